@@ -1,0 +1,48 @@
+# make up and make test need nothing but Python 3.11 or newer; they set up the rest in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help up test setup check slow bench docs rules servers clean
+
+help: ## list the verbs
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+up: $(READY) ## run the service: hooks in, page and metrics out
+	@$(BIN)/stretto up $(ARGS)
+
+test: $(READY) ## check style and types, run the tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -m "not slow" $(ARGS)
+
+slow: $(READY) ## run the tests that take minutes
+	$(BIN)/pytest -m slow $(ARGS)
+
+check: test slow ## everything that must hold
+
+bench: $(READY) ## measure speed as ratios beside the budgets
+	$(BIN)/python tests/bench/bench_hook.py
+	$(BIN)/python tests/bench/bench_store.py
+
+docs: $(READY) ## write the generated pages: metrics, command line
+	$(BIN)/python -m tests.generate_docs
+
+servers: ## install real Prometheus and Alertmanager (Debian, Ubuntu)
+	apt-get update
+	apt-get install -y --no-install-recommends prometheus prometheus-alertmanager
+
+setup: $(READY) ## make .venv with everything in it
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "stretto needs Python 3.11 or newer; name one with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+clean: ## remove what was set up
+	rm -rf $(VENV)
