@@ -1,0 +1,27 @@
+"""The time, as an argument: wall time orders events between processes and is all that is stored."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+Clock = Callable[[], int]
+"""Returns nanoseconds since the epoch, UTC."""
+
+SECOND = 1_000_000_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+
+def wall() -> int:
+    """Return the machine's wall time in nanoseconds since the epoch."""
+    return time.time_ns()
+
+
+def rfc3339(time_ns: int) -> str:
+    """Return an instant as RFC 3339 text in UTC with microseconds, e.g. ``2026-11-20T16:49:25.123456Z``."""
+    seconds, rest = divmod(time_ns, SECOND)
+    stamp = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{stamp}.{rest // 1000:06d}Z"
