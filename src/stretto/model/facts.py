@@ -1,0 +1,101 @@
+"""Facts: what has been seen of one session, merged so that order and repetition cannot matter.
+
+A fact is a pair (trust, value) under a field's name; of two facts for one field the smaller pair stays, so the
+better trusted source wins and equal trust falls to the smaller value (the earlier start, the earlier of two copies
+of an end). Fields in LARGEST keep the larger value instead. Taking the smallest of a set is commutative,
+associative and idempotent, and so is the whole merge: any order and any repetition of the same events gives the
+same facts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from stretto.model.event import Channel
+
+Fact = tuple[int, int | str]
+Known = dict[str, Fact]
+"""The facts about one entity, by field."""
+
+TRUST: dict[Channel, int] = {Channel.API: 0, Channel.OTLP: 1, Channel.HOOK: 2, Channel.TRANSCRIPT: 3}
+"""Lower is better trusted: a program's own word and exact spans before arrival times before late-written files."""
+
+WEAK = 10
+"""Added to the trust of what an event only implies: that a subagent stopped does not say that it succeeded."""
+
+LARGEST = frozenset({"last", "opened", "ended", "stopped", "prompted", "running"})
+
+DELEGATES = frozenset({"Agent", "Task"})
+"""The tools that start a subagent; the first was called by the second name before Claude Code 2.1.63."""
+
+@dataclass(slots=True)
+class Facts:
+    """All that is known of one session. Mutable: it is the one accumulator of the fold."""
+
+    id: str
+    session: Known = field(default_factory=dict)
+    turns: dict[str, Known] = field(default_factory=dict)
+    tasks: dict[str, Known] = field(default_factory=dict)
+    """By agent id. An agent may run more than once, so each start and end is a fact of its own (``start@…``)."""
+    calls: dict[str, Known] = field(default_factory=dict)
+    model_calls: dict[str, Known] = field(default_factory=dict)
+    permissions: Known = field(default_factory=dict)
+    """Requests for permission, ``@time`` → ``agent id|tool``: they carry no call id."""
+    delegating: set[str] = field(default_factory=set)
+    """The ids of the calls that start agents: an index, so that concluding tasks does not walk every call."""
+
+    def entity(self, kind: str, id: str) -> Known:
+        """Return the facts about one entity; the kinds are those of ``KINDS``."""
+        return self._table(kind).setdefault(id, {})
+
+    def put(self, kind: str, id: str, known: Known) -> None:
+        """Take an entity's facts as they were kept."""
+        if kind == "session":
+            self.session = known
+        elif kind == "permission":
+            self.permissions = known
+        else:
+            self._table(kind)[id] = known
+        if kind == "call" and delegates(known):
+            self.delegating.add(id)
+
+    def _table(self, kind: str) -> dict[str, Known]:
+        if kind == "turn":
+            return self.turns
+        if kind == "task":
+            return self.tasks
+        if kind == "call":
+            return self.calls
+        if kind == "model":
+            return self.model_calls
+        return {"": self.session if kind == "session" else self.permissions}
+
+
+KINDS = ("session", "permission", "turn", "task", "call", "model")
+"""The kinds of entity that facts are kept for; session and permissions have one entry each, under ``""``."""
+
+
+def delegates(known: Known) -> bool:
+    """Tell whether a call is one that starts an agent."""
+    return text(known, "tool") in DELEGATES or "task" in known
+
+
+def learn(known: Known, name: str, trust: int, value: int | str) -> None:
+    """Merge one fact into an entity's. A field always holds values of one type."""
+    # What keeps its largest value ignores trust, which must then not differ with the order of arrival either.
+    new = (0, value) if name in LARGEST else (trust, value)
+    old = known.get(name)
+    if old is None or (new > old if name in LARGEST else new < old):
+        known[name] = new
+
+
+def number(known: Known, name: str) -> int | None:
+    """Return the number known under a name."""
+    fact = known.get(name)
+    return fact[1] if fact is not None and isinstance(fact[1], int) else None
+
+
+def text(known: Known, name: str) -> str | None:
+    """Return the text known under a name."""
+    fact = known.get(name)
+    return fact[1] if fact is not None and isinstance(fact[1], str) else None
