@@ -1,0 +1,101 @@
+"""Recordings of hook calls: one line per call, ``{"t": arrival in ns, "payload": the hook's standard input}``.
+
+The format is that of the recordings that come with Stretto and of any hook that writes down what it was given.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from stretto.errors import SourceError
+from stretto.model.event import Event
+
+Parse = Callable[[bytes, int], Event]
+"""(payload, arrival in ns) → event; the hook client's own mapping."""
+
+
+class _Line(msgspec.Struct):
+    t: int
+    payload: msgspec.Raw
+
+
+_decode = msgspec.json.Decoder(_Line).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a recording gave; ``rejects`` holds line number and reason of each line that is none."""
+
+    events: tuple[Event, ...]
+    rejects: tuple[tuple[int, str], ...]
+
+
+def read(path: Path, parse: Parse) -> Read:
+    """Read a recording, gzipped or not. Raises SourceError where the file cannot be read at all."""
+    try:
+        with _open(path) as lines:
+            return parse_lines(lines, parse)
+    except (OSError, EOFError, gzip.BadGzipFile) as error:
+        raise SourceError(
+            "the recording cannot be read", where=str(path), cause=str(error), hint="name a file of hook calls"
+        ) from error
+
+
+def parse_lines(lines: IO[bytes] | list[bytes], parse: Parse) -> Read:
+    """Turn the lines of a recording into events; a line that is none is set aside with its reason."""
+    events: list[Event] = []
+    rejects: list[tuple[int, str]] = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            recorded = _decode(line)
+        except (msgspec.DecodeError, RecursionError) as error:
+            rejects.append((number, f"not a recorded hook call: {error}"))
+            continue
+        events.append(parse(bytes(recorded.payload), recorded.t))
+    return Read(tuple(events), tuple(rejects))
+
+
+def retimed(events: tuple[Event, ...], end: int) -> tuple[Event, ...]:
+    """Return the events moved so that the last happens at ``end`` (ns), marked as a recording."""
+    if not events:
+        return ()
+    shift = end - max(event.time for event in events)
+    return tuple(_as_recording(event, event.time + shift) for event in events)
+
+
+def _as_recording(event: Event, time: int) -> Event:
+    attributes: dict[str, Any] = {**event.attributes, "recording": True}
+    return replace(event, time=time, session=f"recording-{event.session}", attributes=attributes)
+
+
+def files(path: Path) -> Iterator[Path]:
+    """Yield the recordings under a path: the file itself, or each ``hooks.jsonl[.gz]`` in a folder.
+
+    Raises SourceError where there is none.
+    """
+    if path.is_file():
+        yield path
+        return
+    found = sorted([*path.rglob("hooks.jsonl"), *path.rglob("hooks.jsonl.gz")]) if path.is_dir() else []
+    if not found:
+        raise SourceError(
+            "there is no recording here",
+            where=str(path),
+            cause="no such file or folder" if not path.exists() else "no hooks.jsonl in the folder",
+            hint="name a file of hook calls, or a folder with hooks.jsonl files in it",
+        )
+    yield from found
+
+
+def _open(path: Path) -> IO[bytes]:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rb")
+    return path.open("rb")

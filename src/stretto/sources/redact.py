@@ -1,0 +1,47 @@
+"""Redaction: secrets that slip into a short description are struck out before the store and anything shown.
+
+The hook client has no time for regular expressions, so a description reaches the journal as the agent gave it (at most
+120 characters); everything behind the journal sees it through here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from stretto.model.event import Event
+
+STRUCK = "[redacted]"
+
+_SECRET = re.compile(
+    r"""
+      \b(?:sk|pk|rk)[-_](?:ant|live|test|proj|or)?[-_]?[A-Za-z0-9_-]{16,}   # API keys with a spoken prefix
+    | \bgh[pousr]_[A-Za-z0-9]{20,} | \bgithub_pat_[A-Za-z0-9_]{20,}         # code hosts
+    | \bglpat-[A-Za-z0-9_-]{16,}
+    | \bxox[abposr]-[A-Za-z0-9-]{10,}                                       # chat
+    | \b(?:AKIA|ASIA)[A-Z0-9]{16}\b                                         # cloud access keys
+    | \bAIza[A-Za-z0-9_-]{30,}
+    | \beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*             # JSON web tokens
+    | -----BEGIN[A-Z ]*PRIVATE\ KEY-----.*
+    | \b(?i:bearer|basic)\s+[A-Za-z0-9+/_.=-]{12,}
+    | (?i:\b(?:password|passwd|pwd|secret|token|api[-_]?key|access[-_]?key)\b\s*[:=]\s*)\S+
+    | \b[a-z][a-z0-9+.-]*://[^\s/:@]+:[^\s/@]+@                             # user:password in a URL
+    | \b[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+\b               # e-mail addresses
+    | \b(?=[A-Za-z0-9+/]*[0-9])(?=[A-Za-z0-9+/]*[A-Z])(?=[A-Za-z0-9+/]*[a-z])[A-Za-z0-9+/]{40,}={0,2}
+    """,
+    re.VERBOSE,
+)
+
+
+def redact_text(text: str) -> str:
+    """Return the text with what looks like a secret or an e-mail address struck out."""
+    return _SECRET.sub(STRUCK, text)
+
+
+def redact(event: Event) -> Event:
+    """Return the event with its free text redacted; only descriptions are free text."""
+    description = event.attributes.get("description")
+    if not isinstance(description, str):
+        return event
+    struck = redact_text(description)
+    return event if struck == description else replace(event, attributes={**event.attributes, "description": struck})
