@@ -1,0 +1,188 @@
+"""Reads: each returns entities or plain sums, never database rows of a shape to guess."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from stretto.clock import SECOND
+from stretto.model.conclude import Classify, conclude
+from stretto.model.entities import Session
+from stretto.model.event import Outcome
+from stretto.store.held import load_facts
+from stretto.store.rollup import SLOTS
+
+MEASURED_RUNS = 20
+"""The newest sequential runs that a measured baseline is the mean of."""
+
+Sums = Mapping[str, Mapping[tuple[str | int, ...], int]]
+"""measure → label values → sum."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """One session in a list."""
+
+    id: str
+    source: str
+    project: str | None
+    pattern: str | None
+    recording: bool
+    start: int
+    end: int | None
+    last: int
+    outcome: Outcome
+    busy: bool
+    turns: int
+    tasks: int
+    running: int
+    tool_calls: int
+    fanouts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What is going on now."""
+
+    sessions_open: int
+    sessions_busy: int
+    tasks_running: int
+    last_event: int | None
+    sessions: int
+    recordings: int
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far the journal has been read."""
+
+    file: str
+    offset: int
+    events: int
+
+
+_ROW = (
+    'id, source, project, pattern, recording, start, "end", last, outcome,'
+    " busy, turns, tasks, running, tool_calls, fanouts"
+)
+_decode_dims = msgspec.json.Decoder(tuple[str | int, ...]).decode
+_decode_lengths = msgspec.json.Decoder(dict[str, list[int]]).decode
+
+
+def sessions(connection: sqlite3.Connection, *, limit: int = 50, before: int | None = None) -> list[SessionRow]:
+    """Return sessions, the one last heard of first; ``before`` (ns) continues a list."""
+    rows = connection.execute(
+        f"SELECT {_ROW} FROM sessions WHERE last < ? ORDER BY last DESC, id LIMIT ?",  # noqa: S608  # a constant
+        (before if before is not None else 1 << 62, limit),
+    )
+    return [_session_row(row) for row in rows]
+
+
+def find_sessions(connection: sqlite3.Connection, prefix: str) -> list[str]:
+    """Return the ids of the sessions that begin with a text, at most three of them."""
+    end = prefix + "\U0010ffff"
+    rows = connection.execute("SELECT id FROM sessions WHERE id >= ? AND id < ? ORDER BY id LIMIT 3", (prefix, end))
+    return [id for (id,) in rows]
+
+
+def session(connection: sqlite3.Connection, id: str, classify: Classify) -> Session | None:
+    """Return one session whole, or None where it is unknown."""
+    row = connection.execute("SELECT lost FROM sessions WHERE id = ?", (id,)).fetchone()
+    if row is None:
+        return None
+    return conclude(load_facts(connection, id), lost=bool(row[0]), classify=classify)
+
+
+def measured(connection: sqlite3.Connection, pattern: str, signature: str) -> dict[str, float] | None:
+    """Return the mean length of a task by type, in ns, over the newest matching sequential runs, or None."""
+    rows = connection.execute(
+        "SELECT lengths FROM sequential_runs WHERE pattern = ? AND signature = ?"
+        ' ORDER BY "end" DESC, session, number LIMIT ?',
+        (pattern, signature, MEASURED_RUNS),
+    ).fetchall()
+    lengths: dict[str, list[int]] = {}
+    for (text,) in rows:
+        for task_type, found in _decode_lengths(text).items():
+            lengths.setdefault(task_type, []).extend(found)
+    return {task_type: sum(found) / len(found) for task_type, found in lengths.items()} or None
+
+
+def sums(connection: sqlite3.Connection, now: int, window: int) -> Sums:
+    """Return the sums over the last ``window`` seconds, from the start of the slot that the window begins in."""
+    width = SLOTS[0] if window <= SLOTS[1] else SLOTS[1]
+    first = (now - window * SECOND) // (width * SECOND)
+    rows = connection.execute(
+        "SELECT measure, dims, SUM(value) FROM rollup WHERE width = ? AND slot >= ? GROUP BY measure, dims",
+        (width, first),
+    )
+    found: dict[str, dict[tuple[str | int, ...], int]] = {}
+    for measure, dims, value in rows:
+        found.setdefault(measure, {})[_decode_dims(dims)] = value
+    return found
+
+
+def activity(connection: sqlite3.Connection) -> Activity:
+    """Return what is going on now."""
+    is_open, busy, running = connection.execute(
+        "SELECT COUNT(*), COALESCE(SUM(busy), 0), COALESCE(SUM(running), 0) FROM sessions WHERE outcome = 'running'"
+    ).fetchone()
+    last, count, recordings = connection.execute(
+        "SELECT MAX(last), (SELECT COUNT(*) FROM sessions), (SELECT COUNT(*) FROM sessions WHERE recording)"
+        " FROM sessions"
+    ).fetchone()
+    return Activity(is_open, busy, running, last, count, recordings)
+
+
+def positions(connection: sqlite3.Connection) -> list[Position]:
+    """Return how far each journal file has been read."""
+    return [Position(*row) for row in connection.execute("SELECT file, offset, events FROM journal ORDER BY file")]
+
+
+def rejects(connection: sqlite3.Connection) -> dict[str, int]:
+    """Return how many stretches of input were set aside, by reason."""
+    return dict(connection.execute("SELECT reason, COUNT(*) FROM rejects GROUP BY reason ORDER BY reason"))
+
+
+def newest_rejects(connection: sqlite3.Connection, limit: int = 5) -> list[tuple[str, int, str]]:
+    """Return (file, offset, reason) of the newest rejects that stand in the journal."""
+    rows = connection.execute(
+        "SELECT file, offset, reason FROM rejects WHERE offset >= 0 ORDER BY file DESC, offset DESC LIMIT ?", (limit,)
+    )
+    return list(rows)
+
+
+def recordings(connection: sqlite3.Connection) -> list[str]:
+    """Return the ids of the sessions that are recordings."""
+    return [id for (id,) in connection.execute("SELECT id FROM sessions WHERE recording ORDER BY id")]
+
+
+def emitted(connection: sqlite3.Connection, id: str) -> int | None:
+    """Return up to when (ns) a session had been heard of when its spans went out, or None."""
+    row = connection.execute("SELECT at FROM emitted WHERE session = ?", (id,)).fetchone()
+    return int(row[0]) if row else None
+
+
+def write_emitted(connection: sqlite3.Connection, id: str, at: int) -> None:
+    """Note that a session's spans have gone out."""
+    connection.execute("INSERT OR REPLACE INTO emitted VALUES (?, ?)", (id, at))
+
+
+def meta(connection: sqlite3.Connection, name: str) -> str | None:
+    """Return a note about the store as a whole."""
+    row = connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+    return str(row[0]) if row else None
+
+
+def write_meta(connection: sqlite3.Connection, name: str, value: str) -> None:
+    """Keep a note about the store as a whole."""
+    connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+
+def _session_row(row: tuple[object, ...]) -> SessionRow:
+    values = dict(zip(SessionRow.__dataclass_fields__, row, strict=True))
+    for name in ("recording", "busy"):
+        values[name] = bool(values[name])
+    return SessionRow(**{**values, "outcome": Outcome(str(values["outcome"]))})  # type: ignore[arg-type]  # SQL's types

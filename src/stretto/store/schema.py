@@ -1,0 +1,74 @@
+"""The tables. All times are nanoseconds since the epoch, all lengths nanoseconds, all of them integers.
+
+``facts`` is the fold's own state, one row an entity; everything else is concluded from it. The store is a view of
+the journal: a change of schema raises VERSION, and the store is built anew from the journal.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+VERSION = 1
+
+_TABLES = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+-- How far each journal file has been read; moves in the transaction that stores what was read.
+CREATE TABLE journal (file TEXT PRIMARY KEY, offset INTEGER NOT NULL, events INTEGER NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE rejects (
+  file TEXT NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL, reason TEXT NOT NULL,
+  PRIMARY KEY (file, offset)
+) WITHOUT ROWID;
+
+CREATE TABLE facts (
+  session TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL, known BLOB NOT NULL,
+  PRIMARY KEY (session, kind, id)
+) WITHOUT ROWID;
+
+CREATE TABLE sessions (
+  id TEXT PRIMARY KEY, source TEXT NOT NULL, project TEXT, pattern TEXT, recording INTEGER NOT NULL,
+  start INTEGER NOT NULL, "end" INTEGER, last INTEGER NOT NULL, outcome TEXT NOT NULL, lost INTEGER NOT NULL,
+  busy INTEGER NOT NULL, turns INTEGER NOT NULL, tasks INTEGER NOT NULL, running INTEGER NOT NULL,
+  tool_calls INTEGER NOT NULL, fanouts INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX sessions_by_last ON sessions (last);
+CREATE INDEX sessions_open ON sessions (outcome) WHERE outcome = 'running';
+
+CREATE TABLE sequential_runs (
+  session TEXT NOT NULL, number INTEGER NOT NULL, pattern TEXT NOT NULL, signature TEXT NOT NULL,
+  "end" INTEGER NOT NULL, lengths TEXT NOT NULL,
+  PRIMARY KEY (session, number)
+) WITHOUT ROWID;
+CREATE INDEX sequential_runs_by_signature ON sequential_runs (pattern, signature, "end");
+
+-- Sums by slot of time. dims is a JSON array of label values; value is a count or nanoseconds.
+CREATE TABLE rollup (
+  width INTEGER NOT NULL, slot INTEGER NOT NULL, measure TEXT NOT NULL, dims TEXT NOT NULL, value INTEGER NOT NULL,
+  PRIMARY KEY (width, slot, measure, dims)
+) WITHOUT ROWID;
+
+-- Sessions whose spans have been handed to the sender; not concluded from anything, so not part of a rebuild.
+CREATE TABLE emitted (session TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+CONCLUDED = ("journal", "rejects", "facts", "sessions", "sequential_runs", "rollup")
+"""The tables that a rebuild makes anew and that must then equal what incremental ingest made."""
+
+
+def create(connection: sqlite3.Connection) -> None:
+    """Make the tables where the database is empty."""
+    if _version(connection) == 0:
+        connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+
+
+def version_problem(connection: sqlite3.Connection) -> str | None:
+    """Return why this database cannot be used by this program, or None."""
+    found = _version(connection)
+    if found in (0, VERSION):
+        return None
+    return f"its schema is version {found}, this program reads version {VERSION}"
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
