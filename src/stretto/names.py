@@ -41,6 +41,33 @@ class Label(StrEnum):
     LABEL = "label"
 
 
+class Attribute(StrEnum):
+    """Attributes of the spans that go out: the GenAI conventions' where they have one, else our own."""
+
+    ERROR_TYPE = "error.type"
+    AGENT_NAME = "gen_ai.agent.name"
+    CONVERSATION_ID = "gen_ai.conversation.id"
+    OPERATION_NAME = "gen_ai.operation.name"
+    REQUEST_MODEL = "gen_ai.request.model"
+    TOOL_CALL_ID = "gen_ai.tool.call.id"
+    TOOL_NAME = "gen_ai.tool.name"
+    WORKFLOW_NAME = "gen_ai.workflow.name"
+    END_KNOWN = "stretto.end_known"
+    MODEL_CALL_ID = "stretto.model_call.id"
+    OUTCOME = "stretto.outcome"
+    PROJECT = "stretto.project"
+    RECORDING = "stretto.recording"
+    SESSION_ID = "stretto.session.id"
+    SOURCE = "stretto.source"
+    TASK_ID = "stretto.task.id"
+    TASK_TYPE = "stretto.task.type"
+    TOOL_EXECUTION_SECONDS = "stretto.tool.execution_seconds"
+    TOOL_OVERHEAD_SECONDS = "stretto.tool.overhead_seconds"
+    TURN_ID = "stretto.turn.id"
+    TURN_ORIGIN = "stretto.turn.origin"
+    UNTIMED = "stretto.untimed"
+
+
 class Made(StrEnum):
     """How a metric comes about."""
 
@@ -101,14 +128,24 @@ LIVE: tuple[Metric, ...] = (
     _counter("tool_calls_total", "1", (_TOOL, _O), "Tool calls that ended."),
     _counter("fanouts_total", "1", (_P,), "Parallel executions that ended."),
     _counter("work_seconds_total", "s", (_T,), "Busy time of tasks inside parallel executions, summed."),
-    _counter("elapsed_seconds_total", "s", (_T,), "Wall time of parallel executions, shared among the tasks running."),
     _counter(
-        "sequential_seconds_total", "s", (_T, _B), "What the tasks of parallel executions take one after another."
+        "elapsed_seconds_total",
+        "s",
+        (_T,),
+        "Wall time of parallel executions, shared among the tasks running.",
+    ),
+    _counter(
+        "sequential_seconds_total",
+        "s",
+        (_T, _B),
+        "What the tasks of parallel executions take one after another.",
     ),
     _histogram("session_duration_seconds", (Label.SOURCE,), "Wall time of a session."),
     _histogram("turn_duration_seconds", (Label.SOURCE,), "Wall time from a prompt to the end of the answer."),
     _histogram("task_duration_seconds", (_T,), "Wall time of a task."),
-    _histogram("tool_duration_seconds", (_TOOL,), "Execution time of a tool call, without waiting for permission."),
+    _histogram(
+        "tool_duration_seconds", (_TOOL,), "Execution time of a tool call, without waiting for permission."
+    ),
 )
 
 DERIVED: tuple[Metric, ...] = (
@@ -130,9 +167,16 @@ DERIVED: tuple[Metric, ...] = (
     ),
     _gauge("time_saved_seconds", "s", (_T, _B, _W), "Sequential time less elapsed time of parallel tasks."),
     _gauge("parallel_sequential_seconds", "s", (_T, _B, _W), "What parallel tasks take one after another."),
-    _gauge("parallel_elapsed_seconds", "s", (_T, _B, _W), "Wall time of parallel tasks, shared among those running."),
+    _gauge(
+        "parallel_elapsed_seconds",
+        "s",
+        (_T, _B, _W),
+        "Wall time of parallel tasks, shared among those running.",
+    ),
     _gauge("parallel_work_seconds", "s", (_T, _B, _W), "Busy time of parallel tasks, summed."),
-    _gauge("parallel_tasks", "1", (_T, _B, _W), "Tasks inside parallel executions that the figures are made of."),
+    _gauge(
+        "parallel_tasks", "1", (_T, _B, _W), "Tasks inside parallel executions that the figures are made of."
+    ),
     _gauge("improvement_target_ratio", "1", (_T,), "Improvement asked of a task type by configuration."),
     _gauge("window_fanouts", "1", (_P, _W), "Parallel executions that ended in the window."),
     _gauge(
@@ -160,7 +204,9 @@ DERIVED: tuple[Metric, ...] = (
         "stretto_pattern_capacity_seconds",
     ),
     _gauge("pattern_work_seconds", "s", (_P, _W), "Busy time of the tasks of parallel executions."),
-    _gauge("pattern_capacity_seconds", "s", (_P, _W), "Width times elapsed, summed over parallel executions."),
+    _gauge(
+        "pattern_capacity_seconds", "s", (_P, _W), "Width times elapsed, summed over parallel executions."
+    ),
     _gauge(
         "pattern_longest_lane_seconds", "s", (_P, _W), "Width times the longest lane's busy time, summed."
     ),
@@ -200,7 +246,9 @@ DERIVED: tuple[Metric, ...] = (
         "stretto_window_tool_calls",
         "stretto_window_tool_calls",
     ),
-    _gauge("tool_duration_quantile_seconds", "s", (_TOOL, _Q, _W), "Execution time of tool calls, within 2 %."),
+    _gauge(
+        "tool_duration_quantile_seconds", "s", (_TOOL, _Q, _W), "Execution time of tool calls, within 2 %."
+    ),
     _gauge("task_duration_quantile_seconds", "s", (_T, _Q, _W), "Wall time of tasks, within 2 %."),
     _gauge(
         "overhead_quantile_seconds",
@@ -227,14 +275,21 @@ DERIVED: tuple[Metric, ...] = (
 OWN: tuple[Metric, ...] = (
     _own("build_info", "1", (Label.VERSION,), "Always 1; the version is the label."),
     _own("collector_success", "1", (Label.GROUP,), "1 where a group of figures could be worked out, else 0."),
-    _own("collector_duration_seconds", "s", (Label.GROUP,), "How long a group of figures took in this scrape."),
+    _own(
+        "collector_duration_seconds", "s", (Label.GROUP,), "How long a group of figures took in this scrape."
+    ),
     _own("snapshot_timestamp_seconds", "unixtime", (), "When the figures were last worked out."),
     _own("snapshot_duration_seconds", "s", (), "How long working out the figures took."),
     _own("ingest_pending_bytes", "By", (), "Journal bytes not yet in the store."),
     _own("ingest_events", "1", (), "Events in the store's journal position."),
     _own("rejected_lines", "1", (Label.REASON,), "Input set aside, by reason."),
     _own("spans_sent", "1", (), "Spans handed to the OTLP endpoint since start."),
-    _own("spans_dropped", "1", (), "Spans dropped since start because the queue was full or the endpoint failed."),
+    _own(
+        "spans_dropped",
+        "1",
+        (),
+        "Spans dropped since start because the queue was full or the endpoint failed.",
+    ),
     _own("series", "1", (), "Series of derived figures in this scrape."),
     _own("series_budget", "1", (), "Most series of derived figures that are exported."),
     _own("series_folded", "1", (Label.LABEL,), f"Label values folded into '{OTHER}' in this scrape."),

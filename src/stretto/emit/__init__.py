@@ -1,0 +1,1 @@
+"""The way out by OTLP: finished sessions as OpenTelemetry spans, and the sender that never blocks."""
