@@ -167,7 +167,12 @@ def _tool_calls(at: Labels, sums: Sums) -> Iterator[Figure]:
 
 
 def _outcomes(
-    at: Labels, label: str | None, table: Mapping[str, Mapping[str, int]], counts: str, share: str, of: Outcome
+    at: Labels,
+    label: str | None,
+    table: Mapping[str, Mapping[str, int]],
+    counts: str,
+    share: str,
+    of: Outcome,
 ) -> Iterator[Figure]:
     for key, outcomes in sorted(table.items()):
         own: Labels = ((label, key),) if label else ()

@@ -35,6 +35,13 @@ class Kind(StrEnum):
     COMPACTION_START = "compaction.start"
     COMPACTION_END = "compaction.end"
     MODEL_CALL = "model.call"
+    """One request to a language model, told once it is over: ``time`` is its start."""
+    PHASE_START = "phase.start"
+    PHASE_END = "phase.end"
+    MESSAGE = "message"
+    """One communication between agents; ``duration`` is the response time where known."""
+    SCORE = "score"
+    """A judgement: ``name`` says of what, ``attributes["value"]`` how good, ``attributes["by"]`` who gave it."""
     REJECT = "reject"
     """A source met input it could not read; ``attributes["reason"]`` says why."""
 

@@ -38,7 +38,9 @@ def open_writer(path: Path) -> sqlite3.Connection:
             hint="move the file away and run 'stretto rebuild': everything is in the journal",
         ) from error
     if problem:
-        raise StoreError("the store cannot be used", where=str(path), cause=problem, hint="run 'stretto rebuild'")
+        raise StoreError(
+            "the store cannot be used", where=str(path), cause=problem, hint="run 'stretto rebuild'"
+        )
     path.chmod(0o600)
     return connection
 
@@ -49,12 +51,16 @@ def open_reader(path: Path) -> sqlite3.Connection:
         raise StoreError(
             "there is no store yet", where=str(path), hint="run 'stretto up', or 'stretto import' a recording"
         )
-    connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(
+        f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+    )
     connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
     problem = version_problem(connection)
     if problem:
         connection.close()
-        raise StoreError("the store cannot be used", where=str(path), cause=problem, hint="run 'stretto rebuild'")
+        raise StoreError(
+            "the store cannot be used", where=str(path), cause=problem, hint="run 'stretto rebuild'"
+        )
     return connection
 
 

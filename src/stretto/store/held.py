@@ -56,7 +56,9 @@ class Held:
         self.dirty |= touched
         self.open_calls.update(id for kind, id in touched if kind == "call")
 
-    def settle(self, classify: Classify, news: Ended) -> tuple[Additions, Session, tuple[Fanout, ...], list[SequentialRun]]:
+    def settle(
+        self, classify: Classify, news: Ended
+    ) -> tuple[Additions, Session, tuple[Fanout, ...], list[SequentialRun]]:
         """Conclude again and return by how much the sums change, with the session as it now stands."""
         session = conclude(self.facts, lost=self.lost, classify=classify, calls=False)
         closed = self.lost or session_ended(self.facts)
@@ -118,7 +120,9 @@ def load(connection: sqlite3.Connection, id: str, classify: Classify) -> Held:
 def load_facts(connection: sqlite3.Connection, id: str) -> Facts:
     """Return what is known of a session; empty where it is unknown."""
     facts = Facts(id)
-    for kind, entity, known in connection.execute("SELECT kind, id, known FROM facts WHERE session = ?", (id,)):
+    for kind, entity, known in connection.execute(
+        "SELECT kind, id, known FROM facts WHERE session = ?", (id,)
+    ):
         facts.put(kind, entity, _decoded(known))
     return facts
 

@@ -106,7 +106,9 @@ class Ingest:
     def sweep(self, now: int) -> Taken:
         """Close the sessions that nothing was heard of for longer than the idle limit."""
         query = "SELECT id FROM sessions WHERE outcome = ? AND last < ?"
-        ids = [id for (id,) in self._connection.execute(query, (Outcome.RUNNING.value, now - self._idle_limit))]
+        ids = [
+            id for (id,) in self._connection.execute(query, (Outcome.RUNNING.value, now - self._idle_limit))
+        ]
         taken = Taken()
         touched: dict[str, Held] = {}
         with transaction(self._connection):
@@ -197,7 +199,14 @@ class Ingest:
         self._connection.executemany(
             "INSERT INTO sequential_runs VALUES (?, ?, ?, ?, ?, ?)",
             [
-                (session.id, number, session.pattern or NONE, run.signature, run.end, _encode(run.lengths).decode())
+                (
+                    session.id,
+                    number,
+                    session.pattern or NONE,
+                    run.signature,
+                    run.end,
+                    _encode(run.lengths).decode(),
+                )
                 for number, run in enumerate(runs)
             ],
         )

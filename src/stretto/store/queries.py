@@ -72,7 +72,9 @@ _decode_dims = msgspec.json.Decoder(tuple[str | int, ...]).decode
 _decode_lengths = msgspec.json.Decoder(dict[str, list[int]]).decode
 
 
-def sessions(connection: sqlite3.Connection, *, limit: int = 50, before: int | None = None) -> list[SessionRow]:
+def sessions(
+    connection: sqlite3.Connection, *, limit: int = 50, before: int | None = None
+) -> list[SessionRow]:
     """Return sessions, the one last heard of first; ``before`` (ns) continues a list."""
     rows = connection.execute(
         f"SELECT {_ROW} FROM sessions WHERE last < ? ORDER BY last DESC, id LIMIT ?",  # noqa: S608  # a constant
@@ -84,7 +86,9 @@ def sessions(connection: sqlite3.Connection, *, limit: int = 50, before: int | N
 def find_sessions(connection: sqlite3.Connection, prefix: str) -> list[str]:
     """Return the ids of the sessions that begin with a text, at most three of them."""
     end = prefix + "\U0010ffff"
-    rows = connection.execute("SELECT id FROM sessions WHERE id >= ? AND id < ? ORDER BY id LIMIT 3", (prefix, end))
+    rows = connection.execute(
+        "SELECT id FROM sessions WHERE id >= ? AND id < ? ORDER BY id LIMIT 3", (prefix, end)
+    )
     return [id for (id,) in rows]
 
 
@@ -138,7 +142,9 @@ def activity(connection: sqlite3.Connection) -> Activity:
 
 def positions(connection: sqlite3.Connection) -> list[Position]:
     """Return how far each journal file has been read."""
-    return [Position(*row) for row in connection.execute("SELECT file, offset, events FROM journal ORDER BY file")]
+    return [
+        Position(*row) for row in connection.execute("SELECT file, offset, events FROM journal ORDER BY file")
+    ]
 
 
 def rejects(connection: sqlite3.Connection) -> dict[str, int]:
@@ -149,7 +155,8 @@ def rejects(connection: sqlite3.Connection) -> dict[str, int]:
 def newest_rejects(connection: sqlite3.Connection, limit: int = 5) -> list[tuple[str, int, str]]:
     """Return (file, offset, reason) of the newest rejects that stand in the journal."""
     rows = connection.execute(
-        "SELECT file, offset, reason FROM rejects WHERE offset >= 0 ORDER BY file DESC, offset DESC LIMIT ?", (limit,)
+        "SELECT file, offset, reason FROM rejects WHERE offset >= 0 ORDER BY file DESC, offset DESC LIMIT ?",
+        (limit,),
     )
     return list(rows)
 

@@ -1,0 +1,1 @@
+"""The command line: one program, a module for each group of verbs."""

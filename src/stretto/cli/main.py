@@ -1,0 +1,113 @@
+"""The parser, the dispatch and the exit codes of ``stretto``.
+
+Exit codes: 0 fine, 1 a finding (trouble, or no such session), 2 wrong use, 3 the environment.
+Standard output carries the answer, standard error the talk. Each verb's module is imported when it is called.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+
+from stretto import __version__
+from stretto.cli.context import Context
+from stretto.config import load
+from stretto.errors import StrettoError
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        config = load(os.environ, Path.home(), state=options.state, listen=getattr(options, "listen", None))
+        context = Context(
+            config=config, json=getattr(options, "json", False), environ=os.environ, home=Path.home()
+        )
+        module, _, function = options.run.partition(":")
+        run: Callable[[Context, argparse.Namespace], int] = getattr(
+            import_module(f"stretto.cli.{module}"), function
+        )
+        return run(context, options)
+    except StrettoError as error:
+        print(f"stretto: {error.sentence()}", file=sys.stderr)
+        if error.hint:
+            print(f"         {error.hint}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever reads has seen enough; Python would complain again while flushing at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the whole command line; docs/cli.md is made from it."""
+    top = argparse.ArgumentParser(
+        prog="stretto", description="Measures what running agents in parallel gains, costs and loses."
+    )
+    top.add_argument("--version", action="version", version=f"stretto {__version__}")
+    top.add_argument("--state", metavar="DIR", help="the folder that everything is kept in (STRETTO_STATE)")
+    verbs = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    up = _verb(
+        verbs,
+        "up",
+        "serve:up",
+        "run the service, with Prometheus and Alertmanager where installed",
+        json=False,
+    )
+    up.add_argument("--listen", metavar="HOST:PORT", help="where to serve (127.0.0.1:9464)")
+    up.add_argument("--demo", action="store_true", help="show the recording even beside own sessions")
+    up.add_argument("--no-servers", action="store_true", help="leave Prometheus and Alertmanager alone")
+
+    hooks = verbs.add_parser("hooks", help="connect an agent: install, uninstall, status")
+    actions = hooks.add_subparsers(title="actions", metavar="ACTION", required=True)
+    for name, text in (
+        ("install", "register the hooks in the agent's settings"),
+        ("uninstall", "take them out again, leaving everything else as it was"),
+        ("status", "say which hooks are registered where"),
+    ):
+        action = _verb(actions, name, f"hooks:{name}", text)
+        action.add_argument(
+            "--scope", choices=("user", "project", "local"), default="user", help="whose settings"
+        )
+        if name == "install":
+            action.add_argument("--transport", choices=("command", "http"), default="command")
+
+    imported = _verb(verbs, "import", "data:import_", "take in recordings of hook calls")
+    imported.add_argument(
+        "paths", nargs="+", metavar="PATH", help="a file, or a folder with hooks.jsonl files in it"
+    )
+
+    listed = _verb(verbs, "sessions", "data:sessions", "list sessions, the latest first")
+    listed.add_argument("--limit", type=int, default=20, metavar="N", help="how many (20)")
+
+    show = _verb(verbs, "show", "data:show", "show one session: its tasks, its fan-outs and what they gained")
+    show.add_argument("session", metavar="SESSION", help="its id, the beginning of it, or 'last'")
+
+    _verb(verbs, "doctor", "doctor:doctor", "walk from hook to notification and say what is missing")
+    _verb(verbs, "rebuild", "data:rebuild", "build the store anew from the journal")
+    _verb(verbs, "config", "data:config", "show every setting and where it comes from")
+    return top
+
+
+def _verb(
+    verbs: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: str,
+    text: str,
+    *,
+    json: bool = True,
+) -> argparse.ArgumentParser:
+    verb = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    verb.set_defaults(run=run)
+    if json:
+        verb.add_argument("--json", action="store_true", help="answer as JSON (docs/cli.md has the shape)")
+    return verb

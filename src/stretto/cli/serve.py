@@ -1,0 +1,172 @@
+"""``stretto up``: put the service together, say what runs and what is missing, and take it all down again."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+from opentelemetry.sdk.resources import OTELResourceDetector
+
+from stretto import __version__
+from stretto.cli.context import Context
+from stretto.cli.hooks import hook_status, sentence
+from stretto.clock import wall
+from stretto.config import Config
+from stretto.emit.sender import sender_from_environment
+from stretto.errors import ServiceError
+from stretto.lock import Lock
+from stretto.service import Service
+from stretto.supervise import (
+    Server,
+    Supervisor,
+    alertmanager_server,
+    find,
+    free_address,
+    missing_hint,
+    prometheus_server,
+    shipped,
+)
+from stretto.web.app import Surface, create_app
+from stretto.web.notifications import NotificationLog
+
+KEEP_ALIVE_SECONDS = 75
+"""Longer than any scrape interval, so that a scraper's connection stays."""
+
+
+def up(context: Context, options: argparse.Namespace) -> int:
+    """Run until Ctrl-C or SIGTERM; everything that was started is stopped again."""
+    config = context.config
+    lock = Lock(config.state)
+    lock.acquire(config.address)
+    try:
+        listener = _bind(config)
+        sender = sender_from_environment(context.environ)
+        # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES, as every OpenTelemetry program honours them.
+        resource = {name: str(value) for name, value in OTELResourceDetector().detect().attributes.items()}
+        service = Service(config, version=__version__, clock=wall, sender=sender, resource=resource)
+        try:
+            service.start(demo_wanted=options.demo)
+            supervisor, notes = _servers(config, wanted=not options.no_servers)
+            if sender.problem:
+                notes.append(sender.problem)
+            _serve(context, service, supervisor, notes, listener)
+        finally:
+            service.stop()
+    finally:
+        lock.release()
+    return 0
+
+
+def _serve(
+    context: Context, service: Service, supervisor: Supervisor, notes: list[str], listener: socket.socket
+) -> None:
+    config = context.config
+    app = create_app(_surface(config, service, lambda: [*notes, *supervisor.problems(), *_faults(service)]))
+    supervisor.start()
+    try:
+        for line in _greeting(context, service, supervisor, notes):
+            context.say(line)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                log_level="warning",
+                access_log=False,
+                lifespan="off",
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=3,
+                server_header=False,
+            )
+        )
+        asyncio.run(server.serve(sockets=[listener]))
+    finally:
+        supervisor.stop()
+
+
+def _bind(config: Config) -> socket.socket:
+    """Take the address before anything is started, so that a port in use is told plainly."""
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((config.host, config.port))
+    except OSError as error:
+        listener.close()
+        raise ServiceError(
+            f"{config.address} cannot be used",
+            cause=error.strerror or str(error),
+            hint="choose another with --listen HOST:PORT or STRETTO_LISTEN",
+        ) from error
+    listener.listen(2048)
+    return listener
+
+
+def _servers(config: Config, *, wanted: bool) -> tuple[Supervisor, list[str]]:
+    """Return the supervisor of what is installed, and notes about what is not."""
+    if not wanted:
+        return Supervisor(()), []
+    notes: list[str] = []
+    folder = config.state / "servers"
+    addresses = {
+        "stretto": config.address,
+        "prometheus": free_address("127.0.0.1", config.prometheus_port),
+        "alertmanager": free_address("127.0.0.1", config.alertmanager_port),
+    }
+    servers: list[Server] = []
+    makers: dict[str, Callable[[Path, str, dict[str, str]], Server]] = {
+        "prometheus": prometheus_server,
+        "alertmanager": alertmanager_server,
+    }
+    for name, make in makers.items():
+        program = find(name)
+        if program is None:
+            notes.append(missing_hint(name))
+        else:
+            servers.append(make(folder, program, addresses))
+    if not config.loopback and servers:
+        notes.append(f"Prometheus scrapes {config.address} without the token: set one in its configuration")
+    return Supervisor(servers), notes
+
+
+def _surface(config: Config, service: Service, problems: Callable[[], list[str]]) -> Surface:
+    return Surface(
+        snapshot=lambda: service.snapshot,
+        sessions=service.sessions,
+        insight=service.insight,
+        expose=service.expose,
+        append_hook=service.append_hook,
+        notifications=NotificationLog(config.state / "notifications.jsonl"),
+        problems=problems,
+        runbook=_runbook,
+        version=__version__,
+        token=config.token,
+    )
+
+
+def _runbook(alert: str) -> str | None:
+    """Return an alert's page; the name comes from outside, so it is looked up, never joined to a path."""
+    pages = {path.stem: path for path in shipped("runbook").glob("*.md")}
+    return pages[alert].read_text(encoding="utf-8") if alert in pages else None
+
+
+def _faults(service: Service) -> list[str]:
+    return [f"the store is not up to date: {service.health.error}"] if service.health.error else []
+
+
+def _greeting(context: Context, service: Service, supervisor: Supervisor, notes: list[str]) -> list[str]:
+    config = context.config
+    lines = [f"stretto {__version__}: {config.url}  (state in {config.state})"]
+    lines += [f"  {server.name}: http://{server.address}" for server in supervisor.servers]
+    lines += [f"  {note}" for note in notes]
+    taken = service.snapshot
+    if taken is not None and taken.activity.recordings:
+        lines.append("  what you see is a recording; it goes when your first own session arrives")
+    lines.append(f"  {sentence(hook_status(context))}")
+    history = context.home / ".claude" / "projects"
+    if history.is_dir():
+        lines.append(f"  {history} holds earlier sessions; this version imports recordings of hooks only")
+    lines.append("  Ctrl-C stops everything")
+    return lines

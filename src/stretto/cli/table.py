@@ -1,0 +1,138 @@
+"""Answers as text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich import box
+from rich.console import Console, RenderableType
+from rich.table import Table
+
+from stretto.clock import SECOND
+from stretto.config import Config
+from stretto.figures.parallel import Fanout, Sequential
+from stretto.insights import Insight
+from stretto.model.entities import Session
+from stretto.store.queries import SessionRow
+
+ABSENT = "—"
+
+
+def sessions(rows: Iterable[SessionRow], now: int) -> str:
+    """Return a list of sessions."""
+    table = _table(
+        "session", "when", "lasted", "project", "pattern", "turns", "tasks", "calls", "fan-outs", "outcome"
+    )
+    for row in rows:
+        lasted = (row.end or row.last) - row.start
+        table.add_row(
+            row.id + (" (recording)" if row.recording else ""),
+            f"{spoken(now - row.last)} ago",
+            spoken(lasted),
+            row.project or ABSENT,
+            row.pattern or ABSENT,
+            str(row.turns),
+            str(row.tasks),
+            str(row.tool_calls),
+            str(row.fanouts),
+            row.outcome.value,
+        )
+    if not table.row_count:
+        return "no session yet: 'stretto hooks install' connects Claude Code"
+    return _text(table)
+
+
+def session(seen: Insight) -> str:
+    """Return one session: its fan-outs and its tasks."""
+    session = seen.session
+    lasted = spoken((session.end or session.last) - session.start)
+    about = [
+        session.source,
+        f"project {session.project or ABSENT}",
+        f"pattern {session.pattern or ABSENT}",
+        session.outcome.value,
+        lasted,
+        f"{len(session.turns)} turn(s)",
+        f"{len(session.tool_calls)} tool call(s)",
+    ]
+    lines = [
+        f"session {session.id}" + ("  (a recording, not a session of yours)" if session.recording else ""),
+        "  " + ", ".join(about),
+        "",
+    ]
+    for number, (fanout, held_against) in enumerate(seen.fanouts, 1):
+        lines += _fanout(number, fanout, held_against)
+    lines += [_tasks(session)] if session.tasks else []
+    lines += [f"absent: {figure}: {reason}" for figure, reason in seen.absent.items()]
+    return "\n".join(lines)
+
+
+def config(config: Config) -> str:
+    """Return every setting and where it comes from."""
+    table = _table("setting", "value", "from")
+    for setting in config.settings:
+        table.add_row(setting.name, ABSENT if setting.value is None else str(setting.value), setting.origin)
+    types = _table("task type", "sequential", "target", "keywords")
+    for t in config.task_types.types:
+        hours = ABSENT if t.sequential_hours is None else f"{t.sequential_hours:g} h"
+        types.add_row(t.name, hours, f"{t.target:.0%}", ", ".join(t.keywords))
+    return _text(table) + "\n" + _text(types)
+
+
+def spoken(length: float | None) -> str:
+    """Return a length in nanoseconds as a person says it, three digits at most."""
+    if length is None:
+        return ABSENT
+    seconds = length / SECOND
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if abs(seconds) >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s" if abs(seconds) >= 1 else f"{seconds * 1000:.0f} ms"
+
+
+def _fanout(number: int, fanout: Fanout, held_against: Sequential) -> list[str]:
+    speedup = held_against.length / fanout.elapsed
+    verdict = f"{speedup:.2f}× as fast as one after another (baseline: {held_against.provenance.value})"
+    lengths = [
+        f"sequential {spoken(held_against.length)}",
+        f"elapsed {spoken(fanout.elapsed)}",
+        f"saved {spoken(held_against.length - fanout.elapsed)}",
+        f"work {spoken(fanout.work)}",
+    ]
+    factors = f"load balance {fanout.load_balance:.0%} × concurrency {fanout.concurrency:.0%}"
+    return [
+        f"fan-out {number}: {len(fanout.tasks)} tasks, {fanout.width} at once: {verdict}",
+        "  " + ", ".join(lengths),
+        f"  efficiency {fanout.efficiency:.0%} = {factors}",
+        "",
+    ]
+
+
+def _tasks(session: Session) -> str:
+    table = _table("task", "type", "agent", "started", "took", "outcome", "description")
+    for task in session.tasks:
+        interval = task.interval
+        table.add_row(
+            task.id,
+            task.task_type,
+            task.agent or ABSENT,
+            ABSENT if task.start is None else f"+{spoken(task.start - session.start)}",
+            spoken(interval.length if interval else None),
+            task.outcome.value,
+            task.description or ABSENT,
+        )
+    return _text(table)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _text(renderable: RenderableType) -> str:
+    console = Console(width=140, no_color=True, highlight=False, force_terminal=False)
+    with console.capture() as capture:
+        console.print(renderable)
+    return capture.get().rstrip()

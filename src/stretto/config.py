@@ -1,0 +1,257 @@
+"""Configuration: defaults < preset < file < environment < flags, read once and handed down as values.
+
+Every value remembers where it came from, so that ``stretto config`` and ``doctor`` can say so.
+An unknown key is an error that names the nearest known one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from stretto.errors import ConfigError
+from stretto.model.task_type import TaskType, TaskTypes, normal_name
+
+DEFAULT_LISTEN = "127.0.0.1:9464"
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+PRESETS = ("ap",)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One value as it was settled, and where it came from."""
+
+    name: str
+    value: object
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that can be configured."""
+
+    state: Path
+    """The one folder that Stretto writes to."""
+    host: str
+    port: int
+    token: str | None
+    """Asked of every request where the service listens beyond loopback."""
+    idle_minutes: int
+    """A session that nothing is heard of for longer is over."""
+    series_budget: int
+    """Most series of derived figures that are exported; what exceeds it is folded into ``other``."""
+    prometheus_port: int
+    alertmanager_port: int
+    preset: str | None
+    task_types: TaskTypes
+    settings: tuple[Setting, ...]
+    """The same values with their origins, in the order of the documentation."""
+
+    @property
+    def journal(self) -> Path:
+        """The journal's folder."""
+        return self.state / "journal"
+
+    @property
+    def database(self) -> Path:
+        """The store's file."""
+        return self.state / "stretto.db"
+
+    @property
+    def address(self) -> str:
+        """Host and port that the service listens on, as in a URL."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The page's address on this machine."""
+        return f"http://{self.address}"
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the service."""
+        return self.host in LOOPBACK
+
+    @property
+    def fingerprint(self) -> str:
+        """A text that changes when stored conclusions would: the classification rules and the idle limit."""
+        rules = [[t.name, *t.keywords] for t in self.task_types.types]
+        return sha256(json.dumps([rules, self.idle_minutes]).encode()).hexdigest()[:16]
+
+    @property
+    def hours(self) -> dict[str, float]:
+        """Configured sequential hours by task type."""
+        return {t.name: t.sequential_hours for t in self.task_types.types if t.sequential_hours is not None}
+
+
+_KEYS: dict[str, tuple[type, object, str]] = {
+    "listen": (str, DEFAULT_LISTEN, "STRETTO_LISTEN"),
+    "token": (str, None, "STRETTO_TOKEN"),
+    "preset": (str, None, "STRETTO_PRESET"),
+    "idle_minutes": (int, 240, "STRETTO_IDLE_MINUTES"),
+    "series_budget": (int, 5_000, "STRETTO_SERIES_BUDGET"),
+    "prometheus_port": (int, 9090, "STRETTO_PROMETHEUS_PORT"),
+    "alertmanager_port": (int, 9093, "STRETTO_ALERTMANAGER_PORT"),
+}
+"""Key in the file → (type, default, environment variable)."""
+
+_TYPE_KEYS: dict[str, type | tuple[type, ...]] = {
+    "keywords": list,
+    "sequential_hours": (int, float),
+    "parallel_target_hours": (int, float),
+    "target_improvement": (int, float),
+}
+
+
+def state_folder(environ: Mapping[str, str], home: Path, flag: str | None = None) -> tuple[Path, str]:
+    """Return the state folder and where the choice came from; the hook client chooses alike."""
+    if flag:
+        return Path(flag).absolute(), "--state"
+    if environ.get("STRETTO_STATE"):
+        return Path(environ["STRETTO_STATE"]).absolute(), "STRETTO_STATE"
+    if environ.get("XDG_STATE_HOME"):
+        return Path(environ["XDG_STATE_HOME"]) / "stretto", "XDG_STATE_HOME"
+    return home / ".local" / "state" / "stretto", "default"
+
+
+def load(
+    environ: Mapping[str, str], home: Path, *, state: str | None = None, listen: str | None = None
+) -> Config:
+    """Settle the configuration. ``state`` and ``listen`` are flags.
+
+    The file is ``STRETTO_CONFIG``, else ``config.toml`` in the state folder. Raises ConfigError on an
+    unreadable file, an unknown key, a wrong type or a value that cannot be used.
+    """
+    folder, state_origin = state_folder(environ, home, state)
+    path = Path(environ.get("STRETTO_CONFIG") or folder / "config.toml")
+    given = _read(path, needed="STRETTO_CONFIG" in environ)
+    settings = [Setting("state", str(folder), state_origin)]
+    values: dict[str, Any] = {}
+    for name, (kind, default, variable) in _KEYS.items():
+        value, origin = default, "default"
+        if name in given:
+            value, origin = given[name], str(path)
+        if environ.get(variable):
+            value, origin = environ[variable], variable
+        if name == "listen" and listen:
+            value, origin = listen, "--listen"
+        values[name] = _typed(name, value, kind, origin)
+        shown = "set" if name == "token" and value else value
+        settings.append(Setting(name, shown, origin))
+    host, port = _address(values.pop("listen"))
+    if host not in LOOPBACK and not values["token"]:
+        raise ConfigError(
+            f"listening on {host} needs a token",
+            hint="set STRETTO_TOKEN to a long random text, or listen on 127.0.0.1",
+        )
+    types = _task_types(values["preset"], given.get("task_types", {}), str(path))
+    return Config(state=folder, host=host, port=port, task_types=types, settings=tuple(settings), **values)
+
+
+def _read(path: Path, *, needed: bool) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            given = tomllib.load(file)
+    except FileNotFoundError:
+        if needed:
+            raise ConfigError(
+                "the configuration file is missing", where=str(path), hint="unset STRETTO_CONFIG"
+            ) from None
+        return {}
+    except OSError as error:
+        raise ConfigError(
+            "the configuration file cannot be read", where=str(path), cause=str(error)
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError("the configuration file is not TOML", where=str(path), cause=str(error)) from error
+    for key in given:
+        if key not in _KEYS and key != "task_types":
+            raise _unknown(key, [*_KEYS, "task_types"], str(path))
+    return given
+
+
+def _typed(name: str, value: object, kind: type, origin: str) -> object:
+    if value is None:
+        return None
+    if kind is int and isinstance(value, str) and value.strip().isdigit():
+        value = int(value)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        wanted = "a whole number" if kind is int else "a text"
+        raise ConfigError(f"{name} must be {wanted}", where=origin, cause=f"it is {value!r}")
+    if kind is int and isinstance(value, int) and value < 1:
+        raise ConfigError(f"{name} must be at least 1", where=origin, cause=f"it is {value}")
+    return value
+
+
+def _address(listen: str) -> tuple[str, int]:
+    host, _, port = listen.rpartition(":")
+    host = host.strip("[]")
+    if not host or not port.isdigit() or not 0 < int(port) < 1 << 16:
+        raise ConfigError(
+            "listen must be HOST:PORT", cause=f"it is {listen!r}", hint=f"for example {DEFAULT_LISTEN}"
+        )
+    return host, int(port)
+
+
+def _task_types(preset: str | None, given: object, where: str) -> TaskTypes:
+    if preset is not None and preset not in PRESETS:
+        raise _unknown(preset, PRESETS, "preset")
+    if not isinstance(given, dict):
+        raise ConfigError("task_types must be a table", where=where)
+    merged: dict[str, dict[str, Any]] = {}
+    for origin, table in (
+        ("default preset", _preset("default")),
+        (f"preset {preset}", _preset(preset) if preset else {}),
+        (where, given),
+    ):
+        for name, fields in table.items():
+            merged.setdefault(normal_name(name), {}).update(_type_fields(name, fields, origin))
+    own = [normal_name(name) for name in given]
+    # The user's types are tried first: they were written to win.
+    order = [*own, *(name for name in merged if name not in own)]
+    return TaskTypes(
+        tuple(
+            TaskType(name=name, **{**merged[name], "keywords": tuple(merged[name].get("keywords", ()))})
+            for name in order
+        )
+    )
+
+
+def _type_fields(name: str, fields: object, where: str) -> dict[str, Any]:
+    if not isinstance(fields, dict):
+        raise ConfigError(f"task_types.{name} must be a table", where=where)
+    for key, value in fields.items():
+        if key not in _TYPE_KEYS:
+            raise _unknown(f"task_types.{name}.{key}", list(_TYPE_KEYS), where)
+        usable = isinstance(value, _TYPE_KEYS[key]) and not isinstance(value, bool)
+        if key == "keywords":
+            usable = usable and all(isinstance(word, str) and word for word in value)
+        elif usable:
+            usable = 0 < value <= (1 if key == "target_improvement" else 1e6)
+        if not usable:
+            raise ConfigError(
+                f"task_types.{name}.{key} cannot be used", where=where, cause=f"it is {value!r}",
+                hint="keywords: a list of texts; hours: above 0; target_improvement: above 0, up to 1",
+            )  # fmt: skip
+    return fields
+
+
+def _preset(name: str) -> dict[str, Any]:
+    text = resources.files("stretto").joinpath("presets", f"{name}.toml").read_text(encoding="utf-8")
+    types: dict[str, Any] = tomllib.loads(text)["task_types"]
+    return types
+
+
+def _unknown(key: str, known: list[str] | tuple[str, ...], where: str) -> ConfigError:
+    last = key.rpartition(".")[2]
+    near = difflib.get_close_matches(last, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+    return ConfigError(f"{key!r} is not known", where=where, hint=hint)

@@ -1,0 +1,38 @@
+"""The recording that an empty store shows: one real job, its agents in parallel and one by one.
+
+It is kept in a journal file of its own, so that it can go without a trace when the first own session arrives.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+import msgspec
+
+from stretto import journal
+from stretto.clock import MINUTE, SECOND
+from stretto.hook.client import record
+from stretto.model.event import Event
+from stretto.sources.recording import parse_lines, retimed
+
+FILE = "recording.jsonl"
+ENDS = {"sequential": 2 * MINUTE, "fanout": SECOND}
+"""Each recording and how long before now it ends."""
+
+_decode = msgspec.json.Decoder(Event).decode
+
+
+def parse_payload(payload: bytes, now: int) -> Event:
+    """Return the event of a hook payload, by the hook client's own mapping."""
+    return _decode(record(payload, now))
+
+
+def load(folder: Path, now: int) -> None:
+    """Write the recordings to the journal, moved so that they have just ended."""
+    path = folder / FILE
+    path.unlink(missing_ok=True)
+    for name, before in ENDS.items():
+        text = resources.files(__package__).joinpath(f"{name}.jsonl").read_bytes()
+        events = parse_lines(text.splitlines(keepends=True), parse_payload).events
+        journal.append(path, b"".join(journal.encode(event) for event in retimed(events, now - before)))

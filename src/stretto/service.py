@@ -1,0 +1,276 @@
+"""The service: one process that follows the journal, folds, stores, refreshes the snapshot, serves and emits.
+
+One worker thread is the store's only writer. Everything it learns it learns from the journal, whether an
+event came in by a hook process or over HTTP, so killing it at any moment loses nothing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from stretto import demo, journal, snapshot
+from stretto.clock import SECOND, Clock
+from stretto.config import Config
+from stretto.emit.sender import NullSender, Sender
+from stretto.emit.spans import session_spans
+from stretto.exporter.live import LiveMetrics
+from stretto.exporter.scrape import Exposition, FigureCollector, expose, registry
+from stretto.figures.figure import Figure
+from stretto.figures.parallel import Fanout, Sequential, sequential
+from stretto.hook.client import record
+from stretto.insights import Insight, insight
+from stretto.model.entities import Session
+from stretto.model.event import Outcome
+from stretto.names import NONE, PREFIX
+from stretto.snapshot import Snapshot
+from stretto.store import queries
+from stretto.store.database import open_reader, open_writer
+from stretto.store.ingest import Ingest, Taken
+from stretto.store.queries import SessionRow
+
+TICK_SECONDS = 0.25
+"""How often the journal is looked at; with one refresh, well inside a second from event to figure."""
+
+REFRESH_SECONDS = 10.0
+"""Windows move even when nothing happens."""
+
+SWEEP_SECONDS = 30.0
+SETTLE_SECONDS = 2.0
+"""How long a session must have been over before its spans go out: async hooks arrive after the end."""
+
+
+@dataclass(slots=True)
+class Health:
+    """What the service knows of itself."""
+
+    snapshot_seconds: float = 0.0
+    pending_bytes: int = 0
+    error: str | None = None
+    """Why the worker's last round failed; None where it went well."""
+
+
+class Service:
+    """Follows the journal until ``stop``; every answer is read from the store or the last snapshot."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        version: str,
+        clock: Clock,
+        sender: Sender | NullSender,
+        resource: Mapping[str, str] | None = None,
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._sender = sender
+        self._version = version
+        self._resource = resource
+        self.health = Health()
+        self.registry = registry()
+        self._snapshot: Snapshot | None = None
+        self._stopping = threading.Event()
+        self._wake = threading.Event()
+        self._due: dict[str, float] = {}
+        self._keep_recording = False
+        self._writer = open_writer(config.database)
+        self._ingest = Ingest(self._writer, config.task_types.classify, idle_limit=config.idle_minutes * 60)
+        # Requests come in several threads and are short: one handle and a lock serve them all.
+        self._reader = open_reader(config.database)
+        self._reading = threading.Lock()
+        self._live = LiveMetrics(self.registry, since=clock(), version=version)
+        self.registry.register(
+            FigureCollector({"snapshot": self._figures, "service": self._own_figures}, config.series_budget)
+        )
+        self._worker = threading.Thread(target=self._run, name="ingest", daemon=True)
+
+    # What the surfaces ask for.
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The last snapshot, or None before the first."""
+        return self._snapshot
+
+    def sessions(self, limit: int, before: int | None) -> list[SessionRow]:
+        """Return sessions, the one last heard of first."""
+        with self._reading:
+            return queries.sessions(self._reader, limit=limit, before=before)
+
+    def insight(self, id: str) -> Insight | None:
+        """Return one session worked out, or None where it is unknown."""
+        with self._reading:
+            return insight(self._reader, id, self._config.task_types.classify, self._config.hours)
+
+    def expose(self, accept: str) -> Exposition:
+        """Return all metrics as text."""
+        return expose(self.registry, accept)
+
+    def append_hook(self, payload: bytes) -> None:
+        """Append what an HTTP hook brought. Raises OSError where the journal cannot be written."""
+        now = self._clock()
+        journal.append(journal.file_of(self._config.journal, now), record(payload, now))
+        self._wake.set()
+
+    # Its life.
+
+    def start(self, *, demo_wanted: bool = False) -> None:
+        """Build the store anew where the rules have changed, take the journal in, and start to follow it."""
+        self._keep_recording = demo_wanted
+        self._rebuild_if_rules_changed()
+        for _ in self._ingest.catch_up(self._config.journal):
+            pass
+        self._place_recording(wanted=demo_wanted)
+        self._ingest.sweep(self._clock())
+        self._refresh()
+        self._worker.start()
+
+    def stop(self) -> None:
+        """Finish the round under way, send what waits, and let go of the store."""
+        self._stopping.set()
+        self._wake.set()
+        if self._worker.is_alive():
+            self._worker.join()
+        for id in list(self._due):
+            self._emit(id)
+        self._sender.close(timeout=5.0)
+        self._live.close()
+        with self._reading:
+            self._reader.close()
+        self._writer.close()
+
+    def _run(self) -> None:
+        refreshed = swept = time.monotonic()
+        while not self._stopping.is_set():
+            try:
+                changed = self._take_in()
+                now = time.monotonic()
+                if now - swept >= SWEEP_SECONDS:
+                    self._report(self._ingest.sweep(self._clock()))
+                    swept, changed = now, True
+                # A long refresh waits longer for its next turn: ingest always gets most of the time.
+                if changed or now - refreshed >= max(REFRESH_SECONDS, 4 * self.health.snapshot_seconds):
+                    self._refresh()
+                    refreshed = time.monotonic()
+                self._emit_due()
+                self.health.error = None
+            except (sqlite3.Error, OSError) as error:
+                # A full disk, a moved folder: say so and try again; the journal loses nothing meanwhile.
+                self.health.error = f"{type(error).__name__}: {error}"
+                self._stopping.wait(1.0)
+            self._wake.wait(TICK_SECONDS)
+            self._wake.clear()
+
+    def _take_in(self) -> bool:
+        changed = False
+        for taken in self._ingest.catch_up(self._config.journal):
+            changed = True
+            self._report(taken)
+            if self._stopping.is_set():
+                break
+        if changed:
+            self._drop_recording_if_own()
+        self.health.pending_bytes = sum(size for _, _, size in self._ingest.pending(self._config.journal))
+        return changed
+
+    def _report(self, taken: Taken) -> None:
+        ended = taken.ended
+        self._live.sessions(ended.sessions)
+        self._live.turns(ended.turns)
+        self._live.tasks(ended.tasks)
+        self._live.tool_calls(ended.tool_calls)
+        self._live.fanouts(ended.fanouts, self._held_against)
+        due = time.monotonic() + SETTLE_SECONDS
+        self._due.update({session.id: due for session in ended.sessions if not session.recording})
+
+    def _held_against(self, session: Session, fanout: Fanout) -> Sequential:
+        measured = queries.measured(self._writer, session.pattern or NONE, fanout.signature)
+        return sequential(fanout, measured, self._config.hours)
+
+    def _refresh(self) -> None:
+        started = time.perf_counter()
+        self._snapshot = snapshot.take(
+            self._writer, self._clock(), self._config.task_types, self._config.hours
+        )
+        self.health.snapshot_seconds = time.perf_counter() - started
+
+    # The recording that an empty store shows.
+
+    def _place_recording(self, *, wanted: bool) -> None:
+        activity = queries.activity(self._writer)
+        own = activity.sessions - activity.recordings
+        if wanted or not own:
+            if activity.recordings:
+                self._forget_recording()
+            demo.load(self._config.journal, self._clock())
+            for _ in self._ingest.catch_up(self._config.journal):
+                pass
+        elif activity.recordings:
+            self._forget_recording()
+
+    def _drop_recording_if_own(self) -> None:
+        activity = queries.activity(self._writer)
+        if activity.recordings and activity.sessions > activity.recordings and not self._keep_recording:
+            self._forget_recording()
+
+    def _forget_recording(self) -> None:
+        (self._config.journal / demo.FILE).unlink(missing_ok=True)
+        self._ingest.forget(queries.recordings(self._writer), demo.FILE)
+
+    def _rebuild_if_rules_changed(self) -> None:
+        if queries.meta(self._writer, "rules") != self._config.fingerprint:
+            self._ingest.clear()
+            queries.write_meta(self._writer, "rules", self._config.fingerprint)
+
+    # Spans.
+
+    def _emit_due(self) -> None:
+        now = time.monotonic()
+        for id in [id for id, at in self._due.items() if at <= now]:
+            self._emit(id)
+
+    def _emit(self, id: str) -> None:
+        due = self._due.pop(id, None)
+        if isinstance(self._sender, NullSender):
+            return
+        session = queries.session(self._writer, id, self._config.task_types.classify)
+        if (
+            session is None
+            or session.outcome is Outcome.RUNNING
+            or queries.emitted(self._writer, id) == session.last
+        ):
+            return
+        if self._sender.submit(session_spans(session, version=self._version, resource=self._resource)):
+            queries.write_emitted(self._writer, id, session.last)
+        elif due is not None and not self._stopping.is_set():
+            # The queue is full: the store still has the session, so it can wait for its turn.
+            self._due[id] = time.monotonic() + SETTLE_SECONDS
+
+    # Its own figures.
+
+    def _figures(self) -> Iterable[Figure]:
+        taken = self._snapshot
+        if taken is None:
+            raise RuntimeError("no snapshot yet")
+        return taken.figures
+
+    def _own_figures(self) -> Iterator[Figure]:
+        taken = self._snapshot
+        yield Figure(PREFIX + "build_info", (("version", self._version),), 1, 1)
+        if taken is not None:
+            yield Figure(PREFIX + "snapshot_timestamp_seconds", (), taken.at / SECOND, 1)
+            yield Figure(PREFIX + "ingest_events", (), taken.events, taken.events)
+            rejected: Counter[str] = Counter()
+            for reason, count in taken.rejects.items():
+                # What follows the colon says what exactly was wrong, and would be a label value without end.
+                rejected[reason.partition(":")[0]] += count
+            for reason, count in sorted(rejected.items()):
+                yield Figure(PREFIX + "rejected_lines", (("reason", reason),), count, count)
+        yield Figure(PREFIX + "snapshot_duration_seconds", (), self.health.snapshot_seconds, 1)
+        yield Figure(PREFIX + "ingest_pending_bytes", (), self.health.pending_bytes, 1)
+        yield Figure(PREFIX + "spans_sent", (), getattr(self._sender, "sent", 0), 1)
+        yield Figure(PREFIX + "spans_dropped", (), getattr(self._sender, "dropped", 0), 1)

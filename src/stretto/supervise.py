@@ -1,0 +1,236 @@
+"""Supervise: real Prometheus and Alertmanager beside the service, with the configuration that ships.
+
+They are started where they are installed, on loopback, with all they keep inside the state folder;
+restarted when they die; and stopped with the service. The configuration files name the default addresses literally: where another
+port is used, a copy with that address replaced is what the servers read.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from stretto.errors import ServiceError
+
+DEFAULTS = {"stretto": "127.0.0.1:9464", "prometheus": "127.0.0.1:9090", "alertmanager": "127.0.0.1:9093"}
+"""The addresses as the shipped files have them."""
+
+BINARIES: dict[str, tuple[str, ...]] = {
+    "prometheus": ("prometheus",),
+    "alertmanager": ("alertmanager", "prometheus-alertmanager"),
+}
+"""Names of each server's program: upstream's, and Debian's where it differs."""
+
+PACKAGES = {"prometheus": "prometheus", "alertmanager": "prometheus-alertmanager"}
+RETENTION = "90d"
+STOP_SECONDS = 10.0
+RESTART_SECONDS = (1.0, 2.0, 5.0, 15.0, 60.0)
+"""Waits before a server that died is started again; the last one stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One server as it is to be started."""
+
+    name: str
+    program: str
+    address: str
+    folder: Path
+    arguments: tuple[str, ...]
+
+    @property
+    def log(self) -> Path:
+        """Where its output goes."""
+        return self.folder / f"{self.name}.log"
+
+    @property
+    def mark(self) -> Path:
+        """Where its process id is kept, so that a killed service's children can be found."""
+        return self.folder / f"{self.name}.pid"
+
+
+def shipped(name: str) -> Path:
+    """Return a folder that ships with Stretto: ``prometheus``, ``alertmanager`` or ``runbook``.
+
+    It stands inside an installed package, or at the top of a source tree. Raises ServiceError where it does in
+    neither.
+    """
+    installed = Path(__file__).parent / "shipped" / name
+    top = Path(__file__).parents[2]
+    source = {"prometheus": top / "prometheus", "alertmanager": top / "deploy" / "alertmanager"}.get(
+        name, top / "docs" / name
+    )
+    for folder in (installed, source):
+        if folder.is_dir():
+            return folder
+    raise ServiceError(
+        f"the shipped folder {name!r} is missing", where=str(installed), hint="install stretto again"
+    )
+
+
+def find(name: str, which: Callable[[str], str | None] = shutil.which) -> str | None:
+    """Return the path of a server's program, or None where it is not installed."""
+    return next((path for binary in BINARIES[name] if (path := which(binary))), None)
+
+
+def missing_hint(name: str) -> str:
+    """Say how to get a server that is not installed."""
+    ways = f"apt-get install {PACKAGES[name]} (Debian, Ubuntu) or brew install {name} (macOS)"
+    return f"{name} is not installed: {ways}"
+
+
+def free_address(host: str, wanted: int) -> str:
+    """Return ``host:wanted`` where that port is free, else the host with any free port."""
+    for port in (wanted, 0):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError:
+                continue
+            return f"{host}:{probe.getsockname()[1]}"
+    raise ServiceError(f"no free port on {host}")
+
+
+def render(source: Path, target: Path, addresses: Mapping[str, str]) -> None:
+    """Copy a shipped folder's configuration with the addresses in force in place of the default ones."""
+    shutil.rmtree(target, ignore_errors=True)
+    for file in sorted(path for path in source.rglob("*") if path.suffix in {".yml", ".tmpl"}):
+        if "tests" in file.relative_to(source).parts:
+            continue
+        text = file.read_text(encoding="utf-8")
+        for name, default in DEFAULTS.items():
+            text = text.replace(default, f"\0{name}\0")
+        for name, address in addresses.items():
+            text = text.replace(f"\0{name}\0", address)
+        copy = target / file.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(text, encoding="utf-8")
+
+
+def prometheus_server(folder: Path, program: str, addresses: Mapping[str, str]) -> Server:
+    """Return Prometheus as it is to be started, its configuration rendered."""
+    render(shipped("prometheus"), folder / "prometheus", addresses)
+    return Server(
+        name="prometheus",
+        program=program,
+        address=addresses["prometheus"],
+        folder=folder,
+        arguments=(
+            f"--config.file={folder / 'prometheus' / 'prometheus.yml'}",
+            f"--storage.tsdb.path={folder / 'prometheus-data'}",
+            f"--storage.tsdb.retention.time={RETENTION}",
+            f"--web.listen-address={addresses['prometheus']}",
+        ),
+    )
+
+
+def alertmanager_server(folder: Path, program: str, addresses: Mapping[str, str]) -> Server:
+    """Return Alertmanager as it is to be started, its configuration rendered."""
+    render(shipped("alertmanager"), folder / "alertmanager", addresses)
+    return Server(
+        name="alertmanager",
+        program=program,
+        address=addresses["alertmanager"],
+        folder=folder,
+        arguments=(
+            f"--config.file={folder / 'alertmanager' / 'alertmanager.yml'}",
+            f"--storage.path={folder / 'alertmanager-data'}",
+            f"--web.listen-address={addresses['alertmanager']}",
+            # Without this it looks for peers on every interface.
+            "--cluster.listen-address=",
+        ),
+    )
+
+
+class Supervisor:
+    """Keeps servers running, each by a thread of its own, until ``stop``."""
+
+    def __init__(self, servers: Sequence[Server]) -> None:
+        self.servers = tuple(servers)
+        self._stopping = threading.Event()
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._threads: list[threading.Thread] = []
+        self._deaths: dict[str, int] = {}
+
+    def start(self) -> None:
+        """Stop what a killed service left running, then start every server."""
+        for server in self.servers:
+            server.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            stop_leftover(server)
+            thread = threading.Thread(
+                target=self._keep, args=(server,), name=f"keep-{server.name}", daemon=True
+            )
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        """End every server and wait for it; one that does not end in time is killed."""
+        self._stopping.set()
+        for child in list(self._children.values()):
+            if child.poll() is None:
+                child.terminate()
+        deadline = time.monotonic() + STOP_SECONDS
+        for child in list(self._children.values()):
+            try:
+                child.wait(timeout=max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+        for thread in self._threads:
+            thread.join(timeout=STOP_SECONDS)
+        for server in self.servers:
+            server.mark.unlink(missing_ok=True)
+
+    def problems(self) -> list[str]:
+        """Say which server has died and where its log is."""
+        return [
+            f"{server.name} has died {count} time(s) and is started again: see {server.log}"
+            for server in self.servers
+            if (count := self._deaths.get(server.name, 0))
+        ]
+
+    def _keep(self, server: Server) -> None:
+        while not self._stopping.is_set():
+            with server.log.open("ab") as log:
+                child = subprocess.Popen(  # noqa: S603  # a program found on the PATH, our own arguments
+                    [server.program, *server.arguments],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    # Ctrl-C reaches the whole group; the service stops its servers in order instead.
+                    start_new_session=True,
+                )
+            self._children[server.name] = child
+            server.mark.write_text(
+                json.dumps({"pid": child.pid, "address": server.address}), encoding="utf-8"
+            )
+            if self._stopping.is_set():
+                child.terminate()
+            child.wait()
+            if self._stopping.is_set():
+                return
+            deaths = self._deaths[server.name] = self._deaths.get(server.name, 0) + 1
+            self._stopping.wait(RESTART_SECONDS[min(deaths, len(RESTART_SECONDS)) - 1])
+
+
+def stop_leftover(server: Server) -> None:
+    """Stop the server that a killed service left behind, recognised by our folder in its arguments."""
+    try:
+        pid = int(json.loads(server.mark.read_text(encoding="utf-8"))["pid"])
+        process = psutil.Process(pid)
+        if any(str(server.folder) in argument for argument in process.cmdline()):
+            process.terminate()
+            process.wait(STOP_SECONDS)
+    except (OSError, ValueError, KeyError, TypeError, psutil.Error):
+        # No mark, or not ours: there is nothing to stop.
+        return
