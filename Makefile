@@ -29,7 +29,7 @@ bench: $(READY) ## measure speed as ratios beside the budgets
 	$(BIN)/python tests/bench/bench_store.py
 
 docs: $(READY) ## write the generated pages: metrics, command line
-	$(BIN)/python -m tests.generate_docs
+	$(BIN)/python docs/generate.py
 
 servers: ## install real Prometheus and Alertmanager (Debian, Ubuntu)
 	apt-get update

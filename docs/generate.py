@@ -1,0 +1,97 @@
+"""Write the generated pages: ``docs/metrics.md`` from the table of names, ``docs/cli.md`` from the parser.
+
+``--check`` writes nothing and exits with 1 where a page differs; a test does the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from stretto.cli.main import parser
+from stretto.names import DERIVED, LIVE, OWN, Metric
+
+DOCS = Path(__file__).parent
+MARK = "<!-- made by docs/generate.py; change the code instead -->"
+
+
+def pages() -> dict[Path, str]:
+    """Return every generated page's text by its path."""
+    return {DOCS / "metrics.md": metrics_page(), DOCS / "cli.md": cli_page()}
+
+
+def metrics_page() -> str:
+    """Return the reference of metrics."""
+    lines = [
+        "# Metrics",
+        "",
+        MARK,
+        "",
+        (
+            "Every metric on `/metrics`. Windowed gauges carry `window` (`1h`, `24h`, `7d`) and are worked out from"
+            " the store, so a restart changes nothing. A figure that cannot be worked out is absent, never 0."
+        ),
+    ]
+    for title, text, group in (
+        ("Derived figures", "Gauges, built fresh at each scrape from the last snapshot.", DERIVED),
+        ("Live counters and histograms", "What ended since the service started, never history.", LIVE),
+        ("Stretto itself", "Its own health.", OWN),
+    ):
+        lines += ["", f"## {title}", "", text, ""]
+        lines += ["| name | type | labels | meaning |", "| --- | --- | --- | --- |"]
+        lines += [_metric_row(metric) for metric in group]
+    return "\n".join(lines) + "\n"
+
+
+def _metric_row(metric: Metric) -> str:
+    labels = ", ".join(f"`{label.value}`" for label in metric.labels) or "–"
+    text = metric.help
+    if metric.ingredients:
+        parts = " / ".join(f"`{name}`" for name in dict.fromkeys(metric.ingredients))
+        text += f" Ingredients: {parts}."
+    return f"| `{metric.name}` | {metric.kind.value} | {labels} | {text} |"
+
+
+def cli_page() -> str:
+    """Return the reference of commands, and the shapes of their JSON from ``docs/json.md``."""
+    top = parser()
+    lines = ["# Commands", "", MARK, "", "```", _help(top), "```"]
+    for name, verb in _verbs(top, "stretto"):
+        lines += ["", f"## {name}", "", "```", _help(verb), "```"]
+    shapes = (DOCS / "json.md").read_text(encoding="utf-8")
+    return "\n".join(lines) + "\n\n" + shapes
+
+
+def _verbs(parent: argparse.ArgumentParser, prefix: str) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    for action in parent._actions:  # noqa: SLF001  # argparse offers no other way to its subcommands
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001  # likewise
+            for name, verb in action.choices.items():
+                full = f"{prefix} {name}"
+                nested = list(_verbs(verb, full))
+                yield from nested or [(full, verb)]
+
+
+def _help(verb: argparse.ArgumentParser) -> str:
+    verb.formatter_class = lambda prog: argparse.HelpFormatter(prog, width=100)
+    return re.sub(r"[ \t]+$", "", verb.format_help().strip(), flags=re.MULTILINE)
+
+
+def main() -> int:
+    """Write the pages, or with ``--check`` compare them."""
+    check = "--check" in sys.argv[1:]
+    stale = {
+        path: text for path, text in pages().items() if not path.exists() or path.read_text("utf-8") != text
+    }
+    for path, text in stale.items():
+        if check:
+            print(f"{path.name} is stale: run make docs")
+        else:
+            path.write_text(text, encoding="utf-8")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
