@@ -1,0 +1,85 @@
+"""Change one member of a JSON object in its text and leave everything around it byte for byte.
+
+Writing a person's file anew from its value would undo how they have laid it out, and turn one change into a
+page of differences.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+_SPACE = re.compile(r"[ \t\r\n]*")
+_INDENTED = re.compile(r"\n([ \t]+)\"")
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    key: str
+    start: int
+    """Where its key begins."""
+    value: int
+    """Where its value begins."""
+    stop: int
+    """Behind its value."""
+
+
+def set_member(text: str, key: str, value: object) -> str:
+    """Return the text of a JSON object with the member's value replaced or, where it is missing, added last.
+
+    The value takes on the text's indentation and line ends. ``text`` must be a valid JSON object.
+    """
+    members = _members(text)
+    newline = "\r\n" if "\r\n" in text else "\n"
+    found = _INDENTED.search(text)
+    unit = found.group(1) if found else None if members else "  "
+    if unit is None:
+        # All on one line, so that stays one line, with or without spaces.
+        lead, colon = (", ", ": ") if re.search(r'":\s', text) else (",", ":")
+        written = json.dumps(value, separators=(lead, colon), ensure_ascii=text.isascii())
+    else:
+        colon, lead = ": ", f",{newline}{unit}"
+        lines = json.dumps(value, indent=unit, ensure_ascii=text.isascii()).split("\n")
+        written = f"{newline}{unit}".join(lines)
+    present = [member for member in members if member.key == key]
+    if present:
+        return text[: present[-1].value] + written + text[present[-1].stop :]
+    added = f"{json.dumps(key)}{colon}{written}"
+    if members:
+        return text[: members[-1].stop] + lead + added + text[members[-1].stop :]
+    return f"{text[: text.index('{') + 1]}{newline}{unit}{added}{newline}{text[text.rindex('}') :]}"
+
+
+def drop_member(text: str, key: str) -> str:
+    """Return the text of a JSON object without the member and without the comma and space it came with."""
+    members = _members(text)
+    # The last one, where there are several: it is the one that JSON's readers take.
+    index = max((place for place, member in enumerate(members) if member.key == key), default=None)
+    if index is None:
+        return text
+    if index > 0:
+        return text[: members[index - 1].stop] + text[members[index].stop :]
+    if len(members) > 1:
+        return text[: members[0].start] + text[members[1].start :]
+    return text[: text.index("{") + 1] + text[text.rindex("}") :]
+
+
+def _members(text: str) -> list[_Member]:
+    decoder = json.JSONDecoder()
+    members = []
+    at = _past_space(text, text.index("{") + 1)
+    while text[at] != "}":
+        key, end = decoder.raw_decode(text, at)
+        value = _past_space(text, _past_space(text, end) + 1)
+        _, stop = decoder.raw_decode(text, value)
+        members.append(_Member(key, at, value, stop))
+        at = _past_space(text, stop)
+        if text[at] == ",":
+            at = _past_space(text, at + 1)
+    return members
+
+
+def _past_space(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return found.end() if found else at

@@ -1,0 +1,139 @@
+"""What a hook costs: the whole client process against the bare interpreter.
+
+Run ``python tests/bench/bench_hook.py [--rounds N] [--json]``. The ways are run in turn, so that whatever
+else the machine does falls on all of them alike; the ratios count, the milliseconds are this machine's. It
+measures and does not judge: the exit code says only whether there are figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+HOOK = ROOT / "src" / "stretto" / "hook"
+RECORDING = ROOT / "src" / "stretto" / "demo" / "fanout.jsonl"
+BUDGET = 1.25
+"""Most that the client may cost, in bare interpreters."""
+BARE = "bare interpreter"
+INSTALLED = "hook client, as installed"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one way costs, in milliseconds, and in bare interpreters."""
+
+    wall_median_ms: float
+    wall_min_ms: float
+    cpu_min_ms: float
+    wall_median_ratio: float
+    wall_min_ratio: float
+    cpu_min_ratio: float
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--rounds", type=int, default=60, help="runs of each way (60)")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        costs = measure(Path(folder), options.rounds)
+    if options.json:
+        figures = {way: asdict(cost) for way, cost in costs.items()}
+        print(json.dumps({"budget": BUDGET, "rounds": options.rounds, "ways": figures}, indent=2))
+        return
+    print(table(costs))
+
+
+def measure(folder: Path, rounds: int) -> dict[str, Cost]:
+    """Return the cost of each way; the folder takes the client's copy and its journal."""
+    for name in ("client.py", "start.py"):
+        (folder / name).write_bytes((HOOK / name).read_bytes())
+    python = [str(Path(sys.executable).resolve()), "-I", "-S"]
+    installed = [*python, str(folder / "start.py"), str(folder / "state")]
+    ways = {
+        BARE: [*python, "-c", "pass"],
+        INSTALLED: installed,
+        "the same by /bin/sh, as an agent does": [
+            "/bin/sh",
+            "-c",
+            f"{shlex.join(installed)} 2>/dev/null || :",
+        ],
+        "hook client, compiled at each start": [*python, str(folder / "client.py"), str(folder / "state")],
+    }
+    payload = recorded("PreToolUse")
+    for words in ways.values():
+        timed(words, payload)  # fills the caches of the disk and of the compiler
+    runs: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
+    for _ in range(rounds):
+        for way, words in ways.items():
+            runs[way].append(timed(words, payload))
+    written = sum(path.read_bytes().count(b'"tool.start"') for path in folder.glob("state/journal/*"))
+    expected = (len(ways) - 1) * (rounds + 1)
+    if written != expected:
+        raise SystemExit(f"{written} events written instead of {expected}: the figures would mean nothing")
+    wall = {way: sorted(seconds for seconds, _ in found) for way, found in runs.items()}
+    cpu = {way: min(seconds for _, seconds in found) for way, found in runs.items()}
+    return {
+        way: Cost(
+            wall_median_ms=1000 * statistics.median(wall[way]),
+            wall_min_ms=1000 * wall[way][0],
+            cpu_min_ms=1000 * cpu[way],
+            wall_median_ratio=statistics.median(wall[way]) / statistics.median(wall[BARE]),
+            wall_min_ratio=wall[way][0] / wall[BARE][0],
+            cpu_min_ratio=cpu[way] / cpu[BARE],
+        )
+        for way in ways
+    }
+
+
+def recorded(hook: str) -> bytes:
+    """Return the first recorded payload of a hook, as the agent wrote it."""
+    for line in RECORDING.read_text(encoding="utf-8").splitlines():
+        payload = json.loads(line)["payload"]
+        if payload["hook_event_name"] == hook:
+            return json.dumps(payload, separators=(",", ":")).encode()
+    raise SystemExit(f"no {hook} in {RECORDING}")
+
+
+def timed(words: list[str], payload: bytes) -> tuple[float, float]:
+    """Run a process with the payload on standard input; return wall and CPU seconds, children included."""
+    reading, writing = os.pipe()
+    os.write(writing, payload)
+    os.close(writing)
+    started = time.perf_counter()
+    process = os.posix_spawn(words[0], words, {}, file_actions=[(os.POSIX_SPAWN_DUP2, reading, 0)])
+    _, status, used = os.wait4(process, 0)
+    wall = time.perf_counter() - started
+    os.close(reading)
+    if status != 0:
+        raise SystemExit(f"{shlex.join(words)} ended with status {status}")
+    return wall, used.ru_utime + used.ru_stime
+
+
+def table(costs: dict[str, Cost]) -> str:
+    """Return the figures as text, ratios beside the budget."""
+    lines = [f"{'':40}{'wall median':>18}{'wall min':>18}{'CPU min':>18}"]
+    for way, cost in costs.items():
+        pairs = (
+            (cost.wall_median_ms, cost.wall_median_ratio),
+            (cost.wall_min_ms, cost.wall_min_ratio),
+            (cost.cpu_min_ms, cost.cpu_min_ratio),
+        )
+        lines.append(f"{way:40}" + "".join(f"{ms:8.2f} ms {ratio:5.2f} x" for ms, ratio in pairs))
+    ratio = costs[INSTALLED].wall_median_ratio
+    lines.append(f"budget: {INSTALLED}, wall median: {ratio:.2f} of at most {BUDGET:.2f}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
