@@ -1,0 +1,207 @@
+"""From a real hook to a real alert: every part of the way is the one that ships."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.stack.running import ROOT, Running, require_servers, running, until
+
+pytestmark = pytest.mark.stack
+
+CLIENT = ROOT / "src" / "stretto" / "hook" / "start.py"
+FANOUT = ROOT / "src" / "stretto" / "demo" / "fanout.jsonl"
+WORK, ELAPSED = 5.45, 2.53
+ALERT = "StrettoParallelFailures"
+
+RATIOS = {
+    "task_type:stretto_speedup:ratio": "stretto_speedup_ratio",
+    "task_type:stretto_improvement:ratio": "stretto_improvement_ratio",
+    "pattern:stretto_parallel_efficiency:ratio": "stretto_parallel_efficiency_ratio",
+    "pattern:stretto_load_balance:ratio": "stretto_load_balance_ratio",
+    "pattern:stretto_concurrency:ratio": "stretto_concurrency_ratio",
+    "task_type:stretto_success:ratio": "stretto_success_ratio",
+    "agent:stretto_agent_error:ratio": "stretto_agent_error_ratio",
+    "stretto:stretto_parallel_failure:ratio": "stretto_parallel_failure_ratio",
+    "tool:stretto_tool_success:ratio": "stretto_tool_success_ratio",
+    "stretto:stretto_capture_completeness:ratio": "stretto_capture_completeness_ratio",
+}
+"""Recording rule → the gauge of ours that it works out again."""
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    require_servers()
+    with running(tmp_path_factory.mktemp("state")) as found:
+        yield found
+
+
+def test_a_recorded_run_through_real_hooks_reads_back_from_prometheus(service: Running) -> None:
+    """Hook processes fed a recorded run in its rhythm give, in Prometheus, the figures known of that run."""
+    _replay(FANOUT, service.state)
+
+    sequential = until(
+        "the sequential time in Prometheus",
+        lambda: service.value('sum(stretto_parallel_sequential_seconds{window="24h",baseline="work"})'),
+        seconds=30,
+    )
+    elapsed = service.value('sum(stretto_parallel_elapsed_seconds{window="24h",baseline="work"})')
+    assert elapsed is not None
+    # Starting a process for each event on a busy machine moves single times by tens of milliseconds.
+    assert sequential == pytest.approx(WORK, rel=0.06)
+    assert elapsed == pytest.approx(ELAPSED, rel=0.06)
+    assert sequential / elapsed == pytest.approx(WORK / ELAPSED, rel=0.06)
+    assert service.value('sum(stretto_window_tool_calls{window="24h"})') == 12
+    assert service.value('sum(stretto_tool_calls_total)') == 12
+    assert service.value("stretto_window_fanouts{window='24h'}") == 1
+
+
+def test_the_recording_left_with_the_first_own_session(service: Running) -> None:
+    """The recording that an empty store shows is gone once there is a session of one's own."""
+    sessions = service.get("/api/sessions")["sessions"]
+
+    assert [session["recording"] for session in sessions] == [False]
+    assert not (service.state / "journal" / "recording.jsonl").exists()
+
+
+def test_every_ratio_can_be_worked_out_again(service: Running) -> None:
+    """Each recording rule gives the ratio that the exporter gives, from the exported ingredients, within 1 %."""
+    for rule, metric in RATIOS.items():
+        ours = {_key(row): float(row["value"][1]) for row in service.query(metric)}
+        assert ours, metric
+        # Groups of rules are evaluated one after another, each for the first time within a few seconds.
+        rows = until(rule, lambda rule=rule: service.query(rule), seconds=30)  # type: ignore[misc]  # a default
+        assert {_key(row): float(row["value"][1]) for row in rows} == pytest.approx(ours, rel=0.01), metric
+
+
+def test_a_failing_run_alerts_and_resolves(service: Running) -> None:
+    """Failing parallel tasks bring a notification to the service within a minute, and success takes it back."""
+    for number in range(4):
+        _run(service, f"failing-{number}", tasks=3, fails=True)
+    began = time.monotonic()
+
+    fired = until("the alert at the webhook", lambda: _newest(service, "firing"), seconds=90)
+    assert time.monotonic() - began < 60
+    assert fired["severity"] == "critical"
+    assert fired["runbook_url"].endswith(f"/runbook/{ALERT}")
+    assert "Meaning" in service.text(f"/runbook/{ALERT}")
+    assert ALERT in service.text("/")
+
+    for number in range(60):
+        _run(service, f"working-{number}", tasks=5, fails=False)
+    until("the alert to be resolved", lambda: _newest(service, "resolved"), seconds=150)
+
+
+def test_a_second_service_says_that_one_is_running(service: Running) -> None:
+    """A second ``up`` on the same state ends at once, says where the first one is, and harms nothing."""
+    second = subprocess.run(
+        [sys.executable, "-m", "stretto", "--state", str(service.state), "up"],
+        env={**os.environ, "STRETTO_LISTEN": "127.0.0.1:1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert second.returncode == 3
+    assert "running already" in second.stderr
+    assert service.stretto in second.stderr
+    assert service.text("/healthz")
+
+
+def test_doctor_finds_every_station_in_order(service: Running) -> None:
+    """With everything up, doctor walks from hook to Alertmanager and finds no trouble."""
+    answer = subprocess.run(
+        [sys.executable, "-m", "stretto", "--state", str(service.state), "doctor", "--json"],
+        env={**os.environ, "HOME": str(service.state / "home"), "STRETTO_LISTEN": service.stretto},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    findings = {f["station"]: f for f in json.loads(answer.stdout)["findings"]}
+    assert answer.returncode == 0, answer.stdout
+    for station in ("journal", "store", "service", "prometheus", "alertmanager"):
+        assert findings[station]["verdict"] == "fine", findings[station]
+
+
+def test_everything_that_was_started_is_stopped(tmp_path: Path) -> None:
+    """After Ctrl-C no server is left, and a killed service's servers are stopped by the next one."""
+    require_servers()
+    with running(tmp_path) as first:
+        until("Prometheus", lambda: first.query("up") is not None, seconds=30)
+        left = psutil.Process(first.process.pid).children(recursive=True)
+        assert len(left) >= 2
+        first.process.kill()
+        first.process.wait()
+        assert any(child.is_running() for child in left)
+        # The context manager expects a service that ended well: start the next one on the same state for it.
+        with running(tmp_path) as second:
+            _, alive = psutil.wait_procs(left, timeout=15)
+            assert not alive
+            mine = psutil.Process(second.process.pid).children(recursive=True)
+        _, alive = psutil.wait_procs(mine, timeout=15)
+        assert not alive
+        first.process.returncode = 0
+
+
+def _key(row: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    dropped = {"__name__", "instance", "job"}
+    return tuple(sorted((name, value) for name, value in row["metric"].items() if name not in dropped))
+
+
+def _newest(service: Running, status: str) -> dict[str, Any] | None:
+    for note in service.get("/api/notifications")["notifications"]:
+        if note["alertname"] == ALERT:
+            return note if note["status"] == status else None
+    return None
+
+
+def _replay(recording: Path, state: Path) -> None:
+    """Start a hook process for each recorded call, as far apart as they were recorded."""
+    lines = [json.loads(line) for line in recording.read_text(encoding="utf-8").splitlines()]
+    began, first = time.monotonic(), lines[0]["t"]
+    hooks = []
+    for line in lines:
+        wait = (line["t"] - first) / 1e9 - (time.monotonic() - began)
+        if wait > 0:
+            time.sleep(wait)  # the recorded rhythm is the input
+        hook = subprocess.Popen([sys.executable, "-I", "-S", str(CLIENT), str(state)], stdin=subprocess.PIPE)
+        assert hook.stdin is not None
+        hook.stdin.write(json.dumps(line["payload"]).encode())
+        hook.stdin.close()
+        hooks.append(hook)
+    assert [hook.wait(timeout=30) for hook in hooks] == [0] * len(lines)
+
+
+def _run(service: Running, session: str, *, tasks: int, fails: bool) -> None:
+    """Report a session over HTTP whose agents overlap and all fail, or all succeed."""
+
+    def hook(event: str, **fields: Any) -> None:
+        payload = {"session_id": session, "cwd": "/home/dev/project", "hook_event_name": event, **fields}
+        assert service.post("/hooks/claude-code", json.dumps(payload).encode()) == 204
+
+    hook("SessionStart", source="startup")
+    hook("UserPromptSubmit", prompt="go", prompt_id=f"{session}-prompt")
+    ids = [f"{session}-{number}" for number in range(tasks)]
+    for id in ids:
+        hook("PreToolUse", tool_name="Agent", tool_use_id=f"call-{id}", tool_input={"subagent_type": "worker"})
+        hook("SubagentStart", agent_id=id, agent_type="worker")
+    for id in ids:
+        hook("SubagentStop", agent_id=id, agent_type="worker")
+        if fails:
+            hook("PostToolUseFailure", tool_name="Agent", tool_use_id=f"call-{id}", error="it broke")
+        else:
+            hook("PostToolUse", tool_name="Agent", tool_use_id=f"call-{id}", tool_response={"agentId": id})
+    hook("Stop", prompt_id=f"{session}-prompt")
+    hook("SessionEnd", reason="other")

@@ -1,0 +1,151 @@
+"""The servers' own tools read what ships: promtool the rules and their tests, amtool the routes."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.stack
+
+ROOT = Path(__file__).resolve().parents[2]
+RULES = ROOT / "prometheus/rules"
+TESTS = sorted((ROOT / "prometheus/tests").glob("*.yml"))
+ALERTMANAGER = ROOT / "deploy/alertmanager/alertmanager.yml"
+
+
+def program(name: str) -> str:
+    """Return a tool's path; skip where it is not installed, unless the run may not skip."""
+    found = shutil.which(name)
+    if found is not None:
+        return found
+    if os.environ.get("STRETTO_REQUIRE_SERVERS") == "1":
+        pytest.fail(f"{name} must be installed in this run")
+    pytest.skip(f"{name} is not installed: make servers")
+
+
+@pytest.fixture(params=["promtool", "promtool3"])
+def promtool(request: pytest.FixtureRequest) -> str:
+    """Give the installed promtool, and the one of Prometheus 3 that STRETTO_PROMTOOL3 names."""
+    if request.param == "promtool":
+        return program("promtool")
+    named = os.environ.get("STRETTO_PROMTOOL3")
+    if not named:
+        pytest.skip("STRETTO_PROMTOOL3 names no promtool of Prometheus 3")
+    if shutil.which(named) is None:
+        pytest.fail(f"STRETTO_PROMTOOL3 names no program: {named}")
+    version = run(named, "--version")
+    assert "version 3." in version.stdout + version.stderr
+    return named
+
+
+@pytest.fixture
+def amtool() -> str:
+    """Give the installed amtool."""
+    return program("amtool")
+
+
+def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a tool to its end; what it says is kept."""
+    return subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+def accepted(*command: str | Path) -> str:
+    """Run a tool that must succeed, and return what it says."""
+    ended = run(*command)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+def loaded(path: Path) -> Any:
+    """Return a YAML file's content."""
+    return yaml.safe_load(path.read_text())
+
+
+def alerts() -> list[dict[str, Any]]:
+    """Return every alert as written."""
+    groups = loaded(RULES / "alerts.yml")["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def test_prometheus_accepts_its_configuration(promtool: str) -> None:
+    """The configuration is valid and finds the rule files."""
+    said = accepted(
+        promtool, "check", "config", "--lint=all", "--lint-fatal", ROOT / "prometheus/prometheus.yml"
+    )
+    assert f"{len(list(RULES.glob('*.yml')))} rule files found" in said
+
+
+@pytest.mark.parametrize("path", sorted(RULES.glob("*.yml")), ids=lambda path: str(path.stem))
+def test_prometheus_accepts_the_rules(promtool: str, path: Path) -> None:
+    """Every rule of the file parses, and no two are the same."""
+    count = sum(len(group["rules"]) for group in loaded(path)["groups"])
+    assert f"{count} rules found" in accepted(promtool, "check", "rules", "--lint=all", "--lint-fatal", path)
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.stem))
+def test_rules_do_what_their_tests_say(promtool: str, path: Path) -> None:
+    """Every alert fires and stays silent where it should, in the right words; every ratio is right."""
+    assert "SUCCESS" in accepted(promtool, "test", "rules", path)
+
+
+def thresholds() -> list[tuple[str, str]]:
+    """Return (series, its rule's text) of each threshold."""
+    text = (RULES / "thresholds.yml").read_text()
+    rules = re.split(r"^(?=      - record: )", text, flags=re.MULTILINE)[1:]
+    return [(rule.split()[2], rule) for rule in rules]
+
+
+@pytest.mark.parametrize("factor", [0.99, 1.01])
+@pytest.mark.parametrize(
+    ("series", "rule"), thresholds(), ids=lambda text: re.sub(r"\W+", "-", str(text)).strip("-")[-60:]
+)
+def test_a_limit_that_moves_is_noticed(tmp_path: Path, series: str, rule: str, factor: float) -> None:
+    """The rules' tests fail when a limit is off by one hundredth, or a minimum by one."""
+    promtool = program("promtool")
+    shutil.copytree(ROOT / "prometheus", tmp_path / "prometheus")
+    number = float(re.findall(r"vector\(([0-9.]+)\)", rule)[0])
+    moved = number + (factor - 1) * 100 if ":min_" in series else number * factor
+    path = tmp_path / "prometheus/rules/thresholds.yml"
+    path.write_text(
+        path.read_text().replace(rule, rule.replace(f"vector({number:g})", f"vector({moved:.6g})"))
+    )
+    assert path.read_text() != (RULES / "thresholds.yml").read_text()
+    named = {alert["alert"] for alert in alerts() if series in alert["expr"]}
+    tests = [tmp_path / "prometheus/tests" / t.name for t in TESTS if any(a in t.read_text() for a in named)]
+    ended = run(promtool, "test", "rules", *tests)
+    assert ended.returncode != 0
+    assert "FAILED" in ended.stdout + ended.stderr
+
+
+def test_alertmanager_accepts_its_configuration(amtool: str) -> None:
+    """The configuration is valid and has the receivers and inhibitions that are written."""
+    said = accepted(amtool, "check-config", ALERTMANAGER)
+    written = loaded(ALERTMANAGER)
+    assert f"{len(written['receivers'])} receivers" in said
+    assert f"{len(written['inhibit_rules'])} inhibit rules" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "severity"),
+    [(alert["alert"], alert["labels"]["severity"]) for alert in alerts()] + [("AnAlertOfYourOwn", "info")],
+)
+def test_alert_takes_the_route_of_its_severity(amtool: str, name: str, severity: str) -> None:
+    """Each alert reaches the receiver of its severity and no other."""
+    route = (amtool, "config", "routes", "test", "--config.file", ALERTMANAGER)
+    receiver = f"stretto-{severity}"
+    assert accepted(*route, f"--verify.receivers={receiver}", f"alertname={name}", f"severity={severity}")
+
+
+def test_an_alert_without_severity_is_told_too(amtool: str) -> None:
+    """Whatever else is sent to this Alertmanager reaches the service as a warning."""
+    route = (amtool, "config", "routes", "test", "--config.file", ALERTMANAGER)
+    assert accepted(*route, "alertname=AnAlertOfYourOwn").split()[0] == "stretto-warning"
