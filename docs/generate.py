@@ -31,8 +31,8 @@ def metrics_page() -> str:
         MARK,
         "",
         (
-            "Every metric on `/metrics`. Windowed gauges carry `window` (`1h`, `24h`, `7d`) and are worked out from"
-            " the store, so a restart changes nothing. A figure that cannot be worked out is absent, never 0."
+            "Every metric on `/metrics`. Windowed gauges carry `window` (`1h`, `24h`, `7d`) and come"
+            " from the store, so a restart changes nothing. A figure that cannot be worked out is absent, never 0."
         ),
     ]
     for title, text, group in (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,6 +44,8 @@ class Config:
     port: int
     token: str | None
     """Asked of every request where the service listens beyond loopback."""
+    hosts: tuple[str, ...]
+    """Names beside those of loopback that requests may ask for: another name is a page that was rebound to us."""
     idle_minutes: int
     """A session that nothing is heard of for longer is over."""
     series_budget: int
@@ -95,6 +98,7 @@ class Config:
 _KEYS: dict[str, tuple[type, object, str]] = {
     "listen": (str, DEFAULT_LISTEN, "STRETTO_LISTEN"),
     "token": (str, None, "STRETTO_TOKEN"),
+    "hosts": (str, "", "STRETTO_HOSTS"),
     "preset": (str, None, "STRETTO_PRESET"),
     "idle_minutes": (int, 240, "STRETTO_IDLE_MINUTES"),
     "series_budget": (int, 5_000, "STRETTO_SERIES_BUDGET"),
@@ -102,6 +106,17 @@ _KEYS: dict[str, tuple[type, object, str]] = {
     "alertmanager_port": (int, 9093, "STRETTO_ALERTMANAGER_PORT"),
 }
 """Key in the file → (type, default, environment variable)."""
+
+_LARGEST = {
+    "idle_minutes": 525_600,
+    "series_budget": 1_000_000,
+    "prometheus_port": 65_535,
+    "alertmanager_port": 65_535,
+}
+"""Numbers beyond which a setting is a slip: a year, what no server takes in, the last port."""
+
+# Not str.isdigit: that takes signs that int() refuses, and numbers without end.
+_WHOLE = re.compile(r"[0-9]{1,18}").fullmatch
 
 _TYPE_KEYS: dict[str, type | tuple[type, ...]] = {
     "keywords": list,
@@ -132,7 +147,7 @@ def load(
     """
     folder, state_origin = state_folder(environ, home, state)
     path = Path(environ.get("STRETTO_CONFIG") or folder / "config.toml")
-    given = _read(path, needed="STRETTO_CONFIG" in environ)
+    given = _read(path, needed=bool(environ.get("STRETTO_CONFIG")))
     settings = [Setting("state", str(folder), state_origin)]
     values: dict[str, Any] = {}
     for name, (kind, default, variable) in _KEYS.items():
@@ -147,6 +162,7 @@ def load(
         shown = "set" if name == "token" and value else value
         settings.append(Setting(name, shown, origin))
     host, port = _address(values.pop("listen"))
+    values["hosts"] = tuple(name.strip() for name in values["hosts"].split(",") if name.strip())
     if host not in LOOPBACK and not values["token"]:
         raise ConfigError(
             f"listening on {host} needs a token",
@@ -181,20 +197,20 @@ def _read(path: Path, *, needed: bool) -> dict[str, Any]:
 def _typed(name: str, value: object, kind: type, origin: str) -> object:
     if value is None:
         return None
-    if kind is int and isinstance(value, str) and value.strip().isdigit():
+    if kind is int and isinstance(value, str) and _WHOLE(value.strip()):
         value = int(value)
     if not isinstance(value, kind) or isinstance(value, bool):
         wanted = "a whole number" if kind is int else "a text"
         raise ConfigError(f"{name} must be {wanted}", where=origin, cause=f"it is {value!r}")
-    if kind is int and isinstance(value, int) and value < 1:
-        raise ConfigError(f"{name} must be at least 1", where=origin, cause=f"it is {value}")
+    if isinstance(value, int) and not 1 <= value <= _LARGEST[name]:
+        raise ConfigError(f"{name} must be from 1 to {_LARGEST[name]}", where=origin, cause=f"it is {value}")
     return value
 
 
 def _address(listen: str) -> tuple[str, int]:
     host, _, port = listen.rpartition(":")
     host = host.strip("[]")
-    if not host or not port.isdigit() or not 0 < int(port) < 1 << 16:
+    if not host or not _WHOLE(port) or not 0 < int(port) < 1 << 16:
         raise ConfigError(
             "listen must be HOST:PORT", cause=f"it is {listen!r}", hint=f"for example {DEFAULT_LISTEN}"
         )
@@ -214,7 +230,9 @@ def _task_types(preset: str | None, given: object, where: str) -> TaskTypes:
     ):
         for name, fields in table.items():
             merged.setdefault(normal_name(name), {}).update(_type_fields(name, fields, origin))
-    own = [normal_name(name) for name in given]
+    if "" in merged:
+        raise ConfigError("a task type needs a letter or a digit in its name", where=where)
+    own = dict.fromkeys(normal_name(name) for name in given)
     # The user's types are tried first: they were written to win.
     order = [*own, *(name for name in merged if name not in own)]
     return TaskTypes(

@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -119,7 +120,8 @@ def _store(config: Config) -> Iterator[Finding]:
     try:
         connection = open_reader(config.database)
     except StrettoError as error:
-        yield Finding("store", Verdict.NOTE, error.sentence(), error.hint)
+        unusable = config.database.exists()
+        yield Finding("store", Verdict.TROUBLE if unusable else Verdict.NOTE, error.sentence(), error.hint)
         return
     with connection:
         try:
@@ -145,7 +147,11 @@ def _store_findings(connection: sqlite3.Connection, config: Config) -> Iterator[
         yield Finding("store", Verdict.FINE, f"{text}, up to date with the journal")
     rejects = queries.rejects(connection)
     if rejects:
-        reasons = ", ".join(f"{count} × {reason}" for reason, count in rejects.items())
+        # What stands behind the colon differs from line to line; what stands before it is the kind of fault.
+        kinds: Counter[str] = Counter()
+        for reason, count in rejects.items():
+            kinds[reason.partition(":")[0]] += count
+        reasons = ", ".join(f"{count} × {kind}" for kind, count in kinds.most_common())
         places = "; ".join(
             f"{file} at byte {offset}" for file, offset, _ in queries.newest_rejects(connection, 3)
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -40,6 +41,8 @@ KEEP_ALIVE_SECONDS = 75
 def up(context: Context, options: argparse.Namespace) -> int:
     """Run until Ctrl-C or SIGTERM; everything that was started is stopped again."""
     config = context.config
+    # The server hands a signal on once it has stopped; as an exception it unwinds what was started here.
+    signal.signal(signal.SIGTERM, _interrupt)
     lock = Lock(config.state)
     lock.acquire(config.address)
     try:
@@ -54,11 +57,17 @@ def up(context: Context, options: argparse.Namespace) -> int:
             if sender.problem:
                 notes.append(sender.problem)
             _serve(context, service, supervisor, notes, listener)
+        except KeyboardInterrupt:
+            context.say("stopping")
         finally:
             service.stop()
     finally:
         lock.release()
     return 0
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _serve(
@@ -89,7 +98,8 @@ def _serve(
 def _bind(config: Config) -> socket.socket:
     """Take the address before anything is started, so that a port in use is told plainly."""
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio switches Nagle's delay off only where the protocol is named: it costs 40 ms an answer otherwise.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((config.host, config.port))
@@ -143,12 +153,13 @@ def _surface(config: Config, service: Service, problems: Callable[[], list[str]]
         runbook=_runbook,
         version=__version__,
         token=config.token,
+        hosts=frozenset(config.hosts),
     )
 
 
 def _runbook(alert: str) -> str | None:
     """Return an alert's page; the name comes from outside, so it is looked up, never joined to a path."""
-    pages = {path.stem: path for path in shipped("runbook").glob("*.md")}
+    pages = {path.stem: path for path in shipped("runbook").glob("Stretto*.md")}
     return pages[alert].read_text(encoding="utf-8") if alert in pages else None
 
 

@@ -1,0 +1,118 @@
+"""The JSON routes: snapshot, sessions and notifications."""
+
+from __future__ import annotations
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from stretto import snapshot
+from stretto.insights import row_document, session_document
+from stretto.web import answers, instant, notifications
+from stretto.web.surface import Surface
+
+NOTIFICATIONS = "/api/notifications"
+DEFAULT_LIMIT = 50
+MOST = 500
+"""Sessions in one answer."""
+
+_FIRST, _LAST = -(1 << 63), (1 << 63) - 1
+"""What a 64-bit instant can hold; a date beyond is as good as the edge."""
+
+
+class QueryError(ValueError):
+    """A parameter that cannot be used; the text says what it must be."""
+
+
+class Api:
+    """The endpoints below ``/api``. Those that only read run in threads: none holds up another."""
+
+    def __init__(self, surface: Surface) -> None:
+        self._surface = surface
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        return [
+            Route("/api/snapshot", self.snapshot),
+            Route("/api/sessions", self.sessions),
+            # An id is the agent's own text: it may hold a slash.
+            Route("/api/sessions/{id:path}", self.session),
+            Route(NOTIFICATIONS, self.notifications, methods=["GET", "POST"]),
+        ]
+
+    def snapshot(self, request: Request) -> Response:
+        """Answer all figures; 503 before the first snapshot."""
+        taken = self._surface.snapshot()
+        if taken is None:
+            return answers.error(request.url.path, 503, "there are no figures yet", "try again in a second")
+        return answers.json(snapshot.document(taken))
+
+    def sessions(self, request: Request) -> Response:
+        """Answer ``?limit=`` sessions last heard of before ``?before=``; ``next`` continues the list."""
+        try:
+            limit, before = _limit(request), _before(request)
+        except QueryError as error:
+            return answers.error(request.url.path, 400, str(error))
+        rows = self._surface.sessions(limit + 1, before)
+        page = rows[:limit]
+        return answers.json(
+            {
+                "sessions": [row_document(row) for row in page],
+                "next": instant.exact(page[-1].last) if len(rows) > limit else None,
+            }
+        )
+
+    def session(self, request: Request) -> Response:
+        """Answer one session worked out whole."""
+        found = self._surface.insight(request.path_params["id"])
+        if found is None:
+            return answers.error(
+                request.url.path,
+                404,
+                "no such session",
+                "GET /api/sessions lists the sessions with their ids",
+            )
+        return answers.json(session_document(found))
+
+    async def notifications(self, request: Request) -> Response:
+        """Answer what Alertmanager told, the newest first; take what it tells by POST."""
+        if request.method == "POST":
+            return await self._take(request)
+        return await run_in_threadpool(self._told)
+
+    def _told(self) -> Response:
+        told = [notifications.document(notification) for notification in self._surface.notifications.newest()]
+        return answers.json({"notifications": told})
+
+    async def _take(self, request: Request) -> Response:
+        try:
+            told = notifications.parse(await request.body(), self._surface.clock())
+        except notifications.PayloadError as error:
+            hint = "point a webhook_config of Alertmanager at this address"
+            return answers.error(request.url.path, 400, str(error), hint)
+        try:
+            await run_in_threadpool(self._surface.notifications.add, told)
+        except OSError as error:
+            # Alertmanager tells it again after a 5xx.
+            return answers.error(request.url.path, 503, f"the notification cannot be kept: {error.strerror}")
+        return Response(status_code=204)
+
+
+def _limit(request: Request) -> int:
+    text = request.query_params.get("limit", str(DEFAULT_LIMIT))
+    # By length first: int() refuses thousands of digits with an error of its own.
+    if text.isascii() and text.isdigit() and len(text) <= len(str(MOST)) and 1 <= int(text) <= MOST:
+        return int(text)
+    raise QueryError(f"limit must be a whole number from 1 to {MOST}")
+
+
+def _before(request: Request) -> int | None:
+    text = request.query_params.get("before")
+    if text is None:
+        return None
+    try:
+        # A plus sign that was not encoded arrives as a space.
+        return min(max(instant.parse(text.replace(" ", "+")), _FIRST), _LAST)
+    except ValueError:
+        raise QueryError("before must be an RFC 3339 time, for example 2026-11-20T16:49:25Z") from None

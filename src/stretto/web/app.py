@@ -1,0 +1,157 @@
+"""The application: every route of the service behind one guard.
+
+Callables that read or render run in threads, so that a slow scrape never holds up a hook.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+from importlib import resources
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from stretto.clock import SECOND
+from stretto.errors import StrettoError
+from stretto.web import answers
+from stretto.web.api import NOTIFICATIONS, Api
+from stretto.web.guard import Guard
+from stretto.web.pages import Pages
+from stretto.web.surface import Surface
+
+__all__ = ["Surface", "create_app"]
+
+HOOK = "/hooks/claude-code"
+HOOK_LIMIT = 64 * 1024 * 1024
+"""Bytes of a hook's payload, as the hook client takes them."""
+LIMIT = 1024 * 1024
+"""Bytes of any other body."""
+
+_TYPES = {".css": "text/css", ".svg": "image/svg+xml"}
+
+
+def create_app(surface: Surface) -> ASGIApp:
+    """Return the ASGI application that shows and feeds the surface."""
+    static = _static()
+    # The hash in the address lets a browser keep a file for good: another content has another address.
+    pages = Pages(surface, style=f"/static/stretto.css?{sha256(static['stretto.css'][0]).hexdigest()[:12]}")
+    app = Starlette(
+        routes=[
+            *_Endpoints(surface, static).routes(),
+            *Api(surface).routes(),
+            *pages.routes(),
+        ],
+        exception_handlers={
+            HTTPException: _http_error,
+            StrettoError: _state_error,
+            ClientDisconnect: _gone,
+            Exception: _fault,
+        },
+    )
+    # A redirect would be built from the request's own Host.
+    app.router.redirect_slashes = False
+    return Guard(
+        app,
+        hosts=surface.hosts,
+        token=surface.token,
+        limits={HOOK: HOOK_LIMIT, NOTIFICATIONS: LIMIT},
+        limit=LIMIT,
+    )
+
+
+class _Endpoints:
+    """The routes for machines, and the static files."""
+
+    def __init__(self, surface: Surface, static: Mapping[str, tuple[bytes, str]]) -> None:
+        self._surface = surface
+        self._static = static
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/metrics", self.metrics),
+            Route("/healthz", self.healthz),
+            Route("/readyz", self.readyz),
+            Route(HOOK, self.hook, methods=["POST"]),
+            Route("/static/{name:path}", self.static),
+        ]
+
+    def metrics(self, request: Request) -> Response:
+        exposition = self._surface.expose(", ".join(request.headers.getlist("accept")))
+        return Response(exposition.body, headers={"Content-Type": exposition.content_type, "Vary": "Accept"})
+
+    async def healthz(self, _: Request) -> Response:
+        return PlainTextResponse("alive\n")
+
+    def readyz(self, _: Request) -> Response:
+        taken = self._surface.snapshot()
+        if taken is None:
+            return PlainTextResponse("not ready: there are no figures yet\n", 503)
+        age = (self._surface.clock() - taken.at) / SECOND
+        if age > self._surface.fresh_seconds:
+            limit = self._surface.fresh_seconds
+            return PlainTextResponse(
+                f"not ready: the figures are {age:.0f} s old, at most {limit:.0f} s is fresh\n", 503
+            )
+        return PlainTextResponse("ready\n")
+
+    async def hook(self, request: Request) -> Response:
+        """Append the payload and say nothing: to the agent an empty 2xx is success, any text a fault."""
+        payload = await request.body()
+        try:
+            await run_in_threadpool(self._surface.append_hook, payload)
+        except OSError:
+            # The agent shows it as an error that blocks nothing: a gap nobody knows of would be worse.
+            return Response(status_code=503)
+        return Response(status_code=204)
+
+    async def static(self, request: Request) -> Response:
+        found = self._static.get(request.path_params["name"])
+        if found is None:
+            raise HTTPException(404)
+        content, media_type = found
+        return Response(
+            content, media_type=media_type, headers={"Cache-Control": "max-age=31536000, immutable"}
+        )
+
+
+def _static() -> dict[str, tuple[bytes, str]]:
+    """Read the package's own files once: a closed set, so no path from outside ever reaches the disk."""
+    folder = resources.files(__package__) / "static"
+    return {
+        entry.name: (entry.read_bytes(), media_type)
+        for entry in folder.iterdir()
+        for suffix, media_type in _TYPES.items()
+        if entry.name.endswith(suffix)
+    }
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    what = {404: "there is nothing at this address", 405: "this address does not take that method"}
+    return answers.error(
+        request.url.path, error.status_code, what.get(error.status_code, error.detail), headers=error.headers
+    )
+
+
+async def _state_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, StrettoError):
+        raise error
+    return answers.error(request.url.path, 503, error.sentence(), error.hint)
+
+
+async def _gone(_: Request, __: Exception) -> Response:
+    """Answer whoever has left before the body was complete: nobody reads it, and it is no fault of ours."""
+    return Response(status_code=400)
+
+
+async def _fault(request: Request, _: Exception) -> Response:
+    return answers.error(
+        request.url.path, 500, "Stretto failed to answer", "its own output on standard error says why"
+    )

@@ -1,0 +1,133 @@
+"""Headline: a window's verdict in words that are understood at a glance, its baseline always beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stretto.figures.parallel import Provenance
+from stretto.figures.window import Verdict
+from stretto.snapshot import Snapshot
+from stretto.web import words
+
+FIRST = "24h"
+"""The window that is shown unless another was asked for or nothing ran in parallel in it."""
+
+_WINDOWS = {"1h": "last hour", "24h": "last 24 h", "7d": "last 7 days"}
+_EVEN = 0.005
+"""A speed-up this close to 1 is called even."""
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What the time one after another is held to be, for so many tasks."""
+
+    provenance: str
+    tasks: int
+    against: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The verdict in words. ``tone`` is gain, loss, even or none."""
+
+    window: str
+    title: str
+    lead: str
+    tone: str
+    verdict: Verdict
+    baselines: tuple[Baseline, ...]
+
+
+def window_words(window: str) -> str:
+    """Return a window as it stands in a sentence."""
+    return _WINDOWS.get(window, f"last {window}")
+
+
+def choose_window(snapshot: Snapshot, asked: str | None) -> str:
+    """Return the window asked for if there is such a one, else the day, else one with parallel work."""
+    if asked is not None and asked in snapshot.verdicts:
+        return asked
+    by_length = (FIRST, *reversed(list(snapshot.verdicts)))
+    return next((window for window in by_length if snapshot.verdicts[window].tasks), FIRST)
+
+
+def headline(snapshot: Snapshot, window: str) -> Headline:
+    """Return what a window's parallel work came to, or that there was none."""
+    verdict = snapshot.verdicts[window]
+    whose = _whose(snapshot)
+    baselines = tuple(
+        Baseline(name, tasks, _against(name, whose), meaning(name))
+        for name, tasks in sorted(verdict.baselines.items(), key=lambda item: -item[1])
+    )
+    speedup = verdict.speedup
+    if not verdict.tasks or speedup is None:
+        title, lead = _nothing(snapshot, verdict)
+        return Headline(window, title, lead, "none", verdict, baselines)
+    over = f"{words.counted(verdict.fanouts, 'parallel execution')} ({words.counted(verdict.tasks, 'task')})"
+    against = baselines[0].against if len(baselines) == 1 else "compared with more than one baseline"
+    when = f"in the {window_words(window)} over {over}, {against}."
+    if abs(speedup - 1) < _EVEN:
+        return Headline(
+            window,
+            "Together as fast as one after another",
+            f"Nothing saved {when}",
+            "even",
+            verdict,
+            baselines,
+        )
+    title = f"Together {words.times(speedup)} as fast as one after another"
+    moved = words.length(abs(verdict.time_saved))
+    if speedup > 1:
+        return Headline(window, title, f"{moved} saved {when}", "gain", verdict, baselines)
+    return Headline(window, title, f"{moved} lost {when}", "loss", verdict, baselines)
+
+
+def _nothing(snapshot: Snapshot, verdict: Verdict) -> tuple[str, str]:
+    activity = snapshot.activity
+    if not activity.sessions:
+        return "Nothing seen yet", "Your first session shows up here within seconds of its first event."
+    if verdict.tasks:
+        return "No speed-up can be told", "The parallel tasks took no time that could be measured."
+    title = f"Nothing ran in parallel in the {window_words(verdict.window)}"
+    if activity.tasks_running:
+        running = words.counted(activity.tasks_running, "task is", "tasks are")
+        return (
+            title,
+            f"{running} running now. The verdict comes when the last task of a parallel execution ends.",
+        )
+    return title, "A parallel execution is two or more tasks of one parent that run at the same time."
+
+
+def _whose(snapshot: Snapshot) -> str:
+    """Return whose the sequential runs are: a recording's run is not one of the person who looks at it."""
+    if not snapshot.activity.recordings:
+        return "your own sequential runs"
+    if snapshot.activity.recordings == snapshot.activity.sessions:
+        return "the recording's own sequential run"
+    return "sequential runs, the recording's among them"
+
+
+def _against(provenance: str, whose: str) -> str:
+    if provenance == Provenance.MEASURED:
+        return f"measured against {whose}"
+    if provenance == Provenance.CONFIGURED:
+        return "compared with the hours configured for each task type"
+    return "compared with the same tasks' own lengths added up"
+
+
+def meaning(provenance: str) -> str:
+    """Return in a sentence or two what a baseline of that provenance is."""
+    if provenance == Provenance.MEASURED:
+        return (
+            "Sequential runs of the same pattern and task types are in the store; each task is held against"
+            " the mean length of its type there."
+        )
+    if provenance == Provenance.CONFIGURED:
+        return (
+            "Each task is held against its type's sequential hours from the configuration: as good as those."
+        )
+    return (
+        "No sequential run of the same pattern and task types has been seen, so the tasks are added up at the"
+        " lengths they had side by side. Where they slowed each other down, this flatters."
+    )

@@ -1,0 +1,56 @@
+"""Surface: everything that HTTP shows or takes, handed in by the service as callables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from stretto.clock import Clock, wall
+from stretto.insights import Insight
+from stretto.snapshot import Snapshot
+from stretto.store.queries import SessionRow
+from stretto.web.notifications import NotificationLog
+
+FRESH_SECONDS = 60.0
+"""A snapshot older than this no longer answers for now: several refreshes have been missed."""
+
+
+class Exposition(Protocol):
+    """One scrape's answer."""
+
+    @property
+    def body(self) -> bytes:
+        """The metrics as text."""
+
+    @property
+    def content_type(self) -> str:
+        """The text format, as the Content-Type header spells it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surface:
+    """The callables behind the routes. Each may be called from several threads at once."""
+
+    snapshot: Callable[[], Snapshot | None]
+    """The last snapshot, or None before the first."""
+    sessions: Callable[[int, int | None], list[SessionRow]]
+    """(limit, before in ns) → sessions, the one last heard of first."""
+    insight: Callable[[str], Insight | None]
+    """A session's id → the session worked out, or None where it is unknown."""
+    expose: Callable[[str], Exposition]
+    """Accept header → all metrics. Raises StrettoError where there is nothing to expose."""
+    append_hook: Callable[[bytes], None]
+    """Takes a hook's payload to the journal. Raises OSError where the journal cannot be written."""
+    notifications: NotificationLog
+    problems: Callable[[], list[str]]
+    """What a person should know and act on, a sentence each."""
+    runbook: Callable[[str], str | None]
+    """An alert's name → its page in Markdown, or None where there is none."""
+    version: str
+    token: str | None = None
+    """Asked of every request but ``/healthz``, where set."""
+    hosts: frozenset[str] = frozenset()
+    """Names and addresses, without ports, that are answered beside those of the loopback interface."""
+    fresh_seconds: float = FRESH_SECONDS
+    clock: Clock = wall

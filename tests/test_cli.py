@@ -1,0 +1,296 @@
+"""The command line: answers on standard output, talk on standard error, JSON of a documented shape, exit codes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stretto.cli.main import main
+from stretto.lock import Lock
+
+RECORDED = Path(__file__).parent / "recorded"
+DEMO = Path(__file__).parents[1] / "src" / "stretto" / "demo"
+
+SESSION_KEYS = {
+    "id", "source", "project", "pattern", "recording", "start", "end", "last", "elapsed_seconds", "outcome",
+    "turns", "tasks", "tool_calls", "fanouts", "absent",
+}  # fmt: skip
+TASK_KEYS = {
+    "id", "task_type", "agent", "description", "parent", "start", "end", "seconds", "outcome", "tool_calls",
+}  # fmt: skip
+FANOUT_KEYS = {
+    "tasks", "parent", "start", "end", "width", "work_seconds", "elapsed_seconds", "sequential_seconds", "baseline",
+    "speedup", "improvement", "time_saved_seconds", "efficiency", "load_balance", "concurrency",
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the machine's user is read or written."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("STRETTO_STATE", str(tmp_path / "state"))
+    for name in ("XDG_STATE_HOME", "STRETTO_CONFIG", "CLAUDE_CONFIG_DIR", "STRETTO_LISTEN", "STRETTO_PRESET"):
+        monkeypatch.delenv(name, raising=False)
+    project = tmp_path / "project"
+    project.mkdir()
+    monkeypatch.chdir(project)
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """The exit code, standard output and standard error of one command."""
+    code = main(arguments)
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    """The JSON answer of a command that succeeds."""
+    code, out, err = run(capsys, *arguments, "--json")
+    assert code == 0, err
+    return json.loads(out)
+
+
+def test_import_and_show_give_the_documented_session(capsys: pytest.CaptureFixture[str]) -> None:
+    """A recording imported by path shows as one document with all its documented fields."""
+    taken = answer(capsys, "import", str(DEMO / "fanout.jsonl"))["imported"]
+    assert taken == [
+        {"file": str(DEMO / "fanout.jsonl"), "events": 42, "sessions": 1, "rejects": [], "already_known": False}
+    ]
+
+    shown = answer(capsys, "show", "e8cd2941")
+
+    assert shown.keys() == SESSION_KEYS
+    assert shown["id"] == "e8cd2941-d5b4-4cbf-9176-9085d5e9a231"
+    assert shown["elapsed_seconds"] == pytest.approx(4.054, abs=0.001)
+    assert all(task.keys() == TASK_KEYS for task in shown["tasks"])
+    assert [task["task_type"] for task in shown["tasks"]] == ["architecture", "prd", "test_strategy"]
+    assert [task["tool_calls"] for task in shown["tasks"]] == [1, 1, 3]
+    assert len(shown["tool_calls"]) == 12
+    assert {call["task"] for call in shown["tool_calls"]} == {None, *(task["id"] for task in shown["tasks"])}
+    (fanout,) = shown["fanouts"]
+    assert fanout.keys() == FANOUT_KEYS
+    assert fanout["baseline"] == "work"
+    assert shown == answer(capsys, "show", "last")
+
+
+def test_a_sequential_run_becomes_the_measured_baseline(capsys: pytest.CaptureFixture[str]) -> None:
+    """With the same tasks one after another in the store, the provenance changes from work to measured."""
+    answer(capsys, "import", str(DEMO / "fanout.jsonl"), str(DEMO / "sequential.jsonl"))
+
+    (fanout,) = answer(capsys, "show", "e8cd2941")["fanouts"]
+
+    assert fanout["baseline"] == "measured"
+    assert fanout["sequential_seconds"] == pytest.approx(5.263, abs=0.001)
+
+
+def test_the_preset_is_the_configured_baseline(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the table of hours chosen, a fan-out without a measured run is held against 6 + 5 + 4 hours."""
+    monkeypatch.setenv("STRETTO_PRESET", "ap")
+    answer(capsys, "import", str(DEMO / "fanout.jsonl"))
+
+    (fanout,) = answer(capsys, "show", "last")["fanouts"]
+
+    assert (fanout["baseline"], fanout["sequential_seconds"]) == ("configured", 15 * 3600)
+
+
+def test_importing_twice_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """The second import of a recording says that it is known and adds no event."""
+    answer(capsys, "import", str(DEMO / "fanout.jsonl"))
+    first = answer(capsys, "sessions")
+    again = answer(capsys, "import", str(DEMO / "fanout.jsonl"))["imported"][0]
+
+    assert again["already_known"] is True
+    assert answer(capsys, "sessions") == first
+
+
+def test_a_folder_of_recordings_is_imported(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Every hooks.jsonl under a folder is taken."""
+    for name in ("two-phase", "fanout-background"):
+        (tmp_path / "recordings" / name).mkdir(parents=True)
+        shutil.copy(RECORDED / f"{name}.jsonl", tmp_path / "recordings" / name / "hooks.jsonl")
+
+    taken = answer(capsys, "import", str(tmp_path / "recordings"))["imported"]
+
+    assert sorted(entry["events"] for entry in taken) == [45, 47]
+    assert len(answer(capsys, "sessions")["sessions"]) == 2
+
+
+def test_bad_lines_are_set_aside_and_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A broken line costs itself alone; it is named by number, counted, and shown by doctor."""
+    lines = (DEMO / "fanout.jsonl").read_bytes().splitlines(keepends=True)
+    broken = tmp_path / "broken.jsonl"
+    broken.write_bytes(b"".join([*lines[:3], b"nonsense\n", b'{"t": "late", "payload": {}}\n', *lines[3:]]))
+
+    code, out, err = run(capsys, "import", str(broken), "--json")
+
+    taken = json.loads(out)["imported"][0]
+    assert code == 0
+    assert taken["events"] == 42
+    assert [reject["line"] for reject in taken["rejects"]] == [4, 5]
+    assert f"{broken}:4:" in err
+    doctor = json.loads(run(capsys, "doctor", "--json")[1])["findings"]
+    assert any(f["station"] == "rejects" and "2 ×" in f["found"] for f in doctor)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["sessions"], 3, "there is no store yet"),
+        (["show", "x"], 3, "there is no store yet"),
+        (["import", "/nowhere"], 3, "/nowhere"),
+        (["sessions", "--limit", "0"], 2, "--limit"),
+        (["hooks", "install"], 0, ""),
+    ],
+)
+def test_exit_codes_in_an_empty_world(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, said: str
+) -> None:
+    """Nothing there yet is told in a sentence with what to do, never as a traceback."""
+    found, _, err = run(capsys, *arguments)
+
+    assert found == code
+    assert said in err
+    assert "Traceback" not in err
+
+
+def test_an_unknown_session_is_a_finding(capsys: pytest.CaptureFixture[str]) -> None:
+    """Asking for a session that is not there ends with 1 and says how to find one."""
+    answer(capsys, "import", str(DEMO / "fanout.jsonl"))
+
+    code, _, err = run(capsys, "show", "nobody")
+
+    assert code == 1
+    assert "stretto sessions" in err
+
+
+def test_a_beginning_of_several_sessions_names_them(capsys: pytest.CaptureFixture[str]) -> None:
+    """An ambiguous beginning shows nothing rather than a guess."""
+    answer(capsys, "import", str(DEMO / "fanout.jsonl"), str(DEMO / "sequential.jsonl"))
+
+    code, _, err = run(capsys, "show", "")
+
+    assert code == 1
+    assert "30dd1895" in err
+    assert "e8cd2941" in err
+
+
+def test_rebuild_gives_the_same_answers(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A store made anew, even from a file that is no database, answers exactly as before."""
+    answer(capsys, "import", str(DEMO / "fanout.jsonl"), str(DEMO / "sequential.jsonl"))
+    before = answer(capsys, "sessions"), answer(capsys, "show", "e8cd2941")
+
+    assert answer(capsys, "rebuild")["sessions"] == 2
+    assert (answer(capsys, "sessions"), answer(capsys, "show", "e8cd2941")) == before
+
+    database = tmp_path / "state" / "stretto.db"
+    for suffix in ("-wal", "-shm"):
+        database.with_name(database.name + suffix).unlink(missing_ok=True)
+    database.write_bytes(b"this is no database" * 100)
+    assert answer(capsys, "rebuild")["sessions"] == 2
+    assert (answer(capsys, "sessions"), answer(capsys, "show", "e8cd2941")) == before
+
+
+def test_rebuild_leaves_a_held_store_alone(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """While another process holds the state, rebuild refuses with 3."""
+    answer(capsys, "import", str(DEMO / "fanout.jsonl"))
+    with Lock(tmp_path / "state"):
+        code, _, err = run(capsys, "rebuild")
+
+    assert code == 3
+    assert "another command" in err
+
+
+def test_config_shows_origins(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Each setting says where it comes from; a token is never printed."""
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "config.toml").write_text('token = "hush-hush"\nidle_minutes = 5\n', encoding="utf-8")
+
+    code, out, _ = run(capsys, "config", "--json")
+
+    settings = {s["name"]: s for s in json.loads(out)["settings"]}
+    assert code == 0
+    assert settings["idle_minutes"]["value"] == 5
+    assert settings["idle_minutes"]["origin"].endswith("config.toml")
+    assert settings["state"]["origin"] == "STRETTO_STATE"
+    assert "hush-hush" not in out
+    assert "hush-hush" not in run(capsys, "config")[1]
+
+
+def test_a_wrong_key_names_the_nearest(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A misspelt setting stops every command with 2 and the name that was probably meant."""
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "config.toml").write_text("idel_minutes = 5\n", encoding="utf-8")
+
+    code, _, err = run(capsys, "sessions")
+
+    assert code == 2
+    assert "'idle_minutes'" in err
+
+
+def test_hooks_install_status_uninstall(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """The verbs connect, report and undo; what was there before is back byte for byte."""
+    settings = tmp_path / "home" / ".claude" / "settings.json"
+    settings.parent.mkdir(parents=True)
+    original = '{\n    "model": "x",\n    "hooks": {"Stop": [{"hooks": [{"type": "command", "command": "true"}]}]}\n}\n'
+    settings.write_text(original, encoding="utf-8")
+
+    assert answer(capsys, "hooks", "install")["action"] == "installed"
+    assert answer(capsys, "hooks", "install")["action"] == "unchanged"
+    status = answer(capsys, "hooks", "status")
+    assert status["installed"] is True
+    assert status["problems"] == []
+    assert answer(capsys, "hooks", "uninstall")["action"] == "removed"
+
+    assert settings.read_text(encoding="utf-8") == original
+    assert answer(capsys, "hooks", "status")["installed"] is False
+
+
+def test_doctor_walks_every_station(capsys: pytest.CaptureFixture[str]) -> None:
+    """Doctor names each station from configuration to spans, with a hint wherever something is missing."""
+    code, out, _ = run(capsys, "doctor", "--json")
+
+    findings = json.loads(out)["findings"]
+    stations = [f["station"] for f in findings]
+    for station in ("configuration", "hooks", "journal", "store", "service", "prometheus", "alertmanager", "spans"):
+        assert station in stations
+    assert code == 0, out
+    assert next(f for f in findings if f["station"] == "hooks")["hint"] == "stretto hooks install"
+
+
+def test_doctor_finds_a_broken_store(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A store of another version is trouble: exit code 1, and what to do."""
+    answer(capsys, "import", str(DEMO / "fanout.jsonl"))
+    with sqlite3.connect(tmp_path / "state" / "stretto.db") as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+
+    code, out, _ = run(capsys, "doctor")
+
+    assert code == 1
+    assert "stretto rebuild" in out
+
+
+def test_the_text_answers_are_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without --json a person reads the verdict, the baseline's provenance and what is absent."""
+    answer(capsys, "import", str(DEMO / "fanout.jsonl"))
+
+    out = run(capsys, "show", "last")[1]
+
+    assert "2.16× as fast as one after another (baseline: work)" in out
+    assert "efficiency 72% = load balance 73% × concurrency 98%" in out
+    assert "absent: model_calls" in out
+    assert "e8cd2941" in run(capsys, "sessions")[1]
+
+
+def test_nothing_is_written_outside_the_state_folder(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Import, show, doctor and rebuild leave nothing beside the state folder."""
+    before = {path for path in tmp_path.rglob("*") if "state" not in path.parts}
+    for arguments in (["import", str(DEMO / "fanout.jsonl")], ["show", "last"], ["doctor"], ["rebuild"], ["config"]):
+        run(capsys, *arguments)
+
+    assert {path for path in tmp_path.rglob("*") if "state" not in path.parts} == before

@@ -1,0 +1,212 @@
+"""The service without its HTTP skin: it follows the journal, shows a recording, emits, and can be stopped and started."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
+
+from stretto import journal
+from stretto.clock import SECOND, wall
+from stretto.config import Config, load
+from stretto.emit.sender import NullSender, Sender, sender_from_environment
+from stretto.hook.client import record
+from stretto.service import Service
+from tests.otlp_receiver import OtlpReceiver
+
+
+def configured(tmp_path: Path, **environ: str) -> Config:
+    """The configuration of a state folder of its own."""
+    return load(environ, tmp_path, state=str(tmp_path / "state"))
+
+
+@contextmanager
+def started(config: Config, sender: Sender | NullSender | None = None, *, demo: bool = False) -> Iterator[Service]:
+    """A service that follows its journal until the block ends."""
+    service = Service(config, version="1.0", clock=wall, sender=sender or NullSender())
+    try:
+        service.start(demo_wanted=demo)
+        yield service
+    finally:
+        service.stop()
+
+
+def report(config: Config, session: str, *events: tuple[str, dict[str, Any]], at: int | None = None) -> None:
+    """Append hook calls to the journal as hook processes would, a millisecond apart."""
+    now = wall() if at is None else at
+    for number, (event, fields) in enumerate(events):
+        payload = {"session_id": session, "hook_event_name": event, **fields}
+        when = now + number * 1_000_000
+        journal.append(journal.file_of(config.journal, when), record(json.dumps(payload).encode(), when))
+
+
+def whole_session(session: str) -> list[tuple[str, dict[str, Any]]]:
+    """The hook calls of a short session with one tool call."""
+    call = {"tool_name": "Bash", "tool_use_id": f"{session}-call"}
+    return [
+        ("SessionStart", {"source": "startup"}),
+        ("UserPromptSubmit", {"prompt": "go", "prompt_id": f"{session}-prompt"}),
+        ("PreToolUse", {**call, "tool_input": {}}),
+        ("PostToolUse", {**call, "tool_response": {}, "duration_ms": 5}),
+        ("Stop", {"prompt_id": f"{session}-prompt"}),
+        ("SessionEnd", {"reason": "other"}),
+    ]
+
+
+def until(ask: Callable[[], bool]) -> bool:
+    """Ask, for ten seconds at most, until the answer is yes."""
+    pause = threading.Event()
+    return any(ask() or pause.wait(0.05) for _ in range(200))
+
+
+def samples(service: Service) -> dict[str, float]:
+    """The scrape's samples by name and labels."""
+    text = service.expose("text/plain").body.decode()
+    return {
+        sample.name + json.dumps(dict(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_an_event_in_the_journal_becomes_a_figure(tmp_path: Path) -> None:
+    """What a hook process appended shows in sessions, snapshot and scrape without anything being called."""
+    config = configured(tmp_path)
+    with started(config) as service:
+        report(config, "mine", *whole_session("mine"))
+
+        assert until(lambda: [row.id for row in service.sessions(10, None)] == ["mine"])
+        assert until(lambda: samples(service).get('stretto_tool_calls_total{"outcome": "success", "tool": "Bash"}') == 1)
+        seen = service.insight("mine")
+        assert seen is not None
+        assert [call.outcome for call in seen.session.tool_calls] == ["success"]
+
+
+def test_an_empty_store_shows_the_recording_until_an_own_session_comes(tmp_path: Path) -> None:
+    """The recording is marked as one, counts in no live counter, and goes with the first own session."""
+    config = configured(tmp_path)
+    with started(config) as service:
+        first = service.snapshot
+        assert first is not None
+        assert first.activity.recordings == 2
+        assert all(row.recording for row in service.sessions(10, None))
+        assert not any(name.startswith("stretto_tool_calls_total") for name in samples(service))
+
+        report(config, "mine", *whole_session("mine"))
+
+        assert until(lambda: [row.id for row in service.sessions(10, None)] == ["mine"])
+        assert until(lambda: not any("test_strategy" in name and "window" in name for name in samples(service)))
+
+
+def test_a_wanted_recording_stays_beside_own_sessions(tmp_path: Path) -> None:
+    """With --demo the recording is loaded even where there are own sessions; without, the next start drops it."""
+    config = configured(tmp_path)
+    report(config, "mine", *whole_session("mine"))
+    with started(config, demo=True) as service:
+        assert sorted(row.recording for row in service.sessions(10, None)) == [False, True, True]
+    with started(config) as service:
+        assert [row.id for row in service.sessions(10, None)] == ["mine"]
+
+
+def test_a_restart_counts_nothing_twice(tmp_path: Path) -> None:
+    """After a stop and a start the store is what it was, and history does not land in live counters."""
+    config = configured(tmp_path)
+    report(config, "mine", *whole_session("mine"))
+    with started(config) as service:
+        before = service.snapshot
+    with started(config) as service:
+        after = service.snapshot
+        assert before is not None
+        assert after is not None
+        assert after.events == before.events == 6
+        assert [f for f in after.figures if f.name == "stretto_window_tool_calls"] == [
+            f for f in before.figures if f.name == "stretto_window_tool_calls"
+        ]
+        assert not any(name.startswith("stretto_tool_calls_total") for name in samples(service))
+
+
+def test_changed_rules_are_applied_to_history(tmp_path: Path) -> None:
+    """A store made under other classification rules is built anew at the start."""
+    events = [
+        ("SubagentStart", {"agent_id": "a", "agent_type": "zebra-keeper"}),
+        ("SubagentStop", {"agent_id": "a", "agent_type": "zebra-keeper"}),
+    ]
+    config = configured(tmp_path)
+    report(config, "mine", *events)
+    with started(config) as service:
+        seen = service.insight("mine")
+        assert seen is not None
+        assert [task.task_type for task in seen.session.tasks] == ["other"]
+    (config.state / "config.toml").write_text('[task_types.zoo]\nkeywords = ["zebra"]\n', encoding="utf-8")
+    with started(configured(tmp_path)) as service:
+        assert any("zoo" in name for name in samples(service))
+
+
+def test_an_http_hook_is_in_the_journal_when_it_returns(tmp_path: Path) -> None:
+    """What came by HTTP is on disk before it is answered, in the bytes that a hook process would have written."""
+    config = configured(tmp_path)
+    with started(config) as service:
+        service.append_hook(json.dumps({"session_id": "s", "hook_event_name": "SessionStart"}).encode())
+
+        names = [name for name in journal.files(config.journal) if name != "recording.jsonl"]
+        batch = journal.read(config.journal, names[0], 0)
+        assert [(event.session, event.kind.value) for event in batch.events] == [("s", "session.start")]
+
+
+def test_a_finished_session_is_sent_once(tmp_path: Path) -> None:
+    """Its spans reach a real OTLP receiver, and neither a restart nor the recording sends anything more."""
+    config = configured(tmp_path)
+    with OtlpReceiver() as receiver:
+        environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url}
+        with started(config, sender_from_environment(environ)) as service:
+            report(config, "mine", *whole_session("mine"))
+            assert until(lambda: [row.id for row in service.sessions(10, None)] == ["mine"])
+            assert until(lambda: len(receiver.spans) == 3)
+            assert until(lambda: samples(service)["stretto_spans_sent{}"] == 3)
+        with started(config, sender_from_environment(environ)):
+            pass
+
+        assert sorted(span.name for span in receiver.spans) == [
+            "execute_tool Bash",
+            "invoke_agent claude-code",
+            "invoke_workflow claude-code",
+        ]
+
+
+def test_a_fault_in_the_store_is_told_and_survived(tmp_path: Path) -> None:
+    """While the store cannot be written the service says why; nothing is lost once it can be again."""
+    config = configured(tmp_path)
+    with started(config) as service:
+        service._writer.execute("CREATE TEMP TRIGGER broken BEFORE INSERT ON facts BEGIN SELECT RAISE(ABORT, 'full'); END")
+        report(config, "mine", *whole_session("mine"))
+        assert until(lambda: service.health.error is not None)
+        assert "full" in (service.health.error or "")
+
+        service._writer.execute("DROP TRIGGER broken")
+
+        assert until(lambda: [row.id for row in service.sessions(10, None)] == ["mine"])
+        assert until(lambda: service.health.error is None)
+
+
+def test_a_lost_session_is_closed_after_the_idle_limit(tmp_path: Path) -> None:
+    """A session that nothing was heard of for longer than the limit is over, with its outcome unknown."""
+    config = configured(tmp_path, STRETTO_IDLE_MINUTES="1")
+    report(config, "gone", ("SessionStart", {}), ("UserPromptSubmit", {"prompt_id": "p"}), at=wall() - 120 * SECOND)
+    with started(config) as service:
+        rows = service.sessions(10, None)
+
+        assert [(row.id, row.outcome.value, row.busy) for row in rows] == [("gone", "unknown", False)]
+
+
+def test_each_service_has_a_registry_of_its_own(tmp_path: Path) -> None:
+    """Two services in one process do not see each other's metrics."""
+    with started(configured(tmp_path / "a")) as one, started(configured(tmp_path / "b")) as other:
+        assert isinstance(one.registry, CollectorRegistry)
+        assert one.registry is not other.registry
+        assert samples(one)["stretto_ingest_events{}"] == samples(other)["stretto_ingest_events{}"] == 86

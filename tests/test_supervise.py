@@ -1,0 +1,166 @@
+"""The supervisor: what ships is found, addresses are replaced, servers are kept and stopped."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from stretto.errors import ServiceError
+from stretto.supervise import (
+    DEFAULTS,
+    Server,
+    Supervisor,
+    find,
+    free_address,
+    missing_hint,
+    render,
+    shipped,
+    stop_leftover,
+)
+
+SLEEPER = "import sys, time; print('up', flush=True); time.sleep(600)  # stands in for a server"
+
+
+def sleeper(folder: Path, code: str = SLEEPER) -> Server:
+    """A server that is a Python process with our folder among its arguments."""
+    return Server("prometheus", sys.executable, "127.0.0.1:1", folder, ("-c", code, str(folder)))
+
+
+def test_everything_that_ships_is_found() -> None:
+    """Configuration, rules and runbook are where the service looks for them."""
+    assert (shipped("prometheus") / "prometheus.yml").is_file()
+    assert list((shipped("prometheus") / "rules").glob("*.yml"))
+    assert (shipped("alertmanager") / "alertmanager.yml").is_file()
+    assert (shipped("runbook") / "StrettoDown.md").is_file()
+
+
+def test_a_missing_folder_says_what_to_do() -> None:
+    """An installation without its files is told plainly, with the next step."""
+    with pytest.raises(ServiceError) as caught:
+        shipped("nothing-of-that-name")
+
+    assert "install stretto again" in caught.value.hint
+
+
+def test_render_replaces_each_address_by_its_own(tmp_path: Path) -> None:
+    """A copy names the addresses in force, even where one server takes another's default; tests are not copied."""
+    addresses = {"stretto": "127.0.0.1:9090", "prometheus": "127.0.0.1:9093", "alertmanager": "127.0.0.1:19093"}
+
+    render(shipped("prometheus"), tmp_path / "copy", addresses)
+
+    text = (tmp_path / "copy" / "prometheus.yml").read_text(encoding="utf-8")
+    jobs = {job: text.index(f"job_name: {job}") for job in ("stretto", "prometheus", "alertmanager")}
+    for job, start in jobs.items():
+        assert text[start:].split("targets: [", 1)[1].startswith(f'"{addresses[job]}"')
+    assert DEFAULTS["stretto"] not in text
+    assert not (tmp_path / "copy" / "tests").exists()
+
+
+def test_render_removes_what_no_longer_ships(tmp_path: Path) -> None:
+    """A rule file of an older version does not stay behind."""
+    (tmp_path / "copy" / "rules").mkdir(parents=True)
+    (tmp_path / "copy" / "rules" / "old.yml").write_text("groups: []", encoding="utf-8")
+
+    render(shipped("prometheus"), tmp_path / "copy", DEFAULTS)
+
+    assert not (tmp_path / "copy" / "rules" / "old.yml").exists()
+
+
+def test_with_default_addresses_the_copy_is_the_file(tmp_path: Path) -> None:
+    """What runs by default is byte for byte what is read in the repository."""
+    render(shipped("alertmanager"), tmp_path / "copy", DEFAULTS)
+
+    for file in shipped("alertmanager").glob("*.yml"):
+        assert (tmp_path / "copy" / file.name).read_bytes() == file.read_bytes()
+
+
+def test_find_knows_both_names_of_alertmanager() -> None:
+    """Debian calls it prometheus-alertmanager; upstream's name comes first."""
+    assert find("alertmanager", lambda name: f"/usr/bin/{name}") == "/usr/bin/alertmanager"
+    assert find("alertmanager", lambda name: None if name == "alertmanager" else name) == "prometheus-alertmanager"
+    assert find("prometheus", lambda _: None) is None
+    assert "apt-get install prometheus-alertmanager" in missing_hint("alertmanager")
+
+
+def test_a_port_in_use_gives_way_to_a_free_one() -> None:
+    """A Prometheus that runs already on the default port does not keep ours from starting."""
+    taken = free_address("127.0.0.1", 0)
+    host, _, port = taken.rpartition(":")
+    import socket  # noqa: PLC0415  # this test alone occupies a port
+
+    with socket.socket() as holder:
+        holder.bind((host, int(port)))
+        holder.listen()
+        assert free_address(host, int(port)) != taken
+
+
+def test_a_server_that_dies_is_started_again_and_told(tmp_path: Path) -> None:
+    """A death is counted and named with its log; stopping ends the wait for the next start."""
+    supervisor = Supervisor([sleeper(tmp_path, "print('no', flush=True)")])
+    supervisor.start()
+    try:
+        assert _poll(lambda: bool(supervisor.problems()))
+        assert str(tmp_path / "prometheus.log") in supervisor.problems()[0]
+    finally:
+        supervisor.stop()
+
+    assert "no" in (tmp_path / "prometheus.log").read_text(encoding="utf-8")
+
+
+def test_stop_leaves_no_process_and_no_mark(tmp_path: Path) -> None:
+    """After stop the server has ended and nothing says that it runs."""
+    supervisor = Supervisor([sleeper(tmp_path)])
+    supervisor.start()
+    assert _poll(lambda: "up" in _log(tmp_path))
+    pid = int(json.loads((tmp_path / "prometheus.pid").read_text(encoding="utf-8"))["pid"])
+
+    supervisor.stop()
+
+    assert not psutil.pid_exists(pid)
+    assert not (tmp_path / "prometheus.pid").exists()
+
+
+def test_a_leftover_of_a_killed_service_is_stopped(tmp_path: Path) -> None:
+    """The next start ends the server that nobody supervises any more."""
+    left = subprocess.Popen([sys.executable, "-c", SLEEPER, str(tmp_path)], stdout=subprocess.DEVNULL)
+    server = sleeper(tmp_path)
+    server.mark.write_text(json.dumps({"pid": left.pid, "address": server.address}), encoding="utf-8")
+
+    stop_leftover(server)
+
+    # Whoever waits first gets the exit status; here that was the supervisor.
+    assert left.poll() is not None
+
+
+@pytest.mark.parametrize("mark", ["", "not json", '{"pid": "x"}', '{"pid": -1}', "[]"])
+def test_a_foreign_or_broken_mark_stops_nothing(tmp_path: Path, mark: str) -> None:
+    """Only a process with our folder in its arguments is ours to stop."""
+    server = sleeper(tmp_path)
+    server.mark.write_text(mark, encoding="utf-8")
+    stop_leftover(server)
+
+    other = subprocess.Popen([sys.executable, "-c", SLEEPER], stdout=subprocess.DEVNULL)
+    server.mark.write_text(json.dumps({"pid": other.pid}), encoding="utf-8")
+    try:
+        stop_leftover(server)
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+
+
+def _log(folder: Path) -> str:
+    log = folder / "prometheus.log"
+    return log.read_text(encoding="utf-8") if log.exists() else ""
+
+
+def _poll(ask: Callable[[], bool]) -> bool:
+    pause = threading.Event()
+    return any(ask() or pause.wait(0.05) for _ in range(400))

@@ -1,0 +1,793 @@
+"""The pages: right at a glance, honest about what is absent, and safe whatever agents call their work."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from html.parser import HTMLParser
+from importlib import resources
+from itertools import pairwise
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stretto.clock import DAY, HOUR, MINUTE, SECOND
+from stretto.figures.parallel import Provenance
+from stretto.model.event import Event, Kind
+from stretto.names import METRICS
+from stretto.snapshot import LATEST
+from stretto.web import headline, markdown, timeline, words
+from stretto.web.pages import ABSENT, DEFINITIONS, REFRESH_SECONDS
+from tests.test_notifications import alert, message
+from tests.web_served import NOON, Store, Work, served
+
+BLOCK = frozenset({"dt", "dd", "th", "td", "li", "p", "h1", "h2", "h3"})
+VOID = frozenset({"meta", "link", "rect", "path", "img", "br", "input", "wbr", "hr"})
+
+ARCHITECTURE = Work(0, 30, "review architecture", "architect")
+TESTS = Work(0, 20, "write tests", "tester")
+ONE_BY_ONE = (ARCHITECTURE, Work(31, 51, "write tests", "tester"))
+
+
+class Page(HTMLParser):
+    """A page taken apart: its addresses, its elements and its text; fails on markup that does not close."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self._open: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self._open == []
+
+    @property
+    def text(self) -> str:
+        """All text, spaces made one."""
+        return re.sub(r"\s+", " ", "".join(self.words))
+
+    def attributes(self, tag: str) -> list[dict[str, str | None]]:
+        """Return the attributes of each element of one kind."""
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        names = ("href", "src", "action", "srcset", "data", "poster")
+        self.addresses += [value for name, value in attrs if name in names and value]
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self._open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in BLOCK:
+            self.words.append(" ")
+        if tag not in VOID:
+            assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def read(client: httpx.Client, path: str = "/") -> Page:
+    """Return a page as it was served."""
+    answer = client.get(path)
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    return Page(answer.text)
+
+
+@contextmanager
+def shown(store: Store) -> Iterator[httpx.Client]:
+    """Work the figures out and serve them."""
+    store.refresh()
+    with served(store.surface()) as client:
+        yield client
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """Return an empty store."""
+    return Store(tmp_path)
+
+
+def full(store: Store) -> None:
+    """Put in what shows every part of the first page."""
+    store.scene("one-by-one", NOON - 3 * HOUR, ONE_BY_ONE)
+    store.scene("together", NOON - 2 * HOUR, (ARCHITECTURE, TESTS))
+    store.scene(
+        "alone", NOON - HOUR, (Work(0, 5, "look around", "explorer"), Work(9, None, "stay", "explorer"))
+    )
+    store.scene("open", NOON - MINUTE, (Work(0, None),), over=False)
+    store.garble()
+
+
+# The verdict.
+
+
+def test_the_verdict_comes_first_in_one_sentence(store: Store) -> None:
+    """The headline says how much faster, the sentence how much time, over what and against what."""
+    full(store)
+    with shown(store) as client:
+        text = read(client).text
+
+    assert "Together 1.67× as fast as one after another" in text
+    assert (
+        "20 s saved in the last 24 h over 1 parallel execution (2 tasks),"
+        " measured against your own sequential runs." in text
+    )
+    assert "Baseline: measured" in text
+    assert "each task is held against the mean length of its type there" in text
+
+
+@pytest.mark.parametrize(
+    ("sequential", "title", "lead"),
+    [
+        (ONE_BY_ONE, "Together 1.67× as fast as one after another", "20 s saved in"),
+        (
+            (Work(0, 10), Work(11, 21, "write tests")),
+            "Together 0.67× as fast as one after another",
+            "10 s lost in",
+        ),
+        (
+            (Work(0, 20), Work(21, 31, "write tests")),
+            "Together as fast as one after another",
+            "Nothing saved in",
+        ),
+    ],
+)
+def test_a_loss_and_a_draw_are_said_as_plainly(
+    store: Store, sequential: Sequence[Work], title: str, lead: str
+) -> None:
+    """Whoever was slower together is told so in the same place."""
+    store.scene("one-by-one", NOON - 3 * HOUR, sequential)
+    store.scene("together", NOON - 2 * HOUR, (ARCHITECTURE, TESTS))
+    snapshot = store.refresh()
+
+    line = headline.headline(snapshot, "24h")
+
+    assert line.title == title
+    assert line.lead.replace("\N{NO-BREAK SPACE}", " ").startswith(lead)
+
+
+def test_without_a_sequential_run_the_baseline_admits_it(store: Store) -> None:
+    """The weakest baseline says that it flatters."""
+    store.scene("together", NOON - HOUR, (ARCHITECTURE, TESTS))
+    with shown(store) as client:
+        text = read(client).text
+
+    assert "20 s saved in the last 24 h" in text
+    assert "compared with the same tasks' own lengths added up." in text
+    assert "Baseline: work" in text
+    assert "Where they slowed each other down, this flatters." in text
+
+
+def test_more_than_one_baseline_is_shown_with_the_share_of_each(store: Store) -> None:
+    """Tasks held against different things are told apart."""
+    full(store)
+    store.scene(
+        "other", NOON - HOUR, (Work(0, 8, "research"), Work(0, 8, "research"), Work(1, 8, "research"))
+    )
+    with shown(store) as client:
+        text = read(client).text
+
+    assert "compared with more than one baseline" in text
+    assert "Baseline: work for 3 tasks." in text
+    assert "Baseline: measured for 2 tasks." in text
+
+
+def test_every_provenance_is_explained() -> None:
+    """No baseline is shown whose meaning is not said."""
+    meanings = {headline.meaning(provenance) for provenance in Provenance}
+
+    assert len(meanings) == len(Provenance)
+
+
+def test_the_window_is_the_readers_choice(store: Store) -> None:
+    """Each window has its own verdict; a window that is none is not taken for one."""
+    store.scene("together", NOON - 3 * DAY, (ARCHITECTURE, TESTS))
+    with shown(store) as client:
+        week, day = read(client), read(client, "/?window=24h")
+        odd = read(client, "/?window=<script>")
+
+    assert "in the last 7 days over 1 parallel execution" in week.text
+    assert "Nothing ran in parallel in the last 24 h" in day.text
+    assert odd.text == week.text
+
+
+# What is not there.
+
+
+def test_before_the_first_snapshot_the_page_says_so(store: Store) -> None:
+    """A service that has only just started does not show zeros."""
+    with served(store.surface()) as client:
+        page = read(client)
+
+    assert "No figures yet" in page.text
+    assert page.attributes("table") == []
+
+
+def test_an_empty_store_says_what_to_do(store: Store) -> None:
+    """Someone who sees the page for the first time knows the next step."""
+    with shown(store) as client:
+        page = read(client)
+
+    assert "Nothing seen yet" in page.text
+    assert "stretto hooks install" in page.text
+    assert page.attributes("table") == []
+
+
+def test_sessions_without_parallel_work_are_no_failure(store: Store) -> None:
+    """Nothing in parallel is said as such, with what would count."""
+    store.scene("alone", NOON - HOUR, (ARCHITECTURE,))
+    with shown(store) as client:
+        text = read(client).text
+
+    assert "Nothing ran in parallel in the last 24 h" in text
+    assert "two or more tasks of one parent that run at the same time" in text
+    assert "— nothing ran in parallel" in text
+
+
+def test_running_tasks_are_waited_for(store: Store) -> None:
+    """While the first tasks run the page says when the verdict comes."""
+    store.scene("open", NOON - MINUTE, (Work(0, None), Work(0, None)), over=False)
+    with shown(store) as client:
+        page = read(client)
+
+    assert "2 tasks are running now. The verdict comes when" in page.text
+    assert "1 session open, 2 tasks running" in page.text
+
+
+def test_what_is_withheld_shows_its_reason_and_never_a_zero(store: Store) -> None:
+    """Where there is no figure stands a dash, with the reason in the title and as text."""
+    store.scene("alone", NOON - HOUR, (Work(0, None, "look around"),))
+    with shown(store) as client:
+        page = read(client)
+    reasons = {
+        attributes["title"] for attributes in page.attributes("span") if attributes.get("class") == "absent"
+    }
+
+    assert {"none of its tasks ran in parallel", "no end was seen", "no outcome is known"} <= reasons
+    assert all(f"— {reason}" in page.text for reason in reasons)
+
+
+def test_a_recording_is_called_one(store: Store) -> None:
+    """Nobody takes the shipped recording for work of their own."""
+    store.recording()
+    with shown(store) as client:
+        page = read(client)
+        session = read(client, f"/sessions/{store.refresh().latest[0].id}")
+
+    assert "You are looking at a recording. It goes away when your first own session arrives." in page.text
+    assert "stretto hooks install" in page.text
+    assert "measured against the recording's own sequential run" in page.text
+    assert "your own sequential runs" not in page.text
+    assert "You are looking at a recording, not at a session of yours." in session.text
+
+
+def test_a_recording_beside_own_sessions_is_told_apart(store: Store) -> None:
+    """A mixture is called one, and does not promise to go away."""
+    store.recording()
+    store.scene("own", NOON - HOUR, (ARCHITECTURE, TESTS))
+    with shown(store) as client:
+        text = read(client).text
+
+    assert "Part of what you see is a recording" in text
+    assert "goes away" not in text
+
+
+def test_old_figures_are_called_old(store: Store) -> None:
+    """A service that no longer works its figures out does not look alive."""
+    full(store)
+    with shown(store) as client:
+        fresh = read(client).text
+        store.now += 5 * MINUTE
+        stale = read(client).text
+
+    assert "These figures are old" not in fresh
+    assert "These figures are old: they were worked out 5 min ago" in stale
+
+
+# The tables.
+
+
+def test_task_types_stand_against_their_targets(store: Store) -> None:
+    """Each type shows its improvement, its target and how far it is."""
+    full(store)
+    with shown(store) as client:
+        text = read(client).text
+
+    # Both ran from 0 to 20 s, one alone to 30 s: attributed are 20 s of 30 s and 10 s of 20 s.
+    assert "architecture measured 1 1.5× 33 % of 60 % 27 points short 10 s" in text
+    assert "testing measured 1 2× 50 % of 60 % 10 points short 10 s" in text
+
+
+def test_efficiency_shows_its_factors(store: Store) -> None:
+    """Why it was not faster is the product of two figures."""
+    full(store)
+    with shown(store) as client:
+        text = read(client).text
+
+    # Work 50 s in two lanes of 30 s; the longest lane is busy throughout.
+    assert "fan-out 1 83 % 83 % 100 %" in text
+
+
+def test_the_latest_sessions_lead_to_their_pages(store: Store) -> None:
+    """Every row's link works, and the rest is said to exist."""
+    for number in range(LATEST + 2):
+        store.scene(f"session {number}/?#%", NOON - number * MINUTE, (ARCHITECTURE, TESTS))
+    with shown(store) as client:
+        page = read(client)
+        links = [address for address in page.addresses if address.startswith("/sessions/")]
+
+        assert len(links) == LATEST
+        assert f"The latest {LATEST} of {LATEST + 2}" in page.text
+        assert "session 3/?#%" in read(client, links[3]).text
+
+
+def test_stretto_tells_of_itself(store: Store) -> None:
+    """What was set aside is counted by reason, and what needs a person is said."""
+    full(store)
+    store.append(b"[]")
+    store.refresh()
+    (store.folder / "notifications.jsonl").write_bytes(b"torn\n")
+    surface = store.surface(problems=lambda: ["Prometheus is not installed: apt-get install prometheus"])
+    with served(surface) as client:
+        text = read(client).text
+
+    assert "Needs your attention Prometheus is not installed: apt-get install prometheus" in text
+    assert "Set aside 2 and 1 notification line" in text
+    assert "not JSON 1" in text
+    assert "payload: not an object 1" in text
+
+
+def test_every_figure_is_defined_in_the_words_of_the_table() -> None:
+    """Page and metrics mean the same by the same name."""
+    exported = {name: text for name, text in DEFINITIONS.items() if f"stretto_{name}" in METRICS}
+
+    assert len(exported) == 8
+    assert all(text == METRICS[f"stretto_{name}"].help for name, text in exported.items())
+
+
+# Notifications.
+
+
+def test_what_fires_is_seen_before_anything_else(store: Store) -> None:
+    """Alerts stand by gravity, the newest word about each counts, and what is over moves below."""
+    told = [
+        message(
+            alert(
+                "StrettoSlowTool",
+                labels={"alertname": "StrettoSlowTool", "severity": "warning"},
+                fingerprint="a",
+            )
+        ),
+        message(alert("StrettoDown", fingerprint="b"), alert("Gone", fingerprint="c")),
+        message(alert("Gone", "resolved", fingerprint="c", endsAt="2026-11-20T11:59:00Z")),
+    ]
+    full(store)
+    with shown(store) as client:
+        for payload in told:
+            assert client.post("/api/notifications", content=payload).status_code == 204
+        page = read(client)
+
+    assert page.text.index("2 alerts fire now") < page.text.index("Together 1.67×")
+    headings = re.findall(r"(firing|resolved) · (\w+)", page.text)
+    assert headings == [("firing", "critical"), ("firing", "warning"), ("resolved", "critical")]
+    assert "Resolved 1 min ago." in page.text
+    assert "/runbook/StrettoDown" in page.addresses
+    assert [address for address in page.addresses if "runbook" in address] == ["/runbook/StrettoDown"]
+
+
+def test_no_notification_is_said_in_so_many_words(store: Store) -> None:
+    """Quiet is reported as what Alertmanager has told, not as proof that all is well."""
+    with shown(store) as client:
+        assert "Alertmanager has told of nothing that fires now." in read(client).text
+
+
+def test_a_notification_with_odd_times_is_still_shown(store: Store) -> None:
+    """A time that cannot be read is left out; the alert is not."""
+    with shown(store) as client:
+        client.post("/api/notifications", content=message(alert(startsAt="yesterday", annotations={})))
+        text = read(client).text
+
+    assert "firing · critical StrettoDown" in text
+    assert "Since" not in text
+
+
+# One session.
+
+
+def test_a_session_shows_its_fan_outs(store: Store) -> None:
+    """Width, work, elapsed, speed-up, efficiency and its factors stand above the lanes."""
+    full(store)
+    with shown(store) as client:
+        page = read(client, "/sessions/together")
+
+    assert "Parallel execution: 1.67× 20 s saved" in page.text
+    assert "Elapsed 30 s One after another 50 s Work 50 s Width 2" in page.text
+    assert "83 % = 83 % × 100 %" in page.text
+    assert "Baseline: measured Sequential runs of the same pattern" in page.text
+    assert "review architecture architecture · architect 30 s" in page.text
+    assert "write tests testing · tester 20 s" in page.text
+
+
+def test_a_session_says_what_is_absent_and_why(store: Store) -> None:
+    """An end that was never seen is a dash with the reason, and is listed."""
+    full(store)
+    with shown(store) as client:
+        alone, running = read(client, "/sessions/alone").text, read(client, "/sessions/open").text
+    found = store.surface().insight("alone")
+    assert found is not None
+
+    assert "stay research explorer unknown — its end was never seen" in alone
+    assert found.absent.keys() >= {"fanouts", "tasks.seconds"}
+    assert all(f"{ABSENT[name]} {reason}" in alone for name, reason in found.absent.items())
+    assert "— still running" in running
+    assert "End of the session still running" in running
+
+
+def test_only_a_running_session_renews_itself(store: Store) -> None:
+    """A page whose figures cannot change any more stands still."""
+    full(store)
+    with shown(store) as client:
+        assert not renews(read(client, "/sessions/together"))
+        assert renews(read(client, "/sessions/open"))
+
+
+def test_tool_calls_are_counted_by_tool(store: Store) -> None:
+    """Calls, failures and summed time of each tool; calls of unknown length are said to be left out."""
+    store.scene("mixed", NOON - HOUR, (Work(0, 4), Work(1, 4, ok=False), Work(2, None)))
+    with shown(store) as client:
+        text = read(client, "/sessions/mixed").text
+
+    assert "Agent 3 1 7 s without 1 of unknown length" in text
+
+
+def test_a_huge_session_stays_a_page(store: Store) -> None:
+    """What is not drawn is counted, and the JSON has it all."""
+    tasks = [
+        Work(number / 100, 100 + number, f"review {number}") for number in range(timeline.BARS_SHOWN + 5)
+    ]
+    store.scene("huge", NOON - HOUR, tasks)
+    store.scene(
+        "many", NOON - HOUR, [Work(number, number + 0.5, f"review {number}") for number in range(300)]
+    )
+    with shown(store) as client:
+        page, many = read(client, "/sessions/huge"), read(client, "/sessions/many")
+
+    assert "5 more tasks are not drawn" in page.text
+    assert "100 more tasks are not shown" in many.text
+    assert "/api/sessions/huge" in page.addresses
+
+
+def test_bars_stand_where_their_time_is(store: Store) -> None:
+    """A bar's place and width are its task's share of the fan-out; the shortest can still be seen."""
+    store.scene("scene", NOON - HOUR, (Work(0, 100), Work(25, 75), Work(99.999, 100)))
+    store.refresh()
+    found = store.surface().insight("scene")
+    assert found is not None
+
+    (parallel,) = timeline.parallels(found)
+
+    assert [(bar.x, bar.width) for bar in parallel.bars] == [(0, 1000), (250, 500), (998, 2)]
+    assert [len(lane) for lane in timeline.strip(found.session)] == [1, 1, 2]
+
+
+def test_a_session_without_length_can_be_drawn(store: Store) -> None:
+    """A session that only began has no time to divide, and has a page."""
+    store.events([Event(kind=Kind.SESSION_START, session="new", time=NOON)])
+    with shown(store) as client:
+        text = read(client, "/sessions/new").text
+
+    assert "Elapsed 0 s to the newest event" in text
+    assert "no task was delegated" in text
+
+
+# Safety and form.
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "\"'><img src=x onerror=alert(1)>",
+    "{{ 7 * 7 }}{% raw %}",
+    "javascript:alert(1)",
+    "http://evil.example/",
+    "a" * 119,
+    "\u202egnp.exe",
+    "&lt;b&gt;",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_nothing_from_outside_becomes_markup(store: Store, text: str) -> None:
+    """Whatever an agent, a project, a session or an alert is called comes out as that very text."""
+    pair = (Work(0, 30, text, text), Work(0, 20, text, text), Work(40, None, text, text))
+    store.scene(text, NOON - HOUR, pair, cwd=f"/srv/{text.replace('/', '')}")
+    store.scene("plain", NOON - HOUR, (ARCHITECTURE, TESTS, Work(40, None)))
+    odd = alert(
+        text, labels={"alertname": text, "severity": text}, annotations={"summary": text, "description": text}
+    )
+    with shown(store) as client:
+        for path in ("/", f"/sessions/{quote(text, safe='')}"):
+            plain = read(client, path if path == "/" else "/sessions/plain")
+            client.post("/api/notifications", content=message({**odd, "runbook_url": text}))
+            answer = client.get(path)
+            page = Page(answer.text)
+            kinds = {tag for tag, _ in page.elements}
+
+            assert answer.status_code == 200
+            assert text in "".join(page.words)
+            assert kinds - {tag for tag, _ in plain.elements} <= {"a", "wbr", "ul", "li", "h3"}
+            assert not kinds & {"script", "img"}
+
+
+def test_no_page_asks_for_anything_from_elsewhere(store: Store) -> None:
+    """Every address leads to this service, and no page carries a script or a style of its own."""
+    full(store)
+    with shown(store) as client:
+        client.post(
+            "/api/notifications", content=message(alert(), alert("Gone", "resolved", fingerprint="c"))
+        )
+        style = client.get(re.findall(r'href="(/static/stretto\.css[^"]*)"', client.get("/").text)[0]).text
+        for path in ("/", "/sessions/together", "/sessions/alone", "/runbook/StrettoDown"):
+            page = read(client, path)
+
+            assert all(re.match(r"/(?!/)|\?|#", address) for address in page.addresses)
+            assert not {tag for tag, _ in page.elements} & {
+                "script",
+                "style",
+                "iframe",
+                "object",
+                "form",
+                "base",
+            }
+            assert not [name for _, attributes in page.elements for name in attributes if name == "style"]
+            assert not [
+                name for _, attributes in page.elements for name in attributes if name.startswith("on")
+            ]
+        assert "url(" not in style
+        assert "@import" not in style
+
+
+def test_every_link_leads_somewhere(store: Store) -> None:
+    """No address on a page is dead, and every anchor has its place."""
+    full(store)
+    with shown(store) as client:
+        client.post("/api/notifications", content=message(alert()))
+        for path in ("/", "/sessions/together", "/runbook/StrettoDown"):
+            page = read(client, path)
+            ids = {attributes["id"] for _, attributes in page.elements if attributes.get("id")}
+            for address in page.addresses:
+                if address.startswith("#"):
+                    assert address[1:] in ids
+                else:
+                    assert client.get(httpx.URL(path).join(address)).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/sessions/together", "/sessions/alone", "/runbook/StrettoDown"])
+def test_a_page_can_be_read_without_seeing_it(store: Store, path: str) -> None:
+    """One first heading, no level left out, every section named, every header cell with its scope."""
+    full(store)
+    with shown(store) as client:
+        page = read(client, path)
+    levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch(r"h[1-6]", tag)]
+    ids = [attributes["id"] for _, attributes in page.elements if attributes.get("id")]
+
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(later - earlier <= 1 for earlier, later in pairwise(levels))
+    assert len(ids) == len(set(ids))
+    assert all(section["aria-labelledby"] in ids for section in page.attributes("section"))
+    assert all(cell.get("scope") in {"col", "row"} for cell in page.attributes("th"))
+    assert page.attributes("html") == [{"lang": "en"}]
+    assert len(page.attributes("main")) == 1
+
+
+def renews(page: Page) -> bool:
+    """Tell whether a page asks for itself again."""
+    return {"http-equiv": "refresh", "content": str(REFRESH_SECONDS)} in page.attributes("meta")
+
+
+def test_the_page_renews_itself_until_it_is_told_to_stay(store: Store) -> None:
+    """Whoever needs time to read can stop the renewal, window and all, and start it again."""
+    full(store)
+    with shown(store) as client:
+        first = read(client, "/?window=7d")
+        (pause,) = (address for address in first.addresses if address.endswith("refresh=off"))
+        paused = read(client, "/" + pause)
+
+    assert renews(first)
+    assert pause == "?window=7d&refresh=off"
+    assert not renews(paused)
+    assert "?window=7d&" in paused.addresses
+    assert "/?window=1h&refresh=off" in paused.addresses
+
+
+def luminance(colour: str) -> float:
+    """Return the relative luminance of ``#rrggbb`` (WCAG 2.2)."""
+    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast ratio of two colours (WCAG 2.2)."""
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("theme", [0, 1])
+def test_colours_keep_their_contrast(theme: int) -> None:
+    """Text has 4.5 to 1 on what it stands on, bars 3 to 1, in light and dark (WCAG 2.2 AA)."""
+    style = resources.files("stretto.web").joinpath("static", "stretto.css").read_text(encoding="utf-8")
+    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", re.findall(r":root \{([^}]*)\}", style)[theme]))
+
+    for text in ("ink", "quiet", "accent", "bad", "warn"):
+        assert contrast(colours[text], colours["sheet"]) >= 4.5
+        assert contrast(colours[text], colours["ground"]) >= 4.5
+    for text in ("accent", "bad", "warn"):
+        assert contrast(colours[text], colours[f"{text}-ground"]) >= 4.5
+    for bar in ("neutral", "accent", "bad", "warn"):
+        assert contrast(colours[bar], colours["sheet"]) >= 3
+
+
+# Runbook pages.
+
+
+def test_a_runbook_page_is_readable(store: Store) -> None:
+    """Headings, lists and commands look like what they are."""
+    with shown(store) as client:
+        page = read(client, "/runbook/StrettoDown")
+
+    assert "The service does not answer." in page.text
+    assert len(page.attributes("li")) == 2
+    assert len(page.attributes("pre")) == 1
+
+
+@pytest.mark.parametrize("name", ["../secret", "a b", "1st", "a" * 101, "x.md", "é"])
+def test_an_alert_that_is_none_never_reaches_the_pages(store: Store, name: str) -> None:
+    """Only what can be an alert's name is looked up at all."""
+    store.refresh()
+    asked: list[str] = []
+
+    def runbook(alert: str) -> str | None:
+        asked.append(alert)
+        return None
+
+    with served(store.surface(runbook=runbook)) as client:
+        assert client.get(f"/runbook/{name}").status_code == 404
+
+    assert asked == []
+
+
+def test_markdown_says_what_it_means() -> None:
+    """Each form that runbook pages use comes out as its element."""
+    text = "# A `b` **c**\nd\ne\n\n- f\n  g\n\n- h\n1. i\n\n```sh\n<j>\n\n# k\n```\n[l](m) [n](n)\n"
+
+    assert markdown.render(text).splitlines() == [
+        "<h1>A <code>b</code> <strong>c</strong></h1>",
+        "<p>d e</p>",
+        "<ul><li>f g</li><li>h</li></ul>",
+        "<ol><li>i</li></ol>",
+        "<pre><code>&lt;j&gt;",
+        "",
+        "# k</code></pre>",
+        "<p>l (m) n</p>",
+    ]
+
+
+@given(st.text(alphabet="#`*-[]()<>&\"'1. \n\tab{}%", max_size=80))
+def test_no_markdown_brings_markup_of_its_own(text: str) -> None:
+    """Whatever stands in a page, its elements are ours, closed, and without attributes."""
+    page = Page(str(markdown.render(text)))
+
+    assert {tag for tag, _ in page.elements} <= {
+        "p",
+        "pre",
+        "code",
+        "ul",
+        "ol",
+        "li",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "strong",
+    }
+    assert all(attributes == {} for _, attributes in page.elements)
+
+
+# Numbers in words.
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"), (0.0001, "under 1 ms"), (0.0034, "3.4 ms"), (0.0125, "12.5 ms"), (0.34, "340 ms"),
+        (0.9994, "999 ms"), (0.9996, "1 s"), (3.14, "3.1 s"), (12.44, "12.4 s"), (59.94, "59.9 s"),
+        (59.96, "1 min"), (60, "1 min"), (245, "4 min 5 s"), (999.4, "16 min 39 s"), (1004, "16 min 40 s"),
+        (3594, "59 min 50 s"),
+        (3596, "1 h"), (4321, "1 h 12 min"), (72_600, "20 h 10 min"), (360_000, "100 h"), (481_000, "134 h"),
+        (4_444_444, "1,230 h"), (-3.14, f"{words.MINUS}3.1 s"), (-245, f"{words.MINUS}4 min 5 s"),
+    ],
+)  # fmt: skip
+def test_lengths_are_told_in_units_a_person_thinks_in(seconds: float, text: str) -> None:
+    """Milliseconds, seconds, minutes, hours: never more than three digits that mean something."""
+    assert words.length(seconds).replace("\N{NO-BREAK SPACE}", " ") == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (2.2, "2.2×"),
+        (2, "2×"),
+        (1.04, "1.04×"),
+        (0.867, "0.87×"),
+        (12.44, "12.4×"),
+        (99.97, "100×"),
+        (5144, "5,140×"),
+    ],
+)
+def test_speed_ups_are_told_in_times(value: float, text: str) -> None:
+    """Close to one a second decimal tells faster from slower."""
+    assert words.times(value) == text
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"),
+    [
+        (0, "0 %"), (0.004, "0.4 %"), (0.0999, "10 %"), (0.553, "55 %"), (0.9, "90 %"), (0.994, "99.4 %"),
+        (0.9999, "99.9 %"), (1, "100 %"), (-0.5, f"{words.MINUS}50 %"), (-12.344, f"{words.MINUS}1,230 %"),
+    ],
+)  # fmt: skip
+def test_shares_are_told_in_per_cent(ratio: float, text: str) -> None:
+    """What is not all is never called 100 %."""
+    assert words.percent(ratio).replace("\N{NO-BREAK SPACE}", " ") == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0, "0"),
+        (7, "7"),
+        (999, "999"),
+        (1000, "1 k"),
+        (1234, "1.23 k"),
+        (999_600, "1 M"),
+        (86_400_000, "86.4 M"),
+    ],
+)
+def test_counts_are_told_short(number: int, text: str) -> None:
+    """Up to 999 exactly, beyond in three digits."""
+    assert words.count(number).replace("\N{NO-BREAK SPACE}", " ") == text
+
+
+@given(st.floats(min_value=-1e12, max_value=1e12))
+def test_no_number_has_more_than_three_significant_digits(value: float) -> None:
+    """Nothing pretends to be more exact than a person can use."""
+    whole = int(value)
+    for text in (words.times(value), words.percent(value), words.count(whole)):
+        digits = re.sub(r"[^0-9.]", "", text).replace(".", "").lstrip("0")
+        assert len(digits.rstrip("0")) <= 3
+
+
+@pytest.mark.parametrize(
+    ("past", "text"),
+    [
+        (-5 * SECOND, "just now"), (0, "just now"), (SECOND, "1 s ago"), (59 * SECOND, "59 s ago"),
+        (MINUTE, "1 min ago"), (HOUR - 1, "59 min ago"), (HOUR, "1 h ago"), (2 * DAY - 1, "47 h ago"),
+        (2 * DAY, "2 days ago"), (400 * DAY, "400 days ago"),
+    ],
+)  # fmt: skip
+def test_the_past_is_told_in_one_unit(past: int, text: str) -> None:
+    """A clock that was set back makes nothing happen in the future."""
+    assert words.ago(NOON, NOON - past).replace("\N{NO-BREAK SPACE}", " ") == text

@@ -1,0 +1,223 @@
+"""A real store in a folder, a surface over it, and a real server on loopback, for the tests of the web."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from threading import Event as Signal
+from threading import Thread
+from typing import Any
+
+import httpx
+import uvicorn
+
+from stretto import journal, snapshot
+from stretto.clock import SECOND
+from stretto.config import load
+from stretto.exporter.scrape import Exposition, FigureCollector, expose, registry
+from stretto.figures.figure import Figure
+from stretto.hook.client import record
+from stretto.insights import Insight, insight
+from stretto.model.event import Event
+from stretto.snapshot import Snapshot
+from stretto.store import queries
+from stretto.store.database import open_reader, open_writer
+from stretto.store.ingest import Ingest
+from stretto.store.queries import SessionRow
+from stretto.web.app import Surface, create_app
+from stretto.web.notifications import NotificationLog
+
+NOON = 1_795_176_000 * SECOND
+"""2026-11-20T12:00:00Z, a full hour: windows begin where one thinks they do."""
+
+PATIENCE = 30.0
+"""Seconds to wait for what a passing test has at once; only a failing test uses them up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One delegated task of a scene; seconds after the scene's start. No end: it never came."""
+
+    start: float
+    end: float | None
+    description: str = "review architecture"
+    agent: str = "architect"
+    ok: bool = True
+
+
+class Store:
+    """A journal and a store in a folder, with the clock standing at noon."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.now = NOON
+        self.config = load({}, folder, state=str(folder / "state"))
+        self._taken: Snapshot | None = None
+        self._problems: list[str] = []
+
+    def append(self, payload: bytes) -> None:
+        """Append a hook's payload to the journal, as the service does."""
+        path = journal.file_of(self.config.journal, self.now)
+        journal.append(path, record(payload, self.now))
+
+    def scene(
+        self, session: str, start: int, tasks: Sequence[Work], *, over: bool = True, **first: Any
+    ) -> None:
+        """Tell of a session by hook calls: one turn that delegates these tasks, from ``start`` (ns)."""
+        calls: list[tuple[float, dict[str, Any]]] = []
+        name = "hook_event_name"
+        calls.append((0, {name: "SessionStart", "cwd": "/srv/site", "source": "startup", **first}))
+        calls.append((0, {name: "UserPromptSubmit", "prompt_id": "p1", "prompt": "/fan-out please", **first}))
+        for number, task in enumerate(tasks):
+            agent_id, call_id = f"agent{number}", f"call{number}"
+            order = {"description": task.description, "subagent_type": task.agent, "prompt": "secret"}
+            tool = {"tool_name": "Agent", "tool_use_id": call_id, "tool_input": order}
+            calls.append((task.start, {name: "PreToolUse", **tool}))
+            calls.append(
+                (task.start, {name: "SubagentStart", "agent_id": agent_id, "agent_type": task.agent})
+            )
+            if task.end is None:
+                continue
+            calls.append((task.end, {name: "SubagentStop", "agent_id": agent_id, "agent_type": task.agent}))
+            if task.ok:
+                answer = {"agentId": agent_id, "status": "completed"}
+                calls.append((task.end, {name: "PostToolUse", **tool, "tool_response": answer}))
+            else:
+                calls.append((task.end, {name: "PostToolUseFailure", **tool, "error": "Exit code 1"}))
+        last = max([0.0, *(task.end or task.start for task in tasks)])
+        if over:
+            calls.append((last, {name: "Stop", "prompt_id": "p1"}))
+            calls.append((last, {name: "SessionEnd", "reason": "exit"}))
+        records = [
+            record(json.dumps({"session_id": session, **payload}).encode(), start + round(at * SECOND))
+            for at, payload in sorted(calls, key=lambda call: call[0])
+        ]
+        journal.append(journal.file_of(self.config.journal, start), b"".join(records))
+
+    def recording(self) -> None:
+        """Put the shipped recordings in, as the service does with an empty store."""
+        for file, before in (("sequential", 120 * SECOND), ("fanout", SECOND)):
+            lines = resources.files("stretto.demo").joinpath(f"{file}.jsonl").read_bytes().splitlines()
+            told = [json.loads(line) for line in lines]
+            shift = self.now - before - max(line["t"] for line in told)
+            for line in told:
+                event = json.loads(record(json.dumps(line["payload"]).encode(), line["t"] + shift))
+                event["session"] = f"recording-{event['session']}"
+                event.setdefault("attributes", {})["recording"] = True
+                records = b"\n" + json.dumps(event).encode() + b"\n"
+                journal.append(self.config.journal / "recording.jsonl", records)
+
+    def events(self, events: Sequence[Event]) -> None:
+        """Put events into the journal as they are."""
+        path = journal.file_of(self.config.journal, self.now)
+        journal.append(path, b"".join(journal.encode(event) for event in events))
+
+    def garble(self) -> None:
+        """Put a line into the journal that is none."""
+        journal.append(journal.file_of(self.config.journal, self.now), b"\n{torn\n")
+
+    def refresh(self) -> Snapshot:
+        """Take the journal in and work all figures out."""
+        with closing(open_writer(self.config.database)) as connection:
+            ingest = Ingest(connection, self.config.task_types.classify, idle_limit=14_400)
+            for _ in ingest.catch_up(self.config.journal):
+                pass
+            self._taken = snapshot.take(connection, self.now, self.config.task_types, self.config.hours)
+        return self._taken
+
+    def surface(self, **changed: Any) -> Surface:
+        """Return a surface over this store."""
+        standard: dict[str, Any] = {
+            "snapshot": lambda: self._taken,
+            "sessions": self._sessions,
+            "insight": self._insight,
+            "expose": self._expose,
+            "append_hook": self.append,
+            "notifications": NotificationLog(self.folder / "notifications.jsonl"),
+            "problems": list,
+            "runbook": _RUNBOOK.get,
+            "version": "1.2.3",
+            "clock": lambda: self.now,
+        }
+        return Surface(**{**standard, **changed})
+
+    def _sessions(self, limit: int, before: int | None) -> list[SessionRow]:
+        with closing(open_reader(self.config.database)) as connection:
+            return queries.sessions(connection, limit=limit, before=before)
+
+    def _insight(self, id: str) -> Insight | None:
+        with closing(open_reader(self.config.database)) as connection:
+            return insight(connection, id, self.config.task_types.classify, self.config.hours)
+
+    def _expose(self, accept: str) -> Exposition:
+        collectors = registry()
+        collectors.register(FigureCollector({"snapshot": self._figures}, 5_000))
+        return expose(collectors, accept)
+
+    def _figures(self) -> tuple[Figure, ...]:
+        assert self._taken is not None
+        return self._taken.figures
+
+
+_RUNBOOK: Mapping[str, str] = {
+    "StrettoDown": "# StrettoDown\n\nThe service does **not** answer.\n\n"
+    "1. Look: `stretto doctor`\n2. Start it\n\n```\nstretto up\n```\n"
+}
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = Signal()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+
+@contextmanager
+def served(surface: Surface) -> Iterator[httpx.Client]:
+    """Serve a surface on a free port of the loopback interface, and leave no thread."""
+    # With its protocol named, or asyncio leaves Nagle's algorithm on: 40 ms for every answer with a body.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        create_app(surface),
+        lifespan="off",
+        access_log=False,
+        log_level="critical",
+        timeout_graceful_shutdown=1,
+    )
+    server = _Server(config)
+    thread = Thread(target=server.run, kwargs={"sockets": [listener]}, name="web")
+    thread.start()
+    try:
+        assert server.ready.wait(PATIENCE), "the server did not start"
+        host, port = listener.getsockname()
+        with httpx.Client(base_url=f"http://{host}:{port}", timeout=PATIENCE) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
+def exchange(client: httpx.Client, request: bytes, *, until: bytes = b"") -> bytes:
+    """Send raw bytes and return what comes back in the first piece, or all up to some bytes."""
+    assert client.base_url.port is not None
+    with socket.create_connection(
+        (client.base_url.host, client.base_url.port), timeout=PATIENCE
+    ) as connection:
+        connection.sendall(request)
+        answer = connection.recv(65_536)
+        while until and until not in answer:
+            more = connection.recv(65_536)
+            if not more:
+                break
+            answer += more
+        return answer
