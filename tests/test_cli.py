@@ -1,4 +1,4 @@
-"""The command line: answers on standard output, talk on standard error, JSON of a documented shape, exit codes."""
+"""The command line: answers on standard output, talk on standard error, documented JSON, exit codes."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ DEMO = Path(__file__).parents[1] / "src" / "stretto" / "demo"
 
 SESSION_KEYS = {
     "id", "source", "project", "pattern", "recording", "start", "end", "last", "elapsed_seconds", "outcome",
-    "turns", "tasks", "tool_calls", "fanouts", "absent",
+    "turns", "tasks", "tool_calls", "model_calls", "tokens", "fanouts", "absent",
 }  # fmt: skip
 TASK_KEYS = {
     "id", "task_type", "agent", "description", "parent", "start", "end", "seconds", "outcome", "tool_calls",
 }  # fmt: skip
 FANOUT_KEYS = {
-    "tasks", "parent", "start", "end", "width", "work_seconds", "elapsed_seconds", "sequential_seconds", "baseline",
-    "speedup", "improvement", "time_saved_seconds", "efficiency", "load_balance", "concurrency",
+    "tasks", "parent", "start", "end", "width", "work_seconds", "elapsed_seconds", "sequential_seconds",
+    "baseline", "speedup", "improvement", "time_saved_seconds", "efficiency", "load_balance", "concurrency",
 }  # fmt: skip
 
 
@@ -59,7 +59,14 @@ def test_import_and_show_give_the_documented_session(capsys: pytest.CaptureFixtu
     """A recording imported by path shows as one document with all its documented fields."""
     taken = answer(capsys, "import", str(DEMO / "fanout.jsonl"))["imported"]
     assert taken == [
-        {"file": str(DEMO / "fanout.jsonl"), "events": 42, "sessions": 1, "rejects": [], "already_known": False}
+        {
+            "file": str(DEMO / "fanout.jsonl"),
+            "kind": "recording",
+            "events": 42,
+            "sessions": 1,
+            "rejects": [],
+            "already_known": False,
+        }
     ]
 
     shown = answer(capsys, "show", "e8cd2941")
@@ -88,7 +95,9 @@ def test_a_sequential_run_becomes_the_measured_baseline(capsys: pytest.CaptureFi
     assert fanout["sequential_seconds"] == pytest.approx(5.263, abs=0.001)
 
 
-def test_the_preset_is_the_configured_baseline(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_preset_is_the_configured_baseline(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With the table of hours chosen, a fan-out without a measured run is held against 6 + 5 + 4 hours."""
     monkeypatch.setenv("STRETTO_PRESET", "ap")
     answer(capsys, "import", str(DEMO / "fanout.jsonl"))
@@ -208,7 +217,9 @@ def test_rebuild_leaves_a_held_store_alone(capsys: pytest.CaptureFixture[str], t
 def test_config_shows_origins(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """Each setting says where it comes from; a token is never printed."""
     (tmp_path / "state").mkdir()
-    (tmp_path / "state" / "config.toml").write_text('token = "hush-hush"\nidle_minutes = 5\n', encoding="utf-8")
+    (tmp_path / "state" / "config.toml").write_text(
+        'token = "hush-hush"\nidle_minutes = 5\n', encoding="utf-8"
+    )
 
     code, out, _ = run(capsys, "config", "--json")
 
@@ -236,7 +247,8 @@ def test_hooks_install_status_uninstall(capsys: pytest.CaptureFixture[str], tmp_
     """The verbs connect, report and undo; what was there before is back byte for byte."""
     settings = tmp_path / "home" / ".claude" / "settings.json"
     settings.parent.mkdir(parents=True)
-    original = '{\n    "model": "x",\n    "hooks": {"Stop": [{"hooks": [{"type": "command", "command": "true"}]}]}\n}\n'
+    foreign = '{"Stop": [{"hooks": [{"type": "command", "command": "true"}]}]}'
+    original = f'{{\n    "model": "x",\n    "hooks": {foreign}\n}}\n'
     settings.write_text(original, encoding="utf-8")
 
     assert answer(capsys, "hooks", "install")["action"] == "installed"
@@ -256,7 +268,16 @@ def test_doctor_walks_every_station(capsys: pytest.CaptureFixture[str]) -> None:
 
     findings = json.loads(out)["findings"]
     stations = [f["station"] for f in findings]
-    for station in ("configuration", "hooks", "journal", "store", "service", "prometheus", "alertmanager", "spans"):
+    for station in (
+        "configuration",
+        "hooks",
+        "journal",
+        "store",
+        "service",
+        "prometheus",
+        "alertmanager",
+        "spans",
+    ):
         assert station in stations
     assert code == 0, out
     assert next(f for f in findings if f["station"] == "hooks")["hint"] == "stretto hooks install"
@@ -287,10 +308,18 @@ def test_the_text_answers_are_for_people(capsys: pytest.CaptureFixture[str]) -> 
     assert "e8cd2941" in run(capsys, "sessions")[1]
 
 
-def test_nothing_is_written_outside_the_state_folder(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_nothing_is_written_outside_the_state_folder(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     """Import, show, doctor and rebuild leave nothing beside the state folder."""
     before = {path for path in tmp_path.rglob("*") if "state" not in path.parts}
-    for arguments in (["import", str(DEMO / "fanout.jsonl")], ["show", "last"], ["doctor"], ["rebuild"], ["config"]):
+    for arguments in (
+        ["import", str(DEMO / "fanout.jsonl")],
+        ["show", "last"],
+        ["doctor"],
+        ["rebuild"],
+        ["config"],
+    ):
         run(capsys, *arguments)
 
     assert {path for path in tmp_path.rglob("*") if "state" not in path.parts} == before

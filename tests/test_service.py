@@ -1,4 +1,4 @@
-"""The service without its HTTP skin: it follows the journal, shows a recording, emits, and can be stopped and started."""
+"""The service without its HTTP skin: it follows the journal, shows a recording, emits, restarts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ def configured(tmp_path: Path, **environ: str) -> Config:
 
 
 @contextmanager
-def started(config: Config, sender: Sender | NullSender | None = None, *, demo: bool = False) -> Iterator[Service]:
+def started(
+    config: Config, sender: Sender | NullSender | None = None, *, demo: bool = False
+) -> Iterator[Service]:
     """A service that follows its journal until the block ends."""
     service = Service(config, version="1.0", clock=wall, sender=sender or NullSender())
     try:
@@ -82,7 +84,11 @@ def test_an_event_in_the_journal_becomes_a_figure(tmp_path: Path) -> None:
         report(config, "mine", *whole_session("mine"))
 
         assert until(lambda: [row.id for row in service.sessions(10, None)] == ["mine"])
-        assert until(lambda: samples(service).get('stretto_tool_calls_total{"outcome": "success", "tool": "Bash"}') == 1)
+        assert until(
+            lambda: (
+                samples(service).get('stretto_tool_calls_total{"outcome": "success", "tool": "Bash"}') == 1
+            )
+        )
         seen = service.insight("mine")
         assert seen is not None
         assert [call.outcome for call in seen.session.tool_calls] == ["success"]
@@ -101,11 +107,13 @@ def test_an_empty_store_shows_the_recording_until_an_own_session_comes(tmp_path:
         report(config, "mine", *whole_session("mine"))
 
         assert until(lambda: [row.id for row in service.sessions(10, None)] == ["mine"])
-        assert until(lambda: not any("test_strategy" in name and "window" in name for name in samples(service)))
+        assert until(
+            lambda: not any("test_strategy" in name and "window" in name for name in samples(service))
+        )
 
 
 def test_a_wanted_recording_stays_beside_own_sessions(tmp_path: Path) -> None:
-    """With --demo the recording is loaded even where there are own sessions; without, the next start drops it."""
+    """With --demo the recording is loaded beside own sessions; the next start without drops it."""
     config = configured(tmp_path)
     report(config, "mine", *whole_session("mine"))
     with started(config, demo=True) as service:
@@ -149,7 +157,7 @@ def test_changed_rules_are_applied_to_history(tmp_path: Path) -> None:
 
 
 def test_an_http_hook_is_in_the_journal_when_it_returns(tmp_path: Path) -> None:
-    """What came by HTTP is on disk before it is answered, in the bytes that a hook process would have written."""
+    """What came by HTTP is on disk before it is answered, as a hook process would have written it."""
     config = configured(tmp_path)
     with started(config) as service:
         service.append_hook(json.dumps({"session_id": "s", "hook_event_name": "SessionStart"}).encode())
@@ -183,7 +191,9 @@ def test_a_fault_in_the_store_is_told_and_survived(tmp_path: Path) -> None:
     """While the store cannot be written the service says why; nothing is lost once it can be again."""
     config = configured(tmp_path)
     with started(config) as service:
-        service._writer.execute("CREATE TEMP TRIGGER broken BEFORE INSERT ON facts BEGIN SELECT RAISE(ABORT, 'full'); END")
+        service._writer.execute(
+            "CREATE TEMP TRIGGER broken BEFORE INSERT ON facts BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
         report(config, "mine", *whole_session("mine"))
         assert until(lambda: service.health.error is not None)
         assert "full" in (service.health.error or "")
@@ -197,7 +207,13 @@ def test_a_fault_in_the_store_is_told_and_survived(tmp_path: Path) -> None:
 def test_a_lost_session_is_closed_after_the_idle_limit(tmp_path: Path) -> None:
     """A session that nothing was heard of for longer than the limit is over, with its outcome unknown."""
     config = configured(tmp_path, STRETTO_IDLE_MINUTES="1")
-    report(config, "gone", ("SessionStart", {}), ("UserPromptSubmit", {"prompt_id": "p"}), at=wall() - 120 * SECOND)
+    report(
+        config,
+        "gone",
+        ("SessionStart", {}),
+        ("UserPromptSubmit", {"prompt_id": "p"}),
+        at=wall() - 120 * SECOND,
+    )
     with started(config) as service:
         rows = service.sessions(10, None)
 

@@ -50,8 +50,12 @@ def test_a_missing_folder_says_what_to_do() -> None:
 
 
 def test_render_replaces_each_address_by_its_own(tmp_path: Path) -> None:
-    """A copy names the addresses in force, even where one server takes another's default; tests are not copied."""
-    addresses = {"stretto": "127.0.0.1:9090", "prometheus": "127.0.0.1:9093", "alertmanager": "127.0.0.1:19093"}
+    """A copy names the addresses in force, even where one takes another's default; no tests in it."""
+    addresses = {
+        "stretto": "127.0.0.1:9090",
+        "prometheus": "127.0.0.1:9093",
+        "alertmanager": "127.0.0.1:19093",
+    }
 
     render(shipped("prometheus"), tmp_path / "copy", addresses)
 
@@ -84,7 +88,10 @@ def test_with_default_addresses_the_copy_is_the_file(tmp_path: Path) -> None:
 def test_find_knows_both_names_of_alertmanager() -> None:
     """Debian calls it prometheus-alertmanager; upstream's name comes first."""
     assert find("alertmanager", lambda name: f"/usr/bin/{name}") == "/usr/bin/alertmanager"
-    assert find("alertmanager", lambda name: None if name == "alertmanager" else name) == "prometheus-alertmanager"
+    assert (
+        find("alertmanager", lambda name: None if name == "alertmanager" else name)
+        == "prometheus-alertmanager"
+    )
     assert find("prometheus", lambda _: None) is None
     assert "apt-get install prometheus-alertmanager" in missing_hint("alertmanager")
 

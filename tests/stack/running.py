@@ -28,7 +28,10 @@ def require_servers() -> None:
     """Skip where Prometheus or Alertmanager is not installed, unless the run may not skip."""
     missing = [
         name
-        for name, programs in (("prometheus", ["prometheus"]), ("alertmanager", ["alertmanager", "prometheus-alertmanager"]))
+        for name, programs in (
+            ("prometheus", ["prometheus"]),
+            ("alertmanager", ["alertmanager", "prometheus-alertmanager"]),
+        )
         if not any(shutil.which(program) for program in programs)
     ]
     if missing and os.environ.get("STRETTO_REQUIRE_SERVERS") == "1":
@@ -108,7 +111,11 @@ def running(state: Path, *arguments: str, **environ: str) -> Iterator[Running]:
     process = subprocess.Popen(
         [sys.executable, "-m", "stretto", "--state", str(state), "up", *arguments],
         env={
-            **{name: value for name, value in os.environ.items() if not name.startswith(("STRETTO_", "OTEL_"))},
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith(("STRETTO_", "OTEL_"))
+            },
             "HOME": str(state / "home"),
             "STRETTO_LISTEN": f"127.0.0.1:{ports['stretto']}",
             "STRETTO_PROMETHEUS_PORT": str(ports["prometheus"]),

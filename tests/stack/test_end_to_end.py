@@ -61,7 +61,7 @@ def test_a_recorded_run_through_real_hooks_reads_back_from_prometheus(service: R
     assert elapsed == pytest.approx(ELAPSED, rel=0.06)
     assert sequential / elapsed == pytest.approx(WORK / ELAPSED, rel=0.06)
     assert service.value('sum(stretto_window_tool_calls{window="24h"})') == 12
-    assert service.value('sum(stretto_tool_calls_total)') == 12
+    assert service.value("sum(stretto_tool_calls_total)") == 12
     assert service.value("stretto_window_fanouts{window='24h'}") == 1
 
 
@@ -74,7 +74,7 @@ def test_the_recording_left_with_the_first_own_session(service: Running) -> None
 
 
 def test_every_ratio_can_be_worked_out_again(service: Running) -> None:
-    """Each recording rule gives the ratio that the exporter gives, from the exported ingredients, within 1 %."""
+    """Each recording rule gives the exporter's ratio, from the exported ingredients, within 1 %."""
     for rule, metric in RATIOS.items():
         ours = {_key(row): float(row["value"][1]) for row in service.query(metric)}
         assert ours, metric
@@ -84,7 +84,7 @@ def test_every_ratio_can_be_worked_out_again(service: Running) -> None:
 
 
 def test_a_failing_run_alerts_and_resolves(service: Running) -> None:
-    """Failing parallel tasks bring a notification to the service within a minute, and success takes it back."""
+    """Failing parallel tasks bring a notification within a minute, and success takes it back."""
     for number in range(4):
         _run(service, f"failing-{number}", tasks=3, fails=True)
     began = time.monotonic()
@@ -195,7 +195,9 @@ def _run(service: Running, session: str, *, tasks: int, fails: bool) -> None:
     hook("UserPromptSubmit", prompt="go", prompt_id=f"{session}-prompt")
     ids = [f"{session}-{number}" for number in range(tasks)]
     for id in ids:
-        hook("PreToolUse", tool_name="Agent", tool_use_id=f"call-{id}", tool_input={"subagent_type": "worker"})
+        hook(
+            "PreToolUse", tool_name="Agent", tool_use_id=f"call-{id}", tool_input={"subagent_type": "worker"}
+        )
         hook("SubagentStart", agent_id=id, agent_type="worker")
     for id in ids:
         hook("SubagentStop", agent_id=id, agent_type="worker")

@@ -65,6 +65,12 @@ def parser() -> argparse.ArgumentParser:
     )
     up.add_argument("--listen", metavar="HOST:PORT", help="where to serve (127.0.0.1:9464)")
     up.add_argument("--demo", action="store_true", help="show the recording even beside own sessions")
+    up.add_argument(
+        "--history",
+        choices=("ask", "yes", "no"),
+        default="ask",
+        help="import the agent's own transcripts first (asked once where there is a terminal)",
+    )
     up.add_argument("--no-servers", action="store_true", help="leave Prometheus and Alertmanager alone")
 
     hooks = verbs.add_parser("hooks", help="connect an agent: install, uninstall, status")
@@ -81,9 +87,9 @@ def parser() -> argparse.ArgumentParser:
         if name == "install":
             action.add_argument("--transport", choices=("command", "http"), default="command")
 
-    imported = _verb(verbs, "import", "data:import_", "take in recordings of hook calls")
+    imported = _verb(verbs, "import", "imports:import_", "take in recordings of hooks, and transcripts")
     imported.add_argument(
-        "paths", nargs="+", metavar="PATH", help="a file, or a folder with hooks.jsonl files in it"
+        "paths", nargs="+", metavar="PATH", help="a file, or a folder such as ~/.claude/projects"
     )
 
     listed = _verb(verbs, "sessions", "data:sessions", "list sessions, the latest first")

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import uvicorn
 from opentelemetry.sdk.resources import OTELResourceDetector
+from starlette.types import ASGIApp
 
 from stretto import __version__
 from stretto.cli.context import Context
+from stretto.cli.history import asker, take_history
 from stretto.cli.hooks import hook_status, sentence
 from stretto.clock import wall
 from stretto.config import Config
@@ -47,6 +49,7 @@ def up(context: Context, options: argparse.Namespace) -> int:
     lock.acquire(config.address)
     try:
         listener = _bind(config)
+        history = take_history(context, options.history, asker())
         sender = sender_from_environment(context.environ)
         # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES, as every OpenTelemetry program honours them.
         resource = {name: str(value) for name, value in OTELResourceDetector().detect().attributes.items()}
@@ -56,7 +59,12 @@ def up(context: Context, options: argparse.Namespace) -> int:
             supervisor, notes = _servers(config, wanted=not options.no_servers)
             if sender.problem:
                 notes.append(sender.problem)
-            _serve(context, service, supervisor, notes, listener)
+            app = create_app(
+                _surface(config, service, lambda: [*notes, *supervisor.problems(), *_faults(service)])
+            )
+            for line in _greeting(context, service, supervisor, [*history, *notes]):
+                context.say(line)
+            _serve(app, supervisor, listener)
         except KeyboardInterrupt:
             context.say("stopping")
         finally:
@@ -70,15 +78,9 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _serve(
-    context: Context, service: Service, supervisor: Supervisor, notes: list[str], listener: socket.socket
-) -> None:
-    config = context.config
-    app = create_app(_surface(config, service, lambda: [*notes, *supervisor.problems(), *_faults(service)]))
+def _serve(app: ASGIApp, supervisor: Supervisor, listener: socket.socket) -> None:
     supervisor.start()
     try:
-        for line in _greeting(context, service, supervisor, notes):
-            context.say(line)
         server = uvicorn.Server(
             uvicorn.Config(
                 app,
@@ -176,8 +178,5 @@ def _greeting(context: Context, service: Service, supervisor: Supervisor, notes:
     if taken is not None and taken.activity.recordings:
         lines.append("  what you see is a recording; it goes when your first own session arrives")
     lines.append(f"  {sentence(hook_status(context))}")
-    history = context.home / ".claude" / "projects"
-    if history.is_dir():
-        lines.append(f"  {history} holds earlier sessions; this version imports recordings of hooks only")
     lines.append("  Ctrl-C stops everything")
     return lines

@@ -16,6 +16,8 @@ from stretto.model.entities import Session
 from stretto.store.queries import SessionRow
 
 ABSENT = "—"
+WIDTH = 150
+"""Columns of a table; a pipe gets the same, so that answers do not depend on the window."""
 
 
 def sessions(rows: Iterable[SessionRow], now: int) -> str:
@@ -26,7 +28,7 @@ def sessions(rows: Iterable[SessionRow], now: int) -> str:
     for row in rows:
         lasted = (row.end or row.last) - row.start
         table.add_row(
-            row.id + (" (recording)" if row.recording else ""),
+            row.id,
             f"{spoken(now - row.last)} ago",
             spoken(lasted),
             row.project or ABSENT,
@@ -35,7 +37,7 @@ def sessions(rows: Iterable[SessionRow], now: int) -> str:
             str(row.tasks),
             str(row.tool_calls),
             str(row.fanouts),
-            row.outcome.value,
+            "recording" if row.recording else row.outcome.value,
         )
     if not table.row_count:
         return "no session yet: 'stretto hooks install' connects Claude Code"
@@ -126,13 +128,14 @@ def _tasks(session: Session) -> str:
 
 def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for number, column in enumerate(columns):
+        # The first column is what one copies into the next command: it stays in one piece.
+        table.add_column(column, overflow="fold", no_wrap=number == 0)
     return table
 
 
 def _text(renderable: RenderableType) -> str:
-    console = Console(width=140, no_color=True, highlight=False, force_terminal=False)
+    console = Console(width=WIDTH, no_color=True, highlight=False, force_terminal=False)
     with console.capture() as capture:
         console.print(renderable)
     return capture.get().rstrip()

@@ -1,0 +1,70 @@
+"""A newcomer's history: the agent's own transcripts, so that the first look is at one's own sessions."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from stretto.cli.context import Context
+from stretto.cli.imports import Imported, write_transcripts
+from stretto.errors import SourceError
+from stretto.sources import transcript
+
+ANSWER = "history.json"
+"""What was answered once, so that nobody is asked twice."""
+
+
+def take_history(context: Context, wish: str, ask: Callable[[str], str] | None) -> list[str]:
+    """Write the agent's transcripts to the journal, if wished; return what to tell of it.
+
+    ``wish`` is ``yes``, ``no`` or ``ask``. An answer given once holds; where nobody can be asked (``ask`` is
+    None) it says how to import.
+    """
+    root = projects(context)
+    sessions = len(list(root.glob("*/*.jsonl"))) if root.is_dir() else 0
+    if not sessions or wish == "no":
+        return []
+    kept = context.config.state / ANSWER
+    wanted = True if wish == "yes" else _kept(kept)
+    if wanted is None:
+        if ask is None:
+            return [f"{sessions} earlier session(s) in {root}: stretto import {root}"]
+        wanted = ask(f"{sessions} earlier session(s) in {root}. Import them? [Y/n] ").strip().lower() in {
+            "",
+            "y",
+            "yes",
+        }
+        kept.write_text(json.dumps({"import": wanted}), encoding="utf-8")
+    if not wanted:
+        return []
+    try:
+        taken = write_transcripts(context.config, transcript.files(root))
+    except (SourceError, OSError) as error:
+        return [f"earlier sessions could not be imported: {error}"]
+    return _told(taken, root)
+
+
+def projects(context: Context) -> Path:
+    """Return where Claude Code keeps its transcripts."""
+    folder = context.environ.get("CLAUDE_CONFIG_DIR")
+    return (Path(folder) if folder else context.home / ".claude") / "projects"
+
+
+def asker() -> Callable[[str], str] | None:
+    """Return a way to ask the person at the terminal, or None where there is none."""
+    return input if sys.stdin.isatty() and sys.stderr.isatty() else None
+
+
+def _told(taken: list[Imported], root: Path) -> list[str]:
+    sessions = frozenset[str]().union(*(entry.sessions for entry in taken))
+    return [f"{len(sessions)} session(s) taken from {root}"] if sessions else []
+
+
+def _kept(path: Path) -> bool | None:
+    try:
+        answer = json.loads(path.read_text(encoding="utf-8"))["import"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return answer if isinstance(answer, bool) else None

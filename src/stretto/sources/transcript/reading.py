@@ -1,0 +1,196 @@
+"""Reading: finding transcript files, and reading one on from an offset."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from stretto.errors import SourceError
+from stretto.model.event import Event
+from stretto.sources.transcript import shape
+from stretto.sources.transcript.assembly import Assembly
+from stretto.sources.transcript.carry import Carry, Transcript
+
+CHUNK = 1 << 22
+"""Bytes read at once: some thousand lines, small enough to show progress by."""
+LINE_LIMIT = 1 << 28
+"""Bytes of a line; a longer one is set aside unread, so that memory stays bounded."""
+
+SIDECAR_LIMIT = 1 << 16
+
+_SUFFIXES = (".jsonl", ".jsonl.gz")
+_AGENT = "agent-"
+_NOT_TRANSCRIPTS = frozenset({"journal", "history"})
+"""JSON lines that the client keeps beside transcripts: a workflow's journal, the prompts of all projects."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What one read gave, and where the next goes on."""
+
+    events: tuple[Event, ...]
+    rejects: tuple[tuple[int, str], ...]
+    """Offset and reason of each line that could not be read."""
+    offset: int
+    """Bytes (of the content, where the file is compressed) up to which the file has been read."""
+    carry: Carry
+    ended: bool
+    """Whether nothing was left; False asks for another read at once."""
+
+
+def files(root: Path) -> Iterator[Transcript]:
+    """Yield the transcripts under a path, each session's before those of its agents.
+
+    The path is a transcript (a session's brings those of its agents along), the folder of a session, or any
+    folder with transcripts somewhere in it. Raises SourceError where there is none.
+    """
+    paths = sorted({*_paths(root)}, key=_order)
+    if not paths:
+        raise SourceError(
+            "there is no transcript here",
+            where=str(root),
+            cause="no .jsonl file in the folder" if root.is_dir() else "no such file or folder",
+            hint="name a session's .jsonl file, or a folder such as ~/.claude/projects",
+        )
+    for path in paths:
+        yield transcript(path)
+
+
+def transcript(path: Path) -> Transcript:
+    """Return what the place and the sidecar of a transcript say of it; the file itself is not opened."""
+    stem = _stem(path)
+    if not stem.startswith(_AGENT):
+        return Transcript(path, session=shape.identity(stem))
+    above = [parent.parent.name for parent in path.parents if parent.name == "subagents"]
+    sidecar = _sidecar(path.with_name(f"{stem}.meta.json"))
+    return Transcript(
+        path,
+        session=shape.identity(above[0]) if above else None,
+        agent=shape.identity(stem.removeprefix(_AGENT)),
+        agent_type=shape.name(sidecar.agent_type),
+        delegated_by=shape.identity(sidecar.tool_use_id),
+        parent=shape.identity(sidecar.parent_agent_id),
+        description=shape.name(sidecar.description),
+    )
+
+
+def read(
+    transcript: Transcript,
+    offset: int = 0,
+    carry: Carry | None = None,
+    *,
+    at_rest: bool = False,
+    limit: int = CHUNK,
+) -> Read:
+    """Read whole lines on from ``offset``, about ``limit`` bytes of them, into events.
+
+    A last line without its newline is left for the next read: its writer may still be at it. ``at_rest`` says
+    that nothing has been written for long: then that line is taken, and what only silence tells is told (the
+    end of a turn or a task whose last line is an answer). A file that has become shorter is read from its
+    beginning. What cannot be read becomes a reject; nothing is raised.
+    """
+    carry = carry or Carry()
+    try:
+        with _open(transcript.path) as stream:
+            if transcript.path.suffix != ".gz" and stream.seek(0, 2) < offset:
+                offset, carry = 0, Carry()
+            stream.seek(offset)
+            taken = _whole_lines(stream, limit, to_the_end=at_rest or transcript.path.suffix == ".gz")
+    except (OSError, EOFError, zlib.error) as error:
+        return Read((), ((offset, f"cannot be read: {type(error).__name__}"),), offset, carry, ended=True)
+    assembly = Assembly(transcript, carry)
+    rejects = [(offset, "too long")] if taken.skipped else []
+    position = offset
+    for data in taken.data.split(b"\n"):
+        rejects.extend((position, reason) for reason in _take(assembly, data))
+        position += len(data) + 1
+    if at_rest and taken.ended:
+        assembly.account.rest()
+    end = offset + taken.skipped + len(taken.data)
+    return Read(tuple(assembly.account.events), tuple(rejects), end, assembly.account.carry(), taken.ended)
+
+
+def _take(assembly: Assembly, data: bytes) -> Iterator[str]:
+    if not data or data.isspace():
+        return
+    lines, reason = shape.parse(data)
+    if reason is not None:
+        yield reason
+    for line in lines:
+        problem = assembly.take(line)
+        if problem is not None:
+            yield problem
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    data: bytes
+    skipped: int
+    """Bytes of a line that is too long to be looked at; there is no data then."""
+    ended: bool
+
+
+def _whole_lines(stream: IO[bytes] | gzip.GzipFile, limit: int, *, to_the_end: bool) -> _Taken:
+    data = bytearray()
+    skipped = 0
+    while True:
+        piece = stream.read(limit)
+        ended = len(piece) < limit
+        cut = len(piece) if ended and to_the_end else piece.rfind(b"\n") + 1
+        if skipped:
+            # The first newline ends the line that is skipped; what follows it is left for the next read.
+            cut = piece.find(b"\n") + 1 or cut
+            if cut or ended:
+                return _Taken(b"", skipped + cut if cut or to_the_end else 0, ended)
+            skipped += len(piece)
+            continue
+        if cut or ended:
+            whole = bytes(data) + piece[:cut] if cut or to_the_end else b""
+            return _Taken(whole, 0, ended)
+        data += piece
+        if len(data) > LINE_LIMIT:
+            skipped = len(data)
+            data.clear()
+
+
+def _paths(root: Path) -> Iterator[Path]:
+    if root.is_file():
+        yield root
+        if not _stem(root).startswith(_AGENT):
+            yield from _below(root.with_name(_stem(root)) / "subagents")
+    elif root.is_dir():
+        yield from _below(root)
+        yield from (path for suffix in _SUFFIXES if (path := root.with_name(root.name + suffix)).is_file())
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for suffix in _SUFFIXES:
+        found = folder.rglob(f"*{suffix}")
+        yield from (path for path in found if path.is_file() and _stem(path) not in _NOT_TRANSCRIPTS)
+
+
+def _order(path: Path) -> tuple[str, ...]:
+    # The folder of a session's agents has the session's name: without its suffix its file comes first.
+    return (*path.parent.parts, _stem(path), path.name)
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(".gz").removesuffix(".jsonl")
+
+
+def _sidecar(path: Path) -> shape.Sidecar:
+    try:
+        with path.open("rb") as sidecar:
+            return shape.part(shape.SIDECAR, sidecar.read(SIDECAR_LIMIT)) or shape.Sidecar()
+    except OSError:
+        return shape.Sidecar()
+
+
+def _open(path: Path) -> IO[bytes] | gzip.GzipFile:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rb")
+    return path.open("rb")

@@ -1,0 +1,1161 @@
+"""Transcripts: what is taken from a line, from a session with its agents; that no line stops the reading."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from stretto import journal
+from stretto.clock import SECOND
+from stretto.demo import parse_payload
+from stretto.errors import SourceError
+from stretto.figures.parallel import fanouts
+from stretto.model.conclude import conclude
+from stretto.model.entities import Session
+from stretto.model.event import Channel, Event, Kind, Outcome
+from stretto.model.facts import Facts
+from stretto.model.fold import apply
+from stretto.sources import recording
+from stretto.sources.transcript import Carry, Read, Transcript, files, read, reading, transcript
+from stretto.sources.transcript.shape import Line
+
+RECORDED = Path(__file__).parent / "recorded/transcript"
+MAIN = RECORDED / "projects/-home-dev-project/e8cd2941-d5b4-4cbf-9176-9085d5e9a231.jsonl"
+START = 1_767_225_600 * SECOND
+"""2026-01-01, when the hand-written sessions begin."""
+SECRET = "words that stay at home"
+
+
+def at(second: float) -> str:
+    """Return an instant of a hand-written session as transcripts write it."""
+    return f"2026-01-01T00:{int(second) // 60:02}:{int(second) % 60:02}.{round(second % 1 * 1000):03}Z"
+
+
+def when(second: float) -> int:
+    """Return the same instant in nanoseconds."""
+    return START + round(second * 1000) * 1_000_000
+
+
+def line(type: str, second: float, **fields: Any) -> dict[str, Any]:
+    """Return a line of session s."""
+    return {"type": type, "timestamp": at(second), "sessionId": "s", "cwd": "/home/dev/atelier", **fields}
+
+
+def prompt(second: float, text: str = "do it", **fields: Any) -> dict[str, Any]:
+    """Return a prompt's line."""
+    return line("user", second, **{"uuid": f"u{second}", "message": {"content": text}, **fields})
+
+
+def answer(second: float, *blocks: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """Return a line of the model: a text unless blocks are given."""
+    message = {
+        "id": f"m{second}",
+        "model": "opus",
+        "content": [*blocks] or [{"type": "text", "text": SECRET}],
+    }
+    extra = {key: fields.pop(key) for key in ("id", "model", "usage", "stop_reason") if key in fields}
+    return line("assistant", second, message={**message, **extra}, **fields)
+
+
+def use(id: str, name: str = "Bash", **order: Any) -> dict[str, Any]:
+    """Return the block of a call."""
+    return {"type": "tool_use", "id": id, "name": name, "input": {"command": SECRET, **order}}
+
+
+def result(second: float, id: str, content: Any = SECRET, **fields: Any) -> dict[str, Any]:
+    """Return the line of a call's result; ``is_error`` goes into its block."""
+    block = {"type": "tool_result", "tool_use_id": id, "content": content}
+    if "is_error" in fields:
+        block["is_error"] = fields.pop("is_error")
+    return line("user", second, message={"content": [block]}, **fields)
+
+
+def notification(
+    task: str, status: str = "completed", summary: str = 'Agent "x" finished', more: str = ""
+) -> str:
+    """Return the host's word that a task in the background has ended."""
+    return (
+        f"<task-notification>\n<task-id>{task}</task-id>\n<tool-use-id>c1</tool-use-id>\n"
+        f"<status>{status}</status>\n<summary>{summary}</summary>{more}\n</task-notification>"
+    )
+
+
+def glued(*lines: dict[str, Any]) -> bytes:
+    """Return lines as the client spells them, without newlines between them."""
+    return b"".join(json.dumps(each, separators=(",", ":")).encode() for each in lines)
+
+
+def written(path: Path, lines: Iterable[dict[str, Any] | bytes]) -> Path:
+    """Write lines to a file, dictionaries as JSON."""
+    data = [item if isinstance(item, bytes) else glued(item) for item in lines]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"".join(item + b"\n" for item in data))
+    return path
+
+
+def taken(path: Path, **options: Any) -> Read:
+    """Read one file to its end."""
+    return read(transcript(path), **options)
+
+
+def events_of(tmp_path: Path, *lines: dict[str, Any] | bytes, at_rest: bool = False) -> tuple[Event, ...]:
+    """Return the events of a session's lines, none of which may be set aside."""
+    found = taken(written(tmp_path / "s.jsonl", lines), at_rest=at_rest)
+    assert not found.rejects
+    return found.events
+
+
+def only(events: Iterable[Event], kind: Kind, id: str | None = None) -> Event:
+    """Return the one event of a kind, about an entity where its id is given."""
+    (found,) = (event for event in events if event.kind is kind and id in {None, event.id})
+    return found
+
+
+def kinds(events: Iterable[Event]) -> list[Kind]:
+    """Return the kinds of events in their order."""
+    return [event.kind for event in events]
+
+
+def concluded(events: Iterable[Event], *, lost: bool = True) -> Session:
+    """Return the session that events tell of; its tasks' types are their descriptions."""
+    told = list(events)
+    facts = Facts(told[0].session)
+    apply(facts, told)
+    return conclude(facts, lost=lost, classify=lambda description, _, __: description or "other")
+
+
+def all_events(root: Path) -> list[Event]:
+    """Return the events of all transcripts under a path, none of whose lines may be set aside."""
+    found: list[Event] = []
+    for each in files(root):
+        got = read(each, at_rest=True)
+        assert got.ended
+        assert not got.rejects
+        found.extend(got.events)
+    return found
+
+
+# The same session by hooks and by transcript.
+
+
+@pytest.fixture(scope="module")
+def by_hooks() -> Session:
+    """Return the recorded session as its hooks tell it."""
+    return concluded(recording.read(RECORDED / "hooks.jsonl", parse_payload).events, lost=False)
+
+
+@pytest.fixture(scope="module")
+def by_transcript() -> Session:
+    """Return the same session as its transcripts tell it."""
+    return concluded(all_events(RECORDED / "projects"))
+
+
+def test_tasks_are_those_of_the_hooks(by_hooks: Session, by_transcript: Session) -> None:
+    """Tasks agree with the hooks' in identity, agent, description, order, outcome, length and start."""
+    said = {
+        name: {task.id: replace(task, start=None, end=None) for task in session.tasks}
+        for name, session in (("hooks", by_hooks), ("transcript", by_transcript))
+    }
+    assert said["transcript"] == said["hooks"]
+    assert len(said["hooks"]) == 3
+    for mine, theirs in zip(by_transcript.tasks, by_hooks.tasks, strict=True):
+        assert mine.interval is not None
+        assert theirs.interval is not None
+        assert mine.interval.length == pytest.approx(theirs.interval.length, rel=0.05, abs=60e6)
+        assert mine.interval.start == pytest.approx(theirs.interval.start, abs=60e6)
+
+
+def test_tool_calls_are_those_of_the_hooks(by_hooks: Session, by_transcript: Session) -> None:
+    """Calls agree with the hooks' in identity, tool, task, outcome and the time from call to result.
+
+    The gap: hooks carry the execution as the client measured it, transcripts do not. Their length holds
+    waiting and hooks too, so it is never the shorter; and what of it is overhead is unknown.
+    """
+    said = {
+        name: {call.id: (call.tool, call.task, call.outcome) for call in session.tool_calls}
+        for name, session in (("hooks", by_hooks), ("transcript", by_transcript))
+    }
+    assert said["transcript"] == said["hooks"]
+    assert len(said["hooks"]) == 12
+    theirs = {call.id: call for call in by_hooks.tool_calls}
+    for mine in by_transcript.tool_calls:
+        other = theirs[mine.id]
+        assert mine.start is not None and mine.end is not None and mine.duration is not None  # noqa: PT018  # one fact
+        assert other.start is not None and other.end is not None and other.duration is not None  # noqa: PT018  # same
+        if mine.tool != "Agent":
+            length = other.end - other.start
+            assert mine.end - mine.start == pytest.approx(length, rel=0.05, abs=60e6)
+        assert mine.duration >= other.duration
+        assert mine.overhead is None
+
+
+def test_turns_are_those_of_the_hooks(by_hooks: Session, by_transcript: Session) -> None:
+    """Turns agree with the hooks' in identity, origin, outcome and edges; so does the project."""
+    assert [(turn.id, turn.origin, turn.outcome) for turn in by_transcript.turns] == [
+        (turn.id, turn.origin, turn.outcome) for turn in by_hooks.turns
+    ]
+    for mine, theirs in zip(by_transcript.turns, by_hooks.turns, strict=True):
+        assert mine.start == pytest.approx(theirs.start, abs=60e6)
+        assert mine.end == pytest.approx(theirs.end, abs=60e6)
+    assert by_transcript.project == by_hooks.project == "project"
+
+
+def test_speedup_is_that_of_the_hooks(by_hooks: Session, by_transcript: Session) -> None:
+    """The fan-out has the same width, and its work over elapsed is within 5 %."""
+    (mine,), (theirs,) = fanouts(by_transcript.tasks), fanouts(by_hooks.tasks)
+    assert mine.width == theirs.width == 3
+    assert mine.work / mine.elapsed == pytest.approx(theirs.work / theirs.elapsed, rel=0.05)
+
+
+def test_both_together_count_as_one(by_hooks: Session) -> None:
+    """Hooks and transcripts of a session merge: the same tasks, calls and turns, the hooks' measurements."""
+    hooks = recording.read(RECORDED / "hooks.jsonl", parse_payload).events
+    both = concluded([*all_events(RECORDED / "projects"), *hooks], lost=False)
+    assert [task.id for task in both.tasks] == [task.id for task in by_hooks.tasks]
+    assert {call.id: call.duration for call in both.tool_calls} == {
+        call.id: call.duration for call in by_hooks.tool_calls
+    }
+    assert [turn.id for turn in both.turns] == [turn.id for turn in by_hooks.turns]
+    assert both.outcome is by_hooks.outcome
+
+
+def test_reading_again_changes_nothing() -> None:
+    """A session that is imported twice is concluded as if it were once: identity makes repeats harmless."""
+    events = all_events(RECORDED / "projects")
+    assert concluded([*events, *events]) == concluded(events)
+
+
+def test_model_calls_of_the_recording() -> None:
+    """Each request counts once, with the script's constant tokens, at the agent that made it."""
+    calls = [event for event in all_events(RECORDED / "projects") if event.kind is Kind.MODEL_CALL]
+    assert len({call.id for call in calls}) == len(calls) == 12
+    assert sum(call.parent is None for call in calls) == 5
+    assert all(
+        call.attributes
+        == {"input_tokens": 123, "output_tokens": 45, "cache_read_tokens": 1000, "cache_write_tokens": 10}
+        for call in calls
+    )
+
+
+def test_events_pass_the_journal() -> None:
+    """Every event is one that the journal believes, by the channel of transcripts."""
+    for event in all_events(RECORDED / "projects"):
+        assert journal.parse_line(journal.encode(event).strip()) == event
+        assert event.channel is Channel.TRANSCRIPT
+
+
+# What single lines say.
+
+
+def test_session_starts_with_its_first_timed_line(tmp_path: Path) -> None:
+    """The first line with a time opens the session, in the project its folder is named after; once."""
+    events = events_of(
+        tmp_path,
+        {"type": "summary", "summary": SECRET},
+        line("attachment", 1),
+        prompt(2),
+    )
+    start = only(events, Kind.SESSION_START)
+    assert (start.session, start.time, start.attributes) == ("s", when(1), {"project": "atelier"})
+
+
+def test_turn_ends_where_the_model_says_so(tmp_path: Path) -> None:
+    """A prompt starts a turn named by its prompt id; the last answer that ends it is its end."""
+    session = concluded(
+        events_of(
+            tmp_path,
+            prompt(1, promptId="p"),
+            answer(2, stop_reason="end_turn"),
+            answer(4, stop_reason="end_turn"),
+        )
+    )
+    (turn,) = session.turns
+    assert (turn.id, turn.origin, turn.start, turn.end) == ("p", "user", when(1), when(4))
+    assert turn.outcome is Outcome.SUCCESS
+
+
+def test_turn_without_a_stop_reason_ends_when_the_next_begins(tmp_path: Path) -> None:
+    """Without stop reasons an answer that asks for no tool was the turn's end, once the next begins."""
+    lines = [
+        prompt(1),
+        answer(2),
+        answer(3, use("c1")),
+        result(4, "c1"),
+        answer(5),
+        prompt(9),
+        answer(10, use("c2")),
+    ]
+    events = events_of(tmp_path, *lines)
+    end = only(events, Kind.TURN_END)
+    assert (end.id, end.time, end.outcome) == ("u1", when(5), Outcome.SUCCESS)
+    session = concluded(events)
+    assert [turn.outcome for turn in session.turns] == [Outcome.SUCCESS, Outcome.UNKNOWN]
+
+
+@pytest.mark.parametrize("subtype", ["turn_duration", "stop_hook_summary"])
+def test_client_marks_the_end_of_a_turn(tmp_path: Path, subtype: str) -> None:
+    """What the client writes after a turn settles that the last answer ended it, at the answer's time."""
+    events = events_of(tmp_path, prompt(1), answer(2), line("system", 3, subtype=subtype))
+    assert only(events, Kind.TURN_END).time == when(2)
+
+
+def test_silence_ends_a_turn_only_at_rest(tmp_path: Path) -> None:
+    """The last answer of a file is the turn's end when the file is at rest, and only a guess before."""
+    assert Kind.TURN_END not in kinds(events_of(tmp_path, prompt(1), answer(2)))
+    assert only(events_of(tmp_path, prompt(1), answer(2), at_rest=True), Kind.TURN_END).time == when(2)
+    waiting = events_of(tmp_path, prompt(1), answer(2, use("c1")), answer(2), result(3, "c1"), at_rest=True)
+    assert Kind.TURN_END not in kinds(waiting)
+
+
+def test_answer_that_was_cut_off_ends_nothing(tmp_path: Path) -> None:
+    """A model that ran out of tokens has not answered, whatever follows."""
+    events = events_of(tmp_path, prompt(1), answer(2, stop_reason="max_tokens"), prompt(3), at_rest=True)
+    assert Kind.TURN_END not in kinds(events)
+
+
+def test_rest_is_at_the_end_of_the_file(tmp_path: Path) -> None:
+    """A file at rest that is read in several steps tells of its last answer only."""
+    path = written(
+        tmp_path / "s.jsonl", [prompt(1), answer(2), answer(3, use("c1")), result(4, "c1"), answer(5)]
+    )
+    got = taken(path, at_rest=True, limit=100)
+    events = [*got.events]
+    while not got.ended:
+        got = read(transcript(path), got.offset, got.carry, at_rest=True, limit=100)
+        events += got.events
+    assert only(events, Kind.TURN_END).time == when(5)
+
+
+def test_interrupted_turn_is_cancelled(tmp_path: Path) -> None:
+    """The user's interrupt ends the turn, and is no prompt."""
+    text = [{"type": "text", "text": "[Request interrupted by user for tool use]"}]
+    events = events_of(tmp_path, prompt(1), answer(2), line("user", 3, message={"content": text}))
+    end = only(events, Kind.TURN_END)
+    assert (end.time, end.outcome) == (when(3), Outcome.CANCELLED)
+    assert kinds(events).count(Kind.TURN_START) == 1
+
+
+def test_turn_fails_with_the_model(tmp_path: Path) -> None:
+    """An error of the model's interface ends the turn as a failure and is no model call."""
+    events = events_of(
+        tmp_path,
+        prompt(1),
+        answer(2, model="<synthetic>", isApiErrorMessage=True),
+        answer(3, model="<synthetic>"),
+    )
+    assert only(events, Kind.TURN_END).outcome is Outcome.FAILURE
+    assert Kind.MODEL_CALL not in kinds(events)
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        (
+            "<command-message>erk:plan is running…</command-message>\n<command-name>/erk:plan</command-name>",
+            "erk:plan",
+        ),
+        ("/review the branch", "review"),
+        ("look at /etc", None),
+        ("/no such/thing!", "no"),
+        ("/äöü", None),
+    ],
+)
+def test_command_of_a_prompt(tmp_path: Path, text: str, command: str | None) -> None:
+    """A slash command is taken by its name, and only if that looks like one."""
+    start = only(events_of(tmp_path, prompt(1, text)), Kind.TURN_START)
+    assert start.attributes.get("command") == command
+    assert start.attributes["prompt_length"] == len(text)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {
+            "message": {
+                "content": "<command-name>/clear</command-name>\n<command-message>clear</command-message>"
+            }
+        },
+        {"message": {"content": "<local-command-stdout>cleared</local-command-stdout>"}},
+        {"message": {"content": "<bash-input>ls</bash-input>"}},
+        {"isMeta": True},
+        {"isCompactSummary": True},
+        {"isSidechain": True, "agentId": "a1"},
+    ],
+)
+def test_line_of_the_user_that_is_no_prompt(tmp_path: Path, fields: dict[str, Any]) -> None:
+    """What the model is not asked starts no turn: client commands, injected texts, summaries, agents."""
+    assert Kind.TURN_START not in kinds(events_of(tmp_path, prompt(1, **fields)))
+
+
+def test_prompt_of_images_is_a_prompt(tmp_path: Path) -> None:
+    """A prompt without any text is one, of length 0."""
+    start = only(events_of(tmp_path, prompt(1, message={"content": [{"type": "image"}]})), Kind.TURN_START)
+    assert start.attributes["prompt_length"] == 0
+
+
+def test_hosts_prompt_is_the_hosts_turn(tmp_path: Path) -> None:
+    """A notification starts a turn of the host's that says which task ended how, and no more."""
+    text = notification("a1", "failed", more=f"<result><status>completed</status>{SECRET}</result>")
+    start = only(events_of(tmp_path, prompt(1, text)), Kind.TURN_START)
+    assert start.type == "host"
+    assert start.attributes == {
+        "project": "atelier",
+        "prompt_length": len(text),
+        "task": "a1",
+        "task_status": "failed",
+        "delegated_by": "c1",
+    }
+    assert only(events_of(tmp_path, prompt(1, promptSource="system")), Kind.TURN_START).type == "host"
+
+
+def test_agents_answer_says_nothing_of_its_end(tmp_path: Path) -> None:
+    """Tags inside the agent's answer are not the host's."""
+    inside = "<result><status>failed</status><duration_ms>7</duration_ms></result>"
+    text = f"<task-notification><task-id>a1</task-id><summary>Agent x</summary>{inside}</task-notification>"
+    text = text.replace("</task-n", "<usage><duration_ms>9</duration_ms></usage></task-n")
+    end = only(
+        events_of(tmp_path, line("queue-operation", 1, operation="enqueue", content=text)), Kind.TASK_END
+    )
+    assert (end.id, end.outcome, end.duration, end.attributes) == ("a1", None, 9_000_000, {})
+
+
+def test_shell_command_in_the_background_is_no_task(tmp_path: Path) -> None:
+    """Shell commands are notified in the same words as agents, and make no task."""
+    text = notification("b1", summary='Background command "make" completed (exit code 0)')
+    events = events_of(
+        tmp_path, line("queue-operation", 1, operation="enqueue", content=text), prompt(2, text)
+    )
+    assert concluded(events).tasks == ()
+    assert only(events, Kind.TURN_START).type == "host"
+
+
+def test_tool_call_and_its_result(tmp_path: Path) -> None:
+    """A call and its result are start and end of one call; the tool is named at both."""
+    events = events_of(
+        tmp_path, prompt(1), answer(2, use("c1"), use("c2", "Read")), result(3, "c2"), result(4, "c1")
+    )
+    ends = [
+        (event.id, event.name, event.time, event.outcome) for event in events if event.kind is Kind.TOOL_END
+    ]
+    assert ends == [("c2", "Read", when(3), Outcome.SUCCESS), ("c1", "Bash", when(4), Outcome.SUCCESS)]
+    assert only(events, Kind.TOOL_START, "c1").name == "Bash"
+
+
+@pytest.mark.parametrize(
+    ("content", "outcome", "attributes"),
+    [
+        ("Exit code 2\nls: no", Outcome.FAILURE, {"error": "exit_code"}),
+        ("<tool_use_error>File does not exist.</tool_use_error>", Outcome.FAILURE, {}),
+        (
+            "The user doesn't want to proceed with this tool use. The tool use was rejected",
+            Outcome.CANCELLED,
+            {},
+        ),
+        ("<tool_use_error>Sibling tool call errored</tool_use_error>", Outcome.CANCELLED, {}),
+        ("[Request interrupted by user for tool use]", Outcome.CANCELLED, {}),
+        ([{"type": "text", "text": "User rejected tool use"}], Outcome.CANCELLED, {}),
+        ("PreToolUse:Bash hook error: [x]: no", Outcome.CANCELLED, {"status": "denied"}),
+        ("Permission to use Bash with command ls has been denied.", Outcome.CANCELLED, {"status": "denied"}),
+        (None, Outcome.FAILURE, {}),
+    ],
+)
+def test_result_that_is_an_error(
+    tmp_path: Path, content: Any, outcome: Outcome, attributes: dict[str, str]
+) -> None:
+    """An error is a failure, unless its fixed wording says that the call was cancelled or not let run."""
+    events = events_of(tmp_path, answer(1, use("c1")), result(2, "c1", content, is_error=True))
+    end = only(events, Kind.TOOL_END)
+    assert (end.outcome, end.attributes) == (outcome, attributes)
+
+
+def test_duration_only_where_it_was_measured(tmp_path: Path) -> None:
+    """A tool's own measurement is its duration; another vendor's tool may mean anything by the same word."""
+    events = events_of(
+        tmp_path,
+        answer(1, use("c1", "Glob"), use("c2", "mcp__x__y"), use("c3")),
+        result(2, "c1", toolUseResult={"durationMs": 12.5}),
+        result(3, "c2", toolUseResult={"durationMs": 12.5, "agentId": "a1", "totalDurationMs": 1}),
+        result(4, "c3", toolUseResult="text"),
+    )
+    assert [event.duration for event in events if event.kind is Kind.TOOL_END] == [12_500_000, None, None]
+    assert Kind.TASK_START not in kinds(events)
+
+
+def test_two_results_on_a_line_share_no_answer(tmp_path: Path) -> None:
+    """A line's structured answer is that of its one result; where it holds two, it is neither's."""
+    blocks = [{"type": "tool_result", "tool_use_id": id} for id in ("c1", "c2")]
+    both = line("user", 2, message={"content": blocks}, toolUseResult={"durationMs": 5, "agentId": "a1"})
+    ends = [event for event in events_of(tmp_path, both) if event.kind is Kind.TOOL_END]
+    assert [(event.id, event.duration, event.attributes) for event in ends] == [
+        ("c1", None, {}),
+        ("c2", None, {}),
+    ]
+
+
+def test_message_counts_once(tmp_path: Path) -> None:
+    """The lines of one message repeat its usage: it is one call, with the largest counts."""
+    usage = {
+        "input_tokens": 3,
+        "output_tokens": 1,
+        "cache_read_input_tokens": 7,
+        "cache_creation_input_tokens": 5,
+    }
+    events = events_of(
+        tmp_path,
+        answer(1, id="m", usage=usage),
+        answer(2, id="m", usage=usage),
+        answer(3, id="m", usage={**usage, "output_tokens": 40}),
+        answer(4, id="m", usage=None),
+    )
+    calls = [event for event in events if event.kind is Kind.MODEL_CALL]
+    assert [(call.time, call.attributes["output_tokens"]) for call in calls] == [(when(1), 1), (when(3), 40)]
+    assert {call.id for call in calls} == {"m"}
+    assert calls[0].attributes == {
+        "input_tokens": 3,
+        "output_tokens": 1,
+        "cache_read_tokens": 7,
+        "cache_write_tokens": 5,
+    }
+
+
+def test_model_call_starts_when_it_was_sent(tmp_path: Path) -> None:
+    """Newer clients write when a request was sent: that is the call's time; else its first block's."""
+    events = events_of(
+        tmp_path,
+        line("api-request", 1, id="r"),
+        answer(3, id="m", requestRef="r"),
+        answer(4, id="n", requestRef="q"),
+    )
+    assert [event.time for event in events if event.kind is Kind.MODEL_CALL] == [when(1), when(4)]
+
+
+def test_tokens_that_are_none_are_absent(tmp_path: Path) -> None:
+    """Counts that are no counts are left out, not taken for 0."""
+    usage = {"input_tokens": -1, "output_tokens": "x", "cache_read_input_tokens": True}
+    assert only(events_of(tmp_path, answer(1, usage=usage)), Kind.MODEL_CALL).attributes == {}
+
+
+def test_compaction(tmp_path: Path) -> None:
+    """The boundary of a compaction is its end."""
+    metadata = {"trigger": "auto", "preTokens": 1, "durationMs": 1500}
+    events = events_of(tmp_path, line("system", 1, subtype="compact_boundary", compactMetadata=metadata))
+    end = only(events, Kind.COMPACTION_END)
+    assert (end.type, end.duration) == ("auto", 1_500_000_000)
+
+
+# Delegation.
+
+
+def test_agent_that_is_waited_for(tmp_path: Path) -> None:
+    """The result of a waiting call gives the task: its end, its measured length, and so its start."""
+    events = events_of(
+        tmp_path,
+        answer(1, use("c1", "Task", subagent_type="reviewer", description="look " * 40, prompt=SECRET)),
+        result(
+            9,
+            "c1",
+            toolUseResult={
+                "status": "completed",
+                "agentId": "a1",
+                "totalDurationMs": 5000,
+                "totalToolUseCount": 3,
+            },
+        ),
+    )
+    assert only(events, Kind.TOOL_END).attributes == {
+        "task": "a1",
+        "status": "completed",
+        "task_duration_ms": 5000,
+        "task_tool_calls": 3,
+    }
+    assert only(events, Kind.TASK_END).duration == 5 * SECOND
+    (task,) = concluded(events).tasks
+    assert (task.id, task.agent, task.start, task.end) == ("a1", "reviewer", when(4), when(9))
+    assert (task.outcome, task.delegated_by, len(task.description or "")) == (Outcome.SUCCESS, "c1", 120)
+
+
+def test_agent_in_the_background(tmp_path: Path) -> None:
+    """A launched agent starts when its call returns, and ends when the host queues its notification."""
+    text = notification("a1", "killed", more="<usage><duration_ms>6100</duration_ms></usage>")
+    events = events_of(
+        tmp_path,
+        prompt(1),
+        answer(2, use("c1", "Agent", run_in_background=True)),
+        result(5, "c1", toolUseResult={"status": "async_launched", "agentId": "a1"}),
+        answer(6, stop_reason="end_turn"),
+        line("queue-operation", 11, operation="enqueue", content=text),
+    )
+    end = only(events, Kind.TASK_END)
+    assert (end.duration, end.outcome) == (6_100_000_000, Outcome.CANCELLED)
+    (task,) = concluded(events).tasks
+    assert (task.start, task.end, task.delegated_by) == (when(5), when(11), "c1")
+
+
+def test_agent_that_is_known_only_to_have_started(tmp_path: Path) -> None:
+    """The queue's word that an agent has begun gives its start and call; a shell command's makes no task."""
+
+    def begun(task: str, type: str) -> str:
+        return json.dumps({"task_id": task, "tool_use_id": "c1", "description": SECRET, "task_type": type})
+
+    events = events_of(
+        tmp_path,
+        answer(1, use("c1", "Task")),
+        line("queue-operation", 2, operation="enqueue", content=begun("a1", "local_agent")),
+        line("queue-operation", 3, operation="enqueue", content=begun("b1", "local_bash")),
+    )
+    (task,) = concluded(events).tasks
+    assert (task.id, task.start, task.end, task.outcome) == ("a1", when(2), None, Outcome.UNKNOWN)
+
+
+def test_progress_lines_tell_what_an_agent_does(tmp_path: Path) -> None:
+    """Older clients copy an agent's messages into progress lines: its start, calls and tokens are there."""
+    events = events_of(
+        tmp_path,
+        answer(1, use("c1", "Task")),
+        progress(2.1, 2, prompt(2)),
+        progress(3.1, 3, answer(3, use("c2"), id="inner", usage={"output_tokens": 4})),
+        progress(4.1, 4, result(4, "c2", is_error=True)),
+        line("progress", 5, data={"type": "bash_progress", "output": SECRET}),
+    )
+    start = only(events, Kind.TASK_START)
+    assert (start.id, start.time, start.attributes) == ("a1", when(2), {"delegated_by": "c1"})
+    end = only(events, Kind.TOOL_END, "c2")
+    assert (end.parent, end.time, end.outcome) == ("a1", when(4), Outcome.FAILURE)
+    assert only(events, Kind.MODEL_CALL, "inner").parent == "a1"
+    assert Kind.TURN_START not in kinds(events)
+
+
+def progress(second: float, told: float, message: dict[str, Any]) -> dict[str, Any]:
+    """Return the progress line that copies a message of agent a1."""
+    copied = {"type": message["type"], "timestamp": at(told), "message": message["message"]}
+    data = {"type": "agent_progress", "agentId": "a1", "message": copied}
+    return line("progress", second, data=data, parentToolUseID="c1")
+
+
+@pytest.mark.parametrize(
+    "stop",
+    [
+        result(4, "c1", toolUseResult={"status": "completed", "agentId": "a1", "totalDurationMs": 2000}),
+        line("queue-operation", 4, operation="enqueue", content=notification("a1")),
+    ],
+)
+def test_progress_of_an_agent_that_runs_again(tmp_path: Path, stop: dict[str, Any]) -> None:
+    """An agent that has been told to have stopped, and is given a prompt, is at its second run."""
+    events = events_of(
+        tmp_path, answer(1, use("c1", "Task")), progress(2, 2, prompt(2)), stop, progress(7, 7, prompt(7))
+    )
+    tasks = concluded(events, lost=False).tasks
+    assert [(task.start, task.end) for task in tasks] == [(when(2), when(4)), (when(7), None)]
+
+
+def agent_file(tmp_path: Path, *lines: dict[str, Any], agent: str = "a1", **sidecar: Any) -> Path:
+    """Write the transcript of an agent of session s, with its sidecar where anything is to stand there."""
+    path = tmp_path / f"s/subagents/agent-{agent}.jsonl"
+    if sidecar:
+        path.parent.mkdir(parents=True)
+        path.with_suffix(".meta.json").write_text(json.dumps(sidecar))
+    return written(path, ({**each, "isSidechain": True, "agentId": agent} for each in lines))
+
+
+def test_agents_own_file(tmp_path: Path) -> None:
+    """An agent's file gives its run, from first line to answer; its sidecar says what and whose it is."""
+    path = agent_file(
+        tmp_path,
+        prompt(1),
+        answer(2, use("c2")),
+        result(3, "c2"),
+        answer(4, stop_reason="end_turn"),
+        agentType="reviewer",
+        toolUseId="c1",
+        parentAgentId="a0",
+        description="d" * 500,
+    )
+    events = taken(path).events
+    assert kinds(events)[0] is Kind.TASK_START
+    start, end = only(events, Kind.TASK_START), only(events, Kind.TASK_END)
+    assert (start.id, start.name, start.parent, start.time) == ("a1", "reviewer", "a0", when(1))
+    assert start.attributes == {"delegated_by": "c1", "description": "d" * 120}
+    assert (end.id, end.time, end.outcome) == ("a1", when(4), Outcome.SUCCESS)
+    assert only(events, Kind.TOOL_START).parent == "a1"
+    assert Kind.SESSION_START not in kinds(events)
+
+
+def test_agent_without_its_session(tmp_path: Path) -> None:
+    """An orphan's file alone makes a session with a task; silence ends it after an answer."""
+    path = agent_file(tmp_path, prompt(1), answer(2, use("c2")), result(3, "c2"), answer(4))
+    (task,) = concluded(taken(path, at_rest=True).events).tasks
+    assert (task.id, task.start, task.end) == ("a1", when(1), when(4))
+    (running,) = concluded(taken(path).events, lost=False).tasks
+    assert (running.end, running.outcome) == (None, Outcome.RUNNING)
+
+
+def test_agent_that_is_asked_again_runs_again(tmp_path: Path) -> None:
+    """A second prompt to an agent that has stopped is a second run; a prompt while it works is not."""
+    path = agent_file(
+        tmp_path,
+        prompt(1),
+        prompt(2),
+        answer(3, stop_reason="end_turn"),
+        prompt(7),
+        answer(9, stop_reason="end_turn"),
+    )
+    tasks = concluded(taken(path).events).tasks
+    assert [(task.start, task.end) for task in tasks] == [(when(1), when(3)), (when(7), when(9))]
+
+
+def test_interrupted_agent_is_cancelled(tmp_path: Path) -> None:
+    """The user's interrupt stands in the agent's file too, and ends its run."""
+    path = agent_file(tmp_path, prompt(1), prompt(2, "[Request interrupted by user]"))
+    end = only(taken(path).events, Kind.TASK_END)
+    assert (end.id, end.time, end.outcome) == ("a1", when(2), Outcome.CANCELLED)
+
+
+def test_helper_of_the_client_is_no_task(tmp_path: Path) -> None:
+    """An agent that the client runs for itself makes no task, but its tokens count for the session."""
+    path = agent_file(tmp_path, prompt(1), answer(2, usage={"output_tokens": 9}), agent="acompact-e1f845")
+    events = taken(path, at_rest=True).events
+    assert kinds(events) == [Kind.MODEL_CALL]
+    assert events[0].parent is None
+    named = agent_file(tmp_path / "named", prompt(1), agent="areviewer-e1f845", toolUseId="c1")
+    assert only(taken(named).events, Kind.TASK_START).id == "areviewer-e1f845"
+
+
+def test_sidechain_in_the_main_file(tmp_path: Path) -> None:
+    """Old clients keep agents' lines in the main file and give no ids: each chain of lines is one agent."""
+
+    def chained(uuid: str, above: str | None, message: dict[str, Any]) -> dict[str, Any]:
+        return {**message, "isSidechain": True, "uuid": uuid, "parentUuid": above}
+
+    events = events_of(
+        tmp_path,
+        prompt(1),
+        answer(2, use("c1", "Task", description="left")),
+        answer(2.5, use("c2", "Task", description="right")),
+        chained("l1", None, prompt(3)),
+        chained("r1", None, prompt(3.5)),
+        chained("l2", "l1", answer(4, use("c3"))),
+        chained("r2", "r1", answer(5, use("c4"))),
+        chained("l3", "l2", result(6, "c3")),
+        chained("l4", "l3", answer(6.5, use("c6"))),
+        result(8, "c1", toolUseResult={"totalDurationMs": 5500, "content": SECRET}),
+        result(9, "c2", toolUseResult={"totalDurationMs": 6000, "content": SECRET}),
+        chained("x2", "elsewhere", answer(7, use("c5"))),
+    )
+    session = concluded(events)
+    assert [(task.id, task.description, task.end) for task in session.tasks] == [
+        ("l1", "left", when(8)),
+        ("r1", "right", when(9)),
+    ]
+    assert {call.id: call.task for call in session.tool_calls} == {
+        "c1": None,
+        "c2": None,
+        "c3": "l1",
+        "c4": "r1",
+        "c5": "elsewhere",
+        "c6": "l1",
+    }
+    assert len(session.turns) == 1
+
+
+def test_branch_is_not_counted_twice(tmp_path: Path) -> None:
+    """The lines that a branched session copied stay with the session they were copied from."""
+    copied: dict[str, Any] = {"forkedFrom": {"sessionId": "other", "messageUuid": "u"}}
+    events = events_of(tmp_path, prompt(1, **copied), answer(2, use("c1"), **copied), prompt(9))
+    assert only(events, Kind.SESSION_START).time == when(9)
+    assert Kind.TOOL_START not in kinds(events)
+
+
+# What is wrong with files.
+
+
+def rejects_of(tmp_path: Path, *lines: dict[str, Any] | bytes) -> tuple[list[Kind], list[tuple[int, str]]]:
+    """Return the kinds of the events of lines, without the session's start, and what was set aside."""
+    found = taken(written(tmp_path / "s.jsonl", lines), at_rest=True)
+    return [kind for kind in kinds(found.events) if kind is not Kind.SESSION_START], [*found.rejects]
+
+
+def test_glued_lines_are_both_found(tmp_path: Path) -> None:
+    """Two objects on one line are two lines."""
+    got, rejects = rejects_of(tmp_path, glued(answer(1, use("c1")), result(2, "c1")))
+    assert got == [Kind.MODEL_CALL, Kind.TOOL_START, Kind.TOOL_END]
+    assert rejects == []
+
+
+def test_line_after_a_torn_one_is_found(tmp_path: Path) -> None:
+    """Half a line is set aside; the whole one glued to it is not, and nothing inside the torn one is one."""
+    inner = prompt(1)
+    del inner["sessionId"]
+    torn = glued(answer(1, inner, use("c1"), id="cut"))[:-30]
+    got, rejects = rejects_of(tmp_path, prompt(0), torn + glued(result(2, "c1")))
+    assert got == [Kind.TURN_START, Kind.TOOL_END]
+    assert rejects == [(len(glued(prompt(0))) + 1, "not JSON")]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"not JSON at all", "not JSON"),
+        (b'{"type":"user"', "not JSON"),
+        (b"[1]", "not an object"),
+        (b'"text"', "not an object"),
+        (b"7 8", "not an object"),
+        (b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "too deep"),
+        (b"\0" * 64, "not JSON"),
+        (glued({**prompt(1), "message": "text"}), "unexpected shape"),
+        (glued({**answer(1), "message": 7}), "unexpected shape"),
+        (glued({**prompt(1), "timestamp": None}), "no time"),
+        (glued({**prompt(1), "timestamp": "yesterday"}), "no time"),
+        (glued({**prompt(1), "timestamp": "9999-12-31T23:59:59Z"}), "no time"),
+    ],
+)
+def test_unreadable_line_is_set_aside(tmp_path: Path, data: bytes, reason: str) -> None:
+    """A line that cannot be read is set aside with its place and reason; its neighbours are read."""
+    got, rejects = rejects_of(tmp_path, prompt(0), data, answer(3, stop_reason="end_turn"))
+    assert got == [Kind.TURN_START, Kind.MODEL_CALL, Kind.TURN_END]
+    assert rejects == [(len(glued(prompt(0))) + 1, reason)]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"  \t\r",
+        b'{"type":"file-history-snapshot","snapshot":{}}',
+        b'{"type":"summary","summary":"x"}',
+        b'{"type":"tomorrow\'s type","sessionId":7,"message":[]}',
+        b'{"type":7}',
+        b"{}",
+        glued(line("progress", 1, data=7)),
+        glued(line("progress", 1, data={"type": "agent_progress", "agentId": "a", "message": 7})),
+        glued(line("queue-operation", 1, operation="enqueue", content=[1])),
+        glued(line("queue-operation", 1, operation="enqueue", content='{"task_id":')),
+        glued(line("system", 1, subtype="turn_duration")),
+        glued(prompt(1, message={"content": 7})),
+        glued(answer(1, {"type": "tool_use", "id": 7}, {"type": 7}, id=7)),
+        glued(result(1, "")),
+    ],
+)
+def test_line_that_says_nothing_is_passed_over(tmp_path: Path, data: bytes) -> None:
+    """Unknown types, lines without a time that are no events, and odd parts are not even rejects."""
+    assert rejects_of(tmp_path, data) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        glued(prompt(1, "\ud83d cut in half")),
+        glued(prompt(1, "x")).replace(b'"x"', b'"\xff\xfe"'),
+        glued(prompt(1, "x")).replace(b'"x"', b'"a\x01b"'),
+        glued(prompt(1, extra=1)).replace(b"1}", b"NaN}"),
+        b"\xef\xbb\xbf" + glued(prompt(1)),
+        b"\0\0" + glued(prompt(1)) + b"\r",
+    ],
+)
+def test_badly_written_line_is_read(tmp_path: Path, data: bytes) -> None:
+    """Half surrogates, stray bytes, control characters, NaN, a byte order mark and padding cost nothing."""
+    assert rejects_of(tmp_path, data) == ([Kind.TURN_START], [])
+
+
+def test_sessions_id_comes_from_the_line(tmp_path: Path) -> None:
+    """The id in a line goes before the file's name; a file may hold two sessions, each with its own turns."""
+    path = written(
+        tmp_path / "copied.jsonl",
+        [prompt(1), prompt(2, sessionId="t"), answer(3, stop_reason="end_turn"), prompt(4, sessionId=None)],
+    )
+    events = taken(path).events
+    assert [event.session for event in events if event.kind is Kind.SESSION_START] == ["s", "t", "copied"]
+    assert (only(events, Kind.TURN_END).session, only(events, Kind.TURN_END).id) == ("s", "u1")
+
+
+def test_file_without_a_name(tmp_path: Path) -> None:
+    """A file called just .jsonl is read by its lines' ids; a line without one is set aside."""
+    path = written(tmp_path / ".jsonl", [prompt(1), {**prompt(2), "sessionId": ""}])
+    (found,) = files(tmp_path)
+    assert found.session is None
+    got = taken(path)
+    assert {event.session for event in got.events} == {"s"}
+    assert [reason for _, reason in got.rejects] == ["no session id"]
+
+
+def test_times_may_run_backwards(tmp_path: Path) -> None:
+    """Lines stand in the order in which they were written, not in that of time: order makes no difference."""
+    lines = [prompt(1), answer(2, use("c1")), result(3, "c1"), answer(4, stop_reason="end_turn")]
+    forwards = concluded(events_of(tmp_path, *lines))
+    swapped = concluded(events_of(tmp_path, lines[0], lines[2], lines[1], lines[3]))
+    assert swapped.tool_calls == forwards.tool_calls
+    assert swapped.turns == forwards.turns
+
+
+def test_last_line_waits_for_its_newline(tmp_path: Path) -> None:
+    """A line still being written is left for the next read, and taken as it is when the file is at rest."""
+    path = written(tmp_path / "s.jsonl", [prompt(1)])
+    rest = glued(answer(2, stop_reason="end_turn"))
+    with path.open("ab") as stream:
+        stream.write(rest)
+    first = taken(path)
+    assert kinds(first.events) == [Kind.SESSION_START, Kind.TURN_START]
+    assert taken(path, at_rest=True).offset == path.stat().st_size
+    with path.open("ab") as stream:
+        stream.write(b"\n")
+    second = read(transcript(path), first.offset, first.carry)
+    assert kinds(second.events) == [Kind.MODEL_CALL, Kind.TURN_END]
+    assert second.offset == path.stat().st_size
+    assert read(transcript(path), second.offset, second.carry).events == ()
+
+
+def test_compressed_file_is_whole(tmp_path: Path) -> None:
+    """A compressed transcript gives the same events, its last line included; its offset counts content."""
+    data = MAIN.read_bytes()
+    (tmp_path / "s.jsonl.gz").write_bytes(gzip.compress(data.rstrip(b"\n")))
+    got = taken(tmp_path / "s.jsonl.gz")
+    assert got.events == taken(MAIN).events
+    assert got.offset == len(data.rstrip(b"\n"))
+    assert read(transcript(tmp_path / "s.jsonl.gz"), got.offset, got.carry).events == ()
+
+
+def test_broken_files_are_set_aside(tmp_path: Path) -> None:
+    """A file that is gone, no file, or cut short in its compression becomes a reject and raises nothing."""
+    cut = tmp_path / "cut.jsonl.gz"
+    cut.write_bytes(gzip.compress(MAIN.read_bytes())[:-200])
+    plain = tmp_path / "plain.jsonl.gz"
+    plain.write_bytes(b"{}\n")
+    reasons = {
+        path.name: [reason for _, reason in taken(path).rejects]
+        for path in (tmp_path / "gone.jsonl", tmp_path, cut, plain)
+    }
+    assert reasons == {
+        "gone.jsonl": ["cannot be read: FileNotFoundError"],
+        tmp_path.name: ["cannot be read: IsADirectoryError"],
+        "cut.jsonl.gz": ["cannot be read: EOFError"],
+        "plain.jsonl.gz": ["cannot be read: BadGzipFile"],
+    }
+
+
+def test_shortened_file_is_read_again(tmp_path: Path) -> None:
+    """A file that has become shorter than what was read of it is another one, and read from its beginning."""
+    path = written(tmp_path / "s.jsonl", [prompt(1), answer(2)])
+    before = taken(path)
+    written(path, [prompt(5)])
+    again = read(transcript(path), before.offset, before.carry)
+    assert [(event.kind, event.time) for event in again.events] == [
+        (Kind.SESSION_START, when(5)),
+        (Kind.TURN_START, when(5)),
+    ]
+
+
+def test_fifty_megabytes_in_a_line(tmp_path: Path) -> None:
+    """A huge result is read past; what stands beside it is taken."""
+    path = written(
+        tmp_path / "s.jsonl",
+        [answer(1, use("c1")), result(2, "c1", "x" * 50_000_000), answer(3, stop_reason="end_turn")],
+    )
+    events: list[Event] = []
+    got = taken(path)
+    while True:
+        events.extend(got.events)
+        if got.ended:
+            break
+        got = read(transcript(path), got.offset, got.carry)
+    assert got.offset == path.stat().st_size
+    assert only(events, Kind.TOOL_END).time == when(2)
+
+
+def test_line_beyond_all_bounds_is_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line longer than memory should hold is skipped to its end; without an end it waits."""
+    monkeypatch.setattr(reading, "LINE_LIMIT", 2_000)
+    long = glued(prompt(2, "x" * 9_000))
+    path = written(tmp_path / "s.jsonl", [prompt(1), long, prompt(3)])
+    events: list[Event] = []
+    rejects: list[tuple[int, str]] = []
+    offset, carry = 0, Carry()
+    for _ in range(100):
+        got = read(transcript(path), offset, carry, limit=500)
+        offset, carry = got.offset, got.carry
+        events.extend(got.events)
+        rejects.extend(got.rejects)
+        if got.ended and offset == path.stat().st_size:
+            break
+    assert [event.time for event in events if event.kind is Kind.TURN_START] == [when(1), when(3)]
+    assert rejects == [(len(glued(prompt(1))) + 1, "too long")]
+    (tmp_path / "endless.jsonl").write_bytes(long)
+    endless = taken(tmp_path / "endless.jsonl", limit=500)
+    assert (endless.offset, endless.events, endless.ended) == (0, (), True)
+    assert [reason for _, reason in taken(tmp_path / "endless.jsonl", limit=500, at_rest=True).rejects] == [
+        "too long"
+    ]
+
+
+def test_nothing_of_the_content_is_kept(tmp_path: Path) -> None:
+    """Prompts, inputs, outputs, answers and paths do not reach an event; a short description is all."""
+    lines = [
+        prompt(1, f"{SECRET} /secret", cwd=f"/{SECRET}/atelier"),
+        answer(2, use("c1", "Agent", subagent_type="reviewer", description="short", prompt=SECRET)),
+        result(
+            3,
+            "c1",
+            SECRET,
+            is_error=True,
+            toolUseResult={"agentId": SECRET, "status": SECRET, "content": SECRET},
+        ),
+        answer(4, use("c2"), {"type": "thinking", "thinking": SECRET}),
+        result(5, "c2", f"Exit code 1\n{SECRET}", is_error=True),
+        prompt(
+            6, notification("a1", status=SECRET, summary=f"Agent {SECRET}", more=f"<result>{SECRET}</result>")
+        ),
+        line("queue-operation", 7, operation="enqueue", content=SECRET),
+        line("system", 8, subtype="compact_boundary", compactMetadata={"trigger": SECRET}, content=SECRET),
+        line("progress", 9, data={"type": "agent_progress", "agentId": SECRET, "message": prompt(9, SECRET)}),
+        line("attachment", 9, attachment={"content": SECRET}),
+    ]
+    events = events_of(tmp_path, *lines, at_rest=True)
+    assert kinds(events).count(Kind.TOOL_END) == kinds(events).count(Kind.TURN_START) == 2
+    assert SECRET not in b"".join(journal.encode(event) for event in events).decode()
+
+
+# Finding files.
+
+
+def test_files_of_a_tree(tmp_path: Path) -> None:
+    """All transcripts of a tree are found, each session's before its agents', with what their places say."""
+    for name in (
+        "p1/s1.jsonl",
+        "p1/s1/subagents/agent-a1.jsonl",
+        "p1/s1/subagents/workflows/w/agent-a2.jsonl",
+        "p1/s1/subagents/workflows/w/journal.jsonl",
+        "p1/s1/tool-results/r.txt",
+        "p1/agent-5271c147.jsonl",
+        "p2/s2.jsonl.gz",
+        "p2/s3/subagents/agent-a3.jsonl.gz",
+    ):
+        written(tmp_path / name, [])
+    assert [(found.path.name, found.session, found.agent) for found in files(tmp_path)] == [
+        ("agent-5271c147.jsonl", None, "5271c147"),
+        ("s1.jsonl", "s1", None),
+        ("agent-a1.jsonl", "s1", "a1"),
+        ("agent-a2.jsonl", "s1", "a2"),
+        ("s2.jsonl.gz", "s2", None),
+        ("agent-a3.jsonl.gz", "s3", "a3"),
+    ]
+
+
+def test_files_of_a_session(tmp_path: Path) -> None:
+    """A session, named by its file or folder, brings its agents along; an agent's file comes alone."""
+    agent = agent_file(tmp_path, prompt(1), agentType="reviewer", toolUseId="c1")
+    main = written(tmp_path / "s.jsonl", [prompt(1)])
+    both = [main, agent]
+    assert [found.path for found in files(main)] == both
+    assert [found.path for found in files(tmp_path / "s")] == both
+    assert list(files(agent)) == [
+        Transcript(agent, session="s", agent="a1", agent_type="reviewer", delegated_by="c1")
+    ]
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"agentType":7,"toolUseId":[]}'])
+def test_sidecar_that_says_nothing(tmp_path: Path, data: bytes) -> None:
+    """A sidecar that cannot be read leaves its agent without a name."""
+    path = agent_file(tmp_path, prompt(1))
+    path.with_suffix(".meta.json").write_bytes(data)
+    assert transcript(path) == Transcript(path, session="s", agent="a1")
+
+
+def test_no_transcripts_is_an_error(tmp_path: Path) -> None:
+    """A path with nothing to read is the user's error, and says so."""
+    with pytest.raises(SourceError, match="no such file or folder"):
+        list(files(tmp_path / "gone"))
+    with pytest.raises(SourceError, match=r"no \.jsonl file in the folder"):
+        list(files(tmp_path))
+
+
+# Whatever the bytes.
+
+TRANSCRIPTS = sorted(RECORDED.rglob("projects/**/*.jsonl"))
+QUIET = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def piecewise(growing: Transcript, data: bytes, cuts: Iterable[int], limit: int) -> list[Event]:
+    """Return the events of a file that is written in pieces and read after each, its state kept as JSON."""
+    events: list[Event] = []
+    offset, carry = 0, Carry()
+    for cut in (*sorted(cuts), len(data)):
+        growing.path.write_bytes(data[:cut])
+        while True:
+            got = read(growing, offset, carry, limit=limit)
+            events.extend(got.events)
+            offset, carry = got.offset, msgspec.json.decode(msgspec.json.encode(got.carry), type=Carry)
+            if got.ended:
+                break
+    return events
+
+
+@QUIET
+@given(st.data())
+def test_reading_in_pieces_is_reading_whole(tmp_path: Path, data: st.DataObject) -> None:
+    """However a file grows and however it is cut, its events are those of the whole file, in their order."""
+    source = data.draw(st.sampled_from(TRANSCRIPTS))
+    content = source.read_bytes()
+    cuts = data.draw(st.lists(st.integers(0, len(content)), max_size=6))
+    limit = data.draw(st.integers(1, 5_000))
+    growing = replace(transcript(source), path=tmp_path / source.name)
+    assert tuple(piecewise(growing, content, cuts, limit)) == read(transcript(source)).events
+
+
+@QUIET
+@given(st.data())
+def test_mutated_lines_never_raise(tmp_path: Path, data: st.DataObject) -> None:
+    """Whatever stands in a file, reading gives events that the journal believes, and rejects in the file."""
+    content = bytearray(data.draw(st.sampled_from(TRANSCRIPTS)).read_bytes())
+    for _ in range(data.draw(st.integers(1, 8))):
+        start = data.draw(st.integers(0, len(content)))
+        length = data.draw(st.integers(0, 40))
+        content[start : start + length] = data.draw(
+            st.binary(max_size=12)
+            | st.sampled_from(
+                [
+                    b'"',
+                    b"{",
+                    b"}",
+                    b"[",
+                    b"\n",
+                    b"null",
+                    b"\\ud800",
+                    b"1e999",
+                    b'{"type":"user","sessionId":"x"}',
+                ]
+            )
+        )
+    path = tmp_path / "s.jsonl"
+    path.write_bytes(content)
+    got = taken(path, at_rest=True)
+    assert got.offset == len(content)
+    assert all(0 <= offset < len(content) for offset, _ in got.rejects)
+    for event in got.events:
+        assert journal.parse_line(journal.encode(event).strip()) == event
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+PLACES = st.sampled_from([field.encode_name for field in msgspec.structs.fields(Line)])
+
+
+@QUIET
+@given(st.lists(st.tuples(st.integers(0, 60), PLACES, JSON), max_size=10))
+def test_fields_of_any_shape_never_raise(tmp_path: Path, changes: list[tuple[int, str, Any]]) -> None:
+    """A field may hold anything: the line is read without it or set aside, and what is told is sound."""
+    lines = [json.loads(text) for path in TRANSCRIPTS for text in path.read_text().splitlines()]
+    for index, place, value in changes:
+        lines[index % len(lines)][place] = value
+    got = taken(written(tmp_path / "s.jsonl", lines), at_rest=True)
+    for event in got.events:
+        assert journal.parse_line(journal.encode(event).strip()) == event
