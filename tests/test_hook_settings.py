@@ -13,6 +13,8 @@ import pytest
 
 from stretto.errors import SettingsError
 from stretto.hook import client
+from stretto.hook.agents import CLAUDE_CODE, Scope, settings_path
+from stretto.hook.client_copy import CLIENT_FILES
 from stretto.hook.handlers import (
     AWAITED,
     EVENTS,
@@ -27,7 +29,8 @@ from stretto.hook.handlers import (
     ours,
     parse_version,
 )
-from stretto.hook.settings import Scope, install, settings_path, status, uninstall
+from stretto.hook.settings import install, uninstall
+from stretto.hook.status import Status, status
 
 REGISTERED = {
     "SessionStart", "SessionEnd", "UserPromptSubmit", "PreToolUse", "PostToolUse", "PostToolUseFailure",
@@ -202,10 +205,12 @@ class TestInstall:
         assert change.client == str(client_folder(plan.state))
         assert hooks(plan) == {event: [{"hooks": [handler]}] for event, handler in handlers(plan).items()}
         assert plan.settings.read_text().endswith("}\n")
-        for name in ("client.py", "start.py"):
+        for name in CLIENT_FILES:
             copied = client_folder(plan.state) / name
             assert copied.read_bytes() == Path(client.__file__).with_name(name).read_bytes()
         assert {path.stat().st_mode & 0o777 for path in (plan.state, client_folder(plan.state))} == {0o700}
+        key = client_folder(plan.state) / "key"
+        assert (len(key.read_bytes()), key.stat().st_mode & 0o777) == (32, 0o600)
 
     def test_beside_others(self, foreign: Plan) -> None:
         """Foreign hooks, order, layout and mode stay; what was there is kept beside the file."""
@@ -442,9 +447,15 @@ class TestStatus:
         root = plan.settings.parent
         return {"user": plan.settings, "project": root / "p.json", "managed": root / "managed.json"}
 
+    @classmethod
+    def status(cls, plan: Plan) -> Status:
+        """Return the status of Claude Code's three files."""
+        files = [(CLAUDE_CODE, scope, path) for scope, path in cls.files(plan).items()]
+        return status(files, plan.state)
+
     def test_before_anything(self, plan: Plan) -> None:
         """Nothing installed is an answer, and dumps as JSON."""
-        found = status(self.files(plan), plan.state)
+        found = self.status(plan)
         assert (found.installed, found.client, found.switched_off, found.doubled) == (False, "absent", (), ())
         assert [(scope.scope, scope.exists) for scope in found.scopes] == [
             ("user", False), ("project", False), ("managed", False),
@@ -454,13 +465,13 @@ class TestStatus:
     def test_installed(self, plan: Plan) -> None:
         """The scope tells its hooks and transport; nothing is missing or dangling."""
         install(plan)
-        found = status(self.files(plan), plan.state)
+        found = self.status(plan)
         assert (found.installed, found.client) == (True, "current")
         scope = found.scopes[0]
         assert (set(scope.events), scope.missing, scope.transports) == (REGISTERED, (), ("command",))
         assert scope.dangling == ()
         install(http(plan))
-        assert status(self.files(plan), plan.state).scopes[0].transports == ("command", "http")
+        assert self.status(plan).scopes[0].transports == ("command", "http")
 
     def test_what_is_wrong_is_told(self, plan: Plan) -> None:
         """Missing hooks, an outdated copy and an interpreter that is gone."""
@@ -468,12 +479,12 @@ class TestStatus:
         install(dataclasses.replace(plan, interpreter=gone, version=(2, 1, 77)))
         (client_folder(plan.state) / "client.py").write_text("# old")
         (client_folder(plan.state) / "start.py").write_text("# old")
-        found = status(self.files(plan), plan.state)
+        found = self.status(plan)
         assert found.client == "outdated"
         assert found.scopes[0].dangling == (str(gone),)
         assert "StopFailure" in found.scopes[0].missing
         (client_folder(plan.state) / "start.py").unlink()
-        found = status(self.files(plan), plan.state)
+        found = self.status(plan)
         assert found.client == "absent"
         assert found.scopes[0].dangling == (str(gone), str(client_folder(plan.state) / "start.py"))
 
@@ -483,7 +494,7 @@ class TestStatus:
         files = self.files(plan)
         files["project"].write_text('{"disableAllHooks": true, "allowManagedHooksOnly": false}')
         files["managed"].write_text('{"allowManagedHooksOnly": true}')
-        assert status(files, plan.state).switched_off == (
+        assert self.status(plan).switched_off == (
             f"disableAllHooks in {files['project']}",
             f"allowManagedHooksOnly in {files['managed']}",
         )
@@ -493,7 +504,7 @@ class TestStatus:
         install(plan)
         files = self.files(plan)
         files["project"].write_text("{")
-        found = status(files, plan.state)
+        found = self.status(plan)
         assert found.scopes[0].problem is None
         assert "not valid JSON" in str(found.scopes[1].problem)
         assert found.installed
@@ -504,12 +515,12 @@ class TestStatus:
         files = self.files(plan)
         project = dataclasses.replace(plan, settings=files["project"])
         install(project)
-        assert status(files, plan.state).doubled == ()
+        assert self.status(plan).doubled == ()
         install(http(project))
         files["managed"].write_text(
             '{"enabledPlugins": {"stretto@tools": true, "stretto@off": false, "other@x": true}}'
         )
-        assert status(files, plan.state).doubled == (
+        assert self.status(plan).doubled == (
             "different handlers in user and project settings",
             "plugin stretto@tools beside the settings",
         )
@@ -517,11 +528,12 @@ class TestStatus:
 
 def test_the_scopes_files() -> None:
     """User settings follow CLAUDE_CONFIG_DIR; project and local settings stand in the project."""
-    home, project = Path("/home/a"), Path("/srv/shop")
-    assert settings_path(Scope.USER, home=home, project=project) == Path("/home/a/.claude/settings.json")
-    moved = settings_path(Scope.USER, home=home, project=project, config_dir=Path("/cfg"))
-    assert moved == Path("/cfg/settings.json")
-    assert settings_path(Scope.PROJECT, home=home, project=project) == Path("/srv/shop/.claude/settings.json")
-    assert settings_path(Scope.LOCAL, home=home, project=project) == Path(
-        "/srv/shop/.claude/settings.local.json"
-    )
+    places = {"home": Path("/home/a"), "project": Path("/srv/shop")}
+    moved = {"CLAUDE_CONFIG_DIR": "/cfg"}
+    for scope, environ, expected in [
+        (Scope.USER, {}, "/home/a/.claude/settings.json"),
+        (Scope.USER, moved, "/cfg/settings.json"),
+        (Scope.PROJECT, moved, "/srv/shop/.claude/settings.json"),
+        (Scope.LOCAL, moved, "/srv/shop/.claude/settings.local.json"),
+    ]:
+        assert settings_path(CLAUDE_CODE, scope, environ=environ, **places) == Path(expected)

@@ -17,7 +17,7 @@ import httpx
 import uvicorn
 
 from stretto import journal, snapshot
-from stretto.clock import SECOND
+from stretto.clock import SECOND, wall
 from stretto.config import load
 from stretto.exporter.scrape import Exposition, FigureCollector, expose, registry
 from stretto.figures.figure import Figure
@@ -25,6 +25,7 @@ from stretto.hook.client import record
 from stretto.insights import Insight, insight
 from stretto.model.event import Event
 from stretto.snapshot import Snapshot
+from stretto.sources.otlp import receive as otlp
 from stretto.store import queries
 from stretto.store.database import open_reader, open_writer
 from stretto.store.ingest import Ingest
@@ -57,6 +58,7 @@ class Store:
         self.folder = folder
         self.now = NOON
         self.config = load({}, folder, state=str(folder / "state"))
+        self._otlp = otlp.Receiver(journal.encode)
         self._taken: Snapshot | None = None
         self._problems: list[str] = []
 
@@ -64,6 +66,13 @@ class Store:
         """Append a hook's payload to the journal, as the service does."""
         path = journal.file_of(self.config.journal, self.now)
         journal.append(path, record(payload, self.now))
+
+    def receive_otlp(self, signal: otlp.Signal, body: bytes, media: str, encoding: str) -> otlp.Received:
+        """Append what an exporter sent to the journal, as the service does; exporters live in the present."""
+        got = self._otlp.receive(signal, body, content_type=media, content_encoding=encoding, now=wall())
+        if got.records:
+            journal.append(journal.file_of(self.config.journal, self.now), got.records)
+        return got
 
     def scene(
         self, session: str, start: int, tasks: Sequence[Work], *, over: bool = True, **first: Any
@@ -138,6 +147,7 @@ class Store:
             "insight": self._insight,
             "expose": self._expose,
             "append_hook": self.append,
+            "receive_otlp": self.receive_otlp,
             "notifications": NotificationLog(self.folder / "notifications.jsonl"),
             "problems": list,
             "runbook": _RUNBOOK.get,

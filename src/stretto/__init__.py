@@ -1,8 +1,61 @@
-"""Stretto: how much faster did the agents run together, at what price, and why not faster."""
+"""Stretto: how much faster did the agents run together, at what price, and why not faster.
 
-from importlib.metadata import PackageNotFoundError, version
+The names below are the Python API (docs/api.md). They are loaded when they are first asked for: the service
+and the command line share this package and need none of them.
+"""
 
-try:
-    __version__ = version("stretto")
-except PackageNotFoundError:  # run from a source tree that was never installed
-    __version__ = "0+source"
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stretto.api.context import carry, environ
+    from stretto.api.scoring import score
+    from stretto.api.setup import configure, flush
+    from stretto.api.tracing import message, model_call, phase, session, task, tool_call
+
+    __version__: str
+
+__all__ = [
+    "__version__", "carry", "configure", "environ", "flush", "message", "model_call", "phase", "score",
+    "session", "task", "tool_call",
+]  # fmt: skip
+
+_HOMES = {
+    "carry": "context",
+    "configure": "setup",
+    "environ": "context",
+    "flush": "setup",
+    "message": "tracing",
+    "model_call": "tracing",
+    "phase": "tracing",
+    "score": "scoring",
+    "session": "tracing",
+    "task": "tracing",
+    "tool_call": "tracing",
+}
+"""Name → module of ``stretto.api``."""
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        value = _version()
+    elif name in _HOMES:
+        from importlib import import_module  # noqa: PLC0415  # for who uses the API only
+
+        value = getattr(import_module(f"stretto.api.{_HOMES[name]}"), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415  # it takes milliseconds to load
+
+    try:
+        return version("stretto")
+    except PackageNotFoundError:  # run from a source tree that was never installed
+        return "0+source"

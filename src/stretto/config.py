@@ -19,6 +19,7 @@ from typing import Any
 
 from stretto.errors import ConfigError
 from stretto.model.task_type import TaskType, TaskTypes, normal_name
+from stretto.state import state_folder
 
 DEFAULT_LISTEN = "127.0.0.1:9464"
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -45,7 +46,7 @@ class Config:
     token: str | None
     """Asked of every request where the service listens beyond loopback."""
     hosts: tuple[str, ...]
-    """Names beside those of loopback that requests may ask for: another name is a page that was rebound to us."""
+    """Names beside loopback's that requests may ask for: any other may be a page rebound to this address."""
     idle_minutes: int
     """A session that nothing is heard of for longer is over."""
     series_budget: int
@@ -126,17 +127,6 @@ _TYPE_KEYS: dict[str, type | tuple[type, ...]] = {
 }
 
 
-def state_folder(environ: Mapping[str, str], home: Path, flag: str | None = None) -> tuple[Path, str]:
-    """Return the state folder and where the choice came from; the hook client chooses alike."""
-    if flag:
-        return Path(flag).absolute(), "--state"
-    if environ.get("STRETTO_STATE"):
-        return Path(environ["STRETTO_STATE"]).absolute(), "STRETTO_STATE"
-    if environ.get("XDG_STATE_HOME"):
-        return Path(environ["XDG_STATE_HOME"]) / "stretto", "XDG_STATE_HOME"
-    return home / ".local" / "state" / "stretto", "default"
-
-
 def load(
     environ: Mapping[str, str], home: Path, *, state: str | None = None, listen: str | None = None
 ) -> Config:
@@ -158,9 +148,8 @@ def load(
             value, origin = environ[variable], variable
         if name == "listen" and listen:
             value, origin = listen, "--listen"
-        values[name] = _typed(name, value, kind, origin)
-        shown = "set" if name == "token" and value else value
-        settings.append(Setting(name, shown, origin))
+        settled = values[name] = _typed(name, value, kind, origin)
+        settings.append(Setting(name, "set" if name == "token" and settled else settled, origin))
     host, port = _address(values.pop("listen"))
     values["hosts"] = tuple(name.strip() for name in values["hosts"].split(",") if name.strip())
     if host not in LOOPBACK and not values["token"]:

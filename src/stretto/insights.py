@@ -1,16 +1,16 @@
-"""Insights: one session worked out whole, as the document that ``show --json`` and ``/api/sessions/<id>`` share."""
+"""Insights: one session worked out whole, the document of ``show --json`` and ``/api/sessions/<id>``."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from stretto.clock import SECOND, rfc3339
 from stretto.figures.parallel import Fanout, Hours, Sequential, fanouts, sequential
 from stretto.model.conclude import Classify
-from stretto.model.entities import Session, Task, ToolCall
+from stretto.model.entities import ModelCall, Session, Task, Tokens, ToolCall
 from stretto.model.event import Outcome
 from stretto.names import NONE
 from stretto.store import queries
@@ -67,6 +67,8 @@ def session_document(insight: Insight) -> dict[str, Any]:
         ],
         "tasks": [_task(task, calls_of[task.id]) for task in session.tasks],
         "tool_calls": [_call(call) for call in session.tool_calls],
+        "model_calls": [_model_call(call) for call in session.model_calls],
+        "tokens": _tokens(session),
         "fanouts": [_fanout(fanout, held_against) for fanout, held_against in insight.fanouts],
         "absent": insight.absent,
     }
@@ -120,6 +122,26 @@ def _call(call: ToolCall) -> dict[str, Any]:
     }
 
 
+def _model_call(call: ModelCall) -> dict[str, Any]:
+    return {
+        "id": call.id,
+        "model": call.model,
+        "task": call.task,
+        "start": _time(call.start),
+        "seconds": _seconds(call.duration),
+        "outcome": call.outcome.value,
+        "tokens": asdict(call.tokens),
+    }
+
+
+def _tokens(session: Session) -> dict[str, int] | None:
+    """Return what all model calls used together, or None where no source told."""
+    used = [asdict(call.tokens) for call in session.model_calls]
+    if not any(count is not None for tokens in used for count in tokens.values()):
+        return None
+    return {name: sum(tokens[name] or 0 for tokens in used) for name in asdict(Tokens())}
+
+
 def _fanout(fanout: Fanout, held_against: Sequential) -> dict[str, Any]:
     saved = held_against.length - fanout.elapsed
     return {
@@ -144,7 +166,7 @@ def _fanout(fanout: Fanout, held_against: Sequential) -> dict[str, Any]:
 def _absent(session: Session, parallel: bool) -> dict[str, str]:
     absent: dict[str, str] = {}
     unfinished = sum(task.outcome is Outcome.RUNNING for task in session.tasks)
-    unknown = sum(task.interval is None and task.outcome is not Outcome.RUNNING for task in session.tasks)
+    over = [task for task in session.tasks if task.outcome is not Outcome.RUNNING]
     if not parallel:
         if not session.tasks:
             absent["fanouts"] = "no task was delegated"
@@ -152,13 +174,14 @@ def _absent(session: Session, parallel: bool) -> dict[str, str]:
             absent["fanouts"] = f"{unfinished} task(s) still running"
         else:
             absent["fanouts"] = "no two tasks with known ends overlapped"
-    if unknown:
-        absent["tasks.seconds"] = f"the end of {unknown} task(s) was never seen"
-    open_calls = sum(
-        call.duration is None and call.outcome is not Outcome.RUNNING for call in session.tool_calls
-    )
-    if open_calls:
-        absent["tool_calls.seconds"] = f"the end of {open_calls} tool call(s) was never seen"
+    calls = [call for call in session.tool_calls if call.outcome is not Outcome.RUNNING]
+    for name, what, parts in (
+        ("tasks.seconds", "task(s)", [(task.start, task.end) for task in over]),
+        ("tool_calls.seconds", "tool call(s)", [(c.start, c.end) for c in calls if c.duration is None]),
+    ):
+        reasons = _missing_edges(what, parts)
+        if reasons:
+            absent[name] = reasons
     if session.end is None:
         absent["end"] = (
             "still running" if session.outcome is Outcome.RUNNING else "the session's end was never seen"
@@ -166,6 +189,13 @@ def _absent(session: Session, parallel: bool) -> dict[str, str]:
     if not session.model_calls:
         absent["model_calls"] = "hooks do not report model calls, tokens or cost"
     return absent
+
+
+def _missing_edges(what: str, parts: list[tuple[int | None, int | None]]) -> str:
+    no_end = sum(end is None for _, end in parts)
+    no_start = sum(start is None and end is not None for start, end in parts)
+    counts = (("end", no_end), ("start", no_start))
+    return "; ".join(f"the {edge} of {count} {what} was never seen" for edge, count in counts if count)
 
 
 def _time(at: int | None) -> str | None:

@@ -1,26 +1,38 @@
 """The journal: append-only lines in a file a day, kept as the truth from which everything can be built again.
 
-Each record is one JSON object on a line of its own, written by one ``write`` on an O_APPEND descriptor, with a
-newline before it as well as after: a record that was torn by a full disk or a kill ends at the next writer's
-newline instead of swallowing the next record. Blank lines are therefore normal.
+Each record is one JSON object on a line of its own, written by one ``write`` on an O_APPEND descriptor, with
+a newline before it as well as after: a record that was torn by a full disk or a kill ends at the next
+writer's newline instead of swallowing the next record. Blank lines are therefore normal.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
-from stretto.clock import SECOND
-from stretto.model.event import VERSION, Event
+from stretto.clock import DAY, SECOND
+from stretto.model.event import LATEST, VERSION, Event, Kind, Outcome, Value
 
 SUFFIX = ".jsonl"
-CHUNK = 1 << 20
-"""Bytes read at once; a batch of about 4,000 events, small enough to keep memory flat."""
+CHUNK = 1 << 19
+"""Bytes read at once; a batch of about 2,000 events, small enough to keep memory flat."""
+
+LONGEST_LINE = 1 << 20
+"""Bytes. An event is made of bounded parts and stays far below; what is longer is not even looked at."""
+
+LONGEST_TEXT = 200
+"""Characters of a name, an id or an attribute."""
+
+LONGEST_LIST = 1_000
+MOST_ATTRIBUTES = 64
+LONGEST_DURATION = 3_650 * DAY
+"""Nanoseconds. Like the bound on times, it keeps sums of what is believed inside 64 bits."""
 
 _decoder = msgspec.json.Decoder(Event)
 _encoder = msgspec.json.Encoder()
@@ -28,7 +40,10 @@ _encoder = msgspec.json.Encoder()
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A stretch of the journal that holds no event: where it stands and why it was set aside."""
+    """A stretch of the journal that holds no event: where it stands and why it was set aside.
+
+    The words before a colon in ``reason`` are of a closed set; what follows says what exactly was wrong.
+    """
 
     file: str
     offset: int
@@ -92,43 +107,116 @@ def parse_line(line: bytes) -> Event | str:
     try:
         event = _decoder.decode(line)
     except msgspec.ValidationError as error:
-        return f"not an event: {error}"
-    except (msgspec.DecodeError, RecursionError):
+        # The message may quote the value, and says where it stands only at the end.
+        return f"not an event: {str(error).rpartition(' - at ')[2].strip('`')[:LONGEST_TEXT]}"
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return "not JSON"
-    if event.version > VERSION:
-        return f"written by a newer version ({event.version})"
-    return event
+    return _problem(event) or event
 
 
 def read(folder: Path, file: str, offset: int, *, limit: int = CHUNK) -> Batch:
     """Read whole lines of one file from ``offset``, about ``limit`` bytes of them.
 
-    A last line without its newline is left for the next read: its writer may still be at it. A line longer than
-    ``limit`` is read in full.
+    A last line without its newline is left for the next read: its writer may still be at it. What a source
+    reported as unreadable stands among the rejects, at its own place.
     """
     with (folder / file).open("rb") as journal:
         journal.seek(offset)
-        data = journal.read(limit)
-        end = data.rfind(b"\n") + 1
-        while not end and len(data) >= limit:
-            more = journal.read(limit)
-            if not more:
-                break
-            data += more
-            end = data.rfind(b"\n") + 1
+        data = _whole_lines(journal, limit)
+        if data is None:
+            length = _skip_line(journal, offset)
+            found = () if length is None else (Reject(file, offset, length - 1, "too long"),)
+            return Batch(file, offset, offset + (length or 0), (), found)
     events: list[Event] = []
     rejects: list[Reject] = []
-    for position, line in _lines(data[:end], offset):
-        found = parse_line(line)
-        if isinstance(found, Event):
-            events.append(found)
-        else:
-            rejects.append(Reject(file, position, len(line), found))
-    return Batch(file, offset, offset + end, tuple(events), tuple(rejects))
-
-
-def _lines(data: bytes, offset: int) -> Iterator[tuple[int, bytes]]:
+    position = offset
     for line in data.split(b"\n"):
-        if line.strip():
-            yield offset, line
-        offset += len(line) + 1
+        if line and not line.isspace():
+            event = parse_line(line) if len(line) < LONGEST_LINE else "too long"
+            if isinstance(event, str):
+                rejects.append(Reject(file, position, len(line), event))
+            elif event.kind is Kind.REJECT:
+                rejects.append(Reject(file, position, len(line), _reported(event)))
+            else:
+                events.append(event)
+        position += len(line) + 1
+    return Batch(file, offset, offset + len(data), tuple(events), tuple(rejects))
+
+
+def _whole_lines(journal: BinaryIO, limit: int) -> bytes | None:
+    """Return the whole lines in the next ``limit`` bytes, or else the first; None where that is too long."""
+    data = journal.read(limit)
+    end = data.rfind(b"\n") + 1
+    while not end and len(data) < LONGEST_LINE:
+        more = journal.read(limit)
+        if not more:
+            return b""
+        end = more.rfind(b"\n") + 1
+        end += len(data) if end else 0
+        data += more
+    return data[:end] if end else None
+
+
+def _skip_line(journal: BinaryIO, offset: int) -> int | None:
+    """Return how many bytes the line at ``offset`` takes, its newline included; None while it has no end."""
+    journal.seek(offset)
+    length = 0
+    while chunk := journal.read(CHUNK):
+        end = chunk.find(b"\n") + 1
+        if end:
+            return length + end
+        length += len(chunk)
+    return None
+
+
+def _problem(event: Event) -> str | None:
+    """Return why an event cannot be believed: what passes fits the store's columns and a figure's labels."""
+    problem: str | None
+    if not 0 < event.version <= VERSION:
+        problem = "newer version" if event.version > 0 else "not an event: $.version"
+    elif not 0 < event.time < LATEST:
+        problem = "time out of range"
+    elif event.duration is not None and not 0 <= event.duration <= LONGEST_DURATION:
+        problem = "duration out of range"
+    elif event.outcome is Outcome.RUNNING:
+        problem = "not an event: $.outcome"
+    elif not event.session and event.kind is not Kind.REJECT:
+        problem = "no session"
+    else:
+        problem = _texts_problem(event)
+        if problem is None and event.attributes:
+            problem = _attributes_problem(event.attributes)
+    return problem
+
+
+def _texts_problem(event: Event) -> str | None:
+    named = (event.source, event.id, event.parent, event.name, event.type)
+    if "" in named:
+        return "empty text"
+    longest = max(len(event.session), *map(len, filter(None, named)))
+    return "text too long" if longest > LONGEST_TEXT else None
+
+
+def _attributes_problem(attributes: Mapping[str, Value]) -> str | None:
+    if len(attributes) > MOST_ATTRIBUTES:
+        return "too many attributes"
+    longest = _longest(attributes)
+    for value in attributes.values():
+        if isinstance(value, str):
+            longest = max(longest, len(value))
+        elif isinstance(value, list):
+            if len(value) > LONGEST_LIST:
+                return "list too long"
+            if "" in value:
+                return "empty text"
+            longest = max(longest, _longest(value))
+    return "text too long" if longest > LONGEST_TEXT else None
+
+
+def _longest(texts: Iterable[str]) -> int:
+    return max(map(len, texts), default=0)
+
+
+def _reported(event: Event) -> str:
+    reason = event.attributes.get("reason")
+    return f"payload: {reason}" if isinstance(reason, str) else "payload: unreadable"

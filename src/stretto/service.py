@@ -28,6 +28,7 @@ from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.names import NONE, PREFIX
 from stretto.snapshot import Snapshot
+from stretto.sources.otlp.receive import Received, Receiver, Signal
 from stretto.store import queries
 from stretto.store.database import open_reader, open_writer
 from stretto.store.ingest import Ingest, Taken
@@ -87,6 +88,7 @@ class Service:
         self.registry.register(
             FigureCollector({"snapshot": self._figures, "service": self._own_figures}, config.series_budget)
         )
+        self._otlp = Receiver(journal.encode)
         self._worker = threading.Thread(target=self._run, name="ingest", daemon=True)
 
     # What the surfaces ask for.
@@ -115,6 +117,17 @@ class Service:
         now = self._clock()
         journal.append(journal.file_of(self._config.journal, now), record(payload, now))
         self._wake.set()
+
+    def receive_otlp(self, signal: Signal, body: bytes, content_type: str, content_encoding: str) -> Received:
+        """Append what an exporter sent. Raises RefusedError; OSError where the journal cannot be written."""
+        now = self._clock()
+        got = self._otlp.receive(
+            signal, body, content_type=content_type, content_encoding=content_encoding, now=now
+        )
+        if got.records:
+            journal.append(journal.file_of(self._config.journal, now), got.records)
+            self._wake.set()
+        return got
 
     # Its life.
 

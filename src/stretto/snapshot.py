@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from stretto.clock import SECOND, rfc3339
@@ -43,8 +43,12 @@ def take(connection: sqlite3.Connection, now: int, task_types: TaskTypes, hours:
         connection.execute("ROLLBACK")
 
 
-def _take(connection: sqlite3.Connection, now: int, task_types: TaskTypes, hours: Hours) -> Snapshot:
-    @lru_cache(maxsize=None)
+def windowed(
+    connection: sqlite3.Connection, now: int, hours: Hours
+) -> tuple[list[Figure], dict[str, Verdict], set[str]]:
+    """Return every windowed figure as of ``now``, the verdicts, and the task types that ran in parallel."""
+
+    @cache
     def find_measured(pattern: str, signature: str) -> Measured | None:
         return queries.measured(connection, pattern, signature)
 
@@ -57,6 +61,11 @@ def _take(connection: sqlite3.Connection, now: int, task_types: TaskTypes, hours
         seen_types |= {task_type for task_type, _ in parallel}
         figures += window_figures(window, sums, parallel)
         verdicts[window] = verdict(window, sums, parallel)
+    return figures, verdicts, seen_types
+
+
+def _take(connection: sqlite3.Connection, now: int, task_types: TaskTypes, hours: Hours) -> Snapshot:
+    figures, verdicts, seen_types = windowed(connection, now, hours)
     figures += _targets(task_types, seen_types)
     activity = queries.activity(connection)
     figures += _now(activity)

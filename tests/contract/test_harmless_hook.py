@@ -1,6 +1,7 @@
 """Whatever happens to a hook, the agent sees exit code 0 and no output, and the journal stays readable.
 
-Every promise holds for both ways to start the client: as a script, and from its compiled form.
+Every promise holds for both ways to start the client: as a script, and from its compiled form. What other
+agents take amiss is tried with the command of each of them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ import msgspec
 import pytest
 
 from stretto.hook import client
-from stretto.hook.handlers import Plan, client_folder, handlers
+from stretto.hook.agents import AGENTS
+from stretto.hook.client_copy import CLIENT_FILES
+from stretto.hook.handlers import Plan, client_folder, command_line, handlers
 from stretto.hook.settings import install
 from stretto.model.event import Event, Kind
 
@@ -35,7 +38,7 @@ def script(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     folder = tmp_path / "installed"
     folder.mkdir()
     package = Path(client.__file__).parent
-    for name in ("client.py", "start.py"):
+    for name in CLIENT_FILES:
         (folder / name).write_bytes((package / name).read_bytes())
     return folder / str(request.param)
 
@@ -312,3 +315,96 @@ class TestCommand:
         gone = Plan(settings=plan.settings, state=plan.state, interpreter=plan.state / "no" / "python")
         self.shell(gone)
         assert lines(plan.state) == []
+
+
+@pytest.mark.parametrize("agent", [name for name in AGENTS if name != client.CLAUDE_CODE])
+class TestEveryAgent:
+    """The same for the other agents, whose dialects are loaded: by the command line as it is registered.
+
+    For some of them more is at stake than a notice: Copilot refuses a tool for any code but 0, Gemini CLI for
+    most codes that come with words, Codex fails on output that it does not know.
+    """
+
+    @pytest.fixture
+    def plan(self, tmp_path: Path, agent: str) -> Plan:
+        """Return an installed plan in a folder whose name needs quoting."""
+        home = tmp_path / "some one's home"
+        settings = home / "settings.json"
+        plan = Plan(agent=AGENTS[agent], settings=settings, state=home / "state", interpreter=PYTHON)
+        install(plan)
+        return plan
+
+    @staticmethod
+    def words(plan: Plan) -> list[str]:
+        """Return the words that run a hook as the agent does."""
+        (line,) = {command_line(handler) for handler in handlers(plan).values()}
+        return ["/bin/sh", "-c", line]
+
+    @staticmethod
+    def payload(plan: Plan) -> bytes:
+        """Return a payload of the last hook registered, with what any agent may send."""
+        named = {"session_id": "s", "conversation_id": "s", "hook_event_name": plan.agent.events[-1]}
+        return json.dumps({**named, "tool_input": {"x": ["y", 1]}, "timestamp": "soon"}).encode()
+
+    def test_it_reports(self, plan: Plan) -> None:
+        """An installed command writes its event, under the agent's name."""
+        run(self.words(plan), self.payload(plan))
+        (event,) = [events.decode(line) for line in lines(plan.state)]
+        assert event.kind is not Kind.REJECT
+        assert event.source == plan.agent.name
+
+    @pytest.mark.parametrize(
+        "payload",
+        [
+            b"",
+            b"\x00\xff garbage \xf0",
+            b'{"a":' * 300_000,
+            b"[]",
+            b'{"session_id":"s","hook_event_name":"Tomorrow"}',
+            b" " * (client.LIMIT + 5),
+        ],
+        ids=["empty", "garbage", "deep", "array", "unknown", "huge"],
+    )
+    def test_unreadable_input_is_reported(self, plan: Plan, payload: bytes) -> None:
+        """Garbage becomes a reject event of that agent, and no error."""
+        run(self.words(plan), payload)
+        (event,) = [events.decode(line) for line in lines(plan.state)]
+        assert (event.kind, event.source) == (Kind.REJECT, plan.agent.name)
+        assert event.attributes["reason"] in set(client.REASONS) - {"internal"}
+
+    @pytest.mark.parametrize("gone", ["start.py", "client.py", "dialects.py", "key"])
+    @pytest.mark.parametrize("left", [None, b"def (", b"\x00\xff"])
+    def test_a_copy_that_is_gone_or_broken(self, plan: Plan, gone: str, left: bytes | None) -> None:
+        """Whatever file of the copy is missing or damaged, the agent does not notice."""
+        path = client_folder(plan.state) / gone
+        path.unlink()
+        if left is not None:
+            path.write_bytes(left)
+        run(self.words(plan), self.payload(plan))
+        run(self.words(plan), self.payload(plan))
+
+    def test_nowhere_to_write(self, plan: Plan) -> None:
+        """A file in place of the journal loses events, not the agent's peace."""
+        (plan.state / "journal").write_text("in the way")
+        run(self.words(plan), self.payload(plan))
+        assert (plan.state / "journal").read_text() == "in the way"
+
+    def test_the_interpreter_is_gone(self, plan: Plan) -> None:
+        """As after an upgrade of the machine."""
+        gone = Plan(
+            agent=plan.agent, settings=plan.settings, state=plan.state, interpreter=plan.state / "python"
+        )
+        run(self.words(gone), self.payload(plan))
+        assert lines(plan.state) == []
+
+    def test_hooks_at_the_same_moment_lose_nothing(self, plan: Plan) -> None:
+        """Eight hooks started together, before anything is compiled, give eight whole events."""
+        processes = [
+            subprocess.Popen(self.words(plan), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={})
+            for _ in range(8)
+        ]
+        for process in processes:
+            assert process.communicate(self.payload(plan), timeout=120)[0] == b""
+            assert process.returncode == 0
+        assert [kind for kind, _ in kinds(plan.state)].count(Kind.REJECT) == 0
+        assert len(lines(plan.state)) == 8

@@ -13,8 +13,11 @@ from pathlib import Path
 
 from stretto.cli.context import Context
 from stretto.hook import settings
+from stretto.hook.agents import AGENTS, CLAUDE_CODE, Agent, Scope, settings_path
 from stretto.hook.handlers import Plan, Transport, Version, parse_version
-from stretto.hook.settings import Change, Scope, Status, settings_path
+from stretto.hook.settings import Change
+from stretto.hook.status import ScopeStatus, Status
+from stretto.hook.status import status as status_of
 
 VERSION_SECONDS = 10
 MANAGED = Path("/etc/claude-code/managed-settings.json")
@@ -22,15 +25,17 @@ MANAGED = Path("/etc/claude-code/managed-settings.json")
 
 def install(context: Context, options: argparse.Namespace) -> int:
     """Register the hooks and say what was done."""
+    agent = AGENTS[options.agent]
     change = settings.install(
         Plan(
-            settings=_path(context, options),
+            agent=agent,
+            settings=_settings_file(context, agent, Scope(options.scope)),
             state=context.config.state,
             # A version manager's shim costs three times the interpreter's own start, for every event.
             interpreter=Path(os.path.realpath(sys.executable)),
             transport=Transport(options.transport),
             address=context.config.address,
-            version=_agent_version(context.environ),
+            version=_release(context.environ) if agent is CLAUDE_CODE else None,
         )
     )
     return _tell(context, change)
@@ -38,7 +43,9 @@ def install(context: Context, options: argparse.Namespace) -> int:
 
 def uninstall(context: Context, options: argparse.Namespace) -> int:
     """Take the hooks out again and say what was done."""
-    return _tell(context, settings.uninstall(_path(context, options), context.config.state))
+    agent = AGENTS[options.agent]
+    path = _settings_file(context, agent, Scope(options.scope))
+    return _tell(context, settings.uninstall(path, context.config.state, agent))
 
 
 def status(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG001  # every verb takes both
@@ -47,24 +54,29 @@ def status(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG00
     lines = [sentence(found)]
     for scope in found.scopes:
         if scope.problem:
-            lines.append(f"  {scope.scope}: {scope.problem}")
+            lines.append(f"  {scope.label}: {scope.problem}")
         elif scope.events:
             kinds = " and ".join(scope.transports)
-            lines.append(f"  {scope.scope}: {len(scope.events)} hooks by {kinds} in {scope.settings}")
+            lines.append(f"  {scope.label}: {len(scope.events)} hooks by {kinds} in {scope.settings}")
     lines += [f"  {problem}" for problem in problems(found)]
     context.answer({**asdict(found), "problems": problems(found)}, "\n".join(lines))
     return 0
 
 
 def hook_status(context: Context) -> Status:
-    """Return how the hooks stand in every settings file that counts here."""
-    files = {scope.value: _settings_file(context, scope) for scope in Scope}
-    return settings.status({**files, "managed": MANAGED}, context.config.state)
+    """Return how the hooks stand in every settings file, of every agent, that counts here."""
+    files = [
+        (agent, scope.value, _settings_file(context, agent, scope))
+        for agent in AGENTS.values()
+        for scope in Scope
+        if agent.local or scope is not Scope.LOCAL
+    ]
+    return status_of([*files, (CLAUDE_CODE, "managed", MANAGED)], context.config.state)
 
 
 def sentence(found: Status) -> str:
-    """Return in one line whether Claude Code reports here."""
-    where = [scope.scope for scope in found.scopes if scope.events]
+    """Return in one line which agents report here."""
+    where = [scope.label for scope in found.scopes if scope.events]
     return (
         f"hooks installed ({', '.join(where)})"
         if found.installed
@@ -79,12 +91,15 @@ def problems(found: Status) -> list[str]:
     if found.installed and found.client != "current":
         said.append(f"the hook client's copy is {found.client}: stretto hooks install renews it")
     for scope in found.scopes:
-        said += [f"{path} is missing: stretto hooks install --scope {scope.scope}" for path in scope.dangling]
+        said += [f"{path} is missing: {_remedy(scope)}" for path in scope.dangling]
         if scope.missing:
-            said.append(
-                f"{scope.scope} lacks {', '.join(scope.missing)}: stretto hooks install --scope {scope.scope}"
-            )
+            said.append(f"{scope.label} lacks {', '.join(scope.missing)}: {_remedy(scope)}")
     return said + [f"reported twice: {what}" for what in found.doubled]
+
+
+def _remedy(scope: ScopeStatus) -> str:
+    agent = "" if scope.agent == CLAUDE_CODE.name else f" --agent {scope.agent}"
+    return f"stretto hooks install{agent} --scope {scope.scope}"
 
 
 def _tell(context: Context, change: Change) -> int:
@@ -93,25 +108,20 @@ def _tell(context: Context, change: Change) -> int:
         lines.append(
             f"  {len(change.events)} hooks by {change.transport}; sessions that run take them up at a restart"
         )
+    if change.note and change.action != "unchanged":
+        lines.append(f"  {change.note}")
     if change.backup:
         lines.append(f"  the settings as they were: {change.backup}")
     context.answer(asdict(change), "\n".join(lines))
     return 0
 
 
-def _path(context: Context, options: argparse.Namespace) -> Path:
-    return _settings_file(context, Scope(options.scope))
+def _settings_file(context: Context, agent: Agent, scope: Scope) -> Path:
+    return settings_path(agent, scope, home=context.home, project=Path.cwd(), environ=context.environ)
 
 
-def _settings_file(context: Context, scope: Scope) -> Path:
-    folder = context.environ.get("CLAUDE_CONFIG_DIR")
-    return settings_path(
-        scope, home=context.home, project=Path.cwd(), config_dir=Path(folder) if folder else None
-    )
-
-
-def _agent_version(environ: Mapping[str, str]) -> Version | None:
-    """Return the installed agent's release; unknown is taken for a current one."""
+def _release(environ: Mapping[str, str]) -> Version | None:
+    """Return Claude Code's installed release; unknown is taken for a current one."""
     program = shutil.which("claude", path=environ.get("PATH"))
     if program is None:
         return None

@@ -20,6 +20,9 @@ from stretto.errors import StrettoError
 
 INTERRUPTED = 130
 
+AGENT_NAMES = ("claude-code", "codex", "droid", "gemini-cli", "copilot-cli", "cursor")
+"""The agents that hooks can be installed for; spelt here so that no other verb loads the installer."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
@@ -84,6 +87,8 @@ def parser() -> argparse.ArgumentParser:
         action.add_argument(
             "--scope", choices=("user", "project", "local"), default="user", help="whose settings"
         )
+        if name != "status":
+            action.add_argument("--agent", choices=AGENT_NAMES, default=AGENT_NAMES[0], help="whose hooks")
         if name == "install":
             action.add_argument("--transport", choices=("command", "http"), default="command")
 
@@ -97,6 +102,9 @@ def parser() -> argparse.ArgumentParser:
 
     show = _verb(verbs, "show", "data:show", "show one session: its tasks, its fan-outs and what they gained")
     show.add_argument("session", metavar="SESSION", help="its id, the beginning of it, or 'last'")
+
+    backfill = _verb(verbs, "backfill", "backfill:backfill", "write the past as OpenMetrics for Prometheus")
+    backfill.add_argument("--output", default="stretto-backfill.om", metavar="FILE", help="a new file")
 
     _verb(verbs, "doctor", "doctor:doctor", "walk from hook to notification and say what is missing")
     _verb(verbs, "rebuild", "data:rebuild", "build the store anew from the journal")

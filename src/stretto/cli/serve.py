@@ -150,6 +150,7 @@ def _surface(config: Config, service: Service, problems: Callable[[], list[str]]
         insight=service.insight,
         expose=service.expose,
         append_hook=service.append_hook,
+        receive_otlp=service.receive_otlp,
         notifications=NotificationLog(config.state / "notifications.jsonl"),
         problems=problems,
         runbook=_runbook,

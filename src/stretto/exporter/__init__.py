@@ -1,1 +1,1 @@
-"""The exporter: derived figures built fresh at each scrape, live counters by OpenTelemetry, one registry, one page."""
+"""The exporter: derived figures built at each scrape, live counters by OpenTelemetry, one registry."""

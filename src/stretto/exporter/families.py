@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from prometheus_client.core import GaugeMetricFamily
 
-from stretto.figures.figure import Figure
-from stretto.names import METRICS, OTHER, Label
+from stretto.figures.figure import Figure, Labels
+from stretto.names import METRICS, OTHER, Label, Made
 
 FOLDED = (Label.TOOL, Label.AGENT, Label.PATTERN, Label.TASK_TYPE)
 """The labels whose values come from outside, in the order in which they give way to the budget."""
@@ -22,29 +22,43 @@ KEPT = 12
 class Budgeted:
     """Figures within the budget, and how many values of which label were folded to get there."""
 
-    figures: tuple[Figure, ...]
+    derived: tuple[Figure, ...]
+    own: tuple[Figure, ...]
     folded: Mapping[str, int]
 
 
 def within_budget(figures: Sequence[Figure], budget: int) -> Budgeted:
-    """Return the figures in at most ``budget`` series.
+    """Return the figures in at most ``budget`` series; those about Stretto itself are not counted.
 
-    Where there are more, the rarest values of one label after another become ``other``. Counts and seconds are
-    added up there; ratios and quantiles of what was folded cannot be and are left out. If the budget is still too
-    small, the figures that stand last are dropped: the folded count says that something is missing.
+    Where there are more, the rarest values of one label after another become ``other``. Counts and seconds
+    are added up there; ratios and quantiles of what was folded cannot be and are left out. If the budget is
+    still too small, the figures that stand last are dropped: the folded count says that something is
+    missing.
     """
     known = [figure for figure in figures if figure.value is not None]
+    own = [figure for figure in known if METRICS[figure.name].made is Made.OWN]
+    derived = [figure for figure in known if METRICS[figure.name].made is not Made.OWN]
     folded: dict[str, int] = {}
     for label in FOLDED:
-        if len(known) <= budget:
+        if len(derived) <= budget:
             break
-        known, count = _fold(known, label)
+        derived, count = _fold(derived, label)
         if count:
             folded[label.value] = count
-    if len(known) > budget:
-        folded["all"] = len(known) - budget
-        known = known[:budget]
-    return Budgeted(tuple(known), folded)
+    if len(derived) > budget:
+        folded["all"] = len(derived) - budget
+        derived = derived[:budget]
+    return Budgeted(tuple(derived), tuple(own), folded)
+
+
+def checked(figures: Iterable[Figure]) -> list[Figure]:
+    """Return the figures. Raises ValueError for one whose name or labels the table of names does not have."""
+    found = list(figures)
+    for figure in found:
+        metric = METRICS.get(figure.name)
+        if metric is None or {name for name, _ in figure.labels} != {label.value for label in metric.labels}:
+            raise ValueError(f"{figure.name} with {dict(figure.labels)} is not in the table of names")
+    return found
 
 
 def families(figures: Iterable[Figure]) -> list[GaugeMetricFamily]:
@@ -75,29 +89,22 @@ def _fold(figures: list[Figure], label: Label) -> tuple[list[Figure], int]:
     ranked = sorted(weight, key=lambda value: (-weight[value], value))
     gone = {value for value in ranked[KEPT:] if value != OTHER}
     kept: list[Figure] = []
-    summed: dict[tuple[str, tuple[tuple[str, str], ...]], tuple[float, int]] = {}
+    summed: dict[tuple[str, Labels], Figure] = {}
     for figure in figures:
-        if dict(figure.labels).get(label.value) not in gone:
+        value = dict(figure.labels).get(label.value)
+        if value not in gone and not (gone and value == OTHER):
             kept.append(figure)
         elif _adds_up(figure.name):
-            labels = tuple((name, OTHER if name == label.value else value) for name, value in figure.labels)
-            value, count = summed.get((figure.name, labels), (0.0, 0))
-            summed[figure.name, labels] = (value + (figure.value or 0.0), count + figure.count)
-    return _joined(kept, summed), len(gone)
+            labels = tuple((name, OTHER if name == label.value else said) for name, said in figure.labels)
+            before = summed.get((figure.name, labels))
+            summed[figure.name, labels] = _added(figure, labels, before)
+    return kept + list(summed.values()), len(gone)
 
 
 def _adds_up(name: str) -> bool:
     return not name.endswith(("_ratio", "_quantile_seconds"))
 
 
-def _joined(
-    kept: list[Figure], summed: dict[tuple[str, tuple[tuple[str, str], ...]], tuple[float, int]]
-) -> list[Figure]:
-    joined = []
-    for figure in kept:
-        more = summed.pop((figure.name, figure.labels), None)
-        if more is not None and figure.value is not None:
-            figure = Figure(figure.name, figure.labels, figure.value + more[0], figure.count + more[1])
-        joined.append(figure)
-    joined += [Figure(name, labels, value, count) for (name, labels), (value, count) in summed.items()]
-    return joined
+def _added(figure: Figure, labels: Labels, to: Figure | None) -> Figure:
+    value, count = (0.0, 0) if to is None else (to.value or 0.0, to.count)
+    return Figure(figure.name, labels, value + (figure.value or 0.0), count + figure.count)

@@ -1,7 +1,8 @@
-"""Live counters and histograms: what ends while the service watches, through OpenTelemetry's Prometheus exporter.
+"""Live counters and histograms: what ends while the service watches, through OpenTelemetry.
 
-Each name is made by one meter with one fixed set of attribute keys: the exporter mangles labels where two scopes
-share a name, and folds attribute sets past its cardinality limit into one without saying which.
+Each name is made by one meter with one fixed set of attribute keys: OpenTelemetry's exporter mangles labels
+where two scopes share a name, and folds attribute sets past its cardinality limit into one without saying
+which.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ VALUES = 50
 """Most values of one label from outside that get a series of their own in the life of the process."""
 
 CARDINALITY = 20_000
-"""Attribute sets per instrument; far above what the closed labels give, so that nothing is ever folded unseen."""
+"""Attribute sets per instrument; above what the closed labels give, so that nothing is folded unseen."""
 
 
 class LiveMetrics:
-    """Counts what ended. Only what ended after ``since`` (ns) is counted: history never lands in live counters."""
+    """Counts what ended after ``since`` (ns): history never lands in live counters."""
 
     def __init__(self, registry: CollectorRegistry, *, since: int, version: str) -> None:
         reader = PrometheusMetricReader(
@@ -111,14 +112,13 @@ class LiveMetrics:
                 continue
             self._add("fanouts_total", 1, {"pattern": session.pattern or NONE})
             sequential = held_against(session, fanout)
-            scale = sequential.length / fanout.work
             for task, share in zip(fanout.tasks, fanout.shares, strict=True):
                 length = task.interval.length if task.interval else 0
                 labels = {"task_type": task.task_type}
                 self._add("work_seconds_total", length / SECOND, labels)
                 self._add("elapsed_seconds_total", share / SECOND, labels)
                 with_baseline = {**labels, "baseline": sequential.provenance.value}
-                self._add("sequential_seconds_total", length * scale / SECOND, with_baseline)
+                self._add("sequential_seconds_total", sequential.of(task) / SECOND, with_baseline)
 
     def _add(self, name: str, value: float, labels: Mapping[str, str]) -> None:
         self._counters[name].add(value, self._closed(labels))

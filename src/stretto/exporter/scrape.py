@@ -14,7 +14,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from stretto.exporter.families import families, within_budget
+from stretto.exporter.families import checked, families, within_budget
 from stretto.figures.figure import Figure
 from stretto.names import METRICS, PREFIX
 
@@ -43,7 +43,7 @@ class FigureCollector(Collector):
         for name, group in self._groups.items():
             started = self._clock()
             try:
-                figures = list(group())
+                figures = checked(group())
             except Exception:  # noqa: BLE001  # one broken group must not take the others' answer with it
                 success.add_metric([name], 0)
             else:
@@ -51,10 +51,10 @@ class FigureCollector(Collector):
                 found += figures
             seconds.add_metric([name], self._clock() - started)
         budgeted = within_budget(found, self._budget)
-        yield from families(budgeted.figures)
+        yield from families((*budgeted.derived, *budgeted.own))
         yield success
         yield seconds
-        yield from self._account(len(budgeted.figures), dict(budgeted.folded))
+        yield from self._account(len(budgeted.derived), dict(budgeted.folded))
 
     def _account(self, series: int, folded: dict[str, int]) -> Iterator[GaugeMetricFamily]:
         for name, value in (("series", series), ("series_budget", self._budget)):

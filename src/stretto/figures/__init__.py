@@ -1,0 +1,1 @@
+"""Figures: pure arithmetic on entities and on sums of them."""

@@ -1,9 +1,10 @@
 """Parallel executions: fan-outs and the figures of one, pure arithmetic on tasks.
 
-With tasks of intervals I₁…Iₙ: work = Σ|Iᵢ|, elapsed = |∪Iᵢ|, speedup = sequential / elapsed, time saved =
-sequential − elapsed, improvement = time saved / sequential. Width is the most tasks at once; the tasks are packed by
-start into that many lanes, and efficiency = work / (width × elapsed) = load balance × concurrency, the two factors
-that the POP efficiency hierarchy tells apart: mean lane over longest lane, and longest lane over elapsed.
+Work is the sum of the tasks' lengths, elapsed the length of the union of their intervals. Speedup is
+sequential over elapsed, time saved sequential less elapsed, improvement time saved over sequential. Width
+is the most tasks at once; the tasks are packed by start into that many lanes. Efficiency is work over width
+times elapsed, which is load balance times concurrency, the two factors that the POP efficiency hierarchy
+tells apart: mean lane over longest lane, and longest lane over elapsed.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Provenance(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fanout:
-    """Two or more tasks of one parent whose intervals overlap: one parallel execution. Lengths in nanoseconds."""
+    """Two or more tasks of one parent whose intervals overlap: one parallel execution. Lengths are in ns."""
 
     parent: str | None
     tasks: tuple[Task, ...]
@@ -109,10 +110,16 @@ Hours = Mapping[str, float]
 
 @dataclass(frozen=True, slots=True)
 class Sequential:
-    """What the tasks of a fan-out take one after another, in nanoseconds, and where that comes from."""
+    """What the tasks of a fan-out take one after another (ns), and where that comes from."""
 
     length: float
     provenance: Provenance
+    lengths: Measured | None = None
+    """One task's length by type, in nanoseconds; None where each task is its own measure."""
+
+    def of(self, task: Task) -> float:
+        """Return what one task of the fan-out takes (ns); over all of them it sums to ``length``."""
+        return _known(task).length if self.lengths is None else self.lengths[task.task_type]
 
 
 def signature(tasks: Iterable[Task]) -> str:
@@ -123,7 +130,7 @@ def signature(tasks: Iterable[Task]) -> str:
 def fanouts(tasks: Iterable[Task]) -> tuple[Fanout, ...]:
     """Return the finished fan-outs among the tasks, by start.
 
-    Tasks whose end is unknown take no part. One that still runs keeps its fan-out unfinished, and so left out.
+    Tasks of unknown length take no part. One that still runs keeps its fan-out unfinished and left out.
     """
     found = []
     for parent, group in _groups(tasks):
@@ -174,7 +181,7 @@ def sequential(fanout: Fanout, measured: Measured | None, hours: Hours) -> Seque
     types = [task.task_type for task in fanout.tasks]
     provenance, lengths = baseline(types, measured, hours)
     length = float(fanout.work) if lengths is None else sum(lengths[name] for name in types)
-    return Sequential(length, provenance)
+    return Sequential(length, provenance, lengths)
 
 
 def baseline(
@@ -193,7 +200,7 @@ def baseline(
 
 
 def _groups(tasks: Iterable[Task]) -> Iterable[tuple[str | None, list[Task]]]:
-    """Yield each parent's tasks in groups that overlap, by start; a running task reaches into all that follows."""
+    """Yield each parent's tasks in groups that overlap, by start; a running task reaches into the rest."""
     by_parent: dict[str | None, list[Task]] = {}
     for task in tasks:
         runs = task.outcome is Outcome.RUNNING and task.start is not None

@@ -1,7 +1,7 @@
 """Quantiles from counts in buckets that grow by a fixed factor, as in DDSketch (Masson, Rim, Lee, VLDB 2019).
 
-A sketch is nothing but counts by bucket, so sketches merge by adding and a value that changed is taken out again by
-subtracting. Any quantile is within RELATIVE_ERROR of the true value.
+A sketch is nothing but counts by bucket, so sketches merge by adding and a value that changed is taken out
+again by subtracting. Any quantile above FLOOR is within RELATIVE_ERROR of the true value.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def value(index: int) -> float:
 
 
 def quantile(counts: Mapping[int, int], q: float) -> float | None:
-    """Return the q-quantile in nanoseconds (the lower one where it falls between two), or None without values."""
+    """Return the q-quantile in ns, the lower value where it falls between two; None without values."""
     total = sum(counts.values())
     if total <= 0:
         return None

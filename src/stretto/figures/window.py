@@ -1,4 +1,4 @@
-"""The figures of one window, from its sums: every ratio with its ingredients beside it, never a mean of ratios."""
+"""The figures of one window, from its sums: each ratio with its ingredients, never a mean of ratios."""
 
 from __future__ import annotations
 
@@ -151,25 +151,38 @@ def _tasks(at: Labels, sums: Sums) -> Iterator[Figure]:
         for table, key in ((by_type, task_type), (by_agent, agent)):
             row = table.setdefault(str(key), {})
             row[str(outcome)] = row.get(str(outcome), 0) + count
-    yield from _outcomes(at, "task_type", by_type, "window_tasks", "success_ratio", Outcome.SUCCESS)
-    yield from _outcomes(at, "agent", by_agent, "window_agent_tasks", "agent_error_ratio", Outcome.FAILURE)
+    yield from _outcomes(
+        at, "task_type", by_type, counts="window_tasks", share="success_ratio", of=Outcome.SUCCESS
+    )
+    yield from _outcomes(
+        at, "agent", by_agent, counts="window_agent_tasks", share="agent_error_ratio", of=Outcome.FAILURE
+    )
     parallel = {str(dims[0]): count for dims, count in sums.get("parallel_outcomes", {}).items()}
     if parallel:
-        name = "window_parallel_tasks", "parallel_failure_ratio"
-        yield from _outcomes(at, None, {"": parallel}, *name, Outcome.FAILURE)
+        yield from _outcomes(
+            at,
+            None,
+            {"": parallel},
+            counts="window_parallel_tasks",
+            share="parallel_failure_ratio",
+            of=Outcome.FAILURE,
+        )
 
 
 def _tool_calls(at: Labels, sums: Sums) -> Iterator[Figure]:
     by_tool: dict[str, dict[str, int]] = {}
     for (tool, outcome), count in sums.get("calls", {}).items():
         by_tool.setdefault(str(tool), {})[str(outcome)] = count
-    yield from _outcomes(at, "tool", by_tool, "window_tool_calls", "tool_success_ratio", Outcome.SUCCESS)
+    yield from _outcomes(
+        at, "tool", by_tool, counts="window_tool_calls", share="tool_success_ratio", of=Outcome.SUCCESS
+    )
 
 
 def _outcomes(
     at: Labels,
     label: str | None,
     table: Mapping[str, Mapping[str, int]],
+    *,
     counts: str,
     share: str,
     of: Outcome,

@@ -1,16 +1,17 @@
 """The hook client: append one event to the journal for each call of an agent's hook, and never be in its way.
 
-Started as ``python -I -S client.py [STATE_DIR]`` with the hook's payload (JSON) on standard input. It appends
-one line to ``<state>/journal/<UTC day>.jsonl``, prints nothing and exits with 0 whatever happens: an agent
-takes another code for an error, and 2 for an order to stop. Input it cannot read becomes a ``reject`` event,
-so that a gap shows. ``start`` starts the same from its compiled form.
+Started as ``python -I -S client.py [STATE_DIR [AGENT]]`` with the hook's payload (JSON) on standard input. It
+appends one line to ``<state>/journal/<UTC day>.jsonl``, prints nothing and exits with 0 whatever happens: an
+agent takes another code for an error, and 2 for an order to stop. Input it cannot read becomes a ``reject``
+event, so that a gap shows. ``start`` starts the same from its compiled form.
 
 This file is copied to where the hooks find it and stands alone. It imports nothing beyond what the
 interpreter has loaded already and one accelerator: an ordinary import costs more than all its own work. The
 HTTP endpoint of the service imports it too, for ``record``, so that both ways in give the same bytes.
 
-The payload's fields are those of Claude Code's hooks reference (code.claude.com/docs/en/hooks). What passes
-is names, ids, types, sizes, times and outcomes; never a prompt, a tool's input or output, a path or a
+The payload's fields are those of Claude Code's hooks reference (code.claude.com/docs/en/hooks); ``dialects``,
+the file beside this one, puts those of other agents into the same words and is loaded for them alone. What
+passes is names, ids, types, sizes, times and outcomes; never a prompt, a tool's input or output, a path or a
 message.
 """
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     Readers = dict[str, tuple[str, Callable[[object], object]]]
+    Translate = Callable[["str", "Fields", int, bytes], tuple[object, "Fields", "Fields", "Fields"]]
 
 
 def _null(_: str) -> None:
@@ -68,6 +70,9 @@ LIST_LIMIT = 256  # ids in one event; keeps a line far below what one write call
 NUMBER_LIMIT = 3_650 * 86_400 * 10**9  # nanoseconds; ten years are no measurement
 HEX = "0123456789abcdef"
 
+CLAUDE_CODE = "claude-code"
+"""The agent whose hooks are read as they come."""
+
 DELEGATING = ("Agent", "Task")
 """The tool that starts a subagent, by its present and its former name."""
 
@@ -87,16 +92,25 @@ class UnreadableError(Exception):
         self.name = name
 
 
-def record(payload: bytes, now: int, *, traceparent: str | None = None, describe: bool = True) -> bytes:
+def record(
+    payload: bytes,
+    now: int,
+    *,
+    agent: str = CLAUDE_CODE,
+    key: bytes = b"",
+    traceparent: str | None = None,
+    describe: bool = True,
+) -> bytes:
     r"""Return the journal record of one hook payload: ``\n``, the event as JSON (ASCII), ``\n``.
 
     The first newline ends whatever a torn earlier write has left. ``now`` is nanoseconds since the epoch,
-    UTC; ``traceparent`` the W3C trace context the agent was started in; ``describe`` lets a task's
-    description pass. Never raises: what is no event becomes a ``reject`` event.
+    UTC; ``agent`` a name of ASCII letters, digits and hyphens; ``key`` the secret that pairs start and end of
+    calls which carry no id; ``traceparent`` the W3C trace context the agent was started in; ``describe`` lets
+    a task's description pass. Never raises: what is no event becomes a ``reject`` event.
     """
     name = None
     try:
-        return _event(_parsed(payload), now, traceparent, describe)
+        return _event(_parsed(payload), now, agent=agent, key=key, traceparent=traceparent, describe=describe)
     except UnreadableError as error:
         reason, name = error.reason, error.name
     except RecursionError:
@@ -105,12 +119,12 @@ def record(payload: bytes, now: int, *, traceparent: str | None = None, describe
         reason = "out of memory"
     except Exception:  # noqa: BLE001  a fault in here must show in the journal, not in the agent
         reason = "internal"
-    return reject(reason, len(payload), now, name)
+    return reject(reason, len(payload), now, name=name, agent=agent)
 
 
-def reject(reason: str, size: int, now: int, name: str | None = None) -> bytes:
+def reject(reason: str, size: int, now: int, *, name: str | None = None, agent: str = CLAUDE_CODE) -> bytes:
     """Return the journal record of input that gave no event; ``size`` is its length in bytes."""
-    return _record("reject", "", now, {"name": name}, {"reason": reason, "bytes": size})
+    return _record("reject", "", now, {"source": agent, "name": name}, {"reason": reason, "bytes": size})
 
 
 def _parsed(payload: bytes) -> Fields:
@@ -131,14 +145,19 @@ def _parsed(payload: bytes) -> Fields:
     return value
 
 
-def _event(payload: Fields, now: int, traceparent: str | None, describe: bool) -> bytes:
+def _event(
+    payload: Fields, now: int, *, agent: str, key: bytes, traceparent: str | None, describe: bool
+) -> bytes:
+    if agent == CLAUDE_CODE:
+        hook, said, told = payload.get("hook_event_name"), None, None
+    else:
+        hook, payload, said, told = _translate()(agent, payload, now, key)
     session = _id(payload.get("session_id"))
     if session is None:
         raise UnreadableError("no session id")
-    hook = payload.get("hook_event_name")
     if type(hook) is not str or hook not in EVENTS:
         # The list of hooks keeps growing, so a new one is named; but only if it looks like a hook's name.
-        raise UnreadableError("unknown event", _letters(hook))
+        raise UnreadableError("unknown event", _letters(payload.get("hook_event_name")))
     kind, outcome, fields, attributes = EVENTS[hook]
     event: Fields = {key: read(payload.get(source)) for key, (source, read) in fields.items()}
     event["outcome"] = outcome
@@ -148,6 +167,9 @@ def _event(payload: Fields, now: int, traceparent: str | None, describe: bool) -
         about["traceparent"] = _traceparent(traceparent)
     if hook in REFINED:
         REFINED[hook](payload, event, about)
+    if said is not None and told is not None:
+        event.update(said)
+        about.update(told)
     if not describe:
         about.pop("description", None)
     return _record(kind, session, now, event, about)
@@ -155,7 +177,7 @@ def _event(payload: Fields, now: int, traceparent: str | None, describe: bool) -
 
 def _record(kind: str, session: str, now: int, event: Fields, attributes: Fields) -> bytes:
     head: Fields = {"version": 1, "kind": kind, "session": session, "time": now}
-    line = _members({**head, "source": "claude-code", "channel": "hook", **event})
+    line = _members({**head, "source": CLAUDE_CODE, "channel": "hook", **event})
     about = _members(attributes)
     if about:
         line += ',"attributes":{' + about + "}"
@@ -340,7 +362,15 @@ _TOOL: "Readers" = {
     "duration": ("duration_ms", _nanoseconds),
     "name": ("tool_name", _text),
 }
+_STOPPED: "Readers" = {**_TASK, "parent": ("parent_agent_id", _id), "duration": ("duration_ms", _nanoseconds)}
 _RUNNING: "Readers" = {"running": ("background_tasks", _running)}
+_DONE: "Readers" = {"task_tool_calls": ("tool_call_count", _number)}
+_USED: "Readers" = {
+    "input_tokens": ("input_tokens", _number),
+    "output_tokens": ("output_tokens", _number),
+    "cache_read_tokens": ("cache_read_tokens", _number),
+    "cache_write_tokens": ("cache_write_tokens", _number),
+}
 
 # fmt: off
 EVENTS: "dict[str, tuple[str, str | None, Readers, Readers]]" = {
@@ -354,15 +384,17 @@ EVENTS: "dict[str, tuple[str, str | None, Readers, Readers]]" = {
     "PermissionRequest": ("permission.request", None, {**_PARENT, "name": ("tool_name", _text)}, {}),
     "PermissionDenied": ("tool.end", "cancelled", _TOOL, {}),
     "Notification": ("notification", None, {**_PARENT, "type": ("notification_type", _text)}, {}),
-    "SubagentStart": ("task.start", None, _TASK, {}),
-    "SubagentStop": ("task.end", "success", _TASK, _RUNNING),
-    "Stop": ("turn.end", "success", _TURN, _RUNNING),
+    "SubagentStart": ("task.start", None, _TASK, {"delegated_by": ("delegated_by", _id)}),
+    "SubagentStop": ("task.end", "success", _STOPPED, {**_RUNNING, **_DONE}),
+    "Stop": ("turn.end", "success", _TURN, {**_RUNNING, **_USED}),
     "StopFailure": ("turn.end", "failure", _TURN, {**_RUNNING, "error": ("error", _word)}),
     "PreCompact": ("compaction.start", None, {**_PARENT, "type": ("trigger", _text)}, {}),
     "PostCompact": ("compaction.end", None, {**_PARENT, "type": ("trigger", _text)}, {}),
 }
 # fmt: on
-"""Hook → kind and outcome of its event, then its fields and attributes, each from a field of the payload."""
+"""Hook → kind and outcome of its event, then its fields and attributes, each from a field of the payload.
+
+Some of the fields only other agents have."""
 
 REFINED: "dict[str, Callable[[Fields, Fields, Fields], None]]" = {
     "UserPromptSubmit": _asked,
@@ -380,11 +412,11 @@ REFINED: "dict[str, Callable[[Fields, Fields, Fields], None]]" = {
 def main(arguments: list[str]) -> None:
     """Append the record of what stands on standard input to the journal, then end the process with 0.
 
-    ``arguments`` may hold the state folder. The process ends without the interpreter's tidying up, which
-    takes longer than all of the above and could still print or fail.
+    ``arguments`` may hold the state folder and the agent. The process ends without the interpreter's tidying
+    up, which takes longer than all of the above and could still print or fail.
     """
     try:
-        line = _received()
+        line = _received(CLAUDE_CODE if len(arguments) < 2 else _token(arguments[1]) or "other")  # noqa: PLR2004
         state = _state(arguments)
         if state:
             _append(f"{state}/journal", line)
@@ -393,7 +425,7 @@ def main(arguments: list[str]) -> None:
     posix._exit(0)
 
 
-def _received() -> bytes:
+def _received(agent: str) -> bytes:
     """Return the record of standard input, which is read to its end so that the agent's write succeeds."""
     chunks = []
     size = 0
@@ -406,13 +438,41 @@ def _received() -> bytes:
                 chunks.clear()
         payload = b"".join(chunks)
     except OSError:
-        return reject("no input", size, ARRIVED)
+        return reject("no input", size, ARRIVED, agent=agent)
     except MemoryError:
-        return reject("out of memory", size, ARRIVED)
+        return reject("out of memory", size, ARRIVED, agent=agent)
     if size > LIMIT:
-        return reject("too large", size, ARRIVED)
+        return reject("too large", size, ARRIVED, agent=agent)
+    traceparent = _environment("TRACEPARENT")
     describe = _environment("STRETTO_DESCRIPTIONS") != "0"
-    return record(payload, ARRIVED, traceparent=_environment("TRACEPARENT"), describe=describe)
+    key = b"" if agent == CLAUDE_CODE else _key()
+    return record(payload, ARRIVED, agent=agent, key=key, traceparent=traceparent, describe=describe)
+
+
+def _key() -> bytes:
+    """Return this installation's secret; without it, calls that carry no id have none."""
+    try:
+        with open(__file__.removesuffix("client.py") + "key", "rb") as secret:  # noqa: PTH123  pathlib costs
+            return secret.read()
+    except OSError:
+        return b""
+
+
+def _translate() -> "Translate":
+    """Load the dialects: from the package, or beside this file from their compiled form or their source."""
+    folder = __file__.removesuffix("client.py")
+    try:
+        if __package__:
+            from stretto.hook.dialects import translate  # noqa: PLC0415  Claude Code's hooks do without
+        else:
+            sys.path.insert(0, folder)
+            from dialects import translate  # type: ignore[import-not-found,no-redef]  # noqa: PLC0415  likewise
+    except Exception:  # noqa: BLE001  a damaged cache can fail in any way
+        scope: Fields = {"__name__": "dialects"}
+        with open(folder + "dialects.py", encoding="utf-8") as source:  # noqa: PTH123  pathlib costs
+            exec(source.read(), scope)  # noqa: S102  it is the file that the import above runs
+        return scope["translate"]  # type: ignore[return-value]  # what the file defines
+    return translate
 
 
 def _environment(name: str) -> str | None:

@@ -1,6 +1,7 @@
-"""The handlers that Claude Code is asked to run, and how to know them again among those of others.
+"""The handlers that an agent is asked to run, and how to know them again among those of others.
 
-Their shape is that of the hooks reference (code.claude.com/docs/en/hooks), the releases are the changelog's.
+What is said of Claude Code is its hooks reference's (code.claude.com/docs/en/hooks), the releases are the
+changelog's; the shapes of the others stand in ``agents``.
 """
 
 from __future__ import annotations
@@ -15,17 +16,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from stretto.errors import SettingsError
-from stretto.hook import client
+from stretto.hook.agents import CLAUDE_CODE, Agent
 
-EVENTS: tuple[str, ...] = tuple(client.EVENTS)
-"""The hooks registered: exactly those the client reads. Of the others MessageDisplay would hold up rendering,
-WorktreeCreate would replace git's own work, and Elicitation could answer for the user."""
+EVENTS = CLAUDE_CODE.events
+"""The hooks registered with Claude Code. Of the others MessageDisplay would hold up rendering, WorktreeCreate
+would replace git's own work, and Elicitation could answer for the user."""
 
 AWAITED = frozenset({"Stop", "StopFailure", "SubagentStop", "SessionEnd"})
 """Hooks the agent waits for: a one-shot run ends right behind them and kills what it does not wait for."""
 
-COMMAND_TIMEOUT = 5
-"""Seconds; a stuck disk must not become a stuck agent."""
 HTTP_TIMEOUT = 2
 """Seconds; the service answers in milliseconds or is not there."""
 URL_PATH = "/hooks/claude-code"
@@ -51,14 +50,6 @@ SINCE: dict[str, Version] = {
 HTTP_SINCE: Version = (2, 1, 63)
 
 
-class Scope(StrEnum):
-    """Whose settings."""
-
-    USER = "user"
-    PROJECT = "project"
-    LOCAL = "local"
-
-
 class Transport(StrEnum):
     """How an event gets out of the agent."""
 
@@ -80,7 +71,8 @@ class Plan:
     address: str = "127.0.0.1:9464"
     """The service's host and port, for HTTP."""
     version: Version | None = None
-    """The agent's release, where known: an older one must not be given hooks it does not know."""
+    """Claude Code's release, where known: an older one must not be given hooks it does not know."""
+    agent: Agent = CLAUDE_CODE
 
 
 def parse_version(text: str) -> Version | None:
@@ -92,7 +84,7 @@ def parse_version(text: str) -> Version | None:
 def handlers(plan: Plan) -> dict[str, dict[str, Any]]:
     """Return the handler to register for each hook.
 
-    Raises SettingsError where a path is relative or the agent's release has no HTTP hooks.
+    Raises SettingsError where a path is relative or the agent, or its release, has no HTTP hooks.
     """
     for path in (plan.settings, plan.state, plan.interpreter):
         if not path.is_absolute():
@@ -100,6 +92,14 @@ def handlers(plan: Plan) -> dict[str, dict[str, Any]]:
                 "The hooks cannot be installed", where=str(path), cause="the path is relative",
                 hint="Give the absolute path: hooks run in any folder.",
             )  # fmt: skip
+    if plan.agent is not CLAUDE_CODE:
+        if plan.transport is Transport.HTTP:
+            raise SettingsError(
+                "The hooks cannot be installed for HTTP",
+                cause=f"{plan.agent.title} reports by commands only",
+                hint="Use the command transport.",
+            )
+        return {event: plan.agent.handler(_line(plan)) for event in plan.agent.events}
     release = plan.version or TOLERANT
     events = [event for event in EVENTS if release >= SINCE.get(event, (0, 0, 0))]
     if plan.transport is Transport.COMMAND:
@@ -116,15 +116,21 @@ def handlers(plan: Plan) -> dict[str, dict[str, Any]]:
 
 
 def _command(plan: Plan, event: str) -> dict[str, Any]:
-    script = client_folder(plan.state) / "start.py"
-    started = shlex.join([plan.interpreter.as_posix(), "-I", "-S", script.as_posix(), plan.state.as_posix()])
-    # Python ends with 2 where the script is gone, and 2 is the code by which a hook blocks the agent.
-    handler = {
-        "type": "command",
-        "command": f"{started} 2>/dev/null || : {MARK}",
-        "timeout": COMMAND_TIMEOUT,
-    }
+    handler = plan.agent.handler(_line(plan))
     return handler if event in AWAITED else {**handler, "async": True}
+
+
+def _line(plan: Plan) -> str:
+    """Return the command line: it ends with 0 and silence even where interpreter or script are gone.
+
+    Python ends with 2 without its script, by which a hook blocks the agent; Copilot refuses the tool for any
+    code but 0, and Gemini CLI for any above 1 that comes with words.
+    """
+    script = client_folder(plan.state) / "start.py"
+    words = [plan.interpreter.as_posix(), "-I", "-S", script.as_posix(), plan.state.as_posix()]
+    if plan.agent is not CLAUDE_CODE:
+        words.append(plan.agent.name)
+    return f"{shlex.join(words)} 2>/dev/null || : {MARK}"
 
 
 def client_folder(state: Path) -> Path:
@@ -138,16 +144,18 @@ def is_ours(handler: object) -> bool:
         return False
     if handler.get("type") == "http":
         return isinstance(handler.get("url"), str) and urlsplit(handler["url"]).path == URL_PATH
-    command = handler.get("command")
-    return (
-        isinstance(command, str)
-        and MARK in command
-        and any(f"/hook/{script}" in command for script in ("start.py", "client.py"))
-    )
+    line = command_line(handler)
+    return MARK in line and any(f"/hook/{script}" in line for script in ("start.py", "client.py"))
+
+
+def command_line(handler: Mapping[str, Any]) -> str:
+    """Return the command line that a handler runs, empty where it runs none."""
+    line = handler.get("command", handler.get("bash"))
+    return line if isinstance(line, str) else ""
 
 
 def ours(hooks: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Return our handlers by hook; ``hooks`` is the member of that name in a settings file."""
+    """Return our handlers by hook; ``hooks`` is what a settings file holds them in."""
     found: dict[str, list[dict[str, Any]]] = {}
     for event, groups in hooks.items():
         for group in groups if isinstance(groups, list) else []:
@@ -174,12 +182,14 @@ def others(hooks: Mapping[str, Any], droppable: frozenset[str] | None) -> dict[s
 
 def _left(group: Any) -> Any:
     """Return a group without our handlers, or None where nothing is left of it."""
-    foreign = [handler for handler in _handlers(group) if not is_ours(handler)]
-    if len(foreign) == len(_handlers(group)):
+    found = _handlers(group)
+    foreign = [handler for handler in found if not is_ours(handler)]
+    if len(foreign) == len(found):
         return group
     return {**group, "hooks": foreign} if foreign else None
 
 
 def _handlers(group: Any) -> list[Any]:
+    """Return the handlers of a group; in some agents' settings one handler stands in its place."""
     found = group.get("hooks") if isinstance(group, dict) else None
-    return found if isinstance(found, list) else []
+    return found if isinstance(found, list) else [group]

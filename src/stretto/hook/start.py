@@ -1,4 +1,4 @@
-"""Start the hook client from its compiled form: ``python -I -S start.py [STATE_DIR]``.
+"""Start the hook client from its compiled form: ``python -I -S start.py [STATE_DIR [AGENT]]``.
 
 A script is compiled anew at each start, which would cost the client more than everything it does; a module
 is compiled once for each interpreter and read from ``__pycache__`` from then on. Where that cannot be
@@ -15,7 +15,7 @@ if __name__ == "__main__":
         try:
             from client import main  # type: ignore[import-not-found]  # by its place, not as a package
         except Exception:  # noqa: BLE001  a damaged cache can fail in any way
-            scope = {"__name__": "client"}
+            scope = {"__name__": "client", "__file__": folder + "client.py"}
             with open(folder + "client.py", encoding="utf-8") as source:  # noqa: PTH123  pathlib costs 5 ms
                 exec(source.read(), scope)  # noqa: S102  it is the file that the import above runs
             main = scope["main"]

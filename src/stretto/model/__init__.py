@@ -1,0 +1,1 @@
+"""The model: events, facts, entities and intervals. Standard library only."""

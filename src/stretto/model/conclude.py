@@ -1,13 +1,15 @@
-"""Conclude: facts → entities, missing ends closed by rule. Pure; can be taken again whenever facts or rules change.
+"""Conclude: facts → entities, missing ends closed by rule. Pure, and taken again whenever facts change.
 
-An end that never came is closed with outcome ``unknown`` and no duration. What closes what (Claude Code, where an
-end does not come after a cancel, a denial, an interrupt or a kill):
+An end that never came is closed with outcome ``unknown`` and no duration. What closes what (Claude Code,
+where an end does not come after a cancel, a denial, an interrupt or a kill):
 
 - a tool call: its batch has ended, its agent stopped, the user's next prompt, the session's end
-- a task: the call that waited for it has ended (that is its end), the host says that it has stopped, a later stop
-  of the main agent does not list it as running, the session's end
+- a task: the call that waited for it has ended (that is its end) or is over by the rules above, the host says
+  that it has stopped, a later stop of the main agent does not list it as running, the session's end
 - a turn: the user's next prompt, the session's end
 - a session: its end, or no word for longer than the idle limit (the caller says so by ``lost``)
+
+Edges that cannot both be right, because the clock was set between them, give no length.
 """
 
 from __future__ import annotations
@@ -15,21 +17,39 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import zip_longest
 
+from stretto.clock import DAY
 from stretto.model.delegation import Delegation, match_delegations
-from stretto.model.entities import ModelCall, Session, Task, ToolCall, Turn
-from stretto.model.event import Channel, Outcome
-from stretto.model.facts import DELEGATES, TRUST, WEAK, Facts, Known, number, text
+from stretto.model.entities import ModelCall, Session, Task, Tokens, ToolCall, Turn
+from stretto.model.event import LATEST, Channel, Outcome
+from stretto.model.facts import (
+    DELEGATES,
+    LARGEST,
+    TOKENS,
+    TRUST,
+    Facts,
+    Known,
+    asked_for,
+    nearest_task,
+    number,
+    text,
+)
+from stretto.model.task_type import OTHER, normal_name
 
 Classify = Callable[[str | None, str | None, str | None], str]
 """(description, agent, command) → task type."""
 
+LONGEST = 30 * DAY
+"""Nanoseconds. Nothing that an agent does takes longer: what seems to was timed by two different clocks."""
+
 _HOOK = TRUST[Channel.HOOK]
+_OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of an agent; an agent that is sent another message runs again."""
+    """One run of an agent; an agent that is sent another message, or called again, runs again."""
 
     start: int | None
     end: int | None
@@ -38,8 +58,8 @@ class Run:
 def conclude(facts: Facts, *, lost: bool, classify: Classify, calls: bool = True) -> Session:
     """Return the session as far as it is known.
 
-    ``lost`` says that nothing was heard for longer than the idle limit. Without ``calls`` the tool calls are left
-    out, which makes the cost that of the tasks alone.
+    ``lost`` says that nothing was heard for longer than the idle limit. Without ``calls`` the tool calls are
+    left out, which makes the cost that of the tasks alone.
     """
     session = facts.session
     closed = lost or session_ended(facts)
@@ -71,41 +91,50 @@ def session_ended(facts: Facts) -> bool:
     return ended is not None and ended >= (number(facts.session, "opened") or 0)
 
 
-def conclude_tasks(facts: Facts, *, closed: bool, classify: Classify, command: str | None) -> tuple[Task, ...]:
-    """Return the tasks by start: each run of each agent, and each delegating call that no agent is known for."""
+def conclude_tasks(
+    facts: Facts, *, closed: bool, classify: Classify, command: str | None
+) -> tuple[Task, ...]:
+    """Return the tasks by start: each run of each agent, and each delegating call without a known agent."""
     delegations = match_delegations(facts)
     listed_at, listed = _listed_as_running(facts)
     tasks: list[Task] = []
     for agent_id, known in facts.tasks.items():
-        call_id = delegations.by_agent.get(agent_id)
-        call = delegations.calls.get(call_id) if call_id else None
-        runs = _runs(known, call)
-        for index, run in enumerate(runs):
-            final = index == len(runs) - 1
-            start = run.start
-            over = closed or (start is not None and start < listed_at and agent_id not in listed)
+        calls = delegations.by_agent.get(agent_id, ())
+        if not calls and not _was_seen(known):
+            continue
+        runs = _runs(known, calls[0].start if calls else None)
+        before: Delegation | None = None
+        for index, (run, following) in enumerate(zip_longest(runs, runs[1:])):
+            call = _call_of(run, calls)
+            # A call waits for one run: those that follow it were started by a message.
+            own = None if call is before else call
+            before = call
+            over = closed or (agent_id not in listed and _agent_is_over(facts, run, own, listed_at))
             tasks.append(
                 _task(
-                    id=agent_id if index == 0 else f"{agent_id}/{index + 1}",
+                    facts,
+                    task_id=agent_id if index == 0 else f"{agent_id}/{index + 1}",
                     known=known,
                     call=call,
-                    run=Run(start, run.end if run.end is not None or not final else _waited_end(call)),
-                    outcome=_task_outcome(known, call, run.end, final=final, over=over),
+                    run=Run(run.start, _waited_end(own) if run.end is None else run.end),
+                    outcome=_noticed(known, run, following) or _task_outcome(known, own, run, over=over),
                     classify=classify,
                     command=command,
                 )
             )
-    for call_id in delegations.without_agent:
-        call = delegations.calls[call_id]
-        if call.never_ran:
+    for call in delegations.without_agent:
+        if call.cancelled:
             continue
+        run = Run(call.start, None)
+        over = closed or _agent_is_over(facts, run, call, listed_at)
         tasks.append(
             _task(
-                id=call_id,
+                facts,
+                task_id=call.id,
                 known={},
                 call=call,
                 run=Run(call.start, _waited_end(call)),
-                outcome=_task_outcome({}, call, None, final=True, over=closed),
+                outcome=_task_outcome({}, call, run, over=over),
                 classify=classify,
                 command=command,
             )
@@ -115,39 +144,49 @@ def conclude_tasks(facts: Facts, *, closed: bool, classify: Classify, command: s
 
 def conclude_calls(facts: Facts, tasks: tuple[Task, ...], *, closed: bool) -> tuple[ToolCall, ...]:
     """Return the tool calls by start."""
-    run_of = _runs_by_agent(tasks)
-    calls = [conclude_call(facts, id, closed=closed, run_of=run_of) for id in facts.calls]
+    run_of = _runs_by_agent(facts, tasks)
+    calls = [conclude_call(facts, call_id, closed=closed, run_of=run_of) for call_id in facts.calls]
     return tuple(sorted(calls, key=lambda call: (call.start or call.end or 0, call.id)))
 
 
 def conclude_call(
-    facts: Facts, id: str, *, closed: bool, run_of: Callable[[str, int], str] | None = None
+    facts: Facts, call_id: str, *, closed: bool, run_of: Callable[[str, int], str] | None = None
 ) -> ToolCall:
     """Return one tool call; its task is the agent's id, or by ``run_of`` the run it fell into."""
-    known = facts.calls[id]
-    start, end = number(known, "start"), number(known, "end")
-    duration = number(known, "duration")
-    agent_id = text(known, "agent_id")
+    known = facts.calls[call_id]
+    start, end, duration = number(known, "start"), number(known, "end"), number(known, "duration")
+    agent_id, tool = nearest_task(facts, text(known, "agent_id")), text(known, "tool")
+    overhead = None
     if end is None:
         over = closed or _call_is_over(facts, known, agent_id, start)
         outcome = Outcome.UNKNOWN if over else Outcome.RUNNING
     else:
-        outcome = Outcome(text(known, "outcome") or Outcome.UNKNOWN)
-    overhead = _overhead(facts, known, agent_id)
-    if duration is None and start is not None and end is not None:
-        duration = max(0, end - start)
-    elif duration is not None and start is None and end is not None:
-        start = end - duration
+        outcome = _OUTCOMES[text(known, "outcome") or "unknown"]
+        start = _matching(start, end)
+        if start is not None and duration is None:
+            duration = end - start
+        elif start is not None and duration is not None:
+            overhead = _overhead(facts, known, end - start - duration)
+        elif duration is not None:
+            start = end - duration
     task = agent_id
     if agent_id is not None and run_of is not None:
         task = run_of(agent_id, start or end or 0)
-    return ToolCall(id, text(known, "tool"), task, start, end, duration, overhead, outcome)
+    return ToolCall(call_id, tool, task, start, end, duration, overhead, outcome)
 
 
-def _runs_by_agent(tasks: tuple[Task, ...]) -> Callable[[str, int], str]:
+def _matching(start: int | None, end: int | None) -> int | None:
+    """Return the start, or None where it was not told by the clock that told the end."""
+    if start is None or end is None or 0 <= end - start <= LONGEST:
+        return start
+    return None
+
+
+def _runs_by_agent(facts: Facts, tasks: tuple[Task, ...]) -> Callable[[str, int], str]:
     starts: dict[str, list[int]] = {}
     for task in tasks:
-        starts.setdefault(task.id.partition("/")[0], []).append(task.start or 0)
+        agent_id = task.id if task.id in facts.tasks else task.id.rpartition("/")[0]
+        starts.setdefault(agent_id, []).append(task.start or 0)
 
     def run_of(agent_id: str, time: int) -> str:
         index = max(1, bisect_right(starts.get(agent_id, []), time))
@@ -156,15 +195,19 @@ def _runs_by_agent(tasks: tuple[Task, ...]) -> Callable[[str, int], str]:
     return run_of
 
 
-def _overhead(facts: Facts, known: Known, agent_id: str | None) -> int | None:
-    edges = [known.get(name) for name in ("start", "end", "duration")]
-    if any(fact is None or fact[0] != _HOOK for fact in edges) or text(known, "tool") in DELEGATES:
+def _overhead(facts: Facts, known: Known, around: int) -> int | None:
+    """Return the time around an execution if all of it was told by hooks and none of it can be a person's."""
+    edges = (known["start"], known["end"], known["duration"])
+    if any(trust != _HOOK for trust, _ in edges) or text(known, "tool") in DELEGATES:
         return None
-    start, end, duration = (number(known, name) or 0 for name in ("start", "end", "duration"))
-    about = f"{agent_id or ''}|{text(known, 'tool') or ''}"
-    if any(fact[1] == about and start <= int(at[1:]) <= end for at, fact in facts.permissions.items()):
-        return None
-    return max(0, end - start - duration)
+    if facts.permissions:
+        (_, start), (_, end), _ = edges
+        about = asked_for(text(known, "agent_id"), text(known, "tool"))
+        for name in facts.permissions:
+            asked, _, time = name.rpartition("@")
+            if asked == about and int(start) <= int(time) <= int(end):
+                return None
+    return max(0, around)
 
 
 def _call_is_over(facts: Facts, known: Known, agent_id: str | None, start: int | None) -> bool:
@@ -179,9 +222,19 @@ def _call_is_over(facts: Facts, known: Known, agent_id: str | None, start: int |
     return any(name.startswith("end@") and int(name[4:]) > start for name in marks)
 
 
+def _agent_is_over(facts: Facts, run: Run, call: Delegation | None, listed_at: int) -> bool:
+    """Tell whether an agent that no stop lists as running is over, though no end of it was seen."""
+    if run.start is not None and run.start < listed_at:
+        return True
+    if call is None or call.end is not None:
+        return False
+    return _call_is_over(facts, facts.calls[call.id], call.parent, call.start)
+
+
 def _task(
+    facts: Facts,
     *,
-    id: str,
+    task_id: str,
     known: Known,
     call: Delegation | None,
     run: Run,
@@ -191,62 +244,87 @@ def _task(
 ) -> Task:
     agent = text(known, "agent") or (call.agent if call else None)
     description = call.description if call else None
+    said = text(known, "type")
     return Task(
-        id=id,
-        task_type=text(known, "type") or classify(description, agent, command),
+        id=task_id,
+        task_type=(normal_name(said) or OTHER) if said else classify(description, agent, command),
         agent=agent,
         description=description,
-        parent=call.parent if call else None,
-        delegated_by=(call.id if call else None) or text(known, "delegated_by"),
-        start=run.start,
+        parent=nearest_task(facts, call.parent if call else text(known, "parent")),
+        delegated_by=(call.id if call else None) or text(known, "delegated_by") or _calling(facts, known),
+        start=_matching(run.start, run.end),
         end=run.end,
         outcome=outcome,
     )
 
 
-def _runs(known: Known, call: Delegation | None) -> list[Run]:
+def _was_seen(known: Known) -> bool:
+    """Tell whether an agent itself was seen; the host also notifies of background shells, which are none."""
+    return any(name.startswith(("start@", "end@")) for name in known)
+
+
+def _calling(facts: Facts, known: Known) -> str | None:
+    parent = text(known, "parent")
+    return parent if parent in facts.calls else None
+
+
+def _runs(known: Known, called: int | None) -> list[Run]:
     """Split an agent's marks into runs.
 
-    A start while a run is open and an end while none is are copies (a plugin's hook beside a settings hook), not
-    runs. An agent whose start was never seen began when it was delegated, where that is known.
+    A start while a run is open and an end while none is are copies (a plugin's hook beside a settings hook),
+    not runs. An agent whose start was never seen began when it was called, where that is known.
     """
-    marks = sorted(
-        (fact[1], name.startswith("end@"))
-        for name, fact in known.items()
-        if name.startswith(("start@", "end@")) and isinstance(fact[1], int)
-    )
+    marks = [(time, False) for time in _best(known, "start@")] + [
+        (time, True) for time in _best(known, "end@")
+    ]
     runs: list[Run] = []
     open_since: int | None = None
-    for time, is_end in marks:
+    for time, is_end in sorted(marks):
         if not is_end and open_since is None:
             open_since = time
         elif is_end and open_since is not None:
             runs.append(Run(open_since, time))
             open_since = None
         elif is_end and not runs:
-            runs.append(Run(call.start if call else None, time))
+            runs.append(Run(called, time))
     if open_since is not None:
         runs.append(Run(open_since, None))
-    return runs or [Run(call.start if call else None, None)]
+    return runs or [Run(called, None)]
+
+
+def _best(known: Known, edge: str) -> list[int]:
+    """Return the times of one kind of edge by the best trusted source that tells any."""
+    told = [fact for name, fact in known.items() if name.startswith(edge)]
+    best = min((trust for trust, _ in told), default=0)
+    return [time for trust, time in told if trust == best and isinstance(time, int)]
+
+
+def _call_of(run: Run, calls: tuple[Delegation, ...]) -> Delegation | None:
+    """Return the call that a run came of: the newest one before it."""
+    before = [call for call in calls if call.precedes(run.start)]
+    return before[-1] if before else (calls[0] if calls else None)
 
 
 def _waited_end(call: Delegation | None) -> int | None:
     return call.end if call is not None and call.waited else None
 
 
-def _task_outcome(known: Known, call: Delegation | None, end: int | None, *, final: bool, over: bool) -> Outcome:
-    if not final:
-        return Outcome.SUCCESS if end is not None else Outcome.UNKNOWN
-    said = known.get("outcome")
-    if said is not None and said[0] < WEAK:
-        return Outcome(str(said[1]))
+def _noticed(known: Known, run: Run, following: Run | None) -> Outcome | None:
+    """Return what the host said of a run: its last notice before the next run began."""
+    start = run.start or 0
+    until = LATEST if following is None else following.start or 0
+    said = {int(name[7:]): fact[1] for name, fact in known.items() if name.startswith("notice@")}
+    own = [time for time in said if start <= time < until]
+    return _OUTCOMES[str(said[max(own)])] if own else None
+
+
+def _task_outcome(known: Known, call: Delegation | None, run: Run, *, over: bool) -> Outcome:
     if call is not None and call.waited and call.outcome is not None:
         return call.outcome
-    if said is not None:
-        return Outcome(str(said[1]))
-    if end is not None or over:
-        return Outcome.UNKNOWN
-    return Outcome.RUNNING
+    if run.end is not None:
+        # That an agent stopped does not say that it succeeded, so the call's word went first.
+        return _OUTCOMES[text(known, "outcome") or "unknown"]
+    return Outcome.UNKNOWN if over or _waited_end(call) is not None else Outcome.RUNNING
 
 
 def _listed_as_running(facts: Facts) -> tuple[int, frozenset[str]]:
@@ -259,13 +337,17 @@ def _listed_as_running(facts: Facts) -> tuple[int, frozenset[str]]:
 
 
 def _turns(facts: Facts, *, closed: bool) -> tuple[Turn, ...]:
-    stops = sorted((int(name[5:]), str(fact[1])) for name, fact in facts.session.items() if name.startswith("stop@"))
+    stops = sorted(
+        (int(name[5:]), str(fact[1])) for name, fact in facts.session.items() if name.startswith("stop@")
+    )
     started = sorted(
-        (number(known, "start") or 0, id) for id, known in facts.turns.items() if number(known, "start") is not None
+        (start, turn_id)
+        for turn_id, known in facts.turns.items()
+        if (start := number(known, "start")) is not None
     )
     turns = []
-    for index, (start, id) in enumerate(started):
-        known = facts.turns[id]
+    for index, (start, turn_id) in enumerate(started):
+        known = facts.turns[turn_id]
         following = started[index + 1][0] if index + 1 < len(started) else None
         end, outcome = number(known, "stopped"), text(known, "outcome")
         if end is None:
@@ -275,25 +357,48 @@ def _turns(facts: Facts, *, closed: bool) -> tuple[Turn, ...]:
         if end is None:
             prompted = number(facts.session, "prompted") or 0
             outcome = Outcome.UNKNOWN if closed or prompted > start else Outcome.RUNNING
-        turns.append(
-            Turn(id, text(known, "origin") or "user", start, end, Outcome(outcome or Outcome.UNKNOWN))
-        )
-    return tuple(turns)
+        elif _matching(start, end) is None:
+            end = None
+        origin = text(known, "origin") or "user"
+        turns.append(Turn(turn_id, origin, start, end, _OUTCOMES[outcome or "unknown"]))
+    # A stop that says how long its turn was, with no prompt in it, is all that is known of that turn.
+    for stop, outcome in stops:
+        asked = number(facts.session, f"asked@{stop}")
+        if asked is not None and not any(asked <= start <= stop for start, _ in started):
+            turns.append(Turn(f"@{asked}", "user", asked, stop, _OUTCOMES[outcome]))
+    return tuple(sorted(turns, key=lambda turn: (turn.start, turn.id)))
 
 
 def _model_calls(facts: Facts) -> tuple[ModelCall, ...]:
     calls = [
         ModelCall(
-            id=id,
+            id=call_id,
             model=text(known, "model"),
-            task=text(known, "agent_id"),
+            task=nearest_task(facts, text(known, "agent_id")),
             start=number(known, "start"),
             duration=number(known, "duration"),
-            outcome=Outcome(text(known, "outcome") or Outcome.UNKNOWN),
+            outcome=_OUTCOMES[text(known, "outcome") or "unknown"],
+            tokens=Tokens(*(number(known, name) for name in TOKENS)),
         )
-        for id, known in facts.model_calls.items()
+        for call_id, known in _told_once(facts.model_calls).items()
     ]
     return tuple(sorted(calls, key=lambda call: (call.start or 0, call.id)))
+
+
+def _told_once(calls: dict[str, Known]) -> dict[str, Known]:
+    """Return model calls with those named by a request merged into those named by its response."""
+    responses: dict[str | None, str] = {}
+    for call_id, known in calls.items():
+        request = text(known, "request")
+        if request != call_id:
+            responses[request] = call_id
+    merged = {call_id: dict(known) for call_id, known in calls.items()}
+    for request, response in responses.items():
+        if request in merged:
+            for name, fact in merged.pop(request).items():
+                pick = max if name in LARGEST else min
+                merged[response][name] = pick(fact, merged[response].get(name, fact))
+    return merged
 
 
 def _session_outcome(turns: tuple[Turn, ...], *, closed: bool, end: int | None) -> Outcome:

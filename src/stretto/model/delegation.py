@@ -1,20 +1,20 @@
 """Delegation: which call of the main agent or a task started which agent.
 
-No hook says so when the agent starts. Best first: the call's own answer names the agent, or the host's notification
-names the call; else, while a waiting call has not answered, the oldest open call for the same kind of agent that
-nothing else claims: parallel agents start in the order in which they were called.
+No hook says so when the agent starts. Best first: the call's own answer names the agent, or the host's
+notification names the call; else, while a waiting call has not answered, the oldest open call for the same
+kind of agent that nothing else claims: parallel agents start in the order in which they were called.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stretto.model.event import Outcome
-from stretto.model.facts import Facts, Known, number, text
+from stretto.model.facts import DELEGATES, Facts, Known, number, text
 
 SLACK = 250_000_000
-"""Nanoseconds by which an agent's start may be stamped before its call: two hook processes race for the clock."""
+"""Nanoseconds by which an agent's start may be stamped before its call: two hook processes race."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,8 @@ class Delegation:
     outcome: Outcome | None
     launched: bool
     """It returned at once and left the agent in the background: its end says nothing of the agent's."""
+    denied: bool
+    """Permission was refused: no agent came of it."""
 
     @property
     def waited(self) -> bool:
@@ -37,72 +39,100 @@ class Delegation:
         return self.end is not None and not self.launched
 
     @property
-    def never_ran(self) -> bool:
-        """Whether no agent came of it: the call was denied or cancelled before one started."""
+    def cancelled(self) -> bool:
+        """Whether it was denied or broken off: where no agent is known for it, none ran."""
         return self.outcome is Outcome.CANCELLED
+
+    def precedes(self, start: int | None) -> bool:
+        """Tell whether an agent's run that began at ``start`` can have come of this call."""
+        return self.start is None or start is None or self.start <= start + SLACK
 
 
 @dataclass(frozen=True, slots=True)
 class Delegations:
     """All delegating calls of a session and the agents they started."""
 
-    calls: Mapping[str, Delegation]
-    by_agent: Mapping[str, str]
-    """Agent id → call id."""
-    without_agent: tuple[str, ...]
+    by_agent: Mapping[str, tuple[Delegation, ...]]
+    """Agent id → its calls by start; an agent that is called again runs again."""
+    without_agent: tuple[Delegation, ...]
     """Calls for which no agent is known, by start."""
 
 
 def match_delegations(facts: Facts) -> Delegations:
     """Match agents with the calls that started them."""
-    calls = {id: _delegation(id, facts.calls[id]) for id in sorted(facts.delegating)}
-    by_agent: dict[str, str] = {}
+    calls = {call_id: _delegation(call_id, facts.calls[call_id]) for call_id in facts.delegating}
+    executions = {span: call_id for call_id in calls if (span := text(facts.calls[call_id], "span"))}
+    named: dict[str, set[str]] = {}
+    for call_id in calls:
+        agent_id = text(facts.calls[call_id], "task")
+        if agent_id:
+            named.setdefault(agent_id, set()).add(call_id)
     for agent_id, known in facts.tasks.items():
-        call_id = text(known, "delegated_by")
-        if call_id in calls:
-            by_agent[agent_id] = call_id
-    claimed = set(by_agent.values())
-    free = sorted((call for id, call in calls.items() if id not in claimed), key=lambda c: (c.start or 0, c.id))
-    for start, agent_id in _unmatched_agents(facts, by_agent):
-        agent = text(facts.tasks[agent_id], "agent")
-        call = next((call for call in free if _could_start(call, agent, start)), None)
+        said = text(known, "delegated_by") or executions.get(text(known, "span_parent") or "")
+        if said in calls:
+            named.setdefault(agent_id, set()).add(said)
+    for agent_id, ids in named.items():
+        for call_id in ids:
+            calls[call_id] = _seen_apart(calls[call_id], facts.tasks.get(agent_id, {}))
+    claimed = set().union(*named.values())
+    free = sorted((call for call in calls.values() if call.id not in claimed), key=_by_start)
+    for start, agent_id in _unmatched_agents(facts, named):
+        call = _guess(free, text(facts.tasks[agent_id], "agent"), start)
         if call is not None:
-            by_agent[agent_id] = call.id
+            named[agent_id] = {call.id}
             free.remove(call)
-    return Delegations(calls, by_agent, tuple(call.id for call in free if not call.launched))
+    return Delegations(
+        {agent_id: tuple(sorted((calls[c] for c in ids), key=_by_start)) for agent_id, ids in named.items()},
+        tuple(call for call in free if not call.launched),
+    )
 
 
-def _unmatched_agents(facts: Facts, by_agent: Mapping[str, str]) -> list[tuple[int, str]]:
+def _seen_apart(call: Delegation, agent: Known) -> Delegation:
+    """Return a call as launching, if all that is known of its agent began when it was over."""
+    starts = [int(fact[1]) for name, fact in agent.items() if name.startswith("start@")]
+    if call.end is not None and starts and min(starts) > call.end:
+        return replace(call, launched=True)
+    return call
+
+
+def _by_start(call: Delegation) -> tuple[int, str]:
+    return call.start or 0, call.id
+
+
+def _unmatched_agents(facts: Facts, named: Mapping[str, set[str]]) -> list[tuple[int, str]]:
     found = []
     for agent_id, known in facts.tasks.items():
-        if agent_id not in by_agent:
+        if agent_id not in named:
             starts = [fact[1] for name, fact in known.items() if name.startswith("start@")]
             if starts:
                 found.append((min(int(start) for start in starts), agent_id))
     return sorted(found)
 
 
+def _guess(free: list[Delegation], agent: str | None, start: int) -> Delegation | None:
+    could = [call for call in free if _could_start(call, agent, start)]
+    # An agent that ran comes of a call that was broken off only where no other is left.
+    return next((call for call in could if not call.cancelled), could[0] if could else None)
+
+
 def _could_start(call: Delegation, agent: str | None, start: int) -> bool:
-    if call.agent and agent and call.agent != agent:
+    if call.denied or call.start is None or (call.agent and agent and call.agent != agent):
         return False
-    return (
-        call.start is not None
-        and call.start <= start + SLACK
-        and (call.end is None or call.end >= start)
-        and not call.never_ran
-    )
+    return call.precedes(start) and (call.end is None or call.end >= start)
 
 
-def _delegation(id: str, known: Known) -> Delegation:
+def _delegation(call_id: str, known: Known) -> Delegation:
     outcome = text(known, "outcome")
     status = text(known, "status") or ""
     return Delegation(
-        id=id,
+        id=call_id,
         agent=text(known, "agent"),
         description=text(known, "description"),
         parent=text(known, "agent_id"),
         start=number(known, "start"),
         end=number(known, "end"),
         outcome=Outcome(outcome) if outcome else None,
-        launched=status.endswith("_launched"),
+        # Another tool that names an agent sends it a message, and does not wait either.
+        launched=status.endswith("_launched") or text(known, "tool") not in DELEGATES,
+        denied=status == "denied",
     )

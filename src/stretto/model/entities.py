@@ -21,10 +21,21 @@ class ToolCall:
     start: int | None
     end: int | None
     duration: int | None
-    """Execution as the source measured it, without waiting for permission; else end − start; else None."""
+    """Execution as the source measured it, without waiting for permission; else end less start; else None."""
     overhead: int | None
     """Time around the execution that is neither execution nor a person's decision: hooks, mostly."""
     outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a model call used; None where the source does not say."""
+
+    input: int | None = None
+    """Without what was read from or written to the cache."""
+    output: int | None = None
+    cache_read: int | None = None
+    cache_write: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +48,7 @@ class ModelCall:
     start: int | None
     duration: int | None
     outcome: Outcome
+    tokens: Tokens = Tokens()
 
 
 @dataclass(frozen=True, slots=True)

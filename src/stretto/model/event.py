@@ -13,6 +13,9 @@ from enum import StrEnum
 VERSION = 1
 """The shape of a journal line. A reader refuses a higher one instead of misreading it."""
 
+LATEST = 4_102_444_800_000_000_000
+"""2100-01-01 in nanoseconds since the epoch. A time from here on is no time, and must fit into 64 bits."""
+
 Value = str | int | float | bool | list[str]
 """What an attribute may hold."""
 
@@ -41,7 +44,7 @@ class Kind(StrEnum):
     MESSAGE = "message"
     """One communication between agents; ``duration`` is the response time where known."""
     SCORE = "score"
-    """A judgement: ``name`` says of what, ``attributes["value"]`` how good, ``attributes["by"]`` who gave it."""
+    """A judgement: ``name`` says of what, ``attributes["value"]`` how good, ``attributes["by"]`` who says."""
     REJECT = "reject"
     """A source met input it could not read; ``attributes["reason"]`` says why."""
 

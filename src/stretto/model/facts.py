@@ -1,10 +1,10 @@
 """Facts: what has been seen of one session, merged so that order and repetition cannot matter.
 
-A fact is a pair (trust, value) under a field's name; of two facts for one field the smaller pair stays, so the
-better trusted source wins and equal trust falls to the smaller value (the earlier start, the earlier of two copies
-of an end). Fields in LARGEST keep the larger value instead. Taking the smallest of a set is commutative,
-associative and idempotent, and so is the whole merge: any order and any repetition of the same events gives the
-same facts.
+A fact is a pair (trust, value) under a field's name; of two facts for one field the smaller pair stays, so
+the better trusted source wins and equal trust falls to the smaller value (the earlier start, the earlier of
+two copies of an end). Fields in LARGEST keep the larger value instead. Taking the smallest of a set is
+commutative, associative and idempotent, and so is the whole merge: any order and any repetition of the same
+events gives the same facts.
 """
 
 from __future__ import annotations
@@ -18,15 +18,19 @@ Known = dict[str, Fact]
 """The facts about one entity, by field."""
 
 TRUST: dict[Channel, int] = {Channel.API: 0, Channel.OTLP: 1, Channel.HOOK: 2, Channel.TRANSCRIPT: 3}
-"""Lower is better trusted: a program's own word and exact spans before arrival times before late-written files."""
+"""Lower is better trusted: a program's word and exact spans, then arrival times, then late-written files."""
 
 WEAK = 10
-"""Added to the trust of what an event only implies: that a subagent stopped does not say that it succeeded."""
+"""Added to the trust of what an event says of something that another event knows better."""
 
-LARGEST = frozenset({"last", "opened", "ended", "stopped", "prompted", "running"})
+TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+"""What a model call used. A transcript tells it again with every block, so the largest word is the last."""
+
+LARGEST = frozenset({"last", "opened", "ended", "stopped", "prompted", "running", *TOKENS})
 
 DELEGATES = frozenset({"Agent", "Task"})
 """The tools that start a subagent; the first was called by the second name before Claude Code 2.1.63."""
+
 
 @dataclass(slots=True)
 class Facts:
@@ -36,28 +40,35 @@ class Facts:
     session: Known = field(default_factory=dict)
     turns: dict[str, Known] = field(default_factory=dict)
     tasks: dict[str, Known] = field(default_factory=dict)
-    """By agent id. An agent may run more than once, so each start and end is a fact of its own (``start@…``)."""
+    """By agent id. An agent may run more than once: each start and end is a fact of its own (``start@…``)."""
     calls: dict[str, Known] = field(default_factory=dict)
     model_calls: dict[str, Known] = field(default_factory=dict)
     permissions: Known = field(default_factory=dict)
-    """Requests for permission, ``@time`` → ``agent id|tool``: they carry no call id."""
+    """Requests for permission, ``agent id|tool@time`` → time: they carry no call id."""
     delegating: set[str] = field(default_factory=set)
     """The ids of the calls that start agents: an index, so that concluding tasks does not walk every call."""
 
-    def entity(self, kind: str, id: str) -> Known:
+    def entity(self, kind: str, key: str) -> Known:
         """Return the facts about one entity; the kinds are those of ``KINDS``."""
-        return self._table(kind).setdefault(id, {})
+        return self._table(kind).setdefault(key, {})
 
-    def put(self, kind: str, id: str, known: Known) -> None:
+    def put(self, kind: str, key: str, known: Known) -> None:
         """Take an entity's facts as they were kept."""
         if kind == "session":
             self.session = known
         elif kind == "permission":
             self.permissions = known
         else:
-            self._table(kind)[id] = known
-        if kind == "call" and delegates(known):
-            self.delegating.add(id)
+            self._table(kind)[key] = known
+        if kind == "call":
+            self.index(key, known)
+
+    def index(self, call_id: str, known: Known) -> None:
+        """Note whether a call delegates, after what is known of it has changed."""
+        if delegates(known):
+            self.delegating.add(call_id)
+        else:
+            self.delegating.discard(call_id)
 
     def _table(self, kind: str) -> dict[str, Known]:
         if kind == "turn":
@@ -83,9 +94,10 @@ def delegates(known: Known) -> bool:
 def learn(known: Known, name: str, trust: int, value: int | str) -> None:
     """Merge one fact into an entity's. A field always holds values of one type."""
     # What keeps its largest value ignores trust, which must then not differ with the order of arrival either.
-    new = (0, value) if name in LARGEST else (trust, value)
+    largest = name in LARGEST
+    new = (0 if largest else trust, value)
     old = known.get(name)
-    if old is None or (new > old if name in LARGEST else new < old):
+    if old is None or (new > old if largest else new < old):
         known[name] = new
 
 
@@ -99,3 +111,24 @@ def text(known: Known, name: str) -> str | None:
     """Return the text known under a name."""
     fact = known.get(name)
     return fact[1] if fact is not None and isinstance(fact[1], str) else None
+
+
+def nearest_task(facts: Facts, parent: str | None) -> str | None:
+    """Return the nearest task at or above an id; a call is passed, a turn is the main agent's.
+
+    An id that nothing is known of stays: the event that bears it may still come.
+    """
+    passed: set[str] = set()
+    while parent is not None and parent not in facts.tasks:
+        if parent in facts.turns or parent in passed:
+            return None
+        if parent not in facts.calls:
+            return parent
+        passed.add(parent)
+        parent = text(facts.calls[parent], "agent_id")
+    return parent
+
+
+def asked_for(agent_id: str | None, tool: str | None) -> str:
+    """Return what a permission request names: agent and tool, but no call."""
+    return f"{agent_id or ''}|{tool or ''}"

@@ -1,48 +1,59 @@
 """Fold: events → facts. Pure, and deaf to order and repeats because facts are (see ``facts``).
 
-What a missing end means is not decided here: that is ``conclude``, which can be taken again from the same facts.
+What a missing end means is not decided here: that is ``conclude``, which is taken again from the same facts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from stretto.model.event import Event, Kind, Outcome, Value
-from stretto.model.facts import DELEGATES, TRUST, WEAK, Facts, Known, learn, number, text
+from stretto.model.facts import TOKENS, TRUST, WEAK, Facts, Known, asked_for, learn, number, text
 
-Touched = set[tuple[str, str]]
-"""The entities an event may have changed: (kind of ``facts.KINDS``, id)."""
+Touched = tuple[tuple[str, str], ...]
+"""The entities that an event may have changed: (kind of ``facts.KINDS``, id)."""
 
-_NOTICE = {"completed": Outcome.SUCCESS, "failed": Outcome.FAILURE, "stopped": Outcome.CANCELLED}
+_NOTICE = {
+    "completed": Outcome.SUCCESS,
+    "failed": Outcome.FAILURE,
+    "stopped": Outcome.CANCELLED,
+    "killed": Outcome.CANCELLED,
+}
 """How the host words the end of a background task (facts of Claude Code's ``<task-notification>``)."""
 
 
-def apply(facts: Facts, event: Event) -> Touched:
-    """Merge one event into its session's facts and return what it may have changed."""
-    trust = TRUST[event.channel]
-    session = facts.session
-    learn(session, "first", 0, event.time)
-    learn(session, "last", trust, event.time)
-    learn(session, "source", trust, event.source)
+def apply(facts: Facts, events: Sequence[Event]) -> set[tuple[str, str]]:
+    """Merge events of one session into its facts and return what they may have changed.
+
+    Whatever its kind, an event is a sign of life of the session.
+    """
+    if not events:
+        return set()
     touched = {("session", "")}
-    handle = _HANDLERS.get(event.kind)
-    if handle is not None:
-        touched |= handle(facts, event, trust)
+    for event in events:
+        handle = _HANDLERS.get(event.kind)
+        if handle is not None:
+            touched.update(handle(facts, event, TRUST[event.channel]))
+    times = [event.time for event in events]
+    learn(facts.session, "first", 0, min(times))
+    learn(facts.session, "last", 0, max(times))
+    for channel, source in {(event.channel, event.source) for event in events}:
+        learn(facts.session, "source", TRUST[channel], source)
     return touched
 
 
-def overlapped_by_permission(facts: Facts, event: Event) -> list[str]:
-    """Return the ids of the calls whose time around execution a permission request makes a person's.
+def _overlapped_by_permission(facts: Facts, event: Event) -> Touched:
+    """Return the calls whose time around execution a permission request makes a person's.
 
-    A request names agent and tool but no call, so it touches every call of that tool by that agent that was open.
+    As it names no call, it touches every call of that tool by that agent that was open.
     """
-    return [
-        id
-        for id, known in facts.calls.items()
-        if text(known, "tool") == event.name
-        and text(known, "agent_id") == event.parent
+    about = asked_for(event.parent, event.name)
+    return tuple(
+        ("call", call_id)
+        for call_id, known in facts.calls.items()
+        if asked_for(text(known, "agent_id"), text(known, "tool")) == about
         and (number(known, "start") or 0) <= event.time <= (number(known, "end") or event.time)
-    ]
+    )
 
 
 def _session_start(facts: Facts, event: Event, trust: int) -> Touched:
@@ -51,12 +62,12 @@ def _session_start(facts: Facts, event: Event, trust: int) -> Touched:
     _learn_context(session, event, trust)
     if event.attributes.get("recording"):
         learn(session, "recording", trust, 1)
-    return set()
+    return ()
 
 
 def _session_end(facts: Facts, event: Event, trust: int) -> Touched:
     learn(facts.session, "ended", trust, event.time)
-    return set()
+    return ()
 
 
 def _turn_start(facts: Facts, event: Event, trust: int) -> Touched:
@@ -66,28 +77,29 @@ def _turn_start(facts: Facts, event: Event, trust: int) -> Touched:
     _learn_context(session, event, trust)
     command = _text(attributes, "command")
     if command:
-        # The earliest command names the session's pattern: zero-padded time first, so that text order is time order.
+        # The earliest command names the session's pattern; a zero-padded time makes text order time order.
         learn(session, "command", trust, f"{event.time:020d} {command}")
-    touched: Touched = set()
+    touched: list[tuple[str, str]] = []
     task = _text(attributes, "task")
     if task:
         known = facts.tasks.setdefault(task, {})
-        touched.add(("task", task))
+        touched.append(("task", task))
         outcome = _NOTICE.get(_text(attributes, "task_status") or "")
         if outcome:
-            learn(known, "outcome", trust, outcome.value)
+            # An agent that runs again is reported again: each notice is about the run before it.
+            learn(known, f"notice@{event.time}", trust, outcome)
         delegated_by = _text(attributes, "delegated_by")
         if delegated_by:
             learn(known, "delegated_by", trust, delegated_by)
-    if not host:
+    if event.type == "user":
         learn(session, "prompted", trust, event.time)
-    id = event.id or f"@{event.time}"
-    turn = facts.turns.setdefault(id, {})
+    turn_id = event.id or f"@{event.time}"
+    turn = facts.turns.setdefault(turn_id, {})
     learn(turn, "start", trust, event.time)
-    # A host's prompt may share the user's turn: the user's word on whose turn it is goes first.
-    learn(turn, "origin", trust + (WEAK if host else 0), "host" if host else "user")
-    touched.add(("turn", id))
-    return touched
+    if event.type:
+        # A host's prompt may share the user's turn: the user's word on whose turn it is goes first.
+        learn(turn, "origin", trust + (WEAK if host else 0), "host" if host else "user")
+    return (*touched, ("turn", turn_id))
 
 
 def _turn_end(facts: Facts, event: Event, trust: int) -> Touched:
@@ -97,14 +109,16 @@ def _turn_end(facts: Facts, event: Event, trust: int) -> Touched:
     if isinstance(running, list):
         learn(session, "running", trust, " ".join([f"{event.time:020d}", *running]))
     if event.id is None:
-        learn(session, f"stop@{event.time}", trust, (event.outcome or Outcome.UNKNOWN).value)
-        return set()
+        learn(session, f"stop@{event.time}", trust, event.outcome or Outcome.UNKNOWN)
+        if event.duration is not None:
+            learn(session, f"asked@{event.time}", trust, event.time - event.duration)
+        return ()
     turn = facts.turns.setdefault(event.id, {})
     # Stop hooks may send the agent on, so one turn can stop more than once: the last stop ends it.
     learn(turn, "stopped", trust, event.time)
     if event.outcome:
-        learn(turn, "outcome", trust, event.outcome.value)
-    return {("turn", event.id)}
+        learn(turn, "outcome", trust, event.outcome)
+    return (("turn", event.id),)
 
 
 def _task_start(facts: Facts, event: Event, trust: int) -> Touched:
@@ -114,95 +128,119 @@ def _task_start(facts: Facts, event: Event, trust: int) -> Touched:
 def _task_end(facts: Facts, event: Event, trust: int) -> Touched:
     touched = _task_mark(facts, event, trust, "end")
     if event.id and event.outcome:
-        learn(facts.tasks[event.id], "outcome", trust + WEAK, event.outcome.value)
+        learn(facts.tasks[event.id], "outcome", trust, event.outcome)
     return touched
 
 
 def _task_mark(facts: Facts, event: Event, trust: int, edge: str) -> Touched:
     if event.id is None:
-        return set()
+        return ()
     known = facts.tasks.setdefault(event.id, {})
     learn(known, f"{edge}@{event.time}", trust, event.time)
     if event.name:
         learn(known, "agent", trust, event.name)
     if event.type:
         learn(known, "type", trust, event.type)
-    return {("task", event.id)}
+    if event.parent:
+        learn(known, "parent", trust, event.parent)
+    below = _text(event.attributes, "span_parent")
+    if below:
+        learn(known, "span_parent", trust, below)
+    if event.attributes:
+        delegated_by = _text(event.attributes, "delegated_by")
+        if delegated_by:
+            learn(known, "delegated_by", trust, delegated_by)
+        outcome = _NOTICE.get(_text(event.attributes, "task_status") or "")
+        if outcome:
+            learn(known, "outcome", trust, outcome)
+    return (("task", event.id),)
 
 
 def _tool_start(facts: Facts, event: Event, trust: int) -> Touched:
-    known = _call(facts, event, trust)
-    if known is None or event.id is None:
-        return set()
+    if event.id is None:
+        return ()
+    known = _call(facts, event, event.id, trust)
     learn(known, "start", trust, event.time)
-    for name in ("agent", "description"):
-        value = _text(event.attributes, name)
-        if value:
-            learn(known, name, trust, value)
-    return {("call", event.id)}
+    if event.attributes:
+        for name in ("agent", "description"):
+            value = _text(event.attributes, name)
+            if value:
+                learn(known, name, trust, value)
+    facts.index(event.id, known)
+    return (("call", event.id),)
 
 
 def _tool_end(facts: Facts, event: Event, trust: int) -> Touched:
-    known = _call(facts, event, trust)
-    if known is None or event.id is None:
-        return set()
+    if event.id is None:
+        return ()
+    known = _call(facts, event, event.id, trust)
     learn(known, "end", trust, event.time)
     if event.duration is not None:
         learn(known, "duration", trust, event.duration)
     if event.outcome:
-        learn(known, "outcome", trust, event.outcome.value)
-    status = _text(event.attributes, "status")
-    if status:
-        learn(known, "status", trust, status)
-    touched = {("call", event.id)}
-    task = _text(event.attributes, "task")
-    if task:
-        learn(known, "task", trust, task)
-        learn(facts.tasks.setdefault(task, {}), "delegated_by", trust, event.id)
-        touched.add(("task", task))
+        learn(known, "outcome", trust, event.outcome)
+    touched: Touched = (("call", event.id),)
+    if event.attributes:
+        status, task = _text(event.attributes, "status"), _text(event.attributes, "task")
+        span = _text(event.attributes, "span")
+        if span:
+            learn(known, "span", trust, span)
+        if status:
+            learn(known, "status", trust, status)
+        if task:
+            learn(known, "task", trust, task)
+            learn(facts.tasks.setdefault(task, {}), "delegated_by", trust, event.id)
+            touched += (("task", task),)
+    facts.index(event.id, known)
     return touched
 
 
-def _call(facts: Facts, event: Event, trust: int) -> Known | None:
-    if event.id is None:
-        return None
-    known = facts.calls.get(event.id)
+def _call(facts: Facts, event: Event, call_id: str, trust: int) -> Known:
+    known = facts.calls.get(call_id)
     if known is None:
-        known = facts.calls[event.id] = {}
+        known = facts.calls[call_id] = {}
     if event.name:
         learn(known, "tool", trust, event.name)
     if event.parent:
         learn(known, "agent_id", trust, event.parent)
-    if event.name in DELEGATES or "task" in event.attributes:
-        facts.delegating.add(event.id)
     return known
 
 
 def _batch_end(facts: Facts, event: Event, trust: int) -> Touched:
     ids = event.attributes.get("ids")
     if not isinstance(ids, list):
-        return set()
-    for id in ids:
-        learn(facts.calls.setdefault(id, {}), "batched", trust, event.time)
-    return {("call", id) for id in ids}
+        return ()
+    for call_id in ids:
+        learn(facts.calls.setdefault(call_id, {}), "batched", trust, event.time)
+    return tuple(("call", call_id) for call_id in ids)
 
 
 def _permission_request(facts: Facts, event: Event, trust: int) -> Touched:
-    learn(facts.permissions, f"@{event.time}", trust, f"{event.parent or ''}|{event.name or ''}")
-    return {("permission", "")} | {("call", id) for id in overlapped_by_permission(facts, event)}
+    learn(facts.permissions, f"{asked_for(event.parent, event.name)}@{event.time}", trust, event.time)
+    return (("permission", ""), *_overlapped_by_permission(facts, event))
 
 
 def _model_call(facts: Facts, event: Event, trust: int) -> Touched:
     if event.id is None:
-        return set()
+        return ()
     known = facts.model_calls.setdefault(event.id, {})
     learn(known, "start", trust, event.time)
     if event.duration is not None:
         learn(known, "duration", trust, event.duration)
-    for name, value in (("model", event.name), ("agent_id", event.parent), ("outcome", event.outcome)):
+    request = _text(event.attributes, "request")
+    for name, value in (
+        ("model", event.name),
+        ("agent_id", event.parent),
+        ("outcome", event.outcome),
+        ("request", request),
+    ):
         if value:
-            learn(known, name, trust, str(value))
-    return {("model", event.id)}
+            learn(known, name, trust, value)
+    for name in TOKENS:
+        count = event.attributes.get(name)
+        if isinstance(count, int):
+            learn(known, name, trust, count)
+    return (("model", event.id),)
 
 
 def _learn_context(session: Known, event: Event, trust: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from heapq import heappush, heapreplace
 from typing import NamedTuple
 
 
@@ -43,7 +44,7 @@ def width(intervals: Iterable[Interval]) -> int:
     edges: list[tuple[int, int]] = []
     for start, end in intervals:
         if end > start:
-            # An end sorts before a start at the same instant: half-open stretches that touch never count twice.
+            # An end sorts before a start at the same instant: stretches that touch never count twice.
             edges += [(start, 1), (end, -1)]
     most = now = 0
     for _, step in sorted(edges):
@@ -57,13 +58,21 @@ def shares(intervals: Sequence[Interval]) -> list[float]:
 
     Returns one length in nanoseconds per interval, in the given order; they sum to ``union_length``.
     """
-    edges = sorted({edge for interval in intervals if interval.length for edge in interval})
-    split = [0.0] * len(intervals)
-    for start, end in zip(edges, edges[1:], strict=False):
-        holders = [i for i, held in enumerate(intervals) if held.start <= start and end <= held.end]
-        for i in holders:
-            split[i] += (end - start) / len(holders)
-    return split
+    steps: dict[int, int] = {}
+    for start, end in intervals:
+        if end > start:
+            steps[start] = steps.get(start, 0) + 1
+            steps[end] = steps.get(end, 0) - 1
+    # What whoever runs throughout has got so far; an interval's share is what this grows by while it runs.
+    got = 0.0
+    got_until: dict[int, float] = {}
+    holders, last = 0, 0
+    for edge in sorted(steps):
+        if holders:
+            got += (edge - last) / holders
+        got_until[edge] = got
+        holders, last = holders + steps[edge], edge
+    return [got_until[end] - got_until[start] if end > start else 0.0 for start, end in intervals]
 
 
 def lanes(intervals: Sequence[Interval]) -> list[int]:
@@ -71,16 +80,16 @@ def lanes(intervals: Sequence[Interval]) -> list[int]:
 
     There are as many lanes as ``width``: taking the lane that has been free longest never opens one too many.
     """
-    free_from: list[int] = []
+    free_from: list[tuple[int, int]] = []
     busy: list[int] = []
     for start, end in sorted(intervals):
         if end <= start:
             continue
-        lane = min(range(len(free_from)), key=free_from.__getitem__, default=None)
-        if lane is None or free_from[lane] > start:
-            free_from.append(end)
-            busy.append(end - start)
-        else:
-            free_from[lane] = end
+        if free_from and free_from[0][0] <= start:
+            lane = free_from[0][1]
+            heapreplace(free_from, (end, lane))
             busy[lane] += end - start
+        else:
+            heappush(free_from, (end, len(busy)))
+            busy.append(end - start)
     return busy

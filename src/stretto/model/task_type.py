@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 
 OTHER = "other"
 DEFAULT_TARGET = 0.60
@@ -33,11 +33,12 @@ class TaskTypes:
     """All task types, in the order in which their keywords are tried."""
 
     types: tuple[TaskType, ...] = ()
-    _patterns: tuple[tuple[str, re.Pattern[str]], ...] = field(init=False, repr=False, compare=False)
+    _find: Callable[[str | None, str | None, str | None], str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         patterns = tuple((t.name, _pattern(t.keywords)) for t in self.types if t.keywords)
-        object.__setattr__(self, "_patterns", patterns)
+        # The same few descriptions come again with every event of a session.
+        object.__setattr__(self, "_find", lru_cache(maxsize=4096)(partial(_classify, patterns)))
 
     @property
     def by_name(self) -> Mapping[str, TaskType]:
@@ -45,11 +46,11 @@ class TaskTypes:
         return {t.name: t for t in self.types}
 
     def classify(self, description: str | None, agent: str | None, command: str | None) -> str:
-        """Return the first type with a keyword in the description, else in the agent's name, else in the command.
+        """Return the first type with a keyword in the description, else in the agent, else in the command.
 
         Keywords match whole words, their plurals and ``-`` or ``_`` for a space; nothing found is ``other``.
         """
-        return _classify(self._patterns, description, agent, command)
+        return self._find(description, agent, command)
 
     def target(self, name: str) -> float:
         """Return the improvement asked of a type, as a ratio."""
@@ -58,11 +59,10 @@ class TaskTypes:
 
 
 def normal_name(name: str) -> str:
-    """Return a type's name as a label value: lower case, one underscore for whatever is no letter or digit."""
+    """Return a type's name as a label value: lower case, an underscore for whatever is no letter or digit."""
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
-@lru_cache(maxsize=4096)
 def _classify(
     patterns: tuple[tuple[str, re.Pattern[str]], ...],
     description: str | None,

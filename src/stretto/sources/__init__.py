@@ -1,0 +1,1 @@
+"""Sources: what comes from outside, turned into events."""

@@ -1,20 +1,22 @@
-"""Recordings of hook calls: one line per call, ``{"t": arrival in ns, "payload": the hook's standard input}``.
+"""Recordings of hook calls: one line each, ``{"t": arrival in ns, "payload": the hook's standard input}``.
 
-The format is that of the recordings that come with Stretto and of any hook that writes down what it was given.
+It is the format of the recordings that come with Stretto, and of any hook that writes down what it is given.
 """
 
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import msgspec
 
 from stretto.errors import SourceError
-from stretto.model.event import Event
+from stretto.model.event import LATEST, Event
 
 Parse = Callable[[bytes, int], Event]
 """(payload, arrival in ns) → event; the hook client's own mapping."""
@@ -24,6 +26,9 @@ class _Line(msgspec.Struct):
     t: int
     payload: msgspec.Raw
 
+
+LINES_TO_TELL = 20
+"""Lines of a file that are looked at to tell what it is."""
 
 _decode = msgspec.json.Decoder(_Line).decode
 
@@ -41,10 +46,30 @@ def read(path: Path, parse: Parse) -> Read:
     try:
         with _open(path) as lines:
             return parse_lines(lines, parse)
-    except (OSError, EOFError, gzip.BadGzipFile) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise SourceError(
-            "the recording cannot be read", where=str(path), cause=str(error), hint="name a file of hook calls"
+            "the recording cannot be read",
+            where=str(path),
+            cause=str(error),
+            hint="name a file of hook calls",
         ) from error
+
+
+def is_one(path: Path) -> bool:
+    """Tell whether a file is a recording, by the first lines of it; False where it cannot be read."""
+    try:
+        with _open(path) as lines:
+            return any(_is_line(line) for line in islice(lines, LINES_TO_TELL))
+    except (OSError, EOFError, zlib.error):
+        return False
+
+
+def _is_line(line: bytes) -> bool:
+    try:
+        _decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
 
 
 def parse_lines(lines: IO[bytes] | list[bytes], parse: Parse) -> Read:
@@ -56,8 +81,11 @@ def parse_lines(lines: IO[bytes] | list[bytes], parse: Parse) -> Read:
             continue
         try:
             recorded = _decode(line)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             rejects.append((number, f"not a recorded hook call: {error}"))
+            continue
+        if not 0 < recorded.t < LATEST:
+            rejects.append((number, "not a recorded hook call: t is no time"))
             continue
         events.append(parse(bytes(recorded.payload), recorded.t))
     return Read(tuple(events), tuple(rejects))
@@ -97,5 +125,5 @@ def files(path: Path) -> Iterator[Path]:
 
 def _open(path: Path) -> IO[bytes]:
     if path.suffix == ".gz":
-        return gzip.open(path, "rb")
+        return cast("IO[bytes]", gzip.open(path, "rb"))
     return path.open("rb")

@@ -1,7 +1,7 @@
 """Redaction: secrets that slip into a short description are struck out before the store and anything shown.
 
-The hook client has no time for regular expressions, so a description reaches the journal as the agent gave it (at most
-120 characters); everything behind the journal sees it through here.
+The hook client has no time for regular expressions, so a description reaches the journal as the agent gave it
+(at most 120 characters); everything behind the journal sees it through here.
 """
 
 from __future__ import annotations
@@ -44,4 +44,8 @@ def redact(event: Event) -> Event:
     if not isinstance(description, str):
         return event
     struck = redact_text(description)
-    return event if struck == description else replace(event, attributes={**event.attributes, "description": struck})
+    return (
+        event
+        if struck == description
+        else replace(event, attributes={**event.attributes, "description": struck})
+    )

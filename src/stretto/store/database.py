@@ -8,29 +8,32 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from stretto.errors import StoreError
-from stretto.store.schema import create, version_problem
+from stretto.store.schema import create, is_empty, version_problem
 
 BUSY_MS = 5_000
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
-    """Open the store for its one writer, creating folder (0700) and schema where missing.
+    """Open the store for its one writer, creating folder (0700), file (0600) and schema where missing.
 
-    Raises StoreError where the file is no database or was made by a newer version.
+    Raises StoreError where it cannot be written, is no database or was made by a newer version.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # The files that SQLite puts beside it take over this mode.
+        path.touch(mode=0o600)
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-        connection.execute("PRAGMA journal_mode = WAL")
-        # A lost last transaction is read again from the journal, so a sync per commit would buy nothing.
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA temp_store = MEMORY")
-        connection.execute("PRAGMA cache_size = -16000")
-        problem = version_problem(connection)
-        if problem is None:
-            create(connection)
-    except sqlite3.DatabaseError as error:
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(
+            "the store cannot be made",
+            where=str(path),
+            cause=str(error),
+            hint="see who may write to that folder",
+        ) from error
+    try:
+        problem = _prepare(connection)
+    except sqlite3.Error as error:
+        connection.close()
         raise StoreError(
             "the store cannot be opened",
             where=str(path),
@@ -38,29 +41,28 @@ def open_writer(path: Path) -> sqlite3.Connection:
             hint="move the file away and run 'stretto rebuild': everything is in the journal",
         ) from error
     if problem:
-        raise StoreError(
-            "the store cannot be used", where=str(path), cause=problem, hint="run 'stretto rebuild'"
-        )
+        connection.close()
+        raise _unusable(path, problem)
     path.chmod(0o600)
     return connection
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
-    """Open the store read-only. Raises StoreError where there is none yet."""
+    """Open the store read-only. Raises StoreError where there is none yet, or it cannot be read."""
     if not path.exists():
-        raise StoreError(
-            "there is no store yet", where=str(path), hint="run 'stretto up', or 'stretto import' a recording"
-        )
-    connection = sqlite3.connect(
-        f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
-    )
-    connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-    problem = version_problem(connection)
-    if problem:
+        raise _missing(path)
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        problem = version_problem(connection)
+        empty = is_empty(connection)
+    except sqlite3.Error as error:
         connection.close()
-        raise StoreError(
-            "the store cannot be used", where=str(path), cause=problem, hint="run 'stretto rebuild'"
-        )
+        raise _unusable(path, str(error)) from error
+    if problem or empty:
+        connection.close()
+        raise _unusable(path, problem) if problem else _missing(path)
     return connection
 
 
@@ -84,7 +86,34 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
+        connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        # After some faults, a full disk among them, SQLite has rolled back by itself.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         raise
-    connection.execute("COMMIT")
+
+
+def _prepare(connection: sqlite3.Connection) -> str | None:
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    # A lost last transaction is read again from the journal, so a sync per commit would buy nothing.
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute("PRAGMA cache_size = -16000")
+    problem = version_problem(connection)
+    if problem is None:
+        create(connection)
+    return problem
+
+
+def _missing(path: Path) -> StoreError:
+    return StoreError(
+        "there is no store yet", where=str(path), hint="run 'stretto up', or 'stretto import' a recording"
+    )
+
+
+def _unusable(path: Path, problem: str) -> StoreError:
+    return StoreError(
+        "the store cannot be used", where=str(path), cause=problem, hint="run 'stretto rebuild'"
+    )

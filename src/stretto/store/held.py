@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -34,6 +34,16 @@ class Ended:
     fanouts: list[tuple[Session, Fanout]] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A session as it now stands, and by how much the sums change for it."""
+
+    change: Additions
+    session: Session
+    fanouts: tuple[Fanout, ...]
+    sequential_runs: tuple[SequentialRun, ...]
+
+
 @dataclass(slots=True)
 class Held:
     """A session's facts and the additions they have made to the sums.
@@ -45,45 +55,56 @@ class Held:
     lost: bool = False
     dirty: set[tuple[str, str]] = field(default_factory=set)
     open_calls: set[str] = field(default_factory=set)
+    """Calls that may conclude differently than before: without an end, or touched since."""
     counted_calls: dict[str, tuple[Addition, ...]] = field(default_factory=dict)
     counted: Additions = field(default_factory=Counter)
-    ended: set[tuple[str, str]] = field(default_factory=set)
-    """Entities already reported as ended: (kind, id)."""
+    ended: dict[str, set[str]] = field(default_factory=dict)
+    """The ids of entities already reported as ended, by kind."""
 
-    def apply(self, event: Event) -> None:
-        """Merge an event."""
-        touched = apply(self.facts, event)
+    @property
+    def over(self) -> bool:
+        """Whether the session was last found to have ended."""
+        return bool(self.ended.get("session"))
+
+    def apply(self, events: Sequence[Event]) -> None:
+        """Merge events of this session."""
+        touched = apply(self.facts, events)
         self.dirty |= touched
-        self.open_calls.update(id for kind, id in touched if kind == "call")
+        self.open_calls.update([key for kind, key in touched if kind == "call"])
 
-    def settle(
-        self, classify: Classify, news: Ended
-    ) -> tuple[Additions, Session, tuple[Fanout, ...], list[SequentialRun]]:
-        """Conclude again and return by how much the sums change, with the session as it now stands."""
+    def settle(self, classify: Classify, news: Ended) -> Settled:
+        """Conclude again: return by how much the sums change, and tell the news of what has ended."""
         session = conclude(self.facts, lost=self.lost, classify=classify, calls=False)
-        closed = self.lost or session_ended(self.facts)
-        change: Additions = Counter()
-        still_open: set[str] = set()
-        for id in self.open_calls:
-            call = conclude_call(self.facts, id, closed=closed)
-            added = of_call(call)
-            before = self.counted_calls.get(id, ())
-            if added != before:
-                change.update(added)
-                change.subtract(before)
-                self.counted_calls[id] = added
-            if call.end is None:
-                still_open.add(id)
-            else:
-                self._report("call", id, news.tool_calls, call)
-        self.open_calls = still_open
         found = fanouts(session.tasks)
+        change = self._settle_calls(news)
         counted = of_session(session, found)
         change.update(counted)
         change.subtract(self.counted)
         self.counted = counted
         self._report_session(session, found, news)
-        return change, session, found, list(sequential_runs(session.tasks))
+        return Settled(change, session, found, sequential_runs(session.tasks))
+
+    def _settle_calls(self, news: Ended) -> Additions:
+        new: list[Addition] = []
+        gone: list[Addition] = []
+        closed = self.lost or session_ended(self.facts)
+        still_open: set[str] = set()
+        for call_id in self.open_calls:
+            call = conclude_call(self.facts, call_id, closed=closed)
+            added = of_call(call)
+            before = self.counted_calls.get(call_id, ())
+            if added != before:
+                new += added
+                gone += before
+                self.counted_calls[call_id] = added
+            if call.end is None:
+                still_open.add(call_id)
+            else:
+                self._report("call", call_id, news.tool_calls, call)
+        self.open_calls = still_open
+        change = Counter(new)
+        change.subtract(gone)
+        return change
 
     def _report_session(self, session: Session, found: Iterable[Fanout], news: Ended) -> None:
         for task in session.tasks:
@@ -93,23 +114,24 @@ class Held:
             if turn.end is not None:
                 self._report("turn", turn.id, news.turns, (session, turn))
         for fanout in found:
-            self._report("fanout", str(fanout.start), news.fanouts, (session, fanout))
+            self._report("fanout", fanout.tasks[0].id, news.fanouts, (session, fanout))
         if session.outcome is Outcome.RUNNING:
             # A session can be resumed, and then ends again.
-            self.ended.discard(("session", ""))
+            self.ended.pop("session", None)
         else:
             self._report("session", "", news.sessions, session)
 
-    def _report(self, kind: str, id: str, news: list[T], item: T) -> None:
-        if (kind, id) not in self.ended:
-            self.ended.add((kind, id))
+    def _report(self, kind: str, key: str, news: list[T], item: T) -> None:
+        reported = self.ended.setdefault(kind, set())
+        if key not in reported:
+            reported.add(key)
             news.append(item)
 
 
-def load(connection: sqlite3.Connection, id: str, classify: Classify) -> Held:
-    """Return a session as it was last written, or a new one; what it has added so far is worked out again."""
-    facts = load_facts(connection, id)
-    row = connection.execute("SELECT lost FROM sessions WHERE id = ?", (id,)).fetchone()
+def load(connection: sqlite3.Connection, session_id: str, classify: Classify) -> Held:
+    """Return a session as last written, or a new one; what it has added so far is worked out again."""
+    facts = load_facts(connection, session_id)
+    row = connection.execute("SELECT lost FROM sessions WHERE id = ?", (session_id,)).fetchone()
     held = Held(facts, lost=bool(row and row[0]))
     if row:
         held.open_calls = set(facts.calls)
@@ -117,13 +139,12 @@ def load(connection: sqlite3.Connection, id: str, classify: Classify) -> Held:
     return held
 
 
-def load_facts(connection: sqlite3.Connection, id: str) -> Facts:
+def load_facts(connection: sqlite3.Connection, session_id: str) -> Facts:
     """Return what is known of a session; empty where it is unknown."""
-    facts = Facts(id)
-    for kind, entity, known in connection.execute(
-        "SELECT kind, id, known FROM facts WHERE session = ?", (id,)
-    ):
-        facts.put(kind, entity, _decoded(known))
+    facts = Facts(session_id)
+    rows = connection.execute("SELECT kind, id, known FROM facts WHERE session = ?", (session_id,))
+    for kind, key, known in rows:
+        facts.put(kind, key, _decoded(known))
     return facts
 
 

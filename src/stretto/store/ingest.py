@@ -5,9 +5,11 @@ Whatever kills the process, the store holds exactly the events before its journa
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,21 +17,20 @@ import msgspec
 
 from stretto import journal
 from stretto.clock import SECOND
-from stretto.figures.parallel import Fanout, SequentialRun
 from stretto.model.conclude import Classify
-from stretto.model.entities import Session
-from stretto.model.event import Event, Kind, Outcome
+from stretto.model.event import Event, Outcome
 from stretto.names import NONE
 from stretto.sources.redact import redact
 from stretto.store.database import transaction
-from stretto.store.held import Ended, Held, load
+from stretto.store.held import Ended, Held, Settled, load
 from stretto.store.rollup import Additions, write
 from stretto.store.schema import CONCLUDED
 
-HELD_CALLS = 50_000
-"""Most tool calls of sessions kept in memory between batches, about 40 MB."""
+HELD_CALLS = 20_000
+"""Most tool calls of sessions kept in memory between batches."""
 
-_encode = msgspec.json.Encoder().encode
+# The members in one order, so that a rebuild gives the same bytes.
+_encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 @dataclass(slots=True)
@@ -44,7 +45,7 @@ class Taken:
 class Ingest:
     """The store's one writer.
 
-    ``idle_limit`` is in seconds: a session that nothing is heard of for longer is over, and how it ended is unknown.
+    ``idle_limit`` is in seconds: a session that nothing is heard of for longer is over, its outcome unknown.
     """
 
     def __init__(self, connection: sqlite3.Connection, classify: Classify, *, idle_limit: int) -> None:
@@ -66,10 +67,12 @@ class Ingest:
         for file, offset, _ in list(self.pending(folder)):
             position = offset
             while True:
-                batch = journal.read(folder, file, position)
-                if batch.end == position:
+                with _collector_paused():
+                    batch = journal.read(folder, file, position)
+                    taken = None if batch.end == position else self.take(batch)
+                if taken is None:
                     break
-                yield self.take(batch)
+                yield taken
                 position = batch.end
 
     def take(self, batch: journal.Batch) -> Taken:
@@ -79,15 +82,10 @@ class Ingest:
         touched: dict[str, Held] = {}
         try:
             with transaction(self._connection):
-                for event in batch.events:
-                    if event.kind is Kind.REJECT:
-                        rejects.append((batch.file, -1 - len(rejects) - batch.start, 0, _reason(event)))
-                        continue
-                    held = touched.get(event.session)
-                    if held is None:
-                        held = touched[event.session] = self._hold(event.session)
-                        held.lost = False
-                    held.apply(redact(event) if "description" in event.attributes else event)
+                for session_id, events in _by_session(batch.events).items():
+                    held = touched[session_id] = self._hold(session_id)
+                    held.lost = False
+                    held.apply(events)
                 self._write(touched, taken.ended)
                 self._connection.executemany("INSERT OR REPLACE INTO rejects VALUES (?, ?, ?, ?)", rejects)
                 self._connection.execute(
@@ -100,38 +98,41 @@ class Ingest:
             self._held.clear()
             raise
         taken.events, taken.rejects = len(batch.events), len(rejects)
-        self._release()
+        self._release(touched)
         return taken
 
     def sweep(self, now: int) -> Taken:
         """Close the sessions that nothing was heard of for longer than the idle limit."""
         query = "SELECT id FROM sessions WHERE outcome = ? AND last < ?"
-        ids = [
-            id for (id,) in self._connection.execute(query, (Outcome.RUNNING.value, now - self._idle_limit))
-        ]
+        idle = self._connection.execute(query, (Outcome.RUNNING.value, now - self._idle_limit)).fetchall()
         taken = Taken()
         touched: dict[str, Held] = {}
-        with transaction(self._connection):
-            for id in ids:
-                touched[id] = self._hold(id)
-                touched[id].lost = True
-            self._write(touched, taken.ended)
-        self._release()
+        try:
+            with transaction(self._connection):
+                for (session_id,) in idle:
+                    held = touched[session_id] = self._hold(session_id)
+                    held.lost = True
+                self._write(touched, taken.ended)
+        except BaseException:
+            self._held.clear()
+            raise
+        self._release(touched)
         return taken
 
-    def forget(self, ids: Iterable[str], file: str) -> None:
-        """Take sessions out of the store and the sums, with the position of the journal file they came from."""
+    def forget(self, session_ids: Iterable[str], file: str) -> None:
+        """Take sessions out of the store and the sums, with the position of the file they came from."""
         with transaction(self._connection):
-            for id in ids:
-                held = self._hold(id)
+            for session_id in session_ids:
+                held = self._hold(session_id)
                 change: Additions = Counter()
                 change.subtract(held.counted)
                 for added in held.counted_calls.values():
                     change.subtract(added)
                 write(self._connection, change)
                 for table, key in (("facts", "session"), ("sequential_runs", "session"), ("sessions", "id")):
-                    self._connection.execute(f"DELETE FROM {table} WHERE {key} = ?", (id,))  # noqa: S608  # constants
-                del self._held[id]
+                    query = f"DELETE FROM {table} WHERE {key} = ?"  # noqa: S608  # names from the line above
+                    self._connection.execute(query, (session_id,))
+                del self._held[session_id]
             self._connection.execute("DELETE FROM journal WHERE file = ?", (file,))
             self._connection.execute("DELETE FROM rejects WHERE file = ?", (file,))
 
@@ -142,14 +143,19 @@ class Ingest:
                 self._connection.execute(f"DELETE FROM {table}")  # noqa: S608  # names from a constant
         self._held.clear()
 
-    def _hold(self, id: str) -> Held:
-        held = self._held.get(id)
+    def _hold(self, session_id: str) -> Held:
+        held = self._held.get(session_id)
         if held is None:
-            held = self._held[id] = load(self._connection, id, self._classify)
-        self._held.move_to_end(id)
+            held = self._held[session_id] = load(self._connection, session_id, self._classify)
+        self._held.move_to_end(session_id)
         return held
 
-    def _release(self) -> None:
+    def _release(self, touched: Mapping[str, Held]) -> None:
+        """Let go of sessions that are over, and of those untouched for longest where there are too many."""
+        for session_id, held in touched.items():
+            if held.over:
+                # Seldom heard of again, and then read back.
+                del self._held[session_id]
         size = sum(len(held.facts.calls) + 1 for held in self._held.values())
         while size > HELD_CALLS and len(self._held) > 1:
             _, gone = self._held.popitem(last=False)
@@ -158,19 +164,19 @@ class Ingest:
     def _write(self, touched: dict[str, Held], news: Ended) -> None:
         change: Additions = Counter()
         facts: list[tuple[str, str, str, bytes]] = []
-        for id, held in touched.items():
-            delta, session, fanouts, runs = held.settle(self._classify, news)
-            for addition, value in delta.items():
-                change[addition] += value
-            facts += ((id, kind, key, _encode(held.facts.entity(kind, key))) for kind, key in held.dirty)
+        for session_id, held in touched.items():
+            settled = held.settle(self._classify, news)
+            change.update(settled.change)
+            facts += (
+                (session_id, kind, key, _encode(held.facts.entity(kind, key))) for kind, key in held.dirty
+            )
             held.dirty.clear()
-            self._write_session(held, session, fanouts, runs)
+            self._write_session(held, settled)
         self._connection.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?)", facts)
         write(self._connection, change)
 
-    def _write_session(
-        self, held: Held, session: Session, fanouts: tuple[Fanout, ...], runs: list[SequentialRun]
-    ) -> None:
+    def _write_session(self, held: Held, settled: Settled) -> None:
+        session = settled.session
         running = sum(task.outcome is Outcome.RUNNING for task in session.tasks)
         in_turn = any(turn.outcome is Outcome.RUNNING for turn in session.turns)
         busy = session.outcome is Outcome.RUNNING and (running > 0 or in_turn)
@@ -192,26 +198,37 @@ class Ingest:
                 len(session.tasks),
                 running,
                 len(held.facts.calls),
-                len(fanouts),
+                len(settled.fanouts),
             ),
         )
+        pattern = session.pattern or NONE
         self._connection.execute("DELETE FROM sequential_runs WHERE session = ?", (session.id,))
         self._connection.executemany(
             "INSERT INTO sequential_runs VALUES (?, ?, ?, ?, ?, ?)",
             [
-                (
-                    session.id,
-                    number,
-                    session.pattern or NONE,
-                    run.signature,
-                    run.end,
-                    _encode(run.lengths).decode(),
-                )
-                for number, run in enumerate(runs)
+                (session.id, number, pattern, run.signature, run.end, _encode(run.lengths).decode())
+                for number, run in enumerate(settled.sequential_runs)
             ],
         )
 
 
-def _reason(event: Event) -> str:
-    reason = event.attributes.get("reason")
-    return f"payload: {reason}" if isinstance(reason, str) else "payload: unreadable"
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Keep the cycle collector out: a batch makes many objects and no cycles; each pass walks them all."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _by_session(events: Iterable[Event]) -> dict[str, list[Event]]:
+    found: dict[str, list[Event]] = {}
+    for event in events:
+        own = found.get(event.session)
+        if own is None:
+            own = found[event.session] = []
+        own.append(redact(event) if "description" in event.attributes else event)
+    return found

@@ -115,12 +115,16 @@ def measured(connection: sqlite3.Connection, pattern: str, signature: str) -> di
 
 
 def sums(connection: sqlite3.Connection, now: int, window: int) -> Sums:
-    """Return the sums over the last ``window`` seconds, from the start of the slot that the window begins in."""
+    """Return the sums over the last ``window`` seconds.
+
+    They begin with the slot that the window begins in; what a clock ahead of ours calls later is left out.
+    """
     width = SLOTS[0] if window <= SLOTS[1] else SLOTS[1]
-    first = (now - window * SECOND) // (width * SECOND)
+    first, last = ((now - back * SECOND) // (width * SECOND) for back in (window, 0))
     rows = connection.execute(
-        "SELECT measure, dims, SUM(value) FROM rollup WHERE width = ? AND slot >= ? GROUP BY measure, dims",
-        (width, first),
+        "SELECT measure, dims, SUM(value) FROM rollup WHERE width = ? AND slot BETWEEN ? AND ?"
+        " GROUP BY measure, dims",
+        (width, first, last),
     )
     found: dict[str, dict[tuple[str | int, ...], int]] = {}
     for measure, dims, value in rows:
@@ -128,10 +132,17 @@ def sums(connection: sqlite3.Connection, now: int, window: int) -> Sums:
     return found
 
 
+def first_slot(connection: sqlite3.Connection) -> int | None:
+    """Return when (ns) the earliest slot of the sums begins, or None where there are none."""
+    (slot,) = connection.execute("SELECT MIN(slot) FROM rollup WHERE width = ?", (SLOTS[1],)).fetchone()
+    return None if slot is None else int(slot) * SLOTS[1] * SECOND
+
+
 def activity(connection: sqlite3.Connection) -> Activity:
     """Return what is going on now."""
     is_open, busy, running = connection.execute(
-        "SELECT COUNT(*), COALESCE(SUM(busy), 0), COALESCE(SUM(running), 0) FROM sessions WHERE outcome = 'running'"
+        "SELECT COUNT(*), COALESCE(SUM(busy), 0), COALESCE(SUM(running), 0) FROM sessions"
+        " WHERE outcome = 'running'"
     ).fetchone()
     last, count, recordings = connection.execute(
         "SELECT MAX(last), (SELECT COUNT(*) FROM sessions), (SELECT COUNT(*) FROM sessions WHERE recording)"
@@ -153,10 +164,9 @@ def rejects(connection: sqlite3.Connection) -> dict[str, int]:
 
 
 def newest_rejects(connection: sqlite3.Connection, limit: int = 5) -> list[tuple[str, int, str]]:
-    """Return (file, offset, reason) of the newest rejects that stand in the journal."""
+    """Return (file, offset, reason) of the newest rejects."""
     rows = connection.execute(
-        "SELECT file, offset, reason FROM rejects WHERE offset >= 0 ORDER BY file DESC, offset DESC LIMIT ?",
-        (limit,),
+        "SELECT file, offset, reason FROM rejects ORDER BY file DESC, offset DESC LIMIT ?", (limit,)
     )
     return list(rows)
 

@@ -1,7 +1,7 @@
 """Roll-ups: what each entity adds to the sums of its slot of time.
 
-An addition is a pure function of the concluded entity and is made of integers, so an entity that changes is taken
-out with exactly what it once added: the sums never drift, and a rebuild gives the same.
+An addition is a pure function of the concluded entity and is made of integers, so an entity that changes is
+taken out with exactly what it once added: the sums never drift, and a rebuild gives the same.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 
 import msgspec
 
@@ -21,15 +22,23 @@ from stretto.model.facts import DELEGATES
 from stretto.names import NONE
 
 SLOTS = (300, 3_600)
-"""Widths of the slots in seconds: the narrow ones serve windows of an hour, the wide ones longer windows."""
+"""Widths of the slots in seconds: the narrow ones serve windows of an hour, the wide ones longer windows.
+
+Each is a multiple of the first, so the first one's number tells all of them.
+"""
 
 Addition = tuple[int, str, tuple[str | int, ...]]
-"""(time in ns, measure, label values)."""
+"""(number of the narrowest slot, measure, label values)."""
 
 Additions = Counter[Addition]
 
 _encode = msgspec.json.Encoder().encode
 _OVER = frozenset({Outcome.SUCCESS, Outcome.FAILURE, Outcome.CANCELLED, Outcome.UNKNOWN})
+
+
+def slot_of(time: int) -> int:
+    """Return the number of the narrowest slot that an instant (ns) falls into."""
+    return time // (SLOTS[0] * SECOND)
 
 
 def of_call(call: ToolCall) -> tuple[Addition, ...]:
@@ -38,13 +47,27 @@ def of_call(call: ToolCall) -> tuple[Addition, ...]:
     if call.outcome is Outcome.RUNNING or at is None:
         return ()
     tool = call.tool or NONE
-    added: list[Addition] = [(at, "calls", (tool, call.outcome.value)), (at, "ends_expected", ())]
-    if call.end is not None:
-        added.append((at, "ends_seen", ()))
-        if call.duration is not None and tool not in DELEGATES:
-            added.append((at, "call_time", (tool, bucket(call.duration))))
-        if call.overhead is not None:
-            added.append((at, "overhead", (bucket(call.overhead),)))
+    duration = None if call.duration is None or tool in DELEGATES else bucket(call.duration)
+    overhead = None if call.overhead is None else bucket(call.overhead)
+    outcome = call.outcome if call.end is not None else None
+    return _of_call(slot_of(at), tool, outcome, duration, overhead)
+
+
+@lru_cache(maxsize=16_384)
+def _of_call(
+    slot: int, tool: str, outcome: Outcome | None, duration: int | None, overhead: int | None
+) -> tuple[Addition, ...]:
+    # Calls of one slot resemble each other: those that add the same share one tuple in memory.
+    added: list[Addition] = [
+        (slot, "calls", (tool, (outcome or Outcome.UNKNOWN).value)),
+        (slot, "ends_expected", ()),
+    ]
+    if outcome is not None:
+        added.append((slot, "ends_seen", ()))
+    if duration is not None:
+        added.append((slot, "call_time", (tool, duration)))
+    if overhead is not None:
+        added.append((slot, "overhead", (overhead,)))
     return tuple(added)
 
 
@@ -62,36 +85,37 @@ def _add_task(added: Additions, task: Task) -> None:
     at = task.end if task.end is not None else task.start
     if task.outcome not in _OVER or at is None:
         return
-    agent = task.agent or NONE
-    added[at, "tasks", (task.task_type, agent, task.outcome.value)] += 1
-    added[at, "ends_expected", ()] += 1
+    slot, agent = slot_of(at), task.agent or NONE
+    added[slot, "tasks", (task.task_type, agent, task.outcome.value)] += 1
+    added[slot, "ends_expected", ()] += 1
+    if task.end is not None:
+        added[slot, "ends_seen", ()] += 1
     if task.interval is not None:
-        added[at, "ends_seen", ()] += 1
-        added[at, "task_time", (task.task_type, bucket(task.interval.length))] += 1
+        added[slot, "task_time", (task.task_type, bucket(task.interval.length))] += 1
 
 
 def _add_fanout(added: Additions, fanout: Fanout, pattern: str) -> None:
-    at = fanout.end
-    added[at, "fanouts", (pattern,)] += 1
-    added[at, "capacity", (pattern,)] += fanout.capacity
-    added[at, "pattern_work", (pattern,)] += fanout.work
-    added[at, "longest_lane", (pattern,)] += fanout.width * fanout.longest_lane
+    slot = slot_of(fanout.end)
+    added[slot, "fanouts", (pattern,)] += 1
+    added[slot, "capacity", (pattern,)] += fanout.capacity
+    added[slot, "pattern_work", (pattern,)] += fanout.work
+    added[slot, "longest_lane", (pattern,)] += fanout.width * fanout.longest_lane
     kind = (pattern, fanout.signature)
     for task, share in zip(fanout.tasks, fanout.shares, strict=True):
-        added[at, "parallel_tasks", (*kind, task.task_type)] += 1
-        added[at, "parallel_work", (*kind, task.task_type)] += task.interval.length if task.interval else 0
-        added[at, "parallel_elapsed", (*kind, task.task_type)] += round(share)
-        added[at, "parallel_outcomes", (task.outcome.value,)] += 1
+        added[slot, "parallel_tasks", (*kind, task.task_type)] += 1
+        added[slot, "parallel_work", (*kind, task.task_type)] += task.interval.length if task.interval else 0
+        added[slot, "parallel_elapsed", (*kind, task.task_type)] += round(share)
+        added[slot, "parallel_outcomes", (task.outcome.value,)] += 1
 
 
 def write(connection: sqlite3.Connection, change: Additions) -> None:
     """Add a change to the sums; a sum that falls to nothing goes."""
     cells: Counter[tuple[int, int, str, str]] = Counter()
-    for (at, measure, dims), value in change.items():
+    for (slot, measure, dims), value in change.items():
         if value:
             text = _encode(dims).decode()
             for width in SLOTS:
-                cells[width, at // (width * SECOND), measure, text] += value
+                cells[width, slot * SLOTS[0] // width, measure, text] += value
     rows = [(*cell, value) for cell, value in cells.items() if value]
     connection.executemany(
         "INSERT INTO rollup VALUES (?, ?, ?, ?, ?)"

@@ -1,7 +1,7 @@
 """The tables. All times are nanoseconds since the epoch, all lengths nanoseconds, all of them integers.
 
-``facts`` is the fold's own state, one row an entity; everything else is concluded from it. The store is a view of
-the journal: a change of schema raises VERSION, and the store is built anew from the journal.
+``facts`` is the fold's own state, one row an entity; everything else is concluded from it. The store is a
+view of the journal: a change of schema raises VERSION, and the store is built anew from the journal.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ CREATE INDEX sequential_runs_by_signature ON sequential_runs (pattern, signature
 
 -- Sums by slot of time. dims is a JSON array of label values; value is a count or nanoseconds.
 CREATE TABLE rollup (
-  width INTEGER NOT NULL, slot INTEGER NOT NULL, measure TEXT NOT NULL, dims TEXT NOT NULL, value INTEGER NOT NULL,
+  width INTEGER NOT NULL, slot INTEGER NOT NULL, measure TEXT NOT NULL, dims TEXT NOT NULL,
+  value INTEGER NOT NULL,
   PRIMARY KEY (width, slot, measure, dims)
 ) WITHOUT ROWID;
 
@@ -58,14 +59,19 @@ CONCLUDED = ("journal", "rejects", "facts", "sessions", "sequential_runs", "roll
 
 def create(connection: sqlite3.Connection) -> None:
     """Make the tables where the database is empty."""
-    if _version(connection) == 0:
+    if is_empty(connection):
         connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+
+
+def is_empty(connection: sqlite3.Connection) -> bool:
+    """Tell whether there are no tables yet."""
+    return _version(connection) == 0
 
 
 def version_problem(connection: sqlite3.Connection) -> str | None:
     """Return why this database cannot be used by this program, or None."""
     found = _version(connection)
-    if found in (0, VERSION):
+    if found in {0, VERSION}:
         return None
     return f"its schema is version {found}, this program reads version {VERSION}"
 

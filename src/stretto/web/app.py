@@ -19,11 +19,12 @@ from starlette.types import ASGIApp
 
 from stretto.clock import SECOND
 from stretto.errors import StrettoError
-from stretto.web import answers
+from stretto.web import answers, telemetry
 from stretto.web.api import NOTIFICATIONS, Api
 from stretto.web.guard import Guard
 from stretto.web.pages import Pages
 from stretto.web.surface import Surface
+from stretto.web.telemetry import Telemetry
 
 __all__ = ["Surface", "create_app"]
 
@@ -45,6 +46,7 @@ def create_app(surface: Surface) -> ASGIApp:
         routes=[
             *_Endpoints(surface, static).routes(),
             *Api(surface).routes(),
+            *Telemetry(surface).routes(),
             *pages.routes(),
         ],
         exception_handlers={
@@ -60,7 +62,8 @@ def create_app(surface: Surface) -> ASGIApp:
         app,
         hosts=surface.hosts,
         token=surface.token,
-        limits={HOOK: HOOK_LIMIT, NOTIFICATIONS: LIMIT},
+        limits={HOOK: HOOK_LIMIT, NOTIFICATIONS: LIMIT, **dict.fromkeys(telemetry.PATHS, telemetry.LIMIT)},
+        compressed=telemetry.PATHS,
         limit=LIMIT,
     )
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import binascii
 import hmac
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -57,7 +57,8 @@ class Refusal:
 class Guard:
     """ASGI middleware around the whole application.
 
-    ``limits`` are the most bytes of a body by path, ``limit`` those of every other path.
+    ``limits`` are the most bytes of a body by path, ``limit`` those of every other path. At the paths in
+    ``compressed`` a body may come compressed: whoever takes it there bounds what it becomes.
     """
 
     def __init__(
@@ -68,12 +69,14 @@ class Guard:
         token: str | None,
         limits: Mapping[str, int],
         limit: int,
+        compressed: Collection[str] = (),
     ) -> None:
         self._app = app
         self._hosts = frozenset(host.lower() for host in hosts)
         self._token = token.encode() if token else None
         self._limits = limits
         self._limit = limit
+        self._compressed = compressed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse the request, or pass it on with its body bounded."""
@@ -96,11 +99,12 @@ class Guard:
         await response(scope, receive, answer)
 
     def _refusal(self, scope: Scope, headers: Headers, limit: int) -> Refusal | None:
+        path = scope["path"]
         return (
             self._wrong_host(headers)
             or _foreign_origin(scope["method"], headers)
-            or self._no_token(scope["path"], headers)
-            or _encoded(headers)
+            or self._no_token(path, headers)
+            or (None if path in self._compressed else _encoded(headers))
             or _announced_too_large(headers, limit)
         )
 

@@ -9,6 +9,7 @@ from typing import Protocol
 from stretto.clock import Clock, wall
 from stretto.insights import Insight
 from stretto.snapshot import Snapshot
+from stretto.sources.otlp.receive import Received, Signal
 from stretto.store.queries import SessionRow
 from stretto.web.notifications import NotificationLog
 
@@ -42,6 +43,9 @@ class Surface:
     """Accept header → all metrics. Raises StrettoError where there is nothing to expose."""
     append_hook: Callable[[bytes], None]
     """Takes a hook's payload to the journal. Raises OSError where the journal cannot be written."""
+    receive_otlp: Callable[[Signal, bytes, str, str], Received]
+    """(signal, body, Content-Type, Content-Encoding) → what was kept. Raises RefusedError for a request that
+    is none, OSError where the journal cannot be written."""
     notifications: NotificationLog
     problems: Callable[[], list[str]]
     """What a person should know and act on, a sentence each."""

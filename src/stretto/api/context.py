@@ -1,0 +1,217 @@
+"""Context: what a piece of work must know of what is around it, and how that crosses threads and processes.
+
+It lies in OpenTelemetry's own context under one key, so whatever carries that (asyncio, a host's own
+instrumentation of threads) carries this as well. Between processes it is the W3C trace context in the
+variables ``TRACEPARENT`` and ``TRACESTATE``, and ``STRETTO_CONTEXT`` for what a trace does not say: not a
+member of ``tracestate``, because that goes on to every server that the child asks.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec, TypeVar
+
+from opentelemetry.context import Context, attach, create_key, detach, get_current, set_value
+from opentelemetry.trace import SpanContext, get_current_span
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
+SCOPE = "stretto.api"
+"""The name of the instrumentation scope of this API's spans and metrics."""
+
+KEY = create_key("stretto")
+"""Where ``Surroundings`` lie in OpenTelemetry's context."""
+
+VARIABLE = "STRETTO_CONTEXT"
+
+_AGENTS = {"CLAUDE_CODE_SESSION_ID": "claude-code"}
+"""Variables by which coding agents tell the commands they run which session these belong to → the agent."""
+
+_propagator = TraceContextTextMapPropagator()
+_inherited = Context()
+
+
+class Surroundings:
+    """What a piece of work takes over from what it is part of; None is not known, or there is none."""
+
+    __slots__ = ("agent", "caller", "judged", "phase", "session", "source", "task")
+
+    def __init__(
+        self,
+        *,
+        session: str | None = None,
+        source: str | None = None,
+        task: str | None = None,
+        caller: str | None = None,
+        phase: str | None = None,
+        agent: str | None = None,
+    ) -> None:
+        self.session = session
+        """The session's id."""
+        self.source = source
+        """The product whose session it is, where that is not this program."""
+        self.task = task
+        """The id of the task that runs."""
+        self.caller = caller
+        """The id of the task or tool call that a new task would be part of."""
+        self.phase = phase
+        """The name of the phase."""
+        self.agent = agent
+        """The name of the agent that does the task."""
+        self.judged: Surroundings | None = None
+        """The innermost session, phase or task of this process: what a score without an object is about."""
+
+
+_FIELDS = ("session", "source", "task", "caller", "phase", "agent")
+
+
+def surroundings(context: Context) -> Surroundings | None:
+    """Return what a context says is around it."""
+    found = context.get(KEY)
+    return found if isinstance(found, Surroundings) else None
+
+
+def current() -> Context:
+    """Return the current context, laid upon what the process was started in.
+
+    A thread begins with an empty context, and what the process was started in holds there all the same.
+    """
+    context = get_current()
+    if not _inherited or KEY in context:
+        return context
+    return Context({**_inherited, **context})
+
+
+def adopt(context: Context) -> None:
+    """Let a context be what the process was started in."""
+    global _inherited  # noqa: PLW0603  # there is one process, and it was started in one context
+    _inherited = context
+
+
+def received(variables: Mapping[str, str]) -> Context:
+    """Return the context that environment variables describe; an empty one where they describe none.
+
+    The session is that of the program with this API that started the process, or of the agent whose command
+    it is, whichever is nearer. ``TRACEPARENT`` alone names a trace and no session: build servers set it, too.
+    """
+    headers = {name.lower(): variables[name] for name in ("TRACEPARENT", "TRACESTATE") if variables.get(name)}
+    context = _propagator.extract(headers, Context())
+    around = _told(variables) or _in_agent(variables, get_current_span(context).get_span_context())
+    return context if around is None else set_value(KEY, around, context)
+
+
+def environ() -> dict[str, str]:
+    """Return the variables that let a child process join; none outside any block or where nothing records.
+
+    Add them to the child's own: ``subprocess.run(command, env={**os.environ, **stretto.environ()})``. They
+    are ``TRACEPARENT``, ``TRACESTATE`` where there is one, and ``STRETTO_CONTEXT``.
+    """
+    return _sent(current(), os.environ)
+
+
+def carry(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
+    """Return a function that runs where ``carry`` was called: in the same session, phase and task.
+
+    For another thread (``pool.submit(stretto.carry(work), item)``), another event loop or another process: it
+    can be pickled where ``function`` can. In a process without an SDK it sets up the one that ``configure``
+    set up here, and what a call recorded there is written down before its result goes back.
+    """
+    if inspect.iscoroutinefunction(function):
+        return _CarriedCoroutine(function, current())  # type: ignore[return-value]  # its result is awaitable
+    return _Carried(function, current())
+
+
+class _Carried:
+    """A function and the context that it runs in."""
+
+    def __init__(self, function: Callable[..., Any], context: Context, *, abroad: bool = False) -> None:
+        self._function = function
+        self._context = context
+        self._abroad = abroad
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        token = attach(self._context)
+        try:
+            return self._function(*args, **kwargs)
+        finally:
+            detach(token)
+            self._settle()
+
+    def __reduce__(self) -> tuple[Callable[..., _Carried], tuple[object, ...]]:
+        from stretto.api import setup  # noqa: PLC0415  # it loads the SDK, which a thread does not need
+
+        return _arrived, (type(self), self._function, _sent(self._context, os.environ), setup.chosen())
+
+    def _settle(self) -> None:
+        if self._abroad:
+            from stretto.api import setup  # noqa: PLC0415  # likewise
+
+            # A pool may kill its workers at any time after they have answered.
+            setup.flush()
+
+
+class _CarriedCoroutine(_Carried):
+    """The same for a coroutine function."""
+
+    async def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        token = attach(self._context)
+        try:
+            return await self._function(*args, **kwargs)
+        finally:
+            detach(token)
+            self._settle()
+
+
+def _arrived(
+    kind: type[_Carried],
+    function: Callable[..., Any],
+    variables: Mapping[str, str],
+    chosen: Mapping[str, Any] | None,
+) -> _Carried:
+    """Return what was pickled in another process."""
+    if chosen is not None:
+        from stretto.api import setup  # noqa: PLC0415  # likewise
+
+        setup.configure(**chosen)
+    return kind(function, received({**os.environ, **variables}), abroad=True)
+
+
+def _sent(context: Context, variables: Mapping[str, str]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    _propagator.inject(headers, context)
+    sent = {name.upper(): value for name, value in headers.items()}
+    around = surroundings(context)
+    if sent and around is not None:
+        told = {name: value for name in _FIELDS if (value := getattr(around, name)) is not None}
+        sent[VARIABLE] = json.dumps({**told, "seen": _agent_sessions(variables)})
+    return sent
+
+
+def _told(variables: Mapping[str, str]) -> Surroundings | None:
+    """Return what a program with this API told its child, unless an agent stands between the two."""
+    try:
+        told = json.loads(variables.get(VARIABLE) or "null")
+    except ValueError:
+        return None
+    if not isinstance(told, dict) or told.get("seen") != _agent_sessions(variables):
+        return None
+    return Surroundings(**{name: told[name] for name in _FIELDS if isinstance(told.get(name), str)})
+
+
+def _agent_sessions(variables: Mapping[str, str]) -> list[str]:
+    return [variables.get(variable, "") for variable in _AGENTS]
+
+
+def _in_agent(variables: Mapping[str, str], caller: SpanContext) -> Surroundings | None:
+    for variable, source in _AGENTS.items():
+        session = variables.get(variable)
+        if session:
+            # The agent's tool call is known to others by the span that it gave to the command.
+            call = format(caller.span_id, "016x") if caller.is_valid else None
+            return Surroundings(session=session, source=source, caller=call)
+    return None

@@ -1,0 +1,195 @@
+"""Setup: an OpenTelemetry SDK for a program that has none, which writes to the journal or sends by OTLP.
+
+A host that has an SDK keeps it: the blocks use it as it is, and our processor is added where that is asked.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from opentelemetry.context import attach, get_current
+from opentelemetry.sdk.environment_variables import OTEL_TRACES_SAMPLER
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider, set_tracer_provider
+
+from stretto.api.block import DISABLED
+from stretto.api.context import adopt, received
+from stretto.api.export import JournalSpanExporter, JournalSpanProcessor, SessionStamp
+from stretto.state import state_folder
+
+FLUSH_SECONDS = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """Where spans go; nowhere of ours where all of it is None."""
+
+    journal: Path | None = None
+    """The journal's folder."""
+    otlp: bool = False
+    """They are sent by OTLP, to where ``endpoint`` or the standard variables say."""
+    host: bool = False
+    """The SDK is the host's own."""
+
+
+@dataclass(slots=True)
+class _Done:
+    """What ``configure`` was asked and what came of it."""
+
+    setup: Setup
+    chosen: Mapping[str, Any]
+
+
+_lock = Lock()
+_done: _Done | None = None
+
+
+def configure(
+    *,
+    state: str | os.PathLike[str] | None = None,
+    endpoint: str | None = None,
+    service: str | None = None,
+    add_to_host: bool = False,
+    join: bool = True,
+) -> Setup:
+    """Set up an SDK where the program has none, and say where spans go. A second call changes nothing.
+
+    Spans go to the journal in ``state`` (else ``STRETTO_STATE``, else as everywhere), or by OTLP where
+    ``endpoint`` (the base, as in ``http://127.0.0.1:4318``) is given or ``OTEL_EXPORTER_OTLP_ENDPOINT`` or
+    ``OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`` is set; to both where ``state`` is given as well. A thread writes
+    them, to the journal a quarter of a second after they start and end, and what is left as the program
+    exits. ``service`` is the program's name (else ``OTEL_SERVICE_NAME``).
+
+    An SDK that is there already is left alone; ``add_to_host`` adds the same processors to it. With ``join``
+    the program joins the trace and the session that it was started in (see ``stretto.environ``).
+    ``STRETTO_DISABLED=1`` and ``OTEL_SDK_DISABLED=true`` switch everything off.
+    """
+    global _done  # noqa: PLW0603  # there is one SDK in a process
+    with _lock:
+        if _done is None:
+            chosen = {"state": state, "endpoint": endpoint, "service": service, "add_to_host": add_to_host}
+            _done = _Done(
+                _configured(state, endpoint, service, os.environ, add_to_host=add_to_host, join=join), chosen
+            )
+        return _done.setup
+
+
+def flush(timeout_seconds: float = FLUSH_SECONDS) -> bool:
+    """Write and send what waits, and tell whether all of it went out in time."""
+    force = getattr(get_tracer_provider(), "force_flush", None)
+    return force is None or bool(force(round(timeout_seconds * 1000)))
+
+
+def chosen() -> Mapping[str, Any] | None:
+    """Return what ``configure`` was given in this process, or None where it was not called."""
+    return None if _done is None else _done.chosen
+
+
+def _configured(
+    state: str | os.PathLike[str] | None,
+    endpoint: str | None,
+    service: str | None,
+    environ: Mapping[str, str],
+    *,
+    add_to_host: bool,
+    join: bool,
+) -> Setup:
+    if DISABLED or environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return Setup()
+    provider = get_tracer_provider()
+    is_host = not isinstance(provider, ProxyTracerProvider)
+    if join:
+        context = received(environ)
+        adopt(context)
+        if context and not is_host:
+            # Spans of other instrumentations join as well, in this thread and what it starts.
+            attach(type(context)({**context, **get_current()}))
+    if is_host and not (add_to_host and isinstance(provider, TracerProvider)):
+        if add_to_host:
+            _log.warning("the tracer provider that is set takes no span processors: nothing was added to it")
+        return Setup(host=True)
+    setup, destinations = _destinations(state, endpoint, environ)
+    if not isinstance(provider, TracerProvider):
+        provider = _provider(service, environ, journal=setup.journal is not None)
+    for processor in (SessionStamp(), *destinations):
+        provider.add_span_processor(processor)
+    if not is_host:
+        set_tracer_provider(provider)
+    _flush_in_worker_processes()
+    return Setup(setup.journal, setup.otlp, is_host)
+
+
+def _provider(service: str | None, environ: Mapping[str, str], *, journal: bool) -> TracerProvider:
+    # What a caller does not sample is still work that was done, and the journal is to hold all of it.
+    sampler = ALWAYS_ON if journal and not environ.get(OTEL_TRACES_SAMPLER) else None
+    return TracerProvider(sampler, Resource.create({"service.name": service} if service else None))
+
+
+def _destinations(
+    state: str | os.PathLike[str] | None, endpoint: str | None, environ: Mapping[str, str]
+) -> tuple[Setup, list[SpanProcessor]]:
+    processors: list[SpanProcessor] = []
+    sender = _sender(endpoint, environ)
+    if sender is not None:
+        processors.append(sender)
+    folder = None
+    if sender is None or state is not None:
+        home = Path(os.path.expanduser("~"))  # noqa: PTH111  # Path.home() raises where there is none
+        folder = state_folder(environ, home, os.fspath(state) if state is not None else None)[0] / "journal"
+        processors.append(JournalSpanProcessor(JournalSpanExporter(folder)))
+    return Setup(folder, sender is not None), processors
+
+
+def _sender(endpoint: str | None, environ: Mapping[str, str]) -> SpanProcessor | None:
+    """Return the processor that sends by OTLP, where that is asked for and can be done."""
+    if endpoint is None and _setting(environ, "ENDPOINT") is None:
+        return None
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415  # loads an HTTP client
+        OTLPSpanExporter,
+    )
+
+    if endpoint is not None:
+        return BatchSpanProcessor(OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces"))
+    protocol = _setting(environ, "PROTOCOL") or "http/protobuf"
+    if protocol != "http/protobuf":
+        _log.warning("spans can be sent by http/protobuf only, not by %s: they go to the journal", protocol)
+        return None
+    return BatchSpanProcessor(OTLPSpanExporter())
+
+
+def _setting(environ: Mapping[str, str], name: str) -> str | None:
+    """Return a standard setting of OTLP, that for traces first; an empty one is not set."""
+    for variable in (f"OTEL_EXPORTER_OTLP_TRACES_{name}", f"OTEL_EXPORTER_OTLP_{name}"):
+        value = environ.get(variable, "").strip()
+        if value:
+            return value
+    return None
+
+
+def _flush_in_worker_processes() -> None:
+    """Let the processes of ``multiprocessing`` write what waits before they end: they skip ``atexit``."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_at_worker_start)
+
+
+def _at_worker_start() -> None:
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        # At this point the worker still has its parent's finalizers, which it drops before it takes its own.
+        util.register_after_fork(flush, _flush_at_worker_exit)
+
+
+def _flush_at_worker_exit(_: object) -> None:
+    sys.modules["multiprocessing.util"].Finalize(None, flush, exitpriority=1)

@@ -1,0 +1,354 @@
+"""Tracing: session, phase, task, tool call, model call and message, to wrap an orchestrator's work in.
+
+Attributes follow the GenAI conventions where they have one (status Development:
+github.com/open-telemetry/semantic-conventions-genai), else they start with ``stretto.``.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import Self
+from uuid import uuid4
+
+from opentelemetry.metrics import Histogram, get_meter
+from opentelemetry.trace import Span, SpanKind, Tracer
+
+from stretto.api import scoring
+from stretto.api.block import AGENT_NAME, ERROR_TYPE, Attributes, Block, named, present, titled
+from stretto.api.context import SCOPE
+from stretto.api.scoring import Judged, score
+from stretto.clock import SECOND
+from stretto.names import Attribute
+
+__all__ = [
+    "Message", "ModelCall", "Phase", "Session", "Task", "ToolCall", "message", "model_call", "phase", "score",
+    "session", "task", "tool_call",
+]  # fmt: skip
+
+_DESCRIBES = os.environ.get("STRETTO_DESCRIPTIONS") != "0"
+"""Whether descriptions pass; the hook client obeys the same variable."""
+
+_TASK_ID = Attribute.TASK_ID.value
+_TOOL_NAME = Attribute.TOOL_NAME.value
+
+
+def session(
+    description: str | None = None,
+    *,
+    pattern: str | None = None,
+    project: str | None = None,
+    id: str | None = None,
+) -> Session:
+    """Wrap one run of an orchestrator; ``pattern`` names the workflow that it follows.
+
+    Inside another session, be it of this program, of the one that started it, or of the coding agent whose
+    command it is, it opens none: what is in it belongs to that session. An ``id`` of its own makes it one.
+    """
+    return Session(_described(description), named(pattern), named(project), named(id))
+
+
+def phase(name: str) -> Phase:
+    """Wrap a named stage of a session."""
+    return Phase(named(_spoken(name)))
+
+
+def task(
+    description: str, *, type: str | None = None, agent: str | None = None, id: str | None = None
+) -> Task:
+    """Wrap one delegated piece of work, done by ``agent``; without a ``type`` the words of both tell it."""
+    return Task(_described(_spoken(description)), named(type), named(agent), named(id))
+
+
+def tool_call(name: str, *, id: str | None = None) -> ToolCall:
+    """Wrap one call of a tool; ``id`` is the call's where it is the only one of that id in the session."""
+    return ToolCall(named(_spoken(name)), named(id))
+
+
+def model_call(model: str, *, provider: str | None = None) -> ModelCall:
+    """Wrap one request to a language model; say what it used by ``tokens`` and ``cost_usd``."""
+    return ModelCall(named(_spoken(model)), named(provider))
+
+
+def message(to: str, *, sender: str | None = None) -> Message:
+    """Wrap a message to another agent and the wait for its answer: the time between is the response time.
+
+    ``sent`` records one without waiting. The sender is the agent of the task where no other is given.
+    """
+    return Message(named(_spoken(to)), named(sender))
+
+
+class Session(Judged):
+    """A session, or a part of the one around it."""
+
+    __slots__ = ("_description", "_pattern", "_project")
+
+    WORD = scoring.SESSION
+
+    def __init__(
+        self, description: str | None, pattern: str | None, project: str | None, id: str | None = None
+    ) -> None:
+        super().__init__(id)
+        self._description = description
+        self._pattern = pattern
+        self._project = project
+
+    def _again(self) -> Self:
+        """Return a block like this one that has not been entered."""
+        return type(self)(self._description, self._pattern, self._project)
+
+    def _describe(self) -> tuple[str, Attributes]:
+        """Open a session, unless it is part of the one around it."""
+        self.judged = self
+        operation = None
+        if self.session is None or self.id not in {None, self.session}:
+            self.session = self.id = self.id or str(uuid4())
+            self.source = self.task = self.caller = self.phase = self.agent = None
+            operation = "invoke_workflow"
+        else:
+            # It is over before the session is, so its span must not pass for the session's.
+            self.id = self.session
+        return titled("invoke_workflow", self._pattern), present(
+            OPERATION_NAME=operation,
+            WORKFLOW_NAME=self._pattern,
+            PATTERN=self._pattern,
+            PROJECT=self._project,
+            SESSION_NAME=self._description,
+        )
+
+
+class Phase(Judged):
+    """A named stage of a session."""
+
+    __slots__ = ("_stage",)
+
+    WORD = scoring.PHASE
+
+    def __init__(self, stage: str | None) -> None:
+        super().__init__()
+        self._stage = stage
+
+    def _again(self) -> Self:
+        """Return a block like this one that has not been entered."""
+        return type(self)(self._stage)
+
+    def _describe(self) -> tuple[str, Attributes]:
+        """Let what is inside be in this phase."""
+        self.judged = self
+        self.phase = self._stage
+        return titled("phase", self._stage), {}
+
+    def _identify(self, span: Span, id: str) -> None:
+        """Take the span's id."""
+        self.id = id
+        span.set_attribute(Attribute.PHASE_ID.value, id)
+
+
+class Task(Judged):
+    """One delegated piece of work."""
+
+    __slots__ = ("_description", "_doer", "_type")
+
+    WORD = scoring.TASK
+
+    def __init__(
+        self, description: str | None, type: str | None, agent: str | None, id: str | None = None
+    ) -> None:
+        super().__init__(id)
+        self._description = description
+        self._type = type
+        self._doer = agent
+
+    def _again(self) -> Self:
+        """Return a block like this one that has not been entered."""
+        return type(self)(self._description, self._type, self._doer)
+
+    def _describe(self) -> tuple[str, Attributes]:
+        """Let what is inside be done by this task's agent."""
+        self.judged = self
+        self.agent = self._doer
+        return titled("invoke_agent", self._doer), present(
+            OPERATION_NAME="invoke_agent",
+            PARENT_ID=self.caller,
+            TASK_TYPE=self._type,
+            TASK_DESCRIPTION=self._description,
+        )
+
+    def _identify(self, span: Span, id: str) -> None:
+        """Take the span's id where none was given, and let what is inside be in this task."""
+        self.task = self.caller = self.id = self.id or id
+        span.set_attribute(_TASK_ID, self.id)
+
+    def _measure(self, seconds: float) -> None:
+        """Record ``gen_ai.invoke_agent.duration``."""
+        _durations()[0].record(seconds, _differing(self._doer, self._fault))
+
+
+class ToolCall(Block):
+    """One call of a tool."""
+
+    __slots__ = ("_tool",)
+
+    def __init__(self, tool: str | None, id: str | None = None) -> None:
+        super().__init__(id)
+        self._tool = tool
+
+    def _again(self) -> Self:
+        """Return a block like this one that has not been entered."""
+        return type(self)(self._tool)
+
+    def _describe(self) -> tuple[str, Attributes]:
+        """Say which tool."""
+        return titled("execute_tool", self._tool), present(
+            OPERATION_NAME="execute_tool", TOOL_NAME=self._tool, TOOL_CALL_ID=self.id, TASK_ID=self.task
+        )
+
+    def _identify(self, span: Span, id: str) -> None:  # noqa: ARG002  # a tool call's is known by its span's
+        """Take the span's id where none was given, and let tasks that are started inside be of this call."""
+        self.caller = self.id = self.id or id
+
+    def _measure(self, seconds: float) -> None:
+        """Record ``gen_ai.execute_tool.duration``."""
+        if self._tool is not None:
+            _durations()[1].record(seconds, {_TOOL_NAME: self._tool, **_differing(self.agent, self._fault)})
+
+
+class ModelCall(Block):
+    """One request to a language model."""
+
+    __slots__ = ("_model", "_provider", "_used")
+
+    KIND = SpanKind.CLIENT
+
+    def __init__(self, model: str | None, provider: str | None) -> None:
+        super().__init__()
+        self._model = model
+        self._provider = provider
+        self._used: dict[str, int] = {}
+
+    def tokens(
+        self,
+        *,
+        input: int | None = None,
+        output: int | None = None,
+        cache_read: int | None = None,
+        cache_write: int | None = None,
+    ) -> None:
+        """Say how many tokens it used; ``input`` are those neither read from nor written to a cache.
+
+        What is said later replaces what was said before, and what is not said stays unknown.
+        """
+        said = (("input", input), ("output", output), ("read", cache_read), ("write", cache_write))
+        self._used |= {name: count for name, count in said if count is not None}
+        used, total = self._used, None
+        if "input" in used:
+            # The conventions count what is read from and written to a cache as input, too.
+            total = used["input"] + used.get("read", 0) + used.get("write", 0)
+        self._tell(
+            present(
+                USAGE_INPUT=total,
+                USAGE_OUTPUT=used.get("output"),
+                USAGE_CACHE_READ=used.get("read"),
+                USAGE_CACHE_WRITE=used.get("write"),
+            )
+        )
+
+    def cost_usd(self, amount: float) -> None:
+        """Say what it cost, in US dollars."""
+        self._tell(present(USAGE_COST=float(amount)))
+
+    def _again(self) -> Self:
+        """Return a block like this one that has not been entered."""
+        return type(self)(self._model, self._provider)
+
+    def _describe(self) -> tuple[str, Attributes]:
+        """Say which model."""
+        return titled("chat", self._model), present(
+            OPERATION_NAME="chat", REQUEST_MODEL=self._model, PROVIDER_NAME=self._provider, TASK_ID=self.task
+        )
+
+    def _tell(self, attributes: Attributes) -> None:
+        if self._span is not None and self._span.is_recording():
+            self._span.set_attributes(attributes)
+
+
+class Message(Block):
+    """One communication with another agent."""
+
+    __slots__ = ("_ago", "_answered", "_sender", "_to")
+
+    def __init__(self, to: str | None, sender: str | None) -> None:
+        super().__init__()
+        self._to = to
+        self._sender = sender
+        self._ago = 0
+        self._answered = True
+
+    def sent(self, *, response_seconds: float | None = None) -> None:
+        """Record it at once: as answered now, ``response_seconds`` after it was sent, or as just sent."""
+        self._answered = response_seconds is not None
+        self._ago = round((response_seconds or 0) * SECOND)
+        with self:
+            pass
+
+    def _again(self) -> Self:
+        """Return a block like this one that has not been entered."""
+        return type(self)(self._to, self._sender)
+
+    def _describe(self) -> tuple[str, Attributes]:
+        """Say who wrote to whom."""
+        return titled("message", self._to), present(
+            MESSAGE_TO=self._to, MESSAGE_FROM=self._sender or self.agent, TASK_ID=self.task
+        )
+
+    def _open(self, found: Tracer) -> None:
+        """Start the span when the message was sent."""
+        self._start -= self._ago
+        super()._open(found)
+
+    def _close(self, span: Span, outcome: str, end: int) -> None:
+        """End the span with the response time, where there was an answer."""
+        if self._answered and self._fault is None:
+            seconds = max(0, self._ago or end - self._start) / SECOND
+            span.set_attribute(Attribute.MESSAGE_RESPONSE_SECONDS.value, seconds)
+        super()._close(span, outcome, end)
+
+
+def _spoken(name: object) -> object:
+    """Return a name. Raises TypeError for a function: a decorator without its parentheses."""
+    if callable(name) and not isinstance(name, str):
+        raise TypeError(f"give a name first, as in @stretto.task('…'), not {name!r}")
+    return name
+
+
+def _described(text: object) -> str | None:
+    return named(text) if _DESCRIBES else None
+
+
+def _differing(agent: str | None, fault: str | None) -> Attributes:
+    told: Attributes = {}
+    if agent is not None:
+        told[AGENT_NAME] = agent
+    if fault is not None:
+        told[ERROR_TYPE] = fault
+    return told
+
+
+@cache
+def _durations() -> tuple[Histogram, Histogram]:
+    """Return the instruments for tasks and for tool calls, of whatever meter provider there is or will be."""
+    meter = get_meter(SCOPE)
+    return (
+        meter.create_histogram(
+            "gen_ai.invoke_agent.duration",
+            unit="s",
+            description="How long an agent's run took.",
+            explicit_bucket_boundaries_advisory=[0.1 * 2**step for step in range(13)],
+        ),
+        meter.create_histogram(
+            "gen_ai.execute_tool.duration",
+            unit="s",
+            description="How long a tool call took.",
+            explicit_bucket_boundaries_advisory=[0.01 * 2**step for step in range(14)],
+        ),
+    )

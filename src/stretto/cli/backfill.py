@@ -1,0 +1,45 @@
+"""``stretto backfill``: write the past for Prometheus, so that its graphs begin before it did."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from stretto.cli.context import Context
+from stretto.clock import HOUR, wall
+from stretto.config import Config
+from stretto.errors import UsageError
+from stretto.exporter.backfill import At, openmetrics
+from stretto.snapshot import windowed
+from stretto.store import queries
+from stretto.store.database import open_reader
+
+
+def backfill(context: Context, options: argparse.Namespace) -> int:
+    """Write the windowed figures of every full hour since the first session, as OpenMetrics."""
+    config = context.config
+    target = Path(options.output)
+    if target.exists():
+        raise UsageError("the output exists", where=str(target), hint="name a new file with --output")
+    with target.open("w", encoding="utf-8") as out:
+        lines = 0
+        for line in openmetrics(_hours(config), config.address):
+            out.write(line + "\n")
+            lines += not line.startswith("#")
+    blocks = config.state / "servers" / "prometheus-data"
+    hint = f"promtool tsdb create-blocks-from openmetrics {target} {blocks}"
+    context.answer(
+        {"file": str(target), "samples": lines, "next": hint}, f"{lines} samples in {target}\nnext: {hint}"
+    )
+    return 0
+
+
+def _hours(config: Config) -> Iterator[At]:
+    with closing(open_reader(config.database)) as connection:
+        first = queries.first_slot(connection)
+        at = wall() if first is None else first + HOUR
+        while at < wall():
+            yield at, windowed(connection, at, config.hours)[0]
+            at += HOUR

@@ -1,0 +1,372 @@
+"""Claude Code's spans and log events → events.
+
+Names: code.claude.com/docs/en/monitoring-usage, as clients 2.1.197 to 2.1.329 send them; an older one lacks
+some and is taken as far as it goes. A subagent has no span of its own: its model requests and tool calls
+bear its id and hang below the execution of the ``Agent`` call, which gives the link between the two and,
+where that call waited, the subagent's length. How long one in the background ran is told by the log event
+at its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from stretto.model.event import Channel, Event, Kind, Outcome, Value
+from stretto.sources.otlp.records import Attributes, Log, Span, amount, count, identifier, length, named, word
+
+SOURCE = "claude-code"
+
+ATTRIBUTES = frozenset({
+    "agent_id", "agent_type", "cache_creation_tokens", "cache_read_tokens", "command_name", "cost_usd",
+    "decision", "duration_ms", "error", "error.type", "error_class", "error_type", "event.name",
+    "gen_ai.response.id", "input_tokens", "model", "output_tokens", "parent_agent_id", "prompt.id",
+    "prompt_length", "query_source", "query_source_safe", "request_id", "session.id", "source",
+    "subagent_type", "success", "tool_name", "tool_use_id", "ttft_ms",
+})  # fmt: skip
+"""All that is read; who the user is, prompts and whatever the client gates are not among it."""
+
+_SCOPE = "com.anthropic.claude_code"
+_PREFIX = "claude_code."
+_BUILT_IN = ("agent:builtin:", "agent.builtin.")
+_MILLISECOND = 1_000_000
+
+_told = partial(Event, source=SOURCE, channel=Channel.OTLP)
+
+
+def wrote_span(span: Span) -> bool:
+    """Tell whether the client itself made a span: other spans may come from a service of that name too."""
+    own = span.service.startswith(SOURCE) and span.name.startswith(_PREFIX)
+    return own or span.scope.startswith(_SCOPE)
+
+
+def wrote_log(log: Log) -> bool:
+    """Tell whether the client itself wrote a log event."""
+    return log.scope.startswith(_SCOPE) or log.service.startswith(SOURCE)
+
+
+class Batch:
+    """The client's spans of one request, as far as they say something about each other."""
+
+    def __init__(self, spans: Iterable[Span]) -> None:
+        self.tools: dict[str, Span] = {}
+        self.executions: dict[str, Span] = {}
+        self.first: dict[tuple[str, str], Span] = {}
+        """(agent id, span above) → the agent's first sign there."""
+        for span in spans:
+            if span.name == "claude_code.tool":
+                self.tools[span.id] = span
+            elif span.name == "claude_code.tool.execution":
+                self.executions[span.id] = span
+            agent = identifier(span.attributes, "agent_id")
+            if agent is not None:
+                first = self.first.get((agent, span.parent))
+                if first is None or span.start < first.start:
+                    self.first[agent, span.parent] = span
+        self.started: dict[str, tuple[str, Span]] = {
+            above: (agent, span) for (agent, above), span in self.first.items() if above in self.executions
+        }
+        """Execution → the agent it started and that agent's first sign."""
+
+
+def span_events(span: Span, session: str, batch: Batch) -> list[Event]:
+    """Return the events that a span gives; none for one that says nothing which is kept."""
+    read = _SPANS.get(span.name)
+    return [] if read is None else read(span, session, batch)
+
+
+def log_events(log: Log, session: str) -> list[Event]:
+    """Return the events that a log event gives; none for one that says nothing which is kept."""
+    read = _LOGS.get(log.name.removeprefix(_PREFIX))
+    return [] if read is None else read(log, session)
+
+
+def session_id(attributes: Attributes) -> str | None:
+    """Return the session's id, which all of the client's spans and log events bear."""
+    return identifier(attributes, "session.id")
+
+
+# Spans.
+
+
+def _interaction(span: Span, session: str, _: Batch) -> list[Event]:
+    # It does not bear the prompt's id: a start from here would make a second turn of the prompt's.
+    outcome = Outcome.FAILURE if span.failed else Outcome.SUCCESS
+    return [
+        _told(kind=Kind.TURN_END, session=session, time=span.end, duration=span.duration, outcome=outcome)
+    ]
+
+
+def _llm_request(span: Span, session: str, batch: Batch) -> list[Event]:
+    response, request = identifier(span.attributes, "gen_ai.response.id"), _request(span.attributes)
+    call = _told(
+        kind=Kind.MODEL_CALL,
+        session=session,
+        time=span.start,
+        id=response or request or span.id,
+        parent=_agent(span.attributes),
+        duration=span.duration,
+        name=named(span.attributes, "model"),
+        outcome=_outcome(span.attributes, failed=span.failed),
+        attributes=_present(
+            **_usage(span.attributes),
+            first_token_ms=count(span.attributes, "ttft_ms"),
+            request=request,
+            response=response,
+        ),
+    )
+    return [call, *_task_start(span, session, batch)]
+
+
+def _tool(span: Span, session: str, batch: Batch) -> list[Event]:
+    about = partial(
+        _told,
+        session=session,
+        id=_call(span),
+        parent=_agent(span.attributes),
+        name=_tool_name(span.attributes),
+    )
+    order = _present(agent=named(span.attributes, "subagent_type"))
+    return [
+        about(kind=Kind.TOOL_START, time=span.start, attributes=order),
+        about(kind=Kind.TOOL_END, time=span.end),
+        *_task_start(span, session, batch),
+    ]
+
+
+def _execution(span: Span, session: str, batch: Batch) -> list[Event]:
+    # Clients before 2.1.119 say the call's id nowhere: there the tool span's own stands for it.
+    call = identifier(span.attributes, "tool_use_id") or span.parent
+    if not call:
+        return []
+    task, first = batch.started.get(span.id, (None, None))
+    launched = first is not None and first.start > span.end
+    return [
+        _told(
+            kind=Kind.TOOL_END,
+            session=session,
+            time=span.end,
+            id=call,
+            duration=span.duration,
+            outcome=_outcome(span.attributes, failed=span.failed),
+            attributes=_present(
+                span=span.id,
+                task=task,
+                status="async_launched" if launched else None,
+                error=_error(span.attributes),
+            ),
+        )
+    ]
+
+
+def _blocked_on_user(span: Span, session: str, batch: Batch) -> list[Event]:
+    tool = batch.tools.get(span.parent)
+    if tool is None or not _by_a_person(span.attributes):
+        return []
+    about = partial(
+        _told,
+        session=session,
+        id=_call(tool),
+        parent=_agent(tool.attributes),
+        name=_tool_name(tool.attributes),
+    )
+    asked = about(kind=Kind.PERMISSION_REQUEST, time=span.start, duration=span.duration)
+    return [asked, about(**_DENIED, time=span.end)] if _is_rejected(span.attributes) else [asked]
+
+
+def _task_start(span: Span, session: str, batch: Batch) -> list[Event]:
+    """Return the start of a subagent: its first sign below a call, or that call's execution."""
+    agent = _agent(span.attributes)
+    if agent is None or batch.first[agent, span.parent] is not span:
+        return []
+    execution = batch.executions.get(span.parent)
+    return [
+        _told(
+            kind=Kind.TASK_START,
+            session=session,
+            time=span.start if execution is None else min(span.start, execution.start),
+            id=agent,
+            parent=identifier(span.attributes, "parent_agent_id"),
+            name=_built_in(span.attributes),
+            attributes=_present(span_parent=span.parent or None),
+        )
+    ]
+
+
+_SPANS: dict[str, Callable[[Span, str, Batch], list[Event]]] = {
+    "claude_code.interaction": _interaction,
+    "claude_code.llm_request": _llm_request,
+    "claude_code.tool": _tool,
+    "claude_code.tool.execution": _execution,
+    "claude_code.tool.blocked_on_user": _blocked_on_user,
+}
+
+
+# Log events. They are written at the end of what they tell, and say how long it took.
+
+
+def _user_prompt(log: Log, session: str) -> list[Event]:
+    prompt = identifier(log.attributes, "prompt.id")
+    if prompt is None:
+        return []
+    # Whether the user or the host asked is not said, so the event's type is absent.
+    return [
+        _told(
+            kind=Kind.TURN_START,
+            session=session,
+            time=log.time,
+            id=prompt,
+            attributes=_present(
+                prompt_length=count(log.attributes, "prompt_length"),
+                command=word(log.attributes, "command_name"),
+            ),
+        )
+    ]
+
+
+def _tool_result(log: Log, session: str) -> list[Event]:
+    call, duration = identifier(log.attributes, "tool_use_id"), _duration(log.attributes)
+    if call is None:
+        return []
+    about = partial(
+        _told, session=session, id=call, parent=_agent(log.attributes), name=_tool_name(log.attributes)
+    )
+    end = about(
+        kind=Kind.TOOL_END,
+        time=log.time,
+        duration=duration,
+        outcome=_outcome(log.attributes, failed=False),
+        attributes=_present(error=_error(log.attributes)),
+    )
+    return [end] if duration is None else [about(kind=Kind.TOOL_START, time=log.time - duration), end]
+
+
+def _tool_decision(log: Log, session: str) -> list[Event]:
+    call = identifier(log.attributes, "tool_use_id")
+    if call is None:
+        return []
+    about = partial(
+        _told,
+        session=session,
+        time=log.time,
+        id=call,
+        parent=_agent(log.attributes),
+        name=_tool_name(log.attributes),
+    )
+    asked = [about(kind=Kind.PERMISSION_REQUEST)] if _by_a_person(log.attributes) else []
+    return [*asked, about(**_DENIED)] if _is_rejected(log.attributes) else asked
+
+
+def _api_request(log: Log, session: str) -> list[Event]:
+    request, duration = _request(log.attributes), _duration(log.attributes)
+    if request is None:
+        # Nothing tells it from the span of the same request: it would count twice.
+        return []
+    return [
+        _told(
+            kind=Kind.MODEL_CALL,
+            session=session,
+            time=log.time - (duration or 0),
+            id=request,
+            parent=_agent(log.attributes),
+            duration=duration,
+            name=named(log.attributes, "model"),
+            outcome=Outcome.SUCCESS,
+            attributes=_present(
+                **_usage(log.attributes),
+                cost_usd=amount(log.attributes, "cost_usd"),
+                first_token_ms=count(log.attributes, "ttft_ms"),
+                request=request,
+            ),
+        )
+    ]
+
+
+def _subagent_completed(log: Log, session: str) -> list[Event]:
+    agent, duration = _agent(log.attributes), _duration(log.attributes)
+    if agent is None:
+        # Clients before 2.1.329 do not say which: a call that waited tells its agent's end all the same.
+        return []
+    about = partial(
+        _told,
+        session=session,
+        id=agent,
+        name=named(log.attributes, "agent_type"),
+        attributes=_present(span_parent=log.span or None),
+    )
+    end = about(kind=Kind.TASK_END, time=log.time, duration=duration, outcome=Outcome.SUCCESS)
+    return [end] if duration is None else [about(kind=Kind.TASK_START, time=log.time - duration), end]
+
+
+_LOGS: dict[str, Callable[[Log, str], list[Event]]] = {
+    "user_prompt": _user_prompt,
+    "tool_result": _tool_result,
+    "tool_decision": _tool_decision,
+    "api_request": _api_request,
+    "subagent_completed": _subagent_completed,
+}
+
+
+# What attributes say.
+
+_DENIED = {"kind": Kind.TOOL_END, "outcome": Outcome.CANCELLED, "attributes": {"status": "denied"}}
+
+
+def _present(**attributes: Value | None) -> dict[str, Value]:
+    return {name: value for name, value in attributes.items() if value is not None}
+
+
+def _call(tool: Span) -> str:
+    return identifier(tool.attributes, "tool_use_id") or tool.id
+
+
+def _agent(attributes: Attributes) -> str | None:
+    return identifier(attributes, "agent_id")
+
+
+def _request(attributes: Attributes) -> str | None:
+    return identifier(attributes, "request_id")
+
+
+def _tool_name(attributes: Attributes) -> str | None:
+    return named(attributes, "tool_name")
+
+
+def _duration(attributes: Attributes) -> int | None:
+    milliseconds = amount(attributes, "duration_ms")
+    return None if milliseconds is None else length(milliseconds * _MILLISECOND)
+
+
+def _outcome(attributes: Attributes, *, failed: bool) -> Outcome:
+    success = attributes.get("success")
+    return Outcome.FAILURE if failed or success is False or success == "false" else Outcome.SUCCESS
+
+
+def _error(attributes: Attributes) -> str | None:
+    return word(attributes, "error_type", "error_class", "error.type", "error")
+
+
+def _by_a_person(attributes: Attributes) -> bool:
+    return str(attributes.get("source", "")).startswith("user")
+
+
+def _is_rejected(attributes: Attributes) -> bool:
+    return attributes.get("decision") == "reject"
+
+
+def _built_in(attributes: Attributes) -> str | None:
+    """Return the agent's name by who sent a request; only the client's own agents are named there."""
+    sender = named(attributes, "query_source", "query_source_safe") or ""
+    for prefix in _BUILT_IN:
+        if sender.startswith(prefix):
+            return sender.removeprefix(prefix) or None
+    return None
+
+
+def _usage(attributes: Attributes) -> dict[str, int | None]:
+    return {
+        "input_tokens": count(attributes, "input_tokens"),
+        "output_tokens": count(attributes, "output_tokens"),
+        "cache_read_tokens": count(attributes, "cache_read_tokens"),
+        "cache_write_tokens": count(attributes, "cache_creation_tokens"),
+    }

@@ -1,0 +1,17 @@
+"""The state folder: the one place that everything is kept in, chosen alike by every way in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def state_folder(environ: Mapping[str, str], home: Path, flag: str | None = None) -> tuple[Path, str]:
+    """Return the state folder and where the choice came from; the hook client chooses alike."""
+    if flag:
+        return Path(flag).absolute(), "--state"
+    if environ.get("STRETTO_STATE"):
+        return Path(environ["STRETTO_STATE"]).absolute(), "STRETTO_STATE"
+    if environ.get("XDG_STATE_HOME"):
+        return Path(environ["XDG_STATE_HOME"]) / "stretto", "XDG_STATE_HOME"
+    return home / ".local" / "state" / "stretto", "default"

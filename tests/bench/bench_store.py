@@ -1,0 +1,321 @@
+"""Measure ingest, snapshot, scrape and memory against the budgets, at a store of a chosen size.
+
+Run it as ``python tests/bench/bench_store.py [--size CALLS] [--json]``. Synthetic sessions (100 tool calls
+each, five tasks in one fan-out) go through journal files as a hook would write them. Ingest is told in
+events per second of CPU time beside a reference that was measured in the same run: the bare decoding of
+each line and one row per event, which a store cannot do without. A second process then opens the store as
+the service does and tells its resident memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import msgspec
+import psutil
+
+from stretto import config, journal, snapshot
+from stretto.clock import SECOND
+from stretto.exporter.live import LiveMetrics
+from stretto.exporter.scrape import FigureCollector, expose, registry
+from stretto.store.database import open_writer
+from stretto.store.ingest import Ingest
+
+CALLS = 100
+"""Tool calls of a synthetic session; five of them delegate."""
+
+TASKS = 5
+TOGETHER = 8
+"""Sessions that write at the same time, line by line in turn."""
+
+BEGIN = 1_763_000_000 * SECOND
+NOW = 1_763_600_000 * SECOND
+"""Just under seven days later: all that is stored lies inside the widest window."""
+
+PART = 50
+"""Sessions, about 10,700 events, that ingest and reference take in turn."""
+
+PARTS = 7
+"""Turns of one measurement, of which the middle one counts: what else the machine does falls on both."""
+
+BUDGET_EVENTS = 50_000
+BUDGET_SCRAPE_SECONDS = 0.05
+BUDGET_BYTES = 150 * 1024 * 1024
+
+TOOLS = ("Bash", "Read", "Edit", "Grep", "Write")
+TYPES = ("architecture review", "draft the PRD", "test strategy", "security audit", "write the docs")
+
+
+def session_lines(number: int, sessions: int) -> Iterator[bytes]:
+    """Yield the journal records of one synthetic session, oldest first; sessions fill the seven days."""
+    session = f"{(number * 0x9E3779B97F4A7C15) % (1 << 64):016x}-bench"
+    at = BEGIN + (NOW - BEGIN - 600 * SECOND) * number // sessions
+
+    def line(kind: str, after: float, rest: str) -> bytes:
+        return (
+            f'\n{{"version":1,"kind":"{kind}","session":"{session}","time":{at + int(after * SECOND)},'
+            f'"source":"claude-code","channel":"hook"{rest}}}\n'
+        ).encode()
+
+    turn, about = f',"id":"turn-{number}"', '"agent":"general-purpose"'
+    yield line("session.start", 0, ',"attributes":{"reason":"startup","project":"bench"}')
+    yield line("turn.start", 1, turn + ',"type":"user","attributes":{"prompt_length":40,"command":"release"}')
+    lines: list[tuple[float, bytes]] = []
+    for task in range(TASKS):
+        call, agent = f"toolu_{number}_{task}", f"a{number:x}t{task}"
+        start, end = 2 + task * 0.1, 60.0 + 10 * task
+        named = f',"id":"{call}","name":"Agent"'
+        order = f',"attributes":{{{about},"description":"{TYPES[task]}"}}'
+        answer = f',"outcome":"success","attributes":{{"task":"{agent}","status":"completed"}}'
+        lines += [
+            (start, line("tool.start", start, named + order)),
+            (start + 0.05, line("task.start", start + 0.05, f',"id":"{agent}","name":"general-purpose"')),
+            (end, line("task.end", end, f',"id":"{agent}","name":"general-purpose","outcome":"success"')),
+            (
+                end + 0.02,
+                line("tool.end", end + 0.02, named + f',"duration":{int((end - start) * SECOND)}' + answer),
+            ),
+        ]
+        for index in range(CALLS // TASKS - 1):
+            began = start + 0.2 + index * (end - start - 1) / (CALLS // TASKS)
+            length = 0.05 + (number * 31 + index * 17 + task) % 97 / 100
+            tool = TOOLS[(index + task) % len(TOOLS)]
+            same = f',"id":"{call}_{index}","parent":"{agent}","name":"{tool}"'
+            outcome = "failure" if (number + index) % 29 == 0 else "success"
+            done = same + f',"duration":{int(length * SECOND)},"outcome":"{outcome}"'
+            lines += [
+                (began, line("tool.start", began, same)),
+                (began + length + 0.01, line("tool.end", began + length + 0.01, done)),
+            ]
+    yield from (text for _, text in sorted(lines))
+    yield line("turn.end", 101, turn + ',"outcome":"success","attributes":{"running":[]}')
+    yield line("session.end", 102, ',"attributes":{"reason":"other"}')
+
+
+def write_journal(folder: Path, file: str, numbers: range, sessions: int) -> None:
+    """Write the sessions to one journal file, ``TOGETHER`` of them at a time."""
+    with (folder / file).open("wb") as target:
+        for first in range(numbers.start, numbers.stop, TOGETHER):
+            running = [session_lines(n, sessions) for n in range(first, min(first + TOGETHER, numbers.stop))]
+            while running:
+                for lines in list(running):
+                    text = next(lines, None)
+                    if text is None:
+                        running.remove(lines)
+                    else:
+                        target.write(text)
+
+
+def taken_in(ingest: Ingest, folder: Path) -> tuple[int, float]:
+    """Take in all that is new in the journal; return its events and the CPU seconds it took."""
+    started = time.process_time()
+    events = sum(taken.events for taken in ingest.catch_up(folder))
+    return events, time.process_time() - started
+
+
+def reference(path: Path, scratch: Path) -> tuple[int, float]:
+    """Decode each line and insert one row an event, a transaction a chunk: the least that a store can do.
+
+    Returns the events and the CPU seconds they took.
+    """
+    decode = msgspec.json.Decoder().decode
+    connection = sqlite3.connect(scratch, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("CREATE TABLE event (session TEXT, id TEXT, kind TEXT, time INTEGER, line BLOB)")
+    events = 0
+    started = time.process_time()
+    with path.open("rb") as lines:
+        while chunk := lines.readlines(journal.CHUNK):
+            connection.execute("BEGIN")
+            for line in chunk:
+                if line != b"\n":
+                    told = decode(line)
+                    row = (told["session"], told.get("id"), told["kind"], told["time"], line)
+                    connection.execute("INSERT INTO event VALUES (?, ?, ?, ?, ?)", row)
+                    events += 1
+            connection.execute("COMMIT")
+    seconds = time.process_time() - started
+    connection.close()
+    scratch.unlink()
+    return events, seconds
+
+
+@dataclass(slots=True)
+class Bench:
+    """A store that grows, and what was measured on the way."""
+
+    folder: Path
+    sessions: int
+    ingest: Ingest
+    written: int = 0
+
+    @property
+    def journals(self) -> Path:
+        """The journal's folder."""
+        return self.folder / "journal"
+
+    def write(self, upto: int) -> Path:
+        """Write the sessions up to a number to a journal file of their own."""
+        file = f"{self.written:08}.jsonl"
+        write_journal(self.journals, file, range(self.written, upto), self.sessions)
+        self.written = upto
+        return self.journals / file
+
+    def grow(self, upto: int) -> None:
+        """Bring the store to so many sessions, unmeasured."""
+        while self.written < upto:
+            self.write(min(self.written + 500, upto))
+            taken_in(self.ingest, self.journals)
+
+    def measure(self) -> dict[str, float]:
+        """Measure ingest of further sessions, in turn with the reference over the same lines."""
+        stored = self.written * CALLS
+        rates: list[float] = []
+        references: list[float] = []
+        for _ in range(PARTS):
+            path = self.write(self.written + PART)
+            for found, (events, seconds) in (
+                (references, reference(path, self.folder / "reference.db")),
+                (rates, taken_in(self.ingest, self.journals)),
+            ):
+                found.append(events / seconds)
+        ratios = [rate / against for rate, against in zip(rates, references, strict=True)]
+        return {
+            "calls_stored": stored,
+            "events_per_second": round(median(rates)),
+            "events_per_second_best": round(max(rates)),
+            "of_budget": round(median(rates) / BUDGET_EVENTS, 2),
+            "of_reference": round(median(ratios), 2),
+            "reference_events_per_second": round(median(references)),
+        }
+
+
+def measured(folder: Path, size: int) -> dict[str, Any]:
+    """Grow a store to ``size`` tool calls, measure on the way, then open it anew as the service does."""
+    (folder / "journal").mkdir()
+    settled = config.load({}, folder, state=str(folder))
+    connection = open_writer(settled.database)
+    ingest = Ingest(connection, settled.task_types.classify, idle_limit=settled.idle_minutes * 60)
+    sizes = sorted({0, min(10_000, size), size})
+    bench = Bench(folder, size // CALLS + len(sizes) * PARTS * PART, ingest)
+    rates = {}
+    for calls in sizes:
+        bench.grow(calls // CALLS)
+        stored = max(bench.written, calls // CALLS) * CALLS
+        rates[f"{stored} calls"] = bench.measure()
+    connection.close()
+    told = subprocess.run(
+        [sys.executable, __file__, "--probe", str(folder)], check=True, capture_output=True
+    ).stdout
+    return {
+        "machine": {
+            "python": platform.python_version(),
+            "system": platform.platform(),
+            "cpus": os.cpu_count(),
+        },
+        "budget": {
+            "events_per_second": BUDGET_EVENTS,
+            "scrape_seconds": BUDGET_SCRAPE_SECONDS,
+            "resident_bytes": BUDGET_BYTES,
+        },
+        "ingest": rates,
+        "ingest_peak_resident_bytes": peak_resident(),
+        "store_bytes": settled.database.stat().st_size,
+        "journal_bytes": sum(journal.files(settled.journal).values()),
+        **json.loads(told),
+    }
+
+
+def probe(folder: Path) -> dict[str, float]:
+    """Open the store as the service does, take a snapshot, scrape; return CPU seconds and resident bytes."""
+    settled = config.load({}, folder, state=str(folder))
+    source = registry()
+    live = LiveMetrics(source, since=NOW, version="bench")
+    connection = open_writer(settled.database)
+    calls = connection.execute("SELECT SUM(tool_calls) FROM sessions").fetchone()[0]
+    snapshots, scrapes = [], []
+    for _ in range(5):
+        started = time.process_time()
+        taken = snapshot.take(connection, NOW, settled.task_types, settled.hours)
+        snapshots.append(time.process_time() - started)
+    source.register(FigureCollector({"snapshot": lambda: taken.figures}, settled.series_budget))
+    for _ in range(20):
+        started = time.process_time()
+        body = expose(source, "text/plain").body
+        scrapes.append(time.process_time() - started)
+    memory = psutil.Process().memory_info().rss
+    live.close()
+    connection.close()
+    return {
+        "calls_stored": calls,
+        "snapshot_seconds": median(snapshots),
+        "scrape_seconds": median(scrapes),
+        "series": sum(not line.startswith(b"#") for line in body.splitlines()),
+        "resident_bytes": memory,
+    }
+
+
+def peak_resident() -> int:
+    """Return the most memory that this process has held, in bytes; 0 where the system does not tell."""
+    try:
+        import resource  # noqa: PLC0415  # there is none on Windows
+    except ImportError:
+        return 0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def table(found: dict[str, Any]) -> str:
+    """Return the figures for people, each beside its budget."""
+    mega = 1024 * 1024
+    lines = [
+        f"{found['calls_stored']:,} tool calls stored; CPU time; {found['machine']['cpus']} CPUs, shared"
+    ]
+    for name, rate in found["ingest"].items():
+        lines.append(
+            f"ingest from {name:>16}: {rate['events_per_second']:>7,} events/s"
+            f" (best {rate['events_per_second_best']:,}), {rate['of_budget']:.2f} of the budget,"
+            f" {rate['of_reference']:.2f} of decoding and one row an event"
+        )
+    scrape, resident = found["scrape_seconds"], found["resident_bytes"]
+    lines += [
+        f"snapshot {found['snapshot_seconds'] * 1000:.1f} ms",
+        f"scrape {scrape * 1000:.1f} ms, {scrape / BUDGET_SCRAPE_SECONDS:.2f} of the budget",
+        f"memory {resident / mega:.0f} MB, {resident / BUDGET_BYTES:.2f} of the budget, once opened",
+        f"memory {found['ingest_peak_resident_bytes'] / mega:.0f} MB at most while taking it in",
+        f"journal {found['journal_bytes'] / mega:.0f} MB, store {found['store_bytes'] / mega:.0f} MB",
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure and print; the exit code says only whether there are figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--size", type=int, default=1_000_000, help="tool calls to store (1000000)")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.add_argument("--probe", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.probe:
+        print(json.dumps(probe(options.probe)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        found = measured(Path(folder), options.size)
+    print(json.dumps(found, indent=2) if options.json else table(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.fakes import ROOT, rebuilt, store
+from tests.scenes import by_description, concluded
+
+from stretto import snapshot
+from stretto.clock import SECOND
+from stretto.demo import parse_payload
+from stretto.figures.parallel import fanouts, sequential
+from stretto.insights import insight
+from stretto.model.entities import Session
+from stretto.model.event import Outcome
+from stretto.model.task_type import TaskTypes
+from stretto.sources.recording import read
+
+CORPUS = ROOT.parent / "shared" / "data" / "claude-code-scripted"
+NAMES = ("fanout", "fanout-background", "sequential", "two-phase")
+
+pytestmark = [
+    pytest.mark.corpus,
+    pytest.mark.skipif(not CORPUS.is_dir(), reason=f"the recordings are not here: {CORPUS}"),
+]
+
+
+def session_of(name: str) -> Session:
+    """Return the recorded session, concluded from its hook calls."""
+    found = read(CORPUS / name / "hooks.jsonl", parse_payload)
+    assert found.rejects == ()
+    return concluded(found.events)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_real_session_is_whole(name: str) -> None:
+    """Twelve tool calls, none open, none doubled; every task and turn ended; the session succeeded."""
+    session = session_of(name)
+    assert len(session.tool_calls) == len({call.id for call in session.tool_calls}) == 12
+    assert {call.outcome for call in session.tool_calls} == {Outcome.SUCCESS, Outcome.FAILURE}
+    assert sum(call.outcome is Outcome.FAILURE for call in session.tool_calls) == 1
+    assert all(call.duration is not None for call in session.tool_calls)
+    assert all(task.interval is not None and task.outcome is Outcome.SUCCESS for task in session.tasks)
+    assert all(task.parent is None and task.delegated_by for task in session.tasks)
+    assert (session.outcome, session.end) == (Outcome.SUCCESS, session.last)
+    assert [turn.origin for turn in session.turns] == (
+        ["user", "host", "host"] if name == "fanout-background" else ["user"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "widths", "work", "elapsed"),
+    [
+        ("fanout", [3], 5.45, 2.53),
+        ("fanout-background", [3], 6.14, 2.80),
+        ("two-phase", [2, 2], None, None),
+        ("sequential", [], None, None),
+    ],
+)
+def test_the_fanouts_are_those_of_the_script(
+    name: str, widths: list[int], work: float | None, elapsed: float | None
+) -> None:
+    """As many agents at once as the script starts, with the times taken from the recording by hand."""
+    found = fanouts(session_of(name).tasks)
+    assert [fanout.width for fanout in found] == widths
+    if work is not None and elapsed is not None:
+        (fanout,) = found
+        assert fanout.work / SECOND == pytest.approx(work, abs=0.005)
+        assert fanout.elapsed / SECOND == pytest.approx(elapsed, abs=0.005)
+        speedup = sequential(fanout, None, {}).length / fanout.elapsed
+        assert speedup == pytest.approx(work / elapsed, rel=0.03)
+
+
+def test_the_store_holds_the_fanout_against_the_recorded_sequential_run(tmp_path: Path) -> None:
+    """All four in one store: the fan-out's baseline is measured, and nothing differs from a rebuild."""
+    now = 0
+    with store(tmp_path) as opened:
+        for name in NAMES:
+            events = read(CORPUS / name / "hooks.jsonl", parse_payload).events
+            now = max(now, *(event.time for event in events))
+            for first in range(0, len(events), 7):
+                opened.take(events[first : first + 7])
+        fanout = insight(opened.connection, session_of("fanout").id, by_description, {})
+        assert fanout is not None
+        ((_, against),) = fanout.fanouts
+        assert against.provenance == "measured"
+        taken = snapshot.take(opened.connection, now + SECOND, TaskTypes(), {})
+        assert taken.verdicts["24h"].fanouts == 4
+        assert taken.rejects == {}
+        opened.ingest.sweep(now)
+        assert opened.rows() == rebuilt(opened.folder, tmp_path / "anew.db", now=now)

@@ -1,0 +1,143 @@
+"""Real journals and stores in a test's own folder, recordings, and events at random."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hypothesis import strategies as st
+
+from stretto import journal
+from stretto.clock import SECOND
+from stretto.demo import parse_payload
+from stretto.model.conclude import Classify
+from stretto.model.event import Channel, Event, Kind, Outcome
+from stretto.sources.recording import read
+from stretto.store.database import open_writer
+from stretto.store.ingest import Ingest, Taken
+from stretto.store.schema import CONCLUDED
+from tests.scenes import at, by_description
+
+IDLE = 3_600
+"""Seconds without a word after which a session of the tests is over."""
+
+DAY_FILE = "2026-01-01.jsonl"
+
+ROOT = Path(__file__).parents[1]
+RECORDINGS = {
+    "fanout": ROOT / "src/stretto/demo/fanout.jsonl",
+    "sequential": ROOT / "src/stretto/demo/sequential.jsonl",
+    "two-phase": ROOT / "tests/recorded/two-phase.jsonl",
+    "fanout-background": ROOT / "tests/recorded/fanout-background.jsonl",
+}
+
+
+def recorded(name: str) -> tuple[Event, ...]:
+    """Return the events of a recording, as the hook client makes them."""
+    found = read(RECORDINGS[name], parse_payload)
+    assert not found.rejects
+    return found.events
+
+
+def append(folder: Path, events: Iterable[Event], file: str = DAY_FILE) -> None:
+    """Append events to a journal file."""
+    journal.append(folder / file, b"".join(journal.encode(event) for event in events))
+
+
+@dataclass(slots=True)
+class Store:
+    """A store with its journal."""
+
+    connection: sqlite3.Connection
+    ingest: Ingest
+    folder: Path
+
+    def take(self, *drawings: Iterable[Event], file: str = DAY_FILE) -> list[Taken]:
+        """Append events to the journal and take them in."""
+        for events in drawings:
+            append(self.folder, events, file)
+        return list(self.ingest.catch_up(self.folder))
+
+    def rows(self) -> dict[str, list[Any]]:
+        """Return every row of every table that a rebuild must make alike."""
+        return dump(self.connection)
+
+
+@contextmanager
+def store(tmp_path: Path, classify: Classify = by_description, *, idle: int = IDLE) -> Iterator[Store]:
+    """Open a store of its own."""
+    connection = open_writer(tmp_path / "stretto.db")
+    try:
+        yield Store(connection, Ingest(connection, classify, idle_limit=idle), tmp_path / "journal")
+    finally:
+        connection.close()
+
+
+def dump(connection: sqlite3.Connection) -> dict[str, list[Any]]:
+    """Return every concluded table, each in the order of its whole rows."""
+    found = {}
+    for table in CONCLUDED:
+        columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+        order = ", ".join(f'"{column}"' for column in columns)
+        found[table] = [
+            tuple(row) for row in connection.execute(f"SELECT {order} FROM {table} ORDER BY {order}")
+        ]
+    return found
+
+
+def rebuilt(
+    folder: Path, database: Path, *, now: int, classify: Classify = by_description
+) -> dict[str, list[Any]]:
+    """Return the rows of a store that is made anew from a journal and swept at ``now`` (ns)."""
+    connection = open_writer(database)
+    try:
+        ingest = Ingest(connection, classify, idle_limit=IDLE)
+        for _ in ingest.catch_up(folder):
+            pass
+        ingest.sweep(now)
+        return dump(connection)
+    finally:
+        connection.close()
+
+
+def _attributes() -> st.SearchStrategy[dict[str, Any]]:
+    agents, calls = st.sampled_from(["a", "b"]), st.sampled_from(["call-a", "call-b", "c"])
+    return st.fixed_dictionaries(
+        {},
+        optional={
+            "task": agents,
+            "task_status": st.sampled_from(["completed", "failed", "stopped", "odd"]),
+            "delegated_by": calls,
+            "agent": st.sampled_from(["worker", "tester"]),
+            "description": st.sampled_from(["review", "testing"]),
+            "status": st.sampled_from(["completed", "async_launched", "denied"]),
+            "ids": st.lists(calls, max_size=2),
+            "running": st.lists(agents, max_size=2),
+            "command": st.sampled_from(["release", "plan"]),
+            "project": st.sampled_from(["one", "two"]),
+            "recording": st.booleans(),
+        },
+    )
+
+
+def any_event(session: str = "s") -> st.SearchStrategy[Event]:
+    """Return events of one session: every kind, few ids and few instants, so that they meet."""
+    return st.builds(
+        Event,
+        kind=st.sampled_from([kind for kind in Kind if kind is not Kind.REJECT]),
+        session=st.just(session),
+        time=st.integers(1, 30).map(at),
+        source=st.sampled_from(["claude-code", "codex"]),
+        channel=st.sampled_from(Channel),
+        id=st.sampled_from(["a", "b", "call-a", "call-b", "c", "p1", "p2", None]),
+        parent=st.sampled_from([None, "a", "b"]),
+        duration=st.none() | st.integers(0, 20 * SECOND),
+        name=st.sampled_from([None, "Agent", "Bash", "worker"]),
+        type=st.sampled_from([None, "user", "host", "Review, deep"]),
+        outcome=st.sampled_from([None, *(outcome for outcome in Outcome if outcome is not Outcome.RUNNING)]),
+        attributes=_attributes(),
+    )

@@ -1,0 +1,175 @@
+"""OTLP requests as tests write them, in both encodings, and what a receiver makes of them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from stretto import journal
+from stretto.clock import SECOND
+from stretto.model.conclude import conclude
+from stretto.model.entities import Session
+from stretto.model.event import Event
+from stretto.model.facts import Facts
+from stretto.model.fold import apply
+from stretto.sources.otlp.receive import Received, Receiver, Signal
+
+JSON = "application/json"
+PROTOBUF = "application/x-protobuf"
+
+T0 = 1_795_000_000 * SECOND
+"""When the spans of a test begin, unless it says otherwise."""
+NOW = T0 + 3_600 * SECOND
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+
+MESSAGES: Mapping[Signal, type[Message]] = {
+    Signal.TRACES: ExportTraceServiceRequest,
+    Signal.LOGS: ExportLogsServiceRequest,
+    Signal.METRICS: ExportMetricsServiceRequest,
+}
+
+_IDS = frozenset({"traceId", "spanId", "parentSpanId"})
+
+
+def attributes(values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return attributes as OTLP/JSON writes them."""
+    return [{"key": key, "value": _any_value(value)} for key, value in values.items()]
+
+
+def _any_value(value: Any) -> dict[str, Any]:
+    if isinstance(value, bool):
+        return {"boolValue": value}
+    if isinstance(value, int):
+        return {"intValue": str(value)}
+    if isinstance(value, float):
+        named = {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, value)
+        return {"doubleValue": "NaN" if math.isnan(value) else named}
+    if isinstance(value, list):
+        return {"arrayValue": {"values": [_any_value(item) for item in value]}}
+    return {"stringValue": value}
+
+
+def span(
+    name: str,
+    number: int,
+    parent: int = 0,
+    *,
+    at: float = 0,
+    lasts: float = 1,
+    trace: str = TRACE,
+    failed: bool = False,
+    **values: Any,
+) -> dict[str, Any]:
+    """Return a span; ``at`` and ``lasts`` are seconds, and ``__`` in an attribute's name stands for a dot."""
+    start = T0 + round(at * SECOND)
+    return {
+        "traceId": trace,
+        "spanId": f"{number:016x}",
+        **({"parentSpanId": f"{parent:016x}"} if parent else {}),
+        "name": name,
+        "kind": 1,
+        "startTimeUnixNano": str(start),
+        "endTimeUnixNano": str(start + round(lasts * SECOND)),
+        "attributes": attributes({key.replace("__", "."): value for key, value in values.items()}),
+        "status": {"code": 2, "message": "it failed"} if failed else {},
+    }
+
+
+def log(name: str, *, at: float = 0, above: int = 0, **values: Any) -> dict[str, Any]:
+    """Return a log event of Claude Code's shape, written ``at`` seconds in the context of a span."""
+    told = {"event.name": name, **{key.replace("__", "."): value for key, value in values.items()}}
+    return {
+        "timeUnixNano": str(T0 + round(at * SECOND)),
+        "body": {"stringValue": f"claude_code.{name}"},
+        "attributes": attributes(told),
+        **({"traceId": TRACE, "spanId": f"{above:016x}"} if above else {}),
+    }
+
+
+def traces(spans: Iterable[dict[str, Any]], *, scope: str = "test", service: str = "shop") -> dict[str, Any]:
+    """Return an export request of spans from one scope."""
+    return {"resourceSpans": [_group(service, {"scopeSpans": [_scoped(scope, {"spans": [*spans]})]})]}
+
+
+def logs(records: Iterable[dict[str, Any]], *, scope: str = "test", service: str = "shop") -> dict[str, Any]:
+    """Return an export request of log records from one scope."""
+    return {"resourceLogs": [_group(service, {"scopeLogs": [_scoped(scope, {"logRecords": [*records]})]})]}
+
+
+def _group(service: str, scopes: dict[str, Any]) -> dict[str, Any]:
+    return {"resource": {"attributes": attributes({"service.name": service})}, **scopes}
+
+
+def _scoped(scope: str, items: dict[str, Any]) -> dict[str, Any]:
+    return {"scope": {"name": scope, "version": "1"}, **items}
+
+
+def as_json(request: Mapping[str, Any]) -> bytes:
+    """Return a request's body in JSON."""
+    return json.dumps(request).encode()
+
+
+def as_protobuf(signal: Signal, request: Mapping[str, Any]) -> bytes:
+    """Return a request's body in protobuf, by way of protobuf's own JSON, where ids are base64."""
+    message = MESSAGES[signal]()
+    json_format.ParseDict(_with_base64_ids(request), message, ignore_unknown_fields=True)
+    return bytes(message.SerializeToString())
+
+
+def _with_base64_ids(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_with_base64_ids(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: base64.b64encode(bytes.fromhex(item)).decode() if key in _IDS else _with_base64_ids(item)
+        for key, item in value.items()
+    }
+
+
+def events_of(records: bytes) -> list[Event]:
+    """Return the events in journal records; one that the journal would set aside fails the test."""
+    found = [journal.parse_line(line) for line in records.split(b"\n") if line]
+    assert [event for event in found if not isinstance(event, Event)] == []
+    return [event for event in found if isinstance(event, Event)]
+
+
+def receive(
+    request: Mapping[str, Any], signal: Signal = Signal.TRACES, receiver: Receiver | None = None
+) -> Received:
+    """Return what a receiver makes of a request in JSON."""
+    receiver = receiver or Receiver(journal.encode)
+    return receiver.receive(signal, as_json(request), content_type=JSON, now=NOW)
+
+
+def told(*spans: dict[str, Any], scope: str = "test", service: str = "shop") -> list[Event]:
+    """Return the events of spans that come in one request."""
+    return events_of(receive(traces(spans, scope=scope, service=service)).records)
+
+
+def sessions(events: Iterable[Event], *, lost: bool = True) -> dict[str, Session]:
+    """Return the sessions that events tell of; a task's type is its description."""
+    by_session: dict[str, list[Event]] = {}
+    for event in events:
+        by_session.setdefault(event.session, []).append(event)
+    found = {}
+    for session_id, members in by_session.items():
+        facts = Facts(session_id)
+        apply(facts, members)
+        found[session_id] = conclude(facts, lost=lost, classify=lambda described, *_: described or "other")
+    return found
+
+
+def only_session(events: Iterable[Event], *, lost: bool = True) -> Session:
+    """Return the one session that events tell of."""
+    (session,) = sessions(events, lost=lost).values()
+    return session

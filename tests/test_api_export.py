@@ -1,0 +1,450 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
+
+import stretto
+from stretto import journal
+from stretto.api.export import OPEN_LIMIT, JournalSpanExporter, JournalSpanProcessor, SessionStamp
+from stretto.clock import SECOND, wall
+from stretto.model.conclude import conclude
+from stretto.model.entities import Session
+from stretto.model.event import Channel, Event, Kind, Outcome
+from stretto.model.facts import Facts
+from stretto.model.fold import apply
+from stretto.sources.otlp.receive import Receiver, Signal
+from stretto.store import queries
+from tests.fakes import store
+from tests.scenes import by_description
+from tests.test_api_tracing import Spans, sdk
+
+SECRET = "the prompt said: buy low"
+
+
+class Journal:
+    """A journal that an SDK writes to."""
+
+    def __init__(self, folder: Path, spans: Spans) -> None:
+        self.folder = folder
+        self.spans = spans
+
+    def events(self) -> list[Event]:
+        """Write what waits, and return all that is in the journal."""
+        assert self.spans.provider.force_flush()
+        return events(self.folder)
+
+    def told(self, kind: Kind) -> list[Event]:
+        """Return the events of one kind."""
+        return [event for event in self.events() if event.kind is kind]
+
+
+def events(folder: Path) -> list[Event]:
+    """Return all that is in a journal; nothing in it is set aside."""
+    batches = [journal.read(folder, file, 0) for file in journal.files(folder)]
+    assert [reject for batch in batches for reject in batch.rejects] == []
+    return [event for batch in batches for event in batch.events]
+
+
+@contextmanager
+def journalled(folder: Path, **options: Any) -> Iterator[Journal]:
+    """Let spans go to a journal, as ``configure`` does; only ``events`` moves them on."""
+    processor = JournalSpanProcessor(JournalSpanExporter(folder), delay_seconds=3600)
+    with sdk(SessionStamp(), processor, **options) as spans:
+        yield Journal(folder, spans)
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Iterator[Journal]:
+    with journalled(tmp_path / "journal") as found:
+        yield found
+
+
+def concluded(told: list[Event]) -> Session:
+    """Return the one session that events tell of."""
+    (id,) = {event.session for event in told}
+    facts = Facts(id)
+    apply(facts, told)
+    return conclude(facts, lost=False, classify=by_description)
+
+
+async def _review(name: str, *, fails: bool = False) -> None:
+    with stretto.task(f"review {name}", type="review", agent=name) as task:
+        with stretto.model_call("large") as call:
+            await asyncio.sleep(0)
+            call.tokens(input=3, output=4, cache_read=5)
+        with stretto.tool_call("Read"):
+            await asyncio.sleep(0)
+        task.score("quality", 8, by="lead")
+        if fails:
+            raise ValueError(SECRET)
+
+
+async def _orchestrate() -> None:
+    with stretto.session("release", pattern="fan-out", project="shop", id="s1"):
+        with stretto.phase("analysis"):
+            await asyncio.gather(
+                *(_review(name) for name in "ab"), _review("c", fails=True), return_exceptions=True
+            )
+        with stretto.phase("report"), stretto.message("a", sender="lead"):
+            pass
+
+
+def test_a_run_becomes_events(written: Journal) -> None:
+    """Session, phases, tasks, calls, scores and messages are told, each with what it was given."""
+    asyncio.run(_orchestrate())
+    told = written.events()
+
+    assert {event.channel for event in told} == {Channel.API}
+    assert {event.source for event in told} == {"python"}
+    assert {event.session for event in told} == {"s1"}
+    (opened,), (closed,) = written.told(Kind.SESSION_START), written.told(Kind.SESSION_END)
+    assert opened.attributes == {"pattern": "fan-out", "project": "shop", "description": "release"}
+    assert closed.outcome is Outcome.SUCCESS
+    assert closed.duration == closed.time - opened.time
+    assert [event.name for event in written.told(Kind.PHASE_START)] == ["analysis", "report"]
+    assert [event.outcome for event in written.told(Kind.PHASE_END)] == [Outcome.SUCCESS, Outcome.SUCCESS]
+    started = {event.name: event for event in written.told(Kind.TASK_START)}
+    ended = {event.name: event for event in written.told(Kind.TASK_END)}
+    assert set(started) == set(ended) == {"a", "b", "c"}
+    assert started["a"].attributes == {"description": "review a", "phase": "analysis"}
+    assert started["a"].type == "review"
+    assert started["a"].parent is None
+    assert ended["a"].outcome is Outcome.SUCCESS
+    assert ended["c"].outcome is Outcome.FAILURE
+    assert ended["c"].attributes["error"] == "ValueError"
+    task_ids = {event.id for event in started.values()}
+    for kind in (Kind.TOOL_START, Kind.TOOL_END, Kind.MODEL_CALL):
+        assert {event.parent for event in written.told(kind)} == task_ids, kind
+    call = written.told(Kind.MODEL_CALL)[0]
+    assert call.name == "large"
+    assert {k: v for k, v in call.attributes.items() if k.endswith("tokens")} == {
+        "input_tokens": 3,
+        "output_tokens": 4,
+        "cache_read_tokens": 5,
+    }
+    scores = written.told(Kind.SCORE)
+    assert {score.id for score in scores} == task_ids
+    assert scores[0].name == "quality"
+    assert scores[0].attributes == {"value": 8.0, "by": "lead", "of": "task"}
+    (message,) = written.told(Kind.MESSAGE)
+    span = written.spans.named("message a")
+    assert (message.name, message.time, message.attributes) == ("a", span.start_time, {"sender": "lead"})
+    assert message.duration == (span.end_time or 0) - message.time
+
+
+def test_a_message_of_known_response_time(written: Journal) -> None:
+    """It was sent that long ago; one without an answer has no length."""
+    stretto.message("a").sent(response_seconds=0.5)
+    stretto.message("b").sent()
+
+    answered, unanswered = written.told(Kind.MESSAGE)
+    assert answered.duration == SECOND // 2
+    assert unanswered.duration is None
+
+
+def test_a_run_is_found_in_the_store(tmp_path: Path) -> None:
+    """From the journal into the store and out again: tasks with lengths and outcomes, a fan-out of three."""
+    with store(tmp_path) as kept:
+        with journalled(kept.folder) as written:
+            asyncio.run(_orchestrate())
+            written.events()
+        for _ in kept.ingest.catch_up(kept.folder):
+            pass
+        session = queries.session(kept.connection, "s1", by_description)
+        (row,) = queries.sessions(kept.connection)
+
+    assert session is not None
+    assert session.outcome is Outcome.SUCCESS
+    assert row.fanouts == 1
+    assert sorted((task.agent, task.task_type, task.outcome) for task in session.tasks) == [
+        ("a", "review", Outcome.SUCCESS),
+        ("b", "review", Outcome.SUCCESS),
+        ("c", "review", Outcome.FAILURE),
+    ]
+    for task in session.tasks:
+        span = next(s for s in written.spans.all() if f"{s.context.span_id:016x}" == task.id)
+        assert (task.start, task.end) == (span.start_time, span.end_time)
+    assert {call.task for call in session.tool_calls} == {task.id for task in session.tasks}
+    assert {call.tokens.input for call in session.model_calls} == {3}
+
+
+def test_a_session_shows_before_it_is_over(tmp_path: Path) -> None:
+    """What is open is told as it starts, so the store has it as running; its end then settles it."""
+    with store(tmp_path) as kept, journalled(kept.folder) as written:
+
+        def taken() -> Session:
+            written.events()
+            for _ in kept.ingest.catch_up(kept.folder):
+                pass
+            session = queries.session(kept.connection, "s1", by_description)
+            assert session is not None
+            return session
+
+        with stretto.session(id="s1"), stretto.phase("p"), stretto.task("t", agent="a"):
+            with stretto.tool_call("x"):
+                live = taken()
+                assert live.outcome is Outcome.RUNNING
+                assert [task.outcome for task in live.tasks] == [Outcome.RUNNING]
+                assert [call.outcome for call in live.tool_calls] == [Outcome.RUNNING]
+            assert [call.outcome for call in taken().tool_calls] == [Outcome.SUCCESS]
+        over = taken()
+
+    assert over.outcome is Outcome.SUCCESS
+    assert [(task.id, task.start) for task in over.tasks] == [(task.id, task.start) for task in live.tasks]
+    kinds = [event.kind for event in events(kept.folder)]
+    for kind in (Kind.SESSION_START, Kind.PHASE_START, Kind.TASK_START, Kind.TOOL_START):
+        assert kinds.count(kind) == 1, kind
+
+
+def test_told_twice_or_once_is_the_same(tmp_path: Path) -> None:
+    """An exporter that sees only ends, and one that sees starts too, lead to one and the same session."""
+    only_ends = SimpleSpanProcessor(JournalSpanExporter(tmp_path / "ends"))
+    both = JournalSpanProcessor(JournalSpanExporter(tmp_path / "both"), delay_seconds=3600)
+    with sdk(only_ends, both) as spans:
+        with stretto.session(pattern="p"), stretto.task("t", agent="a") as task:
+            spans.provider.force_flush()
+            with stretto.tool_call("x"):
+                spans.provider.force_flush()
+            task.score("quality", 1)
+        spans.provider.force_flush()
+
+    once, twice = events(tmp_path / "ends"), events(tmp_path / "both")
+    assert concluded(once) == concluded(twice) == concluded([*once, *twice])
+    assert sorted(map(repr, once)) == sorted(map(repr, twice))
+
+
+def test_by_otlp_it_is_the_same_story(written: Journal) -> None:
+    """The spans sent to the receiver give the tasks, tool calls and model calls that the journal gave."""
+    asyncio.run(_orchestrate())
+    body = encode_spans(written.spans.all()).SerializeToString()
+    received = Receiver(journal.encode).receive(
+        Signal.TRACES, body, content_type="application/x-protobuf", now=wall()
+    )
+    by_otlp = [journal.parse_line(line) for line in received.records.split(b"\n") if line]
+    sent = concluded([event for event in by_otlp if isinstance(event, Event)])
+    own = concluded(written.events())
+
+    assert len(by_otlp) == received.events > 0
+    assert (sent.id, sent.start, sent.end) == (own.id, own.start, own.end)
+    assert sent.tasks == own.tasks
+    assert sent.tool_calls == own.tool_calls
+    assert sent.model_calls == own.model_calls
+
+
+def test_a_task_inside_a_task_or_a_call_names_it(written: Journal) -> None:
+    """The parent is the task or tool call around it, though that ends later and in another batch."""
+    with stretto.session(), stretto.task("t", agent="outer") as outer:
+        with stretto.phase("p"), stretto.task("t", agent="second"):
+            pass
+        written.events()
+        with stretto.tool_call("delegate") as call, stretto.task("t", agent="third") as third:
+            pass
+
+    ended = {event.name: event for event in written.told(Kind.TASK_END)}
+    assert ended["outer"].parent is None
+    assert ended["second"].parent == outer.id
+    assert ended["third"].parent == call.id
+    started = {event.name: event for event in written.told(Kind.TASK_START)}
+    assert started["third"].attributes["delegated_by"] == call.id
+    (end,) = [event for event in written.told(Kind.TOOL_END) if event.id == call.id]
+    assert end.attributes["task"] == third.id
+
+
+def test_a_call_knows_the_task_that_it_started_batches_later(written: Journal) -> None:
+    """A tool call that ends long after the task which it started still names it."""
+    with stretto.session(), stretto.tool_call("delegate"):
+        with stretto.task("t") as task:
+            written.events()
+        written.events()
+
+    (end,) = written.told(Kind.TOOL_END)
+    assert end.attributes["task"] == task.id
+
+
+# Spans of other instrumentations.
+
+
+def _theirs(name: str, **attributes: Any) -> Any:
+    tracer = trace.get_tracer("their.framework")
+    named = {key.replace("__", "."): value for key, value in attributes.items()}
+    return tracer.start_as_current_span(name, attributes=named)
+
+
+def _their_agent(name: str) -> Any:
+    return _theirs(f"invoke_agent {name}", gen_ai__operation__name="invoke_agent", gen_ai__agent__name=name)
+
+
+def _their_tool(name: str) -> Any:
+    return _theirs(f"execute_tool {name}", gen_ai__operation__name="execute_tool", gen_ai__tool__name=name)
+
+
+def test_spans_of_others_are_part_of_the_session(written: Journal) -> None:
+    """A framework's agent run inside our session is a task of it, its tool calls are that task's."""
+    with stretto.session(id="s1"), _their_agent("theirs"), _theirs("some step"):
+        written.events()
+        with _their_tool("search"):
+            pass
+        written.events()
+
+    (task,) = written.told(Kind.TASK_END)
+    (call,) = written.told(Kind.TOOL_END)
+    assert {event.session for event in written.events()} == {"s1"}
+    assert task.name == "theirs"
+    assert call.parent == task.id
+    assert written.spans.said("invoke_agent theirs")["session.id"] == "s1"
+
+
+def test_a_task_of_ours_holds_their_calls(written: Journal) -> None:
+    """A framework's tool call right inside our task is that task's."""
+    with stretto.session(), stretto.task("t", id="mine"), _their_tool("search"):
+        written.events()
+
+    (call,) = written.told(Kind.TOOL_END)
+    assert call.parent == "mine"
+
+
+def test_a_framework_by_itself_is_a_session_by_trace(written: Journal) -> None:
+    """Without a session of ours the trace is the session, from its outermost span's start to its end."""
+    with _theirs("handle request", http__route="/"):
+        written.events()
+        with _their_agent("theirs"):
+            written.events()
+        written.events()
+
+    root = written.spans.named("handle request")
+    (opened,), (closed,) = written.told(Kind.SESSION_START), written.told(Kind.SESSION_END)
+    assert opened.session == closed.session == f"{root.context.trace_id:032x}"
+    assert (opened.time, closed.time) == (root.start_time, root.end_time)
+    assert written.told(Kind.TASK_END)[0].session == opened.session
+
+
+def test_spans_about_something_else_are_left(written: Journal) -> None:
+    """A host's web requests and queries are nothing of ours: no line is written."""
+    with _theirs("GET /"), _theirs("SELECT"):
+        written.events()
+
+    assert written.events() == []
+
+
+def test_content_stays_where_it_is(written: Journal) -> None:
+    """Of what frameworks write on their spans only names, ids, counts and classes reach the journal."""
+    content = {
+        "gen_ai__input__messages": SECRET,
+        "gen_ai__tool__call__arguments": SECRET,
+        "input__value": SECRET,
+    }
+    with (
+        stretto.session(),
+        _theirs("execute_tool x", gen_ai__operation__name="execute_tool", **content) as span,
+    ):
+        span.add_event("exception", {"exception.message": SECRET})
+        with pytest.raises(ValueError, match="buy low"), stretto.task("t"):
+            raise ValueError(SECRET)
+
+    assert len(written.told(Kind.TOOL_END)) == 1
+    lines = b"".join(path.read_bytes() for path in written.folder.iterdir())
+    assert SECRET.encode() not in lines
+
+
+def test_the_programs_name_is_the_source(tmp_path: Path) -> None:
+    """``service.name`` says what program it was."""
+    with journalled(tmp_path, resource=Resource.create({"service.name": "planner"})) as written:
+        with stretto.session():
+            pass
+        assert {event.source for event in written.events()} == {"planner"}
+
+
+# What can go wrong.
+
+
+def test_a_journal_that_cannot_be_written_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The host hears of it in its log and nowhere else, and again when it works."""
+    folder = tmp_path / "journal"
+    folder.write_text("a file where the folder should be")
+    exporter = JournalSpanExporter(folder)
+    with sdk() as spans, stretto.session():
+        pass
+    with caplog.at_level(logging.WARNING):
+        assert exporter.export(spans.all()) is SpanExportResult.FAILURE
+        assert exporter.export(spans.all()) is SpanExportResult.FAILURE
+        assert caplog.text.count("cannot be written") == 1
+        folder.unlink()
+        assert exporter.export(spans.all()) is SpanExportResult.SUCCESS
+
+    assert "is written" in caplog.text
+    assert events(folder) != []
+
+
+def test_a_name_that_is_no_text_costs_only_its_own_event(written: Journal) -> None:
+    """A lone surrogate cannot be written in any encoding; what stands beside it is."""
+    with stretto.session(), stretto.tool_call("bad \udc80 name"), stretto.tool_call("good"):
+        pass
+
+    assert [event.name for event in written.told(Kind.TOOL_END)] == ["good"]
+    assert len(written.told(Kind.SESSION_END)) == 1
+
+
+def test_long_names_and_ids_are_believed(written: Journal) -> None:
+    """Whatever is given, no line is set aside for its length: names are cut, and too long an id is none."""
+    with stretto.session("d" * 999, pattern="p" * 999, id="i" * 999) as session:
+        with stretto.task("t" * 999, type="y" * 999, agent="a" * 999, id="k" * 999) as task:
+            task.score("n" * 999, 1, by="b" * 999)
+        with stretto.tool_call("x" * 999, id="c" * 999):
+            pass
+
+    assert {event.session for event in written.events()} == {session.id}
+    assert {event.id for event in written.told(Kind.TASK_END)} == {task.id}
+
+
+def test_a_block_that_never_ends_is_forgotten_in_the_end(tmp_path: Path) -> None:
+    """Spans that nobody ends do not gather without bound, and those known still end well."""
+    exporter = JournalSpanExporter(tmp_path)
+    with sdk() as spans:
+        tracer = spans.provider.get_tracer("host")
+        for _ in range(OPEN_LIMIT // 500 + 2):
+            opened = [tracer.start_span("never ends") for _ in range(500)]
+            exporter.export([span for span in opened if isinstance(span, ReadableSpan)])
+        assert len(exporter._open) == OPEN_LIMIT
+
+
+def test_the_journal_is_private(written: Journal) -> None:
+    """Folder and files are the user's own."""
+    with stretto.session():
+        pass
+    written.events()
+
+    assert written.folder.stat().st_mode & 0o777 == 0o700
+    assert [path.stat().st_mode & 0o777 for path in written.folder.iterdir()] == [0o600]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_process_writes_what_is_its_own(written: Journal) -> None:
+    """A child neither repeats what waited in its parent nor loses what it did itself."""
+    with stretto.session(id="s1"):
+        with stretto.task("t", id="parents"):
+            pass
+        child = os.fork()
+        if child == 0:
+            with stretto.task("t", id="childs"):
+                pass
+            written.spans.provider.force_flush()
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+
+    assert sorted(str(event.id) for event in written.told(Kind.TASK_END)) == ["childs", "parents"]
+    assert {event.session for event in written.events()} == {"s1"}

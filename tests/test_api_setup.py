@@ -1,0 +1,495 @@
+from __future__ import annotations
+
+import json
+import logging
+import multiprocessing
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.context import Context, attach, detach, get_current
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.trace import NoOpTracerProvider, get_current_span
+
+import stretto
+from stretto.api import context, setup
+from stretto.api.setup import Setup
+from stretto.model.event import Event, Kind, Outcome
+from tests.otlp_receiver import OtlpReceiver
+from tests.test_api_export import concluded, events
+from tests.test_api_tracing import sdk
+
+SRC = Path(__file__).parents[1] / "src"
+
+TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+TRACEPARENT = f"00-{TRACE}-{SPAN}-01"
+AGENT = {"CLAUDE_CODE_SESSION_ID": "agents-session", "TRACEPARENT": TRACEPARENT}
+
+START_METHODS = [
+    name for name in ("fork", "spawn", "forkserver") if name in multiprocessing.get_all_start_methods()
+]
+
+
+class Program:
+    """A folder for programs of a test's own, with the state that they share."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.state = folder / "state"
+
+    def run(
+        self, text: str, *, warnings: str = "error", **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program to its end; it must not fail, and its warnings are errors."""
+        path = self._folder / "program.py"
+        path.write_text(text)
+        done = subprocess.run(
+            [sys.executable, "-W", warnings, str(path)],
+            env={
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": str(SRC),
+                "STRETTO_STATE": str(self.state),
+                "HOME": str(self._folder),
+                **variables,
+            },
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done
+
+    def told(self, *kinds: Kind) -> list[Event]:
+        """Return what is in the journal, or what of some kinds is."""
+        return [event for event in events(self.state / "journal") if not kinds or event.kind in kinds]
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    return Program(tmp_path)
+
+
+@pytest.fixture
+def unconfigured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let this process be one in which nothing has been set up, and leave nothing behind."""
+    monkeypatch.setattr(setup, "_done", None)
+    monkeypatch.setattr(setup, "_flush_in_worker_processes", lambda: None)
+    monkeypatch.setattr(context, "_inherited", Context())
+    for name in ("TRACEPARENT", "TRACESTATE", context.VARIABLE, "CLAUDE_CODE_SESSION_ID"):
+        monkeypatch.delenv(name, raising=False)
+    token = attach(get_current())
+    yield
+    detach(token)
+
+
+SHORT_LIVED = """
+import stretto
+stretto.configure()
+with stretto.session("s", id="s1"):
+    for number in range(300):
+        with stretto.task("t", agent="a"):
+            pass
+"""
+
+
+def test_a_short_lived_program_loses_nothing(program: Program) -> None:
+    """All that it did is in the journal when it has exited, and nothing was said about it."""
+    done = program.run(SHORT_LIVED)
+
+    assert (done.stdout, done.stderr) == ("", "")
+    assert len({event.id for event in program.told(Kind.TASK_END)}) == 300
+    assert len(program.told(Kind.SESSION_END)) == 1
+
+
+def test_a_program_that_fails_loses_nothing(program: Program) -> None:
+    """The exception that ends the program marks what it ends."""
+    program.run(
+        "import stretto, sys\n"
+        "sys.excepthook = lambda *_: None\n"
+        "import os, atexit\n"
+        "atexit.register(os._exit, 0)\n"  # runs last: the test wants to see a program that ends well
+        "stretto.configure()\n"
+        "with stretto.session('s'), stretto.task('t'):\n"
+        "    raise ValueError\n"
+    )
+
+    assert [event.outcome for event in program.told(Kind.TASK_END, Kind.SESSION_END)] == [Outcome.FAILURE] * 2
+
+
+def test_the_program_may_have_a_name(program: Program) -> None:
+    """As ``service``, or by the standard variable."""
+    text = "import stretto\nstretto.configure({})\nwith stretto.session(id='s1'): pass\n"
+    program.run(text.format("service='given'"))
+    program.run(text.format(""), OTEL_SERVICE_NAME="standard")
+    program.run(text.format(""))
+
+    assert [event.source for event in program.told(Kind.SESSION_START)] == ["given", "standard", "python"]
+
+
+@pytest.mark.parametrize("variable", ["STRETTO_DISABLED=1", "OTEL_SDK_DISABLED=true"])
+def test_it_can_be_switched_off(program: Program, variable: str) -> None:
+    """Nothing is set up, nothing is written, and the program runs."""
+    name, _, value = variable.partition("=")
+    program.run(SHORT_LIVED, **{name: value})
+
+    assert not program.state.exists()
+
+
+# Where spans go.
+
+
+def test_otlp_where_the_standard_variables_say_so(program: Program) -> None:
+    """Then the journal is not written; spans of other instrumentations bear the session's id."""
+    text = """
+import stretto
+from opentelemetry import trace
+setup = stretto.configure()
+assert (setup.otlp, setup.journal) == (True, None)
+with stretto.session(id="s1"), trace.get_tracer("theirs").start_as_current_span("their span"):
+    pass
+"""
+    with OtlpReceiver() as receiver:
+        program.run(text, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url)
+        program.run(text, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=f"{receiver.url}/v1/traces")
+
+    assert [span.name for span in receiver.spans] == ["their span", "invoke_workflow"] * 2
+    for span in receiver.spans:
+        said = {pair.key: pair.value.string_value for pair in span.attributes}
+        assert said["session.id" if span.name == "their span" else "stretto.session.id"] == "s1"
+    assert not program.state.exists()
+
+
+def test_an_endpoint_and_a_state_mean_both(program: Program) -> None:
+    """``endpoint`` is the base of the URL; with ``state`` the journal is written as well."""
+    with OtlpReceiver() as receiver:
+        program.run(f"""
+import stretto
+setup = stretto.configure(endpoint="{receiver.url}/", state="{program.state}")
+assert setup.otlp and setup.journal is not None
+with stretto.session(id="s1"):
+    pass
+""")
+
+    assert [received.path for received in receiver.requests] == ["/v1/traces"]
+    assert len(program.told(Kind.SESSION_END)) == 1
+
+
+def test_a_protocol_that_cannot_be_sent_falls_back(program: Program) -> None:
+    """The log says why, and nothing is lost."""
+    done = program.run(
+        "import stretto\nstretto.configure()\nwith stretto.session(): pass\n",
+        OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:4317",
+        OTEL_EXPORTER_OTLP_PROTOCOL="grpc",
+    )
+
+    assert "http/protobuf only, not by grpc" in done.stderr
+    assert len(program.told(Kind.SESSION_END)) == 1
+
+
+@pytest.mark.usefixtures("unconfigured")
+def test_a_hosts_sdk_is_left_alone(tmp_path: Path) -> None:
+    """Nothing is added to it unasked; the blocks use it as it is."""
+    with sdk() as spans:
+        assert stretto.configure(state=tmp_path) == Setup(host=True)
+        with stretto.session():
+            pass
+        assert spans.provider.force_flush()
+        assert [span.name for span in spans.all()] == ["invoke_workflow"]
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("unconfigured")
+def test_our_processor_can_be_added_to_a_hosts_sdk(tmp_path: Path) -> None:
+    """The host's own exporters keep getting what they got, and the journal is written beside them."""
+    with sdk() as spans:
+        done = stretto.configure(state=tmp_path, add_to_host=True)
+        with stretto.session(id="s1"):
+            pass
+        assert stretto.flush()
+        assert [span.name for span in spans.all()] == ["invoke_workflow"]
+
+    assert done == Setup(tmp_path / "journal", host=True)
+    assert [event.kind for event in events(tmp_path / "journal")] == [Kind.SESSION_START, Kind.SESSION_END]
+
+
+@pytest.mark.usefixtures("unconfigured")
+def test_a_provider_that_takes_no_processors_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It stays as it is, and the log says that nothing was added."""
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", NoOpTracerProvider())
+    with caplog.at_level(logging.WARNING):
+        assert stretto.configure(state=tmp_path, add_to_host=True) == Setup(host=True)
+
+    assert "takes no span processors" in caplog.text
+    assert stretto.flush()
+
+
+@pytest.mark.usefixtures("unconfigured")
+def test_a_second_call_changes_nothing(tmp_path: Path) -> None:
+    """Notebooks configure again and again: there is one processor all the same."""
+    with sdk():
+        first = stretto.configure(state=tmp_path / "one", add_to_host=True)
+        assert stretto.configure(state=tmp_path / "two", add_to_host=True) == first
+        with stretto.session():
+            pass
+        assert stretto.flush()
+
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
+
+
+# What a program was started in.
+
+JOINING = """
+import stretto, threading
+stretto.configure()
+with stretto.session("release", pattern="fan-out") as session:
+    with stretto.task("t", agent="a"):
+        with stretto.tool_call("x"):
+            pass
+    def work():
+        with stretto.task("t", agent="in a thread"):
+            pass
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+print(session.id)
+"""
+
+
+def test_a_program_started_from_an_agents_shell_joins_its_session(program: Program) -> None:
+    """Its tasks are the agent's session's, of the tool call that ran it; the session is not ended by it."""
+    done = program.run(JOINING, **AGENT)
+
+    told = program.told()
+    assert done.stdout.strip() == "agents-session"
+    assert {(event.session, event.source) for event in told} == {("agents-session", "claude-code")}
+    assert {event.kind for event in told} == {Kind.TASK_START, Kind.TASK_END, Kind.TOOL_START, Kind.TOOL_END}
+    assert {(event.name, event.parent) for event in told if event.kind is Kind.TASK_END} == {
+        ("a", SPAN),
+        ("in a thread", SPAN),
+    }
+    session = concluded(told)
+    assert session.outcome is Outcome.RUNNING
+    assert [task.outcome for task in session.tasks] == [Outcome.SUCCESS] * 2
+
+
+def test_an_agents_session_is_joined_without_a_trace(program: Program) -> None:
+    """An agent that does not trace still says which session its commands belong to."""
+    program.run(JOINING, CLAUDE_CODE_SESSION_ID="agents-session")
+
+    assert {event.session for event in program.told()} == {"agents-session"}
+    assert {event.parent for event in program.told(Kind.TASK_END)} == {None}
+
+
+def test_a_session_with_an_id_does_not_join(program: Program) -> None:
+    """It is its own, in the agent's trace; and ``join=False`` leaves both."""
+    text = "import stretto\nstretto.configure({})\nwith stretto.session(id={!r}): print(stretto.environ())\n"
+    own = program.run(text.format("", "own"), **AGENT)
+    apart = program.run(text.format("join=False", None), **AGENT)
+
+    assert {event.session for event in program.told()} & {"own", "agents-session"} == {"own"}
+    assert {event.source for event in program.told()} == {"python"}
+    assert len(program.told(Kind.SESSION_END)) == 2
+    assert TRACE in own.stdout
+    assert TRACE not in apart.stdout
+
+
+def test_a_traceparent_alone_is_a_trace_and_no_session(program: Program) -> None:
+    """Build servers set it, too: the program has a session of its own there, and is part of the trace."""
+    done = program.run(JOINING + "print(stretto.environ())\n", TRACEPARENT=TRACEPARENT)
+
+    session, sent = done.stdout.splitlines()
+    assert len(session) == 36
+    assert {event.session for event in program.told()} == {session}
+    assert TRACE in sent
+    assert len(program.told(Kind.SESSION_END)) == 1
+
+
+def test_a_trace_that_nobody_samples_is_work_all_the_same(program: Program) -> None:
+    """The journal holds what was done, whatever the caller's tracing keeps; a sampler that is named wins."""
+    program.run(JOINING, TRACEPARENT=f"00-{TRACE}-{SPAN}-00")
+    assert len(program.told(Kind.TASK_END)) == 2
+
+    program.run(JOINING, TRACEPARENT=f"00-{TRACE}-{SPAN}-00", OTEL_TRACES_SAMPLER="parentbased_always_on")
+    assert len(program.told(Kind.TASK_END)) == 2
+
+
+@pytest.mark.parametrize(
+    "variables", [{"TRACEPARENT": "nonsense"}, {context.VARIABLE: "{"}, {context.VARIABLE: "[1]"}]
+)
+def test_variables_that_say_nothing_are_passed_over(program: Program, variables: dict[str, str]) -> None:
+    """The program runs as if they were not there."""
+    done = program.run(JOINING, **variables)
+
+    session = done.stdout.strip()
+    assert [event.session for event in program.told(Kind.TOOL_END)] == [session]
+    assert session in {event.session for event in program.told(Kind.SESSION_END)}
+
+
+def test_a_child_process_joins(program: Program) -> None:
+    """With ``environ()`` its work is of the parent's session and phase, of the very task that started it."""
+    program.run(
+        """
+import os, subprocess, sys
+import stretto
+if len(sys.argv) == 1:
+    stretto.configure(service="parent")
+    with stretto.session("s", id="s1"), stretto.phase("p"), stretto.task("t", agent="outer", id="outer"):
+        variables = {**os.environ, **stretto.environ()}
+        subprocess.run([sys.executable, "-W", "error", __file__, "child"], env=variables, check=True)
+else:
+    stretto.configure(service="child")
+    with stretto.session("inner"):
+        stretto.score("quality", 3)
+        with stretto.tool_call("x"), stretto.task("t", agent="inner"):
+            pass
+    stretto.score("satisfaction", 4)
+"""
+    )
+
+    assert {event.session for event in program.told()} == {"s1"}
+    assert len(program.told(Kind.SESSION_START)) == len(program.told(Kind.SESSION_END)) == 1
+    (call,) = program.told(Kind.TOOL_END)
+    inner = {event.name: event for event in program.told(Kind.TASK_START)}["inner"]
+    assert (call.parent, call.source) == ("outer", "child")
+    assert (inner.parent, inner.attributes["phase"]) == (call.id, "p")
+    assert {(score.name, score.id) for score in program.told(Kind.SCORE)} == {
+        ("quality", "s1"),
+        ("satisfaction", "outer"),
+    }
+
+
+def test_an_agent_between_the_two_is_nearer() -> None:
+    """What an orchestrator told its child does not hold for the commands of an agent that this child is."""
+    with sdk(), stretto.session(id="orchestrators"):
+        sent = stretto.environ()
+
+    by_agent = context.surroundings(context.received({**sent, "CLAUDE_CODE_SESSION_ID": "agents"}))
+    direct = context.surroundings(context.received(sent))
+
+    assert by_agent is not None
+    assert (by_agent.session, by_agent.source) == ("agents", "claude-code")
+    assert direct is not None
+    assert (direct.session, direct.source) == ("orchestrators", None)
+
+
+def test_what_goes_to_a_child_is_the_w3c_context_and_ours() -> None:
+    """``TRACEPARENT`` names the block around; ``tracestate`` goes on as it came, with nothing added."""
+    inherited = context.received({"TRACEPARENT": TRACEPARENT, "TRACESTATE": "vendor=1"})
+    token = attach(inherited)
+    try:
+        with sdk() as spans:
+            with stretto.task("t", agent="a", id="t1"):
+                sent = stretto.environ()
+            span = spans.named("invoke_agent a").context
+    finally:
+        detach(token)
+
+    assert sent["TRACEPARENT"] == f"00-{TRACE}-{span.span_id:016x}-01"
+    assert sent["TRACESTATE"] == "vendor=1"
+    told = json.loads(sent[context.VARIABLE])
+    assert {name: told[name] for name in told if name != "seen"} == {
+        "task": "t1",
+        "caller": "t1",
+        "agent": "a",
+    }
+
+
+@pytest.mark.usefixtures("unconfigured")
+def test_other_instrumentations_join_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the SDK is ours, what the process was started in is current; a host's context is its own."""
+    for name, value in AGENT.items():
+        monkeypatch.setenv(name, value)
+    with sdk():
+        stretto.configure(state=tmp_path)
+        assert not get_current_span().get_span_context().is_valid
+        with stretto.task("t") as task:
+            assert task.session == "agents-session"
+            assert f"{get_current_span().get_span_context().trace_id:032x}" == TRACE
+    monkeypatch.setattr(setup, "_done", None)
+    set_up: list[Any] = []
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", None)
+    monkeypatch.setattr(setup, "set_tracer_provider", set_up.append)
+    stretto.configure(state=tmp_path)
+    assert f"{get_current_span().get_span_context().span_id:016x}" == SPAN
+    assert isinstance(set_up[0], TracerProvider)
+    set_up[0].shutdown()
+
+
+# Pools of processes.
+
+POOL = """
+import multiprocessing, os, sys
+from concurrent.futures import ProcessPoolExecutor
+import stretto
+
+@stretto.task("work", agent="worker")
+def work(number):
+    with stretto.tool_call("count"):
+        return number * 2
+
+def plain(number):
+    with stretto.task("plain", agent="worker"):
+        return os.getpid()
+
+if __name__ == "__main__":
+    stretto.configure(state=sys.argv[1] if len(sys.argv) > 1 else None)
+    method = os.environ["METHOD"]
+    with stretto.session("s", id="s1"), stretto.phase("p"):
+        with ProcessPoolExecutor(2, multiprocessing.get_context(method)) as pool:
+            assert list(pool.map(stretto.carry(work), range(20))) == [n * 2 for n in range(20)]
+        with multiprocessing.get_context(method).Pool(2) as pool:  # it kills its workers at the end
+            pids = pool.map(stretto.carry(plain), range(20))
+        assert os.getpid() not in pids
+"""
+
+
+@pytest.mark.parametrize("method", START_METHODS)
+def test_carried_work_in_other_processes_is_part_of_the_session(program: Program, method: str) -> None:
+    """However the workers were started and ended: each task once, in its session, its phase and the trace."""
+    # Newer interpreters warn of every fork beside a thread, and there always is one here.
+    program.run(POOL, warnings="default", METHOD=method)
+
+    ended = program.told(Kind.TASK_END)
+    assert len(ended) == len({event.id for event in ended}) == 40
+    assert {event.session for event in program.told()} == {"s1"}
+    assert {event.attributes["phase"] for event in ended} == {"p"}
+    calls = program.told(Kind.TOOL_END)
+    assert {event.parent for event in calls} < {event.id for event in ended}
+    assert len(calls) == 20
+    assert len(program.told(Kind.SESSION_END)) == 1
+
+
+@pytest.mark.skipif("fork" not in START_METHODS, reason="there is no fork here")
+def test_workers_that_were_forked_write_what_waits_before_they_end(program: Program) -> None:
+    """Without ``carry`` a task finds the block that was open when the worker began, and is not lost."""
+    text = """
+import multiprocessing
+import stretto
+
+@stretto.task("t", agent="worker")
+def work():
+    pass
+
+stretto.configure()
+with stretto.session("s", id="s1"):
+    workers = [multiprocessing.get_context("fork").Process(target=work) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+"""
+    program.run(text, warnings="default")
+
+    ended = program.told(Kind.TASK_END)
+    assert len({event.id for event in ended}) == len(ended) == 3
+    assert {event.session for event in program.told()} == {"s1"}
+    assert len(program.told(Kind.SESSION_START)) == len(program.told(Kind.SESSION_END)) == 1

@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stretto.config import DEFAULT_LISTEN, Config, load
+from stretto.errors import ConfigError
+from stretto.model.task_type import DEFAULT_TARGET
+from stretto.state import state_folder
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    """Write the state folder's file and return the folder."""
+    state = tmp_path / "state"
+    state.mkdir(exist_ok=True)
+    (state / "config.toml").write_text(text, encoding="utf-8")
+    return state
+
+
+def loaded(tmp_path: Path, text: str = "", **rest: Any) -> Config:
+    """Settle a configuration with that file in the state folder."""
+    state = written(tmp_path, text)
+    return load(rest.pop("environ", {}), tmp_path, state=str(state), **rest)
+
+
+def origins(config: Config) -> dict[str, tuple[object, str]]:
+    """Return each setting's value and origin."""
+    return {setting.name: (setting.value, setting.origin) for setting in config.settings}
+
+
+def test_without_anything_the_defaults_hold(tmp_path: Path) -> None:
+    """An empty home: everything is settled, and says that it is a default."""
+    config = load({}, tmp_path)
+    assert config.state == tmp_path / ".local" / "state" / "stretto"
+    assert (config.host, config.port, config.loopback, config.token) == ("127.0.0.1", 9464, True, None)
+    assert config.address == DEFAULT_LISTEN
+    assert config.url == f"http://{DEFAULT_LISTEN}"
+    assert (config.journal, config.database) == (config.state / "journal", config.state / "stretto.db")
+    assert {origin for _, origin in origins(config).values()} == {"default"}
+    assert config.hours == {}
+    assert not config.state.exists()
+
+
+def test_the_state_folder_is_chosen_in_one_order(tmp_path: Path) -> None:
+    """Flag, STRETTO_STATE, XDG_STATE_HOME, home; empty variables are none."""
+    everything = {"STRETTO_STATE": "/one", "XDG_STATE_HOME": "/two"}
+    assert state_folder(everything, tmp_path, "/flag") == (Path("/flag"), "--state")
+    assert state_folder(everything, tmp_path) == (Path("/one"), "STRETTO_STATE")
+    assert state_folder({"XDG_STATE_HOME": "/two"}, tmp_path) == (Path("/two/stretto"), "XDG_STATE_HOME")
+    default = tmp_path / ".local/state/stretto", "default"
+    assert state_folder({"STRETTO_STATE": "", "XDG_STATE_HOME": ""}, tmp_path) == default
+
+
+def test_a_flag_beats_the_environment_and_that_the_file(tmp_path: Path) -> None:
+    """Each value remembers who settled it."""
+    text = 'listen = "127.0.0.1:1"\nidle_minutes = 5\nseries_budget = 7\n'
+    environ = {"STRETTO_LISTEN": "127.0.0.1:2", "STRETTO_IDLE_MINUTES": "6"}
+    config = loaded(tmp_path, text, environ=environ, listen="127.0.0.1:3")
+    told = origins(config)
+    assert told["listen"] == ("127.0.0.1:3", "--listen")
+    assert told["idle_minutes"] == (6, "STRETTO_IDLE_MINUTES")
+    assert told["series_budget"] == (7, str(tmp_path / "state" / "config.toml"))
+    assert (config.port, config.idle_minutes, config.series_budget) == (3, 6, 7)
+
+
+def test_another_file_can_be_named(tmp_path: Path) -> None:
+    """STRETTO_CONFIG names it and must then exist; empty, it is as good as unset."""
+    path = tmp_path / "mine.toml"
+    path.write_text("idle_minutes = 9", encoding="utf-8")
+    assert loaded(tmp_path, environ={"STRETTO_CONFIG": str(path)}).idle_minutes == 9
+    assert load({"STRETTO_CONFIG": ""}, tmp_path).idle_minutes == 240
+    with pytest.raises(ConfigError, match="the configuration file is missing"):
+        load({"STRETTO_CONFIG": str(tmp_path / "nowhere")}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("idle_minutes = ", "is not TOML"),
+        ("idle_minute = 5", "did you mean 'idle_minutes'"),
+        ("zzzz = 5", "known: listen"),
+        ('idle_minutes = "five"', "idle_minutes must be a whole number"),
+        ("idle_minutes = true", "idle_minutes must be a whole number"),
+        ("idle_minutes = 1.5", "idle_minutes must be a whole number"),
+        ("idle_minutes = 0", "idle_minutes must be from 1 to 525600"),
+        ("idle_minutes = 99999999999999999999999", "idle_minutes must be from 1 to"),
+        ("prometheus_port = 65536", "prometheus_port must be from 1 to 65535"),
+        ("listen = 9464", "listen must be a text"),
+        ('listen = "9464"', "listen must be HOST:PORT"),
+        ('listen = "127.0.0.1:"', "listen must be HOST:PORT"),
+        ('listen = "127.0.0.1:0"', "listen must be HOST:PORT"),
+        ('listen = "127.0.0.1:65536"', "listen must be HOST:PORT"),
+        ('listen = "127.0.0.1:²"', "listen must be HOST:PORT"),
+        ('listen = "0.0.0.0:9464"', "listening on 0.0.0.0 needs a token"),
+        ('preset = "app"', "did you mean 'ap'"),
+        ("task_types = 5", "task_types must be a table"),
+        ("task_types.review = 5", "task_types.review must be a table"),
+        ("[task_types.review]\nkeyword = []", "did you mean 'keywords'"),
+        ("[task_types.review]\nkeywords = 'x'", "task_types.review.keywords cannot be used"),
+        ("[task_types.review]\nkeywords = ['']", "task_types.review.keywords cannot be used"),
+        ("[task_types.review]\nkeywords = [5]", "task_types.review.keywords cannot be used"),
+        ("[task_types.review]\nsequential_hours = 0", "sequential_hours cannot be used"),
+        ("[task_types.review]\nsequential_hours = nan", "sequential_hours cannot be used"),
+        ("[task_types.review]\nsequential_hours = inf", "sequential_hours cannot be used"),
+        ("[task_types.review]\nsequential_hours = true", "sequential_hours cannot be used"),
+        ("[task_types.review]\ntarget_improvement = 1.1", "target_improvement cannot be used"),
+        ("[task_types.'…']\nkeywords = ['x']", "needs a letter or a digit"),
+    ],
+)
+def test_what_cannot_be_used_is_named(tmp_path: Path, text: str, told: str) -> None:
+    """The error says what is wrong, where, and what would be right."""
+    with pytest.raises(ConfigError) as error:
+        loaded(tmp_path, text)
+    assert told in f"{error.value} {error.value.hint}"
+
+
+@pytest.mark.parametrize("value", ["five", "²", "-1", "9" * 5_000])
+def test_a_variable_that_cannot_be_used_is_named(tmp_path: Path, value: str) -> None:
+    """Whatever stands in the environment, the answer is an error for people."""
+    with pytest.raises(ConfigError, match="idle_minutes must be"):
+        load({"STRETTO_IDLE_MINUTES": value}, tmp_path)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """A folder in its place, or bytes that are no text."""
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load({"STRETTO_CONFIG": str(tmp_path / "folder")}, tmp_path)
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="is not TOML"):
+        load({"STRETTO_CONFIG": str(tmp_path / "bytes")}, tmp_path)
+
+
+def test_listening_to_everyone_takes_a_token(tmp_path: Path) -> None:
+    """With one it may; the token itself is never shown."""
+    environ = {"STRETTO_LISTEN": "0.0.0.0:9464", "STRETTO_TOKEN": "long random text"}
+    config = load(environ, tmp_path)
+    assert (config.host, config.loopback, config.token) == ("0.0.0.0", False, "long random text")
+    assert origins(config)["token"] == ("set", "STRETTO_TOKEN")
+    assert "long random" not in str(config.settings)
+
+
+@pytest.mark.parametrize(
+    ("listen", "host", "address"),
+    [
+        ("[::1]:80", "::1", "[::1]:80"),
+        ("localhost:8080", "localhost", "localhost:8080"),
+        ("127.0.0.1:1", "127.0.0.1", "127.0.0.1:1"),
+    ],
+)
+def test_this_machine_has_several_names(tmp_path: Path, listen: str, host: str, address: str) -> None:
+    """IPv6 is written in brackets in an address and without them as a host."""
+    config = load({}, tmp_path, listen=listen)
+    assert (config.host, config.address, config.loopback) == (host, address, True)
+
+
+def test_the_built_in_types_know_common_work(tmp_path: Path) -> None:
+    """Narrow types before wide ones, and no hours unless a table is chosen."""
+    types = load({}, tmp_path).task_types
+    for description, wanted in {
+        "review the system architecture": "architecture",
+        "frontend architecture review": "frontend_architecture",
+        "test strategy for payments": "test_strategy",
+        "prd draft": "prd",
+        "write unit tests": "testing",
+        "fix the login bug": "debugging",
+        "implement login": "implementation",
+        "something else": "other",
+    }.items():
+        assert types.classify(description, None, None) == wanted, description
+    assert types.target("architecture") == DEFAULT_TARGET
+
+
+def test_a_preset_brings_hours_and_targets(tmp_path: Path) -> None:
+    """They come on top of the built-in types, whose keywords stay."""
+    config = load({"STRETTO_PRESET": "ap"}, tmp_path)
+    assert config.hours["architecture"] == 6
+    assert config.task_types.target("architecture") == 0.75
+    assert config.task_types.classify("architecture", None, None) == "architecture"
+
+
+def test_own_types_are_tried_first_and_change_only_what_they_give(tmp_path: Path) -> None:
+    """A new type wins over the built-in ones; a built-in one keeps its keywords with a new target."""
+    text = (
+        "[task_types.'Data Migration']\nkeywords = ['architecture']\nsequential_hours = 2\n"
+        "[task_types.review]\ntarget_improvement = 0.3\n"
+    )
+    config = loaded(tmp_path, text)
+    assert config.task_types.classify("architecture", None, None) == "data_migration"
+    assert config.task_types.classify("review", None, None) == "review"
+    assert config.task_types.target("review") == 0.3
+    assert config.hours == {"data_migration": 2}
+
+
+def test_two_spellings_of_one_type_are_one(tmp_path: Path) -> None:
+    """Names are compared as label values."""
+    text = "[task_types.'my type']\nkeywords = ['a']\n[task_types.my_type]\nsequential_hours = 1\n"
+    types = loaded(tmp_path, text).task_types.types
+    assert [one.name for one in types].count("my_type") == 1
+    assert types[0].keywords == ("a",)
+
+
+def test_the_fingerprint_changes_with_what_is_concluded(tmp_path: Path) -> None:
+    """Keywords and the idle limit change what is stored; hours, targets and ports do not."""
+    config = loaded(tmp_path)
+    assert replace(config, port=1, series_budget=1).fingerprint == config.fingerprint
+    assert replace(config, idle_minutes=1).fingerprint != config.fingerprint
+    assert loaded(tmp_path, "[task_types.x]\nkeywords = ['x']").fingerprint != config.fingerprint
+    assert load({"STRETTO_PRESET": "ap"}, tmp_path).fingerprint == config.fingerprint

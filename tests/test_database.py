@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import sqlite3
+import stat
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from stretto.errors import StoreError
+from stretto.store.database import open_reader, open_writer, remove_unusable, transaction
+from stretto.store.schema import CONCLUDED, VERSION
+
+
+def test_a_store_is_made_for_its_owner_only(tmp_path: Path) -> None:
+    """Folder 0700, file and what SQLite puts beside it 0600, all tables there."""
+    path = tmp_path / "state" / "stretto.db"
+    with closing(open_writer(path)) as connection:
+        connection.execute("INSERT INTO meta VALUES ('a', 'b')")
+        modes = {entry.name: stat.S_IMODE(entry.stat().st_mode) for entry in path.parent.iterdir()}
+        assert modes == {"stretto.db": 0o600, "stretto.db-wal": 0o600, "stretto.db-shm": 0o600}
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+        tables = {
+            name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        }
+        assert tables == {*CONCLUDED, "meta", "emitted"}
+
+
+def test_a_store_is_opened_again_with_what_it_holds(tmp_path: Path) -> None:
+    """Opening twice neither makes the tables again nor loses a row."""
+    path = tmp_path / "stretto.db"
+    with closing(open_writer(path)) as connection:
+        connection.execute("INSERT INTO meta VALUES ('a', 'b')")
+    with closing(open_writer(path)) as connection:
+        assert connection.execute("SELECT * FROM meta").fetchall() == [("a", "b")]
+
+
+def test_a_reader_sees_what_the_writer_commits_and_writes_nothing(tmp_path: Path) -> None:
+    """Read-only, beside a writer that holds the store."""
+    path = tmp_path / "a #?% folder" / "stretto.db"
+    with closing(open_writer(path)) as writer, closing(open_reader(path)) as reader:
+        with transaction(writer):
+            writer.execute("INSERT INTO meta VALUES ('a', 'b')")
+            assert reader.execute("SELECT * FROM meta").fetchall() == []
+        assert reader.execute("SELECT * FROM meta").fetchall() == [("a", "b")]
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            reader.execute("DELETE FROM meta")
+
+
+def test_without_a_store_a_reader_says_what_to_do(tmp_path: Path) -> None:
+    """No file, or a file that its writer had no time to fill: there is no store yet."""
+    with pytest.raises(StoreError, match="there is no store yet") as missing:
+        open_reader(tmp_path / "stretto.db")
+    assert "stretto up" in missing.value.hint
+    (tmp_path / "stretto.db").touch()
+    with pytest.raises(StoreError, match="there is no store yet"):
+        open_reader(tmp_path / "stretto.db")
+
+
+def test_a_newer_store_is_refused_and_left_alone(tmp_path: Path) -> None:
+    """Neither reader nor writer touches what a newer version has made."""
+    path = tmp_path / "stretto.db"
+    with closing(open_writer(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {VERSION + 1}")
+    for opened in (open_reader, open_writer):
+        with pytest.raises(StoreError, match=f"version {VERSION + 1}, this program reads version {VERSION}"):
+            opened(path)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (VERSION + 1,)
+
+
+@pytest.mark.parametrize("opened", [open_reader, open_writer])
+def test_a_file_that_is_no_store_is_told_as_such(tmp_path: Path, opened: object) -> None:
+    """The error names the file and says that nothing is lost by making it anew."""
+    path = tmp_path / "stretto.db"
+    path.write_bytes(b"this is not a database, and never was one" * 100)
+    assert callable(opened)
+    with pytest.raises(StoreError, match="not a database") as told:
+        opened(path)
+    assert "stretto rebuild" in told.value.hint
+
+
+def test_a_place_that_cannot_be_written_is_told_as_such(tmp_path: Path) -> None:
+    """A file where the folder should be: an error for people, not a traceback."""
+    (tmp_path / "state").touch()
+    with pytest.raises(StoreError, match="the store cannot be made"):
+        open_writer(tmp_path / "state" / "stretto.db")
+
+
+def test_only_an_unusable_store_is_removed(tmp_path: Path) -> None:
+    """Foreign and newer files go with what SQLite put beside them; a good store stays; none is fine."""
+    path = tmp_path / "stretto.db"
+    remove_unusable(path)
+    with closing(open_writer(path)) as connection:
+        connection.execute("INSERT INTO meta VALUES ('a', 'b')")
+    remove_unusable(path)
+    assert path.exists()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {VERSION + 1}")
+    remove_unusable(path)
+    assert list(tmp_path.iterdir()) == []
+    path.write_bytes(b"nonsense" * 1_000)
+    (tmp_path / "stretto.db-wal").touch()
+    remove_unusable(path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_transaction_happens_whole_or_not_at_all(tmp_path: Path) -> None:
+    """An error inside undoes everything and passes on; the connection can be used again."""
+    with closing(open_writer(tmp_path / "stretto.db")) as connection:
+        with pytest.raises(sqlite3.IntegrityError), transaction(connection):
+            connection.executemany("INSERT INTO meta VALUES (?, ?)", [("a", "b"), ("a", "c")])
+        assert connection.execute("SELECT * FROM meta").fetchall() == []
+        with transaction(connection):
+            connection.execute("INSERT INTO meta VALUES ('a', 'b')")
+        assert connection.execute("SELECT COUNT(*) FROM meta").fetchone() == (1,)
+
+
+def test_a_full_disk_leaves_the_connection_usable(tmp_path: Path) -> None:
+    """SQLite may roll back by itself when out of space: the error is told, and the next transaction works."""
+    with closing(open_writer(tmp_path / "stretto.db")) as connection:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(sqlite3.OperationalError, match="full"), transaction(connection):
+            connection.execute("INSERT INTO meta VALUES ('a', ?)", ("x" * 1_000_000,))
+        assert not connection.in_transaction
+        connection.execute("PRAGMA max_page_count = 100000")
+        with transaction(connection):
+            connection.execute("INSERT INTO meta VALUES ('a', 'b')")
+        assert connection.execute("SELECT value FROM meta").fetchone() == ("b",)

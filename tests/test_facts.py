@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stretto.model.facts import KINDS, LARGEST, Facts, Known, asked_for, learn, number, text
+
+FIELDS = {"start": st.integers(0, 9), "last": st.integers(0, 9), "tool": st.sampled_from("abc")}
+"""A field that keeps its smallest value, one that keeps its largest, one of text."""
+
+LEARNT = st.lists(
+    st.sampled_from(sorted(FIELDS)).flatmap(
+        lambda name: st.tuples(st.just(name), st.integers(0, 3), FIELDS[name])
+    ),
+    max_size=12,
+)
+
+
+def known_after(learnt: list[tuple[str, int, int | str]]) -> Known:
+    """Learn one fact after another."""
+    known: Known = {}
+    for name, trust, value in learnt:
+        learn(known, name, trust, value)
+    return known
+
+
+def test_the_better_trusted_fact_stays() -> None:
+    """A lower number is better trusted, whatever the values and whoever comes first."""
+    assert known_after([("start", 2, 1), ("start", 1, 9)]) == {"start": (1, 9)}
+    assert known_after([("start", 1, 9), ("start", 2, 1)]) == {"start": (1, 9)}
+
+
+def test_of_equal_trust_the_smaller_value_stays() -> None:
+    """The earlier start wins; in a field of the last kind the later value does, whoever says so."""
+    assert known_after([("start", 2, 5), ("start", 2, 3), ("start", 2, 4)]) == {"start": (2, 3)}
+    assert "last" in LARGEST
+    assert known_after([("last", 1, 5), ("last", 3, 9), ("last", 0, 7)]) == {"last": (0, 9)}
+
+
+@given(LEARNT, st.randoms(use_true_random=False))
+def test_order_and_repetition_do_not_matter(learnt: list[tuple[str, int, int | str]], random: Random) -> None:
+    """Any order and any repetition of the same facts leave the same."""
+    again = learnt + learnt[: len(learnt) // 2]
+    random.shuffle(again)
+    assert known_after(again) == known_after(learnt)
+
+
+def test_numbers_and_texts_are_told_apart() -> None:
+    """What is not known, or is of the other type, is None."""
+    known: Known = {"start": (2, 5), "tool": (2, "Bash")}
+    assert number(known, "start") == 5
+    assert number(known, "tool") is None
+    assert text(known, "tool") == "Bash"
+    assert text(known, "start") is None
+    assert number(known, "absent") is None
+    assert text(known, "absent") is None
+
+
+def test_facts_that_are_put_back_are_what_they_were() -> None:
+    """For every kind of entity, what ``entity`` gives can be ``put`` into other facts, index included."""
+    facts, copy = Facts("s"), Facts("s")
+    for kind in KINDS:
+        key = "" if kind in {"session", "permission"} else f"{kind}-1"
+        learn(facts.entity(kind, key), "tool", 2, "Agent")
+        copy.put(kind, key, dict(facts.entity(kind, key)))
+    facts.index("call-1", facts.calls["call-1"])
+    assert copy == facts
+    assert copy.delegating == {"call-1"}
+
+
+def test_a_call_stops_being_one_that_delegates_when_more_is_known() -> None:
+    """The index of delegating calls follows what is known, as it does when facts are read from the store."""
+    facts = Facts("s")
+    known = facts.entity("call", "c")
+    learn(known, "tool", 3, "Agent")
+    facts.index("c", known)
+    assert facts.delegating == {"c"}
+    learn(known, "tool", 2, "Bash")
+    facts.index("c", known)
+    assert facts.delegating == set()
+
+
+def test_a_permission_request_is_known_by_agent_and_tool() -> None:
+    """Neither is ever confused with the other; the main agent has no id."""
+    assert asked_for(None, "Bash") == "|Bash"
+    assert asked_for("Bash", None) == "Bash|"

@@ -1,0 +1,376 @@
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stretto import journal
+from stretto.clock import SECOND
+from stretto.figures.parallel import fanouts
+from stretto.figures.sketch import bucket
+from stretto.model.event import Event, Kind, Outcome
+from stretto.store import ingest, queries
+from stretto.store.held import load_facts
+from stretto.store.ingest import Taken
+from stretto.store.rollup import Additions, of_call, of_session, write
+from stretto.store.schema import CONCLUDED
+from tests.fakes import DAY_FILE, IDLE, RECORDINGS, Store, any_event, append, rebuilt, recorded, store
+from tests.scenes import (
+    BEGIN,
+    Drawing,
+    at,
+    background,
+    by_description,
+    concluded,
+    folded,
+    fork_join,
+    framed,
+    nested,
+    one_by_one,
+    straggler,
+)
+
+LATER = BEGIN + 10 * IDLE * SECOND
+"""When every scene is long over."""
+
+SCENES = [fork_join, straggler, one_by_one, nested, background]
+
+
+def ended(taken: list[Taken]) -> dict[str, list[str]]:
+    """Return what was reported as ended, by kind."""
+    return {
+        "sessions": [session.id for one in taken for session in one.ended.sessions],
+        "turns": [turn.id for one in taken for _, turn in one.ended.turns],
+        "tasks": [task.id for one in taken for task in one.ended.tasks],
+        "tool_calls": sorted(call.id for one in taken for call in one.ended.tool_calls),
+        "fanouts": [session.id for one in taken for session, _ in one.ended.fanouts],
+    }
+
+
+def assert_equals_rebuild(opened: Store, tmp_path: Path) -> None:
+    """Sweep the store, and find in it byte for byte what a new one gets from the same journal."""
+    opened.ingest.sweep(LATER)
+    assert opened.rows() == rebuilt(opened.folder, tmp_path / "anew.db", now=LATER)
+
+
+def test_a_scene_is_stored_as_it_was_drawn(tmp_path: Path) -> None:
+    """What comes out of the store is what the events say, and sums are those of its entities."""
+    with store(tmp_path) as opened:
+        taken = opened.take(straggler().events)
+        session = queries.session(opened.connection, "straggler", by_description)
+        assert session == concluded(straggler().events)
+        assert sum(one.events for one in taken) == len(straggler().events)
+        (row,) = queries.sessions(opened.connection)
+        assert (row.turns, row.tasks, row.running, row.tool_calls, row.fanouts) == (1, 3, 0, 3, 1)
+        assert (row.outcome, row.busy, row.pattern) == (Outcome.SUCCESS, False, "release")
+
+
+def test_everything_that_ended_is_reported_once(tmp_path: Path) -> None:
+    """Batch by batch, however the journal is cut, each end is news exactly once."""
+    events = straggler().events
+    with store(tmp_path) as opened:
+        taken = [one for event in events for one in opened.take([event])]
+        again = opened.take(events)
+    assert ended(taken) == {
+        "sessions": ["straggler"],
+        "turns": ["p1"],
+        "tasks": ["straggler-a", "straggler-b", "straggler-c"],
+        "tool_calls": [f"call-straggler-{name}" for name in "abc"],
+        "fanouts": ["straggler"],
+    }
+    assert ended(again) == {name: [] for name in ended(taken)}
+
+
+def test_a_reloaded_session_does_not_report_again(tmp_path: Path) -> None:
+    """A restart takes the rest of a session in and tells only what is new."""
+    events = sorted(straggler().events, key=lambda event: event.time)
+    with store(tmp_path) as opened:
+        opened.take(events[:-4])
+    with store(tmp_path) as opened:
+        news = ended(opened.take(events[-4:]))
+    assert news["tasks"] == ["straggler-c"]
+    assert news["sessions"] == ["straggler"]
+
+
+def test_a_resumed_session_ends_again(tmp_path: Path) -> None:
+    """Each end of a session is news; what ended before it is not."""
+    with store(tmp_path) as opened:
+        assert ended(opened.take(fork_join().events))["sessions"] == ["fork-join"]
+        more = Drawing("fork-join").opens(100).prompt(101, "p2")
+        assert ended(opened.take(more.events))["sessions"] == []
+        assert queries.activity(opened.connection).sessions_busy == 1
+        news = ended(opened.take(Drawing("fork-join").stop(110, "p2").ends(111).events))
+        assert news["sessions"] == ["fork-join"]
+        assert news["turns"] == ["p2"]
+        assert news["tasks"] == []
+
+
+def test_fanouts_of_two_parents_that_start_together_are_both_news(tmp_path: Path) -> None:
+    """A fan-out is known by its tasks, not by its start."""
+    drawing = Drawing().opens()
+    for parent in ("left", "right"):
+        drawing.task(parent, 0, 50, "plan")
+        drawing.task(f"{parent}-a", 10, 30, "review", parent=parent)
+        drawing.task(f"{parent}-b", 10, 40, "review", parent=parent)
+    with store(tmp_path) as opened:
+        assert len(ended(opened.take(drawing.events))["fanouts"]) == 3
+
+
+def test_what_changes_later_is_taken_out_of_the_sums(tmp_path: Path) -> None:
+    """A late hook that corrects a call's tool or a task's type leaves no trace of what was counted."""
+    drawing = framed(Drawing(), 50).call("c", 1, 2).task("a", 10, 20, "review")
+    with store(tmp_path) as opened:
+        opened.take(drawing.events)
+        opened.take(Drawing().call("c", 0.5, 2, tool="Awk", took=1).events)
+        opened.take([Event(kind=Kind.TASK_START, session="scene", time=at(10), id="a", type="testing")])
+        sums = queries.sums(opened.connection, at(60), 3_600)
+        assert sums["calls"] == {("Awk", "success"): 1, ("Agent", "success"): 1}
+        assert sums["call_time"] == {("Awk", bucket(SECOND)): 1}
+        assert sums["tasks"] == {("testing", "worker", "success"): 1}
+        assert_equals_rebuild(opened, tmp_path)
+
+
+def test_a_permission_request_takes_the_overhead_back(tmp_path: Path) -> None:
+    """It names no call, and may come in a later batch than the call's end."""
+    with store(tmp_path) as opened:
+        opened.take(framed(Drawing(), 50).call("c", 10, 20, took=8).events)
+        assert "overhead" in queries.sums(opened.connection, at(60), 3_600)
+        opened.take(Drawing().stroke(Kind.PERMISSION_REQUEST, 12, name="Bash").events)
+        assert "overhead" not in queries.sums(opened.connection, at(60), 3_600)
+        assert_equals_rebuild(opened, tmp_path)
+
+
+def test_an_idle_session_is_closed_and_opened_again_by_a_word(tmp_path: Path) -> None:
+    """After the idle limit it is over, outcome unknown; its next event shows that it was not."""
+    with store(tmp_path) as opened:
+        opened.take(Drawing().opens().prompt(1).order("call-a", 2).run("a", 3).events)
+        assert ended([opened.ingest.sweep(at(IDLE))])["sessions"] == []
+        assert queries.activity(opened.connection).tasks_running == 1
+        assert ended([opened.ingest.sweep(at(IDLE + 4))])["sessions"] == ["scene"]
+        activity = queries.activity(opened.connection)
+        assert (activity.sessions_open, activity.tasks_running) == (0, 0)
+        opened.take(Drawing().run("a", None, IDLE + 10).events)
+        assert queries.activity(opened.connection).sessions_open == 1
+        session = queries.session(opened.connection, "scene", by_description)
+        assert session is not None
+        assert [task.outcome for task in session.tasks] == [Outcome.SUCCESS]
+        assert_equals_rebuild(opened, tmp_path)
+
+
+def test_a_description_is_redacted_before_it_is_stored(tmp_path: Path) -> None:
+    """The journal holds what the agent gave; the store never does."""
+    secret = "sk-ant-" + "0123456789abcdef" * 2
+    with store(tmp_path) as opened:
+        opened.take(Drawing().order("call-a", 1, f"review with {secret}").events)
+        rows = str(opened.rows())
+        assert "review with [redacted]" in rows
+        assert secret not in rows
+
+
+def test_what_is_set_aside_is_counted_with_its_place(tmp_path: Path) -> None:
+    """Torn lines and what sources rejected are rows of their own, and no event is lost around them."""
+    with store(tmp_path) as opened:
+        good = Drawing().opens().events
+        reject = Event(kind=Kind.REJECT, session="", time=at(1), attributes={"reason": "not JSON"})
+        journal.append(opened.folder / DAY_FILE, b"\n{torn\n")
+        (taken,) = opened.take([*good, reject])
+        assert (taken.events, taken.rejects) == (1, 2)
+        assert queries.rejects(opened.connection) == {"not JSON": 1, "payload: not JSON": 1}
+        assert [place[:2] for place in queries.newest_rejects(opened.connection)][-1] == (DAY_FILE, 1)
+        (position,) = queries.positions(opened.connection)
+        assert (position.events, position.offset) == (1, (opened.folder / DAY_FILE).stat().st_size)
+        assert list(opened.ingest.pending(opened.folder)) == []
+
+
+def test_a_failed_batch_changes_nothing_and_can_be_taken_again(tmp_path: Path) -> None:
+    """An error in the middle rolls all of it back, in memory as well."""
+    with store(tmp_path) as opened:
+        opened.take(fork_join().events)
+        before = opened.rows()
+        append(opened.folder, [*straggler().events, *Drawing("fork-join").call("late", 45, 46).events])
+        opened.connection.execute(
+            "CREATE TEMP TRIGGER fault BEFORE UPDATE ON journal BEGIN SELECT RAISE(ABORT, 'planted'); END"
+        )
+        with pytest.raises(sqlite3.IntegrityError, match="planted"):
+            list(opened.ingest.catch_up(opened.folder))
+        assert opened.rows() == before
+        opened.connection.execute("DROP TRIGGER fault")
+        list(opened.ingest.catch_up(opened.folder))
+        assert_equals_rebuild(opened, tmp_path)
+
+
+def test_a_failed_sweep_changes_nothing_and_can_be_done_again(tmp_path: Path) -> None:
+    """What it had closed in memory is forgotten with what was rolled back."""
+    with store(tmp_path) as opened:
+        opened.take(Drawing().opens().prompt(1).call("c", 2).events)
+        before = opened.rows()
+        opened.connection.execute(
+            "CREATE TEMP TRIGGER fault BEFORE INSERT ON rollup BEGIN SELECT RAISE(ABORT, 'planted'); END"
+        )
+        with pytest.raises(sqlite3.IntegrityError, match="planted"):
+            opened.ingest.sweep(LATER)
+        assert opened.rows() == before
+        opened.connection.execute("DROP TRIGGER fault")
+        assert_equals_rebuild(opened, tmp_path)
+
+
+def test_a_forgotten_recording_leaves_no_trace(tmp_path: Path) -> None:
+    """Its rows, its sums, its rejects and its place in the journal go; everyone else's stay."""
+    with store(tmp_path) as opened:
+        opened.take(straggler().events)
+        before = opened.rows()
+        opened.take(fork_join().events, one_by_one().events, file="recording.jsonl")
+        opened.ingest.forget(["fork-join", "one-by-one"], "recording.jsonl")
+        assert opened.rows() == before
+
+
+def test_a_forgotten_recording_is_worked_out_again_after_a_restart(tmp_path: Path) -> None:
+    """A session that is no longer in memory is taken out with exactly what it had added."""
+    with store(tmp_path) as opened:
+        opened.take(nested().events, file="recording.jsonl")
+        opened.take(Drawing("nested").call("odd", 5, 6, took=0.5).events, file="recording.jsonl")
+    with store(tmp_path) as opened:
+        opened.ingest.forget(["nested"], "recording.jsonl")
+        assert opened.rows() == {table: [] for table in CONCLUDED}
+
+
+def test_clearing_forgets_what_is_concluded_and_nothing_else(tmp_path: Path) -> None:
+    """Notes and what was sent out stay: neither is in the journal."""
+    with store(tmp_path) as opened:
+        opened.take(fork_join().events)
+        before = opened.rows()
+        queries.write_meta(opened.connection, "rules", "abc")
+        queries.write_emitted(opened.connection, "fork-join", 7)
+        opened.ingest.clear()
+        assert opened.rows() == {table: [] for table in CONCLUDED}
+        assert queries.meta(opened.connection, "rules") == "abc"
+        assert queries.emitted(opened.connection, "fork-join") == 7
+        list(opened.ingest.catch_up(opened.folder))
+        assert opened.rows() == before
+
+
+def test_the_sums_are_those_of_the_entities(tmp_path: Path) -> None:
+    """What has been added and taken out along the way equals the sums over the sessions as they now are."""
+    with store(tmp_path) as opened, store(tmp_path / "other") as other:
+        for draw in SCENES:
+            for event in draw().events:
+                opened.take([event])
+        for row in queries.sessions(opened.connection):
+            session = queries.session(opened.connection, row.id, by_description)
+            assert session is not None
+            added: Additions = Counter(of_session(session, fanouts(session.tasks)))
+            for call in session.tool_calls:
+                added.update(of_call(call))
+            write(other.connection, added)
+        sums = opened.rows()["rollup"]
+        assert len(sums) > 50
+        assert sums == other.rows()["rollup"]
+
+
+# Incremental ingest equals a rebuild.
+
+
+def assert_incremental(opened: Store, tmp_path: Path, random: Random, sessions: list[list[Event]]) -> None:
+    """Write sessions in turns to two files, take them in at random moments, sweep between: as a rebuild."""
+    now = BEGIN
+    while any(sessions):
+        events = random.choice([events for events in sessions if events])
+        portion = [events.pop(0) for _ in range(min(len(events), random.randint(1, 6)))]
+        append(opened.folder, portion, random.choice([DAY_FILE, "2026-01-02.jsonl"]))
+        now = max(now, *(event.time for event in portion))
+        if random.random() < 0.5:
+            for file, offset, _ in list(opened.ingest.pending(opened.folder)):
+                batch = journal.read(opened.folder, file, offset, limit=random.randint(1, 3_000))
+                opened.ingest.take(batch)
+        if random.random() < 0.1:
+            opened.ingest.sweep(now + random.randint(0, 2 * IDLE) * SECOND)
+    list(opened.ingest.catch_up(opened.folder))
+    assert_equals_rebuild(opened, tmp_path)
+
+
+@pytest.mark.parametrize("held", [ingest.HELD_CALLS, 8])
+@pytest.mark.parametrize("seed", range(15))
+def test_incremental_ingest_of_scenes_and_recordings_equals_a_rebuild(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, held: int
+) -> None:
+    """Any interleaving of sessions, any batches, evictions and sweeps: byte for byte the same rows."""
+    monkeypatch.setattr(ingest, "HELD_CALLS", held)
+    random = Random(seed)
+    sessions = [list(draw().events) for draw in SCENES]
+    sessions += [list(recorded(name)) for name in RECORDINGS]
+    for events in sessions:
+        events.extend(random.choices(events, k=3))
+        if seed % 2:
+            random.shuffle(events)
+    with store(tmp_path) as opened:
+        assert_incremental(opened, tmp_path, random, sessions)
+
+
+@settings(max_examples=40)
+@given(
+    sessions=st.lists(st.lists(any_event(), max_size=15), min_size=1, max_size=4),
+    seed=st.integers(0, 1 << 30),
+    held=st.sampled_from([3, 20_000]),
+)
+def test_incremental_ingest_of_anything_equals_a_rebuild(
+    tmp_path_factory: pytest.TempPathFactory, sessions: list[list[Event]], seed: int, held: int
+) -> None:
+    """Events at random, of several sessions, doubled ids and channels included."""
+    tmp_path = tmp_path_factory.mktemp("store")
+    named = [[replace(event, session=f"s{n}") for event in events] for n, events in enumerate(sessions)]
+    with pytest.MonkeyPatch.context() as patched, store(tmp_path) as opened:
+        patched.setattr(ingest, "HELD_CALLS", held)
+        assert_incremental(opened, tmp_path, Random(seed), named)
+
+
+def test_memory_holds_no_more_calls_than_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The open sessions that were touched longest ago go first, and come back when they are heard of."""
+    monkeypatch.setattr(ingest, "HELD_CALLS", 10)
+    with store(tmp_path) as opened:
+        for name in ("one", "two", "three", "four"):
+            opened.take(fork_join(name).events[:-1])
+            opened.take(Drawing(name).opens(60).events)
+        held = opened.ingest._held
+        assert list(held) == ["three", "four"]
+        opened.take(Drawing("one").call("late", 45, 46).events)
+        assert list(held) == ["four", "one"]
+        assert_equals_rebuild(opened, tmp_path)
+
+
+def test_a_session_that_is_over_is_let_go_of(tmp_path: Path) -> None:
+    """Ended or lost, it is no longer in memory; a late word brings it back, and it is not news again."""
+    with store(tmp_path) as opened:
+        opened.take(fork_join().events, Drawing("lost").opens().events)
+        assert list(opened.ingest._held) == ["lost"]
+        opened.ingest.sweep(LATER)
+        assert list(opened.ingest._held) == []
+        news = ended(opened.take(Drawing("fork-join").call("late", 45, 46).events))
+        assert news == {"sessions": [], "turns": [], "tasks": [], "tool_calls": ["late"], "fanouts": []}
+        assert_equals_rebuild(opened, tmp_path)
+
+
+def test_a_journal_that_goes_on_during_catching_up_is_taken_to_its_end(tmp_path: Path) -> None:
+    """Positions move batch by batch and every byte is read once."""
+    with store(tmp_path) as opened:
+        for _ in range(40):
+            append(opened.folder, [Event(kind=Kind.NOTIFICATION, session="s", time=at(1))] * 2_000)
+        taken = list(opened.ingest.catch_up(opened.folder))
+        assert len(taken) > 1
+        assert sum(one.events for one in taken) == 80_000
+        assert queries.positions(opened.connection)[0].events == 80_000
+
+
+def test_facts_in_the_store_are_those_of_the_fold(tmp_path: Path) -> None:
+    """What is read back is what merging the events gives, for every recording."""
+    with store(tmp_path) as opened:
+        for name in RECORDINGS:
+            opened.take(recorded(name))
+        for name in RECORDINGS:
+            facts = folded(recorded(name))
+            assert load_facts(opened.connection, facts.id) == facts

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stretto.insights import insight, row_document, session_document
+from stretto.model.event import Outcome
+from stretto.store import queries
+from tests.fakes import Store, recorded, store
+from tests.scenes import Drawing, at, background, by_description, framed, one_by_one, straggler
+
+
+def told(opened: Store, session: str, hours: dict[str, float] | None = None) -> dict[str, Any]:
+    """Return the session's document as a reader of JSON gets it."""
+    found = insight(opened.connection, session, by_description, hours or {})
+    assert found is not None
+    decoded: dict[str, Any] = json.loads(json.dumps(session_document(found), allow_nan=False))
+    return decoded
+
+
+def test_a_session_is_told_whole(tmp_path: Path) -> None:
+    """The straggler held against its measured twin: every number of the worked scene."""
+    with store(tmp_path) as opened:
+        opened.take(straggler().events, one_by_one().events)
+        found = told(opened, "straggler")
+    (fanout,) = found["fanouts"]
+    assert fanout["tasks"] == ["straggler-a", "straggler-b", "straggler-c"]
+    assert (fanout["width"], fanout["work_seconds"], fanout["elapsed_seconds"]) == (3, 105, 60)
+    assert (fanout["sequential_seconds"], fanout["baseline"]) == (100, "measured")
+    assert fanout["speedup"] == pytest.approx(5 / 3)
+    assert (fanout["time_saved_seconds"], fanout["improvement"]) == (40, 0.4)
+    assert fanout["efficiency"] == pytest.approx(fanout["load_balance"] * fanout["concurrency"])
+    assert (found["pattern"], found["outcome"], found["elapsed_seconds"]) == ("release", "success", 60)
+    assert (found["start"], found["end"]) == ("2026-01-01T00:00:00.000000Z", "2026-01-01T00:01:00.000000Z")
+    (turn,) = found["turns"]
+    assert (turn["origin"], turn["seconds"]) == ("user", 60)
+    first = found["tasks"][0]
+    assert (first["task_type"], first["agent"], first["seconds"]) == ("architecture", "worker", 20)
+
+
+def test_each_baseline_has_its_turn(tmp_path: Path) -> None:
+    """Work without anything, the table where it knows all types, measured where a run is stored."""
+    hours = {"architecture": 0.01, "prd": 0.02, "test_strategy": 0.02}
+    with store(tmp_path) as opened:
+        opened.take(straggler().events)
+        assert told(opened, "straggler")["fanouts"][0]["baseline"] == "work"
+        configured = told(opened, "straggler", hours)["fanouts"][0]
+        assert (configured["baseline"], configured["speedup"]) == ("configured", 3)
+        opened.take(one_by_one().events)
+        assert told(opened, "straggler", hours)["fanouts"][0]["baseline"] == "measured"
+
+
+def test_calls_are_told_and_counted_by_task(tmp_path: Path) -> None:
+    """Each call with its task, and each task with the number of its calls."""
+    drawing = framed(Drawing(), 50).task("a", 1, 20, "review")
+    drawing.call("c", 2, 5, parent="a", took=2).call("d", 6, 7, parent="a").call("e", 30, 31)
+    with store(tmp_path) as opened:
+        opened.take(drawing.events)
+        found = told(opened, "scene")
+    assert [task["tool_calls"] for task in found["tasks"]] == [2]
+    call = next(call for call in found["tool_calls"] if call["id"] == "c")
+    assert call == {
+        "id": "c",
+        "tool": "Bash",
+        "task": "a",
+        "start": "2026-01-01T00:00:02.000000Z",
+        "seconds": 2,
+        "overhead_seconds": 1,
+        "outcome": "success",
+    }
+
+
+def test_an_unknown_session_is_none(tmp_path: Path) -> None:
+    """Nothing is made up for an id that nobody reported."""
+    with store(tmp_path) as opened:
+        assert insight(opened.connection, "nobody", by_description, {}) is None
+
+
+def test_what_is_absent_says_why(tmp_path: Path) -> None:
+    """Without tasks, with running ones, with lost edges, with tasks one after another."""
+    alone = Drawing("alone").opens().ends(9)
+    running = Drawing("running").opens().prompt(0).run("a", 1).run("b", 2)
+    lost = Drawing("lost").opens().run("a", 1).run("b", None, 5).call("c", 3).call("d", None, 4).ends(9)
+    with store(tmp_path) as opened:
+        opened.take(alone.events, running.events, lost.events, one_by_one().events)
+        absent = {name: told(opened, name)["absent"] for name in ("alone", "running", "lost", "one-by-one")}
+    assert absent["alone"]["fanouts"] == "no task was delegated"
+    assert absent["running"]["fanouts"] == "2 task(s) still running"
+    assert absent["running"]["end"] == "still running"
+    assert absent["one-by-one"]["fanouts"] == "no two tasks with known ends overlapped"
+    both = "the end of 1 {0} was never seen; the start of 1 {0} was never seen"
+    assert absent["lost"]["tasks.seconds"] == both.format("task(s)")
+    assert absent["lost"]["tool_calls.seconds"] == both.format("tool call(s)")
+    assert "tasks.seconds" not in absent["one-by-one"]
+    assert all("model_calls" in reasons for reasons in absent.values())
+
+
+def test_a_session_that_was_lost_has_no_end(tmp_path: Path) -> None:
+    """Its elapsed time reaches to the last word of it, and the reason says that no end was seen."""
+    with store(tmp_path) as opened:
+        opened.take(Drawing().opens().prompt(1).call("c", 5, 9).events)
+        opened.ingest.sweep(at(1_000_000))
+        found = told(opened, "scene")
+    assert (found["outcome"], found["end"], found["elapsed_seconds"]) == ("unknown", None, 9)
+    assert found["absent"]["end"] == "the session's end was never seen"
+
+
+def test_a_row_tells_the_same_as_the_whole(tmp_path: Path) -> None:
+    """What a list shows of a session agrees with its page."""
+    with store(tmp_path) as opened:
+        opened.take(background().events, recorded("fanout"))
+        for row in queries.sessions(opened.connection):
+            listed, whole = row_document(row), told(opened, row.id)
+            for name in (
+                "id",
+                "source",
+                "project",
+                "pattern",
+                "start",
+                "end",
+                "last",
+                "elapsed_seconds",
+                "outcome",
+            ):
+                assert listed[name] == whole[name], name
+            for name in ("turns", "tasks", "tool_calls", "fanouts"):
+                assert listed[name] == len(whole[name]), name
+            assert Outcome(listed["outcome"]) is row.outcome

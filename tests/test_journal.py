@@ -1,0 +1,286 @@
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stretto import journal
+from stretto.journal import LONGEST_LINE, LONGEST_TEXT, Batch, Reject, encode, parse_line, read
+from stretto.model.event import LATEST, Channel, Event, Kind, Outcome
+from tests.fakes import any_event, append, recorded
+from tests.scenes import at, fork_join
+
+EVENT = Event(
+    kind=Kind.TOOL_END,
+    session="s",
+    time=at(1),
+    source="codex",
+    channel=Channel.OTLP,
+    id="c",
+    parent="a",
+    duration=5,
+    name="Bash",
+    type="t",
+    outcome=Outcome.FAILURE,
+    attributes={"text": "é", "whole": 1, "part": 0.5, "flag": True, "ids": ["a", "b"]},
+)
+LEAST = b'{"kind":"notification","session":"s","time":1}'
+
+
+def everything(folder: Path, file: str, *, limit: int) -> tuple[list[Event], list[Reject], int]:
+    """Read a file from its beginning in portions of about ``limit`` bytes."""
+    events: list[Event] = []
+    rejects: list[Reject] = []
+    offset = 0
+    while True:
+        batch = read(folder, file, offset, limit=limit)
+        if batch.end == offset:
+            return events, rejects, offset
+        assert batch.start == offset
+        events += batch.events
+        rejects += batch.rejects
+        offset = batch.end
+
+
+def test_an_event_comes_back_as_it_was_written() -> None:
+    """One line with a newline on either side, what is absent left out."""
+    record = encode(EVENT)
+    assert record.startswith(b"\n{")
+    assert record.endswith(b"}\n")
+    assert record.count(b"\n") == 2
+    assert parse_line(record) == EVENT
+    least = Event(kind=Kind.NOTIFICATION, session="s", time=1)
+    assert parse_line(encode(least)) == least
+    assert b"null" not in encode(least)
+
+
+@given(any_event())
+def test_any_event_comes_back_as_it_was_written(event: Event) -> None:
+    """Whatever a source may report survives the journal."""
+    assert parse_line(encode(event)) == event
+
+
+def test_a_line_needs_kind_session_and_time() -> None:
+    """The least line is an event; unknown members are left aside."""
+    assert parse_line(LEAST) == Event(kind=Kind.NOTIFICATION, session="s", time=1)
+    assert parse_line(LEAST[:-1] + b',"new":{"deep":[1]}}') == parse_line(LEAST)
+
+
+def _with(member: str) -> bytes:
+    return LEAST[:-1] + b"," + member.encode() + b"}"
+
+
+LONG = "x" * (LONGEST_TEXT + 1)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"", "not JSON"),
+        (b"torn{", "not JSON"),
+        (b"\xff\xfe", "not JSON"),
+        (b'{"kind":"notification","session":"\xff","time":1}', "not JSON"),
+        (_with('"id":"\\ud800"'), "not JSON"),
+        (_with('"x":' + "[" * 100_000 + "]" * 100_000), "not JSON"),
+        (_with('"attributes":{"a":NaN}'), "not JSON"),
+        (b"[]", "not an event"),
+        (b"7", "not an event"),
+        (b'{"session":"s","time":1}', "not an event"),
+        (b'{"kind":"dance","session":"s","time":1}', "not an event"),
+        (b'{"kind":"notification","session":"s","time":1.5}', "not an event"),
+        (b'{"kind":"notification","session":"s","time":"1"}', "not an event"),
+        (_with('"outcome":"running"'), "not an event"),
+        (_with('"version":0'), "not an event"),
+        (_with('"attributes":{"a":{"deep":1}}'), "not an event"),
+        (_with('"attributes":{"a":null}'), "not an event"),
+        (_with('"version":2'), "newer version"),
+        (b'{"kind":"notification","session":"s","time":0}', "time out of range"),
+        (b'{"kind":"notification","session":"s","time":-5}', "time out of range"),
+        (b'{"kind":"notification","session":"s","time":%d}' % LATEST, "time out of range"),
+        (b'{"kind":"notification","session":"s","time":%d}' % (1 << 70), "time out of range"),
+        (_with('"duration":-1'), "duration out of range"),
+        (_with(f'"duration":{1 << 70}'), "duration out of range"),
+        (b'{"kind":"notification","session":"","time":1}', "no session"),
+        (_with('"id":""'), "empty text"),
+        (_with('"source":""'), "empty text"),
+        (_with('"attributes":{"ids":[""]}'), "empty text"),
+        (_with(f'"name":"{LONG}"'), "text too long"),
+        (f'{{"kind":"notification","session":"{LONG}","time":1}}'.encode(), "text too long"),
+        (_with(f'"attributes":{{"a":"{LONG}"}}'), "text too long"),
+        (_with(f'"attributes":{{"{LONG}":1}}'), "text too long"),
+        (_with(f'"attributes":{{"ids":["{LONG}"]}}'), "text too long"),
+        (_with('"attributes":{"ids":[' + '"a",' * 1_000 + '"a"]}'), "list too long"),
+        (_with('"attributes":{' + ",".join(f'"{n}":1' for n in range(65)) + "}"), "too many attributes"),
+    ],
+)
+def test_what_is_no_event_has_a_reason(line: bytes, reason: str) -> None:
+    """Each fault has a reason of a few words; what may vary stands behind a colon and is bounded."""
+    found = parse_line(line)
+    assert isinstance(found, str)
+    assert found.partition(":")[0] == reason
+    assert len(found) < 250
+
+
+def test_a_reason_does_not_repeat_what_was_written() -> None:
+    """A foreign line may hold anything; its reason says where the fault stands, not what stands there."""
+    found = parse_line(b'{"kind":"my-password","session":"s","time":1}')
+    assert found == "not an event: $.kind"
+
+
+def test_the_bounds_are_inside() -> None:
+    """The longest text, the latest time and the longest lists that are allowed are events."""
+    text = "x" * LONGEST_TEXT
+    event = Event(
+        kind=Kind.TOOL_END, session=text, time=LATEST - 1, id=text, attributes={"ids": [text] * 100}
+    )
+    assert parse_line(encode(event)) == event
+
+
+def test_an_event_with_an_empty_text_attribute_is_one() -> None:
+    """Empty is a value, only ids cannot be empty."""
+    assert not isinstance(parse_line(_with('"attributes":{"a":""}')), str)
+
+
+def test_files_are_named_by_the_utc_day(tmp_path: Path) -> None:
+    """The day changes at midnight, UTC."""
+    assert journal.file_of(tmp_path, at(0) - 1) == tmp_path / "2025-12-31.jsonl"
+    assert journal.file_of(tmp_path, at(0)) == tmp_path / "2026-01-01.jsonl"
+
+
+def test_only_the_owner_can_read_the_journal(tmp_path: Path) -> None:
+    """The folder is 0700 and files are 0600, made where missing."""
+    path = tmp_path / "journal" / "a.jsonl"
+    journal.append(path, encode(EVENT))
+    journal.append(path, encode(EVENT))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert path.read_bytes() == encode(EVENT) * 2
+
+
+def test_what_cannot_be_written_is_told(tmp_path: Path) -> None:
+    """The caller hears of a refused write."""
+    (tmp_path / "a.jsonl").mkdir()
+    with pytest.raises(OSError, match=r"a\.jsonl"):
+        journal.append(tmp_path / "a.jsonl", encode(EVENT))
+
+
+def test_files_are_listed_by_name_with_their_sizes(tmp_path: Path) -> None:
+    """Other files, folders and dangling links are no journal; a missing folder is an empty one."""
+    assert journal.files(tmp_path / "none") == {}
+    (tmp_path / "b.jsonl").write_bytes(b"12345")
+    (tmp_path / "a.jsonl").write_bytes(b"")
+    (tmp_path / "note.txt").write_bytes(b"1")
+    (tmp_path / "c.jsonl").mkdir()
+    (tmp_path / "d.jsonl").symlink_to(tmp_path / "nowhere")
+    assert list(journal.files(tmp_path).items()) == [("a.jsonl", 0), ("b.jsonl", 5)]
+
+
+def test_a_torn_record_costs_only_itself(tmp_path: Path) -> None:
+    """The next writer's newline ends what a kill has left; both neighbours are read."""
+    whole = encode(EVENT)
+    (tmp_path / "a.jsonl").write_bytes(whole + whole[:40] + whole)
+    batch = read(tmp_path, "a.jsonl", 0)
+    assert batch.events == (EVENT, EVENT)
+    assert batch.rejects == (Reject("a.jsonl", len(whole) + 1, 39, "not JSON"),)
+    assert batch.end == 2 * len(whole) + 40
+
+
+def test_cut_anywhere_the_last_record_is_read_once_it_is_whole(tmp_path: Path) -> None:
+    """A journal cut at every byte of its last record: nothing is lost, raised or read twice."""
+    first, last = encode(EVENT), encode(EVENT)
+    path = tmp_path / "a.jsonl"
+    for cut in range(len(last)):
+        path.write_bytes(first + last[:cut])
+        batch = read(tmp_path, "a.jsonl", 0)
+        assert (batch.events, batch.rejects) == ((EVENT,), ())
+        path.write_bytes(first + last)
+        rest = read(tmp_path, "a.jsonl", batch.end)
+        assert (rest.events, rest.rejects, rest.end) == ((EVENT,), (), 2 * len(first))
+
+
+def test_nothing_new_is_an_empty_batch(tmp_path: Path) -> None:
+    """At the end of the file, or behind it, nothing is read."""
+    (tmp_path / "a.jsonl").write_bytes(b"\n")
+    assert read(tmp_path, "a.jsonl", 1) == Batch("a.jsonl", 1, 1, (), ())
+    assert read(tmp_path, "a.jsonl", 5) == Batch("a.jsonl", 5, 5, (), ())
+
+
+def test_blank_lines_are_nothing(tmp_path: Path) -> None:
+    """Newlines and spaces between records are neither events nor rejects."""
+    (tmp_path / "a.jsonl").write_bytes(b"\n\n  \r\n" + encode(EVENT) + b"\n\t\n")
+    batch = read(tmp_path, "a.jsonl", 0)
+    assert (batch.events, batch.rejects) == ((EVENT,), ())
+
+
+@given(limit=st.integers(1, 3_000))
+def test_portions_of_any_size_give_the_same(tmp_path_factory: pytest.TempPathFactory, limit: int) -> None:
+    """Events, rejects and their places do not depend on how much is read at once."""
+    folder = tmp_path_factory.mktemp("journal")
+    append(folder, fork_join().events, "a.jsonl")
+    with (folder / "a.jsonl").open("ab") as file:
+        file.write(b"torn{" + encode(EVENT) + b"x" * 2_000 + encode(EVENT) + b'{"not":"whole"')
+    whole = everything(folder, "a.jsonl", limit=1 << 20)
+    assert len(whole[0]) == len(fork_join().events) + 2
+    assert [reject.length for reject in whole[1]] == [5, 2_000]
+    assert everything(folder, "a.jsonl", limit=limit) == whole
+
+
+@pytest.mark.parametrize("limit", [1_000, LONGEST_LINE, 4 * LONGEST_LINE])
+@pytest.mark.parametrize("excess", [-1, 0, 1, 3 * LONGEST_LINE])
+def test_a_line_without_end_is_set_aside_unread(tmp_path: Path, limit: int, excess: int) -> None:
+    """A megabyte on one line is rejected alike however much is read at once, and what follows it is read."""
+    line = b'{"kind":"notification","session":"s","time":1' + b" " * (LONGEST_LINE + excess - 46) + b"}"
+    assert len(line) == LONGEST_LINE + excess
+    (tmp_path / "a.jsonl").write_bytes(encode(EVENT)[1:] + line + encode(EVENT))
+    events, rejects, end = everything(tmp_path, "a.jsonl", limit=limit)
+    assert end == (tmp_path / "a.jsonl").stat().st_size
+    if excess < 0:
+        assert [event.session for event in events] == ["s", "s", "s"]
+        assert rejects == []
+    else:
+        assert events == [EVENT, EVENT]
+        assert rejects == [Reject("a.jsonl", len(encode(EVENT)) - 1, len(line), "too long")]
+
+
+def test_a_long_line_that_is_still_being_written_is_waited_for(tmp_path: Path) -> None:
+    """Without its newline even a line that is too long is left for the next read."""
+    (tmp_path / "a.jsonl").write_bytes(b"x" * (2 * LONGEST_LINE))
+    assert read(tmp_path, "a.jsonl", 0) == Batch("a.jsonl", 0, 0, (), ())
+
+
+def test_what_a_source_set_aside_stands_at_its_place(tmp_path: Path) -> None:
+    """A source's own reject keeps its reason; it is no event of any session."""
+    reject = Event(kind=Kind.REJECT, session="", time=1, attributes={"reason": "not JSON", "bytes": 9})
+    silent = Event(kind=Kind.REJECT, session="", time=1)
+    append(tmp_path, [EVENT, reject, silent, EVENT], "a.jsonl")
+    batch = read(tmp_path, "a.jsonl", 0)
+    assert batch.events == (EVENT, EVENT)
+    first = len(encode(EVENT)) + 1
+    assert [(r.offset, r.reason) for r in batch.rejects] == [
+        (first, "payload: not JSON"),
+        (first + len(encode(reject)), "payload: unreadable"),
+    ]
+
+
+def test_recorded_sessions_go_through_whole(tmp_path: Path) -> None:
+    """Every event of a real session is read as it was written."""
+    append(tmp_path, recorded("fanout"), "a.jsonl")
+    assert read(tmp_path, "a.jsonl", 0).events == recorded("fanout")
+
+
+def test_two_writers_do_not_tear_each_other(tmp_path: Path) -> None:
+    """Writers that append at the same time through their own descriptors leave whole lines."""
+    path = tmp_path / "a.jsonl"
+    code = (
+        "import sys, pathlib; from stretto import journal\n"
+        f"for _ in range(200): journal.append(pathlib.Path(sys.argv[1]), {encode(EVENT)!r})"
+    )
+    writers = [subprocess.Popen([sys.executable, "-c", code, str(path)]) for _ in range(4)]
+    assert [writer.wait() for writer in writers] == [0, 0, 0, 0]
+    events, rejects, _ = everything(tmp_path, "a.jsonl", limit=1 << 20)
+    assert (len(events), rejects) == (800, [])

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from stretto.errors import ServiceError
+from stretto.lock import FILE, Holder, Lock, holder_of
+
+ADDRESS = "127.0.0.1:9464"
+HOLD = (
+    "import sys, pathlib; from stretto.lock import Lock; lock = Lock(pathlib.Path(sys.argv[1]));"
+    "lock.acquire(sys.argv[2] or None); print('held', flush=True); sys.stdin.read()"
+)
+
+
+@contextmanager
+def held_elsewhere(state: Path, address: str = "") -> Iterator[subprocess.Popen[str]]:
+    """Let another process hold the lock until the block ends."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(state), address],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "held\n"
+        yield child
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def test_the_holder_is_known_by_its_note(tmp_path: Path) -> None:
+    """Process and address, for as long as it is held."""
+    lock = Lock(tmp_path / "state")
+    assert holder_of(tmp_path / "state") is None
+    lock.acquire(ADDRESS)
+    assert holder_of(tmp_path / "state") == Holder(os.getpid(), ADDRESS)
+    assert stat.S_IMODE((tmp_path / "state" / FILE).stat().st_mode) == 0o600
+    lock.release()
+    assert holder_of(tmp_path / "state") is None
+
+
+def test_only_one_holds_it(tmp_path: Path) -> None:
+    """A second one is refused, within one process too, and gets it once it is free."""
+    with Lock(tmp_path):
+        with pytest.raises(ServiceError, match="another command is writing the store"):
+            Lock(tmp_path).acquire()
+        assert holder_of(tmp_path) == Holder(os.getpid(), None)
+    with Lock(tmp_path):
+        pass
+
+
+def test_the_refused_hear_where_the_service_is(tmp_path: Path) -> None:
+    """Process, address and how to stop it."""
+    with held_elsewhere(tmp_path, ADDRESS) as child:
+        assert holder_of(tmp_path) == Holder(child.pid, ADDRESS)
+        with pytest.raises(ServiceError, match="stretto is running already") as told:
+            Lock(tmp_path).acquire()
+        assert f"http://{ADDRESS}" in told.value.hint
+        assert f"kill {child.pid}" in told.value.hint
+
+
+def test_the_system_lets_go_when_the_holder_dies(tmp_path: Path) -> None:
+    """A killed holder leaves its note behind, which nobody believes."""
+    with held_elsewhere(tmp_path, ADDRESS):
+        pass
+    assert json.loads((tmp_path / FILE).read_text(encoding="utf-8"))["address"] == ADDRESS
+    assert holder_of(tmp_path) is None
+    with Lock(tmp_path):
+        assert holder_of(tmp_path) == Holder(os.getpid(), None)
+
+
+def test_asking_does_not_take_the_lock(tmp_path: Path) -> None:
+    """Whoever asks who holds it leaves it free."""
+    Lock(tmp_path).release()
+    (tmp_path / FILE).touch()
+    assert holder_of(tmp_path) is None
+    with Lock(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize(
+    "note", [b"", b"{", b"[]", b'{"pid":"x","address":null}', b'{"address":null}', b"\xff"]
+)
+def test_a_note_that_cannot_be_read_names_nobody(tmp_path: Path, note: bytes) -> None:
+    """Whatever stands in the file, the answer is None and the lock still holds."""
+    with Lock(tmp_path):
+        (tmp_path / FILE).write_bytes(note)
+        assert holder_of(tmp_path) is None
+        with pytest.raises(ServiceError, match="another command"):
+            Lock(tmp_path).acquire()

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import re
+
+from stretto.names import DERIVED, LIVE, METRICS, OWN, PREFIX, Label, Made, Metric, MetricKind
+
+FORBIDDEN = {"session_id", "session", "path", "prompt", "description", "project_path", "id"}
+
+
+def test_no_name_is_given_twice() -> None:
+    """The three tables between them are all metrics, each once."""
+    tables = (*LIVE, *DERIVED, *OWN)
+    assert len({metric.name for metric in tables}) == len(tables) == len(METRICS)
+    for table, made in ((LIVE, Made.LIVE), (DERIVED, Made.DERIVED), (OWN, Made.OWN)):
+        assert {metric.made for metric in table} == {made}
+
+
+def test_names_are_prometheus_names_with_our_prefix() -> None:
+    """Small letters, digits and single underscores."""
+    for name in METRICS:
+        assert re.fullmatch(rf"{PREFIX}[a-z]+(_[a-z0-9]+)*", name), name
+
+
+def test_help_is_a_sentence() -> None:
+    """Never empty, ended by a full stop, without a line break."""
+    for metric in METRICS.values():
+        assert metric.help.endswith("."), metric.name
+        assert len(metric.help) > 10, metric.name
+        assert "\n" not in metric.help
+
+
+def test_units_are_base_units_and_stand_in_the_name() -> None:
+    """Seconds, bytes, ratios and counts; no per cent, no milliseconds, no kilobytes."""
+    suffix = {"s": ("_seconds", "_seconds_total"), "By": ("_bytes",), "unixtime": ("_timestamp_seconds",)}
+    for metric in METRICS.values():
+        assert metric.unit in {"s", "By", "unixtime", "1"}, metric.name
+        if metric.unit in suffix:
+            assert metric.name.endswith(suffix[metric.unit]), metric.name
+        else:
+            assert not re.search(r"_(seconds|bytes)(_total)?$", metric.name), metric.name
+        assert not re.search(r"percent|milli|_ms\b|kilo|mega", metric.name), metric.name
+
+
+def test_counters_end_in_total_and_nothing_else_does() -> None:
+    """And only what is counted live is a counter or a histogram."""
+    for metric in METRICS.values():
+        assert (metric.kind is MetricKind.COUNTER) == metric.name.endswith("_total"), metric.name
+        assert (metric.kind is MetricKind.GAUGE) == (metric.made is not Made.LIVE), metric.name
+        if metric.kind is MetricKind.HISTOGRAM:
+            assert metric.name.endswith("_seconds"), metric.name
+
+
+def _is_ratio(metric: Metric) -> bool:
+    return metric.name.endswith("_ratio")
+
+
+def test_a_ratio_has_its_ingredients_beside_it() -> None:
+    """They exist, carry at least the ratio's labels, and are what a ratio can be worked out from."""
+    ratios = [metric for metric in METRICS.values() if _is_ratio(metric)]
+    assert len(ratios) > 8
+    for metric in ratios:
+        if metric.name == PREFIX + "improvement_target_ratio":
+            continue  # configured, not worked out
+        assert len(metric.ingredients) == 2, metric.name
+        for ingredient in metric.ingredients:
+            assert set(metric.labels) <= set(METRICS[ingredient].labels), (metric.name, ingredient)
+            assert not _is_ratio(METRICS[ingredient])
+    assert all(_is_ratio(metric) for metric in METRICS.values() if metric.ingredients)
+
+
+def test_labels_are_a_closed_set_without_anything_private() -> None:
+    """Small words, every one of them used, none that could carry an id, a path or a prompt."""
+    used = {label for metric in METRICS.values() for label in metric.labels}
+    assert used == set(Label)
+    for label in Label:
+        assert re.fullmatch(r"[a-z]+(_[a-z]+)*", label.value)
+        assert label.value not in FORBIDDEN | {"le", "job", "instance"}
+    for metric in METRICS.values():
+        assert len(metric.labels) == len(set(metric.labels)) <= 4

@@ -1,0 +1,524 @@
+"""Claude Code's telemetry: one agent that the client waits for, one in the background, people who decide."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from stretto import journal
+from stretto.clock import SECOND
+from stretto.model.entities import Session
+from stretto.model.event import Event, Kind, Outcome
+from stretto.sources.otlp import claude_code
+from stretto.sources.otlp.receive import Receiver, Signal
+from tests.otlp_requests import T0, events_of, log, logs, only_session, receive, span, told, traces
+
+SCOPE = "com.anthropic.claude_code.tracing"
+SESSION = "e502c265-4470-4d75-a31e-4a9fcfbe83e5"
+TURN, CALL, EXECUTION = 1, 2, 3
+"""Span ids of the interaction, of the call that starts the agent, and of its execution."""
+
+MILLISECOND = SECOND // 1_000
+
+
+def own(name: str, number: int, parent: int = 0, **values: Any) -> dict[str, Any]:
+    """Return one of the client's spans."""
+    return span(f"claude_code.{name}", number, parent, session__id=SESSION, **values)
+
+
+def own_log(name: str, **values: Any) -> dict[str, Any]:
+    """Return one of the client's log events."""
+    return log(name, session__id=SESSION, **values)
+
+
+def waiting() -> list[dict[str, Any]]:
+    """Return a turn whose agent, ``a1``, runs from 1 s to 9 s and calls Bash, in the order of their ends."""
+    inside: dict[str, Any] = {"agent_id": "a1", "query_source_safe": "agent.builtin.general-purpose"}
+    bash: dict[str, Any] = {"tool_use_id": "toolu_bash"}
+    agent: dict[str, Any] = {"tool_use_id": "toolu_agent"}
+    return [
+        own("llm_request", 10, EXECUTION, at=1.1, lasts=2, model="opus", success=True, **inside),
+        own(
+            "tool.execution",
+            12,
+            11,
+            at=4.5,
+            lasts=2.5,
+            success=False,
+            error="ShellError",
+            failed=True,
+            **bash,
+        ),
+        own("tool", 11, EXECUTION, at=4, lasts=3, tool_name="Bash", **bash, **inside),
+        own("llm_request", 13, EXECUTION, at=7, lasts=1.5, model="opus", success=True, **inside),
+        own("tool.execution", EXECUTION, CALL, at=1, lasts=8, success=True, **agent),
+        own("tool", CALL, TURN, at=0.9, lasts=8.1, tool_name="Agent", **agent),
+        own("interaction", TURN, at=0, lasts=10, user_prompt="<REDACTED>", user_prompt_length=14),
+    ]
+
+
+def background() -> list[dict[str, Any]]:
+    """Return the same agent started in the background: its call's execution ends at 1.1 s."""
+    spans = {each["spanId"]: each for each in waiting()}
+    agent: dict[str, Any] = {"tool_use_id": "toolu_agent"}
+    later = own("llm_request", 10, EXECUTION, at=1.3, lasts=1.8, model="opus", success=True, agent_id="a1")
+    return [
+        own("tool.execution", EXECUTION, CALL, at=1, lasts=0.1, success=True, **agent),
+        own("tool", CALL, TURN, at=0.9, lasts=0.3, tool_name="Agent", **agent),
+        later,
+        *(spans[f"{number:016x}"] for number in (12, 11, 13)),
+    ]
+
+
+def ended(at: float, lasts: float, **values: Any) -> dict[str, Any]:
+    """Return the log event at a subagent's end."""
+    milliseconds = round(lasts * 1_000)
+    return own_log(
+        "subagent_completed", at=at, agent_type="general-purpose", duration_ms=milliseconds, **values
+    )
+
+
+def log_events(*records: dict[str, Any]) -> list[Event]:
+    """Return the events of log events that come in one request."""
+    return events_of(receive(logs(records, service="claude-code"), Signal.LOGS).records)
+
+
+def lengths(session: Session) -> dict[str, float | None]:
+    """Return the length of each task in seconds, by id."""
+    return {task.id: task.interval.length / SECOND if task.interval else None for task in session.tasks}
+
+
+# Agents.
+
+
+def test_agent_that_was_waited_for() -> None:
+    """The execution of its call is the agent's length, and the call the one that delegated it."""
+    session = only_session(told(*waiting(), scope=SCOPE))
+    (task,) = session.tasks
+
+    assert session.id == SESSION
+    assert lengths(session) == {"a1": 8.0}
+    assert (task.agent, task.delegated_by, task.parent) == ("general-purpose", "toolu_agent", None)
+    assert task.outcome is Outcome.SUCCESS
+
+
+def test_agent_in_the_background() -> None:
+    """The execution of its call says nothing of its length: the log event at its end does."""
+    spans = told(*background(), scope=SCOPE)
+    running = only_session(spans, lost=False)
+    session = only_session([*spans, *log_events(ended(8.6, 7.6, agent_id="a1", above=EXECUTION))])
+
+    assert [(task.id, task.outcome, task.end) for task in running.tasks] == [("a1", Outcome.RUNNING, None)]
+    assert lengths(session) == {"a1": 7.6}
+    assert session.tasks[0].delegated_by == "toolu_agent"
+
+
+def test_agents_by_log_events_alone() -> None:
+    """Without traces a call that waits is the task, and one in the background is found by its times."""
+    foreground = log_events(
+        own_log("tool_result", at=9, tool_name="Agent", tool_use_id="t", success="true", duration_ms="8000")
+    )
+    in_background = log_events(
+        own_log("tool_result", at=1.1, tool_name="Agent", tool_use_id="t", success="true", duration_ms="100"),
+        ended(8.6, 7.6, agent_id="a1", above=EXECUTION),
+    )
+
+    assert lengths(only_session(foreground)) == {"t": 8.0}
+    assert lengths(only_session(in_background)) == {"a1": 7.6}
+
+
+def test_end_of_an_agent_without_its_id() -> None:
+    """Older clients do not say which agent has ended: the event would be nobody's and is left out."""
+    assert log_events(ended(9, 8)) == []
+
+
+def test_nested_agent() -> None:
+    """The agent that called another is its parent."""
+    inside: dict[str, Any] = {"agent_id": "a1"}
+    deeper: dict[str, Any] = {"agent_id": "a2", "parent_agent_id": "a1"}
+    session = only_session(
+        told(
+            *waiting(),
+            own("llm_request", 22, 21, at=5, lasts=1, **deeper),
+            own("tool.execution", 21, 20, at=5, lasts=2, success=True, tool_use_id="toolu_inner"),
+            own("tool", 20, EXECUTION, at=5, lasts=2, tool_name="Agent", tool_use_id="toolu_inner", **inside),
+            scope=SCOPE,
+        )
+    )
+
+    assert [(task.id, task.parent, task.delegated_by) for task in session.tasks] == [
+        ("a1", None, "toolu_agent"),
+        ("a2", "a1", "toolu_inner"),
+    ]
+
+
+def test_events_bear_the_links_between_requests() -> None:
+    """What only another request can link is named: an execution's span, and the one an agent hangs below."""
+    by_kind: dict[Kind, list[Event]] = {}
+    for each in waiting():
+        for event in told(each, scope=SCOPE):
+            by_kind.setdefault(event.kind, []).append(event)
+    execution = f"{EXECUTION:016x}"
+
+    assert [event.id for event in by_kind[Kind.TOOL_END] if event.attributes.get("span") == execution] == [
+        "toolu_agent"
+    ]
+    assert {(event.id, event.attributes["span_parent"]) for event in by_kind[Kind.TASK_START]} == {
+        ("a1", execution)
+    }
+
+
+# Calls.
+
+
+def test_execution_at_a_time_that_cannot_be() -> None:
+    """An agent does not take its start from a span that is rejected."""
+    spans = waiting()
+    broken = [{**each, "startTimeUnixNano": "5"} if each["spanId"].endswith("3") else each for each in spans]
+    received = receive(traces(broken, scope=SCOPE))
+    starts = [event.time for event in events_of(received.records) if event.kind is Kind.TASK_START]
+
+    assert received.rejected == 1
+    assert starts == [T0 + 1_100 * MILLISECOND]
+
+
+def test_tool_calls() -> None:
+    """A call is timed by its span, its execution without waiting, and belongs to the agent that made it."""
+    calls = {call.id: call for call in only_session(told(*waiting(), scope=SCOPE)).tool_calls}
+    bash, agent = calls["toolu_bash"], calls["toolu_agent"]
+
+    assert set(calls) == {"toolu_bash", "toolu_agent"}
+    assert (bash.tool, bash.task, bash.outcome) == ("Bash", "a1", Outcome.FAILURE)
+    assert (bash.start, bash.duration) == (T0 + 4 * SECOND, round(2.5 * SECOND))
+    assert (agent.tool, agent.task, agent.outcome, agent.duration) == (
+        "Agent",
+        None,
+        Outcome.SUCCESS,
+        8 * SECOND,
+    )
+
+
+def test_class_of_an_error() -> None:
+    """An error's class is kept; its message never is."""
+    spans = [
+        own("tool.execution", 3, 2, tool_use_id="a", success=False, error="ShellError"),
+        own(
+            "tool.execution",
+            4,
+            2,
+            tool_use_id="b",
+            success=False,
+            error="cannot open /home/me/plan: no such file",
+        ),
+    ]
+    written = log_events(
+        own_log(
+            "tool_result", tool_use_id="c", success="false", error_type="Error:ENOENT", error="no /home/me"
+        )
+    )
+
+    assert [event.attributes.get("error") for event in [*told(*spans, scope=SCOPE), *written]] == [
+        "ShellError",
+        None,
+        "Error:ENOENT",
+    ]
+
+
+def test_client_without_call_ids() -> None:
+    """Where the client says no call id, the tool span's id names the call and links its execution to it."""
+    session = only_session(
+        told(
+            own("tool.execution", 3, 2, success=True, lasts=2),
+            own("tool", 2, 1, tool_name="Read", lasts=3),
+            scope=SCOPE,
+        )
+    )
+
+    assert [(call.id, call.duration) for call in session.tool_calls] == [(f"{2:016x}", 2 * SECOND)]
+
+
+def test_execution_that_hangs_nowhere() -> None:
+    """An execution with neither a call id nor a parent is nobody's."""
+    assert told(own("tool.execution", 3, success=True), scope=SCOPE) == []
+
+
+def test_call_by_log_event() -> None:
+    """The log event of a call gives its start as well, and the agent where the client names it."""
+    result = own_log(
+        "tool_result",
+        at=3,
+        tool_use_id="t",
+        tool_name="Read",
+        success="true",
+        duration_ms="250",
+        agent_id="a",
+    )
+    start, end = log_events(result)
+
+    assert (start.kind, start.time, start.parent) == (Kind.TOOL_START, T0 + 2_750 * MILLISECOND, "a")
+    assert (end.kind, end.duration, end.outcome) == (Kind.TOOL_END, 250 * MILLISECOND, Outcome.SUCCESS)
+
+
+# People.
+
+
+def asked(source: str, decision: str) -> list[dict[str, Any]]:
+    """Return a call that waited 2 s for a decision."""
+    return [
+        own("tool.blocked_on_user", 3, 2, at=1, lasts=2, source=source, decision=decision),
+        own("tool", 2, 1, at=1, lasts=5, tool_name="Bash", tool_use_id="t", agent_id="a"),
+    ]
+
+
+def test_permission_asked_of_a_person() -> None:
+    """Waiting for a person is a permission request with its length, about call, agent and tool."""
+    (request,) = [
+        event
+        for event in told(*asked("user_temporary", "accept"), scope=SCOPE)
+        if event.kind is Kind.PERMISSION_REQUEST
+    ]
+
+    assert (request.id, request.parent, request.name) == ("t", "a", "Bash")
+    assert (request.time, request.duration) == (T0 + SECOND, 2 * SECOND)
+
+
+@pytest.mark.parametrize("source", ["config", "hook", "unknown"])
+def test_permission_that_nobody_was_asked_for(source: str) -> None:
+    """What settings or hooks decide makes nobody wait."""
+    events = told(*asked(source, "accept"), scope=SCOPE)
+    written = log_events(
+        own_log("tool_decision", tool_use_id="t", tool_name="Bash", decision="accept", source=source)
+    )
+
+    assert [event.kind for event in events if event.kind is Kind.PERMISSION_REQUEST] == []
+    assert written == []
+
+
+def test_denied_call() -> None:
+    """A call that a person rejects is cancelled, by span and by log event alike."""
+    spans = told(*asked("user_reject", "reject"), scope=SCOPE)
+    decision: dict[str, Any] = {
+        "tool_use_id": "t",
+        "tool_name": "Bash",
+        "decision": "reject",
+        "source": "user_reject",
+    }
+    written = log_events(own_log("tool_decision", at=3, agent_id="a", **decision))
+
+    for events in (spans, written):
+        (call,) = only_session(events).tool_calls
+        assert (call.id, call.outcome) == ("t", Outcome.CANCELLED)
+
+
+# Turns and model calls.
+
+
+def test_turn() -> None:
+    """The prompt's log event begins a turn and the interaction's span ends it, under the prompt's id."""
+    prompt = log_events(
+        own_log("user_prompt", at=0.1, prompt__id="p1", prompt_length="14", command_name="review")
+    )
+    session = only_session([*told(*waiting(), scope=SCOPE), *prompt])
+
+    assert [(turn.id, turn.start, turn.end, turn.outcome) for turn in session.turns] == [
+        ("p1", T0 + SECOND // 10, T0 + 10 * SECOND, Outcome.SUCCESS)
+    ]
+    assert session.pattern == "review"
+    assert [event.type for event in prompt] == [None]
+
+
+def test_prompt_without_an_id() -> None:
+    """A prompt without an id would be a second turn beside the one that hooks tell of."""
+    assert log_events(own_log("user_prompt", prompt_length="14")) == []
+
+
+def test_model_call_by_span() -> None:
+    """A request's span gives model, agent, length and tokens; its name is the response's id, else its own."""
+    usage: dict[str, Any] = {
+        "input_tokens": 12,
+        "output_tokens": 5,
+        "cache_read_tokens": 1_000,
+        "cache_creation_tokens": 7,
+    }
+    ids: dict[str, Any] = {"gen_ai.response.id": "msg_1", "request_id": "req_1"}
+    (call, *_) = told(
+        own(
+            "llm_request",
+            10,
+            3,
+            lasts=2,
+            model="opus",
+            agent_id="a1",
+            ttft_ms=150,
+            success=True,
+            **usage,
+            **ids,
+        ),
+        scope=SCOPE,
+    )
+    (by_request,) = told(own("llm_request", 10, 3, request_id="req_1"), scope=SCOPE)
+    (by_span,) = told(own("llm_request", 10, 3, success=False), scope=SCOPE)
+
+    assert (call.kind, call.id, call.name, call.parent) == (Kind.MODEL_CALL, "msg_1", "opus", "a1")
+    assert (call.duration, call.outcome) == (2 * SECOND, Outcome.SUCCESS)
+    assert call.attributes == {
+        "input_tokens": 12, "output_tokens": 5, "cache_read_tokens": 1_000, "cache_write_tokens": 7,
+        "first_token_ms": 150, "request": "req_1", "response": "msg_1",
+    }  # fmt: skip
+    assert (by_request.id, by_span.id, by_span.outcome) == ("req_1", f"{10:016x}", Outcome.FAILURE)
+
+
+def test_model_call_by_log_event() -> None:
+    """The log event adds what it cost, and names the request by which the span of the same call is found."""
+    (call,) = log_events(
+        own_log(
+            "api_request",
+            at=3,
+            request_id="req_1",
+            model="opus",
+            duration_ms=2_000,
+            cost_usd=0.25,
+            output_tokens=5,
+        )
+    )
+
+    assert (call.id, call.time, call.duration) == ("req_1", T0 + SECOND, 2 * SECOND)
+    assert call.attributes == {"output_tokens": 5, "cost_usd": 0.25, "request": "req_1"}
+
+
+def test_request_without_an_id() -> None:
+    """Without a request id nothing tells a log event from the span of the same call: it is left out."""
+    assert log_events(own_log("api_request", model="opus", duration_ms=2_000)) == []
+
+
+# What must not matter, and what must not pass.
+
+
+def test_order_and_repetition_in_a_request() -> None:
+    """Spans in any order, some of them twice, tell the same session."""
+    spans = waiting()
+    expected = only_session(told(*spans, scope=SCOPE))
+
+    for turned in itertools.islice(itertools.permutations(spans), 0, None, 97):
+        assert only_session(told(*turned, *turned[:3], scope=SCOPE)) == expected
+
+
+def in_requests(groups: Iterable[list[dict[str, Any]]]) -> list[Event]:
+    """Return the events of spans that come in several requests."""
+    receiver = Receiver(journal.encode)
+    return [
+        event
+        for group in groups
+        for event in events_of(receive(traces(group, scope=SCOPE), receiver=receiver).records)
+    ]
+
+
+@pytest.mark.parametrize("cut", range(1, 7))
+def test_spans_in_two_requests(cut: int) -> None:
+    """However a turn is cut into requests, calls and tasks are the same; only what a request lacks may be."""
+    spans = waiting()
+    whole = only_session(told(*spans, scope=SCOPE))
+    session = only_session(in_requests([spans[:cut], spans[cut:]]))
+
+    assert session.tool_calls == whole.tool_calls
+    assert session.model_calls == whole.model_calls
+    assert [(task.id, task.end, task.outcome) for task in session.tasks] == [
+        (task.id, task.end, task.outcome) for task in whole.tasks
+    ]
+    assert abs((session.tasks[0].start or 0) - (whole.tasks[0].start or 0)) <= 100 * MILLISECOND
+
+
+def test_trace_of_a_session() -> None:
+    """What else lies in a trace of the client's, as a script that an agent runs, joins the session."""
+    receiver = Receiver(journal.encode)
+    receive(traces(waiting(), scope=SCOPE), receiver=receiver)
+    script = span("invoke_agent helper", 50, 12, at=5, gen_ai__operation__name="invoke_agent")
+    events = events_of(receive(traces([script]), receiver=receiver).records)
+
+    assert {event.session for event in events} == {SESSION}
+
+
+def test_span_without_a_session() -> None:
+    """A span that does not name its session goes where its trace has gone."""
+    receiver = Receiver(journal.encode)
+    receive(traces(waiting(), scope=SCOPE), receiver=receiver)
+    bare = span("claude_code.tool", 60, 1, tool_name="Read", tool_use_id="t")
+    events = events_of(receive(traces([bare], scope=SCOPE), receiver=receiver).records)
+
+    assert {event.session for event in events} == {SESSION}
+
+
+def test_nothing_private_passes() -> None:
+    """Who the user is, prompts and all that the client gates never reach a record."""
+    gated = [
+        "user.id", "user.email", "user.account_uuid", "user.account_id", "organization.id", "terminal.type",
+        "user_prompt", "prompt", "prompt_text", "response", "tool_input", "tool_parameters", "file_path",
+        "full_command", "skill_name", "hook_matcher", "stop_reason", "bash_argv0", "new_context",
+    ]  # fmt: skip
+    secret: dict[str, Any] = {name.replace(".", "__"): f"SECRET {name}" for name in gated}
+    known = {
+        "agent_id": "a1",
+        "tool_use_id": "t",
+        "tool_name": "Bash",
+        "success": False,
+        "error": "SECRET text here",
+    }
+    spans = [
+        own(name, number, 1, **secret, **known)
+        for number, name in enumerate(
+            ["interaction", "llm_request", "tool", "tool.execution", "tool.blocked_on_user", "hook"], 2
+        )
+    ]
+    written = [
+        own_log(name, **secret, **known, prompt__id="p", request_id="r", duration_ms=5)
+        for name in ["user_prompt", "tool_result", "tool_decision", "api_request", "api_error", "api_refusal",
+                     "subagent_completed", "assistant_response", "hook_execution_complete"]
+    ]  # fmt: skip
+    records = receive(traces(spans, scope=SCOPE)).records
+    records += receive(logs(written, service="claude-code"), Signal.LOGS).records
+
+    assert len(events_of(records)) > 10
+    assert b"SECRET" not in records
+    assert claude_code.ATTRIBUTES.isdisjoint(gated)
+
+
+def test_unknown_spans_and_log_events() -> None:
+    """What the client may come to send is counted and left."""
+    received = receive(traces([own("dream", 2, 1), own("hook", 3, 1)], scope=SCOPE))
+    written = receive(
+        logs([own_log("dream"), own_log("hook_registered")], service="claude-code"), Signal.LOGS
+    )
+
+    assert (received.events, received.ignored, received.rejected) == (0, 2, 0)
+    assert (written.events, written.ignored, written.rejected) == (0, 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("scope", "service", "name", "own"),
+    [
+        (SCOPE, "anything", "claude_code.tool", True),
+        ("", "claude-code-desktop", "claude_code.tool", True),
+        ("", "claude-code-proxy", "execute_tool Bash", False),
+        ("", "shop", "claude_code.tool", False),
+    ],
+)
+def test_whose_span(scope: str, service: str, name: str, own: bool) -> None:
+    """The client's spans are known by scope, or by service and name; a namesake's follow the conventions."""
+    values: dict[str, Any] = {
+        "tool_use_id": "t",
+        "tool_name": "Bash",
+        "gen_ai.operation.name": "execute_tool",
+    }
+    events = told(span(name, 2, 1, **values), scope=scope, service=service)
+
+    assert {event.id for event in events} == {"t" if own else f"{2:016x}"}
+
+
+def test_log_event_without_a_session() -> None:
+    """A log event that names no session belongs nowhere."""
+    result = log("tool_result", tool_use_id="t", success="true", duration_ms="5")
+
+    assert log_events(result) == []

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from stretto.clock import SECOND
+from stretto.model.event import Event, Kind, Outcome
+from stretto.store import queries
+from stretto.store.queries import MEASURED_RUNS, Activity, Position
+from tests.fakes import DAY_FILE, append, store
+from tests.scenes import BEGIN, Drawing, at, by_description, concluded, fork_join, one_by_one, straggler
+
+SIGNATURE = "architecture,prd,test_strategy"
+
+
+def moved(drawing: Drawing, seconds: float) -> list[Event]:
+    """Return the drawing's events so much later."""
+    return [replace(event, time=event.time + round(seconds * SECOND)) for event in drawing.events]
+
+
+def test_sessions_are_listed_the_last_heard_of_first(tmp_path: Path) -> None:
+    """Every column as it stands, a page at a time."""
+    with store(tmp_path) as opened:
+        for number in range(5):
+            opened.take(moved(fork_join(f"s{number}"), 100 * number))
+        rows = queries.sessions(opened.connection, limit=2)
+        assert [row.id for row in rows] == ["s4", "s3"]
+        more = queries.sessions(opened.connection, limit=9, before=rows[-1].last)
+        assert [row.id for row in more] == ["s2", "s1", "s0"]
+        row = more[-1]
+        assert (row.start, row.end, row.last, row.outcome) == (at(0), at(50), at(50), Outcome.SUCCESS)
+        assert (row.source, row.project, row.pattern, row.recording) == ("claude-code", None, None, False)
+        assert (row.turns, row.tasks, row.running, row.tool_calls, row.fanouts) == (1, 3, 0, 3, 1)
+
+
+def test_a_session_is_found_by_the_beginning_of_its_id(tmp_path: Path) -> None:
+    """Three at most, so that the caller can tell one from several; nothing in an id is a wildcard."""
+    with store(tmp_path) as opened:
+        for name in ("abc", "abd", "abe", "abf", "a%_", "b"):
+            opened.take(Drawing(name).opens().events)
+        assert queries.find_sessions(opened.connection, "ab") == ["abc", "abd", "abe"]
+        assert queries.find_sessions(opened.connection, "abd") == ["abd"]
+        assert queries.find_sessions(opened.connection, "a%") == ["a%_"]
+        assert queries.find_sessions(opened.connection, "zz") == []
+
+
+def test_a_session_comes_whole_or_not_at_all(tmp_path: Path) -> None:
+    """Tool calls included; an unknown id gives None; a lost session stays lost."""
+    with store(tmp_path) as opened:
+        opened.take(fork_join().events, Drawing("open").opens().call("c", 1).events)
+        whole = queries.session(opened.connection, "fork-join", by_description)
+        assert whole == concluded(fork_join().events)
+        assert queries.session(opened.connection, "nobody", by_description) is None
+        opened.ingest.sweep(at(1_000_000))
+        lost = queries.session(opened.connection, "open", by_description)
+        assert lost is not None
+        assert lost.outcome is Outcome.UNKNOWN
+
+
+def test_a_measured_baseline_is_the_mean_of_matching_runs(tmp_path: Path) -> None:
+    """Same pattern and same types only: 18 and 28 s of architecture make 23."""
+    with store(tmp_path) as opened:
+        longer = Drawing("longer").opens().prompt(0, command="release")
+        longer.task("la", 0, 28, "architecture").task("lb", 30, 62, "prd").task(
+            "lc", 70, 120, "test_strategy"
+        )
+        opened.take(one_by_one().events, longer.ends(121).events, one_by_one("other", "plan").events)
+        opened.take(straggler().events)
+        found = queries.measured(opened.connection, "release", SIGNATURE)
+        assert found == {"architecture": 23 * SECOND, "prd": 32 * SECOND, "test_strategy": 50 * SECOND}
+        assert queries.measured(opened.connection, "plan", SIGNATURE) is not None
+        assert queries.measured(opened.connection, "none", SIGNATURE) is None
+        assert queries.measured(opened.connection, "release", "architecture,prd") is None
+
+
+def test_only_the_newest_runs_are_a_baseline(tmp_path: Path) -> None:
+    """A slow run long ago no longer counts once there are enough newer ones."""
+    with store(tmp_path) as opened:
+        slow = Drawing("slow").opens().prompt(0, command="release")
+        slow.task("sa", 0, 1_000, "architecture").task("sb", 1_001, 2_000, "prd")
+        opened.take(slow.task("sc", 2_001, 3_000, "test_strategy").ends(3_001).events)
+        for number in range(MEASURED_RUNS):
+            opened.take(moved(one_by_one(f"run-{number}"), 10_000 + 200 * number))
+        found = queries.measured(opened.connection, "release", SIGNATURE)
+        assert found == {"architecture": 18 * SECOND, "prd": 32 * SECOND, "test_strategy": 50 * SECOND}
+
+
+def test_a_window_reaches_back_to_the_start_of_a_slot(tmp_path: Path) -> None:
+    """An hour is 60 to 65 minutes in slots of five, a day 24 to 25 hours in slots of one hour."""
+    with store(tmp_path) as opened:
+        opened.take(Drawing().opens().call("c", 60, 61).events)
+
+        def counted(after: float, window: int) -> bool:
+            return "calls" in queries.sums(opened.connection, at(after), window)
+
+        assert counted(61, 3_600)
+        assert counted(3_600 + 299, 3_600)
+        assert not counted(3_600 + 300, 3_600)
+        assert counted(86_400 + 3_599, 86_400)
+        assert not counted(86_400 + 3_600, 86_400)
+
+
+def test_what_lies_ahead_is_counted_when_its_time_has_come(tmp_path: Path) -> None:
+    """A clock that is ahead of ours must not fill every window until then."""
+    with store(tmp_path) as opened:
+        opened.take(Drawing().opens().call("c", 1_000_000, 1_000_001).events)
+        assert queries.sums(opened.connection, at(10), 604_800) == {}
+        assert "calls" in queries.sums(opened.connection, at(1_000_001), 3_600)
+
+
+def test_activity_tells_what_is_going_on(tmp_path: Path) -> None:
+    """Open and busy sessions, running tasks, the newest event, and how many are recordings."""
+    with store(tmp_path) as opened:
+        assert queries.activity(opened.connection) == Activity(0, 0, 0, None, 0, 0)
+        opened.take(fork_join().events, Drawing("idle").opens(60).prompt(61).stop(62).events)
+        opened.take(Drawing("busy").opens(70).prompt(71).order("call-a", 72).run("a", 73).events)
+        opened.take(Drawing("shown").opens(1, recording=True).ends(2).events)
+        assert queries.activity(opened.connection) == Activity(2, 1, 1, at(73), 4, 1)
+        assert queries.recordings(opened.connection) == ["shown"]
+
+
+def test_positions_and_rejects_are_told_by_file_and_reason(tmp_path: Path) -> None:
+    """How far each file is read, how many lines were set aside for what, and where the newest are."""
+    with store(tmp_path) as opened:
+        bad = Event(kind=Kind.REJECT, session="", time=1, attributes={"reason": "empty"})
+        append(opened.folder, [bad, bad, *Drawing().opens().events])
+        (opened.folder / "2026-01-02.jsonl").write_bytes(b"{torn\n")
+        list(opened.ingest.catch_up(opened.folder))
+        assert queries.rejects(opened.connection) == {"not JSON": 1, "payload: empty": 2}
+        assert queries.positions(opened.connection) == [
+            Position(DAY_FILE, (opened.folder / DAY_FILE).stat().st_size, 1),
+            Position("2026-01-02.jsonl", 6, 0),
+        ]
+        newest = queries.newest_rejects(opened.connection, limit=2)
+        assert [(file, reason) for file, _, reason in newest] == [
+            ("2026-01-02.jsonl", "not JSON"),
+            (DAY_FILE, "payload: empty"),
+        ]
+
+
+def test_notes_are_kept(tmp_path: Path) -> None:
+    """What was emitted and notes about the store can be written again and again."""
+    with store(tmp_path) as opened:
+        assert queries.meta(opened.connection, "rules") is None
+        assert queries.emitted(opened.connection, "s") is None
+        for value in ("one", "two"):
+            queries.write_meta(opened.connection, "rules", value)
+            queries.write_emitted(opened.connection, "s", BEGIN)
+        assert queries.meta(opened.connection, "rules") == "two"
+        assert queries.emitted(opened.connection, "s") == BEGIN

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import pytest
+
+from stretto.model.event import Event, Kind
+from stretto.sources.redact import STRUCK, redact, redact_text
+
+SECRETS = {
+    "an API key": "sk-ant-" + "0123456789abcdef" * 2,
+    "a live key": "sk_live_0123456789abcdefABCD",
+    "a project key": "sk-proj-0123456789abcdefABCD",
+    "a code host's token": "ghp_0123456789abcdefABCDEF0123456789abcd",
+    "a fine-grained one": "github_pat_0123456789abcdefABCDEF_01",
+    "another code host's": "glpat-0123456789abcdefAB",
+    "a chat token": "xoxb-0123456789-abcdef",
+    "a cloud key": "AKIA0123456789ABCDEF",
+    "a session's cloud key": "ASIA0123456789ABCDEF",
+    "a search key": "AIza0123456789abcdefABCDEF0123456789abc",
+    "a web token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abc-DEF_123",
+    "a private key": "-----BEGIN RSA PRIVATE KEY-----MIIEow",
+    "a bearer": "Bearer abcdef0123456789",
+    "a basic login": "basic QWxhZGRpbjpvcGVuc2VzYW1l",
+    "a password": "password=hunter2",
+    "a secret": "SECRET: hunter2",
+    "a token": "token = hunter2",
+    "an API key by name": "api_key: hunter2",
+    "a login in an address": "https://someone:hunter2@example.org/path",
+    "an e-mail address": "first.last+tag@mail.example.org",
+    "forty mixed characters": "aB3" + "xY9+/" * 8,
+}
+
+PLAIN = [
+    "review the architecture",
+    "fix the password form",
+    "token bucket for rate limits",
+    "write 40 tests for the API",
+    "draft https://example.org/docs?x=1",
+    "0123456789abcdef0123456789abcdef01234567",
+    "sketch basic ideas",
+    "bearer of bad news",
+    "a" * 120,
+]
+
+
+@pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS)
+def test_a_secret_is_struck_out(secret: str) -> None:
+    """Alone and inside a sentence, with nothing of it left and nothing else gone."""
+    found = redact_text(f"use {secret}")
+    assert STRUCK in found
+    assert found.startswith("use ")
+    body = secret.removeprefix("https://")
+    assert not any(part in found for part in (body, body[4:20], "hunter2"))
+
+
+@pytest.mark.parametrize("text", PLAIN)
+def test_plain_words_stay(text: str) -> None:
+    """What looks like no secret is left as it is: commit ids, addresses, words that only sound like one."""
+    assert redact_text(text) == text
+
+
+def test_only_the_description_of_an_event_is_changed() -> None:
+    """Ids may look like keys and must stay what they are; an event without anything to strike is itself."""
+    key = SECRETS["an API key"]
+    event = Event(kind=Kind.TOOL_START, session="s", time=1, id=key, attributes={"description": f"use {key}"})
+    struck = redact(event)
+    assert struck.id == key
+    assert struck.attributes == {"description": f"use {STRUCK}"}
+    plain = Event(
+        kind=Kind.TOOL_START, session="s", time=1, attributes={"description": "review", "agent": key}
+    )
+    assert redact(plain) is plain
+    bare = Event(kind=Kind.TOOL_START, session="s", time=1)
+    assert redact(bare) is bare
+    odd = Event(kind=Kind.TOOL_START, session="s", time=1, attributes={"description": 7})
+    assert redact(odd) is odd

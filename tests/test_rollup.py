@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from stretto.clock import HOUR, MINUTE, SECOND
+from stretto.figures.parallel import fanouts
+from stretto.figures.sketch import bucket
+from stretto.model.entities import ToolCall
+from stretto.model.event import Outcome
+from stretto.store.database import open_writer
+from stretto.store.rollup import SLOTS, Additions, of_call, of_session, slot_of, write
+from tests.scenes import BEGIN, Drawing, background, concluded, straggler
+
+CALL = ToolCall("c", "Bash", None, BEGIN, BEGIN + SECOND, SECOND // 2, SECOND // 4, Outcome.SUCCESS)
+SLOT = slot_of(BEGIN)
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    """Give a store's writing connection."""
+    with closing(open_writer(tmp_path / "stretto.db")) as opened:
+        yield opened
+
+
+def rows(connection: sqlite3.Connection) -> list[tuple[int, int, str, str, int]]:
+    """Return all sums."""
+    return connection.execute("SELECT * FROM rollup ORDER BY 1, 2, 3, 4").fetchall()
+
+
+def test_wide_slots_are_made_of_narrow_ones() -> None:
+    """Each width is a multiple of the narrowest, so that its slot follows from the narrow slot's number."""
+    assert all(width % SLOTS[0] == 0 for width in SLOTS)
+    assert list(SLOTS) == sorted(SLOTS)
+
+
+def test_a_call_adds_count_time_overhead_and_completeness() -> None:
+    """One each, in the slot of its end."""
+    assert of_call(CALL) == (
+        (SLOT, "calls", ("Bash", "success")),
+        (SLOT, "ends_expected", ()),
+        (SLOT, "ends_seen", ()),
+        (SLOT, "call_time", ("Bash", bucket(SECOND // 2))),
+        (SLOT, "overhead", (bucket(SECOND // 4),)),
+    )
+    later = replace(CALL, end=BEGIN + HOUR)
+    assert {slot for slot, _, _ in of_call(later)} == {SLOT + 12}
+
+
+def test_a_running_call_adds_nothing() -> None:
+    """It is counted once it is over."""
+    assert of_call(replace(CALL, end=None, outcome=Outcome.RUNNING)) == ()
+
+
+def test_a_call_whose_end_is_missing_is_expected_but_not_seen() -> None:
+    """It counts where it started, and nowhere if nothing is known of it but that its batch ended."""
+    lost = replace(CALL, end=None, duration=None, overhead=None, outcome=Outcome.UNKNOWN)
+    assert of_call(lost) == ((SLOT, "calls", ("Bash", "unknown")), (SLOT, "ends_expected", ()))
+    assert of_call(replace(lost, start=None)) == ()
+
+
+def test_the_time_of_a_delegating_call_is_its_tasks() -> None:
+    """It is counted as a call and not as tool time."""
+    measures = [measure for _, measure, _ in of_call(replace(CALL, tool="Agent", overhead=None))]
+    assert measures == ["calls", "ends_expected", "ends_seen"]
+
+
+def test_calls_that_add_the_same_share_it_in_memory() -> None:
+    """What is kept of a million calls is one reference each."""
+    assert of_call(CALL) is of_call(replace(CALL, id="d", end=BEGIN + 2 * SECOND))
+
+
+def test_a_session_adds_its_tasks_and_fanouts() -> None:
+    """The straggler, whole: every measure and its value on paper, in nanoseconds."""
+    session = concluded(straggler().events)
+    added = of_session(session, fanouts(session.tasks))
+    kind = ("release", "architecture,prd,test_strategy")
+    own = {("architecture", 20, 7.5), ("prd", 30, 12.5), ("test_strategy", 55, 40)}
+    wanted: Additions = Counter(
+        {
+            (SLOT, "ends_expected", ()): 3,
+            (SLOT, "ends_seen", ()): 3,
+            (SLOT, "fanouts", ("release",)): 1,
+            (SLOT, "capacity", ("release",)): 180 * SECOND,
+            (SLOT, "pattern_work", ("release",)): 105 * SECOND,
+            (SLOT, "longest_lane", ("release",)): 165 * SECOND,
+            (SLOT, "parallel_outcomes", ("success",)): 3,
+        }
+    )
+    for name, length, share in own:
+        wanted[SLOT, "tasks", (name, "worker", "success")] = 1
+        wanted[SLOT, "task_time", (name, bucket(length * SECOND))] = 1
+        wanted[SLOT, "parallel_tasks", (*kind, name)] = 1
+        wanted[SLOT, "parallel_work", (*kind, name)] = length * SECOND
+        wanted[SLOT, "parallel_elapsed", (*kind, name)] = round(share * SECOND)
+    assert added == wanted
+
+
+def test_a_task_without_its_end_is_expected_but_not_seen() -> None:
+    """It counts by outcome in the slot of its start, with no length; a running one not at all."""
+    drawing = Drawing().opens().order("call-a", 1, "review").run("a", 2)
+    assert of_session(concluded(drawing.events), ()) == {}
+    lost = of_session(concluded(drawing.events, lost=True), ())
+    assert lost == {(SLOT, "tasks", ("review", "worker", "unknown")): 1, (SLOT, "ends_expected", ()): 1}
+
+
+def test_a_task_whose_start_is_missing_was_seen_to_end() -> None:
+    """Its end counts for completeness although its length is unknown."""
+    added = of_session(concluded(Drawing().opens().run("a", None, 9).ends(10).events), ())
+    assert added[SLOT, "ends_seen", ()] == 1
+    assert not any(measure == "task_time" for _, measure, _ in added)
+
+
+def test_what_is_added_is_in_a_slot_of_each_width(connection: sqlite3.Connection) -> None:
+    """One cell a width; the same cell grows."""
+    slot = slot_of(BEGIN + 61 * MINUTE)
+    write(connection, Counter({(slot, "calls", ("Bash", "success")): 2}))
+    write(connection, Counter({(slot, "calls", ("Bash", "success")): 3}))
+    assert rows(connection) == [
+        (300, BEGIN // (300 * SECOND) + 12, "calls", '["Bash","success"]', 5),
+        (3600, BEGIN // HOUR + 1, "calls", '["Bash","success"]', 5),
+    ]
+
+
+def test_what_is_taken_out_leaves_nothing(connection: sqlite3.Connection) -> None:
+    """A sum that falls to nothing goes; a change that cancels itself writes nothing."""
+    session = concluded(background().events)
+    added = of_session(session, fanouts(session.tasks))
+    write(connection, added)
+    assert len(rows(connection)) >= 2 * 10
+    gone: Additions = Counter()
+    gone.subtract(added)
+    write(connection, gone)
+    assert rows(connection) == []
+    write(connection, Counter({(SLOT, "calls", ("Bash", "success")): 0}))
+    assert rows(connection) == []

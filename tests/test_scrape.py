@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from stretto.exporter.scrape import expose, registry
+from stretto.figures.figure import Figure
+from stretto.model.task_type import TaskTypes
+from stretto.names import METRICS, Made
+from stretto.snapshot import Snapshot, take
+from tests.exposed import OPENMETRICS, TEXT, assert_sound, exposing, families, samples, value
+from tests.fakes import recorded, store
+from tests.scenes import Drawing, at, background, one_by_one, straggler
+
+GONE = Figure("stretto_sessions_open", (), 3, 3)
+
+
+@pytest.fixture
+def snapshot(tmp_path: Path) -> Snapshot:
+    """Give the figures of a store with every kind of session in it."""
+    with store(tmp_path) as opened:
+        opened.take(straggler().events, one_by_one().events, background().events, recorded("fanout"))
+        opened.take(Drawing("calls").opens().call("c", 1, 3, took=1.5).events)
+        return take(opened.connection, at(200), TaskTypes(), {})
+
+
+def test_a_snapshot_is_exposed_whole_and_sound(snapshot: Snapshot) -> None:
+    """Every figure with a value is one sample with that value; both formats parse; nothing else is there."""
+    source = exposing(("snapshot", snapshot.figures))
+    assert_sound(source)
+    found = samples(source)
+    wanted = {
+        (figure.name.removeprefix("stretto_"), tuple(sorted(figure.labels))): pytest.approx(figure.value)
+        for figure in snapshot.figures
+        if figure.value is not None
+    }
+    assert {key: found[key] for key in wanted} == wanted
+    others = {name for name, _ in found.keys() - wanted.keys()}
+    assert others == {"collector_success", "collector_duration_seconds", "series", "series_budget"}
+    assert value(found, "series") == len(wanted)
+
+
+def test_every_derived_name_is_exposed(snapshot: Snapshot) -> None:
+    """The scenes between them have a value for every derived metric of the table."""
+    told = {family.name for family in families(exposing(("snapshot", snapshot.figures)))}
+    assert {metric.name for metric in METRICS.values() if metric.made is Made.DERIVED} <= told
+
+
+def test_a_group_that_fails_shows_and_hides_nothing_else() -> None:
+    """Its success is 0, every other group's figures are there, and the scrape answers."""
+    source = exposing(("good", [GONE]), ("bad", RuntimeError("no snapshot yet")), ("after", []))
+    found = samples(source)
+    success = {labels: ok for (name, labels), ok in found.items() if name == "collector_success"}
+    assert success == {(("group", "good"),): 1, (("group", "bad"),): 0, (("group", "after"),): 1}
+    assert value(found, "sessions_open") == 3
+    assert value(found, "collector_duration_seconds", group="bad") == 1
+    assert_sound(source)
+
+
+def test_a_group_that_makes_up_a_name_fails_as_a_whole() -> None:
+    """A figure that the table does not have is a fault of its group, not of the scrape."""
+    made_up = Figure("stretto_made_up", (), 1, 1)
+    found = samples(exposing(("good", [GONE]), ("bad", [OTHER_GAUGE, made_up])))
+    assert value(found, "collector_success", group="bad") == 0
+    assert value(found, "sessions_open") == 3
+    assert value(found, "tasks_running") is None
+
+
+OTHER_GAUGE = Figure("stretto_tasks_running", (), 1, 1)
+
+
+def test_the_budget_is_kept_and_told(snapshot: Snapshot) -> None:
+    """Fewer series than figures: the account says how many are shown, allowed and folded."""
+    source = exposing(("snapshot", snapshot.figures), budget=100)
+    found = samples(source)
+    assert (value(found, "series"), value(found, "series_budget")) == (100, 100)
+    folded = [value for (name, _), value in found.items() if name == "series_folded"]
+    assert folded
+    assert all(count > 0 for count in folded)
+    derived = [
+        key
+        for key in found
+        if METRICS.get(f"stretto_{key[0]}", METRICS["stretto_series"]).made is Made.DERIVED
+    ]
+    assert len(derived) == 100
+    assert_sound(source)
+
+
+def test_a_figure_that_is_gone_is_gone() -> None:
+    """Gauges are built fresh at each scrape: nothing lingers of what was once exposed."""
+    figures = [GONE, OTHER_GAUGE]
+    source = exposing(("snapshot", figures))
+    assert value(samples(source), "tasks_running") == 1
+    figures.remove(OTHER_GAUGE)
+    assert value(samples(source), "tasks_running") is None
+
+
+def test_the_format_is_what_was_asked_for() -> None:
+    """OpenMetrics where the scraper asks for it, the classic text otherwise, each with its content type."""
+    source = exposing(("snapshot", [GONE]))
+    assert expose(source, OPENMETRICS).content_type.startswith("application/openmetrics-text; version=1.0.0")
+    assert expose(source, OPENMETRICS).body.endswith(b"# EOF\n")
+    for accept in (TEXT, "", "*/*", "nonsense"):
+        assert expose(source, accept).content_type.startswith("text/plain; version=")
+        assert b"stretto_sessions_open 3.0\n" in expose(source, accept).body
+
+
+def test_the_registry_carries_nothing_of_its_own() -> None:
+    """No collectors of the interpreter or the process, and ?name[]= finds figures."""
+    assert families(registry()) == []
+    source = exposing(("snapshot", [GONE]))
+    restricted = source.restricted_registry(["stretto_sessions_open"])
+    assert [metric.name for metric in restricted.collect()] == ["stretto_sessions_open"]
+
+
+def test_eight_threads_may_scrape_at_once(snapshot: Snapshot) -> None:
+    """Each gets the whole of it."""
+    source = exposing(("snapshot", snapshot.figures))
+    wanted = {
+        key: number for key, number in samples(source).items() if key[0] != "collector_duration_seconds"
+    }
+    faults: list[BaseException] = []
+
+    def scrape() -> None:
+        try:
+            for _ in range(3):
+                found = samples(source)
+                assert {key: found[key] for key in wanted} == wanted
+        except BaseException as fault:  # noqa: BLE001  # told to the test's own thread
+            faults.append(fault)
+
+    threads = [threading.Thread(target=scrape) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stretto.clock import HOUR, SECOND
+from stretto.figures.sketch import FLOOR, RELATIVE_ERROR, bucket, quantile, value
+from stretto.names import QUANTILES
+
+LENGTHS = st.lists(st.integers(FLOOR + 1, 10_000 * HOUR), min_size=1, max_size=200)
+
+
+@given(LENGTHS, st.sampled_from(QUANTILES) | st.floats(0, 1))
+def test_a_quantile_is_within_the_promised_error(lengths: list[int], q: float) -> None:
+    """Against the exact lower quantile of the same lengths."""
+    exact = sorted(lengths)[int(q * (len(lengths) - 1))]
+    found = quantile(Counter(bucket(length) for length in lengths), q)
+    assert found is not None
+    assert abs(found - exact) <= RELATIVE_ERROR * exact * (1 + 1e-9)
+
+
+@given(LENGTHS, LENGTHS)
+def test_sketches_merge_by_adding(one: list[int], other: list[int]) -> None:
+    """The sum of two sketches is the sketch of all lengths; what is subtracted is gone."""
+    left, right = (Counter(bucket(length) for length in lengths) for lengths in (one, other))
+    both = Counter(bucket(length) for length in one + other)
+    assert left + right == both
+    assert both - right == left
+
+
+@pytest.mark.parametrize("length", [0, 1, FLOOR])
+def test_what_no_clock_tells_apart_shares_a_bucket(length: int) -> None:
+    """Up to a microsecond all lengths are one."""
+    assert bucket(length) == 0
+    assert value(0) <= FLOOR
+
+
+def test_longer_is_never_in_a_lower_bucket() -> None:
+    """Around every edge of a bucket the order is kept."""
+    lengths = [round(value(index) * factor) for index in range(1, 700) for factor in (0.98, 1, 1.02)]
+    buckets = [bucket(length) for length in sorted(lengths)]
+    assert buckets == sorted(buckets)
+
+
+def test_without_values_there_is_no_quantile() -> None:
+    """Nothing counted, or everything taken out again: None, not 0."""
+    assert quantile({}, 0.5) is None
+    assert quantile({3: 0}, 0.5) is None
+
+
+def test_the_lower_value_is_taken_between_two() -> None:
+    """The median of 1 s and 3 s is 1 s, not 2 s."""
+    found = quantile(Counter(bucket(length * SECOND) for length in (1, 3)), 0.5)
+    assert found == pytest.approx(SECOND, rel=RELATIVE_ERROR)

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stretto.clock import SECOND
+from stretto.model.task_type import DEFAULT_TARGET, TaskType, TaskTypes
+from stretto.names import METRICS, WINDOWS, Made
+from stretto.snapshot import LATEST, Snapshot, document, take
+from tests.fakes import append, recorded, store
+from tests.scenes import Drawing, at, background, fork_join, one_by_one, straggler
+
+TYPES = TaskTypes((TaskType("review", ("review",), target_improvement=0.5), TaskType("prd", ("prd",))))
+
+
+def value(snapshot: Snapshot, name: str, **labels: str) -> float | None:
+    """Return the value of the one figure with that name and those labels."""
+    (found,) = [f for f in snapshot.figures if f.name == f"stretto_{name}" and dict(f.labels) == labels]
+    return found.value
+
+
+def test_an_empty_store_has_a_snapshot(tmp_path: Path) -> None:
+    """Nothing is made up: counts of what is going on are 0, everything else is absent."""
+    with store(tmp_path) as opened:
+        taken = take(opened.connection, at(0), TYPES, {})
+        assert value(taken, "sessions_open") == 0
+        assert value(taken, "last_event_timestamp_seconds") is None
+        assert [f.value for f in taken.figures if f.name.endswith("_ratio") and "target" not in f.name] == [
+            None
+        ] * 3
+        assert (taken.events, taken.rejects, taken.latest) == (0, {}, ())
+        assert not opened.connection.in_transaction
+
+
+def test_a_recorded_pair_is_held_against_its_sequential_run(tmp_path: Path) -> None:
+    """Alone, the fan-out is held against its own work; once its sequential twin is stored, against that."""
+    fanout, sequential = recorded("fanout"), recorded("sequential")
+    now = max(event.time for event in fanout) + SECOND
+    with store(tmp_path) as opened:
+        opened.take(fanout)
+        alone = take(opened.connection, now, TYPES, {}).verdicts["1h"]
+        assert alone.baselines == {"work": 3}
+        assert alone.work == pytest.approx(5.45, abs=0.005)
+        assert alone.elapsed == pytest.approx(2.53, abs=0.005)
+        assert alone.speedup == pytest.approx(2.16, rel=0.03)
+        opened.take(sequential)
+        both = take(opened.connection, now, TYPES, {}).verdicts["1h"]
+        assert both.baselines == {"measured": 3}
+        assert (both.fanouts, both.tasks, both.elapsed) == (1, 3, alone.elapsed)
+        assert both.sequential == pytest.approx(5.26, abs=0.005)
+        assert both.speedup == pytest.approx(2.08, abs=0.005)
+
+
+def test_every_window_is_there(tmp_path: Path) -> None:
+    """A fan-out of five hours ago is in the day and the week, not in the hour."""
+    with store(tmp_path) as opened:
+        opened.take(straggler().events, one_by_one().events)
+        taken = take(opened.connection, at(5 * 3_600), TYPES, {})
+        assert {window: v.fanouts for window, v in taken.verdicts.items()} == {"1h": 0, "24h": 1, "7d": 1}
+        assert taken.verdicts["1h"].speedup is None
+        labels = {"task_type": "prd", "baseline": "measured", "window": "24h"}
+        assert value(taken, "speedup_ratio", **labels) == pytest.approx(32 / 12.5)
+        assert value(taken, "parallel_elapsed_seconds", **labels) == 12.5
+        assert value(taken, "capture_completeness_ratio", window="7d") == 1
+
+
+def test_configured_hours_are_a_baseline(tmp_path: Path) -> None:
+    """The table's hours, where no measured run is stored."""
+    with store(tmp_path) as opened:
+        opened.take(fork_join().events)
+        taken = take(opened.connection, at(60), TYPES, {"review": 0.05})
+        labels = {"task_type": "review", "baseline": "configured", "window": "1h"}
+        assert value(taken, "parallel_sequential_seconds", **labels) == pytest.approx(3 * 180)
+        assert value(taken, "improvement_ratio", **labels) == pytest.approx(1 - 30 / 540)
+
+
+def test_targets_are_published_for_what_is_configured_or_seen(tmp_path: Path) -> None:
+    """A configured target, and the default for each type that ran in parallel."""
+    with store(tmp_path) as opened:
+        opened.take(straggler().events)
+        taken = take(opened.connection, at(60), TYPES, {})
+        targets = {
+            dict(f.labels)["task_type"]: f.value
+            for f in taken.figures
+            if f.name == "stretto_improvement_target_ratio"
+        }
+        seen = dict.fromkeys(("architecture", "prd", "test_strategy"), DEFAULT_TARGET)
+        assert targets == {**seen, "review": 0.5}
+
+
+def test_what_is_going_on_now_is_counted(tmp_path: Path) -> None:
+    """Open and busy sessions, running tasks and the newest event."""
+    with store(tmp_path) as opened:
+        opened.take(fork_join().events, Drawing("busy").opens(60).prompt(61).run("a", 62).events)
+        taken = take(opened.connection, at(63), TYPES, {})
+        assert (
+            value(taken, "sessions_open")
+            == value(taken, "sessions_busy")
+            == value(taken, "tasks_running")
+            == 1
+        )
+        assert value(taken, "last_event_timestamp_seconds") == at(62) / SECOND
+        assert [row.id for row in taken.latest] == ["busy", "fork-join"]
+
+
+def test_only_the_latest_sessions_are_carried(tmp_path: Path) -> None:
+    """A snapshot does not grow with history."""
+    with store(tmp_path) as opened:
+        for number in range(LATEST + 5):
+            opened.take(Drawing(f"s{number}").opens(number).ends(number).events)
+        assert len(take(opened.connection, at(100), TYPES, {}).latest) == LATEST
+
+
+def test_every_figure_is_in_the_table_of_names(tmp_path: Path) -> None:
+    """Name and labels as promised, derived, and each name with its labels but once."""
+    with store(tmp_path) as opened:
+        opened.take(
+            straggler().events, background().events, Drawing("c").opens().call("c", 1, 3, took=1).events
+        )
+        figures = take(opened.connection, at(60), TYPES, {}).figures
+    for figure in figures:
+        metric = METRICS[figure.name]
+        assert metric.made is Made.DERIVED
+        assert tuple(name for name, _ in figure.labels) == tuple(label.value for label in metric.labels)
+        assert figure.value is not None or figure.reason
+    keys = [(figure.name, figure.labels) for figure in figures]
+    assert len(keys) == len(set(keys))
+    derived = {metric.name for metric in METRICS.values() if metric.made is Made.DERIVED}
+    assert derived == {figure.name for figure in figures}
+
+
+def test_the_document_is_json_with_every_figure_and_reason(tmp_path: Path) -> None:
+    """Times in RFC 3339, lengths in seconds, absent values null with their reason."""
+    with store(tmp_path) as opened:
+        append(opened.folder, straggler().events)
+        (opened.folder / "2026-01-02.jsonl").write_bytes(b"{torn\n")
+        list(opened.ingest.catch_up(opened.folder))
+        taken = take(opened.connection, at(60), TYPES, {})
+    told = json.loads(json.dumps(document(taken), allow_nan=False))
+    assert told["at"] == "2026-01-01T00:01:00.000000Z"
+    assert (told["events"], told["rejects"]) == (len(straggler().events), {"not JSON": 1})
+    assert told["activity"]["last_event"] == "2026-01-01T00:01:00.000000Z"
+    assert told["verdicts"].keys() == WINDOWS.keys()
+    verdict = told["verdicts"]["1h"]
+    assert (verdict["speedup"], verdict["time_saved_seconds"], verdict["elapsed_seconds"]) == (1.75, 45, 60)
+    assert len(told["figures"]) == len(taken.figures)
+    absent = [figure for figure in told["figures"] if figure["value"] is None]
+    assert all(figure["reason"] for figure in absent)
+
+
+def test_two_snapshots_of_one_store_are_equal(tmp_path: Path) -> None:
+    """Nothing depends on the order of a set: two surfaces never disagree."""
+    with store(tmp_path) as opened:
+        opened.take(straggler().events, background().events, recorded("fanout"))
+        one, other = (take(opened.connection, at(60), TYPES, {}) for _ in range(2))
+        assert one == other

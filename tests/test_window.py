@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from stretto.clock import HOUR, SECOND
+from stretto.figures.figure import Figure, ratio
+from stretto.figures.parallel import Measured, Provenance, fanouts
+from stretto.figures.sketch import bucket
+from stretto.figures.window import Parallel, Sums, parallel_by_type, verdict, window_figures
+from stretto.names import METRICS
+from stretto.store.rollup import of_session
+from tests.scenes import Drawing, background, concluded, fork_join, straggler
+
+MEASURED = {"architecture": 18.0 * SECOND, "prd": 32.0 * SECOND, "test_strategy": 50.0 * SECOND}
+NOBODY: dict[str, float] = {}
+
+
+def sums_of(*drawings: Drawing) -> Sums:
+    """Return the sums of a window in which the scenes ended."""
+    found: dict[str, dict[tuple[str | int, ...], int]] = {}
+    for drawing in drawings:
+        session = concluded(drawing.events)
+        for (_, measure, dims), value in of_session(session, fanouts(session.tasks)).items():
+            cells = found.setdefault(measure, {})
+            cells[dims] = cells.get(dims, 0) + value
+    return found
+
+
+def measured(pattern: str, signature: str) -> Measured | None:
+    """Know the straggler's tasks, one after another."""
+    return MEASURED if (pattern, signature) == ("release", "architecture,prd,test_strategy") else None
+
+
+def unknown(_pattern: str, _signature: str) -> Measured | None:
+    """Know no sequential run."""
+    return None
+
+
+def valued(figures: Iterator[Figure]) -> dict[tuple[str, str], float | None]:
+    """Return values by name without the prefix, and labels without the window."""
+    found = {}
+    for figure in figures:
+        labels = ",".join(value for name, value in figure.labels if name != "window")
+        found[figure.name.removeprefix("stretto_"), labels] = figure.value
+    return found
+
+
+def test_parallel_work_is_held_against_the_best_baseline_by_type() -> None:
+    """The straggler, measured: 18, 32 and 50 s against shares of 7.5, 12.5 and 40 s."""
+    parallel = parallel_by_type(sums_of(straggler()), measured, NOBODY)
+    assert parallel == {
+        ("architecture", Provenance.MEASURED): Parallel(1, 20 * SECOND, 7_500_000_000, 18.0 * SECOND),
+        ("prd", Provenance.MEASURED): Parallel(1, 30 * SECOND, 12_500_000_000, 32.0 * SECOND),
+        ("test_strategy", Provenance.MEASURED): Parallel(1, 55 * SECOND, 40 * SECOND, 50.0 * SECOND),
+    }
+
+
+def test_a_type_keeps_its_baselines_apart() -> None:
+    """Reviews of a fan-out that the table knows, and of one that it does not, are two lines."""
+    mixed = Drawing("mixed").task("m1", 0, 10, "review").task("m2", 5, 15, "testing").ends(20)
+    parallel = parallel_by_type(sums_of(fork_join(), mixed), unknown, {"review": 0.01})
+    assert {key: part.sequential for key, part in parallel.items()} == {
+        ("review", Provenance.CONFIGURED): 3 * 0.01 * HOUR,
+        ("review", Provenance.WORK): 10 * SECOND,
+        ("testing", Provenance.WORK): 10 * SECOND,
+    }
+
+
+def test_the_verdict_is_the_sum_of_all_types() -> None:
+    """Two fan-outs: work 105 + 90, elapsed 60 + 30, and the mix of baselines is named."""
+    sums = sums_of(straggler(), fork_join())
+    found = verdict("1h", sums, parallel_by_type(sums, measured, NOBODY))
+    assert (found.fanouts, found.tasks, found.work, found.elapsed) == (2, 6, 195, 90)
+    assert (found.sequential, found.baselines) == (190, {"measured": 3, "work": 3})
+    assert found.speedup == pytest.approx(190 / 90)
+    assert found.time_saved == 100
+    assert found.improvement == pytest.approx(100 / 190)
+
+
+def test_without_parallel_work_there_is_no_speedup() -> None:
+    """Nothing to divide by: the verdict's ratios are absent and no series is made up."""
+    found = verdict("1h", {}, {})
+    assert (found.speedup, found.improvement, found.fanouts) == (None, None, 0)
+    values = valued(window_figures("1h", {}, {}))
+    assert values == {
+        ("window_ends_seen", ""): 0,
+        ("window_ends_expected", ""): 0,
+        ("capture_completeness_ratio", ""): None,
+    }
+
+
+def test_a_ratio_without_a_denominator_says_why() -> None:
+    """It is withheld, with a reason, and not 0."""
+    assert ratio("stretto_x", (), 1, 0, 0) == Figure("stretto_x", (), None, 0, "nothing to divide by")
+    assert ratio("stretto_x", (), 1, 4, 7) == Figure("stretto_x", (), 0.25, 7)
+
+
+def test_every_ratio_is_that_of_its_ingredients() -> None:
+    """Each derived ratio with two different ingredients equals their quotient at the same labels."""
+    sums = sums_of(straggler(), fork_join(), background())
+    figures = list(window_figures("24h", sums, parallel_by_type(sums, measured, NOBODY)))
+    values = {(figure.name, figure.labels): figure.value for figure in figures}
+    checked = 0
+    for figure in figures:
+        parts = METRICS[figure.name].ingredients
+        if len(set(parts)) == 2 and figure.value is not None:
+            over, under = (values[part, figure.labels] for part in parts)
+            assert over is not None
+            assert under
+            assert figure.value == pytest.approx(over / under), figure.name
+            checked += 1
+    assert checked >= 15
+
+
+def test_efficiency_is_the_product_of_its_factors_over_a_window() -> None:
+    """Over several fan-outs of one pattern the sums keep the product."""
+    values = valued(window_figures("1h", sums := sums_of(straggler(), straggler("two")), {}))
+    assert sums["fanouts"] == {("release",): 2}
+    assert values["load_balance_ratio", "release"] == pytest.approx(105 / 165)
+    assert values["concurrency_ratio", "release"] == pytest.approx(55 / 60)
+    assert values["parallel_efficiency_ratio", "release"] == pytest.approx(105 / 180)
+
+
+def test_ratios_of_success_leave_out_what_is_not_known() -> None:
+    """Of two tasks one failed; cancelled and unknown ones are counted but judged neither way."""
+    lost = Drawing("lost").opens().order("call-q", 1, "testing").run("q", 2).ends(9)
+    values = valued(window_figures("1h", sums_of(background(), lost), {}))
+    assert values["success_ratio", "review"] == 1
+    assert values["success_ratio", "testing"] == 0
+    assert values["window_tasks", "testing,unknown"] == 1
+    assert values["agent_error_ratio", "worker"] == 0.5
+    assert values["parallel_failure_ratio", ""] == 0.5
+    assert (values["window_ends_seen", ""], values["window_ends_expected", ""]) == (2, 3)
+    assert values["capture_completeness_ratio", ""] == pytest.approx(2 / 3)
+    only_unknown = valued(window_figures("1h", sums_of(lost), {}))
+    assert only_unknown["success_ratio", "testing"] is None
+
+
+def test_tool_calls_have_counts_ratio_and_quantiles() -> None:
+    """Three calls that succeed and one that fails; the quantiles are those of the buckets."""
+    sums: Sums = {
+        "calls": {("Bash", "success"): 3, ("Bash", "failure"): 1},
+        "call_time": {("Bash", bucket(SECOND)): 3, ("Bash", bucket(9 * SECOND)): 1},
+        "overhead": {(bucket(SECOND // 10),): 4},
+    }
+    values = valued(window_figures("7d", sums, {}))
+    assert values["tool_success_ratio", "Bash"] == 0.75
+    assert values["window_tool_calls", "Bash,failure"] == 1
+    assert values["tool_duration_quantile_seconds", "Bash,0.5"] == pytest.approx(1, rel=0.02)
+    assert values["tool_duration_quantile_seconds", "Bash,0.99"] == pytest.approx(1, rel=0.02)
+    assert values["overhead_quantile_seconds", "0.95"] == pytest.approx(0.1, rel=0.02)
