@@ -26,7 +26,10 @@ check: test slow ## everything that must hold
 
 bench: $(READY) ## measure speed as ratios beside the budgets
 	$(BIN)/python tests/bench/bench_hook.py
+	$(BIN)/python -m tests.bench.bench_http_hook
 	$(BIN)/python tests/bench/bench_store.py
+	$(BIN)/python tests/bench/bench_otlp.py
+	$(BIN)/python tests/bench/bench_api.py
 
 docs: $(READY) ## write the generated pages: metrics, command line
 	$(BIN)/python docs/generate.py

@@ -32,7 +32,7 @@ def metrics_page() -> str:
         "",
         (
             "Every metric on `/metrics`. Windowed gauges carry `window` (`1h`, `24h`, `7d`) and come"
-            " from the store, so a restart changes nothing. A figure that cannot be worked out is absent, never 0."
+            " from the store, so a restart changes nothing. What cannot be worked out is absent, never 0."
         ),
     ]
     for title, text, group in (

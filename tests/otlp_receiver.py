@@ -194,7 +194,7 @@ class _Handler(BaseHTTPRequestHandler):
             # The client gave up waiting; its connection is no use any more.
             self.close_connection = True
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is http.server's
+    def log_message(self, format: str, *args: object) -> None:
         """Say nothing: the requests are kept."""
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,13 +11,15 @@ from typing import Any
 
 import pytest
 from opentelemetry import trace
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 
 import stretto
 from stretto import journal
+from stretto.api.context import received
 from stretto.api.export import OPEN_LIMIT, JournalSpanExporter, JournalSpanProcessor, SessionStamp
 from stretto.clock import SECOND, wall
 from stretto.model.conclude import conclude
@@ -208,6 +211,37 @@ def test_a_session_shows_before_it_is_over(tmp_path: Path) -> None:
         assert kinds.count(kind) == 1, kind
 
 
+def test_a_task_that_is_told_the_moment_it_starts_is_a_task(tmp_path: Path) -> None:
+    """A writer that is quick enough sees a span before it bears its own id, and still knows what it is."""
+    exporter = JournalSpanExporter(tmp_path)
+
+    class AtOnce(SpanProcessor):
+        def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+            assert exporter.export([span]) is SpanExportResult.SUCCESS
+            assert parent_context is not None
+
+    # Of a session without a trace, so that nothing lies above the task's span: as if it were a turn's.
+    token = attach(received({"CLAUDE_CODE_SESSION_ID": "agents"}))
+    with sdk(AtOnce()), stretto.task("t") as task:
+        pass
+    detach(token)
+
+    assert [(event.kind, event.id, event.session) for event in events(tmp_path)] == [
+        (Kind.TASK_START, task.id, "agents")
+    ]
+
+
+def test_what_has_ended_is_no_longer_kept_in_mind(tmp_path: Path) -> None:
+    """Once the last span of a run has ended and was written, the exporter holds none of it."""
+    exporter = JournalSpanExporter(tmp_path)
+    with sdk(JournalSpanProcessor(exporter, delay_seconds=3600)) as spans:
+        asyncio.run(_orchestrate())
+        spans.provider.force_flush()
+
+    assert exporter._open == {}
+    assert exporter._started == {}
+
+
 def test_told_twice_or_once_is_the_same(tmp_path: Path) -> None:
     """An exporter that sees only ends, and one that sees starts too, lead to one and the same session."""
     only_ends = SimpleSpanProcessor(JournalSpanExporter(tmp_path / "ends"))
@@ -330,6 +364,30 @@ def test_a_framework_by_itself_is_a_session_by_trace(written: Journal) -> None:
     assert written.told(Kind.TASK_END)[0].session == opened.session
 
 
+def test_a_trace_stays_with_the_session_in_it(written: Journal) -> None:
+    """What a framework does after our session, in the same trace, is no other session."""
+    with _theirs("handle request"):
+        with stretto.session(id="s1"):
+            pass
+        written.events()
+        with _their_agent("theirs"):
+            pass
+
+    assert {event.session for event in written.events()} == {"s1"}
+
+
+def test_an_open_trace_waits_for_the_word_on_its_session(written: Journal) -> None:
+    """A framework may name the conversation only in the end: nothing is told before in another's name."""
+    with _their_agent("theirs") as span:
+        assert written.events() == []
+        with _their_tool("search"):
+            assert written.events() == []
+            span.set_attribute("gen_ai.conversation.id", "c1")
+
+    assert {event.session for event in written.events()} == {"c1"}
+    assert len(written.told(Kind.TURN_END)) == 1
+
+
 def test_spans_about_something_else_are_left(written: Journal) -> None:
     """A host's web requests and queries are nothing of ours: no line is written."""
     with _theirs("GET /"), _theirs("SELECT"):
@@ -364,6 +422,17 @@ def test_the_programs_name_is_the_source(tmp_path: Path) -> None:
         with stretto.session():
             pass
         assert {event.source for event in written.events()} == {"planner"}
+
+
+def test_a_judgement_by_others_is_a_score(written: Journal) -> None:
+    """The conventions' event on a framework's span is about the work of that span; no number, no score."""
+    with stretto.session(), _their_agent("theirs") as span:
+        for value in (0.5, math.nan, "good", True):
+            named = {"gen_ai.evaluation.name": "relevance", "gen_ai.evaluation.score.value": value}
+            span.add_event("gen_ai.evaluation.result", named)
+
+    (task,) = written.told(Kind.TASK_END)
+    assert [(score.id, score.attributes) for score in written.told(Kind.SCORE)] == [(task.id, {"value": 0.5})]
 
 
 # What can go wrong.

@@ -20,7 +20,10 @@ import stretto
 from stretto.api import context, setup
 from stretto.api.setup import Setup
 from stretto.model.event import Event, Kind, Outcome
+from stretto.store import queries
+from tests.fakes import store
 from tests.otlp_receiver import OtlpReceiver
+from tests.scenes import by_description
 from tests.test_api_export import concluded, events
 from tests.test_api_tracing import sdk
 
@@ -139,6 +142,29 @@ def test_it_can_be_switched_off(program: Program, variable: str) -> None:
     program.run(SHORT_LIVED, **{name: value})
 
     assert not program.state.exists()
+
+
+def test_the_example_tells_its_story(program: Program, tmp_path: Path) -> None:
+    """The orchestrator in examples/ runs offline: two fan-outs, a failed attempt and its repetition."""
+    path = SRC.parent / "examples" / "orchestrator.py"
+    text = path.read_text(encoding="utf-8")
+    done = program.run(text.replace("default=1.0", "default=0.05"))
+    with store(tmp_path, by_description) as kept:
+        for _ in kept.ingest.catch_up(program.state / "journal"):
+            pass
+        (row,) = queries.sessions(kept.connection)
+        session = queries.session(kept.connection, row.id, by_description)
+
+    assert row.id in done.stdout
+    assert (row.source, row.fanouts, row.outcome) == ("orchestrator", 2, Outcome.SUCCESS)
+    assert session is not None
+    tests = [task.outcome for task in session.tasks if task.agent == "tester"]
+    assert sorted(tests) == [Outcome.FAILURE, Outcome.SUCCESS, Outcome.SUCCESS]
+    assert {task.agent for task in session.tasks} == {"architect", "security", "writer", "tester"}
+    assert len(session.model_calls) == 6
+    assert [event.name for event in program.told(Kind.PHASE_END)] == ["analysis", "testing"]
+    assert len(program.told(Kind.SCORE)) == 5
+    assert {event.name for event in program.told(Kind.MESSAGE)} == {"lead"}
 
 
 # Where spans go.

@@ -23,7 +23,7 @@ from stretto.model.task_type import TaskTypes
 from stretto.store import queries
 from tests.exposed import assert_sound
 from tests.fakes import DAY_FILE, IDLE, RECORDINGS, Store, rebuilt, recorded, store
-from tests.scenes import BEGIN, Drawing, at, by_description, fork_join
+from tests.scenes import BEGIN, Drawing, at, by_description, concluded, fork_join
 
 LATER = BEGIN + 10 * IDLE * SECOND
 JOURNAL_REASONS = {
@@ -293,8 +293,10 @@ def test_one_bad_event_does_not_cost_its_batch(
     text.insert(4, b"\n" + json.dumps(bad).encode() + b"\n")
     journal.append(tmp_path / "journal" / DAY_FILE, b"".join(text))
     with store(tmp_path) as opened:
-        (taken,) = opened.ingest.catch_up(opened.folder)
-        assert (taken.events, taken.rejects) == (len(good), 1)
+        taken = list(opened.ingest.catch_up(opened.folder))
+        assert sum(one.events for one in taken) == len(good)
+        assert sum(one.rejects for one in taken) == 1
+        assert queries.session(opened.connection, "fork-join", by_description) == concluded(good)
 
 
 def test_agents_that_seem_to_run_for_a_century_overflow_nothing(tmp_path: Path) -> None:

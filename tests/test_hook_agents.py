@@ -302,6 +302,16 @@ class TestDroid:
         (folder / "hooks.json").write_text("{}")
         assert self.chosen(folder) == "hooks.json"
 
+    def test_settings_are_never_taken_for_hooks(self, folder: Path) -> None:
+        """Where the older file holds hooks of an odd shape, nothing is put beside them."""
+        settings = folder / "settings.json"
+        settings.write_text('{"hooks": [], "model": "x"}')
+        assert self.chosen(folder) == "settings.json"
+        python = Path(sys.executable)
+        plan = Plan(agent=AGENTS["droid"], settings=settings, state=folder / "state", interpreter=python)
+        with pytest.raises(SettingsError, match="shape"):
+            install(plan)
+
     @pytest.mark.parametrize(
         ("name", "content"),
         [
@@ -408,6 +418,13 @@ class TestStatus:
         assert found.doubled == (twice if name in {"codex", "copilot-cli"} else ())
         install(dataclasses.replace(project, interpreter=Path("/opt/python3")))
         assert len(self.status(plan, ("project", project.settings)).doubled) == 1
+
+    def test_one_file_for_two_scopes_reports_once(self, plan: Plan) -> None:
+        """In the home the user's file is the project's too."""
+        install(plan)
+        found = self.status(plan, ("project", plan.settings))
+        assert found.doubled == ()
+        assert [scope.scope for scope in found.scopes if scope.events] == ["user"]
 
     @pytest.mark.parametrize(
         ("agent", "switch", "shown"),

@@ -403,6 +403,16 @@ class TestUninstall:
         expected["hooks"]["PreToolUse"] = [{"hooks": [{"type": "command", "command": "later"}]}]
         assert json.loads(foreign.settings.read_text()) == expected
 
+    def test_an_empty_place_for_hooks_stays_after_an_edit(self, plan: Plan) -> None:
+        """A member that was there before the install is there after it, though nothing is in it."""
+        plan.settings.parent.mkdir(parents=True)
+        plan.settings.write_text('{"hooks": {}}')
+        install(plan)
+        value = json.loads(plan.settings.read_text())
+        plan.settings.write_text(json.dumps({**value, "model": "opus"}))
+        uninstall(plan.settings, plan.state)
+        assert json.loads(plan.settings.read_text()) == {"hooks": {}, "model": "opus"}
+
     def test_without_a_receipt_ours_still_go(self, foreign: Plan) -> None:
         """Also from a damaged state folder; only that a list had been empty before is not known then."""
         install(foreign)

@@ -5,13 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from stretto import journal
+from stretto.config import load
+from stretto.emit.sender import NullSender
 from stretto.exporter.scrape import expose, registry
 from stretto.figures.figure import Figure
 from stretto.model.task_type import TaskTypes
 from stretto.names import METRICS, Made
+from stretto.service import Service
 from stretto.snapshot import Snapshot, take
 from tests.exposed import OPENMETRICS, TEXT, assert_sound, exposing, families, samples, value
-from tests.fakes import recorded, store
+from tests.fakes import DAY_FILE, append, recorded, store
 from tests.scenes import Drawing, at, background, one_by_one, straggler
 
 GONE = Figure("stretto_sessions_open", (), 3, 3)
@@ -113,6 +117,23 @@ def test_the_registry_carries_nothing_of_its_own() -> None:
     source = exposing(("snapshot", [GONE]))
     restricted = source.restricted_registry(["stretto_sessions_open"])
     assert [metric.name for metric in restricted.collect()] == ["stretto_sessions_open"]
+
+
+def test_the_whole_service_is_exposed_as_the_table_says(tmp_path: Path) -> None:
+    """Live, derived and own metrics on one registry: each family is in the table, with exactly its labels."""
+    config = load({}, tmp_path, state=str(tmp_path / "state"))
+    service = Service(config, version="1.0", clock=lambda: at(200), sender=NullSender())
+    try:
+        append(config.journal, [*straggler().events, *background().events, *one_by_one().events])
+        journal.append(config.journal / DAY_FILE, b"\n{torn\n")
+        service.start()
+        assert_sound(service.registry)
+        told = {family.name for family in families(service.registry)}
+    finally:
+        service.stop()
+    own = {metric.name for metric in METRICS.values() if metric.made is Made.OWN}
+    # Folding shows only where something was folded.
+    assert own - told <= {"stretto_series_folded"}
 
 
 def test_eight_threads_may_scrape_at_once(snapshot: Snapshot) -> None:

@@ -12,13 +12,13 @@ import pytest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
-from tests.otlp_receiver import PATIENCE, OtlpReceiver
 
 from stretto.clock import SECOND
 from stretto.emit.sender import NullSender, Sender, sender_from_environment
 from stretto.emit.spans import session_spans
 from stretto.model.entities import Session, ToolCall
 from stretto.model.event import Outcome
+from tests.otlp_receiver import PATIENCE, OtlpReceiver
 
 START = 1_760_000_000 * SECOND
 QUICK = "0.2"

@@ -4,9 +4,13 @@ The names below are the Python API (docs/api.md). They are loaded when they are 
 and the command line share this package and need none of them.
 """
 
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+# Type checkers know the name; loading typing for it would be nearly all that this module costs.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from stretto.api.context import carry, environ
     from stretto.api.scoring import score
     from stretto.api.setup import configure, flush

@@ -83,7 +83,9 @@ def append(path: Path, records: bytes) -> None:
     Raises OSError where the write is refused or cut short: the caller decides who needs to know.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    # Windows must not make two characters of a line's end.
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags, 0o600)
     try:
         written = os.write(descriptor, records)
         if written < len(records):

@@ -274,7 +274,7 @@ DERIVED: tuple[Metric, ...] = (
         "overhead_quantile_seconds",
         "s",
         (_Q, _W),
-        "Time around a tool call that is neither execution nor a person's decision: hooks, mostly. Within 2 %.",
+        "Time around a tool call that is neither execution nor a person's: hooks, mostly. Within 2 %.",
     ),
     _gauge(
         "capture_completeness_ratio",

@@ -1,8 +1,8 @@
 """Supervise: real Prometheus and Alertmanager beside the service, with the configuration that ships.
 
 They are started where they are installed, on loopback, with all they keep inside the state folder; restarted
-when they die; and stopped with the service. The configuration files name the default addresses literally: where
-another port is used, a copy with that address replaced is what the servers read.
+when they die; and stopped with the service. The configuration files name the default addresses literally:
+where another port is used, a copy with that address replaced is what the servers read.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Server:
 def shipped(name: str) -> Path:
     """Return a folder that ships: ``prometheus``, ``alertmanager`` or ``runbook``.
 
-    It stands inside an installed package, or else in the source tree. Raises ServiceError where it is missing.
+    It stands inside an installed package, else in the source tree. Raises ServiceError where it is missing.
     """
     installed = Path(__file__).parent / "shipped" / name
     top = Path(__file__).parents[2]

@@ -178,7 +178,9 @@ def _arrived(
         from stretto.api import setup  # noqa: PLC0415  # likewise
 
         setup.configure(**chosen)
-    return kind(function, received({**os.environ, **variables}), abroad=True)
+    # The agent's own variables tell whether what was sent is still the nearest.
+    context = received({**os.environ, **variables}) if variables else Context()
+    return kind(function, context, abroad=True)
 
 
 def _sent(context: Context, variables: Mapping[str, str]) -> dict[str, str]:

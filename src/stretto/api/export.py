@@ -49,10 +49,10 @@ class SessionStamp(SpanProcessor):
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Set ``session.id`` where it is known and the span has none."""
         scope = span.instrumentation_scope
-        around = surroundings(current() if parent_context is None else parent_context)
-        if around is None or around.session is None or (scope is not None and scope.name == SCOPE):
+        if (scope is not None and scope.name == SCOPE) or SESSION_ATTRIBUTE in (span.attributes or {}):
             return
-        if SESSION_ATTRIBUTE not in (span.attributes or {}):
+        around = surroundings(current() if parent_context is None else parent_context)
+        if around is not None and around.session is not None:
             span.set_attribute(SESSION_ATTRIBUTE, around.session)
 
 

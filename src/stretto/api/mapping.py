@@ -7,9 +7,11 @@ in another process, and which descriptions a session and a task were given.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from types import NoneType
 
 from opentelemetry.sdk.trace import Event as SpanEvent
 from opentelemetry.sdk.trace import ReadableSpan
@@ -85,7 +87,7 @@ def scores(told: tuple[SpanEvent, ...], span: Span, session: str) -> Iterator[Ev
     for event in told:
         attributes = _read(dict(event.attributes or {}))
         value = attributes.get(Attribute.EVALUATION_VALUE.value)
-        if event.name != EVENT or isinstance(value, (bool, str)) or value is None:
+        if event.name != EVENT or isinstance(value, (bool, str, NoneType)) or not math.isfinite(value):
             continue
         yield Event(
             kind=Kind.SCORE,
@@ -151,12 +153,7 @@ def _corrected(event: Event, span: Span) -> Event:
             attributes={**event.attributes, **_said(said, told), **_present(phase=phase)},
         )
     if event.kind is Kind.SESSION_START:
-        about = {
-            "pattern": Attribute.PATTERN,
-            "project": Attribute.PROJECT,
-            "description": Attribute.SESSION_NAME,
-        }
-        return replace(event, attributes=_said(said, about))
+        return replace(event, attributes=_said(said, _OF_SESSION))
     if event.kind is Kind.SESSION_END:
         return replace(event, outcome=conventions.outcome(span), duration=span.duration)
     return event

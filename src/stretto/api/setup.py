@@ -79,10 +79,9 @@ def configure(
     global _done  # noqa: PLW0603  # there is one SDK in a process
     with _lock:
         if _done is None:
-            chosen = {"state": state, "endpoint": endpoint, "service": service, "add_to_host": add_to_host}
-            _done = _Done(
-                _configured(state, endpoint, service, os.environ, add_to_host=add_to_host, join=join), chosen
-            )
+            setup = _configured(state, endpoint, service, os.environ, add_to_host=add_to_host, join=join)
+            asked = {"state": state, "endpoint": endpoint, "service": service, "join": join}
+            _done = _Done(setup, {**asked, "add_to_host": add_to_host})
         return _done.setup
 
 

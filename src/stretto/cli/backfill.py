@@ -41,5 +41,8 @@ def _hours(config: Config) -> Iterator[At]:
         first = queries.first_slot(connection)
         at = wall() if first is None else first + HOUR
         while at < wall():
-            yield at, windowed(connection, at, config.hours)[0]
+            figures, _, _ = windowed(connection, at, config.hours)
+            # Hours in which no window holds anything would be most of a long history, and say nothing.
+            if any(figure.count for figure in figures):
+                yield at, figures
             at += HOUR

@@ -1,6 +1,6 @@
 """Backfill: the windowed figures as they would have been scraped in the past, as OpenMetrics text.
 
-``promtool tsdb create-blocks-from openmetrics`` wants each family in one piece with its samples in time order.
+``promtool tsdb create-blocks-from openmetrics`` wants each family in one piece, its samples in time order.
 """
 
 from __future__ import annotations

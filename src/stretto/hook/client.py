@@ -465,7 +465,6 @@ def _translate() -> "Translate":
         if __package__:
             from stretto.hook.dialects import translate  # noqa: PLC0415  Claude Code's hooks do without
         else:
-            sys.path.insert(0, folder)
             from dialects import translate  # type: ignore[import-not-found,no-redef]  # noqa: PLC0415  likewise
     except Exception:  # noqa: BLE001  a damaged cache can fail in any way
         scope: Fields = {"__name__": "dialects"}

@@ -278,7 +278,7 @@ def _pair(key: bytes, payload: Fields) -> str | None:
         text = _canonical([payload.get(field) for field in ("session_id", "tool_name", "tool_input")])
     except RecursionError:
         return None
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8, key=key).hexdigest()
+    return blake2b(text.encode(), digest_size=8, key=key).hexdigest()
 
 
 def _canonical(value: object) -> str:

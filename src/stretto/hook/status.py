@@ -57,11 +57,16 @@ class Status:
 def status(files: Iterable[tuple[Agent, str, Path]], state: Path) -> Status:
     """Say how the hooks stand: ``files`` is the settings files that count, by agent and scope.
 
-    A file that is missing or broken is part of the answer, not an error.
+    A file that is missing or broken is part of the answer, not an error. One that stands for two scopes, as in
+    a project that is the home, counts for the first.
     """
     scopes: list[ScopeStatus] = []
     read_from: list[_Reports] = []
+    seen: set[tuple[Agent, Path]] = set()
     for agent, scope, path in files:
+        if (agent, path) in seen:
+            continue
+        seen.add((agent, path))
         try:
             data = read(path)
             value = parse(agent, path, b"{}" if data is None else data)[1]

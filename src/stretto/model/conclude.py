@@ -63,21 +63,22 @@ def conclude(facts: Facts, *, lost: bool, classify: Classify, calls: bool = True
     """
     session = facts.session
     closed = lost or session_ended(facts)
-    command = _after_time(text(session, "command"))
-    tasks = conclude_tasks(facts, closed=closed, classify=classify, command=command)
+    # An orchestrator names its pattern; an agent's session is named by its first command.
+    pattern = text(session, "pattern") or _after_time(text(session, "command"))
+    tasks = conclude_tasks(facts, closed=closed, classify=classify, command=pattern)
     turns = _turns(facts, closed=closed)
     end = number(session, "ended") if session_ended(facts) else None
     return Session(
         id=facts.id,
         source=text(session, "source") or "",
         project=_after_time(text(session, "project")),
-        pattern=command,
+        pattern=pattern,
         traceparent=_after_time(text(session, "traceparent")),
         recording=number(session, "recording") == 1,
         start=number(session, "first") or 0,
         end=end,
         last=number(session, "last") or 0,
-        outcome=_session_outcome(turns, closed=closed, end=end),
+        outcome=_session_outcome(text(session, "outcome"), turns, closed=closed, end=end),
         turns=turns,
         tasks=tasks,
         tool_calls=conclude_calls(facts, tasks, closed=closed) if calls else (),
@@ -197,11 +198,10 @@ def _runs_by_agent(facts: Facts, tasks: tuple[Task, ...]) -> Callable[[str, int]
 
 def _overhead(facts: Facts, known: Known, around: int) -> int | None:
     """Return the time around an execution if all of it was told by hooks and none of it can be a person's."""
-    edges = (known["start"], known["end"], known["duration"])
-    if any(trust != _HOOK for trust, _ in edges) or text(known, "tool") in DELEGATES:
+    (told, start), (told_end, end), (told_duration, _) = known["start"], known["end"], known["duration"]
+    if not told == told_end == told_duration == _HOOK or text(known, "tool") in DELEGATES:
         return None
     if facts.permissions:
-        (_, start), (_, end), _ = edges
         about = asked_for(text(known, "agent_id"), text(known, "tool"))
         for name in facts.permissions:
             asked, _, time = name.rpartition("@")
@@ -243,7 +243,7 @@ def _task(
     command: str | None,
 ) -> Task:
     agent = text(known, "agent") or (call.agent if call else None)
-    description = call.description if call else None
+    description = (call.description if call else None) or text(known, "description")
     said = text(known, "type")
     return Task(
         id=task_id,
@@ -401,11 +401,13 @@ def _told_once(calls: dict[str, Known]) -> dict[str, Known]:
     return merged
 
 
-def _session_outcome(turns: tuple[Turn, ...], *, closed: bool, end: int | None) -> Outcome:
+def _session_outcome(said: str | None, turns: tuple[Turn, ...], *, closed: bool, end: int | None) -> Outcome:
     if not closed:
         return Outcome.RUNNING
     if end is None:
         return Outcome.UNKNOWN
+    if said is not None:
+        return _OUTCOMES[said]
     failed = bool(turns) and turns[-1].outcome is Outcome.FAILURE
     return Outcome.FAILURE if failed else Outcome.SUCCESS
 

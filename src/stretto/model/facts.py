@@ -71,12 +71,12 @@ class Facts:
             self.delegating.discard(call_id)
 
     def _table(self, kind: str) -> dict[str, Known]:
+        if kind == "call":
+            return self.calls
         if kind == "turn":
             return self.turns
         if kind == "task":
             return self.tasks
-        if kind == "call":
-            return self.calls
         if kind == "model":
             return self.model_calls
         return {"": self.session if kind == "session" else self.permissions}

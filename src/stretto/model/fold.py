@@ -60,6 +60,9 @@ def _session_start(facts: Facts, event: Event, trust: int) -> Touched:
     session = facts.session
     learn(session, "opened", trust, event.time)
     _learn_context(session, event, trust)
+    pattern = _text(event.attributes, "pattern")
+    if pattern:
+        learn(session, "pattern", trust, pattern)
     if event.attributes.get("recording"):
         learn(session, "recording", trust, 1)
     return ()
@@ -67,6 +70,8 @@ def _session_start(facts: Facts, event: Event, trust: int) -> Touched:
 
 def _session_end(facts: Facts, event: Event, trust: int) -> Touched:
     learn(facts.session, "ended", trust, event.time)
+    if event.outcome:
+        learn(facts.session, "outcome", trust, event.outcome)
     return ()
 
 
@@ -147,9 +152,10 @@ def _task_mark(facts: Facts, event: Event, trust: int, edge: str) -> Touched:
     if below:
         learn(known, "span_parent", trust, below)
     if event.attributes:
-        delegated_by = _text(event.attributes, "delegated_by")
-        if delegated_by:
-            learn(known, "delegated_by", trust, delegated_by)
+        for name in ("delegated_by", "description"):
+            value = _text(event.attributes, name)
+            if value:
+                learn(known, name, trust, value)
         outcome = _NOTICE.get(_text(event.attributes, "task_status") or "")
         if outcome:
             learn(known, "outcome", trust, outcome)

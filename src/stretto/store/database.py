@@ -100,7 +100,9 @@ def _prepare(connection: sqlite3.Connection) -> str | None:
     # A lost last transaction is read again from the journal, so a sync per commit would buy nothing.
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA temp_store = MEMORY")
-    connection.execute("PRAGMA cache_size = -16000")
+    connection.execute("PRAGMA cache_size = -32000")
+    # Pages that many sessions share are then copied back once for several batches.
+    connection.execute("PRAGMA wal_autocheckpoint = 8000")
     problem = version_problem(connection)
     if problem is None:
         create(connection)

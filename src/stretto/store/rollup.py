@@ -53,11 +53,12 @@ def of_call(call: ToolCall) -> tuple[Addition, ...]:
     return _of_call(slot_of(at), tool, outcome, duration, overhead)
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=2_048)
 def _of_call(
     slot: int, tool: str, outcome: Outcome | None, duration: int | None, overhead: int | None
 ) -> tuple[Addition, ...]:
-    # Calls of one slot resemble each other: those that add the same share one tuple in memory.
+    # Calls of one slot resemble each other: those that add the same share one tuple in memory. Few are enough as
+    # time goes on, and a larger cache was slower: it drives other things out of the processor's own.
     added: list[Addition] = [
         (slot, "calls", (tool, (outcome or Outcome.UNKNOWN).value)),
         (slot, "ends_expected", ()),
