@@ -57,8 +57,8 @@ class Status:
 def status(files: Iterable[tuple[Agent, str, Path]], state: Path) -> Status:
     """Say how the hooks stand: ``files`` is the settings files that count, by agent and scope.
 
-    A file that is missing or broken is part of the answer, not an error. One that stands for two scopes, as in
-    a project that is the home, counts for the first.
+    A file that is missing or broken is part of the answer, not an error. One that stands for two scopes, as
+    in a project that is the home, counts for the first.
     """
     scopes: list[ScopeStatus] = []
     read_from: list[_Reports] = []

@@ -14,37 +14,19 @@ Edges that cannot both be right, because the clock was set between them, give no
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from stretto.clock import DAY
+from stretto.model.calls import OUTCOMES, call_is_over, conclude_calls, conclude_model_calls, matching
 from stretto.model.delegation import Delegation, match_delegations
-from stretto.model.entities import ModelCall, Session, Task, Tokens, ToolCall, Turn
-from stretto.model.event import LATEST, Channel, Outcome
-from stretto.model.facts import (
-    DELEGATES,
-    LARGEST,
-    TOKENS,
-    TRUST,
-    Facts,
-    Known,
-    asked_for,
-    nearest_task,
-    number,
-    text,
-)
+from stretto.model.entities import Session, Task, Turn
+from stretto.model.event import LATEST, Outcome
+from stretto.model.facts import Facts, Known, nearest_task, number, text
 from stretto.model.task_type import OTHER, normal_name
 
 Classify = Callable[[str | None, str | None, str | None], str]
 """(description, agent, command) → task type."""
-
-LONGEST = 30 * DAY
-"""Nanoseconds. Nothing that an agent does takes longer: what seems to was timed by two different clocks."""
-
-_HOOK = TRUST[Channel.HOOK]
-_OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +64,7 @@ def conclude(facts: Facts, *, lost: bool, classify: Classify, calls: bool = True
         turns=turns,
         tasks=tasks,
         tool_calls=conclude_calls(facts, tasks, closed=closed) if calls else (),
-        model_calls=_model_calls(facts),
+        model_calls=conclude_model_calls(facts),
     )
 
 
@@ -143,92 +125,13 @@ def conclude_tasks(
     return tuple(sorted(tasks, key=lambda task: (task.start or 0, task.id)))
 
 
-def conclude_calls(facts: Facts, tasks: tuple[Task, ...], *, closed: bool) -> tuple[ToolCall, ...]:
-    """Return the tool calls by start."""
-    run_of = _runs_by_agent(facts, tasks)
-    calls = [conclude_call(facts, call_id, closed=closed, run_of=run_of) for call_id in facts.calls]
-    return tuple(sorted(calls, key=lambda call: (call.start or call.end or 0, call.id)))
-
-
-def conclude_call(
-    facts: Facts, call_id: str, *, closed: bool, run_of: Callable[[str, int], str] | None = None
-) -> ToolCall:
-    """Return one tool call; its task is the agent's id, or by ``run_of`` the run it fell into."""
-    known = facts.calls[call_id]
-    start, end, duration = number(known, "start"), number(known, "end"), number(known, "duration")
-    agent_id, tool = nearest_task(facts, text(known, "agent_id")), text(known, "tool")
-    overhead = None
-    if end is None:
-        over = closed or _call_is_over(facts, known, agent_id, start)
-        outcome = Outcome.UNKNOWN if over else Outcome.RUNNING
-    else:
-        outcome = _OUTCOMES[text(known, "outcome") or "unknown"]
-        start = _matching(start, end)
-        if start is not None and duration is None:
-            duration = end - start
-        elif start is not None and duration is not None:
-            overhead = _overhead(facts, known, end - start - duration)
-        elif duration is not None:
-            start = end - duration
-    task = agent_id
-    if agent_id is not None and run_of is not None:
-        task = run_of(agent_id, start or end or 0)
-    return ToolCall(call_id, tool, task, start, end, duration, overhead, outcome)
-
-
-def _matching(start: int | None, end: int | None) -> int | None:
-    """Return the start, or None where it was not told by the clock that told the end."""
-    if start is None or end is None or 0 <= end - start <= LONGEST:
-        return start
-    return None
-
-
-def _runs_by_agent(facts: Facts, tasks: tuple[Task, ...]) -> Callable[[str, int], str]:
-    starts: dict[str, list[int]] = {}
-    for task in tasks:
-        agent_id = task.id if task.id in facts.tasks else task.id.rpartition("/")[0]
-        starts.setdefault(agent_id, []).append(task.start or 0)
-
-    def run_of(agent_id: str, time: int) -> str:
-        index = max(1, bisect_right(starts.get(agent_id, []), time))
-        return agent_id if index == 1 else f"{agent_id}/{index}"
-
-    return run_of
-
-
-def _overhead(facts: Facts, known: Known, around: int) -> int | None:
-    """Return the time around an execution if all of it was told by hooks and none of it can be a person's."""
-    (told, start), (told_end, end), (told_duration, _) = known["start"], known["end"], known["duration"]
-    if not told == told_end == told_duration == _HOOK or text(known, "tool") in DELEGATES:
-        return None
-    if facts.permissions:
-        about = asked_for(text(known, "agent_id"), text(known, "tool"))
-        for name in facts.permissions:
-            asked, _, time = name.rpartition("@")
-            if asked == about and int(start) <= int(time) <= int(end):
-                return None
-    return max(0, around)
-
-
-def _call_is_over(facts: Facts, known: Known, agent_id: str | None, start: int | None) -> bool:
-    if "batched" in known:
-        return True
-    if start is None:
-        return False
-    if agent_id is None:
-        closers = (number(facts.session, "stopped"), number(facts.session, "prompted"))
-        return any(at is not None and at > start for at in closers)
-    marks = facts.tasks.get(agent_id, {})
-    return any(name.startswith("end@") and int(name[4:]) > start for name in marks)
-
-
 def _agent_is_over(facts: Facts, run: Run, call: Delegation | None, listed_at: int) -> bool:
     """Tell whether an agent that no stop lists as running is over, though no end of it was seen."""
     if run.start is not None and run.start < listed_at:
         return True
     if call is None or call.end is not None:
         return False
-    return _call_is_over(facts, facts.calls[call.id], call.parent, call.start)
+    return call_is_over(facts, facts.calls.get(call.id, {}), call.parent, call.start)
 
 
 def _task(
@@ -252,7 +155,7 @@ def _task(
         description=description,
         parent=nearest_task(facts, call.parent if call else text(known, "parent")),
         delegated_by=(call.id if call else None) or text(known, "delegated_by") or _calling(facts, known),
-        start=_matching(run.start, run.end),
+        start=matching(run.start, run.end),
         end=run.end,
         outcome=outcome,
     )
@@ -315,7 +218,7 @@ def _noticed(known: Known, run: Run, following: Run | None) -> Outcome | None:
     until = LATEST if following is None else following.start or 0
     said = {int(name[7:]): fact[1] for name, fact in known.items() if name.startswith("notice@")}
     own = [time for time in said if start <= time < until]
-    return _OUTCOMES[str(said[max(own)])] if own else None
+    return OUTCOMES[str(said[max(own)])] if own else None
 
 
 def _task_outcome(known: Known, call: Delegation | None, run: Run, *, over: bool) -> Outcome:
@@ -323,7 +226,7 @@ def _task_outcome(known: Known, call: Delegation | None, run: Run, *, over: bool
         return call.outcome
     if run.end is not None:
         # That an agent stopped does not say that it succeeded, so the call's word went first.
-        return _OUTCOMES[text(known, "outcome") or "unknown"]
+        return OUTCOMES[text(known, "outcome") or "unknown"]
     return Outcome.UNKNOWN if over or _waited_end(call) is not None else Outcome.RUNNING
 
 
@@ -357,48 +260,16 @@ def _turns(facts: Facts, *, closed: bool) -> tuple[Turn, ...]:
         if end is None:
             prompted = number(facts.session, "prompted") or 0
             outcome = Outcome.UNKNOWN if closed or prompted > start else Outcome.RUNNING
-        elif _matching(start, end) is None:
+        elif matching(start, end) is None:
             end = None
         origin = text(known, "origin") or "user"
-        turns.append(Turn(turn_id, origin, start, end, _OUTCOMES[outcome or "unknown"]))
+        turns.append(Turn(turn_id, origin, start, end, OUTCOMES[outcome or "unknown"]))
     # A stop that says how long its turn was, with no prompt in it, is all that is known of that turn.
     for stop, outcome in stops:
         asked = number(facts.session, f"asked@{stop}")
         if asked is not None and not any(asked <= start <= stop for start, _ in started):
-            turns.append(Turn(f"@{asked}", "user", asked, stop, _OUTCOMES[outcome]))
+            turns.append(Turn(f"@{asked}", "user", asked, stop, OUTCOMES[outcome]))
     return tuple(sorted(turns, key=lambda turn: (turn.start, turn.id)))
-
-
-def _model_calls(facts: Facts) -> tuple[ModelCall, ...]:
-    calls = [
-        ModelCall(
-            id=call_id,
-            model=text(known, "model"),
-            task=nearest_task(facts, text(known, "agent_id")),
-            start=number(known, "start"),
-            duration=number(known, "duration"),
-            outcome=_OUTCOMES[text(known, "outcome") or "unknown"],
-            tokens=Tokens(*(number(known, name) for name in TOKENS)),
-        )
-        for call_id, known in _told_once(facts.model_calls).items()
-    ]
-    return tuple(sorted(calls, key=lambda call: (call.start or 0, call.id)))
-
-
-def _told_once(calls: dict[str, Known]) -> dict[str, Known]:
-    """Return model calls with those named by a request merged into those named by its response."""
-    responses: dict[str | None, str] = {}
-    for call_id, known in calls.items():
-        request = text(known, "request")
-        if request != call_id:
-            responses[request] = call_id
-    merged = {call_id: dict(known) for call_id, known in calls.items()}
-    for request, response in responses.items():
-        if request in merged:
-            for name, fact in merged.pop(request).items():
-                pick = max if name in LARGEST else min
-                merged[response][name] = pick(fact, merged[response].get(name, fact))
-    return merged
 
 
 def _session_outcome(said: str | None, turns: tuple[Turn, ...], *, closed: bool, end: int | None) -> Outcome:
@@ -407,7 +278,7 @@ def _session_outcome(said: str | None, turns: tuple[Turn, ...], *, closed: bool,
     if end is None:
         return Outcome.UNKNOWN
     if said is not None:
-        return _OUTCOMES[said]
+        return OUTCOMES[said]
     failed = bool(turns) and turns[-1].outcome is Outcome.FAILURE
     return Outcome.FAILURE if failed else Outcome.SUCCESS
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from stretto.model.event import Outcome
-from stretto.model.facts import DELEGATES, Facts, Known, number, text
+from stretto.model.facts import DELEGATES, Facts, Known, number, occurrences, text
 
 SLACK = 250_000_000
 """Nanoseconds by which an agent's start may be stamped before its call: two hook processes race."""
@@ -60,11 +60,12 @@ class Delegations:
 
 def match_delegations(facts: Facts) -> Delegations:
     """Match agents with the calls that started them."""
-    calls = {call_id: _delegation(call_id, facts.calls[call_id]) for call_id in facts.delegating}
-    executions = {span: call_id for call_id in calls if (span := text(facts.calls[call_id], "span"))}
+    behind = dict(one for call_id in facts.delegating for one in occurrences(call_id, facts.calls[call_id]))
+    calls = {call_id: _delegation(call_id, known) for call_id, known in behind.items()}
+    executions = {span: call_id for call_id in calls if (span := text(behind[call_id], "span"))}
     named: dict[str, set[str]] = {}
     for call_id in calls:
-        agent_id = text(facts.calls[call_id], "task")
+        agent_id = text(behind[call_id], "task")
         if agent_id:
             named.setdefault(agent_id, set()).add(call_id)
     for agent_id, known in facts.tasks.items():

@@ -129,6 +129,37 @@ def nearest_task(facts: Facts, parent: str | None) -> str | None:
     return parent
 
 
+def occurrences(call_id: str, known: Known) -> list[tuple[str, Known]]:
+    """Return the calls that stand behind a key of ``calls``: the one, or all that share a pair.
+
+    Where an agent's hooks carry no call id, start and end are paired by what was called with what input,
+    which a repeated call shares. An end belongs to the newest start before it that has none yet: a call whose
+    end never came then does not borrow that of a later one, and of calls just alike that run side by side the
+    lengths add up to the same either way.
+    """
+    marks = sorted(
+        (int(name.partition("@")[2]), name.startswith("end@"))
+        for name in known
+        if name.startswith(("start@", "end@"))
+    )
+    if not marks:
+        return [(call_id, known)]
+    shared = {name: fact for name, fact in known.items() if "@" not in name}
+    calls: list[Known] = []
+    without_end: list[Known] = []
+    for time, is_end in marks:
+        if not is_end:
+            calls.append({**shared, "start": known[f"start@{time}"]})
+            without_end.append(calls[-1])
+            continue
+        if not without_end:
+            calls.append(dict(shared))
+            without_end.append(calls[-1])
+        trust, outcome = known[f"end@{time}"]
+        without_end.pop().update(end=(trust, time), outcome=(trust, outcome))
+    return [(call_id if n == 1 else f"{call_id}/{n}", call) for n, call in enumerate(calls, 1)]
+
+
 def asked_for(agent_id: str | None, tool: str | None) -> str:
     """Return what a permission request names: agent and tool, but no call."""
     return f"{agent_id or ''}|{tool or ''}"

@@ -148,11 +148,8 @@ def _task_mark(facts: Facts, event: Event, trust: int, edge: str) -> Touched:
         learn(known, "type", trust, event.type)
     if event.parent:
         learn(known, "parent", trust, event.parent)
-    below = _text(event.attributes, "span_parent")
-    if below:
-        learn(known, "span_parent", trust, below)
     if event.attributes:
-        for name in ("delegated_by", "description"):
+        for name in ("delegated_by", "description", "span_parent"):
             value = _text(event.attributes, name)
             if value:
                 learn(known, name, trust, value)
@@ -163,29 +160,34 @@ def _task_mark(facts: Facts, event: Event, trust: int, edge: str) -> Touched:
 
 
 def _tool_start(facts: Facts, event: Event, trust: int) -> Touched:
-    if event.id is None:
+    call_id = event.id or _text(event.attributes, "pair")
+    if call_id is None:
         return ()
-    known = _call(facts, event, event.id, trust)
-    learn(known, "start", trust, event.time)
+    known = _call(facts, event, call_id, trust)
+    learn(known, "start" if event.id else f"start@{event.time}", trust, event.time)
     if event.attributes:
         for name in ("agent", "description"):
             value = _text(event.attributes, name)
             if value:
                 learn(known, name, trust, value)
-    facts.index(event.id, known)
-    return (("call", event.id),)
+    facts.index(call_id, known)
+    return (("call", call_id),)
 
 
 def _tool_end(facts: Facts, event: Event, trust: int) -> Touched:
-    if event.id is None:
+    call_id = event.id or _text(event.attributes, "pair")
+    if call_id is None:
         return ()
-    known = _call(facts, event, event.id, trust)
-    learn(known, "end", trust, event.time)
+    known = _call(facts, event, call_id, trust)
+    if event.id is None:
+        learn(known, f"end@{event.time}", trust, event.outcome or Outcome.UNKNOWN)
+    else:
+        learn(known, "end", trust, event.time)
+        if event.outcome:
+            learn(known, "outcome", trust, event.outcome)
     if event.duration is not None:
         learn(known, "duration", trust, event.duration)
-    if event.outcome:
-        learn(known, "outcome", trust, event.outcome)
-    touched: Touched = (("call", event.id),)
+    touched: Touched = (("call", call_id),)
     if event.attributes:
         status, task = _text(event.attributes, "status"), _text(event.attributes, "task")
         span = _text(event.attributes, "span")
@@ -195,9 +197,9 @@ def _tool_end(facts: Facts, event: Event, trust: int) -> Touched:
             learn(known, "status", trust, status)
         if task:
             learn(known, "task", trust, task)
-            learn(facts.tasks.setdefault(task, {}), "delegated_by", trust, event.id)
+            learn(facts.tasks.setdefault(task, {}), "delegated_by", trust, call_id)
             touched += (("task", task),)
-    facts.index(event.id, known)
+    facts.index(call_id, known)
     return touched
 
 

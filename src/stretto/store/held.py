@@ -11,7 +11,8 @@ from typing import TypeVar
 import msgspec
 
 from stretto.figures.parallel import Fanout, SequentialRun, fanouts, sequential_runs
-from stretto.model.conclude import Classify, conclude, conclude_call, session_ended
+from stretto.model.calls import conclude_call
+from stretto.model.conclude import Classify, conclude, session_ended
 from stretto.model.entities import Session, Task, ToolCall, Turn
 from stretto.model.event import Event, Outcome
 from stretto.model.facts import Facts, Known
@@ -57,6 +58,8 @@ class Held:
     open_calls: set[str] = field(default_factory=set)
     """Calls that may conclude differently than before: without an end, or touched since."""
     counted_calls: dict[str, tuple[Addition, ...]] = field(default_factory=dict)
+    repeats: dict[str, int] = field(default_factory=dict)
+    """Calls beyond the first behind one key, where an agent's calls have no ids."""
     counted: Additions = field(default_factory=Counter)
     ended: dict[str, set[str]] = field(default_factory=dict)
     """The ids of entities already reported as ended, by kind."""
@@ -90,17 +93,20 @@ class Held:
         closed = self.lost or session_ended(self.facts)
         still_open: set[str] = set()
         for call_id in self.open_calls:
-            call = conclude_call(self.facts, call_id, closed=closed)
-            added = of_call(call)
+            calls = conclude_call(self.facts, call_id, closed=closed)
+            if len(calls) > 1:
+                self.repeats[call_id] = len(calls) - 1
+            added = tuple(addition for call in calls for addition in of_call(call))
             before = self.counted_calls.get(call_id, ())
             if added != before:
                 new += added
                 gone += before
                 self.counted_calls[call_id] = added
-            if call.end is None:
-                still_open.add(call_id)
-            else:
-                self._report("call", call_id, news.tool_calls, call)
+            for call in calls:
+                if call.end is None:
+                    still_open.add(call_id)
+                else:
+                    self._report("call", call.id, news.tool_calls, call)
         self.open_calls = still_open
         change = Counter(new)
         change.subtract(gone)

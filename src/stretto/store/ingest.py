@@ -197,7 +197,7 @@ class Ingest:
                 len(session.turns),
                 len(session.tasks),
                 running,
-                len(held.facts.calls),
+                len(held.facts.calls) + sum(held.repeats.values()),
                 len(settled.fanouts),
             ),
         )

@@ -57,8 +57,8 @@ def of_call(call: ToolCall) -> tuple[Addition, ...]:
 def _of_call(
     slot: int, tool: str, outcome: Outcome | None, duration: int | None, overhead: int | None
 ) -> tuple[Addition, ...]:
-    # Calls of one slot resemble each other: those that add the same share one tuple in memory. Few are enough as
-    # time goes on, and a larger cache was slower: it drives other things out of the processor's own.
+    # Calls of one slot resemble each other: those that add the same share one tuple in memory. As time
+    # goes on few are enough, and a larger cache was slower: it drives other things out of the processor's.
     added: list[Addition] = [
         (slot, "calls", (tool, (outcome or Outcome.UNKNOWN).value)),
         (slot, "ends_expected", ()),

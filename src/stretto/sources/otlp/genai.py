@@ -166,7 +166,7 @@ def _session(span: Span, _: Place, session: str) -> list[Event]:
     start = told(kind=Kind.SESSION_START, time=span.start, attributes=attributes)
     if span.attributes.get(Attribute.END_KNOWN.value) is False:
         return [start]
-    return [start, told(kind=Kind.SESSION_END, time=span.end)]
+    return [start, told(kind=Kind.SESSION_END, time=span.end, outcome=conventions.outcome(span))]
 
 
 def _turn(span: Span, _: Place, session: str) -> list[Event]:
@@ -194,8 +194,11 @@ def _task(span: Span, place: Place, session: str, started: Mapping[str, str]) ->
         outcome=conventions.outcome(span),
         attributes=_present(error=conventions.error(span.attributes)),
     )
-    by = _present(delegated_by=place.caller if place.caller in started else None)
-    return [told(kind=Kind.TASK_START, time=span.start, attributes=by), end]
+    about = _present(
+        delegated_by=place.caller if place.caller in started else None,
+        description=named(span.attributes, Attribute.TASK_DESCRIPTION.value),
+    )
+    return [told(kind=Kind.TASK_START, time=span.start, attributes=about), end]
 
 
 def _tool(span: Span, place: Place, session: str, started: Mapping[str, str]) -> list[Event]:

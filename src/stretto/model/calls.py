@@ -1,0 +1,153 @@
+"""Calls: facts → tool calls and model calls. What closes one without an end stands in ``conclude``."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable
+
+from stretto.clock import DAY
+from stretto.model.entities import ModelCall, Task, Tokens, ToolCall
+from stretto.model.event import Channel, Outcome
+from stretto.model.facts import (
+    DELEGATES,
+    LARGEST,
+    TOKENS,
+    TRUST,
+    Facts,
+    Known,
+    asked_for,
+    nearest_task,
+    number,
+    occurrences,
+    text,
+)
+
+LONGEST = 30 * DAY
+"""Nanoseconds. Nothing that an agent does takes longer: what seems to was timed by two different clocks."""
+
+OUTCOMES = {outcome.value: outcome for outcome in Outcome}
+
+_HOOK = TRUST[Channel.HOOK]
+
+
+def conclude_calls(facts: Facts, tasks: tuple[Task, ...], *, closed: bool) -> tuple[ToolCall, ...]:
+    """Return the tool calls by start."""
+    run_of = _runs_by_agent(facts, tasks)
+    calls = [
+        call
+        for call_id in facts.calls
+        for call in conclude_call(facts, call_id, closed=closed, run_of=run_of)
+    ]
+    return tuple(sorted(calls, key=lambda call: (call.start or call.end or 0, call.id)))
+
+
+def conclude_call(
+    facts: Facts, call_id: str, *, closed: bool, run_of: Callable[[str, int], str] | None = None
+) -> list[ToolCall]:
+    """Return one tool call, or all that share its key; ``run_of`` makes the task the run it fell into."""
+    behind = occurrences(call_id, facts.calls[call_id])
+    return [_concluded(facts, one_id, known, closed=closed, run_of=run_of) for one_id, known in behind]
+
+
+def _concluded(
+    facts: Facts, call_id: str, known: Known, *, closed: bool, run_of: Callable[[str, int], str] | None
+) -> ToolCall:
+    start, end, duration = number(known, "start"), number(known, "end"), number(known, "duration")
+    agent_id, tool = nearest_task(facts, text(known, "agent_id")), text(known, "tool")
+    overhead = None
+    if end is None:
+        over = closed or call_is_over(facts, known, agent_id, start)
+        outcome = Outcome.UNKNOWN if over else Outcome.RUNNING
+    else:
+        outcome = OUTCOMES[text(known, "outcome") or "unknown"]
+        start = matching(start, end)
+        if start is not None and duration is None:
+            duration = end - start
+        elif start is not None and duration is not None:
+            overhead = _overhead(facts, known, end - start - duration)
+        elif duration is not None:
+            start = end - duration
+    task = agent_id
+    if agent_id is not None and run_of is not None:
+        task = run_of(agent_id, start or end or 0)
+    return ToolCall(call_id, tool, task, start, end, duration, overhead, outcome)
+
+
+def matching(start: int | None, end: int | None) -> int | None:
+    """Return the start, or None where it was not told by the clock that told the end."""
+    if start is None or end is None or 0 <= end - start <= LONGEST:
+        return start
+    return None
+
+
+def _runs_by_agent(facts: Facts, tasks: tuple[Task, ...]) -> Callable[[str, int], str]:
+    starts: dict[str, list[int]] = {}
+    for task in tasks:
+        agent_id = task.id if task.id in facts.tasks else task.id.rpartition("/")[0]
+        starts.setdefault(agent_id, []).append(task.start or 0)
+
+    def run_of(agent_id: str, time: int) -> str:
+        index = max(1, bisect_right(starts.get(agent_id, []), time))
+        return agent_id if index == 1 else f"{agent_id}/{index}"
+
+    return run_of
+
+
+def _overhead(facts: Facts, known: Known, around: int) -> int | None:
+    """Return the time around an execution if all of it was told by hooks and none of it can be a person's."""
+    (told, start), (told_end, end), (told_duration, _) = known["start"], known["end"], known["duration"]
+    if not told == told_end == told_duration == _HOOK or text(known, "tool") in DELEGATES:
+        return None
+    if facts.permissions:
+        about = asked_for(text(known, "agent_id"), text(known, "tool"))
+        for name in facts.permissions:
+            asked, _, time = name.rpartition("@")
+            if asked == about and int(start) <= int(time) <= int(end):
+                return None
+    return max(0, around)
+
+
+def call_is_over(facts: Facts, known: Known, agent_id: str | None, start: int | None) -> bool:
+    """Tell whether a call without an end is over, by what closes one."""
+    if "batched" in known:
+        return True
+    if start is None:
+        return False
+    if agent_id is None:
+        closers = (number(facts.session, "stopped"), number(facts.session, "prompted"))
+        return any(at is not None and at > start for at in closers)
+    marks = facts.tasks.get(agent_id, {})
+    return any(name.startswith("end@") and int(name[4:]) > start for name in marks)
+
+
+def conclude_model_calls(facts: Facts) -> tuple[ModelCall, ...]:
+    """Return the model calls by start, each told once whichever of its ids a source knows it by."""
+    calls = [
+        ModelCall(
+            id=call_id,
+            model=text(known, "model"),
+            task=nearest_task(facts, text(known, "agent_id")),
+            start=number(known, "start"),
+            duration=number(known, "duration"),
+            outcome=OUTCOMES[text(known, "outcome") or "unknown"],
+            tokens=Tokens(*(number(known, name) for name in TOKENS)),
+        )
+        for call_id, known in _told_once(facts.model_calls).items()
+    ]
+    return tuple(sorted(calls, key=lambda call: (call.start or 0, call.id)))
+
+
+def _told_once(calls: dict[str, Known]) -> dict[str, Known]:
+    """Return model calls with those named by a request merged into those named by its response."""
+    responses: dict[str | None, str] = {}
+    for call_id, known in calls.items():
+        request = text(known, "request")
+        if request != call_id:
+            responses[request] = call_id
+    merged = {call_id: dict(known) for call_id, known in calls.items()}
+    for request, response in responses.items():
+        if request in merged:
+            for name, fact in merged.pop(request).items():
+                pick = max if name in LARGEST else min
+                merged[response][name] = pick(fact, merged[response].get(name, fact))
+    return merged
