@@ -96,6 +96,7 @@ def test_a_session_adds_its_tasks_and_fanouts() -> None:
     for name, length, share in own:
         wanted[SLOT, "tasks", (name, "worker", "success")] = 1
         wanted[SLOT, "task_time", (name, bucket(length * SECOND))] = 1
+        wanted[SLOT, "agent_time", ("worker", bucket(length * SECOND))] = 1
         wanted[SLOT, "parallel_tasks", (*kind, name)] = 1
         wanted[SLOT, "parallel_work", (*kind, name)] = length * SECOND
         wanted[SLOT, "parallel_elapsed", (*kind, name)] = round(share * SECOND)

@@ -271,6 +271,9 @@ DERIVED: tuple[Metric, ...] = (
     ),
     _gauge("task_duration_quantile_seconds", "s", (_T, _Q, _W), "Wall time of tasks, within 2 %."),
     _gauge(
+        "agent_duration_quantile_seconds", "s", (_A, _Q, _W), "Wall time of an agent's tasks, within 2 %."
+    ),
+    _gauge(
         "overhead_quantile_seconds",
         "s",
         (_Q, _W),

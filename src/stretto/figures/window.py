@@ -199,6 +199,7 @@ def _durations(at: Labels, sums: Sums) -> Iterator[Figure]:
     for measure, label, name in (
         ("call_time", "tool", "tool_duration_quantile_seconds"),
         ("task_time", "task_type", "task_duration_quantile_seconds"),
+        ("agent_time", "agent", "agent_duration_quantile_seconds"),
         ("overhead", None, "overhead_quantile_seconds"),
     ):
         sketches: dict[Labels, dict[int, int]] = {}

@@ -92,7 +92,9 @@ def _add_task(added: Additions, task: Task) -> None:
     if task.end is not None:
         added[slot, "ends_seen", ()] += 1
     if task.interval is not None:
-        added[slot, "task_time", (task.task_type, bucket(task.interval.length))] += 1
+        length = bucket(task.interval.length)
+        added[slot, "task_time", (task.task_type, length)] += 1
+        added[slot, "agent_time", (agent, length)] += 1
 
 
 def _add_fanout(added: Additions, fanout: Fanout, pattern: str) -> None:
