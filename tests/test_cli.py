@@ -323,3 +323,41 @@ def test_nothing_is_written_outside_the_state_folder(
         run(capsys, *arguments)
 
     assert {path for path in tmp_path.rglob("*") if "state" not in path.parts} == before
+
+
+def test_http_hooks_and_a_token_exclude_each_other(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HTTP hooks could not show the token and would all be refused: installing them is, with what to do."""
+    monkeypatch.setenv("STRETTO_TOKEN", "hush")
+
+    code, _, err = run(capsys, "hooks", "install", "--transport", "http")
+
+    assert code == 2
+    assert "command transport" in err
+
+
+def test_a_state_folder_that_cannot_be_made_is_told(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file in the folder's place ends with 3 and names it; no traceback."""
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    monkeypatch.setenv("STRETTO_STATE", str(tmp_path / "file" / "state"))
+    monkeypatch.setenv("STRETTO_CONFIG", str(tmp_path / "config.toml"))
+    (tmp_path / "config.toml").write_text("", encoding="utf-8")
+
+    code, _, err = run(capsys, "import", str(DEMO / "fanout.jsonl"))
+
+    assert code == 3
+    assert str(tmp_path / "file") in err
+
+
+def test_what_is_no_transcript_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A text file imports nothing and leaves no mark."""
+    (tmp_path / "notes.md").write_text("# Notes\n\nof no session\n", encoding="utf-8")
+
+    code, _, err = run(capsys, "import", str(tmp_path / "notes.md"))
+
+    assert code == 3
+    assert "nothing to import" in err
+    assert not (tmp_path / "state" / "journal").exists()

@@ -331,7 +331,7 @@ def test_incremental_ingest_of_anything_equals_a_rebuild(
 
 def test_memory_holds_no_more_calls_than_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The open sessions that were touched longest ago go first, and come back when they are heard of."""
-    monkeypatch.setattr(ingest, "HELD_CALLS", 10)
+    monkeypatch.setattr(ingest, "HELD_CALLS", 16)
     with store(tmp_path) as opened:
         for name in ("one", "two", "three", "four"):
             opened.take(fork_join(name).events[:-1])

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from stretto.model.event import Event, Kind
-from stretto.sources.redact import STRUCK, redact, redact_text
+from stretto.sources.redact import STRUCK, fit_to_keep, redact, redact_text
 
 SECRETS = {
     "an API key": "sk-ant-" + "0123456789abcdef" * 2,
@@ -58,18 +58,49 @@ def test_plain_words_stay(text: str) -> None:
     assert redact_text(text) == text
 
 
-def test_only_the_description_of_an_event_is_changed() -> None:
+def test_only_what_somebody_else_chose_is_changed() -> None:
     """Ids may look like keys and must stay what they are; an event without anything to strike is itself."""
     key = SECRETS["an API key"]
     event = Event(kind=Kind.TOOL_START, session="s", time=1, id=key, attributes={"description": f"use {key}"})
     struck = redact(event)
     assert struck.id == key
     assert struck.attributes == {"description": f"use {STRUCK}"}
+    named = Event(
+        kind=Kind.TASK_START,
+        session="s",
+        time=1,
+        name=key,
+        type=key,
+        attributes={"agent": key, "status": key},
+    )
+    redacted = redact(named)
+    assert (redacted.name, redacted.type) == (STRUCK, STRUCK)
+    assert redacted.attributes == {"agent": STRUCK, "status": key}
     plain = Event(
-        kind=Kind.TOOL_START, session="s", time=1, attributes={"description": "review", "agent": key}
+        kind=Kind.TOOL_START, session="s", time=1, name="Bash", attributes={"description": "review"}
     )
     assert redact(plain) is plain
     bare = Event(kind=Kind.TOOL_START, session="s", time=1)
     assert redact(bare) is bare
     odd = Event(kind=Kind.TOOL_START, session="s", time=1, attributes={"description": 7})
     assert redact(odd) is odd
+
+
+def test_what_may_be_kept_depends_on_the_wish() -> None:
+    """Where descriptions are not wanted they are gone, and everything else is as redaction leaves it."""
+    event = Event(
+        kind=Kind.TASK_START,
+        session="s",
+        time=1,
+        name="worker",
+        attributes={"description": "review", "agent": "a"},
+    )
+    assert fit_to_keep(event, describe=True) is event
+    assert fit_to_keep(event, describe=False).attributes == {"agent": "a"}
+
+
+def test_ordinary_words_after_basic_stay() -> None:
+    """A description of basic work is no credential; a credential after the same word is."""
+    for text in ("review basic architecture", "write basic documentation", "sk_learn_pipeline_refactoring"):
+        assert redact_text(text) == text
+    assert redact_text("Basic dXNlcjpwYXNzd29yZA==") == STRUCK

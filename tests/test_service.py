@@ -6,17 +6,21 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from stretto import journal
+from stretto.cli.main import main
 from stretto.clock import SECOND, wall
 from stretto.config import Config, load
 from stretto.emit.sender import NullSender, Sender, sender_from_environment
 from stretto.hook.client import record
+from stretto.lock import Lock
 from stretto.service import Service
 from tests.otlp_receiver import OtlpReceiver
 
@@ -226,3 +230,36 @@ def test_each_service_has_a_registry_of_its_own(tmp_path: Path) -> None:
         assert isinstance(one.registry, CollectorRegistry)
         assert one.registry is not other.registry
         assert samples(one)["stretto_ingest_events{}"] == samples(other)["stretto_ingest_events{}"] == 86
+
+
+def test_an_import_beside_a_running_service_does_not_wait_for_the_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first own data takes the recording's file away; the import ends when its own is taken in."""
+    config = configured(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("stretto.cli.imports.WAIT_SECONDS", 10.0)
+    recording = resources.files("stretto.demo").joinpath("fanout.jsonl")
+    with Lock(config.state) as lock:
+        lock.release()
+        lock.acquire(config.address)
+        with started(config) as service:
+            assert main(["--state", str(config.state), "import", str(recording)]) == 0
+            assert [row.recording for row in service.sessions(10, None)] == [False]
+    assert "1 recording(s)" in capsys.readouterr().out
+
+
+def test_what_ended_unseen_is_sent_at_the_next_start(tmp_path: Path) -> None:
+    """A session that ends while no service runs goes out when one does; history from before does not."""
+    config = configured(tmp_path)
+    report(config, "before", *whole_session("before"), at=wall() - 3600 * SECOND)
+    with OtlpReceiver() as receiver:
+        environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url}
+        with started(config, sender_from_environment(environ)):
+            pass
+        report(config, "unseen", *whole_session("unseen"))
+        with started(config, sender_from_environment(environ)):
+            assert until(lambda: len(receiver.spans) == 3)
+        named = {value.value.string_value for span in receiver.spans for value in span.attributes}
+        assert "unseen" in named
+        assert "before" not in named

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 
 from stretto.errors import ServiceError
 from stretto.supervise import (
@@ -85,6 +86,20 @@ def test_with_default_addresses_the_copy_is_the_file(tmp_path: Path) -> None:
         assert (tmp_path / "copy" / file.name).read_bytes() == file.read_bytes()
 
 
+def test_a_token_is_shown_wherever_the_servers_talk_to_the_service(tmp_path: Path) -> None:
+    """With a token set, the scrape and every webhook name the file that holds it."""
+    render(shipped("prometheus"), tmp_path / "p", DEFAULTS, tmp_path / "token")
+    render(shipped("alertmanager"), tmp_path / "a", DEFAULTS, tmp_path / "token")
+
+    scrape = yaml.safe_load((tmp_path / "p" / "prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]
+    shown = {"credentials_file": str(tmp_path / "token")}
+    assert {job["job_name"]: job.get("authorization") for job in scrape}["stretto"] == shown
+    told = yaml.safe_load((tmp_path / "a" / "alertmanager.yml").read_text(encoding="utf-8"))["receivers"]
+    hooks = [hook for receiver in told for hook in receiver["webhook_configs"]]
+    assert hooks
+    assert all(hook["http_config"]["authorization"] == shown for hook in hooks)
+
+
 def test_find_knows_both_names_of_alertmanager() -> None:
     """Debian calls it prometheus-alertmanager; upstream's name comes first."""
     assert find("alertmanager", lambda name: f"/usr/bin/{name}") == "/usr/bin/alertmanager"
@@ -140,7 +155,7 @@ def test_a_leftover_of_a_killed_service_is_stopped(tmp_path: Path) -> None:
     server = sleeper(tmp_path)
     server.mark.write_text(json.dumps({"pid": left.pid, "address": server.address}), encoding="utf-8")
 
-    stop_leftover(server)
+    stop_leftover(server.mark)
 
     # Whoever waits first gets the exit status; here that was the supervisor.
     assert left.poll() is not None
@@ -151,12 +166,12 @@ def test_a_foreign_or_broken_mark_stops_nothing(tmp_path: Path, mark: str) -> No
     """Only a process with our folder in its arguments is ours to stop."""
     server = sleeper(tmp_path)
     server.mark.write_text(mark, encoding="utf-8")
-    stop_leftover(server)
+    stop_leftover(server.mark)
 
     other = subprocess.Popen([sys.executable, "-c", SLEEPER], stdout=subprocess.DEVNULL)
     server.mark.write_text(json.dumps({"pid": other.pid}), encoding="utf-8")
     try:
-        stop_leftover(server)
+        stop_leftover(server.mark)
         assert other.poll() is None
     finally:
         other.kill()

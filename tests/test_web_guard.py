@@ -302,11 +302,12 @@ def test_every_answer_carries_the_headers(store: Store) -> None:
             client.delete("/"),
             client.post(HOOK, content=b"{}"),
             client.get("/metrics"),
-            client.get("/api/sessions"),
             client.get("/", headers={"Host": "evil.example"}),
+            # Last: after a fault the server closes the connection, which the next request might still use.
+            client.get("/api/sessions"),
         ]
 
-    assert [answer.status_code for answer in answers] == [200, 404, 405, 204, 503, 500, 421]
+    assert [answer.status_code for answer in answers] == [200, 404, 405, 204, 503, 421, 500]
     for answer in answers:
         assert {name: answer.headers.get(name) for name in HEADERS} == dict(HEADERS)
 

@@ -44,9 +44,11 @@ class Config:
     host: str
     port: int
     token: str | None
-    """Asked of every request where the service listens beyond loopback."""
+    """Asked of every request where it is set; to listen beyond loopback it must be."""
     hosts: tuple[str, ...]
     """Names beside loopback's that requests may ask for: any other may be a page rebound to this address."""
+    descriptions: bool
+    """Whether short descriptions of tasks are kept. The hook process reads the variable itself."""
     idle_minutes: int
     """A session that nothing is heard of for longer is over."""
     series_budget: int
@@ -101,6 +103,7 @@ _KEYS: dict[str, tuple[type, object, str]] = {
     "token": (str, None, "STRETTO_TOKEN"),
     "hosts": (str, "", "STRETTO_HOSTS"),
     "preset": (str, None, "STRETTO_PRESET"),
+    "descriptions": (bool, True, "STRETTO_DESCRIPTIONS"),
     "idle_minutes": (int, 240, "STRETTO_IDLE_MINUTES"),
     "series_budget": (int, 5_000, "STRETTO_SERIES_BUDGET"),
     "prometheus_port": (int, 9090, "STRETTO_PROMETHEUS_PORT"),
@@ -183,15 +186,20 @@ def _read(path: Path, *, needed: bool) -> dict[str, Any]:
     return given
 
 
+_SWITCH = {"0": False, "false": False, "no": False, "1": True, "true": True, "yes": True}
+
+
 def _typed(name: str, value: object, kind: type, origin: str) -> object:
     if value is None:
         return None
     if kind is int and isinstance(value, str) and _WHOLE(value.strip()):
         value = int(value)
-    if not isinstance(value, kind) or isinstance(value, bool):
-        wanted = "a whole number" if kind is int else "a text"
+    if kind is bool and isinstance(value, str):
+        value = _SWITCH.get(value.strip().lower(), value)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        wanted = {int: "a whole number", bool: "true or false"}.get(kind, "a text")
         raise ConfigError(f"{name} must be {wanted}", where=origin, cause=f"it is {value!r}")
-    if isinstance(value, int) and not 1 <= value <= _LARGEST[name]:
+    if kind is int and isinstance(value, int) and not 1 <= value <= _LARGEST[name]:
         raise ConfigError(f"{name} must be from 1 to {_LARGEST[name]}", where=origin, cause=f"it is {value}")
     return value
 

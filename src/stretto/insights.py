@@ -187,7 +187,7 @@ def _absent(session: Session, parallel: bool) -> dict[str, str]:
             "still running" if session.outcome is Outcome.RUNNING else "the session's end was never seen"
         )
     if not session.model_calls:
-        absent["model_calls"] = "hooks do not report model calls, tokens or cost"
+        absent["model_calls"] = "no source told of model calls; hooks do not"
     return absent
 
 

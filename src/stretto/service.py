@@ -6,7 +6,7 @@ event came in by a hook process or over HTTP, so killing it at any moment loses 
 
 from __future__ import annotations
 
-import sqlite3
+import logging
 import threading
 import time
 from collections import Counter
@@ -29,10 +29,13 @@ from stretto.model.event import Outcome
 from stretto.names import NONE, PREFIX
 from stretto.snapshot import Snapshot
 from stretto.sources.otlp.receive import Received, Receiver, Signal
+from stretto.sources.redact import fit_to_keep
 from stretto.store import queries
 from stretto.store.database import open_reader, open_writer
 from stretto.store.ingest import Ingest, Taken
 from stretto.store.queries import SessionRow
+
+LOG = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.25
 """How often the journal is looked at; with one refresh, well inside a second from event to figure."""
@@ -41,6 +44,9 @@ REFRESH_SECONDS = 10.0
 """Windows move even when nothing happens."""
 
 SWEEP_SECONDS = 30.0
+EMITTING_SINCE = "emitting since"
+"""The note of when spans were first sent: history from before is nobody's debt."""
+
 SETTLE_SECONDS = 2.0
 """How long a session must have been over before its spans go out: async hooks arrive after the end."""
 
@@ -88,7 +94,7 @@ class Service:
         self.registry.register(
             FigureCollector({"snapshot": self._figures, "service": self._own_figures}, config.series_budget)
         )
-        self._otlp = Receiver(journal.encode)
+        self._otlp = Receiver(lambda event: journal.encode(fit_to_keep(event, describe=config.descriptions)))
         self._worker = threading.Thread(target=self._run, name="ingest", daemon=True)
 
     # What the surfaces ask for.
@@ -115,7 +121,10 @@ class Service:
     def append_hook(self, payload: bytes) -> None:
         """Append what an HTTP hook brought. Raises OSError where the journal cannot be written."""
         now = self._clock()
-        journal.append(journal.file_of(self._config.journal, now), record(payload, now))
+        journal.append(
+            journal.file_of(self._config.journal, now),
+            record(payload, now, describe=self._config.descriptions),
+        )
         self._wake.set()
 
     def receive_otlp(self, signal: Signal, body: bytes, content_type: str, content_encoding: str) -> Received:
@@ -140,6 +149,7 @@ class Service:
         self._place_recording(wanted=demo_wanted)
         self._ingest.sweep(self._clock())
         self._refresh()
+        self._owe_spans()
         self._worker.start()
 
     def stop(self) -> None:
@@ -171,8 +181,11 @@ class Service:
                     refreshed = time.monotonic()
                 self._emit_due()
                 self.health.error = None
-            except (sqlite3.Error, OSError) as error:
-                # A full disk, a moved folder: say so and try again; the journal loses nothing meanwhile.
+            except Exception as error:
+                # A full disk, a moved folder, a fault of ours: say so and try again. A thread that died here
+                # would leave figures that look alive; the journal loses nothing meanwhile.
+                if self.health.error is None:
+                    LOG.exception("the journal could not be taken in")
                 self.health.error = f"{type(error).__name__}: {error}"
                 self._stopping.wait(1.0)
             self._wake.wait(TICK_SECONDS)
@@ -241,6 +254,17 @@ class Service:
 
     # Spans.
 
+    def _owe_spans(self) -> None:
+        """Have sessions sent that ended while nobody was there to send them, since sending is on."""
+        if isinstance(self._sender, NullSender):
+            return
+        since = queries.meta(self._writer, EMITTING_SINCE)
+        if since is None:
+            queries.write_meta(self._writer, EMITTING_SINCE, str(self._clock()))
+            return
+        owed = queries.not_emitted(self._writer, int(since))
+        self._due.update(dict.fromkeys(owed, time.monotonic()))
+
     def _emit_due(self) -> None:
         now = time.monotonic()
         for id in [id for id, at in self._due.items() if at <= now]:
@@ -257,11 +281,13 @@ class Service:
             or queries.emitted(self._writer, id) == session.last
         ):
             return
-        if self._sender.submit(session_spans(session, version=self._version, resource=self._resource)):
-            queries.write_emitted(self._writer, id, session.last)
-        elif due is not None and not self._stopping.is_set():
+        spans = session_spans(session, version=self._version, resource=self._resource)
+        if due is not None and not self._stopping.is_set() and not self._sender.has_room(len(spans)):
             # The queue is full: the store still has the session, so it can wait for its turn.
             self._due[id] = time.monotonic() + SETTLE_SECONDS
+            return
+        self._sender.submit(spans)
+        queries.write_emitted(self._writer, id, session.last)
 
     # Its own figures.
 

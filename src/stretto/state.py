@@ -1,4 +1,4 @@
-"""The state folder: the one place that everything is kept in, chosen alike by every way in."""
+"""The state folder: the one place that everything is kept in."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from pathlib import Path
 
 
 def state_folder(environ: Mapping[str, str], home: Path, flag: str | None = None) -> tuple[Path, str]:
-    """Return the state folder and where the choice came from; the hook client chooses alike."""
+    """Return the state folder and where the choice came from.
+
+    The hook client chooses alike but for one thing: it is started with the folder of its installation, which
+    ``STRETTO_STATE`` in the agent's environment overrides.
+    """
     if flag:
         return Path(flag).absolute(), "--state"
     if environ.get("STRETTO_STATE"):

@@ -33,6 +33,7 @@ BINARIES: dict[str, tuple[str, ...]] = {
 PACKAGES = {"prometheus": "prometheus", "alertmanager": "prometheus-alertmanager"}
 RETENTION = "90d"
 STOP_SECONDS = 10.0
+SETTLED_SECONDS = 60.0
 RESTART_SECONDS = (1.0, 2.0, 5.0, 15.0, 60.0)
 """Waits before a server that died is started again; the last one stays."""
 
@@ -100,8 +101,11 @@ def free_address(host: str, wanted: int) -> str:
     raise ServiceError(f"no free port on {host}")
 
 
-def render(source: Path, target: Path, addresses: Mapping[str, str]) -> None:
-    """Copy a shipped folder's configuration with the addresses in force in place of the default ones."""
+def render(source: Path, target: Path, addresses: Mapping[str, str], token_file: Path | None = None) -> None:
+    """Copy a shipped folder's configuration with the addresses in force in place of the default ones.
+
+    With a ``token_file`` the servers show the token in it wherever they talk to the service.
+    """
     shutil.rmtree(target, ignore_errors=True)
     for file in sorted(path for path in source.rglob("*") if path.suffix in {".yml", ".tmpl"}):
         if "tests" in file.relative_to(source).parts:
@@ -111,14 +115,25 @@ def render(source: Path, target: Path, addresses: Mapping[str, str]) -> None:
             text = text.replace(default, f"\0{name}\0")
         for name, address in addresses.items():
             text = text.replace(f"\0{name}\0", address)
+        if token_file is not None:
+            text = _with_token(text, token_file)
         copy = target / file.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text(text, encoding="utf-8")
 
 
-def prometheus_server(folder: Path, program: str, addresses: Mapping[str, str]) -> Server:
+def _with_token(text: str, token_file: Path) -> str:
+    scraped, told = "  - job_name: stretto\n", "        send_resolved: true\n"
+    shown = f"authorization:\n{{indent}}  credentials_file: {token_file}\n"
+    text = text.replace(scraped, scraped + "    " + shown.format(indent="    "))
+    return text.replace(told, told + "        http_config:\n          " + shown.format(indent="          "))
+
+
+def prometheus_server(
+    folder: Path, program: str, addresses: Mapping[str, str], token_file: Path | None
+) -> Server:
     """Return Prometheus as it is to be started, its configuration rendered."""
-    render(shipped("prometheus"), folder / "prometheus", addresses)
+    render(shipped("prometheus"), folder / "prometheus", addresses, token_file)
     return Server(
         name="prometheus",
         program=program,
@@ -133,9 +148,11 @@ def prometheus_server(folder: Path, program: str, addresses: Mapping[str, str]) 
     )
 
 
-def alertmanager_server(folder: Path, program: str, addresses: Mapping[str, str]) -> Server:
+def alertmanager_server(
+    folder: Path, program: str, addresses: Mapping[str, str], token_file: Path | None
+) -> Server:
     """Return Alertmanager as it is to be started, its configuration rendered."""
-    render(shipped("alertmanager"), folder / "alertmanager", addresses)
+    render(shipped("alertmanager"), folder / "alertmanager", addresses, token_file)
     return Server(
         name="alertmanager",
         program=program,
@@ -160,12 +177,12 @@ class Supervisor:
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._threads: list[threading.Thread] = []
         self._deaths: dict[str, int] = {}
+        self._faults: dict[str, str] = {}
 
     def start(self) -> None:
-        """Stop what a killed service left running, then start every server."""
+        """Start every server."""
         for server in self.servers:
             server.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            stop_leftover(server)
             thread = threading.Thread(
                 target=self._keep, args=(server,), name=f"keep-{server.name}", daemon=True
             )
@@ -191,44 +208,66 @@ class Supervisor:
             server.mark.unlink(missing_ok=True)
 
     def problems(self) -> list[str]:
-        """Say which server has died and where its log is."""
+        """Say which server has died and where its log is, or why it cannot be started."""
         return [
-            f"{server.name} has died {count} time(s) and is started again: see {server.log}"
+            self._faults.get(server.name)
+            or f"{server.name} has died {count} time(s) and is started again: see {server.log}"
             for server in self.servers
             if (count := self._deaths.get(server.name, 0))
         ]
 
     def _keep(self, server: Server) -> None:
         while not self._stopping.is_set():
-            with server.log.open("ab") as log:
-                child = subprocess.Popen(  # noqa: S603  # a program found on the PATH, our own arguments
-                    [server.program, *server.arguments],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    # Ctrl-C reaches the whole group; the service stops its servers in order instead.
-                    start_new_session=True,
-                )
-            self._children[server.name] = child
-            server.mark.write_text(
-                json.dumps({"pid": child.pid, "address": server.address}), encoding="utf-8"
-            )
-            if self._stopping.is_set():
-                child.terminate()
-            child.wait()
+            try:
+                self._run(server)
+            except OSError as error:
+                # A full disk, a program that is gone: told, and tried again.
+                self._faults[server.name] = f"{server.name} cannot be started: {error}"
             if self._stopping.is_set():
                 return
             deaths = self._deaths[server.name] = self._deaths.get(server.name, 0) + 1
             self._stopping.wait(RESTART_SECONDS[min(deaths, len(RESTART_SECONDS)) - 1])
 
+    def _run(self, server: Server) -> None:
+        began = time.monotonic()
+        with server.log.open("ab") as log:
+            child = subprocess.Popen(  # noqa: S603  # a program found on the PATH, our own arguments
+                [server.program, *server.arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                # Ctrl-C reaches the whole group; the service stops its servers in order instead.
+                start_new_session=True,
+            )
+        self._children[server.name] = child
+        server.mark.write_text(json.dumps({"pid": child.pid, "address": server.address}), encoding="utf-8")
+        self._faults.pop(server.name, None)
+        if self._stopping.is_set():
+            child.terminate()
+        child.wait()
+        if time.monotonic() - began > SETTLED_SECONDS:
+            # It ran: what comes now is a new fault, not the next of the old ones.
+            self._deaths.pop(server.name, None)
 
-def stop_leftover(server: Server) -> None:
-    """Stop the server that a killed service left behind, recognised by our folder in its arguments."""
+
+def stop_leftovers(folder: Path) -> None:
+    """Stop the servers that a killed service left behind, before their ports are looked at."""
+    for mark in folder.glob("*.pid"):
+        stop_leftover(mark)
+
+
+def stop_leftover(mark: Path) -> None:
+    """Stop the server whose process id a file holds, if our folder stands in its arguments."""
     try:
-        pid = int(json.loads(server.mark.read_text(encoding="utf-8"))["pid"])
-        process = psutil.Process(pid)
-        if any(str(server.folder) in argument for argument in process.cmdline()):
-            process.terminate()
+        process = psutil.Process(int(json.loads(mark.read_text(encoding="utf-8"))["pid"]))
+        if not any(str(mark.parent) in argument for argument in process.cmdline()):
+            return
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except psutil.TimeoutExpired:
+            # Two servers would fight over one folder of data.
+            process.kill()
             process.wait(STOP_SECONDS)
     except (OSError, ValueError, KeyError, TypeError, psutil.Error):
         # No mark, or not ours: there is nothing to stop.

@@ -27,6 +27,7 @@ from stretto.model.event import Event
 from stretto.sources.otlp import conventions, records
 from stretto.sources.otlp.genai import Place, Trace
 from stretto.sources.otlp.sessions import Sessions
+from stretto.sources.redact import redact
 
 QUEUE_LIMIT = 16_384
 """Most spans that wait to be written, each of them counted at its start and at its end."""
@@ -219,7 +220,7 @@ def _limit(known: OrderedDict[str, Any]) -> None:
 def _encoded(events: Iterable[Event]) -> Iterator[bytes]:
     for event in events:
         try:
-            yield journal.encode(event)
+            yield journal.encode(redact(event))
         except ValueError:
             # A name that is no text in any encoding; its neighbours are.
             _log.debug("an event could not be written", exc_info=True)

@@ -163,7 +163,7 @@ def _service(config: Config) -> Finding:
     holder = holder_of(config.state)
     if holder is None or holder.address is None:
         return Finding("service", Verdict.NOTE, "not running", "stretto up")
-    answer = _get(holder.address, "/readyz")
+    answer = _get(holder.address, "/readyz", config.token)
     if answer is None:
         return Finding(
             "service",
@@ -235,10 +235,10 @@ def _spans(context: Context) -> Finding:
     return Finding("spans", Verdict.FINE, f"finished sessions go to {endpoint.rpartition('@')[2]}")
 
 
-def _get(address: str, path: str) -> tuple[int, str] | None:
+def _get(address: str, path: str, token: str | None = None) -> tuple[int, str] | None:
     connection = http.client.HTTPConnection(address, timeout=TIMEOUT)
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers={"Authorization": f"Bearer {token}"} if token else {})
         response = connection.getresponse()
         return response.status, response.read().decode(errors="replace")
     except (OSError, http.client.HTTPException):

@@ -31,11 +31,7 @@ def take_history(context: Context, wish: str, ask: Callable[[str], str] | None) 
     if wanted is None:
         if ask is None:
             return [f"{sessions} earlier session(s) in {root}: stretto import {root}"]
-        wanted = ask(f"{sessions} earlier session(s) in {root}. Import them? [Y/n] ").strip().lower() in {
-            "",
-            "y",
-            "yes",
-        }
+        wanted = _asked(ask, f"{sessions} earlier session(s) in {root}. Import them? [Y/n] ")
         kept.write_text(json.dumps({"import": wanted}), encoding="utf-8")
     if not wanted:
         return []
@@ -55,6 +51,13 @@ def projects(context: Context) -> Path:
 def asker() -> Callable[[str], str] | None:
     """Return a way to ask the person at the terminal, or None where there is none."""
     return input if sys.stdin.isatty() and sys.stderr.isatty() else None
+
+
+def _asked(ask: Callable[[str], str], question: str) -> bool:
+    try:
+        return ask(question).strip().lower() in {"", "y", "yes"}
+    except EOFError:
+        return False
 
 
 def _told(taken: list[Imported], root: Path) -> list[str]:

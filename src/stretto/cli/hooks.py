@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from stretto.cli.context import Context
+from stretto.errors import UsageError
 from stretto.hook import settings
 from stretto.hook.agents import AGENTS, CLAUDE_CODE, Agent, Scope, settings_path
 from stretto.hook.handlers import Plan, Transport, Version, parse_version
@@ -26,6 +27,10 @@ MANAGED = Path("/etc/claude-code/managed-settings.json")
 def install(context: Context, options: argparse.Namespace) -> int:
     """Register the hooks and say what was done."""
     agent = AGENTS[options.agent]
+    if options.transport == "http" and context.config.token:
+        raise UsageError(
+            "HTTP hooks cannot show the token", hint="use the command transport: it needs no service"
+        )
     change = settings.install(
         Plan(
             agent=agent,

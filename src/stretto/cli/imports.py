@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from stretto.errors import ServiceError, SourceError
 from stretto.lock import Lock, holder_of
 from stretto.model.event import Event, Kind
 from stretto.sources import recording, transcript
+from stretto.sources.redact import fit_to_keep
 from stretto.sources.transcript import Carry, Transcript
 from stretto.store import queries
 from stretto.store.database import open_reader, open_writer
@@ -33,8 +36,14 @@ from stretto.store.ingest import Ingest
 WAIT_SECONDS = 60.0
 """How long an import waits for a running service to take in what it wrote."""
 
-TRANSCRIPTS = f"import-transcripts{journal.SUFFIX}"
+IMPORTS = "import-"
+"""How the journal files of imports begin."""
+
+TRANSCRIPTS = f"{IMPORTS}transcripts{journal.SUFFIX}"
 """The journal file that takes what transcripts say."""
+
+LINES_TO_TELL = 20
+"""Lines of a file that are looked at to tell what it is."""
 
 NOT_TRANSCRIPTS = frozenset({"hooks.jsonl", "otlp.jsonl"})
 """Recordings of other channels that stand beside transcripts."""
@@ -67,7 +76,7 @@ def import_(context: Context, options: argparse.Namespace) -> int:
     taken: list[Imported] = []
     for path in (Path(name) for name in options.paths):
         recordings, transcripts = _found(path)
-        taken += (_recording(file, config.journal) for file in recordings)
+        taken += (_recording(file, config) for file in recordings)
         with _progress(len(transcripts)) as step:
             taken += write_transcripts(config, step(transcripts))
     see_in(context)
@@ -93,7 +102,7 @@ def write_transcripts(config: Config, transcripts: Iterable[Transcript]) -> list
             at_rest = wall() - found.path.stat().st_mtime_ns > idle
         except OSError:
             at_rest = False
-        entry, places[key] = _transcript(found, place, config.journal / TRANSCRIPTS, at_rest=at_rest)
+        entry, places[key] = _transcript(found, place, config, at_rest=at_rest)
         taken.append(entry)
     # Only now: events that are written twice merge, events that are never written are lost.
     _keep_places(config, places)
@@ -121,7 +130,11 @@ def see_in(context: Context) -> None:
 
 def _found(path: Path) -> tuple[list[Path], list[Transcript]]:
     if path.is_file():
-        return ([path], []) if recording.is_one(path) else ([], list(transcript.files(path)))
+        if recording.is_one(path):
+            return [path], []
+        if not _holds_objects(path):
+            raise _nothing(path, "no line of it begins a JSON object")
+        return [], list(transcript.files(path))
     recordings, transcripts = [], []
     with suppress(SourceError):
         recordings = list(recording.files(path))
@@ -129,35 +142,50 @@ def _found(path: Path) -> tuple[list[Path], list[Transcript]]:
         found = transcript.files(path)
         transcripts = [one for one in found if one.path.name.removesuffix(".gz") not in NOT_TRANSCRIPTS]
     if not recordings and not transcripts:
-        raise SourceError(
-            "there is nothing to import here",
-            where=str(path),
-            cause="no such file or folder" if not path.exists() else "no hooks.jsonl and no transcript in it",
-            hint="name a recording of hooks, a transcript, or a folder such as ~/.claude/projects",
-        )
+        cause = "no hooks.jsonl and no transcript in it" if path.exists() else "no such file or folder"
+        raise _nothing(path, cause)
     return recordings, transcripts
 
 
-def _recording(file: Path, folder: Path) -> Imported:
+def _nothing(path: Path, cause: str) -> SourceError:
+    return SourceError(
+        "there is nothing to import here",
+        where=str(path),
+        cause=cause,
+        hint="name a recording of hooks, a transcript, or a folder such as ~/.claude/projects",
+    )
+
+
+def _holds_objects(path: Path) -> bool:
+    """Tell whether a file could be a transcript, by its first lines; a compressed one always could."""
+    if path.suffix == ".gz":
+        return True
+    with path.open("rb") as lines:
+        return any(line.lstrip(b"\xef\xbb\xbf \t").startswith(b"{") for line in islice(lines, LINES_TO_TELL))
+
+
+def _recording(file: Path, config: Config) -> Imported:
     read = recording.read(file, parse_payload)
     # Named by its content: importing it again adds nothing.
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
-    target = folder / f"import-{digest}{journal.SUFFIX}"
+    target = config.journal / f"{IMPORTS}{digest}{journal.SUFFIX}"
     known = target.exists()
     if not known:
-        _append(target, read.events, read.rejects)
+        _append(target, read.events, read.rejects, describe=config.descriptions)
     sessions = frozenset(event.session for event in read.events if event.session)
     return Imported(str(file), "recording", len(read.events), sessions, read.rejects, known)
 
 
-def _transcript(found: Transcript, place: Place, target: Path, *, at_rest: bool) -> tuple[Imported, Place]:
+def _transcript(found: Transcript, place: Place, config: Config, *, at_rest: bool) -> tuple[Imported, Place]:
     events = 0
     sessions: set[str] = set()
     rejects: list[tuple[int, str]] = []
     began = place.offset
     while True:
         read = transcript.read(found, place.offset, place.carry, at_rest=at_rest)
-        _append(target, read.events, read.rejects)
+        # A file that cannot be read is told of, and not counted anew at every try.
+        lost = [entry for entry in read.rejects if not entry[1].startswith(transcript.UNREADABLE)]
+        _append(config.journal / TRANSCRIPTS, read.events, lost, describe=config.descriptions)
         events += len(read.events)
         sessions.update(event.session for event in read.events)
         rejects += read.rejects
@@ -169,9 +197,11 @@ def _transcript(found: Transcript, place: Place, target: Path, *, at_rest: bool)
     return entry, place
 
 
-def _append(target: Path, events: Iterable[Event], rejects: Iterable[tuple[int, str]]) -> None:
+def _append(
+    target: Path, events: Iterable[Event], rejects: Iterable[tuple[int, str]], *, describe: bool
+) -> None:
     lost = [_reject(reason) for _, reason in rejects]
-    records = b"".join(journal.encode(event) for event in (*events, *lost))
+    records = b"".join(journal.encode(fit_to_keep(event, describe=describe)) for event in (*events, *lost))
     if records:
         journal.append(target, records)
 
@@ -191,13 +221,15 @@ def _places(config: Config) -> dict[str, Place]:
 
 def _keep_places(config: Config, places: dict[str, Place]) -> None:
     config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fresh = config.state / "transcripts.json.new"
+    fresh = config.state / f"transcripts.json.{os.getpid()}"
+    fresh.touch(mode=0o600)
     fresh.write_bytes(msgspec.json.encode(places))
     fresh.replace(config.state / "transcripts.json")
 
 
 def _wait_for_service(config: Config) -> None:
-    wanted = journal.files(config.journal)
+    # Only imports' files: the recording's goes away meanwhile, and hooks go on appending to the day's.
+    wanted = {file: size for file, size in journal.files(config.journal).items() if file.startswith(IMPORTS)}
     deadline = time.monotonic() + WAIT_SECONDS
     connection = open_reader(config.database)
     try:
@@ -234,12 +266,13 @@ def _progress(total: int) -> Iterator[_Step]:
 
 
 def _document(entry: Imported) -> dict[str, Any]:
+    place = "line" if entry.kind == "recording" else "offset"
     return {
         "file": entry.file,
         "kind": entry.kind,
         "events": entry.events,
         "sessions": len(entry.sessions),
-        "rejects": [{"line": at, "reason": reason} for at, reason in entry.rejects],
+        "rejects": [{place: at, "reason": reason} for at, reason in entry.rejects],
         "already_known": entry.already_known,
     }
 

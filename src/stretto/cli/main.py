@@ -48,6 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever reads has seen enough; Python would complain again while flushing at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        # A folder that cannot be made, a full disk: the environment's fault is told as such, not as ours.
+        print(f"stretto: {error.strerror or error}: {error.filename or 'no file'}", file=sys.stderr)
+        return StrettoError.exit_code
 
 
 def parser() -> argparse.ArgumentParser:

@@ -32,6 +32,7 @@ from stretto.supervise import (
     missing_hint,
     prometheus_server,
     shipped,
+    stop_leftovers,
 )
 from stretto.web.app import Surface, create_app
 from stretto.web.notifications import NotificationLog
@@ -122,13 +123,16 @@ def _servers(config: Config, *, wanted: bool) -> tuple[Supervisor, list[str]]:
         return Supervisor(()), []
     notes: list[str] = []
     folder = config.state / "servers"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    stop_leftovers(folder)
+    token_file = _token_file(config, folder)
     addresses = {
         "stretto": config.address,
         "prometheus": free_address("127.0.0.1", config.prometheus_port),
         "alertmanager": free_address("127.0.0.1", config.alertmanager_port),
     }
     servers: list[Server] = []
-    makers: dict[str, Callable[[Path, str, dict[str, str]], Server]] = {
+    makers: dict[str, Callable[[Path, str, dict[str, str], Path | None], Server]] = {
         "prometheus": prometheus_server,
         "alertmanager": alertmanager_server,
     }
@@ -137,10 +141,18 @@ def _servers(config: Config, *, wanted: bool) -> tuple[Supervisor, list[str]]:
         if program is None:
             notes.append(missing_hint(name))
         else:
-            servers.append(make(folder, program, addresses))
-    if not config.loopback and servers:
-        notes.append(f"Prometheus scrapes {config.address} without the token: set one in its configuration")
+            servers.append(make(folder, program, addresses, token_file))
     return Supervisor(servers), notes
+
+
+def _token_file(config: Config, folder: Path) -> Path | None:
+    """Return where the servers find the token, written for them alone, or None where none is set."""
+    if config.token is None:
+        return None
+    path = folder / "token"
+    path.touch(mode=0o600)
+    path.write_text(config.token, encoding="utf-8")
+    return path
 
 
 def _surface(config: Config, service: Service, problems: Callable[[], list[str]]) -> Surface:

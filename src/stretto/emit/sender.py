@@ -86,6 +86,11 @@ class Sender:
         """Why spans were last lost, in the exporter's words; it stays after a later success."""
         return self._last_error
 
+    def has_room(self, count: int) -> bool:
+        """Tell whether waiting is of no use: so many spans are taken now, or exceed the whole queue."""
+        with self._changed:
+            return count > self._limit or len(self._queue) + count <= self._limit
+
     def submit(self, spans: Sequence[ReadableSpan]) -> bool:
         """Queue the spans of one session and return at once; False where they were refused, and dropped."""
         with self._changed:

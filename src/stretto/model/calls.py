@@ -121,33 +121,41 @@ def call_is_over(facts: Facts, known: Known, agent_id: str | None, start: int | 
 
 
 def conclude_model_calls(facts: Facts) -> tuple[ModelCall, ...]:
-    """Return the model calls by start, each told once whichever of its ids a source knows it by."""
+    """Return the model calls by start, each told once whichever of its ids a source knows it by.
+
+    One whose source knows no id of it cannot be told from another source's word on it: it counts only in
+    tasks of which nothing else tells model calls.
+    """
+    told = _told_once(facts.model_calls)
+    task_of = {call_id: nearest_task(facts, text(known, "agent_id")) for call_id, known in told.items()}
+    named = {task_of[call_id] for call_id, known in told.items() if "anonymous" not in known}
     calls = [
         ModelCall(
             id=call_id,
             model=text(known, "model"),
-            task=nearest_task(facts, text(known, "agent_id")),
+            task=task_of[call_id],
             start=number(known, "start"),
             duration=number(known, "duration"),
             outcome=OUTCOMES[text(known, "outcome") or "unknown"],
             tokens=Tokens(*(number(known, name) for name in TOKENS)),
         )
-        for call_id, known in _told_once(facts.model_calls).items()
+        for call_id, known in told.items()
+        if "anonymous" not in known or task_of[call_id] not in named
     ]
     return tuple(sorted(calls, key=lambda call: (call.start or 0, call.id)))
 
 
 def _told_once(calls: dict[str, Known]) -> dict[str, Known]:
     """Return model calls with those named by a request merged into those named by its response."""
-    responses: dict[str | None, str] = {}
-    for call_id, known in calls.items():
-        request = text(known, "request")
-        if request != call_id:
-            responses[request] = call_id
+    responses: dict[str, str] = {}
+    for call_id in sorted(calls):
+        request = text(calls[call_id], "request")
+        # What is itself named by a response is never a request: a chain or ring of words merges nothing.
+        if request in calls and request != call_id and text(calls[request], "request") in (None, request):
+            responses.setdefault(request, call_id)
     merged = {call_id: dict(known) for call_id, known in calls.items()}
     for request, response in responses.items():
-        if request in merged:
-            for name, fact in merged.pop(request).items():
-                pick = max if name in LARGEST else min
-                merged[response][name] = pick(fact, merged[response].get(name, fact))
+        for name, fact in merged.pop(request).items():
+            pick = max if name in LARGEST else min
+            merged[response][name] = pick(fact, merged[response].get(name, fact))
     return merged

@@ -40,8 +40,8 @@ class Run:
 def conclude(facts: Facts, *, lost: bool, classify: Classify, calls: bool = True) -> Session:
     """Return the session as far as it is known.
 
-    ``lost`` says that nothing was heard for longer than the idle limit. Without ``calls`` the tool calls are
-    left out, which makes the cost that of the tasks alone.
+    ``lost`` says that nothing was heard for longer than the idle limit. Without ``calls`` the tool calls and
+    model calls are left out, which makes the cost that of the tasks alone.
     """
     session = facts.session
     closed = lost or session_ended(facts)
@@ -64,7 +64,7 @@ def conclude(facts: Facts, *, lost: bool, classify: Classify, calls: bool = True
         turns=turns,
         tasks=tasks,
         tool_calls=conclude_calls(facts, tasks, closed=closed) if calls else (),
-        model_calls=conclude_model_calls(facts),
+        model_calls=conclude_model_calls(facts) if calls else (),
     )
 
 

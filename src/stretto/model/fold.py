@@ -244,6 +244,8 @@ def _model_call(facts: Facts, event: Event, trust: int) -> Touched:
     ):
         if value:
             learn(known, name, trust, value)
+    if event.attributes.get("anonymous") is True:
+        learn(known, "anonymous", trust, 1)
     for name in TOKENS:
         count = event.attributes.get(name)
         if isinstance(count, int):

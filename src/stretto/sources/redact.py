@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 from stretto.model.event import Event
 
@@ -15,7 +16,8 @@ STRUCK = "[redacted]"
 
 _SECRET = re.compile(
     r"""
-      \b(?:sk|pk|rk)[-_](?:ant|live|test|proj|or)?[-_]?[A-Za-z0-9_-]{16,}   # API keys with a spoken prefix
+      \b(?:sk|pk|rk)[-_](?:ant|live|test|proj|or)[-_][A-Za-z0-9_-]{12,}      # API keys with a spoken prefix
+    | \bsk-(?=[A-Za-z0-9]*[0-9])[A-Za-z0-9]{20,}
     | \bgh[pousr]_[A-Za-z0-9]{20,} | \bgithub_pat_[A-Za-z0-9_]{20,}         # code hosts
     | \bglpat-[A-Za-z0-9_-]{16,}
     | \bxox[abposr]-[A-Za-z0-9-]{10,}                                       # chat
@@ -23,7 +25,7 @@ _SECRET = re.compile(
     | \bAIza[A-Za-z0-9_-]{30,}
     | \beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*             # JSON web tokens
     | -----BEGIN[A-Z ]*PRIVATE\ KEY-----.*
-    | \b(?i:bearer|basic)\s+[A-Za-z0-9+/_.=-]{12,}
+    | \b(?i:bearer|basic)\s+(?=\S*(?:[0-9=+/]|[a-z][A-Z]))[A-Za-z0-9+/_.=-]{12,}   # not "basic documentation"
     | (?i:\b(?:password|passwd|pwd|secret|token|api[-_]?key|access[-_]?key)\b\s*[:=]\s*)\S+
     | \b[a-z][a-z0-9+.-]*://[^\s/:@]+:[^\s/@]+@                             # user:password in a URL
     | \b[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+\b               # e-mail addresses
@@ -38,14 +40,30 @@ def redact_text(text: str) -> str:
     return _SECRET.sub(STRUCK, text)
 
 
+FREE = frozenset({"description", "agent", "pattern", "command", "sender"})
+"""The attributes whose text somebody else chose."""
+
+
 def redact(event: Event) -> Event:
-    """Return the event with its free text redacted; only descriptions are free text."""
-    description = event.attributes.get("description")
-    if not isinstance(description, str):
-        return event
-    struck = redact_text(description)
-    return (
-        event
-        if struck == description
-        else replace(event, attributes={**event.attributes, "description": struck})
-    )
+    """Return the event with every text that somebody else chose redacted: names, types, descriptions."""
+    changed: dict[str, Any] = {
+        field: redact_text(said)
+        for field in ("name", "type")
+        if (said := getattr(event, field)) is not None and redact_text(said) != said
+    }
+    struck = {
+        key: redact_text(value)
+        for key, value in event.attributes.items()
+        if key in FREE and isinstance(value, str) and redact_text(value) != value
+    }
+    if struck:
+        changed["attributes"] = {**event.attributes, **struck}
+    return replace(event, **changed) if changed else event
+
+
+def fit_to_keep(event: Event, *, describe: bool) -> Event:
+    """Return the event as it may be written to the journal: redacted, without descriptions where unwanted."""
+    if not describe and "description" in event.attributes:
+        rest = {key: value for key, value in event.attributes.items() if key != "description"}
+        event = replace(event, attributes=rest)
+    return redact(event)

@@ -156,10 +156,10 @@ class Ingest:
             if held.over:
                 # Seldom heard of again, and then read back.
                 del self._held[session_id]
-        size = sum(len(held.facts.calls) + 1 for held in self._held.values())
+        size = sum(map(_weight, self._held.values()))
         while size > HELD_CALLS and len(self._held) > 1:
             _, gone = self._held.popitem(last=False)
-            size -= len(gone.facts.calls) + 1
+            size -= _weight(gone)
 
     def _write(self, touched: dict[str, Held], news: Ended) -> None:
         change: Additions = Counter()
@@ -222,6 +222,11 @@ def _collector_paused() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def _weight(held: Held) -> int:
+    facts = held.facts
+    return 1 + len(facts.calls) + len(facts.model_calls) + len(facts.tasks) + len(facts.permissions)
 
 
 def _by_session(events: Iterable[Event]) -> dict[str, list[Event]]:

@@ -182,6 +182,17 @@ def emitted(connection: sqlite3.Connection, id: str) -> int | None:
     return int(row[0]) if row else None
 
 
+def not_emitted(connection: sqlite3.Connection, since: int) -> list[str]:
+    """Return the own sessions that are over, heard of since a time (ns), and not sent as they are."""
+    rows = connection.execute(
+        "SELECT id FROM sessions LEFT JOIN emitted ON emitted.session = sessions.id"
+        " WHERE outcome <> 'running' AND NOT recording AND last >= ? AND (at IS NULL OR at <> last)"
+        " ORDER BY last",
+        (since,),
+    )
+    return [session_id for (session_id,) in rows]
+
+
 def write_emitted(connection: sqlite3.Connection, id: str, at: int) -> None:
     """Note that a session's spans have gone out."""
     connection.execute("INSERT OR REPLACE INTO emitted VALUES (?, ?)", (id, at))

@@ -113,6 +113,8 @@ def _llm_request(span: Span, session: str, batch: Batch) -> list[Event]:
             first_token_ms=count(span.attributes, "ttft_ms"),
             request=request,
             response=response,
+            # The span's id is known to this source alone, so another's word on the same call cannot join it.
+            anonymous=None if response or request else True,
         ),
     )
     return [call, *_task_start(span, session, batch)]

@@ -7,6 +7,6 @@ an output.
 """
 
 from stretto.sources.transcript.carry import Carry, Transcript
-from stretto.sources.transcript.reading import Read, files, read, transcript
+from stretto.sources.transcript.reading import UNREADABLE, Read, files, read, transcript
 
-__all__ = ["Carry", "Read", "Transcript", "files", "read", "transcript"]
+__all__ = ["UNREADABLE", "Carry", "Read", "Transcript", "files", "read", "transcript"]

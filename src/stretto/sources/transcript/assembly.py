@@ -138,7 +138,7 @@ class Assembly:
                 id=id,
                 name=shape.name(message.model),
                 outcome=Outcome.SUCCESS,
-                attributes=dict(news),
+                attributes={**news, **_known(request=shape.identity(line.request_id))},
             )
 
     def _tool_start(self, block: shape.Block, place: Place) -> None:

@@ -22,6 +22,9 @@ LINE_LIMIT = 1 << 28
 
 SIDECAR_LIMIT = 1 << 16
 
+UNREADABLE = "cannot be read"
+"""How the reason begins where it is the file that cannot be read, not a line of it."""
+
 _SUFFIXES = (".jsonl", ".jsonl.gz")
 _AGENT = "agent-"
 _NOT_TRANSCRIPTS = frozenset({"journal", "history"})
@@ -101,7 +104,7 @@ def read(
             stream.seek(offset)
             taken = _whole_lines(stream, limit, to_the_end=at_rest or transcript.path.suffix == ".gz")
     except (OSError, EOFError, zlib.error) as error:
-        return Read((), ((offset, f"cannot be read: {type(error).__name__}"),), offset, carry, ended=True)
+        return Read((), ((offset, f"{UNREADABLE}: {type(error).__name__}"),), offset, carry, ended=True)
     assembly = Assembly(transcript, carry)
     rejects = [(offset, "too long")] if taken.skipped else []
     position = offset

@@ -58,6 +58,7 @@ class Line(msgspec.Struct, rename="camel"):
     compact_metadata: msgspec.Raw = RAW
     id: Any = None
     request_ref: Any = None
+    request_id: Any = None
 
 
 class Message(msgspec.Struct):
