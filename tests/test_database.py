@@ -128,3 +128,19 @@ def test_a_full_disk_leaves_the_connection_usable(tmp_path: Path) -> None:
         with transaction(connection):
             connection.execute("INSERT INTO meta VALUES ('a', 'b')")
         assert connection.execute("SELECT value FROM meta").fetchone() == ("b",)
+
+
+def test_a_damaged_store_is_removed(tmp_path: Path) -> None:
+    """A file that opens but whose pages are damaged is no store to rebuild into."""
+    path = tmp_path / "s.db"
+    with closing(open_writer(path)) as connection:
+        rows = [("s", "call", str(number), b"x" * 200) for number in range(500)]
+        connection.executemany("INSERT INTO facts VALUES (?, ?, ?, ?)", rows)
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 4096] = b"\xff" * 4096
+    path.write_bytes(data)
+
+    remove_unusable(path)
+
+    assert not path.exists()

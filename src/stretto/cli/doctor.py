@@ -204,6 +204,13 @@ def _scraped(address: str) -> Finding:
         result: list[dict[str, Any]] = json.loads(answer[1])["data"]["result"] if answer else []
     except (ValueError, KeyError, TypeError):
         result = []
+    if not result:
+        return Finding(
+            "prometheus",
+            Verdict.NOTE,
+            f"http://{address} has not scraped stretto yet",
+            "look again in ten seconds",
+        )
     if any(row["value"][1] == "1" for row in result):
         return Finding("prometheus", Verdict.FINE, f"http://{address}, scraping stretto")
     return Finding(

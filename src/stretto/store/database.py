@@ -72,7 +72,9 @@ def remove_unusable(path: Path) -> None:
         return
     try:
         with closing(sqlite3.connect(path)) as connection:
-            usable = version_problem(connection) is None
+            # A page that is damaged would stop the rebuild half-way; looking costs less than one.
+            whole = connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
+            usable = whole and version_problem(connection) is None
     except sqlite3.DatabaseError:
         usable = False
     if not usable:
