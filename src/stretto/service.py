@@ -143,7 +143,7 @@ class Service:
     def start(self, *, demo_wanted: bool = False) -> None:
         """Build the store anew where the rules have changed, take the journal in, and start to follow it."""
         self._keep_recording = demo_wanted
-        self._rebuild_if_rules_changed()
+        self._ingest.renew(self._config.fingerprint)
         for _ in self._ingest.catch_up(self._config.journal):
             pass
         self._place_recording(wanted=demo_wanted)
@@ -246,11 +246,6 @@ class Service:
     def _forget_recording(self) -> None:
         (self._config.journal / demo.FILE).unlink(missing_ok=True)
         self._ingest.forget(queries.recordings(self._writer), demo.FILE)
-
-    def _rebuild_if_rules_changed(self) -> None:
-        if queries.meta(self._writer, "rules") != self._config.fingerprint:
-            self._ingest.clear()
-            queries.write_meta(self._writer, "rules", self._config.fingerprint)
 
     # Spans.
 

@@ -56,13 +56,13 @@ def rebuild(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG0
         connection = open_writer(config.database)
         ingest = Ingest(connection, config.task_types.classify, idle_limit=config.idle_minutes * 60)
         started = time.perf_counter()
+        ingest.renew(config.fingerprint)
         ingest.clear()
         events = rejects = 0
         for taken in ingest.catch_up(config.journal):
             events += taken.events
             rejects += taken.rejects
         ingest.sweep(wall())
-        queries.write_meta(connection, "rules", config.fingerprint)
         count = queries.activity(connection).sessions
         connection.close()
     seconds = time.perf_counter() - started

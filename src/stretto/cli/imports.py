@@ -119,9 +119,7 @@ def see_in(context: Context) -> None:
     with Lock(config.state):
         connection = open_writer(config.database)
         ingest = Ingest(connection, config.task_types.classify, idle_limit=config.idle_minutes * 60)
-        if queries.meta(connection, "rules") != config.fingerprint:
-            ingest.clear()
-            queries.write_meta(connection, "rules", config.fingerprint)
+        ingest.renew(config.fingerprint)
         for _ in ingest.catch_up(config.journal):
             pass
         ingest.sweep(wall())

@@ -21,6 +21,7 @@ from stretto.model.conclude import Classify
 from stretto.model.event import Event, Outcome
 from stretto.names import NONE
 from stretto.sources.redact import redact
+from stretto.store import queries
 from stretto.store.database import transaction
 from stretto.store.held import Ended, Held, Settled, load
 from stretto.store.rollup import Additions, write
@@ -28,6 +29,9 @@ from stretto.store.schema import CONCLUDED
 
 HELD_CALLS = 20_000
 """Most tool calls of sessions kept in memory between batches."""
+
+_RULES = "rules"
+"""The note of the rules that the store was concluded under."""
 
 # The members in one order, so that a rebuild gives the same bytes.
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -135,6 +139,12 @@ class Ingest:
                 del self._held[session_id]
             self._connection.execute("DELETE FROM journal WHERE file = ?", (file,))
             self._connection.execute("DELETE FROM rejects WHERE file = ?", (file,))
+
+    def renew(self, rules: str) -> None:
+        """Forget everything if it was concluded under other rules than these, told by their fingerprint."""
+        if queries.meta(self._connection, _RULES) != rules:
+            self.clear()
+            queries.write_meta(self._connection, _RULES, rules)
 
     def clear(self) -> None:
         """Forget everything that is concluded from the journal, so that it can be taken again."""
