@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -85,6 +84,7 @@ class Service:
         self._wake = threading.Event()
         self._due: dict[str, float] = {}
         self._keep_recording = False
+        self._shows_recording = False
         self._writer = open_writer(config.database)
         self._ingest = Ingest(self._writer, config.task_types.classify, idle_limit=config.idle_minutes * 60)
         # Requests come in several threads and are short: one handle and a lock serve them all.
@@ -233,19 +233,24 @@ class Service:
             if activity.recordings:
                 self._forget_recording()
             demo.load(self._config.journal, self._clock())
+            self._shows_recording = True
             for _ in self._ingest.catch_up(self._config.journal):
                 pass
         elif activity.recordings:
             self._forget_recording()
 
     def _drop_recording_if_own(self) -> None:
+        # Counting sessions takes longer the more there are, and most services show no recording.
+        if not self._shows_recording or self._keep_recording:
+            return
         activity = queries.activity(self._writer)
-        if activity.recordings and activity.sessions > activity.recordings and not self._keep_recording:
+        if activity.sessions > activity.recordings:
             self._forget_recording()
 
     def _forget_recording(self) -> None:
         (self._config.journal / demo.FILE).unlink(missing_ok=True)
         self._ingest.forget(queries.recordings(self._writer), demo.FILE)
+        self._shows_recording = False
 
     # Spans.
 
@@ -298,13 +303,9 @@ class Service:
         if taken is not None:
             yield Figure(PREFIX + "snapshot_timestamp_seconds", (), taken.at / SECOND, 1)
             yield Figure(PREFIX + "ingest_events", (), taken.events, taken.events)
-            rejected: Counter[str] = Counter()
-            for reason, count in taken.rejects.items():
-                # What follows the colon says what exactly was wrong, and would be a label value without end.
-                rejected[reason.partition(":")[0]] += count
-            for reason, count in sorted(rejected.items()):
+            for reason, count in sorted(queries.reject_kinds(taken.rejects).items()):
                 yield Figure(PREFIX + "rejected_lines", (("reason", reason),), count, count)
         yield Figure(PREFIX + "snapshot_duration_seconds", (), self.health.snapshot_seconds, 1)
         yield Figure(PREFIX + "ingest_pending_bytes", (), self.health.pending_bytes, 1)
-        yield Figure(PREFIX + "spans_sent", (), getattr(self._sender, "sent", 0), 1)
-        yield Figure(PREFIX + "spans_dropped", (), getattr(self._sender, "dropped", 0), 1)
+        yield Figure(PREFIX + "spans_sent", (), self._sender.sent, 1)
+        yield Figure(PREFIX + "spans_dropped", (), self._sender.dropped, 1)

@@ -20,7 +20,7 @@ from opentelemetry.trace import StatusCode
 from stretto.api.context import SCOPE
 from stretto.api.scoring import EVENT
 from stretto.clock import SECOND
-from stretto.model.event import Channel, Event, Kind, Value
+from stretto.model.event import Channel, Event, Kind, Value, present
 from stretto.names import Attribute
 from stretto.sources.otlp import conventions
 from stretto.sources.otlp.genai import Place, span_events, trace_edges
@@ -97,7 +97,7 @@ def scores(told: tuple[SpanEvent, ...], span: Span, session: str) -> Iterator[Ev
             channel=Channel.API,
             id=identifier(attributes, Attribute.SCORE_OF_ID.value) or span.id,
             name=named(attributes, Attribute.EVALUATION_NAME.value),
-            attributes=_present(
+            attributes=present(
                 value=value,
                 by=named(attributes, Attribute.SCORE_BY.value),
                 of=named(attributes, Attribute.SCORE_OF.value),
@@ -121,7 +121,7 @@ def _phase(span: Span, told: Callable[..., Event]) -> list[Event]:
         duration=span.duration,
         name=name,
         outcome=conventions.outcome(span),
-        attributes=_present(error=conventions.error(span.attributes)),
+        attributes=present(error=conventions.error(span.attributes)),
     )
     return [told(kind=Kind.PHASE_START, time=span.start, name=name), end]
 
@@ -136,7 +136,7 @@ def _message(span: Span, told: Callable[..., Event]) -> Event:
         duration=None if seconds is None else length(seconds * SECOND),
         name=named(said, Attribute.MESSAGE_TO.value),
         outcome=conventions.outcome(span),
-        attributes=_present(sender=named(said, Attribute.MESSAGE_FROM.value)),
+        attributes=present(sender=named(said, Attribute.MESSAGE_FROM.value)),
     )
 
 
@@ -150,7 +150,7 @@ def _corrected(event: Event, span: Span) -> Event:
         return replace(
             event,
             parent=identifier(said, Attribute.PARENT_ID.value),
-            attributes={**event.attributes, **_said(said, told), **_present(phase=phase)},
+            attributes={**event.attributes, **_said(said, told), **present(phase=phase)},
         )
     if event.kind is Kind.SESSION_START:
         return replace(event, attributes=_said(said, _OF_SESSION))
@@ -172,8 +172,4 @@ def _read(attributes: dict[str, object]) -> dict[str, Scalar]:
 
 
 def _said(attributes: Attributes, names: dict[str, Attribute]) -> dict[str, Value]:
-    return _present(**{key: named(attributes, name.value) for key, name in names.items()})
-
-
-def _present(**attributes: Value | None) -> dict[str, Value]:
-    return {name: value for name, value in attributes.items() if value is not None}
+    return present(**{key: named(attributes, name.value) for key, name in names.items()})

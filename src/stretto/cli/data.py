@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from contextlib import closing
 
 from stretto.cli import table
 from stretto.cli.context import Context
@@ -22,7 +23,7 @@ def sessions(context: Context, options: argparse.Namespace) -> int:
     """List sessions."""
     if options.limit < 1:
         raise UsageError("--limit must be at least 1")
-    with open_reader(context.config.database) as connection:
+    with closing(open_reader(context.config.database)) as connection:
         rows = queries.sessions(connection, limit=options.limit)
     context.answer({"sessions": [row_document(row) for row in rows]}, table.sessions(rows, wall()))
     return 0
@@ -31,7 +32,7 @@ def sessions(context: Context, options: argparse.Namespace) -> int:
 def show(context: Context, options: argparse.Namespace) -> int:
     """Show one session."""
     config = context.config
-    with open_reader(config.database) as connection:
+    with closing(open_reader(config.database)) as connection:
         if options.session == "last":
             found = [row.id for row in queries.sessions(connection, limit=1)]
         else:
@@ -56,8 +57,8 @@ def rebuild(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG0
         connection = open_writer(config.database)
         ingest = Ingest(connection, config.task_types.classify, idle_limit=config.idle_minutes * 60)
         started = time.perf_counter()
-        ingest.renew(config.fingerprint)
         ingest.clear()
+        ingest.renew(config.fingerprint)
         events = rejects = 0
         for taken in ingest.catch_up(config.journal):
             events += taken.events

@@ -7,8 +7,8 @@ import http.client
 import json
 import os
 import sqlite3
-from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -123,12 +123,11 @@ def _store(config: Config) -> Iterator[Finding]:
         unusable = config.database.exists()
         yield Finding("store", Verdict.TROUBLE if unusable else Verdict.NOTE, error.sentence(), error.hint)
         return
-    with connection:
+    with closing(connection):
         try:
             yield from _store_findings(connection, config)
         except sqlite3.DatabaseError as error:
             yield Finding("store", Verdict.TROUBLE, f"cannot be read: {error}", "stretto rebuild")
-    connection.close()
 
 
 def _store_findings(connection: sqlite3.Connection, config: Config) -> Iterator[Finding]:
@@ -147,11 +146,7 @@ def _store_findings(connection: sqlite3.Connection, config: Config) -> Iterator[
         yield Finding("store", Verdict.FINE, f"{text}, up to date with the journal")
     rejects = queries.rejects(connection)
     if rejects:
-        # What stands behind the colon differs from line to line; what stands before it is the kind of fault.
-        kinds: Counter[str] = Counter()
-        for reason, count in rejects.items():
-            kinds[reason.partition(":")[0]] += count
-        reasons = ", ".join(f"{count} × {kind}" for kind, count in kinds.most_common())
+        reasons = ", ".join(f"{count} × {kind}" for kind, count in queries.reject_kinds(rejects).items())
         places = "; ".join(
             f"{file} at byte {offset}" for file, offset, _ in queries.newest_rejects(connection, 3)
         )

@@ -42,9 +42,6 @@ IMPORTS = "import-"
 TRANSCRIPTS = f"{IMPORTS}transcripts{journal.SUFFIX}"
 """The journal file that takes what transcripts say."""
 
-LINES_TO_TELL = 20
-"""Lines of a file that are looked at to tell what it is."""
-
 NOT_TRANSCRIPTS = frozenset({"hooks.jsonl", "otlp.jsonl"})
 """Recordings of other channels that stand beside transcripts."""
 
@@ -159,7 +156,10 @@ def _holds_objects(path: Path) -> bool:
     if path.suffix == ".gz":
         return True
     with path.open("rb") as lines:
-        return any(line.lstrip(b"\xef\xbb\xbf \t").startswith(b"{") for line in islice(lines, LINES_TO_TELL))
+        return any(
+            line.lstrip(b"\xef\xbb\xbf \t").startswith(b"{")
+            for line in islice(lines, recording.LINES_TO_TELL)
+        )
 
 
 def _recording(file: Path, config: Config) -> Imported:

@@ -13,6 +13,8 @@ from stretto.model.event import Outcome
 from stretto.names import PREFIX, QUANTILES
 
 Sums = Mapping[str, Mapping[tuple[str | int, ...], int]]
+"""measure → label values → sum."""
+
 FindMeasured = Callable[[str, str], Measured | None]
 """(pattern, signature) → measured baseline."""
 

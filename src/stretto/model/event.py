@@ -94,3 +94,8 @@ class Event:
     type: str | None = None
     outcome: Outcome | None = None
     attributes: Mapping[str, Value] = field(default_factory=dict)
+
+
+def present(**attributes: Value | None) -> dict[str, Value]:
+    """Return the attributes that have a value: what is not known is left out, never written as empty."""
+    return {name: value for name, value in attributes.items() if value is not None}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
 
 from stretto.clock import SECOND
+from stretto.figures.window import Sums
 from stretto.model.conclude import Classify, conclude
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
@@ -17,9 +19,6 @@ from stretto.store.rollup import SLOTS
 
 MEASURED_RUNS = 20
 """The newest sequential runs that a measured baseline is the mean of."""
-
-Sums = Mapping[str, Mapping[tuple[str | int, ...], int]]
-"""measure → label values → sum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +160,17 @@ def positions(connection: sqlite3.Connection) -> list[Position]:
 def rejects(connection: sqlite3.Connection) -> dict[str, int]:
     """Return how many stretches of input were set aside, by reason."""
     return dict(connection.execute("SELECT reason, COUNT(*) FROM rejects GROUP BY reason ORDER BY reason"))
+
+
+def reject_kinds(rejects: Mapping[str, int]) -> dict[str, int]:
+    """Return rejects summed by the kind of fault, the commonest first.
+
+    What follows a reason's colon says what exactly was wrong: it differs from line to line, without end.
+    """
+    kinds: Counter[str] = Counter()
+    for reason, count in rejects.items():
+        kinds[reason.partition(":")[0]] += count
+    return dict(kinds.most_common())
 
 
 def newest_rejects(connection: sqlite3.Connection, limit: int = 5) -> list[tuple[str, int, str]]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from stretto.model.event import Channel, Event, Kind, Outcome, Value
+from stretto.model.event import Channel, Event, Kind, Outcome, present
 from stretto.sources.otlp.records import Attributes, Log, Span, amount, count, identifier, length, named, word
 
 SOURCE = "claude-code"
@@ -108,7 +108,7 @@ def _llm_request(span: Span, session: str, batch: Batch) -> list[Event]:
         duration=span.duration,
         name=named(span.attributes, "model"),
         outcome=_outcome(span.attributes, failed=span.failed),
-        attributes=_present(
+        attributes=present(
             **_usage(span.attributes),
             first_token_ms=count(span.attributes, "ttft_ms"),
             request=request,
@@ -128,7 +128,7 @@ def _tool(span: Span, session: str, batch: Batch) -> list[Event]:
         parent=_agent(span.attributes),
         name=_tool_name(span.attributes),
     )
-    order = _present(agent=named(span.attributes, "subagent_type"))
+    order = present(agent=named(span.attributes, "subagent_type"))
     return [
         about(kind=Kind.TOOL_START, time=span.start, attributes=order),
         about(kind=Kind.TOOL_END, time=span.end),
@@ -151,7 +151,7 @@ def _execution(span: Span, session: str, batch: Batch) -> list[Event]:
             id=call,
             duration=span.duration,
             outcome=_outcome(span.attributes, failed=span.failed),
-            attributes=_present(
+            attributes=present(
                 span=span.id,
                 task=task,
                 status="async_launched" if launched else None,
@@ -190,7 +190,7 @@ def _task_start(span: Span, session: str, batch: Batch) -> list[Event]:
             id=agent,
             parent=identifier(span.attributes, "parent_agent_id"),
             name=_built_in(span.attributes),
-            attributes=_present(span_parent=span.parent or None),
+            attributes=present(span_parent=span.parent or None),
         )
     ]
 
@@ -218,7 +218,7 @@ def _user_prompt(log: Log, session: str) -> list[Event]:
             session=session,
             time=log.time,
             id=prompt,
-            attributes=_present(
+            attributes=present(
                 prompt_length=count(log.attributes, "prompt_length"),
                 command=word(log.attributes, "command_name"),
             ),
@@ -238,7 +238,7 @@ def _tool_result(log: Log, session: str) -> list[Event]:
         time=log.time,
         duration=duration,
         outcome=_outcome(log.attributes, failed=False),
-        attributes=_present(error=_error(log.attributes)),
+        attributes=present(error=_error(log.attributes)),
     )
     return [end] if duration is None else [about(kind=Kind.TOOL_START, time=log.time - duration), end]
 
@@ -274,7 +274,7 @@ def _api_request(log: Log, session: str) -> list[Event]:
             duration=duration,
             name=named(log.attributes, "model"),
             outcome=Outcome.SUCCESS,
-            attributes=_present(
+            attributes=present(
                 **_usage(log.attributes),
                 cost_usd=amount(log.attributes, "cost_usd"),
                 first_token_ms=count(log.attributes, "ttft_ms"),
@@ -294,7 +294,7 @@ def _subagent_completed(log: Log, session: str) -> list[Event]:
         session=session,
         id=agent,
         name=named(log.attributes, "agent_type"),
-        attributes=_present(span_parent=log.span or None),
+        attributes=present(span_parent=log.span or None),
     )
     end = about(kind=Kind.TASK_END, time=log.time, duration=duration, outcome=Outcome.SUCCESS)
     return [end] if duration is None else [about(kind=Kind.TASK_START, time=log.time - duration), end]
@@ -312,10 +312,6 @@ _LOGS: dict[str, Callable[[Log, str], list[Event]]] = {
 # What attributes say.
 
 _DENIED = {"kind": Kind.TOOL_END, "outcome": Outcome.CANCELLED, "attributes": {"status": "denied"}}
-
-
-def _present(**attributes: Value | None) -> dict[str, Value]:
-    return {name: value for name, value in attributes.items() if value is not None}
 
 
 def _call(tool: Span) -> str:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from stretto.clock import SECOND
-from stretto.model.event import Channel, Event, Kind, Value
+from stretto.model.event import Channel, Event, Kind, present
 from stretto.names import Attribute
 from stretto.sources.otlp import conventions
 from stretto.sources.otlp.conventions import Role
@@ -160,7 +160,7 @@ def trace_edges(span: Span, place: Place, session: str, source: str) -> list[Eve
 
 def _session(span: Span, _: Place, session: str) -> list[Event]:
     told = _telling(span, session)
-    attributes = _present(
+    attributes = present(
         pattern=conventions.workflow_name(span), project=named(span.attributes, Attribute.PROJECT.value)
     )
     start = told(kind=Kind.SESSION_START, time=span.start, attributes=attributes)
@@ -174,7 +174,7 @@ def _turn(span: Span, _: Place, session: str) -> list[Event]:
     pattern = conventions.workflow_name(span) if conventions.role(span) is Role.WORKFLOW else None
     origin = named(span.attributes, Attribute.TURN_ORIGIN.value)
     return [
-        told(kind=Kind.TURN_START, time=span.start, type=origin, attributes=_present(command=pattern)),
+        told(kind=Kind.TURN_START, time=span.start, type=origin, attributes=present(command=pattern)),
         told(kind=Kind.TURN_END, time=span.end, duration=span.duration, outcome=conventions.outcome(span)),
     ]
 
@@ -192,9 +192,9 @@ def _task(span: Span, place: Place, session: str, started: Mapping[str, str]) ->
         time=span.end,
         duration=span.duration,
         outcome=conventions.outcome(span),
-        attributes=_present(error=conventions.error(span.attributes)),
+        attributes=present(error=conventions.error(span.attributes)),
     )
-    about = _present(
+    about = present(
         delegated_by=place.caller if place.caller in started else None,
         description=named(span.attributes, Attribute.TASK_DESCRIPTION.value),
     )
@@ -215,7 +215,7 @@ def _tool(span: Span, place: Place, session: str, started: Mapping[str, str]) ->
         time=span.end,
         duration=span.duration if seconds is None else length(seconds * SECOND),
         outcome=conventions.outcome(span),
-        attributes=_present(
+        attributes=present(
             call=conventions.call_id(span),
             task=started.get(call),
             error=conventions.error(span.attributes),
@@ -234,7 +234,7 @@ def _model(span: Span, place: Place, session: str) -> list[Event]:
             duration=span.duration,
             name=conventions.model_name(span),
             outcome=conventions.outcome(span),
-            attributes=_present(
+            attributes=present(
                 **conventions.usage(span.attributes),
                 response=conventions.response_id(span),
                 error=conventions.error(span.attributes),
@@ -264,7 +264,3 @@ def _task_of(span: Span, place: Place) -> str | None:
     if conventions.told_by_stretto(span):
         return identifier(span.attributes, Attribute.TASK_ID.value)
     return place.task
-
-
-def _present(**attributes: Value | None) -> dict[str, Value]:
-    return {name: value for name, value in attributes.items() if value is not None}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from stretto.model.event import Channel, Event, Kind, Outcome, Value
+from stretto.model.event import Channel, Event, Kind, Outcome, Value, present
 from stretto.sources.transcript import carry as kept
 from stretto.sources.transcript.carry import Carry, Doing, Tokens, Transcript, remember
 
@@ -186,10 +186,6 @@ class Account:
         file, name, parent = self._file, None, None
         if place.agent == file.agent:
             name, parent = file.agent_type, file.parent
-            attributes = attributes | _known(delegated_by=file.delegated_by, description=file.description)
+            attributes = attributes | present(delegated_by=file.delegated_by, description=file.description)
         place_of_parent = place._replace(agent=parent)
         self.tell(kind, place_of_parent, id=place.agent, name=name, outcome=outcome, attributes=attributes)
-
-
-def _known(**attributes: Value | None) -> dict[str, Value]:
-    return {name: value for name, value in attributes.items() if value is not None}

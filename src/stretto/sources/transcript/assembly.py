@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import msgspec
 
-from stretto.model.event import Kind, Outcome, Value
+from stretto.model.event import Kind, Outcome, Value, present
 from stretto.model.facts import DELEGATES
 from stretto.sources.transcript import shape, words
 from stretto.sources.transcript.account import Account, Place
@@ -138,7 +138,7 @@ class Assembly:
                 id=id,
                 name=shape.name(message.model),
                 outcome=Outcome.SUCCESS,
-                attributes={**news, **_known(request=shape.identity(line.request_id))},
+                attributes={**news, **present(request=shape.identity(line.request_id))},
             )
 
     def _tool_start(self, block: shape.Block, place: Place) -> None:
@@ -150,7 +150,7 @@ class Assembly:
             self.account.calls(id, name)
         order = shape.part(shape.ORDER, block.input) if name in DELEGATES else None
         if order is not None:
-            attributes |= _known(
+            attributes |= present(
                 agent=shape.name(order.subagent_type),
                 description=shape.name(order.description),
                 background=order.run_in_background if isinstance(order.run_in_background, bool) else None,
@@ -236,7 +236,7 @@ class Assembly:
                 Kind.TASK_END, place, id=agent, name=name, duration=took, outcome=outcome, attributes=about
             )
             self.account.stopped(agent, place.session)
-        return _known(
+        return present(
             task=agent,
             status=status,
             task_duration_ms=shape.count(result.total_duration_ms),
@@ -295,9 +295,5 @@ class Assembly:
             self.account.settle(place.session)
 
 
-def _known(**attributes: Value | None) -> dict[str, Value]:
-    return {name: value for name, value in attributes.items() if value is not None}
-
-
 def _project(line: shape.Line) -> dict[str, Value]:
-    return _known(project=shape.last_component(line.cwd))
+    return present(project=shape.last_component(line.cwd))
