@@ -30,14 +30,19 @@ def test_help_is_a_sentence() -> None:
 
 
 def test_units_are_base_units_and_stand_in_the_name() -> None:
-    """Seconds, bytes, ratios and counts; no per cent, no milliseconds, no kilobytes."""
-    suffix = {"s": ("_seconds", "_seconds_total"), "By": ("_bytes",), "unixtime": ("_timestamp_seconds",)}
+    """Seconds, bytes, dollars, ratios and counts; no per cent, no milliseconds, no kilobytes."""
+    suffix = {
+        "s": ("_seconds", "_seconds_total"),
+        "By": ("_bytes",),
+        "unixtime": ("_timestamp_seconds",),
+        "USD": ("_usd", "_usd_total"),
+    }
     for metric in METRICS.values():
-        assert metric.unit in {"s", "By", "unixtime", "1"}, metric.name
+        assert metric.unit in {"s", "By", "unixtime", "USD", "1"}, metric.name
         if metric.unit in suffix:
             assert metric.name.endswith(suffix[metric.unit]), metric.name
         else:
-            assert not re.search(r"_(seconds|bytes)(_total)?$", metric.name), metric.name
+            assert not re.search(r"_(seconds|bytes|usd)(_total)?$", metric.name), metric.name
         assert not re.search(r"percent|milli|_ms\b|kilo|mega", metric.name), metric.name
 
 

@@ -118,6 +118,7 @@ def test_a_second_service_says_that_one_is_running(service: Running) -> None:
 
 def test_doctor_finds_every_station_in_order(service: Running) -> None:
     """With everything up, doctor walks from hook to Alertmanager and finds no trouble."""
+    until("the first scrape", lambda: service.query('up{job="stretto"} == 1'), seconds=60)
     answer = subprocess.run(
         [sys.executable, "-m", "stretto", "--state", str(service.state), "doctor", "--json"],
         env={**os.environ, "HOME": str(service.state / "home"), "STRETTO_LISTEN": service.stretto},

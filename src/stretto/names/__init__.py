@@ -1,0 +1,34 @@
+"""THE table: every metric and label on the wire, with unit, meaning and the place it is made.
+
+The exporter builds from it; rules, dashboards, docs and tests are checked against it. A name that is not here
+does not leave the process.
+"""
+
+from __future__ import annotations
+
+from stretto.names.attributes import Attribute
+from stretto.names.labels import JOB, NONE, OTHER, PREFIX, WINDOWS, Label
+from stretto.names.live import LIVE
+from stretto.names.metric import Made, Metric, MetricKind
+from stretto.names.outcomes import OUTCOMES
+from stretto.names.own import OWN
+from stretto.names.parallel import PARALLEL
+from stretto.names.quality import QUALITY
+from stretto.names.resources import RESOURCES
+from stretto.names.usage import USAGE
+
+DERIVED: tuple[Metric, ...] = (*PARALLEL, *OUTCOMES, *USAGE, *QUALITY, *RESOURCES)
+
+METRICS: dict[str, Metric] = {metric.name: metric for metric in (*LIVE, *DERIVED, *OWN)}
+
+DURATION_BUCKETS: tuple[float, ...] = (
+    0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 300, 600, 1800, 3600, 7200,
+)  # fmt: skip
+"""Seconds. 20 and 40 are the alert thresholds of tool time; 7200 is two hours, a long session."""
+
+QUANTILES: tuple[float, ...] = (0.5, 0.95, 0.99)
+
+__all__ = [
+    "DERIVED", "DURATION_BUCKETS", "JOB", "LIVE", "METRICS", "NONE", "OTHER", "OWN", "PREFIX", "QUANTILES",
+    "WINDOWS", "Attribute", "Label", "Made", "Metric", "MetricKind",
+]  # fmt: skip

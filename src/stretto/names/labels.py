@@ -1,0 +1,47 @@
+"""Labels: the closed set of them, and the values that Stretto itself gives them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+PREFIX = "stretto_"
+JOB = "stretto"
+"""The scrape job, as prometheus.yml names it."""
+
+WINDOWS: dict[str, int] = {"1h": 3_600, "24h": 86_400, "7d": 604_800}
+"""Windows of the derived gauges: label value → seconds."""
+
+OTHER = "other"
+"""The label value that takes what has no type, or what the series budget folds away."""
+
+NONE = "none"
+"""The label value for an absent agent, pattern or phase."""
+
+
+class Label(StrEnum):
+    """The closed set of labels. Session ids, paths, prompts and descriptions never become labels."""
+
+    TASK_TYPE = "task_type"
+    AGENT = "agent"
+    TOOL = "tool"
+    PATTERN = "pattern"
+    OUTCOME = "outcome"
+    BASELINE = "baseline"
+    WINDOW = "window"
+    QUANTILE = "quantile"
+    SOURCE = "source"
+    PART = "part"
+    FACTOR = "factor"
+    PHASE = "phase"
+    MODEL = "model"
+    KIND = "kind"
+    CACHE = "cache"
+    RESULT = "result"
+    FRAMEWORK = "framework"
+    SCORE = "score"
+    DIMENSION = "dimension"
+    DIRECTION = "direction"
+    REASON = "reason"
+    GROUP = "group"
+    VERSION = "version"
+    LABEL = "label"

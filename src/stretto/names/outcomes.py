@@ -1,0 +1,133 @@
+"""How sessions, phases, tasks and calls ended, how long they took, and whether all of it was seen."""
+
+from __future__ import annotations
+
+from stretto.names.labels import Label
+from stretto.names.metric import Metric, gauge
+
+_T, _A, _P, _TOOL, _O, _W, _Q = (
+    Label.TASK_TYPE,
+    Label.AGENT,
+    Label.PATTERN,
+    Label.TOOL,
+    Label.OUTCOME,
+    Label.WINDOW,
+    Label.QUANTILE,
+)
+
+OUTCOMES: tuple[Metric, ...] = (
+    gauge("window_tasks", "1", (_T, _O, _W), "Tasks that ended in the window, by outcome."),
+    gauge(
+        "success_ratio",
+        "1",
+        (_T, _W),
+        "Tasks that succeeded over tasks whose outcome is known.",
+        "stretto_window_tasks",
+        "stretto_window_tasks",
+    ),
+    gauge("window_agent_tasks", "1", (_A, _O, _W), "Tasks that ended in the window, by agent and outcome."),
+    gauge(
+        "agent_error_ratio",
+        "1",
+        (_A, _W),
+        "Tasks of an agent that failed over those whose outcome is known.",
+        "stretto_window_agent_tasks",
+        "stretto_window_agent_tasks",
+    ),
+    gauge("window_parallel_tasks", "1", (_O, _W), "Tasks inside parallel executions, by outcome."),
+    gauge(
+        "parallel_failure_ratio",
+        "1",
+        (_W,),
+        "Tasks inside parallel executions that failed over those whose outcome is known.",
+        "stretto_window_parallel_tasks",
+        "stretto_window_parallel_tasks",
+    ),
+    gauge("window_tool_calls", "1", (_TOOL, _O, _W), "Tool calls that ended in the window, by outcome."),
+    gauge(
+        "tool_success_ratio",
+        "1",
+        (_TOOL, _W),
+        "Tool calls that succeeded over those whose outcome is known.",
+        "stretto_window_tool_calls",
+        "stretto_window_tool_calls",
+    ),
+    gauge(
+        "tool_duration_quantile_seconds", "s", (_TOOL, _Q, _W), "Execution time of tool calls, within 2 %."
+    ),
+    gauge("task_duration_quantile_seconds", "s", (_T, _Q, _W), "Wall time of tasks, within 2 %."),
+    gauge("agent_duration_quantile_seconds", "s", (_A, _Q, _W), "Wall time of an agent's tasks, within 2 %."),
+    gauge(
+        "overhead_quantile_seconds",
+        "s",
+        (_Q, _W),
+        "Time around a tool call that is neither execution nor a person's: hooks, mostly. Within 2 %.",
+    ),
+    gauge(
+        "capture_completeness_ratio",
+        "1",
+        (_W,),
+        "Tasks and tool calls whose end was seen over all that are over.",
+        "stretto_window_ends_seen",
+        "stretto_window_ends_expected",
+    ),
+    gauge("window_ends_seen", "1", (_W,), "Tasks and tool calls whose end was seen."),
+    gauge("window_ends_expected", "1", (_W,), "Tasks and tool calls that are over, their end seen or not."),
+    gauge(
+        "window_sessions", "1", (Label.SOURCE, _P, _O, _W), "Sessions that ended in the window, by outcome."
+    ),
+    gauge("session_duration_quantile_seconds", "s", (_P, _Q, _W), "Wall time of sessions, within 2 %."),
+    gauge(
+        "turn_duration_quantile_seconds",
+        "s",
+        (_Q, _W),
+        "Wall time from a prompt to the end of the answer, within 2 %.",
+    ),
+    gauge("window_phases", "1", (Label.PHASE, _O, _W), "Phases that ended in the window, by outcome."),
+    gauge(
+        "phase_success_ratio",
+        "1",
+        (Label.PHASE, _W),
+        "Phases that succeeded over those whose outcome is known.",
+        "stretto_window_phases",
+        "stretto_window_phases",
+    ),
+    gauge("phase_duration_quantile_seconds", "s", (Label.PHASE, _Q, _W), "Wall time of phases, within 2 %."),
+    gauge(
+        "completion_ratio",
+        "1",
+        (_T, _W),
+        "Tasks that ended with success or failure over all that are over.",
+        "stretto_window_tasks",
+        "stretto_window_tasks",
+    ),
+    gauge(
+        "agent_completion_ratio",
+        "1",
+        (_A, _W),
+        "An agent's tasks that ended with success or failure over all that are over.",
+        "stretto_window_agent_tasks",
+        "stretto_window_agent_tasks",
+    ),
+    gauge("window_retries", "1", (_T, _W), "Tasks that tried again what had failed."),
+    gauge("window_recoveries", "1", (_T, _W), "Tasks that tried again what had failed, and succeeded."),
+    gauge(
+        "retry_ratio",
+        "1",
+        (_T, _W),
+        "Tasks that tried again what had failed, over all that are over.",
+        "stretto_window_retries",
+        "stretto_window_tasks",
+    ),
+    gauge("retry_work_seconds", "s", (_T, _W), "Busy time of tasks that tried again what had failed."),
+    gauge("window_messages", "1", (_A, _O, _W), "Messages between agents, by receiver and outcome."),
+    gauge(
+        "message_response_quantile_seconds", "s", (_Q, _W), "Time from a message to its answer, within 2 %."
+    ),
+    gauge(
+        "hook_duration_quantile_seconds",
+        "s",
+        (_Q, _W),
+        "How long an agent waited for its hooks, as the agent itself measured it, within 2 %.",
+    ),
+)

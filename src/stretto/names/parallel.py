@@ -1,0 +1,135 @@
+"""What running in parallel gained, where the gain was lost, and what it cost."""
+
+from __future__ import annotations
+
+from stretto.names.labels import Label
+from stretto.names.metric import Metric, gauge
+
+_T, _A, _P, _TOOL, _B, _W = (
+    Label.TASK_TYPE,
+    Label.AGENT,
+    Label.PATTERN,
+    Label.TOOL,
+    Label.BASELINE,
+    Label.WINDOW,
+)
+
+PARALLEL: tuple[Metric, ...] = (
+    gauge(
+        "speedup_ratio",
+        "1",
+        (_T, _B, _W),
+        "Sequential time over elapsed time of parallel tasks.",
+        "stretto_parallel_sequential_seconds",
+        "stretto_parallel_elapsed_seconds",
+    ),
+    gauge(
+        "improvement_ratio",
+        "1",
+        (_T, _B, _W),
+        "Time saved over sequential time of parallel tasks; below 0 where parallel was slower.",
+        "stretto_time_saved_seconds",
+        "stretto_parallel_sequential_seconds",
+    ),
+    gauge("time_saved_seconds", "s", (_T, _B, _W), "Sequential time less elapsed time of parallel tasks."),
+    gauge("parallel_sequential_seconds", "s", (_T, _B, _W), "What parallel tasks take one after another."),
+    gauge(
+        "parallel_elapsed_seconds",
+        "s",
+        (_T, _B, _W),
+        "Wall time of parallel tasks, shared among those running.",
+    ),
+    gauge("parallel_work_seconds", "s", (_T, _B, _W), "Busy time of parallel tasks, summed."),
+    gauge(
+        "parallel_tasks", "1", (_T, _B, _W), "Tasks inside parallel executions that the figures are made of."
+    ),
+    gauge("improvement_target_ratio", "1", (_T,), "Improvement asked of a task type by configuration."),
+    gauge("window_fanouts", "1", (_P, _W), "Parallel executions that ended in the window."),
+    gauge(
+        "parallel_efficiency_ratio",
+        "1",
+        (_P, _W),
+        "Work over width times elapsed: load balance times concurrency.",
+        "stretto_pattern_work_seconds",
+        "stretto_pattern_capacity_seconds",
+    ),
+    gauge(
+        "load_balance_ratio",
+        "1",
+        (_P, _W),
+        "Mean lane busy time over the longest lane's.",
+        "stretto_pattern_work_seconds",
+        "stretto_pattern_longest_lane_seconds",
+    ),
+    gauge(
+        "concurrency_ratio",
+        "1",
+        (_P, _W),
+        "Longest lane's busy time over elapsed: what late starts and hand-overs leave.",
+        "stretto_pattern_longest_lane_seconds",
+        "stretto_pattern_capacity_seconds",
+    ),
+    gauge("pattern_work_seconds", "s", (_P, _W), "Busy time of the tasks of parallel executions."),
+    gauge("pattern_capacity_seconds", "s", (_P, _W), "Width times elapsed, summed over parallel executions."),
+    gauge("pattern_longest_lane_seconds", "s", (_P, _W), "Width times the longest lane's busy time, summed."),
+    gauge("pattern_elapsed_seconds", "s", (_P, _W), "Wall time of parallel executions, summed."),
+    gauge(
+        "efficiency_lost_seconds",
+        "s",
+        (_P, Label.FACTOR, _W),
+        "Lane time lost by parallel executions, by the factor of efficiency that lost it.",
+    ),
+    gauge(
+        "expected_saved_seconds",
+        "s",
+        (_T, _B, _W),
+        "Time that parallel tasks would have saved at their target.",
+    ),
+    gauge(
+        "contention_ratio",
+        "1",
+        (_T, _W),
+        "How long tasks took side by side over how long they take alone, where that was measured.",
+        "stretto_parallel_work_seconds",
+        "stretto_parallel_sequential_seconds",
+    ),
+    gauge(
+        "opportunity_seconds",
+        "s",
+        (_P, _W),
+        "Time that runs of tasks one after another would have saved side by side, at most.",
+    ),
+    gauge("best_speedup", "1", (_P,), "Highest work over elapsed of a parallel execution in the store."),
+    gauge(
+        "best_speedup_timestamp_seconds",
+        "unixtime",
+        (_P,),
+        "When the parallel execution with the highest speedup ended.",
+    ),
+    gauge("parallel_tokens", "1", (_W,), "Tokens used by the tasks of parallel executions."),
+    gauge("parallel_cost_usd", "USD", (_W,), "What the tasks of parallel executions cost."),
+    gauge("saved_second_tokens", "1", (_W,), "Tokens of parallel tasks over the seconds they saved."),
+    gauge("saved_second_cost_usd", "USD", (_W,), "Cost of parallel tasks over the seconds they saved."),
+    gauge(
+        "critical_path_seconds", "s", (_W,), "Length of the critical paths of sessions that ended, summed."
+    ),
+    gauge(
+        "critical_path_agent_seconds",
+        "s",
+        (_A, _W),
+        "Part of the critical paths that an agent's own work was.",
+    ),
+    gauge(
+        "critical_path_task_type_seconds",
+        "s",
+        (_T, _W),
+        "Part of the critical paths that tasks of a type were.",
+    ),
+    gauge("critical_path_tool_seconds", "s", (_TOOL, _W), "Part of the critical paths that a tool was."),
+    gauge(
+        "session_wall_seconds",
+        "s",
+        (Label.PART, _W),
+        "Wall time of sessions that ended, each instant in exactly one part.",
+    ),
+)

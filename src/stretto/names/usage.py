@@ -1,0 +1,100 @@
+"""What models, caches and test runs used and took."""
+
+from __future__ import annotations
+
+from stretto.names.labels import Label
+from stretto.names.metric import Metric, gauge
+
+_O, _W, _Q = Label.OUTCOME, Label.WINDOW, Label.QUANTILE
+
+USAGE: tuple[Metric, ...] = (
+    gauge("window_model_calls", "1", (Label.MODEL, _O, _W), "Model calls in the window, by outcome."),
+    gauge(
+        "model_duration_quantile_seconds",
+        "s",
+        (Label.MODEL, _Q, _W),
+        "Time from a model call's request to the end of its answer, within 2 %.",
+    ),
+    gauge(
+        "window_tokens",
+        "1",
+        (Label.MODEL, Label.KIND, _W),
+        "Tokens that model calls used: input, output, cache_read, cache_write.",
+    ),
+    gauge(
+        "window_prompt_tokens",
+        "1",
+        (Label.MODEL, _W),
+        "Tokens that model calls read: input, cache_read and cache_write.",
+    ),
+    gauge(
+        "window_cache_read_tokens",
+        "1",
+        (Label.MODEL, _W),
+        "Tokens that model calls read from the provider's cache.",
+    ),
+    gauge(
+        "cache_read_ratio",
+        "1",
+        (Label.MODEL, _W),
+        "Tokens read from the provider's cache over all tokens read.",
+        "stretto_window_cache_read_tokens",
+        "stretto_window_prompt_tokens",
+    ),
+    gauge(
+        "window_cost_usd",
+        "USD",
+        (Label.MODEL, _W),
+        "What model calls cost, as their source says, else by list price.",
+    ),
+    gauge(
+        "window_unpriced_model_calls",
+        "1",
+        (Label.MODEL, _W),
+        "Model calls that used tokens and whose price is not known.",
+    ),
+    gauge(
+        "window_cache_lookups",
+        "1",
+        (Label.CACHE, Label.RESULT, _W),
+        "Lookups in a reported cache: hit or miss.",
+    ),
+    gauge(
+        "cache_hit_ratio",
+        "1",
+        (Label.CACHE, _W),
+        "Hits over lookups of a reported cache.",
+        "stretto_window_cache_lookups",
+        "stretto_window_cache_lookups",
+    ),
+    gauge(
+        "window_cache_removals",
+        "1",
+        (Label.CACHE, Label.REASON, _W),
+        "Entries that left a reported cache: eviction or invalidation.",
+    ),
+    gauge("cache_entries", "1", (Label.CACHE,), "Entries in a reported cache, as last told."),
+    gauge("window_test_runs", "1", (Label.FRAMEWORK, _O, _W), "Test runs inside tool calls, by outcome."),
+    gauge(
+        "window_tests",
+        "1",
+        (Label.FRAMEWORK, Label.RESULT, _W),
+        "Single tests that passed or failed, where the run says so.",
+    ),
+    gauge(
+        "test_run_duration_quantile_seconds",
+        "s",
+        (Label.FRAMEWORK, _Q, _W),
+        "Wall time of test runs, within 2 %.",
+    ),
+    gauge("window_test_seconds", "s", (_W,), "Time that tool calls spent running tests."),
+    gauge("window_tool_seconds", "s", (_W,), "Execution time of all tool calls."),
+    gauge(
+        "test_time_ratio",
+        "1",
+        (_W,),
+        "Time spent running tests over the execution time of all tool calls.",
+        "stretto_window_test_seconds",
+        "stretto_window_tool_seconds",
+    ),
+)
