@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stretto.model.conclude import conclude
 from stretto.model.event import Channel, Event, Kind
-from stretto.model.facts import KINDS, Facts, Known
+from stretto.model.facts import KINDS, OTHERS, Facts, Known
 from stretto.model.fold import apply
 from tests.fakes import RECORDINGS, any_event, recorded
 from tests.scenes import Drawing, at, background, by_description, folded, fork_join, framed, nested
@@ -28,6 +28,7 @@ def entities(facts: Facts) -> dict[tuple[str, str], Known]:
         "model": facts.model_calls,
         "session": {"": facts.session},
         "permission": {"": facts.permissions},
+        **{kind: facts.others.get(kind, {}) for kind in OTHERS},
     }
     assert tables.keys() == set(KINDS)
     return {(kind, key): known for kind, table in tables.items() for key, known in table.items()}

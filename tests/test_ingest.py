@@ -16,9 +16,12 @@ from stretto.figures.parallel import fanouts
 from stretto.figures.sketch import bucket
 from stretto.model.event import Event, Kind, Outcome
 from stretto.store import ingest, queries
+from stretto.store.additions.calls import of_call
+from stretto.store.additions.part import Settling
+from stretto.store.additions.parts import PARTS
 from stretto.store.held import load_facts
 from stretto.store.ingest import Taken
-from stretto.store.rollup import Additions, of_call, of_session, write
+from stretto.store.rollup import Additions, write
 from stretto.store.schema import CONCLUDED
 from tests.fakes import DAY_FILE, IDLE, RECORDINGS, Store, any_event, append, rebuilt, recorded, store
 from tests.scenes import (
@@ -264,7 +267,14 @@ def test_the_sums_are_those_of_the_entities(tmp_path: Path) -> None:
         for row in queries.sessions(opened.connection):
             session = queries.session(opened.connection, row.id, by_description)
             assert session is not None
-            added: Additions = Counter(of_session(session, fanouts(session.tasks)))
+            closed = session.outcome is not Outcome.RUNNING
+            facts = load_facts(opened.connection, row.id)
+            settling = Settling(
+                facts, session, fanouts(session.tasks), closed=closed, lost=False, classify=by_description
+            )
+            added: Additions = Counter()
+            for part in PARTS.values():
+                added.update(part.additions(settling))
             for call in session.tool_calls:
                 added.update(of_call(call))
             write(other.connection, added)

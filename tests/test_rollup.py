@@ -14,8 +14,10 @@ from stretto.figures.parallel import fanouts
 from stretto.figures.sketch import bucket
 from stretto.model.entities import ToolCall
 from stretto.model.event import Outcome
+from stretto.store.additions.calls import of_call
+from stretto.store.additions.tasks import of_tasks
 from stretto.store.database import open_writer
-from stretto.store.rollup import SLOTS, Additions, of_call, of_session, slot_of, write
+from stretto.store.rollup import SLOTS, Additions, slot_of, write
 from tests.scenes import BEGIN, Drawing, background, concluded, straggler
 
 CALL = ToolCall("c", "Bash", None, BEGIN, BEGIN + SECOND, SECOND // 2, SECOND // 4, Outcome.SUCCESS)
@@ -79,7 +81,7 @@ def test_calls_that_add_the_same_share_it_in_memory() -> None:
 def test_a_session_adds_its_tasks_and_fanouts() -> None:
     """The straggler, whole: every measure and its value on paper, in nanoseconds."""
     session = concluded(straggler().events)
-    added = of_session(session, fanouts(session.tasks))
+    added = of_tasks(session, fanouts(session.tasks))
     kind = ("release", "architecture,prd,test_strategy")
     own = {("architecture", 20, 7.5), ("prd", 30, 12.5), ("test_strategy", 55, 40)}
     wanted: Additions = Counter(
@@ -106,14 +108,14 @@ def test_a_session_adds_its_tasks_and_fanouts() -> None:
 def test_a_task_without_its_end_is_expected_but_not_seen() -> None:
     """It counts by outcome in the slot of its start, with no length; a running one not at all."""
     drawing = Drawing().opens().order("call-a", 1, "review").run("a", 2)
-    assert of_session(concluded(drawing.events), ()) == {}
-    lost = of_session(concluded(drawing.events, lost=True), ())
+    assert of_tasks(concluded(drawing.events), ()) == {}
+    lost = of_tasks(concluded(drawing.events, lost=True), ())
     assert lost == {(SLOT, "tasks", ("review", "worker", "unknown")): 1, (SLOT, "ends_expected", ()): 1}
 
 
 def test_a_task_whose_start_is_missing_was_seen_to_end() -> None:
     """Its end counts for completeness although its length is unknown."""
-    added = of_session(concluded(Drawing().opens().run("a", None, 9).ends(10).events), ())
+    added = of_tasks(concluded(Drawing().opens().run("a", None, 9).ends(10).events), ())
     assert added[SLOT, "ends_seen", ()] == 1
     assert not any(measure == "task_time" for _, measure, _ in added)
 
@@ -132,7 +134,7 @@ def test_what_is_added_is_in_a_slot_of_each_width(connection: sqlite3.Connection
 def test_what_is_taken_out_leaves_nothing(connection: sqlite3.Connection) -> None:
     """A sum that falls to nothing goes; a change that cancels itself writes nothing."""
     session = concluded(background().events)
-    added = of_session(session, fanouts(session.tasks))
+    added = of_tasks(session, fanouts(session.tasks))
     write(connection, added)
     assert len(rows(connection)) >= 2 * 10
     gone: Additions = Counter()

@@ -128,7 +128,7 @@ def test_every_figure_is_in_the_table_of_names(tmp_path: Path) -> None:
     keys = [(figure.name, figure.labels) for figure in figures]
     assert len(keys) == len(set(keys))
     derived = {metric.name for metric in METRICS.values() if metric.made is Made.DERIVED}
-    assert derived == {figure.name for figure in figures}
+    assert {figure.name for figure in figures} <= derived
 
 
 def test_the_document_is_json_with_every_figure_and_reason(tmp_path: Path) -> None:

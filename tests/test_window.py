@@ -8,9 +8,10 @@ from stretto.clock import HOUR, SECOND
 from stretto.figures.figure import Figure, ratio
 from stretto.figures.parallel import Measured, Provenance, fanouts
 from stretto.figures.sketch import bucket
-from stretto.figures.window import Parallel, Sums, parallel_by_type, verdict, window_figures
+from stretto.figures.tally import Sums
+from stretto.figures.window import Parallel, parallel_by_type, verdict, window_figures
 from stretto.names import METRICS
-from stretto.store.rollup import of_session
+from stretto.store.additions.tasks import of_tasks
 from tests.scenes import Drawing, background, concluded, fork_join, straggler
 
 MEASURED = {"architecture": 18.0 * SECOND, "prd": 32.0 * SECOND, "test_strategy": 50.0 * SECOND}
@@ -22,7 +23,7 @@ def sums_of(*drawings: Drawing) -> Sums:
     found: dict[str, dict[tuple[str | int, ...], int]] = {}
     for drawing in drawings:
         session = concluded(drawing.events)
-        for (_, measure, dims), value in of_session(session, fanouts(session.tasks)).items():
+        for (_, measure, dims), value in of_tasks(session, fanouts(session.tasks)).items():
             cells = found.setdefault(measure, {})
             cells[dims] = cells.get(dims, 0) + value
     return found

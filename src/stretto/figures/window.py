@@ -8,12 +8,9 @@ from dataclasses import dataclass, field
 from stretto.clock import SECOND
 from stretto.figures.figure import Figure, Labels, ratio
 from stretto.figures.parallel import Hours, Measured, Provenance, baseline
-from stretto.figures.sketch import quantile
+from stretto.figures.tally import Sums, by_first, outcomes, quantiles
 from stretto.model.event import Outcome
-from stretto.names import PREFIX, QUANTILES
-
-Sums = Mapping[str, Mapping[tuple[str | int, ...], int]]
-"""measure → label values → sum."""
+from stretto.names import PREFIX
 
 FindMeasured = Callable[[str, str], Measured | None]
 """(pattern, signature) → measured baseline."""
@@ -108,6 +105,9 @@ def window_figures(
     yield from _efficiency(at, sums)
     yield from _tasks(at, sums)
     yield from _tool_calls(at, sums)
+    yield from _sessions(at, sums)
+    yield from _phases(at, sums)
+    yield from _messages(at, sums)
     yield from _durations(at, sums)
     seen, expected = _only(sums, "ends_seen"), _only(sums, "ends_expected")
     yield Figure(PREFIX + "window_ends_seen", at, seen, seen)
@@ -153,15 +153,17 @@ def _tasks(at: Labels, sums: Sums) -> Iterator[Figure]:
         for table, key in ((by_type, task_type), (by_agent, agent)):
             row = table.setdefault(str(key), {})
             row[str(outcome)] = row.get(str(outcome), 0) + count
-    yield from _outcomes(
+    yield from outcomes(
         at, "task_type", by_type, counts="window_tasks", share="success_ratio", of=Outcome.SUCCESS
     )
-    yield from _outcomes(
+    yield from _completion(at, "task_type", by_type, "completion_ratio")
+    yield from _completion(at, "agent", by_agent, "agent_completion_ratio")
+    yield from outcomes(
         at, "agent", by_agent, counts="window_agent_tasks", share="agent_error_ratio", of=Outcome.FAILURE
     )
     parallel = {str(dims[0]): count for dims, count in sums.get("parallel_outcomes", {}).items()}
     if parallel:
-        yield from _outcomes(
+        yield from outcomes(
             at,
             None,
             {"": parallel},
@@ -171,30 +173,20 @@ def _tasks(at: Labels, sums: Sums) -> Iterator[Figure]:
         )
 
 
+def _completion(
+    at: Labels, label: str, table: Mapping[str, Mapping[str, int]], name: str
+) -> Iterator[Figure]:
+    for key, by_outcome in sorted(table.items()):
+        over = sum(by_outcome.values())
+        ended = sum(by_outcome.get(outcome.value, 0) for outcome in (Outcome.SUCCESS, Outcome.FAILURE))
+        yield ratio(PREFIX + name, ((label, key), *at), ended, over, over)
+
+
 def _tool_calls(at: Labels, sums: Sums) -> Iterator[Figure]:
-    by_tool: dict[str, dict[str, int]] = {}
-    for (tool, outcome), count in sums.get("calls", {}).items():
-        by_tool.setdefault(str(tool), {})[str(outcome)] = count
-    yield from _outcomes(
+    by_tool = by_first(sums.get("calls", {}))
+    yield from outcomes(
         at, "tool", by_tool, counts="window_tool_calls", share="tool_success_ratio", of=Outcome.SUCCESS
     )
-
-
-def _outcomes(
-    at: Labels,
-    label: str | None,
-    table: Mapping[str, Mapping[str, int]],
-    *,
-    counts: str,
-    share: str,
-    of: Outcome,
-) -> Iterator[Figure]:
-    for key, outcomes in sorted(table.items()):
-        own: Labels = ((label, key),) if label else ()
-        for outcome, count in sorted(outcomes.items()):
-            yield Figure(PREFIX + counts, (*own, ("outcome", outcome), *at), count, count)
-        known = outcomes.get(Outcome.SUCCESS.value, 0) + outcomes.get(Outcome.FAILURE.value, 0)
-        yield ratio(PREFIX + share, (*own, *at), outcomes.get(of.value, 0), known, known)
 
 
 def _durations(at: Labels, sums: Sums) -> Iterator[Figure]:
@@ -202,18 +194,35 @@ def _durations(at: Labels, sums: Sums) -> Iterator[Figure]:
         ("call_time", "tool", "tool_duration_quantile_seconds"),
         ("task_time", "task_type", "task_duration_quantile_seconds"),
         ("agent_time", "agent", "agent_duration_quantile_seconds"),
+        ("session_time", "pattern", "session_duration_quantile_seconds"),
+        ("turn_time", None, "turn_duration_quantile_seconds"),
+        ("phase_time", "phase", "phase_duration_quantile_seconds"),
         ("overhead", None, "overhead_quantile_seconds"),
+        ("hooks_time", None, "hook_duration_quantile_seconds"),
     ):
-        sketches: dict[Labels, dict[int, int]] = {}
-        for dims, count in sums.get(measure, {}).items():
-            own: Labels = ((label, str(dims[0])),) if label else ()
-            sketches.setdefault(own, {})[int(dims[-1])] = count
-        for own, sketch in sorted(sketches.items()):
-            for q in QUANTILES:
-                length = quantile(sketch, q)
-                if length is not None:
-                    labels = (*own, ("quantile", str(q)), *at)
-                    yield Figure(PREFIX + name, labels, length / SECOND, sum(sketch.values()))
+        yield from quantiles(at, sums.get(measure, {}), name, label)
+    answers: dict[tuple[str | int, ...], int] = {}
+    for (_, length), count in sums.get("message_time", {}).items():
+        answers[length,] = answers.get((length,), 0) + count
+    yield from quantiles(at, answers, "message_response_quantile_seconds")
+
+
+def _sessions(at: Labels, sums: Sums) -> Iterator[Figure]:
+    for dims, count in sorted(sums.get("sessions", {}).items()):
+        source, pattern, outcome = (str(dim) for dim in dims)
+        labels = (("source", source), ("pattern", pattern), ("outcome", outcome), *at)
+        yield Figure(PREFIX + "window_sessions", labels, count, count)
+
+
+def _phases(at: Labels, sums: Sums) -> Iterator[Figure]:
+    by_phase = by_first(sums.get("phases", {}))
+    yield from outcomes(
+        at, "phase", by_phase, counts="window_phases", share="phase_success_ratio", of=Outcome.SUCCESS
+    )
+
+
+def _messages(at: Labels, sums: Sums) -> Iterator[Figure]:
+    yield from outcomes(at, "agent", by_first(sums.get("messages", {})), counts="window_messages")
 
 
 def _only(sums: Sums, measure: str) -> int:

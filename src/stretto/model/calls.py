@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 
 from stretto.clock import DAY
-from stretto.model.entities import ModelCall, Task, Tokens, ToolCall
+from stretto.model.entities import ModelCall, Task, TestRun, Tokens, ToolCall
 from stretto.model.event import Channel, Outcome
 from stretto.model.facts import (
     DELEGATES,
@@ -70,7 +70,16 @@ def _concluded(
     task = agent_id
     if agent_id is not None and run_of is not None:
         task = run_of(agent_id, start or end or 0)
-    return ToolCall(call_id, tool, task, start, end, duration, overhead, outcome)
+    return ToolCall(
+        call_id, tool, task, start, end, duration, overhead, outcome, text(known, "wrote"), _tests(known)
+    )
+
+
+def _tests(known: Known) -> TestRun | None:
+    framework = text(known, "test_framework")
+    if framework is None:
+        return None
+    return TestRun(framework, number(known, "tests_passed"), number(known, "tests_failed"))
 
 
 def matching(start: int | None, end: int | None) -> int | None:
@@ -138,6 +147,7 @@ def conclude_model_calls(facts: Facts) -> tuple[ModelCall, ...]:
             duration=number(known, "duration"),
             outcome=OUTCOMES[text(known, "outcome") or "unknown"],
             tokens=Tokens(*(number(known, name) for name in TOKENS)),
+            cost=number(known, "cost"),
         )
         for call_id, known in told.items()
         if "anonymous" not in known or task_of[call_id] not in named

@@ -19,6 +19,15 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from stretto.model.calls import OUTCOMES, call_is_over, conclude_calls, conclude_model_calls, matching
+from stretto.model.conclude_others import (
+    conclude_cache_reports,
+    conclude_hooks_run,
+    conclude_messages,
+    conclude_permissions,
+    conclude_phases,
+    conclude_samples,
+    conclude_scores,
+)
 from stretto.model.delegation import Delegation, match_delegations
 from stretto.model.entities import Session, Task, Turn
 from stretto.model.event import LATEST, Outcome
@@ -40,8 +49,8 @@ class Run:
 def conclude(facts: Facts, *, lost: bool, classify: Classify, calls: bool = True) -> Session:
     """Return the session as far as it is known.
 
-    ``lost`` says that nothing was heard for longer than the idle limit. Without ``calls`` the tool calls and
-    model calls are left out, which makes the cost that of the tasks alone.
+    ``lost`` says that nothing was heard for longer than the idle limit. Without ``calls`` all but turns and
+    tasks is left out, which makes the cost that of the tasks alone.
     """
     session = facts.session
     closed = lost or session_ended(facts)
@@ -65,6 +74,13 @@ def conclude(facts: Facts, *, lost: bool, classify: Classify, calls: bool = True
         tasks=tasks,
         tool_calls=conclude_calls(facts, tasks, closed=closed) if calls else (),
         model_calls=conclude_model_calls(facts) if calls else (),
+        phases=conclude_phases(facts, closed=closed) if calls else (),
+        messages=conclude_messages(facts) if calls else (),
+        scores=conclude_scores(facts) if calls else (),
+        hooks_run=conclude_hooks_run(facts) if calls else (),
+        permissions=conclude_permissions(facts) if calls else (),
+        samples=conclude_samples(facts) if calls else (),
+        cache_reports=conclude_cache_reports(facts) if calls else (),
     )
 
 
@@ -158,6 +174,7 @@ def _task(
         start=matching(run.start, run.end),
         end=run.end,
         outcome=outcome,
+        phase=text(known, "phase"),
     )
 
 

@@ -12,6 +12,15 @@ from stretto.model.interval import Interval
 
 
 @dataclass(frozen=True, slots=True)
+class TestRun:
+    """Tests that a tool call ran; the counts are None where the run does not tell them."""
+
+    framework: str
+    passed: int | None = None
+    failed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ToolCall:
     """One call of a tool by the main agent (``task`` is None) or inside a task."""
 
@@ -25,6 +34,9 @@ class ToolCall:
     overhead: int | None
     """Time around the execution that is neither execution nor a person's decision: hooks, mostly."""
     outcome: Outcome
+    wrote: str | None = None
+    """A keyed hash of the path of the file it wrote, where it wrote one and the source tells."""
+    tests: TestRun | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +61,8 @@ class ModelCall:
     duration: int | None
     outcome: Outcome
     tokens: Tokens = Tokens()
+    cost: int | None = None
+    """Billionths of a US dollar, as the source says it; None where it does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +91,111 @@ class Task:
     start: int | None
     end: int | None
     outcome: Outcome
+    phase: str | None = None
+    """The name of the phase it belongs to, where an orchestrator says so."""
 
     @property
     def interval(self) -> Interval | None:
         """The stretch it ran, or None while either edge is unknown."""
-        if self.start is None or self.end is None:
-            return None
-        return Interval(self.start, self.end)
+        return _interval(self.start, self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A named stage of a session, given by the orchestrator."""
+
+    id: str
+    name: str
+    start: int | None
+    end: int | None
+    outcome: Outcome
+
+    @property
+    def interval(self) -> Interval | None:
+        """The stretch it took, or None while either edge is unknown."""
+        return _interval(self.start, self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One communication between agents."""
+
+    id: str
+    sender: str | None
+    receiver: str | None
+    task: str | None
+    """The task that sent it; None is the main agent."""
+    time: int
+    response: int | None
+    """How long the answer took."""
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A judgement from outside; the newest word of one judge on one thing."""
+
+    of: str
+    """``session``, ``phase`` or ``task``."""
+    of_id: str
+    name: str
+    """What is judged: quality, satisfaction, coverage …"""
+    value: float
+    by: str | None
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class HooksRun:
+    """Hooks that the agent waited for, as it measured them itself."""
+
+    id: str
+    event: str | None
+    task: str | None
+    start: int
+    duration: int
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionRequest:
+    """A moment at which an agent began to wait for a person's leave to use a tool."""
+
+    time: int
+    task: str | None
+    tool: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a session's process tree, and the machine around it, used for a while; None where untold."""
+
+    start: int
+    duration: int
+    cpu: int | None
+    """Nanoseconds of processor time of the tree."""
+    memory: int | None
+    """Bytes resident, the mean over the stretch."""
+    memory_peak: int | None
+    read: int | None
+    """Bytes read from disk."""
+    written: int | None
+    machine_busy: int | None
+    """Nanoseconds of processor time that the whole machine was busy."""
+    machine_available: int | None
+    """Nanoseconds of processor time that the machine had: cores times duration."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheReport:
+    """What happened in a cache since its last report; None where untold. ``entries`` is what is in it now."""
+
+    name: str
+    time: int
+    hits: int | None
+    misses: int | None
+    evictions: int | None
+    invalidations: int | None
+    entries: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +219,14 @@ class Session:
     tasks: tuple[Task, ...]
     tool_calls: tuple[ToolCall, ...]
     model_calls: tuple[ModelCall, ...]
+    phases: tuple[Phase, ...] = ()
+    messages: tuple[Message, ...] = ()
+    scores: tuple[Score, ...] = ()
+    hooks_run: tuple[HooksRun, ...] = ()
+    permissions: tuple[PermissionRequest, ...] = ()
+    samples: tuple[Sample, ...] = ()
+    cache_reports: tuple[CacheReport, ...] = ()
+
+
+def _interval(start: int | None, end: int | None) -> Interval | None:
+    return None if start is None or end is None else Interval(start, end)

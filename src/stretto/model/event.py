@@ -44,7 +44,16 @@ class Kind(StrEnum):
     MESSAGE = "message"
     """One communication between agents; ``duration`` is the response time where known."""
     SCORE = "score"
-    """A judgement: ``name`` says of what, ``attributes["value"]`` how good, ``attributes["by"]`` who says."""
+    """A judgement: ``name`` says of what, ``attributes["value"]`` how good, ``attributes["by"]`` who says.
+
+    ``id`` is that of what is judged, ``attributes["of"]`` whether that is a session, a phase or a task.
+    """
+    HOOKS_RUN = "hooks.run"
+    """Hooks that the agent waited for, timed by itself: ``time`` is their start, ``name`` the hook event."""
+    SAMPLE = "sample"
+    """What the session's processes used during ``duration`` from ``time`` on; the amounts are attributes."""
+    CACHE_REPORT = "cache.report"
+    """What happened in a cache named ``name`` since the last report; the counts are attributes."""
     REJECT = "reject"
     """A source met input it could not read; ``attributes["reason"]`` says why."""
 

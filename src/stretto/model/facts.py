@@ -26,7 +26,13 @@ WEAK = 10
 TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 """What a model call used. A transcript tells it again with every block, so the largest word is the last."""
 
-LARGEST = frozenset({"last", "opened", "ended", "stopped", "prompted", "running", *TOKENS})
+SAMPLED = ("cpu", "memory", "memory_peak", "read", "written", "machine_busy", "machine_available")
+"""What a sample of processes tells: nanoseconds and bytes."""
+
+CACHED = ("hits", "misses", "evictions", "invalidations", "entries")
+"""What a report on a cache tells."""
+
+LARGEST = frozenset({"last", "opened", "ended", "stopped", "prompted", "running", "said", *TOKENS})
 
 DELEGATES = frozenset({"Agent", "Task"})
 """The tools that start a subagent; the first was called by the second name before Claude Code 2.1.63."""
@@ -45,6 +51,8 @@ class Facts:
     model_calls: dict[str, Known] = field(default_factory=dict)
     permissions: Known = field(default_factory=dict)
     """Requests for permission, ``agent id|tool@time`` → time: they carry no call id."""
+    others: dict[str, dict[str, Known]] = field(default_factory=dict)
+    """The entities that nothing else hangs on, by kind: those of ``OTHERS``."""
     delegating: set[str] = field(default_factory=set)
     """The ids of the calls that start agents: an index, so that concluding tasks does not walk every call."""
 
@@ -79,10 +87,14 @@ class Facts:
             return self.tasks
         if kind == "model":
             return self.model_calls
+        if kind in OTHERS:
+            return self.others.setdefault(kind, {})
         return {"": self.session if kind == "session" else self.permissions}
 
 
-KINDS = ("session", "permission", "turn", "task", "call", "model")
+OTHERS = ("phase", "message", "score", "hooks", "sample", "cache")
+
+KINDS = ("session", "permission", "turn", "task", "call", "model", *OTHERS)
 """The kinds of entity that facts are kept for; session and permissions have one entry each, under ``""``."""
 
 

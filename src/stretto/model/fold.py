@@ -8,7 +8,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from stretto.model.event import Event, Kind, Outcome, Value
-from stretto.model.facts import TOKENS, TRUST, WEAK, Facts, Known, asked_for, learn, number, text
+from stretto.model.facts import (
+    CACHED,
+    SAMPLED,
+    TOKENS,
+    TRUST,
+    WEAK,
+    Facts,
+    Known,
+    asked_for,
+    learn,
+    number,
+    text,
+)
+
+DOLLAR = 10**9
+"""Costs are kept in billionths of a dollar: sums of them never drift."""
+
+MOST_DOLLARS = 10**6
+"""No model call costs as much; what says so must still fit into 64 bits once it is summed."""
 
 Touched = tuple[tuple[str, str], ...]
 """The entities that an event may have changed: (kind of ``facts.KINDS``, id)."""
@@ -149,7 +167,7 @@ def _task_mark(facts: Facts, event: Event, trust: int, edge: str) -> Touched:
     if event.parent:
         learn(known, "parent", trust, event.parent)
     if event.attributes:
-        for name in ("delegated_by", "description", "span_parent"):
+        for name in ("delegated_by", "description", "phase", "span_parent"):
             value = _text(event.attributes, name)
             if value:
                 learn(known, name, trust, value)
@@ -211,6 +229,15 @@ def _call(facts: Facts, event: Event, call_id: str, trust: int) -> Known:
         learn(known, "tool", trust, event.name)
     if event.parent:
         learn(known, "agent_id", trust, event.parent)
+    if event.attributes:
+        for name in ("wrote", "test_framework"):
+            value = _text(event.attributes, name)
+            if value:
+                learn(known, name, trust, value)
+        for name in ("tests_passed", "tests_failed"):
+            count = event.attributes.get(name)
+            if isinstance(count, int):
+                learn(known, name, trust, count)
     return known
 
 
@@ -250,7 +277,93 @@ def _model_call(facts: Facts, event: Event, trust: int) -> Touched:
         count = event.attributes.get(name)
         if isinstance(count, int):
             learn(known, name, trust, count)
+    cost = event.attributes.get("cost_usd")
+    if isinstance(cost, int | float) and 0 <= cost < MOST_DOLLARS:
+        learn(known, "cost", trust, round(cost * DOLLAR))
     return (("model", event.id),)
+
+
+def _phase_mark(facts: Facts, event: Event, trust: int) -> Touched:
+    if event.id is None:
+        return ()
+    known = facts.entity("phase", event.id)
+    learn(known, "start" if event.kind is Kind.PHASE_START else "end", trust, event.time)
+    for name, value in (("name", event.name), ("outcome", event.outcome)):
+        if value:
+            learn(known, name, trust, value)
+    return (("phase", event.id),)
+
+
+def _message(facts: Facts, event: Event, trust: int) -> Touched:
+    message_id = event.id or f"@{event.time}"
+    known = facts.entity("message", message_id)
+    learn(known, "time", trust, event.time)
+    if event.duration is not None:
+        learn(known, "response", trust, event.duration)
+    told = (
+        ("receiver", event.name),
+        ("sender", _text(event.attributes, "sender")),
+        ("agent_id", event.parent),
+        ("outcome", event.outcome),
+    )
+    for name, value in told:
+        if value:
+            learn(known, name, trust, value)
+    return (("message", message_id),)
+
+
+def _score(facts: Facts, event: Event, trust: int) -> Touched:
+    value, of = event.attributes.get("value"), _text(event.attributes, "of")
+    if event.name is None or not isinstance(value, int | float):
+        return ()
+    by = _text(event.attributes, "by")
+    # What nobody says of what is about the session. A judge who judges again corrects what was said before.
+    judged = (of or "session", event.id or facts.id) if of or event.id is None else ("task", event.id)
+    key = "|".join((*judged, event.name, by or ""))
+    known = facts.entity("score", key)
+    for name, text_value in (("of", judged[0]), ("of_id", judged[1]), ("name", event.name), ("by", by)):
+        if text_value:
+            learn(known, name, trust, text_value)
+    learn(known, "said", trust, f"{event.time:020d} {float(value)!r}")
+    return (("score", key),)
+
+
+def _hooks_run(facts: Facts, event: Event, trust: int) -> Touched:
+    run_id = event.id or f"@{event.time}"
+    known = facts.entity("hooks", run_id)
+    learn(known, "start", trust, event.time)
+    if event.duration is not None:
+        learn(known, "duration", trust, event.duration)
+    for name, value in (("event", event.name), ("agent_id", event.parent)):
+        if value:
+            learn(known, name, trust, value)
+    return (("hooks", run_id),)
+
+
+def _sample(facts: Facts, event: Event, trust: int) -> Touched:
+    key = str(event.time)
+    _counts(facts.entity("sample", key), event, SAMPLED, trust)
+    return (("sample", key),)
+
+
+def _cache_report(facts: Facts, event: Event, trust: int) -> Touched:
+    if event.name is None:
+        return ()
+    key = f"{event.name}@{event.time}"
+    known = facts.entity("cache", key)
+    learn(known, "name", trust, event.name)
+    learn(known, "time", trust, event.time)
+    _counts(known, event, CACHED, trust)
+    return (("cache", key),)
+
+
+def _counts(known: Known, event: Event, names: Sequence[str], trust: int) -> None:
+    if event.duration is not None:
+        learn(known, "duration", trust, event.duration)
+    for name in names:
+        count = event.attributes.get(name)
+        if isinstance(count, int) and not isinstance(count, bool) and count >= 0:
+            learn(known, name, trust, count)
 
 
 def _learn_context(session: Known, event: Event, trust: int) -> None:
@@ -280,5 +393,12 @@ _HANDLERS: dict[Kind, Callable[[Facts, Event, int], Touched]] = {
     Kind.BATCH_END: _batch_end,
     Kind.PERMISSION_REQUEST: _permission_request,
     Kind.MODEL_CALL: _model_call,
+    Kind.PHASE_START: _phase_mark,
+    Kind.PHASE_END: _phase_mark,
+    Kind.MESSAGE: _message,
+    Kind.SCORE: _score,
+    Kind.HOOKS_RUN: _hooks_run,
+    Kind.SAMPLE: _sample,
+    Kind.CACHE_REPORT: _cache_report,
 }
 """The kinds that change entities; the others count as a sign of life."""

@@ -17,7 +17,10 @@ from stretto.model.entities import Session, Task, ToolCall, Turn
 from stretto.model.event import Event, Outcome
 from stretto.model.facts import Facts, Known
 from stretto.model.fold import apply
-from stretto.store.rollup import Addition, Additions, of_call, of_session
+from stretto.store.additions.calls import of_call
+from stretto.store.additions.part import Settling
+from stretto.store.additions.parts import PARTS
+from stretto.store.rollup import Addition, Additions
 
 T = TypeVar("T")
 
@@ -60,7 +63,8 @@ class Held:
     counted_calls: dict[str, tuple[Addition, ...]] = field(default_factory=dict)
     repeats: dict[str, int] = field(default_factory=dict)
     """Calls beyond the first behind one key, where an agent's calls have no ids."""
-    counted: Additions = field(default_factory=Counter)
+    counted: dict[str, Additions] = field(default_factory=dict)
+    """What each part (``PARTS``) adds."""
     ended: dict[str, set[str]] = field(default_factory=dict)
     """The ids of entities already reported as ended, by kind."""
 
@@ -80,12 +84,28 @@ class Held:
         session = conclude(self.facts, lost=self.lost, classify=classify, calls=False)
         found = fanouts(session.tasks)
         change = self._settle_calls(news)
-        counted = of_session(session, found)
-        change.update(counted)
-        change.subtract(self.counted)
-        self.counted = counted
+        self._settle_parts(session, found, classify, change)
         self._report_session(session, found, news)
         return Settled(change, session, found, sequential_runs(session.tasks))
+
+    def _settle_parts(
+        self, session: Session, found: tuple[Fanout, ...], classify: Classify, change: Additions
+    ) -> None:
+        settling = Settling(
+            self.facts,
+            session,
+            found,
+            closed=self.lost or session_ended(self.facts),
+            lost=self.lost,
+            classify=classify,
+        )
+        changed = {"session", *(kind for kind, _ in self.dirty)}
+        for name, part in PARTS.items():
+            if name not in self.counted or part.kinds & changed:
+                counted = part.additions(settling)
+                change.update(counted)
+                change.subtract(self.counted.get(name, {}))
+                self.counted[name] = counted
 
     def _settle_calls(self, news: Ended) -> Additions:
         new: list[Addition] = []

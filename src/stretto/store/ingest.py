@@ -129,7 +129,8 @@ class Ingest:
             for session_id in session_ids:
                 held = self._hold(session_id)
                 change: Additions = Counter()
-                change.subtract(held.counted)
+                for counted in held.counted.values():
+                    change.subtract(counted)
                 for added in held.counted_calls.values():
                     change.subtract(added)
                 write(self._connection, change)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import msgspec
 
 from stretto.clock import SECOND
-from stretto.figures.window import Sums
+from stretto.figures.tally import Sums
 from stretto.model.conclude import Classify, conclude
 from stretto.model.entities import Session
 from stretto.model.event import Outcome

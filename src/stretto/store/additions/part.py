@@ -1,0 +1,37 @@
+"""Part: one of the independent contributions of a session to the sums."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from stretto.figures.parallel import Fanout
+from stretto.model.conclude import Classify
+from stretto.model.entities import Session
+from stretto.model.facts import Facts
+from stretto.store.rollup import Additions
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """A session while it is being settled: its turns and tasks are concluded, the rest is in the facts."""
+
+    facts: Facts
+    session: Session
+    fanouts: tuple[Fanout, ...]
+    closed: bool
+    """Whether nothing more can come: what has no end is over."""
+    lost: bool
+    classify: Classify
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one kind of entity adds to the sums.
+
+    ``kinds`` are the kinds of facts (``facts.KINDS``) that it depends on: it is worked out again when one of
+    them has changed. ``session`` stands for any change, and for the session's end.
+    """
+
+    kinds: frozenset[str]
+    additions: Callable[[Settling], Additions]

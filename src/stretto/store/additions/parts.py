@@ -1,0 +1,20 @@
+"""The table of parts: all that a session adds to the sums beside its tool calls.
+
+Tool calls are counted one by one, because a session has many of them and few change in a batch.
+"""
+
+from __future__ import annotations
+
+from stretto.store.additions.others import of_cache_reports, of_hooks_run, of_messages, of_phases
+from stretto.store.additions.part import Part
+from stretto.store.additions.sessions import of_session
+from stretto.store.additions.tasks import of_tasks
+
+PARTS: dict[str, Part] = {
+    "tasks": Part(frozenset({"session"}), lambda settling: of_tasks(settling.session, settling.fanouts)),
+    "session": Part(frozenset({"session"}), lambda settling: of_session(settling.session)),
+    "phases": Part(frozenset({"phase", "session"}), of_phases),
+    "messages": Part(frozenset({"message"}), of_messages),
+    "hooks": Part(frozenset({"hooks"}), of_hooks_run),
+    "caches": Part(frozenset({"cache"}), of_cache_reports),
+}
