@@ -23,7 +23,7 @@ def test_a_store_is_made_for_its_owner_only(tmp_path: Path) -> None:
         tables = {
             name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         }
-        assert tables == {*CONCLUDED, "meta", "emitted"}
+        assert tables == {*CONCLUDED, "meta", "emitted", "pruned"}
 
 
 def test_a_store_is_opened_again_with_what_it_holds(tmp_path: Path) -> None:

@@ -20,10 +20,13 @@ from typing import Any
 from stretto.errors import ConfigError
 from stretto.model.task_type import TaskType, TaskTypes, normal_name
 from stretto.state import state_folder
+from stretto.store.prune import Retention
 
 DEFAULT_LISTEN = "127.0.0.1:9464"
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 PRESETS = ("ap",)
+LEAST_RAW_DAYS = 8
+"""The longest window reaches back a week, and what is in a window can be looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class Config:
     """A session that nothing is heard of for longer is over."""
     series_budget: int
     """Most series of derived figures that are exported; what exceeds it is folded into ``other``."""
+    retention: Retention
     prometheus_port: int
     alertmanager_port: int
     preset: str | None
@@ -106,6 +110,10 @@ _KEYS: dict[str, tuple[type, object, str]] = {
     "descriptions": (bool, True, "STRETTO_DESCRIPTIONS"),
     "idle_minutes": (int, 240, "STRETTO_IDLE_MINUTES"),
     "series_budget": (int, 5_000, "STRETTO_SERIES_BUDGET"),
+    "retention_raw_days": (int, 30, "STRETTO_RETENTION_RAW_DAYS"),
+    "retention_hourly_days": (int, 90, "STRETTO_RETENTION_HOURLY_DAYS"),
+    "retention_daily_days": (int, 365, "STRETTO_RETENTION_DAILY_DAYS"),
+    "retention_megabytes": (int, 4_096, "STRETTO_RETENTION_MEGABYTES"),
     "prometheus_port": (int, 9090, "STRETTO_PROMETHEUS_PORT"),
     "alertmanager_port": (int, 9093, "STRETTO_ALERTMANAGER_PORT"),
 }
@@ -114,6 +122,10 @@ _KEYS: dict[str, tuple[type, object, str]] = {
 _LARGEST = {
     "idle_minutes": 525_600,
     "series_budget": 1_000_000,
+    "retention_raw_days": 3_650,
+    "retention_hourly_days": 3_650,
+    "retention_daily_days": 3_650,
+    "retention_megabytes": 100_000_000,
     "prometheus_port": 65_535,
     "alertmanager_port": 65_535,
 }
@@ -160,8 +172,28 @@ def load(
             f"listening on {host} needs a token",
             hint="set STRETTO_TOKEN to a long random text, or listen on 127.0.0.1",
         )
+    retention = _retention(values)
     types = _task_types(values["preset"], given.get("task_types", {}), str(path))
-    return Config(state=folder, host=host, port=port, task_types=types, settings=tuple(settings), **values)
+    return Config(
+        state=folder,
+        host=host,
+        port=port,
+        retention=retention,
+        task_types=types,
+        settings=tuple(settings),
+        **values,
+    )
+
+
+def _retention(values: dict[str, Any]) -> Retention:
+    """Return the retention, its settings taken out of the values. Raises ConfigError."""
+    raw, hourly, daily = (values.pop(f"retention_{name}_days") for name in ("raw", "hourly", "daily"))
+    if not LEAST_RAW_DAYS <= raw <= hourly <= daily:
+        raise ConfigError(
+            f"the days of retention must not fall: raw {raw}, hourly {hourly}, daily {daily}",
+            hint=f"at least {LEAST_RAW_DAYS} for raw, as many or more for hourly, as many or more for daily",
+        )
+    return Retention(raw, hourly, daily, values.pop("retention_megabytes") * 1_000_000)
 
 
 def _read(path: Path, *, needed: bool) -> dict[str, Any]:

@@ -8,7 +8,7 @@ writer's newline instead of swallowing the next record. Blank lines are therefor
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -143,6 +143,38 @@ def read(folder: Path, file: str, offset: int, *, limit: int = CHUNK) -> Batch:
                 events.append(event)
         position += len(line) + 1
     return Batch(file, offset, offset + len(data), tuple(events), tuple(rejects))
+
+
+def thin(folder: Path, file: str, keeps: Callable[[str], bool]) -> tuple[int, int] | None:
+    """Rewrite a file nobody appends to any more with the events alone whose session is kept.
+
+    Returns how many events and bytes are left, or None where nothing had to go. What holds no event goes too,
+    and a file without any is removed. It is replaced in one step. Raises OSError where it cannot be written.
+    """
+    path = folder / file
+    new = path.with_suffix(".new")
+    events = gone = 0
+    with path.open("rb") as old, new.open("wb") as kept:
+        new.chmod(0o600)
+        for line in old:
+            if line.isspace():
+                continue
+            event = parse_line(line) if len(line) < LONGEST_LINE else "too long"
+            if isinstance(event, Event) and event.kind is not Kind.REJECT and keeps(event.session):
+                kept.write(line)
+                events += 1
+            else:
+                gone += 1
+        kept.flush()
+        os.fsync(kept.fileno())
+        size = kept.tell()
+    if events and gone:
+        new.replace(path)
+    else:
+        new.unlink()
+    if not events:
+        path.unlink()
+    return (events, size) if gone or not events else None
 
 
 def _whole_lines(journal: BinaryIO, limit: int) -> bytes | None:

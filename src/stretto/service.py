@@ -32,6 +32,7 @@ from stretto.sources.redact import fit_to_keep
 from stretto.store import queries
 from stretto.store.database import open_reader, open_writer
 from stretto.store.ingest import Ingest, Taken
+from stretto.store.prune import Pruned, prune
 from stretto.store.queries import SessionRow
 
 LOG = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ REFRESH_SECONDS = 10.0
 """Windows move even when nothing happens."""
 
 SWEEP_SECONDS = 30.0
+PRUNE_SECONDS = 3_600.0
 EMITTING_SINCE = "emitting since"
 """The note of when spans were first sent: history from before is nobody's debt."""
 
@@ -167,7 +169,8 @@ class Service:
         self._writer.close()
 
     def _run(self) -> None:
-        refreshed = swept = time.monotonic()
+        refreshed = swept = pruned = time.monotonic()
+        pruning = self._prune()
         while not self._stopping.is_set():
             try:
                 changed = self._take_in()
@@ -175,6 +178,9 @@ class Service:
                 if now - swept >= SWEEP_SECONDS:
                     self._report(self._ingest.sweep(self._clock()))
                     swept, changed = now, True
+                # A step a round: ingest goes on between two of them.
+                if next(pruning, None) is None and now - pruned >= PRUNE_SECONDS:
+                    pruning, pruned = self._prune(), now
                 # A long refresh waits longer for its next turn: ingest always gets most of the time.
                 if changed or now - refreshed >= max(REFRESH_SECONDS, 4 * self.health.snapshot_seconds):
                     self._refresh()
@@ -202,6 +208,9 @@ class Service:
             self._drop_recording_if_own()
         self.health.pending_bytes = sum(size for _, _, size in self._ingest.pending(self._config.journal))
         return changed
+
+    def _prune(self) -> Iterator[Pruned]:
+        return prune(self._writer, self._ingest, self._config.journal, self._config.retention, self._clock())
 
     def _report(self, taken: Taken) -> None:
         ended = taken.ended

@@ -98,6 +98,8 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 def _prepare(connection: sqlite3.Connection) -> str | None:
     connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+    # Takes effect only while there is no table yet: what is pruned can then be given back to the disk.
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA journal_mode = WAL")
     # A lost last transaction is read again from the journal, so a sync per commit would buy nothing.
     connection.execute("PRAGMA synchronous = NORMAL")

@@ -57,6 +57,8 @@ class Held:
 
     facts: Facts
     lost: bool = False
+    arrived: str = ""
+    """The last journal file, in the order of names, that told of it."""
     dirty: set[tuple[str, str]] = field(default_factory=set)
     open_calls: set[str] = field(default_factory=set)
     """Calls that may conclude differently than before: without an end, or touched since."""
@@ -72,6 +74,16 @@ class Held:
     def over(self) -> bool:
         """Whether the session was last found to have ended."""
         return bool(self.ended.get("session"))
+
+    @property
+    def all_counted(self) -> Additions:
+        """All that the session has added to the sums."""
+        counted: Additions = Counter()
+        for part in self.counted.values():
+            counted.update(part)
+        for added in self.counted_calls.values():
+            counted.update(added)
+        return counted
 
     def apply(self, events: Sequence[Event]) -> None:
         """Merge events of this session."""
@@ -157,8 +169,8 @@ class Held:
 def load(connection: sqlite3.Connection, session_id: str, classify: Classify) -> Held:
     """Return a session as last written, or a new one; what it has added so far is worked out again."""
     facts = load_facts(connection, session_id)
-    row = connection.execute("SELECT lost FROM sessions WHERE id = ?", (session_id,)).fetchone()
-    held = Held(facts, lost=bool(row and row[0]))
+    row = connection.execute("SELECT lost, arrived FROM sessions WHERE id = ?", (session_id,)).fetchone()
+    held = Held(facts, lost=bool(row and row[0]), arrived=row[1] if row else "")
     if row:
         held.open_calls = set(facts.calls)
         held.settle(classify, Ended())

@@ -25,7 +25,7 @@ from stretto.store import queries
 from stretto.store.database import transaction
 from stretto.store.held import Ended, Held, Settled, load
 from stretto.store.rollup import Additions, write
-from stretto.store.schema import CONCLUDED
+from stretto.store.schema import CONCLUDED, KEPT
 
 HELD_CALLS = 20_000
 """Most tool calls of sessions kept in memory between batches."""
@@ -86,10 +86,12 @@ class Ingest:
         touched: dict[str, Held] = {}
         try:
             with transaction(self._connection):
-                for session_id, events in _by_session(batch.events).items():
-                    held = touched[session_id] = self._hold(session_id)
-                    held.lost = False
-                    held.apply(events)
+                for session_id, told in _by_session(batch.events).items():
+                    events = self._not_pruned(session_id, told)
+                    if events:
+                        held = touched[session_id] = self._hold(session_id)
+                        held.lost, held.arrived = False, max(held.arrived, batch.file)
+                        held.apply(events)
                 self._write(touched, taken.ended)
                 self._connection.executemany("INSERT OR REPLACE INTO rejects VALUES (?, ?, ?, ?)", rejects)
                 self._connection.execute(
@@ -127,19 +129,35 @@ class Ingest:
         """Take sessions out of the store and the sums, with the position of the file they came from."""
         with transaction(self._connection):
             for session_id in session_ids:
-                held = self._hold(session_id)
-                change: Additions = Counter()
-                for counted in held.counted.values():
-                    change.subtract(counted)
-                for added in held.counted_calls.values():
-                    change.subtract(added)
-                write(self._connection, change)
-                for table, key in (("facts", "session"), ("sequential_runs", "session"), ("sessions", "id")):
-                    query = f"DELETE FROM {table} WHERE {key} = ?"  # noqa: S608  # names from the line above
-                    self._connection.execute(query, (session_id,))
-                del self._held[session_id]
+                write(self._connection, _negated(self._hold(session_id).all_counted))
+                self._connection.execute(
+                    "DELETE FROM sequential_runs WHERE session = ? AND kept = 0", (session_id,)
+                )
+                self._drop(session_id)
             self._connection.execute("DELETE FROM journal WHERE file = ?", (file,))
             self._connection.execute("DELETE FROM rejects WHERE file = ?", (file,))
+
+    def retire(self, session_ids: Iterable[str]) -> None:
+        """Let sessions go and keep what they have added to the sums: no figure of a window misses them."""
+        try:
+            with transaction(self._connection):
+                for session_id in session_ids:
+                    held = self._hold(session_id)
+                    counted = held.all_counted
+                    write(self._connection, _negated(counted))
+                    write(self._connection, counted, kept=True)
+                    self._connection.execute(
+                        "UPDATE sequential_runs SET kept = 1 WHERE session = ? AND kept = 0", (session_id,)
+                    )
+                    self._connection.execute(
+                        "INSERT INTO pruned SELECT id, last FROM sessions WHERE id = ?"
+                        " ON CONFLICT (session) DO UPDATE SET last = excluded.last",
+                        (session_id,),
+                    )
+                    self._drop(session_id)
+        except BaseException:
+            self._held.clear()
+            raise
 
     def renew(self, rules: str) -> None:
         """Forget everything if it was concluded under other rules than these, told by their fingerprint."""
@@ -151,8 +169,22 @@ class Ingest:
         """Forget everything that is concluded from the journal, so that it can be taken again."""
         with transaction(self._connection):
             for table in CONCLUDED:
-                self._connection.execute(f"DELETE FROM {table}")  # noqa: S608  # names from a constant
+                kept = " WHERE kept = 0" if table in KEPT else ""
+                self._connection.execute(f"DELETE FROM {table}{kept}")  # noqa: S608  # names from a constant
         self._held.clear()
+
+    def _drop(self, session_id: str) -> None:
+        for table, key in (("facts", "session"), ("sessions", "id")):
+            query = f"DELETE FROM {table} WHERE {key} = ?"  # noqa: S608  # names from the line above
+            self._connection.execute(query, (session_id,))
+        self._held.pop(session_id, None)
+
+    def _not_pruned(self, session_id: str, events: list[Event]) -> list[Event]:
+        """Return the events that are not of a session's past which has been counted and pruned."""
+        if session_id in self._held:
+            return events
+        row = self._connection.execute("SELECT last FROM pruned WHERE session = ?", (session_id,)).fetchone()
+        return events if row is None else [event for event in events if event.time > row[0]]
 
     def _hold(self, session_id: str) -> Held:
         held = self._held.get(session_id)
@@ -192,7 +224,7 @@ class Ingest:
         in_turn = any(turn.outcome is Outcome.RUNNING for turn in session.turns)
         busy = session.outcome is Outcome.RUNNING and (running > 0 or in_turn)
         self._connection.execute(
-            "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 session.id,
                 session.source,
@@ -210,12 +242,13 @@ class Ingest:
                 running,
                 len(held.facts.calls) + sum(held.repeats.values()),
                 len(settled.fanouts),
+                held.arrived,
             ),
         )
         pattern = session.pattern or NONE
-        self._connection.execute("DELETE FROM sequential_runs WHERE session = ?", (session.id,))
+        self._connection.execute("DELETE FROM sequential_runs WHERE session = ? AND kept = 0", (session.id,))
         self._connection.executemany(
-            "INSERT INTO sequential_runs VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO sequential_runs VALUES (?, ?, ?, ?, ?, ?, 0)",
             [
                 (session.id, number, pattern, run.signature, run.end, _encode(run.lengths).decode())
                 for number, run in enumerate(settled.sequential_runs)
@@ -233,6 +266,10 @@ def _collector_paused() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def _negated(additions: Additions) -> Additions:
+    return Counter({addition: -value for addition, value in additions.items()})
 
 
 def _weight(held: Held) -> int:

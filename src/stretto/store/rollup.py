@@ -13,8 +13,8 @@ import msgspec
 
 from stretto.clock import SECOND
 
-SLOTS = (300, 3_600)
-"""Widths of the slots in seconds: the narrow ones serve windows of an hour, the wide ones longer windows.
+SLOTS = (300, 3_600, 86_400)
+"""Widths of the slots in seconds: for windows of an hour, for longer windows, and for trends over months.
 
 Each is a multiple of the first, so the first one's number tells all of them.
 """
@@ -32,21 +32,23 @@ def slot_of(time: int) -> int:
     return time // (SLOTS[0] * SECOND)
 
 
-def write(connection: sqlite3.Connection, change: Additions) -> None:
-    """Add a change to the sums; a sum that falls to nothing goes."""
+def write(connection: sqlite3.Connection, change: Additions, *, kept: bool = False) -> None:
+    """Add a change to the sums, or to what pruned sessions left of them; a sum that falls to nothing goes."""
     cells: Counter[tuple[int, int, str, str]] = Counter()
     for (slot, measure, dims), value in change.items():
         if value:
             text = _encode(dims).decode()
             for width in SLOTS:
                 cells[width, slot * SLOTS[0] // width, measure, text] += value
-    rows = [(*cell, value) for cell, value in cells.items() if value]
+    rows = [(*cell, value, kept) for cell, value in cells.items() if value]
     connection.executemany(
-        "INSERT INTO rollup VALUES (?, ?, ?, ?, ?)"
-        " ON CONFLICT (width, slot, measure, dims) DO UPDATE SET value = value + excluded.value",
+        "INSERT INTO rollup VALUES (?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (width, slot, measure, dims, kept) DO UPDATE SET value = value + excluded.value",
         rows,
     )
-    gone = [row[:4] for row in rows if row[4] < 0]
+    gone = [(*row[:4], kept) for row in rows if row[4] < 0]
     connection.executemany(
-        "DELETE FROM rollup WHERE width = ? AND slot = ? AND measure = ? AND dims = ? AND value = 0", gone
+        "DELETE FROM rollup"
+        " WHERE width = ? AND slot = ? AND measure = ? AND dims = ? AND kept = ? AND value = 0",
+        gone,
     )

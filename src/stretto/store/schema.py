@@ -1,14 +1,15 @@
 """The tables. All times are nanoseconds since the epoch, all lengths nanoseconds, all of them integers.
 
 ``facts`` is the fold's own state, one row an entity; everything else is concluded from it. The store is a
-view of the journal: a change of schema raises VERSION, and the store is built anew from the journal.
+view of the journal: a change of schema raises VERSION, and the store is built anew from the journal. Only
+rows with ``kept`` = 1 are in no journal any more: they are what pruned sessions left.
 """
 
 from __future__ import annotations
 
 import sqlite3
 
-VERSION = 1
+VERSION = 2
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -30,31 +31,42 @@ CREATE TABLE sessions (
   id TEXT PRIMARY KEY, source TEXT NOT NULL, project TEXT, pattern TEXT, recording INTEGER NOT NULL,
   start INTEGER NOT NULL, "end" INTEGER, last INTEGER NOT NULL, outcome TEXT NOT NULL, lost INTEGER NOT NULL,
   busy INTEGER NOT NULL, turns INTEGER NOT NULL, tasks INTEGER NOT NULL, running INTEGER NOT NULL,
-  tool_calls INTEGER NOT NULL, fanouts INTEGER NOT NULL
+  tool_calls INTEGER NOT NULL, fanouts INTEGER NOT NULL,
+  arrived TEXT NOT NULL -- the last journal file, in the order of names, that told of it
 ) WITHOUT ROWID;
 CREATE INDEX sessions_by_last ON sessions (last);
 CREATE INDEX sessions_open ON sessions (outcome) WHERE outcome = 'running';
 
 CREATE TABLE sequential_runs (
   session TEXT NOT NULL, number INTEGER NOT NULL, pattern TEXT NOT NULL, signature TEXT NOT NULL,
-  "end" INTEGER NOT NULL, lengths TEXT NOT NULL,
-  PRIMARY KEY (session, number)
+  "end" INTEGER NOT NULL, lengths TEXT NOT NULL, kept INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (session, number, kept)
 ) WITHOUT ROWID;
 CREATE INDEX sequential_runs_by_signature ON sequential_runs (pattern, signature, "end");
 
 -- Sums by slot of time. dims is a JSON array of label values; value is a count or nanoseconds.
 CREATE TABLE rollup (
   width INTEGER NOT NULL, slot INTEGER NOT NULL, measure TEXT NOT NULL, dims TEXT NOT NULL,
-  value INTEGER NOT NULL,
-  PRIMARY KEY (width, slot, measure, dims)
+  value INTEGER NOT NULL, kept INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (width, slot, measure, dims, kept)
 ) WITHOUT ROWID;
+
+-- Sessions that were pruned, and when they were last heard of: what is told of them up to then is known to
+-- have been counted. Their sums and runs stand above with kept = 1, and no rebuild can make them again.
+CREATE TABLE pruned (session TEXT PRIMARY KEY, last INTEGER NOT NULL) WITHOUT ROWID;
 
 -- Sessions whose spans have been handed to the sender; not concluded from anything, so not part of a rebuild.
 CREATE TABLE emitted (session TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
 """
 
 CONCLUDED = ("journal", "rejects", "facts", "sessions", "sequential_runs", "rollup")
-"""The tables that a rebuild makes anew and that must then equal what incremental ingest made."""
+"""The tables that a rebuild makes anew and that must then equal what incremental ingest made.
+
+Rows with ``kept`` = 1 are left alone.
+"""
+
+KEPT = frozenset({"sequential_runs", "rollup"})
+"""The tables among them that also hold what pruned sessions left."""
 
 
 def create(connection: sqlite3.Connection) -> None:

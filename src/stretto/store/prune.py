@@ -1,0 +1,125 @@
+"""Prune: what is older than its retention goes, and no figure of a window that is still covered changes.
+
+A session that was last heard of before the cut, and whose lines in the journal all stand in files from before
+it, is let go of: its rows leave the store and its lines the journal, and what it added to the sums is kept.
+What was kept thins out with age: slots of five minutes stay as long as sessions do, those of an hour and of a
+day for longer. History that is imported today stands in today's file, and stays as long as what came today.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from stretto import journal
+from stretto.clock import DAY, SECOND
+from stretto.store.database import transaction
+from stretto.store.ingest import Ingest
+from stretto.store.rollup import SLOTS
+
+STEP = 200
+"""Sessions let go of in one transaction, so that ingest never waits long."""
+
+_DAY_FILE = re.compile(r"\d{4}-\d\d-\d\d\.jsonl").fullmatch
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long what is kept, in days, and how large store and journal may become together, in bytes."""
+
+    raw_days: int
+    """Sessions with all their parts, and the journal's lines about them."""
+    hourly_days: int
+    """Sums by the hour."""
+    daily_days: int
+    """Sums by the day."""
+    most_bytes: int
+    """Beyond this the oldest sessions go before their time, down to the last day's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What one pass let go of."""
+
+    sessions: int = 0
+    files: int = 0
+    """Journal files that were removed or became shorter."""
+
+
+def prune(
+    connection: sqlite3.Connection, ingest: Ingest, folder: Path, retention: Retention, now: int
+) -> Iterator[Pruned]:
+    """Prune, a step at a time: between two steps the caller may do other work."""
+    yield from _before(connection, ingest, folder, now - retention.raw_days * DAY)
+    for cut in _cuts(folder, now):
+        if used_bytes(connection, folder) <= retention.most_bytes:
+            break
+        yield from _before(connection, ingest, folder, cut)
+    _thin_sums(connection, retention, now)
+    connection.execute("PRAGMA incremental_vacuum")
+
+
+def used_bytes(connection: sqlite3.Connection, folder: Path) -> int:
+    """Return the bytes that store and journal take on disk."""
+    pages, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+    free = connection.execute("PRAGMA freelist_count").fetchone()[0]
+    return int((pages - free) * size) + sum(journal.files(folder).values())
+
+
+def _before(connection: sqlite3.Connection, ingest: Ingest, folder: Path, cut: int) -> Iterator[Pruned]:
+    """Let go of what was last heard of before the day of ``cut`` (ns), and arrived before it."""
+    first_kept = journal.file_of(folder, cut).name
+    query = (
+        "SELECT id FROM sessions WHERE outcome <> 'running' AND last < ? AND arrived < ?"
+        " ORDER BY last LIMIT ?"
+    )
+    while ids := [id for (id,) in connection.execute(query, (cut // DAY * DAY, first_kept, STEP))]:
+        ingest.retire(ids)
+        yield Pruned(sessions=len(ids))
+    for file in journal.files(folder):
+        if file < first_kept and _thin_file(connection, folder, file):
+            yield Pruned(files=1)
+
+
+def _thin_file(connection: sqlite3.Connection, folder: Path, file: str) -> bool:
+    row = connection.execute("SELECT offset FROM journal WHERE file = ?", (file,)).fetchone()
+    size = journal.files(folder).get(file, 0)
+    if not _DAY_FILE(file) or row is None or row[0] != size:
+        return False
+    known = {id for (id,) in connection.execute("SELECT id FROM sessions")}
+    thinned = journal.thin(folder, file, known.__contains__)
+    if thinned is None:
+        return False
+    events, left = thinned
+    # Killed before this commits, the file is shorter than its position says, and is read again.
+    with transaction(connection):
+        connection.execute("DELETE FROM rejects WHERE file = ?", (file,))
+        connection.execute("DELETE FROM journal WHERE file = ?", (file,))
+        if events:
+            connection.execute("INSERT INTO journal VALUES (?, ?, ?)", (file, left, events))
+    return True
+
+
+def _cuts(folder: Path, now: int) -> Iterator[int]:
+    """Yield the ends of the days that the journal has files of, the oldest first.
+
+    Neither today's nor yesterday's: a hook that started before midnight may still be writing there.
+    """
+    names = {file for file in journal.files(folder) if _DAY_FILE(file)}
+    today = now // DAY
+    if names:
+        for day in range(today - 3_650, today - 1):
+            if journal.file_of(folder, day * DAY).name in names:
+                yield (day + 1) * DAY
+
+
+def _thin_sums(connection: sqlite3.Connection, retention: Retention, now: int) -> None:
+    days = (retention.raw_days, retention.hourly_days, retention.daily_days)
+    with transaction(connection):
+        for width, kept in zip(SLOTS, days, strict=True):
+            first = (now - kept * DAY) // (width * SECOND)
+            connection.execute("DELETE FROM rollup WHERE width = ? AND slot < ? AND kept = 1", (width, first))
+        connection.execute("DELETE FROM pruned WHERE last < ?", (now - retention.daily_days * DAY,))

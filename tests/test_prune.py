@@ -1,0 +1,202 @@
+"""Pruning: what goes, what stays, and that no figure notices."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+from stretto import journal
+from stretto.clock import DAY, HOUR
+from stretto.model.event import Event
+from stretto.store import queries
+from stretto.store.database import open_writer
+from stretto.store.ingest import Ingest
+from stretto.store.prune import Pruned, Retention, prune, used_bytes
+from stretto.store.rollup import SLOTS
+from tests.fakes import IDLE, Store, append, store
+from tests.scenes import BEGIN, Drawing, at, by_description, one_by_one, straggler
+
+RETENTION = Retention(raw_days=30, hourly_days=90, daily_days=365, most_bytes=1 << 40)
+FIRST = "2026-01-01.jsonl"
+LATER = "2026-02-20.jsonl"
+"""A day on which that of the scenes is past its retention."""
+
+NOW = BEGIN + 51 * DAY
+
+
+def pruned(opened: Store, now: int = NOW, retention: Retention = RETENTION) -> Pruned:
+    """Prune to the end and return what went."""
+    steps = list(prune(opened.connection, opened.ingest, opened.folder, retention, now))
+    return Pruned(sum(step.sessions for step in steps), sum(step.files for step in steps))
+
+
+def ids(opened: Store) -> list[str]:
+    """Return the sessions in the store, by name."""
+    return sorted(row.id for row in queries.sessions(opened.connection))
+
+
+def late(session: str = "late") -> list[Event]:
+    """Draw a session 50 days after the scenes."""
+    day = 50 * DAY // 10**9
+    return Drawing(session).opens(day).call("c", day + 1, day + 3).ends(day + 5).events
+
+
+def test_old_sessions_go_and_every_sum_stays(tmp_path: Path) -> None:
+    """Rows and journal lines are gone; the sums over any window are what they were, baselines included."""
+    with store(tmp_path) as opened:
+        opened.take(straggler().events, one_by_one().events, file=FIRST)
+        opened.take(late(), file=LATER)
+        pattern, signature = opened.connection.execute(
+            "SELECT pattern, signature FROM sequential_runs"
+        ).fetchone()
+        windows = [60 * DAY // 10**9, 55 * DAY // 10**9, DAY // 10**9]
+        before = [queries.sums(opened.connection, NOW, window) for window in windows]
+        measured = queries.measured(opened.connection, pattern, signature)
+
+        assert pruned(opened) == Pruned(sessions=2, files=1)
+
+        assert ids(opened) == ["late"]
+        assert list(journal.files(opened.folder)) == [LATER]
+        assert before[0]["tasks"]
+        assert [queries.sums(opened.connection, NOW, window) for window in windows] == before
+        assert measured is not None
+        assert queries.measured(opened.connection, pattern, signature) == measured
+        assert pruned(opened) == Pruned()
+
+
+def test_a_rebuild_after_pruning_gives_the_same(tmp_path: Path) -> None:
+    """What is kept of pruned sessions survives the rebuild, and nothing is counted twice."""
+    with store(tmp_path) as opened:
+        opened.take(straggler().events, late("old but living")[:1], file=FIRST)
+        opened.take(late("old but living")[1:], late(), file=LATER)
+        pruned(opened)
+        before = opened.rows()
+        assert any(row[-1] == 1 for row in before["rollup"])
+
+        opened.ingest.clear()
+        list(opened.ingest.catch_up(opened.folder))
+
+        assert opened.rows() == before
+
+
+def test_a_session_that_goes_on_keeps_its_lines_in_old_files(tmp_path: Path) -> None:
+    """A file thins out to the lines of sessions that stay; the position moves with it."""
+    living = late("living")
+    with store(tmp_path) as opened:
+        opened.take(straggler().events, living[:2], file=FIRST)
+        opened.take(living[2:], file=LATER)
+
+        assert pruned(opened) == Pruned(sessions=1, files=1)
+
+        left = journal.read(opened.folder, FIRST, 0)
+        assert list(left.events) == living[:2]
+        assert list(opened.ingest.pending(opened.folder)) == []
+        assert (opened.folder / FIRST).stat().st_mode & 0o777 == 0o600
+        assert pruned(opened) == Pruned()
+
+
+def test_history_that_arrived_lately_stays(tmp_path: Path) -> None:
+    """An imported session is old, but its lines stand in a new file: it is kept as long as that file."""
+    with store(tmp_path) as opened:
+        opened.take(straggler().events, file=LATER)
+        assert pruned(opened) == Pruned()
+        assert pruned(opened, NOW + 31 * DAY).sessions == 1
+
+
+def test_an_open_session_stays(tmp_path: Path) -> None:
+    """Nothing is let go of before it is over, however old."""
+    with store(tmp_path) as opened:
+        opened.take(Drawing("open").opens().events, file=FIRST)
+        assert pruned(opened) == Pruned()
+        opened.ingest.sweep(NOW)
+        assert pruned(opened).sessions == 1
+
+
+def test_what_was_pruned_and_is_told_again_is_not_counted_again(tmp_path: Path) -> None:
+    """Events of before the end change nothing; what happened later begins the session anew."""
+    with store(tmp_path) as opened:
+        opened.take(straggler().events, file=FIRST)
+        pruned(opened)
+        before = opened.rows()["rollup"]
+
+        opened.take(straggler().events, file=LATER)
+        assert ids(opened) == []
+        assert opened.rows()["rollup"] == before
+
+        session = straggler().session
+        opened.take(late(session), file=LATER)
+        assert ids(opened) == [session]
+        found = queries.session(opened.connection, session, by_description)
+        assert found is not None
+        assert found.tasks == ()
+        assert len(found.tool_calls) == 1
+
+
+def test_beyond_the_size_the_oldest_days_go_first(tmp_path: Path) -> None:
+    """Whole days go until the rest fits; what came today and yesterday stays whatever the size."""
+    day = DAY // 10**9
+    with store(tmp_path) as opened:
+        for number in range(5):
+            start = number * day
+            drawings = [Drawing(f"{number}-{n}").opens(start) for n in range(40)]
+            events = [drawing.call("c", start + 1, start + 2).ends(start + 3).events for drawing in drawings]
+            opened.take(*events, file=f"2026-01-0{number + 1}.jsonl")
+        now = BEGIN + 4 * DAY + HOUR
+        size = used_bytes(opened.connection, opened.folder)
+
+        pruned(opened, now, Retention(30, 90, 365, size - 1))
+        days = {id[0] for id in ids(opened)}
+        assert "0" not in days
+        assert days == set("1234"[-len(days) :])
+        assert used_bytes(opened.connection, opened.folder) < size
+
+        pruned(opened, now, Retention(30, 90, 365, 1))
+        assert {id[0] for id in ids(opened)} == {"3", "4"}
+        calls = queries.sums(opened.connection, now, 30 * day)["calls"]
+        assert sum(calls.values()) == 200
+
+
+def test_sums_thin_out_with_age(tmp_path: Path) -> None:
+    """Slots of five minutes go with the sessions, those of an hour later, those of a day last."""
+
+    def widths(opened: Store) -> set[int]:
+        return {width for (width,) in opened.connection.execute("SELECT DISTINCT width FROM rollup")}
+
+    with store(tmp_path) as opened:
+        opened.take(straggler().events, file=FIRST)
+        assert widths(opened) == set(SLOTS)
+        pruned(opened, BEGIN + 40 * DAY)
+        assert widths(opened) == {3_600, 86_400}
+        pruned(opened, BEGIN + 100 * DAY)
+        assert widths(opened) == {86_400}
+        pruned(opened, BEGIN + 400 * DAY)
+        assert widths(opened) == set()
+
+
+def test_a_file_with_unread_lines_is_left_alone(tmp_path: Path) -> None:
+    """What has not been taken in yet is never thinned away."""
+    with store(tmp_path) as opened:
+        opened.take(straggler().events, file=FIRST)
+        append(opened.folder, late("unread"), FIRST)
+        pruned(opened)
+        assert len(list(opened.ingest.catch_up(opened.folder))) == 1
+        assert "unread" in ids(opened)
+
+
+def test_a_kill_between_file_and_store_loses_nothing(tmp_path: Path) -> None:
+    """Where a file was thinned and its position not yet moved, the next start thins and reads it again."""
+    living = late("living")
+    with store(tmp_path) as opened:
+        opened.take(straggler().events, living[:2], file=FIRST)
+        opened.take(living[2:], file=LATER)
+        opened.ingest.retire([straggler().session])
+        journal.thin(opened.folder, FIRST, lambda session: session == "living")
+        before = queries.session(opened.connection, "living", by_description)
+    with closing(open_writer(tmp_path / "stretto.db")) as connection:
+        ingest = Ingest(connection, by_description, idle_limit=IDLE)
+        list(ingest.catch_up(tmp_path / "journal"))
+        assert queries.session(connection, "living", by_description) == before
+        for _ in prune(connection, ingest, tmp_path / "journal", RETENTION, NOW):
+            pass
+        assert queries.session(connection, "living", by_description) == before
+        assert sum(queries.sums(connection, at(0) + HOUR, 2 * HOUR // 10**9)["tasks"].values()) == 3
