@@ -22,6 +22,7 @@ Known = Mapping[str, frozenset[str]]
 TARGET = frozenset({"job", "instance"})
 SERVERS: dict[str, frozenset[str]] = {
     "up": TARGET,
+    "ALERTS": frozenset({"alertname", "alertstate", "severity"}),
     "scrape_duration_seconds": TARGET,
     "prometheus_notifications_dropped_total": TARGET,
     "alertmanager_notifications_failed_total": TARGET | {"integration", "reason"},

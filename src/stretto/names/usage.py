@@ -16,6 +16,12 @@ USAGE: tuple[Metric, ...] = (
         "Time from a model call's request to the end of its answer, within 2 %.",
     ),
     gauge(
+        "first_token_quantile_seconds",
+        "s",
+        (Label.MODEL, _Q, _W),
+        "Time from a model call's request to its first token, where the source tells, within 2 %.",
+    ),
+    gauge(
         "window_tokens",
         "1",
         (Label.MODEL, Label.KIND, _W),
