@@ -303,3 +303,14 @@ def test_any_bytes_are_read_or_refused(payload: bytes) -> None:
     except PayloadError:
         return
     assert all(notification.received == TOLD for notification in found)
+
+
+def test_the_watchdog_is_heard_and_not_kept(tmp_path: Path) -> None:
+    """The alert that fires always leaves the time at which it came, and nothing in the history."""
+    log = NotificationLog(tmp_path / "n.jsonl")
+    assert log.watchdog_heard is None
+    log.add([*parse(message(alert("StrettoWatchdog")), TOLD), numbered(1)])
+    log.add(parse(message(alert("StrettoWatchdog", "resolved")), TOLD + 5))
+
+    assert log.watchdog_heard == TOLD
+    assert log.newest() == [numbered(1)]

@@ -31,7 +31,7 @@ from stretto.store.database import open_reader, open_writer
 from stretto.store.ingest import Ingest
 from stretto.store.queries import SessionRow
 from stretto.web.app import Surface, create_app
-from stretto.web.notifications import NotificationLog
+from stretto.web.notifications import Notification, NotificationLog
 
 NOON = 1_795_176_000 * SECOND
 """2026-11-20T12:00:00Z, a full hour: windows begin where one thinks they do."""
@@ -61,6 +61,8 @@ class Store:
         self._otlp = otlp.Receiver(journal.encode)
         self._taken: Snapshot | None = None
         self._problems: list[str] = []
+        self.announced: list[Notification] = []
+        """What the page was asked to tell aloud."""
 
     def append(self, payload: bytes) -> None:
         """Append a hook's payload to the journal, as the service does."""
@@ -148,6 +150,7 @@ class Store:
             "expose": self._expose,
             "append_hook": self.append,
             "receive_otlp": self.receive_otlp,
+            "announce": self.announced.extend,
             "notifications": NotificationLog(self.folder / "notifications.jsonl"),
             "problems": list,
             "runbook": _RUNBOOK.get,

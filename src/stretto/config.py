@@ -57,6 +57,10 @@ class Config:
     series_budget: int
     """Most series of derived figures that are exported; what exceeds it is folded into ``other``."""
     retention: Retention
+    speak_alerts: bool
+    """Whether critical alerts are spoken aloud, where a program that speaks is installed."""
+    desktop_alerts: bool
+    """Whether critical alerts are raised on the desktop."""
     prometheus_port: int
     alertmanager_port: int
     preset: str | None
@@ -114,6 +118,8 @@ _KEYS: dict[str, tuple[type, object, str]] = {
     "retention_hourly_days": (int, 90, "STRETTO_RETENTION_HOURLY_DAYS"),
     "retention_daily_days": (int, 365, "STRETTO_RETENTION_DAILY_DAYS"),
     "retention_megabytes": (int, 4_096, "STRETTO_RETENTION_MEGABYTES"),
+    "speak_alerts": (bool, False, "STRETTO_SPEAK_ALERTS"),
+    "desktop_alerts": (bool, False, "STRETTO_DESKTOP_ALERTS"),
     "prometheus_port": (int, 9090, "STRETTO_PROMETHEUS_PORT"),
     "alertmanager_port": (int, 9093, "STRETTO_ALERTMANAGER_PORT"),
 }

@@ -34,6 +34,7 @@ from stretto.supervise import (
     shipped,
     stop_leftovers,
 )
+from stretto.web.announce import Announcer, Announcing
 from stretto.web.app import Surface, create_app
 from stretto.web.notifications import NotificationLog
 
@@ -156,6 +157,7 @@ def _token_file(config: Config, folder: Path) -> Path | None:
 
 
 def _surface(config: Config, service: Service, problems: Callable[[], list[str]]) -> Surface:
+    announcer = Announcer(Announcing(config.speak_alerts, config.desktop_alerts))
     return Surface(
         snapshot=lambda: service.snapshot,
         sessions=service.sessions,
@@ -164,7 +166,8 @@ def _surface(config: Config, service: Service, problems: Callable[[], list[str]]
         append_hook=service.append_hook,
         receive_otlp=service.receive_otlp,
         notifications=NotificationLog(config.state / "notifications.jsonl"),
-        problems=problems,
+        announce=announcer.tell,
+        problems=lambda: [*problems(), *announcer.missing],
         runbook=_runbook,
         version=__version__,
         token=config.token,

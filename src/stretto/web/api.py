@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stretto import snapshot
+from stretto.clock import rfc3339
 from stretto.insights import row_document, session_document
 from stretto.web import answers, instant, notifications
 from stretto.web.surface import Surface
@@ -83,7 +84,10 @@ class Api:
 
     def _told(self) -> Response:
         told = [notifications.document(notification) for notification in self._surface.notifications.newest()]
-        return answers.json({"notifications": told})
+        heard = self._surface.notifications.watchdog_heard
+        return answers.json(
+            {"watchdog_heard": None if heard is None else rfc3339(heard), "notifications": told}
+        )
 
     async def _take(self, request: Request) -> Response:
         try:
@@ -96,6 +100,7 @@ class Api:
         except OSError as error:
             # Alertmanager tells it again after a 5xx.
             return answers.error(request.url.path, 503, f"the notification cannot be kept: {error.strerror}")
+        self._surface.announce(told)
         return Response(status_code=204)
 
 

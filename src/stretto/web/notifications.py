@@ -22,6 +22,9 @@ KEPT = 500
 COMPACT_BEYOND = 2_000
 """Lines of the file that set off a compaction."""
 
+WATCHDOG = "StrettoWatchdog"
+"""The alert that fires always: that it is told at all is all it says."""
+
 TEXT_LIMIT = 500
 """Characters of a text that are kept: with LABELS_LIMIT and KEPT it bounds the memory."""
 
@@ -125,6 +128,7 @@ class NotificationLog:
         self._kept: deque[Notification] = deque(maxlen=KEPT)
         self._lines = 0
         self._set_aside = 0
+        self._watchdog_heard: int | None = None
         self._load()
 
     @property
@@ -132,16 +136,26 @@ class NotificationLog:
         """Lines of the file that held no notification when it was read: torn or foreign."""
         return self._set_aside
 
+    @property
+    def watchdog_heard(self) -> int | None:
+        """When (ns) the alert that fires always was last told, since the start; None where never."""
+        return self._watchdog_heard
+
     def newest(self) -> list[Notification]:
         """Return what is kept, the newest first."""
         with self._lock:
             return list(reversed(self._kept))
 
     def add(self, notifications: Sequence[Notification]) -> None:
-        """Keep notifications, in the order in which they were told.
+        """Keep notifications, in the order in which they were told; of the watchdog's only when it came.
 
         Raises OSError where the file cannot be written: nothing is kept then, and the sender tells it again.
         """
+        watchdog = [told for told in notifications if told.alertname == WATCHDOG]
+        if watchdog:
+            firing = [told.received for told in watchdog if told.status == "firing"]
+            self._watchdog_heard = max(firing, default=self._watchdog_heard)
+            notifications = [told for told in notifications if told.alertname != WATCHDOG]
         if not notifications:
             return
         records = b"".join(b"\n" + _encode(notification) + b"\n" for notification in notifications)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from stretto.insights import Insight
 from stretto.snapshot import Snapshot
 from stretto.sources.otlp.receive import Received, Signal
 from stretto.store.queries import SessionRow
-from stretto.web.notifications import NotificationLog
+from stretto.web.notifications import Notification, NotificationLog
 
 FRESH_SECONDS = 60.0
 """A snapshot older than this no longer answers for now: several refreshes have been missed."""
@@ -51,6 +51,8 @@ class Surface:
     """What a person should know and act on, a sentence each."""
     runbook: Callable[[str], str | None]
     """An alert's name → its page in Markdown, or None where there is none."""
+    announce: Callable[[Sequence[Notification]], None]
+    """Tells a person at the machine of what was just told. Never waits, never raises."""
     version: str
     token: str | None = None
     """Asked of every request but ``/healthz``, where set."""
