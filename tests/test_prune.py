@@ -8,10 +8,11 @@ from pathlib import Path
 from stretto import journal
 from stretto.clock import DAY, HOUR
 from stretto.model.event import Event
+from stretto.retention import Retention
 from stretto.store import queries
 from stretto.store.database import open_writer
 from stretto.store.ingest import Ingest
-from stretto.store.prune import Pruned, Retention, prune, used_bytes
+from stretto.store.prune import Pruned, prune, used_bytes
 from stretto.store.rollup import SLOTS
 from tests.fakes import IDLE, Store, append, store
 from tests.scenes import BEGIN, Drawing, at, by_description, one_by_one, straggler

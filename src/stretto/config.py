@@ -19,8 +19,8 @@ from typing import Any
 
 from stretto.errors import ConfigError
 from stretto.model.task_type import TaskType, TaskTypes, normal_name
+from stretto.retention import Retention
 from stretto.state import state_folder
-from stretto.store.prune import Retention
 
 DEFAULT_LISTEN = "127.0.0.1:9464"
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})

@@ -10,7 +10,7 @@ PACKAGE = "stretto"
 SOURCE = Path(__file__).parents[2] / "src" / PACKAGE
 
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"names", "errors", "clock", "state", "__version__"}),
+    frozenset({"names", "errors", "clock", "state", "retention", "__version__"}),
     frozenset({"model"}),
     frozenset({"sources", "journal", "figures", "hook", "demo", "analysis"}),
     frozenset({"store", "supervise", "lock", "api"}),

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from stretto import journal
 from stretto.clock import DAY, SECOND
+from stretto.retention import Retention
 from stretto.store.database import transaction
 from stretto.store.ingest import Ingest
 from stretto.store.rollup import SLOTS
@@ -24,20 +25,6 @@ STEP = 200
 """Sessions let go of in one transaction, so that ingest never waits long."""
 
 _DAY_FILE = re.compile(r"\d{4}-\d\d-\d\d\.jsonl").fullmatch
-
-
-@dataclass(frozen=True, slots=True)
-class Retention:
-    """How long what is kept, in days, and how large store and journal may become together, in bytes."""
-
-    raw_days: int
-    """Sessions with all their parts, and the journal's lines about them."""
-    hourly_days: int
-    """Sums by the hour."""
-    daily_days: int
-    """Sums by the day."""
-    most_bytes: int
-    """Beyond this the oldest sessions go before their time, down to the last day's."""
 
 
 @dataclass(frozen=True, slots=True)
