@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
-from stretto import __version__
 from stretto.cli.context import Context
 from stretto.config import load
 from stretto.errors import StrettoError
@@ -59,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="stretto", description="Measures what running agents in parallel gains, costs and loses."
     )
-    top.add_argument("--version", action="version", version=f"stretto {__version__}")
+    top.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     top.add_argument("--state", metavar="DIR", help="the folder that everything is kept in (STRETTO_STATE)")
     verbs = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
@@ -114,6 +113,16 @@ def parser() -> argparse.ArgumentParser:
     _verb(verbs, "rebuild", "data:rebuild", "build the store anew from the journal")
     _verb(verbs, "config", "data:config", "show every setting and where it comes from")
     return top
+
+
+class _Version(argparse.Action):
+    """Prints the version, which is looked up only then: that takes longer than most verbs."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from stretto import __version__  # noqa: PLC0415  # see above
+
+        print(f"stretto {__version__}")
+        parser.exit()
 
 
 def _verb(
