@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up test setup check slow bench docs rules servers clean
+.PHONY: help up test setup check slow bench docs rules servers stack stack-down clean
 
 help: ## list the verbs
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 up: $(READY) ## run the service: hooks in, page and metrics out
 	@$(BIN)/stretto up $(ARGS)
@@ -31,12 +31,18 @@ bench: $(READY) ## measure speed as ratios beside the budgets
 	$(BIN)/python tests/bench/bench_otlp.py
 	$(BIN)/python tests/bench/bench_api.py
 
-docs: $(READY) ## write the generated pages: metrics, command line
+docs: $(READY) ## write what is generated: metrics, command line, the plugin's hooks
 	$(BIN)/python docs/generate.py
 
 servers: ## install real Prometheus and Alertmanager (Debian, Ubuntu)
 	apt-get update
 	apt-get install -y --no-install-recommends prometheus prometheus-alertmanager
+
+stack: ## run everything in containers, Grafana too: docs/stack.md (TRACES=1 adds Jaeger)
+	@TRACES="$(TRACES)" deploy/stack.sh up $(ARGS)
+
+stack-down: ## stop those containers; what they keep stays
+	@deploy/stack.sh down $(ARGS)
 
 setup: $(READY) ## make .venv with everything in it
 

@@ -1,26 +1,59 @@
-"""Write the generated pages: ``docs/metrics.md`` from the table of names, ``docs/cli.md`` from the parser.
+"""Write what is generated from the code: pages of the documentation, and the hooks of the Claude Code plugin.
 
-``--check`` writes nothing and exits with 1 where a page differs; a test does the same.
+``docs/metrics.md`` comes from the table of names, ``docs/cli.md`` from the parser, the plugin's hooks from
+the installer and the hook client.
+
+``--check`` writes nothing and exits with 1 where a file differs; a test does the same.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from stretto.cli.main import parser
+from stretto.hook import client
+from stretto.hook.handlers import MARK, Plan, handlers
 from stretto.names import DERIVED, LIVE, OWN, Metric
 
 DOCS = Path(__file__).parent
+PLUGIN = DOCS.parent / "deploy" / "claude-code-plugin"
+PLUGIN_CLIENT = ("client.py", "start.py")
+"""The hook client as far as Claude Code's own events need it."""
+PLUGIN_LINE = (
+    's="${STRETTO_STATE:-${XDG_STATE_HOME:-$HOME/.local/state}/stretto}"; [ -d "$s/journal" ] && '
+    '"${STRETTO_PYTHON:-python3}" -I -S "${CLAUDE_PLUGIN_ROOT}/hook/start.py" "$s" '
+    f"2>/dev/null || : {MARK}"
+)
+"""What each hook of the plugin runs. Without a journal there is nobody to report to; whatever fails, it ends
+with 0 and silence."""
 MARK = "<!-- made by docs/generate.py; change the code instead -->"
 
 
 def pages() -> dict[Path, str]:
-    """Return every generated page's text by its path."""
-    return {DOCS / "metrics.md": metrics_page(), DOCS / "cli.md": cli_page()}
+    """Return every generated file's text by its path."""
+    package = Path(client.__file__).parent
+    return {
+        DOCS / "metrics.md": metrics_page(),
+        DOCS / "cli.md": cli_page(),
+        PLUGIN / "hooks" / "hooks.json": plugin_hooks(),
+        **{PLUGIN / "hook" / name: (package / name).read_text(encoding="utf-8") for name in PLUGIN_CLIENT},
+    }
+
+
+def plugin_hooks() -> str:
+    """Return the plugin's hooks: those of the installer, with a command line that fits every machine."""
+    nowhere = Path("/")
+    installed = handlers(Plan(settings=nowhere, state=nowhere, interpreter=nowhere))
+    hooks = {
+        event: [{"hooks": [{**handler, "command": PLUGIN_LINE}]}] for event, handler in installed.items()
+    }
+    text = "Reports to Stretto's journal; made by docs/generate.py, change the code instead."
+    return json.dumps({"description": text, "hooks": hooks}, indent=2) + "\n"
 
 
 def metrics_page() -> str:
@@ -80,14 +113,14 @@ def _help(verb: argparse.ArgumentParser) -> str:
 
 
 def main() -> int:
-    """Write the pages, or with ``--check`` compare them."""
+    """Write the files, or with ``--check`` compare them."""
     check = "--check" in sys.argv[1:]
     stale = {
         path: text for path, text in pages().items() if not path.exists() or path.read_text("utf-8") != text
     }
     for path, text in stale.items():
         if check:
-            print(f"{path.name} is stale: run make docs")
+            print(f"{path} is stale: run make docs")
         else:
             path.write_text(text, encoding="utf-8")
     return 1 if check and stale else 0

@@ -143,6 +143,28 @@ def test_listening_to_everyone_takes_a_token(tmp_path: Path) -> None:
     assert "long random" not in str(config.settings)
 
 
+def test_the_token_may_stand_in_a_file(tmp_path: Path) -> None:
+    """A container's secret is read without the newline that an editor adds, and is not shown either."""
+    (tmp_path / "secret").write_text("long random text\n", encoding="utf-8")
+    environ = {"STRETTO_LISTEN": "0.0.0.0:9464", "STRETTO_TOKEN_FILE": str(tmp_path / "secret")}
+    config = load(environ, tmp_path)
+    assert config.token == "long random text"
+    assert origins(config)["token_file"] == (str(tmp_path / "secret"), "STRETTO_TOKEN_FILE")
+    assert "long random" not in str(config.settings)
+
+
+def test_a_token_file_that_gives_no_token_is_an_error(tmp_path: Path) -> None:
+    """Missing, empty or beside another token: the service must not run with less than was asked for."""
+    named = {"STRETTO_TOKEN_FILE": str(tmp_path / "secret")}
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(named, tmp_path)
+    (tmp_path / "secret").write_text(" \n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="is empty"):
+        load(named, tmp_path)
+    with pytest.raises(ConfigError, match="both set"):
+        load({**named, "STRETTO_TOKEN": "another"}, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("listen", "host", "address"),
     [

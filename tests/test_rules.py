@@ -15,6 +15,7 @@ import yaml
 from stretto.figures.parallel import Provenance
 from stretto.model.event import Outcome
 from stretto.names import JOB, METRICS, Label, Metric
+from stretto.supervise import SHIPPED, SHIPPED_PAGE, SHIPPED_TOKEN
 from tests.promql_labels import exported, labels_of, matched, nodes, series_in
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,7 +28,8 @@ RULE_FILES = [
 """In the order in which they build on each other."""
 TEST_FILES = sorted((ROOT / "prometheus/tests").glob("*.yml"))
 RUNBOOK = ROOT / "docs/runbook"
-SERVICE = "http://127.0.0.1:9464"
+PAGE = f"http://{SHIPPED_PAGE}"
+"""The service to a browser; the servers reach it by the name that the compose file gives it."""
 HEADINGS = ("## Meaning", "## Impact", "## Diagnosis", "## First step", "## Silence and tune")
 
 
@@ -237,8 +239,8 @@ def test_alert_speaks(alert: Rule) -> None:
     for query in re.findall(r'(?:query|printf) "([^"]+)"', notes["description"]):
         # Any baseline will do for the reading; a template fills in its own.
         assert labels_of(promql.parse(query.replace("%q", "'work'")), KNOWN) is not None
-    assert notes["runbook_url"] == f"{SERVICE}/runbook/{alert.name}"
-    assert notes["dashboard_url"] == f"{SERVICE}/"
+    assert notes["runbook_url"] == f"{PAGE}/runbook/{alert.name}"
+    assert notes["dashboard_url"] == f"{PAGE}/"
 
 
 def promtool_cases() -> Iterator[tuple[str, str, bool]]:
@@ -304,14 +306,19 @@ def test_every_severity_is_routed_to_the_service() -> None:
     ]
     assert ALERTMANAGER["receivers"]
     for receiver in ALERTMANAGER["receivers"]:
-        assert receiver["webhook_configs"] == [{"url": f"{SERVICE}/api/notifications", "send_resolved": True}]
+        assert receiver["webhook_configs"] == [
+            {
+                "url": f"http://{SHIPPED['stretto']}/api/notifications",
+                "send_resolved": True,
+                "http_config": {"authorization": {"credentials_file": SHIPPED_TOKEN}},
+            }
+        ]
 
 
 def test_scrape_jobs_are_the_promised_ones() -> None:
     """The service has the job's name that rules and dashboards select; only the three servers are scraped."""
     targets = {job["job_name"]: job["static_configs"][0]["targets"] for job in PROMETHEUS["scrape_configs"]}
-    ports = {JOB: 9464, "prometheus": 9090, "alertmanager": 9093}
-    assert targets == {name: [f"127.0.0.1:{port}"] for name, port in ports.items()}
+    assert targets == {JOB: ["stretto:9464"], **{n: [SHIPPED[n]] for n in ("prometheus", "alertmanager")}}
 
 
 def runbook_queries() -> list[str]:
@@ -328,9 +335,9 @@ def test_ranges_span_four_scrapes() -> None:
             assert node.range.total_seconds() >= 4 * slowest, text
 
 
-def test_only_loopback_addresses_are_written() -> None:
-    """A rendered copy replaces exactly three addresses, so no file holds another."""
-    allowed = {"127.0.0.1:9464", "127.0.0.1:9090", "127.0.0.1:9093"}
+def test_only_addresses_of_the_stack_are_written() -> None:
+    """A person's links are on loopback; servers reach each other by names that a rendered copy replaces."""
+    allowed = {"127.0.0.1:9464", "127.0.0.1:9090", "127.0.0.1:9093", *SHIPPED.values()}
     address = re.compile(r"//([^/\s>)`\"']+)|((?:\d+\.){3}\d+(?::\d+)?)|(localhost)")
     files = [
         f

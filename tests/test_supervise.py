@@ -15,7 +15,9 @@ import yaml
 
 from stretto.errors import ServiceError
 from stretto.supervise import (
-    DEFAULTS,
+    SHIPPED,
+    SHIPPED_PAGE,
+    SHIPPED_TOKEN,
     Server,
     Supervisor,
     find,
@@ -51,20 +53,23 @@ def test_a_missing_folder_says_what_to_do() -> None:
 
 
 def test_render_replaces_each_address_by_its_own(tmp_path: Path) -> None:
-    """A copy names the addresses in force, even where one takes another's default; no tests in it."""
+    """A copy names the addresses in force, even where one takes another's place; no tests in it."""
     addresses = {
-        "stretto": "127.0.0.1:9090",
-        "prometheus": "127.0.0.1:9093",
+        "stretto": SHIPPED["prometheus"],
+        "prometheus": SHIPPED["alertmanager"],
         "alertmanager": "127.0.0.1:19093",
     }
 
-    render(shipped("prometheus"), tmp_path / "copy", addresses)
+    render(shipped("prometheus"), tmp_path / "copy", addresses, tmp_path / "token")
 
     text = (tmp_path / "copy" / "prometheus.yml").read_text(encoding="utf-8")
     jobs = {job: text.index(f"job_name: {job}") for job in ("stretto", "prometheus", "alertmanager")}
     for job, start in jobs.items():
         assert text[start:].split("targets: [", 1)[1].startswith(f'"{addresses[job]}"')
-    assert DEFAULTS["stretto"] not in text
+    assert SHIPPED["stretto"] not in text
+    rules = (tmp_path / "copy" / "rules" / "alerts.yml").read_text(encoding="utf-8")
+    assert f"http://{addresses['stretto']}/runbook/" in rules
+    assert SHIPPED_PAGE not in rules
     assert not (tmp_path / "copy" / "tests").exists()
 
 
@@ -73,27 +78,29 @@ def test_render_removes_what_no_longer_ships(tmp_path: Path) -> None:
     (tmp_path / "copy" / "rules").mkdir(parents=True)
     (tmp_path / "copy" / "rules" / "old.yml").write_text("groups: []", encoding="utf-8")
 
-    render(shipped("prometheus"), tmp_path / "copy", DEFAULTS)
+    render(shipped("prometheus"), tmp_path / "copy", SHIPPED, tmp_path / "token")
 
     assert not (tmp_path / "copy" / "rules" / "old.yml").exists()
 
 
-def test_with_default_addresses_the_copy_is_the_file(tmp_path: Path) -> None:
-    """What runs by default is byte for byte what is read in the repository."""
-    render(shipped("alertmanager"), tmp_path / "copy", DEFAULTS)
+def test_only_addresses_and_the_token_are_replaced(tmp_path: Path) -> None:
+    """With the compose file's own values the copy is byte for byte the file."""
+    render(shipped("alertmanager"), tmp_path / "copy", SHIPPED, Path(SHIPPED_TOKEN))
 
     for file in shipped("alertmanager").glob("*.yml"):
         assert (tmp_path / "copy" / file.name).read_bytes() == file.read_bytes()
 
 
 def test_a_token_is_shown_wherever_the_servers_talk_to_the_service(tmp_path: Path) -> None:
-    """With a token set, the scrape and every webhook name the file that holds it."""
-    render(shipped("prometheus"), tmp_path / "p", DEFAULTS, tmp_path / "token")
-    render(shipped("alertmanager"), tmp_path / "a", DEFAULTS, tmp_path / "token")
+    """The scrape and every webhook name the file that holds it, and no other job does."""
+    render(shipped("prometheus"), tmp_path / "p", SHIPPED, tmp_path / "token")
+    render(shipped("alertmanager"), tmp_path / "a", SHIPPED, tmp_path / "token")
 
     scrape = yaml.safe_load((tmp_path / "p" / "prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]
     shown = {"credentials_file": str(tmp_path / "token")}
-    assert {job["job_name"]: job.get("authorization") for job in scrape}["stretto"] == shown
+    assert {job["job_name"]: job.get("authorization") for job in scrape} == {
+        "stretto": shown, "prometheus": None, "alertmanager": None,
+    }  # fmt: skip
     told = yaml.safe_load((tmp_path / "a" / "alertmanager.yml").read_text(encoding="utf-8"))["receivers"]
     hooks = [hook for receiver in told for hook in receiver["webhook_configs"]]
     assert hooks

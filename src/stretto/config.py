@@ -109,6 +109,7 @@ class Config:
 _KEYS: dict[str, tuple[type, object, str]] = {
     "listen": (str, DEFAULT_LISTEN, "STRETTO_LISTEN"),
     "token": (str, None, "STRETTO_TOKEN"),
+    "token_file": (str, None, "STRETTO_TOKEN_FILE"),
     "hosts": (str, "", "STRETTO_HOSTS"),
     "preset": (str, None, "STRETTO_PRESET"),
     "descriptions": (bool, True, "STRETTO_DESCRIPTIONS"),
@@ -171,12 +172,13 @@ def load(
             value, origin = listen, "--listen"
         settled = values[name] = _typed(name, value, kind, origin)
         settings.append(Setting(name, "set" if name == "token" and settled else settled, origin))
+    values["token"] = _token(values["token"], values.pop("token_file"))
     host, port = _address(values.pop("listen"))
     values["hosts"] = tuple(name.strip() for name in values["hosts"].split(",") if name.strip())
     if host not in LOOPBACK and not values["token"]:
         raise ConfigError(
             f"listening on {host} needs a token",
-            hint="set STRETTO_TOKEN to a long random text, or listen on 127.0.0.1",
+            hint="set STRETTO_TOKEN to a long random text, or STRETTO_TOKEN_FILE, or listen on 127.0.0.1",
         )
     retention = _retention(values)
     types = _task_types(values["preset"], given.get("task_types", {}), str(path))
@@ -240,6 +242,23 @@ def _typed(name: str, value: object, kind: type, origin: str) -> object:
     if kind is int and isinstance(value, int) and not 1 <= value <= _LARGEST[name]:
         raise ConfigError(f"{name} must be from 1 to {_LARGEST[name]}", where=origin, cause=f"it is {value}")
     return value
+
+
+def _token(token: str | None, path: str | None) -> str | None:
+    """Return the token that is set, or the one in a file, as containers are handed their secrets."""
+    if not path:
+        return token
+    if token:
+        raise ConfigError(
+            "token and token_file are both set", cause="they may differ", hint="unset one of them"
+        )
+    try:
+        read = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError("the token cannot be read", where=path, cause=str(error)) from error
+    if not read:
+        raise ConfigError("the token's file is empty", where=path, hint="put a long random text into it")
+    return read
 
 
 def _address(listen: str) -> tuple[str, int]:

@@ -1,8 +1,8 @@
 """Supervise: real Prometheus and Alertmanager beside the service, with the configuration that ships.
 
 They are started where they are installed, on loopback, with all they keep inside the state folder; restarted
-when they die; and stopped with the service. The configuration files name the default addresses literally:
-where another port is used, a copy with that address replaced is what the servers read.
+when they die; and stopped with the service. The configuration files name addresses and the token's place as
+the compose file has them: what the servers read here is a copy with those replaced by what is in force.
 """
 
 from __future__ import annotations
@@ -21,8 +21,14 @@ import psutil
 
 from stretto.errors import ServiceError
 
-DEFAULTS = {"stretto": "127.0.0.1:9464", "prometheus": "127.0.0.1:9090", "alertmanager": "127.0.0.1:9093"}
-"""The addresses as the shipped files have them."""
+SHIPPED = {"stretto": "stretto:9464", "prometheus": "prometheus:9090", "alertmanager": "alertmanager:9093"}
+"""The addresses as the shipped files have them: those inside the compose file's network."""
+
+SHIPPED_PAGE = "127.0.0.1:9464"
+"""The service as the shipped files name it to a person's browser, in links to the runbook."""
+
+SHIPPED_TOKEN = "/run/secrets/stretto-token"  # noqa: S105  # a path, not what stands there
+"""Where the shipped files find the token that the servers show to the service."""
 
 BINARIES: dict[str, tuple[str, ...]] = {
     "prometheus": ("prometheus",),
@@ -101,37 +107,30 @@ def free_address(host: str, wanted: int) -> str:
     raise ServiceError(f"no free port on {host}")
 
 
-def render(source: Path, target: Path, addresses: Mapping[str, str], token_file: Path | None = None) -> None:
-    """Copy a shipped folder's configuration with the addresses in force in place of the default ones.
+def render(source: Path, target: Path, addresses: Mapping[str, str], token_file: Path) -> None:
+    """Copy a shipped folder's configuration with what is in force here in place of what the compose file has.
 
-    With a ``token_file`` the servers show the token in it wherever they talk to the service.
+    The servers show what stands in ``token_file`` wherever they talk to the service; it must exist, and is
+    empty where no token is asked for.
     """
+    in_force = [(SHIPPED[name], address) for name, address in addresses.items()]
+    in_force += [(SHIPPED_PAGE, addresses["stretto"]), (SHIPPED_TOKEN, str(token_file))]
     shutil.rmtree(target, ignore_errors=True)
     for file in sorted(path for path in source.rglob("*") if path.suffix in {".yml", ".tmpl"}):
         if "tests" in file.relative_to(source).parts:
             continue
         text = file.read_text(encoding="utf-8")
-        for name, default in DEFAULTS.items():
-            text = text.replace(default, f"\0{name}\0")
-        for name, address in addresses.items():
-            text = text.replace(f"\0{name}\0", address)
-        if token_file is not None:
-            text = _with_token(text, token_file)
+        # In two steps: one value in force may be what another one stands for in the shipped file.
+        for number, (default, _) in enumerate(in_force):
+            text = text.replace(default, f"\0{number}\0")
+        for number, (_, value) in enumerate(in_force):
+            text = text.replace(f"\0{number}\0", value)
         copy = target / file.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text(text, encoding="utf-8")
 
 
-def _with_token(text: str, token_file: Path) -> str:
-    scraped, told = "  - job_name: stretto\n", "        send_resolved: true\n"
-    shown = f"authorization:\n{{indent}}  credentials_file: {token_file}\n"
-    text = text.replace(scraped, scraped + "    " + shown.format(indent="    "))
-    return text.replace(told, told + "        http_config:\n          " + shown.format(indent="          "))
-
-
-def prometheus_server(
-    folder: Path, program: str, addresses: Mapping[str, str], token_file: Path | None
-) -> Server:
+def prometheus_server(folder: Path, program: str, addresses: Mapping[str, str], token_file: Path) -> Server:
     """Return Prometheus as it is to be started, its configuration rendered."""
     render(shipped("prometheus"), folder / "prometheus", addresses, token_file)
     return Server(
@@ -148,9 +147,7 @@ def prometheus_server(
     )
 
 
-def alertmanager_server(
-    folder: Path, program: str, addresses: Mapping[str, str], token_file: Path | None
-) -> Server:
+def alertmanager_server(folder: Path, program: str, addresses: Mapping[str, str], token_file: Path) -> Server:
     """Return Alertmanager as it is to be started, its configuration rendered."""
     render(shipped("alertmanager"), folder / "alertmanager", addresses, token_file)
     return Server(

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
+from stretto.supervise import SHIPPED, SHIPPED_TOKEN, render
+
 pytestmark = pytest.mark.stack
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,12 +79,23 @@ def alerts() -> list[dict[str, Any]]:
     return [rule for group in groups for rule in group["rules"]]
 
 
-def test_prometheus_accepts_its_configuration(promtool: str) -> None:
-    """The configuration is valid and finds the rule files."""
+def test_prometheus_accepts_its_configuration(promtool: str, tmp_path: Path) -> None:
+    """The copy that the service runs is valid, and finds the rule files and the token."""
+    (tmp_path / "token").touch()
+    render(ROOT / "prometheus", tmp_path / "copy", SHIPPED, tmp_path / "token")
+
     said = accepted(
-        promtool, "check", "config", "--lint=all", "--lint-fatal", ROOT / "prometheus/prometheus.yml"
+        promtool, "check", "config", "--lint=all", "--lint-fatal", tmp_path / "copy/prometheus.yml"
     )
     assert f"{len(list(RULES.glob('*.yml')))} rule files found" in said
+
+
+def test_prometheus_accepts_what_the_compose_file_mounts(promtool: str) -> None:
+    """The file as it stands in the repository is valid, but for the token, which only the container has."""
+    check = (promtool, "check", "config", "--lint=all", "--lint-fatal")
+    path = ROOT / "prometheus/prometheus.yml"
+    accepted(*check, "--syntax-only", path)
+    assert SHIPPED_TOKEN in run(*check, path).stderr
 
 
 @pytest.mark.parametrize("path", sorted(RULES.glob("*.yml")), ids=lambda path: str(path.stem))

@@ -133,7 +133,7 @@ def _servers(config: Config, *, wanted: bool) -> tuple[Supervisor, list[str]]:
         "alertmanager": free_address("127.0.0.1", config.alertmanager_port),
     }
     servers: list[Server] = []
-    makers: dict[str, Callable[[Path, str, dict[str, str], Path | None], Server]] = {
+    makers: dict[str, Callable[[Path, str, dict[str, str], Path], Server]] = {
         "prometheus": prometheus_server,
         "alertmanager": alertmanager_server,
     }
@@ -146,13 +146,11 @@ def _servers(config: Config, *, wanted: bool) -> tuple[Supervisor, list[str]]:
     return Supervisor(servers), notes
 
 
-def _token_file(config: Config, folder: Path) -> Path | None:
-    """Return where the servers find the token, written for them alone, or None where none is set."""
-    if config.token is None:
-        return None
+def _token_file(config: Config, folder: Path) -> Path:
+    """Return where the servers find the token, written for them alone; it is empty where none is set."""
     path = folder / "token"
     path.touch(mode=0o600)
-    path.write_text(config.token, encoding="utf-8")
+    path.write_text(config.token or "", encoding="utf-8")
     return path
 
 

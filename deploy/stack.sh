@@ -1,0 +1,65 @@
+#!/bin/sh
+# Starts and stops the full stack: deploy/stack.sh up | down [arguments for compose]
+# Read from the environment: COMPOSE (the command), STRETTO_STATE, TRACES (1 adds the collector and Jaeger).
+set -eu
+cd "$(dirname "$0")/.."
+
+find_compose() {
+  if docker compose version >/dev/null 2>&1; then echo docker compose
+  elif command -v podman-compose >/dev/null 2>&1; then echo podman-compose
+  elif podman compose version >/dev/null 2>&1; then echo podman compose
+  else return 1
+  fi
+}
+
+# In a rootless engine root inside is you outside, and no other user inside is.
+rootless() {
+  case $COMPOSE in
+    podman*) [ "$(id -u)" != 0 ] ;;
+    *) docker info --format '{{.SecurityOptions}}' 2>/dev/null | grep -q rootless ;;
+  esac
+}
+
+COMPOSE=${COMPOSE:-$(find_compose)} || {
+  echo "The full stack needs Docker with its compose plugin, or Podman with podman-compose; neither answers here." >&2
+  echo "Without them: make up (the service, and Prometheus and Alertmanager where they are installed)." >&2
+  exit 1
+}
+STRETTO_STATE=${STRETTO_STATE:-${XDG_STATE_HOME:-$HOME/.local/state}/stretto}
+case $STRETTO_STATE in /*) ;; *) STRETTO_STATE=$PWD/$STRETTO_STATE ;; esac
+if rootless; then STRETTO_UID=0 STRETTO_GID=0; else STRETTO_UID=$(id -u) STRETTO_GID=$(id -g); fi
+export STRETTO_STATE STRETTO_UID STRETTO_GID
+token=$STRETTO_STATE/stack/token
+
+if [ "${1:-}" = down ]; then
+  shift
+  exec $COMPOSE --profile traces down "$@"
+elif [ "${1:-}" != up ]; then
+  echo "usage: deploy/stack.sh up | down" >&2
+  exit 2
+fi
+shift
+
+umask 077
+mkdir -p "$STRETTO_STATE/journal" "$STRETTO_STATE/stack"
+# The servers run as users of their own and must read the token: the folder, not the file, keeps others out.
+chmod 700 "$STRETTO_STATE/stack"
+if [ ! -s "$token" ]; then
+  od -An -N32 -tx1 /dev/urandom | tr -d ' \n' > "$token.new"
+  chmod 444 "$token.new"
+  mv "$token.new" "$token"
+fi
+profile=
+if [ "${TRACES:-}" = 1 ]; then
+  profile="--profile traces"
+  export STRETTO_STACK_OTLP=http://collector:4319
+fi
+$COMPOSE $profile up --detach --build "$@"
+echo
+echo "the page      http://127.0.0.1:9464   any user name; the password is the token"
+echo "Grafana       http://127.0.0.1:3000   admin; the same password"
+echo "Prometheus    http://127.0.0.1:9090"
+echo "Alertmanager  http://127.0.0.1:9093"
+[ -z "$profile" ] || echo "Jaeger        http://127.0.0.1:16686; send OTLP to http://127.0.0.1:4318"
+echo "the token     $token"
+echo "stopped by    make stack-down (what was kept stays)"
