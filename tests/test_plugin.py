@@ -1,0 +1,153 @@
+"""The Claude Code plugin: packaged as that agent reads it, and harmless in every state of the machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from stretto import __version__
+from stretto.cli.main import parser
+from stretto.hook.handlers import AWAITED, EVENTS, is_ours
+
+ROOT = Path(__file__).resolve().parents[1]
+PLUGIN = ROOT / "deploy" / "claude-code-plugin"
+PAYLOAD = {"session_id": "s1", "tool_name": "Bash", "tool_use_id": "t1", "agent_id": "a1", "prompt": "secret"}
+
+
+def loaded(path: Path) -> Any:
+    """Return a JSON file's content."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+HOOKS: dict[str, Any] = loaded(PLUGIN / "hooks" / "hooks.json")["hooks"]
+
+
+def run(event: str, state: Path, environ: Mapping[str, str] | None = None, *, payload: bytes = b"") -> list[dict[str, Any]]:
+    """Run an event's hook through the shell, require success and silence, and return the journal."""
+    [[handler]] = [group["hooks"] for group in HOOKS[event]]
+    ended = subprocess.run(
+        ["/bin/sh", "-c", handler["command"]],
+        input=payload or json.dumps({**PAYLOAD, "hook_event_name": event}).encode(),
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(state),
+            "STRETTO_STATE": str(state),
+            "STRETTO_PYTHON": sys.executable,
+            "CLAUDE_PLUGIN_ROOT": str(PLUGIN),
+            **(environ or {}),
+        },
+        capture_output=True,
+        check=False,
+        timeout=30,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
+    files = sorted((state / "journal").glob("*.jsonl")) if (state / "journal").is_dir() else []
+    lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines() if line]
+    return [json.loads(line) for line in lines]
+
+
+def test_the_hooks_are_those_of_the_installer() -> None:
+    """Every hook that the installer registers and no other; the agent waits for those alone that it must."""
+    assert tuple(HOOKS) == EVENTS
+    for event, groups in HOOKS.items():
+        [handler] = [handler for group in groups for handler in group["hooks"]]
+        assert handler.get("async", False) is (event not in AWAITED)
+        assert 0 < handler["timeout"] <= 5
+        assert is_ours(handler)
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_each_hook_appends_one_event(tmp_path: Path, event: str) -> None:
+    """A hook run as the agent runs it leaves one line that is no reject, without the payload's text."""
+    (tmp_path / "journal").mkdir()
+    [line] = run(event, tmp_path)
+    assert line["kind"] != "reject"
+    assert line["session"] == "s1"
+    assert "secret" not in json.dumps(line)
+
+
+def test_without_a_journal_nothing_is_written(tmp_path: Path) -> None:
+    """On a machine where Stretto is not in use, the hook makes no file and no folder."""
+    assert run("PreToolUse", tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_journal_is_found_by_the_usual_variables(tmp_path: Path) -> None:
+    """STRETTO_STATE goes before XDG_STATE_HOME, which goes before the home folder: as the service chooses."""
+    for name in ("named", "xdg/stretto", ".local/state/stretto"):
+        (tmp_path / name / "journal").mkdir(parents=True)
+    home = {"HOME": str(tmp_path)}
+    xdg = {**home, "XDG_STATE_HOME": str(tmp_path / "xdg")}
+    assert len(run("Stop", tmp_path / "named", xdg)) == 1
+    assert len(run("Stop", tmp_path / "xdg/stretto", {**xdg, "STRETTO_STATE": ""})) == 1
+    run("Stop", tmp_path, {**home, "STRETTO_STATE": "", "XDG_STATE_HOME": ""})
+    assert len(list((tmp_path / ".local/state/stretto/journal").iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"STRETTO_PYTHON": "/nowhere/python3"},
+        {"PATH": "/nowhere", "STRETTO_PYTHON": ""},
+        {"CLAUDE_PLUGIN_ROOT": "/nowhere"},
+    ],
+    ids=["no interpreter", "no python3", "no plugin folder"],
+)
+def test_what_is_missing_harms_nobody(tmp_path: Path, broken: dict[str, str]) -> None:
+    """Without Python, or with the plugin's files gone, the hook ends with 0 and silence."""
+    (tmp_path / "journal").mkdir()
+    assert run("PreToolUse", tmp_path, broken) == []
+
+
+def test_input_that_is_none_shows_as_a_gap(tmp_path: Path) -> None:
+    """What cannot be read becomes a reject in the journal, and nothing in the agent."""
+    (tmp_path / "journal").mkdir()
+    [line] = run("PreToolUse", tmp_path, payload=b"not json")
+    assert line["kind"] == "reject"
+
+
+def test_the_manifest_is_what_the_agent_asks_for() -> None:
+    """A name in kebab-case, this release's version, and components where they are found by default."""
+    manifest = loaded(PLUGIN / ".claude-plugin" / "plugin.json")
+    known = {"name", "version", "description", "author", "homepage", "repository", "license", "keywords"}
+    assert set(manifest) <= known
+    assert re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", manifest["name"])
+    assert manifest["version"] == __version__
+    assert manifest["license"] == "Apache-2.0"
+    assert manifest["author"]["name"]
+    assert [path.name for path in (PLUGIN / ".claude-plugin").iterdir()] == ["plugin.json"]
+
+
+def test_the_marketplace_leads_to_the_plugin() -> None:
+    """It stands at the top of the repository, where it is looked for, and names the plugin by its folder."""
+    market = loaded(ROOT / ".claude-plugin" / "marketplace.json")
+    assert re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", market["name"])
+    assert market["owner"]["name"]
+    [entry] = market["plugins"]
+    assert entry["source"].startswith("./")
+    manifest = loaded(ROOT / entry["source"] / ".claude-plugin" / "plugin.json")
+    assert entry["name"] == manifest["name"]
+    assert f"/plugin install {entry['name']}@{market['name']}" in (PLUGIN / "README.md").read_text()
+
+
+def test_the_command_calls_verbs_that_exist() -> None:
+    """Its front matter is YAML, and every call of stretto in it is one that the command line takes."""
+    _, front, body = (PLUGIN / "commands" / "performance-monitor.md").read_text().split("---\n", 2)
+    settings = yaml.safe_load(front)
+    assert settings["description"]
+    allowed = re.findall(r"Bash\(stretto (\w+):\*\)", settings["allowed-tools"])
+    calls = re.findall(r"`(?:docker compose exec stretto )?stretto ([^`]+)`", body)
+    assert calls
+    for call in calls:
+        words = call.replace("${ARGUMENTS:-last}", "last").split()
+        parser().parse_args(words)
+        assert words[0] in allowed
