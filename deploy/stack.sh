@@ -1,5 +1,6 @@
 #!/bin/sh
-# Starts and stops the full stack: deploy/stack.sh up | down [arguments for compose]
+# Starts and stops the full stack: deploy/stack.sh up | down [arguments for compose].
+# Any other command goes to compose as it is: deploy/stack.sh logs stretto.
 # Read from the environment: COMPOSE (the command), STRETTO_STATE, TRACES (1 adds the collector and Jaeger).
 set -eu
 cd "$(dirname "$0")/.."
@@ -31,12 +32,11 @@ if rootless; then STRETTO_UID=0 STRETTO_GID=0; else STRETTO_UID=$(id -u) STRETTO
 export STRETTO_STATE STRETTO_UID STRETTO_GID
 token=$STRETTO_STATE/stack/token
 
-if [ "${1:-}" = down ]; then
-  shift
-  exec $COMPOSE --profile traces down "$@"
-elif [ "${1:-}" != up ]; then
-  echo "usage: deploy/stack.sh up | down" >&2
+if [ $# = 0 ]; then
+  echo "usage: deploy/stack.sh up | down | any command of compose" >&2
   exit 2
+elif [ "$1" != up ]; then
+  exec $COMPOSE --profile traces "$@"
 fi
 shift
 

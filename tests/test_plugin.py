@@ -31,7 +31,9 @@ def loaded(path: Path) -> Any:
 HOOKS: dict[str, Any] = loaded(PLUGIN / "hooks" / "hooks.json")["hooks"]
 
 
-def run(event: str, state: Path, environ: Mapping[str, str] | None = None, *, payload: bytes = b"") -> list[dict[str, Any]]:
+def run(
+    event: str, state: Path, environ: Mapping[str, str] | None = None, *, payload: bytes = b""
+) -> list[dict[str, Any]]:
     """Run an event's hook through the shell, require success and silence, and return the journal."""
     [[handler]] = [group["hooks"] for group in HOOKS[event]]
     ended = subprocess.run(
@@ -145,7 +147,7 @@ def test_the_command_calls_verbs_that_exist() -> None:
     settings = yaml.safe_load(front)
     assert settings["description"]
     allowed = re.findall(r"Bash\(stretto (\w+):\*\)", settings["allowed-tools"])
-    calls = re.findall(r"`(?:docker compose exec stretto )?stretto ([^`]+)`", body)
+    calls = re.findall(r"`(?:docker exec stretto )?stretto ([^`]+)`", body)
     assert calls
     for call in calls:
         words = call.replace("${ARGUMENTS:-last}", "last").split()

@@ -113,5 +113,12 @@ def test_down_stops_everything_and_keeps_what_was_kept(tmp_path: Path) -> None:
     _, told = run(tmp_path, "down", engine="docker")
     assert told.splitlines()[0] == "compose --profile traces down"
     assert not (tmp_path / "home").exists()
-    ended, _ = run(tmp_path, "sideways", engine="docker")
+
+
+def test_other_commands_reach_compose_with_what_the_file_needs(tmp_path: Path) -> None:
+    """Logs and restarts need no variable set by hand; no command at all is wrong use."""
+    _, told = run(tmp_path, "logs", "stretto", engine="docker")
+    assert told.splitlines()[0] == "compose --profile traces logs stretto"
+    assert f"STRETTO_STATE={tmp_path}/home/.local/state/stretto" in told.splitlines()
+    ended, _ = run(tmp_path, engine="docker")
     assert ended.returncode == 2

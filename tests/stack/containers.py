@@ -73,6 +73,11 @@ class Podman:
         found: dict[str, Any] = json.loads(self(what, "inspect", name))[0]
         return found
 
+    def why_not(self, image: str) -> str:
+        """Return why no container of an image can be run here, or an empty text where one can."""
+        ended = self._run("run", "--rm", image, "sh", "-c", ":", check=False, seconds=120)
+        return ended.stderr.strip() or "no reason given" if ended.returncode else ""
+
     def _configuration(self) -> Path:
         path = self.folder / "containers.conf"
         if not path.exists():
@@ -99,7 +104,7 @@ def require_podman() -> None:
     if missing and os.environ.get("STRETTO_REQUIRE_PODMAN") == "1":
         pytest.fail(f"{' and '.join(missing)} must be installed in this run")
     if missing:
-        pytest.skip(f"{' and '.join(missing)} not installed: apt-get install podman runc netavark")
+        pytest.skip(f"{' and '.join(missing)} not installed: see CONTRIBUTING.md")
 
 
 def build_base(podman: Podman, tag: str) -> None:
@@ -151,6 +156,7 @@ def flags(service: Mapping[str, Any]) -> list[str]:
     """
     rest = dict(service)
     callers = (
+        "container_name",
         "image",
         "build",
         "command",
