@@ -14,6 +14,7 @@ from stretto.store.additions.part import Settling
 from stretto.store.additions.whole import of_whole
 from stretto.store.rollup import Additions, slot_of
 from tests.fakes import IDLE, any_event, store
+from tests.paper import by_scene
 from tests.scenes import BEGIN, Drawing, at, by_description, folded, idle_tail, resumed, straggler
 
 SLOT = slot_of(BEGIN)
@@ -43,8 +44,9 @@ def test_calls_requests_and_hooks_are_seen() -> None:
     """What is not concluded with every batch is there when the session is over."""
     added = added_by(idle_tail().events)
     assert added[SLOT, "critical_path_tool", ("Bash",)] == 12 * SECOND
-    parts = {str(dims[0]) for _, measure, dims in added if measure == "wall"}
-    assert parts == {"main_tools", "model", "hooks", "waiting", "idle", "unknown"}
+    parts = {dims[0]: length / SECOND for (_, measure, dims), length in added.items() if measure == "wall"}
+    written = by_scene("Wall time that adds up")["idle_tail"]
+    assert parts == {part: length for part, length in written.items() if part != "wall time"}
 
 
 def test_a_running_session_adds_nothing_and_a_lost_one_counts_to_its_last_word() -> None:
