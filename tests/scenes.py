@@ -231,3 +231,49 @@ def background(session: str = "background") -> Drawing:
     drawing.stop(24, "p2", running=["y"])
     drawing.prompt(35, "p3", by="host", task="y", task_status="failed", delegated_by="call-y")
     return drawing.stop(36, "p3", running=[]).ends(40)
+
+
+def idle_tail(session: str = "idle-tail") -> Drawing:
+    """Draw two turns of the main agent alone, a person's pauses, hooks, a model call, and a long tail.
+
+    ::
+
+        turn 1  model 0-2, a call 2-12 that executed for 8 s, nothing known until 20
+        person  thinks until 50
+        turn 2  a call 52-59 asked for at 53 that executed for 4 s, then until 60
+        hooks   60-61
+        tail    until 100, when the session ends
+    """
+    drawing = Drawing(session).opens().prompt(0)
+    drawing.stroke(Kind.MODEL_CALL, 0, id="m1", name="opus", duration=2 * SECOND, outcome=Outcome.SUCCESS)
+    drawing.call("c1", 2, 12, took=8).stop(20)
+    drawing.prompt(50, "p2").call("c2", 52, 59, took=4).stroke(Kind.PERMISSION_REQUEST, 53, name="Bash")
+    drawing.stop(60, "p2").stroke(Kind.HOOKS_RUN, 60, id="h1", name="Stop", duration=SECOND)
+    return drawing.ends(100)
+
+
+def lost_end(session: str = "lost-end") -> Drawing:
+    """Draw two tasks of which one is never heard of again: its length is unknown.
+
+    ::
+
+        a  ####################            10 - 30
+        b  #######…                        10 - ?
+    """
+    drawing = Drawing(session).task(f"{session}-a", 10, 30, "review")
+    drawing.order(f"call-{session}-b", 10, "testing").run(f"{session}-b", 10)
+    return framed(drawing, 60)
+
+
+def clock_step_back(session: str = "clock-step-back") -> Drawing:
+    """Draw a task of 20 s, and one at whose end the clock had been set back by more than its length."""
+    drawing = Drawing(session).opens().prompt(0).task(f"{session}-a", 10, 30, "review")
+    drawing.order(f"call-{session}-b", 50, "testing").run(f"{session}-b", 50, 40)
+    drawing.answer(f"call-{session}-b", 41, f"{session}-b")
+    return drawing.stop(55).ends(60)
+
+
+def resumed(session: str = "resumed") -> Drawing:
+    """Draw a session that ends at 50, is opened again at 100 and ends again at 111."""
+    drawing = framed(Drawing(session).task(f"{session}-a", 10, 40, "review"), 50)
+    return drawing.opens(100).prompt(101, "p2").stop(110, "p2").ends(111)

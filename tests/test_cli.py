@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 from pathlib import Path
@@ -19,6 +20,7 @@ DEMO = Path(__file__).parents[1] / "src" / "stretto" / "demo"
 SESSION_KEYS = {
     "id", "source", "project", "pattern", "recording", "start", "end", "last", "elapsed_seconds", "outcome",
     "turns", "tasks", "tool_calls", "model_calls", "tokens", "fanouts", "absent",
+    "wall_time", "critical_path", "efficiency",
 }  # fmt: skip
 TASK_KEYS = {
     "id", "task_type", "agent", "description", "parent", "start", "end", "seconds", "outcome", "tool_calls",
@@ -26,6 +28,7 @@ TASK_KEYS = {
 FANOUT_KEYS = {
     "tasks", "parent", "start", "end", "width", "work_seconds", "elapsed_seconds", "sequential_seconds",
     "baseline", "speedup", "improvement", "time_saved_seconds", "efficiency", "load_balance", "concurrency",
+    "critical_path_seconds", "lost_seconds",
 }  # fmt: skip
 
 
@@ -306,6 +309,54 @@ def test_the_text_answers_are_for_people(capsys: pytest.CaptureFixture[str]) -> 
     assert "efficiency 72% = load balance 73% × concurrency 98%" in out
     assert "absent: model_calls" in out
     assert "e8cd2941" in run(capsys, "sessions")[1]
+
+
+def test_show_says_where_the_time_went(capsys: pytest.CaptureFixture[str]) -> None:
+    """A person reads the efficiency tree, the critical path and wall time that adds up, a line each."""
+    answer(capsys, "import", str(DEMO / "fanout.jsonl"))
+    shown = answer(capsys, "show", "last")
+
+    out = run(capsys, "show", "last")[1]
+
+    assert "all fan-outs: efficiency 72% = load balance 73% × concurrency 98%; lane time lost: " in out
+    assert re.search(r"^critical path \S+ s of 4\.05 s$", out, re.MULTILINE)
+    assert re.search(r"^  agents: \S+ \S+ s \(\d+%\)", out, re.MULTILINE)
+    assert re.search(r"^  a fifth faster: \S+ would save \d+ ms$", out, re.MULTILINE)
+    assert re.search(r"^wall time 4\.05 s: parallel ", out, re.MULTILINE)
+    assert sum(shown["wall_time"].values()) == pytest.approx(shown["elapsed_seconds"])
+
+
+def test_what_if_works_elapsed_time_out_again(capsys: pytest.CaptureFixture[str]) -> None:
+    """A task by the beginning of its id; the answer says how long session and fan-out had taken."""
+    answer(capsys, "import", str(DEMO / "fanout.jsonl"))
+    first = answer(capsys, "show", "last")["critical_path"]["faster"][0]
+    name = first["task"]
+
+    found = answer(capsys, "show", "last", "--what-if", f"{name[:-1]}=0.8")["what_if"]
+    text = run(capsys, "show", "last", "--what-if", f"{name}=0.8")[1]
+
+    assert found == first
+    assert found["would_be_seconds"] < found["elapsed_seconds"]
+    assert f"what if: with task {name} at 0.8 of its time, the session " in text
+    assert "its fan-out " in text
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [("nobody=0.8", "is no task"), ("a=0.8", "several tasks"), ("{task}=soon", "no positive"),
+     ("{task}=0", "no positive"), ("0.8", "is no task")],
+)  # fmt: skip
+def test_a_what_if_that_cannot_be_worked_out_says_why(
+    capsys: pytest.CaptureFixture[str], said: str, told: str
+) -> None:
+    """Wrong use: exit code 2, what was wrong, and what can be said instead."""
+    answer(capsys, "import", str(DEMO / "fanout.jsonl"))
+    task = answer(capsys, "show", "last")["tasks"][0]["id"]
+
+    code, _, err = run(capsys, "show", "last", "--what-if", said.format(task=task))
+
+    assert code == 2
+    assert told in err
 
 
 def test_nothing_is_written_outside_the_state_folder(

@@ -30,19 +30,33 @@ from tests.scenes import (
     at,
     background,
     by_description,
+    clock_step_back,
     concluded,
     folded,
     fork_join,
     framed,
+    idle_tail,
+    lost_end,
     nested,
     one_by_one,
+    resumed,
     straggler,
 )
 
 LATER = BEGIN + 10 * IDLE * SECOND
 """When every scene is long over."""
 
-SCENES = [fork_join, straggler, one_by_one, nested, background]
+SCENES = [
+    fork_join,
+    straggler,
+    one_by_one,
+    nested,
+    background,
+    idle_tail,
+    lost_end,
+    clock_step_back,
+    resumed,
+]
 
 
 def ended(taken: list[Taken]) -> dict[str, list[str]]:

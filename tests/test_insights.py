@@ -41,6 +41,23 @@ def test_a_session_is_told_whole(tmp_path: Path) -> None:
     assert (first["task_type"], first["agent"], first["seconds"]) == ("architecture", "worker", 20)
 
 
+def test_where_the_time_went_is_told(tmp_path: Path) -> None:
+    """Wall time, critical path and efficiency stand in the document, a fan-out's losses beside it."""
+    running = Drawing("running").opens().prompt(0).call("c", 5, 9)
+    with store(tmp_path) as opened:
+        opened.take(straggler().events, running.events)
+        found, unfinished = told(opened, "straggler"), told(opened, "running")
+    assert found["wall_time"] == {"parallel": 30, "single": 30}
+    assert sum(found["wall_time"].values()) == found["elapsed_seconds"]
+    assert found["critical_path"]["seconds"] == 60
+    assert found["efficiency"]["lost_seconds"] == {"load_balance": 60, "concurrency": 15}
+    (fanout,) = found["fanouts"]
+    assert fanout["lost_seconds"] == found["efficiency"]["lost_seconds"]
+    assert fanout["critical_path_seconds"] == 55
+    assert (unfinished["critical_path"], unfinished["efficiency"]) == (None, None)
+    assert unfinished["absent"]["critical_path"] == "still running"
+
+
 def test_each_baseline_has_its_turn(tmp_path: Path) -> None:
     """Work without anything, the table where it knows all types, measured where a run is stored."""
     hours = {"architecture": 0.01, "prd": 0.02, "test_strategy": 0.02}

@@ -91,6 +91,7 @@ def test_a_session_adds_its_tasks_and_fanouts() -> None:
             (SLOT, "fanouts", ("release",)): 1,
             (SLOT, "capacity", ("release",)): 180 * SECOND,
             (SLOT, "pattern_work", ("release",)): 105 * SECOND,
+            (SLOT, "pattern_elapsed", ("release",)): 60 * SECOND,
             (SLOT, "longest_lane", ("release",)): 165 * SECOND,
             (SLOT, "parallel_outcomes", ("success",)): 3,
         }

@@ -105,6 +105,40 @@ def test_what_is_going_on_now_is_counted(tmp_path: Path) -> None:
         assert [row.id for row in taken.latest] == ["busy", "fork-join"]
 
 
+def test_where_time_went_is_told_by_window(tmp_path: Path) -> None:
+    """The straggler and its sequential twin: losses by factor, paths by agent, wall time by part."""
+    with store(tmp_path) as opened:
+        opened.take(straggler().events, one_by_one().events)
+        taken = take(opened.connection, at(200), TYPES, {})
+    assert value(taken, "pattern_elapsed_seconds", pattern="release", window="1h") == 60
+    for factor, lost in (("load_balance", 60), ("concurrency", 15)):
+        labels = {"pattern": "release", "factor": factor, "window": "24h"}
+        assert value(taken, "efficiency_lost_seconds", **labels) == lost
+    assert value(taken, "critical_path_seconds", window="7d") == 60 + 120
+    assert value(taken, "critical_path_agent_seconds", agent="main", window="1h") == 5 + 20
+    assert value(taken, "critical_path_agent_seconds", agent="worker", window="1h") == 55 + 100
+    assert value(taken, "critical_path_task_type_seconds", task_type="test_strategy", window="1h") == 105
+    assert value(taken, "session_wall_seconds", part="single", window="1h") == 30 + 100
+    parts = [f.value or 0 for f in taken.figures if f.name == "stretto_session_wall_seconds"]
+    assert sum(parts) == len(WINDOWS) * (60 + 120)
+
+
+def test_the_bottleneck_is_told_with_share_and_since(tmp_path: Path) -> None:
+    """By window, in the document too; the hour in which the row of its hours began."""
+    with store(tmp_path) as opened:
+        opened.take(straggler().events, one_by_one().events)
+        taken = take(opened.connection, at(2 * 3_600), TYPES, {})
+    told = document(taken)["bottlenecks"]
+    assert "1h" not in told
+    assert told["24h"] == told["7d"]
+    assert told["24h"] == {
+        "agent": "worker",
+        "seconds": 155,
+        "share": pytest.approx(155 / 180),
+        "since": "2026-01-01T00:00:00.000000Z",
+    }
+
+
 def test_only_the_latest_sessions_are_carried(tmp_path: Path) -> None:
     """A snapshot does not grow with history."""
     with store(tmp_path) as opened:

@@ -9,6 +9,7 @@ from typing import Any
 
 from stretto.clock import SECOND, rfc3339
 from stretto.figures.parallel import Fanout, Hours, Sequential, fanouts, sequential
+from stretto.figures.structure import Structure, fanout_document, structure, structure_document
 from stretto.model.conclude import Classify
 from stretto.model.entities import ModelCall, Session, Task, Tokens, ToolCall
 from stretto.model.event import Outcome
@@ -23,6 +24,7 @@ class Insight:
 
     session: Session
     fanouts: tuple[tuple[Fanout, Sequential], ...]
+    structure: Structure
     absent: dict[str, str]
     """Figure → why there is none."""
 
@@ -36,7 +38,8 @@ def insight(connection: sqlite3.Connection, id: str, classify: Classify, hours: 
     for fanout in fanouts(session.tasks):
         measured = queries.measured(connection, session.pattern or NONE, fanout.signature)
         found.append((fanout, sequential(fanout, measured, hours)))
-    return Insight(session, tuple(found), _absent(session, bool(found)))
+    built = structure(session, (fanout for fanout, _ in found))
+    return Insight(session, tuple(found), built, _absent(session, bool(found)))
 
 
 def session_document(insight: Insight) -> dict[str, Any]:
@@ -70,6 +73,7 @@ def session_document(insight: Insight) -> dict[str, Any]:
         "model_calls": [_model_call(call) for call in session.model_calls],
         "tokens": _tokens(session),
         "fanouts": [_fanout(fanout, held_against) for fanout, held_against in insight.fanouts],
+        **structure_document(insight.structure),
         "absent": insight.absent,
     }
 
@@ -160,6 +164,7 @@ def _fanout(fanout: Fanout, held_against: Sequential) -> dict[str, Any]:
         "efficiency": fanout.efficiency,
         "load_balance": fanout.load_balance,
         "concurrency": fanout.concurrency,
+        **fanout_document(fanout),
     }
 
 
@@ -182,6 +187,8 @@ def _absent(session: Session, parallel: bool) -> dict[str, str]:
         reasons = _missing_edges(what, parts)
         if reasons:
             absent[name] = reasons
+    if session.outcome is Outcome.RUNNING:
+        absent["critical_path"] = "still running"
     if session.end is None:
         absent["end"] = (
             "still running" if session.outcome is Outcome.RUNNING else "the session's end was never seen"

@@ -9,8 +9,12 @@ from functools import cache
 from typing import Any
 
 from stretto.clock import SECOND, rfc3339
+from stretto.figures.bottleneck import Bottleneck, bottlenecks
+from stretto.figures.critical_path import path_figures
+from stretto.figures.efficiency import efficiency_figures
 from stretto.figures.figure import Figure
 from stretto.figures.parallel import Hours, Measured
+from stretto.figures.timeline import timeline_figures
 from stretto.figures.window import Verdict, parallel_by_type, verdict, window_figures
 from stretto.model.task_type import DEFAULT_TARGET, TaskTypes
 from stretto.names import PREFIX, WINDOWS
@@ -32,6 +36,8 @@ class Snapshot:
     latest: tuple[SessionRow, ...]
     events: int
     rejects: Mapping[str, int]
+    bottlenecks: Mapping[str, Bottleneck]
+    """By window; a window in which no session ended has none."""
 
 
 def take(connection: sqlite3.Connection, now: int, task_types: TaskTypes, hours: Hours) -> Snapshot:
@@ -60,12 +66,17 @@ def windowed(
         parallel = parallel_by_type(sums, find_measured, hours)
         seen_types |= {task_type for task_type, _ in parallel}
         figures += window_figures(window, sums, parallel)
+        figures += efficiency_figures(window, sums)
+        figures += path_figures(window, sums)
+        figures += timeline_figures(window, sums)
         verdicts[window] = verdict(window, sums, parallel)
     return figures, verdicts, seen_types
 
 
 def _take(connection: sqlite3.Connection, now: int, task_types: TaskTypes, hours: Hours) -> Snapshot:
     figures, verdicts, seen_types = windowed(connection, now, hours)
+    by_hour = queries.sums_by_hour(connection, now, max(WINDOWS.values()), "critical_path_agent")
+    decisive = bottlenecks(figures, by_hour)
     figures += _targets(task_types, seen_types)
     activity = queries.activity(connection)
     figures += _now(activity)
@@ -77,6 +88,7 @@ def _take(connection: sqlite3.Connection, now: int, task_types: TaskTypes, hours
         latest=tuple(queries.sessions(connection, limit=LATEST)),
         events=sum(position.events for position in queries.positions(connection)),
         rejects=queries.rejects(connection),
+        bottlenecks=decisive,
     )
 
 
@@ -108,6 +120,15 @@ def document(snapshot: Snapshot) -> dict[str, Any]:
                 "baselines": dict(v.baselines),
             }
             for window, v in snapshot.verdicts.items()
+        },
+        "bottlenecks": {
+            window: {
+                "agent": b.agent,
+                "seconds": b.seconds,
+                "share": b.share,
+                "since": None if b.since is None else rfc3339(b.since),
+            }
+            for window, b in snapshot.bottlenecks.items()
         },
         "figures": [
             {"name": f.name, "labels": dict(f.labels), "value": f.value, "count": f.count, "reason": f.reason}

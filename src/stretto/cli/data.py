@@ -10,7 +10,9 @@ from stretto.cli import table
 from stretto.cli.context import Context
 from stretto.clock import wall
 from stretto.errors import UsageError
-from stretto.insights import insight, row_document, session_document
+from stretto.figures.stretch import stretches
+from stretto.figures.structure import Tried, tried_document, tried_with
+from stretto.insights import Insight, insight, row_document, session_document
 from stretto.lock import Lock
 from stretto.store import queries
 from stretto.store.database import open_reader, open_writer, remove_unusable
@@ -45,7 +47,12 @@ def show(context: Context, options: argparse.Namespace) -> int:
         seen = insight(connection, found[0], config.task_types.classify, config.hours)
     if seen is None:
         raise AssertionError("a session that was just listed is gone")
-    context.answer(session_document(seen), table.session(seen))
+    document, text = session_document(seen), table.session(seen)
+    if options.what_if is not None:
+        tried = _tried(seen, options.what_if)
+        document["what_if"] = tried_document(tried)
+        text += "\n" + table.what_if(tried)
+    context.answer(document, text)
     return 0
 
 
@@ -90,6 +97,26 @@ def config(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG00
     }
     context.answer(document, table.config(config))
     return 0
+
+
+def _tried(seen: Insight, said: str) -> Tried:
+    """Work out what ``TASK=FACTOR`` says; raises UsageError where it cannot be."""
+    name, _, factor = said.rpartition("=")
+    ids = [task.id for task in seen.session.tasks]
+    found = [name] if name in ids else [id for id in ids if name and id.startswith(name)]
+    if len(found) != 1:
+        what = "is the beginning of several tasks" if found else "is no task of this session"
+        raise UsageError(f"--what-if: {name!r} {what}", hint=f"its tasks are {', '.join(ids) or 'none'}")
+    try:
+        fanouts = (fanout for fanout, _ in seen.fanouts)
+        tried = tried_with(stretches(seen.session), fanouts, found[0], float(factor))
+    except ValueError:
+        raise UsageError(
+            f"--what-if: {factor!r} is no positive number", hint="TASK=0.8 tries a task at 80 % of its time"
+        ) from None
+    if tried is None:
+        raise UsageError(f"--what-if: the length of task {found[0]} is not known")
+    return tried
 
 
 def _not_one(wanted: str, found: list[str]) -> str:

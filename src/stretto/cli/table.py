@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from rich import box
@@ -10,9 +11,12 @@ from rich.table import Table
 
 from stretto.clock import SECOND
 from stretto.config import Config
+from stretto.figures.efficiency import EfficiencyTree
 from stretto.figures.parallel import Fanout, Sequential
+from stretto.figures.structure import Structure, Tried
 from stretto.insights import Insight
 from stretto.model.entities import Session
+from stretto.names import NONE
 from stretto.store.queries import SessionRow
 
 ABSENT = "—"
@@ -64,6 +68,7 @@ def session(seen: Insight) -> str:
     ]
     for number, (fanout, held_against) in enumerate(seen.fanouts, 1):
         lines += _fanout(number, fanout, held_against)
+    lines += [*_structure(seen.structure), ""]
     lines += [_tasks(session)] if session.tasks else []
     lines += [f"absent: {figure}: {reason}" for figure, reason in seen.absent.items()]
     return "\n".join(lines)
@@ -108,6 +113,60 @@ def _fanout(number: int, fanout: Fanout, held_against: Sequential) -> list[str]:
         f"  efficiency {fanout.efficiency:.0%} = {factors}",
         "",
     ]
+
+
+def what_if(tried: Tried) -> str:
+    """Return what one task at a factor of its time would change."""
+    lengths = [("the session", tried.elapsed, tried.would_be)]
+    if tried.fanout_elapsed is not None and tried.fanout_would_be is not None:
+        lengths.append(("its fan-out", tried.fanout_elapsed, tried.fanout_would_be))
+    told = ", ".join(f"{what} {spoken(would_be)} instead of {spoken(was)}" for what, was, would_be in lengths)
+    return f"what if: with task {tried.task} at {tried.factor:g} of its time, {told}"
+
+
+def _structure(found: Structure) -> list[str]:
+    """Return the efficiency tree, the critical path and the wall time, a line for each of their parts."""
+    lines = _efficiency(found.efficiency)
+    if found.path:
+        whole = found.path.length
+        lines.append(f"critical path {spoken(whole)} of {spoken(found.path.elapsed)}")
+        for what, lengths in (
+            ("agents", found.path.agents()),
+            ("tasks", found.path.tasks()),
+            ("tools", found.path.tools()),
+        ):
+            lines += [f"  {what}: {_largest(lengths, whole)}"] if lengths else []
+        lines += [
+            f"  a fifth faster: {one.task} would save {spoken(one.elapsed - one.would_be)}"
+            for one in found.tried[:1]
+        ]
+    wall = Counter({part.value.replace("_", " "): length for part, length in found.wall.items()})
+    whole = sum(wall.values())
+    return [*lines, f"wall time {spoken(whole)}: {_largest(wall, whole, len(wall))}"] if whole else lines
+
+
+def _efficiency(tree: EfficiencyTree | None) -> list[str]:
+    if tree is None:
+        return []
+    nodes = [("all fan-outs", tree.session)]
+    if set(tree.phases) != {NONE}:
+        nodes += [(f"  phase {name}", node) for name, node in tree.phases.items()]
+    lines = []
+    for name, node in nodes:
+        factors = " × ".join(
+            f"{factor.value.replace('_', ' ')} {share:.0%}" for factor, share in node.factors.items()
+        )
+        lost = ", ".join(
+            f"{spoken(length)} by {factor.value.replace('_', ' ')}" for factor, length in node.lost.items()
+        )
+        lines.append(f"{name}: efficiency {node.whole:.0%} = {factors}; lane time lost: {lost}")
+    return lines
+
+
+def _largest(lengths: Counter[str], whole: int, most: int = 5) -> str:
+    return ", ".join(
+        f"{name} {spoken(length)} ({length / whole:.0%})" for name, length in lengths.most_common(most)
+    )
 
 
 def _tasks(session: Session) -> str:

@@ -81,6 +81,7 @@ def conclude(facts: Facts, *, lost: bool, classify: Classify, calls: bool = True
         permissions=conclude_permissions(facts) if calls else (),
         samples=conclude_samples(facts) if calls else (),
         cache_reports=conclude_cache_reports(facts) if calls else (),
+        ends=tuple(sorted(int(name[6:]) for name in session if name.startswith("ended@"))),
     )
 
 

@@ -226,6 +226,8 @@ class Session:
     permissions: tuple[PermissionRequest, ...] = ()
     samples: tuple[Sample, ...] = ()
     cache_reports: tuple[CacheReport, ...] = ()
+    ends: tuple[int, ...] = ()
+    """Every time at which it was told to end: one that is resumed has ended before."""
 
 
 def _interval(start: int | None, end: int | None) -> Interval | None:

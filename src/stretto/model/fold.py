@@ -88,6 +88,8 @@ def _session_start(facts: Facts, event: Event, trust: int) -> Touched:
 
 def _session_end(facts: Facts, event: Event, trust: int) -> Touched:
     learn(facts.session, "ended", trust, event.time)
+    # A session that is resumed ends again: between an end and what follows it, it was closed.
+    learn(facts.session, f"ended@{event.time}", trust, event.time)
     if event.outcome:
         learn(facts.session, "outcome", trust, event.outcome)
     return ()

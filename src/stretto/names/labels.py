@@ -17,6 +17,9 @@ OTHER = "other"
 NONE = "none"
 """The label value for an absent agent, pattern or phase."""
 
+MAIN = "main"
+"""The agent label of the main agent, where a figure has its part beside those of the agents it called."""
+
 
 class Label(StrEnum):
     """The closed set of labels. Session ids, paths, prompts and descriptions never become labels."""

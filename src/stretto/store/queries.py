@@ -131,6 +131,26 @@ def sums(connection: sqlite3.Connection, now: int, window: int) -> Sums:
     return found
 
 
+def sums_by_hour(
+    connection: sqlite3.Connection, now: int, window: int, measure: str
+) -> dict[int, dict[str, int]]:
+    """Return the sums of a measure with one label, hour by hour over the last ``window`` seconds.
+
+    The keys are the begin of the hour (ns) and the label's value; hours without anything are left out.
+    """
+    hour = SLOTS[1] * SECOND
+    rows = connection.execute(
+        "WITH RECURSIVE hours (number) AS (SELECT ? UNION ALL SELECT number + 1 FROM hours WHERE number < ?)"
+        " SELECT slot, dims, SUM(value) FROM hours CROSS JOIN rollup"
+        " WHERE width = ? AND slot = number AND measure = ? GROUP BY slot, dims",
+        ((now - window * SECOND) // hour, now // hour, SLOTS[1], measure),
+    )
+    found: dict[int, dict[str, int]] = {}
+    for slot, dims, value in rows:
+        found.setdefault(slot * hour, {})[str(_decode_dims(dims)[0])] = value
+    return found
+
+
 def first_slot(connection: sqlite3.Connection) -> int | None:
     """Return when (ns) the earliest slot of the sums begins, or None where there are none."""
     (slot,) = connection.execute("SELECT MIN(slot) FROM rollup WHERE width = ?", (SLOTS[1],)).fetchone()

@@ -9,6 +9,7 @@ from stretto.store.additions.others import of_cache_reports, of_hooks_run, of_me
 from stretto.store.additions.part import Part
 from stretto.store.additions.sessions import of_session
 from stretto.store.additions.tasks import of_tasks
+from stretto.store.additions.whole import of_whole
 
 PARTS: dict[str, Part] = {
     "tasks": Part(frozenset({"session"}), lambda settling: of_tasks(settling.session, settling.fanouts)),
@@ -17,4 +18,5 @@ PARTS: dict[str, Part] = {
     "messages": Part(frozenset({"message"}), of_messages),
     "hooks": Part(frozenset({"hooks"}), of_hooks_run),
     "caches": Part(frozenset({"cache"}), of_cache_reports),
+    "whole": Part(frozenset({"session"}), of_whole),
 }

@@ -43,6 +43,7 @@ def _add_fanout(added: Additions, fanout: Fanout, pattern: str) -> None:
     added[slot, "fanouts", (pattern,)] += 1
     added[slot, "capacity", (pattern,)] += fanout.capacity
     added[slot, "pattern_work", (pattern,)] += fanout.work
+    added[slot, "pattern_elapsed", (pattern,)] += fanout.elapsed
     added[slot, "longest_lane", (pattern,)] += fanout.width * fanout.longest_lane
     kind = (pattern, fanout.signature)
     for task, share in zip(fanout.tasks, fanout.shares, strict=True):

@@ -1,0 +1,55 @@
+"""Bottleneck: the agent with the largest share of the critical paths, and since when it is that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from stretto.figures.figure import Figure
+from stretto.names import PREFIX
+
+ByHour = Mapping[int, Mapping[str, int]]
+"""Begin of an hour (ns since the epoch) → agent → nanoseconds on the critical paths that ended in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bottleneck:
+    """Whose work decided for longest when the sessions of a window ended."""
+
+    agent: str
+    seconds: float
+    """On the critical paths."""
+    share: float
+    """Of all critical paths of the window, in (0, 1]."""
+    since: int | None
+    """Begin of the first of the newest hours in a row that it had the largest share of (ns); hours in which
+    no session ended are passed over. None where another had the newest hour's."""
+
+
+def bottlenecks(figures: Iterable[Figure], by_hour: ByHour) -> dict[str, Bottleneck]:
+    """Return the bottleneck of each window in which a session ended, from the figures of the windows."""
+    windows: dict[str, dict[str, float]] = {}
+    for figure in figures:
+        if figure.name == PREFIX + "critical_path_agent_seconds" and figure.value:
+            labels = dict(figure.labels)
+            windows.setdefault(labels["window"], {})[labels["agent"]] = figure.value
+    found = {}
+    for window, agents in windows.items():
+        agent = _largest(agents)
+        seconds = agents[agent]
+        found[window] = Bottleneck(agent, seconds, seconds / sum(agents.values()), _since(agent, by_hour))
+    return found
+
+
+def _since(agent: str, by_hour: ByHour) -> int | None:
+    since = None
+    for hour in sorted(by_hour, reverse=True):
+        if _largest(by_hour[hour]) != agent:
+            break
+        since = hour
+    return since
+
+
+def _largest(agents: Mapping[str, float]) -> str:
+    """Return the agent with the most; the first by name of several."""
+    return min(agents, key=lambda agent: (-agents[agent], agent))

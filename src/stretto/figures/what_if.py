@@ -1,0 +1,86 @@
+"""What if a task were faster or slower: elapsed time worked out again, never estimated from a share.
+
+What began after something had finished is taken to have waited for all that had finished before it, and to
+begin as long after the last of these as it did. What overlapped keeps its start. The other lengths stay as
+they were, also a person's time between two turns.
+"""
+
+from __future__ import annotations
+
+from stretto.figures.parallel import Fanout
+from stretto.figures.stretch import Stretch, Worker, by_end, tasks_within
+
+
+def what_if(root: Stretch, task_id: str, factor: float) -> int | None:
+    """Return the session's elapsed time (ns) had a task, with all in it, taken ``factor`` of its time.
+
+    ``root`` is the session's ``stretches``. None where the task's length is not known. Raises ValueError
+    where the factor is no positive number.
+    """
+    chain = _chain(root, task_id)
+    return None if chain is None else _elapsed(chain, _scaled(chain[-1], factor))
+
+
+def what_if_longer(root: Stretch, task_id: str, by: int) -> int | None:
+    """Return the session's elapsed time (ns) had a task taken so many nanoseconds longer."""
+    chain = _chain(root, task_id)
+    return None if chain is None else _elapsed(chain, chain[-1].length + by)
+
+
+def _elapsed(chain: list[Stretch], length: int) -> int:
+    for around, inner in zip(reversed(chain[:-1]), reversed(chain[1:]), strict=True):
+        length = _replayed(around, inner, length)
+    return length
+
+
+def what_if_fanout(fanout: Fanout, task_id: str, factor: float) -> int | None:
+    """Return the fan-out's elapsed time (ns) had one of its tasks taken ``factor`` of its time.
+
+    None where the task is not in it. Raises ValueError where the factor is no positive number.
+    """
+    inner = [
+        Stretch(Worker.TASK, task.id, interval.start, interval.end, task)
+        for task in fanout.tasks
+        if (interval := task.interval) is not None
+    ]
+    around = Stretch(Worker.MAIN, "", fanout.start, fanout.end, inner=sorted(inner, key=by_end))
+    changed = next((stretch for stretch in inner if stretch.id == task_id), None)
+    return None if changed is None else _replayed(around, changed, _scaled(changed, factor))
+
+
+def _chain(root: Stretch, task_id: str) -> list[Stretch] | None:
+    """Return the stretches from the root to a task, each within the one before it."""
+    around: dict[str, Stretch] = {}
+    for stretch in tasks_within(root):
+        for inner in stretch.inner:
+            if inner.worker is Worker.TASK:
+                around[inner.id] = stretch
+                if inner.id == task_id:
+                    chain = [inner]
+                    while chain[-1] is not root:
+                        chain.append(around[chain[-1].id])
+                    return chain[::-1]
+    return None
+
+
+def _scaled(stretch: Stretch, factor: float) -> int:
+    if not 0 < factor < float("inf"):
+        raise ValueError(f"the factor must be a positive number, not {factor}")
+    return round(stretch.length * factor)
+
+
+def _replayed(around: Stretch, changed: Stretch, length: int) -> int:
+    """Return how long a stretch takes when one of those inside it takes ``length``."""
+    finished: dict[Stretch, int] = {}
+    before = after = around.start
+    """The last finish so far, as it was and as it would be."""
+    number = 0
+    for inner in sorted(around.inner, key=lambda inner: (inner.start, inner.id)):
+        while around.inner[number].end <= inner.start:
+            before = around.inner[number].end
+            after = max(after, finished[around.inner[number]])
+            number += 1
+        took = length if inner is changed else inner.length
+        finished[inner] = after + (inner.start - before) + took
+    last = max((inner.end for inner in around.inner), default=around.start)
+    return max(finished.values(), default=around.start) + (around.end - last) - around.start

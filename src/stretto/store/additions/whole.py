@@ -1,0 +1,45 @@
+"""What a session adds once it is over and can be seen whole: its critical path and its wall time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from stretto.figures.critical_path import critical_path
+from stretto.figures.stretch import stretches
+from stretto.figures.timeline import wall_time
+from stretto.model.calls import conclude_calls, conclude_model_calls
+from stretto.model.conclude_others import conclude_hooks_run, conclude_permissions
+from stretto.model.event import Outcome
+from stretto.store.additions.part import Settling
+from stretto.store.rollup import Additions, slot_of
+
+
+def of_whole(settling: Settling) -> Additions:
+    """Return what the session adds; nothing while it runs, so that no call is concluded batch by batch."""
+    added: Additions = Counter()
+    if settling.session.outcome is Outcome.RUNNING:
+        return added
+    facts = settling.facts
+    session = replace(
+        settling.session,
+        tool_calls=conclude_calls(facts, settling.session.tasks, closed=settling.closed),
+        model_calls=conclude_model_calls(facts),
+        permissions=conclude_permissions(facts),
+        hooks_run=conclude_hooks_run(facts),
+    )
+    root = stretches(session)
+    slot = slot_of(session.last if session.end is None else session.end)
+    for part, length in wall_time(session, root).items():
+        added[slot, "wall", (part.value,)] = length
+    path = critical_path(session, root)
+    if path is not None:
+        added[slot, "critical_path", ()] = path.length
+        for label, lengths in (
+            ("agent", path.agents()),
+            ("task_type", path.task_types()),
+            ("tool", path.tools()),
+        ):
+            for value, length in lengths.items():
+                added[slot, f"critical_path_{label}", (value,)] = length
+    return added

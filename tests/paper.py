@@ -1,0 +1,69 @@
+"""Paper: the tables of docs/figures.md in which the scenes are worked out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.fakes import ROOT
+from tests.scenes import (
+    Drawing,
+    background,
+    clock_step_back,
+    fork_join,
+    idle_tail,
+    lost_end,
+    nested,
+    one_by_one,
+    resumed,
+    straggler,
+)
+
+SCENES: dict[str, Callable[[], Drawing]] = {
+    draw.__name__: draw
+    for draw in (
+        fork_join,
+        straggler,
+        one_by_one,
+        nested,
+        background,
+        idle_tail,
+        lost_end,
+        clock_step_back,
+        resumed,
+    )
+}
+"""The scenes by the names that the tables know them by."""
+
+
+def rows(heading: str) -> list[dict[str, str]]:
+    """Return the rows of the table of scenes under a heading, each by column; empty cells are left out."""
+    page = (ROOT / "docs" / "figures.md").read_text(encoding="utf-8")
+    section = page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    lines = [
+        _cells(line) for line in section[section.index("| scene |") :].splitlines() if line.startswith("|")
+    ]
+    columns, _, *found = lines
+    return [
+        {column: cell for column, cell in zip(columns, line, strict=True) if cell}
+        for line in found
+        if len(line) > 1
+    ]
+
+
+def by_scene(heading: str) -> dict[str, dict[str, float]]:
+    """Return the numbers under a heading by scene and column."""
+    return {
+        row["scene"]: {
+            column: float(cell) for column, cell in row.items() if column not in {"scene", "slack"}
+        }
+        for row in rows(heading)
+    }
+
+
+def short(name: str, scene: str) -> str:
+    """Return a task's name as the tables have it, without the scene's."""
+    return name.removeprefix(scene.replace("_", "-") + "-")
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]

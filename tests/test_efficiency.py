@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+
+from stretto.clock import SECOND
+from stretto.figures.critical_path import fanout_path
+from stretto.figures.efficiency import Efficiency, Factor, efficiency_figures, efficiency_tree, of_fanout
+from stretto.figures.parallel import fanouts
+from stretto.figures.tally import Sums
+from stretto.model.entities import Phase, Task
+from stretto.model.event import Outcome
+from stretto.names import NONE
+from tests.paper import SCENES, by_scene
+from tests.scenes import concluded
+from tests.schedules import session, task, tasks_at_random
+
+
+def phase(name: str, start: int, end: int) -> Phase:
+    """Return a phase that succeeded."""
+    return Phase(name, name, start, end, Outcome.SUCCESS)
+
+
+@pytest.mark.parametrize("scene", by_scene("Efficiency, level by level"))
+def test_a_scene_is_what_docs_figures_works_out(scene: str) -> None:
+    """Work, capacity, what each factor lost and the fan-out's path are the numbers on paper."""
+    (found,) = fanouts(concluded(SCENES[scene]().events).tasks)
+    node = of_fanout(found)
+    computed = {
+        "work": node.work,
+        "capacity": node.capacity,
+        **{factor.value: lost for factor, lost in node.lost.items()},
+        "critical path": fanout_path(found),
+    }
+    written = by_scene("Efficiency, level by level")[scene]
+    assert {name: length / SECOND for name, length in computed.items()} == written
+
+
+def test_every_scene_with_a_fanout_is_on_paper() -> None:
+    """The table leaves none out."""
+    having = {name for name, draw in SCENES.items() if fanouts(concluded(draw().events).tasks)}
+    assert by_scene("Efficiency, level by level").keys() == having
+
+
+def test_a_session_and_its_phases_are_sums_of_fanouts() -> None:
+    """Two fan-outs in two phases, one known by its tasks and one by time, and one in none."""
+    named = [Task(name, "t", None, None, None, None, 0, 10, Outcome.SUCCESS, "plan") for name in "ab"]
+    tasks = (*named, task("c", 20, 40), task("d", 30, 40), task("e", 50, 60), task("f", 50, 60))
+    phases = (phase("build", 15, 45), phase("whole", 0, 48), phase("other", 0, 12))
+    drawn = session(tasks=tasks, phases=phases)
+    tree = efficiency_tree(drawn, fanouts(tasks))
+    assert tree is not None
+    assert tree.phases == {
+        "plan": Efficiency(1, 10, 20, 20, 20),
+        "build": Efficiency(1, 20, 30, 40, 40),
+        NONE: Efficiency(1, 10, 20, 20, 20),
+    }
+    assert tree.session == Efficiency(3, 40, 70, 80, 80)
+    assert tree.session.factors == {Factor.LOAD_BALANCE: 70 / 80, Factor.CONCURRENCY: 1}
+
+
+def test_tasks_of_two_phases_are_of_none() -> None:
+    """A fan-out across phases belongs to neither, unless a phase encloses it."""
+    tasks = [
+        Task(name, "t", None, None, None, None, 0, 10, Outcome.SUCCESS, own)
+        for name, own in (("a", "x"), ("b", "y"))
+    ]
+    tree = efficiency_tree(session(tasks=tuple(tasks)), fanouts(tasks))
+    assert tree is not None
+    assert tree.phases.keys() == {NONE}
+
+
+def test_without_a_fanout_there_is_no_tree() -> None:
+    """Nothing ran side by side: no efficiency, not efficiency 0."""
+    assert efficiency_tree(session(), ()) is None
+
+
+def test_each_factors_loss_is_a_figure_by_pattern() -> None:
+    """Lane time in seconds from the window's sums; a window without a fan-out has none."""
+    key = ("release",)
+    sums: Sums = {
+        "fanouts": {key: 2},
+        "pattern_elapsed": {key: 90 * SECOND},
+        "pattern_work": {key: 195 * SECOND},
+        "longest_lane": {key: 255 * SECOND},
+        "capacity": {key: 270 * SECOND},
+    }
+    found = {
+        (f.name, dict(f.labels).get("factor")): (f.value, f.count) for f in efficiency_figures("1h", sums)
+    }
+    assert found == {
+        ("stretto_pattern_elapsed_seconds", None): (90, 2),
+        ("stretto_efficiency_lost_seconds", "load_balance"): (60, 2),
+        ("stretto_efficiency_lost_seconds", "concurrency"): (15, 2),
+    }
+    assert list(efficiency_figures("1h", {})) == []
+
+
+@given(tasks_at_random())
+def test_factors_multiply_to_the_whole_on_every_level(tasks: tuple[Task, ...]) -> None:
+    """And work with what was lost is the capacity, to the nanosecond."""
+    found = fanouts(tasks)
+    tree = efficiency_tree(session(tasks=tasks, phases=(phase("first", 0, 30),)), found)
+    nodes = [of_fanout(one) for one in found]
+    if tree is not None:
+        nodes += [tree.session, *tree.phases.values()]
+        assert (
+            sum(node.lost[Factor.CONCURRENCY] for node in tree.phases.values())
+            == tree.session.lost[Factor.CONCURRENCY]
+        )
+    for node in nodes:
+        assert math.isclose(node.whole, math.prod(node.factors.values()))
+        assert all(0 < factor <= 1 for factor in node.factors.values())
+        assert all(lost >= 0 for lost in node.lost.values())
+        assert node.work + sum(node.lost.values()) == node.capacity

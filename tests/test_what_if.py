@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from stretto.clock import SECOND
+from stretto.figures.parallel import Fanout, fanouts
+from stretto.figures.stretch import stretches, tasks_within
+from stretto.figures.what_if import what_if, what_if_fanout, what_if_longer
+from stretto.model.entities import Session, Task
+from tests.paper import SCENES, rows, short
+from tests.scenes import concluded, straggler
+from tests.schedules import call, session, sessions_at_random, task
+
+
+def elapsed(drawn: Session, name: str, factor: float) -> int | None:
+    """Return the session's elapsed time with a task at a factor of its time."""
+    return what_if(stretches(drawn), name, factor)
+
+
+@pytest.mark.parametrize(
+    "row", rows("What if"), ids=lambda row: f"{row['scene']}-{row['task']}-{row['factor']}"
+)
+def test_a_scene_is_what_docs_figures_works_out(row: dict[str, str]) -> None:
+    """Each row of the table, as it was and as it would be."""
+    drawn = concluded(SCENES[row["scene"]]().events)
+    (name,) = [one.id for one in drawn.tasks if short(one.id, row["scene"]) == row["task"]]
+    assert stretches(drawn).length / SECOND == float(row["elapsed"])
+    assert elapsed(drawn, name, float(row["factor"])) == float(row["would be"]) * SECOND
+
+
+def test_a_fanout_is_worked_out_by_itself() -> None:
+    """The straggler: 5 + 0.8 × 55 s; at 0.2 the second task is the last; a task of another is in none."""
+    (found,) = fanouts(concluded(straggler().events).tasks)
+    assert what_if_fanout(found, "straggler-c", 0.8) == 49 * SECOND
+    assert what_if_fanout(found, "straggler-c", 0.2) == 30 * SECOND
+    assert what_if_fanout(found, "straggler-a", 4) == 80 * SECOND
+    assert what_if_fanout(found, "nobody", 0.8) is None
+
+
+def test_what_began_later_waits_for_all_that_had_finished() -> None:
+    """Task c began 2 after b and waited for a as well: with b at a tenth it begins 2 after a."""
+    drawn = session(50, tasks=(task("a", 0, 18), task("b", 0, 20), task("c", 22, 40)))
+    assert elapsed(drawn, "b", 0.1) == 50 - 2
+    assert elapsed(drawn, "a", 0.1) == 50
+    assert elapsed(drawn, "a", 2) == 50 + 16
+
+
+def test_a_tool_that_ends_after_the_task_holds_the_end() -> None:
+    """What the main agent does beside its agents takes as long as it did."""
+    drawn = session(60, tasks=(task("a", 0, 50),), tool_calls=(call("c", 10, 48),))
+    assert elapsed(drawn, "a", 0.5) == 48 + 10
+
+
+def test_a_task_inside_another_shortens_that_one_first() -> None:
+    """From the inside out, each level by its own last finishers."""
+    drawn = session(100, tasks=(task("outer", 0, 80), task("beside", 0, 70), task("in", 10, 60, "outer")))
+    assert elapsed(drawn, "in", 0.9) == 95
+    assert elapsed(drawn, "in", 0.1) == 90
+
+
+def test_a_task_whose_length_is_not_known_has_no_answer() -> None:
+    """Neither has one that there is not."""
+    drawn = concluded(SCENES["lost_end"]().events)
+    assert elapsed(drawn, "lost-end-b", 0.8) is None
+    assert elapsed(drawn, "nobody", 0.8) is None
+    assert what_if_longer(stretches(drawn), "nobody", 1) is None
+
+
+@pytest.mark.parametrize("factor", [0, -1, float("inf"), float("nan")])
+def test_a_factor_is_a_positive_number(factor: float) -> None:
+    """Anything else is an error that says so."""
+    with pytest.raises(ValueError, match="positive number"):
+        elapsed(session(tasks=(task("a", 0, 10),)), "a", factor)
+
+
+def stretches_of(drawn: Session) -> list[str]:
+    """Return the ids of the tasks whose lengths are known."""
+    return [found.id for found in tasks_within(stretches(drawn)) if found.id]
+
+
+def replayed(found: Fanout, name: str, length: int) -> int:
+    """Work out a fan-out's elapsed time again, the slow way: look for the answer task by task."""
+    intervals = {one.id: one.interval for one in found.tasks if one.interval}
+
+    def new_end(one: Task) -> int:
+        own = intervals[one.id]
+        before = [other for other in found.tasks if intervals[other.id].end <= own.start]
+        was = max((intervals[other.id].end for other in before), default=found.start)
+        now = max((new_end(other) for other in before), default=found.start)
+        return now + (own.start - was) + (length if one.id == name else own.length)
+
+    return max(new_end(one) for one in found.tasks) - found.start
+
+
+@given(st.data())
+def test_the_replay_equals_the_slow_way(data: st.DataObject) -> None:
+    """Over fan-outs at random, with any length in place of any task's."""
+    edges = st.tuples(st.integers(0, 30), st.integers(1, 15))
+    drawn = [
+        task(str(number), start, start + length)
+        for number, (start, length) in enumerate(data.draw(st.lists(edges, min_size=2, max_size=7)))
+    ]
+    found = fanouts(drawn)
+    assume(found)
+    one = data.draw(st.sampled_from(found[0].tasks))
+    factor = data.draw(st.sampled_from([0.1, 0.5, 0.8, 1.0, 1.5, 3.0]))
+    length = round((one.interval.length if one.interval else 0) * factor)
+    assert what_if_fanout(found[0], one.id, factor) == replayed(found[0], one.id, length)
+
+
+@given(sessions_at_random(), st.floats(0.01, 4), st.floats(0.01, 4))
+def test_a_shorter_task_never_makes_the_session_longer(drawn: Session, one: float, other: float) -> None:
+    """At its own time nothing changes, and elapsed time grows with the factor."""
+    for name in stretches_of(drawn):
+        shorter, longer, same = (
+            elapsed(drawn, name, factor) for factor in (min(one, other), max(one, other), 1)
+        )
+        assert shorter is not None
+        assert longer is not None
+        assert shorter <= longer
+        assert same == drawn.end

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stretto.clock import HOUR, SECOND
+from stretto.model.conclude import conclude, session_ended
+from stretto.model.event import Event, Outcome
+from stretto.store import queries
+from stretto.store.additions.part import Settling
+from stretto.store.additions.whole import of_whole
+from stretto.store.rollup import Additions, slot_of
+from tests.fakes import IDLE, any_event, store
+from tests.paper import by_scene
+from tests.scenes import BEGIN, Drawing, at, by_description, folded, idle_tail, resumed, straggler
+
+SLOT = slot_of(BEGIN)
+
+
+def added_by(events: list[Event], *, lost: bool = False) -> Additions:
+    """Return what a session adds when it is settled after these events."""
+    facts = folded(events)
+    session = conclude(facts, lost=lost, classify=by_description, calls=False)
+    closed = lost or session_ended(facts)
+    return of_whole(Settling(facts, session, (), closed=closed, lost=lost, classify=by_description))
+
+
+def test_a_session_adds_its_path_and_its_wall_time() -> None:
+    """The straggler, whole: every measure and its value on paper, in nanoseconds."""
+    assert added_by(straggler().events) == {
+        (SLOT, "wall", ("parallel",)): 30 * SECOND,
+        (SLOT, "wall", ("single",)): 30 * SECOND,
+        (SLOT, "critical_path", ()): 60 * SECOND,
+        (SLOT, "critical_path_agent", ("main",)): 5 * SECOND,
+        (SLOT, "critical_path_agent", ("worker",)): 55 * SECOND,
+        (SLOT, "critical_path_task_type", ("test_strategy",)): 55 * SECOND,
+    }
+
+
+def test_calls_requests_and_hooks_are_seen() -> None:
+    """What is not concluded with every batch is there when the session is over."""
+    added = added_by(idle_tail().events)
+    assert added[SLOT, "critical_path_tool", ("Bash",)] == 12 * SECOND
+    parts = {dims[0]: length / SECOND for (_, measure, dims), length in added.items() if measure == "wall"}
+    written = by_scene("Wall time that adds up")["idle_tail"]
+    assert parts == {part: length for part, length in written.items() if part != "wall time"}
+
+
+def test_a_running_session_adds_nothing_and_a_lost_one_counts_to_its_last_word() -> None:
+    """Its slot is that of its end, or of the last word of it."""
+    events = Drawing().opens().prompt(0).call("c", 5, 400).events
+    assert added_by(events) == Counter()
+    lost = added_by(events, lost=True)
+    assert {slot for slot, _, _ in lost} == {slot_of(at(400))}
+    assert lost[slot_of(at(400)), "critical_path", ()] == 400 * SECOND
+
+
+def test_a_resumed_session_is_taken_out_and_counted_again(tmp_path: Path) -> None:
+    """While it is open again its sums are gone; after its second end they are those of the whole."""
+    events = sorted(resumed().events, key=lambda event: event.time)
+    first = [event for event in events if event.time <= at(50)]
+    with store(tmp_path) as opened:
+        opened.take(first)
+        assert queries.sums(opened.connection, at(60), 3_600)["critical_path"] == {(): 50 * SECOND}
+        opened.take([event for event in events if at(50) < event.time < at(111)])
+        assert "critical_path" not in queries.sums(opened.connection, at(110), 3_600)
+        opened.take([event for event in events if event.time == at(111)])
+        sums = queries.sums(opened.connection, at(120), 3_600)
+        assert sums["critical_path"] == {(): 59 * SECOND}
+        assert sum(sums["wall"].values()) == 111 * SECOND
+
+
+def test_sums_by_hour_are_those_of_each_hour(tmp_path: Path) -> None:
+    """One row an hour in which a session ended, none for the others, none before the window."""
+    late = 3 * 3_600
+    with store(tmp_path) as opened:
+        opened.take(straggler("early").events)
+        drawing = Drawing("late").opens(late).prompt(late).stop(late + 30).ends(late + 30)
+        opened.take(drawing.events)
+        found = queries.sums_by_hour(opened.connection, at(late + 60), 86_400, "critical_path_agent")
+        assert found == {
+            BEGIN: {"main": 5 * SECOND, "worker": 55 * SECOND},
+            BEGIN + 3 * HOUR: {"main": 30 * SECOND},
+        }
+        newest = queries.sums_by_hour(opened.connection, at(late + 60), 3_600, "critical_path_agent")
+        assert newest.keys() == {BEGIN + 3 * HOUR}
+
+
+@given(st.lists(any_event(), min_size=1, max_size=25))
+def test_parts_and_path_are_whole_whatever_was_told(events: list[Event]) -> None:
+    """The parts sum to the wall time, the agents' parts to the path, and the path is no longer than that."""
+    added = added_by(events, lost=True)
+    session = conclude(folded(events), lost=True, classify=by_description)
+    assert session.outcome is not Outcome.RUNNING
+
+    def summed(measure: str) -> int:
+        return sum(value for (_, name, _), value in added.items() if name == measure)
+
+    wall = (session.last if session.end is None else session.end) - session.start
+    assert summed("wall") == wall
+    assert summed("critical_path_agent") == summed("critical_path") <= wall
+
+
+def test_a_session_that_is_swept_is_whole(tmp_path: Path) -> None:
+    """Its sums come with the sweep that closes it."""
+    with store(tmp_path) as opened:
+        opened.take(Drawing().opens().prompt(0).call("c", 5, 9).events)
+        assert "wall" not in queries.sums(opened.connection, at(60), 3_600)
+        opened.ingest.sweep(at(IDLE + 60))
+        sums = queries.sums(opened.connection, at(60), 3_600)
+        assert sums["wall"] == {("main_tools",): 4 * SECOND, ("unknown",): 5 * SECOND}
