@@ -12,7 +12,7 @@ import promql_parser as promql
 import pytest
 import yaml
 
-from stretto.figures.parallel import Provenance
+from stretto.figures.baseline import Provenance
 from stretto.model.event import Outcome
 from stretto.names import JOB, METRICS, Label, Metric
 from stretto.supervise import SHIPPED, SHIPPED_PAGE, SHIPPED_TOKEN

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
-from stretto.figures.parallel import Provenance
+from stretto.figures.baseline import Provenance
 from stretto.model.event import Event, Kind
 from stretto.names import METRICS
 from stretto.snapshot import LATEST

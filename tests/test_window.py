@@ -5,17 +5,18 @@ from collections.abc import Iterator
 import pytest
 
 from stretto.clock import HOUR, SECOND
+from stretto.figures.baseline import Baseline, FindBaseline, Measured, Provenance, choose
 from stretto.figures.figure import Figure, ratio
-from stretto.figures.parallel import Measured, Provenance, fanouts
+from stretto.figures.parallel import fanouts
 from stretto.figures.sketch import bucket
 from stretto.figures.tally import Sums
-from stretto.figures.window import Parallel, parallel_by_type, verdict, window_figures
+from stretto.figures.verdict import Parallel, mixes, parallel_by_type, verdict
+from stretto.figures.window import window_figures
 from stretto.names import METRICS
 from stretto.store.additions.tasks import of_tasks
 from tests.scenes import Drawing, background, concluded, fork_join, straggler
 
-MEASURED = {"architecture": 18.0 * SECOND, "prd": 32.0 * SECOND, "test_strategy": 50.0 * SECOND}
-NOBODY: dict[str, float] = {}
+MEASURED = Measured(({"architecture": [18 * SECOND], "prd": [32 * SECOND], "test_strategy": [50 * SECOND]},))
 
 
 def sums_of(*drawings: Drawing) -> Sums:
@@ -29,14 +30,15 @@ def sums_of(*drawings: Drawing) -> Sums:
     return found
 
 
-def measured(pattern: str, signature: str) -> Measured | None:
+def measured(pattern: str, signature: str) -> Baseline:
     """Know the straggler's tasks, one after another."""
-    return MEASURED if (pattern, signature) == ("release", "architecture,prd,test_strategy") else None
+    runs = MEASURED if (pattern, signature) == ("release", "architecture,prd,test_strategy") else None
+    return choose(pattern, signature, runs, {})
 
 
-def unknown(_pattern: str, _signature: str) -> Measured | None:
-    """Know no sequential run."""
-    return None
+def configured(hours: dict[str, float]) -> FindBaseline:
+    """Know no sequential run, but a table of hours."""
+    return lambda pattern, signature: choose(pattern, signature, None, hours)
 
 
 def valued(figures: Iterator[Figure]) -> dict[tuple[str, str], float | None]:
@@ -50,7 +52,7 @@ def valued(figures: Iterator[Figure]) -> dict[tuple[str, str], float | None]:
 
 def test_parallel_work_is_held_against_the_best_baseline_by_type() -> None:
     """The straggler, measured: 18, 32 and 50 s against shares of 7.5, 12.5 and 40 s."""
-    parallel = parallel_by_type(sums_of(straggler()), measured, NOBODY)
+    parallel = parallel_by_type(mixes(sums_of(straggler()), measured))
     assert parallel == {
         ("architecture", Provenance.MEASURED): Parallel(1, 20 * SECOND, 7_500_000_000, 18.0 * SECOND),
         ("prd", Provenance.MEASURED): Parallel(1, 30 * SECOND, 12_500_000_000, 32.0 * SECOND),
@@ -61,7 +63,7 @@ def test_parallel_work_is_held_against_the_best_baseline_by_type() -> None:
 def test_a_type_keeps_its_baselines_apart() -> None:
     """Reviews of a fan-out that the table knows, and of one that it does not, are two lines."""
     mixed = Drawing("mixed").task("m1", 0, 10, "review").task("m2", 5, 15, "testing").ends(20)
-    parallel = parallel_by_type(sums_of(fork_join(), mixed), unknown, {"review": 0.01})
+    parallel = parallel_by_type(mixes(sums_of(fork_join(), mixed), configured({"review": 0.01})))
     assert {key: part.sequential for key, part in parallel.items()} == {
         ("review", Provenance.CONFIGURED): 3 * 0.01 * HOUR,
         ("review", Provenance.WORK): 10 * SECOND,
@@ -69,21 +71,51 @@ def test_a_type_keeps_its_baselines_apart() -> None:
     }
 
 
-def test_the_verdict_is_the_sum_of_all_types() -> None:
-    """Two fan-outs: work 105 + 90, elapsed 60 + 30, and the mix of baselines is named."""
-    sums = sums_of(straggler(), fork_join())
-    found = verdict("1h", sums, parallel_by_type(sums, measured, NOBODY))
-    assert (found.fanouts, found.tasks, found.work, found.elapsed) == (2, 6, 195, 90)
-    assert (found.sequential, found.baselines) == (190, {"measured": 3, "work": 3})
-    assert found.speedup == pytest.approx(190 / 90)
-    assert found.time_saved == 100
-    assert found.improvement == pytest.approx(100 / 190)
+def test_the_verdict_never_adds_what_is_held_against_different_things() -> None:
+    """Two fan-outs, one measured and one held against itself: the measured one leads, the other stands by."""
+    found = verdict("1h", mixes(sums_of(straggler(), fork_join()), measured))
+    assert (found.fanouts, found.tasks) == (2, 6)
+    lead, other = found.parts
+    assert lead is found.lead
+    assert (lead.provenance, lead.fanouts, lead.tasks) == (Provenance.MEASURED, 1, 3)
+    assert (lead.work, lead.elapsed, lead.sequential, lead.time_saved) == (105, 60, 100, 40)
+    assert found.speedup == lead.speedup == pytest.approx(100 / 60)
+    assert lead.improvement == 0.4
+    assert (other.provenance, other.elapsed, other.sequential, other.speedup) == (Provenance.WORK, 30, 90, 3)
+
+
+def test_the_verdict_says_how_sure_it_is() -> None:
+    """Runs of 90 and 110 s: 100 ± 12.706 × 10 s for one fan-out; a single run and the work have none."""
+    runs = Measured(({"review": [30 * SECOND] * 3}, {"review": [30 * SECOND, 40 * SECOND, 40 * SECOND]}))
+    by_runs = mixes(sums_of(fork_join()), lambda p, s: choose(p, s, runs, {}))
+    (part,) = verdict("1h", by_runs).parts
+    assert (part.sequential, part.runs, part.no_interval) == (100, 2, None)
+    assert part.bounds == pytest.approx((0, 100 + 12.706 * 10))
+    assert part.speedup_bounds == pytest.approx((0, (100 + 12.706 * 10) / 30))
+    (single, alone) = verdict("1h", mixes(sums_of(straggler(), fork_join()), measured)).parts
+    assert (single.bounds, single.runs) == (None, 1)
+    assert single.no_interval == "the baseline is a single run, which has no interval"
+    assert (alone.bounds, alone.runs) == (None, 0)
+    assert alone.no_interval == "the tasks' own lengths are no mean of runs"
+
+
+def test_executions_held_against_the_same_runs_err_together() -> None:
+    """Twice the same fan-out is twice as far off, not √2 times: the interval grows with the sum."""
+    runs = Measured(tuple({"review": [length * SECOND] * 3} for length in (28, 30, 32)))
+    one, two = (
+        verdict("1h", mixes(sums_of(*scenes), lambda p, s: choose(p, s, runs, {}))).parts[0].bounds
+        for scenes in ([fork_join()], [fork_join(), fork_join("again")])
+    )
+    assert one == pytest.approx((90 - 4.303 * 6 / 3**0.5, 90 + 4.303 * 6 / 3**0.5))
+    assert two is not None
+    assert one is not None
+    assert two == pytest.approx((2 * one[0], 2 * one[1]))
 
 
 def test_without_parallel_work_there_is_no_speedup() -> None:
     """Nothing to divide by: the verdict's ratios are absent and no series is made up."""
-    found = verdict("1h", {}, {})
-    assert (found.speedup, found.improvement, found.fanouts) == (None, None, 0)
+    found = verdict("1h", [])
+    assert (found.speedup, found.lead, found.fanouts) == (None, None, 0)
     values = valued(window_figures("1h", {}, {}))
     assert values == {
         ("window_ends_seen", ""): 0,
@@ -101,7 +133,7 @@ def test_a_ratio_without_a_denominator_says_why() -> None:
 def test_every_ratio_is_that_of_its_ingredients() -> None:
     """Each derived ratio with two different ingredients equals their quotient at the same labels."""
     sums = sums_of(straggler(), fork_join(), background())
-    figures = list(window_figures("24h", sums, parallel_by_type(sums, measured, NOBODY)))
+    figures = list(window_figures("24h", sums, parallel_by_type(mixes(sums, measured))))
     values = {(figure.name, figure.labels): figure.value for figure in figures}
     checked = 0
     for figure in figures:
