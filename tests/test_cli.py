@@ -26,6 +26,7 @@ TASK_KEYS = {
 FANOUT_KEYS = {
     "tasks", "parent", "start", "end", "width", "work_seconds", "elapsed_seconds", "sequential_seconds",
     "baseline", "speedup", "improvement", "time_saved_seconds", "efficiency", "load_balance", "concurrency",
+    "expected_improvement", "contention", "confidence",
 }  # fmt: skip
 
 

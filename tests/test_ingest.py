@@ -36,13 +36,14 @@ from tests.scenes import (
     framed,
     nested,
     one_by_one,
+    paid,
     straggler,
 )
 
 LATER = BEGIN + 10 * IDLE * SECOND
 """When every scene is long over."""
 
-SCENES = [fork_join, straggler, one_by_one, nested, background]
+SCENES = [fork_join, straggler, one_by_one, nested, background, paid]
 
 
 def ended(taken: list[Taken]) -> dict[str, list[str]]:

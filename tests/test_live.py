@@ -17,6 +17,7 @@ from stretto.model.event import Outcome
 from stretto.model.task_type import TaskTypes
 from stretto.names import DURATION_BUCKETS, LIVE, OTHER, MetricKind
 from stretto.snapshot import take
+from stretto.store.executions import baselines
 from stretto.store.ingest import Taken
 from tests.exposed import assert_sound, families, samples, value
 from tests.fakes import store

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from stretto.clock import HOUR, SECOND
-from stretto.figures.baseline import Baseline, FindBaseline, Measured, Provenance, choose
+from stretto.clock import SECOND
+from stretto.figures.baseline import Baseline, Measured, choose
 from stretto.figures.figure import Figure, ratio
 from stretto.figures.parallel import fanouts
 from stretto.figures.sketch import bucket
 from stretto.figures.tally import Sums
-from stretto.figures.verdict import Parallel, mixes, parallel_by_type, verdict
+from stretto.figures.verdict import mixes, parallel_by_type, verdict
 from stretto.figures.window import window_figures
 from stretto.names import METRICS
 from stretto.store.additions.tasks import of_tasks
@@ -36,11 +36,6 @@ def measured(pattern: str, signature: str) -> Baseline:
     return choose(pattern, signature, runs, {})
 
 
-def configured(hours: dict[str, float]) -> FindBaseline:
-    """Know no sequential run, but a table of hours."""
-    return lambda pattern, signature: choose(pattern, signature, None, hours)
-
-
 def valued(figures: Iterator[Figure]) -> dict[tuple[str, str], float | None]:
     """Return values by name without the prefix, and labels without the window."""
     found = {}
@@ -48,68 +43,6 @@ def valued(figures: Iterator[Figure]) -> dict[tuple[str, str], float | None]:
         labels = ",".join(value for name, value in figure.labels if name != "window")
         found[figure.name.removeprefix("stretto_"), labels] = figure.value
     return found
-
-
-def test_parallel_work_is_held_against_the_best_baseline_by_type() -> None:
-    """The straggler, measured: 18, 32 and 50 s against shares of 7.5, 12.5 and 40 s."""
-    parallel = parallel_by_type(mixes(sums_of(straggler()), measured))
-    assert parallel == {
-        ("architecture", Provenance.MEASURED): Parallel(1, 20 * SECOND, 7_500_000_000, 18.0 * SECOND),
-        ("prd", Provenance.MEASURED): Parallel(1, 30 * SECOND, 12_500_000_000, 32.0 * SECOND),
-        ("test_strategy", Provenance.MEASURED): Parallel(1, 55 * SECOND, 40 * SECOND, 50.0 * SECOND),
-    }
-
-
-def test_a_type_keeps_its_baselines_apart() -> None:
-    """Reviews of a fan-out that the table knows, and of one that it does not, are two lines."""
-    mixed = Drawing("mixed").task("m1", 0, 10, "review").task("m2", 5, 15, "testing").ends(20)
-    parallel = parallel_by_type(mixes(sums_of(fork_join(), mixed), configured({"review": 0.01})))
-    assert {key: part.sequential for key, part in parallel.items()} == {
-        ("review", Provenance.CONFIGURED): 3 * 0.01 * HOUR,
-        ("review", Provenance.WORK): 10 * SECOND,
-        ("testing", Provenance.WORK): 10 * SECOND,
-    }
-
-
-def test_the_verdict_never_adds_what_is_held_against_different_things() -> None:
-    """Two fan-outs, one measured and one held against itself: the measured one leads, the other stands by."""
-    found = verdict("1h", mixes(sums_of(straggler(), fork_join()), measured))
-    assert (found.fanouts, found.tasks) == (2, 6)
-    lead, other = found.parts
-    assert lead is found.lead
-    assert (lead.provenance, lead.fanouts, lead.tasks) == (Provenance.MEASURED, 1, 3)
-    assert (lead.work, lead.elapsed, lead.sequential, lead.time_saved) == (105, 60, 100, 40)
-    assert found.speedup == lead.speedup == pytest.approx(100 / 60)
-    assert lead.improvement == 0.4
-    assert (other.provenance, other.elapsed, other.sequential, other.speedup) == (Provenance.WORK, 30, 90, 3)
-
-
-def test_the_verdict_says_how_sure_it_is() -> None:
-    """Runs of 90 and 110 s: 100 ± 12.706 × 10 s for one fan-out; a single run and the work have none."""
-    runs = Measured(({"review": [30 * SECOND] * 3}, {"review": [30 * SECOND, 40 * SECOND, 40 * SECOND]}))
-    by_runs = mixes(sums_of(fork_join()), lambda p, s: choose(p, s, runs, {}))
-    (part,) = verdict("1h", by_runs).parts
-    assert (part.sequential, part.runs, part.no_interval) == (100, 2, None)
-    assert part.bounds == pytest.approx((0, 100 + 12.706 * 10))
-    assert part.speedup_bounds == pytest.approx((0, (100 + 12.706 * 10) / 30))
-    (single, alone) = verdict("1h", mixes(sums_of(straggler(), fork_join()), measured)).parts
-    assert (single.bounds, single.runs) == (None, 1)
-    assert single.no_interval == "the baseline is a single run, which has no interval"
-    assert (alone.bounds, alone.runs) == (None, 0)
-    assert alone.no_interval == "the tasks' own lengths are no mean of runs"
-
-
-def test_executions_held_against_the_same_runs_err_together() -> None:
-    """Twice the same fan-out is twice as far off, not √2 times: the interval grows with the sum."""
-    runs = Measured(tuple({"review": [length * SECOND] * 3} for length in (28, 30, 32)))
-    one, two = (
-        verdict("1h", mixes(sums_of(*scenes), lambda p, s: choose(p, s, runs, {}))).parts[0].bounds
-        for scenes in ([fork_join()], [fork_join(), fork_join("again")])
-    )
-    assert one == pytest.approx((90 - 4.303 * 6 / 3**0.5, 90 + 4.303 * 6 / 3**0.5))
-    assert two is not None
-    assert one is not None
-    assert two == pytest.approx((2 * one[0], 2 * one[1]))
 
 
 def test_without_parallel_work_there_is_no_speedup() -> None:

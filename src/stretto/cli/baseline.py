@@ -112,9 +112,7 @@ def forget(context: Context, options: argparse.Namespace) -> int:
         known = ", ".join([*sorted(recorded), *declared.set])
         raise UsageError(
             f"no baseline is recorded or set as {options.name!r}",
-            hint=f"known: {', '.join(known)}"
-            if known
-            else "none is; 'stretto baseline list' shows the others",
+            hint=f"known: {known}" if known else "none is; 'stretto baseline list' shows the others",
         )
     baselines.save(config.state, left)
     context.answer({"forgotten": name, "at": rfc3339(wall())}, f"{name}: forgotten")
