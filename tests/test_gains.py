@@ -9,6 +9,7 @@ from stretto.figures.baseline import WORK, Baseline, Measured, choose
 from stretto.figures.figure import Figure
 from stretto.figures.gains import contention, expected_improvement, gain_figures, record_figures
 from stretto.figures.parallel import fanouts, sequential
+from stretto.figures.tally import Sums
 from stretto.figures.verdict import mixes, parallel_by_type
 from stretto.store.additions.opportunity import of_sequential_runs
 from tests.scenes import Drawing, concluded, fork_join, one_by_one, straggler
@@ -56,7 +57,8 @@ def test_contention_says_which_part_of_the_tasks_it_knows() -> None:
     """One of two fan-outs with architecture has a measured twin: half of the tasks are covered."""
     mixed = Drawing("mixed").task("m1", 0, 10, "architecture").task("m2", 5, 15, "review").ends(20)
     found = figures(straggler(), mixed)["contention_ratio", "architecture"]
-    assert (found.value, found.count, found.coverage) == (pytest.approx(20 / 18), 1, 0.5)
+    assert found.value == pytest.approx(20 / 18)
+    assert (found.count, found.coverage) == (1, 0.5)
 
 
 def test_a_fanouts_contention_needs_a_measured_baseline() -> None:
@@ -77,23 +79,22 @@ def test_an_opportunity_is_what_lies_beyond_the_longest_task() -> None:
         "opportunity": 50 * SECOND,
         "sequential_runs": 1,
     }
-    sums = {"opportunity": {("release",): 50 * SECOND}, "sequential_runs": {("release",): 1}}
+    sums: Sums = {"opportunity": {("release",): 50 * SECOND}, "sequential_runs": {("release",): 1}}
     (found,) = gain_figures("7d", sums, {}, lambda _: 0.6)
     assert found == Figure("stretto_opportunity_seconds", (("pattern", "release"), ("window", "7d")), 50.0, 1)
 
 
 def test_figures_of_several_runs_have_an_interval() -> None:
-    """Tasks of 20 s held against runs of 18 and 22 s: expected and contention reach as far as those say."""
+    """Three runs of 84, 90 and 96 s: expected and contention reach as far as those say."""
     runs = Measured(tuple({"review": [length * SECOND] * 3} for length in (28, 30, 32)))
     baseline: Baseline = choose("none", "review,review,review", runs, {})
     parallel = parallel_by_type(mixes(sums_of(fork_join()), lambda _p, _s: baseline))
     expected, crowd = gain_figures("1h", {}, parallel, lambda _: 0.5)
     reach = 4.303 * 6 / 3**0.5
-    assert (expected.low, expected.high) == (
-        pytest.approx((90 - reach) / 2),
-        pytest.approx((90 + reach) / 2),
-    )
-    assert (crowd.low, crowd.high) == (pytest.approx(90 / (90 + reach)), pytest.approx(90 / (90 - reach)))
+    assert expected.low == pytest.approx((90 - reach) / 2)
+    assert expected.high == pytest.approx((90 + reach) / 2)
+    assert crowd.low == pytest.approx(90 / (90 + reach))
+    assert crowd.high == pytest.approx(90 / (90 - reach))
 
 
 def test_a_record_is_told_with_its_time() -> None:
