@@ -171,6 +171,16 @@ def test_rule_adds_only_what_adds_up(rule: Rule) -> None:
             assert not [s for s in series_in(node) if re.search(r"[:_](ratio|quantile_seconds)$", s)]
 
 
+def test_every_baseline_has_its_limits() -> None:
+    """An alert that compares by baseline is silent for one without a limit, so none may be forgotten."""
+    limits: dict[str, set[str]] = {}
+    for rule in THRESHOLDS:
+        if "baseline" in rule.labels:
+            limits.setdefault(rule.name, set()).add(rule.labels["baseline"])
+    assert len(limits) > 1
+    assert all(known == {provenance.value for provenance in Provenance} for known in limits.values()), limits
+
+
 def test_thresholds_are_written_once_and_all_are_read() -> None:
     """Numbers live in thresholds.yml alone, elsewhere only 0 and 1 stand; no threshold is left unread."""
     read: set[tuple[str, str]] = set()
