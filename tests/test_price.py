@@ -79,7 +79,7 @@ def test_only_executions_that_are_known_whole_count() -> None:
     silent.events = [e for e in silent.events if not (e.kind is Kind.MODEL_CALL and e.parent == "silent-c")]
     found = named(list(price_figures("1h", sums_of(silent), measured)))
     assert found["parallel_tokens"].value is None
-    assert found["parallel_tokens"].reason == "of no parallel execution is the tokens of every task known"
+    assert found["parallel_tokens"].reason == "no parallel execution told the tokens of every task"
 
 
 def test_prices_of_different_baselines_are_never_mixed() -> None:

@@ -62,7 +62,7 @@ def _nobody_told(of: str, fanouts: int) -> str:
     if not fanouts:
         return "nothing ran in parallel"
     what = "tokens" if of == "token" else "cost"
-    return f"of no parallel execution is the {what} of every task known"
+    return f"no parallel execution told the {what} of every task"
 
 
 def _paid(sums: Sums, find: FindBaseline, of: str, measure: str) -> dict[Provenance, _Paid]:
