@@ -9,8 +9,9 @@ import pytest
 from stretto.clock import DAY
 from stretto.figures.baseline import Provenance
 from stretto.model.event import Kind
+from stretto.retention import Retention
 from stretto.store.executions import Mixed, baselines, best_speedups, fanout_mixes, run_mixes
-from stretto.store.prune import Retention, prune
+from stretto.store.prune import prune
 from tests.fakes import store
 from tests.scenes import BEGIN, Drawing, at, fork_join, framed, one_by_one, straggler
 from tests.test_queries import moved
