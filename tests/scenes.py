@@ -217,6 +217,26 @@ def nested(session: str = "nested") -> Drawing:
     return framed(drawing, 110)
 
 
+def paid(session: str = "paid", command: str | None = "release", cost: float | None = 0.5) -> Drawing:
+    """Draw the straggler with what its tasks used: 100, 200 (in two calls) and 300 tokens.
+
+    ``cost`` is what the source says of each of the four model calls, in US dollars.
+    """
+    drawing = straggler(session, command)
+    for name, second, tokens in (("a", 1, 100), ("b", 2, 150), ("b", 9, 50), ("c", 6, 300)):
+        used: dict[str, Any] = {"input_tokens": tokens - 10, "output_tokens": 10}
+        drawing.stroke(
+            Kind.MODEL_CALL,
+            second,
+            id=f"model-{session}-{name}-{second}",
+            parent=f"{session}-{name}",
+            name="a-model",
+            outcome=Outcome.SUCCESS,
+            attributes=used if cost is None else {**used, "cost_usd": cost},
+        )
+    return drawing
+
+
 def background(session: str = "background") -> Drawing:
     """Draw two agents that are launched and not waited for, and the host's notices of how they ended.
 

@@ -29,6 +29,7 @@ FANOUT_KEYS = {
     "tasks", "parent", "start", "end", "width", "work_seconds", "elapsed_seconds", "sequential_seconds",
     "baseline", "speedup", "improvement", "time_saved_seconds", "efficiency", "load_balance", "concurrency",
     "critical_path_seconds", "lost_seconds",
+    "expected_improvement", "contention", "confidence",
 }  # fmt: skip
 
 

@@ -56,6 +56,19 @@ def test_a_ratio_of_what_was_folded_is_left_out() -> None:
     assert kept == [f"tool-{number:02}" for number in range(KEPT)]
 
 
+def test_a_record_of_what_was_folded_is_left_out() -> None:
+    """Two records are not one twice as high, nor are two instants one."""
+    records = [
+        Figure(f"stretto_{name}", (("pattern", f"p{number:02}"),), 2, 1)
+        for number in range(20)
+        for name in ("best_speedup", "best_speedup_timestamp_seconds")
+    ]
+    found = within_budget(records, 25)
+    assert {f.value for f in found.derived} == {2}
+    assert OTHER not in {dict(f.labels)["pattern"] for f in found.derived}
+    assert len(found.derived) == 2 * KEPT
+
+
 def test_the_last_resort_is_to_drop_what_stands_last() -> None:
     """Where folding does not help, the series beyond the budget go, and are counted."""
     gauges = [Figure("stretto_window_ends_seen", (("window", str(n)),), 1, 1) for n in range(10)]

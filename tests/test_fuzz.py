@@ -14,6 +14,7 @@ from stretto import journal, snapshot
 from stretto.clock import SECOND
 from stretto.exporter.live import LiveMetrics
 from stretto.exporter.scrape import registry
+from stretto.figures.baseline import WORK
 from stretto.figures.parallel import sequential
 from stretto.hook.client import REASONS, record
 from stretto.insights import insight, session_document
@@ -180,7 +181,7 @@ def assert_nothing_is_lost(tmp_path: Path, seed: int, count: int) -> None:
             live.turns(taken.ended.turns)
             live.tasks(taken.ended.tasks)
             live.tool_calls(taken.ended.tool_calls)
-            live.fanouts(taken.ended.fanouts, lambda _, fanout: sequential(fanout, None, {}))
+            live.fanouts(taken.ended.fanouts, lambda _, fanout: sequential(fanout, WORK))
         opened.ingest.sweep(LATER)
         stored = queries.sessions(opened.connection, limit=1_000_000)
         assert sum(row.id.startswith("good-") for row in stored) == good

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from stretto import journal
 from stretto.clock import SECOND
-from stretto.figures.parallel import fanouts
+from stretto.figures.parallel import fanouts, sequential_runs
 from stretto.figures.sketch import bucket
 from stretto.model.event import Event, Kind, Outcome
 from stretto.store import ingest, queries
@@ -39,6 +39,7 @@ from tests.scenes import (
     lost_end,
     nested,
     one_by_one,
+    paid,
     resumed,
     straggler,
 )
@@ -56,6 +57,7 @@ SCENES = [
     lost_end,
     clock_step_back,
     resumed,
+    paid,
 ]
 
 
@@ -284,7 +286,13 @@ def test_the_sums_are_those_of_the_entities(tmp_path: Path) -> None:
             closed = session.outcome is not Outcome.RUNNING
             facts = load_facts(opened.connection, row.id)
             settling = Settling(
-                facts, session, fanouts(session.tasks), closed=closed, lost=False, classify=by_description
+                facts,
+                session,
+                fanouts(session.tasks),
+                sequential_runs(session.tasks),
+                closed=closed,
+                lost=False,
+                classify=by_description,
             )
             added: Additions = Counter()
             for part in PARTS.values():

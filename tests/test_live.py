@@ -10,13 +10,14 @@ from prometheus_client import CollectorRegistry
 from stretto.clock import SECOND
 from stretto.exporter.live import VALUES, LiveMetrics
 from stretto.exporter.scrape import registry
+from stretto.figures.baseline import WORK
 from stretto.figures.parallel import Fanout, Sequential, fanouts, sequential
 from stretto.model.entities import Session, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.task_type import TaskTypes
 from stretto.names import DURATION_BUCKETS, LIVE, OTHER, MetricKind
 from stretto.snapshot import take
-from stretto.store import queries
+from stretto.store.executions import baselines
 from stretto.store.ingest import Taken
 from tests.exposed import assert_sound, families, samples, value
 from tests.fakes import store
@@ -27,7 +28,7 @@ CALL = ToolCall("c", "Bash", None, at(1), at(2), SECOND // 2, None, Outcome.SUCC
 
 def by_work(_session: Session, fanout: Fanout) -> Sequential:
     """Hold a fan-out against its own work."""
-    return sequential(fanout, None, {})
+    return sequential(fanout, WORK)
 
 
 def counting(since: int = BEGIN) -> tuple[CollectorRegistry, LiveMetrics]:
@@ -198,8 +199,8 @@ def test_live_counters_agree_with_the_windows(tmp_path: Path) -> None:
     with store(tmp_path) as opened:
 
         def held_against(session: Session, fanout: Fanout) -> Sequential:
-            known = queries.measured(opened.connection, session.pattern or "none", fanout.signature)
-            return sequential(fanout, known, {"review": 0.01})
+            find = baselines(opened.connection, {"review": 0.01})
+            return sequential(fanout, find(session.pattern or "none", fanout.signature))
 
         def report(taken: list[Taken]) -> None:
             for one in taken:

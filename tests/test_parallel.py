@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stretto.clock import HOUR, SECOND
+from stretto.figures.baseline import WORK, Measured, Provenance, choose
+from stretto.figures.confidence import Estimate
 from stretto.figures.parallel import (
     Fanout,
-    Provenance,
     Sequential,
-    baseline,
     fanouts,
     sequential,
     sequential_runs,
@@ -48,7 +48,7 @@ def test_a_fork_join_loses_nothing() -> None:
     (found,) = fanouts_of(fork_join())
     assert (found.width, found.work, found.elapsed) == (3, 90 * SECOND, 30 * SECOND)
     assert (found.efficiency, found.load_balance, found.concurrency) == (1, 1, 1)
-    assert sequential(found, None, {}) == Sequential(90 * SECOND, Provenance.WORK)
+    assert sequential(found, WORK) == Sequential(90 * SECOND, WORK, Estimate(90 * SECOND, 0))
     assert found.signature == "review,review,review"
 
 
@@ -56,12 +56,12 @@ def test_the_straggler_is_what_docs_figures_works_out() -> None:
     """Every number of the worked scene in docs/figures.md is what the code makes of the same scene."""
     (found,) = fanouts_of(straggler())
     (run,) = sequential_runs(concluded(one_by_one().events).tasks)
-    measured = {name: sum(lengths) / len(lengths) for name, lengths in run.lengths.items()}
+    measured = Measured((run.lengths,))
     hours = {"architecture": 0.01, "prd": 0.02, "test_strategy": 0.02}
     by_provenance = {
-        "work": sequential(found, None, {}),
-        "configured": sequential(found, None, hours),
-        "measured": sequential(found, measured, hours),
+        "work": sequential(found, WORK),
+        "configured": sequential(found, choose("release", found.signature, None, hours)),
+        "measured": sequential(found, choose("release", found.signature, measured, hours)),
     }
     computed = {
         "work": found.work / SECOND,
@@ -164,26 +164,13 @@ def test_only_successful_tasks_make_a_sequential_run() -> None:
 # Baselines.
 
 
-def test_the_best_provenance_that_knows_all_types_is_taken() -> None:
-    """Measured before configured before work, one for all tasks of a fan-out; half a table is none."""
-    types = ["review", "testing", "review"]
-    measured = {"review": 1.0, "testing": 2.0}
-    hours = {"review": 0.5, "testing": 1.0, "prd": 9.0}
-    assert baseline(types, measured, hours) == (Provenance.MEASURED, measured)
-    assert baseline(types, {"review": 1.0}, hours) == (
-        Provenance.CONFIGURED,
-        {"review": 0.5 * HOUR, "testing": 1.0 * HOUR},
-    )
-    assert baseline(types, None, {"review": 0.5}) == (Provenance.WORK, None)
-
-
 def test_sequential_time_counts_each_task_once() -> None:
     """Two reviews and a test of a table: 2 + 2 + 5 hours, each task its own part of the whole."""
     (found,) = fanouts([task("a", 0, 10), task("b", 5, 15), task("c", 5, 20, "testing")])
-    against = sequential(found, None, {"review": 2.0, "testing": 5.0})
+    against = sequential(found, choose("none", found.signature, None, {"review": 2.0, "testing": 5.0}))
     assert (against.length, against.provenance) == (9.0 * HOUR, Provenance.CONFIGURED)
     assert [against.of(one) for one in found.tasks] == [2.0 * HOUR, 2.0 * HOUR, 5.0 * HOUR]
-    by_work = sequential(found, None, {})
+    by_work = sequential(found, WORK)
     assert [by_work.of(one) for one in found.tasks] == [10, 10, 15]
 
 
@@ -206,7 +193,7 @@ def test_a_recorded_fanout_has_the_figures_that_were_taken_by_hand(
     assert (found.width, len(found.tasks)) == (tasks, tasks)
     assert found.work / SECOND == pytest.approx(work, abs=0.005)
     assert found.elapsed / SECOND == pytest.approx(elapsed, abs=0.005)
-    assert sequential(found, None, {}).length / found.elapsed == pytest.approx(work / elapsed, rel=0.03)
+    assert sequential(found, WORK).length / found.elapsed == pytest.approx(work / elapsed, rel=0.03)
 
 
 def test_a_recorded_session_of_two_phases_has_two_fanouts() -> None:
@@ -259,7 +246,7 @@ def test_the_figures_of_a_fanout_agree_with_each_other(tasks: list[Task]) -> Non
         assert all(
             0 < share <= interval.length for share, interval in zip(found.shares, intervals, strict=True)
         )
-        assert sequential(found, None, {}).length / found.elapsed > 1
+        assert sequential(found, WORK).length / found.elapsed > 1
 
 
 @given(tasks_at_random())

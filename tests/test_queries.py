@@ -67,7 +67,13 @@ def test_a_measured_baseline_is_the_mean_of_matching_runs(tmp_path: Path) -> Non
         opened.take(one_by_one().events, longer.ends(121).events, one_by_one("other", "plan").events)
         opened.take(straggler().events)
         found = queries.measured(opened.connection, "release", SIGNATURE)
-        assert found == {"architecture": 23 * SECOND, "prd": 32 * SECOND, "test_strategy": 50 * SECOND}
+        assert found is not None
+        assert found.lengths == {
+            "architecture": 23 * SECOND,
+            "prd": 32 * SECOND,
+            "test_strategy": 50 * SECOND,
+        }
+        assert found.newest == at(120)
         assert queries.measured(opened.connection, "plan", SIGNATURE) is not None
         assert queries.measured(opened.connection, "none", SIGNATURE) is None
         assert queries.measured(opened.connection, "release", "architecture,prd") is None
@@ -82,7 +88,13 @@ def test_only_the_newest_runs_are_a_baseline(tmp_path: Path) -> None:
         for number in range(MEASURED_RUNS):
             opened.take(moved(one_by_one(f"run-{number}"), 10_000 + 200 * number))
         found = queries.measured(opened.connection, "release", SIGNATURE)
-        assert found == {"architecture": 18 * SECOND, "prd": 32 * SECOND, "test_strategy": 50 * SECOND}
+        assert found is not None
+        assert found.lengths == {
+            "architecture": 18 * SECOND,
+            "prd": 32 * SECOND,
+            "test_strategy": 50 * SECOND,
+        }
+        assert len(found.runs) == MEASURED_RUNS
 
 
 def test_a_window_reaches_back_to_the_start_of_a_slot(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import promql_parser as promql
 import pytest
 import yaml
 
-from stretto.figures.parallel import Provenance
+from stretto.figures.baseline import Provenance
 from stretto.model.event import Outcome
 from stretto.names import JOB, METRICS, Label, Metric
 from stretto.supervise import SHIPPED, SHIPPED_PAGE, SHIPPED_TOKEN
@@ -169,6 +169,16 @@ def test_rule_adds_only_what_adds_up(rule: Rule) -> None:
         assert str(node.op) in {"sum", "max"}
         if str(node.op) == "sum":
             assert not [s for s in series_in(node) if re.search(r"[:_](ratio|quantile_seconds)$", s)]
+
+
+def test_every_baseline_has_its_limits() -> None:
+    """An alert that compares by baseline is silent for one without a limit, so none may be forgotten."""
+    limits: dict[str, set[str]] = {}
+    for rule in THRESHOLDS:
+        if "baseline" in rule.labels:
+            limits.setdefault(rule.name, set()).add(rule.labels["baseline"])
+    assert len(limits) > 1
+    assert all(known == {provenance.value for provenance in Provenance} for known in limits.values()), limits
 
 
 def test_thresholds_are_written_once_and_all_are_read() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,18 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from stretto import journal
+from stretto import baselines, journal
 from stretto.cli.main import main
 from stretto.clock import SECOND, wall
 from stretto.config import Config, load
 from stretto.emit.sender import NullSender, Sender, sender_from_environment
+from stretto.figures.baseline import Declared, Recorded
 from stretto.hook.client import record
 from stretto.lock import Lock
+from stretto.names import NONE
 from stretto.service import Service
+from stretto.store import queries
+from stretto.store.database import open_reader
 from tests.otlp_receiver import OtlpReceiver
 
 
@@ -222,6 +226,29 @@ def test_a_lost_session_is_closed_after_the_idle_limit(tmp_path: Path) -> None:
         rows = service.sessions(10, None)
 
         assert [(row.id, row.outcome.value, row.busy) for row in rows] == [("gone", "unknown", False)]
+
+
+def test_a_declared_baseline_is_in_force_without_a_restart(tmp_path: Path) -> None:
+    """What another process sets counts for the session's figures at once, for days and weeks too."""
+    config = configured(tmp_path)
+    with started(config, demo=True) as service:
+        (shown,) = (row for row in service.sessions(10, None) if row.fanouts)
+        types = ("architecture", "prd", "test_strategy")
+        assert service.trends()["days"][-1]["lead"]["baseline"] == "measured"
+        with closing(open_reader(config.database)) as connection:
+            (found,) = (
+                queries.session(connection, row.id, config.task_types.classify)
+                for row in service.sessions(10, None)
+                if not row.fanouts
+            )
+        assert found is not None
+        lengths = {name: [SECOND] for name in types}
+        pinned = Recorded("pin", found.id, found.pattern or NONE, (lengths,), newest=1, at=1)
+        baselines.save(config.state, Declared((pinned,)))
+        told = service.insight(shown.id)
+        assert told is not None
+        assert [against.provenance for _, against in told.fanouts] == ["recorded"]
+        assert service.trends()["days"][-1]["lead"]["sequential_seconds"] == 3
 
 
 def test_each_service_has_a_registry_of_its_own(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from stretto.clock import SECOND
+from stretto.figures.baseline import Provenance
 from stretto.model.task_type import DEFAULT_TARGET, TaskType, TaskTypes
 from stretto.names import METRICS, WINDOWS, Made
 from stretto.snapshot import LATEST, Snapshot, document, take
@@ -40,14 +41,16 @@ def test_a_recorded_pair_is_held_against_its_sequential_run(tmp_path: Path) -> N
     now = max(event.time for event in fanout) + SECOND
     with store(tmp_path) as opened:
         opened.take(fanout)
-        alone = take(opened.connection, now, TYPES, {}).verdicts["1h"]
-        assert alone.baselines == {"work": 3}
+        alone = take(opened.connection, now, TYPES, {}).verdicts["1h"].lead
+        assert alone is not None
+        assert (alone.provenance, alone.tasks) == (Provenance.WORK, 3)
         assert alone.work == pytest.approx(5.45, abs=0.005)
         assert alone.elapsed == pytest.approx(2.53, abs=0.005)
         assert alone.speedup == pytest.approx(2.16, rel=0.03)
         opened.take(sequential)
-        both = take(opened.connection, now, TYPES, {}).verdicts["1h"]
-        assert both.baselines == {"measured": 3}
+        both = take(opened.connection, now, TYPES, {}).verdicts["1h"].lead
+        assert both is not None
+        assert both.provenance is Provenance.MEASURED
         assert (both.fanouts, both.tasks, both.elapsed) == (1, 3, alone.elapsed)
         assert both.sequential == pytest.approx(5.26, abs=0.005)
         assert both.speedup == pytest.approx(2.08, abs=0.005)
@@ -177,7 +180,7 @@ def test_the_document_is_json_with_every_figure_and_reason(tmp_path: Path) -> No
     assert (told["events"], told["rejects"]) == (len(straggler().events), {"not JSON": 1})
     assert told["activity"]["last_event"] == "2026-01-01T00:01:00.000000Z"
     assert told["verdicts"].keys() == WINDOWS.keys()
-    verdict = told["verdicts"]["1h"]
+    verdict = told["verdicts"]["1h"]["lead"]
     assert (verdict["speedup"], verdict["time_saved_seconds"], verdict["elapsed_seconds"]) == (1.75, 45, 60)
     assert len(told["figures"]) == len(taken.figures)
     absent = [figure for figure in told["figures"] if figure["value"] is None]

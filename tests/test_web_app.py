@@ -210,6 +210,15 @@ def test_the_snapshot_is_the_shared_document(store: Store, client: httpx.Client)
     assert answer.headers["Content-Type"] == "application/json"
 
 
+def test_trends_are_days_and_weeks(client: httpx.Client) -> None:
+    """A row for each of the last 30 days and 12 weeks, as docs/json.md lists them."""
+    told = client.get("/api/trends").json()
+
+    assert (len(told["days"]), len(told["weeks"])) == (30, 12)
+    keys = {"begins", "fanouts", "parallel_tasks", "tasks", "success", "lead", "others"}
+    assert all(row.keys() == keys for row in (*told["days"], *told["weeks"]))
+
+
 def test_before_the_first_snapshot_the_api_says_so(tmp_path: Path) -> None:
     """No figures are an error, not an empty document."""
     with served(Store(tmp_path).surface()) as client:

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
-from stretto.figures.parallel import Provenance
+from stretto.figures.baseline import Provenance
 from stretto.model.event import Event, Kind
 from stretto.names import METRICS
 from stretto.snapshot import LATEST
@@ -171,8 +171,8 @@ def test_without_a_sequential_run_the_baseline_admits_it(store: Store) -> None:
     assert "Where they slowed each other down, this flatters." in text
 
 
-def test_more_than_one_baseline_is_shown_with_the_share_of_each(store: Store) -> None:
-    """Tasks held against different things are told apart."""
+def test_more_than_one_baseline_leads_with_the_best_and_adds_nothing(store: Store) -> None:
+    """What is measured is the verdict; what is held against something else stands beside it with its own."""
     full(store)
     store.scene(
         "other", NOON - HOUR, (Work(0, 8, "research"), Work(0, 8, "research"), Work(1, 8, "research"))
@@ -180,9 +180,27 @@ def test_more_than_one_baseline_is_shown_with_the_share_of_each(store: Store) ->
     with shown(store) as client:
         text = read(client).text
 
-    assert "compared with more than one baseline" in text
-    assert "Baseline: work for 3 tasks." in text
-    assert "Baseline: measured for 2 tasks." in text
+    assert "Together 1.67× as fast as one after another" in text
+    assert "20 s saved in the last 24 h over 1 parallel execution (2 tasks), measured against" in text
+    assert "Baseline: work 2.9×, 15 s saved over 1 parallel execution (3 tasks)." in text
+    assert text.index("Baseline: measured") < text.index("Baseline: work")
+    assert "How sure that is cannot be told: the baseline is a single run" in text
+    # Neither added up nor averaged: 30 + 8 s elapsed, 50 + 23 s one after another.
+    assert "73 s" not in text
+    assert "1.92×" not in text
+
+
+def test_the_headline_says_how_sure_it_is(store: Store) -> None:
+    """With two sequential runs, of 50 and 60 s, their scatter gives the speed-up an interval."""
+    longer = (Work(0, 40, "review architecture", "architect"), Work(41, 61, "write tests", "tester"))
+    store.scene("one-by-one", NOON - 3 * HOUR, ONE_BY_ONE)
+    store.scene("again", NOON - 4 * HOUR, longer)
+    store.scene("together", NOON - 2 * HOUR, (ARCHITECTURE, TESTS))
+    with shown(store) as client:
+        text = read(client).text
+
+    assert "Together 1.83× as fast as one after another" in text
+    assert "0× to 4× at 95 % confidence, by the scatter of 2 sequential runs." in text
 
 
 def test_every_provenance_is_explained() -> None:

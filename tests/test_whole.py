@@ -25,7 +25,7 @@ def added_by(events: list[Event], *, lost: bool = False) -> Additions:
     facts = folded(events)
     session = conclude(facts, lost=lost, classify=by_description, calls=False)
     closed = lost or session_ended(facts)
-    return of_whole(Settling(facts, session, (), closed=closed, lost=lost, classify=by_description))
+    return of_whole(Settling(facts, session, (), (), closed=closed, lost=lost, classify=by_description))
 
 
 def test_a_session_adds_its_path_and_its_wall_time() -> None:

@@ -4,18 +4,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from stretto.clock import HOUR, SECOND
+from stretto.clock import SECOND
+from stretto.figures.baseline import Baseline, Measured, choose
 from stretto.figures.figure import Figure, ratio
-from stretto.figures.parallel import Measured, Provenance, fanouts
+from stretto.figures.parallel import fanouts
 from stretto.figures.sketch import bucket
 from stretto.figures.tally import Sums
-from stretto.figures.window import Parallel, parallel_by_type, verdict, window_figures
+from stretto.figures.verdict import mixes, parallel_by_type, verdict
+from stretto.figures.window import window_figures
 from stretto.names import METRICS
 from stretto.store.additions.tasks import of_tasks
 from tests.scenes import Drawing, background, concluded, fork_join, straggler
 
-MEASURED = {"architecture": 18.0 * SECOND, "prd": 32.0 * SECOND, "test_strategy": 50.0 * SECOND}
-NOBODY: dict[str, float] = {}
+MEASURED = Measured(({"architecture": [18 * SECOND], "prd": [32 * SECOND], "test_strategy": [50 * SECOND]},))
 
 
 def sums_of(*drawings: Drawing) -> Sums:
@@ -29,14 +30,10 @@ def sums_of(*drawings: Drawing) -> Sums:
     return found
 
 
-def measured(pattern: str, signature: str) -> Measured | None:
+def measured(pattern: str, signature: str) -> Baseline:
     """Know the straggler's tasks, one after another."""
-    return MEASURED if (pattern, signature) == ("release", "architecture,prd,test_strategy") else None
-
-
-def unknown(_pattern: str, _signature: str) -> Measured | None:
-    """Know no sequential run."""
-    return None
+    runs = MEASURED if (pattern, signature) == ("release", "architecture,prd,test_strategy") else None
+    return choose(pattern, signature, runs, {})
 
 
 def valued(figures: Iterator[Figure]) -> dict[tuple[str, str], float | None]:
@@ -48,42 +45,10 @@ def valued(figures: Iterator[Figure]) -> dict[tuple[str, str], float | None]:
     return found
 
 
-def test_parallel_work_is_held_against_the_best_baseline_by_type() -> None:
-    """The straggler, measured: 18, 32 and 50 s against shares of 7.5, 12.5 and 40 s."""
-    parallel = parallel_by_type(sums_of(straggler()), measured, NOBODY)
-    assert parallel == {
-        ("architecture", Provenance.MEASURED): Parallel(1, 20 * SECOND, 7_500_000_000, 18.0 * SECOND),
-        ("prd", Provenance.MEASURED): Parallel(1, 30 * SECOND, 12_500_000_000, 32.0 * SECOND),
-        ("test_strategy", Provenance.MEASURED): Parallel(1, 55 * SECOND, 40 * SECOND, 50.0 * SECOND),
-    }
-
-
-def test_a_type_keeps_its_baselines_apart() -> None:
-    """Reviews of a fan-out that the table knows, and of one that it does not, are two lines."""
-    mixed = Drawing("mixed").task("m1", 0, 10, "review").task("m2", 5, 15, "testing").ends(20)
-    parallel = parallel_by_type(sums_of(fork_join(), mixed), unknown, {"review": 0.01})
-    assert {key: part.sequential for key, part in parallel.items()} == {
-        ("review", Provenance.CONFIGURED): 3 * 0.01 * HOUR,
-        ("review", Provenance.WORK): 10 * SECOND,
-        ("testing", Provenance.WORK): 10 * SECOND,
-    }
-
-
-def test_the_verdict_is_the_sum_of_all_types() -> None:
-    """Two fan-outs: work 105 + 90, elapsed 60 + 30, and the mix of baselines is named."""
-    sums = sums_of(straggler(), fork_join())
-    found = verdict("1h", sums, parallel_by_type(sums, measured, NOBODY))
-    assert (found.fanouts, found.tasks, found.work, found.elapsed) == (2, 6, 195, 90)
-    assert (found.sequential, found.baselines) == (190, {"measured": 3, "work": 3})
-    assert found.speedup == pytest.approx(190 / 90)
-    assert found.time_saved == 100
-    assert found.improvement == pytest.approx(100 / 190)
-
-
 def test_without_parallel_work_there_is_no_speedup() -> None:
     """Nothing to divide by: the verdict's ratios are absent and no series is made up."""
-    found = verdict("1h", {}, {})
-    assert (found.speedup, found.improvement, found.fanouts) == (None, None, 0)
+    found = verdict("1h", [])
+    assert (found.speedup, found.lead, found.fanouts) == (None, None, 0)
     values = valued(window_figures("1h", {}, {}))
     assert values == {
         ("window_ends_seen", ""): 0,
@@ -101,7 +66,7 @@ def test_a_ratio_without_a_denominator_says_why() -> None:
 def test_every_ratio_is_that_of_its_ingredients() -> None:
     """Each derived ratio with two different ingredients equals their quotient at the same labels."""
     sums = sums_of(straggler(), fork_join(), background())
-    figures = list(window_figures("24h", sums, parallel_by_type(sums, measured, NOBODY)))
+    figures = list(window_figures("24h", sums, parallel_by_type(mixes(sums, measured))))
     values = {(figure.name, figure.labels): figure.value for figure in figures}
     checked = 0
     for figure in figures:

@@ -30,6 +30,7 @@ from stretto.store import queries
 from stretto.store.database import open_reader, open_writer
 from stretto.store.ingest import Ingest
 from stretto.store.queries import SessionRow
+from stretto.trends import trends
 from stretto.web.app import Surface, create_app
 from stretto.web.notifications import Notification, NotificationLog
 
@@ -147,6 +148,7 @@ class Store:
             "snapshot": lambda: self._taken,
             "sessions": self._sessions,
             "insight": self._insight,
+            "trends": self._trends,
             "expose": self._expose,
             "append_hook": self.append,
             "receive_otlp": self.receive_otlp,
@@ -166,6 +168,10 @@ class Store:
     def _insight(self, id: str) -> Insight | None:
         with closing(open_reader(self.config.database)) as connection:
             return insight(connection, id, self.config.task_types.classify, self.config.hours)
+
+    def _trends(self) -> dict[str, Any]:
+        with closing(open_reader(self.config.database)) as connection:
+            return trends(connection, self.now, self.config.hours)
 
     def _expose(self, accept: str) -> Exposition:
         collectors = registry()

@@ -8,14 +8,22 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from stretto.clock import SECOND, rfc3339
-from stretto.figures.parallel import Fanout, Hours, Sequential, fanouts, sequential
+from stretto.figures.baseline import NOTHING_DECLARED, Declared, Hours, Target
+from stretto.figures.confidence import LEVEL, improvement_bounds
+from stretto.figures.gains import contention, expected_improvement
+from stretto.figures.parallel import Fanout, Sequential, fanouts, sequential
 from stretto.figures.structure import Structure, fanout_document, structure, structure_document
 from stretto.model.conclude import Classify
 from stretto.model.entities import ModelCall, Session, Task, Tokens, ToolCall
 from stretto.model.event import Outcome
+from stretto.model.task_type import TaskTypes
 from stretto.names import NONE
 from stretto.store import queries
+from stretto.store.executions import baselines
 from stretto.store.queries import SessionRow
+
+NO_TYPES = TaskTypes()
+"""No configured task type: the default target for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +35,29 @@ class Insight:
     structure: Structure
     absent: dict[str, str]
     """Figure → why there is none."""
+    target: Target = NO_TYPES.target
 
 
-def insight(connection: sqlite3.Connection, id: str, classify: Classify, hours: Hours) -> Insight | None:
-    """Work out one session, or None where it is unknown."""
+def insight(
+    connection: sqlite3.Connection,
+    id: str,
+    classify: Classify,
+    hours: Hours,
+    *,
+    declared: Declared = NOTHING_DECLARED,
+    target: Target = NO_TYPES.target,
+) -> Insight | None:
+    """Work out one session, or None where it is unknown. ``target`` is what is asked of a task type."""
     session = queries.session(connection, id, classify)
     if session is None:
         return None
-    found = []
-    for fanout in fanouts(session.tasks):
-        measured = queries.measured(connection, session.pattern or NONE, fanout.signature)
-        found.append((fanout, sequential(fanout, measured, hours)))
+    find = baselines(connection, hours, declared)
+    found = tuple(
+        (fanout, sequential(fanout, find(session.pattern or NONE, fanout.signature)))
+        for fanout in fanouts(session.tasks)
+    )
     built = structure(session, (fanout for fanout, _ in found))
-    return Insight(session, tuple(found), built, _absent(session, bool(found)))
+    return Insight(session, found, built, _absent(session, bool(found)), target)
 
 
 def session_document(insight: Insight) -> dict[str, Any]:
@@ -72,7 +90,7 @@ def session_document(insight: Insight) -> dict[str, Any]:
         "tool_calls": [_call(call) for call in session.tool_calls],
         "model_calls": [_model_call(call) for call in session.model_calls],
         "tokens": _tokens(session),
-        "fanouts": [_fanout(fanout, held_against) for fanout, held_against in insight.fanouts],
+        "fanouts": [_fanout(*found, insight.target) for found in insight.fanouts],
         **structure_document(insight.structure),
         "absent": insight.absent,
     }
@@ -146,7 +164,7 @@ def _tokens(session: Session) -> dict[str, int] | None:
     return {name: sum(tokens[name] or 0 for tokens in used) for name in asdict(Tokens())}
 
 
-def _fanout(fanout: Fanout, held_against: Sequential) -> dict[str, Any]:
+def _fanout(fanout: Fanout, held_against: Sequential, target: Target) -> dict[str, Any]:
     saved = held_against.length - fanout.elapsed
     return {
         "tasks": [task.id for task in fanout.tasks],
@@ -165,6 +183,23 @@ def _fanout(fanout: Fanout, held_against: Sequential) -> dict[str, Any]:
         "load_balance": fanout.load_balance,
         "concurrency": fanout.concurrency,
         **fanout_document(fanout),
+        "expected_improvement": expected_improvement(fanout, target),
+        "contention": contention(fanout, held_against),
+        "confidence": _confidence(fanout, held_against),
+    }
+
+
+def _confidence(fanout: Fanout, held_against: Sequential) -> dict[str, Any]:
+    """Return the 95 % intervals that the scatter of the baseline's runs gives, or why there are none."""
+    bounds, elapsed = held_against.estimate.bounds, fanout.elapsed
+    return {
+        "level": LEVEL,
+        "runs": held_against.estimate.count,
+        "sequential_seconds": None if bounds is None else [_seconds(edge) for edge in bounds],
+        "time_saved_seconds": None if bounds is None else [_seconds(edge - elapsed) for edge in bounds],
+        "speedup": None if bounds is None else [edge / elapsed for edge in bounds],
+        "improvement": None if bounds is None else list(improvement_bounds(bounds, elapsed)),
+        "reason": held_against.baseline.no_interval,
     }
 
 

@@ -11,8 +11,10 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from stretto import demo, journal, snapshot
+from stretto.baselines import Followed
 from stretto.clock import SECOND, Clock
 from stretto.config import Config
 from stretto.emit.sender import NullSender, Sender
@@ -31,9 +33,11 @@ from stretto.sources.otlp.receive import Received, Receiver, Signal
 from stretto.sources.redact import fit_to_keep
 from stretto.store import queries
 from stretto.store.database import open_reader, open_writer
+from stretto.store.executions import baselines
 from stretto.store.ingest import Ingest, Taken
 from stretto.store.prune import Pruned, prune
 from stretto.store.queries import SessionRow
+from stretto.trends import trends
 
 LOG = logging.getLogger(__name__)
 
@@ -80,6 +84,8 @@ class Service:
         self._version = version
         self._resource = resource
         self.health = Health()
+        self.declared = Followed(config.state)
+        """What baselines a person has declared; read again when its file changes."""
         self.registry = registry()
         self._snapshot: Snapshot | None = None
         self._stopping = threading.Event()
@@ -114,7 +120,19 @@ class Service:
     def insight(self, id: str) -> Insight | None:
         """Return one session worked out, or None where it is unknown."""
         with self._reading:
-            return insight(self._reader, id, self._config.task_types.classify, self._config.hours)
+            return insight(
+                self._reader,
+                id,
+                self._config.task_types.classify,
+                self._config.hours,
+                declared=self.declared(),
+                target=self._config.task_types.target,
+            )
+
+    def trends(self) -> dict[str, Any]:
+        """Return parallel work by day and by week, as JSON."""
+        with self._reading:
+            return trends(self._reader, self._clock(), self._config.hours, self.declared())
 
     def expose(self, accept: str) -> Exposition:
         """Return all metrics as text."""
@@ -223,13 +241,13 @@ class Service:
         self._due.update({session.id: due for session in ended.sessions if not session.recording})
 
     def _held_against(self, session: Session, fanout: Fanout) -> Sequential:
-        measured = queries.measured(self._writer, session.pattern or NONE, fanout.signature)
-        return sequential(fanout, measured, self._config.hours)
+        find = baselines(self._writer, self._config.hours, self.declared())
+        return sequential(fanout, find(session.pattern or NONE, fanout.signature))
 
     def _refresh(self) -> None:
         started = time.perf_counter()
         self._snapshot = snapshot.take(
-            self._writer, self._clock(), self._config.task_types, self._config.hours
+            self._writer, self._clock(), self._config.task_types, self._config.hours, self.declared()
         )
         self.health.snapshot_seconds = time.perf_counter() - started
 

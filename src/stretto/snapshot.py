@@ -5,21 +5,28 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-from stretto.clock import SECOND, rfc3339
+from stretto.clock import HOUR, SECOND, rfc3339
+from stretto.figures.baseline import NOTHING_DECLARED, Declared, FindBaseline, Hours, Target
 from stretto.figures.bottleneck import Bottleneck, bottlenecks
 from stretto.figures.critical_path import path_figures
 from stretto.figures.efficiency import efficiency_figures
 from stretto.figures.figure import Figure
-from stretto.figures.parallel import Hours, Measured
+from stretto.figures.gains import gain_figures, record_figures
+from stretto.figures.period import MEASURES, WeekChange, added, week_change
+from stretto.figures.price import price_figures
 from stretto.figures.timeline import timeline_figures
-from stretto.figures.window import Verdict, parallel_by_type, verdict, window_figures
+from stretto.figures.verdict import Verdict, held_against_document, mixes, parallel_by_type, verdict
+from stretto.figures.window import window_figures
 from stretto.model.task_type import DEFAULT_TARGET, TaskTypes
 from stretto.names import PREFIX, WINDOWS
 from stretto.store import queries
+from stretto.store.executions import baselines, best_speedups
 from stretto.store.queries import Activity, SessionRow
+
+_DAY, _WEEK = 24, 168
+"""Hours."""
 
 LATEST = 25
 """Sessions a snapshot carries; ``/api/sessions`` lists the rest."""
@@ -32,6 +39,7 @@ class Snapshot:
     at: int
     figures: tuple[Figure, ...]
     verdicts: Mapping[str, Verdict]
+    change: WeekChange
     activity: Activity
     latest: tuple[SessionRow, ...]
     events: int
@@ -40,50 +48,56 @@ class Snapshot:
     """By window; a window in which no session ended has none."""
 
 
-def take(connection: sqlite3.Connection, now: int, task_types: TaskTypes, hours: Hours) -> Snapshot:
+def take(
+    connection: sqlite3.Connection,
+    now: int,
+    task_types: TaskTypes,
+    hours: Hours,
+    declared: Declared = NOTHING_DECLARED,
+) -> Snapshot:
     """Read the store in one transaction and freeze all figures."""
     connection.execute("BEGIN")
     try:
-        return _take(connection, now, task_types, hours)
+        return _take(connection, now, task_types, baselines(connection, hours, declared))
     finally:
         connection.execute("ROLLBACK")
 
 
 def windowed(
-    connection: sqlite3.Connection, now: int, hours: Hours
+    connection: sqlite3.Connection, now: int, find: FindBaseline, target: Target
 ) -> tuple[list[Figure], dict[str, Verdict], set[str]]:
     """Return every windowed figure as of ``now``, the verdicts, and the task types that ran in parallel."""
-
-    @cache
-    def find_measured(pattern: str, signature: str) -> Measured | None:
-        return queries.measured(connection, pattern, signature)
-
     figures: list[Figure] = []
     verdicts: dict[str, Verdict] = {}
     seen_types: set[str] = set()
     for window, seconds in WINDOWS.items():
         sums = queries.sums(connection, now, seconds)
-        parallel = parallel_by_type(sums, find_measured, hours)
+        found = mixes(sums, find)
+        parallel = parallel_by_type(found)
         seen_types |= {task_type for task_type, _ in parallel}
         figures += window_figures(window, sums, parallel)
         figures += efficiency_figures(window, sums)
         figures += path_figures(window, sums)
         figures += timeline_figures(window, sums)
-        verdicts[window] = verdict(window, sums, parallel)
+        figures += gain_figures(window, sums, parallel, target)
+        figures += price_figures(window, sums, find)
+        verdicts[window] = verdict(window, found)
     return figures, verdicts, seen_types
 
 
-def _take(connection: sqlite3.Connection, now: int, task_types: TaskTypes, hours: Hours) -> Snapshot:
-    figures, verdicts, seen_types = windowed(connection, now, hours)
+def _take(connection: sqlite3.Connection, now: int, task_types: TaskTypes, find: FindBaseline) -> Snapshot:
+    figures, verdicts, seen_types = windowed(connection, now, find, task_types.target)
     by_hour = queries.sums_by_hour(connection, now, max(WINDOWS.values()), "critical_path_agent")
     decisive = bottlenecks(figures, by_hour)
     figures += _targets(task_types, seen_types)
+    figures += record_figures((best.pattern, best.speedup, best.end) for best in best_speedups(connection))
     activity = queries.activity(connection)
     figures += _now(activity)
     return Snapshot(
         at=now,
         figures=tuple(figures),
         verdicts=verdicts,
+        change=_change(connection, now, find),
         activity=activity,
         latest=tuple(queries.sessions(connection, limit=LATEST)),
         events=sum(position.events for position in queries.positions(connection)),
@@ -111,13 +125,8 @@ def document(snapshot: Snapshot) -> dict[str, Any]:
             window: {
                 "fanouts": v.fanouts,
                 "tasks": v.tasks,
-                "work_seconds": v.work,
-                "elapsed_seconds": v.elapsed,
-                "sequential_seconds": v.sequential,
-                "time_saved_seconds": v.time_saved,
-                "speedup": v.speedup,
-                "improvement": v.improvement,
-                "baselines": dict(v.baselines),
+                "lead": None if v.lead is None else held_against_document(v.lead),
+                "others": [held_against_document(part) for part in v.parts[1:]],
             }
             for window, v in snapshot.verdicts.items()
         },
@@ -130,9 +139,48 @@ def document(snapshot: Snapshot) -> dict[str, Any]:
             }
             for window, b in snapshot.bottlenecks.items()
         },
+        "change": _change_document(snapshot.change),
         "figures": [
-            {"name": f.name, "labels": dict(f.labels), "value": f.value, "count": f.count, "reason": f.reason}
+            {
+                "name": f.name,
+                "labels": dict(f.labels),
+                "value": f.value,
+                "count": f.count,
+                "reason": f.reason,
+                "low": f.low,
+                "high": f.high,
+                "coverage": f.coverage,
+            }
             for f in snapshot.figures
+        ],
+    }
+
+
+def _change(connection: sqlite3.Connection, now: int, find: FindBaseline) -> WeekChange:
+    """Compare the last 168 hours, the one under way included, with the 168 before, by days of 24 of them."""
+    end = now // HOUR + 1
+    by_hour = queries.sums_by_slot(connection, HOUR // SECOND, range(end - 2 * _WEEK, end), MEASURES)
+    days = [
+        added(by_hour[hour] for hour in range(start, start + _DAY) if hour in by_hour)
+        for start in range(end - 2 * _WEEK, end, _DAY)
+    ]
+    return week_change(days[7:], days[:7], find)
+
+
+def _change_document(change: WeekChange) -> dict[str, Any]:
+    return {
+        "baseline": None if change.baseline is None else change.baseline.value,
+        "fanouts": {"now": change.fanouts[0], "before": change.fanouts[1]},
+        "figures": [
+            {
+                "name": figure.name,
+                "now": figure.now,
+                "before": figure.before,
+                "difference": figure.difference,
+                "exceeds_noise": figure.exceeds_noise,
+                "reason": figure.reason,
+            }
+            for figure in change.figures
         ],
     }
 

@@ -13,8 +13,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"names", "errors", "clock", "state", "retention", "__version__"}),
     frozenset({"model"}),
     frozenset({"sources", "journal", "figures", "hook", "demo", "analysis"}),
-    frozenset({"store", "supervise", "lock", "api"}),
-    frozenset({"snapshot", "insights"}),
+    frozenset({"store", "supervise", "lock", "api", "baselines"}),
+    frozenset({"snapshot", "insights", "trends", "known_baselines"}),
     frozenset({"exporter", "emit", "web", "reports"}),
     frozenset({"cli", "service", "config", "__main__"}),
 )

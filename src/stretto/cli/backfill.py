@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+from stretto.baselines import load
 from stretto.cli.context import Context
 from stretto.clock import HOUR, wall
 from stretto.config import Config
@@ -15,6 +16,7 @@ from stretto.exporter.backfill import At, openmetrics
 from stretto.snapshot import windowed
 from stretto.store import queries
 from stretto.store.database import open_reader
+from stretto.store.executions import baselines
 
 
 def backfill(context: Context, options: argparse.Namespace) -> int:
@@ -38,10 +40,11 @@ def backfill(context: Context, options: argparse.Namespace) -> int:
 
 def _hours(config: Config) -> Iterator[At]:
     with closing(open_reader(config.database)) as connection:
+        find = baselines(connection, config.hours, load(config.state))
         first = queries.first_slot(connection)
         at = wall() if first is None else first + HOUR
         while at < wall():
-            figures, _, _ = windowed(connection, at, config.hours)
+            figures, _, _ = windowed(connection, at, find, config.task_types.target)
             # Hours in which no window holds anything would be most of a long history, and say nothing.
             if any(figure.count for figure in figures):
                 yield at, figures

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sqlite3
 import time
 from contextlib import closing
 
+from stretto import baselines
 from stretto.cli import table
 from stretto.cli.context import Context
 from stretto.clock import wall
@@ -35,16 +37,18 @@ def show(context: Context, options: argparse.Namespace) -> int:
     """Show one session."""
     config = context.config
     with closing(open_reader(config.database)) as connection:
-        if options.session == "last":
-            found = [row.id for row in queries.sessions(connection, limit=1)]
-        else:
-            found = queries.find_sessions(connection, options.session)
-        if options.session in found:
-            found = [options.session]
+        found = named_sessions(connection, options.session)
         if len(found) != 1:
-            context.say(_not_one(options.session, found))
+            context.say(not_one(options.session, found))
             return UNKNOWN_SESSION
-        seen = insight(connection, found[0], config.task_types.classify, config.hours)
+        seen = insight(
+            connection,
+            found[0],
+            config.task_types.classify,
+            config.hours,
+            declared=baselines.load(config.state),
+            target=config.task_types.target,
+        )
     if seen is None:
         raise AssertionError("a session that was just listed is gone")
     document, text = session_document(seen), table.session(seen)
@@ -119,7 +123,16 @@ def _tried(seen: Insight, said: str) -> Tried:
     return tried
 
 
-def _not_one(wanted: str, found: list[str]) -> str:
+def named_sessions(connection: sqlite3.Connection, wanted: str) -> list[str]:
+    """Return the ids that a person may mean by an id, the beginning of one, or ``last``: three at most."""
+    if wanted == "last":
+        return [row.id for row in queries.sessions(connection, limit=1)]
+    found = queries.find_sessions(connection, wanted)
+    return [wanted] if wanted in found else found
+
+
+def not_one(wanted: str, found: list[str]) -> str:
+    """Return in words that no session, or more than one, goes by that name."""
     if found:
         return f"{wanted!r} is the beginning of several sessions: {', '.join(found)} …"
     return f"there is no session {wanted!r}: 'stretto sessions' lists them"

@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from stretto import journal
+from stretto import baselines, journal
 from stretto.cli.context import Context
 from stretto.cli.hooks import hook_status, problems, sentence
 from stretto.cli.table import spoken
@@ -67,6 +67,7 @@ def examine(context: Context) -> Iterator[Finding]:
     """Yield the findings in the order of the data's way."""
     config = context.config
     yield _configuration(config)
+    yield from _baselines(config)
     yield _hooks(context)
     yield from _journal(config)
     yield from _store(config)
@@ -84,6 +85,13 @@ def examine(context: Context) -> Iterator[Finding]:
 def _configuration(config: Config) -> Finding:
     changed = [f"{s.name} from {s.origin}" for s in config.settings if s.origin != "default"]
     return Finding("configuration", Verdict.FINE, ", ".join(changed) or "all defaults")
+
+
+def _baselines(config: Config) -> Iterator[Finding]:
+    try:
+        baselines.load(config.state)
+    except StrettoError as error:
+        yield Finding("baselines", Verdict.TROUBLE, error.sentence(), error.hint)
 
 
 def _hooks(context: Context) -> Finding:

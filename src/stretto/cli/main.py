@@ -111,6 +111,8 @@ def parser() -> argparse.ArgumentParser:
         help="work out how long it had taken with one task at FACTOR of its time (0.8: a fifth faster)",
     )
 
+    _baseline(verbs)
+
     backfill = _verb(verbs, "backfill", "backfill:backfill", "write the past as OpenMetrics for Prometheus")
     backfill.add_argument("--output", default="stretto-backfill.om", metavar="FILE", help="a new file")
 
@@ -128,6 +130,25 @@ class _Version(argparse.Action):
 
         print(f"stretto {__version__}")
         parser.exit()
+
+
+def _baseline(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    baseline = verbs.add_parser("baseline", help="what parallel work is held against: list, record, set …")
+    actions = baseline.add_subparsers(title="actions", metavar="ACTION", required=True)
+    _verb(actions, "list", "baseline:list_", "list every baseline that is known, and what is held against it")
+    record = _verb(actions, "record", "baseline:record", "pin what a session ran one after another")
+    record.add_argument("session", metavar="SESSION", help="its id, the beginning of it, or 'last'")
+    record.add_argument("--name", help="what to call it (the session's id)")
+    record.add_argument(
+        "--whole",
+        action="store_true",
+        help="for any mix of its task types, not only for that of its runs",
+    )
+    given = _verb(actions, "set", "baseline:set_", "say how long tasks of a type take one after another")
+    given.add_argument("task_type", metavar="TASK_TYPE")
+    given.add_argument("length", metavar="LENGTH", help="seconds, or for example 4h, 90min, 1h30min")
+    forget = _verb(actions, "forget", "baseline:forget", "forget a recorded baseline or a task type's length")
+    forget.add_argument("name", metavar="NAME", help="the baseline's name, or the task type")
 
 
 def _verb(

@@ -160,6 +160,7 @@ def _surface(config: Config, service: Service, problems: Callable[[], list[str]]
         snapshot=lambda: service.snapshot,
         sessions=service.sessions,
         insight=service.insight,
+        trends=service.trends,
         expose=service.expose,
         append_hook=service.append_hook,
         receive_otlp=service.receive_otlp,
@@ -180,7 +181,8 @@ def _runbook(alert: str) -> str | None:
 
 
 def _faults(service: Service) -> list[str]:
-    return [f"the store is not up to date: {service.health.error}"] if service.health.error else []
+    faults = [f"the store is not up to date: {service.health.error}"] if service.health.error else []
+    return faults + ([service.declared.problem] if service.declared.problem else [])
 
 
 def _greeting(context: Context, service: Service, supervisor: Supervisor, notes: list[str]) -> list[str]:

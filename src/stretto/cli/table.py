@@ -15,6 +15,7 @@ from stretto.figures.efficiency import EfficiencyTree
 from stretto.figures.parallel import Fanout, Sequential
 from stretto.figures.structure import Structure, Tried
 from stretto.insights import Insight
+from stretto.known_baselines import KnownBaselines, no_interval
 from stretto.model.entities import Session
 from stretto.names import NONE
 from stretto.store.queries import SessionRow
@@ -86,6 +87,33 @@ def config(config: Config) -> str:
     return _text(table) + "\n" + _text(types)
 
 
+def baselines(known: KnownBaselines, now: int) -> str:
+    """Return every baseline in the order of precedence, then what parallel work is held against."""
+    table = _table(
+        "provenance", "pattern", "task types", "takes", "95 %", "runs", "newest", "used by", "name"
+    )
+    for found in known.baselines:
+        bounds = found.estimate.bounds
+        sure = no_interval(found) if bounds is None else f"{spoken(bounds[0])} – {spoken(bounds[1])}"
+        table.add_row(
+            found.provenance.value,
+            found.pattern or "any",
+            ", ".join(found.task_types) + (" (any mix)" if found.whole else ""),
+            spoken(found.estimate.mean),
+            sure or ABSENT,
+            str(found.estimate.count or ABSENT),
+            ABSENT if found.newest is None else f"{spoken(now - found.newest)}",
+            str(known.fanouts(found)),
+            found.name or ABSENT,
+        )
+    uses = _table("parallel executions", "pattern", "task types", "held against")
+    for use in known.uses:
+        against = f"{use.provenance.value} {', '.join(use.names)}".strip()
+        uses.add_row(str(use.mix.count), use.mix.pattern, ", ".join(use.mix.signature.split(",")), against)
+    parts = [_text(table) if known.baselines else "no baseline is known: work is held against itself"]
+    return "\n\n".join([*parts, *([_text(uses)] if known.uses else [])])
+
+
 def spoken(length: float | None) -> str:
     """Return a length in nanoseconds as a person says it, three digits at most."""
     if length is None:
@@ -109,6 +137,7 @@ def _fanout(number: int, fanout: Fanout, held_against: Sequential) -> list[str]:
     factors = f"load balance {fanout.load_balance:.0%} × concurrency {fanout.concurrency:.0%}"
     return [
         f"fan-out {number}: {len(fanout.tasks)} tasks, {fanout.width} at once: {verdict}",
+        f"  {_confidence(fanout, held_against)}",
         "  " + ", ".join(lengths),
         f"  efficiency {fanout.efficiency:.0%} = {factors}",
         "",
@@ -167,6 +196,14 @@ def _largest(lengths: Counter[str], whole: int, most: int = 5) -> str:
     return ", ".join(
         f"{name} {spoken(length)} ({length / whole:.0%})" for name, length in lengths.most_common(most)
     )
+
+
+def _confidence(fanout: Fanout, held_against: Sequential) -> str:
+    bounds = held_against.estimate.bounds
+    if bounds is None:
+        return f"no confidence interval: {held_against.baseline.no_interval}"
+    low, high = (edge / fanout.elapsed for edge in bounds)
+    return f"{low:.2f}× to {high:.2f}× at 95 % confidence, from {held_against.estimate.count} sequential runs"
 
 
 def _tasks(session: Session) -> str:

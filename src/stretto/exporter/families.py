@@ -102,7 +102,7 @@ def _fold(figures: list[Figure], label: Label) -> tuple[list[Figure], int]:
 
 
 def _adds_up(name: str) -> bool:
-    return not name.endswith(("_ratio", "_quantile_seconds"))
+    return not name.endswith(("_ratio", "_speedup", "_quantile_seconds", "_timestamp_seconds"))
 
 
 def _added(figure: Figure, labels: Labels, to: Figure | None) -> Figure:

@@ -9,25 +9,15 @@ tells apart: mean lane over longest lane, and longest lane over elapsed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 
-from stretto.clock import HOUR
+from stretto.figures.baseline import Baseline, Provenance
+from stretto.figures.confidence import Estimate
 from stretto.model.entities import Task
 from stretto.model.event import Outcome
 from stretto.model.interval import Interval, lanes, shares, union_length
-
-
-class Provenance(StrEnum):
-    """Where a sequential time comes from; the best available is taken, in this order."""
-
-    MEASURED = "measured"
-    """A sequential run of the same pattern and task types is in the store."""
-    CONFIGURED = "configured"
-    """Hours per task type from the chosen table."""
-    WORK = "work"
-    """The tasks one after another as they ran now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,25 +91,23 @@ class SequentialRun:
         return found
 
 
-Measured = Mapping[str, float]
-"""Mean nanoseconds of one task by type, from the sequential runs of one pattern and signature."""
-
-Hours = Mapping[str, float]
-"""Configured sequential hours by task type."""
-
-
 @dataclass(frozen=True, slots=True)
 class Sequential:
     """What the tasks of a fan-out take one after another (ns), and where that comes from."""
 
     length: float
-    provenance: Provenance
-    lengths: Measured | None = None
-    """One task's length by type, in nanoseconds; None where each task is its own measure."""
+    baseline: Baseline
+    estimate: Estimate
+
+    @property
+    def provenance(self) -> Provenance:
+        """Where the length comes from."""
+        return self.baseline.provenance
 
     def of(self, task: Task) -> float:
         """Return what one task of the fan-out takes (ns); over all of them it sums to ``length``."""
-        return _known(task).length if self.lengths is None else self.lengths[task.task_type]
+        lengths = self.baseline.lengths
+        return _known(task).length if lengths is None else lengths[task.task_type]
 
 
 def signature(tasks: Iterable[Task]) -> str:
@@ -176,27 +164,11 @@ def sequential_runs(tasks: Iterable[Task]) -> tuple[SequentialRun, ...]:
     return tuple(found)
 
 
-def sequential(fanout: Fanout, measured: Measured | None, hours: Hours) -> Sequential:
-    """Return the best sequential time that is known for a fan-out: one provenance for all its tasks."""
-    types = [task.task_type for task in fanout.tasks]
-    provenance, lengths = baseline(types, measured, hours)
-    length = float(fanout.work) if lengths is None else sum(lengths[name] for name in types)
-    return Sequential(length, provenance, lengths)
-
-
-def baseline(
-    types: Iterable[str], measured: Measured | None, hours: Hours
-) -> tuple[Provenance, Mapping[str, float] | None]:
-    """Return the best provenance that knows all the types, and one task's sequential nanoseconds by type.
-
-    There are no lengths for ``work``: there each task is its own measure.
-    """
-    wanted = set(types)
-    if measured is not None and wanted <= measured.keys():
-        return Provenance.MEASURED, measured
-    if wanted <= hours.keys():
-        return Provenance.CONFIGURED, {name: hours[name] * HOUR for name in wanted}
-    return Provenance.WORK, None
+def sequential(fanout: Fanout, baseline: Baseline) -> Sequential:
+    """Return a fan-out's sequential time by a baseline that knows all its types."""
+    tasks = Counter(task.task_type for task in fanout.tasks)
+    found = baseline.estimate(tasks, float(fanout.work))
+    return Sequential(found.mean, baseline, found)
 
 
 def _groups(tasks: Iterable[Task]) -> Iterable[tuple[str | None, list[Task]]]:

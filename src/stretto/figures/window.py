@@ -2,98 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 
 from stretto.clock import SECOND
-from stretto.figures.figure import Figure, Labels, ratio
-from stretto.figures.parallel import Hours, Measured, Provenance, baseline
+from stretto.figures.baseline import Provenance
+from stretto.figures.confidence import improvement_bounds
+from stretto.figures.figure import Figure, Labels, between, ratio
 from stretto.figures.tally import Sums, by_first, outcomes, quantiles
+from stretto.figures.verdict import Parallel
 from stretto.model.event import Outcome
 from stretto.names import PREFIX
-
-FindMeasured = Callable[[str, str], Measured | None]
-"""(pattern, signature) → measured baseline."""
-
-
-@dataclass(slots=True)
-class Parallel:
-    """Parallel tasks of one type and baseline, summed. Lengths in nanoseconds."""
-
-    tasks: int = 0
-    work: int = 0
-    elapsed: int = 0
-    sequential: float = 0.0
-
-    def add(self, other: Parallel) -> None:
-        """Add another's sums."""
-        self.tasks += other.tasks
-        self.work += other.work
-        self.elapsed += other.elapsed
-        self.sequential += other.sequential
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """All parallel work of a window in one line. Seconds."""
-
-    window: str
-    fanouts: int
-    tasks: int
-    work: float
-    elapsed: float
-    sequential: float
-    baselines: Mapping[str, int] = field(default_factory=dict)
-    """Tasks by the provenance of their baseline."""
-
-    @property
-    def speedup(self) -> float | None:
-        """Sequential over elapsed."""
-        return self.sequential / self.elapsed if self.elapsed else None
-
-    @property
-    def time_saved(self) -> float:
-        """Seconds; negative where parallel was slower."""
-        return self.sequential - self.elapsed
-
-    @property
-    def improvement(self) -> float | None:
-        """Time saved over sequential."""
-        return self.time_saved / self.sequential if self.sequential else None
-
-
-def parallel_by_type(
-    sums: Sums, find_measured: FindMeasured, hours: Hours
-) -> dict[tuple[str, Provenance], Parallel]:
-    """Return the parallel tasks by type and baseline."""
-    found: dict[tuple[str, Provenance], Parallel] = {}
-    work, elapsed = sums.get("parallel_work", {}), sums.get("parallel_elapsed", {})
-    for dims, tasks in sums.get("parallel_tasks", {}).items():
-        pattern, signature, task_type = (str(dim) for dim in dims)
-        provenance, lengths = baseline(signature.split(","), find_measured(pattern, signature), hours)
-        own = work.get(dims, 0)
-        sequential = float(own) if lengths is None else lengths[task_type] * tasks
-        sums_of_type = found.setdefault((task_type, provenance), Parallel())
-        sums_of_type.add(Parallel(tasks, own, elapsed.get(dims, 0), sequential))
-    return found
-
-
-def verdict(window: str, sums: Sums, parallel: Mapping[tuple[str, Provenance], Parallel]) -> Verdict:
-    """Return the window's parallel work in one line."""
-    total = Parallel()
-    baselines: dict[str, int] = {}
-    for (_, provenance), part in parallel.items():
-        total.add(part)
-        baselines[provenance.value] = baselines.get(provenance.value, 0) + part.tasks
-    return Verdict(
-        window=window,
-        fanouts=sum(sums.get("fanouts", {}).values()),
-        tasks=total.tasks,
-        work=total.work / SECOND,
-        elapsed=total.elapsed / SECOND,
-        sequential=total.sequential / SECOND,
-        baselines=baselines,
-    )
 
 
 def window_figures(
@@ -118,16 +36,27 @@ def window_figures(
 def _improvement(at: Labels, parallel: Mapping[tuple[str, Provenance], Parallel]) -> Iterator[Figure]:
     for (task_type, provenance), p in sorted(parallel.items()):
         labels = (("task_type", task_type), ("baseline", provenance.value), *at)
-        saved = p.sequential - p.elapsed
-        yield ratio(PREFIX + "speedup_ratio", labels, p.sequential, p.elapsed, p.tasks)
-        yield ratio(PREFIX + "improvement_ratio", labels, saved, p.sequential, p.tasks)
-        for name, length in (
-            ("time_saved_seconds", saved),
-            ("parallel_sequential_seconds", p.sequential),
-            ("parallel_elapsed_seconds", p.elapsed),
-            ("parallel_work_seconds", p.work),
-        ):
-            yield Figure(PREFIX + name, labels, length / SECOND, p.tasks)
+        saved, bounds = p.sequential - p.elapsed, p.bounds
+        speedup = ratio(PREFIX + "speedup_ratio", labels, p.sequential, p.elapsed, p.tasks)
+        improvement = ratio(PREFIX + "improvement_ratio", labels, saved, p.sequential, p.tasks)
+        lengths = [
+            Figure(PREFIX + name, labels, length / SECOND, p.tasks)
+            for name, length in (
+                ("time_saved_seconds", saved),
+                ("parallel_sequential_seconds", p.sequential),
+                ("parallel_elapsed_seconds", p.elapsed),
+                ("parallel_work_seconds", p.work),
+            )
+        ]
+        if bounds is not None:
+            lengths[0] = between(lengths[0], *((edge - p.elapsed) / SECOND for edge in bounds))
+            lengths[1] = between(lengths[1], *(edge / SECOND for edge in bounds))
+            if p.elapsed > 0:
+                speedup = between(speedup, *(edge / p.elapsed for edge in bounds))
+            improvement = between(improvement, *improvement_bounds(bounds, p.elapsed))
+        yield speedup
+        yield improvement
+        yield from lengths
         yield Figure(PREFIX + "parallel_tasks", labels, p.tasks, p.tasks)
 
 

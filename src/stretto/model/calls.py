@@ -32,7 +32,7 @@ _HOOK = TRUST[Channel.HOOK]
 
 def conclude_calls(facts: Facts, tasks: tuple[Task, ...], *, closed: bool) -> tuple[ToolCall, ...]:
     """Return the tool calls by start."""
-    run_of = _runs_by_agent(facts, tasks)
+    run_of = runs_by_agent(facts, tasks)
     calls = [
         call
         for call_id in facts.calls
@@ -89,7 +89,8 @@ def matching(start: int | None, end: int | None) -> int | None:
     return None
 
 
-def _runs_by_agent(facts: Facts, tasks: tuple[Task, ...]) -> Callable[[str, int], str]:
+def runs_by_agent(facts: Facts, tasks: tuple[Task, ...]) -> Callable[[str, int], str]:
+    """Return what tells an agent's run at an instant: (agent id, time) → task id."""
     starts: dict[str, list[int]] = {}
     for task in tasks:
         agent_id = task.id if task.id in facts.tasks else task.id.rpartition("/")[0]

@@ -24,6 +24,9 @@ from stretto.store.rollup import Addition, Additions
 
 T = TypeVar("T")
 
+Executions = tuple[Sequence[tuple[str | int, ...]], Sequence[tuple[str | int, ...]]]
+"""The rows of a session's sequential runs, and of its fan-outs."""
+
 _decode = msgspec.json.Decoder(dict[str, tuple[int, int | str]]).decode
 
 
@@ -67,6 +70,8 @@ class Held:
     """Calls beyond the first behind one key, where an agent's calls have no ids."""
     counted: dict[str, Additions] = field(default_factory=dict)
     """What each part (``PARTS``) adds."""
+    executions: Executions | None = None
+    """The rows of fan-outs and sequential runs as they stand in the store; None where that is not known."""
     ended: dict[str, set[str]] = field(default_factory=dict)
     """The ids of entities already reported as ended, by kind."""
 
@@ -95,18 +100,25 @@ class Held:
         """Conclude again: return by how much the sums change, and tell the news of what has ended."""
         session = conclude(self.facts, lost=self.lost, classify=classify, calls=False)
         found = fanouts(session.tasks)
+        runs = sequential_runs(session.tasks)
         change = self._settle_calls(news)
-        self._settle_parts(session, found, classify, change)
+        self._settle_parts(session, found, runs, classify, change)
         self._report_session(session, found, news)
-        return Settled(change, session, found, sequential_runs(session.tasks))
+        return Settled(change, session, found, runs)
 
     def _settle_parts(
-        self, session: Session, found: tuple[Fanout, ...], classify: Classify, change: Additions
+        self,
+        session: Session,
+        found: tuple[Fanout, ...],
+        runs: tuple[SequentialRun, ...],
+        classify: Classify,
+        change: Additions,
     ) -> None:
         settling = Settling(
             self.facts,
             session,
             found,
+            runs,
             closed=self.lost or session_ended(self.facts),
             lost=self.lost,
             classify=classify,

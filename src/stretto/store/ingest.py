@@ -30,6 +30,8 @@ from stretto.store.schema import CONCLUDED, KEPT
 HELD_CALLS = 20_000
 """Most tool calls of sessions kept in memory between batches."""
 
+_EXECUTIONS = ("sequential_runs", "fanouts")
+
 _RULES = "rules"
 """The note of the rules that the store was concluded under."""
 
@@ -130,9 +132,7 @@ class Ingest:
         with transaction(self._connection):
             for session_id in session_ids:
                 write(self._connection, _negated(self._hold(session_id).all_counted))
-                self._connection.execute(
-                    "DELETE FROM sequential_runs WHERE session = ? AND kept = 0", (session_id,)
-                )
+                self._delete_executions(session_id)
                 self._drop(session_id)
             self._connection.execute("DELETE FROM journal WHERE file = ?", (file,))
             self._connection.execute("DELETE FROM rejects WHERE file = ?", (file,))
@@ -146,9 +146,7 @@ class Ingest:
                     counted = held.all_counted
                     write(self._connection, _negated(counted))
                     write(self._connection, counted, kept=True)
-                    self._connection.execute(
-                        "UPDATE sequential_runs SET kept = 1 WHERE session = ? AND kept = 0", (session_id,)
-                    )
+                    self._keep_executions(session_id)
                     self._connection.execute(
                         "INSERT INTO pruned SELECT id, last FROM sessions WHERE id = ?"
                         " ON CONFLICT (session) DO UPDATE SET last = excluded.last",
@@ -245,15 +243,50 @@ class Ingest:
                 held.arrived,
             ),
         )
-        pattern = session.pattern or NONE
-        self._connection.execute("DELETE FROM sequential_runs WHERE session = ? AND kept = 0", (session.id,))
-        self._connection.executemany(
-            "INSERT INTO sequential_runs VALUES (?, ?, ?, ?, ?, ?, 0)",
-            [
-                (session.id, number, pattern, run.signature, run.end, _encode(run.lengths).decode())
-                for number, run in enumerate(settled.sequential_runs)
-            ],
-        )
+        self._write_executions(held, settled)
+
+    def _delete_executions(self, session_id: str) -> None:
+        for table in _EXECUTIONS:
+            query = f"DELETE FROM {table} WHERE session = ? AND kept = 0"  # noqa: S608  # names from a constant
+            self._connection.execute(query, (session_id,))
+
+    def _keep_executions(self, session_id: str) -> None:
+        """Mark a session's runs and fan-outs as kept, beside those that an earlier pruning of it kept."""
+        for table in _EXECUTIONS:
+            query = (
+                f"UPDATE {table} SET kept = (SELECT MAX(kept) + 1 FROM {table} WHERE session = ?1)"  # noqa: S608  # names from a constant
+                " WHERE session = ?1 AND kept = 0"
+            )
+            self._connection.execute(query, (session_id,))
+
+    def _write_executions(self, held: Held, settled: Settled) -> None:
+        session, pattern = settled.session, settled.session.pattern or NONE
+        runs = [
+            (session.id, number, pattern, run.signature, run.end, _encode(run.lengths).decode())
+            for number, run in enumerate(settled.sequential_runs)
+        ]
+        found = [
+            (
+                session.id,
+                number,
+                pattern,
+                f.signature,
+                f.start,
+                f.end,
+                f.width,
+                f.work,
+                f.elapsed,
+                f.longest_lane,
+            )
+            for number, f in enumerate(settled.fanouts)
+        ]
+        # Most batches of a session end no fan-out and no run: what stands there already is left alone.
+        if held.executions == (runs, found):
+            return
+        self._delete_executions(session.id)
+        self._connection.executemany("INSERT INTO sequential_runs VALUES (?, ?, ?, ?, ?, ?, 0)", runs)
+        self._connection.executemany("INSERT INTO fanouts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)", found)
+        held.executions = (runs, found)
 
 
 @contextmanager

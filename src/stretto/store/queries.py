@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from stretto.clock import SECOND
+from stretto.figures.baseline import Measured
 from stretto.figures.tally import Sums
 from stretto.model.conclude import Classify, conclude
 from stretto.model.entities import Session
@@ -67,6 +68,7 @@ _ROW = (
     'id, source, project, pattern, recording, start, "end", last, outcome,'
     " busy, turns, tasks, running, tool_calls, fanouts"
 )
+_encode = msgspec.json.Encoder().encode
 _decode_dims = msgspec.json.Decoder(tuple[str | int, ...]).decode
 _decode_lengths = msgspec.json.Decoder(dict[str, list[int]]).decode
 
@@ -99,18 +101,16 @@ def session(connection: sqlite3.Connection, id: str, classify: Classify) -> Sess
     return conclude(load_facts(connection, id), lost=bool(row[0]), classify=classify)
 
 
-def measured(connection: sqlite3.Connection, pattern: str, signature: str) -> dict[str, float] | None:
-    """Return the mean length of a task by type, in ns, over the newest matching sequential runs, or None."""
+def measured(connection: sqlite3.Connection, pattern: str, signature: str) -> Measured | None:
+    """Return the newest sequential runs of a pattern and mix of task types, or None without any."""
     rows = connection.execute(
-        "SELECT lengths FROM sequential_runs WHERE pattern = ? AND signature = ?"
+        'SELECT lengths, "end" FROM sequential_runs WHERE pattern = ? AND signature = ?'
         ' ORDER BY "end" DESC, session, number LIMIT ?',
         (pattern, signature, MEASURED_RUNS),
     ).fetchall()
-    lengths: dict[str, list[int]] = {}
-    for (text,) in rows:
-        for task_type, found in _decode_lengths(text).items():
-            lengths.setdefault(task_type, []).extend(found)
-    return {task_type: sum(found) / len(found) for task_type, found in lengths.items()} or None
+    if not rows:
+        return None
+    return Measured(tuple(_decode_lengths(text) for text, _ in rows), newest=rows[0][1])
 
 
 def sums(connection: sqlite3.Connection, now: int, window: int) -> Sums:
@@ -149,6 +149,23 @@ def sums_by_hour(
     for slot, dims, value in rows:
         found.setdefault(slot * hour, {})[str(_decode_dims(dims)[0])] = value
     return found
+
+
+def sums_by_slot(
+    connection: sqlite3.Connection, width: int, slots: range, measures: Sequence[str]
+) -> dict[int, Sums]:
+    """Return the sums of some measures in each of the slots of a width in seconds that has any of them."""
+    rows = connection.execute(
+        # By key and not by range: between two slots stand all the other measures, quantiles above all.
+        "SELECT slot, measure, dims, SUM(value) FROM rollup WHERE width = ?"
+        " AND slot IN (SELECT value FROM json_each(?)) AND measure IN (SELECT value FROM json_each(?))"
+        " GROUP BY slot, measure, dims",
+        (width, _encode([*slots]).decode(), _encode([*measures]).decode()),
+    )
+    found: dict[int, dict[str, dict[tuple[str | int, ...], int]]] = {}
+    for slot, measure, dims, value in rows:
+        found.setdefault(slot, {}).setdefault(measure, {})[_decode_dims(dims)] = value
+    return dict(found)
 
 
 def first_slot(connection: sqlite3.Connection) -> int | None:

@@ -2,14 +2,15 @@
 
 ``facts`` is the fold's own state, one row an entity; everything else is concluded from it. The store is a
 view of the journal: a change of schema raises VERSION, and the store is built anew from the journal. Only
-rows with ``kept`` = 1 are in no journal any more: they are what pruned sessions left.
+rows with ``kept`` above 0 are in no journal any more: they are what pruned sessions left. A session that was
+resumed after that and pruned again has runs and fan-outs of each life, counted by ``kept``.
 """
 
 from __future__ import annotations
 
 import sqlite3
 
-VERSION = 2
+VERSION = 3
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -44,6 +45,16 @@ CREATE TABLE sequential_runs (
 ) WITHOUT ROWID;
 CREATE INDEX sequential_runs_by_signature ON sequential_runs (pattern, signature, "end");
 
+-- Finished fan-outs, to find the best ones and what each is held against.
+CREATE TABLE fanouts (
+  session TEXT NOT NULL, number INTEGER NOT NULL, pattern TEXT NOT NULL, signature TEXT NOT NULL,
+  start INTEGER NOT NULL, "end" INTEGER NOT NULL, width INTEGER NOT NULL, work INTEGER NOT NULL,
+  elapsed INTEGER NOT NULL, longest_lane INTEGER NOT NULL, kept INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (session, number, kept)
+) WITHOUT ROWID;
+CREATE INDEX fanouts_by_speedup ON fanouts (pattern, work * 1.0 / elapsed DESC, "end");
+CREATE INDEX fanouts_by_signature ON fanouts (pattern, signature, "end");
+
 -- Sums by slot of time. dims is a JSON array of label values; value is a count or nanoseconds.
 CREATE TABLE rollup (
   width INTEGER NOT NULL, slot INTEGER NOT NULL, measure TEXT NOT NULL, dims TEXT NOT NULL,
@@ -59,13 +70,13 @@ CREATE TABLE pruned (session TEXT PRIMARY KEY, last INTEGER NOT NULL) WITHOUT RO
 CREATE TABLE emitted (session TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
 """
 
-CONCLUDED = ("journal", "rejects", "facts", "sessions", "sequential_runs", "rollup")
+CONCLUDED = ("journal", "rejects", "facts", "sessions", "sequential_runs", "fanouts", "rollup")
 """The tables that a rebuild makes anew and that must then equal what incremental ingest made.
 
-Rows with ``kept`` = 1 are left alone.
+Rows with ``kept`` above 0 are left alone.
 """
 
-KEPT = frozenset({"sequential_runs", "rollup"})
+KEPT = frozenset({"sequential_runs", "fanouts", "rollup"})
 """The tables among them that also hold what pruned sessions left."""
 
 

@@ -1,4 +1,4 @@
-"""The JSON routes: snapshot, sessions and notifications."""
+"""The JSON routes: snapshot, trends, sessions and notifications."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ class Api:
         """Return the routes."""
         return [
             Route("/api/snapshot", self.snapshot),
+            Route("/api/trends", self.trends),
             Route("/api/sessions", self.sessions),
             # An id is the agent's own text: it may hold a slash.
             Route("/api/sessions/{id:path}", self.session),
@@ -48,6 +49,10 @@ class Api:
         if taken is None:
             return answers.error(request.url.path, 503, "there are no figures yet", "try again in a second")
         return answers.json(snapshot.document(taken))
+
+    def trends(self, request: Request) -> Response:  # noqa: ARG002  # every endpoint takes it
+        """Answer parallel work by day and by week."""
+        return answers.json(self._surface.trends())
 
     def sessions(self, request: Request) -> Response:
         """Answer ``?limit=`` sessions last heard of before ``?before=``; ``next`` continues the list."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stretto.figures.parallel import Provenance
-from stretto.figures.window import Verdict
+from stretto.figures.baseline import Provenance
+from stretto.figures.verdict import HeldAgainst, Verdict
 from stretto.snapshot import Snapshot
 from stretto.web import words
 
@@ -19,12 +19,20 @@ _EVEN = 0.005
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What the time one after another is held to be, for so many tasks."""
+    """What the time one after another is held to be, and what that makes of the work held against it."""
 
-    provenance: str
-    tasks: int
+    part: HeldAgainst
     against: str
     meaning: str
+
+    @property
+    def said(self) -> str:
+        """Its own verdict in a sentence, for where it stands beside another."""
+        part, over = self.part, _over(self.part)
+        if part.speedup is None:
+            return f"No speed-up can be told of {over}."
+        word = "saved" if part.time_saved >= 0 else "lost"
+        return f"{words.times(part.speedup)}, {words.length(abs(part.time_saved))} {word} over {over}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +45,9 @@ class Headline:
     tone: str
     verdict: Verdict
     baselines: tuple[Baseline, ...]
+    """Each provenance in the window, the best first: it is what the title speaks of."""
+    confidence: str = ""
+    """How sure the title's figure is; empty where the baseline is no mean of runs."""
 
 
 def window_words(window: str) -> str:
@@ -57,30 +68,39 @@ def headline(snapshot: Snapshot, window: str) -> Headline:
     verdict = snapshot.verdicts[window]
     whose = _whose(snapshot)
     baselines = tuple(
-        Baseline(name, tasks, _against(name, whose), meaning(name))
-        for name, tasks in sorted(verdict.baselines.items(), key=lambda item: -item[1])
+        Baseline(part, _against(part.provenance, whose), meaning(part.provenance)) for part in verdict.parts
     )
-    speedup = verdict.speedup
-    if not verdict.tasks or speedup is None:
+    part = verdict.lead
+    if part is None or part.speedup is None:
         title, lead = _nothing(snapshot, verdict)
         return Headline(window, title, lead, "none", verdict, baselines)
-    over = f"{words.counted(verdict.fanouts, 'parallel execution')} ({words.counted(verdict.tasks, 'task')})"
-    against = baselines[0].against if len(baselines) == 1 else "compared with more than one baseline"
-    when = f"in the {window_words(window)} over {over}, {against}."
-    if abs(speedup - 1) < _EVEN:
-        return Headline(
-            window,
-            "Together as fast as one after another",
-            f"Nothing saved {when}",
-            "even",
-            verdict,
-            baselines,
-        )
-    title = f"Together {words.times(speedup)} as fast as one after another"
-    moved = words.length(abs(verdict.time_saved))
-    if speedup > 1:
-        return Headline(window, title, f"{moved} saved {when}", "gain", verdict, baselines)
-    return Headline(window, title, f"{moved} lost {when}", "loss", verdict, baselines)
+    when = f"in the {window_words(window)} over {_over(part)}, {baselines[0].against}."
+    sure = confidence(part)
+    if abs(part.speedup - 1) < _EVEN:
+        title = "Together as fast as one after another"
+        return Headline(window, title, f"Nothing saved {when}", "even", verdict, baselines, sure)
+    title = f"Together {words.times(part.speedup)} as fast as one after another"
+    moved = words.length(abs(part.time_saved))
+    if part.speedup > 1:
+        return Headline(window, title, f"{moved} saved {when}", "gain", verdict, baselines, sure)
+    return Headline(window, title, f"{moved} lost {when}", "loss", verdict, baselines, sure)
+
+
+def confidence(part: HeldAgainst) -> str:
+    """Return how far the speed-up may be off, in a sentence; empty where the baseline is no mean of runs."""
+    if not part.runs:
+        return ""
+    bounds = part.speedup_bounds
+    if bounds is None:
+        return f"How sure that is cannot be told: {part.no_interval}."
+    runs = words.counted(part.runs, "sequential run")
+    return (
+        f"{words.times(bounds[0])} to {words.times(bounds[1])} at 95 % confidence, by the scatter of {runs}."
+    )
+
+
+def _over(part: HeldAgainst) -> str:
+    return f"{words.counted(part.fanouts, 'parallel execution')} ({words.counted(part.tasks, 'task')})"
 
 
 def _nothing(snapshot: Snapshot, verdict: Verdict) -> tuple[str, str]:
@@ -109,6 +129,10 @@ def _whose(snapshot: Snapshot) -> str:
 
 
 def _against(provenance: str, whose: str) -> str:
+    if provenance == Provenance.RECORDED:
+        return "measured against the sequential runs that were recorded for it"
+    if provenance == Provenance.SET:
+        return "compared with the length set for each task type"
     if provenance == Provenance.MEASURED:
         return f"measured against {whose}"
     if provenance == Provenance.CONFIGURED:
@@ -118,6 +142,13 @@ def _against(provenance: str, whose: str) -> str:
 
 def meaning(provenance: str) -> str:
     """Return in a sentence or two what a baseline of that provenance is."""
+    if provenance == Provenance.RECORDED:
+        return (
+            "Someone has pinned sequential runs of this pattern; each task is held against the mean length of"
+            " its type there."
+        )
+    if provenance == Provenance.SET:
+        return "Each task is held against the length that someone measured by hand and set for its type."
     if provenance == Provenance.MEASURED:
         return (
             "Sequential runs of the same pattern and task types are in the store; each task is held against"

@@ -45,8 +45,9 @@ DEFINITIONS: dict[str, str] = {
     "target": "Improvement asked of the task type by configuration.",
     "median": "Half of the tasks took this long or less; within 2 %.",
     "baseline": (
-        "measured: sequential runs of the same pattern and task types. configured: hours per task type."
-        " work: the tasks' own lengths added up. The best available is taken, in this order."
+        "recorded: sequential runs pinned for the pattern. measured: sequential runs of the same pattern and"
+        " task types. set: a length per task type, by hand. configured: hours per task type. work: the tasks'"
+        " own lengths added up. The best available is taken, in this order; they are never added together."
     ),
     "window": "A window begins on a full five minutes (last hour) or on a full hour (the longer ones).",
     "rejects": "Input that could not be read. It stays in the journal; 'stretto doctor' shows where.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from stretto.clock import Clock, wall
 from stretto.insights import Insight
@@ -39,6 +39,8 @@ class Surface:
     """(limit, before in ns) → sessions, the one last heard of first."""
     insight: Callable[[str], Insight | None]
     """A session's id → the session worked out, or None where it is unknown."""
+    trends: Callable[[], dict[str, Any]]
+    """Parallel work by day and by week, as JSON."""
     expose: Callable[[str], Exposition]
     """Accept header → all metrics. Raises StrettoError where there is nothing to expose."""
     append_hook: Callable[[bytes], None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from stretto.figures.parallel import Fanout
+from stretto.figures.parallel import Fanout, SequentialRun
 from stretto.model.conclude import Classify
 from stretto.model.entities import Session
 from stretto.model.facts import Facts
@@ -19,6 +19,7 @@ class Settling:
     facts: Facts
     session: Session
     fanouts: tuple[Fanout, ...]
+    sequential_runs: tuple[SequentialRun, ...]
     closed: bool
     """Whether nothing more can come: what has no end is over."""
     lost: bool

@@ -1,0 +1,173 @@
+"""``stretto baseline``: what parallel work is held against, and a person's own word on it."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+from contextlib import closing
+from dataclasses import replace
+
+from stretto import baselines, known_baselines
+from stretto.cli import table
+from stretto.cli.context import Context
+from stretto.cli.data import UNKNOWN_SESSION, named_sessions, not_one
+from stretto.clock import HOUR, MINUTE, SECOND, rfc3339, wall
+from stretto.errors import UsageError
+from stretto.figures.baseline import Recorded, SetLength
+from stretto.figures.parallel import SequentialRun, sequential_runs
+from stretto.model.entities import Session
+from stretto.model.event import Outcome
+from stretto.model.task_type import normal_name
+from stretto.names import NONE
+from stretto.store import queries
+from stretto.store.database import open_reader
+
+LONGEST = 1e6 * HOUR
+"""Nanoseconds; as for configured hours, more is a slip."""
+
+_UNITS = {"s": SECOND, "m": MINUTE, "min": MINUTE, "h": HOUR, "d": 24 * HOUR}
+_PART = r"\d+(?:\.\d+)?"
+_LENGTH = re.compile(rf"(?:{_PART}(?:min|[smhd]))+").fullmatch
+_SECONDS = re.compile(_PART).fullmatch
+
+
+def list_(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG001  # every verb takes both
+    """List every baseline that is known, and what is held against which."""
+    config, now = context.config, wall()
+    declared = baselines.load(config.state)
+    with closing(open_reader(config.database)) as connection:
+        known = known_baselines.known(connection, config.hours, declared)
+    context.answer(known_baselines.document(known, now), table.baselines(known, now))
+    return 0
+
+
+def record(context: Context, options: argparse.Namespace) -> int:
+    """Pin the sequential runs of a session, or the session as a whole."""
+    config = context.config
+    with closing(open_reader(config.database)) as connection:
+        found = named_sessions(connection, options.session)
+        session = None
+        if len(found) == 1:
+            session = queries.session(connection, found[0], config.task_types.classify)
+    if session is None:
+        context.say(not_one(options.session, found))
+        return UNKNOWN_SESSION
+    name = options.name or session.id
+    declared = baselines.load(config.state)
+    if not name.strip() or name in declared.set:
+        raise UsageError(f"{name!r} cannot be the name", hint="choose another, not a task type with a length")
+    replaced = any(known.name == name for known in declared.recorded)
+    recorded = _whole(session, name) if options.whole else _runs(session, name)
+    baselines.save(config.state, baselines.with_recorded(declared, replace(recorded, at=wall())))
+    document = {
+        "name": name,
+        "session": session.id,
+        "pattern": session.pattern,
+        "whole": recorded.whole,
+        "task_types": [sorted(run) for run in recorded.runs],
+        "runs": len(recorded.runs),
+        "replaced": replaced,
+    }
+    what = "any mix of its task types" if recorded.whole else "parallel work of the same task types"
+    context.answer(
+        document,
+        f"{name}: {len(recorded.runs)} run(s) recorded, for {what} in pattern {recorded.pattern}"
+        + (", in place of what had that name" if replaced else ""),
+    )
+    return 0
+
+
+def set_(context: Context, options: argparse.Namespace) -> int:
+    """Set how long tasks of one type take one after another."""
+    config = context.config
+    task_type, length = normal_name(options.task_type), _length(options.length)
+    if not task_type:
+        raise UsageError("a task type needs a letter or a digit in its name")
+    declared = baselines.load(config.state)
+    if any(known.name == task_type for known in declared.recorded):
+        raise UsageError(
+            f"a recorded baseline is called {task_type!r}", hint=f"stretto baseline forget {task_type}"
+        )
+    if task_type not in config.task_types.by_name:
+        near = difflib.get_close_matches(task_type, config.task_types.by_name, n=1)
+        meant = f"; did you mean {near[0]!r}?" if near else ""
+        context.say(f"note: no task type is configured as {task_type!r}{meant}")
+    baselines.save(config.state, baselines.with_length(declared, task_type, SetLength(length, wall())))
+    context.answer(
+        {"task_type": task_type, "seconds": length / SECOND},
+        f"{task_type}: {table.spoken(length)} each, as set",
+    )
+    return 0
+
+
+def forget(context: Context, options: argparse.Namespace) -> int:
+    """Forget what bears a name; measured runs and configured hours are not forgotten here."""
+    config = context.config
+    declared = baselines.load(config.state)
+    recorded = {found.name for found in declared.recorded}
+    name = options.name if options.name in recorded else normal_name(options.name)
+    left = baselines.without(declared, name)
+    if left == declared:
+        known = ", ".join([*sorted(recorded), *declared.set])
+        raise UsageError(
+            f"no baseline is recorded or set as {options.name!r}",
+            hint=f"known: {known}" if known else "none is; 'stretto baseline list' shows the others",
+        )
+    baselines.save(config.state, left)
+    context.answer({"forgotten": name, "at": rfc3339(wall())}, f"{name}: forgotten")
+    return 0
+
+
+def _runs(session: Session, name: str) -> Recorded:
+    runs = sequential_runs(session.tasks)
+    if not runs:
+        raise UsageError(
+            f"session {session.id} ran no two successful tasks one after another",
+            hint="--whole takes every task that ran alone, be it a single one",
+        )
+    return _recorded(session, name, runs)
+
+
+def _whole(session: Session, name: str) -> Recorded:
+    alone = [
+        task
+        for task in session.tasks
+        if task.outcome is Outcome.SUCCESS
+        and task.interval is not None
+        and task.interval.length > 0
+        and not any(
+            other is not task and other.interval is not None and other.interval.overlaps(task.interval)
+            for other in session.tasks
+            if other.parent == task.parent
+        )
+    ]
+    if not alone:
+        raise UsageError(f"session {session.id} has no successful task that ran alone")
+    return replace(_recorded(session, name, (SequentialRun(tuple(alone)),)), whole=True)
+
+
+def _recorded(session: Session, name: str, runs: tuple[SequentialRun, ...]) -> Recorded:
+    return Recorded(
+        name=name,
+        session=session.id,
+        pattern=session.pattern or NONE,
+        runs=tuple(run.lengths for run in runs),
+        newest=max(run.end for run in runs),
+        at=0,
+    )
+
+
+def _length(text: str) -> float:
+    """Return a length in ns as a person writes it."""
+    plain = text.replace(" ", "").lower()
+    if _SECONDS(plain):
+        length = float(plain) * SECOND
+    elif _LENGTH(plain):
+        parts = re.findall(rf"({_PART})(min|[smhd])", plain)
+        length = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    else:
+        raise UsageError(f"{text!r} is no length", hint="seconds, or for example 4h, 90min, 1h30min")
+    if not 0 < length <= LONGEST:
+        raise UsageError(f"{text!r} cannot be a length", hint="above 0, and at most a million hours")
+    return length

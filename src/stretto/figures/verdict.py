@@ -1,0 +1,205 @@
+"""Verdict: the parallel work of a window apart by what it is held against, each part with its confidence."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stretto.clock import SECOND
+from stretto.figures.baseline import Baseline, FindBaseline, Measured, Provenance
+from stretto.figures.confidence import LEVEL, Bounds, Estimate, improvement_bounds, total
+from stretto.figures.tally import Sums
+
+
+@dataclass(slots=True)
+class Parallel:
+    """Parallel tasks of one type and baseline, summed. Lengths in nanoseconds."""
+
+    tasks: int = 0
+    work: int = 0
+    elapsed: int = 0
+    sequential: float = 0.0
+    bounds: Bounds | None = None
+    """The 95 % interval of ``sequential`` (ns); None where the baseline has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """The fan-outs of one pattern and mix of task types in a window. Lengths in nanoseconds."""
+
+    baseline: Baseline
+    fanouts: int
+    tasks: Mapping[str, int]
+    """Tasks by type."""
+    work: Mapping[str, int]
+    elapsed: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldAgainst:
+    """The parallel work of a window that is held against one provenance. Seconds."""
+
+    provenance: Provenance
+    fanouts: int
+    tasks: int
+    work: float
+    elapsed: float
+    sequential: float
+    bounds: Bounds | None = None
+    """The 95 % interval of ``sequential``."""
+    no_interval: str | None = None
+    """Why there is none."""
+    runs: int = 0
+    """Sequential runs behind it."""
+
+    @property
+    def speedup(self) -> float | None:
+        """Sequential over elapsed."""
+        return self.sequential / self.elapsed if self.elapsed else None
+
+    @property
+    def time_saved(self) -> float:
+        """Seconds; negative where parallel was slower."""
+        return self.sequential - self.elapsed
+
+    @property
+    def improvement(self) -> float | None:
+        """Time saved over sequential."""
+        return self.time_saved / self.sequential if self.sequential else None
+
+    @property
+    def speedup_bounds(self) -> Bounds | None:
+        """The 95 % interval of the speedup."""
+        if self.bounds is None or not self.elapsed:
+            return None
+        return self.bounds[0] / self.elapsed, self.bounds[1] / self.elapsed
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """All parallel work of a window, apart by what it is held against: nothing is added across them."""
+
+    window: str
+    fanouts: int
+    tasks: int
+    parts: tuple[HeldAgainst, ...] = ()
+    """The best provenance first."""
+
+    @property
+    def lead(self) -> HeldAgainst | None:
+        """What the best provenance says, or None where nothing ran in parallel."""
+        return self.parts[0] if self.parts else None
+
+    @property
+    def speedup(self) -> float | None:
+        """The speedup of what is held against the best provenance."""
+        return self.lead.speedup if self.lead else None
+
+
+def mixes(sums: Sums, find: FindBaseline) -> list[Mix]:
+    """Return the fan-outs of a window by pattern and mix of task types."""
+    work, elapsed = sums.get("parallel_work", {}), sums.get("parallel_elapsed", {})
+    by_mix: dict[tuple[str, str], dict[str, tuple[int, int, int]]] = {}
+    for dims, tasks in sums.get("parallel_tasks", {}).items():
+        pattern, signature, task_type = (str(dim) for dim in dims)
+        cells = by_mix.setdefault((pattern, signature), {})
+        cells[task_type] = (tasks, work.get(dims, 0), elapsed.get(dims, 0))
+    found = []
+    for (pattern, signature), cells in sorted(by_mix.items()):
+        by_type = [{name: cell[place] for name, cell in sorted(cells.items())} for place in range(3)]
+        # Each of these fan-outs has as many tasks as the signature names.
+        fanouts = sum(by_type[0].values()) // len(signature.split(","))
+        found.append(Mix(find(pattern, signature), fanouts, *by_type))
+    return found
+
+
+def parallel_by_type(found: Iterable[Mix]) -> dict[tuple[str, Provenance], Parallel]:
+    """Return the parallel tasks by type and baseline."""
+    by_type: dict[tuple[str, Provenance], list[Mix]] = {}
+    for mix in found:
+        for task_type in mix.tasks:
+            by_type.setdefault((task_type, mix.baseline.provenance), []).append(mix)
+    parallel = {}
+    for (task_type, provenance), group in by_type.items():
+        held = _sequential(group, only=task_type)
+        parallel[task_type, provenance] = Parallel(
+            sum(mix.tasks[task_type] for mix in group),
+            sum(mix.work[task_type] for mix in group),
+            sum(mix.elapsed[task_type] for mix in group),
+            held.mean,
+            held.bounds,
+        )
+    return parallel
+
+
+def verdict(window: str, found: Sequence[Mix]) -> Verdict:
+    """Return the window's parallel work, apart by provenance."""
+    parts = []
+    for provenance in Provenance:
+        group = [mix for mix in found if mix.baseline.provenance is provenance]
+        if group:
+            parts.append(_held_against(provenance, group))
+    return Verdict(
+        window, sum(part.fanouts for part in parts), sum(part.tasks for part in parts), tuple(parts)
+    )
+
+
+def _held_against(provenance: Provenance, group: Sequence[Mix]) -> HeldAgainst:
+    held = _sequential(group)
+    bounds = held.bounds
+    reasons = (mix.baseline.no_interval for mix in group)
+    return HeldAgainst(
+        provenance=provenance,
+        fanouts=sum(mix.fanouts for mix in group),
+        tasks=sum(sum(mix.tasks.values()) for mix in group),
+        work=sum(sum(mix.work.values()) for mix in group) / SECOND,
+        elapsed=sum(sum(mix.elapsed.values()) for mix in group) / SECOND,
+        sequential=held.mean / SECOND,
+        bounds=None if bounds is None else (bounds[0] / SECOND, bounds[1] / SECOND),
+        no_interval=next(filter(None, reasons), None) if bounds is None else None,
+        runs=held.count,
+    )
+
+
+def _sequential(group: Iterable[Mix], only: str | None = None) -> Estimate:
+    """Return what the tasks of fan-outs, or those of one type, take one after another (ns)."""
+    by_runs: dict[tuple[int, ...], tuple[Measured, Counter[str]]] = {}
+    parts: list[Estimate] = []
+    for mix in group:
+        tasks = {name: count for name, count in mix.tasks.items() if only in (None, name)}
+        measured = mix.baseline.measured
+        if measured is None:
+            parts.append(mix.baseline.estimate(tasks, float(sum(mix.work[name] for name in tasks))))
+        else:
+            # Mixes that are held against the same runs err together, so they are one estimate.
+            key = tuple(map(id, measured.runs))
+            by_runs.setdefault(key, (measured, Counter()))[1].update(tasks)
+    parts += (measured.estimate(tasks) for measured, tasks in by_runs.values())
+    return total(parts)
+
+
+def held_against_document(part: HeldAgainst) -> dict[str, Any]:
+    """Return the parallel work held against one provenance as JSON."""
+    bounds, speedup = part.bounds, part.speedup_bounds
+    return {
+        "baseline": part.provenance.value,
+        "fanouts": part.fanouts,
+        "tasks": part.tasks,
+        "work_seconds": part.work,
+        "elapsed_seconds": part.elapsed,
+        "sequential_seconds": part.sequential,
+        "time_saved_seconds": part.time_saved,
+        "speedup": part.speedup,
+        "improvement": part.improvement,
+        "confidence": {
+            "level": LEVEL,
+            "runs": part.runs,
+            "sequential_seconds": None if bounds is None else list(bounds),
+            "time_saved_seconds": None if bounds is None else [edge - part.elapsed for edge in bounds],
+            "speedup": None if speedup is None else list(speedup),
+            "improvement": None if bounds is None else list(improvement_bounds(bounds, part.elapsed)),
+            "reason": part.no_interval,
+        },
+    }

@@ -1,0 +1,91 @@
+"""Confidence intervals: the published values of Student and Welch, and what has none."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stretto.figures.confidence import (
+    Estimate,
+    differs,
+    estimate,
+    improvement_bounds,
+    student_t,
+    total,
+)
+
+
+@pytest.mark.parametrize(
+    ("freedom", "quantile"),
+    [(1, 12.706), (2, 4.303), (5, 2.571), (30, 2.042), (40, 2.021), (60, 2.000), (100, 1.984), (1e9, 1.960)],
+)
+def test_the_quantile_of_t_is_the_published_one(freedom: float, quantile: float) -> None:
+    """To the three decimals that tables print, in the table of ours and beyond it."""
+    assert student_t(freedom) == pytest.approx(quantile, abs=0.0006)
+
+
+def test_a_fraction_of_a_degree_widens() -> None:
+    """Degrees are rounded down; below one there is no interval to give."""
+    assert student_t(2.99) == student_t(2)
+    assert all(student_t(n) > student_t(n + 1) for n in range(1, 200))
+    with pytest.raises(ValueError, match="degrees of freedom"):
+        student_t(0.9)
+
+
+def test_a_mean_has_the_interval_of_its_scatter() -> None:
+    """90, 100 and 110: 100 ± 4.303 · 10 / √3."""
+    found = estimate([90, 100, 110])
+    reach = 4.303 * 10 / math.sqrt(3)
+    assert (found.mean, found.count, found.freedom) == (100, 3, 2)
+    assert found.bounds == pytest.approx((100 - reach, 100 + reach))
+
+
+def test_one_value_has_no_interval_and_equal_ones_a_narrow_one() -> None:
+    """Nothing is known of the scatter of a single run; runs that do not scatter leave no doubt."""
+    assert estimate([7]).bounds is None
+    assert estimate([7, 7, 7]).bounds == (7, 7)
+
+
+def test_a_length_is_never_below_nothing() -> None:
+    """An interval that would reach below 0 ends there."""
+    assert estimate([1, 9]).bounds == pytest.approx((0, 5 + 12.706 * 4))
+
+
+def test_a_sum_takes_the_degrees_of_welch_and_satterthwaite() -> None:
+    """Variances 1 and 2 at 4 and 9 degrees: 9 / (1/4 + 4/9) = 12.96, rounded down to 12."""
+    found = total([Estimate(10, 5, 1.0, 4), Estimate(20, 10, 2.0, 9)])
+    assert (found.mean, found.count, found.variance) == (30, 15, 3)
+    assert found.freedom == pytest.approx(12.96)
+    assert found.bounds == pytest.approx((30 - 2.179 * 3**0.5, 30 + 2.179 * 3**0.5))
+    assert total([Estimate(10, 5, 1.0, 4), Estimate(20, 1)]).bounds is None
+    assert total([estimate([4, 4]), estimate([6, 6])]).bounds == (10, 10)
+    assert total([]).bounds is None
+
+
+def test_an_improvement_may_be_without_a_least_one() -> None:
+    """Where sequential may be next to nothing, nothing bounds the loss."""
+    assert improvement_bounds((50, 200), 100) == (-1, 0.5)
+    assert improvement_bounds((0, 200), 100) == (None, 0.5)
+
+
+def test_a_difference_counts_only_beyond_its_noise() -> None:
+    """The same gap of means is noise between scattered days and none between steady ones."""
+    assert differs([2.0, 2.1, 1.9, 2.0], [3.0, 3.1, 2.9, 3.0])
+    assert not differs([0.5, 3.5, 1.0, 3.0], [1.5, 4.5, 2.0, 4.0])
+    assert not differs([2, 2, 2], [2, 2, 2])
+    assert differs([2, 2, 2], [3, 3, 3])
+    with pytest.raises(ValueError, match="scatter"):
+        differs([1], [2, 3])
+
+
+@given(st.lists(st.floats(0, 1e12), min_size=2, max_size=30))
+def test_the_mean_lies_in_its_interval(values: list[float]) -> None:
+    """Whatever the values, low ≤ mean ≤ high."""
+    found = estimate(values)
+    assert found.bounds is not None
+    low, high = found.bounds
+    assert 0 <= low <= found.mean * (1 + 1e-12)
+    assert found.mean <= high * (1 + 1e-12)

@@ -1,0 +1,108 @@
+"""Expected and actual, contention, opportunity and records, on scenes worked out on paper."""
+
+from __future__ import annotations
+
+import pytest
+
+from stretto.clock import SECOND
+from stretto.figures.baseline import WORK, Baseline, Measured, choose
+from stretto.figures.figure import Figure
+from stretto.figures.gains import contention, expected_improvement, gain_figures, record_figures
+from stretto.figures.parallel import fanouts, sequential
+from stretto.figures.tally import Sums
+from stretto.figures.verdict import mixes, parallel_by_type
+from stretto.store.additions.opportunity import of_sequential_runs
+from tests.scenes import Drawing, concluded, fork_join, one_by_one, straggler
+from tests.test_price import settling
+from tests.test_window import measured, sums_of
+
+
+def figures(*drawings: Drawing) -> dict[tuple[str, str], Figure]:
+    """Return the gain figures by name and labels without the window."""
+    sums = sums_of(*drawings)
+    parallel = parallel_by_type(mixes(sums, measured))
+    targets = {"architecture": 0.75, "prd": 0.5}
+    found = {}
+    for figure in gain_figures("1h", sums, parallel, lambda name: targets.get(name, 0.6)):
+        labels = ",".join(value for name, value in figure.labels if name != "window")
+        found[figure.name.removeprefix("stretto_"), labels] = figure
+    return found
+
+
+def test_expected_is_the_target_of_the_sequential_time() -> None:
+    """0.75 of 18 s, 0.5 of 32 s and 0.6 of 50 s, each beside what was saved."""
+    found = figures(straggler())
+    assert found["expected_saved_seconds", "architecture,measured"].value == pytest.approx(13.5)
+    assert found["expected_saved_seconds", "prd,measured"].value == pytest.approx(16)
+    assert found["expected_saved_seconds", "test_strategy,measured"].value == pytest.approx(30)
+
+
+def test_the_expected_improvement_of_a_fanout_counts_each_type_once() -> None:
+    """Two reviews and a test: the mean of two targets, not of three."""
+    drawing = Drawing().task("a", 0, 9, "review").task("b", 1, 9, "review").task("c", 2, 9, "testing")
+    (fanout,) = fanouts(concluded(drawing.ends(10).events).tasks)
+    assert expected_improvement(fanout, {"review": 0.3, "testing": 0.9}.__getitem__) == pytest.approx(0.6)
+
+
+def test_contention_is_work_over_what_the_tasks_take_alone() -> None:
+    """20 s together where 18 s are enough alone; of types without a measured run nothing is known."""
+    found = figures(straggler(), fork_join())
+    assert found["contention_ratio", "architecture"].value == pytest.approx(20 / 18)
+    assert found["contention_ratio", "architecture"].coverage == 1
+    review = found["contention_ratio", "review"]
+    assert (review.value, review.reason) == (None, "no sequential run tells how long these tasks take alone")
+
+
+def test_contention_says_which_part_of_the_tasks_it_knows() -> None:
+    """One of two fan-outs with architecture has a measured twin: half of the tasks are covered."""
+    mixed = Drawing("mixed").task("m1", 0, 10, "architecture").task("m2", 5, 15, "review").ends(20)
+    found = figures(straggler(), mixed)["contention_ratio", "architecture"]
+    assert found.value == pytest.approx(20 / 18)
+    assert (found.count, found.coverage) == (1, 0.5)
+
+
+def test_a_fanouts_contention_needs_a_measured_baseline() -> None:
+    """105 s of work against 100 s alone; configured hours and the work itself tell nothing of it."""
+    (fanout,) = fanouts(concluded(straggler().events).tasks)
+    assert contention(fanout, sequential(fanout, measured("release", fanout.signature))) == pytest.approx(
+        1.05
+    )
+    hours = choose("release", fanout.signature, None, dict.fromkeys(fanout.signature.split(","), 1.0))
+    assert contention(fanout, sequential(fanout, hours)) is None
+    assert contention(fanout, sequential(fanout, WORK)) is None
+
+
+def test_an_opportunity_is_what_lies_beyond_the_longest_task() -> None:
+    """18, 32 and 50 s one after another: side by side no less than 50 s, so 50 s at most."""
+    added = of_sequential_runs(settling(one_by_one()))
+    assert {measure: value for (_, measure, _), value in added.items()} == {
+        "opportunity": 50 * SECOND,
+        "sequential_runs": 1,
+    }
+    sums: Sums = {"opportunity": {("release",): 50 * SECOND}, "sequential_runs": {("release",): 1}}
+    (found,) = gain_figures("7d", sums, {}, lambda _: 0.6)
+    assert found == Figure("stretto_opportunity_seconds", (("pattern", "release"), ("window", "7d")), 50.0, 1)
+
+
+def test_figures_of_several_runs_have_an_interval() -> None:
+    """Three runs of 84, 90 and 96 s: expected and contention reach as far as those say."""
+    runs = Measured(tuple({"review": [length * SECOND] * 3} for length in (28, 30, 32)))
+    baseline: Baseline = choose("none", "review,review,review", runs, {})
+    parallel = parallel_by_type(mixes(sums_of(fork_join()), lambda _p, _s: baseline))
+    expected, crowd = gain_figures("1h", {}, parallel, lambda _: 0.5)
+    reach = 4.303 * 6 / 3**0.5
+    assert expected.low == pytest.approx((90 - reach) / 2)
+    assert expected.high == pytest.approx((90 + reach) / 2)
+    assert crowd.low == pytest.approx(90 / (90 + reach))
+    assert crowd.high == pytest.approx(90 / (90 - reach))
+
+
+def test_a_record_is_told_with_its_time() -> None:
+    """Speed-up and the second of its end, by pattern."""
+    speed, when = record_figures([("release", 1.75, 60 * SECOND)])
+    assert (speed.name, speed.value, speed.labels) == (
+        "stretto_best_speedup",
+        1.75,
+        (("pattern", "release"),),
+    )
+    assert (when.name, when.value) == ("stretto_best_speedup_timestamp_seconds", 60)
