@@ -9,8 +9,11 @@ from typing import Any
 
 from stretto.clock import SECOND, rfc3339
 from stretto.figures.parallel import Fanout, Hours, Sequential, fanouts, sequential
+from stretto.figures.spending import Priced, Spending, spending
+from stretto.figures.usage import NANO
 from stretto.model.conclude import Classify
-from stretto.model.entities import ModelCall, Session, Task, Tokens, ToolCall
+from stretto.model.cost import Cost, Price, as_said
+from stretto.model.entities import Session, Task, Tokens, ToolCall
 from stretto.model.event import Outcome
 from stretto.names import NONE
 from stretto.store import queries
@@ -23,11 +26,15 @@ class Insight:
 
     session: Session
     fanouts: tuple[tuple[Fanout, Sequential], ...]
+    model_calls: tuple[Priced, ...]
+    """The session's model calls, each with its cost where that is known."""
     absent: dict[str, str]
     """Figure → why there is none."""
 
 
-def insight(connection: sqlite3.Connection, id: str, classify: Classify, hours: Hours) -> Insight | None:
+def insight(
+    connection: sqlite3.Connection, id: str, classify: Classify, hours: Hours, price: Price = as_said
+) -> Insight | None:
     """Work out one session, or None where it is unknown."""
     session = queries.session(connection, id, classify)
     if session is None:
@@ -36,7 +43,8 @@ def insight(connection: sqlite3.Connection, id: str, classify: Classify, hours: 
     for fanout in fanouts(session.tasks):
         measured = queries.measured(connection, session.pattern or NONE, fanout.signature)
         found.append((fanout, sequential(fanout, measured, hours)))
-    return Insight(session, tuple(found), _absent(session, bool(found)))
+    model_calls = tuple((call, price(call)) for call in session.model_calls)
+    return Insight(session, tuple(found), model_calls, _absent(session, bool(found)))
 
 
 def session_document(insight: Insight) -> dict[str, Any]:
@@ -67,8 +75,9 @@ def session_document(insight: Insight) -> dict[str, Any]:
         ],
         "tasks": [_task(task, calls_of[task.id]) for task in session.tasks],
         "tool_calls": [_call(call) for call in session.tool_calls],
-        "model_calls": [_model_call(call) for call in session.model_calls],
+        "model_calls": [_model_call(priced) for priced in insight.model_calls],
         "tokens": _tokens(session),
+        "spending": _spending(insight.model_calls),
         "fanouts": [_fanout(fanout, held_against) for fanout, held_against in insight.fanouts],
         "absent": insight.absent,
     }
@@ -119,10 +128,14 @@ def _call(call: ToolCall) -> dict[str, Any]:
         "seconds": _seconds(call.duration),
         "overhead_seconds": _seconds(call.overhead),
         "outcome": call.outcome.value,
+        "tests": None
+        if call.tests is None
+        else {**asdict(call.tests), "outcome": call.tests.outcome(call.outcome).value},
     }
 
 
-def _model_call(call: ModelCall) -> dict[str, Any]:
+def _model_call(priced: Priced) -> dict[str, Any]:
+    call, cost = priced
     return {
         "id": call.id,
         "model": call.model,
@@ -131,6 +144,34 @@ def _model_call(call: ModelCall) -> dict[str, Any]:
         "seconds": _seconds(call.duration),
         "outcome": call.outcome.value,
         "tokens": asdict(call.tokens),
+        **_cost(cost),
+    }
+
+
+def _cost(cost: Cost | None) -> dict[str, Any]:
+    known = {} if cost is None else {"cost_usd": cost.amount / NANO, "cost_origin": cost.origin.value}
+    return {"cost_usd": None, "cost_origin": None} | known
+
+
+def _spending(calls: tuple[Priced, ...]) -> dict[str, Any] | None:
+    """Return what the model calls used and cost, by model and by task; None where no source tells of any."""
+    if not calls:
+        return None
+    found = spending(calls)
+    return {
+        **_spent(found.whole),
+        "by_model": [{"model": model, **_spent(part)} for model, part in found.by_model.items()],
+        "by_task": [{"task": task, **_spent(part)} for task, part in found.by_task.items()],
+    }
+
+
+def _spent(part: Spending) -> dict[str, Any]:
+    return {
+        "model_calls": part.model_calls,
+        "tokens": dict.fromkeys(asdict(Tokens())) | part.tokens,
+        "cost_usd": None if part.cost is None else part.cost / NANO,
+        "cost_origins": part.origins,
+        "unpriced_model_calls": part.unpriced,
     }
 
 

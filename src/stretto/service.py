@@ -88,7 +88,12 @@ class Service:
         self._keep_recording = False
         self._shows_recording = False
         self._writer = open_writer(config.database)
-        self._ingest = Ingest(self._writer, config.task_types.classify, idle_limit=config.idle_minutes * 60)
+        self._ingest = Ingest(
+            self._writer,
+            config.task_types.classify,
+            idle_limit=config.idle_minutes * 60,
+            price=config.prices.cost_of,
+        )
         # Requests come in several threads and are short: one handle and a lock serve them all.
         self._reader = open_reader(config.database)
         self._reading = threading.Lock()
@@ -114,7 +119,13 @@ class Service:
     def insight(self, id: str) -> Insight | None:
         """Return one session worked out, or None where it is unknown."""
         with self._reading:
-            return insight(self._reader, id, self._config.task_types.classify, self._config.hours)
+            return insight(
+                self._reader,
+                id,
+                self._config.task_types.classify,
+                self._config.hours,
+                self._config.prices.cost_of,
+            )
 
     def expose(self, accept: str) -> Exposition:
         """Return all metrics as text."""
@@ -218,6 +229,8 @@ class Service:
         self._live.turns(ended.turns)
         self._live.tasks(ended.tasks)
         self._live.tool_calls(ended.tool_calls)
+        self._live.phases(ended.phases)
+        self._live.used(ended.used)
         self._live.fanouts(ended.fanouts, self._held_against)
         due = time.monotonic() + SETTLE_SECONDS
         self._due.update({session.id: due for session in ended.sessions if not session.recording})

@@ -12,7 +12,7 @@ SOURCE = Path(__file__).parents[2] / "src" / PACKAGE
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"names", "errors", "clock", "state", "retention", "__version__"}),
     frozenset({"model"}),
-    frozenset({"sources", "journal", "figures", "hook", "demo", "analysis"}),
+    frozenset({"sources", "journal", "figures", "hook", "demo", "analysis", "prices"}),
     frozenset({"store", "supervise", "lock", "api"}),
     frozenset({"snapshot", "insights"}),
     frozenset({"exporter", "emit", "web", "reports"}),

@@ -42,7 +42,7 @@ def show(context: Context, options: argparse.Namespace) -> int:
         if len(found) != 1:
             context.say(_not_one(options.session, found))
             return UNKNOWN_SESSION
-        seen = insight(connection, found[0], config.task_types.classify, config.hours)
+        seen = insight(connection, found[0], config.task_types.classify, config.hours, config.prices.cost_of)
     if seen is None:
         raise AssertionError("a session that was just listed is gone")
     context.answer(session_document(seen), table.session(seen))
@@ -55,7 +55,12 @@ def rebuild(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG0
     with Lock(config.state):
         remove_unusable(config.database)
         connection = open_writer(config.database)
-        ingest = Ingest(connection, config.task_types.classify, idle_limit=config.idle_minutes * 60)
+        ingest = Ingest(
+            connection,
+            config.task_types.classify,
+            idle_limit=config.idle_minutes * 60,
+            price=config.prices.cost_of,
+        )
         started = time.perf_counter()
         ingest.clear()
         ingest.renew(config.fingerprint)

@@ -131,6 +131,15 @@ def sums(connection: sqlite3.Connection, now: int, window: int) -> Sums:
     return found
 
 
+def cache_entries(connection: sqlite3.Connection, since: int, until: int) -> dict[str, int]:
+    """Return how many entries each cache had when that was last told, between two instants (ns)."""
+    rows = connection.execute(
+        "SELECT cache, entries FROM cache_entries WHERE time BETWEEN ? AND ? ORDER BY time, entries",
+        (since, until),
+    )
+    return {cache: int(entries) for cache, entries in rows}
+
+
 def first_slot(connection: sqlite3.Connection) -> int | None:
     """Return when (ns) the earliest slot of the sums begins, or None where there are none."""
     (slot,) = connection.execute("SELECT MIN(slot) FROM rollup WHERE width = ?", (SLOTS[1],)).fetchone()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 
-VERSION = 2
+VERSION = 3
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -44,7 +44,15 @@ CREATE TABLE sequential_runs (
 ) WITHOUT ROWID;
 CREATE INDEX sequential_runs_by_signature ON sequential_runs (pattern, signature, "end");
 
--- Sums by slot of time. dims is a JSON array of label values; value is a count or nanoseconds.
+-- How full each cache was when a session last told of it.
+CREATE TABLE cache_entries (
+  session TEXT NOT NULL, cache TEXT NOT NULL, time INTEGER NOT NULL, entries INTEGER NOT NULL,
+  PRIMARY KEY (session, cache)
+) WITHOUT ROWID;
+CREATE INDEX cache_entries_by_time ON cache_entries (time);
+
+-- Sums by slot of time. dims is a JSON array of label values; value is a count, nanoseconds
+-- or billionths of a dollar.
 CREATE TABLE rollup (
   width INTEGER NOT NULL, slot INTEGER NOT NULL, measure TEXT NOT NULL, dims TEXT NOT NULL,
   value INTEGER NOT NULL, kept INTEGER NOT NULL DEFAULT 0,
@@ -59,7 +67,7 @@ CREATE TABLE pruned (session TEXT PRIMARY KEY, last INTEGER NOT NULL) WITHOUT RO
 CREATE TABLE emitted (session TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
 """
 
-CONCLUDED = ("journal", "rejects", "facts", "sessions", "sequential_runs", "rollup")
+CONCLUDED = ("journal", "rejects", "facts", "sessions", "sequential_runs", "cache_entries", "rollup")
 """The tables that a rebuild makes anew and that must then equal what incremental ingest made.
 
 Rows with ``kept`` = 1 are left alone.
