@@ -22,6 +22,7 @@ from stretto.exporter.scrape import Exposition, FigureCollector, expose, registr
 from stretto.figures.figure import Figure
 from stretto.figures.parallel import Fanout, Sequential, sequential
 from stretto.hook.client import record
+from stretto.hook.client_copy import secret
 from stretto.insights import Insight, insight
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
@@ -101,7 +102,10 @@ class Service:
         self.registry.register(
             FigureCollector({"snapshot": self._figures, "service": self._own_figures}, config.series_budget)
         )
-        self._otlp = Receiver(lambda event: journal.encode(fit_to_keep(event, describe=config.descriptions)))
+        self._secret = secret(config.state)
+        self._otlp = Receiver(
+            lambda event: journal.encode(fit_to_keep(event, describe=config.descriptions)), key=self._secret
+        )
         self._worker = threading.Thread(target=self._run, name="ingest", daemon=True)
 
     # What the surfaces ask for.
@@ -136,7 +140,7 @@ class Service:
         now = self._clock()
         journal.append(
             journal.file_of(self._config.journal, now),
-            record(payload, now, describe=self._config.descriptions),
+            record(payload, now, key=self._secret, describe=self._config.descriptions),
         )
         self._wake.set()
 

@@ -11,6 +11,7 @@ from stretto.model.event import Event, Kind, Outcome, Value
 from stretto.model.facts import (
     CACHED,
     SAMPLED,
+    TESTED,
     TOKENS,
     TRUST,
     WEAK,
@@ -234,10 +235,11 @@ def _call(facts: Facts, event: Event, call_id: str, trust: int) -> Known:
             value = _text(event.attributes, name)
             if value:
                 learn(known, name, trust, value)
-        for name in ("tests_passed", "tests_failed"):
+        for name in TESTED:
             count = event.attributes.get(name)
             if isinstance(count, int):
-                learn(known, name, trust, count)
+                # Calls that share a pair have each their own tests.
+                learn(known, name if event.id else f"{name}@{event.time}", trust, count)
     return known
 
 
