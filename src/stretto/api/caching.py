@@ -9,7 +9,6 @@ reported next.
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 from threading import Lock
 from time import monotonic, time_ns
@@ -24,7 +23,6 @@ REPORT_SECONDS = 10.0
 
 HITS, MISSES, EVICTIONS, INVALIDATIONS = range(4)
 
-_log = logging.getLogger(__name__)
 _caches: dict[str, Cache] = {}
 _lock = Lock()
 _at_exit = False
@@ -84,8 +82,8 @@ class Cache:
         """Say how many entries the cache holds now."""
         self._count(None, entries)
 
-    def report(self, session: str | None, context: Context) -> None:
-        """Report what was counted in a session, and outside any, since the last time."""
+    def report(self, session: str | None, context: Context, at: int | None = None) -> None:
+        """Report what was counted in a session, and outside any, since the last time; ``at`` (ns) or now."""
         with self._lock:
             told = [counts for id in {session, None} if (counts := self._counts.pop(id, None)) is not None]
             if not told:
@@ -98,7 +96,8 @@ class Cache:
         numbers = [sum(amounts) for amounts in zip(*(counts.numbers for counts in told), strict=True)]
         sizes = [counts.entries for counts in told if counts.entries is not None]
         source = around.source if around is not None else None
-        _tell(self.name, Surroundings(session=session, source=source), numbers, sizes[-1:], context)
+        told_of = Surroundings(session=session, source=source)
+        _tell(self.name, told_of, numbers, sizes[-1:], context, time_ns() if at is None else at)
 
     def sessions(self) -> list[str | None]:
         """Return the sessions in which something was counted since the last report."""
@@ -130,10 +129,10 @@ class Cache:
             self.report(session, context)
 
 
-def report_session(session: str | None, context: Context) -> None:
-    """Report what all caches have counted in a session that ends."""
+def report_session(session: str | None, context: Context, at: int) -> None:
+    """Report what all caches have counted in a session that ends at an instant (ns)."""
     for each in list(_caches.values()):
-        each.report(session, context)
+        each.report(session, context, at)
 
 
 def report_all() -> None:
@@ -143,7 +142,9 @@ def report_all() -> None:
             each.report(session, current())
 
 
-def _tell(name: str, around: Surroundings, numbers: list[int], entries: list[int], context: Context) -> None:
+def _tell(
+    name: str, around: Surroundings, numbers: list[int], entries: list[int], context: Context, at: int
+) -> None:
     found = tracer()
     if found is None:
         return
@@ -156,9 +157,8 @@ def _tell(name: str, around: Surroundings, numbers: list[int], entries: list[int
         CACHE_INVALIDATIONS=invalidations,
         CACHE_ENTRIES=entries[0] if entries else None,
     )
-    now = time_ns()
-    span = found.start_span(titled("cache", name), context, attributes=about(around) | told, start_time=now)
-    span.end(now)
+    span = found.start_span(titled("cache", name), context, attributes=about(around) | told, start_time=at)
+    span.end(at)
 
 
 def _report_at_exit() -> None:

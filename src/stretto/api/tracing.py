@@ -101,7 +101,7 @@ class Session(Judged):
 
     def _close(self, span: Span, outcome: str, end: int) -> None:
         """Report what caches have counted before the session's span ends."""
-        report_session(self.session, set_span_in_context(span, Context()))
+        report_session(self.session, set_span_in_context(span, Context()), end)
         super()._close(span, outcome, end)
 
     def _describe(self) -> tuple[str, Attributes]:
