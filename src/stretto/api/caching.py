@@ -97,7 +97,7 @@ class Cache:
         sizes = [counts.entries for counts in told if counts.entries is not None]
         source = around.source if around is not None else None
         told_of = Surroundings(session=session, source=source)
-        _tell(self.name, told_of, numbers, sizes[-1:], context, time_ns() if at is None else at)
+        _tell(self.name, told_of, numbers, sizes[-1:], context, at=time_ns() if at is None else at)
 
     def sessions(self) -> list[str | None]:
         """Return the sessions in which something was counted since the last report."""
@@ -143,7 +143,7 @@ def report_all() -> None:
 
 
 def _tell(
-    name: str, around: Surroundings, numbers: list[int], entries: list[int], context: Context, at: int
+    name: str, around: Surroundings, numbers: list[int], entries: list[int], context: Context, *, at: int
 ) -> None:
     found = tracer()
     if found is None:
