@@ -284,7 +284,7 @@ def spender(session: str = "spender") -> Drawing:
     usage: dict[str, Any] = {"input_tokens": 1_000, "cache_read_tokens": 8_000, "cache_write_tokens": 1_000}
     drawing.model("m1", 1, **usage, output_tokens=10, request="r1")
     drawing.model("m1", 1, **usage, output_tokens=500, request="r1")
-    drawing.model("r1", 0, took=4, **usage, output_tokens=500, request="r1")
+    drawing.model("r1", 0, took=4, first_token_ms=1_200, **usage, output_tokens=500, request="r1")
     drawing.model("m2", 21, parent="a", input_tokens=2_000, output_tokens=100)
     drawing.model(
         "m3", 30, model="gpt-5-2025-08-07", took=2, input_tokens=400, output_tokens=50, cost_usd=0.25

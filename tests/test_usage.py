@@ -64,6 +64,9 @@ def test_the_scenes_models_are_as_on_paper(tmp_path: Path) -> None:
         figure(found, "model_duration_quantile_seconds", **SONNET, quantile=q) for q in ("0.5", "0.99")
     ]
     assert durations == pytest.approx([4, 4], rel=0.02)
+    first = figure(found, "first_token_quantile_seconds", **SONNET, quantile="0.5")
+    assert first == pytest.approx(1.2, rel=0.02)
+    assert absent(found, "first_token_quantile_seconds", **GPT)
 
 
 def test_the_cache_share_is_of_prompts_whose_source_tells_of_the_cache(tmp_path: Path) -> None:

@@ -143,6 +143,7 @@ def _model_call(priced: Priced) -> dict[str, Any]:
         "start": _time(call.start),
         "seconds": _seconds(call.duration),
         "outcome": call.outcome.value,
+        "first_token_seconds": _seconds(call.first_token),
         "tokens": asdict(call.tokens),
         **_cost(cost),
     }

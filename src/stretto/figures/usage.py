@@ -33,6 +33,7 @@ def _models(at: Labels, sums: Sums) -> Iterator[Figure]:
     calls = by_first(sums.get("model_calls", {}))
     yield from outcomes(at, "model", calls, counts="window_model_calls")
     yield from quantiles(at, sums.get("model_time", {}), "model_duration_quantile_seconds", "model")
+    yield from quantiles(at, sums.get("first_token_time", {}), "first_token_quantile_seconds", "model")
     tokens = sums.get("tokens", {})
     for (model, kind), count in sorted(tokens.items()):
         labels = (("model", str(model)), ("kind", str(kind)), *at)

@@ -437,8 +437,9 @@ def main(arguments: list[str]) -> None:
     up, which takes longer than all of the above and could still print or fail.
     """
     try:
-        line = _received(CLAUDE_CODE if len(arguments) < 2 else _token(arguments[1]) or "other")  # noqa: PLR2004
         state = _state(arguments)
+        agent = CLAUDE_CODE if len(arguments) < 2 else _token(arguments[1]) or "other"  # noqa: PLR2004
+        line = _received(agent, state)
         if state:
             _append(f"{state}/journal", line)
     except BaseException:  # noqa: BLE001, S110  the agent comes first: nobody may hear of it
@@ -446,7 +447,7 @@ def main(arguments: list[str]) -> None:
     posix._exit(0)
 
 
-def _received(agent: str) -> bytes:
+def _received(agent: str, state: str | None) -> bytes:
     """Return the record of standard input, which is read to its end so that the agent's write succeeds."""
     chunks = []
     size = 0
@@ -466,17 +467,22 @@ def _received(agent: str) -> bytes:
         return reject("too large", size, ARRIVED, agent=agent)
     traceparent = _environment("TRACEPARENT")
     describe = _environment("STRETTO_DESCRIPTIONS") != "0"
-    key = b"" if agent == CLAUDE_CODE and b"PostToolUse" not in payload else _key()
+    key = b"" if agent == CLAUDE_CODE and b"PostToolUse" not in payload else _key(state)
     return record(payload, ARRIVED, agent=agent, key=key, traceparent=traceparent, describe=describe)
 
 
-def _key() -> bytes:
-    """Return this installation's secret; without it there are no hashes."""
-    try:
-        with open(__file__.removesuffix("client.py") + "key", "rb") as secret:  # noqa: PTH123  pathlib costs
-            return secret.read()
-    except OSError:
-        return b""
+def _key(state: str | None) -> bytes:
+    """Return this installation's secret; without it there are no hashes.
+
+    It lies beside the copy that hooks start; a plugin brings a copy of its own, and no secret.
+    """
+    for folder in (__file__.removesuffix("client.py"), f"{state}/hook/"):
+        try:
+            with open(folder + "key", "rb") as secret:  # noqa: PTH123  pathlib costs
+                return secret.read()
+        except OSError:
+            pass
+    return b""
 
 
 def _beside(name: str) -> "dict[str, Any]":

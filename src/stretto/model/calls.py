@@ -152,6 +152,7 @@ def conclude_model_calls(facts: Facts, ids: Iterable[str] | None = None) -> tupl
             outcome=OUTCOMES[text(known, "outcome") or "unknown"],
             tokens=Tokens(*(number(known, name) for name in TOKENS)),
             cost=number(known, "cost"),
+            first_token=number(known, "first_token"),
         )
         for call_id, known in told.items()
         if "anonymous" not in known or task_of[call_id] not in named

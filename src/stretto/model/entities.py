@@ -72,6 +72,8 @@ class ModelCall:
     tokens: Tokens = Tokens()
     cost: int | None = None
     """Billionths of a US dollar, as the source says it; None where it does not."""
+    first_token: int | None = None
+    """From the request to the first token of the answer."""
 
 
 @dataclass(frozen=True, slots=True)

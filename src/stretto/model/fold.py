@@ -29,6 +29,10 @@ DOLLAR = 10**9
 MOST_DOLLARS = 10**6
 """No model call costs as much; what says so must still fit into 64 bits once it is summed."""
 
+_MILLISECOND = 1_000_000
+_MOST_MILLISECONDS = 30 * 86_400_000
+"""Thirty days; nobody waits longer for a first token."""
+
 Touched = tuple[tuple[str, str], ...]
 """The entities that an event may have changed: (kind of ``facts.KINDS``, id)."""
 
@@ -282,6 +286,9 @@ def _model_call(facts: Facts, event: Event, trust: int) -> Touched:
     cost = event.attributes.get("cost_usd")
     if isinstance(cost, int | float) and 0 <= cost < MOST_DOLLARS:
         learn(known, "cost", trust, round(cost * DOLLAR))
+    first_token = event.attributes.get("first_token_ms")
+    if isinstance(first_token, int | float) and 0 <= first_token < _MOST_MILLISECONDS:
+        learn(known, "first_token", trust, round(first_token * _MILLISECOND))
     return (("model", event.id),)
 
 

@@ -22,6 +22,8 @@ def _of_model_call(call: ModelCall, end: int, cost: Cost | None) -> Iterator[Amo
     yield (slot, "model_calls", (model, call.outcome.value)), 1
     if call.duration is not None:
         yield (slot, "model_time", (model, bucket(call.duration))), 1
+    if call.first_token is not None:
+        yield (slot, "first_token_time", (model, bucket(call.first_token))), 1
     used = {kind: count for kind, count in asdict(tokens).items() if count}
     for kind, count in used.items():
         yield (slot, "tokens", (model, kind)), count
