@@ -15,6 +15,7 @@ from stretto import journal
 from stretto.clock import SECOND
 from stretto.demo import parse_payload
 from stretto.model.conclude import Classify
+from stretto.model.cost import Price, as_said
 from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.sources.recording import read
 from stretto.store.database import open_writer
@@ -68,11 +69,15 @@ class Store:
 
 
 @contextmanager
-def store(tmp_path: Path, classify: Classify = by_description, *, idle: int = IDLE) -> Iterator[Store]:
+def store(
+    tmp_path: Path, classify: Classify = by_description, *, idle: int = IDLE, price: Price = as_said
+) -> Iterator[Store]:
     """Open a store of its own."""
     connection = open_writer(tmp_path / "stretto.db")
     try:
-        yield Store(connection, Ingest(connection, classify, idle_limit=idle), tmp_path / "journal")
+        yield Store(
+            connection, Ingest(connection, classify, idle_limit=idle, price=price), tmp_path / "journal"
+        )
     finally:
         connection.close()
 
@@ -120,6 +125,16 @@ def _attributes() -> st.SearchStrategy[dict[str, Any]]:
             "command": st.sampled_from(["release", "plan"]),
             "project": st.sampled_from(["one", "two"]),
             "recording": st.booleans(),
+            "request": st.sampled_from(["a", "b", "c", "p1"]),
+            "anonymous": st.booleans(),
+            "input_tokens": st.integers(0, 100),
+            "cache_read_tokens": st.integers(0, 100),
+            "cost_usd": st.sampled_from([0, 0.25]),
+            "test_framework": st.sampled_from(["pytest", "go"]),
+            "tests_passed": st.integers(0, 3),
+            "tests_failed": st.integers(0, 3),
+            "hits": st.integers(0, 3),
+            "entries": st.integers(0, 3),
         },
     )
 

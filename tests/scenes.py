@@ -90,6 +90,40 @@ class Drawing:
             self.stroke(Kind.TOOL_END, end, duration=duration, outcome=outcome, attributes=attributes, **same)
         return self
 
+    def model(
+        self,
+        name: str,
+        start: float,
+        *,
+        model: str = "claude-sonnet-4-5",
+        parent: str | None = None,
+        took: float | None = None,
+        **attributes: Any,
+    ) -> Drawing:
+        """Draw a word on a model call: what it used so far, and other ids of it."""
+        duration = None if took is None else round(took * SECOND)
+        return self.stroke(
+            Kind.MODEL_CALL,
+            start,
+            id=name,
+            name=model,
+            parent=parent,
+            duration=duration,
+            outcome=Outcome.SUCCESS,
+            attributes=attributes,
+        )
+
+    def cached(self, second: float, name: str, **counts: int) -> Drawing:
+        """Draw a report on a cache."""
+        return self.stroke(Kind.CACHE_REPORT, second, name=name, attributes=counts)
+
+    def staged(self, name: str, start: float, end: float | None) -> Drawing:
+        """Draw a phase; an end that is None has not come."""
+        self.stroke(Kind.PHASE_START, start, id=f"phase-{name}", name=name)
+        if end is not None:
+            self.stroke(Kind.PHASE_END, end, id=f"phase-{name}", name=name, outcome=Outcome.SUCCESS)
+        return self
+
     def order(
         self, name: str, second: float, about: str = "", *, agent: str = "worker", parent: str | None = None
     ) -> Drawing:
@@ -297,3 +331,34 @@ def resumed(session: str = "resumed") -> Drawing:
     """Draw a session that ends at 50, is opened again at 100 and ends again at 111."""
     drawing = framed(Drawing(session).task(f"{session}-a", 10, 40, "review"), 50)
     return drawing.opens(100).prompt(101, "p2").stop(110, "p2").ends(111)
+
+
+def spender(session: str = "spender") -> Drawing:
+    """Draw what is used: models, tests and a cache; docs/figures.md works out its figures.
+
+    ::
+
+        m1       sonnet   4 s    told twice by a transcript, and by its request with a length
+        m2       sonnet          by a transcript alone, in task ``a``
+        m3       gpt-5    2 s    its source says what it cost
+        m4       homemade 1 s    nobody knows its price
+        pytest   #############    0 - 12   10 passed, 2 failed, exit code lost in a pipe
+        cargo                #### 12 - 16  4 passed
+        Write    #                12 - 13
+    """
+    drawing = Drawing(session).task("a", 20, 40, "review")
+    usage: dict[str, Any] = {"input_tokens": 1_000, "cache_read_tokens": 8_000, "cache_write_tokens": 1_000}
+    drawing.model("m1", 1, **usage, output_tokens=10, request="r1")
+    drawing.model("m1", 1, **usage, output_tokens=500, request="r1")
+    drawing.model("r1", 0, took=4, first_token_ms=1_200, **usage, output_tokens=500, request="r1")
+    drawing.model("m2", 21, parent="a", input_tokens=2_000, output_tokens=100)
+    drawing.model(
+        "m3", 30, model="gpt-5-2025-08-07", took=2, input_tokens=400, output_tokens=50, cost_usd=0.25
+    )
+    drawing.model("m4", 33, model="homemade", took=1, input_tokens=5, cache_read_tokens=0, output_tokens=7)
+    drawing.call("pytest", 0, 12, test_framework="pytest", tests_passed=10, tests_failed=2)
+    drawing.call("cargo", 12, 16, test_framework="cargo", tests_passed=4, tests_failed=0)
+    drawing.call("write", 12, 13, tool="Write", wrote="00112233aabbccdd")
+    drawing.cached(10, "summaries", hits=30, misses=10, evictions=0, invalidations=1, entries=9)
+    drawing.cached(20, "summaries", hits=30, misses=0, evictions=4, invalidations=0, entries=5)
+    return framed(drawing, 50)

@@ -19,7 +19,7 @@ DEMO = Path(__file__).parents[1] / "src" / "stretto" / "demo"
 
 SESSION_KEYS = {
     "id", "source", "project", "pattern", "recording", "start", "end", "last", "elapsed_seconds", "outcome",
-    "turns", "tasks", "tool_calls", "model_calls", "tokens", "fanouts", "absent",
+    "turns", "tasks", "tool_calls", "model_calls", "tokens", "spending", "fanouts", "absent",
     "wall_time", "critical_path", "efficiency",
 }  # fmt: skip
 TASK_KEYS = {

@@ -108,6 +108,13 @@ def test_another_file_can_be_named(tmp_path: Path) -> None:
         ("[task_types.review]\nsequential_hours = true", "sequential_hours cannot be used"),
         ("[task_types.review]\ntarget_improvement = 1.1", "target_improvement cannot be used"),
         ("[task_types.'…']\nkeywords = ['x']", "needs a letter or a digit"),
+        ("prices = 5", "prices must be a table"),
+        ("prices.opus = 5", "prices.opus must be a table"),
+        ("[prices.opus]\ninputs = 5", "did you mean 'input'"),
+        ("[prices.opus]\ninput = -1", "prices.opus.input cannot be used"),
+        ("[prices.opus]\ninput = nan", "prices.opus.input cannot be used"),
+        ("[prices.opus]\ninput = true", "prices.opus.input cannot be used"),
+        ("[prices.opus]\ninput = '3'", "prices.opus.input cannot be used"),
     ],
 )
 def test_what_cannot_be_used_is_named(tmp_path: Path, text: str, told: str) -> None:
@@ -232,3 +239,14 @@ def test_the_fingerprint_changes_with_what_is_concluded(tmp_path: Path) -> None:
     assert replace(config, idle_minutes=1).fingerprint != config.fingerprint
     assert loaded(tmp_path, "[task_types.x]\nkeywords = ['x']").fingerprint != config.fingerprint
     assert load({"STRETTO_PRESET": "ap"}, tmp_path).fingerprint == config.fingerprint
+
+
+def test_configured_prices_are_taken_and_change_the_rules(tmp_path: Path) -> None:
+    """By model, in dollars a million tokens; costs are stored, so other prices ask for a rebuild."""
+    before = load({}, tmp_path)
+    assert before.prices.configured == {}
+    path = tmp_path / "own.toml"
+    path.write_text("[prices.'llama3:8b']\ninput = 0\noutput = 0.5\n")
+    config = load({"STRETTO_CONFIG": str(path)}, tmp_path)
+    assert config.prices.configured == {"llama3:8b": (0, 0.5, None, None)}
+    assert config.fingerprint != before.fingerprint

@@ -14,9 +14,11 @@ from stretto import journal
 from stretto.clock import SECOND
 from stretto.figures.parallel import fanouts, sequential_runs
 from stretto.figures.sketch import bucket
+from stretto.model.cost import as_said
 from stretto.model.event import Event, Kind, Outcome
 from stretto.store import ingest, queries
-from stretto.store.additions.calls import of_call
+from stretto.store.additions.calls import amounts_of_call, of_call
+from stretto.store.additions.models import of_model_call
 from stretto.store.additions.part import Settling
 from stretto.store.additions.parts import PARTS
 from stretto.store.held import load_facts
@@ -41,6 +43,7 @@ from tests.scenes import (
     one_by_one,
     paid,
     resumed,
+    spender,
     straggler,
 )
 
@@ -58,6 +61,7 @@ SCENES = [
     clock_step_back,
     resumed,
     paid,
+    spender,
 ]
 
 
@@ -299,6 +303,9 @@ def test_the_sums_are_those_of_the_entities(tmp_path: Path) -> None:
                 added.update(part.additions(settling))
             for call in session.tool_calls:
                 added.update(of_call(call))
+                added.update(dict(amounts_of_call(call)))
+            for model_call in session.model_calls:
+                added.update(dict(of_model_call(model_call, as_said(model_call))))
             write(other.connection, added)
         sums = opened.rows()["rollup"]
         assert len(sums) > 50

@@ -12,6 +12,7 @@ from stretto.exporter.live import VALUES, LiveMetrics
 from stretto.exporter.scrape import registry
 from stretto.figures.baseline import WORK
 from stretto.figures.parallel import Fanout, Sequential, fanouts, sequential
+from stretto.model.cost import Used
 from stretto.model.entities import Session, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.task_type import TaskTypes
@@ -44,6 +45,7 @@ def count(live: LiveMetrics, *sessions: Session) -> None:
         live.turns((session, turn) for turn in session.turns)
         live.tasks(session.tasks)
         live.tool_calls(session.tool_calls)
+        live.phases(session.phases)
         live.fanouts([(session, fanout) for fanout in fanouts(session.tasks)], by_work)
 
 
@@ -74,7 +76,9 @@ def test_a_session_is_counted_in_every_live_metric() -> None:
 def test_every_live_metric_is_exposed_as_the_table_says() -> None:
     """Names, units' suffixes, types, help and labels exactly as in ``names``; nothing beside them."""
     source, live = counting()
-    count(live, concluded(straggler().call("c", 1, 3).events), concluded(background().events))
+    drawing = straggler().call("c", 1, 3).staged("analysis", 1, 3)
+    count(live, concluded(drawing.events), concluded(background().events))
+    live.used([Used("opus", at(3), {"input": 5}, 7, SECOND)])
     assert_sound(source)
     found = {family.name: family for family in families(source)}
     wanted = {metric.name.removesuffix("_total"): metric for metric in LIVE}

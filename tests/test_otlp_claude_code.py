@@ -10,11 +10,12 @@ import pytest
 
 from stretto import journal
 from stretto.clock import SECOND
+from stretto.hook.work import written
 from stretto.model.entities import Session
 from stretto.model.event import Event, Kind, Outcome
 from stretto.sources.otlp import claude_code
 from stretto.sources.otlp.receive import Receiver, Signal
-from tests.otlp_requests import T0, events_of, log, logs, only_session, receive, span, told, traces
+from tests.otlp_requests import T0, as_json, events_of, log, logs, only_session, receive, span, told, traces
 
 SCOPE = "com.anthropic.claude_code.tracing"
 SESSION = "e502c265-4470-4d75-a31e-4a9fcfbe83e5"
@@ -452,7 +453,7 @@ def test_span_without_a_session() -> None:
 
 
 def test_nothing_private_passes() -> None:
-    """Who the user is, prompts and all that the client gates never reach a record."""
+    """Who the user is, prompts and all that the client gates never reach a record, read or not."""
     gated = [
         "user.id", "user.email", "user.account_uuid", "user.account_id", "organization.id", "terminal.type",
         "user_prompt", "prompt", "prompt_text", "response", "tool_input", "tool_parameters", "file_path",
@@ -482,7 +483,8 @@ def test_nothing_private_passes() -> None:
 
     assert len(events_of(records)) > 10
     assert b"SECRET" not in records
-    assert claude_code.ATTRIBUTES.isdisjoint(gated)
+    read = {"tool_input", "tool_parameters", "file_path", "full_command"}
+    assert claude_code.ATTRIBUTES & {*gated} == read
 
 
 def test_unknown_spans_and_log_events() -> None:
@@ -522,3 +524,49 @@ def test_log_event_without_a_session() -> None:
     result = log("tool_result", tool_use_id="t", success="true", duration_ms="5")
 
     assert log_events(result) == []
+
+
+KEY = b"k" * 32
+
+
+def with_key(request: dict[str, Any], signal: Signal = Signal.TRACES) -> list[Event]:
+    """Return the events of a request to a receiver that has the installation's secret."""
+    found = Receiver(journal.encode, key=KEY).receive(
+        signal, as_json(request), content_type="application/json", now=T0 + SECOND
+    )
+    return events_of(found.records)
+
+
+@pytest.mark.parametrize("by_log", [False, True])
+def test_tests_and_files_where_the_client_tells_inputs(by_log: bool) -> None:
+    """By its span or its log event: the framework, and the hash that hooks give to the same path."""
+    bash: dict[str, Any] = {"tool_use_id": "t", "tool_name": "Bash"}
+    edit: dict[str, Any] = {"tool_use_id": "w", "tool_name": "Edit"}
+    if by_log:
+        request = logs(
+            [
+                own_log(
+                    "tool_result", **bash, success="true", tool_parameters='{"full_command":"pytest -q"}'
+                ),
+                own_log("tool_result", **edit, success="true", tool_input='{"file_path":"/src/a.py"}'),
+                own_log("tool_result", tool_use_id="cut", tool_name="Bash", tool_input='{"command":"pyte'),
+            ],
+            service="claude-code",
+        )
+        events = with_key(request, Signal.LOGS)
+    else:
+        spans = [
+            own("tool", 2, 1, full_command="pytest -q", **bash),
+            own("tool", 3, 1, file_path="/src/a.py", **edit),
+        ]
+        events = with_key(traces(spans, scope=SCOPE))
+    told = {event.id: event.attributes for event in events if event.kind is Kind.TOOL_END}
+    assert told["t"].get("test_framework") == "pytest"
+    assert told["w"].get("wrote") == written("Write", {"file_path": "/src/a.py"}, None, KEY)
+    assert not told.get("cut")
+
+
+def test_without_the_secret_no_hash_goes_out() -> None:
+    """A path leaves no trace at all."""
+    (_, end) = told(own("tool", 3, 1, file_path="/src/a.py", tool_name="Edit", tool_use_id="w"), scope=SCOPE)
+    assert dict(end.attributes) == {}

@@ -16,7 +16,9 @@ import yaml
 
 from stretto import __version__
 from stretto.cli.main import parser
+from stretto.hook.client_copy import secret
 from stretto.hook.handlers import AWAITED, EVENTS, is_ours
+from stretto.hook.work import written
 
 ROOT = Path(__file__).resolve().parents[1]
 PLUGIN = ROOT / "deploy" / "claude-code-plugin"
@@ -153,3 +155,16 @@ def test_the_command_calls_verbs_that_exist() -> None:
         words = call.replace("${ARGUMENTS:-last}", "last").split()
         parser().parse_args(words)
         assert words[0] in allowed
+
+
+def test_a_written_file_has_the_hash_that_the_service_gives_it(tmp_path: Path) -> None:
+    """The plugin brings no secret: that of the state folder makes the same hash of the same path."""
+    (tmp_path / "journal").mkdir()
+    payload = {**PAYLOAD, "hook_event_name": "PostToolUse", "tool_name": "Write"} | {
+        "tool_input": {"file_path": "/src/a.py"}
+    }
+    (bare,) = run("PostToolUse", tmp_path, payload=json.dumps(payload).encode())
+    assert "wrote" not in bare.get("attributes", {})
+    key = secret(tmp_path)
+    _, event = run("PostToolUse", tmp_path, payload=json.dumps(payload).encode())
+    assert event["attributes"]["wrote"] == written("Write", {"file_path": "/src/a.py"}, None, key)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -14,16 +13,16 @@ from stretto.figures.parallel import fanouts, sequential_runs
 from stretto.figures.price import price_figures
 from stretto.figures.tally import Sums
 from stretto.model.conclude import conclude
-from stretto.model.entities import ModelCall
+from stretto.model.cost import Cost, Origin, Price, as_said
 from stretto.model.event import Kind
 from stretto.store.additions.part import Settling
-from stretto.store.additions.price import of_price, source_price
+from stretto.store.additions.price import of_price
 from stretto.store.additions.tasks import of_tasks
 from tests.scenes import Drawing, by_description, folded, framed, paid, straggler
 from tests.test_window import measured
 
 
-def settling(drawing: Drawing) -> Settling:
+def settling(drawing: Drawing, price: Price = as_said) -> Settling:
     """Return the scene's session as it is settled."""
     facts = folded(drawing.events)
     session = conclude(facts, lost=False, classify=by_description)
@@ -35,15 +34,16 @@ def settling(drawing: Drawing) -> Settling:
         closed=True,
         lost=False,
         classify=by_description,
+        price=price,
     )
 
 
-def sums_of(*drawings: Drawing, price: Callable[[ModelCall], int | None] = source_price) -> Sums:
+def sums_of(*drawings: Drawing, price: Price = as_said) -> Sums:
     """Return the sums of tasks and prices of some scenes."""
     found: dict[str, dict[tuple[str | int, ...], int]] = {}
     for drawing in drawings:
-        held = settling(drawing)
-        for added in (of_tasks(held.session, held.fanouts), of_price(held, price)):
+        held = settling(drawing, price)
+        for added in (of_tasks(held.session, held.fanouts), of_price(held)):
             for (_, measure, dims), value in added.items():
                 cells = found.setdefault(measure, {})
                 cells[dims] = cells.get(dims, 0) + value
@@ -113,7 +113,7 @@ def test_a_price_may_come_from_elsewhere() -> None:
     assert named(list(price_figures("1h", listed, by_work)))["parallel_cost_usd"].value == pytest.approx(
         560e-6
     )
-    part = sums_of(free, price=lambda call: None if call.tokens.input == 40 else 1)
+    part = sums_of(free, price=lambda call: None if call.tokens.input == 40 else Cost(1, Origin.LIST))
     assert named(list(price_figures("1h", part, by_work)))["parallel_cost_usd"].value is None
 
 
@@ -121,7 +121,7 @@ def test_a_running_session_has_no_price_yet() -> None:
     """All its calls are in only when it is over."""
     drawing = paid()
     drawing.events = [event for event in drawing.events if event.kind is not Kind.SESSION_END]
-    assert of_price(settling(drawing), source_price) == {}
+    assert of_price(settling(drawing)) == {}
 
 
 def test_calls_belong_to_the_run_in_which_they_fell() -> None:
@@ -137,12 +137,12 @@ def test_calls_belong_to_the_run_in_which_they_fell() -> None:
             )  # fmt: skip
     held = settling(framed(drawing, 200))
     assert len(held.fanouts) == 2
-    added = of_price(held, source_price)
+    added = of_price(held)
     assert (
         sum(value for (_, measure, _), value in added.items() if measure == "token_count") == 2 * 5 + 2 * 70
     )
     first = replace(held, fanouts=held.fanouts[:1])
-    (tokens,) = (v for (_, m, _), v in of_price(first, source_price).items() if m == "token_count")
+    (tokens,) = (v for (_, m, _), v in of_price(first).items() if m == "token_count")
     assert tokens == 10
 
 

@@ -16,7 +16,7 @@ from stretto.service import Service
 from stretto.snapshot import Snapshot, take
 from tests.exposed import OPENMETRICS, TEXT, assert_sound, exposing, families, samples, value
 from tests.fakes import DAY_FILE, append, recorded, store
-from tests.scenes import Drawing, at, background, one_by_one, paid, straggler
+from tests.scenes import Drawing, at, background, one_by_one, paid, spender, straggler
 
 GONE = Figure("stretto_sessions_open", (), 3, 3)
 
@@ -26,7 +26,7 @@ def snapshot(tmp_path: Path) -> Snapshot:
     """Give the figures of a store with every kind of session in it."""
     with store(tmp_path) as opened:
         opened.take(paid().events, one_by_one().events, background().events, recorded("fanout"))
-        opened.take(Drawing("calls").opens().call("c", 1, 3, took=1.5).events)
+        opened.take(Drawing("calls").opens().call("c", 1, 3, took=1.5).events, spender().events)
         return take(opened.connection, at(200), TaskTypes(), {})
 
 

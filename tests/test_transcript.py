@@ -450,6 +450,70 @@ def test_tool_call_and_its_result(tmp_path: Path) -> None:
     assert only(events, Kind.TOOL_START, "c1").name == "Bash"
 
 
+def test_tests_that_a_command_runs(tmp_path: Path) -> None:
+    """The end tells framework and counts, by the command of the call and the last lines of its result."""
+    events = events_of(
+        tmp_path,
+        prompt(1),
+        answer(2, use("c1", command="cd x && pytest -q | tail -3")),
+        result(3, "c1", "F..\n1 failed, 2 passed in 0.1s"),
+        answer(4, use("c2", command="go test ./...")),
+        result(5, "c2", [{"type": "text", "text": "Exit code 1\nFAIL"}], is_error=True),
+        answer(6, use("c3", command="pytest")),
+        result(7, "c3", "User rejected tool use", is_error=True),
+        answer(8, use("c4", command="pytest", run_in_background=True)),
+        result(9, "c4", "Command running in background"),
+    )
+    told = {event.id: dict(event.attributes) for event in events if event.kind is Kind.TOOL_END}
+    assert told["c1"] == {"test_framework": "pytest", "tests_passed": 2, "tests_failed": 1}
+    assert told["c2"] == {"error": "exit_code", "test_framework": "go"}
+    assert told["c3"] == told["c4"] == {}
+
+
+def test_files_that_calls_write(tmp_path: Path) -> None:
+    """A hash where there is a key, the same by every tool and by hooks; none of a call that failed."""
+    path = written(
+        tmp_path / "s.jsonl",
+        [
+            prompt(1),
+            answer(2, use("c1", "Write", file_path="/src/a.py", content=SECRET)),
+            result(3, "c1"),
+            answer(4, use("c2", "Edit", file_path="a.py"), cwd="/src"),
+            result(5, "c2"),
+            answer(6, use("c3", "NotebookEdit", notebook_path="/src/n.ipynb")),
+            result(7, "c3", is_error=True),
+            answer(8, use("c4", "Read", file_path="/src/a.py")),
+            result(9, "c4"),
+        ],
+    )
+    key = b"k" * 32
+    hashes = {
+        event.id: event.attributes.get("wrote")
+        for event in taken(path, key=key).events
+        if event.kind is Kind.TOOL_END
+    }
+    hook = {
+        "session_id": "s",
+        "hook_event_name": "PostToolUse",
+        "tool_name": "Write",
+        "tool_use_id": "c1",
+        "tool_input": {"file_path": "/src/a.py"},
+    }
+    by_hook = parse_payload(json.dumps(hook).encode(), 1, key).attributes["wrote"]
+    assert hashes == {"c1": by_hook, "c2": by_hook, "c3": None, "c4": None}
+    assert all("wrote" not in event.attributes for event in taken(path).events)
+
+
+def test_what_a_call_is_asked_lasts_from_one_read_to_the_next(tmp_path: Path) -> None:
+    """The end stands in a later read than the call, and tells what that was about all the same."""
+    path = written(tmp_path / "s.jsonl", [prompt(1), answer(2, use("c1", command="pytest"))])
+    first = taken(path)
+    with path.open("ab") as file:
+        file.write(glued(result(3, "c1", "2 passed in 0.1s")) + b"\n")
+    events = taken(path, offset=first.offset, carry=first.carry).events
+    assert only(events, Kind.TOOL_END).attributes["test_framework"] == "pytest"
+
+
 @pytest.mark.parametrize(
     ("content", "outcome", "attributes"),
     [

@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from stretto.api.caching import cache
     from stretto.api.context import carry, environ
     from stretto.api.scoring import score
     from stretto.api.setup import configure, flush
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
-    "__version__", "carry", "configure", "environ", "flush", "message", "model_call", "phase", "score",
-    "session", "task", "tool_call",
+    "__version__", "cache", "carry", "configure", "environ", "flush", "message", "model_call", "phase",
+    "score", "session", "task", "tool_call",
 ]  # fmt: skip
 
 _HOMES = {
+    "cache": "caching",
     "carry": "context",
     "configure": "setup",
     "environ": "context",

@@ -19,6 +19,7 @@ from typing import Any
 
 from stretto.errors import ConfigError
 from stretto.model.task_type import TaskType, TaskTypes, normal_name
+from stretto.prices import Prices, Rates, list_version
 from stretto.retention import Retention
 from stretto.state import state_folder
 
@@ -65,6 +66,7 @@ class Config:
     alertmanager_port: int
     preset: str | None
     task_types: TaskTypes
+    prices: Prices
     settings: tuple[Setting, ...]
     """The same values with their origins, in the order of the documentation."""
 
@@ -96,9 +98,10 @@ class Config:
 
     @property
     def fingerprint(self) -> str:
-        """A text that changes when stored conclusions would: the classification rules and the idle limit."""
+        """A text that changes when stored conclusions would: classification, the idle limit, prices."""
         rules = [[t.name, *t.keywords] for t in self.task_types.types]
-        return sha256(json.dumps([rules, self.idle_minutes]).encode()).hexdigest()[:16]
+        prices = [sorted(self.prices.configured.items()), list_version()]
+        return sha256(json.dumps([rules, self.idle_minutes, prices]).encode()).hexdigest()[:16]
 
     @property
     def hours(self) -> dict[str, float]:
@@ -125,6 +128,9 @@ _KEYS: dict[str, tuple[type, object, str]] = {
     "alertmanager_port": (int, 9093, "STRETTO_ALERTMANAGER_PORT"),
 }
 """Key in the file → (type, default, environment variable)."""
+
+_TABLES = ("task_types", "prices")
+"""Tables in the file."""
 
 _LARGEST = {
     "idle_minutes": 525_600,
@@ -182,12 +188,14 @@ def load(
         )
     retention = _retention(values)
     types = _task_types(values["preset"], given.get("task_types", {}), str(path))
+    prices = _prices(given.get("prices", {}), str(path))
     return Config(
         state=folder,
         host=host,
         port=port,
         retention=retention,
         task_types=types,
+        prices=prices,
         settings=tuple(settings),
         **values,
     )
@@ -221,8 +229,8 @@ def _read(path: Path, *, needed: bool) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError("the configuration file is not TOML", where=str(path), cause=str(error)) from error
     for key in given:
-        if key not in _KEYS and key != "task_types":
-            raise _unknown(key, [*_KEYS, "task_types"], str(path))
+        if key not in _KEYS and key not in _TABLES:
+            raise _unknown(key, [*_KEYS, *_TABLES], str(path))
     return given
 
 
@@ -314,6 +322,35 @@ def _type_fields(name: str, fields: object, where: str) -> dict[str, Any]:
                 hint="keywords: a list of texts; hours: above 0; target_improvement: above 0, up to 1",
             )  # fmt: skip
     return fields
+
+
+def _prices(given: object, where: str) -> Prices:
+    if not isinstance(given, dict):
+        raise ConfigError("prices must be a table", where=where)
+    found = {}
+    for model, rates in given.items():
+        if not isinstance(rates, dict):
+            raise ConfigError(f"prices.{model} must be a table", where=where, hint=_PRICES_HINT)
+        for kind, rate in rates.items():
+            if kind not in Rates._fields:
+                raise _unknown(f"prices.{model}.{kind}", Rates._fields, where)
+            if (
+                isinstance(rate, bool)
+                or not isinstance(rate, int | float)
+                or not 0 <= rate <= _MOST_A_MILLION
+            ):
+                raise ConfigError(
+                    f"prices.{model}.{kind} cannot be used",
+                    where=where,
+                    cause=f"it is {rate!r}",
+                    hint=_PRICES_HINT,
+                )
+        found[model] = Rates(**rates)
+    return Prices(found)
+
+
+_MOST_A_MILLION = 1e6
+_PRICES_HINT = "US dollars per million tokens: input, output, cache_read, cache_write"
 
 
 def _preset(name: str) -> dict[str, Any]:

@@ -12,9 +12,12 @@ from stretto.figures.baseline import NOTHING_DECLARED, Declared, Hours, Target
 from stretto.figures.confidence import LEVEL, improvement_bounds
 from stretto.figures.gains import contention, expected_improvement
 from stretto.figures.parallel import Fanout, Sequential, fanouts, sequential
+from stretto.figures.spending import Priced, Spending, spending
 from stretto.figures.structure import Structure, fanout_document, structure, structure_document
+from stretto.figures.usage import NANO
 from stretto.model.conclude import Classify
-from stretto.model.entities import ModelCall, Session, Task, Tokens, ToolCall
+from stretto.model.cost import Cost, Price, as_said
+from stretto.model.entities import Session, Task, Tokens, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.task_type import TaskTypes
 from stretto.names import NONE
@@ -33,6 +36,8 @@ class Insight:
     session: Session
     fanouts: tuple[tuple[Fanout, Sequential], ...]
     structure: Structure
+    model_calls: tuple[Priced, ...]
+    """The session's model calls, each with its cost where that is known."""
     absent: dict[str, str]
     """Figure → why there is none."""
     target: Target = NO_TYPES.target
@@ -43,6 +48,7 @@ def insight(
     id: str,
     classify: Classify,
     hours: Hours,
+    price: Price = as_said,
     *,
     declared: Declared = NOTHING_DECLARED,
     target: Target = NO_TYPES.target,
@@ -57,7 +63,8 @@ def insight(
         for fanout in fanouts(session.tasks)
     )
     built = structure(session, (fanout for fanout, _ in found))
-    return Insight(session, found, built, _absent(session, bool(found)), target)
+    model_calls = tuple((call, price(call)) for call in session.model_calls)
+    return Insight(session, found, built, model_calls, _absent(session, bool(found)), target)
 
 
 def session_document(insight: Insight) -> dict[str, Any]:
@@ -88,8 +95,9 @@ def session_document(insight: Insight) -> dict[str, Any]:
         ],
         "tasks": [_task(task, calls_of[task.id]) for task in session.tasks],
         "tool_calls": [_call(call) for call in session.tool_calls],
-        "model_calls": [_model_call(call) for call in session.model_calls],
+        "model_calls": [_model_call(priced) for priced in insight.model_calls],
         "tokens": _tokens(session),
+        "spending": _spending(insight.model_calls),
         "fanouts": [_fanout(*found, insight.target) for found in insight.fanouts],
         **structure_document(insight.structure),
         "absent": insight.absent,
@@ -141,10 +149,14 @@ def _call(call: ToolCall) -> dict[str, Any]:
         "seconds": _seconds(call.duration),
         "overhead_seconds": _seconds(call.overhead),
         "outcome": call.outcome.value,
+        "tests": None
+        if call.tests is None
+        else {**asdict(call.tests), "outcome": call.tests.outcome(call.outcome).value},
     }
 
 
-def _model_call(call: ModelCall) -> dict[str, Any]:
+def _model_call(priced: Priced) -> dict[str, Any]:
+    call, cost = priced
     return {
         "id": call.id,
         "model": call.model,
@@ -152,7 +164,36 @@ def _model_call(call: ModelCall) -> dict[str, Any]:
         "start": _time(call.start),
         "seconds": _seconds(call.duration),
         "outcome": call.outcome.value,
+        "first_token_seconds": _seconds(call.first_token),
         "tokens": asdict(call.tokens),
+        **_cost(cost),
+    }
+
+
+def _cost(cost: Cost | None) -> dict[str, Any]:
+    known = {} if cost is None else {"cost_usd": cost.amount / NANO, "cost_origin": cost.origin.value}
+    return {"cost_usd": None, "cost_origin": None} | known
+
+
+def _spending(calls: tuple[Priced, ...]) -> dict[str, Any] | None:
+    """Return what the model calls used and cost, by model and by task; None where no source tells of any."""
+    if not calls:
+        return None
+    found = spending(calls)
+    return {
+        **_spent(found.whole),
+        "by_model": [{"model": model, **_spent(part)} for model, part in found.by_model.items()],
+        "by_task": [{"task": task, **_spent(part)} for task, part in found.by_task.items()],
+    }
+
+
+def _spent(part: Spending) -> dict[str, Any]:
+    return {
+        "model_calls": part.model_calls,
+        "tokens": dict.fromkeys(asdict(Tokens())) | part.tokens,
+        "cost_usd": None if part.cost is None else part.cost / NANO,
+        "cost_origins": part.origins,
+        "unpriced_model_calls": part.unpriced,
     }
 
 

@@ -24,6 +24,7 @@ from stretto.exporter.scrape import Exposition, FigureCollector, expose, registr
 from stretto.figures.figure import Figure
 from stretto.figures.parallel import Fanout, Sequential, sequential
 from stretto.hook.client import record
+from stretto.hook.client_copy import secret
 from stretto.insights import Insight, insight
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
@@ -94,7 +95,12 @@ class Service:
         self._keep_recording = False
         self._shows_recording = False
         self._writer = open_writer(config.database)
-        self._ingest = Ingest(self._writer, config.task_types.classify, idle_limit=config.idle_minutes * 60)
+        self._ingest = Ingest(
+            self._writer,
+            config.task_types.classify,
+            idle_limit=config.idle_minutes * 60,
+            price=config.prices.cost_of,
+        )
         # Requests come in several threads and are short: one handle and a lock serve them all.
         self._reader = open_reader(config.database)
         self._reading = threading.Lock()
@@ -102,7 +108,10 @@ class Service:
         self.registry.register(
             FigureCollector({"snapshot": self._figures, "service": self._own_figures}, config.series_budget)
         )
-        self._otlp = Receiver(lambda event: journal.encode(fit_to_keep(event, describe=config.descriptions)))
+        self._secret = secret(config.state)
+        self._otlp = Receiver(
+            lambda event: journal.encode(fit_to_keep(event, describe=config.descriptions)), key=self._secret
+        )
         self._worker = threading.Thread(target=self._run, name="ingest", daemon=True)
 
     # What the surfaces ask for.
@@ -125,6 +134,7 @@ class Service:
                 id,
                 self._config.task_types.classify,
                 self._config.hours,
+                self._config.prices.cost_of,
                 declared=self.declared(),
                 target=self._config.task_types.target,
             )
@@ -143,7 +153,7 @@ class Service:
         now = self._clock()
         journal.append(
             journal.file_of(self._config.journal, now),
-            record(payload, now, describe=self._config.descriptions),
+            record(payload, now, key=self._secret, describe=self._config.descriptions),
         )
         self._wake.set()
 
@@ -236,6 +246,8 @@ class Service:
         self._live.turns(ended.turns)
         self._live.tasks(ended.tasks)
         self._live.tool_calls(ended.tool_calls)
+        self._live.phases(ended.phases)
+        self._live.used(ended.used)
         self._live.fanouts(ended.fanouts, self._held_against)
         due = time.monotonic() + SETTLE_SECONDS
         self._due.update({session.id: due for session in ended.sessions if not session.recording})

@@ -17,6 +17,7 @@ from stretto.figures.gains import gain_figures, record_figures
 from stretto.figures.period import MEASURES, WeekChange, added, week_change
 from stretto.figures.price import price_figures
 from stretto.figures.timeline import timeline_figures
+from stretto.figures.usage import cache_entries, usage_figures
 from stretto.figures.verdict import Verdict, held_against_document, mixes, parallel_by_type, verdict
 from stretto.figures.window import window_figures
 from stretto.model.task_type import DEFAULT_TARGET, TaskTypes
@@ -81,7 +82,9 @@ def windowed(
         figures += timeline_figures(window, sums)
         figures += gain_figures(window, sums, parallel, target)
         figures += price_figures(window, sums, find)
+        figures += usage_figures(window, sums)
         verdicts[window] = verdict(window, found)
+    figures += cache_entries(queries.cache_entries(connection, now - max(WINDOWS.values()) * SECOND, now))
     return figures, verdicts, seen_types
 
 

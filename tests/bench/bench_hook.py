@@ -24,6 +24,10 @@ RECORDING = ROOT / "src" / "stretto" / "demo" / "fanout.jsonl"
 DIALECT = ROOT / "tests" / "recorded" / "dialects" / "gemini-cli.jsonl"
 BUDGET = 1.25
 """Most that the client may cost, in bare interpreters."""
+TESTING = "hook client, end of a test run"
+"""It loads what knows a test run and reads its summary."""
+WRITING = "hook client, end of a written file"
+"""It loads the same and makes a hash of the path."""
 BARE = "bare interpreter"
 INSTALLED = "hook client, as installed"
 TRANSLATING = "hook client for Gemini CLI, with a hash"
@@ -59,7 +63,7 @@ def main() -> None:
 
 def measure(folder: Path, rounds: int) -> dict[str, Cost]:
     """Return the cost of each way; the folder takes the client's copy and its journal."""
-    for name in ("client.py", "dialects.py", "start.py"):
+    for name in ("client.py", "dialects.py", "work.py", "start.py"):
         (folder / name).write_bytes((HOOK / name).read_bytes())
     (folder / "key").write_bytes(b"k" * 32)
     python = [str(Path(sys.executable).resolve()), "-I", "-S"]
@@ -74,16 +78,20 @@ def measure(folder: Path, rounds: int) -> dict[str, Cost]:
         ],
         "hook client, compiled at each start": [*python, str(folder / "client.py"), str(folder / "state")],
         TRANSLATING: [*installed, "gemini-cli"],
+        TESTING: installed,
+        WRITING: installed,
     }
     payloads = dict.fromkeys(ways, recorded(RECORDING, "PreToolUse"))
     payloads[TRANSLATING] = recorded(DIALECT, "BeforeTool")
+    payloads[TESTING] = ended("Bash", {"command": "cd shop && uv run pytest -q"}, PYTEST)
+    payloads[WRITING] = ended("Write", {"file_path": "/home/dev/shop/a.py", "content": "x" * 20_000}, "")
     for way, words in ways.items():
         timed(words, payloads[way])  # fills the caches of the disk and of the compiler
     runs: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
     for _ in range(rounds):
         for way, words in ways.items():
             runs[way].append(timed(words, payloads[way]))
-    written = sum(path.read_bytes().count(b'"tool.start"') for path in folder.glob("state/journal/*"))
+    written = sum(path.read_bytes().count(b'"kind":"tool.') for path in folder.glob("state/journal/*"))
     expected = (len(ways) - 1) * (rounds + 1)
     if written != expected:
         raise SystemExit(f"{written} events written instead of {expected}: the figures would mean nothing")
@@ -109,6 +117,23 @@ def recorded(recording: Path, hook: str) -> bytes:
         if payload["hook_event_name"] == hook:
             return json.dumps(payload, separators=(",", ":")).encode()
     raise SystemExit(f"no {hook} in {recording}")
+
+
+PYTEST = "tests/test_a.py ..........\n" * 600 + "==== 2 failed, 6000 passed in 12.34s ====\n"
+"""What a run of tests leaves, about 18 kB."""
+
+
+def ended(tool: str, order: dict[str, str], output: str) -> bytes:
+    """Return the payload at the end of a call."""
+    payload = {
+        "session_id": "s",
+        "hook_event_name": "PostToolUse",
+        "tool_name": tool,
+        "tool_use_id": "t",
+        "tool_input": order,
+        "tool_response": {"stdout": output, "stderr": "", "interrupted": False},
+    }
+    return json.dumps(payload, separators=(",", ":")).encode()
 
 
 def timed(words: list[str], payload: bytes) -> tuple[float, float]:

@@ -209,7 +209,12 @@ def measured(folder: Path, size: int) -> dict[str, Any]:
     (folder / "journal").mkdir()
     settled = config.load({}, folder, state=str(folder))
     connection = open_writer(settled.database)
-    ingest = Ingest(connection, settled.task_types.classify, idle_limit=settled.idle_minutes * 60)
+    ingest = Ingest(
+        connection,
+        settled.task_types.classify,
+        idle_limit=settled.idle_minutes * 60,
+        price=settled.prices.cost_of,
+    )
     sizes = sorted({0, min(10_000, size), size})
     bench = Bench(folder, size // CALLS + len(sizes) * PARTS * PART, ingest)
     rates = {}

@@ -9,8 +9,9 @@ This file is copied to where the hooks find it and stands alone. It imports noth
 interpreter has loaded already and one accelerator: an ordinary import costs more than all its own work. The
 HTTP endpoint of the service imports it too, for ``record``, so that both ways in give the same bytes.
 
-The payload's fields are those of Claude Code's hooks reference (code.claude.com/docs/en/hooks); ``dialects``,
-the file beside this one, puts those of other agents into the same words and is loaded for them alone. What
+The payload's fields are those of Claude Code's hooks reference (code.claude.com/docs/en/hooks); Two files
+beside this one are loaded only where they are needed: ``dialects`` puts the payloads of other agents into the
+same words, ``work`` tells of a finished call which tests it ran and, as a hash, which file it wrote. What
 passes is names, ids, types, sizes, times and outcomes; never a prompt, a tool's input or output, a path or a
 message.
 """
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     Readers = dict[str, tuple[str, Callable[[object], object]]]
-    Translate = Callable[["str", "Fields", int, bytes], tuple[object, "Fields", "Fields", "Fields"]]
 
 
 def _null(_: str) -> None:
@@ -76,6 +76,15 @@ CLAUDE_CODE = "claude-code"
 DELEGATING = ("Agent", "Task")
 """The tool that starts a subagent, by its present and its former name."""
 
+WORKING = frozenset({
+    "ApplyPatch", "Bash", "Create", "Delete", "Edit", "EditNotebook", "Execute", "MultiEdit", "NotebookEdit",
+    "PowerShell", "Shell", "StrReplace", "Write", "apply_patch", "bash", "create", "create_file", "edit",
+    "edit_file", "exec_command", "insert_edit_into_file", "local_shell", "powershell", "replace",
+    "replace_string_in_file", "run_in_terminal", "run_shell_command", "run_terminal_cmd", "search_replace",
+    "shell", "str_replace_editor", "write", "write_file",
+})  # fmt: skip
+"""The tools that run commands or write files, by what the agents call them: ``work`` tells more of these."""
+
 REASONS = ("empty", "internal", "no input", "no session id", "not JSON", "not an object",
            "out of memory", "too deep", "too large", "unknown event")  # fmt: skip
 """All reasons of a ``reject`` event."""
@@ -104,9 +113,10 @@ def record(
     r"""Return the journal record of one hook payload: ``\n``, the event as JSON (ASCII), ``\n``.
 
     The first newline ends whatever a torn earlier write has left. ``now`` is nanoseconds since the epoch,
-    UTC; ``agent`` a name of ASCII letters, digits and hyphens; ``key`` the secret that pairs start and end of
-    calls which carry no id; ``traceparent`` the W3C trace context the agent was started in; ``describe`` lets
-    a task's description pass. Never raises: what is no event becomes a ``reject`` event.
+    UTC; ``agent`` a name of ASCII letters, digits and hyphens; ``key`` the secret for hashes, of what calls
+    wrote, and of calls that carry no id, to pair their start and end; ``traceparent`` the W3C trace context
+    the agent was started in; ``describe`` lets a task's description pass. Never raises: what is no event
+    becomes a ``reject`` event.
     """
     name = None
     try:
@@ -151,7 +161,7 @@ def _event(
     if agent == CLAUDE_CODE:
         hook, said, told = payload.get("hook_event_name"), None, None
     else:
-        hook, payload, said, told = _translate()(agent, payload, now, key)
+        hook, payload, said, told = _beside("dialects")["translate"](agent, payload, now, key)
     session = _id(payload.get("session_id"))
     if session is None:
         raise UnreadableError("no session id")
@@ -167,6 +177,8 @@ def _event(
         about["traceparent"] = _traceparent(traceparent)
     if hook in REFINED:
         REFINED[hook](payload, event, about)
+    if hook in ("PostToolUse", "PostToolUseFailure") and payload.get("tool_name") in WORKING:
+        about.update(_work(hook, payload, key))
     if said is not None and told is not None:
         event.update(said)
         about.update(told)
@@ -303,6 +315,15 @@ def _error(text: object) -> str | None:
 # What takes more than one field of the payload to tell.
 
 
+def _work(hook: str, payload: Fields, key: bytes) -> Fields:
+    """Return which tests a call ran and, as hashes, which files it wrote."""
+    try:
+        told: Fields = _beside("work")["told"](payload, key if hook == "PostToolUse" else b"")
+    except Exception:  # noqa: BLE001  the call is worth more than what it was about
+        return {}
+    return told
+
+
 def _asked(payload: Fields, event: Fields, attributes: Fields) -> None:
     """Add whether the user or the host asks, and of the host's prompt the ids of the task it reports."""
     event["type"] = "user"
@@ -416,8 +437,9 @@ def main(arguments: list[str]) -> None:
     up, which takes longer than all of the above and could still print or fail.
     """
     try:
-        line = _received(CLAUDE_CODE if len(arguments) < 2 else _token(arguments[1]) or "other")  # noqa: PLR2004
         state = _state(arguments)
+        agent = CLAUDE_CODE if len(arguments) < 2 else _token(arguments[1]) or "other"  # noqa: PLR2004
+        line = _received(agent, state)
         if state:
             _append(f"{state}/journal", line)
     except BaseException:  # noqa: BLE001, S110  the agent comes first: nobody may hear of it
@@ -425,7 +447,7 @@ def main(arguments: list[str]) -> None:
     posix._exit(0)
 
 
-def _received(agent: str) -> bytes:
+def _received(agent: str, state: str | None) -> bytes:
     """Return the record of standard input, which is read to its end so that the agent's write succeeds."""
     chunks = []
     size = 0
@@ -445,33 +467,35 @@ def _received(agent: str) -> bytes:
         return reject("too large", size, ARRIVED, agent=agent)
     traceparent = _environment("TRACEPARENT")
     describe = _environment("STRETTO_DESCRIPTIONS") != "0"
-    key = b"" if agent == CLAUDE_CODE else _key()
+    key = b"" if agent == CLAUDE_CODE and b"PostToolUse" not in payload else _key(state)
     return record(payload, ARRIVED, agent=agent, key=key, traceparent=traceparent, describe=describe)
 
 
-def _key() -> bytes:
-    """Return this installation's secret; without it, calls that carry no id have none."""
-    try:
-        with open(__file__.removesuffix("client.py") + "key", "rb") as secret:  # noqa: PTH123  pathlib costs
-            return secret.read()
-    except OSError:
-        return b""
+def _key(state: str | None) -> bytes:
+    """Return this installation's secret; without it there are no hashes.
+
+    It lies beside the copy that hooks start; a plugin brings a copy of its own, and no secret.
+    """
+    for folder in (__file__.removesuffix("client.py"), f"{state}/hook/"):
+        try:
+            with open(folder + "key", "rb") as secret:  # noqa: PTH123  pathlib costs
+                return secret.read()
+        except OSError:
+            pass
+    return b""
 
 
-def _translate() -> "Translate":
-    """Load the dialects: from the package, or beside this file from their compiled form or their source."""
-    folder = __file__.removesuffix("client.py")
+def _beside(name: str) -> "dict[str, Any]":
+    """Load a file beside this one, compiled or from its source, and return what is in it."""
     try:
-        if __package__:
-            from stretto.hook.dialects import translate  # noqa: PLC0415  Claude Code's hooks do without
-        else:
-            from dialects import translate  # type: ignore[import-not-found,no-redef]  # noqa: PLC0415  likewise
+        # Named so, it is found in the package as well as in the folder that the copy was started from.
+        return vars(__import__(f"{__package__}.{name}" if __package__ else name, fromlist=["*"]))
     except Exception:  # noqa: BLE001  a damaged cache can fail in any way
-        scope: Fields = {"__name__": "dialects"}
-        with open(folder + "dialects.py", encoding="utf-8") as source:  # noqa: PTH123  pathlib costs
+        scope: dict[str, Any] = {"__name__": name}
+        folder = __file__.removesuffix("client.py")
+        with open(f"{folder}{name}.py", encoding="utf-8") as source:  # noqa: PTH123  pathlib costs
             exec(source.read(), scope)  # noqa: S102  it is the file that the import above runs
-        return scope["translate"]  # type: ignore[return-value]  # what the file defines
-    return translate
+        return scope
 
 
 def _environment(name: str) -> str | None:

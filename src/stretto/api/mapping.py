@@ -23,6 +23,7 @@ from stretto.clock import SECOND
 from stretto.model.event import Channel, Event, Kind, Value, present
 from stretto.names import Attribute
 from stretto.sources.otlp import conventions
+from stretto.sources.otlp.cache_report import cache_report
 from stretto.sources.otlp.genai import Place, span_events, trace_edges
 from stretto.sources.otlp.records import Attributes, Scalar, Span, amount, identifier, length, named
 
@@ -110,6 +111,8 @@ def _own_events(span: Span, session: str) -> list[Event]:
     told = partial(Event, session=session, source=conventions.source(span), channel=Channel.API, id=span.id)
     if Attribute.PHASE_ID.value in said:
         return _phase(span, told)
+    if Attribute.CACHE_NAME.value in said:
+        return [cache_report(span, session)]
     return [_message(span, told)] if Attribute.MESSAGE_TO.value in said else []
 
 

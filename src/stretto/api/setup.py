@@ -23,6 +23,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider, set_tracer_provider
 
 from stretto.api.block import DISABLED
+from stretto.api.caching import report_all
 from stretto.api.context import adopt, received
 from stretto.api.export import JournalSpanExporter, JournalSpanProcessor, SessionStamp
 from stretto.state import state_folder
@@ -87,6 +88,7 @@ def configure(
 
 def flush(timeout_seconds: float = FLUSH_SECONDS) -> bool:
     """Write and send what waits, and tell whether all of it went out in time."""
+    report_all()
     force = getattr(get_tracer_provider(), "force_flush", None)
     return force is None or bool(force(round(timeout_seconds * 1000)))
 

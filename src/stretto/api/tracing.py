@@ -11,11 +11,13 @@ from functools import cache
 from typing import Self
 from uuid import uuid4
 
+from opentelemetry.context import Context
 from opentelemetry.metrics import Histogram, get_meter
-from opentelemetry.trace import Span, SpanKind, Tracer
+from opentelemetry.trace import Span, SpanKind, Tracer, set_span_in_context
 
 from stretto.api import scoring
 from stretto.api.block import AGENT_NAME, ERROR_TYPE, Attributes, Block, named, present, titled
+from stretto.api.caching import report_session
 from stretto.api.context import SCOPE
 from stretto.api.scoring import Judged, score
 from stretto.clock import SECOND
@@ -96,6 +98,11 @@ class Session(Judged):
     def _again(self) -> Self:
         """Return a block like this one that has not been entered."""
         return type(self)(self._description, self._pattern, self._project)
+
+    def _close(self, span: Span, outcome: str, end: int) -> None:
+        """Report what caches have counted before the session's span ends."""
+        report_session(self.session, set_span_in_context(span, Context()), end)
+        super()._close(span, outcome, end)
 
     def _describe(self) -> tuple[str, Attributes]:
         """Open a session, unless it is part of the one around it."""

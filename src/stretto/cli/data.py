@@ -46,6 +46,7 @@ def show(context: Context, options: argparse.Namespace) -> int:
             found[0],
             config.task_types.classify,
             config.hours,
+            config.prices.cost_of,
             declared=baselines.load(config.state),
             target=config.task_types.target,
         )
@@ -66,7 +67,12 @@ def rebuild(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG0
     with Lock(config.state):
         remove_unusable(config.database)
         connection = open_writer(config.database)
-        ingest = Ingest(connection, config.task_types.classify, idle_limit=config.idle_minutes * 60)
+        ingest = Ingest(
+            connection,
+            config.task_types.classify,
+            idle_limit=config.idle_minutes * 60,
+            price=config.prices.cost_of,
+        )
         started = time.perf_counter()
         ingest.clear()
         ingest.renew(config.fingerprint)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from stretto.clock import MINUTE, wall
 from stretto.config import Config
 from stretto.demo import parse_payload
 from stretto.errors import ServiceError, SourceError
+from stretto.hook.client_copy import secret
 from stretto.lock import Lock, holder_of
 from stretto.model.event import Event, Kind
 from stretto.sources import recording, transcript
@@ -91,6 +93,7 @@ def write_transcripts(config: Config, transcripts: Iterable[Transcript]) -> list
     """
     places = _places(config)
     idle = config.idle_minutes * MINUTE
+    hashing = secret(config.state)
     taken = []
     for found in transcripts:
         key = str(found.path.absolute())
@@ -99,7 +102,7 @@ def write_transcripts(config: Config, transcripts: Iterable[Transcript]) -> list
             at_rest = wall() - found.path.stat().st_mtime_ns > idle
         except OSError:
             at_rest = False
-        entry, places[key] = _transcript(found, place, config, at_rest=at_rest)
+        entry, places[key] = _transcript(found, place, config, at_rest=at_rest, hashing=hashing)
         taken.append(entry)
     # Only now: events that are written twice merge, events that are never written are lost.
     _keep_places(config, places)
@@ -115,7 +118,12 @@ def see_in(context: Context) -> None:
         return
     with Lock(config.state):
         connection = open_writer(config.database)
-        ingest = Ingest(connection, config.task_types.classify, idle_limit=config.idle_minutes * 60)
+        ingest = Ingest(
+            connection,
+            config.task_types.classify,
+            idle_limit=config.idle_minutes * 60,
+            price=config.prices.cost_of,
+        )
         ingest.renew(config.fingerprint)
         for _ in ingest.catch_up(config.journal):
             pass
@@ -163,7 +171,7 @@ def _holds_objects(path: Path) -> bool:
 
 
 def _recording(file: Path, config: Config) -> Imported:
-    read = recording.read(file, parse_payload)
+    read = recording.read(file, partial(parse_payload, key=secret(config.state)))
     # Named by its content: importing it again adds nothing.
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
     target = config.journal / f"{IMPORTS}{digest}{journal.SUFFIX}"
@@ -174,13 +182,15 @@ def _recording(file: Path, config: Config) -> Imported:
     return Imported(str(file), "recording", len(read.events), sessions, read.rejects, known)
 
 
-def _transcript(found: Transcript, place: Place, config: Config, *, at_rest: bool) -> tuple[Imported, Place]:
+def _transcript(
+    found: Transcript, place: Place, config: Config, *, at_rest: bool, hashing: bytes
+) -> tuple[Imported, Place]:
     events = 0
     sessions: set[str] = set()
     rejects: list[tuple[int, str]] = []
     began = place.offset
     while True:
-        read = transcript.read(found, place.offset, place.carry, at_rest=at_rest)
+        read = transcript.read(found, place.offset, place.carry, at_rest=at_rest, key=hashing)
         # A file that cannot be read is told of, and not counted anew at every try.
         lost = [entry for entry in read.rejects if not entry[1].startswith(transcript.UNREADABLE)]
         _append(config.journal / TRANSCRIPTS, read.events, lost, describe=config.descriptions)

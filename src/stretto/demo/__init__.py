@@ -23,9 +23,9 @@ ENDS = {"sequential": 2 * MINUTE, "fanout": SECOND}
 _decode = msgspec.json.Decoder(Event).decode
 
 
-def parse_payload(payload: bytes, now: int) -> Event:
+def parse_payload(payload: bytes, now: int, key: bytes = b"") -> Event:
     """Return the event of a hook payload, by the hook client's own mapping."""
-    return _decode(record(payload, now))
+    return _decode(record(payload, now, key=key))
 
 
 def load(folder: Path, now: int) -> None:

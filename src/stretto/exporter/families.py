@@ -11,7 +11,7 @@ from prometheus_client.core import GaugeMetricFamily
 from stretto.figures.figure import Figure, Labels
 from stretto.names import METRICS, OTHER, Label, Made
 
-FOLDED = (Label.TOOL, Label.AGENT, Label.PATTERN, Label.TASK_TYPE)
+FOLDED = (Label.CACHE, Label.MODEL, Label.TOOL, Label.AGENT, Label.PATTERN, Label.TASK_TYPE)
 """The labels whose values come from outside, in the order in which they give way to the budget."""
 
 KEPT = 12

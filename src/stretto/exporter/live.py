@@ -19,7 +19,9 @@ from prometheus_client import CollectorRegistry
 
 from stretto.clock import SECOND
 from stretto.figures.parallel import Fanout, Sequential
-from stretto.model.entities import Session, Task, ToolCall, Turn
+from stretto.figures.usage import NANO
+from stretto.model.cost import Used
+from stretto.model.entities import Phase, Session, Task, ToolCall, Turn
 from stretto.model.event import Outcome
 from stretto.model.facts import DELEGATES
 from stretto.names import DURATION_BUCKETS, LIVE, NONE, OTHER, PREFIX, MetricKind
@@ -102,6 +104,24 @@ class LiveMetrics:
             self._add("tool_calls_total", 1, {"tool": tool, "outcome": call.outcome.value})
             if call.duration is not None and tool not in DELEGATES:
                 self._record("tool_duration_seconds", call.duration, {"tool": tool})
+
+    def phases(self, ended: Iterable[Phase]) -> None:
+        """Record phases that have ended."""
+        for phase in ended:
+            if phase.interval is not None and phase.interval.end >= self._since:
+                self._record("phase_duration_seconds", phase.interval.length, {"phase": phase.name})
+
+    def used(self, found: Iterable[Used]) -> None:
+        """Count what model calls used, beyond what was counted of them before."""
+        for used in found:
+            if used.at < self._since:
+                continue
+            for kind, count in used.tokens.items():
+                self._add("tokens_total", count, {"model": used.model, "kind": kind})
+            if used.cost:
+                self._add("cost_usd_total", used.cost / NANO, {"model": used.model})
+            if used.duration is not None:
+                self._record("model_duration_seconds", used.duration, {"model": used.model})
 
     def fanouts(
         self, ended: Iterable[tuple[Session, Fanout]], held_against: Callable[[Session, Fanout], Sequential]

@@ -17,7 +17,7 @@ from stretto.names import PREFIX
 def window_figures(
     window: str, sums: Sums, parallel: Mapping[tuple[str, Provenance], Parallel]
 ) -> Iterator[Figure]:
-    """Yield every windowed figure of ``names.DERIVED``."""
+    """Yield the figures about how work ran and ended."""
     at: Labels = (("window", window),)
     yield from _improvement(at, parallel)
     yield from _efficiency(at, sums)

@@ -14,7 +14,7 @@ from stretto.hook import client
 from stretto.hook.files import read, remove, write
 from stretto.hook.handlers import client_folder
 
-CLIENT_FILES = ("client.py", "dialects.py", "start.py")
+CLIENT_FILES = ("client.py", "dialects.py", "work.py", "start.py")
 KEY_FILE = "key"
 KEY_BYTES = 32
 """Random bytes of the installation's secret; no copy is complete without it, no upgrade changes it."""
@@ -41,6 +41,18 @@ def copy_client(state: Path) -> bool:
     for compiled in (folder / "__pycache__").glob("*.pyc"):
         remove(compiled)
     return True
+
+
+def secret(state: Path) -> bytes:
+    """Return the installation's secret, made where there is none yet; empty where it cannot be made."""
+    path = client_folder(state) / KEY_FILE
+    try:
+        if not _has_key(state):
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write(path, os.urandom(KEY_BYTES), mode=0o600)
+        return read(path) or b""
+    except (OSError, SettingsError):
+        return b""
 
 
 def client_state(state: Path) -> str:

@@ -156,11 +156,14 @@ def _gemini(hook: str, payload: Fields, said: Fields, _: Fields) -> str:
     return hook
 
 
-def _copilot(hook: str, payload: Fields, said: Fields, _: Fields) -> str:
+def _copilot(hook: str, payload: Fields, said: Fields, told: Fields) -> str:
     if hook == "PostToolUse":
         result = _object(payload.get("tool_result")).get("result_type", "success")
         if result != "success":
             said["outcome"] = "failure" if result == "failure" else None
+            told["wrote"] = None
+        if result not in ("success", "failure"):
+            told["test_framework"] = None  # it was refused, and ran nothing
     return hook
 
 

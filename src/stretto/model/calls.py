@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from stretto.clock import DAY
 from stretto.model.entities import ModelCall, Task, TestRun, Tokens, ToolCall
@@ -130,13 +130,17 @@ def call_is_over(facts: Facts, known: Known, agent_id: str | None, start: int | 
     return any(name.startswith("end@") and int(name[4:]) > start for name in marks)
 
 
-def conclude_model_calls(facts: Facts) -> tuple[ModelCall, ...]:
+def conclude_model_calls(facts: Facts, ids: Iterable[str] | None = None) -> tuple[ModelCall, ...]:
     """Return the model calls by start, each told once whichever of its ids a source knows it by.
+
+    Of some alone, where ``ids`` holds all that are linked with each other by their requests and none of the
+    session's is anonymous.
 
     One whose source knows no id of it cannot be told from another source's word on it: it counts only in
     tasks of which nothing else tells model calls.
     """
-    told = _told_once(facts.model_calls)
+    known_calls = facts.model_calls if ids is None else {id: facts.model_calls[id] for id in ids}
+    told = _told_once(known_calls)
     task_of = {call_id: nearest_task(facts, text(known, "agent_id")) for call_id, known in told.items()}
     named = {task_of[call_id] for call_id, known in told.items() if "anonymous" not in known}
     calls = [
@@ -149,6 +153,7 @@ def conclude_model_calls(facts: Facts) -> tuple[ModelCall, ...]:
             outcome=OUTCOMES[text(known, "outcome") or "unknown"],
             tokens=Tokens(*(number(known, name) for name in TOKENS)),
             cost=number(known, "cost"),
+            first_token=number(known, "first_token"),
         )
         for call_id, known in told.items()
         if "anonymous" not in known or task_of[call_id] not in named

@@ -121,5 +121,11 @@ def conclude_cache_reports(facts: Facts) -> tuple[CacheReport, ...]:
     return tuple(sorted(reports, key=lambda report: (report.time, report.name)))
 
 
+def newest_entries(facts: Facts) -> dict[str, tuple[int, int]]:
+    """Return by cache when it was last told how many entries it holds, and how many."""
+    reports = conclude_cache_reports(facts) if facts.others.get("cache") else ()
+    return {report.name: (report.time, report.entries) for report in reports if report.entries is not None}
+
+
 def _all(facts: Facts, kind: str) -> Iterable[tuple[str, Known]]:
     return facts.others.get(kind, {}).items()

@@ -19,6 +19,15 @@ class TestRun:
     passed: int | None = None
     failed: int | None = None
 
+    def outcome(self, of_call: Outcome) -> Outcome:
+        """Return how the run ended: by its tests where it tells of them, else as its call did.
+
+        A command can end well after failed tests (``pytest | tail``), and badly after good ones.
+        """
+        if self.failed:
+            return Outcome.FAILURE
+        return Outcome.SUCCESS if self.passed and self.failed == 0 else of_call
+
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
@@ -35,7 +44,7 @@ class ToolCall:
     """Time around the execution that is neither execution nor a person's decision: hooks, mostly."""
     outcome: Outcome
     wrote: str | None = None
-    """A keyed hash of the path of the file it wrote, where it wrote one and the source tells."""
+    """Keyed hashes of the paths of the files it wrote, space-separated, where the source tells."""
     tests: TestRun | None = None
 
 
@@ -63,6 +72,8 @@ class ModelCall:
     tokens: Tokens = Tokens()
     cost: int | None = None
     """Billionths of a US dollar, as the source says it; None where it does not."""
+    first_token: int | None = None
+    """From the request to the first token of the answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,9 @@ TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tok
 SAMPLED = ("cpu", "memory", "memory_peak", "read", "written", "machine_busy", "machine_available")
 """What a sample of processes tells: nanoseconds and bytes."""
 
+TESTED = ("tests_passed", "tests_failed")
+"""How the tests went that a tool call ran."""
+
 CACHED = ("hits", "misses", "evictions", "invalidations", "entries")
 """What a report on a cache tells."""
 
@@ -171,7 +174,8 @@ def occurrences(call_id: str, known: Known) -> list[tuple[str, Known]]:
             calls.append(dict(shared))
             without_end.append(calls[-1])
         trust, outcome = known[f"end@{time}"]
-        without_end.pop().update(end=(trust, time), outcome=(trust, outcome))
+        tested = {name: known[f"{name}@{time}"] for name in TESTED if f"{name}@{time}" in known}
+        without_end.pop().update(tested, end=(trust, time), outcome=(trust, outcome))
     return [(call_id if n == 1 else f"{call_id}/{n}", call) for n, call in enumerate(calls, 1)]
 
 

@@ -11,6 +11,7 @@ from stretto.model.event import Event, Kind, Outcome, Value
 from stretto.model.facts import (
     CACHED,
     SAMPLED,
+    TESTED,
     TOKENS,
     TRUST,
     WEAK,
@@ -27,6 +28,10 @@ DOLLAR = 10**9
 
 MOST_DOLLARS = 10**6
 """No model call costs as much; what says so must still fit into 64 bits once it is summed."""
+
+_MILLISECOND = 1_000_000
+_MOST_MILLISECONDS = 30 * 86_400_000
+"""Thirty days; nobody waits longer for a first token."""
 
 Touched = tuple[tuple[str, str], ...]
 """The entities that an event may have changed: (kind of ``facts.KINDS``, id)."""
@@ -236,10 +241,11 @@ def _call(facts: Facts, event: Event, call_id: str, trust: int) -> Known:
             value = _text(event.attributes, name)
             if value:
                 learn(known, name, trust, value)
-        for name in ("tests_passed", "tests_failed"):
+        for name in TESTED:
             count = event.attributes.get(name)
             if isinstance(count, int):
-                learn(known, name, trust, count)
+                # Calls that share a pair have each their own tests.
+                learn(known, name if event.id else f"{name}@{event.time}", trust, count)
     return known
 
 
@@ -282,6 +288,9 @@ def _model_call(facts: Facts, event: Event, trust: int) -> Touched:
     cost = event.attributes.get("cost_usd")
     if isinstance(cost, int | float) and 0 <= cost < MOST_DOLLARS:
         learn(known, "cost", trust, round(cost * DOLLAR))
+    first_token = event.attributes.get("first_token_ms")
+    if isinstance(first_token, int | float) and 0 <= first_token < _MOST_MILLISECONDS:
+        learn(known, "first_token", trust, round(first_token * _MILLISECOND))
     return (("model", event.id),)
 
 

@@ -10,6 +10,12 @@ class Attribute(StrEnum):
 
     ERROR_TYPE = "error.type"
     AGENT_NAME = "gen_ai.agent.name"
+    CACHE_ENTRIES = "stretto.cache.entries"
+    CACHE_EVICTIONS = "stretto.cache.evictions"
+    CACHE_HITS = "stretto.cache.hits"
+    CACHE_INVALIDATIONS = "stretto.cache.invalidations"
+    CACHE_MISSES = "stretto.cache.misses"
+    CACHE_NAME = "stretto.cache.name"
     CONVERSATION_ID = "gen_ai.conversation.id"
     EVALUATION_NAME = "gen_ai.evaluation.name"
     EVALUATION_VALUE = "gen_ai.evaluation.score.value"

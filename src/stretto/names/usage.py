@@ -31,7 +31,7 @@ USAGE: tuple[Metric, ...] = (
         "window_prompt_tokens",
         "1",
         (Label.MODEL, _W),
-        "Tokens that model calls read: input, cache_read and cache_write.",
+        "Tokens that model calls read, where they tell of the cache: input, cache_read and cache_write.",
     ),
     gauge(
         "window_cache_read_tokens",
@@ -51,7 +51,7 @@ USAGE: tuple[Metric, ...] = (
         "window_cost_usd",
         "USD",
         (Label.MODEL, _W),
-        "What model calls cost, as their source says, else by list price.",
+        "What model calls cost: as configured, as their source says, else by list price.",
     ),
     gauge(
         "window_unpriced_model_calls",

@@ -13,14 +13,17 @@ import msgspec
 from stretto.figures.parallel import Fanout, SequentialRun, fanouts, sequential_runs
 from stretto.model.calls import conclude_call
 from stretto.model.conclude import Classify, conclude, session_ended
-from stretto.model.entities import Session, Task, ToolCall, Turn
+from stretto.model.conclude_others import conclude_phases
+from stretto.model.cost import Price, Used
+from stretto.model.entities import Phase, Session, Task, ToolCall, Turn
 from stretto.model.event import Event, Outcome
 from stretto.model.facts import Facts, Known
 from stretto.model.fold import apply
-from stretto.store.additions.calls import of_call
+from stretto.store.additions.calls import amounts_of_call, of_call
 from stretto.store.additions.part import Settling
 from stretto.store.additions.parts import PARTS
-from stretto.store.rollup import Addition, Additions
+from stretto.store.model_calls import ModelCalls
+from stretto.store.rollup import Addition, Additions, Amount
 
 T = TypeVar("T")
 
@@ -38,6 +41,9 @@ class Ended:
     turns: list[tuple[Session, Turn]] = field(default_factory=list)
     tasks: list[Task] = field(default_factory=list)
     tool_calls: list[ToolCall] = field(default_factory=list)
+    phases: list[Phase] = field(default_factory=list)
+    used: list[Used] = field(default_factory=list)
+    """What model calls used, as it becomes known."""
     fanouts: list[tuple[Session, Fanout]] = field(default_factory=list)
 
 
@@ -66,12 +72,16 @@ class Held:
     open_calls: set[str] = field(default_factory=set)
     """Calls that may conclude differently than before: without an end, or touched since."""
     counted_calls: dict[str, tuple[Addition, ...]] = field(default_factory=dict)
+    counted_amounts: dict[str, tuple[Amount, ...]] = field(default_factory=dict)
     repeats: dict[str, int] = field(default_factory=dict)
     """Calls beyond the first behind one key, where an agent's calls have no ids."""
     counted: dict[str, Additions] = field(default_factory=dict)
     """What each part (``PARTS``) adds."""
     executions: Executions | None = None
     """The rows of fan-outs and sequential runs as they stand in the store; None where that is not known."""
+    open_model_calls: set[str] = field(default_factory=set)
+    """Model calls touched since they were last concluded."""
+    model_calls: ModelCalls = field(default_factory=ModelCalls)
     ended: dict[str, set[str]] = field(default_factory=dict)
     """The ids of entities already reported as ended, by kind."""
 
@@ -88,6 +98,9 @@ class Held:
             counted.update(part)
         for added in self.counted_calls.values():
             counted.update(added)
+        for amounts in (*self.counted_amounts.values(), *self.model_calls.counted.values()):
+            for addition, amount in amounts:
+                counted[addition] += amount
         return counted
 
     def apply(self, events: Sequence[Event]) -> None:
@@ -95,14 +108,19 @@ class Held:
         touched = apply(self.facts, events)
         self.dirty |= touched
         self.open_calls.update([key for kind, key in touched if kind == "call"])
+        self.open_model_calls.update([key for kind, key in touched if kind == "model"])
 
-    def settle(self, classify: Classify, news: Ended) -> Settled:
+    def settle(self, classify: Classify, price: Price, news: Ended) -> Settled:
         """Conclude again: return by how much the sums change, and tell the news of what has ended."""
         session = conclude(self.facts, lost=self.lost, classify=classify, calls=False)
         found = fanouts(session.tasks)
         runs = sequential_runs(session.tasks)
         change = self._settle_calls(news)
-        self._settle_parts(session, found, runs, classify, change)
+        # A recording's calls were not made now, whatever their times say.
+        used = [] if session.recording else news.used
+        change.update(self.model_calls.settle(self.facts, self.open_model_calls, price, used))
+        self.open_model_calls = set()
+        self._settle_parts(session, found, runs, classify, price, change)
         self._report_session(session, found, news)
         return Settled(change, session, found, runs)
 
@@ -112,6 +130,7 @@ class Held:
         found: tuple[Fanout, ...],
         runs: tuple[SequentialRun, ...],
         classify: Classify,
+        price: Price,
         change: Additions,
     ) -> None:
         settling = Settling(
@@ -122,6 +141,7 @@ class Held:
             closed=self.lost or session_ended(self.facts),
             lost=self.lost,
             classify=classify,
+            price=price,
         )
         changed = {"session", *(kind for kind, _ in self.dirty)}
         for name, part in PARTS.items():
@@ -134,6 +154,7 @@ class Held:
     def _settle_calls(self, news: Ended) -> Additions:
         new: list[Addition] = []
         gone: list[Addition] = []
+        change: Additions = Counter()
         closed = self.lost or session_ended(self.facts)
         still_open: set[str] = set()
         for call_id in self.open_calls:
@@ -146,15 +167,26 @@ class Held:
                 new += added
                 gone += before
                 self.counted_calls[call_id] = added
+            self._count_amounts(call_id, calls, change)
             for call in calls:
                 if call.end is None:
                     still_open.add(call_id)
                 else:
                     self._report("call", call.id, news.tool_calls, call)
         self.open_calls = still_open
-        change = Counter(new)
+        change.update(new)
         change.subtract(gone)
         return change
+
+    def _count_amounts(self, call_id: str, calls: Sequence[ToolCall], change: Additions) -> None:
+        added = tuple(amount for call in calls for amount in amounts_of_call(call))
+        before = self.counted_amounts.get(call_id, ())
+        if added != before:
+            for addition, amount in added:
+                change[addition] += amount
+            for addition, amount in before:
+                change[addition] -= amount
+            self.counted_amounts[call_id] = added
 
     def _report_session(self, session: Session, found: Iterable[Fanout], news: Ended) -> None:
         for task in session.tasks:
@@ -163,6 +195,10 @@ class Held:
         for turn in session.turns:
             if turn.end is not None:
                 self._report("turn", turn.id, news.turns, (session, turn))
+        if not session.recording and self.facts.others.get("phase"):
+            for phase in conclude_phases(self.facts, closed=False):
+                if phase.end is not None:
+                    self._report("phase", phase.id, news.phases, phase)
         for fanout in found:
             self._report("fanout", fanout.tasks[0].id, news.fanouts, (session, fanout))
         if session.outcome is Outcome.RUNNING:
@@ -178,14 +214,15 @@ class Held:
             news.append(item)
 
 
-def load(connection: sqlite3.Connection, session_id: str, classify: Classify) -> Held:
+def load(connection: sqlite3.Connection, session_id: str, classify: Classify, price: Price) -> Held:
     """Return a session as last written, or a new one; what it has added so far is worked out again."""
     facts = load_facts(connection, session_id)
     row = connection.execute("SELECT lost, arrived FROM sessions WHERE id = ?", (session_id,)).fetchone()
     held = Held(facts, lost=bool(row and row[0]), arrived=row[1] if row else "")
     if row:
         held.open_calls = set(facts.calls)
-        held.settle(classify, Ended())
+        held.open_model_calls = set(facts.model_calls)
+        held.settle(classify, price, Ended())
     return held
 
 

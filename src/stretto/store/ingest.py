@@ -18,6 +18,8 @@ import msgspec
 from stretto import journal
 from stretto.clock import SECOND
 from stretto.model.conclude import Classify
+from stretto.model.conclude_others import newest_entries
+from stretto.model.cost import Price, as_said
 from stretto.model.event import Event, Outcome
 from stretto.names import NONE
 from stretto.sources.redact import redact
@@ -51,12 +53,16 @@ class Taken:
 class Ingest:
     """The store's one writer.
 
-    ``idle_limit`` is in seconds: a session that nothing is heard of for longer is over, its outcome unknown.
+    ``price`` tells what model calls cost. ``idle_limit`` is in seconds: a session that nothing is heard of
+    for longer is over, its outcome unknown.
     """
 
-    def __init__(self, connection: sqlite3.Connection, classify: Classify, *, idle_limit: int) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, classify: Classify, *, idle_limit: int, price: Price = as_said
+    ) -> None:
         self._connection = connection
         self._classify = classify
+        self._price = price
         self._idle_limit = idle_limit * SECOND
         self._held: OrderedDict[str, Held] = OrderedDict()
 
@@ -172,7 +178,7 @@ class Ingest:
         self._held.clear()
 
     def _drop(self, session_id: str) -> None:
-        for table, key in (("facts", "session"), ("sessions", "id")):
+        for table, key in (("facts", "session"), ("cache_entries", "session"), ("sessions", "id")):
             query = f"DELETE FROM {table} WHERE {key} = ?"  # noqa: S608  # names from the line above
             self._connection.execute(query, (session_id,))
         self._held.pop(session_id, None)
@@ -187,7 +193,7 @@ class Ingest:
     def _hold(self, session_id: str) -> Held:
         held = self._held.get(session_id)
         if held is None:
-            held = self._held[session_id] = load(self._connection, session_id, self._classify)
+            held = self._held[session_id] = load(self._connection, session_id, self._classify, self._price)
         self._held.move_to_end(session_id)
         return held
 
@@ -206,7 +212,7 @@ class Ingest:
         change: Additions = Counter()
         facts: list[tuple[str, str, str, bytes]] = []
         for session_id, held in touched.items():
-            settled = held.settle(self._classify, news)
+            settled = held.settle(self._classify, self._price, news)
             change.update(settled.change)
             facts += (
                 (session_id, kind, key, _encode(held.facts.entity(kind, key))) for kind, key in held.dirty
@@ -242,6 +248,10 @@ class Ingest:
                 len(settled.fanouts),
                 held.arrived,
             ),
+        )
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO cache_entries VALUES (?, ?, ?, ?)",
+            [(session.id, name, *newest) for name, newest in newest_entries(held.facts).items()],
         )
         self._write_executions(held, settled)
 

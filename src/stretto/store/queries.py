@@ -168,6 +168,15 @@ def sums_by_slot(
     return dict(found)
 
 
+def cache_entries(connection: sqlite3.Connection, since: int, until: int) -> dict[str, int]:
+    """Return how many entries each cache had when that was last told, between two instants (ns)."""
+    rows = connection.execute(
+        "SELECT cache, entries FROM cache_entries WHERE time BETWEEN ? AND ? ORDER BY time, entries",
+        (since, until),
+    )
+    return {cache: int(entries) for cache, entries in rows}
+
+
 def first_slot(connection: sqlite3.Connection) -> int | None:
     """Return when (ns) the earliest slot of the sums begins, or None where there are none."""
     (slot,) = connection.execute("SELECT MIN(slot) FROM rollup WHERE width = ?", (SLOTS[1],)).fetchone()

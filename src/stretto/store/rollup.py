@@ -22,6 +22,9 @@ Each is a multiple of the first, so the first one's number tells all of them.
 Addition = tuple[int, str, tuple[str | int, ...]]
 """(number of the narrowest slot, measure, label values)."""
 
+Amount = tuple[Addition, int]
+"""An addition of more than one: tokens, nanoseconds, billionths of a dollar."""
+
 Additions = Counter[Addition]
 
 _encode = msgspec.json.Encoder().encode

@@ -55,7 +55,15 @@ CREATE TABLE fanouts (
 CREATE INDEX fanouts_by_speedup ON fanouts (pattern, work * 1.0 / elapsed DESC, "end");
 CREATE INDEX fanouts_by_signature ON fanouts (pattern, signature, "end");
 
--- Sums by slot of time. dims is a JSON array of label values; value is a count or nanoseconds.
+-- How full each cache was when a session last told of it.
+CREATE TABLE cache_entries (
+  session TEXT NOT NULL, cache TEXT NOT NULL, time INTEGER NOT NULL, entries INTEGER NOT NULL,
+  PRIMARY KEY (session, cache)
+) WITHOUT ROWID;
+CREATE INDEX cache_entries_by_time ON cache_entries (time);
+
+-- Sums by slot of time. dims is a JSON array of label values; value is a count, nanoseconds
+-- or billionths of a dollar.
 CREATE TABLE rollup (
   width INTEGER NOT NULL, slot INTEGER NOT NULL, measure TEXT NOT NULL, dims TEXT NOT NULL,
   value INTEGER NOT NULL, kept INTEGER NOT NULL DEFAULT 0,
@@ -70,7 +78,9 @@ CREATE TABLE pruned (session TEXT PRIMARY KEY, last INTEGER NOT NULL) WITHOUT RO
 CREATE TABLE emitted (session TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
 """
 
-CONCLUDED = ("journal", "rejects", "facts", "sessions", "sequential_runs", "fanouts", "rollup")
+CONCLUDED = (
+    "journal", "rejects", "facts", "sessions", "sequential_runs", "fanouts", "cache_entries", "rollup",
+)  # fmt: skip
 """The tables that a rebuild makes anew and that must then equal what incremental ingest made.
 
 Rows with ``kept`` above 0 are left alone.

@@ -4,27 +4,33 @@ Names: code.claude.com/docs/en/monitoring-usage, as clients 2.1.197 to 2.1.329 s
 some and is taken as far as it goes. A subagent has no span of its own: its model requests and tool calls
 bear its id and hang below the execution of the ``Agent`` call, which gives the link between the two and,
 where that call waited, the subagent's length. How long one in the background ran is told by the log event
-at its end.
+at its end. What a tool was asked to do is told only where the user lets the client
+(``OTEL_LOG_TOOL_DETAILS``); of that the name of a test framework and the hash of a path are kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Any
 
-from stretto.model.event import Channel, Event, Kind, Outcome, present
+import msgspec
+
+from stretto.hook.client import WORKING
+from stretto.hook.work import framework_of, written
+from stretto.model.event import Channel, Event, Kind, Outcome, Value, present
 from stretto.sources.otlp.records import Attributes, Log, Span, amount, count, identifier, length, named, word
 
 SOURCE = "claude-code"
 
 ATTRIBUTES = frozenset({
     "agent_id", "agent_type", "cache_creation_tokens", "cache_read_tokens", "command_name", "cost_usd",
-    "decision", "duration_ms", "error", "error.type", "error_class", "error_type", "event.name",
-    "gen_ai.response.id", "input_tokens", "model", "output_tokens", "parent_agent_id", "prompt.id",
-    "prompt_length", "query_source", "query_source_safe", "request_id", "session.id", "source",
-    "subagent_type", "success", "tool_name", "tool_use_id", "ttft_ms",
+    "decision", "duration_ms", "error", "error.type", "error_class", "error_type", "event.name", "file_path",
+    "full_command", "gen_ai.response.id", "input_tokens", "model", "output_tokens", "parent_agent_id",
+    "prompt.id", "prompt_length", "query_source", "query_source_safe", "request_id", "session.id", "source",
+    "subagent_type", "success", "tool_input", "tool_name", "tool_parameters", "tool_use_id", "ttft_ms",
 })  # fmt: skip
-"""All that is read; who the user is, prompts and whatever the client gates are not among it."""
+"""All that is read; who the user is, prompts, answers and results are not among it."""
 
 _SCOPE = "com.anthropic.claude_code"
 _PREFIX = "claude_code."
@@ -48,7 +54,8 @@ def wrote_log(log: Log) -> bool:
 class Batch:
     """The client's spans of one request, as far as they say something about each other."""
 
-    def __init__(self, spans: Iterable[Span]) -> None:
+    def __init__(self, spans: Iterable[Span], key: bytes = b"") -> None:
+        self.key = key
         self.tools: dict[str, Span] = {}
         self.executions: dict[str, Span] = {}
         self.first: dict[tuple[str, str], Span] = {}
@@ -75,10 +82,10 @@ def span_events(span: Span, session: str, batch: Batch) -> list[Event]:
     return [] if read is None else read(span, session, batch)
 
 
-def log_events(log: Log, session: str) -> list[Event]:
+def log_events(log: Log, session: str, key: bytes = b"") -> list[Event]:
     """Return the events that a log event gives; none for one that says nothing which is kept."""
     read = _LOGS.get(log.name.removeprefix(_PREFIX))
-    return [] if read is None else read(log, session)
+    return [] if read is None else read(log, session, key)
 
 
 def session_id(attributes: Attributes) -> str | None:
@@ -131,7 +138,7 @@ def _tool(span: Span, session: str, batch: Batch) -> list[Event]:
     order = present(agent=named(span.attributes, "subagent_type"))
     return [
         about(kind=Kind.TOOL_START, time=span.start, attributes=order),
-        about(kind=Kind.TOOL_END, time=span.end),
+        about(kind=Kind.TOOL_END, time=span.end, attributes=_work(span.attributes, batch.key)),
         *_task_start(span, session, batch),
     ]
 
@@ -207,7 +214,7 @@ _SPANS: dict[str, Callable[[Span, str, Batch], list[Event]]] = {
 # Log events. They are written at the end of what they tell, and say how long it took.
 
 
-def _user_prompt(log: Log, session: str) -> list[Event]:
+def _user_prompt(log: Log, session: str, _: bytes) -> list[Event]:
     prompt = identifier(log.attributes, "prompt.id")
     if prompt is None:
         return []
@@ -226,24 +233,28 @@ def _user_prompt(log: Log, session: str) -> list[Event]:
     ]
 
 
-def _tool_result(log: Log, session: str) -> list[Event]:
+def _tool_result(log: Log, session: str, key: bytes) -> list[Event]:
     call, duration = identifier(log.attributes, "tool_use_id"), _duration(log.attributes)
     if call is None:
         return []
     about = partial(
         _told, session=session, id=call, parent=_agent(log.attributes), name=_tool_name(log.attributes)
     )
+    outcome = _outcome(log.attributes, failed=False)
     end = about(
         kind=Kind.TOOL_END,
         time=log.time,
         duration=duration,
-        outcome=_outcome(log.attributes, failed=False),
-        attributes=present(error=_error(log.attributes)),
+        outcome=outcome,
+        attributes={
+            **_work(log.attributes, key if outcome is Outcome.SUCCESS else b""),
+            **present(error=_error(log.attributes)),
+        },
     )
     return [end] if duration is None else [about(kind=Kind.TOOL_START, time=log.time - duration), end]
 
 
-def _tool_decision(log: Log, session: str) -> list[Event]:
+def _tool_decision(log: Log, session: str, _: bytes) -> list[Event]:
     call = identifier(log.attributes, "tool_use_id")
     if call is None:
         return []
@@ -259,7 +270,7 @@ def _tool_decision(log: Log, session: str) -> list[Event]:
     return [*asked, about(**_DENIED)] if _is_rejected(log.attributes) else asked
 
 
-def _api_request(log: Log, session: str) -> list[Event]:
+def _api_request(log: Log, session: str, _: bytes) -> list[Event]:
     request, duration = _request(log.attributes), _duration(log.attributes)
     if request is None:
         # Nothing tells it from the span of the same request: it would count twice.
@@ -284,7 +295,7 @@ def _api_request(log: Log, session: str) -> list[Event]:
     ]
 
 
-def _subagent_completed(log: Log, session: str) -> list[Event]:
+def _subagent_completed(log: Log, session: str, _: bytes) -> list[Event]:
     agent, duration = _agent(log.attributes), _duration(log.attributes)
     if agent is None:
         # Clients before 2.1.329 do not say which: a call that waited tells its agent's end all the same.
@@ -300,7 +311,7 @@ def _subagent_completed(log: Log, session: str) -> list[Event]:
     return [end] if duration is None else [about(kind=Kind.TASK_START, time=log.time - duration), end]
 
 
-_LOGS: dict[str, Callable[[Log, str], list[Event]]] = {
+_LOGS: dict[str, Callable[[Log, str, bytes], list[Event]]] = {
     "user_prompt": _user_prompt,
     "tool_result": _tool_result,
     "tool_decision": _tool_decision,
@@ -350,6 +361,28 @@ def _by_a_person(attributes: Attributes) -> bool:
 
 def _is_rejected(attributes: Attributes) -> bool:
     return attributes.get("decision") == "reject"
+
+
+def _work(attributes: Attributes, key: bytes) -> dict[str, Value]:
+    """Return which tests a call ran and, as a hash, which file it wrote, where the client tells its input."""
+    tool = _tool_name(attributes)
+    if tool not in WORKING:
+        return {}
+    order = {**_object(attributes, "tool_input"), **_object(attributes, "tool_parameters")}
+    command = attributes.get("full_command") or order.get("full_command") or order.get("command")
+    path = attributes.get("file_path") or order.get("file_path") or order.get("notebook_path")
+    return present(
+        test_framework=framework_of(tool, {**order, "command": command}),
+        wrote=written(tool, {"file_path": path}, None, key),
+    )
+
+
+def _object(attributes: Attributes, name: str) -> dict[str, Any]:
+    try:
+        found = msgspec.json.decode(str(attributes.get(name, "{}")))
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return {}  # the client cuts what is long
+    return found if isinstance(found, dict) else {}
 
 
 def _built_in(attributes: Attributes) -> str | None:

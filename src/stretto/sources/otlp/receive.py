@@ -83,12 +83,15 @@ class _Taking:
 class Receiver:
     """Turns requests into journal records. Safe to use from several threads.
 
-    ``encode`` writes an event as the journal wants it. The one thing kept between requests is which session a
-    trace belongs to.
+    ``encode`` writes an event as the journal wants it; ``key`` is the installation's secret for hashes of
+    what calls wrote. The one thing kept between requests is which session a trace belongs to.
     """
 
-    def __init__(self, encode: Callable[[Event], bytes], limits: Limits | None = None) -> None:
+    def __init__(
+        self, encode: Callable[[Event], bytes], limits: Limits | None = None, *, key: bytes = b""
+    ) -> None:
         self._encode = encode
+        self._key = key
         self._limits = limits or Limits()
         self._sessions = Sessions()
 
@@ -132,7 +135,7 @@ class Receiver:
                 traces.setdefault(span.trace, []).append(span)
             elif taking.timely(span.start, span.end):
                 theirs.append(span)
-        batch = claude_code.Batch(theirs)
+        batch = claude_code.Batch(theirs, self._key)
         for span in theirs:
             taking.take(claude_code.span_events(span, self._claude_session(span), batch))
         for trace_id, members in traces.items():
@@ -159,7 +162,7 @@ class Receiver:
                 taking.ignored += 1
             elif taking.timely(log.time):
                 session = claude_code.session_id(log.attributes)
-                taking.take([] if session is None else claude_code.log_events(log, session))
+                taking.take([] if session is None else claude_code.log_events(log, session, self._key))
 
     def _claude_session(self, span: Span) -> str:
         said = claude_code.session_id(span.attributes)

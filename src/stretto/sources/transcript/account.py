@@ -30,13 +30,22 @@ class Account:
         self._turns = dict(carry.turns)
         self._agents = dict(carry.agents)
         self._tools = dict(carry.tools)
+        self._works = dict(carry.works)
         self._usage = dict(carry.usage)
         self._requests = dict(carry.requests)
         self._chains = dict(carry.chains)
 
     def carry(self) -> Carry:
         """Return what a later reading of the same file goes on from."""
-        return Carry(self._turns, self._agents, self._tools, self._usage, self._requests, self._chains)
+        return Carry(
+            self._turns,
+            self._agents,
+            self._tools,
+            self._works,
+            self._usage,
+            self._requests,
+            self._chains,
+        )
 
     def tell(
         self,
@@ -150,6 +159,14 @@ class Account:
     def called(self, id: str) -> str | None:
         """Return which tool a call was of, and forget it."""
         return self._tools.pop(id, None)
+
+    def works(self, id: str, about: dict[str, str]) -> None:
+        """Note what the end of a call will tell of it."""
+        remember(self._works, id, about, kept.OPEN)
+
+    def worked(self, id: str) -> dict[str, str]:
+        """Return what the end of a call tells of it, and forget that."""
+        return self._works.pop(id, {})
 
     def sends(self, request: str, time: int) -> None:
         """Note when a request to a model was sent."""

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import msgspec
 
+from stretto.hook import work
+from stretto.hook.client import WORKING
 from stretto.model.event import Kind, Outcome, Value, present
 from stretto.model.facts import DELEGATES
 from stretto.sources.transcript import shape, words
@@ -35,9 +37,10 @@ _TOKENS = {
 class Assembly:
     """The reading of one file at work: takes its lines in their order, collects events in its account."""
 
-    def __init__(self, transcript: Transcript, carry: Carry) -> None:
+    def __init__(self, transcript: Transcript, carry: Carry, key: bytes) -> None:
         self.account = Account(transcript, carry)
         self._file = transcript
+        self._key = key
 
     def take(self, line: shape.Line) -> str | None:
         """Take one line; return in a few words why it could not be read, or None. Never raises."""
@@ -105,7 +108,7 @@ class Assembly:
         blocks = words.blocks_of(message.content)
         calls = [block for block in blocks if block.type == "tool_use"]
         for call in calls:
-            self._tool_start(call, place)
+            self._tool_start(call, line, place)
         if calls:
             self.account.answered(place, None)
         elif any(block.type == "text" for block in blocks):
@@ -141,7 +144,7 @@ class Assembly:
                 attributes={**news, **present(request=shape.identity(line.request_id))},
             )
 
-    def _tool_start(self, block: shape.Block, place: Place) -> None:
+    def _tool_start(self, block: shape.Block, line: shape.Line, place: Place) -> None:
         id, name = shape.identity(block.id), shape.name(block.name)
         if id is None:
             return
@@ -155,7 +158,22 @@ class Assembly:
                 description=shape.name(order.description),
                 background=order.run_in_background if isinstance(order.run_in_background, bool) else None,
             )
+        if name in WORKING:
+            self._work(id, name, block, line)
         self.account.tell(Kind.TOOL_START, place, id=id, name=name, attributes=attributes)
+
+    def _work(self, id: str, name: str, block: shape.Block, line: shape.Line) -> None:
+        asked = shape.part(shape.WORK, block.input)
+        if asked is None:
+            return
+        order = msgspec.structs.asdict(asked)
+        about = {
+            "test_framework": work.framework_of(name, order),
+            "wrote": work.written(name, order, line.cwd, self._key),
+        }
+        told = {what: value for what, value in about.items() if value is not None}
+        if told:
+            self.account.works(id, told)
 
     # The user's lines: prompts, and the results of tools.
 
@@ -201,8 +219,10 @@ class Assembly:
         name = self.account.called(id)
         outcome = Outcome.SUCCESS
         attributes: dict[str, Value] = {}
+        worked = self.account.worked(id)
         if block.is_error is True:
             outcome, attributes = words.failure_of(block.content)
+        attributes |= _went(worked, block, outcome)
         # What another vendor's tool calls an agent's id or a duration is part of its answer, and stays out.
         foreign = name is not None and name.startswith("mcp__")
         result = None if foreign else shape.part(shape.RESULT, answer)
@@ -293,6 +313,18 @@ class Assembly:
             )
         elif place.main and line.subtype in ("turn_duration", "stop_hook_summary"):
             self.account.settle(place.session)
+
+
+def _went(worked: dict[str, str], block: shape.Block, outcome: Outcome) -> dict[str, Value]:
+    """Return which file a call has written, or how the tests went that it ran."""
+    told: dict[str, Value] = {}
+    if "wrote" in worked and outcome is Outcome.SUCCESS:
+        told["wrote"] = worked["wrote"]
+    if "test_framework" in worked and outcome is not Outcome.CANCELLED:
+        passed, failed = work.counts_told(words.text_of(block.content) or "")
+        told["test_framework"] = worked["test_framework"]
+        told |= present(tests_passed=passed, tests_failed=failed)
+    return told
 
 
 def _project(line: shape.Line) -> dict[str, Value]:

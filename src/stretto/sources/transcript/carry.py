@@ -66,6 +66,8 @@ class Carry:
     """By agent: those that have been told to have started."""
     tools: Mapping[str, str] = field(default_factory=dict)
     """By call: the tools whose results are still to come."""
+    works: Mapping[str, dict[str, str]] = field(default_factory=dict)
+    """By call: which tests it runs or which file it writes, which its end will tell."""
     usage: Mapping[str, Tokens] = field(default_factory=dict)
     """By model call: the largest counts told so far."""
     requests: Mapping[str, int] = field(default_factory=dict)

@@ -101,6 +101,15 @@ class Order(msgspec.Struct):
     run_in_background: Any = None
 
 
+class Work(msgspec.Struct):
+    """What a call of a tool that runs commands or writes files is asked to do, as far as it is looked at."""
+
+    command: Any = None
+    run_in_background: Any = None
+    file_path: Any = None
+    notebook_path: Any = None
+
+
 class Result(msgspec.Struct, rename="camel"):
     """The structured answer of a tool, where it has one."""
 
@@ -163,6 +172,7 @@ MESSAGE: Final = decoder(Message)
 BLOCKS: Final = decoder(list[Block])
 USAGE: Final = decoder(Usage)
 ORDER: Final = decoder(Order)
+WORK: Final = decoder(Work)
 RESULT: Final = decoder(Result)
 PROGRESS: Final = decoder(Progress)
 STARTED: Final = decoder(Started)

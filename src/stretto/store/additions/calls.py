@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 from stretto.figures.sketch import bucket
-from stretto.model.entities import ToolCall
+from stretto.model.entities import TestRun, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.facts import DELEGATES
 from stretto.names import NONE
-from stretto.store.rollup import Addition, slot_of
+from stretto.store.rollup import Addition, Amount, slot_of
 
 
 def of_call(call: ToolCall) -> tuple[Addition, ...]:
@@ -22,6 +23,36 @@ def of_call(call: ToolCall) -> tuple[Addition, ...]:
     overhead = None if call.overhead is None else bucket(call.overhead)
     outcome = call.outcome if call.end is not None else None
     return _of_call(slot_of(at), tool, outcome, duration, overhead)
+
+
+def amounts_of_call(call: ToolCall) -> tuple[Amount, ...]:
+    """Return what a tool call adds that is more than counts: its time, and the tests that it ran."""
+    at = call.end if call.end is not None else call.start
+    if call.outcome is Outcome.RUNNING or at is None:
+        return ()
+    slot, found = slot_of(at), []
+    if call.duration and call.tool not in DELEGATES:
+        found.append((_tool_seconds(slot), call.duration))
+    if call.tests is not None:
+        found += _tests(slot, call, call.tests)
+    return tuple(found)
+
+
+@lru_cache(maxsize=256)
+def _tool_seconds(slot: int) -> Addition:
+    # Shared by all calls of a slot, as below.
+    return (slot, "tool_seconds", ())
+
+
+def _tests(slot: int, call: ToolCall, tests: TestRun) -> Iterator[Amount]:
+    yield (slot, "test_runs", (tests.framework, tests.outcome(call.outcome).value)), 1
+    for result, count in (("passed", tests.passed), ("failed", tests.failed)):
+        if count:
+            yield (slot, "tests", (tests.framework, result)), count
+    if call.duration is not None:
+        yield (slot, "test_run_time", (tests.framework, bucket(call.duration))), 1
+        if call.duration:
+            yield (slot, "test_seconds", ()), call.duration
 
 
 @lru_cache(maxsize=2_048)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from stretto.figures.parallel import Fanout, SequentialRun
 from stretto.model.conclude import Classify
+from stretto.model.cost import Price, as_said
 from stretto.model.entities import Session
 from stretto.model.facts import Facts
 from stretto.store.rollup import Additions
@@ -24,6 +25,7 @@ class Settling:
     """Whether nothing more can come: what has no end is over."""
     lost: bool
     classify: Classify
+    price: Price = as_said
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,10 @@ Tool calls are counted one by one, because a session has many of them and few ch
 
 from __future__ import annotations
 
-from functools import partial
-
 from stretto.store.additions.opportunity import of_sequential_runs
 from stretto.store.additions.others import of_cache_reports, of_hooks_run, of_messages, of_phases
 from stretto.store.additions.part import Part
-from stretto.store.additions.price import of_price, source_price
+from stretto.store.additions.price import of_price
 from stretto.store.additions.sessions import of_session
 from stretto.store.additions.tasks import of_tasks
 from stretto.store.additions.whole import of_whole
@@ -18,7 +16,7 @@ from stretto.store.additions.whole import of_whole
 PARTS: dict[str, Part] = {
     "tasks": Part(frozenset({"session"}), lambda settling: of_tasks(settling.session, settling.fanouts)),
     "opportunity": Part(frozenset({"session"}), of_sequential_runs),
-    "price": Part(frozenset({"session"}), partial(of_price, price=source_price)),
+    "price": Part(frozenset({"session"}), of_price),
     "session": Part(frozenset({"session"}), lambda settling: of_session(settling.session)),
     "phases": Part(frozenset({"phase", "session"}), of_phases),
     "messages": Part(frozenset({"message"}), of_messages),

@@ -8,27 +8,20 @@ the time saved by just these fan-outs can be worked out from the same sums.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import astuple
 
 from stretto.figures.parallel import Fanout
 from stretto.model.calls import conclude_model_calls, runs_by_agent
+from stretto.model.cost import Price
 from stretto.model.entities import ModelCall
 from stretto.model.event import Outcome
 from stretto.names import NONE
 from stretto.store.additions.part import Settling
 from stretto.store.rollup import Additions, slot_of
 
-Price = Callable[[ModelCall], int | None]
-"""A model call's cost in billionths of a US dollar, or None where nobody knows it."""
 
-
-def source_price(call: ModelCall) -> int | None:
-    """Return what the source of a model call says that it cost."""
-    return call.cost
-
-
-def of_price(settling: Settling, price: Price) -> Additions:
+def of_price(settling: Settling) -> Additions:
     """Return tokens and cost of the fan-outs; nothing before the session is over, when all calls are in."""
     added: Additions = Counter()
     if settling.session.outcome is Outcome.RUNNING or not settling.fanouts or not settling.facts.model_calls:
@@ -40,7 +33,7 @@ def of_price(settling: Settling, price: Price) -> Additions:
             by_task.setdefault(run_of(call.task, call.start or 0), []).append(call)
     for fanout in settling.fanouts:
         calls = [by_task.get(task.id, []) for task in fanout.tasks]
-        _add(added, fanout, settling.session.pattern or NONE, calls, price)
+        _add(added, fanout, settling.session.pattern or NONE, calls, settling.price)
     return added
 
 
@@ -55,7 +48,7 @@ def _add(
     _add_fanout(added, fanout, "token", mix)
     costs = [price(call) for own in used for call in own]
     if None not in costs:
-        added[slot, "cost_nano_usd", mix] += sum(cost or 0 for cost in costs)
+        added[slot, "cost_nano_usd", mix] += sum(cost.amount for cost in costs if cost is not None)
         _add_fanout(added, fanout, "cost", mix)
 
 

@@ -1,0 +1,36 @@
+"""Model names: the many spellings of one model → the one that labels and prices go by."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from stretto.names import NONE
+
+_REGION_OR_VENDOR = re.compile(
+    r"(?:(?:us|eu|apac|global|jp|au|ca|us-gov)\.)?"
+    r"(?:amazon|anthropic|cohere|deepseek|google|meta|mistral|openai|qwen|writer)\."
+)
+"""How Amazon Bedrock begins a model's id: where it is served, and whose it is."""
+
+_SNAPSHOT = re.compile(r"[-@](?:20[0-9]{6}|20[0-9]{2}-[01][0-9]-[0-3][0-9]|latest)$")
+"""The date of a release, as Anthropic, Vertex AI and OpenAI append it, or that none was asked for."""
+
+_REVISION = re.compile(r"-v[0-9]{1,2}(?::[0-9]{1,2})?$")
+"""Bedrock's own number of a release."""
+
+
+@lru_cache(maxsize=1_024)
+def normal_model(name: str | None) -> str:
+    """Return a model's name without who serves it, which day's release it is, and options in brackets.
+
+    ``us.anthropic.claude-sonnet-4-5-20250929-v1:0``, ``anthropic/claude-sonnet-4-5`` and
+    ``claude-sonnet-4-5[1m]`` are all ``claude-sonnet-4-5``. A call whose model is not known has ``none``.
+    """
+    if name is None:
+        return NONE
+    bare = name.strip().lower().rpartition("/")[2].partition("[")[0]
+    match = _REGION_OR_VENDOR.match(bare)
+    bare = bare[match.end() :] if match else bare
+    bare = _SNAPSHOT.sub("", _REVISION.sub("", bare))
+    return bare or NONE

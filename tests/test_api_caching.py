@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry import trace
+
+import stretto
+from stretto.api import caching
+from stretto.model.event import Channel, Kind
+from tests.test_api_export import Journal, events, journalled
+from tests.test_api_tracing import Spans, sdk
+
+
+@pytest.fixture
+def spans() -> Iterator[Spans]:
+    with sdk() as found:
+        yield found
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Iterator[Journal]:
+    with journalled(tmp_path / "journal") as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def _own_caches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(caching, "_caches", {})
+
+
+def reports(spans: Spans) -> list[dict[str, Any]]:
+    """Return what the reports say, without the prefix."""
+    return [
+        {key.removeprefix("stretto.cache."): value for key, value in (span.attributes or {}).items()}
+        for span in spans.all()
+        if span.name.startswith("cache ")
+    ]
+
+
+def test_a_session_reports_its_caches_before_it_ends(written: Journal) -> None:
+    """One report with all that was counted, in the journal as the session's, at the session's end."""
+    with stretto.session(id="s"):
+        summaries = stretto.cache("summaries")
+        summaries.miss()
+        summaries.hit(3)
+        summaries.evict(2)
+        summaries.invalidate()
+        summaries.size(7)
+        summaries.size(5)
+    (report,) = written.told(Kind.CACHE_REPORT)
+    assert (report.session, report.name, report.channel) == ("s", "summaries", Channel.API)
+    assert report.attributes == {"hits": 3, "misses": 1, "evictions": 2, "invalidations": 1, "entries": 5}
+    (end,) = written.told(Kind.SESSION_END)
+    assert report.time <= end.time
+
+
+def test_each_session_has_its_own_counts(spans: Spans) -> None:
+    """Two sessions share a cache and not its counts; what was told once is not told again."""
+    for id in ("one", "two"):
+        with stretto.session(id=id):
+            stretto.cache("c").hit()
+    found = reports(spans)
+    assert [(report["stretto.session.id"], report["hits"]) for report in found] == [("one", 1), ("two", 1)]
+    assert all("entries" not in report for report in found)
+
+
+def test_a_cache_that_nothing_happened_in_reports_nothing(spans: Spans) -> None:
+    """No report, and not one of zeros."""
+    with stretto.session(id="s"):
+        stretto.cache("c")
+    assert reports(spans) == []
+
+
+def test_what_is_counted_outside_belongs_to_the_session_that_is_reported_next(spans: Spans) -> None:
+    """Threads begin outside of any session; their counts wait for one."""
+    found = stretto.cache("c")
+    found.hit()
+    assert stretto.flush()
+    assert reports(spans) == []
+    with stretto.session(id="s"), ThreadPoolExecutor(4) as pool:
+        for _ in range(100):
+            pool.submit(found.miss)
+    (report,) = reports(spans)
+    assert (report["stretto.session.id"], report["hits"], report["misses"]) == ("s", 1, 100)
+
+
+def test_counting_goes_out_while_the_session_runs(spans: Spans, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the wait is over the next count brings the report; flush brings it at once."""
+    monkeypatch.setattr(caching, "REPORT_SECONDS", 0.0)
+    with stretto.session(id="s"):
+        stretto.cache("c").hit()
+        assert [report["hits"] for report in reports(spans)] == [1]
+        monkeypatch.setattr(caching, "REPORT_SECONDS", 3_600.0)
+        stretto.cache("c").hit(2)
+        assert len(reports(spans)) == 1
+        assert stretto.flush()
+        assert [report["hits"] for report in reports(spans)] == [1, 2]
+    assert len(reports(spans)) == 2
+
+
+def test_without_an_sdk_nothing_is_counted() -> None:
+    """The program runs on and nothing piles up."""
+    assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+    found = stretto.cache("c")
+    found.hit()
+    assert found.sessions() == []
+
+
+def test_a_name_is_one_cache() -> None:
+    """The same name counts in the same place; without a name there is none."""
+    assert stretto.cache("c") is stretto.cache("c")
+    assert stretto.cache("c") is not stretto.cache("d")
+    with pytest.raises(ValueError, match="needs a name"):
+        stretto.cache("")
+
+
+PROGRAM = """
+import os, stretto
+stretto.configure(state={state!r})
+session = stretto.session(id="s")
+session.__enter__()
+stretto.cache("c").hit(2)
+if {forks!r}:
+    child = os.fork()
+    if not child:
+        stretto.cache("c").miss(5)
+        assert stretto.flush()
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+
+
+@pytest.mark.parametrize("forks", [False, True] if hasattr(os, "fork") else [False])
+def test_a_program_that_exits_reports_first(tmp_path: Path, forks: bool) -> None:
+    """Also where a session is left open; the copy of a process reports its own counts and no others."""
+    program = PROGRAM.format(state=str(tmp_path), forks=forks)
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, timeout=60)
+    told = [event.attributes for event in events(tmp_path / "journal") if event.kind is Kind.CACHE_REPORT]
+    assert sum(int(str(said["hits"])) for said in told) == 2
+    assert sum(int(str(said["misses"])) for said in told) == (5 if forks else 0)

@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from stretto.hook import client, work
+from stretto.hook.work import counts_told, framework_of, told, written
+
+KEY = b"k" * 32
+
+
+@pytest.mark.parametrize(
+    ("command", "framework"),
+    [
+        ("pytest", "pytest"),
+        ("pytest -q tests/test_a.py 2>&1 | tail -5", "pytest"),
+        ("cd /src && PYTHONPATH=. .venv/bin/pytest -x", "pytest"),
+        ("python -m pytest -q", "pytest"),
+        ("python3.11 -X dev -m unittest discover", "unittest"),
+        ("py -3 -m unittest", "unittest"),
+        ("coverage run -m pytest", "pytest"),
+        ("python -m coverage run -m pytest", "pytest"),
+        ("uv run --extra dev pytest -q", "pytest"),
+        ("uv run python -m pytest", "pytest"),
+        ("poetry run pytest", "pytest"),
+        ("timeout 60 pytest", "pytest"),
+        ("timeout 60 uv run pytest", "pytest"),
+        ("docker compose exec app pytest -q", "pytest"),
+        ("bash -lc 'cd x && pytest -q'", "pytest"),
+        ("for i in 1 2; do pytest; done", "pytest"),
+        ("(cd sub; pytest)", "pytest"),
+        ("cat > t.py <<'EOF'\nprint('hello test')\nEOF\npytest t.py", "pytest"),
+        ("python manage.py test app", "django"),
+        ("tox -e py311", "tox"),
+        ("nox -s tests", "nox"),
+        ("npx jest --ci", "jest"),
+        ("node_modules/.bin/vitest run", "vitest"),
+        ("npx mocha spec", "mocha"),
+        ("npm test -- --watch=false", "npm"),
+        ("npm run test:unit", "npm"),
+        ("npm --prefix web run test", "npm"),
+        ("yarn test", "yarn"),
+        ("pnpm -r test", "pnpm"),
+        ("pnpm exec vitest", "vitest"),
+        ("bun test", "bun"),
+        ("deno test -A", "deno"),
+        ("node --test", "node"),
+        ("npx playwright test", "playwright"),
+        ("go test ./...", "go"),
+        ("cargo test --workspace", "cargo"),
+        ("cargo +nightly nextest run", "cargo"),
+        ("mvn -q -pl core clean verify", "maven"),
+        ("./mvnw test", "maven"),
+        ("./gradlew :core:testDebug", "gradle"),
+        ("gradle check", "gradle"),
+        ("bundle exec rspec", "rspec"),
+        ("bin/rails test", "rails"),
+        ("vendor/bin/phpunit --testdox", "phpunit"),
+        ("php artisan test", "artisan"),
+        ("dotnet test --no-build", "dotnet"),
+        ("ctest --output-on-failure", "ctest"),
+        ("make -C build test", "make"),
+        ("make check", "make"),
+        ("swift test", "swift"),
+        ("ls tests && cat tests/test_a.py", None),
+        ("grep -rn pytest .", None),
+        ("pip install pytest", None),
+        ("uv add pytest", None),
+        ("uv pip install pytest", None),
+        ("npm install jest", None),
+        ("npm ci", None),
+        ("docker build -t pytest .", None),
+        ('git commit -m "run pytest && cargo test"', None),
+        ("git commit -m 'x' # then pytest", None),
+        ("echo 'pytest' > notes.txt", None),
+        ("cat > notes <<EOF\npytest\nEOF\nls", None),
+        ("cargo build --tests", None),
+        ("go build ./test", None),
+        ("make build", None),
+        ("pytest --version", None),
+        ("pytest --collect-only", None),
+        ("python scripts/make_tests.py", None),
+        ("cat pytest.ini; vim conftest.py", None),
+        ("", None),
+        ("'unclosed test", None),
+        ("test -f x <<", None),
+    ],
+)
+def test_a_command_that_runs_tests_is_told_from_one_that_only_names_them(
+    command: str, framework: str | None
+) -> None:
+    """The program decides, wherever it stands among launchers, assignments and other commands."""
+    assert framework_of("Bash", {"command": command}) == framework
+
+
+def test_a_command_comes_as_text_or_as_a_list() -> None:
+    """Each agent's way to give a command is read; a tool that runs none, or one left running, has none."""
+    assert framework_of("shell", {"command": ["bash", "-lc", "pytest -q"]}) == "pytest"
+    assert framework_of("exec_command", {"cmd": "go test ./..."}) == "go"
+    assert framework_of("Bash", {"command": "pytest", "run_in_background": True}) is None
+    assert framework_of("Read", {"command": "pytest"}) is None
+    for order in (None, "pytest", {}, {"command": 7}, {"command": [7, None]}):
+        assert framework_of("Bash", order) is None
+
+
+PYTEST = """\
+tests/test_a.py ..F                                                     [100%]
+=========================== short test summary info ============================
+FAILED tests/test_a.py::test_x - assert 1 == 2
+==================== 1 failed, 2 passed, 3 skipped in 0.12s ====================
+"""
+UNITTEST = "......F\n-----\nRan 12 tests in 0.010s\n\nFAILED (failures=1, errors=2, skipped=1)\n"
+JEST = """\
+Test Suites: 1 failed, 2 passed, 3 total
+Tests:       2 failed, 1 skipped, 7 passed, 10 total
+Snapshots:   0 total
+Time:        1.5 s
+Ran all test suites.
+"""
+VITEST = " Test Files  1 failed | 2 passed (3)\n      Tests  1 failed | 4 passed (5)\n   Duration  1.21s\n"
+CARGO = """\
+test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s
+
+     Running tests/b.rs (target/debug/deps/b)
+
+running 2 tests
+test a ... ok
+test b ... FAILED
+
+failures:
+    b
+
+test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s
+"""
+NODE = "\n".join(
+    f"\u2139 {what}" for what in ("tests 5", "suites 0", "pass 4", "fail 1", "cancelled 0", "todo 0")
+)
+MAVEN = """\
+[INFO] Tests run: 3, Failures: 0, Errors: 0, Skipped: 0, Time elapsed: 0.1 s - in A
+[INFO] Results:
+[ERROR] Tests run: 10, Failures: 1, Errors: 1, Skipped: 2
+[INFO] BUILD FAILURE
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "passed", "failed"),
+    [
+        (PYTEST, 2, 1),
+        ("97 passed, 2 warnings in 1.23s\n", 97, 0),
+        ("\x1b[31m\x1b[1m3 failed\x1b[0m, \x1b[32m97 passed\x1b[0m in 61.02s (0:01:01)", 97, 3),
+        ("===== 3 failed in 0.12s =====", 0, 3),
+        ("1 error in 0.51s", 0, 1),
+        ("no tests ran in 0.01s", None, None),
+        (UNITTEST, 8, 3),
+        ("Ran 3 tests in 0.1s\n\nOK\n", 3, 0),
+        (JEST, 7, 2),
+        (VITEST, 4, 1),
+        ("  5 passing (20ms)\n  1 failing\n\n  1) adds:\n     AssertionError\n", 5, 1),
+        (CARGO, 4, 1),
+        ("     Summary [   0.105s] 10 tests run: 9 passed, 1 failed, 0 skipped", 9, 1),
+        ("10 examples, 2 failures, 1 pending", 7, 2),
+        ("OK (5 tests, 10 assertions)", 5, 0),
+        ("FAILURES!\nTests: 5, Assertions: 10, Failures: 1, Errors: 1.", 3, 2),
+        ("Failed!  - Failed:     1, Passed:    10, Skipped:     2, Total:    13, Duration: 1 s", 10, 1),
+        ("98% tests passed, 2 tests failed out of 100\n\nTotal Test time (real) =   0.10 sec", 98, 2),
+        ("100% tests passed, 0 tests failed out of 7", 7, 0),
+        (MAVEN, 6, 2),
+        ("10 tests completed, 2 failed, 1 skipped", 7, 2),
+        (" 5 pass\n 1 fail\n 10 expect() calls\nRan 6 tests across 1 file. [12.00ms]", 5, 1),
+        (NODE, 4, 1),
+        ("ok  \texample.com/a\t0.1s\nFAIL\texample.com/b\t0.2s", None, None),
+        ("main.c:3: error: expected ';'\n2 errors generated.\nmake: *** [test] Error 1", None, None),
+        ("", None, None),
+        ("x" * 100_000, None, None),
+    ],
+    ids=lambda value: value[:24] if isinstance(value, str) else "",
+)
+def test_the_summary_of_a_run_tells_its_counts(text: str, passed: int | None, failed: int | None) -> None:
+    """Each framework's last lines, coloured or not; what tells no counts is left without."""
+    assert counts_told(text) == (passed, failed)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        {"tool_response": {"stdout": "2 passed in 0.1s", "stderr": "", "interrupted": False}},
+        {"tool_response": {"stdout": "warming up", "stderr": "2 passed in 0.1s"}},
+        {"tool_response": "2 passed in 0.1s\n"},
+        {"tool_response": {"llmContent": "Output: 2 passed in 0.1s"}},
+        {"tool_result": {"result_type": "success", "text_result_for_llm": "2 passed in 0.1s"}},
+        {"tool_output": '{"output":"collected\\n2 passed in 0.1s\\n","exitCode":0}'},
+        {"error": "Exit code 1\n2 passed in 0.1s"},
+    ],
+)
+def test_the_counts_are_found_in_every_agents_result(result: dict[str, Any]) -> None:
+    """Wherever an agent puts the output of a command; of it nothing but the two numbers stays."""
+    payload = {"tool_name": "Bash", "tool_input": {"command": "pytest"}, **result}
+    assert told(payload, KEY) == {
+        "wrote": None,
+        "test_framework": "pytest",
+        "tests_passed": 2,
+        "tests_failed": 0,
+    }
+
+
+def test_a_run_without_counts_has_its_framework_alone() -> None:
+    """What the result does not tell is left out."""
+    payload: dict[str, Any] = {
+        "tool_name": "Bash",
+        "tool_input": {"command": "go test ./..."},
+        "tool_response": "ok",
+    }
+    assert told(payload, KEY) == {"wrote": None, "test_framework": "go"}
+
+
+class TestWhatWasWritten:
+    def test_one_file_has_one_hash_however_it_is_named(self) -> None:
+        """Absolute, relative, with dots, with either slash, by whichever tool: the same 16 hex digits."""
+        hashes = {
+            written("Write", {"file_path": "/src/app/a.py", "content": "x"}, "/elsewhere", KEY),
+            written("Edit", {"file_path": "/src/./app//b/../a.py"}, None, KEY),
+            written("write_file", {"file_path": "app/a.py"}, "/src", KEY),
+            written("str_replace_editor", {"command": "create", "path": "\\src\\app\\a.py"}, "/", KEY),
+            written(
+                "apply_patch", {"input": "*** Begin Patch\n*** Update File: app/a.py\n@@\n"}, "/src/", KEY
+            ),
+        }
+        (found,) = hashes
+        assert found is not None
+        assert len(found) == 16
+        assert set(found) <= set("0123456789abcdef")
+
+    def test_another_file_or_another_secret_is_another_hash(self) -> None:
+        """Nobody without the secret can try out a path."""
+        one = written("Write", {"file_path": "/a"}, None, KEY)
+        assert one != written("Write", {"file_path": "/b"}, None, KEY)
+        assert one != written("Write", {"file_path": "/a"}, None, b"other")
+        assert written("Write", {"file_path": "/a"}, None, b"") is None
+
+    def test_a_patch_writes_several_files(self) -> None:
+        """One hash for each file, in one order, and no more of them than an attribute holds."""
+        patch = "*** Begin Patch\n*** Add File: b\n+x\n*** Delete File: a\n*** Move to: c\n*** End Patch\n"
+        found = written("apply_patch", {"command": patch}, "/src", KEY)
+        each = {written("Write", {"file_path": f"/src/{name}"}, None, KEY) for name in "abc"}
+        assert found is not None
+        assert set(found.split()) == each
+        assert found.split() == sorted(found.split())
+        many = "*** Begin Patch\n" + "".join(f"*** Add File: f{n}\n" for n in range(50))
+        assert len(written("ApplyPatch", {"patch": many}, "/src", KEY) or "") < 200
+
+    @pytest.mark.parametrize(
+        ("tool", "order", "cwd"),
+        [
+            ("Read", {"file_path": "/a"}, "/"),
+            ("Write", {"file_path": "a"}, None),
+            ("Write", {"file_path": 7}, "/"),
+            ("Write", {}, "/"),
+            ("Write", None, "/"),
+            ("str_replace_editor", {"command": "view", "path": "/a"}, "/"),
+            (None, {"file_path": "/a"}, "/"),
+        ],
+    )
+    def test_what_writes_nothing_known_has_no_hash(self, tool: object, order: object, cwd: object) -> None:
+        """A tool that only reads, a path that cannot be looked up, an input of another shape."""
+        assert written(tool, order, cwd, KEY) is None
+
+
+def test_the_client_and_this_file_know_the_same_tools() -> None:
+    """The client loads this file for exactly those tools that it has something to say of."""
+    assert client.WORKING == work.SHELLS | work.WRITERS

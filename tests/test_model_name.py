@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+
+from stretto.model.model_name import normal_model
+
+
+@pytest.mark.parametrize(
+    ("said", "normal"),
+    [
+        ("claude-sonnet-4-5", "claude-sonnet-4-5"),
+        ("claude-sonnet-4-5-20250929", "claude-sonnet-4-5"),
+        ("claude-sonnet-4-5@20250929", "claude-sonnet-4-5"),
+        ("claude-sonnet-4-5[1m]", "claude-sonnet-4-5"),
+        ("anthropic/claude-sonnet-4.5", "claude-sonnet-4.5"),
+        ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "claude-sonnet-4-5"),
+        ("anthropic.claude-3-haiku-20240307-v1:0", "claude-3-haiku"),
+        ("gpt-5-2025-08-07", "gpt-5"),
+        ("GPT-5", "gpt-5"),
+        ("claude-3-5-haiku-latest", "claude-3-5-haiku"),
+        ("models/gemini-2.5-pro", "gemini-2.5-pro"),
+        ("llama3:8b", "llama3:8b"),
+        ("gpt-4.1-mini", "gpt-4.1-mini"),
+        ("o3-2025", "o3-2025"),
+        ("", "none"),
+        ("[1m]", "none"),
+        (None, "none"),
+    ],
+)
+def test_one_model_has_one_name(said: str | None, normal: str) -> None:
+    """Who serves it, which day's release it is and options go; what tells models apart stays."""
+    assert normal_model(said) == normal
+    assert normal_model(normal) == normal

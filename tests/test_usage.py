@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stretto.clock import DAY, SECOND
+from stretto.exporter.live import LiveMetrics
+from stretto.exporter.scrape import registry
+from stretto.figures.usage import usage_figures
+from stretto.insights import insight, session_document
+from stretto.model.task_type import TaskTypes
+from stretto.prices import Prices
+from stretto.snapshot import Snapshot, take
+from stretto.store import queries
+from stretto.store.ingest import Taken
+from tests.exposed import samples, value
+from tests.fakes import Store, store
+from tests.scenes import BEGIN, Drawing, at, by_description, framed, spender
+
+PRICE = Prices({}).cost_of
+
+
+def figures(opened: Store, second: float = 60) -> Snapshot:
+    """Return all figures as of a second of the scenes' clock."""
+    return take(opened.connection, at(second), TaskTypes(), {})
+
+
+def figure(snapshot: Snapshot, name: str, window: str | None = "1h", **labels: str) -> float | None:
+    """Return the one figure of a name with these labels; None where it is withheld."""
+    wanted = labels | ({"window": window} if window else {})
+    (found,) = [f for f in snapshot.figures if f.name == f"stretto_{name}" and dict(f.labels) == wanted]
+    return found.value
+
+
+def absent(snapshot: Snapshot, name: str, **labels: str) -> bool:
+    """Tell whether no window has such a figure."""
+    return not any(
+        f.name == f"stretto_{name}" and labels.items() <= dict(f.labels).items() for f in snapshot.figures
+    )
+
+
+SONNET, GPT, OWN = ({"model": name} for name in ("claude-sonnet-4-5", "gpt-5", "homemade"))
+
+
+def test_the_scenes_models_are_as_on_paper(tmp_path: Path) -> None:
+    """Calls that two sources tell of count once, with the largest word on each; names lose their dates."""
+    with store(tmp_path, price=PRICE) as opened:
+        opened.take(spender().events)
+        found = figures(opened)
+    assert figure(found, "window_model_calls", **SONNET, outcome="success") == 2
+    assert figure(found, "window_model_calls", **GPT, outcome="success") == 1
+    assert figure(found, "window_tokens", **SONNET, kind="input") == 3_000
+    assert figure(found, "window_tokens", **SONNET, kind="output") == 600
+    assert figure(found, "window_tokens", **SONNET, kind="cache_read") == 8_000
+    assert figure(found, "window_tokens", **SONNET, kind="cache_write") == 1_000
+    assert figure(found, "window_cost_usd", **SONNET) == pytest.approx(0.01665 + 0.0075)
+    assert figure(found, "window_cost_usd", **GPT) == 0.25
+    assert figure(found, "window_unpriced_model_calls", **OWN) == 1
+    assert absent(found, "window_cost_usd", **OWN)
+    assert absent(found, "window_unpriced_model_calls", **SONNET)
+    durations = [
+        figure(found, "model_duration_quantile_seconds", **SONNET, quantile=q) for q in ("0.5", "0.99")
+    ]
+    assert durations == pytest.approx([4, 4], rel=0.02)
+    first = figure(found, "first_token_quantile_seconds", **SONNET, quantile="0.5")
+    assert first == pytest.approx(1.2, rel=0.02)
+    assert absent(found, "first_token_quantile_seconds", **GPT)
+
+
+def test_the_cache_share_is_of_prompts_whose_source_tells_of_the_cache(tmp_path: Path) -> None:
+    """A call of which only input is told is in no denominator; one that read nothing is 0, and known."""
+    with store(tmp_path, price=PRICE) as opened:
+        opened.take(spender().events)
+        found = figures(opened)
+    assert figure(found, "window_prompt_tokens", **SONNET) == 10_000
+    assert figure(found, "window_cache_read_tokens", **SONNET) == 8_000
+    assert figure(found, "cache_read_ratio", **SONNET) == 0.8
+    assert figure(found, "cache_read_ratio", **OWN) == 0
+    assert absent(found, "cache_read_ratio", **GPT)
+
+
+def test_the_scenes_tests_are_as_on_paper(tmp_path: Path) -> None:
+    """A run whose tests failed is a failure though its command succeeded; its time is a share."""
+    with store(tmp_path) as opened:
+        opened.take(spender().events)
+        found = figures(opened)
+    assert figure(found, "window_test_runs", framework="pytest", outcome="failure") == 1
+    assert figure(found, "window_test_runs", framework="cargo", outcome="success") == 1
+    assert figure(found, "window_tests", framework="pytest", result="passed") == 10
+    assert figure(found, "window_tests", framework="pytest", result="failed") == 2
+    assert figure(found, "window_tests", framework="cargo", result="passed") == 4
+    assert absent(found, "window_tests", framework="cargo", result="failed")
+    assert figure(found, "window_test_seconds") == 16
+    assert figure(found, "window_tool_seconds") == 17
+    assert figure(found, "test_time_ratio") == pytest.approx(16 / 17)
+    p50 = figure(found, "test_run_duration_quantile_seconds", framework="pytest", quantile="0.5")
+    assert p50 == pytest.approx(12, rel=0.02)
+
+
+def test_where_no_test_run_was_seen_their_share_is_not_known(tmp_path: Path) -> None:
+    """Not every source tells what its commands are, so no test run seen is not none at all."""
+    with store(tmp_path) as opened:
+        opened.take(framed(Drawing(), 50).call("c", 1, 3).events)
+        found = figures(opened)
+    assert figure(found, "window_tool_seconds") == 2
+    assert absent(found, "window_test_seconds")
+    assert absent(found, "test_time_ratio")
+
+
+def test_the_scenes_cache_is_as_on_paper(tmp_path: Path) -> None:
+    """Counts of the reports add up; how full it is is the newest word, and too old a word is none."""
+    with store(tmp_path) as opened:
+        opened.take(spender().events)
+        later = Drawing("later").cached(30, "other", entries=7).cached(31, "summaries", hits=0, misses=0)
+        opened.take(framed(later, 40).events)
+        found = figures(opened)
+        stale = figures(opened, 60 + 8 * DAY / SECOND)
+    own = {"cache": "summaries"}
+    assert figure(found, "window_cache_lookups", **own, result="hit") == 60
+    assert figure(found, "window_cache_lookups", **own, result="miss") == 10
+    assert figure(found, "cache_hit_ratio", **own) == pytest.approx(6 / 7)
+    assert figure(found, "window_cache_removals", **own, reason="eviction") == 4
+    assert figure(found, "window_cache_removals", **own, reason="invalidation") == 1
+    assert figure(found, "cache_entries", None, **own) == 5
+    assert figure(found, "cache_entries", None, cache="other") == 7
+    assert absent(stale, "cache_entries")
+
+
+def test_a_window_without_any_of_it_has_no_figures() -> None:
+    """Nothing used, nothing told: nothing is 0."""
+    assert list(usage_figures("1h", {})) == []
+
+
+def test_a_session_tells_what_it_spent_on_what(tmp_path: Path) -> None:
+    """By model and by task, each with how its cost is known; the parts sum to the whole."""
+    with store(tmp_path, price=PRICE) as opened:
+        opened.take(spender().events)
+        seen = insight(opened.connection, "spender", by_description, {}, PRICE)
+        assert seen is not None
+        told = session_document(seen)
+    spent: dict[str, Any] = told["spending"]
+    assert spent["cost_usd"] == pytest.approx(0.27415)
+    assert spent["cost_origins"] == {"list": 2, "said": 1}
+    assert (spent["model_calls"], spent["unpriced_model_calls"]) == (4, 1)
+    assert spent["tokens"] == {"input": 3_405, "output": 657, "cache_read": 8_000, "cache_write": 1_000}
+    by_model = {part["model"]: part for part in spent["by_model"]}
+    assert by_model["claude-sonnet-4-5"]["cost_usd"] == pytest.approx(0.02415)
+    assert (by_model["homemade"]["cost_usd"], by_model["homemade"]["unpriced_model_calls"]) == (None, 1)
+    assert by_model["gpt-5"]["tokens"]["cache_read"] is None
+    by_task = {part["task"]: part for part in spent["by_task"]}
+    assert by_task["a"]["cost_usd"] == pytest.approx(0.0075)
+    for parts in (spent["by_model"], spent["by_task"]):
+        assert sum(part["model_calls"] for part in parts) == 4
+        assert sum(part["cost_usd"] or 0 for part in parts) == pytest.approx(spent["cost_usd"])
+    costs = {call["id"]: (call["cost_usd"], call["cost_origin"]) for call in told["model_calls"]}
+    assert costs["m3"] == (0.25, "said")
+    assert costs["m2"] == (pytest.approx(0.0075), "list")
+    assert costs["m4"] == (None, None)
+    tests = {call["id"]: call["tests"] for call in told["tool_calls"]}
+    assert tests["pytest"] == {"framework": "pytest", "passed": 10, "failed": 2, "outcome": "failure"}
+    assert tests["write"] is None
+
+
+def test_a_session_without_model_calls_spends_nothing_that_is_known(tmp_path: Path) -> None:
+    """Null, and not a cost of 0."""
+    with store(tmp_path) as opened:
+        opened.take(framed(Drawing(), 50).events)
+        seen = insight(opened.connection, "scene", by_description, {}, PRICE)
+        assert seen is not None
+        assert session_document(seen)["spending"] is None
+
+
+class TestLive:
+    @staticmethod
+    def counted(taken: list[Taken], since: int = BEGIN) -> dict[Any, float]:
+        """Return what live metrics have after the news."""
+        source = registry()
+        live = LiveMetrics(source, since=since, version="1.0")
+        for one in taken:
+            live.used(one.ended.used)
+            live.phases(one.ended.phases)
+        return dict(samples(source))
+
+    def test_each_call_is_counted_once_however_often_it_is_told(self, tmp_path: Path) -> None:
+        """Word by word as they come in, doubles and second sources included: the sums of the scene."""
+        with store(tmp_path, price=PRICE) as opened:
+            taken = [one for event in spender().events for one in opened.take([event])]
+            taken += opened.take(spender().events)
+        found = self.counted(taken)
+        for kind, count in (("input", 3_000), ("output", 600), ("cache_read", 8_000), ("cache_write", 1_000)):
+            assert value(found, "tokens_total", **SONNET, kind=kind) == count
+        assert value(found, "cost_usd_total", **SONNET) == pytest.approx(0.02415)
+        assert value(found, "cost_usd_total", **GPT) == 0.25
+        assert value(found, "cost_usd_total", **OWN) is None
+        assert value(found, "model_duration_seconds_count", **SONNET) == 1
+        assert value(found, "model_duration_seconds_sum", **SONNET) == 4
+
+    def test_a_restart_counts_only_what_is_new(self, tmp_path: Path) -> None:
+        """What the store held is not told again; what a call has gained since is."""
+        with store(tmp_path, price=PRICE) as opened:
+            opened.take(Drawing().opens().model("m", 1, input_tokens=10, output_tokens=5).events)
+        with store(tmp_path, price=PRICE) as opened:
+            taken = opened.take(Drawing().model("m", 1, input_tokens=10, output_tokens=9).events)
+        found = self.counted(taken)
+        assert value(found, "tokens_total", **SONNET, kind="output") == 4
+        assert value(found, "tokens_total", **SONNET, kind="input") is None
+
+    def test_two_ids_that_turn_out_to_be_one_call_count_once(self, tmp_path: Path) -> None:
+        """A request and a response are told apart, then linked: the second adds only what is new."""
+        with store(tmp_path) as opened:
+            taken = opened.take(Drawing().opens().model("r", 1, input_tokens=10).events)
+            taken += opened.take(
+                Drawing().model("m", 1, request="r", input_tokens=10, output_tokens=3).events
+            )
+            assert len(session_calls(opened)) == 1
+        found = self.counted(taken)
+        assert value(found, "tokens_total", **SONNET, kind="input") == 10
+        assert value(found, "tokens_total", **SONNET, kind="output") == 3
+
+    def test_history_and_recordings_are_not_counted(self, tmp_path: Path) -> None:
+        """What ended before the service began, and what an empty store shows, stays out."""
+        with store(tmp_path) as opened:
+            taken = opened.take(spender().events)
+            shown = Drawing("shown").opens(recording=True).model("m", 1, input_tokens=10)
+            recorded = opened.take(shown.events)
+        assert self.counted(taken, since=at(100)) == {}
+        assert self.counted(recorded) == {}
+
+    def test_phases_are_recorded_as_they_end(self, tmp_path: Path) -> None:
+        """Once each, with their length."""
+        drawing = Drawing().opens().staged("analysis", 1, 11).staged("testing", 11, None)
+        with store(tmp_path) as opened:
+            taken = [one for event in drawing.events for one in opened.take([event])]
+        found = self.counted(taken)
+        assert value(found, "phase_duration_seconds_count", phase="analysis") == 1
+        assert value(found, "phase_duration_seconds_sum", phase="analysis") == 10
+        assert value(found, "phase_duration_seconds_count", phase="testing") is None
+
+
+def session_calls(opened: Store) -> tuple[Any, ...]:
+    """Return the model calls of the one session."""
+    session = queries.session(opened.connection, "scene", by_description)
+    assert session is not None
+    return session.model_calls
+
+
+def test_calls_that_no_id_tells_apart_give_way_to_those_that_have_one(tmp_path: Path) -> None:
+    """A call without an id of its own counts until another source tells of its task's calls."""
+    with store(tmp_path) as opened:
+        opened.take(Drawing().opens().model("span", 1, anonymous=True, input_tokens=10).events)
+        assert figure(figures(opened), "window_tokens", **SONNET, kind="input") == 10
+        opened.take(Drawing().model("m", 1, input_tokens=12).events)
+        assert figure(figures(opened), "window_tokens", **SONNET, kind="input") == 12
+        assert figure(figures(opened), "window_model_calls", **SONNET, outcome="success") == 1
