@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from stretto.errors import ConfigError
+from stretto.figures.scores.rules import ScoreRules, score_rules
 from stretto.model.task_type import TaskType, TaskTypes, normal_name
 from stretto.retention import Retention
 from stretto.state import state_folder
@@ -65,6 +66,8 @@ class Config:
     alertmanager_port: int
     preset: str | None
     task_types: TaskTypes
+    scores: ScoreRules
+    """Weights, targets and scales of the scores."""
     settings: tuple[Setting, ...]
     """The same values with their origins, in the order of the documentation."""
 
@@ -96,9 +99,10 @@ class Config:
 
     @property
     def fingerprint(self) -> str:
-        """A text that changes when stored conclusions would: the classification rules and the idle limit."""
+        """A text that changes when stored conclusions would: classification, idle limit and scales."""
         rules = [[t.name, *t.keywords] for t in self.task_types.types]
-        return sha256(json.dumps([rules, self.idle_minutes]).encode()).hexdigest()[:16]
+        scales = [[scale.name, scale.low, scale.high] for scale in self.scores.scales.known]
+        return sha256(json.dumps([rules, self.idle_minutes, scales]).encode()).hexdigest()[:16]
 
     @property
     def hours(self) -> dict[str, float]:
@@ -125,6 +129,9 @@ _KEYS: dict[str, tuple[type, object, str]] = {
     "alertmanager_port": (int, 9093, "STRETTO_ALERTMANAGER_PORT"),
 }
 """Key in the file → (type, default, environment variable)."""
+
+_TABLES = ("task_types", "scores")
+"""What the file may hold beside keys."""
 
 _LARGEST = {
     "idle_minutes": 525_600,
@@ -188,6 +195,7 @@ def load(
         port=port,
         retention=retention,
         task_types=types,
+        scores=score_rules(given.get("scores", {}), str(path)),
         settings=tuple(settings),
         **values,
     )
@@ -221,8 +229,8 @@ def _read(path: Path, *, needed: bool) -> dict[str, Any]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError("the configuration file is not TOML", where=str(path), cause=str(error)) from error
     for key in given:
-        if key not in _KEYS and key != "task_types":
-            raise _unknown(key, [*_KEYS, "task_types"], str(path))
+        if key not in _KEYS and key not in _TABLES:
+            raise _unknown(key, [*_KEYS, *_TABLES], str(path))
     return given
 
 

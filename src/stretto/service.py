@@ -88,7 +88,12 @@ class Service:
         self._keep_recording = False
         self._shows_recording = False
         self._writer = open_writer(config.database)
-        self._ingest = Ingest(self._writer, config.task_types.classify, idle_limit=config.idle_minutes * 60)
+        self._ingest = Ingest(
+            self._writer,
+            config.task_types.classify,
+            idle_limit=config.idle_minutes * 60,
+            scales=config.scores.scales,
+        )
         # Requests come in several threads and are short: one handle and a lock serve them all.
         self._reader = open_reader(config.database)
         self._reading = threading.Lock()
@@ -229,7 +234,7 @@ class Service:
     def _refresh(self) -> None:
         started = time.perf_counter()
         self._snapshot = snapshot.take(
-            self._writer, self._clock(), self._config.task_types, self._config.hours
+            self._writer, self._clock(), self._config.task_types, self._config.hours, self._config.scores
         )
         self.health.snapshot_seconds = time.perf_counter() - started
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from stretto.clock import SECOND, rfc3339
 from stretto.figures.figure import Figure
 from stretto.figures.parallel import Hours, Measured
+from stretto.figures.scores.efficiency import HeldAgainst
+from stretto.figures.scores.rules import ScoreRules
+from stretto.figures.scores.told import scores_document
+from stretto.figures.scores.window import TREND_MEASURES, Scoring, score_figures, trend_figures
 from stretto.figures.window import Verdict, parallel_by_type, verdict, window_figures
 from stretto.model.task_type import DEFAULT_TARGET, TaskTypes
 from stretto.names import PREFIX, WINDOWS
@@ -32,19 +36,27 @@ class Snapshot:
     latest: tuple[SessionRow, ...]
     events: int
     rejects: Mapping[str, int]
+    rules: ScoreRules = field(default_factory=ScoreRules)
+    """The rules that the scores were made by."""
 
 
-def take(connection: sqlite3.Connection, now: int, task_types: TaskTypes, hours: Hours) -> Snapshot:
+def take(
+    connection: sqlite3.Connection,
+    now: int,
+    task_types: TaskTypes,
+    hours: Hours,
+    rules: ScoreRules | None = None,
+) -> Snapshot:
     """Read the store in one transaction and freeze all figures."""
     connection.execute("BEGIN")
     try:
-        return _take(connection, now, task_types, hours)
+        return _take(connection, now, task_types, hours, rules or ScoreRules())
     finally:
         connection.execute("ROLLBACK")
 
 
 def windowed(
-    connection: sqlite3.Connection, now: int, hours: Hours
+    connection: sqlite3.Connection, now: int, hours: Hours, scoring: Scoring | None = None
 ) -> tuple[list[Figure], dict[str, Verdict], set[str]]:
     """Return every windowed figure as of ``now``, the verdicts, and the task types that ran in parallel."""
 
@@ -52,6 +64,7 @@ def windowed(
     def find_measured(pattern: str, signature: str) -> Measured | None:
         return queries.measured(connection, pattern, signature)
 
+    scoring = scoring or Scoring()
     figures: list[Figure] = []
     verdicts: dict[str, Verdict] = {}
     seen_types: set[str] = set()
@@ -61,11 +74,27 @@ def windowed(
         seen_types |= {task_type for task_type, _ in parallel}
         figures += window_figures(window, sums, parallel)
         verdicts[window] = verdict(window, sums, parallel)
+        # Last: scores are made of the window's other figures.
+        figures += score_figures(
+            window,
+            sums,
+            figures,
+            scoring,
+            lambda own: [
+                HeldAgainst(task_type, part.sequential, part.elapsed)
+                for (task_type, _), part in parallel_by_type(own, find_measured, hours).items()
+            ],
+        )
+        figures += trend_figures(
+            window, queries.daily(connection, now, seconds, TREND_MEASURES), scoring.rules
+        )
     return figures, verdicts, seen_types
 
 
-def _take(connection: sqlite3.Connection, now: int, task_types: TaskTypes, hours: Hours) -> Snapshot:
-    figures, verdicts, seen_types = windowed(connection, now, hours)
+def _take(
+    connection: sqlite3.Connection, now: int, task_types: TaskTypes, hours: Hours, rules: ScoreRules
+) -> Snapshot:
+    figures, verdicts, seen_types = windowed(connection, now, hours, Scoring(rules, task_types.target))
     figures += _targets(task_types, seen_types)
     activity = queries.activity(connection)
     figures += _now(activity)
@@ -77,6 +106,7 @@ def _take(connection: sqlite3.Connection, now: int, task_types: TaskTypes, hours
         latest=tuple(queries.sessions(connection, limit=LATEST)),
         events=sum(position.events for position in queries.positions(connection)),
         rejects=queries.rejects(connection),
+        rules=rules,
     )
 
 
@@ -109,6 +139,7 @@ def document(snapshot: Snapshot) -> dict[str, Any]:
             }
             for window, v in snapshot.verdicts.items()
         },
+        "scores": scores_document(snapshot.figures, snapshot.rules),
         "figures": [
             {"name": f.name, "labels": dict(f.labels), "value": f.value, "count": f.count, "reason": f.reason}
             for f in snapshot.figures

@@ -55,7 +55,12 @@ def rebuild(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG0
     with Lock(config.state):
         remove_unusable(config.database)
         connection = open_writer(config.database)
-        ingest = Ingest(connection, config.task_types.classify, idle_limit=config.idle_minutes * 60)
+        ingest = Ingest(
+            connection,
+            config.task_types.classify,
+            idle_limit=config.idle_minutes * 60,
+            scales=config.scores.scales,
+        )
         started = time.perf_counter()
         ingest.clear()
         ingest.renew(config.fingerprint)

@@ -115,7 +115,12 @@ def see_in(context: Context) -> None:
         return
     with Lock(config.state):
         connection = open_writer(config.database)
-        ingest = Ingest(connection, config.task_types.classify, idle_limit=config.idle_minutes * 60)
+        ingest = Ingest(
+            connection,
+            config.task_types.classify,
+            idle_limit=config.idle_minutes * 60,
+            scales=config.scores.scales,
+        )
         ingest.renew(config.fingerprint)
         for _ in ingest.catch_up(config.journal):
             pass

@@ -14,6 +14,12 @@ from stretto.names import METRICS, OTHER, Label, Made
 FOLDED = (Label.TOOL, Label.AGENT, Label.PATTERN, Label.TASK_TYPE)
 """The labels whose values come from outside, in the order in which they give way to the budget."""
 
+NOT_SUMS = (
+    "_ratio", "_quantile", "_quantile_seconds", "_quantile_bytes",
+    "_score", "_mean", "_current", "_per_day", "_volatility",
+)  # fmt: skip
+"""Endings of the names whose values are no sums, so that several of them cannot become one."""
+
 KEPT = 12
 """Values of a folded label that keep their own series: those that the most figures are made of."""
 
@@ -102,7 +108,7 @@ def _fold(figures: list[Figure], label: Label) -> tuple[list[Figure], int]:
 
 
 def _adds_up(name: str) -> bool:
-    return not name.endswith(("_ratio", "_quantile_seconds"))
+    return not name.endswith(NOT_SUMS)
 
 
 def _added(figure: Figure, labels: Labels, to: Figure | None) -> Figure:

@@ -17,6 +17,7 @@ from stretto.model.entities import Session, Task, ToolCall, Turn
 from stretto.model.event import Event, Outcome
 from stretto.model.facts import Facts, Known
 from stretto.model.fold import apply
+from stretto.model.scale import SCALES, Scales
 from stretto.store.additions.calls import of_call
 from stretto.store.additions.part import Settling
 from stretto.store.additions.parts import PARTS
@@ -91,17 +92,22 @@ class Held:
         self.dirty |= touched
         self.open_calls.update([key for kind, key in touched if kind == "call"])
 
-    def settle(self, classify: Classify, news: Ended) -> Settled:
+    def settle(self, classify: Classify, news: Ended, scales: Scales = SCALES) -> Settled:
         """Conclude again: return by how much the sums change, and tell the news of what has ended."""
         session = conclude(self.facts, lost=self.lost, classify=classify, calls=False)
         found = fanouts(session.tasks)
         change = self._settle_calls(news)
-        self._settle_parts(session, found, classify, change)
+        self._settle_parts(session, found, classify, scales, change)
         self._report_session(session, found, news)
         return Settled(change, session, found, sequential_runs(session.tasks))
 
     def _settle_parts(
-        self, session: Session, found: tuple[Fanout, ...], classify: Classify, change: Additions
+        self,
+        session: Session,
+        found: tuple[Fanout, ...],
+        classify: Classify,
+        scales: Scales,
+        change: Additions,
     ) -> None:
         settling = Settling(
             self.facts,
@@ -110,6 +116,7 @@ class Held:
             closed=self.lost or session_ended(self.facts),
             lost=self.lost,
             classify=classify,
+            scales=scales,
         )
         changed = {"session", *(kind for kind, _ in self.dirty)}
         for name, part in PARTS.items():
@@ -166,14 +173,16 @@ class Held:
             news.append(item)
 
 
-def load(connection: sqlite3.Connection, session_id: str, classify: Classify) -> Held:
+def load(
+    connection: sqlite3.Connection, session_id: str, classify: Classify, scales: Scales = SCALES
+) -> Held:
     """Return a session as last written, or a new one; what it has added so far is worked out again."""
     facts = load_facts(connection, session_id)
     row = connection.execute("SELECT lost, arrived FROM sessions WHERE id = ?", (session_id,)).fetchone()
     held = Held(facts, lost=bool(row and row[0]), arrived=row[1] if row else "")
     if row:
         held.open_calls = set(facts.calls)
-        held.settle(classify, Ended())
+        held.settle(classify, Ended(), scales)
     return held
 
 

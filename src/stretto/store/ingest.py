@@ -19,6 +19,7 @@ from stretto import journal
 from stretto.clock import SECOND
 from stretto.model.conclude import Classify
 from stretto.model.event import Event, Outcome
+from stretto.model.scale import SCALES, Scales
 from stretto.names import NONE
 from stretto.sources.redact import redact
 from stretto.store import queries
@@ -52,9 +53,17 @@ class Ingest:
     ``idle_limit`` is in seconds: a session that nothing is heard of for longer is over, its outcome unknown.
     """
 
-    def __init__(self, connection: sqlite3.Connection, classify: Classify, *, idle_limit: int) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        classify: Classify,
+        *,
+        idle_limit: int,
+        scales: Scales = SCALES,
+    ) -> None:
         self._connection = connection
         self._classify = classify
+        self._scales = scales
         self._idle_limit = idle_limit * SECOND
         self._held: OrderedDict[str, Held] = OrderedDict()
 
@@ -189,7 +198,7 @@ class Ingest:
     def _hold(self, session_id: str) -> Held:
         held = self._held.get(session_id)
         if held is None:
-            held = self._held[session_id] = load(self._connection, session_id, self._classify)
+            held = self._held[session_id] = load(self._connection, session_id, self._classify, self._scales)
         self._held.move_to_end(session_id)
         return held
 
@@ -208,7 +217,7 @@ class Ingest:
         change: Additions = Counter()
         facts: list[tuple[str, str, str, bytes]] = []
         for session_id, held in touched.items():
-            settled = held.settle(self._classify, news)
+            settled = held.settle(self._classify, news, self._scales)
             change.update(settled.change)
             facts += (
                 (session_id, kind, key, _encode(held.facts.entity(kind, key))) for kind, key in held.dirty

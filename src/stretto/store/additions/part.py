@@ -9,6 +9,7 @@ from stretto.figures.parallel import Fanout
 from stretto.model.conclude import Classify
 from stretto.model.entities import Session
 from stretto.model.facts import Facts
+from stretto.model.scale import SCALES, Scales
 from stretto.store.rollup import Additions
 
 
@@ -23,6 +24,7 @@ class Settling:
     """Whether nothing more can come: what has no end is over."""
     lost: bool
     classify: Classify
+    scales: Scales = SCALES
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,13 @@ Tool calls are counted one by one, because a session has many of them and few ch
 
 from __future__ import annotations
 
+from stretto.store.additions.checks import of_checks
+from stretto.store.additions.judgements import of_handover, of_scores, of_talk
 from stretto.store.additions.others import of_cache_reports, of_hooks_run, of_messages, of_phases
 from stretto.store.additions.part import Part
 from stretto.store.additions.sessions import of_session
 from stretto.store.additions.tasks import of_tasks
+from stretto.store.additions.work import of_work
 
 PARTS: dict[str, Part] = {
     "tasks": Part(frozenset({"session"}), lambda settling: of_tasks(settling.session, settling.fanouts)),
@@ -17,4 +20,9 @@ PARTS: dict[str, Part] = {
     "messages": Part(frozenset({"message"}), of_messages),
     "hooks": Part(frozenset({"hooks"}), of_hooks_run),
     "caches": Part(frozenset({"cache"}), of_cache_reports),
+    "work": Part(frozenset({"session"}), of_work),
+    "checks": Part(frozenset({"session"}), of_checks),
+    "scores": Part(frozenset({"score", "session"}), of_scores),
+    "talk": Part(frozenset({"message"}), of_talk),
+    "handover": Part(frozenset({"phase", "session"}), of_handover),
 }
