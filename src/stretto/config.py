@@ -19,6 +19,7 @@ from typing import Any
 
 from stretto.errors import ConfigError
 from stretto.figures.scores.rules import ScoreRules, score_rules
+from stretto.figures.scores.window import Scoring
 from stretto.model.task_type import TaskType, TaskTypes, normal_name
 from stretto.retention import Retention
 from stretto.state import state_folder
@@ -103,6 +104,11 @@ class Config:
         rules = [[t.name, *t.keywords] for t in self.task_types.types]
         scales = [[scale.name, scale.low, scale.high] for scale in self.scores.scales.known]
         return sha256(json.dumps([rules, self.idle_minutes, scales]).encode()).hexdigest()[:16]
+
+    @property
+    def scoring(self) -> Scoring:
+        """What scores are made by."""
+        return Scoring(self.scores, self.task_types.target)
 
     @property
     def hours(self) -> dict[str, float]:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 from stretto.clock import SECOND, rfc3339
 from stretto.figures.parallel import Fanout, Hours, Sequential, fanouts, sequential
+from stretto.figures.scores.efficiency import HeldAgainst
+from stretto.figures.scores.session import judgements, kpis_document, session_figures
+from stretto.figures.scores.window import Scoring
+from stretto.figures.tally import Sums
+from stretto.figures.window import parallel_by_type
 from stretto.model.conclude import Classify
 from stretto.model.entities import ModelCall, Session, Task, Tokens, ToolCall
 from stretto.model.event import Outcome
 from stretto.names import NONE
 from stretto.store import queries
+from stretto.store.held import load_facts
+from stretto.store.own_sums import own_sums
 from stretto.store.queries import SessionRow
 
 
@@ -25,9 +33,17 @@ class Insight:
     fanouts: tuple[tuple[Fanout, Sequential], ...]
     absent: dict[str, str]
     """Figure → why there is none."""
+    kpis: dict[str, Any] = field(default_factory=dict)
+    """The session's KPIs and scores as JSON (``figures.scores.session``)."""
 
 
-def insight(connection: sqlite3.Connection, id: str, classify: Classify, hours: Hours) -> Insight | None:
+def insight(
+    connection: sqlite3.Connection,
+    id: str,
+    classify: Classify,
+    hours: Hours,
+    scoring: Scoring | None = None,
+) -> Insight | None:
     """Work out one session, or None where it is unknown."""
     session = queries.session(connection, id, classify)
     if session is None:
@@ -36,7 +52,33 @@ def insight(connection: sqlite3.Connection, id: str, classify: Classify, hours: 
     for fanout in fanouts(session.tasks):
         measured = queries.measured(connection, session.pattern or NONE, fanout.signature)
         found.append((fanout, sequential(fanout, measured, hours)))
-    return Insight(session, tuple(found), _absent(session, bool(found)))
+    kpis = _kpis(connection, session, classify, hours, scoring or Scoring())
+    return Insight(session, tuple(found), _absent(session, bool(found)), kpis)
+
+
+def _kpis(
+    connection: sqlite3.Connection, session: Session, classify: Classify, hours: Hours, scoring: Scoring
+) -> dict[str, Any]:
+    scales = scoring.rules.scales
+    own = own_sums(load_facts(connection, session.id), session, classify=classify, scales=scales)
+
+    def held_against(sums: Sums) -> list[HeldAgainst]:
+        parallel = parallel_by_type(sums, partial(queries.measured, connection), hours)
+        return [HeldAgainst(name, part.sequential, part.elapsed) for (name, _), part in parallel.items()]
+
+    return {
+        **kpis_document(own.session, session_figures(session), scoring, held_against),
+        "scores": judgements(session, scales),
+        "phases": [
+            {
+                "id": phase.id,
+                "name": phase.name,
+                "outcome": phase.outcome.value,
+                **kpis_document(sums, (), scoring, held_against),
+            }
+            for phase, sums in own.phases
+        ],
+    }
 
 
 def session_document(insight: Insight) -> dict[str, Any]:
@@ -70,6 +112,7 @@ def session_document(insight: Insight) -> dict[str, Any]:
         "model_calls": [_model_call(call) for call in session.model_calls],
         "tokens": _tokens(session),
         "fanouts": [_fanout(fanout, held_against) for fanout, held_against in insight.fanouts],
+        "kpis": insight.kpis,
         "absent": insight.absent,
     }
 

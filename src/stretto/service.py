@@ -119,7 +119,8 @@ class Service:
     def insight(self, id: str) -> Insight | None:
         """Return one session worked out, or None where it is unknown."""
         with self._reading:
-            return insight(self._reader, id, self._config.task_types.classify, self._config.hours)
+            config = self._config
+            return insight(self._reader, id, config.task_types.classify, config.hours, config.scoring)
 
     def expose(self, accept: str) -> Exposition:
         """Return all metrics as text."""
@@ -234,7 +235,7 @@ class Service:
     def _refresh(self) -> None:
         started = time.perf_counter()
         self._snapshot = snapshot.take(
-            self._writer, self._clock(), self._config.task_types, self._config.hours, self._config.scores
+            self._writer, self._clock(), self._config.task_types, self._config.hours, self._config.scoring
         )
         self.health.snapshot_seconds = time.perf_counter() - started
 

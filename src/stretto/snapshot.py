@@ -45,12 +45,12 @@ def take(
     now: int,
     task_types: TaskTypes,
     hours: Hours,
-    rules: ScoreRules | None = None,
+    scoring: Scoring | None = None,
 ) -> Snapshot:
     """Read the store in one transaction and freeze all figures."""
     connection.execute("BEGIN")
     try:
-        return _take(connection, now, task_types, hours, rules or ScoreRules())
+        return _take(connection, now, task_types, hours, scoring or Scoring(target=task_types.target))
     finally:
         connection.execute("ROLLBACK")
 
@@ -92,9 +92,9 @@ def windowed(
 
 
 def _take(
-    connection: sqlite3.Connection, now: int, task_types: TaskTypes, hours: Hours, rules: ScoreRules
+    connection: sqlite3.Connection, now: int, task_types: TaskTypes, hours: Hours, scoring: Scoring
 ) -> Snapshot:
-    figures, verdicts, seen_types = windowed(connection, now, hours, Scoring(rules, task_types.target))
+    figures, verdicts, seen_types = windowed(connection, now, hours, scoring)
     figures += _targets(task_types, seen_types)
     activity = queries.activity(connection)
     figures += _now(activity)
@@ -106,7 +106,7 @@ def _take(
         latest=tuple(queries.sessions(connection, limit=LATEST)),
         events=sum(position.events for position in queries.positions(connection)),
         rejects=queries.rejects(connection),
-        rules=rules,
+        rules=scoring.rules,
     )
 
 

@@ -12,7 +12,6 @@ from stretto.clock import HOUR, wall
 from stretto.config import Config
 from stretto.errors import UsageError
 from stretto.exporter.backfill import At, openmetrics
-from stretto.figures.scores.window import Scoring
 from stretto.snapshot import windowed
 from stretto.store import queries
 from stretto.store.database import open_reader
@@ -39,11 +38,10 @@ def backfill(context: Context, options: argparse.Namespace) -> int:
 
 def _hours(config: Config) -> Iterator[At]:
     with closing(open_reader(config.database)) as connection:
-        scoring = Scoring(config.scores, config.task_types.target)
         first = queries.first_slot(connection)
         at = wall() if first is None else first + HOUR
         while at < wall():
-            figures, _, _ = windowed(connection, at, config.hours, scoring)
+            figures, _, _ = windowed(connection, at, config.hours, config.scoring)
             # Hours in which no window holds anything would be most of a long history, and say nothing.
             if any(figure.count for figure in figures):
                 yield at, figures

@@ -10,6 +10,7 @@ from stretto.cli import table
 from stretto.cli.context import Context
 from stretto.clock import wall
 from stretto.errors import UsageError
+from stretto.figures.scores.rules import rules_document
 from stretto.insights import insight, row_document, session_document
 from stretto.lock import Lock
 from stretto.store import queries
@@ -42,7 +43,7 @@ def show(context: Context, options: argparse.Namespace) -> int:
         if len(found) != 1:
             context.say(_not_one(options.session, found))
             return UNKNOWN_SESSION
-        seen = insight(connection, found[0], config.task_types.classify, config.hours)
+        seen = insight(connection, found[0], config.task_types.classify, config.hours, config.scoring)
     if seen is None:
         raise AssertionError("a session that was just listed is gone")
     context.answer(session_document(seen), table.session(seen))
@@ -92,6 +93,7 @@ def config(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG00
             }
             for t in config.task_types.types
         ],
+        "scores": rules_document(config.scores),
     }
     context.answer(document, table.config(config))
     return 0

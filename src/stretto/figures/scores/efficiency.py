@@ -16,7 +16,6 @@ from stretto.figures.scores.published import Published
 from stretto.figures.scores.quality import overall
 from stretto.figures.scores.rules import ScoreRules
 from stretto.figures.tally import Sums
-from stretto.model.event import Outcome
 
 WORK = ("parallel", "single", "main_tools", "model")
 WAITING = ("hooks", "waiting")
@@ -127,11 +126,7 @@ def _success(shown: Shown) -> float | None:
 
 def _errors(shown: Shown) -> float | None:
     """Return the share of tool calls that did not fail: tasks that failed are in ``success`` already."""
-    succeeded, failed = (
-        shown.published.total("window_tool_calls", outcome=outcome.value) or 0.0
-        for outcome in (Outcome.SUCCESS, Outcome.FAILURE)
-    )
-    return succeeded / (succeeded + failed) if succeeded + failed else None
+    return judged(shown.sums, "calls").share
 
 
 def _retries(shown: Shown) -> float | None:
