@@ -68,6 +68,7 @@ _ROW = (
     " busy, turns, tasks, running, tool_calls, fanouts"
 )
 _decode_dims = msgspec.json.Decoder(tuple[str | int, ...]).decode
+_encode = msgspec.json.Encoder().encode
 _decode_lengths = msgspec.json.Decoder(dict[str, list[int]]).decode
 
 
@@ -134,14 +135,12 @@ def sums(connection: sqlite3.Connection, now: int, window: int) -> Sums:
 def daily(connection: sqlite3.Connection, now: int, window: int, measures: Iterable[str]) -> dict[int, Sums]:
     """Return some measures' sums by day since the epoch, for each day in the last ``window`` seconds."""
     names = list(measures)
-    marks = ", ".join("?" * len(names))
     width = SLOTS[2]
     first, last = ((now - back * SECOND) // (width * SECOND) for back in (window, 0))
     rows = connection.execute(
-        "SELECT slot, measure, dims, SUM(value) FROM rollup"  # noqa: S608  # nothing but question marks
-        " WHERE width = ? AND slot BETWEEN ? AND ?"
-        f" AND measure IN ({', '.join('?' * len(names))}) GROUP BY slot, measure, dims",  # question marks
-        (width, first, last, *names),
+        "SELECT slot, measure, dims, SUM(value) FROM rollup WHERE width = ? AND slot BETWEEN ? AND ?"
+        " AND measure IN (SELECT value FROM json_each(?)) GROUP BY slot, measure, dims",
+        (width, first, last, _encode(names).decode()),
     )
     found: dict[int, dict[str, dict[tuple[str | int, ...], int]]] = {}
     for day, measure, dims, value in rows:
