@@ -120,6 +120,10 @@ def _attributes() -> st.SearchStrategy[dict[str, Any]]:
             "command": st.sampled_from(["release", "plan"]),
             "project": st.sampled_from(["one", "two"]),
             "recording": st.booleans(),
+            "wrote": st.sampled_from(["one", "two"]),
+            "test_framework": st.just("pytest"),
+            "value": st.floats(-1, 12),
+            "of": st.sampled_from(["task", "phase", "session"]),
         },
     )
 

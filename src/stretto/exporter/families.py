@@ -11,14 +11,14 @@ from prometheus_client.core import GaugeMetricFamily
 from stretto.figures.figure import Figure, Labels
 from stretto.names import METRICS, OTHER, Label, Made
 
-FOLDED = (Label.TOOL, Label.AGENT, Label.PATTERN, Label.TASK_TYPE)
+FOLDED = (Label.SCORE, Label.TOOL, Label.AGENT, Label.PATTERN, Label.TASK_TYPE)
 """The labels whose values come from outside, in the order in which they give way to the budget."""
 
 NOT_SUMS = (
     "_ratio", "_quantile", "_quantile_seconds", "_quantile_bytes",
-    "_score", "_mean", "_current", "_per_day", "_volatility",
+    "_score", "_mean", "_score_sum", "_current", "_per_day", "_volatility",
 )  # fmt: skip
-"""Endings of the names whose values are no sums, so that several of them cannot become one."""
+"""Endings of the names whose values cannot be added up: two scores may have different scales."""
 
 KEPT = 12
 """Values of a folded label that keep their own series: those that the most figures are made of."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from stretto.figures.parallel import fanouts
 from stretto.model.entities import Session, Task
 from stretto.model.event import Outcome
 from stretto.model.interval import Interval, width
@@ -72,15 +71,17 @@ def _turns(session: Session) -> list[_Turn]:
 def _judged(at: int, groups: list[list[Task]]) -> EligibleTurn | None:
     if not groups:
         return None
-    parallel = any(fanouts(group) for group in groups)
-    if not parallel and any(task.interval is None for group in groups for task in group):
-        return None
+    parallel = False
     busy = capacity = 0
     for group in groups:
         intervals = [interval for task in group if (interval := task.interval) is not None]
+        most = width(intervals)
+        parallel = parallel or most > 1
         if len(intervals) == len(group):
             busy += sum(interval.length for interval in intervals)
-            capacity += width(intervals) * _stretch(intervals)
+            capacity += most * _stretch(intervals)
+    if not parallel and any(task.interval is None for group in groups for task in group):
+        return None
     return EligibleTurn(at, parallel, busy, capacity)
 
 

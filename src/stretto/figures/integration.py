@@ -72,8 +72,10 @@ def checks(fanouts: Sequence[Fanout], tasks: Iterable[Task], calls: Iterable[Too
 
 
 def passed(call: ToolCall) -> bool | None:
-    """Tell whether the tests that a call ran passed; None where nothing tells."""
-    if call.tests is not None and call.tests.failed:
+    """Tell whether the tests that a call ran passed; None where it ran none or nothing tells."""
+    if call.tests is None:
+        return None
+    if call.tests.failed:
         return False
     return {Outcome.SUCCESS: True, Outcome.FAILURE: False}.get(call.outcome)
 

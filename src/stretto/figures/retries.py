@@ -37,9 +37,10 @@ def retries(tasks: Iterable[Task]) -> tuple[Retry, ...]:
     """
     found: list[Retry] = []
     waiting: dict[tuple[str | None, ...], list[Task]] = {}
-    for task in sorted(
-        (task for task in tasks if task.start is not None), key=lambda task: (task.start, task.id)
-    ):
+    began = [task for task in tasks if task.start is not None]
+    if not any(task.outcome is Outcome.FAILURE for task in began):
+        return ()
+    for task in sorted(began, key=lambda task: (task.start, task.id)):
         failures = waiting.setdefault((task.parent, task.task_type, task.agent, _same(task.description)), [])
         before = [failed for failed in failures if _over(failed) <= (task.start or 0)]
         if before:

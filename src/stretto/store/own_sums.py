@@ -57,10 +57,14 @@ def _sums(facts: Facts, session: Session, classify: Classify, scales: Scales) ->
 
 
 def _within(facts: Facts, session: Session, phase: Phase) -> tuple[Facts, Session]:
-    """Return what of a session belongs to a phase: what says so, else what began while it went on."""
+    """Return what of a session belongs to a phase: what says so, else what began while it went on.
+
+    Where several phases have one name, the clock tells their tasks apart as well.
+    """
+    alone = sum(other.name == phase.name for other in session.phases) == 1
     end = phase.end if phase.end is not None else session.last + 1
     during = None if phase.start is None else Interval(phase.start, end)
-    tasks = tuple(task for task in session.tasks if _is_task_of(task, phase, during))
+    tasks = tuple(task for task in session.tasks if _is_task_of(task, phase, during, alone=alone))
     ids = {task.id for task in tasks}
     calls = tuple(call for call in session.tool_calls if _is_call_of(call, ids, during))
     others = {
@@ -81,12 +85,13 @@ def _within(facts: Facts, session: Session, phase: Phase) -> tuple[Facts, Sessio
     return replace(facts, others=others), own
 
 
-def _is_task_of(task: Task, phase: Phase, during: Interval | None) -> bool:
-    if task.phase is not None and task.phase != phase.name:
+def _is_task_of(task: Task, phase: Phase, during: Interval | None, *, alone: bool) -> bool:
+    named = task.phase == phase.name
+    if task.phase is not None and not named:
         return False
-    if during is None or task.start is None:
-        return task.phase is not None
-    return during.start <= task.start < max(during.end, during.start + 1)
+    if (named and alone) or during is None or task.start is None:
+        return named
+    return during.start <= task.start < during.end
 
 
 def _is_call_of(call: ToolCall, tasks: set[str], during: Interval | None) -> bool:
