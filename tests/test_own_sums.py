@@ -16,23 +16,33 @@ def test_the_sums_of_a_session_are_those_of_a_window_with_nothing_else(tmp_path:
         with store(tmp_path / drawing.session) as opened:
             opened.take(drawing.events)
             stored = queries.sums(opened.connection, at(300), 3_600)
-        found = own(drawing).session
-        assert {
-            m: {d: n for d, n in cells.items() if n} for m, cells in found.items() if any(cells.values())
-        } == stored
+        own_cells = {m: {d: n for d, n in cells.items() if n} for m, cells in own(drawing).session.items()}
+        assert {measure: cells for measure, cells in own_cells.items() if cells} == stored
 
 
 def test_a_phase_has_the_tasks_that_name_it_or_began_in_it() -> None:
     """What names another phase is the other's, whenever it began; what names none goes by the clock."""
     drawing = Drawing().opens().phase("plan", 0, 20).phase("build", 20, 60)
     drawing.task("early", 5, 15, "review").task("late", 30, 40, "testing")
-    drawing.stroke(
-        Kind.TASK_START, 10, id="told", name="worker", attributes={"phase": "build", "description": "x"}
-    )
+    told = {"phase": "build", "description": "audit"}
+    drawing.stroke(Kind.TASK_START, 10, id="told", name="worker", attributes=told)
     drawing.stroke(Kind.TASK_END, 30, id="told", name="worker", outcome=Outcome.SUCCESS)
     plan, build = (dict(sums) for _, sums in own(drawing.ends(70)).phases)
     assert set(plan["tasks"]) == {("review", "worker", "success")}
-    assert set(build["tasks"]) == {("testing", "worker", "success")}
+    assert set(build["tasks"]) == {("testing", "worker", "success"), ("audit", "worker", "success")}
+
+
+def test_phases_of_one_name_are_told_apart_by_the_clock() -> None:
+    """A stage that comes twice has each time the tasks that began in it."""
+    drawing = Drawing().opens()
+    for number, start in enumerate((0, 50)):
+        drawing.stroke(Kind.PHASE_START, start, id=f"p{number}", name="build")
+        drawing.stroke(Kind.PHASE_END, start + 40, id=f"p{number}", name="build", outcome=Outcome.SUCCESS)
+        told = {"phase": "build", "description": f"part {number}"}
+        drawing.stroke(Kind.TASK_START, start + 10, id=f"t{number}", name="worker", attributes=told)
+        drawing.stroke(Kind.TASK_END, start + 20, id=f"t{number}", name="worker", outcome=Outcome.SUCCESS)
+    tasks = [list(sums["tasks"]) for _, sums in own(drawing.ends(99)).phases]
+    assert tasks == [[("part 0", "worker", "success")], [("part 1", "worker", "success")]]
 
 
 def test_a_phase_has_the_calls_and_messages_of_its_time_and_its_scores() -> None:
