@@ -135,6 +135,9 @@ def _attributes() -> st.SearchStrategy[dict[str, Any]]:
             "tests_failed": st.integers(0, 3),
             "hits": st.integers(0, 3),
             "entries": st.integers(0, 3),
+            "wrote": st.sampled_from(["one", "two"]),
+            "value": st.floats(-1, 12),
+            "of": st.sampled_from(["task", "phase", "session"]),
         },
     )
 

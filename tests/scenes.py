@@ -166,12 +166,54 @@ class Drawing:
         return self
 
     def task(
-        self, agent_id: str, start: float, end: float, about: str, *, parent: str | None = None
+        self,
+        agent_id: str,
+        start: float,
+        end: float,
+        about: str,
+        *,
+        parent: str | None = None,
+        outcome: Outcome = Outcome.SUCCESS,
     ) -> Drawing:
         """Draw a task that its caller waits for: order, run, answer."""
         self.order(f"call-{agent_id}", start, about, parent=parent)
         self.run(agent_id, start, end)
-        return self.answer(f"call-{agent_id}", end, agent_id, parent=parent)
+        return self.answer(f"call-{agent_id}", end, agent_id, parent=parent, outcome=outcome)
+
+    def phase(
+        self, name: str, start: float, end: float | None, *, outcome: Outcome = Outcome.SUCCESS
+    ) -> Drawing:
+        """Draw a phase; an end that is None is never reported."""
+        self.stroke(Kind.PHASE_START, start, id=name, name=name)
+        return self if end is None else self.stroke(Kind.PHASE_END, end, id=name, name=name, outcome=outcome)
+
+    def message(
+        self,
+        name: str,
+        second: float,
+        receiver: str,
+        *,
+        answered: float | None = None,
+        outcome: Outcome | None = None,
+    ) -> Drawing:
+        """Draw a message; ``answered`` is how long its answer took."""
+        duration = None if answered is None else round(answered * SECOND)
+        return self.stroke(Kind.MESSAGE, second, id=name, name=receiver, duration=duration, outcome=outcome)
+
+    def score(
+        self,
+        name: str,
+        value: float,
+        second: float,
+        *,
+        of: str = "session",
+        id: str | None = None,
+        by: str = "judge",
+    ) -> Drawing:
+        """Judge the session, a phase or a task."""
+        return self.stroke(
+            Kind.SCORE, second, id=id, name=name, attributes={"value": value, "of": of, "by": by}
+        )
 
 
 def folded(events: Iterable[Event]) -> Facts:
@@ -362,3 +404,53 @@ def spender(session: str = "spender") -> Drawing:
     drawing.cached(10, "summaries", hits=30, misses=10, evictions=0, invalidations=1, entries=9)
     drawing.cached(20, "summaries", hits=30, misses=0, evictions=4, invalidations=0, entries=5)
     return framed(drawing, 50)
+
+
+def retried(session: str = "retried") -> Drawing:
+    """Draw a review that fails, fails again and then succeeds, and a test that succeeds at once.
+
+    ::
+
+        review   xxxxxxxxxx  xxxxxxxx  ########                0-10 12-20 22-30
+        testing                                  ########     32-40
+    """
+    drawing = Drawing(session)
+    drawing.task(f"{session}-a", 0, 10, "review", outcome=Outcome.FAILURE)
+    drawing.task(f"{session}-b", 12, 20, "review", outcome=Outcome.FAILURE)
+    drawing.task(f"{session}-c", 22, 30, "review")
+    drawing.task(f"{session}-d", 32, 40, "testing")
+    return framed(drawing, 45, "fix")
+
+
+def conflict(session: str = "conflict") -> Drawing:
+    """Draw three tasks side by side, two of which write one file; the tests after them fail, then pass."""
+    drawing = Drawing(session)
+    for name, file in (("a", "one"), ("b", "one"), ("c", "two")):
+        drawing.task(f"{session}-{name}", 0, 30, "implementation")
+        drawing.call(f"{session}-{name}-w", 10, 11, tool="Write", parent=f"{session}-{name}", wrote=file)
+    drawing.call("tests", 35, 36, outcome=Outcome.FAILURE, test_framework="pytest")
+    drawing.call("again", 40, 41, test_framework="pytest")
+    return framed(drawing, 45, "build")
+
+
+def delivery(session: str = "delivery") -> Drawing:
+    """Draw an orchestrator's session with all that scores are made of; docs/figures.md works them out.
+
+    ::
+
+        plan    ##########                                                      0 -  20
+        build              ###################################                 30 - 100
+        a                  ###############                                     30 -  60
+        b                  xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx                       30 -  90   fails
+        c                                                #####                 90 - 100   tries b again
+    """
+    drawing = Drawing(session).opens(pattern="release").phase("plan", 0, 20).phase("build", 30, 100)
+    drawing.task("a", 30, 60, "review").call("a-w", 40, 41, tool="Write", parent="a", wrote="one")
+    drawing.task("b", 30, 90, "review", outcome=Outcome.FAILURE)
+    drawing.call("b-w", 50, 51, tool="Write", parent="b", wrote="two").task("c", 90, 100, "review")
+    drawing.call("tests", 101, 102, test_framework="pytest", tests_passed=7, tests_failed=0)
+    for number in range(5):
+        drawing.message(f"m{number}", 31 + number, "worker", answered=60, outcome=Outcome.SUCCESS)
+    drawing.score("quality", 8, 61, of="task", id="a").score("depth", 6, 61, of="task", id="a")
+    drawing.score("quality", 11, 91, of="task", id="b").score("satisfaction", 4, 103)
+    return drawing.ends(110)

@@ -115,6 +115,9 @@ def test_another_file_can_be_named(tmp_path: Path) -> None:
         ("[prices.opus]\ninput = nan", "prices.opus.input cannot be used"),
         ("[prices.opus]\ninput = true", "prices.opus.input cannot be used"),
         ("[prices.opus]\ninput = '3'", "prices.opus.input cannot be used"),
+        ("score = 5", "did you mean 'scores'"),
+        ("scores = 5", "scores must be a table"),
+        ("[scores.weights.agent]\nqualty = 1", "did you mean 'quality'"),
     ],
 )
 def test_what_cannot_be_used_is_named(tmp_path: Path, text: str, told: str) -> None:
@@ -233,12 +236,14 @@ def test_two_spellings_of_one_type_are_one(tmp_path: Path) -> None:
 
 
 def test_the_fingerprint_changes_with_what_is_concluded(tmp_path: Path) -> None:
-    """Keywords and the idle limit change what is stored; hours, targets and ports do not."""
+    """Keywords, idle limit and scales change what is stored; hours, targets, weights and ports do not."""
     config = loaded(tmp_path)
     assert replace(config, port=1, series_budget=1).fingerprint == config.fingerprint
     assert replace(config, idle_minutes=1).fingerprint != config.fingerprint
     assert loaded(tmp_path, "[task_types.x]\nkeywords = ['x']").fingerprint != config.fingerprint
     assert load({"STRETTO_PRESET": "ap"}, tmp_path).fingerprint == config.fingerprint
+    assert loaded(tmp_path, "[scores.quality]\nscale = [1, 5]").fingerprint != config.fingerprint
+    assert loaded(tmp_path, "[scores]\ncohort = 9").fingerprint == config.fingerprint
 
 
 def test_configured_prices_are_taken_and_change_the_rules(tmp_path: Path) -> None:
@@ -250,3 +255,11 @@ def test_configured_prices_are_taken_and_change_the_rules(tmp_path: Path) -> Non
     config = load({"STRETTO_CONFIG": str(path)}, tmp_path)
     assert config.prices.configured == {"llama3:8b": (0, 0.5, None, None)}
     assert config.fingerprint != before.fingerprint
+
+
+def test_scores_are_made_by_the_rules_of_the_file(tmp_path: Path) -> None:
+    """Its weights and numbers, and the targets of its task types."""
+    text = "[scores]\nmin_parts = 3\n[task_types.review]\ntarget_improvement = 0.3\n"
+    scoring = loaded(tmp_path, text).scoring
+    assert (scoring.rules.min_parts, scoring.rules.cohort) == (3, 5)
+    assert (scoring.target("review"), scoring.target("testing")) == (0.3, DEFAULT_TARGET)

@@ -69,6 +69,20 @@ def test_a_record_of_what_was_folded_is_left_out() -> None:
     assert len(found.derived) == 2 * KEPT
 
 
+def test_scores_of_what_was_folded_are_left_out() -> None:
+    """Two agents' scores make no third one, and no mean or sum of scores another: only counts add up."""
+    agents = [f"agent-{number:02}" for number in range(20)]
+    for name in ("agent_score", "agent_collaboration_score"):
+        found = within_budget(
+            [Figure(f"stretto_{name}", (("agent", agent), ("window", "1h")), 80, 1) for agent in agents], 13
+        )
+        assert [dict(f.labels)["agent"] for f in found.derived] == agents[:KEPT], name
+    for name, others in (("score_mean", 0), ("score_sum", 0), ("window_scores", 1)):
+        drawn = [(("score", agent), ("task_type", "review"), ("window", "1h")) for agent in agents]
+        found = within_budget([Figure(f"stretto_{name}", labels, 5, 1) for labels in drawn], 13)
+        assert sum(dict(f.labels)["score"] == OTHER for f in found.derived) == others, name
+
+
 def test_the_last_resort_is_to_drop_what_stands_last() -> None:
     """Where folding does not help, the series beyond the budget go, and are counted."""
     gauges = [Figure("stretto_window_ends_seen", (("window", str(n)),), 1, 1) for n in range(10)]

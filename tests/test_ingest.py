@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -16,11 +17,13 @@ from stretto.figures.parallel import fanouts, sequential_runs
 from stretto.figures.sketch import bucket
 from stretto.model.cost import as_said
 from stretto.model.event import Event, Kind, Outcome
+from stretto.model.scale import Scale, Scales
 from stretto.store import ingest, queries
 from stretto.store.additions.calls import amounts_of_call, of_call
 from stretto.store.additions.models import of_model_call
 from stretto.store.additions.part import Settling
 from stretto.store.additions.parts import PARTS
+from stretto.store.database import open_writer
 from stretto.store.held import load_facts
 from stretto.store.ingest import Taken
 from stretto.store.rollup import Additions, write
@@ -34,6 +37,8 @@ from tests.scenes import (
     by_description,
     clock_step_back,
     concluded,
+    conflict,
+    delivery,
     folded,
     fork_join,
     framed,
@@ -43,6 +48,7 @@ from tests.scenes import (
     one_by_one,
     paid,
     resumed,
+    retried,
     spender,
     straggler,
 )
@@ -62,6 +68,9 @@ SCENES = [
     resumed,
     paid,
     spender,
+    retried,
+    conflict,
+    delivery,
 ]
 
 
@@ -310,6 +319,25 @@ def test_the_sums_are_those_of_the_entities(tmp_path: Path) -> None:
         sums = opened.rows()["rollup"]
         assert len(sums) > 50
         assert sums == other.rows()["rollup"]
+
+
+def test_scores_are_summed_on_the_scales_that_are_given(tmp_path: Path) -> None:
+    """Of ten and eleven the configured scale takes one; a reload takes out what was put in."""
+    connection = open_writer(tmp_path / "scaled.db")
+    scales = Scales((Scale("quality", 0, 20),))
+    with closing(connection):
+        for part in (delivery().events[:-1], delivery().events[-1:]):
+            append(tmp_path / "journal", part)
+            taker = ingest.Ingest(connection, by_description, idle_limit=IDLE, scales=scales)
+            list(taker.catch_up(tmp_path / "journal"))
+        sums = queries.sums(connection, at(120), 3_600)
+        assert sums["score_sum"]["quality", "release", "review", "worker", "parallel"] == 19_000_000
+        assert "score_outside" not in sums
+    with store(tmp_path) as opened:
+        opened.take(delivery().events)
+        sums = queries.sums(opened.connection, at(120), 3_600)
+        assert sums["score_sum"]["quality", "release", "review", "worker", "parallel"] == 8_000_000
+        assert sums["score_outside"] == {("quality", "release", "review", "worker"): 1}
 
 
 # Incremental ingest equals a rebuild.

@@ -6,11 +6,22 @@ from typing import Any
 
 import pytest
 
+from stretto.clock import SECOND
 from stretto.insights import insight, row_document, session_document
-from stretto.model.event import Outcome
+from stretto.model.event import Kind, Outcome
 from stretto.store import queries
 from tests.fakes import Store, recorded, store
-from tests.scenes import Drawing, at, background, by_description, framed, one_by_one, straggler
+from tests.scenes import (
+    Drawing,
+    at,
+    background,
+    by_description,
+    conflict,
+    delivery,
+    framed,
+    one_by_one,
+    straggler,
+)
 
 
 def told(opened: Store, session: str, hours: dict[str, float] | None = None) -> dict[str, Any]:
@@ -146,3 +157,60 @@ def test_a_row_tells_the_same_as_the_whole(tmp_path: Path) -> None:
             for name in ("turns", "tasks", "tool_calls", "fanouts"):
                 assert listed[name] == len(whole[name]), name
             assert Outcome(listed["outcome"]) is row.outcome
+
+
+def test_a_session_has_its_kpis_with_every_part(tmp_path: Path) -> None:
+    """The delivery: the worked example, and what was judged outside its scale with the reason."""
+    with store(tmp_path) as opened:
+        opened.take(delivery().events, straggler().events, conflict().events)
+        kpis = told(opened, "delivery")["kpis"]
+        assert told(opened, "conflict")["kpis"]["conflicts"] == 1
+    assert kpis["completion"] == {"ratio": 1, "count": 3, "reason": None}
+    assert kpis["success"]["ratio"] == pytest.approx(2 / 3)
+    assert (kpis["retry"]["ratio"], kpis["recovery"]["ratio"]) == (pytest.approx(1 / 3), 1)
+    assert (kpis["adoption"]["ratio"], kpis["integration_success"]["ratio"], kpis["conflicts"]) == (1, 1, 0)
+    assert kpis["quality"]["review"]["score"] == pytest.approx(8.3333, abs=1e-3)
+    assert kpis["collaboration"]["score"] == pytest.approx(74)
+    assert kpis["agents"]["worker"]["score"] == pytest.approx(84.72, abs=0.05)
+    efficiency = kpis["efficiency"]
+    assert efficiency["score"] == pytest.approx(79.974, abs=1e-3)
+    assert efficiency["parts"]["resource"]["score"] is None
+    assert efficiency["parts"]["resource"]["parts"]["cpu"]["reason"] == "the machine was not sampled"
+    assert sum(one["weight"] for one in efficiency["parts"].values()) == pytest.approx(1)
+    off = [score for score in kpis["scores"] if score["reason"]]
+    assert off == [
+        {"of": "task", "of_id": "b", "name": "quality", "value": 11, "by": "judge",
+         "reason": "outside the scale 0 to 10"}
+    ]  # fmt: skip
+
+
+def test_a_phase_has_kpis_of_its_own(tmp_path: Path) -> None:
+    """All work was done while building; planning had none, and says so."""
+    with store(tmp_path) as opened:
+        opened.take(delivery().events)
+        plan, build = told(opened, "delivery")["kpis"]["phases"]
+    assert (plan["name"], build["name"]) == ("plan", "build")
+    assert plan["completion"] == {"ratio": None, "count": 0, "reason": "nothing to divide by"}
+    assert (plan["efficiency"]["score"], plan["quality"]) == (None, {})
+    assert build["completion"]["count"] == 3
+    assert build["quality"]["review"]["score"] == pytest.approx(8.3333, abs=1e-3)
+    assert build["collaboration"]["score"] == pytest.approx(74)
+
+
+def test_a_session_shows_its_own_machine_and_tokens(tmp_path: Path) -> None:
+    """Half the processors busy, memory flat, three quarters of the prompt from the cache."""
+    drawing = straggler()
+    for second in range(3):
+        drawing.stroke(
+            Kind.SAMPLE, 10 + second, duration=SECOND,
+            attributes={"memory": 100, "machine_busy": SECOND, "machine_available": 2 * SECOND},
+        )  # fmt: skip
+    tokens = {"input_tokens": 25, "cache_read_tokens": 75}
+    drawing.stroke(Kind.MODEL_CALL, 12, id="m", name="model", attributes=tokens)
+    with store(tmp_path) as opened:
+        opened.take(drawing.events)
+        parts = told(opened, "straggler")["kpis"]["efficiency"]["parts"]["resource"]["parts"]
+    scores = {name: part["score"] for name, part in parts.items()}
+    assert scores == pytest.approx(
+        {"cpu": 0.5 / 0.75 * 100, "memory": 100, "concurrency": 105 / 180 * 100, "cache": 75}
+    )

@@ -109,7 +109,7 @@ def test_a_price_may_come_from_elsewhere() -> None:
     found = named(list(price_figures("1h", sums_of(free), by_work)))
     assert found["parallel_tokens"].value == 600
     assert found["parallel_cost_usd"].value is None
-    listed = sums_of(free, price=lambda call: (call.tokens.input or 0) * 1_000)
+    listed = sums_of(free, price=lambda call: Cost((call.tokens.input or 0) * 1_000, Origin.LIST))
     assert named(list(price_figures("1h", listed, by_work)))["parallel_cost_usd"].value == pytest.approx(
         560e-6
     )

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from stretto.clock import SECOND
+from stretto.clock import DAY, SECOND
 from stretto.figures.baseline import Provenance
 from stretto.model.task_type import DEFAULT_TARGET, TaskType, TaskTypes
 from stretto.names import METRICS, WINDOWS, Made
 from stretto.snapshot import LATEST, Snapshot, document, take
 from tests.fakes import append, recorded, store
-from tests.scenes import Drawing, at, background, fork_join, one_by_one, straggler
+from tests.scenes import Drawing, at, background, delivery, fork_join, one_by_one, straggler
 
 TYPES = TaskTypes((TaskType("review", ("review",), target_improvement=0.5), TaskType("prd", ("prd",))))
 
@@ -28,9 +28,9 @@ def test_an_empty_store_has_a_snapshot(tmp_path: Path) -> None:
         taken = take(opened.connection, at(0), TYPES, {})
         assert value(taken, "sessions_open") == 0
         assert value(taken, "last_event_timestamp_seconds") is None
-        assert [f.value for f in taken.figures if f.name.endswith("_ratio") and "target" not in f.name] == [
-            None
-        ] * 3
+        ratios = [f for f in taken.figures if f.name.endswith("_ratio") and "target" not in f.name]
+        assert ratios
+        assert all(f.value is None and f.reason for f in ratios)
         assert (taken.events, taken.rejects, taken.latest) == (0, {}, ())
         assert not opened.connection.in_transaction
 
@@ -193,3 +193,49 @@ def test_two_snapshots_of_one_store_are_equal(tmp_path: Path) -> None:
         opened.take(straggler().events, background().events, recorded("fanout"))
         one, other = (take(opened.connection, at(60), TYPES, {}) for _ in range(2))
         assert one == other
+
+
+def test_scores_are_told_with_weights_coverage_and_reasons(tmp_path: Path) -> None:
+    """The delivery in the document: what is withheld says why, what is known says of how much."""
+    with store(tmp_path) as opened:
+        opened.take(delivery().events)
+        told = json.loads(json.dumps(document(take(opened.connection, at(120), TYPES, {})), allow_nan=False))
+    found = told["scores"]["1h"]["efficiency"]
+    # The target of a review is 0.5 here: 45 s expected of 60, 30 of 45 saved.
+    time = (0.75 + 30 / 45 + 100 / 140 + 0.9) / 4
+    assert found["score"] == pytest.approx((0.3 * time + 0.25 * 0.80833 + 0.15) / 0.7 * 100, abs=1e-2)
+    assert found["coverage"] == pytest.approx(0.3 + 0.3 / 4 + 0.25 + 0.15 * 3 / 4)
+    resource = found["dimensions"]["resource"]
+    assert (resource["score"], resource["coverage"], resource["weight"]) == (None, 0.25, 0.3)
+    assert resource["reason"].startswith("1 of 4 parts known (cpu: the machine was not sampled")
+    assert resource["parts"]["concurrency"] == {"score": 75, "reason": None}
+    quality = told["scores"]["7d"]["quality"]["review"]
+    assert quality["score"] == pytest.approx(8.3333, abs=1e-3)
+    judgement = quality["parts"]["judgement"]
+    assert (judgement["score"], judgement["reason"]) == (8, None)
+    assert judgement["weight"] == pytest.approx(0.3)
+    assert quality["trend"]["reason"] == "a trend takes 3 days with a quality, there are 1"
+    assert told["scores"]["24h"].keys() == {"efficiency", "quality"}
+
+
+def test_the_quality_of_days_makes_a_trend(tmp_path: Path) -> None:
+    """Judged 4, 6 and 8 on three days in a row: the week's quality rises by 2 · 0.3 / 0.5 a day."""
+    with store(tmp_path) as opened:
+        for number, value in enumerate((4, 6, 8)):
+            second = number * DAY // SECOND
+            drawing = (
+                Drawing(f"day{number}").opens(second).task(f"t{number}", second + 1, second + 9, "review")
+            )
+            drawing.score("quality", value, second + 10, of="task", id=f"t{number}").ends(second + 20)
+            opened.take(drawing.events)
+        taken = take(opened.connection, at(2 * DAY // SECOND + 60), TYPES, {})
+        trend = document(taken)["scores"]["7d"]["quality"]["review"]["trend"]
+        assert value_of_trend(taken) == trend["rate_per_day"]
+    assert (trend["direction"], trend["days"], trend["reason"]) == ("rising", 3, None)
+    assert trend["rate_per_day"] == pytest.approx(1.2)
+    assert trend["current"] == pytest.approx(8.8)
+
+
+def value_of_trend(snapshot: Snapshot) -> float | None:
+    """Return the rate that is exported."""
+    return value(snapshot, "quality_rate_per_day", task_type="review", window="7d")

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from stretto.errors import ConfigError
+from stretto.figures.scores.rules import ScoreRules, score_rules
+from stretto.figures.scores.window import Scoring
 from stretto.model.task_type import TaskType, TaskTypes, normal_name
 from stretto.prices import Prices, Rates, list_version
 from stretto.retention import Retention
@@ -67,6 +69,8 @@ class Config:
     preset: str | None
     task_types: TaskTypes
     prices: Prices
+    scores: ScoreRules
+    """Weights, targets and scales of the scores."""
     settings: tuple[Setting, ...]
     """The same values with their origins, in the order of the documentation."""
 
@@ -98,10 +102,17 @@ class Config:
 
     @property
     def fingerprint(self) -> str:
-        """A text that changes when stored conclusions would: classification, the idle limit, prices."""
+        """A text that changes when stored conclusions would: classification, idle limit, prices, scales."""
         rules = [[t.name, *t.keywords] for t in self.task_types.types]
         prices = [sorted(self.prices.configured.items()), list_version()]
-        return sha256(json.dumps([rules, self.idle_minutes, prices]).encode()).hexdigest()[:16]
+        scales = [[scale.name, scale.low, scale.high] for scale in self.scores.scales.known]
+        told = json.dumps([rules, self.idle_minutes, prices, scales])
+        return sha256(told.encode()).hexdigest()[:16]
+
+    @property
+    def scoring(self) -> Scoring:
+        """What scores are made by."""
+        return Scoring(self.scores, self.task_types.target)
 
     @property
     def hours(self) -> dict[str, float]:
@@ -129,7 +140,7 @@ _KEYS: dict[str, tuple[type, object, str]] = {
 }
 """Key in the file → (type, default, environment variable)."""
 
-_TABLES = ("task_types", "prices")
+_TABLES = ("task_types", "prices", "scores")
 """Tables in the file."""
 
 _LARGEST = {
@@ -196,6 +207,7 @@ def load(
         retention=retention,
         task_types=types,
         prices=prices,
+        scores=score_rules(given.get("scores", {}), str(path)),
         settings=tuple(settings),
         **values,
     )

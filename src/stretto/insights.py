@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from stretto.clock import SECOND, rfc3339
-from stretto.figures.baseline import NOTHING_DECLARED, Declared, Hours, Target
+from stretto.figures.baseline import NOTHING_DECLARED, Declared, FindBaseline, Hours, Target
 from stretto.figures.confidence import LEVEL, improvement_bounds
 from stretto.figures.gains import contention, expected_improvement
 from stretto.figures.parallel import Fanout, Sequential, fanouts, sequential
+from stretto.figures.scores.efficiency import HeldAgainst
+from stretto.figures.scores.session import judgements, kpis_document, session_figures
+from stretto.figures.scores.window import Scoring
 from stretto.figures.spending import Priced, Spending, spending
 from stretto.figures.structure import Structure, fanout_document, structure, structure_document
+from stretto.figures.tally import Sums
 from stretto.figures.usage import NANO
+from stretto.figures.verdict import mixes, parallel_by_type
 from stretto.model.conclude import Classify
 from stretto.model.cost import Cost, Price, as_said
 from stretto.model.entities import Session, Task, Tokens, ToolCall
@@ -23,6 +28,8 @@ from stretto.model.task_type import TaskTypes
 from stretto.names import NONE
 from stretto.store import queries
 from stretto.store.executions import baselines
+from stretto.store.held import Rules, load_facts
+from stretto.store.own_sums import OwnSums, own_sums
 from stretto.store.queries import SessionRow
 
 NO_TYPES = TaskTypes()
@@ -41,6 +48,8 @@ class Insight:
     absent: dict[str, str]
     """Figure → why there is none."""
     target: Target = NO_TYPES.target
+    kpis: dict[str, Any] = field(default_factory=dict)
+    """The session's KPIs and scores as JSON (``figures.scores.session``)."""
 
 
 def insight(
@@ -51,20 +60,49 @@ def insight(
     price: Price = as_said,
     *,
     declared: Declared = NOTHING_DECLARED,
-    target: Target = NO_TYPES.target,
+    scoring: Scoring | None = None,
 ) -> Insight | None:
-    """Work out one session, or None where it is unknown. ``target`` is what is asked of a task type."""
+    """Work out one session, or None where it is unknown."""
     session = queries.session(connection, id, classify)
     if session is None:
         return None
+    scoring = scoring or Scoring()
     find = baselines(connection, hours, declared)
     found = tuple(
         (fanout, sequential(fanout, find(session.pattern or NONE, fanout.signature)))
         for fanout in fanouts(session.tasks)
     )
-    built = structure(session, (fanout for fanout, _ in found))
-    model_calls = tuple((call, price(call)) for call in session.model_calls)
-    return Insight(session, found, built, model_calls, _absent(session, bool(found)), target)
+    rules = Rules(classify, price, scoring.rules.scales)
+    own = own_sums(load_facts(connection, id), session, rules)
+    return Insight(
+        session,
+        found,
+        structure(session, (fanout for fanout, _ in found)),
+        tuple((call, price(call)) for call in session.model_calls),
+        _absent(session, bool(found)),
+        scoring.target,
+        _kpis(own, session, find, scoring),
+    )
+
+
+def _kpis(own: OwnSums, session: Session, find: FindBaseline, scoring: Scoring) -> dict[str, Any]:
+    def held_against(sums: Sums) -> list[HeldAgainst]:
+        parallel = parallel_by_type(mixes(sums, find))
+        return [HeldAgainst(name, part.sequential, part.elapsed) for (name, _), part in parallel.items()]
+
+    return {
+        **kpis_document(own.session, session_figures(session), scoring, held_against),
+        "scores": judgements(session, scoring.rules.scales),
+        "phases": [
+            {
+                "id": phase.id,
+                "name": phase.name,
+                "outcome": phase.outcome.value,
+                **kpis_document(sums, (), scoring, held_against),
+            }
+            for phase, sums in own.phases
+        ],
+    }
 
 
 def session_document(insight: Insight) -> dict[str, Any]:
@@ -100,6 +138,7 @@ def session_document(insight: Insight) -> dict[str, Any]:
         "spending": _spending(insight.model_calls),
         "fanouts": [_fanout(*found, insight.target) for found in insight.fanouts],
         **structure_document(insight.structure),
+        "kpis": insight.kpis,
         "absent": insight.absent,
     }
 

@@ -100,6 +100,7 @@ class Service:
             config.task_types.classify,
             idle_limit=config.idle_minutes * 60,
             price=config.prices.cost_of,
+            scales=config.scores.scales,
         )
         # Requests come in several threads and are short: one handle and a lock serve them all.
         self._reader = open_reader(config.database)
@@ -136,7 +137,7 @@ class Service:
                 self._config.hours,
                 self._config.prices.cost_of,
                 declared=self.declared(),
-                target=self._config.task_types.target,
+                scoring=self._config.scoring,
             )
 
     def trends(self) -> dict[str, Any]:
@@ -259,7 +260,12 @@ class Service:
     def _refresh(self) -> None:
         started = time.perf_counter()
         self._snapshot = snapshot.take(
-            self._writer, self._clock(), self._config.task_types, self._config.hours, self.declared()
+            self._writer,
+            self._clock(),
+            self._config.task_types,
+            self._config.hours,
+            declared=self.declared(),
+            scoring=self._config.scoring,
         )
         self.health.snapshot_seconds = time.perf_counter() - started
 

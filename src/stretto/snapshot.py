@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from stretto.clock import HOUR, SECOND, rfc3339
-from stretto.figures.baseline import NOTHING_DECLARED, Declared, FindBaseline, Hours, Target
+from stretto.figures.baseline import NOTHING_DECLARED, Declared, FindBaseline, Hours
 from stretto.figures.bottleneck import Bottleneck, bottlenecks
 from stretto.figures.critical_path import path_figures
 from stretto.figures.efficiency import efficiency_figures
@@ -16,6 +16,11 @@ from stretto.figures.figure import Figure
 from stretto.figures.gains import gain_figures, record_figures
 from stretto.figures.period import MEASURES, WeekChange, added, week_change
 from stretto.figures.price import price_figures
+from stretto.figures.scores.efficiency import HeldAgainst
+from stretto.figures.scores.rules import ScoreRules
+from stretto.figures.scores.told import scores_document
+from stretto.figures.scores.window import TREND_MEASURES, Scoring, score_figures, trend_figures
+from stretto.figures.tally import Sums
 from stretto.figures.timeline import timeline_figures
 from stretto.figures.usage import cache_entries, usage_figures
 from stretto.figures.verdict import Verdict, held_against_document, mixes, parallel_by_type, verdict
@@ -47,6 +52,8 @@ class Snapshot:
     rejects: Mapping[str, int]
     bottlenecks: Mapping[str, Bottleneck]
     """By window; a window in which no session ended has none."""
+    rules: ScoreRules = field(default_factory=ScoreRules)
+    """The rules that the scores were made by."""
 
 
 def take(
@@ -54,20 +61,28 @@ def take(
     now: int,
     task_types: TaskTypes,
     hours: Hours,
+    *,
     declared: Declared = NOTHING_DECLARED,
+    scoring: Scoring | None = None,
 ) -> Snapshot:
     """Read the store in one transaction and freeze all figures."""
     connection.execute("BEGIN")
     try:
-        return _take(connection, now, task_types, baselines(connection, hours, declared))
+        find = baselines(connection, hours, declared)
+        return _take(connection, now, task_types, find, scoring or Scoring(target=task_types.target))
     finally:
         connection.execute("ROLLBACK")
 
 
 def windowed(
-    connection: sqlite3.Connection, now: int, find: FindBaseline, target: Target
+    connection: sqlite3.Connection, now: int, find: FindBaseline, scoring: Scoring
 ) -> tuple[list[Figure], dict[str, Verdict], set[str]]:
     """Return every windowed figure as of ``now``, the verdicts, and the task types that ran in parallel."""
+
+    def held_against(sums: Sums) -> list[HeldAgainst]:
+        parallel = parallel_by_type(mixes(sums, find))
+        return [HeldAgainst(name, part.sequential, part.elapsed) for (name, _), part in parallel.items()]
+
     figures: list[Figure] = []
     verdicts: dict[str, Verdict] = {}
     seen_types: set[str] = set()
@@ -80,16 +95,23 @@ def windowed(
         figures += efficiency_figures(window, sums)
         figures += path_figures(window, sums)
         figures += timeline_figures(window, sums)
-        figures += gain_figures(window, sums, parallel, target)
+        figures += gain_figures(window, sums, parallel, scoring.target)
         figures += price_figures(window, sums, find)
         figures += usage_figures(window, sums)
         verdicts[window] = verdict(window, found)
+        # Last: scores are made of the window's other figures.
+        figures += score_figures(window, sums, figures, scoring, held_against)
+        figures += trend_figures(
+            window, queries.daily(connection, now, seconds, TREND_MEASURES), scoring.rules
+        )
     figures += cache_entries(queries.cache_entries(connection, now - max(WINDOWS.values()) * SECOND, now))
     return figures, verdicts, seen_types
 
 
-def _take(connection: sqlite3.Connection, now: int, task_types: TaskTypes, find: FindBaseline) -> Snapshot:
-    figures, verdicts, seen_types = windowed(connection, now, find, task_types.target)
+def _take(
+    connection: sqlite3.Connection, now: int, task_types: TaskTypes, find: FindBaseline, scoring: Scoring
+) -> Snapshot:
+    figures, verdicts, seen_types = windowed(connection, now, find, scoring)
     by_hour = queries.sums_by_hour(connection, now, max(WINDOWS.values()), "critical_path_agent")
     decisive = bottlenecks(figures, by_hour)
     figures += _targets(task_types, seen_types)
@@ -106,6 +128,7 @@ def _take(connection: sqlite3.Connection, now: int, task_types: TaskTypes, find:
         events=sum(position.events for position in queries.positions(connection)),
         rejects=queries.rejects(connection),
         bottlenecks=decisive,
+        rules=scoring.rules,
     )
 
 
@@ -143,6 +166,7 @@ def document(snapshot: Snapshot) -> dict[str, Any]:
             for window, b in snapshot.bottlenecks.items()
         },
         "change": _change_document(snapshot.change),
+        "scores": scores_document(snapshot.figures, snapshot.rules),
         "figures": [
             {
                 "name": f.name,

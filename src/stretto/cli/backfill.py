@@ -44,7 +44,7 @@ def _hours(config: Config) -> Iterator[At]:
         first = queries.first_slot(connection)
         at = wall() if first is None else first + HOUR
         while at < wall():
-            figures, _, _ = windowed(connection, at, find, config.task_types.target)
+            figures, _, _ = windowed(connection, at, find, config.scoring)
             # Hours in which no window holds anything would be most of a long history, and say nothing.
             if any(figure.count for figure in figures):
                 yield at, figures

@@ -12,6 +12,7 @@ from stretto.cli import table
 from stretto.cli.context import Context
 from stretto.clock import wall
 from stretto.errors import UsageError
+from stretto.figures.scores.rules import rules_document
 from stretto.figures.stretch import stretches
 from stretto.figures.structure import Tried, tried_document, tried_with
 from stretto.insights import Insight, insight, row_document, session_document
@@ -48,7 +49,7 @@ def show(context: Context, options: argparse.Namespace) -> int:
             config.hours,
             config.prices.cost_of,
             declared=baselines.load(config.state),
-            target=config.task_types.target,
+            scoring=config.scoring,
         )
     if seen is None:
         raise AssertionError("a session that was just listed is gone")
@@ -72,6 +73,7 @@ def rebuild(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG0
             config.task_types.classify,
             idle_limit=config.idle_minutes * 60,
             price=config.prices.cost_of,
+            scales=config.scores.scales,
         )
         started = time.perf_counter()
         ingest.clear()
@@ -104,6 +106,7 @@ def config(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG00
             }
             for t in config.task_types.types
         ],
+        "scores": rules_document(config.scores),
     }
     context.answer(document, table.config(config))
     return 0

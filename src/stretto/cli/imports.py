@@ -123,6 +123,7 @@ def see_in(context: Context) -> None:
             config.task_types.classify,
             idle_limit=config.idle_minutes * 60,
             price=config.prices.cost_of,
+            scales=config.scores.scales,
         )
         ingest.renew(config.fingerprint)
         for _ in ingest.catch_up(config.journal):

@@ -11,8 +11,16 @@ from prometheus_client.core import GaugeMetricFamily
 from stretto.figures.figure import Figure, Labels
 from stretto.names import METRICS, OTHER, Label, Made
 
-FOLDED = (Label.CACHE, Label.MODEL, Label.TOOL, Label.AGENT, Label.PATTERN, Label.TASK_TYPE)
+FOLDED = (
+    Label.SCORE, Label.CACHE, Label.MODEL, Label.TOOL, Label.AGENT, Label.PATTERN, Label.TASK_TYPE,
+)  # fmt: skip
 """The labels whose values come from outside, in the order in which they give way to the budget."""
+
+NOT_SUMS = (
+    "_ratio", "_quantile", "_quantile_seconds", "_quantile_bytes",
+    "_speedup", "_timestamp_seconds", "_score", "_mean", "_score_sum", "_current", "_per_day", "_volatility",
+)  # fmt: skip
+"""Endings of the names whose values cannot be added up: two scores may have different scales."""
 
 KEPT = 12
 """Values of a folded label that keep their own series: those that the most figures are made of."""
@@ -102,7 +110,7 @@ def _fold(figures: list[Figure], label: Label) -> tuple[list[Figure], int]:
 
 
 def _adds_up(name: str) -> bool:
-    return not name.endswith(("_ratio", "_speedup", "_quantile_seconds", "_timestamp_seconds"))
+    return not name.endswith(NOT_SUMS)
 
 
 def _added(figure: Figure, labels: Labels, to: Figure | None) -> Figure:

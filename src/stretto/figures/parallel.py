@@ -164,6 +164,12 @@ def sequential_runs(tasks: Iterable[Task]) -> tuple[SequentialRun, ...]:
     return tuple(found)
 
 
+def alone(tasks: Iterable[Task]) -> tuple[Task, ...]:
+    """Return the tasks that are over, have a length and overlapped no other task of their parent."""
+    groups = (group for _, group in _groups(tasks) if len(group) == 1)
+    return tuple(group[0] for group in groups if group[0].outcome is not Outcome.RUNNING)
+
+
 def sequential(fanout: Fanout, baseline: Baseline) -> Sequential:
     """Return a fan-out's sequential time by a baseline that knows all its types."""
     tasks = Counter(task.task_type for task in fanout.tasks)

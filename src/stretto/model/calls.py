@@ -30,12 +30,14 @@ OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 _HOOK = TRUST[Channel.HOOK]
 
 
-def conclude_calls(facts: Facts, tasks: tuple[Task, ...], *, closed: bool) -> tuple[ToolCall, ...]:
-    """Return the tool calls by start."""
+def conclude_calls(
+    facts: Facts, tasks: tuple[Task, ...], *, closed: bool, only: Iterable[str] | None = None
+) -> tuple[ToolCall, ...]:
+    """Return the tool calls by start: all of them, or ``only`` those with these ids."""
     run_of = runs_by_agent(facts, tasks)
     calls = [
         call
-        for call_id in facts.calls
+        for call_id in (facts.calls if only is None else only)
         for call in conclude_call(facts, call_id, closed=closed, run_of=run_of)
     ]
     return tuple(sorted(calls, key=lambda call: (call.start or call.end or 0, call.id)))

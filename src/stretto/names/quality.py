@@ -10,6 +10,12 @@ _T, _A, _P, _W = Label.TASK_TYPE, Label.AGENT, Label.PATTERN, Label.WINDOW
 QUALITY: tuple[Metric, ...] = (
     gauge("window_scores", "1", (Label.SCORE, _T, _W), "Scores given from outside in the window."),
     gauge(
+        "window_scores_off_scale",
+        "1",
+        (Label.SCORE, _T, _W),
+        "Scores given from outside that lie outside their scale and count for nothing.",
+    ),
+    gauge(
         "score_mean",
         "1",
         (Label.SCORE, _T, _W),
@@ -26,8 +32,9 @@ QUALITY: tuple[Metric, ...] = (
         "quality_part_score",
         "1",
         (_T, Label.PART, _W),
-        "One part of quality from 0 to 10: completeness, consistency, depth, actionability, parity.",
+        "One part of quality from 0 to 10, such as completeness, consistency or parity.",
     ),
+    gauge("quality_current", "1", (_T, _W), "Quality score of the newest day with one, from 0 to 10."),
     gauge("quality_rate_per_day", "1", (_T, _W), "How much the quality score rises or falls in a day."),
     gauge("quality_volatility", "1", (_T, _W), "Standard deviation of the daily quality score."),
     gauge(
@@ -51,7 +58,7 @@ QUALITY: tuple[Metric, ...] = (
         "stretto_window_fanouts_checked",
     ),
     gauge("window_conflicts", "1", (_P, _W), "Parallel executions in which two tasks wrote the same file."),
-    gauge("window_eligible_turns", "1", (_W,), "Turns with two or more tasks, which could run in parallel."),
+    gauge("window_eligible_turns", "1", (_W,), "Turns with two or more tasks of one parent."),
     gauge("window_parallel_turns", "1", (_W,), "Turns whose tasks ran in parallel."),
     gauge(
         "adoption_ratio",

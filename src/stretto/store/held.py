@@ -14,11 +14,12 @@ from stretto.figures.parallel import Fanout, SequentialRun, fanouts, sequential_
 from stretto.model.calls import conclude_call
 from stretto.model.conclude import Classify, conclude, session_ended
 from stretto.model.conclude_others import conclude_phases
-from stretto.model.cost import Price, Used
+from stretto.model.cost import Price, Used, as_said
 from stretto.model.entities import Phase, Session, Task, ToolCall, Turn
 from stretto.model.event import Event, Outcome
 from stretto.model.facts import Facts, Known
 from stretto.model.fold import apply
+from stretto.model.scale import SCALES, Scales
 from stretto.store.additions.calls import amounts_of_call, of_call
 from stretto.store.additions.part import Settling
 from stretto.store.additions.parts import PARTS
@@ -31,6 +32,15 @@ Executions = tuple[Sequence[tuple[str | int, ...]], Sequence[tuple[str | int, ..
 """The rows of a session's sequential runs, and of its fan-outs."""
 
 _decode = msgspec.json.Decoder(dict[str, tuple[int, int | str]]).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What conclusions are made by."""
+
+    classify: Classify
+    price: Price = as_said
+    scales: Scales = SCALES
 
 
 @dataclass(slots=True)
@@ -110,17 +120,17 @@ class Held:
         self.open_calls.update([key for kind, key in touched if kind == "call"])
         self.open_model_calls.update([key for kind, key in touched if kind == "model"])
 
-    def settle(self, classify: Classify, price: Price, news: Ended) -> Settled:
+    def settle(self, rules: Rules, news: Ended) -> Settled:
         """Conclude again: return by how much the sums change, and tell the news of what has ended."""
-        session = conclude(self.facts, lost=self.lost, classify=classify, calls=False)
+        session = conclude(self.facts, lost=self.lost, classify=rules.classify, calls=False)
         found = fanouts(session.tasks)
         runs = sequential_runs(session.tasks)
         change = self._settle_calls(news)
         # A recording's calls were not made now, whatever their times say.
         used = [] if session.recording else news.used
-        change.update(self.model_calls.settle(self.facts, self.open_model_calls, price, used))
+        change.update(self.model_calls.settle(self.facts, self.open_model_calls, rules.price, used))
         self.open_model_calls = set()
-        self._settle_parts(session, found, runs, classify, price, change)
+        self._settle_parts(session, found, runs, rules, change)
         self._report_session(session, found, news)
         return Settled(change, session, found, runs)
 
@@ -129,8 +139,7 @@ class Held:
         session: Session,
         found: tuple[Fanout, ...],
         runs: tuple[SequentialRun, ...],
-        classify: Classify,
-        price: Price,
+        rules: Rules,
         change: Additions,
     ) -> None:
         settling = Settling(
@@ -140,8 +149,9 @@ class Held:
             runs,
             closed=self.lost or session_ended(self.facts),
             lost=self.lost,
-            classify=classify,
-            price=price,
+            classify=rules.classify,
+            price=rules.price,
+            scales=rules.scales,
         )
         changed = {"session", *(kind for kind, _ in self.dirty)}
         for name, part in PARTS.items():
@@ -214,7 +224,7 @@ class Held:
             news.append(item)
 
 
-def load(connection: sqlite3.Connection, session_id: str, classify: Classify, price: Price) -> Held:
+def load(connection: sqlite3.Connection, session_id: str, rules: Rules) -> Held:
     """Return a session as last written, or a new one; what it has added so far is worked out again."""
     facts = load_facts(connection, session_id)
     row = connection.execute("SELECT lost, arrived FROM sessions WHERE id = ?", (session_id,)).fetchone()
@@ -222,7 +232,7 @@ def load(connection: sqlite3.Connection, session_id: str, classify: Classify, pr
     if row:
         held.open_calls = set(facts.calls)
         held.open_model_calls = set(facts.model_calls)
-        held.settle(classify, price, Ended())
+        held.settle(rules, Ended())
     return held
 
 

@@ -21,11 +21,12 @@ from stretto.model.conclude import Classify
 from stretto.model.conclude_others import newest_entries
 from stretto.model.cost import Price, as_said
 from stretto.model.event import Event, Outcome
+from stretto.model.scale import SCALES, Scales
 from stretto.names import NONE
 from stretto.sources.redact import redact
 from stretto.store import queries
 from stretto.store.database import transaction
-from stretto.store.held import Ended, Held, Settled, load
+from stretto.store.held import Ended, Held, Rules, Settled, load
 from stretto.store.rollup import Additions, write
 from stretto.store.schema import CONCLUDED, KEPT
 
@@ -58,11 +59,16 @@ class Ingest:
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, classify: Classify, *, idle_limit: int, price: Price = as_said
+        self,
+        connection: sqlite3.Connection,
+        classify: Classify,
+        *,
+        idle_limit: int,
+        price: Price = as_said,
+        scales: Scales = SCALES,
     ) -> None:
         self._connection = connection
-        self._classify = classify
-        self._price = price
+        self._rules = Rules(classify, price, scales)
         self._idle_limit = idle_limit * SECOND
         self._held: OrderedDict[str, Held] = OrderedDict()
 
@@ -193,7 +199,7 @@ class Ingest:
     def _hold(self, session_id: str) -> Held:
         held = self._held.get(session_id)
         if held is None:
-            held = self._held[session_id] = load(self._connection, session_id, self._classify, self._price)
+            held = self._held[session_id] = load(self._connection, session_id, self._rules)
         self._held.move_to_end(session_id)
         return held
 
@@ -212,7 +218,7 @@ class Ingest:
         change: Additions = Counter()
         facts: list[tuple[str, str, str, bytes]] = []
         for session_id, held in touched.items():
-            settled = held.settle(self._classify, self._price, news)
+            settled = held.settle(self._rules, news)
             change.update(settled.change)
             facts += (
                 (session_id, kind, key, _encode(held.facts.entity(kind, key))) for kind, key in held.dirty

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -70,6 +70,7 @@ _ROW = (
 )
 _encode = msgspec.json.Encoder().encode
 _decode_dims = msgspec.json.Decoder(tuple[str | int, ...]).decode
+_encode = msgspec.json.Encoder().encode
 _decode_lengths = msgspec.json.Decoder(dict[str, list[int]]).decode
 
 
@@ -175,6 +176,22 @@ def cache_entries(connection: sqlite3.Connection, since: int, until: int) -> dic
         (since, until),
     )
     return {cache: int(entries) for cache, entries in rows}
+
+
+def daily(connection: sqlite3.Connection, now: int, window: int, measures: Iterable[str]) -> dict[int, Sums]:
+    """Return some measures' sums by day since the epoch, for each day in the last ``window`` seconds."""
+    names = list(measures)
+    width = SLOTS[2]
+    first, last = ((now - back * SECOND) // (width * SECOND) for back in (window, 0))
+    rows = connection.execute(
+        "SELECT slot, measure, dims, SUM(value) FROM rollup WHERE width = ? AND slot BETWEEN ? AND ?"
+        " AND measure IN (SELECT value FROM json_each(?)) GROUP BY slot, measure, dims",
+        (width, first, last, _encode(names).decode()),
+    )
+    found: dict[int, dict[str, dict[tuple[str | int, ...], int]]] = {}
+    for day, measure, dims, value in rows:
+        found.setdefault(day, {}).setdefault(measure, {})[_decode_dims(dims)] = value
+    return dict(found)
 
 
 def first_slot(connection: sqlite3.Connection) -> int | None:

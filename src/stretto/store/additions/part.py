@@ -10,6 +10,7 @@ from stretto.model.conclude import Classify
 from stretto.model.cost import Price, as_said
 from stretto.model.entities import Session
 from stretto.model.facts import Facts
+from stretto.model.scale import SCALES, Scales
 from stretto.store.rollup import Additions
 
 
@@ -26,6 +27,7 @@ class Settling:
     lost: bool
     classify: Classify
     price: Price = as_said
+    scales: Scales = SCALES
 
 
 @dataclass(frozen=True, slots=True)

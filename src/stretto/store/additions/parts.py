@@ -5,6 +5,8 @@ Tool calls are counted one by one, because a session has many of them and few ch
 
 from __future__ import annotations
 
+from stretto.store.additions.checks import of_checks
+from stretto.store.additions.judgements import of_handover, of_scores, of_talk
 from stretto.store.additions.opportunity import of_sequential_runs
 from stretto.store.additions.others import of_cache_reports, of_hooks_run, of_messages, of_phases
 from stretto.store.additions.part import Part
@@ -12,6 +14,7 @@ from stretto.store.additions.price import of_price
 from stretto.store.additions.sessions import of_session
 from stretto.store.additions.tasks import of_tasks
 from stretto.store.additions.whole import of_whole
+from stretto.store.additions.work import of_work
 
 PARTS: dict[str, Part] = {
     "tasks": Part(frozenset({"session"}), lambda settling: of_tasks(settling.session, settling.fanouts)),
@@ -23,4 +26,9 @@ PARTS: dict[str, Part] = {
     "hooks": Part(frozenset({"hooks"}), of_hooks_run),
     "caches": Part(frozenset({"cache"}), of_cache_reports),
     "whole": Part(frozenset({"session"}), of_whole),
+    "work": Part(frozenset({"session"}), of_work),
+    "checks": Part(frozenset({"session"}), of_checks),
+    "scores": Part(frozenset({"score", "session"}), of_scores),
+    "talk": Part(frozenset({"message"}), of_talk),
+    "handover": Part(frozenset({"phase", "session"}), of_handover),
 }

@@ -1,0 +1,79 @@
+"""Composite: a weighted mean of the parts that are known, which says how much of it that is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One ingredient of a score, from 0 to 1, or the reason why it is not known."""
+
+    name: str
+    value: float | None
+    weight: float = 1.0
+    reason: str | None = None
+    count: int = 0
+    """How many things it is made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Composite:
+    """A score from 0 to 1, or the reason why it is withheld; ``parts`` always tells all of them."""
+
+    value: float | None
+    coverage: float
+    """Share of the weight that is known, from 0 to 1."""
+    parts: tuple[Part, ...]
+    reason: str | None = None
+    count: int = 0
+
+
+def weighted(parts: Iterable[Part], *, min_coverage: float = 0.0, min_parts: int = 1) -> Composite:
+    """Return the mean of the known parts by their weights.
+
+    It is withheld where less than ``min_coverage`` of the weight, or fewer than ``min_parts`` parts, is
+    known. An unknown part takes no weight: it neither lifts nor lowers the score. A part without weight is
+    shown and asked for by nobody.
+    """
+    told = tuple(parts)
+    asked = [part for part in told if part.weight > 0]
+    known = [(part.value, part.weight) for part in asked if part.value is not None]
+    whole, weight = sum(part.weight for part in asked), sum(weight for _, weight in known)
+    coverage = weight / whole if whole else 0.0
+    count = max((part.count for part in asked if part.value is not None), default=0)
+    # A share that floating point makes a hair too small is no reason to withhold anything.
+    if not known or len(known) < min_parts or coverage < min_coverage - 1e-9:
+        return Composite(None, coverage, told, _reason(asked, len(known)), count)
+    value = sum(value * weight for value, weight in known) / weight
+    return Composite(min(1.0, max(0.0, value)), coverage, told, None, count)
+
+
+def as_part(name: str, composite: Composite, weight: float) -> Part:
+    """Return a composite as an ingredient of a larger one."""
+    return Part(name, composite.value, weight, composite.reason, composite.count)
+
+
+def as_document(composite: Composite, scale: float = 100.0) -> dict[str, Any]:
+    """Return a composite as JSON, on a scale from 0 to ``scale``; weights are shares of the whole."""
+    whole = sum(part.weight for part in composite.parts) or 1.0
+    return {
+        "score": None if composite.value is None else composite.value * scale,
+        "coverage": composite.coverage,
+        "reason": composite.reason,
+        "parts": {
+            part.name: {
+                "score": None if part.value is None else part.value * scale,
+                "weight": part.weight / whole,
+                "reason": part.reason,
+            }
+            for part in composite.parts
+        },
+    }
+
+
+def _reason(asked: list[Part], known: int) -> str:
+    missing = "; ".join(f"{part.name}: {part.reason}" for part in asked if part.value is None)
+    return f"{known} of {len(asked)} parts known ({missing})" if missing else "no part has a weight"

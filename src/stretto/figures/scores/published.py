@@ -1,0 +1,40 @@
+"""Published: the figures already worked out for a window, by name, so that scores can be made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from stretto.figures.figure import Figure
+from stretto.names import PREFIX
+
+
+class Published:
+    """The figures of one window by name. What is not among them is not known."""
+
+    def __init__(self, figures: Iterable[Figure], window: str) -> None:
+        self._by_name: dict[str, list[tuple[Mapping[str, str], float]]] = {}
+        for figure in figures:
+            labels = dict(figure.labels)
+            if figure.value is not None and labels.get("window") == window:
+                self._by_name.setdefault(figure.name, []).append((labels, figure.value))
+
+    def total(self, name: str, **labels: str | Collection[str]) -> float | None:
+        """Return the sum of a figure over the labels not given, or None where there is none of it.
+
+        A label is given as the value, or the collection of values, that is summed.
+        """
+        found = [
+            value
+            for own, value in self._by_name.get(PREFIX + name, [])
+            if all(_fits(own.get(label), wanted) for label, wanted in labels.items())
+        ]
+        return sum(found) if found else None
+
+    def share(self, numerator: str, denominator: str) -> float | None:
+        """Return the sum of one figure over that of another, or None where one is missing or 0 is below."""
+        over, under = self.total(numerator), self.total(denominator)
+        return None if over is None or not under else over / under
+
+
+def _fits(value: str | None, wanted: str | Collection[str]) -> bool:
+    return value == wanted if isinstance(wanted, str) else value in wanted

@@ -1,0 +1,130 @@
+"""The KPIs of one session or phase as JSON, each with its parts, its coverage, and why it is withheld."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from stretto.figures.figure import Figure, Labels, ratio
+from stretto.figures.scores.agents import agent_score
+from stretto.figures.scores.cells import (
+    AGENT,
+    CONFLICT,
+    INTEGRATED,
+    PARALLEL,
+    TASK_TYPE,
+    judged,
+    keys,
+    only,
+    outcomes_over,
+    total,
+)
+from stretto.figures.scores.collaboration import collaboration
+from stretto.figures.scores.composite import as_document
+from stretto.figures.scores.efficiency import Shown, efficiency
+from stretto.figures.scores.published import Published
+from stretto.figures.scores.quality import quality
+from stretto.figures.scores.window import FindParallel, Scoring
+from stretto.figures.tally import Sums
+from stretto.model.entities import Score, Session
+from stretto.model.event import Outcome
+from stretto.model.scale import MOST, Scales
+from stretto.model.task_type import normal_name
+from stretto.names import NONE, PREFIX
+
+WINDOW = "session"
+"""What stands in place of a window in the figures of one session."""
+
+
+def kpis_document(
+    sums: Sums, published: Iterable[Figure], scoring: Scoring, find_parallel: FindParallel
+) -> dict[str, Any]:
+    """Return the KPIs of what these sums are of; ``published`` are its other figures."""
+    rules = scoring.rules
+    found = efficiency(Shown(sums, find_parallel(sums), Published(published, WINDOW), scoring.target, rules))
+    return {
+        **{name: _told(figure) for name, figure in _ratios(sums)},
+        "conflicts": total(sums, "checked", CONFLICT) if total(sums, "checked") else None,
+        "quality": {
+            task_type: as_document(quality(only(sums, TASK_TYPE, task_type), rules), 10)
+            for task_type in keys(sums, TASK_TYPE)
+        },
+        "collaboration": as_document(collaboration(sums, rules)),
+        "agents": {
+            agent: as_document(agent_score(sums, agent, rules))
+            for agent in keys(sums, AGENT)
+            if agent != NONE
+        },
+        "efficiency": {
+            **as_document(found.score),
+            "coverage": found.coverage,
+            "parts": {
+                name: {**as_document(one), "weight": rules.weight("efficiency", name)}
+                for name, one in found.dimensions.items()
+            },
+        },
+    }
+
+
+def judgements(session: Session, scales: Scales) -> list[dict[str, Any]]:
+    """Return the scores that a session was given from outside, and why one of them counts for nothing."""
+    return [
+        {
+            "of": score.of,
+            "of_id": score.of_id,
+            "name": score.name,
+            "value": score.value if abs(score.value) <= MOST else None,
+            "by": score.by,
+            "reason": _off_scale(score, scales),
+        }
+        for score in session.scores
+    ]
+
+
+def session_figures(session: Session) -> Iterator[Figure]:
+    """Yield what a session itself shows of machine, memory and the provider's cache, where anything does."""
+    at: Labels = (("window", WINDOW),)
+    told = [sample for sample in session.samples if sample.machine_busy is not None]
+    available = sum(sample.machine_available or 0 for sample in told)
+    if available:
+        busy = sum(sample.machine_busy or 0 for sample in told)
+        yield ratio(PREFIX + "machine_cpu_ratio", at, busy, available, len(told))
+    memory = sorted(sample.memory for sample in session.samples if sample.memory is not None)
+    for q in ("0.5", "0.99") if memory else ():
+        labels = (("quantile", q), *at)
+        value = memory[int(float(q) * (len(memory) - 1))]
+        yield Figure(PREFIX + "agents_memory_quantile_bytes", labels, value, len(memory))
+    used = [call.tokens for call in session.model_calls]
+    read = sum(tokens.cache_read or 0 for tokens in used)
+    prompt = sum((tokens.input or 0) + (tokens.cache_write or 0) for tokens in used) + read
+    if prompt:
+        yield Figure(PREFIX + "window_cache_read_tokens", at, read, len(used))
+        yield Figure(PREFIX + "window_prompt_tokens", at, prompt, len(used))
+
+
+def _ratios(sums: Sums) -> Iterator[tuple[str, Figure]]:
+    ended, over = outcomes_over(sums, "work_ends", (Outcome.SUCCESS, Outcome.FAILURE))
+    known, phases = judged(sums, "work_ends"), judged(sums, "pattern_phases")
+    retried = judged(sums, "retry_ends")
+    for name, part, whole in (
+        ("completion", ended, over),
+        ("success", known.succeeded, known.known),
+        ("retry", total(sums, "retry_ends"), over),
+        ("recovery", retried.succeeded, known.failed - retried.failed),
+        ("phase_success", phases.succeeded, phases.known),
+        ("integration_success", total(sums, "checked", INTEGRATED), total(sums, "checked")),
+        ("adoption", total(sums, "turns", PARALLEL), total(sums, "turns")),
+    ):
+        yield name, ratio(PREFIX + name, (), part, whole, whole)
+
+
+def _told(figure: Figure) -> dict[str, Any]:
+    return {"ratio": figure.value, "count": figure.count, "reason": figure.reason}
+
+
+def _off_scale(score: Score, scales: Scales) -> str | None:
+    name = normal_name(score.name)
+    if scales.holds(name, score.value):
+        return None
+    scale = scales.of(name)
+    return f"outside the scale {scale}" if scale else f"not a number from -{MOST} to {MOST}"

@@ -1,0 +1,61 @@
+"""What a session that is over adds of how its results fit together: it takes the session's calls to know."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from stretto.figures.integration import checks, completeness
+from stretto.figures.scores.cells import CONFLICT, FAILED, FINE, INTEGRATED, MICRO
+from stretto.model.calls import conclude_calls
+from stretto.model.event import Outcome
+from stretto.model.facts import Facts, Known, nearest_task, text
+from stretto.names import NONE
+from stretto.store.additions.part import Settling
+from stretto.store.additions.work import over_at
+from stretto.store.rollup import Additions, slot_of
+
+
+def of_checks(settling: Settling) -> Additions:
+    """Return what the checked fan-outs and the tasks whose end is known add, once the session is over."""
+    added: Additions = Counter()
+    session = settling.session
+    if session.outcome is Outcome.RUNNING or not session.tasks:
+        return added
+    telling = [key for key, known in settling.facts.calls.items() if _tells(known)]
+    calls = conclude_calls(settling.facts, session.tasks, closed=settling.closed, only=telling)
+    pattern = session.pattern or NONE
+    for check in checks(settling.fanouts, session.tasks, calls):
+        if check.checked:
+            result = CONFLICT if check.conflicting else INTEGRATED if check.integrated else FAILED
+            added[slot_of(check.fanout.end), "checked", (pattern, result)] += 1
+        if check.writes_known:
+            for task in check.fanout.tasks:
+                said = CONFLICT if task.id in check.conflicting else FINE
+                work = (pattern, task.task_type, task.agent or NONE)
+                added[slot_of(task.end or check.fanout.end), "consistent", (*work, said)] += 1
+    complete = completeness(
+        session.tasks,
+        seen=_agents_with_calls(settling.facts),
+        left_open=[call.task for call in calls if call.task is not None and call.end is None],
+        tests=calls,
+    )
+    for task in session.tasks:
+        at = over_at(task)
+        if at is not None and task.id in complete:
+            work = (pattern, task.task_type, task.agent or NONE)
+            added[slot_of(at), "complete", work] += round(complete[task.id] * MICRO)
+            added[slot_of(at), "complete_tasks", work] += 1
+    return added
+
+
+def _tells(known: Known) -> bool:
+    """Tell whether a call wrote a file, ran tests or was left open: few do, and concluding is not free."""
+    if "wrote" in known or "test_framework" in known:
+        return True
+    return "end" not in known and not any(name.startswith("end@") for name in known)
+
+
+def _agents_with_calls(facts: Facts) -> set[str]:
+    """Return the agents of which any call was seen; a later run of one is another task."""
+    agents = {agent for known in facts.calls.values() if (agent := text(known, "agent_id")) is not None}
+    return {task for agent in agents if (task := nearest_task(facts, agent)) is not None}

@@ -1,0 +1,54 @@
+"""The sums that drawn sessions add, and figures by name, for the tests of scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from stretto.figures.baseline import Baseline, choose
+from stretto.figures.figure import Figure
+from stretto.figures.scores.efficiency import HeldAgainst
+from stretto.figures.scores.rules import ScoreRules
+from stretto.figures.tally import Sums
+from stretto.figures.verdict import mixes, parallel_by_type
+from stretto.model.scale import SCALES, Scales
+from stretto.store.held import Rules
+from stretto.store.own_sums import OwnSums, own_sums
+from tests.scenes import Drawing, by_description, concluded, folded
+
+RULES = ScoreRules()
+
+
+def own(drawing: Drawing, scales: Scales = SCALES) -> OwnSums:
+    """Return what one drawn session and its phases add."""
+    events = drawing.events
+    return own_sums(folded(events), concluded(events), Rules(by_description, scales=scales))
+
+
+def sums_of(*drawings: Drawing) -> Sums:
+    """Return what drawn sessions add together."""
+    found: dict[str, dict[tuple[str | int, ...], int]] = {}
+    for drawing in drawings:
+        for measure, cells in own(drawing).session.items():
+            for dims, value in cells.items():
+                own_cells = found.setdefault(measure, {})
+                own_cells[dims] = own_cells.get(dims, 0) + value
+    return dict(found)
+
+
+def _by_work(pattern: str, signature: str) -> Baseline:
+    return choose(pattern, signature, None, {})
+
+
+def held_against(sums: Sums) -> list[HeldAgainst]:
+    """Hold parallel tasks against their own work."""
+    parallel = parallel_by_type(mixes(sums, _by_work))
+    return [HeldAgainst(name, part.sequential, part.elapsed) for (name, _), part in parallel.items()]
+
+
+def valued(figures: Iterable[Figure]) -> dict[tuple[str, str], float | None]:
+    """Return values by name without the prefix, and labels without the window."""
+    found = {}
+    for figure in figures:
+        labels = ",".join(value for name, value in figure.labels if name != "window")
+        found[figure.name.removeprefix("stretto_"), labels] = figure.value
+    return found

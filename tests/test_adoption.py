@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from stretto.clock import SECOND
+from stretto.figures.adoption import EligibleTurn, eligible_turns
+from tests.scenes import (
+    Drawing,
+    at,
+    background,
+    concluded,
+    delivery,
+    fork_join,
+    framed,
+    nested,
+    one_by_one,
+    straggler,
+)
+
+
+def turns(drawing: Drawing) -> tuple[EligibleTurn, ...]:
+    """Return the eligible turns of a drawing."""
+    return eligible_turns(concluded(drawing.events))
+
+
+def test_a_turn_that_ran_side_by_side_is_parallel() -> None:
+    """Three tasks of 30 s at once: three agents had 30 s each, and used them."""
+    assert turns(fork_join()) == (EligibleTurn(at(50), True, 90 * SECOND, 90 * SECOND),)
+
+
+def test_idle_agents_are_seen() -> None:
+    """The straggler: 105 s of work where three agents had 60 s each."""
+    assert turns(straggler()) == (EligibleTurn(at(60), True, 105 * SECOND, 180 * SECOND),)
+
+
+def test_one_after_another_could_have_been_parallel() -> None:
+    """Eligible, not parallel; its one agent was busy for 100 of 120 s."""
+    assert turns(one_by_one()) == (EligibleTurn(at(120), False, 100 * SECOND, 120 * SECOND),)
+
+
+def test_a_task_and_its_own_task_cannot_run_in_parallel() -> None:
+    """One task of the main agent is not two; the two inside it are."""
+    single = framed(
+        Drawing().task("outer", 0, 50, "plan").task("inner", 10, 40, "review", parent="outer"), 60
+    )
+    assert turns(single) == ()
+    (turn,) = turns(nested())
+    assert (turn.parallel, turn.busy, turn.capacity) == (True, 60 * SECOND, 80 * SECOND)
+
+
+def test_a_session_without_turns_counts_as_one() -> None:
+    """An orchestrator has no prompts: all its tasks are one turn, once it is over."""
+    assert turns(delivery()) == (EligibleTurn(at(110), True, 100 * SECOND, 140 * SECOND),)
+    still = Drawing("open").opens().task("a", 1, 2, "review").task("b", 3, 4, "review")
+    assert turns(still) == ()
+
+
+def test_each_turn_has_its_own_tasks() -> None:
+    """Two turns with two tasks each: one ran them side by side, the other did not; a third had one task."""
+    drawing = Drawing().opens().prompt(0).task("a", 1, 5, "review").task("b", 2, 6, "review").stop(9)
+    drawing.prompt(10, "p2").task("c", 11, 15, "review").task("d", 16, 19, "review").stop(20, "p2")
+    drawing.prompt(30, "p3").task("e", 31, 35, "review").stop(36, "p3").ends(40)
+    assert [(turn.at, turn.parallel) for turn in turns(drawing)] == [(at(9), True), (at(20), False)]
+
+
+def test_agents_in_the_background_belong_to_the_turn_that_sent_them() -> None:
+    """The turn had stopped long before they did; it counts once they are over."""
+    assert [turn.parallel for turn in turns(background())] == [True]
+    assert turns(Drawing().opens().prompt(0).run("a", 1).run("b", 2).stop(5, running=["a", "b"])) == ()
+
+
+def test_what_cannot_be_known_is_left_out() -> None:
+    """With a task of unknown length nobody knows that two did not overlap; two that did are enough."""
+    drawing = framed(Drawing().task("a", 0, 10, "review").run("b", 20), 40)
+    assert turns(drawing) == ()
+    drawing.task("c", 5, 15, "review")
+    (turn,) = turns(drawing)
+    assert (turn.parallel, turn.busy, turn.capacity) == (True, 0, 0)

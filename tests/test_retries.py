@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stretto.figures.retries import retries
+from stretto.model.entities import Task
+from stretto.model.event import Outcome
+from tests.scenes import at, concluded, retried
+
+
+def task(
+    id: str,
+    start: float | None,
+    end: float | None,
+    outcome: Outcome,
+    description: str | None = "review",
+    **rest: str | None,
+) -> Task:
+    """A review by the worker, unless told otherwise."""
+    return Task(
+        id=id,
+        task_type=rest.get("task_type") or "review",
+        agent=rest.get("agent", "worker"),
+        description=description,
+        parent=rest.get("parent"),
+        delegated_by=None,
+        start=None if start is None else at(start),
+        end=None if end is None else at(end),
+        outcome=outcome,
+    )
+
+
+def pairs(*tasks: Task) -> list[tuple[str, str]]:
+    """Return (retry, what it tries again) by id."""
+    return [(retry.task.id, retry.failed.id) for retry in retries(tasks)]
+
+
+FAILED = task("a", 0, 10, Outcome.FAILURE)
+
+
+def test_the_drawn_scene_has_two_retries_and_one_recovery() -> None:
+    """Each failure is tried again by the next task of its kind; only the last one recovers it."""
+    found = retries(concluded(retried().events).tasks)
+    assert [(r.task.id, r.failed.id, r.recovers) for r in found] == [
+        ("retried-b", "retried-a", False),
+        ("retried-c", "retried-b", True),
+    ]
+
+
+def test_only_a_failure_is_tried_again() -> None:
+    """After a cancel a person decides, and of an unknown outcome nobody knows that it was bad."""
+    for outcome in (Outcome.SUCCESS, Outcome.CANCELLED, Outcome.UNKNOWN):
+        assert pairs(task("a", 0, 10, outcome), task("b", 20, 30, Outcome.SUCCESS)) == []
+
+
+def test_what_differs_in_parent_type_agent_or_description_is_other_work() -> None:
+    """Each of the four must be the same."""
+    for other in (
+        task("b", 20, 30, Outcome.SUCCESS, parent="p"),
+        task("b", 20, 30, Outcome.SUCCESS, task_type="testing"),
+        task("b", 20, 30, Outcome.SUCCESS, agent="tester"),
+        task("b", 20, 30, Outcome.SUCCESS, "review the other half"),
+    ):
+        assert pairs(FAILED, other) == []
+    assert pairs(FAILED, task("b", 20, 30, Outcome.SUCCESS)) == [("b", "a")]
+
+
+def test_words_of_repetition_do_not_make_other_work() -> None:
+    """Case, punctuation and "retry", "again" or "attempt 2" say nothing of what is done; a number does."""
+    for again in (
+        "Retry: review",
+        "review, again",
+        "REVIEW (attempt 2 of 3)",
+        "re-try review",
+        "review try #2",
+    ):
+        assert pairs(FAILED, task("b", 20, 30, Outcome.SUCCESS, again)) == [("b", "a")], again
+    assert (
+        pairs(task("a", 0, 10, Outcome.FAILURE, "part 1"), task("b", 20, 30, Outcome.SUCCESS, "part 2")) == []
+    )
+
+
+def test_without_descriptions_the_agent_and_type_tell() -> None:
+    """Descriptions can be switched off; then none equals none."""
+    first = task("a", 0, 10, Outcome.FAILURE, None)
+    assert pairs(first, task("b", 20, 30, Outcome.SUCCESS, None)) == [("b", "a")]
+
+
+def test_a_twin_that_ran_side_by_side_is_no_retry() -> None:
+    """It started before the failure was over."""
+    assert pairs(FAILED, task("b", 5, 30, Outcome.SUCCESS)) == []
+
+
+def test_each_failure_is_tried_again_once() -> None:
+    """Two failures side by side take two retries; a third task is new work."""
+    twin = task("b", 1, 9, Outcome.FAILURE)
+    later = [
+        task(name, start, start + 5, Outcome.SUCCESS) for name, start in (("c", 10), ("d", 20), ("e", 30))
+    ]
+    assert pairs(FAILED, twin, *later) == [("c", "a"), ("d", "b")]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 20), st.integers(0, 9), st.sampled_from(list(Outcome)), st.booleans()),
+        max_size=12,
+    )
+)
+def test_retries_are_matched_one_to_one_with_failures_before_them(
+    drawn: list[tuple[int, int, Outcome, bool]],
+) -> None:
+    """However tasks lie: a retry starts after its failure, and nothing is paired twice or with itself."""
+    tasks = [
+        task(str(number), start, start + length, outcome, "one" if which else "two")
+        for number, (start, length, outcome, which) in enumerate(drawn)
+    ]
+    found = retries(tasks)
+    assert len({r.task.id for r in found}) == len({r.failed.id for r in found}) == len(found)
+    for retry in found:
+        assert retry.failed.outcome is Outcome.FAILURE
+        assert retry.task.id != retry.failed.id
+        assert (retry.failed.end or 0) <= (retry.task.start or 0)
+        assert retry.failed.description == retry.task.description

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from stretto.figures.scores.agents import agent_score
+from stretto.model.event import Outcome
+from tests.scenes import Drawing, delivery, fork_join, framed
+from tests.scored import RULES, sums_of
+
+
+def test_the_delivery_is_scored_as_on_paper() -> None:
+    """All three ended, two of three well, median 30 s; quality and talk as in their own tests."""
+    found = agent_score(sums_of(delivery()), "worker", RULES)
+    values = {part.name: part.value for part in found.parts}
+    assert values["completion"] == 1
+    assert values["quality"] == pytest.approx(0.8333333)
+    assert values["collaboration"] == pytest.approx(0.74)
+    assert values["errors"] == pytest.approx(2 / 3)
+    assert values["response"] == pytest.approx(1 / 1.1, rel=0.002)
+    assert found.value == pytest.approx(0.84724, abs=0.0005)
+    assert found.coverage == pytest.approx(1)
+
+
+def test_without_quality_and_messages_the_rest_counts() -> None:
+    """Completion, errors and response are 0.55 of the weight: enough, and the coverage says so."""
+    found = agent_score(sums_of(fork_join()), "worker", RULES)
+    assert found.coverage == pytest.approx(0.55)
+    assert found.value == pytest.approx((0.45 + 0.1 / 1.1) / 0.55, rel=0.002)
+
+
+def test_an_agent_of_which_too_little_is_known_is_withheld() -> None:
+    """Of a task whose end was never seen only that it did not complete."""
+    lost = Drawing().opens().run("a", 1).ends(9)
+    found = agent_score(sums_of(lost), "worker", RULES)
+    assert found.value is None
+    assert found.coverage == pytest.approx(0.3)
+    assert found.parts[0].value == 0
+
+
+def test_a_cancelled_task_is_not_completed_and_no_error() -> None:
+    """Completion is 1 of 2; of the one whose outcome is known none failed."""
+    drawing = framed(Drawing(), 50).task("a", 0, 10, "review")
+    drawing.task("b", 20, 30, "review", outcome=Outcome.CANCELLED)
+    values = {p.name: p.value for p in agent_score(sums_of(drawing), "worker", RULES).parts}
+    assert (values["completion"], values["errors"]) == (0.5, 1)
+
+
+def test_the_faster_the_better_by_tau() -> None:
+    """At τ the response is one half."""
+    rules = replace(RULES, response_seconds=30)
+    values = {p.name: p.value for p in agent_score(sums_of(fork_join()), "worker", rules).parts}
+    assert values["response"] == pytest.approx(0.5, rel=0.02)

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import pytest
+
+from stretto.figures.scores.collaboration import collaboration, receivers
+from stretto.figures.tally import Sums
+from stretto.model.event import Outcome
+from tests.scenes import Drawing, delivery, fork_join
+from tests.scored import RULES, sums_of
+
+
+def parts(sums: Sums, agent: str | None = None) -> dict[str, float | None]:
+    """Return each part's value."""
+    return {part.name: part.value for part in collaboration(sums, RULES, agent).parts}
+
+
+def talk(count: int, *, answered: float | None = 30, outcome: Outcome | None = Outcome.SUCCESS) -> Drawing:
+    """Draw a session with so many messages to one agent."""
+    drawing = Drawing("talk").opens()
+    for number in range(count):
+        drawing.message(f"m{number}", number, "worker", answered=answered, outcome=outcome)
+    return drawing.ends(100)
+
+
+def test_the_delivery_is_scored_as_on_paper() -> None:
+    """Five of ten messages, answered within a minute, all successful: 0.4·0.5 + 0.3·0.8 + 0.3·1."""
+    sums = sums_of(delivery())
+    assert parts(sums) == pytest.approx({"balance": 0.5, "response": 0.8, "success": 1})
+    assert collaboration(sums, RULES).value == pytest.approx(0.74)
+
+
+@pytest.mark.parametrize(("count", "balance"), [(1, 0.1), (5, 0.5), (10, 1), (20, 0.5), (40, 0.25)])
+def test_too_few_and_too_many_messages_are_out_of_balance(count: int, balance: float) -> None:
+    """The target is a full score; half and twice of it are the same."""
+    assert parts(sums_of(talk(count)))["balance"] == pytest.approx(balance)
+
+
+def test_messages_are_counted_a_session_that_has_any() -> None:
+    """Two sessions with ten each are in balance; one without messages is not asked."""
+    sums = sums_of(talk(10), talk(10), fork_join())
+    assert parts(sums)["balance"] == pytest.approx(1)
+
+
+def test_a_slow_answer_is_worth_nothing_and_never_less() -> None:
+    """At the limit and beyond it the response is 0, which is known."""
+    assert parts(sums_of(talk(2, answered=300)))["response"] == 0
+    assert parts(sums_of(talk(2, answered=900)))["response"] == 0
+
+
+def test_an_agent_is_held_against_its_share_of_the_talk() -> None:
+    """Two agents with five messages each are both in balance; failures are one's own."""
+    drawing = Drawing().opens()
+    for number in range(5):
+        drawing.message(f"a{number}", number, "architect", outcome=Outcome.SUCCESS)
+        drawing.message(f"b{number}", number, "builder", outcome=Outcome.FAILURE)
+    sums = sums_of(drawing.ends(50))
+    assert receivers(sums) == ["architect", "builder"]
+    assert parts(sums, "architect") == pytest.approx({"balance": 1, "response": None, "success": 1})
+    assert parts(sums, "builder") == pytest.approx({"balance": 1, "response": None, "success": 0})
+    assert parts(sums) == pytest.approx({"balance": 1, "response": None, "success": 0.5})
+
+
+def test_balance_alone_is_too_little() -> None:
+    """It has 0.4 of the weight, and half is asked for."""
+    found = collaboration(sums_of(talk(10, answered=None, outcome=None)), RULES)
+    assert found.value is None
+    assert found.coverage == pytest.approx(0.4)
+    assert found.reason is not None
+    assert "response: no message with a known answer time" in found.reason
+
+
+def test_without_messages_there_is_no_score() -> None:
+    """Absent is not 0."""
+    assert collaboration(sums_of(fork_join()), RULES).value is None
+    assert receivers(sums_of(fork_join())) == []

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from stretto.figures.figure import Figure
+from stretto.figures.scores.rules import WEIGHTS
+from stretto.figures.scores.window import Scoring, score_figures, trend_figures
+from stretto.figures.tally import Sums
+from stretto.names import METRICS, Made
+from tests.scenes import Drawing, conflict, delivery, fork_join, framed, one_by_one, retried, straggler
+from tests.scored import RULES, held_against, sums_of, valued
+
+
+def figures(sums: Sums, cohort: int = 5) -> list[Figure]:
+    """Return the scores of a window of which nothing else is known."""
+    scoring = Scoring(replace(RULES, cohort=cohort))
+    return list(score_figures("1h", sums, (), scoring, held_against))
+
+
+def reason(found: list[Figure], name: str, *labels: str) -> str | None:
+    """Return why a figure is withheld."""
+    (one,) = [f for f in found if f.name == f"stretto_{name}" and {v for _, v in f.labels} == {*labels, "1h"}]
+    assert one.value is None
+    return one.reason
+
+
+def test_retries_are_counted_by_task_type() -> None:
+    """Two of three reviews tried again, 16 s of work, one recovery; testing had none, which is known."""
+    values = valued(figures(sums_of(retried())))
+    assert values["window_retries", "review"] == 2
+    assert values["window_recoveries", "review"] == 1
+    assert values["retry_ratio", "review"] == pytest.approx(2 / 3)
+    assert values["retry_work_seconds", "review"] == 16
+    assert (values["window_retries", "testing"], values["retry_ratio", "testing"]) == (0, 0)
+
+
+def test_adoption_is_withheld_below_a_cohort() -> None:
+    """Three of four eligible turns were parallel: four are too few to say so, unless three will do."""
+    sums = sums_of(fork_join(), straggler(), one_by_one(), delivery())
+    found = figures(sums)
+    values = valued(found)
+    assert (values["window_eligible_turns", ""], values["window_parallel_turns", ""]) == (4, 3)
+    assert reason(found, "adoption_ratio") == "4 eligible turns, 5 are asked for"
+    assert valued(figures(sums, cohort=4))["adoption_ratio", ""] == 0.75
+    assert values["window_agent_parallel_tasks", "worker"] == 3 + 3 + 2
+    assert values["agent_parallel_ratio", "worker"] == pytest.approx(8 / 12)
+    assert valued(figures(sums, cohort=13))["agent_parallel_ratio", "worker"] is None
+
+
+def test_integration_is_counted_by_pattern() -> None:
+    """One fan-out in conflict, one that fits, and one of which nothing is known."""
+    found = figures(sums_of(conflict(), delivery(), fork_join()))
+    values = valued(found)
+    assert values["window_fanouts_checked", "build"] == values["window_conflicts", "build"] == 1
+    assert (values["window_fanouts_integrated", "build"], values["integration_success_ratio", "build"]) == (
+        0,
+        0,
+    )
+    assert values["integration_success_ratio", "release"] == 1
+    assert values["window_conflicts", "release"] == 0
+    assert values["window_fanouts_checked", "none"] == 0
+    assert ("window_conflicts", "none") not in values
+    assert reason(found, "integration_success_ratio", "none") == (
+        "of no fan-out is it known whether its results fit together"
+    )
+
+
+def test_scores_from_outside_are_shown_in_their_own_scale() -> None:
+    """Of a task under its type, of the session under none; one off its scale is counted apart."""
+    found = figures(sums_of(delivery()))
+    values = valued(found)
+    assert values["window_scores", "quality,review"] == 1
+    assert (values["score_mean", "quality,review"], values["score_sum", "quality,review"]) == (8, 8)
+    assert values["window_scores_off_scale", "quality,review"] == 1
+    assert values["score_mean", "satisfaction,none"] == 4
+    assert ("window_scores_off_scale", "satisfaction,none") not in values
+
+
+def test_a_score_that_nobody_knows_is_shown_raw() -> None:
+    """Without a scale it has a mean; where all are off their scale the mean says why it is missing."""
+    drawing = (
+        framed(Drawing(), 50).score("Reviewer mood", -3.5, 5).score("depth", 12, 6).score("huge", 1e300, 7)
+    )
+    found = figures(sums_of(drawing))
+    values = valued(found)
+    assert values["score_mean", "reviewer_mood,none"] == -3.5
+    assert values["window_scores_off_scale", "depth,none"] == 1
+    assert reason(found, "score_mean", "depth", "none") == "1 score(s) outside the scale 0 to 10"
+    assert reason(found, "score_mean", "huge", "none") == "1 score(s) outside the scale of numbers"
+    assert ("window_scores", "depth,none") not in values
+
+
+def test_each_score_is_a_figure_with_its_parts() -> None:
+    """The delivery: 79.97 for the session, its dimensions and parts, its one agent and pattern."""
+    values = valued(figures(sums_of(delivery())))
+    assert values["efficiency_score", ""] == pytest.approx(79.974, abs=1e-3)
+    assert values["efficiency_dimension_score", "time"] == pytest.approx(69.246, abs=1e-3)
+    assert values["efficiency_dimension_score", "resource"] is None
+    assert values["efficiency_part_score", "workflow,recovery"] == 100
+    assert values["quality_score", "review"] == pytest.approx(8.3333, abs=1e-3)
+    assert values["quality_part_score", "review,judgement"] == pytest.approx(8)
+    assert values["quality_part_score", "review,parity"] is None
+    assert values["collaboration_score", ""] == pytest.approx(74)
+    assert values["agent_collaboration_score", "worker"] == pytest.approx(74)
+    assert values["agent_score", "worker"] == pytest.approx(84.72, abs=0.05)
+    # Tool calls are not told apart by pattern: without their part quality is the mean of three.
+    quality = (2 / 3 + 0.9 + 0.833333) / 3
+    expected = (0.3 * 0.69246 + 0.25 * quality + 0.15) / 0.7 * 100
+    assert values["pattern_efficiency_score", "release"] == pytest.approx(expected, abs=1e-2)
+
+
+def test_patterns_are_scored_alone() -> None:
+    """What another pattern did moves nothing."""
+    alone, both = (valued(figures(sums_of(*drawn))) for drawn in ([delivery()], [delivery(), conflict()]))
+    name = ("pattern_efficiency_score", "release")
+    assert both[name] == alone[name] is not None
+    assert both["pattern_efficiency_score", "build"] != both[name]
+
+
+def test_tasks_without_an_agent_have_no_agent_score() -> None:
+    """The label "none" is nobody."""
+    sums: Sums = {"work_ends": {("p", "review", "none", "alone", "success"): 9}}
+    assert not [f for f in figures(sums) if f.name == "stretto_agent_score"]
+
+
+def test_an_empty_window_makes_nothing_up() -> None:
+    """Counts of turns are 0; every score is withheld and says why."""
+    found = figures({})
+    assert {f.name: f.value for f in found if f.value is not None} == {
+        "stretto_window_eligible_turns": 0,
+        "stretto_window_parallel_turns": 0,
+    }
+    assert all(f.reason for f in found if f.value is None)
+
+
+def test_every_figure_is_in_the_table_of_names() -> None:
+    """Name and labels as promised, each once, derived."""
+    found = figures(sums_of(delivery(), conflict(), retried(), one_by_one()))
+    found += trend_figures("1h", {1: sums_of(delivery())}, RULES)
+    for figure in found:
+        metric = METRICS[figure.name]
+        assert metric.made is Made.DERIVED
+        assert tuple(name for name, _ in figure.labels) == tuple(label.value for label in metric.labels)
+    assert len({(f.name, f.labels) for f in found}) == len(found)
+
+
+def test_every_ratio_is_that_of_its_ingredients() -> None:
+    """Retries over tasks, integrated over checked, parallel over eligible: as PromQL would work them out."""
+    sums = sums_of(delivery(), conflict(), retried(), one_by_one(), straggler(), fork_join())
+    values = {(f.name, f.labels): f.value for f in figures(sums, cohort=1)}
+    tested = 0
+    for (name, labels), value in values.items():
+        over, under = (METRICS[name].ingredients or ("", ""))[:2]
+        if value is not None and (over, labels) in values and (under, labels) in values:
+            numerator, denominator = values[over, labels], values[under, labels]
+            assert numerator is not None
+            assert denominator
+            assert value == pytest.approx(numerator / denominator)
+            tested += 1
+    assert tested >= 3
+
+
+def test_a_trend_has_a_figure_for_each_type_or_a_reason() -> None:
+    """Three days of the delivery are flat; two are too few."""
+    day = sums_of(delivery())
+    values = valued(trend_figures("7d", {1: day, 2: day, 3: day}, RULES))
+    assert values == {
+        ("quality_current", "review"): pytest.approx(8.3333, abs=1e-3),
+        ("quality_rate_per_day", "review"): pytest.approx(0, abs=1e-9),
+        ("quality_volatility", "review"): pytest.approx(0, abs=1e-9),
+    }
+    short = list(trend_figures("7d", {1: day, 2: day}, RULES))
+    assert [f.value for f in short] == [None] * 3
+    assert all(f.reason == "a trend takes 3 days with a quality, there are 2" for f in short)
+
+
+def test_the_parts_that_are_shown_are_those_that_have_weights() -> None:
+    """The table of weights and the scores name the same parts."""
+    parts: dict[str, set[str]] = {}
+    for f in figures(sums_of(delivery())):
+        labels = dict(f.labels)
+        if f.name == "stretto_quality_part_score":
+            parts.setdefault("quality", set()).add(labels["part"])
+        if f.name == "stretto_efficiency_dimension_score":
+            parts.setdefault("efficiency", set()).add(labels["dimension"])
+    assert parts == {name: set(WEIGHTS[name]) for name in ("quality", "efficiency")}
