@@ -98,6 +98,7 @@ def test_calls_are_told_and_counted_by_task(tmp_path: Path) -> None:
         "seconds": 2,
         "overhead_seconds": 1,
         "outcome": "success",
+        "tests": None,
     }
 
 

@@ -121,3 +121,16 @@ def test_a_start_that_names_its_call_is_linked_with_it() -> None:
     begins = Event(kind=Kind.TASK_START, session="s", time=5, id="a", attributes={"delegated_by": "c"})
     (task,) = session([order, answer, begins]).tasks
     assert (task.id, task.delegated_by, task.description, task.start) == ("a", "c", "d", 5)
+
+
+def test_calls_that_share_a_pair_have_each_their_own_tests() -> None:
+    """The same test command, failing and then mended: in any order of arrival the second is the good one."""
+    first = {"test_framework": "npm", "tests_passed": 1, "tests_failed": 3}
+    second = {"test_framework": "npm", "tests_passed": 4, "tests_failed": 0}
+    events = [
+        event(START, 1), event(END, 4, attributes=first), event(START, 6), event(END, 9, attributes=second),
+    ]  # fmt: skip
+    for order in itertools.permutations(events):
+        calls = session(list(order), lost=True).tool_calls
+        runs = [(call.tests.passed, call.tests.failed) for call in calls if call.tests]
+        assert runs == [(1, 3), (4, 0)]
