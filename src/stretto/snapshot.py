@@ -11,6 +11,7 @@ from typing import Any
 from stretto.clock import SECOND, rfc3339
 from stretto.figures.figure import Figure
 from stretto.figures.parallel import Hours, Measured
+from stretto.figures.resources import resource_figures
 from stretto.figures.window import Verdict, parallel_by_type, verdict, window_figures
 from stretto.model.task_type import DEFAULT_TARGET, TaskTypes
 from stretto.names import PREFIX, WINDOWS
@@ -60,6 +61,7 @@ def windowed(
         parallel = parallel_by_type(sums, find_measured, hours)
         seen_types |= {task_type for task_type, _ in parallel}
         figures += window_figures(window, sums, parallel)
+        figures += resource_figures(window, sums)
         verdicts[window] = verdict(window, sums, parallel)
     return figures, verdicts, seen_types
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from stretto.store.additions.others import of_cache_reports, of_hooks_run, of_messages, of_phases
 from stretto.store.additions.part import Part
+from stretto.store.additions.samples import of_samples
 from stretto.store.additions.sessions import of_session
 from stretto.store.additions.tasks import of_tasks
 
@@ -17,4 +18,5 @@ PARTS: dict[str, Part] = {
     "messages": Part(frozenset({"message"}), of_messages),
     "hooks": Part(frozenset({"hooks"}), of_hooks_run),
     "caches": Part(frozenset({"cache"}), of_cache_reports),
+    "samples": Part(frozenset({"sample"}), of_samples),
 }
