@@ -27,9 +27,8 @@ def test_an_empty_store_has_a_snapshot(tmp_path: Path) -> None:
         taken = take(opened.connection, at(0), TYPES, {})
         assert value(taken, "sessions_open") == 0
         assert value(taken, "last_event_timestamp_seconds") is None
-        assert [f.value for f in taken.figures if f.name.endswith("_ratio") and "target" not in f.name] == [
-            None
-        ] * 3
+        ratios = [f.value for f in taken.figures if f.name.endswith("_ratio") and "target" not in f.name]
+        assert ratios == [None] * 6
         assert (taken.events, taken.rejects, taken.latest) == (0, {}, ())
         assert not opened.connection.in_transaction
 

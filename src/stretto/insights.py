@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from stretto.clock import SECOND, rfc3339
+from stretto.figures.contention import contention, session_use
 from stretto.figures.parallel import Fanout, Hours, Sequential, fanouts, sequential
 from stretto.model.conclude import Classify
 from stretto.model.entities import ModelCall, Session, Task, Tokens, ToolCall
@@ -69,7 +70,14 @@ def session_document(insight: Insight) -> dict[str, Any]:
         "tool_calls": [_call(call) for call in session.tool_calls],
         "model_calls": [_model_call(call) for call in session.model_calls],
         "tokens": _tokens(session),
-        "fanouts": [_fanout(fanout, held_against) for fanout, held_against in insight.fanouts],
+        "fanouts": [
+            {
+                **_fanout(fanout, held_against),
+                "contention": asdict(contention(fanout, held_against, session.samples)),
+            }
+            for fanout, held_against in insight.fanouts
+        ],
+        "resources": None if (use := session_use(session.samples)) is None else asdict(use),
         "absent": insight.absent,
     }
 
@@ -186,9 +194,20 @@ def _absent(session: Session, parallel: bool) -> dict[str, str]:
         absent["end"] = (
             "still running" if session.outcome is Outcome.RUNNING else "the session's end was never seen"
         )
+    if not session.samples:
+        absent["resources"] = _not_sampled(session)
     if not session.model_calls:
         absent["model_calls"] = "no source told of model calls; hooks do not"
     return absent
+
+
+def _not_sampled(session: Session) -> str:
+    if session.processes is None:
+        return "no source told which process it runs in"
+    return (
+        "no sample was taken: no service ran beside it, it was busy for less than two readings, it ran on"
+        " another machine, or its process is counted for another session"
+    )
 
 
 def _missing_edges(what: str, parts: list[tuple[int | None, int | None]]) -> str:

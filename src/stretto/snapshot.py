@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from stretto.clock import SECOND, rfc3339
 from stretto.figures.figure import Figure
 from stretto.figures.parallel import Hours, Measured
-from stretto.figures.resources import resource_figures
+from stretto.figures.resources import Use, now_figures, resource_figures
 from stretto.figures.window import Verdict, parallel_by_type, verdict, window_figures
 from stretto.model.task_type import DEFAULT_TARGET, TaskTypes
 from stretto.names import PREFIX, WINDOWS
 from stretto.store import queries
 from stretto.store.queries import Activity, SessionRow
+from stretto.stuck import StuckTask
 
 LATEST = 25
 """Sessions a snapshot carries; ``/api/sessions`` lists the rest."""
@@ -33,13 +34,25 @@ class Snapshot:
     latest: tuple[SessionRow, ...]
     events: int
     rejects: Mapping[str, int]
+    stuck: tuple[StuckTask, ...] | None = None
+    """The tasks that are stuck; None where nobody has looked."""
 
 
-def take(connection: sqlite3.Connection, now: int, task_types: TaskTypes, hours: Hours) -> Snapshot:
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What a running service knows beside the store."""
+
+    use: Use = field(default_factory=lambda: Use(reason="only a running service reads processes"))
+    stuck: tuple[StuckTask, ...] | None = None
+
+
+def take(
+    connection: sqlite3.Connection, now: int, task_types: TaskTypes, hours: Hours, live: Live | None = None
+) -> Snapshot:
     """Read the store in one transaction and freeze all figures."""
     connection.execute("BEGIN")
     try:
-        return _take(connection, now, task_types, hours)
+        return _take(connection, now, task_types, hours, live or Live())
     finally:
         connection.execute("ROLLBACK")
 
@@ -66,11 +79,16 @@ def windowed(
     return figures, verdicts, seen_types
 
 
-def _take(connection: sqlite3.Connection, now: int, task_types: TaskTypes, hours: Hours) -> Snapshot:
+def _take(
+    connection: sqlite3.Connection, now: int, task_types: TaskTypes, hours: Hours, live: Live
+) -> Snapshot:
     figures, verdicts, seen_types = windowed(connection, now, hours)
     figures += _targets(task_types, seen_types)
     activity = queries.activity(connection)
-    figures += _now(activity)
+    figures += _now(activity, now)
+    figures += now_figures(live.use)
+    if live.stuck is not None:
+        figures.append(Figure(PREFIX + "stuck_tasks", (), len(live.stuck), activity.tasks_running))
     return Snapshot(
         at=now,
         figures=tuple(figures),
@@ -79,6 +97,7 @@ def _take(connection: sqlite3.Connection, now: int, task_types: TaskTypes, hours
         latest=tuple(queries.sessions(connection, limit=LATEST)),
         events=sum(position.events for position in queries.positions(connection)),
         rejects=queries.rejects(connection),
+        stuck=live.stuck,
     )
 
 
@@ -97,6 +116,11 @@ def document(snapshot: Snapshot) -> dict[str, Any]:
             if snapshot.activity.last_event is None
             else rfc3339(snapshot.activity.last_event),
         },
+        "stuck_tasks": None
+        if snapshot.stuck is None
+        else [
+            {"session": one.session, "task": one.task, "last": rfc3339(one.since)} for one in snapshot.stuck
+        ],
         "verdicts": {
             window: {
                 "fanouts": v.fanouts,
@@ -127,12 +151,18 @@ def _targets(task_types: TaskTypes, seen: set[str]) -> list[Figure]:
     ]
 
 
-def _now(activity: Activity) -> list[Figure]:
+def _now(activity: Activity, now: int) -> list[Figure]:
     figures = [
         Figure(PREFIX + "sessions_open", (), activity.sessions_open, activity.sessions),
         Figure(PREFIX + "sessions_busy", (), activity.sessions_busy, activity.sessions_open),
         Figure(PREFIX + "tasks_running", (), activity.tasks_running, activity.tasks_running),
     ]
+    name = PREFIX + "longest_open_session_seconds"
+    if activity.busy_since is None:
+        figures.append(Figure(name, (), None, 0, "no session is busy"))
+    else:
+        open_for = max(0, now - activity.busy_since) / SECOND
+        figures.append(Figure(name, (), open_for, activity.sessions_busy))
     name = PREFIX + "last_event_timestamp_seconds"
     if activity.last_event is None:
         figures.append(Figure(name, (), None, 0, "no event yet"))

@@ -70,20 +70,18 @@ def main() -> None:
         print(json.dumps({"budget": BUDGET, "rounds": options.rounds, **asdict(cost)}, indent=2))
         return
     print(f"{cost.processes} processes in {TREES} trees, {cost.machine_processes} on the machine")
-    print(f"a round: median {cost.round_median_ms:.1f} ms, worst {cost.round_worst_ms:.1f} ms of processor time")
-    print(f"the first round: {cost.first_ms:.1f} ms")
     print(
-        f"budget: every {cost.interval_seconds} s: {cost.core_ratio:.4f} of one core, at most {BUDGET:.4f}"
+        f"a round: median {cost.round_median_ms:.1f} ms, worst {cost.round_worst_ms:.1f} ms of processor time"
     )
+    print(f"the first round: {cost.first_ms:.1f} ms")
+    print(f"budget: every {cost.interval_seconds} s: {cost.core_ratio:.4f} of one core, at most {BUDGET:.4f}")
 
 
 @contextmanager
 def trees() -> Iterator[list[int]]:
     """Start the trees and end them again; gives the pids of their roots."""
     words = [sys.executable, "-I", "-S", "-c", _PARENT, str(PER_TREE - 1)]
-    started = [
-        subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(TREES)
-    ]
+    started = [subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(TREES)]
     try:
         for root in started:
             assert root.stdout is not None

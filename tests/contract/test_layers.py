@@ -13,8 +13,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"names", "errors", "clock", "state", "retention", "__version__"}),
     frozenset({"model"}),
     frozenset({"sources", "journal", "figures", "hook", "demo", "analysis"}),
-    frozenset({"store", "supervise", "lock", "api"}),
-    frozenset({"snapshot", "insights"}),
+    frozenset({"store", "supervise", "lock", "api", "resources"}),
+    frozenset({"snapshot", "insights", "stuck"}),
     frozenset({"exporter", "emit", "web", "reports"}),
     frozenset({"cli", "service", "config", "__main__"}),
 )
@@ -23,6 +23,8 @@ LAYERS: tuple[frozenset[str], ...] = (
 ALLOWED: dict[str, frozenset[str]] = {
     # The recording of an empty store is put together from what its neighbours do.
     "demo": frozenset({"hook", "sources", "journal"}),
+    # What is stuck is part of the answer.
+    "snapshot": frozenset({"stuck"}),
     # The composition.
     "service": frozenset({"config"}),
     "cli": frozenset({"service", "config"}),
