@@ -120,6 +120,12 @@ def _attributes() -> st.SearchStrategy[dict[str, Any]]:
             "command": st.sampled_from(["release", "plan"]),
             "project": st.sampled_from(["one", "two"]),
             "recording": st.booleans(),
+            "processes": st.lists(st.sampled_from(["7:11", "8:12", "9"]), max_size=2),
+            "cpu": st.integers(0, 10**9),
+            "memory": st.integers(0, 10**9),
+            "read": st.integers(0, 10),
+            "machine_busy_share": st.integers(0, 10**9),
+            "machine_available_share": st.integers(0, 10**9),
         },
     )
 

@@ -13,7 +13,7 @@ from typing import Any
 from stretto.clock import SECOND
 from stretto.model.conclude import Classify, conclude
 from stretto.model.entities import Session
-from stretto.model.event import Event, Kind, Outcome
+from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.model.facts import Facts
 from stretto.model.fold import apply
 
@@ -139,6 +139,17 @@ class Drawing:
         self.run(agent_id, start, end)
         return self.answer(f"call-{agent_id}", end, agent_id, parent=parent)
 
+    def sample(self, second: float, length: float, **amounts: int) -> Drawing:
+        """Say what the session's processes used, as the service does: nanoseconds and bytes."""
+        return self.stroke(
+            Kind.SAMPLE,
+            second,
+            duration=round(length * SECOND),
+            source="stretto",
+            channel=Channel.API,
+            attributes=amounts,
+        )
+
 
 def folded(events: Iterable[Event]) -> Facts:
     """Return what is known after the events of one session, merged one by one."""
@@ -231,3 +242,38 @@ def background(session: str = "background") -> Drawing:
     drawing.stop(24, "p2", running=["y"])
     drawing.prompt(35, "p3", by="host", task="y", task_status="failed", delegated_by="call-y")
     return drawing.stop(36, "p3", running=[]).ends(40)
+
+
+def sampled(session: str = "sampled") -> Drawing:
+    """Draw the fork and join with two minutes of samples, on two processors that half of is its share.
+
+    ::
+
+                              0 - 60 s        60 - 120 s
+        processors in use     1.5             0.5
+        memory                1.0 GB          3.0 GB
+        machine busy          114 of 120 s    60 of 120 s
+    """
+    gigabyte = 10**9
+    drawing = Drawing(session)
+    for name in "abc":
+        drawing.task(f"{session}-{name}", 10, 40, "review")
+    framed(drawing, 120)
+    for start, cpu, memory, busy in ((0, 90, 1, 114), (60, 30, 3, 60)):
+        drawing.sample(
+            start,
+            60,
+            cpu=cpu * SECOND,
+            cpu_peak=2 * cpu * SECOND // 60,
+            memory=memory * gigabyte,
+            memory_peak=memory * gigabyte + 1,
+            read=1_000 * memory,
+            written=0,
+            machine_busy=busy * SECOND,
+            machine_available=120 * SECOND,
+            machine_busy_share=busy * SECOND // 2,
+            machine_available_share=60 * SECOND,
+            machine_memory=8 * gigabyte,
+            machine_memory_available=memory * gigabyte,
+        )
+    return drawing

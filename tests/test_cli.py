@@ -19,6 +19,7 @@ DEMO = Path(__file__).parents[1] / "src" / "stretto" / "demo"
 SESSION_KEYS = {
     "id", "source", "project", "pattern", "recording", "start", "end", "last", "elapsed_seconds", "outcome",
     "turns", "tasks", "tool_calls", "model_calls", "tokens", "fanouts", "absent",
+    "resources",
 }  # fmt: skip
 TASK_KEYS = {
     "id", "task_type", "agent", "description", "parent", "start", "end", "seconds", "outcome", "tool_calls",
@@ -26,6 +27,7 @@ TASK_KEYS = {
 FANOUT_KEYS = {
     "tasks", "parent", "start", "end", "width", "work_seconds", "elapsed_seconds", "sequential_seconds",
     "baseline", "speedup", "improvement", "time_saved_seconds", "efficiency", "load_balance", "concurrency",
+    "contention",
 }  # fmt: skip
 
 
@@ -274,6 +276,7 @@ def test_doctor_walks_every_station(capsys: pytest.CaptureFixture[str]) -> None:
         "journal",
         "store",
         "service",
+        "resources",
         "prometheus",
         "alertmanager",
         "spans",

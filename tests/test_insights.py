@@ -10,7 +10,17 @@ from stretto.insights import insight, row_document, session_document
 from stretto.model.event import Outcome
 from stretto.store import queries
 from tests.fakes import Store, recorded, store
-from tests.scenes import Drawing, at, background, by_description, framed, one_by_one, straggler
+from tests.scenes import (
+    Drawing,
+    at,
+    background,
+    by_description,
+    fork_join,
+    framed,
+    one_by_one,
+    sampled,
+    straggler,
+)
 
 
 def told(opened: Store, session: str, hours: dict[str, float] | None = None) -> dict[str, Any]:
@@ -129,3 +139,23 @@ def test_a_row_tells_the_same_as_the_whole(tmp_path: Path) -> None:
             for name in ("turns", "tasks", "tool_calls", "fanouts"):
                 assert listed[name] == len(whole[name]), name
             assert Outcome(listed["outcome"]) is row.outcome
+
+
+def test_the_use_of_the_machine_is_told_or_absent_with_its_reason(tmp_path: Path) -> None:
+    """Samples become the session's resources and say of each fan-out whether the machine was used up."""
+    with store(tmp_path) as opened:
+        opened.take(sampled().events, fork_join().events)
+        opened.take(Drawing("known").opens(0, processes=["7:11"]).ends(5).events)
+        documents = {}
+        for name in ("sampled", "fork-join", "known"):
+            found = insight(opened.connection, name, by_description, {})
+            assert found is not None
+            documents[name] = session_document(found)
+    told = documents["sampled"]
+    assert (told["resources"]["cpu_seconds"], told["resources"]["samples"]) == (120, 2)
+    assert told["fanouts"][0]["contention"]["contended"] is True
+    assert "resources" not in told["absent"]
+    assert documents["fork-join"]["resources"] is None
+    assert documents["fork-join"]["fanouts"][0]["contention"]["contended"] is None
+    assert documents["fork-join"]["absent"]["resources"] == "no source told which process it runs in"
+    assert "no sample was taken" in documents["known"]["absent"]["resources"]
