@@ -238,7 +238,9 @@ def _read(path: Path, *, needed: bool) -> dict[str, Any]:
     given = _flat(given, str(path))
     for key in given:
         if key not in _KEYS and key != "task_types":
-            raise _unknown(key, [*_KEYS, "task_types"], str(path))
+            table, dot, _ = key.rpartition(".")
+            beside = [name.removeprefix(table + dot) for name in _KEYS if name.rpartition(".")[0] == table]
+            raise _unknown(key, beside if dot else [*beside, *_TABLES, "task_types"], str(path))
     return given
 
 
