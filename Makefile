@@ -31,6 +31,7 @@ bench: $(READY) ## measure speed as ratios beside the budgets
 	$(BIN)/python tests/bench/bench_otlp.py
 	$(BIN)/python tests/bench/bench_api.py
 	$(BIN)/python tests/bench/bench_transcript.py --floor 0.25
+	$(BIN)/python -m tests.bench.bench_resources
 
 docs: $(READY) ## write what is generated: metrics, command line, the plugin's hooks
 	$(BIN)/python docs/generate.py

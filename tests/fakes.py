@@ -138,6 +138,12 @@ def _attributes() -> st.SearchStrategy[dict[str, Any]]:
             "wrote": st.sampled_from(["one", "two"]),
             "value": st.floats(-1, 12),
             "of": st.sampled_from(["task", "phase", "session"]),
+            "processes": st.lists(st.sampled_from(["7:11", "8:12", "9"]), max_size=2),
+            "cpu": st.integers(0, 10**9),
+            "memory": st.integers(0, 10**9),
+            "read": st.integers(0, 10),
+            "machine_busy_share": st.integers(0, 10**9),
+            "machine_available_share": st.integers(0, 10**9),
         },
     )
 

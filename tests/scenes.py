@@ -13,7 +13,7 @@ from typing import Any
 from stretto.clock import SECOND
 from stretto.model.conclude import Classify, conclude
 from stretto.model.entities import Session
-from stretto.model.event import Event, Kind, Outcome
+from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.model.facts import Facts
 from stretto.model.fold import apply
 
@@ -213,6 +213,17 @@ class Drawing:
         """Judge the session, a phase or a task."""
         return self.stroke(
             Kind.SCORE, second, id=id, name=name, attributes={"value": value, "of": of, "by": by}
+        )
+
+    def sample(self, second: float, length: float, **amounts: int) -> Drawing:
+        """Say what the session's processes used, as the service does: nanoseconds and bytes."""
+        return self.stroke(
+            Kind.SAMPLE,
+            second,
+            duration=round(length * SECOND),
+            source="stretto",
+            channel=Channel.API,
+            attributes=amounts,
         )
 
 
@@ -454,3 +465,38 @@ def delivery(session: str = "delivery") -> Drawing:
     drawing.score("quality", 8, 61, of="task", id="a").score("depth", 6, 61, of="task", id="a")
     drawing.score("quality", 11, 91, of="task", id="b").score("satisfaction", 4, 103)
     return drawing.ends(110)
+
+
+def sampled(session: str = "sampled") -> Drawing:
+    """Draw the fork and join with two minutes of samples, on two processors that half of is its share.
+
+    ::
+
+                              0 - 60 s        60 - 120 s
+        processors in use     1.5             0.5
+        memory                1.0 GB          3.0 GB
+        machine busy          114 of 120 s    60 of 120 s
+    """
+    gigabyte = 10**9
+    drawing = Drawing(session)
+    for name in "abc":
+        drawing.task(f"{session}-{name}", 10, 40, "review")
+    framed(drawing, 120)
+    for start, cpu, memory, busy in ((0, 90, 1, 114), (60, 30, 3, 60)):
+        drawing.sample(
+            start,
+            60,
+            cpu=cpu * SECOND,
+            cpu_peak=2 * cpu * SECOND // 60,
+            memory=memory * gigabyte,
+            memory_peak=memory * gigabyte + 1,
+            read=1_000 * memory,
+            written=0,
+            machine_busy=busy * SECOND,
+            machine_available=120 * SECOND,
+            machine_busy_share=busy * SECOND // 2,
+            machine_available_share=60 * SECOND,
+            machine_memory=8 * gigabyte,
+            machine_memory_available=memory * gigabyte,
+        )
+    return drawing

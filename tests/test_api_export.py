@@ -22,6 +22,7 @@ from stretto import journal
 from stretto.api.context import received
 from stretto.api.export import OPEN_LIMIT, JournalSpanExporter, JournalSpanProcessor, SessionStamp
 from stretto.clock import SECOND, wall
+from stretto.hook.client import process
 from stretto.model.conclude import conclude
 from stretto.model.entities import Session
 from stretto.model.event import Channel, Event, Kind, Outcome
@@ -113,7 +114,12 @@ def test_a_run_becomes_events(written: Journal) -> None:
     assert {event.source for event in told} == {"python"}
     assert {event.session for event in told} == {"s1"}
     (opened,), (closed,) = written.told(Kind.SESSION_START), written.told(Kind.SESSION_END)
-    assert opened.attributes == {"pattern": "fan-out", "project": "shop", "description": "release"}
+    assert opened.attributes == {
+        "pattern": "fan-out",
+        "project": "shop",
+        "description": "release",
+        "processes": [process(os.getpid())],
+    }
     assert closed.outcome is Outcome.SUCCESS
     assert closed.duration == closed.time - opened.time
     assert [event.name for event in written.told(Kind.PHASE_START)] == ["analysis", "report"]

@@ -21,6 +21,7 @@ SESSION_KEYS = {
     "id", "source", "project", "pattern", "recording", "start", "end", "last", "elapsed_seconds", "outcome",
     "turns", "tasks", "tool_calls", "model_calls", "tokens", "spending", "fanouts", "absent",
     "wall_time", "critical_path", "efficiency",
+    "resources",
 }  # fmt: skip
 TASK_KEYS = {
     "id", "task_type", "agent", "description", "parent", "start", "end", "seconds", "outcome", "tool_calls",
@@ -278,6 +279,7 @@ def test_doctor_walks_every_station(capsys: pytest.CaptureFixture[str]) -> None:
         "journal",
         "store",
         "service",
+        "resources",
         "prometheus",
         "alertmanager",
         "spans",

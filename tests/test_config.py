@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stretto.config import DEFAULT_LISTEN, Config, load
+from stretto.config import DEFAULT_INTERVAL_SECONDS, DEFAULT_LISTEN, Config, load
 from stretto.errors import ConfigError
 from stretto.model.task_type import DEFAULT_TARGET
 from stretto.state import state_folder
@@ -96,6 +96,11 @@ def test_another_file_can_be_named(tmp_path: Path) -> None:
         ('listen = "127.0.0.1:²"', "listen must be HOST:PORT"),
         ('listen = "0.0.0.0:9464"', "listening on 0.0.0.0 needs a token"),
         ('preset = "app"', "did you mean 'ap'"),
+        ("resources = 5", "resources must be a table"),
+        ("[resources]\ninterval = 5", "did you mean 'interval_seconds'"),
+        ("[resources]\ninterval_seconds = -1", "resources.interval_seconds must be from 0 to 3600"),
+        ("[resources]\ninterval_seconds = 3601", "resources.interval_seconds must be from 0 to 3600"),
+        ("stuck_minutes = 0", "stuck_minutes must be from 1 to"),
         ("task_types = 5", "task_types must be a table"),
         ("task_types.review = 5", "task_types.review must be a table"),
         ("[task_types.review]\nkeyword = []", "did you mean 'keywords'"),
@@ -263,3 +268,14 @@ def test_scores_are_made_by_the_rules_of_the_file(tmp_path: Path) -> None:
     scoring = loaded(tmp_path, text).scoring
     assert (scoring.rules.min_parts, scoring.rules.cohort) == (3, 5)
     assert (scoring.target("review"), scoring.target("testing")) == (0.3, DEFAULT_TARGET)
+
+
+def test_a_setting_may_stand_in_a_table(tmp_path: Path) -> None:
+    """It is called by both names, and the environment beats it as any other."""
+    text = "[resources]\ninterval_seconds = 0\n"
+    config = loaded(tmp_path, text)
+    assert config.resources_interval_seconds == 0
+    assert origins(config)["resources.interval_seconds"] == (0, str(config.state / "config.toml"))
+    environ = {"STRETTO_RESOURCES_INTERVAL_SECONDS": "30"}
+    assert loaded(tmp_path, text, environ=environ).resources_interval_seconds == 30
+    assert load({}, tmp_path).resources_interval_seconds == DEFAULT_INTERVAL_SECONDS

@@ -7,7 +7,7 @@ import pytest
 from stretto.clock import SECOND
 from stretto.figures.baseline import WORK, Baseline, Measured, choose
 from stretto.figures.figure import Figure
-from stretto.figures.gains import contention, expected_improvement, gain_figures, record_figures
+from stretto.figures.gains import expected_improvement, gain_figures, record_figures, slowdown
 from stretto.figures.parallel import fanouts, sequential
 from stretto.figures.tally import Sums
 from stretto.figures.verdict import mixes, parallel_by_type
@@ -64,12 +64,10 @@ def test_contention_says_which_part_of_the_tasks_it_knows() -> None:
 def test_a_fanouts_contention_needs_a_measured_baseline() -> None:
     """105 s of work against 100 s alone; configured hours and the work itself tell nothing of it."""
     (fanout,) = fanouts(concluded(straggler().events).tasks)
-    assert contention(fanout, sequential(fanout, measured("release", fanout.signature))) == pytest.approx(
-        1.05
-    )
+    assert slowdown(fanout, sequential(fanout, measured("release", fanout.signature))) == pytest.approx(1.05)
     hours = choose("release", fanout.signature, None, dict.fromkeys(fanout.signature.split(","), 1.0))
-    assert contention(fanout, sequential(fanout, hours)) is None
-    assert contention(fanout, sequential(fanout, WORK)) is None
+    assert slowdown(fanout, sequential(fanout, hours)) is None
+    assert slowdown(fanout, sequential(fanout, WORK)) is None
 
 
 def test_an_opportunity_is_what_lies_beyond_the_longest_task() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -669,8 +671,40 @@ class TestProcess:
         )
         run(json.dumps(start).encode(), tmp_path, environment=environment)
         first, second = journal(tmp_path)
-        assert first.attributes == {"traceparent": TRACEPARENT}
+        assert first.attributes["traceparent"] == TRACEPARENT
+        assert set(first.attributes) == {"traceparent", "processes"}
         assert second.attributes == {"agent": "architect"}
+
+    @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are found through /proc")
+    @pytest.mark.parametrize("hook", ["SessionStart", "UserPromptSubmit", "Stop"])
+    def test_the_agent_is_named_behind_its_shells(self, tmp_path: Path, hook: str) -> None:
+        """At the start of a session or a turn: the shell that runs the hook, and what started that shell."""
+        payload = json.dumps({"session_id": "s", "hook_event_name": hook}).encode()
+        # Two commands, so that the shell cannot become the interpreter.
+        words = ["/bin/sh", "-c", f"{PYTHON} -I -S {START} {tmp_path}; :"]
+        shell = subprocess.Popen(words, stdin=subprocess.PIPE, env={})
+        own = client.process(os.getpid())
+        shell.communicate(payload)
+        (event,) = journal(tmp_path)
+        if hook == "Stop":
+            assert event.attributes == {}
+            return
+        told = event.attributes["processes"]
+        assert isinstance(told, list)
+        assert [name.partition(":")[0] for name in told[:1]] == [str(shell.pid)]
+        assert told[1:2] == [own]
+        assert len(told) == 2
+
+    def test_a_process_is_spelled_the_same_by_whoever_asks(self) -> None:
+        """Pid and start: another process with the same pid is another text; one that is gone has no start."""
+        pid, _, started = client.process(os.getpid()).partition(":")
+        assert pid == str(os.getpid())
+        if Path("/proc/self/stat").exists():
+            since_boot = psutil.Process().create_time() - psutil.boot_time()
+            assert int(started) / os.sysconf("SC_CLK_TCK") == pytest.approx(since_boot, abs=0.02)
+        gone = subprocess.Popen(["true"])
+        gone.wait()
+        assert client.process(gone.pid) == str(gone.pid)
 
     def test_a_torn_line_does_not_swallow_the_next(self, tmp_path: Path) -> None:
         """What an earlier writer left unfinished ends where the next record begins."""

@@ -49,6 +49,7 @@ from tests.scenes import (
     paid,
     resumed,
     retried,
+    sampled,
     spender,
     straggler,
 )
@@ -71,6 +72,7 @@ SCENES = [
     retried,
     conflict,
     delivery,
+    sampled,
 ]
 
 
@@ -338,6 +340,95 @@ def test_scores_are_summed_on_the_scales_that_are_given(tmp_path: Path) -> None:
         sums = queries.sums(opened.connection, at(120), 3_600)
         assert sums["score_sum"]["quality", "release", "review", "worker", "parallel"] == 8_000_000
         assert sums["score_outside"] == {("quality", "release", "review", "worker"): 1}
+
+
+# What cannot be taken, and what is no longer there.
+
+
+def unsettling(description: str | None, agent: str | None, command: str | None) -> str:
+    """Classify like the scenes, but for one agent that no code of ours is ready for."""
+    if agent == "poison":
+        raise KeyError("what nobody thought of")
+    return by_description(description, agent, command)
+
+
+def test_an_event_that_nobody_is_ready_for_is_set_aside_alone(tmp_path: Path) -> None:
+    """Its neighbours in the batch and in its session are taken, and the reason is counted with its place."""
+    with store(tmp_path, unsettling) as opened:
+        bad = Drawing("fork-join").run("x", 41, 42, agent="poison").events
+        events = [*fork_join().events, *bad, *straggler().events]
+        taken = opened.take(events)
+        assert sum(one.events for one in taken) == len(events) - 2
+        assert queries.rejects(opened.connection) == {"internal: KeyError": 2}
+        text = (opened.folder / DAY_FILE).read_bytes()
+        for file, offset, _ in queries.newest_rejects(opened.connection):
+            assert file == DAY_FILE
+            assert text[offset:].startswith(b'{"version":1,"kind":"task.')
+        assert list(opened.ingest.pending(opened.folder)) == []
+        opened.ingest.sweep(LATER)
+        anew = rebuilt(opened.folder, tmp_path / "anew.db", now=LATER, classify=unsettling)
+        assert opened.rows() == anew
+        assert ended(taken)["fanouts"] == ["fork-join", "straggler"]
+
+
+def test_what_was_set_aside_is_taken_by_a_rebuild_that_is_ready_for_it(tmp_path: Path) -> None:
+    """The journal still has it: nothing is lost but time."""
+    with store(tmp_path, unsettling) as opened:
+        opened.take(Drawing("one").run("x", 1, 2, agent="poison").events)
+        assert queries.sessions(opened.connection) == []
+        rows = rebuilt(opened.folder, tmp_path / "anew.db", now=LATER)
+        assert [row[0] for row in rows["sessions"]] == ["one"]
+        assert rows["rejects"] == []
+
+
+def test_a_full_disk_sets_nothing_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the machine refuses is no fault of the events: it is raised, and taken once that is possible."""
+    with store(tmp_path) as opened, monkeypatch.context() as patched:
+        append(opened.folder, fork_join().events)
+
+        def full(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        patched.setattr(ingest, "write", full)
+        with pytest.raises(OSError, match="No space"):
+            list(opened.ingest.catch_up(opened.folder))
+        patched.undo()
+        list(opened.ingest.catch_up(opened.folder))
+        assert queries.rejects(opened.connection) == {}
+        assert_equals_rebuild(opened, tmp_path)
+
+
+def test_a_file_that_became_shorter_is_read_again_and_told(tmp_path: Path) -> None:
+    """What is written after the cut is taken in, whatever the length; a rebuild forgets what is gone."""
+    with store(tmp_path) as opened:
+        opened.take(fork_join().events)
+        path = opened.folder / DAY_FILE
+        was = path.stat().st_size
+        path.write_bytes(b"")
+        assert opened.take() == []
+        assert queries.shortened(opened.connection) == {DAY_FILE: was}
+        opened.take(straggler().events)
+        assert {row.id for row in queries.sessions(opened.connection)} == {"fork-join", "straggler"}
+        (position,) = queries.positions(opened.connection)
+        assert (position.offset, position.events) == (path.stat().st_size, len(straggler().events))
+        opened.ingest.clear()
+        assert queries.shortened(opened.connection) == {}
+        list(opened.ingest.catch_up(opened.folder))
+        assert_equals_rebuild(opened, tmp_path)
+
+
+def test_a_sample_is_no_sign_of_life(tmp_path: Path) -> None:
+    """It neither keeps a session open nor opens it again, dates nothing and names no source."""
+    with store(tmp_path) as opened:
+        opened.take(Drawing().opens(1).prompt(2).events)
+        opened.take(Drawing().sample(100, 60, cpu=SECOND).events)
+        (row,) = queries.sessions(opened.connection)
+        assert (row.start, row.last, row.source) == (at(1), at(2), "claude-code")
+        opened.ingest.sweep(at(IDLE + 3))
+        opened.take(Drawing().sample(IDLE, 60, cpu=SECOND).events)
+        (row,) = queries.sessions(opened.connection)
+        assert (row.outcome, row.busy) == (Outcome.UNKNOWN, False)
+        assert_equals_rebuild(opened, tmp_path)
 
 
 # Incremental ingest equals a rebuild.

@@ -18,8 +18,10 @@ from tests.scenes import (
     by_description,
     conflict,
     delivery,
+    fork_join,
     framed,
     one_by_one,
+    sampled,
     straggler,
 )
 
@@ -215,3 +217,23 @@ def test_a_session_shows_its_own_machine_and_tokens(tmp_path: Path) -> None:
     assert scores == pytest.approx(
         {"cpu": 0.5 / 0.75 * 100, "memory": 100, "concurrency": 105 / 180 * 100, "cache": 75}
     )
+
+
+def test_the_use_of_the_machine_is_told_or_absent_with_its_reason(tmp_path: Path) -> None:
+    """Samples become the session's resources and say of each fan-out whether the machine was used up."""
+    with store(tmp_path) as opened:
+        opened.take(sampled().events, fork_join().events)
+        opened.take(Drawing("known").opens(0, processes=["7:11"]).ends(5).events)
+        documents = {}
+        for name in ("sampled", "fork-join", "known"):
+            found = insight(opened.connection, name, by_description, {})
+            assert found is not None
+            documents[name] = session_document(found)
+    told = documents["sampled"]
+    assert (told["resources"]["cpu_seconds"], told["resources"]["samples"]) == (120, 2)
+    assert told["fanouts"][0]["contention"]["contended"] is True
+    assert "resources" not in told["absent"]
+    assert documents["fork-join"]["resources"] is None
+    assert documents["fork-join"]["fanouts"][0]["contention"]["contended"] is None
+    assert documents["fork-join"]["absent"]["resources"] == "no source told which process it runs in"
+    assert "no sample was taken" in documents["known"]["absent"]["resources"]

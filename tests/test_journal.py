@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import stat
 import subprocess
 import sys
@@ -284,3 +285,19 @@ def test_two_writers_do_not_tear_each_other(tmp_path: Path) -> None:
     assert [writer.wait() for writer in writers] == [0, 0, 0, 0]
     events, rejects, _ = everything(tmp_path, "a.jsonl", limit=1 << 20)
     assert (len(events), rejects) == (800, [])
+
+
+def test_a_batch_can_be_read_again_line_by_line(tmp_path: Path) -> None:
+    """Each line is a batch of its own at its own place, and together they are the batch."""
+    path = tmp_path / "journal" / "2026-01-01.jsonl"
+    for event in (EVENT, Event(kind=Kind.NOTIFICATION, session="s", time=1)):
+        journal.append(path, journal.encode(event))
+    journal.append(path, b"\n{torn\n\n\x1e\n")
+    whole = journal.read(path.parent, path.name, 0)
+    parts = list(journal.lines(path.parent, whole))
+    assert parts[0].start == whole.start
+    assert parts[-1].end == whole.end
+    assert all(one.end == following.start for one, following in itertools.pairwise(parts))
+    assert tuple(event for part in parts for event in part.events) == whole.events
+    assert tuple(reject for part in parts for reject in part.rejects) == whole.rejects
+    assert max(len(part.events) + len(part.rejects) for part in parts) == 1

@@ -127,7 +127,7 @@ def test_activity_tells_what_is_going_on(tmp_path: Path) -> None:
         opened.take(fork_join().events, Drawing("idle").opens(60).prompt(61).stop(62).events)
         opened.take(Drawing("busy").opens(70).prompt(71).order("call-a", 72).run("a", 73).events)
         opened.take(Drawing("shown").opens(1, recording=True).ends(2).events)
-        assert queries.activity(opened.connection) == Activity(2, 1, 1, at(73), 4, 1)
+        assert queries.activity(opened.connection) == Activity(2, 1, 1, at(73), 4, 1, at(70))
         assert queries.recordings(opened.connection) == ["shown"]
 
 

@@ -10,13 +10,14 @@ from stretto.config import load
 from stretto.emit.sender import NullSender
 from stretto.exporter.scrape import expose, registry
 from stretto.figures.figure import Figure
+from stretto.figures.resources import Use
 from stretto.model.task_type import TaskTypes
 from stretto.names import METRICS, Made
 from stretto.service import Service
-from stretto.snapshot import Snapshot, take
+from stretto.snapshot import Live, Snapshot, take
 from tests.exposed import OPENMETRICS, TEXT, assert_sound, exposing, families, samples, value
 from tests.fakes import DAY_FILE, append, recorded, store
-from tests.scenes import Drawing, at, background, one_by_one, paid, spender, straggler
+from tests.scenes import Drawing, at, background, delivery, one_by_one, paid, sampled, spender, straggler
 
 GONE = Figure("stretto_sessions_open", (), 3, 3)
 
@@ -27,7 +28,10 @@ def snapshot(tmp_path: Path) -> Snapshot:
     with store(tmp_path) as opened:
         opened.take(paid().events, one_by_one().events, background().events, recorded("fanout"))
         opened.take(Drawing("calls").opens().call("c", 1, 3, took=1.5).events, spender().events)
-        return take(opened.connection, at(200), TaskTypes(), {})
+        opened.take(sampled().events, delivery().events)
+        opened.take(Drawing("busy").opens().prompt(1).events)
+        use = Use(cpu=1.5, memory=10**9, machine_memory_available=10**9, sessions=1)
+        return take(opened.connection, at(200), TaskTypes(), {}, live=Live(use, stuck=()))
 
 
 def test_a_snapshot_is_exposed_whole_and_sound(snapshot: Snapshot) -> None:

@@ -22,10 +22,13 @@ from stretto.emit.sender import NullSender, Sender, sender_from_environment
 from stretto.figures.baseline import Declared, Recorded
 from stretto.hook.client import record
 from stretto.lock import Lock
+from stretto.model.event import Event, Kind
 from stretto.names import NONE
 from stretto.service import Service
 from stretto.store import queries
 from stretto.store.database import open_reader
+from tests.busy_process import busy_process
+from tests.fakes import append, dump, rebuilt
 from tests.otlp_receiver import OtlpReceiver
 
 
@@ -290,3 +293,91 @@ def test_what_ended_unseen_is_sent_at_the_next_start(tmp_path: Path) -> None:
         named = {value.value.string_value for span in receiver.spans for value in span.attributes}
         assert "unseen" in named
         assert "before" not in named
+
+
+def test_a_busy_agent_is_sampled_into_the_journal(tmp_path: Path) -> None:
+    """Its processor time reaches session and figures, and a rebuild from the journal gives the same."""
+    config = configured(tmp_path, STRETTO_RESOURCES_INTERVAL_SECONDS="1")
+    with busy_process(tmp_path) as busy, started(config) as service:
+        start = Event(
+            kind=Kind.SESSION_START,
+            session="mine",
+            time=wall(),
+            attributes={"processes": list(busy.found.names)},
+        )
+        prompt = Event(kind=Kind.TURN_START, session="mine", time=wall(), id="p", type="user")
+        append(config.journal, [start, prompt], journal.file_of(config.journal, wall()).name)
+        assert until(lambda: service.sampling.use.memory is not None)
+        before, after = busy.tell("burn 0"), busy.tell("burn 0.5")
+        assert until(lambda: service.sampling.use.cpu is not None)
+        assert until(lambda: samples(service).get("stretto_agents_memory_bytes{}", 0) > 1_000_000)
+        report(config, "mine", ("Stop", {"prompt_id": "p"}))
+
+        def sampled() -> bool:
+            found = service.insight("mine")
+            return found is not None and bool(found.session.samples)
+
+        assert until(sampled)
+        found = service.insight("mine")
+        assert found is not None
+        cpu = sum(sample.cpu or 0 for sample in found.session.samples) / SECOND
+        assert cpu == pytest.approx(after - before, abs=0.1)
+        assert found.session.last < wall()
+        assert samples(service)["stretto_sampler_cpu_seconds{}"] > 0
+        rows = dump(service._writer)
+    assert rebuilt(config.journal, tmp_path / "anew.db", now=0, classify=config.task_types.classify) == rows
+
+
+def test_its_own_sizes_and_lag_are_told(tmp_path: Path) -> None:
+    """Bytes of journal and store are those on the disk; what cannot be taken in waits longer and longer."""
+    config = configured(tmp_path)
+    report(config, "mine", *whole_session("mine"))
+    with started(config) as service:
+        told = samples(service)
+        assert told["stretto_journal_bytes{}"] == sum(journal.files(config.journal).values()) > 0
+        assert told["stretto_store_bytes{}"] >= config.database.stat().st_size
+        assert until(lambda: samples(service)["stretto_ingest_lag_seconds{}"] == 0)
+        service._writer.execute(
+            "CREATE TEMP TRIGGER broken BEFORE INSERT ON facts BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
+        report(config, "more", *whole_session("more"))
+        assert until(lambda: samples(service)["stretto_ingest_lag_seconds{}"] > 0.5)
+        assert any("full" in problem for problem in service.problems())
+        service._writer.execute("DROP TRIGGER broken")
+        assert until(lambda: samples(service)["stretto_ingest_lag_seconds{}"] == 0)
+        assert until(lambda: service.problems() == [])
+
+
+def test_a_torn_last_line_is_no_lag(tmp_path: Path) -> None:
+    """Nobody but its writer can end it, so it does not wait for us."""
+    config = configured(tmp_path)
+    report(config, "mine", *whole_session("mine"))
+    with started(config) as service:
+        assert until(lambda: samples(service)["stretto_ingest_lag_seconds{}"] == 0)
+        journal.append(journal.file_of(config.journal, wall()), b'\n{"version":1,"kind":"to')
+        assert until(lambda: samples(service)["stretto_ingest_pending_bytes{}"] > 0)
+        assert until(lambda: samples(service)["stretto_ingest_lag_seconds{}"] == 0)
+
+
+def test_a_journal_file_that_is_cut_is_told_and_read_again(tmp_path: Path) -> None:
+    """The page's problems name it until a rebuild; what is written afterwards is taken in."""
+    config = configured(tmp_path)
+    report(config, "mine", *whole_session("mine"))
+    path = journal.file_of(config.journal, wall())
+    with started(config) as service:
+        path.write_bytes(b"")
+        assert until(lambda: any(path.name in problem for problem in service.problems()))
+        report(config, "new", *whole_session("new"))
+        assert until(lambda: {row.id for row in service.sessions(10, None)} == {"mine", "new"})
+
+
+def test_spans_that_are_dropped_are_a_problem(tmp_path: Path) -> None:
+    """In the words of who could not send them."""
+    config = configured(tmp_path)
+    with OtlpReceiver() as receiver:
+        gone = receiver.url
+    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": gone, "OTEL_EXPORTER_OTLP_TIMEOUT": "0.2"}
+    with started(config, sender_from_environment(environ)) as service:
+        assert service.problems() == []
+        report(config, "mine", *whole_session("mine"))
+        assert until(lambda: any("spans are being dropped" in problem for problem in service.problems()))

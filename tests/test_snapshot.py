@@ -9,7 +9,8 @@ from stretto.clock import DAY, SECOND
 from stretto.figures.baseline import Provenance
 from stretto.model.task_type import DEFAULT_TARGET, TaskType, TaskTypes
 from stretto.names import METRICS, WINDOWS, Made
-from stretto.snapshot import LATEST, Snapshot, document, take
+from stretto.snapshot import LATEST, Live, Snapshot, document, take
+from stretto.stuck import StuckTask
 from tests.fakes import append, recorded, store
 from tests.scenes import Drawing, at, background, delivery, fork_join, one_by_one, straggler
 
@@ -239,3 +240,19 @@ def test_the_quality_of_days_makes_a_trend(tmp_path: Path) -> None:
 def value_of_trend(snapshot: Snapshot) -> float | None:
     """Return the rate that is exported."""
     return value(snapshot, "quality_rate_per_day", task_type="review", window="7d")
+
+
+def test_what_is_stuck_is_listed_and_counted(tmp_path: Path) -> None:
+    """The document names session and task; the figure is their number; nobody looked is not none."""
+    with store(tmp_path) as opened:
+        opened.take(Drawing("busy").opens(5).prompt(6).order("call-a", 7).run("a", 8).events)
+        stuck = (StuckTask("busy", "a", at(8)),)
+        taken = take(opened.connection, at(3_605), TYPES, {}, live=Live(stuck=stuck))
+        assert value(taken, "stuck_tasks") == 1
+        assert value(taken, "longest_open_session_seconds") == 3_600
+        assert document(taken)["stuck_tasks"] == [
+            {"session": "busy", "task": "a", "last": "2026-01-01T00:00:08.000000Z"}
+        ]
+        unseen = take(opened.connection, at(3_605), TYPES, {})
+        assert not [figure for figure in unseen.figures if figure.name == "stretto_stuck_tasks"]
+        assert document(unseen)["stuck_tasks"] is None

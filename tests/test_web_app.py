@@ -389,8 +389,17 @@ def test_a_notification_that_cannot_be_kept_is_asked_for_again(store: Store) -> 
         assert client.get("/api/notifications").json()["notifications"] == []
 
 
+def test_the_service_s_own_problems_are_told(store: Store) -> None:
+    """As sentences; without any the list is empty."""
+    with served(store.surface()) as client:
+        assert client.get("/api/problems").json() == {"problems": []}
+    with served(store.surface(faults=lambda: ["spans are being dropped: gone"])) as client:
+        assert client.get("/api/problems").json() == {"problems": ["spans are being dropped: gone"]}
+
+
 GETS = ["/", "/metrics", "/healthz", "/readyz", "/api/snapshot", "/api/sessions", "/api/sessions/first",
-        "/api/notifications", "/sessions/first", "/runbook/StrettoDown", "/static/stretto.css"]  # fmt: skip
+        "/api/problems", "/api/notifications", "/sessions/first", "/runbook/StrettoDown",
+        "/static/stretto.css"]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", GETS)

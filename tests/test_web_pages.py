@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from html.parser import HTMLParser
 from importlib import resources
 from itertools import pairwise
@@ -21,6 +22,7 @@ from stretto.figures.baseline import Provenance
 from stretto.model.event import Event, Kind
 from stretto.names import METRICS
 from stretto.snapshot import LATEST
+from stretto.stuck import StuckTask
 from stretto.web import headline, markdown, timeline, words
 from stretto.web.pages import ABSENT, DEFINITIONS, REFRESH_SECONDS
 from tests.test_notifications import alert, message
@@ -809,3 +811,18 @@ def test_no_number_has_more_than_three_significant_digits(value: float) -> None:
 def test_the_past_is_told_in_one_unit(past: int, text: str) -> None:
     """A clock that was set back makes nothing happen in the future."""
     assert words.ago(NOON, NOON - past).replace("\N{NO-BREAK SPACE}", " ") == text
+
+
+def test_a_stuck_task_is_named_with_its_session(store: Store) -> None:
+    """The page says which it is and leads to its session; without one there is no such section."""
+    full(store)
+    taken = store.refresh()
+    stuck = (StuckTask("<open>", "task-1", store.now - 3_600 * SECOND),)
+    with shown(store) as client:
+        assert "Seem stuck" not in read(client, "/").text
+    with served(store.surface(snapshot=lambda: replace(taken, stuck=stuck))) as client:
+        page = client.get("/").text
+    assert "Seem stuck" in page
+    assert 'href="/sessions/%3Copen%3E"' in page
+    assert page.count("nothing was heard of it since") == 1
+    assert "<open>" not in page

@@ -26,6 +26,9 @@ from stretto.retention import Retention
 from stretto.state import state_folder
 
 DEFAULT_LISTEN = "127.0.0.1:9464"
+DEFAULT_INTERVAL_SECONDS = 10
+"""Between two readings of the agents' processes."""
+
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 PRESETS = ("ap",)
 LEAST_RAW_DAYS = 8
@@ -66,6 +69,10 @@ class Config:
     """Whether critical alerts are raised on the desktop."""
     prometheus_port: int
     alertmanager_port: int
+    stuck_minutes: int
+    """A running task that nothing is heard of for longer, and that waits for no tool, is stuck."""
+    resources_interval_seconds: int
+    """Between two readings of the agents' processes; 0 takes none."""
     preset: str | None
     task_types: TaskTypes
     prices: Prices
@@ -137,13 +144,21 @@ _KEYS: dict[str, tuple[type, object, str]] = {
     "desktop_alerts": (bool, False, "STRETTO_DESKTOP_ALERTS"),
     "prometheus_port": (int, 9090, "STRETTO_PROMETHEUS_PORT"),
     "alertmanager_port": (int, 9093, "STRETTO_ALERTMANAGER_PORT"),
+    "stuck_minutes": (int, 10, "STRETTO_STUCK_MINUTES"),
+    "resources.interval_seconds": (int, DEFAULT_INTERVAL_SECONDS, "STRETTO_RESOURCES_INTERVAL_SECONDS"),
 }
-"""Key in the file → (type, default, environment variable)."""
+"""Key in the file → (type, default, environment variable). What stands before a dot is the key's table."""
+
+_KEYED_TABLES = frozenset(name.partition(".")[0] for name in _KEYS if "." in name)
+
+_SMALLEST = {"resources.interval_seconds": 0}
 
 _TABLES = ("task_types", "prices", "scores")
 """Tables in the file."""
 
 _LARGEST = {
+    "stuck_minutes": 525_600,
+    "resources.interval_seconds": 3_600,
     "idle_minutes": 525_600,
     "series_budget": 1_000_000,
     "retention_raw_days": 3_650,
@@ -153,7 +168,7 @@ _LARGEST = {
     "prometheus_port": 65_535,
     "alertmanager_port": 65_535,
 }
-"""Numbers beyond which a setting is a slip: a year, what no server takes in, the last port."""
+"""Numbers beyond which a setting is a slip: a year, an hour, what no server takes in, the last port."""
 
 # Not str.isdigit: that takes signs that int() refuses, and numbers without end.
 _WHOLE = re.compile(r"[0-9]{1,18}").fullmatch
@@ -187,7 +202,7 @@ def load(
             value, origin = environ[variable], variable
         if name == "listen" and listen:
             value, origin = listen, "--listen"
-        settled = values[name] = _typed(name, value, kind, origin)
+        settled = values[name.replace(".", "_")] = _typed(name, value, kind, origin)
         settings.append(Setting(name, "set" if name == "token" and settled else settled, origin))
     values["token"] = _token(values["token"], values.pop("token_file"))
     host, port = _address(values.pop("listen"))
@@ -240,10 +255,26 @@ def _read(path: Path, *, needed: bool) -> dict[str, Any]:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError("the configuration file is not TOML", where=str(path), cause=str(error)) from error
+    given = _flat(given, str(path))
     for key in given:
         if key not in _KEYS and key not in _TABLES:
-            raise _unknown(key, [*_KEYS, *_TABLES], str(path))
+            table, dot, _ = key.rpartition(".")
+            beside = [name.removeprefix(table + dot) for name in _KEYS if name.rpartition(".")[0] == table]
+            raise _unknown(key, beside if dot else [*beside, *_KEYED_TABLES, *_TABLES], str(path))
     return given
+
+
+def _flat(given: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return the settings with those of a table named ``table.key``."""
+    flat: dict[str, Any] = {}
+    for key, value in given.items():
+        if key not in _TABLES:
+            flat[key] = value
+        elif isinstance(value, dict):
+            flat.update({f"{key}.{name}": inner for name, inner in value.items()})
+        else:
+            raise ConfigError(f"{key} must be a table", where=where, cause=f"it is {value!r}")
+    return flat
 
 
 _SWITCH = {"0": False, "false": False, "no": False, "1": True, "true": True, "yes": True}
@@ -259,8 +290,10 @@ def _typed(name: str, value: object, kind: type, origin: str) -> object:
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         wanted = {int: "a whole number", bool: "true or false"}.get(kind, "a text")
         raise ConfigError(f"{name} must be {wanted}", where=origin, cause=f"it is {value!r}")
-    if kind is int and isinstance(value, int) and not 1 <= value <= _LARGEST[name]:
-        raise ConfigError(f"{name} must be from 1 to {_LARGEST[name]}", where=origin, cause=f"it is {value}")
+    least = _SMALLEST.get(name, 1)
+    if kind is int and isinstance(value, int) and not least <= value <= _LARGEST[name]:
+        wanted = f"from {least} to {_LARGEST[name]}"
+        raise ConfigError(f"{name} must be {wanted}", where=origin, cause=f"it is {value}")
     return value
 
 

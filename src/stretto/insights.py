@@ -10,7 +10,8 @@ from typing import Any
 from stretto.clock import SECOND, rfc3339
 from stretto.figures.baseline import NOTHING_DECLARED, Declared, FindBaseline, Hours, Target
 from stretto.figures.confidence import LEVEL, improvement_bounds
-from stretto.figures.gains import contention, expected_improvement
+from stretto.figures.contention import contention, session_use
+from stretto.figures.gains import expected_improvement
 from stretto.figures.parallel import Fanout, Sequential, fanouts, sequential
 from stretto.figures.scores.efficiency import HeldAgainst
 from stretto.figures.scores.session import judgements, kpis_document, session_figures
@@ -22,7 +23,7 @@ from stretto.figures.usage import NANO
 from stretto.figures.verdict import mixes, parallel_by_type
 from stretto.model.conclude import Classify
 from stretto.model.cost import Cost, Price, as_said
-from stretto.model.entities import Session, Task, Tokens, ToolCall
+from stretto.model.entities import Sample, Session, Task, Tokens, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.task_type import TaskTypes
 from stretto.names import NONE
@@ -136,9 +137,10 @@ def session_document(insight: Insight) -> dict[str, Any]:
         "model_calls": [_model_call(priced) for priced in insight.model_calls],
         "tokens": _tokens(session),
         "spending": _spending(insight.model_calls),
-        "fanouts": [_fanout(*found, insight.target) for found in insight.fanouts],
+        "fanouts": [_fanout(*found, insight.target, session.samples) for found in insight.fanouts],
         **structure_document(insight.structure),
         "kpis": insight.kpis,
+        "resources": None if (use := session_use(session.samples)) is None else asdict(use),
         "absent": insight.absent,
     }
 
@@ -244,7 +246,9 @@ def _tokens(session: Session) -> dict[str, int] | None:
     return {name: sum(tokens[name] or 0 for tokens in used) for name in asdict(Tokens())}
 
 
-def _fanout(fanout: Fanout, held_against: Sequential, target: Target) -> dict[str, Any]:
+def _fanout(
+    fanout: Fanout, held_against: Sequential, target: Target, samples: tuple[Sample, ...]
+) -> dict[str, Any]:
     saved = held_against.length - fanout.elapsed
     return {
         "tasks": [task.id for task in fanout.tasks],
@@ -264,7 +268,7 @@ def _fanout(fanout: Fanout, held_against: Sequential, target: Target) -> dict[st
         "concurrency": fanout.concurrency,
         **fanout_document(fanout),
         "expected_improvement": expected_improvement(fanout, target),
-        "contention": contention(fanout, held_against),
+        "contention": asdict(contention(fanout, held_against, samples)),
         "confidence": _confidence(fanout, held_against),
     }
 
@@ -308,9 +312,20 @@ def _absent(session: Session, parallel: bool) -> dict[str, str]:
         absent["end"] = (
             "still running" if session.outcome is Outcome.RUNNING else "the session's end was never seen"
         )
+    if not session.samples:
+        absent["resources"] = _not_sampled(session)
     if not session.model_calls:
         absent["model_calls"] = "no source told of model calls; hooks do not"
     return absent
+
+
+def _not_sampled(session: Session) -> str:
+    if session.processes is None:
+        return "no source told which process it runs in"
+    return (
+        "no sample was taken: no service ran beside it, it was busy for less than two readings, it ran on"
+        " another machine, or its process is counted for another session"
+    )
 
 
 def _missing_edges(what: str, parts: list[tuple[int | None, int | None]]) -> str:

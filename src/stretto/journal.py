@@ -8,7 +8,7 @@ writer's newline instead of swallowing the next record. Blank lines are therefor
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -129,6 +129,22 @@ def read(folder: Path, file: str, offset: int, *, limit: int = CHUNK) -> Batch:
             length = _skip_line(journal, offset)
             found = () if length is None else (Reject(file, offset, length - 1, "too long"),)
             return Batch(file, offset, offset + (length or 0), (), found)
+    return _batch(file, offset, data)
+
+
+def lines(folder: Path, batch: Batch) -> Iterator[Batch]:
+    """Read a batch again and yield each line of it as one of its own."""
+    with (folder / batch.file).open("rb") as journal:
+        journal.seek(batch.start)
+        data = journal.read(batch.end - batch.start)
+    position = batch.start
+    # Not splitlines: of the bytes that it takes for the end of a line, the journal knows one.
+    for line in data.removesuffix(b"\n").split(b"\n"):
+        yield _batch(batch.file, position, line + b"\n")
+        position += len(line) + 1
+
+
+def _batch(file: str, offset: int, data: bytes) -> Batch:
     events: list[Event] = []
     rejects: list[Reject] = []
     position = offset

@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from stretto import demo, journal, snapshot
 from stretto.baselines import Followed
-from stretto.clock import SECOND, Clock
+from stretto.clock import MINUTE, SECOND, Clock
 from stretto.config import Config
 from stretto.emit.sender import NullSender, Sender
 from stretto.emit.spans import session_spans
@@ -27,17 +27,20 @@ from stretto.hook.client import record
 from stretto.hook.client_copy import secret
 from stretto.insights import Insight, insight
 from stretto.model.entities import Session
-from stretto.model.event import Outcome
+from stretto.model.event import Event, Outcome
 from stretto.names import NONE, PREFIX
-from stretto.snapshot import Snapshot
+from stretto.resources.sampler import Sampler, Watched
+from stretto.resources.sampling import Sampling
+from stretto.snapshot import Live, Snapshot
 from stretto.sources.otlp.receive import Received, Receiver, Signal
 from stretto.sources.redact import fit_to_keep
 from stretto.store import queries
-from stretto.store.database import open_reader, open_writer
+from stretto.store.database import open_reader, open_writer, size
 from stretto.store.executions import baselines
 from stretto.store.ingest import Ingest, Taken
 from stretto.store.prune import Pruned, prune
 from stretto.store.queries import SessionRow
+from stretto.stuck import StuckTask, Watch
 from stretto.trends import trends
 
 LOG = logging.getLogger(__name__)
@@ -63,8 +66,26 @@ class Health:
 
     snapshot_seconds: float = 0.0
     pending_bytes: int = 0
+    shortened: tuple[str, ...] = ()
+    """Journal files that became shorter after they were read: what is gone there is still in the store."""
     error: str | None = None
     """Why the worker's last round failed; None where it went well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The journal when all of it was in the store: the sizes of its files, and when (monotonic seconds).
+
+    An unfinished line at the end of a file counts as taken in: only its writer can do anything about it.
+    """
+
+    sizes: Mapping[str, int]
+    at: float
+
+    def lag(self, sizes: Mapping[str, int], now: float) -> float:
+        """Return how many seconds, at most, the oldest byte that is not in the store has waited."""
+        waits = any(size > self.sizes.get(file, 0) for file, size in sizes.items())
+        return now - self.at if waits else 0.0
 
 
 class Service:
@@ -114,6 +135,12 @@ class Service:
             lambda event: journal.encode(fit_to_keep(event, describe=config.descriptions)), key=self._secret
         )
         self._worker = threading.Thread(target=self._run, name="ingest", daemon=True)
+        self.sampling = Sampling(
+            Sampler(clock), self._watched, self._keep_samples, interval=config.resources_interval_seconds
+        )
+        self._stuck = Watch(config.task_types.classify, limit=config.stuck_minutes * MINUTE)
+        self._stuck_tasks: tuple[StuckTask, ...] = ()
+        self._seen = Seen({}, time.monotonic())
 
     # What the surfaces ask for.
 
@@ -149,6 +176,20 @@ class Service:
         """Return all metrics as text."""
         return expose(self.registry, accept)
 
+    def problems(self) -> list[str]:
+        """Return what is wrong now and needs a person, a sentence each."""
+        found = []
+        if self.health.error:
+            found.append(f"the store is not up to date: {self.health.error}")
+        if self._sender.failing:
+            found.append(f"spans are being dropped: {self._sender.last_error}")
+        if self.sampling.error:
+            found.append(f"the agents' processes are not sampled: {self.sampling.error}")
+        if self.health.shortened:
+            files = ", ".join(self.health.shortened)
+            found.append(f"{files} in the journal became shorter: 'stretto rebuild' forgets what is gone")
+        return found
+
     def append_hook(self, payload: bytes) -> None:
         """Append what an HTTP hook brought. Raises OSError where the journal cannot be written."""
         now = self._clock()
@@ -179,12 +220,15 @@ class Service:
             pass
         self._place_recording(wanted=demo_wanted)
         self._ingest.sweep(self._clock())
+        self._look_for_stuck()
         self._refresh()
         self._owe_spans()
         self._worker.start()
+        self.sampling.start()
 
     def stop(self) -> None:
         """Finish the round under way, send what waits, and let go of the store."""
+        self.sampling.close()
         self._stopping.set()
         self._wake.set()
         if self._worker.is_alive():
@@ -206,6 +250,7 @@ class Service:
                 now = time.monotonic()
                 if now - swept >= SWEEP_SECONDS:
                     self._report(self._ingest.sweep(self._clock()))
+                    self._look_for_stuck()
                     swept, changed = now, True
                 # A step a round: ingest goes on between two of them.
                 if next(pruning, None) is None and now - pruned >= PRUNE_SECONDS:
@@ -228,14 +273,18 @@ class Service:
 
     def _take_in(self) -> bool:
         changed = False
+        seen = Seen(journal.files(self._config.journal), time.monotonic())
         for taken in self._ingest.catch_up(self._config.journal):
             changed = True
             self._report(taken)
             if self._stopping.is_set():
                 break
+        else:
+            self._seen = seen
         if changed:
             self._drop_recording_if_own()
         self.health.pending_bytes = sum(size for _, _, size in self._ingest.pending(self._config.journal))
+        self.health.shortened = tuple(queries.shortened(self._writer))
         return changed
 
     def _prune(self) -> Iterator[Pruned]:
@@ -266,8 +315,24 @@ class Service:
             self._config.hours,
             declared=self.declared(),
             scoring=self._config.scoring,
+            live=Live(self.sampling.use, self._stuck_tasks),
         )
         self.health.snapshot_seconds = time.perf_counter() - started
+
+    def _look_for_stuck(self) -> None:
+        self._stuck_tasks = self._stuck.look(self._writer, self._clock())
+
+    # What the agents use of the machine.
+
+    def _watched(self) -> list[Watched]:
+        with self._reading:
+            busy = queries.busy_processes(self._reader)
+        return [Watched(id, start, found) for id, start, found in busy if found is not None]
+
+    def _keep_samples(self, samples: Sequence[Event]) -> None:
+        records = b"".join(journal.encode(sample) for sample in samples)
+        journal.append(journal.file_of(self._config.journal, self._clock()), records)
+        self._wake.set()
 
     # The recording that an empty store shows.
 
@@ -352,5 +417,11 @@ class Service:
                 yield Figure(PREFIX + "rejected_lines", (("reason", reason),), count, count)
         yield Figure(PREFIX + "snapshot_duration_seconds", (), self.health.snapshot_seconds, 1)
         yield Figure(PREFIX + "ingest_pending_bytes", (), self.health.pending_bytes, 1)
+        sizes = journal.files(self._config.journal)
+        yield Figure(PREFIX + "ingest_lag_seconds", (), self._seen.lag(sizes, time.monotonic()), 1)
+        yield Figure(PREFIX + "journal_bytes", (), sum(sizes.values()), 1)
+        yield Figure(PREFIX + "store_bytes", (), size(self._config.database), 1)
+        sampler = self.sampling.cpu_seconds
+        yield Figure(PREFIX + "sampler_cpu_seconds", (), sampler, 1, self.sampling.use.reason)
         yield Figure(PREFIX + "spans_sent", (), self._sender.sent, 1)
         yield Figure(PREFIX + "spans_dropped", (), self._sender.dropped, 1)

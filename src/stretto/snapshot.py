@@ -16,6 +16,7 @@ from stretto.figures.figure import Figure
 from stretto.figures.gains import gain_figures, record_figures
 from stretto.figures.period import MEASURES, WeekChange, added, week_change
 from stretto.figures.price import price_figures
+from stretto.figures.resources import Use, now_figures, resource_figures
 from stretto.figures.scores.efficiency import HeldAgainst
 from stretto.figures.scores.rules import ScoreRules
 from stretto.figures.scores.told import scores_document
@@ -30,6 +31,7 @@ from stretto.names import PREFIX, WINDOWS
 from stretto.store import queries
 from stretto.store.executions import baselines, best_speedups
 from stretto.store.queries import Activity, SessionRow
+from stretto.stuck import StuckTask
 
 _DAY, _WEEK = 24, 168
 """Hours."""
@@ -54,6 +56,16 @@ class Snapshot:
     """By window; a window in which no session ended has none."""
     rules: ScoreRules = field(default_factory=ScoreRules)
     """The rules that the scores were made by."""
+    stuck: tuple[StuckTask, ...] | None = None
+    """The tasks that are stuck; None where nobody has looked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What a running service knows beside the store."""
+
+    use: Use = field(default_factory=lambda: Use(reason="only a running service reads processes"))
+    stuck: tuple[StuckTask, ...] | None = None
 
 
 def take(
@@ -64,12 +76,14 @@ def take(
     *,
     declared: Declared = NOTHING_DECLARED,
     scoring: Scoring | None = None,
+    live: Live | None = None,
 ) -> Snapshot:
     """Read the store in one transaction and freeze all figures."""
     connection.execute("BEGIN")
     try:
         find = baselines(connection, hours, declared)
-        return _take(connection, now, task_types, find, scoring or Scoring(target=task_types.target))
+        scoring = scoring or Scoring(target=task_types.target)
+        return _take(connection, now, task_types, find, scoring=scoring, live=live or Live())
     finally:
         connection.execute("ROLLBACK")
 
@@ -98,6 +112,7 @@ def windowed(
         figures += gain_figures(window, sums, parallel, scoring.target)
         figures += price_figures(window, sums, find)
         figures += usage_figures(window, sums)
+        figures += resource_figures(window, sums)
         verdicts[window] = verdict(window, found)
         # Last: scores are made of the window's other figures.
         figures += score_figures(window, sums, figures, scoring, held_against)
@@ -109,7 +124,13 @@ def windowed(
 
 
 def _take(
-    connection: sqlite3.Connection, now: int, task_types: TaskTypes, find: FindBaseline, scoring: Scoring
+    connection: sqlite3.Connection,
+    now: int,
+    task_types: TaskTypes,
+    find: FindBaseline,
+    *,
+    scoring: Scoring,
+    live: Live,
 ) -> Snapshot:
     figures, verdicts, seen_types = windowed(connection, now, find, scoring)
     by_hour = queries.sums_by_hour(connection, now, max(WINDOWS.values()), "critical_path_agent")
@@ -117,7 +138,10 @@ def _take(
     figures += _targets(task_types, seen_types)
     figures += record_figures((best.pattern, best.speedup, best.end) for best in best_speedups(connection))
     activity = queries.activity(connection)
-    figures += _now(activity)
+    figures += _now(activity, now)
+    figures += now_figures(live.use)
+    if live.stuck is not None:
+        figures.append(Figure(PREFIX + "stuck_tasks", (), len(live.stuck), activity.tasks_running))
     return Snapshot(
         at=now,
         figures=tuple(figures),
@@ -129,6 +153,7 @@ def _take(
         rejects=queries.rejects(connection),
         bottlenecks=decisive,
         rules=scoring.rules,
+        stuck=live.stuck,
     )
 
 
@@ -147,6 +172,11 @@ def document(snapshot: Snapshot) -> dict[str, Any]:
             if snapshot.activity.last_event is None
             else rfc3339(snapshot.activity.last_event),
         },
+        "stuck_tasks": None
+        if snapshot.stuck is None
+        else [
+            {"session": one.session, "task": one.task, "last": rfc3339(one.since)} for one in snapshot.stuck
+        ],
         "verdicts": {
             window: {
                 "fanouts": v.fanouts,
@@ -221,12 +251,18 @@ def _targets(task_types: TaskTypes, seen: set[str]) -> list[Figure]:
     ]
 
 
-def _now(activity: Activity) -> list[Figure]:
+def _now(activity: Activity, now: int) -> list[Figure]:
     figures = [
         Figure(PREFIX + "sessions_open", (), activity.sessions_open, activity.sessions),
         Figure(PREFIX + "sessions_busy", (), activity.sessions_busy, activity.sessions_open),
         Figure(PREFIX + "tasks_running", (), activity.tasks_running, activity.tasks_running),
     ]
+    name = PREFIX + "longest_open_session_seconds"
+    if activity.busy_since is None:
+        figures.append(Figure(name, (), None, 0, "no session is busy"))
+    else:
+        open_for = max(0, now - activity.busy_since) / SECOND
+        figures.append(Figure(name, (), open_for, activity.sessions_busy))
     name = PREFIX + "last_event_timestamp_seconds"
     if activity.last_event is None:
         figures.append(Figure(name, (), None, 0, "no event yet"))

@@ -33,6 +33,9 @@ INSTALLED = "hook client, as installed"
 TRANSLATING = "hook client for Gemini CLI, with a hash"
 """The dearest of the dialects: it loads the table and makes a hash of the call's input."""
 
+STARTING = "hook client, start of a turn"
+"""Once a turn it also asks which process the agent is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:
@@ -77,11 +80,13 @@ def measure(folder: Path, rounds: int) -> dict[str, Cost]:
             f"{shlex.join(installed)} 2>/dev/null || :",
         ],
         "hook client, compiled at each start": [*python, str(folder / "client.py"), str(folder / "state")],
+        STARTING: installed,
         TRANSLATING: [*installed, "gemini-cli"],
         TESTING: installed,
         WRITING: installed,
     }
     payloads = dict.fromkeys(ways, recorded(RECORDING, "PreToolUse"))
+    payloads[STARTING] = recorded(RECORDING, "UserPromptSubmit")
     payloads[TRANSLATING] = recorded(DIALECT, "BeforeTool")
     payloads[TESTING] = ended("Bash", {"command": "cd shop && uv run pytest -q"}, PYTEST)
     payloads[WRITING] = ended("Write", {"file_path": "/home/dev/shop/a.py", "content": "x" * 20_000}, "")
@@ -91,7 +96,7 @@ def measure(folder: Path, rounds: int) -> dict[str, Cost]:
     for _ in range(rounds):
         for way, words in ways.items():
             runs[way].append(timed(words, payloads[way]))
-    written = sum(path.read_bytes().count(b'"kind":"tool.') for path in folder.glob("state/journal/*"))
+    written = sum(path.read_bytes().count(b'"kind":') for path in folder.glob("state/journal/*"))
     expected = (len(ways) - 1) * (rounds + 1)
     if written != expected:
         raise SystemExit(f"{written} events written instead of {expected}: the figures would mean nothing")

@@ -13,8 +13,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"names", "errors", "clock", "state", "retention", "__version__"}),
     frozenset({"model"}),
     frozenset({"sources", "journal", "figures", "hook", "demo", "analysis", "prices"}),
-    frozenset({"store", "supervise", "lock", "api", "baselines"}),
-    frozenset({"snapshot", "insights", "trends", "known_baselines"}),
+    frozenset({"store", "supervise", "lock", "api", "baselines", "resources"}),
+    frozenset({"snapshot", "insights", "trends", "known_baselines", "stuck"}),
     frozenset({"exporter", "emit", "web", "reports"}),
     frozenset({"cli", "service", "config", "__main__"}),
 )
@@ -25,6 +25,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "demo": frozenset({"hook", "sources", "journal"}),
     # What tells a test run, and hashes a path, stands with the client, which can import from nowhere.
     "sources": frozenset({"hook"}),
+    # What is stuck is part of the answer.
+    "snapshot": frozenset({"stuck"}),
     # The composition.
     "service": frozenset({"config"}),
     "cli": frozenset({"service", "config"}),

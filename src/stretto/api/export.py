@@ -23,6 +23,7 @@ from stretto import journal
 from stretto.api import mapping
 from stretto.api.context import SCOPE, current, surroundings
 from stretto.clock import Clock, wall
+from stretto.hook.client import process as spelled
 from stretto.model.event import Event
 from stretto.sources.otlp import conventions, records
 from stretto.sources.otlp.genai import Place, Trace
@@ -114,6 +115,7 @@ class JournalSpanExporter(SpanExporter):
         """Tool call → the first task that it started."""
         self._sessions = Sessions()
         self._process = os.getpid()
+        self._here = spelled(self._process)
         self._failing = False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
@@ -145,6 +147,7 @@ class JournalSpanExporter(SpanExporter):
             # Another thread of the parent may have held the lock inside when the process was copied.
             self._sessions = Sessions()
             self._process = os.getpid()
+            self._here = spelled(self._process)
 
     def _lines(self, spans: Iterable[ReadableSpan]) -> Iterator[bytes]:
         traces: dict[str, dict[str, _Member]] = {}
@@ -203,7 +206,12 @@ class JournalSpanExporter(SpanExporter):
 
     def _events(self, member: _Member, place: Place, session: str, source: str | None) -> Iterator[Event]:
         node, record = member.node, member.node.record
-        told = mapping.events(record, place, session, self._started, source or conventions.source(record))
+        told = [
+            mapping.in_process(event, self._here)
+            for event in mapping.events(
+                record, place, session, self._started, source or conventions.source(record)
+            )
+        ]
         if member.whole:
             yield from (event for event in told if not (node.told and event.kind in mapping.STARTS))
             yield from mapping.scores(tuple(member.span.events), record, session)

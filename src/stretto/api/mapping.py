@@ -83,6 +83,13 @@ def events(span: Span, place: Place, session: str, started: Mapping[str, str], s
     return [replace(event, channel=Channel.API) for event in told]
 
 
+def in_process(event: Event, process: str) -> Event:
+    """Return the event; one that starts a session says in which process that is."""
+    if event.kind is not Kind.SESSION_START:
+        return event
+    return replace(event, attributes={**event.attributes, "processes": [process]})
+
+
 def scores(told: tuple[SpanEvent, ...], span: Span, session: str) -> Iterator[Event]:
     """Yield the judgements that a span bears; one that does not say of what is about the span's own work."""
     for event in told:

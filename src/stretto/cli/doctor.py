@@ -74,6 +74,9 @@ def examine(context: Context) -> Iterator[Finding]:
     service = _service(config)
     yield service
     running = service.verdict is Verdict.FINE
+    if running:
+        yield from _problems(config)
+    yield _resources(config)
     for name, port, path in (
         ("prometheus", config.prometheus_port, "/-/ready"),
         ("alertmanager", config.alertmanager_port, "/-/ready"),
@@ -159,7 +162,12 @@ def _store_findings(connection: sqlite3.Connection, config: Config) -> Iterator[
             f"{file} at byte {offset}" for file, offset, _ in queries.newest_rejects(connection, 3)
         )
         hint = f"newest: {places}" if places else "the agent's client may be newer than this version"
+        if any(kind == "internal" for kind in queries.reject_kinds(rejects)):
+            hint += "; internal is a fault of ours: 'stretto rebuild' of a later version takes it in"
         yield Finding("rejects", Verdict.NOTE, f"set aside: {reasons}", hint)
+    for file, gone in queries.shortened(connection).items():
+        text = f"{file} became {gone} bytes shorter after it was read; what stood there is still in the store"
+        yield Finding("store", Verdict.NOTE, text, "stretto rebuild forgets it")
 
 
 def _service(config: Config) -> Finding:
@@ -180,6 +188,29 @@ def _service(config: Config) -> Finding:
             "service", Verdict.TROUBLE, f"not ready: {body.strip()}", f"see http://{holder.address}/"
         )
     return Finding("service", Verdict.FINE, f"http://{holder.address}, process {holder.pid}")
+
+
+def _problems(config: Config) -> Iterator[Finding]:
+    """Yield what the running service itself says is wrong: spans that are dropped are known to it alone."""
+    holder = holder_of(config.state)
+    answer = (
+        None
+        if holder is None or holder.address is None
+        else _get(holder.address, "/api/problems", config.token)
+    )
+    try:
+        said = json.loads(answer[1])["problems"] if answer else []
+    except (ValueError, KeyError, TypeError):
+        said = []
+    for problem in said:
+        yield Finding("service", Verdict.TROUBLE, str(problem))
+
+
+def _resources(config: Config) -> Finding:
+    interval = config.resources_interval_seconds
+    if not interval:
+        return Finding("resources", Verdict.NOTE, "off: resources.interval_seconds is 0")
+    return Finding("resources", Verdict.FINE, f"agents' processes are read every {interval} s")
 
 
 def _server(name: str, folder: Path, port: int, path: str, *, running: bool) -> Finding:

@@ -62,7 +62,7 @@ def up(context: Context, options: argparse.Namespace) -> int:
             if sender.problem:
                 notes.append(sender.problem)
             app = create_app(
-                _surface(config, service, lambda: [*notes, *supervisor.problems(), *_faults(service)])
+                _surface(config, service, lambda: [*notes, *supervisor.problems(), *service.problems()])
             )
             for line in _greeting(context, service, supervisor, [*history, *notes]):
                 context.say(line)
@@ -167,6 +167,7 @@ def _surface(config: Config, service: Service, problems: Callable[[], list[str]]
         notifications=NotificationLog(config.state / "notifications.jsonl"),
         announce=announcer.tell,
         problems=lambda: [*problems(), *announcer.missing],
+        faults=service.problems,
         runbook=_runbook,
         version=__version__,
         token=config.token,
@@ -178,11 +179,6 @@ def _runbook(alert: str) -> str | None:
     """Return an alert's page; the name comes from outside, so it is looked up, never joined to a path."""
     pages = {path.stem: path for path in shipped("runbook").glob("Stretto*.md")}
     return pages[alert].read_text(encoding="utf-8") if alert in pages else None
-
-
-def _faults(service: Service) -> list[str]:
-    faults = [f"the store is not up to date: {service.health.error}"] if service.health.error else []
-    return faults + ([service.declared.problem] if service.declared.problem else [])
 
 
 def _greeting(context: Context, service: Service, supervisor: Supervisor, notes: list[str]) -> list[str]:

@@ -59,7 +59,7 @@ def _contention(at: Labels, parallel: Mapping[tuple[str, Provenance], Parallel])
         yield found
 
 
-def contention(fanout: Fanout, held_against: Sequential) -> float | None:
+def slowdown(fanout: Fanout, held_against: Sequential) -> float | None:
     """Return how long a fan-out's tasks took over how long they take alone; None where that is not known."""
     if held_against.provenance not in ALONE or not held_against.length:
         return None

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     Readers = dict[str, tuple[str, Callable[[object], object]]]
+    Processes = Callable[[], list[str]]
 
 
 def _null(_: str) -> None:
@@ -68,7 +69,14 @@ NAME_LIMIT = 120  # characters
 WORD_LIMIT = 40  # characters
 LIST_LIMIT = 256  # ids in one event; keeps a line far below what one write call takes
 NUMBER_LIMIT = 3_650 * 86_400 * 10**9  # nanoseconds; ten years are no measurement
+ANCESTORS = 5  # processes above this one; agents put one shell between, seldom two
 HEX = "0123456789abcdef"
+
+SHELLS = ("sh", "ash", "bash", "busybox", "dash", "fish", "ksh", "zsh")
+"""What agents start hooks through: what is above one of these is looked at too."""
+
+REAPERS = ("catatonit", "docker-init", "dumb-init", "init", "launchd", "systemd", "tini")
+"""What takes over a process whose own parent is gone: none of these is an agent."""
 
 CLAUDE_CODE = "claude-code"
 """The agent whose hooks are read as they come."""
@@ -109,18 +117,28 @@ def record(
     key: bytes = b"",
     traceparent: str | None = None,
     describe: bool = True,
+    processes: "Processes | None" = None,
 ) -> bytes:
     r"""Return the journal record of one hook payload: ``\n``, the event as JSON (ASCII), ``\n``.
 
     The first newline ends whatever a torn earlier write has left. ``now`` is nanoseconds since the epoch,
     UTC; ``agent`` a name of ASCII letters, digits and hyphens; ``key`` the secret for hashes, of what calls
     wrote, and of calls that carry no id, to pair their start and end; ``traceparent`` the W3C trace context
-    the agent was started in; ``describe`` lets a task's description pass. Never raises: what is no event
+    the agent was started in; ``describe`` lets a task's description pass; ``processes`` is asked, at the
+    start of a session or a turn, for the processes that the agent may be. Never raises: what is no event
     becomes a ``reject`` event.
     """
     name = None
     try:
-        return _event(_parsed(payload), now, agent=agent, key=key, traceparent=traceparent, describe=describe)
+        return _event(
+            _parsed(payload),
+            now,
+            agent=agent,
+            key=key,
+            traceparent=traceparent,
+            describe=describe,
+            processes=processes,
+        )
     except UnreadableError as error:
         reason, name = error.reason, error.name
     except RecursionError:
@@ -156,7 +174,14 @@ def _parsed(payload: bytes) -> Fields:
 
 
 def _event(
-    payload: Fields, now: int, *, agent: str, key: bytes, traceparent: str | None, describe: bool
+    payload: Fields,
+    now: int,
+    *,
+    agent: str,
+    key: bytes,
+    traceparent: str | None,
+    describe: bool,
+    processes: "Processes | None",
 ) -> bytes:
     if agent == CLAUDE_CODE:
         hook, said, told = payload.get("hook_event_name"), None, None
@@ -175,6 +200,7 @@ def _event(
     if kind in ("session.start", "turn.start"):
         about["project"] = _last_component(payload.get("cwd"))
         about["traceparent"] = _traceparent(traceparent)
+        about["processes"] = (processes() if processes else None) or None
     if hook in REFINED:
         REFINED[hook](payload, event, about)
     if hook in ("PostToolUse", "PostToolUseFailure") and payload.get("tool_name") in WORKING:
@@ -468,7 +494,62 @@ def _received(agent: str, state: str | None) -> bytes:
     traceparent = _environment("TRACEPARENT")
     describe = _environment("STRETTO_DESCRIPTIONS") != "0"
     key = b"" if agent == CLAUDE_CODE and b"PostToolUse" not in payload else _key(state)
-    return record(payload, ARRIVED, agent=agent, key=key, traceparent=traceparent, describe=describe)
+    return record(
+        payload,
+        ARRIVED,
+        agent=agent,
+        key=key,
+        traceparent=traceparent,
+        describe=describe,
+        processes=ancestors,
+    )
+
+
+def ancestors() -> list[str]:
+    """Return the processes that may be the agent's, the nearest first, each as ``process`` spells it.
+
+    They are the parent and what is above it as long as that is a shell: a hook is started through one, which
+    is gone a moment later. Without ``/proc`` the parent is all that can be told.
+    """
+    found: list[str] = []
+    pid = posix.getppid()
+    try:
+        for _ in range(ANCESTORS):
+            name, above, started = _stat(pid)
+            if name in REAPERS:
+                break
+            found.append(f"{pid}:{started}")
+            if name not in SHELLS:
+                break
+            pid = above
+    except (OSError, ValueError, IndexError):
+        # No /proc; or one of them went meanwhile, and those below it are told.
+        return found or [str(pid)]
+    return found
+
+
+def process(pid: int) -> str:
+    """Return a process as text: ``pid:started``, in clock ticks since the boot, or ``pid`` without ``/proc``.
+
+    A pid is given again to others; the pair is not.
+    """
+    try:
+        return f"{pid}:{_stat(pid)[2]}"
+    except (OSError, ValueError, IndexError):
+        return str(pid)
+
+
+def _stat(pid: int) -> tuple[str, int, int]:
+    """Return name, parent and start of a process, fields 2, 4 and 22 of proc_pid_stat(5)."""
+    descriptor = posix.open(f"/proc/{pid}/stat", posix.O_RDONLY)
+    try:
+        line = posix.read(descriptor, 4096)
+    finally:
+        posix.close(descriptor)
+    # The name may hold blanks and brackets of its own.
+    name, _, rest = line.partition(b"(")[2].rpartition(b") ")
+    fields = rest.split()
+    return name.decode("ascii", "replace"), int(fields[1]), int(fields[19])
 
 
 def _key(state: str | None) -> bytes:

@@ -25,6 +25,7 @@ from stretto.model.conclude_others import (
     conclude_messages,
     conclude_permissions,
     conclude_phases,
+    conclude_processes,
     conclude_samples,
     conclude_scores,
 )
@@ -68,7 +69,7 @@ def conclude(facts: Facts, *, lost: bool, classify: Classify, calls: bool = True
         recording=number(session, "recording") == 1,
         start=number(session, "first") or 0,
         end=end,
-        last=number(session, "last") or 0,
+        last=number(session, "last") or number(session, "first") or 0,
         outcome=_session_outcome(text(session, "outcome"), turns, closed=closed, end=end),
         turns=turns,
         tasks=tasks,
@@ -82,6 +83,7 @@ def conclude(facts: Facts, *, lost: bool, classify: Classify, calls: bool = True
         samples=conclude_samples(facts) if calls else (),
         cache_reports=conclude_cache_reports(facts) if calls else (),
         ends=tuple(sorted(int(name[6:]) for name in session if name.startswith("ended@"))),
+        processes=conclude_processes(facts),
     )
 
 

@@ -14,6 +14,7 @@ from stretto.model.entities import (
     Message,
     PermissionRequest,
     Phase,
+    Processes,
     Sample,
     Score,
 )
@@ -108,6 +109,15 @@ def conclude_samples(facts: Facts) -> tuple[Sample, ...]:
         for key, known in _all(facts, "sample")
     ]
     return tuple(sorted(samples, key=lambda sample: sample.start))
+
+
+def conclude_processes(facts: Facts) -> Processes | None:
+    """Return where the session may be found on this machine, or None where no source told."""
+    said = text(facts.session, "processes")
+    if said is None:
+        return None
+    told, *names = said.split(" ")
+    return Processes(int(told), tuple(names))
 
 
 def conclude_cache_reports(facts: Facts) -> tuple[CacheReport, ...]:

@@ -6,7 +6,9 @@ All times are nanoseconds since the epoch, all lengths nanoseconds. What is not 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from stretto.clock import SECOND
 from stretto.model.event import Outcome
 from stretto.model.interval import Interval
 
@@ -182,18 +184,34 @@ class Sample:
 
     start: int
     duration: int
-    cpu: int | None
+    cpu: int | None = None
     """Nanoseconds of processor time of the tree."""
-    memory: int | None
+    cpu_peak: int | None = None
+    """The most that the tree used between two readings, in nanoseconds of processor time per second."""
+    memory: int | None = None
     """Bytes resident, the mean over the stretch."""
-    memory_peak: int | None
-    read: int | None
+    memory_peak: int | None = None
+    """Bytes resident at the reading that found the most."""
+    read: int | None = None
     """Bytes read from disk."""
-    written: int | None
-    machine_busy: int | None
+    written: int | None = None
+    """Bytes written to disk."""
+    machine_busy: int | None = None
     """Nanoseconds of processor time that the whole machine was busy."""
-    machine_available: int | None
+    machine_available: int | None = None
     """Nanoseconds of processor time that the machine had: cores times duration."""
+    machine_busy_share: int | None = None
+    """This session's share of ``machine_busy``: each instant divided equally among the sessions sampled."""
+    machine_available_share: int | None = None
+    machine_memory: int | None = None
+    """Bytes of memory that the machine has."""
+    machine_memory_available: int | None = None
+    """Bytes that were free for use at the reading that found the fewest."""
+
+    @property
+    def cpu_use(self) -> int | None:
+        """Nanoseconds of processor time per second; None where untold."""
+        return None if self.cpu is None or not self.duration else self.cpu * SECOND // self.duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +225,14 @@ class CacheReport:
     evictions: int | None
     invalidations: int | None
     entries: int | None
+
+
+class Processes(NamedTuple):
+    """Processes that a session may run in, the nearest to what told of them first."""
+
+    told: int
+    names: tuple[str, ...]
+    """Each ``pid:started`` in clock ticks since the boot, or ``pid`` where no more is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +265,8 @@ class Session:
     cache_reports: tuple[CacheReport, ...] = ()
     ends: tuple[int, ...] = ()
     """Every time at which it was told to end: one that is resumed has ended before."""
+    processes: Processes | None = None
+    """Where it may be found on this machine, as last told."""
 
 
 def _interval(start: int | None, end: int | None) -> Interval | None:

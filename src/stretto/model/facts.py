@@ -26,8 +26,21 @@ WEAK = 10
 TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 """What a model call used. A transcript tells it again with every block, so the largest word is the last."""
 
-SAMPLED = ("cpu", "memory", "memory_peak", "read", "written", "machine_busy", "machine_available")
-"""What a sample of processes tells: nanoseconds and bytes."""
+SAMPLED = (
+    "cpu",
+    "cpu_peak",
+    "memory",
+    "memory_peak",
+    "read",
+    "written",
+    "machine_busy",
+    "machine_available",
+    "machine_busy_share",
+    "machine_available_share",
+    "machine_memory",
+    "machine_memory_available",
+)
+"""What a sample of processes tells, in the order of ``entities.Sample``."""
 
 TESTED = ("tests_passed", "tests_failed")
 """How the tests went that a tool call ran."""
@@ -35,7 +48,9 @@ TESTED = ("tests_passed", "tests_failed")
 CACHED = ("hits", "misses", "evictions", "invalidations", "entries")
 """What a report on a cache tells."""
 
-LARGEST = frozenset({"last", "opened", "ended", "stopped", "prompted", "running", "said", *TOKENS})
+LARGEST = frozenset(
+    {"last", "opened", "ended", "stopped", "prompted", "running", "said", "processes", *TOKENS}
+)
 
 DELEGATES = frozenset({"Agent", "Task"})
 """The tools that start a subagent; the first was called by the second name before Claude Code 2.1.63."""

@@ -32,6 +32,8 @@ MOST_DOLLARS = 10**6
 _MILLISECOND = 1_000_000
 _MOST_MILLISECONDS = 30 * 86_400_000
 """Thirty days; nobody waits longer for a first token."""
+MOST_PROCESSES = 8
+"""Processes that a session is looked for in; the hook client tells five at most."""
 
 Touched = tuple[tuple[str, str], ...]
 """The entities that an event may have changed: (kind of ``facts.KINDS``, id)."""
@@ -48,7 +50,8 @@ _NOTICE = {
 def apply(facts: Facts, events: Sequence[Event]) -> set[tuple[str, str]]:
     """Merge events of one session into its facts and return what they may have changed.
 
-    Whatever its kind, an event is a sign of life of the session.
+    Whatever its kind, an event is a sign of life of the session; only samples are not, because the service
+    takes them of any process that is still there.
     """
     if not events:
         return set()
@@ -57,10 +60,15 @@ def apply(facts: Facts, events: Sequence[Event]) -> set[tuple[str, str]]:
         handle = _HANDLERS.get(event.kind)
         if handle is not None:
             touched.update(handle(facts, event, TRUST[event.channel]))
-    times = [event.time for event in events]
+    alive = [event for event in events if event.kind is not Kind.SAMPLE]
+    if not alive:
+        # Only where nothing else is known of the session does a sample date it.
+        learn(facts.session, "first", WEAK, min(event.time for event in events))
+        return touched
+    times = [event.time for event in alive]
     learn(facts.session, "first", 0, min(times))
     learn(facts.session, "last", 0, max(times))
-    for channel, source in {(event.channel, event.source) for event in events}:
+    for channel, source in {(event.channel, event.source) for event in alive}:
         learn(facts.session, "source", TRUST[channel], source)
     return touched
 
@@ -382,6 +390,11 @@ def _learn_context(session: Known, event: Event, trust: int) -> None:
     if project:
         # Zero-padded time first: a session that moves keeps the project it began in.
         learn(session, "project", trust, f"{event.time:020d} {project}")
+    processes = event.attributes.get("processes")
+    named = [name for name in processes if " " not in name] if isinstance(processes, list) else []
+    if named:
+        # A session that goes on in another process is to be found there.
+        learn(session, "processes", trust, " ".join([f"{event.time:020d}", *named[:MOST_PROCESSES]]))
     traceparent = _text(event.attributes, "traceparent")
     if traceparent:
         learn(session, "traceparent", trust, f"{event.time:020d} {traceparent}")

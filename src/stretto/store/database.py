@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from stretto.errors import StoreError
 from stretto.store.schema import create, is_empty, version_problem
 
 BUSY_MS = 5_000
+
+SUFFIXES = ("", "-wal", "-shm")
+"""What the names of the store's files end with."""
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
@@ -66,6 +69,15 @@ def open_reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def size(path: Path) -> int:
+    """Return the bytes that the store's files take on the disk."""
+    total = 0
+    for suffix in SUFFIXES:
+        with suppress(OSError):
+            total += path.with_name(path.name + suffix).stat().st_size
+    return total
+
+
 def remove_unusable(path: Path) -> None:
     """Remove a store that this program cannot read: it is a view of the journal and can be made anew."""
     if not path.exists():
@@ -78,7 +90,7 @@ def remove_unusable(path: Path) -> None:
     except sqlite3.DatabaseError:
         usable = False
     if not usable:
-        for suffix in ("", "-wal", "-shm"):
+        for suffix in SUFFIXES:
             path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 

@@ -245,5 +245,14 @@ def load_facts(connection: sqlite3.Connection, session_id: str) -> Facts:
     return facts
 
 
+def load_session_facts(connection: sqlite3.Connection, session_id: str) -> Facts:
+    """Return what is known of a session itself, without anything that happened in it."""
+    facts = Facts(session_id)
+    rows = connection.execute("SELECT known FROM facts WHERE session = ? AND kind = 'session'", (session_id,))
+    for (known,) in rows:
+        facts.session = _decoded(known)
+    return facts
+
+
 def _decoded(known: bytes) -> Known:
     return _decode(known)

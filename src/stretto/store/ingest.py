@@ -6,11 +6,12 @@ Whatever kills the process, the store holds exactly the events before its journa
 from __future__ import annotations
 
 import gc
+import logging
 import sqlite3
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -20,7 +21,7 @@ from stretto.clock import SECOND
 from stretto.model.conclude import Classify
 from stretto.model.conclude_others import newest_entries
 from stretto.model.cost import Price, as_said
-from stretto.model.event import Event, Outcome
+from stretto.model.event import Event, Kind, Outcome
 from stretto.model.scale import SCALES, Scales
 from stretto.names import NONE
 from stretto.sources.redact import redact
@@ -29,6 +30,11 @@ from stretto.store.database import transaction
 from stretto.store.held import Ended, Held, Rules, Settled, load
 from stretto.store.rollup import Additions, write
 from stretto.store.schema import CONCLUDED, KEPT
+
+LOG = logging.getLogger(__name__)
+
+ATTEMPTS = 3
+"""How often a batch is tried before it is taken line by line."""
 
 HELD_CALLS = 20_000
 """Most tool calls of sessions kept in memory between batches."""
@@ -74,24 +80,67 @@ class Ingest:
 
     def pending(self, folder: Path) -> Iterator[tuple[str, int, int]]:
         """Yield (file, offset, unread bytes) of each journal file that has grown since it was read."""
-        positions = dict(self._connection.execute("SELECT file, offset FROM journal"))
+        positions = self._positions()
         for file, size in journal.files(folder).items():
             offset = positions.get(file, 0)
             if size > offset:
                 yield file, offset, size - offset
 
     def catch_up(self, folder: Path) -> Iterator[Taken]:
-        """Take all that is in the journal, a transaction per batch."""
-        for file, offset, _ in list(self.pending(folder)):
-            position = offset
-            while True:
+        """Take all that is in the journal, a transaction per batch.
+
+        A batch that cannot be taken for what stands in it is tried again, and then taken line by line: what
+        still cannot be taken is set aside as ``internal``, and the rest goes on. A file that has become
+        shorter than what was read of it is read again from its start.
+        """
+        positions = self._positions()
+        for file, size in journal.files(folder).items():
+            position = positions.get(file, 0)
+            if size < position:
+                self._begin_again(file, gone=position - size)
+                position = 0
+            while size > position:
                 with _collector_paused():
                     batch = journal.read(folder, file, position)
-                    taken = None if batch.end == position else self.take(batch)
-                if taken is None:
+                    taken = () if batch.end == position else self._tried(folder, batch)
+                if not taken:
                     break
-                yield taken
+                yield from taken
                 position = batch.end
+
+    def _tried(self, folder: Path, batch: journal.Batch) -> Sequence[Taken]:
+        fault: Exception | None = None
+        for _ in range(ATTEMPTS):
+            try:
+                return [self.take(batch)]
+            except Exception as error:
+                if not _lies_in_the_batch(error):
+                    raise
+                fault = error
+        LOG.error("%s from byte %d on is taken line by line", batch.file, batch.start, exc_info=fault)
+        return [self._take_or_set_aside(line) for line in journal.lines(folder, batch)]
+
+    def _take_or_set_aside(self, line: journal.Batch) -> Taken:
+        try:
+            return self.take(line)
+        except Exception as error:
+            if not _lies_in_the_batch(error):
+                raise
+            # The message of a fault may quote what it stumbled over; its kind does not.
+            reason = f"internal: {type(error).__name__}"
+        reject = journal.Reject(line.file, line.start, line.end - line.start - 1, reason)
+        return self.take(replace(line, events=(), rejects=(reject,)))
+
+    def _positions(self) -> dict[str, int]:
+        return dict(self._connection.execute("SELECT file, offset FROM journal"))
+
+    def _begin_again(self, file: str, *, gone: int) -> None:
+        """Forget how far a file was read that has become shorter since: somebody cut it."""
+        LOG.warning("%s has become %d bytes shorter and is read again from its start", file, gone)
+        with transaction(self._connection):
+            self._connection.execute("DELETE FROM journal WHERE file = ?", (file,))
+            self._connection.execute("DELETE FROM rejects WHERE file = ?", (file,))
+            queries.write_shortened(self._connection, file, gone)
 
     def take(self, batch: journal.Batch) -> Taken:
         """Store a batch: all of it and the new journal position, or nothing."""
@@ -104,7 +153,9 @@ class Ingest:
                     events = self._not_pruned(session_id, told)
                     if events:
                         held = touched[session_id] = self._hold(session_id)
-                        held.lost, held.arrived = False, max(held.arrived, batch.file)
+                        # A sample is no sign of life: the process may outlive what was lost.
+                        held.lost = held.lost and all(event.kind is Kind.SAMPLE for event in events)
+                        held.arrived = max(held.arrived, batch.file)
                         held.apply(events)
                 self._write(touched, taken.ended)
                 self._connection.executemany("INSERT OR REPLACE INTO rejects VALUES (?, ?, ?, ?)", rejects)
@@ -181,6 +232,7 @@ class Ingest:
             for table in CONCLUDED:
                 kept = " WHERE kept = 0" if table in KEPT else ""
                 self._connection.execute(f"DELETE FROM {table}{kept}")  # noqa: S608  # names from a constant
+            queries.forget_shortened(self._connection)
         self._held.clear()
 
     def _drop(self, session_id: str) -> None:
@@ -303,6 +355,13 @@ class Ingest:
         self._connection.executemany("INSERT INTO sequential_runs VALUES (?, ?, ?, ?, ?, ?, 0)", runs)
         self._connection.executemany("INSERT INTO fanouts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)", found)
         held.executions = (runs, found)
+
+
+def _lies_in_the_batch(error: Exception) -> bool:
+    """Tell whether what was read made the store fail, and not the disk, the memory or a damaged database."""
+    if isinstance(error, sqlite3.Error):
+        return isinstance(error, sqlite3.DataError | sqlite3.InterfaceError | sqlite3.ProgrammingError)
+    return not isinstance(error, OSError | MemoryError)
 
 
 @contextmanager

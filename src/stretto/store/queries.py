@@ -13,9 +13,10 @@ from stretto.clock import SECOND
 from stretto.figures.baseline import Measured
 from stretto.figures.tally import Sums
 from stretto.model.conclude import Classify, conclude
-from stretto.model.entities import Session
+from stretto.model.conclude_others import conclude_processes
+from stretto.model.entities import Processes, Session
 from stretto.model.event import Outcome
-from stretto.store.held import load_facts
+from stretto.store.held import load_facts, load_session_facts
 from stretto.store.rollup import SLOTS
 
 MEASURED_RUNS = 20
@@ -53,6 +54,8 @@ class Activity:
     last_event: int | None
     sessions: int
     recordings: int
+    busy_since: int | None = None
+    """When the busy session that began first began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,9 @@ _ROW = (
     'id, source, project, pattern, recording, start, "end", last, outcome,'
     " busy, turns, tasks, running, tool_calls, fanouts"
 )
-_encode = msgspec.json.Encoder().encode
+_SHORTENED = "shortened "
+"""What the notes of journal files that became shorter begin with."""
+
 _decode_dims = msgspec.json.Decoder(tuple[str | int, ...]).decode
 _encode = msgspec.json.Encoder().encode
 _decode_lengths = msgspec.json.Decoder(dict[str, list[int]]).decode
@@ -202,15 +207,34 @@ def first_slot(connection: sqlite3.Connection) -> int | None:
 
 def activity(connection: sqlite3.Connection) -> Activity:
     """Return what is going on now."""
-    is_open, busy, running = connection.execute(
-        "SELECT COUNT(*), COALESCE(SUM(busy), 0), COALESCE(SUM(running), 0) FROM sessions"
-        " WHERE outcome = 'running'"
+    is_open, busy, running, since = connection.execute(
+        "SELECT COUNT(*), COALESCE(SUM(busy), 0), COALESCE(SUM(running), 0),"
+        " MIN(CASE WHEN busy THEN start END) FROM sessions WHERE outcome = 'running'"
     ).fetchone()
     last, count, recordings = connection.execute(
         "SELECT MAX(last), (SELECT COUNT(*) FROM sessions), (SELECT COUNT(*) FROM sessions WHERE recording)"
         " FROM sessions"
     ).fetchone()
-    return Activity(is_open, busy, running, last, count, recordings)
+    return Activity(is_open, busy, running, last, count, recordings, since)
+
+
+def busy_processes(connection: sqlite3.Connection) -> list[tuple[str, int, Processes | None]]:
+    """Return (id, start, where it may be found) of the busy sessions that are no recordings."""
+    rows = connection.execute(
+        "SELECT id, start FROM sessions WHERE outcome = 'running' AND busy AND NOT recording"
+        " ORDER BY start, id"
+    ).fetchall()
+    return [(id, start, conclude_processes(load_session_facts(connection, id))) for id, start in rows]
+
+
+def with_running_tasks(connection: sqlite3.Connection, before: int) -> list[SessionRow]:
+    """Return the open sessions that began before a time (ns) and have a running task."""
+    rows = connection.execute(
+        f"SELECT {_ROW} FROM sessions WHERE outcome = 'running' AND running AND start < ?"  # noqa: S608  # a constant
+        " ORDER BY start, id",
+        (before,),
+    )
+    return [_session_row(row) for row in rows]
 
 
 def positions(connection: sqlite3.Connection) -> list[Position]:
@@ -280,6 +304,24 @@ def meta(connection: sqlite3.Connection, name: str) -> str | None:
 def write_meta(connection: sqlite3.Connection, name: str, value: str) -> None:
     """Keep a note about the store as a whole."""
     connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+
+def shortened(connection: sqlite3.Connection) -> dict[str, int]:
+    """Return the journal files that became shorter after they were read, and by how many bytes."""
+    rows = connection.execute(
+        "SELECT name, value FROM meta WHERE name LIKE ? ORDER BY name", (_SHORTENED + "%",)
+    )
+    return {name.removeprefix(_SHORTENED): int(value) for name, value in rows}
+
+
+def write_shortened(connection: sqlite3.Connection, file: str, gone: int) -> None:
+    """Note that a journal file has become so many bytes shorter."""
+    write_meta(connection, _SHORTENED + file, str(shortened(connection).get(file, 0) + gone))
+
+
+def forget_shortened(connection: sqlite3.Connection) -> None:
+    """Drop the notes of files that became shorter: the store is made anew from what is there."""
+    connection.execute("DELETE FROM meta WHERE name LIKE ?", (_SHORTENED + "%",))
 
 
 def _session_row(row: tuple[object, ...]) -> SessionRow:

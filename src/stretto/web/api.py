@@ -1,4 +1,4 @@
-"""The JSON routes: snapshot, trends, sessions and notifications."""
+"""The JSON routes: snapshot, trends, sessions, problems and notifications."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ class Api:
             Route("/api/sessions", self.sessions),
             # An id is the agent's own text: it may hold a slash.
             Route("/api/sessions/{id:path}", self.session),
+            Route("/api/problems", self.problems),
             Route(NOTIFICATIONS, self.notifications, methods=["GET", "POST"]),
         ]
 
@@ -80,6 +81,10 @@ class Api:
                 "GET /api/sessions lists the sessions with their ids",
             )
         return answers.json(session_document(found))
+
+    def problems(self, _: Request) -> Response:
+        """Answer what is wrong with the running service itself, a sentence each."""
+        return answers.json({"problems": self._surface.faults()})
 
     async def notifications(self, request: Request) -> Response:
         """Answer what Alertmanager told, the newest first; take what it tells by POST."""

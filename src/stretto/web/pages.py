@@ -60,6 +60,7 @@ ABSENT = {
     "tool_calls.seconds": "Times of tool calls",
     "end": "End of the session",
     "model_calls": "Model calls",
+    "resources": "Use of the machine",
 }
 """What an insight calls an absent figure → what a person calls it."""
 

@@ -56,6 +56,8 @@ class Surface:
     announce: Callable[[Sequence[Notification]], None]
     """Tells a person at the machine of what was just told. Never waits, never raises."""
     version: str
+    faults: Callable[[], list[str]] = list
+    """Those of the problems that are the running service's own, for ``doctor``."""
     token: str | None = None
     """Asked of every request but ``/healthz``, where set."""
     hosts: frozenset[str] = frozenset()

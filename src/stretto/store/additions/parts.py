@@ -11,6 +11,7 @@ from stretto.store.additions.opportunity import of_sequential_runs
 from stretto.store.additions.others import of_cache_reports, of_hooks_run, of_messages, of_phases
 from stretto.store.additions.part import Part
 from stretto.store.additions.price import of_price
+from stretto.store.additions.samples import of_samples
 from stretto.store.additions.sessions import of_session
 from stretto.store.additions.tasks import of_tasks
 from stretto.store.additions.whole import of_whole
@@ -31,4 +32,5 @@ PARTS: dict[str, Part] = {
     "scores": Part(frozenset({"score", "session"}), of_scores),
     "talk": Part(frozenset({"message"}), of_talk),
     "handover": Part(frozenset({"phase", "session"}), of_handover),
+    "samples": Part(frozenset({"sample"}), of_samples),
 }

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import os
+from collections import namedtuple
+
+import psutil
+import pytest
+
+from stretto.clock import SECOND
+from stretto.resources import machine
+
+Times = namedtuple("Times", "user nice system idle iowait guest")  # noqa: PYI024  # psutil's own shape
+
+
+def test_the_machine_has_processors_and_memory() -> None:
+    """Busy is a part of what is available, and free memory a part of all."""
+    now = machine.read()
+    assert now.busy is not None
+    assert now.available is not None
+    assert 0 < now.busy <= now.available
+    assert now.available / SECOND >= (os.cpu_count() or 1) * 0.5
+    assert now.memory is not None
+    assert now.memory_available is not None
+    assert 0 < now.memory_available <= now.memory
+
+
+def test_waiting_for_a_disk_is_not_busy_and_a_guest_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Idle and waiting for input are free; the guest's time is part of its host's user time."""
+    monkeypatch.setattr(psutil, "cpu_times", lambda: Times(4, 1, 2, 30, 3, 2))
+    now = machine.read()
+    assert (now.busy, now.available) == (7 * SECOND, 40 * SECOND)
+
+
+def test_a_machine_that_tells_nothing_but_zeros_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some sandboxes do: absent, not idle."""
+    monkeypatch.setattr(psutil, "cpu_times", lambda: Times(0, 0, 0, 0, 0, 0))
+    now = machine.read()
+    assert (now.busy, now.available) == (None, None)
+
+
+def test_what_may_not_be_read_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system without these files is no fault."""
+
+    def refused() -> None:
+        raise PermissionError("/proc/stat")
+
+    monkeypatch.setattr(psutil, "cpu_times", refused)
+    monkeypatch.setattr(psutil, "virtual_memory", refused)
+    assert machine.read() == machine.Machine(None, None, None, None)

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from stretto.clock import wall
+from stretto.model.event import Event
+from stretto.resources.sampler import Sampler, Watched
+from stretto.resources.sampling import Sampling
+from tests.busy_process import busy_process
+
+
+def test_it_reads_in_a_thread_of_its_own_until_it_is_closed(tmp_path: Path) -> None:
+    """Closing hands on what is not complete, and the thread's own processor time is told."""
+    kept: list[Event] = []
+    asked = threading.Semaphore(0)
+    with busy_process(tmp_path) as busy:
+        one = Watched("s", 0, busy.found)
+
+        def watched() -> list[Watched]:
+            asked.release()
+            return [one]
+
+        sampling = Sampling(Sampler(wall), watched, kept.extend, interval=0.01)
+        assert sampling.cpu_seconds == 0
+        sampling.start()
+        for _ in range(4):
+            assert asked.acquire(timeout=30)
+        sampling.close()
+    (sample,) = kept
+    assert sample.session == "s"
+    assert (sample.duration or 0) > 0
+    assert (sampling.cpu_seconds or 0) > 0
+    assert sampling.error is None
+    assert sampling.use.memory
+
+
+def test_switched_off_it_does_nothing_and_says_so() -> None:
+    """No thread, no figures, and a reason instead of them."""
+
+    def never() -> list[Watched]:
+        raise AssertionError("asked although it is off")
+
+    sampling = Sampling(Sampler(wall), never, lambda _: None, interval=0)
+    sampling.start()
+    sampling.close()
+    assert sampling.cpu_seconds is None
+    assert sampling.use.reason == "sampling is switched off"
+
+
+def test_a_fault_is_told_and_survived(caplog: pytest.LogCaptureFixture) -> None:
+    """It goes on reading; the log has it once, however often it happens."""
+    called = threading.Semaphore(0)
+    broken = True
+
+    def watched() -> Sequence[Watched]:
+        called.release()
+        if broken:
+            raise OSError("the store is gone")
+        return []
+
+    sampling = Sampling(Sampler(wall), watched, lambda _: None, interval=0.01)
+    sampling.start()
+    for _ in range(3):
+        assert called.acquire(timeout=30)
+    assert "the store is gone" in (sampling.error or "")
+    broken = False
+    for _ in range(3):
+        assert called.acquire(timeout=30)
+    sampling.close()
+    assert sampling.error is None
+    assert len([record for record in caplog.records if "could not be sampled" in record.message]) == 1

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stretto.clock import MINUTE
+from stretto.figures.silence import heard
+from stretto.model.event import Kind
+from stretto.store import queries
+from stretto.stuck import StuckTask, Watch
+from tests.fakes import store
+from tests.scenes import Drawing, at, by_description, concluded
+
+LIMIT = 10 * MINUTE
+
+
+def working(session: str = "s") -> Drawing:
+    """Draw two running tasks that have each made a call, the last word being at 20 s and 30 s."""
+    drawing = Drawing(session).opens().prompt(1)
+    for name, second in (("a", 20), ("b", 30)):
+        drawing.order(f"call-{name}", 2, "review").run(name, 3)
+        drawing.call(f"{name}-1", 10, second, parent=name)
+    return drawing
+
+
+def names(stuck: tuple[StuckTask, ...]) -> list[str]:
+    return [one.task for one in stuck]
+
+
+def test_a_task_that_nothing_is_heard_of_is_stuck(tmp_path: Path) -> None:
+    """Once the limit has passed since its own last event, whatever the others do."""
+    with store(tmp_path) as opened:
+        opened.take(working().events)
+        watch = Watch(by_description, LIMIT)
+        assert watch.look(opened.connection, at(620)) == ()
+        assert watch.look(opened.connection, at(621)) == (StuckTask("s", "a", at(20)),)
+        opened.take(Drawing("s").call("b-2", 625, 626, parent="b").events)
+        assert names(watch.look(opened.connection, at(660))) == ["a"]
+        opened.take(Drawing("s").call("a-2", 660, 661, parent="a").events)
+        assert names(watch.look(opened.connection, at(662))) == []
+
+
+def test_a_task_that_has_ended_is_not_stuck(tmp_path: Path) -> None:
+    """Neither is one of a session that is over."""
+    with store(tmp_path) as opened:
+        watch = Watch(by_description, LIMIT)
+        opened.take(working().events)
+        assert names(watch.look(opened.connection, at(700))) == ["a", "b"]
+        # The end was told late: it is older than what was last heard of the session.
+        opened.take(Drawing("s").run("a", None, 25).events)
+        assert names(watch.look(opened.connection, at(700))) == ["b"]
+        opened.take(Drawing("s").ends(690).events)
+        assert names(watch.look(opened.connection, at(5_000))) == []
+
+
+def test_a_task_that_waits_for_its_tool_is_not_stuck(tmp_path: Path) -> None:
+    """A command may take hours."""
+    with store(tmp_path) as opened:
+        opened.take(working().call("a-2", 40, parent="a").events)
+        assert names(Watch(by_description, LIMIT).look(opened.connection, at(9_000))) == ["b"]
+
+
+def test_a_task_that_waits_for_a_task_of_its_own_is_not_stuck(tmp_path: Path) -> None:
+    """The one below may be, and is named instead."""
+    drawing = working().order("call-c", 40, "review", parent="a").run("c", 41)
+    with store(tmp_path) as opened:
+        opened.take(drawing.events)
+        assert names(Watch(by_description, LIMIT).look(opened.connection, at(9_000))) == ["b", "c"]
+
+
+def test_a_sample_is_not_heard_of_a_task(tmp_path: Path) -> None:
+    """A process that lives is no sign of what is done in it."""
+    with store(tmp_path) as opened:
+        opened.take(working().sample(600, 60, cpu=1).events)
+        assert names(Watch(by_description, LIMIT).look(opened.connection, at(700))) == ["a", "b"]
+
+
+def test_a_young_session_is_not_looked_at(tmp_path: Path) -> None:
+    """Nothing can have been silent for longer than its session is old."""
+    with store(tmp_path) as opened:
+        opened.take(working().events, working("t").events)
+        assert queries.with_running_tasks(opened.connection, at(0)) == []
+        rows = queries.with_running_tasks(opened.connection, at(1))
+        assert [row.id for row in rows] == ["s", "t"]
+
+
+def test_where_calls_name_no_task_the_main_agent_s_count_for_all() -> None:
+    """Some agents' hooks do not say in which task a call is made."""
+    drawing = Drawing().opens().prompt(1).order("x", 2, "review").run("a", 3).call("c", 50, 60)
+    assert heard(concluded(drawing.events)) == {"a": at(60)}
+    assert heard(concluded(drawing.call("d", 70).events)) == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        (Kind.MODEL_CALL, {"id": "m", "parent": "a"}),
+        (Kind.MESSAGE, {"id": "n", "parent": "a", "name": "b"}),
+        (Kind.HOOKS_RUN, {"id": "h", "parent": "a", "duration": 0}),
+        (Kind.PERMISSION_REQUEST, {"parent": "a", "name": "Bash"}),
+    ],
+)
+def test_whatever_it_says_is_a_sign_of_life(kind: Kind, more: dict[str, str]) -> None:
+    """Model calls, messages, hooks and questions as much as tools."""
+    told = heard(concluded(working().stroke(kind, 300, **more).events))
+    assert told == {"a": at(300), "b": at(30)}
