@@ -120,6 +120,11 @@ def _attributes() -> st.SearchStrategy[dict[str, Any]]:
             "command": st.sampled_from(["release", "plan"]),
             "project": st.sampled_from(["one", "two"]),
             "recording": st.booleans(),
+            "value": st.integers(0, 3),
+            "by": st.sampled_from(["lead", "customer"]),
+            "of": st.sampled_from(["session", "task", "phase"]),
+            "span": st.sampled_from(["x1", "x2"]),
+            "span_parent": st.sampled_from(["x1", "x2"]),
         },
     )
 

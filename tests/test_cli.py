@@ -17,10 +17,14 @@ RECORDED = Path(__file__).parent / "recorded"
 DEMO = Path(__file__).parents[1] / "src" / "stretto" / "demo"
 
 SESSION_KEYS = {
+    "phases",
+    "messages",
+    "scores",
+    "hooks_run",
     "id", "source", "project", "pattern", "recording", "start", "end", "last", "elapsed_seconds", "outcome",
     "turns", "tasks", "tool_calls", "model_calls", "tokens", "fanouts", "absent",
 }  # fmt: skip
-TASK_KEYS = {
+TASK_KEYS = {"phase",
     "id", "task_type", "agent", "description", "parent", "start", "end", "seconds", "outcome", "tool_calls",
 }  # fmt: skip
 FANOUT_KEYS = {

@@ -36,13 +36,14 @@ from tests.scenes import (
     framed,
     nested,
     one_by_one,
+    orchestrated,
     straggler,
 )
 
 LATER = BEGIN + 10 * IDLE * SECOND
 """When every scene is long over."""
 
-SCENES = [fork_join, straggler, one_by_one, nested, background]
+SCENES = [fork_join, straggler, one_by_one, nested, background, orchestrated]
 
 
 def ended(taken: list[Taken]) -> dict[str, list[str]]:
@@ -163,6 +164,20 @@ def test_an_idle_session_is_closed_and_opened_again_by_a_word(tmp_path: Path) ->
         session = queries.session(opened.connection, "scene", by_description)
         assert session is not None
         assert [task.outcome for task in session.tasks] == [Outcome.SUCCESS]
+        assert_equals_rebuild(opened, tmp_path)
+
+
+def test_a_judgement_does_not_open_a_session_again(tmp_path: Path) -> None:
+    """A session that is over by silence stays so, its end where it was; the judgement is kept."""
+    with store(tmp_path) as opened:
+        opened.take(Drawing().opens().prompt(1).events)
+        opened.ingest.sweep(at(2 * IDLE))
+        opened.take(Drawing().stroke(Kind.SCORE, 3 * IDLE, name="quality", attributes={"value": 7}).events)
+        (row,) = queries.sessions(opened.connection)
+        assert (row.outcome, row.last) == (Outcome.UNKNOWN, at(1))
+        session = queries.session(opened.connection, "scene", by_description)
+        assert session is not None
+        assert [score.value for score in session.scores] == [7]
         assert_equals_rebuild(opened, tmp_path)
 
 

@@ -10,7 +10,7 @@ from stretto.insights import insight, row_document, session_document
 from stretto.model.event import Outcome
 from stretto.store import queries
 from tests.fakes import Store, recorded, store
-from tests.scenes import Drawing, at, background, by_description, framed, one_by_one, straggler
+from tests.scenes import Drawing, at, background, by_description, framed, one_by_one, orchestrated, straggler
 
 
 def told(opened: Store, session: str, hours: dict[str, float] | None = None) -> dict[str, Any]:
@@ -39,6 +39,37 @@ def test_a_session_is_told_whole(tmp_path: Path) -> None:
     assert (turn["origin"], turn["seconds"]) == ("user", 60)
     first = found["tasks"][0]
     assert (first["task_type"], first["agent"], first["seconds"]) == ("architecture", "worker", 20)
+
+
+def test_an_orchestrators_session_is_told_whole(tmp_path: Path) -> None:
+    """Phases, messages, scores with judge and time, hooks run: as drawn, in seconds."""
+    with store(tmp_path) as opened:
+        opened.take(orchestrated().events)
+        found = told(opened, "orchestrated")
+    assert [(phase["name"], phase["seconds"], phase["outcome"]) for phase in found["phases"]] == [
+        ("analysis", 30, "success"),
+        ("report", 10, "success"),
+    ]
+    assert found["messages"][1] == {
+        "id": "m2",
+        "sender": "lead",
+        "receiver": "left",
+        "task": None,
+        "time": "2026-01-01T00:00:12.000000Z",
+        "response_seconds": 2,
+        "outcome": "success",
+    }
+    assert found["scores"][0] == {
+        "of": "task",
+        "of_id": "right",
+        "name": "quality",
+        "value": 8,
+        "by": "lead",
+        "time": "2026-01-01T00:00:29.000000Z",
+    }
+    assert found["hooks_run"] == [
+        {"event": "PreToolUse", "task": "left", "start": "2026-01-01T00:00:03.000000Z", "seconds": 0.25}
+    ]
 
 
 def test_each_baseline_has_its_turn(tmp_path: Path) -> None:

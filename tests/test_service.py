@@ -22,7 +22,9 @@ from stretto.emit.sender import NullSender, Sender, sender_from_environment
 from stretto.hook.client import record
 from stretto.lock import Lock
 from stretto.service import Service
+from stretto.sources.otlp.receive import Signal
 from tests.otlp_receiver import OtlpReceiver
+from tests.otlp_requests import TRACE, as_json, span, traces
 
 
 def configured(tmp_path: Path, **environ: str) -> Config:
@@ -169,6 +171,33 @@ def test_an_http_hook_is_in_the_journal_when_it_returns(tmp_path: Path) -> None:
         names = [name for name in journal.files(config.journal) if name != "recording.jsonl"]
         batch = journal.read(config.journal, names[0], 0)
         assert [(event.session, event.kind.value) for event in batch.events] == [("s", "session.start")]
+
+
+def agents_of(*numbers: int, root: bool = False, session: str | None = None) -> bytes:
+    """The spans of agents of one trace, with its root last where wanted; only the agents name a session."""
+    said: dict[str, Any] = {} if session is None else {"session.id": session}
+    agent: dict[str, Any] = {"gen_ai.operation.name": "invoke_agent", **said}
+    workflow: dict[str, Any] = {"gen_ai.operation.name": "invoke_workflow"}
+    whole = span("workflow", 1, lasts=60, **workflow)
+    spans = [span(f"work {number}", number, 1, at=number, lasts=30, **agent) for number in numbers]
+    return as_json(traces([*spans, whole] if root else spans))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("talk-1", None), (None, "talk-1"), (None, None)], ids=["early", "late", "never"]
+)
+def test_a_trace_that_outlives_the_service_is_one_session(
+    tmp_path: Path, before: str | None, after: str | None
+) -> None:
+    """What comes after a restart, the root last, falls into the session that was given before it."""
+    config = configured(tmp_path)
+    with started(config) as service:
+        service.receive_otlp(Signal.TRACES, agents_of(2, 3, session=before), "application/json", "")
+    with started(config) as service:
+        late = agents_of(4, root=True, session=after)
+        service.receive_otlp(Signal.TRACES, late, "application/json", "")
+        assert until(lambda: [(row.turns, row.tasks) for row in service.sessions(10, None)] == [(1, 3)])
+        assert [row.id for row in service.sessions(10, None)] == [before or TRACE]
 
 
 def test_a_finished_session_is_sent_once(tmp_path: Path) -> None:

@@ -69,6 +69,7 @@ def session_document(insight: Insight) -> dict[str, Any]:
         "tool_calls": [_call(call) for call in session.tool_calls],
         "model_calls": [_model_call(call) for call in session.model_calls],
         "tokens": _tokens(session),
+        **_told_besides(session),
         "fanouts": [_fanout(fanout, held_against) for fanout, held_against in insight.fanouts],
         "absent": insight.absent,
     }
@@ -101,6 +102,7 @@ def _task(task: Task, calls: int) -> dict[str, Any]:
         "task_type": task.task_type,
         "agent": task.agent,
         "description": task.description,
+        "phase": task.phase,
         "parent": task.parent,
         "start": _time(task.start),
         "end": _time(task.end),
@@ -131,6 +133,55 @@ def _model_call(call: ModelCall) -> dict[str, Any]:
         "seconds": _seconds(call.duration),
         "outcome": call.outcome.value,
         "tokens": asdict(call.tokens),
+    }
+
+
+def _told_besides(session: Session) -> dict[str, list[dict[str, Any]]]:
+    """Return what nothing hangs on: phases, messages, scores, and the hooks that the agent timed itself."""
+    return {
+        "phases": [
+            {
+                "id": phase.id,
+                "name": phase.name,
+                "start": _time(phase.start),
+                "end": _time(phase.end),
+                "seconds": _seconds(phase.interval.length if phase.interval else None),
+                "outcome": phase.outcome.value,
+            }
+            for phase in session.phases
+        ],
+        "messages": [
+            {
+                "id": message.id,
+                "sender": message.sender,
+                "receiver": message.receiver,
+                "task": message.task,
+                "time": rfc3339(message.time),
+                "response_seconds": _seconds(message.response),
+                "outcome": message.outcome.value,
+            }
+            for message in session.messages
+        ],
+        "scores": [
+            {
+                "of": score.of,
+                "of_id": score.of_id,
+                "name": score.name,
+                "value": score.value,
+                "by": score.by,
+                "time": rfc3339(score.time),
+            }
+            for score in session.scores
+        ],
+        "hooks_run": [
+            {
+                "event": run.event,
+                "task": run.task,
+                "start": rfc3339(run.start),
+                "seconds": _seconds(run.duration),
+            }
+            for run in session.hooks_run
+        ],
     }
 
 

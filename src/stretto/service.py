@@ -27,7 +27,7 @@ from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.names import NONE, PREFIX
 from stretto.snapshot import Snapshot
-from stretto.sources.otlp.receive import Received, Receiver, Signal
+from stretto.sources.otlp.receive import NOTED, Received, Receiver, Signal
 from stretto.sources.redact import fit_to_keep
 from stretto.store import queries
 from stretto.store.database import open_reader, open_writer
@@ -145,6 +145,7 @@ class Service:
     def start(self, *, demo_wanted: bool = False) -> None:
         """Build the store anew where the rules have changed, take the journal in, and start to follow it."""
         self._keep_recording = demo_wanted
+        self._otlp.recall(journal.recent(self._config.journal, NOTED))
         self._ingest.renew(self._config.fingerprint)
         for _ in self._ingest.catch_up(self._config.journal):
             pass

@@ -59,6 +59,8 @@ def conclude(facts: Facts, *, lost: bool, classify: Classify, calls: bool = True
     tasks = conclude_tasks(facts, closed=closed, classify=classify, command=pattern)
     turns = _turns(facts, closed=closed)
     end = number(session, "ended") if session_ended(facts) else None
+    # All that is known of it may be that somebody has judged it.
+    judged = number(session, "judged") or 0
     return Session(
         id=facts.id,
         source=text(session, "source") or "",
@@ -66,9 +68,9 @@ def conclude(facts: Facts, *, lost: bool, classify: Classify, calls: bool = True
         pattern=pattern,
         traceparent=_after_time(text(session, "traceparent")),
         recording=number(session, "recording") == 1,
-        start=number(session, "first") or 0,
+        start=number(session, "first") or judged,
         end=end,
-        last=number(session, "last") or 0,
+        last=number(session, "last") or judged,
         outcome=_session_outcome(text(session, "outcome"), turns, closed=closed, end=end),
         turns=turns,
         tasks=tasks,

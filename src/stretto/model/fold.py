@@ -43,7 +43,8 @@ _NOTICE = {
 def apply(facts: Facts, events: Sequence[Event]) -> set[tuple[str, str]]:
     """Merge events of one session into its facts and return what they may have changed.
 
-    Whatever its kind, an event is a sign of life of the session.
+    Whatever its kind, an event is a sign of life of the session; but a score may be given long afterwards, by
+    another program.
     """
     if not events:
         return set()
@@ -52,11 +53,16 @@ def apply(facts: Facts, events: Sequence[Event]) -> set[tuple[str, str]]:
         handle = _HANDLERS.get(event.kind)
         if handle is not None:
             touched.update(handle(facts, event, TRUST[event.channel]))
-    times = [event.time for event in events]
-    learn(facts.session, "first", 0, min(times))
-    learn(facts.session, "last", 0, max(times))
-    for channel, source in {(event.channel, event.source) for event in events}:
+    signs = [event for event in events if event.kind is not Kind.SCORE]
+    if signs:
+        learn(facts.session, "first", 0, min(event.time for event in signs))
+        learn(facts.session, "last", 0, max(event.time for event in signs))
+    for channel, source in {(event.channel, event.source) for event in signs}:
         learn(facts.session, "source", TRUST[channel], source)
+    for event in events:
+        if event.kind is Kind.SCORE:
+            learn(facts.session, "judged", 0, event.time)
+            learn(facts.session, "source", TRUST[event.channel] + WEAK, event.source)
     return touched
 
 
@@ -334,7 +340,8 @@ def _hooks_run(facts: Facts, event: Event, trust: int) -> Touched:
     learn(known, "start", trust, event.time)
     if event.duration is not None:
         learn(known, "duration", trust, event.duration)
-    for name, value in (("event", event.name), ("agent_id", event.parent)):
+    span = _text(event.attributes, "span")
+    for name, value in (("event", event.name), ("agent_id", event.parent), ("span", span)):
         if value:
             learn(known, name, trust, value)
     return (("hooks", run_id),)

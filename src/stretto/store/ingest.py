@@ -18,7 +18,7 @@ import msgspec
 from stretto import journal
 from stretto.clock import SECOND
 from stretto.model.conclude import Classify
-from stretto.model.event import Event, Outcome
+from stretto.model.event import Event, Kind, Outcome
 from stretto.names import NONE
 from stretto.sources.redact import redact
 from stretto.store import queries
@@ -90,7 +90,9 @@ class Ingest:
                     events = self._not_pruned(session_id, told)
                     if events:
                         held = touched[session_id] = self._hold(session_id)
-                        held.lost, held.arrived = False, max(held.arrived, batch.file)
+                        # A judgement may come long after: it is no sign that the session goes on.
+                        held.lost = held.lost and all(event.kind is Kind.SCORE for event in events)
+                        held.arrived = max(held.arrived, batch.file)
                         held.apply(events)
                 self._write(touched, taken.ended)
                 self._connection.executemany("INSERT OR REPLACE INTO rejects VALUES (?, ?, ?, ?)", rejects)
