@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from stretto import demo, journal, snapshot
@@ -24,12 +24,12 @@ from stretto.figures.parallel import Fanout, Sequential, sequential
 from stretto.hook.client import record
 from stretto.insights import Insight, insight
 from stretto.model.entities import Session
-from stretto.model.event import Outcome
+from stretto.model.event import Event, Outcome
 from stretto.names import NONE, PREFIX
 from stretto.snapshot import Snapshot
 from stretto.sources.otlp.receive import NOTED, Received, Receiver, Signal
 from stretto.sources.redact import fit_to_keep
-from stretto.store import queries
+from stretto.store import judged, queries
 from stretto.store.database import open_reader, open_writer
 from stretto.store.ingest import Ingest, Taken
 from stretto.store.prune import Pruned, prune
@@ -139,6 +139,20 @@ class Service:
             journal.append(journal.file_of(self._config.journal, now), got.records)
             self._wake.set()
         return got
+
+    def append_scores(self, items: Sequence[object]) -> list[str | None]:
+        """Append scores from outside; return for each why it was not taken, or None.
+
+        Raises OSError where the journal cannot be written.
+        """
+        now = self._clock()
+        with self._reading:
+            found = judged.events(self._reader, items, now)
+        records = b"".join(journal.encode(event) for event in found if isinstance(event, Event))
+        if records:
+            journal.append(journal.file_of(self._config.journal, now), records)
+            self._wake.set()
+        return [event if isinstance(event, str) else None for event in found]
 
     # Its life.
 

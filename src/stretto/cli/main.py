@@ -106,6 +106,22 @@ def parser() -> argparse.ArgumentParser:
     show = _verb(verbs, "show", "data:show", "show one session: its tasks, its fan-outs and what they gained")
     show.add_argument("session", metavar="SESSION", help="its id, the beginning of it, or 'last'")
 
+    score = _verb(verbs, "score", "score:score", "judge a session, or a task or phase of one")
+    score.usage = (
+        "stretto score [-h] [--json] (latest | --session ID | --task ID | --phase ID) NAME VALUE [--by WHO]"
+    )
+    # One list: argparse takes an optional word before others for absent as soon as an option stands first.
+    score.add_argument(
+        "words",
+        nargs="+",
+        metavar="NAME VALUE",
+        help="of what (quality, satisfaction, …) and a number; 'latest' before them is the last session",
+    )
+    score.add_argument("--session", metavar="ID", help="its id or the beginning of it; beside --task: its")
+    score.add_argument("--task", metavar="ID", help="a task, by its id in 'stretto show'")
+    score.add_argument("--phase", metavar="ID", help="a phase, by its id in 'stretto show'")
+    score.add_argument("--by", metavar="WHO", help="who says so; who judges again corrects what was said")
+
     backfill = _verb(verbs, "backfill", "backfill:backfill", "write the past as OpenMetrics for Prometheus")
     backfill.add_argument("--output", default="stretto-backfill.om", metavar="FILE", help="a new file")
 

@@ -162,6 +162,7 @@ def _surface(config: Config, service: Service, problems: Callable[[], list[str]]
         insight=service.insight,
         expose=service.expose,
         append_hook=service.append_hook,
+        append_scores=service.append_scores,
         receive_otlp=service.receive_otlp,
         notifications=NotificationLog(config.state / "notifications.jsonl"),
         announce=announcer.tell,

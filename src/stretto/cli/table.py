@@ -129,11 +129,12 @@ def _tasks(session: Session) -> str:
 
 
 def _phases(session: Session) -> str:
-    table = _table("phase", "started", "took", "tasks", "outcome")
+    table = _table("phase", "id", "started", "took", "tasks", "outcome")
     for phase in session.phases:
         interval = phase.interval
         table.add_row(
             phase.name,
+            phase.id,
             ABSENT if phase.start is None else f"+{spoken(phase.start - session.start)}",
             spoken(interval.length if interval else None),
             str(sum(task.phase == phase.name for task in session.tasks)),

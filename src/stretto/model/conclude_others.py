@@ -80,6 +80,9 @@ def _judged(facts: Facts, of: str, of_id: str) -> tuple[str, str]:
     """Return what a judgement is about: one of a call or a turn is its task's, or else the session's."""
     if of != "task":
         return of, of_id
+    if of_id in facts.delegating:
+        # A task may be known by the call that started it alone.
+        return of, text(facts.calls[of_id], "task") or of_id
     model_call = facts.model_calls.get(of_id)
     task = nearest_task(facts, of_id if model_call is None else text(model_call, "agent_id"))
     return ("session", facts.id) if task is None else ("task", task)

@@ -43,6 +43,8 @@ class Surface:
     """Accept header → all metrics. Raises StrettoError where there is nothing to expose."""
     append_hook: Callable[[bytes], None]
     """Takes a hook's payload to the journal. Raises OSError where the journal cannot be written."""
+    append_scores: Callable[[Sequence[object]], list[str | None]]
+    """Takes decoded JSON objects; for each why it was not taken, or None. Raises OSError likewise."""
     receive_otlp: Callable[[Signal, bytes, str, str], Received]
     """(signal, body, Content-Type, Content-Encoding) → what was kept. Raises RefusedError for a request that
     is none, OSError where the journal cannot be written."""
