@@ -167,9 +167,9 @@ class Store:
         }
         return Surface(**{**standard, **changed})
 
-    def _sessions(self, limit: int, before: int | None) -> list[SessionRow]:
+    def _sessions(self, limit: int, before: int | None, after: str | None) -> list[SessionRow]:
         with closing(open_reader(self.config.database)) as connection:
-            return queries.sessions(connection, limit=limit, before=before)
+            return queries.sessions(connection, limit=limit, before=before, after=after)
 
     def _insight(self, id: str) -> Insight | None:
         with closing(open_reader(self.config.database)) as connection:

@@ -106,10 +106,10 @@ class Service:
         """The last snapshot, or None before the first."""
         return self._snapshot
 
-    def sessions(self, limit: int, before: int | None) -> list[SessionRow]:
-        """Return sessions, the one last heard of first."""
+    def sessions(self, limit: int, before: int | None, after: str | None = None) -> list[SessionRow]:
+        """Return sessions, the one last heard of first, going on from an instant (ns) and an id at it."""
         with self._reading:
-            return queries.sessions(self._reader, limit=limit, before=before)
+            return queries.sessions(self._reader, limit=limit, before=before, after=after)
 
     def insight(self, id: str) -> Insight | None:
         """Return one session worked out, or None where it is unknown."""

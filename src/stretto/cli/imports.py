@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from stretto import journal
 from stretto.cli.context import Context
-from stretto.clock import MINUTE, wall
+from stretto.clock import AHEAD, MINUTE, wall
 from stretto.config import Config
 from stretto.demo import parse_payload
 from stretto.errors import ServiceError, SourceError
@@ -163,7 +163,7 @@ def _holds_objects(path: Path) -> bool:
 
 
 def _recording(file: Path, config: Config) -> Imported:
-    read = recording.read(file, parse_payload)
+    read = recording.read(file, parse_payload, latest=wall() + AHEAD)
     # Named by its content: importing it again adds nothing.
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
     target = config.journal / f"{IMPORTS}{digest}{journal.SUFFIX}"
@@ -180,7 +180,7 @@ def _transcript(found: Transcript, place: Place, config: Config, *, at_rest: boo
     rejects: list[tuple[int, str]] = []
     began = place.offset
     while True:
-        read = transcript.read(found, place.offset, place.carry, at_rest=at_rest)
+        read = transcript.read(found, place.offset, place.carry, at_rest=at_rest, latest=wall() + AHEAD)
         # A file that cannot be read is told of, and not counted anew at every try.
         lost = [entry for entry in read.rejects if not entry[1].startswith(transcript.UNREADABLE)]
         _append(config.journal / TRANSCRIPTS, read.events, lost, describe=config.descriptions)

@@ -35,8 +35,8 @@ class Surface:
 
     snapshot: Callable[[], Snapshot | None]
     """The last snapshot, or None before the first."""
-    sessions: Callable[[int, int | None], list[SessionRow]]
-    """(limit, before in ns) → sessions, the one last heard of first."""
+    sessions: Callable[[int, int | None, str | None], list[SessionRow]]
+    """(limit, before in ns, after which id of that instant) → sessions, the one last heard of first."""
     insight: Callable[[str], Insight | None]
     """A session's id → the session worked out, or None where it is unknown."""
     expose: Callable[[str], Exposition]

@@ -20,7 +20,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from stretto.clock import DAY, SECOND
+from stretto.clock import AHEAD, SECOND
 from stretto.model.event import Channel, Event
 from stretto.sources.otlp import claude_code, conventions, evaluation, genai, own
 from stretto.sources.otlp.decode import JSON, Limits, RefusedError, Signal, decode, media_type
@@ -29,8 +29,6 @@ from stretto.sources.otlp.sessions import Sessions
 
 __all__ = ["Limits", "Received", "Receiver", "RefusedError", "Signal", "refusal"]
 
-AHEAD = DAY
-"""Nanoseconds by which a client's clock may be ahead; a later time would keep its session open for ever."""
 EARLIEST = 946_684_800 * SECOND
 """2000-01-01. An earlier time was sent in another unit than nanoseconds."""
 
