@@ -96,7 +96,7 @@ def rebuilt(
     connection = open_writer(database)
     try:
         ingest = Ingest(connection, classify, idle_limit=IDLE)
-        for _ in ingest.catch_up(folder):
+        for _ in ingest.catch_up(folder, now=now):
             pass
         ingest.sweep(now)
         return dump(connection)

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from stretto.clock import DAY, SECOND
+from stretto.clock import DAY, HOUR, SECOND
 from stretto.model.event import LATEST, VERSION, Event, Kind, Outcome, Value
 
 SUFFIX = ".jsonl"
@@ -122,19 +122,27 @@ def parse_line(line: bytes) -> Event | str:
     return _problem(event) or event
 
 
-def read(folder: Path, file: str, offset: int, *, limit: int = CHUNK) -> Batch:
+def closed(file: str, now: int) -> bool:
+    """Tell whether nobody writes to a file any more at ``now`` (ns): a day's, an hour after the day."""
+    return DAY_FILE(file) is not None and file < file_of(Path(), now - HOUR).name
+
+
+def read(folder: Path, file: str, offset: int, *, limit: int = CHUNK, closed: bool = False) -> Batch:
     """Read whole lines of one file from ``offset``, about ``limit`` bytes of them.
 
-    A last line without its newline is left for the next read: its writer may still be at it. What a source
-    reported as unreadable stands among the rejects, at its own place.
+    A last line without its newline is left for the next read, because its writer may still be at it, unless
+    the file is ``closed``: then it is taken for what it is. What a source reported as unreadable stands among
+    the rejects, at its own place.
     """
     with (folder / file).open("rb") as journal:
         journal.seek(offset)
-        data = _whole_lines(journal, limit)
+        data = _whole_lines(journal, limit, to_the_end=closed)
         if data is None:
-            length = _skip_line(journal, offset)
-            found = () if length is None else (Reject(file, offset, length - 1, "too long"),)
-            return Batch(file, offset, offset + (length or 0), (), found)
+            length, ended = _skip_line(journal, offset)
+            if not ended and not closed:
+                length = 0
+            found = (Reject(file, offset, length - ended, "too long"),) if length else ()
+            return Batch(file, offset, offset + length, (), found)
     events: list[Event] = []
     rejects: list[Reject] = []
     position = offset
@@ -204,30 +212,33 @@ def recent(folder: Path, mark: re.Pattern[bytes], *, limit: int = RECENT) -> Ite
                         yield event
 
 
-def _whole_lines(journal: BinaryIO, limit: int) -> bytes | None:
-    """Return the whole lines in the next ``limit`` bytes, or else the first; None where that is too long."""
+def _whole_lines(journal: BinaryIO, limit: int, *, to_the_end: bool) -> bytes | None:
+    """Return the whole lines in the next ``limit`` bytes, or else the first; None where that is too long.
+
+    ``to_the_end`` says that a last line without its newline is whole.
+    """
     data = journal.read(limit)
     end = data.rfind(b"\n") + 1
     while not end and len(data) < LONGEST_LINE:
         more = journal.read(limit)
         if not more:
-            return b""
+            return data if to_the_end else b""
         end = more.rfind(b"\n") + 1
         end += len(data) if end else 0
         data += more
     return data[:end] if end else None
 
 
-def _skip_line(journal: BinaryIO, offset: int) -> int | None:
-    """Return how many bytes the line at ``offset`` takes, its newline included; None while it has no end."""
+def _skip_line(journal: BinaryIO, offset: int) -> tuple[int, bool]:
+    """Return how many bytes the line at ``offset`` takes, and whether the last of them is its newline."""
     journal.seek(offset)
     length = 0
     while chunk := journal.read(CHUNK):
         end = chunk.find(b"\n") + 1
         if end:
-            return length + end
+            return length + end, True
         length += len(chunk)
-    return None
+    return length, False
 
 
 def _problem(event: Event) -> str | None:

@@ -161,7 +161,7 @@ class Service:
         self._keep_recording = demo_wanted
         self._otlp.recall(journal.recent(self._config.journal, NOTED))
         self._ingest.renew(self._config.fingerprint)
-        for _ in self._ingest.catch_up(self._config.journal):
+        for _ in self._ingest.catch_up(self._config.journal, now=self._clock()):
             pass
         self._place_recording(wanted=demo_wanted)
         self._ingest.sweep(self._clock())
@@ -214,7 +214,7 @@ class Service:
 
     def _take_in(self) -> bool:
         changed = False
-        for taken in self._ingest.catch_up(self._config.journal):
+        for taken in self._ingest.catch_up(self._config.journal, now=self._clock()):
             changed = True
             self._report(taken)
             if self._stopping.is_set():
@@ -258,7 +258,7 @@ class Service:
                 self._forget_recording()
             demo.load(self._config.journal, self._clock())
             self._shows_recording = True
-            for _ in self._ingest.catch_up(self._config.journal):
+            for _ in self._ingest.catch_up(self._config.journal, now=self._clock()):
                 pass
         elif activity.recordings:
             self._forget_recording()

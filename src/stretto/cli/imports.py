@@ -117,7 +117,7 @@ def see_in(context: Context) -> None:
         connection = open_writer(config.database)
         ingest = Ingest(connection, config.task_types.classify, idle_limit=config.idle_minutes * 60)
         ingest.renew(config.fingerprint)
-        for _ in ingest.catch_up(config.journal):
+        for _ in ingest.catch_up(config.journal, now=wall()):
             pass
         ingest.sweep(wall())
         connection.close()

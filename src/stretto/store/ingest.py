@@ -66,13 +66,17 @@ class Ingest:
             if size > offset:
                 yield file, offset, size - offset
 
-    def catch_up(self, folder: Path) -> Iterator[Taken]:
-        """Take all that is in the journal, a transaction per batch."""
+    def catch_up(self, folder: Path, *, now: int | None = None) -> Iterator[Taken]:
+        """Take all that is in the journal, a transaction per batch.
+
+        ``now`` (ns) tells the files that nobody writes to any more, whose last line is taken as it stands.
+        """
         for file, offset, _ in list(self.pending(folder)):
             position = offset
+            closed = now is not None and journal.closed(file, now)
             while True:
                 with _collector_paused():
-                    batch = journal.read(folder, file, position)
+                    batch = journal.read(folder, file, position, closed=closed)
                     taken = None if batch.end == position else self.take(batch)
                 if taken is None:
                     break
