@@ -162,6 +162,7 @@ class Store:
             "notifications": NotificationLog(self.folder / "notifications.jsonl"),
             "problems": list,
             "runbook": _RUNBOOK.get,
+            "alerts": lambda: sorted(_RUNBOOK),
             "version": "1.2.3",
             "clock": lambda: self.now,
         }

@@ -126,6 +126,9 @@ _KEYS: dict[str, tuple[type, object, str]] = {
 }
 """Key in the file → (type, default, environment variable)."""
 
+_OTHER_VARIABLES = ("STRETTO_STATE", "STRETTO_CONFIG", "STRETTO_DISABLED", "STRETTO_CONTEXT")
+"""Variables that are no settings: where these are, and those of the Python API."""
+
 _LARGEST = {
     "idle_minutes": 525_600,
     "series_budget": 1_000_000,
@@ -202,6 +205,16 @@ def _retention(values: dict[str, Any]) -> Retention:
             hint=f"at least {LEAST_RAW_DAYS} for raw, as many or more for hourly, as many or more for daily",
         )
     return Retention(raw, hourly, daily, values.pop("retention_megabytes") * 1_000_000)
+
+
+def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """Return a sentence on each variable that looks like one of Stretto's and is read by nothing."""
+    known = [variable for _, _, variable in _KEYS.values()] + [*_OTHER_VARIABLES]
+    found = []
+    for name in sorted(name for name in environ if name.startswith("STRETTO_") and name not in known):
+        near = difflib.get_close_matches(name, known, n=1)
+        found.append(f"{name} is not known" + (f"; did you mean {near[0]}?" if near else ""))
+    return found
 
 
 def _read(path: Path, *, needed: bool) -> dict[str, Any]:

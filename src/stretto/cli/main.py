@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 
 from stretto.cli.context import Context
-from stretto.config import load
+from stretto.config import load, unknown_variables
 from stretto.errors import StrettoError
 
 INTERRUPTED = 130
@@ -26,6 +26,8 @@ AGENT_NAMES = ("claude-code", "codex", "droid", "gemini-cli", "copilot-cli", "cu
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = parser().parse_args(arguments)
+    for problem in unknown_variables(os.environ):
+        print(f"stretto: {problem}", file=sys.stderr)
     try:
         config = load(os.environ, Path.home(), state=options.state, listen=getattr(options, "listen", None))
         context = Context(

@@ -168,6 +168,7 @@ def _surface(config: Config, service: Service, problems: Callable[[], list[str]]
         announce=announcer.tell,
         problems=lambda: [*problems(), *announcer.missing],
         runbook=_runbook,
+        alerts=lambda: sorted(_pages()),
         version=__version__,
         token=config.token,
         hosts=frozenset(config.hosts),
@@ -176,8 +177,12 @@ def _surface(config: Config, service: Service, problems: Callable[[], list[str]]
 
 def _runbook(alert: str) -> str | None:
     """Return an alert's page; the name comes from outside, so it is looked up, never joined to a path."""
-    pages = {path.stem: path for path in shipped("runbook").glob("Stretto*.md")}
-    return pages[alert].read_text(encoding="utf-8") if alert in pages else None
+    page = _pages().get(alert)
+    return None if page is None else page.read_text(encoding="utf-8")
+
+
+def _pages() -> dict[str, Path]:
+    return {path.stem: path for path in shipped("runbook").glob("Stretto*.md")}
 
 
 def _faults(service: Service) -> list[str]:

@@ -55,6 +55,8 @@ class Surface:
     """An alert's name → its page in Markdown, or None where there is none."""
     announce: Callable[[Sequence[Notification]], None]
     """Tells a person at the machine of what was just told. Never waits, never raises."""
+    alerts: Callable[[], list[str]] = list
+    """The names of the alerts that have a page."""
     version: str
     token: str | None = None
     """Asked of every request but ``/healthz``, where set."""
