@@ -53,6 +53,17 @@ def test_a_session_of_which_only_a_score_is_known() -> None:
     assert session.source == "claude-code"
 
 
+def test_a_task_may_be_judged_by_the_call_that_started_it() -> None:
+    """It is the agent's task where the agent is known, else the call's own."""
+    drawing = framed(Drawing(), 50).task("a", 1, 20, "review").order("call-b", 21, "review")
+    for call in ("call-a", "call-b"):
+        drawing.stroke(Kind.SCORE, 30, id=call, name=call, attributes={"of": "task", "value": 1})
+
+    session = concluded(drawing.events)
+    assert {score.name: score.of_id for score in session.scores} == {"call-a": "a", "call-b": "call-b"}
+    assert {task.id for task in session.tasks} == {"a", "call-b"}
+
+
 def test_a_score_of_what_is_no_task_is_its_tasks() -> None:
     """Judged by the id of a call or a request it is about the task, or where there is none the session."""
     drawing = framed(Drawing(), 50).run("a", 1, 20).call("c", 2, 3, parent="a").call("d", 4, 5)
