@@ -126,8 +126,11 @@ _KEYS: dict[str, tuple[type, object, str]] = {
 }
 """Key in the file → (type, default, environment variable)."""
 
-_OTHER_VARIABLES = ("STRETTO_STATE", "STRETTO_CONFIG", "STRETTO_DISABLED", "STRETTO_CONTEXT")
-"""Variables that are no settings: where these are, and those of the Python API."""
+_OTHER_VARIABLES = (
+    "STRETTO_STATE", "STRETTO_CONFIG", "STRETTO_DISABLED", "STRETTO_CONTEXT",
+    "STRETTO_UID", "STRETTO_GID", "STRETTO_PYTHON", "STRETTO_STACK_OTLP",
+)  # fmt: skip
+"""Variables that are no settings: where these are, those of the Python API, those of the stack's files."""
 
 _LARGEST = {
     "idle_minutes": 525_600,

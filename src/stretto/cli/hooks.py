@@ -55,7 +55,7 @@ def uninstall(context: Context, options: argparse.Namespace) -> int:
 
 
 def status(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG001  # every verb takes both
-    """Say which hooks are registered where; settings that are broken are a finding."""
+    """Say which hooks are registered where; settings that cannot be read, or name what is gone, are a finding."""
     found = hook_status(context)
     lines = [sentence(found)]
     for scope in found.scopes:
@@ -66,7 +66,7 @@ def status(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG00
             lines.append(f"  {scope.label}: {len(scope.events)} hooks by {kinds} in {scope.settings}")
     lines += [f"  {problem}" for problem in problems(found)]
     context.answer({**asdict(found), "problems": problems(found)}, "\n".join(lines))
-    return BROKEN if problems(found) else 0
+    return BROKEN if any(scope.problem or scope.dangling for scope in found.scopes) else 0
 
 
 def hook_status(context: Context) -> Status:

@@ -155,6 +155,8 @@ _USAGE: dict[str, tuple[str, ...]] = {
 }
 _COSTS = ("operation.cost", "gen_ai.usage.cost", "llm.cost.total")
 
+_EVALUATION_VALUE = Attribute.EVALUATION_VALUE.value
+
 ATTRIBUTES = frozenset({
     *_ROLES, *_SESSIONS, *_AGENTS, *_TOOLS, *_CALLS, *_WORKFLOWS, *_MODELS, *_RESPONSES, *_ANSWERED,
     *_COSTS, *(name for names in _USAGE.values() for name in names), *(own.value for own in Attribute),
@@ -218,7 +220,7 @@ def made_by_api(span: Span) -> bool:
 
 def judges(span: Span) -> bool:
     """Tell whether a span bears the result of an evaluation."""
-    return bool(span.judgements) or Attribute.EVALUATION_VALUE.value in span.attributes
+    return bool(span.judgements) or _EVALUATION_VALUE in span.attributes
 
 
 def own_session(span: Span) -> str | None:
