@@ -55,7 +55,7 @@ def uninstall(context: Context, options: argparse.Namespace) -> int:
 
 
 def status(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG001  # every verb takes both
-    """Say which hooks are registered where; settings that cannot be read, or name what is gone, are a finding."""
+    """Say which hooks are registered where; unreadable ones, or a command that is gone, are a finding."""
     found = hook_status(context)
     lines = [sentence(found)]
     for scope in found.scopes:
