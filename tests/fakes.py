@@ -101,7 +101,7 @@ def rebuilt(
     connection = open_writer(database)
     try:
         ingest = Ingest(connection, classify, idle_limit=IDLE)
-        for _ in ingest.catch_up(folder):
+        for _ in ingest.catch_up(folder, now=now):
             pass
         ingest.sweep(now)
         return dump(connection)
@@ -144,6 +144,9 @@ def _attributes() -> st.SearchStrategy[dict[str, Any]]:
             "read": st.integers(0, 10),
             "machine_busy_share": st.integers(0, 10**9),
             "machine_available_share": st.integers(0, 10**9),
+            "by": st.sampled_from(["lead", "customer"]),
+            "span": st.sampled_from(["x1", "x2"]),
+            "span_parent": st.sampled_from(["x1", "x2"]),
         },
     )
 

@@ -500,3 +500,42 @@ def sampled(session: str = "sampled") -> Drawing:
             machine_memory_available=memory * gigabyte,
         )
     return drawing
+
+
+def orchestrated(session: str = "orchestrated") -> Drawing:
+    """Draw an orchestrator's session: two phases, two tasks in the first, messages, hooks and judgements.
+
+    ::
+
+        analysis  ##############################              0 - 30
+          left      ####################                      2 - 22
+          right     ##########################                2 - 28
+        report                                  ##########   30 - 40
+
+    ``right`` is judged twice by the same judge, and the session a day after it has ended.
+    """
+    drawing = Drawing(session).opens(0, pattern="fan-out").run("left", 2, 22).run("right", 2, 28)
+    for phase, start, end in (("analysis", 0, 30), ("report", 30, 40)):
+        drawing.stroke(Kind.PHASE_START, start, id=f"phase-{phase}", name=phase)
+        drawing.stroke(Kind.PHASE_END, end, id=f"phase-{phase}", name=phase, outcome=Outcome.SUCCESS)
+    for number, second in enumerate((5, 12), 1):
+        drawing.stroke(
+            Kind.MESSAGE,
+            second,
+            id=f"m{number}",
+            name="left",
+            duration=number * SECOND,
+            outcome=Outcome.SUCCESS,
+            attributes={"sender": "lead"},
+        )
+    drawing.stroke(Kind.HOOKS_RUN, 3, id="h1", name="PreToolUse", parent="left", duration=SECOND // 4)
+    for second, of, id, name, value in (
+        (23, "task", "right", "quality", 4.0),
+        (29, "task", "right", "quality", 8.0),
+        (31, "phase", "phase-analysis", "coverage", 0.5),
+        (86_400, "session", session, "satisfaction", 9.0),
+    ):
+        drawing.stroke(
+            Kind.SCORE, second, id=id, name=name, attributes={"of": of, "value": value, "by": "lead"}
+        )
+    return drawing.ends(40)

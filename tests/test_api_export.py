@@ -438,7 +438,9 @@ def test_a_judgement_by_others_is_a_score(written: Journal) -> None:
             span.add_event("gen_ai.evaluation.result", named)
 
     (task,) = written.told(Kind.TASK_END)
-    assert [(score.id, score.attributes) for score in written.told(Kind.SCORE)] == [(task.id, {"value": 0.5})]
+    assert [(score.id, score.attributes) for score in written.told(Kind.SCORE)] == [
+        (task.id, {"value": 0.5, "of": "task"})
+    ]
 
 
 # What can go wrong.

@@ -83,6 +83,20 @@ def test_an_existing_file_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["--state", str(tmp_path / "state"), "backfill", "--output", str(target)]) == 2
 
 
+def test_without_a_past_nothing_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty store has no samples: said so, with 1, and no file is left; nor is one without any store."""
+    state, target = ["--state", str(tmp_path / "state")], tmp_path / "past.om"
+    assert main([*state, "backfill", "--output", str(target)]) == 3
+    assert main([*state, "rebuild"]) == 0
+    capsys.readouterr()
+
+    assert main([*state, "backfill", "--output", str(target)]) == 1
+    assert "no full hour has figures yet" in capsys.readouterr().out
+    assert main([*state, "backfill", "--output", str(target), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out) == {"file": None, "samples": 0, "next": None}
+    assert not target.exists()
+
+
 @pytest.mark.stack
 def test_prometheus_takes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Its own tool turns the text into blocks without a complaint."""

@@ -18,12 +18,16 @@ RECORDED = Path(__file__).parent / "recorded"
 DEMO = Path(__file__).parents[1] / "src" / "stretto" / "demo"
 
 SESSION_KEYS = {
+    "phases",
+    "messages",
+    "scores",
+    "hooks_run",
     "id", "source", "project", "pattern", "recording", "start", "end", "last", "elapsed_seconds", "outcome",
     "turns", "tasks", "tool_calls", "model_calls", "tokens", "spending", "fanouts", "absent",
     "wall_time", "critical_path", "efficiency",
     "resources",
 }  # fmt: skip
-TASK_KEYS = {
+TASK_KEYS = {"phase",
     "id", "task_type", "agent", "description", "parent", "start", "end", "seconds", "outcome", "tool_calls",
 }  # fmt: skip
 FANOUT_KEYS = {
@@ -265,6 +269,33 @@ def test_hooks_install_status_uninstall(capsys: pytest.CaptureFixture[str], tmp_
 
     assert settings.read_text(encoding="utf-8") == original
     assert answer(capsys, "hooks", "status")["installed"] is False
+
+
+def test_broken_settings_are_a_finding(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Settings that cannot be read give 1 and are named; no hooks at all are no fault."""
+    assert run(capsys, "hooks", "status")[0] == 0
+    settings = tmp_path / "home" / ".claude" / "settings.json"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('{"hooks": ', encoding="utf-8")
+
+    code, out, _ = run(capsys, "hooks", "status")
+
+    assert code == 1
+    assert str(settings) in out
+
+
+def test_a_variable_that_nobody_reads_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A misspelt STRETTO_ variable is warned of on standard error; the command goes on and answers."""
+    monkeypatch.setenv("STRETTO_IDLE_MINUTE", "5")
+    monkeypatch.setenv("STRETTO_CONTEXT", "{}")
+
+    code, out, err = run(capsys, "config", "--json")
+
+    assert code == 0
+    assert json.loads(out)["settings"]
+    assert err == "stretto: STRETTO_IDLE_MINUTE is not known; did you mean STRETTO_IDLE_MINUTES?\n"
 
 
 def test_doctor_walks_every_station(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,10 +13,20 @@ from stretto.model.event import Channel, Event, Kind
 from stretto.model.facts import KINDS, OTHERS, Facts, Known
 from stretto.model.fold import apply
 from tests.fakes import RECORDINGS, any_event, recorded
-from tests.scenes import Drawing, at, background, by_description, folded, fork_join, framed, nested
+from tests.scenes import (
+    Drawing,
+    at,
+    background,
+    by_description,
+    folded,
+    fork_join,
+    framed,
+    nested,
+    orchestrated,
+)
 
 STREAM = st.lists(any_event(), min_size=1, max_size=25)
-DRAWINGS = [fork_join, nested, background]
+DRAWINGS = [fork_join, nested, background, orchestrated]
 
 
 def entities(facts: Facts) -> dict[tuple[str, str], Known]:
@@ -85,7 +95,9 @@ def test_whatever_changes_is_named(events: list[Event], last: Event) -> None:
 
 def test_every_event_is_a_sign_of_life() -> None:
     """First, last and source of a session come from all its events, those of no entity included."""
-    drawing = Drawing().stroke(Kind.NOTIFICATION, 9).stroke(Kind.COMPACTION_START, 3).stroke(Kind.SCORE, 5)
+    drawing = (
+        Drawing().stroke(Kind.NOTIFICATION, 9).stroke(Kind.COMPACTION_START, 3).stroke(Kind.BATCH_END, 5)
+    )
     facts = folded(drawing.events)
     assert facts.session == {"first": (0, at(3)), "last": (0, at(9)), "source": (2, "claude-code")}
     assert apply(Facts("s"), []) == set()

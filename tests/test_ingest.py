@@ -46,6 +46,7 @@ from tests.scenes import (
     lost_end,
     nested,
     one_by_one,
+    orchestrated,
     paid,
     resumed,
     retried,
@@ -73,6 +74,7 @@ SCENES = [
     conflict,
     delivery,
     sampled,
+    orchestrated,
 ]
 
 
@@ -197,6 +199,20 @@ def test_an_idle_session_is_closed_and_opened_again_by_a_word(tmp_path: Path) ->
         assert_equals_rebuild(opened, tmp_path)
 
 
+def test_a_judgement_does_not_open_a_session_again(tmp_path: Path) -> None:
+    """A session that is over by silence stays so, its end where it was; the judgement is kept."""
+    with store(tmp_path) as opened:
+        opened.take(Drawing().opens().prompt(1).events)
+        opened.ingest.sweep(at(2 * IDLE))
+        opened.take(Drawing().stroke(Kind.SCORE, 3 * IDLE, name="quality", attributes={"value": 7}).events)
+        (row,) = queries.sessions(opened.connection)
+        assert (row.outcome, row.last) == (Outcome.UNKNOWN, at(1))
+        session = queries.session(opened.connection, "scene", by_description)
+        assert session is not None
+        assert [score.value for score in session.scores] == [7]
+        assert_equals_rebuild(opened, tmp_path)
+
+
 def test_a_description_is_redacted_before_it_is_stored(tmp_path: Path) -> None:
     """The journal holds what the agent gave; the store never does."""
     secret = "sk-ant-" + "0123456789abcdef" * 2
@@ -220,6 +236,30 @@ def test_what_is_set_aside_is_counted_with_its_place(tmp_path: Path) -> None:
         (position,) = queries.positions(opened.connection)
         assert (position.events, position.offset) == (1, (opened.folder / DAY_FILE).stat().st_size)
         assert list(opened.ingest.pending(opened.folder)) == []
+
+
+@pytest.mark.parametrize("tail", [b'{"version":1,"kind":"sess', b"x" * (journal.LONGEST_LINE + 5), None])
+def test_the_torn_last_line_of_a_past_day_is_set_aside(tmp_path: Path, tail: bytes | None) -> None:
+    """While its writer may be at it, it waits; an hour after its day it is taken for what it is, once."""
+    whole = journal.encode(Drawing().opens().events[0])
+    day_over = at(86_400 + 3_600)
+    with store(tmp_path) as opened:
+        opened.take(straggler().events)
+        path = opened.folder / DAY_FILE
+        with path.open("ab") as file:
+            file.write(whole.rstrip(b"\n") if tail is None else b"\n" + tail)
+        assert [t.events for t in opened.ingest.catch_up(opened.folder, now=day_over - 1)] in ([], [0])
+        assert sum(size for _, _, size in opened.ingest.pending(opened.folder)) > 10
+        list(opened.ingest.catch_up(opened.folder, now=day_over))
+        assert list(opened.ingest.pending(opened.folder)) == []
+        rejects = queries.rejects(opened.connection)
+        assert sum(rejects.values()) == (0 if tail is None else 1)
+        assert len(queries.find_sessions(opened.connection, "scene")) == (1 if tail is None else 0)
+        # A clock that was behind: its record begins with a newline, so it is read all the same.
+        append(opened.folder, fork_join().events)
+        list(opened.ingest.catch_up(opened.folder, now=day_over))
+        assert queries.rejects(opened.connection) == rejects
+        assert_equals_rebuild(opened, tmp_path)
 
 
 def test_a_failed_batch_changes_nothing_and_can_be_taken_again(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from tests.scenes import (
     fork_join,
     framed,
     one_by_one,
+    orchestrated,
     sampled,
     straggler,
 )
@@ -69,6 +70,37 @@ def test_where_the_time_went_is_told(tmp_path: Path) -> None:
     assert fanout["critical_path_seconds"] == 55
     assert (unfinished["critical_path"], unfinished["efficiency"]) == (None, None)
     assert unfinished["absent"]["critical_path"] == "still running"
+
+
+def test_an_orchestrators_session_is_told_whole(tmp_path: Path) -> None:
+    """Phases, messages, scores with judge and time, hooks run: as drawn, in seconds."""
+    with store(tmp_path) as opened:
+        opened.take(orchestrated().events)
+        found = told(opened, "orchestrated")
+    assert [(phase["name"], phase["seconds"], phase["outcome"]) for phase in found["phases"]] == [
+        ("analysis", 30, "success"),
+        ("report", 10, "success"),
+    ]
+    assert found["messages"][1] == {
+        "id": "m2",
+        "sender": "lead",
+        "receiver": "left",
+        "task": None,
+        "time": "2026-01-01T00:00:12.000000Z",
+        "response_seconds": 2,
+        "outcome": "success",
+    }
+    assert found["scores"][0] == {
+        "of": "task",
+        "of_id": "right",
+        "name": "quality",
+        "value": 8,
+        "by": "lead",
+        "time": "2026-01-01T00:00:29.000000Z",
+    }
+    assert found["hooks_run"] == [
+        {"event": "PreToolUse", "task": "left", "start": "2026-01-01T00:00:03.000000Z", "seconds": 0.25}
+    ]
 
 
 def test_each_baseline_has_its_turn(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import stat
 import subprocess
 import sys
@@ -179,6 +180,27 @@ def test_files_are_listed_by_name_with_their_sizes(tmp_path: Path) -> None:
     (tmp_path / "c.jsonl").mkdir()
     (tmp_path / "d.jsonl").symlink_to(tmp_path / "nowhere")
     assert list(journal.files(tmp_path).items()) == [("a.jsonl", 0), ("b.jsonl", 5)]
+
+
+def test_the_newest_events_that_bear_a_mark(tmp_path: Path) -> None:
+    """Oldest first, from the files of days alone, no more than the last so many bytes of them."""
+    for file in ("2026-01-01.jsonl", "2026-01-02.jsonl", "import-abc.jsonl"):
+        events = [
+            Event(
+                kind=Kind.NOTIFICATION, session=f"{file[:10]}-{n}", time=n, name="mark" if n % 2 else "none"
+            )
+            for n in range(1, 6)
+        ]
+        journal.append(tmp_path / file, b"".join(map(journal.encode, events)))
+    mark = re.compile(rb'"name":"mark"')
+    found = [event.session for event in journal.recent(tmp_path, mark)]
+    assert found == [f"2026-01-0{day}-{n}" for day in (1, 2) for n in (1, 3, 5)]
+    size = (tmp_path / "2026-01-02.jsonl").stat().st_size
+    for limit in range(0, 2 * size, 7):
+        some = [event.session for event in journal.recent(tmp_path, mark, limit=limit)]
+        assert some == found[len(found) - len(some) :]
+        assert len(some) >= 3 * (limit // size)
+    assert list(journal.recent(tmp_path / "nowhere", mark)) == []
 
 
 def test_a_torn_record_costs_only_itself(tmp_path: Path) -> None:

@@ -15,7 +15,19 @@ from stretto.model.entities import Session
 from stretto.model.event import Event, Kind, Outcome
 from stretto.sources.otlp import claude_code
 from stretto.sources.otlp.receive import Receiver, Signal
-from tests.otlp_requests import T0, as_json, events_of, log, logs, only_session, receive, span, told, traces
+from tests.otlp_requests import (
+    T0,
+    TRACE,
+    as_json,
+    events_of,
+    log,
+    logs,
+    only_session,
+    receive,
+    span,
+    told,
+    traces,
+)
 
 SCOPE = "com.anthropic.claude_code.tracing"
 SESSION = "e502c265-4470-4d75-a31e-4a9fcfbe83e5"
@@ -336,6 +348,62 @@ def test_prompt_without_an_id() -> None:
     assert log_events(own_log("user_prompt", prompt_length="14")) == []
 
 
+def hooks_run(at: float, sequence: int, event: str, **values: Any) -> dict[str, Any]:
+    """Return the log event that the client writes when hooks it waited 250 ms for are done."""
+    return own_log(
+        "hook_execution_complete",
+        at=at,
+        event__sequence=sequence,
+        hook_event=event,
+        total_duration_ms="250",
+        **values,
+    )
+
+
+def test_hooks_run() -> None:
+    """What the client waited for its hooks: start, length, hook event and agent; told twice it is one run."""
+    events = log_events(hooks_run(2, 7, "PreToolUse", agent_id="a1"))
+    again = log_events(hooks_run(2, 7, "PreToolUse", agent_id="a1"), hooks_run(2, 8, "PreToolUse"))
+
+    (event,) = events
+    assert (event.kind, event.name, event.parent) == (Kind.HOOKS_RUN, "PreToolUse", "a1")
+    assert (event.time, event.duration) == (T0 + 1_750 * MILLISECOND, 250 * MILLISECOND)
+    runs = only_session([*events, *again]).hooks_run
+    assert [(run.task, run.duration) for run in runs] == [("a1", event.duration), (None, event.duration)]
+
+
+def test_hooks_of_a_resumed_session() -> None:
+    """The client counts its log events anew in each process; runs of two processes stay two."""
+    first, second = log_events(hooks_run(2, 7, "SessionStart"), hooks_run(900, 7, "SessionStart"))
+
+    assert first.id != second.id
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_hooks_of_an_older_client(order: int) -> None:
+    """Where no agent is named, the span that the hooks ran in tells it, whichever comes first."""
+    told_by = [
+        *log_events(hooks_run(5, 30, "PostToolUse", above=EXECUTION)),
+        *log_events(hooks_run(9, 40, "PostToolUse", above=TURN)),
+    ]
+    events = [*told_by, *told(*waiting(), scope=SCOPE)]
+
+    runs = only_session(events[::order]).hooks_run
+    assert [run.task for run in runs] == ["a1", None]
+
+
+@pytest.mark.parametrize("values", [{}, {"total_duration_ms": -1}, {"total_duration_ms": "long"}])
+def test_hooks_of_unknown_length(values: dict[str, Any]) -> None:
+    """A run without a length says nothing."""
+    assert log_events(own_log("hook_execution_complete", hook_event="Stop", **values)) == []
+
+
+def test_hooks_by_span_are_not_counted_again() -> None:
+    """Detailed tracing tells the run that the log event tells; the span gives nothing."""
+    values: dict[str, Any] = {"hook_event": "PreToolUse", "duration_ms": 250, "num_hooks": 1}
+    assert told(own("hook", 9, TURN, at=1, lasts=0.25, **values), scope=SCOPE) == []
+
+
 def test_model_call_by_span() -> None:
     """A request's span gives model, agent, length and tokens; its name is the response's id, else its own."""
     usage: dict[str, Any] = {
@@ -367,7 +435,7 @@ def test_model_call_by_span() -> None:
     assert (call.duration, call.outcome) == (2 * SECOND, Outcome.SUCCESS)
     assert call.attributes == {
         "input_tokens": 12, "output_tokens": 5, "cache_read_tokens": 1_000, "cache_write_tokens": 7,
-        "first_token_ms": 150, "request": "req_1", "response": "msg_1",
+        "first_token_ms": 150, "request": "req_1", "response": "msg_1", "trace": TRACE,
     }  # fmt: skip
     assert (by_request.id, by_span.id, by_span.outcome) == ("req_1", f"{10:016x}", Outcome.FAILURE)
 

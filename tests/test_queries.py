@@ -33,6 +33,21 @@ def test_sessions_are_listed_the_last_heard_of_first(tmp_path: Path) -> None:
         assert (row.turns, row.tasks, row.running, row.tool_calls, row.fanouts) == (1, 3, 0, 3, 1)
 
 
+def test_sessions_heard_of_at_one_instant_are_paged_by_id(tmp_path: Path) -> None:
+    """The page goes on after the last id of that instant; without one it goes on before the instant."""
+    with store(tmp_path) as opened:
+        for name in "cab":
+            opened.take(fork_join(name).events)
+        opened.take(moved(fork_join("old"), -100))
+        (first,) = queries.sessions(opened.connection, limit=1)
+        assert first.id == "a"
+        rest = queries.sessions(opened.connection, limit=2, before=first.last, after=first.id)
+        assert [row.id for row in rest] == ["b", "c"]
+        rest = queries.sessions(opened.connection, limit=9, before=first.last, after="b")
+        assert [row.id for row in rest] == ["c", "old"]
+        assert [row.id for row in queries.sessions(opened.connection, before=first.last)] == ["old"]
+
+
 def test_a_session_is_found_by_the_beginning_of_its_id(tmp_path: Path) -> None:
     """Three at most, so that the caller can tell one from several; nothing in an id is a wildcard."""
     with store(tmp_path) as opened:

@@ -50,6 +50,15 @@ def test_a_line_that_is_no_hook_call_is_set_aside_with_its_number(line: bytes) -
     assert reason.startswith("not a recorded hook call: ")
 
 
+def test_a_line_from_the_future_is_set_aside() -> None:
+    """A call is believed up to an instant that the caller gives; the lines around it are read."""
+    found = parse_lines([LINE], parse_payload, latest=at(1))
+    assert len(found.events) == 1
+    found = parse_lines([LINE, LINE.replace(b"%d" % at(1), b"%d" % at(0))], parse_payload, latest=at(1) - 1)
+    assert found.rejects == ((1, "not a recorded hook call: t lies in the future"),)
+    assert [event.time for event in found.events] == [at(0)]
+
+
 @pytest.mark.parametrize(
     ("payload", "reason"),
     [

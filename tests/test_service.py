@@ -25,11 +25,13 @@ from stretto.lock import Lock
 from stretto.model.event import Event, Kind
 from stretto.names import NONE
 from stretto.service import Service
+from stretto.sources.otlp.receive import Signal
 from stretto.store import queries
 from stretto.store.database import open_reader
 from tests.busy_process import busy_process
 from tests.fakes import append, dump, rebuilt
 from tests.otlp_receiver import OtlpReceiver
+from tests.otlp_requests import TRACE, as_json, span, traces
 
 
 def configured(tmp_path: Path, **environ: str) -> Config:
@@ -178,6 +180,33 @@ def test_an_http_hook_is_in_the_journal_when_it_returns(tmp_path: Path) -> None:
         assert [(event.session, event.kind.value) for event in batch.events] == [("s", "session.start")]
 
 
+def agents_of(*numbers: int, root: bool = False, session: str | None = None) -> bytes:
+    """The spans of agents of one trace, with its root last where wanted; only the agents name a session."""
+    said: dict[str, Any] = {} if session is None else {"session.id": session}
+    agent: dict[str, Any] = {"gen_ai.operation.name": "invoke_agent", **said}
+    workflow: dict[str, Any] = {"gen_ai.operation.name": "invoke_workflow"}
+    whole = span("workflow", 1, lasts=60, **workflow)
+    spans = [span(f"work {number}", number, 1, at=number, lasts=30, **agent) for number in numbers]
+    return as_json(traces([*spans, whole] if root else spans))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("talk-1", None), (None, "talk-1"), (None, None)], ids=["early", "late", "never"]
+)
+def test_a_trace_that_outlives_the_service_is_one_session(
+    tmp_path: Path, before: str | None, after: str | None
+) -> None:
+    """What comes after a restart, the root last, falls into the session that was given before it."""
+    config = configured(tmp_path)
+    with started(config) as service:
+        service.receive_otlp(Signal.TRACES, agents_of(2, 3, session=before), "application/json", "")
+    with started(config) as service:
+        late = agents_of(4, root=True, session=after)
+        service.receive_otlp(Signal.TRACES, late, "application/json", "")
+        assert until(lambda: [(row.turns, row.tasks) for row in service.sessions(10, None)] == [(1, 3)])
+        assert [row.id for row in service.sessions(10, None)] == [before or TRACE]
+
+
 def test_a_finished_session_is_sent_once(tmp_path: Path) -> None:
     """Its spans reach a real OTLP receiver, and neither a restart nor the recording sends anything more."""
     config = configured(tmp_path)
@@ -275,7 +304,8 @@ def test_an_import_beside_a_running_service_does_not_wait_for_the_recording(
         lock.acquire(config.address)
         with started(config) as service:
             assert main(["--state", str(config.state), "import", str(recording)]) == 0
-            assert [row.recording for row in service.sessions(10, None)] == [False]
+            # The import returns once its own is in; the recording goes in the same round, after that.
+            assert until(lambda: [row.recording for row in service.sessions(10, None)] == [False])
     assert "1 recording(s)" in capsys.readouterr().out
 
 

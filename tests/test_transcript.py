@@ -888,6 +888,15 @@ def test_unreadable_line_is_set_aside(tmp_path: Path, data: bytes, reason: str) 
     assert rejects == [(len(glued(prompt(0))) + 1, reason)]
 
 
+def test_line_from_the_future_is_set_aside(tmp_path: Path) -> None:
+    """A time after the one that the caller still believes would keep its session open; it is told of."""
+    lines = (prompt(0), prompt(50), answer(3, stop_reason="end_turn"))
+    found = taken(written(tmp_path / "s.jsonl", lines), latest=when(49))
+    assert kinds(found.events) == [Kind.SESSION_START, Kind.TURN_START, Kind.MODEL_CALL, Kind.TURN_END]
+    assert found.rejects == ((len(glued(prompt(0))) + 1, "time in the future"),)
+    assert taken(tmp_path / "s.jsonl", latest=when(50)).rejects == ()
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -240,7 +240,25 @@ def test_sessions_are_listed_newest_first_page_by_page(store: Store, client: htt
 
     assert found == ["third", "second", "first"]
     assert whole["next"] is None
-    assert whole["sessions"] == [row_document(row) for row in store.surface().sessions(50, None)]
+    assert whole["sessions"] == [row_document(row) for row in store.surface().sessions(50, None, None)]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_sessions_of_one_instant_are_all_listed(store: Store, client: httpx.Client, limit: int) -> None:
+    """However many were last heard of at the same instant, following ``next`` gives each once."""
+    for id in ("b/1", "a", "ü", "c", "d e"):
+        store.scene(id, NOON - HOUR, PAIR, over=False)
+    store.refresh()
+    found: list[str] = []
+    asked: dict[str, Any] = {"limit": limit}
+    while True:
+        page = client.get("/api/sessions", params=asked).json()
+        found += [row["id"] for row in page["sessions"]]
+        if page["next"] is None:
+            break
+        asked["before"] = page["next"]
+
+    assert found == ["a", "b/1", "c", "d e", "third", "ü", "second", "first"]
 
 
 def test_before_takes_any_offset(reading: httpx.Client) -> None:

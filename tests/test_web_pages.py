@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stretto.cli.serve import _pages, _runbook
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.figures.baseline import Provenance
 from stretto.model.event import Event, Kind
@@ -213,15 +214,16 @@ def test_every_provenance_is_explained() -> None:
 
 
 def test_the_window_is_the_readers_choice(store: Store) -> None:
-    """Each window has its own verdict; a window that is none is not taken for one."""
+    """Each window has its own verdict; a window that is none is refused, and those that are are named."""
     store.scene("together", NOON - 3 * DAY, (ARCHITECTURE, TESTS))
     with shown(store) as client:
         week, day = read(client), read(client, "/?window=24h")
-        odd = read(client, "/?window=<script>")
+        odd = [client.get("/", params={"window": name}) for name in ("9d", "<script>", "")]
 
     assert "in the last 7 days over 1 parallel execution" in week.text
     assert "Nothing ran in parallel in the last 24 h" in day.text
-    assert odd.text == week.text
+    assert {answer.status_code for answer in odd} == {400}
+    assert {answer.text for answer in odd} == {"There is no such window.\nThere are 1h, 24h, 7d.\n"}
 
 
 # What is not there.
@@ -405,7 +407,7 @@ def test_what_fires_is_seen_before_anything_else(store: Store) -> None:
     assert headings == [("firing", "critical"), ("firing", "warning"), ("resolved", "critical")]
     assert "Resolved 1 min ago." in page.text
     assert "/runbook/StrettoDown" in page.addresses
-    assert [address for address in page.addresses if "runbook" in address] == ["/runbook/StrettoDown"]
+    assert [address for address in page.addresses if "/runbook/" in address] == ["/runbook/StrettoDown"]
 
 
 def test_no_notification_is_said_in_so_many_words(store: Store) -> None:
@@ -671,6 +673,30 @@ def test_a_runbook_page_is_readable(store: Store) -> None:
     assert "The service does not answer." in page.text
     assert len(page.attributes("li")) == 2
     assert len(page.attributes("pre")) == 1
+
+
+def test_the_runbook_has_an_index(store: Store) -> None:
+    """Every alert with its page and the first thing to know; a page leads back to it."""
+    with shown(store) as client:
+        index, page = read(client, "/runbook"), read(client, "/runbook/StrettoDown")
+    with served(store.surface(alerts=list)) as client:
+        none = read(client, "/runbook")
+
+    assert "/runbook/StrettoDown" in index.addresses
+    assert "StrettoDown: The service does not answer." in index.text
+    assert "/runbook" in page.addresses
+    assert "No alert has a page here." in none.text
+
+
+def test_the_shipped_runbook_is_listed() -> None:
+    """Each page that comes with Stretto says in its first sentence what the alert means."""
+    names = sorted(_pages())
+    assert "StrettoDown" in names
+    for name in names:
+        sentence = markdown.first_sentence(_runbook(name) or "")
+        assert sentence.endswith("."), name
+        assert 20 < len(sentence) < 300, name
+        assert "`" not in sentence, name
 
 
 @pytest.mark.parametrize("name", ["../secret", "a b", "1st", "a" * 101, "x.md", "é"])

@@ -26,7 +26,7 @@ from stretto.insights import Insight, insight
 from stretto.model.event import Event
 from stretto.snapshot import Snapshot
 from stretto.sources.otlp import receive as otlp
-from stretto.store import queries
+from stretto.store import judged, queries
 from stretto.store.database import open_reader, open_writer
 from stretto.store.ingest import Ingest
 from stretto.store.queries import SessionRow
@@ -76,6 +76,13 @@ class Store:
         if got.records:
             journal.append(journal.file_of(self.config.journal, self.now), got.records)
         return got
+
+    def append_scores(self, items: Sequence[object]) -> list[str | None]:
+        """Append scores to the journal, as the service does."""
+        with closing(open_reader(self.config.database)) as connection:
+            found = judged.events(connection, items, self.now)
+        self.events([event for event in found if isinstance(event, Event)])
+        return [event if isinstance(event, str) else None for event in found]
 
     def scene(
         self, session: str, start: int, tasks: Sequence[Work], *, over: bool = True, **first: Any
@@ -151,19 +158,21 @@ class Store:
             "trends": self._trends,
             "expose": self._expose,
             "append_hook": self.append,
+            "append_scores": self.append_scores,
             "receive_otlp": self.receive_otlp,
             "announce": self.announced.extend,
             "notifications": NotificationLog(self.folder / "notifications.jsonl"),
             "problems": list,
             "runbook": _RUNBOOK.get,
+            "alerts": lambda: sorted(_RUNBOOK),
             "version": "1.2.3",
             "clock": lambda: self.now,
         }
         return Surface(**{**standard, **changed})
 
-    def _sessions(self, limit: int, before: int | None) -> list[SessionRow]:
+    def _sessions(self, limit: int, before: int | None, after: str | None) -> list[SessionRow]:
         with closing(open_reader(self.config.database)) as connection:
-            return queries.sessions(connection, limit=limit, before=before)
+            return queries.sessions(connection, limit=limit, before=before, after=after)
 
     def _insight(self, id: str) -> Insight | None:
         with closing(open_reader(self.config.database)) as connection:

@@ -14,6 +14,9 @@ MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
+AHEAD = DAY
+"""Nanoseconds by which another clock may be ahead: a later time would keep its session open for ever."""
+
 
 def wall() -> int:
     """Return the machine's wall time in nanoseconds since the epoch."""

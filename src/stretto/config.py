@@ -156,6 +156,12 @@ _SMALLEST = {"resources.interval_seconds": 0}
 _TABLES = ("task_types", "prices", "scores")
 """Tables in the file."""
 
+_OTHER_VARIABLES = (
+    "STRETTO_STATE", "STRETTO_CONFIG", "STRETTO_DISABLED", "STRETTO_CONTEXT",
+    "STRETTO_UID", "STRETTO_GID", "STRETTO_PYTHON", "STRETTO_STACK_OTLP",
+)  # fmt: skip
+"""Variables that are no settings: where these are, those of the Python API, those of the stack's files."""
+
 _LARGEST = {
     "stuck_minutes": 525_600,
     "resources.interval_seconds": 3_600,
@@ -239,6 +245,16 @@ def _retention(values: dict[str, Any]) -> Retention:
     return Retention(raw, hourly, daily, values.pop("retention_megabytes") * 1_000_000)
 
 
+def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """Return a sentence on each variable that looks like one of Stretto's and is read by nothing."""
+    known = [variable for _, _, variable in _KEYS.values()] + [*_OTHER_VARIABLES]
+    found = []
+    for name in sorted(name for name in environ if name.startswith("STRETTO_") and name not in known):
+        near = difflib.get_close_matches(name, known, n=1)
+        found.append(f"{name} is not known" + (f"; did you mean {near[0]}?" if near else ""))
+    return found
+
+
 def _read(path: Path, *, needed: bool) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
@@ -268,7 +284,7 @@ def _flat(given: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Return the settings with those of a table named ``table.key``."""
     flat: dict[str, Any] = {}
     for key, value in given.items():
-        if key not in _TABLES:
+        if key not in _KEYED_TABLES:
             flat[key] = value
         elif isinstance(value, dict):
             flat.update({f"{key}.{name}": inner for name, inner in value.items()})

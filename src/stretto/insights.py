@@ -19,6 +19,7 @@ from stretto.figures.scores.window import Scoring
 from stretto.figures.spending import Priced, Spending, spending
 from stretto.figures.structure import Structure, fanout_document, structure, structure_document
 from stretto.figures.tally import Sums
+from stretto.figures.timeline import timeline_figures
 from stretto.figures.usage import NANO
 from stretto.figures.verdict import mixes, parallel_by_type
 from stretto.model.conclude import Classify
@@ -92,7 +93,12 @@ def _kpis(own: OwnSums, session: Session, find: FindBaseline, scoring: Scoring) 
         return [HeldAgainst(name, part.sequential, part.elapsed) for (name, _), part in parallel.items()]
 
     return {
-        **kpis_document(own.session, session_figures(session), scoring, held_against),
+        **kpis_document(
+            own.session,
+            (*session_figures(session), *timeline_figures("session", own.session)),
+            scoring,
+            held_against,
+        ),
         "scores": judgements(session, scoring.rules.scales),
         "phases": [
             {
@@ -136,6 +142,7 @@ def session_document(insight: Insight) -> dict[str, Any]:
         "tool_calls": [_call(call) for call in session.tool_calls],
         "model_calls": [_model_call(priced) for priced in insight.model_calls],
         "tokens": _tokens(session),
+        **_told_besides(session),
         "spending": _spending(insight.model_calls),
         "fanouts": [_fanout(*found, insight.target, session.samples) for found in insight.fanouts],
         **structure_document(insight.structure),
@@ -172,6 +179,7 @@ def _task(task: Task, calls: int) -> dict[str, Any]:
         "task_type": task.task_type,
         "agent": task.agent,
         "description": task.description,
+        "phase": task.phase,
         "parent": task.parent,
         "start": _time(task.start),
         "end": _time(task.end),
@@ -235,6 +243,55 @@ def _spent(part: Spending) -> dict[str, Any]:
         "cost_usd": None if part.cost is None else part.cost / NANO,
         "cost_origins": part.origins,
         "unpriced_model_calls": part.unpriced,
+    }
+
+
+def _told_besides(session: Session) -> dict[str, list[dict[str, Any]]]:
+    """Return what nothing hangs on: phases, messages, scores, and the hooks that the agent timed itself."""
+    return {
+        "phases": [
+            {
+                "id": phase.id,
+                "name": phase.name,
+                "start": _time(phase.start),
+                "end": _time(phase.end),
+                "seconds": _seconds(phase.interval.length if phase.interval else None),
+                "outcome": phase.outcome.value,
+            }
+            for phase in session.phases
+        ],
+        "messages": [
+            {
+                "id": message.id,
+                "sender": message.sender,
+                "receiver": message.receiver,
+                "task": message.task,
+                "time": rfc3339(message.time),
+                "response_seconds": _seconds(message.response),
+                "outcome": message.outcome.value,
+            }
+            for message in session.messages
+        ],
+        "scores": [
+            {
+                "of": score.of,
+                "of_id": score.of_id,
+                "name": score.name,
+                "value": score.value,
+                "by": score.by,
+                "time": rfc3339(score.time),
+            }
+            for score in session.scores
+        ],
+        "hooks_run": [
+            {
+                "event": run.event,
+                "task": run.task,
+                "start": rfc3339(run.start),
+                "seconds": _seconds(run.duration),
+            }
+            for run in session.hooks_run
+        ],
     }
 
 

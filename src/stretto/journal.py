@@ -8,6 +8,7 @@ writer's newline instead of swallowing the next record. Blank lines are therefor
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from stretto.clock import DAY, SECOND
+from stretto.clock import DAY, HOUR, SECOND
 from stretto.model.event import LATEST, VERSION, Event, Kind, Outcome, Value
 
 SUFFIX = ".jsonl"
@@ -33,6 +34,11 @@ LONGEST_LIST = 1_000
 MOST_ATTRIBUTES = 64
 LONGEST_DURATION = 3_650 * DAY
 """Nanoseconds. Like the bound on times, it keeps sums of what is believed inside 64 bits."""
+
+RECENT = 1 << 25
+"""Bytes: about a hundred thousand events, read in a fraction of a second."""
+
+DAY_FILE = re.compile(r"\d{4}-\d{2}-\d{2}" + re.escape(SUFFIX)).fullmatch
 
 _decoder = msgspec.json.Decoder(Event)
 _encoder = msgspec.json.Encoder()
@@ -116,19 +122,27 @@ def parse_line(line: bytes) -> Event | str:
     return _problem(event) or event
 
 
-def read(folder: Path, file: str, offset: int, *, limit: int = CHUNK) -> Batch:
+def closed(file: str, now: int) -> bool:
+    """Tell whether nobody writes to a file any more at ``now`` (ns): a day's, an hour after the day."""
+    return DAY_FILE(file) is not None and file < file_of(Path(), now - HOUR).name
+
+
+def read(folder: Path, file: str, offset: int, *, limit: int = CHUNK, closed: bool = False) -> Batch:
     """Read whole lines of one file from ``offset``, about ``limit`` bytes of them.
 
-    A last line without its newline is left for the next read: its writer may still be at it. What a source
-    reported as unreadable stands among the rejects, at its own place.
+    A last line without its newline is left for the next read, because its writer may still be at it, unless
+    the file is ``closed``: then it is taken for what it is. What a source reported as unreadable stands among
+    the rejects, at its own place.
     """
     with (folder / file).open("rb") as journal:
         journal.seek(offset)
-        data = _whole_lines(journal, limit)
+        data = _whole_lines(journal, limit, to_the_end=closed)
         if data is None:
-            length = _skip_line(journal, offset)
-            found = () if length is None else (Reject(file, offset, length - 1, "too long"),)
-            return Batch(file, offset, offset + (length or 0), (), found)
+            length, ended = _skip_line(journal, offset)
+            if not ended and not closed:
+                length = 0
+            found = (Reject(file, offset, length - ended, "too long"),) if length else ()
+            return Batch(file, offset, offset + length, (), found)
     return _batch(file, offset, data)
 
 
@@ -193,30 +207,54 @@ def thin(folder: Path, file: str, keeps: Callable[[str], bool]) -> tuple[int, in
     return (events, size) if gone or not events else None
 
 
-def _whole_lines(journal: BinaryIO, limit: int) -> bytes | None:
-    """Return the whole lines in the next ``limit`` bytes, or else the first; None where that is too long."""
+def recent(folder: Path, mark: re.Pattern[bytes], *, limit: int = RECENT) -> Iterator[Event]:
+    """Yield the events, oldest first, on those of the last ``limit`` bytes' lines in which a mark occurs.
+
+    Only the files of days are looked at: what was imported is no news.
+    """
+    spans: list[tuple[str, int]] = []
+    for file, size in reversed([(name, size) for name, size in files(folder).items() if DAY_FILE(name)]):
+        spans.append((file, max(0, size - limit)))
+        limit -= size
+        if limit <= 0:
+            break
+    for file, offset in reversed(spans):
+        with (folder / file).open("rb") as journal:
+            journal.seek(offset)
+            for line in journal:
+                if mark.search(line):
+                    event = parse_line(line)
+                    if isinstance(event, Event):
+                        yield event
+
+
+def _whole_lines(journal: BinaryIO, limit: int, *, to_the_end: bool) -> bytes | None:
+    """Return the whole lines in the next ``limit`` bytes, or else the first; None where that is too long.
+
+    ``to_the_end`` says that a last line without its newline is whole.
+    """
     data = journal.read(limit)
     end = data.rfind(b"\n") + 1
     while not end and len(data) < LONGEST_LINE:
         more = journal.read(limit)
         if not more:
-            return b""
+            return data if to_the_end else b""
         end = more.rfind(b"\n") + 1
         end += len(data) if end else 0
         data += more
     return data[:end] if end else None
 
 
-def _skip_line(journal: BinaryIO, offset: int) -> int | None:
-    """Return how many bytes the line at ``offset`` takes, its newline included; None while it has no end."""
+def _skip_line(journal: BinaryIO, offset: int) -> tuple[int, bool]:
+    """Return how many bytes the line at ``offset`` takes, and whether the last of them is its newline."""
     journal.seek(offset)
     length = 0
     while chunk := journal.read(CHUNK):
         end = chunk.find(b"\n") + 1
         if end:
-            return length + end
+            return length + end, True
         length += len(chunk)
-    return None
+    return length, False
 
 
 def _problem(event: Event) -> str | None:

@@ -32,9 +32,9 @@ from stretto.names import NONE, PREFIX
 from stretto.resources.sampler import Sampler, Watched
 from stretto.resources.sampling import Sampling
 from stretto.snapshot import Live, Snapshot
-from stretto.sources.otlp.receive import Received, Receiver, Signal
+from stretto.sources.otlp.receive import NOTED, Received, Receiver, Signal
 from stretto.sources.redact import fit_to_keep
-from stretto.store import queries
+from stretto.store import judged, queries
 from stretto.store.database import open_reader, open_writer, size
 from stretto.store.executions import baselines
 from stretto.store.ingest import Ingest, Taken
@@ -149,10 +149,10 @@ class Service:
         """The last snapshot, or None before the first."""
         return self._snapshot
 
-    def sessions(self, limit: int, before: int | None) -> list[SessionRow]:
-        """Return sessions, the one last heard of first."""
+    def sessions(self, limit: int, before: int | None, after: str | None = None) -> list[SessionRow]:
+        """Return sessions, the one last heard of first, going on from an instant (ns) and an id at it."""
         with self._reading:
-            return queries.sessions(self._reader, limit=limit, before=before)
+            return queries.sessions(self._reader, limit=limit, before=before, after=after)
 
     def insight(self, id: str) -> Insight | None:
         """Return one session worked out, or None where it is unknown."""
@@ -210,13 +210,28 @@ class Service:
             self._wake.set()
         return got
 
+    def append_scores(self, items: Sequence[object]) -> list[str | None]:
+        """Append scores from outside; return for each why it was not taken, or None.
+
+        Raises OSError where the journal cannot be written.
+        """
+        now = self._clock()
+        with self._reading:
+            found = judged.events(self._reader, items, now)
+        records = b"".join(journal.encode(event) for event in found if isinstance(event, Event))
+        if records:
+            journal.append(journal.file_of(self._config.journal, now), records)
+            self._wake.set()
+        return [event if isinstance(event, str) else None for event in found]
+
     # Its life.
 
     def start(self, *, demo_wanted: bool = False) -> None:
         """Build the store anew where the rules have changed, take the journal in, and start to follow it."""
         self._keep_recording = demo_wanted
+        self._otlp.recall(journal.recent(self._config.journal, NOTED))
         self._ingest.renew(self._config.fingerprint)
-        for _ in self._ingest.catch_up(self._config.journal):
+        for _ in self._ingest.catch_up(self._config.journal, now=self._clock()):
             pass
         self._place_recording(wanted=demo_wanted)
         self._ingest.sweep(self._clock())
@@ -274,7 +289,7 @@ class Service:
     def _take_in(self) -> bool:
         changed = False
         seen = Seen(journal.files(self._config.journal), time.monotonic())
-        for taken in self._ingest.catch_up(self._config.journal):
+        for taken in self._ingest.catch_up(self._config.journal, now=self._clock()):
             changed = True
             self._report(taken)
             if self._stopping.is_set():
@@ -344,7 +359,7 @@ class Service:
                 self._forget_recording()
             demo.load(self._config.journal, self._clock())
             self._shows_recording = True
-            for _ in self._ingest.catch_up(self._config.journal):
+            for _ in self._ingest.catch_up(self._config.journal, now=self._clock()):
                 pass
         elif activity.recordings:
             self._forget_recording()

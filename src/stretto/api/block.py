@@ -30,10 +30,10 @@ from opentelemetry.trace import (
 )
 from opentelemetry.util.types import AttributeValue
 
-from stretto.api.context import KEY, SCOPE, Surroundings, current, surroundings
+from stretto.api.context import KEY, Surroundings, current, surroundings
 from stretto.clock import SECOND
 from stretto.model.event import Outcome
-from stretto.names import Attribute
+from stretto.names import API_SCOPE, Attribute
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Attributes = dict[str, AttributeValue]
@@ -76,7 +76,7 @@ def tracer() -> Tracer | None:
         from stretto import __version__  # noqa: PLC0415  # looking it up takes milliseconds, and only once
 
         unset = isinstance(provider, ProxyTracerProvider)
-        found = None if unset else provider.get_tracer(SCOPE, __version__)
+        found = None if unset else provider.get_tracer(API_SCOPE, __version__)
         _tracer_of = (provider, found)
     return found
 

@@ -21,9 +21,6 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
-SCOPE = "stretto.api"
-"""The name of the instrumentation scope of this API's spans and metrics."""
-
 KEY = create_key("stretto")
 """Where ``Surroundings`` lie in OpenTelemetry's context."""
 

@@ -21,10 +21,11 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 
 from stretto import journal
 from stretto.api import mapping
-from stretto.api.context import SCOPE, current, surroundings
+from stretto.api.context import current, surroundings
 from stretto.clock import Clock, wall
 from stretto.hook.client import process as spelled
 from stretto.model.event import Event
+from stretto.names import API_SCOPE
 from stretto.sources.otlp import conventions, records
 from stretto.sources.otlp.genai import Place, Trace
 from stretto.sources.otlp.sessions import Sessions
@@ -51,7 +52,7 @@ class SessionStamp(SpanProcessor):
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Set ``session.id`` where it is known and the span has none."""
         scope = span.instrumentation_scope
-        if (scope is not None and scope.name == SCOPE) or SESSION_ATTRIBUTE in (span.attributes or {}):
+        if (scope is not None and scope.name == API_SCOPE) or SESSION_ATTRIBUTE in (span.attributes or {}):
             return
         around = surroundings(current() if parent_context is None else parent_context)
         if around is not None and around.session is not None:
@@ -95,7 +96,6 @@ class _Node:
 class _Member:
     """A span of one batch; ``whole`` once it has ended."""
 
-    span: ReadableSpan
     node: _Node
     whole: bool
 
@@ -171,7 +171,7 @@ class JournalSpanExporter(SpanExporter):
         else:
             self._open[record.id] = node
             _limit(self._open)
-        return _Member(span, node, whole)
+        return _Member(node, whole)
 
     def _trace_events(self, trace_id: str, members: dict[str, _Member]) -> Iterator[Event]:
         trace = Trace(
@@ -182,7 +182,7 @@ class JournalSpanExporter(SpanExporter):
         _limit(self._started)
         placed = [(members[record.id], place) for record, place in trace.spans() if record.id in members]
         for member, place in placed:
-            if place.role is not None or member.node.record.scope == SCOPE:
+            if trace.tells(member.node.record, place):
                 for node in member.node.upwards():
                     node.ours = True
         said, source = trace.session(), trace.source if trace.is_ours else None
@@ -214,7 +214,6 @@ class JournalSpanExporter(SpanExporter):
         ]
         if member.whole:
             yield from (event for event in told if not (node.told and event.kind in mapping.STARTS))
-            yield from mapping.scores(tuple(member.span.events), record, session)
         elif not node.told:
             node.told = True
             yield from (event for event in told if event.kind in mapping.STARTS)

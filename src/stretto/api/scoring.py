@@ -17,8 +17,7 @@ from opentelemetry.trace import set_span_in_context
 
 from stretto.api.block import Attributes, Block, about, named, present, tracer
 from stretto.api.context import Surroundings, current, surroundings
-
-EVENT = "gen_ai.evaluation.result"
+from stretto.names import EVALUATION
 
 SESSION, PHASE, TASK = "session", "phase", "task"
 """What can be judged."""
@@ -43,7 +42,7 @@ class Judged(Block):
             return
         told = _judgement(name, value, by, of=self.WORD, of_id=self.id)
         if told and span.is_recording():
-            span.add_event(EVENT, told)
+            span.add_event(EVALUATION, told)
         elif told:
             _alone(told, self, set_span_in_context(span, Context()))
 
@@ -82,6 +81,6 @@ def _alone(told: Attributes, around: Surroundings, context: Context) -> None:
     found = tracer()
     if found is not None:
         now = time_ns()
-        span = found.start_span(EVENT, context, attributes=about(around), start_time=now)
-        span.add_event(EVENT, told, now)
+        span = found.start_span(EVALUATION, context, attributes=about(around), start_time=now)
+        span.add_event(EVALUATION, told, now)
         span.end(now)

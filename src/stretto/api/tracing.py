@@ -18,10 +18,9 @@ from opentelemetry.trace import Span, SpanKind, Tracer, set_span_in_context
 from stretto.api import scoring
 from stretto.api.block import AGENT_NAME, ERROR_TYPE, Attributes, Block, named, present, titled
 from stretto.api.caching import report_session
-from stretto.api.context import SCOPE
 from stretto.api.scoring import Judged, score
 from stretto.clock import SECOND
-from stretto.names import Attribute
+from stretto.names import API_SCOPE, Attribute
 
 __all__ = [
     "Message", "ModelCall", "Phase", "Session", "Task", "ToolCall", "message", "model_call", "phase", "score",
@@ -344,7 +343,7 @@ def _differing(agent: str | None, fault: str | None) -> Attributes:
 @cache
 def _durations() -> tuple[Histogram, Histogram]:
     """Return the instruments for tasks and for tool calls, of whatever meter provider there is or will be."""
-    meter = get_meter(SCOPE)
+    meter = get_meter(API_SCOPE)
     return (
         meter.create_histogram(
             "gen_ai.invoke_agent.duration",

@@ -18,22 +18,31 @@ from stretto.store import queries
 from stretto.store.database import open_reader
 from stretto.store.executions import baselines
 
+NOTHING = 1
+
 
 def backfill(context: Context, options: argparse.Namespace) -> int:
-    """Write the windowed figures of every full hour since the first session, as OpenMetrics."""
+    """Write the windowed figures of every full hour since the first session, as OpenMetrics.
+
+    Where there are none nothing is written, which is a finding.
+    """
     config = context.config
     target = Path(options.output)
     if target.exists():
         raise UsageError("the output exists", where=str(target), hint="name a new file with --output")
-    with target.open("w", encoding="utf-8") as out:
-        lines = 0
-        for line in openmetrics(_hours(config), config.address):
-            out.write(line + "\n")
-            lines += not line.startswith("#")
+    lines = list(openmetrics(_hours(config), config.address))
+    samples = sum(not line.startswith("#") for line in lines)
+    if not samples:
+        context.answer(
+            {"file": None, "samples": 0, "next": None}, f"no full hour has figures yet: no {target}"
+        )
+        return NOTHING
+    target.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     blocks = config.state / "servers" / "prometheus-data"
     hint = f"promtool tsdb create-blocks-from openmetrics {target} {blocks}"
     context.answer(
-        {"file": str(target), "samples": lines, "next": hint}, f"{lines} samples in {target}\nnext: {hint}"
+        {"file": str(target), "samples": samples, "next": hint},
+        f"{samples} samples in {target}\nnext: {hint}",
     )
     return 0
 

@@ -79,7 +79,7 @@ def rebuild(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG0
         ingest.clear()
         ingest.renew(config.fingerprint)
         events = rejects = 0
-        for taken in ingest.catch_up(config.journal):
+        for taken in ingest.catch_up(config.journal, now=wall()):
             events += taken.events
             rejects += taken.rejects
         ingest.sweep(wall())

@@ -21,6 +21,7 @@ from stretto.hook.status import ScopeStatus, Status
 from stretto.hook.status import status as status_of
 
 VERSION_SECONDS = 10
+BROKEN = 1
 MANAGED = Path("/etc/claude-code/managed-settings.json")
 
 
@@ -54,7 +55,7 @@ def uninstall(context: Context, options: argparse.Namespace) -> int:
 
 
 def status(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG001  # every verb takes both
-    """Say which hooks are registered where."""
+    """Say which hooks are registered where; unreadable ones, or a command that is gone, are a finding."""
     found = hook_status(context)
     lines = [sentence(found)]
     for scope in found.scopes:
@@ -65,7 +66,7 @@ def status(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG00
             lines.append(f"  {scope.label}: {len(scope.events)} hooks by {kinds} in {scope.settings}")
     lines += [f"  {problem}" for problem in problems(found)]
     context.answer({**asdict(found), "problems": problems(found)}, "\n".join(lines))
-    return 0
+    return BROKEN if any(scope.problem or scope.dangling for scope in found.scopes) else 0
 
 
 def hook_status(context: Context) -> Status:

@@ -21,7 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from stretto import journal
 from stretto.cli.context import Context
-from stretto.clock import MINUTE, wall
+from stretto.clock import AHEAD, MINUTE, wall
 from stretto.config import Config
 from stretto.demo import parse_payload
 from stretto.errors import ServiceError, SourceError
@@ -126,7 +126,7 @@ def see_in(context: Context) -> None:
             scales=config.scores.scales,
         )
         ingest.renew(config.fingerprint)
-        for _ in ingest.catch_up(config.journal):
+        for _ in ingest.catch_up(config.journal, now=wall()):
             pass
         ingest.sweep(wall())
         connection.close()
@@ -172,7 +172,7 @@ def _holds_objects(path: Path) -> bool:
 
 
 def _recording(file: Path, config: Config) -> Imported:
-    read = recording.read(file, partial(parse_payload, key=secret(config.state)))
+    read = recording.read(file, partial(parse_payload, key=secret(config.state)), latest=wall() + AHEAD)
     # Named by its content: importing it again adds nothing.
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
     target = config.journal / f"{IMPORTS}{digest}{journal.SUFFIX}"
@@ -191,7 +191,9 @@ def _transcript(
     rejects: list[tuple[int, str]] = []
     began = place.offset
     while True:
-        read = transcript.read(found, place.offset, place.carry, at_rest=at_rest, key=hashing)
+        read = transcript.read(
+            found, place.offset, place.carry, at_rest=at_rest, key=hashing, latest=wall() + AHEAD
+        )
         # A file that cannot be read is told of, and not counted anew at every try.
         lost = [entry for entry in read.rejects if not entry[1].startswith(transcript.UNREADABLE)]
         _append(config.journal / TRANSCRIPTS, read.events, lost, describe=config.descriptions)

@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 
 from stretto.cli.context import Context
-from stretto.config import load
+from stretto.config import load, unknown_variables
 from stretto.errors import StrettoError
 
 INTERRUPTED = 130
@@ -26,6 +26,8 @@ AGENT_NAMES = ("claude-code", "codex", "droid", "gemini-cli", "copilot-cli", "cu
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = parser().parse_args(arguments)
+    for problem in unknown_variables(os.environ):
+        print(f"stretto: {problem}", file=sys.stderr)
     try:
         config = load(os.environ, Path.home(), state=options.state, listen=getattr(options, "listen", None))
         context = Context(
@@ -112,6 +114,22 @@ def parser() -> argparse.ArgumentParser:
     )
 
     _baseline(verbs)
+
+    score = _verb(verbs, "score", "score:score", "judge a session, or a task or phase of one")
+    score.usage = (
+        "stretto score [-h] [--json] (latest | --session ID | --task ID | --phase ID) NAME VALUE [--by WHO]"
+    )
+    # One list: argparse takes an optional word before others for absent as soon as an option stands first.
+    score.add_argument(
+        "words",
+        nargs="+",
+        metavar="NAME VALUE",
+        help="of what (quality, satisfaction, …) and a number; 'latest' before them is the last session",
+    )
+    score.add_argument("--session", metavar="ID", help="its id or the beginning of it; beside --task: its")
+    score.add_argument("--task", metavar="ID", help="a task, by its id in 'stretto show'")
+    score.add_argument("--phase", metavar="ID", help="a phase, by its id in 'stretto show'")
+    score.add_argument("--by", metavar="WHO", help="who says so; who judges again corrects what was said")
 
     backfill = _verb(verbs, "backfill", "backfill:backfill", "write the past as OpenMetrics for Prometheus")
     backfill.add_argument("--output", default="stretto-backfill.om", metavar="FILE", help="a new file")

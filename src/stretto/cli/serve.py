@@ -163,12 +163,14 @@ def _surface(config: Config, service: Service, problems: Callable[[], list[str]]
         trends=service.trends,
         expose=service.expose,
         append_hook=service.append_hook,
+        append_scores=service.append_scores,
         receive_otlp=service.receive_otlp,
         notifications=NotificationLog(config.state / "notifications.jsonl"),
         announce=announcer.tell,
         problems=lambda: [*problems(), *announcer.missing],
         faults=service.problems,
         runbook=_runbook,
+        alerts=lambda: sorted(_pages()),
         version=__version__,
         token=config.token,
         hosts=frozenset(config.hosts),
@@ -177,8 +179,12 @@ def _surface(config: Config, service: Service, problems: Callable[[], list[str]]
 
 def _runbook(alert: str) -> str | None:
     """Return an alert's page; the name comes from outside, so it is looked up, never joined to a path."""
-    pages = {path.stem: path for path in shipped("runbook").glob("Stretto*.md")}
-    return pages[alert].read_text(encoding="utf-8") if alert in pages else None
+    page = _pages().get(alert)
+    return None if page is None else page.read_text(encoding="utf-8")
+
+
+def _pages() -> dict[str, Path]:
+    return {path.stem: path for path in shipped("runbook").glob("Stretto*.md")}
 
 
 def _greeting(context: Context, service: Service, supervisor: Supervisor, notes: list[str]) -> list[str]:

@@ -9,7 +9,7 @@ from rich import box
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-from stretto.clock import SECOND
+from stretto.clock import SECOND, rfc3339
 from stretto.config import Config
 from stretto.figures.efficiency import EfficiencyTree
 from stretto.figures.parallel import Fanout, Sequential
@@ -71,6 +71,8 @@ def session(seen: Insight) -> str:
         lines += _fanout(number, fanout, held_against)
     lines += [*_structure(seen.structure), ""]
     lines += [_tasks(session)] if session.tasks else []
+    lines += [_phases(session)] if session.phases else []
+    lines += [_scores(session)] if session.scores else []
     lines += [f"absent: {figure}: {reason}" for figure, reason in seen.absent.items()]
     return "\n".join(lines)
 
@@ -218,6 +220,32 @@ def _tasks(session: Session) -> str:
             spoken(interval.length if interval else None),
             task.outcome.value,
             task.description or ABSENT,
+        )
+    return _text(table)
+
+
+def _phases(session: Session) -> str:
+    table = _table("phase", "id", "started", "took", "tasks", "outcome")
+    for phase in session.phases:
+        interval = phase.interval
+        table.add_row(
+            phase.name,
+            phase.id,
+            ABSENT if phase.start is None else f"+{spoken(phase.start - session.start)}",
+            spoken(interval.length if interval else None),
+            str(sum(task.phase == phase.name for task in session.tasks)),
+            phase.outcome.value,
+        )
+    return _text(table)
+
+
+def _scores(session: Session) -> str:
+    table = _table("score", "value", "of", "by", "given")
+    names = {phase.id: phase.name for phase in session.phases}
+    for score in session.scores:
+        what = "the session" if score.of == "session" else f"{score.of} {names.get(score.of_id, score.of_id)}"
+        table.add_row(
+            score.name, f"{score.value:g}", what, score.by or ABSENT, rfc3339(score.time)[:19] + "Z"
         )
     return _text(table)
 

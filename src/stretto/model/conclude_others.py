@@ -63,10 +63,11 @@ def conclude_scores(facts: Facts) -> tuple[Score, ...]:
     scores = []
     for _, known in _all(facts, "score"):
         time, _, value = (text(known, "said") or "0 nan").partition(" ")
+        of, of_id = _judged(facts, text(known, "of") or "session", text(known, "of_id") or facts.id)
         scores.append(
             Score(
-                of=text(known, "of") or "session",
-                of_id=text(known, "of_id") or facts.id,
+                of=of,
+                of_id=of_id,
                 name=text(known, "name") or NONE,
                 value=float(value),
                 by=text(known, "by"),
@@ -76,13 +77,31 @@ def conclude_scores(facts: Facts) -> tuple[Score, ...]:
     return tuple(sorted(scores, key=lambda score: (score.time, score.of_id, score.name, score.by or "")))
 
 
+def _judged(facts: Facts, of: str, of_id: str) -> tuple[str, str]:
+    """Return what a judgement is about: one of a call or a turn is its task's, or else the session's."""
+    if of != "task":
+        return of, of_id
+    if of_id in facts.delegating:
+        # A task may be known by the call that started it alone.
+        return of, text(facts.calls[of_id], "task") or of_id
+    model_call = facts.model_calls.get(of_id)
+    task = nearest_task(facts, of_id if model_call is None else text(model_call, "agent_id"))
+    return ("session", facts.id) if task is None else ("task", task)
+
+
 def conclude_hooks_run(facts: Facts) -> tuple[HooksRun, ...]:
-    """Return the runs of hooks whose length was told, by start."""
+    """Return the runs of hooks whose length was told, by start.
+
+    Whose they were is said, or told by the span they ran in: a task's own work hangs below one.
+    """
+    below = {
+        span: agent_id for agent_id, known in facts.tasks.items() if (span := text(known, "span_parent"))
+    }
     runs = [
         HooksRun(
             run_id,
             text(known, "event"),
-            nearest_task(facts, text(known, "agent_id")),
+            nearest_task(facts, text(known, "agent_id")) or below.get(text(known, "span") or ""),
             number(known, "start") or 0,
             duration,
         )

@@ -47,11 +47,14 @@ _NOTICE = {
 """How the host words the end of a background task (facts of Claude Code's ``<task-notification>``)."""
 
 
+NO_SIGN_OF_LIFE = frozenset({Kind.SAMPLE, Kind.SCORE})
+"""Samples are taken of any process that is still there; a score may be given long afterwards, by others."""
+
+
 def apply(facts: Facts, events: Sequence[Event]) -> set[tuple[str, str]]:
     """Merge events of one session into its facts and return what they may have changed.
 
-    Whatever its kind, an event is a sign of life of the session; only samples are not, because the service
-    takes them of any process that is still there.
+    Whatever its kind, an event is a sign of life of the session, but for those of ``NO_SIGN_OF_LIFE``.
     """
     if not events:
         return set()
@@ -60,16 +63,17 @@ def apply(facts: Facts, events: Sequence[Event]) -> set[tuple[str, str]]:
         handle = _HANDLERS.get(event.kind)
         if handle is not None:
             touched.update(handle(facts, event, TRUST[event.channel]))
-    alive = [event for event in events if event.kind is not Kind.SAMPLE]
-    if not alive:
-        # Only where nothing else is known of the session does a sample date it.
-        learn(facts.session, "first", WEAK, min(event.time for event in events))
-        return touched
-    times = [event.time for event in alive]
-    learn(facts.session, "first", 0, min(times))
-    learn(facts.session, "last", 0, max(times))
-    for channel, source in {(event.channel, event.source) for event in alive}:
+    signs = [event for event in events if event.kind not in NO_SIGN_OF_LIFE]
+    if signs:
+        learn(facts.session, "first", 0, min(event.time for event in signs))
+        learn(facts.session, "last", 0, max(event.time for event in signs))
+    for channel, source in {(event.channel, event.source) for event in signs}:
         learn(facts.session, "source", TRUST[channel], source)
+    for event in events:
+        if event.kind in NO_SIGN_OF_LIFE:
+            # Only where nothing else is known of the session does it date it.
+            learn(facts.session, "first", WEAK, event.time)
+            learn(facts.session, "source", TRUST[event.channel] + WEAK, event.source)
     return touched
 
 
@@ -353,7 +357,8 @@ def _hooks_run(facts: Facts, event: Event, trust: int) -> Touched:
     learn(known, "start", trust, event.time)
     if event.duration is not None:
         learn(known, "duration", trust, event.duration)
-    for name, value in (("event", event.name), ("agent_id", event.parent)):
+    span = _text(event.attributes, "span")
+    for name, value in (("event", event.name), ("agent_id", event.parent), ("span", span)):
         if value:
             learn(known, name, trust, value)
     return (("hooks", run_id),)

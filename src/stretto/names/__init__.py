@@ -6,7 +6,7 @@ does not leave the process.
 
 from __future__ import annotations
 
-from stretto.names.attributes import Attribute
+from stretto.names.attributes import API_SCOPE, EVALUATION, Attribute
 from stretto.names.labels import JOB, MAIN, NONE, OTHER, PREFIX, WINDOWS, Label
 from stretto.names.live import LIVE
 from stretto.names.metric import Made, Metric, MetricKind
@@ -29,6 +29,6 @@ DURATION_BUCKETS: tuple[float, ...] = (
 QUANTILES: tuple[float, ...] = (0.5, 0.95, 0.99)
 
 __all__ = [
-    "DERIVED", "DURATION_BUCKETS", "JOB", "LIVE", "MAIN", "METRICS", "NONE", "OTHER", "OWN", "PREFIX",
-    "QUANTILES", "WINDOWS", "Attribute", "Label", "Made", "Metric", "MetricKind",
+    "API_SCOPE", "DERIVED", "DURATION_BUCKETS", "EVALUATION", "JOB", "LIVE", "MAIN", "METRICS", "NONE",
+    "OTHER", "OWN", "PREFIX", "QUANTILES", "WINDOWS", "Attribute", "Label", "Made", "Metric", "MetricKind",
 ]  # fmt: skip

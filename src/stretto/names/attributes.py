@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+API_SCOPE = "stretto.api"
+"""The instrumentation scope of the Python API's spans and metrics: by it they are known anywhere."""
+
+EVALUATION = "gen_ai.evaluation.result"
+"""The conventions' name of the event, on a span or in a log, by which somebody judges what was done."""
+
 
 class Attribute(StrEnum):
     """Attributes of the spans that go out: the GenAI conventions' where they have one, else our own."""

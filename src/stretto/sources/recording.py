@@ -41,11 +41,14 @@ class Read:
     rejects: tuple[tuple[int, str], ...]
 
 
-def read(path: Path, parse: Parse) -> Read:
-    """Read a recording, gzipped or not. Raises SourceError where the file cannot be read at all."""
+def read(path: Path, parse: Parse, *, latest: int = LATEST) -> Read:
+    """Read a recording, gzipped or not; ``latest`` is the last time (ns) that is believed.
+
+    Raises SourceError where the file cannot be read at all.
+    """
     try:
         with _open(path) as lines:
-            return parse_lines(lines, parse)
+            return parse_lines(lines, parse, latest=latest)
     except (OSError, EOFError, zlib.error) as error:
         raise SourceError(
             "the recording cannot be read",
@@ -72,7 +75,7 @@ def _is_line(line: bytes) -> bool:
     return True
 
 
-def parse_lines(lines: IO[bytes] | list[bytes], parse: Parse) -> Read:
+def parse_lines(lines: IO[bytes] | list[bytes], parse: Parse, *, latest: int = LATEST) -> Read:
     """Turn the lines of a recording into events; a line that is none is set aside with its reason."""
     events: list[Event] = []
     rejects: list[tuple[int, str]] = []
@@ -86,6 +89,9 @@ def parse_lines(lines: IO[bytes] | list[bytes], parse: Parse) -> Read:
             continue
         if not 0 < recorded.t < LATEST:
             rejects.append((number, "not a recorded hook call: t is no time"))
+            continue
+        if recorded.t > latest:
+            rejects.append((number, "not a recorded hook call: t lies in the future"))
             continue
         events.append(parse(bytes(recorded.payload), recorded.t))
     return Read(tuple(events), tuple(rejects))

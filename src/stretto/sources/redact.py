@@ -40,7 +40,7 @@ def redact_text(text: str) -> str:
     return _SECRET.sub(STRUCK, text)
 
 
-FREE = frozenset({"description", "agent", "pattern", "command", "sender"})
+FREE = frozenset({"description", "agent", "pattern", "command", "sender", "by"})
 """The attributes whose text somebody else chose."""
 
 

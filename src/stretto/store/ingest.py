@@ -21,7 +21,8 @@ from stretto.clock import SECOND
 from stretto.model.conclude import Classify
 from stretto.model.conclude_others import newest_entries
 from stretto.model.cost import Price, as_said
-from stretto.model.event import Event, Kind, Outcome
+from stretto.model.event import Event, Outcome
+from stretto.model.fold import NO_SIGN_OF_LIFE
 from stretto.model.scale import SCALES, Scales
 from stretto.names import NONE
 from stretto.sources.redact import redact
@@ -86,12 +87,13 @@ class Ingest:
             if size > offset:
                 yield file, offset, size - offset
 
-    def catch_up(self, folder: Path) -> Iterator[Taken]:
+    def catch_up(self, folder: Path, *, now: int | None = None) -> Iterator[Taken]:
         """Take all that is in the journal, a transaction per batch.
 
         A batch that cannot be taken for what stands in it is tried again, and then taken line by line: what
         still cannot be taken is set aside as ``internal``, and the rest goes on. A file that has become
-        shorter than what was read of it is read again from its start.
+        shorter than what was read of it is read again from its start. ``now`` (ns) tells the files that nobody
+        writes to any more, whose last line is taken as it stands.
         """
         positions = self._positions()
         for file, size in journal.files(folder).items():
@@ -99,9 +101,10 @@ class Ingest:
             if size < position:
                 self._begin_again(file, gone=position - size)
                 position = 0
+            closed = now is not None and journal.closed(file, now)
             while size > position:
                 with _collector_paused():
-                    batch = journal.read(folder, file, position)
+                    batch = journal.read(folder, file, position, closed=closed)
                     taken = () if batch.end == position else self._tried(folder, batch)
                 if not taken:
                     break
@@ -153,8 +156,8 @@ class Ingest:
                     events = self._not_pruned(session_id, told)
                     if events:
                         held = touched[session_id] = self._hold(session_id)
-                        # A sample is no sign of life: the process may outlive what was lost.
-                        held.lost = held.lost and all(event.kind is Kind.SAMPLE for event in events)
+                        # What is no sign of life may come long after a session was lost.
+                        held.lost = held.lost and all(event.kind in NO_SIGN_OF_LIFE for event in events)
                         held.arrived = max(held.arrived, batch.file)
                         held.apply(events)
                 self._write(touched, taken.ended)

@@ -80,13 +80,19 @@ _decode_lengths = msgspec.json.Decoder(dict[str, list[int]]).decode
 
 
 def sessions(
-    connection: sqlite3.Connection, *, limit: int = 50, before: int | None = None
+    connection: sqlite3.Connection, *, limit: int = 50, before: int | None = None, after: str | None = None
 ) -> list[SessionRow]:
-    """Return sessions, the one last heard of first; ``before`` (ns) continues a list."""
-    rows = connection.execute(
-        f"SELECT {_ROW} FROM sessions WHERE last < ? ORDER BY last DESC, id LIMIT ?",  # noqa: S608  # a constant
-        (before if before is not None else 1 << 62, limit),
-    )
+    """Return sessions, the one last heard of first, and of those heard of at one instant by id.
+
+    ``before`` (ns) continues a list; ``after`` is the id that it goes on after, among those of that instant.
+    """
+    select = f"SELECT {_ROW} FROM sessions WHERE"  # noqa: S608  # a constant
+    rows: list[tuple[object, ...]] = []
+    if before is not None and after is not None:
+        query = f"{select} last = ? AND id > ? ORDER BY id LIMIT ?"
+        rows += connection.execute(query, (before, after, limit))
+    query = f"{select} last < ? ORDER BY last DESC, id LIMIT ?"
+    rows += connection.execute(query, (before if before is not None else 1 << 62, limit - len(rows)))
     return [_session_row(row) for row in rows]
 
 

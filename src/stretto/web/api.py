@@ -10,6 +10,7 @@ from starlette.routing import Route
 from stretto import snapshot
 from stretto.clock import rfc3339
 from stretto.insights import row_document, session_document
+from stretto.store.queries import SessionRow
 from stretto.web import answers, instant, notifications
 from stretto.web.surface import Surface
 
@@ -56,19 +57,19 @@ class Api:
         return answers.json(self._surface.trends())
 
     def sessions(self, request: Request) -> Response:
-        """Answer ``?limit=`` sessions last heard of before ``?before=``; ``next`` continues the list."""
+        """Answer ``?limit=`` sessions last heard of before ``?before=``; ``next`` continues the list.
+
+        ``next`` is the instant at which the page ends, and behind a slash the id where the next session was
+        heard of at that very instant.
+        """
         try:
-            limit, before = _limit(request), _before(request)
+            limit, (before, after) = _limit(request), _before(request)
         except QueryError as error:
             return answers.error(request.url.path, 400, str(error))
-        rows = self._surface.sessions(limit + 1, before)
+        rows = self._surface.sessions(limit + 1, before, after)
         page = rows[:limit]
-        return answers.json(
-            {
-                "sessions": [row_document(row) for row in page],
-                "next": instant.exact(page[-1].last) if len(rows) > limit else None,
-            }
-        )
+        following = _next(page[-1], rows[limit]) if len(rows) > limit else None
+        return answers.json({"sessions": [row_document(row) for row in page], "next": following})
 
     def session(self, request: Request) -> Response:
         """Answer one session worked out whole."""
@@ -122,12 +123,18 @@ def _limit(request: Request) -> int:
     raise QueryError(f"limit must be a whole number from 1 to {MOST}")
 
 
-def _before(request: Request) -> int | None:
+def _next(last: SessionRow, following: SessionRow) -> str:
+    time = instant.exact(last.last)
+    return f"{time}/{last.id}" if following.last == last.last else time
+
+
+def _before(request: Request) -> tuple[int | None, str | None]:
     text = request.query_params.get("before")
     if text is None:
-        return None
+        return None, None
+    time, _, id = text.partition("/")
     try:
         # A plus sign that was not encoded arrives as a space.
-        return min(max(instant.parse(text.replace(" ", "+")), _FIRST), _LAST)
+        return min(max(instant.parse(time.replace(" ", "+")), _FIRST), _LAST), id or None
     except ValueError:
         raise QueryError("before must be an RFC 3339 time, for example 2026-11-20T16:49:25Z") from None

@@ -23,6 +23,7 @@ from stretto.web import answers, telemetry
 from stretto.web.api import NOTIFICATIONS, Api
 from stretto.web.guard import Guard
 from stretto.web.pages import Pages
+from stretto.web.scores import Scores
 from stretto.web.surface import Surface
 from stretto.web.telemetry import Telemetry
 
@@ -46,6 +47,7 @@ def create_app(surface: Surface) -> ASGIApp:
         routes=[
             *_Endpoints(surface, static).routes(),
             *Api(surface).routes(),
+            *Scores(surface).routes(),
             *Telemetry(surface).routes(),
             *pages.routes(),
         ],

@@ -43,6 +43,13 @@ def render(text: str) -> Markup:
     return Markup("\n").join(_element(block) for block in _blocks(iter(text.splitlines())))
 
 
+def first_sentence(text: str) -> str:
+    """Return the first paragraph's first sentence as plain text; empty where there is no paragraph."""
+    paragraph = next((block.parts[0] for block in _blocks(iter(text.splitlines())) if block.tag == "p"), "")
+    sentence = re.split(r"(?<=[.:])\s", _INLINE.sub(lambda said: said[1] or said[2] or said[3], paragraph))[0]
+    return sentence.rstrip(".:") + "." if sentence else ""
+
+
 def _element(block: _Block) -> Markup:
     content: str | Markup
     if block.tag in _LISTS:

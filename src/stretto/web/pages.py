@@ -101,6 +101,7 @@ class Pages:
         return [
             Route("/", self.overview),
             Route("/sessions/{id:path}", self.session),
+            Route("/runbook", self.runbooks),
             Route("/runbook/{alert}", self.runbook),
         ]
 
@@ -116,6 +117,9 @@ class Pages:
             "set_aside": surface.notifications.set_aside,
         }
         asked = request.query_params.get("window")
+        if asked is not None and asked not in WINDOWS:
+            known = ", ".join(WINDOWS)
+            return answers.error(request.url.path, 400, "There is no such window.", f"There are {known}.")
         if taken is None:
             return self._page("overview.html", request, now, live=True, taken=None, window=None, **common)
         window = headline.choose_window(taken, asked)
@@ -165,6 +169,17 @@ class Pages:
             hidden_tools=max(0, len(tools) - timeline.TOOLS_SHOWN),
             absent_figures=found.absent,
             absent_words=ABSENT,
+        )
+
+    def runbooks(self, request: Request) -> Response:
+        """Answer the list of alerts that have a page, each with what it means."""
+        pages = [(alert, self._surface.runbook(alert) or "") for alert in self._surface.alerts()]
+        return self._page(
+            "runbooks.html",
+            request,
+            self._surface.clock(),
+            live=False,
+            pages=[(alert, markdown.first_sentence(text)) for alert, text in pages],
         )
 
     def runbook(self, request: Request) -> Response:

@@ -35,8 +35,8 @@ class Surface:
 
     snapshot: Callable[[], Snapshot | None]
     """The last snapshot, or None before the first."""
-    sessions: Callable[[int, int | None], list[SessionRow]]
-    """(limit, before in ns) → sessions, the one last heard of first."""
+    sessions: Callable[[int, int | None, str | None], list[SessionRow]]
+    """(limit, before in ns, after which id of that instant) → sessions, the one last heard of first."""
     insight: Callable[[str], Insight | None]
     """A session's id → the session worked out, or None where it is unknown."""
     trends: Callable[[], dict[str, Any]]
@@ -45,6 +45,8 @@ class Surface:
     """Accept header → all metrics. Raises StrettoError where there is nothing to expose."""
     append_hook: Callable[[bytes], None]
     """Takes a hook's payload to the journal. Raises OSError where the journal cannot be written."""
+    append_scores: Callable[[Sequence[object]], list[str | None]]
+    """Takes decoded JSON objects; for each why it was not taken, or None. Raises OSError likewise."""
     receive_otlp: Callable[[Signal, bytes, str, str], Received]
     """(signal, body, Content-Type, Content-Encoding) → what was kept. Raises RefusedError for a request that
     is none, OSError where the journal cannot be written."""
@@ -55,6 +57,8 @@ class Surface:
     """An alert's name → its page in Markdown, or None where there is none."""
     announce: Callable[[Sequence[Notification]], None]
     """Tells a person at the machine of what was just told. Never waits, never raises."""
+    alerts: Callable[[], list[str]] = list
+    """The names of the alerts that have a page."""
     version: str
     faults: Callable[[], list[str]] = list
     """Those of the problems that are the running service's own, for ``doctor``."""

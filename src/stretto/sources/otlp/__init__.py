@@ -3,7 +3,9 @@
 ``receive.Receiver`` is the entry point: one request's bytes in, journal records and the answer to the
 client out. Behind it ``decode`` turns bytes into plain records, and two mappings turn records into events:
 ``claude_code`` for that client's own spans and log events, ``genai`` for the conventions that frameworks
-share. Everything is pure: the caller brings the time, and writes the records down before it answers.
+share, with ``evaluation`` for judgements and ``own`` for what only Stretto's Python API says. Everything is
+pure: the caller brings the time, and writes the records down before it answers. Which session a trace belongs
+to is kept in memory, and written down with the events for the time after a restart.
 
 "Span" in this package is OpenTelemetry's word.
 

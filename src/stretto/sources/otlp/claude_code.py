@@ -25,10 +25,11 @@ SOURCE = "claude-code"
 
 ATTRIBUTES = frozenset({
     "agent_id", "agent_type", "cache_creation_tokens", "cache_read_tokens", "command_name", "cost_usd",
-    "decision", "duration_ms", "error", "error.type", "error_class", "error_type", "event.name", "file_path",
-    "full_command", "gen_ai.response.id", "input_tokens", "model", "output_tokens", "parent_agent_id",
-    "prompt.id", "prompt_length", "query_source", "query_source_safe", "request_id", "session.id", "source",
-    "subagent_type", "success", "tool_input", "tool_name", "tool_parameters", "tool_use_id", "ttft_ms",
+    "decision", "duration_ms", "error", "error.type", "error_class", "error_type", "event.name",
+    "event.sequence", "file_path", "full_command", "gen_ai.response.id", "hook_event", "input_tokens",
+    "model", "output_tokens", "parent_agent_id", "prompt.id", "prompt_length", "query_source",
+    "query_source_safe", "request_id", "session.id", "source", "subagent_type", "success", "tool_input",
+    "tool_name", "tool_parameters", "tool_use_id", "total_duration_ms", "ttft_ms",
 })  # fmt: skip
 """All that is read; who the user is, prompts, answers and results are not among it."""
 
@@ -311,12 +312,34 @@ def _subagent_completed(log: Log, session: str, _: bytes) -> list[Event]:
     return [end] if duration is None else [about(kind=Kind.TASK_START, time=log.time - duration), end]
 
 
+def _hooks_run(log: Log, session: str, _key: bytes) -> list[Event]:
+    # Detailed tracing tells the same run as a span, with nothing that both bear: only this one counts.
+    duration = _duration(log.attributes, "total_duration_ms")
+    if duration is None:
+        return []
+    return [
+        _told(
+            kind=Kind.HOOKS_RUN,
+            session=session,
+            time=log.time - duration,
+            # The sequence begins anew with each process of a session that is resumed.
+            id=f"{log.time}/{count(log.attributes, 'event.sequence')}",
+            parent=_agent(log.attributes),
+            duration=duration,
+            name=named(log.attributes, "hook_event"),
+            # Clients before 2.1.329 say whose hooks they were only by the span that they ran in.
+            attributes=present(span=log.span or None),
+        )
+    ]
+
+
 _LOGS: dict[str, Callable[[Log, str, bytes], list[Event]]] = {
     "user_prompt": _user_prompt,
     "tool_result": _tool_result,
     "tool_decision": _tool_decision,
     "api_request": _api_request,
     "subagent_completed": _subagent_completed,
+    "hook_execution_complete": _hooks_run,
 }
 
 
@@ -341,8 +364,8 @@ def _tool_name(attributes: Attributes) -> str | None:
     return named(attributes, "tool_name")
 
 
-def _duration(attributes: Attributes) -> int | None:
-    milliseconds = amount(attributes, "duration_ms")
+def _duration(attributes: Attributes, name: str = "duration_ms") -> int | None:
+    milliseconds = amount(attributes, name)
     return None if milliseconds is None else length(milliseconds * _MILLISECOND)
 
 

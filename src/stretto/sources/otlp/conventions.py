@@ -13,8 +13,18 @@ import re
 from enum import Enum, auto
 
 from stretto.model.event import Outcome
-from stretto.names import Attribute
-from stretto.sources.otlp.records import NAME_LIMIT, Attributes, Span, amount, count, identifier, named, word
+from stretto.names import API_SCOPE, Attribute
+from stretto.sources.otlp.records import (
+    NAME_LIMIT,
+    Attributes,
+    Log,
+    Span,
+    amount,
+    count,
+    identifier,
+    named,
+    word,
+)
 
 
 class Role(Enum):
@@ -145,6 +155,8 @@ _USAGE: dict[str, tuple[str, ...]] = {
 }
 _COSTS = ("operation.cost", "gen_ai.usage.cost", "llm.cost.total")
 
+_EVALUATION_VALUE = Attribute.EVALUATION_VALUE.value
+
 ATTRIBUTES = frozenset({
     *_ROLES, *_SESSIONS, *_AGENTS, *_TOOLS, *_CALLS, *_WORKFLOWS, *_MODELS, *_RESPONSES, *_ANSWERED,
     *_COSTS, *(name for names in _USAGE.values() for name in names), *(own.value for own in Attribute),
@@ -152,6 +164,8 @@ ATTRIBUTES = frozenset({
 """All that is read: names, ids, counts and classes; never a message, an argument or a result."""
 
 _PREFIXES = ("invoke_agent ", "invoke_workflow ", "execute_tool ", "running tool: ", "tools/call ")
+_BARE = frozenset(prefix.rstrip(": ") for prefix in _PREFIXES)
+"""What is left of such a name where the subject has none."""
 _RUN_ID = re.compile(r"[0-9a-f]{8}")
 _INSTRUMENTATIONS = ("openinference.instrumentation.", "opentelemetry.instrumentation.")
 
@@ -199,32 +213,47 @@ def told_by_stretto(span: Span) -> bool:
     return Attribute.OUTCOME.value in span.attributes
 
 
+def made_by_api(span: Span) -> bool:
+    """Tell whether Stretto's Python API made a span, in whatever process."""
+    return span.scope == API_SCOPE
+
+
+def judges(span: Span) -> bool:
+    """Tell whether a span bears the result of an evaluation."""
+    return bool(span.judgements) or _EVALUATION_VALUE in span.attributes
+
+
 def own_session(span: Span) -> str | None:
     """Return the session of a span that Stretto or its Python API made."""
     names = _SESSIONS[:1] if not told_by_stretto(span) else (_SESSIONS[0], _SESSIONS[-1])
     return identifier(span.attributes, *names)
 
 
-def session(span: Span) -> tuple[int, str] | None:
-    """Return the session that a span names and the rank of that word, 0 being the best."""
+def session(attributes: Attributes) -> tuple[int, str] | None:
+    """Return the session that a span or a log event names and the rank of that word, 0 being the best."""
     for rank, name in enumerate(_SESSIONS):
-        said = identifier(span.attributes, name)
+        said = identifier(attributes, name)
         # Some put the id of the response that is continued where the conversation's belongs.
         if said is not None and not said.startswith("resp_"):
             return rank, said
     return None
 
 
-def source(span: Span) -> str:
+def source(span: Span | Log) -> str:
     """Return the product that was watched: the service's name, else that of the framework."""
     said = named(span.attributes, Attribute.SOURCE.value) or span.service
     if said and not said.startswith("unknown_service"):
         return said[:_SOURCE_LIMIT]
+    if span.scope == API_SCOPE:
+        return NAMELESS
     scope = span.scope
     for prefix in _INSTRUMENTATIONS:
         scope = scope.removeprefix(prefix)
     return scope[:_SOURCE_LIMIT] or "otlp"
 
+
+NAMELESS = "python"
+"""The source of a program with Stretto's Python API that does not say what it is called."""
 
 _SOURCE_LIMIT = 60
 """Characters; the source becomes a label's value."""
@@ -262,6 +291,8 @@ def response_id(span: Span) -> str | None:
 
 def _bare(name: str) -> str | None:
     """Return what a span's name says of its subject; one that bears the id of a run names nothing."""
+    if name in _BARE:
+        return None
     for prefix in _PREFIXES:
         name = name.removeprefix(prefix)
     return None if _RUN_ID.search(name) else name[:NAME_LIMIT] or None

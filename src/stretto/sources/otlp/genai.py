@@ -51,18 +51,27 @@ class Trace:
 
     @property
     def is_ours(self) -> bool:
-        """Whether any of the spans is an entity; a trace without one is none of ours."""
-        return any(place.role is not None for place in self._places.values())
+        """Whether any of the spans tells something; a trace without one is none of ours."""
+        return any(self.tells(span, place) for span, place in self.spans())
 
     @property
     def source(self) -> str:
-        """The product that the trace is of, by its entities."""
-        return min(conventions.source(span) for span, place in self.spans() if place.role is not None)
+        """The product that the trace is of, by its entities, else by all that tells something."""
+        entities = [span for span, place in self.spans() if place.role is not None]
+        told = entities or [span for span, place in self.spans() if self.tells(span, place)]
+        return min(map(conventions.source, told))
+
+    @staticmethod
+    def tells(span: Span, place: Place) -> bool:
+        """Tell whether a span is an entity, one of the Python API's, or a judgement; others only link."""
+        return place.role is not None or conventions.made_by_api(span) or conventions.judges(span)
 
     def session(self) -> str | None:
         """Return the session that the spans name: the best word, the earliest span of those that give it."""
         said = [
-            (*word, span) for span in self._spans.values() if (word := conventions.session(span)) is not None
+            (*word, span)
+            for span in self._spans.values()
+            if (word := conventions.session(span.attributes)) is not None
         ]
         return min(said, key=lambda word: (word[0], word[2].start, word[1]))[1] if said else None
 
@@ -206,7 +215,7 @@ def _tool(span: Span, place: Place, session: str, started: Mapping[str, str]) ->
     told = partial(
         _telling(span, session),
         id=call,
-        parent=_task_of(span, place),
+        parent=task_of(span, place),
         name=conventions.tool_name(span),
     )
     seconds = amount(span.attributes, Attribute.TOOL_EXECUTION_SECONDS.value)
@@ -230,7 +239,7 @@ def _model(span: Span, place: Place, session: str) -> list[Event]:
             kind=Kind.MODEL_CALL,
             time=span.start,
             id=entity_id(span, Role.MODEL),
-            parent=_task_of(span, place),
+            parent=task_of(span, place),
             duration=span.duration,
             name=conventions.model_name(span),
             outcome=conventions.outcome(span),
@@ -260,7 +269,8 @@ def _telling(span: Span, session: str) -> Callable[..., Event]:
     return partial(Event, session=session, source=conventions.source(span), channel=Channel.OTLP)
 
 
-def _task_of(span: Span, place: Place) -> str | None:
+def task_of(span: Span, place: Place) -> str | None:
+    """Return the task that a span happened in, as Stretto said or by what lies above it."""
     if conventions.told_by_stretto(span):
         return identifier(span.attributes, Attribute.TASK_ID.value)
     return place.task

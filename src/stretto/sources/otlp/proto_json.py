@@ -10,11 +10,23 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 
-from stretto.sources.otlp.records import Decoded, Home, Log, MalformedError, Scalar, Span, TooManyError
+from stretto.names import EVALUATION
+from stretto.sources.otlp.records import (
+    MOST_SPAN_EVENTS,
+    Decoded,
+    Home,
+    Log,
+    MalformedError,
+    Scalar,
+    Span,
+    SpanEvent,
+    TooManyError,
+)
 
 _ERROR = (2, "2", "STATUS_CODE_ERROR")
 _HEX = frozenset(string.hexdigits)
@@ -51,6 +63,12 @@ class _Status(msgspec.Struct, gc=False):
     code: int | str = 0
 
 
+class _Event(msgspec.Struct, rename="camel", gc=False):
+    time_unix_nano: int = 0
+    name: str = ""
+    attributes: list[_KeyValue] | None = None
+
+
 class _Span(msgspec.Struct, rename="camel", gc=False):
     trace_id: str = ""
     span_id: str = ""
@@ -59,6 +77,8 @@ class _Span(msgspec.Struct, rename="camel", gc=False):
     start_time_unix_nano: int = 0
     end_time_unix_nano: int = 0
     attributes: list[_KeyValue] | None = None
+    # Hardly any span has one that is read, so they are taken apart only where its name occurs.
+    events: msgspec.Raw = msgspec.Raw(b"")
     status: _Status | None = None
 
 
@@ -105,6 +125,9 @@ class _Request(msgspec.Struct, rename="camel", gc=False):
 _request = msgspec.json.Decoder(_Request, strict=False)
 _span_decoder = msgspec.json.Decoder(_Span, strict=False)
 _log_decoder = msgspec.json.Decoder(_Log, strict=False)
+_events_decoder = msgspec.json.Decoder(list[msgspec.Raw])
+_event_decoder = msgspec.json.Decoder(_Event, strict=False)
+_EVALUATION = EVALUATION.encode()
 
 _SNAKE = {
     snake: camel
@@ -206,7 +229,22 @@ def _span(message: _Span, home: Home, wanted: frozenset[str]) -> Span | None:
         attributes=_attributes(message.attributes, wanted, home.attributes),
         scope=home.scope,
         service=home.service,
+        judgements=_judgements(message.events, wanted) if _EVALUATION in bytes(message.events) else (),
     )
+
+
+def _judgements(events: msgspec.Raw, wanted: frozenset[str]) -> tuple[SpanEvent, ...]:
+    """Return the events that judge; one that cannot be read costs neither the others nor the span."""
+    found: list[SpanEvent] = []
+    with suppress(*_UNREADABLE, RecursionError):
+        for raw in _events_decoder.decode(events):
+            if len(found) < MOST_SPAN_EVENTS and _EVALUATION in bytes(raw):
+                with suppress(*_UNREADABLE, RecursionError):
+                    event = _event_decoder.decode(raw)
+                    if event.name == EVALUATION:
+                        attributes = _attributes(event.attributes, wanted, {})
+                        found.append(SpanEvent(event.time_unix_nano, attributes))
+    return tuple(found)
 
 
 def _log(message: _Log, home: Home, wanted: frozenset[str]) -> Log:

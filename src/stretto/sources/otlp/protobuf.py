@@ -9,6 +9,7 @@ github.com/open-telemetry/opentelemetry-proto, opentelemetry/proto/{trace,logs,m
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import TypeVar
 
 from google.protobuf.message import DecodeError
@@ -18,7 +19,18 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
-from stretto.sources.otlp.records import Decoded, Home, Log, MalformedError, Scalar, Span, TooManyError
+from stretto.names import EVALUATION
+from stretto.sources.otlp.records import (
+    MOST_SPAN_EVENTS,
+    Decoded,
+    Home,
+    Log,
+    MalformedError,
+    Scalar,
+    Span,
+    SpanEvent,
+    TooManyError,
+)
 
 _GROUPS = 1
 """ExportTraceServiceRequest.resource_spans, and likewise for logs and metrics."""
@@ -160,6 +172,15 @@ def _span(message: SpanMessage, home: Home, wanted: frozenset[str]) -> Span | No
         attributes=_attributes(message.attributes, wanted, home.attributes),
         scope=home.scope,
         service=home.service,
+        judgements=_judgements(message, wanted) if message.events else (),
+    )
+
+
+def _judgements(message: SpanMessage, wanted: frozenset[str]) -> tuple[SpanEvent, ...]:
+    judging = (event for event in message.events if event.name == EVALUATION)
+    return tuple(
+        SpanEvent(event.time_unix_nano, _attributes(event.attributes, wanted, {}))
+        for event in islice(judging, MOST_SPAN_EVENTS)
     )
 
 

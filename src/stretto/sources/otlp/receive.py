@@ -6,8 +6,9 @@ acknowledged. Spans that are none of ours are counted and left; that is no fault
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 
 import msgspec
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
@@ -19,19 +20,23 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from stretto.clock import DAY, SECOND
-from stretto.model.event import Event
-from stretto.sources.otlp import claude_code, conventions, genai
+from stretto.clock import AHEAD, SECOND
+from stretto.model.event import Channel, Event
+from stretto.sources.otlp import claude_code, conventions, evaluation, genai, own
 from stretto.sources.otlp.decode import JSON, Limits, RefusedError, Signal, decode, media_type
 from stretto.sources.otlp.records import Log, Span
 from stretto.sources.otlp.sessions import Sessions
 
 __all__ = ["Limits", "Received", "Receiver", "RefusedError", "Signal", "refusal"]
 
-AHEAD = DAY
-"""Nanoseconds by which a client's clock may be ahead; a later time would keep its session open for ever."""
 EARLIEST = 946_684_800 * SECOND
 """2000-01-01. An earlier time was sent in another unit than nanoseconds."""
+
+NOTE = "trace"
+"""The attribute, on one event of each trace in a request, that names the trace its session was found for."""
+NOTED = re.compile(rb'"(?:session|trace)":"[0-9a-f]{32}"')
+"""Occurs in the journal's line of every event that ``recall`` learns from."""
+_TRACE_ID = re.compile(r"[0-9a-f]{32}")
 
 _WANTED = frozenset({"service.name"}) | claude_code.ATTRIBUTES | conventions.ATTRIBUTES
 _UNTIMED = "without a start and an end that can be"
@@ -84,7 +89,8 @@ class Receiver:
     """Turns requests into journal records. Safe to use from several threads.
 
     ``encode`` writes an event as the journal wants it; ``key`` is the installation's secret for hashes of
-    what calls wrote. The one thing kept between requests is which session a trace belongs to.
+    what calls wrote. The one thing kept between requests is which session a trace belongs to; it is written
+    down with the events, so that ``recall`` can read it back after a restart.
     """
 
     def __init__(
@@ -94,6 +100,15 @@ class Receiver:
         self._key = key
         self._limits = limits or Limits()
         self._sessions = Sessions()
+
+    def recall(self, events: Iterable[Event]) -> None:
+        """Take up which session each trace belongs to from events that were received before, oldest first."""
+        for event in events:
+            if event.channel is Channel.OTLP:
+                # A session that a trace is by itself bears the trace's id, and needs no note.
+                trace_id = event.attributes.get(NOTE, event.session)
+                if isinstance(trace_id, str) and _TRACE_ID.fullmatch(trace_id):
+                    self._sessions.learn(trace_id, event.session)
 
     def receive(
         self, signal: Signal, body: bytes, *, content_type: str, content_encoding: str = "", now: int
@@ -135,34 +150,67 @@ class Receiver:
                 traces.setdefault(span.trace, []).append(span)
             elif taking.timely(span.start, span.end):
                 theirs.append(span)
-        batch = claude_code.Batch(theirs, self._key)
-        for span in theirs:
-            taking.take(claude_code.span_events(span, self._claude_session(span), batch))
+        self._take_claude(theirs, taking)
         for trace_id, members in traces.items():
             self._take_trace(trace_id, genai.Trace(members), len(members), taking)
+
+    def _take_claude(self, spans: list[Span], taking: _Taking) -> None:
+        batch = claude_code.Batch(spans, self._key)
+        told: dict[str, list[list[Event]]] = {}
+        for span in spans:
+            events = claude_code.span_events(span, self._claude_session(span), batch)
+            told.setdefault(span.trace, []).append(events)
+        for trace_id, groups in told.items():
+            self._note(trace_id, groups)
+        for groups in told.values():
+            for events in groups:
+                taking.take(events)
 
     def _take_trace(self, trace_id: str, trace: genai.Trace, size: int, taking: _Taking) -> None:
         if not trace.is_ours:
             taking.ignored += size
             return
         session, source = self._sessions.of(trace_id, trace.session()), trace.source
+        told: list[list[Event]] = []
         for span, place in trace.spans():
-            if place.role is None and span.parent:
+            if span.parent and not trace.tells(span, place):
                 taking.ignored += 1
             elif taking.timely(span.start, span.end):
-                own = conventions.own_session(span)
-                if own is not None:
-                    self._sessions.learn(trace_id, own)
-                events = genai.span_events(span, place, own or session, trace.started)
-                taking.take([*events, *genai.trace_edges(span, place, own or session, source)])
+                said = conventions.own_session(span)
+                if said is not None:
+                    self._sessions.learn(trace_id, said)
+                told.append(own.events(span, place, said or session, trace.started, source))
+        self._note(trace_id, told)
+        for events in told:
+            taking.take(events)
 
     def _take_logs(self, logs: list[Log], taking: _Taking) -> None:
         for log in logs:
-            if not claude_code.wrote_log(log):
+            if claude_code.wrote_log(log):
+                if taking.timely(log.time):
+                    said = claude_code.session_id(log.attributes)
+                    taking.take([] if said is None else claude_code.log_events(log, said, self._key))
+            elif not evaluation.is_result(log):
                 taking.ignored += 1
             elif taking.timely(log.time):
-                session = claude_code.session_id(log.attributes)
-                taking.take([] if session is None else claude_code.log_events(log, session, self._key))
+                session = self._log_session(log)
+                taking.take([] if session is None else [*evaluation.log_scores(log, session)])
+
+    def _log_session(self, log: Log) -> str | None:
+        word = conventions.session(log.attributes)
+        said = None if word is None else word[1]
+        return self._sessions.of(log.trace, said) if log.trace else said
+
+    def _note(self, trace_id: str, told: list[list[Event]]) -> None:
+        """Write down with one of a trace's events which session the trace belongs to, for ``recall``."""
+        session = self._sessions.of(trace_id, None)
+        if session == trace_id:
+            return
+        for events in reversed(told):
+            for number, event in enumerate(events):
+                if event.session == session:
+                    events[number] = replace(event, attributes={**event.attributes, NOTE: trace_id})
+                    return
 
     def _claude_session(self, span: Span) -> str:
         said = claude_code.session_id(span.attributes)

@@ -44,6 +44,17 @@ class Home(NamedTuple):
     attributes: dict[str, Scalar]
 
 
+class SpanEvent(msgspec.Struct, frozen=True, gc=False):
+    """Something that happened during a span; the time is ns since the epoch."""
+
+    time: int
+    attributes: Attributes
+
+
+MOST_SPAN_EVENTS = 128
+"""Judgements read of one span: as many events as SDKs keep of it by default."""
+
+
 class Span(msgspec.Struct, frozen=True, gc=False):
     """One finished span. Ids are lower-case hex, a root has no ``parent``, times are ns since the epoch."""
 
@@ -60,6 +71,8 @@ class Span(msgspec.Struct, frozen=True, gc=False):
     """Name of the instrumentation that made it."""
     service: str
     """The resource's ``service.name``."""
+    judgements: tuple[SpanEvent, ...] = ()
+    """Its events ``gen_ai.evaluation.result``, at most ``MOST_SPAN_EVENTS``; others are not read."""
 
     @property
     def duration(self) -> int | None:

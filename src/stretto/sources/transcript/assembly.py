@@ -14,7 +14,7 @@ import msgspec
 
 from stretto.hook import work
 from stretto.hook.client import WORKING
-from stretto.model.event import Kind, Outcome, Value, present
+from stretto.model.event import LATEST, Kind, Outcome, Value, present
 from stretto.model.facts import DELEGATES
 from stretto.sources.transcript import shape, words
 from stretto.sources.transcript.account import Account, Place
@@ -37,10 +37,11 @@ _TOKENS = {
 class Assembly:
     """The reading of one file at work: takes its lines in their order, collects events in its account."""
 
-    def __init__(self, transcript: Transcript, carry: Carry, key: bytes) -> None:
+    def __init__(self, transcript: Transcript, carry: Carry, key: bytes, *, latest: int = LATEST) -> None:
         self.account = Account(transcript, carry)
         self._file = transcript
         self._key = key
+        self._latest = latest
 
     def take(self, line: shape.Line) -> str | None:
         """Take one line; return in a few words why it could not be read, or None. Never raises."""
@@ -50,6 +51,8 @@ class Assembly:
         time = shape.instant(line.timestamp)
         if time is None:
             return "no time" if told else None
+        if time > self._latest:
+            return "time in the future"
         session = shape.identity(line.session_id) or self._file.session
         if session is None:
             return "no session id" if told else None
@@ -273,7 +276,9 @@ class Assembly:
         if agent is None or copied is None:
             return None
         time = shape.instant(copied.timestamp)
-        inside = Place(place.session, place.time if time is None else time, agent, main=False)
+        if time is None or time > self._latest:
+            time = place.time
+        inside = Place(place.session, time, agent, main=False)
         self.account.begin(inside, delegated_by=shape.identity(line.parent_tool_use_id))
         if copied.type == "assistant":
             return self._assistant(copied, inside)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from stretto.errors import SourceError
-from stretto.model.event import Event
+from stretto.model.event import LATEST, Event
 from stretto.sources.transcript import shape
 from stretto.sources.transcript.assembly import Assembly
 from stretto.sources.transcript.carry import Carry, Transcript
@@ -87,6 +87,7 @@ def read(
     carry: Carry | None = None,
     *,
     at_rest: bool = False,
+    latest: int = LATEST,
     limit: int = CHUNK,
     key: bytes = b"",
 ) -> Read:
@@ -94,9 +95,9 @@ def read(
 
     A last line without its newline is left for the next read: its writer may still be at it. ``at_rest`` says
     that nothing has been written for long: then that line is taken, and what only silence tells is told (the
-    end of a turn or a task whose last line is an answer). A file that has become shorter is read from its
-    beginning. ``key`` is the installation's secret for hashes of what calls wrote; there are none without it.
-    What cannot be read becomes a reject; nothing is raised.
+    end of a turn or a task whose last line is an answer). A line from after ``latest`` (ns) is set aside.
+    A file that has become shorter is read from its beginning. ``key`` is the installation's secret for hashes
+    of what calls wrote; there are none without it. What cannot be read becomes a reject; nothing is raised.
     """
     carry = carry or Carry()
     try:
@@ -107,7 +108,7 @@ def read(
             taken = _whole_lines(stream, limit, to_the_end=at_rest or transcript.path.suffix == ".gz")
     except (OSError, EOFError, zlib.error) as error:
         return Read((), ((offset, f"{UNREADABLE}: {type(error).__name__}"),), offset, carry, ended=True)
-    assembly = Assembly(transcript, carry, key)
+    assembly = Assembly(transcript, carry, key, latest=latest)
     rejects = [(offset, "too long")] if taken.skipped else []
     position = offset
     for data in taken.data.split(b"\n"):

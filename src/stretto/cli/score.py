@@ -1,0 +1,101 @@
+"""``stretto score``: judge a session, or a task or phase of one, whether or not the service runs."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import closing
+
+from stretto import journal
+from stretto.cli.context import Context
+from stretto.cli.imports import see_in
+from stretto.clock import rfc3339, wall
+from stretto.errors import UsageError
+from stretto.lock import holder_of
+from stretto.model.event import Event
+from stretto.sources import judgement
+from stretto.sources.judgement import LATEST
+from stretto.store import judged, queries
+from stretto.store.database import open_reader
+
+NOT_FOUND = 1
+
+_HINT = "as in: stretto score latest quality 8.5 --by you"
+_WITH_LATEST = 3
+"""Words, where the session is named by one of them."""
+
+
+def score(context: Context, options: argparse.Namespace) -> int:
+    """Append a score to the journal and say what it is about."""
+    item = _item(options)
+    told = judgement.parse(item)
+    if isinstance(told, str):
+        raise UsageError(told, hint=_HINT)
+    # A service that runs has the store up to date, and takes in what is appended now.
+    alone = _no_service(context)
+    if alone:
+        see_in(context)
+    found = _event(context, item)
+    if isinstance(found, str):
+        context.say(f"{found}: 'stretto sessions' lists sessions, 'stretto show --json' what is in one")
+        return NOT_FOUND
+    journal.append(journal.file_of(context.config.journal, found.time), journal.encode(found))
+    if alone:
+        see_in(context)
+    context.answer(_document(found), _sentence(found))
+    return 0
+
+
+def _item(options: argparse.Namespace) -> dict[str, object]:
+    """Return what was asked for in the shape that HTTP takes."""
+    named = {name: getattr(options, name) for name in ("session", "task", "phase")}
+    words = options.words
+    if len(words) == _WITH_LATEST and words[0] == LATEST:
+        if any(named.values()):
+            raise UsageError("name a session, task or phase, or say 'latest', not both", hint=_HINT)
+        named["session"] = LATEST
+        words = words[1:]
+    if len(words) != _WITH_LATEST - 1:
+        raise UsageError("a score has a name and a value", hint=_HINT)
+    try:
+        value = float(words[1])
+    except ValueError:
+        raise UsageError(f"{words[1]!r} is no number", hint=_HINT) from None
+    item = {**named, "name": words[0], "value": value, "by": options.by}
+    return {name: said for name, said in item.items() if said is not None}
+
+
+def _event(context: Context, item: dict[str, object]) -> Event | str:
+    with closing(open_reader(context.config.database)) as connection:
+        session = item.get("session")
+        if isinstance(session, str) and session != LATEST:
+            ids = queries.find_sessions(connection, session)
+            if session not in ids and len(ids) > 1:
+                return f"{session!r} is the beginning of several sessions"
+            if session not in ids and ids:
+                item = {**item, "session": ids[0]}
+        (found,) = judged.events(connection, [item], wall())
+    return found
+
+
+def _no_service(context: Context) -> bool:
+    holder = holder_of(context.config.state)
+    return holder is None or holder.address is None
+
+
+def _document(event: Event) -> dict[str, object]:
+    return {
+        "session": event.session,
+        "of": event.attributes["of"],
+        "of_id": event.id,
+        "name": event.name,
+        "value": event.attributes["value"],
+        "by": event.attributes.get("by"),
+        "time": rfc3339(event.time),
+    }
+
+
+def _sentence(event: Event) -> str:
+    of = event.attributes["of"]
+    what = f"session {event.session}" if of == "session" else f"{of} {event.id} of session {event.session}"
+    by = event.attributes.get("by")
+    return f"{event.name} {event.attributes['value']:g}: {what}" + (f", says {by}" if by else "")

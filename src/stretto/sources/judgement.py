@@ -1,0 +1,98 @@
+"""Judgement: a score as somebody outside gives it, by the command line or over HTTP.
+
+It names a session, or a task or phase in one, which need not be named with it where the id is found in one
+session only. The value is any finite number: what scale it is on is not known here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from stretto.model.event import Channel, Event, Kind, present
+from stretto.sources.redact import redact
+
+LATEST = "latest"
+"""Names the session that was last heard of."""
+
+NAME_LIMIT = 120
+"""Characters of what is judged and of who judges."""
+
+ID_LIMIT = 200
+
+_TEXTS = ("session", "task", "phase", "name", "by")
+_FIELDS = frozenset({*_TEXTS, "value"})
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What was said; ``session`` is None where a task's or a phase's id alone names it."""
+
+    of: str
+    """``session``, ``task`` or ``phase``."""
+    of_id: str
+    session: str | None
+    name: str
+    value: float
+    by: str | None
+
+    def event(self, session: str, source: str, of_id: str, time: int) -> Event:
+        """Return the event, once it is known which session that is and of which product; time in ns."""
+        attributes = present(value=self.value, of=self.of, by=self.by)
+        return redact(
+            Event(
+                kind=Kind.SCORE,
+                session=session,
+                time=time,
+                source=source,
+                channel=Channel.API,
+                id=of_id,
+                name=self.name,
+                attributes=attributes,
+            )
+        )
+
+
+def parse(item: object) -> Judgement | str:
+    """Return the judgement that a decoded JSON object is, or in a sentence why it is none. Never raises."""
+    if not isinstance(item, Mapping):
+        return "a score must be an object"
+    problem = _problem(item)
+    if problem is not None:
+        return problem
+    task, phase, session = item.get("task"), item.get("phase"), item.get("session")
+    of, of_id = ("task", task) if task else ("phase", phase) if phase else ("session", session)
+    return Judgement(of, of_id or "", session, item["name"], float(item["value"]), item.get("by"))
+
+
+def _problem(item: Mapping[object, object]) -> str | None:
+    problem = _shape_problem(item)
+    if problem is not None:
+        return problem
+    if item.get("task") and item.get("phase"):
+        return "name a task or a phase, not both"
+    if not any(item.get(name) for name in ("session", "task", "phase")):
+        return "name a session, a task or a phase"
+    value = item.get("value")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value):
+        return "'value' must be a finite number"
+    return None
+
+
+def _shape_problem(item: Mapping[object, object]) -> str | None:
+    unknown = sorted(str(name)[:NAME_LIMIT] for name in item.keys() - _FIELDS)
+    if unknown:
+        return f"{unknown[0]!r} is not known; a score has {', '.join(sorted(_FIELDS))}"
+    for name in _TEXTS:
+        value, limit = item.get(name), NAME_LIMIT if name in {"name", "by"} else ID_LIMIT
+        if value is not None and not (isinstance(value, str) and value.strip() and len(value) <= limit):
+            return f"{name!r} must be a text of 1 to {limit} characters"
+    return "'name' is missing: of what is this the score?" if item.get("name") is None else None
+
+
+def _finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an int beyond what a float holds
+        return False

@@ -1,0 +1,82 @@
+"""What hangs on nothing else: phases, messages, scores, hooks run, as they are concluded."""
+
+from __future__ import annotations
+
+from stretto.clock import DAY, SECOND
+from stretto.model.event import Kind, Outcome
+from tests.scenes import Drawing, at, concluded, framed, orchestrated
+
+
+def test_an_orchestrators_session_is_concluded_whole() -> None:
+    """Every phase, message, score and hook run as it was drawn; a judge's newest word stands."""
+    session = concluded(orchestrated().events)
+
+    assert [(phase.name, phase.start, phase.end) for phase in session.phases] == [
+        ("analysis", at(0), at(30)),
+        ("report", at(30), at(40)),
+    ]
+    assert [(m.sender, m.receiver, m.time, m.response) for m in session.messages] == [
+        ("lead", "left", at(5), SECOND),
+        ("lead", "left", at(12), 2 * SECOND),
+    ]
+    assert [(s.of, s.of_id, s.name, s.value, s.by, s.time) for s in session.scores] == [
+        ("task", "right", "quality", 8.0, "lead", at(29)),
+        ("phase", "phase-analysis", "coverage", 0.5, "lead", at(31)),
+        ("session", "orchestrated", "satisfaction", 9.0, "lead", at(86_400)),
+    ]
+    assert [(run.event, run.task, run.duration) for run in session.hooks_run] == [
+        ("PreToolUse", "left", SECOND // 4)
+    ]
+
+
+def test_a_score_is_no_sign_of_life() -> None:
+    """A judgement a day later moves neither the session's end nor its last sign of life, nor its source."""
+    drawing = framed(Drawing(), 50)
+    before = concluded(drawing.events)
+    drawing.stroke(Kind.SCORE, 86_400, source="another", name="quality", attributes={"value": 1})
+    after = concluded(drawing.events)
+
+    assert (after.start, after.end, after.last, after.source) == (
+        before.start,
+        before.end,
+        before.last,
+        before.source,
+    )
+    assert [score.time - before.start for score in after.scores] == [DAY]
+
+
+def test_a_session_of_which_only_a_score_is_known() -> None:
+    """It is there, at the time of the judgement."""
+    session = concluded(Drawing().stroke(Kind.SCORE, 7, name="quality", attributes={"value": 1}).events)
+
+    assert (session.start, session.last, session.outcome) == (at(7), at(7), Outcome.RUNNING)
+    assert session.source == "claude-code"
+
+
+def test_a_task_may_be_judged_by_the_call_that_started_it() -> None:
+    """It is the agent's task where the agent is known, else the call's own."""
+    drawing = framed(Drawing(), 50).task("a", 1, 20, "review").order("call-b", 21, "review")
+    for call in ("call-a", "call-b"):
+        drawing.stroke(Kind.SCORE, 30, id=call, name=call, attributes={"of": "task", "value": 1})
+
+    session = concluded(drawing.events)
+    assert {score.name: score.of_id for score in session.scores} == {"call-a": "a", "call-b": "call-b"}
+    assert {task.id for task in session.tasks} == {"a", "call-b"}
+
+
+def test_a_score_of_what_is_no_task_is_its_tasks() -> None:
+    """Judged by the id of a call or a request it is about the task, or where there is none the session."""
+    drawing = framed(Drawing(), 50).run("a", 1, 20).call("c", 2, 3, parent="a").call("d", 4, 5)
+    drawing.stroke(Kind.MODEL_CALL, 6, id="m", parent="a", name="large")
+    for id in ("a", "c", "d", "m", "p1", "unheard-of"):
+        drawing.stroke(Kind.SCORE, 30, id=id, name=f"of {id}", attributes={"of": "task", "value": 1})
+
+    judged = {score.name: (score.of, score.of_id) for score in concluded(drawing.events).scores}
+    assert judged == {
+        "of a": ("task", "a"),
+        "of c": ("task", "a"),
+        "of d": ("session", "scene"),
+        "of m": ("task", "a"),
+        "of p1": ("session", "scene"),
+        "of unheard-of": ("task", "unheard-of"),
+    }

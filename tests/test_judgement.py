@@ -1,0 +1,131 @@
+"""A score from outside: what is one, and what it is about."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stretto.model.event import Channel, Event, Kind
+from stretto.sources.judgement import parse
+from stretto.store import judged, queries
+from tests.fakes import Store, store
+from tests.scenes import Drawing, at, by_description, framed, orchestrated
+
+GOOD: dict[str, Any] = {"session": "s", "name": "quality", "value": 8.5, "by": "lead"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"value": math.nan}, "'value' must be a finite number"),
+        ({"value": -math.inf}, "'value' must be a finite number"),
+        ({"value": 10**400}, "'value' must be a finite number"),
+        ({"value": True}, "'value' must be a finite number"),
+        ({"value": "8"}, "'value' must be a finite number"),
+        ({"value": None}, "'value' must be a finite number"),
+        ({"name": None}, "'name' is missing: of what is this the score?"),
+        ({"name": " "}, "'name' must be a text of 1 to 120 characters"),
+        ({"name": "x" * 121}, "'name' must be a text of 1 to 120 characters"),
+        ({"by": 7}, "'by' must be a text of 1 to 120 characters"),
+        ({"session": "x" * 201}, "'session' must be a text of 1 to 200 characters"),
+        ({"session": None}, "name a session, a task or a phase"),
+        ({"task": "t", "phase": "p"}, "name a task or a phase, not both"),
+        ({"scale": 10}, "'scale' is not known; a score has by, name, phase, session, task, value"),
+    ],
+)
+def test_what_is_no_score_is_told_why(changed: dict[str, Any], problem: str) -> None:
+    """One sentence each; the same object without the fault is a score."""
+    assert parse({**GOOD, **changed}) == problem
+    assert not isinstance(parse(GOOD), str)
+
+
+@pytest.mark.parametrize("item", [None, 7, "quality", [], [GOOD]])
+def test_what_is_no_object_is_no_score(item: object) -> None:
+    """Whatever JSON holds may come."""
+    assert parse(item) == "a score must be an object"
+
+
+@pytest.mark.parametrize("value", [0, -3, 10**6, 0.1])
+def test_any_finite_number_is_a_score(value: float) -> None:
+    """Scales are not known here: nothing is cut to one."""
+    told = parse({**GOOD, "value": value})
+    assert not isinstance(told, str)
+    assert told.value == value
+
+
+def said(opened: Store, **item: Any) -> Event | str:
+    """Return what comes of one score."""
+    (found,) = judged.events(opened.connection, [{"name": "quality", "value": 1, **item}], at(1_000))
+    return found
+
+
+def about(found: Event | str) -> tuple[str, str | None, Any]:
+    """Return a score's session, the id of what it is about and what that is."""
+    assert isinstance(found, Event), found
+    return found.session, found.id, found.attributes["of"]
+
+
+def test_what_a_score_is_about_is_found(tmp_path: Path) -> None:
+    """By session, by a task's or phase's own id, by an agent's later run, by the call that began a task."""
+    with store(tmp_path) as opened:
+        opened.take(orchestrated().events, framed(Drawing("other"), 50).task("a", 1, 20, "review").events)
+        assert about(said(opened, session="other")) == ("other", "other", "session")
+        assert about(said(opened, session="latest")) == ("other", "other", "session")
+        assert about(said(opened, task="right")) == ("orchestrated", "right", "task")
+        assert about(said(opened, task="right/2")) == ("orchestrated", "right/2", "task")
+        assert about(said(opened, task="call-a")) == ("other", "call-a", "task")
+        assert about(said(opened, phase="phase-report")) == ("orchestrated", "phase-report", "phase")
+        assert said(opened, session="nobody") == "there is no session 'nobody'"
+        assert said(opened, task="nobody") == "there is no task 'nobody'"
+        assert said(opened, task="right", session="other") == "there is no task 'right'"
+        assert said(opened, phase="right") == "there is no phase 'right'"
+
+
+def test_an_id_in_several_sessions_needs_its_session(tmp_path: Path) -> None:
+    """Ids are unique within a session only."""
+    with store(tmp_path) as opened:
+        for number in range(5):
+            opened.take(Drawing(f"s{number}").opens(number).run("a", 10, 20).events)
+        problem = said(opened, task="a")
+        assert isinstance(problem, str)
+        assert problem.startswith("task 'a' is in several sessions (s")
+        assert problem.endswith(" …): name the session, too")
+        assert about(said(opened, task="a", session="s3")) == ("s3", "a", "task")
+
+
+def test_a_recording_is_nobodys_to_judge(tmp_path: Path) -> None:
+    """It goes with the first own session, and a judgement would bring it back."""
+    with store(tmp_path) as opened:
+        opened.take(Drawing("r").opens(recording=True).run("a", 1, 2).events)
+        assert said(opened, session="latest") == "there is no session yet"
+        assert said(opened, session="r") == "'r' is a recording, not a session of yours"
+        assert said(opened, task="a") == "there is no task 'a'"
+
+
+def test_one_bad_score_loses_no_other(tmp_path: Path) -> None:
+    """Each is answered for itself; judge and time are kept; the later word of one judge stands."""
+    with store(tmp_path) as opened:
+        opened.take(orchestrated().events)
+        items = [
+            {"task": "left", "name": "quality", "value": 9, "by": "lead"},
+            {"task": "nobody", "name": "quality", "value": 1},
+            7,
+            {"task": "left", "name": "quality", "value": 3, "by": "lead"},
+            {"task": "left", "name": "quality", "value": 5, "by": "me@example.org"},
+        ]
+        found = judged.events(opened.connection, items, at(1_000))
+        assert [isinstance(event, Event) for event in found] == [True, False, False, True, True]
+        events = [event for event in found if isinstance(event, Event)]
+        assert {(event.kind, event.channel, event.source) for event in events} == {
+            (Kind.SCORE, Channel.API, "claude-code")
+        }
+        opened.take(events)
+        session = queries.session(opened.connection, "orchestrated", by_description)
+        assert session is not None
+        assert [(s.value, s.by, s.time) for s in session.scores if s.of_id == "left"] == [
+            (3, "lead", at(1_000) + 3),
+            (5, "[redacted]", at(1_000) + 4),
+        ]
