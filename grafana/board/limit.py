@@ -1,0 +1,85 @@
+"""The limits of ``prometheus/rules/thresholds.yml``: no dashboard has a number of its own.
+
+Lines are drawn from the published series and follow it at once. Colours of single values cannot be: Grafana
+keeps them in the dashboard, so they are read from the rule file when the dashboards are built.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from stretto.errors import StrettoError
+
+RULES = Path(__file__).parents[2] / "prometheus" / "rules" / "thresholds.yml"
+LEVEL = "stretto:threshold:"
+SEVERITIES = ("warning", "critical")
+
+GOOD, WARNING, CRITICAL, PLAIN = "green", "orange", "red", "text"
+COLOURS = {"warning": WARNING, "critical": CRITICAL}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """From ``value`` upward a panel has ``colour``; None is the colour below every other step."""
+
+    value: float | None
+    colour: str
+
+
+PLAIN_STEPS = (Step(None, PLAIN),)
+"""For what is neither good nor bad."""
+
+
+@cache
+def published(path: Path = RULES) -> dict[tuple[str, str, str], float]:
+    """Return (name, severity, baseline) → number of every limit, "" for a label that it does not have.
+
+    Raises StrettoError where a rule is not a constant.
+    """
+    found = {}
+    for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]:
+        for rule in group["rules"]:
+            constant = re.fullmatch(r"vector\(([-0-9.e]+)\)", rule["expr"].strip())
+            if constant is None:
+                raise StrettoError(
+                    f"{rule['record']} is no constant", where=str(path), hint="write vector(number)"
+                )
+            labels = rule.get("labels", {})
+            key = rule["record"].removeprefix(LEVEL), labels.get("severity", ""), labels.get("baseline", "")
+            found[key] = float(constant[1])
+    return found
+
+
+def steps(name: str, *, low: bool = False, baseline: str = "", sign: int = 1, path: Path = RULES) -> tuple[Step, ...]:
+    """Return the colours that a limit gives to a value: bad above it, or below where ``low``.
+
+    ``sign`` -1 is for a value that the limit is taken off, such as what is left of a target. Raises KeyError
+    for a limit that is not published.
+    """
+    numbers = {
+        severity: sign * published(path)[name, severity, baseline]
+        for severity in SEVERITIES
+        if (name, severity, baseline) in published(path)
+    }
+    if not numbers:
+        raise KeyError(f"no limit is published as {LEVEL}{name} {baseline}".rstrip())
+    if not low:
+        return Step(None, GOOD), *(Step(number, COLOURS[severity]) for severity, number in numbers.items())
+    # From below: beyond critical, beyond warning only, good.
+    rising = [severity for severity in reversed(SEVERITIES) if severity in numbers]
+    above = [COLOURS[severity] for severity in rising[1:]] + [GOOD]
+    return Step(None, COLOURS[rising[0]]), *(
+        Step(numbers[severity], colour) for severity, colour in zip(rising, above, strict=True)
+    )
+
+
+def line(name: str, severity: str, baseline: str = "") -> str:
+    """Return the published series of a limit. Raises KeyError where there is none."""
+    _ = published()[name, severity, baseline]
+    labels = f'severity="{severity}"' + (f',baseline="{baseline}"' if baseline else "")
+    return f"{LEVEL}{name}{{{labels}}}"
