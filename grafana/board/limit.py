@@ -34,6 +34,15 @@ class Step:
 PLAIN_STEPS = (Step(None, PLAIN),)
 """For what is neither good nor bad."""
 
+ANY = (Step(None, GOOD), Step(1, WARNING))
+"""For counts of which 0 is the only good one."""
+
+FALLING = (Step(None, WARNING), Step(0, GOOD))
+"""For changes of what should not fall."""
+
+RISING = (Step(None, GOOD), Step(1e-9, WARNING))
+"""For changes of what should not rise."""
+
 
 @cache
 def published(path: Path = RULES) -> dict[tuple[str, str, str], float]:
@@ -55,7 +64,9 @@ def published(path: Path = RULES) -> dict[tuple[str, str, str], float]:
     return found
 
 
-def steps(name: str, *, low: bool = False, baseline: str = "", sign: int = 1, path: Path = RULES) -> tuple[Step, ...]:
+def steps(
+    name: str, *, low: bool = False, baseline: str = "", sign: int = 1, path: Path = RULES
+) -> tuple[Step, ...]:
     """Return the colours that a limit gives to a value: bad above it, or below where ``low``.
 
     ``sign`` -1 is for a value that the limit is taken off, such as what is left of a target. Raises KeyError

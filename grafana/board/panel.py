@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from grafana.board.limit import COLOURS, PLAIN_STEPS, Step, line
 from grafana.board.link import Link, ServiceLink
@@ -90,6 +91,8 @@ class Panel:
     high: float | None = None
     decimals: int | None = None
     stacked: bool = False
+    shows_name: bool = False
+    """Whether a single number is read by its name and not by its value."""
     keys: Mapping[Label | str, str] = field(default_factory=dict)
     """Of a table: label → header of the column that says what a row is about."""
     columns: tuple[Column, ...] = ()
@@ -121,3 +124,46 @@ def limit(name: str, severity: str, baseline: str = "") -> Query:
 def target(expr: str, legend: str = "target") -> Query:
     """Return a wanted value as a dashed line."""
     return Query(expr, legend, "blue")
+
+
+def stat(title: str, shows: str, asks: str, unit: Unit, expr: str | Mapping[str, str], **rest: Any) -> Panel:
+    """Return a panel of one number, or of several under their names."""
+    told = {"": expr} if isinstance(expr, str) else expr
+    queries = tuple(Query(asked, name) for name, asked in told.items())
+    sized = {"width": 4, "height": 5, **rest}
+    return Panel(kind=Kind.STAT, title=title, shows=shows, asks=asks, unit=unit, queries=queries, **sized)
+
+
+def lines(
+    title: str, shows: str, asks: str, unit: Unit, expr: str | Mapping[str, str], *also: Query, **rest: Any
+) -> Panel:
+    """Return a panel of lines over time, by legend and query, with limits after them."""
+    told = {"": expr} if isinstance(expr, str) else expr
+    queries = tuple(Query(asked, legend) for legend, asked in told.items())
+    return Panel(
+        kind=Kind.LINES, title=title, shows=shows, asks=asks, unit=unit, queries=queries + also, **rest
+    )
+
+
+def bars(title: str, shows: str, asks: str, unit: Unit, expr: str, *, legend: str, **rest: Any) -> Panel:
+    """Return a panel that compares the values of one label."""
+    sized = {"width": 8, **rest}
+    queries = (Query(expr, legend),)
+    return Panel(kind=Kind.BARS, title=title, shows=shows, asks=asks, unit=unit, queries=queries, **sized)
+
+
+def states(
+    title: str, shows: str, asks: str, expr: str, says: Mapping[int, State], *, legend: str, **rest: Any
+) -> Panel:
+    """Return a panel of when what was in which state."""
+    sized = {"width": 12, "height": 6, **rest}
+    queries = (Query(expr, legend),)
+    return Panel(kind=Kind.STATES, title=title, shows=shows, asks=asks, queries=queries, states=says, **sized)
+
+
+def table(
+    title: str, shows: str, asks: str, keys: Mapping[Label | str, str], *columns: Column, **rest: Any
+) -> Panel:
+    """Return a panel with a row for each value of the keys."""
+    sized = {"width": 24, "height": 9, **rest}
+    return Panel(kind=Kind.TABLE, title=title, shows=shows, asks=asks, keys=keys, columns=columns, **sized)

@@ -45,8 +45,10 @@ VARIABLES: dict[Label, Variable] = {
         Variable(Label.TASK_TYPE, "Task type", "For which kinds of work?", "window_tasks"),
         Variable(Label.AGENT, "Agent", "For which agents?", "window_agent_tasks"),
         Variable(Label.PATTERN, "Pattern", "For which workflows?", "window_fanouts"),
+        Variable(Label.PHASE, "Phase", "For which phases?", "window_phases"),
         Variable(Label.TOOL, "Tool", "For which tools?", "window_tool_calls"),
-        Variable(Label.SOURCE, "Source", "Told by which clients?", "sessions_total"),
+        Variable(Label.MODEL, "Model", "For which models?", "window_model_calls"),
+        Variable(Label.SOURCE, "Source", "Told by which clients?", "window_sessions"),
     )
 }
 """In the order in which they stand on a board."""
@@ -75,7 +77,10 @@ def standing() -> list[Builder[model.VariableModel]]:
         .hide(model.VariableHide.HIDE_VARIABLE)
     )
     service = (
-        build.ConstantVariable(SERVICE).label("Stretto").value(SERVICE_ADDRESS).description("Where the service answers.")
+        build.ConstantVariable(SERVICE)
+        .label("Stretto")
+        .value(SERVICE_ADDRESS)
+        .description("Where the service answers.")
     )
     return [source, service]
 
@@ -104,7 +109,6 @@ def built(variable: Variable, default_window: str = DEFAULT_WINDOW) -> Builder[m
         .description(variable.asks)
         .datasource(datasource())
         .query(f"label_values({name}, {variable.label})")
-        .definition(f"label_values({name}, {variable.label})")
         .refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(model.VariableSort.ALPHABETICAL_ASC)
         .multi(True)
