@@ -7,6 +7,7 @@ from grafana.board.limit import steps
 from grafana.board.link import BoardId, Link
 from grafana.board.panel import Column, Unit, bars, limit, lines, stat, table
 from grafana.board.query import KNOWN, completion, increase, largest, most, ratio, series, share, total
+
 from stretto.names import Label
 
 _BY_TYPE = (Label.AGENT, Label.TASK_TYPE)

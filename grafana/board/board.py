@@ -7,21 +7,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from grafana.board.link import BoardId
+from grafana.board.panel import Panel
+from grafana.board.render import Carried, rendered
+from grafana.board.variable import SERVICE, Variable, built, datasource, standing, used
 from grafana_foundation_sdk.builders import dashboard as build
 from grafana_foundation_sdk.builders import prometheus
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as model
 
-from grafana.board.link import BoardId
-from grafana.board.panel import Panel
-from grafana.board.render import Carried, rendered
-from grafana.board.variable import SERVICE, Variable, built, datasource, standing, used
-
 TAG = "stretto"
 COLUMNS = 24
 FIRING = 'ALERTS{alertname=~"Stretto.+",alertstate="firing"}'
-INTERNAL = {"auto", "auto_min", "auto_count"}
-"""What the SDK writes into every variable although only an interval has it; Grafana's schema refuses it."""
+ONLY_AN_INTERVAL_S = {"auto", "auto_min", "auto_count"}
+"""What the SDK writes into every variable; Grafana's types refuse it."""
+NO_LONGER_A_TABLE_S = {"footer"}
+"""What the SDK writes into every table; Grafana's types refuse it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +89,11 @@ def document(board: Board, boards: Iterable[Board]) -> dict[str, Any]:
         top += _height(row.panels)
     plain: dict[str, Any] = json.loads(json.dumps(made.build(), cls=JSONEncoder))
     for variable in plain["templating"]["list"]:
-        for name in INTERNAL:
+        for name in ONLY_AN_INTERVAL_S:
             variable.pop(name, None)
+    for panel in plain["panels"]:
+        for name in NO_LONGER_A_TABLE_S:
+            panel.get("options", {}).pop(name, None)
     return plain
 
 

@@ -7,6 +7,7 @@ from grafana.board.limit import ANY, CRITICAL, GOOD, Step
 from grafana.board.link import BoardId
 from grafana.board.panel import State, Unit, bars, lines, stat, states
 from grafana.board.query import RATE, age, largest, ratio, series, total
+
 from stretto.names import JOB, Label
 
 UP = f'up{{job="{JOB}"}}'

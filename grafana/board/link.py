@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from grafana.board.variable import SERVICE
+
 from stretto.names import Label
 
 

@@ -8,6 +8,7 @@ from grafana.board.limit import ANY, CRITICAL, GOOD, WARNING, steps
 from grafana.board.link import BoardId, Link, ServiceLink
 from grafana.board.panel import Column, State, Unit, bars, lines, stat, states, table
 from grafana.board.query import age, completion, largest, most, series, share, total
+
 from stretto.names import Label
 
 TOLD = 'ALERTS{alertname=~"Stretto.+"}'

@@ -10,6 +10,7 @@ from typing import Any
 
 from grafana.board.limit import COLOURS, PLAIN_STEPS, Step, line
 from grafana.board.link import Link, ServiceLink
+
 from stretto.names import Label
 
 

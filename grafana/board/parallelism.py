@@ -8,6 +8,7 @@ from grafana.board.limit import steps
 from grafana.board.link import BoardId, Link
 from grafana.board.panel import Column, Unit, bars, limit, lines, stat, table, target
 from grafana.board.query import largest, ratio, series, total
+
 from stretto.names import Label
 
 SEQUENTIAL = series("parallel_sequential_seconds")

@@ -8,6 +8,7 @@ from grafana.board.limit import ANY
 from grafana.board.link import BoardId, Link
 from grafana.board.panel import Column, Unit, bars, lines, stat, table
 from grafana.board.query import age, largest, quantile, ratio, series, share, total
+
 from stretto.names import Label
 
 _PATTERNS = Row(

@@ -8,6 +8,7 @@ from grafana.board.limit import ANY, FALLING, steps
 from grafana.board.link import BoardId, Link
 from grafana.board.panel import Column, Unit, bars, limit, lines, stat, table
 from grafana.board.query import completion, largest, part, ratio, series, share, total
+
 from stretto.names import Label
 
 _CHECKED = series("window_fanouts_checked")

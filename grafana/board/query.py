@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from grafana.board.variable import VARIABLES
+
 from stretto.names import METRICS, PREFIX, Label, MetricKind
 
 KNOWN = "success|failure"

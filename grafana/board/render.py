@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from grafana.board.limit import PLAIN_STEPS, Step
+from grafana.board.link import BoardId, Link, ServiceLink, url
+from grafana.board.panel import Column, Kind, Panel, Query
+from grafana.board.variable import datasource
 from grafana_foundation_sdk.builders import bargauge, prometheus, stat, statetimeline, table, timeseries
 from grafana_foundation_sdk.builders import common as build
 from grafana_foundation_sdk.builders import dashboard as build_dashboard
 from grafana_foundation_sdk.models import common, dashboard
 from grafana_foundation_sdk.models import prometheus as model
-
-from grafana.board.limit import PLAIN_STEPS, Step
-from grafana.board.link import BoardId, Link, ServiceLink, url
-from grafana.board.panel import Column, Kind, Panel, Query
-from grafana.board.variable import datasource
 
 Built = stat.Panel | timeseries.Panel | bargauge.Panel | table.Panel | statetimeline.Panel
 Carried = Mapping[BoardId, tuple[str, ...]]

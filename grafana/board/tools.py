@@ -7,6 +7,7 @@ from grafana.board.limit import ANY, steps
 from grafana.board.link import BoardId, Link
 from grafana.board.panel import Column, Unit, bars, limit, lines, stat, table
 from grafana.board.query import increase, largest, most, part, quantile, rate, ratio, series, share, total
+
 from stretto.names import Label
 
 

@@ -8,6 +8,7 @@ from grafana.board.change import At, difference, relative
 from grafana.board.link import BoardId, Link
 from grafana.board.panel import Panel, Unit, limit, lines, table
 from grafana.board.query import WEEK, largest, ratio, series, share, total
+
 from stretto.names import Label
 
 
