@@ -9,6 +9,7 @@ from typing import Any
 
 from grafana.board.link import BoardId
 from grafana.board.panel import Panel
+from grafana.board.query import series
 from grafana.board.render import Carried, rendered
 from grafana.board.variable import SERVICE, Variable, built, datasource, standing, used
 from grafana_foundation_sdk.builders import dashboard as build
@@ -19,6 +20,9 @@ from grafana_foundation_sdk.models import dashboard as model
 TAG = "stretto"
 COLUMNS = 24
 FIRING = 'ALERTS{alertname=~"Stretto.+",alertstate="firing"}'
+_RUNNING = series("build_info")
+STARTED = f"{_RUNNING} unless on (version) ({_RUNNING} offset 10m)"
+"""What answers now and did not ten minutes ago: a new version, or the service after a longer absence."""
 ONLY_AN_INTERVAL_S = {"auto", "auto_min", "auto_count"}
 """What the SDK writes into every variable; Grafana's types refuse it."""
 NO_LONGER_A_TABLE_S = {"footer"}
@@ -74,7 +78,7 @@ def document(board: Board, boards: Iterable[Board]) -> dict[str, Any]:
         .refresh(board.refresh)
         .tooltip(model.DashboardCursorSync.CROSSHAIR)
         .variables([*standing(), *(built(variable, board.window) for variable in board.variables)])
-        .annotations([_alerts()])
+        .annotations([_alerts(), _starts()])
         .links([_other_boards(), _service()])
     )
     top = 0
@@ -124,15 +128,24 @@ def _row_id(row: Row) -> int:
 
 
 def _alerts() -> build.AnnotationQuery:
+    told = _annotation("Alerts", FIRING, "red")
+    return told.title_format("{{alertname}}").text_format("{{severity}} {{task_type}} {{agent}} {{tool}}")
+
+
+def _starts() -> build.AnnotationQuery:
+    told = _annotation("Starts", STARTED, "blue")
+    return told.title_format("Stretto {{version}}").text_format("Up, after ten minutes or more without it.")
+
+
+def _annotation(name: str, expr: str, colour: str) -> build.AnnotationQuery:
+    asked = prometheus.Dataquery().datasource(datasource()).ref_id(name).expr(expr).range()
     return (
         build.AnnotationQuery()
-        .name("Alerts")
+        .name(name)
         .datasource(datasource())
         .enable(True)
-        .icon_color("red")
-        .target(prometheus.Dataquery().datasource(datasource()).ref_id("Alerts").expr(FIRING).range())
-        .title_format("{{alertname}}")
-        .text_format("{{severity}} {{task_type}} {{agent}} {{tool}}")
+        .icon_color(colour)
+        .target(asked)
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from grafana.board.board import Board, Row
 from grafana.board.limit import ANY, CRITICAL, GOOD, Step
 from grafana.board.link import BoardId
-from grafana.board.panel import State, Unit, bars, lines, stat, states
+from grafana.board.panel import State, Unit, bars, limit, lines, stat, states
 from grafana.board.query import RATE, age, largest, ratio, series, total
 
 from stretto.names import JOB, Label
@@ -96,6 +96,14 @@ _TRUST = Row(
             Unit.RATIO,
             {"complete": ratio(series("window_ends_seen"), series("window_ends_expected"))},
             high=1,
+        ),
+        lines(
+            "Age of the newest event over time",
+            "How long ago the newest event happened; beyond the limit it alerts while sessions are busy.",
+            "When did events stop?",
+            Unit.SECONDS,
+            {"age": age(largest(series("last_event_timestamp_seconds")))},
+            limit("event_age_seconds", "warning"),
         ),
         bars(
             "Rejected input",

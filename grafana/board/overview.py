@@ -7,7 +7,7 @@ from grafana.board.board import FIRING, Board, Row
 from grafana.board.limit import ANY, CRITICAL, GOOD, WARNING, steps
 from grafana.board.link import BoardId, Link, ServiceLink
 from grafana.board.panel import Column, State, Unit, bars, lines, stat, states, table
-from grafana.board.query import age, completion, largest, most, series, share, total
+from grafana.board.query import age, completion, largest, least, most, series, share, total
 
 from stretto.names import Label
 
@@ -191,12 +191,13 @@ _FAILING = Row(
             high=1,
         ),
         bars(
-            "Failing task types",
-            "Tasks that failed over those whose outcome is known, worst first.",
+            "Least successful task types",
+            "Tasks that succeeded over those whose outcome is known, worst first.",
             "Which kind of work fails?",
             Unit.RATIO,
-            most(8, share("window_tasks", "failure", Label.TASK_TYPE)),
+            least(8, share("window_tasks", "success", Label.TASK_TYPE)),
             legend="{{task_type}}",
+            steps=steps("success_ratio", low=True),
             high=1,
             links=(Link(BoardId.QUALITY, "Quality of this type", Label.TASK_TYPE),),
         ),

@@ -33,12 +33,12 @@ class Unit(StrEnum):
     """Units by Grafana's name. Grafana scales them, so that no query does."""
 
     RATIO = "percentunit"
-    TIMES = "suffix: ×"
+    TIMES = "suffix:×"
     SECONDS = "s"
     COUNT = "short"
     BYTES = "bytes"
     MONEY = "currencyUSD"
-    PER_SECOND = "ops"
+    PER_SECOND = "cps"
     PLAIN = "none"
     """Scores of 0 to 100, and states."""
 

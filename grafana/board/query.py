@@ -98,6 +98,11 @@ def most(count: int, expression: str) -> str:
     return f"topk({count}, {expression})"
 
 
+def least(count: int, expression: str) -> str:
+    """Return the lowest series of an expression."""
+    return f"bottomk({count}, {expression})"
+
+
 def named(expression: str, label: str, value: str) -> str:
     """Return an expression with a label added, which tells rows of one table apart."""
     return f'label_replace({expression}, "{label}", "{value}", "", "")'

@@ -6,6 +6,7 @@ and there is one service.
 
 from __future__ import annotations
 
+import ast
 import itertools
 import json
 import re
@@ -18,7 +19,7 @@ import pytest
 from grafana.board.board import COLUMNS
 from grafana.board.boards import BOARDS
 from grafana.board.build import DASHBOARDS, files, stale
-from grafana.board.limit import published
+from grafana.board.limit import LEVEL, published
 from grafana.board.panel import Kind, Panel, Query, Unit
 from grafana.board.unused import UNUSED
 from grafana.board.variable import DATASOURCE_UID, VARIABLES
@@ -80,6 +81,16 @@ def urls(name: str) -> Iterator[str]:
 def test_dashboards_are_what_the_builder_writes() -> None:
     """No file was changed by hand, forgotten, or left over: make dashboards changes nothing."""
     assert [path.name for path in stale(files())] == []
+
+
+def test_the_builder_takes_names_only() -> None:
+    """Of the program it knows the table of names and the errors: dashboards cannot depend on how it works."""
+    for path in (DASHBOARDS.parent / "board").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+                ours = {name for name in names if name.partition(".")[0] == "stretto"}
+                assert ours <= {"stretto.names", "stretto.errors"}, path.name
 
 
 def test_a_stale_file_is_found(tmp_path: Path) -> None:
@@ -178,6 +189,17 @@ def test_single_values_are_of_now(name: str) -> None:
         for target in panel["targets"]:
             assert target["instant"] is not over_time
             assert target["range"] is over_time
+
+
+def test_annotations_read_what_exists() -> None:
+    """What marks moments on the lines parses, and names only labels that its series have."""
+    for name, board in LOADED.items():
+        for annotation in board["annotations"]["list"]:
+            labels = labels_of(promql.parse(annotation["target"]["expr"]), KNOWN)
+            assert labels is not None
+            said = annotation["titleFormat"] + annotation["textFormat"]
+            assert set(re.findall(r"\{\{(\w+)\}\}", said)) <= labels, name
+            assert annotation["datasource"]["uid"] == "${datasource}"
 
 
 @each_query
@@ -280,6 +302,13 @@ def test_every_board_can_be_reached_from_the_first() -> None:
         new = set().union(*(onward[name] for name in new)) - reached
         reached |= new
     assert reached == LOADED.keys()
+
+
+def test_every_limit_is_drawn() -> None:
+    """Each limit that alerts compare with is a dashed line, or colours the distance to a target."""
+    names = {name for name, _, _ in published() if not name.startswith("min_")}
+    drawn_as_line = {name for name in names for _, query in QUERIES if f"{LEVEL}{name}{{" in query.expr}
+    assert names - drawn_as_line == {"improvement_shortfall_ratio"}
 
 
 @each_panel

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import subprocess
 import threading
@@ -36,6 +37,16 @@ PANELS = [(board, panel) for board in BOARDS for panel in board.panels]
 each_panel = pytest.mark.parametrize(
     "panel", [panel for _, panel in PANELS], ids=[f"{board.id}-{panel.title}" for board, panel in PANELS]
 )
+
+
+@pytest.fixture(params=["promtool", "promtool3"])
+def promtool(request: pytest.FixtureRequest) -> str:
+    """The installed promtool, and the one of Prometheus 3 that STRETTO_PROMTOOL3 names."""
+    require_servers()
+    named = "promtool" if request.param == "promtool" else os.environ.get("STRETTO_PROMTOOL3")
+    if not named:
+        pytest.skip("STRETTO_PROMTOOL3 names no promtool of Prometheus 3")
+    return named
 
 
 @dataclass(frozen=True)
@@ -198,6 +209,19 @@ def test_every_query_answers_with_plausible_values(prometheus: Prometheus, panel
             assert math.isfinite(value), f"{value}: {expr}"
             # Sums of floats reach a bound from either side.
             assert low - 1e-9 <= value <= high + 1e-9, f"{value} is not within {low} to {high}: {expr}"
+
+
+def test_promtool_accepts_every_query(promtool: str, tmp_path: Path) -> None:
+    """As rules, all queries of all panels are valid, and no two rules are the same."""
+    exprs = [substituted(query.expr) for _, panel in PANELS for query in panel.asked]
+    rules = [{"record": f"panel:query:{number}", "expr": expr} for number, expr in enumerate(exprs)]
+    path = tmp_path / "queries.yml"
+    path.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}), encoding="utf-8")
+    ended = subprocess.run(
+        [promtool, "check", "rules", str(path)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert f"{len(rules)} rules found" in ended.stdout
 
 
 @each_panel
