@@ -21,6 +21,8 @@ PACKAGE = DASHBOARDS.parent / "schema" / "package.json"
 PINNED: dict[str, str] = json.loads(PACKAGE.read_text())["dependencies"]
 TYPES = "node_modules/@grafana/schema/dist/types/raw"
 KINDS = ("bargauge", "stat", "state-timeline", "table", "timeseries")
+ONCE = ("--fetch-retries=0", "--fetch-timeout=60000")
+"""Without a network npm gives up soon."""
 OF_DATASOURCE = {"target", "titleFormat", "textFormat"}
 """What an annotation has from its data source. The package's types know only the built-in source's target,
 which they call a thing to mend; the builder's types cover ours."""
@@ -44,7 +46,7 @@ def installed(folder: Path) -> None:
         unavailable("npm is not installed: Grafana's schema cannot be had")
     shutil.copy(PACKAGE, folder)
     ended = subprocess.run(
-        [str(npm), "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"],
+        [str(npm), "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts", *ONCE],
         cwd=folder,
         capture_output=True,
         text=True,
