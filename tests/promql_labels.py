@@ -22,12 +22,12 @@ Known = Mapping[str, frozenset[str]]
 TARGET = frozenset({"job", "instance"})
 SERVERS: dict[str, frozenset[str]] = {
     "up": TARGET,
-    "ALERTS": frozenset({"alertname", "alertstate", "severity"}),
     "scrape_duration_seconds": TARGET,
     "prometheus_notifications_dropped_total": TARGET,
     "alertmanager_notifications_failed_total": TARGET | {"integration", "reason"},
     "ALERTS": TARGET
-    | {"alertname", "alertstate", "severity", "figure", "task_type", "agent", "tool", "baseline", "window"},
+    | {"alertname", "alertstate", "severity", "figure", "task_type", "agent", "tool", "pattern", "model"}
+    | {"cache", "score", "baseline", "window"},
 }
 """Series that the servers make themselves, as far as they are used here."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from grafana.board.board import Board, Row
-from grafana.board.limit import steps
+from grafana.board.limit import INFO, steps
 from grafana.board.link import BoardId, Link
 from grafana.board.panel import Column, Unit, bars, limit, lines, stat, table
 from grafana.board.query import KNOWN, completion, increase, largest, most, ratio, series, share, total
@@ -141,6 +141,7 @@ _EACH = Row(
             Unit.SECONDS,
             most(12, total(series("critical_path_agent_seconds"), Label.AGENT)),
             legend="{{agent}}",
+            steps=steps("bottleneck_seconds", of=INFO),
             width=12,
         ),
     ),
@@ -173,6 +174,7 @@ _TYPES = Row(
             Unit.PLAIN,
             largest(series("quality_score"), Label.TASK_TYPE),
             legend="{{task_type}}",
+            steps=steps("quality_score", low=True),
             width=12,
             height=9,
             high=10,
@@ -215,6 +217,7 @@ _TOGETHER = Row(
             "How long does one agent wait for another?",
             Unit.SECONDS,
             {"p{{quantile}}": largest(series("message_response_quantile_seconds"), Label.QUANTILE)},
+            limit("collaboration_seconds", "warning"),
         ),
         lines(
             "Collaboration over time",

@@ -19,7 +19,9 @@ from grafana_foundation_sdk.models import dashboard as model
 
 TAG = "stretto"
 COLUMNS = 24
-FIRING = 'ALERTS{alertname=~"Stretto.+",alertstate="firing"}'
+TOLD = 'alertname=~"Stretto.+",alertname!="StrettoWatchdog"'
+"""Our alerts, but for the one that fires always."""
+FIRING = f'ALERTS{{{TOLD},alertstate="firing"}}'
 _RUNNING = series("build_info")
 STARTED = f"{_RUNNING} unless on (version) ({_RUNNING} offset 10m)"
 """What answers now and did not ten minutes ago: a new version, or the service after a longer absence."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from grafana.board.board import Board, Row
-from grafana.board.limit import ANY, CRITICAL, GOOD, Step
+from grafana.board.limit import ANY, CRITICAL, GOOD, steps
 from grafana.board.link import BoardId
 from grafana.board.panel import State, Unit, bars, limit, lines, stat, states
 from grafana.board.query import RATE, age, largest, ratio, series, total
@@ -40,6 +40,7 @@ _TRUST = Row(
             "Is anything missing from the figures?",
             Unit.RATIO,
             ratio(series("window_ends_seen"), series("window_ends_expected")),
+            steps=steps("capture_completeness_ratio", low=True),
             high=1,
         ),
         stat(
@@ -55,6 +56,7 @@ _TRUST = Row(
             "Is what I see of now?",
             Unit.SECONDS,
             age(largest(series("snapshot_timestamp_seconds"))),
+            steps=steps("snapshot_age_seconds"),
         ),
         stat(
             "Ingest lag",
@@ -62,6 +64,7 @@ _TRUST = Row(
             "Does the service keep up?",
             Unit.SECONDS,
             largest(series("ingest_lag_seconds")),
+            steps=steps("ingest_lag_seconds"),
         ),
         stat(
             "Version",
@@ -95,6 +98,7 @@ _TRUST = Row(
             "Since when is something missing?",
             Unit.RATIO,
             {"complete": ratio(series("window_ends_seen"), series("window_ends_expected"))},
+            limit("capture_completeness_ratio", "warning"),
             high=1,
         ),
         lines(
@@ -143,6 +147,7 @@ _KEEPS_UP = Row(
             "How late are the figures?",
             Unit.SECONDS,
             {"lag": largest(series("ingest_lag_seconds"))},
+            limit("ingest_lag_seconds", "warning"),
             width=8,
         ),
         lines(
@@ -184,7 +189,7 @@ _COST = Row(
             "Is the budget of series nearly used up?",
             Unit.RATIO,
             ratio(series("series"), series("series_budget")),
-            steps=(Step(None, GOOD), Step(1, CRITICAL)),
+            steps=steps("series_ratio"),
             high=1,
         ),
         bars(

@@ -18,9 +18,13 @@ from stretto.errors import StrettoError
 RULES = Path(__file__).parents[2] / "prometheus" / "rules" / "thresholds.yml"
 LEVEL = "stretto:threshold:"
 SEVERITIES = ("warning", "critical")
+INFO = ("info",)
 
 GOOD, WARNING, CRITICAL, PLAIN = "green", "orange", "red", "text"
-COLOURS = {"warning": WARNING, "critical": CRITICAL}
+COLOURS = {"info": "blue", "warning": WARNING, "critical": CRITICAL}
+
+BEYOND_NONE = 1e-9
+"""Grafana colours from a step upward, an alert fires beyond its limit: at a limit of 0 that differs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,8 @@ class Step:
 
     value: float | None
     colour: str
+    limit: str = ""
+    """The published limit that the number is; none for what is only counted."""
 
 
 PLAIN_STEPS = (Step(None, PLAIN),)
@@ -40,7 +46,7 @@ ANY = (Step(None, GOOD), Step(1, WARNING))
 FALLING = (Step(None, WARNING), Step(0, GOOD))
 """For changes of what should not fall."""
 
-RISING = (Step(None, GOOD), Step(1e-9, WARNING))
+RISING = (Step(None, GOOD), Step(BEYOND_NONE, WARNING))
 """For changes of what should not rise."""
 
 
@@ -65,27 +71,35 @@ def published(path: Path = RULES) -> dict[tuple[str, str, str], float]:
 
 
 def steps(
-    name: str, *, low: bool = False, baseline: str = "", sign: int = 1, path: Path = RULES
+    name: str,
+    *,
+    low: bool = False,
+    baseline: str = "",
+    sign: int = 1,
+    of: tuple[str, ...] = SEVERITIES,
+    path: Path = RULES,
 ) -> tuple[Step, ...]:
-    """Return the colours that a limit gives to a value: bad above it, or below where ``low``.
+    """Return the colours that limits give to a value: bad above them, or below where ``low``.
 
-    ``sign`` -1 is for a value that the limit is taken off, such as what is left of a target. Raises KeyError
-    for a limit that is not published.
+    ``of`` names the severities whose limits count. ``sign`` -1 is for a value that the limit is taken off,
+    such as what is left of a target. Raises KeyError for a limit that is not published.
     """
     numbers = {
         severity: sign * published(path)[name, severity, baseline]
-        for severity in SEVERITIES
+        for severity in of
         if (name, severity, baseline) in published(path)
     }
     if not numbers:
         raise KeyError(f"no limit is published as {LEVEL}{name} {baseline}".rstrip())
     if not low:
-        return Step(None, GOOD), *(Step(number, COLOURS[severity]) for severity, number in numbers.items())
+        return Step(None, GOOD), *(
+            Step(number or BEYOND_NONE, COLOURS[severity], name) for severity, number in numbers.items()
+        )
     # From below: beyond critical, beyond warning only, good.
-    rising = [severity for severity in reversed(SEVERITIES) if severity in numbers]
+    rising = list(reversed(numbers))
     above = [COLOURS[severity] for severity in rising[1:]] + [GOOD]
     return Step(None, COLOURS[rising[0]]), *(
-        Step(numbers[severity], colour) for severity, colour in zip(rising, above, strict=True)
+        Step(numbers[severity], colour, name) for severity, colour in zip(rising, above, strict=True)
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from grafana.board import change
-from grafana.board.board import FIRING, Board, Row
+from grafana.board.board import FIRING, TOLD, Board, Row
 from grafana.board.limit import ANY, CRITICAL, GOOD, WARNING, steps
 from grafana.board.link import BoardId, Link, ServiceLink
 from grafana.board.panel import Column, State, Unit, bars, lines, stat, states, table
@@ -11,7 +11,6 @@ from grafana.board.query import age, completion, largest, least, most, series, s
 
 from stretto.names import Label
 
-TOLD = 'ALERTS{alertname=~"Stretto.+"}'
 VERDICT = " or ".join(
     (
         f'3 * max ({FIRING[:-1]},severity="critical"}})',
@@ -76,6 +75,7 @@ _VERDICT = Row(
             "How well is the machine of agents run, all in all?",
             Unit.PLAIN,
             change.score(),
+            steps=steps("efficiency_score", low=True),
             high=100,
             decimals=0,
             absent="withheld",
@@ -83,10 +83,10 @@ _VERDICT = Row(
         ),
         stat(
             "Alerts firing",
-            "Alerts of Stretto that fire now.",
+            "Warnings and critical alerts that fire now; good news is not counted.",
             "Does something ask for attention?",
             Unit.COUNT,
-            f"count ({FIRING}) or vector(0)",
+            f'count ({FIRING[:-1]},severity=~"warning|critical"}}) or vector(0)',
             steps=ANY,
         ),
     ),
@@ -113,7 +113,7 @@ _NOW = Row(
             "Does something hang?",
             Unit.COUNT,
             largest(series("stuck_tasks")),
-            steps=ANY,
+            steps=steps("stuck_tasks"),
             width=3,
         ),
         stat(
@@ -122,6 +122,7 @@ _NOW = Row(
             "Does a session run away?",
             Unit.SECONDS,
             largest(series("longest_open_session_seconds")),
+            steps=steps("session_seconds"),
             width=4,
         ),
         stat(
@@ -173,7 +174,7 @@ _FAILING = Row(
             },
             Column(
                 "Count",
-                f"count by (alertname, severity, alertstate, task_type, agent, tool) ({TOLD})",
+                f"count by (alertname, severity, alertstate, task_type, agent, tool) (ALERTS{{{TOLD}}})",
                 Unit.COUNT,
             ),
             width=12,
@@ -185,7 +186,7 @@ _FAILING = Row(
             "When which alert fired.",
             "Is this new, or does it come and go?",
             f"max by (alertname) ({FIRING})",
-            {1: State("firing", CRITICAL)},
+            {1: State("firing", WARNING)},
             legend="{{alertname}}",
             height=8,
             high=1,

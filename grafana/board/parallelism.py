@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grafana.board import change
 from grafana.board.board import Board, Row
-from grafana.board.limit import steps
+from grafana.board.limit import INFO, steps
 from grafana.board.link import BoardId, Link
 from grafana.board.panel import Column, Unit, bars, limit, lines, stat, table, target
 from grafana.board.query import largest, ratio, series, total
@@ -67,6 +67,7 @@ _GAIN = Row(
             "How often did agents run side by side?",
             Unit.COUNT,
             total(series("window_fanouts")),
+            steps=steps("fanouts", of=INFO),
             links=(Link(BoardId.QUALITY, "Adoption"),),
         ),
         stat(
@@ -282,6 +283,7 @@ _PRICE = Row(
             Unit.SECONDS,
             total(series("opportunity_seconds"), Label.PATTERN),
             legend="{{pattern}}",
+            steps=steps("opportunity_seconds", of=INFO),
             height=5,
             links=(Link(BoardId.PATTERNS, "This pattern", Label.PATTERN),),
         ),

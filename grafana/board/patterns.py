@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from grafana.board import change
 from grafana.board.board import Board, Row
-from grafana.board.limit import ANY
+from grafana.board.limit import INFO, steps
 from grafana.board.link import BoardId, Link
-from grafana.board.panel import Column, Unit, bars, lines, stat, table
+from grafana.board.panel import Column, Unit, bars, limit, lines, stat, table
 from grafana.board.query import age, largest, quantile, ratio, series, share, total
 
 from stretto.names import Label
@@ -20,7 +20,13 @@ _PATTERNS = Row(
             "Which way of working should be used more, and which less?",
             {Label.PATTERN: "Pattern"},
             Column("Sessions", total(series("window_sessions"), Label.PATTERN), Unit.COUNT),
-            Column("Success", share("window_sessions", "success", Label.PATTERN), Unit.RATIO, high=1),
+            Column(
+                "Success",
+                share("window_sessions", "success", Label.PATTERN),
+                Unit.RATIO,
+                steps("session_success_ratio", low=True),
+                high=1,
+            ),
             Column(
                 "Time, median",
                 largest(series("session_duration_quantile_seconds", quantile="0.5"), Label.PATTERN),
@@ -35,6 +41,7 @@ _PATTERNS = Row(
                 "Efficiency score",
                 largest(series("pattern_efficiency_score"), Label.PATTERN),
                 Unit.PLAIN,
+                steps("efficiency_score", low=True),
                 high=100,
             ),
             Column(
@@ -43,13 +50,21 @@ _PATTERNS = Row(
                 Unit.RATIO,
                 high=1,
             ),
-            Column("Conflicts", total(series("window_conflicts"), Label.PATTERN), Unit.COUNT, ANY),
-            Column("Could save", total(series("opportunity_seconds"), Label.PATTERN), Unit.SECONDS),
+            Column(
+                "Conflicts", total(series("window_conflicts"), Label.PATTERN), Unit.COUNT, steps("conflicts")
+            ),
+            Column(
+                "Could save",
+                total(series("opportunity_seconds"), Label.PATTERN),
+                Unit.SECONDS,
+                steps("opportunity_seconds", of=INFO),
+            ),
             Column("Best speedup", largest(series("best_speedup"), Label.PATTERN), Unit.TIMES),
             Column(
                 "Best, how long ago",
                 age(largest(series("best_speedup_timestamp_seconds"), Label.PATTERN)),
                 Unit.SECONDS,
+                steps("record_age_seconds", low=True, of=INFO),
             ),
             links=(
                 Link(BoardId.PATTERNS, "This pattern only", Label.PATTERN),
@@ -121,6 +136,15 @@ _SESSIONS = Row(
                     series("session_duration_quantile_seconds", quantile="0.95"), Label.PATTERN
                 )
             },
+        ),
+        lines(
+            "Session success by pattern",
+            "Sessions that succeeded over those whose outcome is known.",
+            "Which pattern fails, and since when?",
+            Unit.RATIO,
+            {"{{pattern}}": share("window_sessions", "success", Label.PATTERN)},
+            limit("session_success_ratio", "critical"),
+            high=1,
         ),
         lines(
             "Parts of session time",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grafana.board import change
 from grafana.board.board import Board, Row
-from grafana.board.limit import ANY, FALLING, steps
+from grafana.board.limit import FALLING, steps
 from grafana.board.link import BoardId, Link
 from grafana.board.panel import Column, Unit, bars, limit, lines, stat, table
 from grafana.board.query import completion, largest, part, ratio, series, share, total
@@ -24,6 +24,7 @@ _SCORE = Row(
             "How well is the whole run?",
             Unit.PLAIN,
             change.score(),
+            steps=steps("efficiency_score", low=True),
             high=100,
             decimals=0,
             height=8,
@@ -64,7 +65,13 @@ _QUALITY = Row(
             "Which kind of work is not good enough?",
             {Label.TASK_TYPE: "Task type"},
             Column("Tasks", total(series("window_tasks"), Label.TASK_TYPE), Unit.COUNT),
-            Column("Quality", largest(series("quality_score"), Label.TASK_TYPE), Unit.PLAIN, high=10),
+            Column(
+                "Quality",
+                largest(series("quality_score"), Label.TASK_TYPE),
+                Unit.PLAIN,
+                steps("quality_score", low=True),
+                high=10,
+            ),
             Column(
                 "Change in a day",
                 largest(series("quality_rate_per_day"), Label.TASK_TYPE),
@@ -100,6 +107,8 @@ _QUALITY = Row(
             "Does quality hold while work gets faster?",
             Unit.PLAIN,
             {"{{task_type}}": largest(series("quality_score"), Label.TASK_TYPE)},
+            limit("quality_score", "critical"),
+            limit("quality_score", "info"),
             high=10,
         ),
         lines(
@@ -125,6 +134,35 @@ _QUALITY = Row(
             ),
             width=12,
             height=8,
+        ),
+        bars(
+            "Code quality",
+            "Mean of the scores of that name, as given from outside.",
+            "Is the code good enough to keep?",
+            Unit.PLAIN,
+            largest(series("score_mean", score="code_quality"), Label.TASK_TYPE),
+            legend="{{task_type}}",
+            steps=steps("code_quality", low=True),
+            high=100,
+        ),
+        bars(
+            "Synthesis",
+            "Mean of the scores of that name, as given from outside.",
+            "Are parallel results put together well?",
+            Unit.PLAIN,
+            largest(series("score_mean", score="synthesis"), Label.TASK_TYPE),
+            legend="{{task_type}}",
+            steps=steps("synthesis", low=True),
+            high=100,
+        ),
+        bars(
+            "Security findings",
+            "Findings reported in the window, added up.",
+            "Did the work open a hole?",
+            Unit.COUNT,
+            total(series("score_sum", score="security_findings"), Label.TASK_TYPE),
+            legend="{{task_type}}",
+            steps=steps("security_findings"),
         ),
         table(
             "Scores given from outside",
@@ -159,7 +197,7 @@ _INTEGRATION = Row(
             "Do agents get into each other's way?",
             Unit.COUNT,
             total(series("window_conflicts")),
-            steps=ANY,
+            steps=steps("conflicts"),
         ),
         stat(
             "Failures in parallel",
@@ -191,6 +229,7 @@ _ADOPTION = Row(
             "Is running in parallel used where it could be?",
             Unit.RATIO,
             change.adoption(),
+            steps=steps("adoption_ratio", low=True),
             high=1,
             height=8,
             absent="too few turns",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from grafana.board.board import Board, Row
-from grafana.board.limit import ANY, steps
+from grafana.board.limit import ANY, INFO, steps
 from grafana.board.link import BoardId, Link
 from grafana.board.panel import Column, Unit, bars, limit, lines, stat, table
 from grafana.board.query import increase, largest, most, part, quantile, rate, ratio, series, share, total
@@ -118,7 +118,13 @@ _MODELS = Row(
             Column("Success", share("window_model_calls", "success", Label.MODEL), Unit.RATIO, high=1),
             Column("Time, p95", _at("model_duration_quantile_seconds", "0.95", Label.MODEL), Unit.SECONDS),
             Column("Tokens", total(series("window_tokens"), Label.MODEL), Unit.COUNT),
-            Column("Cache reads", largest(series("cache_read_ratio"), Label.MODEL), Unit.RATIO, high=1),
+            Column(
+                "Cache reads",
+                largest(series("cache_read_ratio"), Label.MODEL),
+                Unit.RATIO,
+                steps("cache_read_ratio", low=True, of=INFO),
+                high=1,
+            ),
             Column("Cost", total(series("window_cost_usd"), Label.MODEL), Unit.MONEY),
             Column("Unpriced", total(series("window_unpriced_model_calls"), Label.MODEL), Unit.COUNT, ANY),
             links=(Link(BoardId.TOOLS, "This model only", Label.MODEL),),
@@ -150,6 +156,16 @@ _MODELS = Row(
             width=8,
         ),
         lines(
+            "First token, p95",
+            "From a request to the answer's first token, where the source tells.",
+            "How long does a model let an agent wait before it says anything?",
+            Unit.SECONDS,
+            {"{{model}}": largest(series("first_token_quantile_seconds", quantile="0.95"), Label.MODEL)},
+            limit("response_seconds", "warning"),
+            limit("response_seconds", "critical"),
+            width=8,
+        ),
+        lines(
             "Cache reads",
             "Tokens read from the provider's cache over all tokens read.",
             "Is the provider's cache used?",
@@ -159,6 +175,7 @@ _MODELS = Row(
                     series("window_cache_read_tokens"), series("window_prompt_tokens"), Label.MODEL
                 )
             },
+            limit("cache_read_ratio", "info"),
             width=8,
             high=1,
         ),
@@ -169,6 +186,7 @@ _MODELS = Row(
             Unit.RATIO,
             part("window_cache_lookups", Label.RESULT, "hit", Label.CACHE),
             legend="{{cache}}",
+            steps=steps("cache_hit_ratio", low=True),
             high=1,
         ),
         table(
@@ -201,14 +219,12 @@ _MACHINE = Row(
             decimals=1,
         ),
         stat(
-            "Memory now",
-            "Resident memory of the agents' process trees, and what the machine has left.",
+            "Memory left",
+            "Memory of the machine that is free for use now.",
             "Is there room for more agents?",
             Unit.BYTES,
-            {
-                "agents": largest(series("agents_memory_bytes")),
-                "free": largest(series("machine_memory_available_bytes")),
-            },
+            largest(series("machine_memory_available_bytes")),
+            steps=steps("memory_available_bytes", low=True),
             width=6,
         ),
         stat(
@@ -239,8 +255,22 @@ _MACHINE = Row(
                     series("window_machine_busy_seconds"), series("window_machine_available_seconds")
                 )
             },
+            limit("machine_cpu_ratio", "warning"),
             width=8,
             high=1,
+        ),
+        lines(
+            "Memory over time",
+            "Resident memory of the agents' process trees, and what the machine has left.",
+            "When will memory run out?",
+            Unit.BYTES,
+            {
+                "agents": largest(series("agents_memory_bytes")),
+                "left": largest(series("machine_memory_available_bytes")),
+            },
+            limit("memory_available_bytes", "warning"),
+            limit("memory_available_bytes", "critical"),
+            width=8,
         ),
         lines(
             "Processors by session",

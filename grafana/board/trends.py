@@ -5,20 +5,26 @@ from __future__ import annotations
 from grafana.board import change
 from grafana.board.board import Board, Row
 from grafana.board.change import At, difference, relative
+from grafana.board.limit import steps
 from grafana.board.link import BoardId, Link
-from grafana.board.panel import Panel, Unit, limit, lines, table
+from grafana.board.panel import Panel, Query, Unit, bars, limit, lines, table
 from grafana.board.query import WEEK, largest, ratio, series, share, total
 
 from stretto.names import Label
 
 
-def _against(title: str, shows: str, asks: str, unit: Unit, at: At, **rest: object) -> Panel:
+def _against(title: str, shows: str, asks: str, unit: Unit, at: At, *also: Query, **rest: object) -> Panel:
     """Return a figure over time with itself a week before as a second line."""
-    return lines(title, shows, asks, unit, {"now": at(""), "a week before": at(WEEK)}, width=8, **rest)
+    return lines(title, shows, asks, unit, {"now": at(""), "a week before": at(WEEK)}, *also, width=8, **rest)
 
 
 def _quantile(name: str, *by: Label) -> At:
     return lambda offset: largest(series(name, quantile="0.95", offset=offset), *by)
+
+
+def _speedup(offset: str) -> str:
+    sequential = series("parallel_sequential_seconds", offset=offset)
+    return f"({ratio(sequential, series('parallel_elapsed_seconds', offset=offset), Label.TASK_TYPE)})"
 
 
 _ALL = Row(
@@ -67,6 +73,7 @@ _OVER_TIME = Row(
             "Is the whole getting better?",
             Unit.PLAIN,
             change.score,
+            *(limit("efficiency_score", severity) for severity in ("warning", "critical")),
             high=100,
         ),
         _against(
@@ -126,6 +133,19 @@ _REGRESSIONS = Row(
             ),
             width=12,
             links=(Link(BoardId.QUALITY, "This task type", Label.TASK_TYPE),),
+        ),
+        bars(
+            "Speedup against last week",
+            "How much speedup rose or fell, relative to what it was a week ago.",
+            "Which work gains less from running in parallel than it did?",
+            Unit.RATIO,
+            f"{_speedup('')} / ({_speedup(WEEK)} > 0) - 1",
+            legend="{{task_type}}",
+            steps=steps("performance_drop_ratio", low=True, sign=-1),
+            low=-1,
+            width=12,
+            height=9,
+            links=(Link(BoardId.PARALLELISM, "This task type", Label.TASK_TYPE),),
         ),
         table(
             "Agents against last week",
@@ -210,6 +230,7 @@ _LONG = Row(
             "Is parallel work catching on?",
             Unit.RATIO,
             {"adoption": change.adoption()},
+            limit("adoption_ratio", "warning"),
             high=1,
         ),
         lines(

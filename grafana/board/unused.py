@@ -15,7 +15,6 @@ UNUSED: dict[str, str] = {
             "stretto_improvement_ratio",
             "stretto_machine_cpu_ratio",
             "stretto_parallel_failure_ratio",
-            "stretto_score_mean",
             "stretto_speedup_ratio",
             "stretto_test_time_ratio",
         ),

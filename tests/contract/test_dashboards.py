@@ -19,7 +19,7 @@ import pytest
 from grafana.board.board import COLUMNS
 from grafana.board.boards import BOARDS
 from grafana.board.build import DASHBOARDS, files, stale
-from grafana.board.limit import LEVEL, published
+from grafana.board.limit import BEYOND_NONE, COLOURS, LEVEL, published
 from grafana.board.panel import Kind, Panel, Query, Unit
 from grafana.board.unused import UNUSED
 from grafana.board.variable import DATASOURCE_UID, VARIABLES
@@ -49,7 +49,7 @@ each_query = pytest.mark.parametrize(
     ("panel", "query"), QUERIES, ids=[f"{panel.title}-{query.legend}" for panel, query in QUERIES]
 )
 
-COUNTED = {0.0, 1.0, 1e-9}
+COUNTED = {0.0, 1.0, BEYOND_NONE}
 """Steps that are no limits: none of something, a single one, any at all."""
 
 UNITS: dict[Unit, set[str]] = {
@@ -304,11 +304,19 @@ def test_every_board_can_be_reached_from_the_first() -> None:
     assert reached == LOADED.keys()
 
 
-def test_every_limit_is_drawn() -> None:
-    """Each limit that alerts compare with is a dashed line, or colours the distance to a target."""
-    names = {name for name, _, _ in published() if not name.startswith("min_")}
-    drawn_as_line = {name for name in names for _, query in QUERIES if f"{LEVEL}{name}{{" in query.expr}
-    assert names - drawn_as_line == {"improvement_shortfall_ratio"}
+def test_every_limit_is_shown() -> None:
+    """Each limit that alerts compare with is a dashed line, or colours a value, for each severity."""
+    limits = {(name, severity) for name, severity, _ in published() if not name.startswith("min_")}
+    shown = {
+        found for _, query in QUERIES for found in re.findall(rf'{LEVEL}(\w+)\{{severity="(\w+)"', query.expr)
+    }
+    for _, panel in PANELS:
+        for steps in (panel.steps, *(column.steps for column in panel.columns)):
+            severities = {
+                severity for severity, colour in COLOURS.items() if colour in {s.colour for s in steps}
+            }
+            shown |= {(step.limit, severity) for step in steps if step.limit for severity in severities}
+    assert limits <= shown, limits - shown
 
 
 @each_panel
