@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up test setup check slow bench docs rules servers stack stack-down clean
+.PHONY: help up test setup check slow bench docs dashboards rules servers stack stack-down clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,8 +33,11 @@ bench: $(READY) ## measure speed as ratios beside the budgets
 	$(BIN)/python tests/bench/bench_transcript.py --floor 0.25
 	$(BIN)/python -m tests.bench.bench_resources
 
-docs: $(READY) ## write what is generated: metrics, command line, the plugin's hooks
+docs: $(READY) ## write what is generated: metrics, command line, dashboards' page, plugin's hooks
 	$(BIN)/python docs/generate.py
+
+dashboards: $(READY) ## write grafana/dashboards from grafana/board
+	$(BIN)/python -m grafana.board.build
 
 servers: ## install real Prometheus and Alertmanager (Debian, Ubuntu)
 	apt-get update

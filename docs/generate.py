@@ -1,7 +1,7 @@
 """Write what is generated from the code: pages of the documentation, and the hooks of the Claude Code plugin.
 
-``docs/metrics.md`` comes from the table of names, ``docs/cli.md`` from the parser, the plugin's hooks from
-the installer and the hook client.
+``docs/metrics.md`` comes from the table of names, ``docs/cli.md`` from the parser,
+``docs/dashboards.md`` from the boards, the plugin's hooks from the installer and the hook client.
 
 ``--check`` writes nothing and exits with 1 where a file differs; a test does the same.
 """
@@ -14,6 +14,11 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+# The builder of the dashboards stands beside src, where a script in docs does not look.
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from grafana.board import page as dashboards
 
 from stretto.cli.main import parser
 from stretto.hook import client
@@ -40,6 +45,7 @@ def pages() -> dict[Path, str]:
     return {
         DOCS / "metrics.md": metrics_page(),
         DOCS / "cli.md": cli_page(),
+        DOCS / "dashboards.md": dashboards.page(MARK),
         PLUGIN / "hooks" / "hooks.json": plugin_hooks(),
         **{PLUGIN / "hook" / name: (package / name).read_text(encoding="utf-8") for name in PLUGIN_CLIENT},
     }

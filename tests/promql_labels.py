@@ -22,10 +22,12 @@ Known = Mapping[str, frozenset[str]]
 TARGET = frozenset({"job", "instance"})
 SERVERS: dict[str, frozenset[str]] = {
     "up": TARGET,
-    "ALERTS": frozenset({"alertname", "alertstate", "severity"}),
     "scrape_duration_seconds": TARGET,
     "prometheus_notifications_dropped_total": TARGET,
     "alertmanager_notifications_failed_total": TARGET | {"integration", "reason"},
+    "ALERTS": TARGET
+    | {"alertname", "alertstate", "severity", "figure", "task_type", "agent", "tool", "pattern", "model"}
+    | {"cache", "score", "baseline", "window"},
 }
 """Series that the servers make themselves, as far as they are used here."""
 
@@ -68,10 +70,7 @@ def labels_of(expr: Any, known: Known) -> frozenset[str] | None:  # noqa: PLR091
         case promql.AggregateExpr():
             return _aggregate(expr, known)
         case promql.Call():
-            inner = [labels_of(argument, known) for argument in expr.args]
-            if not inner:
-                return None
-            return next((labels for labels in inner if labels is not None), frozenset())
+            return _call(expr, known)
         case promql.BinaryExpr():
             return _binary(expr, known)
     raise AssertionError(f"cannot tell the labels of {expr.prettify()}")
@@ -110,6 +109,19 @@ def _selector(selector: promql.VectorSelector, known: Known) -> frozenset[str]:
         asked = set(matched(selector, label))
         assert asked <= VALUES.get(label, asked), f"{label} is never {sorted(asked - VALUES[label])}"
     return known[selector.name]
+
+
+def _call(expr: promql.Call, known: Known) -> frozenset[str] | None:
+    inner = [labels_of(argument, known) for argument in expr.args]
+    if not inner or expr.func.name == "scalar":
+        return None
+    labels: frozenset[str] = next((labels for labels in inner if labels is not None), frozenset())
+    if expr.func.name == "histogram_quantile":
+        assert "le" in labels, "there are no buckets to take a quantile of"
+        return labels - {"le"}
+    if expr.func.name == "label_replace":
+        return labels | {expr.args[1].val}
+    return labels
 
 
 def _aggregate(expr: promql.AggregateExpr, known: Known) -> frozenset[str]:

@@ -81,7 +81,7 @@ def test_a_machine_with_room_is_none() -> None:
     found = contention(FANOUT, measured(50), [free])
     assert found.contended is False
     assert "to spare" in found.reason
-    assert found.slowdown == 90 / 50
+    assert found.slowdown == pytest.approx(90 / 50)
 
 
 def test_tasks_that_were_no_slower_for_it_did_not_contend() -> None:

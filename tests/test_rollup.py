@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stretto.clock import HOUR, MINUTE, SECOND
+from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.figures.parallel import fanouts
 from stretto.figures.sketch import bucket
 from stretto.model.entities import ToolCall
@@ -31,7 +31,7 @@ def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
         yield opened
 
 
-def rows(connection: sqlite3.Connection) -> list[tuple[int, int, str, str, int]]:
+def rows(connection: sqlite3.Connection) -> list[tuple[int, int, str, str, int, int]]:
     """Return all sums."""
     return connection.execute("SELECT * FROM rollup ORDER BY 1, 2, 3, 4").fetchall()
 
@@ -127,8 +127,9 @@ def test_what_is_added_is_in_a_slot_of_each_width(connection: sqlite3.Connection
     write(connection, Counter({(slot, "calls", ("Bash", "success")): 2}))
     write(connection, Counter({(slot, "calls", ("Bash", "success")): 3}))
     assert rows(connection) == [
-        (300, BEGIN // (300 * SECOND) + 12, "calls", '["Bash","success"]', 5),
-        (3600, BEGIN // HOUR + 1, "calls", '["Bash","success"]', 5),
+        (300, BEGIN // (300 * SECOND) + 12, "calls", '["Bash","success"]', 5, 0),
+        (3600, BEGIN // HOUR + 1, "calls", '["Bash","success"]', 5, 0),
+        (86_400, BEGIN // DAY, "calls", '["Bash","success"]', 5, 0),
     ]
 
 

@@ -17,7 +17,18 @@ from stretto.service import Service
 from stretto.snapshot import Live, Snapshot, take
 from tests.exposed import OPENMETRICS, TEXT, assert_sound, exposing, families, samples, value
 from tests.fakes import DAY_FILE, append, recorded, store
-from tests.scenes import Drawing, at, background, delivery, one_by_one, paid, sampled, spender, straggler
+from tests.scenes import (
+    Drawing,
+    at,
+    background,
+    delivery,
+    one_by_one,
+    orchestrated,
+    paid,
+    sampled,
+    spender,
+    straggler,
+)
 
 GONE = Figure("stretto_sessions_open", (), 3, 3)
 
@@ -28,7 +39,11 @@ def snapshot(tmp_path: Path) -> Snapshot:
     with store(tmp_path) as opened:
         opened.take(paid().events, one_by_one().events, background().events, recorded("fanout"))
         opened.take(Drawing("calls").opens().call("c", 1, 3, took=1.5).events, spender().events)
-        opened.take(sampled().events, delivery().events)
+        opened.take(sampled().events, delivery().events, orchestrated().events)
+        for day in (1, 2):
+            begin = -86_400 * day
+            judged = Drawing(f"day-{day}").opens(begin).task(f"t{day}", begin + 1, begin + 9, "review")
+            opened.take(judged.score("quality", 7, begin + 10, of="task", id=f"t{day}").events)
         opened.take(Drawing("busy").opens().prompt(1).events)
         use = Use(cpu=1.5, memory=10**9, machine_memory_available=10**9, sessions=1)
         return take(opened.connection, at(200), TaskTypes(), {}, live=Live(use, stuck=()))

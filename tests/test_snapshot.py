@@ -205,7 +205,7 @@ def test_scores_are_told_with_weights_coverage_and_reasons(tmp_path: Path) -> No
     # The target of a review is 0.5 here: 45 s expected of 60, 30 of 45 saved.
     time = (0.75 + 30 / 45 + 100 / 140 + 0.9) / 4
     assert found["score"] == pytest.approx((0.3 * time + 0.25 * 0.80833 + 0.15) / 0.7 * 100, abs=1e-2)
-    assert found["coverage"] == pytest.approx(0.3 + 0.3 / 4 + 0.25 + 0.15 * 3 / 4)
+    assert found["coverage"] == pytest.approx(0.3 + 0.3 / 4 + 0.25 + 0.15)
     resource = found["dimensions"]["resource"]
     assert (resource["score"], resource["coverage"], resource["weight"]) == (None, 0.25, 0.3)
     assert resource["reason"].startswith("1 of 4 parts known (cpu: the machine was not sampled")

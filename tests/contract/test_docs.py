@@ -20,7 +20,7 @@ def _text(name: str) -> str:
 
 
 def test_generated_pages_are_fresh() -> None:
-    """docs/metrics.md and docs/cli.md are what the code would write today."""
+    """The references of metrics, commands and dashboards are what the code would write today."""
     checked = subprocess.run(
         [sys.executable, "docs/generate.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )

@@ -92,8 +92,8 @@ class Ingest:
 
         A batch that cannot be taken for what stands in it is tried again, and then taken line by line: what
         still cannot be taken is set aside as ``internal``, and the rest goes on. A file that has become
-        shorter than what was read of it is read again from its start. ``now`` (ns) tells the files that nobody
-        writes to any more, whose last line is taken as it stands.
+        shorter than what was read of it is read again from its start. ``now`` (ns) tells the files that
+        nobody writes to any more, whose last line is taken as it stands.
         """
         positions = self._positions()
         for file, size in journal.files(folder).items():

@@ -10,7 +10,7 @@ from stretto.model.entities import Phase, Session, Task, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.facts import Facts, Known, number, text
 from stretto.model.interval import Interval
-from stretto.store.additions.calls import of_call
+from stretto.store.additions.calls import amounts_of_call, of_call
 from stretto.store.additions.part import Settling
 from stretto.store.additions.parts import PARTS
 from stretto.store.held import Rules
@@ -52,6 +52,9 @@ def _sums(facts: Facts, session: Session, rules: Rules) -> Sums:
         for _, measure, dims in of_call(call):
             cells = found.setdefault(measure, {})
             cells[dims] = cells.get(dims, 0) + 1
+        for (_, measure, dims), amount in amounts_of_call(call):
+            cells = found.setdefault(measure, {})
+            cells[dims] = cells.get(dims, 0) + amount
     return dict(found)
 
 

@@ -1,0 +1,308 @@
+"""Overview: whether it works, what is gained, what fails, what changed."""
+
+from __future__ import annotations
+
+from grafana.board import change
+from grafana.board.board import FIRING, TOLD, Board, Row
+from grafana.board.limit import ANY, CRITICAL, GOOD, WARNING, steps
+from grafana.board.link import BoardId, Link, ServiceLink
+from grafana.board.panel import Column, State, Unit, bars, lines, stat, states, table
+from grafana.board.query import age, completion, largest, least, most, series, share, total
+
+from stretto.names import Label
+
+VERDICT = " or ".join(
+    (
+        f'3 * max ({FIRING[:-1]},severity="critical"}})',
+        f'2 * max ({FIRING[:-1]},severity="warning"}})',
+        f"0 * ({total(series('window_fanouts'))} > 0) + 1",
+        "vector(0)",
+    )
+)
+"""The worst that is true: 3 a critical alert, 2 a warning, 1 parallel work without an alert, 0 none."""
+
+VERDICTS = {
+    3: State("Failing", CRITICAL),
+    2: State("Look today", WARNING),
+    1: State("Working", GOOD),
+    0: State("No parallel work", "blue"),
+}
+
+_VERDICT = Row(
+    "Verdict",
+    (
+        stat(
+            "Verdict",
+            "The worst of what alerts say, or that nothing ran in parallel.",
+            "Is it working?",
+            Unit.PLAIN,
+            VERDICT,
+            states=VERDICTS,
+            high=3,
+            links=(Link(BoardId.TRENDS, "Trends"),),
+        ),
+        stat(
+            "Time saved",
+            "Sequential time less elapsed time of all parallel work.",
+            "How much time did running in parallel save?",
+            Unit.SECONDS,
+            change.saved(),
+            low=None,
+            links=(Link(BoardId.PARALLELISM, "Where it was saved"),),
+        ),
+        stat(
+            "Speedup",
+            "Sequential time over elapsed time of all parallel work.",
+            "How many times as fast as one after another?",
+            Unit.TIMES,
+            change.speedup(),
+            decimals=2,
+            links=(Link(BoardId.PARALLELISM, "By task type"),),
+        ),
+        stat(
+            "Task success",
+            "Tasks that succeeded over those whose outcome is known.",
+            "Do tasks end well?",
+            Unit.RATIO,
+            change.success(),
+            steps=steps("success_ratio", low=True),
+            high=1,
+            links=(Link(BoardId.AGENTS, "By agent"),),
+        ),
+        stat(
+            "Efficiency score",
+            "Weighted from time, resource, quality and workflow, 0 to 100.",
+            "How well is the machine of agents run, all in all?",
+            Unit.PLAIN,
+            change.score(),
+            steps=steps("efficiency_score", low=True),
+            high=100,
+            decimals=0,
+            absent="withheld",
+            links=(Link(BoardId.QUALITY, "Its parts"),),
+        ),
+        stat(
+            "Alerts firing",
+            "Warnings and critical alerts that fire now; good news is not counted.",
+            "Does something ask for attention?",
+            Unit.COUNT,
+            f'count ({FIRING[:-1]},severity=~"warning|critical"}}) or vector(0)',
+            steps=ANY,
+        ),
+    ),
+)
+
+_NOW = Row(
+    "Now",
+    (
+        stat(
+            "Active sessions",
+            "Sessions that have not ended, those inside a turn, and tasks that run.",
+            "What is going on?",
+            Unit.COUNT,
+            {
+                "open": largest(series("sessions_open")),
+                "busy": largest(series("sessions_busy")),
+                "tasks": largest(series("tasks_running")),
+            },
+            width=6,
+        ),
+        stat(
+            "Stuck tasks",
+            "Running tasks that nothing was heard of for longer than the limit.",
+            "Does something hang?",
+            Unit.COUNT,
+            largest(series("stuck_tasks")),
+            steps=steps("stuck_tasks"),
+            width=3,
+        ),
+        stat(
+            "Longest open session",
+            "How long the busy session that began first has been open.",
+            "Does a session run away?",
+            Unit.SECONDS,
+            largest(series("longest_open_session_seconds")),
+            steps=steps("session_seconds"),
+            width=4,
+        ),
+        stat(
+            "Completed in 24 h",
+            "Sessions and tasks that ended in the last 24 hours, whatever the window.",
+            "How much was done today?",
+            Unit.COUNT,
+            {
+                "sessions": total(series("window_sessions", window="24h")),
+                "tasks": total(series("window_tasks", window="24h")),
+            },
+            width=4,
+        ),
+        stat(
+            "Average session",
+            "Wall time of sessions that ended, over their number.",
+            "How long does a session take?",
+            Unit.SECONDS,
+            change.average_session(),
+            width=4,
+            links=(Link(BoardId.PATTERNS, "By pattern"),),
+        ),
+        stat(
+            "Newest event",
+            "How long ago the newest event happened.",
+            "Is there anything to see right now?",
+            Unit.SECONDS,
+            age(largest(series("last_event_timestamp_seconds"))),
+            width=3,
+            links=(Link(BoardId.ITSELF, "Capture"),),
+        ),
+    ),
+)
+
+_FAILING = Row(
+    "What is failing",
+    (
+        table(
+            "Alerts",
+            "Alerts that fire or are about to, with what they are about.",
+            "What needs looking at first?",
+            {
+                "alertname": "Alert",
+                "severity": "Severity",
+                "alertstate": "State",
+                Label.TASK_TYPE: "Task type",
+                Label.AGENT: "Agent",
+                Label.TOOL: "Tool",
+            },
+            Column(
+                "Count",
+                f"count by (alertname, severity, alertstate, task_type, agent, tool) (ALERTS{{{TOLD}}})",
+                Unit.COUNT,
+            ),
+            width=12,
+            height=8,
+            links=(ServiceLink("/runbook/", "Runbook", "Alert"),),
+        ),
+        states(
+            "Alerts over time",
+            "When which alert fired.",
+            "Is this new, or does it come and go?",
+            f"max by (alertname) ({FIRING})",
+            {1: State("firing", WARNING)},
+            legend="{{alertname}}",
+            height=8,
+            high=1,
+        ),
+        bars(
+            "Least successful task types",
+            "Tasks that succeeded over those whose outcome is known, worst first.",
+            "Which kind of work fails?",
+            Unit.RATIO,
+            least(8, share("window_tasks", "success", Label.TASK_TYPE)),
+            legend="{{task_type}}",
+            steps=steps("success_ratio", low=True),
+            high=1,
+            links=(Link(BoardId.QUALITY, "Quality of this type", Label.TASK_TYPE),),
+        ),
+        bars(
+            "Failing agents",
+            "Tasks that failed over those whose outcome is known, worst first.",
+            "Which agent fails?",
+            Unit.RATIO,
+            most(8, share("window_agent_tasks", "failure", Label.AGENT)),
+            legend="{{agent}}",
+            steps=steps("agent_error_ratio"),
+            high=1,
+            links=(Link(BoardId.AGENTS, "This agent", Label.AGENT),),
+        ),
+        bars(
+            "Failing tools",
+            "Calls that failed over those whose outcome is known, worst first.",
+            "Which tool fails?",
+            Unit.RATIO,
+            most(8, share("window_tool_calls", "failure", Label.TOOL)),
+            legend="{{tool}}",
+            high=1,
+            links=(Link(BoardId.TOOLS, "This tool", Label.TOOL),),
+        ),
+    ),
+)
+
+_CHANGED = Row(
+    "What changed since last week",
+    (
+        table(
+            "Shares against last week",
+            "Shares of a whole now and a week ago; the change is in percentage points.",
+            "What became better or worse?",
+            {change.FIGURE: "Figure"},
+            *change.shares(),
+            width=12,
+        ),
+        table(
+            "Amounts against last week",
+            "Amounts now and a week ago; the change is relative to then.",
+            "What became more or less?",
+            {change.FIGURE: "Figure"},
+            *change.amounts(),
+            width=12,
+        ),
+    ),
+)
+
+_WHO = Row(
+    "Who and what stands out",
+    (
+        bars(
+            "Top agents",
+            "Agents with the highest score: completion, quality, collaboration, errors, response.",
+            "Which agents do best?",
+            Unit.PLAIN,
+            most(8, largest(series("agent_score"), Label.AGENT)),
+            legend="{{agent}}",
+            high=100,
+            links=(Link(BoardId.AGENTS, "This agent", Label.AGENT),),
+        ),
+        bars(
+            "Top patterns",
+            "Patterns with the highest efficiency score.",
+            "Which ways of working do best?",
+            Unit.PLAIN,
+            most(8, largest(series("pattern_efficiency_score"), Label.PATTERN)),
+            legend="{{pattern}}",
+            high=100,
+            links=(Link(BoardId.PATTERNS, "This pattern", Label.PATTERN),),
+        ),
+        bars(
+            "Time saved by task type",
+            "Sequential time less elapsed time, most first.",
+            "Which work gains most from running in parallel?",
+            Unit.SECONDS,
+            most(8, total(series("time_saved_seconds"), Label.TASK_TYPE)),
+            legend="{{task_type}}",
+            low=None,
+            links=(Link(BoardId.PARALLELISM, "This task type", Label.TASK_TYPE),),
+        ),
+        lines(
+            "Tasks by outcome",
+            "Tasks that ended in the window before each instant.",
+            "How much work comes through, and how does it end?",
+            Unit.COUNT,
+            {"{{outcome}}": total(series("window_tasks"), Label.OUTCOME)},
+            stacked=True,
+        ),
+        lines(
+            "Completion",
+            "Tasks that ended with success or failure over all that are over.",
+            "How much is broken off or never heard of again?",
+            Unit.RATIO,
+            {"completion": completion("window_tasks"), "success": change.success()},
+            high=1,
+        ),
+    ),
+)
+
+OVERVIEW = Board(
+    id=BoardId.OVERVIEW,
+    title="Stretto / Overview",
+    asks="Is it working, how much time is saved, what fails and what changed since last week?",
+    rows=(_VERDICT, _NOW, _FAILING, _CHANGED, _WHO),
+)

@@ -1,0 +1,235 @@
+"""Panels as Grafana has them, by its own foundation SDK."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from grafana.board.limit import PLAIN_STEPS, Step
+from grafana.board.link import BoardId, Link, ServiceLink, url
+from grafana.board.panel import Column, Kind, Panel, Query
+from grafana.board.variable import datasource
+from grafana_foundation_sdk.builders import bargauge, prometheus, stat, statetimeline, table, timeseries
+from grafana_foundation_sdk.builders import common as build
+from grafana_foundation_sdk.builders import dashboard as build_dashboard
+from grafana_foundation_sdk.models import common, dashboard
+from grafana_foundation_sdk.models import prometheus as model
+
+Built = stat.Panel | timeseries.Panel | bargauge.Panel | table.Panel | statetimeline.Panel
+Carried = Mapping[BoardId, tuple[str, ...]]
+"""Board → the variables that a link to it takes along."""
+
+BROAD = 12
+"""From this width on the legend stands beside the lines, with the last values."""
+
+
+def rendered(panel: Panel, carried: Carried) -> Built:
+    """Return a panel's builder."""
+    built: Built = _BY_KIND[panel.kind](panel)
+    built.id(panel.id).title(panel.title).description(panel.description)
+    built.height(panel.height).span(panel.width).datasource(datasource()).no_value(panel.absent)
+    for number, query in enumerate(panel.asked):
+        ref = chr(ord("A") + number)
+        built.with_target(_target(panel, query, ref))
+        if query.colour:
+            built.override_by_query(ref, _dashed(query))
+    if isinstance(built, table.Panel):
+        _lay_out(built, panel, carried)
+        return built
+    built.unit(panel.unit).thresholds(_thresholds(panel.steps)).mappings(_mappings(panel))
+    if panel.links:
+        built.data_links([_link(link, carried) for link in panel.links])
+    if panel.low is not None:
+        built.min(panel.low)
+    if panel.high is not None:
+        built.max(panel.high)
+    if panel.decimals is not None:
+        built.decimals(panel.decimals)
+    return built
+
+
+def _target(panel: Panel, query: Query, ref: str) -> prometheus.Dataquery:
+    built = prometheus.Dataquery().datasource(datasource()).ref_id(ref).expr(query.expr)
+    if panel.kind is Kind.TABLE:
+        return built.instant().format(model.PromQueryFormat.TABLE)
+    built.legend_format(query.legend or "__auto")
+    # One value is that of now: the last of a range may be yesterday's, and would hide that today has none.
+    return built.instant() if panel.kind in {Kind.STAT, Kind.BARS} else built.range()
+
+
+def _stat(panel: Panel) -> stat.Panel:
+    if panel.states:
+        mode = common.BigValueColorMode.BACKGROUND
+    elif panel.steps == PLAIN_STEPS:
+        mode = common.BigValueColorMode.NONE
+    else:
+        mode = common.BigValueColorMode.VALUE
+    if panel.shows_name:
+        text = common.BigValueTextMode.NAME
+    elif len(panel.queries) > 1:
+        text = common.BigValueTextMode.VALUE_AND_NAME
+    else:
+        text = common.BigValueTextMode.VALUE
+    return (
+        stat.Panel()
+        .reduce_options(_last())
+        .graph_mode(common.BigValueGraphMode.NONE)
+        .color_mode(mode)
+        .text_mode(text)
+        .color_scheme(_by_threshold())
+    )
+
+
+def _lines(panel: Panel) -> timeseries.Panel:
+    legend = build.VizLegendOptions().show_legend(True)
+    if panel.width >= BROAD:
+        legend.display_mode(common.LegendDisplayMode.TABLE).placement(common.LegendPlacement.RIGHT)
+        legend.calcs(["lastNotNull"])
+    else:
+        legend.display_mode(common.LegendDisplayMode.LIST).placement(common.LegendPlacement.BOTTOM)
+    built = (
+        timeseries.Panel()
+        .legend(legend)
+        .tooltip(
+            build.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI).sort(common.SortOrder.DESCENDING)
+        )
+        .line_width(2)
+        .fill_opacity(30 if panel.stacked else 0)
+        .show_points(common.VisibilityMode.AUTO)
+        # A gap is a gap: what was absent for an hour is not drawn through.
+        .span_nulls(False)
+    )
+    if panel.stacked:
+        built.stacking(build.StackingConfig().mode(common.StackingMode.NORMAL).group("A"))
+    return built
+
+
+def _bars(_: Panel) -> bargauge.Panel:
+    return (
+        bargauge.Panel()
+        .reduce_options(_last())
+        .orientation(common.VizOrientation.HORIZONTAL)
+        .display_mode(common.BarGaugeDisplayMode.BASIC)
+        .color_scheme(_by_threshold())
+    )
+
+
+def _states(_: Panel) -> statetimeline.Panel:
+    return (
+        statetimeline.Panel()
+        .show_value(common.VisibilityMode.NEVER)
+        .merge_values(True)
+        .fill_opacity(80)
+        .legend(
+            build.VizLegendOptions()
+            .show_legend(True)
+            .display_mode(common.LegendDisplayMode.LIST)
+            .placement(common.LegendPlacement.BOTTOM)
+        )
+        .tooltip(build.VizTooltipOptions().mode(common.TooltipDisplayMode.SINGLE).sort(common.SortOrder.NONE))
+        .color_scheme(_by_threshold())
+    )
+
+
+def _table(_: Panel) -> table.Panel:
+    return table.Panel().show_header(True).cell_height(common.TableCellHeight.SM)
+
+
+_BY_KIND: dict[Kind, Callable[[Panel], Built]] = {
+    Kind.STAT: _stat,
+    Kind.LINES: _lines,
+    Kind.BARS: _bars,
+    Kind.STATES: _states,
+    Kind.TABLE: _table,
+}
+
+
+def _last() -> build.ReduceDataOptions:
+    return build.ReduceDataOptions().calcs(["lastNotNull"]).values(False).fields("")
+
+
+def _by_threshold() -> build_dashboard.FieldColor:
+    return build_dashboard.FieldColor().mode(dashboard.FieldColorModeId.THRESHOLDS)
+
+
+def _lay_out(built: table.Panel, panel: Panel, carried: Carried) -> None:
+    """Join the columns' answers on their labels, then name, order and dress what came out."""
+    names = {"Value": panel.columns[0].title} if len(panel.columns) == 1 else {}
+    names |= {f"Value #{chr(ord('A') + n)}": column.title for n, column in enumerate(panel.columns)}
+    order = [str(label) for label in panel.keys] + list(names)
+    built.with_transformation(dashboard.DataTransformerConfig(id_val="merge", options={}))
+    built.with_transformation(
+        dashboard.DataTransformerConfig(
+            id_val="organize",
+            options={
+                "excludeByName": {"Time": True},
+                "indexByName": {name: place for place, name in enumerate(order)},
+                "renameByName": {str(label): header for label, header in panel.keys.items()} | names,
+            },
+        )
+    )
+    sorted_by = panel.columns[0]
+    built.sort_by([build.TableSortByFieldState().display_name(sorted_by.title).desc(True)])
+    for label, header in panel.keys.items():
+        links = [_address(link, carried, header) for link in panel.links if _is_about(link, label, header)]
+        if links:
+            built.override_by_name(header, [dashboard.DynamicConfigValue("links", links)])
+    for column in panel.columns:
+        built.override_by_name(column.title, _dressed(column))
+
+
+def _is_about(link: Link | ServiceLink, label: str, header: str) -> bool:
+    return link.by == label if isinstance(link, Link) else link.column == header
+
+
+def _dressed(column: Column) -> list[dashboard.DynamicConfigValue]:
+    values: dict[str, Any] = {"unit": column.unit.value}
+    if column.low is not None:
+        values["min"] = column.low
+    if column.high is not None:
+        values["max"] = column.high
+    if column.steps != PLAIN_STEPS:
+        values["thresholds"] = _thresholds(column.steps).build()
+        values["custom.cellOptions"] = {"type": "color-text"}
+    return [dashboard.DynamicConfigValue(name, value) for name, value in values.items()]
+
+
+def _dashed(query: Query) -> list[dashboard.DynamicConfigValue]:
+    return [
+        dashboard.DynamicConfigValue("color", {"mode": "fixed", "fixedColor": query.colour}),
+        dashboard.DynamicConfigValue("custom.lineStyle", {"fill": "dash", "dash": [8, 8]}),
+        dashboard.DynamicConfigValue("custom.fillOpacity", 0),
+        dashboard.DynamicConfigValue("custom.stacking", {"mode": "none", "group": "limit"}),
+    ]
+
+
+def _thresholds(steps: tuple[Step, ...]) -> build_dashboard.ThresholdsConfig:
+    return (
+        build_dashboard.ThresholdsConfig()
+        .mode(dashboard.ThresholdsMode.ABSOLUTE)
+        .steps([dashboard.Threshold(value=step.value, color=step.colour) for step in steps])
+    )
+
+
+def _mappings(panel: Panel) -> list[dashboard.ValueMapping]:
+    if not panel.states:
+        return []
+    options = {
+        str(value): dashboard.ValueMappingResult(text=state.text, color=state.colour, index=place)
+        for place, (value, state) in enumerate(panel.states.items())
+    }
+    return [dashboard.ValueMap(options=options)]
+
+
+def _address(link: Link | ServiceLink, carried: Carried, column: str = "") -> dict[str, Any]:
+    along = carried.get(link.to, ()) if isinstance(link, Link) else ()
+    return {
+        "title": link.title,
+        "url": url(link, along, column),
+        "targetBlank": isinstance(link, ServiceLink),
+    }
+
+
+def _link(link: Link | ServiceLink, carried: Carried) -> build_dashboard.DashboardLink:
+    told = _address(link, carried)
+    return build_dashboard.DashboardLink(told["title"]).url(told["url"]).target_blank(told["targetBlank"])

@@ -1,0 +1,118 @@
+"""The variables on top of a dashboard. A board shows exactly those that its queries use."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from grafana_foundation_sdk.builders import dashboard as build
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.models import common
+from grafana_foundation_sdk.models import dashboard as model
+
+from stretto.names import METRICS, PREFIX, WINDOWS, Label
+
+DATASOURCE = "datasource"
+DATASOURCE_UID = "prometheus"
+"""The uid under which the data source is provisioned."""
+
+SERVICE = "service"
+SERVICE_ADDRESS = "http://127.0.0.1:9464"
+
+ALL = ".*"
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One label to select by, and the metric whose series have all its values."""
+
+    label: Label
+    title: str
+    asks: str
+    values_from: str = ""
+    """Name of the metric without its prefix; none where the values are a closed set."""
+
+    @property
+    def match(self) -> str:
+        """Return how a query matches the label with the variable."""
+        return f"~${self.label}" if self.values_from else f"${self.label}"
+
+
+VARIABLES: dict[Label, Variable] = {
+    variable.label: variable
+    for variable in (
+        Variable(Label.WINDOW, "Window", "Over how long are the figures taken?"),
+        Variable(Label.TASK_TYPE, "Task type", "For which kinds of work?", "window_tasks"),
+        Variable(Label.AGENT, "Agent", "For which agents?", "window_agent_tasks"),
+        Variable(Label.PATTERN, "Pattern", "For which workflows?", "window_fanouts"),
+        Variable(Label.PHASE, "Phase", "For which phases?", "window_phases"),
+        Variable(Label.TOOL, "Tool", "For which tools?", "window_tool_calls"),
+        Variable(Label.MODEL, "Model", "For which models?", "window_model_calls"),
+        Variable(Label.SOURCE, "Source", "Told by which clients?", "window_sessions"),
+    )
+}
+"""In the order in which they stand on a board."""
+
+DEFAULT_WINDOW = "24h"
+
+
+def datasource() -> common.DataSourceRef:
+    """Return the reference to the data source that the board's variable names."""
+    return common.DataSourceRef(type_val="prometheus", uid=f"${{{DATASOURCE}}}")
+
+
+def used(text: str) -> list[Variable]:
+    """Return the variables that a text names, in the order of the table."""
+    named = set(re.findall(r"\$\{?(\w+)", text))
+    return [variable for variable in VARIABLES.values() if variable.label in named]
+
+
+def standing() -> list[Builder[model.VariableModel]]:
+    """Return the hidden variables of every board: where the data is, where the service answers."""
+    source = (
+        build.DatasourceVariable(DATASOURCE)
+        .label("Data source")
+        .type("prometheus")
+        .current(model.VariableOption(text="Prometheus", value=DATASOURCE_UID))
+        .hide(model.VariableHide.HIDE_VARIABLE)
+    )
+    service = (
+        build.ConstantVariable(SERVICE)
+        .label("Stretto")
+        .value(SERVICE_ADDRESS)
+        .description("Where the service answers.")
+    )
+    return [source, service]
+
+
+def built(variable: Variable, default_window: str = DEFAULT_WINDOW) -> Builder[model.VariableModel]:
+    """Return a variable as Grafana has it."""
+    if not variable.values_from:
+        return (
+            build.CustomVariable(variable.label)
+            .label(variable.title)
+            .description(variable.asks)
+            .values(",".join(WINDOWS))
+            .options(
+                [
+                    model.VariableOption(selected=window == default_window, text=window, value=window)
+                    for window in WINDOWS
+                ]
+            )
+            .current(model.VariableOption(selected=True, text=default_window, value=default_window))
+            .allow_custom_value(False)
+        )
+    name = METRICS[PREFIX + variable.values_from].name
+    return (
+        build.QueryVariable(variable.label)
+        .label(variable.title)
+        .description(variable.asks)
+        .datasource(datasource())
+        .query(f"label_values({name}, {variable.label})")
+        .refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(model.VariableSort.ALPHABETICAL_ASC)
+        .multi(True)
+        .include_all(True)
+        .all_value(ALL)
+        .current(model.VariableOption(selected=True, text=["All"], value=["$__all"]))
+    )
