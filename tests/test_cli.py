@@ -18,7 +18,7 @@ DEMO = Path(__file__).parents[1] / "src" / "stretto" / "demo"
 
 SESSION_KEYS = {
     "id", "source", "project", "pattern", "recording", "start", "end", "last", "elapsed_seconds", "outcome",
-    "turns", "tasks", "tool_calls", "model_calls", "tokens", "fanouts", "absent",
+    "turns", "tasks", "tool_calls", "model_calls", "tokens", "fanouts", "kpis", "absent",
 }  # fmt: skip
 TASK_KEYS = {
     "id", "task_type", "agent", "description", "parent", "start", "end", "seconds", "outcome", "tool_calls",

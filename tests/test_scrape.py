@@ -16,7 +16,7 @@ from stretto.service import Service
 from stretto.snapshot import Snapshot, take
 from tests.exposed import OPENMETRICS, TEXT, assert_sound, exposing, families, samples, value
 from tests.fakes import DAY_FILE, append, recorded, store
-from tests.scenes import Drawing, at, background, one_by_one, straggler
+from tests.scenes import Drawing, at, background, conflict, delivery, one_by_one, retried, straggler
 
 GONE = Figure("stretto_sessions_open", (), 3, 3)
 
@@ -27,6 +27,13 @@ def snapshot(tmp_path: Path) -> Snapshot:
     with store(tmp_path) as opened:
         opened.take(straggler().events, one_by_one().events, background().events, recorded("fanout"))
         opened.take(Drawing("calls").opens().call("c", 1, 3, took=1.5).events)
+        opened.take(delivery().events, conflict().events, retried().events)
+        for days in (1, 2):
+            then = -days * 86_400
+            drawing = Drawing(f"day{days}").opens(then).task(f"day{days}-a", then, then + 9, "review")
+            opened.take(
+                drawing.score("quality", 5, then + 10, of="task", id=f"day{days}-a").ends(then + 20).events
+            )
         return take(opened.connection, at(200), TaskTypes(), {})
 
 
