@@ -43,7 +43,9 @@ def snapshot(tmp_path: Path) -> Snapshot:
         for day in (1, 2):
             begin = -86_400 * day
             judged = Drawing(f"day-{day}").opens(begin).task(f"t{day}", begin + 1, begin + 9, "review")
-            opened.take(judged.score("quality", 7, begin + 10, of="task", id=f"t{day}").events)
+            opened.take(
+                judged.score("quality", 7, begin + 10, of="task", id=f"t{day}").ends(begin + 20).events
+            )
         opened.take(Drawing("busy").opens().prompt(1).events)
         use = Use(cpu=1.5, memory=10**9, machine_memory_available=10**9, sessions=1)
         return take(opened.connection, at(200), TaskTypes(), {}, live=Live(use, stuck=()))
