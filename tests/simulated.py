@@ -71,6 +71,7 @@ BASE: dict[str, float] = {
     "window_agents_cpu_seconds": 700, "window_sampled_seconds": 1000, "window_test_seconds": 50,
     "window_tool_seconds": 400, "window_ends_seen": 98, "window_ends_expected": 100, "score_sum": 85,
     "window_scores": 10, "score_mean": 8.5, "quality_score": 8, "quality_part_score": 8,
+    "quality_current": 8, "window_scores_off_scale": 1,
     "series": 400, "series_budget": 5000, "collector_success": 1, "build_info": 1, "stuck_tasks": 0,
     "sampler_cpu_seconds": 1, "collector_duration_seconds": 0.01, "snapshot_duration_seconds": 0.02,
     "ingest_lag_seconds": 0.1, "tool_duration_quantile_seconds": 30, "agents_cpu": 1.5,
