@@ -1,7 +1,8 @@
 #!/bin/sh
 # Starts and stops the full stack: deploy/stack.sh up | down [arguments for compose].
 # Any other command goes to compose as it is: deploy/stack.sh logs stretto.
-# Read from the environment: COMPOSE (the command), STRETTO_STATE, TRACES (1 adds the collector and Jaeger).
+# Read from the environment: COMPOSE (the command), STRETTO_STATE, STRETTO_RECEIVERS (where alerts go beside the page),
+# TRACES (1 adds the collector and Jaeger).
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -31,6 +32,12 @@ case $STRETTO_STATE in /*) ;; *) STRETTO_STATE=$PWD/$STRETTO_STATE ;; esac
 if rootless; then STRETTO_UID=0 STRETTO_GID=0; else STRETTO_UID=$(id -u) STRETTO_GID=$(id -g); fi
 export STRETTO_STATE STRETTO_UID STRETTO_GID
 token=$STRETTO_STATE/stack/token
+receivers=${STRETTO_RECEIVERS:-$STRETTO_STATE/receivers.yml}
+merged=
+if [ -n "${STRETTO_RECEIVERS:-}" ] || [ -e "$receivers" ]; then
+  merged=$STRETTO_STATE/stack/alertmanager
+  export STRETTO_ALERTMANAGER="$merged"
+fi
 
 if [ $# = 0 ]; then
   echo "usage: deploy/stack.sh up | down | any command of compose" >&2
@@ -53,6 +60,22 @@ profile=
 if [ "${TRACES:-}" = 1 ]; then
   profile="--profile traces"
   export STRETTO_STACK_OTLP=http://collector:4319
+fi
+if [ -n "$merged" ]; then
+  # All that Alertmanager needs, in the place where it will see it: the paths in the file are checked as it will read them.
+  mkdir -p "$merged"
+  rm -rf "$merged/templates" "$merged/secrets"
+  cp -R deploy/alertmanager/templates "$merged/"
+  cp "$receivers" "$merged/receivers.yml"
+  if [ -d "$(dirname "$receivers")/secrets" ]; then cp -R "$(dirname "$receivers")/secrets" "$merged/"; fi
+  chmod -R u+w,a+rX "$merged"
+  $COMPOSE build stretto
+  $COMPOSE run --rm --no-deps -T --volume "$merged:/etc/alertmanager" \
+    -e STRETTO_RECEIVERS=/etc/alertmanager/receivers.yml stretto receivers --write /etc/alertmanager/alertmanager.yml
+  chmod a+r "$merged/alertmanager.yml"
+  $COMPOSE run --rm --no-deps -T --entrypoint amtool alertmanager check-config /etc/alertmanager/alertmanager.yml
+  # It reads its configuration when it starts, which compose does only where the compose file has changed.
+  $COMPOSE stop alertmanager >/dev/null 2>&1 || :
 fi
 $COMPOSE $profile up --detach --build "$@"
 echo

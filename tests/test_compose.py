@@ -101,6 +101,13 @@ def test_the_configuration_is_that_of_the_embedded_stack() -> None:
     assert f"--storage.tsdb.retention.time={RETENTION}" in SERVICES["prometheus"]["command"]
 
 
+def test_another_folder_may_stand_in_for_alertmanagers() -> None:
+    """What deploy/stack.sh has merged receivers into is mounted in the same place, as much out of reach."""
+    folder = "/home/me/.local/state/stretto/stack/alertmanager"
+    stack = compose(STRETTO_STATE="/home/me/.local/state/stretto", STRETTO_ALERTMANAGER=folder)
+    assert (folder, "/etc/alertmanager", True) in mounts(stack["services"]["alertmanager"])
+
+
 def test_names_ports_and_the_token_agree_with_the_configuration() -> None:
     """The addresses that the shipped files name are services of this file, on their ports."""
     for name, address in SHIPPED.items():

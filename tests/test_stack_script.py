@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-TOOLS = ("sh", "dirname", "id", "mkdir", "chmod", "od", "tr", "mv", "grep", "cat", "env")
+TOOLS = ("sh", "dirname", "id", "mkdir", "chmod", "od", "tr", "mv", "grep", "cat", "env", "cp", "rm")
 ENGINE = """#!/bin/sh
+echo "$*" >> "$TOLD.all"
 case "$*" in
+  *" stretto receivers "*) exec "$RECEIVERS" "$@";;
   info*) echo "{security}"; exit 0;;
   "compose version") exit {version};;
 esac
@@ -106,6 +111,87 @@ def test_podman_compose_does_as_well(tmp_path: Path) -> None:
     ended, told = run(tmp_path, "up", "grafana", engine="podman-compose")
     assert ended.returncode == 0, ended.stderr
     assert told.splitlines()[0] == "up --detach --build grafana"
+
+
+RECEIVERS = """#!{python}
+import os, subprocess, sys
+words = sys.argv[1:]
+folder, place = words[words.index("--volume") + 1].split(":")
+name, _, file = words[words.index("-e") + 1].partition("=")
+verb = [word.replace(place, folder) for word in words[words.index("stretto") + 1 :]]
+environ = {{name: file.replace(place, folder), "PYTHONPATH": {path!r}, "STRETTO_STATE": "/nonexistent"}}
+sys.exit(subprocess.run([sys.executable, "-m", "stretto", *verb], env=environ).returncode)
+"""
+"""Stands in for compose's run: the service's own verb, on the folder that would be mounted."""
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Callable[[], tuple[subprocess.CompletedProcess[str], list[str]]]:
+    """Starts the stack; gives how that ended, and what the engine was told, a line for each call."""
+    verb = tmp_path / "verb"
+    verb.write_text(RECEIVERS.format(python=sys.executable, path=str(ROOT / "src")))
+    verb.chmod(0o755)
+
+    def start() -> tuple[subprocess.CompletedProcess[str], list[str]]:
+        ended, _ = run(tmp_path, "up", engine="docker", RECEIVERS=str(verb))
+        return ended, (tmp_path / "told.all").read_text().splitlines()
+
+    return start
+
+
+def test_receivers_of_yours_are_merged_before_anything_starts(
+    tmp_path: Path, up: Callable[[], tuple[subprocess.CompletedProcess[str], list[str]]]
+) -> None:
+    """Alertmanager's folder holds what ships, what you added and your secrets, and is checked."""
+    state = tmp_path / "home/.local/state/stretto"
+    (state / "secrets").mkdir(parents=True)
+    (state / "secrets" / "slack-url").write_text("https://example.org/")
+    (state / "receivers.yml").write_text(
+        "receivers:\n  - name: stretto-critical\n    slack_configs:\n"
+        "      - {api_url_file: secrets/slack-url, channel: '#agents'}\n"
+    )
+    ended, told = up()
+    assert ended.returncode == 0, ended.stderr
+    merged = state / "stack" / "alertmanager"
+    [critical] = [
+        receiver
+        for receiver in yaml.safe_load((merged / "alertmanager.yml").read_text())["receivers"]
+        if receiver["name"] == "stretto-critical"
+    ]
+    assert critical["webhook_configs"][0]["url"] == "http://stretto:9464/api/notifications"
+    assert critical["slack_configs"][0]["channel"] == "#agents"
+    for path in (merged, *merged.rglob("*")):
+        # The server is a user of its own, behind a folder that only you enter.
+        assert stat.S_IMODE(path.stat().st_mode) & 0o004, path
+    assert (merged / "templates" / "stretto.tmpl").is_file()
+    assert (merged / "secrets" / "slack-url").read_text() == "https://example.org/"
+    assert f"STRETTO_ALERTMANAGER={merged}" in (tmp_path / "told").read_text().splitlines()
+    check = next(number for number, line in enumerate(told) if "amtool alertmanager check-config" in line)
+    assert [line for line in told if " up " in line] == told[-1:]
+    assert check < len(told) - 1
+
+
+def test_receivers_with_a_fault_keep_the_stack_from_starting(
+    tmp_path: Path, up: Callable[[], tuple[subprocess.CompletedProcess[str], list[str]]]
+) -> None:
+    """You are told the place, and the engine is not told to start."""
+    state = tmp_path / "home/.local/state/stretto"
+    state.mkdir(parents=True)
+    (state / "receivers.yml").write_text("receivers:\n  - name: stretto-urgent\n    slack_configs: [{}]\n")
+    ended, told = up()
+    assert ended.returncode == 2
+    assert "line 2" in ended.stderr
+    assert not [line for line in told if " up " in line]
+
+
+def test_without_receivers_the_shipped_folder_is_mounted(
+    tmp_path: Path, up: Callable[[], tuple[subprocess.CompletedProcess[str], list[str]]]
+) -> None:
+    """Nothing is merged, nothing more is run, and the compose file's own default holds."""
+    ended, told = up()
+    assert ended.returncode == 0, ended.stderr
+    assert "STRETTO_ALERTMANAGER" not in (tmp_path / "told").read_text()
+    assert not [line for line in told if " run " in line]
 
 
 def test_down_stops_everything_and_keeps_what_was_kept(tmp_path: Path) -> None:

@@ -67,6 +67,8 @@ class Config:
     """Whether critical alerts are spoken aloud, where a program that speaks is installed."""
     desktop_alerts: bool
     """Whether critical alerts are raised on the desktop."""
+    receivers: Path | None
+    """Where alerts go beside the page, as ``stretto.receivers`` reads it; None where nothing says so."""
     prometheus_port: int
     alertmanager_port: int
     stuck_minutes: int
@@ -142,6 +144,7 @@ _KEYS: dict[str, tuple[type, object, str]] = {
     "retention_megabytes": (int, 4_096, "STRETTO_RETENTION_MEGABYTES"),
     "speak_alerts": (bool, False, "STRETTO_SPEAK_ALERTS"),
     "desktop_alerts": (bool, False, "STRETTO_DESKTOP_ALERTS"),
+    "receivers": (str, None, "STRETTO_RECEIVERS"),
     "prometheus_port": (int, 9090, "STRETTO_PROMETHEUS_PORT"),
     "alertmanager_port": (int, 9093, "STRETTO_ALERTMANAGER_PORT"),
     "stuck_minutes": (int, 10, "STRETTO_STUCK_MINUTES"),
@@ -212,6 +215,7 @@ def load(
         settings.append(Setting(name, "set" if name == "token" and settled else settled, origin))
     values["token"] = _token(values["token"], values.pop("token_file"))
     host, port = _address(values.pop("listen"))
+    values["receivers"] = _receivers(values["receivers"], folder)
     values["hosts"] = tuple(name.strip() for name in values["hosts"].split(",") if name.strip())
     if host not in LOOPBACK and not values["token"]:
         raise ConfigError(
@@ -328,6 +332,12 @@ def _token(token: str | None, path: str | None) -> str | None:
     if not read:
         raise ConfigError("the token's file is empty", where=path, hint="put a long random text into it")
     return read
+
+
+def _receivers(named: str | None, folder: Path) -> Path | None:
+    """Return the file that is named, even where it is missing: who reads it will say so."""
+    default = folder / "receivers.yml"
+    return Path(named) if named else default if default.exists() else None
 
 
 def _address(listen: str) -> tuple[str, int]:

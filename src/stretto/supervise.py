@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil
 
 from stretto.errors import ServiceError
+from stretto.receivers import Receivers, merged
 
 SHIPPED = {"stretto": "stretto:9464", "prometheus": "prometheus:9090", "alertmanager": "alertmanager:9093"}
 """The addresses as the shipped files have them: those inside the compose file's network."""
@@ -143,13 +144,25 @@ def prometheus_server(folder: Path, program: str, addresses: Mapping[str, str], 
             f"--storage.tsdb.path={folder / 'prometheus-data'}",
             f"--storage.tsdb.retention.time={RETENTION}",
             f"--web.listen-address={addresses['prometheus']}",
+            # What links in notifications lead to; by itself it takes the machine's name.
+            f"--web.external-url=http://{addresses['prometheus']}",
         ),
     )
 
 
-def alertmanager_server(folder: Path, program: str, addresses: Mapping[str, str], token_file: Path) -> Server:
-    """Return Alertmanager as it is to be started, its configuration rendered."""
+def alertmanager_server(
+    folder: Path,
+    program: str,
+    addresses: Mapping[str, str],
+    token_file: Path,
+    receivers: Receivers | None = None,
+) -> Server:
+    """Return Alertmanager as it is to be started, its configuration rendered, with the user's receivers."""
     render(shipped("alertmanager"), folder / "alertmanager", addresses, token_file)
+    if receivers is not None:
+        configuration = folder / "alertmanager" / "alertmanager.yml"
+        text = merged(configuration.read_text(encoding="utf-8"), receivers)
+        configuration.write_text(text, encoding="utf-8")
     return Server(
         name="alertmanager",
         program=program,
@@ -159,6 +172,7 @@ def alertmanager_server(folder: Path, program: str, addresses: Mapping[str, str]
             f"--config.file={folder / 'alertmanager' / 'alertmanager.yml'}",
             f"--storage.path={folder / 'alertmanager-data'}",
             f"--web.listen-address={addresses['alertmanager']}",
+            f"--web.external-url=http://{addresses['alertmanager']}",
             # Without this it looks for peers on every interface.
             "--cluster.listen-address=",
         ),

@@ -12,7 +12,7 @@ SOURCE = Path(__file__).parents[2] / "src" / PACKAGE
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"names", "errors", "clock", "state", "retention", "__version__"}),
     frozenset({"model"}),
-    frozenset({"sources", "journal", "figures", "hook", "demo", "analysis", "prices"}),
+    frozenset({"sources", "journal", "figures", "hook", "demo", "analysis", "prices", "receivers"}),
     frozenset({"store", "supervise", "lock", "api", "baselines", "resources"}),
     frozenset({"snapshot", "insights", "trends", "known_baselines", "stuck"}),
     frozenset({"exporter", "emit", "web", "reports"}),

@@ -16,13 +16,14 @@ from typing import Any
 
 from stretto import baselines, journal
 from stretto.cli.context import Context
-from stretto.cli.hooks import hook_status, problems, sentence
+from stretto.cli.hooks import doubles, faults, hook_status, sentence
 from stretto.cli.table import spoken
 from stretto.clock import wall
 from stretto.config import Config
 from stretto.emit.sender import NullSender, sender_from_environment
 from stretto.errors import StrettoError
 from stretto.lock import holder_of
+from stretto.receivers import check, read
 from stretto.store import queries
 from stretto.store.database import open_reader
 from stretto.supervise import PACKAGES, find, missing_hint
@@ -82,6 +83,7 @@ def examine(context: Context) -> Iterator[Finding]:
         ("alertmanager", config.alertmanager_port, "/-/ready"),
     ):
         yield _server(name, config.state / "servers", port, path, running=running)
+    yield _receivers(config)
     yield _spans(context)
 
 
@@ -99,10 +101,12 @@ def _baselines(config: Config) -> Iterator[Finding]:
 
 def _hooks(context: Context) -> Finding:
     found = hook_status(context)
-    said = problems(found)
+    said = faults(found)
     if said:
-        return Finding("hooks", Verdict.TROUBLE, sentence(found), "; ".join(said))
-    if not found.installed:
+        return Finding("hooks", Verdict.TROUBLE, sentence(found), "; ".join(said + doubles(found)))
+    if found.doubled:
+        return Finding("hooks", Verdict.NOTE, sentence(found), "; ".join(doubles(found)))
+    if not found.installed and not found.plugins:
         return Finding("hooks", Verdict.NOTE, "not installed", "stretto hooks install")
     return Finding("hooks", Verdict.FINE, sentence(found))
 
@@ -261,6 +265,24 @@ def _address_of(folder: Path, name: str) -> str | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return address if isinstance(address, str) else None
+
+
+def _receivers(config: Config) -> Finding:
+    """Return whether anything but the service itself hears of alerts: it cannot tell that it is down."""
+    cure = "give stretto-critical a way out in receivers.yml: docs/notifications.md"
+    if config.receivers is None:
+        return Finding(
+            "receivers", Verdict.NOTE, "alerts go to the page only, and none while it is down", cure
+        )
+    try:
+        found = read(config.receivers)
+        check(found)
+    except StrettoError as error:
+        return Finding("receivers", Verdict.TROUBLE, error.sentence(), error.hint)
+    ways = "; ".join(f"{name}: {', '.join(kinds)}" for name, kinds in found.kinds.items())
+    if "stretto-critical" not in found.kinds:
+        return Finding("receivers", Verdict.NOTE, f"{ways}; StrettoDown reaches nobody", cure)
+    return Finding("receivers", Verdict.FINE, ways)
 
 
 def _spans(context: Context) -> Finding:

@@ -83,15 +83,25 @@ def hook_status(context: Context) -> Status:
 def sentence(found: Status) -> str:
     """Return in one line which agents report here."""
     where = [scope.label for scope in found.scopes if scope.events]
-    return (
-        f"hooks installed ({', '.join(where)})"
-        if found.installed
-        else "hooks not installed: stretto hooks install"
-    )
+    if found.installed:
+        return f"hooks installed ({', '.join(where)})"
+    if found.plugins:
+        return f"hooks by the plugin {', '.join(found.plugins)}"
+    return "hooks not installed: stretto hooks install"
 
 
 def problems(found: Status) -> list[str]:
-    """Return what is wrong with the hooks, a sentence each with what to do."""
+    """Return what is wrong with the hooks, a sentence each with what to do; last what is only told twice."""
+    return faults(found) + doubles(found)
+
+
+def doubles(found: Status) -> list[str]:
+    """Return what is reported twice, which changes no figure."""
+    return [f"reported twice, which is harmless and costs a second hook: {what}" for what in found.doubled]
+
+
+def faults(found: Status) -> list[str]:
+    """Return what keeps hooks from reporting, a sentence each with what to do."""
     said = [f"{scope.settings}: {scope.problem}" for scope in found.scopes if scope.problem]
     said += [f"{switch} switches all hooks off" for switch in found.switched_off]
     if found.installed and found.client != "current":
@@ -100,7 +110,7 @@ def problems(found: Status) -> list[str]:
         said += [f"{path} is missing: {_remedy(scope)}" for path in scope.dangling]
         if scope.missing:
             said.append(f"{scope.label} lacks {', '.join(scope.missing)}: {_remedy(scope)}")
-    return said + [f"reported twice: {what}" for what in found.doubled]
+    return said
 
 
 def _remedy(scope: ScopeStatus) -> str:

@@ -135,6 +135,8 @@ def parser() -> argparse.ArgumentParser:
     backfill.add_argument("--output", default="stretto-backfill.om", metavar="FILE", help="a new file")
 
     _verb(verbs, "doctor", "doctor:doctor", "walk from hook to notification and say what is missing")
+    receivers = _verb(verbs, "receivers", "receivers:receivers", "check where alerts go beside the page")
+    receivers.add_argument("--write", metavar="FILE", help="write Alertmanager's configuration with them")
     _verb(verbs, "rebuild", "data:rebuild", "build the store anew from the journal")
     _verb(verbs, "config", "data:config", "show every setting and where it comes from")
     return top

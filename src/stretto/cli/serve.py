@@ -7,6 +7,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import uvicorn
@@ -22,6 +23,7 @@ from stretto.config import Config
 from stretto.emit.sender import sender_from_environment
 from stretto.errors import ServiceError
 from stretto.lock import Lock
+from stretto.receivers import check, read
 from stretto.service import Service
 from stretto.supervise import (
     Server,
@@ -123,6 +125,9 @@ def _servers(config: Config, *, wanted: bool) -> tuple[Supervisor, list[str]]:
     if not wanted:
         return Supervisor(()), []
     notes: list[str] = []
+    receivers = read(config.receivers) if config.receivers else None
+    if receivers is not None:
+        check(receivers)
     folder = config.state / "servers"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     stop_leftovers(folder)
@@ -135,7 +140,7 @@ def _servers(config: Config, *, wanted: bool) -> tuple[Supervisor, list[str]]:
     servers: list[Server] = []
     makers: dict[str, Callable[[Path, str, dict[str, str], Path], Server]] = {
         "prometheus": prometheus_server,
-        "alertmanager": alertmanager_server,
+        "alertmanager": partial(alertmanager_server, receivers=receivers),
     }
     for name, make in makers.items():
         program = find(name)

@@ -52,6 +52,8 @@ class Status:
     """The switches that are on, each with its file."""
     doubled: tuple[str, ...]
     """Where an event is reported more than once: harmless, but each report costs its process or request."""
+    plugins: tuple[str, ...] = ()
+    """Plugins of ours that the settings enable: they report without hooks in any settings."""
 
 
 def status(files: Iterable[tuple[Agent, str, Path]], state: Path) -> Status:
@@ -94,6 +96,7 @@ def status(files: Iterable[tuple[Agent, str, Path]], state: Path) -> Status:
             if agent in used
             for what in _doubled(agent, [reports for reports in read_from if reports.agent is agent])
         ),
+        plugins=tuple(dict.fromkeys(name for reports in read_from for name in reports.plugins)),
     )
 
 

@@ -15,7 +15,7 @@ def silence_url(alertmanager: str, labels: Mapping[str, str]) -> str:
     page writes itself (Alertmanager, ui/app/src/Utils/Filter.elm): matchers in braces, values as JSON
     strings. Old versions, 0.25 among them, show the backslash before a quote, which is to be taken out there.
     """
-    matchers = ", ".join(
-        f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in sorted(labels.items())
-    )
+    # The alert's name first, as in Alertmanager's own lists.
+    ordered = sorted(labels.items(), key=lambda label: (label[0] != "alertname", label[0]))
+    matchers = ",".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in ordered)
     return f"{alertmanager.rstrip('/')}/#/silences/new?filter={quote(f'{{{matchers}}}', safe='')}"

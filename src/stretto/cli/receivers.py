@@ -1,0 +1,47 @@
+"""``stretto receivers``: check where alerts go beside the page, and write Alertmanager's configuration."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from stretto.cli.context import Context
+from stretto.receivers import NAMES, check, merged, read
+from stretto.supervise import shipped
+
+EXAMPLE = "receivers.example.yml"
+CONFIGURATION = "alertmanager.yml"
+
+
+def receivers(context: Context, options: argparse.Namespace) -> int:
+    """Say what the user's file adds to each receiver, after a check; write what ships with it merged in.
+
+    What is written names the addresses of the compose file: it is for the containers, and ``stretto up``
+    makes its own. Raises ConfigError where the file cannot be used.
+    """
+    path = context.config.receivers
+    found = read(path) if path else None
+    if found is not None:
+        check(found)
+    if options.write:
+        text = (shipped("alertmanager") / CONFIGURATION).read_text(encoding="utf-8")
+        _write(Path(options.write), merged(text, found) if found else text)
+    ways = {name: list(found.kinds.get(name, ())) if found else [] for name in NAMES}
+    if path is None:
+        lines = [
+            "alerts go to the page only",
+            f"  copy {shipped('alertmanager') / EXAMPLE}",
+            f"    to {context.config.state / 'receivers.yml'} and keep what you use",
+        ]
+    else:
+        lines = [str(path)]
+        lines += [f"  {name:<17} {', '.join(kinds) or 'the page only'}" for name, kinds in ways.items()]
+    context.answer({"file": str(path) if path else None, "receivers": ways}, "\n".join(lines))
+    return 0
+
+
+def _write(path: Path, text: str) -> None:
+    """Put a file in place whole: a server may read it at any moment."""
+    new = path.with_name(f"{path.name}.new")
+    new.write_text(text, encoding="utf-8")
+    new.replace(path)
