@@ -313,11 +313,33 @@ def test_doctor_walks_every_station(capsys: pytest.CaptureFixture[str]) -> None:
         "resources",
         "prometheus",
         "alertmanager",
+        "receivers",
         "spans",
     ):
         assert station in stations
     assert code == 0, out
     assert next(f for f in findings if f["station"] == "hooks")["hint"] == "stretto hooks install"
+
+
+def test_doctor_notes_the_plugin(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """The plugin alone is fine; beside hooks in the settings it is a note that says it does no harm."""
+
+    def hooks() -> dict[str, Any]:
+        found = json.loads(run(capsys, "doctor", "--json")[1])["findings"]
+        return next(f for f in found if f["station"] == "hooks")
+
+    settings = tmp_path / "home" / ".claude" / "settings.json"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text('{"enabledPlugins": {"stretto@stretto": true}}', encoding="utf-8")
+    assert hooks() == {
+        "station": "hooks", "verdict": "fine", "found": "hooks by the plugin stretto@stretto", "hint": "",
+    }  # fmt: skip
+
+    answer(capsys, "hooks", "install")
+    both = hooks()
+    assert both["verdict"] == "note"
+    assert "harmless" in both["hint"]
+    assert "stretto@stretto" in both["hint"]
 
 
 def test_doctor_finds_a_broken_store(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

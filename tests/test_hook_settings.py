@@ -534,6 +534,7 @@ class TestStatus:
             "different handlers in user and project settings",
             "plugin stretto@tools beside the settings",
         )
+        assert self.status(plan).plugins == ("stretto@tools",)
 
 
 def test_the_scopes_files() -> None:

@@ -269,7 +269,7 @@ def _address_of(folder: Path, name: str) -> str | None:
 
 def _receivers(config: Config) -> Finding:
     """Return whether anything but the service itself hears of alerts: it cannot tell that it is down."""
-    cure = "give stretto-critical a way out in receivers.yml: docs/notifications.md"
+    cure = "give stretto-critical a way out in receivers.yml: stretto receivers says how"
     if config.receivers is None:
         return Finding(
             "receivers", Verdict.NOTE, "alerts go to the page only, and none while it is down", cure
