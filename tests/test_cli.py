@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import sqlite3
@@ -41,10 +42,11 @@ FANOUT_KEYS = {
 @pytest.fixture(autouse=True)
 def _own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the machine's user is read or written."""
+    ours = [name for name in os.environ if name.startswith("STRETTO_")]
+    for name in ("XDG_STATE_HOME", "CLAUDE_CONFIG_DIR", *ours):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("STRETTO_STATE", str(tmp_path / "state"))
-    for name in ("XDG_STATE_HOME", "STRETTO_CONFIG", "CLAUDE_CONFIG_DIR", "STRETTO_LISTEN", "STRETTO_PRESET"):
-        monkeypatch.delenv(name, raising=False)
     project = tmp_path / "project"
     project.mkdir()
     monkeypatch.chdir(project)

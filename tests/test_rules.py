@@ -353,6 +353,8 @@ def test_only_addresses_of_the_stack_are_written() -> None:
         f
         for folder in ("prometheus", "deploy/alertmanager", "docs/runbook")
         for f in (ROOT / folder).rglob("*.*")
+        # No server reads the example: its addresses are those of a user's own receivers.
+        if f.name != "receivers.example.yml"
     ]
     assert len(files) > len(NAMES)
     for path in files:
