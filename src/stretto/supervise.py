@@ -159,6 +159,8 @@ def alertmanager_server(folder: Path, program: str, addresses: Mapping[str, str]
             f"--config.file={folder / 'alertmanager' / 'alertmanager.yml'}",
             f"--storage.path={folder / 'alertmanager-data'}",
             f"--web.listen-address={addresses['alertmanager']}",
+            # What it tells links to this; by itself it would name the machine, whose address it does not serve.
+            f"--web.external-url=http://{addresses['alertmanager']}",
             # Without this it looks for peers on every interface.
             "--cluster.listen-address=",
         ),

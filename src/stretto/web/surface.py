@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from stretto.clock import Clock, wall
@@ -11,6 +11,7 @@ from stretto.insights import Insight
 from stretto.snapshot import Snapshot
 from stretto.sources.otlp.receive import Received, Signal
 from stretto.store.queries import SessionRow
+from stretto.web.events import Changes
 from stretto.web.notifications import Notification, NotificationLog
 
 FRESH_SECONDS = 60.0
@@ -62,6 +63,8 @@ class Surface:
     version: str
     faults: Callable[[], list[str]] = list
     """Those of the problems that are the running service's own, for ``doctor``."""
+    changes: Changes = field(default_factory=Changes)
+    """What open pages are told by: it hears of each new snapshot from whoever takes it."""
     token: str | None = None
     """Asked of every request but ``/healthz``, where set."""
     hosts: frozenset[str] = frozenset()
