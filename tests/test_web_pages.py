@@ -25,7 +25,8 @@ from stretto.names import METRICS
 from stretto.snapshot import LATEST
 from stretto.stuck import StuckTask
 from stretto.web import headline, markdown, timeline, words
-from stretto.web.pages import ABSENT, DEFINITIONS, REFRESH_SECONDS
+from stretto.web.definitions import ABSENT, DEFINITIONS
+from stretto.web.renderer import REFRESH_SECONDS
 from tests.test_notifications import alert, message
 from tests.web_served import NOON, Store, Work, served
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from stretto.clock import MINUTE
 from stretto.web.notifications import Notification
+from stretto.web.silence import silence_url
 
 RESOLVED_SHOWN = 5
 
@@ -43,22 +43,12 @@ def alerts(notifications: Iterable[Notification], heard: int | None = None, now:
 
 def silence_link(notification: Notification) -> str | None:
     """Return where in Alertmanager a silence for exactly this alert is made; None where it is not known."""
-    return _link(notification, "#/silences/new")
+    if notification.alertmanager is None or not notification.labels:
+        return None
+    return silence_url(notification.alertmanager, notification.labels)
 
 
 def alertmanager_link(notification: Notification) -> str | None:
     """Return where Alertmanager shows this alert; None where it is not known."""
-    return _link(notification, "#/alerts")
-
-
-def _link(notification: Notification, page: str) -> str | None:
-    if notification.alertmanager is None or not notification.labels:
-        return None
-    matchers = ",".join(f"{name}={_quoted(value)}" for name, value in sorted(notification.labels.items()))
-    return f"{notification.alertmanager.rstrip('/')}/{page}?filter={quote('{' + matchers + '}', safe='')}"
-
-
-def _quoted(text: str) -> str:
-    """Return a label's value as a matcher spells it (Alertmanager, "Matcher")."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
+    found = silence_link(notification)
+    return None if found is None else found.replace("/#/silences/new?", "/#/alerts?", 1)

@@ -26,6 +26,10 @@ _FROM_TABLE = (
 
 DEFINITIONS: dict[str, str] = {
     **{name: METRICS[PREFIX + name].help for name in _FROM_TABLE},
+    **{
+        name: METRICS[f"{PREFIX}{name}_ratio"].help
+        for name in ("completion", "success", "retry", "phase_success", "integration_success", "adoption")
+    },
     "parallel": "A parallel execution: two or more tasks of one parent whose times overlap.",
     "one_after_another": "What the tasks take one after another; the baseline says where that comes from.",
     "together": "Time in which at least one of the tasks ran.",
@@ -65,6 +69,14 @@ DEFINITIONS: dict[str, str] = {
     "tokens_cache_read": "Tokens read from the provider's cache.",
     "tokens_cache_write": "Tokens written to the provider's cache.",
     "cost": "What the calls cost whose price is known: said by the source, configured, or from a list.",
+    "recovery": "Failures after which a task that tried again succeeded.",
+    "efficiency_parts": "0.30 time, 0.30 resource, 0.25 quality and 0.15 workflow, unless configured otherwise.",
+    "collaboration_parts": "Balance, response and success of the messages between agents.",
+    "cpu_mean": "Processors that the session's processes kept busy, over the time sampled.",
+    "machine_cpu": "Share of the machine's processors that was busy meanwhile, whoever kept them busy.",
+    "trend": "Seconds saved against the best baseline of the day; days of UTC.",
+    "change": "The last seven days beside the seven before, held against the same kind of baseline.",
+    "bottleneck": "The agent with the largest part of the critical paths of the window's sessions.",
     "alerting": "An alert that fires always is told every five minutes. When it falls silent, so do all others.",
 }
 """Word → what it means."""

@@ -13,7 +13,7 @@ from stretto.clock import SECOND
 from stretto.insights import session_document
 from stretto.model.event import Outcome
 from stretto.names import WINDOWS
-from stretto.web import alerts, answers, headline, markdown, session, timeline, views
+from stretto.web import alerts, answers, headline, markdown, session, timeline, trend, views
 from stretto.web.api import QueryError, continuation, continued
 from stretto.web.definitions import ABSENT
 from stretto.web.renderer import Renderer
@@ -67,6 +67,7 @@ class Pages:
             return self._page("overview.html", request, now, live=True, taken=None, window=None, **common)
         window = headline.choose_window(taken, request.query_params.get("window"))
         figures = views.Figures(taken)
+        trends = surface.trends()
         return self._page(
             "overview.html",
             request,
@@ -78,6 +79,10 @@ class Pages:
             line=headline.headline(taken, window),
             verdicts=taken.verdicts,
             open=[row for row in taken.latest if row.outcome is Outcome.RUNNING],
+            bottleneck=taken.bottlenecks.get(window),
+            days=trend.chart(trends["days"]),
+            weeks=trend.chart(trends["weeks"]),
+            changed=trend.changes(taken.change.figures),
             completeness=views.with_reason(
                 figures.find("capture_completeness_ratio", "", window=window), "no task or tool call is over"
             ),
@@ -179,6 +184,8 @@ class Pages:
             task_pages=pages,
             tools=tools[: session.TOOLS_SHOWN],
             hidden_tools=max(0, len(tools) - session.TOOLS_SHOWN),
+            task_names={task.id: session.task_name(task) for task in entity.tasks},
+            parts_told=session.parts_told,
             most=session.ROWS_SHOWN,
             absent_figures=found.absent,
             absent_words=ABSENT,

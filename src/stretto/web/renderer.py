@@ -84,6 +84,7 @@ class Renderer:
             address=address,
             unique=lambda: f"about-{next(numbers)}",
             live=live,
+            now=now,
             path=request.url.path,
             refresh=live and request.query_params.get("refresh") != "off",
             snapshot_at=None if taken is None else taken.at,

@@ -11,7 +11,7 @@ from stretto.figures.parallel import Fanout, Sequential
 from stretto.insights import Insight
 from stretto.model.entities import Session, Task, ToolCall
 from stretto.model.event import Outcome
-from stretto.web import instant
+from stretto.web import instant, words
 from stretto.web.definitions import PARTS
 from stretto.web.timeline import Drawing
 
@@ -206,6 +206,24 @@ def shares(parts: Iterable[tuple[str, str, str, float]]) -> list[Share]:
         found.append(Share(name, label, word, seconds, round(at, 3), round(width, 3)))
         at += width
     return found
+
+
+def task_name(task: Task) -> str:
+    """Return what a person calls a task."""
+    return task.description or task.agent or task.task_type
+
+
+def parts_told(score: Document) -> list[str]:
+    """Return a line on each part of a score: its own score and weight, or why it is not known."""
+    return [
+        f"{name.replace('_', ' ')}: "
+        + (
+            f"withheld, {part['reason'] or 'not known'}"
+            if part["score"] is None
+            else f"{words.plain(part['score'])}, weight {words.percent(part['weight'])}"
+        )
+        for name, part in score["parts"].items()
+    ]
 
 
 def path_lines(document: Document, drawing: Drawing) -> list[Line]:

@@ -12,10 +12,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from stretto.clock import SECOND
+from stretto.figures.timeline import wall_stretches
 from stretto.model.entities import Session, Task, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.interval import Interval
 from stretto.web import words
+from stretto.web.definitions import PARTS
 
 NARROWEST = 0.15
 """Percent of the shortest bar: nothing that happened is invisible."""
@@ -85,11 +87,23 @@ class Lane:
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of the wall time as a shape; ``x`` and ``width`` in percent."""
+
+    x: float
+    width: float
+    part: str
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
 class Drawing:
     """A session's timeline."""
 
     whole: Interval
     view: Interval
+    wall: tuple[Stretch, ...]
+    """What the time was spent on; what is too narrow to be seen is left to its neighbour."""
     lanes: tuple[Lane, ...]
     undrawn: int
     """Tasks that have no place in time, because their start was never seen."""
@@ -165,7 +179,22 @@ def draw(session: Session, part: Interval | None = None) -> Drawing:
             ]
         else:
             lanes.append(_level_lane(agent, seen))
-    return Drawing(all_of_it, seen, tuple(lanes), len(session.tasks) - len(placed))
+    return Drawing(all_of_it, seen, _wall(session, all_of_it, seen), tuple(lanes), len(session.tasks) - len(placed))
+
+
+def _wall(session: Session, all_of_it: Interval, seen: Interval) -> tuple[Stretch, ...]:
+    found: list[Stretch] = []
+    for stretch, part in wall_stretches(session):
+        start, end = max(stretch.start, seen.start), min(stretch.end, seen.end)
+        x, width = (start - seen.start) * 100 / seen.length, (end - start) * 100 / seen.length
+        if width <= 0:
+            continue
+        if found and (found[-1].part == part or width < NARROWEST):
+            found[-1] = replace(found[-1], width=x + width - found[-1].x)
+        else:
+            about = f"{PARTS[part][0]}\n{_told(stretch, all_of_it)}"
+            found.append(Stretch(x, width, part.value, about))
+    return tuple(replace(one, x=round(one.x, 3), width=round(one.width, 3)) for one in found)
 
 
 def _stretch(task: Task, all_of_it: Interval) -> Interval | None:
