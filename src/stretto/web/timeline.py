@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 
 from stretto.clock import SECOND
-from stretto.figures.timeline import wall_stretches
+from stretto.figures.timeline import Part, wall_stretches
 from stretto.model.entities import Session, Task, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.interval import Interval
@@ -33,6 +34,9 @@ LANES_EACH = 12
 
 LANES = 48
 """Most lanes in all; then the agents with the most lanes are drawn as levels, the rest in one."""
+
+CELLS = 500
+"""Cells of the strip of wall time."""
 
 COLUMNS = 400
 """Steps of a level."""
@@ -103,7 +107,7 @@ class Drawing:
     whole: Interval
     view: Interval
     wall: tuple[Stretch, ...]
-    """What the time was spent on; what is too narrow to be seen is left to its neighbour."""
+    """What the time was mostly spent on, cell by cell."""
     lanes: tuple[Lane, ...]
     undrawn: int
     """Tasks that have no place in time, because their start was never seen."""
@@ -123,8 +127,10 @@ class Drawing:
 
     def ticks(self, count: int = 4) -> list[tuple[float, float]]:
         """Return (percent, seconds since the session's start) of evenly spaced marks, both ends included."""
-        step = self.view.length / count
-        return [(100 * n / count, self.seconds(round(self.view.start + n * step))) for n in range(count + 1)]
+        return [
+            (100 * n / count, self.seconds(self.view.start + self.view.length * n // count))
+            for n in range(count + 1)
+        ]
 
     def lane_of(self) -> dict[str | None, int]:
         """Return the number of the lane in which each task is drawn; None is the main agent's."""
@@ -183,18 +189,27 @@ def draw(session: Session, part: Interval | None = None) -> Drawing:
 
 
 def _wall(session: Session, all_of_it: Interval, seen: Interval) -> tuple[Stretch, ...]:
-    found: list[Stretch] = []
+    """Return the parts of the wall time, each cell of the strip given to the part that has most of it."""
+    cells: list[Counter[Part]] = [Counter() for _ in range(CELLS)]
     for stretch, part in wall_stretches(session):
         start, end = max(stretch.start, seen.start), min(stretch.end, seen.end)
-        x, width = (start - seen.start) * 100 / seen.length, (end - start) * 100 / seen.length
-        if width <= 0:
-            continue
-        if found and (found[-1].part == part or width < NARROWEST):
-            found[-1] = replace(found[-1], width=x + width - found[-1].x)
-        else:
-            about = f"{PARTS[part][0]}\n{_told(stretch, all_of_it)}"
-            found.append(Stretch(x, width, part.value, about))
-    return tuple(replace(one, x=round(one.x, 3), width=round(one.width, 3)) for one in found)
+        first = (start - seen.start) * CELLS // seen.length
+        last = -((end - seen.start) * -CELLS // seen.length)
+        for number in range(first, last):
+            left = seen.start + number * seen.length // CELLS
+            right = seen.start + (number + 1) * seen.length // CELLS
+            cells[number][part] += max(0, min(end, right) - max(start, left))
+    found: list[Stretch] = []
+    of_cells = [next(iter(cell.most_common(1)), (Part.UNKNOWN, 0))[0] for cell in cells]
+    for part, group in groupby(enumerate(of_cells), key=lambda cell: cell[1]):
+        numbers = [number for number, _ in group]
+        left, right = (
+            seen.start + number * seen.length // CELLS for number in (numbers[0], numbers[-1] + 1)
+        )
+        about = f"{PARTS[part][0]}, mostly\n{_told(Interval(left, right), all_of_it)}"
+        x, width = numbers[0] * 100 / CELLS, len(numbers) * 100 / CELLS
+        found.append(Stretch(round(x, 3), round(width, 3), part.value, about))
+    return tuple(found)
 
 
 def _stretch(task: Task, all_of_it: Interval) -> Interval | None:

@@ -95,26 +95,27 @@ def chart(periods: Sequence[Mapping[str, Any]]) -> Chart:
 
 
 def changes(figures: Sequence[Change]) -> list[Changed]:
-    """Return what changed since last week; what is known of neither week is left out."""
+    """Return what changed since last week; what is not known of both weeks is left out."""
     by_name = {change.name: change for change in figures}
     return [
         _changed(by_name[name])
         for name in _NAMES
-        if name in by_name and (by_name[name].now is not None or by_name[name].before is not None)
+        if name in by_name and by_name[name].difference is not None
     ]
 
 
 def _changed(change: Change) -> Changed:
-    difference = change.difference
+    now, before = change.now or 0.0, change.before or 0.0
+    difference = now - before
     note = change.reason or ("more than noise" if change.exceeds_noise else "within noise")
     tone = "even"
     if difference and change.exceeds_noise and change.name not in _NEUTRAL:
         tone = "gain" if difference > 0 else "loss"
     return Changed(
         name=_NAMES[change.name],
-        now=_said(change.name, change.now),
-        before=_said(change.name, change.before),
-        difference="" if difference is None else _difference(change.name, difference),
+        now=_said(change.name, now),
+        before=_said(change.name, before),
+        difference=_difference(change.name, difference),
         tone=tone,
         note=note,
     )
@@ -128,9 +129,7 @@ def _drawn(value: float | None, scale: float) -> float:
     return round(drawn if value > 0 else -drawn, 1)
 
 
-def _said(name: str, value: float | None) -> str:
-    if value is None:
-        return "—"
+def _said(name: str, value: float) -> str:
     if name.endswith("_seconds"):
         return words.length(value)
     if name == "speedup":
@@ -139,7 +138,9 @@ def _said(name: str, value: float | None) -> str:
 
 
 def _difference(name: str, difference: float) -> str:
-    sign = "+" if difference > 0 else words.MINUS if difference < 0 else "±"
+    if not difference:
+        return "as before"
+    sign = "+" if difference > 0 else words.MINUS
     if name in ("success", "improvement"):
         return sign + words.points(difference)
     return sign + _said(name, abs(difference))
