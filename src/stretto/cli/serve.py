@@ -61,9 +61,7 @@ def up(context: Context, options: argparse.Namespace) -> int:
             supervisor, notes = _servers(config, wanted=not options.no_servers)
             if sender.problem:
                 notes.append(sender.problem)
-            surface = _surface(
-                config, service, lambda: [*notes, *supervisor.problems(), *service.problems()]
-            )
+            surface = _surface(config, service, lambda: [*notes, *supervisor.problems(), *service.problems()])
             service.tell_of_snapshots(surface.changes.refreshed)
             for line in _greeting(context, service, supervisor, [*history, *notes]):
                 context.say(line)

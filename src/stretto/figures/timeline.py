@@ -66,7 +66,7 @@ def wall_time(session: Session, root: Stretch | None = None) -> dict[Part, int]:
 
 
 def wall_stretches(session: Session, root: Stretch | None = None) -> Iterator[tuple[Interval, Part]]:
-    """Yield the session's wall time by start, without a gap: each stretch with the part that it belongs to."""
+    """Yield the session's wall time by start, without a gap: each stretch with the part it belongs to."""
     root = root or stretches(session)
     whole = Interval(root.start, root.end)
     between = in_turns(session, root).between

@@ -53,7 +53,7 @@ DEFINITIONS: dict[str, str] = {
     "slack": "How much longer it could have taken, all else as it was, before the end had come later.",
     "share": "Its part of the critical path.",
     "faster": "Elapsed time worked out again with this task taking a fifth less.",
-    "wall_time": "Each instant of the session belongs to exactly one part; the parts sum to its elapsed time.",
+    "wall_time": "Each instant of the session belongs to exactly one part; they sum to its elapsed time.",
     "parallel_part": "Two or more tasks ran.",
     "single": "One task ran.",
     "main_tools": "A tool call of the main agent executed.",
@@ -70,14 +70,14 @@ DEFINITIONS: dict[str, str] = {
     "tokens_cache_write": "Tokens written to the provider's cache.",
     "cost": "What the calls cost whose price is known: said by the source, configured, or from a list.",
     "recovery": "Failures after which a task that tried again succeeded.",
-    "efficiency_parts": "0.30 time, 0.30 resource, 0.25 quality and 0.15 workflow, unless configured otherwise.",
+    "efficiency_parts": "0.30 time, 0.30 resource, 0.25 quality, 0.15 workflow, unless configured otherwise.",
     "collaboration_parts": "Balance, response and success of the messages between agents.",
     "cpu_mean": "Processors that the session's processes kept busy, over the time sampled.",
     "machine_cpu": "Share of the machine's processors that was busy meanwhile, whoever kept them busy.",
     "trend": "Seconds saved against the best baseline of the day; days of UTC.",
     "change": "The last seven days beside the seven before, held against the same kind of baseline.",
     "bottleneck": "The agent with the largest part of the critical paths of the window's sessions.",
-    "alerting": "An alert that fires always is told every five minutes. When it falls silent, so do all others.",
+    "alerting": "An alert that fires always is told every five minutes; where it falls silent, so do all.",
 }
 """Word → what it means."""
 

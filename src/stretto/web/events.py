@@ -158,12 +158,14 @@ class Reader:
         self._loop = loop
 
     def take(self, change: Change) -> None:
+        """Add a change to what waits, and wake the stream."""
         if self.change is None:
             self.change = Change()
         self.change.add(change)
         self._wake()
 
     def end(self) -> None:
+        """Let the stream end."""
         self.over = True
         self._wake()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -55,7 +56,7 @@ class Pages:
         taken = surface.snapshot()
         log = surface.notifications
         told = alerts.alerts(log.newest(), log.watchdog_heard, now)
-        common = {
+        common: dict[str, Any] = {
             "problems": surface.problems(),
             "alerts": told,
             "pages": {n.alertname for n in (*told.firing, *told.resolved) if self._has_page(n.alertname)},
@@ -169,6 +170,7 @@ class Pages:
             request,
             self._surface.clock(),
             live=True,
+            changing=entity.outcome is Outcome.RUNNING,
             session=entity,
             document=document,
             elapsed=((entity.end or entity.last) - entity.start) / SECOND,

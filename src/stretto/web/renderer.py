@@ -64,8 +64,20 @@ class Renderer:
             refresh_seconds=REFRESH_SECONDS,
         )
 
-    def page(self, template: str, request: Request, now: int, *, live: bool, **context: object) -> Response:
-        """Return a page as of ``now`` (ns); a live one keeps itself up to date unless it is told not to."""
+    def page(
+        self,
+        template: str,
+        request: Request,
+        now: int,
+        *,
+        live: bool,
+        changing: bool = True,
+        **context: object,
+    ) -> Response:
+        """Return a page as of ``now`` (ns); a live one keeps itself up to date unless it is told not to.
+
+        Without a script it is asked for again and again, but only what is ``changing`` by itself.
+        """
         taken = self._surface.snapshot()
         numbers = count(1)
 
@@ -74,7 +86,7 @@ class Renderer:
 
         def address(**changed: object) -> str:
             """Return this page's address with some of its parameters changed; None takes one away."""
-            asked = {**request.query_params, **{name: value for name, value in changed.items()}}
+            asked = {**request.query_params, **changed}
             query = urlencode({name: value for name, value in asked.items() if value is not None})
             return f"?{query}" if query else request.url.path
 
@@ -84,6 +96,7 @@ class Renderer:
             address=address,
             unique=lambda: f"about-{next(numbers)}",
             live=live,
+            changing=changing,
             now=now,
             path=request.url.path,
             refresh=live and request.query_params.get("refresh") != "off",

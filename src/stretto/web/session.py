@@ -255,7 +255,7 @@ def path_lines(document: Document, drawing: Drawing) -> list[Line]:
 
 
 def zooms(drawing: Drawing) -> dict[str, tuple[float, float] | None]:
-    """Return what the timeline's links show, in seconds since the session's start; None where there is no more.
+    """Return what the timeline's links show, in seconds since the session's start; None where nothing is.
 
     ``in`` and ``out`` halve and double what is in sight, ``earlier`` and ``later`` move by half of it.
     """

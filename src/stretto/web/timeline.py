@@ -180,12 +180,14 @@ def draw(session: Session, part: Interval | None = None) -> Drawing:
     for agent, packed in _fitted(_agents(placed)):
         if packed:
             lanes += [
-                _task_lane(agent, number, lane, calls, all_of_it, seen)
-                for number, lane in enumerate(agent.lanes)
+                _task_lane(agent, number, calls=calls, all_of_it=all_of_it, seen=seen)
+                for number in range(len(agent.lanes))
             ]
         else:
             lanes.append(_level_lane(agent, seen))
-    return Drawing(all_of_it, seen, _wall(session, all_of_it, seen), tuple(lanes), len(session.tasks) - len(placed))
+    return Drawing(
+        all_of_it, seen, _wall(session, all_of_it, seen), tuple(lanes), len(session.tasks) - len(placed)
+    )
 
 
 def _wall(session: Session, all_of_it: Interval, seen: Interval) -> tuple[Stretch, ...]:
@@ -203,9 +205,7 @@ def _wall(session: Session, all_of_it: Interval, seen: Interval) -> tuple[Stretc
     of_cells = [next(iter(cell.most_common(1)), (Part.UNKNOWN, 0))[0] for cell in cells]
     for part, group in groupby(enumerate(of_cells), key=lambda cell: cell[1]):
         numbers = [number for number, _ in group]
-        left, right = (
-            seen.start + number * seen.length // CELLS for number in (numbers[0], numbers[-1] + 1)
-        )
+        left, right = (seen.start + number * seen.length // CELLS for number in (numbers[0], numbers[-1] + 1))
         about = f"{PARTS[part][0]}, mostly\n{_told(Interval(left, right), all_of_it)}"
         x, width = numbers[0] * 100 / CELLS, len(numbers) * 100 / CELLS
         found.append(Stretch(round(x, 3), round(width, 3), part.value, about))
@@ -223,7 +223,7 @@ def _stretch(task: Task, all_of_it: Interval) -> Interval | None:
 
 def _agents(placed: Iterable[tuple[Interval, Task]]) -> list[_Agent]:
     found: dict[str, _Agent] = {}
-    for stretch, task in sorted(placed, key=lambda one: (one[0], one[1].id)):
+    for stretch, task in sorted(placed, key=lambda one: (one[0].start, -one[0].end, one[1].id)):
         name = task.agent or UNNAMED
         agent = found.setdefault(name, _Agent(name))
         free = next((lane for lane in agent.lanes if lane[-1][0].end <= stretch.start), None)
@@ -276,11 +276,12 @@ def _main_lane(session: Session, calls: Iterable[ToolCall], all_of_it: Interval,
 def _task_lane(
     agent: _Agent,
     number: int,
-    placed: Sequence[tuple[Interval, Task]],
+    *,
     calls: dict[str | None, list[ToolCall]],
     all_of_it: Interval,
     seen: Interval,
 ) -> Lane:
+    placed = agent.lanes[number]
     bars = []
     inside: list[tuple[Interval, Bar]] = []
     for stretch, task in placed:
@@ -372,8 +373,8 @@ def _bars(placed: Iterable[tuple[Interval, Bar]], seen: Interval, noun: str) -> 
         group.clear()
 
     for stretch, bar in sorted(placed, key=lambda one: one[0]):
-        outside = stretch.start >= seen.end or stretch.end < seen.start
-        if outside or (stretch.end == seen.start and stretch.length):
+        touches = stretch.start == seen.end or stretch.end == seen.start
+        if stretch.start > seen.end or stretch.end < seen.start or (touches and stretch.length):
             continue
         at = _placed(stretch, bar, seen)
         near = bool(group) and at.x - (group[-1].x + group[-1].width) < APART

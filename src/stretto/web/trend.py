@@ -95,12 +95,15 @@ def chart(periods: Sequence[Mapping[str, Any]]) -> Chart:
 
 
 def changes(figures: Sequence[Change]) -> list[Changed]:
-    """Return what changed since last week; what is not known of both weeks is left out."""
+    """Return what changed since last week; what is not known of both weeks is left out.
+
+    Where nothing ran in parallel in the week before there is nothing to compare with.
+    """
     by_name = {change.name: change for change in figures}
+    if "fanouts" in by_name and not by_name["fanouts"].before:
+        return []
     return [
-        _changed(by_name[name])
-        for name in _NAMES
-        if name in by_name and by_name[name].difference is not None
+        _changed(by_name[name]) for name in _NAMES if name in by_name and by_name[name].difference is not None
     ]
 
 

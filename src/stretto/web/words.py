@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from math import floor, log10
 
@@ -91,7 +92,7 @@ def size(number: float) -> str:
 
 
 def money(dollars: float) -> str:
-    """Return an amount of US dollars, e.g. ``$1.23``, ``$0.0042``: small ones to two digits that mean something."""
+    """Return an amount of US dollars, e.g. ``$1.23``; a small one to two digits that tell, ``$0.0042``."""
     sign = MINUS if dollars < 0 else ""
     dollars = abs(dollars)
     if dollars and dollars < 0.1:  # noqa: PLR2004  # cents would hide it
@@ -106,14 +107,14 @@ def plain(value: float) -> str:
 
 def in_unit(name: str, unit: str, value: float) -> str:
     """Return a figure's value in words, by its unit and by what its name says that a number of no unit is."""
-    if unit == "s":
-        return length(value)
-    if unit == "By":
-        return size(value)
-    if unit == "USD":
-        return money(value)
-    if unit == "unixtime":
-        return moment(round(value * SECOND))
+    by_unit: dict[str, Callable[[float], str]] = {
+        "s": length,
+        "By": size,
+        "USD": money,
+        "unixtime": lambda seconds: moment(round(seconds * SECOND)),
+    }
+    if unit in by_unit:
+        return by_unit[unit](value)
     if "speedup" in name:
         return times(value)
     if name.endswith("_ratio"):

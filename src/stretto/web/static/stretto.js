@@ -178,7 +178,7 @@
     const to = new URL(link.href);
     if (to.origin !== location.origin || to.pathname !== location.pathname) return;
     event.preventDefault();
-    const focused = link.dataset.key;
+    const focused = document.activeElement === link && link.dataset.key;
     history.pushState(null, "", to);
     await renew();
     if (focused) document.querySelector(`nav.zoom a[data-key="${CSS.escape(focused)}"]`)?.focus();
