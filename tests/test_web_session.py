@@ -56,7 +56,7 @@ def told(store: Store) -> None:
             ),
             event(
                 Kind.SCORE, 22, id="s", name="satisfaction",
-                attributes={"of": "session", "value": 8.5, "by": "reviewer"},
+                attributes={"of": "session", "value": 4.5, "by": "reviewer"},
             ),
             event(Kind.PHASE_END, 22, id="p", name="analysis", outcome=Outcome.SUCCESS),
             event(Kind.SESSION_END, 22, outcome=Outcome.SUCCESS),
@@ -124,7 +124,7 @@ def test_every_source_has_its_part(store: Store) -> None:
     assert "Messages between agents" in text
     assert "architect tester 6 s 2 s success" in text
     assert "analysis success 22 s" in text
-    assert "satisfaction session reviewer 8.5" in text
+    assert "satisfaction session reviewer 4.5" in text
     assert "1.5 GB peak 2 GB" in text
     assert "Succeeded 50 %" in text
     assert any("Tasks that succeeded over those whose outcome is known." in one for one in page.explanations)

@@ -12,7 +12,7 @@ from stretto.clock import SECOND
 from stretto.model.entities import Session, Task, ToolCall, Turn
 from stretto.model.event import Outcome
 from stretto.model.interval import Interval
-from stretto.web import timeline
+from stretto.web import shapes, timeline
 from stretto.web.timeline import Drawing, draw, view, whole
 
 AT = 1_795_176_000 * SECOND
@@ -45,7 +45,7 @@ def session(*tasks: Task, calls: tuple[ToolCall, ...] = (), length: float = 100)
     )  # fmt: skip
 
 
-def shapes(drawing: Drawing) -> int:
+def shapes_of(drawing: Drawing) -> int:
     """Return how many shapes a drawing has."""
     return sum(len(lane.bars) + len(lane.calls) + len(lane.level) for lane in drawing.lanes) + len(
         drawing.wall
@@ -77,9 +77,9 @@ def test_the_shortest_can_be_seen() -> None:
     """A task of no time at the very end has a width, and stays inside."""
     drawing = draw(session(task("x", 100, 100), task("y", 50, 50, "b")))
 
-    for lane, x in zip(drawing.lanes[1:], (50.0, 100 - timeline.NARROWEST), strict=True):
+    for lane, x in zip(drawing.lanes[1:], (50.0, 100 - shapes.NARROWEST), strict=True):
         (bar,) = lane.bars
-        assert (bar.x, bar.width) == pytest.approx((x, timeline.NARROWEST))
+        assert (bar.x, bar.width) == pytest.approx((x, shapes.NARROWEST))
 
 
 def test_what_has_no_end_and_no_start_is_told() -> None:
@@ -90,7 +90,7 @@ def test_what_has_no_end_and_no_start_is_told() -> None:
     lost, runs = (lane.bars[0] for lane in drawing.lanes[1:])
     assert (runs.x, runs.width) == (40, 60)
     assert "running since 40 s" in runs.about.replace("\N{NO-BREAK SPACE}", " ")
-    assert lost.width == timeline.NARROWEST
+    assert lost.width == shapes.NARROWEST
     assert "its end was never seen" in lost.about
     assert drawing.undrawn == 1
 
@@ -144,7 +144,7 @@ def test_neighbours_too_narrow_to_tell_apart_become_one() -> None:
     assert merged.count == 50
     assert merged.outcome == "success"
     assert "49 success, 1 failure" in merged.about
-    assert merged.width == pytest.approx(0.49 + timeline.NARROWEST, abs=0.01)
+    assert merged.width == pytest.approx(0.49 + shapes.NARROWEST, abs=0.01)
 
 
 def test_too_many_at_once_are_drawn_as_a_level() -> None:
@@ -179,7 +179,7 @@ def test_a_drawing_is_bounded_whatever_happened(drawn: list[tuple[float, float, 
     tasks = [task(f"t{n}", start, start + length, agent) for n, (start, length, agent) in enumerate(drawn)]
     drawing = draw(session(*tasks, length=130))
 
-    assert shapes(drawing) <= len(tasks) + timeline.CELLS + 8 * timeline.COLUMNS + 2
+    assert shapes_of(drawing) <= len(tasks) + shapes.CELLS + 8 * shapes.COLUMNS + 2
     for lane in drawing.lanes:
         assert all(bar.x >= 0 and bar.x + bar.width <= 100.001 for bar in lane.bars)
         assert [bar.x for bar in lane.bars] == sorted(bar.x for bar in lane.bars)

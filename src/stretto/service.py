@@ -150,6 +150,10 @@ class Service:
         """The last snapshot, or None before the first."""
         return self._snapshot
 
+    def own_figures(self) -> list[Figure]:
+        """Return what the service says of itself."""
+        return list(self._own_figures())
+
     def tell_of_snapshots(self, tell: Callable[[Snapshot], None]) -> None:
         """Call this with each new snapshot, in the worker's thread; it must neither wait nor raise."""
         self._told_of_snapshots.append(tell)

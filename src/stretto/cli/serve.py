@@ -173,6 +173,7 @@ def _surface(config: Config, service: Service, problems: Callable[[], list[str]]
         sessions=service.sessions,
         insight=service.insight,
         trends=service.trends,
+        own=service.own_figures,
         expose=service.expose,
         append_hook=service.append_hook,
         append_scores=service.append_scores,

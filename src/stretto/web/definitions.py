@@ -74,6 +74,7 @@ DEFINITIONS: dict[str, str] = {
     "collaboration_parts": "Balance, response and success of the messages between agents.",
     "cpu_mean": "Processors that the session's processes kept busy, over the time sampled.",
     "machine_cpu": "Share of the machine's processors that was busy meanwhile, whoever kept them busy.",
+    "contention": "Whether the tasks slowed each other down, by the machine's use and their lengths alone.",
     "trend": "Seconds saved against the best baseline of the day; days of UTC.",
     "change": "The last seven days beside the seven before, held against the same kind of baseline.",
     "bottleneck": "The agent with the largest part of the critical paths of the window's sessions.",

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from stretto.clock import SECOND
 from stretto.insights import session_document
 from stretto.model.event import Outcome
-from stretto.names import WINDOWS
+from stretto.names import PREFIX, WINDOWS
 from stretto.web import alerts, answers, headline, markdown, session, timeline, trend, views
 from stretto.web.api import QueryError, continuation, continued
 from stretto.web.definitions import ABSENT
@@ -87,6 +87,7 @@ class Pages:
             completeness=views.with_reason(
                 figures.find("capture_completeness_ratio", "", window=window), "no task or tool call is over"
             ),
+            own={figure.name.removeprefix(PREFIX): figure for figure in surface.own() if not figure.labels},
             rejects=views.reject_reasons(taken),
             stale=(now - taken.at) / SECOND > surface.fresh_seconds,
             **common,

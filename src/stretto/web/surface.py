@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from stretto.clock import Clock, wall
+from stretto.figures.figure import Figure
 from stretto.insights import Insight
 from stretto.snapshot import Snapshot
 from stretto.sources.otlp.receive import Received, Signal
@@ -63,6 +64,8 @@ class Surface:
     version: str
     faults: Callable[[], list[str]] = list
     """Those of the problems that are the running service's own, for ``doctor``."""
+    own: Callable[[], Sequence[Figure]] = list
+    """What the service says of itself, as it is exported."""
     changes: Changes = field(default_factory=Changes)
     """What open pages are told by: it hears of each new snapshot from whoever takes it."""
     token: str | None = None
