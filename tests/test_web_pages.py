@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from stretto.cli.serve import _pages, _runbook
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.figures.baseline import Provenance
+from stretto.figures.figure import Figure
 from stretto.model.event import Event, Kind
 from stretto.names import METRICS
 from stretto.snapshot import LATEST
@@ -285,11 +286,20 @@ def test_stretto_tells_of_itself(store: Store) -> None:
     store.append(b"[]")
     store.refresh()
     (store.folder / "notifications.jsonl").write_bytes(b"torn\n")
-    surface = store.surface(problems=lambda: ["Prometheus is not installed: apt-get install prometheus"])
+    own = [
+        Figure("stretto_ingest_lag_seconds", (), 2.5, 1),
+        Figure("stretto_store_bytes", (), 1_500_000, 1),
+        Figure("stretto_sampler_cpu_seconds", (), None, 0, "sampling is switched off"),
+    ]
+    surface = store.surface(
+        problems=lambda: ["Prometheus is not installed: apt-get install prometheus"], own=lambda: own
+    )
     with served(surface) as client:
         text = read(client).text
 
     assert "Needs your attention Prometheus is not installed: apt-get install prometheus" in text
+    assert "Behind the journal 2.5 s Store 1.5 MB" in text
+    assert "Sampling took — sampling is switched off" in text
     assert "Set aside 2 and 1 notification line" in text
     assert "not JSON 1" in text
     assert "payload: not an object 1" in text
@@ -742,6 +752,27 @@ def test_shares_are_told_in_per_cent(ratio: float, text: str) -> None:
 def test_counts_are_told_short(number: int, text: str) -> None:
     """Up to 999 exactly, beyond in three digits."""
     assert words.count(number).replace("\N{NO-BREAK SPACE}", " ") == text
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "value", "text"),
+    [
+        ("time_saved_seconds", "s", 245, "4 min 5 s"),
+        ("store_bytes", "By", 1_500_000, "1.5 MB"),
+        ("store_bytes", "By", 999, "999 B"),
+        ("parallel_cost_usd", "USD", 1234.5, "$1,234.50"),
+        ("parallel_cost_usd", "USD", 0.0042, "$0.0042"),
+        ("parallel_cost_usd", "USD", -3, f"{words.MINUS}$3.00"),
+        ("last_event_timestamp_seconds", "unixtime", NOON / SECOND, "2026-11-20 12:00:00 UTC"),
+        ("speedup_ratio", "1", 2.2, "2.2×"),
+        ("success_ratio", "1", 0.5, "50 %"),
+        ("window_tasks", "1", 12, "12"),
+        ("agent_score", "1", 72.44, "72.4"),
+    ],
+)
+def test_a_figure_is_told_in_its_unit(name: str, unit: str, value: float, text: str) -> None:
+    """The table's unit and name decide, so that a new figure reads right without a word about it here."""
+    assert words.in_unit(name, unit, value).replace("\N{NO-BREAK SPACE}", " ") == text
 
 
 @given(st.floats(min_value=-1e12, max_value=1e12))

@@ -11,6 +11,7 @@ from stretto.clock import HOUR, MINUTE, SECOND
 from stretto.insights import session_document
 from stretto.model.event import Event, Kind, Outcome
 from stretto.web import session, timeline
+from stretto.web.definitions import DEFINITIONS
 from tests.web_page import ARCHITECTURE, TESTS, full, read, shown
 from tests.web_served import NOON, Store, Work
 
@@ -127,7 +128,7 @@ def test_every_source_has_its_part(store: Store) -> None:
     assert "satisfaction session reviewer 4.5" in text
     assert "1.5 GB peak 2 GB" in text
     assert "Succeeded 50 %" in text
-    assert any("Tasks that succeeded over those whose outcome is known." in one for one in page.explanations)
+    assert any(DEFINITIONS["success"] in one and "Made of 2." in one for one in page.explanations)
     assert "Model calls no source told" not in text
 
 
