@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up test setup check slow bench docs dashboards rules servers stack stack-down clean
+.PHONY: help up test setup check slow bench docs dashboards pictures rules servers stack stack-down clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,9 @@ docs: $(READY) ## write what is generated: metrics, command line, dashboards' pa
 
 dashboards: $(READY) ## write grafana/dashboards from grafana/board
 	$(BIN)/python -m grafana.board.build
+
+pictures: $(READY) ## take the documentation's pictures with Chromium
+	STRETTO_PICTURES=1 $(BIN)/pytest -q tests/stack/test_browser.py -k picture
 
 servers: ## install real Prometheus and Alertmanager (Debian, Ubuntu)
 	apt-get update

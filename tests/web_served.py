@@ -32,6 +32,7 @@ from stretto.store.ingest import Ingest
 from stretto.store.queries import SessionRow
 from stretto.trends import trends
 from stretto.web.app import Surface, create_app
+from stretto.web.events import Changes
 from stretto.web.notifications import Notification, NotificationLog
 
 NOON = 1_795_176_000 * SECOND
@@ -62,6 +63,7 @@ class Store:
         self._otlp = otlp.Receiver(journal.encode)
         self._taken: Snapshot | None = None
         self._problems: list[str] = []
+        self.changes = Changes()
         self.announced: list[Notification] = []
         """What the page was asked to tell aloud."""
 
@@ -147,10 +149,12 @@ class Store:
             for _ in ingest.catch_up(self.config.journal):
                 pass
             self._taken = snapshot.take(connection, self.now, self.config.task_types, self.config.hours)
+        self.changes.refreshed(self._taken)
         return self._taken
 
     def surface(self, **changed: Any) -> Surface:
-        """Return a surface over this store."""
+        """Return a surface over this store; the newest one hears of what is refreshed."""
+        self.changes = Changes()
         standard: dict[str, Any] = {
             "snapshot": lambda: self._taken,
             "sessions": self._sessions,
@@ -161,6 +165,7 @@ class Store:
             "append_scores": self.append_scores,
             "receive_otlp": self.receive_otlp,
             "announce": self.announced.extend,
+            "changes": self.changes,
             "notifications": NotificationLog(self.folder / "notifications.jsonl"),
             "problems": list,
             "runbook": _RUNBOOK.get,
@@ -199,9 +204,14 @@ _RUNBOOK: Mapping[str, str] = {
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, changes: Changes) -> None:
         super().__init__(config)
         self.ready = Signal()
+        self._changes = changes
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._changes.close()
+        await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -221,7 +231,7 @@ def served(surface: Surface) -> Iterator[httpx.Client]:
         log_level="critical",
         timeout_graceful_shutdown=1,
     )
-    server = _Server(config)
+    server = _Server(config, surface.changes)
     thread = Thread(target=server.run, kwargs={"sockets": [listener]}, name="web")
     thread.start()
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,6 +113,7 @@ class Service:
         self._stopping = threading.Event()
         self._wake = threading.Event()
         self._due: dict[str, float] = {}
+        self._told_of_snapshots: list[Callable[[Snapshot], None]] = []
         self._keep_recording = False
         self._shows_recording = False
         self._writer = open_writer(config.database)
@@ -148,6 +149,14 @@ class Service:
     def snapshot(self) -> Snapshot | None:
         """The last snapshot, or None before the first."""
         return self._snapshot
+
+    def own_figures(self) -> list[Figure]:
+        """Return what the service says of itself."""
+        return list(self._own_figures())
+
+    def tell_of_snapshots(self, tell: Callable[[Snapshot], None]) -> None:
+        """Call this with each new snapshot, in the worker's thread; it must neither wait nor raise."""
+        self._told_of_snapshots.append(tell)
 
     def sessions(self, limit: int, before: int | None, after: str | None = None) -> list[SessionRow]:
         """Return sessions, the one last heard of first, going on from an instant (ns) and an id at it."""
@@ -333,6 +342,8 @@ class Service:
             live=Live(self.sampling.use, self._stuck_tasks),
         )
         self.health.snapshot_seconds = time.perf_counter() - started
+        for tell in self._told_of_snapshots:
+            tell(self._snapshot)
 
     def _look_for_stuck(self) -> None:
         self._stuck_tasks = self._stuck.look(self._writer, self._clock())

@@ -172,6 +172,7 @@ def alertmanager_server(
             f"--config.file={folder / 'alertmanager' / 'alertmanager.yml'}",
             f"--storage.path={folder / 'alertmanager-data'}",
             f"--web.listen-address={addresses['alertmanager']}",
+            # What it tells links to this; by itself it would name the machine, where it does not listen.
             f"--web.external-url=http://{addresses['alertmanager']}",
             # Without this it looks for peers on every interface.
             "--cluster.listen-address=",

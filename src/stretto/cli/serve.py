@@ -12,7 +12,6 @@ from pathlib import Path
 
 import uvicorn
 from opentelemetry.sdk.resources import OTELResourceDetector
-from starlette.types import ASGIApp
 
 from stretto import __version__
 from stretto.cli.context import Context
@@ -38,6 +37,7 @@ from stretto.supervise import (
 )
 from stretto.web.announce import Announcer, Announcing
 from stretto.web.app import Surface, create_app
+from stretto.web.events import Changes
 from stretto.web.notifications import NotificationLog
 
 KEEP_ALIVE_SECONDS = 75
@@ -63,12 +63,11 @@ def up(context: Context, options: argparse.Namespace) -> int:
             supervisor, notes = _servers(config, wanted=not options.no_servers)
             if sender.problem:
                 notes.append(sender.problem)
-            app = create_app(
-                _surface(config, service, lambda: [*notes, *supervisor.problems(), *service.problems()])
-            )
+            surface = _surface(config, service, lambda: [*notes, *supervisor.problems(), *service.problems()])
+            service.tell_of_snapshots(surface.changes.refreshed)
             for line in _greeting(context, service, supervisor, [*history, *notes]):
                 context.say(line)
-            _serve(app, supervisor, listener)
+            _serve(surface, supervisor, listener)
         except KeyboardInterrupt:
             context.say("stopping")
         finally:
@@ -82,19 +81,32 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _serve(app: ASGIApp, supervisor: Supervisor, listener: socket.socket) -> None:
+class _HttpServer(uvicorn.Server):
+    """Ends the event streams before it waits for what is open: no page would ever close them."""
+
+    def __init__(self, config: uvicorn.Config, changes: Changes) -> None:
+        super().__init__(config)
+        self._changes = changes
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._changes.close()
+        await super().shutdown(sockets)
+
+
+def _serve(surface: Surface, supervisor: Supervisor, listener: socket.socket) -> None:
     supervisor.start()
     try:
-        server = uvicorn.Server(
+        server = _HttpServer(
             uvicorn.Config(
-                app,
+                create_app(surface),
                 log_level="warning",
                 access_log=False,
                 lifespan="off",
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=3,
                 server_header=False,
-            )
+            ),
+            surface.changes,
         )
         asyncio.run(server.serve(sockets=[listener]))
     finally:
@@ -166,6 +178,7 @@ def _surface(config: Config, service: Service, problems: Callable[[], list[str]]
         sessions=service.sessions,
         insight=service.insight,
         trends=service.trends,
+        own=service.own_figures,
         expose=service.expose,
         append_hook=service.append_hook,
         append_scores=service.append_scores,

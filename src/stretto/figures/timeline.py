@@ -59,6 +59,14 @@ def wall_time(session: Session, root: Stretch | None = None) -> dict[Part, int]:
     ``root`` is the session's ``stretches``, where they are at hand. The wall time of a session without an
     end reaches to the last word of it.
     """
+    found = dict.fromkeys(Part, 0)
+    for interval, part in wall_stretches(session, root):
+        found[part] += interval.length
+    return {part: length for part, length in found.items() if length}
+
+
+def wall_stretches(session: Session, root: Stretch | None = None) -> Iterator[tuple[Interval, Part]]:
+    """Yield the session's wall time by start, without a gap: each stretch with the part it belongs to."""
     root = root or stretches(session)
     whole = Interval(root.start, root.end)
     between = in_turns(session, root).between
@@ -77,7 +85,7 @@ def wall_time(session: Session, root: Stretch | None = None) -> dict[Part, int]:
             if start < end:
                 edges.append((start, rank, 1))
                 edges.append((end, rank, -1))
-    return _swept(whole, sorted(edges), tuple(claims))
+    yield from _swept(whole, sorted(edges), tuple(claims))
 
 
 def timeline_figures(window: str, sums: Sums) -> Iterator[Figure]:
@@ -192,9 +200,10 @@ def _gaps(merged: Iterable[Interval], whole: Interval) -> Iterator[Interval]:
         yield Interval(at, whole.end)
 
 
-def _swept(whole: Interval, edges: Iterable[tuple[int, int, int]], parts: Sequence[Part]) -> dict[Part, int]:
+def _swept(
+    whole: Interval, edges: Iterable[tuple[int, int, int]], parts: Sequence[Part]
+) -> Iterator[tuple[Interval, Part]]:
     """Give each stretch between two edges to the first part that holds it."""
-    found = dict.fromkeys(Part, 0)
     holders = [0] * len(parts)
 
     def holder() -> Part:
@@ -205,8 +214,8 @@ def _swept(whole: Interval, edges: Iterable[tuple[int, int, int]], parts: Sequen
     at = whole.start
     for time, rank, step in edges:
         if time > at:
-            found[holder()] += time - at
+            yield Interval(at, time), holder()
             at = time
         holders[rank] += step
-    found[holder()] += whole.end - at
-    return {part: length for part, length in found.items() if length}
+    if whole.end > at:
+        yield Interval(at, whole.end), holder()

@@ -63,12 +63,12 @@ class Api:
         heard of at that very instant.
         """
         try:
-            limit, (before, after) = _limit(request), _before(request)
+            limit, (before, after) = _limit(request), continued(request)
         except QueryError as error:
             return answers.error(request.url.path, 400, str(error))
         rows = self._surface.sessions(limit + 1, before, after)
         page = rows[:limit]
-        following = _next(page[-1], rows[limit]) if len(rows) > limit else None
+        following = continuation(page[-1], rows[limit]) if len(rows) > limit else None
         return answers.json({"sessions": [row_document(row) for row in page], "next": following})
 
     def session(self, request: Request) -> Response:
@@ -111,6 +111,7 @@ class Api:
         except OSError as error:
             # Alertmanager tells it again after a 5xx.
             return answers.error(request.url.path, 503, f"the notification cannot be kept: {error.strerror}")
+        self._surface.changes.notified()
         self._surface.announce(told)
         return Response(status_code=204)
 
@@ -123,12 +124,17 @@ def _limit(request: Request) -> int:
     raise QueryError(f"limit must be a whole number from 1 to {MOST}")
 
 
-def _next(last: SessionRow, following: SessionRow) -> str:
+def continuation(last: SessionRow, following: SessionRow) -> str:
+    """Return the ``before`` with which a list of sessions goes on behind its last one."""
     time = instant.exact(last.last)
     return f"{time}/{last.id}" if following.last == last.last else time
 
 
-def _before(request: Request) -> tuple[int | None, str | None]:
+def continued(request: Request) -> tuple[int | None, str | None]:
+    """Return where ``?before=`` lets a list of sessions go on: an instant (ns), and an id at it.
+
+    Raises QueryError.
+    """
     text = request.query_params.get("before")
     if text is None:
         return None, None

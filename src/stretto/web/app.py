@@ -21,6 +21,7 @@ from stretto.clock import SECOND
 from stretto.errors import StrettoError
 from stretto.web import answers, telemetry
 from stretto.web.api import NOTIFICATIONS, Api
+from stretto.web.events import Events
 from stretto.web.guard import Guard
 from stretto.web.pages import Pages
 from stretto.web.scores import Scores
@@ -35,19 +36,23 @@ HOOK_LIMIT = 64 * 1024 * 1024
 LIMIT = 1024 * 1024
 """Bytes of any other body."""
 
-_TYPES = {".css": "text/css", ".svg": "image/svg+xml"}
+_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
 def create_app(surface: Surface) -> ASGIApp:
     """Return the ASGI application that shows and feeds the surface."""
     static = _static()
     # The hash in the address lets a browser keep a file for good: another content has another address.
-    pages = Pages(surface, style=f"/static/stretto.css?{sha256(static['stretto.css'][0]).hexdigest()[:12]}")
+    addresses = {
+        name: f"/static/{name}?{sha256(content).hexdigest()[:12]}" for name, (content, _) in static.items()
+    }
+    pages = Pages(surface, addresses)
     app = Starlette(
         routes=[
             *_Endpoints(surface, static).routes(),
             *Api(surface).routes(),
             *Scores(surface).routes(),
+            *Events(surface.changes).routes(),
             *Telemetry(surface).routes(),
             *pages.routes(),
         ],

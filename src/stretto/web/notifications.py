@@ -57,6 +57,8 @@ class Notification:
     """None while it fires."""
     fingerprint: str | None
     runbook_url: str | None
+    alertmanager: str | None = None
+    """The address at which Alertmanager says that it can be reached."""
 
     @property
     def alert(self) -> str:
@@ -76,6 +78,7 @@ class _Alert(msgspec.Struct, rename="camel"):
 class _Payload(msgspec.Struct):
     version: str
     alerts: list[_Alert]
+    external: str = msgspec.field(default="", name="externalURL")
 
 
 _decode_payload = msgspec.json.Decoder(_Payload).decode
@@ -96,7 +99,9 @@ def parse(payload: bytes, received: int) -> list[Notification]:
         raise PayloadError("not JSON") from error
     if message.version != "4":
         raise PayloadError(f"webhook version {message.version[:20]!r} is not known, only '4'")
-    return [_notification(alert, received) for alert in message.alerts]
+    # An address becomes a link, so nothing but one to a web page is taken for one.
+    given = message.external if message.external.startswith(("http://", "https://")) else None
+    return [_notification(alert, received, given) for alert in message.alerts]
 
 
 def document(notification: Notification) -> dict[str, Any]:
@@ -202,7 +207,7 @@ class NotificationLog:
         self._lines = len(self._kept)
 
 
-def _notification(alert: _Alert, received: int) -> Notification:
+def _notification(alert: _Alert, received: int, alertmanager: str | None) -> Notification:
     labels = {_cut(name): _cut(value) for name, value in sorted(alert.labels.items())[:LABELS_LIMIT]}
     return Notification(
         received=received,
@@ -216,6 +221,7 @@ def _notification(alert: _Alert, received: int) -> Notification:
         ends_at=_instant(alert.ends_at) if alert.status == "resolved" else None,
         fingerprint=_cut(alert.fingerprint) if alert.fingerprint else None,
         runbook_url=_text(alert.annotations, "runbook_url"),
+        alertmanager=alertmanager and _cut(alertmanager),
     )
 
 

@@ -1,129 +1,74 @@
-"""The pages a person reads: overview, one session, an alert's runbook. Rendered here, without any script."""
+"""The pages a person reads: overview, views, sessions, one session, an alert's runbook."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from stretto.clock import SECOND
+from stretto.insights import session_document
 from stretto.model.event import Outcome
-from stretto.names import METRICS, PREFIX, WINDOWS
-from stretto.web import answers, headline, instant, markdown, overview, timeline, words
+from stretto.names import PREFIX, WINDOWS
+from stretto.web import alerts, answers, headline, markdown, session, timeline, trend, views
+from stretto.web.api import QueryError, continuation, continued
+from stretto.web.definitions import ABSENT
+from stretto.web.renderer import Renderer
 from stretto.web.surface import Surface
 
-REFRESH_SECONDS = 5
-"""How often a page asks for itself again; it says so, and can be told to stay as it is (``?refresh=off``)."""
-
-ID_SHOWN = 14
-"""Characters of a session's id in a table."""
+SESSIONS_SHOWN = 50
+"""Sessions on one page of the list."""
 
 _ALERT = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+_SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?")
+_NUMBER = re.compile(r"\d{1,6}")
 
-_FROM_TABLE = (
-    "speedup_ratio",
-    "improvement_ratio",
-    "time_saved_seconds",
-    "parallel_efficiency_ratio",
-    "load_balance_ratio",
-    "concurrency_ratio",
-    "success_ratio",
-    "capture_completeness_ratio",
-)
-DEFINITIONS: dict[str, str] = {
-    **{name: METRICS[PREFIX + name].help for name in _FROM_TABLE},
-    "parallel": "A parallel execution: two or more tasks of one parent whose times overlap.",
-    "one_after_another": "What the tasks take one after another; the baseline says where that comes from.",
-    "together": "Time in which at least one of the tasks ran.",
-    "work": "Busy time of the tasks, summed.",
-    "width": "Most tasks at once.",
-    "target": "Improvement asked of the task type by configuration.",
-    "median": "Half of the tasks took this long or less; within 2 %.",
-    "baseline": (
-        "recorded: sequential runs pinned for the pattern. measured: sequential runs of the same pattern and"
-        " task types. set: a length per task type, by hand. configured: hours per task type. work: the tasks'"
-        " own lengths added up. The best available is taken, in this order; they are never added together."
-    ),
-    "window": "A window begins on a full five minutes (last hour) or on a full hour (the longer ones).",
-    "rejects": "Input that could not be read. It stays in the journal; 'stretto doctor' shows where.",
-}
-"""Word → what it means, where figures are exported in the words of the table of names."""
-
-ABSENT = {
-    "fanouts": "Parallel executions",
-    "tasks.seconds": "Times of tasks",
-    "tool_calls.seconds": "Times of tool calls",
-    "end": "End of the session",
-    "model_calls": "Model calls",
-    "resources": "Use of the machine",
-}
-"""What an insight calls an absent figure → what a person calls it."""
+LABELS = {"types": "task_type", "agents": "agent", "patterns": "pattern"}
+"""View → the label whose values it lists."""
 
 
 class Pages:
-    """The endpoints that answer HTML. ``style`` is the address of the style sheet."""
+    """The endpoints that answer HTML. ``addresses`` are those of the static files by name."""
 
-    def __init__(self, surface: Surface, *, style: str) -> None:
+    def __init__(self, surface: Surface, addresses: Mapping[str, str]) -> None:
         self._surface = surface
-        self._environment = Environment(
-            loader=PackageLoader(__package__),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        filters: dict[str, Callable[..., str]] = {
-            name: getattr(words, name) for name in ("times", "percent", "count", "counted", "moment")
-        }
-        self._environment.filters.update(
-            filters,
-            breakable=_breakable,
-            seconds=words.length,
-            nanoseconds=lambda length: words.length(length / SECOND),
-            short=_short,
-            window=headline.window_words,
-        )
-        self._environment.globals.update(
-            style=style,
-            version=surface.version,
-            define=DEFINITIONS,
-            meaning=headline.meaning,
-            refresh_seconds=REFRESH_SECONDS,
-        )
+        self._page = Renderer(surface, addresses).page
 
     def routes(self) -> list[Route]:
-        """Return the routes."""
+        """Return the routes. A name or an id is someone's own text: it may hold a slash."""
         return [
             Route("/", self.overview),
+            Route("/sessions", self.sessions),
             Route("/sessions/{id:path}", self.session),
+            *(Route(f"/{view}", self.view) for view in LABELS),
+            *(Route(f"/{view}/{{name:path}}", self.detail) for view in LABELS),
             Route("/runbook", self.runbooks),
             Route("/runbook/{alert}", self.runbook),
         ]
 
     def overview(self, request: Request) -> Response:
-        """Answer the first page: the verdict, and what stands behind it."""
+        """Answer the first page: the verdict, what runs and fires now, and what stands behind it."""
         surface, now = self._surface, self._surface.clock()
         taken = surface.snapshot()
-        told = overview.alerts(surface.notifications.newest())
-        common = {
+        log = surface.notifications
+        told = alerts.alerts(log.newest(), log.watchdog_heard, now)
+        common: dict[str, Any] = {
             "problems": surface.problems(),
             "alerts": told,
             "pages": {n.alertname for n in (*told.firing, *told.resolved) if self._has_page(n.alertname)},
-            "set_aside": surface.notifications.set_aside,
+            "set_aside": log.set_aside,
         }
-        asked = request.query_params.get("window")
-        if asked is not None and asked not in WINDOWS:
-            known = ", ".join(WINDOWS)
-            return answers.error(request.url.path, 400, "There is no such window.", f"There are {known}.")
+        if (refused := _no_window(request)) is not None:
+            return refused
         if taken is None:
             return self._page("overview.html", request, now, live=True, taken=None, window=None, **common)
-        window = headline.choose_window(taken, asked)
-        figures = overview.Figures(taken)
+        window = headline.choose_window(taken, request.query_params.get("window"))
+        figures = views.Figures(taken)
+        trends = surface.trends()
         return self._page(
             "overview.html",
             request,
@@ -134,14 +79,77 @@ class Pages:
             windows=list(WINDOWS),
             line=headline.headline(taken, window),
             verdicts=taken.verdicts,
-            types=overview.type_rows(figures, window),
-            patterns=overview.pattern_rows(figures, window),
-            completeness=overview.with_reason(
+            open=[row for row in taken.latest if row.outcome is Outcome.RUNNING],
+            bottleneck=taken.bottlenecks.get(window),
+            days=trend.chart(trends["days"]),
+            weeks=trend.chart(trends["weeks"]),
+            changed=trend.changes(taken.change.figures),
+            completeness=views.with_reason(
                 figures.find("capture_completeness_ratio", "", window=window), "no task or tool call is over"
             ),
-            rejects=overview.reject_reasons(taken),
+            own={figure.name.removeprefix(PREFIX): figure for figure in surface.own() if not figure.labels},
+            rejects=views.reject_reasons(taken),
             stale=(now - taken.at) / SECOND > surface.fresh_seconds,
             **common,
+        )
+
+    def view(self, request: Request) -> Response:
+        """Answer the figures of each task type, agent or pattern in a window."""
+        if (refused := _no_window(request)) is not None:
+            return refused
+        now, taken, view = self._surface.clock(), self._surface.snapshot(), request.url.path.strip("/")
+        if taken is None:
+            return self._page("view.html", request, now, live=True, view=view, window=None, rows=[])
+        window = headline.choose_window(taken, request.query_params.get("window"))
+        figures = views.Figures(taken)
+        rows = {"types": views.type_rows, "agents": views.agent_rows, "patterns": views.pattern_rows}[view]
+        return self._page(
+            "view.html",
+            request,
+            now,
+            live=True,
+            view=view,
+            window=window,
+            windows=list(WINDOWS),
+            rows=rows(figures, window),
+        )
+
+    def detail(self, request: Request) -> Response:
+        """Answer every figure of one task type, agent or pattern, in every window."""
+        view = request.url.path.split("/")[1]
+        name, taken = request.path_params["name"], self._surface.snapshot()
+        rows = [] if taken is None else views.detail(taken, LABELS[view], name)
+        if not rows:
+            return answers.error(
+                request.url.path, 404, "There is no figure of that name.", f"The page /{view} lists them."
+            )
+        return self._page(
+            "detail.html",
+            request,
+            self._surface.clock(),
+            live=True,
+            view=view,
+            name=name,
+            rows=rows,
+            windows=list(WINDOWS),
+        )
+
+    def sessions(self, request: Request) -> Response:
+        """Answer the sessions, the one last heard of first, page by page."""
+        try:
+            before, after = continued(request)
+        except QueryError as error:
+            return answers.error(request.url.path, 400, str(error))
+        rows = self._surface.sessions(SESSIONS_SHOWN + 1, before, after)
+        shown = rows[:SESSIONS_SHOWN]
+        return self._page(
+            "sessions.html",
+            request,
+            self._surface.clock(),
+            live=before is None,
+            rows=shown,
+            earlier=before is not None,
+            next=continuation(shown[-1], rows[SESSIONS_SHOWN]) if len(rows) > SESSIONS_SHOWN else None,
         )
 
     def session(self, request: Request) -> Response:
@@ -151,22 +159,37 @@ class Pages:
             return answers.error(
                 request.url.path, 404, "There is no such session.", "The page / lists the latest."
             )
-        session = found.session
-        tools = timeline.tool_rows(session)
+        entity, document = found.session, session_document(found)
+        asked = request.query_params
+        part = timeline.view(entity, _seconds(asked.get("from")), _seconds(asked.get("to")))
+        drawing = timeline.draw(entity, part)
+        tools = session.tool_rows(entity)
+        pages = max(1, -(-len(entity.tasks) // session.TASKS_SHOWN))
+        page = min(pages, max(1, int(number) if _NUMBER.fullmatch(number := asked.get("page", "1")) else 1))
         return self._page(
             "session.html",
             request,
             self._surface.clock(),
-            session=session,
-            live=session.outcome is Outcome.RUNNING,
-            elapsed=((session.end or session.last) - session.start) / SECOND,
-            strip=timeline.strip(session),
-            parallels=timeline.parallels(found),
-            hidden_fanouts=max(0, len(found.fanouts) - timeline.FANOUTS_SHOWN),
-            alone=timeline.alone(found),
-            most=timeline.BARS_SHOWN,
-            tools=tools[: timeline.TOOLS_SHOWN],
-            hidden_tools=max(0, len(tools) - timeline.TOOLS_SHOWN),
+            live=True,
+            changing=entity.outcome is Outcome.RUNNING,
+            session=entity,
+            document=document,
+            elapsed=((entity.end or entity.last) - entity.start) / SECOND,
+            drawing=drawing,
+            zooms=session.zooms(drawing),
+            path_lines=session.path_lines(document, drawing),
+            parallels=session.parallels(found, document, drawing),
+            hidden_fanouts=max(0, len(found.fanouts) - session.FANOUTS_SHOWN),
+            wall=session.wall_time(document),
+            efficiency=session.efficiency,
+            tasks=session.task_rows(entity, document, (page - 1) * session.TASKS_SHOWN),
+            task_page=page,
+            task_pages=pages,
+            tools=tools[: session.TOOLS_SHOWN],
+            hidden_tools=max(0, len(tools) - session.TOOLS_SHOWN),
+            task_names={task.id: session.task_name(task) for task in entity.tasks},
+            parts_told=session.parts_told,
+            most=session.ROWS_SHOWN,
             absent_figures=found.absent,
             absent_words=ABSENT,
         )
@@ -204,27 +227,16 @@ class Pages:
             alert is not None and bool(_ALERT.fullmatch(alert)) and self._surface.runbook(alert) is not None
         )
 
-    def _page(self, template: str, request: Request, now: int, *, live: bool, **context: object) -> Response:
-        def ago(at: int) -> str:
-            return words.ago(now, at)
 
-        def told_at(text: str | None) -> int | None:
-            try:
-                return instant.parse(text) if text else None
-            except ValueError:
-                return None
-
-        refresh = live and request.query_params.get("refresh") != "off"
-        html = self._environment.get_template(template).render(
-            ago=ago, told_at=told_at, live=live, refresh=refresh, **context
-        )
-        return HTMLResponse(html)
+def _no_window(request: Request) -> Response | None:
+    """Answer whoever asks for a window that is none."""
+    asked = request.query_params.get("window")
+    if asked is None or asked in WINDOWS:
+        return None
+    return answers.error(
+        request.url.path, 400, "There is no such window.", f"There are {', '.join(WINDOWS)}."
+    )
 
 
-def _breakable(text: str) -> Markup:
-    """Let a name of several words break between them."""
-    return escape(text).replace("_", Markup("_<wbr>"))
-
-
-def _short(id: str) -> str:
-    return id if len(id) <= ID_SHOWN else id[: ID_SHOWN - 1] + "…"
+def _seconds(text: str | None) -> float | None:
+    return float(text) if text and _SECONDS.fullmatch(text) else None

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from stretto.clock import Clock, wall
+from stretto.figures.figure import Figure
 from stretto.insights import Insight
 from stretto.snapshot import Snapshot
 from stretto.sources.otlp.receive import Received, Signal
 from stretto.store.queries import SessionRow
+from stretto.web.events import Changes
 from stretto.web.notifications import Notification, NotificationLog
 
 FRESH_SECONDS = 60.0
@@ -62,6 +64,10 @@ class Surface:
     version: str
     faults: Callable[[], list[str]] = list
     """Those of the problems that are the running service's own, for ``doctor``."""
+    own: Callable[[], Sequence[Figure]] = list
+    """What the service says of itself, as it is exported."""
+    changes: Changes = field(default_factory=Changes)
+    """What open pages are told by: it hears of each new snapshot from whoever takes it."""
     token: str | None = None
     """Asked of every request but ``/healthz``, where set."""
     hosts: frozenset[str] = frozenset()

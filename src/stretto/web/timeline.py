@@ -1,174 +1,261 @@
-"""Timeline: where each task stands in time, as fractions of a drawing, and the sums of one session's page."""
+"""Timeline: a session drawn by agent, in percent of the drawing's width, however many tasks it has.
+
+Each agent has as many lanes as it ran at once; where that is too many to draw, one lane shows how many ran.
+A part of the time (``view``) is drawn with as much detail as the whole.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from stretto.clock import SECOND
-from stretto.figures.parallel import Fanout, Sequential
-from stretto.insights import Insight
 from stretto.model.entities import Session, Task, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.interval import Interval
+from stretto.web import shapes, words
+from stretto.web.shapes import Bar, Step, Stretch
 
-WIDE = 1000.0
-"""Units of a drawing's width."""
+LANES_EACH = 12
+"""Most lanes of one agent; more tasks at once are drawn as a level."""
 
-NARROWEST = 2.0
-"""Units of the shortest bar: nothing that happened is invisible."""
+LANES = 48
+"""Most lanes in all; then the agents with the most lanes are drawn as levels, the rest in one."""
 
-BARS_SHOWN = 200
-FANOUTS_SHOWN = 40
-TOOLS_SHOWN = 40
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """One stretch of time in a drawing: ``x`` and ``width`` in units, ``start`` and ``length`` in seconds."""
-
-    x: float
-    width: float
-    start: float
-    length: float
-    label: str
-    outcome: str
-    task: Task | None = None
+MAIN = "main agent"
+UNNAMED = "unnamed agent"
 
 
 @dataclass(frozen=True, slots=True)
-class Parallel:
-    """One fan-out as it is shown: lengths in seconds."""
+class Lane:
+    """One row of the drawing."""
 
-    number: int
-    fanout: Fanout
-    bars: tuple[Bar, ...]
-    hidden: int
-    """Tasks beyond those that are drawn."""
-    work: float
-    elapsed: float
-    sequential: float
-    provenance: str
+    agent: str
+    first: bool
+    """Whether it is the agent's first lane, the one that bears its name."""
+    tasks: int
+    """Tasks of the agent, in all its lanes."""
+    bars: tuple[Bar, ...] = ()
+    calls: tuple[Bar, ...] = ()
+    """Tool calls inside its tasks."""
+    level: tuple[Step, ...] = ()
+    most: int = 0
+    """Most at once, where it is drawn as a level."""
+    ids: tuple[str, ...] = ()
+    """The tasks drawn in it, those that are merged included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A session's timeline."""
+
+    whole: Interval
+    view: Interval
+    wall: tuple[Stretch, ...]
+    """What the time was mostly spent on, cell by cell."""
+    lanes: tuple[Lane, ...]
+    undrawn: int
+    """Tasks that have no place in time, because their start was never seen."""
 
     @property
-    def saved(self) -> float:
-        """Seconds; negative where parallel was slower."""
-        return self.sequential - self.elapsed
+    def zoomed(self) -> bool:
+        """Whether only a part is drawn."""
+        return self.view != self.whole
+
+    def x(self, at: int) -> float:
+        """Return an instant's place in percent, not clipped."""
+        return (at - self.view.start) * 100 / self.view.length
+
+    def seconds(self, at: int) -> float:
+        """Return an instant as seconds since the session's start."""
+        return (at - self.whole.start) / SECOND
+
+    def ticks(self, count: int = 4) -> list[tuple[float, float]]:
+        """Return (percent, seconds since the session's start) of evenly spaced marks, both ends included."""
+        return [
+            (100 * n / count, self.seconds(self.view.start + self.view.length * n // count))
+            for n in range(count + 1)
+        ]
+
+    def lane_of(self) -> dict[str | None, int]:
+        """Return the number of the lane in which each task is drawn; None is the main agent's."""
+        return {None: 0} | {id: number for number, lane in enumerate(self.lanes) for id in lane.ids}
+
+
+@dataclass(slots=True)
+class _Agent:
+    name: str
+    lanes: list[list[tuple[Interval, Task]]] = field(default_factory=list)
 
     @property
-    def speedup(self) -> float:
-        """Sequential over elapsed."""
-        return self.sequential / self.elapsed
+    def tasks(self) -> int:
+        return sum(map(len, self.lanes))
 
 
-@dataclass(frozen=True, slots=True)
-class ToolRow:
-    """The calls of one tool in a session; ``seconds`` is None where no call's length is known."""
-
-    tool: str
-    calls: int
-    failed: int
-    unknown: int
-    seconds: float | None
+def whole(session: Session) -> Interval:
+    """Return the stretch that a session takes on the page, at least a nanosecond of it."""
+    end = session.last if session.end is None else session.end
+    return Interval(session.start, max(end, session.start + 1))
 
 
-def parallels(insight: Insight) -> list[Parallel]:
-    """Return the fan-outs by start."""
-    return [_parallel(number, *found) for number, found in enumerate(insight.fanouts[:FANOUTS_SHOWN], 1)]
+def view(session: Session, start: float | None, end: float | None) -> Interval:
+    """Return the stretch to draw; ``start`` and ``end`` are seconds since the session's start.
 
-
-def _parallel(number: int, fanout: Fanout, held_against: Sequential) -> Parallel:
-    bars = _task_bars(fanout.tasks[:BARS_SHOWN], Interval(fanout.start, fanout.end))
-    return Parallel(
-        number=number,
-        fanout=fanout,
-        bars=tuple(bars),
-        hidden=max(0, len(fanout.tasks) - BARS_SHOWN),
-        work=fanout.work / SECOND,
-        elapsed=fanout.elapsed / SECOND,
-        sequential=held_against.length / SECOND,
-        provenance=held_against.provenance.value,
-    )
-
-
-def alone(insight: Insight) -> list[Task]:
-    """Return the tasks outside every fan-out, those without a known end included."""
-    inside = {task.id for fanout, _ in insight.fanouts for task in fanout.tasks}
-    return [task for task in insight.session.tasks if task.id not in inside]
-
-
-def strip(session: Session) -> list[list[Bar]]:
-    """Return the whole session as lanes: its turns first, then its tasks, packed by start.
-
-    What still runs reaches to the newest event; a task whose end was never seen is left out.
+    What is outside the session or shorter than a microsecond is made to fit.
     """
-    whole = Interval(session.start, session.end or session.last)
-    turns = [
-        _bar(Interval(turn.start, turn.end or whole.end), whole, f"turn by {turn.origin}", turn.outcome)
-        for turn in session.turns[:BARS_SHOWN]
-    ]
-    tasks = session.tasks[:BARS_SHOWN]
-    running = [
-        _bar(Interval(task.start, whole.end), whole, _label(task), task.outcome, task)
-        for task in tasks
-        if task.outcome is Outcome.RUNNING and task.start is not None
-    ]
-    return [turns, *_lanes(_task_bars(tasks, whole) + running)]
+    all_of_it = whole(session)
+    at = all_of_it.start + round((start or 0.0) * SECOND)
+    until = all_of_it.end if end is None else all_of_it.start + round(end * SECOND)
+    at = min(max(at, all_of_it.start), all_of_it.end - 1)
+    until = min(max(until, at + SECOND // 1_000_000), all_of_it.end)
+    return Interval(at, until)
 
 
-def tool_rows(session: Session) -> list[ToolRow]:
-    """Return the session's tool calls by tool, the most called first."""
-    by_tool: dict[str, list[ToolCall]] = {}
+def draw(session: Session, part: Interval | None = None) -> Drawing:
+    """Lay a session out: the main agent's lane first, then the agents by the start of their first task."""
+    all_of_it = whole(session)
+    seen = part or all_of_it
+    calls: dict[str | None, list[ToolCall]] = {}
     for call in session.tool_calls:
-        by_tool.setdefault(call.tool or "unnamed", []).append(call)
-    rows = [_tool_row(tool, calls) for tool, calls in by_tool.items()]
-    return sorted(rows, key=lambda row: (-row.calls, row.tool))
-
-
-def _tool_row(tool: str, calls: Sequence[ToolCall]) -> ToolRow:
-    lengths = [call.duration for call in calls if call.duration is not None]
-    return ToolRow(
-        tool=tool,
-        calls=len(calls),
-        failed=sum(call.outcome is Outcome.FAILURE for call in calls),
-        unknown=sum(call.duration is None for call in calls),
-        seconds=sum(lengths) / SECOND if lengths else None,
-    )
-
-
-def _task_bars(tasks: Iterable[Task], whole: Interval) -> list[Bar]:
-    return [
-        _bar(task.interval, whole, _label(task), task.outcome, task)
-        for task in tasks
-        if task.interval is not None
-    ]
-
-
-def _label(task: Task) -> str:
-    return task.description or task.agent or task.task_type
-
-
-def _bar(stretch: Interval, whole: Interval, label: str, outcome: Outcome, task: Task | None = None) -> Bar:
-    scale = WIDE / max(1, whole.length)
-    x = min(max(0.0, (stretch.start - whole.start) * scale), WIDE - NARROWEST)
-    width = min(max(NARROWEST, stretch.length * scale), WIDE - x)
-    return Bar(
-        x=round(x, 1),
-        width=round(width, 1),
-        start=(stretch.start - whole.start) / SECOND,
-        length=stretch.length / SECOND,
-        label=label,
-        outcome=outcome.value,
-        task=task,
-    )
-
-
-def _lanes(bars: list[Bar]) -> list[list[Bar]]:
-    lanes: list[list[Bar]] = []
-    for bar in sorted(bars, key=lambda bar: bar.start):
-        free = next((lane for lane in lanes if lane[-1].start + lane[-1].length <= bar.start), None)
-        if free is None:
-            lanes.append([bar])
+        calls.setdefault(call.task, []).append(call)
+    delegating = {task.delegated_by for task in session.tasks}
+    calls[None] = [call for call in calls.get(None, ()) if call.id not in delegating]
+    placed = [(stretch, task) for task in session.tasks if (stretch := _stretch(task, all_of_it))]
+    lanes = [_main_lane(session, calls[None], all_of_it, seen)]
+    for agent, packed in _fitted(_agents(placed)):
+        if packed:
+            lanes += [
+                _task_lane(agent, number, calls=calls, all_of_it=all_of_it, seen=seen)
+                for number in range(len(agent.lanes))
+            ]
         else:
-            free.append(bar)
-    return lanes
+            lanes.append(_level_lane(agent, seen))
+    return Drawing(
+        all_of_it, seen, shapes.wall(session, all_of_it, seen), tuple(lanes), len(session.tasks) - len(placed)
+    )
+
+
+def _stretch(task: Task, all_of_it: Interval) -> Interval | None:
+    """Return where a task stands: what runs reaches to the newest event, an end never seen is a moment."""
+    if task.start is None:
+        return None
+    if task.outcome is Outcome.RUNNING:
+        return Interval(task.start, max(task.start, all_of_it.end))
+    return task.interval or Interval(task.start, task.start)
+
+
+def _agents(placed: Iterable[tuple[Interval, Task]]) -> list[_Agent]:
+    found: dict[str, _Agent] = {}
+    for stretch, task in sorted(placed, key=lambda one: (one[0].start, -one[0].end, one[1].id)):
+        name = task.agent or UNNAMED
+        agent = found.setdefault(name, _Agent(name))
+        free = next((lane for lane in agent.lanes if lane[-1][0].end <= stretch.start), None)
+        if free is None:
+            agent.lanes.append([(stretch, task)])
+        else:
+            free.append((stretch, task))
+    return list(found.values())
+
+
+def _fitted(agents: list[_Agent]) -> list[tuple[_Agent, bool]]:
+    """Return what is drawn, and whether task by task: as a level where there are too many lanes."""
+    packed = {agent.name for agent in agents if len(agent.lanes) <= LANES_EACH}
+    by_lanes = sorted(agents, key=lambda agent: -len(agent.lanes))
+    for agent in by_lanes:
+        if _height(agents, packed) <= LANES:
+            break
+        packed.discard(agent.name)
+    shown = agents
+    if len(agents) > LANES:
+        ranked = sorted(agents, key=lambda agent: -agent.tasks)
+        kept = {agent.name for agent in ranked[: LANES - 1]}
+        rest = [agent for agent in agents if agent.name not in kept]
+        merged = _Agent(f"{len(rest)} other agents", [lane for agent in rest for lane in agent.lanes])
+        shown = [*(agent for agent in agents if agent.name in kept), merged]
+    return [(agent, agent.name in packed) for agent in shown]
+
+
+def _height(agents: Iterable[_Agent], packed: set[str]) -> int:
+    return sum(len(agent.lanes) if agent.name in packed else 1 for agent in agents)
+
+
+def _main_lane(session: Session, calls: Iterable[ToolCall], all_of_it: Interval, seen: Interval) -> Lane:
+    bars = []
+    for turn in session.turns:
+        stretch = Interval(turn.start, all_of_it.end if turn.end is None else turn.end)
+        about = f"turn by {turn.origin}\n{shapes.told(stretch, all_of_it)}"
+        if turn.end is None:
+            about += "\nits end was not seen"
+        bars.append((stretch, Bar(0, 0, turn.outcome.value, "", about)))
+    return Lane(
+        MAIN,
+        first=True,
+        tasks=0,
+        bars=shapes.bars(bars, seen, "turn"),
+        calls=shapes.bars(_calls(calls, all_of_it), seen, "tool call"),
+    )
+
+
+def _task_lane(
+    agent: _Agent,
+    number: int,
+    *,
+    calls: dict[str | None, list[ToolCall]],
+    all_of_it: Interval,
+    seen: Interval,
+) -> Lane:
+    placed = agent.lanes[number]
+    bars = []
+    inside: list[tuple[Interval, Bar]] = []
+    for stretch, task in placed:
+        own = calls.get(task.id, [])
+        about = [
+            task.description or task.agent or task.task_type,
+            f"{task.task_type} by {task.agent or UNNAMED}: {task.outcome.value}",
+            _length_of(task, stretch, all_of_it),
+        ]
+        if own:
+            failed = sum(call.outcome is Outcome.FAILURE for call in own)
+            about.append(words.counted(len(own), "tool call") + (f", {failed} failed" if failed else ""))
+        label = task.description or task.task_type
+        bars.append((stretch, Bar(0, 0, task.outcome.value, label, "\n".join(about), task=task.id)))
+        inside += _calls(own, all_of_it)
+    return Lane(
+        agent.name,
+        first=number == 0,
+        tasks=agent.tasks,
+        bars=shapes.bars(bars, seen, "task"),
+        calls=shapes.bars(inside, seen, "tool call"),
+        ids=tuple(task.id for _, task in placed),
+    )
+
+
+def _level_lane(agent: _Agent, seen: Interval) -> Lane:
+    placed = [one for lane in agent.lanes for one in lane]
+    level, most = shapes.level([stretch for stretch, _ in placed], seen)
+    ids = tuple(task.id for _, task in placed)
+    return Lane(agent.name, first=True, tasks=agent.tasks, level=level, most=most, ids=ids)
+
+
+def _calls(calls: Iterable[ToolCall], all_of_it: Interval) -> list[tuple[Interval, Bar]]:
+    found = []
+    for call in calls:
+        if call.start is None:
+            continue
+        end = call.start + (call.duration or 0) if call.end is None else call.end
+        stretch = Interval(call.start, all_of_it.end if call.outcome is Outcome.RUNNING else end)
+        length = "length unknown" if call.duration is None else words.length(call.duration / SECOND)
+        about = (
+            f"{call.tool or 'a tool without a name'}: {call.outcome.value}\n"
+            f"{length}, from {shapes.since(call.start, all_of_it)}"
+        )
+        found.append((stretch, Bar(0, 0, call.outcome.value, "", about)))
+    return found
+
+
+def _length_of(task: Task, stretch: Interval, all_of_it: Interval) -> str:
+    if task.outcome is Outcome.RUNNING:
+        return f"running since {shapes.since(stretch.start, all_of_it)}"
+    if task.interval is None:
+        return f"began at {shapes.since(stretch.start, all_of_it)}; its end was never seen"
+    return shapes.told(stretch, all_of_it)

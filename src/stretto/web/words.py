@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from math import floor, log10
 
@@ -83,6 +84,42 @@ def count(number: int) -> str:
 def counted(number: int, one: str, many: str | None = None) -> str:
     """Return a count with its noun, e.g. ``1 task``, ``3 tasks``."""
     return f"{count(number)}{SPACE}{one if number == 1 else many or one + 's'}"
+
+
+def size(number: float) -> str:
+    """Return a size in bytes, e.g. ``1.5 GB``, in powers of 1000."""
+    return f"{count(round(number))}B" if number >= _KILO else f"{count(round(number))}{SPACE}B"
+
+
+def money(dollars: float) -> str:
+    """Return an amount of US dollars, e.g. ``$1.23``; a small one to two digits that tell, ``$0.0042``."""
+    sign = MINUS if dollars < 0 else ""
+    dollars = abs(dollars)
+    if dollars and dollars < 0.1:  # noqa: PLR2004  # cents would hide it
+        return f"{sign}${_trimmed(dollars, 1 - floor(log10(dollars)))}"
+    return f"{sign}${dollars:,.2f}"
+
+
+def plain(value: float) -> str:
+    """Return a number of no unit to three significant digits, e.g. ``72.4``, ``9.2``."""
+    return ("" if value >= 0 else MINUS) + _significant(abs(_rounded(value)))
+
+
+def in_unit(name: str, unit: str, value: float) -> str:
+    """Return a figure's value in words, by its unit and by what its name says that a number of no unit is."""
+    by_unit: dict[str, Callable[[float], str]] = {
+        "s": length,
+        "By": size,
+        "USD": money,
+        "unixtime": lambda seconds: moment(round(seconds * SECOND)),
+    }
+    if unit in by_unit:
+        return by_unit[unit](value)
+    if "speedup" in name:
+        return times(value)
+    if name.endswith("_ratio"):
+        return percent(value)
+    return count(round(value)) if value == round(value) else plain(value)
 
 
 def ago(now: int, at: int) -> str:

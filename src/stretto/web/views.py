@@ -1,20 +1,16 @@
-"""Overview: what the first page's tables show, picked from a snapshot and from what Alertmanager told."""
+"""Views: figures by task type, agent and pattern, picked from a snapshot."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from stretto.figures.figure import Figure
-from stretto.names import PREFIX
+from stretto.figures.figure import Figure, Labels
+from stretto.names import PREFIX, WINDOWS
 from stretto.snapshot import Snapshot
 from stretto.web import words
-from stretto.web.notifications import Notification
 
-RESOLVED_SHOWN = 10
 REASONS_SHOWN = 12
-
-_GRAVITY = {"critical": 0, "warning": 1, "info": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +26,9 @@ class TypeRow:
     target: Figure
     success: Figure
     median: Figure
+    p95: Figure
+    retry: Figure
+    quality: Figure
 
     @property
     def standing(self) -> str:
@@ -49,14 +48,32 @@ class PatternRow:
     efficiency: Figure
     load_balance: Figure
     concurrency: Figure
+    sessions: int
+    session: Figure
+    """Median wall time of its sessions."""
 
 
 @dataclass(frozen=True, slots=True)
-class Alerts:
-    """The newest notification of each alert: those that fire by gravity, those that were resolved by time."""
+class AgentRow:
+    """One agent: what became of its tasks, how long they took, and its part in what decided the end."""
 
-    firing: Sequence[Notification]
-    resolved: Sequence[Notification]
+    agent: str
+    tasks: int
+    completion: Figure
+    errors: Figure
+    median: Figure
+    p95: Figure
+    path: Figure
+    score: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class DetailRow:
+    """One figure of a task type, agent or pattern: its other labels, and its value in each window."""
+
+    name: str
+    labels: tuple[tuple[str, str], ...]
+    cells: tuple[Figure | None, ...]
 
 
 class Figures:
@@ -94,10 +111,11 @@ def _type_row(figures: Figures, window: str, task_type: str, baseline: str | Non
             return Figure(PREFIX + name, (), None, 0, "none of its tasks ran in parallel")
         return figures.find(name, "not worked out", task_type=task_type, baseline=baseline, window=window)
 
-    tasks = sum(
-        int(figures.find("window_tasks", "", **labels).value or 0)
-        for labels in figures.named("window_tasks", task_type=task_type, window=window)
-    )
+    def length(quantile: str) -> Figure:
+        at = {"task_type": task_type, "quantile": quantile, "window": window}
+        return figures.find("task_duration_quantile_seconds", "no end was seen", **at)
+
+    tasks = _total(figures, "window_tasks", task_type=task_type, window=window)
     return TypeRow(
         task_type=task_type,
         baseline=baseline,
@@ -109,13 +127,10 @@ def _type_row(figures: Figures, window: str, task_type: str, baseline: str | Non
         success=with_reason(
             figures.find("success_ratio", "", task_type=task_type, window=window), "no outcome is known"
         ),
-        median=figures.find(
-            "task_duration_quantile_seconds",
-            "no end was seen",
-            task_type=task_type,
-            quantile="0.5",
-            window=window,
-        ),
+        median=length("0.5"),
+        p95=length("0.95"),
+        retry=figures.find("retry_ratio", "not worked out", task_type=task_type, window=window),
+        quality=figures.find("quality_score", "not worked out", task_type=task_type, window=window),
     )
 
 
@@ -136,20 +151,54 @@ def pattern_rows(figures: Figures, window: str) -> list[PatternRow]:
                 efficiency=figures.find("parallel_efficiency_ratio", "not worked out", **at),
                 load_balance=figures.find("load_balance_ratio", "not worked out", **at),
                 concurrency=figures.find("concurrency_ratio", "not worked out", **at),
+                sessions=_total(figures, "window_sessions", **at),
+                session=figures.find(
+                    "session_duration_quantile_seconds", "no session ended", quantile="0.5", **at
+                ),
             )
         )
     return rows
 
 
-def alerts(notifications: Iterable[Notification]) -> Alerts:
-    """Return the newest notification of each alert. ``notifications`` come newest first."""
-    newest: dict[str, Notification] = {}
-    for notification in notifications:
-        newest.setdefault(notification.alert, notification)
-    firing = [n for n in newest.values() if n.status == "firing"]
-    resolved = [n for n in newest.values() if n.status == "resolved"]
-    firing.sort(key=lambda n: (_GRAVITY.get(n.severity or "", len(_GRAVITY)), -n.received))
-    return Alerts(tuple(firing), tuple(resolved[:RESOLVED_SHOWN]))
+def agent_rows(figures: Figures, window: str) -> list[AgentRow]:
+    """Return each agent with a task that was over in a window, the one with the most tasks first."""
+    agents = {labels["agent"] for labels in figures.named("window_agent_tasks", window=window)}
+    rows = [_agent_row(figures, {"agent": agent, "window": window}) for agent in sorted(agents)]
+    return sorted(rows, key=lambda row: -row.tasks)
+
+
+def _agent_row(figures: Figures, at: dict[str, str]) -> AgentRow:
+    def length(quantile: str) -> Figure:
+        return figures.find("agent_duration_quantile_seconds", "no end was seen", quantile=quantile, **at)
+
+    return AgentRow(
+        agent=at["agent"],
+        tasks=_total(figures, "window_agent_tasks", **at),
+        completion=with_reason(figures.find("agent_completion_ratio", "", **at), "no task is over"),
+        errors=with_reason(figures.find("agent_error_ratio", "", **at), "no outcome is known"),
+        median=length("0.5"),
+        p95=length("0.95"),
+        path=figures.find("critical_path_agent_seconds", "it was on no critical path", **at),
+        score=figures.find("agent_score", "not worked out", **at),
+    )
+
+
+def detail(snapshot: Snapshot, label: str, value: str) -> list[DetailRow]:
+    """Return every figure with that label's value, by name, each with its value in each window."""
+    found: dict[tuple[str, Labels], dict[str | None, Figure]] = {}
+    for figure in snapshot.figures:
+        labels = dict(figure.labels)
+        if labels.pop(label, None) == value:
+            window = labels.pop("window", None)
+            found.setdefault((figure.name, tuple(labels.items())), {})[window] = figure
+    return [
+        DetailRow(name, labels, tuple(cells.get(window, cells.get(None)) for window in WINDOWS))
+        for (name, labels), cells in sorted(found.items())
+    ]
+
+
+def _total(figures: Figures, name: str, **labels: str) -> int:
+    return sum(int(figures.find(name, "", **found).value or 0) for found in figures.named(name, **labels))
 
 
 def reject_reasons(snapshot: Snapshot) -> list[tuple[str, int]]:

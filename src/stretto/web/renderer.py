@@ -1,0 +1,127 @@
+"""Renderer: templates to pages, with the words, links and definitions that every template may use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import count
+from urllib.parse import quote, urlencode
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from stretto.clock import SECOND, rfc3339
+from stretto.names import METRICS, NONE, PREFIX
+from stretto.web import alerts, events, headline, instant, words
+from stretto.web.definitions import DEFINITIONS
+from stretto.web.surface import Surface
+
+REFRESH_SECONDS = 5
+"""How often a page asks for itself again where there is no script or no stream to tell it when; it can be
+told to stay as it is (``?refresh=off``)."""
+
+ID_SHOWN = 14
+"""Characters of a session's id in a table."""
+
+
+class Renderer:
+    """Renders pages. ``addresses`` are those of the static files by name."""
+
+    def __init__(self, surface: Surface, addresses: Mapping[str, str]) -> None:
+        self._surface = surface
+        self._environment = Environment(
+            loader=PackageLoader(__package__),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        plain = ("times", "percent", "count", "counted", "moment", "size", "money", "plain")
+        filters: dict[str, Callable[..., str]] = {name: getattr(words, name) for name in plain}
+        self._environment.filters.update(
+            filters,
+            breakable=_breakable,
+            seconds=words.length,
+            nanoseconds=lambda length: words.length(length / SECOND),
+            short=_short,
+            stamp=rfc3339,
+            segment=lambda text: quote(text, safe=""),
+            window=headline.window_words,
+            figure=_in_words,
+        )
+        self._environment.globals.update(
+            script=addresses["stretto.js"],
+            style=addresses["stretto.css"],
+            events=events.PATH,
+            version=surface.version,
+            define=DEFINITIONS,
+            meaning=headline.meaning,
+            metrics=METRICS,
+            NONE=NONE,
+            silence=alerts.silence_link,
+            alertmanager=alerts.alertmanager_link,
+            refresh_seconds=REFRESH_SECONDS,
+        )
+
+    def page(
+        self,
+        template: str,
+        request: Request,
+        now: int,
+        *,
+        live: bool,
+        changing: bool = True,
+        **context: object,
+    ) -> Response:
+        """Return a page as of ``now`` (ns); a live one keeps itself up to date unless it is told not to.
+
+        Without a script it is asked for again and again, but only what is ``changing`` by itself.
+        """
+        taken = self._surface.snapshot()
+        numbers = count(1)
+
+        def ago(at: int) -> str:
+            return words.ago(now, at)
+
+        def address(**changed: object) -> str:
+            """Return this page's address with some of its parameters changed; None takes one away."""
+            asked = {**request.query_params, **changed}
+            query = urlencode({name: value for name, value in asked.items() if value is not None})
+            return f"?{query}" if query else request.url.path
+
+        html = self._environment.get_template(template).render(
+            ago=ago,
+            told_at=_told_at,
+            address=address,
+            unique=lambda: f"about-{next(numbers)}",
+            live=live,
+            changing=changing,
+            now=now,
+            path=request.url.path,
+            refresh=live and request.query_params.get("refresh") != "off",
+            snapshot_at=None if taken is None else taken.at,
+            **context,
+        )
+        return HTMLResponse(html)
+
+
+def _told_at(text: str | None) -> int | None:
+    try:
+        return instant.parse(text) if text else None
+    except ValueError:
+        return None
+
+
+def _in_words(value: float, name: str) -> str:
+    """Return the value of the figure of that name (without prefix) in words."""
+    return words.in_unit(name, METRICS[PREFIX + name].unit, value)
+
+
+def _breakable(text: str) -> Markup:
+    """Let a name of several words break between them."""
+    return escape(text).replace("_", Markup("_<wbr>"))
+
+
+def _short(id: str) -> str:
+    return id if len(id) <= ID_SHOWN else id[: ID_SHOWN - 1] + "…"

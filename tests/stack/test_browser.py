@@ -1,0 +1,385 @@
+"""The pages in a real Chromium: live without a reload, walked by keyboard, in both colour schemes, alone.
+
+With STRETTO_PICTURES=1 the pictures of the documentation are kept (``make pictures``).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from stretto.clock import DAY, HOUR, MINUTE, SECOND, wall
+from tests.stack.running import Running, running
+from tests.test_notifications import alert, message
+from tests.web_page import ARCHITECTURE, TESTS, full
+from tests.web_served import NOON, PATIENCE, Store, Work, served
+
+pytestmark = pytest.mark.stack
+
+QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync")
+"""What keeps a browser that only draws from asking the network anything."""
+
+WIDE = {"width": 1280, "height": 900}
+PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
+PATHS = ("/", "/types", "/agents", "/patterns", "/agents/architect", "/sessions", "/sessions/together")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Start Debian's Chromium, or skip where there is none unless the run may not skip."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None and os.environ.get("STRETTO_REQUIRE_SERVERS") == "1":
+        pytest.fail("Chromium must be installed in this run")
+    if path is None:
+        pytest.skip("Chromium is not installed: apt-get install chromium")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=QUIET)
+        yield started
+        started.close()
+
+
+@contextmanager
+def looking(browser: Browser, address: str, **options: Any) -> Iterator[Page]:
+    """Open a page in a window of its own; fail where it says an error or asks for anything elsewhere."""
+    context = browser.new_context(base_url=address, **{"viewport": WIDE, **options})
+    context.set_default_timeout(1000 * PATIENCE)
+    page = context.new_page()
+    said: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda told: said.append(told.text) if told.type in {"error", "warning"} else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    try:
+        yield page
+    finally:
+        context.close()
+    assert said == []
+    assert asked
+    assert [url for url in asked if not url.startswith(f"{address}/")] == []
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, str]]:
+    """Serve a store that shows every page: a month of work, sessions of all kinds, and a thousand tasks."""
+    store = Store(tmp_path_factory.mktemp("shop"))
+    full(store)
+    month(store)
+    thousand(store)
+    store.refresh()
+    with served(store.surface()) as client:
+        store.refresh()
+        yield store, str(client.base_url).rstrip("/")
+
+
+def month(store: Store) -> None:
+    """Put in a month of parallel work, with sequential runs to hold it against, and what runs now."""
+    chance = Random(7)  # the same month each time
+    kinds = (
+        ("review architecture", "architect", 300, 540),
+        ("write tests", "tester", 220, 420),
+        ("research the market", "researcher", 120, 300),
+    )
+
+    def lengths(slower: float) -> list[float]:
+        return [chance.uniform(least, most) * slower for _, _, least, most in kinds]
+
+    for day in range(29, -1, -1):
+        if day % 7 in (3, 4):
+            continue
+        start = NOON - day * DAY
+        if day in (24, 17, 12, 8, 1):
+            ends = [sum(found[:n]) for found in [lengths(0.95)] for n in range(4)]
+            alone = [Work(ends[n] + n, ends[n + 1] + n, *kinds[n][:2]) for n in range(3)]
+            store.scene(f"sequential-{day}", start - 8 * HOUR, alone)
+        for run in range(3):
+            slower = 1.15 if day >= 7 else 1.0
+            work = [
+                Work(n, n + length, *kinds[n][:2], ok=chance.random() > 0.04)
+                for n, length in enumerate(lengths(slower))
+            ]
+            store.scene(f"review-{30 - day}-{run + 1}", start - (3 + run) * HOUR, work)
+    store.scene("review-now", NOON - 2 * MINUTE, [Work(n, None, *kinds[n][:2]) for n in range(3)], over=False)
+
+
+def thousand(store: Store) -> None:
+    """Put in a session with a thousand tasks."""
+    tasks = [Work(3 * n, 3 * n + 8, f"part {n}", ("architect", "tester")[n % 2]) for n in range(1000)]
+    store.scene("thousand", NOON - 2 * HOUR, tasks)
+
+
+def hook(service: Running, payload: dict[str, Any]) -> None:
+    """Send a hook's payload as an agent does."""
+    body = json.dumps({"session_id": "live", "cwd": "/srv/site", **payload}).encode()
+    assert service.post("/hooks/claude-code", body) == 204
+
+
+@pytest.mark.parametrize("path", ["/", "/sessions/live"])
+def test_a_hook_event_changes_the_page_without_a_reload(browser: Browser, tmp_path: Path, path: str) -> None:
+    """What an agent just did is there, and the page is the very document that was opened."""
+    agent = {"agent_id": "a1", "agent_type": "architect"}
+    with running(tmp_path / "state", "--no-servers") as service:
+        hook(service, {"hook_event_name": "SessionStart", "source": "startup"})
+        hook(service, {"hook_event_name": "UserPromptSubmit", "prompt_id": "p1", "prompt": "go"})
+        with looking(browser, f"http://{service.stretto}") as page:
+            while page.goto(path) is None or page.get_by_text("site").count() == 0:
+                page.wait_for_timeout(100)  # the service takes its first events in
+            expect(page.locator("#live")).to_have_text("live")
+            page.evaluate("document.documentElement.dataset.own = 'the same document'")
+            page.locator("summary, #absent").last.scroll_into_view_if_needed()
+            before = page.evaluate("scrollY")
+
+            hook(service, {"hook_event_name": "SubagentStart", **agent})
+
+            shown = page.get_by_text("1 task running") if path == "/" else page.get_by_text("architect")
+            expect(shown.first).to_be_visible()
+            assert page.evaluate("document.documentElement.dataset.own") == "the same document"
+            assert page.evaluate("scrollY") >= before * 0.5
+            page.goto("about:blank")
+
+
+def test_an_alert_appears_by_itself(browser: Browser, tmp_path: Path) -> None:
+    """What Alertmanager tells is on the page without a new snapshot, with the way to silence it."""
+    store = Store(tmp_path)
+    full(store)
+    store.refresh()
+    with served(store.surface()) as client:
+        store.refresh()
+        with looking(browser, str(client.base_url).rstrip("/")) as page:
+            page.goto("/")
+            expect(page.locator("#live")).to_have_text("live")
+            client.post("/api/notifications", content=message(alert()))
+            expect(page.get_by_text("1 alert fires now")).to_be_visible()
+            link = page.get_by_role("link", name="Acknowledge: silence it")
+            expect(link).to_have_attribute("rel", "noopener noreferrer")
+            assert "#/silences/new?filter=" in (link.get_attribute("href") or "")
+
+
+def test_what_is_open_stays_open_when_the_page_changes(browser: Browser, tmp_path: Path) -> None:
+    """Details, a popover and the focus outlive a change: nobody loses the place where they read."""
+    store = Store(tmp_path)
+    full(store)
+    store.refresh()
+    with served(store.surface()) as client:
+        store.refresh()
+        with looking(browser, str(client.base_url).rstrip("/")) as page:
+            page.goto("/")
+            expect(page.locator("#live")).to_have_text("live")
+            page.locator("#words summary").click()
+            page.get_by_role("button", name="Ends seen").focus()
+            page.keyboard.press("Enter")
+            expect(page.locator("[popover]:popover-open")).to_have_count(1)
+
+            store.scene("another", NOON - SECOND, (ARCHITECTURE, TESTS))
+            store.now += SECOND
+            store.refresh()
+
+            expect(page.get_by_role("link", name="another")).to_be_visible()
+            expect(page.locator("#words")).to_have_attribute("open", "")
+            expect(page.locator("[popover]:popover-open")).to_have_count(1)
+            assert page.evaluate("document.activeElement.className").startswith("fig")
+
+
+def test_without_a_stream_the_page_looks_by_itself(browser: Browser, tmp_path: Path) -> None:
+    """Where too many streams are open the page asks again and again, as it does without a script."""
+    store = Store(tmp_path)
+    full(store)
+    surface = store.surface()
+    store.refresh()
+    surface.changes.close()
+    with served(surface) as client:
+        address = str(client.base_url).rstrip("/")
+        context = browser.new_context(base_url=address)
+        context.set_default_timeout(1000 * PATIENCE)
+        page = context.new_page()
+        page.goto("/")
+        expect(page.locator("#live")).to_have_text("renews every 5 s")
+        store.scene("another", NOON - SECOND, (ARCHITECTURE, TESTS))
+        store.refresh()
+        expect(page.get_by_role("link", name="another")).to_be_visible(timeout=1000 * PATIENCE)
+        context.close()
+        bare = browser.new_context(base_url=address, java_script_enabled=False)
+        plain = bare.new_page()
+        plain.goto("/sessions/together")
+        expect(plain.get_by_role("heading", name="site")).to_be_visible()
+        expect(plain.locator(".timeline .bar.task")).to_have_count(2)
+        bare.close()
+
+
+def test_a_figure_explains_itself_to_the_keyboard(browser: Browser, shop: tuple[Store, str]) -> None:
+    """Tab leads to it, Enter opens what it means beside it, Escape closes it."""
+    with looking(browser, shop[1]) as page:
+        page.goto("/types")
+        figure = page.locator("td button.fig").first
+        figure.focus()
+        page.keyboard.press("Enter")
+        about = page.locator("[popover]:popover-open")
+        expect(about).to_contain_text("Sequential time over elapsed time of parallel tasks.")
+        expect(about).to_contain_text("Made of")
+        expect(about).to_contain_text("Baseline")
+        box, at = about.bounding_box(), figure.bounding_box()
+        assert box is not None
+        assert at is not None
+        assert abs(box["y"] - at["y"]) < box["height"] + 60
+        page.keyboard.press("Escape")
+        expect(about).to_have_count(0)
+
+
+def test_the_keyboard_reaches_everything_in_order(browser: Browser, shop: tuple[Store, str]) -> None:
+    """The first stop is the way past the head; no stop is hidden, and the views are reached by it."""
+    with looking(browser, shop[1]) as page:
+        page.goto("/")
+        page.keyboard.press("Tab")
+        expect(page.locator(":focus")).to_have_text("To the content")
+        stops = []
+        for _ in range(8):
+            page.keyboard.press("Tab")
+            stops.append(page.evaluate("document.activeElement.textContent.trim()"))
+            box = page.locator(":focus").bounding_box()
+            assert box is not None
+            assert box["width"] > 0
+        assert stops[:6] == ["Stretto", "Overview", "Sessions", "Task types", "Agents", "Patterns"]
+
+
+def test_the_timeline_is_walked_by_keyboard(browser: Browser, shop: tuple[Store, str]) -> None:
+    """Arrows go from bar to bar and lane to lane, each explains itself, keys zoom, and back goes back."""
+    with looking(browser, shop[1]) as page:
+        page.goto("/sessions/together")
+        page.locator(".timeline .lanes").focus()
+        tip = page.locator(".tip")
+        page.keyboard.press("ArrowRight")
+        expect(tip).to_contain_text("turn by user")
+        page.keyboard.press("ArrowDown")
+        expect(tip).to_contain_text("review architecture")
+        page.keyboard.press("ArrowDown")
+        expect(tip).to_contain_text("write tests")
+        expect(tip).to_contain_text("20 s, from 0 s to 20 s")
+        page.keyboard.press("ArrowUp")
+        expect(tip).to_contain_text("review architecture")
+        page.keyboard.press("Escape")
+        expect(tip).to_be_hidden()
+        page.keyboard.press("+")
+        expect(page.get_by_role("link", name="Whole session", exact=True)).to_be_visible()
+        assert "from=7.5&to=22.5" in page.url
+        page.keyboard.press("0")
+        expect(page.get_by_role("link", name="Whole session", exact=True)).to_have_count(0)
+        page.go_back()
+        expect(page.get_by_role("link", name="Whole session", exact=True)).to_be_visible()
+
+
+def test_pointing_explains_too(browser: Browser, shop: tuple[Store, str]) -> None:
+    """Whoever uses a pointer gets the same words beside the bar."""
+    with looking(browser, shop[1]) as page:
+        page.goto("/sessions/together")
+        page.locator(".timeline .bar.task").first.hover()
+        expect(page.locator(".tip")).to_contain_text("review architecture")
+        page.locator("h1").hover()
+        expect(page.locator(".tip")).to_be_hidden()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", PATHS)
+def test_every_page_is_quiet_in_both_schemes(
+    browser: Browser, shop: tuple[Store, str], scheme: Any, path: str
+) -> None:
+    """No error, no request elsewhere, nothing wider than the window; the ground is light or dark as asked."""
+    with looking(browser, shop[1], color_scheme=scheme) as page:
+        page.goto(path)
+        expect(page.locator("h1")).to_be_visible()
+        ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        channels = [int(part) for part in ground.removeprefix("rgb(").rstrip(")").split(",")]
+        assert (max(channels) < 64) == (scheme == "dark")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.set_viewport_size({"width": 390, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_thousand_tasks_are_drawn(browser: Browser, shop: tuple[Store, str]) -> None:
+    """The page is there, bounded in what it draws, and a part of it shows every single task."""
+    with looking(browser, shop[1]) as page:
+        page.goto("/sessions/thousand")
+        expect(page.locator(".timeline .bar").first).to_be_visible()
+        assert page.locator("*").count() < 12_000
+        assert page.locator("#tasks").locator("xpath=..").locator("tbody tr").count() == 100
+        page.goto("/sessions/thousand?from=300&to=330")
+        expect(page.locator(".timeline .bar.task", has_text="part 105")).to_have_count(1)
+        page.get_by_role("link", name="Later", exact=True).click()
+        expect(page.locator(".timeline .bar.task", has_text="part 112")).to_have_count(1)
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "scheme", "height"),
+    [
+        ("overview", "/", "light", 1000),
+        ("overview-dark", "/", "dark", 1000),
+        ("session", "/sessions/{recording}", "light", 1000),
+        ("session-dark", "/sessions/{recording}", "dark", 1000),
+        ("types", "/types", "light", 480),
+        ("agents", "/agents", "light", 480),
+        ("patterns", "/patterns", "light", 440),
+        ("thousand", "/sessions/thousand", "light", 1000),
+    ],
+)
+def test_each_view_has_its_picture(
+    browser: Browser, tmp_path: Path, *, name: str, path: str, scheme: Any, height: int
+) -> None:
+    """The documentation's pictures are taken of these very pages; all of them are drawn in every run."""
+    store = Store(tmp_path)
+    if "recording" in path:
+        store.recording()
+    else:
+        month(store)
+        if name == "thousand":
+            thousand(store)
+    taken = store.refresh()
+    recording = next((row.id for row in taken.latest if row.recording and row.fanouts), "")
+    keep = os.environ.get("STRETTO_PICTURES") == "1"
+    folder = PICTURES if keep else tmp_path
+    with (
+        served(store.surface()) as client,
+        looking(
+            browser,
+            str(client.base_url).rstrip("/"),
+            color_scheme=scheme,
+            viewport={"width": 1280, "height": height},
+        ) as page,
+    ):
+        if path == "/":
+            slow = {"alertname": "StrettoSlowTool", "severity": "warning", "tool": "Bash"}
+            told = {"summary": "Calls of Bash are slow.", "description": "Half of them take more than 20 s."}
+            watchdog = alert("StrettoWatchdog")
+            client.post(
+                "/api/notifications",
+                content=message(watchdog, alert("StrettoSlowTool", labels=slow, annotations=told)),
+            )
+        page.goto(f"{path.format(recording=recording)}?refresh=off")
+        picture = folder / f"{name}.png"
+        page.screenshot(path=picture, full_page=name != "thousand")
+        assert picture.stat().st_size > 20_000
+
+
+def test_the_clock_of_a_page_goes_on(browser: Browser, tmp_path: Path) -> None:
+    """How long ago something was stays true while the page stands."""
+    store = Store(tmp_path)
+    store.scene("new", wall() - MINUTE, (ARCHITECTURE,))
+    store.now = wall()
+    store.refresh()
+    with (
+        served(store.surface(clock=wall)) as client,
+        looking(browser, str(client.base_url).rstrip("/")) as page,
+    ):
+        page.clock.install()
+        page.goto("/sessions/new")
+        started = page.locator("time").first
+        expect(started).to_have_text("1 min ago")
+        page.clock.run_for(1_000)
+        page.clock.fast_forward(120_000)
+        expect(started).to_have_text("3 min ago")
