@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up test setup check slow bench docs dashboards pictures rules servers stack stack-down clean
+.PHONY: help up test setup check slow bench bench-peer docs dashboards pictures rules servers stack stack-down clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,6 +32,10 @@ bench: $(READY) ## measure speed as ratios beside the budgets
 	$(BIN)/python tests/bench/bench_api.py
 	$(BIN)/python tests/bench/bench_transcript.py --floor 0.25
 	$(BIN)/python -m tests.bench.bench_resources
+
+bench-peer: $(READY) ## measure OTLP ingest beside Arize Phoenix, which is installed in a folder of its own for it
+	test -x .venv-peer/bin/phoenix || { $(PYTHON) -m venv .venv-peer && .venv-peer/bin/pip install --quiet arize-phoenix; }
+	$(BIN)/python tests/bench/bench_otlp.py --peer .venv-peer/bin/python
 
 docs: $(READY) ## write what is generated: metrics, command line, dashboards' page, plugin's hooks
 	$(BIN)/python docs/generate.py
@@ -62,4 +66,4 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 clean: ## remove what was set up
-	rm -rf $(VENV)
+	rm -rf $(VENV) .venv-peer

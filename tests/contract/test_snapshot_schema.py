@@ -1,0 +1,66 @@
+"""docs/snapshot.schema.json is what ``/api/snapshot`` answers: complete, closed, and able to refuse."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from tests.fakes import store
+from tests.scenes import at, conflict, delivery, one_by_one, orchestrated, paid, sampled, spender, straggler
+
+from stretto.clock import SECOND
+from stretto.model.task_type import TaskTypes
+from stretto.snapshot import Live, document, take
+from stretto.stuck import StuckTask
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = json.loads((ROOT / "docs/snapshot.schema.json").read_text(encoding="utf-8"))
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> dict[str, Any]:
+    """Give the document of a store with every kind of session in it."""
+    drawn = (conflict, delivery, one_by_one, orchestrated, paid, sampled, spender, straggler)
+    with store(tmp_path) as opened:
+        opened.take(*(draw().events for draw in drawn))
+        stuck = (StuckTask("busy", "a", at(8)),)
+        snapshot = take(opened.connection, at(200), TaskTypes(), {}, live=Live(stuck=stuck))
+    found: dict[str, Any] = json.loads(json.dumps(document(snapshot), allow_nan=False))
+    return found
+
+
+def test_the_schema_is_one() -> None:
+    """It obeys the rules for schemas itself."""
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_what_is_answered_is_what_the_schema_says(told: dict[str, Any]) -> None:
+    """Of a full store, where every branch has something in it."""
+    VALIDATOR.validate(told)
+    assert told["bottlenecks"]
+    assert told["stuck_tasks"]
+    assert told["verdicts"]["1h"]["lead"]["confidence"]["speedup"] or told["verdicts"]["1h"]["others"]
+    assert told["scores"]["1h"]["quality"]
+
+
+def test_an_empty_store_answers_by_the_schema_too(tmp_path: Path) -> None:
+    """Nothing known is null or empty, never left out."""
+    with store(tmp_path) as opened:
+        VALIDATOR.validate(document(take(opened.connection, 1_800_000_000 * SECOND, TaskTypes(), {})))
+
+
+def test_what_is_missing_unknown_or_of_another_type_is_refused(told: dict[str, Any]) -> None:
+    """Each key that is taken out, added or given another type makes the document invalid."""
+    for key in told:
+        without = {name: value for name, value in told.items() if name != key}
+        assert not VALIDATOR.is_valid(without), key
+        assert not VALIDATOR.is_valid({**told, key: ["?"]}), key
+    assert not VALIDATOR.is_valid({**told, "more": 1})
+    silent = copy.deepcopy(told)
+    silent["figures"][0] |= {"value": None, "reason": None}
+    assert not VALIDATOR.is_valid(silent)
