@@ -5,6 +5,7 @@ import re
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -323,3 +324,22 @@ def test_a_batch_can_be_read_again_line_by_line(tmp_path: Path) -> None:
     assert tuple(event for part in parts for event in part.events) == whole.events
     assert tuple(reject for part in parts for reject in part.rejects) == whole.rejects
     assert max(len(part.events) + len(part.rejects) for part in parts) == 1
+
+
+def test_a_file_that_vanishes_while_files_are_listed_hides_no_other(tmp_path: Path) -> None:
+    """One thread makes and removes a file, another lists: the file that stays is always there."""
+    (tmp_path / "2026-01-01.jsonl").write_bytes(b"x")
+    other, stop = tmp_path / "recording.jsonl", threading.Event()
+
+    def come_and_go() -> None:
+        while not stop.is_set():
+            other.write_bytes(b"y")
+            other.unlink()
+
+    thread = threading.Thread(target=come_and_go)
+    thread.start()
+    try:
+        assert all("2026-01-01.jsonl" in journal.files(tmp_path) for _ in range(5_000))
+    finally:
+        stop.set()
+        thread.join()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -102,9 +103,14 @@ def append(path: Path, records: bytes) -> None:
 
 def files(folder: Path) -> dict[str, int]:
     """Return the journal's files and their sizes in bytes, in the order of their names."""
+    sizes: dict[str, int] = {}
     try:
         with os.scandir(folder) as entries:
-            sizes = {e.name: e.stat().st_size for e in entries if e.name.endswith(SUFFIX) and e.is_file()}
+            for entry in entries:
+                # A file may be pruned between being listed and being looked at; the others are still there.
+                with suppress(FileNotFoundError):
+                    if entry.name.endswith(SUFFIX) and entry.is_file():
+                        sizes[entry.name] = entry.stat().st_size
     except FileNotFoundError:
         return {}
     return dict(sorted(sizes.items()))
