@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import stat
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -326,20 +326,24 @@ def test_a_batch_can_be_read_again_line_by_line(tmp_path: Path) -> None:
     assert max(len(part.events) + len(part.rejects) for part in parts) == 1
 
 
+COME_AND_GO = """
+import os, sys
+while os.getppid() == int(sys.argv[2]):
+    for name in "abcdefgh":
+        open(f"{sys.argv[1]}/{name}.jsonl", "w").close()
+    for name in "abcdefgh":
+        os.unlink(f"{sys.argv[1]}/{name}.jsonl")
+"""
+
+
 def test_a_file_that_vanishes_while_files_are_listed_hides_no_other(tmp_path: Path) -> None:
-    """One thread makes and removes a file, another lists: the file that stays is always there."""
+    """One process makes and removes files, this one lists them: the file that stays is always there."""
     (tmp_path / "2026-01-01.jsonl").write_bytes(b"x")
-    other, stop = tmp_path / "recording.jsonl", threading.Event()
-
-    def come_and_go() -> None:
-        while not stop.is_set():
-            other.write_bytes(b"y")
-            other.unlink()
-
-    thread = threading.Thread(target=come_and_go)
-    thread.start()
+    other = subprocess.Popen([sys.executable, "-c", COME_AND_GO, str(tmp_path), str(os.getpid())])
     try:
-        assert all("2026-01-01.jsonl" in journal.files(tmp_path) for _ in range(5_000))
+        seen = [journal.files(tmp_path) for _ in range(20_000)]
     finally:
-        stop.set()
-        thread.join()
+        other.kill()
+        other.wait()
+    assert any(len(files) > 1 for files in seen), "nothing came or went meanwhile"
+    assert all("2026-01-01.jsonl" in files for files in seen)
