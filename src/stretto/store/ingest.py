@@ -273,8 +273,7 @@ class Ingest:
         change: Additions = Counter()
         facts: list[tuple[str, str, str, bytes]] = []
         for session_id, held in touched.items():
-            settled = held.settle(self._rules, news)
-            change.update(settled.change)
+            settled = held.settle(self._rules, change, news)
             facts += (
                 (session_id, kind, key, _encode(held.facts.entity(kind, key))) for kind, key in held.dirty
             )
@@ -305,7 +304,7 @@ class Ingest:
                 len(session.turns),
                 len(session.tasks),
                 running,
-                len(held.facts.calls) + sum(held.repeats.values()),
+                len(held.facts.calls) + held.tool_calls.repeats,
                 len(settled.fanouts),
                 held.arrived,
             ),
