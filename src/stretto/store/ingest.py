@@ -105,11 +105,13 @@ class Ingest:
             while size > position:
                 with _collector_paused():
                     batch = journal.read(folder, file, position, closed=closed)
-                    taken = () if batch.end == position else self._tried(folder, batch)
+                    begun, position = position, batch.end
+                    taken = () if position == begun else self._tried(folder, batch)
+                    # Before the collector comes back, which would look at every event of it.
+                    del batch
                 if not taken:
                     break
                 yield from taken
-                position = batch.end
 
     def _tried(self, folder: Path, batch: journal.Batch) -> Sequence[Taken]:
         fault: Exception | None = None

@@ -46,7 +46,8 @@ class ToolCalls:
                 self.concluded[key] = calls
                 self.repeats += len(calls) - (len(before) or 1)
                 _add(calls, 1, new, change)
-                _add(before, -1, gone, change)
+                if before:
+                    _add(before, -1, gone, change)
             for call in calls:
                 if call.end is None:
                     still_open.add(key)
