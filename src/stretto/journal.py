@@ -285,10 +285,16 @@ def _problem(event: Event) -> str | None:
 
 def _texts_problem(event: Event) -> str | None:
     named = (event.source, event.id, event.parent, event.name, event.type)
-    if "" in named:
-        return "empty text"
-    longest = max(len(event.session), *map(len, filter(None, named)))
-    return "text too long" if longest > LONGEST_TEXT else None
+    together = len(event.session)
+    for text in named:
+        if text is not None:
+            if not text:
+                return "empty text"
+            together += len(text)
+    # All of them together are nearly always shorter than one of them may be.
+    if together > LONGEST_TEXT and _longest(filter(None, (event.session, *named))) > LONGEST_TEXT:
+        return "text too long"
+    return None
 
 
 def _attributes_problem(attributes: Mapping[str, Value]) -> str | None:

@@ -14,7 +14,7 @@ from stretto.figures.critical_path import path_figures
 from stretto.figures.efficiency import efficiency_figures
 from stretto.figures.figure import Figure
 from stretto.figures.gains import gain_figures, record_figures
-from stretto.figures.period import MEASURES, WeekChange, added, week_change
+from stretto.figures.period import MEASURES, WeekChange, week_change
 from stretto.figures.price import price_figures
 from stretto.figures.resources import Use, now_figures, resource_figures
 from stretto.figures.scores.efficiency import HeldAgainst
@@ -216,11 +216,9 @@ def document(snapshot: Snapshot) -> dict[str, Any]:
 def _change(connection: sqlite3.Connection, now: int, find: FindBaseline) -> WeekChange:
     """Compare the last 168 hours, the one under way included, with the 168 before, by days of 24 of them."""
     end = now // HOUR + 1
-    by_hour = queries.sums_by_slot(connection, HOUR // SECOND, range(end - 2 * _WEEK, end), MEASURES)
-    days = [
-        added(by_hour[hour] for hour in range(start, start + _DAY) if hour in by_hour)
-        for start in range(end - 2 * _WEEK, end, _DAY)
-    ]
+    hours = range(end - 2 * _WEEK, end)
+    by_day = queries.sums_by_slot(connection, HOUR // SECOND, hours, MEASURES, together=_DAY)
+    days = [by_day.get(start, {}) for start in hours[::_DAY]]
     return week_change(days[7:], days[:7], find)
 
 

@@ -1,10 +1,12 @@
-"""Measure ingest, snapshot, scrape and memory against the budgets, at a store of a chosen size.
+"""Measure ingest, snapshot, scrape and memory against the budgets, as the store grows to a chosen size.
 
 Run it as ``python tests/bench/bench_store.py [--size CALLS] [--json]``. Synthetic sessions (100 tool calls
-each, five tasks in one fan-out) go through journal files as a hook would write them. Ingest is told in
-events per second of CPU time beside a reference that was measured in the same run: the bare decoding of
-each line and one row per event, which a store cannot do without. A second process then opens the store as
-the service does and tells its resident memory.
+each, five tasks in one fan-out, one begun every minute: a million calls a week) go through journal files as a
+hook would write them. At 10,000 calls and at each ten times as many, up to the size, everything is measured:
+what must not grow with history is seen side by side. Ingest is told in events per second of CPU time beside
+a reference that was measured in the same run: the bare decoding of each line and one row per event, which a
+store cannot do without. A second process then opens the store as the service does, right after its last
+session, and tells snapshot, scrape and its resident memory.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -31,6 +33,7 @@ from stretto import config, journal, snapshot
 from stretto.clock import SECOND
 from stretto.exporter.live import LiveMetrics
 from stretto.exporter.scrape import FigureCollector, expose, registry
+from stretto.store import database
 from stretto.store.database import open_writer
 from stretto.store.ingest import Ingest
 
@@ -42,11 +45,15 @@ TOGETHER = 8
 """Sessions that write at the same time, line by line in turn."""
 
 BEGIN = 1_763_000_000 * SECOND
-NOW = 1_763_600_000 * SECOND
-"""Just under seven days later: all that is stored lies inside the widest window."""
+EVERY = 60 * SECOND
+"""From the start of one session to that of the next."""
+LASTS = 102 * SECOND
+"""How long a session is."""
+SMALLEST = 10_000
+"""Tool calls stored when everything is measured for the first time."""
 
 PART = 50
-"""Sessions, about 10,700 events, that ingest and reference take in turn."""
+"""Sessions, about 10,700 events, that ingest and reference take in turn; fewer in a smaller store."""
 
 PARTS = 7
 """Turns of one measurement, of which the middle one counts: what else the machine does falls on both."""
@@ -59,10 +66,10 @@ TOOLS = ("Bash", "Read", "Edit", "Grep", "Write")
 TYPES = ("architecture review", "draft the PRD", "test strategy", "security audit", "write the docs")
 
 
-def session_lines(number: int, sessions: int) -> Iterator[bytes]:
-    """Yield the journal records of one synthetic session, oldest first; sessions fill the seven days."""
+def session_lines(number: int) -> Iterator[bytes]:
+    """Yield the journal records of one synthetic session, oldest first."""
     session = f"{(number * 0x9E3779B97F4A7C15) % (1 << 64):016x}-bench"
-    at = BEGIN + (NOW - BEGIN - 600 * SECOND) * number // sessions
+    at = BEGIN + EVERY * number
 
     def line(kind: str, after: float, rest: str) -> bytes:
         return (
@@ -105,11 +112,11 @@ def session_lines(number: int, sessions: int) -> Iterator[bytes]:
     yield line("session.end", 102, ',"attributes":{"reason":"other"}')
 
 
-def write_journal(folder: Path, file: str, numbers: range, sessions: int) -> None:
+def write_journal(folder: Path, file: str, numbers: range) -> None:
     """Write the sessions to one journal file, ``TOGETHER`` of them at a time."""
     with (folder / file).open("wb") as target:
         for first in range(numbers.start, numbers.stop, TOGETHER):
-            running = [session_lines(n, sessions) for n in range(first, min(first + TOGETHER, numbers.stop))]
+            running = [session_lines(n) for n in range(first, min(first + TOGETHER, numbers.stop))]
             while running:
                 for lines in list(running):
                     text = next(lines, None)
@@ -159,7 +166,6 @@ class Bench:
     """A store that grows, and what was measured on the way."""
 
     folder: Path
-    sessions: int
     ingest: Ingest
     written: int = 0
 
@@ -168,10 +174,15 @@ class Bench:
         """The journal's folder."""
         return self.folder / "journal"
 
+    @property
+    def now(self) -> int:
+        """When the last session written ends, in nanoseconds."""
+        return BEGIN + EVERY * (self.written - 1) + LASTS
+
     def write(self, upto: int) -> Path:
         """Write the sessions up to a number to a journal file of their own."""
         file = f"{self.written:08}.jsonl"
-        write_journal(self.journals, file, range(self.written, upto), self.sessions)
+        write_journal(self.journals, file, range(self.written, upto))
         self.written = upto
         return self.journals / file
 
@@ -181,13 +192,14 @@ class Bench:
             self.write(min(self.written + 500, upto))
             taken_in(self.ingest, self.journals)
 
-    def measure(self) -> dict[str, float]:
-        """Measure ingest of further sessions, in turn with the reference over the same lines."""
-        stored = self.written * CALLS
+    def measure(self, upto: int) -> dict[str, float]:
+        """Bring the store to so many sessions, the last of them measured, in turn with the reference."""
+        part = min(PART, (upto - self.written) // PARTS)
+        self.grow(upto - PARTS * part)
         rates: list[float] = []
         references: list[float] = []
         for _ in range(PARTS):
-            path = self.write(self.written + PART)
+            path = self.write(self.written + part)
             for found, (events, seconds) in (
                 (references, reference(path, self.folder / "reference.db")),
                 (rates, taken_in(self.ingest, self.journals)),
@@ -195,7 +207,6 @@ class Bench:
                 found.append(events / seconds)
         ratios = [rate / against for rate, against in zip(rates, references, strict=True)]
         return {
-            "calls_stored": stored,
             "events_per_second": round(median(rates)),
             "events_per_second_best": round(max(rates)),
             "of_budget": round(median(rates) / BUDGET_EVENTS, 2),
@@ -215,17 +226,25 @@ def measured(folder: Path, size: int) -> dict[str, Any]:
         idle_limit=settled.idle_minutes * 60,
         price=settled.prices.cost_of,
     )
-    sizes = sorted({0, min(10_000, size), size})
-    bench = Bench(folder, size // CALLS + len(sizes) * PARTS * PART, ingest)
-    rates = {}
-    for calls in sizes:
-        bench.grow(calls // CALLS)
-        stored = max(bench.written, calls // CALLS) * CALLS
-        rates[f"{stored} calls"] = bench.measure()
+    bench = Bench(folder, ingest)
+    stages = []
+    for calls in sizes(size):
+        rate = bench.measure(calls // CALLS)
+        told = subprocess.run(
+            [sys.executable, __file__, "--probe", str(folder), "--now", str(bench.now)],
+            check=True,
+            capture_output=True,
+        ).stdout
+        stages.append(
+            {
+                **json.loads(told),
+                "ingest": rate,
+                "ingest_peak_resident_bytes": peak_resident(),
+                "store_bytes": database.size(settled.database),
+                "journal_bytes": sum(journal.files(settled.journal).values()),
+            }
+        )
     connection.close()
-    told = subprocess.run(
-        [sys.executable, __file__, "--probe", str(folder)], check=True, capture_output=True
-    ).stdout
     return {
         "machine": {
             "python": platform.python_version(),
@@ -237,25 +256,31 @@ def measured(folder: Path, size: int) -> dict[str, Any]:
             "scrape_seconds": BUDGET_SCRAPE_SECONDS,
             "resident_bytes": BUDGET_BYTES,
         },
-        "ingest": rates,
-        "ingest_peak_resident_bytes": peak_resident(),
-        "store_bytes": settled.database.stat().st_size,
-        "journal_bytes": sum(journal.files(settled.journal).values()),
-        **json.loads(told),
+        "stages": stages,
     }
 
 
-def probe(folder: Path) -> dict[str, float]:
+def sizes(size: int) -> list[int]:
+    """Return the numbers of calls at which everything is measured, up to the given one."""
+    found = []
+    calls = SMALLEST
+    while calls < size:
+        found.append(calls)
+        calls *= 10
+    return [*found, size]
+
+
+def probe(folder: Path, now: int) -> dict[str, float]:
     """Open the store as the service does, take a snapshot, scrape; return CPU seconds and resident bytes."""
     settled = config.load({}, folder, state=str(folder))
     source = registry()
-    live = LiveMetrics(source, since=NOW, version="bench")
+    live = LiveMetrics(source, since=now, version="bench")
     connection = open_writer(settled.database)
     calls = connection.execute("SELECT SUM(tool_calls) FROM sessions").fetchone()[0]
     snapshots, scrapes = [], []
-    for _ in range(5):
+    for _ in range(9):
         started = time.process_time()
-        taken = snapshot.take(connection, NOW, settled.task_types, settled.hours)
+        taken = snapshot.take(connection, now, settled.task_types, settled.hours)
         snapshots.append(time.process_time() - started)
     source.register(FigureCollector({"snapshot": lambda: taken.figures}, settled.series_budget))
     for _ in range(20):
@@ -285,25 +310,30 @@ def peak_resident() -> int:
 
 
 def table(found: dict[str, Any]) -> str:
-    """Return the figures for people, each beside its budget."""
+    """Return the figures for people, the budgets below them."""
     mega = 1024 * 1024
+    columns: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
+        ("calls stored", lambda stage: f"{stage['calls_stored']:,}"),
+        ("events/s", lambda stage: f"{stage['ingest']['events_per_second']:,}"),
+        ("best", lambda stage: f"{stage['ingest']['events_per_second_best']:,}"),
+        ("of reference", lambda stage: f"{stage['ingest']['of_reference']:.2f}"),
+        ("snapshot ms", lambda stage: f"{stage['snapshot_seconds'] * 1000:.1f}"),
+        ("scrape ms", lambda stage: f"{stage['scrape_seconds'] * 1000:.1f}"),
+        ("series", lambda stage: f"{stage['series']:,}"),
+        ("resident MB", lambda stage: f"{stage['resident_bytes'] / mega:.0f}"),
+        ("ingest peak MB", lambda stage: f"{stage['ingest_peak_resident_bytes'] / mega:.0f}"),
+        ("store MB", lambda stage: f"{stage['store_bytes'] / mega:.0f}"),
+        ("journal MB", lambda stage: f"{stage['journal_bytes'] / mega:.0f}"),
+    )
     lines = [
-        f"{found['calls_stored']:,} tool calls stored; CPU time; {found['machine']['cpus']} CPUs, shared"
+        f"CPU time; {found['machine']['cpus']} CPUs, shared; of reference: decoding and one row an event",
+        "  ".join(f"{name:>12}" for name, _ in columns),
     ]
-    for name, rate in found["ingest"].items():
-        lines.append(
-            f"ingest from {name:>16}: {rate['events_per_second']:>7,} events/s"
-            f" (best {rate['events_per_second_best']:,}), {rate['of_budget']:.2f} of the budget,"
-            f" {rate['of_reference']:.2f} of decoding and one row an event"
-        )
-    scrape, resident = found["scrape_seconds"], found["resident_bytes"]
-    lines += [
-        f"snapshot {found['snapshot_seconds'] * 1000:.1f} ms",
-        f"scrape {scrape * 1000:.1f} ms, {scrape / BUDGET_SCRAPE_SECONDS:.2f} of the budget",
-        f"memory {resident / mega:.0f} MB, {resident / BUDGET_BYTES:.2f} of the budget, once opened",
-        f"memory {found['ingest_peak_resident_bytes'] / mega:.0f} MB at most while taking it in",
-        f"journal {found['journal_bytes'] / mega:.0f} MB, store {found['store_bytes'] / mega:.0f} MB",
-    ]
+    lines += ["  ".join(f"{told(stage):>12}" for _, told in columns) for stage in found["stages"]]
+    lines.append(
+        f"budget: {BUDGET_EVENTS:,} events/s, scrape {BUDGET_SCRAPE_SECONDS * 1000:.0f} ms,"
+        f" resident {BUDGET_BYTES / mega:.0f} MB"
+    )
     return "\n".join(lines)
 
 
@@ -313,9 +343,10 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=1_000_000, help="tool calls to store (1000000)")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.add_argument("--probe", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--now", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.probe:
-        print(json.dumps(probe(options.probe)))
+        print(json.dumps(probe(options.probe, options.now)))
         return
     with tempfile.TemporaryDirectory() as folder:
         found = measured(Path(folder), options.size)

@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from stretto.clock import SECOND
 from stretto.figures.figure import Figure, Labels
@@ -26,8 +27,7 @@ from stretto.model.interval import Interval
 from stretto.names import MAIN, NONE, PREFIX
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """One disjoint piece of the path, in nanoseconds since the epoch."""
 
     start: int

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 
 from stretto.clock import DAY
 from stretto.model.entities import ModelCall, Task, TestRun, Tokens, ToolCall
@@ -31,34 +33,39 @@ _HOOK = TRUST[Channel.HOOK]
 
 
 def conclude_calls(
-    facts: Facts, tasks: tuple[Task, ...], *, closed: bool, only: Iterable[str] | None = None
+    facts: Facts,
+    tasks: tuple[Task, ...],
+    *,
+    closed: bool,
+    concluded: Mapping[str, Sequence[ToolCall]] = MappingProxyType({}),
 ) -> tuple[ToolCall, ...]:
-    """Return the tool calls by start: all of them, or ``only`` those with these ids."""
+    """Return the tool calls by start, each in the run of the agent that it fell into.
+
+    ``concluded`` are those that need not be concluded again (``conclude_call``), by key: only whose task they
+    belong to may have changed since.
+    """
     run_of = runs_by_agent(facts, tasks)
-    calls = [
-        call
-        for call_id in (facts.calls if only is None else only)
-        for call in conclude_call(facts, call_id, closed=closed, run_of=run_of)
-    ]
+    calls: list[ToolCall] = []
+    for key, known in facts.calls.items():
+        agent_id = nearest_task(facts, text(known, "agent_id"))
+        for call in concluded.get(key) or conclude_call(facts, key, closed=closed):
+            task = None if agent_id is None else run_of(agent_id, call.start or call.end or 0)
+            calls.append(call if task == call.task else replace(call, task=task))
     return tuple(sorted(calls, key=lambda call: (call.start or call.end or 0, call.id)))
 
 
-def conclude_call(
-    facts: Facts, call_id: str, *, closed: bool, run_of: Callable[[str, int], str] | None = None
-) -> list[ToolCall]:
-    """Return one tool call, or all that share its key; ``run_of`` makes the task the run it fell into."""
+def conclude_call(facts: Facts, call_id: str, *, closed: bool) -> tuple[ToolCall, ...]:
+    """Return one tool call, or all that share its key; their task is the agent, whichever run of it."""
     behind = occurrences(call_id, facts.calls[call_id])
-    return [_concluded(facts, one_id, known, closed=closed, run_of=run_of) for one_id, known in behind]
+    return tuple([_concluded(facts, one_id, known, closed=closed) for one_id, known in behind])
 
 
-def _concluded(
-    facts: Facts, call_id: str, known: Known, *, closed: bool, run_of: Callable[[str, int], str] | None
-) -> ToolCall:
+def _concluded(facts: Facts, call_id: str, known: Known, *, closed: bool) -> ToolCall:
     start, end, duration = number(known, "start"), number(known, "end"), number(known, "duration")
-    agent_id, tool = nearest_task(facts, text(known, "agent_id")), text(known, "tool")
+    task, tool = nearest_task(facts, text(known, "agent_id")), text(known, "tool")
     overhead = None
     if end is None:
-        over = closed or call_is_over(facts, known, agent_id, start)
+        over = closed or call_is_over(facts, known, task, start)
         outcome = Outcome.UNKNOWN if over else Outcome.RUNNING
     else:
         outcome = OUTCOMES[text(known, "outcome") or "unknown"]
@@ -69,9 +76,6 @@ def _concluded(
             overhead = _overhead(facts, known, end - start - duration)
         elif duration is not None:
             start = end - duration
-    task = agent_id
-    if agent_id is not None and run_of is not None:
-        task = run_of(agent_id, start or end or 0)
     return ToolCall(
         call_id, tool, task, start, end, duration, overhead, outcome, text(known, "wrote"), _tests(known)
     )
@@ -98,9 +102,11 @@ def runs_by_agent(facts: Facts, tasks: tuple[Task, ...]) -> Callable[[str, int],
         agent_id = task.id if task.id in facts.tasks else task.id.rpartition("/")[0]
         starts.setdefault(agent_id, []).append(task.start or 0)
 
+    again = {agent_id: begun for agent_id, begun in starts.items() if len(begun) > 1}
+
     def run_of(agent_id: str, time: int) -> str:
-        index = max(1, bisect_right(starts.get(agent_id, []), time))
-        return agent_id if index == 1 else f"{agent_id}/{index}"
+        index = bisect_right(again[agent_id], time) if agent_id in again else 1
+        return agent_id if index < 2 else f"{agent_id}/{index}"  # noqa: PLR2004  # the second run
 
     return run_of
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from stretto.model.event import Event, Kind, Outcome, Value
 from stretto.model.facts import (
     CACHED,
+    DELEGATES,
     SAMPLED,
     TESTED,
     TOKENS,
@@ -207,7 +208,6 @@ def _tool_start(facts: Facts, event: Event, trust: int) -> Touched:
             value = _text(event.attributes, name)
             if value:
                 learn(known, name, trust, value)
-    facts.index(call_id, known)
     return (("call", call_id),)
 
 
@@ -236,7 +236,7 @@ def _tool_end(facts: Facts, event: Event, trust: int) -> Touched:
             learn(known, "task", trust, task)
             learn(facts.tasks.setdefault(task, {}), "delegated_by", trust, call_id)
             touched += (("task", task),)
-    facts.index(call_id, known)
+            facts.index(call_id, known)
     return touched
 
 
@@ -246,6 +246,8 @@ def _call(facts: Facts, event: Event, call_id: str, trust: int) -> Known:
         known = facts.calls[call_id] = {}
     if event.name:
         learn(known, "tool", trust, event.name)
+        if event.name in DELEGATES or call_id in facts.delegating:
+            facts.index(call_id, known)
     if event.parent:
         learn(known, "agent_id", trust, event.parent)
     if event.attributes:

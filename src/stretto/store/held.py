@@ -11,7 +11,6 @@ from typing import TypeVar
 import msgspec
 
 from stretto.figures.parallel import Fanout, SequentialRun, fanouts, sequential_runs
-from stretto.model.calls import conclude_call
 from stretto.model.conclude import Classify, conclude, session_ended
 from stretto.model.conclude_others import conclude_phases
 from stretto.model.cost import Price, Used, as_said
@@ -20,11 +19,11 @@ from stretto.model.event import Event, Outcome
 from stretto.model.facts import Facts, Known
 from stretto.model.fold import apply
 from stretto.model.scale import SCALES, Scales
-from stretto.store.additions.calls import amounts_of_call, of_call
 from stretto.store.additions.part import Settling
 from stretto.store.additions.parts import PARTS
 from stretto.store.model_calls import ModelCalls
-from stretto.store.rollup import Addition, Additions, Amount
+from stretto.store.rollup import Additions
+from stretto.store.tool_calls import ToolCalls
 
 T = TypeVar("T")
 
@@ -59,9 +58,8 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A session as it now stands, and by how much the sums change for it."""
+    """A session as it now stands, with its executions."""
 
-    change: Additions
     session: Session
     fanouts: tuple[Fanout, ...]
     sequential_runs: tuple[SequentialRun, ...]
@@ -79,19 +77,16 @@ class Held:
     arrived: str = ""
     """The last journal file, in the order of names, that told of it."""
     dirty: set[tuple[str, str]] = field(default_factory=set)
-    open_calls: set[str] = field(default_factory=set)
-    """Calls that may conclude differently than before: without an end, or touched since."""
-    counted_calls: dict[str, tuple[Addition, ...]] = field(default_factory=dict)
-    counted_amounts: dict[str, tuple[Amount, ...]] = field(default_factory=dict)
-    repeats: dict[str, int] = field(default_factory=dict)
-    """Calls beyond the first behind one key, where an agent's calls have no ids."""
-    counted: dict[str, Additions] = field(default_factory=dict)
-    """What each part (``PARTS``) adds."""
-    executions: Executions | None = None
-    """The rows of fan-outs and sequential runs as they stand in the store; None where that is not known."""
+    tool_calls: ToolCalls = field(default_factory=ToolCalls)
+    model_calls: ModelCalls = field(default_factory=ModelCalls)
     open_model_calls: set[str] = field(default_factory=set)
     """Model calls touched since they were last concluded."""
-    model_calls: ModelCalls = field(default_factory=ModelCalls)
+    counted: dict[str, Additions] = field(default_factory=dict)
+    """What each part (``PARTS``) adds."""
+    settled: Settling | None = None
+    """The session as it was when the parts were counted."""
+    executions: Executions | None = None
+    """The rows of fan-outs and sequential runs as they stand in the store; None where that is not known."""
     ended: dict[str, set[str]] = field(default_factory=dict)
     """The ids of entities already reported as ended, by kind."""
 
@@ -103,12 +98,10 @@ class Held:
     @property
     def all_counted(self) -> Additions:
         """All that the session has added to the sums."""
-        counted: Additions = Counter()
+        counted = self.tool_calls.additions()
         for part in self.counted.values():
             counted.update(part)
-        for added in self.counted_calls.values():
-            counted.update(added)
-        for amounts in (*self.counted_amounts.values(), *self.model_calls.counted.values()):
+        for amounts in self.model_calls.counted.values():
             for addition, amount in amounts:
                 counted[addition] += amount
         return counted
@@ -117,86 +110,56 @@ class Held:
         """Merge events of this session."""
         touched = apply(self.facts, events)
         self.dirty |= touched
-        self.open_calls.update([key for kind, key in touched if kind == "call"])
+        self.tool_calls.touch([key for kind, key in touched if kind == "call"])
         self.open_model_calls.update([key for kind, key in touched if kind == "model"])
 
-    def settle(self, rules: Rules, news: Ended) -> Settled:
-        """Conclude again: return by how much the sums change, and tell the news of what has ended."""
+    def settle(self, rules: Rules, change: Additions, news: Ended) -> Settled:
+        """Conclude again: add by how much the sums change, and tell the news of what has ended."""
         session = conclude(self.facts, lost=self.lost, classify=rules.classify, calls=False)
-        found = fanouts(session.tasks)
-        runs = sequential_runs(session.tasks)
-        change = self._settle_calls(news)
+        closed = self.lost or session_ended(self.facts)
+        reported = self.ended.setdefault("call", set())
+        self.tool_calls.settle(self.facts, change, closed=closed, news=news.tool_calls, reported=reported)
         # A recording's calls were not made now, whatever their times say.
         used = [] if session.recording else news.used
-        change.update(self.model_calls.settle(self.facts, self.open_model_calls, rules.price, used))
+        self.model_calls.settle(self.facts, self.open_model_calls, rules.price, change, used)
         self.open_model_calls = set()
-        self._settle_parts(session, found, runs, rules, change)
-        self._report_session(session, found, news)
-        return Settled(change, session, found, runs)
+        settling = self._settling(session, rules, closed=closed)
+        self._settle_parts(settling, change)
+        self._report_session(session, settling.fanouts, news)
+        return Settled(session, settling.fanouts, settling.sequential_runs)
 
-    def _settle_parts(
-        self,
-        session: Session,
-        found: tuple[Fanout, ...],
-        runs: tuple[SequentialRun, ...],
-        rules: Rules,
-        change: Additions,
-    ) -> None:
-        settling = Settling(
+    def _settling(self, session: Session, rules: Rules, *, closed: bool) -> Settling:
+        before = self.settled
+        if before is not None and before.session.tasks == session.tasks:
+            executions = before.fanouts, before.sequential_runs
+        else:
+            executions = fanouts(session.tasks), sequential_runs(session.tasks)
+        return Settling(
             self.facts,
             session,
-            found,
-            runs,
-            closed=self.lost or session_ended(self.facts),
+            *executions,
+            closed=closed,
             lost=self.lost,
             classify=rules.classify,
             price=rules.price,
             scales=rules.scales,
+            concluded=self.tool_calls.concluded,
         )
-        changed = {"session", *(kind for kind, _ in self.dirty)}
+
+    def _settle_parts(self, settling: Settling, change: Additions) -> None:
+        """Count again the parts that read what has changed, and add to ``change`` by how much they did."""
+        changed = {kind for kind, _ in self.dirty}
+        if self.settled is not None:
+            changed |= settling.differs(self.settled)
         for name, part in PARTS.items():
-            if name not in self.counted or part.kinds & changed:
-                counted = part.additions(settling)
-                change.update(counted)
-                change.subtract(self.counted.get(name, {}))
-                self.counted[name] = counted
-
-    def _settle_calls(self, news: Ended) -> Additions:
-        new: list[Addition] = []
-        gone: list[Addition] = []
-        change: Additions = Counter()
-        closed = self.lost or session_ended(self.facts)
-        still_open: set[str] = set()
-        for call_id in self.open_calls:
-            calls = conclude_call(self.facts, call_id, closed=closed)
-            if len(calls) > 1:
-                self.repeats[call_id] = len(calls) - 1
-            added = tuple(addition for call in calls for addition in of_call(call))
-            before = self.counted_calls.get(call_id, ())
-            if added != before:
-                new += added
-                gone += before
-                self.counted_calls[call_id] = added
-            self._count_amounts(call_id, calls, change)
-            for call in calls:
-                if call.end is None:
-                    still_open.add(call_id)
-                else:
-                    self._report("call", call.id, news.tool_calls, call)
-        self.open_calls = still_open
-        change.update(new)
-        change.subtract(gone)
-        return change
-
-    def _count_amounts(self, call_id: str, calls: Sequence[ToolCall], change: Additions) -> None:
-        added = tuple(amount for call in calls for amount in amounts_of_call(call))
-        before = self.counted_amounts.get(call_id, ())
-        if added != before:
-            for addition, amount in added:
-                change[addition] += amount
-            for addition, amount in before:
-                change[addition] -= amount
-            self.counted_amounts[call_id] = added
+            if self.settled is None or not part.reads.isdisjoint(changed):
+                before, counted = self.counted.pop(name, None), part.additions(settling)
+                if counted:
+                    self.counted[name] = counted
+                if counted != before:
+                    _add(change, counted, 1)
+                    _add(change, before, -1)
+        self.settled = settling
 
     def _report_session(self, session: Session, found: Iterable[Fanout], news: Ended) -> None:
         for task in session.tasks:
@@ -230,9 +193,9 @@ def load(connection: sqlite3.Connection, session_id: str, rules: Rules) -> Held:
     row = connection.execute("SELECT lost, arrived FROM sessions WHERE id = ?", (session_id,)).fetchone()
     held = Held(facts, lost=bool(row and row[0]), arrived=row[1] if row else "")
     if row:
-        held.open_calls = set(facts.calls)
+        held.tool_calls.touch(facts.calls)
         held.open_model_calls = set(facts.model_calls)
-        held.settle(rules, Ended())
+        held.settle(rules, Counter(), Ended())
     return held
 
 
@@ -256,3 +219,8 @@ def load_session_facts(connection: sqlite3.Connection, session_id: str) -> Facts
 
 def _decoded(known: bytes) -> Known:
     return _decode(known)
+
+
+def _add(change: Additions, counted: Additions | None, sign: int) -> None:
+    for addition, value in (counted or {}).items():
+        change[addition] = change.get(addition, 0) + sign * value

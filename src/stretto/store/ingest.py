@@ -105,11 +105,13 @@ class Ingest:
             while size > position:
                 with _collector_paused():
                     batch = journal.read(folder, file, position, closed=closed)
-                    taken = () if batch.end == position else self._tried(folder, batch)
+                    begun, position = position, batch.end
+                    taken = () if position == begun else self._tried(folder, batch)
+                    # Before the collector comes back, which would look at every event of it.
+                    del batch
                 if not taken:
                     break
                 yield from taken
-                position = batch.end
 
     def _tried(self, folder: Path, batch: journal.Batch) -> Sequence[Taken]:
         fault: Exception | None = None
@@ -273,8 +275,7 @@ class Ingest:
         change: Additions = Counter()
         facts: list[tuple[str, str, str, bytes]] = []
         for session_id, held in touched.items():
-            settled = held.settle(self._rules, news)
-            change.update(settled.change)
+            settled = held.settle(self._rules, change, news)
             facts += (
                 (session_id, kind, key, _encode(held.facts.entity(kind, key))) for kind, key in held.dirty
             )
@@ -305,7 +306,7 @@ class Ingest:
                 len(session.turns),
                 len(session.tasks),
                 running,
-                len(held.facts.calls) + sum(held.repeats.values()),
+                len(held.facts.calls) + held.tool_calls.repeats,
                 len(settled.fanouts),
                 held.arrived,
             ),

@@ -40,11 +40,12 @@ class ModelCalls:
     _told: dict[str, _Told] = field(default_factory=dict)
     _some_anonymous: bool = False
 
-    def settle(self, facts: Facts, touched: Iterable[str], price: Price, news: list[Used]) -> Additions:
-        """Conclude again what may have changed; return by how much the sums do, and tell the news."""
+    def settle(
+        self, facts: Facts, touched: Iterable[str], price: Price, change: Additions, news: list[Used]
+    ) -> None:
+        """Conclude again what may have changed; add by how much the sums do, and tell the news."""
         ids = self._reached(facts, touched)
         calls = {call.id: call for call in conclude_model_calls(facts, ids)}
-        change: Additions = Counter()
         # The first of several that name one request is the one that this request became part of.
         for id in sorted(ids):
             call = calls.get(id)
@@ -59,7 +60,6 @@ class ModelCalls:
                 self.counted[id] = added
             if call is not None and call.start is not None:
                 self._tell(call, call.start, cost, self._ids_of(facts, call.id, calls), news)
-        return change
 
     def _reached(self, facts: Facts, touched: Iterable[str]) -> set[str]:
         """Return the calls that changed, with all those that are linked with them."""

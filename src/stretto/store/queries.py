@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -130,17 +130,37 @@ def sums(connection: sqlite3.Connection, now: int, window: int) -> Sums:
 
     They begin with the slot that the window begins in; what a clock ahead of ours calls later is left out.
     """
-    width = SLOTS[0] if window <= SLOTS[1] else SLOTS[1]
-    first, last = ((now - back * SECOND) // (width * SECOND) for back in (window, 0))
+    widths = SLOTS if window <= SLOTS[1] else SLOTS[1:]
+    first, last = ((now - back * SECOND) // (widths[0] * SECOND) for back in (window, 0))
     rows = connection.execute(
-        "SELECT measure, dims, SUM(value) FROM rollup WHERE width = ? AND slot BETWEEN ? AND ?"
-        " GROUP BY measure, dims",
-        (width, first, last),
+        "WITH stretch (width, first, last) AS MATERIALIZED"
+        " (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')"
+        " FROM json_each(?))"
+        " SELECT measure, dims, SUM(value) FROM stretch CROSS JOIN rollup"
+        " ON rollup.width = stretch.width AND slot BETWEEN first AND last GROUP BY measure, dims",
+        (_encode([*widest(first, last, widths)]).decode(),),
     )
     found: dict[str, dict[tuple[str | int, ...], int]] = {}
     for measure, dims, value in rows:
         found.setdefault(measure, {})[_decode_dims(dims)] = value
     return found
+
+
+def widest(first: int, last: int, widths: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """Yield (width, first slot, last slot) that together are slots of the first width, as few as there are.
+
+    What lies in the middle is told by the widest slots that fit: a week is six days and some hours.
+    """
+    width, *wider = widths
+    if wider:
+        factor = wider[0] // width
+        begin, end = -(-first // factor), (last + 1) // factor
+        if begin < end:
+            yield from widest(first, begin * factor - 1, [width])
+            yield from widest(begin, end - 1, wider)
+            first = end * factor
+    if first <= last:
+        yield width, first, last
 
 
 def sums_by_hour(
@@ -164,15 +184,18 @@ def sums_by_hour(
 
 
 def sums_by_slot(
-    connection: sqlite3.Connection, width: int, slots: range, measures: Sequence[str]
+    connection: sqlite3.Connection, width: int, slots: range, measures: Sequence[str], *, together: int = 1
 ) -> dict[int, Sums]:
-    """Return the sums of some measures in each of the slots of a width in seconds that has any of them."""
+    """Return the sums of some measures in each of the slots of a width in seconds that has any of them.
+
+    ``together`` takes so many slots as one from the first on, under the number of the first of them.
+    """
     rows = connection.execute(
         # By key and not by range: between two slots stand all the other measures, quantiles above all.
-        "SELECT slot, measure, dims, SUM(value) FROM rollup WHERE width = ?"
+        "SELECT slot - (slot - ?) % ? AS begin, measure, dims, SUM(value) FROM rollup WHERE width = ?"
         " AND slot IN (SELECT value FROM json_each(?)) AND measure IN (SELECT value FROM json_each(?))"
-        " GROUP BY slot, measure, dims",
-        (width, _encode([*slots]).decode(), _encode([*measures]).decode()),
+        " GROUP BY begin, measure, dims",
+        (slots.start, together, width, _encode([*slots]).decode(), _encode([*measures]).decode()),
     )
     found: dict[int, dict[str, dict[tuple[str | int, ...], int]]] = {}
     for slot, measure, dims, value in rows:

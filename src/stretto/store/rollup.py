@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from itertools import pairwise
 
 import msgspec
 
@@ -16,7 +17,7 @@ from stretto.clock import SECOND
 SLOTS = (300, 3_600, 86_400)
 """Widths of the slots in seconds: for windows of an hour, for longer windows, and for trends over months.
 
-Each is a multiple of the first, so the first one's number tells all of them.
+Each is a multiple of the one before, so the first one's number tells all of them.
 """
 
 Addition = tuple[int, str, tuple[str | int, ...]]
@@ -26,6 +27,9 @@ Amount = tuple[Addition, int]
 """An addition of more than one: tokens, nanoseconds, billionths of a dollar."""
 
 Additions = Counter[Addition]
+
+Cells = dict[tuple[int, str, str], int]
+"""(slot, measure, label values as JSON) → sum."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -37,13 +41,15 @@ def slot_of(time: int) -> int:
 
 def write(connection: sqlite3.Connection, change: Additions, *, kept: bool = False) -> None:
     """Add a change to the sums, or to what pruned sessions left of them; a sum that falls to nothing goes."""
-    cells: Counter[tuple[int, int, str, str]] = Counter()
-    for (slot, measure, dims), value in change.items():
-        if value:
-            text = _encode(dims).decode()
-            for width in SLOTS:
-                cells[width, slot * SLOTS[0] // width, measure, text] += value
-    rows = [(*cell, value, kept) for cell, value in cells.items() if value]
+    cells = {
+        (slot, measure, _encode(dims).decode()): value
+        for (slot, measure, dims), value in change.items()
+        if value
+    }
+    rows = _rows(SLOTS[0], cells, kept=kept)
+    for width, wider in pairwise(SLOTS):
+        cells = _widened(cells, wider // width)
+        rows += _rows(wider, cells, kept=kept)
     connection.executemany(
         "INSERT INTO rollup VALUES (?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (width, slot, measure, dims, kept) DO UPDATE SET value = value + excluded.value",
@@ -55,3 +61,17 @@ def write(connection: sqlite3.Connection, change: Additions, *, kept: bool = Fal
         " WHERE width = ? AND slot = ? AND measure = ? AND dims = ? AND kept = ? AND value = 0",
         gone,
     )
+
+
+def _rows(width: int, cells: Cells, *, kept: bool) -> list[tuple[int, int, str, str, int, bool]]:
+    """Return the rows of one width, in the order in which they lie in the table."""
+    return [(width, *cell, value, kept) for cell, value in sorted(cells.items()) if value]
+
+
+def _widened(cells: Cells, factor: int) -> Cells:
+    """Return the sums by slots that are so many times as wide."""
+    wide: Cells = {}
+    for (slot, measure, dims), value in cells.items():
+        cell = (slot // factor, measure, dims)
+        wide[cell] = wide.get(cell, 0) + value
+    return wide

@@ -6,9 +6,6 @@ from collections import Counter
 
 from stretto.figures.integration import checks, completeness
 from stretto.figures.scores.cells import CONFLICT, FAILED, FINE, INTEGRATED, MICRO
-from stretto.model.calls import conclude_calls
-from stretto.model.event import Outcome
-from stretto.model.facts import Facts, Known, nearest_task, text
 from stretto.names import NONE
 from stretto.store.additions.part import Settling
 from stretto.store.additions.work import over_at
@@ -19,10 +16,9 @@ def of_checks(settling: Settling) -> Additions:
     """Return what the checked fan-outs and the tasks whose end is known add, once the session is over."""
     added: Additions = Counter()
     session = settling.session
-    if session.outcome is Outcome.RUNNING or not session.tasks:
+    if not settling.over or not session.tasks:
         return added
-    telling = [key for key, known in settling.facts.calls.items() if _tells(known)]
-    calls = conclude_calls(settling.facts, session.tasks, closed=settling.closed, only=telling)
+    calls = settling.whole.tool_calls
     pattern = session.pattern or NONE
     for check in checks(settling.fanouts, session.tasks, calls):
         if check.checked:
@@ -35,7 +31,7 @@ def of_checks(settling: Settling) -> Additions:
                 added[slot_of(task.end or check.fanout.end), "consistent", (*work, said)] += 1
     complete = completeness(
         session.tasks,
-        seen=_agents_with_calls(settling.facts),
+        seen={call.task for call in calls if call.task is not None},
         left_open=[call.task for call in calls if call.task is not None and call.end is None],
         tests=calls,
     )
@@ -46,16 +42,3 @@ def of_checks(settling: Settling) -> Additions:
             added[slot_of(at), "complete", work] += round(complete[task.id] * MICRO)
             added[slot_of(at), "complete_tasks", work] += 1
     return added
-
-
-def _tells(known: Known) -> bool:
-    """Tell whether a call wrote a file, ran tests or was left open: few do, and concluding is not free."""
-    if "wrote" in known or "test_framework" in known:
-        return True
-    return "end" not in known and not any(name.startswith("end@") for name in known)
-
-
-def _agents_with_calls(facts: Facts) -> set[str]:
-    """Return the agents of which any call was seen; a later run of one is another task."""
-    agents = {agent for known in facts.calls.values() if (agent := text(known, "agent_id")) is not None}
-    return {task for agent in agents if (task := nearest_task(facts, agent)) is not None}

@@ -9,7 +9,7 @@ from stretto.store.additions.checks import of_checks
 from stretto.store.additions.judgements import of_handover, of_scores, of_talk
 from stretto.store.additions.opportunity import of_sequential_runs
 from stretto.store.additions.others import of_cache_reports, of_hooks_run, of_messages, of_phases
-from stretto.store.additions.part import Part
+from stretto.store.additions.part import Aspect, Part
 from stretto.store.additions.price import of_price
 from stretto.store.additions.samples import of_samples
 from stretto.store.additions.sessions import of_session
@@ -18,19 +18,24 @@ from stretto.store.additions.whole import of_whole
 from stretto.store.additions.work import of_work
 
 PARTS: dict[str, Part] = {
-    "tasks": Part(frozenset({"session"}), lambda settling: of_tasks(settling.session, settling.fanouts)),
-    "opportunity": Part(frozenset({"session"}), of_sequential_runs),
-    "price": Part(frozenset({"session"}), of_price),
-    "session": Part(frozenset({"session"}), lambda settling: of_session(settling.session)),
-    "phases": Part(frozenset({"phase", "session"}), of_phases),
+    "tasks": Part(
+        frozenset({Aspect.TASKS, Aspect.PATTERN}),
+        lambda settling: of_tasks(settling.session, settling.fanouts),
+    ),
+    "opportunity": Part(frozenset({Aspect.TASKS, Aspect.PATTERN}), of_sequential_runs),
+    "price": Part(frozenset({Aspect.WHOLE}), of_price),
+    "session": Part(frozenset({Aspect.TURNS, Aspect.WHOLE}), lambda settling: of_session(settling.session)),
+    "phases": Part(frozenset({"phase", Aspect.WHOLE}), of_phases),
     "messages": Part(frozenset({"message"}), of_messages),
     "hooks": Part(frozenset({"hooks"}), of_hooks_run),
     "caches": Part(frozenset({"cache"}), of_cache_reports),
-    "whole": Part(frozenset({"session"}), of_whole),
-    "work": Part(frozenset({"session"}), of_work),
-    "checks": Part(frozenset({"session"}), of_checks),
-    "scores": Part(frozenset({"score", "session"}), of_scores),
+    "whole": Part(frozenset({Aspect.WHOLE}), of_whole),
+    "work": Part(frozenset({Aspect.TASKS, Aspect.TURNS, Aspect.PATTERN, Aspect.WHOLE}), of_work),
+    "checks": Part(frozenset({Aspect.WHOLE}), of_checks),
+    "scores": Part(
+        frozenset({"score", "turn", "task", "call", "model", Aspect.TASKS, Aspect.PATTERN}), of_scores
+    ),
     "talk": Part(frozenset({"message"}), of_talk),
-    "handover": Part(frozenset({"phase", "session"}), of_handover),
+    "handover": Part(frozenset({"phase", Aspect.PATTERN, Aspect.WHOLE}), of_handover),
     "samples": Part(frozenset({"sample"}), of_samples),
 }

@@ -12,10 +12,9 @@ from collections.abc import Iterable
 from dataclasses import astuple
 
 from stretto.figures.parallel import Fanout
-from stretto.model.calls import conclude_model_calls, runs_by_agent
+from stretto.model.calls import runs_by_agent
 from stretto.model.cost import Price
 from stretto.model.entities import ModelCall
-from stretto.model.event import Outcome
 from stretto.names import NONE
 from stretto.store.additions.part import Settling
 from stretto.store.rollup import Additions, slot_of
@@ -24,11 +23,11 @@ from stretto.store.rollup import Additions, slot_of
 def of_price(settling: Settling) -> Additions:
     """Return tokens and cost of the fan-outs; nothing before the session is over, when all calls are in."""
     added: Additions = Counter()
-    if settling.session.outcome is Outcome.RUNNING or not settling.fanouts or not settling.facts.model_calls:
+    if not settling.over or not settling.fanouts or not settling.facts.model_calls:
         return added
     run_of = runs_by_agent(settling.facts, settling.session.tasks)
     by_task: dict[str, list[ModelCall]] = {}
-    for call in conclude_model_calls(settling.facts):
+    for call in settling.whole.model_calls:
         if call.task is not None:
             by_task.setdefault(run_of(call.task, call.start or 0), []).append(call)
     for fanout in settling.fanouts:

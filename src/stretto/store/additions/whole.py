@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
 from stretto.figures.critical_path import critical_path
 from stretto.figures.stretch import stretches
 from stretto.figures.timeline import wall_time
-from stretto.model.calls import conclude_calls, conclude_model_calls
-from stretto.model.conclude_others import conclude_hooks_run, conclude_permissions
-from stretto.model.event import Outcome
 from stretto.store.additions.part import Settling
 from stretto.store.rollup import Additions, slot_of
 
@@ -18,16 +14,9 @@ from stretto.store.rollup import Additions, slot_of
 def of_whole(settling: Settling) -> Additions:
     """Return what the session adds; nothing while it runs, so that no call is concluded batch by batch."""
     added: Additions = Counter()
-    if settling.session.outcome is Outcome.RUNNING:
+    if not settling.over:
         return added
-    facts = settling.facts
-    session = replace(
-        settling.session,
-        tool_calls=conclude_calls(facts, settling.session.tasks, closed=settling.closed),
-        model_calls=conclude_model_calls(facts),
-        permissions=conclude_permissions(facts),
-        hooks_run=conclude_hooks_run(facts),
-    )
+    session = settling.whole
     root = stretches(session)
     slot = slot_of(session.last if session.end is None else session.end)
     for part, length in wall_time(session, root).items():
