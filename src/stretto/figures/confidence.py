@@ -31,8 +31,9 @@ _Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
 def student_t(freedom: float) -> float:
     """Return by how many standard errors the interval reaches to each side, at so many degrees of freedom.
 
-    A fraction is rounded down, less what floating point may have taken off it. Beyond the table it is the expansion of Abramowitz and Stegun, 26.7.5, right
-    to the fourth digit. Raises ValueError below 1.
+    A fraction is rounded down, but for what floating point may have taken off a whole number. Beyond the
+    table it is the expansion of Abramowitz and Stegun, 26.7.5, right to the fourth digit. Raises ValueError
+    below 1.
     """
     whole = floor(freedom + _ROUNDING)
     if whole < 1:
