@@ -18,9 +18,8 @@ from stretto.figures.scores.window import Scoring
 from stretto.figures.spending import Priced, SessionSpending, Spending, spending
 from stretto.figures.structure import Structure, fanout_document, structure, structure_document
 from stretto.figures.timeline import timeline_figures
-from stretto.figures.usage import NANO
 from stretto.model.conclude import Classify
-from stretto.model.cost import Cost, Price, as_said
+from stretto.model.cost import DOLLAR, Cost, Price, as_said
 from stretto.model.entities import Sample, Session, Task, Tokens, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.scale import MOST, Scales
@@ -217,7 +216,7 @@ def _model_call(priced: Priced) -> dict[str, Any]:
 
 
 def _cost(cost: Cost | None) -> dict[str, Any]:
-    known = {} if cost is None else {"cost_usd": cost.amount / NANO, "cost_origin": cost.origin.value}
+    known = {} if cost is None else {"cost_usd": cost.amount / DOLLAR, "cost_origin": cost.origin.value}
     return {"cost_usd": None, "cost_origin": None} | known
 
 
@@ -233,7 +232,7 @@ def _spent(part: Spending) -> dict[str, Any]:
     return {
         "model_calls": part.model_calls,
         "tokens": _tokens(part),
-        "cost_usd": None if part.cost is None else part.cost / NANO,
+        "cost_usd": None if part.cost is None else part.cost / DOLLAR,
         "cost_origins": part.origins,
         "unpriced_model_calls": part.unpriced,
     }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from stretto.model.cost import DOLLAR, MOST_DOLLARS
 from stretto.model.event import Event, Kind, Outcome
 from stretto.model.facts import (
     TESTED,
@@ -22,12 +23,6 @@ from stretto.model.facts import (
 )
 from stretto.model.fold_others import OTHER_HANDLERS
 from stretto.model.learning import Touched, count_of, learn_counts, learn_length, text_of
-
-DOLLAR = 10**9
-"""Costs are kept in billionths of a dollar: sums of them never drift."""
-
-MOST_DOLLARS = 10**6
-"""No model call costs as much; what says so must still fit into 64 bits once it is summed."""
 
 _MILLISECOND = 1_000_000
 _MOST_MILLISECONDS = 30 * 86_400_000
