@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from stretto.clock import HOUR, SECOND
+from stretto.insights import insight
 from stretto.model.calls import LONGEST
 from stretto.model.event import Event, Kind, Outcome
 from stretto.model.facts import CACHED, SAMPLED, TESTED, TOKENS, Known
@@ -21,7 +22,7 @@ from stretto.model.learning import (
 from stretto.model.task_type import TaskTypes
 from stretto.snapshot import take
 from tests.fakes import store
-from tests.scenes import BEGIN, at
+from tests.scenes import BEGIN, Drawing, at, by_description
 
 COUNTED = (*TOKENS, *TESTED, *CACHED)
 
@@ -112,3 +113,27 @@ def test_absurd_lengths_and_samples_stop_no_snapshot(tmp_path: Path) -> None:
         figures = take(opened.connection, BEGIN + HOUR + SECOND, TaskTypes(), {}).figures
     assert "stretto_window_tool_seconds" not in {f.name for f in figures if f.value is not None}
     assert {f.value for f in figures if f.name == "stretto_window_tool_calls"} == {60}
+
+
+def test_a_session_from_before_its_clock_was_set_stops_no_snapshot(tmp_path: Path) -> None:
+    """It began in 1970: its wall time is not known, and that of the others is."""
+    with store(tmp_path) as opened:
+        for number in range(9):
+            name = f"unset-{number}"
+            start = Event(kind=Kind.SESSION_START, session=name, time=1 + number)
+            opened.take(
+                [start, *Drawing(name).prompt(1).ends(60).events], Drawing(f"s-{number}").ends(60).events
+            )
+        figures = take(opened.connection, BEGIN + HOUR, TaskTypes(), {}).figures
+        found = insight(opened.connection, "unset-1", by_description, {})
+    assert (
+        sum(
+            f.value or 0
+            for f in figures
+            if f.name == "stretto_window_sessions" and ("window", "7d") in f.labels
+        )
+        == 18
+    )
+    assert found is not None
+    assert (found.structure.wall, found.structure.path) == ({}, None)
+    assert {"wall_time", "critical_path"} <= found.absent.keys()

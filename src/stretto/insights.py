@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ from stretto.figures.parallel import Fanout, Sequential, fanouts, sequential
 from stretto.figures.scores.session import kpis_document, session_figures
 from stretto.figures.scores.window import Scoring
 from stretto.figures.spending import Priced, SessionSpending, Spending, spending
+from stretto.figures.stretch import LONGEST_SESSION
 from stretto.figures.structure import Structure, fanout_document, structure, structure_document
 from stretto.figures.timeline import timeline_figures
 from stretto.model.conclude import Classify
@@ -335,15 +337,9 @@ def _confidence(fanout: Fanout, held_against: Sequential) -> dict[str, Any]:
 
 def _absent(session: Session, parallel: bool) -> dict[str, str]:
     absent: dict[str, str] = {}
-    unfinished = sum(task.outcome is Outcome.RUNNING for task in session.tasks)
     over = [task for task in session.tasks if task.outcome is not Outcome.RUNNING]
     if not parallel:
-        if not session.tasks:
-            absent["fanouts"] = "no task was delegated"
-        elif unfinished:
-            absent["fanouts"] = f"{unfinished} task(s) still running"
-        else:
-            absent["fanouts"] = "no two tasks with known ends overlapped"
+        absent["fanouts"] = _no_fanout(session.tasks)
     calls = [call for call in session.tool_calls if call.outcome is not Outcome.RUNNING]
     for name, what, parts in (
         ("tasks.seconds", "task(s)", [(task.start, task.end) for task in over]),
@@ -354,6 +350,10 @@ def _absent(session: Session, parallel: bool) -> dict[str, str]:
             absent[name] = reasons
     if session.outcome is Outcome.RUNNING:
         absent["critical_path"] = "still running"
+    if (session.end or session.last) - session.start > LONGEST_SESSION:
+        absent["wall_time"] = absent["critical_path"] = (
+            "it seems longer than a year: the clock was set meanwhile"
+        )
     if session.end is None:
         absent["end"] = (
             "still running" if session.outcome is Outcome.RUNNING else "the session's end was never seen"
@@ -363,6 +363,13 @@ def _absent(session: Session, parallel: bool) -> dict[str, str]:
     if not session.model_calls:
         absent["model_calls"] = "no source told of model calls; hooks do not"
     return absent
+
+
+def _no_fanout(tasks: Sequence[Task]) -> str:
+    unfinished = sum(task.outcome is Outcome.RUNNING for task in tasks)
+    if not tasks:
+        return "no task was delegated"
+    return f"{unfinished} task(s) still running" if unfinished else "no two tasks with known ends overlapped"
 
 
 def _not_sampled(session: Session) -> str:
