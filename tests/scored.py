@@ -6,10 +6,8 @@ from collections.abc import Iterable
 
 from stretto.figures.baseline import Baseline, choose
 from stretto.figures.figure import Figure
-from stretto.figures.scores.efficiency import HeldAgainst
 from stretto.figures.scores.rules import ScoreRules
 from stretto.figures.tally import Sums
-from stretto.figures.verdict import mixes, parallel_by_type
 from stretto.model.scale import SCALES, Scales
 from stretto.store.held import Rules
 from stretto.store.own_sums import OwnSums, own_sums
@@ -35,14 +33,9 @@ def sums_of(*drawings: Drawing) -> Sums:
     return dict(found)
 
 
-def _by_work(pattern: str, signature: str) -> Baseline:
-    return choose(pattern, signature, None, {})
-
-
-def held_against(sums: Sums) -> list[HeldAgainst]:
+def by_work(pattern: str, signature: str) -> Baseline:
     """Hold parallel tasks against their own work."""
-    parallel = parallel_by_type(mixes(sums, _by_work))
-    return [HeldAgainst(name, part.sequential, part.elapsed) for (name, _), part in parallel.items()]
+    return choose(pattern, signature, None, {})
 
 
 def valued(figures: Iterable[Figure]) -> dict[tuple[str, str], float | None]:

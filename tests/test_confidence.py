@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -33,6 +34,15 @@ def test_a_fraction_of_a_degree_widens() -> None:
     assert all(student_t(n) > student_t(n + 1) for n in range(1, 200))
     with pytest.raises(ValueError, match="degrees of freedom"):
         student_t(0.9)
+
+
+def test_rounding_takes_no_degree() -> None:
+    """A sum of one mean has that mean's interval, whatever floating point makes of its degrees."""
+    random = Random(7)
+    for count in range(2, 40):
+        for _ in range(50):
+            one = estimate([random.uniform(1e9, 1e12) for _ in range(count)])
+            assert total([one]).bounds == one.bounds
 
 
 def test_a_mean_has_the_interval_of_its_scatter() -> None:

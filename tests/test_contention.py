@@ -6,13 +6,14 @@ import pytest
 
 from stretto.clock import SECOND
 from stretto.figures.baseline import Measured, choose
-from stretto.figures.contention import CPU_TARGET, contention, session_use, standing
+from stretto.figures.contention import contention, session_use
 from stretto.figures.parallel import Fanout, Sequential, fanouts, sequential
 from stretto.model.entities import Sample
 from tests.scenes import at, concluded, sampled
 
 SESSION = concluded(sampled().events)
 SAMPLES = SESSION.samples
+TARGET = (0.75, 0.85)
 (FANOUT,) = fanouts(SESSION.tasks)
 BY_WORK = sequential(FANOUT, choose("", FANOUT.signature, None, {}))
 
@@ -25,7 +26,7 @@ def measured(seconds: float) -> Sequential:
 
 def test_a_session_s_use_is_that_of_its_samples() -> None:
     """Sums, peaks, means weighed by time, and the lower of two where a quantile falls between."""
-    use = session_use(SAMPLES)
+    use = session_use(SAMPLES, TARGET)
     assert use is not None
     assert (use.samples, use.sampled_seconds, use.cpu_seconds) == (2, 120, 120)
     assert (use.cpu_mean, use.cpu_peak, use.cpu_p50, use.cpu_p95) == (1.0, 3.0, 0.5, 0.5)
@@ -34,13 +35,13 @@ def test_a_session_s_use_is_that_of_its_samples() -> None:
     assert (use.read_bytes, use.written_bytes) == (4_000, 0)
     assert use.machine_cpu_ratio == 174 / 240
     assert use.machine_memory_available_bytes == 10**9
-    assert (use.cpu_target, use.cpu_standing) == (CPU_TARGET, "below")
+    assert (use.cpu_target, use.cpu_standing) == (TARGET, "below")
 
 
 def test_what_no_sample_tells_is_absent() -> None:
     """Without samples there is no use; a sample that tells nothing makes nothing up."""
-    assert session_use([]) is None
-    use = session_use([Sample(at(0), 10 * SECOND)])
+    assert session_use([], TARGET) is None
+    use = session_use([Sample(at(0), 10 * SECOND)], TARGET)
     assert use is not None
     assert (use.samples, use.sampled_seconds) == (1, 10)
     assert {
@@ -54,7 +55,10 @@ def test_what_no_sample_tells_is_absent() -> None:
 )
 def test_the_target_is_a_range(busy: float, where: str) -> None:
     """From 75 to 85 per cent, both included."""
-    assert standing(busy) == where
+    told = Sample(at(0), SECOND, machine_busy=round(busy * SECOND), machine_available=SECOND)
+    use = session_use([told], TARGET)
+    assert use is not None
+    assert use.cpu_standing == where
 
 
 def test_a_used_up_machine_is_contention() -> None:

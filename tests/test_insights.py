@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from stretto.clock import SECOND
+from stretto.figures.scores.rules import ScoreRules
+from stretto.figures.scores.window import Scoring
 from stretto.insights import insight, row_document, session_document
 from stretto.model.event import Kind, Outcome
 from stretto.store import queries
@@ -97,6 +99,7 @@ def test_an_orchestrators_session_is_told_whole(tmp_path: Path) -> None:
         "value": 8,
         "by": "lead",
         "time": "2026-01-01T00:00:29.000000Z",
+        "reason": None,
     }
     assert found["hooks_run"] == [
         {"event": "PreToolUse", "task": "left", "start": "2026-01-01T00:00:03.000000Z", "seconds": 0.25}
@@ -198,8 +201,9 @@ def test_a_session_has_its_kpis_with_every_part(tmp_path: Path) -> None:
     """The delivery: the worked example, and what was judged outside its scale with the reason."""
     with store(tmp_path) as opened:
         opened.take(delivery().events, straggler().events, conflict().events)
-        kpis = told(opened, "delivery")["kpis"]
+        document = told(opened, "delivery")
         assert told(opened, "conflict")["kpis"]["conflicts"] == 1
+    kpis = document["kpis"]
     assert kpis["completion"] == {"ratio": 1, "count": 3, "reason": None}
     assert kpis["success"]["ratio"] == pytest.approx(2 / 3)
     assert (kpis["retry"]["ratio"], kpis["recovery"]["ratio"]) == (pytest.approx(1 / 3), 1)
@@ -212,11 +216,8 @@ def test_a_session_has_its_kpis_with_every_part(tmp_path: Path) -> None:
     assert efficiency["parts"]["resource"]["score"] is None
     assert efficiency["parts"]["resource"]["parts"]["cpu"]["reason"] == "the machine was not sampled"
     assert sum(one["weight"] for one in efficiency["parts"].values()) == pytest.approx(1)
-    off = [score for score in kpis["scores"] if score["reason"]]
-    assert off == [
-        {"of": "task", "of_id": "b", "name": "quality", "value": 11, "by": "judge",
-         "reason": "outside the scale 0 to 10"}
-    ]  # fmt: skip
+    (off,) = [score for score in document["scores"] if score["reason"]]
+    assert (off["of_id"], off["value"], off["reason"]) == ("b", 11, "outside the scale 0 to 10")
 
 
 def test_a_phase_has_kpis_of_its_own(tmp_path: Path) -> None:
@@ -249,6 +250,30 @@ def test_a_session_shows_its_own_machine_and_tokens(tmp_path: Path) -> None:
     assert scores == pytest.approx(
         {"cpu": 0.5 / 0.75 * 100, "memory": 100, "concurrency": 105 / 180 * 100, "cache": 75}
     )
+
+
+def test_what_no_source_tells_of_tokens_is_not_none_used(tmp_path: Path) -> None:
+    """A source that is silent about the cache did not tell that nothing was read from it."""
+    drawing = straggler()
+    drawing.stroke(Kind.MODEL_CALL, 12, id="m", name="model", attributes={"input_tokens": 25})
+    with store(tmp_path) as opened:
+        opened.take(drawing.events)
+        document = told(opened, "straggler")
+    parts = document["kpis"]["efficiency"]["parts"]["resource"]["parts"]
+    assert (parts["cache"]["score"], parts["cache"]["reason"]) == (None, "no source told of tokens")
+    kinds = {"input": 25, "output": None, "cache_read": None, "cache_write": None}
+    assert document["tokens"] == document["spending"]["tokens"] == kinds
+
+
+def test_the_configured_target_of_processors_is_the_one_shown(tmp_path: Path) -> None:
+    """One target for the score and for what stands beside it."""
+    with store(tmp_path) as opened:
+        opened.take(sampled().events)
+        rules = ScoreRules(cpu_low=0.5, cpu_high=0.6)
+        found = insight(opened.connection, "sampled", by_description, {}, scoring=Scoring(rules))
+    assert found is not None
+    resources = session_document(found)["resources"]
+    assert (resources["cpu_target"], resources["cpu_standing"]) == ((0.5, 0.6), "above")
 
 
 def test_the_use_of_the_machine_is_told_or_absent_with_its_reason(tmp_path: Path) -> None:

@@ -93,6 +93,7 @@ def test_the_first_tests_with_a_known_outcome_decide() -> None:
         (Outcome.SUCCESS, 0, True),
         (Outcome.SUCCESS, 2, False),
         (Outcome.FAILURE, None, False),
+        (Outcome.FAILURE, 0, False),
         (Outcome.UNKNOWN, None, None),
         (Outcome.UNKNOWN, 1, False),
         (Outcome.CANCELLED, None, None),
@@ -101,9 +102,12 @@ def test_the_first_tests_with_a_known_outcome_decide() -> None:
 def test_tests_pass_by_their_count_else_by_their_call(
     outcome: Outcome, failed: int | None, verdict: bool | None
 ) -> None:
-    """A failed test fails the run whatever the shell says; a cancelled run says nothing."""
+    """A failed test fails the run whatever the shell says; a cancelled run says nothing of itself."""
     assert passed(call(outcome, Run("pytest", None, failed))) is verdict
     assert passed(call(outcome, None)) is None
+    if failed == 0:
+        # It is the run that is judged: what came after it in the same command may have failed.
+        assert passed(call(outcome, Run("pytest", 7, failed))) is True
 
 
 def test_completeness_is_the_mean_of_what_is_known() -> None:

@@ -127,6 +127,14 @@ def test_parts_of_a_billionth_are_rounded_once() -> None:
     assert own.cost_of(call("tiny", Tokens(input=10))) == Cost(3, Origin.CONFIGURED)
 
 
+def test_a_cost_that_cannot_be_true_is_none() -> None:
+    """A slip in the table: a million dollars a call is not believed, and sums stay inside 64 bits."""
+    slip = Prices({"m": Rates(input=1e6), "gpt-4o": Rates(input=1e6)})
+    assert slip.cost_of(call("m", Tokens(input=10**6))) is None
+    assert slip.cost_of(call("m", Tokens(input=10**5))) == Cost(10**14, Origin.CONFIGURED)
+    assert LIST.cost_of(call("gpt-4o", Tokens(input=10**12))) is None
+
+
 def test_nothing_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
     """No connection is even tried, whatever is asked."""
 

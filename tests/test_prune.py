@@ -65,6 +65,18 @@ def test_old_sessions_go_and_every_sum_stays(tmp_path: Path) -> None:
         assert pruned(opened) == Pruned()
 
 
+def test_notes_of_sent_spans_go_with_their_sessions(tmp_path: Path) -> None:
+    """What was sent and is still there is not sent again; of a session that is gone nothing is left."""
+    with store(tmp_path) as opened:
+        opened.take(straggler().events, file=FIRST)
+        opened.take(late(), file=LATER)
+        for row in queries.sessions(opened.connection):
+            queries.write_emitted(opened.connection, row.id, row.last)
+        pruned(opened)
+        assert queries.emitted(opened.connection, "straggler") is None
+        assert queries.not_emitted(opened.connection, 0) == []
+
+
 def test_a_rebuild_after_pruning_gives_the_same(tmp_path: Path) -> None:
     """What is kept of pruned sessions survives the rebuild, and nothing is counted twice."""
     with store(tmp_path) as opened:

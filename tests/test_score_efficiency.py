@@ -6,12 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stretto.figures.baseline import Provenance
 from stretto.figures.figure import Figure
-from stretto.figures.scores.efficiency import PARTS, HeldAgainst, Shown, efficiency
+from stretto.figures.scores.efficiency import PARTS, Shown, efficiency
 from stretto.figures.scores.published import Published
 from stretto.figures.tally import Sums
+from stretto.figures.verdict import Parallel, mixes, parallel_by_type
 from tests.scenes import Drawing, conflict, delivery, one_by_one, retried, straggler
-from tests.scored import RULES, held_against, sums_of
+from tests.scored import RULES, by_work, sums_of
 
 WINDOW = (("window", "1h"),)
 
@@ -40,7 +42,13 @@ def machine(used: float) -> list[Figure]:
 
 def shown(sums: Sums, figures: list[Figure] | None = None) -> Shown:
     """Show the sums, and other figures of the same window, with a target of 0.6."""
-    return Shown(sums, held_against(sums), Published(figures or [], "1h"), lambda _name: 0.6, RULES)
+    parallel = parallel_by_type(mixes(sums, by_work))
+    return Shown(sums, parallel, Published(figures or [], "1h"), lambda _name: 0.6, RULES)
+
+
+def held(sequential: float, elapsed: int) -> dict[tuple[str, Provenance], Parallel]:
+    """Return reviews side by side, of such lengths."""
+    return {("review", Provenance.WORK): Parallel(2, elapsed, elapsed, sequential)}
 
 
 def parts(given_: Shown, dimension: str) -> dict[str, float | None]:
@@ -92,7 +100,7 @@ def test_a_machine_is_well_used_between_its_targets(used: float, value: float) -
 
 def test_slower_than_one_after_another_is_zero_and_never_less() -> None:
     """Parallel work that cost time saved nothing."""
-    slow = replace(shown({}), parallel=[HeldAgainst("review", 60, 90)])
+    slow = replace(shown({}), parallel=held(60, 90))
     found = parts(slow, "time")
     assert found["improvement"] == 0
     assert found["expected"] == pytest.approx(24 / 90)
@@ -100,7 +108,7 @@ def test_slower_than_one_after_another_is_zero_and_never_less() -> None:
 
 def test_better_than_the_target_is_one_and_never_more() -> None:
     """Ten times as fast, where 2.5 times were asked for."""
-    fast = replace(shown({}), parallel=[HeldAgainst("review", 100, 10)])
+    fast = replace(shown({}), parallel=held(100, 10))
     found = parts(fast, "time")
     assert (found["improvement"], found["expected"]) == (1, 1)
 

@@ -10,13 +10,13 @@ from stretto.figures.scores.window import Scoring, score_figures, trend_figures
 from stretto.figures.tally import Sums
 from stretto.names import METRICS, Made
 from tests.scenes import Drawing, conflict, delivery, fork_join, framed, one_by_one, retried, straggler
-from tests.scored import RULES, held_against, sums_of, valued
+from tests.scored import RULES, by_work, sums_of, valued
 
 
 def figures(sums: Sums, cohort: int = 5) -> list[Figure]:
     """Return the scores of a window of which nothing else is known."""
     scoring = Scoring(replace(RULES, cohort=cohort))
-    return list(score_figures("1h", sums, (), scoring, held_against))
+    return list(score_figures("1h", sums, (), scoring, by_work))
 
 
 def reason(found: list[Figure], name: str, *labels: str) -> str | None:

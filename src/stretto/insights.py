@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -13,29 +14,24 @@ from stretto.figures.confidence import LEVEL, improvement_bounds
 from stretto.figures.contention import contention, session_use
 from stretto.figures.gains import expected_improvement
 from stretto.figures.parallel import Fanout, Sequential, fanouts, sequential
-from stretto.figures.scores.efficiency import HeldAgainst
-from stretto.figures.scores.session import judgements, kpis_document, session_figures
+from stretto.figures.scores.session import kpis_document, session_figures
 from stretto.figures.scores.window import Scoring
-from stretto.figures.spending import Priced, Spending, spending
+from stretto.figures.spending import Priced, SessionSpending, Spending, spending
+from stretto.figures.stretch import LONGEST_SESSION
 from stretto.figures.structure import Structure, fanout_document, structure, structure_document
-from stretto.figures.tally import Sums
 from stretto.figures.timeline import timeline_figures
-from stretto.figures.usage import NANO
-from stretto.figures.verdict import mixes, parallel_by_type
 from stretto.model.conclude import Classify
-from stretto.model.cost import Cost, Price, as_said
+from stretto.model.cost import DOLLAR, Cost, Price, as_said
 from stretto.model.entities import Sample, Session, Task, Tokens, ToolCall
 from stretto.model.event import Outcome
-from stretto.model.task_type import TaskTypes
+from stretto.model.scale import MOST, Scales
+from stretto.model.task_type import normal_name
 from stretto.names import NONE
 from stretto.store import queries
 from stretto.store.executions import baselines
-from stretto.store.held import Rules, load_facts
+from stretto.store.held import Rules
 from stretto.store.own_sums import OwnSums, own_sums
 from stretto.store.queries import SessionRow
-
-NO_TYPES = TaskTypes()
-"""No configured task type: the default target for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +45,7 @@ class Insight:
     """The session's model calls, each with its cost where that is known."""
     absent: dict[str, str]
     """Figure → why there is none."""
-    target: Target = NO_TYPES.target
+    scoring: Scoring = field(default_factory=Scoring)
     kpis: dict[str, Any] = field(default_factory=dict)
     """The session's KPIs and scores as JSON (``figures.scores.session``)."""
 
@@ -65,47 +61,47 @@ def insight(
     scoring: Scoring | None = None,
 ) -> Insight | None:
     """Work out one session, or None where it is unknown."""
-    session = queries.session(connection, id, classify)
-    if session is None:
-        return None
     scoring = scoring or Scoring()
-    find = baselines(connection, hours, declared)
-    found = tuple(
-        (fanout, sequential(fanout, find(session.pattern or NONE, fanout.signature)))
-        for fanout in fanouts(session.tasks)
-    )
-    rules = Rules(classify, price, scoring.rules.scales)
-    own = own_sums(load_facts(connection, id), session, rules)
+    connection.execute("BEGIN")
+    try:
+        whole = queries.whole(connection, id, classify)
+        if whole is None:
+            return None
+        session, facts = whole
+        find = baselines(connection, hours, declared)
+        found = tuple(
+            (fanout, sequential(fanout, find(session.pattern or NONE, fanout.signature)))
+            for fanout in fanouts(session.tasks)
+        )
+        own = own_sums(facts, session, Rules(classify, price, scoring.rules.scales))
+        kpis = _kpis(own, session, find, scoring)
+    finally:
+        connection.execute("ROLLBACK")
     return Insight(
         session,
         found,
         structure(session, (fanout for fanout, _ in found)),
         tuple((call, price(call)) for call in session.model_calls),
         _absent(session, bool(found)),
-        scoring.target,
-        _kpis(own, session, find, scoring),
+        scoring,
+        kpis,
     )
 
 
 def _kpis(own: OwnSums, session: Session, find: FindBaseline, scoring: Scoring) -> dict[str, Any]:
-    def held_against(sums: Sums) -> list[HeldAgainst]:
-        parallel = parallel_by_type(mixes(sums, find))
-        return [HeldAgainst(name, part.sequential, part.elapsed) for (name, _), part in parallel.items()]
-
     return {
         **kpis_document(
             own.session,
             (*session_figures(session), *timeline_figures("session", own.session)),
             scoring,
-            held_against,
+            find,
         ),
-        "scores": judgements(session, scoring.rules.scales),
         "phases": [
             {
                 "id": phase.id,
                 "name": phase.name,
                 "outcome": phase.outcome.value,
-                **kpis_document(sums, (), scoring, held_against),
+                **kpis_document(sums, (), scoring, find),
             }
             for phase, sums in own.phases
         ],
@@ -114,7 +110,9 @@ def _kpis(own: OwnSums, session: Session, find: FindBaseline, scoring: Scoring) 
 
 def session_document(insight: Insight) -> dict[str, Any]:
     """Return the session as JSON: times RFC 3339 in UTC, lengths in seconds, what is unknown null."""
-    session = insight.session
+    session, scoring = insight.session, insight.scoring
+    spent = spending(insight.model_calls)
+    use = session_use(session.samples, scoring.rules.cpu_target)
     calls_of = Counter(call.task for call in session.tool_calls)
     return {
         "id": session.id,
@@ -141,13 +139,13 @@ def session_document(insight: Insight) -> dict[str, Any]:
         "tasks": [_task(task, calls_of[task.id]) for task in session.tasks],
         "tool_calls": [_call(call) for call in session.tool_calls],
         "model_calls": [_model_call(priced) for priced in insight.model_calls],
-        "tokens": _tokens(session),
-        **_told_besides(session),
-        "spending": _spending(insight.model_calls),
-        "fanouts": [_fanout(*found, insight.target, session.samples) for found in insight.fanouts],
+        "tokens": _tokens(spent.whole) if spent.whole.tokens else None,
+        **_told_besides(session, scoring.rules.scales),
+        "spending": _spending(spent) if insight.model_calls else None,
+        "fanouts": [_fanout(*found, scoring.target, session.samples) for found in insight.fanouts],
         **structure_document(insight.structure),
         "kpis": insight.kpis,
-        "resources": None if (use := session_use(session.samples)) is None else asdict(use),
+        "resources": None if use is None else asdict(use),
         "absent": insight.absent,
     }
 
@@ -220,15 +218,11 @@ def _model_call(priced: Priced) -> dict[str, Any]:
 
 
 def _cost(cost: Cost | None) -> dict[str, Any]:
-    known = {} if cost is None else {"cost_usd": cost.amount / NANO, "cost_origin": cost.origin.value}
+    known = {} if cost is None else {"cost_usd": cost.amount / DOLLAR, "cost_origin": cost.origin.value}
     return {"cost_usd": None, "cost_origin": None} | known
 
 
-def _spending(calls: tuple[Priced, ...]) -> dict[str, Any] | None:
-    """Return what the model calls used and cost, by model and by task; None where no source tells of any."""
-    if not calls:
-        return None
-    found = spending(calls)
+def _spending(found: SessionSpending) -> dict[str, Any]:
     return {
         **_spent(found.whole),
         "by_model": [{"model": model, **_spent(part)} for model, part in found.by_model.items()],
@@ -239,14 +233,14 @@ def _spending(calls: tuple[Priced, ...]) -> dict[str, Any] | None:
 def _spent(part: Spending) -> dict[str, Any]:
     return {
         "model_calls": part.model_calls,
-        "tokens": dict.fromkeys(asdict(Tokens())) | part.tokens,
-        "cost_usd": None if part.cost is None else part.cost / NANO,
+        "tokens": _tokens(part),
+        "cost_usd": None if part.cost is None else part.cost / DOLLAR,
         "cost_origins": part.origins,
         "unpriced_model_calls": part.unpriced,
     }
 
 
-def _told_besides(session: Session) -> dict[str, list[dict[str, Any]]]:
+def _told_besides(session: Session, scales: Scales) -> dict[str, list[dict[str, Any]]]:
     """Return what nothing hangs on: phases, messages, scores, and the hooks that the agent timed itself."""
     return {
         "phases": [
@@ -277,9 +271,10 @@ def _told_besides(session: Session) -> dict[str, list[dict[str, Any]]]:
                 "of": score.of,
                 "of_id": score.of_id,
                 "name": score.name,
-                "value": score.value,
+                "value": score.value if abs(score.value) <= MOST else None,
                 "by": score.by,
                 "time": rfc3339(score.time),
+                "reason": scales.problem(normal_name(score.name), score.value),
             }
             for score in session.scores
         ],
@@ -295,12 +290,8 @@ def _told_besides(session: Session) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def _tokens(session: Session) -> dict[str, int] | None:
-    """Return what all model calls used together, or None where no source told."""
-    used = [asdict(call.tokens) for call in session.model_calls]
-    if not any(count is not None for tokens in used for count in tokens.values()):
-        return None
-    return {name: sum(tokens[name] or 0 for tokens in used) for name in asdict(Tokens())}
+def _tokens(part: Spending) -> dict[str, int | None]:
+    return dict.fromkeys(asdict(Tokens())) | part.tokens
 
 
 def _fanout(
@@ -346,15 +337,9 @@ def _confidence(fanout: Fanout, held_against: Sequential) -> dict[str, Any]:
 
 def _absent(session: Session, parallel: bool) -> dict[str, str]:
     absent: dict[str, str] = {}
-    unfinished = sum(task.outcome is Outcome.RUNNING for task in session.tasks)
     over = [task for task in session.tasks if task.outcome is not Outcome.RUNNING]
     if not parallel:
-        if not session.tasks:
-            absent["fanouts"] = "no task was delegated"
-        elif unfinished:
-            absent["fanouts"] = f"{unfinished} task(s) still running"
-        else:
-            absent["fanouts"] = "no two tasks with known ends overlapped"
+        absent["fanouts"] = _no_fanout(session.tasks)
     calls = [call for call in session.tool_calls if call.outcome is not Outcome.RUNNING]
     for name, what, parts in (
         ("tasks.seconds", "task(s)", [(task.start, task.end) for task in over]),
@@ -365,6 +350,10 @@ def _absent(session: Session, parallel: bool) -> dict[str, str]:
             absent[name] = reasons
     if session.outcome is Outcome.RUNNING:
         absent["critical_path"] = "still running"
+    if (session.end or session.last) - session.start > LONGEST_SESSION:
+        absent["wall_time"] = absent["critical_path"] = (
+            "it seems longer than a year: the clock was set meanwhile"
+        )
     if session.end is None:
         absent["end"] = (
             "still running" if session.outcome is Outcome.RUNNING else "the session's end was never seen"
@@ -374,6 +363,13 @@ def _absent(session: Session, parallel: bool) -> dict[str, str]:
     if not session.model_calls:
         absent["model_calls"] = "no source told of model calls; hooks do not"
     return absent
+
+
+def _no_fanout(tasks: Sequence[Task]) -> str:
+    unfinished = sum(task.outcome is Outcome.RUNNING for task in tasks)
+    if not tasks:
+        return "no task was delegated"
+    return f"{unfinished} task(s) still running" if unfinished else "no two tasks with known ends overlapped"
 
 
 def _not_sampled(session: Session) -> str:

@@ -16,7 +16,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, NamedTuple
 
 from stretto.clock import SECOND
-from stretto.model.cost import Cost, Origin, as_said
+from stretto.model.cost import DOLLAR, MOST_DOLLARS, Cost, Origin, as_said
 from stretto.model.entities import ModelCall, Tokens
 from stretto.model.model_name import normal_model
 
@@ -51,7 +51,7 @@ class Prices:
         rates = self.configured.get(call.model or "") or self.configured.get(normal_model(call.model))
         if rates is not None:
             amount = _applied(rates, call.tokens)
-            if amount is not None:
+            if amount is not None and amount < MOST_DOLLARS * DOLLAR:
                 return Cost(amount, Origin.CONFIGURED)
         said = as_said(call)
         return said if said is not None else _by_list(call)
@@ -70,7 +70,7 @@ def _by_list(call: ModelCall) -> Cost | None:
         return None
     prices = found.get_prices(datetime.fromtimestamp(call.start / SECOND, UTC))
     amount = _applied(_rates(prices, call.tokens), call.tokens)
-    return None if amount is None else Cost(amount, Origin.LIST)
+    return None if amount is None or amount >= MOST_DOLLARS * DOLLAR else Cost(amount, Origin.LIST)
 
 
 def _applied(rates: Rates, tokens: Tokens) -> int | None:

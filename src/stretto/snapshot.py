@@ -17,11 +17,9 @@ from stretto.figures.gains import gain_figures, record_figures
 from stretto.figures.period import MEASURES, WeekChange, week_change
 from stretto.figures.price import price_figures
 from stretto.figures.resources import Use, now_figures, resource_figures
-from stretto.figures.scores.efficiency import HeldAgainst
 from stretto.figures.scores.rules import ScoreRules
 from stretto.figures.scores.told import scores_document
 from stretto.figures.scores.window import TREND_MEASURES, Scoring, score_figures, trend_figures
-from stretto.figures.tally import Sums
 from stretto.figures.timeline import timeline_figures
 from stretto.figures.usage import cache_entries, usage_figures
 from stretto.figures.verdict import Verdict, held_against_document, mixes, parallel_by_type, verdict
@@ -92,11 +90,6 @@ def windowed(
     connection: sqlite3.Connection, now: int, find: FindBaseline, scoring: Scoring
 ) -> tuple[list[Figure], dict[str, Verdict], set[str]]:
     """Return every windowed figure as of ``now``, the verdicts, and the task types that ran in parallel."""
-
-    def held_against(sums: Sums) -> list[HeldAgainst]:
-        parallel = parallel_by_type(mixes(sums, find))
-        return [HeldAgainst(name, part.sequential, part.elapsed) for (name, _), part in parallel.items()]
-
     figures: list[Figure] = []
     verdicts: dict[str, Verdict] = {}
     seen_types: set[str] = set()
@@ -115,7 +108,7 @@ def windowed(
         figures += resource_figures(window, sums)
         verdicts[window] = verdict(window, found)
         # Last: scores are made of the window's other figures.
-        figures += score_figures(window, sums, figures, scoring, held_against)
+        figures += [*score_figures(window, sums, figures, scoring, find)]
         figures += trend_figures(
             window, queries.daily(connection, now, seconds, TREND_MEASURES), scoring.rules
         )

@@ -15,7 +15,7 @@ from stretto.cli.data import UNKNOWN_SESSION, named_sessions, not_one
 from stretto.clock import HOUR, MINUTE, SECOND, rfc3339, wall
 from stretto.errors import UsageError
 from stretto.figures.baseline import Recorded, SetLength
-from stretto.figures.parallel import SequentialRun, sequential_runs
+from stretto.figures.parallel import SequentialRun, alone, sequential_runs
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.model.task_type import normal_name
@@ -130,21 +130,10 @@ def _runs(session: Session, name: str) -> Recorded:
 
 
 def _whole(session: Session, name: str) -> Recorded:
-    alone = [
-        task
-        for task in session.tasks
-        if task.outcome is Outcome.SUCCESS
-        and task.interval is not None
-        and task.interval.length > 0
-        and not any(
-            other is not task and other.interval is not None and other.interval.overlaps(task.interval)
-            for other in session.tasks
-            if other.parent == task.parent
-        )
-    ]
-    if not alone:
+    by_itself = [task for task in alone(session.tasks) if task.outcome is Outcome.SUCCESS]
+    if not by_itself:
         raise UsageError(f"session {session.id} has no successful task that ran alone")
-    return replace(_recorded(session, name, (SequentialRun(tuple(alone)),)), whole=True)
+    return replace(_recorded(session, name, (SequentialRun(tuple(by_itself)),)), whole=True)
 
 
 def _recorded(session: Session, name: str, runs: tuple[SequentialRun, ...]) -> Recorded:

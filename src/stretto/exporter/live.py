@@ -19,8 +19,7 @@ from prometheus_client import CollectorRegistry
 
 from stretto.clock import SECOND
 from stretto.figures.parallel import Fanout, Sequential
-from stretto.figures.usage import NANO
-from stretto.model.cost import Used
+from stretto.model.cost import DOLLAR, Used
 from stretto.model.entities import Phase, Session, Task, ToolCall, Turn
 from stretto.model.event import Outcome
 from stretto.model.facts import DELEGATES
@@ -119,7 +118,7 @@ class LiveMetrics:
             for kind, count in used.tokens.items():
                 self._add("tokens_total", count, {"model": used.model, "kind": kind})
             if used.cost:
-                self._add("cost_usd_total", used.cost / NANO, {"model": used.model})
+                self._add("cost_usd_total", used.cost / DOLLAR, {"model": used.model})
             if used.duration is not None:
                 self._record("model_duration_seconds", used.duration, {"model": used.model})
 

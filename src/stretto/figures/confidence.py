@@ -24,16 +24,18 @@ _T = (
     2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086,
     2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
 )  # fmt: skip
+_ROUNDING = 1e-9
 _Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
 
 
 def student_t(freedom: float) -> float:
     """Return by how many standard errors the interval reaches to each side, at so many degrees of freedom.
 
-    A fraction is rounded down. Beyond the table it is the expansion of Abramowitz and Stegun, 26.7.5, right
-    to the fourth digit. Raises ValueError below 1.
+    A fraction is rounded down, but for what floating point may have taken off a whole number. Beyond the
+    table it is the expansion of Abramowitz and Stegun, 26.7.5, right to the fourth digit. Raises ValueError
+    below 1.
     """
-    whole = floor(freedom)
+    whole = floor(freedom + _ROUNDING)
     if whole < 1:
         raise ValueError(f"no interval at {freedom} degrees of freedom")
     if whole <= len(_T):

@@ -10,10 +10,6 @@ from stretto.figures.gains import slowdown
 from stretto.figures.parallel import Fanout, Sequential
 from stretto.model.entities import Sample
 
-CPU_TARGET = (0.75, 0.85)
-"""The share of the machine's processors that is put to good use: below it more could run side by side, above
-it agents begin to wait for each other."""
-
 SATURATED = 0.90
 """The share of the machine's processors from which on tasks wait for each other."""
 
@@ -50,8 +46,8 @@ class SessionUse:
     """Share of the machine's processors that was busy meanwhile, whoever kept them busy."""
     machine_memory_available_bytes: int | None
     """The least memory that was free for use."""
-    cpu_target: tuple[float, float] = CPU_TARGET
-    cpu_standing: str | None = None
+    cpu_target: tuple[float, float]
+    cpu_standing: str | None
     """The machine's share against the target: ``below``, ``within`` or ``above``."""
 
 
@@ -67,8 +63,11 @@ class Contention:
     """How many times as long as in measured runs of their own the tasks took."""
 
 
-def session_use(samples: Sequence[Sample]) -> SessionUse | None:
-    """Return what a session used, or None where it was not sampled."""
+def session_use(samples: Sequence[Sample], target: tuple[float, float]) -> SessionUse | None:
+    """Return what a session used, or None where it was not sampled.
+
+    ``target`` is the least and the largest share of the machine's processors that is well used.
+    """
     if not samples:
         return None
     uses = sorted(use for sample in samples if (use := sample.cpu_use) is not None)
@@ -77,7 +76,7 @@ def session_use(samples: Sequence[Sample]) -> SessionUse | None:
     memories = sorted(sample.memory for sample in samples if sample.memory is not None)
     weighed = [(sample.memory, sample.duration) for sample in samples if sample.memory is not None]
     lasted = sum(duration for _, duration in weighed)
-    busy = _busy_ratio((sample, 1.0) for sample in samples)
+    busy = busy_ratio((sample, 1.0) for sample in samples)
     peaks = [sample.cpu_peak for sample in samples if sample.cpu_peak is not None]
     memory_peaks = [sample.memory_peak for sample in samples if sample.memory_peak is not None]
     free = [s.machine_memory_available for s in samples if s.machine_memory_available is not None]
@@ -97,14 +96,19 @@ def session_use(samples: Sequence[Sample]) -> SessionUse | None:
         written_bytes=_told(samples, lambda sample: sample.written),
         machine_cpu_ratio=busy,
         machine_memory_available_bytes=min(free, default=None),
-        cpu_standing=None if busy is None else standing(busy),
+        cpu_target=target,
+        cpu_standing=None if busy is None else _standing(busy, target),
     )
 
 
-def standing(busy: float) -> str:
-    """Return where a share of the machine's processors lies against the target."""
-    low, high = CPU_TARGET
-    return "below" if busy < low else "above" if busy > high else "within"
+def busy_ratio(weighed: Iterable[tuple[Sample, float]]) -> float | None:
+    """Return the share of the machine's processors that was busy, of samples each by the part that counts."""
+    busy = available = 0.0
+    for sample, part in weighed:
+        if sample.machine_busy is not None and sample.machine_available is not None:
+            busy += sample.machine_busy * part
+            available += sample.machine_available * part
+    return busy / available if available else None
 
 
 def contention(fanout: Fanout, held_against: Sequential, samples: Iterable[Sample]) -> Contention:
@@ -118,7 +122,7 @@ def contention(fanout: Fanout, held_against: Sequential, samples: Iterable[Sampl
     slowed = slowdown(fanout, held_against)
     if covered < COVERED * fanout.elapsed:
         return Contention(None, "the machine was not sampled while it ran", slowdown=slowed)
-    busy = _busy_ratio(weighed)
+    busy = busy_ratio(weighed)
     free = min(
         (
             sample.machine_memory_available / sample.machine_memory
@@ -142,21 +146,17 @@ def contention(fanout: Fanout, held_against: Sequential, samples: Iterable[Sampl
     return Contention(contended, "; ".join(said), busy, free, slowed)
 
 
+def _standing(busy: float, target: tuple[float, float]) -> str:
+    low, high = target
+    return "below" if busy < low else "above" if busy > high else "within"
+
+
 def _part(sample: Sample, fanout: Fanout) -> float:
     """Return which part of a sample's stretch lies inside the fan-out."""
     if not sample.duration:
         return 0.0
     shared = min(sample.start + sample.duration, fanout.end) - max(sample.start, fanout.start)
     return max(0, shared) / sample.duration
-
-
-def _busy_ratio(weighed: Iterable[tuple[Sample, float]]) -> float | None:
-    busy = available = 0.0
-    for sample, part in weighed:
-        if sample.machine_busy is not None and sample.machine_available is not None:
-            busy += sample.machine_busy * part
-            available += sample.machine_available * part
-    return busy / available if available else None
 
 
 def _told(samples: Iterable[Sample], of: Callable[[Sample], int | None]) -> int | None:

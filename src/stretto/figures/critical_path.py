@@ -18,7 +18,7 @@ from typing import NamedTuple
 from stretto.clock import SECOND
 from stretto.figures.figure import Figure, Labels
 from stretto.figures.parallel import Fanout
-from stretto.figures.stretch import Stretch, Worker, stretches, tasks_within
+from stretto.figures.stretch import LONGEST_SESSION, Stretch, Worker, stretches, tasks_within
 from stretto.figures.tally import Sums
 from stretto.figures.timeline import in_turns
 from stretto.model.entities import Session, Task
@@ -105,11 +105,15 @@ class Slack:
 def critical_path(session: Session, root: Stretch | None = None) -> CriticalPath | None:
     """Return the critical path, or None while the session runs: then nothing has decided its end.
 
+    There is none of a session that is longer than one can be.
+
     ``root`` is the session's ``stretches``, where they are at hand.
     """
     if session.outcome is Outcome.RUNNING:
         return None
     root = root or stretches(session)
+    if root.length > LONGEST_SESSION:
+        return None
     turns = in_turns(session, root).known
     pieces: list[Piece] = []
     for start, end, stretch in walked(root):

@@ -76,9 +76,7 @@ def passed(call: ToolCall) -> bool | None:
     """Tell whether the tests that a call ran passed; None where it ran none or nothing tells."""
     if call.tests is None:
         return None
-    if call.tests.failed:
-        return False
-    return {Outcome.SUCCESS: True, Outcome.FAILURE: False}.get(call.outcome)
+    return {Outcome.SUCCESS: True, Outcome.FAILURE: False}.get(call.tests.outcome(call.outcome))
 
 
 def lineage(task: str | None, parents: Mapping[str, str | None]) -> Iterator[str]:

@@ -10,9 +10,8 @@ from stretto.clock import SECOND
 from stretto.figures.baseline import FindBaseline, Provenance
 from stretto.figures.figure import Figure, Labels
 from stretto.figures.tally import Sums
+from stretto.model.cost import DOLLAR
 from stretto.names import PREFIX
-
-NANO = 1e-9
 
 
 @dataclass(slots=True)
@@ -39,7 +38,7 @@ def price_figures(window: str, sums: Sums, find: FindBaseline) -> Iterator[Figur
     fanouts = sum(sums.get("fanouts", {}).values())
     for of, measure, scale, total, price in (
         ("token", "token_count", 1.0, "parallel_tokens", "saved_second_tokens"),
-        ("cost", "cost_nano_usd", NANO, "parallel_cost_usd", "saved_second_cost_usd"),
+        ("cost", "cost_nano_usd", 1 / DOLLAR, "parallel_cost_usd", "saved_second_cost_usd"),
     ):
         by_provenance = _paid(sums, find, of, measure)
         known = sum(paid.fanouts for paid in by_provenance.values())

@@ -12,11 +12,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from stretto.clock import DAY
 from stretto.figures.asking import Asked, asked
 from stretto.model.entities import Session, Task, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.facts import DELEGATES
 from stretto.model.interval import Interval
+
+LONGEST_SESSION = 366 * DAY
+"""Nanoseconds. What seems to last longer was begun by another clock than the one that ended it."""
 
 
 class Worker(StrEnum):

@@ -14,7 +14,7 @@ from enum import StrEnum
 from stretto.clock import SECOND
 from stretto.figures.asking import asked
 from stretto.figures.figure import Figure, Labels
-from stretto.figures.stretch import Stretch, Worker, executed, stretches, tasks_within
+from stretto.figures.stretch import LONGEST_SESSION, Stretch, Worker, executed, stretches, tasks_within
 from stretto.figures.tally import Sums
 from stretto.model.entities import Session
 from stretto.model.interval import Interval
@@ -56,6 +56,8 @@ class Turns:
 def wall_time(session: Session, root: Stretch | None = None) -> dict[Part, int]:
     """Return the nanoseconds of each part that there is; they sum to the session's wall time exactly.
 
+    There is none of a session that is longer than one can be.
+
     ``root`` is the session's ``stretches``, where they are at hand. The wall time of a session without an
     end reaches to the last word of it.
     """
@@ -68,6 +70,8 @@ def wall_time(session: Session, root: Stretch | None = None) -> dict[Part, int]:
 def wall_stretches(session: Session, root: Stretch | None = None) -> Iterator[tuple[Interval, Part]]:
     """Yield the session's wall time by start, without a gap: each stretch with the part it belongs to."""
     root = root or stretches(session)
+    if root.length > LONGEST_SESSION:
+        return
     whole = Interval(root.start, root.end)
     between = in_turns(session, root).between
     claims: dict[Part, Iterable[Interval]] = {

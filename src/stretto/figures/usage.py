@@ -8,10 +8,8 @@ from collections.abc import Iterator, Mapping
 from stretto.clock import SECOND
 from stretto.figures.figure import Figure, Labels, ratio
 from stretto.figures.tally import Cells, Sums, by_first, outcomes, quantiles
+from stretto.model.cost import DOLLAR
 from stretto.names import PREFIX
-
-NANO = 1_000_000_000
-"""Parts of a dollar in which costs are summed."""
 
 
 def usage_figures(window: str, sums: Sums) -> Iterator[Figure]:
@@ -50,7 +48,7 @@ def _costs(at: Labels, sums: Sums) -> Iterator[Figure]:
     costs = _by_model(sums.get("cost", {}))
     for model, calls in sorted(_by_model(sums.get("priced_calls", {})).items()):
         labels = (("model", model), *at)
-        yield Figure(PREFIX + "window_cost_usd", labels, costs[model] / NANO, calls)
+        yield Figure(PREFIX + "window_cost_usd", labels, costs[model] / DOLLAR, calls)
     for (name,), calls in sorted(sums.get("unpriced_calls", {}).items()):
         labels = (("model", str(name)), *at)
         yield Figure(PREFIX + "window_unpriced_model_calls", labels, calls, calls)

@@ -8,6 +8,12 @@ from enum import StrEnum
 
 from stretto.model.entities import ModelCall
 
+DOLLAR = 10**9
+"""Costs are kept in billionths of a US dollar: sums of them never drift."""
+
+MOST_DOLLARS = 10**6
+"""No model call costs as much; what says so must still fit into 64 bits once it is summed."""
+
 
 class Origin(StrEnum):
     """How a cost is known; the best known is taken, in this order."""

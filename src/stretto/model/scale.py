@@ -42,6 +42,13 @@ class Scales:
         scale = self.of(name)
         return scale is None or (scale.low <= value and (scale.high is None or value <= scale.high))
 
+    def problem(self, name: str, value: float) -> str | None:
+        """Return why a value cannot be taken, or None where it can."""
+        if self.holds(name, value):
+            return None
+        scale = self.of(name)
+        return f"outside the scale {scale}" if scale else f"not a number from -{MOST} to {MOST}"
+
 
 SCALES = Scales(
     (

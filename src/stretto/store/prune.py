@@ -45,7 +45,7 @@ def prune(
         if used_bytes(connection, folder) <= retention.most_bytes:
             break
         yield from _before(connection, ingest, folder, cut)
-    _thin_sums(connection, retention, now)
+    _thin_kept(connection, retention, now)
     connection.execute("PRAGMA incremental_vacuum")
 
 
@@ -103,10 +103,11 @@ def _cuts(folder: Path, now: int) -> Iterator[int]:
                 yield (day + 1) * DAY
 
 
-def _thin_sums(connection: sqlite3.Connection, retention: Retention, now: int) -> None:
+def _thin_kept(connection: sqlite3.Connection, retention: Retention, now: int) -> None:
     days = (retention.raw_days, retention.hourly_days, retention.daily_days)
     with transaction(connection):
         for width, kept in zip(SLOTS, days, strict=True):
             first = (now - kept * DAY) // (width * SECOND)
             connection.execute("DELETE FROM rollup WHERE width = ? AND slot < ? AND kept = 1", (width, first))
         connection.execute("DELETE FROM pruned WHERE last < ?", (now - retention.daily_days * DAY,))
+        connection.execute("DELETE FROM emitted WHERE session NOT IN (SELECT id FROM sessions)")

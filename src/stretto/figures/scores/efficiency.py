@@ -6,28 +6,21 @@ from is not there, and then the part is unknown and takes no weight.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
+from stretto.figures.baseline import Provenance, Target
 from stretto.figures.scores.cells import INTEGRATED, judged, total
 from stretto.figures.scores.composite import Composite, Part, as_part, weighted
 from stretto.figures.scores.published import Published
 from stretto.figures.scores.quality import overall
 from stretto.figures.scores.rules import ScoreRules
 from stretto.figures.tally import Sums
+from stretto.figures.verdict import Parallel
 
 WORK = ("parallel", "single", "main_tools", "model")
 WAITING = ("hooks", "waiting")
 """Parts of wall time. What is idle between turns or not known is neither."""
-
-
-class HeldAgainst(NamedTuple):
-    """Parallel tasks of one type, and what they are held against; lengths in one unit."""
-
-    task_type: str
-    sequential: float
-    elapsed: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +28,11 @@ class Shown:
     """What an efficiency score is made of."""
 
     sums: Sums
-    parallel: Sequence[HeldAgainst]
-    """Parallel work by task type."""
+    parallel: Mapping[tuple[str, Provenance], Parallel]
+    """Parallel work by task type and what it is held against."""
     published: Published
     """Other figures of the same thing; empty where they are not told apart by it."""
-    target: Callable[[str], float]
-    """Improvement asked of a task type, as a ratio."""
+    target: Target
     rules: ScoreRules
 
 
@@ -78,15 +70,15 @@ def _valued(value: float | None, reason: str) -> tuple[float | None, float, str 
 
 def _expected(shown: Shown) -> float | None:
     """Divide the time that parallel work takes at its target by the time it took."""
-    elapsed = sum(part.elapsed for part in shown.parallel)
-    expected = sum(part.sequential * (1 - shown.target(part.task_type)) for part in shown.parallel)
+    elapsed = sum(part.elapsed for part in shown.parallel.values())
+    expected = sum(part.sequential * (1 - shown.target(name)) for (name, _), part in shown.parallel.items())
     return expected / elapsed if elapsed else None
 
 
 def _improvement(shown: Shown) -> float | None:
     """Divide the time saved by the time that parallel work saves at its target."""
-    asked = sum(part.sequential * shown.target(part.task_type) for part in shown.parallel)
-    saved = sum(part.sequential - part.elapsed for part in shown.parallel)
+    asked = sum(part.sequential * shown.target(name) for (name, _), part in shown.parallel.items())
+    saved = sum(part.sequential - part.elapsed for part in shown.parallel.values())
     return saved / asked if asked > 0 else None
 
 

@@ -61,6 +61,11 @@ class ScoreRules:
     cpu_high: float = 0.85
     """Between these shares the machine's processors are well used."""
 
+    @property
+    def cpu_target(self) -> tuple[float, float]:
+        """The least and the largest share of the machine's processors that is well used."""
+        return self.cpu_low, self.cpu_high
+
     def weight(self, score: str, part: str) -> float:
         """Return a part's share of a score; over all parts they sum to 1."""
         weights = self.weights[score]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from stretto.figures.baseline import FindBaseline
+from stretto.figures.contention import busy_ratio
 from stretto.figures.figure import Figure, Labels, ratio
 from stretto.figures.scores.agents import agent_score
 from stretto.figures.scores.cells import (
@@ -24,12 +26,11 @@ from stretto.figures.scores.composite import as_document
 from stretto.figures.scores.efficiency import Shown, efficiency
 from stretto.figures.scores.published import Published
 from stretto.figures.scores.quality import quality
-from stretto.figures.scores.window import FindParallel, Scoring
+from stretto.figures.scores.window import Scoring
 from stretto.figures.tally import Sums
-from stretto.model.entities import Score, Session
+from stretto.figures.verdict import mixes, parallel_by_type
+from stretto.model.entities import Session
 from stretto.model.event import Outcome
-from stretto.model.scale import MOST, Scales
-from stretto.model.task_type import normal_name
 from stretto.names import NONE, PREFIX
 
 WINDOW = "session"
@@ -37,11 +38,12 @@ WINDOW = "session"
 
 
 def kpis_document(
-    sums: Sums, published: Iterable[Figure], scoring: Scoring, find_parallel: FindParallel
+    sums: Sums, published: Iterable[Figure], scoring: Scoring, find: FindBaseline
 ) -> dict[str, Any]:
     """Return the KPIs of what these sums are of; ``published`` are its other figures."""
     rules = scoring.rules
-    found = efficiency(Shown(sums, find_parallel(sums), Published(published, WINDOW), scoring.target, rules))
+    parallel = parallel_by_type(mixes(sums, find))
+    found = efficiency(Shown(sums, parallel, Published(published, WINDOW), scoring.target, rules))
     return {
         **{name: _told(figure) for name, figure in _ratios(sums)},
         "conflicts": total(sums, "checked", CONFLICT) if total(sums, "checked") else None,
@@ -66,35 +68,20 @@ def kpis_document(
     }
 
 
-def judgements(session: Session, scales: Scales) -> list[dict[str, Any]]:
-    """Return the scores that a session was given from outside, and why one of them counts for nothing."""
-    return [
-        {
-            "of": score.of,
-            "of_id": score.of_id,
-            "name": score.name,
-            "value": score.value if abs(score.value) <= MOST else None,
-            "by": score.by,
-            "reason": _off_scale(score, scales),
-        }
-        for score in session.scores
-    ]
-
-
 def session_figures(session: Session) -> Iterator[Figure]:
     """Yield what a session itself shows of machine, memory and the provider's cache, where anything does."""
     at: Labels = (("window", WINDOW),)
-    told = [sample for sample in session.samples if sample.machine_busy is not None]
-    available = sum(sample.machine_available or 0 for sample in told)
-    if available:
-        busy = sum(sample.machine_busy or 0 for sample in told)
-        yield ratio(PREFIX + "machine_cpu_ratio", at, busy, available, len(told))
-    memory = sorted(sample.memory for sample in session.samples if sample.memory is not None)
+    samples = session.samples
+    busy = busy_ratio((sample, 1.0) for sample in samples)
+    if busy is not None:
+        yield Figure(PREFIX + "machine_cpu_ratio", at, busy, len(samples))
+    memory = sorted(sample.memory for sample in samples if sample.memory is not None)
     for q in ("0.5", "0.99") if memory else ():
         labels = (("quantile", q), *at)
         value = memory[int(float(q) * (len(memory) - 1))]
         yield Figure(PREFIX + "agents_memory_quantile_bytes", labels, value, len(memory))
-    used = [call.tokens for call in session.model_calls]
+    # Where a source is silent about the cache, its prompts must not pass for ones that read nothing.
+    used = [call.tokens for call in session.model_calls if call.tokens.cache_read is not None]
     read = sum(tokens.cache_read or 0 for tokens in used)
     prompt = sum((tokens.input or 0) + (tokens.cache_write or 0) for tokens in used) + read
     if prompt:
@@ -120,11 +107,3 @@ def _ratios(sums: Sums) -> Iterator[tuple[str, Figure]]:
 
 def _told(figure: Figure) -> dict[str, Any]:
     return {"ratio": figure.value, "count": figure.count, "reason": figure.reason}
-
-
-def _off_scale(score: Score, scales: Scales) -> str | None:
-    name = normal_name(score.name)
-    if scales.holds(name, score.value):
-        return None
-    scale = scales.of(name)
-    return f"outside the scale {scale}" if scale else f"not a number from -{MOST} to {MOST}"

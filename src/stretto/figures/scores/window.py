@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from stretto.figures.baseline import FindBaseline, Target
 from stretto.figures.figure import Figure, Labels
 from stretto.figures.scores.agents import agent_score
 from stretto.figures.scores.cells import AGENT, PATTERN, TASK_TYPE, keys, only
@@ -16,11 +17,12 @@ from stretto.figures.scores.counts import (
     outside_figures,
     retry_figures,
 )
-from stretto.figures.scores.efficiency import Efficiency, HeldAgainst, Shown, efficiency
+from stretto.figures.scores.efficiency import Efficiency, Shown, efficiency
 from stretto.figures.scores.published import Published
 from stretto.figures.scores.quality import Trend, quality, trend
 from stretto.figures.scores.rules import ScoreRules
 from stretto.figures.tally import Sums
+from stretto.figures.verdict import mixes, parallel_by_type
 from stretto.model.task_type import DEFAULT_TARGET
 from stretto.names import NONE, PREFIX
 
@@ -29,9 +31,6 @@ TREND_MEASURES = (
 )  # fmt: skip
 """What quality is made of: the measures that a trend needs day by day."""
 
-FindParallel = Callable[[Sums], Sequence[HeldAgainst]]
-"""Sums → the parallel work in them by task type, and what it is held against."""
-
 
 def _default_target(_task_type: str) -> float:
     return DEFAULT_TARGET
@@ -39,10 +38,10 @@ def _default_target(_task_type: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
-    """What scores are made by: the rules, and the improvement asked of a task type, as a ratio."""
+    """What scores are made by."""
 
     rules: ScoreRules = field(default_factory=ScoreRules)
-    target: Callable[[str], float] = _default_target
+    target: Target = _default_target
 
 
 def score_figures(
@@ -50,7 +49,7 @@ def score_figures(
     sums: Sums,
     published: Iterable[Figure],
     scoring: Scoring,
-    find_parallel: FindParallel,
+    find: FindBaseline,
 ) -> Iterator[Figure]:
     """Yield the scores of a window with all that they are made of.
 
@@ -75,7 +74,7 @@ def score_figures(
             yield _scored("agent_score", (("agent", agent), *at), agent_score(sums, agent, rules))
 
     def shown(own: Sums, others: Published) -> Efficiency:
-        return efficiency(Shown(own, find_parallel(own), others, scoring.target, rules))
+        return efficiency(Shown(own, parallel_by_type(mixes(own, find)), others, scoring.target, rules))
 
     yield from _efficiency(at, shown(sums, Published(published, window)))
     nothing = Published((), window)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from stretto.clock import DAY
+from stretto.model.calls import LONGEST
 
 Scalar = str | bool | int | float
 Attributes = Mapping[str, Scalar]
@@ -22,10 +22,6 @@ NUMBER_LIMIT = 10**18
 """More is no count and no length."""
 
 _TOKEN_MARKS = str.maketrans("", "", "-_.:/")
-
-
-LONGEST = 30 * DAY
-"""Nanoseconds; what seems to take longer was timed by two different clocks."""
 
 
 class MalformedError(Exception):

@@ -1,0 +1,139 @@
+"""Learning: what cannot be true is not learned, and what can is, up to the bound."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stretto.clock import HOUR, SECOND
+from stretto.insights import insight
+from stretto.model.calls import LONGEST
+from stretto.model.event import Event, Kind, Outcome
+from stretto.model.facts import CACHED, SAMPLED, TESTED, TOKENS, Known
+from stretto.model.learning import (
+    MOST_COUNTED,
+    MOST_SAMPLED,
+    count_of,
+    learn_counts,
+    learn_length,
+    text_of,
+)
+from stretto.model.task_type import TaskTypes
+from stretto.snapshot import take
+from tests.fakes import store
+from tests.scenes import BEGIN, Drawing, at, by_description
+
+COUNTED = (*TOKENS, *TESTED, *CACHED)
+
+
+def telling(kind: Kind, second: float, **attributes: int) -> Event:
+    """Return one call, sample or report that tells these numbers, under an id of its own."""
+    return Event(
+        kind=kind,
+        session="s",
+        time=at(second),
+        id=f"{kind}-{second}",
+        name="pytest",
+        outcome=Outcome.SUCCESS,
+        attributes={"test_framework": "pytest", **attributes},
+    )
+
+
+@pytest.mark.parametrize(
+    ("told", "learned"),
+    [(0, 0), (7, 7), (10, 10), (11, None), (-1, None), (True, None), (1.5, None), ("7", None), ([], None)],
+)
+def test_a_count_is_a_whole_number_within_its_bound(told: object, learned: int | None) -> None:
+    """What is below 0, beyond the bound or no whole number is not told; so is a truth value."""
+    event = Event(kind=Kind.SAMPLE, session="s", time=1, attributes={"read": told})  # type: ignore[dict-item]  # what a journal may hold
+    assert count_of(event, "read", 10) == learned
+    known: Known = {}
+    learn_counts(known, event, ["read", "written"], 1, most=10)
+    assert known == ({} if learned is None else {"read": (1, learned)})
+
+
+@pytest.mark.parametrize(
+    ("duration", "learned"), [(None, None), (0, 0), (LONGEST, LONGEST), (LONGEST + 1, None)]
+)
+def test_nothing_takes_longer_than_an_agent_can(duration: int | None, learned: int | None) -> None:
+    """A length beyond the longest one is no length."""
+    known: Known = {}
+    learn_length(known, "duration", Event(kind=Kind.MESSAGE, session="s", time=1, duration=duration), 1)
+    assert known == ({} if learned is None else {"duration": (1, learned)})
+
+
+def test_an_empty_text_is_none() -> None:
+    """Neither an empty text nor a number is a text."""
+    assert [text_of({"a": said}, "a") for said in ("x", "", 1)] == ["x", None, None]
+    assert text_of({}, "a") is None
+
+
+@pytest.mark.parametrize("most", [MOST_COUNTED, MOST_COUNTED + 1, 1 << 62, 1 << 70])
+def test_whatever_is_told_every_figure_can_be_worked_out(tmp_path: Path, most: int) -> None:
+    """Absurd counts, in many slots of time, neither stop the ingest nor any snapshot."""
+    events = [
+        event
+        for second in range(0, 3_600, 120)
+        for event in (
+            telling(Kind.MODEL_CALL, second, **dict.fromkeys(TOKENS, most)),
+            telling(Kind.TOOL_END, second, **dict.fromkeys(TESTED, most)),
+            telling(Kind.CACHE_REPORT, second, **dict.fromkeys(CACHED, most)),
+        )
+    ]
+    with store(tmp_path) as opened:
+        opened.take(events)
+        assert not opened.connection.execute("SELECT * FROM rejects").fetchall()
+        figures = take(opened.connection, BEGIN + HOUR, TaskTypes(), {}).figures
+    calls = {f.name: f.value for f in figures if ("window", "24h") in f.labels}
+    assert calls["stretto_window_model_calls"] == calls["stretto_window_tool_calls"] == 30
+    believed = [f for f in figures if f.name in {"stretto_window_tokens", "stretto_window_tests"}]
+    assert bool(believed) == (most <= MOST_COUNTED)
+
+
+def test_absurd_lengths_and_samples_stop_no_snapshot(tmp_path: Path) -> None:
+    """Each of them alone fits into 64 bits, and their sum would not."""
+    years = 10 * 365 * 24 * HOUR
+    events = [
+        Event(
+            kind=kind,
+            session="s",
+            time=at(second),
+            id=f"{kind}-{second}",
+            duration=years,
+            name="x",
+            outcome=Outcome.SUCCESS,
+            attributes=dict.fromkeys(SAMPLED, MOST_SAMPLED + 1) if kind is Kind.SAMPLE else {},
+        )
+        for second in range(0, 3_600, 60)
+        for kind in (Kind.TOOL_END, Kind.MODEL_CALL, Kind.MESSAGE, Kind.HOOKS_RUN, Kind.SAMPLE)
+    ]
+    with store(tmp_path) as opened:
+        opened.take(events)
+        figures = take(opened.connection, BEGIN + HOUR + SECOND, TaskTypes(), {}).figures
+    assert "stretto_window_tool_seconds" not in {f.name for f in figures if f.value is not None}
+    assert {f.value for f in figures if f.name == "stretto_window_tool_calls"} == {60}
+
+
+def test_a_session_from_before_its_clock_was_set_stops_no_snapshot(tmp_path: Path) -> None:
+    """It began in 1970: its wall time is not known, and that of the others is."""
+    with store(tmp_path) as opened:
+        for number in range(9):
+            name = f"unset-{number}"
+            start = Event(kind=Kind.SESSION_START, session=name, time=1 + number)
+            opened.take(
+                [start, *Drawing(name).prompt(1).ends(60).events], Drawing(f"s-{number}").ends(60).events
+            )
+        figures = take(opened.connection, BEGIN + HOUR, TaskTypes(), {}).figures
+        found = insight(opened.connection, "unset-1", by_description, {})
+    assert (
+        sum(
+            f.value or 0
+            for f in figures
+            if f.name == "stretto_window_sessions" and ("window", "7d") in f.labels
+        )
+        == 18
+    )
+    assert found is not None
+    assert (found.structure.wall, found.structure.path) == ({}, None)
+    assert {"wall_time", "critical_path"} <= found.absent.keys()
