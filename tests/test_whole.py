@@ -37,6 +37,13 @@ def test_a_session_adds_its_path_and_its_wall_time() -> None:
         (SLOT, "critical_path_agent", ("main",)): 5 * SECOND,
         (SLOT, "critical_path_agent", ("worker",)): 55 * SECOND,
         (SLOT, "critical_path_task_type", ("test_strategy",)): 55 * SECOND,
+        (SLOT, "slack_agent_sessions", ("worker",)): 1,
+        (SLOT, "slack_task_type", ("architecture",)): 40 * SECOND,
+        (SLOT, "slack_task_type", ("prd",)): 30 * SECOND,
+        **{
+            (SLOT, "slack_task_type_sessions", (name,)): 1
+            for name in ("architecture", "prd", "test_strategy")
+        },
     }
 
 

@@ -108,6 +108,7 @@ _EACH = Row(
                 total(series("critical_path_agent_seconds"), Label.AGENT),
                 Unit.SECONDS,
             ),
+            Column("Slack", largest(series("slack_agent_seconds"), Label.AGENT), Unit.SECONDS),
             links=(Link(BoardId.AGENTS, "This agent only", Label.AGENT),),
         ),
         lines(

@@ -303,6 +303,15 @@ _PRICE = Row(
             legend="{{task_type}}",
             width=12,
         ),
+        bars(
+            "Slack by task type",
+            "How much longer a type's tasks could have taken before the session had ended later: a session's least.",
+            "Which work may take its time?",
+            Unit.SECONDS,
+            largest(series("slack_task_type_seconds"), Label.TASK_TYPE),
+            legend="{{task_type}}",
+            width=12,
+        ),
     ),
 )
 

@@ -36,6 +36,7 @@ _TOOLS = Row(
             Column(
                 "On the critical path", total(series("critical_path_tool_seconds"), Label.TOOL), Unit.SECONDS
             ),
+            Column("Slack", largest(series("slack_tool_seconds"), Label.TOOL), Unit.SECONDS),
             links=(Link(BoardId.TOOLS, "This tool only", Label.TOOL),),
         ),
         lines(

@@ -181,7 +181,7 @@ def slacks(root: Stretch) -> Slack:
 
 
 def path_figures(window: str, sums: Sums) -> Iterator[Figure]:
-    """Yield the critical paths of the window's sessions, summed, whole and by who was on them."""
+    """Yield the critical paths of the window's sessions, whole and by who was on them, and the mean slack."""
     at: Labels = (("window", window),)
     whole = sums.get("critical_path", {}).get((), 0)
     sessions = sum(sums.get("sessions", {}).values())
@@ -191,6 +191,12 @@ def path_figures(window: str, sums: Sums) -> Iterator[Figure]:
         for dims, length in sorted(sums.get(f"critical_path_{label}", {}).items()):
             labels = ((label, str(dims[0])), *at)
             yield Figure(f"{PREFIX}critical_path_{label}_seconds", labels, length / SECOND, sessions)
+        least = sums.get(f"slack_{label}", {})
+        # A slack of 0 is the most telling one, and leaves no sum behind: the sessions tell that it was there.
+        for dims, count in sorted(sums.get(f"slack_{label}_sessions", {}).items()):
+            labels = ((label, str(dims[0])), *at)
+            mean = least.get(dims, 0) / count / SECOND
+            yield Figure(f"{PREFIX}slack_{label}_seconds", labels, mean, count)
 
 
 def _delegator(of: Stretch, time: int, root: Stretch) -> Stretch:

@@ -127,6 +127,18 @@ PARALLEL: tuple[Metric, ...] = (
     ),
     gauge("critical_path_tool_seconds", "s", (_TOOL, _W), "Part of the critical paths that a tool was."),
     gauge(
+        "slack_agent_seconds", "s", (_A, _W), "Least slack of an agent in a session, the mean over sessions."
+    ),
+    gauge(
+        "slack_task_type_seconds",
+        "s",
+        (_T, _W),
+        "Least slack of a task type in a session, the mean over sessions.",
+    ),
+    gauge(
+        "slack_tool_seconds", "s", (_TOOL, _W), "Least slack of a tool in a session, the mean over sessions."
+    ),
+    gauge(
         "session_wall_seconds",
         "s",
         (Label.PART, _W),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from stretto.figures.critical_path import critical_path
+from stretto.figures.critical_path import critical_path, slacks
 from stretto.figures.stretch import stretches
 from stretto.figures.timeline import wall_time
 from stretto.store.additions.part import Settling
@@ -31,4 +31,14 @@ def of_whole(settling: Settling) -> Additions:
         ):
             for value, length in lengths.items():
                 added[slot, f"critical_path_{label}", (value,)] = length
+        slack = slacks(root)
+        for label, least in (
+            ("agent", slack.agents),
+            ("task_type", slack.task_types),
+            ("tool", slack.tools),
+        ):
+            for value, length in least.items():
+                if length:
+                    added[slot, f"slack_{label}", (value,)] = length
+                added[slot, f"slack_{label}_sessions", (value,)] = 1
     return added
