@@ -40,10 +40,9 @@ def test_a_session_adds_its_path_and_its_wall_time() -> None:
         (SLOT, "slack_agent_sessions", ("worker",)): 1,
         (SLOT, "slack_task_type", ("architecture",)): 40 * SECOND,
         (SLOT, "slack_task_type", ("prd",)): 30 * SECOND,
-        **{
-            (SLOT, "slack_task_type_sessions", (name,)): 1
-            for name in ("architecture", "prd", "test_strategy")
-        },
+        (SLOT, "slack_task_type_sessions", ("architecture",)): 1,
+        (SLOT, "slack_task_type_sessions", ("prd",)): 1,
+        (SLOT, "slack_task_type_sessions", ("test_strategy",)): 1,
     }
 
 

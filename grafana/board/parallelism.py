@@ -305,7 +305,7 @@ _PRICE = Row(
         ),
         bars(
             "Slack by task type",
-            "How much longer a type's tasks could have taken before the session had ended later: a session's least.",
+            "How much longer a type's tasks could have taken before a session had ended later.",
             "Which work may take its time?",
             Unit.SECONDS,
             largest(series("slack_task_type_seconds"), Label.TASK_TYPE),
