@@ -30,7 +30,7 @@ from stretto.model.task_type import TaskTypes
 from stretto.names import NONE
 from stretto.store import queries
 from stretto.store.executions import baselines
-from stretto.store.held import Rules, load_facts
+from stretto.store.held import Rules
 from stretto.store.own_sums import OwnSums, own_sums
 from stretto.store.queries import SessionRow
 
@@ -65,9 +65,10 @@ def insight(
     scoring: Scoring | None = None,
 ) -> Insight | None:
     """Work out one session, or None where it is unknown."""
-    session = queries.session(connection, id, classify)
-    if session is None:
+    read = queries.session_and_facts(connection, id, classify)
+    if read is None:
         return None
+    session, facts = read
     scoring = scoring or Scoring()
     find = baselines(connection, hours, declared)
     found = tuple(
@@ -75,7 +76,7 @@ def insight(
         for fanout in fanouts(session.tasks)
     )
     rules = Rules(classify, price, scoring.rules.scales)
-    own = own_sums(load_facts(connection, id), session, rules)
+    own = own_sums(facts, session, rules)
     return Insight(
         session,
         found,
@@ -214,7 +215,7 @@ def _model_call(priced: Priced) -> dict[str, Any]:
         "seconds": _seconds(call.duration),
         "outcome": call.outcome.value,
         "first_token_seconds": _seconds(call.first_token),
-        "tokens": asdict(call.tokens),
+        "tokens": call.tokens.by_kind(),
         **_cost(cost),
     }
 
@@ -239,7 +240,7 @@ def _spending(calls: tuple[Priced, ...]) -> dict[str, Any] | None:
 def _spent(part: Spending) -> dict[str, Any]:
     return {
         "model_calls": part.model_calls,
-        "tokens": dict.fromkeys(asdict(Tokens())) | part.tokens,
+        "tokens": dict.fromkeys(Tokens().by_kind()) | part.tokens,
         "cost_usd": None if part.cost is None else part.cost / NANO,
         "cost_origins": part.origins,
         "unpriced_model_calls": part.unpriced,
@@ -297,10 +298,10 @@ def _told_besides(session: Session) -> dict[str, list[dict[str, Any]]]:
 
 def _tokens(session: Session) -> dict[str, int] | None:
     """Return what all model calls used together, or None where no source told."""
-    used = [asdict(call.tokens) for call in session.model_calls]
+    used = [call.tokens.by_kind() for call in session.model_calls]
     if not any(count is not None for tokens in used for count in tokens.values()):
         return None
-    return {name: sum(tokens[name] or 0 for tokens in used) for name in asdict(Tokens())}
+    return {name: sum(tokens[name] or 0 for tokens in used) for name in Tokens().by_kind()}
 
 
 def _fanout(

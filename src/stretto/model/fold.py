@@ -21,7 +21,6 @@ from stretto.model.facts import (
     asked_for,
     learn,
     number,
-    text,
 )
 
 DOLLAR = 10**9
@@ -86,9 +85,8 @@ def _overlapped_by_permission(facts: Facts, event: Event) -> Touched:
     about = asked_for(event.parent, event.name)
     return tuple(
         ("call", call_id)
-        for call_id, known in facts.calls.items()
-        if asked_for(text(known, "agent_id"), text(known, "tool")) == about
-        and (number(known, "start") or 0) <= event.time <= (number(known, "end") or event.time)
+        for call_id, known in facts.calls_about(about)
+        if (number(known, "start") or 0) <= event.time <= (number(known, "end") or event.time)
     )
 
 
@@ -250,6 +248,7 @@ def _call(facts: Facts, event: Event, call_id: str, trust: int) -> Known:
             facts.index(call_id, known)
     if event.parent:
         learn(known, "agent_id", trust, event.parent)
+    facts.index_about(call_id, known)
     if event.attributes:
         for name in ("wrote", "test_framework"):
             value = _text(event.attributes, name)
@@ -273,7 +272,7 @@ def _batch_end(facts: Facts, event: Event, trust: int) -> Touched:
 
 
 def _permission_request(facts: Facts, event: Event, trust: int) -> Touched:
-    learn(facts.permissions, f"{asked_for(event.parent, event.name)}@{event.time}", trust, event.time)
+    facts.ask(asked_for(event.parent, event.name), event.time, trust)
     return (("permission", ""), *_overlapped_by_permission(facts, event))
 
 

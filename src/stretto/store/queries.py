@@ -16,6 +16,7 @@ from stretto.model.conclude import Classify, conclude
 from stretto.model.conclude_others import conclude_processes
 from stretto.model.entities import Processes, Session
 from stretto.model.event import Outcome
+from stretto.model.facts import Facts
 from stretto.store.held import load_facts, load_session_facts
 from stretto.store.rollup import SLOTS
 
@@ -107,10 +108,19 @@ def find_sessions(connection: sqlite3.Connection, prefix: str) -> list[str]:
 
 def session(connection: sqlite3.Connection, id: str, classify: Classify) -> Session | None:
     """Return one session whole, or None where it is unknown."""
+    found = session_and_facts(connection, id, classify)
+    return found and found[0]
+
+
+def session_and_facts(
+    connection: sqlite3.Connection, id: str, classify: Classify
+) -> tuple[Session, Facts] | None:
+    """Return one session whole, with the facts that it was concluded from, or None where it is unknown."""
     row = connection.execute("SELECT lost FROM sessions WHERE id = ?", (id,)).fetchone()
     if row is None:
         return None
-    return conclude(load_facts(connection, id), lost=bool(row[0]), classify=classify)
+    facts = load_facts(connection, id)
+    return conclude(facts, lost=bool(row[0]), classify=classify), facts
 
 
 def measured(connection: sqlite3.Connection, pattern: str, signature: str) -> Measured | None:
