@@ -14,8 +14,8 @@ from stretto.figures.contention import contention, session_use
 from stretto.figures.gains import expected_improvement
 from stretto.figures.parallel import Fanout, Sequential, fanouts, sequential
 from stretto.figures.scores.efficiency import HeldAgainst
+from stretto.figures.scores.rules import Scoring
 from stretto.figures.scores.session import judgements, kpis_document, session_figures
-from stretto.figures.scores.window import Scoring
 from stretto.figures.spending import Priced, Spending, spending
 from stretto.figures.structure import Structure, fanout_document, structure, structure_document
 from stretto.figures.tally import Sums

@@ -18,9 +18,9 @@ from stretto.figures.period import MEASURES, WeekChange, week_change
 from stretto.figures.price import price_figures
 from stretto.figures.resources import Use, now_figures, resource_figures
 from stretto.figures.scores.efficiency import HeldAgainst
-from stretto.figures.scores.rules import ScoreRules
+from stretto.figures.scores.rules import ScoreRules, Scoring
 from stretto.figures.scores.told import scores_document
-from stretto.figures.scores.window import TREND_MEASURES, Scoring, score_figures, trend_figures
+from stretto.figures.scores.window import TREND_MEASURES, score_figures, trend_figures
 from stretto.figures.tally import Sums
 from stretto.figures.timeline import timeline_figures
 from stretto.figures.usage import cache_entries, usage_figures

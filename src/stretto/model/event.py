@@ -108,3 +108,9 @@ class Event:
 def present(**attributes: Value | None) -> dict[str, Value]:
     """Return the attributes that have a value: what is not known is left out, never written as empty."""
     return {name: value for name, value in attributes.items() if value is not None}
+
+
+def said(event: Event, name: str) -> str | None:
+    """Return the text of one of an event's attributes; None where it has none, or an empty one."""
+    value = event.attributes.get(name)
+    return value if isinstance(value, str) and value else None

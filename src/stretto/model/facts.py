@@ -19,6 +19,9 @@ Fact = tuple[int, int | str]
 Known = dict[str, Fact]
 """The facts about one entity, by field."""
 
+Touched = tuple[tuple[str, str], ...]
+"""The entities that an event may have changed: (kind of ``KINDS``, id)."""
+
 TRUST: dict[Channel, int] = {Channel.API: 0, Channel.OTLP: 1, Channel.HOOK: 2, Channel.TRANSCRIPT: 3}
 """Lower is better trusted: a program's word and exact spans, then arrival times, then late-written files."""
 

@@ -5,23 +5,23 @@ What a missing end means is not decided here: that is ``conclude``, which is tak
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
-from stretto.model.event import Event, Kind, Outcome, Value
+from stretto.model.event import Event, Kind, Outcome, said
 from stretto.model.facts import (
-    CACHED,
     DELEGATES,
-    SAMPLED,
     TESTED,
     TOKENS,
     TRUST,
     WEAK,
     Facts,
     Known,
+    Touched,
     asked_for,
     learn,
     number,
 )
+from stretto.model.fold_others import HANDLERS
 
 DOLLAR = 10**9
 """Costs are kept in billionths of a dollar: sums of them never drift."""
@@ -34,9 +34,6 @@ _MOST_MILLISECONDS = 30 * 86_400_000
 """Thirty days; nobody waits longer for a first token."""
 MOST_PROCESSES = 8
 """Processes that a session is looked for in; the hook client tells five at most."""
-
-Touched = tuple[tuple[str, str], ...]
-"""The entities that an event may have changed: (kind of ``facts.KINDS``, id)."""
 
 _NOTICE = {
     "completed": Outcome.SUCCESS,
@@ -94,7 +91,7 @@ def _session_start(facts: Facts, event: Event, trust: int) -> Touched:
     session = facts.session
     learn(session, "opened", trust, event.time)
     _learn_context(session, event, trust)
-    pattern = _text(event.attributes, "pattern")
+    pattern = said(event, "pattern")
     if pattern:
         learn(session, "pattern", trust, pattern)
     if event.attributes.get("recording"):
@@ -112,24 +109,24 @@ def _session_end(facts: Facts, event: Event, trust: int) -> Touched:
 
 
 def _turn_start(facts: Facts, event: Event, trust: int) -> Touched:
-    session, attributes = facts.session, event.attributes
+    session = facts.session
     host = event.type == "host"
     learn(session, "opened", trust, event.time)
     _learn_context(session, event, trust)
-    command = _text(attributes, "command")
+    command = said(event, "command")
     if command:
         # The earliest command names the session's pattern; a zero-padded time makes text order time order.
         learn(session, "command", trust, f"{event.time:020d} {command}")
     touched: list[tuple[str, str]] = []
-    task = _text(attributes, "task")
+    task = said(event, "task")
     if task:
         known = facts.tasks.setdefault(task, {})
         touched.append(("task", task))
-        outcome = _NOTICE.get(_text(attributes, "task_status") or "")
+        outcome = _NOTICE.get(said(event, "task_status") or "")
         if outcome:
             # An agent that runs again is reported again: each notice is about the run before it.
             learn(known, f"notice@{event.time}", trust, outcome)
-        delegated_by = _text(attributes, "delegated_by")
+        delegated_by = said(event, "delegated_by")
         if delegated_by:
             learn(known, "delegated_by", trust, delegated_by)
     if event.type == "user":
@@ -186,31 +183,31 @@ def _task_mark(facts: Facts, event: Event, trust: int, edge: str) -> Touched:
         learn(known, "parent", trust, event.parent)
     if event.attributes:
         for name in ("delegated_by", "description", "phase", "span_parent"):
-            value = _text(event.attributes, name)
+            value = said(event, name)
             if value:
                 learn(known, name, trust, value)
-        outcome = _NOTICE.get(_text(event.attributes, "task_status") or "")
+        outcome = _NOTICE.get(said(event, "task_status") or "")
         if outcome:
             learn(known, "outcome", trust, outcome)
     return (("task", event.id),)
 
 
 def _tool_start(facts: Facts, event: Event, trust: int) -> Touched:
-    call_id = event.id or _text(event.attributes, "pair")
+    call_id = event.id or said(event, "pair")
     if call_id is None:
         return ()
     known = _call(facts, event, call_id, trust)
     learn(known, "start" if event.id else f"start@{event.time}", trust, event.time)
     if event.attributes:
         for name in ("agent", "description"):
-            value = _text(event.attributes, name)
+            value = said(event, name)
             if value:
                 learn(known, name, trust, value)
     return (("call", call_id),)
 
 
 def _tool_end(facts: Facts, event: Event, trust: int) -> Touched:
-    call_id = event.id or _text(event.attributes, "pair")
+    call_id = event.id or said(event, "pair")
     if call_id is None:
         return ()
     known = _call(facts, event, call_id, trust)
@@ -224,8 +221,8 @@ def _tool_end(facts: Facts, event: Event, trust: int) -> Touched:
         learn(known, "duration", trust, event.duration)
     touched: Touched = (("call", call_id),)
     if event.attributes:
-        status, task = _text(event.attributes, "status"), _text(event.attributes, "task")
-        span = _text(event.attributes, "span")
+        status, task = said(event, "status"), said(event, "task")
+        span = said(event, "span")
         if span:
             learn(known, "span", trust, span)
         if status:
@@ -251,7 +248,7 @@ def _call(facts: Facts, event: Event, call_id: str, trust: int) -> Known:
     facts.index_about(call_id, known)
     if event.attributes:
         for name in ("wrote", "test_framework"):
-            value = _text(event.attributes, name)
+            value = said(event, name)
             if value:
                 learn(known, name, trust, value)
         for name in TESTED:
@@ -283,7 +280,7 @@ def _model_call(facts: Facts, event: Event, trust: int) -> Touched:
     learn(known, "start", trust, event.time)
     if event.duration is not None:
         learn(known, "duration", trust, event.duration)
-    request = _text(event.attributes, "request")
+    request = said(event, "request")
     for name, value in (
         ("model", event.name),
         ("agent_id", event.parent),
@@ -307,92 +304,8 @@ def _model_call(facts: Facts, event: Event, trust: int) -> Touched:
     return (("model", event.id),)
 
 
-def _phase_mark(facts: Facts, event: Event, trust: int) -> Touched:
-    if event.id is None:
-        return ()
-    known = facts.entity("phase", event.id)
-    learn(known, "start" if event.kind is Kind.PHASE_START else "end", trust, event.time)
-    for name, value in (("name", event.name), ("outcome", event.outcome)):
-        if value:
-            learn(known, name, trust, value)
-    return (("phase", event.id),)
-
-
-def _message(facts: Facts, event: Event, trust: int) -> Touched:
-    message_id = event.id or f"@{event.time}"
-    known = facts.entity("message", message_id)
-    learn(known, "time", trust, event.time)
-    if event.duration is not None:
-        learn(known, "response", trust, event.duration)
-    told = (
-        ("receiver", event.name),
-        ("sender", _text(event.attributes, "sender")),
-        ("agent_id", event.parent),
-        ("outcome", event.outcome),
-    )
-    for name, value in told:
-        if value:
-            learn(known, name, trust, value)
-    return (("message", message_id),)
-
-
-def _score(facts: Facts, event: Event, trust: int) -> Touched:
-    value, of = event.attributes.get("value"), _text(event.attributes, "of")
-    if event.name is None or not isinstance(value, int | float):
-        return ()
-    by = _text(event.attributes, "by")
-    # What nobody says of what is about the session. A judge who judges again corrects what was said before.
-    judged = (of or "session", event.id or facts.id) if of or event.id is None else ("task", event.id)
-    key = "|".join((*judged, event.name, by or ""))
-    known = facts.entity("score", key)
-    for name, text_value in (("of", judged[0]), ("of_id", judged[1]), ("name", event.name), ("by", by)):
-        if text_value:
-            learn(known, name, trust, text_value)
-    learn(known, "said", trust, f"{event.time:020d} {float(value)!r}")
-    return (("score", key),)
-
-
-def _hooks_run(facts: Facts, event: Event, trust: int) -> Touched:
-    run_id = event.id or f"@{event.time}"
-    known = facts.entity("hooks", run_id)
-    learn(known, "start", trust, event.time)
-    if event.duration is not None:
-        learn(known, "duration", trust, event.duration)
-    span = _text(event.attributes, "span")
-    for name, value in (("event", event.name), ("agent_id", event.parent), ("span", span)):
-        if value:
-            learn(known, name, trust, value)
-    return (("hooks", run_id),)
-
-
-def _sample(facts: Facts, event: Event, trust: int) -> Touched:
-    key = str(event.time)
-    _counts(facts.entity("sample", key), event, SAMPLED, trust)
-    return (("sample", key),)
-
-
-def _cache_report(facts: Facts, event: Event, trust: int) -> Touched:
-    if event.name is None:
-        return ()
-    key = f"{event.name}@{event.time}"
-    known = facts.entity("cache", key)
-    learn(known, "name", trust, event.name)
-    learn(known, "time", trust, event.time)
-    _counts(known, event, CACHED, trust)
-    return (("cache", key),)
-
-
-def _counts(known: Known, event: Event, names: Sequence[str], trust: int) -> None:
-    if event.duration is not None:
-        learn(known, "duration", trust, event.duration)
-    for name in names:
-        count = event.attributes.get(name)
-        if isinstance(count, int) and not isinstance(count, bool) and count >= 0:
-            learn(known, name, trust, count)
-
-
 def _learn_context(session: Known, event: Event, trust: int) -> None:
-    project = _text(event.attributes, "project")
+    project = said(event, "project")
     if project:
         # Zero-padded time first: a session that moves keeps the project it began in.
         learn(session, "project", trust, f"{event.time:020d} {project}")
@@ -401,14 +314,9 @@ def _learn_context(session: Known, event: Event, trust: int) -> None:
     if named:
         # A session that goes on in another process is to be found there.
         learn(session, "processes", trust, " ".join([f"{event.time:020d}", *named[:MOST_PROCESSES]]))
-    traceparent = _text(event.attributes, "traceparent")
+    traceparent = said(event, "traceparent")
     if traceparent:
         learn(session, "traceparent", trust, f"{event.time:020d} {traceparent}")
-
-
-def _text(attributes: Mapping[str, Value], name: str) -> str | None:
-    value = attributes.get(name)
-    return value if isinstance(value, str) and value else None
 
 
 _HANDLERS: dict[Kind, Callable[[Facts, Event, int], Touched]] = {
@@ -423,12 +331,6 @@ _HANDLERS: dict[Kind, Callable[[Facts, Event, int], Touched]] = {
     Kind.BATCH_END: _batch_end,
     Kind.PERMISSION_REQUEST: _permission_request,
     Kind.MODEL_CALL: _model_call,
-    Kind.PHASE_START: _phase_mark,
-    Kind.PHASE_END: _phase_mark,
-    Kind.MESSAGE: _message,
-    Kind.SCORE: _score,
-    Kind.HOOKS_RUN: _hooks_run,
-    Kind.SAMPLE: _sample,
-    Kind.CACHE_REPORT: _cache_report,
+    **HANDLERS,
 }
 """The kinds that change entities; the others count as a sign of life."""

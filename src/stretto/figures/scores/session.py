@@ -24,7 +24,8 @@ from stretto.figures.scores.composite import as_document
 from stretto.figures.scores.efficiency import Shown, efficiency
 from stretto.figures.scores.published import Published
 from stretto.figures.scores.quality import quality
-from stretto.figures.scores.window import FindParallel, Scoring
+from stretto.figures.scores.rules import Scoring
+from stretto.figures.scores.window import FindParallel
 from stretto.figures.tally import Sums
 from stretto.model.entities import Score, Session
 from stretto.model.event import Outcome

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from stretto.figures.figure import Figure, Labels
 from stretto.figures.scores.agents import agent_score
@@ -19,9 +18,8 @@ from stretto.figures.scores.counts import (
 from stretto.figures.scores.efficiency import Efficiency, HeldAgainst, Shown, efficiency
 from stretto.figures.scores.published import Published
 from stretto.figures.scores.quality import Trend, quality, trend
-from stretto.figures.scores.rules import ScoreRules
+from stretto.figures.scores.rules import ScoreRules, Scoring
 from stretto.figures.tally import Sums
-from stretto.model.task_type import DEFAULT_TARGET
 from stretto.names import NONE, PREFIX
 
 TREND_MEASURES = (
@@ -31,18 +29,6 @@ TREND_MEASURES = (
 
 FindParallel = Callable[[Sums], Sequence[HeldAgainst]]
 """Sums → the parallel work in them by task type, and what it is held against."""
-
-
-def _default_target(_task_type: str) -> float:
-    return DEFAULT_TARGET
-
-
-@dataclass(frozen=True, slots=True)
-class Scoring:
-    """What scores are made by: the rules, and the improvement asked of a task type, as a ratio."""
-
-    rules: ScoreRules = field(default_factory=ScoreRules)
-    target: Callable[[str], float] = _default_target
 
 
 def score_figures(
