@@ -63,11 +63,46 @@ def test_facts_that_are_put_back_are_what_they_were() -> None:
     facts, copy = Facts("s"), Facts("s")
     for kind in KINDS:
         key = "" if kind in {"session", "permission"} else f"{kind}-1"
-        learn(facts.entity(kind, key), "tool", 2, "Agent")
+        if kind == "permission":
+            facts.ask("agent|Bash", 5, 2)
+        else:
+            learn(facts.entity(kind, key), "tool", 2, "Agent")
         copy.put(kind, key, dict(facts.entity(kind, key)))
     facts.index("call-1", facts.calls["call-1"])
     assert copy == facts
     assert copy.delegating == {"call-1"}
+    assert copy.was_asked("agent|Bash", 5, 5)
+
+
+def test_a_request_for_permission_is_found_by_its_time() -> None:
+    """Both ends of the stretch count, repeats and order do not, and another agent's request is not found."""
+    facts = Facts("s")
+    for time in (9, 5, 9):
+        facts.ask("agent|Bash", time, 2)
+    assert facts.asked == {"agent|Bash": [5, 9]}
+    stretches = [(1, 4), (1, 5), (6, 8), (9, 20), (10, 20)]
+    assert [facts.was_asked("agent|Bash", *stretch) for stretch in stretches] == [
+        False,
+        True,
+        False,
+        True,
+        False,
+    ]
+    assert not facts.was_asked("|Bash", 1, 20)
+
+
+def test_the_calls_that_a_request_may_be_for_follow_what_is_known_of_them() -> None:
+    """A call that turns out to be of another tool is no longer one of them, one that comes later is."""
+    facts = Facts("s")
+    for call_id in ("a", "b"):
+        learn(facts.entity("call", call_id), "tool", 3, "Bash")
+    assert sorted(key for key, _ in facts.calls_about("|Bash")) == ["a", "b"]
+    learn(facts.entity("call", "a"), "tool", 2, "Read")
+    facts.index_about("a", facts.calls["a"])
+    learn(facts.entity("call", "c"), "tool", 3, "Bash")
+    facts.index_about("c", facts.calls["c"])
+    assert sorted(key for key, _ in facts.calls_about("|Bash")) == ["b", "c"]
+    assert [key for key, _ in facts.calls_about("|Read")] == ["a"]
 
 
 def test_a_call_stops_being_one_that_delegates_when_more_is_known() -> None:

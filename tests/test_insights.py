@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from stretto.clock import SECOND
-from stretto.figures.scores.rules import ScoreRules
-from stretto.figures.scores.window import Scoring
+from stretto.figures.scores.rules import ScoreRules, Scoring
 from stretto.insights import insight, row_document, session_document
 from stretto.model.event import Kind, Outcome
 from stretto.store import queries

@@ -15,7 +15,8 @@ from stretto.clock import SECOND
 from stretto.model.cost import Cost, Origin
 from stretto.model.entities import ModelCall, Tokens
 from stretto.model.event import Outcome
-from stretto.prices import Prices, Rates, list_version
+from stretto.model.rates import Rates
+from stretto.prices import Prices, list_version
 
 LIST = Prices({})
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

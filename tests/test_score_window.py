@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from stretto.figures.figure import Figure
-from stretto.figures.scores.rules import WEIGHTS
-from stretto.figures.scores.window import Scoring, score_figures, trend_figures
+from stretto.figures.scores.rules import WEIGHTS, Scoring
+from stretto.figures.scores.window import score_figures, trend_figures
 from stretto.figures.tally import Sums
 from stretto.names import METRICS, Made
 from tests.scenes import Drawing, conflict, delivery, fork_join, framed, one_by_one, retried, straggler

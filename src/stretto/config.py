@@ -6,24 +6,23 @@ An unknown key is an error that names the nearest known one.
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
-from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from stretto.errors import ConfigError
-from stretto.figures.scores.rules import ScoreRules, score_rules
-from stretto.figures.scores.window import Scoring
+from stretto.errors import ConfigError, nearest, unknown_key
+from stretto.figures.scores.rules import ScoreRules, Scoring, score_rules
+from stretto.model.rates import Rates, rates_by_model
 from stretto.model.task_type import TaskType, TaskTypes, normal_name
-from stretto.prices import Prices, Rates, list_version
 from stretto.retention import Retention
 from stretto.state import state_folder
+
+if TYPE_CHECKING:
+    from stretto.prices import Prices
 
 DEFAULT_LISTEN = "127.0.0.1:9464"
 DEFAULT_INTERVAL_SECONDS = 10
@@ -77,7 +76,7 @@ class Config:
     """Between two readings of the agents' processes; 0 takes none."""
     preset: str | None
     task_types: TaskTypes
-    prices: Prices
+    rates: Mapping[str, Rates]
     scores: ScoreRules
     """Weights, targets and scales of the scores."""
     settings: tuple[Setting, ...]
@@ -112,11 +111,22 @@ class Config:
     @property
     def fingerprint(self) -> str:
         """A text that changes when stored conclusions would: classification, idle limit, prices, scales."""
+        from hashlib import sha256  # noqa: PLC0415  # milliseconds, for who opens the store to write
+
+        from stretto.prices import list_version  # noqa: PLC0415  # likewise
+
         rules = [[t.name, *t.keywords] for t in self.task_types.types]
-        prices = [sorted(self.prices.configured.items()), list_version()]
+        prices = [sorted(self.rates.items()), list_version()]
         scales = [[scale.name, scale.low, scale.high] for scale in self.scores.scales.known]
         told = json.dumps([rules, self.idle_minutes, prices, scales])
         return sha256(told.encode()).hexdigest()[:16]
+
+    @property
+    def prices(self) -> Prices:
+        """What model calls cost."""
+        from stretto.prices import Prices  # noqa: PLC0415  # milliseconds, for who concludes sessions
+
+        return Prices(self.rates)
 
     @property
     def scoring(self) -> Scoring:
@@ -224,14 +234,14 @@ def load(
         )
     retention = _retention(values)
     types = _task_types(values["preset"], given.get("task_types", {}), str(path))
-    prices = _prices(given.get("prices", {}), str(path))
+    rates = rates_by_model(given.get("prices", {}), str(path))
     return Config(
         state=folder,
         host=host,
         port=port,
         retention=retention,
         task_types=types,
-        prices=prices,
+        rates=rates,
         scores=score_rules(given.get("scores", {}), str(path)),
         settings=tuple(settings),
         **values,
@@ -254,8 +264,8 @@ def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     known = [variable for _, _, variable in _KEYS.values()] + [*_OTHER_VARIABLES]
     found = []
     for name in sorted(name for name in environ if name.startswith("STRETTO_") and name not in known):
-        near = difflib.get_close_matches(name, known, n=1)
-        found.append(f"{name} is not known" + (f"; did you mean {near[0]}?" if near else ""))
+        near = nearest(name, known)
+        found.append(f"{name} is not known" + (f"; did you mean {near}?" if near else ""))
     return found
 
 
@@ -280,7 +290,7 @@ def _read(path: Path, *, needed: bool) -> dict[str, Any]:
         if key not in _KEYS and key not in _TABLES:
             table, dot, _ = key.rpartition(".")
             beside = [name.removeprefix(table + dot) for name in _KEYS if name.rpartition(".")[0] == table]
-            raise _unknown(key, beside if dot else [*beside, *_KEYED_TABLES, *_TABLES], str(path))
+            raise unknown_key(key, beside if dot else [*beside, *_KEYED_TABLES, *_TABLES], str(path))
     return given
 
 
@@ -352,7 +362,7 @@ def _address(listen: str) -> tuple[str, int]:
 
 def _task_types(preset: str | None, given: object, where: str) -> TaskTypes:
     if preset is not None and preset not in PRESETS:
-        raise _unknown(preset, PRESETS, "preset")
+        raise unknown_key(preset, PRESETS, "preset")
     if not isinstance(given, dict):
         raise ConfigError("task_types must be a table", where=where)
     merged: dict[str, dict[str, Any]] = {}
@@ -381,7 +391,7 @@ def _type_fields(name: str, fields: object, where: str) -> dict[str, Any]:
         raise ConfigError(f"task_types.{name} must be a table", where=where)
     for key, value in fields.items():
         if key not in _TYPE_KEYS:
-            raise _unknown(f"task_types.{name}.{key}", list(_TYPE_KEYS), where)
+            raise unknown_key(f"task_types.{name}.{key}", list(_TYPE_KEYS), where)
         usable = isinstance(value, _TYPE_KEYS[key]) and not isinstance(value, bool)
         if key == "keywords":
             usable = usable and all(isinstance(word, str) and word for word in value)
@@ -395,43 +405,9 @@ def _type_fields(name: str, fields: object, where: str) -> dict[str, Any]:
     return fields
 
 
-def _prices(given: object, where: str) -> Prices:
-    if not isinstance(given, dict):
-        raise ConfigError("prices must be a table", where=where)
-    found = {}
-    for model, rates in given.items():
-        if not isinstance(rates, dict):
-            raise ConfigError(f"prices.{model} must be a table", where=where, hint=_PRICES_HINT)
-        for kind, rate in rates.items():
-            if kind not in Rates._fields:
-                raise _unknown(f"prices.{model}.{kind}", Rates._fields, where)
-            if (
-                isinstance(rate, bool)
-                or not isinstance(rate, int | float)
-                or not 0 <= rate <= _MOST_A_MILLION
-            ):
-                raise ConfigError(
-                    f"prices.{model}.{kind} cannot be used",
-                    where=where,
-                    cause=f"it is {rate!r}",
-                    hint=_PRICES_HINT,
-                )
-        found[model] = Rates(**rates)
-    return Prices(found)
-
-
-_MOST_A_MILLION = 1e6
-_PRICES_HINT = "US dollars per million tokens: input, output, cache_read, cache_write"
-
-
 def _preset(name: str) -> dict[str, Any]:
+    from importlib import resources  # noqa: PLC0415  # milliseconds, for who names a preset
+
     text = resources.files("stretto").joinpath("presets", f"{name}.toml").read_text(encoding="utf-8")
     types: dict[str, Any] = tomllib.loads(text)["task_types"]
     return types
-
-
-def _unknown(key: str, known: list[str] | tuple[str, ...], where: str) -> ConfigError:
-    last = key.rpartition(".")[2]
-    near = difflib.get_close_matches(last, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-    return ConfigError(f"{key!r} is not known", where=where, hint=hint)

@@ -6,6 +6,11 @@ Bad *input* is never one of these: it is set aside and counted. Bad *state* is.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 class StrettoError(Exception):
     """Say what was attempted, where, the cause and the next step; ``exit_code`` is the command's."""
@@ -55,3 +60,18 @@ class StoreError(StrettoError):
 
 class ServiceError(StrettoError):
     """The service cannot start: its address is taken, or another one runs on the same state."""
+
+
+def unknown_key(key: str, known: Iterable[str], where: str) -> ConfigError:
+    """Return the error about a key that is not known, naming the nearest known one or all of them."""
+    names = list(known)
+    near = nearest(key.rpartition(".")[2], names)
+    hint = f"did you mean {near!r}?" if near else f"known: {', '.join(names)}"
+    return ConfigError(f"{key!r} is not known", where=where, hint=hint)
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that was probably meant, or None."""
+    from difflib import get_close_matches  # noqa: PLC0415  # for who has misspelt something
+
+    return next(iter(get_close_matches(word, list(known), n=1)), None)

@@ -14,8 +14,8 @@ from stretto.figures.confidence import LEVEL, improvement_bounds
 from stretto.figures.contention import contention, session_use
 from stretto.figures.gains import expected_improvement
 from stretto.figures.parallel import Fanout, Sequential, fanouts, sequential
+from stretto.figures.scores.rules import Scoring
 from stretto.figures.scores.session import kpis_document, session_figures
-from stretto.figures.scores.window import Scoring
 from stretto.figures.spending import Priced, SessionSpending, Spending, spending
 from stretto.figures.stretch import LONGEST_SESSION
 from stretto.figures.structure import Structure, fanout_document, structure, structure_document
@@ -212,7 +212,7 @@ def _model_call(priced: Priced) -> dict[str, Any]:
         "seconds": _seconds(call.duration),
         "outcome": call.outcome.value,
         "first_token_seconds": _seconds(call.first_token),
-        "tokens": asdict(call.tokens),
+        "tokens": call.tokens.by_kind(),
         **_cost(cost),
     }
 
@@ -291,7 +291,7 @@ def _told_besides(session: Session, scales: Scales) -> dict[str, list[dict[str, 
 
 
 def _tokens(part: Spending) -> dict[str, int | None]:
-    return dict.fromkeys(asdict(Tokens())) | part.tokens
+    return dict.fromkeys(Tokens().by_kind()) | part.tokens
 
 
 def _fanout(

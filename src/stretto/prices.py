@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from importlib import metadata
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from stretto.clock import SECOND
 from stretto.model.cost import DOLLAR, MOST_DOLLARS, Cost, Origin, as_said
 from stretto.model.entities import ModelCall, Tokens
 from stretto.model.model_name import normal_model
+from stretto.model.rates import Rates
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice
@@ -26,15 +26,6 @@ if TYPE_CHECKING:
 PACKAGE = "genai-prices"
 _PARTS = 1_000_000
 """Parts of a billionth of a dollar in which prices of one token are whole numbers."""
-
-
-class Rates(NamedTuple):
-    """US dollars per million tokens; None where there is no price for a kind."""
-
-    input: float | None = None
-    output: float | None = None
-    cache_read: float | None = None
-    cache_write: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +50,8 @@ class Prices:
 
 def list_version() -> str:
     """Return which list prices are in use: other ones may make other costs of the same calls."""
+    from importlib import metadata  # noqa: PLC0415  # milliseconds, for who opens the store to write
+
     return metadata.version(PACKAGE)
 
 

@@ -17,9 +17,9 @@ from stretto.figures.gains import gain_figures, record_figures
 from stretto.figures.period import MEASURES, WeekChange, week_change
 from stretto.figures.price import price_figures
 from stretto.figures.resources import Use, now_figures, resource_figures
-from stretto.figures.scores.rules import ScoreRules
+from stretto.figures.scores.rules import ScoreRules, Scoring
 from stretto.figures.scores.told import scores_document
-from stretto.figures.scores.window import TREND_MEASURES, Scoring, score_figures, trend_figures
+from stretto.figures.scores.window import TREND_MEASURES, score_figures, trend_figures
 from stretto.figures.timeline import timeline_figures
 from stretto.figures.usage import cache_entries, usage_figures
 from stretto.figures.verdict import Verdict, held_against_document, mixes, parallel_by_type, verdict

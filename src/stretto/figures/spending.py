@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from stretto.model.cost import Cost
 from stretto.model.entities import ModelCall
@@ -29,7 +29,7 @@ class Spending:
     def add(self, call: ModelCall, cost: Cost | None) -> None:
         """Add one call."""
         self.model_calls += 1
-        told = {kind: count for kind, count in asdict(call.tokens).items() if count is not None}
+        told = {kind: count for kind, count in call.tokens.by_kind().items() if count is not None}
         for kind, count in told.items():
             self.tokens[kind] = self.tokens.get(kind, 0) + count
         if cost is not None:

@@ -139,11 +139,12 @@ def _shares(
 ) -> list[dict[str, Any]]:
     """Return who was on the path, the largest part first, then who was not, the least slack first."""
     off = sorted((length, name) for name, length in slack.items() if name not in lengths)
+    whole = path.length
     return [
         {
             key: name,
             "seconds": length / SECOND,
-            "share": length / path.length,
+            "share": length / whole,
             "slack_seconds": _seconds(slack.get(name)),
         }
         for name, length in sorted(lengths.items(), key=lambda item: (-item[1], item[0]))

@@ -7,12 +7,12 @@ goes before what is known to be waiting, and that before what is only concluded 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from stretto.clock import SECOND
-from stretto.figures.asking import asked
+from stretto.figures.asking import Asked, asked
 from stretto.figures.figure import Figure, Labels
 from stretto.figures.stretch import LONGEST_SESSION, Stretch, Worker, executed, stretches, tasks_within
 from stretto.figures.tally import Sums
@@ -74,12 +74,16 @@ def wall_stretches(session: Session, root: Stretch | None = None) -> Iterator[tu
         return
     whole = Interval(root.start, root.end)
     between = in_turns(session, root).between
+    requests = asked(session)
     claims: dict[Part, Iterable[Interval]] = {
         Part.SINGLE: _tasks_alone(root),
-        Part.MAIN_TOOLS: _main_tools(session),
+        Part.MAIN_TOOLS: _main_tools(session, requests),
         Part.MODEL: (Interval(one.start, one.end) for one in root.inner if one.worker is Worker.MODEL),
         Part.HOOKS: _hooks(session),
-        Part.WAITING: [*_permissions(session), *(gap for gap, part in between if part is Part.WAITING)],
+        Part.WAITING: [
+            *_permissions(session, requests),
+            *(gap for gap, part in between if part is Part.WAITING),
+        ],
         Part.IDLE: (gap for gap, part in between if part is Part.IDLE),
     }
     edges: list[tuple[int, int, int]] = []
@@ -154,8 +158,7 @@ def _tasks_alone(root: Stretch) -> Iterator[Interval]:
             yield from _gaps(_merged(inner, whole), whole)
 
 
-def _main_tools(session: Session) -> Iterator[Interval]:
-    requests = asked(session)
+def _main_tools(session: Session, requests: Mapping[str, Asked]) -> Iterator[Interval]:
     for call in session.tool_calls:
         when = executed(call, requests) if call.task is None else None
         if when is not None:
@@ -172,9 +175,8 @@ def _hooks(session: Session) -> Iterator[Interval]:
             yield Interval(run.start, run.start + run.duration)
 
 
-def _permissions(session: Session) -> Iterator[Interval]:
+def _permissions(session: Session, requests: Mapping[str, Asked]) -> Iterator[Interval]:
     """Yield when the main agent waited for leave to use a tool, as far as it is known until when."""
-    requests = asked(session)
     for call in session.tool_calls if requests else ():
         found = requests.get(call.id) if call.task is None else None
         if found is not None and found.waited is not None:

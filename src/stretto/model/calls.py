@@ -17,7 +17,7 @@ from stretto.model.facts import (
     TRUST,
     Facts,
     Known,
-    asked_for,
+    about_of,
     nearest_task,
     number,
     occurrences,
@@ -116,12 +116,8 @@ def _overhead(facts: Facts, known: Known, around: int) -> int | None:
     (told, start), (told_end, end), (told_duration, _) = known["start"], known["end"], known["duration"]
     if not told == told_end == told_duration == _HOOK or text(known, "tool") in DELEGATES:
         return None
-    if facts.permissions:
-        about = asked_for(text(known, "agent_id"), text(known, "tool"))
-        for name in facts.permissions:
-            asked, _, time = name.rpartition("@")
-            if asked == about and int(start) <= int(time) <= int(end):
-                return None
+    if facts.permissions and facts.was_asked(about_of(known), int(start), int(end)):
+        return None
     return max(0, around)
 
 

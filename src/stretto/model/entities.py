@@ -60,6 +60,15 @@ class Tokens:
     cache_read: int | None = None
     cache_write: int | None = None
 
+    def by_kind(self) -> dict[str, int | None]:
+        """Return the counts by the names of the fields, in their order."""
+        return {
+            "input": self.input,
+            "output": self.output,
+            "cache_read": self.cache_read,
+            "cache_write": self.cache_write,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class ModelCall:

@@ -9,6 +9,8 @@ events gives the same facts.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from stretto.model.event import Channel
@@ -73,6 +75,10 @@ class Facts:
     """The entities that nothing else hangs on, by kind: those of ``OTHERS``."""
     delegating: set[str] = field(default_factory=set)
     """The ids of the calls that start agents: an index, so that concluding tasks does not walk every call."""
+    asked: dict[str, list[int]] = field(default_factory=dict)
+    """An index of ``permissions``: when they were requested, in order, by what for (``asked_for``)."""
+    _calls_by_about: dict[str, set[str]] | None = field(default=None, compare=False)
+    """Calls by what permission for them is asked for; made when it is first asked for in the session."""
 
     def entity(self, kind: str, key: str) -> Known:
         """Return the facts about one entity; the kinds are those of ``KINDS``."""
@@ -84,6 +90,10 @@ class Facts:
             self.session = known
         elif kind == "permission":
             self.permissions = known
+            self.asked = {}
+            for name in known:
+                about, _, time = name.rpartition("@")
+                insort(self.asked.setdefault(about, []), int(time))
         else:
             self._table(kind)[key] = known
         if kind == "call":
@@ -95,6 +105,35 @@ class Facts:
             self.delegating.add(call_id)
         else:
             self.delegating.discard(call_id)
+
+    def ask(self, about: str, time: int, trust: int) -> None:
+        """Note a request for permission."""
+        name = f"{about}@{time}"
+        if name not in self.permissions:
+            insort(self.asked.setdefault(about, []), time)
+        learn(self.permissions, name, trust, time)
+
+    def was_asked(self, about: str, start: int, end: int) -> bool:
+        """Tell whether permission was requested for something between two instants, both included."""
+        times = self.asked.get(about)
+        return times is not None and bisect_left(times, start) < bisect_right(times, end)
+
+    def calls_about(self, about: str) -> Iterator[tuple[str, Known]]:
+        """Yield the calls that a request for permission may be for."""
+        if self._calls_by_about is None:
+            self._calls_by_about = {}
+            for call_id, known in self.calls.items():
+                self.index_about(call_id, known)
+        for call_id in self._calls_by_about.get(about, ()):
+            known = self.calls[call_id]
+            # What was learned since may have made it another agent's, or another tool's.
+            if about_of(known) == about:
+                yield call_id, known
+
+    def index_about(self, call_id: str, known: Known) -> None:
+        """Note what permission for a call is asked for, after that has changed."""
+        if self._calls_by_about is not None:
+            self._calls_by_about.setdefault(about_of(known), set()).add(call_id)
 
     def _table(self, kind: str) -> dict[str, Known]:
         if kind == "call":
@@ -197,3 +236,8 @@ def occurrences(call_id: str, known: Known) -> list[tuple[str, Known]]:
 def asked_for(agent_id: str | None, tool: str | None) -> str:
     """Return what a permission request names: agent and tool, but no call."""
     return f"{agent_id or ''}|{tool or ''}"
+
+
+def about_of(known: Known) -> str:
+    """Return what a permission request for a call names."""
+    return asked_for(text(known, "agent_id"), text(known, "tool"))

@@ -20,7 +20,6 @@ from stretto.model.facts import (
     asked_for,
     learn,
     number,
-    text,
 )
 from stretto.model.fold_others import OTHER_HANDLERS
 from stretto.model.learning import Touched, count_of, learn_counts, learn_length, text_of
@@ -78,9 +77,8 @@ def _overlapped_by_permission(facts: Facts, event: Event) -> Touched:
     about = asked_for(event.parent, event.name)
     return tuple(
         ("call", call_id)
-        for call_id, known in facts.calls.items()
-        if asked_for(text(known, "agent_id"), text(known, "tool")) == about
-        and (number(known, "start") or 0) <= event.time <= (number(known, "end") or event.time)
+        for call_id, known in facts.calls_about(about)
+        if (number(known, "start") or 0) <= event.time <= (number(known, "end") or event.time)
     )
 
 
@@ -106,24 +104,24 @@ def _session_end(facts: Facts, event: Event, trust: int) -> Touched:
 
 
 def _turn_start(facts: Facts, event: Event, trust: int) -> Touched:
-    session, attributes = facts.session, event.attributes
+    session = facts.session
     host = event.type == "host"
     learn(session, "opened", trust, event.time)
     _learn_context(session, event, trust)
-    command = text_of(attributes, "command")
+    command = text_of(event.attributes, "command")
     if command:
         # The earliest command names the session's pattern; a zero-padded time makes text order time order.
         learn(session, "command", trust, f"{event.time:020d} {command}")
     touched: list[tuple[str, str]] = []
-    task = text_of(attributes, "task")
+    task = text_of(event.attributes, "task")
     if task:
         known = facts.tasks.setdefault(task, {})
         touched.append(("task", task))
-        outcome = _NOTICE.get(text_of(attributes, "task_status") or "")
+        outcome = _NOTICE.get(text_of(event.attributes, "task_status") or "")
         if outcome:
             # An agent that runs again is reported again: each notice is about the run before it.
             learn(known, f"notice@{event.time}", trust, outcome)
-        delegated_by = text_of(attributes, "delegated_by")
+        delegated_by = text_of(event.attributes, "delegated_by")
         if delegated_by:
             learn(known, "delegated_by", trust, delegated_by)
     if event.type == "user":
@@ -241,6 +239,7 @@ def _call(facts: Facts, event: Event, call_id: str, trust: int) -> Known:
             facts.index(call_id, known)
     if event.parent:
         learn(known, "agent_id", trust, event.parent)
+    facts.index_about(call_id, known)
     if event.attributes:
         for name in ("wrote", "test_framework"):
             value = text_of(event.attributes, name)
@@ -264,7 +263,7 @@ def _batch_end(facts: Facts, event: Event, trust: int) -> Touched:
 
 
 def _permission_request(facts: Facts, event: Event, trust: int) -> Touched:
-    learn(facts.permissions, f"{asked_for(event.parent, event.name)}@{event.time}", trust, event.time)
+    facts.ask(asked_for(event.parent, event.name), event.time, trust)
     return (("permission", ""), *_overlapped_by_permission(facts, event))
 
 

@@ -27,6 +27,7 @@ from stretto.model.scale import SCALES, Scales
 from stretto.names import NONE
 from stretto.sources.redact import redact
 from stretto.store import queries
+from stretto.store.additions.parts import counting
 from stretto.store.database import transaction
 from stretto.store.held import Ended, Held, Rules, Settled, load
 from stretto.store.rollup import Additions, write
@@ -43,7 +44,7 @@ HELD_CALLS = 20_000
 _EXECUTIONS = ("sequential_runs", "fanouts")
 
 _RULES = "rules"
-"""The note of the rules that the store was concluded under."""
+"""The note of the rules that the store was concluded under, and of how it was counted."""
 
 # The members in one order, so that a rebuild gives the same bytes.
 _encode = msgspec.json.Encoder(order="deterministic").encode
@@ -226,10 +227,14 @@ class Ingest:
             raise
 
     def renew(self, rules: str) -> None:
-        """Forget everything if it was concluded under other rules than these, told by their fingerprint."""
-        if queries.meta(self._connection, _RULES) != rules:
+        """Forget everything if it was concluded under other rules than these, or counted otherwise.
+
+        ``rules`` is a fingerprint of them; how things are counted is the program's own (``counting``).
+        """
+        made_by = f"{rules} {counting()}"
+        if queries.meta(self._connection, _RULES) != made_by:
             self.clear()
-            queries.write_meta(self._connection, _RULES, rules)
+            queries.write_meta(self._connection, _RULES, made_by)
 
     def clear(self) -> None:
         """Forget everything that is concluded from the journal, so that it can be taken again."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from stretto.model.calls import conclude_model_calls
 from stretto.model.cost import Cost, Price, Used
@@ -98,7 +98,9 @@ class ModelCalls:
             any(one.timed for one in before),
         )
         self._told[call.id] = told
-        tokens = Counter({kind: count for kind, count in asdict(call.tokens).items() if count}) - told.tokens
+        tokens = (
+            Counter({kind: count for kind, count in call.tokens.by_kind().items() if count}) - told.tokens
+        )
         amount = max(0, (cost.amount if cost else 0) - told.cost)
         duration = None if told.timed else call.duration
         told.tokens += tokens

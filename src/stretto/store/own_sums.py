@@ -26,11 +26,14 @@ class OwnSums:
 
 def own_sums(facts: Facts, session: Session, rules: Rules) -> OwnSums:
     """Return the sums of a session, concluded whole from these facts, and of each of its phases."""
-    phases = tuple((phase, _sums(*_within(facts, session, phase), rules)) for phase in session.phases)
-    return OwnSums(_sums(facts, session, rules), phases)
+    phases = tuple(
+        (phase, _sums(*_within(facts, session, phase), session, rules)) for phase in session.phases
+    )
+    return OwnSums(_sums(facts, session, session, rules), phases)
 
 
-def _sums(facts: Facts, session: Session, rules: Rules) -> Sums:
+def _sums(facts: Facts, session: Session, around: Session, rules: Rules) -> Sums:
+    """Return the sums of a session, or of a phase of the one around it, whose calls tell how it went on."""
     closed = session.outcome is not Outcome.RUNNING
     settling = Settling(
         facts,
@@ -42,6 +45,13 @@ def _sums(facts: Facts, session: Session, rules: Rules) -> Sums:
         classify=rules.classify,
         price=rules.price,
         scales=rules.scales,
+        given=replace(
+            session,
+            tool_calls=around.tool_calls,
+            model_calls=around.model_calls,
+            permissions=around.permissions,
+            hooks_run=around.hooks_run,
+        ),
     )
     found: dict[str, dict[tuple[str | int, ...], int]] = {}
     for part in PARTS.values():

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 from types import MappingProxyType
 from typing import Any
 
-from stretto.errors import ConfigError
+from stretto.errors import ConfigError, unknown_key
 from stretto.model.scale import MOST, SCALES, Scale, Scales
-from stretto.model.task_type import normal_name
+from stretto.model.task_type import DEFAULT_TARGET, normal_name
 
 Weights = Mapping[str, float]
 
@@ -87,6 +86,18 @@ _NUMBERS: dict[str, tuple[float, float]] = {
 _WHOLE = frozenset({"min_parts", "cohort"})
 
 
+def _default_target(_task_type: str) -> float:
+    return DEFAULT_TARGET
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """What scores are made by: the rules, and the improvement asked of a task type, as a ratio."""
+
+    rules: ScoreRules = field(default_factory=ScoreRules)
+    target: Callable[[str], float] = _default_target
+
+
 def score_rules(given: object, where: str) -> ScoreRules:
     """Return the rules with what a file's ``[scores]`` tables change.
 
@@ -106,7 +117,7 @@ def score_rules(given: object, where: str) -> ScoreRules:
         elif key in _NUMBERS:
             numbers[key] = _number(f"scores.{key}", value, *_NUMBERS[key], whole=key in _WHOLE, where=where)
         else:
-            raise _unknown(f"scores.{key}", [*_NUMBERS, "weights"], where)
+            raise unknown_key(f"scores.{key}", [*_NUMBERS, "weights"], where)
     rules = ScoreRules(weights=weights, scales=Scales(tuple(scales.values())), **numbers)
     if not 0 < rules.cpu_low <= rules.cpu_high < 1:
         raise ConfigError(
@@ -134,13 +145,13 @@ def _weights(given: object, where: str) -> Mapping[str, Weights]:
     found: dict[str, Weights] = dict(WEIGHTS)
     for score, value in _table(given, "scores.weights", where).items():
         if score not in WEIGHTS:
-            raise _unknown(f"scores.weights.{score}", WEIGHTS, where)
+            raise unknown_key(f"scores.weights.{score}", WEIGHTS, where)
         parts = _table(value, f"scores.weights.{score}", where)
         changed: dict[str, float] = {}
         for part, weight in parts.items():
             name = f"scores.weights.{score}.{part}"
             if part not in WEIGHTS[score]:
-                raise _unknown(name, WEIGHTS[score], where)
+                raise unknown_key(name, WEIGHTS[score], where)
             changed[part] = _number(name, weight, 0, 1e6, whole=False, where=where)
         found[score] = {**WEIGHTS[score], **changed}
         if not any(found[score].values()):
@@ -154,7 +165,7 @@ def _scale(name: str, given: Mapping[str, object], where: str) -> Scale:
     label = f"scores.{name}"
     for key in given:
         if key != "scale":
-            raise _unknown(f"{label}.{key}", ["scale"], where)
+            raise unknown_key(f"{label}.{key}", ["scale"], where)
     scale = given.get("scale")
     usable = isinstance(scale, list) and len(scale) == 2 and all(_is_number(edge) for edge in scale)  # noqa: PLR2004  # low and high
     low, high = scale if usable and isinstance(scale, list) else (0.0, 0.0)
@@ -188,10 +199,3 @@ def _table(given: object, name: str, where: str) -> Mapping[str, object]:
     if not isinstance(given, dict):
         raise ConfigError(f"{name} must be a table", where=where, cause=f"it is {given!r}")
     return given
-
-
-def _unknown(key: str, known: Iterable[str], where: str) -> ConfigError:
-    names = list(known)
-    near = difflib.get_close_matches(key.rpartition(".")[2], names, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
-    return ConfigError(f"{key!r} is not known", where=where, hint=hint)

@@ -26,7 +26,7 @@ from stretto.figures.scores.composite import as_document
 from stretto.figures.scores.efficiency import Shown, efficiency
 from stretto.figures.scores.published import Published
 from stretto.figures.scores.quality import quality
-from stretto.figures.scores.window import Scoring
+from stretto.figures.scores.rules import Scoring
 from stretto.figures.tally import Sums
 from stretto.figures.verdict import mixes, parallel_by_type
 from stretto.model.entities import Session

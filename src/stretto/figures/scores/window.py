@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 
-from stretto.figures.baseline import FindBaseline, Target
+from stretto.figures.baseline import FindBaseline
 from stretto.figures.figure import Figure, Labels
 from stretto.figures.scores.agents import agent_score
 from stretto.figures.scores.cells import AGENT, PATTERN, TASK_TYPE, keys, only
@@ -20,28 +19,15 @@ from stretto.figures.scores.counts import (
 from stretto.figures.scores.efficiency import Efficiency, Shown, efficiency
 from stretto.figures.scores.published import Published
 from stretto.figures.scores.quality import Trend, quality, trend
-from stretto.figures.scores.rules import ScoreRules
+from stretto.figures.scores.rules import ScoreRules, Scoring
 from stretto.figures.tally import Sums
 from stretto.figures.verdict import mixes, parallel_by_type
-from stretto.model.task_type import DEFAULT_TARGET
 from stretto.names import NONE, PREFIX
 
 TREND_MEASURES = (
     "work_ends", "complete", "complete_tasks", "consistent", "score_count", "score_sum", "score_outside",
 )  # fmt: skip
 """What quality is made of: the measures that a trend needs day by day."""
-
-
-def _default_target(_task_type: str) -> float:
-    return DEFAULT_TARGET
-
-
-@dataclass(frozen=True, slots=True)
-class Scoring:
-    """What scores are made by."""
-
-    rules: ScoreRules = field(default_factory=ScoreRules)
-    target: Target = _default_target
 
 
 def score_figures(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 
 from stretto.figures.sketch import bucket
 from stretto.model.cost import Cost
@@ -24,7 +23,7 @@ def _of_model_call(call: ModelCall, end: int, cost: Cost | None) -> Iterator[Amo
         yield (slot, "model_time", (model, bucket(call.duration))), 1
     if call.first_token is not None:
         yield (slot, "first_token_time", (model, bucket(call.first_token))), 1
-    used = {kind: count for kind, count in asdict(tokens).items() if count}
+    used = {kind: count for kind, count in tokens.by_kind().items() if count}
     for kind, count in used.items():
         yield (slot, "tokens", (model, kind)), count
     if tokens.cache_read is not None:

@@ -47,6 +47,8 @@ class Settling:
     scales: Scales = SCALES
     concluded: Mapping[str, Sequence[ToolCall]] = field(default_factory=dict)
     """The tool calls that are concluded already, as ``conclude_calls`` takes them."""
+    given: Session | None = None
+    """The session as in ``whole``, where it is at hand."""
 
     @property
     def over(self) -> bool:
@@ -56,7 +58,7 @@ class Settling:
     @cached_property
     def whole(self) -> Session:
         """The session with its calls, requests and hooks, concluded once for all parts that ask for them."""
-        return replace(
+        return self.given or replace(
             self.session,
             tool_calls=conclude_calls(
                 self.facts, self.session.tasks, closed=self.closed, concluded=self.concluded

@@ -17,6 +17,9 @@ from stretto.store.additions.tasks import of_tasks
 from stretto.store.additions.whole import of_whole
 from stretto.store.additions.work import of_work
 
+COUNTING = 1
+"""The version of what is counted: raised with every change of what anything adds to the sums."""
+
 PARTS: dict[str, Part] = {
     "tasks": Part(
         frozenset({Aspect.TASKS, Aspect.PATTERN}),
@@ -39,3 +42,8 @@ PARTS: dict[str, Part] = {
     "handover": Part(frozenset({"phase", Aspect.PATTERN, Aspect.WHOLE}), of_handover),
     "samples": Part(frozenset({"sample"}), of_samples),
 }
+
+
+def counting() -> str:
+    """Return a text that changes with what is counted: sums that were made under another are made anew."""
+    return f"{COUNTING} {' '.join(PARTS)}"

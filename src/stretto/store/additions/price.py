@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import astuple
 
 from stretto.figures.parallel import Fanout
 from stretto.model.calls import runs_by_agent
@@ -60,5 +59,5 @@ def _add_fanout(added: Additions, fanout: Fanout, of: str, mix: tuple[str, str])
 
 def _tokens(call: ModelCall) -> int | None:
     """Return all tokens of a call, those of the cache included; None where its source tells none."""
-    counts = [count for count in astuple(call.tokens) if count is not None]
+    counts = [count for count in call.tokens.by_kind().values() if count is not None]
     return sum(counts) if counts else None
