@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from stretto.figures.baseline import Provenance
 from stretto.figures.figure import Figure
-from stretto.figures.scores.efficiency import PARTS, Shown, efficiency
+from stretto.figures.scores.efficiency import PARTS, Shown, efficiency_score
 from stretto.figures.scores.published import Published
 from stretto.figures.tally import Sums
 from stretto.figures.verdict import Parallel, mixes, parallel_by_type
@@ -53,7 +53,7 @@ def held(sequential: float, elapsed: int) -> dict[tuple[str, Provenance], Parall
 
 def parts(given_: Shown, dimension: str) -> dict[str, float | None]:
     """Return the parts of one dimension."""
-    return {part.name: part.value for part in efficiency(given_).dimensions[dimension].parts}
+    return {part.name: part.value for part in efficiency_score(given_).dimensions[dimension].parts}
 
 
 def test_the_delivery_is_scored_as_on_paper() -> None:
@@ -69,7 +69,7 @@ def test_the_delivery_is_scored_as_on_paper() -> None:
         {"success": 2 / 3, "errors": 5 / 6, "retries": 0.9, "quality": 0.833333}, abs=1e-5
     )
     assert parts(given_, "workflow") == {"phases": 1, "integration": 1, "working": None, "recovery": 1}
-    found = efficiency(given_)
+    found = efficiency_score(given_)
     assert {name: one.value for name, one in found.dimensions.items()} == pytest.approx(
         {"time": 0.69246, "resource": None, "quality": 0.80833, "workflow": 1}, abs=1e-5
     )
@@ -89,7 +89,7 @@ def test_what_others_publish_completes_the_score() -> None:
         {"cpu": 0.8, "memory": 0.75, "concurrency": 0.75, "cache": 0.4}
     )
     assert parts(found, "workflow")["working"] == pytest.approx(0.75)
-    assert efficiency(found).coverage == pytest.approx(1)
+    assert efficiency_score(found).coverage == pytest.approx(1)
 
 
 @pytest.mark.parametrize(("used", "value"), [(0, 0), (0.375, 0.5), (0.75, 1), (0.8, 1), (0.85, 1), (1, 0)])
@@ -126,7 +126,7 @@ def test_a_conflict_is_no_integration() -> None:
 
 def test_nothing_known_is_withheld_everywhere() -> None:
     """An empty window: no part is 0, none is made up, each says why."""
-    found = efficiency(shown({}))
+    found = efficiency_score(shown({}))
     assert (found.score.value, found.coverage) == (None, 0)
     for one in found.dimensions.values():
         assert one.value is None
@@ -135,7 +135,7 @@ def test_nothing_known_is_withheld_everywhere() -> None:
 
 def test_tasks_one_after_another_have_no_parallel_parts() -> None:
     """Only how busy the one agent was is known of time: one part of four."""
-    found = efficiency(shown(sums_of(one_by_one())))
+    found = efficiency_score(shown(sums_of(one_by_one())))
     assert found.dimensions["time"].value is None
     assert parts(shown(sums_of(one_by_one())), "time")["busy"] == pytest.approx(100 / 120)
 
@@ -154,7 +154,7 @@ def test_every_score_lies_between_nothing_and_everything(
     drawing = Drawing().opens().prompt(0)
     for number, (start, length, about, _) in enumerate(tasks):
         drawing.task(f"t{number}", start, start + length, about)
-    found = efficiency(shown(sums_of(drawing.stop(110).ends(120)), machine(used)))
+    found = efficiency_score(shown(sums_of(drawing.stop(110).ends(120)), machine(used)))
     assert set(found.dimensions) == set(PARTS)
     for one in (found.score, *found.dimensions.values()):
         assert one.value is None or 0 <= one.value <= 1

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from stretto.clock import SECOND
 from stretto.figures.parallel import Fanout, fanouts
 from stretto.figures.stretch import stretches, tasks_within
-from stretto.figures.what_if import what_if, what_if_fanout, what_if_longer
+from stretto.figures.what_if import what_if, what_if_fanout
 from stretto.model.entities import Session, Task
 from tests.paper import SCENES, rows, short
 from tests.scenes import concluded, straggler
@@ -65,7 +65,6 @@ def test_a_task_whose_length_is_not_known_has_no_answer() -> None:
     drawn = concluded(SCENES["lost_end"]().events)
     assert elapsed(drawn, "lost-end-b", 0.8) is None
     assert elapsed(drawn, "nobody", 0.8) is None
-    assert what_if_longer(stretches(drawn), "nobody", 1) is None
 
 
 @pytest.mark.parametrize("factor", [0, -1, float("inf"), float("nan")])

@@ -1,4 +1,4 @@
-"""Retries: tasks that try again what has failed, and whether they recover it."""
+"""Retries: tasks that try again what has failed."""
 
 from __future__ import annotations
 
@@ -21,11 +21,6 @@ class Retry:
 
     task: Task
     failed: Task
-
-    @property
-    def recovers(self) -> bool:
-        """Whether what had failed has now succeeded."""
-        return self.task.outcome is Outcome.SUCCESS
 
 
 def retries(tasks: Iterable[Task]) -> tuple[Retry, ...]:

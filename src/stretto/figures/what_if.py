@@ -18,16 +18,9 @@ def what_if(root: Stretch, task_id: str, factor: float) -> int | None:
     where the factor is no positive number.
     """
     chain = _chain(root, task_id)
-    return None if chain is None else _elapsed(chain, _scaled(chain[-1], factor))
-
-
-def what_if_longer(root: Stretch, task_id: str, by: int) -> int | None:
-    """Return the session's elapsed time (ns) had a task taken so many nanoseconds longer."""
-    chain = _chain(root, task_id)
-    return None if chain is None else _elapsed(chain, chain[-1].length + by)
-
-
-def _elapsed(chain: list[Stretch], length: int) -> int:
+    if chain is None:
+        return None
+    length = _scaled(chain[-1], factor)
     for around, inner in zip(reversed(chain[:-1]), reversed(chain[1:]), strict=True):
         length = _replayed(around, inner, length)
     return length

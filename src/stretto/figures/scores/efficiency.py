@@ -37,7 +37,7 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Efficiency:
+class EfficiencyScore:
     """An efficiency score with its dimensions, each from 0 to 1."""
 
     score: Composite
@@ -50,7 +50,7 @@ class Efficiency:
         return sum(weight[name] * one.coverage for name, one in self.dimensions.items())
 
 
-def efficiency(shown: Shown) -> Efficiency:
+def efficiency_score(shown: Shown) -> EfficiencyScore:
     """Return the efficiency score; a dimension is withheld where fewer than half of its parts are known."""
     dimensions = {
         dimension: weighted(
@@ -61,7 +61,7 @@ def efficiency(shown: Shown) -> Efficiency:
     }
     rules = shown.rules
     parts = [as_part(name, one, rules.weight("efficiency", name)) for name, one in dimensions.items()]
-    return Efficiency(weighted(parts, min_coverage=rules.min_coverage), dimensions)
+    return EfficiencyScore(weighted(parts, min_coverage=rules.min_coverage), dimensions)
 
 
 def _valued(value: float | None, reason: str) -> tuple[float | None, float, str | None]:

@@ -23,7 +23,7 @@ from stretto.figures.scores.cells import (
 )
 from stretto.figures.scores.collaboration import collaboration
 from stretto.figures.scores.composite import as_document
-from stretto.figures.scores.efficiency import Shown, efficiency
+from stretto.figures.scores.efficiency import Shown, efficiency_score
 from stretto.figures.scores.published import Published
 from stretto.figures.scores.quality import quality
 from stretto.figures.scores.rules import Scoring
@@ -43,7 +43,7 @@ def kpis_document(
     """Return the KPIs of what these sums are of; ``published`` are its other figures."""
     rules = scoring.rules
     parallel = parallel_by_type(mixes(sums, find))
-    found = efficiency(Shown(sums, parallel, Published(published, WINDOW), scoring.target, rules))
+    found = efficiency_score(Shown(sums, parallel, Published(published, WINDOW), scoring.target, rules))
     return {
         **{name: _told(figure) for name, figure in _ratios(sums)},
         "conflicts": total(sums, "checked", CONFLICT) if total(sums, "checked") else None,

@@ -16,7 +16,7 @@ from stretto.figures.scores.counts import (
     outside_figures,
     retry_figures,
 )
-from stretto.figures.scores.efficiency import Efficiency, Shown, efficiency
+from stretto.figures.scores.efficiency import EfficiencyScore, Shown, efficiency_score
 from stretto.figures.scores.published import Published
 from stretto.figures.scores.quality import Trend, quality, trend
 from stretto.figures.scores.rules import ScoreRules, Scoring
@@ -59,8 +59,8 @@ def score_figures(
         if agent != NONE:
             yield _scored("agent_score", (("agent", agent), *at), agent_score(sums, agent, rules))
 
-    def shown(own: Sums, others: Published) -> Efficiency:
-        return efficiency(Shown(own, parallel_by_type(mixes(own, find)), others, scoring.target, rules))
+    def shown(own: Sums, others: Published) -> EfficiencyScore:
+        return efficiency_score(Shown(own, parallel_by_type(mixes(own, find)), others, scoring.target, rules))
 
     yield from _efficiency(at, shown(sums, Published(published, window)))
     nothing = Published((), window)
@@ -100,7 +100,7 @@ def _quality(labels: Labels, found: Composite) -> Iterator[Figure]:
         yield Figure(PREFIX + "quality_part_score", own, value, part.count, part.reason)
 
 
-def _efficiency(at: Labels, found: Efficiency) -> Iterator[Figure]:
+def _efficiency(at: Labels, found: EfficiencyScore) -> Iterator[Figure]:
     yield _scored("efficiency_score", at, found.score)
     for dimension, one in found.dimensions.items():
         labels: Labels = (("dimension", dimension), *at)
