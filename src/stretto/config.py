@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -271,8 +270,7 @@ def unknown_variables(environ: Mapping[str, str]) -> list[str]:
 
 def _read(path: Path, *, needed: bool) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
-            given = tomllib.load(file)
+        text = path.read_bytes()
     except FileNotFoundError:
         if needed:
             raise ConfigError(
@@ -283,15 +281,22 @@ def _read(path: Path, *, needed: bool) -> dict[str, Any]:
         raise ConfigError(
             "the configuration file cannot be read", where=str(path), cause=str(error)
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError("the configuration file is not TOML", where=str(path), cause=str(error)) from error
-    given = _flat(given, str(path))
+    given = _flat(_parsed(text, path), str(path))
     for key in given:
         if key not in _KEYS and key not in _TABLES:
             table, dot, _ = key.rpartition(".")
             beside = [name.removeprefix(table + dot) for name in _KEYS if name.rpartition(".")[0] == table]
             raise unknown_key(key, beside if dot else [*beside, *_KEYED_TABLES, *_TABLES], str(path))
     return given
+
+
+def _parsed(text: bytes, path: Path) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415  # milliseconds, for who has a file
+
+    try:
+        return tomllib.loads(text.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError("the configuration file is not TOML", where=str(path), cause=str(error)) from error
 
 
 def _flat(given: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -406,6 +411,7 @@ def _type_fields(name: str, fields: object, where: str) -> dict[str, Any]:
 
 
 def _preset(name: str) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415  # as below
     from importlib import resources  # noqa: PLC0415  # milliseconds, for who names a preset
 
     text = resources.files("stretto").joinpath("presets", f"{name}.toml").read_text(encoding="utf-8")
