@@ -53,6 +53,7 @@ def test_a_score_is_kept(store: Store, client: httpx.Client) -> None:
             "value": 8.5,
             "by": "lead",
             "time": "2026-11-20T12:00:00.000000Z",
+            "reason": None,
         }
     ]
 
