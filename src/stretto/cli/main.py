@@ -127,6 +127,8 @@ def parser() -> argparse.ArgumentParser:
         help="work out how long it had taken with one task at FACTOR of its time (0.8: a fifth faster)",
     )
 
+    _verb(verbs, "top", "top:top", "watch what goes on now: agents, their calls, verdicts, spending, alerts")
+
     status_line = _verb(
         verbs,
         STATUS_LINE,

@@ -274,6 +274,16 @@ def with_running_tasks(connection: sqlite3.Connection, before: int) -> list[Sess
     return [_session_row(row) for row in rows]
 
 
+def open_sessions(connection: sqlite3.Connection, limit: int) -> list[SessionRow]:
+    """Return the open sessions, those at work first, then the one last heard of; no recordings."""
+    rows = connection.execute(
+        f"SELECT {_ROW} FROM sessions WHERE outcome = 'running' AND NOT recording"  # noqa: S608  # a constant
+        " ORDER BY busy DESC, last DESC, id LIMIT ?",
+        (limit,),
+    )
+    return [_session_row(row) for row in rows]
+
+
 def positions(connection: sqlite3.Connection) -> list[Position]:
     """Return how far each journal file has been read."""
     return [
