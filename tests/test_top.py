@@ -109,7 +109,8 @@ def test_verdicts_and_spending_stand_by_window(store: Store) -> None:
 
     lead = found.verdicts["1h"].lead
     assert lead is not None
-    assert (lead.speedup, lead.fanouts) == (pytest.approx(2), 1)
+    assert lead.speedup == pytest.approx(2)
+    assert lead.fanouts == 1
     spent = found.spent["1h"]
     assert (spent.cost, spent.model_calls, sum(spent.tokens.values())) == (250_000_000, 1, 1234)
     assert found.sessions[0].spent is not None
@@ -199,7 +200,7 @@ def test_the_text_is_readable_and_harmless(store: Store) -> None:
     assert "Bash for 12 s" in builder
     assert "build [/x]" in builder
     (tester,) = (line for line in lines if "tester" in line)
-    assert "stuck? silent for 19 min 57 s" in tester
+    assert "stuck? silent for 20 min" in tester
 
 
 def test_json_is_the_document_of_one_frame(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
@@ -220,7 +221,7 @@ def test_json_is_the_document_of_one_frame(store: Store, capsys: pytest.CaptureF
     assert told["spending"]["1h"]["cost_usd"] == 0.25
     page = (Path(__file__).parents[1] / "docs" / "json.md").read_text(encoding="utf-8")
     (row,) = (line for line in page.splitlines() if line.startswith("| `top --json`"))
-    assert [key for key in (*told, *agent) if f"`{key}`" not in row] == []
+    assert [key for key in (*told, *agent) if f"`{key}" not in row] == []
 
 
 def test_without_a_terminal_it_prints_one_frame(store: Store, capsys: pytest.CaptureFixture[str]) -> None:

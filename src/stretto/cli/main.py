@@ -23,6 +23,9 @@ STATUS_LINE = "statusline"
 AGENT_NAMES = ("claude-code", "codex", "droid", "gemini-cli", "copilot-cli", "cursor")
 """The agents that hooks can be installed for; spelt here so that no other verb loads the installer."""
 
+OUTCOMES = ("success", "failure", "cancelled", "unknown", "running")
+"""How a session ended; spelt here for the same reason, and checked by a test."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
@@ -118,6 +121,12 @@ def parser() -> argparse.ArgumentParser:
 
     listed = _verb(verbs, "sessions", "data:sessions", "list sessions, the latest first")
     listed.add_argument("--limit", type=int, default=20, metavar="N", help="how many (20)")
+    listed.add_argument("--project", metavar="NAME", help="only of this project")
+    listed.add_argument("--pattern", metavar="NAME", help="only of this pattern")
+    listed.add_argument("--outcome", choices=OUTCOMES, help="only those that ended so, or run")
+    listed.add_argument(
+        "--since", metavar="WHEN", help="only those heard of since: 24h, 7d, 2026-11-20, an RFC 3339 time"
+    )
 
     show = _verb(verbs, "show", "data:show", "show one session: its tasks, its fan-outs and what they gained")
     show.add_argument("session", metavar="SESSION", help="its id, the beginning of it, or 'last'")

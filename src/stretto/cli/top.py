@@ -10,7 +10,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import FrameType
 
 from rich.console import Console, Group, RenderableType
@@ -20,11 +20,10 @@ from rich.text import Text
 
 from stretto.cli.context import Context
 from stretto.cli.frame import Agent, Frame, Look, OpenSession, document, unreadable
+from stretto.cli.spent import spent_text
 from stretto.cli.table import WIDTH
 from stretto.clock import SECOND, wall
 from stretto.errors import StrettoError
-from stretto.figures.spending import Spending
-from stretto.figures.usage import NANO
 from stretto.figures.verdict import Verdict
 from stretto.model.entities import ToolCall
 from stretto.web import words
@@ -51,7 +50,7 @@ def top(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG001  
         return 0
     look.frame(wall())  # without a store there is nothing to draw, and the screen is left alone
     console = Console(highlight=False, markup=False, emoji=False)
-    with _ended_by_signal(), _keys() as wait, suppress(KeyboardInterrupt):
+    with _waiting() as wait:
         _draw(look, console, wait)
     return 0
 
@@ -114,7 +113,9 @@ def _head(frame: Frame) -> Text:
 def _windows(frame: Frame) -> Table:
     table = Table.grid(padding=(0, 2))
     for window, found in frame.verdicts.items():
-        table.add_row(Text(window, style="dim"), Text(_verdict(found)), Text(_spent(frame.spent.get(window))))
+        table.add_row(
+            Text(window, style="dim"), Text(_verdict(found)), Text(spent_text(frame.spent.get(window)))
+        )
     return table
 
 
@@ -131,16 +132,6 @@ def _verdict(found: Verdict) -> str:
     return f"{words.times(lead.speedup)} as fast, {moved} {word} over {over} ({lead.provenance.value}){rest}"
 
 
-def _spent(spent: Spending | None) -> str:
-    if spent is None:
-        return ""
-    cost = "cost unknown" if spent.cost is None else f"${spent.cost / NANO:,.2f}"
-    if spent.cost is not None and spent.unpriced:
-        cost += f" and {words.counted(spent.unpriced, 'call')} without a price"
-    tokens = f", {words.counted(sum(spent.tokens.values()), 'token')}" if spent.tokens else ""
-    return cost + tokens
-
-
 def _sessions(frame: Frame) -> Table:
     table = Table.grid(padding=(0, 2))
     for column in ("who", "for", "does", "what"):
@@ -154,7 +145,9 @@ def _add_session(table: Table, session: OpenSession, now: int) -> None:
     row = session.row
     running = f"{row.running} of {words.counted(row.tasks, 'agent')}" if row.tasks else "no agents"
     about = ", ".join(
-        filter(None, (row.project, row.pattern, running, "" if row.busy else "idle", _spent(session.spent)))
+        filter(
+            None, (row.project, row.pattern, running, "" if row.busy else "idle", spent_text(session.spent))
+        )
     )
     does = _doing(session.call, now)
     table.add_row(Text(_plain(row.id[:8]), style="bold"), _since(row.start, now), does, Text(_plain(about)))
@@ -193,45 +186,58 @@ def _plain(text: str) -> str:
 
 
 @contextmanager
-def _keys() -> Iterator[Wait]:
-    """Give a wait that ends early at q; the terminal reads keys one by one until then."""
-    if termios is None or not sys.stdin.isatty():
+def _waiting() -> Iterator[Wait]:
+    """Give a wait that ends early at q and at a signal to end; the terminal reads keys one by one until then.
+
+    A signal is a byte in a pipe and no exception: one that struck while the screen is taken or drawn would
+    leave the terminal as it is then.
+    """
+    if termios is None:
         yield _sleep
+        return
+    woken, wake = os.pipe()
+
+    def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # what a handler is called with
+        os.write(wake, b"q")
+
+    handlers = {
+        number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
+    try:
+        with _keys() as keyboard:
+            yield lambda: _goes_on([woken, *keyboard])
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        os.close(woken)
+        os.close(wake)
+
+
+@contextmanager
+def _keys() -> Iterator[list[int]]:
+    """Give what keys are read from, one by one and without an echo; nothing where nobody types."""
+    if not sys.stdin.isatty():
+        yield []
         return
     keyboard = sys.stdin.fileno()
     before = termios.tcgetattr(keyboard)
     try:
         tty.setcbreak(keyboard)
-        yield lambda: _key_goes_on(keyboard)
+        yield [keyboard]
     finally:
         termios.tcsetattr(keyboard, termios.TCSADRAIN, before)
 
 
-def _key_goes_on(keyboard: int) -> bool:
+def _goes_on(inputs: list[int]) -> bool:
     until = time.monotonic() + REFRESH_SECONDS
-    while select.select([keyboard], [], [], max(0.0, until - time.monotonic()))[0]:
-        pressed = os.read(keyboard, 64)
-        if not pressed or QUIT & set(pressed):
-            return False
+    while ready := select.select(inputs, [], [], max(0.0, until - time.monotonic()))[0]:
+        for descriptor in ready:
+            pressed = os.read(descriptor, 64)
+            if not pressed or QUIT & set(pressed):
+                return False
     return True
 
 
 def _sleep() -> bool:
     time.sleep(REFRESH_SECONDS)
     return True
-
-
-@contextmanager
-def _ended_by_signal() -> Iterator[None]:
-    """Let every signal that asks for an end raise KeyboardInterrupt, so that the terminal is restored."""
-
-    def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # what a handler is called with
-        raise KeyboardInterrupt
-
-    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {name: signal.signal(getattr(signal, name), end) for name in names}
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(getattr(signal, name), handler)
