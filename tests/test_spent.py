@@ -85,8 +85,10 @@ def test_a_phase_has_its_own_line() -> None:
     assert told == [
         "outcomes: success 50% of 4, conflicts 2",
         "scores: efficiency 80/100, quality prd 7.2/10 (50% of it known)",
-        "  withheld: completion, retry, recovery, phase success, integration success, adoption:"
-        " nothing to divide by",
+        (
+            "  withheld: completion, retry, recovery, phase success, integration success, adoption:"
+            " nothing to divide by"
+        ),
         "  withheld: collaboration: 1 of 6 parts known",
         "phase build: outcomes: success 50% of 4, conflicts 2",
         "phase build: scores: efficiency 80/100, quality prd 7.2/10 (50% of it known)",

@@ -31,7 +31,8 @@ from stretto.store import queries
 from stretto.store.database import open_reader
 from stretto.store.executions import baselines
 from stretto.store.queries import Activity, SessionRow
-from stretto.web import notifications, overview
+from stretto.web import notifications
+from stretto.web.alerts import alerts
 from stretto.web.notifications import Notification
 
 SLOW = 10 * SECOND
@@ -155,7 +156,7 @@ class Look:
         except OSError as error:
             told = []
             problems.append(f"the alerts cannot be read: {error.strerror or error}")
-        self._alerts = tuple(overview.alerts(told).firing)
+        self._alerts = tuple(alerts(told).firing)
         self._problems = (*problems, *_problems(config, connection))
 
 

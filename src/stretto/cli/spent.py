@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from stretto.figures.spending import Priced, Spending, spending
-from stretto.figures.usage import NANO
+from stretto.model.cost import DOLLAR
 from stretto.web import words
 
 MODELS_SHOWN = 5
@@ -53,5 +53,5 @@ def _largest(parts: dict[str, Spending]) -> str:
 
 def _dollars(cost: int) -> str:
     """Return billionths of a dollar in dollars: cents, and below one cent what there is."""
-    dollars = cost / NANO
+    dollars = cost / DOLLAR
     return f"${dollars:,.2f}" if not cost or dollars >= 0.01 else f"${dollars:.2g}"  # noqa: PLR2004  # a cent

@@ -177,9 +177,7 @@ class NotificationLog:
                 self._set_aside += 1
             else:
                 self._kept.append(told)
-        with suppress(
-            OSError
-        ):  # no file yet, or someone else's; it was readable, which is all that is needed
+        with suppress(OSError):  # no file yet, or someone else's, which could be read: that is enough here
             self._path.chmod(0o600)
         self._compact_if_long()
 
