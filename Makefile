@@ -27,6 +27,7 @@ check: test slow ## everything that must hold
 bench: $(READY) ## measure speed as ratios beside the budgets
 	$(BIN)/python tests/bench/bench_hook.py
 	$(BIN)/python -m tests.bench.bench_http_hook
+	$(BIN)/python tests/bench/bench_statusline.py
 	$(BIN)/python tests/bench/bench_store.py
 	$(BIN)/python tests/bench/bench_otlp.py
 	$(BIN)/python tests/bench/bench_api.py

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from stretto.cli.main import main
+from stretto.cli.main import OUTCOMES, main
 from stretto.lock import Lock
+from stretto.model.event import Outcome
 
 RECORDED = Path(__file__).parent / "recorded"
 DEMO = Path(__file__).parents[1] / "src" / "stretto" / "demo"
@@ -470,3 +471,62 @@ def test_what_is_no_transcript_is_refused(capsys: pytest.CaptureFixture[str], tm
     assert code == 3
     assert "nothing to import" in err
     assert not (tmp_path / "state" / "journal").exists()
+
+
+def test_sessions_can_be_picked(capsys: pytest.CaptureFixture[str]) -> None:
+    """By project, pattern, outcome and time; filters add up, and a list without any says so."""
+    answer(capsys, "import", str(DEMO / "fanout.jsonl"), str(RECORDED / "two-phase.jsonl"))
+    every = answer(capsys, "sessions")["sessions"]
+    first, second = every
+    assert first["last"] > second["last"]
+
+    def picked(*words: str) -> list[str]:
+        return [row["id"] for row in answer(capsys, "sessions", *words)["sessions"]]
+
+    for key in ("project", "pattern", "outcome"):
+        values = {row[key] for row in every} - {None}
+        for value in values:
+            assert picked(f"--{key}", value) == [row["id"] for row in every if row[key] == value], key
+    assert picked("--project", "no-such") == []
+    assert picked("--since", first["last"]) == [first["id"]]
+    assert picked("--since", second["last"], "--limit", "1") == [first["id"]]
+    assert picked("--since", second["last"][:10], "--outcome", first["outcome"], "--project", "no-such") == []
+    assert picked("--since", "36500d") == [first["id"], second["id"]]
+    assert run(capsys, "sessions", "--pattern", "no-such")[1] == "no session is like that\n"
+    code, out, err = run(capsys, "sessions", "--since", "yesterday")
+    assert (code, out) == (2, "")
+    assert "'yesterday' is no time" in err
+
+
+def test_the_parser_knows_every_outcome() -> None:
+    """What the command line spells for speed is what the model has."""
+    assert set(OUTCOMES) == {outcome.value for outcome in Outcome}
+
+
+def test_a_description_is_never_taken_for_an_order(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Brackets and colons in a task's description are shown as they are; they once broke the table."""
+    lines = (DEMO / "fanout.jsonl").read_text(encoding="utf-8").replace("prd draft", "[/draft] :bug: of it")
+    (tmp_path / "changed.jsonl").write_text(lines, encoding="utf-8")
+    answer(capsys, "import", str(tmp_path / "changed.jsonl"))
+
+    code, out, _ = run(capsys, "show", "last")
+
+    assert code == 0
+    assert "[/draft] :bug: of it" in out
+
+
+def test_show_tells_the_kpis_and_why_some_are_withheld(capsys: pytest.CaptureFixture[str]) -> None:
+    """The same numbers as in the document, a line of outcomes, one of scores, and reasons once each."""
+    answer(capsys, "import", str(DEMO / "fanout.jsonl"))
+    kpis = answer(capsys, "show", "last")["kpis"]
+
+    lines = run(capsys, "show", "last")[1].splitlines()
+
+    (outcomes,) = (line for line in lines if line.startswith("outcomes: "))
+    assert "success 100% of 3" in outcomes
+    assert "recovery" not in outcomes
+    (scores,) = (line for line in lines if line.startswith("scores: "))
+    assert f"efficiency {kpis['efficiency']['score']:.0f}/100" in scores
+    assert "  withheld: recovery, phase success, integration success: nothing to divide by" in lines

@@ -224,13 +224,14 @@ def _cost(cost: Cost | None) -> dict[str, Any]:
 
 def _spending(found: SessionSpending) -> dict[str, Any]:
     return {
-        **_spent(found.whole),
-        "by_model": [{"model": model, **_spent(part)} for model, part in found.by_model.items()],
-        "by_task": [{"task": task, **_spent(part)} for task, part in found.by_task.items()],
+        **spent_document(found.whole),
+        "by_model": [{"model": model, **spent_document(part)} for model, part in found.by_model.items()],
+        "by_task": [{"task": task, **spent_document(part)} for task, part in found.by_task.items()],
     }
 
 
-def _spent(part: Spending) -> dict[str, Any]:
+def spent_document(part: Spending) -> dict[str, Any]:
+    """Return what some model calls used and cost as JSON."""
     return {
         "model_calls": part.model_calls,
         "tokens": _tokens(part),

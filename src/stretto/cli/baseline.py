@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import re
 from contextlib import closing
 from dataclasses import replace
 
@@ -12,7 +11,8 @@ from stretto import baselines, known_baselines
 from stretto.cli import table
 from stretto.cli.context import Context
 from stretto.cli.data import UNKNOWN_SESSION, named_sessions, not_one
-from stretto.clock import HOUR, MINUTE, SECOND, rfc3339, wall
+from stretto.cli.said import length_of
+from stretto.clock import SECOND, rfc3339, wall
 from stretto.errors import UsageError
 from stretto.figures.baseline import Recorded, SetLength
 from stretto.figures.parallel import SequentialRun, alone, sequential_runs
@@ -22,14 +22,6 @@ from stretto.model.task_type import normal_name
 from stretto.names import NONE
 from stretto.store import queries
 from stretto.store.database import open_reader
-
-LONGEST = 1e6 * HOUR
-"""Nanoseconds; as for configured hours, more is a slip."""
-
-_UNITS = {"s": SECOND, "m": MINUTE, "min": MINUTE, "h": HOUR, "d": 24 * HOUR}
-_PART = r"\d+(?:\.\d+)?"
-_LENGTH = re.compile(rf"(?:{_PART}(?:min|[smhd]))+").fullmatch
-_SECONDS = re.compile(_PART).fullmatch
 
 
 def list_(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG001  # every verb takes both
@@ -81,7 +73,7 @@ def record(context: Context, options: argparse.Namespace) -> int:
 def set_(context: Context, options: argparse.Namespace) -> int:
     """Set how long tasks of one type take one after another."""
     config = context.config
-    task_type, length = normal_name(options.task_type), _length(options.length)
+    task_type, length = normal_name(options.task_type), length_of(options.length)
     if not task_type:
         raise UsageError("a task type needs a letter or a digit in its name")
     declared = baselines.load(config.state)
@@ -145,18 +137,3 @@ def _recorded(session: Session, name: str, runs: tuple[SequentialRun, ...]) -> R
         newest=max(run.end for run in runs),
         at=0,
     )
-
-
-def _length(text: str) -> float:
-    """Return a length in ns as a person writes it."""
-    plain = text.replace(" ", "").lower()
-    if _SECONDS(plain):
-        length = float(plain) * SECOND
-    elif _LENGTH(plain):
-        parts = re.findall(rf"({_PART})(min|[smhd])", plain)
-        length = sum(float(number) * _UNITS[unit] for number, unit in parts)
-    else:
-        raise UsageError(f"{text!r} is no length", hint="seconds, or for example 4h, 90min, 1h30min")
-    if not 0 < length <= LONGEST:
-        raise UsageError(f"{text!r} cannot be a length", hint="above 0, and at most a million hours")
-    return length

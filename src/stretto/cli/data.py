@@ -10,6 +10,7 @@ from contextlib import closing
 from stretto import baselines
 from stretto.cli import table
 from stretto.cli.context import Context
+from stretto.cli.said import since
 from stretto.clock import wall
 from stretto.errors import UsageError
 from stretto.figures.scores.rules import rules_document
@@ -17,6 +18,7 @@ from stretto.figures.stretch import stretches
 from stretto.figures.structure import Tried, tried_document, tried_with
 from stretto.insights import Insight, insight, row_document, session_document
 from stretto.lock import Lock
+from stretto.model.event import Outcome
 from stretto.store import queries
 from stretto.store.database import open_reader, open_writer, remove_unusable
 from stretto.store.ingest import Ingest
@@ -28,9 +30,18 @@ def sessions(context: Context, options: argparse.Namespace) -> int:
     """List sessions."""
     if options.limit < 1:
         raise UsageError("--limit must be at least 1")
+    now = wall()
+    wanted = queries.Wanted(
+        project=options.project,
+        pattern=options.pattern,
+        outcome=None if options.outcome is None else Outcome(options.outcome),
+        since=None if options.since is None else since(options.since, now),
+    )
     with closing(open_reader(context.config.database)) as connection:
-        rows = queries.sessions(connection, limit=options.limit)
-    context.answer({"sessions": [row_document(row) for row in rows]}, table.sessions(rows, wall()))
+        rows = queries.wanted_sessions(connection, wanted, limit=options.limit)
+        known = bool(rows) or bool(queries.sessions(connection, limit=1))
+    text = table.sessions(rows, now) if rows or not known else "no session is like that"
+    context.answer({"sessions": [row_document(row) for row in rows]}, text)
     return 0
 
 

@@ -178,7 +178,7 @@ def _service(config: Config) -> Finding:
     holder = holder_of(config.state)
     if holder is None or holder.address is None:
         return Finding("service", Verdict.NOTE, "not running", "stretto up")
-    answer = _get(holder.address, "/readyz", config.token)
+    answer = get(holder.address, "/readyz", config.token)
     if answer is None:
         return Finding(
             "service",
@@ -200,7 +200,7 @@ def _problems(config: Config) -> Iterator[Finding]:
     answer = (
         None
         if holder is None or holder.address is None
-        else _get(holder.address, "/api/problems", config.token)
+        else get(holder.address, "/api/problems", config.token)
     )
     try:
         said = json.loads(answer[1])["problems"] if answer else []
@@ -225,7 +225,7 @@ def _server(name: str, folder: Path, port: int, path: str, *, running: bool) -> 
     if not running:
         return Finding(name, Verdict.NOTE, f"installed ({PACKAGES[name]}), started by 'stretto up'")
     address = _address_of(folder, name) or f"127.0.0.1:{port}"
-    answer = _get(address, path)
+    answer = get(address, path)
     if answer is None or answer[0] != http.client.OK:
         return Finding(
             name, Verdict.TROUBLE, f"does not answer on {address}", f"see {folder / (name + '.log')}"
@@ -237,7 +237,7 @@ def _server(name: str, folder: Path, port: int, path: str, *, running: bool) -> 
 
 def _scraped(address: str) -> Finding:
     """Return whether Prometheus really scrapes us: a server that is up may still look elsewhere."""
-    answer = _get(address, "/api/v1/query?query=up%7Bjob%3D%22stretto%22%7D")
+    answer = get(address, "/api/v1/query?query=up%7Bjob%3D%22stretto%22%7D")
     try:
         result: list[dict[str, Any]] = json.loads(answer[1])["data"]["result"] if answer else []
     except (ValueError, KeyError, TypeError):
@@ -298,7 +298,8 @@ def _spans(context: Context) -> Finding:
     return Finding("spans", Verdict.FINE, f"finished sessions go to {endpoint.rpartition('@')[2]}")
 
 
-def _get(address: str, path: str, token: str | None = None) -> tuple[int, str] | None:
+def get(address: str, path: str, token: str | None = None) -> tuple[int, str] | None:
+    """Return status and body of what a server on this machine answers, or None where it does not."""
     connection = http.client.HTTPConnection(address, timeout=TIMEOUT)
     try:
         connection.request("GET", path, headers={"Authorization": f"Bearer {token}"} if token else {})

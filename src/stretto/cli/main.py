@@ -1,7 +1,8 @@
 """The parser, the dispatch and the exit codes of ``stretto``.
 
 Exit codes: 0 fine, 1 a finding (trouble, or no such session), 2 wrong use, 3 the environment.
-Standard output carries the answer, standard error the talk. Each verb's module is imported when it is called.
+Standard output carries the answer, standard error the talk. Each verb's module is imported when it is called,
+and the configuration with it: the status line, which needs neither, is drawn again and again while one types.
 """
 
 from __future__ import annotations
@@ -13,19 +14,35 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
-from stretto.cli.context import Context
-from stretto.config import load, unknown_variables
 from stretto.errors import StrettoError
 
 INTERRUPTED = 130
 
+STATUS_LINE = "statusline"
+
 AGENT_NAMES = ("claude-code", "codex", "droid", "gemini-cli", "copilot-cli", "cursor")
 """The agents that hooks can be installed for; spelt here so that no other verb loads the installer."""
+
+OUTCOMES = ("success", "failure", "cancelled", "unknown", "running")
+"""How a session ended; spelt here for the same reason, and checked by a test."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    options = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    if STATUS_LINE in words:
+        from stretto.cli import statusline  # noqa: PLC0415  # every other verb does without
+
+        wish = statusline.asked(words)
+        if wish is not None:
+            return statusline.answer(wish, os.environ)
+    return _run(parser().parse_args(words))
+
+
+def _run(options: argparse.Namespace) -> int:
+    from stretto.cli.context import Context  # noqa: PLC0415  # the status line does without
+    from stretto.config import load, unknown_variables  # noqa: PLC0415  # likewise
+
     for problem in unknown_variables(os.environ):
         print(f"stretto: {problem}", file=sys.stderr)
     try:
@@ -104,6 +121,12 @@ def parser() -> argparse.ArgumentParser:
 
     listed = _verb(verbs, "sessions", "data:sessions", "list sessions, the latest first")
     listed.add_argument("--limit", type=int, default=20, metavar="N", help="how many (20)")
+    listed.add_argument("--project", metavar="NAME", help="only of this project")
+    listed.add_argument("--pattern", metavar="NAME", help="only of this pattern")
+    listed.add_argument("--outcome", choices=OUTCOMES, help="only those that ended so, or run")
+    listed.add_argument(
+        "--since", metavar="WHEN", help="only those heard of since: 24h, 7d, 2026-11-20, an RFC 3339 time"
+    )
 
     show = _verb(verbs, "show", "data:show", "show one session: its tasks, its fan-outs and what they gained")
     show.add_argument("session", metavar="SESSION", help="its id, the beginning of it, or 'last'")
@@ -111,6 +134,21 @@ def parser() -> argparse.ArgumentParser:
         "--what-if",
         metavar="TASK=FACTOR",
         help="work out how long it had taken with one task at FACTOR of its time (0.8: a fifth faster)",
+    )
+
+    _verb(verbs, "top", "top:top", "watch what goes on now: agents, their calls, verdicts, spending, alerts")
+
+    status_line = _verb(
+        verbs,
+        STATUS_LINE,
+        "statusline:statusline",
+        "print one line about the session that the agent tells of on standard input",
+        json=False,
+    )
+    status_line.add_argument(
+        "--chain",
+        metavar="COMMAND",
+        help="run the status line command that was there before, on the same input, and print its line first",
     )
 
     _baseline(verbs)

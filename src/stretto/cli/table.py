@@ -9,6 +9,8 @@ from rich import box
 from rich.console import Console, RenderableType
 from rich.table import Table
 
+from stretto.cli.kpis import kpi_lines
+from stretto.cli.spent import spending_lines
 from stretto.clock import SECOND, rfc3339
 from stretto.config import Config
 from stretto.figures.efficiency import EfficiencyTree
@@ -70,6 +72,7 @@ def session(seen: Insight) -> str:
     for number, (fanout, held_against) in enumerate(seen.fanouts, 1):
         lines += _fanout(number, fanout, held_against)
     lines += [*_structure(seen.structure), ""]
+    lines += [*spending_lines(seen.model_calls), *kpi_lines(seen.kpis)]
     lines += [_tasks(session)] if session.tasks else []
     lines += [_phases(session)] if session.phases else []
     lines += [_scores(session)] if session.scores else []
@@ -259,7 +262,10 @@ def _table(*columns: str) -> Table:
 
 
 def _text(renderable: RenderableType) -> str:
-    console = Console(width=WIDTH, no_color=True, highlight=False, force_terminal=False)
+    # What others wrote is shown as it is: a description with brackets in it is no order to us.
+    console = Console(
+        width=WIDTH, no_color=True, highlight=False, force_terminal=False, markup=False, emoji=False
+    )
     with console.capture() as capture:
         console.print(renderable)
     return capture.get().rstrip()

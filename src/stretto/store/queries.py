@@ -80,6 +80,34 @@ _encode = msgspec.json.Encoder().encode
 _decode_lengths = msgspec.json.Decoder(dict[str, list[int]]).decode
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which sessions of a list are wanted; what is None leaves all in."""
+
+    project: str | None = None
+    pattern: str | None = None
+    outcome: Outcome | None = None
+    since: int | None = None
+    """Heard of at this time (ns) or later."""
+
+
+def wanted_sessions(connection: sqlite3.Connection, wanted: Wanted, *, limit: int) -> list[SessionRow]:
+    """Return the wanted sessions, the one last heard of first."""
+    rows = connection.execute(
+        f"SELECT {_ROW} FROM sessions WHERE last >= :since AND project IS COALESCE(:project, project)"  # noqa: S608  # a constant
+        " AND pattern IS COALESCE(:pattern, pattern) AND outcome = COALESCE(:outcome, outcome)"
+        " ORDER BY last DESC, id LIMIT :limit",
+        {
+            "since": -(1 << 62) if wanted.since is None else wanted.since,
+            "project": wanted.project,
+            "pattern": wanted.pattern,
+            "outcome": None if wanted.outcome is None else wanted.outcome.value,
+            "limit": limit,
+        },
+    )
+    return [_session_row(row) for row in rows]
+
+
 def sessions(
     connection: sqlite3.Connection, *, limit: int = 50, before: int | None = None, after: str | None = None
 ) -> list[SessionRow]:
@@ -270,6 +298,16 @@ def with_running_tasks(connection: sqlite3.Connection, before: int) -> list[Sess
         f"SELECT {_ROW} FROM sessions WHERE outcome = 'running' AND running AND start < ?"  # noqa: S608  # a constant
         " ORDER BY start, id",
         (before,),
+    )
+    return [_session_row(row) for row in rows]
+
+
+def open_sessions(connection: sqlite3.Connection, limit: int) -> list[SessionRow]:
+    """Return the open sessions, those at work first, then the one last heard of; no recordings."""
+    rows = connection.execute(
+        f"SELECT {_ROW} FROM sessions WHERE outcome = 'running' AND NOT recording"  # noqa: S608  # a constant
+        " ORDER BY busy DESC, last DESC, id LIMIT ?",
+        (limit,),
     )
     return [_session_row(row) for row in rows]
 

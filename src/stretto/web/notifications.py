@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -171,20 +171,13 @@ class NotificationLog:
             self._compact_if_long()
 
     def _load(self) -> None:
-        try:
-            file = self._path.open("rb")
-        except FileNotFoundError:
-            return
-        with file:
-            while line := file.readline(LINE_LIMIT):
-                if not line.strip():
-                    continue
-                self._lines += 1
-                try:
-                    self._kept.append(_decode_line(line))
-                except (msgspec.DecodeError, RecursionError):
-                    self._set_aside += 1
-        with suppress(OSError):  # someone else's file; it was readable, which is all that is needed here
+        for told in _told(self._path):
+            self._lines += 1
+            if told is None:
+                self._set_aside += 1
+            else:
+                self._kept.append(told)
+        with suppress(OSError):  # no file yet, or someone else's, which could be read: that is enough here
             self._path.chmod(0o600)
         self._compact_if_long()
 
@@ -205,6 +198,32 @@ class NotificationLog:
             os.fsync(file.fileno())
         new.replace(self._path)
         self._lines = len(self._kept)
+
+
+def read(path: Path) -> list[Notification]:
+    """Return what a file keeps, the newest first, and leave the file as it is; nothing where there is none.
+
+    Raises OSError where the file is there and cannot be read.
+    """
+    kept = deque((told for told in _told(path) if told is not None), maxlen=KEPT)
+    return list(reversed(kept))
+
+
+def _told(path: Path) -> Iterator[Notification | None]:
+    """Yield each line's notification, or None where it holds none; nothing where there is no file."""
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return
+    with file:
+        while line := file.readline(LINE_LIMIT):
+            if not line.strip():
+                continue
+            try:
+                told = _decode_line(line)
+            except (msgspec.DecodeError, RecursionError):
+                told = None
+            yield told
 
 
 def _notification(alert: _Alert, received: int, alertmanager: str | None) -> Notification:

@@ -1,0 +1,190 @@
+"""The status line: one calm line about the agent's session, whatever happens, and exit code 0."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stretto.cli.statusline import BEHIND, NO_DATA, Asked, asked, line
+from stretto.clock import MINUTE, SECOND
+from stretto.store.brief import Brief
+from tests.web_served import NOON, PATIENCE, Store, Work
+
+PROGRAM = "import sys; from stretto.cli.main import main; sys.exit(main())"
+
+
+def status_line(
+    folder: Path, message: bytes, *words: str, stdout: int = subprocess.PIPE
+) -> subprocess.CompletedProcess[bytes]:
+    """One run of the real command over a state folder."""
+    environ = {**os.environ, "STRETTO_STATE": str(folder / "state"), "HOME": str(folder), "LC_ALL": "C"}
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM, "statusline", *words],
+        input=message, stdout=stdout, stderr=subprocess.PIPE, env=environ, check=False, timeout=60,
+    )  # fmt: skip
+
+
+def told(session: str) -> bytes:
+    """What the agent writes, as far as it matters here."""
+    return json.dumps({"session_id": session, "cwd": "/srv/site", "cost": {"total_cost_usd": 0.1}}).encode()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A state folder with a session whose fan-out is over."""
+    store = Store(tmp_path)
+    store.scene("done", NOON - 600 * SECOND, [Work(1, 11), Work(1, 11), Work(1, 11)])
+    store.refresh()
+    return tmp_path
+
+
+def test_it_tells_of_the_agents_session(folder: Path) -> None:
+    """The whole way: message in, one line out, in UTF-8 whatever the locale, and nothing beside it."""
+    done = status_line(folder, told("done"))
+
+    assert done.returncode == 0
+    assert done.stdout.decode() == "stretto: 3 agents, none running · 1 fan-out 3× · 20 s saved by work\n"
+    assert done.stderr == b""
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"{}",
+        b'{"session_id": null}',
+        b'{"session_id": ["a"]}',
+        b"\xff\xfe",
+        told("x"),
+    ],
+    ids=repr,
+)
+def test_what_is_not_known_is_calm(folder: Path, message: bytes) -> None:
+    """No message, a foreign one or an unknown session: the same calm line, no traceback, 0."""
+    done = status_line(folder, message)
+
+    assert (done.returncode, done.stdout.decode(), done.stderr) == (0, NO_DATA + "\n", b"")
+
+
+def test_a_damaged_store_and_a_broken_configuration_are_calm(folder: Path) -> None:
+    """Neither is for the person who looks at another program's status line."""
+    (folder / "state" / "config.toml").write_text("nonsense = [")
+    (folder / "state" / "stretto.db").write_bytes(b"no database" * 1000)
+
+    done = status_line(folder, told("done"))
+
+    assert (done.returncode, done.stdout.decode(), done.stderr) == (0, NO_DATA + "\n", b"")
+
+
+def test_nobody_who_reads_is_no_trouble(folder: Path) -> None:
+    """With the reading end gone it still ends with 0 and without a word."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = status_line(folder, told("done"), stdout=writing)
+    finally:
+        os.close(writing)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_it_does_not_wait_for_a_terminal(folder: Path) -> None:
+    """Typed by a person, it answers at once instead of waiting for a message that nobody writes."""
+    own, other = pty.openpty()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM, "--state", str(folder / "state"), "statusline"],
+            stdin=other, capture_output=True, check=False, timeout=60,
+        )  # fmt: skip
+    finally:
+        os.close(own)
+        os.close(other)
+
+    assert (done.returncode, done.stdout.decode()) == (0, NO_DATA + "\n")
+
+
+def test_the_line_that_was_there_before_comes_first(folder: Path) -> None:
+    """The chained command gets the same message, and all its lines stand before ours."""
+    command = f'''{sys.executable} -c "import json; print(json.loads(input())['cwd']); print('main')"'''
+
+    done = status_line(folder, told("done"), "--chain", command)
+
+    first, second, own = done.stdout.decode().splitlines()
+    assert (done.returncode, first, second) == (0, "/srv/site", "main")
+    assert own.startswith("stretto: 3 agents")
+
+
+@pytest.mark.parametrize(
+    "command", ["exit 3", "no-such-command-anywhere", "echo trouble >&2; false", "exec cat >&-"]
+)
+def test_a_chained_command_that_fails_costs_its_line_alone(folder: Path, command: str) -> None:
+    """Ours is printed all the same, and what the other complains of is not repeated."""
+    done = status_line(folder, told("done"), f"--chain={command}")
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert [text.partition(":")[0] for text in done.stdout.decode().splitlines()] == ["stretto"]
+
+
+def test_a_chained_command_that_hangs_is_ended_with_what_it_started(folder: Path, tmp_path: Path) -> None:
+    """After its time its whole group is gone: nothing piles up behind a status line."""
+    kept = tmp_path / "pid"
+
+    done = status_line(folder, told("done"), "--chain", f"sleep 600 & echo $! > {kept}; echo late; wait")
+
+    assert done.returncode == 0
+    assert [text.partition(":")[0] for text in done.stdout.decode().splitlines()] == ["stretto"]
+    try:
+        watched = os.pidfd_open(int(kept.read_text()))
+    except ProcessLookupError:
+        return  # gone already, which is what was asked
+    try:
+        assert select.select([watched], [], [], PATIENCE)[0], "it still sleeps"
+    finally:
+        os.close(watched)
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        (None, NO_DATA),
+        (Brief(0, 0, 0, 0, 0), "stretto: no agents yet"),
+        (Brief(1, 1, 0, 0, 0), "stretto: 1 of 1 agent running · no fan-out finished yet"),
+        (
+            Brief(7, 3, 2, 10 * MINUTE, 4 * MINUTE),
+            "stretto: 3 of 7 agents running · 2 fan-outs 2.5× · 6 min saved by work",
+        ),
+    ],
+)
+def test_each_state_has_its_line(found: Brief | None, text: str) -> None:
+    """What is not known is not in the line; a store that lags says so behind it."""
+    assert line(found) == text
+    assert line(found, behind=True) == f"{text} · {BEHIND}"
+
+
+@pytest.mark.parametrize(
+    ("words", "wish"),
+    [
+        (["statusline"], Asked()),
+        (["--state", "/s", "statusline", "--chain", "a b"], Asked("/s", "a b")),
+        (["--state=/s", "statusline", "--chain=x=y"], Asked("/s", "x=y")),
+        (["statusline", "-h"], None),
+        (["statusline", "--chain"], None),
+        (["statusline", "statusline"], None),
+        (["show", "statusline"], None),
+        (["--chain", "x", "statusline"], None),
+        ([], None),
+    ],
+)
+def test_the_short_way_takes_only_what_it_understands(words: list[str], wish: Asked | None) -> None:
+    """Help and slips go to the whole parser, which knows how to answer them."""
+    assert asked(words) == wish

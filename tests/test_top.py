@@ -1,0 +1,308 @@
+"""The live view: what the agents do now, from a real store, in a real terminal that is left as it was."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import termios
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stretto import journal
+from stretto.cli.frame import Frame, Look, document
+from stretto.cli.main import main
+from stretto.cli.top import as_text
+from stretto.clock import MINUTE, SECOND
+from stretto.hook.client import record
+from stretto.lock import Lock
+from stretto.model.event import Event, Kind
+from stretto.store.database import SUFFIXES
+from stretto.web.notifications import Notification, NotificationLog
+from tests.web_served import NOON, PATIENCE, Store, Work
+
+PROGRAM = "import sys; from stretto.cli.main import main; sys.exit(main())"
+
+
+def hook(store: Store, session: str, at: int, **payload: Any) -> None:
+    """One more hook call of a session."""
+    told = record(json.dumps({"session_id": session, **payload}).encode(), at)
+    journal.append(journal.file_of(store.config.journal, at), told)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """One session over with a fan-out; one at work with an agent in Bash and a silent one."""
+    store = Store(tmp_path)
+    store.scene("done", NOON - 30 * MINUTE, [Work(1, 11), Work(1, 11)])
+    store.scene(
+        "open-now",
+        NOON - 20 * MINUTE,
+        [Work(1, 11), Work(2, None, "build [/x] \x1b[2J it", "builder"), Work(3, None, "test it", "tester")],
+        over=False,
+    )
+    bash = {
+        "hook_event_name": "PreToolUse",
+        "tool_name": "Bash",
+        "agent_id": "agent1",
+        "agent_type": "builder",
+    }
+    hook(store, "open-now", NOON - 12 * SECOND, **bash, tool_use_id="b1", tool_input={"command": "make"})
+    used: dict[str, Any] = {"input_tokens": 1000, "output_tokens": 234, "cost_usd": 0.25}
+    store.events(
+        [
+            Event(kind=Kind.MODEL_CALL, session="open-now", time=NOON - MINUTE, id="m1", attributes=used),
+        ]
+    )
+    store.refresh()
+    return store
+
+
+def frame(store: Store, now: int = NOON) -> Frame:
+    return Look(store.config).frame(now)
+
+
+def notification(**changed: Any) -> Notification:
+    """An alert that fires."""
+    standard: dict[str, Any] = {
+        "received": NOON, "status": "firing", "alertname": "StrettoSlower", "severity": "warning",
+        "summary": "Parallel work is slower", "description": None, "labels": {}, "starts_at": None,
+        "ends_at": None, "fingerprint": "f1", "runbook_url": None,
+    }  # fmt: skip
+    return Notification(**{**standard, **changed})
+
+
+def test_it_tells_what_each_agent_does_now(store: Store) -> None:
+    """Bash since when, silence where there is no call, and nothing of the agent that is done."""
+    (session,) = frame(store).sessions
+    builder, tester = session.agents
+
+    assert (session.row.id, session.row.running, session.row.tasks) == ("open-now", 2, 3)
+    assert session.call is None  # the open calls of the main agent only wait for its agents
+    assert builder.call is not None
+    assert (builder.call.tool, builder.call.start, builder.stuck_since) == ("Bash", NOON - 12 * SECOND, None)
+    assert (tester.call, tester.stuck_since) == (None, NOON - 20 * MINUTE + 3 * SECOND)
+
+
+def test_a_call_of_the_main_agent_stands_with_the_session(store: Store) -> None:
+    """What the main agent does beside its agents is told as its own."""
+    read = {"hook_event_name": "PreToolUse", "tool_name": "Read", "tool_use_id": "r1", "tool_input": {}}
+    hook(store, "open-now", NOON - 2 * SECOND, **read)
+    store.refresh()
+
+    (session,) = frame(store).sessions
+    assert session.call is not None
+    assert session.call.tool == "Read"
+
+
+def test_verdicts_and_spending_stand_by_window(store: Store) -> None:
+    """What ran in parallel within the hour, and what model calls cost in it."""
+    found = frame(store)
+
+    lead = found.verdicts["1h"].lead
+    assert lead is not None
+    assert lead.speedup == pytest.approx(2)
+    assert lead.fanouts == 1
+    spent = found.spent["1h"]
+    assert (spent.cost, spent.model_calls, sum(spent.tokens.values())) == (250_000_000, 1, 1234)
+    assert found.sessions[0].spent is not None
+    assert found.sessions[0].spent.cost == 250_000_000
+
+
+def test_a_kept_look_sees_what_has_happened_since(store: Store) -> None:
+    """The next frame has the ended call gone, and another session's frame is the same as a fresh one."""
+    look = Look(store.config)
+    look.frame(NOON)
+    end = {"hook_event_name": "PostToolUse", "tool_name": "Bash", "agent_id": "agent1", "tool_use_id": "b1"}
+    hook(store, "open-now", NOON + SECOND, **end, tool_input={}, tool_response={})
+    store.scene("late", NOON + SECOND, [Work(0, None)], over=False)
+    store.refresh()
+
+    later = look.frame(NOON + 11 * SECOND)
+
+    assert later == frame(store, NOON + 11 * SECOND)
+    assert {one.row.id: [a.call for a in one.agents] for one in later.sessions} == {
+        "late": [None], "open-now": [None, None],
+    }  # fmt: skip
+
+
+def test_alerts_that_fire_are_shown_and_their_file_is_left_alone(store: Store) -> None:
+    """The gravest first, the resolved ones not; looking neither shortens nor touches the file."""
+    path = store.config.state / "notifications.jsonl"
+    NotificationLog(path).add(
+        [
+            notification(),
+            notification(fingerprint="f2", alertname="StrettoDown", severity="critical"),
+            notification(fingerprint="f3"),
+            notification(fingerprint="f3", status="resolved", received=NOON + 1),
+        ]
+    )
+    with path.open("ab") as file:
+        file.write(b"torn\n" * 3000)
+    before = path.read_bytes(), path.stat().st_mtime_ns
+
+    assert [alert.alertname for alert in frame(store).alerts] == ["StrettoDown", "StrettoSlower"]
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+
+
+def test_problems_say_that_nobody_follows(store: Store) -> None:
+    """Without a service what is shown grows old, and input that was set aside is told."""
+    store.garble()
+    store.refresh()
+
+    assert frame(store).problems == (
+        "no service takes in what happens now: run 'stretto up'",
+        "1 stretch(es) of input were set aside: 'stretto doctor' says why",
+    )
+
+
+def test_a_service_that_does_not_answer_is_a_problem(store: Store) -> None:
+    """The lock is held, and nobody listens at the address that its note names."""
+    with pty_free_port() as address:
+        pass
+    lock = Lock(store.config.state)
+    lock.acquire(address)
+    try:
+        assert frame(store).problems == (f"the service at {address} does not answer",)
+    finally:
+        lock.release()
+
+
+@contextmanager
+def pty_free_port() -> Iterator[str]:
+    """An address on loopback that was free a moment ago."""
+    import socket  # noqa: PLC0415  # for this alone
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_the_text_is_readable_and_harmless(store: Store) -> None:
+    """Markup in a description is text, and what would order a terminal about is not printed."""
+    text = as_text(frame(store)).replace("\N{NO-BREAK SPACE}", " ")
+
+    assert "\x1b" not in text
+    lines = text.splitlines()
+    assert lines[0] == "stretto  2026-11-20 12:00:00 UTC  1 open session, 1 busy, 2 agents running"
+    assert lines[1].split("  ", 1)[0] == "1h"
+    assert "2× as fast, 10 s saved over 1 fan-out (work)" in lines[1]
+    assert "$0.25, 1.23 k tokens" in lines[1]
+    (builder,) = (line for line in lines if "builder" in line)
+    assert "Bash for 12 s" in builder
+    assert "build [/x]" in builder
+    (tester,) = (line for line in lines if "tester" in line)
+    assert "stuck? silent for 20 min" in tester
+
+
+def test_json_is_the_document_of_one_frame(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """The keys are those that docs/json.md names, and the document is JSON through and through."""
+    told = document(frame(store))
+    assert main(["--state", str(store.config.state), "top", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+
+    assert json.loads(json.dumps(told)) == told
+    assert said.keys() == told.keys() == {
+        "at", "activity", "verdicts", "spending", "sessions", "alerts", "problems",
+    }  # fmt: skip
+    agent = told["sessions"][0]["agents"][0]
+    assert agent["call"] == {"id": "b1", "tool": "Bash", "start": "2026-11-20T11:59:48.000000Z"}
+    assert agent.keys() == {
+        "task", "task_type", "agent", "description", "start", "call", "stuck_since",
+    }  # fmt: skip
+    assert told["spending"]["1h"]["cost_usd"] == 0.25
+    page = (Path(__file__).parents[1] / "docs" / "json.md").read_text(encoding="utf-8")
+    (row,) = (line for line in page.splitlines() if line.startswith("| `top --json`"))
+    assert [key for key in (*told, *agent) if f"`{key}" not in row] == []
+
+
+def test_without_a_terminal_it_prints_one_frame(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """A pipe gets the text once, without any order to a terminal."""
+    assert main(["--state", str(store.config.state), "top"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("stretto  ")
+    assert "\x1b" not in out
+
+
+def test_without_a_store_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As every verb does: exit code 3 and what to do."""
+    assert main(["--state", str(tmp_path), "top"]) == 3
+    assert "stretto up" in capsys.readouterr().err
+
+
+@contextmanager
+def in_terminal(store: Store) -> Iterator[tuple[int, int, subprocess.Popen[bytes]]]:
+    """The live view in a terminal of its own: our end, the terminal, the process."""
+    own, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, (40, 120))
+    environ = {**os.environ, "TERM": "xterm-256color", "HOME": str(store.folder)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, "--state", str(store.config.state), "top"],
+        stdin=terminal, stdout=terminal, stderr=terminal, env=environ, start_new_session=True,
+    )  # fmt: skip
+    try:
+        yield own, terminal, process
+    finally:
+        process.kill()
+        process.wait()
+        os.close(own)
+        os.close(terminal)
+
+
+def until(own: int, text: bytes) -> bytes:
+    """What the terminal is sent up to a text."""
+    seen = b""
+    while text not in seen:
+        assert select.select([own], [], [], PATIENCE)[0], f"{text!r} never came after {seen!r}"
+        seen += os.read(own, 65_536)
+    return seen
+
+
+SHOWN, HIDDEN = b"\x1b[?1049h", b"\x1b[?1049l"
+"""The terminal's other screen: taken, and given back."""
+
+
+@pytest.mark.parametrize("end", ["q", "SIGINT", "SIGTERM"])
+def test_the_terminal_is_left_as_it_was(store: Store, end: str) -> None:
+    """However it is ended: exit code 0, the first screen back, the cursor shown, the keys as before."""
+    with in_terminal(store) as (own, terminal, process):
+        before = termios.tcgetattr(terminal)
+        seen = until(own, b"q quits")
+        assert SHOWN in seen
+        assert b"builder" in seen
+        if end == "q":
+            os.write(own, b"q")
+        else:
+            process.send_signal(getattr(signal, end))
+        left = until(own, HIDDEN)
+        if b"\x1b[?25h" not in left:
+            until(own, b"\x1b[?25h")
+
+        assert process.wait(PATIENCE) == 0
+        assert termios.tcgetattr(terminal) == before
+
+
+def test_other_keys_change_nothing_and_the_view_goes_on(store: Store) -> None:
+    """A stray key neither ends nor echoes; the store is read again, and going away is told and survived."""
+    with in_terminal(store) as (own, _, process):
+        until(own, b"q quits")
+        os.write(own, b"x")
+        kept = {suffix: store.config.database.with_name("stretto.db" + suffix) for suffix in SUFFIXES}
+        away = store.config.database.with_name("away.db")
+        kept[""].rename(away)
+        until(own, b"there is no store yet")
+        away.rename(kept[""])
+        seen = until(own, b"q quits")
+        while b"no store yet" in seen:
+            seen = until(own, b"q quits")
+        os.write(own, b"q")
+        until(own, HIDDEN)
+        assert process.wait(PATIENCE) == 0
