@@ -470,3 +470,15 @@ def test_what_is_no_transcript_is_refused(capsys: pytest.CaptureFixture[str], tm
     assert code == 3
     assert "nothing to import" in err
     assert not (tmp_path / "state" / "journal").exists()
+
+
+def test_json_lines_of_another_kind_are_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Objects that no transcript holds are not reported as a transcript without events."""
+    (tmp_path / "log.jsonl").write_text('{"level": "info"}\n{"level": "warn"}\n', encoding="utf-8")
+
+    code, out, err = run(capsys, "import", str(tmp_path / "log.jsonl"))
+
+    assert code == 3
+    assert out == ""
+    assert "'type'" in err
+    assert not (tmp_path / "state" / "journal").exists()
