@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from stretto.clock import SECOND
+from stretto.clock import HOUR, SECOND
 from stretto.insights import session_document
 from stretto.model.event import Outcome
 from stretto.names import PREFIX, WINDOWS
@@ -81,6 +81,7 @@ class Pages:
             verdicts=taken.verdicts,
             open=[row for row in taken.latest if row.outcome is Outcome.RUNNING],
             bottleneck=taken.bottlenecks.get(window),
+            hour_ago=now - HOUR,  # since when is known by the hour: within the newest it says nothing
             days=trend.chart(trends["days"]),
             weeks=trend.chart(trends["weeks"]),
             changed=trend.changes(taken.change.figures),
