@@ -167,7 +167,7 @@ def _nothing(path: Path, cause: str) -> SourceError:
 
 
 def _no_transcript(path: Path) -> str | None:
-    """Say why a file is no transcript, by its first lines; None where it could be one; a compressed one could."""
+    """Say why a file is no transcript, by its first lines; None where it could be one."""
     if path.suffix == ".gz":
         return None
     with path.open("rb") as lines:
