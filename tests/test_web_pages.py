@@ -85,8 +85,8 @@ def test_a_loss_and_a_draw_are_said_as_plainly(
     assert line.lead.replace("\N{NO-BREAK SPACE}", " ").startswith(lead)
 
 
-@pytest.mark.parametrize(("before", "since"), [(600 * SECOND, ""), (100 * MINUTE, ", since 2 h ago")])
-def test_since_when_is_not_said_within_the_newest_hour(store: Store, before: int, since: str) -> None:
+@pytest.mark.parametrize(("before", "since"), [(10 * MINUTE, ""), (61 * MINUTE, ", since at least 1 h ago")])
+def test_since_when_an_agent_decides_is_said_as_known(store: Store, before: int, since: str) -> None:
     """It is known by the hour: a session of ten minutes ago has decided nothing since an hour ago."""
     store.scene("together", NOON - before, (ARCHITECTURE, TESTS))
     with shown(store) as client:
