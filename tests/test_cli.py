@@ -530,3 +530,15 @@ def test_show_tells_the_kpis_and_why_some_are_withheld(capsys: pytest.CaptureFix
     (scores,) = (line for line in lines if line.startswith("scores: "))
     assert f"efficiency {kpis['efficiency']['score']:.0f}/100" in scores
     assert "  withheld: recovery, phase success, integration success: nothing to divide by" in lines
+
+
+def test_json_lines_of_another_kind_are_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Objects that no transcript holds are not reported as a transcript without events."""
+    (tmp_path / "log.jsonl").write_text('{"level": "info"}\n{"level": "warn"}\n', encoding="utf-8")
+
+    code, out, err = run(capsys, "import", str(tmp_path / "log.jsonl"))
+
+    assert code == 3
+    assert out == ""
+    assert "'type'" in err
+    assert not (tmp_path / "state" / "journal").exists()

@@ -12,8 +12,10 @@ import pytest
 
 from stretto.cli.context import Context
 from stretto.cli.history import take_history
+from stretto.cli.imports import write_transcripts
 from stretto.cli.main import main
 from stretto.config import load
+from stretto.sources import transcript
 
 FANOUT = Path(__file__).parent / "recorded" / "transcript"
 SESSION = "e8cd2941-d5b4-4cbf-9176-9085d5e9a231"
@@ -169,3 +171,12 @@ class TestHistory:
         """--history yes imports, --history no does not even look."""
         assert take_history(context, "no", None) == []
         assert take_history(context, "yes", None)[0].startswith("1 session(s) taken")
+
+    def test_what_was_imported_by_command_is_not_offered(self, context: Context) -> None:
+        """A start after ``stretto import`` offers only the sessions that have come since."""
+        root = context.home / ".claude" / "projects"
+        write_transcripts(context.config, transcript.files(root))
+        assert take_history(context, "ask", lambda _: pytest.fail("asked for what is there")) == []
+        session = next(root.glob("*/*.jsonl"))
+        shutil.copy(session, session.with_name("later.jsonl"))
+        assert take_history(context, "ask", None)[0].startswith("1 earlier session(s)")

@@ -117,6 +117,17 @@ def test_each_baseline_has_its_turn(tmp_path: Path) -> None:
         assert told(opened, "straggler", hours)["fanouts"][0]["baseline"] == "measured"
 
 
+def test_calls_of_an_agent_that_was_not_seen_are_not_none(tmp_path: Path) -> None:
+    """A transcript without its agents' own tells only of the call that waited: their calls are unknown."""
+    drawing = framed(Drawing(), 50)
+    drawing.order("call-a", 1, "review").answer("call-a", 20, "a")
+    drawing.order("call-b", 21, "review").run("b", 22, 39).answer("call-b", 40, "b")
+    with store(tmp_path) as opened:
+        opened.take(drawing.events)
+        found = told(opened, "scene")
+    assert {task["id"]: task["tool_calls"] for task in found["tasks"]} == {"a": None, "b": 0}
+
+
 def test_calls_are_told_and_counted_by_task(tmp_path: Path) -> None:
     """Each call with its task, and each task with the number of its calls."""
     drawing = framed(Drawing(), 50).task("a", 1, 20, "review")

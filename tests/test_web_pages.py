@@ -85,6 +85,16 @@ def test_a_loss_and_a_draw_are_said_as_plainly(
     assert line.lead.replace("\N{NO-BREAK SPACE}", " ").startswith(lead)
 
 
+@pytest.mark.parametrize(("before", "since"), [(10 * MINUTE, ""), (61 * MINUTE, ", since at least 1 h ago")])
+def test_since_when_an_agent_decides_is_said_as_known(store: Store, before: int, since: str) -> None:
+    """It is known by the hour: a session of ten minutes ago has decided nothing since an hour ago."""
+    store.scene("together", NOON - before, (ARCHITECTURE, TESTS))
+    with shown(store) as client:
+        text = read(client).text
+
+    assert f"of what decided when the end came{since}." in text.replace("\N{NO-BREAK SPACE}", " ")
+
+
 def test_without_a_sequential_run_the_baseline_admits_it(store: Store) -> None:
     """The weakest baseline says that it flatters."""
     store.scene("together", NOON - HOUR, (ARCHITECTURE, TESTS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,39 @@ def told(store: Store) -> None:
             event(Kind.SESSION_END, 22, outcome=Outcome.SUCCESS),
         ]
     )  # fmt: skip
+
+
+def test_a_speedup_that_has_no_room_is_left_out_of_the_drawing(store: Store) -> None:
+    """Cut off it would read as another figure; the number alone leads to it."""
+    store.scene("together", NOON - HOUR, (Work(0, 5), Work(0, 5), Work(20, 100), Work(20, 100)))
+    with shown(store) as client:
+        page = client.get("/sessions/together").text
+
+    labels = re.findall(r'class="bracket".*?<text[^>]*>([^<]*)</text>', page)
+    assert labels == ["1", "2 · 2×"]
+
+
+def test_calls_of_an_agent_that_was_not_seen_are_absent(store: Store) -> None:
+    """Where only the call that waited for it is known, the table does not say 0."""
+    store.events(
+        [
+            event(Kind.SESSION_START, 0),
+            event(Kind.TOOL_START, 1, id="call-a", name="Agent", attributes={"agent": "worker"}),
+            event(
+                Kind.TOOL_END,
+                20,
+                id="call-a",
+                name="Agent",
+                outcome=Outcome.SUCCESS,
+                attributes={"task": "a"},
+            ),
+            event(Kind.SESSION_END, 22, outcome=Outcome.SUCCESS),
+        ]
+    )
+    with shown(store) as client:
+        text = read(client, "/sessions/told").text
+
+    assert "its agent was not seen" in text
 
 
 def test_where_the_time_went_and_what_decided_the_end(store: Store) -> None:

@@ -183,7 +183,7 @@ def _task(task: Task, calls: int) -> dict[str, Any]:
         "end": _time(task.end),
         "seconds": _seconds(interval.length if interval else None),
         "outcome": task.outcome.value,
-        "tool_calls": calls,
+        "tool_calls": calls if calls or task.seen else None,
     }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stretto.cli.context import Context
-from stretto.cli.imports import Imported, write_transcripts
+from stretto.cli.imports import Imported, unread, write_transcripts
 from stretto.errors import SourceError
 from stretto.sources import transcript
 
@@ -20,15 +20,18 @@ def take_history(context: Context, wish: str, ask: Callable[[str], str] | None) 
     """Write the agent's transcripts to the journal, if wished; return what to tell of it.
 
     ``wish`` is ``yes``, ``no`` or ``ask``. An answer given once holds; where nobody can be asked (``ask`` is
-    None) it says how to import.
+    None) it says how to import. Sessions that an import has read are offered no more.
     """
     root = projects(context)
-    sessions = len(list(root.glob("*/*.jsonl"))) if root.is_dir() else 0
-    if not sessions or wish == "no":
+    found = list(root.glob("*/*.jsonl")) if root.is_dir() else []
+    if not found or wish == "no":
         return []
     kept = context.config.state / ANSWER
     wanted = True if wish == "yes" else _kept(kept)
     if wanted is None:
+        sessions = len(unread(context.config, found))
+        if not sessions:
+            return []
         if ask is None:
             return [f"{sessions} earlier session(s) in {root}: stretto import {root}"]
         wanted = _asked(ask, f"{sessions} earlier session(s) in {root}. Import them? [Y/n] ")

@@ -109,6 +109,12 @@ def write_transcripts(config: Config, transcripts: Iterable[Transcript]) -> list
     return taken
 
 
+def unread(config: Config, transcripts: Iterable[Path]) -> list[Path]:
+    """Return those transcripts that no import has read yet."""
+    places = _places(config)
+    return [path for path in transcripts if str(path.absolute()) not in places]
+
+
 def see_in(context: Context) -> None:
     """Have the journal taken into the store: by the running service, else here and now."""
     config = context.config
@@ -136,8 +142,8 @@ def _found(path: Path) -> tuple[list[Path], list[Transcript]]:
     if path.is_file():
         if recording.is_one(path):
             return [path], []
-        if not _holds_objects(path):
-            raise _nothing(path, "no line of it begins a JSON object")
+        if cause := _no_transcript(path):
+            raise _nothing(path, cause)
         return [], list(transcript.files(path))
     recordings, transcripts = [], []
     with suppress(SourceError):
@@ -160,15 +166,18 @@ def _nothing(path: Path, cause: str) -> SourceError:
     )
 
 
-def _holds_objects(path: Path) -> bool:
-    """Tell whether a file could be a transcript, by its first lines; a compressed one always could."""
+def _no_transcript(path: Path) -> str | None:
+    """Say why a file is no transcript, by its first lines; None where it could be one."""
     if path.suffix == ".gz":
-        return True
+        return None
     with path.open("rb") as lines:
-        return any(
-            line.lstrip(b"\xef\xbb\xbf \t").startswith(b"{")
-            for line in islice(lines, recording.LINES_TO_TELL)
-        )
+        first = (line.lstrip(b"\xef\xbb\xbf \t") for line in islice(lines, recording.LINES_TO_TELL))
+        objects = [line for line in first if line.startswith(b"{")]
+    if not objects:
+        return "no line of it begins a JSON object"
+    if not any(b'"type"' in line for line in objects):
+        return "none of its first lines has the 'type' that each line of a transcript has"
+    return None
 
 
 def _recording(file: Path, config: Config) -> Imported:

@@ -178,6 +178,7 @@ def _task(
         end=run.end,
         outcome=outcome,
         phase=text(known, "phase"),
+        seen=any(name.startswith("start@") for name in known),
     )
 
 

@@ -115,6 +115,8 @@ class Task:
     outcome: Outcome
     phase: str | None = None
     """The name of the phase it belongs to, where an orchestrator says so."""
+    seen: bool = True
+    """Whether its agent was seen to start; else only the call that waited for it is known, not its work."""
 
     @property
     def interval(self) -> Interval | None:

@@ -10,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from stretto.clock import SECOND
+from stretto.clock import HOUR, SECOND
+from stretto.figures.bottleneck import Bottleneck
 from stretto.insights import session_document
 from stretto.model.event import Outcome
 from stretto.names import PREFIX, WINDOWS
@@ -81,6 +82,7 @@ class Pages:
             verdicts=taken.verdicts,
             open=[row for row in taken.latest if row.outcome is Outcome.RUNNING],
             bottleneck=taken.bottlenecks.get(window),
+            decisive_since=_decisive_since(taken.bottlenecks.get(window), now),
             days=trend.chart(trends["days"]),
             weeks=trend.chart(trends["weeks"]),
             changed=trend.changes(taken.change.figures),
@@ -240,3 +242,14 @@ def _no_window(request: Request) -> Response | None:
 
 def _seconds(text: str | None) -> float | None:
     return float(text) if text and _SECONDS.fullmatch(text) else None
+
+
+def _decisive_since(bottleneck: Bottleneck | None, now: int) -> int | None:
+    """Return since when at the latest an agent is the bottleneck: the end of the hour that it is known by.
+
+    None where that is less than an hour ago, which says nothing.
+    """
+    if bottleneck is None or bottleneck.since is None:
+        return None
+    latest = bottleneck.since + HOUR
+    return latest if latest <= now - HOUR else None

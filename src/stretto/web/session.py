@@ -65,7 +65,8 @@ class TaskRow:
 
     task: Task
     since: float | None
-    calls: int
+    calls: int | None
+    """None where its agent was never seen."""
     failed: int
     path: float | None
     """Seconds of it on the critical path; None where no path is known."""
@@ -144,7 +145,7 @@ def task_rows(session: Session, document: Document, first: int) -> list[TaskRow]
         TaskRow(
             task=task,
             since=None if task.start is None else (task.start - session.start) / SECOND,
-            calls=len(calls.get(task.id, ())),
+            calls=len(own) if (own := calls.get(task.id, ())) or task.seen else None,
             failed=_failed(calls.get(task.id, ())),
             path=None if path is None else by_path.get(task.id, {}).get("seconds", 0.0),
             slack=by_path.get(task.id, {}).get("slack_seconds"),
