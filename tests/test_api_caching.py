@@ -91,6 +91,20 @@ def test_what_is_counted_outside_belongs_to_the_session_that_is_reported_next(sp
     assert (report["stretto.session.id"], report["hits"], report["misses"]) == ("s", 1, 100)
 
 
+@pytest.mark.parametrize("inside_first", [False, True])
+def test_the_newest_size_is_reported(spans: Spans, inside_first: bool) -> None:
+    """Whether it was told inside the session or outside any."""
+    cache = stretto.cache("summaries")
+    with stretto.session(id="s"):
+        if inside_first:
+            cache.size(5)
+        with ThreadPoolExecutor(1) as outside:
+            outside.submit(cache.size, 7).result()
+        if not inside_first:
+            cache.size(5)
+    assert [report["entries"] for report in reports(spans)] == [7 if inside_first else 5]
+
+
 def test_counting_goes_out_while_the_session_runs(spans: Spans, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once the wait is over the next count brings the report; flush brings it at once."""
     monkeypatch.setattr(caching, "REPORT_SECONDS", 0.0)

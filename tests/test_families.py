@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stretto.exporter.families import FOLDED, KEPT, checked, families, within_budget
+from stretto.exporter.families import FOLDED, KEPT, NOT_SUMS, checked, families, within_budget
 from stretto.figures.figure import Figure
 from stretto.names import METRICS, OTHER, Label, Made
 
@@ -83,6 +83,26 @@ def test_scores_of_what_was_folded_are_left_out() -> None:
         assert sum(dict(f.labels)["score"] == OTHER for f in found.derived) == others, name
 
 
+@pytest.mark.parametrize("label", [label for label in Label if label in FOLDED])
+def test_every_label_from_outside_gives_way(label: Label) -> None:
+    """However many values of it there are, the figures that stand after them are not dropped."""
+    metric = next(m for m in LABELLED if {label} < {*m.labels} and not m.name.endswith(NOT_SUMS))
+    many = [
+        Figure(
+            metric.name, tuple((one.value, f"v{n}" if one is label else "") for one in metric.labels), 1, 1
+        )
+        for n in range(100)
+    ]
+    found = within_budget([*many, OPEN], 50)
+    assert (found.derived[-2:], dict(found.folded)) == ((OPEN, found.derived[-1]), {label.value: 100 - KEPT})
+
+
+@pytest.mark.parametrize("label", [Label.PHASE, Label.SOURCE, Label.MODEL, Label.SCORE, Label.CACHE])
+def test_names_that_programs_choose_are_from_outside(label: Label) -> None:
+    """Nothing bounds how many phases, products, models, scores and caches there are."""
+    assert label in FOLDED
+
+
 def test_the_last_resort_is_to_drop_what_stands_last() -> None:
     """Where folding does not help, the series beyond the budget go, and are counted."""
     gauges = [Figure("stretto_window_ends_seen", (("window", str(n)),), 1, 1) for n in range(10)]
@@ -137,7 +157,7 @@ def test_the_budget_holds_and_no_count_is_lost_by_folding(figures: list[Figure],
         sums = [Counter[str](), Counter[str]()]
         for side, total in zip((figures, found.derived), sums, strict=True):
             for figure in side:
-                if not figure.name.endswith(("_ratio", "_quantile_seconds")):
+                if not figure.name.endswith(NOT_SUMS):
                     total[figure.name] += int(figure.value or 0)
         assert sums[0] == sums[1]
 

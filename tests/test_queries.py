@@ -177,16 +177,18 @@ def test_notes_are_kept(tmp_path: Path) -> None:
         assert queries.emitted(opened.connection, "s") == BEGIN
 
 
-def test_sums_come_day_by_day_of_the_measures_asked_for(tmp_path: Path) -> None:
+def test_sums_come_slot_by_slot_of_the_measures_asked_for(tmp_path: Path) -> None:
     """Three days with a session each, of which a window of one day touches two; nothing else is read."""
+    day = 86_400
     with store(tmp_path) as opened:
         for number in range(3):
-            opened.take(moved(fork_join(f"d{number}"), 86_400 * number))
-        now = at(2 * 86_400 + 100)
-        days = queries.daily(opened.connection, now, 7 * 86_400, ["tasks", "fanouts"])
-        today = BEGIN // (86_400 * SECOND)
+            opened.take(moved(fork_join(f"d{number}"), day * number))
+        now, today = at(2 * day + 100), BEGIN // (day * SECOND)
+        week, last = queries.slots(now, 7 * day, day), queries.slots(now, day, day)
+        assert (len(week), [*last]) == (8, [today + 1, today + 2])
+        days = queries.sums_by_slot(opened.connection, day, week, ["tasks", "fanouts"])
         assert list(days) == [today, today + 1, today + 2]
         for sums in days.values():
             assert sums == {"tasks": {("review", "worker", "success"): 3}, "fanouts": {("none",): 1}}
-        assert list(queries.daily(opened.connection, now, 86_400, ["tasks"])) == [today + 1, today + 2]
-        assert queries.daily(opened.connection, now, 86_400, []) == {}
+        assert list(queries.sums_by_slot(opened.connection, day, last, ["tasks"])) == [today + 1, today + 2]
+        assert queries.sums_by_slot(opened.connection, day, week, []) == {}

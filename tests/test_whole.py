@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stretto.clock import HOUR, SECOND
+from stretto.clock import SECOND
 from stretto.model.conclude import conclude, session_ended
 from stretto.model.event import Event, Outcome
 from stretto.store import queries
@@ -77,22 +77,6 @@ def test_a_resumed_session_is_taken_out_and_counted_again(tmp_path: Path) -> Non
         sums = queries.sums(opened.connection, at(120), 3_600)
         assert sums["critical_path"] == {(): 59 * SECOND}
         assert sum(sums["wall"].values()) == 111 * SECOND
-
-
-def test_sums_by_hour_are_those_of_each_hour(tmp_path: Path) -> None:
-    """One row an hour in which a session ended, none for the others, none before the window."""
-    late = 3 * 3_600
-    with store(tmp_path) as opened:
-        opened.take(straggler("early").events)
-        drawing = Drawing("late").opens(late).prompt(late).stop(late + 30).ends(late + 30)
-        opened.take(drawing.events)
-        found = queries.sums_by_hour(opened.connection, at(late + 60), 86_400, "critical_path_agent")
-        assert found == {
-            BEGIN: {"main": 5 * SECOND, "worker": 55 * SECOND},
-            BEGIN + 3 * HOUR: {"main": 30 * SECOND},
-        }
-        newest = queries.sums_by_hour(opened.connection, at(late + 60), 3_600, "critical_path_agent")
-        assert newest.keys() == {BEGIN + 3 * HOUR}
 
 
 @given(st.lists(any_event(), min_size=1, max_size=25))

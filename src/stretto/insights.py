@@ -112,6 +112,7 @@ def session_document(insight: Insight) -> dict[str, Any]:
     """Return the session as JSON: times RFC 3339 in UTC, lengths in seconds, what is unknown null."""
     session, scoring = insight.session, insight.scoring
     spent = spending(insight.model_calls)
+    besides = _told_besides(session, scoring.rules.scales)
     use = session_use(session.samples, scoring.rules.cpu_target)
     calls_of = Counter(call.task for call in session.tool_calls)
     return {
@@ -140,11 +141,11 @@ def session_document(insight: Insight) -> dict[str, Any]:
         "tool_calls": [_call(call) for call in session.tool_calls],
         "model_calls": [_model_call(priced) for priced in insight.model_calls],
         "tokens": _tokens(spent.whole) if spent.whole.tokens else None,
-        **_told_besides(session, scoring.rules.scales),
+        **besides,
         "spending": _spending(spent) if insight.model_calls else None,
         "fanouts": [_fanout(*found, scoring.target, session.samples) for found in insight.fanouts],
         **structure_document(insight.structure),
-        "kpis": insight.kpis,
+        "kpis": {**insight.kpis, "scores": besides["scores"]},
         "resources": None if use is None else asdict(use),
         "absent": insight.absent,
     }

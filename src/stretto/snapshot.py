@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from stretto.clock import HOUR, SECOND, rfc3339
+from stretto.clock import DAY, HOUR, SECOND, rfc3339
 from stretto.figures.baseline import NOTHING_DECLARED, Declared, FindBaseline, Hours
 from stretto.figures.bottleneck import Bottleneck, bottlenecks
 from stretto.figures.critical_path import path_figures
@@ -109,9 +109,9 @@ def windowed(
         verdicts[window] = verdict(window, found)
         # Last: scores are made of the window's other figures.
         figures += [*score_figures(window, sums, figures, scoring, find)]
-        figures += trend_figures(
-            window, queries.daily(connection, now, seconds, TREND_MEASURES), scoring.rules
-        )
+        days = queries.slots(now, seconds, DAY // SECOND)
+        by_day = queries.sums_by_slot(connection, DAY // SECOND, days, TREND_MEASURES)
+        figures += trend_figures(window, by_day, scoring.rules)
     figures += cache_entries(queries.cache_entries(connection, now - max(WINDOWS.values()) * SECOND, now))
     return figures, verdicts, seen_types
 
@@ -126,8 +126,15 @@ def _take(
     live: Live,
 ) -> Snapshot:
     figures, verdicts, seen_types = windowed(connection, now, find, scoring)
-    by_hour = queries.sums_by_hour(connection, now, max(WINDOWS.values()), "critical_path_agent")
-    decisive = bottlenecks(figures, by_hour)
+    hours = queries.slots(now, max(WINDOWS.values()), HOUR // SECOND)
+    by_hour = queries.sums_by_slot(connection, HOUR // SECOND, hours, ["critical_path_agent"])
+    decisive = bottlenecks(
+        figures,
+        {
+            hour * HOUR: {str(dims[0]): length for dims, length in sums["critical_path_agent"].items()}
+            for hour, sums in by_hour.items()
+        },
+    )
     figures += _targets(task_types, seen_types)
     figures += record_figures((best.pattern, best.speedup, best.end) for best in best_speedups(connection))
     activity = queries.activity(connection)

@@ -49,7 +49,8 @@ class _Counts:
         self.around = around
         self.due = monotonic() + REPORT_SECONDS
         self.numbers = [0, 0, 0, 0]
-        self.entries: int | None = None
+        self.entries: tuple[float, int] | None = None
+        """When the size was last told, and what it was."""
 
 
 class Cache:
@@ -94,10 +95,11 @@ class Cache:
                 self._counts[None] = told[0]
                 return
         numbers = [sum(amounts) for amounts in zip(*(counts.numbers for counts in told), strict=True)]
-        sizes = [counts.entries for counts in told if counts.entries is not None]
+        newest = max((counts.entries for counts in told if counts.entries is not None), default=None)
         source = around.source if around is not None else None
         told_of = Surroundings(session=session, source=source)
-        _tell(self.name, told_of, numbers, sizes[-1:], context, at=time_ns() if at is None else at)
+        entries = None if newest is None else newest[1]
+        _tell(self.name, told_of, numbers, entries, context, at=time_ns() if at is None else at)
 
     def sessions(self) -> list[str | None]:
         """Return the sessions in which something was counted since the last report."""
@@ -121,7 +123,7 @@ class Cache:
             if counts is None:
                 counts = self._counts[session] = _Counts(around)
             if what is None:
-                counts.entries = number
+                counts.entries = (monotonic(), number)
             else:
                 counts.numbers[what] += number
             due = session is not None and monotonic() >= counts.due
@@ -143,7 +145,7 @@ def report_all() -> None:
 
 
 def _tell(
-    name: str, around: Surroundings, numbers: list[int], entries: list[int], context: Context, *, at: int
+    name: str, around: Surroundings, numbers: list[int], entries: int | None, context: Context, *, at: int
 ) -> None:
     found = tracer()
     if found is None:
@@ -155,7 +157,7 @@ def _tell(
         CACHE_MISSES=misses,
         CACHE_EVICTIONS=evictions,
         CACHE_INVALIDATIONS=invalidations,
-        CACHE_ENTRIES=entries[0] if entries else None,
+        CACHE_ENTRIES=entries,
     )
     span = found.start_span(titled("cache", name), context, attributes=about(around) | told, start_time=at)
     span.end(at)

@@ -12,7 +12,8 @@ from stretto.figures.figure import Figure, Labels
 from stretto.names import METRICS, OTHER, Label, Made
 
 FOLDED = (
-    Label.SCORE, Label.CACHE, Label.MODEL, Label.TOOL, Label.AGENT, Label.PATTERN, Label.TASK_TYPE,
+    Label.SCORE, Label.CACHE, Label.PHASE, Label.SOURCE, Label.MODEL, Label.TOOL, Label.AGENT, Label.PATTERN,
+    Label.TASK_TYPE,
 )  # fmt: skip
 """The labels whose values come from outside, in the order in which they give way to the budget."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -199,26 +199,6 @@ def widest(first: int, last: int, widths: Sequence[int]) -> Iterator[tuple[int, 
         yield width, first, last
 
 
-def sums_by_hour(
-    connection: sqlite3.Connection, now: int, window: int, measure: str
-) -> dict[int, dict[str, int]]:
-    """Return the sums of a measure with one label, hour by hour over the last ``window`` seconds.
-
-    The keys are the begin of the hour (ns) and the label's value; hours without anything are left out.
-    """
-    hour = SLOTS[1] * SECOND
-    rows = connection.execute(
-        "WITH RECURSIVE hours (number) AS (SELECT ? UNION ALL SELECT number + 1 FROM hours WHERE number < ?)"
-        " SELECT slot, dims, SUM(value) FROM hours CROSS JOIN rollup"
-        " WHERE width = ? AND slot = number AND measure = ? GROUP BY slot, dims",
-        ((now - window * SECOND) // hour, now // hour, SLOTS[1], measure),
-    )
-    found: dict[int, dict[str, int]] = {}
-    for slot, dims, value in rows:
-        found.setdefault(slot * hour, {})[str(_decode_dims(dims)[0])] = value
-    return found
-
-
 def sums_by_slot(
     connection: sqlite3.Connection, width: int, slots: range, measures: Sequence[str], *, together: int = 1
 ) -> dict[int, Sums]:
@@ -248,20 +228,9 @@ def cache_entries(connection: sqlite3.Connection, since: int, until: int) -> dic
     return {cache: int(entries) for cache, entries in rows}
 
 
-def daily(connection: sqlite3.Connection, now: int, window: int, measures: Iterable[str]) -> dict[int, Sums]:
-    """Return some measures' sums by day since the epoch, for each day in the last ``window`` seconds."""
-    names = list(measures)
-    width = SLOTS[2]
-    first, last = ((now - back * SECOND) // (width * SECOND) for back in (window, 0))
-    rows = connection.execute(
-        "SELECT slot, measure, dims, SUM(value) FROM rollup WHERE width = ? AND slot BETWEEN ? AND ?"
-        " AND measure IN (SELECT value FROM json_each(?)) GROUP BY slot, measure, dims",
-        (width, first, last, _encode(names).decode()),
-    )
-    found: dict[int, dict[str, dict[tuple[str | int, ...], int]]] = {}
-    for day, measure, dims, value in rows:
-        found.setdefault(day, {}).setdefault(measure, {})[_decode_dims(dims)] = value
-    return dict(found)
+def slots(now: int, window: int, width: int) -> range:
+    """Return the numbers of the slots of a width (s) that the last ``window`` seconds reach into."""
+    return range((now - window * SECOND) // (width * SECOND), now // (width * SECOND) + 1)
 
 
 def first_slot(connection: sqlite3.Connection) -> int | None:
