@@ -176,6 +176,14 @@ def test_a_trend_has_a_figure_for_each_type_or_a_reason() -> None:
     assert all(f.reason == "a trend takes 3 days with a quality, there are 2" for f in short)
 
 
+def test_a_day_on_which_work_is_only_judged_counts_for_the_trend() -> None:
+    """A judgement may come on another day than the end of the task, and is that day's."""
+    day = sums_of(delivery())
+    judged = {measure: cells for measure, cells in day.items() if measure != "work_ends"}
+    values = valued(trend_figures("7d", {1: day, 2: judged, 3: judged}, RULES))
+    assert values["quality_volatility", "review"] == pytest.approx(0)
+
+
 def test_the_parts_that_are_shown_are_those_that_have_weights() -> None:
     """The table of weights and the scores name the same parts."""
     parts: dict[str, set[str]] = {}

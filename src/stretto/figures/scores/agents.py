@@ -13,9 +13,12 @@ from stretto.figures.tally import Sums
 from stretto.model.event import Outcome
 
 
-def agent_score(sums: Sums, agent: str, rules: ScoreRules) -> Composite:
-    """Return an agent's score; response is 1 / (1 + t/τ) for its median task time t."""
-    own = only(sums, AGENT, agent)
+def agent_score(sums: Sums, agent: str, rules: ScoreRules, own: Sums | None = None) -> Composite:
+    """Return an agent's score; response is 1 / (1 + t/τ) for its median task time t.
+
+    ``own`` are the sums of its work, where they are at hand.
+    """
+    own = only(sums, AGENT, agent) if own is None else own
     ended, over = outcomes_over(own, "work_ends", (Outcome.SUCCESS, Outcome.FAILURE))
     known = judged(own, "work_ends")
     times = {int(dims[1]): n for dims, n in sums.get("agent_time", {}).items() if dims[0] == agent}

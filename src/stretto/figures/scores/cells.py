@@ -55,20 +55,31 @@ class Judged:
         return self.succeeded / self.known if self.known else None
 
 
-def only(sums: Sums, position: int, key: str) -> Sums:
-    """Return the sums of one pattern, task type or agent: those of its work and the scores of it."""
-    found: dict[str, dict[tuple[str | int, ...], int]] = {}
-    for measure, cells in sums.items():
-        shift = 1 if measure in SCORED else 0
-        fits = measure in SCORED | WORKED or (position == PATTERN and measure in BY_PATTERN)
-        if fits:
-            found[measure] = {dims: count for dims, count in cells.items() if dims[position + shift] == key}
-    return found
-
-
 def keys(sums: Sums, position: int) -> list[str]:
     """Return the patterns, task types or agents that tasks of the sums had, sorted."""
     return sorted({str(dims[position]) for dims in sums.get("work_ends", {})})
+
+
+def apart(sums: Sums, position: int, names: Iterable[str] | None = None) -> dict[str, Sums]:
+    """Return the sums of each of some patterns, task types or agents: of its work and the scores of it.
+
+    By name, in one pass for all of them; those that tasks of the sums had where none are named.
+    """
+    names = keys(sums, position) if names is None else names
+    found: dict[str, dict[str, dict[tuple[str | int, ...], int]]] = {name: {} for name in names}
+    for measure, cells in sums.items():
+        shift = 1 if measure in SCORED else 0
+        if measure in SCORED | WORKED or (position == PATTERN and measure in BY_PATTERN):
+            for dims, count in cells.items():
+                own = found.get(str(dims[position + shift]))
+                if own is not None:
+                    own.setdefault(measure, {})[dims] = count
+    return dict(found)
+
+
+def only(sums: Sums, position: int, key: str) -> Sums:
+    """Return the sums of one pattern, task type or agent."""
+    return apart(sums, position, [key])[key]
 
 
 def total(sums: Sums, measure: str, *last: str) -> int:

@@ -14,9 +14,8 @@ from stretto.figures.scores.cells import (
     PLACE,
     TASK_TYPE,
     Judged,
+    apart,
     judged,
-    keys,
-    only,
     total,
 )
 from stretto.figures.scores.composite import Composite, Part, weighted
@@ -58,8 +57,7 @@ def quality(sums: Sums, rules: ScoreRules) -> Composite:
 def overall(sums: Sums, rules: ScoreRules) -> tuple[float, int] | None:
     """Return the mean quality of the task types by their tasks, and the number of tasks; None without any."""
     value = count = 0.0
-    for task_type in keys(sums, TASK_TYPE):
-        own = only(sums, TASK_TYPE, task_type)
+    for own in apart(sums, TASK_TYPE).values():
         found = quality(own, rules).value
         if found is not None:
             tasks = total(own, "work_ends")

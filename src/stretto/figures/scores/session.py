@@ -15,9 +15,8 @@ from stretto.figures.scores.cells import (
     INTEGRATED,
     PARALLEL,
     TASK_TYPE,
+    apart,
     judged,
-    keys,
-    only,
     outcomes_over,
     total,
 )
@@ -48,13 +47,13 @@ def kpis_document(
         **{name: _told(figure) for name, figure in _ratios(sums)},
         "conflicts": total(sums, "checked", CONFLICT) if total(sums, "checked") else None,
         "quality": {
-            task_type: as_document(quality(only(sums, TASK_TYPE, task_type), rules), 10)
-            for task_type in keys(sums, TASK_TYPE)
+            task_type: as_document(quality(own, rules), 10)
+            for task_type, own in apart(sums, TASK_TYPE).items()
         },
         "collaboration": as_document(collaboration(sums, rules)),
         "agents": {
-            agent: as_document(agent_score(sums, agent, rules))
-            for agent in keys(sums, AGENT)
+            agent: as_document(agent_score(sums, agent, rules, own))
+            for agent, own in apart(sums, AGENT).items()
             if agent != NONE
         },
         "efficiency": {

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from stretto.figures.baseline import FindBaseline
 from stretto.figures.figure import Figure, Labels
 from stretto.figures.scores.agents import agent_score
-from stretto.figures.scores.cells import AGENT, PATTERN, TASK_TYPE, keys, only
+from stretto.figures.scores.cells import AGENT, PATTERN, TASK_TYPE, apart, keys
 from stretto.figures.scores.collaboration import collaboration, receivers
 from stretto.figures.scores.composite import Composite
 from stretto.figures.scores.counts import (
@@ -47,25 +47,25 @@ def score_figures(
     yield from adoption_figures(at, sums, rules)
     yield from integration_figures(at, sums)
     yield from outside_figures(at, sums, rules)
-    for task_type in keys(sums, TASK_TYPE):
+    for task_type, own in apart(sums, TASK_TYPE).items():
         labels = (("task_type", task_type), *at)
-        yield from _quality(labels, quality(only(sums, TASK_TYPE, task_type), rules))
+        yield from _quality(labels, quality(own, rules))
     yield _scored("collaboration_score", at, collaboration(sums, rules))
     for agent in receivers(sums):
         labels = (("agent", agent), *at)
         yield _scored("agent_collaboration_score", labels, collaboration(sums, rules, agent))
-    for agent in keys(sums, AGENT):
+    for agent, own in apart(sums, AGENT).items():
         # Tasks without an agent's name are nobody's.
         if agent != NONE:
-            yield _scored("agent_score", (("agent", agent), *at), agent_score(sums, agent, rules))
+            yield _scored("agent_score", (("agent", agent), *at), agent_score(sums, agent, rules, own))
 
     def shown(own: Sums, others: Published) -> EfficiencyScore:
         return efficiency_score(Shown(own, parallel_by_type(mixes(own, find)), others, scoring.target, rules))
 
     yield from _efficiency(at, shown(sums, Published(published, window)))
     nothing = Published((), window)
-    for pattern in keys(sums, PATTERN):
-        found = shown(only(sums, PATTERN, pattern), nothing)
+    for pattern, own in apart(sums, PATTERN).items():
+        found = shown(own, nothing)
         yield _scored("pattern_efficiency_score", (("pattern", pattern), *at), found.score)
 
 
@@ -85,8 +85,10 @@ def trend_figures(window: str, days: Mapping[int, Sums], rules: ScoreRules) -> I
 def trends(days: Mapping[int, Sums], rules: ScoreRules) -> dict[str, Trend | str]:
     """Return the trend of quality by task type, or the reason why there is none."""
     types = sorted({task_type for sums in days.values() for task_type in keys(sums, TASK_TYPE)})
+    # What was done on one day may be judged on another.
+    by_day = {day: apart(sums, TASK_TYPE, types) for day, sums in days.items()}
     return {
-        task_type: trend({day: only(sums, TASK_TYPE, task_type) for day, sums in days.items()}, rules)
+        task_type: trend({day: by_type[task_type] for day, by_type in by_day.items()}, rules)
         for task_type in types
     }
 
