@@ -9,7 +9,7 @@ import pytest
 from stretto.clock import SECOND
 from stretto.figures.scores.rules import ScoreRules, Scoring
 from stretto.insights import insight, row_document, session_document
-from stretto.model.event import Kind, Outcome
+from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.store import queries
 from tests.fakes import Store, recorded, store
 from tests.scenes import (
@@ -126,6 +126,19 @@ def test_calls_of_an_agent_that_was_not_seen_are_not_none(tmp_path: Path) -> Non
         opened.take(drawing.events)
         found = told(opened, "scene")
     assert {task["id"]: task["tool_calls"] for task in found["tasks"]} == {"a": None, "b": 0}
+
+
+def test_a_transcript_that_tells_of_no_call_of_an_agent_does_not_say_none(tmp_path: Path) -> None:
+    """It tells when the agent began from the call's line, whether or not the agent's own file is there."""
+    drawing = framed(Drawing(), 50)
+    said = [
+        Event(kind=kind, session="scene", time=at(second), id="t", channel=Channel.TRANSCRIPT)
+        for kind, second in ((Kind.TASK_START, 1), (Kind.TASK_END, 20))
+    ]
+    with store(tmp_path) as opened:
+        opened.take((*drawing.events, *said))
+        (task,) = told(opened, "scene")["tasks"]
+    assert (task["seconds"], task["tool_calls"]) == (19, None)
 
 
 def test_calls_are_told_and_counted_by_task(tmp_path: Path) -> None:

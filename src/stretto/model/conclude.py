@@ -31,8 +31,8 @@ from stretto.model.conclude_others import (
 )
 from stretto.model.delegation import Delegation, match_delegations
 from stretto.model.entities import Session, Task, Turn
-from stretto.model.event import LATEST, Outcome
-from stretto.model.facts import Facts, Known, nearest_task, number, text
+from stretto.model.event import LATEST, Channel, Outcome
+from stretto.model.facts import TRUST, Facts, Known, nearest_task, number, text
 from stretto.model.task_type import OTHER, normal_name
 
 Classify = Callable[[str | None, str | None, str | None], str]
@@ -178,7 +178,12 @@ def _task(
         end=run.end,
         outcome=outcome,
         phase=text(known, "phase"),
-        seen=any(name.startswith("start@") for name in known),
+        # A transcript also tells of an agent where only the line of the call that started it was read.
+        seen=any(
+            trust < TRUST[Channel.TRANSCRIPT]
+            for name, (trust, _) in known.items()
+            if name.startswith("start@")
+        ),
     )
 
 

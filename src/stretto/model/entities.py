@@ -116,7 +116,7 @@ class Task:
     phase: str | None = None
     """The name of the phase it belongs to, where an orchestrator says so."""
     seen: bool = True
-    """Whether its agent was seen to start; else only the call that waited for it is known, not its work."""
+    """Whether its agent was seen to start, live; else perhaps only the call that started it is known."""
 
     @property
     def interval(self) -> Interval | None:
