@@ -145,7 +145,7 @@ def session_document(insight: Insight) -> dict[str, Any]:
         "spending": _spending(spent) if insight.model_calls else None,
         "fanouts": [_fanout(*found, scoring.target, session.samples) for found in insight.fanouts],
         **structure_document(insight.structure),
-        "kpis": {**insight.kpis, "scores": besides["scores"]},
+        "kpis": insight.kpis,
         "resources": None if use is None else asdict(use),
         "absent": insight.absent,
     }
