@@ -85,6 +85,11 @@ def cost(offset: str = "") -> str:
     return total(series("window_cost_usd", offset=offset))
 
 
+def in_tests(offset: str = "") -> str:
+    """Return how much of the execution time of tool calls went into tests."""
+    return ratio(series("window_test_seconds", offset=offset), series("window_tool_seconds", offset=offset))
+
+
 SHARES = (
     Watched("Improvement", improvement),
     Watched("Success", success),
@@ -100,6 +105,7 @@ AMOUNTS = (
     Watched("Time saved (s)", saved),
     Watched("Sessions ended", lambda offset: total(series("window_sessions", offset=offset))),
     Watched("Average session (s)", average_session),
+    Watched("Time in tests (share of tool time)", in_tests),
     Watched("Tokens", lambda offset: total(series("window_tokens", offset=offset))),
     Watched("Cost (USD)", cost),
 )
