@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import sqlite3
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from stretto.cli.main import OUTCOMES, main
+from stretto.cli.statusline import Asked, asked
 from stretto.lock import Lock
 from stretto.model.event import Outcome
 
@@ -383,6 +385,27 @@ def test_show_says_where_the_time_went(capsys: pytest.CaptureFixture[str]) -> No
     assert re.search(r"^  a fifth faster: \S+ would save \d+ ms$", out, re.MULTILINE)
     assert re.search(r"^wall time 4\.05 s: parallel ", out, re.MULTILINE)
     assert sum(shown["wall_time"].values()) == pytest.approx(shown["elapsed_seconds"])
+
+
+def test_the_status_line_is_installed_and_taken_out(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Over the line that is there, told by status, and gone with the hooks."""
+    settings = tmp_path / "home" / ".claude" / "settings.json"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('{"statusLine": {"type": "command", "command": "date"}}')
+    before = settings.read_bytes()
+
+    code, out, _ = run(capsys, "hooks", "install", "--statusline")
+
+    assert (code, "--chain date" in out) == (0, True)
+    command = shlex.split(json.loads(settings.read_bytes())["statusLine"]["command"])
+    assert shutil.which(command[0])
+    assert asked(command[1:] if command[1] != "-P" else command[4:]) == Asked(str(tmp_path / "state"), "date")
+    assert "user: the status line, below that of: date" in run(capsys, "hooks", "status")[1]
+    answer(capsys, "hooks", "uninstall")
+    assert settings.read_bytes() == before
+    assert run(capsys, "hooks", "install", "--statusline", "--agent", "codex")[0] == 2
 
 
 def test_what_if_works_elapsed_time_out_again(capsys: pytest.CaptureFixture[str]) -> None:

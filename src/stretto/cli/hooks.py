@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -28,6 +29,8 @@ MANAGED = Path("/etc/claude-code/managed-settings.json")
 def install(context: Context, options: argparse.Namespace) -> int:
     """Register the hooks and say what was done."""
     agent = AGENTS[options.agent]
+    if options.statusline and agent is not CLAUDE_CODE:
+        raise UsageError(f"{agent.title} has no status line", hint="leave --statusline away")
     if options.transport == "http" and context.config.token:
         raise UsageError(
             "HTTP hooks cannot show the token", hint="use the command transport: it needs no service"
@@ -42,6 +45,7 @@ def install(context: Context, options: argparse.Namespace) -> int:
             transport=Transport(options.transport),
             address=context.config.address,
             version=_release(context.environ) if agent is CLAUDE_CODE else None,
+            program=_program() if options.statusline else (),
         )
     )
     return _tell(context, change)
@@ -64,6 +68,9 @@ def status(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG00
         elif scope.events:
             kinds = " and ".join(scope.transports)
             lines.append(f"  {scope.label}: {len(scope.events)} hooks by {kinds} in {scope.settings}")
+        if scope.status_line:
+            before = f", below that of: {scope.chained}" if scope.chained else ""
+            lines.append(f"  {scope.label}: the status line{before}")
     lines += [f"  {problem}" for problem in problems(found)]
     context.answer({**asdict(found), "problems": problems(found)}, "\n".join(lines))
     return BROKEN if any(scope.problem or scope.dangling for scope in found.scopes) else 0
@@ -115,7 +122,8 @@ def faults(found: Status) -> list[str]:
 
 def _remedy(scope: ScopeStatus) -> str:
     agent = "" if scope.agent == CLAUDE_CODE.name else f" --agent {scope.agent}"
-    return f"stretto hooks install{agent} --scope {scope.scope}"
+    line = " --statusline" if scope.status_line else ""
+    return f"stretto hooks install{agent} --scope {scope.scope}{line}"
 
 
 def _tell(context: Context, change: Change) -> int:
@@ -124,6 +132,8 @@ def _tell(context: Context, change: Change) -> int:
         lines.append(
             f"  {len(change.events)} hooks by {change.transport}; sessions that run take them up at a restart"
         )
+    if change.status_line and change.action != "unchanged":
+        lines.append(f"  the status line: {change.status_line}")
     if change.note and change.action != "unchanged":
         lines.append(f"  {change.note}")
     if change.backup:
@@ -134,6 +144,13 @@ def _tell(context: Context, change: Change) -> int:
 
 def _settings_file(context: Context, agent: Agent, scope: Scope) -> Path:
     return settings_path(agent, scope, home=context.home, project=Path.cwd(), environ=context.environ)
+
+
+def _program() -> tuple[str, ...]:
+    """Return what starts this program again, in whatever folder: its script, or the interpreter."""
+    script = Path(sysconfig.get_path("scripts")) / ("stretto.exe" if os.name == "nt" else "stretto")
+    # -P: the agent's folder may hold modules named like ours, or like Python's.
+    return (str(script),) if script.exists() else (sys.executable, "-P", "-m", "stretto")
 
 
 def _release(environ: Mapping[str, str]) -> Version | None:

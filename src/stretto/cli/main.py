@@ -113,6 +113,11 @@ def parser() -> argparse.ArgumentParser:
             action.add_argument("--agent", choices=AGENT_NAMES, default=AGENT_NAMES[0], help="whose hooks")
         if name == "install":
             action.add_argument("--transport", choices=("command", "http"), default="command")
+            action.add_argument(
+                "--statusline",
+                action="store_true",
+                help="show a line of figures in Claude Code; a status line that is there stays, above it",
+            )
 
     imported = _verb(verbs, "import", "imports:import_", "take in recordings of hooks, and transcripts")
     imported.add_argument(

@@ -73,6 +73,8 @@ class Plan:
     version: Version | None = None
     """Claude Code's release, where known: an older one must not be given hooks it does not know."""
     agent: Agent = CLAUDE_CODE
+    program: tuple[str, ...] = ()
+    """What starts Stretto, to register its status line too; empty leaves the status line as it is."""
 
 
 def parse_version(text: str) -> Version | None:

@@ -17,6 +17,7 @@ from stretto.hook.edit import drop_member, set_member
 from stretto.hook.files import back_up, backup_path, container, digest, parse, read, remove, write
 from stretto.hook.handlers import Plan, client_folder, handlers, others, ours
 from stretto.hook.receipt import Receipt
+from stretto.hook.status_line import MEMBER, is_ours, registered, restored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,8 @@ class Change:
     """The settings as they were before, where something of others was at stake."""
     deleted: bool = False
     """The settings file is gone again, because nothing but ours was ever in it."""
+    status_line: str | None = None
+    """The status line's command as it now is, where this change was to register ours or has removed it."""
     note: str | None = None
     """What a person has to know or do before the hooks run."""
 
@@ -57,6 +60,7 @@ def install(plan: Plan) -> Change:
             f"The settings have no version, so that {agent.title} ignores the hooks in them",
             where=str(plan.settings), hint='Add "version": 1 if they are meant to run, then try again.',
         )  # fmt: skip
+    line = registered(value.get(MEMBER), plan.program, plan.state) if plan.program else value.get(MEMBER)
     copied = copy_client(plan.state)
     change = Change(
         action="unchanged",
@@ -65,20 +69,26 @@ def install(plan: Plan) -> Change:
         events=tuple(wanted),
         transport=plan.transport.value,
         client=str(client_folder(plan.state)) if copied else None,
+        status_line=_command(line) if plan.program else None,
         note=agent.note or None,
     )
-    if mine == {event: [handler] for event, handler in wanted.items()} and not unversioned:
+    same = mine == {event: [handler] for event, handler in wanted.items()} and line == value.get(MEMBER)
+    if same and not unversioned:
         return change
-    earlier = Receipt.load(plan.state, plan.settings) if mine else None
+    installed = bool(mine) or is_ours(value.get(MEMBER))
+    earlier = Receipt.load(plan.state, plan.settings) if installed else None
     merged = others(hooks, earlier.containers if earlier else None)
     for event, handler in wanted.items():
         merged[event] = [*merged.get(event, []), agent.entry(handler)]
-    after = _holding(set_member(text, "version", 1) if unversioned else text, inside, hooks, merged).encode()
+    text = set_member(text, "version", 1) if unversioned else text
+    if line != value.get(MEMBER):
+        text = set_member(text, MEMBER, line)
+    after = (text if merged == hooks else _holding(text, inside, hooks, merged)).encode()
     made = {*wanted} - {*hooks} | {name for name in (inside, "version" if unversioned else "") if name}
     receipt = Receipt(
         created=before is None,
         containers=frozenset(made - ({inside} if inside in value else set())),
-        original=None if before is None or mine else digest(before),
+        original=None if before is None or installed else digest(before),
         written=digest(after),
     )
     backup = None
@@ -86,7 +96,7 @@ def install(plan: Plan) -> Change:
         backup = back_up(plan.settings, before)
     write(plan.settings, after)
     (receipt.following(earlier) if earlier else receipt).save(plan.state, plan.settings)
-    return replace(change, action="updated" if mine else "installed", backup=backup)
+    return replace(change, action="updated" if installed else "installed", backup=backup)
 
 
 def uninstall(settings: Path, state: Path, agent: Agent = CLAUDE_CODE) -> Change:
@@ -101,12 +111,17 @@ def uninstall(settings: Path, state: Path, agent: Agent = CLAUDE_CODE) -> Change
     hooks = _hooks(value, inside)
     mine = ours(hooks)
     change = Change(action="unchanged", agent=agent.name, settings=str(settings), events=tuple(mine))
-    if before is None or not mine:
+    shown = value.get(MEMBER)
+    if before is None or not (mine or is_ours(shown)):
         return change
     receipt = Receipt.load(state, settings)
     rest = others(hooks, receipt.containers if receipt else None)
     emptied = not rest and (receipt is None or not inside or inside in receipt.containers)
     needless = {inside, "version"} & receipt.containers if receipt and emptied else set()
+    line = restored(shown)
+    if is_ours(shown):
+        change = replace(change, status_line=_command(line))
+        needless |= {MEMBER} if line is None else set()
     backup = backup_path(settings)
     if receipt and receipt.created and emptied and not {*_outside(value, inside)} - needless:
         remove(settings)
@@ -116,10 +131,21 @@ def uninstall(settings: Path, state: Path, agent: Agent = CLAUDE_CODE) -> Change
         remove(backup)
     else:
         change = replace(change, backup=back_up(settings, before))
-        left = drop_member(text, inside) if inside and emptied else _holding(text, inside, hooks, rest)
-        write(settings, (drop_member(left, "version") if "version" in needless else left).encode())
+        left = text
+        if mine:
+            left = drop_member(text, inside) if inside and emptied else _holding(text, inside, hooks, rest)
+        for member in needless - {inside}:
+            left = drop_member(left, member)
+        if line != shown and line is not None:
+            left = set_member(left, MEMBER, line)
+        write(settings, left.encode())
     Receipt.drop(state, settings)
     return replace(change, action="removed")
+
+
+def _command(line: object) -> str | None:
+    """Return the command of a status line, or None."""
+    return line.get("command") if isinstance(line, dict) else None
 
 
 def _hooks(value: dict[str, Any], inside: str) -> dict[str, Any]:

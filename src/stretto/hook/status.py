@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from stretto.hook.agents import AGENTS, CLAUDE_CODE, Agent
 from stretto.hook.client_copy import CLIENT_FILES, client_state
 from stretto.hook.files import container, parse, read
 from stretto.hook.handlers import MARK, command_line, ours
+from stretto.hook.status_line import MEMBER, chain_of, is_ours, program_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,10 @@ class ScopeStatus:
     transports: tuple[str, ...] = ()
     dangling: tuple[str, ...] = ()
     """Interpreters and scripts in our commands that are not there."""
+    status_line: bool = False
+    """Whether our status line is registered."""
+    chained: str | None = None
+    """The command that it runs before itself."""
     problem: str | None = None
     """Why the file cannot be read as settings."""
 
@@ -78,7 +83,8 @@ def status(files: Iterable[tuple[Agent, str, Path]], state: Path) -> Status:
             continue
         inside = container(agent, path, value)
         mine = ours(value.get(inside, {}) if inside else value)
-        scopes.append(_scope_status(agent, scope, path, data is not None, mine))
+        found = _scope_status(agent, scope, path, data is not None, mine)
+        scopes.append(_with_status_line(found, value.get(MEMBER)))
         off = tuple(f"{name} in {path}" for name in _switches(agent, value))
         read_from.append(_Reports(agent, scopes[-1], mine, off, _plugins(value)))
     used = {reports.agent for reports in read_from if reports.handlers}
@@ -142,6 +148,15 @@ def _scope_status(
         transports=tuple(sorted({_transport(handler) for handler in found})),
         dangling=tuple(word for word in dict.fromkeys(started) if not Path(word).exists()),
     )
+
+
+def _with_status_line(found: ScopeStatus, line: object) -> ScopeStatus:
+    if not is_ours(line):
+        return found
+    program = program_of(line)
+    gone = () if Path(program).exists() else (program,)
+    dangling = tuple(dict.fromkeys((*found.dangling, *gone)))
+    return replace(found, status_line=True, chained=chain_of(line) or None, dangling=dangling)
 
 
 def _transport(handler: dict[str, Any]) -> str:

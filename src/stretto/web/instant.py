@@ -7,6 +7,9 @@ from datetime import datetime
 
 from stretto.clock import SECOND, rfc3339
 
+FARTHEST = 1 << 62
+"""Nanoseconds from the epoch, some 146 years: SQLite's integers end at twice as many."""
+
 _RFC3339 = re.compile(
     r"(?P<date>\d{4}-\d{2}-\d{2})[Tt](?P<time>\d{2}:\d{2}:\d{2})"
     r"(?:\.(?P<fraction>\d{1,9})\d*)?(?P<zone>[Zz]|[+-]\d{2}:\d{2})",
@@ -15,13 +18,16 @@ _RFC3339 = re.compile(
 
 
 def parse(text: str) -> int:
-    """Return nanoseconds since the epoch; digits beyond them are cut off. Raises ValueError."""
+    """Return nanoseconds since the epoch; digits beyond them are cut off. Raises ValueError.
+
+    What is farther away than ``FARTHEST`` is taken for that: the store could not compare it.
+    """
     found = _RFC3339.fullmatch(text)
     if found is None:
         raise ValueError("not an RFC 3339 time")
     moment = datetime.fromisoformat(f"{found['date']}T{found['time']}{found['zone'].upper()}")
     fraction = int((found["fraction"] or "").ljust(9, "0"))
-    return round(moment.timestamp()) * SECOND + fraction
+    return max(-FARTHEST, min(FARTHEST, round(moment.timestamp()) * SECOND + fraction))
 
 
 def exact(time_ns: int) -> str:

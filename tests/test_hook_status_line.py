@@ -1,0 +1,190 @@
+"""The status line in Claude Code's settings: registered over another, taken out, and the other back."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stretto.errors import SettingsError
+from stretto.hook.agents import CLAUDE_CODE
+from stretto.hook.handlers import Plan
+from stretto.hook.settings import install, uninstall
+from stretto.hook.status import status
+from stretto.hook.status_line import MEMBER, chain_of, is_ours, program_of, registered, restored
+
+PROGRAM = ("/opt/my tools/bin/stretto",)
+STATE = Path("/home/dev/state")
+OWN = {"type": "command", "command": "~/.claude/line.sh 'a b' | head -1", "padding": 0}
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    """A plan with the status line, for a user who has no settings yet."""
+    return Plan(
+        settings=tmp_path / ".claude" / "settings.json",
+        state=tmp_path / "state",
+        interpreter=Path(sys.executable).resolve(),
+        program=PROGRAM,
+    )
+
+
+def written(plan: Plan, value: dict[str, Any]) -> bytes:
+    """Write settings in a layout of their own and return their bytes."""
+    plan.settings.parent.mkdir(parents=True)
+    data = json.dumps(value, indent=7).replace("\n", "\r\n").encode()
+    plan.settings.write_bytes(data)
+    return data
+
+
+def shown(plan: Plan) -> Any:
+    """The status line that stands in the settings."""
+    return json.loads(plan.settings.read_text(encoding="utf-8")).get(MEMBER)
+
+
+def test_an_absent_line_becomes_ours() -> None:
+    """A command line with the state folder in it."""
+    found = registered(None, PROGRAM, STATE)
+
+    assert found["type"] == "command"
+    assert shlex.split(found["command"]) == [*PROGRAM, "--state", str(STATE), "statusline"]
+    assert is_ours(found)
+    assert (program_of(found), chain_of(found), restored(found)) == (PROGRAM[0], "", None)
+
+
+def test_another_line_is_chained_whole() -> None:
+    """Its command stands quoted in ours, its other members stay, and it comes out unchanged."""
+    found = registered(OWN, PROGRAM, STATE)
+
+    assert found["padding"] == 0
+    assert chain_of(found) == OWN["command"]
+    assert restored(found) == OWN
+    assert registered(found, PROGRAM, STATE) == found
+
+
+@pytest.mark.parametrize(
+    ("command", "ours"),
+    [
+        ("/x/bin/stretto statusline", True),
+        ("/x/bin/python -P -m stretto statusline --chain 'a b'", True),
+        ("C:/x/stretto.exe statusline", True),
+        ("stretto --state /x/y statusline", True),
+        ("/x/other statusline --for stretto", False),
+        ("/x/other --state /srv/stretto statusline", False),
+        ("echo stretto", False),
+        ("stretto statusline 'not ended", False),
+        ("", False),
+    ],
+)
+def test_ours_is_known_by_program_and_verb(command: str, ours: bool) -> None:
+    """Of whatever release it is."""
+    assert is_ours({"type": "command", "command": command}) is ours
+
+
+@pytest.mark.parametrize("value", [None, [], "x", {"command": None}, {"command": 5}])
+def test_what_is_no_line_is_not_ours(value: object) -> None:
+    """Foreign shapes are left as they are."""
+    assert not is_ours(value)
+    assert restored(value) == value
+
+
+@pytest.mark.parametrize("value", [[], "x", {"type": "command"}, {"command": ""}])
+def test_what_cannot_be_chained_is_refused(plan: Plan, value: object) -> None:
+    """The settings stay untouched."""
+    before = written(plan, {MEMBER: value})
+
+    with pytest.raises(SettingsError, match="no command"):
+        install(plan)
+
+    assert plan.settings.read_bytes() == before
+
+
+def test_install_and_uninstall_leave_no_trace(plan: Plan) -> None:
+    """Where there were no settings, there are none again."""
+    change = install(plan)
+
+    assert change.status_line == shown(plan)["command"]
+    assert install(plan).action == "unchanged"
+    assert uninstall(plan.settings, plan.state).deleted
+    assert not plan.settings.exists()
+
+
+def test_the_settings_get_their_bytes_back(plan: Plan) -> None:
+    """With hooks and line installed at once, or one after the other."""
+    before = written(plan, {MEMBER: OWN, "model": "opus"})
+    for first in (plan, dataclasses.replace(plan, program=())):
+        install(first)
+        install(plan)
+        assert chain_of(shown(plan)) == OWN["command"]
+        assert (plan.settings.with_name("settings.json.stretto-backup")).read_bytes() == before
+
+        change = uninstall(plan.settings, plan.state)
+
+        assert (change.action, change.status_line) == ("removed", OWN["command"])
+        assert plan.settings.read_bytes() == before
+
+
+def test_a_later_change_of_the_settings_stays(plan: Plan) -> None:
+    """What was edited since the install is kept, and the former status line comes back all the same."""
+    written(plan, {MEMBER: OWN, "model": "opus"})
+    install(plan)
+    edited = plan.settings.read_text(encoding="utf-8").replace("opus", "sonnet")
+    plan.settings.write_text(edited, encoding="utf-8")
+
+    uninstall(plan.settings, plan.state)
+
+    assert json.loads(plan.settings.read_text(encoding="utf-8")) == {MEMBER: OWN, "model": "sonnet"}
+
+
+def test_only_the_line_is_left_to_uninstall(plan: Plan) -> None:
+    """Hooks that somebody took out by hand do not keep the line in, and other hooks are not laid out anew."""
+    written(plan, {"hooks": {"Stop": []}, MEMBER: registered(None, PROGRAM, plan.state), "model": "opus"})
+
+    change = uninstall(plan.settings, plan.state)
+
+    assert (change.action, change.events, change.status_line) == ("removed", (), None)
+    text = plan.settings.read_bytes()
+    assert json.loads(text) == {"hooks": {"Stop": []}, "model": "opus"}
+    assert text.startswith(b'{\r\n       "hooks": {\r\n              "Stop": []')
+
+
+def test_an_install_without_the_line_leaves_it(plan: Plan) -> None:
+    """Renewing the hooks takes nothing away."""
+    install(plan)
+    line = shown(plan)
+
+    change = install(dataclasses.replace(plan, program=(), address="127.0.0.1:1"))
+
+    assert change.status_line is None
+    assert shown(plan) == line
+
+
+def test_a_new_program_replaces_the_old(plan: Plan) -> None:
+    """After a move of the environment the same command mends the line, and chains no line of ours."""
+    written(plan, {MEMBER: OWN})
+    install(plan)
+
+    change = install(dataclasses.replace(plan, program=("/new/stretto",)))
+
+    assert change.action == "updated"
+    assert program_of(shown(plan)) == "/new/stretto"
+    assert chain_of(shown(plan)) == OWN["command"]
+
+
+def test_the_status_tells_of_the_line(plan: Plan) -> None:
+    """Registered, what it chains, and that its program is gone."""
+    written(plan, {MEMBER: OWN})
+    files = [(CLAUDE_CODE, "user", plan.settings)]
+    (before,) = status(files, plan.state).scopes
+    assert (before.status_line, before.chained, before.dangling) == (False, None, ())
+
+    install(plan)
+
+    (found,) = status(files, plan.state).scopes
+    assert (found.status_line, found.chained) == (True, OWN["command"])
+    assert found.dangling == (PROGRAM[0],)
