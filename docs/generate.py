@@ -1,7 +1,8 @@
 """Write what is generated from the code: pages of the documentation, and the hooks of the Claude Code plugin.
 
 ``docs/metrics.md`` comes from the table of names, ``docs/cli.md`` from the parser,
-``docs/dashboards.md`` from the boards, the plugin's hooks from the installer and the hook client.
+``docs/dashboards.md`` from the boards, what ``docs/terminal.md`` shows from the program,
+the plugin's hooks from the installer and the hook client.
 
 ``--check`` writes nothing and exits with 1 where a file differs; a test does the same.
 """
@@ -18,6 +19,7 @@ from pathlib import Path
 # The builder of the dashboards stands beside src, where a script in docs does not look.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from docs.terminal_pictures import with_pictures
 from grafana.board import page as dashboards
 
 from stretto.cli.main import parser
@@ -46,6 +48,7 @@ def pages() -> dict[Path, str]:
         DOCS / "metrics.md": metrics_page(),
         DOCS / "cli.md": cli_page(),
         DOCS / "dashboards.md": dashboards.page(MARK),
+        DOCS / "terminal.md": with_pictures((DOCS / "terminal.md").read_text(encoding="utf-8")),
         PLUGIN / "hooks" / "hooks.json": plugin_hooks(),
         **{PLUGIN / "hook" / name: (package / name).read_text(encoding="utf-8") for name in PLUGIN_CLIENT},
     }

@@ -17,6 +17,8 @@ from stretto.cli.main import OUTCOMES, main
 from stretto.cli.statusline import Asked, asked
 from stretto.lock import Lock
 from stretto.model.event import Outcome
+from tests.fakes import append
+from tests.scenes import Drawing, framed
 
 RECORDED = Path(__file__).parent / "recorded"
 DEMO = Path(__file__).parents[1] / "src" / "stretto" / "demo"
@@ -379,7 +381,8 @@ def test_show_says_where_the_time_went(capsys: pytest.CaptureFixture[str]) -> No
 
     out = run(capsys, "show", "last")[1]
 
-    assert "all fan-outs: efficiency 72% = load balance 73% × concurrency 98%; lane time lost: " in out
+    assert "  efficiency 72% = load balance 73% × concurrency 98%; lane time lost: " in out
+    assert "all fan-outs" not in out
     assert re.search(r"^critical path \S+ s of 4\.05 s$", out, re.MULTILINE)
     assert re.search(r"^  agents: \S+ \S+ s \(\d+%\)", out, re.MULTILINE)
     assert re.search(r"^  a fifth faster: \S+ would save \d+ ms$", out, re.MULTILINE)
@@ -496,6 +499,19 @@ def test_what_is_no_transcript_is_refused(capsys: pytest.CaptureFixture[str], tm
     assert not (tmp_path / "state" / "journal").exists()
 
 
+def test_words_of_others_cannot_steer_the_terminal(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Escapes in what an agent is called and asked to do are blanks in every answer that is text."""
+    drawing = framed(Drawing("s\x1b[2J").task("a", 0, 10, "review \x1b]0;title\x07 \u202e"), 20)
+    append(tmp_path / "state" / "journal", drawing.events)
+    answer(capsys, "rebuild")
+
+    for words in (["sessions"], ["show", "last"], ["top"]):
+        out = run(capsys, *words)[1]
+        assert all(sign.isprintable() or sign in "\n\N{NO-BREAK SPACE}" for sign in out), words
+
+
 def test_sessions_can_be_picked(capsys: pytest.CaptureFixture[str]) -> None:
     """By project, pattern, outcome and time; filters add up, and a list without any says so."""
     answer(capsys, "import", str(DEMO / "fanout.jsonl"), str(RECORDED / "two-phase.jsonl"))
@@ -516,6 +532,8 @@ def test_sessions_can_be_picked(capsys: pytest.CaptureFixture[str]) -> None:
     assert picked("--since", second["last"][:10], "--outcome", first["outcome"], "--project", "no-such") == []
     assert picked("--since", "36500d") == [first["id"], second["id"]]
     assert run(capsys, "sessions", "--pattern", "no-such")[1] == "no session is like that\n"
+    assert picked("--since", "9999-12-31") == []
+    assert picked("--since", "0001-01-01") == [first["id"], second["id"]]
     code, out, err = run(capsys, "sessions", "--since", "yesterday")
     assert (code, out) == (2, "")
     assert "'yesterday' is no time" in err

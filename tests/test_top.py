@@ -23,6 +23,7 @@ from stretto.cli.main import main
 from stretto.cli.top import as_text
 from stretto.clock import MINUTE, SECOND
 from stretto.hook.client import record
+from stretto.insights import row_document
 from stretto.lock import Lock
 from stretto.model.event import Event, Kind
 from stretto.store.database import SUFFIXES
@@ -119,7 +120,7 @@ def test_verdicts_and_spending_stand_by_window(store: Store) -> None:
 
 def test_a_kept_look_sees_what_has_happened_since(store: Store) -> None:
     """The next frame has the ended call gone, and another session's frame is the same as a fresh one."""
-    look = Look(store.config)
+    look = Look(store.config, stopwatch=lambda: 0)
     look.frame(NOON)
     end = {"hook_event_name": "PostToolUse", "tool_name": "Bash", "agent_id": "agent1", "tool_use_id": "b1"}
     hook(store, "open-now", NOON + SECOND, **end, tool_input={}, tool_response={})
@@ -132,6 +133,45 @@ def test_a_kept_look_sees_what_has_happened_since(store: Store) -> None:
     assert {one.row.id: [a.call for a in one.agents] for one in later.sessions} == {
         "late": [None], "open-now": [None, None],
     }  # fmt: skip
+
+
+def test_a_session_that_takes_long_is_looked_at_more_seldom(store: Store) -> None:
+    """What took a second to work out is worked out again ten seconds later, whatever happened meanwhile."""
+    stopwatch = iter(second * SECOND for second in (0, 1, 10, 11, 12))
+    look = Look(store.config, stopwatch=lambda: next(stopwatch))
+    end = {"hook_event_name": "PostToolUse", "tool_name": "Bash", "agent_id": "agent1", "tool_use_id": "b1"}
+
+    def tool() -> str | None:
+        call = look.frame(NOON).sessions[0].agents[0].call
+        return None if call is None else call.tool
+
+    assert tool() == "Bash"
+    hook(store, "open-now", NOON + SECOND, **end, tool_input={}, tool_response={})
+    store.refresh()
+    assert tool() == "Bash"
+    assert tool() is None
+
+
+def test_tokens_of_a_minute_are_those_of_late(store: Store) -> None:
+    """1,234 tokens within the last five minutes, none of them later; of what is untold there is no rate."""
+    assert frame(store).sessions[0].tokens_per_minute == pytest.approx(1234 / 5)
+    assert frame(store, NOON + 10 * MINUTE).sessions[0].tokens_per_minute == 0
+    assert "247 a minute" in as_text(frame(store)).replace("\N{NO-BREAK SPACE}", " ")
+    store.scene("untold", NOON - MINUTE, [Work(1, None)], over=False)
+    store.refresh()
+    rates = {one.row.id: one.tokens_per_minute for one in frame(store).sessions}
+    assert rates["untold"] is None
+
+
+def test_the_rate_of_a_young_session_is_over_its_own_life(store: Store) -> None:
+    """600 tokens in the two minutes that it has lasted."""
+    store.scene("young", NOON - 2 * MINUTE, [Work(1, None)], over=False)
+    used = {"input_tokens": 600}
+    store.events([Event(kind=Kind.MODEL_CALL, session="young", time=NOON - MINUTE, id="m2", attributes=used)])
+    store.refresh()
+
+    rates = {one.row.id: one.tokens_per_minute for one in frame(store).sessions}
+    assert rates["young"] == pytest.approx(300)
 
 
 def test_alerts_that_fire_are_shown_and_their_file_is_left_alone(store: Store) -> None:
@@ -221,7 +261,9 @@ def test_json_is_the_document_of_one_frame(store: Store, capsys: pytest.CaptureF
     assert told["spending"]["1h"]["cost_usd"] == 0.25
     page = (Path(__file__).parents[1] / "docs" / "json.md").read_text(encoding="utf-8")
     (row,) = (line for line in page.splitlines() if line.startswith("| `top --json`"))
-    assert [key for key in (*told, *agent) if f"`{key}" not in row] == []
+    listed = row_document(frame(store).sessions[0].row)  # as in another row of that page
+    own = [key for key in told["sessions"][0] if key not in listed]
+    assert [key for key in (*told, *own, *agent) if f"`{key}" not in row] == []
 
 
 def test_without_a_terminal_it_prints_one_frame(store: Store, capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,8 +23,17 @@ class Context:
 
     def answer(self, document: Any, text: str) -> None:
         """Print the answer: the document where JSON was asked for, else the text."""
-        print(json.dumps(document, indent=2, ensure_ascii=False) if self.json else text)
+        print(json.dumps(document, indent=2, ensure_ascii=False) if self.json else shown(text))
 
     def say(self, text: str) -> None:
         """Print talk, which is not part of the answer."""
         print(text, file=sys.stderr)
+
+
+def shown(text: str) -> str:
+    """Return text with names and words of others in it without what a terminal would obey."""
+    return text if text.isprintable() else "".join(_harmless(sign) for sign in text)
+
+
+def _harmless(sign: str) -> str:
+    return sign if sign.isprintable() or sign in "\n\N{NO-BREAK SPACE}" else " "

@@ -11,6 +11,7 @@ from stretto import baselines
 from stretto.cli import table
 from stretto.cli.context import Context
 from stretto.cli.said import since
+from stretto.cli.session_page import session_page, what_if
 from stretto.clock import wall
 from stretto.errors import UsageError
 from stretto.figures.scores.rules import rules_document
@@ -64,11 +65,11 @@ def show(context: Context, options: argparse.Namespace) -> int:
         )
     if seen is None:
         raise AssertionError("a session that was just listed is gone")
-    document, text = session_document(seen), table.session(seen)
+    document, text = session_document(seen), session_page(seen)
     if options.what_if is not None:
         tried = _tried(seen, options.what_if)
         document["what_if"] = tried_document(tried)
-        text += "\n" + table.what_if(tried)
+        text += "\n\n" + what_if(tried)
     context.answer(document, text)
     return 0
 

@@ -1,21 +1,23 @@
 """A frame of ``stretto top``: what goes on now, read from the store again and again, and cheaply.
 
 What changes with every event is read for every frame, what is summed over hours and what others have to be
-asked for only every ``SLOW`` nanoseconds. A session is concluded again only after something happened in it.
+asked for only every ``SLOW`` nanoseconds. A session is concluded again only after something happened in it,
+and the longer that takes, the more seldom.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
 from stretto import baselines as declared
 from stretto.cli.doctor import get
-from stretto.clock import SECOND, rfc3339
+from stretto.clock import MINUTE, SECOND, rfc3339
 from stretto.config import Config
 from stretto.errors import StrettoError
 from stretto.figures.silence import heard, silent
@@ -36,6 +38,12 @@ from stretto.web.alerts import alerts
 from stretto.web.notifications import Notification
 
 SLOW = 10 * SECOND
+SPARING = 10
+"""A session is concluded again after so many times as long as that took: a tenth of a core for it at most."""
+
+RATE_WINDOW = 5 * MINUTE
+"""What the tokens of a minute are averaged over."""
+
 SHOWN = 12
 """Open sessions in a frame: those at work first."""
 
@@ -61,6 +69,17 @@ class OpenSession:
     agents: tuple[Agent, ...]
     spent: Spending | None
     """None where no source tells of model calls."""
+    tokens_per_minute: float | None = None
+    """Over the last ``RATE_WINDOW``, or since it began; None where no source tells of tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A session as it was last concluded, and when (ns of the stopwatch) it may be again."""
+
+    row: SessionRow
+    session: Session
+    due: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +107,8 @@ class Look:
     """Looks at the store; keeps what need not be read again."""
 
     config: Config
-    _sessions: dict[str, tuple[SessionRow, Session]] = field(default_factory=dict)
+    stopwatch: Callable[[], int] = time.perf_counter_ns
+    _sessions: dict[str, Known] = field(default_factory=dict)
     _slow_at: int | None = None
     _verdicts: dict[str, Verdict] = field(default_factory=dict)
     _spent: dict[str, Spending] = field(default_factory=dict)
@@ -103,26 +123,27 @@ class Look:
                 self._sum_up(connection, now)
                 self._slow_at = now
             rows = queries.open_sessions(connection, SHOWN)
-            self._sessions = {row.id: found for row in rows if (found := self._concluded(connection, row))}
+            known = {row.id: found for row in rows if (found := self._concluded(connection, row))}
+            self._sessions = known
             activity = queries.activity(connection)
         return Frame(
             at=now,
             activity=activity,
             verdicts=self._verdicts,
             spent=self._spent,
-            sessions=tuple(self._open(row, session, now) for row, session in self._sessions.values()),
+            sessions=tuple(self._open(row, known[row.id].session, now) for row in rows if row.id in known),
             alerts=self._alerts,
             problems=self._problems,
         )
 
-    def _concluded(
-        self, connection: sqlite3.Connection, row: SessionRow
-    ) -> tuple[SessionRow, Session] | None:
+    def _concluded(self, connection: sqlite3.Connection, row: SessionRow) -> Known | None:
         known = self._sessions.get(row.id)
-        if known is not None and known[0] == row:
+        began = self.stopwatch()
+        if known is not None and (known.row == row or began < known.due):
             return known
         session = queries.session(connection, row.id, self.config.task_types.classify)
-        return None if session is None else (row, session)
+        ended = self.stopwatch()
+        return None if session is None else Known(row, session, ended + SPARING * (ended - began))
 
     def _open(self, row: SessionRow, session: Session, now: int) -> OpenSession:
         newest = heard(session)
@@ -139,6 +160,7 @@ class Look:
                 for task in running
             ),
             spending(priced).whole if priced else None,
+            _rate(session, now),
         )
 
     def _sum_up(self, connection: sqlite3.Connection, now: int) -> None:
@@ -210,12 +232,23 @@ def document(frame: Frame) -> dict[str, Any]:
                     for agent in session.agents
                 ],
                 "spending": None if session.spent is None else spent_document(session.spent),
+                "tokens_per_minute": session.tokens_per_minute,
             }
             for session in frame.sessions
         ],
         "alerts": [notifications.document(alert) for alert in frame.alerts],
         "problems": list(frame.problems),
     }
+
+
+def _rate(session: Session, now: int) -> float | None:
+    """Return the tokens of a minute of late, None where no source tells of any."""
+    if not spending((call, None) for call in session.model_calls).whole.tokens:
+        return None
+    since = max(now - RATE_WINDOW, session.start)
+    late = [call for call in session.model_calls if call.start is not None and since <= call.start <= now]
+    tokens = sum(spending((call, None) for call in late).whole.tokens.values())
+    return tokens * MINUTE / max(now - since, SECOND)
 
 
 def _open_calls(session: Session, running: list[Task]) -> dict[str | None, ToolCall]:

@@ -144,11 +144,16 @@ def _sessions(frame: Frame) -> Table:
 def _add_session(table: Table, session: OpenSession, now: int) -> None:
     row = session.row
     running = f"{row.running} of {words.counted(row.tasks, 'agent')}" if row.tasks else "no agents"
-    about = ", ".join(
-        filter(
-            None, (row.project, row.pattern, running, "" if row.busy else "idle", spent_text(session.spent))
-        )
+    rate = session.tokens_per_minute
+    told = (
+        row.project,
+        row.pattern,
+        running,
+        "" if row.busy else "idle",
+        spent_text(session.spent),
+        f"{words.count(round(rate))} a minute" if rate else "",
     )
+    about = ", ".join(filter(None, told))
     does = _doing(session.call, now)
     table.add_row(Text(_plain(row.id[:8]), style="bold"), _since(row.start, now), does, Text(_plain(about)))
     for agent in session.agents:

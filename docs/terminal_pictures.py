@@ -1,0 +1,91 @@
+"""What docs/terminal.md shows, drawn by the program itself from the recordings in the package.
+
+Their seconds are stretched to minutes, and the second session is cut off while its agents run.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+from stretto import demo, journal
+from stretto.cli import table
+from stretto.cli.frame import Look
+from stretto.cli.session_page import session_page
+from stretto.cli.statusline import line
+from stretto.cli.top import as_text
+from stretto.clock import HOUR, SECOND
+from stretto.config import Config, load
+from stretto.insights import insight
+from stretto.model.event import Event
+from stretto.sources.recording import read
+from stretto.store import queries
+from stretto.store.brief import brief
+from stretto.store.database import open_reader, open_writer
+from stretto.store.ingest import Ingest
+from stretto.web import words
+
+NOON = 1_795_176_000 * SECOND
+"""2026-11-20T12:00:00Z."""
+
+STRETCHED = 60
+RUNNING = "5b1e0c77-4f0e-4a55-9d52-3c1f7a8e2d10"
+CUT = 1.4
+"""Seconds into the recording, when all of its agents run."""
+
+BLOCK = re.compile(r"(<!-- drawn: (\w+) -->\n```\n).*?(\n```\n)", re.DOTALL)
+
+
+def with_pictures(page: str) -> str:
+    """Return a page with each block that is marked as drawn drawn anew."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = load({}, Path(folder), state=folder)
+        ended = _fill(config)
+        drawn = _drawn(config, ended)
+    return BLOCK.sub(lambda found: found[1] + drawn[found[2]].replace(words.SPACE, " ") + found[3], page)
+
+
+def _drawn(config: Config, ended: str) -> dict[str, str]:
+    with closing(open_reader(config.database)) as connection:
+        seen = insight(connection, ended, config.task_types.classify, config.hours)
+        rows = queries.sessions(connection)
+    if seen is None:
+        raise AssertionError("the recording is gone")
+    # Beside a running service there is no such problem.
+    frame = replace(Look(config).frame(NOON), problems=())
+    return {
+        "statusline": line(brief(config.database, ended)),
+        "top": as_text(frame),
+        "sessions": table.sessions(rows, NOON).strip("\n"),
+        "show": session_page(seen),
+    }
+
+
+def _fill(config: Config) -> str:
+    """Make a store of two sessions; return the id of the one that is over."""
+    folder = Path(demo.__file__).parent
+    events = read(folder / "fanout.jsonl", demo.parse_payload).events
+    first = min(event.time for event in events)
+    cut = [event for event in events if event.time - first < CUT * SECOND]
+    begun = NOON - round(CUT * STRETCHED * SECOND)
+    told = [*_moved(events, first, NOON - HOUR), *_moved(cut, first, begun, session=RUNNING)]
+    journal.append(journal.file_of(config.journal, NOON), b"".join(journal.encode(event) for event in told))
+    with closing(open_writer(config.database)) as connection:
+        ingest = Ingest(connection, config.task_types.classify, idle_limit=config.idle_minutes * 60)
+        for _ in ingest.catch_up(config.journal):
+            pass
+    return events[0].session
+
+
+def _moved(events: Iterable[Event], first: int, to: int, *, session: str | None = None) -> Iterable[Event]:
+    for event in events:
+        yield replace(
+            event,
+            session=session or event.session,
+            time=to + (event.time - first) * STRETCHED,
+            duration=None if event.duration is None else event.duration * STRETCHED,
+        )
