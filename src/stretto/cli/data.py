@@ -12,6 +12,7 @@ from stretto.cli import table
 from stretto.cli.context import Context
 from stretto.cli.said import since
 from stretto.cli.session_page import session_page, what_if
+from stretto.cli.taking_in import ingest_by
 from stretto.clock import wall
 from stretto.errors import UsageError
 from stretto.figures.scores.rules import rules_document
@@ -22,7 +23,6 @@ from stretto.lock import Lock
 from stretto.model.event import Outcome
 from stretto.store import queries
 from stretto.store.database import open_reader, open_writer, remove_unusable
-from stretto.store.ingest import Ingest
 
 UNKNOWN_SESSION = 1
 
@@ -80,13 +80,7 @@ def rebuild(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG0
     with Lock(config.state):
         remove_unusable(config.database)
         connection = open_writer(config.database)
-        ingest = Ingest(
-            connection,
-            config.task_types.classify,
-            idle_limit=config.idle_minutes * 60,
-            price=config.prices.cost_of,
-            scales=config.scores.scales,
-        )
+        ingest = ingest_by(config, connection)
         started = time.perf_counter()
         ingest.clear()
         ingest.renew(config.fingerprint)

@@ -21,6 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from stretto import journal
 from stretto.cli.context import Context
+from stretto.cli.taking_in import ingest_by
 from stretto.clock import AHEAD, MINUTE, wall
 from stretto.config import Config
 from stretto.demo import parse_payload
@@ -33,7 +34,6 @@ from stretto.sources.redact import fit_to_keep
 from stretto.sources.transcript import Carry, Transcript
 from stretto.store import queries
 from stretto.store.database import open_reader, open_writer
-from stretto.store.ingest import Ingest
 
 WAIT_SECONDS = 60.0
 """How long an import waits for a running service to take in what it wrote."""
@@ -124,13 +124,7 @@ def see_in(context: Context) -> None:
         return
     with Lock(config.state):
         connection = open_writer(config.database)
-        ingest = Ingest(
-            connection,
-            config.task_types.classify,
-            idle_limit=config.idle_minutes * 60,
-            price=config.prices.cost_of,
-            scales=config.scores.scales,
-        )
+        ingest = ingest_by(config, connection)
         ingest.renew(config.fingerprint)
         for _ in ingest.catch_up(config.journal, now=wall()):
             pass
