@@ -23,13 +23,13 @@ from docs.terminal_pictures import with_pictures
 from grafana.board import page as dashboards
 
 from stretto.cli.main import parser
-from stretto.hook import client
-from stretto.hook.handlers import MARK, Plan, handlers
+from stretto.hook.client import client
+from stretto.hook.install.handlers import MARK, Plan, handlers
 from stretto.names import DERIVED, LIVE, OWN, Metric
 
 DOCS = Path(__file__).parent
 PLUGIN = DOCS.parent / "deploy" / "claude-code-plugin"
-PLUGIN_CLIENT = ("client.py", "work.py", "start.py")
+PLUGIN_CLIENT = ("client.py", "tool_results.py", "start.py")
 """The hook client as far as Claude Code's own events need it."""
 PLUGIN_LINE = (
     's="${STRETTO_STATE:-${XDG_STATE_HOME:-$HOME/.local/state}/stretto}"; [ -d "$s/journal" ] && '

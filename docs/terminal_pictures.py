@@ -13,21 +13,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from stretto import demo, journal
-from stretto.cli import table
-from stretto.cli.frame import Look
-from stretto.cli.session_page import session_page
+from stretto.cli import text_tables as table
+from stretto.cli.session_text import session_page
 from stretto.cli.statusline import line
 from stretto.cli.top import as_text
+from stretto.cli.top_data import Look
 from stretto.clock import HOUR, SECOND
 from stretto.config import Config, load
-from stretto.insights import insight
+from stretto.format import quantities as words
 from stretto.model.event import Event
 from stretto.sources.recording import read
 from stretto.store import queries
-from stretto.store.brief import brief
 from stretto.store.database import open_reader, open_writer
 from stretto.store.ingest import Ingest
-from stretto.web import words
+from stretto.store.statusline_query import brief
+from stretto.summaries.session_summary import insight
 
 NOON = 1_795_176_000 * SECOND
 """2026-11-20T12:00:00Z."""

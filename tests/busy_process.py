@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from stretto.clock import wall
-from stretto.hook.client import process
+from stretto.hook.client.client import process
 from stretto.model.entities import Processes
 
 _PROGRAM = """

@@ -15,8 +15,8 @@ from stretto import journal
 from stretto.clock import SECOND
 from stretto.demo import parse_payload
 from stretto.model.conclude import Classify
-from stretto.model.cost import Price, as_said
 from stretto.model.event import Channel, Event, Kind, Outcome
+from stretto.model.model_call_cost import Price, as_said
 from stretto.sources.recording import read
 from stretto.store.database import open_writer
 from stretto.store.ingest import Ingest, Taken

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stretto.figures.baseline import Baseline, choose
+from stretto.figures.baselines import Baseline, choose
 from stretto.figures.figure import Figure
-from stretto.figures.scores.rules import ScoreRules
-from stretto.figures.tally import Sums
-from stretto.model.scale import SCALES, Scales
-from stretto.store.held import Rules
-from stretto.store.own_sums import OwnSums, own_sums
+from stretto.figures.scores.score_rules import ScoreRules
+from stretto.figures.tallies import Sums
+from stretto.model.score_scales import SCALES, Scales
+from stretto.store.session_state import Rules
+from stretto.store.session_sums import OwnSums, own_sums
 from tests.scenes import Drawing, by_description, concluded, folded
 
 RULES = ScoreRules()

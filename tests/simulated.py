@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Iterator
 from itertools import product
 
-from stretto.exporter.backfill import openmetrics
+from stretto.exporter.openmetrics_history import openmetrics
 from stretto.figures.figure import Figure, Labels
 from stretto.names import (
     DURATION_BUCKETS,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from stretto.web.announce import Announcer, Announcing, Find, desktop, sentence, speaker
-from stretto.web.notifications import Notification
+from stretto.notifications.desktop_alerts import Announcer, Announcing, Find, desktop, sentence, speaker
+from stretto.notifications.log import Notification
 
 FIRING = Notification(
     received=1,

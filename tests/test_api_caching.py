@@ -12,7 +12,7 @@ import pytest
 from opentelemetry import trace
 
 import stretto
-from stretto.api import caching
+from stretto.api import cache_counters as caching
 from stretto.model.event import Channel, Kind
 from tests.test_api_export import Journal, events, journalled
 from tests.test_api_tracing import Spans, sdk

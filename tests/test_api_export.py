@@ -20,9 +20,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 import stretto
 from stretto import journal
 from stretto.api.context import received
-from stretto.api.export import OPEN_LIMIT, JournalSpanExporter, JournalSpanProcessor, SessionStamp
+from stretto.api.journal_exporter import OPEN_LIMIT, JournalSpanExporter, JournalSpanProcessor, SessionStamp
 from stretto.clock import SECOND, wall
-from stretto.hook.client import process
+from stretto.hook.client.client import process
 from stretto.model.conclude import conclude
 from stretto.model.entities import Session
 from stretto.model.event import Channel, Event, Kind, Outcome

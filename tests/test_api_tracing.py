@@ -26,7 +26,7 @@ from opentelemetry.trace import NoOpTracerProvider, StatusCode
 
 import stretto
 from stretto.api import tracing
-from stretto.api.block import Block
+from stretto.api.span_block import Block
 
 SECRET = "the prompt said: buy low"
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from hypothesis import given
 
-from stretto.figures.asking import Asked, asked
+from stretto.figures.permission_waits import Asked, asked
 from stretto.model.entities import PermissionRequest, Session, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.interval import Interval

@@ -12,7 +12,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from stretto.cli.main import main
 from stretto.clock import HOUR, SECOND
-from stretto.exporter.backfill import openmetrics
+from stretto.exporter.openmetrics_history import openmetrics
 from stretto.figures.figure import Figure
 from tests.stack.running import require_servers
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stretto.clock import HOUR
-from stretto.figures.baseline import (
+from stretto.figures.baselines import (
     WORK,
     Baseline,
     Declared,

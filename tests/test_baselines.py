@@ -8,8 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from stretto.baselines import FILE, BaselineError, Followed, load, save, with_length, with_recorded, without
-from stretto.figures.baseline import NOTHING_DECLARED, Declared, Recorded, SetLength
+from stretto.figures.baselines import NOTHING_DECLARED, Declared, Recorded, SetLength
+from stretto.store.declared_baselines import (
+    FILE,
+    BaselineError,
+    Followed,
+    load,
+    save,
+    with_length,
+    with_recorded,
+    without,
+)
 
 PIN = Recorded("pin", "s1", "release", ({"review": [10, 20], "testing": [5]},), newest=7, at=9)
 WHOLE = Recorded("whole", "s2", "none", ({"review": [1]},), newest=1, at=2, whole=True)

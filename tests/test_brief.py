@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from stretto.clock import SECOND
-from stretto.store.brief import LAG_NS, Brief, brief, is_behind
+from stretto.store.statusline_query import LAG_NS, Brief, brief, is_behind
 from tests.web_served import NOON, Store, Work
 
 
@@ -88,11 +88,11 @@ def test_the_recording_is_not_taken_for_the_newest_day(store: Store) -> None:
 
 def test_it_loads_next_to_nothing() -> None:
     """What takes long to load stays unloaded: dataclasses, msgspec and every figure."""
-    program = "import sys, stretto.store.brief; print(*sys.modules)"
+    program = "import sys, stretto.store.statusline_query; print(*sys.modules)"
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     loaded = set(told.stdout.split())
     assert not loaded & {"dataclasses", "msgspec", "rich", "inspect", "stretto.config", "stretto.model"}
     assert {name for name in loaded if name.startswith("stretto.store")} == {
-        "stretto.store", "stretto.store.brief", "stretto.store.schema",
+        "stretto.store", "stretto.store.statusline_query", "stretto.store.schema",
     }  # fmt: skip

@@ -15,8 +15,8 @@ import pytest
 
 from stretto.cli.main import OUTCOMES, main
 from stretto.cli.statusline import Asked, asked
-from stretto.lock import Lock
 from stretto.model.event import Outcome
+from stretto.state.lock import Lock
 from tests.fakes import append
 from tests.scenes import Drawing, framed
 

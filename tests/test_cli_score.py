@@ -10,8 +10,8 @@ import pytest
 
 from stretto import journal
 from stretto.cli.main import main
-from stretto.lock import Lock
 from stretto.model.event import Kind
+from stretto.state.lock import Lock
 from tests.test_service import configured, report, started, until, whole_session
 
 DEMO = Path(__file__).parents[1] / "src" / "stretto" / "demo"

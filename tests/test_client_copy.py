@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stretto.hook.client_copy import KEY_BYTES, client_state, copy_client, secret
+from stretto.hook.install.client_copy import KEY_BYTES, client_state, copy_client, secret
 
 
 def test_the_secret_is_made_once_and_kept(tmp_path: Path) -> None:

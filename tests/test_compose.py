@@ -15,7 +15,7 @@ import yaml
 
 from stretto import __version__
 from stretto.cli.main import parser
-from stretto.supervise import RETENTION, SHIPPED, SHIPPED_PAGE, SHIPPED_TOKEN
+from stretto.servers.supervisor import RETENTION, SHIPPED, SHIPPED_PAGE, SHIPPED_TOKEN
 from tests.compose import FILE, ROOT, compose
 
 STACK = compose(STRETTO_STATE="/home/me/.local/state/stretto")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from stretto.clock import SECOND
-from stretto.model.calls import LONGEST
+from stretto.model.conclude_calls import LONGEST
 from stretto.model.entities import Task, ToolCall
 from stretto.model.event import Kind, Outcome
 from stretto.model.interval import Interval

@@ -9,7 +9,7 @@ import pytest
 from stretto.config import DEFAULT_INTERVAL_SECONDS, DEFAULT_LISTEN, Config, load
 from stretto.errors import ConfigError
 from stretto.model.task_type import DEFAULT_TARGET
-from stretto.state import state_folder
+from stretto.state.folder import state_folder
 
 
 def written(tmp_path: Path, text: str) -> Path:

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from stretto.clock import SECOND
-from stretto.figures.baseline import Measured, choose
+from stretto.figures.baselines import Measured, choose
 from stretto.figures.contention import contention, session_use
-from stretto.figures.parallel import Fanout, Sequential, fanouts, sequential
+from stretto.figures.fanouts import Fanout, Sequential, fanouts, sequential
 from stretto.model.entities import Sample
 from tests.scenes import at, concluded, sampled
 

@@ -15,10 +15,10 @@ from stretto.figures.critical_path import (
     path_figures,
     slacks,
 )
-from stretto.figures.parallel import fanouts
-from stretto.figures.stretch import Stretch, Worker, stretches, tasks_within
-from stretto.figures.tally import Sums
+from stretto.figures.fanouts import fanouts
+from stretto.figures.tallies import Sums
 from stretto.figures.what_if import what_if
+from stretto.figures.work_tree import Stretch, Worker, stretches, tasks_within
 from stretto.model.entities import ModelCall, PermissionRequest, Session, Turn
 from stretto.model.event import Event, Outcome
 from stretto.model.interval import union_length

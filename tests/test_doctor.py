@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from stretto.cli.main import main
-from stretto.lock import Lock
 from stretto.model.event import Event, Kind
+from stretto.state.lock import Lock
 from stretto.store.database import open_writer
 from stretto.store.ingest import Ingest
 from tests.fakes import append

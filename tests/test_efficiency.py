@@ -7,9 +7,9 @@ from hypothesis import given
 
 from stretto.clock import SECOND
 from stretto.figures.critical_path import fanout_path
-from stretto.figures.efficiency import Efficiency, Factor, efficiency_figures, efficiency_tree, of_fanout
-from stretto.figures.parallel import fanouts
-from stretto.figures.tally import Sums
+from stretto.figures.efficiency_tree import Efficiency, Factor, efficiency_figures, efficiency_tree, of_fanout
+from stretto.figures.fanouts import fanouts
+from stretto.figures.tallies import Sums
 from stretto.model.entities import Phase, Task
 from stretto.model.event import Outcome
 from stretto.names import NONE

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from stretto.clock import DAY
-from stretto.figures.baseline import Provenance
+from stretto.figures.baselines import Provenance
 from stretto.model.event import Kind
-from stretto.retention import Retention
-from stretto.store.executions import Mixed, baselines, best_speedups, fanout_mixes, run_mixes
+from stretto.state.retention import Retention
+from stretto.store.fanout_queries import Mixed, baselines, best_speedups, fanout_mixes, run_mixes
 from stretto.store.prune import prune
 from tests.fakes import store
 from tests.scenes import BEGIN, Drawing, at, fork_join, framed, one_by_one, straggler

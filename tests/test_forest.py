@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from stretto.clock import SECOND
-from stretto.resources.forest import Forest, Used
+from stretto.resources.process_trees import Forest, Used
 from tests.busy_process import Busy, busy_process
 
 TICK = 0.02

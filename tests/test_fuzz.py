@@ -10,18 +10,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stretto import journal, snapshot
+from stretto import journal
 from stretto.clock import SECOND
-from stretto.exporter.live import LiveMetrics
+from stretto.exporter.counters import LiveMetrics
 from stretto.exporter.scrape import registry
-from stretto.figures.baseline import WORK
-from stretto.figures.parallel import sequential
-from stretto.hook.client import REASONS, record
-from stretto.insights import insight, session_document
+from stretto.figures.baselines import WORK
+from stretto.figures.fanouts import sequential
+from stretto.hook.client.client import REASONS, record
 from stretto.journal import parse_line
 from stretto.model.event import LATEST, Channel, Event, Kind, Outcome
 from stretto.model.task_type import TaskTypes
 from stretto.store import queries
+from stretto.summaries import snapshot
+from stretto.summaries.session_summary import insight, session_document
 from tests.exposed import assert_sound
 from tests.fakes import DAY_FILE, IDLE, RECORDINGS, Store, rebuilt, recorded, store
 from tests.scenes import BEGIN, Drawing, at, by_description, concluded, fork_join

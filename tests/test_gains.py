@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from stretto.clock import SECOND
-from stretto.figures.baseline import WORK, Baseline, Measured, choose
+from stretto.figures.baselines import WORK, Baseline, Measured, choose
+from stretto.figures.fanouts import fanouts, sequential
 from stretto.figures.figure import Figure
 from stretto.figures.gains import expected_improvement, gain_figures, record_figures, slowdown
-from stretto.figures.parallel import fanouts, sequential
-from stretto.figures.tally import Sums
+from stretto.figures.tallies import Sums
 from stretto.figures.verdict import mixes, parallel_by_type
-from stretto.store.additions.opportunity import of_sequential_runs
+from stretto.store.contributions.opportunity import of_sequential_runs
 from tests.scenes import Drawing, concluded, fork_join, one_by_one, straggler
 from tests.test_price import settling
 from tests.test_window import measured, sums_of

@@ -13,13 +13,13 @@ import pytest
 
 from stretto.cli.main import AGENT_NAMES, main
 from stretto.errors import SettingsError
-from stretto.hook.agents import AGENTS, CLAUDE_CODE, Agent, Scope, settings_path
-from stretto.hook.client_copy import CLIENT_FILES
-from stretto.hook.dialects import DIALECTS
-from stretto.hook.files import backup_path, container
-from stretto.hook.handlers import Plan, Transport, client_folder, handlers, is_ours, ours
-from stretto.hook.settings import install, uninstall
-from stretto.hook.status import Status, status
+from stretto.hook.client.dialects import DIALECTS
+from stretto.hook.install.agents import AGENTS, CLAUDE_CODE, Agent, Scope, settings_path
+from stretto.hook.install.client_copy import CLIENT_FILES
+from stretto.hook.install.handlers import Plan, Transport, client_folder, handlers, is_ours, ours
+from stretto.hook.install.registration import install, uninstall
+from stretto.hook.install.settings_file import backup_path, container
+from stretto.hook.install.status import Status, status
 
 OTHERS = [agent for agent in AGENTS.values() if agent is not CLAUDE_CODE]
 

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stretto.hook import client
-from stretto.hook.client import record
+from stretto.hook.client import client
+from stretto.hook.client.client import record
 from stretto.journal import LONGEST_DURATION, LONGEST_LIST, LONGEST_TEXT, parse_line
 from stretto.model.event import Event, Kind, Outcome
 

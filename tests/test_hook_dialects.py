@@ -20,9 +20,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stretto.hook import client, dialects
-from stretto.hook.client import record
-from stretto.hook.dialects import DIALECTS
+from stretto.hook.client import client, dialects
+from stretto.hook.client.client import record
+from stretto.hook.client.dialects import DIALECTS
 from stretto.journal import parse_line
 from stretto.model.event import Event, Kind, Outcome
 
@@ -403,7 +403,7 @@ class TestFolder:
         """Return a copy of the client, with a key."""
         folder = tmp_path / "hook"
         folder.mkdir()
-        for name in ("client.py", "dialects.py", "work.py", "start.py"):
+        for name in ("client.py", "dialects.py", "tool_results.py", "start.py"):
             (folder / name).write_bytes(Path(client.__file__).with_name(name).read_bytes())
         (folder / "key").write_bytes(KEY)
         return folder

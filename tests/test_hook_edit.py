@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stretto.hook.edit import drop_member, set_member
+from stretto.hook.install.json_edit import drop_member, set_member
 
 HOOKS = {"Stop": [{"hooks": [{"type": "command"}]}]}
 

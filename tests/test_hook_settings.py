@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from stretto.errors import SettingsError
-from stretto.hook import client
-from stretto.hook.agents import CLAUDE_CODE, Scope, settings_path
-from stretto.hook.client_copy import CLIENT_FILES
-from stretto.hook.handlers import (
+from stretto.hook.client import client
+from stretto.hook.install.agents import CLAUDE_CODE, Scope, settings_path
+from stretto.hook.install.client_copy import CLIENT_FILES
+from stretto.hook.install.handlers import (
     AWAITED,
     EVENTS,
     SINCE,
@@ -29,8 +29,8 @@ from stretto.hook.handlers import (
     ours,
     parse_version,
 )
-from stretto.hook.settings import install, uninstall
-from stretto.hook.status import Status, status
+from stretto.hook.install.registration import install, uninstall
+from stretto.hook.install.status import Status, status
 
 REGISTERED = {
     "SessionStart", "SessionEnd", "UserPromptSubmit", "PreToolUse", "PostToolUse", "PostToolUseFailure",

@@ -12,11 +12,18 @@ from typing import Any
 import pytest
 
 from stretto.errors import SettingsError
-from stretto.hook.agents import CLAUDE_CODE
-from stretto.hook.handlers import Plan
-from stretto.hook.settings import install, uninstall
-from stretto.hook.status import status
-from stretto.hook.status_line import MEMBER, chain_of, is_ours, program_of, registered, restored
+from stretto.hook.install.agents import CLAUDE_CODE
+from stretto.hook.install.handlers import Plan
+from stretto.hook.install.registration import install, uninstall
+from stretto.hook.install.status import status
+from stretto.hook.install.statusline_setting import (
+    MEMBER,
+    chain_of,
+    is_ours,
+    program_of,
+    registered,
+    restored,
+)
 
 PROGRAM = ("/opt/my tools/bin/stretto",)
 STATE = Path("/home/dev/state")

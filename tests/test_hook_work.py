@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from stretto.hook import client, work
-from stretto.hook.work import counts_told, framework_of, told, written
+from stretto.hook.client import client
+from stretto.hook.client import tool_results as work
+from stretto.hook.client.tool_results import counts_told, framework_of, told, written
 
 KEY = b"k" * 32
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from stretto.cli.context import Context
-from stretto.cli.history import take_history
-from stretto.cli.imports import write_transcripts
+from stretto.cli.command_context import Context
+from stretto.cli.first_import import take_history
+from stretto.cli.import_command import write_transcripts
 from stretto.cli.main import main
 from stretto.config import load
 from stretto.sources import transcript

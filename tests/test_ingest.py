@@ -13,21 +13,21 @@ from hypothesis import strategies as st
 
 from stretto import journal
 from stretto.clock import SECOND
-from stretto.figures.parallel import fanouts, sequential_runs
-from stretto.figures.sketch import bucket
-from stretto.model.cost import as_said
+from stretto.figures.fanouts import fanouts, sequential_runs
+from stretto.figures.quantile_sketch import bucket
 from stretto.model.event import Event, Kind, Outcome
-from stretto.model.scale import Scale, Scales
+from stretto.model.model_call_cost import as_said
+from stretto.model.score_scales import Scale, Scales
 from stretto.store import ingest, queries
-from stretto.store.additions.calls import amounts_of_call, of_call
-from stretto.store.additions.models import of_model_call
-from stretto.store.additions.part import Settling
-from stretto.store.additions.parts import PARTS
+from stretto.store.contributions.contribution import Settling
+from stretto.store.contributions.model_calls import of_model_call
+from stretto.store.contributions.registry import PARTS
+from stretto.store.contributions.tool_calls import amounts_of_call, of_call
 from stretto.store.database import open_writer
-from stretto.store.held import load_facts
 from stretto.store.ingest import Taken
 from stretto.store.rollup import Additions, write
 from stretto.store.schema import CONCLUDED
+from stretto.store.session_state import load_facts
 from tests.fakes import DAY_FILE, IDLE, RECORDINGS, Store, any_event, append, rebuilt, recorded, store
 from tests.scenes import (
     BEGIN,

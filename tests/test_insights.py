@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from stretto.clock import SECOND
-from stretto.figures.scores.rules import ScoreRules, Scoring
-from stretto.insights import insight, row_document, session_document
+from stretto.figures.scores.score_rules import ScoreRules, Scoring
 from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.store import queries
+from stretto.summaries.session_summary import insight, row_document, session_document
 from tests.fakes import Store, recorded, store
 from tests.scenes import (
     Drawing,

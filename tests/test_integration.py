@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from stretto.figures.integration import Check, checks, completeness, passed
-from stretto.figures.parallel import fanouts
+from stretto.figures.fanouts import fanouts
+from stretto.figures.result_integration import Check, checks, completeness, passed
 from stretto.model.entities import TestRun as Run
 from stretto.model.entities import ToolCall
 from stretto.model.event import Kind, Outcome

@@ -10,7 +10,8 @@ import pytest
 
 from stretto.model.event import Channel, Event, Kind
 from stretto.sources.judgement import parse
-from stretto.store import judged, queries
+from stretto.store import queries
+from stretto.store import score_targets as judged
 from tests.fakes import Store, store
 from tests.scenes import Drawing, at, by_description, framed, orchestrated
 

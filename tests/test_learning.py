@@ -7,11 +7,9 @@ from pathlib import Path
 import pytest
 
 from stretto.clock import HOUR, SECOND
-from stretto.insights import insight
-from stretto.model.calls import LONGEST
+from stretto.model.conclude_calls import LONGEST
 from stretto.model.event import Event, Kind, Outcome
-from stretto.model.facts import CACHED, SAMPLED, TESTED, TOKENS, Known
-from stretto.model.learning import (
+from stretto.model.fact_values import (
     MOST_COUNTED,
     MOST_SAMPLED,
     count_of,
@@ -19,8 +17,10 @@ from stretto.model.learning import (
     learn_length,
     text_of,
 )
+from stretto.model.facts import CACHED, SAMPLED, TESTED, TOKENS, Known
 from stretto.model.task_type import TaskTypes
-from stretto.snapshot import take
+from stretto.summaries.session_summary import insight
+from stretto.summaries.snapshot import take
 from tests.fakes import store
 from tests.scenes import BEGIN, Drawing, at, by_description
 

@@ -8,18 +8,18 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from stretto.clock import SECOND
-from stretto.exporter.live import VALUES, LiveMetrics
+from stretto.exporter.counters import VALUES, LiveMetrics
 from stretto.exporter.scrape import registry
-from stretto.figures.baseline import WORK
-from stretto.figures.parallel import Fanout, Sequential, fanouts, sequential
-from stretto.model.cost import Used
+from stretto.figures.baselines import WORK
+from stretto.figures.fanouts import Fanout, Sequential, fanouts, sequential
 from stretto.model.entities import Session, ToolCall
 from stretto.model.event import Outcome
+from stretto.model.model_call_cost import Used
 from stretto.model.task_type import TaskTypes
 from stretto.names import DURATION_BUCKETS, LIVE, OTHER, MetricKind
-from stretto.snapshot import take
-from stretto.store.executions import baselines
+from stretto.store.fanout_queries import baselines
 from stretto.store.ingest import Taken
+from stretto.summaries.snapshot import take
 from tests.exposed import assert_sound, families, samples, value
 from tests.fakes import store
 from tests.scenes import BEGIN, Drawing, at, background, concluded, fork_join, one_by_one, straggler

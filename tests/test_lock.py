@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from stretto.errors import ServiceError
-from stretto.lock import FILE, Holder, Lock, holder_of
+from stretto.state.lock import FILE, Holder, Lock, holder_of
 
 ADDRESS = "127.0.0.1:9464"
 HOLD = (
-    "import sys, pathlib; from stretto.lock import Lock; lock = Lock(pathlib.Path(sys.argv[1]));"
+    "import sys, pathlib; from stretto.state.lock import Lock; lock = Lock(pathlib.Path(sys.argv[1]));"
     "lock.acquire(sys.argv[2] or None); print('held', flush=True); sys.stdin.read()"
 )
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stretto.clock import SECOND
-from stretto.web.notifications import (
+from stretto.notifications.log import (
     COMPACT_BEYOND,
     KEPT,
     LABELS_LIMIT,

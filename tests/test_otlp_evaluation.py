@@ -11,8 +11,8 @@ import pytest
 from stretto import journal
 from stretto.clock import SECOND
 from stretto.model.event import Event, Kind
+from stretto.sources.otlp.plain_records import MOST_SPAN_EVENTS
 from stretto.sources.otlp.receive import Receiver, Signal
-from stretto.sources.otlp.records import MOST_SPAN_EVENTS
 from tests.otlp_requests import (
     JSON,
     NOW,

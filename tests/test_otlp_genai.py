@@ -11,11 +11,11 @@ from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 
 from stretto import journal
 from stretto.clock import SECOND
-from stretto.emit.spans import session_spans
 from stretto.model.entities import Session
 from stretto.model.event import Event, Kind, Outcome
+from stretto.otlp_export.session_spans import session_spans
 from stretto.sources.otlp.receive import Receiver, Signal
-from stretto.sources.otlp.sessions import Sessions
+from stretto.sources.otlp.trace_sessions import Sessions
 from tests.otlp_requests import (
     NOW,
     PROTOBUF,

@@ -14,15 +14,15 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 import stretto
-from stretto.api.export import JournalSpanExporter, JournalSpanProcessor, SessionStamp
-from stretto.cli.serve import _surface
-from stretto.insights import session_document
+from stretto.api.journal_exporter import JournalSpanExporter, JournalSpanProcessor, SessionStamp
+from stretto.cli.up import _surface
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.service import Service
 from stretto.store import queries
 from stretto.store.database import open_writer
 from stretto.store.ingest import Ingest
+from stretto.summaries.session_summary import session_document
 from tests.otlp_requests import only_session, span, told
 from tests.test_api_tracing import sdk
 from tests.test_service import configured, started, until

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from stretto.model.event import Kind, Outcome
-from stretto.model.scale import Scale, Scales
+from stretto.model.score_scales import Scale, Scales
 from stretto.store import queries
 from tests.fakes import store
 from tests.scenes import Drawing, at, delivery, straggler

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stretto.clock import HOUR, SECOND
-from stretto.figures.baseline import WORK, Measured, Provenance, choose
+from stretto.figures.baselines import WORK, Measured, Provenance, choose
 from stretto.figures.confidence import Estimate
-from stretto.figures.parallel import (
+from stretto.figures.fanouts import (
     Fanout,
     Sequential,
     fanouts,

@@ -10,9 +10,9 @@ import pytest
 
 from stretto.model.facts import KINDS
 from stretto.store import queries
-from stretto.store.additions import parts
-from stretto.store.additions.part import Aspect
-from stretto.store.additions.parts import COUNTING, PARTS, counting
+from stretto.store.contributions import registry as parts
+from stretto.store.contributions.contribution import Aspect
+from stretto.store.contributions.registry import COUNTING, PARTS, counting
 from tests.fakes import store
 from tests.scenes import (
     conflict,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from stretto.clock import SECOND
-from stretto.figures.baseline import Baseline, choose
-from stretto.figures.period import FEWEST_DAYS, FEWEST_FANOUTS, WeekChange, added, period, week_change
-from stretto.figures.tally import Sums
+from stretto.figures.baselines import Baseline, choose
+from stretto.figures.period_rows import FEWEST_DAYS, FEWEST_FANOUTS, WeekChange, added, period, week_change
+from stretto.figures.tallies import Sums
 from tests.scenes import fork_join, straggler
 from tests.test_window import measured, sums_of
 

@@ -16,9 +16,9 @@ import yaml
 
 from stretto import __version__
 from stretto.cli.main import parser
-from stretto.hook.client_copy import secret
-from stretto.hook.handlers import AWAITED, EVENTS, is_ours
-from stretto.hook.work import written
+from stretto.hook.client.tool_results import written
+from stretto.hook.install.client_copy import secret
+from stretto.hook.install.handlers import AWAITED, EVENTS, is_ours
 
 ROOT = Path(__file__).resolve().parents[1]
 PLUGIN = ROOT / "deploy" / "claude-code-plugin"

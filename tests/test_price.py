@@ -7,17 +7,17 @@ from dataclasses import replace
 import pytest
 
 from stretto.clock import SECOND
-from stretto.figures.baseline import Baseline, choose
+from stretto.figures.baselines import Baseline, choose
+from stretto.figures.fanouts import fanouts, sequential_runs
 from stretto.figures.figure import Figure
-from stretto.figures.parallel import fanouts, sequential_runs
-from stretto.figures.price import price_figures
-from stretto.figures.tally import Sums
+from stretto.figures.speedup_cost import price_figures
+from stretto.figures.tallies import Sums
 from stretto.model.conclude import conclude
-from stretto.model.cost import Cost, Origin, Price, as_said
 from stretto.model.event import Kind
-from stretto.store.additions.part import Settling
-from stretto.store.additions.price import of_price
-from stretto.store.additions.tasks import of_tasks
+from stretto.model.model_call_cost import Cost, Origin, Price, as_said
+from stretto.store.contributions.contribution import Settling
+from stretto.store.contributions.speedup_costs import of_price
+from stretto.store.contributions.tasks import of_tasks
 from tests.scenes import Drawing, by_description, folded, framed, paid, straggler
 from tests.test_window import measured
 

@@ -12,10 +12,10 @@ from genai_prices import Usage, calc_price
 from genai_prices.data import providers
 
 from stretto.clock import SECOND
-from stretto.model.cost import Cost, Origin
 from stretto.model.entities import ModelCall, Tokens
 from stretto.model.event import Outcome
-from stretto.model.rates import Rates
+from stretto.model.model_call_cost import Cost, Origin
+from stretto.model.token_prices import Rates
 from stretto.prices import Prices, list_version
 
 LIST = Prices({})

@@ -8,7 +8,7 @@ from pathlib import Path
 from stretto import journal
 from stretto.clock import DAY, HOUR
 from stretto.model.event import Event
-from stretto.retention import Retention
+from stretto.state.retention import Retention
 from stretto.store import queries
 from stretto.store.database import open_writer
 from stretto.store.ingest import Ingest

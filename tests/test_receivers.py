@@ -13,8 +13,8 @@ import yaml
 
 from stretto.cli.main import main
 from stretto.errors import ConfigError
-from stretto.receivers import NAMES, Receivers, check, merged, read
-from stretto.supervise import SHIPPED, alertmanager_server, shipped
+from stretto.servers.alert_receivers import NAMES, Receivers, check, merged, read
+from stretto.servers.supervisor import SHIPPED, alertmanager_server, shipped
 
 EXAMPLE = shipped("alertmanager") / "receivers.example.yml"
 CONFIGURATION = (shipped("alertmanager") / "alertmanager.yml").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ import pytest
 
 from stretto.clock import SECOND
 from stretto.figures.figure import Figure
-from stretto.figures.resources import NOT_SAMPLED, Use, now_figures, resource_figures
+from stretto.figures.resource_figures import NOT_SAMPLED, Use, now_figures, resource_figures
 from stretto.store import queries
 from tests.fakes import store
 from tests.scenes import Drawing, at, framed, sampled

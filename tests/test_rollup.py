@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
-from stretto.figures.parallel import fanouts
-from stretto.figures.sketch import bucket
+from stretto.figures.fanouts import fanouts
+from stretto.figures.quantile_sketch import bucket
 from stretto.model.entities import ToolCall
 from stretto.model.event import Outcome
-from stretto.store.additions.calls import of_call
-from stretto.store.additions.tasks import of_tasks
+from stretto.store.contributions.tasks import of_tasks
+from stretto.store.contributions.tool_calls import of_call
 from stretto.store.database import open_writer
 from stretto.store.rollup import SLOTS, Additions, slot_of, write
 from tests.scenes import BEGIN, Drawing, background, concluded, straggler

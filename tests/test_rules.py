@@ -12,10 +12,10 @@ import promql_parser as promql
 import pytest
 import yaml
 
-from stretto.figures.baseline import Provenance
+from stretto.figures.baselines import Provenance
 from stretto.model.event import Outcome
 from stretto.names import JOB, METRICS, Label, Metric
-from stretto.supervise import SHIPPED, SHIPPED_PAGE, SHIPPED_TOKEN
+from stretto.servers.supervisor import SHIPPED, SHIPPED_PAGE, SHIPPED_TOKEN
 from tests.promql_labels import exported, labels_of, matched, nodes, series_in
 
 ROOT = Path(__file__).resolve().parents[1]

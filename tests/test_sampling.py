@@ -9,7 +9,7 @@ import pytest
 from stretto.clock import wall
 from stretto.model.event import Event
 from stretto.resources.sampler import Sampler, Watched
-from stretto.resources.sampling import Sampling
+from stretto.resources.sampler_thread import Sampling
 from tests.busy_process import busy_process
 
 

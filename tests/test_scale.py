@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from stretto.model.scale import MOST, SCALES, Scale, Scales
+from stretto.model.score_scales import MOST, SCALES, Scale, Scales
 
 
 @pytest.mark.parametrize(

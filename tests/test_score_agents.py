@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from stretto.figures.scores.agents import agent_score
+from stretto.figures.scores.agent_score import agent_score
 from stretto.model.event import Outcome
 from tests.scenes import Drawing, delivery, fork_join, framed
 from tests.scored import RULES, sums_of

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from stretto.figures.scores.collaboration import collaboration, receivers
-from stretto.figures.tally import Sums
+from stretto.figures.scores.collaboration_score import collaboration, receivers
+from stretto.figures.tallies import Sums
 from stretto.model.event import Outcome
 from tests.scenes import Drawing, delivery, fork_join
 from tests.scored import RULES, sums_of

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stretto.figures.baseline import Provenance
+from stretto.figures.baselines import Provenance
 from stretto.figures.figure import Figure
-from stretto.figures.scores.efficiency import PARTS, Shown, efficiency_score
-from stretto.figures.scores.published import Published
-from stretto.figures.tally import Sums
+from stretto.figures.scores.efficiency_score import PARTS, Shown, efficiency_score
+from stretto.figures.scores.inputs import Published
+from stretto.figures.tallies import Sums
 from stretto.figures.verdict import Parallel, mixes, parallel_by_type
 from tests.scenes import Drawing, conflict, delivery, one_by_one, retried, straggler
 from tests.scored import RULES, by_work, sums_of

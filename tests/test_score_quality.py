@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from stretto.figures.scores.cells import TASK_TYPE, only
-from stretto.figures.scores.quality import Trend, direction, overall, quality, quality_parts, trend
-from stretto.figures.scores.rules import ScoreRules, score_rules
-from stretto.figures.tally import Sums
+from stretto.figures.scores.quality_score import Trend, direction, overall, quality, quality_parts, trend
+from stretto.figures.scores.score_rules import ScoreRules, score_rules
+from stretto.figures.scores.slices import TASK_TYPE, only
+from stretto.figures.tallies import Sums
 from stretto.model.event import Outcome
 from tests.scenes import Drawing, conflict, delivery, fork_join, framed
 from tests.scored import RULES, sums_of

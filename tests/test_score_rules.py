@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stretto.errors import ConfigError
-from stretto.figures.scores.rules import WEIGHTS, ScoreRules, rules_document, score_rules
-from stretto.model.scale import Scale
+from stretto.figures.scores.score_rules import WEIGHTS, ScoreRules, rules_document, score_rules
+from stretto.model.score_scales import Scale
 
 
 def rules(text: str) -> ScoreRules:

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from stretto.figures.figure import Figure
-from stretto.figures.scores.rules import WEIGHTS, Scoring
-from stretto.figures.scores.window import score_figures, trend_figures
-from stretto.figures.tally import Sums
+from stretto.figures.scores.score_rules import WEIGHTS, Scoring
+from stretto.figures.scores.window_scores import score_figures, trend_figures
+from stretto.figures.tallies import Sums
 from stretto.names import METRICS, Made
 from tests.scenes import Drawing, conflict, delivery, fork_join, framed, one_by_one, retried, straggler
 from tests.scored import RULES, by_work, sums_of, valued

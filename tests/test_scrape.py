@@ -7,14 +7,14 @@ import pytest
 
 from stretto import journal
 from stretto.config import load
-from stretto.emit.sender import NullSender
 from stretto.exporter.scrape import expose, registry
 from stretto.figures.figure import Figure
-from stretto.figures.resources import Use
+from stretto.figures.resource_figures import Use
 from stretto.model.task_type import TaskTypes
 from stretto.names import METRICS, Made
+from stretto.otlp_export.sender import NullSender
 from stretto.service import Service
-from stretto.snapshot import Live, Snapshot, take
+from stretto.summaries.snapshot import Live, Snapshot, take
 from tests.exposed import OPENMETRICS, TEXT, assert_sound, exposing, families, samples, value
 from tests.fakes import DAY_FILE, append, recorded, store
 from tests.scenes import (

@@ -14,10 +14,10 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from stretto.clock import SECOND
-from stretto.emit.sender import NullSender, Sender, sender_from_environment
-from stretto.emit.spans import session_spans
 from stretto.model.entities import Session, ToolCall
 from stretto.model.event import Outcome
+from stretto.otlp_export.sender import NullSender, Sender, sender_from_environment
+from stretto.otlp_export.session_spans import session_spans
 from tests.otlp_receiver import PATIENCE, OtlpReceiver
 
 START = 1_760_000_000 * SECOND
@@ -220,7 +220,7 @@ def test_an_outage_is_one_line_in_the_log(
     sender.close(PATIENCE)
 
     lines = [(record.name, record.getMessage()) for record in caplog.records]
-    assert [name for name, _ in lines] == ["stretto.emit.sender"] * 2
+    assert [name for name, _ in lines] == ["stretto.otlp_export.sender"] * 2
     assert lines[0][1].startswith("OTLP: spans are being dropped: ")
     assert "400" in lines[0][1]
     assert lines[1][1] == "OTLP: spans are being sent again"

@@ -14,18 +14,19 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from stretto import baselines, journal
+from stretto import journal
 from stretto.cli.main import main
 from stretto.clock import SECOND, wall
 from stretto.config import Config, load
-from stretto.emit.sender import NullSender, Sender, sender_from_environment
-from stretto.figures.baseline import Declared, Recorded
-from stretto.hook.client import record
-from stretto.lock import Lock
+from stretto.figures.baselines import Declared, Recorded
+from stretto.hook.client.client import record
 from stretto.model.event import Event, Kind
 from stretto.names import NONE
+from stretto.otlp_export.sender import NullSender, Sender, sender_from_environment
 from stretto.service import Service
 from stretto.sources.otlp.receive import Signal
+from stretto.state.lock import Lock
+from stretto.store import declared_baselines as baselines
 from stretto.store import queries
 from stretto.store.database import open_reader
 from tests.busy_process import busy_process
@@ -297,7 +298,7 @@ def test_an_import_beside_a_running_service_does_not_wait_for_the_recording(
     """The first own data takes the recording's file away; the import ends when its own is taken in."""
     config = configured(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr("stretto.cli.imports.WAIT_SECONDS", 10.0)
+    monkeypatch.setattr("stretto.cli.import_command.WAIT_SECONDS", 10.0)
     recording = resources.files("stretto.demo").joinpath("fanout.jsonl")
     with Lock(config.state) as lock:
         lock.release()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from stretto.cli.session_page import session_page
-from stretto.insights import insight
+from stretto.cli.session_text import session_page
+from stretto.summaries.session_summary import insight
 from tests.fakes import store
 from tests.scenes import (
     Drawing,

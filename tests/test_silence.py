@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stretto.web.silence import silence_url
+from stretto.notifications.silence_link import silence_url
 
 BASE = "http://127.0.0.1:9093"
 MATCHER = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)=("(?:[^"\\]|\\.)*")(?:,)?')

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stretto.clock import HOUR, SECOND
-from stretto.figures.sketch import FLOOR, RELATIVE_ERROR, bucket, quantile, value
+from stretto.figures.quantile_sketch import FLOOR, RELATIVE_ERROR, bucket, quantile, value
 from stretto.names import QUANTILES
 
 LENGTHS = st.lists(st.integers(FLOOR + 1, 10_000 * HOUR), min_size=1, max_size=200)

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from stretto.clock import DAY, SECOND
-from stretto.figures.baseline import Provenance
+from stretto.figures.baselines import Provenance
 from stretto.model.task_type import DEFAULT_TARGET, TaskType, TaskTypes
 from stretto.names import METRICS, WINDOWS, Made
-from stretto.snapshot import LATEST, Live, Snapshot, document, take
-from stretto.stuck import StuckTask
+from stretto.summaries.snapshot import LATEST, Live, Snapshot, document, take
+from stretto.summaries.stuck_tasks import StuckTask
 from tests.fakes import append, recorded, store
 from tests.scenes import Drawing, at, background, delivery, fork_join, one_by_one, straggler
 

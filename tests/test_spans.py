@@ -8,9 +8,9 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import SpanContext
 
 from stretto.clock import SECOND
-from stretto.emit.spans import session_spans, span_id, trace_id
 from stretto.model.entities import ModelCall, Session, Task, ToolCall, Turn
 from stretto.model.event import Outcome
+from stretto.otlp_export.session_spans import session_spans, span_id, trace_id
 
 START = 1_760_000_000 * SECOND
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

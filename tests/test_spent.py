@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from stretto.cli.kpis import kpi_lines
-from stretto.cli.spent import spending_lines, spent_text
+from stretto.cli.cost_text import spending_lines, spent_text
+from stretto.cli.kpi_text import kpi_lines
 from stretto.figures.spending import Priced, Spending
-from stretto.model.cost import Cost, Origin
 from stretto.model.entities import ModelCall, Tokens
 from stretto.model.event import Outcome
+from stretto.model.model_call_cost import Cost, Origin
 
 
 def call(model: str, task: str | None, tokens: Tokens, dollars: float | None) -> Priced:

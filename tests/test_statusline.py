@@ -14,7 +14,7 @@ import pytest
 
 from stretto.cli.statusline import BEHIND, NO_DATA, Asked, asked, line
 from stretto.clock import MINUTE, SECOND
-from stretto.store.brief import Brief
+from stretto.store.statusline_query import Brief
 from tests.web_served import NOON, PATIENCE, Store, Work
 
 PROGRAM = "import sys; from stretto.cli.main import main; sys.exit(main())"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from hypothesis import given
 
-from stretto.figures.stretch import Stretch, Worker, stretches, tasks_within
+from stretto.figures.work_tree import Stretch, Worker, stretches, tasks_within
 from stretto.model.entities import ModelCall, Session, ToolCall
 from stretto.model.event import Outcome
 from tests.schedules import call, session, sessions_at_random, task

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from stretto.clock import SECOND
-from stretto.figures.parallel import fanouts
-from stretto.figures.stretch import stretches
-from stretto.figures.structure import Tried, structure, structure_document, tried_document, tried_with
+from stretto.figures.fanouts import fanouts
+from stretto.figures.session_analysis import Tried, structure, structure_document, tried_document, tried_with
+from stretto.figures.work_tree import stretches
 from stretto.model.event import Outcome
 from tests.scenes import concluded, idle_tail, nested, straggler
 from tests.schedules import call, session, task

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from stretto.clock import MINUTE
-from stretto.figures.silence import heard
+from stretto.figures.task_silence import heard
 from stretto.model.event import Kind
 from stretto.store import queries
-from stretto.stuck import StuckTask, Watch
+from stretto.summaries.stuck_tasks import StuckTask, Watch
 from tests.fakes import store
 from tests.scenes import Drawing, at, by_description, concluded
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from stretto.errors import ServiceError
-from stretto.supervise import (
+from stretto.servers.supervisor import (
     SHIPPED,
     SHIPPED_PAGE,
     SHIPPED_TOKEN,

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stretto.clock import SECOND
-from stretto.figures.tally import Sums
-from stretto.figures.timeline import Part, timeline_figures, wall_time
+from stretto.figures.tallies import Sums
+from stretto.figures.wall_time import Part, timeline_figures, wall_time
 from stretto.model.entities import HooksRun, ModelCall, PermissionRequest, Session, Turn
 from stretto.model.event import Event, Outcome
 from tests.fakes import any_event

@@ -18,16 +18,16 @@ from typing import Any
 import pytest
 
 from stretto import journal
-from stretto.cli.frame import Frame, Look, document
 from stretto.cli.main import main
 from stretto.cli.top import as_text
+from stretto.cli.top_data import Frame, Look, document
 from stretto.clock import MINUTE, SECOND
-from stretto.hook.client import record
-from stretto.insights import row_document
-from stretto.lock import Lock
+from stretto.hook.client.client import record
 from stretto.model.event import Event, Kind
+from stretto.notifications.log import Notification, NotificationLog
+from stretto.state.lock import Lock
 from stretto.store.database import SUFFIXES
-from stretto.web.notifications import Notification, NotificationLog
+from stretto.summaries.session_summary import row_document
 from tests.web_served import NOON, PATIENCE, Store, Work
 
 PROGRAM = "import sys; from stretto.cli.main import main; sys.exit(main())"

@@ -18,7 +18,7 @@ from stretto import journal
 from stretto.clock import SECOND
 from stretto.demo import parse_payload
 from stretto.errors import SourceError
-from stretto.figures.parallel import fanouts
+from stretto.figures.fanouts import fanouts
 from stretto.model.conclude import conclude
 from stretto.model.entities import Session
 from stretto.model.event import Channel, Event, Kind, Outcome
@@ -26,7 +26,7 @@ from stretto.model.facts import Facts
 from stretto.model.fold import apply
 from stretto.sources import recording
 from stretto.sources.transcript import Carry, Read, Transcript, files, read, reading, transcript
-from stretto.sources.transcript.shape import Line
+from stretto.sources.transcript.schema import Line
 
 RECORDED = Path(__file__).parent / "recorded/transcript"
 MAIN = RECORDED / "projects/-home-dev-project/e8cd2941-d5b4-4cbf-9176-9085d5e9a231.jsonl"

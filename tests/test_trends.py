@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from stretto.clock import DAY
-from stretto.snapshot import document, take
-from stretto.trends import DAYS, WEEKS, trends
+from stretto.summaries.snapshot import document, take
+from stretto.summaries.trends import DAYS, WEEKS, trends
 from tests.fakes import store
 from tests.scenes import BEGIN, fork_join, one_by_one, straggler
 from tests.test_queries import moved

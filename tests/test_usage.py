@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 
 from stretto.clock import DAY, SECOND
-from stretto.exporter.live import LiveMetrics
+from stretto.exporter.counters import LiveMetrics
 from stretto.exporter.scrape import registry
-from stretto.figures.usage import usage_figures
-from stretto.insights import insight, session_document
+from stretto.figures.usage_figures import usage_figures
 from stretto.model.task_type import TaskTypes
 from stretto.prices import Prices
-from stretto.snapshot import Snapshot, take
 from stretto.store import queries
 from stretto.store.ingest import Taken
+from stretto.summaries.session_summary import insight, session_document
+from stretto.summaries.snapshot import Snapshot, take
 from tests.exposed import samples, value
 from tests.fakes import Store, store
 from tests.scenes import BEGIN, Drawing, at, by_description, framed, spender

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stretto.clock import HOUR, SECOND
-from stretto.figures.baseline import FindBaseline, Measured, Provenance, choose
+from stretto.figures.baselines import FindBaseline, Measured, Provenance, choose
 from stretto.figures.verdict import Parallel, held_against_document, mixes, parallel_by_type, verdict
 from tests.scenes import Drawing, fork_join, straggler
 from tests.test_window import measured, sums_of

@@ -8,8 +8,8 @@ from urllib.parse import unquote
 import pytest
 
 from stretto.clock import MINUTE
-from stretto.web import alerts
-from stretto.web.notifications import Notification, parse
+from stretto.notifications import current_alerts as alerts
+from stretto.notifications.log import Notification, parse
 from tests.test_notifications import alert, message
 from tests.web_page import read, shown
 from tests.web_served import NOON, Store

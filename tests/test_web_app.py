@@ -17,11 +17,11 @@ import pytest
 from stretto import journal
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.errors import StoreError
-from stretto.insights import row_document, session_document
-from stretto.snapshot import document
-from stretto.web import instant
+from stretto.format import time_text as instant
+from stretto.summaries.session_summary import row_document, session_document
+from stretto.summaries.snapshot import document
 from stretto.web.app import HOOK
-from stretto.web.surface import FRESH_SECONDS
+from stretto.web.backend import FRESH_SECONDS
 from tests.test_notifications import alert, message
 from tests.web_served import NOON, PATIENCE, Store, Work, exchange, served
 

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from stretto.clock import HOUR, MINUTE, SECOND, rfc3339
-from stretto.snapshot import LATEST
-from stretto.web.events import MEDIA, PATH, Change, Changes
+from stretto.summaries.snapshot import LATEST
+from stretto.web.live_updates import MEDIA, PATH, Change, Changes
 from tests.test_notifications import alert, message
 from tests.web_page import ARCHITECTURE, TESTS
 from tests.web_served import NOON, Store, served

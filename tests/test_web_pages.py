@@ -15,16 +15,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stretto.cli.serve import _pages, _runbook
+from stretto.cli.up import _pages, _runbook
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
-from stretto.figures.baseline import Provenance
+from stretto.figures.baselines import Provenance
 from stretto.figures.figure import Figure
+from stretto.format import quantities as words
 from stretto.model.event import Event, Kind
 from stretto.names import METRICS
-from stretto.snapshot import LATEST
-from stretto.stuck import StuckTask
-from stretto.web import headline, markdown, words
-from stretto.web.definitions import ABSENT, DEFINITIONS
+from stretto.summaries.snapshot import LATEST
+from stretto.summaries.stuck_tasks import StuckTask
+from stretto.web import headline, markdown
+from stretto.web.metric_definitions import ABSENT, DEFINITIONS
 from stretto.web.renderer import REFRESH_SECONDS
 from tests.test_notifications import alert, message
 from tests.web_page import ARCHITECTURE, ONE_BY_ONE, TESTS, Page, full, read, shown

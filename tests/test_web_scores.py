@@ -11,7 +11,7 @@ import pytest
 
 from stretto import journal
 from stretto.clock import HOUR
-from stretto.web.scores import MOST
+from stretto.web.score_route import MOST
 from tests.web_served import NOON, Store, Work, served
 
 

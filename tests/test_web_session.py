@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from stretto.clock import HOUR, MINUTE, SECOND
-from stretto.insights import session_document
 from stretto.model.event import Event, Kind, Outcome
-from stretto.web import session, timeline
-from stretto.web.definitions import DEFINITIONS
+from stretto.summaries.session_summary import session_document
+from stretto.web import session_timeline as timeline
+from stretto.web import session_view as session
+from stretto.web.metric_definitions import DEFINITIONS
 from tests.web_page import ARCHITECTURE, TESTS, full, read, shown
 from tests.web_served import NOON, Store, Work
 

@@ -12,8 +12,9 @@ from stretto.clock import SECOND
 from stretto.model.entities import Session, Task, ToolCall, Turn
 from stretto.model.event import Outcome
 from stretto.model.interval import Interval
-from stretto.web import shapes, timeline
-from stretto.web.timeline import Drawing, draw, view, whole
+from stretto.web import session_timeline as timeline
+from stretto.web import timeline_shapes as shapes
+from stretto.web.session_timeline import Drawing, draw, view, whole
 
 AT = 1_795_176_000 * SECOND
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from stretto.clock import DAY, HOUR
-from stretto.figures.period import Change
-from stretto.web import trend
-from stretto.web.words import MINUS
+from stretto.figures.period_rows import Change
+from stretto.format.quantities import MINUS
+from stretto.web import trend_chart as trend
 from tests.web_page import ARCHITECTURE, TESTS, read, shown
 from tests.web_served import NOON, Store
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stretto.clock import DAY, HOUR
-from stretto.web import views
+from stretto.web import dimension_views as views
 from tests.web_page import ARCHITECTURE, TESTS, full, read, shown
 from tests.web_served import NOON, Store, Work, served
 

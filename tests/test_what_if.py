@@ -5,9 +5,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from stretto.clock import SECOND
-from stretto.figures.parallel import Fanout, fanouts
-from stretto.figures.stretch import stretches, tasks_within
+from stretto.figures.fanouts import Fanout, fanouts
 from stretto.figures.what_if import what_if, what_if_fanout
+from stretto.figures.work_tree import stretches, tasks_within
 from stretto.model.entities import Session, Task
 from tests.paper import SCENES, rows, short
 from tests.scenes import concluded, straggler

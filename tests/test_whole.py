@@ -10,8 +10,8 @@ from stretto.clock import SECOND
 from stretto.model.conclude import conclude, session_ended
 from stretto.model.event import Event, Outcome
 from stretto.store import queries
-from stretto.store.additions.part import Settling
-from stretto.store.additions.whole import of_whole
+from stretto.store.contributions.contribution import Settling
+from stretto.store.contributions.path_and_wall_time import of_whole
 from stretto.store.rollup import Additions, slot_of
 from tests.fakes import IDLE, any_event, store
 from tests.paper import by_scene

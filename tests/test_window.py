@@ -5,15 +5,15 @@ from collections.abc import Iterator
 import pytest
 
 from stretto.clock import SECOND
-from stretto.figures.baseline import Baseline, Measured, choose
+from stretto.figures.baselines import Baseline, Measured, choose
+from stretto.figures.fanouts import fanouts
 from stretto.figures.figure import Figure, ratio
-from stretto.figures.parallel import fanouts
-from stretto.figures.sketch import bucket
-from stretto.figures.tally import Sums
+from stretto.figures.quantile_sketch import bucket
+from stretto.figures.tallies import Sums
 from stretto.figures.verdict import mixes, parallel_by_type, verdict
-from stretto.figures.window import window_figures
+from stretto.figures.window_figures import window_figures
 from stretto.names import METRICS
-from stretto.store.additions.tasks import of_tasks
+from stretto.store.contributions.tasks import of_tasks
 from tests.scenes import Drawing, background, concluded, fork_join, straggler
 
 MEASURED = Measured(({"architecture": [18 * SECOND], "prd": [32 * SECOND], "test_strategy": [50 * SECOND]},))

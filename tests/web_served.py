@@ -16,24 +16,26 @@ from typing import Any
 import httpx
 import uvicorn
 
-from stretto import journal, snapshot
+from stretto import journal
 from stretto.clock import SECOND, wall
 from stretto.config import load
 from stretto.exporter.scrape import Exposition, FigureCollector, expose, registry
 from stretto.figures.figure import Figure
-from stretto.hook.client import record
-from stretto.insights import Insight, insight
+from stretto.hook.client.client import record
 from stretto.model.event import Event
-from stretto.snapshot import Snapshot
+from stretto.notifications.log import Notification, NotificationLog
 from stretto.sources.otlp import receive as otlp
-from stretto.store import judged, queries
+from stretto.store import queries
+from stretto.store import score_targets as judged
 from stretto.store.database import open_reader, open_writer
 from stretto.store.ingest import Ingest
 from stretto.store.queries import SessionRow
-from stretto.trends import trends
+from stretto.summaries import snapshot
+from stretto.summaries.session_summary import Insight, insight
+from stretto.summaries.snapshot import Snapshot
+from stretto.summaries.trends import trends
 from stretto.web.app import Surface, create_app
-from stretto.web.events import Changes
-from stretto.web.notifications import Notification, NotificationLog
+from stretto.web.live_updates import Changes
 
 NOON = 1_795_176_000 * SECOND
 """2026-11-20T12:00:00Z, a full hour: windows begin where one thinks they do."""

@@ -11,9 +11,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from stretto.api.caching import cache
+    from stretto.api.cache_counters import cache
     from stretto.api.context import carry, environ
-    from stretto.api.scoring import score
+    from stretto.api.score_events import score
     from stretto.api.setup import configure, flush
     from stretto.api.tracing import message, model_call, phase, session, task, tool_call
 
@@ -25,7 +25,7 @@ __all__ = [
 ]  # fmt: skip
 
 _HOMES = {
-    "cache": "caching",
+    "cache": "cache_counters",
     "carry": "context",
     "configure": "setup",
     "environ": "context",
@@ -33,7 +33,7 @@ _HOMES = {
     "message": "tracing",
     "model_call": "tracing",
     "phase": "tracing",
-    "score": "scoring",
+    "score": "score_events",
     "session": "tracing",
     "task": "tracing",
     "tool_call": "tracing",
@@ -43,7 +43,9 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        value = _version()
+        from stretto.version import read_version  # noqa: PLC0415  # for who asks for it only
+
+        value = read_version()
     elif name in _HOMES:
         from importlib import import_module  # noqa: PLC0415  # for who uses the API only
 
@@ -56,12 +58,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415  # it takes milliseconds to load
-
-    try:
-        return version("stretto")
-    except PackageNotFoundError:  # run from a source tree that was never installed
-        return "0+source"

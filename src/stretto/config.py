@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stretto.errors import ConfigError, nearest, unknown_key
-from stretto.figures.scores.rules import ScoreRules, Scoring, score_rules
-from stretto.model.rates import Rates, rates_by_model
+from stretto.figures.scores.score_rules import ScoreRules, Scoring, score_rules
 from stretto.model.task_type import TaskType, TaskTypes, normal_name
-from stretto.retention import Retention
-from stretto.state import state_folder
+from stretto.model.token_prices import Rates, rates_by_model
+from stretto.state.folder import state_folder
+from stretto.state.retention import Retention
 
 if TYPE_CHECKING:
     from stretto.prices import Prices
@@ -66,7 +66,7 @@ class Config:
     desktop_alerts: bool
     """Whether critical alerts are raised on the desktop."""
     receivers: Path | None
-    """Where alerts go beside the page, as ``stretto.receivers`` reads it; None where nothing says so."""
+    """The file that ``stretto.servers.alert_receivers`` reads; None without such a file."""
     prometheus_port: int
     alertmanager_port: int
     stuck_minutes: int

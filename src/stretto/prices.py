@@ -15,10 +15,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from stretto.clock import SECOND
-from stretto.model.cost import DOLLAR, MOST_DOLLARS, Cost, Origin, as_said
 from stretto.model.entities import ModelCall, Tokens
+from stretto.model.model_call_cost import DOLLAR, MOST_DOLLARS, Cost, Origin, as_said
 from stretto.model.model_name import normal_model
-from stretto.model.rates import Rates
+from stretto.model.token_prices import Rates
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice

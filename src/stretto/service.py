@@ -13,35 +13,37 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stretto import demo, journal, snapshot
-from stretto.baselines import Followed
+from stretto import demo, journal
 from stretto.clock import MINUTE, SECOND, Clock
 from stretto.config import Config
-from stretto.emit.sender import NullSender, Sender
-from stretto.emit.spans import session_spans
-from stretto.exporter.live import LiveMetrics
+from stretto.exporter.counters import LiveMetrics
 from stretto.exporter.scrape import Exposition, FigureCollector, expose, registry
+from stretto.figures.fanouts import Fanout, Sequential, sequential
 from stretto.figures.figure import Figure
-from stretto.figures.parallel import Fanout, Sequential, sequential
-from stretto.hook.client import record
-from stretto.hook.client_copy import secret
-from stretto.insights import Insight, insight
+from stretto.hook.client.client import record
+from stretto.hook.install.client_copy import secret
 from stretto.model.entities import Session
 from stretto.model.event import Event, Outcome
 from stretto.names import NONE, PREFIX
+from stretto.otlp_export.sender import NullSender, Sender
+from stretto.otlp_export.session_spans import session_spans
 from stretto.resources.sampler import Sampler, Watched
-from stretto.resources.sampling import Sampling
-from stretto.snapshot import Live, Snapshot
+from stretto.resources.sampler_thread import Sampling
 from stretto.sources.otlp.receive import NOTED, Received, Receiver, Signal
 from stretto.sources.redact import fit_to_keep
-from stretto.store import judged, queries
+from stretto.store import queries
+from stretto.store import score_targets as judged
 from stretto.store.database import open_reader, open_writer, size
-from stretto.store.executions import baselines
+from stretto.store.declared_baselines import Followed
+from stretto.store.fanout_queries import baselines
 from stretto.store.ingest import Ingest, Taken
 from stretto.store.prune import Pruned, prune
 from stretto.store.queries import SessionRow
-from stretto.stuck import StuckTask, Watch
-from stretto.trends import trends
+from stretto.summaries import snapshot
+from stretto.summaries.session_summary import Insight, insight
+from stretto.summaries.snapshot import Live, Snapshot
+from stretto.summaries.stuck_tasks import StuckTask, Watch
+from stretto.summaries.trends import trends
 
 LOG = logging.getLogger(__name__)
 

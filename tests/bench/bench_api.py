@@ -30,7 +30,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 
 import stretto
 from stretto.api import tracing
-from stretto.api.export import JournalSpanExporter, JournalSpanProcessor, SessionStamp
+from stretto.api.journal_exporter import JournalSpanExporter, JournalSpanProcessor, SessionStamp
 
 BUDGET = 1.5
 """Most that a wrapped task may cost, in bare spans."""

@@ -22,7 +22,7 @@ import psutil
 
 from stretto.clock import SECOND, wall
 from stretto.config import DEFAULT_INTERVAL_SECONDS
-from stretto.hook.client import process
+from stretto.hook.client.client import process
 from stretto.model.entities import Processes
 from stretto.model.event import Event
 from stretto.resources.sampler import Sampler, Watched

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from stretto import journal
 from stretto.config import load
-from stretto.hook.client import record
+from stretto.hook.client.client import record
 from stretto.store.database import open_writer
 from stretto.store.ingest import Ingest
 

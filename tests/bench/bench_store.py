@@ -29,13 +29,14 @@ from typing import Any
 import msgspec
 import psutil
 
-from stretto import config, journal, snapshot
+from stretto import config, journal
 from stretto.clock import SECOND
-from stretto.exporter.live import LiveMetrics
+from stretto.exporter.counters import LiveMetrics
 from stretto.exporter.scrape import FigureCollector, expose, registry
 from stretto.store import database
 from stretto.store.database import open_writer
 from stretto.store.ingest import Ingest
+from stretto.summaries import snapshot
 
 CALLS = 100
 """Tool calls of a synthetic session; five of them delegate."""

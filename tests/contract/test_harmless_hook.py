@@ -19,11 +19,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from stretto.hook import client
-from stretto.hook.agents import AGENTS
-from stretto.hook.client_copy import CLIENT_FILES
-from stretto.hook.handlers import Plan, client_folder, command_line, handlers
-from stretto.hook.settings import install
+from stretto.hook.client import client
+from stretto.hook.install.agents import AGENTS
+from stretto.hook.install.client_copy import CLIENT_FILES
+from stretto.hook.install.handlers import Plan, client_folder, command_line, handlers
+from stretto.hook.install.registration import install
 from stretto.model.event import Event, Kind
 
 PYTHON = Path(sys.executable).resolve()
@@ -372,7 +372,7 @@ class TestEveryAgent:
         assert (event.kind, event.source) == (Kind.REJECT, plan.agent.name)
         assert event.attributes["reason"] in set(client.REASONS) - {"internal"}
 
-    @pytest.mark.parametrize("gone", ["start.py", "client.py", "dialects.py", "work.py", "key"])
+    @pytest.mark.parametrize("gone", ["start.py", "client.py", "dialects.py", "tool_results.py", "key"])
     @pytest.mark.parametrize("left", [None, b"def (", b"\x00\xff"])
     def test_a_copy_that_is_gone_or_broken(self, plan: Plan, gone: str, left: bytes | None) -> None:
         """Whatever file of the copy is missing or damaged, the agent does not notice."""

@@ -14,8 +14,8 @@ from tests.scenes import at, conflict, delivery, one_by_one, orchestrated, paid,
 
 from stretto.clock import SECOND
 from stretto.model.task_type import TaskTypes
-from stretto.snapshot import Live, document, take
-from stretto.stuck import StuckTask
+from stretto.summaries.snapshot import Live, document, take
+from stretto.summaries.stuck_tasks import StuckTask
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "docs/snapshot.schema.json").read_text(encoding="utf-8"))

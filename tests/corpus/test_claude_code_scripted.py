@@ -6,16 +6,16 @@ import pytest
 from tests.fakes import ROOT, rebuilt, store
 from tests.scenes import by_description, concluded
 
-from stretto import snapshot
 from stretto.clock import SECOND
 from stretto.demo import parse_payload
-from stretto.figures.baseline import WORK
-from stretto.figures.parallel import fanouts, sequential
-from stretto.insights import insight
+from stretto.figures.baselines import WORK
+from stretto.figures.fanouts import fanouts, sequential
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.model.task_type import TaskTypes
 from stretto.sources.recording import read
+from stretto.summaries import snapshot
+from stretto.summaries.session_summary import insight
 
 CORPUS = ROOT.parent / "shared" / "data" / "claude-code-scripted"
 NAMES = ("fanout", "fanout-background", "sequential", "two-phase")

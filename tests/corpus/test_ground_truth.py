@@ -18,13 +18,13 @@ from tests.scenes import BEGIN, by_description, concluded
 
 from stretto.clock import SECOND
 from stretto.figures.critical_path import critical_path, fanout_path, slacks
-from stretto.figures.parallel import fanouts
-from stretto.figures.stretch import stretches
-from stretto.figures.timeline import Part, wall_time
-from stretto.insights import insight, session_document
+from stretto.figures.fanouts import fanouts
+from stretto.figures.wall_time import Part, wall_time
+from stretto.figures.work_tree import stretches
 from stretto.model.entities import Session
 from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.names import MAIN
+from stretto.summaries.session_summary import insight, session_document
 
 DATA = ROOT.parent / "shared" / "data"
 TRACES = DATA / "exec-openproblems-trace"

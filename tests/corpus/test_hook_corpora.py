@@ -12,15 +12,16 @@ from tests.exposed import assert_sound, exposing
 from tests.fakes import ROOT, rebuilt, store
 from tests.scenes import BEGIN, by_description
 
-from stretto import journal, snapshot
+from stretto import journal
 from stretto.clock import SECOND
 from stretto.config import load
-from stretto.figures.parallel import fanouts
-from stretto.hook.client import record
-from stretto.insights import insight, session_document
+from stretto.figures.fanouts import fanouts
+from stretto.hook.client.client import record
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.store import queries
+from stretto.summaries import snapshot
+from stretto.summaries.session_summary import insight, session_document
 
 DATA = ROOT.parent / "shared" / "data"
 CORPORA = ("hooks-agentic-framework", "hooks-crypto", "hooks-gptme-codex", "hooks-green-button")

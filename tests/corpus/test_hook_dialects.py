@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from stretto.hook.client import EVENTS, record
+from stretto.hook.client.client import EVENTS, record
 from stretto.journal import parse_line
 from stretto.model.conclude import conclude
 from stretto.model.event import Event, Kind, Outcome

@@ -26,7 +26,7 @@ from tests.otlp_requests import (
 from stretto import journal
 from stretto.clock import SECOND
 from stretto.demo import parse_payload
-from stretto.figures.parallel import fanouts
+from stretto.figures.fanouts import fanouts
 from stretto.model.entities import Session, Tokens
 from stretto.model.event import Event, Kind, Outcome
 from stretto.sources import recording, transcript

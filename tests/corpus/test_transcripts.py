@@ -14,7 +14,7 @@ import pytest
 
 from stretto import journal
 from stretto.demo import parse_payload
-from stretto.figures.parallel import fanouts
+from stretto.figures.fanouts import fanouts
 from stretto.model.conclude import conclude
 from stretto.model.entities import Session, Task
 from stretto.model.event import Event, Kind, Outcome

@@ -19,7 +19,7 @@ import pytest
 
 from stretto import journal
 from stretto.clock import wall
-from stretto.hook.client import record
+from stretto.hook.client.client import record
 from tests.stack.running import Running, require_servers, running, until
 
 pytestmark = pytest.mark.stack

@@ -18,7 +18,7 @@ from tests.stack.running import ROOT, Running, require_servers, running, until
 
 pytestmark = pytest.mark.stack
 
-CLIENT = ROOT / "src" / "stretto" / "hook" / "start.py"
+CLIENT = ROOT / "src" / "stretto" / "hook" / "client" / "start.py"
 FANOUT = ROOT / "src" / "stretto" / "demo" / "fanout.jsonl"
 WORK, ELAPSED = 5.45, 2.53
 ALERT = "StrettoParallelFailures"

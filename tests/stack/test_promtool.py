@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from stretto.supervise import SHIPPED, SHIPPED_TOKEN, render
+from stretto.servers.supervisor import SHIPPED, SHIPPED_TOKEN, render
 
 pytestmark = pytest.mark.stack
 

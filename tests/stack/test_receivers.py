@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from stretto.errors import ConfigError
-from stretto.receivers import check, merged, read
-from stretto.supervise import shipped
-from stretto.web.silence import silence_url
+from stretto.notifications.silence_link import silence_url
+from stretto.servers.alert_receivers import check, merged, read
+from stretto.servers.supervisor import shipped
 from tests.stack.test_promtool import accepted, program, run
 
 pytestmark = pytest.mark.stack

@@ -9,11 +9,10 @@ This file is copied to where the hooks find it and stands alone. It imports noth
 interpreter has loaded already and one accelerator: an ordinary import costs more than all its own work. The
 HTTP endpoint of the service imports it too, for ``record``, so that both ways in give the same bytes.
 
-The payload's fields are those of Claude Code's hooks reference (code.claude.com/docs/en/hooks); Two files
-beside this one are loaded only where they are needed: ``dialects`` puts the payloads of other agents into the
-same words, ``work`` tells of a finished call which tests it ran and, as a hash, which file it wrote. What
-passes is names, ids, types, sizes, times and outcomes; never a prompt, a tool's input or output, a path or a
-message.
+The payload's fields are those of Claude Code's hooks reference (code.claude.com/docs/en/hooks). Two files
+beside this one are loaded only when they are needed: ``dialects`` translates the payloads of other agents,
+``tool_results`` reads which tests a finished call ran and, as a hash, which file it wrote. Only names, ids,
+types, sizes, times and outcomes pass; never a prompt, a tool's input or output, a path or a message.
 """
 
 import sys
@@ -91,7 +90,7 @@ WORKING = frozenset({
     "replace_string_in_file", "run_in_terminal", "run_shell_command", "run_terminal_cmd", "search_replace",
     "shell", "str_replace_editor", "write", "write_file",
 })  # fmt: skip
-"""The tools that run commands or write files, by what the agents call them: ``work`` tells more of these."""
+"""The tools that run commands or write files, by the agents' names for them: ``tool_results`` reads these."""
 
 REASONS = ("empty", "internal", "no input", "no session id", "not JSON", "not an object",
            "out of memory", "too deep", "too large", "unknown event")  # fmt: skip
@@ -344,7 +343,7 @@ def _error(text: object) -> str | None:
 def _work(hook: str, payload: Fields, key: bytes) -> Fields:
     """Return which tests a call ran and, as hashes, which files it wrote."""
     try:
-        told: Fields = _beside("work")["told"](payload, key if hook == "PostToolUse" else b"")
+        told: Fields = _beside("tool_results")["told"](payload, key if hook == "PostToolUse" else b"")
     except Exception:  # noqa: BLE001  the call is worth more than what it was about
         return {}
     return told

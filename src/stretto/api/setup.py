@@ -22,11 +22,11 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider, set_tracer_provider
 
-from stretto.api.block import DISABLED
-from stretto.api.caching import report_all
+from stretto.api.cache_counters import report_all
 from stretto.api.context import adopt, received
-from stretto.api.export import JournalSpanExporter, JournalSpanProcessor, SessionStamp
-from stretto.state import state_folder
+from stretto.api.journal_exporter import JournalSpanExporter, JournalSpanProcessor, SessionStamp
+from stretto.api.span_block import DISABLED
+from stretto.state.folder import state_folder
 
 FLUSH_SECONDS = 5.0
 

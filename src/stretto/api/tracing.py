@@ -15,10 +15,10 @@ from opentelemetry.context import Context
 from opentelemetry.metrics import Histogram, get_meter
 from opentelemetry.trace import Span, SpanKind, Tracer, set_span_in_context
 
-from stretto.api import scoring
-from stretto.api.block import AGENT_NAME, ERROR_TYPE, Attributes, Block, named, present, titled
-from stretto.api.caching import report_session
-from stretto.api.scoring import Judged, score
+from stretto.api import score_events as scoring
+from stretto.api.cache_counters import report_session
+from stretto.api.score_events import Judged, score
+from stretto.api.span_block import AGENT_NAME, ERROR_TYPE, Attributes, Block, named, present, titled
 from stretto.clock import SECOND
 from stretto.names import API_SCOPE, Attribute
 

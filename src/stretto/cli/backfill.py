@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from stretto.baselines import load
-from stretto.cli.context import Context
+from stretto.cli.command_context import Context
 from stretto.clock import HOUR, wall
 from stretto.config import Config
 from stretto.errors import UsageError
-from stretto.exporter.backfill import At, openmetrics
-from stretto.snapshot import windowed
+from stretto.exporter.openmetrics_history import At, openmetrics
 from stretto.store import queries
 from stretto.store.database import open_reader
-from stretto.store.executions import baselines
+from stretto.store.declared_baselines import load
+from stretto.store.fanout_queries import baselines
+from stretto.summaries.snapshot import windowed
 
 NOTHING = 1
 

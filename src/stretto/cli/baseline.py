@@ -7,21 +7,22 @@ import difflib
 from contextlib import closing
 from dataclasses import replace
 
-from stretto import baselines, known_baselines
-from stretto.cli import table
-from stretto.cli.context import Context
-from stretto.cli.data import UNKNOWN_SESSION, named_sessions, not_one
-from stretto.cli.said import length_of
+from stretto.cli import text_tables as table
+from stretto.cli.command_context import Context
+from stretto.cli.store_commands import UNKNOWN_SESSION, named_sessions, not_one
+from stretto.cli.time_args import length_of
 from stretto.clock import SECOND, rfc3339, wall
 from stretto.errors import UsageError
-from stretto.figures.baseline import Recorded, SetLength
-from stretto.figures.parallel import SequentialRun, alone, sequential_runs
+from stretto.figures.baselines import Recorded, SetLength
+from stretto.figures.fanouts import SequentialRun, alone, sequential_runs
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.model.task_type import normal_name
 from stretto.names import NONE
+from stretto.store import declared_baselines as baselines
 from stretto.store import queries
 from stretto.store.database import open_reader
+from stretto.summaries import baseline_catalog as known_baselines
 
 
 def list_(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG001  # every verb takes both

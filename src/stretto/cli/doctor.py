@@ -14,19 +14,20 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from stretto import baselines, journal
-from stretto.cli.context import Context
+from stretto import journal
+from stretto.cli.command_context import Context
 from stretto.cli.hooks import doubles, faults, hook_status, sentence
-from stretto.cli.table import spoken
+from stretto.cli.text_tables import spoken
 from stretto.clock import wall
 from stretto.config import Config
-from stretto.emit.sender import NullSender, sender_from_environment
 from stretto.errors import StrettoError
-from stretto.lock import holder_of
-from stretto.receivers import check, read
+from stretto.otlp_export.sender import NullSender, sender_from_environment
+from stretto.servers.alert_receivers import check, read
+from stretto.servers.supervisor import PACKAGES, find, missing_hint
+from stretto.state.lock import holder_of
+from stretto.store import declared_baselines as baselines
 from stretto.store import queries
 from stretto.store.database import open_reader
-from stretto.supervise import PACKAGES, find, missing_hint
 
 TIMEOUT = 2.0
 FOUND_TROUBLE = 1

@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from stretto.cli.context import Context
+from stretto.cli.command_context import Context
 from stretto.errors import UsageError
-from stretto.hook import settings
-from stretto.hook.agents import AGENTS, CLAUDE_CODE, Agent, Scope, settings_path
-from stretto.hook.handlers import Plan, Transport, Version, parse_version
-from stretto.hook.settings import Change
-from stretto.hook.status import ScopeStatus, Status
-from stretto.hook.status import status as status_of
+from stretto.hook.install import registration as settings
+from stretto.hook.install.agents import AGENTS, CLAUDE_CODE, Agent, Scope, settings_path
+from stretto.hook.install.handlers import Plan, Transport, Version, parse_version
+from stretto.hook.install.registration import Change
+from stretto.hook.install.status import ScopeStatus, Status
+from stretto.hook.install.status import status as status_of
 
 VERSION_SECONDS = 10
 BROKEN = 1

@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from stretto.cli.context import Context  # noqa: PLC0415  # the status line does without
+    from stretto.cli.command_context import Context  # noqa: PLC0415  # the status line does without
     from stretto.config import load, unknown_variables  # noqa: PLC0415  # likewise
 
     for problem in unknown_variables(os.environ):
@@ -84,7 +84,7 @@ def parser() -> argparse.ArgumentParser:
     up = _verb(
         verbs,
         "up",
-        "serve:up",
+        "up:run_up",
         "run the service, with Prometheus and Alertmanager where installed",
         json=False,
     )
@@ -119,12 +119,14 @@ def parser() -> argparse.ArgumentParser:
                 help="show a line of figures in Claude Code; a status line that is there stays, above it",
             )
 
-    imported = _verb(verbs, "import", "imports:import_", "take in recordings of hooks, and transcripts")
+    imported = _verb(
+        verbs, "import", "import_command:import_", "take in recordings of hooks, and transcripts"
+    )
     imported.add_argument(
         "paths", nargs="+", metavar="PATH", help="a file, or a folder such as ~/.claude/projects"
     )
 
-    listed = _verb(verbs, "sessions", "data:sessions", "list sessions, the latest first")
+    listed = _verb(verbs, "sessions", "store_commands:sessions", "list sessions, the latest first")
     listed.add_argument("--limit", type=int, default=20, metavar="N", help="how many (20)")
     listed.add_argument("--project", metavar="NAME", help="only of this project")
     listed.add_argument("--pattern", metavar="NAME", help="only of this pattern")
@@ -133,7 +135,9 @@ def parser() -> argparse.ArgumentParser:
         "--since", metavar="WHEN", help="only those heard of since: 24h, 7d, 2026-11-20, an RFC 3339 time"
     )
 
-    show = _verb(verbs, "show", "data:show", "show one session: its tasks, its fan-outs and what they gained")
+    show = _verb(
+        verbs, "show", "store_commands:show", "show one session: its tasks, its fan-outs and what they gained"
+    )
     show.add_argument("session", metavar="SESSION", help="its id, the beginning of it, or 'last'")
     show.add_argument(
         "--what-if",
@@ -180,8 +184,8 @@ def parser() -> argparse.ArgumentParser:
     _verb(verbs, "doctor", "doctor:doctor", "walk from hook to notification and say what is missing")
     receivers = _verb(verbs, "receivers", "receivers:receivers", "check where alerts go beside the page")
     receivers.add_argument("--write", metavar="FILE", help="write Alertmanager's configuration with them")
-    _verb(verbs, "rebuild", "data:rebuild", "build the store anew from the journal")
-    _verb(verbs, "config", "data:config", "show every setting and where it comes from")
+    _verb(verbs, "rebuild", "store_commands:rebuild", "build the store anew from the journal")
+    _verb(verbs, "config", "store_commands:config", "show every setting and where it comes from")
     return top
 
 
@@ -189,9 +193,9 @@ class _Version(argparse.Action):
     """Prints the version, which is looked up only then: that takes longer than most verbs."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from stretto import __version__  # noqa: PLC0415  # see above
+        from stretto.version import read_version  # noqa: PLC0415  # see above
 
-        print(f"stretto {__version__}")
+        print(f"stretto {read_version()}")
         parser.exit()
 
 

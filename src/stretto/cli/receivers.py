@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from stretto.cli.context import Context
-from stretto.receivers import NAMES, check, merged, read
-from stretto.supervise import shipped
+from stretto.cli.command_context import Context
+from stretto.servers.alert_receivers import NAMES, check, merged, read
+from stretto.servers.supervisor import shipped
 
 EXAMPLE = "receivers.example.yml"
 CONFIGURATION = "alertmanager.yml"

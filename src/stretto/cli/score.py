@@ -6,15 +6,16 @@ import argparse
 from contextlib import closing
 
 from stretto import journal
-from stretto.cli.context import Context
-from stretto.cli.imports import see_in
+from stretto.cli.command_context import Context
+from stretto.cli.import_command import see_in
 from stretto.clock import rfc3339, wall
 from stretto.errors import UsageError
-from stretto.lock import holder_of
 from stretto.model.event import Event
 from stretto.sources import judgement
 from stretto.sources.judgement import LATEST
-from stretto.store import judged, queries
+from stretto.state.lock import holder_of
+from stretto.store import queries
+from stretto.store import score_targets as judged
 from stretto.store.database import open_reader
 
 NOT_FOUND = 1

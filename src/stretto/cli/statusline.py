@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from stretto.state import state_folder
-from stretto.store.brief import Brief, brief, is_behind
-from stretto.web import words
+from stretto.format import quantities as words
+from stretto.state.folder import state_folder
+from stretto.store.statusline_query import Brief, brief, is_behind
 
 if TYPE_CHECKING:
     import argparse

@@ -18,15 +18,15 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from stretto.cli.context import Context
-from stretto.cli.frame import Agent, Frame, Look, OpenSession, document, unreadable
-from stretto.cli.spent import spent_text
-from stretto.cli.table import WIDTH
+from stretto.cli.command_context import Context
+from stretto.cli.cost_text import spent_text
+from stretto.cli.text_tables import WIDTH
+from stretto.cli.top_data import Agent, Frame, Look, OpenSession, document, unreadable
 from stretto.clock import SECOND, wall
 from stretto.errors import StrettoError
 from stretto.figures.verdict import Verdict
+from stretto.format import quantities as words
 from stretto.model.entities import ToolCall
-from stretto.web import words
 
 try:
     import termios

@@ -12,7 +12,7 @@ import msgspec
 
 from stretto import journal
 from stretto.clock import MINUTE, SECOND
-from stretto.hook.client import record
+from stretto.hook.client.client import record
 from stretto.model.event import Event
 from stretto.sources.recording import parse_lines, retimed
 

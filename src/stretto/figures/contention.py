@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from stretto.clock import SECOND
+from stretto.figures.fanouts import Fanout, Sequential
 from stretto.figures.gains import slowdown
-from stretto.figures.parallel import Fanout, Sequential
 from stretto.model.entities import Sample
 
 SATURATED = 0.90

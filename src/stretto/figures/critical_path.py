@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from stretto.clock import SECOND
+from stretto.figures.fanouts import Fanout
 from stretto.figures.figure import Figure, Labels
-from stretto.figures.parallel import Fanout
-from stretto.figures.stretch import LONGEST_SESSION, Stretch, Worker, stretches, tasks_within
-from stretto.figures.tally import Sums
-from stretto.figures.timeline import in_turns
+from stretto.figures.tallies import Sums
+from stretto.figures.wall_time import in_turns
+from stretto.figures.work_tree import LONGEST_SESSION, Stretch, Worker, stretches, tasks_within
 from stretto.model.entities import Session, Task
 from stretto.model.event import Outcome
 from stretto.model.interval import Interval

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from statistics import fmean
 
 from stretto.clock import SECOND
-from stretto.figures.baseline import Provenance, Target
+from stretto.figures.baselines import Provenance, Target
+from stretto.figures.fanouts import Fanout, Sequential
 from stretto.figures.figure import Figure, Labels, between, ratio
-from stretto.figures.parallel import Fanout, Sequential
-from stretto.figures.tally import Sums
+from stretto.figures.tallies import Sums
 from stretto.figures.verdict import Parallel
 from stretto.names import PREFIX
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from stretto.model.cost import Cost
 from stretto.model.entities import ModelCall
+from stretto.model.model_call_cost import Cost
 from stretto.model.model_name import normal_model
 
 Priced = tuple[ModelCall, Cost | None]

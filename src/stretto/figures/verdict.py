@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from stretto.clock import SECOND
-from stretto.figures.baseline import Baseline, FindBaseline, Measured, Provenance
+from stretto.figures.baselines import Baseline, FindBaseline, Measured, Provenance
 from stretto.figures.confidence import LEVEL, Bounds, Estimate, improvement_bounds, total
-from stretto.figures.tally import Sums
+from stretto.figures.tallies import Sums
 
 
 @dataclass(slots=True)

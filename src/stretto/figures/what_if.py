@@ -7,8 +7,8 @@ they were, also a person's time between two turns.
 
 from __future__ import annotations
 
-from stretto.figures.parallel import Fanout
-from stretto.figures.stretch import Stretch, Worker, by_end, tasks_within
+from stretto.figures.fanouts import Fanout
+from stretto.figures.work_tree import Stretch, Worker, by_end, tasks_within
 
 
 def what_if(root: Stretch, task_id: str, factor: float) -> int | None:

@@ -18,8 +18,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from stretto.model.calls import OUTCOMES, call_is_over, conclude_calls, conclude_model_calls, matching
-from stretto.model.conclude_others import (
+from stretto.model.conclude_calls import (
+    OUTCOMES,
+    call_is_over,
+    conclude_calls,
+    conclude_model_calls,
+    matching,
+)
+from stretto.model.conclude_leaves import (
     conclude_cache_reports,
     conclude_hooks_run,
     conclude_messages,

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from stretto.model.cost import DOLLAR, MOST_DOLLARS
 from stretto.model.event import Event, Kind, Outcome
+from stretto.model.fact_values import Touched, count_of, learn_counts, learn_length, text_of
 from stretto.model.facts import (
     DELEGATES,
     TESTED,
@@ -21,8 +21,8 @@ from stretto.model.facts import (
     learn,
     number,
 )
-from stretto.model.fold_others import OTHER_HANDLERS
-from stretto.model.learning import Touched, count_of, learn_counts, learn_length, text_of
+from stretto.model.fold_leaves import OTHER_HANDLERS
+from stretto.model.model_call_cost import DOLLAR, MOST_DOLLARS
 
 _MILLISECOND = 1_000_000
 _MOST_MILLISECONDS = 30 * 86_400_000

@@ -7,15 +7,15 @@ does not leave the process.
 from __future__ import annotations
 
 from stretto.names.attributes import API_SCOPE, EVALUATION, Attribute
+from stretto.names.counter_metrics import LIVE
+from stretto.names.fanout_metrics import PARALLEL
 from stretto.names.labels import JOB, MAIN, NONE, OTHER, PREFIX, WINDOWS, Label
-from stretto.names.live import LIVE
 from stretto.names.metric import Made, Metric, MetricKind
-from stretto.names.outcomes import OUTCOMES
-from stretto.names.own import OWN
-from stretto.names.parallel import PARALLEL
-from stretto.names.quality import QUALITY
-from stretto.names.resources import RESOURCES
-from stretto.names.usage import USAGE
+from stretto.names.outcome_metrics import OUTCOMES
+from stretto.names.quality_metrics import QUALITY
+from stretto.names.resource_metrics import RESOURCES
+from stretto.names.self_metrics import OWN
+from stretto.names.usage_metrics import USAGE
 
 DERIVED: tuple[Metric, ...] = (*PARALLEL, *OUTCOMES, *USAGE, *QUALITY, *RESOURCES)
 

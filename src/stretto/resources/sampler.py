@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 import psutil
 
 from stretto.clock import MINUTE, SECOND, Clock
-from stretto.figures.resources import Use
-from stretto.hook.client import process as spelled
+from stretto.figures.resource_figures import Use
+from stretto.hook.client.client import process as spelled
 from stretto.model.entities import Processes
 from stretto.model.event import Channel, Event, Kind, present
 from stretto.resources import machine
-from stretto.resources.forest import Forest, Used
 from stretto.resources.machine import Machine
+from stretto.resources.process_trees import Forest, Used
 
 SOURCE = "stretto"
 """The source of samples: what is sampled does not tell them itself."""

@@ -19,19 +19,19 @@ import msgspec
 from stretto import journal
 from stretto.clock import SECOND
 from stretto.model.conclude import Classify
-from stretto.model.conclude_others import newest_entries
-from stretto.model.cost import Price, as_said
+from stretto.model.conclude_leaves import newest_entries
 from stretto.model.event import Event, Outcome
 from stretto.model.fold import NO_SIGN_OF_LIFE
-from stretto.model.scale import SCALES, Scales
+from stretto.model.model_call_cost import Price, as_said
+from stretto.model.score_scales import SCALES, Scales
 from stretto.names import NONE
 from stretto.sources.redact import redact
 from stretto.store import queries
-from stretto.store.additions.parts import counting
+from stretto.store.contributions.registry import counting
 from stretto.store.database import transaction
-from stretto.store.held import Ended, Held, Rules, Settled, load
 from stretto.store.rollup import Additions, write
 from stretto.store.schema import CONCLUDED, KEPT
+from stretto.store.session_state import Ended, Held, Rules, Settled, load
 
 LOG = logging.getLogger(__name__)
 

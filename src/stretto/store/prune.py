@@ -16,7 +16,7 @@ from pathlib import Path
 
 from stretto import journal
 from stretto.clock import DAY, SECOND
-from stretto.retention import Retention
+from stretto.state.retention import Retention
 from stretto.store.database import transaction
 from stretto.store.ingest import Ingest
 from stretto.store.rollup import SLOTS

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 import msgspec
 
 from stretto.clock import SECOND
-from stretto.figures.baseline import Measured
-from stretto.figures.tally import Sums
+from stretto.figures.baselines import Measured
+from stretto.figures.tallies import Sums
 from stretto.model.conclude import Classify, conclude
-from stretto.model.conclude_others import conclude_processes
+from stretto.model.conclude_leaves import conclude_processes
 from stretto.model.entities import Processes, Session
 from stretto.model.event import Outcome
 from stretto.model.facts import Facts
-from stretto.store.held import load_facts, load_session_facts
 from stretto.store.rollup import SLOTS
+from stretto.store.session_state import load_facts, load_session_facts
 
 MEASURED_RUNS = 20
 """The newest sequential runs that a measured baseline is the mean of."""

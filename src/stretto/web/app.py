@@ -19,14 +19,15 @@ from starlette.types import ASGIApp
 
 from stretto.clock import SECOND
 from stretto.errors import StrettoError
-from stretto.web import answers, telemetry
-from stretto.web.api import NOTIFICATIONS, Api
-from stretto.web.events import Events
+from stretto.web import otlp_routes as telemetry
+from stretto.web import responses as answers
+from stretto.web.backend import Surface
 from stretto.web.guard import Guard
+from stretto.web.json_routes import NOTIFICATIONS, Api
+from stretto.web.live_updates import Events
+from stretto.web.otlp_routes import Telemetry
 from stretto.web.pages import Pages
-from stretto.web.scores import Scores
-from stretto.web.surface import Surface
-from stretto.web.telemetry import Telemetry
+from stretto.web.score_route import Scores
 
 __all__ = ["Surface", "create_app"]
 

@@ -22,7 +22,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stretto.web import answers
+from stretto.web import responses as answers
 
 HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store",

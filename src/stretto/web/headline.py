@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stretto.figures.baseline import Provenance
+from stretto.figures.baselines import Provenance
 from stretto.figures.verdict import HeldAgainst, Verdict
-from stretto.snapshot import Snapshot
-from stretto.web import words
+from stretto.format import quantities as words
+from stretto.summaries.snapshot import Snapshot
 
 FIRST = "24h"
 """The window that is shown unless another was asked for or nothing ran in parallel in it."""

@@ -12,14 +12,20 @@ from starlette.routing import Route
 
 from stretto.clock import HOUR, SECOND
 from stretto.figures.bottleneck import Bottleneck
-from stretto.insights import session_document
 from stretto.model.event import Outcome
 from stretto.names import PREFIX, WINDOWS
-from stretto.web import alerts, answers, headline, markdown, session, timeline, trend, views
-from stretto.web.api import QueryError, continuation, continued
-from stretto.web.definitions import ABSENT
+from stretto.notifications import current_alerts as alerts
+from stretto.summaries.session_summary import session_document
+from stretto.web import dimension_views as views
+from stretto.web import headline, markdown
+from stretto.web import responses as answers
+from stretto.web import session_timeline as timeline
+from stretto.web import session_view as session
+from stretto.web import trend_chart as trend
+from stretto.web.backend import Surface
+from stretto.web.json_routes import QueryError, continuation, continued
+from stretto.web.metric_definitions import ABSENT
 from stretto.web.renderer import Renderer
-from stretto.web.surface import Surface
 
 SESSIONS_SHOWN = 50
 """Sessions on one page of the list."""

@@ -12,10 +12,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from stretto.clock import SECOND, rfc3339
+from stretto.format import quantities as words
+from stretto.format import time_text as instant
 from stretto.names import METRICS, NONE, PREFIX
-from stretto.web import alerts, events, headline, instant, words
-from stretto.web.definitions import DEFINITIONS
-from stretto.web.surface import Surface
+from stretto.notifications import current_alerts as alerts
+from stretto.web import headline
+from stretto.web import live_updates as events
+from stretto.web.backend import Surface
+from stretto.web.metric_definitions import DEFINITIONS
 
 REFRESH_SECONDS = 5
 """How often a page asks for itself again where there is no script or no stream to tell it when; it can be

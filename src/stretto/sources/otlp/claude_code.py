@@ -16,10 +16,20 @@ from typing import Any
 
 import msgspec
 
-from stretto.hook.client import WORKING
-from stretto.hook.work import framework_of, written
+from stretto.hook.client.client import WORKING
+from stretto.hook.client.tool_results import framework_of, written
 from stretto.model.event import Channel, Event, Kind, Outcome, Value, present
-from stretto.sources.otlp.records import Attributes, Log, Span, amount, count, identifier, length, named, word
+from stretto.sources.otlp.plain_records import (
+    Attributes,
+    Log,
+    Span,
+    amount,
+    count,
+    identifier,
+    length,
+    named,
+    word,
+)
 
 SOURCE = "claude-code"
 

@@ -14,7 +14,7 @@ from enum import Enum, auto
 
 from stretto.model.event import Outcome
 from stretto.names import API_SCOPE, Attribute
-from stretto.sources.otlp.records import (
+from stretto.sources.otlp.plain_records import (
     NAME_LIMIT,
     Attributes,
     Log,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from stretto.sources.otlp import proto_json, protobuf
-from stretto.sources.otlp.records import Decoded, MalformedError, TooManyError
+from stretto.sources.otlp.plain_records import Decoded, MalformedError, TooManyError
 
 MIB = 1024 * 1024
 

@@ -16,7 +16,7 @@ from stretto.model.event import Channel, Event, Kind, present
 from stretto.names import Attribute
 from stretto.sources.otlp import conventions
 from stretto.sources.otlp.conventions import Role
-from stretto.sources.otlp.records import Span, amount, identifier, length, named
+from stretto.sources.otlp.plain_records import Span, amount, identifier, length, named
 
 _MAIN = (Role.SESSION, Role.TURN)
 """What happens in these happens in no task."""

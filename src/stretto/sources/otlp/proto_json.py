@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from stretto.names import EVALUATION
-from stretto.sources.otlp.records import (
+from stretto.sources.otlp.plain_records import (
     MOST_SPAN_EVENTS,
     Decoded,
     Home,

@@ -20,7 +20,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from stretto.names import EVALUATION
-from stretto.sources.otlp.records import (
+from stretto.sources.otlp.plain_records import (
     MOST_SPAN_EVENTS,
     Decoded,
     Home,

@@ -22,10 +22,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from stretto.clock import AHEAD, SECOND
 from stretto.model.event import Channel, Event
-from stretto.sources.otlp import claude_code, conventions, evaluation, genai, own
+from stretto.sources.otlp import claude_code, conventions, genai
+from stretto.sources.otlp import evaluations as evaluation
+from stretto.sources.otlp import python_api as own
 from stretto.sources.otlp.decode import JSON, Limits, RefusedError, Signal, decode, media_type
-from stretto.sources.otlp.records import Log, Span
-from stretto.sources.otlp.sessions import Sessions
+from stretto.sources.otlp.plain_records import Log, Span
+from stretto.sources.otlp.trace_sessions import Sessions
 
 __all__ = ["Limits", "Received", "Receiver", "RefusedError", "Signal", "refusal"]
 

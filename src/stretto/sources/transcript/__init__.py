@@ -6,7 +6,7 @@ that says who started it. Names, ids, times, outcomes and token counts are taken
 an output.
 """
 
-from stretto.sources.transcript.carry import Carry, Transcript
+from stretto.sources.transcript.checkpoint import Carry, Transcript
 from stretto.sources.transcript.reading import UNREADABLE, Read, files, read, transcript
 
 __all__ = ["UNREADABLE", "Carry", "Read", "Transcript", "files", "read", "transcript"]

@@ -11,9 +11,9 @@ from typing import IO
 
 from stretto.errors import SourceError
 from stretto.model.event import LATEST, Event
-from stretto.sources.transcript import shape
-from stretto.sources.transcript.assembly import Assembly
-from stretto.sources.transcript.carry import Carry, Transcript
+from stretto.sources.transcript import schema as shape
+from stretto.sources.transcript.checkpoint import Carry, Transcript
+from stretto.sources.transcript.translate import Assembly
 
 CHUNK = 1 << 22
 """Bytes read at once: some thousand lines, small enough to show progress by."""

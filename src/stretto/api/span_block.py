@@ -1,0 +1,263 @@
+"""Block: one piece of work as a span of OpenTelemetry's API, with whatever SDK the host has set.
+
+A block is a context manager, synchronous and asynchronous, for one use, and a decorator for any number of
+calls, also of coroutine functions and at the same time. Exceptions mark how it ended and pass on unchanged;
+only their class is written down, because a message may quote what the work was about. Without an SDK nothing
+is recorded: no block has an id then.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable
+from functools import wraps
+from time import time_ns
+from types import TracebackType
+from typing import Any, ClassVar, Self, TypeVar
+
+from opentelemetry.context import attach, detach, set_value
+from opentelemetry.trace import (
+    ProxyTracerProvider,
+    Span,
+    SpanKind,
+    StatusCode,
+    Tracer,
+    TracerProvider,
+    format_span_id,
+    get_tracer_provider,
+    set_span_in_context,
+)
+from opentelemetry.util.types import AttributeValue
+
+from stretto.api.context import KEY, Surroundings, current, surroundings
+from stretto.clock import SECOND
+from stretto.model.event import Outcome
+from stretto.names import API_SCOPE, Attribute
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+Attributes = dict[str, AttributeValue]
+
+NAME_LIMIT = 120
+"""Characters that are kept of a name or a description."""
+
+UNNAMED_ERROR = "_OTHER"
+"""``error.type`` of a failure without a class, as the conventions want it."""
+
+DISABLED = os.environ.get("STRETTO_DISABLED", "").strip().lower() in {"1", "true"}
+"""Whether all of it is switched off: nothing is recorded, whatever SDK is set."""
+
+# Looking a member's value up costs more than the rest of a line that uses it.
+AGENT_NAME = Attribute.AGENT_NAME.value
+ERROR_TYPE = Attribute.ERROR_TYPE.value
+_CONVERSATION_ID = Attribute.CONVERSATION_ID.value
+_OUTCOME = Attribute.OUTCOME.value
+_PHASE = Attribute.PHASE.value
+_SESSION_ID = Attribute.SESSION_ID.value
+_SOURCE = Attribute.SOURCE.value
+
+_SUCCESS, _FAILURE = Outcome.SUCCESS.value, Outcome.FAILURE.value
+_CANCELLED, _UNKNOWN = Outcome.CANCELLED.value, Outcome.UNKNOWN.value
+
+_CANCELLATIONS = frozenset({"CancelledError", "Cancelled", "KeyboardInterrupt", "GeneratorExit"})
+"""Classes of exceptions that break work off; by name, so that no framework is loaded for its own."""
+
+_tracer_of: tuple[TracerProvider | None, Tracer | None] = (None, None)
+
+
+def tracer() -> Tracer | None:
+    """Return the tracer of the SDK that is set now, or None where there is none or all is switched off."""
+    global _tracer_of  # noqa: PLW0603  # asking a provider each time costs as much as the span
+    if DISABLED:
+        return None
+    provider = get_tracer_provider()
+    known, found = _tracer_of
+    if provider is not known:
+        from stretto.version import read_version  # noqa: PLC0415  # looking it up takes milliseconds, and only once
+
+        unset = isinstance(provider, ProxyTracerProvider)
+        found = None if unset else provider.get_tracer(API_SCOPE, read_version())
+        _tracer_of = (provider, found)
+    return found
+
+
+def named(text: object) -> str | None:
+    """Return a name as text of a length that is kept; None for none."""
+    if type(text) is not str:
+        text = "" if text is None else str(text)
+    return text[:NAME_LIMIT] or None
+
+
+def titled(operation: str, subject: str | None) -> str:
+    """Return a span's name."""
+    return operation if subject is None else f"{operation} {subject}"
+
+
+def present(**attributes: AttributeValue | None) -> Attributes:
+    """Return the attributes that are known, by the names of ``Attribute``'s members."""
+    return {_NAMES[name]: value for name, value in attributes.items() if value is not None}
+
+
+_NAMES = {member.name: member.value for member in Attribute}
+
+
+def about(around: Surroundings) -> Attributes:
+    """Return the attributes that say what something is part of; all spans of this API bear them.
+
+    So each can be understood without those around it.
+    """
+    found: Attributes = {}
+    if around.session is not None:
+        found[_SESSION_ID] = found[_CONVERSATION_ID] = around.session
+    if around.source is not None:
+        found[_SOURCE] = around.source
+    if around.phase is not None:
+        found[_PHASE] = around.phase
+    if around.agent is not None:
+        found[AGENT_NAME] = around.agent
+    return found
+
+
+class Block(Surroundings):
+    """One piece of work: enter it to begin, leave it to end, or decorate a function with it."""
+
+    __slots__ = ("_entered", "_fault", "_span", "_start", "_token", "id")
+
+    KIND: ClassVar[SpanKind] = SpanKind.INTERNAL
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__()
+        self.id = id
+        """Names it within its session: as given, else its span's id once it is entered, else None."""
+        self._span: Span | None = None
+        self._token: Any = None
+        self._start = 0
+        self._fault: str | None = None
+        self._entered = False
+
+    def __enter__(self) -> Self:
+        if self._entered:
+            raise RuntimeError(
+                "this block has been entered before: make a new one each time, or use it as a decorator"
+            )
+        self._entered = True
+        self._start = time_ns()
+        found = tracer()
+        if found is not None:
+            self._open(found)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        end = time_ns()
+        outcome = _SUCCESS if kind is None else self._exceptional(kind, error)
+        if self._fault is not None:
+            outcome = _FAILURE
+        if self._span is not None:
+            detach(self._token)
+            self._close(self._span, outcome, end)
+        if not DISABLED:
+            self._measure(max(0, end - self._start) / SECOND)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+    def __call__(self, function: Function) -> Function:
+        """Return a function each call of which is a block of its own.
+
+        Raises TypeError for what has no end to wait for, or none of its own: a generator, a class.
+        """
+        _check_wrappable(function)
+        if self.id is not None:
+            raise TypeError("a decorator cannot give an id: each call of the function is a block of its own")
+        again = self._again
+        if _is(inspect.iscoroutinefunction, function):
+
+            @wraps(function)
+            async def wrapped(*args: Any, **kwargs: Any) -> Any:
+                with again():
+                    return await function(*args, **kwargs)
+        else:
+
+            @wraps(function)
+            def wrapped(*args: Any, **kwargs: Any) -> Any:
+                with again():
+                    return function(*args, **kwargs)
+
+        return wrapped  # type: ignore[return-value]  # wraps() gives it the signature, which cannot be typed
+
+    def fail(self, error: str = UNNAMED_ERROR) -> None:
+        """Mark that it failed, where no exception says so; ``error`` is the name of a class of errors."""
+        self._fault = named(error) or UNNAMED_ERROR
+
+    # What the kinds of blocks differ in.
+
+    def _again(self) -> Self:
+        """Return a block like this one that has not been entered."""
+        raise NotImplementedError
+
+    def _describe(self) -> tuple[str, Attributes]:
+        """Return the span's name and own attributes, and settle what the blocks inside take over."""
+        raise NotImplementedError
+
+    def _identify(self, span: Span, id: str) -> None:  # noqa: ARG002  # some kinds write it on the span
+        """Take the span's id where none was given."""
+        self.id = self.id or id
+
+    def _close(self, span: Span, outcome: str, end: int) -> None:
+        """End the span at ``end`` (ns)."""
+        span.set_attribute(_OUTCOME, outcome)
+        if self._fault is not None:
+            span.set_attribute(ERROR_TYPE, self._fault)
+            span.set_status(StatusCode.ERROR)
+        span.end(end)
+
+    def _measure(self, seconds: float) -> None:
+        """Record how long it took, where the conventions have a metric for it."""
+
+    def _open(self, found: Tracer) -> None:
+        """Start the span and let what happens from now on be inside of it."""
+        context = current()
+        above = surroundings(context)
+        if above is not None:
+            self.session, self.source, self.phase = above.session, above.source, above.phase
+            self.task, self.caller, self.agent = above.task, above.caller, above.agent
+            self.judged = above.judged
+        name, attributes = self._describe()
+        attributes |= about(self)
+        # Until it has ended nobody knows; and it tells whoever reads the span that it is one of these.
+        attributes[_OUTCOME] = _UNKNOWN
+        span = self._span = found.start_span(name, context, self.KIND, attributes, start_time=self._start)
+        at = span.get_span_context()
+        if at.is_valid:
+            self._identify(span, format_span_id(at.span_id))
+        self._token = attach(set_value(KEY, self, set_span_in_context(span, context)))
+
+    def _exceptional(self, kind: type[BaseException], error: BaseException | None) -> str:
+        if kind is SystemExit and getattr(error, "code", None) in {None, 0}:
+            return _SUCCESS
+        if any(base.__name__ in _CANCELLATIONS for base in kind.__mro__):
+            return _CANCELLED
+        self._fault = self._fault or kind.__name__[:NAME_LIMIT]
+        return _FAILURE
+
+
+def _check_wrappable(function: object) -> None:
+    if isinstance(function, type) or not callable(function):
+        raise TypeError(f"only a function can be decorated, and {function!r} is none")
+    if _is(inspect.isgeneratorfunction, function) or _is(inspect.isasyncgenfunction, function):
+        raise TypeError(
+            f"{getattr(function, '__qualname__', function)} is a generator, which has ended when its reader"
+            " has: use the block inside of it, or around the loop that reads it"
+        )
+
+
+def _is(kind: Callable[[object], bool], function: object) -> bool:
+    """Tell of what kind a function, or an object that can be called, is."""
+    return kind(function) or kind(getattr(function, "__call__", None))  # noqa: B004  # its kind is asked, too

@@ -1,0 +1,306 @@
+"""``stretto import``: recordings of hooks and transcripts, written to the journal and seen into the store."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from stretto import journal
+from stretto.cli.command_context import Context
+from stretto.cli.store_writer import ingest_by
+from stretto.clock import AHEAD, MINUTE, wall
+from stretto.config import Config
+from stretto.demo import parse_payload
+from stretto.errors import ServiceError, SourceError
+from stretto.hook.install.client_copy import secret
+from stretto.model.event import Event, Kind
+from stretto.sources import recording, transcript
+from stretto.sources.redact import fit_to_keep
+from stretto.sources.transcript import Carry, Transcript
+from stretto.state.lock import Lock, holder_of
+from stretto.store import queries
+from stretto.store.database import open_reader, open_writer
+
+WAIT_SECONDS = 60.0
+"""How long an import waits for a running service to take in what it wrote."""
+
+IMPORTS = "import-"
+"""How the journal files of imports begin."""
+
+TRANSCRIPTS = f"{IMPORTS}transcripts{journal.SUFFIX}"
+"""The journal file that takes what transcripts say."""
+
+NOT_TRANSCRIPTS = frozenset({"hooks.jsonl", "otlp.jsonl"})
+"""Recordings of other channels that stand beside transcripts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What one file gave."""
+
+    file: str
+    kind: str
+    """``recording`` or ``transcript``."""
+    events: int
+    sessions: frozenset[str]
+    rejects: tuple[tuple[int, str], ...]
+    """Line number (of a transcript: byte offset) and reason."""
+    already_known: bool
+
+
+class Place(msgspec.Struct, frozen=True):
+    """How far a transcript has been read."""
+
+    offset: int
+    carry: Carry
+
+
+def import_(context: Context, options: argparse.Namespace) -> int:
+    """Write what the paths hold to the journal and see it into the store."""
+    config = context.config
+    taken: list[Imported] = []
+    for path in (Path(name) for name in options.paths):
+        recordings, transcripts = _found(path)
+        taken += (_recording(file, config) for file in recordings)
+        with _progress(len(transcripts)) as step:
+            taken += write_transcripts(config, step(transcripts))
+    see_in(context)
+    for entry in taken:
+        for at, reason in entry.rejects:
+            context.say(f"{entry.file}:{at}: set aside: {reason}")
+    context.answer({"imported": [_document(entry) for entry in taken]}, _text(taken))
+    return 0
+
+
+def write_transcripts(config: Config, transcripts: Iterable[Transcript]) -> list[Imported]:
+    """Append what transcripts have gained since they were last read to the journal.
+
+    A transcript that nothing was written to for longer than the idle limit is taken to be at rest.
+    """
+    places = _places(config)
+    idle = config.idle_minutes * MINUTE
+    hashing = secret(config.state)
+    taken = []
+    for found in transcripts:
+        key = str(found.path.absolute())
+        place = places.get(key, Place(0, Carry()))
+        try:
+            at_rest = wall() - found.path.stat().st_mtime_ns > idle
+        except OSError:
+            at_rest = False
+        entry, places[key] = _transcript(found, place, config, at_rest=at_rest, hashing=hashing)
+        taken.append(entry)
+    # Only now: events that are written twice merge, events that are never written are lost.
+    _keep_places(config, places)
+    return taken
+
+
+def unread(config: Config, transcripts: Iterable[Path]) -> list[Path]:
+    """Return those transcripts that no import has read yet."""
+    places = _places(config)
+    return [path for path in transcripts if str(path.absolute()) not in places]
+
+
+def see_in(context: Context) -> None:
+    """Have the journal taken into the store: by the running service, else here and now."""
+    config = context.config
+    holder = holder_of(config.state)
+    if holder is not None and holder.address is not None:
+        _wait_for_service(config)
+        return
+    with Lock(config.state):
+        connection = open_writer(config.database)
+        ingest = ingest_by(config, connection)
+        ingest.renew(config.fingerprint)
+        for _ in ingest.catch_up(config.journal, now=wall()):
+            pass
+        ingest.sweep(wall())
+        connection.close()
+
+
+def _found(path: Path) -> tuple[list[Path], list[Transcript]]:
+    if path.is_file():
+        if recording.is_one(path):
+            return [path], []
+        if cause := _no_transcript(path):
+            raise _nothing(path, cause)
+        return [], list(transcript.files(path))
+    recordings, transcripts = [], []
+    with suppress(SourceError):
+        recordings = list(recording.files(path))
+    with suppress(SourceError):
+        found = transcript.files(path)
+        transcripts = [one for one in found if one.path.name.removesuffix(".gz") not in NOT_TRANSCRIPTS]
+    if not recordings and not transcripts:
+        cause = "no hooks.jsonl and no transcript in it" if path.exists() else "no such file or folder"
+        raise _nothing(path, cause)
+    return recordings, transcripts
+
+
+def _nothing(path: Path, cause: str) -> SourceError:
+    return SourceError(
+        "there is nothing to import here",
+        where=str(path),
+        cause=cause,
+        hint="name a recording of hooks, a transcript, or a folder such as ~/.claude/projects",
+    )
+
+
+def _no_transcript(path: Path) -> str | None:
+    """Say why a file is no transcript, by its first lines; None where it could be one."""
+    if path.suffix == ".gz":
+        return None
+    with path.open("rb") as lines:
+        first = (line.lstrip(b"\xef\xbb\xbf \t") for line in islice(lines, recording.LINES_TO_TELL))
+        objects = [line for line in first if line.startswith(b"{")]
+    if not objects:
+        return "no line of it begins a JSON object"
+    if not any(b'"type"' in line for line in objects):
+        return "none of its first lines has the 'type' that each line of a transcript has"
+    return None
+
+
+def _recording(file: Path, config: Config) -> Imported:
+    read = recording.read(file, partial(parse_payload, key=secret(config.state)), latest=wall() + AHEAD)
+    # Named by its content: importing it again adds nothing.
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+    target = config.journal / f"{IMPORTS}{digest}{journal.SUFFIX}"
+    known = target.exists()
+    if not known:
+        _append(target, read.events, read.rejects, describe=config.descriptions)
+    sessions = frozenset(event.session for event in read.events if event.session)
+    return Imported(str(file), "recording", len(read.events), sessions, read.rejects, known)
+
+
+def _transcript(
+    found: Transcript, place: Place, config: Config, *, at_rest: bool, hashing: bytes
+) -> tuple[Imported, Place]:
+    events = 0
+    sessions: set[str] = set()
+    rejects: list[tuple[int, str]] = []
+    began = place.offset
+    while True:
+        read = transcript.read(
+            found, place.offset, place.carry, at_rest=at_rest, key=hashing, latest=wall() + AHEAD
+        )
+        # A file that cannot be read is told of, and not counted anew at every try.
+        lost = [entry for entry in read.rejects if not entry[1].startswith(transcript.UNREADABLE)]
+        _append(config.journal / TRANSCRIPTS, read.events, lost, describe=config.descriptions)
+        events += len(read.events)
+        sessions.update(event.session for event in read.events)
+        rejects += read.rejects
+        place = Place(read.offset, read.carry)
+        if read.ended:
+            break
+    known = began > 0 and events == 0
+    entry = Imported(str(found.path), "transcript", events, frozenset(sessions), tuple(rejects), known)
+    return entry, place
+
+
+def _append(
+    target: Path, events: Iterable[Event], rejects: Iterable[tuple[int, str]], *, describe: bool
+) -> None:
+    lost = [_reject(reason) for _, reason in rejects]
+    records = b"".join(journal.encode(fit_to_keep(event, describe=describe)) for event in (*events, *lost))
+    if records:
+        journal.append(target, records)
+
+
+def _reject(reason: str) -> Event:
+    """Return the event that keeps count of a line that was none."""
+    return Event(kind=Kind.REJECT, session="", time=wall(), attributes={"reason": reason})
+
+
+def _places(config: Config) -> dict[str, Place]:
+    try:
+        return msgspec.json.decode((config.state / "transcripts.json").read_bytes(), type=dict[str, Place])
+    except (FileNotFoundError, msgspec.DecodeError):
+        # Without it everything is read again, which adds nothing that is not there.
+        return {}
+
+
+def _keep_places(config: Config, places: dict[str, Place]) -> None:
+    config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = config.state / f"transcripts.json.{os.getpid()}"
+    fresh.touch(mode=0o600)
+    fresh.write_bytes(msgspec.json.encode(places))
+    fresh.replace(config.state / "transcripts.json")
+
+
+def _wait_for_service(config: Config) -> None:
+    # Only imports' files: the recording's goes away meanwhile, and hooks go on appending to the day's.
+    wanted = {file: size for file, size in journal.files(config.journal).items() if file.startswith(IMPORTS)}
+    deadline = time.monotonic() + WAIT_SECONDS
+    connection = open_reader(config.database)
+    try:
+        while time.monotonic() < deadline:
+            read = {position.file: position.offset for position in queries.positions(connection)}
+            if all(read.get(file, 0) >= size for file, size in wanted.items()):
+                return
+            time.sleep(0.1)
+    finally:
+        connection.close()
+    raise ServiceError(
+        "the running service has not taken the import in yet", hint="see 'stretto doctor'; nothing is lost"
+    )
+
+
+class _Step:
+    """Counts what passes through, on a bar where there is a person to see it."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress = progress
+        self._task = progress.add_task("transcripts", total=total, visible=total > 0)
+
+    def __call__(self, items: Iterable[Transcript]) -> Iterator[Transcript]:
+        for item in items:
+            yield item
+            self._progress.advance(self._task)
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[_Step]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+        yield _Step(progress, total)
+
+
+def _document(entry: Imported) -> dict[str, Any]:
+    place = "line" if entry.kind == "recording" else "offset"
+    return {
+        "file": entry.file,
+        "kind": entry.kind,
+        "events": entry.events,
+        "sessions": len(entry.sessions),
+        "rejects": [{place: at, "reason": reason} for at, reason in entry.rejects],
+        "already_known": entry.already_known,
+    }
+
+
+def _text(taken: list[Imported]) -> str:
+    lines = []
+    for kind in ("recording", "transcript"):
+        own = [entry for entry in taken if entry.kind == kind]
+        if own:
+            sessions = len(frozenset().union(*(entry.sessions for entry in own)))
+            events, rejects = sum(e.events for e in own), sum(len(e.rejects) for e in own)
+            known = sum(entry.already_known for entry in own)
+            line = f"{len(own)} {kind}(s): {events} events of {sessions} session(s)"
+            line += f", {rejects} line(s) set aside" if rejects else ""
+            line += f", {known} known already" if known else ""
+            lines.append(line)
+    return "\n".join(lines)

@@ -1,0 +1,215 @@
+"""One session as a page of text: what it gained, where its time went, what it used, how well it went.
+
+The order is that of the questions; what is not known has one line each at the end.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from stretto.cli.cost_text import spending_lines
+from stretto.cli.kpi_text import kpi_lines
+from stretto.cli.text_tables import ABSENT, columns, spoken, text
+from stretto.clock import SECOND, rfc3339
+from stretto.figures.contention import contention, session_use
+from stretto.figures.efficiency_tree import Efficiency, EfficiencyTree, of_fanout
+from stretto.figures.fanouts import Fanout, Sequential
+from stretto.figures.session_analysis import Structure, Tried
+from stretto.format import quantities as words
+from stretto.model.entities import Session
+from stretto.model.score_scales import Scales
+from stretto.model.task_type import normal_name
+from stretto.names import NONE
+from stretto.summaries.session_summary import Insight
+
+
+def session_page(seen: Insight) -> str:
+    """Return one session as text."""
+    session, rules = seen.session, seen.scoring.rules
+    parts = [
+        _head(session),
+        *(_fanout(number, session, *found) for number, found in enumerate(seen.fanouts, 1)),
+        _efficiency(seen.structure.efficiency, len(seen.fanouts)),
+        [*_wall(seen.structure), *_path(seen.structure)],
+        [_tasks(session)] if session.tasks else [],
+        [_phases(session)] if session.phases else [],
+        spending_lines(seen.model_calls),
+        _used(session, rules.cpu_target),
+        kpi_lines(seen.kpis),
+        [_scores(session, rules.scales)] if session.scores else [],
+        [f"absent: {figure}: {reason}" for figure, reason in seen.absent.items()],
+    ]
+    told = ("\n".join(part).strip("\n") for part in parts)
+    return "\n\n".join(part for part in told if part)
+
+
+def what_if(tried: Tried) -> str:
+    """Return what one task at a factor of its time would change."""
+    lengths = [("the session", tried.elapsed, tried.would_be)]
+    if tried.fanout_elapsed is not None and tried.fanout_would_be is not None:
+        lengths.append(("its fan-out", tried.fanout_elapsed, tried.fanout_would_be))
+    told = ", ".join(f"{what} {spoken(would_be)} instead of {spoken(was)}" for what, was, would_be in lengths)
+    return f"what if: with task {tried.task} at {tried.factor:g} of its time, {told}"
+
+
+def _head(session: Session) -> Iterator[str]:
+    yield f"session {session.id}" + ("  (a recording, not a session of yours)" if session.recording else "")
+    about = [
+        session.source,
+        f"project {session.project or ABSENT}",
+        f"pattern {session.pattern or ABSENT}",
+        session.outcome.value,
+        spoken((session.end or session.last) - session.start),
+        f"from {rfc3339(session.start)[:19]}Z",
+    ]
+    counts = [
+        words.counted(len(session.turns), "turn"),
+        words.counted(len(session.tasks), "task"),
+        words.counted(len(session.tool_calls), "tool call"),
+        *([words.counted(len(session.messages), "message")] if session.messages else []),
+    ]
+    yield "  " + ", ".join(about)
+    yield "  " + ", ".join(counts)
+
+
+def _fanout(number: int, session: Session, fanout: Fanout, held_against: Sequential) -> Iterator[str]:
+    speedup = held_against.length / fanout.elapsed
+    against = f"as one after another (baseline: {held_against.provenance.value})"
+    shape = f"{len(fanout.tasks)} tasks, {fanout.width} at once"
+    yield f"fan-out {number}: {shape}: {speedup:.2f}× as fast {against}"
+    saved = held_against.length - fanout.elapsed
+    lengths = [
+        f"sequential {spoken(held_against.length)}",
+        f"elapsed {spoken(fanout.elapsed)}",
+        f"{'saved' if saved >= 0 else 'lost'} {spoken(abs(saved))}",
+        f"work {spoken(fanout.work)}",
+    ]
+    yield "  " + ", ".join(lengths)
+    yield f"  {_confidence(fanout, held_against)}"
+    yield f"  efficiency {_node(of_fanout(fanout))}"
+    found = contention(fanout, held_against, session.samples)
+    if found.contended is not None:
+        word = "stood in each other's way" if found.contended else "did not hinder each other"
+        yield f"  its tasks {word}: {found.reason}"
+
+
+def _confidence(fanout: Fanout, held_against: Sequential) -> str:
+    bounds = held_against.estimate.bounds
+    if bounds is None:
+        return f"no confidence interval: {held_against.baseline.no_interval}"
+    low, high = (edge / fanout.elapsed for edge in bounds)
+    return f"{low:.2f}× to {high:.2f}× at 95 % confidence, from {held_against.estimate.count} sequential runs"
+
+
+def _efficiency(tree: EfficiencyTree | None, fanouts: int) -> Iterator[str]:
+    """Yield that of all fan-outs, and by phase; of one alone, outside of phases, all is told already."""
+    if tree is None or (fanouts == 1 and set(tree.phases) == {NONE}):
+        return
+    nodes = [("all fan-outs", tree.session)]
+    if set(tree.phases) != {NONE}:
+        nodes += [(f"  phase {name}", node) for name, node in tree.phases.items()]
+    yield from (f"{name}: efficiency {_node(node)}" for name, node in nodes)
+
+
+def _node(node: Efficiency) -> str:
+    factors = " × ".join(
+        f"{factor.value.replace('_', ' ')} {share:.0%}" for factor, share in node.factors.items()
+    )
+    lost = ", ".join(
+        f"{spoken(length)} by {factor.value.replace('_', ' ')}" for factor, length in node.lost.items()
+    )
+    return f"{node.whole:.0%} = {factors}; lane time lost: {lost}"
+
+
+def _wall(found: Structure) -> Iterator[str]:
+    wall = Counter({part.value.replace("_", " "): length for part, length in found.wall.items()})
+    whole = sum(wall.values())
+    if whole:
+        yield f"wall time {spoken(whole)}: {_largest(wall, whole, len(wall))}"
+
+
+def _path(found: Structure) -> Iterator[str]:
+    if not found.path:
+        return
+    whole = found.path.length
+    yield f"critical path {spoken(whole)} of {spoken(found.path.elapsed)}"
+    parts = (("agents", found.path.agents()), ("tasks", found.path.tasks()), ("tools", found.path.tools()))
+    yield from (f"  {what}: {_largest(lengths, whole)}" for what, lengths in parts if lengths)
+    for one in found.tried[:1]:
+        yield f"  a fifth faster: {one.task} would save {spoken(one.elapsed - one.would_be)}"
+
+
+def _largest(lengths: Counter[str], whole: int, most: int = 5) -> str:
+    told = lengths.most_common(most)
+    return ", ".join(f"{name} {spoken(length)} ({length / whole:.0%})" for name, length in told)
+
+
+def _tasks(session: Session) -> str:
+    table = columns("task", "type", "agent", "started", "took", "outcome", "description")
+    for task in session.tasks:
+        interval = task.interval
+        table.add_row(
+            task.id,
+            task.task_type,
+            task.agent or ABSENT,
+            ABSENT if task.start is None else f"+{spoken(task.start - session.start)}",
+            spoken(interval.length if interval else None),
+            task.outcome.value,
+            task.description or ABSENT,
+        )
+    return text(table)
+
+
+def _phases(session: Session) -> str:
+    table = columns("phase", "id", "started", "took", "tasks", "outcome")
+    # Where no task says to which phase it belongs, that none does is not known.
+    told = any(task.phase for task in session.tasks)
+    for phase in session.phases:
+        interval = phase.interval
+        table.add_row(
+            phase.name,
+            phase.id,
+            ABSENT if phase.start is None else f"+{spoken(phase.start - session.start)}",
+            spoken(interval.length if interval else None),
+            str(sum(task.phase == phase.name for task in session.tasks)) if told else ABSENT,
+            phase.outcome.value,
+        )
+    return text(table)
+
+
+def _used(session: Session, cpu_target: tuple[float, float]) -> Iterator[str]:
+    use = session_use(session.samples, cpu_target)
+    if use is None:
+        return
+    told = [f"sampled for {spoken(use.sampled_seconds * SECOND)}"]
+    if use.cpu_mean is not None:
+        most = "" if use.cpu_peak is None else f" (most {words.plain(use.cpu_peak)})"
+        told.append(f"processors {words.plain(use.cpu_mean)}{most}")
+    if use.memory_mean_bytes is not None:
+        most = "" if use.memory_peak_bytes is None else f" (most {words.size(use.memory_peak_bytes)})"
+        told.append(f"memory {words.size(use.memory_mean_bytes)}{most}")
+    for what, amount in (("read", use.read_bytes), ("written", use.written_bytes)):
+        told += [] if amount is None else [f"{words.size(amount)} {what}"]
+    if use.machine_cpu_ratio is not None:
+        low, high = (f"{edge:.0%}" for edge in use.cpu_target)
+        standing = f"{use.cpu_standing} the target, {low} to {high}"
+        told.append(f"machine {use.machine_cpu_ratio:.0%} busy ({standing})")
+    yield f"resources: {', '.join(told)}"
+
+
+def _scores(session: Session, scales: Scales) -> str:
+    table = columns("score", "value", "of", "by", "given", "counts")
+    names = {phase.id: phase.name for phase in session.phases}
+    for score in session.scores:
+        what = "the session" if score.of == "session" else f"{score.of} {names.get(score.of_id, score.of_id)}"
+        fault = scales.problem(normal_name(score.name), score.value)
+        table.add_row(
+            score.name,
+            f"{score.value:g}",
+            what,
+            score.by or ABSENT,
+            rfc3339(score.time)[:19] + "Z",
+            "yes" if fault is None else f"no: {fault}",
+        )
+    return text(table)

@@ -1,0 +1,112 @@
+"""Answers as text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich import box
+from rich.console import Console, RenderableType
+from rich.table import Table
+
+from stretto.clock import SECOND
+from stretto.config import Config
+from stretto.store.queries import SessionRow
+from stretto.summaries.baseline_catalog import KnownBaselines, no_interval
+
+ABSENT = "—"
+WIDTH = 150
+"""Columns of a table; a pipe gets the same, so that answers do not depend on the window."""
+
+
+def sessions(rows: Iterable[SessionRow], now: int) -> str:
+    """Return a list of sessions."""
+    table = columns(
+        "session", "when", "lasted", "project", "pattern", "turns", "tasks", "calls", "fan-outs", "outcome"
+    )
+    for row in rows:
+        lasted = (row.end or row.last) - row.start
+        table.add_row(
+            row.id,
+            f"{spoken(now - row.last)} ago",
+            spoken(lasted),
+            row.project or ABSENT,
+            row.pattern or ABSENT,
+            str(row.turns),
+            str(row.tasks),
+            str(row.tool_calls),
+            str(row.fanouts),
+            "recording" if row.recording else row.outcome.value,
+        )
+    if not table.row_count:
+        return "no session yet: 'stretto hooks install' connects Claude Code"
+    return text(table)
+
+
+def config(config: Config) -> str:
+    """Return every setting and where it comes from."""
+    table = columns("setting", "value", "from")
+    for setting in config.settings:
+        table.add_row(setting.name, ABSENT if setting.value is None else str(setting.value), setting.origin)
+    types = columns("task type", "sequential", "target", "keywords")
+    for t in config.task_types.types:
+        hours = ABSENT if t.sequential_hours is None else f"{t.sequential_hours:g} h"
+        types.add_row(t.name, hours, f"{t.target:.0%}", ", ".join(t.keywords))
+    return text(table) + "\n" + text(types)
+
+
+def baselines(known: KnownBaselines, now: int) -> str:
+    """Return every baseline in the order of precedence, then what parallel work is held against."""
+    table = columns(
+        "provenance", "pattern", "task types", "takes", "95 %", "runs", "newest", "used by", "name"
+    )
+    for found in known.baselines:
+        bounds = found.estimate.bounds
+        sure = no_interval(found) if bounds is None else f"{spoken(bounds[0])} – {spoken(bounds[1])}"
+        table.add_row(
+            found.provenance.value,
+            found.pattern or "any",
+            ", ".join(found.task_types) + (" (any mix)" if found.whole else ""),
+            spoken(found.estimate.mean),
+            sure or ABSENT,
+            str(found.estimate.count or ABSENT),
+            ABSENT if found.newest is None else f"{spoken(now - found.newest)}",
+            str(known.fanouts(found)),
+            found.name or ABSENT,
+        )
+    uses = columns("parallel executions", "pattern", "task types", "held against")
+    for use in known.uses:
+        against = f"{use.provenance.value} {', '.join(use.names)}".strip()
+        uses.add_row(str(use.mix.count), use.mix.pattern, ", ".join(use.mix.signature.split(",")), against)
+    parts = [text(table) if known.baselines else "no baseline is known: work is held against itself"]
+    return "\n\n".join([*parts, *([text(uses)] if known.uses else [])])
+
+
+def spoken(length: float | None) -> str:
+    """Return a length in nanoseconds as a person says it, three digits at most."""
+    if length is None:
+        return ABSENT
+    seconds = length / SECOND
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if abs(seconds) >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s" if abs(seconds) >= 1 else f"{seconds * 1000:.0f} ms"
+
+
+def columns(*names: str) -> Table:
+    """Return an empty table with these columns."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for number, column in enumerate(names):
+        # The first column is what one copies into the next command: it stays in one piece.
+        table.add_column(column, overflow="fold", no_wrap=number == 0)
+    return table
+
+
+def text(renderable: RenderableType) -> str:
+    """Return what a terminal would show, without its colours."""
+    # What others wrote is shown as it is: a description with brackets in it is no order to us.
+    console = Console(
+        width=WIDTH, no_color=True, highlight=False, force_terminal=False, markup=False, emoji=False
+    )
+    with console.capture() as capture:
+        console.print(renderable)
+    return "\n".join(line.rstrip() for line in capture.get().rstrip().splitlines())

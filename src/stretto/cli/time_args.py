@@ -1,0 +1,48 @@
+"""Lengths and instants as a person says them on the command line."""
+
+from __future__ import annotations
+
+import re
+
+from stretto.clock import HOUR, MINUTE, SECOND
+from stretto.errors import UsageError
+from stretto.format import time_text as instant
+
+LONGEST = 1e6 * HOUR
+"""Nanoseconds; as for configured hours, more is a slip."""
+
+_UNITS = {"s": SECOND, "m": MINUTE, "min": MINUTE, "h": HOUR, "d": 24 * HOUR}
+_PART = r"\d+(?:\.\d+)?"
+_LENGTH = re.compile(rf"(?:{_PART}(?:min|[smhd]))+").fullmatch
+_SECONDS = re.compile(_PART).fullmatch
+
+
+def length_of(text: str) -> float:
+    """Return a length in ns as a person writes it."""
+    plain = text.replace(" ", "").lower()
+    if _SECONDS(plain):
+        length = float(plain) * SECOND
+    elif _LENGTH(plain):
+        parts = re.findall(rf"({_PART})(min|[smhd])", plain)
+        length = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    else:
+        raise UsageError(f"{text!r} is no length", hint="seconds, or for example 4h, 90min, 1h30min")
+    if not 0 < length <= LONGEST:
+        raise UsageError(f"{text!r} cannot be a length", hint="above 0, and at most a million hours")
+    return length
+
+
+def since(text: str, now: int) -> int:
+    """Return the instant (ns) that ``24h``, ``2026-11-20`` or an RFC 3339 time says. Raises UsageError."""
+    for said in (text, f"{text}T00:00:00Z"):
+        try:
+            return instant.parse(said)
+        except ValueError:
+            continue
+    try:
+        return now - round(length_of(text))
+    except UsageError:
+        raise UsageError(
+            f"--since: {text!r} is no time",
+            hint="for example 24h, 7d, 2026-11-20 (UTC), 2026-11-20T16:00:00Z",
+        ) from None

@@ -1,0 +1,218 @@
+"""``stretto up``: put the service together, say what runs and what is missing, and take it all down again."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import socket
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import uvicorn
+from opentelemetry.sdk.resources import OTELResourceDetector
+
+from stretto.cli.command_context import Context
+from stretto.cli.first_import import asker, take_history
+from stretto.cli.hooks import hook_status, sentence
+from stretto.clock import wall
+from stretto.config import Config
+from stretto.errors import ServiceError
+from stretto.notifications.desktop_alerts import Announcer, Announcing
+from stretto.notifications.log import NotificationLog
+from stretto.otlp_export.sender import sender_from_environment
+from stretto.servers.alert_receivers import check, read
+from stretto.servers.supervisor import (
+    Server,
+    Supervisor,
+    alertmanager_server,
+    find,
+    free_address,
+    missing_hint,
+    prometheus_server,
+    shipped,
+    stop_leftovers,
+)
+from stretto.service import Service
+from stretto.state.lock import Lock
+from stretto.version import read_version
+from stretto.web.app import Surface, create_app
+from stretto.web.live_updates import Changes
+
+KEEP_ALIVE_SECONDS = 75
+"""Longer than any scrape interval, so that a scraper's connection stays."""
+
+
+def run_up(context: Context, options: argparse.Namespace) -> int:
+    """Run until Ctrl-C or SIGTERM; everything that was started is stopped again."""
+    config = context.config
+    # The server hands a signal on once it has stopped; as an exception it unwinds what was started here.
+    signal.signal(signal.SIGTERM, _interrupt)
+    lock = Lock(config.state)
+    lock.acquire(config.address)
+    try:
+        listener = _bind(config)
+        history = take_history(context, options.history, asker())
+        sender = sender_from_environment(context.environ)
+        # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES, as every OpenTelemetry program honours them.
+        resource = {name: str(value) for name, value in OTELResourceDetector().detect().attributes.items()}
+        service = Service(config, version=read_version(), clock=wall, sender=sender, resource=resource)
+        try:
+            service.start(demo_wanted=options.demo)
+            supervisor, notes = _servers(config, wanted=not options.no_servers)
+            if sender.problem:
+                notes.append(sender.problem)
+            surface = _surface(config, service, lambda: [*notes, *supervisor.problems(), *service.problems()])
+            service.tell_of_snapshots(surface.changes.refreshed)
+            for line in _greeting(context, service, supervisor, [*history, *notes]):
+                context.say(line)
+            _serve(surface, supervisor, listener)
+        except KeyboardInterrupt:
+            context.say("stopping")
+        finally:
+            service.stop()
+    finally:
+        lock.release()
+    return 0
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+class _HttpServer(uvicorn.Server):
+    """Ends the event streams before it waits for what is open: no page would ever close them."""
+
+    def __init__(self, config: uvicorn.Config, changes: Changes) -> None:
+        super().__init__(config)
+        self._changes = changes
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._changes.close()
+        await super().shutdown(sockets)
+
+
+def _serve(surface: Surface, supervisor: Supervisor, listener: socket.socket) -> None:
+    supervisor.start()
+    try:
+        server = _HttpServer(
+            uvicorn.Config(
+                create_app(surface),
+                log_level="warning",
+                access_log=False,
+                lifespan="off",
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=3,
+                server_header=False,
+            ),
+            surface.changes,
+        )
+        asyncio.run(server.serve(sockets=[listener]))
+    finally:
+        supervisor.stop()
+
+
+def _bind(config: Config) -> socket.socket:
+    """Take the address before anything is started, so that a port in use is told plainly."""
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    # asyncio switches Nagle's delay off only where the protocol is named: it costs 40 ms an answer otherwise.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((config.host, config.port))
+    except OSError as error:
+        listener.close()
+        raise ServiceError(
+            f"{config.address} cannot be used",
+            cause=error.strerror or str(error),
+            hint="choose another with --listen HOST:PORT or STRETTO_LISTEN",
+        ) from error
+    listener.listen(2048)
+    return listener
+
+
+def _servers(config: Config, *, wanted: bool) -> tuple[Supervisor, list[str]]:
+    """Return the supervisor of what is installed, and notes about what is not."""
+    if not wanted:
+        return Supervisor(()), []
+    notes: list[str] = []
+    receivers = read(config.receivers) if config.receivers else None
+    if receivers is not None:
+        check(receivers)
+    folder = config.state / "servers"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    stop_leftovers(folder)
+    token_file = _token_file(config, folder)
+    addresses = {
+        "stretto": config.address,
+        "prometheus": free_address("127.0.0.1", config.prometheus_port),
+        "alertmanager": free_address("127.0.0.1", config.alertmanager_port),
+    }
+    servers: list[Server] = []
+    makers: dict[str, Callable[[Path, str, dict[str, str], Path], Server]] = {
+        "prometheus": prometheus_server,
+        "alertmanager": partial(alertmanager_server, receivers=receivers),
+    }
+    for name, make in makers.items():
+        program = find(name)
+        if program is None:
+            notes.append(missing_hint(name))
+        else:
+            servers.append(make(folder, program, addresses, token_file))
+    return Supervisor(servers), notes
+
+
+def _token_file(config: Config, folder: Path) -> Path:
+    """Return where the servers find the token, written for them alone; it is empty where none is set."""
+    path = folder / "token"
+    path.touch(mode=0o600)
+    path.write_text(config.token or "", encoding="utf-8")
+    return path
+
+
+def _surface(config: Config, service: Service, problems: Callable[[], list[str]]) -> Surface:
+    announcer = Announcer(Announcing(config.speak_alerts, config.desktop_alerts))
+    return Surface(
+        snapshot=lambda: service.snapshot,
+        sessions=service.sessions,
+        insight=service.insight,
+        trends=service.trends,
+        own=service.own_figures,
+        expose=service.expose,
+        append_hook=service.append_hook,
+        append_scores=service.append_scores,
+        receive_otlp=service.receive_otlp,
+        notifications=NotificationLog(config.state / "notifications.jsonl"),
+        announce=announcer.tell,
+        problems=lambda: [*problems(), *announcer.missing],
+        faults=service.problems,
+        runbook=_runbook,
+        alerts=lambda: sorted(_pages()),
+        version=read_version(),
+        token=config.token,
+        hosts=frozenset(config.hosts),
+    )
+
+
+def _runbook(alert: str) -> str | None:
+    """Return an alert's page; the name comes from outside, so it is looked up, never joined to a path."""
+    page = _pages().get(alert)
+    return None if page is None else page.read_text(encoding="utf-8")
+
+
+def _pages() -> dict[str, Path]:
+    return {path.stem: path for path in shipped("runbook").glob("Stretto*.md")}
+
+
+def _greeting(context: Context, service: Service, supervisor: Supervisor, notes: list[str]) -> list[str]:
+    config = context.config
+    lines = [f"stretto {read_version()}: {config.url}  (state in {config.state})"]
+    lines += [f"  {server.name}: http://{server.address}" for server in supervisor.servers]
+    lines += [f"  {note}" for note in notes]
+    taken = service.snapshot
+    if taken is not None and taken.activity.recordings:
+        lines.append("  what you see is a recording; it goes when your first own session arrives")
+    lines.append(f"  {sentence(hook_status(context))}")
+    lines.append("  Ctrl-C stops everything")
+    return lines

@@ -1,0 +1,157 @@
+"""Periods: the parallel work of a day or a week as one row, and what changed from one week to the next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from stretto.figures.baselines import FindBaseline, Provenance
+from stretto.figures.confidence import differs
+from stretto.figures.tallies import Sums
+from stretto.figures.verdict import HeldAgainst, Verdict, mixes, verdict
+from stretto.model.event import Outcome
+
+MEASURES = ("parallel_tasks", "parallel_work", "parallel_elapsed", "tasks")
+"""The sums that a period is worked out from."""
+
+FEWEST_FANOUTS = 10
+"""Fewest parallel executions in each of two weeks for a word on whether they differ by more than noise."""
+
+FEWEST_DAYS = 3
+"""Fewest days with the figure in each of the weeks: of two, the scatter says next to nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """One stretch of time: its parallel work apart by provenance, and how all its tasks ended."""
+
+    verdict: Verdict
+    tasks: int
+    """All tasks that were over, whether they ran in parallel or alone."""
+    succeeded: int
+    failed: int
+
+    @property
+    def success(self) -> float | None:
+        """Tasks that succeeded over those whose outcome is known."""
+        known = self.succeeded + self.failed
+        return self.succeeded / known if known else None
+
+    def held_against(self, provenance: Provenance) -> HeldAgainst | None:
+        """Return its parallel work that is held against one provenance."""
+        return next((part for part in self.verdict.parts if part.provenance is provenance), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One figure of the last seven days beside that of the seven days before."""
+
+    name: str
+    now: float | None
+    before: float | None
+    exceeds_noise: bool | None
+    """Whether the days differ by more than they scatter; None where that cannot be told."""
+    reason: str | None
+    """Why it cannot be told."""
+
+    @property
+    def difference(self) -> float | None:
+        """Now less before."""
+        return None if self.now is None or self.before is None else self.now - self.before
+
+
+@dataclass(frozen=True, slots=True)
+class WeekChange:
+    """What changed since last week, by the best provenance of the last seven days."""
+
+    baseline: Provenance | None
+    fanouts: tuple[int, int]
+    """Parallel executions held against that provenance: (now, before)."""
+    figures: tuple[Change, ...]
+
+
+def period(name: str, sums: Sums, find: FindBaseline) -> Period:
+    """Return the period that some sums are those of."""
+    outcomes: Counter[str] = Counter()
+    for (_, _, outcome), count in sums.get("tasks", {}).items():
+        outcomes[str(outcome)] += count
+    return Period(
+        verdict(name, mixes(sums, find)),
+        tasks=outcomes.total(),
+        succeeded=outcomes[Outcome.SUCCESS.value],
+        failed=outcomes[Outcome.FAILURE.value],
+    )
+
+
+def added(all_sums: Iterable[Sums]) -> Sums:
+    """Return several sums as one."""
+    whole: dict[str, dict[tuple[str | int, ...], int]] = {}
+    for sums in all_sums:
+        for measure, cells in sums.items():
+            into = whole.setdefault(measure, {})
+            for dims, value in cells.items():
+                into[dims] = into.get(dims, 0) + value
+    return whole
+
+
+def week_change(now: Sequence[Sums], before: Sequence[Sums], find: FindBaseline) -> WeekChange:
+    """Compare two weeks, each given as the sums of its days.
+
+    Only what is held against the same provenance is compared. Whether a difference exceeds noise is Welch's
+    test over the values of single days: days without the figure are left out, for counts they are 0.
+    """
+    weeks = (_Week(now, find), _Week(before, find))
+    lead = weeks[0].whole.verdict.lead
+    baseline = lead.provenance if lead else None
+    fanouts = (weeks[0].fanouts(baseline), weeks[1].fanouts(baseline))
+    figures = tuple(_change(name, weeks, baseline, min(fanouts)) for name in _READ)
+    return WeekChange(baseline, fanouts, figures)
+
+
+class _Week:
+    def __init__(self, days: Sequence[Sums], find: FindBaseline) -> None:
+        self.whole = period("7d", added(days), find)
+        self.days = [period("day", sums, find) for sums in days]
+
+    def fanouts(self, baseline: Provenance | None) -> int:
+        part = None if baseline is None else self.whole.held_against(baseline)
+        return part.fanouts if part else 0
+
+
+def _fanouts(period: Period, _: HeldAgainst | None) -> float | None:
+    return period.verdict.fanouts
+
+
+def _success(period: Period, _: HeldAgainst | None) -> float | None:
+    return period.success
+
+
+_READ: dict[str, Callable[[Period, HeldAgainst | None], float | None]] = {
+    "fanouts": _fanouts,
+    "success": _success,
+    "elapsed_seconds": lambda _, part: part.elapsed if part else None,
+    "time_saved_seconds": lambda _, part: part.time_saved if part else None,
+    "speedup": lambda _, part: part.speedup if part else None,
+    "improvement": lambda _, part: part.improvement if part else None,
+}
+"""Figure of the verdict → how it is read from a period and its part held against the provenance."""
+
+
+def _read(name: str, period: Period, baseline: Provenance | None) -> float | None:
+    return _READ[name](period, None if baseline is None else period.held_against(baseline))
+
+
+def _change(name: str, weeks: tuple[_Week, _Week], baseline: Provenance | None, fewest: int) -> Change:
+    now, before = (_read(name, week.whole, baseline) for week in weeks)
+    days = [
+        [value for day in week.days if (value := _read(name, day, baseline)) is not None] for week in weeks
+    ]
+    reason = None
+    if now is None or before is None:
+        reason = "not known of both weeks"
+    elif fewest < FEWEST_FANOUTS:
+        reason = f"fewer than {FEWEST_FANOUTS} parallel executions in one of the weeks"
+    elif min(map(len, days)) < FEWEST_DAYS:
+        reason = f"fewer than {FEWEST_DAYS} days with the figure in one of the weeks"
+    return Change(name, now, before, None if reason else differs(*days), reason)

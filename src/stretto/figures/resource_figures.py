@@ -1,0 +1,68 @@
+"""What the agents' processes used of the machine, over a window and at this moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from stretto.clock import SECOND
+from stretto.figures.figure import Figure, Labels, ratio
+from stretto.figures.tallies import Sums, quantiles
+from stretto.names import PREFIX
+
+NOT_SAMPLED = "no agent's processes were sampled"
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What the agents' process trees use now. None with a reason where that is not known."""
+
+    cpu: float | None = None
+    """Processors in use."""
+    memory: int | None = None
+    """Bytes resident."""
+    machine_memory_available: int | None = None
+    sessions: int = 0
+    reason: str = "no reading was taken yet"
+
+
+def resource_figures(window: str, sums: Sums) -> Iterator[Figure]:
+    """Yield what the agents' process trees, and the machine while they ran, used in a window."""
+    at: Labels = (("window", window),)
+    samples = sum(sums.get("agents_cpu_use", {}).values())
+    for name, measure, count in (
+        ("window_sampled_seconds", "sampled", None),
+        ("window_agents_cpu_seconds", "agents_cpu", samples),
+        ("window_machine_busy_seconds", "machine_busy", None),
+        ("window_machine_available_seconds", "machine_available", None),
+    ):
+        yield _seconds(PREFIX + name, at, sums, measure, count)
+    available = sums.get("machine_available", {}).get((), 0)
+    busy = sums.get("machine_busy", {}).get((), 0)
+    yield ratio(PREFIX + "machine_cpu_ratio", at, busy, available, samples)
+    yield from quantiles(at, sums.get("agents_cpu_use", {}), "agents_cpu_quantile")
+    yield from quantiles(at, sums.get("agents_memory", {}), "agents_memory_quantile_bytes", unit=1)
+    for (direction,), count in sorted(sums.get("agents_io_samples", {}).items()):
+        amount = sums.get("agents_io", {}).get((direction,), 0)
+        yield Figure(PREFIX + "window_agents_io_bytes", (("direction", str(direction)), *at), amount, count)
+
+
+def now_figures(use: Use) -> Iterator[Figure]:
+    """Yield what the agents' process trees use now."""
+    for name, value, count in (
+        ("agents_cpu", use.cpu, use.sessions),
+        ("agents_memory_bytes", use.memory, use.sessions),
+        ("machine_memory_available_bytes", use.machine_memory_available, 1),
+    ):
+        if value is None:
+            yield Figure(PREFIX + name, (), None, 0, use.reason)
+        else:
+            yield Figure(PREFIX + name, (), value, count)
+
+
+def _seconds(name: str, at: Labels, sums: Sums, measure: str, count: int | None) -> Figure:
+    """Return a sum of nanoseconds in seconds; one that nothing was added to is withheld, unless counted."""
+    cells = sums.get(measure, {})
+    if not cells and not count:
+        return Figure(name, at, None, 0, NOT_SAMPLED)
+    return Figure(name, at, cells.get((), 0) / SECOND, count or 1)

@@ -1,0 +1,92 @@
+"""Told: the scores of a snapshot as JSON, with every part, its weight, the coverage and the reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from stretto.figures.figure import Figure
+from stretto.figures.scores.quality_score import direction
+from stretto.figures.scores.score_rules import ScoreRules
+from stretto.names import PREFIX, WINDOWS
+
+Named = dict[tuple[str, ...], Figure]
+
+
+def scores_document(figures: Iterable[Figure], rules: ScoreRules) -> dict[str, Any]:
+    """Return the efficiency score and the quality of each task type by window.
+
+    Coverage is the share of the weight that is known: of an efficiency score that of its dimensions, each by
+    the share of its parts.
+    """
+    told = [f for f in figures if f.name.startswith((PREFIX + "efficiency_", PREFIX + "quality_"))]
+    return {
+        window: {
+            "efficiency": _efficiency(_named(told, window, "efficiency_"), rules),
+            "quality": _quality(_named(told, window, "quality_"), rules),
+        }
+        for window in WINDOWS
+    }
+
+
+def _named(figures: Iterable[Figure], window: str, prefix: str) -> Named:
+    """Return figures by the rest of their name and the values of their labels without the window."""
+    found = {}
+    for figure in figures:
+        labels = dict(figure.labels)
+        if figure.name.startswith(PREFIX + prefix) and labels.pop("window", None) == window:
+            found[(figure.name.removeprefix(PREFIX + prefix), *labels.values())] = figure
+    return found
+
+
+def _efficiency(named: Named, rules: ScoreRules) -> dict[str, Any]:
+    dimensions = {}
+    covered = 0.0
+    for dimension in rules.weights["efficiency"]:
+        weight = rules.weight("efficiency", dimension)
+        parts = {key[2]: f for key, f in named.items() if key[:2] == ("part_score", dimension)}
+        coverage = sum(f.value is not None for f in parts.values()) / max(1, len(parts))
+        covered += weight * coverage
+        dimensions[dimension] = {
+            **_told(named.get(("dimension_score", dimension))),
+            "weight": weight,
+            "coverage": coverage,
+            "parts": {part: _told(figure) for part, figure in parts.items()},
+        }
+    return {**_told(named.get(("score",))), "coverage": covered, "dimensions": dimensions}
+
+
+def _quality(named: Named, rules: ScoreRules) -> dict[str, Any]:
+    found = {}
+    for key, figure in named.items():
+        if key[0] != "score":
+            continue
+        task_type = key[1]
+        parts = {own[2]: f for own, f in named.items() if own[:2] == ("part_score", task_type)}
+        known = [part for part, f in parts.items() if f.value is not None]
+        current, rate, volatility = (
+            named.get((name, task_type)) for name in ("current", "rate_per_day", "volatility")
+        )
+        moves = None if rate is None or rate.value is None else direction(rate.value)
+        found[task_type] = {
+            **_told(figure),
+            "coverage": sum(rules.weight("quality", part) for part in known),
+            "parts": {
+                part: {**_told(f), "weight": rules.weight("quality", part)} for part, f in parts.items()
+            },
+            "trend": {
+                "current": None if current is None else current.value,
+                "direction": moves,
+                "rate_per_day": None if rate is None else rate.value,
+                "volatility": None if volatility is None else volatility.value,
+                "days": 0 if rate is None else rate.count,
+                "reason": None if rate is None else rate.reason,
+            },
+        }
+    return found
+
+
+def _told(figure: Figure | None) -> dict[str, Any]:
+    if figure is None:
+        return {"score": None, "reason": "nothing is known of it"}
+    return {"score": figure.value, "reason": figure.reason}

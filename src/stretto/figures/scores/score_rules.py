@@ -1,0 +1,201 @@
+"""Rules: weights, targets and scales of the scores, out of the box or from the ``[scores]`` tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from math import isfinite
+from types import MappingProxyType
+from typing import Any
+
+from stretto.errors import ConfigError, unknown_key
+from stretto.model.score_scales import MOST, SCALES, Scale, Scales
+from stretto.model.task_type import DEFAULT_TARGET, normal_name
+
+Weights = Mapping[str, float]
+
+WEIGHTS: Mapping[str, Weights] = MappingProxyType(
+    {
+        "efficiency": {"time": 0.30, "resource": 0.30, "quality": 0.25, "workflow": 0.15},
+        "agent": {
+            "completion": 0.30,
+            "quality": 0.25,
+            "collaboration": 0.20,
+            "errors": 0.15,
+            "response": 0.10,
+        },
+        "collaboration": {"balance": 0.4, "response": 0.3, "success": 0.3},
+        "quality": {
+            "judgement": 0.30,
+            "completeness": 0.20,
+            "consistency": 0.20,
+            "depth": 0.10,
+            "actionability": 0.10,
+            "parity": 0.10,
+        },
+    }
+)
+"""The weights of each score's parts. Those of a table are shares of their sum."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRules:
+    """How scores are made."""
+
+    weights: Mapping[str, Weights] = field(default_factory=lambda: WEIGHTS)
+    scales: Scales = SCALES
+    min_coverage: float = 0.5
+    """Share of the weight of a score that must be known."""
+    min_parts: int = 2
+    """Parts of a quality score that must be known."""
+    cohort: int = 5
+    """Fewest turns, tasks or judgements that a comparison is made of."""
+    response_seconds: float = 300.0
+    """How long an agent's median task takes for a response of one half."""
+    answer_seconds: float = 300.0
+    """How long an answer takes for a collaboration response of 0."""
+    messages: float = 10.0
+    """Messages of a session at which its agents talk neither too little nor too much."""
+    cpu_low: float = 0.75
+    cpu_high: float = 0.85
+    """Between these shares the machine's processors are well used."""
+
+    @property
+    def cpu_target(self) -> tuple[float, float]:
+        """The least and the largest share of the machine's processors that is well used."""
+        return self.cpu_low, self.cpu_high
+
+    def weight(self, score: str, part: str) -> float:
+        """Return a part's share of a score; over all parts they sum to 1."""
+        weights = self.weights[score]
+        return weights[part] / sum(weights.values())
+
+
+_NUMBERS: dict[str, tuple[float, float]] = {
+    "min_coverage": (0.0, 1.0),
+    "min_parts": (1, len(WEIGHTS["quality"])),
+    "cohort": (1, 1_000_000),
+    "response_seconds": (0.001, 1e7),
+    "answer_seconds": (0.001, 1e7),
+    "messages": (1, 1e6),
+    "cpu_low": (0.0, 1.0),
+    "cpu_high": (0.0, 1.0),
+}
+"""Key → smallest and largest value that is no slip."""
+
+_WHOLE = frozenset({"min_parts", "cohort"})
+
+
+def _default_target(_task_type: str) -> float:
+    return DEFAULT_TARGET
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """What scores are made by: the rules, and the improvement asked of a task type, as a ratio."""
+
+    rules: ScoreRules = field(default_factory=ScoreRules)
+    target: Callable[[str], float] = _default_target
+
+
+def score_rules(given: object, where: str) -> ScoreRules:
+    """Return the rules with what a file's ``[scores]`` tables change.
+
+    ``[scores.weights.<score>]`` holds weights, every other table the ``scale`` of the score of its name.
+    Raises ConfigError for what cannot be used.
+    """
+    table = _table(given, "scores", where)
+    numbers: dict[str, Any] = {}
+    weights: Mapping[str, Weights] = WEIGHTS
+    scales = {scale.name: scale for scale in SCALES.known}
+    for key, value in table.items():
+        if key == "weights":
+            weights = _weights(value, where)
+        elif isinstance(value, dict):
+            scale = _scale(key, value, where)
+            scales[scale.name] = scale
+        elif key in _NUMBERS:
+            numbers[key] = _number(f"scores.{key}", value, *_NUMBERS[key], whole=key in _WHOLE, where=where)
+        else:
+            raise unknown_key(f"scores.{key}", [*_NUMBERS, "weights"], where)
+    rules = ScoreRules(weights=weights, scales=Scales(tuple(scales.values())), **numbers)
+    if not 0 < rules.cpu_low <= rules.cpu_high < 1:
+        raise ConfigError(
+            "scores.cpu_low and scores.cpu_high cannot be used",
+            where=where,
+            cause=f"they are {rules.cpu_low:g} and {rules.cpu_high:g}",
+            hint="shares between 0 and 1, the lower one first: 0.75 and 0.85",
+        )
+    return rules
+
+
+def rules_document(rules: ScoreRules) -> dict[str, Any]:
+    """Return the rules as JSON, weights as shares of their sum."""
+    return {
+        **{name: getattr(rules, name) for name in _NUMBERS},
+        "weights": {
+            score: {part: rules.weight(score, part) for part in parts}
+            for score, parts in rules.weights.items()
+        },
+        "scales": {scale.name: [scale.low, scale.high] for scale in rules.scales.known},
+    }
+
+
+def _weights(given: object, where: str) -> Mapping[str, Weights]:
+    found: dict[str, Weights] = dict(WEIGHTS)
+    for score, value in _table(given, "scores.weights", where).items():
+        if score not in WEIGHTS:
+            raise unknown_key(f"scores.weights.{score}", WEIGHTS, where)
+        parts = _table(value, f"scores.weights.{score}", where)
+        changed: dict[str, float] = {}
+        for part, weight in parts.items():
+            name = f"scores.weights.{score}.{part}"
+            if part not in WEIGHTS[score]:
+                raise unknown_key(name, WEIGHTS[score], where)
+            changed[part] = _number(name, weight, 0, 1e6, whole=False, where=where)
+        found[score] = {**WEIGHTS[score], **changed}
+        if not any(found[score].values()):
+            raise ConfigError(
+                f"scores.weights.{score} has no part with a weight", where=where, hint="leave one above 0"
+            )
+    return found
+
+
+def _scale(name: str, given: Mapping[str, object], where: str) -> Scale:
+    label = f"scores.{name}"
+    for key in given:
+        if key != "scale":
+            raise unknown_key(f"{label}.{key}", ["scale"], where)
+    scale = given.get("scale")
+    usable = isinstance(scale, list) and len(scale) == 2 and all(_is_number(edge) for edge in scale)  # noqa: PLR2004  # low and high
+    low, high = scale if usable and isinstance(scale, list) else (0.0, 0.0)
+    endless = high == float("inf")
+    on_range = isfinite(low) and abs(low) <= MOST and (endless or (isfinite(high) and abs(high) <= MOST))
+    if not usable or not on_range or not low < high or not normal_name(name):
+        raise ConfigError(
+            f"{label}.scale cannot be used",
+            where=where,
+            cause=f"it is {scale!r}",
+            hint="the lowest and the highest value, for example [0, 10]; [0, inf] for a count",
+        )
+    return Scale(normal_name(name), float(low), None if endless else float(high))
+
+
+def _number(name: str, value: object, low: float, high: float, *, whole: bool, where: str) -> float:
+    usable = _is_number(value) and (isinstance(value, int) or not whole)
+    if not usable or not isinstance(value, int | float) or not low <= value <= high:
+        what = "a whole number" if whole else "a number"
+        raise ConfigError(
+            f"{name} must be {what} from {low:g} to {high:g}", where=where, cause=f"it is {value!r}"
+        )
+    return value
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _table(given: object, name: str, where: str) -> Mapping[str, object]:
+    if not isinstance(given, dict):
+        raise ConfigError(f"{name} must be a table", where=where, cause=f"it is {given!r}")
+    return given

@@ -1,0 +1,108 @@
+"""The KPIs of one session or phase as JSON, each with its parts, its coverage, and why it is withheld."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from stretto.figures.baselines import FindBaseline
+from stretto.figures.contention import busy_ratio
+from stretto.figures.figure import Figure, Labels, ratio
+from stretto.figures.scores.agent_score import agent_score
+from stretto.figures.scores.collaboration_score import collaboration
+from stretto.figures.scores.composite import as_document
+from stretto.figures.scores.efficiency_score import Shown, efficiency_score
+from stretto.figures.scores.inputs import Published
+from stretto.figures.scores.quality_score import quality
+from stretto.figures.scores.score_rules import Scoring
+from stretto.figures.scores.slices import (
+    AGENT,
+    CONFLICT,
+    INTEGRATED,
+    PARALLEL,
+    TASK_TYPE,
+    apart,
+    judged,
+    outcomes_over,
+    total,
+)
+from stretto.figures.tallies import Sums
+from stretto.figures.verdict import mixes, parallel_by_type
+from stretto.model.entities import Session
+from stretto.model.event import Outcome
+from stretto.names import NONE, PREFIX
+
+WINDOW = "session"
+"""What stands in place of a window in the figures of one session."""
+
+
+def kpis_document(
+    sums: Sums, published: Iterable[Figure], scoring: Scoring, find: FindBaseline
+) -> dict[str, Any]:
+    """Return the KPIs of what these sums are of; ``published`` are its other figures."""
+    rules = scoring.rules
+    parallel = parallel_by_type(mixes(sums, find))
+    found = efficiency_score(Shown(sums, parallel, Published(published, WINDOW), scoring.target, rules))
+    return {
+        **{name: _told(figure) for name, figure in _ratios(sums)},
+        "conflicts": total(sums, "checked", CONFLICT) if total(sums, "checked") else None,
+        "quality": {
+            task_type: as_document(quality(own, rules), 10)
+            for task_type, own in apart(sums, TASK_TYPE).items()
+        },
+        "collaboration": as_document(collaboration(sums, rules)),
+        "agents": {
+            agent: as_document(agent_score(sums, agent, rules, own))
+            for agent, own in apart(sums, AGENT).items()
+            if agent != NONE
+        },
+        "efficiency": {
+            **as_document(found.score),
+            "coverage": found.coverage,
+            "parts": {
+                name: {**as_document(one), "weight": rules.weight("efficiency", name)}
+                for name, one in found.dimensions.items()
+            },
+        },
+    }
+
+
+def session_figures(session: Session) -> Iterator[Figure]:
+    """Yield what a session itself shows of machine, memory and the provider's cache, where anything does."""
+    at: Labels = (("window", WINDOW),)
+    samples = session.samples
+    busy = busy_ratio((sample, 1.0) for sample in samples)
+    if busy is not None:
+        yield Figure(PREFIX + "machine_cpu_ratio", at, busy, len(samples))
+    memory = sorted(sample.memory for sample in samples if sample.memory is not None)
+    for q in ("0.5", "0.99") if memory else ():
+        labels = (("quantile", q), *at)
+        value = memory[int(float(q) * (len(memory) - 1))]
+        yield Figure(PREFIX + "agents_memory_quantile_bytes", labels, value, len(memory))
+    # Where a source is silent about the cache, its prompts must not pass for ones that read nothing.
+    used = [call.tokens for call in session.model_calls if call.tokens.cache_read is not None]
+    read = sum(tokens.cache_read or 0 for tokens in used)
+    prompt = sum((tokens.input or 0) + (tokens.cache_write or 0) for tokens in used) + read
+    if prompt:
+        yield Figure(PREFIX + "window_cache_read_tokens", at, read, len(used))
+        yield Figure(PREFIX + "window_prompt_tokens", at, prompt, len(used))
+
+
+def _ratios(sums: Sums) -> Iterator[tuple[str, Figure]]:
+    ended, over = outcomes_over(sums, "work_ends", (Outcome.SUCCESS, Outcome.FAILURE))
+    known, phases = judged(sums, "work_ends"), judged(sums, "pattern_phases")
+    retried = judged(sums, "retry_ends")
+    for name, part, whole in (
+        ("completion", ended, over),
+        ("success", known.succeeded, known.known),
+        ("retry", total(sums, "retry_ends"), over),
+        ("recovery", retried.succeeded, known.failed - retried.failed),
+        ("phase_success", phases.succeeded, phases.known),
+        ("integration_success", total(sums, "checked", INTEGRATED), total(sums, "checked")),
+        ("adoption", total(sums, "turns", PARALLEL), total(sums, "turns")),
+    ):
+        yield name, ratio(PREFIX + name, (), part, whole, whole)
+
+
+def _told(figure: Figure) -> dict[str, Any]:
+    return {"ratio": figure.value, "count": figure.count, "reason": figure.reason}

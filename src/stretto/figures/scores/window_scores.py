@@ -1,0 +1,118 @@
+"""The scores of one window as figures: 0 to 100, quality 0 to 10, withheld ones with their reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from stretto.figures.baselines import FindBaseline
+from stretto.figures.figure import Figure, Labels
+from stretto.figures.scores.agent_score import agent_score
+from stretto.figures.scores.collaboration_score import collaboration, receivers
+from stretto.figures.scores.composite import Composite
+from stretto.figures.scores.efficiency_score import EfficiencyScore, Shown, efficiency_score
+from stretto.figures.scores.inputs import Published
+from stretto.figures.scores.quality_score import Trend, quality, trend
+from stretto.figures.scores.score_counts import (
+    adoption_figures,
+    integration_figures,
+    outside_figures,
+    retry_figures,
+)
+from stretto.figures.scores.score_rules import ScoreRules, Scoring
+from stretto.figures.scores.slices import AGENT, PATTERN, TASK_TYPE, apart, keys
+from stretto.figures.tallies import Sums
+from stretto.figures.verdict import mixes, parallel_by_type
+from stretto.names import NONE, PREFIX
+
+TREND_MEASURES = (
+    "work_ends", "complete", "complete_tasks", "consistent", "score_count", "score_sum", "score_outside",
+)  # fmt: skip
+"""What quality is made of: the measures that a trend needs day by day."""
+
+
+def score_figures(
+    window: str,
+    sums: Sums,
+    published: Iterable[Figure],
+    scoring: Scoring,
+    find: FindBaseline,
+) -> Iterator[Figure]:
+    """Yield the scores of a window with all that they are made of.
+
+    ``published`` are the window's other figures: what machine, models and critical path have to say.
+    """
+    at: Labels = (("window", window),)
+    rules = scoring.rules
+    yield from retry_figures(at, sums)
+    yield from adoption_figures(at, sums, rules)
+    yield from integration_figures(at, sums)
+    yield from outside_figures(at, sums, rules)
+    for task_type, own in apart(sums, TASK_TYPE).items():
+        labels = (("task_type", task_type), *at)
+        yield from _quality(labels, quality(own, rules))
+    yield _scored("collaboration_score", at, collaboration(sums, rules))
+    for agent in receivers(sums):
+        labels = (("agent", agent), *at)
+        yield _scored("agent_collaboration_score", labels, collaboration(sums, rules, agent))
+    for agent, own in apart(sums, AGENT).items():
+        # Tasks without an agent's name are nobody's.
+        if agent != NONE:
+            yield _scored("agent_score", (("agent", agent), *at), agent_score(sums, agent, rules, own))
+
+    def shown(own: Sums, others: Published) -> EfficiencyScore:
+        return efficiency_score(Shown(own, parallel_by_type(mixes(own, find)), others, scoring.target, rules))
+
+    yield from _efficiency(at, shown(sums, Published(published, window)))
+    nothing = Published((), window)
+    for pattern, own in apart(sums, PATTERN).items():
+        found = shown(own, nothing)
+        yield _scored("pattern_efficiency_score", (("pattern", pattern), *at), found.score)
+
+
+def trend_figures(window: str, days: Mapping[int, Sums], rules: ScoreRules) -> Iterator[Figure]:
+    """Yield how quality moves from day to day, by task type; ``days`` are the window's sums by day."""
+    at: Labels = (("window", window),)
+    for task_type, found in trends(days, rules).items():
+        labels = (("task_type", task_type), *at)
+        for name in ("current", "rate_per_day", "volatility"):
+            full = f"{PREFIX}quality_{name}"
+            if isinstance(found, Trend):
+                yield Figure(full, labels, getattr(found, name), found.days)
+            else:
+                yield Figure(full, labels, None, 0, found)
+
+
+def trends(days: Mapping[int, Sums], rules: ScoreRules) -> dict[str, Trend | str]:
+    """Return the trend of quality by task type, or the reason why there is none."""
+    types = sorted({task_type for sums in days.values() for task_type in keys(sums, TASK_TYPE)})
+    # What was done on one day may be judged on another.
+    by_day = {day: apart(sums, TASK_TYPE, types) for day, sums in days.items()}
+    return {
+        task_type: trend({day: by_type[task_type] for day, by_type in by_day.items()}, rules)
+        for task_type in types
+    }
+
+
+def _quality(labels: Labels, found: Composite) -> Iterator[Figure]:
+    yield _scored("quality_score", labels, found, scale=10)
+    task_type, *rest = labels
+    for part in found.parts:
+        value = None if part.value is None else part.value * 10
+        own = (task_type, ("part", part.name), *rest)
+        yield Figure(PREFIX + "quality_part_score", own, value, part.count, part.reason)
+
+
+def _efficiency(at: Labels, found: EfficiencyScore) -> Iterator[Figure]:
+    yield _scored("efficiency_score", at, found.score)
+    for dimension, one in found.dimensions.items():
+        labels: Labels = (("dimension", dimension), *at)
+        yield _scored("efficiency_dimension_score", labels, one)
+        for part in one.parts:
+            value = None if part.value is None else part.value * 100
+            own = (("dimension", dimension), ("part", part.name), *at)
+            yield Figure(PREFIX + "efficiency_part_score", own, value, part.count, part.reason)
+
+
+def _scored(name: str, labels: Labels, found: Composite, scale: float = 100) -> Figure:
+    value = None if found.value is None else found.value * scale
+    return Figure(PREFIX + name, labels, value, found.count, found.reason)

@@ -1,0 +1,183 @@
+"""Structure of one session: where its wall time went, what decided its end, and what its lanes lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stretto.clock import SECOND, rfc3339
+from stretto.figures.critical_path import CriticalPath, Piece, Slack, critical_path, fanout_path, slacks
+from stretto.figures.efficiency_tree import Efficiency, EfficiencyTree, efficiency_tree, of_fanout
+from stretto.figures.fanouts import Fanout
+from stretto.figures.wall_time import Part, wall_time
+from stretto.figures.what_if import what_if, what_if_fanout
+from stretto.figures.work_tree import Stretch, Worker, stretches
+from stretto.model.entities import Session
+
+FASTER = 0.8
+"""Of a task's time: how much faster the tasks of the critical path are tried."""
+
+TRIED = 10
+"""Tasks of the critical path that are tried, those with the largest parts of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What elapsed time would have been with one task at a factor of its time. Lengths are nanoseconds."""
+
+    task: str
+    factor: float
+    elapsed: int
+    """The session's, as it was."""
+    would_be: int
+    fanout_elapsed: int | None
+    """That of the fan-out that the task was in, as it was; None where it was in none."""
+    fanout_would_be: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """All of it for one session."""
+
+    wall: Mapping[Part, int]
+    """Nanoseconds by part, up to the session's last word while it runs."""
+    path: CriticalPath | None
+    """None while the session runs."""
+    slack: Slack
+    efficiency: EfficiencyTree | None
+    """None without a finished fan-out."""
+    tried: tuple[Tried, ...]
+    """The tasks with the largest parts of the path, each ``FASTER``."""
+
+
+def structure(session: Session, fanouts: Iterable[Fanout]) -> Structure:
+    """Work out the structure of a session with these finished fan-outs."""
+    found = tuple(fanouts)
+    root = stretches(session)
+    path = critical_path(session, root)
+    foremost = path.tasks().most_common(TRIED) if path else []
+    tried = (tried_with(root, found, task_id, FASTER) for task_id, _ in foremost)
+    return Structure(
+        wall_time(session, root),
+        path,
+        slacks(root),
+        efficiency_tree(session, found),
+        tuple(one for one in tried if one is not None),
+    )
+
+
+def tried_with(root: Stretch, fanouts: Iterable[Fanout], task_id: str, factor: float) -> Tried | None:
+    """Work out elapsed times with one task at a factor of its time; None where its length is not known.
+
+    ``root`` is the session's ``stretches``.
+    Raises ValueError where the factor is no positive number.
+    """
+    would_be = what_if(root, task_id, factor)
+    if would_be is None:
+        return None
+    around = next((f for f in fanouts if any(task.id == task_id for task in f.tasks)), None)
+    return Tried(
+        task=task_id,
+        factor=factor,
+        elapsed=root.length,
+        would_be=would_be,
+        fanout_elapsed=around.elapsed if around else None,
+        fanout_would_be=what_if_fanout(around, task_id, factor) if around else None,
+    )
+
+
+def structure_document(found: Structure) -> dict[str, Any]:
+    """Return the structure as keys of the session's JSON document."""
+    return {
+        "wall_time": {part.value: length / SECOND for part, length in found.wall.items()},
+        "critical_path": _path(found.path, found.slack, found.tried) if found.path else None,
+        "efficiency": None
+        if found.efficiency is None
+        else {
+            **_node(found.efficiency.session),
+            "phases": {name: _node(node) for name, node in found.efficiency.phases.items()},
+        },
+    }
+
+
+def fanout_document(fanout: Fanout) -> dict[str, Any]:
+    """Return what the structure adds to a fan-out's JSON document."""
+    return {
+        "critical_path_seconds": fanout_path(fanout) / SECOND,
+        "lost_seconds": _lost(of_fanout(fanout)),
+    }
+
+
+def tried_document(tried: Tried) -> dict[str, Any]:
+    """Return one what-if as JSON."""
+    return {
+        "task": tried.task,
+        "factor": tried.factor,
+        "elapsed_seconds": tried.elapsed / SECOND,
+        "would_be_seconds": tried.would_be / SECOND,
+        "fanout_elapsed_seconds": _seconds(tried.fanout_elapsed),
+        "fanout_would_be_seconds": _seconds(tried.fanout_would_be),
+    }
+
+
+def _path(path: CriticalPath, slack: Slack, tried: Iterable[Tried]) -> dict[str, Any]:
+    return {
+        "seconds": path.length / SECOND,
+        "elapsed_seconds": path.elapsed / SECOND,
+        "agents": _shares(path, "agent", path.agents(), slack.agents),
+        "task_types": _shares(path, "task_type", path.task_types(), slack.task_types),
+        "tools": _shares(path, "tool", path.tools(), slack.tools),
+        "tasks": _shares(path, "id", path.tasks(), slack.tasks),
+        "faster": [tried_document(one) for one in tried],
+        "pieces": [_piece(piece) for piece in path.pieces],
+    }
+
+
+def _shares(
+    path: CriticalPath, key: str, lengths: Mapping[str, int], slack: Mapping[str, int]
+) -> list[dict[str, Any]]:
+    """Return who was on the path, the largest part first, then who was not, the least slack first."""
+    off = sorted((length, name) for name, length in slack.items() if name not in lengths)
+    whole = path.length
+    return [
+        {
+            key: name,
+            "seconds": length / SECOND,
+            "share": length / whole,
+            "slack_seconds": _seconds(slack.get(name)),
+        }
+        for name, length in sorted(lengths.items(), key=lambda item: (-item[1], item[0]))
+    ] + [{key: name, "seconds": 0.0, "share": 0.0, "slack_seconds": length / SECOND} for length, name in off]
+
+
+def _piece(piece: Piece) -> dict[str, Any]:
+    return {
+        "start": rfc3339(piece.start),
+        "seconds": piece.length / SECOND,
+        "agent": piece.agent,
+        "task": piece.task.id if piece.task else None,
+        "tool": piece.name if piece.worker is Worker.TOOL else None,
+        "model": piece.name if piece.worker is Worker.MODEL else None,
+    }
+
+
+def _node(node: Efficiency) -> dict[str, Any]:
+    factors = {factor.value: share for factor, share in node.factors.items()}
+    return {
+        "fanouts": node.fanouts,
+        "elapsed_seconds": node.elapsed / SECOND,
+        "work_seconds": node.work / SECOND,
+        "capacity_seconds": node.capacity / SECOND,
+        "efficiency": node.whole,
+        **factors,
+        "lost_seconds": _lost(node),
+    }
+
+
+def _lost(node: Efficiency) -> dict[str, float]:
+    return {factor.value: length / SECOND for factor, length in node.lost.items()}
+
+
+def _seconds(length: int | None) -> float | None:
+    return None if length is None else length / SECOND

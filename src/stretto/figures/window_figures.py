@@ -1,0 +1,158 @@
+"""The figures of one window, from its sums: each ratio with its ingredients, never a mean of ratios."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from stretto.clock import SECOND
+from stretto.figures.baselines import Provenance
+from stretto.figures.confidence import improvement_bounds
+from stretto.figures.figure import Figure, Labels, between, ratio
+from stretto.figures.tallies import Sums, by_first, outcomes, quantiles
+from stretto.figures.verdict import Parallel
+from stretto.model.event import Outcome
+from stretto.names import PREFIX
+
+
+def window_figures(
+    window: str, sums: Sums, parallel: Mapping[tuple[str, Provenance], Parallel]
+) -> Iterator[Figure]:
+    """Yield the figures about how work ran and ended."""
+    at: Labels = (("window", window),)
+    yield from _improvement(at, parallel)
+    yield from _efficiency(at, sums)
+    yield from _tasks(at, sums)
+    yield from _tool_calls(at, sums)
+    yield from _sessions(at, sums)
+    yield from _phases(at, sums)
+    yield from _messages(at, sums)
+    yield from _durations(at, sums)
+    seen, expected = _only(sums, "ends_seen"), _only(sums, "ends_expected")
+    yield Figure(PREFIX + "window_ends_seen", at, seen, seen)
+    yield Figure(PREFIX + "window_ends_expected", at, expected, expected)
+    yield ratio(PREFIX + "capture_completeness_ratio", at, seen, expected, expected)
+
+
+def _improvement(at: Labels, parallel: Mapping[tuple[str, Provenance], Parallel]) -> Iterator[Figure]:
+    for (task_type, provenance), p in sorted(parallel.items()):
+        labels = (("task_type", task_type), ("baseline", provenance.value), *at)
+        saved, bounds = p.sequential - p.elapsed, p.bounds
+        speedup = ratio(PREFIX + "speedup_ratio", labels, p.sequential, p.elapsed, p.tasks)
+        improvement = ratio(PREFIX + "improvement_ratio", labels, saved, p.sequential, p.tasks)
+        lengths = [
+            Figure(PREFIX + name, labels, length / SECOND, p.tasks)
+            for name, length in (
+                ("time_saved_seconds", saved),
+                ("parallel_sequential_seconds", p.sequential),
+                ("parallel_elapsed_seconds", p.elapsed),
+                ("parallel_work_seconds", p.work),
+            )
+        ]
+        if bounds is not None:
+            lengths[0] = between(lengths[0], *((edge - p.elapsed) / SECOND for edge in bounds))
+            lengths[1] = between(lengths[1], *(edge / SECOND for edge in bounds))
+            if p.elapsed > 0:
+                speedup = between(speedup, *(edge / p.elapsed for edge in bounds))
+            improvement = between(improvement, *improvement_bounds(bounds, p.elapsed))
+        yield speedup
+        yield improvement
+        yield from lengths
+        yield Figure(PREFIX + "parallel_tasks", labels, p.tasks, p.tasks)
+
+
+def _efficiency(at: Labels, sums: Sums) -> Iterator[Figure]:
+    for dims, count in sorted(sums.get("fanouts", {}).items()):
+        labels = (("pattern", str(dims[0])), *at)
+        work, capacity, longest = (
+            sums.get(name, {}).get(dims, 0) for name in ("pattern_work", "capacity", "longest_lane")
+        )
+        yield Figure(PREFIX + "window_fanouts", labels, count, count)
+        yield Figure(PREFIX + "pattern_work_seconds", labels, work / SECOND, count)
+        yield Figure(PREFIX + "pattern_capacity_seconds", labels, capacity / SECOND, count)
+        yield Figure(PREFIX + "pattern_longest_lane_seconds", labels, longest / SECOND, count)
+        yield ratio(PREFIX + "parallel_efficiency_ratio", labels, work, capacity, count)
+        yield ratio(PREFIX + "load_balance_ratio", labels, work, longest, count)
+        yield ratio(PREFIX + "concurrency_ratio", labels, longest, capacity, count)
+
+
+def _tasks(at: Labels, sums: Sums) -> Iterator[Figure]:
+    by_type: dict[str, dict[str, int]] = {}
+    by_agent: dict[str, dict[str, int]] = {}
+    for (task_type, agent, outcome), count in sums.get("tasks", {}).items():
+        for table, key in ((by_type, task_type), (by_agent, agent)):
+            row = table.setdefault(str(key), {})
+            row[str(outcome)] = row.get(str(outcome), 0) + count
+    yield from outcomes(
+        at, "task_type", by_type, counts="window_tasks", share="success_ratio", of=Outcome.SUCCESS
+    )
+    yield from _completion(at, "task_type", by_type, "completion_ratio")
+    yield from _completion(at, "agent", by_agent, "agent_completion_ratio")
+    yield from outcomes(
+        at, "agent", by_agent, counts="window_agent_tasks", share="agent_error_ratio", of=Outcome.FAILURE
+    )
+    parallel = {str(dims[0]): count for dims, count in sums.get("parallel_outcomes", {}).items()}
+    if parallel:
+        yield from outcomes(
+            at,
+            None,
+            {"": parallel},
+            counts="window_parallel_tasks",
+            share="parallel_failure_ratio",
+            of=Outcome.FAILURE,
+        )
+
+
+def _completion(
+    at: Labels, label: str, table: Mapping[str, Mapping[str, int]], name: str
+) -> Iterator[Figure]:
+    for key, by_outcome in sorted(table.items()):
+        over = sum(by_outcome.values())
+        ended = sum(by_outcome.get(outcome.value, 0) for outcome in (Outcome.SUCCESS, Outcome.FAILURE))
+        yield ratio(PREFIX + name, ((label, key), *at), ended, over, over)
+
+
+def _tool_calls(at: Labels, sums: Sums) -> Iterator[Figure]:
+    by_tool = by_first(sums.get("calls", {}))
+    yield from outcomes(
+        at, "tool", by_tool, counts="window_tool_calls", share="tool_success_ratio", of=Outcome.SUCCESS
+    )
+
+
+def _durations(at: Labels, sums: Sums) -> Iterator[Figure]:
+    for measure, label, name in (
+        ("call_time", "tool", "tool_duration_quantile_seconds"),
+        ("task_time", "task_type", "task_duration_quantile_seconds"),
+        ("agent_time", "agent", "agent_duration_quantile_seconds"),
+        ("session_time", "pattern", "session_duration_quantile_seconds"),
+        ("turn_time", None, "turn_duration_quantile_seconds"),
+        ("phase_time", "phase", "phase_duration_quantile_seconds"),
+        ("overhead", None, "overhead_quantile_seconds"),
+        ("hooks_time", None, "hook_duration_quantile_seconds"),
+    ):
+        yield from quantiles(at, sums.get(measure, {}), name, label)
+    answers: dict[tuple[str | int, ...], int] = {}
+    for (_, length), count in sums.get("message_time", {}).items():
+        answers[length,] = answers.get((length,), 0) + count
+    yield from quantiles(at, answers, "message_response_quantile_seconds")
+
+
+def _sessions(at: Labels, sums: Sums) -> Iterator[Figure]:
+    for dims, count in sorted(sums.get("sessions", {}).items()):
+        source, pattern, outcome = (str(dim) for dim in dims)
+        labels = (("source", source), ("pattern", pattern), ("outcome", outcome), *at)
+        yield Figure(PREFIX + "window_sessions", labels, count, count)
+
+
+def _phases(at: Labels, sums: Sums) -> Iterator[Figure]:
+    by_phase = by_first(sums.get("phases", {}))
+    yield from outcomes(
+        at, "phase", by_phase, counts="window_phases", share="phase_success_ratio", of=Outcome.SUCCESS
+    )
+
+
+def _messages(at: Labels, sums: Sums) -> Iterator[Figure]:
+    yield from outcomes(at, "agent", by_first(sums.get("messages", {})), counts="window_messages")
+
+
+def _only(sums: Sums, measure: str) -> int:
+    return sums.get(measure, {}).get((), 0)

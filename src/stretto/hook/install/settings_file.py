@@ -1,0 +1,98 @@
+"""Settings files on disk: read whole, replaced in one step, backed up beside themselves."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from stretto.errors import SettingsError
+from stretto.hook.install.agents import Agent
+
+
+def read(path: Path) -> bytes | None:
+    """Return a file's bytes, or None where there is none. Raises SettingsError."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise SettingsError("The settings cannot be read", where=str(path), cause=str(error)) from error
+
+
+def parse(agent: Agent, path: Path, data: bytes) -> tuple[str, dict[str, Any]]:
+    """Return a settings file's text and value. Raises SettingsError if it cannot hold the agent's hooks."""
+    try:
+        text = data.decode("utf-8")
+        value = json.loads(text.removeprefix("\ufeff"))
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(
+            "The settings are not valid JSON", where=str(path), cause=str(error),
+            hint=f"{agent.title} may ignore the whole file as it is. Repair it (comments too) and try again.",
+        ) from error  # fmt: skip
+    if not isinstance(value, dict):
+        raise SettingsError("The settings are not a JSON object", where=str(path), hint="Start it with {.")
+    inside = container(agent, path, value)
+    hooks = value.get(inside, {}) if inside else value
+    if not isinstance(hooks, dict) or any(not isinstance(hooks.get(name, []), list) for name in agent.events):
+        raise SettingsError(
+            f"The settings hold hooks in a shape that {agent.title} does not know", where=str(path),
+            hint="The hooks are an object that maps the name of a hook to a list.",
+        )  # fmt: skip
+    return text, value
+
+
+def container(agent: Agent, path: Path, value: dict[str, Any]) -> str:
+    """Return the member that holds the hooks, empty where they are the file's own members."""
+    if agent.container or path.name == agent.older or isinstance(value.get("hooks"), dict):
+        return "hooks"
+    return ""
+
+
+def write(path: Path, data: bytes, *, mode: int | None = None) -> None:
+    """Replace a file in one step, behind its symlinks, keeping its mode. Raises SettingsError."""
+    target = Path(os.path.realpath(path))
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    fresh = target.with_name(f".{target.name}.{os.getpid()}.new")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with os.fdopen(os.open(fresh, flags, mode or 0o666), "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            if target.exists() and mode is None:
+                fresh.chmod(target.stat().st_mode & 0o7777)
+            fresh.replace(target)
+        finally:
+            fresh.unlink(missing_ok=True)
+    except OSError as error:
+        raise SettingsError("The file cannot be written", where=str(path), cause=str(error)) from error
+
+
+def remove(path: Path) -> None:
+    """Remove a file if it is there. Raises SettingsError."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise SettingsError("The file cannot be removed", where=str(path), cause=str(error)) from error
+
+
+def digest(data: bytes) -> str:
+    """Return what tells one content from another."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def backup_path(settings: Path) -> Path:
+    """Return the place of a settings file's backup."""
+    return settings.with_name(settings.name + ".stretto-backup")
+
+
+def back_up(settings: Path, data: bytes) -> str:
+    """Write what a change replaces beside it, readable for the same people; return the path."""
+    path = backup_path(settings)
+    write(path, data)
+    path.chmod(settings.stat().st_mode & 0o7777)
+    return str(path)

@@ -1,0 +1,1 @@
+"""Prometheus and Alertmanager beside the service: their processes and their configuration."""

@@ -1,1 +1,0 @@
-"""What each kind of entity adds to the sums; ``parts`` is the table of them."""

@@ -1,0 +1,1 @@
+"""Contributions: the amounts that each kind of entity adds to the sums; ``registry`` lists them."""

@@ -1,0 +1,179 @@
+"""Declared baselines: one small file in the state folder, written by hand's command, read by everyone.
+
+It is no part of the store, which is a view of the journal and may be built anew at any time.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from threading import Lock
+
+import msgspec
+
+from stretto.errors import StrettoError
+from stretto.figures.baselines import NOTHING_DECLARED, Declared, Recorded, SetLength
+
+FILE = "baselines.json"
+VERSION = 1
+
+
+class BaselineError(StrettoError):
+    """The file of declared baselines cannot be read or written."""
+
+
+class _Set(msgspec.Struct, forbid_unknown_fields=True):
+    nanoseconds: float
+    at: int
+
+
+class _Recorded(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    session: str
+    pattern: str
+    runs: list[dict[str, list[int]]]
+    newest: int
+    at: int
+    whole: bool = False
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    version: int
+    set: dict[str, _Set] = {}
+    recorded: list[_Recorded] = []
+
+
+_decode = msgspec.json.Decoder(_File).decode
+
+
+def load(folder: Path) -> Declared:
+    """Return what is declared in a state folder; nothing where there is no file. Raises BaselineError."""
+    path = folder / FILE
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return NOTHING_DECLARED
+    except OSError as error:
+        raise _unreadable(path, error.strerror or str(error)) from error
+    try:
+        told = _decode(text)
+    except msgspec.MsgspecError as error:
+        raise _unreadable(path, str(error)) from error
+    problem = _problem(told)
+    if problem:
+        raise _unreadable(path, problem)
+    return Declared(
+        recorded=tuple(
+            Recorded(r.name, r.session, r.pattern, tuple(r.runs), r.newest, r.at, r.whole)
+            for r in told.recorded
+        ),
+        set={name: SetLength(found.nanoseconds, found.at) for name, found in told.set.items()},
+    )
+
+
+def save(folder: Path, declared: Declared) -> None:
+    """Replace the file in one step, readable by its owner alone. Raises BaselineError."""
+    told = _File(
+        VERSION,
+        {name: _Set(found.length, found.at) for name, found in sorted(declared.set.items())},
+        [
+            _Recorded(
+                r.name,
+                r.session,
+                r.pattern,
+                [{name: [*lengths] for name, lengths in run.items()} for run in r.runs],
+                r.newest,
+                r.at,
+                r.whole,
+            )
+            for r in declared.recorded
+        ],
+    )
+    path = folder / FILE
+    new = path.with_name(f"{FILE}.{os.getpid()}")
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new.touch(mode=0o600)
+        new.write_bytes(msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n")
+        new.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            new.unlink()
+        raise BaselineError(
+            "the baseline cannot be kept", where=str(path), cause=error.strerror or str(error)
+        ) from error
+
+
+def with_recorded(declared: Declared, recorded: Recorded) -> Declared:
+    """Return what is declared with one more recorded baseline; one of the same name gives way."""
+    others = (found for found in declared.recorded if found.name != recorded.name)
+    return replace(declared, recorded=(*others, recorded))
+
+
+def with_length(declared: Declared, task_type: str, length: SetLength) -> Declared:
+    """Return what is declared with a task type's length, in place of an older one."""
+    return replace(declared, set={**declared.set, task_type: length})
+
+
+def without(declared: Declared, name: str) -> Declared:
+    """Return what is declared without what bears a name: a recorded baseline's, or a task type."""
+    return Declared(
+        tuple(found for found in declared.recorded if found.name != name),
+        {task_type: found for task_type, found in declared.set.items() if task_type != name},
+    )
+
+
+class Followed:
+    """The declared baselines as the file now says; read again only when it has changed. Safe in threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = Lock()
+        self._stamp: tuple[int, int, int] | None = None
+        self._declared = NOTHING_DECLARED
+        self.problem: str | None = None
+        """Why the file cannot be read; what it said before stays in force."""
+
+    def __call__(self) -> Declared:
+        """Return what is declared."""
+        with self._lock:
+            stamp = _stamp(self._folder / FILE)
+            if stamp != self._stamp or self.problem:
+                self._stamp = stamp
+                try:
+                    self._declared, self.problem = load(self._folder), None
+                except BaselineError as error:
+                    self.problem = error.sentence()
+            return self._declared
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _problem(told: _File) -> str | None:
+    if told.version != VERSION:
+        return f"it is version {told.version}, this program reads version {VERSION}"
+    for name, found in told.set.items():
+        if found.nanoseconds <= 0:
+            return f"the length of {name!r} is not above 0"
+    for recorded in told.recorded:
+        lengths = [length for run in recorded.runs for own in run.values() for length in own or [0]]
+        if not lengths or min(lengths) <= 0:
+            return f"a length of {recorded.name!r} is missing or not above 0"
+    return None
+
+
+def _unreadable(path: Path, cause: str) -> BaselineError:
+    return BaselineError(
+        "the declared baselines cannot be read",
+        where=str(path),
+        cause=cause,
+        hint="mend the file, or move it away and declare them again",
+    )

@@ -1,0 +1,78 @@
+"""Reads of parallel executions and sequential runs: the best ever, and what is held against what."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from functools import cache
+
+from stretto.figures.baselines import NOTHING_DECLARED, Baseline, Declared, FindBaseline, Hours, choose
+from stretto.store import queries
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The parallel execution of a pattern with the highest work over elapsed; of equal ones the first."""
+
+    pattern: str
+    speedup: float
+    end: int
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mixed:
+    """How many executions, or runs, of one pattern and mix of task types are in the store."""
+
+    pattern: str
+    signature: str
+    count: int
+    newest: int
+    """When the newest of them ended (ns)."""
+
+
+def baselines(
+    connection: sqlite3.Connection, hours: Hours, declared: Declared = NOTHING_DECLARED
+) -> FindBaseline:
+    """Return what finds the best baseline of a pattern and mix of types; each is looked up once."""
+
+    @cache
+    def find(pattern: str, signature: str) -> Baseline:
+        return choose(pattern, signature, queries.measured(connection, pattern, signature), hours, declared)
+
+    return find
+
+
+def best_speedups(connection: sqlite3.Connection) -> list[Best]:
+    """Return the best execution of each pattern, in a time that does not grow with history."""
+    found = []
+    pattern = connection.execute("SELECT MIN(pattern) FROM fanouts").fetchone()[0]
+    while pattern is not None:
+        row = connection.execute(
+            'SELECT work * 1.0 / elapsed, "end", session FROM fanouts WHERE pattern = ?'
+            ' ORDER BY work * 1.0 / elapsed DESC, "end", session LIMIT 1',
+            (pattern,),
+        ).fetchone()
+        found.append(Best(pattern, *row))
+        # From one pattern to the next along the index: a GROUP BY would read every row.
+        following = "SELECT MIN(pattern) FROM fanouts WHERE pattern > ?"
+        pattern = connection.execute(following, (pattern,)).fetchone()[0]
+    return found
+
+
+def fanout_mixes(connection: sqlite3.Connection) -> list[Mixed]:
+    """Return how many parallel executions of each pattern and mix of types there are."""
+    return _mixes(connection, "fanouts")
+
+
+def run_mixes(connection: sqlite3.Connection) -> list[Mixed]:
+    """Return how many sequential runs of each pattern and mix of types there are."""
+    return _mixes(connection, "sequential_runs")
+
+
+def _mixes(connection: sqlite3.Connection, table: str) -> list[Mixed]:
+    query = (
+        f'SELECT pattern, signature, COUNT(*), MAX("end") FROM {table}'  # noqa: S608  # one of the two names above
+        " GROUP BY pattern, signature ORDER BY pattern, signature"
+    )
+    return [Mixed(*row) for row in connection.execute(query)]

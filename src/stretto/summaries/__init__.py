@@ -1,0 +1,1 @@
+"""Summaries: the store read once, every figure worked out, the answer frozen for all surfaces."""

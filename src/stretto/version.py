@@ -1,0 +1,14 @@
+"""The version of the installed package."""
+
+from __future__ import annotations
+
+
+def read_version() -> str:
+    """Return the installed version, or ``0+source`` in a source tree that was never installed."""
+    # Loading importlib.metadata takes milliseconds, which most commands need not pay.
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+
+    try:
+        return version("stretto")
+    except PackageNotFoundError:
+        return "0+source"

@@ -1,0 +1,210 @@
+"""Views: figures by task type, agent and pattern, picked from a snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from stretto.figures.figure import Figure, Labels
+from stretto.format import quantities as words
+from stretto.names import PREFIX, WINDOWS
+from stretto.summaries.snapshot import Snapshot
+
+REASONS_SHOWN = 12
+
+
+@dataclass(frozen=True, slots=True)
+class TypeRow:
+    """One task type against one baseline. Figures are None or without a value where they are withheld."""
+
+    task_type: str
+    baseline: str | None
+    tasks: int
+    speedup: Figure
+    improvement: Figure
+    saved: Figure
+    target: Figure
+    success: Figure
+    median: Figure
+    p95: Figure
+    retry: Figure
+    quality: Figure
+
+    @property
+    def standing(self) -> str:
+        """The improvement against its target in words; empty where there is nothing to compare."""
+        if self.improvement.value is None or self.target.value is None:
+            return ""
+        short = self.target.value - self.improvement.value
+        return "target met" if short <= 0 else f"{words.points(short)} short"
+
+
+@dataclass(frozen=True, slots=True)
+class PatternRow:
+    """One pattern's efficiency and its two factors."""
+
+    pattern: str
+    fanouts: int
+    efficiency: Figure
+    load_balance: Figure
+    concurrency: Figure
+    sessions: int
+    session: Figure
+    """Median wall time of its sessions."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRow:
+    """One agent: what became of its tasks, how long they took, and its part in what decided the end."""
+
+    agent: str
+    tasks: int
+    completion: Figure
+    errors: Figure
+    median: Figure
+    p95: Figure
+    path: Figure
+    score: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class DetailRow:
+    """One figure of a task type, agent or pattern: its other labels, and its value in each window."""
+
+    name: str
+    labels: tuple[tuple[str, str], ...]
+    cells: tuple[Figure | None, ...]
+
+
+class Figures:
+    """A snapshot's figures, found by name and labels."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._found = {(figure.name, frozenset(figure.labels)): figure for figure in snapshot.figures}
+
+    def find(self, name: str, reason: str, **labels: str) -> Figure:
+        """Return the figure of that name (without prefix) and these labels, or one withheld for a reason."""
+        key = PREFIX + name, frozenset(labels.items())
+        return self._found.get(key) or Figure(PREFIX + name, tuple(labels.items()), None, 0, reason)
+
+    def named(self, name: str, **labels: str) -> Iterable[dict[str, str]]:
+        """Yield the labels of each figure of that name which carries these, in the snapshot's order."""
+        for found, own in self._found:
+            if found == PREFIX + name and labels.items() <= own:
+                yield dict(own)
+
+
+def type_rows(figures: Figures, window: str) -> list[TypeRow]:
+    """Return the task types seen in a window: those that ran in parallel first, then the others."""
+    parallel = [
+        (labels["task_type"], labels["baseline"]) for labels in figures.named("parallel_tasks", window=window)
+    ]
+    others = {labels["task_type"] for labels in figures.named("window_tasks", window=window)}
+    others -= {task_type for task_type, _ in parallel}
+    rows = [_type_row(figures, window, task_type, baseline) for task_type, baseline in parallel]
+    return rows + [_type_row(figures, window, task_type, None) for task_type in sorted(others)]
+
+
+def _type_row(figures: Figures, window: str, task_type: str, baseline: str | None) -> TypeRow:
+    def against_baseline(name: str) -> Figure:
+        if baseline is None:
+            return Figure(PREFIX + name, (), None, 0, "none of its tasks ran in parallel")
+        return figures.find(name, "not worked out", task_type=task_type, baseline=baseline, window=window)
+
+    def length(quantile: str) -> Figure:
+        at = {"task_type": task_type, "quantile": quantile, "window": window}
+        return figures.find("task_duration_quantile_seconds", "no end was seen", **at)
+
+    tasks = _total(figures, "window_tasks", task_type=task_type, window=window)
+    return TypeRow(
+        task_type=task_type,
+        baseline=baseline,
+        tasks=tasks if baseline is None else int(against_baseline("parallel_tasks").value or 0),
+        speedup=against_baseline("speedup_ratio"),
+        improvement=against_baseline("improvement_ratio"),
+        saved=against_baseline("time_saved_seconds"),
+        target=figures.find("improvement_target_ratio", "no target is set", task_type=task_type),
+        success=with_reason(
+            figures.find("success_ratio", "", task_type=task_type, window=window), "no outcome is known"
+        ),
+        median=length("0.5"),
+        p95=length("0.95"),
+        retry=figures.find("retry_ratio", "not worked out", task_type=task_type, window=window),
+        quality=figures.find("quality_score", "not worked out", task_type=task_type, window=window),
+    )
+
+
+def with_reason(figure: Figure, reason: str) -> Figure:
+    """Return a withheld figure with the reason as it reads on this page."""
+    return figure if figure.value is not None else replace(figure, reason=reason)
+
+
+def pattern_rows(figures: Figures, window: str) -> list[PatternRow]:
+    """Return each pattern that ran in parallel in a window."""
+    rows = []
+    for labels in figures.named("window_fanouts", window=window):
+        at = {"pattern": labels["pattern"], "window": window}
+        rows.append(
+            PatternRow(
+                pattern=labels["pattern"],
+                fanouts=int(figures.find("window_fanouts", "", **at).value or 0),
+                efficiency=figures.find("parallel_efficiency_ratio", "not worked out", **at),
+                load_balance=figures.find("load_balance_ratio", "not worked out", **at),
+                concurrency=figures.find("concurrency_ratio", "not worked out", **at),
+                sessions=_total(figures, "window_sessions", **at),
+                session=figures.find(
+                    "session_duration_quantile_seconds", "no session ended", quantile="0.5", **at
+                ),
+            )
+        )
+    return rows
+
+
+def agent_rows(figures: Figures, window: str) -> list[AgentRow]:
+    """Return each agent with a task that was over in a window, the one with the most tasks first."""
+    agents = {labels["agent"] for labels in figures.named("window_agent_tasks", window=window)}
+    rows = [_agent_row(figures, {"agent": agent, "window": window}) for agent in sorted(agents)]
+    return sorted(rows, key=lambda row: -row.tasks)
+
+
+def _agent_row(figures: Figures, at: dict[str, str]) -> AgentRow:
+    def length(quantile: str) -> Figure:
+        return figures.find("agent_duration_quantile_seconds", "no end was seen", quantile=quantile, **at)
+
+    return AgentRow(
+        agent=at["agent"],
+        tasks=_total(figures, "window_agent_tasks", **at),
+        completion=with_reason(figures.find("agent_completion_ratio", "", **at), "no task is over"),
+        errors=with_reason(figures.find("agent_error_ratio", "", **at), "no outcome is known"),
+        median=length("0.5"),
+        p95=length("0.95"),
+        path=figures.find("critical_path_agent_seconds", "it was on no critical path", **at),
+        score=figures.find("agent_score", "not worked out", **at),
+    )
+
+
+def detail(snapshot: Snapshot, label: str, value: str) -> list[DetailRow]:
+    """Return every figure with that label's value, by name, each with its value in each window."""
+    found: dict[tuple[str, Labels], dict[str | None, Figure]] = {}
+    for figure in snapshot.figures:
+        labels = dict(figure.labels)
+        if labels.pop(label, None) == value:
+            window = labels.pop("window", None)
+            found.setdefault((figure.name, tuple(labels.items())), {})[window] = figure
+    return [
+        DetailRow(name, labels, tuple(cells.get(window, cells.get(None)) for window in WINDOWS))
+        for (name, labels), cells in sorted(found.items())
+    ]
+
+
+def _total(figures: Figures, name: str, **labels: str) -> int:
+    return sum(int(figures.find(name, "", **found).value or 0) for found in figures.named(name, **labels))
+
+
+def reject_reasons(snapshot: Snapshot) -> list[tuple[str, int]]:
+    """Return the reasons for which most input was set aside; the rest is summed up in one row."""
+    ranked = sorted(snapshot.rejects.items(), key=lambda item: (-item[1], item[0]))
+    shown, rest = ranked[:REASONS_SHOWN], ranked[REASONS_SHOWN:]
+    if rest:
+        shown.append((f"{len(rest)} other reasons", sum(number for _, number in rest)))
+    return shown

@@ -1,0 +1,148 @@
+"""The JSON routes: snapshot, trends, sessions, problems and notifications."""
+
+from __future__ import annotations
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from stretto.clock import rfc3339
+from stretto.format import time_text as instant
+from stretto.notifications import log as notifications
+from stretto.store.queries import SessionRow
+from stretto.summaries import snapshot
+from stretto.summaries.session_summary import row_document, session_document
+from stretto.web import responses as answers
+from stretto.web.backend import Surface
+
+NOTIFICATIONS = "/api/notifications"
+DEFAULT_LIMIT = 50
+MOST = 500
+"""Sessions in one answer."""
+
+_FIRST, _LAST = -(1 << 63), (1 << 63) - 1
+"""What a 64-bit instant can hold; a date beyond is as good as the edge."""
+
+
+class QueryError(ValueError):
+    """A parameter that cannot be used; the text says what it must be."""
+
+
+class Api:
+    """The endpoints below ``/api``. Those that only read run in threads: none holds up another."""
+
+    def __init__(self, surface: Surface) -> None:
+        self._surface = surface
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        return [
+            Route("/api/snapshot", self.snapshot),
+            Route("/api/trends", self.trends),
+            Route("/api/sessions", self.sessions),
+            # An id is the agent's own text: it may hold a slash.
+            Route("/api/sessions/{id:path}", self.session),
+            Route("/api/problems", self.problems),
+            Route(NOTIFICATIONS, self.notifications, methods=["GET", "POST"]),
+        ]
+
+    def snapshot(self, request: Request) -> Response:
+        """Answer all figures; 503 before the first snapshot."""
+        taken = self._surface.snapshot()
+        if taken is None:
+            return answers.error(request.url.path, 503, "there are no figures yet", "try again in a second")
+        return answers.json(snapshot.document(taken))
+
+    def trends(self, request: Request) -> Response:  # noqa: ARG002  # every endpoint takes it
+        """Answer parallel work by day and by week."""
+        return answers.json(self._surface.trends())
+
+    def sessions(self, request: Request) -> Response:
+        """Answer ``?limit=`` sessions last heard of before ``?before=``; ``next`` continues the list.
+
+        ``next`` is the instant at which the page ends, and behind a slash the id where the next session was
+        heard of at that very instant.
+        """
+        try:
+            limit, (before, after) = _limit(request), continued(request)
+        except QueryError as error:
+            return answers.error(request.url.path, 400, str(error))
+        rows = self._surface.sessions(limit + 1, before, after)
+        page = rows[:limit]
+        following = continuation(page[-1], rows[limit]) if len(rows) > limit else None
+        return answers.json({"sessions": [row_document(row) for row in page], "next": following})
+
+    def session(self, request: Request) -> Response:
+        """Answer one session worked out whole."""
+        found = self._surface.insight(request.path_params["id"])
+        if found is None:
+            return answers.error(
+                request.url.path,
+                404,
+                "no such session",
+                "GET /api/sessions lists the sessions with their ids",
+            )
+        return answers.json(session_document(found))
+
+    def problems(self, _: Request) -> Response:
+        """Answer what is wrong with the running service itself, a sentence each."""
+        return answers.json({"problems": self._surface.faults()})
+
+    async def notifications(self, request: Request) -> Response:
+        """Answer what Alertmanager told, the newest first; take what it tells by POST."""
+        if request.method == "POST":
+            return await self._take(request)
+        return await run_in_threadpool(self._told)
+
+    def _told(self) -> Response:
+        told = [notifications.document(notification) for notification in self._surface.notifications.newest()]
+        heard = self._surface.notifications.watchdog_heard
+        return answers.json(
+            {"watchdog_heard": None if heard is None else rfc3339(heard), "notifications": told}
+        )
+
+    async def _take(self, request: Request) -> Response:
+        try:
+            told = notifications.parse(await request.body(), self._surface.clock())
+        except notifications.PayloadError as error:
+            hint = "point a webhook_config of Alertmanager at this address"
+            return answers.error(request.url.path, 400, str(error), hint)
+        try:
+            await run_in_threadpool(self._surface.notifications.add, told)
+        except OSError as error:
+            # Alertmanager tells it again after a 5xx.
+            return answers.error(request.url.path, 503, f"the notification cannot be kept: {error.strerror}")
+        self._surface.changes.notified()
+        self._surface.announce(told)
+        return Response(status_code=204)
+
+
+def _limit(request: Request) -> int:
+    text = request.query_params.get("limit", str(DEFAULT_LIMIT))
+    # By length first: int() refuses thousands of digits with an error of its own.
+    if text.isascii() and text.isdigit() and len(text) <= len(str(MOST)) and 1 <= int(text) <= MOST:
+        return int(text)
+    raise QueryError(f"limit must be a whole number from 1 to {MOST}")
+
+
+def continuation(last: SessionRow, following: SessionRow) -> str:
+    """Return the ``before`` with which a list of sessions goes on behind its last one."""
+    time = instant.exact(last.last)
+    return f"{time}/{last.id}" if following.last == last.last else time
+
+
+def continued(request: Request) -> tuple[int | None, str | None]:
+    """Return where ``?before=`` lets a list of sessions go on: an instant (ns), and an id at it.
+
+    Raises QueryError.
+    """
+    text = request.query_params.get("before")
+    if text is None:
+        return None, None
+    time, _, id = text.partition("/")
+    try:
+        # A plus sign that was not encoded arrives as a space.
+        return min(max(instant.parse(time.replace(" ", "+")), _FIRST), _LAST), id or None
+    except ValueError:
+        raise QueryError("before must be an RFC 3339 time, for example 2026-11-20T16:49:25Z") from None

@@ -1,0 +1,57 @@
+"""The route of scores from outside: judgements on sessions, phases and tasks, one or many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from stretto.web import responses as answers
+from stretto.web.backend import Surface
+
+PATH = "/api/scores"
+MOST = 500
+"""Scores in one request."""
+
+_HINT = 'send {"session": "<id>", "name": "quality", "value": 8.5}, or a list of such objects'
+
+
+class Scores:
+    """Takes scores."""
+
+    def __init__(self, surface: Surface) -> None:
+        self._surface = surface
+
+    def routes(self) -> list[Route]:
+        """Return the route."""
+        return [Route(PATH, self.take, methods=["POST"])]
+
+    async def take(self, request: Request) -> Response:
+        """Append the scores, and answer which were not taken and why; 400 where none was."""
+        try:
+            told: Any = msgspec.json.decode(await request.body())
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return answers.error(PATH, 400, "the body is no JSON", _HINT)
+        items = told if isinstance(told, list) else [told]
+        if not 1 <= len(items) <= MOST:
+            return answers.error(PATH, 400, f"a request holds 1 to {MOST} scores", _HINT)
+        try:
+            problems = await run_in_threadpool(self._surface.append_scores, items)
+        except OSError as error:
+            return answers.error(PATH, 503, f"the scores cannot be kept: {error.strerror}", "send them again")
+        return _answer(problems)
+
+
+def _answer(problems: Sequence[str | None]) -> Response:
+    rejected = [
+        {"index": index, "problem": problem} for index, problem in enumerate(problems) if problem is not None
+    ]
+    content: dict[str, Any] = {"taken": len(problems) - len(rejected), "rejected": rejected}
+    if content["taken"]:
+        return answers.json(content)
+    return answers.json({**content, "error": rejected[0]["problem"], "hint": _HINT}, 400)

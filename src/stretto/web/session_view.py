@@ -1,0 +1,276 @@
+"""Session: what the page of one session shows beside its timeline, picked from the insight."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stretto.clock import SECOND
+from stretto.figures.fanouts import Fanout, Sequential
+from stretto.format import quantities as words
+from stretto.format import time_text as instant
+from stretto.model.entities import Session, Task, ToolCall
+from stretto.model.event import Outcome
+from stretto.summaries.session_summary import Insight
+from stretto.web.metric_definitions import PARTS
+from stretto.web.session_timeline import Drawing
+
+FANOUTS_SHOWN = 40
+TOOLS_SHOWN = 40
+TASKS_SHOWN = 100
+"""Tasks on one page of the table."""
+
+ROWS_SHOWN = 50
+"""Rows of any other table."""
+
+LINES = 800
+"""Most lines that a critical path is drawn with."""
+
+FINEST = 0.03
+"""Percent of the drawing below which a piece of the critical path is left to its neighbours."""
+
+Document = Mapping[str, Any]
+"""The session's JSON document or a part of it (docs/json.md)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parallel:
+    """One fan-out as it is shown: lengths in seconds."""
+
+    number: int
+    fanout: Fanout
+    document: Document
+    work: float
+    elapsed: float
+    sequential: float
+    provenance: str
+    x: float
+    width: float
+    """Where it stands in the timeline, in percent of what is drawn; no width where it is out of sight."""
+
+    @property
+    def saved(self) -> float:
+        """Seconds; negative where parallel was slower."""
+        return self.sequential - self.elapsed
+
+    @property
+    def speedup(self) -> float:
+        """Sequential over elapsed."""
+        return self.sequential / self.elapsed
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """One task in the table; ``since`` is seconds after the session's start."""
+
+    task: Task
+    since: float | None
+    calls: int | None
+    """None where its agent was never seen."""
+    failed: int
+    path: float | None
+    """Seconds of it on the critical path; None where no path is known."""
+    slack: float | None
+    spent: Document | None
+    """What its model calls used, where any is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRow:
+    """The calls of one tool in a session; ``seconds`` is None where no call's length is known."""
+
+    tool: str
+    calls: int
+    failed: int
+    unknown: int
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One part of a whole: ``x`` and ``width`` in percent of it."""
+
+    name: str
+    label: str
+    word: str
+    seconds: float
+    x: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the critical path: a piece of it within a lane, or the step from one lane to another."""
+
+    x1: float
+    x2: float
+    lane1: int
+    lane2: int
+
+
+def parallels(insight: Insight, document: Document, drawing: Drawing) -> list[Parallel]:
+    """Return the fan-outs by start."""
+    found = zip(insight.fanouts[:FANOUTS_SHOWN], document["fanouts"], strict=False)
+    return [_parallel(number, *held, told, drawing) for number, (held, told) in enumerate(found, 1)]
+
+
+def _parallel(
+    number: int, fanout: Fanout, held_against: Sequential, document: Document, drawing: Drawing
+) -> Parallel:
+    x, until = max(0.0, drawing.x(fanout.start)), min(100.0, drawing.x(fanout.end))
+    return Parallel(
+        number=number,
+        fanout=fanout,
+        document=document,
+        work=fanout.work / SECOND,
+        elapsed=fanout.elapsed / SECOND,
+        sequential=held_against.length / SECOND,
+        provenance=held_against.provenance.value,
+        x=round(x, 3),
+        width=round(max(0.0, until - x), 3),
+    )
+
+
+def task_rows(session: Session, document: Document, first: int) -> list[TaskRow]:
+    """Return a page of the tasks by start, from the number ``first`` on."""
+    tasks = sorted(session.tasks, key=lambda task: (task.start is None, task.start or 0, task.id))
+    calls: dict[str | None, list[ToolCall]] = {}
+    for call in session.tool_calls:
+        calls.setdefault(call.task, []).append(call)
+    path = document.get("critical_path")
+    by_path = {} if path is None else {row["id"]: row for row in path["tasks"]}
+    spending = document.get("spending")
+    by_cost = {} if spending is None else {row["task"]: row for row in spending["by_task"]}
+    return [
+        TaskRow(
+            task=task,
+            since=None if task.start is None else (task.start - session.start) / SECOND,
+            calls=len(own) if (own := calls.get(task.id, ())) or task.seen else None,
+            failed=_failed(calls.get(task.id, ())),
+            path=None if path is None else by_path.get(task.id, {}).get("seconds", 0.0),
+            slack=by_path.get(task.id, {}).get("slack_seconds"),
+            spent=by_cost.get(task.id),
+        )
+        for task in tasks[first : first + TASKS_SHOWN]
+    ]
+
+
+def tool_rows(session: Session) -> list[ToolRow]:
+    """Return the session's tool calls by tool, the most called first."""
+    by_tool: dict[str, list[ToolCall]] = {}
+    for call in session.tool_calls:
+        by_tool.setdefault(call.tool or "unnamed", []).append(call)
+    rows = [_tool_row(tool, calls) for tool, calls in by_tool.items()]
+    return sorted(rows, key=lambda row: (-row.calls, row.tool))
+
+
+def _tool_row(tool: str, calls: Sequence[ToolCall]) -> ToolRow:
+    lengths = [call.duration for call in calls if call.duration is not None]
+    return ToolRow(
+        tool=tool,
+        calls=len(calls),
+        failed=_failed(calls),
+        unknown=sum(call.duration is None for call in calls),
+        seconds=sum(lengths) / SECOND if lengths else None,
+    )
+
+
+def _failed(calls: Iterable[ToolCall]) -> int:
+    return sum(call.outcome is Outcome.FAILURE for call in calls)
+
+
+def wall_time(document: Document) -> list[Share]:
+    """Return the parts of the wall time in the order in which they claim an instant; none where not known."""
+    told: Mapping[str, float] = document.get("wall_time") or {}
+    return shares([(name, *PARTS[name], told[name]) for name in PARTS if told.get(name)])
+
+
+def efficiency(node: Document) -> list[Share]:
+    """Return what became of a capacity: work, and what each factor lost of it."""
+    lost = node["lost_seconds"]
+    return shares(
+        [
+            ("work", "Work", "work", node["work_seconds"]),
+            ("load_balance", "Lost to load balance", "lost_load_balance", lost["load_balance"]),
+            ("concurrency", "Lost to concurrency", "lost_concurrency", lost["concurrency"]),
+        ]
+    )
+
+
+def shares(parts: Iterable[tuple[str, str, str, float]]) -> list[Share]:
+    """Return parts (name, label, defining word, seconds) side by side as one bar."""
+    listed = list(parts)
+    whole = sum(seconds for *_, seconds in listed) or 1.0
+    found, at = [], 0.0
+    for name, label, word, seconds in listed:
+        width = 100 * seconds / whole
+        found.append(Share(name, label, word, seconds, round(at, 3), round(width, 3)))
+        at += width
+    return found
+
+
+def task_name(task: Task) -> str:
+    """Return what a person calls a task."""
+    return task.description or task.agent or task.task_type
+
+
+def parts_told(score: Document) -> list[str]:
+    """Return a line on each part of a score: its own score and weight, or why it is not known."""
+    return [
+        f"{name.replace('_', ' ')}: "
+        + (
+            f"withheld, {part['reason'] or 'not known'}"
+            if part["score"] is None
+            else f"{words.plain(part['score'])}, weight {words.percent(part['weight'])}"
+        )
+        for name, part in score["parts"].items()
+    ]
+
+
+def path_lines(document: Document, drawing: Drawing) -> list[Line]:
+    """Return the critical path as lines from lane to lane, as far as it is in sight."""
+    path = document.get("critical_path")
+    if path is None:
+        return []
+    lane_of = drawing.lane_of()
+    pieces: list[tuple[float, float, int]] = []
+    for piece in path["pieces"]:
+        start = instant.parse(piece["start"])
+        x1 = max(0.0, drawing.x(start))
+        x2 = min(100.0, drawing.x(start + round(piece["seconds"] * SECOND)))
+        lane = lane_of.get(piece["task"])
+        if x2 <= x1 or lane is None:
+            continue
+        if pieces and (pieces[-1][2] == lane or x2 - x1 < FINEST) and x1 - pieces[-1][1] < FINEST:
+            pieces[-1] = (pieces[-1][0], x2, pieces[-1][2])
+        else:
+            pieces.append((x1, x2, lane))
+    lines: list[Line] = []
+    last: tuple[float, float, int] | None = None
+    for x1, x2, lane in pieces[:LINES]:
+        if last is not None and last[2] != lane and x1 - last[1] < FINEST:
+            lines.append(Line(round(x1, 3), round(x1, 3), last[2], lane))
+        lines.append(Line(round(x1, 3), round(x2, 3), lane, lane))
+        last = (x1, x2, lane)
+    return lines
+
+
+def zooms(drawing: Drawing) -> dict[str, tuple[float, float] | None]:
+    """Return what the timeline's links show, in seconds since the session's start; None where nothing is.
+
+    ``in`` and ``out`` halve and double what is in sight, ``earlier`` and ``later`` move by half of it.
+    """
+    whole, view = drawing.whole, drawing.view
+    half = view.length // 2
+    middle = view.start + half
+
+    def stretch(start: int, end: int) -> tuple[float, float]:
+        return drawing.seconds(max(start, whole.start)), drawing.seconds(min(end, whole.end))
+
+    return {
+        "in": stretch(middle - half // 2, middle + half // 2) if view.length > SECOND // 1_000 else None,
+        "out": stretch(view.start - half, view.end + half) if drawing.zoomed else None,
+        "earlier": stretch(view.start - half, view.end - half) if view.start > whole.start else None,
+        "later": stretch(view.start + half, view.end + half) if view.end < whole.end else None,
+    }

@@ -1,0 +1,149 @@
+"""Trend: time saved by day and by week as bars, and what changed since last week in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stretto.figures.period_rows import Change
+from stretto.format import quantities as words
+
+HEIGHT = 96
+"""Pixels of the tallest bar and the deepest together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One day or week: ``x`` and ``width`` in percent, ``y`` and ``height`` in pixels from the top."""
+
+    begins: str
+    x: float
+    width: float
+    y: float
+    height: float
+    saved: float | None
+    """Seconds, against the best baseline; None where nothing ran in parallel."""
+    document: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Columns with a line at zero; ``most`` is the largest time saved or lost, in seconds."""
+
+    columns: tuple[Column, ...]
+    zero: float
+    most: float
+
+    @property
+    def known(self) -> list[Column]:
+        """The columns that show something."""
+        return [column for column in self.columns if column.saved is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """One figure since last week, in words. ``tone`` is gain, loss or even."""
+
+    name: str
+    now: str
+    before: str
+    difference: str
+    tone: str
+    note: str
+    """Whether the difference is more than noise, or why that cannot be told."""
+
+
+_NAMES = {
+    "time_saved_seconds": "Time saved",
+    "speedup": "Speed-up",
+    "improvement": "Improvement",
+    "fanouts": "Parallel executions",
+    "success": "Success",
+    "elapsed_seconds": "Together",
+}
+"""Figure of a change → what a person calls it, in the order in which they are shown."""
+
+_NEUTRAL = frozenset({"fanouts", "elapsed_seconds"})
+"""Figures of which more is neither better nor worse."""
+
+
+def chart(periods: Sequence[Mapping[str, Any]]) -> Chart:
+    """Return days or weeks as columns, in the order given."""
+    saved = [None if one["lead"] is None else float(one["lead"]["time_saved_seconds"]) for one in periods]
+    told = [value for value in saved if value is not None]
+    above, below = max([0.0, *told]), -min([0.0, *told])
+    scale = HEIGHT / ((above + below) or 1.0)
+    zero = round(above * scale, 1) if above or below else float(HEIGHT)
+    step = 100 / max(1, len(periods))
+    return Chart(
+        tuple(
+            Column(
+                begins=one["begins"],
+                x=round(number * step + step * 0.12, 3),
+                width=round(step * 0.76, 3),
+                y=zero - max(0.0, _drawn(value, scale)),
+                height=round(abs(_drawn(value, scale)), 1),
+                saved=value,
+                document=one,
+            )
+            for number, (one, value) in enumerate(zip(periods, saved, strict=True))
+        ),
+        zero,
+        max(above, below),
+    )
+
+
+def changes(figures: Sequence[Change]) -> list[Changed]:
+    """Return what changed since last week; what is not known of both weeks is left out.
+
+    Where nothing ran in parallel in the week before there is nothing to compare with.
+    """
+    by_name = {change.name: change for change in figures}
+    if "fanouts" in by_name and not by_name["fanouts"].before:
+        return []
+    return [
+        _changed(by_name[name]) for name in _NAMES if name in by_name and by_name[name].difference is not None
+    ]
+
+
+def _changed(change: Change) -> Changed:
+    now, before = change.now or 0.0, change.before or 0.0
+    difference = now - before
+    note = change.reason or ("more than noise" if change.exceeds_noise else "within noise")
+    tone = "even"
+    if difference and change.exceeds_noise and change.name not in _NEUTRAL:
+        tone = "gain" if difference > 0 else "loss"
+    return Changed(
+        name=_NAMES[change.name],
+        now=_said(change.name, now),
+        before=_said(change.name, before),
+        difference=_difference(change.name, difference),
+        tone=tone,
+        note=note,
+    )
+
+
+def _drawn(value: float | None, scale: float) -> float:
+    """Return the pixels of a value; one that is not 0 can be seen."""
+    if not value:
+        return 0.0
+    drawn = max(1.5, abs(value) * scale)
+    return round(drawn if value > 0 else -drawn, 1)
+
+
+def _said(name: str, value: float) -> str:
+    if name.endswith("_seconds"):
+        return words.length(value)
+    if name == "speedup":
+        return words.times(value)
+    return words.count(round(value)) if name == "fanouts" else words.percent(value)
+
+
+def _difference(name: str, difference: float) -> str:
+    if not difference:
+        return "as before"
+    sign = "+" if difference > 0 else words.MINUS
+    if name in ("success", "improvement"):
+        return sign + words.points(difference)
+    return sign + _said(name, abs(difference))
