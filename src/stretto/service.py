@@ -24,7 +24,7 @@ from stretto.hook.client.client import record
 from stretto.hook.install.client_copy import secret
 from stretto.model.entities import Session
 from stretto.model.event import Event, Outcome
-from stretto.names import NONE, PREFIX
+from stretto.names import NONE
 from stretto.otlp_export.sender import NullSender, Sender
 from stretto.otlp_export.session_spans import session_spans
 from stretto.resources.sampler import Sampler, Watched
@@ -437,19 +437,19 @@ class Service:
 
     def _own_figures(self) -> Iterator[Figure]:
         taken = self._snapshot
-        yield Figure(PREFIX + "build_info", (("version", self._version),), 1, 1)
+        yield Figure("stretto_build_info", (("version", self._version),), 1, 1)
         if taken is not None:
-            yield Figure(PREFIX + "snapshot_timestamp_seconds", (), taken.at / SECOND, 1)
-            yield Figure(PREFIX + "ingest_events", (), taken.events, taken.events)
+            yield Figure("stretto_snapshot_timestamp_seconds", (), taken.at / SECOND, 1)
+            yield Figure("stretto_ingest_events", (), taken.events, taken.events)
             for reason, count in sorted(queries.reject_kinds(taken.rejects).items()):
-                yield Figure(PREFIX + "rejected_lines", (("reason", reason),), count, count)
-        yield Figure(PREFIX + "snapshot_duration_seconds", (), self.health.snapshot_seconds, 1)
-        yield Figure(PREFIX + "ingest_pending_bytes", (), self.health.pending_bytes, 1)
+                yield Figure("stretto_rejected_lines", (("reason", reason),), count, count)
+        yield Figure("stretto_snapshot_duration_seconds", (), self.health.snapshot_seconds, 1)
+        yield Figure("stretto_ingest_pending_bytes", (), self.health.pending_bytes, 1)
         sizes = journal.files(self._config.journal)
-        yield Figure(PREFIX + "ingest_lag_seconds", (), self._seen.lag(sizes, time.monotonic()), 1)
-        yield Figure(PREFIX + "journal_bytes", (), sum(sizes.values()), 1)
-        yield Figure(PREFIX + "store_bytes", (), size(self._config.database), 1)
+        yield Figure("stretto_ingest_lag_seconds", (), self._seen.lag(sizes, time.monotonic()), 1)
+        yield Figure("stretto_journal_bytes", (), sum(sizes.values()), 1)
+        yield Figure("stretto_store_bytes", (), size(self._config.database), 1)
         sampler = self.sampling.cpu_seconds
-        yield Figure(PREFIX + "sampler_cpu_seconds", (), sampler, 1, self.sampling.use.reason)
-        yield Figure(PREFIX + "spans_sent", (), self._sender.sent, 1)
-        yield Figure(PREFIX + "spans_dropped", (), self._sender.dropped, 1)
+        yield Figure("stretto_sampler_cpu_seconds", (), sampler, 1, self.sampling.use.reason)
+        yield Figure("stretto_spans_sent", (), self._sender.sent, 1)
+        yield Figure("stretto_spans_dropped", (), self._sender.dropped, 1)

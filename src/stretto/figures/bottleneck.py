@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from stretto.figures.figure import Figure
-from stretto.names import PREFIX
 
 ByHour = Mapping[int, Mapping[str, int]]
 """Begin of an hour (ns since the epoch) → agent → nanoseconds on the critical paths that ended in it."""
@@ -30,7 +29,7 @@ def bottlenecks(figures: Iterable[Figure], by_hour: ByHour) -> dict[str, Bottlen
     """Return the bottleneck of each window in which a session ended, from the figures of the windows."""
     windows: dict[str, dict[str, float]] = {}
     for figure in figures:
-        if figure.name == PREFIX + "critical_path_agent_seconds" and figure.value:
+        if figure.name == "stretto_critical_path_agent_seconds" and figure.value:
             labels = dict(figure.labels)
             windows.setdefault(labels["window"], {})[labels["agent"]] = figure.value
     found = {}

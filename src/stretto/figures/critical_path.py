@@ -186,7 +186,7 @@ def path_figures(window: str, sums: Sums) -> Iterator[Figure]:
     whole = sums.get("critical_path", {}).get((), 0)
     sessions = sum(sums.get("sessions", {}).values())
     if whole:
-        yield Figure(PREFIX + "critical_path_seconds", at, whole / SECOND, sessions)
+        yield Figure("stretto_critical_path_seconds", at, whole / SECOND, sessions)
     for label in ("agent", "task_type", "tool"):
         for dims, length in sorted(sums.get(f"critical_path_{label}", {}).items()):
             labels = ((label, str(dims[0])), *at)

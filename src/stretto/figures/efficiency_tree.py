@@ -18,7 +18,7 @@ from stretto.figures.fanouts import Fanout
 from stretto.figures.figure import Figure
 from stretto.figures.tallies import Sums
 from stretto.model.entities import Phase, Session
-from stretto.names import NONE, PREFIX
+from stretto.names import NONE
 
 
 class Factor(StrEnum):
@@ -111,10 +111,10 @@ def efficiency_figures(window: str, sums: Sums) -> Iterator[Figure]:
         node = Efficiency(
             count, elapsed.get(dims, 0), work.get(dims, 0), longest.get(dims, 0), capacity.get(dims, 0)
         )
-        yield Figure(PREFIX + "pattern_elapsed_seconds", (pattern, *at), node.elapsed / SECOND, count)
+        yield Figure("stretto_pattern_elapsed_seconds", (pattern, *at), node.elapsed / SECOND, count)
         for factor, lost in node.lost.items():
             labels = (pattern, ("factor", factor.value), *at)
-            yield Figure(PREFIX + "efficiency_lost_seconds", labels, lost / SECOND, count)
+            yield Figure("stretto_efficiency_lost_seconds", labels, lost / SECOND, count)
 
 
 def _phase_of(fanout: Fanout, phases: Iterable[Phase]) -> str:

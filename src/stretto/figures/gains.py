@@ -11,7 +11,6 @@ from stretto.figures.fanouts import Fanout, Sequential
 from stretto.figures.figure import Figure, Labels, between, ratio
 from stretto.figures.tallies import Sums
 from stretto.figures.verdict import Parallel
-from stretto.names import PREFIX
 
 ALONE = (Provenance.RECORDED, Provenance.MEASURED)
 """The provenances that tell how long a task takes alone."""
@@ -24,7 +23,7 @@ def gain_figures(
     at: Labels = (("window", window),)
     for (task_type, provenance), p in sorted(parallel.items()):
         labels = (("task_type", task_type), ("baseline", provenance.value), *at)
-        name, asked = PREFIX + "expected_saved_seconds", target(task_type)
+        name, asked = "stretto_expected_saved_seconds", target(task_type)
         expected = Figure(name, labels, asked * p.sequential / SECOND, p.tasks)
         if p.bounds is not None:
             expected = between(expected, *(asked * edge / SECOND for edge in p.bounds))
@@ -32,7 +31,7 @@ def gain_figures(
     yield from _contention(at, parallel)
     for dims, runs in sorted(sums.get("sequential_runs", {}).items()):
         saved = sums.get("opportunity", {}).get(dims, 0) / SECOND
-        yield Figure(PREFIX + "opportunity_seconds", (("pattern", str(dims[0])), *at), saved, runs)
+        yield Figure("stretto_opportunity_seconds", (("pattern", str(dims[0])), *at), saved, runs)
 
 
 def _contention(at: Labels, parallel: Mapping[tuple[str, Provenance], Parallel]) -> Iterator[Figure]:
@@ -42,11 +41,11 @@ def _contention(at: Labels, parallel: Mapping[tuple[str, Provenance], Parallel])
         known = [parallel[task_type, p] for p in ALONE if (task_type, p) in parallel]
         if not known:
             reason = "no sequential run tells how long these tasks take alone"
-            yield Figure(PREFIX + "contention_ratio", labels, None, 0, reason)
+            yield Figure("stretto_contention_ratio", labels, None, 0, reason)
             continue
         work, tasks = sum(p.work for p in known), sum(p.tasks for p in known)
         found = ratio(
-            PREFIX + "contention_ratio",
+            "stretto_contention_ratio",
             labels,
             work,
             sum(p.sequential for p in known),
@@ -75,5 +74,5 @@ def record_figures(best: Iterable[tuple[str, float, int]]) -> Iterator[Figure]:
     """Yield the best work over elapsed of each pattern, given (pattern, speedup, end in ns)."""
     for pattern, speedup, end in best:
         labels: Labels = (("pattern", pattern),)
-        yield Figure(PREFIX + "best_speedup", labels, speedup, 1)
-        yield Figure(PREFIX + "best_speedup_timestamp_seconds", labels, end / SECOND, 1)
+        yield Figure("stretto_best_speedup", labels, speedup, 1)
+        yield Figure("stretto_best_speedup_timestamp_seconds", labels, end / SECOND, 1)

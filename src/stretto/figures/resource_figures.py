@@ -39,12 +39,12 @@ def resource_figures(window: str, sums: Sums) -> Iterator[Figure]:
         yield _seconds(PREFIX + name, at, sums, measure, count)
     available = sums.get("machine_available", {}).get((), 0)
     busy = sums.get("machine_busy", {}).get((), 0)
-    yield ratio(PREFIX + "machine_cpu_ratio", at, busy, available, samples)
+    yield ratio("stretto_machine_cpu_ratio", at, busy, available, samples)
     yield from quantiles(at, sums.get("agents_cpu_use", {}), "agents_cpu_quantile")
     yield from quantiles(at, sums.get("agents_memory", {}), "agents_memory_quantile_bytes", unit=1)
     for (direction,), count in sorted(sums.get("agents_io_samples", {}).items()):
         amount = sums.get("agents_io", {}).get((direction,), 0)
-        yield Figure(PREFIX + "window_agents_io_bytes", (("direction", str(direction)), *at), amount, count)
+        yield Figure("stretto_window_agents_io_bytes", (("direction", str(direction)), *at), amount, count)
 
 
 def now_figures(use: Use) -> Iterator[Figure]:

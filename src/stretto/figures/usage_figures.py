@@ -9,7 +9,6 @@ from stretto.clock import SECOND
 from stretto.figures.figure import Figure, Labels, ratio
 from stretto.figures.tallies import Cells, Sums, by_first, outcomes, quantiles
 from stretto.model.model_call_cost import DOLLAR
-from stretto.names import PREFIX
 
 
 def usage_figures(window: str, sums: Sums) -> Iterator[Figure]:
@@ -24,7 +23,7 @@ def usage_figures(window: str, sums: Sums) -> Iterator[Figure]:
 def cache_entries(entries: Mapping[str, int]) -> Iterator[Figure]:
     """Yield how many entries each cache holds, as last told."""
     for cache, count in sorted(entries.items()):
-        yield Figure(PREFIX + "cache_entries", (("cache", cache),), count, 1)
+        yield Figure("stretto_cache_entries", (("cache", cache),), count, 1)
 
 
 def _models(at: Labels, sums: Sums) -> Iterator[Figure]:
@@ -35,23 +34,23 @@ def _models(at: Labels, sums: Sums) -> Iterator[Figure]:
     tokens = sums.get("tokens", {})
     for (model, kind), count in sorted(tokens.items()):
         labels = (("model", str(model)), ("kind", str(kind)), *at)
-        yield Figure(PREFIX + "window_tokens", labels, count, count)
+        yield Figure("stretto_window_tokens", labels, count, count)
     for (model,), prompt in sorted(sums.get("prompt_tokens", {}).items()):
         labels = (("model", str(model)), *at)
         read = tokens.get((model, "cache_read"), 0)
-        yield Figure(PREFIX + "window_prompt_tokens", labels, prompt, prompt)
-        yield Figure(PREFIX + "window_cache_read_tokens", labels, read, prompt)
-        yield ratio(PREFIX + "cache_read_ratio", labels, read, prompt, prompt)
+        yield Figure("stretto_window_prompt_tokens", labels, prompt, prompt)
+        yield Figure("stretto_window_cache_read_tokens", labels, read, prompt)
+        yield ratio("stretto_cache_read_ratio", labels, read, prompt, prompt)
 
 
 def _costs(at: Labels, sums: Sums) -> Iterator[Figure]:
     costs = _by_model(sums.get("cost", {}))
     for model, calls in sorted(_by_model(sums.get("priced_calls", {})).items()):
         labels = (("model", model), *at)
-        yield Figure(PREFIX + "window_cost_usd", labels, costs[model] / DOLLAR, calls)
+        yield Figure("stretto_window_cost_usd", labels, costs[model] / DOLLAR, calls)
     for (name,), calls in sorted(sums.get("unpriced_calls", {}).items()):
         labels = (("model", str(name)), *at)
-        yield Figure(PREFIX + "window_unpriced_model_calls", labels, calls, calls)
+        yield Figure("stretto_window_unpriced_model_calls", labels, calls, calls)
 
 
 def _by_model(cells: Cells) -> Counter[str]:
@@ -66,11 +65,11 @@ def _caches(at: Labels, sums: Sums) -> Iterator[Figure]:
         own: Labels = (("cache", cache),)
         both = sum(lookups.values())
         for result, count in sorted(lookups.items()):
-            yield Figure(PREFIX + "window_cache_lookups", (*own, ("result", result), *at), count, count)
-        yield ratio(PREFIX + "cache_hit_ratio", (*own, *at), lookups.get("hit", 0), both, both)
+            yield Figure("stretto_window_cache_lookups", (*own, ("result", result), *at), count, count)
+        yield ratio("stretto_cache_hit_ratio", (*own, *at), lookups.get("hit", 0), both, both)
     for (cache_name, reason), count in sorted(sums.get("cache_removals", {}).items()):
         labels = (("cache", str(cache_name)), ("reason", str(reason)), *at)
-        yield Figure(PREFIX + "window_cache_removals", labels, count, count)
+        yield Figure("stretto_window_cache_removals", labels, count, count)
 
 
 def _tests(at: Labels, sums: Sums) -> Iterator[Figure]:
@@ -78,14 +77,14 @@ def _tests(at: Labels, sums: Sums) -> Iterator[Figure]:
     yield from outcomes(at, "framework", runs, counts="window_test_runs")
     for (framework, result), count in sorted(sums.get("tests", {}).items()):
         labels = (("framework", str(framework)), ("result", str(result)), *at)
-        yield Figure(PREFIX + "window_tests", labels, count, count)
+        yield Figure("stretto_window_tests", labels, count, count)
     name = "test_run_duration_quantile_seconds"
     yield from quantiles(at, sums.get("test_run_time", {}), name, "framework")
     tool, test = (sums.get(measure, {}).get((), 0) for measure in ("tool_seconds", "test_seconds"))
     if tool:
         calls = sum(sums.get("calls", {}).values())
-        yield Figure(PREFIX + "window_tool_seconds", at, tool / SECOND, calls)
+        yield Figure("stretto_window_tool_seconds", at, tool / SECOND, calls)
         if test:
             # None seen may as well mean that no source tells what its commands are.
-            yield Figure(PREFIX + "window_test_seconds", at, test / SECOND, calls)
-            yield ratio(PREFIX + "test_time_ratio", at, test, tool, calls)
+            yield Figure("stretto_window_test_seconds", at, test / SECOND, calls)
+            yield ratio("stretto_test_time_ratio", at, test, tool, calls)

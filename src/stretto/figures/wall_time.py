@@ -18,7 +18,6 @@ from stretto.figures.tallies import Sums
 from stretto.figures.work_tree import LONGEST_SESSION, Stretch, Worker, executed, stretches, tasks_within
 from stretto.model.entities import Session
 from stretto.model.interval import Interval
-from stretto.names import PREFIX
 
 
 class Part(StrEnum):
@@ -101,7 +100,7 @@ def timeline_figures(window: str, sums: Sums) -> Iterator[Figure]:
     sessions = sum(sums.get("sessions", {}).values())
     for dims, length in sorted(sums.get("wall", {}).items()):
         labels: Labels = (("part", str(dims[0])), ("window", window))
-        yield Figure(PREFIX + "session_wall_seconds", labels, length / SECOND, sessions)
+        yield Figure("stretto_session_wall_seconds", labels, length / SECOND, sessions)
 
 
 def in_turns(session: Session, root: Stretch) -> Turns:

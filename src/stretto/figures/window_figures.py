@@ -28,17 +28,17 @@ def window_figures(
     yield from _messages(at, sums)
     yield from _durations(at, sums)
     seen, expected = _only(sums, "ends_seen"), _only(sums, "ends_expected")
-    yield Figure(PREFIX + "window_ends_seen", at, seen, seen)
-    yield Figure(PREFIX + "window_ends_expected", at, expected, expected)
-    yield ratio(PREFIX + "capture_completeness_ratio", at, seen, expected, expected)
+    yield Figure("stretto_window_ends_seen", at, seen, seen)
+    yield Figure("stretto_window_ends_expected", at, expected, expected)
+    yield ratio("stretto_capture_completeness_ratio", at, seen, expected, expected)
 
 
 def _improvement(at: Labels, parallel: Mapping[tuple[str, Provenance], Parallel]) -> Iterator[Figure]:
     for (task_type, provenance), p in sorted(parallel.items()):
         labels = (("task_type", task_type), ("baseline", provenance.value), *at)
         saved, bounds = p.sequential - p.elapsed, p.bounds
-        speedup = ratio(PREFIX + "speedup_ratio", labels, p.sequential, p.elapsed, p.tasks)
-        improvement = ratio(PREFIX + "improvement_ratio", labels, saved, p.sequential, p.tasks)
+        speedup = ratio("stretto_speedup_ratio", labels, p.sequential, p.elapsed, p.tasks)
+        improvement = ratio("stretto_improvement_ratio", labels, saved, p.sequential, p.tasks)
         lengths = [
             Figure(PREFIX + name, labels, length / SECOND, p.tasks)
             for name, length in (
@@ -57,7 +57,7 @@ def _improvement(at: Labels, parallel: Mapping[tuple[str, Provenance], Parallel]
         yield speedup
         yield improvement
         yield from lengths
-        yield Figure(PREFIX + "parallel_tasks", labels, p.tasks, p.tasks)
+        yield Figure("stretto_parallel_tasks", labels, p.tasks, p.tasks)
 
 
 def _efficiency(at: Labels, sums: Sums) -> Iterator[Figure]:
@@ -66,13 +66,13 @@ def _efficiency(at: Labels, sums: Sums) -> Iterator[Figure]:
         work, capacity, longest = (
             sums.get(name, {}).get(dims, 0) for name in ("pattern_work", "capacity", "longest_lane")
         )
-        yield Figure(PREFIX + "window_fanouts", labels, count, count)
-        yield Figure(PREFIX + "pattern_work_seconds", labels, work / SECOND, count)
-        yield Figure(PREFIX + "pattern_capacity_seconds", labels, capacity / SECOND, count)
-        yield Figure(PREFIX + "pattern_longest_lane_seconds", labels, longest / SECOND, count)
-        yield ratio(PREFIX + "parallel_efficiency_ratio", labels, work, capacity, count)
-        yield ratio(PREFIX + "load_balance_ratio", labels, work, longest, count)
-        yield ratio(PREFIX + "concurrency_ratio", labels, longest, capacity, count)
+        yield Figure("stretto_window_fanouts", labels, count, count)
+        yield Figure("stretto_pattern_work_seconds", labels, work / SECOND, count)
+        yield Figure("stretto_pattern_capacity_seconds", labels, capacity / SECOND, count)
+        yield Figure("stretto_pattern_longest_lane_seconds", labels, longest / SECOND, count)
+        yield ratio("stretto_parallel_efficiency_ratio", labels, work, capacity, count)
+        yield ratio("stretto_load_balance_ratio", labels, work, longest, count)
+        yield ratio("stretto_concurrency_ratio", labels, longest, capacity, count)
 
 
 def _tasks(at: Labels, sums: Sums) -> Iterator[Figure]:
@@ -140,7 +140,7 @@ def _sessions(at: Labels, sums: Sums) -> Iterator[Figure]:
     for dims, count in sorted(sums.get("sessions", {}).items()):
         source, pattern, outcome = (str(dim) for dim in dims)
         labels = (("source", source), ("pattern", pattern), ("outcome", outcome), *at)
-        yield Figure(PREFIX + "window_sessions", labels, count, count)
+        yield Figure("stretto_window_sessions", labels, count, count)
 
 
 def _phases(at: Labels, sums: Sums) -> Iterator[Figure]:

@@ -16,7 +16,7 @@ _T, _A, _P, _TOOL, _B, _W = (
 
 PARALLEL: tuple[Metric, ...] = (
     gauge(
-        "speedup_ratio",
+        "stretto_speedup_ratio",
         "1",
         (_T, _B, _W),
         "Sequential time over elapsed time of parallel tasks.",
@@ -24,29 +24,44 @@ PARALLEL: tuple[Metric, ...] = (
         "stretto_parallel_elapsed_seconds",
     ),
     gauge(
-        "improvement_ratio",
+        "stretto_improvement_ratio",
         "1",
         (_T, _B, _W),
         "Time saved over sequential time of parallel tasks; below 0 where parallel was slower.",
         "stretto_time_saved_seconds",
         "stretto_parallel_sequential_seconds",
     ),
-    gauge("time_saved_seconds", "s", (_T, _B, _W), "Sequential time less elapsed time of parallel tasks."),
-    gauge("parallel_sequential_seconds", "s", (_T, _B, _W), "What parallel tasks take one after another."),
     gauge(
-        "parallel_elapsed_seconds",
+        "stretto_time_saved_seconds",
+        "s",
+        (_T, _B, _W),
+        "Sequential time less elapsed time of parallel tasks.",
+    ),
+    gauge(
+        "stretto_parallel_sequential_seconds",
+        "s",
+        (_T, _B, _W),
+        "What parallel tasks take one after another.",
+    ),
+    gauge(
+        "stretto_parallel_elapsed_seconds",
         "s",
         (_T, _B, _W),
         "Wall time of parallel tasks, shared among those running.",
     ),
-    gauge("parallel_work_seconds", "s", (_T, _B, _W), "Busy time of parallel tasks, summed."),
+    gauge("stretto_parallel_work_seconds", "s", (_T, _B, _W), "Busy time of parallel tasks, summed."),
     gauge(
-        "parallel_tasks", "1", (_T, _B, _W), "Tasks inside parallel executions that the figures are made of."
+        "stretto_parallel_tasks",
+        "1",
+        (_T, _B, _W),
+        "Tasks inside parallel executions that the figures are made of.",
     ),
-    gauge("improvement_target_ratio", "1", (_T,), "Improvement asked of a task type by configuration."),
-    gauge("window_fanouts", "1", (_P, _W), "Parallel executions that ended in the window."),
     gauge(
-        "parallel_efficiency_ratio",
+        "stretto_improvement_target_ratio", "1", (_T,), "Improvement asked of a task type by configuration."
+    ),
+    gauge("stretto_window_fanouts", "1", (_P, _W), "Parallel executions that ended in the window."),
+    gauge(
+        "stretto_parallel_efficiency_ratio",
         "1",
         (_P, _W),
         "Work over width times elapsed: load balance times concurrency.",
@@ -54,7 +69,7 @@ PARALLEL: tuple[Metric, ...] = (
         "stretto_pattern_capacity_seconds",
     ),
     gauge(
-        "load_balance_ratio",
+        "stretto_load_balance_ratio",
         "1",
         (_P, _W),
         "Mean lane busy time over the longest lane's.",
@@ -62,31 +77,41 @@ PARALLEL: tuple[Metric, ...] = (
         "stretto_pattern_longest_lane_seconds",
     ),
     gauge(
-        "concurrency_ratio",
+        "stretto_concurrency_ratio",
         "1",
         (_P, _W),
         "Longest lane's busy time over elapsed: what late starts and hand-overs leave.",
         "stretto_pattern_longest_lane_seconds",
         "stretto_pattern_capacity_seconds",
     ),
-    gauge("pattern_work_seconds", "s", (_P, _W), "Busy time of the tasks of parallel executions."),
-    gauge("pattern_capacity_seconds", "s", (_P, _W), "Width times elapsed, summed over parallel executions."),
-    gauge("pattern_longest_lane_seconds", "s", (_P, _W), "Width times the longest lane's busy time, summed."),
-    gauge("pattern_elapsed_seconds", "s", (_P, _W), "Wall time of parallel executions, summed."),
+    gauge("stretto_pattern_work_seconds", "s", (_P, _W), "Busy time of the tasks of parallel executions."),
     gauge(
-        "efficiency_lost_seconds",
+        "stretto_pattern_capacity_seconds",
+        "s",
+        (_P, _W),
+        "Width times elapsed, summed over parallel executions.",
+    ),
+    gauge(
+        "stretto_pattern_longest_lane_seconds",
+        "s",
+        (_P, _W),
+        "Width times the longest lane's busy time, summed.",
+    ),
+    gauge("stretto_pattern_elapsed_seconds", "s", (_P, _W), "Wall time of parallel executions, summed."),
+    gauge(
+        "stretto_efficiency_lost_seconds",
         "s",
         (_P, Label.FACTOR, _W),
         "Lane time lost by parallel executions, by the factor of efficiency that lost it.",
     ),
     gauge(
-        "expected_saved_seconds",
+        "stretto_expected_saved_seconds",
         "s",
         (_T, _B, _W),
         "Time that parallel tasks would have saved at their target.",
     ),
     gauge(
-        "contention_ratio",
+        "stretto_contention_ratio",
         "1",
         (_T, _W),
         "How long tasks took side by side over how long they take alone, where that was measured.",
@@ -94,52 +119,67 @@ PARALLEL: tuple[Metric, ...] = (
         "stretto_parallel_sequential_seconds",
     ),
     gauge(
-        "opportunity_seconds",
+        "stretto_opportunity_seconds",
         "s",
         (_P, _W),
         "Time that runs of tasks one after another would have saved side by side, at most.",
     ),
-    gauge("best_speedup", "1", (_P,), "Highest work over elapsed of a parallel execution in the store."),
     gauge(
-        "best_speedup_timestamp_seconds",
+        "stretto_best_speedup", "1", (_P,), "Highest work over elapsed of a parallel execution in the store."
+    ),
+    gauge(
+        "stretto_best_speedup_timestamp_seconds",
         "unixtime",
         (_P,),
         "When the parallel execution with the highest speedup ended.",
     ),
-    gauge("parallel_tokens", "1", (_W,), "Tokens used by the tasks of parallel executions."),
-    gauge("parallel_cost_usd", "USD", (_W,), "What the tasks of parallel executions cost."),
-    gauge("saved_second_tokens", "1", (_W,), "Tokens of parallel tasks over the seconds they saved."),
-    gauge("saved_second_cost_usd", "USD", (_W,), "Cost of parallel tasks over the seconds they saved."),
+    gauge("stretto_parallel_tokens", "1", (_W,), "Tokens used by the tasks of parallel executions."),
+    gauge("stretto_parallel_cost_usd", "USD", (_W,), "What the tasks of parallel executions cost."),
+    gauge("stretto_saved_second_tokens", "1", (_W,), "Tokens of parallel tasks over the seconds they saved."),
     gauge(
-        "critical_path_seconds", "s", (_W,), "Length of the critical paths of sessions that ended, summed."
+        "stretto_saved_second_cost_usd", "USD", (_W,), "Cost of parallel tasks over the seconds they saved."
     ),
     gauge(
-        "critical_path_agent_seconds",
+        "stretto_critical_path_seconds",
+        "s",
+        (_W,),
+        "Length of the critical paths of sessions that ended, summed.",
+    ),
+    gauge(
+        "stretto_critical_path_agent_seconds",
         "s",
         (_A, _W),
         "Part of the critical paths that an agent's own work was.",
     ),
     gauge(
-        "critical_path_task_type_seconds",
+        "stretto_critical_path_task_type_seconds",
         "s",
         (_T, _W),
         "Part of the critical paths that tasks of a type were.",
     ),
-    gauge("critical_path_tool_seconds", "s", (_TOOL, _W), "Part of the critical paths that a tool was."),
     gauge(
-        "slack_agent_seconds", "s", (_A, _W), "Least slack of an agent in a session, the mean over sessions."
+        "stretto_critical_path_tool_seconds", "s", (_TOOL, _W), "Part of the critical paths that a tool was."
     ),
     gauge(
-        "slack_task_type_seconds",
+        "stretto_slack_agent_seconds",
+        "s",
+        (_A, _W),
+        "Least slack of an agent in a session, the mean over sessions.",
+    ),
+    gauge(
+        "stretto_slack_task_type_seconds",
         "s",
         (_T, _W),
         "Least slack of a task type in a session, the mean over sessions.",
     ),
     gauge(
-        "slack_tool_seconds", "s", (_TOOL, _W), "Least slack of a tool in a session, the mean over sessions."
+        "stretto_slack_tool_seconds",
+        "s",
+        (_TOOL, _W),
+        "Least slack of a tool in a session, the mean over sessions.",
     ),
     gauge(
-        "session_wall_seconds",
+        "stretto_session_wall_seconds",
         "s",
         (Label.PART, _W),
         "Wall time of sessions that ended, each instant in exactly one part.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from stretto.names.labels import PREFIX, Label
+from stretto.names.labels import Label
 
 
 class Made(StrEnum):
@@ -44,19 +44,19 @@ class Metric:
 
 def gauge(name: str, unit: str, labels: tuple[Label, ...], text: str, *ingredients: str) -> Metric:
     """Return a derived gauge."""
-    return Metric(PREFIX + name, MetricKind.GAUGE, Made.DERIVED, unit, labels, text, ingredients)
+    return Metric(name, MetricKind.GAUGE, Made.DERIVED, unit, labels, text, ingredients)
 
 
 def own(name: str, unit: str, labels: tuple[Label, ...], text: str) -> Metric:
     """Return a gauge about Stretto itself."""
-    return Metric(PREFIX + name, MetricKind.GAUGE, Made.OWN, unit, labels, text)
+    return Metric(name, MetricKind.GAUGE, Made.OWN, unit, labels, text)
 
 
 def counter(name: str, unit: str, labels: tuple[Label, ...], text: str) -> Metric:
     """Return a counter of what happens live."""
-    return Metric(PREFIX + name, MetricKind.COUNTER, Made.LIVE, unit, labels, text)
+    return Metric(name, MetricKind.COUNTER, Made.LIVE, unit, labels, text)
 
 
 def histogram(name: str, labels: tuple[Label, ...], text: str) -> Metric:
     """Return a histogram, in seconds, of what happens live."""
-    return Metric(PREFIX + name, MetricKind.HISTOGRAM, Made.LIVE, "s", labels, text)
+    return Metric(name, MetricKind.HISTOGRAM, Made.LIVE, "s", labels, text)

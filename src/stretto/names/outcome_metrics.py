@@ -16,36 +16,43 @@ _T, _A, _P, _TOOL, _O, _W, _Q = (
 )
 
 OUTCOMES: tuple[Metric, ...] = (
-    gauge("window_tasks", "1", (_T, _O, _W), "Tasks that ended in the window, by outcome."),
+    gauge("stretto_window_tasks", "1", (_T, _O, _W), "Tasks that ended in the window, by outcome."),
     gauge(
-        "success_ratio",
+        "stretto_success_ratio",
         "1",
         (_T, _W),
         "Tasks that succeeded over tasks whose outcome is known.",
         "stretto_window_tasks",
         "stretto_window_tasks",
     ),
-    gauge("window_agent_tasks", "1", (_A, _O, _W), "Tasks that ended in the window, by agent and outcome."),
     gauge(
-        "agent_error_ratio",
+        "stretto_window_agent_tasks",
+        "1",
+        (_A, _O, _W),
+        "Tasks that ended in the window, by agent and outcome.",
+    ),
+    gauge(
+        "stretto_agent_error_ratio",
         "1",
         (_A, _W),
         "Tasks of an agent that failed over those whose outcome is known.",
         "stretto_window_agent_tasks",
         "stretto_window_agent_tasks",
     ),
-    gauge("window_parallel_tasks", "1", (_O, _W), "Tasks inside parallel executions, by outcome."),
+    gauge("stretto_window_parallel_tasks", "1", (_O, _W), "Tasks inside parallel executions, by outcome."),
     gauge(
-        "parallel_failure_ratio",
+        "stretto_parallel_failure_ratio",
         "1",
         (_W,),
         "Tasks inside parallel executions that failed over those whose outcome is known.",
         "stretto_window_parallel_tasks",
         "stretto_window_parallel_tasks",
     ),
-    gauge("window_tool_calls", "1", (_TOOL, _O, _W), "Tool calls that ended in the window, by outcome."),
     gauge(
-        "tool_success_ratio",
+        "stretto_window_tool_calls", "1", (_TOOL, _O, _W), "Tool calls that ended in the window, by outcome."
+    ),
+    gauge(
+        "stretto_tool_success_ratio",
         "1",
         (_TOOL, _W),
         "Tool calls that succeeded over those whose outcome is known.",
@@ -53,48 +60,73 @@ OUTCOMES: tuple[Metric, ...] = (
         "stretto_window_tool_calls",
     ),
     gauge(
-        "tool_duration_quantile_seconds", "s", (_TOOL, _Q, _W), "Execution time of tool calls, within 2 %."
+        "stretto_tool_duration_quantile_seconds",
+        "s",
+        (_TOOL, _Q, _W),
+        "Execution time of tool calls, within 2 %.",
     ),
-    gauge("task_duration_quantile_seconds", "s", (_T, _Q, _W), "Wall time of tasks, within 2 %."),
-    gauge("agent_duration_quantile_seconds", "s", (_A, _Q, _W), "Wall time of an agent's tasks, within 2 %."),
+    gauge("stretto_task_duration_quantile_seconds", "s", (_T, _Q, _W), "Wall time of tasks, within 2 %."),
     gauge(
-        "overhead_quantile_seconds",
+        "stretto_agent_duration_quantile_seconds",
+        "s",
+        (_A, _Q, _W),
+        "Wall time of an agent's tasks, within 2 %.",
+    ),
+    gauge(
+        "stretto_overhead_quantile_seconds",
         "s",
         (_Q, _W),
         "Time around a tool call that is neither execution nor a person's: hooks, mostly. Within 2 %.",
     ),
     gauge(
-        "capture_completeness_ratio",
+        "stretto_capture_completeness_ratio",
         "1",
         (_W,),
         "Tasks and tool calls whose end was seen over all that are over.",
         "stretto_window_ends_seen",
         "stretto_window_ends_expected",
     ),
-    gauge("window_ends_seen", "1", (_W,), "Tasks and tool calls whose end was seen."),
-    gauge("window_ends_expected", "1", (_W,), "Tasks and tool calls that are over, their end seen or not."),
+    gauge("stretto_window_ends_seen", "1", (_W,), "Tasks and tool calls whose end was seen."),
     gauge(
-        "window_sessions", "1", (Label.SOURCE, _P, _O, _W), "Sessions that ended in the window, by outcome."
+        "stretto_window_ends_expected",
+        "1",
+        (_W,),
+        "Tasks and tool calls that are over, their end seen or not.",
     ),
-    gauge("session_duration_quantile_seconds", "s", (_P, _Q, _W), "Wall time of sessions, within 2 %."),
     gauge(
-        "turn_duration_quantile_seconds",
+        "stretto_window_sessions",
+        "1",
+        (Label.SOURCE, _P, _O, _W),
+        "Sessions that ended in the window, by outcome.",
+    ),
+    gauge(
+        "stretto_session_duration_quantile_seconds", "s", (_P, _Q, _W), "Wall time of sessions, within 2 %."
+    ),
+    gauge(
+        "stretto_turn_duration_quantile_seconds",
         "s",
         (_Q, _W),
         "Wall time from a prompt to the end of the answer, within 2 %.",
     ),
-    gauge("window_phases", "1", (Label.PHASE, _O, _W), "Phases that ended in the window, by outcome."),
     gauge(
-        "phase_success_ratio",
+        "stretto_window_phases", "1", (Label.PHASE, _O, _W), "Phases that ended in the window, by outcome."
+    ),
+    gauge(
+        "stretto_phase_success_ratio",
         "1",
         (Label.PHASE, _W),
         "Phases that succeeded over those whose outcome is known.",
         "stretto_window_phases",
         "stretto_window_phases",
     ),
-    gauge("phase_duration_quantile_seconds", "s", (Label.PHASE, _Q, _W), "Wall time of phases, within 2 %."),
     gauge(
-        "completion_ratio",
+        "stretto_phase_duration_quantile_seconds",
+        "s",
+        (Label.PHASE, _Q, _W),
+        "Wall time of phases, within 2 %.",
+    ),
+    gauge(
+        "stretto_completion_ratio",
         "1",
         (_T, _W),
         "Tasks that ended with success or failure over all that are over.",
@@ -102,30 +134,37 @@ OUTCOMES: tuple[Metric, ...] = (
         "stretto_window_tasks",
     ),
     gauge(
-        "agent_completion_ratio",
+        "stretto_agent_completion_ratio",
         "1",
         (_A, _W),
         "An agent's tasks that ended with success or failure over all that are over.",
         "stretto_window_agent_tasks",
         "stretto_window_agent_tasks",
     ),
-    gauge("window_retries", "1", (_T, _W), "Tasks that tried again what had failed."),
-    gauge("window_recoveries", "1", (_T, _W), "Tasks that tried again what had failed, and succeeded."),
+    gauge("stretto_window_retries", "1", (_T, _W), "Tasks that tried again what had failed."),
     gauge(
-        "retry_ratio",
+        "stretto_window_recoveries", "1", (_T, _W), "Tasks that tried again what had failed, and succeeded."
+    ),
+    gauge(
+        "stretto_retry_ratio",
         "1",
         (_T, _W),
         "Tasks that tried again what had failed, over all that are over.",
         "stretto_window_retries",
         "stretto_window_tasks",
     ),
-    gauge("retry_work_seconds", "s", (_T, _W), "Busy time of tasks that tried again what had failed."),
-    gauge("window_messages", "1", (_A, _O, _W), "Messages between agents, by receiver and outcome."),
     gauge(
-        "message_response_quantile_seconds", "s", (_Q, _W), "Time from a message to its answer, within 2 %."
+        "stretto_retry_work_seconds", "s", (_T, _W), "Busy time of tasks that tried again what had failed."
+    ),
+    gauge("stretto_window_messages", "1", (_A, _O, _W), "Messages between agents, by receiver and outcome."),
+    gauge(
+        "stretto_message_response_quantile_seconds",
+        "s",
+        (_Q, _W),
+        "Time from a message to its answer, within 2 %.",
     ),
     gauge(
-        "hook_duration_quantile_seconds",
+        "stretto_hook_duration_quantile_seconds",
         "s",
         (_Q, _W),
         "How long an agent waited for its hooks, as the agent itself measured it, within 2 %.",

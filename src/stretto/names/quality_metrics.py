@@ -8,69 +8,82 @@ from stretto.names.metric import Metric, gauge
 _T, _A, _P, _W = Label.TASK_TYPE, Label.AGENT, Label.PATTERN, Label.WINDOW
 
 QUALITY: tuple[Metric, ...] = (
-    gauge("window_scores", "1", (Label.SCORE, _T, _W), "Scores given from outside in the window."),
+    gauge("stretto_window_scores", "1", (Label.SCORE, _T, _W), "Scores given from outside in the window."),
     gauge(
-        "window_scores_off_scale",
+        "stretto_window_scores_off_scale",
         "1",
         (Label.SCORE, _T, _W),
         "Scores given from outside that lie outside their scale and count for nothing.",
     ),
     gauge(
-        "score_mean",
+        "stretto_score_mean",
         "1",
         (Label.SCORE, _T, _W),
         "Mean of the scores given from outside, each in its own scale.",
     ),
     gauge(
-        "score_sum",
+        "stretto_score_sum",
         "1",
         (Label.SCORE, _T, _W),
         "Sum of the scores given from outside, each in its own scale.",
     ),
-    gauge("quality_score", "1", (_T, _W), "Quality of tasks from 0 to 10: the mean of its known parts."),
     gauge(
-        "quality_part_score",
+        "stretto_quality_score", "1", (_T, _W), "Quality of tasks from 0 to 10: the mean of its known parts."
+    ),
+    gauge(
+        "stretto_quality_part_score",
         "1",
         (_T, Label.PART, _W),
         "One part of quality from 0 to 10, such as completeness, consistency or parity.",
     ),
-    gauge("quality_current", "1", (_T, _W), "Quality score of the newest day with one, from 0 to 10."),
-    gauge("quality_rate_per_day", "1", (_T, _W), "How much the quality score rises or falls in a day."),
-    gauge("quality_volatility", "1", (_T, _W), "Standard deviation of the daily quality score."),
     gauge(
-        "window_fanouts_checked",
+        "stretto_quality_current", "1", (_T, _W), "Quality score of the newest day with one, from 0 to 10."
+    ),
+    gauge(
+        "stretto_quality_rate_per_day", "1", (_T, _W), "How much the quality score rises or falls in a day."
+    ),
+    gauge("stretto_quality_volatility", "1", (_T, _W), "Standard deviation of the daily quality score."),
+    gauge(
+        "stretto_window_fanouts_checked",
         "1",
         (_P, _W),
         "Parallel executions of which it is known whether their results fit together.",
     ),
     gauge(
-        "window_fanouts_integrated",
+        "stretto_window_fanouts_integrated",
         "1",
         (_P, _W),
         "Parallel executions whose tasks wrote no file in common and whose checks passed.",
     ),
     gauge(
-        "integration_success_ratio",
+        "stretto_integration_success_ratio",
         "1",
         (_P, _W),
         "Parallel executions whose results fit together over those of which it is known.",
         "stretto_window_fanouts_integrated",
         "stretto_window_fanouts_checked",
     ),
-    gauge("window_conflicts", "1", (_P, _W), "Parallel executions in which two tasks wrote the same file."),
-    gauge("window_eligible_turns", "1", (_W,), "Turns with two or more tasks of one parent."),
-    gauge("window_parallel_turns", "1", (_W,), "Turns whose tasks ran in parallel."),
     gauge(
-        "adoption_ratio",
+        "stretto_window_conflicts",
+        "1",
+        (_P, _W),
+        "Parallel executions in which two tasks wrote the same file.",
+    ),
+    gauge("stretto_window_eligible_turns", "1", (_W,), "Turns with two or more tasks of one parent."),
+    gauge("stretto_window_parallel_turns", "1", (_W,), "Turns whose tasks ran in parallel."),
+    gauge(
+        "stretto_adoption_ratio",
         "1",
         (_W,),
         "Turns whose tasks ran in parallel over those whose tasks could.",
         "stretto_window_parallel_turns",
         "stretto_window_eligible_turns",
     ),
-    gauge("window_agent_parallel_tasks", "1", (_A, _W), "An agent's tasks inside parallel executions."),
     gauge(
-        "agent_parallel_ratio",
+        "stretto_window_agent_parallel_tasks", "1", (_A, _W), "An agent's tasks inside parallel executions."
+    ),
+    gauge(
+        "stretto_agent_parallel_ratio",
         "1",
         (_A, _W),
         "An agent's tasks inside parallel executions over all of them.",
@@ -78,35 +91,42 @@ QUALITY: tuple[Metric, ...] = (
         "stretto_window_agent_tasks",
     ),
     gauge(
-        "efficiency_score",
+        "stretto_efficiency_score",
         "1",
         (_W,),
         "Weighted efficiency from 0 to 100: time, resource, quality and workflow.",
     ),
     gauge(
-        "efficiency_dimension_score",
+        "stretto_efficiency_dimension_score",
         "1",
         (Label.DIMENSION, _W),
         "One dimension of the efficiency score from 0 to 100.",
     ),
     gauge(
-        "efficiency_part_score",
+        "stretto_efficiency_part_score",
         "1",
         (Label.DIMENSION, Label.PART, _W),
         "One part of a dimension of the efficiency score from 0 to 100.",
     ),
-    gauge("pattern_efficiency_score", "1", (_P, _W), "Weighted efficiency of one pattern from 0 to 100."),
     gauge(
-        "agent_score",
+        "stretto_pattern_efficiency_score", "1", (_P, _W), "Weighted efficiency of one pattern from 0 to 100."
+    ),
+    gauge(
+        "stretto_agent_score",
         "1",
         (_A, _W),
         "Weighted score of an agent from 0 to 100: completion, quality, collaboration, errors, response.",
     ),
     gauge(
-        "collaboration_score",
+        "stretto_collaboration_score",
         "1",
         (_W,),
         "How well agents exchanged messages, from 0 to 100: balance, response, success.",
     ),
-    gauge("agent_collaboration_score", "1", (_A, _W), "How well an agent answered messages, from 0 to 100."),
+    gauge(
+        "stretto_agent_collaboration_score",
+        "1",
+        (_A, _W),
+        "How well an agent answered messages, from 0 to 100.",
+    ),
 )

@@ -25,7 +25,7 @@ from stretto.figures.verdict import Verdict, held_against_document, mixes, paral
 from stretto.figures.wall_time import timeline_figures
 from stretto.figures.window_figures import window_figures
 from stretto.model.task_type import DEFAULT_TARGET, TaskTypes
-from stretto.names import PREFIX, WINDOWS
+from stretto.names import WINDOWS
 from stretto.store import queries
 from stretto.store.fanout_queries import baselines, best_speedups
 from stretto.store.queries import Activity, SessionRow
@@ -141,7 +141,7 @@ def _take(
     figures += _now(activity, now)
     figures += now_figures(live.use)
     if live.stuck is not None:
-        figures.append(Figure(PREFIX + "stuck_tasks", (), len(live.stuck), activity.tasks_running))
+        figures.append(Figure("stretto_stuck_tasks", (), len(live.stuck), activity.tasks_running))
     return Snapshot(
         at=now,
         figures=tuple(figures),
@@ -244,24 +244,24 @@ def _targets(task_types: TaskTypes, seen: set[str]) -> list[Figure]:
     configured = {t.name: t.target for t in task_types.types if t.target_improvement is not None}
     targets = {**dict.fromkeys(sorted(seen), DEFAULT_TARGET), **configured}
     return [
-        Figure(PREFIX + "improvement_target_ratio", (("task_type", name),), target, 1)
+        Figure("stretto_improvement_target_ratio", (("task_type", name),), target, 1)
         for name, target in sorted(targets.items())
     ]
 
 
 def _now(activity: Activity, now: int) -> list[Figure]:
     figures = [
-        Figure(PREFIX + "sessions_open", (), activity.sessions_open, activity.sessions),
-        Figure(PREFIX + "sessions_busy", (), activity.sessions_busy, activity.sessions_open),
-        Figure(PREFIX + "tasks_running", (), activity.tasks_running, activity.tasks_running),
+        Figure("stretto_sessions_open", (), activity.sessions_open, activity.sessions),
+        Figure("stretto_sessions_busy", (), activity.sessions_busy, activity.sessions_open),
+        Figure("stretto_tasks_running", (), activity.tasks_running, activity.tasks_running),
     ]
-    name = PREFIX + "longest_open_session_seconds"
+    name = "stretto_longest_open_session_seconds"
     if activity.busy_since is None:
         figures.append(Figure(name, (), None, 0, "no session is busy"))
     else:
         open_for = max(0, now - activity.busy_since) / SECOND
         figures.append(Figure(name, (), open_for, activity.sessions_busy))
-    name = PREFIX + "last_event_timestamp_seconds"
+    name = "stretto_last_event_timestamp_seconds"
     if activity.last_event is None:
         figures.append(Figure(name, (), None, 0, "no event yet"))
     else:

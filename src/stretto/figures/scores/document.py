@@ -19,7 +19,7 @@ def scores_document(figures: Iterable[Figure], rules: ScoreRules) -> dict[str, A
     Coverage is the share of the weight that is known: of an efficiency score that of its dimensions, each by
     the share of its parts.
     """
-    told = [f for f in figures if f.name.startswith((PREFIX + "efficiency_", PREFIX + "quality_"))]
+    told = [f for f in figures if f.name.startswith(("stretto_efficiency_", "stretto_quality_"))]
     return {
         window: {
             "efficiency": _efficiency(_named(told, window, "efficiency_"), rules),

@@ -31,10 +31,10 @@ def retry_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
     for task_type, count in sorted(tasks.items()):
         labels = (("task_type", task_type), *at)
         retried = again.get(task_type, 0)
-        yield Figure(PREFIX + "window_retries", labels, retried, count)
-        yield Figure(PREFIX + "window_recoveries", labels, recovered.get(task_type, 0), retried)
-        yield Figure(PREFIX + "retry_work_seconds", labels, work.get(task_type, 0) / SECOND, retried)
-        yield ratio(PREFIX + "retry_ratio", labels, retried, count, count)
+        yield Figure("stretto_window_retries", labels, retried, count)
+        yield Figure("stretto_window_recoveries", labels, recovered.get(task_type, 0), retried)
+        yield Figure("stretto_retry_work_seconds", labels, work.get(task_type, 0) / SECOND, retried)
+        yield ratio("stretto_retry_ratio", labels, retried, count, count)
 
 
 def adoption_figures(at: Labels, sums: Sums, rules: ScoreRules) -> Iterator[Figure]:
@@ -42,15 +42,15 @@ def adoption_figures(at: Labels, sums: Sums, rules: ScoreRules) -> Iterator[Figu
     turns = sums.get("turns", {})
     eligible = sum(turns.values())
     parallel = sum(_ending(turns, (PARALLEL,)).values())
-    yield Figure(PREFIX + "window_eligible_turns", at, eligible, eligible)
-    yield Figure(PREFIX + "window_parallel_turns", at, parallel, eligible)
+    yield Figure("stretto_window_eligible_turns", at, eligible, eligible)
+    yield Figure("stretto_window_parallel_turns", at, parallel, eligible)
     yield _in_cohort("adoption_ratio", at, (parallel, eligible), rules.cohort, "eligible turns")
     ends = sums.get("work_ends", {})
     side_by_side = _by({dims: n for dims, n in ends.items() if dims[PLACE] == PARALLEL}, AGENT)
     for agent, tasks in sorted(_by(ends, AGENT).items()):
         labels = (("agent", agent), *at)
         own = side_by_side.get(agent, 0)
-        yield Figure(PREFIX + "window_agent_parallel_tasks", labels, own, tasks)
+        yield Figure("stretto_window_agent_parallel_tasks", labels, own, tasks)
         yield _in_cohort("agent_parallel_ratio", labels, (own, tasks), rules.cohort, "tasks")
 
 
@@ -62,14 +62,14 @@ def integration_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
         labels = (("pattern", pattern), *at)
         known = checked.get(pattern, 0)
         fits, conflicts = (cells.get((pattern, result), 0) for result in (INTEGRATED, CONFLICT))
-        yield Figure(PREFIX + "window_fanouts_checked", labels, known, known)
+        yield Figure("stretto_window_fanouts_checked", labels, known, known)
         if not known:
             reason = "of no fan-out is it known whether its results fit together"
-            yield Figure(PREFIX + "integration_success_ratio", labels, None, 0, reason)
+            yield Figure("stretto_integration_success_ratio", labels, None, 0, reason)
             continue
-        yield Figure(PREFIX + "window_fanouts_integrated", labels, fits, known)
-        yield Figure(PREFIX + "window_conflicts", labels, conflicts, known)
-        yield ratio(PREFIX + "integration_success_ratio", labels, fits, known, known)
+        yield Figure("stretto_window_fanouts_integrated", labels, fits, known)
+        yield Figure("stretto_window_conflicts", labels, conflicts, known)
+        yield ratio("stretto_integration_success_ratio", labels, fits, known, known)
 
 
 def outside_figures(at: Labels, sums: Sums, rules: ScoreRules) -> Iterator[Figure]:
@@ -81,16 +81,16 @@ def outside_figures(at: Labels, sums: Sums, rules: ScoreRules) -> Iterator[Figur
         labels = (("score", name), ("task_type", task_type), *at)
         count, off = counts.get((name, task_type), 0), outside.get((name, task_type), 0)
         if off:
-            yield Figure(PREFIX + "window_scores_off_scale", labels, off, off)
+            yield Figure("stretto_window_scores_off_scale", labels, off, off)
         if count:
             value = values.get((name, task_type), 0) / MICRO
-            yield Figure(PREFIX + "window_scores", labels, count, count)
-            yield Figure(PREFIX + "score_sum", labels, value, count)
-            yield Figure(PREFIX + "score_mean", labels, value / count, count)
+            yield Figure("stretto_window_scores", labels, count, count)
+            yield Figure("stretto_score_sum", labels, value, count)
+            yield Figure("stretto_score_mean", labels, value / count, count)
         else:
             scale = rules.scales.of(name)
             reason = f"{off} score(s) outside the scale {'of numbers' if scale is None else scale}"
-            yield Figure(PREFIX + "score_mean", labels, None, 0, reason)
+            yield Figure("stretto_score_mean", labels, None, 0, reason)
 
 
 def _in_cohort(name: str, labels: Labels, part_of: tuple[int, int], least: int, what: str) -> Figure:

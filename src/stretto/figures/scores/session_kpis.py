@@ -73,19 +73,19 @@ def session_figures(session: Session) -> Iterator[Figure]:
     samples = session.samples
     busy = busy_ratio((sample, 1.0) for sample in samples)
     if busy is not None:
-        yield Figure(PREFIX + "machine_cpu_ratio", at, busy, len(samples))
+        yield Figure("stretto_machine_cpu_ratio", at, busy, len(samples))
     memory = sorted(sample.memory for sample in samples if sample.memory is not None)
     for q in ("0.5", "0.99") if memory else ():
         labels = (("quantile", q), *at)
         value = memory[int(float(q) * (len(memory) - 1))]
-        yield Figure(PREFIX + "agents_memory_quantile_bytes", labels, value, len(memory))
+        yield Figure("stretto_agents_memory_quantile_bytes", labels, value, len(memory))
     # Where a source is silent about the cache, its prompts must not pass for ones that read nothing.
     used = [call.tokens for call in session.model_calls if call.tokens.cache_read is not None]
     read = sum(tokens.cache_read or 0 for tokens in used)
     prompt = sum((tokens.input or 0) + (tokens.cache_write or 0) for tokens in used) + read
     if prompt:
-        yield Figure(PREFIX + "window_cache_read_tokens", at, read, len(used))
-        yield Figure(PREFIX + "window_prompt_tokens", at, prompt, len(used))
+        yield Figure("stretto_window_cache_read_tokens", at, read, len(used))
+        yield Figure("stretto_window_prompt_tokens", at, prompt, len(used))
 
 
 def _ratios(sums: Sums) -> Iterator[tuple[str, Figure]]:

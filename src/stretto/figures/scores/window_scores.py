@@ -99,7 +99,7 @@ def _quality(labels: Labels, found: Composite) -> Iterator[Figure]:
     for part in found.parts:
         value = None if part.value is None else part.value * 10
         own = (task_type, ("part", part.name), *rest)
-        yield Figure(PREFIX + "quality_part_score", own, value, part.count, part.reason)
+        yield Figure("stretto_quality_part_score", own, value, part.count, part.reason)
 
 
 def _efficiency(at: Labels, found: EfficiencyScore) -> Iterator[Figure]:
@@ -110,7 +110,7 @@ def _efficiency(at: Labels, found: EfficiencyScore) -> Iterator[Figure]:
         for part in one.parts:
             value = None if part.value is None else part.value * 100
             own = (("dimension", dimension), ("part", part.name), *at)
-            yield Figure(PREFIX + "efficiency_part_score", own, value, part.count, part.reason)
+            yield Figure("stretto_efficiency_part_score", own, value, part.count, part.reason)
 
 
 def _scored(name: str, labels: Labels, found: Composite, scale: float = 100) -> Figure:
