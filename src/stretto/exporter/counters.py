@@ -23,7 +23,7 @@ from stretto.model.entities import Phase, Session, Task, ToolCall, Turn
 from stretto.model.event import Outcome
 from stretto.model.facts import DELEGATES
 from stretto.model.model_call_cost import DOLLAR, Used
-from stretto.names import DURATION_BUCKETS, LIVE, NONE, OTHER, PREFIX, MetricKind
+from stretto.names import DURATION_BUCKETS, LIVE, NONE, OTHER, MetricKind
 
 VALUES = 50
 """Most values of one label from outside that get a series of their own in the life of the process."""
@@ -51,7 +51,7 @@ class LiveMetrics:
         self._histograms: dict[str, Histogram] = {}
         self._seen: dict[str, set[str]] = {}
         for metric in LIVE:
-            name = metric.name.removeprefix(PREFIX)
+            name = metric.name
             if metric.kind is MetricKind.COUNTER:
                 self._counters[name] = meter.create_counter(
                     metric.name.removesuffix("_total"), "1", metric.help
@@ -72,17 +72,23 @@ class LiveMetrics:
         """Count sessions that are over."""
         for session in ended:
             if session.last >= self._since and not session.recording:
-                self._add("sessions_total", 1, {"source": session.source, "outcome": session.outcome.value})
+                self._add(
+                    "stretto_sessions_total", 1, {"source": session.source, "outcome": session.outcome.value}
+                )
                 if session.end is not None:
                     self._record(
-                        "session_duration_seconds", session.end - session.start, {"source": session.source}
+                        "stretto_session_duration_seconds",
+                        session.end - session.start,
+                        {"source": session.source},
                     )
 
     def turns(self, ended: Iterable[tuple[Session, Turn]]) -> None:
         """Record turns that have ended."""
         for session, turn in ended:
             if turn.end is not None and turn.end >= self._since and not session.recording:
-                self._record("turn_duration_seconds", turn.end - turn.start, {"source": session.source})
+                self._record(
+                    "stretto_turn_duration_seconds", turn.end - turn.start, {"source": session.source}
+                )
 
     def tasks(self, ended: Iterable[Task]) -> None:
         """Count tasks that have ended."""
@@ -90,9 +96,11 @@ class LiveMetrics:
             if task.end is None or task.end < self._since:
                 continue
             labels = {"task_type": task.task_type, "agent": task.agent or NONE, "outcome": task.outcome.value}
-            self._add("tasks_total", 1, labels)
+            self._add("stretto_tasks_total", 1, labels)
             if task.interval is not None:
-                self._record("task_duration_seconds", task.interval.length, {"task_type": task.task_type})
+                self._record(
+                    "stretto_task_duration_seconds", task.interval.length, {"task_type": task.task_type}
+                )
 
     def tool_calls(self, ended: Iterable[ToolCall]) -> None:
         """Count tool calls that have ended; a delegating call's time is its task's and not recorded twice."""
@@ -100,15 +108,15 @@ class LiveMetrics:
             if call.end is None or call.end < self._since or call.outcome is Outcome.UNKNOWN:
                 continue
             tool = call.tool or NONE
-            self._add("tool_calls_total", 1, {"tool": tool, "outcome": call.outcome.value})
+            self._add("stretto_tool_calls_total", 1, {"tool": tool, "outcome": call.outcome.value})
             if call.duration is not None and tool not in DELEGATES:
-                self._record("tool_duration_seconds", call.duration, {"tool": tool})
+                self._record("stretto_tool_duration_seconds", call.duration, {"tool": tool})
 
     def phases(self, ended: Iterable[Phase]) -> None:
         """Record phases that have ended."""
         for phase in ended:
             if phase.interval is not None and phase.interval.end >= self._since:
-                self._record("phase_duration_seconds", phase.interval.length, {"phase": phase.name})
+                self._record("stretto_phase_duration_seconds", phase.interval.length, {"phase": phase.name})
 
     def used(self, found: Iterable[Used]) -> None:
         """Count what model calls used, beyond what was counted of them before."""
@@ -116,11 +124,11 @@ class LiveMetrics:
             if used.at < self._since:
                 continue
             for kind, count in used.tokens.items():
-                self._add("tokens_total", count, {"model": used.model, "kind": kind})
+                self._add("stretto_tokens_total", count, {"model": used.model, "kind": kind})
             if used.cost:
-                self._add("cost_usd_total", used.cost / DOLLAR, {"model": used.model})
+                self._add("stretto_cost_usd_total", used.cost / DOLLAR, {"model": used.model})
             if used.duration is not None:
-                self._record("model_duration_seconds", used.duration, {"model": used.model})
+                self._record("stretto_model_duration_seconds", used.duration, {"model": used.model})
 
     def fanouts(
         self, ended: Iterable[tuple[Session, Fanout]], held_against: Callable[[Session, Fanout], Sequential]
@@ -129,15 +137,15 @@ class LiveMetrics:
         for session, fanout in ended:
             if fanout.end < self._since or session.recording:
                 continue
-            self._add("fanouts_total", 1, {"pattern": session.pattern or NONE})
+            self._add("stretto_fanouts_total", 1, {"pattern": session.pattern or NONE})
             sequential = held_against(session, fanout)
             for task, share in zip(fanout.tasks, fanout.shares, strict=True):
                 length = task.interval.length if task.interval else 0
                 labels = {"task_type": task.task_type}
-                self._add("work_seconds_total", length / SECOND, labels)
-                self._add("elapsed_seconds_total", share / SECOND, labels)
+                self._add("stretto_work_seconds_total", length / SECOND, labels)
+                self._add("stretto_elapsed_seconds_total", share / SECOND, labels)
                 with_baseline = {**labels, "baseline": sequential.provenance.value}
-                self._add("sequential_seconds_total", sequential.of(task) / SECOND, with_baseline)
+                self._add("stretto_sequential_seconds_total", sequential.of(task) / SECOND, with_baseline)
 
     def _add(self, name: str, value: float, labels: Mapping[str, str]) -> None:
         self._counters[name].add(value, self._closed(labels))

@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 
 from stretto.exporter.families import checked, families, within_budget
 from stretto.figures.figure import Figure
-from stretto.names import METRICS, PREFIX
+from stretto.names import METRICS
 
 Group = Callable[[], Iterable[Figure]]
 """Gives the figures of one group, fresh; may raise."""
@@ -37,8 +37,8 @@ class FigureCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the families of all groups, and the account of them."""
-        success = _own("collector_success")
-        seconds = _own("collector_duration_seconds")
+        success = _own("stretto_collector_success")
+        seconds = _own("stretto_collector_duration_seconds")
         found: list[Figure] = []
         for name, group in self._groups.items():
             started = self._clock()
@@ -57,11 +57,11 @@ class FigureCollector(Collector):
         yield from self._account(len(budgeted.derived), dict(budgeted.folded))
 
     def _account(self, series: int, folded: dict[str, int]) -> Iterator[GaugeMetricFamily]:
-        for name, value in (("series", series), ("series_budget", self._budget)):
+        for name, value in (("stretto_series", series), ("stretto_series_budget", self._budget)):
             family = _own(name)
             family.add_metric([], value)
             yield family
-        family = _own("series_folded")
+        family = _own("stretto_series_folded")
         for label, count in folded.items():
             family.add_metric([label], count)
         yield family
@@ -88,5 +88,5 @@ def expose(source: CollectorRegistry, accept: str) -> Exposition:
 
 
 def _own(name: str) -> GaugeMetricFamily:
-    metric = METRICS[PREFIX + name]
+    metric = METRICS[name]
     return GaugeMetricFamily(metric.name, metric.help, labels=[label.value for label in metric.labels])

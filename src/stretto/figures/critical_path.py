@@ -24,7 +24,7 @@ from stretto.figures.work_tree import LONGEST_SESSION, Stretch, Worker, stretche
 from stretto.model.entities import Session, Task
 from stretto.model.event import Outcome
 from stretto.model.interval import Interval
-from stretto.names import MAIN, NONE, PREFIX
+from stretto.names import MAIN, NONE
 
 
 class Piece(NamedTuple):
@@ -187,16 +187,20 @@ def path_figures(window: str, sums: Sums) -> Iterator[Figure]:
     sessions = sum(sums.get("sessions", {}).values())
     if whole:
         yield Figure("stretto_critical_path_seconds", at, whole / SECOND, sessions)
-    for label in ("agent", "task_type", "tool"):
+    for label, path_name, slack_name in (
+        ("agent", "stretto_critical_path_agent_seconds", "stretto_slack_agent_seconds"),
+        ("task_type", "stretto_critical_path_task_type_seconds", "stretto_slack_task_type_seconds"),
+        ("tool", "stretto_critical_path_tool_seconds", "stretto_slack_tool_seconds"),
+    ):
         for dims, length in sorted(sums.get(f"critical_path_{label}", {}).items()):
             labels = ((label, str(dims[0])), *at)
-            yield Figure(f"{PREFIX}critical_path_{label}_seconds", labels, length / SECOND, sessions)
+            yield Figure(path_name, labels, length / SECOND, sessions)
         least = sums.get(f"slack_{label}", {})
         # A slack of 0 is the most telling one, and leaves no sum behind: the sessions tell that it was there.
         for dims, count in sorted(sums.get(f"slack_{label}_sessions", {}).items()):
             labels = ((label, str(dims[0])), *at)
             mean = least.get(dims, 0) / count / SECOND
-            yield Figure(f"{PREFIX}slack_{label}_seconds", labels, mean, count)
+            yield Figure(slack_name, labels, mean, count)
 
 
 def _delegator(of: Stretch, time: int, root: Stretch) -> Stretch:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from stretto.clock import SECOND
 from stretto.figures.figure import Figure, Labels, ratio
 from stretto.figures.tallies import Sums, quantiles
-from stretto.names import PREFIX
 
 NOT_SAMPLED = "no agent's processes were sampled"
 
@@ -31,17 +30,17 @@ def resource_figures(window: str, sums: Sums) -> Iterator[Figure]:
     at: Labels = (("window", window),)
     samples = sum(sums.get("agents_cpu_use", {}).values())
     for name, measure, count in (
-        ("window_sampled_seconds", "sampled", None),
-        ("window_agents_cpu_seconds", "agents_cpu", samples),
-        ("window_machine_busy_seconds", "machine_busy", None),
-        ("window_machine_available_seconds", "machine_available", None),
+        ("stretto_window_sampled_seconds", "sampled", None),
+        ("stretto_window_agents_cpu_seconds", "agents_cpu", samples),
+        ("stretto_window_machine_busy_seconds", "machine_busy", None),
+        ("stretto_window_machine_available_seconds", "machine_available", None),
     ):
-        yield _seconds(PREFIX + name, at, sums, measure, count)
+        yield _seconds(name, at, sums, measure, count)
     available = sums.get("machine_available", {}).get((), 0)
     busy = sums.get("machine_busy", {}).get((), 0)
     yield ratio("stretto_machine_cpu_ratio", at, busy, available, samples)
-    yield from quantiles(at, sums.get("agents_cpu_use", {}), "agents_cpu_quantile")
-    yield from quantiles(at, sums.get("agents_memory", {}), "agents_memory_quantile_bytes", unit=1)
+    yield from quantiles(at, sums.get("agents_cpu_use", {}), "stretto_agents_cpu_quantile")
+    yield from quantiles(at, sums.get("agents_memory", {}), "stretto_agents_memory_quantile_bytes", unit=1)
     for (direction,), count in sorted(sums.get("agents_io_samples", {}).items()):
         amount = sums.get("agents_io", {}).get((direction,), 0)
         yield Figure("stretto_window_agents_io_bytes", (("direction", str(direction)), *at), amount, count)
@@ -50,14 +49,14 @@ def resource_figures(window: str, sums: Sums) -> Iterator[Figure]:
 def now_figures(use: Use) -> Iterator[Figure]:
     """Yield what the agents' process trees use now."""
     for name, value, count in (
-        ("agents_cpu", use.cpu, use.sessions),
-        ("agents_memory_bytes", use.memory, use.sessions),
-        ("machine_memory_available_bytes", use.machine_memory_available, 1),
+        ("stretto_agents_cpu", use.cpu, use.sessions),
+        ("stretto_agents_memory_bytes", use.memory, use.sessions),
+        ("stretto_machine_memory_available_bytes", use.machine_memory_available, 1),
     ):
         if value is None:
-            yield Figure(PREFIX + name, (), None, 0, use.reason)
+            yield Figure(name, (), None, 0, use.reason)
         else:
-            yield Figure(PREFIX + name, (), value, count)
+            yield Figure(name, (), value, count)
 
 
 def _seconds(name: str, at: Labels, sums: Sums, measure: str, count: int | None) -> Figure:

@@ -11,7 +11,6 @@ from stretto.figures.baselines import FindBaseline, Provenance
 from stretto.figures.figure import Figure, Labels
 from stretto.figures.tallies import Sums
 from stretto.model.model_call_cost import DOLLAR
-from stretto.names import PREFIX
 
 
 @dataclass(slots=True)
@@ -37,24 +36,24 @@ def price_figures(window: str, sums: Sums, find: FindBaseline) -> Iterator[Figur
     at: Labels = (("window", window),)
     fanouts = sum(sums.get("fanouts", {}).values())
     for of, measure, scale, total, price in (
-        ("token", "token_count", 1.0, "parallel_tokens", "saved_second_tokens"),
-        ("cost", "cost_nano_usd", 1 / DOLLAR, "parallel_cost_usd", "saved_second_cost_usd"),
+        ("token", "token_count", 1.0, "stretto_parallel_tokens", "stretto_saved_second_tokens"),
+        ("cost", "cost_nano_usd", 1 / DOLLAR, "stretto_parallel_cost_usd", "stretto_saved_second_cost_usd"),
     ):
         by_provenance = _paid(sums, find, of, measure)
         known = sum(paid.fanouts for paid in by_provenance.values())
         if not known:
             reason = _nobody_told(of, fanouts)
-            yield Figure(PREFIX + total, at, None, 0, reason)
-            yield Figure(PREFIX + price, at, None, 0, reason)
+            yield Figure(total, at, None, 0, reason)
+            yield Figure(price, at, None, 0, reason)
             continue
         used = sum(paid.used for paid in by_provenance.values()) * scale
-        yield Figure(PREFIX + total, at, used, known, coverage=known / fanouts)
+        yield Figure(total, at, used, known, coverage=known / fanouts)
         lead = next(by_provenance[p] for p in Provenance if p in by_provenance)
         if lead.saved > 0:
             value = lead.used * scale / lead.saved
-            yield Figure(PREFIX + price, at, value, lead.fanouts, coverage=lead.fanouts / fanouts)
+            yield Figure(price, at, value, lead.fanouts, coverage=lead.fanouts / fanouts)
         else:
-            yield Figure(PREFIX + price, at, None, lead.fanouts, "no time was saved")
+            yield Figure(price, at, None, lead.fanouts, "no time was saved")
 
 
 def _nobody_told(of: str, fanouts: int) -> str:

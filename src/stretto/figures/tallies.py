@@ -8,7 +8,7 @@ from stretto.clock import SECOND
 from stretto.figures.figure import Figure, Labels, ratio
 from stretto.figures.quantile_sketch import quantile
 from stretto.model.event import Outcome
-from stretto.names import PREFIX, QUANTILES
+from stretto.names import QUANTILES
 
 Cells = Mapping[tuple[str | int, ...], int]
 """Label values → sum."""
@@ -38,10 +38,10 @@ def outcomes(
     for key, by_outcome in sorted(table.items()):
         own: Labels = ((label, key),) if label else ()
         for outcome, count in sorted(by_outcome.items()):
-            yield Figure(PREFIX + counts, (*own, ("outcome", outcome), *at), count, count)
+            yield Figure(counts, (*own, ("outcome", outcome), *at), count, count)
         if share:
             known = by_outcome.get(Outcome.SUCCESS.value, 0) + by_outcome.get(Outcome.FAILURE.value, 0)
-            yield ratio(PREFIX + share, (*own, *at), by_outcome.get(of.value, 0), known, known)
+            yield ratio(share, (*own, *at), by_outcome.get(of.value, 0), known, known)
 
 
 def quantiles(
@@ -56,8 +56,8 @@ def quantiles(
         own: Labels = ((label, str(dims[0])),) if label else ()
         sketches.setdefault(own, {})[int(dims[-1])] = count
     for own, sketch in sorted(sketches.items()):
-        for q in QUANTILES:
-            found = quantile(sketch, q)
+        for stat, share in QUANTILES.items():
+            found = quantile(sketch, share)
             if found is not None:
-                labels = (*own, ("quantile", str(q)), *at)
-                yield Figure(PREFIX + name, labels, found / unit, sum(sketch.values()))
+                labels = (*own, ("stat", stat), *at)
+                yield Figure(name, labels, found / unit, sum(sketch.values()))

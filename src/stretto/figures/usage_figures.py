@@ -28,9 +28,11 @@ def cache_entries(entries: Mapping[str, int]) -> Iterator[Figure]:
 
 def _models(at: Labels, sums: Sums) -> Iterator[Figure]:
     calls = by_first(sums.get("model_calls", {}))
-    yield from outcomes(at, "model", calls, counts="window_model_calls")
-    yield from quantiles(at, sums.get("model_time", {}), "model_duration_quantile_seconds", "model")
-    yield from quantiles(at, sums.get("first_token_time", {}), "first_token_quantile_seconds", "model")
+    yield from outcomes(at, "model", calls, counts="stretto_window_model_calls")
+    yield from quantiles(at, sums.get("model_time", {}), "stretto_model_duration_quantile_seconds", "model")
+    yield from quantiles(
+        at, sums.get("first_token_time", {}), "stretto_first_token_quantile_seconds", "model"
+    )
     tokens = sums.get("tokens", {})
     for (model, kind), count in sorted(tokens.items()):
         labels = (("model", str(model)), ("kind", str(kind)), *at)
@@ -74,11 +76,11 @@ def _caches(at: Labels, sums: Sums) -> Iterator[Figure]:
 
 def _tests(at: Labels, sums: Sums) -> Iterator[Figure]:
     runs = by_first(sums.get("test_runs", {}))
-    yield from outcomes(at, "framework", runs, counts="window_test_runs")
+    yield from outcomes(at, "framework", runs, counts="stretto_window_test_runs")
     for (framework, result), count in sorted(sums.get("tests", {}).items()):
         labels = (("framework", str(framework)), ("result", str(result)), *at)
         yield Figure("stretto_window_tests", labels, count, count)
-    name = "test_run_duration_quantile_seconds"
+    name = "stretto_test_run_duration_quantile_seconds"
     yield from quantiles(at, sums.get("test_run_time", {}), name, "framework")
     tool, test = (sums.get(measure, {}).get((), 0) for measure in ("tool_seconds", "test_seconds"))
     if tool:

@@ -11,7 +11,6 @@ from stretto.figures.figure import Figure, Labels, between, ratio
 from stretto.figures.tallies import Sums, by_first, outcomes, quantiles
 from stretto.figures.verdict import Parallel
 from stretto.model.event import Outcome
-from stretto.names import PREFIX
 
 
 def window_figures(
@@ -40,12 +39,12 @@ def _improvement(at: Labels, parallel: Mapping[tuple[str, Provenance], Parallel]
         speedup = ratio("stretto_speedup_ratio", labels, p.sequential, p.elapsed, p.tasks)
         improvement = ratio("stretto_improvement_ratio", labels, saved, p.sequential, p.tasks)
         lengths = [
-            Figure(PREFIX + name, labels, length / SECOND, p.tasks)
+            Figure(name, labels, length / SECOND, p.tasks)
             for name, length in (
-                ("time_saved_seconds", saved),
-                ("parallel_sequential_seconds", p.sequential),
-                ("parallel_elapsed_seconds", p.elapsed),
-                ("parallel_work_seconds", p.work),
+                ("stretto_time_saved_seconds", saved),
+                ("stretto_parallel_sequential_seconds", p.sequential),
+                ("stretto_parallel_elapsed_seconds", p.elapsed),
+                ("stretto_parallel_work_seconds", p.work),
             )
         ]
         if bounds is not None:
@@ -83,12 +82,22 @@ def _tasks(at: Labels, sums: Sums) -> Iterator[Figure]:
             row = table.setdefault(str(key), {})
             row[str(outcome)] = row.get(str(outcome), 0) + count
     yield from outcomes(
-        at, "task_type", by_type, counts="window_tasks", share="success_ratio", of=Outcome.SUCCESS
+        at,
+        "task_type",
+        by_type,
+        counts="stretto_window_tasks",
+        share="stretto_success_ratio",
+        of=Outcome.SUCCESS,
     )
-    yield from _completion(at, "task_type", by_type, "completion_ratio")
-    yield from _completion(at, "agent", by_agent, "agent_completion_ratio")
+    yield from _completion(at, "task_type", by_type, "stretto_completion_ratio")
+    yield from _completion(at, "agent", by_agent, "stretto_agent_completion_ratio")
     yield from outcomes(
-        at, "agent", by_agent, counts="window_agent_tasks", share="agent_error_ratio", of=Outcome.FAILURE
+        at,
+        "agent",
+        by_agent,
+        counts="stretto_window_agent_tasks",
+        share="stretto_agent_error_ratio",
+        of=Outcome.FAILURE,
     )
     parallel = {str(dims[0]): count for dims, count in sums.get("parallel_outcomes", {}).items()}
     if parallel:
@@ -96,8 +105,8 @@ def _tasks(at: Labels, sums: Sums) -> Iterator[Figure]:
             at,
             None,
             {"": parallel},
-            counts="window_parallel_tasks",
-            share="parallel_failure_ratio",
+            counts="stretto_window_parallel_tasks",
+            share="stretto_parallel_failure_ratio",
             of=Outcome.FAILURE,
         )
 
@@ -108,32 +117,37 @@ def _completion(
     for key, by_outcome in sorted(table.items()):
         over = sum(by_outcome.values())
         ended = sum(by_outcome.get(outcome.value, 0) for outcome in (Outcome.SUCCESS, Outcome.FAILURE))
-        yield ratio(PREFIX + name, ((label, key), *at), ended, over, over)
+        yield ratio(name, ((label, key), *at), ended, over, over)
 
 
 def _tool_calls(at: Labels, sums: Sums) -> Iterator[Figure]:
     by_tool = by_first(sums.get("calls", {}))
     yield from outcomes(
-        at, "tool", by_tool, counts="window_tool_calls", share="tool_success_ratio", of=Outcome.SUCCESS
+        at,
+        "tool",
+        by_tool,
+        counts="stretto_window_tool_calls",
+        share="stretto_tool_success_ratio",
+        of=Outcome.SUCCESS,
     )
 
 
 def _durations(at: Labels, sums: Sums) -> Iterator[Figure]:
     for measure, label, name in (
-        ("call_time", "tool", "tool_duration_quantile_seconds"),
-        ("task_time", "task_type", "task_duration_quantile_seconds"),
-        ("agent_time", "agent", "agent_duration_quantile_seconds"),
-        ("session_time", "pattern", "session_duration_quantile_seconds"),
-        ("turn_time", None, "turn_duration_quantile_seconds"),
-        ("phase_time", "phase", "phase_duration_quantile_seconds"),
-        ("overhead", None, "overhead_quantile_seconds"),
-        ("hooks_time", None, "hook_duration_quantile_seconds"),
+        ("call_time", "tool", "stretto_tool_duration_quantile_seconds"),
+        ("task_time", "task_type", "stretto_task_duration_quantile_seconds"),
+        ("agent_time", "agent", "stretto_agent_duration_quantile_seconds"),
+        ("session_time", "pattern", "stretto_session_duration_quantile_seconds"),
+        ("turn_time", None, "stretto_turn_duration_quantile_seconds"),
+        ("phase_time", "phase", "stretto_phase_duration_quantile_seconds"),
+        ("overhead", None, "stretto_overhead_quantile_seconds"),
+        ("hooks_time", None, "stretto_hook_duration_quantile_seconds"),
     ):
         yield from quantiles(at, sums.get(measure, {}), name, label)
     answers: dict[tuple[str | int, ...], int] = {}
     for (_, length), count in sums.get("message_time", {}).items():
         answers[length,] = answers.get((length,), 0) + count
-    yield from quantiles(at, answers, "message_response_quantile_seconds")
+    yield from quantiles(at, answers, "stretto_message_response_quantile_seconds")
 
 
 def _sessions(at: Labels, sums: Sums) -> Iterator[Figure]:
@@ -146,12 +160,17 @@ def _sessions(at: Labels, sums: Sums) -> Iterator[Figure]:
 def _phases(at: Labels, sums: Sums) -> Iterator[Figure]:
     by_phase = by_first(sums.get("phases", {}))
     yield from outcomes(
-        at, "phase", by_phase, counts="window_phases", share="phase_success_ratio", of=Outcome.SUCCESS
+        at,
+        "phase",
+        by_phase,
+        counts="stretto_window_phases",
+        share="stretto_phase_success_ratio",
+        of=Outcome.SUCCESS,
     )
 
 
 def _messages(at: Labels, sums: Sums) -> Iterator[Figure]:
-    yield from outcomes(at, "agent", by_first(sums.get("messages", {})), counts="window_messages")
+    yield from outcomes(at, "agent", by_first(sums.get("messages", {})), counts="stretto_window_messages")
 
 
 def _only(sums: Sums, measure: str) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from stretto.figures.figure import Figure
 from stretto.figures.scores.quality_score import direction
 from stretto.figures.scores.score_rules import ScoreRules
-from stretto.names import PREFIX, WINDOWS
+from stretto.names import WINDOWS
 
 Named = dict[tuple[str, ...], Figure]
 
@@ -22,8 +22,8 @@ def scores_document(figures: Iterable[Figure], rules: ScoreRules) -> dict[str, A
     told = [f for f in figures if f.name.startswith(("stretto_efficiency_", "stretto_quality_"))]
     return {
         window: {
-            "efficiency": _efficiency(_named(told, window, "efficiency_"), rules),
-            "quality": _quality(_named(told, window, "quality_"), rules),
+            "efficiency": _efficiency(_named(told, window, "stretto_efficiency_"), rules),
+            "quality": _quality(_named(told, window, "stretto_quality_"), rules),
         }
         for window in WINDOWS
     }
@@ -34,8 +34,8 @@ def _named(figures: Iterable[Figure], window: str, prefix: str) -> Named:
     found = {}
     for figure in figures:
         labels = dict(figure.labels)
-        if figure.name.startswith(PREFIX + prefix) and labels.pop("window", None) == window:
-            found[(figure.name.removeprefix(PREFIX + prefix), *labels.values())] = figure
+        if figure.name.startswith(prefix) and labels.pop("window", None) == window:
+            found[(figure.name.removeprefix(prefix), *labels.values())] = figure
     return found
 
 

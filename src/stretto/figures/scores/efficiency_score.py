@@ -92,15 +92,15 @@ def _handover(shown: Shown) -> float | None:
 
 def _cpu(shown: Shown) -> float | None:
     """Return 1 inside the target, falling to 0 at an idle and at a saturated machine."""
-    used, rules = shown.published.total("machine_cpu_ratio"), shown.rules
+    used, rules = shown.published.total("stretto_machine_cpu_ratio"), shown.rules
     if used is None:
         return None
     return min(used / rules.cpu_low, 1.0, (1 - used) / (1 - rules.cpu_high))
 
 
 def _memory(shown: Shown) -> float | None:
-    name = "agents_memory_quantile_bytes"
-    median, peak = (shown.published.total(name, quantile=q) for q in ("0.5", "0.99"))
+    name = "stretto_agents_memory_quantile_bytes"
+    median, peak = (shown.published.total(name, stat=stat) for stat in ("p50", "p99"))
     return None if median is None or not peak else median / peak
 
 
@@ -109,7 +109,7 @@ def _concurrency(shown: Shown) -> float | None:
 
 
 def _cache(shown: Shown) -> float | None:
-    return shown.published.share("window_cache_read_tokens", "window_prompt_tokens")
+    return shown.published.share("stretto_window_cache_read_tokens", "stretto_window_prompt_tokens")
 
 
 def _success(shown: Shown) -> float | None:
@@ -142,7 +142,9 @@ def _integration(shown: Shown) -> float | None:
 
 def _working(shown: Shown) -> float | None:
     """Return the share of wall time that was work, of what is known to be work or waiting."""
-    work, waiting = (shown.published.total("session_wall_seconds", part=parts) for parts in (WORK, WAITING))
+    work, waiting = (
+        shown.published.total("stretto_session_wall_seconds", part=parts) for parts in (WORK, WAITING)
+    )
     known = (work or 0.0) + (waiting or 0.0)
     return (work or 0.0) / known if known else None
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from stretto.figures.figure import Figure
-from stretto.names import PREFIX
 
 
 class Published:
@@ -25,7 +24,7 @@ class Published:
         """
         found = [
             value
-            for own, value in self._by_name.get(PREFIX + name, [])
+            for own, value in self._by_name.get(name, [])
             if all(_fits(own.get(label), wanted) for label, wanted in labels.items())
         ]
         return sum(found) if found else None

@@ -19,7 +19,6 @@ from stretto.figures.scores.slices import (
 )
 from stretto.figures.tallies import Cells, Sums
 from stretto.model.event import Outcome
-from stretto.names import PREFIX
 
 
 def retry_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
@@ -44,14 +43,14 @@ def adoption_figures(at: Labels, sums: Sums, rules: ScoreRules) -> Iterator[Figu
     parallel = sum(_ending(turns, (PARALLEL,)).values())
     yield Figure("stretto_window_eligible_turns", at, eligible, eligible)
     yield Figure("stretto_window_parallel_turns", at, parallel, eligible)
-    yield _in_cohort("adoption_ratio", at, (parallel, eligible), rules.cohort, "eligible turns")
+    yield _in_cohort("stretto_adoption_ratio", at, (parallel, eligible), rules.cohort, "eligible turns")
     ends = sums.get("work_ends", {})
     side_by_side = _by({dims: n for dims, n in ends.items() if dims[PLACE] == PARALLEL}, AGENT)
     for agent, tasks in sorted(_by(ends, AGENT).items()):
         labels = (("agent", agent), *at)
         own = side_by_side.get(agent, 0)
         yield Figure("stretto_window_agent_parallel_tasks", labels, own, tasks)
-        yield _in_cohort("agent_parallel_ratio", labels, (own, tasks), rules.cohort, "tasks")
+        yield _in_cohort("stretto_agent_parallel_ratio", labels, (own, tasks), rules.cohort, "tasks")
 
 
 def integration_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
@@ -96,8 +95,8 @@ def outside_figures(at: Labels, sums: Sums, rules: ScoreRules) -> Iterator[Figur
 def _in_cohort(name: str, labels: Labels, part_of: tuple[int, int], least: int, what: str) -> Figure:
     part, whole = part_of
     if whole < least:
-        return Figure(PREFIX + name, labels, None, whole, f"{whole} {what}, {least} are asked for")
-    return ratio(PREFIX + name, labels, part, whole, whole)
+        return Figure(name, labels, None, whole, f"{whole} {what}, {least} are asked for")
+    return ratio(name, labels, part, whole, whole)
 
 
 def _by(cells: Cells, position: int) -> dict[str, int]:

@@ -30,7 +30,7 @@ from stretto.figures.tallies import Sums
 from stretto.figures.verdict import mixes, parallel_by_type
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
-from stretto.names import NONE, PREFIX
+from stretto.names import NONE, QUANTILES
 
 WINDOW = "session"
 """What stands in place of a window in the figures of one session."""
@@ -75,9 +75,9 @@ def session_figures(session: Session) -> Iterator[Figure]:
     if busy is not None:
         yield Figure("stretto_machine_cpu_ratio", at, busy, len(samples))
     memory = sorted(sample.memory for sample in samples if sample.memory is not None)
-    for q in ("0.5", "0.99") if memory else ():
-        labels = (("quantile", q), *at)
-        value = memory[int(float(q) * (len(memory) - 1))]
+    for stat in ("p50", "p99") if memory else ():
+        labels = (("stat", stat), *at)
+        value = memory[int(QUANTILES[stat] * (len(memory) - 1))]
         yield Figure("stretto_agents_memory_quantile_bytes", labels, value, len(memory))
     # Where a source is silent about the cache, its prompts must not pass for ones that read nothing.
     used = [call.tokens for call in session.model_calls if call.tokens.cache_read is not None]
@@ -101,7 +101,7 @@ def _ratios(sums: Sums) -> Iterator[tuple[str, Figure]]:
         ("integration_success", total(sums, "checked", INTEGRATED), total(sums, "checked")),
         ("adoption", total(sums, "turns", PARALLEL), total(sums, "turns")),
     ):
-        yield name, ratio(PREFIX + name, (), part, whole, whole)
+        yield name, ratio(name, (), part, whole, whole)
 
 
 def _told(figure: Figure) -> dict[str, Any]:

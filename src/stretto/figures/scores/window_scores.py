@@ -22,7 +22,7 @@ from stretto.figures.scores.score_rules import ScoreRules, Scoring
 from stretto.figures.scores.slices import AGENT, PATTERN, TASK_TYPE, apart, keys
 from stretto.figures.tallies import Sums
 from stretto.figures.verdict import mixes, parallel_by_type
-from stretto.names import NONE, PREFIX
+from stretto.names import NONE
 
 TREND_MEASURES = (
     "work_ends", "complete", "complete_tasks", "consistent", "score_count", "score_sum", "score_outside",
@@ -50,14 +50,16 @@ def score_figures(
     for task_type, own in apart(sums, TASK_TYPE).items():
         labels = (("task_type", task_type), *at)
         yield from _quality(labels, quality(own, rules))
-    yield _scored("collaboration_score", at, collaboration(sums, rules))
+    yield _scored("stretto_collaboration_score", at, collaboration(sums, rules))
     for agent in receivers(sums):
         labels = (("agent", agent), *at)
-        yield _scored("agent_collaboration_score", labels, collaboration(sums, rules, agent))
+        yield _scored("stretto_agent_collaboration_score", labels, collaboration(sums, rules, agent))
     for agent, own in apart(sums, AGENT).items():
         # Tasks without an agent's name are nobody's.
         if agent != NONE:
-            yield _scored("agent_score", (("agent", agent), *at), agent_score(sums, agent, rules, own))
+            yield _scored(
+                "stretto_agent_score", (("agent", agent), *at), agent_score(sums, agent, rules, own)
+            )
 
     def shown(own: Sums, others: Published) -> EfficiencyScore:
         return efficiency_score(Shown(own, parallel_by_type(mixes(own, find)), others, scoring.target, rules))
@@ -66,7 +68,7 @@ def score_figures(
     nothing = Published((), window)
     for pattern, own in apart(sums, PATTERN).items():
         found = shown(own, nothing)
-        yield _scored("pattern_efficiency_score", (("pattern", pattern), *at), found.score)
+        yield _scored("stretto_pattern_efficiency_score", (("pattern", pattern), *at), found.score)
 
 
 def trend_figures(window: str, days: Mapping[int, Sums], rules: ScoreRules) -> Iterator[Figure]:
@@ -74,12 +76,19 @@ def trend_figures(window: str, days: Mapping[int, Sums], rules: ScoreRules) -> I
     at: Labels = (("window", window),)
     for task_type, found in trends(days, rules).items():
         labels = (("task_type", task_type), *at)
-        for name in ("current", "rate_per_day", "volatility"):
-            full = f"{PREFIX}quality_{name}"
+        for full, name in _TREND_FIGURES:
             if isinstance(found, Trend):
                 yield Figure(full, labels, getattr(found, name), found.days)
             else:
                 yield Figure(full, labels, None, 0, found)
+
+
+_TREND_FIGURES = (
+    ("stretto_quality_current", "current"),
+    ("stretto_quality_rate_per_day", "rate_per_day"),
+    ("stretto_quality_volatility", "volatility"),
+)
+"""Each figure of a trend, and the field of ``Trend`` that it shows."""
 
 
 def trends(days: Mapping[int, Sums], rules: ScoreRules) -> dict[str, Trend | str]:
@@ -94,7 +103,7 @@ def trends(days: Mapping[int, Sums], rules: ScoreRules) -> dict[str, Trend | str
 
 
 def _quality(labels: Labels, found: Composite) -> Iterator[Figure]:
-    yield _scored("quality_score", labels, found, scale=10)
+    yield _scored("stretto_quality_score", labels, found, scale=10)
     task_type, *rest = labels
     for part in found.parts:
         value = None if part.value is None else part.value * 10
@@ -103,10 +112,10 @@ def _quality(labels: Labels, found: Composite) -> Iterator[Figure]:
 
 
 def _efficiency(at: Labels, found: EfficiencyScore) -> Iterator[Figure]:
-    yield _scored("efficiency_score", at, found.score)
+    yield _scored("stretto_efficiency_score", at, found.score)
     for dimension, one in found.dimensions.items():
         labels: Labels = (("dimension", dimension), *at)
-        yield _scored("efficiency_dimension_score", labels, one)
+        yield _scored("stretto_efficiency_dimension_score", labels, one)
         for part in one.parts:
             value = None if part.value is None else part.value * 100
             own = (("dimension", dimension), ("part", part.name), *at)
@@ -115,4 +124,4 @@ def _efficiency(at: Labels, found: EfficiencyScore) -> Iterator[Figure]:
 
 def _scored(name: str, labels: Labels, found: Composite, scale: float = 100) -> Figure:
     value = None if found.value is None else found.value * scale
-    return Figure(PREFIX + name, labels, value, found.count, found.reason)
+    return Figure(name, labels, value, found.count, found.reason)
