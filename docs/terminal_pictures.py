@@ -20,7 +20,7 @@ from stretto.cli.top import as_text
 from stretto.cli.top_data import Look
 from stretto.clock import HOUR, SECOND
 from stretto.config import Config, load
-from stretto.format import quantities as words
+from stretto.format import quantities
 from stretto.model.event import Event
 from stretto.sources.recording import read
 from stretto.store import queries
@@ -46,7 +46,7 @@ def with_pictures(page: str) -> str:
         config = load({}, Path(folder), state=folder)
         ended = _fill(config)
         drawn = _drawn(config, ended)
-    return BLOCK.sub(lambda found: found[1] + drawn[found[2]].replace(words.SPACE, " ") + found[3], page)
+    return BLOCK.sub(lambda found: found[1] + drawn[found[2]].replace(quantities.SPACE, " ") + found[3], page)
 
 
 def _drawn(config: Config, ended: str) -> dict[str, str]:

@@ -19,7 +19,7 @@ from stretto.cli.up import _pages, _runbook
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.figures.baselines import Provenance
 from stretto.figures.figure import Figure
-from stretto.format import quantities as words
+from stretto.format import quantities
 from stretto.model.event import Event, Kind
 from stretto.names import METRICS
 from stretto.summaries.snapshot import LATEST
@@ -711,12 +711,12 @@ def test_no_markdown_brings_markup_of_its_own(text: str) -> None:
         (59.96, "1 min"), (60, "1 min"), (245, "4 min 5 s"), (999.4, "16 min 39 s"), (1004, "16 min 40 s"),
         (3594, "59 min 50 s"),
         (3596, "1 h"), (4321, "1 h 12 min"), (72_600, "20 h 10 min"), (360_000, "100 h"), (481_000, "134 h"),
-        (4_444_444, "1,230 h"), (-3.14, f"{words.MINUS}3.1 s"), (-245, f"{words.MINUS}4 min 5 s"),
+        (4_444_444, "1,230 h"), (-3.14, f"{quantities.MINUS}3.1 s"), (-245, f"{quantities.MINUS}4 min 5 s"),
     ],
 )  # fmt: skip
 def test_lengths_are_told_in_units_a_person_thinks_in(seconds: float, text: str) -> None:
     """Milliseconds, seconds, minutes, hours: never more than three digits that mean something."""
-    assert words.length(seconds).replace("\N{NO-BREAK SPACE}", " ") == text
+    assert quantities.format_duration(seconds).replace("\N{NO-BREAK SPACE}", " ") == text
 
 
 @pytest.mark.parametrize(
@@ -733,19 +733,19 @@ def test_lengths_are_told_in_units_a_person_thinks_in(seconds: float, text: str)
 )
 def test_speed_ups_are_told_in_times(value: float, text: str) -> None:
     """Close to one a second decimal tells faster from slower."""
-    assert words.times(value) == text
+    assert quantities.format_speedup(value) == text
 
 
 @pytest.mark.parametrize(
     ("ratio", "text"),
     [
         (0, "0 %"), (0.004, "0.4 %"), (0.0999, "10 %"), (0.553, "55 %"), (0.9, "90 %"), (0.994, "99.4 %"),
-        (0.9999, "99.9 %"), (1, "100 %"), (-0.5, f"{words.MINUS}50 %"), (-12.344, f"{words.MINUS}1,230 %"),
+        (0.9999, "99.9 %"), (1, "100 %"), (-0.5, f"{quantities.MINUS}50 %"), (-12.344, f"{quantities.MINUS}1,230 %"),
     ],
 )  # fmt: skip
 def test_shares_are_told_in_per_cent(ratio: float, text: str) -> None:
     """What is not all is never called 100 %."""
-    assert words.percent(ratio).replace("\N{NO-BREAK SPACE}", " ") == text
+    assert quantities.format_percent(ratio).replace("\N{NO-BREAK SPACE}", " ") == text
 
 
 @pytest.mark.parametrize(
@@ -762,7 +762,7 @@ def test_shares_are_told_in_per_cent(ratio: float, text: str) -> None:
 )
 def test_counts_are_told_short(number: int, text: str) -> None:
     """Up to 999 exactly, beyond in three digits."""
-    assert words.count(number).replace("\N{NO-BREAK SPACE}", " ") == text
+    assert quantities.format_count(number).replace("\N{NO-BREAK SPACE}", " ") == text
 
 
 @pytest.mark.parametrize(
@@ -773,7 +773,7 @@ def test_counts_are_told_short(number: int, text: str) -> None:
         ("store_bytes", "By", 999, "999 B"),
         ("parallel_cost_usd", "USD", 1234.5, "$1,234.50"),
         ("parallel_cost_usd", "USD", 0.0042, "$0.0042"),
-        ("parallel_cost_usd", "USD", -3, f"{words.MINUS}$3.00"),
+        ("parallel_cost_usd", "USD", -3, f"{quantities.MINUS}$3.00"),
         ("last_event_timestamp_seconds", "unixtime", NOON / SECOND, "2026-11-20 12:00:00 UTC"),
         ("speedup_ratio", "1", 2.2, "2.2×"),
         ("success_ratio", "1", 0.5, "50 %"),
@@ -783,14 +783,14 @@ def test_counts_are_told_short(number: int, text: str) -> None:
 )
 def test_a_figure_is_told_in_its_unit(name: str, unit: str, value: float, text: str) -> None:
     """The table's unit and name decide, so that a new figure reads right without a word about it here."""
-    assert words.in_unit(name, unit, value).replace("\N{NO-BREAK SPACE}", " ") == text
+    assert quantities.format_figure(name, unit, value).replace("\N{NO-BREAK SPACE}", " ") == text
 
 
 @given(st.floats(min_value=-1e12, max_value=1e12))
 def test_no_number_has_more_than_three_significant_digits(value: float) -> None:
     """Nothing pretends to be more exact than a person can use."""
     whole = int(value)
-    for text in (words.times(value), words.percent(value), words.count(whole)):
+    for text in (quantities.format_speedup(value), quantities.format_percent(value), quantities.format_count(whole)):
         digits = re.sub(r"[^0-9.]", "", text).replace(".", "").lstrip("0")
         assert len(digits.rstrip("0")) <= 3
 
@@ -805,7 +805,7 @@ def test_no_number_has_more_than_three_significant_digits(value: float) -> None:
 )  # fmt: skip
 def test_the_past_is_told_in_one_unit(past: int, text: str) -> None:
     """A clock that was set back makes nothing happen in the future."""
-    assert words.ago(NOON, NOON - past).replace("\N{NO-BREAK SPACE}", " ") == text
+    assert quantities.format_age(NOON, NOON - past).replace("\N{NO-BREAK SPACE}", " ") == text
 
 
 def test_a_stuck_task_is_named_with_its_session(store: Store) -> None:

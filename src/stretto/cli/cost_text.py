@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from stretto.figures.spending import Priced, Spending, spending
-from stretto.format import quantities as words
+from stretto.format import quantities
 from stretto.model.model_call_cost import DOLLAR
 
 MODELS_SHOWN = 5
@@ -18,8 +18,8 @@ def spent_text(spent: Spending | None) -> str:
         return ""
     cost = "cost unknown" if spent.cost is None else _dollars(spent.cost)
     if spent.cost is not None and spent.unpriced:
-        cost += f" and {words.counted(spent.unpriced, 'call')} without a price"
-    tokens = f", {words.counted(sum(spent.tokens.values()), 'token')}" if spent.tokens else ""
+        cost += f" and {quantities.format_count_of(spent.unpriced, 'call')} without a price"
+    tokens = f", {quantities.format_count_of(sum(spent.tokens.values()), 'token')}" if spent.tokens else ""
     return cost + tokens
 
 
@@ -29,18 +29,20 @@ def spending_lines(calls: Iterable[Priced]) -> list[str]:
     if not found.whole.model_calls:
         return []
     origins = ", ".join(
-        f"{words.counted(count, 'call')} {name}" for name, count in found.whole.origins.items()
+        f"{quantities.format_count_of(count, 'call')} {name}" for name, count in found.whole.origins.items()
     )
-    kinds = ", ".join(f"{name.replace('_', ' ')} {words.count(n)}" for name, n in found.whole.tokens.items())
+    kinds = ", ".join(
+        f"{name.replace('_', ' ')} {quantities.format_count(n)}" for name, n in found.whole.tokens.items()
+    )
     lines = [
-        f"spent {spent_text(found.whole)} in {words.counted(found.whole.model_calls, 'model call')}"
+        f"spent {spent_text(found.whole)} in {quantities.format_count_of(found.whole.model_calls, 'model call')}"
         + (f" (price: {origins})" if origins else ""),
         *([f"  tokens: {kinds}"] if kinds else []),
         f"  models: {_largest(found.by_model)}",
     ]
     if set(found.by_task) != {None}:
         lines.append(f"  tasks: {_largest({task or MAIN: part for task, part in found.by_task.items()})}")
-    return [line.replace(words.SPACE, " ") for line in [*lines, ""]]
+    return [line.replace(quantities.SPACE, " ") for line in [*lines, ""]]
 
 
 def _largest(parts: dict[str, Spending]) -> str:

@@ -16,7 +16,7 @@ from stretto.figures.contention import contention, session_use
 from stretto.figures.efficiency_tree import Efficiency, EfficiencyTree, of_fanout
 from stretto.figures.fanouts import Fanout, Sequential
 from stretto.figures.session_analysis import Structure, Tried
-from stretto.format import quantities as words
+from stretto.format import quantities
 from stretto.model.entities import Session
 from stretto.model.score_scales import Scales
 from stretto.model.task_type import normal_name
@@ -64,10 +64,10 @@ def _head(session: Session) -> Iterator[str]:
         f"from {rfc3339(session.start)[:19]}Z",
     ]
     counts = [
-        words.counted(len(session.turns), "turn"),
-        words.counted(len(session.tasks), "task"),
-        words.counted(len(session.tool_calls), "tool call"),
-        *([words.counted(len(session.messages), "message")] if session.messages else []),
+        quantities.format_count_of(len(session.turns), "turn"),
+        quantities.format_count_of(len(session.tasks), "task"),
+        quantities.format_count_of(len(session.tool_calls), "tool call"),
+        *([quantities.format_count_of(len(session.messages), "message")] if session.messages else []),
     ]
     yield "  " + ", ".join(about)
     yield "  " + ", ".join(counts)
@@ -184,13 +184,17 @@ def _used(session: Session, cpu_target: tuple[float, float]) -> Iterator[str]:
         return
     told = [f"sampled for {spoken(use.sampled_seconds * SECOND)}"]
     if use.cpu_mean is not None:
-        most = "" if use.cpu_peak is None else f" (most {words.plain(use.cpu_peak)})"
-        told.append(f"processors {words.plain(use.cpu_mean)}{most}")
+        most = "" if use.cpu_peak is None else f" (most {quantities.format_number(use.cpu_peak)})"
+        told.append(f"processors {quantities.format_number(use.cpu_mean)}{most}")
     if use.memory_mean_bytes is not None:
-        most = "" if use.memory_peak_bytes is None else f" (most {words.size(use.memory_peak_bytes)})"
-        told.append(f"memory {words.size(use.memory_mean_bytes)}{most}")
+        most = (
+            ""
+            if use.memory_peak_bytes is None
+            else f" (most {quantities.format_bytes(use.memory_peak_bytes)})"
+        )
+        told.append(f"memory {quantities.format_bytes(use.memory_mean_bytes)}{most}")
     for what, amount in (("read", use.read_bytes), ("written", use.written_bytes)):
-        told += [] if amount is None else [f"{words.size(amount)} {what}"]
+        told += [] if amount is None else [f"{quantities.format_bytes(amount)} {what}"]
     if use.machine_cpu_ratio is not None:
         low, high = (f"{edge:.0%}" for edge in use.cpu_target)
         standing = f"{use.cpu_standing} the target, {low} to {high}"

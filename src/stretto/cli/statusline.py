@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from stretto.format import quantities as words
+from stretto.format import quantities
 from stretto.state.folder import state_folder
 from stretto.store.statusline_query import Brief, brief, is_behind
 
@@ -80,7 +80,7 @@ def line(found: Brief | None, *, behind: bool = False) -> str:
     else:
         parts = [f"stretto: {_agents(found)}", _gain(found)]
     # Plain blanks: a status line is cut and coloured by others.
-    return " · ".join([*parts, *([BEHIND] if behind else [])]).replace(words.SPACE, " ")
+    return " · ".join([*parts, *([BEHIND] if behind else [])]).replace(quantities.SPACE, " ")
 
 
 def statusline(context: object, options: argparse.Namespace) -> int:  # noqa: ARG001  # every verb takes both
@@ -101,17 +101,17 @@ def _own_line(message: bytes, wish: Asked, environ: Mapping[str, str]) -> str:
 
 def _agents(found: Brief) -> str:
     if not found.running:
-        return f"{words.counted(found.tasks, 'agent')}, none running"
-    return f"{found.running} of {words.counted(found.tasks, 'agent')} running"
+        return f"{quantities.format_count_of(found.tasks, 'agent')}, none running"
+    return f"{found.running} of {quantities.format_count_of(found.tasks, 'agent')} running"
 
 
 def _gain(found: Brief) -> str:
     if found.speedup is None:
         return "no fan-out finished yet"
-    moved = words.length(abs(found.saved) / 1e9)
-    many = words.counted(found.fanouts, "fan-out")
+    moved = quantities.format_duration(abs(found.saved) / 1e9)
+    many = quantities.format_count_of(found.fanouts, "fan-out")
     # Work is at least elapsed: by this baseline nothing can be lost.
-    return f"{many} {words.times(found.speedup)} · {moved} saved by work"
+    return f"{many} {quantities.format_speedup(found.speedup)} · {moved} saved by work"
 
 
 def _read(descriptor: int) -> bytes:

@@ -6,7 +6,7 @@ import re
 
 from stretto.clock import HOUR, MINUTE, SECOND
 from stretto.errors import UsageError
-from stretto.format import time_text as instant
+from stretto.format import time_text
 
 LONGEST = 1e6 * HOUR
 """Nanoseconds; as for configured hours, more is a slip."""
@@ -36,7 +36,7 @@ def since(text: str, now: int) -> int:
     """Return the instant (ns) that ``24h``, ``2026-11-20`` or an RFC 3339 time says. Raises UsageError."""
     for said in (text, f"{text}T00:00:00Z"):
         try:
-            return instant.parse(said)
+            return time_text.parse_rfc3339(said)
         except ValueError:
             continue
     try:

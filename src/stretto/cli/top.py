@@ -25,7 +25,7 @@ from stretto.cli.top_data import Agent, Frame, Look, OpenSession, document, unre
 from stretto.clock import SECOND, wall
 from stretto.errors import StrettoError
 from stretto.figures.verdict import Verdict
-from stretto.format import quantities as words
+from stretto.format import quantities
 from stretto.model.entities import ToolCall
 
 try:
@@ -78,7 +78,9 @@ def drawn(frame: Frame, trouble: str | None = None) -> RenderableType:
     parts += [Text()] if frame.alerts or frame.problems else []
     parts += [_sessions(frame)] if frame.sessions else [Text("no session is open")]
     if frame.not_shown:
-        parts.append(Text(f"and {words.counted(frame.not_shown, 'more open session')}", style="dim"))
+        parts.append(
+            Text(f"and {quantities.format_count_of(frame.not_shown, 'more open session')}", style="dim")
+        )
     return Group(*parts)
 
 
@@ -102,12 +104,12 @@ def _draw(look: Look, console: Console, wait: Wait) -> None:
 def _head(frame: Frame) -> Text:
     now = frame.activity
     told = [
-        words.counted(now.sessions_open, "open session"),
+        quantities.format_count_of(now.sessions_open, "open session"),
         f"{now.sessions_busy} busy",
-        f"{words.counted(now.tasks_running, 'agent')} running",
+        f"{quantities.format_count_of(now.tasks_running, 'agent')} running",
     ]
     head = Text("stretto", style="bold")
-    return head.append(f"  {words.moment(frame.at)}  {', '.join(told)}", style="not bold")
+    return head.append(f"  {quantities.format_instant(frame.at)}  {', '.join(told)}", style="not bold")
 
 
 def _windows(frame: Frame) -> Table:
@@ -125,11 +127,11 @@ def _verdict(found: Verdict) -> str:
         return "nothing ran in parallel"
     if lead.speedup is None:
         return "no speedup can be told"
-    moved = words.length(abs(lead.time_saved))
+    moved = quantities.format_duration(abs(lead.time_saved))
     word = "saved" if lead.time_saved >= 0 else "lost"
-    over = words.counted(lead.fanouts, "fan-out")
-    rest = f"; {words.counted(found.fanouts - lead.fanouts, 'other')}" if found.parts[1:] else ""
-    return f"{words.times(lead.speedup)} as fast, {moved} {word} over {over} ({lead.provenance.value}){rest}"
+    over = quantities.format_count_of(lead.fanouts, "fan-out")
+    rest = f"; {quantities.format_count_of(found.fanouts - lead.fanouts, 'other')}" if found.parts[1:] else ""
+    return f"{quantities.format_speedup(lead.speedup)} as fast, {moved} {word} over {over} ({lead.provenance.value}){rest}"
 
 
 def _sessions(frame: Frame) -> Table:
@@ -143,7 +145,9 @@ def _sessions(frame: Frame) -> Table:
 
 def _add_session(table: Table, session: OpenSession, now: int) -> None:
     row = session.row
-    running = f"{row.running} of {words.counted(row.tasks, 'agent')}" if row.tasks else "no agents"
+    running = (
+        f"{row.running} of {quantities.format_count_of(row.tasks, 'agent')}" if row.tasks else "no agents"
+    )
     rate = session.tokens_per_minute
     told = (
         row.project,
@@ -151,7 +155,7 @@ def _add_session(table: Table, session: OpenSession, now: int) -> None:
         running,
         "" if row.busy else "idle",
         spent_text(session.spent),
-        f"{words.count(round(rate))} a minute" if rate else "",
+        f"{quantities.format_count(round(rate))} a minute" if rate else "",
     )
     about = ", ".join(filter(None, told))
     does = _doing(session.call, now)
@@ -182,7 +186,7 @@ def _since(at: int | None, now: int) -> Text:
 
 
 def _length(at: int, now: int) -> str:
-    return words.length(max(0, now - at) // SECOND)
+    return quantities.format_duration(max(0, now - at) // SECOND)
 
 
 def _plain(text: str) -> str:

@@ -1,1 +1,1 @@
-"""Numbers, lengths and instants as text for people: shared by the page and the terminal."""
+"""Format numbers, durations and instants for people: shared by the page and the terminal."""

@@ -1,4 +1,4 @@
-"""Instants as they come from outside: RFC 3339 texts to nanoseconds and back."""
+"""Convert instants between RFC 3339 text and nanoseconds since the epoch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 from stretto.clock import SECOND, rfc3339
 
 FARTHEST = 1 << 62
-"""Nanoseconds from the epoch, some 146 years: SQLite's integers end at twice as many."""
+"""Nanoseconds from the epoch, about 146 years: half of the largest integer that SQLite stores."""
 
 _RFC3339 = re.compile(
     r"(?P<date>\d{4}-\d{2}-\d{2})[Tt](?P<time>\d{2}:\d{2}:\d{2})"
@@ -17,19 +17,19 @@ _RFC3339 = re.compile(
 )
 
 
-def parse(text: str) -> int:
-    """Return nanoseconds since the epoch; digits beyond them are cut off. Raises ValueError.
+def parse_rfc3339(text: str) -> int:
+    """Return nanoseconds since the epoch; a tenth and later fractional digit is dropped. Raises ValueError.
 
-    What is farther away than ``FARTHEST`` is taken for that: the store could not compare it.
+    Instants beyond ``FARTHEST`` are clamped to it, so that the store can compare every instant.
     """
-    found = _RFC3339.fullmatch(text)
-    if found is None:
+    match = _RFC3339.fullmatch(text)
+    if match is None:
         raise ValueError("not an RFC 3339 time")
-    moment = datetime.fromisoformat(f"{found['date']}T{found['time']}{found['zone'].upper()}")
-    fraction = int((found["fraction"] or "").ljust(9, "0"))
+    moment = datetime.fromisoformat(f"{match['date']}T{match['time']}{match['zone'].upper()}")
+    fraction = int((match["fraction"] or "").ljust(9, "0"))
     return max(-FARTHEST, min(FARTHEST, round(moment.timestamp()) * SECOND + fraction))
 
 
-def exact(time_ns: int) -> str:
-    """Return an instant as RFC 3339 in UTC with all nine digits, so that it comes back as the same number."""
+def to_exact_rfc3339(time_ns: int) -> str:
+    """Return an instant as RFC 3339 in UTC with nine fractional digits, exact to the nanosecond."""
     return f"{rfc3339(time_ns)[:20]}{time_ns % SECOND:09d}Z"

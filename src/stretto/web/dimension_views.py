@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from stretto.figures.figure import Figure, Labels
-from stretto.format import quantities as words
+from stretto.format import quantities
 from stretto.names import PREFIX, WINDOWS
 from stretto.summaries.snapshot import Snapshot
 
@@ -36,7 +36,7 @@ class TypeRow:
         if self.improvement.value is None or self.target.value is None:
             return ""
         short = self.target.value - self.improvement.value
-        return "target met" if short <= 0 else f"{words.points(short)} short"
+        return "target met" if short <= 0 else f"{quantities.format_points(short)} short"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +111,8 @@ def _type_row(figures: Figures, window: str, task_type: str, baseline: str | Non
             return Figure(PREFIX + name, (), None, 0, "none of its tasks ran in parallel")
         return figures.find(name, "not worked out", task_type=task_type, baseline=baseline, window=window)
 
-    def length(quantile: str) -> Figure:
-        at = {"task_type": task_type, "quantile": quantile, "window": window}
+    def length(stat: str) -> Figure:
+        at = {"task_type": task_type, "stat": stat, "window": window}
         return figures.find("task_duration_quantile_seconds", "no end was seen", **at)
 
     tasks = _total(figures, "window_tasks", task_type=task_type, window=window)
@@ -127,8 +127,8 @@ def _type_row(figures: Figures, window: str, task_type: str, baseline: str | Non
         success=with_reason(
             figures.find("success_ratio", "", task_type=task_type, window=window), "no outcome is known"
         ),
-        median=length("0.5"),
-        p95=length("0.95"),
+        median=length("p50"),
+        p95=length("p95"),
         retry=figures.find("retry_ratio", "not worked out", task_type=task_type, window=window),
         quality=figures.find("quality_score", "not worked out", task_type=task_type, window=window),
     )
@@ -153,7 +153,7 @@ def pattern_rows(figures: Figures, window: str) -> list[PatternRow]:
                 concurrency=figures.find("concurrency_ratio", "not worked out", **at),
                 sessions=_total(figures, "window_sessions", **at),
                 session=figures.find(
-                    "session_duration_quantile_seconds", "no session ended", quantile="0.5", **at
+                    "session_duration_quantile_seconds", "no session ended", stat="p50", **at
                 ),
             )
         )
@@ -168,16 +168,16 @@ def agent_rows(figures: Figures, window: str) -> list[AgentRow]:
 
 
 def _agent_row(figures: Figures, at: dict[str, str]) -> AgentRow:
-    def length(quantile: str) -> Figure:
-        return figures.find("agent_duration_quantile_seconds", "no end was seen", quantile=quantile, **at)
+    def length(stat: str) -> Figure:
+        return figures.find("agent_duration_quantile_seconds", "no end was seen", stat=stat, **at)
 
     return AgentRow(
         agent=at["agent"],
         tasks=_total(figures, "window_agent_tasks", **at),
         completion=with_reason(figures.find("agent_completion_ratio", "", **at), "no task is over"),
         errors=with_reason(figures.find("agent_error_ratio", "", **at), "no outcome is known"),
-        median=length("0.5"),
-        p95=length("0.95"),
+        median=length("p50"),
+        p95=length("p95"),
         path=figures.find("critical_path_agent_seconds", "it was on no critical path", **at),
         score=figures.find("agent_score", "not worked out", **at),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from stretto.figures.baselines import Provenance
 from stretto.figures.verdict import HeldAgainst, Verdict
-from stretto.format import quantities as words
+from stretto.format import quantities
 from stretto.summaries.snapshot import Snapshot
 
 FIRST = "24h"
@@ -32,7 +32,7 @@ class Baseline:
         if part.speedup is None:
             return f"No speed-up can be told of {over}."
         word = "saved" if part.time_saved >= 0 else "lost"
-        return f"{words.times(part.speedup)}, {words.length(abs(part.time_saved))} {word} over {over}."
+        return f"{quantities.format_speedup(part.speedup)}, {quantities.format_duration(abs(part.time_saved))} {word} over {over}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +79,8 @@ def headline(snapshot: Snapshot, window: str) -> Headline:
     if abs(part.speedup - 1) < _EVEN:
         title = "Together as fast as one after another"
         return Headline(window, title, f"Nothing saved {when}", "even", verdict, baselines, sure)
-    title = f"Together {words.times(part.speedup)} as fast as one after another"
-    moved = words.length(abs(part.time_saved))
+    title = f"Together {quantities.format_speedup(part.speedup)} as fast as one after another"
+    moved = quantities.format_duration(abs(part.time_saved))
     if part.speedup > 1:
         return Headline(window, title, f"{moved} saved {when}", "gain", verdict, baselines, sure)
     return Headline(window, title, f"{moved} lost {when}", "loss", verdict, baselines, sure)
@@ -93,14 +93,14 @@ def confidence(part: HeldAgainst) -> str:
     bounds = part.speedup_bounds
     if bounds is None:
         return f"How sure that is cannot be told: {part.no_interval}."
-    runs = words.counted(part.runs, "sequential run")
+    runs = quantities.format_count_of(part.runs, "sequential run")
     return (
-        f"{words.times(bounds[0])} to {words.times(bounds[1])} at 95 % confidence, by the scatter of {runs}."
+        f"{quantities.format_speedup(bounds[0])} to {quantities.format_speedup(bounds[1])} at 95 % confidence, by the scatter of {runs}."
     )
 
 
 def _over(part: HeldAgainst) -> str:
-    return f"{words.counted(part.fanouts, 'parallel execution')} ({words.counted(part.tasks, 'task')})"
+    return f"{quantities.format_count_of(part.fanouts, 'parallel execution')} ({quantities.format_count_of(part.tasks, 'task')})"
 
 
 def _nothing(snapshot: Snapshot, verdict: Verdict) -> tuple[str, str]:
@@ -111,7 +111,7 @@ def _nothing(snapshot: Snapshot, verdict: Verdict) -> tuple[str, str]:
         return "No speed-up can be told", "The parallel tasks took no time that could be measured."
     title = f"Nothing ran in parallel in the {window_words(verdict.window)}"
     if activity.tasks_running:
-        running = words.counted(activity.tasks_running, "task is", "tasks are")
+        running = quantities.format_count_of(activity.tasks_running, "task is", "tasks are")
         return (
             title,
             f"{running} running now. The verdict comes when the last task of a parallel execution ends.",

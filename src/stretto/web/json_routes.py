@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stretto.clock import rfc3339
-from stretto.format import time_text as instant
+from stretto.format import time_text
 from stretto.notifications import log as notifications
 from stretto.store.queries import SessionRow
 from stretto.summaries import snapshot
@@ -128,7 +128,7 @@ def _limit(request: Request) -> int:
 
 def continuation(last: SessionRow, following: SessionRow) -> str:
     """Return the ``before`` with which a list of sessions goes on behind its last one."""
-    time = instant.exact(last.last)
+    time = time_text.to_exact_rfc3339(last.last)
     return f"{time}/{last.id}" if following.last == last.last else time
 
 
@@ -143,6 +143,6 @@ def continued(request: Request) -> tuple[int | None, str | None]:
     time, _, id = text.partition("/")
     try:
         # A plus sign that was not encoded arrives as a space.
-        return min(max(instant.parse(time.replace(" ", "+")), _FIRST), _LAST), id or None
+        return min(max(time_text.parse_rfc3339(time.replace(" ", "+")), _FIRST), _LAST), id or None
     except ValueError:
         raise QueryError("before must be an RFC 3339 time, for example 2026-11-20T16:49:25Z") from None

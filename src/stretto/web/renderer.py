@@ -12,8 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from stretto.clock import SECOND, rfc3339
-from stretto.format import quantities as words
-from stretto.format import time_text as instant
+from stretto.format import quantities, time_text
 from stretto.names import METRICS, NONE, PREFIX
 from stretto.notifications import current_alerts as alerts
 from stretto.web import headline
@@ -41,13 +40,21 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        plain = ("times", "percent", "count", "counted", "moment", "size", "money", "plain")
-        filters: dict[str, Callable[..., str]] = {name: getattr(words, name) for name in plain}
+        filters: dict[str, Callable[..., str]] = {
+            "times": quantities.format_speedup,
+            "percent": quantities.format_percent,
+            "count": quantities.format_count,
+            "counted": quantities.format_count_of,
+            "moment": quantities.format_instant,
+            "size": quantities.format_bytes,
+            "money": quantities.format_dollars,
+            "plain": quantities.format_number,
+        }
         self._environment.filters.update(
             filters,
             breakable=_breakable,
-            seconds=words.length,
-            nanoseconds=lambda length: words.length(length / SECOND),
+            seconds=quantities.format_duration,
+            nanoseconds=lambda length: quantities.format_duration(length / SECOND),
             short=_short,
             stamp=rfc3339,
             segment=lambda text: quote(text, safe=""),
@@ -86,7 +93,7 @@ class Renderer:
         numbers = count(1)
 
         def ago(at: int) -> str:
-            return words.ago(now, at)
+            return quantities.format_age(now, at)
 
         def address(**changed: object) -> str:
             """Return this page's address with some of its parameters changed; None takes one away."""
@@ -112,14 +119,14 @@ class Renderer:
 
 def _told_at(text: str | None) -> int | None:
     try:
-        return instant.parse(text) if text else None
+        return time_text.parse_rfc3339(text) if text else None
     except ValueError:
         return None
 
 
 def _in_words(value: float, name: str) -> str:
     """Return the value of the figure of that name (without prefix) in words."""
-    return words.in_unit(name, METRICS[PREFIX + name].unit, value)
+    return quantities.format_figure(name, METRICS[PREFIX + name].unit, value)
 
 
 def _breakable(text: str) -> Markup:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from stretto.clock import SECOND
-from stretto.format import quantities as words
+from stretto.format import quantities
 from stretto.model.entities import Session, Task, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.interval import Interval
@@ -217,7 +217,7 @@ def _task_lane(
         ]
         if own:
             failed = sum(call.outcome is Outcome.FAILURE for call in own)
-            about.append(words.counted(len(own), "tool call") + (f", {failed} failed" if failed else ""))
+            about.append(quantities.format_count_of(len(own), "tool call") + (f", {failed} failed" if failed else ""))
         label = task.description or task.task_type
         bars.append((stretch, Bar(0, 0, task.outcome.value, label, "\n".join(about), task=task.id)))
         inside += _calls(own, all_of_it)
@@ -245,7 +245,7 @@ def _calls(calls: Iterable[ToolCall], all_of_it: Interval) -> list[tuple[Interva
             continue
         end = call.start + (call.duration or 0) if call.end is None else call.end
         stretch = Interval(call.start, all_of_it.end if call.outcome is Outcome.RUNNING else end)
-        length = "length unknown" if call.duration is None else words.length(call.duration / SECOND)
+        length = "length unknown" if call.duration is None else quantities.format_duration(call.duration / SECOND)
         about = (
             f"{call.tool or 'a tool without a name'}: {call.outcome.value}\n"
             f"{length}, from {shapes.since(call.start, all_of_it)}"

@@ -8,8 +8,7 @@ from typing import Any
 
 from stretto.clock import SECOND
 from stretto.figures.fanouts import Fanout, Sequential
-from stretto.format import quantities as words
-from stretto.format import time_text as instant
+from stretto.format import quantities, time_text
 from stretto.model.entities import Session, Task, ToolCall
 from stretto.model.event import Outcome
 from stretto.summaries.session_summary import Insight
@@ -222,7 +221,7 @@ def parts_told(score: Document) -> list[str]:
         + (
             f"withheld, {part['reason'] or 'not known'}"
             if part["score"] is None
-            else f"{words.plain(part['score'])}, weight {words.percent(part['weight'])}"
+            else f"{quantities.format_number(part['score'])}, weight {quantities.format_percent(part['weight'])}"
         )
         for name, part in score["parts"].items()
     ]
@@ -236,7 +235,7 @@ def path_lines(document: Document, drawing: Drawing) -> list[Line]:
     lane_of = drawing.lane_of()
     pieces: list[tuple[float, float, int]] = []
     for piece in path["pieces"]:
-        start = instant.parse(piece["start"])
+        start = time_text.parse_rfc3339(piece["start"])
         x1 = max(0.0, drawing.x(start))
         x2 = min(100.0, drawing.x(start + round(piece["seconds"] * SECOND)))
         lane = lane_of.get(piece["task"])

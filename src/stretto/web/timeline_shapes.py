@@ -13,7 +13,7 @@ from itertools import groupby
 
 from stretto.clock import SECOND
 from stretto.figures.wall_time import Part, wall_stretches
-from stretto.format import quantities as words
+from stretto.format import quantities
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.model.interval import Interval
@@ -112,7 +112,7 @@ def _merged(group: Sequence[Bar], noun: str) -> Bar:
     shown = worst if 2 * outcomes[worst] >= len(group) else outcomes.most_common(1)[0][0]
     count = sum(bar.count for bar in group)
     about = (
-        f"{words.counted(count, noun)}, too close to be told apart here\n{by_outcome}\nzoom in to see each"
+        f"{quantities.format_count_of(count, noun)}, too close to be told apart here\n{by_outcome}\nzoom in to see each"
     )
     return Bar(start, round(end - start, 3), shown, "", about, count)
 
@@ -172,9 +172,9 @@ def wall(session: Session, all_of_it: Interval, seen: Interval) -> tuple[Stretch
 def told(stretch: Interval, all_of_it: Interval) -> str:
     """Return a stretch's length and both its edges since the session's start, in words."""
     start, end = since(stretch.start, all_of_it), since(stretch.end, all_of_it)
-    return f"{words.length(stretch.length / SECOND)}, from {start} to {end}"
+    return f"{quantities.format_duration(stretch.length / SECOND)}, from {start} to {end}"
 
 
 def since(at: int, all_of_it: Interval) -> str:
     """Return an instant since the session's start, in words."""
-    return words.length((at - all_of_it.start) / SECOND)
+    return quantities.format_duration((at - all_of_it.start) / SECOND)

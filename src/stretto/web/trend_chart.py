@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stretto.figures.period_rows import Change
-from stretto.format import quantities as words
+from stretto.format import quantities
 
 HEIGHT = 96
 """Pixels of the tallest bar and the deepest together."""
@@ -134,16 +134,16 @@ def _drawn(value: float | None, scale: float) -> float:
 
 def _said(name: str, value: float) -> str:
     if name.endswith("_seconds"):
-        return words.length(value)
+        return quantities.format_duration(value)
     if name == "speedup":
-        return words.times(value)
-    return words.count(round(value)) if name == "fanouts" else words.percent(value)
+        return quantities.format_speedup(value)
+    return quantities.format_count(round(value)) if name == "fanouts" else quantities.format_percent(value)
 
 
 def _difference(name: str, difference: float) -> str:
     if not difference:
         return "as before"
-    sign = "+" if difference > 0 else words.MINUS
+    sign = "+" if difference > 0 else quantities.MINUS
     if name in ("success", "improvement"):
-        return sign + words.points(difference)
+        return sign + quantities.format_points(difference)
     return sign + _said(name, abs(difference))
