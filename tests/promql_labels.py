@@ -35,7 +35,7 @@ VALUES: dict[str, frozenset[str]] = {
     Label.OUTCOME: frozenset(Outcome),
     Label.BASELINE: frozenset(Provenance),
     Label.WINDOW: frozenset(WINDOWS),
-    Label.QUANTILE: frozenset(map(str, QUANTILES)),
+    Label.STAT: frozenset(QUANTILES),
 }
 """The labels whose values are known beforehand."""
 

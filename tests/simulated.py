@@ -35,7 +35,7 @@ VALUES: dict[Label, tuple[str, ...]] = {
     Label.OUTCOME: ("success", "failure", "cancelled", "unknown"),
     Label.BASELINE: ("measured", "work"),
     Label.WINDOW: tuple(WINDOWS),
-    Label.QUANTILE: tuple(map(str, QUANTILES)),
+    Label.STAT: tuple(QUANTILES),
     Label.SOURCE: ("claude-code", "codex"),
     Label.FACTOR: ("load_balance", "concurrency"),
     Label.PHASE: ("setup", "implementation"),
@@ -56,7 +56,7 @@ VALUES: dict[Label, tuple[str, ...]] = {
 
 BY_OUTCOME = {"success": 40.0, "failure": 4.0, "cancelled": 1.0, "unknown": 1.0}
 BY_RESULT = {"hit": 80.0, "miss": 20.0, "passed": 95.0, "failed": 5.0}
-BY_QUANTILE = {"0.5": 0.4, "0.95": 1.0, "0.99": 1.5}
+BY_STAT = {"p50": 0.4, "p95": 1.0, "p99": 1.5}
 
 BASE: dict[str, float] = {
     "parallel_sequential_seconds": 900, "parallel_elapsed_seconds": 300, "time_saved_seconds": 600,
@@ -69,7 +69,7 @@ BASE: dict[str, float] = {
     "window_cache_read_tokens": 70_000, "window_prompt_tokens": 100_000, "window_tokens": 50_000,
     "window_machine_busy_seconds": 500, "window_machine_available_seconds": 900,
     "window_agents_cpu_seconds": 700, "window_sampled_seconds": 1000, "window_test_seconds": 50,
-    "window_tool_seconds": 400, "window_ends_seen": 98, "window_ends_expected": 100, "score_sum": 85,
+    "window_tool_seconds": 400, "window_ends_seen": 98, "window_ends_expected": 100, "window_score_points": 85,
     "window_scores": 10, "score_mean": 8.5, "quality_score": 8, "quality_part_score": 8,
     "quality_current": 8, "window_scores_off_scale": 1,
     "series": 400, "series_budget": 5000, "collector_success": 1, "build_info": 1, "stuck_tasks": 0,
@@ -140,7 +140,7 @@ def _value(metric: Metric, labels: dict[str, str], at: float) -> float:
 def _share(labels: dict[str, str]) -> float:
     share = BY_OUTCOME[labels["outcome"]] / 10 if "outcome" in labels else 1.0
     share *= BY_RESULT[labels["result"]] / 100 if "result" in labels else 1.0
-    return share * BY_QUANTILE.get(labels.get("quantile", ""), 1.0)
+    return share * BY_STAT.get(labels.get("stat", ""), 1.0)
 
 
 def _histogram(name: str, labels: Labels, grown: float) -> Iterator[str]:

@@ -77,7 +77,7 @@ def test_scores_of_what_was_folded_are_left_out() -> None:
             [Figure(f"stretto_{name}", (("agent", agent), ("window", "1h")), 80, 1) for agent in agents], 13
         )
         assert [dict(f.labels)["agent"] for f in found.derived] == agents[:KEPT], name
-    for name, others in (("score_mean", 0), ("score_sum", 0), ("window_scores", 1)):
+    for name, others in (("score_mean", 0), ("window_score_points", 0), ("window_scores", 1)):
         drawn = [(("score", agent), ("task_type", "review"), ("window", "1h")) for agent in agents]
         found = within_budget([Figure(f"stretto_{name}", labels, 5, 1) for labels in drawn], 13)
         assert sum(dict(f.labels)["score"] == OTHER for f in found.derived) == others, name

@@ -43,11 +43,11 @@ def test_samples_are_summed_over_a_window(tmp_path: Path) -> None:
 def test_quantiles_are_of_samples_within_two_per_cent(tmp_path: Path) -> None:
     """Of two samples the median is the lower; processors and bytes in their own units."""
     found = figures(tmp_path, sampled())
-    assert found["agents_cpu_quantile", "0.5"].value == pytest.approx(0.5, rel=0.02)
-    assert found["agents_memory_quantile_bytes", "0.5"].value == pytest.approx(10**9, rel=0.02)
+    assert found["agents_cpu_quantile", "p50"].value == pytest.approx(0.5, rel=0.02)
+    assert found["agents_memory_quantile_bytes", "p50"].value == pytest.approx(10**9, rel=0.02)
     three = figures(tmp_path / "more", sampled(), framed(Drawing("c"), 60).sample(0, 60, cpu=240 * SECOND))
-    assert three["agents_cpu_quantile", "0.5"].value == pytest.approx(1.5, rel=0.02)
-    assert three["agents_cpu_quantile", "0.99"].value == pytest.approx(4, rel=0.02)
+    assert three["agents_cpu_quantile", "p50"].value == pytest.approx(1.5, rel=0.02)
+    assert three["agents_cpu_quantile", "p99"].value == pytest.approx(4, rel=0.02)
 
 
 def test_nothing_sampled_is_absent_and_not_zero(tmp_path: Path) -> None:
@@ -56,14 +56,14 @@ def test_nothing_sampled_is_absent_and_not_zero(tmp_path: Path) -> None:
     assert {figure.value for figure in found.values()} == {None}
     assert found["window_agents_cpu_seconds", "1h"].reason == NOT_SAMPLED
     assert ("window_agents_io_bytes", "read") not in found
-    assert ("agents_cpu_quantile", "0.5") not in found
+    assert ("agents_cpu_quantile", "p50") not in found
 
 
 def test_what_a_sample_does_not_tell_is_not_zero_either(tmp_path: Path) -> None:
     """A system that tells memory alone gives memory alone."""
     found = figures(tmp_path, framed(Drawing(), 60).sample(0, 60, memory=5))
     assert found["window_sampled_seconds", "1h"].value == 60
-    assert found["agents_memory_quantile_bytes", "0.5"].value is not None
+    assert found["agents_memory_quantile_bytes", "p50"].value is not None
     for name in ("window_agents_cpu_seconds", "window_machine_busy_seconds", "machine_cpu_ratio"):
         assert found[name, "1h"].value is None
 
@@ -72,7 +72,7 @@ def test_an_idle_tree_used_nothing_and_that_is_a_figure(tmp_path: Path) -> None:
     """0 seconds of processor time were measured, so 0 they are."""
     found = figures(tmp_path, framed(Drawing(), 60).sample(0, 60, cpu=0))
     assert found["window_agents_cpu_seconds", "1h"].value == 0
-    assert found["agents_cpu_quantile", "0.5"].value == pytest.approx(0, abs=1e-5)
+    assert found["agents_cpu_quantile", "p50"].value == pytest.approx(0, abs=1e-5)
 
 
 def test_now_is_told_or_withheld_with_the_reason() -> None:

@@ -28,8 +28,8 @@ def machine(used: float) -> list[Figure]:
     name = "agents_memory_quantile_bytes"
     return [
         figure("machine_cpu_ratio", used),
-        figure(name, 3e9, quantile="0.5"),
-        figure(name, 4e9, quantile="0.99"),
+        figure(name, 3e9, stat="p50"),
+        figure(name, 4e9, stat="p99"),
         figure("window_cache_read_tokens", 800, model="a"),
         figure("window_prompt_tokens", 1_000, model="a"),
         figure("window_prompt_tokens", 1_000, model="b"),

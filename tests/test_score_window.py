@@ -72,7 +72,7 @@ def test_scores_from_outside_are_shown_in_their_own_scale() -> None:
     found = figures(sums_of(delivery()))
     values = valued(found)
     assert values["window_scores", "quality,review"] == 1
-    assert (values["score_mean", "quality,review"], values["score_sum", "quality,review"]) == (8, 8)
+    assert (values["score_mean", "quality,review"], values["window_score_points", "quality,review"]) == (8, 8)
     assert values["window_scores_off_scale", "quality,review"] == 1
     assert values["score_mean", "satisfaction,none"] == 4
     assert ("window_scores_off_scale", "satisfaction,none") not in values

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 import threading
 from pathlib import Path
 
 import pytest
 
 from stretto import journal
+from stretto.clock import SECOND
 from stretto.config import load
 from stretto.exporter.scrape import expose, registry
 from stretto.figures.figure import Figure
@@ -16,7 +20,7 @@ from stretto.otlp_export.sender import NullSender
 from stretto.service import Service
 from stretto.summaries.snapshot import Live, Snapshot, take
 from tests.exposed import OPENMETRICS, TEXT, assert_sound, exposing, families, samples, value
-from tests.fakes import DAY_FILE, append, recorded, store
+from tests.fakes import DAY_FILE, RECORDINGS, append, recorded, store
 from tests.scenes import (
     Drawing,
     at,
@@ -146,7 +150,7 @@ def test_the_whole_service_is_exposed_as_the_table_says(tmp_path: Path) -> None:
     service = Service(config, version="1.0", clock=lambda: at(200), sender=NullSender())
     try:
         append(config.journal, [*straggler().events, *background().events, *one_by_one().events])
-        journal.append(config.journal / DAY_FILE, b"\n{torn\n")
+        journal.append_records(config.journal / DAY_FILE, b"\n{torn\n")
         service.start()
         assert_sound(service.registry)
         told = {family.name for family in families(service.registry)}
@@ -155,6 +159,39 @@ def test_the_whole_service_is_exposed_as_the_table_says(tmp_path: Path) -> None:
     own = {metric.name for metric in METRICS.values() if metric.made is Made.OWN}
     # Folding shows only where something was folded.
     assert own - told <= {"stretto_series_folded"}
+
+
+def find_lint_problems(body: bytes) -> str:
+    """Return the output of ``promtool check metrics``; empty when it accepts everything."""
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        if os.environ.get("STRETTO_REQUIRE_SERVERS") == "1":
+            pytest.fail("promtool must be installed in this run")
+        pytest.skip("promtool is not installed: make servers")
+    check = subprocess.run([promtool, "check", "metrics"], input=body, capture_output=True, check=False)
+    assert check.returncode in (0, 3), check.stderr
+    return (check.stdout + check.stderr).decode()
+
+
+def test_promtool_accepts_the_scrape_of_a_service_with_recordings(tmp_path: Path) -> None:
+    """``promtool check metrics`` prints nothing about live, derived and own metrics together."""
+    config = load({}, tmp_path, state=str(tmp_path / "state"))
+    events = [event for name in RECORDINGS for event in recorded(name)]
+    last = max(event.time for event in events)
+    service = Service(config, version="1.0", clock=lambda: last + SECOND, sender=NullSender())
+    try:
+        append(config.journal, events)
+        service.start()
+        body = expose(service.registry, TEXT).body
+    finally:
+        service.stop()
+    assert b'stat="p95"' in body
+    assert find_lint_problems(body) == ""
+
+
+def test_promtool_accepts_every_derived_metric(snapshot: Snapshot) -> None:
+    """``promtool check metrics`` prints nothing about a scrape in which every derived name has a value."""
+    assert find_lint_problems(expose(exposing(("snapshot", snapshot.figures)), TEXT).body) == ""
 
 
 def test_eight_threads_may_scrape_at_once(snapshot: Snapshot) -> None:

@@ -19,7 +19,7 @@ from tests.exposed import samples, value
 from tests.fakes import Store, store
 from tests.scenes import BEGIN, Drawing, at, by_description, framed, spender
 
-PRICE = Prices({}).cost_of
+PRICE = Prices({}).compute_cost
 
 
 def figures(opened: Store, second: float = 60) -> Snapshot:
@@ -61,10 +61,10 @@ def test_the_scenes_models_are_as_on_paper(tmp_path: Path) -> None:
     assert absent(found, "window_cost_usd", **OWN)
     assert absent(found, "window_unpriced_model_calls", **SONNET)
     durations = [
-        figure(found, "model_duration_quantile_seconds", **SONNET, quantile=q) for q in ("0.5", "0.99")
+        figure(found, "model_duration_quantile_seconds", **SONNET, stat=stat) for stat in ("p50", "p99")
     ]
     assert durations == pytest.approx([4, 4], rel=0.02)
-    first = figure(found, "first_token_quantile_seconds", **SONNET, quantile="0.5")
+    first = figure(found, "first_token_quantile_seconds", **SONNET, stat="p50")
     assert first == pytest.approx(1.2, rel=0.02)
     assert absent(found, "first_token_quantile_seconds", **GPT)
 
@@ -95,7 +95,7 @@ def test_the_scenes_tests_are_as_on_paper(tmp_path: Path) -> None:
     assert figure(found, "window_test_seconds") == 16
     assert figure(found, "window_tool_seconds") == 17
     assert figure(found, "test_time_ratio") == pytest.approx(16 / 17)
-    p50 = figure(found, "test_run_duration_quantile_seconds", framework="pytest", quantile="0.5")
+    p50 = figure(found, "test_run_duration_quantile_seconds", framework="pytest", stat="p50")
     assert p50 == pytest.approx(12, rel=0.02)
 
 

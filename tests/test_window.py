@@ -114,6 +114,6 @@ def test_tool_calls_have_counts_ratio_and_quantiles() -> None:
     values = valued(window_figures("7d", sums, {}))
     assert values["tool_success_ratio", "Bash"] == 0.75
     assert values["window_tool_calls", "Bash,failure"] == 1
-    assert values["tool_duration_quantile_seconds", "Bash,0.5"] == pytest.approx(1, rel=0.02)
-    assert values["tool_duration_quantile_seconds", "Bash,0.99"] == pytest.approx(9, rel=0.02)
-    assert values["overhead_quantile_seconds", "0.95"] == pytest.approx(0.1, rel=0.02)
+    assert values["tool_duration_quantile_seconds", "Bash,p50"] == pytest.approx(1, rel=0.02)
+    assert values["tool_duration_quantile_seconds", "Bash,p99"] == pytest.approx(9, rel=0.02)
+    assert values["overhead_quantile_seconds", "p95"] == pytest.approx(0.1, rel=0.02)

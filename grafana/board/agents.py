@@ -88,12 +88,12 @@ _EACH = Row(
             Column("Completion", largest(series("agent_completion_ratio"), Label.AGENT), Unit.RATIO, high=1),
             Column(
                 "Time, median",
-                largest(series("agent_duration_quantile_seconds", quantile="0.5"), Label.AGENT),
+                largest(series("agent_duration_quantile_seconds", stat="p50"), Label.AGENT),
                 Unit.SECONDS,
             ),
             Column(
                 "Time, p95",
-                largest(series("agent_duration_quantile_seconds", quantile="0.95"), Label.AGENT),
+                largest(series("agent_duration_quantile_seconds", stat="p95"), Label.AGENT),
                 Unit.SECONDS,
             ),
             Column("In parallel", largest(series("agent_parallel_ratio"), Label.AGENT), Unit.RATIO, high=1),
@@ -133,7 +133,7 @@ _EACH = Row(
             "Nineteen of twenty tasks of an agent took no longer.",
             "Which agent became slower?",
             Unit.SECONDS,
-            {"{{agent}}": largest(series("agent_duration_quantile_seconds", quantile="0.95"), Label.AGENT)},
+            {"{{agent}}": largest(series("agent_duration_quantile_seconds", stat="p95"), Label.AGENT)},
         ),
         bars(
             "Critical path by agent",
@@ -217,7 +217,7 @@ _TOGETHER = Row(
             "Time from a message to its answer: median, p95 and p99.",
             "How long does one agent wait for another?",
             Unit.SECONDS,
-            {"p{{quantile}}": largest(series("message_response_quantile_seconds"), Label.QUANTILE)},
+            {"{{stat}}": largest(series("message_response_quantile_seconds"), Label.STAT)},
             limit("collaboration_seconds", "warning"),
         ),
         lines(

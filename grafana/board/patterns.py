@@ -29,12 +29,12 @@ _PATTERNS = Row(
             ),
             Column(
                 "Time, median",
-                largest(series("session_duration_quantile_seconds", quantile="0.5"), Label.PATTERN),
+                largest(series("session_duration_quantile_seconds", stat="p50"), Label.PATTERN),
                 Unit.SECONDS,
             ),
             Column(
                 "Time, p95",
-                largest(series("session_duration_quantile_seconds", quantile="0.95"), Label.PATTERN),
+                largest(series("session_duration_quantile_seconds", stat="p95"), Label.PATTERN),
                 Unit.SECONDS,
             ),
             Column(
@@ -106,8 +106,8 @@ _SESSIONS = Row(
             "How long does a person wait for an answer?",
             Unit.SECONDS,
             {
-                "median": largest(series("turn_duration_quantile_seconds", quantile="0.5")),
-                "p95": largest(series("turn_duration_quantile_seconds", quantile="0.95")),
+                "median": largest(series("turn_duration_quantile_seconds", stat="p50")),
+                "p95": largest(series("turn_duration_quantile_seconds", stat="p95")),
             },
         ),
         bars(
@@ -131,11 +131,7 @@ _SESSIONS = Row(
             "Nineteen of twenty sessions of a pattern took no longer.",
             "Which pattern became slower?",
             Unit.SECONDS,
-            {
-                "{{pattern}}": largest(
-                    series("session_duration_quantile_seconds", quantile="0.95"), Label.PATTERN
-                )
-            },
+            {"{{pattern}}": largest(series("session_duration_quantile_seconds", stat="p95"), Label.PATTERN)},
         ),
         lines(
             "Session success by pattern",
@@ -191,12 +187,12 @@ _PHASES = Row(
             Column("Success", largest(series("phase_success_ratio"), Label.PHASE), Unit.RATIO, high=1),
             Column(
                 "Time, median",
-                largest(series("phase_duration_quantile_seconds", quantile="0.5"), Label.PHASE),
+                largest(series("phase_duration_quantile_seconds", stat="p50"), Label.PHASE),
                 Unit.SECONDS,
             ),
             Column(
                 "Time, p95",
-                largest(series("phase_duration_quantile_seconds", quantile="0.95"), Label.PHASE),
+                largest(series("phase_duration_quantile_seconds", stat="p95"), Label.PHASE),
                 Unit.SECONDS,
             ),
             width=12,
@@ -208,7 +204,7 @@ _PHASES = Row(
             "Nineteen of twenty runs of a phase took no longer.",
             "Which stage became slower?",
             Unit.SECONDS,
-            {"{{phase}}": largest(series("phase_duration_quantile_seconds", quantile="0.95"), Label.PHASE)},
+            {"{{phase}}": largest(series("phase_duration_quantile_seconds", stat="p95"), Label.PHASE)},
         ),
         lines(
             "Phase success",

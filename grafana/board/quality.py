@@ -161,7 +161,7 @@ _QUALITY = Row(
             "Findings reported in the window, added up.",
             "Did the work open a hole?",
             Unit.COUNT,
-            total(series("score_sum", score="security_findings"), Label.TASK_TYPE),
+            total(series("window_score_points", score="security_findings"), Label.TASK_TYPE),
             legend="{{task_type}}",
             steps=steps("security_findings"),
         ),
@@ -173,7 +173,10 @@ _QUALITY = Row(
             Column("Given", total(series("window_scores"), *_OF_SCORES), Unit.COUNT),
             Column("Off scale", total(series("window_scores_off_scale"), *_OF_SCORES), Unit.COUNT),
             Column(
-                "Mean", ratio(series("score_sum"), series("window_scores"), *_OF_SCORES), Unit.PLAIN, low=None
+                "Mean",
+                ratio(series("window_score_points"), series("window_scores"), *_OF_SCORES),
+                Unit.PLAIN,
+                low=None,
             ),
             width=12,
             height=8,
@@ -296,7 +299,7 @@ _TESTS = Row(
             ),
             Column(
                 "Time, p95",
-                largest(series("test_run_duration_quantile_seconds", quantile="0.95"), Label.FRAMEWORK),
+                largest(series("test_run_duration_quantile_seconds", stat="p95"), Label.FRAMEWORK),
                 Unit.SECONDS,
             ),
             width=16,

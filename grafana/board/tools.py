@@ -11,8 +11,8 @@ from grafana.board.query import increase, largest, most, part, quantile, rate, r
 from stretto.names import Label
 
 
-def _at(name: str, quantile: str, *by: Label) -> str:
-    return largest(series(name, quantile=quantile), *by)
+def _at(name: str, stat: str, *by: Label) -> str:
+    return largest(series(name, stat=stat), *by)
 
 
 _TOOLS = Row(
@@ -25,14 +25,14 @@ _TOOLS = Row(
             {Label.TOOL: "Tool"},
             Column("Calls", total(series("window_tool_calls"), Label.TOOL), Unit.COUNT),
             Column("Success", largest(series("tool_success_ratio"), Label.TOOL), Unit.RATIO, high=1),
-            Column("Time, median", _at("tool_duration_quantile_seconds", "0.5", Label.TOOL), Unit.SECONDS),
+            Column("Time, median", _at("tool_duration_quantile_seconds", "p50", Label.TOOL), Unit.SECONDS),
             Column(
                 "Time, p95",
-                _at("tool_duration_quantile_seconds", "0.95", Label.TOOL),
+                _at("tool_duration_quantile_seconds", "p95", Label.TOOL),
                 Unit.SECONDS,
                 steps("tool_duration_seconds"),
             ),
-            Column("Time, p99", _at("tool_duration_quantile_seconds", "0.99", Label.TOOL), Unit.SECONDS),
+            Column("Time, p99", _at("tool_duration_quantile_seconds", "p99", Label.TOOL), Unit.SECONDS),
             Column(
                 "On the critical path", total(series("critical_path_tool_seconds"), Label.TOOL), Unit.SECONDS
             ),
@@ -44,7 +44,7 @@ _TOOLS = Row(
             "Nineteen of twenty calls of a tool took no longer.",
             "Which tool became slow, and since when?",
             Unit.SECONDS,
-            {"{{tool}}": most(10, _at("tool_duration_quantile_seconds", "0.95", Label.TOOL))},
+            {"{{tool}}": most(10, _at("tool_duration_quantile_seconds", "p95", Label.TOOL))},
             limit("tool_duration_seconds", "warning"),
             limit("tool_duration_seconds", "critical"),
         ),
@@ -93,7 +93,7 @@ _HOOKS = Row(
             "Neither execution nor a person's: hooks, mostly. Median, p95 and p99.",
             "Do hooks slow the agents down?",
             Unit.SECONDS,
-            {"p{{quantile}}": largest(series("overhead_quantile_seconds"), Label.QUANTILE)},
+            {"{{stat}}": largest(series("overhead_quantile_seconds"), Label.STAT)},
             limit("overhead_seconds", "warning"),
             limit("overhead_seconds", "critical"),
         ),
@@ -102,7 +102,7 @@ _HOOKS = Row(
             "How long an agent waited for its hooks, as the agent itself measured it.",
             "How much of the time around calls is the hooks' own?",
             Unit.SECONDS,
-            {"p{{quantile}}": largest(series("hook_duration_quantile_seconds"), Label.QUANTILE)},
+            {"{{stat}}": largest(series("hook_duration_quantile_seconds"), Label.STAT)},
         ),
     ),
 )
@@ -117,7 +117,7 @@ _MODELS = Row(
             {Label.MODEL: "Model"},
             Column("Calls", total(series("window_model_calls"), Label.MODEL), Unit.COUNT),
             Column("Success", share("window_model_calls", "success", Label.MODEL), Unit.RATIO, high=1),
-            Column("Time, p95", _at("model_duration_quantile_seconds", "0.95", Label.MODEL), Unit.SECONDS),
+            Column("Time, p95", _at("model_duration_quantile_seconds", "p95", Label.MODEL), Unit.SECONDS),
             Column("Tokens", total(series("window_tokens"), Label.MODEL), Unit.COUNT),
             Column(
                 "Cache reads",
@@ -161,7 +161,7 @@ _MODELS = Row(
             "From a request to the answer's first token, where the source tells.",
             "How long does a model let an agent wait before it says anything?",
             Unit.SECONDS,
-            {"{{model}}": largest(series("first_token_quantile_seconds", quantile="0.95"), Label.MODEL)},
+            {"{{model}}": largest(series("first_token_quantile_seconds", stat="p95"), Label.MODEL)},
             limit("response_seconds", "warning"),
             limit("response_seconds", "critical"),
             width=8,
@@ -278,7 +278,7 @@ _MACHINE = Row(
             "Processors in use by one session's process tree: median, p95 and p99.",
             "How many processors does a session need at its peak?",
             Unit.PLAIN,
-            {"p{{quantile}}": largest(series("agents_cpu_quantile"), Label.QUANTILE)},
+            {"{{stat}}": largest(series("agents_cpu_quantile"), Label.STAT)},
             width=8,
         ),
         lines(
@@ -286,7 +286,7 @@ _MACHINE = Row(
             "Resident memory of one session's process tree: median, p95 and p99.",
             "How much memory does a session need at its peak?",
             Unit.BYTES,
-            {"p{{quantile}}": largest(series("agents_memory_quantile_bytes"), Label.QUANTILE)},
+            {"{{stat}}": largest(series("agents_memory_quantile_bytes"), Label.STAT)},
             width=8,
         ),
     ),

@@ -19,7 +19,7 @@ def _against(title: str, shows: str, asks: str, unit: Unit, at: At, *also: Query
 
 
 def _quantile(name: str, *by: Label) -> At:
-    return lambda offset: largest(series(name, quantile="0.95", offset=offset), *by)
+    return lambda offset: largest(series(name, stat="p95", offset=offset), *by)
 
 
 def _speedup(offset: str) -> str:
@@ -209,11 +209,7 @@ _LONG = Row(
             "Nineteen of twenty tasks of a type took no longer.",
             "Which kind of work creeps upward?",
             Unit.SECONDS,
-            {
-                "{{task_type}}": largest(
-                    series("task_duration_quantile_seconds", quantile="0.95"), Label.TASK_TYPE
-                )
-            },
+            {"{{task_type}}": largest(series("task_duration_quantile_seconds", stat="p95"), Label.TASK_TYPE)},
         ),
         lines(
             "Parallel failures",

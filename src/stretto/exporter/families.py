@@ -19,7 +19,7 @@ FOLDED = (
 
 NOT_SUMS = (
     "_ratio", "_quantile", "_quantile_seconds", "_quantile_bytes",
-    "_speedup", "_timestamp_seconds", "_score", "_mean", "_score_sum", "_current", "_per_day", "_volatility",
+    "_speedup", "_timestamp_seconds", "_score", "_mean", "_score_points", "_current", "_per_day", "_volatility",
 )  # fmt: skip
 """Endings of the names whose values cannot be added up: two scores may have different scales."""
 

@@ -26,7 +26,8 @@ DURATION_BUCKETS: tuple[float, ...] = (
 )  # fmt: skip
 """Seconds. 20 and 40 are the alert thresholds of tool time; 7200 is two hours, a long session."""
 
-QUANTILES: tuple[float, ...] = (0.5, 0.95, 0.99)
+QUANTILES: dict[str, float] = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+"""Value of the label ``stat`` → its quantile. Prometheus reserves the label ``quantile`` for summaries."""
 
 __all__ = [
     "API_SCOPE", "DERIVED", "DURATION_BUCKETS", "EVALUATION", "JOB", "LIVE", "MAIN", "METRICS", "NONE",

@@ -31,7 +31,7 @@ class Label(StrEnum):
     OUTCOME = "outcome"
     BASELINE = "baseline"
     WINDOW = "window"
-    QUANTILE = "quantile"
+    STAT = "stat"
     SOURCE = "source"
     PART = "part"
     FACTOR = "factor"

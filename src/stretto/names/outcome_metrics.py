@@ -5,14 +5,14 @@ from __future__ import annotations
 from stretto.names.labels import Label
 from stretto.names.metric import Metric, gauge
 
-_T, _A, _P, _TOOL, _O, _W, _Q = (
+_T, _A, _P, _TOOL, _O, _W, _STAT = (
     Label.TASK_TYPE,
     Label.AGENT,
     Label.PATTERN,
     Label.TOOL,
     Label.OUTCOME,
     Label.WINDOW,
-    Label.QUANTILE,
+    Label.STAT,
 )
 
 OUTCOMES: tuple[Metric, ...] = (
@@ -62,20 +62,20 @@ OUTCOMES: tuple[Metric, ...] = (
     gauge(
         "stretto_tool_duration_quantile_seconds",
         "s",
-        (_TOOL, _Q, _W),
+        (_TOOL, _STAT, _W),
         "Execution time of tool calls, within 2 %.",
     ),
-    gauge("stretto_task_duration_quantile_seconds", "s", (_T, _Q, _W), "Wall time of tasks, within 2 %."),
+    gauge("stretto_task_duration_quantile_seconds", "s", (_T, _STAT, _W), "Wall time of tasks, within 2 %."),
     gauge(
         "stretto_agent_duration_quantile_seconds",
         "s",
-        (_A, _Q, _W),
+        (_A, _STAT, _W),
         "Wall time of an agent's tasks, within 2 %.",
     ),
     gauge(
         "stretto_overhead_quantile_seconds",
         "s",
-        (_Q, _W),
+        (_STAT, _W),
         "Time around a tool call that is neither execution nor a person's: hooks, mostly. Within 2 %.",
     ),
     gauge(
@@ -100,12 +100,15 @@ OUTCOMES: tuple[Metric, ...] = (
         "Sessions that ended in the window, by outcome.",
     ),
     gauge(
-        "stretto_session_duration_quantile_seconds", "s", (_P, _Q, _W), "Wall time of sessions, within 2 %."
+        "stretto_session_duration_quantile_seconds",
+        "s",
+        (_P, _STAT, _W),
+        "Wall time of sessions, within 2 %.",
     ),
     gauge(
         "stretto_turn_duration_quantile_seconds",
         "s",
-        (_Q, _W),
+        (_STAT, _W),
         "Wall time from a prompt to the end of the answer, within 2 %.",
     ),
     gauge(
@@ -122,7 +125,7 @@ OUTCOMES: tuple[Metric, ...] = (
     gauge(
         "stretto_phase_duration_quantile_seconds",
         "s",
-        (Label.PHASE, _Q, _W),
+        (Label.PHASE, _STAT, _W),
         "Wall time of phases, within 2 %.",
     ),
     gauge(
@@ -160,13 +163,13 @@ OUTCOMES: tuple[Metric, ...] = (
     gauge(
         "stretto_message_response_quantile_seconds",
         "s",
-        (_Q, _W),
+        (_STAT, _W),
         "Time from a message to its answer, within 2 %.",
     ),
     gauge(
         "stretto_hook_duration_quantile_seconds",
         "s",
-        (_Q, _W),
+        (_STAT, _W),
         "How long an agent waited for its hooks, as the agent itself measured it, within 2 %.",
     ),
 )

@@ -22,7 +22,7 @@ QUALITY: tuple[Metric, ...] = (
         "Mean of the scores given from outside, each in its own scale.",
     ),
     gauge(
-        "stretto_score_sum",
+        "stretto_window_score_points",
         "1",
         (Label.SCORE, _T, _W),
         "Sum of the scores given from outside, each in its own scale.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from stretto.names.labels import Label
 from stretto.names.metric import Metric, gauge
 
-_W, _Q = Label.WINDOW, Label.QUANTILE
+_W, _STAT = Label.WINDOW, Label.STAT
 
 RESOURCES: tuple[Metric, ...] = (
     gauge("stretto_sessions_open", "1", (), "Sessions that have not ended."),
@@ -54,13 +54,13 @@ RESOURCES: tuple[Metric, ...] = (
     gauge(
         "stretto_agents_cpu_quantile",
         "1",
-        (_Q, _W),
+        (_STAT, _W),
         "Processors in use by one session's process tree, within 2 %.",
     ),
     gauge(
         "stretto_agents_memory_quantile_bytes",
         "By",
-        (_Q, _W),
+        (_STAT, _W),
         "Resident memory of one session's process tree, within 2 %.",
     ),
     gauge(

@@ -5,20 +5,20 @@ from __future__ import annotations
 from stretto.names.labels import Label
 from stretto.names.metric import Metric, gauge
 
-_O, _W, _Q = Label.OUTCOME, Label.WINDOW, Label.QUANTILE
+_O, _W, _STAT = Label.OUTCOME, Label.WINDOW, Label.STAT
 
 USAGE: tuple[Metric, ...] = (
     gauge("stretto_window_model_calls", "1", (Label.MODEL, _O, _W), "Model calls in the window, by outcome."),
     gauge(
         "stretto_model_duration_quantile_seconds",
         "s",
-        (Label.MODEL, _Q, _W),
+        (Label.MODEL, _STAT, _W),
         "Time from a model call's request to the end of its answer, within 2 %.",
     ),
     gauge(
         "stretto_first_token_quantile_seconds",
         "s",
-        (Label.MODEL, _Q, _W),
+        (Label.MODEL, _STAT, _W),
         "Time from a model call's request to its first token, where the source tells, within 2 %.",
     ),
     gauge(
@@ -92,7 +92,7 @@ USAGE: tuple[Metric, ...] = (
     gauge(
         "stretto_test_run_duration_quantile_seconds",
         "s",
-        (Label.FRAMEWORK, _Q, _W),
+        (Label.FRAMEWORK, _STAT, _W),
         "Wall time of test runs, within 2 %.",
     ),
     gauge("stretto_window_test_seconds", "s", (_W,), "Time that tool calls spent running tests."),

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from stretto.clock import DAY, HOUR, SECOND, rfc3339
+from stretto.clock import DAY, HOUR, SECOND, to_rfc3339
 from stretto.figures.baselines import NOTHING_DECLARED, Declared, FindBaseline, Hours
 from stretto.figures.bottleneck import Bottleneck, bottlenecks
 from stretto.figures.critical_path import path_figures
 from stretto.figures.efficiency_tree import efficiency_figures
-from stretto.figures.figure import Figure
+from stretto.figures.figure import Figure, Labels
 from stretto.figures.gains import gain_figures, record_figures
 from stretto.figures.period_rows import MEASURES, WeekChange, week_change
 from stretto.figures.resource_figures import Use, now_figures, resource_figures
@@ -25,7 +25,7 @@ from stretto.figures.verdict import Verdict, held_against_document, mixes, paral
 from stretto.figures.wall_time import timeline_figures
 from stretto.figures.window_figures import window_figures
 from stretto.model.task_type import DEFAULT_TARGET, TaskTypes
-from stretto.names import WINDOWS
+from stretto.names import QUANTILES, WINDOWS, Label
 from stretto.store import queries
 from stretto.store.fanout_queries import baselines, best_speedups
 from stretto.store.queries import Activity, SessionRow
@@ -80,7 +80,7 @@ def take(
     connection.execute("BEGIN")
     try:
         find = baselines(connection, hours, declared)
-        scoring = scoring or Scoring(target=task_types.target)
+        scoring = scoring or Scoring(target=task_types.find_target)
         return _take(connection, now, task_types, find, scoring=scoring, live=live or Live())
     finally:
         connection.execute("ROLLBACK")
@@ -160,7 +160,7 @@ def _take(
 def document(snapshot: Snapshot) -> dict[str, Any]:
     """Return the snapshot as the JSON document of ``/api/snapshot``."""
     return {
-        "at": rfc3339(snapshot.at),
+        "at": to_rfc3339(snapshot.at),
         "events": snapshot.events,
         "rejects": dict(snapshot.rejects),
         "activity": {
@@ -170,12 +170,12 @@ def document(snapshot: Snapshot) -> dict[str, Any]:
             "tasks_running": snapshot.activity.tasks_running,
             "last_event": None
             if snapshot.activity.last_event is None
-            else rfc3339(snapshot.activity.last_event),
+            else to_rfc3339(snapshot.activity.last_event),
         },
         "stuck_tasks": None
         if snapshot.stuck is None
         else [
-            {"session": one.session, "task": one.task, "last": rfc3339(one.since)} for one in snapshot.stuck
+            {"session": one.session, "task": one.task, "last": to_rfc3339(one.since)} for one in snapshot.stuck
         ],
         "verdicts": {
             window: {
@@ -191,7 +191,7 @@ def document(snapshot: Snapshot) -> dict[str, Any]:
                 "agent": b.agent,
                 "seconds": b.seconds,
                 "share": b.share,
-                "since": None if b.since is None else rfc3339(b.since),
+                "since": None if b.since is None else to_rfc3339(b.since),
             }
             for window, b in snapshot.bottlenecks.items()
         },
@@ -200,7 +200,7 @@ def document(snapshot: Snapshot) -> dict[str, Any]:
         "figures": [
             {
                 "name": f.name,
-                "labels": dict(f.labels),
+                "labels": _labels_document(f.labels),
                 "value": f.value,
                 "count": f.count,
                 "reason": f.reason,
@@ -211,6 +211,13 @@ def document(snapshot: Snapshot) -> dict[str, Any]:
             for f in snapshot.figures
         ],
     }
+
+
+def _labels_document(labels: Labels) -> dict[str, str]:
+    """Return labels by their JSON keys: ``stat="p95"`` of a series is ``"quantile": "0.95"`` in documents."""
+    return dict(
+        ("quantile", str(QUANTILES[value])) if name == Label.STAT else (name, value) for name, value in labels
+    )
 
 
 def _change(connection: sqlite3.Connection, now: int, find: FindBaseline) -> WeekChange:

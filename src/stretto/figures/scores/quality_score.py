@@ -113,7 +113,7 @@ def _part(name: str, rules: ScoreRules, value: float | None, count: int, reason:
 
 
 def _outside(name: str, score: str, sums: Sums, rules: ScoreRules) -> Part:
-    scale = rules.scales.of(score)
+    scale = rules.scales.find_scale(score)
     found = {}
     for measure in ("score_count", "score_sum", "score_outside"):
         cells = sums.get(measure, {})
@@ -124,7 +124,7 @@ def _outside(name: str, score: str, sums: Sums, rules: ScoreRules) -> Part:
     if not count:
         reason = f"{outside} score(s) outside the scale {scale}" if outside else f"no {score} was scored"
         return _part(name, rules, None, 0, reason)
-    return _part(name, rules, scale.share(found["score_sum"] / MICRO / count), count, "")
+    return _part(name, rules, scale.to_share(found["score_sum"] / MICRO / count), count, "")
 
 
 def _completeness(sums: Sums, rules: ScoreRules) -> Part:
@@ -160,7 +160,7 @@ def _success_parity(together: Judged, alone: Judged, cohort: int) -> float | Non
 
 
 def _scored_parity(sums: Sums, rules: ScoreRules) -> float | None:
-    scale = rules.scales.of("quality")
+    scale = rules.scales.find_scale("quality")
     shares = []
     for place in (PARALLEL, ALONE):
         count, value = (
@@ -169,6 +169,6 @@ def _scored_parity(sums: Sums, rules: ScoreRules) -> float | None:
         )
         if count < rules.cohort or scale is None:
             return None
-        shares.append(scale.share(value / MICRO / count))
+        shares.append(scale.to_share(value / MICRO / count))
     together, alone = shares
     return None if together is None or not alone else min(1.0, together / alone)

@@ -84,10 +84,10 @@ def outside_figures(at: Labels, sums: Sums, rules: ScoreRules) -> Iterator[Figur
         if count:
             value = values.get((name, task_type), 0) / MICRO
             yield Figure("stretto_window_scores", labels, count, count)
-            yield Figure("stretto_score_sum", labels, value, count)
+            yield Figure("stretto_window_score_points", labels, value, count)
             yield Figure("stretto_score_mean", labels, value / count, count)
         else:
-            scale = rules.scales.of(name)
+            scale = rules.scales.find_scale(name)
             reason = f"{off} score(s) outside the scale {'of numbers' if scale is None else scale}"
             yield Figure("stretto_score_mean", labels, None, 0, reason)
 

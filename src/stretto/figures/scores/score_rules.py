@@ -10,7 +10,7 @@ from typing import Any
 
 from stretto.errors import ConfigError, unknown_key
 from stretto.model.score_scales import MOST, SCALES, Scale, Scales
-from stretto.model.task_type import DEFAULT_TARGET, normal_name
+from stretto.model.task_type import DEFAULT_TARGET, normalise_name
 
 Weights = Mapping[str, float]
 
@@ -171,14 +171,14 @@ def _scale(name: str, given: Mapping[str, object], where: str) -> Scale:
     low, high = scale if usable and isinstance(scale, list) else (0.0, 0.0)
     endless = high == float("inf")
     on_range = isfinite(low) and abs(low) <= MOST and (endless or (isfinite(high) and abs(high) <= MOST))
-    if not usable or not on_range or not low < high or not normal_name(name):
+    if not usable or not on_range or not low < high or not normalise_name(name):
         raise ConfigError(
             f"{label}.scale cannot be used",
             where=where,
             cause=f"it is {scale!r}",
             hint="the lowest and the highest value, for example [0, 10]; [0, inf] for a count",
         )
-    return Scale(normal_name(name), float(low), None if endless else float(high))
+    return Scale(normalise_name(name), float(low), None if endless else float(high))
 
 
 def _number(name: str, value: object, low: float, high: float, *, whole: bool, where: str) -> float:
