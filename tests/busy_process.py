@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from stretto.clock import wall
-from stretto.hook.client.client import process
+from stretto.clock import read_wall_clock
+from stretto.hook.client.client import identify_process
 from stretto.model.entities import Processes
 
 _PROGRAM = """
@@ -65,7 +65,7 @@ class Busy:
     @property
     def found(self) -> Processes:
         """Where it may be found, as an agent would tell it now."""
-        return Processes(wall(), (process(self.pid),))
+        return Processes(read_wall_clock(), (identify_process(self.pid),))
 
     def tell(self, order: str) -> float:
         """Have it carry out an order; returns what it prints: its processor seconds, or a pid."""

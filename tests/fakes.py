@@ -16,8 +16,8 @@ from stretto.clock import SECOND
 from stretto.demo import parse_payload
 from stretto.model.conclude import Classify
 from stretto.model.event import Channel, Event, Kind, Outcome
-from stretto.model.model_call_cost import Price, as_said
-from stretto.sources.recording import read
+from stretto.model.model_call_cost import Price, get_reported_cost
+from stretto.sources.recording import read_recording
 from stretto.store.database import open_writer
 from stretto.store.ingest import Ingest, Taken
 from stretto.store.schema import CONCLUDED
@@ -39,14 +39,14 @@ RECORDINGS = {
 
 def recorded(name: str) -> tuple[Event, ...]:
     """Return the events of a recording, as the hook client makes them."""
-    found = read(RECORDINGS[name], parse_payload)
+    found = read_recording(RECORDINGS[name], parse_payload)
     assert not found.rejects
     return found.events
 
 
 def append(folder: Path, events: Iterable[Event], file: str = DAY_FILE) -> None:
     """Append events to a journal file."""
-    journal.append(folder / file, b"".join(journal.encode(event) for event in events))
+    journal.append_records(folder / file, b"".join(journal.encode_event(event) for event in events))
 
 
 @dataclass(slots=True)
@@ -70,7 +70,7 @@ class Store:
 
 @contextmanager
 def store(
-    tmp_path: Path, classify: Classify = by_description, *, idle: int = IDLE, price: Price = as_said
+    tmp_path: Path, classify: Classify = by_description, *, idle: int = IDLE, price: Price = get_reported_cost
 ) -> Iterator[Store]:
     """Open a store of its own."""
     connection = open_writer(tmp_path / "stretto.db")

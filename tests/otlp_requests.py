@@ -16,11 +16,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from stretto import journal
 from stretto.clock import SECOND
-from stretto.model.conclude import conclude
+from stretto.model.conclude import conclude_session
 from stretto.model.entities import Session
 from stretto.model.event import Event
-from stretto.model.facts import Facts
-from stretto.model.fold import apply
+from stretto.model.facts import SessionFacts
+from stretto.model.fold import fold_events
 from stretto.sources.otlp.receive import Received, Receiver, Signal
 
 JSON = "application/json"
@@ -147,8 +147,8 @@ def receive(
     request: Mapping[str, Any], signal: Signal = Signal.TRACES, receiver: Receiver | None = None
 ) -> Received:
     """Return what a receiver makes of a request in JSON."""
-    receiver = receiver or Receiver(journal.encode)
-    return receiver.receive(signal, as_json(request), content_type=JSON, now=NOW)
+    receiver = receiver or Receiver(journal.encode_event)
+    return receiver.receive_request(signal, as_json(request), content_type=JSON, now=NOW)
 
 
 def told(*spans: dict[str, Any], scope: str = "test", service: str = "shop") -> list[Event]:
@@ -163,9 +163,9 @@ def sessions(events: Iterable[Event], *, lost: bool = True) -> dict[str, Session
         by_session.setdefault(event.session, []).append(event)
     found = {}
     for session_id, members in by_session.items():
-        facts = Facts(session_id)
-        apply(facts, members)
-        found[session_id] = conclude(facts, lost=lost, classify=lambda described, *_: described or "other")
+        facts = SessionFacts(session_id)
+        fold_events(facts, members)
+        found[session_id] = conclude_session(facts, lost=lost, classify=lambda described, *_: described or "other")
     return found
 
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stretto.clock import SECOND
-from stretto.model.conclude import Classify, conclude
+from stretto.model.conclude import Classify, conclude_session
 from stretto.model.entities import Session
 from stretto.model.event import Channel, Event, Kind, Outcome
-from stretto.model.facts import Facts
-from stretto.model.fold import apply
+from stretto.model.facts import SessionFacts
+from stretto.model.fold import fold_events
 
 BEGIN = 1_767_225_600 * SECOND
 """2026-01-01T00:00:00Z, on the edge of every slot of time."""
@@ -227,12 +227,12 @@ class Drawing:
         )
 
 
-def folded(events: Iterable[Event]) -> Facts:
+def folded(events: Iterable[Event]) -> SessionFacts:
     """Return what is known after the events of one session, merged one by one."""
-    facts: Facts | None = None
+    facts: SessionFacts | None = None
     for event in events:
-        facts = facts or Facts(event.session)
-        apply(facts, [event])
+        facts = facts or SessionFacts(event.session)
+        fold_events(facts, [event])
     if facts is None:
         raise AssertionError("a scene without events")
     return facts
@@ -240,7 +240,7 @@ def folded(events: Iterable[Event]) -> Facts:
 
 def concluded(events: Iterable[Event], *, lost: bool = False, classify: Classify = by_description) -> Session:
     """Return the session that the events give."""
-    return conclude(folded(events), lost=lost, classify=classify)
+    return conclude_session(folded(events), lost=lost, classify=classify)
 
 
 def framed(drawing: Drawing, until: float, command: str | None = None) -> Drawing:

@@ -19,15 +19,15 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 
 import stretto
 from stretto import journal
-from stretto.api.context import received
+from stretto.api.context import read_context
 from stretto.api.journal_exporter import OPEN_LIMIT, JournalSpanExporter, JournalSpanProcessor, SessionStamp
-from stretto.clock import SECOND, wall
-from stretto.hook.client.client import process
-from stretto.model.conclude import conclude
+from stretto.clock import SECOND, read_wall_clock
+from stretto.hook.client.client import identify_process
+from stretto.model.conclude import conclude_session
 from stretto.model.entities import Session
 from stretto.model.event import Channel, Event, Kind, Outcome
-from stretto.model.facts import Facts
-from stretto.model.fold import apply
+from stretto.model.facts import SessionFacts
+from stretto.model.fold import fold_events
 from stretto.sources.otlp.receive import Receiver, Signal
 from stretto.store import queries
 from tests.fakes import store
@@ -56,7 +56,7 @@ class Journal:
 
 def events(folder: Path) -> list[Event]:
     """Return all that is in a journal; nothing in it is set aside."""
-    batches = [journal.read(folder, file, 0) for file in journal.files(folder)]
+    batches = [journal.read_batch(folder, file, 0) for file in journal.list_files(folder)]
     assert [reject for batch in batches for reject in batch.rejects] == []
     return [event for batch in batches for event in batch.events]
 
@@ -78,9 +78,9 @@ def written(tmp_path: Path) -> Iterator[Journal]:
 def concluded(told: list[Event]) -> Session:
     """Return the one session that events tell of."""
     (id,) = {event.session for event in told}
-    facts = Facts(id)
-    apply(facts, told)
-    return conclude(facts, lost=False, classify=by_description)
+    facts = SessionFacts(id)
+    fold_events(facts, told)
+    return conclude_session(facts, lost=False, classify=by_description)
 
 
 async def _review(name: str, *, fails: bool = False) -> None:
@@ -118,7 +118,7 @@ def test_a_run_becomes_events(written: Journal) -> None:
         "pattern": "fan-out",
         "project": "shop",
         "description": "release",
-        "processes": [process(os.getpid())],
+        "processes": [identify_process(os.getpid())],
     }
     assert closed.outcome is Outcome.SUCCESS
     assert closed.duration == closed.time - opened.time
@@ -227,7 +227,7 @@ def test_a_task_that_is_told_the_moment_it_starts_is_a_task(tmp_path: Path) -> N
             assert parent_context is not None
 
     # Of a session without a trace, so that nothing lies above the task's span: as if it were a turn's.
-    token = attach(received({"CLAUDE_CODE_SESSION_ID": "agents"}))
+    token = attach(read_context({"CLAUDE_CODE_SESSION_ID": "agents"}))
     with sdk(AtOnce()), stretto.task("t") as task:
         pass
     detach(token)
@@ -269,8 +269,8 @@ def test_by_otlp_it_is_the_same_story(written: Journal) -> None:
     """The spans sent to the receiver give the tasks, tool calls and model calls that the journal gave."""
     asyncio.run(_orchestrate())
     body = encode_spans(written.spans.all()).SerializeToString()
-    received = Receiver(journal.encode).receive(
-        Signal.TRACES, body, content_type="application/x-protobuf", now=wall()
+    received = Receiver(journal.encode_event).receive_request(
+        Signal.TRACES, body, content_type="application/x-protobuf", now=read_wall_clock()
     )
     by_otlp = [journal.parse_line(line) for line in received.records.split(b"\n") if line]
     sent = concluded([event for event in by_otlp if isinstance(event, Event)])

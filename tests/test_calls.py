@@ -7,17 +7,17 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stretto.model.conclude import conclude
+from stretto.model.conclude import conclude_session
 from stretto.model.event import Channel, Event, Kind
-from stretto.model.facts import Facts
-from stretto.model.fold import apply
+from stretto.model.facts import SessionFacts
+from stretto.model.fold import fold_events
 
 
 def told_model_calls(*events: Event) -> list[str]:
     """The ids of the model calls that events conclude to."""
-    facts = Facts("s")
-    apply(facts, events)
-    return [call.id for call in conclude(facts, lost=True, classify=lambda *_: "other").model_calls]
+    facts = SessionFacts("s")
+    fold_events(facts, events)
+    return [call.id for call in conclude_session(facts, lost=True, classify=lambda *_: "other").model_calls]
 
 
 def model_call(id: str, channel: Channel = Channel.OTLP, **attributes: Any) -> Event:

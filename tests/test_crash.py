@@ -45,12 +45,12 @@ class Writer:
         while not self._stopping.is_set():
             number += 1
             for event in self._random.choice(DRAWINGS)(f"{self._name}-{number}").events:
-                record = journal.encode(event)
+                record = journal.encode_event(event)
                 if self._random.random() < 0.02:
                     # What a writer leaves that is killed in the middle; the next one's newline ends it.
-                    journal.append(self._path, record[: self._random.randint(2, len(record) - 2)])
+                    journal.append_records(self._path, record[: self._random.randint(2, len(record) - 2)])
                     self.torn += 1
-                journal.append(self._path, record)
+                journal.append_records(self._path, record)
                 self.events += 1
             self._stopping.wait(0.001)
 
@@ -115,7 +115,7 @@ def pending(state: Path) -> int:
         except sqlite3.OperationalError:
             read = 0  # killed before it had made its tables
     connection.close()
-    return sum(journal.files(state / "journal").values()) - int(read)
+    return sum(journal.list_files(state / "journal").values()) - int(read)
 
 
 def test_twenty_kills_lose_and_double_nothing(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_broken_off_at_any_step_a_batch_is_stored_whole_or_not_at_all(tmp_path: 
         append(opened.folder, recorded("fanout"))
         append(opened.folder, straggler().events)
         empty = opened.rows()
-        batch = journal.read(opened.folder, "2026-01-01.jsonl", 0)
+        batch = journal.read_batch(opened.folder, "2026-01-01.jsonl", 0)
         broken_off = 0
         while not taken(opened, batch, after=broken_off):
             assert opened.rows() == empty

@@ -5,7 +5,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stretto.model.facts import KINDS, LARGEST, Facts, Known, asked_for, learn, number, text
+from stretto.model.facts import ENTITY_KINDS, LARGEST, SessionFacts, EntityFacts, make_permission_key, merge_fact, get_number, get_text
 
 FIELDS = {"start": st.integers(0, 9), "last": st.integers(0, 9), "tool": st.sampled_from("abc")}
 """A field that keeps its smallest value, one that keeps its largest, one of text."""
@@ -18,11 +18,11 @@ LEARNT = st.lists(
 )
 
 
-def known_after(learnt: list[tuple[str, int, int | str]]) -> Known:
+def known_after(learnt: list[tuple[str, int, int | str]]) -> EntityFacts:
     """Learn one fact after another."""
-    known: Known = {}
+    known: EntityFacts = {}
     for name, trust, value in learnt:
-        learn(known, name, trust, value)
+        merge_fact(known, name, trust, value)
     return known
 
 
@@ -49,75 +49,75 @@ def test_order_and_repetition_do_not_matter(learnt: list[tuple[str, int, int | s
 
 def test_numbers_and_texts_are_told_apart() -> None:
     """What is not known, or is of the other type, is None."""
-    known: Known = {"start": (2, 5), "tool": (2, "Bash")}
-    assert number(known, "start") == 5
-    assert number(known, "tool") is None
-    assert text(known, "tool") == "Bash"
-    assert text(known, "start") is None
-    assert number(known, "absent") is None
-    assert text(known, "absent") is None
+    known: EntityFacts = {"start": (2, 5), "tool": (2, "Bash")}
+    assert get_number(known, "start") == 5
+    assert get_number(known, "tool") is None
+    assert get_text(known, "tool") == "Bash"
+    assert get_text(known, "start") is None
+    assert get_number(known, "absent") is None
+    assert get_text(known, "absent") is None
 
 
 def test_facts_that_are_put_back_are_what_they_were() -> None:
     """For every kind of entity, what ``entity`` gives can be ``put`` into other facts, index included."""
-    facts, copy = Facts("s"), Facts("s")
-    for kind in KINDS:
+    facts, copy = SessionFacts("s"), SessionFacts("s")
+    for kind in ENTITY_KINDS:
         key = "" if kind in {"session", "permission"} else f"{kind}-1"
         if kind == "permission":
-            facts.ask("agent|Bash", 5, 2)
+            facts.add_permission_request("agent|Bash", 5, 2)
         else:
-            learn(facts.entity(kind, key), "tool", 2, "Agent")
-        copy.put(kind, key, dict(facts.entity(kind, key)))
-    facts.index("call-1", facts.calls["call-1"])
+            merge_fact(facts.get_entity(kind, key), "tool", 2, "Agent")
+        copy.restore_entity(kind, key, dict(facts.get_entity(kind, key)))
+    facts.index_delegating("call-1", facts.calls["call-1"])
     assert copy == facts
     assert copy.delegating == {"call-1"}
-    assert copy.was_asked("agent|Bash", 5, 5)
+    assert copy.has_permission_request("agent|Bash", 5, 5)
 
 
 def test_a_request_for_permission_is_found_by_its_time() -> None:
     """Both ends of the stretch count, repeats and order do not, and another agent's request is not found."""
-    facts = Facts("s")
+    facts = SessionFacts("s")
     for time in (9, 5, 9):
-        facts.ask("agent|Bash", time, 2)
-    assert facts.asked == {"agent|Bash": [5, 9]}
+        facts.add_permission_request("agent|Bash", time, 2)
+    assert facts.permission_times == {"agent|Bash": [5, 9]}
     stretches = [(1, 4), (1, 5), (6, 8), (9, 20), (10, 20)]
-    assert [facts.was_asked("agent|Bash", *stretch) for stretch in stretches] == [
+    assert [facts.has_permission_request("agent|Bash", *stretch) for stretch in stretches] == [
         False,
         True,
         False,
         True,
         False,
     ]
-    assert not facts.was_asked("|Bash", 1, 20)
+    assert not facts.has_permission_request("|Bash", 1, 20)
 
 
 def test_the_calls_that_a_request_may_be_for_follow_what_is_known_of_them() -> None:
     """A call that turns out to be of another tool is no longer one of them, one that comes later is."""
-    facts = Facts("s")
+    facts = SessionFacts("s")
     for call_id in ("a", "b"):
-        learn(facts.entity("call", call_id), "tool", 3, "Bash")
-    assert sorted(key for key, _ in facts.calls_about("|Bash")) == ["a", "b"]
-    learn(facts.entity("call", "a"), "tool", 2, "Read")
-    facts.index_about("a", facts.calls["a"])
-    learn(facts.entity("call", "c"), "tool", 3, "Bash")
-    facts.index_about("c", facts.calls["c"])
-    assert sorted(key for key, _ in facts.calls_about("|Bash")) == ["b", "c"]
-    assert [key for key, _ in facts.calls_about("|Read")] == ["a"]
+        merge_fact(facts.get_entity("call", call_id), "tool", 3, "Bash")
+    assert sorted(key for key, _ in facts.iterate_calls_for("|Bash")) == ["a", "b"]
+    merge_fact(facts.get_entity("call", "a"), "tool", 2, "Read")
+    facts.index_permission_key("a", facts.calls["a"])
+    merge_fact(facts.get_entity("call", "c"), "tool", 3, "Bash")
+    facts.index_permission_key("c", facts.calls["c"])
+    assert sorted(key for key, _ in facts.iterate_calls_for("|Bash")) == ["b", "c"]
+    assert [key for key, _ in facts.iterate_calls_for("|Read")] == ["a"]
 
 
 def test_a_call_stops_being_one_that_delegates_when_more_is_known() -> None:
     """The index of delegating calls follows what is known, as it does when facts are read from the store."""
-    facts = Facts("s")
-    known = facts.entity("call", "c")
-    learn(known, "tool", 3, "Agent")
-    facts.index("c", known)
+    facts = SessionFacts("s")
+    known = facts.get_entity("call", "c")
+    merge_fact(known, "tool", 3, "Agent")
+    facts.index_delegating("c", known)
     assert facts.delegating == {"c"}
-    learn(known, "tool", 2, "Bash")
-    facts.index("c", known)
+    merge_fact(known, "tool", 2, "Bash")
+    facts.index_delegating("c", known)
     assert facts.delegating == set()
 
 
 def test_a_permission_request_is_known_by_agent_and_tool() -> None:
     """Neither is ever confused with the other; the main agent has no id."""
-    assert asked_for(None, "Bash") == "|Bash"
-    assert asked_for("Bash", None) == "Bash|"
+    assert make_permission_key(None, "Bash") == "|Bash"
+    assert make_permission_key("Bash", None) == "Bash|"

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stretto.model.conclude import conclude
+from stretto.model.conclude import conclude_session
 from stretto.model.event import Channel, Event, Kind
-from stretto.model.facts import KINDS, OTHERS, Facts, Known
-from stretto.model.fold import apply
+from stretto.model.facts import ENTITY_KINDS, LEAF_KINDS, SessionFacts, EntityFacts
+from stretto.model.fold import fold_events
 from tests.fakes import RECORDINGS, any_event, recorded
 from tests.scenes import (
     Drawing,
@@ -29,7 +29,7 @@ STREAM = st.lists(any_event(), min_size=1, max_size=25)
 DRAWINGS = [fork_join, nested, background, orchestrated]
 
 
-def entities(facts: Facts) -> dict[tuple[str, str], Known]:
+def entities(facts: SessionFacts) -> dict[tuple[str, str], EntityFacts]:
     """Return all that is known, by kind and id."""
     tables = {
         "turn": facts.turns,
@@ -38,9 +38,9 @@ def entities(facts: Facts) -> dict[tuple[str, str], Known]:
         "model": facts.model_calls,
         "session": {"": facts.session},
         "permission": {"": facts.permissions},
-        **{kind: facts.others.get(kind, {}) for kind in OTHERS},
+        **{kind: facts.leaves.get(kind, {}) for kind in LEAF_KINDS},
     }
-    assert tables.keys() == set(KINDS)
+    assert tables.keys() == set(ENTITY_KINDS)
     return {(kind, key): known for kind, table in tables.items() for key, known in table.items()}
 
 
@@ -49,7 +49,7 @@ def assert_same(one: list[Event], other: list[Event]) -> None:
     left, right = folded(one), folded(other)
     assert left == right
     for lost in (False, True):
-        assert conclude(left, lost=lost, classify=by_description) == conclude(
+        assert conclude_session(left, lost=lost, classify=by_description) == conclude_session(
             right, lost=lost, classify=by_description
         )
 
@@ -76,9 +76,9 @@ def test_recordings_may_come_in_any_order_and_twice(name: str, seed: int) -> Non
 @given(STREAM, st.integers(0, 25))
 def test_events_may_be_merged_in_any_portions(events: list[Event], cut: int) -> None:
     """Merging many events at once is merging one after another."""
-    facts = Facts("s")
-    apply(facts, events[:cut])
-    apply(facts, events[cut:])
+    facts = SessionFacts("s")
+    fold_events(facts, events[:cut])
+    fold_events(facts, events[cut:])
     assert facts == folded(events)
 
 
@@ -87,7 +87,7 @@ def test_whatever_changes_is_named(events: list[Event], last: Event) -> None:
     """An entity that an event changes is among those that merging it returns."""
     facts = folded(events)
     before = deepcopy(entities(facts))
-    touched = apply(facts, [last])
+    touched = fold_events(facts, [last])
     after = entities(facts)
     changed = {key for key, known in after.items() if before.get(key, {}) != known}
     assert changed <= touched
@@ -100,7 +100,7 @@ def test_every_event_is_a_sign_of_life() -> None:
     )
     facts = folded(drawing.events)
     assert facts.session == {"first": (0, at(3)), "last": (0, at(9)), "source": (2, "claude-code")}
-    assert apply(Facts("s"), []) == set()
+    assert fold_events(SessionFacts("s"), []) == set()
 
 
 def test_a_call_is_one_whoever_reports_it() -> None:
@@ -119,7 +119,7 @@ def test_the_first_command_and_project_name_the_session() -> None:
     """A session that gives other commands later, or moves, keeps its first pattern and project."""
     drawing = Drawing().opens(0, project="one").prompt(1, "p1", command="release")
     drawing.prompt(5, "p2", command="fix").opens(6, project="two")
-    session = conclude(folded(reversed(drawing.events)), lost=False, classify=by_description)
+    session = conclude_session(folded(reversed(drawing.events)), lost=False, classify=by_description)
     assert (session.pattern, session.project) == ("release", "one")
 
 
@@ -142,8 +142,8 @@ def test_an_event_without_an_id_touches_no_entity() -> None:
         Kind.MODEL_CALL,
         Kind.BATCH_END,
     ):
-        facts = Facts("s")
-        assert apply(facts, [Event(kind=kind, session="s", time=at(1))]) == {("session", "")}
+        facts = SessionFacts("s")
+        assert fold_events(facts, [Event(kind=kind, session="s", time=at(1))]) == {("session", "")}
         assert facts.calls == facts.tasks == facts.model_calls == {}
 
 

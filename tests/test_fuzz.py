@@ -16,7 +16,7 @@ from stretto.exporter.counters import LiveMetrics
 from stretto.exporter.scrape import registry
 from stretto.figures.baselines import WORK
 from stretto.figures.fanouts import sequential
-from stretto.hook.client.client import REASONS, record
+from stretto.hook.client.client import REASONS, build_record
 from stretto.journal import parse_line
 from stretto.model.event import LATEST, Channel, Event, Kind, Outcome
 from stretto.model.task_type import TaskTypes
@@ -101,7 +101,7 @@ def payloads() -> list[dict[str, Any]]:
 def members() -> list[dict[str, Any]]:
     """Return the journal lines of the recordings and of a scene, as objects."""
     events = [*fork_join().events, *(event for name in RECORDINGS for event in recorded(name))]
-    return [json.loads(journal.encode(event)) for event in events]
+    return [json.loads(journal.encode_event(event)) for event in events]
 
 
 def twisted(random: Random, told: dict[str, Any]) -> dict[str, Any]:
@@ -151,9 +151,9 @@ def lines(random: Random, count: int) -> Iterator[tuple[bytes, bool]]:
     hooks, events = payloads(), members()
     for number in range(count):
         if number % 5 == 0:
-            yield journal.encode(Drawing(f"good-{number}").opens(number / 10).events[0]), True
+            yield journal.encode_event(Drawing(f"good-{number}").opens(number / 10).events[0]), True
         elif random.random() < 0.5:
-            made = record(fuzzed(random, random.choice(hooks)), at(number))
+            made = build_record(fuzzed(random, random.choice(hooks)), at(number))
             found = parse_line(made)
             # What the hook client writes is an event, whatever it was given.
             assert isinstance(found, Event) or found == "duration out of range"
@@ -173,7 +173,7 @@ def assert_nothing_is_lost(tmp_path: Path, seed: int, count: int) -> None:
         good += is_good
         written += sum(bool(line.strip()) for line in text.split(b"\n"))
         chunk.append(text)
-    journal.append(folder / DAY_FILE, b"".join(chunk))
+    journal.append_records(folder / DAY_FILE, b"".join(chunk))
     source = registry()
     live = LiveMetrics(source, since=0, version="1.0")
     with store(tmp_path) as opened:
@@ -251,9 +251,9 @@ def test_whatever_stands_on_a_line_the_next_one_is_read(
 ) -> None:
     """Anything at all between two good records: both are stored and every surface works."""
     tmp_path = tmp_path_factory.mktemp("fuzz")
-    good = [journal.encode(event) for event in Drawing("good-1").opens().ends(1).events]
+    good = [journal.encode_event(event) for event in Drawing("good-1").opens().ends(1).events]
     text = good[0] + b"".join(b"\n" + line + b"\n" for line in given_lines) + good[1]
-    journal.append(tmp_path / "journal" / DAY_FILE, text)
+    journal.append_records(tmp_path / "journal" / DAY_FILE, text)
     with store(tmp_path) as opened:
         list(opened.ingest.catch_up(opened.folder))
         row = next(row for row in queries.sessions(opened.connection) if row.id == "good-1")
@@ -266,7 +266,7 @@ def test_whatever_stands_on_a_line_the_next_one_is_read(
 @given(JSON, st.integers(1, LATEST - 1))
 def test_the_hook_client_makes_an_event_of_anything(told: Any, now: int) -> None:
     """Any JSON and any time: one line that the journal accepts."""
-    made = record(json.dumps(told).encode(), now)
+    made = build_record(json.dumps(told).encode(), now)
     found = parse_line(made)
     assert isinstance(found, Event)
     assert found.time == now
@@ -290,10 +290,10 @@ def test_one_bad_event_does_not_cost_its_batch(
 ) -> None:
     """The store never sees it: a reason is counted and its neighbours of the same batch are stored."""
     good = fork_join().events
-    bad = spoil(json.loads(journal.encode(good[3])))
-    text = [journal.encode(event) for event in good]
+    bad = spoil(json.loads(journal.encode_event(good[3])))
+    text = [journal.encode_event(event) for event in good]
     text.insert(4, b"\n" + json.dumps(bad).encode() + b"\n")
-    journal.append(tmp_path / "journal" / DAY_FILE, b"".join(text))
+    journal.append_records(tmp_path / "journal" / DAY_FILE, b"".join(text))
     with store(tmp_path) as opened:
         taken = list(opened.ingest.catch_up(opened.folder))
         assert sum(one.events for one in taken) == len(good)

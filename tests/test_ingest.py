@@ -16,7 +16,7 @@ from stretto.clock import SECOND
 from stretto.figures.fanouts import fanouts, sequential_runs
 from stretto.figures.quantile_sketch import bucket
 from stretto.model.event import Event, Kind, Outcome
-from stretto.model.model_call_cost import as_said
+from stretto.model.model_call_cost import get_reported_cost
 from stretto.model.score_scales import Scale, Scales
 from stretto.store import ingest, queries
 from stretto.store.contributions.contribution import Settling
@@ -228,7 +228,7 @@ def test_what_is_set_aside_is_counted_with_its_place(tmp_path: Path) -> None:
     with store(tmp_path) as opened:
         good = Drawing().opens().events
         reject = Event(kind=Kind.REJECT, session="", time=at(1), attributes={"reason": "not JSON"})
-        journal.append(opened.folder / DAY_FILE, b"\n{torn\n")
+        journal.append_records(opened.folder / DAY_FILE, b"\n{torn\n")
         (taken,) = opened.take([*good, reject])
         assert (taken.events, taken.rejects) == (1, 2)
         assert queries.rejects(opened.connection) == {"not JSON": 1, "payload: not JSON": 1}
@@ -241,7 +241,7 @@ def test_what_is_set_aside_is_counted_with_its_place(tmp_path: Path) -> None:
 @pytest.mark.parametrize("tail", [b'{"version":1,"kind":"sess', b"x" * (journal.LONGEST_LINE + 5), None])
 def test_the_torn_last_line_of_a_past_day_is_set_aside(tmp_path: Path, tail: bytes | None) -> None:
     """While its writer may be at it, it waits; an hour after its day it is taken for what it is, once."""
-    whole = journal.encode(Drawing().opens().events[0])
+    whole = journal.encode_event(Drawing().opens().events[0])
     day_over = at(86_400 + 3_600)
     with store(tmp_path) as opened:
         opened.take(straggler().events)
@@ -356,7 +356,7 @@ def test_the_sums_are_those_of_the_entities(tmp_path: Path) -> None:
                 added.update(of_call(call))
                 added.update(dict(amounts_of_call(call)))
             for model_call in session.model_calls:
-                added.update(dict(of_model_call(model_call, as_said(model_call))))
+                added.update(dict(of_model_call(model_call, get_reported_cost(model_call))))
             write(other.connection, added)
         sums = opened.rows()["rollup"]
         assert len(sums) > 50
@@ -484,7 +484,7 @@ def assert_incremental(opened: Store, tmp_path: Path, random: Random, sessions: 
         now = max(now, *(event.time for event in portion))
         if random.random() < 0.5:
             for file, offset, _ in list(opened.ingest.pending(opened.folder)):
-                batch = journal.read(opened.folder, file, offset, limit=random.randint(1, 3_000))
+                batch = journal.read_batch(opened.folder, file, offset, limit=random.randint(1, 3_000))
                 opened.ingest.take(batch)
         if random.random() < 0.1:
             opened.ingest.sweep(now + random.randint(0, 2 * IDLE) * SECOND)

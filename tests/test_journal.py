@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stretto import journal
-from stretto.journal import LONGEST_LINE, LONGEST_TEXT, Batch, Reject, encode, parse_line, read
+from stretto.journal import LONGEST_LINE, LONGEST_TEXT, Batch, Reject, encode_event, parse_line, read_batch
 from stretto.model.event import LATEST, Channel, Event, Kind, Outcome
 from tests.fakes import any_event, append, recorded
 from tests.scenes import at, fork_join
@@ -41,7 +41,7 @@ def everything(folder: Path, file: str, *, limit: int) -> tuple[list[Event], lis
     rejects: list[Reject] = []
     offset = 0
     while True:
-        batch = read(folder, file, offset, limit=limit)
+        batch = read_batch(folder, file, offset, limit=limit)
         if batch.end == offset:
             return events, rejects, offset
         assert batch.start == offset
@@ -52,20 +52,20 @@ def everything(folder: Path, file: str, *, limit: int) -> tuple[list[Event], lis
 
 def test_an_event_comes_back_as_it_was_written() -> None:
     """One line with a newline on either side, what is absent left out."""
-    record = encode(EVENT)
+    record = encode_event(EVENT)
     assert record.startswith(b"\n{")
     assert record.endswith(b"}\n")
     assert record.count(b"\n") == 2
     assert parse_line(record) == EVENT
     least = Event(kind=Kind.NOTIFICATION, session="s", time=1)
-    assert parse_line(encode(least)) == least
-    assert b"null" not in encode(least)
+    assert parse_line(encode_event(least)) == least
+    assert b"null" not in encode_event(least)
 
 
 @given(any_event())
 def test_any_event_comes_back_as_it_was_written(event: Event) -> None:
     """Whatever a source may report survives the journal."""
-    assert parse_line(encode(event)) == event
+    assert parse_line(encode_event(event)) == event
 
 
 def test_a_line_needs_kind_session_and_time() -> None:
@@ -141,7 +141,7 @@ def test_the_bounds_are_inside() -> None:
     event = Event(
         kind=Kind.TOOL_END, session=text, time=LATEST - 1, id=text, attributes={"ids": [text] * 100}
     )
-    assert parse_line(encode(event)) == event
+    assert parse_line(encode_event(event)) == event
 
 
 def test_an_event_with_an_empty_text_attribute_is_one() -> None:
@@ -151,36 +151,36 @@ def test_an_event_with_an_empty_text_attribute_is_one() -> None:
 
 def test_files_are_named_by_the_utc_day(tmp_path: Path) -> None:
     """The day changes at midnight, UTC."""
-    assert journal.file_of(tmp_path, at(0) - 1) == tmp_path / "2025-12-31.jsonl"
-    assert journal.file_of(tmp_path, at(0)) == tmp_path / "2026-01-01.jsonl"
+    assert journal.get_day_file(tmp_path, at(0) - 1) == tmp_path / "2025-12-31.jsonl"
+    assert journal.get_day_file(tmp_path, at(0)) == tmp_path / "2026-01-01.jsonl"
 
 
 def test_only_the_owner_can_read_the_journal(tmp_path: Path) -> None:
     """The folder is 0700 and files are 0600, made where missing."""
     path = tmp_path / "journal" / "a.jsonl"
-    journal.append(path, encode(EVENT))
-    journal.append(path, encode(EVENT))
+    journal.append_records(path, encode_event(EVENT))
+    journal.append_records(path, encode_event(EVENT))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    assert path.read_bytes() == encode(EVENT) * 2
+    assert path.read_bytes() == encode_event(EVENT) * 2
 
 
 def test_what_cannot_be_written_is_told(tmp_path: Path) -> None:
     """The caller hears of a refused write."""
     (tmp_path / "a.jsonl").mkdir()
     with pytest.raises(OSError, match=r"a\.jsonl"):
-        journal.append(tmp_path / "a.jsonl", encode(EVENT))
+        journal.append_records(tmp_path / "a.jsonl", encode_event(EVENT))
 
 
 def test_files_are_listed_by_name_with_their_sizes(tmp_path: Path) -> None:
     """Other files, folders and dangling links are no journal; a missing folder is an empty one."""
-    assert journal.files(tmp_path / "none") == {}
+    assert journal.list_files(tmp_path / "none") == {}
     (tmp_path / "b.jsonl").write_bytes(b"12345")
     (tmp_path / "a.jsonl").write_bytes(b"")
     (tmp_path / "note.txt").write_bytes(b"1")
     (tmp_path / "c.jsonl").mkdir()
     (tmp_path / "d.jsonl").symlink_to(tmp_path / "nowhere")
-    assert list(journal.files(tmp_path).items()) == [("a.jsonl", 0), ("b.jsonl", 5)]
+    assert list(journal.list_files(tmp_path).items()) == [("a.jsonl", 0), ("b.jsonl", 5)]
 
 
 def test_the_newest_events_that_bear_a_mark(tmp_path: Path) -> None:
@@ -192,23 +192,23 @@ def test_the_newest_events_that_bear_a_mark(tmp_path: Path) -> None:
             )
             for n in range(1, 6)
         ]
-        journal.append(tmp_path / file, b"".join(map(journal.encode, events)))
+        journal.append_records(tmp_path / file, b"".join(map(journal.encode_event, events)))
     mark = re.compile(rb'"name":"mark"')
-    found = [event.session for event in journal.recent(tmp_path, mark)]
+    found = [event.session for event in journal.find_recent(tmp_path, mark)]
     assert found == [f"2026-01-0{day}-{n}" for day in (1, 2) for n in (1, 3, 5)]
     size = (tmp_path / "2026-01-02.jsonl").stat().st_size
     for limit in range(0, 2 * size, 7):
-        some = [event.session for event in journal.recent(tmp_path, mark, limit=limit)]
+        some = [event.session for event in journal.find_recent(tmp_path, mark, limit=limit)]
         assert some == found[len(found) - len(some) :]
         assert len(some) >= 3 * (limit // size)
-    assert list(journal.recent(tmp_path / "nowhere", mark)) == []
+    assert list(journal.find_recent(tmp_path / "nowhere", mark)) == []
 
 
 def test_a_torn_record_costs_only_itself(tmp_path: Path) -> None:
     """The next writer's newline ends what a kill has left; both neighbours are read."""
-    whole = encode(EVENT)
+    whole = encode_event(EVENT)
     (tmp_path / "a.jsonl").write_bytes(whole + whole[:40] + whole)
-    batch = read(tmp_path, "a.jsonl", 0)
+    batch = read_batch(tmp_path, "a.jsonl", 0)
     assert batch.events == (EVENT, EVENT)
     assert batch.rejects == (Reject("a.jsonl", len(whole) + 1, 39, "not JSON"),)
     assert batch.end == 2 * len(whole) + 40
@@ -216,28 +216,28 @@ def test_a_torn_record_costs_only_itself(tmp_path: Path) -> None:
 
 def test_cut_anywhere_the_last_record_is_read_once_it_is_whole(tmp_path: Path) -> None:
     """A journal cut at every byte of its last record: nothing is lost, raised or read twice."""
-    first, last = encode(EVENT), encode(EVENT)
+    first, last = encode_event(EVENT), encode_event(EVENT)
     path = tmp_path / "a.jsonl"
     for cut in range(len(last)):
         path.write_bytes(first + last[:cut])
-        batch = read(tmp_path, "a.jsonl", 0)
+        batch = read_batch(tmp_path, "a.jsonl", 0)
         assert (batch.events, batch.rejects) == ((EVENT,), ())
         path.write_bytes(first + last)
-        rest = read(tmp_path, "a.jsonl", batch.end)
+        rest = read_batch(tmp_path, "a.jsonl", batch.end)
         assert (rest.events, rest.rejects, rest.end) == ((EVENT,), (), 2 * len(first))
 
 
 def test_nothing_new_is_an_empty_batch(tmp_path: Path) -> None:
     """At the end of the file, or behind it, nothing is read."""
     (tmp_path / "a.jsonl").write_bytes(b"\n")
-    assert read(tmp_path, "a.jsonl", 1) == Batch("a.jsonl", 1, 1, (), ())
-    assert read(tmp_path, "a.jsonl", 5) == Batch("a.jsonl", 5, 5, (), ())
+    assert read_batch(tmp_path, "a.jsonl", 1) == Batch("a.jsonl", 1, 1, (), ())
+    assert read_batch(tmp_path, "a.jsonl", 5) == Batch("a.jsonl", 5, 5, (), ())
 
 
 def test_blank_lines_are_nothing(tmp_path: Path) -> None:
     """Newlines and spaces between records are neither events nor rejects."""
-    (tmp_path / "a.jsonl").write_bytes(b"\n\n  \r\n" + encode(EVENT) + b"\n\t\n")
-    batch = read(tmp_path, "a.jsonl", 0)
+    (tmp_path / "a.jsonl").write_bytes(b"\n\n  \r\n" + encode_event(EVENT) + b"\n\t\n")
+    batch = read_batch(tmp_path, "a.jsonl", 0)
     assert (batch.events, batch.rejects) == ((EVENT,), ())
 
 
@@ -247,7 +247,7 @@ def test_portions_of_any_size_give_the_same(tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp("journal")
     append(folder, fork_join().events, "a.jsonl")
     with (folder / "a.jsonl").open("ab") as file:
-        file.write(b"torn{" + encode(EVENT) + b"x" * 2_000 + encode(EVENT) + b'{"not":"whole"')
+        file.write(b"torn{" + encode_event(EVENT) + b"x" * 2_000 + encode_event(EVENT) + b'{"not":"whole"')
     whole = everything(folder, "a.jsonl", limit=1 << 20)
     assert len(whole[0]) == len(fork_join().events) + 2
     assert [reject.length for reject in whole[1]] == [5, 2_000]
@@ -260,7 +260,7 @@ def test_a_line_without_end_is_set_aside_unread(tmp_path: Path, limit: int, exce
     """A megabyte on one line is rejected alike however much is read at once, and what follows it is read."""
     line = b'{"kind":"notification","session":"s","time":1' + b" " * (LONGEST_LINE + excess - 46) + b"}"
     assert len(line) == LONGEST_LINE + excess
-    (tmp_path / "a.jsonl").write_bytes(encode(EVENT)[1:] + line + encode(EVENT))
+    (tmp_path / "a.jsonl").write_bytes(encode_event(EVENT)[1:] + line + encode_event(EVENT))
     events, rejects, end = everything(tmp_path, "a.jsonl", limit=limit)
     assert end == (tmp_path / "a.jsonl").stat().st_size
     if excess < 0:
@@ -268,13 +268,13 @@ def test_a_line_without_end_is_set_aside_unread(tmp_path: Path, limit: int, exce
         assert rejects == []
     else:
         assert events == [EVENT, EVENT]
-        assert rejects == [Reject("a.jsonl", len(encode(EVENT)) - 1, len(line), "too long")]
+        assert rejects == [Reject("a.jsonl", len(encode_event(EVENT)) - 1, len(line), "too long")]
 
 
 def test_a_long_line_that_is_still_being_written_is_waited_for(tmp_path: Path) -> None:
     """Without its newline even a line that is too long is left for the next read."""
     (tmp_path / "a.jsonl").write_bytes(b"x" * (2 * LONGEST_LINE))
-    assert read(tmp_path, "a.jsonl", 0) == Batch("a.jsonl", 0, 0, (), ())
+    assert read_batch(tmp_path, "a.jsonl", 0) == Batch("a.jsonl", 0, 0, (), ())
 
 
 def test_what_a_source_set_aside_stands_at_its_place(tmp_path: Path) -> None:
@@ -282,19 +282,19 @@ def test_what_a_source_set_aside_stands_at_its_place(tmp_path: Path) -> None:
     reject = Event(kind=Kind.REJECT, session="", time=1, attributes={"reason": "not JSON", "bytes": 9})
     silent = Event(kind=Kind.REJECT, session="", time=1)
     append(tmp_path, [EVENT, reject, silent, EVENT], "a.jsonl")
-    batch = read(tmp_path, "a.jsonl", 0)
+    batch = read_batch(tmp_path, "a.jsonl", 0)
     assert batch.events == (EVENT, EVENT)
-    first = len(encode(EVENT)) + 1
+    first = len(encode_event(EVENT)) + 1
     assert [(r.offset, r.reason) for r in batch.rejects] == [
         (first, "payload: not JSON"),
-        (first + len(encode(reject)), "payload: unreadable"),
+        (first + len(encode_event(reject)), "payload: unreadable"),
     ]
 
 
 def test_recorded_sessions_go_through_whole(tmp_path: Path) -> None:
     """Every event of a real session is read as it was written."""
     append(tmp_path, recorded("fanout"), "a.jsonl")
-    assert read(tmp_path, "a.jsonl", 0).events == recorded("fanout")
+    assert read_batch(tmp_path, "a.jsonl", 0).events == recorded("fanout")
 
 
 def test_two_writers_do_not_tear_each_other(tmp_path: Path) -> None:
@@ -302,7 +302,7 @@ def test_two_writers_do_not_tear_each_other(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     code = (
         "import sys, pathlib; from stretto import journal\n"
-        f"for _ in range(200): journal.append(pathlib.Path(sys.argv[1]), {encode(EVENT)!r})"
+        f"for _ in range(200): journal.append_records(pathlib.Path(sys.argv[1]), {encode_event(EVENT)!r})"
     )
     writers = [subprocess.Popen([sys.executable, "-c", code, str(path)]) for _ in range(4)]
     assert [writer.wait() for writer in writers] == [0, 0, 0, 0]
@@ -314,10 +314,10 @@ def test_a_batch_can_be_read_again_line_by_line(tmp_path: Path) -> None:
     """Each line is a batch of its own at its own place, and together they are the batch."""
     path = tmp_path / "journal" / "2026-01-01.jsonl"
     for event in (EVENT, Event(kind=Kind.NOTIFICATION, session="s", time=1)):
-        journal.append(path, journal.encode(event))
-    journal.append(path, b"\n{torn\n\n\x1e\n")
-    whole = journal.read(path.parent, path.name, 0)
-    parts = list(journal.lines(path.parent, whole))
+        journal.append_records(path, journal.encode_event(event))
+    journal.append_records(path, b"\n{torn\n\n\x1e\n")
+    whole = journal.read_batch(path.parent, path.name, 0)
+    parts = list(journal.split_batch(path.parent, whole))
     assert parts[0].start == whole.start
     assert parts[-1].end == whole.end
     assert all(one.end == following.start for one, following in itertools.pairwise(parts))
@@ -341,7 +341,7 @@ def test_a_file_that_vanishes_while_files_are_listed_hides_no_other(tmp_path: Pa
     (tmp_path / "2026-01-01.jsonl").write_bytes(b"x")
     other = subprocess.Popen([sys.executable, "-c", COME_AND_GO, str(tmp_path), str(os.getpid())])
     try:
-        seen = [journal.files(tmp_path) for _ in range(20_000)]
+        seen = [journal.list_files(tmp_path) for _ in range(20_000)]
     finally:
         other.kill()
         other.wait()

@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 
 from stretto.clock import HOUR, SECOND
-from stretto.model.conclude_calls import LONGEST
+from stretto.model.conclude_calls import LONGEST_ACTIVITY
 from stretto.model.event import Event, Kind, Outcome
 from stretto.model.fact_values import (
-    MOST_COUNTED,
-    MOST_SAMPLED,
-    count_of,
-    learn_counts,
-    learn_length,
-    text_of,
+    MAX_COUNT,
+    MAX_AMOUNT,
+    read_count,
+    merge_counts,
+    merge_duration,
+    read_text,
 )
-from stretto.model.facts import CACHED, SAMPLED, TESTED, TOKENS, Known
+from stretto.model.facts import CACHED, SAMPLED, TESTED, TOKENS, EntityFacts
 from stretto.model.task_type import TaskTypes
 from stretto.summaries.session_summary import insight
 from stretto.summaries.snapshot import take
@@ -47,29 +47,29 @@ def telling(kind: Kind, second: float, **attributes: int) -> Event:
 def test_a_count_is_a_whole_number_within_its_bound(told: object, learned: int | None) -> None:
     """What is below 0, beyond the bound or no whole number is not told; so is a truth value."""
     event = Event(kind=Kind.SAMPLE, session="s", time=1, attributes={"read": told})  # type: ignore[dict-item]  # what a journal may hold
-    assert count_of(event, "read", 10) == learned
-    known: Known = {}
-    learn_counts(known, event, ["read", "written"], 1, most=10)
+    assert read_count(event, "read", 10) == learned
+    known: EntityFacts = {}
+    merge_counts(known, event, ["read", "written"], 1, most=10)
     assert known == ({} if learned is None else {"read": (1, learned)})
 
 
 @pytest.mark.parametrize(
-    ("duration", "learned"), [(None, None), (0, 0), (LONGEST, LONGEST), (LONGEST + 1, None)]
+    ("duration", "learned"), [(None, None), (0, 0), (LONGEST_ACTIVITY, LONGEST_ACTIVITY), (LONGEST_ACTIVITY + 1, None)]
 )
 def test_nothing_takes_longer_than_an_agent_can(duration: int | None, learned: int | None) -> None:
     """A length beyond the longest one is no length."""
-    known: Known = {}
-    learn_length(known, "duration", Event(kind=Kind.MESSAGE, session="s", time=1, duration=duration), 1)
+    known: EntityFacts = {}
+    merge_duration(known, "duration", Event(kind=Kind.MESSAGE, session="s", time=1, duration=duration), 1)
     assert known == ({} if learned is None else {"duration": (1, learned)})
 
 
 def test_an_empty_text_is_none() -> None:
     """Neither an empty text nor a number is a text."""
-    assert [text_of({"a": said}, "a") for said in ("x", "", 1)] == ["x", None, None]
-    assert text_of({}, "a") is None
+    assert [read_text({"a": said}, "a") for said in ("x", "", 1)] == ["x", None, None]
+    assert read_text({}, "a") is None
 
 
-@pytest.mark.parametrize("most", [MOST_COUNTED, MOST_COUNTED + 1, 1 << 62, 1 << 70])
+@pytest.mark.parametrize("most", [MAX_COUNT, MAX_COUNT + 1, 1 << 62, 1 << 70])
 def test_whatever_is_told_every_figure_can_be_worked_out(tmp_path: Path, most: int) -> None:
     """Absurd counts, in many slots of time, neither stop the ingest nor any snapshot."""
     events = [
@@ -88,7 +88,7 @@ def test_whatever_is_told_every_figure_can_be_worked_out(tmp_path: Path, most: i
     calls = {f.name: f.value for f in figures if ("window", "24h") in f.labels}
     assert calls["stretto_window_model_calls"] == calls["stretto_window_tool_calls"] == 30
     believed = [f for f in figures if f.name in {"stretto_window_tokens", "stretto_window_tests"}]
-    assert bool(believed) == (most <= MOST_COUNTED)
+    assert bool(believed) == (most <= MAX_COUNT)
 
 
 def test_absurd_lengths_and_samples_stop_no_snapshot(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_absurd_lengths_and_samples_stop_no_snapshot(tmp_path: Path) -> None:
             duration=years,
             name="x",
             outcome=Outcome.SUCCESS,
-            attributes=dict.fromkeys(SAMPLED, MOST_SAMPLED + 1) if kind is Kind.SAMPLE else {},
+            attributes=dict.fromkeys(SAMPLED, MAX_AMOUNT + 1) if kind is Kind.SAMPLE else {},
         )
         for second in range(0, 3_600, 60)
         for kind in (Kind.TOOL_END, Kind.MODEL_CALL, Kind.MESSAGE, Kind.HOOKS_RUN, Kind.SAMPLE)

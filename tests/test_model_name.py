@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from stretto.model.model_name import normal_model
+from stretto.model.model_name import normalise_model
 
 
 @pytest.mark.parametrize(
@@ -29,5 +29,5 @@ from stretto.model.model_name import normal_model
 )
 def test_one_model_has_one_name(said: str | None, normal: str) -> None:
     """Who serves it, which day's release it is and options go; what tells models apart stays."""
-    assert normal_model(said) == normal
-    assert normal_model(normal) == normal
+    assert normalise_model(said) == normal
+    assert normalise_model(normal) == normal

@@ -10,7 +10,7 @@ import pytest
 
 from stretto import journal
 from stretto.clock import SECOND
-from stretto.hook.client.tool_results import written
+from stretto.hook.client.tool_results import hash_written_paths
 from stretto.model.entities import Session
 from stretto.model.event import Event, Kind, Outcome
 from stretto.sources.otlp import claude_code
@@ -477,7 +477,7 @@ def test_order_and_repetition_in_a_request() -> None:
 
 def in_requests(groups: Iterable[list[dict[str, Any]]]) -> list[Event]:
     """Return the events of spans that come in several requests."""
-    receiver = Receiver(journal.encode)
+    receiver = Receiver(journal.encode_event)
     return [
         event
         for group in groups
@@ -502,7 +502,7 @@ def test_spans_in_two_requests(cut: int) -> None:
 
 def test_trace_of_a_session() -> None:
     """What else lies in a trace of the client's, as a script that an agent runs, joins the session."""
-    receiver = Receiver(journal.encode)
+    receiver = Receiver(journal.encode_event)
     receive(traces(waiting(), scope=SCOPE), receiver=receiver)
     script = span("invoke_agent helper", 50, 12, at=5, gen_ai__operation__name="invoke_agent")
     events = events_of(receive(traces([script]), receiver=receiver).records)
@@ -512,7 +512,7 @@ def test_trace_of_a_session() -> None:
 
 def test_span_without_a_session() -> None:
     """A span that does not name its session goes where its trace has gone."""
-    receiver = Receiver(journal.encode)
+    receiver = Receiver(journal.encode_event)
     receive(traces(waiting(), scope=SCOPE), receiver=receiver)
     bare = span("claude_code.tool", 60, 1, tool_name="Read", tool_use_id="t")
     events = events_of(receive(traces([bare], scope=SCOPE), receiver=receiver).records)
@@ -599,7 +599,7 @@ KEY = b"k" * 32
 
 def with_key(request: dict[str, Any], signal: Signal = Signal.TRACES) -> list[Event]:
     """Return the events of a request to a receiver that has the installation's secret."""
-    found = Receiver(journal.encode, key=KEY).receive(
+    found = Receiver(journal.encode_event, key=KEY).receive_request(
         signal, as_json(request), content_type="application/json", now=T0 + SECOND
     )
     return events_of(found.records)
@@ -630,7 +630,7 @@ def test_tests_and_files_where_the_client_tells_inputs(by_log: bool) -> None:
         events = with_key(traces(spans, scope=SCOPE))
     told = {event.id: event.attributes for event in events if event.kind is Kind.TOOL_END}
     assert told["t"].get("test_framework") == "pytest"
-    assert told["w"].get("wrote") == written("Write", {"file_path": "/src/a.py"}, None, KEY)
+    assert told["w"].get("wrote") == hash_written_paths("Write", {"file_path": "/src/a.py"}, None, KEY)
     assert not told.get("cut")
 
 

@@ -28,7 +28,7 @@ from stretto.sources.otlp.receive import (
     Receiver,
     RefusedError,
     Signal,
-    refusal,
+    make_refusal,
 )
 from tests.otlp_requests import (
     JSON,
@@ -73,8 +73,8 @@ def receive_bytes(
     signal: Signal, body: bytes, content_type: str, encoding: str = "", limits: Limits | None = None
 ) -> Received:
     """Return what a fresh receiver makes of a body."""
-    receiver = Receiver(journal.encode, limits)
-    return receiver.receive(signal, body, content_type=content_type, content_encoding=encoding, now=NOW)
+    receiver = Receiver(journal.encode_event, limits)
+    return receiver.receive_request(signal, body, content_type=content_type, content_encoding=encoding, now=NOW)
 
 
 def refused(
@@ -453,13 +453,13 @@ def test_large_span_costs_no_neighbour(content_type: str) -> None:
 def test_refusal_is_a_status() -> None:
     """The answer to a refused request is a google.rpc.Status in the encoding that the client speaks."""
     error = RefusedError(413, "too much: é" + "!" * 200)
-    in_protobuf, media = refusal(error, PROTOBUF)
-    in_json, _ = refusal(error, JSON)
+    in_protobuf, media = make_refusal(error, PROTOBUF)
+    in_json, _ = make_refusal(error, JSON)
 
     assert media == PROTOBUF
     assert in_protobuf[:2] == bytes((0x12, 127))
     assert in_protobuf[2:] == json.loads(in_json)["message"].encode() == b"too much: ?" + b"!" * 116
-    assert refusal(error, "text/plain")[1] == JSON
+    assert make_refusal(error, "text/plain")[1] == JSON
 
 
 # Hostile input.
@@ -525,7 +525,7 @@ used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 400 * MIB, used + 400 * MIB))
 content_type = "application/json" if "json" in sys.argv[1] else "application/x-protobuf"
 try:
-    received = Receiver(journal.encode).receive(
+    received = Receiver(journal.encode).receive_request(
         Signal.TRACES, body, content_type=content_type, content_encoding="gzip", now=1)
 except RefusedError as error:
     print("refused", error.status, error.message)

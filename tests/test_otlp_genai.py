@@ -15,7 +15,7 @@ from stretto.model.entities import Session
 from stretto.model.event import Event, Kind, Outcome
 from stretto.otlp_export.session_spans import session_spans
 from stretto.sources.otlp.receive import Receiver, Signal
-from stretto.sources.otlp.trace_sessions import Sessions
+from stretto.sources.otlp.trace_sessions import TraceSessions
 from tests.otlp_requests import (
     NOW,
     PROTOBUF,
@@ -385,7 +385,7 @@ def test_parent_in_another_request() -> None:
 def test_one_trace_in_two_requests(cut: int) -> None:
     """However a trace is cut into requests, it is one session with the same tasks, calls and lengths."""
     spans = team()
-    receiver = Receiver(journal.encode)
+    receiver = Receiver(journal.encode_event)
     events = [
         event
         for part in (spans[:cut], spans[cut:])
@@ -469,7 +469,7 @@ def test_session_named_by_one_span() -> None:
 
 def test_first_word_on_a_trace_is_final() -> None:
     """A trace never falls into two sessions, even where its name comes with its last span."""
-    receiver = Receiver(journal.encode)
+    receiver = Receiver(journal.encode_event)
     early = receive(traces([span("chat", 2, 1, **CHAT)]), receiver=receiver)
     late = receive(traces([span("agent", 1, **AGENT, session__id="mine")]), receiver=receiver)
 
@@ -494,24 +494,24 @@ def test_traces_of_one_conversation() -> None:
 
 def test_memory_of_traces_is_bounded() -> None:
     """Of the traces that were heard of, the longest unheard of is forgotten first."""
-    known = Sessions(remembered=2)
-    known.of("a", "one")
-    known.of("b", "two")
-    known.of("a", None)
-    known.of("c", None)
+    known = TraceSessions(remembered=2)
+    known.resolve_session("a", "one")
+    known.resolve_session("b", "two")
+    known.resolve_session("a", None)
+    known.resolve_session("c", None)
 
-    assert [known.of(trace, None) for trace in ("a", "c", "b")] == ["one", "c", "b"]
+    assert [known.resolve_session(trace, None) for trace in ("a", "c", "b")] == ["one", "c", "b"]
 
 
 def test_memory_of_traces_in_threads() -> None:
     """Requests that are worked on at once agree on the session of a trace."""
-    known = Sessions(remembered=50)
+    known = TraceSessions(remembered=50)
     said: list[str] = []
 
     def ask(name: str) -> None:
         for number in range(300):
-            known.of(f"other {number} {name}", None)
-            said.append(known.of("shared", name))
+            known.resolve_session(f"other {number} {name}", None)
+            said.append(known.resolve_session("shared", name))
 
     threads = [Thread(target=ask, args=(str(number),)) for number in range(4)]
     for thread in threads:
@@ -532,7 +532,7 @@ def test_what_goes_out_comes_in_again() -> None:
     written = receive(logs([prompt], service="claude-code"), Signal.LOGS)
     session = only_session([*told(*waiting(), scope=SCOPE), *events_of(written.records)])
     body = encode_spans(session_spans(session, version="1")).SerializeToString()
-    received = Receiver(journal.encode).receive(Signal.TRACES, body, content_type=PROTOBUF, now=NOW)
+    received = Receiver(journal.encode_event).receive_request(Signal.TRACES, body, content_type=PROTOBUF, now=NOW)
     found = sessions(events_of(received.records))[session.id]
 
     assert (found.source, found.turns) == (session.source, session.turns)

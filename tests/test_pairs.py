@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stretto.model.conclude import conclude
+from stretto.model.conclude import conclude_session
 from stretto.model.entities import Session
 from stretto.model.event import Event, Kind, Outcome
-from stretto.model.facts import Facts
-from stretto.model.fold import apply
+from stretto.model.facts import SessionFacts
+from stretto.model.fold import fold_events
 
 START, END = Kind.TOOL_START, Kind.TOOL_END
 
@@ -28,9 +28,9 @@ def event(kind: Kind, time: int, pair: str = "p", tool: str = "Execute", **more:
 
 def session(events: list[Event], *, lost: bool = False) -> Session:
     """Return the session that events conclude to."""
-    facts = Facts("s")
-    apply(facts, events)
-    return conclude(facts, lost=lost, classify=lambda *_: "other")
+    facts = SessionFacts("s")
+    fold_events(facts, events)
+    return conclude_session(facts, lost=lost, classify=lambda *_: "other")
 
 
 def lengths(events: list[Event]) -> list[tuple[int | None, int | None, int | None]]:

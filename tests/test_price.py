@@ -12,9 +12,9 @@ from stretto.figures.fanouts import fanouts, sequential_runs
 from stretto.figures.figure import Figure
 from stretto.figures.speedup_cost import price_figures
 from stretto.figures.tallies import Sums
-from stretto.model.conclude import conclude
+from stretto.model.conclude import conclude_session
 from stretto.model.event import Kind
-from stretto.model.model_call_cost import Cost, Origin, Price, as_said
+from stretto.model.model_call_cost import Cost, Origin, Price, get_reported_cost
 from stretto.store.contributions.contribution import Settling
 from stretto.store.contributions.speedup_costs import of_price
 from stretto.store.contributions.tasks import of_tasks
@@ -22,10 +22,10 @@ from tests.scenes import Drawing, by_description, folded, framed, paid, straggle
 from tests.test_window import measured
 
 
-def settling(drawing: Drawing, price: Price = as_said) -> Settling:
+def settling(drawing: Drawing, price: Price = get_reported_cost) -> Settling:
     """Return the scene's session as it is settled."""
     facts = folded(drawing.events)
-    session = conclude(facts, lost=False, classify=by_description)
+    session = conclude_session(facts, lost=False, classify=by_description)
     return Settling(
         facts,
         session,
@@ -38,7 +38,7 @@ def settling(drawing: Drawing, price: Price = as_said) -> Settling:
     )
 
 
-def sums_of(*drawings: Drawing, price: Price = as_said) -> Sums:
+def sums_of(*drawings: Drawing, price: Price = get_reported_cost) -> Sums:
     """Return the sums of tasks and prices of some scenes."""
     found: dict[str, dict[tuple[str | int, ...], int]] = {}
     for drawing in drawings:

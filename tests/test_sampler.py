@@ -11,11 +11,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from stretto.clock import SECOND, wall
-from stretto.journal import encode, parse_line
+from stretto.clock import SECOND, read_wall_clock
+from stretto.journal import encode_event, parse_line
 from stretto.model.entities import Processes
 from stretto.model.event import Event, Kind
-from stretto.resources.sampler import Sampler, Watched, located
+from stretto.resources.sampler import Sampler, WatchedSession, locate_process
 from tests.busy_process import Busy, busy_process
 from tests.scenes import BEGIN, at
 
@@ -39,7 +39,7 @@ class Rounds:
             clock=lambda: BEGIN + self.passed * SECOND, ticking=lambda: self.passed * SECOND
         )
 
-    def look(self, *watched: Watched, times: int = 1) -> list[Event]:
+    def look(self, *watched: WatchedSession, times: int = 1) -> list[Event]:
         """Take readings and return the samples they complete."""
         found = []
         for _ in range(times):
@@ -49,8 +49,8 @@ class Rounds:
         return found
 
 
-def watched(busy: Busy, session: str = "s", start: int = 0) -> Watched:
-    return Watched(session, start, busy.found)
+def watched(busy: Busy, session: str = "s", start: int = 0) -> WatchedSession:
+    return WatchedSession(session, start, busy.found)
 
 
 def cpu(event: Event) -> float:
@@ -79,7 +79,7 @@ def test_a_sample_is_an_event_that_the_journal_believes(busy: Busy) -> None:
     """Whole numbers only, each within bounds, and none of them text."""
     rounds, one = Rounds(), watched(busy)
     (sample,) = rounds.look(one, times=7)
-    assert parse_line(encode(sample).strip()) == sample
+    assert parse_line(encode_event(sample).strip()) == sample
     assert all(type(value) is int for value in sample.attributes.values())
     assert sample.attributes["memory"] > 1_000_000  # type: ignore[operator]  # a number
     assert sample.attributes["machine_available"] == sample.attributes["machine_available_share"]
@@ -144,14 +144,14 @@ def test_a_session_whose_process_ends_is_not_looked_for_among_its_parents(busy: 
     """What is left is its user's shell: the sample ends, and nothing more is counted until it says more."""
     rounds = Rounds()
     me = psutil.Process()
-    with_parent = Watched("s", 0, Processes(wall(), (*busy.found.names, str(me.pid))))
+    with_parent = WatchedSession("s", 0, Processes(read_wall_clock(), (*busy.found.names, str(me.pid))))
     rounds.look(with_parent, times=3)
     busy.end()
     (sample,) = rounds.look(with_parent)
     assert sample.duration == 20 * SECOND
     assert rounds.look(with_parent, times=8) == []
     assert rounds.sampler.use.memory is None
-    told_again = Watched("s", 0, Processes(wall(), (str(me.pid),)))
+    told_again = WatchedSession("s", 0, Processes(read_wall_clock(), (str(me.pid),)))
     (sample,) = rounds.look(told_again, times=7)
     assert sample.duration == 60 * SECOND
 
@@ -161,7 +161,7 @@ def test_a_shell_that_is_gone_by_the_second_reading_gives_way(busy: Busy, tmp_pa
     (tmp_path / "shell").mkdir()
     rounds = Rounds()
     with busy_process(tmp_path / "shell") as shell:
-        one = Watched("s", 0, Processes(wall(), (*shell.found.names, *busy.found.names)))
+        one = WatchedSession("s", 0, Processes(read_wall_clock(), (*shell.found.names, *busy.found.names)))
         rounds.look(one)
     assert rounds.look(one, times=1) == []
     busy.tell("burn 0.2")
@@ -181,7 +181,7 @@ def test_now_is_what_the_last_reading_found(busy: Busy) -> None:
     rounds.look(one)
     assert rounds.sampler.use.cpu == pytest.approx(0.03, abs=0.01)
     assert (rounds.sampler.use.machine_memory_available or 0) > 0
-    rounds.look(Watched("elsewhere", 0, Processes(wall(), ("1:1",))), times=2)
+    rounds.look(WatchedSession("elsewhere", 0, Processes(read_wall_clock(), ("1:1",))), times=2)
     assert "known" in rounds.sampler.use.reason
 
 
@@ -191,20 +191,20 @@ class TestLocated:
         gone = subprocess.Popen([sys.executable, "-c", "pass"])
         gone.wait()
         names = (str(gone.pid), *busy.found.names)
-        assert located(Processes(wall(), names)) == psutil.Process(busy.pid)
-        assert located(Processes(wall(), (str(gone.pid),))) is None
+        assert locate_process(Processes(read_wall_clock(), names)) == psutil.Process(busy.pid)
+        assert locate_process(Processes(read_wall_clock(), (str(gone.pid),))) is None
 
     @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="a start is told through /proc")
     def test_another_process_with_the_same_pid_is_not_it(self, busy: Busy) -> None:
         """The start tells them apart."""
-        assert located(Processes(wall(), (f"{busy.pid}:17",))) is None
+        assert locate_process(Processes(read_wall_clock(), (f"{busy.pid}:17",))) is None
 
     def test_what_is_younger_than_what_it_told_is_not_it(self, busy: Busy) -> None:
         """Without a start, the time does, so that no pid of an earlier boot is taken for it."""
-        assert located(Processes(wall() - 3_600 * SECOND, (str(busy.pid),))) is None
-        assert located(Processes(wall(), (str(busy.pid),))) == psutil.Process(busy.pid)
+        assert locate_process(Processes(read_wall_clock() - 3_600 * SECOND, (str(busy.pid),))) is None
+        assert locate_process(Processes(read_wall_clock(), (str(busy.pid),))) == psutil.Process(busy.pid)
 
     @pytest.mark.parametrize("name", ["", "x", "-1", ":", "7:x", "²", "9" * 30, "1.5"])
     def test_what_is_no_process_is_none(self, name: str) -> None:
         """Whatever a journal of elsewhere holds."""
-        assert located(Processes(wall(), (name,))) is None
+        assert locate_process(Processes(read_wall_clock(), (name,))) is None

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from stretto.clock import wall
+from stretto.clock import read_wall_clock
 from stretto.model.event import Event
-from stretto.resources.sampler import Sampler, Watched
-from stretto.resources.sampler_thread import Sampling
+from stretto.resources.sampler import Sampler, WatchedSession
+from stretto.resources.sampler_thread import SamplerThread
 from tests.busy_process import busy_process
 
 
@@ -18,13 +18,13 @@ def test_it_reads_in_a_thread_of_its_own_until_it_is_closed(tmp_path: Path) -> N
     kept: list[Event] = []
     asked = threading.Semaphore(0)
     with busy_process(tmp_path) as busy:
-        one = Watched("s", 0, busy.found)
+        one = WatchedSession("s", 0, busy.found)
 
-        def watched() -> list[Watched]:
+        def watched() -> list[WatchedSession]:
             asked.release()
             return [one]
 
-        sampling = Sampling(Sampler(wall), watched, kept.extend, interval=0.01)
+        sampling = SamplerThread(Sampler(read_wall_clock), watched, kept.extend, interval=0.01)
         assert sampling.cpu_seconds == 0
         sampling.start()
         for _ in range(4):
@@ -41,10 +41,10 @@ def test_it_reads_in_a_thread_of_its_own_until_it_is_closed(tmp_path: Path) -> N
 def test_switched_off_it_does_nothing_and_says_so() -> None:
     """No thread, no figures, and a reason instead of them."""
 
-    def never() -> list[Watched]:
+    def never() -> list[WatchedSession]:
         raise AssertionError("asked although it is off")
 
-    sampling = Sampling(Sampler(wall), never, lambda _: None, interval=0)
+    sampling = SamplerThread(Sampler(read_wall_clock), never, lambda _: None, interval=0)
     sampling.start()
     sampling.close()
     assert sampling.cpu_seconds is None
@@ -56,13 +56,13 @@ def test_a_fault_is_told_and_survived(caplog: pytest.LogCaptureFixture) -> None:
     called = threading.Semaphore(0)
     broken = True
 
-    def watched() -> Sequence[Watched]:
+    def watched() -> Sequence[WatchedSession]:
         called.release()
         if broken:
             raise OSError("the store is gone")
         return []
 
-    sampling = Sampling(Sampler(wall), watched, lambda _: None, interval=0.01)
+    sampling = SamplerThread(Sampler(read_wall_clock), watched, lambda _: None, interval=0.01)
     sampling.start()
     for _ in range(3):
         assert called.acquire(timeout=30)

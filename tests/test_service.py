@@ -16,10 +16,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from stretto import journal
 from stretto.cli.main import main
-from stretto.clock import SECOND, wall
+from stretto.clock import SECOND, read_wall_clock
 from stretto.config import Config, load
 from stretto.figures.baselines import Declared, Recorded
-from stretto.hook.client.client import record
+from stretto.hook.client.client import build_record
 from stretto.model.event import Event, Kind
 from stretto.names import NONE
 from stretto.otlp_export.sender import NullSender, Sender, sender_from_environment
@@ -45,7 +45,7 @@ def started(
     config: Config, sender: Sender | NullSender | None = None, *, demo: bool = False
 ) -> Iterator[Service]:
     """A service that follows its journal until the block ends."""
-    service = Service(config, version="1.0", clock=wall, sender=sender or NullSender())
+    service = Service(config, version="1.0", clock=read_wall_clock, sender=sender or NullSender())
     try:
         service.start(demo_wanted=demo)
         yield service
@@ -55,11 +55,11 @@ def started(
 
 def report(config: Config, session: str, *events: tuple[str, dict[str, Any]], at: int | None = None) -> None:
     """Append hook calls to the journal as hook processes would, a millisecond apart."""
-    now = wall() if at is None else at
+    now = read_wall_clock() if at is None else at
     for number, (event, fields) in enumerate(events):
         payload = {"session_id": session, "hook_event_name": event, **fields}
         when = now + number * 1_000_000
-        journal.append(journal.file_of(config.journal, when), record(json.dumps(payload).encode(), when))
+        journal.append_records(journal.get_day_file(config.journal, when), build_record(json.dumps(payload).encode(), when))
 
 
 def whole_session(session: str) -> list[tuple[str, dict[str, Any]]]:
@@ -176,8 +176,8 @@ def test_an_http_hook_is_in_the_journal_when_it_returns(tmp_path: Path) -> None:
     with started(config) as service:
         service.append_hook(json.dumps({"session_id": "s", "hook_event_name": "SessionStart"}).encode())
 
-        names = [name for name in journal.files(config.journal) if name != "recording.jsonl"]
-        batch = journal.read(config.journal, names[0], 0)
+        names = [name for name in journal.list_files(config.journal) if name != "recording.jsonl"]
+        batch = journal.read_batch(config.journal, names[0], 0)
         assert [(event.session, event.kind.value) for event in batch.events] == [("s", "session.start")]
 
 
@@ -253,7 +253,7 @@ def test_a_lost_session_is_closed_after_the_idle_limit(tmp_path: Path) -> None:
         "gone",
         ("SessionStart", {}),
         ("UserPromptSubmit", {"prompt_id": "p"}),
-        at=wall() - 120 * SECOND,
+        at=read_wall_clock() - 120 * SECOND,
     )
     with started(config) as service:
         rows = service.sessions(10, None)
@@ -313,7 +313,7 @@ def test_an_import_beside_a_running_service_does_not_wait_for_the_recording(
 def test_what_ended_unseen_is_sent_at_the_next_start(tmp_path: Path) -> None:
     """A session that ends while no service runs goes out when one does; history from before does not."""
     config = configured(tmp_path)
-    report(config, "before", *whole_session("before"), at=wall() - 3600 * SECOND)
+    report(config, "before", *whole_session("before"), at=read_wall_clock() - 3600 * SECOND)
     with OtlpReceiver() as receiver:
         environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url}
         with started(config, sender_from_environment(environ)):
@@ -333,11 +333,11 @@ def test_a_busy_agent_is_sampled_into_the_journal(tmp_path: Path) -> None:
         start = Event(
             kind=Kind.SESSION_START,
             session="mine",
-            time=wall(),
+            time=read_wall_clock(),
             attributes={"processes": list(busy.found.names)},
         )
-        prompt = Event(kind=Kind.TURN_START, session="mine", time=wall(), id="p", type="user")
-        append(config.journal, [start, prompt], journal.file_of(config.journal, wall()).name)
+        prompt = Event(kind=Kind.TURN_START, session="mine", time=read_wall_clock(), id="p", type="user")
+        append(config.journal, [start, prompt], journal.get_day_file(config.journal, read_wall_clock()).name)
         assert until(lambda: service.sampling.use.memory is not None)
         before, after = busy.tell("burn 0"), busy.tell("burn 0.5")
         assert until(lambda: service.sampling.use.cpu is not None)
@@ -353,7 +353,7 @@ def test_a_busy_agent_is_sampled_into_the_journal(tmp_path: Path) -> None:
         assert found is not None
         cpu = sum(sample.cpu or 0 for sample in found.session.samples) / SECOND
         assert cpu == pytest.approx(after - before, abs=0.1)
-        assert found.session.last < wall()
+        assert found.session.last < read_wall_clock()
         assert samples(service)["stretto_sampler_cpu_seconds{}"] > 0
         rows = dump(service._writer)
     assert rebuilt(config.journal, tmp_path / "anew.db", now=0, classify=config.task_types.classify) == rows
@@ -365,7 +365,7 @@ def test_its_own_sizes_and_lag_are_told(tmp_path: Path) -> None:
     report(config, "mine", *whole_session("mine"))
     with started(config) as service:
         told = samples(service)
-        assert told["stretto_journal_bytes{}"] == sum(journal.files(config.journal).values()) > 0
+        assert told["stretto_journal_bytes{}"] == sum(journal.list_files(config.journal).values()) > 0
         assert told["stretto_store_bytes{}"] >= config.database.stat().st_size
         assert until(lambda: samples(service)["stretto_ingest_lag_seconds{}"] == 0)
         service._writer.execute(
@@ -385,7 +385,7 @@ def test_a_torn_last_line_is_no_lag(tmp_path: Path) -> None:
     report(config, "mine", *whole_session("mine"))
     with started(config) as service:
         assert until(lambda: samples(service)["stretto_ingest_lag_seconds{}"] == 0)
-        journal.append(journal.file_of(config.journal, wall()), b'\n{"version":1,"kind":"to')
+        journal.append_records(journal.get_day_file(config.journal, read_wall_clock()), b'\n{"version":1,"kind":"to')
         assert until(lambda: samples(service)["stretto_ingest_pending_bytes{}"] > 0)
         assert until(lambda: samples(service)["stretto_ingest_lag_seconds{}"] == 0)
 
@@ -394,7 +394,7 @@ def test_a_journal_file_that_is_cut_is_told_and_read_again(tmp_path: Path) -> No
     """The page's problems name it until a rebuild; what is written afterwards is taken in."""
     config = configured(tmp_path)
     report(config, "mine", *whole_session("mine"))
-    path = journal.file_of(config.journal, wall())
+    path = journal.get_day_file(config.journal, read_wall_clock())
     with started(config) as service:
         path.write_bytes(b"")
         assert until(lambda: any(path.name in problem for problem in service.problems()))

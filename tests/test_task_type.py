@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from stretto.model.task_type import DEFAULT_TARGET, OTHER, TaskType, TaskTypes, normal_name
+from stretto.model.task_type import DEFAULT_TARGET, OTHER, TaskType, TaskTypes, normalise_name
 
 TYPES = TaskTypes(
     (
@@ -48,9 +48,9 @@ def test_the_description_goes_before_the_agent_and_the_agent_before_the_command(
 
 def test_targets_are_those_configured_or_the_default() -> None:
     """Known with a target, known without, and unknown."""
-    assert TYPES.target("test_plan") == 0.5
-    assert TYPES.target("testing") == DEFAULT_TARGET
-    assert TYPES.target("nobody knows") == DEFAULT_TARGET
+    assert TYPES.find_target("test_plan") == 0.5
+    assert TYPES.find_target("testing") == DEFAULT_TARGET
+    assert TYPES.find_target("nobody knows") == DEFAULT_TARGET
     assert TYPES.by_name["review"].keywords == ("review", "code audit")
 
 
@@ -63,5 +63,5 @@ def test_sets_of_types_do_not_share_what_they_found() -> None:
 
 def test_a_name_becomes_a_label_value() -> None:
     """Lower case; one underscore for whatever is no letter or digit."""
-    assert normal_name("Code Review, deep!") == "code_review_deep"
-    assert normal_name("…") == ""
+    assert normalise_name("Code Review, deep!") == "code_review_deep"
+    assert normalise_name("…") == ""

@@ -22,7 +22,7 @@ from stretto.cli.main import main
 from stretto.cli.top import as_text
 from stretto.cli.top_data import Frame, Look, document
 from stretto.clock import MINUTE, SECOND
-from stretto.hook.client.client import record
+from stretto.hook.client.client import build_record
 from stretto.model.event import Event, Kind
 from stretto.notifications.log import Notification, NotificationLog
 from stretto.state.lock import Lock
@@ -35,8 +35,8 @@ PROGRAM = "import sys; from stretto.cli.main import main; sys.exit(main())"
 
 def hook(store: Store, session: str, at: int, **payload: Any) -> None:
     """One more hook call of a session."""
-    told = record(json.dumps({"session_id": session, **payload}).encode(), at)
-    journal.append(journal.file_of(store.config.journal, at), told)
+    told = build_record(json.dumps({"session_id": session, **payload}).encode(), at)
+    journal.append_records(journal.get_day_file(store.config.journal, at), told)
 
 
 @pytest.fixture

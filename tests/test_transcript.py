@@ -19,14 +19,22 @@ from stretto.clock import SECOND
 from stretto.demo import parse_payload
 from stretto.errors import SourceError
 from stretto.figures.fanouts import fanouts
-from stretto.model.conclude import conclude
+from stretto.model.conclude import conclude_session
 from stretto.model.entities import Session
 from stretto.model.event import Channel, Event, Kind, Outcome
-from stretto.model.facts import Facts
-from stretto.model.fold import apply
+from stretto.model.facts import SessionFacts
+from stretto.model.fold import fold_events
 from stretto.sources import recording
-from stretto.sources.transcript import Carry, Read, Transcript, files, read, reading, transcript
-from stretto.sources.transcript.schema import Line
+from stretto.sources.transcript import (
+    Checkpoint,
+    TranscriptChunk,
+    TranscriptFile,
+    find_transcripts,
+    identify_transcript,
+    read_transcript,
+    reading,
+)
+from stretto.sources.transcript.schema import TranscriptLine
 
 RECORDED = Path(__file__).parent / "recorded/transcript"
 MAIN = RECORDED / "projects/-home-dev-project/e8cd2941-d5b4-4cbf-9176-9085d5e9a231.jsonl"
@@ -102,9 +110,9 @@ def written(path: Path, lines: Iterable[dict[str, Any] | bytes]) -> Path:
     return path
 
 
-def taken(path: Path, **options: Any) -> Read:
+def taken(path: Path, **options: Any) -> TranscriptChunk:
     """Read one file to its end."""
-    return read(transcript(path), **options)
+    return read_transcript(identify_transcript(path), **options)
 
 
 def events_of(tmp_path: Path, *lines: dict[str, Any] | bytes, at_rest: bool = False) -> tuple[Event, ...]:
@@ -128,16 +136,16 @@ def kinds(events: Iterable[Event]) -> list[Kind]:
 def concluded(events: Iterable[Event], *, lost: bool = True) -> Session:
     """Return the session that events tell of; its tasks' types are their descriptions."""
     told = list(events)
-    facts = Facts(told[0].session)
-    apply(facts, told)
-    return conclude(facts, lost=lost, classify=lambda description, _, __: description or "other")
+    facts = SessionFacts(told[0].session)
+    fold_events(facts, told)
+    return conclude_session(facts, lost=lost, classify=lambda description, _, __: description or "other")
 
 
 def all_events(root: Path) -> list[Event]:
     """Return the events of all transcripts under a path, none of whose lines may be set aside."""
     found: list[Event] = []
-    for each in files(root):
-        got = read(each, at_rest=True)
+    for each in find_transcripts(root):
+        got = read_transcript(each, at_rest=True)
         assert got.ended
         assert not got.rejects
         found.extend(got.events)
@@ -150,7 +158,7 @@ def all_events(root: Path) -> list[Event]:
 @pytest.fixture(scope="module")
 def by_hooks() -> Session:
     """Return the recorded session as its hooks tell it."""
-    return concluded(recording.read(RECORDED / "hooks.jsonl", parse_payload).events, lost=False)
+    return concluded(recording.read_recording(RECORDED / "hooks.jsonl", parse_payload).events, lost=False)
 
 
 @pytest.fixture(scope="module")
@@ -218,7 +226,7 @@ def test_speedup_is_that_of_the_hooks(by_hooks: Session, by_transcript: Session)
 
 def test_both_together_count_as_one(by_hooks: Session) -> None:
     """Hooks and transcripts of a session merge: the same tasks, calls and turns, the hooks' measurements."""
-    hooks = recording.read(RECORDED / "hooks.jsonl", parse_payload).events
+    hooks = recording.read_recording(RECORDED / "hooks.jsonl", parse_payload).events
     both = concluded([*all_events(RECORDED / "projects"), *hooks], lost=False)
     assert [task.id for task in both.tasks] == [task.id for task in by_hooks.tasks]
     assert {call.id: call.duration for call in both.tool_calls} == {
@@ -249,7 +257,7 @@ def test_model_calls_of_the_recording() -> None:
 def test_events_pass_the_journal() -> None:
     """Every event is one that the journal believes, by the channel of transcripts."""
     for event in all_events(RECORDED / "projects"):
-        assert journal.parse_line(journal.encode(event).strip()) == event
+        assert journal.parse_line(journal.encode_event(event).strip()) == event
         assert event.channel is Channel.TRANSCRIPT
 
 
@@ -330,7 +338,7 @@ def test_rest_is_at_the_end_of_the_file(tmp_path: Path) -> None:
     got = taken(path, at_rest=True, limit=100)
     events = [*got.events]
     while not got.ended:
-        got = read(transcript(path), got.offset, got.carry, at_rest=True, limit=100)
+        got = read_transcript(identify_transcript(path), got.offset, got.checkpoint, at_rest=True, limit=100)
         events += got.events
     assert only(events, Kind.TURN_END).time == when(5)
 
@@ -510,7 +518,7 @@ def test_what_a_call_is_asked_lasts_from_one_read_to_the_next(tmp_path: Path) ->
     first = taken(path)
     with path.open("ab") as file:
         file.write(glued(result(3, "c1", "2 passed in 0.1s")) + b"\n")
-    events = taken(path, offset=first.offset, carry=first.carry).events
+    events = taken(path, offset=first.offset, checkpoint=first.checkpoint).events
     assert only(events, Kind.TOOL_END).attributes["test_framework"] == "pytest"
 
 
@@ -952,7 +960,7 @@ def test_sessions_id_comes_from_the_line(tmp_path: Path) -> None:
 def test_file_without_a_name(tmp_path: Path) -> None:
     """A file called just .jsonl is read by its lines' ids; a line without one is set aside."""
     path = written(tmp_path / ".jsonl", [prompt(1), {**prompt(2), "sessionId": ""}])
-    (found,) = files(tmp_path)
+    (found,) = find_transcripts(tmp_path)
     assert found.session is None
     got = taken(path)
     assert {event.session for event in got.events} == {"s"}
@@ -979,10 +987,10 @@ def test_last_line_waits_for_its_newline(tmp_path: Path) -> None:
     assert taken(path, at_rest=True).offset == path.stat().st_size
     with path.open("ab") as stream:
         stream.write(b"\n")
-    second = read(transcript(path), first.offset, first.carry)
+    second = read_transcript(identify_transcript(path), first.offset, first.checkpoint)
     assert kinds(second.events) == [Kind.MODEL_CALL, Kind.TURN_END]
     assert second.offset == path.stat().st_size
-    assert read(transcript(path), second.offset, second.carry).events == ()
+    assert read_transcript(identify_transcript(path), second.offset, second.checkpoint).events == ()
 
 
 def test_compressed_file_is_whole(tmp_path: Path) -> None:
@@ -992,7 +1000,7 @@ def test_compressed_file_is_whole(tmp_path: Path) -> None:
     got = taken(tmp_path / "s.jsonl.gz")
     assert got.events == taken(MAIN).events
     assert got.offset == len(data.rstrip(b"\n"))
-    assert read(transcript(tmp_path / "s.jsonl.gz"), got.offset, got.carry).events == ()
+    assert read_transcript(identify_transcript(tmp_path / "s.jsonl.gz"), got.offset, got.checkpoint).events == ()
 
 
 def test_broken_files_are_set_aside(tmp_path: Path) -> None:
@@ -1018,7 +1026,7 @@ def test_shortened_file_is_read_again(tmp_path: Path) -> None:
     path = written(tmp_path / "s.jsonl", [prompt(1), answer(2)])
     before = taken(path)
     written(path, [prompt(5)])
-    again = read(transcript(path), before.offset, before.carry)
+    again = read_transcript(identify_transcript(path), before.offset, before.checkpoint)
     assert [(event.kind, event.time) for event in again.events] == [
         (Kind.SESSION_START, when(5)),
         (Kind.TURN_START, when(5)),
@@ -1037,7 +1045,7 @@ def test_fifty_megabytes_in_a_line(tmp_path: Path) -> None:
         events.extend(got.events)
         if got.ended:
             break
-        got = read(transcript(path), got.offset, got.carry)
+        got = read_transcript(identify_transcript(path), got.offset, got.checkpoint)
     assert got.offset == path.stat().st_size
     assert only(events, Kind.TOOL_END).time == when(2)
 
@@ -1049,10 +1057,10 @@ def test_line_beyond_all_bounds_is_set_aside(tmp_path: Path, monkeypatch: pytest
     path = written(tmp_path / "s.jsonl", [prompt(1), long, prompt(3)])
     events: list[Event] = []
     rejects: list[tuple[int, str]] = []
-    offset, carry = 0, Carry()
+    offset, carry = 0, Checkpoint()
     for _ in range(100):
-        got = read(transcript(path), offset, carry, limit=500)
-        offset, carry = got.offset, got.carry
+        got = read_transcript(identify_transcript(path), offset, carry, limit=500)
+        offset, carry = got.offset, got.checkpoint
         events.extend(got.events)
         rejects.extend(got.rejects)
         if got.ended and offset == path.stat().st_size:
@@ -1091,7 +1099,7 @@ def test_nothing_of_the_content_is_kept(tmp_path: Path) -> None:
     ]
     events = events_of(tmp_path, *lines, at_rest=True)
     assert kinds(events).count(Kind.TOOL_END) == kinds(events).count(Kind.TURN_START) == 2
-    assert SECRET not in b"".join(journal.encode(event) for event in events).decode()
+    assert SECRET not in b"".join(journal.encode_event(event) for event in events).decode()
 
 
 # Finding files.
@@ -1110,7 +1118,7 @@ def test_files_of_a_tree(tmp_path: Path) -> None:
         "p2/s3/subagents/agent-a3.jsonl.gz",
     ):
         written(tmp_path / name, [])
-    assert [(found.path.name, found.session, found.agent) for found in files(tmp_path)] == [
+    assert [(found.path.name, found.session, found.agent) for found in find_transcripts(tmp_path)] == [
         ("agent-5271c147.jsonl", None, "5271c147"),
         ("s1.jsonl", "s1", None),
         ("agent-a1.jsonl", "s1", "a1"),
@@ -1125,10 +1133,10 @@ def test_files_of_a_session(tmp_path: Path) -> None:
     agent = agent_file(tmp_path, prompt(1), agentType="reviewer", toolUseId="c1")
     main = written(tmp_path / "s.jsonl", [prompt(1)])
     both = [main, agent]
-    assert [found.path for found in files(main)] == both
-    assert [found.path for found in files(tmp_path / "s")] == both
-    assert list(files(agent)) == [
-        Transcript(agent, session="s", agent="a1", agent_type="reviewer", delegated_by="c1")
+    assert [found.path for found in find_transcripts(main)] == both
+    assert [found.path for found in find_transcripts(tmp_path / "s")] == both
+    assert list(find_transcripts(agent)) == [
+        TranscriptFile(agent, session="s", agent="a1", agent_type="reviewer", delegated_by="c1")
     ]
 
 
@@ -1137,15 +1145,15 @@ def test_sidecar_that_says_nothing(tmp_path: Path, data: bytes) -> None:
     """A sidecar that cannot be read leaves its agent without a name."""
     path = agent_file(tmp_path, prompt(1))
     path.with_suffix(".meta.json").write_bytes(data)
-    assert transcript(path) == Transcript(path, session="s", agent="a1")
+    assert identify_transcript(path) == TranscriptFile(path, session="s", agent="a1")
 
 
 def test_no_transcripts_is_an_error(tmp_path: Path) -> None:
     """A path with nothing to read is the user's error, and says so."""
     with pytest.raises(SourceError, match="no such file or folder"):
-        list(files(tmp_path / "gone"))
+        list(find_transcripts(tmp_path / "gone"))
     with pytest.raises(SourceError, match=r"no \.jsonl file in the folder"):
-        list(files(tmp_path))
+        list(find_transcripts(tmp_path))
 
 
 # Whatever the bytes.
@@ -1154,16 +1162,16 @@ TRANSCRIPTS = sorted(RECORDED.rglob("projects/**/*.jsonl"))
 QUIET = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def piecewise(growing: Transcript, data: bytes, cuts: Iterable[int], limit: int) -> list[Event]:
+def piecewise(growing: TranscriptFile, data: bytes, cuts: Iterable[int], limit: int) -> list[Event]:
     """Return the events of a file that is written in pieces and read after each, its state kept as JSON."""
     events: list[Event] = []
-    offset, carry = 0, Carry()
+    offset, carry = 0, Checkpoint()
     for cut in (*sorted(cuts), len(data)):
         growing.path.write_bytes(data[:cut])
         while True:
-            got = read(growing, offset, carry, limit=limit)
+            got = read_transcript(growing, offset, carry, limit=limit)
             events.extend(got.events)
-            offset, carry = got.offset, msgspec.json.decode(msgspec.json.encode(got.carry), type=Carry)
+            offset, carry = got.offset, msgspec.json.decode(msgspec.json.encode(got.checkpoint), type=Checkpoint)
             if got.ended:
                 break
     return events
@@ -1177,8 +1185,8 @@ def test_reading_in_pieces_is_reading_whole(tmp_path: Path, data: st.DataObject)
     content = source.read_bytes()
     cuts = data.draw(st.lists(st.integers(0, len(content)), max_size=6))
     limit = data.draw(st.integers(1, 5_000))
-    growing = replace(transcript(source), path=tmp_path / source.name)
-    assert tuple(piecewise(growing, content, cuts, limit)) == read(transcript(source)).events
+    growing = replace(identify_transcript(source), path=tmp_path / source.name)
+    assert tuple(piecewise(growing, content, cuts, limit)) == read_transcript(identify_transcript(source)).events
 
 
 @QUIET
@@ -1211,7 +1219,7 @@ def test_mutated_lines_never_raise(tmp_path: Path, data: st.DataObject) -> None:
     assert got.offset == len(content)
     assert all(0 <= offset < len(content) for offset, _ in got.rejects)
     for event in got.events:
-        assert journal.parse_line(journal.encode(event).strip()) == event
+        assert journal.parse_line(journal.encode_event(event).strip()) == event
 
 
 JSON = st.recursive(
@@ -1219,7 +1227,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
-PLACES = st.sampled_from([field.encode_name for field in msgspec.structs.fields(Line)])
+PLACES = st.sampled_from([field.encode_name for field in msgspec.structs.fields(TranscriptLine)])
 
 
 @QUIET
@@ -1231,4 +1239,4 @@ def test_fields_of_any_shape_never_raise(tmp_path: Path, changes: list[tuple[int
         lines[index % len(lines)][place] = value
     got = taken(written(tmp_path / "s.jsonl", lines), at_rest=True)
     for event in got.events:
-        assert journal.parse_line(journal.encode(event).strip()) == event
+        assert journal.parse_line(journal.encode_event(event).strip()) == event

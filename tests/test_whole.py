@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stretto.clock import SECOND
-from stretto.model.conclude import conclude, session_ended
+from stretto.model.conclude import conclude_session, has_session_ended
 from stretto.model.event import Event, Outcome
 from stretto.store import queries
 from stretto.store.contributions.contribution import Settling
@@ -23,8 +23,8 @@ SLOT = slot_of(BEGIN)
 def added_by(events: list[Event], *, lost: bool = False) -> Additions:
     """Return what a session adds when it is settled after these events."""
     facts = folded(events)
-    session = conclude(facts, lost=lost, classify=by_description, calls=False)
-    closed = lost or session_ended(facts)
+    session = conclude_session(facts, lost=lost, classify=by_description, calls=False)
+    closed = lost or has_session_ended(facts)
     return of_whole(Settling(facts, session, (), (), closed=closed, lost=lost, classify=by_description))
 
 
@@ -83,7 +83,7 @@ def test_a_resumed_session_is_taken_out_and_counted_again(tmp_path: Path) -> Non
 def test_parts_and_path_are_whole_whatever_was_told(events: list[Event]) -> None:
     """The parts sum to the wall time, the agents' parts to the path, and the path is no longer than that."""
     added = added_by(events, lost=True)
-    session = conclude(folded(events), lost=True, classify=by_description)
+    session = conclude_session(folded(events), lost=True, classify=by_description)
     assert session.outcome is not Outcome.RUNNING
 
     def summed(measure: str) -> int:

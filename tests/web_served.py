@@ -17,11 +17,11 @@ import httpx
 import uvicorn
 
 from stretto import journal
-from stretto.clock import SECOND, wall
+from stretto.clock import SECOND, read_wall_clock
 from stretto.config import load
 from stretto.exporter.scrape import Exposition, FigureCollector, expose, registry
 from stretto.figures.figure import Figure
-from stretto.hook.client.client import record
+from stretto.hook.client.client import build_record
 from stretto.model.event import Event
 from stretto.notifications.log import Notification, NotificationLog
 from stretto.sources.otlp import receive as otlp
@@ -62,7 +62,7 @@ class Store:
         self.folder = folder
         self.now = NOON
         self.config = load({}, folder, state=str(folder / "state"))
-        self._otlp = otlp.Receiver(journal.encode)
+        self._otlp = otlp.Receiver(journal.encode_event)
         self._taken: Snapshot | None = None
         self._problems: list[str] = []
         self.changes = Changes()
@@ -71,14 +71,14 @@ class Store:
 
     def append(self, payload: bytes) -> None:
         """Append a hook's payload to the journal, as the service does."""
-        path = journal.file_of(self.config.journal, self.now)
-        journal.append(path, record(payload, self.now))
+        path = journal.get_day_file(self.config.journal, self.now)
+        journal.append_records(path, build_record(payload, self.now))
 
     def receive_otlp(self, signal: otlp.Signal, body: bytes, media: str, encoding: str) -> otlp.Received:
         """Append what an exporter sent to the journal, as the service does; exporters live in the present."""
-        got = self._otlp.receive(signal, body, content_type=media, content_encoding=encoding, now=wall())
+        got = self._otlp.receive_request(signal, body, content_type=media, content_encoding=encoding, now=read_wall_clock())
         if got.records:
-            journal.append(journal.file_of(self.config.journal, self.now), got.records)
+            journal.append_records(journal.get_day_file(self.config.journal, self.now), got.records)
         return got
 
     def append_scores(self, items: Sequence[object]) -> list[str | None]:
@@ -117,10 +117,10 @@ class Store:
             calls.append((last, {name: "Stop", "prompt_id": "p1"}))
             calls.append((last, {name: "SessionEnd", "reason": "exit"}))
         records = [
-            record(json.dumps({"session_id": session, **payload}).encode(), start + round(at * SECOND))
+            build_record(json.dumps({"session_id": session, **payload}).encode(), start + round(at * SECOND))
             for at, payload in sorted(calls, key=lambda call: call[0])
         ]
-        journal.append(journal.file_of(self.config.journal, start), b"".join(records))
+        journal.append_records(journal.get_day_file(self.config.journal, start), b"".join(records))
 
     def recording(self) -> None:
         """Put the shipped recordings in, as the service does with an empty store."""
@@ -129,20 +129,20 @@ class Store:
             told = [json.loads(line) for line in lines]
             shift = self.now - before - max(line["t"] for line in told)
             for line in told:
-                event = json.loads(record(json.dumps(line["payload"]).encode(), line["t"] + shift))
+                event = json.loads(build_record(json.dumps(line["payload"]).encode(), line["t"] + shift))
                 event["session"] = f"recording-{event['session']}"
                 event.setdefault("attributes", {})["recording"] = True
                 records = b"\n" + json.dumps(event).encode() + b"\n"
-                journal.append(self.config.journal / "recording.jsonl", records)
+                journal.append_records(self.config.journal / "recording.jsonl", records)
 
     def events(self, events: Sequence[Event]) -> None:
         """Put events into the journal as they are."""
-        path = journal.file_of(self.config.journal, self.now)
-        journal.append(path, b"".join(journal.encode(event) for event in events))
+        path = journal.get_day_file(self.config.journal, self.now)
+        journal.append_records(path, b"".join(journal.encode_event(event) for event in events))
 
     def garble(self) -> None:
         """Put a line into the journal that is none."""
-        journal.append(journal.file_of(self.config.journal, self.now), b"\n{torn\n")
+        journal.append_records(journal.get_day_file(self.config.journal, self.now), b"\n{torn\n")
 
     def refresh(self) -> Snapshot:
         """Take the journal in and work all figures out."""

@@ -18,12 +18,12 @@ AHEAD = DAY
 """Nanoseconds by which another clock may be ahead: a later time would keep its session open for ever."""
 
 
-def wall() -> int:
+def read_wall_clock() -> int:
     """Return the machine's wall time in nanoseconds since the epoch."""
     return time.time_ns()
 
 
-def rfc3339(time_ns: int) -> str:
+def to_rfc3339(time_ns: int) -> str:
     """Return an instant as RFC 3339 text in UTC with microseconds, e.g. ``2026-11-20T16:49:25.123456Z``."""
     seconds, rest = divmod(time_ns, SECOND)
     stamp = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

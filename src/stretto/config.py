@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stretto.errors import ConfigError, nearest, unknown_key
+from stretto.errors import ConfigError, find_nearest, unknown_key
 from stretto.figures.scores.score_rules import ScoreRules, Scoring, score_rules
-from stretto.model.task_type import TaskType, TaskTypes, normal_name
-from stretto.model.token_prices import Rates, rates_by_model
+from stretto.model.task_type import TaskType, TaskTypes, normalise_name
+from stretto.model.token_prices import Rates, parse_rates
 from stretto.state.folder import state_folder
 from stretto.state.retention import Retention
 
@@ -112,10 +112,10 @@ class Config:
         """A text that changes when stored conclusions would: classification, idle limit, prices, scales."""
         from hashlib import sha256  # noqa: PLC0415  # milliseconds, for who opens the store to write
 
-        from stretto.prices import list_version  # noqa: PLC0415  # likewise
+        from stretto.prices import read_list_version  # noqa: PLC0415  # likewise
 
         rules = [[t.name, *t.keywords] for t in self.task_types.types]
-        prices = [sorted(self.rates.items()), list_version()]
+        prices = [sorted(self.rates.items()), read_list_version()]
         scales = [[scale.name, scale.low, scale.high] for scale in self.scores.scales.known]
         told = json.dumps([rules, self.idle_minutes, prices, scales])
         return sha256(told.encode()).hexdigest()[:16]
@@ -130,7 +130,7 @@ class Config:
     @property
     def scoring(self) -> Scoring:
         """What scores are made by."""
-        return Scoring(self.scores, self.task_types.target)
+        return Scoring(self.scores, self.task_types.find_target)
 
     @property
     def hours(self) -> dict[str, float]:
@@ -233,7 +233,7 @@ def load(
         )
     retention = _retention(values)
     types = _task_types(values["preset"], given.get("task_types", {}), str(path))
-    rates = rates_by_model(given.get("prices", {}), str(path))
+    rates = parse_rates(given.get("prices", {}), str(path))
     return Config(
         state=folder,
         host=host,
@@ -263,7 +263,7 @@ def unknown_variables(environ: Mapping[str, str]) -> list[str]:
     known = [variable for _, _, variable in _KEYS.values()] + [*_OTHER_VARIABLES]
     found = []
     for name in sorted(name for name in environ if name.startswith("STRETTO_") and name not in known):
-        near = nearest(name, known)
+        near = find_nearest(name, known)
         found.append(f"{name} is not known" + (f"; did you mean {near}?" if near else ""))
     return found
 
@@ -377,10 +377,10 @@ def _task_types(preset: str | None, given: object, where: str) -> TaskTypes:
         (where, given),
     ):
         for name, fields in table.items():
-            merged.setdefault(normal_name(name), {}).update(_type_fields(name, fields, origin))
+            merged.setdefault(normalise_name(name), {}).update(_type_fields(name, fields, origin))
     if "" in merged:
         raise ConfigError("a task type needs a letter or a digit in its name", where=where)
-    own = dict.fromkeys(normal_name(name) for name in given)
+    own = dict.fromkeys(normalise_name(name) for name in given)
     # The user's types are tried first: they were written to win.
     order = [*own, *(name for name in merged if name not in own)]
     return TaskTypes(

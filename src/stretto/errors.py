@@ -65,12 +65,12 @@ class ServiceError(StrettoError):
 def unknown_key(key: str, known: Iterable[str], where: str) -> ConfigError:
     """Return the error about a key that is not known, naming the nearest known one or all of them."""
     names = list(known)
-    near = nearest(key.rpartition(".")[2], names)
+    near = find_nearest(key.rpartition(".")[2], names)
     hint = f"did you mean {near!r}?" if near else f"known: {', '.join(names)}"
     return ConfigError(f"{key!r} is not known", where=where, hint=hint)
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
+def find_nearest(word: str, known: Iterable[str]) -> str | None:
     """Return the known word that was probably meant, or None."""
     from difflib import get_close_matches  # noqa: PLC0415  # for who has misspelt something
 

@@ -69,7 +69,7 @@ class Batch:
     rejects: tuple[Reject, ...]
 
 
-def encode(event: Event) -> bytes:
+def encode_event(event: Event) -> bytes:
     """Return the journal record of an event, newlines included."""
     kept = {
         name: value
@@ -79,12 +79,12 @@ def encode(event: Event) -> bytes:
     return b"\n" + _encoder.encode(kept) + b"\n"
 
 
-def file_of(folder: Path, now: int) -> Path:
+def get_day_file(folder: Path, now: int) -> Path:
     """Return the file that takes what happens at ``now``: one a day, by UTC."""
     return folder / (datetime.fromtimestamp(now // SECOND, UTC).strftime("%Y-%m-%d") + SUFFIX)
 
 
-def append(path: Path, records: bytes) -> None:
+def append_records(path: Path, records: bytes) -> None:
     """Append whole records with one write call, making folder (0700) and file (0600) where missing.
 
     Raises OSError where the write is refused or cut short: the caller decides who needs to know.
@@ -101,7 +101,7 @@ def append(path: Path, records: bytes) -> None:
         os.close(descriptor)
 
 
-def files(folder: Path) -> dict[str, int]:
+def list_files(folder: Path) -> dict[str, int]:
     """Return the journal's files and their sizes in bytes, in the order of their names."""
     sizes: dict[str, int] = {}
     try:
@@ -128,12 +128,12 @@ def parse_line(line: bytes) -> Event | str:
     return _problem(event) or event
 
 
-def closed(file: str, now: int) -> bool:
+def is_closed(file: str, now: int) -> bool:
     """Tell whether nobody writes to a file any more at ``now`` (ns): a day's, an hour after the day."""
-    return DAY_FILE(file) is not None and file < file_of(Path(), now - HOUR).name
+    return DAY_FILE(file) is not None and file < get_day_file(Path(), now - HOUR).name
 
 
-def read(folder: Path, file: str, offset: int, *, limit: int = CHUNK, closed: bool = False) -> Batch:
+def read_batch(folder: Path, file: str, offset: int, *, limit: int = CHUNK, closed: bool = False) -> Batch:
     """Read whole lines of one file from ``offset``, about ``limit`` bytes of them.
 
     A last line without its newline is left for the next read, because its writer may still be at it, unless
@@ -152,7 +152,7 @@ def read(folder: Path, file: str, offset: int, *, limit: int = CHUNK, closed: bo
     return _batch(file, offset, data)
 
 
-def lines(folder: Path, batch: Batch) -> Iterator[Batch]:
+def split_batch(folder: Path, batch: Batch) -> Iterator[Batch]:
     """Read a batch again and yield each line of it as one of its own."""
     with (folder / batch.file).open("rb") as journal:
         journal.seek(batch.start)
@@ -181,7 +181,7 @@ def _batch(file: str, offset: int, data: bytes) -> Batch:
     return Batch(file, offset, offset + len(data), tuple(events), tuple(rejects))
 
 
-def thin(folder: Path, file: str, keeps: Callable[[str], bool]) -> tuple[int, int] | None:
+def drop_sessions(folder: Path, file: str, keeps: Callable[[str], bool]) -> tuple[int, int] | None:
     """Rewrite a file nobody appends to any more with the events alone whose session is kept.
 
     Returns how many events and bytes are left, or None where nothing had to go. What holds no event goes too,
@@ -213,13 +213,13 @@ def thin(folder: Path, file: str, keeps: Callable[[str], bool]) -> tuple[int, in
     return (events, size) if gone or not events else None
 
 
-def recent(folder: Path, mark: re.Pattern[bytes], *, limit: int = RECENT) -> Iterator[Event]:
+def find_recent(folder: Path, mark: re.Pattern[bytes], *, limit: int = RECENT) -> Iterator[Event]:
     """Yield the events, oldest first, on those of the last ``limit`` bytes' lines in which a mark occurs.
 
     Only the files of days are looked at: what was imported is no news.
     """
     spans: list[tuple[str, int]] = []
-    for file, size in reversed([(name, size) for name, size in files(folder).items() if DAY_FILE(name)]):
+    for file, size in reversed([(name, size) for name, size in list_files(folder).items() if DAY_FILE(name)]):
         spans.append((file, max(0, size - limit)))
         limit -= size
         if limit <= 0:

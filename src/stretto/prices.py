@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from stretto.clock import SECOND
 from stretto.model.entities import ModelCall, Tokens
-from stretto.model.model_call_cost import DOLLAR, MOST_DOLLARS, Cost, Origin, as_said
-from stretto.model.model_name import normal_model
+from stretto.model.model_call_cost import DOLLAR, MOST_DOLLARS, Cost, Origin, get_reported_cost
+from stretto.model.model_name import normalise_model
 from stretto.model.token_prices import Rates
 
 if TYPE_CHECKING:
@@ -37,18 +37,18 @@ class Prices:
 
     configured: Mapping[str, Rates]
 
-    def cost_of(self, call: ModelCall) -> Cost | None:
+    def compute_cost(self, call: ModelCall) -> Cost | None:
         """Return what a call cost, or None where that is not known."""
-        rates = self.configured.get(call.model or "") or self.configured.get(normal_model(call.model))
+        rates = self.configured.get(call.model or "") or self.configured.get(normalise_model(call.model))
         if rates is not None:
             amount = _applied(rates, call.tokens)
             if amount is not None and amount < MOST_DOLLARS * DOLLAR:
                 return Cost(amount, Origin.CONFIGURED)
-        said = as_said(call)
+        said = get_reported_cost(call)
         return said if said is not None else _by_list(call)
 
 
-def list_version() -> str:
+def read_list_version() -> str:
     """Return which list prices are in use: other ones may make other costs of the same calls."""
     from importlib import metadata  # noqa: PLC0415  # milliseconds, for who opens the store to write
 
@@ -116,7 +116,7 @@ def _rate(prices: ModelPrice, name: str, prompt: int) -> float | None:
 def _find(model: str) -> ModelInfo | None:
     from genai_prices import Usage, calc_price  # noqa: PLC0415  # 0.2 s and 15 MB, where a price is needed
 
-    for name in dict.fromkeys((model, normal_model(model))):
+    for name in dict.fromkeys((model, normalise_model(model))):
         try:
             return calc_price(Usage(), name).model
         except LookupError:

@@ -39,7 +39,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 from stretto import journal
-from stretto.clock import SECOND, wall
+from stretto.clock import SECOND, read_wall_clock
 from stretto.sources.otlp.receive import Receiver, Signal
 
 BUDGET = 20_000
@@ -87,7 +87,7 @@ def request(number: int, framework: bool, content: int) -> ExportTraceServiceReq
 def turn_of(number: int, framework: bool, content: int) -> Iterator[Span]:
     """Yield the spans of one turn: the agent, three model calls, two tool calls with their executions."""
     trace = (number + 1).to_bytes(16, "big")
-    begin = wall() - 60 * SECOND
+    begin = read_wall_clock() - 60 * SECOND
     plan = [
         ("model", 1),
         ("tool", 1),
@@ -223,16 +223,16 @@ def json_attribute(pair: KeyValue) -> dict[str, object]:
 
 def measure(workload: str, encoding: str, bodies: list[bytes], folder: Path) -> Rate:
     """Take every body once and tell the rate beside that of the bare parsing."""
-    receiver = Receiver(journal.encode)
+    receiver = Receiver(journal.encode_event)
     path = folder / f"{workload}-{encoding}.jsonl"
     content_type = JSON if encoding == "json" else PROTOBUF
     events = 0
     begin = time.process_time()
     for body in bodies:
-        received = receiver.receive(Signal.TRACES, body, content_type=content_type, now=wall())
+        received = receiver.receive_request(Signal.TRACES, body, content_type=content_type, now=read_wall_clock())
         assert received.rejected == 0
         events += received.events
-        journal.append(path, received.records)
+        journal.append_records(path, received.records)
     seconds = time.process_time() - begin
     parse: Callable[[bytes], object] = (
         json.loads if encoding == "json" else ExportTraceServiceRequest.FromString
@@ -268,7 +268,7 @@ class Served:
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
     """Serve Stretto's receiver on loopback and yield its address: it appends, then answers."""
-    receiver = Receiver(journal.encode)
+    receiver = Receiver(journal.encode_event)
     path = folder / "served.jsonl"
 
     class Handler(BaseHTTPRequestHandler):
@@ -276,10 +276,10 @@ def served(folder: Path) -> Iterator[str]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            received = receiver.receive(
-                Signal.TRACES, body, content_type=self.headers["Content-Type"], now=wall()
+            received = receiver.receive_request(
+                Signal.TRACES, body, content_type=self.headers["Content-Type"], now=read_wall_clock()
             )
-            journal.append(path, received.records)
+            journal.append_records(path, received.records)
             self.send_response(200)
             self.send_header("Content-Type", received.response_content_type)
             self.send_header("Content-Length", str(len(received.response)))

@@ -20,12 +20,12 @@ from dataclasses import asdict, dataclass
 
 import psutil
 
-from stretto.clock import SECOND, wall
+from stretto.clock import SECOND, read_wall_clock
 from stretto.config import DEFAULT_INTERVAL_SECONDS
-from stretto.hook.client.client import process
+from stretto.hook.client.client import identify_process
 from stretto.model.entities import Processes
 from stretto.model.event import Event
-from stretto.resources.sampler import Sampler, Watched
+from stretto.resources.sampler import Sampler, WatchedSession
 
 BUDGET = 0.01
 """Most of one core that sampling may take at the default interval."""
@@ -94,10 +94,10 @@ def trees() -> Iterator[list[int]]:
 
 def measure(roots: list[int], rounds: int) -> Cost:
     """Return what a reading of the trees costs."""
-    told = wall()
-    watched = [Watched(f"s{pid}", told, Processes(told, (process(pid),))) for pid in roots]
+    told = read_wall_clock()
+    watched = [WatchedSession(f"s{pid}", told, Processes(told, (identify_process(pid),))) for pid in roots]
     ticks = iter(range(0, SECOND * 1_000_000, DEFAULT_INTERVAL_SECONDS * SECOND))
-    sampler = Sampler(clock=wall, ticking=lambda: next(ticks))
+    sampler = Sampler(clock=read_wall_clock, ticking=lambda: next(ticks))
     took: list[float] = []
     samples: list[Event] = []
     for _ in range(rounds + 1):

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from stretto import journal
 from stretto.config import load
-from stretto.hook.client.client import record
+from stretto.hook.client.client import build_record
 from stretto.store.database import open_writer
 from stretto.store.ingest import Ingest
 
@@ -85,10 +85,10 @@ def fill(folder: Path, sessions: int) -> None:
         told += [(1, {name: "SubagentStart", "agent_id": f"a{task}", "agent_type": "t"}) for task in range(4)]
         told += [(11, {name: "SubagentStop", "agent_id": f"a{task}", "agent_type": "t"}) for task in range(4)]
         lines = [
-            record(json.dumps({"session_id": f"s{number}", **payload}).encode(), start + at * SECOND)
+            build_record(json.dumps({"session_id": f"s{number}", **payload}).encode(), start + at * SECOND)
             for at, payload in told
         ]
-        journal.append(journal.file_of(config.journal, start), b"".join(lines))
+        journal.append_records(journal.get_day_file(config.journal, start), b"".join(lines))
     with closing(open_writer(config.database)) as connection:
         for _ in Ingest(connection, config.task_types.classify, idle_limit=14_400).catch_up(config.journal):
             pass

@@ -16,7 +16,7 @@ from stretto import journal
 from stretto.clock import SECOND
 from stretto.config import load
 from stretto.figures.fanouts import fanouts
-from stretto.hook.client.client import record
+from stretto.hook.client.client import build_record
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.store import queries
@@ -66,8 +66,8 @@ def test_foreign_recordings_lose_nothing(corpus: str, tmp_path: Path) -> None:
     records = []
     for number, payload in enumerate(told):
         now = BEGIN + number * SECOND
-        records.append(record(json.dumps(payload).encode(), now))
-    journal.append(folder / "2026-01-01.jsonl", b"".join(records))
+        records.append(build_record(json.dumps(payload).encode(), now))
+    journal.append_records(folder / "2026-01-01.jsonl", b"".join(records))
     with store(tmp_path) as opened:
         list(opened.ingest.catch_up(folder))
         opened.ingest.sweep(now + 10 * 3_600 * SECOND)

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from stretto.hook.client.client import EVENTS, record
+from stretto.hook.client.client import EVENTS, build_record
 from stretto.journal import parse_line
-from stretto.model.conclude import conclude
+from stretto.model.conclude import conclude_session
 from stretto.model.event import Event, Kind, Outcome
-from stretto.model.facts import Facts
-from stretto.model.fold import apply
+from stretto.model.facts import SessionFacts
+from stretto.model.fold import fold_events
 
 DATA = Path(__file__).parents[3] / "shared/data"
 CODEX = DATA / "hooks-gptme-codex/logs"
@@ -46,7 +46,7 @@ def payloads(folder: Path) -> Iterator[dict[str, Any]]:
 
 def event_of(payload: dict[str, Any], time: int, agent: str) -> Event:
     """Return the event that a payload becomes, as the journal reads it."""
-    event = parse_line(record(json.dumps(payload).encode(), time, agent=agent, key=b"k" * 32))
+    event = parse_line(build_record(json.dumps(payload).encode(), time, agent=agent, key=b"k" * 32))
     assert isinstance(event, Event), event
     return event
 
@@ -108,9 +108,9 @@ class TestCodex:
         """Two sessions, two turns, two agents whose calls are theirs; without ends no call has a length."""
         sessions = []
         for session in sorted({event.session for event in events}):
-            facts = Facts(session)
-            apply(facts, [event for event in events if event.session == session])
-            sessions.append(conclude(facts, lost=True, classify=lambda *_: "other"))
+            facts = SessionFacts(session)
+            fold_events(facts, [event for event in events if event.session == session])
+            sessions.append(conclude_session(facts, lost=True, classify=lambda *_: "other"))
         work, other = sessions
         assert [len(session.turns) for session in sessions] == [1, 1]
         assert [turn.outcome for session in sessions for turn in session.turns] == [Outcome.SUCCESS] * 2

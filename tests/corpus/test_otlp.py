@@ -70,11 +70,11 @@ def requests_of(run: str) -> list[Request]:
 
 def by_otlp(requests: Iterable[Request], *, protobuf: bool = False) -> list[Event]:
     """Return the events of recorded requests, given to one receiver; no part of any may be rejected."""
-    receiver = Receiver(journal.encode)
+    receiver = Receiver(journal.encode_event)
     events = []
     for signal, body, at in requests:
         data = gzip.compress(as_protobuf(signal, body)) if protobuf else as_json(body)
-        received = receiver.receive(
+        received = receiver.receive_request(
             signal,
             data,
             content_type=PROTOBUF if protobuf else JSON,
@@ -88,7 +88,7 @@ def by_otlp(requests: Iterable[Request], *, protobuf: bool = False) -> list[Even
 
 def by_hooks(run: str) -> list[Event]:
     """Return the events of the same run's hooks."""
-    return [*recording.read(SCRIPTED / run / "hooks.jsonl", parse_payload).events]
+    return [*recording.read_recording(SCRIPTED / run / "hooks.jsonl", parse_payload).events]
 
 
 @pytest.fixture(params=RUNS)
@@ -207,8 +207,8 @@ def test_model_calls(run: str) -> None:
 def by_transcript(run: str) -> list[Event]:
     """Return the events of the same run's transcripts, as history."""
     events: list[Event] = []
-    for found in transcript.files(SCRIPTED / run / "projects"):
-        got = transcript.read(found, at_rest=True)
+    for found in transcript.find_transcripts(SCRIPTED / run / "projects"):
+        got = transcript.read_transcript(found, at_rest=True)
         assert got.ended
         events += got.events
     return events
@@ -320,7 +320,7 @@ def test_nothing_private_passes(run: str) -> None:
         for pair in pairs_of(request.body):
             if pair["key"].startswith(("user.", "organization.", "prompt", "response", "user_prompt")):
                 private.add(next(iter(pair["value"].values())))
-    records = b"".join(journal.encode(event) for event in by_otlp(requests_of(run)))
+    records = b"".join(journal.encode_event(event) for event in by_otlp(requests_of(run)))
 
     assert "<REDACTED>" in private
     for value in private:

@@ -15,13 +15,13 @@ import pytest
 from stretto import journal
 from stretto.demo import parse_payload
 from stretto.figures.fanouts import fanouts
-from stretto.model.conclude import conclude
+from stretto.model.conclude import conclude_session
 from stretto.model.entities import Session, Task
 from stretto.model.event import Event, Kind, Outcome
-from stretto.model.facts import Facts
-from stretto.model.fold import apply
+from stretto.model.facts import SessionFacts
+from stretto.model.fold import fold_events
 from stretto.sources import recording
-from stretto.sources.transcript import files, read
+from stretto.sources.transcript import find_transcripts, read_transcript
 
 DATA = Path(__file__).parents[3] / "shared/data"
 SCRIPTED = DATA / "claude-code-scripted"
@@ -54,24 +54,24 @@ class Corpus:
 
 def conclude_events(events: list[Event], *, lost: bool) -> Session:
     """Return the session that events tell of; its tasks' types are their descriptions."""
-    facts = Facts(events[0].session)
-    apply(facts, events)
-    return conclude(facts, lost=lost, classify=lambda description, _, __: description or "other")
+    facts = SessionFacts(events[0].session)
+    fold_events(facts, events)
+    return conclude_session(facts, lost=lost, classify=lambda description, _, __: description or "other")
 
 
 def corpus(folder: Path) -> Corpus:
     """Read every transcript in a folder to its end, as history."""
     events: dict[str, list[Event]] = defaultdict(list)
     rejects = []
-    for transcript in files(folder):
-        got = read(transcript, at_rest=True)
+    for transcript in find_transcripts(folder):
+        got = read_transcript(transcript, at_rest=True)
         while True:
             for event in got.events:
                 events[event.session].append(event)
             rejects += [(transcript.path.name, offset, reason) for offset, reason in got.rejects]
             if got.ended:
                 break
-            got = read(transcript, got.offset, got.carry, at_rest=True)
+            got = read_transcript(transcript, got.offset, got.checkpoint, at_rest=True)
     return Corpus(events, rejects, {id: conclude_events(told, lost=True) for id, told in events.items()})
 
 
@@ -145,7 +145,7 @@ def tokens_told(found: Corpus) -> Counter[str]:
 def both(request: pytest.FixtureRequest) -> tuple[Session, Session, Session]:
     """Return a scripted session by its hooks, by its transcripts, and by both together."""
     folder = SCRIPTED / request.param
-    hooks = recording.read(folder / "hooks.jsonl", parse_payload).events
+    hooks = recording.read_recording(folder / "hooks.jsonl", parse_payload).events
     (events,) = corpus(folder / "projects").events.values()
     return (
         conclude_events([*hooks], lost=False),
@@ -243,7 +243,7 @@ def test_everything_is_read(folder: str, request: pytest.FixtureRequest) -> None
     assert found.rejects == []
     for events in found.events.values():
         for event in events:
-            assert journal.parse_line(journal.encode(event).strip()) == event
+            assert journal.parse_line(journal.encode_event(event).strip()) == event
 
 
 @pytest.mark.parametrize("folder", ["erk", "spotter"])
@@ -328,16 +328,16 @@ def test_erk_widest_fanout(erk: Corpus) -> None:
 def test_erk_in_small_pieces(erk: Corpus) -> None:
     """Read in pieces of 64 KiB, the sessions give the same events."""
     events: dict[str, list[Event]] = defaultdict(list)
-    for transcript in files(ERK):
+    for transcript in find_transcripts(ERK):
         if transcript.path.suffix == ".gz":
             continue
-        got = read(transcript, limit=1 << 16, at_rest=True)
+        got = read_transcript(transcript, limit=1 << 16, at_rest=True)
         while True:
             for event in got.events:
                 events[event.session].append(event)
             if got.ended:
                 break
-            got = read(transcript, got.offset, got.carry, limit=1 << 16, at_rest=True)
+            got = read_transcript(transcript, got.offset, got.checkpoint, limit=1 << 16, at_rest=True)
     assert len(events) == 3
     assert all(erk.events[session] == told for session, told in events.items())
 

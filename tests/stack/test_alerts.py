@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 from stretto import journal
-from stretto.clock import wall
-from stretto.hook.client.client import record
+from stretto.clock import read_wall_clock
+from stretto.hook.client.client import build_record
 from tests.stack.running import Running, require_servers, running, until
 
 pytestmark = pytest.mark.stack
@@ -112,8 +112,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             suppressed = _suppressed(service)
 
             # One write, so that no scrape sees the recovery half done: the graver alert would end first.
-            records = b"".join(record(json.dumps(payload).encode(), wall()) for payload in _working())
-            journal.append(journal.file_of(state / "journal", wall()), records)
+            records = b"".join(build_record(json.dumps(payload).encode(), read_wall_clock()) for payload in _working())
+            journal.append_records(journal.get_day_file(state / "journal", read_wall_clock()), records)
             until("the end of the failures", lambda: _all_over(receiver), seconds=120)
             until("the same on the page", lambda: _kept(service, "resolved"), seconds=20)
             notes = service.get("/api/notifications")["notifications"]

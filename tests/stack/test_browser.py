@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from stretto.clock import DAY, HOUR, MINUTE, SECOND, wall
+from stretto.clock import DAY, HOUR, MINUTE, SECOND, read_wall_clock
 from tests.stack.running import Running, running
 from tests.test_notifications import alert, message
 from tests.web_page import ARCHITECTURE, TESTS, full
@@ -369,11 +369,11 @@ def test_each_view_has_its_picture(
 def test_the_clock_of_a_page_goes_on(browser: Browser, tmp_path: Path) -> None:
     """How long ago something was stays true while the page stands."""
     store = Store(tmp_path)
-    store.scene("new", wall() - MINUTE, (ARCHITECTURE,))
-    store.now = wall()
+    store.scene("new", read_wall_clock() - MINUTE, (ARCHITECTURE,))
+    store.now = read_wall_clock()
     store.refresh()
     with (
-        served(store.surface(clock=wall)) as client,
+        served(store.surface(clock=read_wall_clock)) as client,
         looking(browser, str(client.base_url).rstrip("/")) as page,
     ):
         page.clock.install()

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from stretto import journal
-from stretto.clock import MINUTE, wall
+from stretto.clock import MINUTE, read_wall_clock
 from stretto.names import METRICS
 from tests.scenes import (
     BEGIN,
@@ -56,7 +56,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A service that has taken in scenes which between them have every ratio, as of some minutes ago."""
     require_servers()
     with running(tmp_path_factory.mktemp("state")) as found:
-        now = wall()
+        now = read_wall_clock()
         drawings = [draw() for draw in SCENES]
         drawings += [straggler(f"straggler-{number}") for number in range(COHORT)]
         _tell(found.state / "journal", drawings, now)
@@ -74,9 +74,9 @@ def test_a_ratio_is_worked_out_again(service: Running, ratio: str) -> None:
 def _tell(folder: Path, drawings: list[Drawing], now: int) -> None:
     shift = now - 20 * MINUTE - BEGIN
     events = [replace(event, time=event.time + shift) for drawing in drawings for event in drawing.events]
-    path = journal.file_of(folder, now)
+    path = journal.get_day_file(folder, now)
     # What is dated later than now, a day's judgement among it, would count once that time has come.
-    journal.append(path, b"".join(journal.encode(event) for event in events if event.time < now))
+    journal.append_records(path, b"".join(journal.encode_event(event) for event in events if event.time < now))
 
 
 def _agreed(service: Running, ratio: str) -> bool:

@@ -21,16 +21,16 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 
 from stretto import journal
 from stretto.api import spans_to_events as mapping
-from stretto.api.context import current, surroundings
-from stretto.clock import Clock, wall
-from stretto.hook.client.client import process as spelled
+from stretto.api.context import get_context, get_surroundings
+from stretto.clock import Clock, read_wall_clock
+from stretto.hook.client.client import identify_process as spelled
 from stretto.model.event import Event
 from stretto.names import API_SCOPE
 from stretto.sources.otlp import conventions
 from stretto.sources.otlp import plain_records as records
-from stretto.sources.otlp.genai import Place, Trace
-from stretto.sources.otlp.trace_sessions import Sessions
-from stretto.sources.redact import redact
+from stretto.sources.otlp.genai import SpanPlace, Trace
+from stretto.sources.otlp.trace_sessions import TraceSessions
+from stretto.sources.redact import redact_event
 
 QUEUE_LIMIT = 16_384
 """Most spans that wait to be written, each of them counted at its start and at its end."""
@@ -55,7 +55,7 @@ class SessionStamp(SpanProcessor):
         scope = span.instrumentation_scope
         if (scope is not None and scope.name == API_SCOPE) or SESSION_ATTRIBUTE in (span.attributes or {}):
             return
-        around = surroundings(current() if parent_context is None else parent_context)
+        around = get_surroundings(get_context() if parent_context is None else parent_context)
         if around is not None and around.session is not None:
             span.set_attribute(SESSION_ATTRIBUTE, around.session)
 
@@ -75,29 +75,29 @@ class JournalSpanProcessor(BatchSpanProcessor):
 
 
 @dataclass(slots=True)
-class _Node:
+class _SpanNode:
     """A span that has not ended, or one that is still above such a span."""
 
     record: records.Span
-    above: _Node | None
+    above: _SpanNode | None
     told: bool = False
     """Its start is in the journal."""
     ours: bool = False
     """It, or something below it, is an entity."""
 
-    def upwards(self) -> Iterator[_Node]:
+    def upwards(self) -> Iterator[_SpanNode]:
         """Yield this one and all above it."""
-        at: _Node | None = self
+        at: _SpanNode | None = self
         while at is not None:
             yield at
             at = at.above
 
 
 @dataclass(frozen=True, slots=True)
-class _Member:
+class _BatchSpan:
     """A span of one batch; ``whole`` once it has ended."""
 
-    node: _Node
+    node: _SpanNode
     whole: bool
 
 
@@ -108,13 +108,13 @@ class JournalSpanExporter(SpanExporter):
     that end before them. Without these it knows only what is in the same batch.
     """
 
-    def __init__(self, folder: Path, *, clock: Clock = wall) -> None:
+    def __init__(self, folder: Path, *, clock: Clock = read_wall_clock) -> None:
         self._folder = folder
         self._clock = clock
-        self._open: OrderedDict[str, _Node] = OrderedDict()
+        self._open: OrderedDict[str, _SpanNode] = OrderedDict()
         self._started: OrderedDict[str, str] = OrderedDict()
         """Tool call → the first task that it started."""
-        self._sessions = Sessions()
+        self._sessions = TraceSessions()
         self._process = os.getpid()
         self._here = spelled(self._process)
         self._failing = False
@@ -125,7 +125,7 @@ class JournalSpanExporter(SpanExporter):
             self._renew_after_fork()
             lines = b"".join(self._lines(spans))
             if lines:
-                journal.append(journal.file_of(self._folder, self._clock()), lines)
+                journal.append_records(journal.get_day_file(self._folder, self._clock()), lines)
         except Exception as error:  # noqa: BLE001  # the program that is watched comes first
             if not self._failing:
                 _log.warning("what is recorded cannot be written to %s and is lost: %s", self._folder, error)
@@ -146,24 +146,24 @@ class JournalSpanExporter(SpanExporter):
     def _renew_after_fork(self) -> None:
         if self._process != os.getpid():
             # Another thread of the parent may have held the lock inside when the process was copied.
-            self._sessions = Sessions()
+            self._sessions = TraceSessions()
             self._process = os.getpid()
             self._here = spelled(self._process)
 
     def _lines(self, spans: Iterable[ReadableSpan]) -> Iterator[bytes]:
-        traces: dict[str, dict[str, _Member]] = {}
+        traces: dict[str, dict[str, _BatchSpan]] = {}
         for span in spans:
             member = self._member(span)
             record = member.node.record
             # Of a span that began and ended since the last batch, the end has the last word and all of it.
             traces.setdefault(record.trace, {})[record.id] = member
         for trace_id, members in traces.items():
-            yield from _encoded(self._trace_events(trace_id, members))
+            yield from _encode_events(self._trace_events(trace_id, members))
 
-    def _member(self, span: ReadableSpan) -> _Member:
+    def _member(self, span: ReadableSpan) -> _BatchSpan:
         """Return a span in its place among the open ones."""
-        record = mapping.record(span)
-        node = self._open.get(record.id) or _Node(record, self._open.get(record.parent))
+        record = mapping.read_span(span)
+        node = self._open.get(record.id) or _SpanNode(record, self._open.get(record.parent))
         node.record = record
         # What the SDK hands on at an end is a copy; the span itself came at its start, and may be over now.
         whole = not isinstance(span, Span)
@@ -171,46 +171,46 @@ class JournalSpanExporter(SpanExporter):
             self._open.pop(record.id, None)
         else:
             self._open[record.id] = node
-            _limit(self._open)
-        return _Member(node, whole)
+            _drop_oldest(self._open)
+        return _BatchSpan(node, whole)
 
-    def _trace_events(self, trace_id: str, members: dict[str, _Member]) -> Iterator[Event]:
+    def _trace_events(self, trace_id: str, members: dict[str, _BatchSpan]) -> Iterator[Event]:
         trace = Trace(
             {at.record.id: at.record for each in members.values() for at in each.node.upwards()}.values()
         )
         for call, task in trace.started.items():
             self._started.setdefault(call, task)
-        _limit(self._started)
-        placed = [(members[record.id], place) for record, place in trace.spans() if record.id in members]
+        _drop_oldest(self._started)
+        placed = [(members[record.id], place) for record, place in trace.iterate_spans() if record.id in members]
         for member, place in placed:
-            if trace.tells(member.node.record, place):
+            if trace.is_relevant(member.node.record, place):
                 for node in member.node.upwards():
                     node.ours = True
-        said, source = trace.session(), trace.source if trace.is_ours else None
+        said, source = trace.find_session(), trace.source if trace.is_ours else None
         for member, place in placed:
             session = self._session(trace_id, member, said)
             if session is not None:
                 yield from self._events(member, place, session, source)
 
-    def _session(self, trace_id: str, member: _Member, said: str | None) -> str | None:
+    def _session(self, trace_id: str, member: _BatchSpan, said: str | None) -> str | None:
         """Return a span's session; None for a span that is none of ours, or cannot tell before its end."""
         if not member.node.ours:
             return None
-        own = conventions.own_session(member.node.record)
+        own = conventions.get_stretto_session(member.node.record)
         if own is not None:
-            self._sessions.learn(trace_id, own)
+            self._sessions.set_session(trace_id, own)
             return own
         if said is None and not member.whole:
             # What ends first may name it; the first word on a trace is final.
             return None
-        return self._sessions.of(trace_id, said)
+        return self._sessions.resolve_session(trace_id, said)
 
-    def _events(self, member: _Member, place: Place, session: str, source: str | None) -> Iterator[Event]:
+    def _events(self, member: _BatchSpan, place: SpanPlace, session: str, source: str | None) -> Iterator[Event]:
         node, record = member.node, member.node.record
         told = [
-            mapping.in_process(event, self._here)
-            for event in mapping.events(
-                record, place, session, self._started, source or conventions.source(record)
+            mapping.add_process(event, self._here)
+            for event in mapping.translate_span(
+                record, place, session, self._started, source or conventions.get_source(record)
             )
         ]
         if member.whole:
@@ -220,15 +220,15 @@ class JournalSpanExporter(SpanExporter):
             yield from (event for event in told if event.kind in mapping.STARTS)
 
 
-def _limit(known: OrderedDict[str, Any]) -> None:
+def _drop_oldest(known: OrderedDict[str, Any]) -> None:
     while len(known) > OPEN_LIMIT:
         known.popitem(last=False)
 
 
-def _encoded(events: Iterable[Event]) -> Iterator[bytes]:
+def _encode_events(events: Iterable[Event]) -> Iterator[bytes]:
     for event in events:
         try:
-            yield journal.encode(redact(event))
+            yield journal.encode_event(redact_event(event))
         except ValueError:
             # A name that is no text in any encoding; its neighbours are.
             _log.debug("an event could not be written", exc_info=True)

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from stretto.cli.command_context import Context
-from stretto.clock import HOUR, wall
+from stretto.clock import HOUR, read_wall_clock
 from stretto.config import Config
 from stretto.errors import UsageError
 from stretto.exporter.openmetrics_history import At, openmetrics
@@ -51,8 +51,8 @@ def _hours(config: Config) -> Iterator[At]:
     with closing(open_reader(config.database)) as connection:
         find = baselines(connection, config.hours, load(config.state))
         first = queries.first_slot(connection)
-        at = wall() if first is None else first + HOUR
-        while at < wall():
+        at = read_wall_clock() if first is None else first + HOUR
+        while at < read_wall_clock():
             figures, _, _ = windowed(connection, at, find, config.scoring)
             # Hours in which no window holds anything would be most of a long history, and say nothing.
             if any(figure.count for figure in figures):

@@ -11,13 +11,13 @@ from stretto.cli import text_tables as table
 from stretto.cli.command_context import Context
 from stretto.cli.store_commands import UNKNOWN_SESSION, named_sessions, not_one
 from stretto.cli.time_args import length_of
-from stretto.clock import SECOND, rfc3339, wall
+from stretto.clock import SECOND, to_rfc3339, read_wall_clock
 from stretto.errors import UsageError
 from stretto.figures.baselines import Recorded, SetLength
 from stretto.figures.fanouts import SequentialRun, alone, sequential_runs
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
-from stretto.model.task_type import normal_name
+from stretto.model.task_type import normalise_name
 from stretto.names import NONE
 from stretto.store import declared_baselines as baselines
 from stretto.store import queries
@@ -27,7 +27,7 @@ from stretto.summaries import baseline_catalog as known_baselines
 
 def list_(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG001  # every verb takes both
     """List every baseline that is known, and what is held against which."""
-    config, now = context.config, wall()
+    config, now = context.config, read_wall_clock()
     declared = baselines.load(config.state)
     with closing(open_reader(config.database)) as connection:
         known = known_baselines.known(connection, config.hours, declared)
@@ -52,7 +52,7 @@ def record(context: Context, options: argparse.Namespace) -> int:
         raise UsageError(f"{name!r} cannot be the name", hint="choose another, not a task type with a length")
     replaced = any(known.name == name for known in declared.recorded)
     recorded = _whole(session, name) if options.whole else _runs(session, name)
-    baselines.save(config.state, baselines.with_recorded(declared, replace(recorded, at=wall())))
+    baselines.save(config.state, baselines.with_recorded(declared, replace(recorded, at=read_wall_clock())))
     document = {
         "name": name,
         "session": session.id,
@@ -74,7 +74,7 @@ def record(context: Context, options: argparse.Namespace) -> int:
 def set_(context: Context, options: argparse.Namespace) -> int:
     """Set how long tasks of one type take one after another."""
     config = context.config
-    task_type, length = normal_name(options.task_type), length_of(options.length)
+    task_type, length = normalise_name(options.task_type), length_of(options.length)
     if not task_type:
         raise UsageError("a task type needs a letter or a digit in its name")
     declared = baselines.load(config.state)
@@ -86,7 +86,7 @@ def set_(context: Context, options: argparse.Namespace) -> int:
         near = difflib.get_close_matches(task_type, config.task_types.by_name, n=1)
         meant = f"; did you mean {near[0]!r}?" if near else ""
         context.say(f"note: no task type is configured as {task_type!r}{meant}")
-    baselines.save(config.state, baselines.with_length(declared, task_type, SetLength(length, wall())))
+    baselines.save(config.state, baselines.with_length(declared, task_type, SetLength(length, read_wall_clock())))
     context.answer(
         {"task_type": task_type, "seconds": length / SECOND},
         f"{task_type}: {table.spoken(length)} each, as set",
@@ -99,7 +99,7 @@ def forget(context: Context, options: argparse.Namespace) -> int:
     config = context.config
     declared = baselines.load(config.state)
     recorded = {found.name for found in declared.recorded}
-    name = options.name if options.name in recorded else normal_name(options.name)
+    name = options.name if options.name in recorded else normalise_name(options.name)
     left = baselines.without(declared, name)
     if left == declared:
         known = ", ".join([*sorted(recorded), *declared.set])
@@ -108,7 +108,7 @@ def forget(context: Context, options: argparse.Namespace) -> int:
             hint=f"known: {known}" if known else "none is; 'stretto baseline list' shows the others",
         )
     baselines.save(config.state, left)
-    context.answer({"forgotten": name, "at": rfc3339(wall())}, f"{name}: forgotten")
+    context.answer({"forgotten": name, "at": to_rfc3339(read_wall_clock())}, f"{name}: forgotten")
     return 0
 
 

@@ -18,12 +18,12 @@ from stretto import journal
 from stretto.cli.command_context import Context
 from stretto.cli.hooks import doubles, faults, hook_status, sentence
 from stretto.cli.text_tables import spoken
-from stretto.clock import wall
+from stretto.clock import read_wall_clock
 from stretto.config import Config
 from stretto.errors import StrettoError
 from stretto.otlp_export.sender import NullSender, sender_from_environment
-from stretto.servers.alert_receivers import check, read
-from stretto.servers.supervisor import PACKAGES, find, missing_hint
+from stretto.servers.alert_receivers import check_receivers, read_receivers
+from stretto.servers.supervisor import PACKAGES, find_program, explain_missing
 from stretto.state.lock import holder_of
 from stretto.store import declared_baselines as baselines
 from stretto.store import queries
@@ -120,7 +120,7 @@ def _journal(config: Config) -> Iterator[Finding]:
             "journal", Verdict.TROUBLE, f"{nearest} cannot be written", "choose another folder: --state DIR"
         )
         return
-    sizes = journal.files(folder)
+    sizes = journal.list_files(folder)
     if not sizes:
         yield Finding(
             "journal", Verdict.NOTE, f"{folder} is empty", "run an agent with hooks, or import a recording"
@@ -128,7 +128,7 @@ def _journal(config: Config) -> Iterator[Finding]:
         return
     newest = max((folder / name).stat().st_mtime_ns for name in sizes)
     size = sum(sizes.values()) / 1e6
-    text = f"{len(sizes)} file(s), {size:.1f} MB, last written {spoken(wall() - newest)} ago"
+    text = f"{len(sizes)} file(s), {size:.1f} MB, last written {spoken(read_wall_clock() - newest)} ago"
     yield Finding("journal", Verdict.FINE, text)
 
 
@@ -151,7 +151,7 @@ def _store_findings(connection: sqlite3.Connection, config: Config) -> Iterator[
     events = sum(p.events for p in positions.values())
     behind = sum(
         max(0, size - (positions[file].offset if file in positions else 0))
-        for file, size in journal.files(config.journal).items()
+        for file, size in journal.list_files(config.journal).items()
     )
     activity = queries.activity(connection)
     own = activity.sessions - activity.recordings
@@ -219,9 +219,9 @@ def _resources(config: Config) -> Finding:
 
 
 def _server(name: str, folder: Path, port: int, path: str, *, running: bool) -> Finding:
-    if find(name) is None:
+    if find_program(name) is None:
         return Finding(
-            name, Verdict.NOTE, "not installed: no alerts, no history in Grafana", missing_hint(name)
+            name, Verdict.NOTE, "not installed: no alerts, no history in Grafana", explain_missing(name)
         )
     if not running:
         return Finding(name, Verdict.NOTE, f"installed ({PACKAGES[name]}), started by 'stretto up'")
@@ -276,8 +276,8 @@ def _receivers(config: Config) -> Finding:
             "receivers", Verdict.NOTE, "alerts go to the page only, and none while it is down", cure
         )
     try:
-        found = read(config.receivers)
-        check(found)
+        found = read_receivers(config.receivers)
+        check_receivers(found)
     except StrettoError as error:
         return Finding("receivers", Verdict.TROUBLE, error.sentence(), error.hint)
     ways = "; ".join(f"{name}: {', '.join(kinds)}" for name, kinds in found.kinds.items())

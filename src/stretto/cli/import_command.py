@@ -22,15 +22,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from stretto import journal
 from stretto.cli.command_context import Context
 from stretto.cli.store_writer import ingest_by
-from stretto.clock import AHEAD, MINUTE, wall
+from stretto.clock import AHEAD, MINUTE, read_wall_clock
 from stretto.config import Config
 from stretto.demo import parse_payload
 from stretto.errors import ServiceError, SourceError
-from stretto.hook.install.client_copy import secret
+from stretto.hook.install.client_copy import ensure_secret
 from stretto.model.event import Event, Kind
 from stretto.sources import recording, transcript
-from stretto.sources.redact import fit_to_keep
-from stretto.sources.transcript import Carry, Transcript
+from stretto.sources.redact import redact_for_journal
+from stretto.sources.transcript import Checkpoint, TranscriptFile
 from stretto.state.lock import Lock, holder_of
 from stretto.store import queries
 from stretto.store.database import open_reader, open_writer
@@ -66,7 +66,7 @@ class Place(msgspec.Struct, frozen=True):
     """How far a transcript has been read."""
 
     offset: int
-    carry: Carry
+    carry: Checkpoint
 
 
 def import_(context: Context, options: argparse.Namespace) -> int:
@@ -86,20 +86,20 @@ def import_(context: Context, options: argparse.Namespace) -> int:
     return 0
 
 
-def write_transcripts(config: Config, transcripts: Iterable[Transcript]) -> list[Imported]:
+def write_transcripts(config: Config, transcripts: Iterable[TranscriptFile]) -> list[Imported]:
     """Append what transcripts have gained since they were last read to the journal.
 
     A transcript that nothing was written to for longer than the idle limit is taken to be at rest.
     """
     places = _places(config)
     idle = config.idle_minutes * MINUTE
-    hashing = secret(config.state)
+    hashing = ensure_secret(config.state)
     taken = []
     for found in transcripts:
         key = str(found.path.absolute())
-        place = places.get(key, Place(0, Carry()))
+        place = places.get(key, Place(0, Checkpoint()))
         try:
-            at_rest = wall() - found.path.stat().st_mtime_ns > idle
+            at_rest = read_wall_clock() - found.path.stat().st_mtime_ns > idle
         except OSError:
             at_rest = False
         entry, places[key] = _transcript(found, place, config, at_rest=at_rest, hashing=hashing)
@@ -126,24 +126,24 @@ def see_in(context: Context) -> None:
         connection = open_writer(config.database)
         ingest = ingest_by(config, connection)
         ingest.renew(config.fingerprint)
-        for _ in ingest.catch_up(config.journal, now=wall()):
+        for _ in ingest.catch_up(config.journal, now=read_wall_clock()):
             pass
-        ingest.sweep(wall())
+        ingest.sweep(read_wall_clock())
         connection.close()
 
 
-def _found(path: Path) -> tuple[list[Path], list[Transcript]]:
+def _found(path: Path) -> tuple[list[Path], list[TranscriptFile]]:
     if path.is_file():
-        if recording.is_one(path):
+        if recording.is_recording(path):
             return [path], []
         if cause := _no_transcript(path):
             raise _nothing(path, cause)
-        return [], list(transcript.files(path))
+        return [], list(transcript.find_transcripts(path))
     recordings, transcripts = [], []
     with suppress(SourceError):
-        recordings = list(recording.files(path))
+        recordings = list(recording.find_recordings(path))
     with suppress(SourceError):
-        found = transcript.files(path)
+        found = transcript.find_transcripts(path)
         transcripts = [one for one in found if one.path.name.removesuffix(".gz") not in NOT_TRANSCRIPTS]
     if not recordings and not transcripts:
         cause = "no hooks.jsonl and no transcript in it" if path.exists() else "no such file or folder"
@@ -165,7 +165,7 @@ def _no_transcript(path: Path) -> str | None:
     if path.suffix == ".gz":
         return None
     with path.open("rb") as lines:
-        first = (line.lstrip(b"\xef\xbb\xbf \t") for line in islice(lines, recording.LINES_TO_TELL))
+        first = (line.lstrip(b"\xef\xbb\xbf \t") for line in islice(lines, recording.LINES_TO_CHECK))
         objects = [line for line in first if line.startswith(b"{")]
     if not objects:
         return "no line of it begins a JSON object"
@@ -175,7 +175,7 @@ def _no_transcript(path: Path) -> str | None:
 
 
 def _recording(file: Path, config: Config) -> Imported:
-    read = recording.read(file, partial(parse_payload, key=secret(config.state)), latest=wall() + AHEAD)
+    read = recording.read_recording(file, partial(parse_payload, key=ensure_secret(config.state)), latest=read_wall_clock() + AHEAD)
     # Named by its content: importing it again adds nothing.
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
     target = config.journal / f"{IMPORTS}{digest}{journal.SUFFIX}"
@@ -187,15 +187,15 @@ def _recording(file: Path, config: Config) -> Imported:
 
 
 def _transcript(
-    found: Transcript, place: Place, config: Config, *, at_rest: bool, hashing: bytes
+    found: TranscriptFile, place: Place, config: Config, *, at_rest: bool, hashing: bytes
 ) -> tuple[Imported, Place]:
     events = 0
     sessions: set[str] = set()
     rejects: list[tuple[int, str]] = []
     began = place.offset
     while True:
-        read = transcript.read(
-            found, place.offset, place.carry, at_rest=at_rest, key=hashing, latest=wall() + AHEAD
+        read = transcript.read_transcript(
+            found, place.offset, place.carry, at_rest=at_rest, key=hashing, latest=read_wall_clock() + AHEAD
         )
         # A file that cannot be read is told of, and not counted anew at every try.
         lost = [entry for entry in read.rejects if not entry[1].startswith(transcript.UNREADABLE)]
@@ -203,7 +203,7 @@ def _transcript(
         events += len(read.events)
         sessions.update(event.session for event in read.events)
         rejects += read.rejects
-        place = Place(read.offset, read.carry)
+        place = Place(read.offset, read.checkpoint)
         if read.ended:
             break
     known = began > 0 and events == 0
@@ -215,14 +215,14 @@ def _append(
     target: Path, events: Iterable[Event], rejects: Iterable[tuple[int, str]], *, describe: bool
 ) -> None:
     lost = [_reject(reason) for _, reason in rejects]
-    records = b"".join(journal.encode(fit_to_keep(event, describe=describe)) for event in (*events, *lost))
+    records = b"".join(journal.encode_event(redact_for_journal(event, describe=describe)) for event in (*events, *lost))
     if records:
-        journal.append(target, records)
+        journal.append_records(target, records)
 
 
 def _reject(reason: str) -> Event:
     """Return the event that keeps count of a line that was none."""
-    return Event(kind=Kind.REJECT, session="", time=wall(), attributes={"reason": reason})
+    return Event(kind=Kind.REJECT, session="", time=read_wall_clock(), attributes={"reason": reason})
 
 
 def _places(config: Config) -> dict[str, Place]:
@@ -243,7 +243,7 @@ def _keep_places(config: Config, places: dict[str, Place]) -> None:
 
 def _wait_for_service(config: Config) -> None:
     # Only imports' files: the recording's goes away meanwhile, and hooks go on appending to the day's.
-    wanted = {file: size for file, size in journal.files(config.journal).items() if file.startswith(IMPORTS)}
+    wanted = {file: size for file, size in journal.list_files(config.journal).items() if file.startswith(IMPORTS)}
     deadline = time.monotonic() + WAIT_SECONDS
     connection = open_reader(config.database)
     try:
@@ -266,7 +266,7 @@ class _Step:
         self._progress = progress
         self._task = progress.add_task("transcripts", total=total, visible=total > 0)
 
-    def __call__(self, items: Iterable[Transcript]) -> Iterator[Transcript]:
+    def __call__(self, items: Iterable[TranscriptFile]) -> Iterator[TranscriptFile]:
         for item in items:
             yield item
             self._progress.advance(self._task)

@@ -8,7 +8,7 @@ from contextlib import closing
 from stretto import journal
 from stretto.cli.command_context import Context
 from stretto.cli.import_command import see_in
-from stretto.clock import rfc3339, wall
+from stretto.clock import to_rfc3339, read_wall_clock
 from stretto.errors import UsageError
 from stretto.model.event import Event
 from stretto.sources import judgement
@@ -28,7 +28,7 @@ _WITH_LATEST = 3
 def score(context: Context, options: argparse.Namespace) -> int:
     """Append a score to the journal and say what it is about."""
     item = _item(options)
-    told = judgement.parse(item)
+    told = judgement.parse_judgement(item)
     if isinstance(told, str):
         raise UsageError(told, hint=_HINT)
     # A service that runs has the store up to date, and takes in what is appended now.
@@ -39,7 +39,7 @@ def score(context: Context, options: argparse.Namespace) -> int:
     if isinstance(found, str):
         context.say(f"{found}: 'stretto sessions' lists sessions, 'stretto show --json' what is in one")
         return NOT_FOUND
-    journal.append(journal.file_of(context.config.journal, found.time), journal.encode(found))
+    journal.append_records(journal.get_day_file(context.config.journal, found.time), journal.encode_event(found))
     if alone:
         see_in(context)
     context.answer(_document(found), _sentence(found))
@@ -74,7 +74,7 @@ def _event(context: Context, item: dict[str, object]) -> Event | str:
                 return f"{session!r} is the beginning of several sessions"
             if session not in ids and ids:
                 item = {**item, "session": ids[0]}
-        (found,) = judged.events(connection, [item], wall())
+        (found,) = judged.events(connection, [item], read_wall_clock())
     return found
 
 
@@ -91,7 +91,7 @@ def _document(event: Event) -> dict[str, object]:
         "name": event.name,
         "value": event.attributes["value"],
         "by": event.attributes.get("by"),
-        "time": rfc3339(event.time),
+        "time": to_rfc3339(event.time),
     }
 
 

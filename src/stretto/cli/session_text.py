@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from stretto.cli.cost_text import spending_lines
 from stretto.cli.kpi_text import kpi_lines
 from stretto.cli.text_tables import ABSENT, columns, spoken, text
-from stretto.clock import SECOND, rfc3339
+from stretto.clock import SECOND, to_rfc3339
 from stretto.figures.contention import contention, session_use
 from stretto.figures.efficiency_tree import Efficiency, EfficiencyTree, of_fanout
 from stretto.figures.fanouts import Fanout, Sequential
@@ -19,7 +19,7 @@ from stretto.figures.session_analysis import Structure, Tried
 from stretto.format import quantities
 from stretto.model.entities import Session
 from stretto.model.score_scales import Scales
-from stretto.model.task_type import normal_name
+from stretto.model.task_type import normalise_name
 from stretto.names import NONE
 from stretto.summaries.session_summary import Insight
 
@@ -61,7 +61,7 @@ def _head(session: Session) -> Iterator[str]:
         f"pattern {session.pattern or ABSENT}",
         session.outcome.value,
         spoken((session.end or session.last) - session.start),
-        f"from {rfc3339(session.start)[:19]}Z",
+        f"from {to_rfc3339(session.start)[:19]}Z",
     ]
     counts = [
         quantities.format_count_of(len(session.turns), "turn"),
@@ -207,13 +207,13 @@ def _scores(session: Session, scales: Scales) -> str:
     names = {phase.id: phase.name for phase in session.phases}
     for score in session.scores:
         what = "the session" if score.of == "session" else f"{score.of} {names.get(score.of_id, score.of_id)}"
-        fault = scales.problem(normal_name(score.name), score.value)
+        fault = scales.explain_refusal(normalise_name(score.name), score.value)
         table.add_row(
             score.name,
             f"{score.value:g}",
             what,
             score.by or ABSENT,
-            rfc3339(score.time)[:19] + "Z",
+            to_rfc3339(score.time)[:19] + "Z",
             "yes" if fault is None else f"no: {fault}",
         )
     return text(table)

@@ -12,7 +12,7 @@ from stretto.cli.command_context import Context
 from stretto.cli.session_text import session_page, what_if
 from stretto.cli.store_writer import ingest_by
 from stretto.cli.time_args import since
-from stretto.clock import wall
+from stretto.clock import read_wall_clock
 from stretto.errors import UsageError
 from stretto.figures.scores.score_rules import rules_document
 from stretto.figures.session_analysis import Tried, tried_document, tried_with
@@ -31,7 +31,7 @@ def sessions(context: Context, options: argparse.Namespace) -> int:
     """List sessions."""
     if options.limit < 1:
         raise UsageError("--limit must be at least 1")
-    now = wall()
+    now = read_wall_clock()
     wanted = queries.Wanted(
         project=options.project,
         pattern=options.pattern,
@@ -59,7 +59,7 @@ def show(context: Context, options: argparse.Namespace) -> int:
             found[0],
             config.task_types.classify,
             config.hours,
-            config.prices.cost_of,
+            config.prices.compute_cost,
             declared=baselines.load(config.state),
             scoring=config.scoring,
         )
@@ -85,10 +85,10 @@ def rebuild(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG0
         ingest.clear()
         ingest.renew(config.fingerprint)
         events = rejects = 0
-        for taken in ingest.catch_up(config.journal, now=wall()):
+        for taken in ingest.catch_up(config.journal, now=read_wall_clock()):
             events += taken.events
             rejects += taken.rejects
-        ingest.sweep(wall())
+        ingest.sweep(read_wall_clock())
         count = queries.activity(connection).sessions
         connection.close()
     seconds = time.perf_counter() - started

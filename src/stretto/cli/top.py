@@ -22,7 +22,7 @@ from stretto.cli.command_context import Context
 from stretto.cli.cost_text import spent_text
 from stretto.cli.text_tables import WIDTH
 from stretto.cli.top_data import Agent, Frame, Look, OpenSession, document, unreadable
-from stretto.clock import SECOND, wall
+from stretto.clock import SECOND, read_wall_clock
 from stretto.errors import StrettoError
 from stretto.figures.verdict import Verdict
 from stretto.format import quantities
@@ -45,10 +45,10 @@ def top(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG001  
     """Show what goes on now."""
     look = Look(context.config)
     if context.json or not sys.stdout.isatty():
-        frame = look.frame(wall())
+        frame = look.frame(read_wall_clock())
         context.answer(document(frame), as_text(frame))
         return 0
-    look.frame(wall())  # without a store there is nothing to draw, and the screen is left alone
+    look.frame(read_wall_clock())  # without a store there is nothing to draw, and the screen is left alone
     console = Console(highlight=False, markup=False, emoji=False)
     with _waiting() as wait:
         _draw(look, console, wait)
@@ -89,12 +89,12 @@ def _with_keys(frame: RenderableType) -> RenderableType:
 
 
 def _draw(look: Look, console: Console, wait: Wait) -> None:
-    frame = look.frame(wall())
+    frame = look.frame(read_wall_clock())
     with Live(_with_keys(drawn(frame)), console=console, screen=True, auto_refresh=False) as live:
         while wait():
             trouble = None
             try:
-                frame = look.frame(wall())
+                frame = look.frame(read_wall_clock())
             except (StrettoError, sqlite3.Error) as error:
                 # A rebuild takes the store away for a while; what was last seen stays on the screen.
                 trouble = unreadable(error)

@@ -16,22 +16,22 @@ from opentelemetry.sdk.resources import OTELResourceDetector
 from stretto.cli.command_context import Context
 from stretto.cli.first_import import asker, take_history
 from stretto.cli.hooks import hook_status, sentence
-from stretto.clock import wall
+from stretto.clock import read_wall_clock
 from stretto.config import Config
 from stretto.errors import ServiceError
 from stretto.notifications.desktop_alerts import Announcer, Announcing
 from stretto.notifications.log import NotificationLog
 from stretto.otlp_export.sender import sender_from_environment
-from stretto.servers.alert_receivers import check, read
+from stretto.servers.alert_receivers import check_receivers, read_receivers
 from stretto.servers.supervisor import (
-    Server,
+    SupervisedServer,
     Supervisor,
-    alertmanager_server,
-    find,
-    free_address,
-    missing_hint,
-    prometheus_server,
-    shipped,
+    prepare_alertmanager,
+    find_program,
+    find_free_address,
+    explain_missing,
+    prepare_prometheus,
+    find_shipped_folder,
     stop_leftovers,
 )
 from stretto.service import Service
@@ -57,14 +57,14 @@ def run_up(context: Context, options: argparse.Namespace) -> int:
         sender = sender_from_environment(context.environ)
         # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES, as every OpenTelemetry program honours them.
         resource = {name: str(value) for name, value in OTELResourceDetector().detect().attributes.items()}
-        service = Service(config, version=read_version(), clock=wall, sender=sender, resource=resource)
+        service = Service(config, version=read_version(), clock=read_wall_clock, sender=sender, resource=resource)
         try:
             service.start(demo_wanted=options.demo)
             supervisor, notes = _servers(config, wanted=not options.no_servers)
             if sender.problem:
                 notes.append(sender.problem)
             surface = _surface(config, service, lambda: [*notes, *supervisor.problems(), *service.problems()])
-            service.tell_of_snapshots(surface.changes.refreshed)
+            service.on_snapshot(surface.changes.refreshed)
             for line in _greeting(context, service, supervisor, [*history, *notes]):
                 context.say(line)
             _serve(surface, supervisor, listener)
@@ -137,27 +137,27 @@ def _servers(config: Config, *, wanted: bool) -> tuple[Supervisor, list[str]]:
     if not wanted:
         return Supervisor(()), []
     notes: list[str] = []
-    receivers = read(config.receivers) if config.receivers else None
+    receivers = read_receivers(config.receivers) if config.receivers else None
     if receivers is not None:
-        check(receivers)
+        check_receivers(receivers)
     folder = config.state / "servers"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     stop_leftovers(folder)
     token_file = _token_file(config, folder)
     addresses = {
         "stretto": config.address,
-        "prometheus": free_address("127.0.0.1", config.prometheus_port),
-        "alertmanager": free_address("127.0.0.1", config.alertmanager_port),
+        "prometheus": find_free_address("127.0.0.1", config.prometheus_port),
+        "alertmanager": find_free_address("127.0.0.1", config.alertmanager_port),
     }
-    servers: list[Server] = []
-    makers: dict[str, Callable[[Path, str, dict[str, str], Path], Server]] = {
-        "prometheus": prometheus_server,
-        "alertmanager": partial(alertmanager_server, receivers=receivers),
+    servers: list[SupervisedServer] = []
+    makers: dict[str, Callable[[Path, str, dict[str, str], Path], SupervisedServer]] = {
+        "prometheus": prepare_prometheus,
+        "alertmanager": partial(prepare_alertmanager, receivers=receivers),
     }
     for name, make in makers.items():
-        program = find(name)
+        program = find_program(name)
         if program is None:
-            notes.append(missing_hint(name))
+            notes.append(explain_missing(name))
         else:
             servers.append(make(folder, program, addresses, token_file))
     return Supervisor(servers), notes
@@ -202,7 +202,7 @@ def _runbook(alert: str) -> str | None:
 
 
 def _pages() -> dict[str, Path]:
-    return {path.stem: path for path in shipped("runbook").glob("Stretto*.md")}
+    return {path.stem: path for path in find_shipped_folder("runbook").glob("Stretto*.md")}
 
 
 def _greeting(context: Context, service: Service, supervisor: Supervisor, notes: list[str]) -> list[str]:

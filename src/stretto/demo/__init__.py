@@ -12,9 +12,9 @@ import msgspec
 
 from stretto import journal
 from stretto.clock import MINUTE, SECOND
-from stretto.hook.client.client import record
+from stretto.hook.client.client import build_record
 from stretto.model.event import Event
-from stretto.sources.recording import parse_lines, retimed
+from stretto.sources.recording import parse_lines, retime_events
 
 FILE = "recording.jsonl"
 ENDS = {"sequential": 2 * MINUTE, "fanout": SECOND}
@@ -25,14 +25,14 @@ _decode = msgspec.json.Decoder(Event).decode
 
 def parse_payload(payload: bytes, now: int, key: bytes = b"") -> Event:
     """Return the event of a hook payload, by the hook client's own mapping."""
-    return _decode(record(payload, now, key=key))
+    return _decode(build_record(payload, now, key=key))
 
 
-def load(folder: Path, now: int) -> None:
+def write_recordings(folder: Path, now: int) -> None:
     """Write the recordings to the journal, moved so that they have just ended."""
     path = folder / FILE
     path.unlink(missing_ok=True)
     for name, before in ENDS.items():
         text = resources.files(__package__).joinpath(f"{name}.jsonl").read_bytes()
         events = parse_lines(text.splitlines(keepends=True), parse_payload).events
-        journal.append(path, b"".join(journal.encode(event) for event in retimed(events, now - before)))
+        journal.append_records(path, b"".join(journal.encode_event(event) for event in retime_events(events, now - before)))

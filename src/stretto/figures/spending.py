@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from stretto.model.entities import ModelCall
 from stretto.model.model_call_cost import Cost
-from stretto.model.model_name import normal_model
+from stretto.model.model_name import normalise_model
 
 Priced = tuple[ModelCall, Cost | None]
 
@@ -29,7 +29,7 @@ class Spending:
     def add(self, call: ModelCall, cost: Cost | None) -> None:
         """Add one call."""
         self.model_calls += 1
-        told = {kind: count for kind, count in call.tokens.by_kind().items() if count is not None}
+        told = {kind: count for kind, count in call.tokens.to_counts().items() if count is not None}
         for kind, count in told.items():
             self.tokens[kind] = self.tokens.get(kind, 0) + count
         if cost is not None:
@@ -53,7 +53,7 @@ def spending(calls: Iterable[Priced]) -> SessionSpending:
     """Return what model calls used and cost."""
     found = SessionSpending(Spending(), {}, {})
     for call, cost in calls:
-        by_model = found.by_model.setdefault(normal_model(call.model), Spending())
+        by_model = found.by_model.setdefault(normalise_model(call.model), Spending())
         by_task = found.by_task.setdefault(call.task, Spending())
         for part in (found.whole, by_model, by_task):
             part.add(call, cost)

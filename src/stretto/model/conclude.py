@@ -20,10 +20,10 @@ from itertools import zip_longest
 
 from stretto.model.conclude_calls import (
     OUTCOMES,
-    call_is_over,
+    is_call_over,
     conclude_calls,
     conclude_model_calls,
-    matching,
+    keep_plausible_start,
 )
 from stretto.model.conclude_leaves import (
     conclude_cache_reports,
@@ -38,8 +38,8 @@ from stretto.model.conclude_leaves import (
 from stretto.model.delegation import Delegation, match_delegations
 from stretto.model.entities import Session, Task, Turn
 from stretto.model.event import LATEST, Channel, Outcome
-from stretto.model.facts import TRUST, Facts, Known, nearest_task, number, text
-from stretto.model.task_type import OTHER, normal_name
+from stretto.model.facts import RANK, SessionFacts, EntityFacts, find_nearest_task, get_number, get_text
+from stretto.model.task_type import OTHER, normalise_name
 
 Classify = Callable[[str | None, str | None, str | None], str]
 """(description, agent, command) → task type."""
@@ -53,30 +53,30 @@ class Run:
     end: int | None
 
 
-def conclude(facts: Facts, *, lost: bool, classify: Classify, calls: bool = True) -> Session:
+def conclude_session(facts: SessionFacts, *, lost: bool, classify: Classify, calls: bool = True) -> Session:
     """Return the session as far as it is known.
 
     ``lost`` says that nothing was heard for longer than the idle limit. Without ``calls`` all but turns and
     tasks is left out, which makes the cost that of the tasks alone.
     """
     session = facts.session
-    closed = lost or session_ended(facts)
+    closed = lost or has_session_ended(facts)
     # An orchestrator names its pattern; an agent's session is named by its first command.
-    pattern = text(session, "pattern") or _after_time(text(session, "command"))
+    pattern = get_text(session, "pattern") or _after_time(get_text(session, "command"))
     tasks = conclude_tasks(facts, closed=closed, classify=classify, command=pattern)
     turns = _turns(facts, closed=closed)
-    end = number(session, "ended") if session_ended(facts) else None
+    end = get_number(session, "ended") if has_session_ended(facts) else None
     return Session(
         id=facts.id,
-        source=text(session, "source") or "",
-        project=_after_time(text(session, "project")),
+        source=get_text(session, "source") or "",
+        project=_after_time(get_text(session, "project")),
         pattern=pattern,
-        traceparent=_after_time(text(session, "traceparent")),
-        recording=number(session, "recording") == 1,
-        start=number(session, "first") or 0,
+        traceparent=_after_time(get_text(session, "traceparent")),
+        recording=get_number(session, "recording") == 1,
+        start=get_number(session, "first") or 0,
         end=end,
-        last=number(session, "last") or number(session, "first") or 0,
-        outcome=_session_outcome(text(session, "outcome"), turns, closed=closed, end=end),
+        last=get_number(session, "last") or get_number(session, "first") or 0,
+        outcome=_session_outcome(get_text(session, "outcome"), turns, closed=closed, end=end),
         turns=turns,
         tasks=tasks,
         tool_calls=conclude_calls(facts, tasks, closed=closed) if calls else (),
@@ -93,14 +93,14 @@ def conclude(facts: Facts, *, lost: bool, classify: Classify, calls: bool = True
     )
 
 
-def session_ended(facts: Facts) -> bool:
+def has_session_ended(facts: SessionFacts) -> bool:
     """Tell whether the session's end was seen and nothing opened it again: sessions can be resumed."""
-    ended = number(facts.session, "ended")
-    return ended is not None and ended >= (number(facts.session, "opened") or 0)
+    ended = get_number(facts.session, "ended")
+    return ended is not None and ended >= (get_number(facts.session, "opened") or 0)
 
 
 def conclude_tasks(
-    facts: Facts, *, closed: bool, classify: Classify, command: str | None
+    facts: SessionFacts, *, closed: bool, classify: Classify, command: str | None
 ) -> tuple[Task, ...]:
     """Return the tasks by start: each run of each agent, and each delegating call without a known agent."""
     delegations = match_delegations(facts)
@@ -150,60 +150,60 @@ def conclude_tasks(
     return tuple(sorted(tasks, key=lambda task: (task.start or 0, task.id)))
 
 
-def _agent_is_over(facts: Facts, run: Run, call: Delegation | None, listed_at: int) -> bool:
+def _agent_is_over(facts: SessionFacts, run: Run, call: Delegation | None, listed_at: int) -> bool:
     """Tell whether an agent that no stop lists as running is over, though no end of it was seen."""
     if run.start is not None and run.start < listed_at:
         return True
     if call is None or call.end is not None:
         return False
-    return call_is_over(facts, facts.calls.get(call.id, {}), call.parent, call.start)
+    return is_call_over(facts, facts.calls.get(call.id, {}), call.parent, call.start)
 
 
 def _task(
-    facts: Facts,
+    facts: SessionFacts,
     *,
     task_id: str,
-    known: Known,
+    known: EntityFacts,
     call: Delegation | None,
     run: Run,
     outcome: Outcome,
     classify: Classify,
     command: str | None,
 ) -> Task:
-    agent = text(known, "agent") or (call.agent if call else None)
-    description = (call.description if call else None) or text(known, "description")
-    said = text(known, "type")
+    agent = get_text(known, "agent") or (call.agent if call else None)
+    description = (call.description if call else None) or get_text(known, "description")
+    said = get_text(known, "type")
     return Task(
         id=task_id,
-        task_type=(normal_name(said) or OTHER) if said else classify(description, agent, command),
+        task_type=(normalise_name(said) or OTHER) if said else classify(description, agent, command),
         agent=agent,
         description=description,
-        parent=nearest_task(facts, call.parent if call else text(known, "parent")),
-        delegated_by=(call.id if call else None) or text(known, "delegated_by") or _calling(facts, known),
-        start=matching(run.start, run.end),
+        parent=find_nearest_task(facts, call.parent if call else get_text(known, "parent")),
+        delegated_by=(call.id if call else None) or get_text(known, "delegated_by") or _calling(facts, known),
+        start=keep_plausible_start(run.start, run.end),
         end=run.end,
         outcome=outcome,
-        phase=text(known, "phase"),
+        phase=get_text(known, "phase"),
         # A transcript also tells of an agent where only the line of the call that started it was read.
         seen=any(
-            trust < TRUST[Channel.TRANSCRIPT]
+            trust < RANK[Channel.TRANSCRIPT]
             for name, (trust, _) in known.items()
             if name.startswith("start@")
         ),
     )
 
 
-def _was_seen(known: Known) -> bool:
+def _was_seen(known: EntityFacts) -> bool:
     """Tell whether an agent itself was seen; the host also notifies of background shells, which are none."""
     return any(name.startswith(("start@", "end@")) for name in known)
 
 
-def _calling(facts: Facts, known: Known) -> str | None:
-    parent = text(known, "parent")
+def _calling(facts: SessionFacts, known: EntityFacts) -> str | None:
+    parent = get_text(known, "parent")
     return parent if parent in facts.calls else None
 
 
-def _runs(known: Known, called: int | None) -> list[Run]:
+def _runs(known: EntityFacts, called: int | None) -> list[Run]:
     """Split an agent's marks into runs.
 
     A start while a run is open and an end while none is are copies (a plugin's hook beside a settings hook),
@@ -227,7 +227,7 @@ def _runs(known: Known, called: int | None) -> list[Run]:
     return runs or [Run(called, None)]
 
 
-def _best(known: Known, edge: str) -> list[int]:
+def _best(known: EntityFacts, edge: str) -> list[int]:
     """Return the times of one kind of edge by the best trusted source that tells any."""
     told = [fact for name, fact in known.items() if name.startswith(edge)]
     best = min((trust for trust, _ in told), default=0)
@@ -244,7 +244,7 @@ def _waited_end(call: Delegation | None) -> int | None:
     return call.end if call is not None and call.waited else None
 
 
-def _noticed(known: Known, run: Run, following: Run | None) -> Outcome | None:
+def _noticed(known: EntityFacts, run: Run, following: Run | None) -> Outcome | None:
     """Return what the host said of a run: its last notice before the next run began."""
     start = run.start or 0
     until = LATEST if following is None else following.start or 0
@@ -253,52 +253,52 @@ def _noticed(known: Known, run: Run, following: Run | None) -> Outcome | None:
     return OUTCOMES[str(said[max(own)])] if own else None
 
 
-def _task_outcome(known: Known, call: Delegation | None, run: Run, *, over: bool) -> Outcome:
+def _task_outcome(known: EntityFacts, call: Delegation | None, run: Run, *, over: bool) -> Outcome:
     if call is not None and call.waited and call.outcome is not None:
         return call.outcome
     if run.end is not None:
         # That an agent stopped does not say that it succeeded, so the call's word went first.
-        return OUTCOMES[text(known, "outcome") or "unknown"]
+        return OUTCOMES[get_text(known, "outcome") or "unknown"]
     return Outcome.UNKNOWN if over or _waited_end(call) is not None else Outcome.RUNNING
 
 
-def _listed_as_running(facts: Facts) -> tuple[int, frozenset[str]]:
+def _listed_as_running(facts: SessionFacts) -> tuple[int, frozenset[str]]:
     """Return when the main agent last stopped, and the background tasks it then said were running."""
-    said = text(facts.session, "running")
+    said = get_text(facts.session, "running")
     if said is None:
         return 0, frozenset()
     time, *ids = said.split(" ")
     return int(time), frozenset(ids)
 
 
-def _turns(facts: Facts, *, closed: bool) -> tuple[Turn, ...]:
+def _turns(facts: SessionFacts, *, closed: bool) -> tuple[Turn, ...]:
     stops = sorted(
         (int(name[5:]), str(fact[1])) for name, fact in facts.session.items() if name.startswith("stop@")
     )
     started = sorted(
         (start, turn_id)
         for turn_id, known in facts.turns.items()
-        if (start := number(known, "start")) is not None
+        if (start := get_number(known, "start")) is not None
     )
     turns = []
     for index, (start, turn_id) in enumerate(started):
         known = facts.turns[turn_id]
         following = started[index + 1][0] if index + 1 < len(started) else None
-        end, outcome = number(known, "stopped"), text(known, "outcome")
+        end, outcome = get_number(known, "stopped"), get_text(known, "outcome")
         if end is None:
             # Clients before prompt ids: the last stop before the next prompt is this turn's.
             own = [stop for stop in stops if stop[0] >= start and (following is None or stop[0] < following)]
             end, outcome = own[-1] if own else (None, None)
         if end is None:
-            prompted = number(facts.session, "prompted") or 0
+            prompted = get_number(facts.session, "prompted") or 0
             outcome = Outcome.UNKNOWN if closed or prompted > start else Outcome.RUNNING
-        elif matching(start, end) is None:
+        elif keep_plausible_start(start, end) is None:
             end = None
-        origin = text(known, "origin") or "user"
+        origin = get_text(known, "origin") or "user"
         turns.append(Turn(turn_id, origin, start, end, OUTCOMES[outcome or "unknown"]))
     # A stop that says how long its turn was, with no prompt in it, is all that is known of that turn.
     for stop, outcome in stops:
-        asked = number(facts.session, f"asked@{stop}")
+        asked = get_number(facts.session, f"asked@{stop}")
         if asked is not None and not any(asked <= start <= stop for start, _ in started):
             turns.append(Turn(f"@{asked}", "user", asked, stop, OUTCOMES[outcome]))
     return tuple(sorted(turns, key=lambda turn: (turn.start, turn.id)))

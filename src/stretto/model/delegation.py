@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from stretto.model.event import Outcome
-from stretto.model.facts import DELEGATES, Facts, Known, number, occurrences, text
+from stretto.model.facts import DELEGATING_TOOLS, SessionFacts, EntityFacts, get_number, split_repeated_calls, get_text
 
 SLACK = 250_000_000
 """Nanoseconds by which an agent's start may be stamped before its call: two hook processes race."""
@@ -58,18 +58,18 @@ class Delegations:
     """Calls for which no agent is known, by start."""
 
 
-def match_delegations(facts: Facts) -> Delegations:
+def match_delegations(facts: SessionFacts) -> Delegations:
     """Match agents with the calls that started them."""
-    behind = dict(one for call_id in facts.delegating for one in occurrences(call_id, facts.calls[call_id]))
+    behind = dict(one for call_id in facts.delegating for one in split_repeated_calls(call_id, facts.calls[call_id]))
     calls = {call_id: _delegation(call_id, known) for call_id, known in behind.items()}
-    executions = {span: call_id for call_id in calls if (span := text(behind[call_id], "span"))}
+    executions = {span: call_id for call_id in calls if (span := get_text(behind[call_id], "span"))}
     named: dict[str, set[str]] = {}
     for call_id in calls:
-        agent_id = text(behind[call_id], "task")
+        agent_id = get_text(behind[call_id], "task")
         if agent_id:
             named.setdefault(agent_id, set()).add(call_id)
     for agent_id, known in facts.tasks.items():
-        said = text(known, "delegated_by") or executions.get(text(known, "span_parent") or "")
+        said = get_text(known, "delegated_by") or executions.get(get_text(known, "span_parent") or "")
         if said in calls:
             named.setdefault(agent_id, set()).add(said)
     for agent_id, ids in named.items():
@@ -78,7 +78,7 @@ def match_delegations(facts: Facts) -> Delegations:
     claimed = set().union(*named.values())
     free = sorted((call for call in calls.values() if call.id not in claimed), key=_by_start)
     for start, agent_id in _unmatched_agents(facts, named):
-        call = _guess(free, text(facts.tasks[agent_id], "agent"), start)
+        call = _guess(free, get_text(facts.tasks[agent_id], "agent"), start)
         if call is not None:
             named[agent_id] = {call.id}
             free.remove(call)
@@ -88,7 +88,7 @@ def match_delegations(facts: Facts) -> Delegations:
     )
 
 
-def _seen_apart(call: Delegation, agent: Known) -> Delegation:
+def _seen_apart(call: Delegation, agent: EntityFacts) -> Delegation:
     """Return a call as launching, if all that is known of its agent began when it was over."""
     starts = [int(fact[1]) for name, fact in agent.items() if name.startswith("start@")]
     if call.end is not None and starts and min(starts) > call.end:
@@ -100,7 +100,7 @@ def _by_start(call: Delegation) -> tuple[int, str]:
     return call.start or 0, call.id
 
 
-def _unmatched_agents(facts: Facts, named: Mapping[str, set[str]]) -> list[tuple[int, str]]:
+def _unmatched_agents(facts: SessionFacts, named: Mapping[str, set[str]]) -> list[tuple[int, str]]:
     found = []
     for agent_id, known in facts.tasks.items():
         if agent_id not in named:
@@ -122,18 +122,18 @@ def _could_start(call: Delegation, agent: str | None, start: int) -> bool:
     return call.precedes(start) and (call.end is None or call.end >= start)
 
 
-def _delegation(call_id: str, known: Known) -> Delegation:
-    outcome = text(known, "outcome")
-    status = text(known, "status") or ""
+def _delegation(call_id: str, known: EntityFacts) -> Delegation:
+    outcome = get_text(known, "outcome")
+    status = get_text(known, "status") or ""
     return Delegation(
         id=call_id,
-        agent=text(known, "agent"),
-        description=text(known, "description"),
-        parent=text(known, "agent_id"),
-        start=number(known, "start"),
-        end=number(known, "end"),
+        agent=get_text(known, "agent"),
+        description=get_text(known, "description"),
+        parent=get_text(known, "agent_id"),
+        start=get_number(known, "start"),
+        end=get_number(known, "end"),
         outcome=Outcome(outcome) if outcome else None,
         # Another tool that names an agent sends it a message, and does not wait either.
-        launched=status.endswith("_launched") or text(known, "tool") not in DELEGATES,
+        launched=status.endswith("_launched") or get_text(known, "tool") not in DELEGATING_TOOLS,
         denied=status == "denied",
     )

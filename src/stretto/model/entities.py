@@ -21,7 +21,7 @@ class TestRun:
     passed: int | None = None
     failed: int | None = None
 
-    def outcome(self, of_call: Outcome) -> Outcome:
+    def conclude_outcome(self, of_call: Outcome) -> Outcome:
         """Return how the run ended: by its tests where it tells of them, else as its call did.
 
         A command can end well after failed tests (``pytest | tail``), and badly after good ones.
@@ -60,7 +60,7 @@ class Tokens:
     cache_read: int | None = None
     cache_write: int | None = None
 
-    def by_kind(self) -> dict[str, int | None]:
+    def to_counts(self) -> dict[str, int | None]:
         """Return the counts by the names of the fields, in their order."""
         return {
             "input": self.input,
@@ -241,7 +241,7 @@ class CacheReport:
 class Processes(NamedTuple):
     """Processes that a session may run in, the nearest to what told of them first."""
 
-    told: int
+    reported_at: int
     names: tuple[str, ...]
     """Each ``pid:started`` in clock ticks since the boot, or ``pid`` where no more is known."""
 

@@ -105,6 +105,6 @@ class Event:
     attributes: Mapping[str, Value] = field(default_factory=dict)
 
 
-def present(**attributes: Value | None) -> dict[str, Value]:
+def omit_none(**attributes: Value | None) -> dict[str, Value]:
     """Return the attributes that have a value: what is not known is left out, never written as empty."""
     return {name: value for name, value in attributes.items() if value is not None}

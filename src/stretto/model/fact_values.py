@@ -7,43 +7,43 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from stretto.model.conclude_calls import LONGEST
+from stretto.model.conclude_calls import LONGEST_ACTIVITY
 from stretto.model.event import Event, Value
-from stretto.model.facts import Known, learn
+from stretto.model.facts import EntityFacts, merge_fact
 
-MOST_COUNTED = 10**12
+MAX_COUNT = 10**12
 """Tokens, tests or look-ups; nothing that is told at once counts as many."""
 
-MOST_SAMPLED = 10**15
+MAX_AMOUNT = 10**15
 """Bytes or nanoseconds: a petabyte, and twelve days of processor time in one sample."""
 
 Touched = tuple[tuple[str, str], ...]
 """The entities that an event may have changed: (kind of ``facts.KINDS``, id)."""
 
 
-def text_of(attributes: Mapping[str, Value], name: str) -> str | None:
+def read_text(attributes: Mapping[str, Value], name: str) -> str | None:
     """Return the text under a name, or None where there is none."""
     value = attributes.get(name)
     return value if isinstance(value, str) and value else None
 
 
-def count_of(event: Event, name: str, most: int = MOST_COUNTED) -> int | None:
+def read_count(event: Event, name: str, most: int = MAX_COUNT) -> int | None:
     """Return the count under a name, or None where there is none that can be true."""
     count = event.attributes.get(name)
     return count if type(count) is int and 0 <= count <= most else None
 
 
-def learn_counts(
-    known: Known, event: Event, names: Iterable[str], trust: int, *, most: int = MOST_COUNTED
+def merge_counts(
+    known: EntityFacts, event: Event, names: Iterable[str], trust: int, *, most: int = MAX_COUNT
 ) -> None:
     """Merge the counts under these names into an entity's facts."""
     for name in names:
-        count = count_of(event, name, most)
+        count = read_count(event, name, most)
         if count is not None:
-            learn(known, name, trust, count)
+            merge_fact(known, name, trust, count)
 
 
-def learn_length(known: Known, name: str, event: Event, trust: int) -> None:
+def merge_duration(known: EntityFacts, name: str, event: Event, trust: int) -> None:
     """Merge an event's duration into an entity's facts, where it can be true."""
-    if event.duration is not None and event.duration <= LONGEST:
-        learn(known, name, trust, event.duration)
+    if event.duration is not None and event.duration <= LONGEST_ACTIVITY:
+        merge_fact(known, name, trust, event.duration)

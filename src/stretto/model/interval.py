@@ -23,7 +23,7 @@ class Interval(NamedTuple):
         return self.start < other.end and other.start < self.end and self.length > 0 and other.length > 0
 
 
-def union_length(intervals: Iterable[Interval]) -> int:
+def measure_union(intervals: Iterable[Interval]) -> int:
     """Return the nanoseconds covered by at least one of the intervals."""
     total = 0
     reach: int | None = None
@@ -39,7 +39,7 @@ def union_length(intervals: Iterable[Interval]) -> int:
     return total
 
 
-def width(intervals: Iterable[Interval]) -> int:
+def measure_width(intervals: Iterable[Interval]) -> int:
     """Return the most intervals that share one instant."""
     edges: list[tuple[int, int]] = []
     for start, end in intervals:
@@ -53,7 +53,7 @@ def width(intervals: Iterable[Interval]) -> int:
     return most
 
 
-def shares(intervals: Sequence[Interval]) -> list[float]:
+def split_shares(intervals: Sequence[Interval]) -> list[float]:
     """Split the union among the intervals: each instant is shared equally by those that hold it.
 
     Returns one length in nanoseconds per interval, in the given order; they sum to ``union_length``.
@@ -75,7 +75,7 @@ def shares(intervals: Sequence[Interval]) -> list[float]:
     return [got_until[end] - got_until[start] if end > start else 0.0 for start, end in intervals]
 
 
-def lanes(intervals: Sequence[Interval]) -> list[int]:
+def pack_lanes(intervals: Sequence[Interval]) -> list[int]:
     """Pack the intervals, by start, into as few lanes as fit, and return each lane's busy nanoseconds.
 
     There are as many lanes as ``width``: taking the lane that has been free longest never opens one too many.

@@ -20,7 +20,7 @@ class Origin(StrEnum):
 
     CONFIGURED = "configured"
     """By the prices that the configuration gives for the model."""
-    SAID = "said"
+    REPORTED = "said"
     """As the source of the call says."""
     LIST = "list"
     """By the provider's list price on the day of the call."""
@@ -35,7 +35,7 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
+class NewUsage:
     """What was found that a model call has used, beyond what was told of it before."""
 
     model: str
@@ -54,6 +54,6 @@ Price = Callable[[ModelCall], Cost | None]
 """A call's cost, or None where nobody knows it."""
 
 
-def as_said(call: ModelCall) -> Cost | None:
+def get_reported_cost(call: ModelCall) -> Cost | None:
     """Return the cost as the source of the call says it, where it does."""
-    return None if call.cost is None else Cost(call.cost, Origin.SAID)
+    return None if call.cost is None else Cost(call.cost, Origin.REPORTED)

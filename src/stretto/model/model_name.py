@@ -21,7 +21,7 @@ _REVISION = re.compile(r"-v[0-9]{1,2}(?::[0-9]{1,2})?$")
 
 
 @lru_cache(maxsize=1_024)
-def normal_model(name: str | None) -> str:
+def normalise_model(name: str | None) -> str:
     """Return a model's name without who serves it, which day's release it is, and options in brackets.
 
     ``us.anthropic.claude-sonnet-4-5-20250929-v1:0``, ``anthropic/claude-sonnet-4-5`` and

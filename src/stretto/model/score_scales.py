@@ -17,7 +17,7 @@ class Scale:
     low: float
     high: float | None
 
-    def share(self, value: float) -> float | None:
+    def to_share(self, value: float) -> float | None:
         """Return how far up the scale a value lies, from 0 to 1, or None where the scale has no end."""
         return None if self.high is None else (value - self.low) / (self.high - self.low)
 
@@ -31,22 +31,22 @@ class Scales:
 
     known: tuple[Scale, ...] = ()
 
-    def of(self, name: str) -> Scale | None:
+    def find_scale(self, name: str) -> Scale | None:
         """Return the scale of a score."""
         return next((scale for scale in self.known if scale.name == name), None)
 
-    def holds(self, name: str, value: float) -> bool:
+    def accepts(self, name: str, value: float) -> bool:
         """Tell whether a value can be taken: it is a number, and on its scale where it has one."""
         if not isfinite(value) or abs(value) > MOST:
             return False
-        scale = self.of(name)
+        scale = self.find_scale(name)
         return scale is None or (scale.low <= value and (scale.high is None or value <= scale.high))
 
-    def problem(self, name: str, value: float) -> str | None:
+    def explain_refusal(self, name: str, value: float) -> str | None:
         """Return why a value cannot be taken, or None where it can."""
-        if self.holds(name, value):
+        if self.accepts(name, value):
             return None
-        scale = self.of(name)
+        scale = self.find_scale(name)
         return f"outside the scale {scale}" if scale else f"not a number from -{MOST} to {MOST}"
 
 

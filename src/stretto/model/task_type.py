@@ -52,13 +52,13 @@ class TaskTypes:
         """
         return self._find(description, agent, command)
 
-    def target(self, name: str) -> float:
+    def find_target(self, name: str) -> float:
         """Return the improvement asked of a type, as a ratio."""
         found = self.by_name.get(name)
         return found.target if found else DEFAULT_TARGET
 
 
-def normal_name(name: str) -> str:
+def normalise_name(name: str) -> str:
     """Return a type's name as a label value: lower case, an underscore for whatever is no letter or digit."""
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 

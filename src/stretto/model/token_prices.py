@@ -19,7 +19,7 @@ class Rates(NamedTuple):
     cache_write: float | None = None
 
 
-def rates_by_model(given: object, where: str) -> dict[str, Rates]:
+def parse_rates(given: object, where: str) -> dict[str, Rates]:
     """Return the rates of the ``[prices]`` tables by model. Raises ConfigError on what cannot be used."""
     if not isinstance(given, dict):
         raise ConfigError("prices must be a table", where=where)

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import msgspec
 
 from stretto import journal
-from stretto.clock import rfc3339
+from stretto.clock import to_rfc3339
 
 KEPT = 500
 """Newest notifications in memory, and after a compaction in the file."""
@@ -107,7 +107,7 @@ def parse(payload: bytes, received: int) -> list[Notification]:
 def document(notification: Notification) -> dict[str, Any]:
     """Return one entry of ``GET /api/notifications``."""
     return {
-        "received": rfc3339(notification.received),
+        "received": to_rfc3339(notification.received),
         "status": notification.status,
         "alertname": notification.alertname,
         "severity": notification.severity,
@@ -165,7 +165,7 @@ class NotificationLog:
             return
         records = b"".join(b"\n" + _encode(notification) + b"\n" for notification in notifications)
         with self._lock:
-            journal.append(self._path, records)
+            journal.append_records(self._path, records)
             self._kept.extend(notifications)
             self._lines += len(notifications)
             self._compact_if_long()

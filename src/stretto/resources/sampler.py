@@ -10,12 +10,12 @@ import psutil
 
 from stretto.clock import MINUTE, SECOND, Clock
 from stretto.figures.resource_figures import Use
-from stretto.hook.client.client import process as spelled
+from stretto.hook.client.client import identify_process as spelled
 from stretto.model.entities import Processes
-from stretto.model.event import Channel, Event, Kind, present
+from stretto.model.event import Channel, Event, Kind, omit_none
 from stretto.resources import machine
 from stretto.resources.machine import Machine
-from stretto.resources.process_trees import Forest, Used
+from stretto.resources.process_trees import ProcessTrees, TreeUsage
 
 SOURCE = "stretto"
 """The source of samples: what is sampled does not tell them itself."""
@@ -28,7 +28,7 @@ CLOCK_SLACK = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class WatchedSession:
     """A busy session and where it may be found."""
 
     session: str
@@ -58,10 +58,10 @@ class _Stretch:
 
 
 @dataclass(slots=True)
-class _Session:
+class _FollowedSession:
     """A session that is followed."""
 
-    watched: Watched
+    watched: WatchedSession
     root: psutil.Process
     read: bool = False
     """Whether the last reading found it, so that the next can tell what was used since."""
@@ -85,14 +85,14 @@ class Sampler:
     """Measures their length, in nanoseconds: the wall clock may be set."""
     use: Use = field(default_factory=Use)
     """What was found last."""
-    _forest: Forest = field(default_factory=Forest)
-    _sessions: dict[str, _Session] = field(default_factory=dict)
+    _forest: ProcessTrees = field(default_factory=ProcessTrees)
+    _sessions: dict[str, _FollowedSession] = field(default_factory=dict)
     _gone: dict[str, Processes] = field(default_factory=dict)
     """Sessions whose process has ended, by what told of it: its parents are not the agent."""
     _machine: Machine | None = None
     _looked: int = 0
 
-    def look(self, watched: Iterable[Watched]) -> list[Event]:
+    def look(self, watched: Iterable[WatchedSession]) -> list[Event]:
         """Take one reading of the sessions that are busy now and return the samples that are complete.
 
         A session that is no longer among them is read once more and let go.
@@ -103,7 +103,7 @@ class Sampler:
         if self._sessions:
             self._read()
         else:
-            self._forest, self._machine = Forest(), None
+            self._forest, self._machine = ProcessTrees(), None
             reason = "no busy session's process is known on this machine" if busy else "no session is busy"
             self.use = Use(machine_memory_available=machine.read().memory_available, reason=reason)
         for id in list(self._sessions):
@@ -118,7 +118,7 @@ class Sampler:
         """Return samples of what is not complete, and follow nothing any more."""
         return [event for id in list(self._sessions) for event in self._let_go(id)]
 
-    def _follow(self, busy: Mapping[str, Watched]) -> list[Event]:
+    def _follow(self, busy: Mapping[str, WatchedSession]) -> list[Event]:
         """Find the processes of sessions that are new, and of those that went on in another process."""
         samples: list[Event] = []
         for id, told in list(self._gone.items()):
@@ -130,12 +130,12 @@ class Sampler:
                 if self._still(followed, one):
                     continue
                 samples += self._let_go(id)
-            root = None if id in self._gone else located(one.processes)
+            root = None if id in self._gone else locate_process(one.processes)
             if root is not None:
-                self._sessions[id] = _Session(one, root)
+                self._sessions[id] = _FollowedSession(one, root)
         return samples
 
-    def _still(self, followed: _Session, one: Watched) -> bool:
+    def _still(self, followed: _FollowedSession, one: WatchedSession) -> bool:
         """Tell whether a session runs where it ran before, and take note where that process has ended."""
         same = followed.watched.processes == one.processes
         followed.watched = one
@@ -143,7 +143,7 @@ class Sampler:
             if same and followed.counted:
                 self._gone[one.session] = one.processes
             return False
-        return same or located(one.processes) in {followed.root, None}
+        return same or locate_process(one.processes) in {followed.root, None}
 
     def _read(self) -> None:
         # The session that began first has the process.
@@ -163,7 +163,7 @@ class Sampler:
             session.counted = True
             if session.stretch is None:
                 session.stretch = _Stretch(self.clock() - elapsed)
-            _add(session.stretch, used[root], elapsed)
+            _add_reading(session.stretch, used[root], elapsed)
             if before is not None:
                 _add_machine(session.stretch, before, around, len(counted))
         for session in self._sessions.values():
@@ -188,10 +188,10 @@ class Sampler:
         stretch, session.stretch = session.stretch, None
         if stretch is None or not stretch.duration:
             return []
-        return [_event(id, stretch)]
+        return [_build_sample(id, stretch)]
 
 
-def located(processes: Processes) -> psutil.Process | None:
+def locate_process(processes: Processes) -> psutil.Process | None:
     """Return the nearest of the processes that is the one that was meant, or None where all are gone."""
     for name in processes.names:
         pid, _, started = name.partition(":")
@@ -199,21 +199,21 @@ def located(processes: Processes) -> psutil.Process | None:
             continue
         try:
             process = psutil.Process(int(pid))
-            if process.create_time() <= processes.told / SECOND + CLOCK_SLACK:
+            if process.create_time() <= processes.reported_at / SECOND + CLOCK_SLACK:
                 return process
         except (psutil.Error, OverflowError):
             continue
     return None
 
 
-def _add(stretch: _Stretch, used: Used, elapsed: int) -> None:
+def _add_reading(stretch: _Stretch, used: TreeUsage, elapsed: int) -> None:
     stretch.duration += elapsed
     stretch.cpu += used.cpu
     stretch.cpu_peak = max(stretch.cpu_peak, used.cpu * SECOND // elapsed)
     stretch.memory += used.memory * elapsed
     stretch.memory_peak = max(stretch.memory_peak, used.memory)
-    stretch.read = _sum(stretch.read, used.read)
-    stretch.written = _sum(stretch.written, used.written)
+    stretch.read = _add_known(stretch.read, used.read)
+    stretch.written = _add_known(stretch.written, used.written)
 
 
 def _add_machine(stretch: _Stretch, before: Machine, now: Machine, sessions: int) -> None:
@@ -228,16 +228,16 @@ def _add_machine(stretch: _Stretch, before: Machine, now: Machine, sessions: int
     available = max(0, now.available - before.available)
     # The kernel's count of idle time may fall by a tick between two readings.
     busy = min(available, max(0, now.busy - before.busy))
-    stretch.busy, stretch.available = _sum(stretch.busy, busy), _sum(stretch.available, available)
-    stretch.busy_share = _sum(stretch.busy_share, busy // sessions)
-    stretch.available_share = _sum(stretch.available_share, available // sessions)
+    stretch.busy, stretch.available = _add_known(stretch.busy, busy), _add_known(stretch.available, available)
+    stretch.busy_share = _add_known(stretch.busy_share, busy // sessions)
+    stretch.available_share = _add_known(stretch.available_share, available // sessions)
 
 
-def _sum(so_far: int | None, more: int | None) -> int | None:
+def _add_known(so_far: int | None, more: int | None) -> int | None:
     return so_far if more is None else (so_far or 0) + more
 
 
-def _event(session: str, stretch: _Stretch) -> Event:
+def _build_sample(session: str, stretch: _Stretch) -> Event:
     return Event(
         kind=Kind.SAMPLE,
         session=session,
@@ -245,7 +245,7 @@ def _event(session: str, stretch: _Stretch) -> Event:
         duration=stretch.duration,
         source=SOURCE,
         channel=Channel.API,
-        attributes=present(
+        attributes=omit_none(
             cpu=stretch.cpu,
             cpu_peak=stretch.cpu_peak,
             memory=stretch.memory // stretch.duration,

@@ -10,8 +10,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stretto.model.event import Channel, Event, Kind, present
-from stretto.sources.redact import redact
+from stretto.model.event import Channel, Event, Kind, omit_none
+from stretto.sources.redact import redact_event
 
 LATEST = "latest"
 """Names the session that was last heard of."""
@@ -37,10 +37,10 @@ class Judgement:
     value: float
     by: str | None
 
-    def event(self, session: str, source: str, of_id: str, time: int) -> Event:
+    def to_event(self, session: str, source: str, of_id: str, time: int) -> Event:
         """Return the event, once it is known which session that is and of which product; time in ns."""
-        attributes = present(value=self.value, of=self.of, by=self.by)
-        return redact(
+        attributes = omit_none(value=self.value, of=self.of, by=self.by)
+        return redact_event(
             Event(
                 kind=Kind.SCORE,
                 session=session,
@@ -54,11 +54,11 @@ class Judgement:
         )
 
 
-def parse(item: object) -> Judgement | str:
+def parse_judgement(item: object) -> Judgement | str:
     """Return the judgement that a decoded JSON object is, or in a sentence why it is none. Never raises."""
     if not isinstance(item, Mapping):
         return "a score must be an object"
-    problem = _problem(item)
+    problem = _find_problem(item)
     if problem is not None:
         return problem
     task, phase, session = item.get("task"), item.get("phase"), item.get("session")
@@ -66,8 +66,8 @@ def parse(item: object) -> Judgement | str:
     return Judgement(of, of_id or "", session, item["name"], float(item["value"]), item.get("by"))
 
 
-def _problem(item: Mapping[object, object]) -> str | None:
-    problem = _shape_problem(item)
+def _find_problem(item: Mapping[object, object]) -> str | None:
+    problem = _find_shape_problem(item)
     if problem is not None:
         return problem
     if item.get("task") and item.get("phase"):
@@ -75,12 +75,12 @@ def _problem(item: Mapping[object, object]) -> str | None:
     if not any(item.get(name) for name in ("session", "task", "phase")):
         return "name a session, a task or a phase"
     value = item.get("value")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
         return "'value' must be a finite number"
     return None
 
 
-def _shape_problem(item: Mapping[object, object]) -> str | None:
+def _find_shape_problem(item: Mapping[object, object]) -> str | None:
     unknown = sorted(str(name)[:NAME_LIMIT] for name in item.keys() - _FIELDS)
     if unknown:
         return f"{unknown[0]!r} is not known; a score has {', '.join(sorted(_FIELDS))}"
@@ -91,7 +91,7 @@ def _shape_problem(item: Mapping[object, object]) -> str | None:
     return "'name' is missing: of what is this the score?" if item.get("name") is None else None
 
 
-def _finite(value: float) -> bool:
+def _is_finite(value: float) -> bool:
     try:
         return math.isfinite(value)
     except OverflowError:  # an int beyond what a float holds

@@ -12,11 +12,11 @@ import msgspec
 from stretto.clock import SECOND
 from stretto.figures.baselines import Measured
 from stretto.figures.tallies import Sums
-from stretto.model.conclude import Classify, conclude
+from stretto.model.conclude import Classify, conclude_session
 from stretto.model.conclude_leaves import conclude_processes
 from stretto.model.entities import Processes, Session
 from stretto.model.event import Outcome
-from stretto.model.facts import Facts
+from stretto.model.facts import SessionFacts
 from stretto.store.rollup import SLOTS
 from stretto.store.session_state import load_facts, load_session_facts
 
@@ -140,13 +140,13 @@ def session(connection: sqlite3.Connection, id: str, classify: Classify) -> Sess
     return None if found is None else found[0]
 
 
-def whole(connection: sqlite3.Connection, id: str, classify: Classify) -> tuple[Session, Facts] | None:
+def whole(connection: sqlite3.Connection, id: str, classify: Classify) -> tuple[Session, SessionFacts] | None:
     """Return one session whole with the facts that it was concluded from, or None where it is unknown."""
     row = connection.execute("SELECT lost FROM sessions WHERE id = ?", (id,)).fetchone()
     if row is None:
         return None
     facts = load_facts(connection, id)
-    return conclude(facts, lost=bool(row[0]), classify=classify), facts
+    return conclude_session(facts, lost=bool(row[0]), classify=classify), facts
 
 
 def measured(connection: sqlite3.Connection, pattern: str, signature: str) -> Measured | None:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 from stretto.model.conclude_calls import conclude_model_calls
 from stretto.model.entities import ModelCall
-from stretto.model.facts import Facts, number, text
-from stretto.model.model_call_cost import Cost, Price, Used
-from stretto.model.model_name import normal_model
+from stretto.model.facts import SessionFacts, get_number, get_text
+from stretto.model.model_call_cost import Cost, Price, NewUsage
+from stretto.model.model_name import normalise_model
 from stretto.store.contributions.model_calls import of_model_call
 from stretto.store.rollup import Additions, Amount
 
@@ -41,7 +41,7 @@ class ModelCalls:
     _some_anonymous: bool = False
 
     def settle(
-        self, facts: Facts, touched: Iterable[str], price: Price, change: Additions, news: list[Used]
+        self, facts: SessionFacts, touched: Iterable[str], price: Price, change: Additions, news: list[NewUsage]
     ) -> None:
         """Conclude again what may have changed; add by how much the sums do, and tell the news."""
         ids = self._reached(facts, touched)
@@ -61,13 +61,13 @@ class ModelCalls:
             if call is not None and call.start is not None:
                 self._tell(call, call.start, cost, self._ids_of(facts, call.id, calls), news)
 
-    def _reached(self, facts: Facts, touched: Iterable[str]) -> set[str]:
+    def _reached(self, facts: SessionFacts, touched: Iterable[str]) -> set[str]:
         """Return the calls that changed, with all those that are linked with them."""
         new = set(touched)
         for id in new:
             known = facts.model_calls[id]
-            self._some_anonymous |= number(known, "anonymous") == 1
-            request = text(known, "request")
+            self._some_anonymous |= get_number(known, "anonymous") == 1
+            request = get_text(known, "request")
             if request is not None:
                 self._named_by.setdefault(request, set()).add(id)
         if self._some_anonymous:
@@ -76,18 +76,18 @@ class ModelCalls:
         while new:
             id = new.pop()
             reached.add(id)
-            request = text(facts.model_calls[id], "request")
+            request = get_text(facts.model_calls[id], "request")
             linked = {*self._named_by.get(id, ()), *([request] if request in facts.model_calls else [])}
             new |= linked - reached
         return reached
 
-    def _ids_of(self, facts: Facts, id: str, calls: Mapping[str, ModelCall]) -> tuple[str, ...]:
+    def _ids_of(self, facts: SessionFacts, id: str, calls: Mapping[str, ModelCall]) -> tuple[str, ...]:
         """Return the ids by which a call is known: its own, and its request's where that is no other call."""
-        request = text(facts.model_calls[id], "request")
+        request = get_text(facts.model_calls[id], "request")
         return (id,) if request is None or request in calls else (id, request)
 
     def _tell(
-        self, call: ModelCall, start: int, cost: Cost | None, ids: tuple[str, ...], news: list[Used]
+        self, call: ModelCall, start: int, cost: Cost | None, ids: tuple[str, ...], news: list[NewUsage]
     ) -> None:
         # A transcript tells a call again with every block, each time with more tokens; a second source
         # tells it under another id. Counters only rise, so each is told by how much more it is than before.
@@ -99,7 +99,7 @@ class ModelCalls:
         )
         self._told[call.id] = told
         tokens = (
-            Counter({kind: count for kind, count in call.tokens.by_kind().items() if count}) - told.tokens
+            Counter({kind: count for kind, count in call.tokens.to_counts().items() if count}) - told.tokens
         )
         amount = max(0, (cost.amount if cost else 0) - told.cost)
         duration = None if told.timed else call.duration
@@ -108,4 +108,4 @@ class ModelCalls:
         told.timed = told.timed or duration is not None
         if tokens or amount or duration is not None:
             end = start + (call.duration or 0)
-            news.append(Used(normal_model(call.model), end, tokens, amount, duration))
+            news.append(NewUsage(normalise_model(call.model), end, tokens, amount, duration))

@@ -11,13 +11,13 @@ from typing import TypeVar
 import msgspec
 
 from stretto.figures.fanouts import Fanout, SequentialRun, fanouts, sequential_runs
-from stretto.model.conclude import Classify, conclude, session_ended
+from stretto.model.conclude import Classify, conclude_session, has_session_ended
 from stretto.model.conclude_leaves import conclude_phases
 from stretto.model.entities import Phase, Session, Task, ToolCall, Turn
 from stretto.model.event import Event, Outcome
-from stretto.model.facts import Facts, Known
-from stretto.model.fold import apply
-from stretto.model.model_call_cost import Price, Used, as_said
+from stretto.model.facts import SessionFacts, EntityFacts
+from stretto.model.fold import fold_events
+from stretto.model.model_call_cost import Price, NewUsage, get_reported_cost
 from stretto.model.score_scales import SCALES, Scales
 from stretto.store.contributions.contribution import Settling
 from stretto.store.contributions.registry import PARTS
@@ -38,7 +38,7 @@ class Rules:
     """What conclusions are made by."""
 
     classify: Classify
-    price: Price = as_said
+    price: Price = get_reported_cost
     scales: Scales = SCALES
 
 
@@ -51,7 +51,7 @@ class Ended:
     tasks: list[Task] = field(default_factory=list)
     tool_calls: list[ToolCall] = field(default_factory=list)
     phases: list[Phase] = field(default_factory=list)
-    used: list[Used] = field(default_factory=list)
+    used: list[NewUsage] = field(default_factory=list)
     """What model calls used, as it becomes known."""
     fanouts: list[tuple[Session, Fanout]] = field(default_factory=list)
 
@@ -72,7 +72,7 @@ class Held:
     ``dirty`` names the entities whose facts are not yet written.
     """
 
-    facts: Facts
+    facts: SessionFacts
     lost: bool = False
     arrived: str = ""
     """The last journal file, in the order of names, that told of it."""
@@ -108,15 +108,15 @@ class Held:
 
     def apply(self, events: Sequence[Event]) -> None:
         """Merge events of this session."""
-        touched = apply(self.facts, events)
+        touched = fold_events(self.facts, events)
         self.dirty |= touched
         self.tool_calls.touch([key for kind, key in touched if kind == "call"])
         self.open_model_calls.update([key for kind, key in touched if kind == "model"])
 
     def settle(self, rules: Rules, change: Additions, news: Ended) -> Settled:
         """Conclude again: add by how much the sums change, and tell the news of what has ended."""
-        session = conclude(self.facts, lost=self.lost, classify=rules.classify, calls=False)
-        closed = self.lost or session_ended(self.facts)
+        session = conclude_session(self.facts, lost=self.lost, classify=rules.classify, calls=False)
+        closed = self.lost or has_session_ended(self.facts)
         reported = self.ended.setdefault("call", set())
         self.tool_calls.settle(self.facts, change, closed=closed, news=news.tool_calls, reported=reported)
         # A recording's calls were not made now, whatever their times say.
@@ -168,7 +168,7 @@ class Held:
         for turn in session.turns:
             if turn.end is not None:
                 self._report("turn", turn.id, news.turns, (session, turn))
-        if not session.recording and self.facts.others.get("phase"):
+        if not session.recording and self.facts.leaves.get("phase"):
             for phase in conclude_phases(self.facts, closed=False):
                 if phase.end is not None:
                     self._report("phase", phase.id, news.phases, phase)
@@ -199,25 +199,25 @@ def load(connection: sqlite3.Connection, session_id: str, rules: Rules) -> Held:
     return held
 
 
-def load_facts(connection: sqlite3.Connection, session_id: str) -> Facts:
+def load_facts(connection: sqlite3.Connection, session_id: str) -> SessionFacts:
     """Return what is known of a session; empty where it is unknown."""
-    facts = Facts(session_id)
+    facts = SessionFacts(session_id)
     rows = connection.execute("SELECT kind, id, known FROM facts WHERE session = ?", (session_id,))
     for kind, key, known in rows:
-        facts.put(kind, key, _decoded(known))
+        facts.restore_entity(kind, key, _decoded(known))
     return facts
 
 
-def load_session_facts(connection: sqlite3.Connection, session_id: str) -> Facts:
+def load_session_facts(connection: sqlite3.Connection, session_id: str) -> SessionFacts:
     """Return what is known of a session itself, without anything that happened in it."""
-    facts = Facts(session_id)
+    facts = SessionFacts(session_id)
     rows = connection.execute("SELECT known FROM facts WHERE session = ? AND kind = 'session'", (session_id,))
     for (known,) in rows:
         facts.session = _decoded(known)
     return facts
 
 
-def _decoded(known: bytes) -> Known:
+def _decoded(known: bytes) -> EntityFacts:
     return _decode(known)
 
 

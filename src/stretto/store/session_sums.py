@@ -8,7 +8,7 @@ from stretto.figures.fanouts import fanouts, sequential_runs
 from stretto.figures.tallies import Sums
 from stretto.model.entities import Phase, Session, Task, ToolCall
 from stretto.model.event import Outcome
-from stretto.model.facts import Facts, Known, number, text
+from stretto.model.facts import SessionFacts, EntityFacts, get_number, get_text
 from stretto.model.interval import Interval
 from stretto.store.contributions.contribution import Settling
 from stretto.store.contributions.registry import PARTS
@@ -24,7 +24,7 @@ class OwnSums:
     phases: tuple[tuple[Phase, Sums], ...]
 
 
-def own_sums(facts: Facts, session: Session, rules: Rules) -> OwnSums:
+def own_sums(facts: SessionFacts, session: Session, rules: Rules) -> OwnSums:
     """Return the sums of a session, concluded whole from these facts, and of each of its phases."""
     phases = tuple(
         (phase, _sums(*_within(facts, session, phase), session, rules)) for phase in session.phases
@@ -32,7 +32,7 @@ def own_sums(facts: Facts, session: Session, rules: Rules) -> OwnSums:
     return OwnSums(_sums(facts, session, session, rules), phases)
 
 
-def _sums(facts: Facts, session: Session, around: Session, rules: Rules) -> Sums:
+def _sums(facts: SessionFacts, session: Session, around: Session, rules: Rules) -> Sums:
     """Return the sums of a session, or of a phase of the one around it, whose calls tell how it went on."""
     closed = session.outcome is not Outcome.RUNNING
     settling = Settling(
@@ -68,7 +68,7 @@ def _sums(facts: Facts, session: Session, around: Session, rules: Rules) -> Sums
     return dict(found)
 
 
-def _within(facts: Facts, session: Session, phase: Phase) -> tuple[Facts, Session]:
+def _within(facts: SessionFacts, session: Session, phase: Phase) -> tuple[SessionFacts, Session]:
     """Return what of a session belongs to a phase: what says so, else what began while it went on.
 
     Where several phases have one name, the clock tells their tasks apart as well.
@@ -80,21 +80,21 @@ def _within(facts: Facts, session: Session, phase: Phase) -> tuple[Facts, Sessio
     ids = {task.id for task in tasks}
     calls = tuple(call for call in session.tool_calls if _is_call_of(call, ids, during))
     others = {
-        "phase": {key: known for key, known in facts.others.get("phase", {}).items() if key == phase.id},
+        "phase": {key: known for key, known in facts.leaves.get("phase", {}).items() if key == phase.id},
         "score": {
             key: known
-            for key, known in facts.others.get("score", {}).items()
-            if (text(known, "of"), text(known, "of_id"))
+            for key, known in facts.leaves.get("score", {}).items()
+            if (get_text(known, "of"), get_text(known, "of_id"))
             in {("phase", phase.id), *(("task", id) for id in ids)}
         },
         "message": {
-            key: known for key, known in facts.others.get("message", {}).items() if _is_during(known, during)
+            key: known for key, known in facts.leaves.get("message", {}).items() if _is_during(known, during)
         },
     }
     own = replace(
         session, turns=(), tasks=tasks, tool_calls=calls, phases=(phase,), start=phase.start or session.start
     )
-    return replace(facts, others=others), own
+    return replace(facts, leaves=others), own
 
 
 def _is_task_of(task: Task, phase: Phase, during: Interval | None, *, alone: bool) -> bool:
@@ -112,6 +112,6 @@ def _is_call_of(call: ToolCall, tasks: set[str], during: Interval | None) -> boo
     return during is not None and call.start is not None and during.start <= call.start < during.end
 
 
-def _is_during(known: Known, during: Interval | None) -> bool:
-    time = number(known, "time")
+def _is_during(known: EntityFacts, during: Interval | None) -> bool:
+    time = get_number(known, "time")
     return during is not None and time is not None and during.start <= time < during.end

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from stretto.model.conclude_calls import conclude_call
 from stretto.model.entities import ToolCall
-from stretto.model.facts import Facts
+from stretto.model.facts import SessionFacts
 from stretto.store.contributions.tool_calls import amounts_of_call, of_call
 from stretto.store.rollup import Addition, Additions
 
@@ -33,7 +33,7 @@ class ToolCalls:
         self._open.update(keys)
 
     def settle(
-        self, facts: Facts, change: Additions, *, closed: bool, news: list[ToolCall], reported: set[str]
+        self, facts: SessionFacts, change: Additions, *, closed: bool, news: list[ToolCall], reported: set[str]
     ) -> None:
         """Conclude again what may have changed; add by how much the sums do, and tell the news of ends."""
         new: list[Addition] = []

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from stretto.clock import SECOND, rfc3339
+from stretto.clock import SECOND, to_rfc3339
 from stretto.figures.baselines import NOTHING_DECLARED, Declared, FindBaseline, Hours, Target
 from stretto.figures.confidence import LEVEL, improvement_bounds
 from stretto.figures.contention import contention, session_use
@@ -23,9 +23,9 @@ from stretto.figures.work_tree import LONGEST_SESSION
 from stretto.model.conclude import Classify
 from stretto.model.entities import Sample, Session, Task, Tokens, ToolCall
 from stretto.model.event import Outcome
-from stretto.model.model_call_cost import DOLLAR, Cost, Price, as_said
+from stretto.model.model_call_cost import DOLLAR, Cost, Price, get_reported_cost
 from stretto.model.score_scales import MOST, Scales
-from stretto.model.task_type import normal_name
+from stretto.model.task_type import normalise_name
 from stretto.names import NONE
 from stretto.store import queries
 from stretto.store.fanout_queries import baselines
@@ -55,7 +55,7 @@ def insight(
     id: str,
     classify: Classify,
     hours: Hours,
-    price: Price = as_said,
+    price: Price = get_reported_cost,
     *,
     declared: Declared = NOTHING_DECLARED,
     scoring: Scoring | None = None,
@@ -121,16 +121,16 @@ def session_document(insight: Insight) -> dict[str, Any]:
         "project": session.project,
         "pattern": session.pattern,
         "recording": session.recording,
-        "start": rfc3339(session.start),
+        "start": to_rfc3339(session.start),
         "end": _time(session.end),
-        "last": rfc3339(session.last),
+        "last": to_rfc3339(session.last),
         "elapsed_seconds": _seconds((session.end or session.last) - session.start),
         "outcome": session.outcome.value,
         "turns": [
             {
                 "id": turn.id,
                 "origin": turn.origin,
-                "start": rfc3339(turn.start),
+                "start": to_rfc3339(turn.start),
                 "end": _time(turn.end),
                 "seconds": _seconds(None if turn.end is None else turn.end - turn.start),
                 "outcome": turn.outcome.value,
@@ -159,9 +159,9 @@ def row_document(row: SessionRow) -> dict[str, Any]:
         "project": row.project,
         "pattern": row.pattern,
         "recording": row.recording,
-        "start": rfc3339(row.start),
+        "start": to_rfc3339(row.start),
         "end": _time(row.end),
-        "last": rfc3339(row.last),
+        "last": to_rfc3339(row.last),
         "elapsed_seconds": _seconds((row.end or row.last) - row.start),
         "outcome": row.outcome.value,
         "turns": row.turns,
@@ -199,7 +199,7 @@ def _call(call: ToolCall) -> dict[str, Any]:
         "outcome": call.outcome.value,
         "tests": None
         if call.tests is None
-        else {**asdict(call.tests), "outcome": call.tests.outcome(call.outcome).value},
+        else {**asdict(call.tests), "outcome": call.tests.conclude_outcome(call.outcome).value},
     }
 
 
@@ -213,7 +213,7 @@ def _model_call(priced: Priced) -> dict[str, Any]:
         "seconds": _seconds(call.duration),
         "outcome": call.outcome.value,
         "first_token_seconds": _seconds(call.first_token),
-        "tokens": call.tokens.by_kind(),
+        "tokens": call.tokens.to_counts(),
         **_cost(cost),
     }
 
@@ -262,7 +262,7 @@ def _told_besides(session: Session, scales: Scales) -> dict[str, list[dict[str, 
                 "sender": message.sender,
                 "receiver": message.receiver,
                 "task": message.task,
-                "time": rfc3339(message.time),
+                "time": to_rfc3339(message.time),
                 "response_seconds": _seconds(message.response),
                 "outcome": message.outcome.value,
             }
@@ -275,8 +275,8 @@ def _told_besides(session: Session, scales: Scales) -> dict[str, list[dict[str, 
                 "name": score.name,
                 "value": score.value if abs(score.value) <= MOST else None,
                 "by": score.by,
-                "time": rfc3339(score.time),
-                "reason": scales.problem(normal_name(score.name), score.value),
+                "time": to_rfc3339(score.time),
+                "reason": scales.explain_refusal(normalise_name(score.name), score.value),
             }
             for score in session.scores
         ],
@@ -284,7 +284,7 @@ def _told_besides(session: Session, scales: Scales) -> dict[str, list[dict[str, 
             {
                 "event": run.event,
                 "task": run.task,
-                "start": rfc3339(run.start),
+                "start": to_rfc3339(run.start),
                 "seconds": _seconds(run.duration),
             }
             for run in session.hooks_run
@@ -293,7 +293,7 @@ def _told_besides(session: Session, scales: Scales) -> dict[str, list[dict[str, 
 
 
 def _tokens(part: Spending) -> dict[str, int | None]:
-    return dict.fromkeys(Tokens().by_kind()) | part.tokens
+    return dict.fromkeys(Tokens().to_counts()) | part.tokens
 
 
 def _fanout(
@@ -303,8 +303,8 @@ def _fanout(
     return {
         "tasks": [task.id for task in fanout.tasks],
         "parent": fanout.parent,
-        "start": rfc3339(fanout.start),
-        "end": rfc3339(fanout.end),
+        "start": to_rfc3339(fanout.start),
+        "end": to_rfc3339(fanout.end),
         "width": fanout.width,
         "work_seconds": _seconds(fanout.work),
         "elapsed_seconds": _seconds(fanout.elapsed),
@@ -391,7 +391,7 @@ def _missing_edges(what: str, parts: list[tuple[int | None, int | None]]) -> str
 
 
 def _time(at: int | None) -> str | None:
-    return None if at is None else rfc3339(at)
+    return None if at is None else to_rfc3339(at)
 
 
 def _seconds(length: float | None) -> float | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from stretto.clock import Clock, wall
+from stretto.clock import Clock, read_wall_clock
 from stretto.figures.figure import Figure
 from stretto.notifications.log import Notification, NotificationLog
 from stretto.sources.otlp.receive import Received, Signal
@@ -73,4 +73,4 @@ class Surface:
     hosts: frozenset[str] = frozenset()
     """Names and addresses, without ports, that are answered beside those of the loopback interface."""
     fresh_seconds: float = FRESH_SECONDS
-    clock: Clock = wall
+    clock: Clock = read_wall_clock

@@ -13,46 +13,46 @@ import math
 from collections.abc import Iterator
 from functools import partial
 
-from stretto.model.event import Channel, Event, Kind, present
+from stretto.model.event import Channel, Event, Kind, omit_none
 from stretto.names import EVALUATION, Attribute
 from stretto.sources.otlp import conventions
 from stretto.sources.otlp.conventions import Role
-from stretto.sources.otlp.genai import Place, entity_id, task_of
-from stretto.sources.otlp.plain_records import Attributes, Log, Span, identifier, named
+from stretto.sources.otlp.genai import SpanPlace, find_task, get_entity_id
+from stretto.sources.otlp.plain_records import Attributes, LogRecord, Span, get_id, get_text
 
 SESSION, TASK = "session", "task"
 
 _VALUE = Attribute.EVALUATION_VALUE.value
 
 
-def is_result(log: Log) -> bool:
+def is_result(log: LogRecord) -> bool:
     """Tell whether a log event is a result."""
     return log.name == EVALUATION
 
 
-def span_scores(span: Span, place: Place, session: str) -> Iterator[Event]:
+def read_span_scores(span: Span, place: SpanPlace, session: str) -> Iterator[Event]:
     """Yield the scores that a span bears, at the time each was given, within the span."""
-    of, of_id = _judged(span, place, session)
-    about = partial(_scores, source=conventions.source(span), session=session, of=of, of_id=of_id)
+    of, of_id = _find_target(span, place, session)
+    about = partial(_read_scores, source=conventions.get_source(span), session=session, of=of, of_id=of_id)
     yield from about(span.attributes, time=span.end)
     for said in span.judgements:
         yield from about(said.attributes, time=min(max(said.time, span.start), span.end))
 
 
-def log_scores(log: Log, session: str) -> Iterator[Event]:
+def read_log_scores(log: LogRecord, session: str) -> Iterator[Event]:
     """Yield the score that a log event tells; what its span is may be told by another request."""
     of, of_id = (TASK, log.span) if log.span else (SESSION, session)
-    source = conventions.source(log)
-    yield from _scores(log.attributes, time=log.time, source=source, session=session, of=of, of_id=of_id)
+    source = conventions.get_source(log)
+    yield from _read_scores(log.attributes, time=log.time, source=source, session=session, of=of, of_id=of_id)
 
 
-def _scores(
+def _read_scores(
     said: Attributes, *, time: int, source: str, session: str, of: str, of_id: str
 ) -> Iterator[Event]:
-    name, value = named(said, Attribute.EVALUATION_NAME.value), said.get(_VALUE)
+    name, value = get_text(said, Attribute.EVALUATION_NAME.value), said.get(_VALUE)
     if name is None or isinstance(value, bool | str | None) or not math.isfinite(value):
         return
-    own = identifier(said, Attribute.SCORE_OF_ID.value)
+    own = get_id(said, Attribute.SCORE_OF_ID.value)
     yield Event(
         kind=Kind.SCORE,
         session=session,
@@ -61,16 +61,16 @@ def _scores(
         channel=Channel.OTLP,
         id=own or of_id,
         name=name,
-        attributes=present(
+        attributes=omit_none(
             value=value,
-            by=named(said, Attribute.SCORE_BY.value),
-            of=named(said, Attribute.SCORE_OF.value) if own else of,
+            by=get_text(said, Attribute.SCORE_BY.value),
+            of=get_text(said, Attribute.SCORE_OF.value) if own else of,
         ),
     )
 
 
-def _judged(span: Span, place: Place, session: str) -> tuple[str, str]:
+def _find_target(span: Span, place: SpanPlace, session: str) -> tuple[str, str]:
     if place.role is Role.TASK:
-        return TASK, entity_id(span, Role.TASK)
-    task = None if place.role in (Role.SESSION, Role.TURN) else task_of(span, place)
+        return TASK, get_entity_id(span, Role.TASK)
+    task = None if place.role in (Role.SESSION, Role.TURN) else find_task(span, place)
     return (SESSION, session) if task is None else (TASK, task)

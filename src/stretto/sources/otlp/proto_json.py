@@ -18,11 +18,11 @@ import msgspec
 from stretto.names import EVALUATION
 from stretto.sources.otlp.plain_records import (
     MOST_SPAN_EVENTS,
-    Decoded,
-    Home,
-    Log,
+    DecodedRequest,
+    LogRecord,
     MalformedError,
     Scalar,
+    ScopeContext,
     Span,
     SpanEvent,
     TooManyError,
@@ -46,7 +46,7 @@ class _AnyValue(msgspec.Struct, rename="camel", gc=False):
     int_value: int | None = None
     double_value: float | None = None
 
-    def scalar(self) -> Scalar | None:
+    def to_scalar(self) -> Scalar | None:
         if self.string_value is not None:
             return self.string_value
         if self.bool_value is not None:
@@ -63,13 +63,13 @@ class _Status(msgspec.Struct, gc=False):
     code: int | str = 0
 
 
-class _Event(msgspec.Struct, rename="camel", gc=False):
+class _EventMessage(msgspec.Struct, rename="camel", gc=False):
     time_unix_nano: int = 0
     name: str = ""
     attributes: list[_KeyValue] | None = None
 
 
-class _Span(msgspec.Struct, rename="camel", gc=False):
+class _SpanMessage(msgspec.Struct, rename="camel", gc=False):
     trace_id: str = ""
     span_id: str = ""
     parent_span_id: str | None = None
@@ -82,7 +82,7 @@ class _Span(msgspec.Struct, rename="camel", gc=False):
     status: _Status | None = None
 
 
-class _Log(msgspec.Struct, rename="camel", gc=False):
+class _LogMessage(msgspec.Struct, rename="camel", gc=False):
     time_unix_nano: int = 0
     observed_time_unix_nano: int = 0
     trace_id: str | None = None
@@ -123,33 +123,35 @@ class _Request(msgspec.Struct, rename="camel", gc=False):
 
 # Not strict: 64-bit numbers may be text.
 _request = msgspec.json.Decoder(_Request, strict=False)
-_span_decoder = msgspec.json.Decoder(_Span, strict=False)
-_log_decoder = msgspec.json.Decoder(_Log, strict=False)
+_span_decoder = msgspec.json.Decoder(_SpanMessage, strict=False)
+_log_decoder = msgspec.json.Decoder(_LogMessage, strict=False)
 _events_decoder = msgspec.json.Decoder(list[msgspec.Raw])
-_event_decoder = msgspec.json.Decoder(_Event, strict=False)
+_event_decoder = msgspec.json.Decoder(_EventMessage, strict=False)
 _EVALUATION = EVALUATION.encode()
 
 _SNAKE = {
     snake: camel
-    for struct in (_Request, _ResourceItems, _ScopeItems, _Span, _Log, _AnyValue)
+    for struct in (_Request, _ResourceItems, _ScopeItems, _SpanMessage, _LogMessage, _AnyValue)
     for snake, camel in zip(struct.__struct_fields__, struct.__struct_encode_fields__, strict=True)
     if snake != camel
 }
 
 
-def decode(signal: str, body: bytes, wanted: frozenset[str], *, items: int, item: int) -> Decoded:
+def decode_request(
+    signal: str, body: bytes, wanted: frozenset[str], *, items: int, item: int
+) -> DecodedRequest:
     """Return the records in an export request of a signal; metrics are only counted.
 
     Raises MalformedError where the outer objects cannot be read, TooManyError beyond ``items``.
     """
-    request = _envelope(body)
-    decoded = Decoded([], [])
+    request = _decode_envelope(body)
+    decoded = DecodedRequest([], [])
     seen = 0
-    for group in _groups(signal, request):
-        shared = _home(group.resource, wanted)
-        for scoped in _scopes(signal, group):
+    for group in _get_groups(signal, request):
+        shared = _read_resource(group.resource, wanted)
+        for scoped in _get_scopes(signal, group):
             home = shared._replace(scope=(scoped.scope.name if scoped.scope else None) or "")
-            found = _items(signal, scoped)
+            found = _get_items(signal, scoped)
             seen += len(found)
             if seen > items:
                 raise TooManyError
@@ -158,82 +160,84 @@ def decode(signal: str, body: bytes, wanted: frozenset[str], *, items: int, item
                 continue
             for raw in found:
                 if len(memoryview(raw)) > item:
-                    decoded.reject(f"larger than {item} bytes")
+                    decoded.count_rejected(f"larger than {item} bytes")
                 else:
-                    _take(signal, raw, home, wanted, decoded)
+                    _decode_item(signal, raw, home, wanted, decoded)
     return decoded
 
 
-def _envelope(body: bytes) -> _Request:
+def _decode_envelope(body: bytes) -> _Request:
     try:
         try:
             return _read_envelope(body)
         except msgspec.DecodeError:
-            return _read_envelope(_LONE_SURROGATE.sub(_replaced, body, count=_REPAIRS))
+            return _read_envelope(_LONE_SURROGATE.sub(_replace_surrogate, body, count=_REPAIRS))
     except _UNREADABLE as error:
         raise MalformedError(str(error)) from error
 
 
 def _read_envelope(body: bytes) -> _Request:
-    return _request.decode(_in_camel_case(body) if b'"resource_' in body else body)
+    return _request.decode(_convert_to_camel_case(body) if b'"resource_' in body else body)
 
 
-def _replaced(found: re.Match[bytes]) -> bytes:
+def _replace_surrogate(found: re.Match[bytes]) -> bytes:
     return found[1] or rb"\ufffd"
 
 
-def _groups(signal: str, request: _Request) -> list[_ResourceItems]:
+def _get_groups(signal: str, request: _Request) -> list[_ResourceItems]:
     if signal == "traces":
         return request.resource_spans or []
     return (request.resource_logs if signal == "logs" else request.resource_metrics) or []
 
 
-def _scopes(signal: str, group: _ResourceItems) -> list[_ScopeItems]:
+def _get_scopes(signal: str, group: _ResourceItems) -> list[_ScopeItems]:
     if signal == "traces":
         return group.scope_spans or []
     return (group.scope_logs if signal == "logs" else group.scope_metrics) or []
 
 
-def _items(signal: str, scoped: _ScopeItems) -> list[msgspec.Raw]:
+def _get_items(signal: str, scoped: _ScopeItems) -> list[msgspec.Raw]:
     if signal == "traces":
         return scoped.spans or []
     return (scoped.log_records if signal == "logs" else scoped.metrics) or []
 
 
-def _take(signal: str, raw: msgspec.Raw, home: Home, wanted: frozenset[str], decoded: Decoded) -> None:
+def _decode_item(
+    signal: str, raw: msgspec.Raw, home: ScopeContext, wanted: frozenset[str], decoded: DecodedRequest
+) -> None:
     try:
         if signal == "traces":
-            span = _span(_span_decoder.decode(raw), home, wanted)
+            span = _make_span(_span_decoder.decode(raw), home, wanted)
             if span is None:
-                decoded.reject("a span without trace id or span id")
+                decoded.count_rejected("a span without trace id or span id")
             else:
                 decoded.spans.append(span)
         else:
-            decoded.logs.append(_log(_log_decoder.decode(raw), home, wanted))
+            decoded.logs.append(_make_log(_log_decoder.decode(raw), home, wanted))
     except (*_UNREADABLE, RecursionError):
-        decoded.reject("no span" if signal == "traces" else "no log record")
+        decoded.count_rejected("no span" if signal == "traces" else "no log record")
 
 
-def _span(message: _Span, home: Home, wanted: frozenset[str]) -> Span | None:
-    trace, own = _hex(message.trace_id, _TRACE_DIGITS), _hex(message.span_id, _SPAN_DIGITS)
+def _make_span(message: _SpanMessage, home: ScopeContext, wanted: frozenset[str]) -> Span | None:
+    trace, own = _normalise_id(message.trace_id, _TRACE_DIGITS), _normalise_id(message.span_id, _SPAN_DIGITS)
     if not trace or not own:
         return None
     return Span(
         trace=trace,
         id=own,
-        parent=_hex(message.parent_span_id, _SPAN_DIGITS),
+        parent=_normalise_id(message.parent_span_id, _SPAN_DIGITS),
         name=message.name,
         start=message.start_time_unix_nano,
         end=message.end_time_unix_nano,
         failed=message.status is not None and message.status.code in _ERROR,
-        attributes=_attributes(message.attributes, wanted, home.attributes),
+        attributes=_read_attributes(message.attributes, wanted, home.attributes),
         scope=home.scope,
         service=home.service,
-        judgements=_judgements(message.events, wanted) if _EVALUATION in bytes(message.events) else (),
+        judgements=_read_judgements(message.events, wanted) if _EVALUATION in bytes(message.events) else (),
     )
 
 
-def _judgements(events: msgspec.Raw, wanted: frozenset[str]) -> tuple[SpanEvent, ...]:
+def _read_judgements(events: msgspec.Raw, wanted: frozenset[str]) -> tuple[SpanEvent, ...]:
     """Return the events that judge; one that cannot be read costs neither the others nor the span."""
     found: list[SpanEvent] = []
     with suppress(*_UNREADABLE, RecursionError):
@@ -242,17 +246,17 @@ def _judgements(events: msgspec.Raw, wanted: frozenset[str]) -> tuple[SpanEvent,
                 with suppress(*_UNREADABLE, RecursionError):
                     event = _event_decoder.decode(raw)
                     if event.name == EVALUATION:
-                        attributes = _attributes(event.attributes, wanted, {})
+                        attributes = _read_attributes(event.attributes, wanted, {})
                         found.append(SpanEvent(event.time_unix_nano, attributes))
     return tuple(found)
 
 
-def _log(message: _Log, home: Home, wanted: frozenset[str]) -> Log:
-    attributes = _attributes(message.attributes, wanted, home.attributes)
-    return Log(
+def _make_log(message: _LogMessage, home: ScopeContext, wanted: frozenset[str]) -> LogRecord:
+    attributes = _read_attributes(message.attributes, wanted, home.attributes)
+    return LogRecord(
         time=message.time_unix_nano or message.observed_time_unix_nano,
-        trace=_hex(message.trace_id, _TRACE_DIGITS),
-        span=_hex(message.span_id, _SPAN_DIGITS),
+        trace=_normalise_id(message.trace_id, _TRACE_DIGITS),
+        span=_normalise_id(message.span_id, _SPAN_DIGITS),
         name=message.event_name or str(attributes.get("event.name", "")),
         attributes=attributes,
         scope=home.scope,
@@ -260,35 +264,35 @@ def _log(message: _Log, home: Home, wanted: frozenset[str]) -> Log:
     )
 
 
-def _home(resource: _Resource | None, wanted: frozenset[str]) -> Home:
-    found = _attributes(resource.attributes if resource else None, wanted, {})
-    return Home("", str(found.pop("service.name", "")), found)
+def _read_resource(resource: _Resource | None, wanted: frozenset[str]) -> ScopeContext:
+    found = _read_attributes(resource.attributes if resource else None, wanted, {})
+    return ScopeContext("", str(found.pop("service.name", "")), found)
 
 
-def _attributes(
+def _read_attributes(
     pairs: Iterable[_KeyValue] | None, wanted: frozenset[str], shared: dict[str, Scalar]
 ) -> dict[str, Scalar]:
     found = shared.copy()
     for pair in pairs or ():
         if pair.key in wanted and pair.value is not None:
-            value = pair.value.scalar()
+            value = pair.value.to_scalar()
             if value is not None:
                 found[pair.key] = value
     return found
 
 
-def _hex(text: str | None, digits: int) -> str:
+def _normalise_id(text: str | None, digits: int) -> str:
     """Return an id in lower case, or nothing for what is none; an id of zeros alone is none."""
     if text is None or len(text) != digits or not text.strip("0") or not _HEX.issuperset(text):
         return ""
     return text.lower()
 
 
-def _in_camel_case(body: bytes) -> bytes:
-    return msgspec.json.encode(_renamed(msgspec.json.decode(body)))
+def _convert_to_camel_case(body: bytes) -> bytes:
+    return msgspec.json.encode(_rename_keys(msgspec.json.decode(body)))
 
 
-def _renamed(value: Any) -> Any:
+def _rename_keys(value: Any) -> Any:
     if type(value) is dict:
-        return {_SNAKE.get(key, key): _renamed(item) for key, item in value.items()}
-    return [_renamed(item) for item in value] if type(value) is list else value
+        return {_SNAKE.get(key, key): _rename_keys(item) for key, item in value.items()}
+    return [_rename_keys(item) for item in value] if type(value) is list else value

@@ -12,13 +12,12 @@ from dataclasses import replace
 from functools import partial
 
 from stretto.clock import SECOND
-from stretto.model.event import Channel, Event, Kind, Value, present
+from stretto.model.event import Channel, Event, Kind, Value, omit_none
 from stretto.names import Attribute
-from stretto.sources.otlp import conventions
-from stretto.sources.otlp import evaluations as evaluation
-from stretto.sources.otlp.cache_reports import cache_report
-from stretto.sources.otlp.genai import Place, span_events, trace_edges
-from stretto.sources.otlp.plain_records import Attributes, Span, amount, identifier, length, named
+from stretto.sources.otlp import conventions, evaluations
+from stretto.sources.otlp.cache_reports import make_cache_report
+from stretto.sources.otlp.genai import SpanPlace, make_entity_events, make_trace_edges
+from stretto.sources.otlp.plain_records import Attributes, Span, get_id, get_number, get_text, to_duration
 
 _OF_SESSION = {
     "pattern": Attribute.PATTERN,
@@ -28,74 +27,81 @@ _OF_SESSION = {
 """What a session's start says → the attribute that it stands in."""
 
 
-def events(span: Span, place: Place, session: str, started: Mapping[str, str], source: str) -> list[Event]:
+def make_span_events(
+    span: Span, place: SpanPlace, session: str, started: Mapping[str, str], source: str
+) -> list[Event]:
     """Return all the events that a span gives in its place, whoever made it; scores come last.
 
     ``started`` names the first task of each tool call that started one, ``source`` the product that the
     whole trace is of.
     """
-    told = [*span_events(span, place, session, started), *trace_edges(span, place, session, source)]
-    if conventions.made_by_api(span):
-        told = [_corrected(event, span) for event in told] + _own_events(span, session)
-    if conventions.judges(span):
-        told += evaluation.span_scores(span, place, session)
+    told = [
+        *make_entity_events(span, place, session, started),
+        *make_trace_edges(span, place, session, source),
+    ]
+    if conventions.is_from_api(span):
+        told = [_add_api_fields(event, span) for event in told] + _make_api_events(span, session)
+    if conventions.has_judgement(span):
+        told += evaluations.read_span_scores(span, place, session)
     return told
 
 
-def _own_events(span: Span, session: str) -> list[Event]:
+def _make_api_events(span: Span, session: str) -> list[Event]:
     if Attribute.CACHE_NAME.value in span.attributes:
-        return [cache_report(span, session)]
+        return [make_cache_report(span, session)]
     said = span.attributes
-    told = partial(Event, session=session, source=conventions.source(span), channel=Channel.OTLP, id=span.id)
+    told = partial(
+        Event, session=session, source=conventions.get_source(span), channel=Channel.OTLP, id=span.id
+    )
     if Attribute.PHASE_ID.value in said:
-        return _phase(span, told)
-    return [_message(span, told)] if Attribute.MESSAGE_TO.value in said else []
+        return _make_phase_events(span, told)
+    return [_make_message_event(span, told)] if Attribute.MESSAGE_TO.value in said else []
 
 
-def _phase(span: Span, told: Callable[..., Event]) -> list[Event]:
-    name = named(span.attributes, Attribute.PHASE.value)
+def _make_phase_events(span: Span, told: Callable[..., Event]) -> list[Event]:
+    name = get_text(span.attributes, Attribute.PHASE.value)
     end = told(
         kind=Kind.PHASE_END,
         time=span.end,
         duration=span.duration,
         name=name,
-        outcome=conventions.outcome(span),
-        attributes=present(error=conventions.error(span.attributes)),
+        outcome=conventions.get_outcome(span),
+        attributes=omit_none(error=conventions.get_error_class(span.attributes)),
     )
     return [told(kind=Kind.PHASE_START, time=span.start, name=name), end]
 
 
-def _message(span: Span, told: Callable[..., Event]) -> Event:
+def _make_message_event(span: Span, told: Callable[..., Event]) -> Event:
     said = span.attributes
-    seconds = amount(said, Attribute.MESSAGE_RESPONSE_SECONDS.value)
+    seconds = get_number(said, Attribute.MESSAGE_RESPONSE_SECONDS.value)
     return told(
         kind=Kind.MESSAGE,
         time=span.start,
-        parent=identifier(said, Attribute.TASK_ID.value),
-        duration=None if seconds is None else length(seconds * SECOND),
-        name=named(said, Attribute.MESSAGE_TO.value),
-        outcome=conventions.outcome(span),
-        attributes=present(sender=named(said, Attribute.MESSAGE_FROM.value)),
+        parent=get_id(said, Attribute.TASK_ID.value),
+        duration=None if seconds is None else to_duration(seconds * SECOND),
+        name=get_text(said, Attribute.MESSAGE_TO.value),
+        outcome=conventions.get_outcome(span),
+        attributes=omit_none(sender=get_text(said, Attribute.MESSAGE_FROM.value)),
     )
 
 
-def _corrected(event: Event, span: Span) -> Event:
+def _add_api_fields(event: Event, span: Span) -> Event:
     """Return the event with what only this API's spans say."""
     said = span.attributes
     if event.kind in {Kind.TASK_START, Kind.TASK_END}:
         about = {"description": Attribute.TASK_DESCRIPTION} if event.kind is Kind.TASK_START else {}
-        phase = named(said, Attribute.PHASE.value)
+        phase = get_text(said, Attribute.PHASE.value)
         return replace(
             event,
-            parent=identifier(said, Attribute.PARENT_ID.value),
-            attributes={**event.attributes, **_said(said, about), **present(phase=phase)},
+            parent=get_id(said, Attribute.PARENT_ID.value),
+            attributes={**event.attributes, **_get_texts(said, about), **omit_none(phase=phase)},
         )
     if event.kind is Kind.SESSION_START:
-        return replace(event, attributes=_said(said, _OF_SESSION))
+        return replace(event, attributes=_get_texts(said, _OF_SESSION))
     if event.kind is Kind.SESSION_END:
-        return replace(event, outcome=conventions.outcome(span), duration=span.duration)
+        return replace(event, outcome=conventions.get_outcome(span), duration=span.duration)
     return event
 
 
-def _said(attributes: Attributes, names: Mapping[str, Attribute]) -> dict[str, Value]:
-    return present(**{key: named(attributes, name.value) for key, name in names.items()})
+def _get_texts(attributes: Attributes, names: Mapping[str, Attribute]) -> dict[str, Value]:
+    return omit_none(**{key: get_text(attributes, name.value) for key, name in names.items()})

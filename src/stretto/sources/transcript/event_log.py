@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from stretto.model.event import Channel, Event, Kind, Outcome, Value, present
-from stretto.sources.transcript import checkpoint as kept
-from stretto.sources.transcript.checkpoint import Carry, Doing, Tokens, Transcript, remember
+from stretto.model.event import Channel, Event, Kind, Outcome, Value, omit_none
+from stretto.sources.transcript import checkpoint as tables
+from stretto.sources.transcript.checkpoint import Checkpoint, RunState, Tokens, TranscriptFile, remember_entry
 
 
-class Place(NamedTuple):
+class LineContext(NamedTuple):
     """Where and when a line stands."""
 
     session: str
@@ -21,23 +21,23 @@ class Place(NamedTuple):
     """Whether it is the main agent's own line."""
 
 
-class Account:
+class EventLog:
     """The state of one file's reading at work, and the events told so far."""
 
-    def __init__(self, transcript: Transcript, carry: Carry) -> None:
+    def __init__(self, transcript: TranscriptFile, checkpoint: Checkpoint) -> None:
         self.events: list[Event] = []
         self._file = transcript
-        self._turns = dict(carry.turns)
-        self._agents = dict(carry.agents)
-        self._tools = dict(carry.tools)
-        self._works = dict(carry.works)
-        self._usage = dict(carry.usage)
-        self._requests = dict(carry.requests)
-        self._chains = dict(carry.chains)
+        self._turns = dict(checkpoint.turns)
+        self._agents = dict(checkpoint.agents)
+        self._tools = dict(checkpoint.tools)
+        self._works = dict(checkpoint.works)
+        self._usage = dict(checkpoint.usage)
+        self._requests = dict(checkpoint.requests)
+        self._chains = dict(checkpoint.chains)
 
-    def carry(self) -> Carry:
+    def make_checkpoint(self) -> Checkpoint:
         """Return what a later reading of the same file goes on from."""
-        return Carry(
+        return Checkpoint(
             self._turns,
             self._agents,
             self._tools,
@@ -47,10 +47,10 @@ class Account:
             self._chains,
         )
 
-    def tell(
+    def add_event(
         self,
         kind: Kind,
-        place: Place,
+        context: LineContext,
         *,
         id: str | None = None,
         name: str | None = None,
@@ -63,11 +63,11 @@ class Account:
         self.events.append(
             Event(
                 kind=kind,
-                session=place.session,
-                time=place.time,
+                session=context.session,
+                time=context.time,
                 channel=Channel.TRANSCRIPT,
                 id=id,
-                parent=place.agent,
+                parent=context.agent,
                 duration=duration,
                 name=name,
                 type=type,
@@ -78,131 +78,141 @@ class Account:
 
     # Sessions and turns.
 
-    def opened(self, session: str) -> bool:
+    def has_session(self, session: str) -> bool:
         """Tell whether a session has been told to have started."""
         return session in self._turns
 
-    def open(self, place: Place, attributes: Mapping[str, Value]) -> None:
+    def start_session(self, context: LineContext, attributes: Mapping[str, Value]) -> None:
         """Tell that a session has started."""
-        self.tell(Kind.SESSION_START, place, attributes=attributes)
-        remember(self._turns, place.session, Doing(place.session), kept.OPEN)
+        self.add_event(Kind.SESSION_START, context, attributes=attributes)
+        remember_entry(self._turns, context.session, RunState(context.session), tables.OPEN)
 
-    def turn(self, place: Place, id: str | None, origin: str, attributes: Mapping[str, Value]) -> None:
+    def start_turn(
+        self, context: LineContext, id: str | None, origin: str, attributes: Mapping[str, Value]
+    ) -> None:
         """Tell that a turn has started; a prompt within the same turn does not end it."""
-        if self._turns[place.session].id != id:
-            self.settle(place.session)
-        self.tell(Kind.TURN_START, place, id=id, type=origin, attributes=attributes)
-        self._turns[place.session] = Doing(place.session, id)
+        if self._turns[context.session].id != id:
+            self.end_answered_turn(context.session)
+        self.add_event(Kind.TURN_START, context, id=id, type=origin, attributes=attributes)
+        self._turns[context.session] = RunState(context.session, id)
 
-    def settle(self, session: str) -> None:
+    def end_answered_turn(self, session: str) -> None:
         """End a turn whose last answer was not marked as one but is known by now to have been it."""
         answered = self._turns[session].answered
         if answered is not None:
-            self.end(Place(session, answered, None, main=True), Outcome.SUCCESS)
+            self.end_turn_or_run(LineContext(session, answered, None, main=True), Outcome.SUCCESS)
 
     # Runs of agents.
 
-    def begin(self, place: Place, *, again: bool = False, delegated_by: str | None = None) -> None:
-        """Tell that a place's agent has started, if that is news; ``again``: one that has stopped, too."""
-        if place.agent is None:
+    def start_run(
+        self, context: LineContext, *, again: bool = False, delegated_by: str | None = None
+    ) -> None:
+        """Tell that a context's agent has started, if that is news; ``again``: one that has stopped, too."""
+        if context.agent is None:
             return
-        run = self._agents.get(place.agent)
+        run = self._agents.get(context.agent)
         if run is None or (again and run.id is None):
-            self._mark(Kind.TASK_START, place, {"delegated_by": delegated_by} if delegated_by else {})
-            self.runs(place.agent, place.session)
+            self._add_run_event(
+                Kind.TASK_START, context, {"delegated_by": delegated_by} if delegated_by else {}
+            )
+            self.mark_running(context.agent, context.session)
 
-    def runs(self, agent: str, session: str) -> None:
+    def mark_running(self, agent: str, session: str) -> None:
         """Note that an agent has been told to run."""
-        remember(self._agents, agent, Doing(session, agent), kept.OPEN)
+        remember_entry(self._agents, agent, RunState(session, agent), tables.OPEN)
 
-    def stopped(self, agent: str, session: str) -> None:
+    def mark_stopped(self, agent: str, session: str) -> None:
         """Note that an agent has been told to have stopped."""
-        remember(self._agents, agent, Doing(session), kept.OPEN)
+        remember_entry(self._agents, agent, RunState(session), tables.OPEN)
 
     # Answers, which end the one or the other.
 
-    def answered(self, place: Place, at: int | None) -> None:
-        """Note when a place's agent last answered without asking for a tool; None takes that back."""
-        if place.main:
-            turn = self._turns[place.session]
-            self._turns[place.session] = Doing(turn.session, turn.id, at)
-        elif place.agent is not None:
-            run = self._agents.get(place.agent)
+    def note_answer(self, context: LineContext, at: int | None) -> None:
+        """Note when a context's agent last answered without asking for a tool; None takes that back."""
+        if context.main:
+            turn = self._turns[context.session]
+            self._turns[context.session] = RunState(turn.session, turn.id, at)
+        elif context.agent is not None:
+            run = self._agents.get(context.agent)
             if run is not None and run.id is not None:
-                self._agents[place.agent] = Doing(run.session, run.id, at)
+                self._agents[context.agent] = RunState(run.session, run.id, at)
 
-    def end(self, place: Place, outcome: Outcome) -> None:
-        """Tell that a place's turn, or its agent's run, has ended."""
-        if place.main:
-            turn = self._turns[place.session]
+    def end_turn_or_run(self, context: LineContext, outcome: Outcome) -> None:
+        """Tell that a context's turn, or its agent's run, has ended."""
+        if context.main:
+            turn = self._turns[context.session]
             if turn.id is not None:
-                self.tell(Kind.TURN_END, place, id=turn.id, outcome=outcome)
-            self._turns[place.session] = Doing(turn.session, turn.id)
-        elif place.agent is not None:
-            self._mark(Kind.TASK_END, place, {}, outcome)
-            self.stopped(place.agent, place.session)
+                self.add_event(Kind.TURN_END, context, id=turn.id, outcome=outcome)
+            self._turns[context.session] = RunState(turn.session, turn.id)
+        elif context.agent is not None:
+            self._add_run_event(Kind.TASK_END, context, {}, outcome)
+            self.mark_stopped(context.agent, context.session)
 
-    def rest(self) -> None:
+    def end_all_answered(self) -> None:
         """Tell what only silence tells: an answer that nothing follows was the end of its turn or its run."""
         for session in list(self._turns):
-            self.settle(session)
+            self.end_answered_turn(session)
         for agent, run in list(self._agents.items()):
             if run.answered is not None:
-                self.end(Place(run.session, run.answered, agent, main=False), Outcome.SUCCESS)
+                self.end_turn_or_run(
+                    LineContext(run.session, run.answered, agent, main=False), Outcome.SUCCESS
+                )
 
     # What single lines leave for later ones.
 
-    def calls(self, id: str, tool: str) -> None:
+    def remember_tool(self, id: str, tool: str) -> None:
         """Note which tool a call is of."""
-        remember(self._tools, id, tool, kept.OPEN)
+        remember_entry(self._tools, id, tool, tables.OPEN)
 
-    def called(self, id: str) -> str | None:
+    def pop_tool(self, id: str) -> str | None:
         """Return which tool a call was of, and forget it."""
         return self._tools.pop(id, None)
 
-    def works(self, id: str, about: dict[str, str]) -> None:
+    def remember_work(self, id: str, about: dict[str, str]) -> None:
         """Note what the end of a call will tell of it."""
-        remember(self._works, id, about, kept.OPEN)
+        remember_entry(self._works, id, about, tables.OPEN)
 
-    def worked(self, id: str) -> dict[str, str]:
+    def pop_work(self, id: str) -> dict[str, str]:
         """Return what the end of a call tells of it, and forget that."""
         return self._works.pop(id, {})
 
-    def sends(self, request: str, time: int) -> None:
+    def note_request(self, request: str, time: int) -> None:
         """Note when a request to a model was sent."""
-        remember(self._requests, request, time, kept.RECENT)
+        remember_entry(self._requests, request, time, tables.RECENT)
 
-    def sent(self, request: str | None, before: int) -> int:
+    def get_request_time(self, request: str | None, before: int) -> int:
         """Return when a request was sent, or where that is not known an instant that it was sent before."""
         return before if request is None else min(before, self._requests.get(request, before))
 
-    def counts(self, message: str, tokens: Tokens) -> Tokens | None:
+    def merge_usage(self, message: str, tokens: Tokens) -> Tokens | None:
         """Return the largest token counts of a message so far, or None where nothing of that is news."""
         known = self._usage.get(message)
         if known is not None:
             tokens = {name: max(number, known.get(name, 0)) for name, number in (known | tokens).items()}
         if tokens == known:
             return None
-        remember(self._usage, message, tokens, kept.RECENT)
+        remember_entry(self._usage, message, tokens, tables.RECENT)
         return tokens
 
-    def chain(self, own: str | None, above: str | None) -> str | None:
+    def find_chain_root(self, own: str | None, above: str | None) -> str | None:
         """Return the first line of a line's sidechain, by its own id and that of the line above it."""
         root = self._chains.get(above, above) if above else own
         if own and root:
-            remember(self._chains, own, root, kept.RECENT)
+            remember_entry(self._chains, own, root, tables.RECENT)
         return root
 
-    def _mark(
+    def _add_run_event(
         self,
         kind: Kind,
-        place: Place,
+        context: LineContext,
         attributes: dict[str, Value],
         outcome: Outcome | None = None,
     ) -> None:
         file, name, parent = self._file, None, None
-        if place.agent == file.agent:
+        if context.agent == file.agent:
             name, parent = file.agent_type, file.parent
-            attributes = attributes | present(delegated_by=file.delegated_by, description=file.description)
-        place_of_parent = place._replace(agent=parent)
-        self.tell(kind, place_of_parent, id=place.agent, name=name, outcome=outcome, attributes=attributes)
+            attributes = attributes | omit_none(delegated_by=file.delegated_by, description=file.description)
+        parent_context = context._replace(agent=parent)
+        self.add_event(
+            kind, parent_context, id=context.agent, name=name, outcome=outcome, attributes=attributes
+        )

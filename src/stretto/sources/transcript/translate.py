@@ -14,12 +14,11 @@ import msgspec
 
 from stretto.hook.client import tool_results as work
 from stretto.hook.client.client import WORKING
-from stretto.model.event import LATEST, Kind, Outcome, Value, present
-from stretto.model.facts import DELEGATES
-from stretto.sources.transcript import classify as words
-from stretto.sources.transcript import schema as shape
-from stretto.sources.transcript.checkpoint import Carry, Transcript
-from stretto.sources.transcript.event_log import Account, Place
+from stretto.model.event import LATEST, Kind, Outcome, Value, omit_none
+from stretto.model.facts import DELEGATING_TOOLS
+from stretto.sources.transcript import classify, schema
+from stretto.sources.transcript.checkpoint import Checkpoint, TranscriptFile
+from stretto.sources.transcript.event_log import EventLog, LineContext
 
 SYNTHETIC = "<synthetic>"
 """The model's name on lines that the client wrote itself."""
@@ -35,303 +34,321 @@ _TOKENS = {
 }
 
 
-class Assembly:
-    """The reading of one file at work: takes its lines in their order, collects events in its account."""
+class LineTranslator:
+    """The reading of one file at work: takes its lines in their order, collects events in its log."""
 
-    def __init__(self, transcript: Transcript, carry: Carry, key: bytes, *, latest: int = LATEST) -> None:
-        self.account = Account(transcript, carry)
+    def __init__(
+        self, transcript: TranscriptFile, checkpoint: Checkpoint, key: bytes, *, latest: int = LATEST
+    ) -> None:
+        self.log = EventLog(transcript, checkpoint)
         self._file = transcript
         self._key = key
         self._latest = latest
 
-    def take(self, line: shape.Line) -> str | None:
+    def translate_line(self, line: schema.TranscriptLine) -> str | None:
         """Take one line; return in a few words why it could not be read, or None. Never raises."""
         if line.forked_from is not None:
             return None  # a branch's copy: the session it was copied from has it, and would be counted twice
         told = line.type in ("user", "assistant")
-        time = shape.instant(line.timestamp)
+        time = schema.to_time(line.timestamp)
         if time is None:
             return "no time" if told else None
         if time > self._latest:
             return "time in the future"
-        session = shape.identity(line.session_id) or self._file.session
+        session = schema.to_id(line.session_id) or self._file.session
         if session is None:
             return "no session id" if told else None
-        place = self._place(line, session, time)
-        if place.main:
-            if not self.account.opened(session):
-                self.account.open(place, _project(line))
+        context = self._locate_line(line, session, time)
+        if context.main:
+            if not self.log.has_session(session):
+                self.log.start_session(context, _get_project(line))
         elif self._file.agent is not None:
-            self.account.begin(place)
-        return self._read(line, place)
+            self.log.start_run(context)
+        return self._translate_by_type(line, context)
 
-    def _place(self, line: shape.Line, session: str, time: int) -> Place:
+    def _locate_line(self, line: schema.TranscriptLine, session: str, time: int) -> LineContext:
         if self._file.is_helper:
-            return Place(session, time, None, main=False)
-        agent = shape.identity(line.agent_id) or self._file.agent
+            return LineContext(session, time, None, main=False)
+        agent = schema.to_id(line.agent_id) or self._file.agent
         if self._file.agent is None and line.is_sidechain is not True:
-            return Place(session, time, None, main=True)
-        return Place(session, time, agent or self._chain(line, session, time), main=False)
+            return LineContext(session, time, None, main=True)
+        return LineContext(
+            session, time, agent or self._find_sidechain_agent(line, session, time), main=False
+        )
 
-    def _chain(self, line: shape.Line, session: str, time: int) -> str | None:
+    def _find_sidechain_agent(self, line: schema.TranscriptLine, session: str, time: int) -> str | None:
         # Old clients keep sidechains in the main file and give their agents no id: the first line's serves.
-        own = shape.identity(line.uuid)
-        root = self.account.chain(own, shape.identity(line.parent_uuid))
+        own = schema.to_id(line.uuid)
+        root = self.log.find_chain_root(own, schema.to_id(line.parent_uuid))
         if own is not None and own == root:
-            self.account.begin(Place(session, time, root, main=False))
+            self.log.start_run(LineContext(session, time, root, main=False))
         return root
 
-    def _read(self, line: shape.Line, place: Place) -> str | None:
+    def _translate_by_type(self, line: schema.TranscriptLine, context: LineContext) -> str | None:
         if line.type == "assistant":
-            return self._assistant(line, place)
+            return self._translate_assistant(line, context)
         if line.type == "user":
-            return self._user(line, place)
+            return self._translate_user(line, context)
         if line.type == "progress":
-            return self._progress(line, place)
+            return self._translate_progress(line, context)
         if line.type == "queue-operation" and line.operation == "enqueue":
-            self._queued(line, place)
+            self._translate_queued(line, context)
         elif line.type == "system":
-            self._system(line, place)
-        elif line.type == "api-request" and (request := shape.identity(line.id)):
-            self.account.sends(request, place.time)
+            self._translate_system(line, context)
+        elif line.type == "api-request" and (request := schema.to_id(line.id)):
+            self.log.note_request(request, context.time)
         return None
 
     # The model's lines.
 
-    def _assistant(self, line: shape.Line, place: Place) -> str | None:
-        message = shape.part(shape.MESSAGE, line.message)
+    def _translate_assistant(self, line: schema.TranscriptLine, context: LineContext) -> str | None:
+        message = schema.decode_part(schema.MESSAGE, line.message)
         if message is None:
             return "unexpected shape"
         if line.is_api_error_message is True:
-            if place.main:
-                self.account.end(place, Outcome.FAILURE)
+            if context.main:
+                self.log.end_turn_or_run(context, Outcome.FAILURE)
             return None
         if message.model == SYNTHETIC:
             return None
-        self._model_call(line, message, place)
-        blocks = words.blocks_of(message.content)
+        self._add_model_call(line, message, context)
+        blocks = classify.get_blocks(message.content)
         calls = [block for block in blocks if block.type == "tool_use"]
         for call in calls:
-            self._tool_start(call, line, place)
+            self._start_tool(call, line, context)
         if calls:
-            self.account.answered(place, None)
+            self.log.note_answer(context, None)
         elif any(block.type == "text" for block in blocks):
             if message.stop_reason in _ENDS:
-                self.account.end(place, Outcome.SUCCESS)
+                self.log.end_turn_or_run(context, Outcome.SUCCESS)
             else:
                 # Older clients do not say why the model stopped; one that ran out of tokens has not answered.
-                self.account.answered(place, place.time if message.stop_reason is None else None)
+                self.log.note_answer(context, context.time if message.stop_reason is None else None)
         return None
 
-    def _model_call(self, line: shape.Line, message: shape.Message, place: Place) -> None:
+    def _add_model_call(
+        self, line: schema.TranscriptLine, message: schema.TranscriptMessage, context: LineContext
+    ) -> None:
         """Tell of a request once, and again where a later line of the same message counts more tokens.
 
         Its time is when it was sent where the client writes that, else when its first block was complete.
         """
-        id = shape.identity(message.id)
+        id = schema.to_id(message.id)
         if id is None:
             return
-        usage = shape.part(shape.USAGE, message.usage)
+        usage = schema.decode_part(schema.USAGE, message.usage)
         tokens = {
             name: number
             for field, name in _TOKENS.items()
-            if usage is not None and (number := shape.count(getattr(usage, field))) is not None
+            if usage is not None and (number := schema.to_count(getattr(usage, field))) is not None
         }
-        news = self.account.counts(id, tokens)
+        news = self.log.merge_usage(id, tokens)
         if news is not None:
-            self.account.tell(
+            self.log.add_event(
                 Kind.MODEL_CALL,
-                place._replace(time=self.account.sent(shape.identity(line.request_ref), place.time)),
+                context._replace(
+                    time=self.log.get_request_time(schema.to_id(line.request_ref), context.time)
+                ),
                 id=id,
-                name=shape.name(message.model),
+                name=schema.to_name(message.model),
                 outcome=Outcome.SUCCESS,
-                attributes={**news, **present(request=shape.identity(line.request_id))},
+                attributes={**news, **omit_none(request=schema.to_id(line.request_id))},
             )
 
-    def _tool_start(self, block: shape.Block, line: shape.Line, place: Place) -> None:
-        id, name = shape.identity(block.id), shape.name(block.name)
+    def _start_tool(
+        self, block: schema.ContentBlock, line: schema.TranscriptLine, context: LineContext
+    ) -> None:
+        id, name = schema.to_id(block.id), schema.to_name(block.name)
         if id is None:
             return
         attributes: dict[str, Value] = {}
         if name:
-            self.account.calls(id, name)
-        order = shape.part(shape.ORDER, block.input) if name in DELEGATES else None
+            self.log.remember_tool(id, name)
+        order = schema.decode_part(schema.ORDER, block.input) if name in DELEGATING_TOOLS else None
         if order is not None:
-            attributes |= present(
-                agent=shape.name(order.subagent_type),
-                description=shape.name(order.description),
+            attributes |= omit_none(
+                agent=schema.to_name(order.subagent_type),
+                description=schema.to_name(order.description),
                 background=order.run_in_background if isinstance(order.run_in_background, bool) else None,
             )
         if name in WORKING:
-            self._work(id, name, block, line)
-        self.account.tell(Kind.TOOL_START, place, id=id, name=name, attributes=attributes)
+            self._remember_work(id, name, block, line)
+        self.log.add_event(Kind.TOOL_START, context, id=id, name=name, attributes=attributes)
 
-    def _work(self, id: str, name: str, block: shape.Block, line: shape.Line) -> None:
-        asked = shape.part(shape.WORK, block.input)
+    def _remember_work(
+        self, id: str, name: str, block: schema.ContentBlock, line: schema.TranscriptLine
+    ) -> None:
+        asked = schema.decode_part(schema.WORK, block.input)
         if asked is None:
             return
         order = msgspec.structs.asdict(asked)
         about = {
-            "test_framework": work.framework_of(name, order),
-            "wrote": work.written(name, order, line.cwd, self._key),
+            "test_framework": work.find_framework(name, order),
+            "wrote": work.hash_written_paths(name, order, line.cwd, self._key),
         }
         told = {what: value for what, value in about.items() if value is not None}
         if told:
-            self.account.works(id, told)
+            self.log.remember_work(id, told)
 
     # The user's lines: prompts, and the results of tools.
 
-    def _user(self, line: shape.Line, place: Place) -> str | None:
-        message = shape.part(shape.MESSAGE, line.message)
+    def _translate_user(self, line: schema.TranscriptLine, context: LineContext) -> str | None:
+        message = schema.decode_part(schema.MESSAGE, line.message)
         if message is None:
             return "unexpected shape"
-        blocks = words.blocks_of(message.content)
+        blocks = classify.get_blocks(message.content)
         results = [block for block in blocks if block.type == "tool_result"]
         for block in results:
-            self._tool_end(block, line.tool_use_result if len(results) == 1 else shape.RAW, place)
+            self._end_tool(block, line.tool_use_result if len(results) == 1 else schema.RAW, context)
         if results:
-            self.account.answered(place, None)
+            self.log.note_answer(context, None)
         elif line.is_meta is not True and line.is_compact_summary is not True:
-            text = words.text_of(message.content)
+            text = classify.get_text(message.content)
             if text is not None or blocks:
-                self._said(text or "", line, place)
+                self._translate_prompt(text or "", line, context)
         return None
 
-    def _said(self, text: str, line: shape.Line, place: Place) -> None:
-        if text.startswith(words.INTERRUPT):
-            self.account.end(place, Outcome.CANCELLED)
-        elif place.agent is not None:
-            self.account.begin(place, again=True)
-        elif place.main and words.is_prompt(text):
-            self._turn(text, line, place)
+    def _translate_prompt(self, text: str, line: schema.TranscriptLine, context: LineContext) -> None:
+        if text.startswith(classify.INTERRUPT):
+            self.log.end_turn_or_run(context, Outcome.CANCELLED)
+        elif context.agent is not None:
+            self.log.start_run(context, again=True)
+        elif context.main and classify.is_prompt(text):
+            self._start_turn(text, line, context)
 
-    def _turn(self, text: str, line: shape.Line, place: Place) -> None:
-        notice = words.notice_of(text)
-        attributes = _project(line) | {"prompt_length": len(text)}
+    def _start_turn(self, text: str, line: schema.TranscriptLine, context: LineContext) -> None:
+        notice = classify.parse_notice(text)
+        attributes = _get_project(line) | {"prompt_length": len(text)}
         if notice is not None:
             attributes |= notice.attributes
-        elif command := words.command_of(text):
+        elif command := classify.find_command(text):
             attributes["command"] = command
         host = notice is not None or line.prompt_source == "system"
-        id = shape.identity(line.prompt_id) or shape.identity(line.uuid)
-        self.account.turn(place, id, "host" if host else "user", attributes)
+        id = schema.to_id(line.prompt_id) or schema.to_id(line.uuid)
+        self.log.start_turn(context, id, "host" if host else "user", attributes)
 
-    def _tool_end(self, block: shape.Block, answer: msgspec.Raw, place: Place) -> None:
-        id = shape.identity(block.tool_use_id)
+    def _end_tool(self, block: schema.ContentBlock, answer: msgspec.Raw, context: LineContext) -> None:
+        id = schema.to_id(block.tool_use_id)
         if id is None:
             return
-        name = self.account.called(id)
+        name = self.log.pop_tool(id)
         outcome = Outcome.SUCCESS
         attributes: dict[str, Value] = {}
-        worked = self.account.worked(id)
+        worked = self.log.pop_work(id)
         if block.is_error is True:
-            outcome, attributes = words.failure_of(block.content)
-        attributes |= _went(worked, block, outcome)
+            outcome, attributes = classify.classify_failure(block.content)
+        attributes |= _get_work_result(worked, block, outcome)
         # What another vendor's tool calls an agent's id or a duration is part of its answer, and stays out.
         foreign = name is not None and name.startswith("mcp__")
-        result = None if foreign else shape.part(shape.RESULT, answer)
+        result = None if foreign else schema.decode_part(schema.RESULT, answer)
         if result is not None:
-            attributes = self._delegated(result, id, outcome, place) | attributes
-        self.account.tell(
+            attributes = self._add_delegated_run(result, id, outcome, context) | attributes
+        self.log.add_event(
             Kind.TOOL_END,
-            place,
+            context,
             id=id,
             name=name,
-            duration=None if result is None else shape.milliseconds(result.duration_ms),
+            duration=None if result is None else schema.from_milliseconds(result.duration_ms),
             outcome=outcome,
             attributes=attributes,
         )
 
-    def _delegated(self, result: shape.Result, call: str, outcome: Outcome, place: Place) -> dict[str, Value]:
+    def _add_delegated_run(
+        self, result: schema.ToolResult, call: str, outcome: Outcome, context: LineContext
+    ) -> dict[str, Value]:
         """Tell of the agent that a call has started or waited for; return what its end says of it."""
-        agent, status = shape.token(result.agent_id), shape.word(result.status)
+        agent, status = schema.to_token(result.agent_id), schema.to_word(result.status)
         if agent is None:
             return {}
-        took = shape.milliseconds(result.total_duration_ms)
-        name, about = shape.name(result.agent_type), {"delegated_by": call}
+        took = schema.from_milliseconds(result.total_duration_ms)
+        name, about = schema.to_name(result.agent_type), {"delegated_by": call}
         if status is not None and status.endswith("_launched"):
             # The call's line is older than the agent, which starts when the model has said all it had to say.
-            self.account.tell(Kind.TASK_START, place, id=agent, name=name, attributes=about)
-            self.account.runs(agent, place.session)
+            self.log.add_event(Kind.TASK_START, context, id=agent, name=name, attributes=about)
+            self.log.mark_running(agent, context.session)
         elif took is not None:
-            began = place._replace(time=max(1, place.time - took))
-            self.account.tell(Kind.TASK_START, began, id=agent, name=name, attributes=about)
-            self.account.tell(
-                Kind.TASK_END, place, id=agent, name=name, duration=took, outcome=outcome, attributes=about
+            began = context._replace(time=max(1, context.time - took))
+            self.log.add_event(Kind.TASK_START, began, id=agent, name=name, attributes=about)
+            self.log.add_event(
+                Kind.TASK_END, context, id=agent, name=name, duration=took, outcome=outcome, attributes=about
             )
-            self.account.stopped(agent, place.session)
-        return present(
+            self.log.mark_stopped(agent, context.session)
+        return omit_none(
             task=agent,
             status=status,
-            task_duration_ms=shape.count(result.total_duration_ms),
-            task_tool_calls=shape.count(result.total_tool_use_count),
+            task_duration_ms=schema.to_count(result.total_duration_ms),
+            task_tool_calls=schema.to_count(result.total_tool_use_count),
         )
 
     # The client's lines.
 
-    def _progress(self, line: shape.Line, place: Place) -> str | None:
-        progress = shape.part(shape.PROGRESS, line.data)
+    def _translate_progress(self, line: schema.TranscriptLine, context: LineContext) -> str | None:
+        progress = schema.decode_part(schema.PROGRESS, line.data)
         if progress is None or progress.type != "agent_progress":
             return None
-        agent, copied = shape.token(progress.agent_id), shape.part(shape.LINE, progress.message)
+        agent, copied = schema.to_token(progress.agent_id), schema.decode_part(schema.LINE, progress.message)
         if agent is None or copied is None:
             return None
-        time = shape.instant(copied.timestamp)
+        time = schema.to_time(copied.timestamp)
         if time is None or time > self._latest:
-            time = place.time
-        inside = Place(place.session, time, agent, main=False)
-        self.account.begin(inside, delegated_by=shape.identity(line.parent_tool_use_id))
+            time = context.time
+        inside = LineContext(context.session, time, agent, main=False)
+        self.log.start_run(inside, delegated_by=schema.to_id(line.parent_tool_use_id))
         if copied.type == "assistant":
-            return self._assistant(copied, inside)
-        return self._user(copied, inside) if copied.type == "user" else None
+            return self._translate_assistant(copied, inside)
+        return self._translate_user(copied, inside) if copied.type == "user" else None
 
-    def _queued(self, line: shape.Line, place: Place) -> None:
-        text = shape.part(shape.TEXT, line.content) or ""
-        notice = words.notice_of(text)
+    def _translate_queued(self, line: schema.TranscriptLine, context: LineContext) -> None:
+        text = schema.decode_part(schema.TEXT, line.content) or ""
+        notice = classify.parse_notice(text)
         if notice is not None and notice.task is not None:
             attributes = dict(notice.attributes)
             del attributes["task"]
-            self.account.tell(
+            self.log.add_event(
                 Kind.TASK_END,
-                place,
+                context,
                 id=notice.task,
                 duration=notice.duration,
                 outcome=notice.outcome,
                 attributes=attributes,
             )
-            self.account.stopped(notice.task, place.session)
+            self.log.mark_stopped(notice.task, context.session)
         elif text.startswith('{"task_id"'):
-            started = shape.part(shape.STARTED, text.encode())
+            started = schema.decode_part(schema.STARTED, text.encode())
             if started is not None and started.task_type == "local_agent":
-                self.account.begin(
-                    place._replace(agent=shape.token(started.task_id)),
-                    delegated_by=shape.identity(started.tool_use_id),
+                self.log.start_run(
+                    context._replace(agent=schema.to_token(started.task_id)),
+                    delegated_by=schema.to_id(started.tool_use_id),
                 )
 
-    def _system(self, line: shape.Line, place: Place) -> None:
+    def _translate_system(self, line: schema.TranscriptLine, context: LineContext) -> None:
         if line.subtype == "compact_boundary":
-            compaction = shape.part(shape.COMPACTION, line.compact_metadata) or shape.Compaction()
-            self.account.tell(
-                Kind.COMPACTION_END,
-                place,
-                type=shape.word(compaction.trigger),
-                duration=shape.milliseconds(compaction.duration_ms),
+            compaction = (
+                schema.decode_part(schema.COMPACTION, line.compact_metadata) or schema.CompactionBoundary()
             )
-        elif place.main and line.subtype in ("turn_duration", "stop_hook_summary"):
-            self.account.settle(place.session)
+            self.log.add_event(
+                Kind.COMPACTION_END,
+                context,
+                type=schema.to_word(compaction.trigger),
+                duration=schema.from_milliseconds(compaction.duration_ms),
+            )
+        elif context.main and line.subtype in ("turn_duration", "stop_hook_summary"):
+            self.log.end_answered_turn(context.session)
 
 
-def _went(worked: dict[str, str], block: shape.Block, outcome: Outcome) -> dict[str, Value]:
+def _get_work_result(
+    worked: dict[str, str], block: schema.ContentBlock, outcome: Outcome
+) -> dict[str, Value]:
     """Return which file a call has written, or how the tests went that it ran."""
     told: dict[str, Value] = {}
     if "wrote" in worked and outcome is Outcome.SUCCESS:
         told["wrote"] = worked["wrote"]
     if "test_framework" in worked and outcome is not Outcome.CANCELLED:
-        passed, failed = work.counts_told(words.text_of(block.content) or "")
+        passed, failed = work.read_test_counts(classify.get_text(block.content) or "")
         told["test_framework"] = worked["test_framework"]
-        told |= present(tests_passed=passed, tests_failed=failed)
+        told |= omit_none(tests_passed=passed, tests_failed=failed)
     return told
 
 
-def _project(line: shape.Line) -> dict[str, Value]:
-    return present(project=shape.last_component(line.cwd))
+def _get_project(line: schema.TranscriptLine) -> dict[str, Value]:
+    return omit_none(project=schema.get_last_component(line.cwd))

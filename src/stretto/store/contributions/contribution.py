@@ -13,8 +13,8 @@ from stretto.model.conclude_calls import conclude_calls, conclude_model_calls
 from stretto.model.conclude_leaves import conclude_hooks_run, conclude_permissions
 from stretto.model.entities import Session, ToolCall
 from stretto.model.event import Outcome
-from stretto.model.facts import Facts
-from stretto.model.model_call_cost import Price, as_said
+from stretto.model.facts import SessionFacts
+from stretto.model.model_call_cost import Price, get_reported_cost
 from stretto.model.score_scales import SCALES, Scales
 from stretto.store.rollup import Additions
 
@@ -35,7 +35,7 @@ class Aspect(StrEnum):
 class Settling:
     """A session while it is being settled: its turns and tasks are concluded, the rest is in the facts."""
 
-    facts: Facts
+    facts: SessionFacts
     session: Session
     fanouts: tuple[Fanout, ...]
     sequential_runs: tuple[SequentialRun, ...]
@@ -43,7 +43,7 @@ class Settling:
     """Whether nothing more can come: what has no end is over."""
     lost: bool
     classify: Classify
-    price: Price = as_said
+    price: Price = get_reported_cost
     scales: Scales = SCALES
     concluded: Mapping[str, Sequence[ToolCall]] = field(default_factory=dict)
     """The tool calls that are concluded already, as ``conclude_calls`` takes them."""

@@ -8,8 +8,8 @@ from stretto.figures.scores.slices import MICRO, UNPLACED
 from stretto.model.conclude_leaves import conclude_messages, conclude_phases, conclude_scores
 from stretto.model.entities import Score, Task
 from stretto.model.event import Outcome
-from stretto.model.interval import union_length
-from stretto.model.task_type import OTHER, normal_name
+from stretto.model.interval import measure_union
+from stretto.model.task_type import OTHER, normalise_name
 from stretto.names import NONE
 from stretto.store.contributions.contribution import Settling
 from stretto.store.contributions.task_outcomes import places
@@ -25,12 +25,12 @@ def of_scores(settling: Settling) -> Additions:
     session, place_of = settling.session, places(settling)
     tasks = {task.id: task for task in session.tasks}
     for score in judgements:
-        slot, name = slot_of(score.time), normal_name(score.name) or OTHER
+        slot, name = slot_of(score.time), normalise_name(score.name) or OTHER
         task = _judged(score, tasks)
         task_type, agent = (NONE, NONE) if task is None else (task.task_type, task.agent or NONE)
         place = UNPLACED if task is None else place_of.get(task.id, UNPLACED)
         work = (name, session.pattern or NONE, task_type, agent)
-        if settling.scales.holds(name, score.value):
+        if settling.scales.accepts(name, score.value):
             added[slot, "score_count", (*work, place)] += 1
             added[slot, "score_sum", (*work, place)] += round(score.value * MICRO)
         else:
@@ -72,7 +72,7 @@ def of_handover(settling: Settling) -> Additions:
     known = [phase.interval for phase in phases if phase.interval is not None]
     if len(known) > 1 and len(known) == len(phases):
         end = max(interval.end for interval in known)
-        added[slot_of(end), "phases_covered", (pattern,)] += union_length(known)
+        added[slot_of(end), "phases_covered", (pattern,)] += measure_union(known)
         added[slot_of(end), "phases_stretch", (pattern,)] += end - min(i.start for i in known)
     return added
 

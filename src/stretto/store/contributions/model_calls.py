@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from stretto.figures.quantile_sketch import bucket
 from stretto.model.entities import ModelCall
 from stretto.model.model_call_cost import Cost
-from stretto.model.model_name import normal_model
+from stretto.model.model_name import normalise_model
 from stretto.store.rollup import Amount, slot_of
 
 
@@ -17,13 +17,13 @@ def of_model_call(call: ModelCall, cost: Cost | None) -> tuple[Amount, ...]:
 
 
 def _of_model_call(call: ModelCall, end: int, cost: Cost | None) -> Iterator[Amount]:
-    slot, model, tokens = slot_of(end), normal_model(call.model), call.tokens
+    slot, model, tokens = slot_of(end), normalise_model(call.model), call.tokens
     yield (slot, "model_calls", (model, call.outcome.value)), 1
     if call.duration is not None:
         yield (slot, "model_time", (model, bucket(call.duration))), 1
     if call.first_token is not None:
         yield (slot, "first_token_time", (model, bucket(call.first_token))), 1
-    used = {kind: count for kind, count in tokens.by_kind().items() if count}
+    used = {kind: count for kind, count in tokens.to_counts().items() if count}
     for kind, count in used.items():
         yield (slot, "tokens", (model, kind)), count
     if tokens.cache_read is not None:
