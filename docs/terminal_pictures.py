@@ -22,7 +22,7 @@ from stretto.clock import HOUR, SECOND
 from stretto.config import Config, load
 from stretto.format import quantities
 from stretto.model.event import Event
-from stretto.sources.recording import read
+from stretto.sources.recording import read_recording
 from stretto.store import queries
 from stretto.store.database import open_reader, open_writer
 from stretto.store.ingest import Ingest
@@ -68,12 +68,12 @@ def _drawn(config: Config, ended: str) -> dict[str, str]:
 def _fill(config: Config) -> str:
     """Make a store of two sessions; return the id of the one that is over."""
     folder = Path(demo.__file__).parent
-    events = read(folder / "fanout.jsonl", demo.parse_payload).events
+    events = read_recording(folder / "fanout.jsonl", demo.parse_payload).events
     first = min(event.time for event in events)
     cut = [event for event in events if event.time - first < CUT * SECOND]
     begun = NOON - round(CUT * STRETCHED * SECOND)
     told = [*_moved(events, first, NOON - HOUR), *_moved(cut, first, begun, session=RUNNING)]
-    journal.append(journal.file_of(config.journal, NOON), b"".join(journal.encode(event) for event in told))
+    journal.append_records(journal.get_day_file(config.journal, NOON), b"".join(journal.encode_event(event) for event in told))
     with closing(open_writer(config.database)) as connection:
         ingest = Ingest(connection, config.task_types.classify, idle_limit=config.idle_minutes * 60)
         for _ in ingest.catch_up(config.journal):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stretto.model.event import Channel, Event, Kind
-from stretto.sources.judgement import parse
+from stretto.sources.judgement import parse_judgement
 from stretto.store import queries
 from stretto.store import score_targets as judged
 from tests.fakes import Store, store
@@ -39,20 +39,20 @@ GOOD: dict[str, Any] = {"session": "s", "name": "quality", "value": 8.5, "by": "
 )
 def test_what_is_no_score_is_told_why(changed: dict[str, Any], problem: str) -> None:
     """One sentence each; the same object without the fault is a score."""
-    assert parse({**GOOD, **changed}) == problem
-    assert not isinstance(parse(GOOD), str)
+    assert parse_judgement({**GOOD, **changed}) == problem
+    assert not isinstance(parse_judgement(GOOD), str)
 
 
 @pytest.mark.parametrize("item", [None, 7, "quality", [], [GOOD]])
 def test_what_is_no_object_is_no_score(item: object) -> None:
     """Whatever JSON holds may come."""
-    assert parse(item) == "a score must be an object"
+    assert parse_judgement(item) == "a score must be an object"
 
 
 @pytest.mark.parametrize("value", [0, -3, 10**6, 0.1])
 def test_any_finite_number_is_a_score(value: float) -> None:
     """Scales are not known here: nothing is cut to one."""
-    told = parse({**GOOD, "value": value})
+    told = parse_judgement({**GOOD, "value": value})
     assert not isinstance(told, str)
     assert told.value == value
 

@@ -74,7 +74,9 @@ def receive_bytes(
 ) -> Received:
     """Return what a fresh receiver makes of a body."""
     receiver = Receiver(journal.encode_event, limits)
-    return receiver.receive_request(signal, body, content_type=content_type, content_encoding=encoding, now=NOW)
+    return receiver.receive_request(
+        signal, body, content_type=content_type, content_encoding=encoding, now=NOW
+    )
 
 
 def refused(

@@ -164,7 +164,9 @@ def test_both_encodings_read_events(content_type: str) -> None:
     other = {"name": "gen_ai.request.attempt", "timeUnixNano": str(T0), "attributes": []}
     request = traces(agents(task=[other, *many]))
     body = as_json(request) if content_type == JSON else as_protobuf(Signal.TRACES, request)
-    received = Receiver(journal.encode_event).receive_request(Signal.TRACES, body, content_type=content_type, now=NOW)
+    received = Receiver(journal.encode_event).receive_request(
+        Signal.TRACES, body, content_type=content_type, now=NOW
+    )
 
     assert received.rejected == 0
     found = scores(events_of(received.records))
@@ -215,7 +217,9 @@ def test_names_in_snake_case() -> None:
         ("parentSpanId", "parent_span_id"),
     ):
         body = body.replace(f'"{camel}"', f'"{snake}"')
-    received = Receiver(journal.encode_event).receive_request(Signal.TRACES, body.encode(), content_type=JSON, now=NOW)
+    received = Receiver(journal.encode_event).receive_request(
+        Signal.TRACES, body.encode(), content_type=JSON, now=NOW
+    )
 
     assert scores(events_of(received.records)) == [("task", f"{TASK:016x}", "relevance", 0.5, None)]
 

@@ -532,7 +532,9 @@ def test_what_goes_out_comes_in_again() -> None:
     written = receive(logs([prompt], service="claude-code"), Signal.LOGS)
     session = only_session([*told(*waiting(), scope=SCOPE), *events_of(written.records)])
     body = encode_spans(session_spans(session, version="1")).SerializeToString()
-    received = Receiver(journal.encode_event).receive_request(Signal.TRACES, body, content_type=PROTOBUF, now=NOW)
+    received = Receiver(journal.encode_event).receive_request(
+        Signal.TRACES, body, content_type=PROTOBUF, now=NOW
+    )
     found = sessions(events_of(received.records))[session.id]
 
     assert (found.source, found.turns) == (session.source, session.turns)

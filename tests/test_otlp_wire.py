@@ -58,7 +58,9 @@ def test_a_stock_exporter_is_understood(web: httpx.Client, store: Store, compres
     provider.shutdown()
 
     folder = store.config.journal
-    events = [event for name in journal.files(folder) for event in journal.read(folder, name, 0).events]
+    events = [
+        event for name in journal.list_files(folder) for event in journal.read_batch(folder, name, 0).events
+    ]
     assert {event.kind.value for event in events} >= {"turn.start", "turn.end", "tool.start", "tool.end"}
     assert {event.source for event in events} == {"atelier"}
 
@@ -87,7 +89,7 @@ def test_metrics_are_accepted_and_give_no_events(web: httpx.Client, store: Store
     answer = post(web, "/v1/metrics", b'{"resourceMetrics": []}')
 
     assert (answer.status_code, answer.json()) == (200, {})
-    assert journal.files(store.config.journal) == {}
+    assert journal.list_files(store.config.journal) == {}
 
 
 def test_a_full_disk_is_told_to_the_exporter(web: httpx.Client, store: Store) -> None:

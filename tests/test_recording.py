@@ -9,7 +9,7 @@ import pytest
 from stretto.demo import parse_payload
 from stretto.errors import SourceError
 from stretto.model.event import LATEST, Kind
-from stretto.sources.recording import files, parse_lines, read, retimed
+from stretto.sources.recording import find_recordings, parse_lines, read_recording, retime_events
 from tests.fakes import RECORDINGS, recorded
 from tests.scenes import at, concluded
 
@@ -80,7 +80,7 @@ def test_a_gzipped_recording_is_the_same(tmp_path: Path) -> None:
     """Told by its name."""
     path = tmp_path / "hooks.jsonl.gz"
     path.write_bytes(gzip.compress(RECORDINGS["fanout"].read_bytes()))
-    assert read(path, parse_payload).events == recorded("fanout")
+    assert read_recording(path, parse_payload).events == recorded("fanout")
 
 
 @pytest.mark.parametrize("cut", [0, 1, 15, 400])
@@ -90,13 +90,13 @@ def test_a_damaged_archive_is_an_error_for_people(tmp_path: Path, cut: int) -> N
     whole = gzip.compress(RECORDINGS["fanout"].read_bytes())
     path.write_bytes(whole[:200] + b"\0" * 200 + whole[400:] if cut == 0 else whole[:-cut])
     with pytest.raises(SourceError, match="the recording cannot be read"):
-        read(path, parse_payload)
+        read_recording(path, parse_payload)
 
 
 def test_a_missing_recording_is_an_error_for_people(tmp_path: Path) -> None:
     """The path is named."""
     with pytest.raises(SourceError, match="nowhere"):
-        read(tmp_path / "nowhere.jsonl", parse_payload)
+        read_recording(tmp_path / "nowhere.jsonl", parse_payload)
 
 
 def test_recordings_are_found_in_a_folder(tmp_path: Path) -> None:
@@ -106,19 +106,19 @@ def test_recordings_are_found_in_a_folder(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     found = [tmp_path / "a/deep/hooks.jsonl.gz", tmp_path / "b/hooks.jsonl"]
-    assert sorted(files(tmp_path)) == found
-    assert list(files(tmp_path / "a/otlp.jsonl")) == [tmp_path / "a/otlp.jsonl"]
+    assert sorted(find_recordings(tmp_path)) == found
+    assert list(find_recordings(tmp_path / "a/otlp.jsonl")) == [tmp_path / "a/otlp.jsonl"]
     (tmp_path / "empty").mkdir()
     with pytest.raises(SourceError, match=r"no hooks\.jsonl in the folder"):
-        list(files(tmp_path / "empty"))
+        list(find_recordings(tmp_path / "empty"))
     with pytest.raises(SourceError, match="no such file or folder"):
-        list(files(tmp_path / "nowhere"))
+        list(find_recordings(tmp_path / "nowhere"))
 
 
 def test_a_retimed_recording_is_the_same_session_at_another_time() -> None:
     """Moved as a whole, under another id, marked; what is concluded keeps every length."""
     events = recorded("fanout")
-    moved = retimed(events, at(1_000))
+    moved = retime_events(events, at(1_000))
     assert max(event.time for event in moved) == at(1_000)
     before, after = concluded(events), concluded(moved)
     assert after.recording
@@ -127,4 +127,4 @@ def test_a_retimed_recording_is_the_same_session_at_another_time() -> None:
     assert [t.interval and t.interval.length for t in after.tasks] == [
         t.interval and t.interval.length for t in before.tasks
     ]
-    assert retimed((), at(0)) == ()
+    assert retime_events((), at(0)) == ()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from stretto.model.event import Event, Kind
-from stretto.sources.redact import STRUCK, fit_to_keep, redact, redact_text
+from stretto.sources.redact import STRUCK, redact_for_journal, redact_event, redact_text
 
 SECRETS = {
     "an API key": "sk-ant-" + "0123456789abcdef" * 2,
@@ -62,7 +62,7 @@ def test_only_what_somebody_else_chose_is_changed() -> None:
     """Ids may look like keys and must stay what they are; an event without anything to strike is itself."""
     key = SECRETS["an API key"]
     event = Event(kind=Kind.TOOL_START, session="s", time=1, id=key, attributes={"description": f"use {key}"})
-    struck = redact(event)
+    struck = redact_event(event)
     assert struck.id == key
     assert struck.attributes == {"description": f"use {STRUCK}"}
     named = Event(
@@ -73,17 +73,17 @@ def test_only_what_somebody_else_chose_is_changed() -> None:
         type=key,
         attributes={"agent": key, "status": key},
     )
-    redacted = redact(named)
+    redacted = redact_event(named)
     assert (redacted.name, redacted.type) == (STRUCK, STRUCK)
     assert redacted.attributes == {"agent": STRUCK, "status": key}
     plain = Event(
         kind=Kind.TOOL_START, session="s", time=1, name="Bash", attributes={"description": "review"}
     )
-    assert redact(plain) is plain
+    assert redact_event(plain) is plain
     bare = Event(kind=Kind.TOOL_START, session="s", time=1)
-    assert redact(bare) is bare
+    assert redact_event(bare) is bare
     odd = Event(kind=Kind.TOOL_START, session="s", time=1, attributes={"description": 7})
-    assert redact(odd) is odd
+    assert redact_event(odd) is odd
 
 
 def test_what_may_be_kept_depends_on_the_wish() -> None:
@@ -95,8 +95,8 @@ def test_what_may_be_kept_depends_on_the_wish() -> None:
         name="worker",
         attributes={"description": "review", "agent": "a"},
     )
-    assert fit_to_keep(event, describe=True) is event
-    assert fit_to_keep(event, describe=False).attributes == {"agent": "a"}
+    assert redact_for_journal(event, describe=True) is event
+    assert redact_for_journal(event, describe=False).attributes == {"agent": "a"}
 
 
 def test_ordinary_words_after_basic_stay() -> None:

@@ -1000,7 +1000,9 @@ def test_compressed_file_is_whole(tmp_path: Path) -> None:
     got = taken(tmp_path / "s.jsonl.gz")
     assert got.events == taken(MAIN).events
     assert got.offset == len(data.rstrip(b"\n"))
-    assert read_transcript(identify_transcript(tmp_path / "s.jsonl.gz"), got.offset, got.checkpoint).events == ()
+    assert (
+        read_transcript(identify_transcript(tmp_path / "s.jsonl.gz"), got.offset, got.checkpoint).events == ()
+    )
 
 
 def test_broken_files_are_set_aside(tmp_path: Path) -> None:
@@ -1171,7 +1173,10 @@ def piecewise(growing: TranscriptFile, data: bytes, cuts: Iterable[int], limit: 
         while True:
             got = read_transcript(growing, offset, carry, limit=limit)
             events.extend(got.events)
-            offset, carry = got.offset, msgspec.json.decode(msgspec.json.encode(got.checkpoint), type=Checkpoint)
+            offset, carry = (
+                got.offset,
+                msgspec.json.decode(msgspec.json.encode(got.checkpoint), type=Checkpoint),
+            )
             if got.ended:
                 break
     return events
@@ -1186,7 +1191,9 @@ def test_reading_in_pieces_is_reading_whole(tmp_path: Path, data: st.DataObject)
     cuts = data.draw(st.lists(st.integers(0, len(content)), max_size=6))
     limit = data.draw(st.integers(1, 5_000))
     growing = replace(identify_transcript(source), path=tmp_path / source.name)
-    assert tuple(piecewise(growing, content, cuts, limit)) == read_transcript(identify_transcript(source)).events
+    assert (
+        tuple(piecewise(growing, content, cuts, limit)) == read_transcript(identify_transcript(source)).events
+    )
 
 
 @QUIET

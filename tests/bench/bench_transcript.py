@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from stretto.sources.transcript import Carry, Transcript, read
+from stretto.sources.transcript import Checkpoint, TranscriptFile, read_transcript
 
 FLOOR = 0.25
 """Least that plain reading must reach, in references: it decodes as they do, and tells events beside."""
@@ -91,10 +91,10 @@ def by_json(path: Path) -> int:
 
 def by_us(path: Path) -> int:
     """Read a transcript to its end, chunk by chunk; return how many events it gave."""
-    offset, carry, events = 0, Carry(), 0
+    offset, carry, events = 0, Checkpoint(), 0
     while True:
-        got = read(Transcript(path, session="s"), offset, carry, key=KEY)
-        offset, carry, events = got.offset, got.carry, events + len(got.events)
+        got = read_transcript(TranscriptFile(path, session="s"), offset, carry, key=KEY)
+        offset, carry, events = got.offset, got.checkpoint, events + len(got.events)
         if got.ended:
             return events
 

@@ -13,7 +13,7 @@ from stretto.figures.fanouts import fanouts, sequential
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.model.task_type import TaskTypes
-from stretto.sources.recording import read
+from stretto.sources.recording import read_recording
 from stretto.summaries import snapshot
 from stretto.summaries.session_summary import insight
 
@@ -28,7 +28,7 @@ pytestmark = [
 
 def session_of(name: str) -> Session:
     """Return the recorded session, concluded from its hook calls."""
-    found = read(CORPUS / name / "hooks.jsonl", parse_payload)
+    found = read_recording(CORPUS / name / "hooks.jsonl", parse_payload)
     assert found.rejects == ()
     return concluded(found.events)
 
@@ -77,7 +77,7 @@ def test_the_store_holds_the_fanout_against_the_recorded_sequential_run(tmp_path
     now = 0
     with store(tmp_path) as opened:
         for name in NAMES:
-            events = read(CORPUS / name / "hooks.jsonl", parse_payload).events
+            events = read_recording(CORPUS / name / "hooks.jsonl", parse_payload).events
             now = max(now, *(event.time for event in events))
             for first in range(0, len(events), 7):
                 opened.take(events[first : first + 7])

@@ -14,8 +14,8 @@ from stretto.model.event import Channel, Event, Kind
 from stretto.names import API_SCOPE, EVALUATION, Attribute
 from stretto.sources.otlp import conventions
 from stretto.sources.otlp import plain_records as records
-from stretto.sources.otlp import python_api as own
-from stretto.sources.otlp.genai import Place
+from stretto.sources.otlp import python_api
+from stretto.sources.otlp.genai import SpanPlace
 from stretto.sources.otlp.plain_records import Scalar, Span
 
 STARTS = frozenset({Kind.SESSION_START, Kind.TURN_START, Kind.PHASE_START, Kind.TASK_START, Kind.TOOL_START})
@@ -25,7 +25,7 @@ _OPERATION = Attribute.OPERATION_NAME.value
 _TASK_ID = Attribute.TASK_ID.value
 
 
-def record(span: ReadableSpan) -> Span:
+def read_span(span: ReadableSpan) -> Span:
     """Return a span as the rules read it; one that has not ended is taken as if it ended at once.
 
     Only the attributes that the rules know are read: whatever else a span bears stays where it is.
@@ -34,7 +34,7 @@ def record(span: ReadableSpan) -> Span:
     scope, service = span.instrumentation_scope, span.resource.attributes.get("service.name")
     start = span.start_time or 0
     # The attributes of an open span may change under an iteration, and a copy is made in one go.
-    attributes = _read((span.attributes or {}).copy())  # type: ignore[attr-defined]  # a mapping proxy has it
+    attributes = _read_attributes((span.attributes or {}).copy())  # type: ignore[attr-defined]  # a mapping proxy has it
     id = format(itself.span_id, "016x")
     if scope is not None and scope.name == API_SCOPE and attributes.get(_OPERATION) == "invoke_agent":
         attributes.setdefault(_TASK_ID, id)
@@ -48,42 +48,42 @@ def record(span: ReadableSpan) -> Span:
         failed=span.status.status_code is StatusCode.ERROR,
         attributes=attributes,
         scope=scope.name if scope is not None else "",
-        service=_service(service),
-        judgements=() if span.end_time is None else _judgements(span.events),
+        service=_name_service(service),
+        judgements=() if span.end_time is None else _read_judgements(span.events),
     )
 
 
-def events(span: Span, place: Place, session: str, started: Mapping[str, str], source: str) -> list[Event]:
+def translate_span(span: Span, place: SpanPlace, session: str, started: Mapping[str, str], source: str) -> list[Event]:
     """Return the events that a span gives in its place, as this process's own word.
 
     ``started`` names the first task of each tool call that started one, ``source`` the product that the
     whole trace is of.
     """
-    told = own.events(span, place, session, started, source)
+    told = python_api.make_span_events(span, place, session, started, source)
     return [replace(event, channel=Channel.API) for event in told]
 
 
-def in_process(event: Event, process: str) -> Event:
+def add_process(event: Event, process: str) -> Event:
     """Return the event; one that starts a session says in which process that is."""
     if event.kind is not Kind.SESSION_START:
         return event
     return replace(event, attributes={**event.attributes, "processes": [process]})
 
 
-def _judgements(events: Iterable[SpanEvent]) -> tuple[records.SpanEvent, ...]:
+def _read_judgements(events: Iterable[SpanEvent]) -> tuple[records.SpanEvent, ...]:
     judging = (event for event in events if event.name == EVALUATION)
     return tuple(
-        records.SpanEvent(event.timestamp, _read(dict(event.attributes or {})))
+        records.SpanEvent(event.timestamp, _read_attributes(dict(event.attributes or {})))
         for event in islice(judging, records.MOST_SPAN_EVENTS)
     )
 
 
-def _service(name: object) -> str:
+def _name_service(name: object) -> str:
     named = isinstance(name, str) and not name.startswith("unknown_service")
-    return str(name) if named else conventions.NAMELESS
+    return str(name) if named else conventions.DEFAULT_SOURCE
 
 
-def _read(attributes: dict[str, object]) -> dict[str, Scalar]:
+def _read_attributes(attributes: dict[str, object]) -> dict[str, Scalar]:
     return {
         name: value
         for name, value in attributes.items()

@@ -39,7 +39,7 @@ def take_history(context: Context, wish: str, ask: Callable[[str], str] | None) 
     if not wanted:
         return []
     try:
-        taken = write_transcripts(context.config, transcript.files(root))
+        taken = write_transcripts(context.config, transcript.find_transcripts(root))
     except (SourceError, OSError) as error:
         return [f"earlier sessions could not be imported: {error}"]
     return _told(taken, root)

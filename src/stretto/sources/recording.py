@@ -18,36 +18,36 @@ import msgspec
 from stretto.errors import SourceError
 from stretto.model.event import LATEST, Event
 
-Parse = Callable[[bytes, int], Event]
+PayloadParser = Callable[[bytes, int], Event]
 """(payload, arrival in ns) → event; the hook client's own mapping."""
 
 
-class _Line(msgspec.Struct):
+class _RecordedCall(msgspec.Struct):
     t: int
     payload: msgspec.Raw
 
 
-LINES_TO_TELL = 20
+LINES_TO_CHECK = 20
 """Lines of a file that are looked at to tell what it is."""
 
-_decode = msgspec.json.Decoder(_Line).decode
+_decode = msgspec.json.Decoder(_RecordedCall).decode
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class ParsedRecording:
     """What a recording gave; ``rejects`` holds line number and reason of each line that is none."""
 
     events: tuple[Event, ...]
     rejects: tuple[tuple[int, str], ...]
 
 
-def read(path: Path, parse: Parse, *, latest: int = LATEST) -> Read:
+def read_recording(path: Path, parse: PayloadParser, *, latest: int = LATEST) -> ParsedRecording:
     """Read a recording, gzipped or not; ``latest`` is the last time (ns) that is believed.
 
     Raises SourceError where the file cannot be read at all.
     """
     try:
-        with _open(path) as lines:
+        with _open_recording(path) as lines:
             return parse_lines(lines, parse, latest=latest)
     except (OSError, EOFError, zlib.error) as error:
         raise SourceError(
@@ -58,11 +58,11 @@ def read(path: Path, parse: Parse, *, latest: int = LATEST) -> Read:
         ) from error
 
 
-def is_one(path: Path) -> bool:
+def is_recording(path: Path) -> bool:
     """Tell whether a file is a recording, by the first lines of it; False where it cannot be read."""
     try:
-        with _open(path) as lines:
-            return any(_is_line(line) for line in islice(lines, LINES_TO_TELL))
+        with _open_recording(path) as lines:
+            return any(_is_line(line) for line in islice(lines, LINES_TO_CHECK))
     except (OSError, EOFError, zlib.error):
         return False
 
@@ -75,7 +75,9 @@ def _is_line(line: bytes) -> bool:
     return True
 
 
-def parse_lines(lines: IO[bytes] | list[bytes], parse: Parse, *, latest: int = LATEST) -> Read:
+def parse_lines(
+    lines: IO[bytes] | list[bytes], parse: PayloadParser, *, latest: int = LATEST
+) -> ParsedRecording:
     """Turn the lines of a recording into events; a line that is none is set aside with its reason."""
     events: list[Event] = []
     rejects: list[tuple[int, str]] = []
@@ -94,10 +96,10 @@ def parse_lines(lines: IO[bytes] | list[bytes], parse: Parse, *, latest: int = L
             rejects.append((number, "not a recorded hook call: t lies in the future"))
             continue
         events.append(parse(bytes(recorded.payload), recorded.t))
-    return Read(tuple(events), tuple(rejects))
+    return ParsedRecording(tuple(events), tuple(rejects))
 
 
-def retimed(events: tuple[Event, ...], end: int) -> tuple[Event, ...]:
+def retime_events(events: tuple[Event, ...], end: int) -> tuple[Event, ...]:
     """Return the events moved so that the last happens at ``end`` (ns), marked as a recording."""
     if not events:
         return ()
@@ -110,7 +112,7 @@ def _as_recording(event: Event, time: int) -> Event:
     return replace(event, time=time, session=f"recording-{event.session}", attributes=attributes)
 
 
-def files(path: Path) -> Iterator[Path]:
+def find_recordings(path: Path) -> Iterator[Path]:
     """Yield the recordings under a path: the file itself, or each ``hooks.jsonl[.gz]`` in a folder.
 
     Raises SourceError where there is none.
@@ -129,7 +131,7 @@ def files(path: Path) -> Iterator[Path]:
     yield from found
 
 
-def _open(path: Path) -> IO[bytes]:
+def _open_recording(path: Path) -> IO[bytes]:
     if path.suffix == ".gz":
         return cast("IO[bytes]", gzip.open(path, "rb"))
     return path.open("rb")

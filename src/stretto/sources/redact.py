@@ -44,7 +44,7 @@ FREE = frozenset({"description", "agent", "pattern", "command", "sender", "by"})
 """The attributes whose text somebody else chose."""
 
 
-def redact(event: Event) -> Event:
+def redact_event(event: Event) -> Event:
     """Return the event with every text that somebody else chose redacted: names, types, descriptions."""
     changed: dict[str, Any] = {
         field: redact_text(said)
@@ -61,9 +61,9 @@ def redact(event: Event) -> Event:
     return replace(event, **changed) if changed else event
 
 
-def fit_to_keep(event: Event, *, describe: bool) -> Event:
+def redact_for_journal(event: Event, *, describe: bool) -> Event:
     """Return the event as it may be written to the journal: redacted, without descriptions where unwanted."""
     if not describe and "description" in event.attributes:
         rest = {key: value for key, value in event.attributes.items() if key != "description"}
         event = replace(event, attributes=rest)
-    return redact(event)
+    return redact_event(event)

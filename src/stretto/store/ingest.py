@@ -19,13 +19,13 @@ import msgspec
 from stretto import journal
 from stretto.clock import SECOND
 from stretto.model.conclude import Classify
-from stretto.model.conclude_leaves import newest_entries
+from stretto.model.conclude_leaves import find_newest_entries
 from stretto.model.event import Event, Outcome
 from stretto.model.fold import NO_SIGN_OF_LIFE
-from stretto.model.model_call_cost import Price, as_said
+from stretto.model.model_call_cost import Price, get_reported_cost
 from stretto.model.score_scales import SCALES, Scales
 from stretto.names import NONE
-from stretto.sources.redact import redact
+from stretto.sources.redact import redact_event
 from stretto.store import queries
 from stretto.store.contributions.registry import counting
 from stretto.store.database import transaction
@@ -72,7 +72,7 @@ class Ingest:
         classify: Classify,
         *,
         idle_limit: int,
-        price: Price = as_said,
+        price: Price = get_reported_cost,
         scales: Scales = SCALES,
     ) -> None:
         self._connection = connection
@@ -83,7 +83,7 @@ class Ingest:
     def pending(self, folder: Path) -> Iterator[tuple[str, int, int]]:
         """Yield (file, offset, unread bytes) of each journal file that has grown since it was read."""
         positions = self._positions()
-        for file, size in journal.files(folder).items():
+        for file, size in journal.list_files(folder).items():
             offset = positions.get(file, 0)
             if size > offset:
                 yield file, offset, size - offset
@@ -97,15 +97,15 @@ class Ingest:
         nobody writes to any more, whose last line is taken as it stands.
         """
         positions = self._positions()
-        for file, size in journal.files(folder).items():
+        for file, size in journal.list_files(folder).items():
             position = positions.get(file, 0)
             if size < position:
                 self._begin_again(file, gone=position - size)
                 position = 0
-            closed = now is not None and journal.closed(file, now)
+            closed = now is not None and journal.is_closed(file, now)
             while size > position:
                 with _collector_paused():
-                    batch = journal.read(folder, file, position, closed=closed)
+                    batch = journal.read_batch(folder, file, position, closed=closed)
                     begun, position = position, batch.end
                     taken = () if position == begun else self._tried(folder, batch)
                     # Before the collector comes back, which would look at every event of it.
@@ -124,7 +124,7 @@ class Ingest:
                     raise
                 fault = error
         LOG.error("%s from byte %d on is taken line by line", batch.file, batch.start, exc_info=fault)
-        return [self._take_or_set_aside(line) for line in journal.lines(folder, batch)]
+        return [self._take_or_set_aside(line) for line in journal.split_batch(folder, batch)]
 
     def _take_or_set_aside(self, line: journal.Batch) -> Taken:
         try:
@@ -282,7 +282,7 @@ class Ingest:
         for session_id, held in touched.items():
             settled = held.settle(self._rules, change, news)
             facts += (
-                (session_id, kind, key, _encode(held.facts.entity(kind, key))) for kind, key in held.dirty
+                (session_id, kind, key, _encode(held.facts.get_entity(kind, key))) for kind, key in held.dirty
             )
             held.dirty.clear()
             self._write_session(held, settled)
@@ -318,7 +318,7 @@ class Ingest:
         )
         self._connection.executemany(
             "INSERT OR REPLACE INTO cache_entries VALUES (?, ?, ?, ?)",
-            [(session.id, name, *newest) for name, newest in newest_entries(held.facts).items()],
+            [(session.id, name, *newest) for name, newest in find_newest_entries(held.facts).items()],
         )
         self._write_executions(held, settled)
 
@@ -400,5 +400,5 @@ def _by_session(events: Iterable[Event]) -> dict[str, list[Event]]:
         own = found.get(event.session)
         if own is None:
             own = found[event.session] = []
-        own.append(redact(event) if "description" in event.attributes else event)
+        own.append(redact_event(event) if "description" in event.attributes else event)
     return found

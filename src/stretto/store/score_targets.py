@@ -29,7 +29,7 @@ def events(connection: sqlite3.Connection, items: Iterable[object], now: int) ->
     """
     found: list[Event | str] = []
     for number, item in enumerate(items):
-        told = judgement.parse(item)
+        told = judgement.parse_judgement(item)
         found.append(told if isinstance(told, str) else _event(connection, told, now + number))
     return found
 
@@ -42,7 +42,7 @@ def _event(connection: sqlite3.Connection, told: Judgement, time: int) -> Event 
     if found is None or isinstance(found, str):
         return found or f"there is no {told.of} {told.of_id!r}"
     id, source = found
-    return told.event(id, source, id if told.of == "session" else told.of_id, time)
+    return told.to_event(id, source, id if told.of == "session" else told.of_id, time)
 
 
 def _session(connection: sqlite3.Connection, id: str) -> Found | str:

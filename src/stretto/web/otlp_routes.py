@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from stretto.sources.otlp.receive import Limits, RefusedError, Signal, refusal
+from stretto.sources.otlp.receive import Limits, RefusedError, Signal, make_refusal
 from stretto.web.backend import Surface
 
 PATHS = {f"/v1/{signal.value}": signal for signal in Signal}
@@ -38,7 +38,7 @@ class Telemetry:
         try:
             got = await run_in_threadpool(self._surface.receive_otlp, signal, body, content_type, encoding)
         except RefusedError as error:
-            text, media = refusal(error, content_type)
+            text, media = make_refusal(error, content_type)
             return Response(text, error.status, media_type=media)
         except OSError:
             return Response(status_code=503, headers={"Retry-After": str(RETRY_SECONDS)})

@@ -17,13 +17,13 @@ from stretto.names import API_SCOPE, Attribute
 from stretto.sources.otlp.plain_records import (
     NAME_LIMIT,
     Attributes,
-    Log,
+    LogRecord,
     Span,
-    amount,
-    count,
-    identifier,
-    named,
-    word,
+    get_class_name,
+    get_count,
+    get_id,
+    get_number,
+    get_text,
 )
 
 
@@ -170,16 +170,16 @@ _RUN_ID = re.compile(r"[0-9a-f]{8}")
 _INSTRUMENTATIONS = ("openinference.instrumentation.", "opentelemetry.instrumentation.")
 
 
-def role(span: Span) -> Role | None:
+def find_role(span: Span) -> Role | None:
     """Return what a span says it is, or None for one that follows no convention known here."""
     attributes = span.attributes
-    own = _own_role(attributes)
+    own = _find_stretto_role(attributes)
     if own is not None:
         return own
     for name, values in _ROLES.items():
         said = attributes.get(name)
         if said is not None and (found := values.get(str(said))) is not None:
-            return _declared(span) if name == "traceloop.span.kind" else found
+            return _get_traceloop_role(span) if name == "traceloop.span.kind" else found
     if _TOOLS[0] in attributes or _CALLS[0] in attributes:
         return Role.TOOL
     if "agent_name" in attributes and span.scope.startswith("pydantic-ai"):
@@ -189,7 +189,7 @@ def role(span: Span) -> Role | None:
     return None
 
 
-def _own_role(attributes: Attributes) -> Role | None:
+def _find_stretto_role(attributes: Attributes) -> Role | None:
     if Attribute.TURN_ID.value in attributes:
         return Role.TURN
     operation = attributes.get(Attribute.OPERATION_NAME.value)
@@ -200,7 +200,7 @@ def _own_role(attributes: Attributes) -> Role | None:
     return None
 
 
-def _declared(span: Span) -> Role:
+def _get_traceloop_role(span: Span) -> Role:
     kind = str(span.attributes["traceloop.span.kind"])
     # A "task" that a program declares is work it hands out; one that an instrumentation reports is any step.
     if kind == "task" and span.scope == "traceloop.tracer":
@@ -208,88 +208,88 @@ def _declared(span: Span) -> Role:
     return _ROLES["traceloop.span.kind"][kind]
 
 
-def told_by_stretto(span: Span) -> bool:
+def was_sent_by_stretto(span: Span) -> bool:
     """Tell whether Stretto sent the span out: its ids are those the entities had."""
     return Attribute.OUTCOME.value in span.attributes
 
 
-def made_by_api(span: Span) -> bool:
+def is_from_api(span: Span) -> bool:
     """Tell whether Stretto's Python API made a span, in whatever process."""
     return span.scope == API_SCOPE
 
 
-def judges(span: Span) -> bool:
+def has_judgement(span: Span) -> bool:
     """Tell whether a span bears the result of an evaluation."""
     return bool(span.judgements) or _EVALUATION_VALUE in span.attributes
 
 
-def own_session(span: Span) -> str | None:
+def get_stretto_session(span: Span) -> str | None:
     """Return the session of a span that Stretto or its Python API made."""
-    names = _SESSIONS[:1] if not told_by_stretto(span) else (_SESSIONS[0], _SESSIONS[-1])
-    return identifier(span.attributes, *names)
+    names = _SESSIONS[:1] if not was_sent_by_stretto(span) else (_SESSIONS[0], _SESSIONS[-1])
+    return get_id(span.attributes, *names)
 
 
-def session(attributes: Attributes) -> tuple[int, str] | None:
+def find_session(attributes: Attributes) -> tuple[int, str] | None:
     """Return the session that a span or a log event names and the rank of that word, 0 being the best."""
     for rank, name in enumerate(_SESSIONS):
-        said = identifier(attributes, name)
+        said = get_id(attributes, name)
         # Some put the id of the response that is continued where the conversation's belongs.
         if said is not None and not said.startswith("resp_"):
             return rank, said
     return None
 
 
-def source(span: Span | Log) -> str:
+def get_source(span: Span | LogRecord) -> str:
     """Return the product that was watched: the service's name, else that of the framework."""
-    said = named(span.attributes, Attribute.SOURCE.value) or span.service
+    said = get_text(span.attributes, Attribute.SOURCE.value) or span.service
     if said and not said.startswith("unknown_service"):
         return said[:_SOURCE_LIMIT]
     if span.scope == API_SCOPE:
-        return NAMELESS
+        return DEFAULT_SOURCE
     scope = span.scope
     for prefix in _INSTRUMENTATIONS:
         scope = scope.removeprefix(prefix)
     return scope[:_SOURCE_LIMIT] or "otlp"
 
 
-NAMELESS = "python"
+DEFAULT_SOURCE = "python"
 """The source of a program with Stretto's Python API that does not say what it is called."""
 
 _SOURCE_LIMIT = 60
 """Characters; the source becomes a label's value."""
 
 
-def agent_name(span: Span) -> str | None:
+def get_agent_name(span: Span) -> str | None:
     """Return the agent's name, else the span's."""
-    return named(span.attributes, *_AGENTS) or _bare(span.name)
+    return get_text(span.attributes, *_AGENTS) or _strip_prefix(span.name)
 
 
-def tool_name(span: Span) -> str | None:
+def get_tool_name(span: Span) -> str | None:
     """Return the tool's name, else the span's."""
-    return named(span.attributes, *_TOOLS) or _bare(span.name)
+    return get_text(span.attributes, *_TOOLS) or _strip_prefix(span.name)
 
 
-def workflow_name(span: Span) -> str | None:
+def get_workflow_name(span: Span) -> str | None:
     """Return the workflow's name, else the span's."""
-    return named(span.attributes, *_WORKFLOWS) or _bare(span.name)
+    return get_text(span.attributes, *_WORKFLOWS) or _strip_prefix(span.name)
 
 
-def model_name(span: Span) -> str | None:
+def get_model_name(span: Span) -> str | None:
     """Return the model that answered, else the one that was asked for."""
-    return named(span.attributes, *_MODELS)
+    return get_text(span.attributes, *_MODELS)
 
 
-def call_id(span: Span) -> str | None:
+def get_call_id(span: Span) -> str | None:
     """Return the id that the model gave to a tool call."""
-    return identifier(span.attributes, *_CALLS)
+    return get_id(span.attributes, *_CALLS)
 
 
-def response_id(span: Span) -> str | None:
+def get_response_id(span: Span) -> str | None:
     """Return the id that the provider gave to a response."""
-    return identifier(span.attributes, *_RESPONSES)
+    return get_id(span.attributes, *_RESPONSES)
 
 
-def _bare(name: str) -> str | None:
+def _strip_prefix(name: str) -> str | None:
     """Return what a span's name says of its subject; one that bears the id of a run names nothing."""
     if name in _BARE:
         return None
@@ -298,31 +298,33 @@ def _bare(name: str) -> str | None:
     return None if _RUN_ID.search(name) else name[:NAME_LIMIT] or None
 
 
-def usage(attributes: Attributes) -> dict[str, int | float | None]:
+def get_usage(attributes: Attributes) -> dict[str, int | float | None]:
     """Return tokens and cost of a model call; input tokens without those read from or written to a cache.
 
     All conventions count the cached ones into the input. A sender whose input is smaller than that does not.
     """
-    used: dict[str, int | float | None] = {name: count(attributes, *said) for name, said in _USAGE.items()}
+    used: dict[str, int | float | None] = {
+        name: get_count(attributes, *said) for name, said in _USAGE.items()
+    }
     cached = (used["cache_read_tokens"] or 0) + (used["cache_write_tokens"] or 0)
     given = used["input_tokens"]
     if given is not None and cached <= given:
         used["input_tokens"] = given - cached
-    used["cost_usd"] = amount(attributes, *_COSTS)
+    used["cost_usd"] = get_number(attributes, *_COSTS)
     return used
 
 
-def error(attributes: Attributes) -> str | None:
+def get_error_class(attributes: Attributes) -> str | None:
     """Return the class of an error; never its message."""
-    return word(attributes, Attribute.ERROR_TYPE.value)
+    return get_class_name(attributes, Attribute.ERROR_TYPE.value)
 
 
-def outcome(span: Span) -> Outcome:
+def get_outcome(span: Span) -> Outcome:
     """Return how a span ended: as Stretto said, else by its status; one left unset is no failure."""
     said = span.attributes.get(Attribute.OUTCOME.value)
     if said in _OUTCOMES:
         return Outcome(str(said))
-    kind = (error(span.attributes) or "").lower()
+    kind = (get_error_class(span.attributes) or "").lower()
     if not span.failed and not kind:
         return Outcome.SUCCESS
     return Outcome.CANCELLED if "cancel" in kind or "abort" in kind else Outcome.FAILURE

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from stretto.sources.otlp import proto_json, protobuf
-from stretto.sources.otlp.plain_records import Decoded, MalformedError, TooManyError
+from stretto.sources.otlp.plain_records import DecodedRequest, MalformedError, TooManyError
 
 MIB = 1024 * 1024
 
@@ -53,7 +53,7 @@ class RefusedError(Exception):
         self.message = message
 
 
-def media_type(content_type: str) -> str:
+def parse_media_type(content_type: str) -> str:
     """Return which of the two encodings a Content-Type names. Raises RefusedError (415) for any other."""
     named = content_type.partition(";")[0].strip().lower()
     if named not in (PROTOBUF, JSON):
@@ -61,7 +61,7 @@ def media_type(content_type: str) -> str:
     return named
 
 
-def decode(
+def decode_request(
     signal: Signal,
     body: bytes,
     *,
@@ -69,20 +69,20 @@ def decode(
     content_encoding: str,
     limits: Limits,
     wanted: frozenset[str],
-) -> Decoded:
+) -> DecodedRequest:
     """Return the records of a request, with the attributes that are ``wanted``.
 
     Raises RefusedError: 400 for a body that is not what it says, 413 for one beyond the limits, 415 for a
     type or a compression that is not taken.
     """
-    media = media_type(content_type)
+    media = parse_media_type(content_type)
     if len(body) > limits.received:
         raise RefusedError(413, f"the body is larger than {limits.received} bytes")
-    plain = _inflated(body, content_encoding, limits.inflated)
+    plain = _decompress_body(body, content_encoding, limits.inflated)
     try:
         if media == JSON:
-            return _from_json(signal, plain, limits, wanted)
-        return protobuf.decode(signal, plain, wanted, items=limits.items, item=limits.item)
+            return _decode_json(signal, plain, limits, wanted)
+        return protobuf.decode_request(signal, plain, wanted, items=limits.items, item=limits.item)
     except TooManyError as error:
         raise RefusedError(413, f"the request has more than {limits.items} parts") from error
     except MalformedError as error:
@@ -91,14 +91,14 @@ def decode(
         raise RefusedError(400, "the body is nested too deeply") from error
 
 
-def _from_json(signal: Signal, plain: bytes, limits: Limits, wanted: frozenset[str]) -> Decoded:
+def _decode_json(signal: Signal, plain: bytes, limits: Limits, wanted: frozenset[str]) -> DecodedRequest:
     # A comma stands before every value but a container's first, so their number bounds the objects made.
     if plain.count(b",") > limits.elements:
         raise RefusedError(413, f"the request has more than {limits.elements} values")
-    return proto_json.decode(signal, plain, wanted, items=limits.items, item=limits.item)
+    return proto_json.decode_request(signal, plain, wanted, items=limits.items, item=limits.item)
 
 
-def _inflated(body: bytes, encoding: str, limit: int) -> bytes:
+def _decompress_body(body: bytes, encoding: str, limit: int) -> bytes:
     named = encoding.strip().lower()
     if named in ("", "identity"):
         if len(body) > limit:
@@ -106,10 +106,10 @@ def _inflated(body: bytes, encoding: str, limit: int) -> bytes:
         return body
     if named != "gzip":
         raise RefusedError(415, "compress with gzip or not at all")
-    return _gunzip(body, limit)
+    return _decompress_gzip(body, limit)
 
 
-def _gunzip(body: bytes, limit: int) -> bytes:
+def _decompress_gzip(body: bytes, limit: int) -> bytes:
     """Return what a gzip file of one member (RFC 1952) holds, reading no further than the limit.
 
     Members that follow are refused: no exporter writes them, and a body can hold a million empty ones.

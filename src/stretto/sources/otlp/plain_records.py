@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from stretto.model.conclude_calls import LONGEST
+from stretto.model.conclude_calls import LONGEST_ACTIVITY
 
 Scalar = str | bool | int | float
 Attributes = Mapping[str, Scalar]
@@ -32,7 +32,7 @@ class TooManyError(Exception):
     """The body holds more items than are taken at once."""
 
 
-class Home(NamedTuple):
+class ScopeContext(NamedTuple):
     """What the items of one scope share: the resource's attributes stand for those that a span lacks."""
 
     scope: str
@@ -73,10 +73,10 @@ class Span(msgspec.Struct, frozen=True, gc=False):
     @property
     def duration(self) -> int | None:
         """Length in ns, or None where its edges were not told by one clock."""
-        return length(self.end - self.start)
+        return to_duration(self.end - self.start)
 
 
-class Log(msgspec.Struct, frozen=True, gc=False):
+class LogRecord(msgspec.Struct, frozen=True, gc=False):
     """One log event; ``span`` is that of the context it was written in, or empty."""
 
     time: int
@@ -90,28 +90,28 @@ class Log(msgspec.Struct, frozen=True, gc=False):
 
 
 @dataclass(slots=True)
-class Decoded:
+class DecodedRequest:
     """What a request held. ``rejected`` counts the spans or log records that could not be read."""
 
     spans: list[Span]
-    logs: list[Log]
+    logs: list[LogRecord]
     metrics: int = 0
     rejected: int = 0
     reason: str = ""
     """Why the first of the rejected ones was."""
 
-    def reject(self, reason: str) -> None:
+    def count_rejected(self, reason: str) -> None:
         """Count one that could not be read."""
         self.rejected += 1
         self.reason = self.reason or reason
 
 
-def length(nanoseconds: float) -> int | None:
+def to_duration(nanoseconds: float) -> int | None:
     """Return a length in whole ns, or None for what cannot be one."""
-    return round(nanoseconds) if 0 <= nanoseconds <= LONGEST else None
+    return round(nanoseconds) if 0 <= nanoseconds <= LONGEST_ACTIVITY else None
 
 
-def named(attributes: Attributes, *names: str) -> str | None:
+def get_text(attributes: Attributes, *names: str) -> str | None:
     """Return the first text that is there under one of the names, cut to the length of a name."""
     for name in names:
         value = attributes.get(name)
@@ -120,7 +120,7 @@ def named(attributes: Attributes, *names: str) -> str | None:
     return None
 
 
-def identifier(attributes: Attributes, *names: str) -> str | None:
+def get_id(attributes: Attributes, *names: str) -> str | None:
     """Return the first id under one of the names. Too long a one is none: cut to size it would be another."""
     for name in names:
         value = attributes.get(name)
@@ -129,7 +129,7 @@ def identifier(attributes: Attributes, *names: str) -> str | None:
     return None
 
 
-def word(attributes: Attributes, *names: str) -> str | None:
+def get_class_name(attributes: Attributes, *names: str) -> str | None:
     """Return the first text that looks like the name of a class: the gate that keeps messages out."""
     for name in names:
         value = attributes.get(name)
@@ -140,13 +140,13 @@ def word(attributes: Attributes, *names: str) -> str | None:
     return None
 
 
-def count(attributes: Attributes, *names: str) -> int | None:
+def get_count(attributes: Attributes, *names: str) -> int | None:
     """Return the first count under one of the names, rounded; some senders write numbers as text."""
-    value = amount(attributes, *names)
+    value = get_number(attributes, *names)
     return None if value is None else round(value)
 
 
-def amount(attributes: Attributes, *names: str) -> float | None:
+def get_number(attributes: Attributes, *names: str) -> float | None:
     """Return the first number under one of the names; a negative or absurd one measures nothing."""
     for name in names:
         value = attributes.get(name)

@@ -22,11 +22,11 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 from stretto.names import EVALUATION
 from stretto.sources.otlp.plain_records import (
     MOST_SPAN_EVENTS,
-    Decoded,
-    Home,
-    Log,
+    DecodedRequest,
+    LogRecord,
     MalformedError,
     Scalar,
+    ScopeContext,
     Span,
     SpanEvent,
     TooManyError,
@@ -48,15 +48,17 @@ _SCALARS = frozenset({"string_value", "bool_value", "int_value", "double_value"}
 _Shared = TypeVar("_Shared", Resource, InstrumentationScope)
 
 
-def decode(signal: str, body: bytes, wanted: frozenset[str], *, items: int, item: int) -> Decoded:
+def decode_request(
+    signal: str, body: bytes, wanted: frozenset[str], *, items: int, item: int
+) -> DecodedRequest:
     """Return the records in an export request of a signal; metrics are only counted.
 
     Raises MalformedError where the outer messages cannot be read, TooManyError beyond ``items``.
     """
-    return _Reading(signal, body, wanted, items=items, item=item).decoded()
+    return _RequestReader(signal, body, wanted, items=items, item=item).decode_all()
 
 
-class _Reading:
+class _RequestReader:
     """One request on its way to records."""
 
     def __init__(self, signal: str, body: bytes, wanted: frozenset[str], *, items: int, item: int) -> None:
@@ -66,82 +68,84 @@ class _Reading:
         self._items = items
         self._item = item
         self._fields_left = items * _FIELDS_PER_ITEM
-        self._decoded = Decoded([], [])
+        self._decoded = DecodedRequest([], [])
 
-    def decoded(self) -> Decoded:
+    def decode_all(self) -> DecodedRequest:
         """Read all of it."""
-        for _, start, stop in self._fields(0, len(self._body), _GROUPS):
-            parts = list(self._fields(start, stop, _RESOURCE, _SCOPES))
-            shared = Home("", "", {})
+        for _, start, stop in self._iterate_fields(0, len(self._body), _GROUPS):
+            parts = list(self._iterate_fields(start, stop, _RESOURCE, _SCOPES))
+            shared = ScopeContext("", "", {})
             for number, at, end in parts:
                 if number == _RESOURCE:
-                    shared = self._resource(at, end)
+                    shared = self._decode_resource(at, end)
             for number, at, end in parts:
                 if number == _SCOPES:
-                    self._scope(at, end, shared)
+                    self._decode_scope(at, end, shared)
         return self._decoded
 
-    def _scope(self, start: int, stop: int, home: Home) -> None:
-        parts = list(self._fields(start, stop, _SCOPE, _ITEMS))
+    def _decode_scope(self, start: int, stop: int, home: ScopeContext) -> None:
+        parts = list(self._iterate_fields(start, stop, _SCOPE, _ITEMS))
         for number, at, end in parts:
             if number == _SCOPE:
-                home = home._replace(scope=_parsed(InstrumentationScope, self._shared_part(at, end)).name)
+                home = home._replace(
+                    scope=_parse_message(InstrumentationScope, self._get_shared_part(at, end)).name
+                )
         for number, at, end in parts:
             if number == _ITEMS:
                 self._items -= 1
                 if self._items < 0:
                     raise TooManyError
-                self._take(at, end, home)
+                self._decode_item(at, end, home)
 
-    def _take(self, at: int, end: int, home: Home) -> None:
+    def _decode_item(self, at: int, end: int, home: ScopeContext) -> None:
         decoded = self._decoded
         if self._signal == "metrics":
             decoded.metrics += 1
             return
         if end - at > self._item:
-            decoded.reject(f"larger than {self._item} bytes")
+            decoded.count_rejected(f"larger than {self._item} bytes")
             return
         try:
             if self._signal == "traces":
-                span = _span(SpanMessage.FromString(self._body[at:end]), home, self._wanted)
+                span = _make_span(SpanMessage.FromString(self._body[at:end]), home, self._wanted)
                 if span is None:
-                    decoded.reject("a span without trace id or span id")
+                    decoded.count_rejected("a span without trace id or span id")
                 else:
                     decoded.spans.append(span)
             else:
                 log = LogMessage.FromString(self._body[at:end])
-                decoded.logs.append(_log(log, home, self._wanted))
+                decoded.logs.append(_make_log(log, home, self._wanted))
         except DecodeError:
-            decoded.reject("no protobuf message")
+            decoded.count_rejected("no protobuf message")
 
-    def _resource(self, at: int, end: int) -> Home:
-        resource = _parsed(Resource, self._shared_part(at, end))
-        found = _attributes(resource.attributes, self._wanted, {})
-        return Home("", str(found.pop("service.name", "")), found)
+    def _decode_resource(self, at: int, end: int) -> ScopeContext:
+        resource = _parse_message(Resource, self._get_shared_part(at, end))
+        found = _read_attributes(resource.attributes, self._wanted, {})
+        return ScopeContext("", str(found.pop("service.name", "")), found)
 
-    def _shared_part(self, at: int, end: int) -> bytes:
+    def _get_shared_part(self, at: int, end: int) -> bytes:
         if end - at > self._item:
             raise MalformedError(f"a resource or scope is larger than {self._item} bytes")
         return self._body[at:end]
 
-    def _fields(self, at: int, end: int, *wanted: int) -> Iterator[tuple[int, int, int]]:
+    def _iterate_fields(self, at: int, end: int, *wanted: int) -> Iterator[tuple[int, int, int]]:
         """Yield number, begin and end of the messages in some fields of one (protobuf.dev, "Encoding")."""
         body = self._body
         while at < end:
             self._fields_left -= 1
             if self._fields_left < 0:
                 raise TooManyError
-            tag, at = _varint(body, at, end)
+            tag, at = _read_varint(body, at, end)
             kind = tag & 7
             if kind == _BYTES:
-                length, at = _varint(body, at, end)
+                length, at = _read_varint(body, at, end)
                 if at + length > end:
                     raise MalformedError("it is cut short")
                 if tag >> 3 in wanted:
                     yield tag >> 3, at, at + length
                 at += length
             elif kind == _VARINT:
-                _, at = _varint(body, at, end)
+                _, at = _read_varint(body, at, end)
             elif kind in (_FIXED64, _FIXED32):
                 at += 8 if kind == _FIXED64 else 4
                 if at > end:
@@ -150,14 +154,14 @@ class _Reading:
                 raise MalformedError(f"wire type {kind} does not occur in OTLP")
 
 
-def _parsed(kind: type[_Shared], part: bytes) -> _Shared:
+def _parse_message(kind: type[_Shared], part: bytes) -> _Shared:
     try:
         return kind.FromString(part)
     except DecodeError as error:
         raise MalformedError(f"a {kind.__name__} cannot be read") from error
 
 
-def _span(message: SpanMessage, home: Home, wanted: frozenset[str]) -> Span | None:
+def _make_span(message: SpanMessage, home: ScopeContext, wanted: frozenset[str]) -> Span | None:
     trace, own, parent = message.trace_id, message.span_id, message.parent_span_id
     if len(trace) != _TRACE_BYTES or len(own) != _SPAN_BYTES or not any(trace) or not any(own):
         return None
@@ -169,24 +173,24 @@ def _span(message: SpanMessage, home: Home, wanted: frozenset[str]) -> Span | No
         start=message.start_time_unix_nano,
         end=message.end_time_unix_nano,
         failed=message.status.code == Status.STATUS_CODE_ERROR,
-        attributes=_attributes(message.attributes, wanted, home.attributes),
+        attributes=_read_attributes(message.attributes, wanted, home.attributes),
         scope=home.scope,
         service=home.service,
-        judgements=_judgements(message, wanted) if message.events else (),
+        judgements=_read_judgements(message, wanted) if message.events else (),
     )
 
 
-def _judgements(message: SpanMessage, wanted: frozenset[str]) -> tuple[SpanEvent, ...]:
+def _read_judgements(message: SpanMessage, wanted: frozenset[str]) -> tuple[SpanEvent, ...]:
     judging = (event for event in message.events if event.name == EVALUATION)
     return tuple(
-        SpanEvent(event.time_unix_nano, _attributes(event.attributes, wanted, {}))
+        SpanEvent(event.time_unix_nano, _read_attributes(event.attributes, wanted, {}))
         for event in islice(judging, MOST_SPAN_EVENTS)
     )
 
 
-def _log(message: LogMessage, home: Home, wanted: frozenset[str]) -> Log:
-    attributes = _attributes(message.attributes, wanted, home.attributes)
-    return Log(
+def _make_log(message: LogMessage, home: ScopeContext, wanted: frozenset[str]) -> LogRecord:
+    attributes = _read_attributes(message.attributes, wanted, home.attributes)
+    return LogRecord(
         time=message.time_unix_nano or message.observed_time_unix_nano,
         trace=message.trace_id.hex(),
         span=message.span_id.hex(),
@@ -197,7 +201,7 @@ def _log(message: LogMessage, home: Home, wanted: frozenset[str]) -> Log:
     )
 
 
-def _attributes(
+def _read_attributes(
     pairs: Iterable[KeyValue], wanted: frozenset[str], shared: dict[str, Scalar]
 ) -> dict[str, Scalar]:
     found = shared.copy()
@@ -211,7 +215,7 @@ def _attributes(
     return found
 
 
-def _varint(body: bytes, at: int, end: int) -> tuple[int, int]:
+def _read_varint(body: bytes, at: int, end: int) -> tuple[int, int]:
     value = shift = 0
     while at < end:
         byte = body[at]

@@ -22,22 +22,20 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from stretto.clock import AHEAD, SECOND
 from stretto.model.event import Channel, Event
-from stretto.sources.otlp import claude_code, conventions, genai
-from stretto.sources.otlp import evaluations as evaluation
-from stretto.sources.otlp import python_api as own
-from stretto.sources.otlp.decode import JSON, Limits, RefusedError, Signal, decode, media_type
-from stretto.sources.otlp.plain_records import Log, Span
-from stretto.sources.otlp.trace_sessions import Sessions
+from stretto.sources.otlp import claude_code, conventions, evaluations, genai, python_api
+from stretto.sources.otlp.decode import JSON, Limits, RefusedError, Signal, decode_request, parse_media_type
+from stretto.sources.otlp.plain_records import LogRecord, Span
+from stretto.sources.otlp.trace_sessions import TraceSessions
 
-__all__ = ["Limits", "Received", "Receiver", "RefusedError", "Signal", "refusal"]
+__all__ = ["Limits", "Received", "Receiver", "RefusedError", "Signal", "make_refusal"]
 
 EARLIEST = 946_684_800 * SECOND
 """2000-01-01. An earlier time was sent in another unit than nanoseconds."""
 
-NOTE = "trace"
+TRACE_NOTE = "trace"
 """The attribute, on one event of each trace in a request, that names the trace its session was found for."""
-NOTED = re.compile(rb'"(?:session|trace)":"[0-9a-f]{32}"')
-"""Occurs in the journal's line of every event that ``recall`` learns from."""
+TRACE_NOTE_PATTERN = re.compile(rb'"(?:session|trace)":"[0-9a-f]{32}"')
+"""Occurs in the journal's line of every event that ``recall_sessions`` learns from."""
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 
 _WANTED = frozenset({"service.name"}) | claude_code.ATTRIBUTES | conventions.ATTRIBUTES
@@ -63,7 +61,7 @@ class Received:
 
 
 @dataclass(slots=True)
-class _Taking:
+class _RequestResult:
     """What comes of a request while it is worked through."""
 
     encode: Callable[[Event], bytes]
@@ -73,12 +71,12 @@ class _Taking:
     rejected: int = 0
     reason: str = ""
 
-    def take(self, events: list[Event]) -> None:
+    def add_events(self, events: list[Event]) -> None:
         if not events:
             self.ignored += 1
         self.records.extend(map(self.encode, events))
 
-    def timely(self, *times: int) -> bool:
+    def check_times(self, *times: int) -> bool:
         """Tell whether times can be; count one more rejected where they cannot."""
         if all(EARLIEST <= time <= self.horizon for time in times):
             return True
@@ -92,7 +90,7 @@ class Receiver:
 
     ``encode`` writes an event as the journal wants it; ``key`` is the installation's secret for hashes of
     what calls wrote. The one thing kept between requests is which session a trace belongs to; it is written
-    down with the events, so that ``recall`` can read it back after a restart.
+    down with the events, so that ``recall_sessions`` can read it back after a restart.
     """
 
     def __init__(
@@ -101,18 +99,18 @@ class Receiver:
         self._encode = encode
         self._key = key
         self._limits = limits or Limits()
-        self._sessions = Sessions()
+        self._sessions = TraceSessions()
 
-    def recall(self, events: Iterable[Event]) -> None:
+    def recall_sessions(self, events: Iterable[Event]) -> None:
         """Take up which session each trace belongs to from events that were received before, oldest first."""
         for event in events:
             if event.channel is Channel.OTLP:
                 # A session that a trace is by itself bears the trace's id, and needs no note.
-                trace_id = event.attributes.get(NOTE, event.session)
+                trace_id = event.attributes.get(TRACE_NOTE, event.session)
                 if isinstance(trace_id, str) and _TRACE_ID.fullmatch(trace_id):
-                    self._sessions.learn(trace_id, event.session)
+                    self._sessions.set_session(trace_id, event.session)
 
-    def receive(
+    def receive_request(
         self, signal: Signal, body: bytes, *, content_type: str, content_encoding: str = "", now: int
     ) -> Received:
         """Return what the body of one request gives; ``now`` is nanoseconds since the epoch.
@@ -120,7 +118,7 @@ class Receiver:
         Raises RefusedError, and nothing else, for a request that cannot be taken at all.
         """
         try:
-            decoded = decode(
+            decoded = decode_request(
                 signal,
                 body,
                 content_type=content_type,
@@ -130,104 +128,104 @@ class Receiver:
             )
         except MemoryError as error:
             raise RefusedError(413, "the request takes more memory than there is") from error
-        taking = _Taking(self._encode, now + AHEAD, ignored=decoded.metrics)
-        self._take_spans(decoded.spans, taking)
-        self._take_logs(decoded.logs, taking)
-        rejected, reason = decoded.rejected + taking.rejected, decoded.reason or taking.reason
+        result = _RequestResult(self._encode, now + AHEAD, ignored=decoded.metrics)
+        self._process_spans(decoded.spans, result)
+        self._process_logs(decoded.logs, result)
+        rejected, reason = decoded.rejected + result.rejected, decoded.reason or result.reason
         return Received(
-            records=b"".join(taking.records),
-            events=len(taking.records),
-            ignored=taking.ignored,
+            records=b"".join(result.records),
+            events=len(result.records),
+            ignored=result.ignored,
             rejected=rejected,
             error_message=reason,
-            response=_response(signal, media_type(content_type), rejected, reason),
-            response_content_type=media_type(content_type),
+            response=_make_response(signal, parse_media_type(content_type), rejected, reason),
+            response_content_type=parse_media_type(content_type),
         )
 
-    def _take_spans(self, spans: list[Span], taking: _Taking) -> None:
+    def _process_spans(self, spans: list[Span], result: _RequestResult) -> None:
         theirs: list[Span] = []
         traces: dict[str, list[Span]] = {}
         for span in spans:
-            if not claude_code.wrote_span(span):
+            if not claude_code.is_client_span(span):
                 traces.setdefault(span.trace, []).append(span)
-            elif taking.timely(span.start, span.end):
+            elif result.check_times(span.start, span.end):
                 theirs.append(span)
-        self._take_claude(theirs, taking)
+        self._process_claude(theirs, result)
         for trace_id, members in traces.items():
-            self._take_trace(trace_id, genai.Trace(members), len(members), taking)
+            self._process_trace(trace_id, genai.Trace(members), len(members), result)
 
-    def _take_claude(self, spans: list[Span], taking: _Taking) -> None:
-        batch = claude_code.Batch(spans, self._key)
+    def _process_claude(self, spans: list[Span], result: _RequestResult) -> None:
+        batch = claude_code.SpanBatch(spans, self._key)
         told: dict[str, list[list[Event]]] = {}
         for span in spans:
-            events = claude_code.span_events(span, self._claude_session(span), batch)
+            events = claude_code.translate_span(span, self._get_client_session(span), batch)
             told.setdefault(span.trace, []).append(events)
         for trace_id, groups in told.items():
-            self._note(trace_id, groups)
+            self._note_session(trace_id, groups)
         for groups in told.values():
             for events in groups:
-                taking.take(events)
+                result.add_events(events)
 
-    def _take_trace(self, trace_id: str, trace: genai.Trace, size: int, taking: _Taking) -> None:
+    def _process_trace(self, trace_id: str, trace: genai.Trace, size: int, result: _RequestResult) -> None:
         if not trace.is_ours:
-            taking.ignored += size
+            result.ignored += size
             return
-        session, source = self._sessions.of(trace_id, trace.session()), trace.source
+        session, source = self._sessions.resolve_session(trace_id, trace.find_session()), trace.source
         told: list[list[Event]] = []
-        for span, place in trace.spans():
-            if span.parent and not trace.tells(span, place):
-                taking.ignored += 1
-            elif taking.timely(span.start, span.end):
-                said = conventions.own_session(span)
+        for span, place in trace.iterate_spans():
+            if span.parent and not trace.is_relevant(span, place):
+                result.ignored += 1
+            elif result.check_times(span.start, span.end):
+                said = conventions.get_stretto_session(span)
                 if said is not None:
-                    self._sessions.learn(trace_id, said)
-                told.append(own.events(span, place, said or session, trace.started, source))
-        self._note(trace_id, told)
+                    self._sessions.set_session(trace_id, said)
+                told.append(python_api.make_span_events(span, place, said or session, trace.started, source))
+        self._note_session(trace_id, told)
         for events in told:
-            taking.take(events)
+            result.add_events(events)
 
-    def _take_logs(self, logs: list[Log], taking: _Taking) -> None:
+    def _process_logs(self, logs: list[LogRecord], result: _RequestResult) -> None:
         for log in logs:
-            if claude_code.wrote_log(log):
-                if taking.timely(log.time):
-                    said = claude_code.session_id(log.attributes)
-                    taking.take([] if said is None else claude_code.log_events(log, said, self._key))
-            elif not evaluation.is_result(log):
-                taking.ignored += 1
-            elif taking.timely(log.time):
-                session = self._log_session(log)
-                taking.take([] if session is None else [*evaluation.log_scores(log, session)])
+            if claude_code.is_client_log(log):
+                if result.check_times(log.time):
+                    said = claude_code.get_session_id(log.attributes)
+                    result.add_events([] if said is None else claude_code.translate_log(log, said, self._key))
+            elif not evaluations.is_result(log):
+                result.ignored += 1
+            elif result.check_times(log.time):
+                session = self._find_log_session(log)
+                result.add_events([] if session is None else [*evaluations.read_log_scores(log, session)])
 
-    def _log_session(self, log: Log) -> str | None:
-        word = conventions.session(log.attributes)
+    def _find_log_session(self, log: LogRecord) -> str | None:
+        word = conventions.find_session(log.attributes)
         said = None if word is None else word[1]
-        return self._sessions.of(log.trace, said) if log.trace else said
+        return self._sessions.resolve_session(log.trace, said) if log.trace else said
 
-    def _note(self, trace_id: str, told: list[list[Event]]) -> None:
-        """Write down with one of a trace's events which session the trace belongs to, for ``recall``."""
-        session = self._sessions.of(trace_id, None)
+    def _note_session(self, trace_id: str, told: list[list[Event]]) -> None:
+        """Write down with one of a trace's events which session the trace belongs to, for ``recall_sessions``."""
+        session = self._sessions.resolve_session(trace_id, None)
         if session == trace_id:
             return
         for events in reversed(told):
             for number, event in enumerate(events):
                 if event.session == session:
-                    events[number] = replace(event, attributes={**event.attributes, NOTE: trace_id})
+                    events[number] = replace(event, attributes={**event.attributes, TRACE_NOTE: trace_id})
                     return
 
-    def _claude_session(self, span: Span) -> str:
-        said = claude_code.session_id(span.attributes)
+    def _get_client_session(self, span: Span) -> str:
+        said = claude_code.get_session_id(span.attributes)
         if said is None:
-            return self._sessions.of(span.trace, None)
+            return self._sessions.resolve_session(span.trace, None)
         # A script that the agent runs joins its trace, and so its session.
-        self._sessions.learn(span.trace, said)
+        self._sessions.set_session(span.trace, said)
         return said
 
 
-def refusal(error: RefusedError, content_type: str) -> tuple[bytes, str]:
+def make_refusal(error: RefusedError, content_type: str) -> tuple[bytes, str]:
     """Return body and content type of the answer to a refused request: a google.rpc.Status, code left out."""
     message = error.message[:_STATUS_LIMIT].encode("ascii", "replace")
     try:
-        media = media_type(content_type)
+        media = parse_media_type(content_type)
     except RefusedError:
         media = JSON
     if media == JSON:
@@ -241,7 +239,7 @@ _STATUS_LIMIT = 127
 """Bytes of a message whose length is one byte."""
 
 
-def _response(signal: Signal, media: str, rejected: int, reason: str) -> bytes:
+def _make_response(signal: Signal, media: str, rejected: int, reason: str) -> bytes:
     if media == JSON:
         if not rejected:
             return b"{}"

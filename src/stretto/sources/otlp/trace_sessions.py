@@ -9,7 +9,7 @@ REMEMBERED = 10_000
 """Traces kept in mind, about 3 MB; the longest unheard of is forgotten first."""
 
 
-class Sessions:
+class TraceSessions:
     """The session of each trace that was heard of lately. Safe to use from several threads.
 
     Instrumentations put the session's id on some spans of a trace and not on others, nested agents bring
@@ -23,19 +23,19 @@ class Sessions:
         self._remembered = remembered
         self._lock = Lock()
 
-    def of(self, trace: str, said: str | None) -> str:
+    def resolve_session(self, trace: str, said: str | None) -> str:
         """Return a trace's session: the one given first, else the one said now, else the trace's id."""
         with self._lock:
             session = self._sessions.get(trace) or said or trace
-            self._keep(trace, session)
+            self._store_session(trace, session)
         return session
 
-    def learn(self, trace: str, session: str) -> None:
+    def set_session(self, trace: str, session: str) -> None:
         """Keep the word of a source that knows."""
         with self._lock:
-            self._keep(trace, session)
+            self._store_session(trace, session)
 
-    def _keep(self, trace: str, session: str) -> None:
+    def _store_session(self, trace: str, session: str) -> None:
         self._sessions[trace] = session
         self._sessions.move_to_end(trace)
         if len(self._sessions) > self._remembered:

@@ -24,7 +24,7 @@ Tokens = dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Transcript:
+class TranscriptFile:
     """One transcript file: a session's, or that of one of its agents."""
 
     path: Path
@@ -46,7 +46,7 @@ class Transcript:
 
 
 @dataclass(frozen=True, slots=True)
-class Doing:
+class RunState:
     """What a turn, or an agent's run, is at."""
 
     session: str
@@ -57,12 +57,12 @@ class Doing:
 
 
 @dataclass(frozen=True, slots=True)
-class Carry:
+class Checkpoint:
     """The state of one file's reading at an offset. Plain data: it can be kept as JSON."""
 
-    turns: Mapping[str, Doing] = field(default_factory=dict)
+    turns: Mapping[str, RunState] = field(default_factory=dict)
     """By session: the sessions that have been opened, and the turn each is in."""
-    agents: Mapping[str, Doing] = field(default_factory=dict)
+    agents: Mapping[str, RunState] = field(default_factory=dict)
     """By agent: those that have been told to have started."""
     tools: Mapping[str, str] = field(default_factory=dict)
     """By call: the tools whose results are still to come."""
@@ -76,7 +76,7 @@ class Carry:
     """By line: the first line of the sidechain it belongs to."""
 
 
-def remember(table: dict[str, Entry], key: str, value: Entry, limit: int) -> None:
+def remember_entry(table: dict[str, Entry], key: str, value: Entry, limit: int) -> None:
     """Put a value last in a table, and let the oldest fall out of one that is full."""
     table.pop(key, None)
     table[key] = value

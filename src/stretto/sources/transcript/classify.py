@@ -12,7 +12,14 @@ from dataclasses import dataclass
 import msgspec
 
 from stretto.model.event import Outcome, Value
-from stretto.sources.transcript.schema import BLOCKS, TEXT, Block, milliseconds, part, token
+from stretto.sources.transcript.schema import (
+    BLOCKS,
+    TEXT,
+    ContentBlock,
+    decode_part,
+    from_milliseconds,
+    to_token,
+)
 
 INTERRUPT = "[Request interrupted by user"
 """The line that stands where the user has stopped the agent; further words may follow."""
@@ -52,7 +59,7 @@ _STATUS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class TaskNotice:
     """The host's word that a task in the background has ended."""
 
     task: str | None
@@ -74,20 +81,20 @@ class Notice:
         return {name: value for name, value in told.items() if value is not None} if self.task else {}
 
 
-def text_of(content: msgspec.Raw) -> str | None:
+def get_text(content: msgspec.Raw) -> str | None:
     """Return a message's text: the whole content, or its first block of text; None where it has none."""
-    whole = part(TEXT, content)
+    whole = decode_part(TEXT, content)
     if whole is not None:
         return whole
-    for block in part(BLOCKS, content) or ():
+    for block in decode_part(BLOCKS, content) or ():
         if block.type == "text":
-            return part(TEXT, block.text)
+            return decode_part(TEXT, block.text)
     return None
 
 
-def blocks_of(content: msgspec.Raw) -> list[Block]:
+def get_blocks(content: msgspec.Raw) -> list[ContentBlock]:
     """Return a message's blocks; a content that is a plain text has none."""
-    return part(BLOCKS, content) or []
+    return decode_part(BLOCKS, content) or []
 
 
 def is_prompt(text: str) -> bool:
@@ -100,34 +107,34 @@ def is_notification(text: str) -> bool:
     return text.startswith(_NOTIFICATIONS)
 
 
-def command_of(text: str) -> str | None:
+def find_command(text: str) -> str | None:
     """Return the slash command that a prompt calls, without its slash."""
-    called = text.partition(" ")[0] if text.startswith("/") else _between(text[:1000], "command-name")
-    return token(called.strip().removeprefix("/")) if called else None
+    called = text.partition(" ")[0] if text.startswith("/") else _find_tag_text(text[:1000], "command-name")
+    return to_token(called.strip().removeprefix("/")) if called else None
 
 
-def notice_of(text: str) -> Notice | None:
+def parse_notice(text: str) -> TaskNotice | None:
     """Return what a notification says, or None where the text is none."""
     if not is_notification(text):
         return None
     head = text.partition("<result>")[0]  # behind it stands the agent's answer, which may hold any tag
     tail = text.rpartition("</result>")[2]
-    agent = token(_between(head, "agent-id"))
-    task = token(_between(head, "task-id"))
-    if (_between(head, "summary") or "").startswith("Agent "):
+    agent = to_token(_find_tag_text(head, "agent-id"))
+    task = to_token(_find_tag_text(head, "task-id"))
+    if (_find_tag_text(head, "summary") or "").startswith("Agent "):
         agent = agent or task
     length = _LENGTH.search(tail)
-    return Notice(
+    return TaskNotice(
         task=agent,
-        status=token(_between(head, "status")),
-        delegated_by=token(_between(head, "tool-use-id")),
-        duration=milliseconds(int(length[1])) if length else None,
+        status=to_token(_find_tag_text(head, "status")),
+        delegated_by=to_token(_find_tag_text(head, "tool-use-id")),
+        duration=from_milliseconds(int(length[1])) if length else None,
     )
 
 
-def failure_of(content: msgspec.Raw) -> tuple[Outcome, dict[str, Value]]:
+def classify_failure(content: msgspec.Raw) -> tuple[Outcome, dict[str, Value]]:
     """Return how a call went whose result is an error, and what may be kept of that: never its text."""
-    text = text_of(content) or ""
+    text = get_text(content) or ""
     if text.startswith(_CANCELLED):
         return Outcome.CANCELLED, {}
     if _DENIED.match(text):
@@ -135,7 +142,7 @@ def failure_of(content: msgspec.Raw) -> tuple[Outcome, dict[str, Value]]:
     return Outcome.FAILURE, {"error": "exit_code"} if text.startswith("Exit code ") else {}
 
 
-def _between(text: str, tag: str) -> str | None:
+def _find_tag_text(text: str, tag: str) -> str | None:
     start = text.find(f"<{tag}>")
     end = text.find(f"</{tag}>", start)
     return text[start + len(tag) + 2 : end] if -1 < start < end else None

@@ -28,10 +28,10 @@ NUMBER_LIMIT = 3_650 * DAY
 GLUED_LIMIT = 64
 """Places in one line at which a lost beginning of an object is looked for."""
 
-Part = TypeVar("Part")
+Shape = TypeVar("Shape")
 
 
-class Line(msgspec.Struct, rename="camel"):
+class TranscriptLine(msgspec.Struct, rename="camel"):
     """One line, as far as it is looked at. ``Any`` is what a hostile or later writer may put there."""
 
     type: Any = None
@@ -61,7 +61,7 @@ class Line(msgspec.Struct, rename="camel"):
     request_id: Any = None
 
 
-class Message(msgspec.Struct):
+class TranscriptMessage(msgspec.Struct):
     """What a user or assistant line carries: the message as the model's interface words it."""
 
     id: Any = None
@@ -71,7 +71,7 @@ class Message(msgspec.Struct):
     content: msgspec.Raw = RAW
 
 
-class Block(msgspec.Struct):
+class ContentBlock(msgspec.Struct):
     """One block of a message's content."""
 
     type: Any = None
@@ -84,7 +84,7 @@ class Block(msgspec.Struct):
     text: msgspec.Raw = RAW
 
 
-class Usage(msgspec.Struct):
+class TokenUsage(msgspec.Struct):
     """Token counts of one request."""
 
     input_tokens: Any = None
@@ -93,7 +93,7 @@ class Usage(msgspec.Struct):
     cache_creation_input_tokens: Any = None
 
 
-class Order(msgspec.Struct):
+class DelegationInput(msgspec.Struct):
     """What a delegating call asks for."""
 
     subagent_type: Any = None
@@ -101,7 +101,7 @@ class Order(msgspec.Struct):
     run_in_background: Any = None
 
 
-class Work(msgspec.Struct):
+class ToolInput(msgspec.Struct):
     """What a call of a tool that runs commands or writes files is asked to do, as far as it is looked at."""
 
     command: Any = None
@@ -110,7 +110,7 @@ class Work(msgspec.Struct):
     notebook_path: Any = None
 
 
-class Result(msgspec.Struct, rename="camel"):
+class ToolResult(msgspec.Struct, rename="camel"):
     """The structured answer of a tool, where it has one."""
 
     agent_id: Any = None
@@ -121,7 +121,7 @@ class Result(msgspec.Struct, rename="camel"):
     duration_ms: Any = None
 
 
-class Progress(msgspec.Struct, rename="camel"):
+class ProgressReport(msgspec.Struct, rename="camel"):
     """What a progress line reports; older clients copy a subagent's messages into these."""
 
     type: Any = None
@@ -129,7 +129,7 @@ class Progress(msgspec.Struct, rename="camel"):
     message: msgspec.Raw = RAW
 
 
-class Started(msgspec.Struct):
+class TaskStarted(msgspec.Struct):
     """What a queue line says of a task that has just begun."""
 
     task_id: Any = None
@@ -138,14 +138,14 @@ class Started(msgspec.Struct):
     description: Any = None
 
 
-class Compaction(msgspec.Struct, rename="camel"):
+class CompactionBoundary(msgspec.Struct, rename="camel"):
     """What a compaction's boundary says of it."""
 
     trigger: Any = None
     duration_ms: Any = None
 
 
-class Sidecar(msgspec.Struct, rename="camel", frozen=True):
+class AgentSidecar(msgspec.Struct, rename="camel", frozen=True):
     """What ``agent-<id>.meta.json`` says of a subagent beside its transcript."""
 
     agent_type: Any = None
@@ -154,12 +154,12 @@ class Sidecar(msgspec.Struct, rename="camel", frozen=True):
     description: Any = None
 
 
-def decoder(shape: type[Part]) -> msgspec.json.Decoder[Part]:
+def make_decoder(shape: type[Shape]) -> msgspec.json.Decoder[Shape]:
     """Return the decoder of a shape, to be made once."""
     return msgspec.json.Decoder(shape)
 
 
-def part(of: msgspec.json.Decoder[Part], raw: msgspec.Raw | bytes) -> Part | None:
+def decode_part(of: msgspec.json.Decoder[Shape], raw: msgspec.Raw | bytes) -> Shape | None:
     """Return a part of a line in its shape, or None where it has another."""
     try:
         return of.decode(raw)
@@ -167,24 +167,24 @@ def part(of: msgspec.json.Decoder[Part], raw: msgspec.Raw | bytes) -> Part | Non
         return None
 
 
-LINE: Final = decoder(Line)
-MESSAGE: Final = decoder(Message)
-BLOCKS: Final = decoder(list[Block])
-USAGE: Final = decoder(Usage)
-ORDER: Final = decoder(Order)
-WORK: Final = decoder(Work)
-RESULT: Final = decoder(Result)
-PROGRESS: Final = decoder(Progress)
-STARTED: Final = decoder(Started)
-COMPACTION: Final = decoder(Compaction)
-SIDECAR: Final = decoder(Sidecar)
-TEXT: Final = decoder(str)
+LINE: Final = make_decoder(TranscriptLine)
+MESSAGE: Final = make_decoder(TranscriptMessage)
+BLOCKS: Final = make_decoder(list[ContentBlock])
+USAGE: Final = make_decoder(TokenUsage)
+ORDER: Final = make_decoder(DelegationInput)
+WORK: Final = make_decoder(ToolInput)
+RESULT: Final = make_decoder(ToolResult)
+PROGRESS: Final = make_decoder(ProgressReport)
+STARTED: Final = make_decoder(TaskStarted)
+COMPACTION: Final = make_decoder(CompactionBoundary)
+SIDECAR: Final = make_decoder(AgentSidecar)
+TEXT: Final = make_decoder(str)
 
 
 # One line of the file.
 
 
-def parse(data: bytes) -> tuple[list[Line], str | None]:
+def parse_line(data: bytes) -> tuple[list[TranscriptLine], str | None]:
     """Return the lines that stand on one line of the file and, where some of it is unreadable, why.
 
     Usually that is one. A writer that was cut short leaves half a line to which the next one is glued, and
@@ -197,7 +197,7 @@ def parse(data: bytes) -> tuple[list[Line], str | None]:
     except msgspec.ValidationError:
         return [], "not an object"
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return _recover(data)
+        return _recover_objects(data)
     except RecursionError:
         return [], "too deep"
 
@@ -210,9 +210,9 @@ _BEGINNING = re.compile(
 """How lines begin; what stands inside a line may begin so too, but has no session id."""
 
 
-def _recover(data: bytes) -> tuple[list[Line], str | None]:
+def _recover_objects(data: bytes) -> tuple[list[TranscriptLine], str | None]:
     text = data.decode("utf-8", "replace").strip("\ufeff\0 \t\r\n")
-    found: list[Line] = []
+    found: list[TranscriptLine] = []
     reason = None if text else "not JSON"
     position = attempts = 0
     while position < len(text) and attempts < GLUED_LIMIT:
@@ -231,7 +231,7 @@ def _recover(data: bytes) -> tuple[list[Line], str | None]:
             continue
         # Written anew without what the fast decoder refuses: half a surrogate pair, a control character.
         clean = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
-        line = part(LINE, clean)
+        line = decode_part(LINE, clean)
         if line is not None:
             found.append(line)
         while position < len(text) and text[position] in "\0 \t\r":
@@ -242,12 +242,12 @@ def _recover(data: bytes) -> tuple[list[Line], str | None]:
 # What may be taken, by shape. A value of another shape is as good as absent.
 
 
-def name(value: object) -> str | None:
+def to_name(value: object) -> str | None:
     """Return a name or a description, cut to size."""
     return value[:NAME_LIMIT] if isinstance(value, str) and value else None
 
 
-def identity(value: object) -> str | None:
+def to_id(value: object) -> str | None:
     """Return an id, or None for what is none: an id cut to size would be another one."""
     return value if isinstance(value, str) and 0 < len(value) <= ID_LIMIT else None
 
@@ -255,7 +255,7 @@ def identity(value: object) -> str | None:
 _TOKEN = re.compile(r"[A-Za-z0-9_:-]{1,120}")
 
 
-def token(value: object) -> str | None:
+def to_token(value: object) -> str | None:
     """Return a short string only if letters, digits and ``-_:`` make it up: the gate out of free text."""
     return value if isinstance(value, str) and _TOKEN.fullmatch(value) else None
 
@@ -263,30 +263,30 @@ def token(value: object) -> str | None:
 _WORD = re.compile(r"[a-z_]{1,40}")
 
 
-def word(value: object) -> str | None:
+def to_word(value: object) -> str | None:
     """Return a word of small letters and underscores, as a member of an enumeration is written."""
     return value if isinstance(value, str) and _WORD.fullmatch(value) else None
 
 
-def count(value: object) -> int | None:
+def to_count(value: object) -> int | None:
     """Return a whole number that counts or measures something."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < NUMBER_LIMIT:
         return None
     return round(value)
 
 
-def milliseconds(value: object) -> int | None:
+def from_milliseconds(value: object) -> int | None:
     """Return the nanoseconds in a length given in milliseconds."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < NUMBER_LIMIT:
         return None
-    return count(value * 1_000_000)
+    return to_count(value * 1_000_000)
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def instant(value: object) -> int | None:
+def to_time(value: object) -> int | None:
     """Return a timestamp (ISO 8601; UTC where it does not say) in nanoseconds since the epoch."""
     if not isinstance(value, str):
         return None
@@ -300,9 +300,9 @@ def instant(value: object) -> int | None:
     return time if 0 < time < LATEST else None
 
 
-def last_component(path: object) -> str | None:
+def get_last_component(path: object) -> str | None:
     """Return the last component of a POSIX or Windows path; the root and a drive have none."""
     if not isinstance(path, str):
         return None
     last = path.replace("\\", "/").rstrip("/").rpartition("/")[2]
-    return None if last.endswith(":") else name(last)
+    return None if last.endswith(":") else to_name(last)
