@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from stretto.figures.baselines import Provenance
 from stretto.model.event import Outcome
 from stretto.names import JOB, METRICS, Label, Metric
 from stretto.servers.supervisor import SHIPPED, SHIPPED_PAGE, SHIPPED_TOKEN
+from tests.every import for_each
 from tests.promql_labels import exported, labels_of, matched, nodes, series_in
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -91,7 +93,7 @@ SUBJECTS = {
     Label.TASK_TYPE, Label.AGENT, Label.TOOL, Label.PATTERN, Label.MODEL, Label.CACHE, Label.SCORE,
 }  # fmt: skip
 """The labels that say what an alert is about."""
-each_alert = pytest.mark.parametrize("alert", ALERTS, ids=str)
+each_alert = for_each(ALERTS)
 
 
 def scraped_by(expr: promql.Expr) -> set[str]:
@@ -140,7 +142,7 @@ def test_every_rule_file_was_read() -> None:
     assert ALERTS
 
 
-@pytest.mark.parametrize("rule", RECORDED.values(), ids=str)
+@for_each(RECORDED.values())
 def test_recorded_name_says_level_metric_and_operation(rule: Rule) -> None:
     """The level is a label of the recorded series, or "stretto" for all of it."""
     level, metric, operation = rule.name.split(":")
@@ -149,7 +151,7 @@ def test_recorded_name_says_level_metric_and_operation(rule: Rule) -> None:
     assert re.fullmatch(r"[a-z_]+", operation)
 
 
-@pytest.mark.parametrize("metric", RATIOS, ids=lambda metric: str(metric.name))
+@for_each(RATIOS, lambda metric: metric.name)
 def test_every_ratio_is_recorded_from_its_ingredients(metric: Metric) -> None:
     """A ratio gauge has one recording rule, over its ingredients and nothing else, for each of its series."""
     (rule,) = (rule for name, rule in RECORDED.items() if name.endswith(recorded_for(metric.name)))
@@ -157,7 +159,7 @@ def test_every_ratio_is_recorded_from_its_ingredients(metric: Metric) -> None:
     assert rule.series == {"job", *map(str, metric.labels)}
 
 
-@pytest.mark.parametrize("rule", RULES, ids=str)
+@for_each(RULES)
 def test_rule_adds_only_what_adds_up(rule: Rule) -> None:
     """Counts are read by outcomes that are named; the sum or mean of ratios or percentiles means nothing."""
     for selector in nodes(rule.expr, promql.VectorSelector):
@@ -253,7 +255,13 @@ def test_alert_speaks(alert: Rule) -> None:
     assert notes["dashboard_url"] == f"{PAGE}/"
 
 
-def promtool_cases() -> Iterator[tuple[str, str, bool]]:
+@functools.cache
+def promtool_cases() -> frozenset[tuple[str, str, bool]]:
+    """Return the cases of the promtool tests, read once."""
+    return frozenset(read_promtool_cases())
+
+
+def read_promtool_cases() -> Iterator[tuple[str, str, bool]]:
     """Yield (alert, severity, fires) of each case; a silent one counts only where the alert's series flow."""
     for path in TEST_FILES:
         for test in yaml.safe_load(path.read_text())["tests"]:
@@ -268,7 +276,7 @@ def promtool_cases() -> Iterator[tuple[str, str, bool]]:
 @each_alert
 def test_alert_is_tested_to_fire_and_to_stay_silent(alert: Rule) -> None:
     """The promtool tests see each alert of each severity both ways."""
-    cases = set(promtool_cases())
+    cases = promtool_cases()
     assert (alert.name, alert.severity, True) in cases
     assert (alert.name, alert.severity, False) in cases
 

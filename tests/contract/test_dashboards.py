@@ -24,6 +24,7 @@ from grafana.board.panel import Kind, Panel, Query, Unit
 from grafana.board.unused import UNUSED
 from grafana.board.variable import DATASOURCE_UID, VARIABLES
 from tests.dashboards import BUILT_IN, substituted
+from tests.every import for_each
 from tests.promql_labels import labels_of, series_in
 from tests.promql_units import MIXED, unit_of
 from tests.test_rules import KNOWN, RULES
@@ -41,13 +42,9 @@ MEASURED = [
 ]
 """Each query with the unit that its values are shown in."""
 
-each_file = pytest.mark.parametrize("name", LOADED)
-each_panel = pytest.mark.parametrize(
-    "panel", [p for _, p in PANELS], ids=[f"{b}-{p.title}" for b, p in PANELS]
-)
-each_query = pytest.mark.parametrize(
-    ("panel", "query"), QUERIES, ids=[f"{panel.title}-{query.legend}" for panel, query in QUERIES]
-)
+each_file = for_each(LOADED)
+each_panel = for_each(PANELS, lambda on_board: f"{on_board[0]}, {on_board[1].title}")
+each_query = for_each(QUERIES, lambda asked: f"{asked[0].title}, {asked[1].legend}")
 
 COUNTED = {0.0, 1.0, BEYOND_NONE}
 """Steps that are no limits: none of something, a single one, any at all."""
@@ -203,8 +200,9 @@ def test_annotations_read_what_exists() -> None:
 
 
 @each_query
-def test_every_query_reads_what_exists(panel: Panel, query: Query) -> None:
+def test_every_query_reads_what_exists(asked: tuple[Panel, Query]) -> None:
     """It parses, names only metrics, labels and values that exist, and its legend only labels that it has."""
+    panel, query = asked
     labels = labels_of(promql.parse(substituted(query.expr)), KNOWN)
     assert labels is not None, "a scalar cannot be drawn"
     if panel.kind is Kind.TABLE:
@@ -213,9 +211,10 @@ def test_every_query_reads_what_exists(panel: Panel, query: Query) -> None:
         assert set(re.findall(r"\{\{(\w+)\}\}", query.legend)) == labels or query.colour
 
 
-@pytest.mark.parametrize(("query", "shown"), MEASURED, ids=[query.expr for query, _ in MEASURED])
-def test_every_unit_is_that_of_its_query(query: Query, shown: Unit) -> None:
+@for_each(MEASURED, lambda measured: measured[0].expr)
+def test_every_unit_is_that_of_its_query(measured: tuple[Query, Unit]) -> None:
     """Seconds are shown as seconds and money as money, whatever the query does with them."""
+    query, shown = measured
     assert unit_of(promql.parse(substituted(query.expr))) in UNITS[shown]
 
 
@@ -267,7 +266,7 @@ def test_variables_are_the_ones_that_are_used(name: str) -> None:
             assert variable["allValue"] == ".*"
 
 
-@pytest.mark.parametrize("variable", VARIABLES.values(), ids=lambda variable: str(variable.label))
+@for_each(VARIABLES.values(), lambda variable: str(variable.label))
 def test_a_variable_finds_every_value_of_its_label(variable: Any) -> None:
     """Where the label is filtered by, its values come from a metric of the same window of time."""
     if variable.values_from:
@@ -320,8 +319,9 @@ def test_every_limit_is_shown() -> None:
 
 
 @each_panel
-def test_every_number_is_a_published_limit(panel: Panel) -> None:
+def test_every_number_is_a_published_limit(on_board: tuple[str, Panel]) -> None:
     """No colour changes at a number that the rules do not publish, but for counts of what should not be."""
+    _, panel = on_board
     numbers = {abs(number) for number in published().values()} | COUNTED
     for steps in (panel.steps, *(column.steps for column in panel.columns)):
         assert steps[0].value is None
