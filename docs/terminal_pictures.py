@@ -27,7 +27,7 @@ from stretto.store import queries
 from stretto.store.database import open_reader, open_writer
 from stretto.store.ingest import Ingest
 from stretto.store.statusline_query import brief
-from stretto.summaries.session_summary import insight
+from stretto.summaries.session_summary import summarise_session
 
 NOON = 1_795_176_000 * SECOND
 """2026-11-20T12:00:00Z."""
@@ -51,7 +51,7 @@ def with_pictures(page: str) -> str:
 
 def _drawn(config: Config, ended: str) -> dict[str, str]:
     with closing(open_reader(config.database)) as connection:
-        seen = insight(connection, ended, config.task_types.classify, config.hours)
+        seen = summarise_session(connection, ended, config.task_types.classify, config.hours)
         rows = queries.sessions(connection)
     if seen is None:
         raise AssertionError("the recording is gone")
@@ -73,7 +73,9 @@ def _fill(config: Config) -> str:
     cut = [event for event in events if event.time - first < CUT * SECOND]
     begun = NOON - round(CUT * STRETCHED * SECOND)
     told = [*_moved(events, first, NOON - HOUR), *_moved(cut, first, begun, session=RUNNING)]
-    journal.append_records(journal.get_day_file(config.journal, NOON), b"".join(journal.encode_event(event) for event in told))
+    journal.append_records(
+        journal.get_day_file(config.journal, NOON), b"".join(journal.encode_event(event) for event in told)
+    )
     with closing(open_writer(config.database)) as connection:
         ingest = Ingest(connection, config.task_types.classify, idle_limit=config.idle_minutes * 60)
         for _ in ingest.catch_up(config.journal):

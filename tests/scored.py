@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stretto.figures.baselines import Baseline, choose
+from stretto.figures.baselines import Baseline, choose_baseline
 from stretto.figures.figure import Figure
 from stretto.figures.scores.score_rules import ScoreRules
 from stretto.figures.tallies import Sums
@@ -35,7 +35,7 @@ def sums_of(*drawings: Drawing) -> Sums:
 
 def by_work(pattern: str, signature: str) -> Baseline:
     """Hold parallel tasks against their own work."""
-    return choose(pattern, signature, None, {})
+    return choose_baseline(pattern, signature, None, {})
 
 
 def valued(figures: Iterable[Figure]) -> dict[tuple[str, str], float | None]:

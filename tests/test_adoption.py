@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from stretto.clock import SECOND
-from stretto.figures.adoption import EligibleTurn, eligible_turns
+from stretto.figures.adoption import EligibleTurn, find_eligible_turns
 from tests.scenes import (
     Drawing,
     at,
@@ -18,7 +18,7 @@ from tests.scenes import (
 
 def turns(drawing: Drawing) -> tuple[EligibleTurn, ...]:
     """Return the eligible turns of a drawing."""
-    return eligible_turns(concluded(drawing.events))
+    return find_eligible_turns(concluded(drawing.events))
 
 
 def test_a_turn_that_ran_side_by_side_is_parallel() -> None:

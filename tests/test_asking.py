@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from hypothesis import given
 
-from stretto.figures.permission_waits import Asked, asked
+from stretto.figures.permission_waits import AskedCall, find_asked_calls
 from stretto.model.entities import PermissionRequest, Session, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.interval import Interval
@@ -16,20 +16,20 @@ def request(time: int, tool: str = "Bash", agent: str | None = None) -> Permissi
 
 def test_a_request_waits_until_its_call_executes() -> None:
     """The execution was measured as the last 4 of the call, so the person took 5."""
-    found = asked(session(tool_calls=(call("c", 5, 15, 4),), permissions=(request(6),)))
-    assert found == {"c": Asked(6, measured=True, waited=Interval(6, 11))}
+    found = find_asked_calls(session(tool_calls=(call("c", 5, 15, 4),), permissions=(request(6),)))
+    assert found == {"c": AskedCall(6, measured=True, waited=Interval(6, 11))}
 
 
 def test_without_a_measured_execution_nobody_knows_how_long() -> None:
     """The request is told, and no waiting."""
-    found = asked(session(tool_calls=(call("c", 5, 15),), permissions=(request(6),)))
-    assert found == {"c": Asked(6, measured=False, waited=None)}
+    found = find_asked_calls(session(tool_calls=(call("c", 5, 15),), permissions=(request(6),)))
+    assert found == {"c": AskedCall(6, measured=False, waited=None)}
 
 
 def test_two_requests_are_two_calls() -> None:
     """Each goes to the call that began to execute next and has no request yet."""
     calls = (call("a", 5, 30, 10), call("b", 5, 15, 4), call("c", 5, 40, 2))
-    found = asked(session(tool_calls=calls, permissions=(request(6), request(7))))
+    found = find_asked_calls(session(tool_calls=calls, permissions=(request(6), request(7))))
     assert {name: one.waited for name, one in found.items()} == {"b": Interval(6, 11), "a": Interval(7, 20)}
 
 
@@ -42,7 +42,7 @@ def test_a_request_is_only_about_that_tool_of_that_agent_while_it_is_open() -> N
         call("executing", 0, 14, 5),
         ToolCall("lost", "Bash", None, 0, None, None, None, Outcome.UNKNOWN),
     )
-    assert asked(session(tool_calls=calls, permissions=(request(10),))) == {}
+    assert find_asked_calls(session(tool_calls=calls, permissions=(request(10),))) == {}
 
 
 def test_an_agent_is_asked_about_in_any_of_its_runs() -> None:
@@ -51,18 +51,18 @@ def test_an_agent_is_asked_about_in_any_of_its_runs() -> None:
     drawn = session(
         tasks=tasks, tool_calls=(call("c", 25, 40, 5, task="a/2"),), permissions=(request(30, agent="a"),)
     )
-    assert asked(drawn)["c"].waited == Interval(30, 35)
+    assert find_asked_calls(drawn)["c"].waited == Interval(30, 35)
 
 
 def test_without_requests_nothing_was_asked() -> None:
     """Most sessions have none."""
-    assert asked(session(tool_calls=(call("c", 5, 15, 4),))) == {}
+    assert find_asked_calls(session(tool_calls=(call("c", 5, 15, 4),))) == {}
 
 
 @given(sessions_at_random())
 def test_what_was_waited_lies_between_the_edges_of_a_call(drawn: Session) -> None:
     """And ends where that call's execution begins; there are no more than requests."""
-    found = asked(drawn)
+    found = find_asked_calls(drawn)
     calls = {one.id: one for one in drawn.tool_calls}
     assert len(found) <= len(drawn.permissions)
     for name, one in found.items():

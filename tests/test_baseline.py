@@ -6,25 +6,25 @@ import pytest
 
 from stretto.clock import HOUR
 from stretto.figures.baselines import (
-    WORK,
+    WORK_BASELINE,
     Baseline,
-    Declared,
-    Measured,
+    DeclaredBaselines,
+    MeasuredRuns,
     Provenance,
-    Recorded,
+    RecordedBaseline,
     Run,
     SetLength,
-    choose,
+    choose_baseline,
 )
 
-RUNS = Measured(({"review": [10], "testing": [20]}, {"review": [14], "testing": [30]}), newest=5)
+RUNS = MeasuredRuns(({"review": [10], "testing": [20]}, {"review": [14], "testing": [30]}), newest=5)
 HOURS = {"review": 0.5, "testing": 1.0, "prd": 9.0}
 MIX = "review,testing"
 
 
-def recorded(name: str, *runs: Run, pattern: str = "release", whole: bool = False) -> Recorded:
+def recorded(name: str, *runs: Run, pattern: str = "release", whole: bool = False) -> RecordedBaseline:
     """Return a recorded baseline."""
-    return Recorded(name, f"session-{name}", pattern, runs, newest=1, at=2, whole=whole)
+    return RecordedBaseline(name, f"session-{name}", pattern, runs, newest=1, at=2, whole=whole)
 
 
 def lengths(**by_type: float) -> dict[str, SetLength]:
@@ -36,13 +36,13 @@ def test_the_best_provenance_that_knows_all_types_is_taken() -> None:
     """Recorded, measured, set, configured, work: each takes over where the one before does not know."""
     pinned = recorded("pin", {"review": [1], "testing": [2]})
     by_hand = lengths(review=3, testing=4)
-    full = Declared((pinned,), by_hand)
+    full = DeclaredBaselines((pinned,), by_hand)
     found = [
-        choose("release", MIX, RUNS, HOURS, full),
-        choose("release", MIX, RUNS, HOURS, Declared(set=by_hand)),
-        choose("release", MIX, None, HOURS, Declared(set=by_hand)),
-        choose("release", MIX, None, HOURS),
-        choose("release", MIX, None, {"review": 1.0}),
+        choose_baseline("release", MIX, RUNS, HOURS, full),
+        choose_baseline("release", MIX, RUNS, HOURS, DeclaredBaselines(set=by_hand)),
+        choose_baseline("release", MIX, None, HOURS, DeclaredBaselines(set=by_hand)),
+        choose_baseline("release", MIX, None, HOURS),
+        choose_baseline("release", MIX, None, {"review": 1.0}),
     ]
     assert [baseline.provenance for baseline in found] == list(Provenance)
     assert [baseline.lengths for baseline in found] == [
@@ -57,38 +57,42 @@ def test_the_best_provenance_that_knows_all_types_is_taken() -> None:
 
 def test_half_a_table_is_none() -> None:
     """A baseline that does not know every type of the mix is passed over for all of them."""
-    only_review = Measured(({"review": [10]},))
-    assert choose("release", MIX, only_review, HOURS).provenance is Provenance.CONFIGURED
-    assert choose("release", MIX, None, {}, Declared(set=lengths(review=3))) == WORK
+    only_review = MeasuredRuns(({"review": [10]},))
+    assert choose_baseline("release", MIX, only_review, HOURS).provenance is Provenance.CONFIGURED
+    assert (
+        choose_baseline("release", MIX, None, {}, DeclaredBaselines(set=lengths(review=3))) == WORK_BASELINE
+    )
 
 
 def test_what_was_set_goes_before_the_table_and_the_weaker_word_names_the_whole() -> None:
     """Review was measured by hand, testing only stands in the table: configured, with the hand's review."""
-    found = choose("release", MIX, None, HOURS, Declared(set=lengths(review=3)))
+    found = choose_baseline("release", MIX, None, HOURS, DeclaredBaselines(set=lengths(review=3)))
     assert found == Baseline(Provenance.CONFIGURED, {"review": 3, "testing": 1.0 * HOUR})
 
 
 def test_a_recorded_run_counts_for_its_pattern_and_mix_alone() -> None:
     """Another pattern, or another number of reviews, is another thing; several pins are one mean."""
     one, two = (recorded(name, {"review": [x], "testing": [x]}) for name, x in (("one", 10), ("two", 20)))
-    declared = Declared((one, two, recorded("other", {"review": [99], "testing": [99]}, pattern="plan")))
-    found = choose("release", MIX, None, {}, declared)
+    declared = DeclaredBaselines(
+        (one, two, recorded("other", {"review": [99], "testing": [99]}, pattern="plan"))
+    )
+    found = choose_baseline("release", MIX, None, {}, declared)
     assert (found.provenance, found.lengths) == (Provenance.RECORDED, {"review": 15, "testing": 15})
     assert found.names == ("one", "two")
-    assert choose("release", "review,review,testing", None, {}, declared) == WORK
-    assert choose("none", MIX, None, {}, declared) == WORK
+    assert choose_baseline("release", "review,review,testing", None, {}, declared) == WORK_BASELINE
+    assert choose_baseline("none", MIX, None, {}, declared) == WORK_BASELINE
 
 
 def test_a_whole_session_counts_for_any_mix_of_its_types() -> None:
     """Three reviews of 10, 20 and 30 and a test of 5: two reviews and a test take 45."""
     whole = recorded("whole", {"review": [10, 20, 30], "testing": [5]}, whole=True)
     exact = recorded("exact", {"review": [7], "testing": [8]})
-    found = choose("release", "review,review,testing", None, {}, Declared((whole, exact)))
+    found = choose_baseline("release", "review,review,testing", None, {}, DeclaredBaselines((whole, exact)))
     assert found.names == ("whole",)
     assert found.estimate({"review": 2, "testing": 1}, work=1).mean == 45
-    assert choose("release", "prd,review", None, {}, Declared((whole,))) == WORK
+    assert choose_baseline("release", "prd,review", None, {}, DeclaredBaselines((whole,))) == WORK_BASELINE
     # The same mix, pinned as such, says more about it.
-    assert choose("release", MIX, None, {}, Declared((whole, exact))).names == ("exact",)
+    assert choose_baseline("release", MIX, None, {}, DeclaredBaselines((whole, exact))).names == ("exact",)
 
 
 def test_the_run_is_the_unit_that_scatters() -> None:
@@ -105,9 +109,9 @@ def test_runs_that_do_not_know_every_type_have_no_interval() -> None:
         recorded("a", {"review": [10], "testing": [5]}, whole=True),
         recorded("b", {"review": [20]}, whole=True),
     )
-    (known,) = Declared(runs).matching("release", MIX)
+    (known,) = DeclaredBaselines(runs).matching("release", MIX)
     assert known.name == "a"
-    mixed = Measured(({"review": [10], "testing": [5]}, {"review": [20]}))
+    mixed = MeasuredRuns(({"review": [10], "testing": [5]}, {"review": [20]}))
     assert mixed.estimate({"review": 1, "testing": 1}).mean == 20
     assert mixed.estimate({"review": 1, "testing": 1}).bounds is None
     against = Baseline(Provenance.RECORDED, mixed.lengths, mixed)
@@ -126,6 +130,6 @@ def test_what_is_no_mean_of_runs_says_so(provenance: Provenance) -> None:
 
 def test_a_single_run_has_no_interval() -> None:
     """And says that it is one; two have one."""
-    single = choose("release", MIX, Measured(RUNS.runs[:1]), {})
+    single = choose_baseline("release", MIX, MeasuredRuns(RUNS.runs[:1]), {})
     assert single.no_interval == "the baseline is a single run, which has no interval"
-    assert choose("release", MIX, RUNS, {}).no_interval is None
+    assert choose_baseline("release", MIX, RUNS, {}).no_interval is None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stretto.figures.baselines import NOTHING_DECLARED, Declared, Recorded, SetLength
+from stretto.figures.baselines import NOTHING_DECLARED, DeclaredBaselines, RecordedBaseline, SetLength
 from stretto.store.declared_baselines import (
     FILE,
     BaselineError,
@@ -20,9 +20,9 @@ from stretto.store.declared_baselines import (
     without,
 )
 
-PIN = Recorded("pin", "s1", "release", ({"review": [10, 20], "testing": [5]},), newest=7, at=9)
-WHOLE = Recorded("whole", "s2", "none", ({"review": [1]},), newest=1, at=2, whole=True)
-BOTH = Declared((PIN, WHOLE), {"prd": SetLength(3.5, 4)})
+PIN = RecordedBaseline("pin", "s1", "release", ({"review": [10, 20], "testing": [5]},), newest=7, at=9)
+WHOLE = RecordedBaseline("whole", "s2", "none", ({"review": [1]},), newest=1, at=2, whole=True)
+BOTH = DeclaredBaselines((PIN, WHOLE), {"prd": SetLength(3.5, 4)})
 
 
 def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
@@ -40,11 +40,11 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
 def test_declarations_are_added_and_taken_away() -> None:
     """One of the same name gives way; what is not there changes nothing."""
     declared = with_length(with_recorded(NOTHING_DECLARED, PIN), "prd", SetLength(1, 1))
-    again = with_recorded(declared, Recorded("pin", "s9", "release", PIN.runs, 8, 10))
+    again = with_recorded(declared, RecordedBaseline("pin", "s9", "release", PIN.runs, 8, 10))
     assert [found.session for found in again.recorded] == ["s9"]
     assert with_length(declared, "prd", SetLength(2, 2)).set["prd"].length == 2
-    assert without(declared, "pin") == Declared((), {"prd": SetLength(1, 1)})
-    assert without(declared, "prd") == Declared((PIN,), {})
+    assert without(declared, "pin") == DeclaredBaselines((), {"prd": SetLength(1, 1)})
+    assert without(declared, "prd") == DeclaredBaselines((PIN,), {})
     assert without(declared, "nothing") == declared
 
 

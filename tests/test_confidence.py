@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from stretto.figures.confidence import (
     Estimate,
-    differs,
-    estimate,
-    improvement_bounds,
-    student_t,
-    total,
+    compute_improvement_bounds,
+    compute_student_t,
+    estimate_mean,
+    has_significant_difference,
+    sum_estimates,
 )
 
 
@@ -25,15 +25,15 @@ from stretto.figures.confidence import (
 )
 def test_the_quantile_of_t_is_the_published_one(freedom: float, quantile: float) -> None:
     """To the three decimals that tables print, in the table of ours and beyond it."""
-    assert student_t(freedom) == pytest.approx(quantile, abs=0.0006)
+    assert compute_student_t(freedom) == pytest.approx(quantile, abs=0.0006)
 
 
 def test_a_fraction_of_a_degree_widens() -> None:
     """Degrees are rounded down; below one there is no interval to give."""
-    assert student_t(2.99) == student_t(2)
-    assert all(student_t(n) > student_t(n + 1) for n in range(1, 200))
+    assert compute_student_t(2.99) == compute_student_t(2)
+    assert all(compute_student_t(n) > compute_student_t(n + 1) for n in range(1, 200))
     with pytest.raises(ValueError, match="degrees of freedom"):
-        student_t(0.9)
+        compute_student_t(0.9)
 
 
 def test_rounding_takes_no_degree() -> None:
@@ -41,13 +41,13 @@ def test_rounding_takes_no_degree() -> None:
     random = Random(7)
     for count in range(2, 40):
         for _ in range(50):
-            one = estimate([random.uniform(1e9, 1e12) for _ in range(count)])
-            assert total([one]).bounds == one.bounds
+            one = estimate_mean([random.uniform(1e9, 1e12) for _ in range(count)])
+            assert sum_estimates([one]).bounds == one.bounds
 
 
 def test_a_mean_has_the_interval_of_its_scatter() -> None:
     """90, 100 and 110: 100 ± 4.303 · 10 / √3."""
-    found = estimate([90, 100, 110])
+    found = estimate_mean([90, 100, 110])
     reach = 4.303 * 10 / math.sqrt(3)
     assert (found.mean, found.count, found.freedom) == (100, 3, 2)
     assert found.bounds == pytest.approx((100 - reach, 100 + reach))
@@ -55,46 +55,46 @@ def test_a_mean_has_the_interval_of_its_scatter() -> None:
 
 def test_one_value_has_no_interval_and_equal_ones_a_narrow_one() -> None:
     """Nothing is known of the scatter of a single run; runs that do not scatter leave no doubt."""
-    assert estimate([7]).bounds is None
-    assert estimate([7, 7, 7]).bounds == (7, 7)
+    assert estimate_mean([7]).bounds is None
+    assert estimate_mean([7, 7, 7]).bounds == (7, 7)
 
 
 def test_a_length_is_never_below_nothing() -> None:
     """An interval that would reach below 0 ends there."""
-    assert estimate([1, 9]).bounds == pytest.approx((0, 5 + 12.706 * 4))
+    assert estimate_mean([1, 9]).bounds == pytest.approx((0, 5 + 12.706 * 4))
 
 
 def test_a_sum_takes_the_degrees_of_welch_and_satterthwaite() -> None:
     """Variances 1 and 2 at 4 and 9 degrees: 9 / (1/4 + 4/9) = 12.96, rounded down to 12."""
-    found = total([Estimate(10, 5, 1.0, 4), Estimate(20, 10, 2.0, 9)])
+    found = sum_estimates([Estimate(10, 5, 1.0, 4), Estimate(20, 10, 2.0, 9)])
     assert (found.mean, found.count, found.variance) == (30, 15, 3)
     assert found.freedom == pytest.approx(12.96)
     assert found.bounds == pytest.approx((30 - 2.179 * 3**0.5, 30 + 2.179 * 3**0.5))
-    assert total([Estimate(10, 5, 1.0, 4), Estimate(20, 1)]).bounds is None
-    assert total([estimate([4, 4]), estimate([6, 6])]).bounds == (10, 10)
-    assert total([]).bounds is None
+    assert sum_estimates([Estimate(10, 5, 1.0, 4), Estimate(20, 1)]).bounds is None
+    assert sum_estimates([estimate_mean([4, 4]), estimate_mean([6, 6])]).bounds == (10, 10)
+    assert sum_estimates([]).bounds is None
 
 
 def test_an_improvement_may_be_without_a_least_one() -> None:
     """Where sequential may be next to nothing, nothing bounds the loss."""
-    assert improvement_bounds((50, 200), 100) == (-1, 0.5)
-    assert improvement_bounds((0, 200), 100) == (None, 0.5)
+    assert compute_improvement_bounds((50, 200), 100) == (-1, 0.5)
+    assert compute_improvement_bounds((0, 200), 100) == (None, 0.5)
 
 
 def test_a_difference_counts_only_beyond_its_noise() -> None:
     """The same gap of means is noise between scattered days and none between steady ones."""
-    assert differs([2.0, 2.1, 1.9, 2.0], [3.0, 3.1, 2.9, 3.0])
-    assert not differs([0.5, 3.5, 1.0, 3.0], [1.5, 4.5, 2.0, 4.0])
-    assert not differs([2, 2, 2], [2, 2, 2])
-    assert differs([2, 2, 2], [3, 3, 3])
+    assert has_significant_difference([2.0, 2.1, 1.9, 2.0], [3.0, 3.1, 2.9, 3.0])
+    assert not has_significant_difference([0.5, 3.5, 1.0, 3.0], [1.5, 4.5, 2.0, 4.0])
+    assert not has_significant_difference([2, 2, 2], [2, 2, 2])
+    assert has_significant_difference([2, 2, 2], [3, 3, 3])
     with pytest.raises(ValueError, match="scatter"):
-        differs([1], [2, 3])
+        has_significant_difference([1], [2, 3])
 
 
 @given(st.lists(st.floats(0, 1e12), min_size=2, max_size=30))
 def test_the_mean_lies_in_its_interval(values: list[float]) -> None:
     """Whatever the values, low ≤ mean ≤ high."""
-    found = estimate(values)
+    found = estimate_mean(values)
     assert found.bounds is not None
     low, high = found.bounds
     assert 0 <= low <= found.mean * (1 + 1e-12)

@@ -5,28 +5,28 @@ from dataclasses import replace
 import pytest
 
 from stretto.clock import SECOND
-from stretto.figures.baselines import Measured, choose
-from stretto.figures.contention import contention, session_use
-from stretto.figures.fanouts import Fanout, Sequential, fanouts, sequential
+from stretto.figures.baselines import MeasuredRuns, choose_baseline
+from stretto.figures.contention import detect_contention, measure_session_use
+from stretto.figures.fanouts import Fanout, SequentialTime, estimate_sequential_time, find_fanouts
 from stretto.model.entities import Sample
 from tests.scenes import at, concluded, sampled
 
 SESSION = concluded(sampled().events)
 SAMPLES = SESSION.samples
 TARGET = (0.75, 0.85)
-(FANOUT,) = fanouts(SESSION.tasks)
-BY_WORK = sequential(FANOUT, choose("", FANOUT.signature, None, {}))
+(FANOUT,) = find_fanouts(SESSION.tasks)
+BY_WORK = estimate_sequential_time(FANOUT, choose_baseline("", FANOUT.signature, None, {}))
 
 
-def measured(seconds: float) -> Sequential:
+def measured(seconds: float) -> SequentialTime:
     """Hold the fan-out against one sequential run in which its three tasks took so long together."""
     run = {"review": (round(seconds * SECOND / 3),) * 3}
-    return sequential(FANOUT, choose("", FANOUT.signature, Measured((run,)), {}))
+    return estimate_sequential_time(FANOUT, choose_baseline("", FANOUT.signature, MeasuredRuns((run,)), {}))
 
 
 def test_a_session_s_use_is_that_of_its_samples() -> None:
     """Sums, peaks, means weighed by time, and the lower of two where a quantile falls between."""
-    use = session_use(SAMPLES, TARGET)
+    use = measure_session_use(SAMPLES, TARGET)
     assert use is not None
     assert (use.samples, use.sampled_seconds, use.cpu_seconds) == (2, 120, 120)
     assert (use.cpu_mean, use.cpu_peak, use.cpu_p50, use.cpu_p95) == (1.0, 3.0, 0.5, 0.5)
@@ -40,8 +40,8 @@ def test_a_session_s_use_is_that_of_its_samples() -> None:
 
 def test_what_no_sample_tells_is_absent() -> None:
     """Without samples there is no use; a sample that tells nothing makes nothing up."""
-    assert session_use([], TARGET) is None
-    use = session_use([Sample(at(0), 10 * SECOND)], TARGET)
+    assert measure_session_use([], TARGET) is None
+    use = measure_session_use([Sample(at(0), 10 * SECOND)], TARGET)
     assert use is not None
     assert (use.samples, use.sampled_seconds) == (1, 10)
     assert {
@@ -56,14 +56,14 @@ def test_what_no_sample_tells_is_absent() -> None:
 def test_the_target_is_a_range(busy: float, where: str) -> None:
     """From 75 to 85 per cent, both included."""
     told = Sample(at(0), SECOND, machine_busy=round(busy * SECOND), machine_available=SECOND)
-    use = session_use([told], TARGET)
+    use = measure_session_use([told], TARGET)
     assert use is not None
     assert use.cpu_standing == where
 
 
 def test_a_used_up_machine_is_contention() -> None:
     """Nine tenths of the processors busy while the fan-out ran, whatever came after it."""
-    found = contention(FANOUT, BY_WORK, SAMPLES)
+    found = detect_contention(FANOUT, BY_WORK, SAMPLES)
     assert found.contended is True
     assert found.machine_cpu_ratio == 114 / 120
     assert found.machine_memory_available_ratio == 1 / 8
@@ -74,7 +74,7 @@ def test_a_used_up_machine_is_contention() -> None:
 def test_little_memory_is_contention() -> None:
     """Less than a tenth free at the worst reading."""
     little = replace(SAMPLES[0], machine_memory_available=10**8, machine_busy=0)
-    found = contention(FANOUT, BY_WORK, [little])
+    found = detect_contention(FANOUT, BY_WORK, [little])
     assert found.contended is True
     assert "memory was free" in found.reason
 
@@ -82,7 +82,7 @@ def test_little_memory_is_contention() -> None:
 def test_a_machine_with_room_is_none() -> None:
     """Then the reason for slow tasks lies elsewhere."""
     free = replace(SAMPLES[0], machine_busy=60 * SECOND)
-    found = contention(FANOUT, measured(50), [free])
+    found = detect_contention(FANOUT, measured(50), [free])
     assert found.contended is False
     assert "to spare" in found.reason
     assert found.slowdown == pytest.approx(90 / 50)
@@ -90,12 +90,14 @@ def test_a_machine_with_room_is_none() -> None:
 
 def test_tasks_that_were_no_slower_for_it_did_not_contend() -> None:
     """Measured runs one after another tell whether being busy did any harm."""
-    assert contention(FANOUT, measured(60), SAMPLES).contended is True
-    unharmed = contention(FANOUT, measured(88), SAMPLES)
+    assert detect_contention(FANOUT, measured(60), SAMPLES).contended is True
+    unharmed = detect_contention(FANOUT, measured(88), SAMPLES)
     assert unharmed.contended is False
     assert "1.02 times" in unharmed.reason
-    configured = sequential(FANOUT, choose("", FANOUT.signature, None, {"review": 0.01}))
-    assert contention(FANOUT, configured, SAMPLES).slowdown is None
+    configured = estimate_sequential_time(
+        FANOUT, choose_baseline("", FANOUT.signature, None, {"review": 0.01})
+    )
+    assert detect_contention(FANOUT, configured, SAMPLES).slowdown is None
 
 
 @pytest.mark.parametrize(
@@ -105,7 +107,7 @@ def test_tasks_that_were_no_slower_for_it_did_not_contend() -> None:
 )
 def test_what_was_not_sampled_is_not_known(samples: list[Sample]) -> None:
     """Samples must cover half of the fan-out to speak of it."""
-    found = contention(FANOUT, BY_WORK, samples)
+    found = detect_contention(FANOUT, BY_WORK, samples)
     assert found.contended is None
     assert "not sampled" in found.reason
 
@@ -113,7 +115,7 @@ def test_what_was_not_sampled_is_not_known(samples: list[Sample]) -> None:
 def test_a_system_that_tells_nothing_is_not_known() -> None:
     """Samples without the machine say nothing of it."""
     silent = [Sample(at(0), 60 * SECOND, cpu=SECOND)]
-    found = contention(FANOUT, BY_WORK, silent)
+    found = detect_contention(FANOUT, BY_WORK, silent)
     assert found.contended is None
     assert "does not tell" in found.reason
 

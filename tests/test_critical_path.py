@@ -10,18 +10,18 @@ from hypothesis import strategies as st
 from stretto.clock import SECOND
 from stretto.figures.critical_path import (
     CriticalPath,
-    critical_path,
-    fanout_path,
-    path_figures,
-    slacks,
+    compute_path_figures,
+    compute_slack,
+    find_critical_path,
+    measure_fanout_path,
 )
-from stretto.figures.fanouts import fanouts
+from stretto.figures.fanouts import find_fanouts
 from stretto.figures.tallies import Sums
-from stretto.figures.what_if import what_if
-from stretto.figures.work_tree import Stretch, Worker, stretches, tasks_within
+from stretto.figures.what_if import replay_session
+from stretto.figures.work_tree import Stretch, Worker, build_work_tree, walk_tasks
 from stretto.model.entities import ModelCall, PermissionRequest, Session, Turn
 from stretto.model.event import Event, Outcome
-from stretto.model.interval import union_length
+from stretto.model.interval import measure_union
 from stretto.names import MAIN, NONE
 from tests.fakes import any_event
 from tests.paper import SCENES, rows, short
@@ -31,7 +31,7 @@ from tests.schedules import call, session, sessions_at_random, task, tasks_at_ra
 
 def path_of(drawn: Session) -> CriticalPath:
     """Return the critical path of a session that is over."""
-    found = critical_path(drawn)
+    found = find_critical_path(drawn)
     assert found is not None
     return found
 
@@ -57,7 +57,7 @@ def test_a_scene_is_what_docs_figures_works_out(row: dict[str, str]) -> None:
     assert {name: length / SECOND for name, length in computed.items()} == written
     slack = sorted(
         f"{short(name, row['scene'])} {length // SECOND}"
-        for name, length in slacks(stretches(drawn)).tasks.items()
+        for name, length in compute_slack(build_work_tree(drawn)).tasks.items()
     )
     assert ", ".join(slack) == row.get("slack", "")
 
@@ -69,7 +69,7 @@ def test_every_scene_is_on_paper() -> None:
 
 def test_a_running_session_has_no_critical_path() -> None:
     """What decides its end is still to come."""
-    assert critical_path(session(outcome=Outcome.RUNNING, end=None)) is None
+    assert find_critical_path(session(outcome=Outcome.RUNNING, end=None)) is None
 
 
 # The walk.
@@ -151,7 +151,7 @@ def test_an_agent_without_a_name_is_none() -> None:
 def test_what_later_work_waited_for_has_no_more_slack_than_that() -> None:
     """A ended at 10 and c began after it: c has 25 of slack, and a may grow by that; b, the last, by none."""
     drawn = session(60, tasks=(task("a", 0, 10), task("b", 0, 60), task("c", 15, 35)))
-    assert slacks(stretches(drawn)).tasks == {"a": 25, "b": 0, "c": 25}
+    assert compute_slack(build_work_tree(drawn)).tasks == {"a": 25, "b": 0, "c": 25}
 
 
 def test_agents_types_and_tools_have_the_least_of_theirs() -> None:
@@ -162,7 +162,7 @@ def test_agents_types_and_tools_have_the_least_of_theirs() -> None:
         task("3", 0, 50, agent="y", type="review"),
     )
     calls = (call("c", 2, 40, task="3"), call("d", 50, 60, task="2", tool="Read"))
-    found = slacks(stretches(session(60, tasks=tasks, tool_calls=calls)))
+    found = compute_slack(build_work_tree(session(60, tasks=tasks, tool_calls=calls)))
     assert found.agents == {"x": 0, "y": 10}
     assert found.task_types == {"review": 10, "testing": 0}
     assert found.tools == {"Bash": 10, "Read": 0}
@@ -180,7 +180,7 @@ def test_the_sums_are_figures_of_the_window() -> None:
         "critical_path_tool": {("Bash",): 2 * SECOND},
         "sessions": {("a", "b", "success"): 1},
     }
-    found = {(f.name, f.labels[0][1]): f.value for f in path_figures("1h", sums)}
+    found = {(f.name, f.labels[0][1]): f.value for f in compute_path_figures("1h", sums)}
     assert found == {
         ("stretto_critical_path_seconds", "1h"): 10,
         ("stretto_critical_path_agent_seconds", "main"): 3,
@@ -188,7 +188,7 @@ def test_the_sums_are_figures_of_the_window() -> None:
         ("stretto_critical_path_task_type_seconds", "review"): 7,
         ("stretto_critical_path_tool_seconds", "Bash"): 2,
     }
-    assert list(path_figures("1h", {})) == []
+    assert list(compute_path_figures("1h", {})) == []
 
 
 # Properties.
@@ -221,8 +221,8 @@ def test_a_piece_lies_within_what_it_is_a_piece_of(drawn: Session) -> None:
 @given(tasks_at_random())
 def test_path_elapsed_and_work_of_a_fanout_are_in_order(tasks: tuple[object, ...]) -> None:
     """In a fan-out somebody is always busy: path ≤ elapsed ≤ work, and the path holds its last task."""
-    for found in fanouts(tasks):  # type: ignore[arg-type]  # a strategy's element type
-        path = fanout_path(found)
+    for found in find_fanouts(tasks):  # type: ignore[arg-type]  # a strategy's element type
+        path = measure_fanout_path(found)
         last = max(one.interval for one in found.tasks if one.interval and one.interval.end == found.end)
         assert last.length <= path <= found.elapsed <= found.work
 
@@ -231,22 +231,22 @@ def test_path_elapsed_and_work_of_a_fanout_are_in_order(tasks: tuple[object, ...
 def test_tasks_on_the_path_have_no_slack(tasks: tuple[object, ...]) -> None:
     """Where every task ends within its delegator; one that outlives it cuts the path through that."""
     drawn = session(tasks=tasks)
-    slack = slacks(stretches(drawn)).tasks
+    slack = compute_slack(build_work_tree(drawn)).tasks
     assert all(slack[name] == 0 for name in path_of(drawn).tasks())
     assert all(length >= 0 for length in slack.values())
 
 
 def longer(root: Stretch, name: str, by: int) -> int | None:
     """Return the session's elapsed time had a task taken so many nanoseconds longer."""
-    (length,) = [one.length for one in tasks_within(root) if one.id == name]
-    return what_if(root, name, (length + by) / length)
+    (length,) = [one.length for one in walk_tasks(root) if one.id == name]
+    return replay_session(root, name, (length + by) / length)
 
 
 @given(sessions_at_random())
 def test_slack_is_what_the_end_can_bear(drawn: Session) -> None:
     """A task may take its slack longer and the end stays; one more nanosecond moves it by one."""
-    root = stretches(drawn)
-    for name, slack in slacks(root).tasks.items():
+    root = build_work_tree(drawn)
+    for name, slack in compute_slack(root).tasks.items():
         assert longer(root, name, slack) == root.length
         assert longer(root, name, slack + 1) == root.length + 1
 
@@ -256,7 +256,7 @@ def test_the_path_is_no_longer_than_somebody_was_busy(tasks: tuple[object, ...])
     """Where the main agent has turns of no length, only tasks are on it."""
     turn = Turn("p", "user", 0, 0, Outcome.SUCCESS)
     path = path_of(drawn := session(tasks=tasks, turns=(turn,)))
-    busy = union_length(one.interval for one in drawn.tasks if one.interval is not None)
+    busy = measure_union(one.interval for one in drawn.tasks if one.interval is not None)
     assert path.length <= busy <= path.elapsed
 
 
@@ -266,8 +266,8 @@ def test_neither_order_nor_repetition_of_events_matters(events: list[Event], see
     again = events + events[::2]
     Random(seed).shuffle(again)
     one, other = concluded(events, lost=True), concluded(again, lost=True)
-    assert critical_path(one) == critical_path(other)
-    assert slacks(stretches(one)) == slacks(stretches(other))
+    assert find_critical_path(one) == find_critical_path(other)
+    assert compute_slack(build_work_tree(one)) == compute_slack(build_work_tree(other))
 
 
 def test_a_deep_chain_of_delegations_is_walked() -> None:

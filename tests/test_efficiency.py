@@ -6,9 +6,15 @@ import pytest
 from hypothesis import given
 
 from stretto.clock import SECOND
-from stretto.figures.critical_path import fanout_path
-from stretto.figures.efficiency_tree import Efficiency, Factor, efficiency_figures, efficiency_tree, of_fanout
-from stretto.figures.fanouts import fanouts
+from stretto.figures.critical_path import measure_fanout_path
+from stretto.figures.efficiency_tree import (
+    EfficiencyNode,
+    Factor,
+    build_efficiency_tree,
+    compute_efficiency_figures,
+    measure_efficiency,
+)
+from stretto.figures.fanouts import find_fanouts
 from stretto.figures.tallies import Sums
 from stretto.model.entities import Phase, Task
 from stretto.model.event import Outcome
@@ -26,13 +32,13 @@ def phase(name: str, start: int, end: int) -> Phase:
 @pytest.mark.parametrize("scene", by_scene("Efficiency, level by level"))
 def test_a_scene_is_what_docs_figures_works_out(scene: str) -> None:
     """Work, capacity, what each factor lost and the fan-out's path are the numbers on paper."""
-    (found,) = fanouts(concluded(SCENES[scene]().events).tasks)
-    node = of_fanout(found)
+    (found,) = find_fanouts(concluded(SCENES[scene]().events).tasks)
+    node = measure_efficiency(found)
     computed = {
         "work": node.work,
         "capacity": node.capacity,
         **{factor.value: lost for factor, lost in node.lost.items()},
-        "critical path": fanout_path(found),
+        "critical path": measure_fanout_path(found),
     }
     written = by_scene("Efficiency, level by level")[scene]
     assert {name: length / SECOND for name, length in computed.items()} == written
@@ -40,7 +46,7 @@ def test_a_scene_is_what_docs_figures_works_out(scene: str) -> None:
 
 def test_every_scene_with_a_fanout_is_on_paper() -> None:
     """The table leaves none out."""
-    having = {name for name, draw in SCENES.items() if fanouts(concluded(draw().events).tasks)}
+    having = {name for name, draw in SCENES.items() if find_fanouts(concluded(draw().events).tasks)}
     assert by_scene("Efficiency, level by level").keys() == having
 
 
@@ -50,14 +56,14 @@ def test_a_session_and_its_phases_are_sums_of_fanouts() -> None:
     tasks = (*named, task("c", 20, 40), task("d", 30, 40), task("e", 50, 60), task("f", 50, 60))
     phases = (phase("build", 15, 45), phase("whole", 0, 48), phase("other", 0, 12))
     drawn = session(tasks=tasks, phases=phases)
-    tree = efficiency_tree(drawn, fanouts(tasks))
+    tree = build_efficiency_tree(drawn, find_fanouts(tasks))
     assert tree is not None
     assert tree.phases == {
-        "plan": Efficiency(1, 10, 20, 20, 20),
-        "build": Efficiency(1, 20, 30, 40, 40),
-        NONE: Efficiency(1, 10, 20, 20, 20),
+        "plan": EfficiencyNode(1, 10, 20, 20, 20),
+        "build": EfficiencyNode(1, 20, 30, 40, 40),
+        NONE: EfficiencyNode(1, 10, 20, 20, 20),
     }
-    assert tree.session == Efficiency(3, 40, 70, 80, 80)
+    assert tree.session == EfficiencyNode(3, 40, 70, 80, 80)
     assert tree.session.factors == {Factor.LOAD_BALANCE: 70 / 80, Factor.CONCURRENCY: 1}
 
 
@@ -67,14 +73,14 @@ def test_tasks_of_two_phases_are_of_none() -> None:
         Task(name, "t", None, None, None, None, 0, 10, Outcome.SUCCESS, own)
         for name, own in (("a", "x"), ("b", "y"))
     ]
-    tree = efficiency_tree(session(tasks=tuple(tasks)), fanouts(tasks))
+    tree = build_efficiency_tree(session(tasks=tuple(tasks)), find_fanouts(tasks))
     assert tree is not None
     assert tree.phases.keys() == {NONE}
 
 
 def test_without_a_fanout_there_is_no_tree() -> None:
     """Nothing ran side by side: no efficiency, not efficiency 0."""
-    assert efficiency_tree(session(), ()) is None
+    assert build_efficiency_tree(session(), ()) is None
 
 
 def test_each_factors_loss_is_a_figure_by_pattern() -> None:
@@ -88,22 +94,23 @@ def test_each_factors_loss_is_a_figure_by_pattern() -> None:
         "capacity": {key: 270 * SECOND},
     }
     found = {
-        (f.name, dict(f.labels).get("factor")): (f.value, f.count) for f in efficiency_figures("1h", sums)
+        (f.name, dict(f.labels).get("factor")): (f.value, f.count)
+        for f in compute_efficiency_figures("1h", sums)
     }
     assert found == {
         ("stretto_pattern_elapsed_seconds", None): (90, 2),
         ("stretto_efficiency_lost_seconds", "load_balance"): (60, 2),
         ("stretto_efficiency_lost_seconds", "concurrency"): (15, 2),
     }
-    assert list(efficiency_figures("1h", {})) == []
+    assert list(compute_efficiency_figures("1h", {})) == []
 
 
 @given(tasks_at_random())
 def test_factors_multiply_to_the_whole_on_every_level(tasks: tuple[Task, ...]) -> None:
     """And work with what was lost is the capacity, to the nanosecond."""
-    found = fanouts(tasks)
-    tree = efficiency_tree(session(tasks=tasks, phases=(phase("first", 0, 30),)), found)
-    nodes = [of_fanout(one) for one in found]
+    found = find_fanouts(tasks)
+    tree = build_efficiency_tree(session(tasks=tasks, phases=(phase("first", 0, 30),)), found)
+    nodes = [measure_efficiency(one) for one in found]
     if tree is not None:
         nodes += [tree.session, *tree.phases.values()]
         assert (

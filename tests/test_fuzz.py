@@ -14,15 +14,15 @@ from stretto import journal
 from stretto.clock import SECOND
 from stretto.exporter.counters import LiveMetrics
 from stretto.exporter.scrape import registry
-from stretto.figures.baselines import WORK
-from stretto.figures.fanouts import sequential
+from stretto.figures.baselines import WORK_BASELINE
+from stretto.figures.fanouts import estimate_sequential_time
 from stretto.hook.client.client import REASONS, build_record
 from stretto.journal import parse_line
 from stretto.model.event import LATEST, Channel, Event, Kind, Outcome
 from stretto.model.task_type import TaskTypes
 from stretto.store import queries
 from stretto.summaries import snapshot
-from stretto.summaries.session_summary import insight, session_document
+from stretto.summaries.session_summary import build_session_document, summarise_session
 from tests.exposed import assert_sound
 from tests.fakes import DAY_FILE, IDLE, RECORDINGS, Store, rebuilt, recorded, store
 from tests.scenes import BEGIN, Drawing, at, by_description, concluded, fork_join
@@ -182,7 +182,9 @@ def assert_nothing_is_lost(tmp_path: Path, seed: int, count: int) -> None:
             live.turns(taken.ended.turns)
             live.tasks(taken.ended.tasks)
             live.tool_calls(taken.ended.tool_calls)
-            live.fanouts(taken.ended.fanouts, lambda _, fanout: sequential(fanout, WORK))
+            live.fanouts(
+                taken.ended.fanouts, lambda _, fanout: estimate_sequential_time(fanout, WORK_BASELINE)
+            )
         opened.ingest.sweep(LATER)
         stored = queries.sessions(opened.connection, limit=1_000_000)
         assert sum(row.id.startswith("good-") for row in stored) == good
@@ -198,12 +200,15 @@ def assert_nothing_is_lost(tmp_path: Path, seed: int, count: int) -> None:
 def assert_every_surface_answers(opened: Store) -> None:
     """Take a snapshot at several moments and work out every session that is not one of the good ones."""
     for now in (BEGIN, LATER, LATEST - 1):
-        json.dumps(snapshot.document(snapshot.take(opened.connection, now, TaskTypes(), {})), allow_nan=False)
+        json.dumps(
+            snapshot.build_snapshot_document(snapshot.take_snapshot(opened.connection, now, TaskTypes(), {})),
+            allow_nan=False,
+        )
     for row in queries.sessions(opened.connection, limit=1_000_000):
         if not row.id.startswith("good-"):
-            seen = insight(opened.connection, row.id, by_description, {})
+            seen = summarise_session(opened.connection, row.id, by_description, {})
             assert seen is not None
-            json.dumps(session_document(seen), allow_nan=False)
+            json.dumps(build_session_document(seen), allow_nan=False)
 
 
 def test_three_thousand_bad_lines_cost_no_good_one(tmp_path: Path) -> None:
@@ -319,7 +324,7 @@ def test_a_null_character_is_a_character(tmp_path: Path) -> None:
     drawing = Drawing("s\x00t").opens().call("c\x00d", 1, 2, tool="a\x00b").ends(3)
     with store(tmp_path) as opened:
         opened.take(drawing.events)
-        seen = insight(opened.connection, "s\x00t", by_description, {})
+        seen = summarise_session(opened.connection, "s\x00t", by_description, {})
         assert seen is not None
         assert [(call.id, call.tool) for call in seen.session.tool_calls] == [("c\x00d", "a\x00b")]
         assert opened.rows() == rebuilt(opened.folder, tmp_path / "anew.db", now=LATER)

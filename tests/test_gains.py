@@ -5,12 +5,17 @@ from __future__ import annotations
 import pytest
 
 from stretto.clock import SECOND
-from stretto.figures.baselines import WORK, Baseline, Measured, choose
-from stretto.figures.fanouts import fanouts, sequential
+from stretto.figures.baselines import WORK_BASELINE, Baseline, MeasuredRuns, choose_baseline
+from stretto.figures.fanouts import estimate_sequential_time, find_fanouts
 from stretto.figures.figure import Figure
-from stretto.figures.gains import expected_improvement, gain_figures, record_figures, slowdown
+from stretto.figures.gains import (
+    compute_expected_improvement,
+    compute_gain_figures,
+    compute_record_figures,
+    measure_slowdown,
+)
 from stretto.figures.tallies import Sums
-from stretto.figures.verdict import mixes, parallel_by_type
+from stretto.figures.verdict import build_mixes, sum_parallel_by_type
 from stretto.store.contributions.opportunity import of_sequential_runs
 from tests.scenes import Drawing, concluded, fork_join, one_by_one, straggler
 from tests.test_price import settling
@@ -20,10 +25,10 @@ from tests.test_window import measured, sums_of
 def figures(*drawings: Drawing) -> dict[tuple[str, str], Figure]:
     """Return the gain figures by name and labels without the window."""
     sums = sums_of(*drawings)
-    parallel = parallel_by_type(mixes(sums, measured))
+    parallel = sum_parallel_by_type(build_mixes(sums, measured))
     targets = {"architecture": 0.75, "prd": 0.5}
     found = {}
-    for figure in gain_figures("1h", sums, parallel, lambda name: targets.get(name, 0.6)):
+    for figure in compute_gain_figures("1h", sums, parallel, lambda name: targets.get(name, 0.6)):
         labels = ",".join(value for name, value in figure.labels if name != "window")
         found[figure.name.removeprefix("stretto_"), labels] = figure
     return found
@@ -40,8 +45,10 @@ def test_expected_is_the_target_of_the_sequential_time() -> None:
 def test_the_expected_improvement_of_a_fanout_counts_each_type_once() -> None:
     """Two reviews and a test: the mean of two targets, not of three."""
     drawing = Drawing().task("a", 0, 9, "review").task("b", 1, 9, "review").task("c", 2, 9, "testing")
-    (fanout,) = fanouts(concluded(drawing.ends(10).events).tasks)
-    assert expected_improvement(fanout, {"review": 0.3, "testing": 0.9}.__getitem__) == pytest.approx(0.6)
+    (fanout,) = find_fanouts(concluded(drawing.ends(10).events).tasks)
+    assert compute_expected_improvement(fanout, {"review": 0.3, "testing": 0.9}.__getitem__) == pytest.approx(
+        0.6
+    )
 
 
 def test_contention_is_work_over_what_the_tasks_take_alone() -> None:
@@ -63,11 +70,15 @@ def test_contention_says_which_part_of_the_tasks_it_knows() -> None:
 
 def test_a_fanouts_contention_needs_a_measured_baseline() -> None:
     """105 s of work against 100 s alone; configured hours and the work itself tell nothing of it."""
-    (fanout,) = fanouts(concluded(straggler().events).tasks)
-    assert slowdown(fanout, sequential(fanout, measured("release", fanout.signature))) == pytest.approx(1.05)
-    hours = choose("release", fanout.signature, None, dict.fromkeys(fanout.signature.split(","), 1.0))
-    assert slowdown(fanout, sequential(fanout, hours)) is None
-    assert slowdown(fanout, sequential(fanout, WORK)) is None
+    (fanout,) = find_fanouts(concluded(straggler().events).tasks)
+    assert measure_slowdown(
+        fanout, estimate_sequential_time(fanout, measured("release", fanout.signature))
+    ) == pytest.approx(1.05)
+    hours = choose_baseline(
+        "release", fanout.signature, None, dict.fromkeys(fanout.signature.split(","), 1.0)
+    )
+    assert measure_slowdown(fanout, estimate_sequential_time(fanout, hours)) is None
+    assert measure_slowdown(fanout, estimate_sequential_time(fanout, WORK_BASELINE)) is None
 
 
 def test_an_opportunity_is_what_lies_beyond_the_longest_task() -> None:
@@ -78,16 +89,16 @@ def test_an_opportunity_is_what_lies_beyond_the_longest_task() -> None:
         "sequential_runs": 1,
     }
     sums: Sums = {"opportunity": {("release",): 50 * SECOND}, "sequential_runs": {("release",): 1}}
-    (found,) = gain_figures("7d", sums, {}, lambda _: 0.6)
+    (found,) = compute_gain_figures("7d", sums, {}, lambda _: 0.6)
     assert found == Figure("stretto_opportunity_seconds", (("pattern", "release"), ("window", "7d")), 50.0, 1)
 
 
 def test_figures_of_several_runs_have_an_interval() -> None:
     """Three runs of 84, 90 and 96 s: expected and contention reach as far as those say."""
-    runs = Measured(tuple({"review": [length * SECOND] * 3} for length in (28, 30, 32)))
-    baseline: Baseline = choose("none", "review,review,review", runs, {})
-    parallel = parallel_by_type(mixes(sums_of(fork_join()), lambda _p, _s: baseline))
-    expected, crowd = gain_figures("1h", {}, parallel, lambda _: 0.5)
+    runs = MeasuredRuns(tuple({"review": [length * SECOND] * 3} for length in (28, 30, 32)))
+    baseline: Baseline = choose_baseline("none", "review,review,review", runs, {})
+    parallel = sum_parallel_by_type(build_mixes(sums_of(fork_join()), lambda _p, _s: baseline))
+    expected, crowd = compute_gain_figures("1h", {}, parallel, lambda _: 0.5)
     reach = 4.303 * 6 / 3**0.5
     assert expected.low == pytest.approx((90 - reach) / 2)
     assert expected.high == pytest.approx((90 + reach) / 2)
@@ -97,7 +108,7 @@ def test_figures_of_several_runs_have_an_interval() -> None:
 
 def test_a_record_is_told_with_its_time() -> None:
     """Speed-up and the second of its end, by pattern."""
-    speed, when = record_figures([("release", 1.75, 60 * SECOND)])
+    speed, when = compute_record_figures([("release", 1.75, 60 * SECOND)])
     assert (speed.name, speed.value, speed.labels) == (
         "stretto_best_speedup",
         1.75,

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from stretto import journal
 from stretto.clock import SECOND
-from stretto.figures.fanouts import fanouts, sequential_runs
-from stretto.figures.quantile_sketch import bucket
+from stretto.figures.fanouts import find_fanouts, find_sequential_runs
+from stretto.figures.quantile_sketch import find_bucket
 from stretto.model.event import Event, Kind, Outcome
 from stretto.model.model_call_cost import get_reported_cost
 from stretto.model.score_scales import Scale, Scales
@@ -167,7 +167,7 @@ def test_what_changes_later_is_taken_out_of_the_sums(tmp_path: Path) -> None:
         opened.take([Event(kind=Kind.TASK_START, session="scene", time=at(10), id="a", type="testing")])
         sums = queries.sums(opened.connection, at(60), 3_600)
         assert sums["calls"] == {("Awk", "success"): 1, ("Agent", "success"): 1}
-        assert sums["call_time"] == {("Awk", bucket(SECOND)): 1}
+        assert sums["call_time"] == {("Awk", find_bucket(SECOND)): 1}
         assert sums["tasks"] == {("testing", "worker", "success"): 1}
         assert_equals_rebuild(opened, tmp_path)
 
@@ -343,8 +343,8 @@ def test_the_sums_are_those_of_the_entities(tmp_path: Path) -> None:
             settling = Settling(
                 facts,
                 session,
-                fanouts(session.tasks),
-                sequential_runs(session.tasks),
+                find_fanouts(session.tasks),
+                find_sequential_runs(session.tasks),
                 closed=closed,
                 lost=False,
                 classify=by_description,

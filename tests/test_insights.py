@@ -10,7 +10,7 @@ from stretto.clock import SECOND
 from stretto.figures.scores.score_rules import ScoreRules, Scoring
 from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.store import queries
-from stretto.summaries.session_summary import insight, row_document, session_document
+from stretto.summaries.session_summary import build_row_document, build_session_document, summarise_session
 from tests.fakes import Store, recorded, store
 from tests.scenes import (
     Drawing,
@@ -30,9 +30,9 @@ from tests.scenes import (
 
 def told(opened: Store, session: str, hours: dict[str, float] | None = None) -> dict[str, Any]:
     """Return the session's document as a reader of JSON gets it."""
-    found = insight(opened.connection, session, by_description, hours or {})
+    found = summarise_session(opened.connection, session, by_description, hours or {})
     assert found is not None
-    decoded: dict[str, Any] = json.loads(json.dumps(session_document(found), allow_nan=False))
+    decoded: dict[str, Any] = json.loads(json.dumps(build_session_document(found), allow_nan=False))
     return decoded
 
 
@@ -165,7 +165,7 @@ def test_calls_are_told_and_counted_by_task(tmp_path: Path) -> None:
 def test_an_unknown_session_is_none(tmp_path: Path) -> None:
     """Nothing is made up for an id that nobody reported."""
     with store(tmp_path) as opened:
-        assert insight(opened.connection, "nobody", by_description, {}) is None
+        assert summarise_session(opened.connection, "nobody", by_description, {}) is None
 
 
 def test_what_is_absent_says_why(tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_a_row_tells_the_same_as_the_whole(tmp_path: Path) -> None:
     with store(tmp_path) as opened:
         opened.take(background().events, recorded("fanout"))
         for row in queries.sessions(opened.connection):
-            listed, whole = row_document(row), told(opened, row.id)
+            listed, whole = build_row_document(row), told(opened, row.id)
             for name in (
                 "id",
                 "source",
@@ -293,9 +293,9 @@ def test_the_configured_target_of_processors_is_the_one_shown(tmp_path: Path) ->
     with store(tmp_path) as opened:
         opened.take(sampled().events)
         rules = ScoreRules(cpu_low=0.5, cpu_high=0.6)
-        found = insight(opened.connection, "sampled", by_description, {}, scoring=Scoring(rules))
+        found = summarise_session(opened.connection, "sampled", by_description, {}, scoring=Scoring(rules))
     assert found is not None
-    resources = session_document(found)["resources"]
+    resources = build_session_document(found)["resources"]
     assert (resources["cpu_target"], resources["cpu_standing"]) == ((0.5, 0.6), "above")
 
 
@@ -306,9 +306,9 @@ def test_the_use_of_the_machine_is_told_or_absent_with_its_reason(tmp_path: Path
         opened.take(Drawing("known").opens(0, processes=["7:11"]).ends(5).events)
         documents = {}
         for name in ("sampled", "fork-join", "known"):
-            found = insight(opened.connection, name, by_description, {})
+            found = summarise_session(opened.connection, name, by_description, {})
             assert found is not None
-            documents[name] = session_document(found)
+            documents[name] = build_session_document(found)
     told = documents["sampled"]
     assert (told["resources"]["cpu_seconds"], told["resources"]["samples"]) == (120, 2)
     assert told["fanouts"][0]["contention"]["contended"] is True

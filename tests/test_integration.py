@@ -2,18 +2,23 @@ from __future__ import annotations
 
 import pytest
 
-from stretto.figures.fanouts import fanouts
-from stretto.figures.result_integration import Check, checks, completeness, passed
+from stretto.figures.fanouts import find_fanouts
+from stretto.figures.result_integration import (
+    IntegrationCheck,
+    check_integration,
+    has_passed,
+    measure_completeness,
+)
 from stretto.model.entities import TestRun as Run
 from stretto.model.entities import ToolCall
 from stretto.model.event import Kind, Outcome
 from tests.scenes import Drawing, concluded, conflict, delivery, fork_join, framed
 
 
-def checked(drawing: Drawing) -> tuple[Check, ...]:
+def checked(drawing: Drawing) -> tuple[IntegrationCheck, ...]:
     """Return what is known of each fan-out of a drawing."""
     session = concluded(drawing.events)
-    return checks(fanouts(session.tasks), session.tasks, session.tool_calls)
+    return check_integration(find_fanouts(session.tasks), session.tasks, session.tool_calls)
 
 
 def pair(until: float = 60) -> Drawing:
@@ -103,11 +108,11 @@ def test_tests_pass_by_their_count_else_by_their_call(
     outcome: Outcome, failed: int | None, verdict: bool | None
 ) -> None:
     """A failed test fails the run whatever the shell says; a cancelled run says nothing of itself."""
-    assert passed(call(outcome, Run("pytest", None, failed))) is verdict
-    assert passed(call(outcome, None)) is None
+    assert has_passed(call(outcome, Run("pytest", None, failed))) is verdict
+    assert has_passed(call(outcome, None)) is None
     if failed == 0:
         # It is the run that is judged: what came after it in the same command may have failed.
-        assert passed(call(outcome, Run("pytest", 7, failed))) is True
+        assert has_passed(call(outcome, Run("pytest", 7, failed))) is True
 
 
 def test_completeness_is_the_mean_of_what_is_known() -> None:
@@ -118,10 +123,10 @@ def test_completeness_is_the_mean_of_what_is_known() -> None:
     drawing.task("c", 0, 10, "review").run("d", 0, 5)
     session = concluded(drawing.events)
     tests = [ToolCall("t", "Bash", "c", 1, 2, 1, None, Outcome.FAILURE, None, Run("pytest"))]
-    found = completeness(session.tasks, seen=["b", "c"], left_open=["c"], tests=tests)
+    found = measure_completeness(session.tasks, seen=["b", "c"], left_open=["c"], tests=tests)
     assert found == {"a": 1.0, "b": 0.5, "c": pytest.approx(1 / 3), "d": 1.0}
     lost = concluded(Drawing().opens().run("e", 0).ends(9).events)
-    assert completeness(lost.tasks, seen=["e"], left_open=[], tests=[]) == {}
+    assert measure_completeness(lost.tasks, seen=["e"], left_open=[], tests=[]) == {}
 
 
 def test_the_last_tests_of_a_task_count_and_those_below_it() -> None:
@@ -133,5 +138,5 @@ def test_the_last_tests_of_a_task_count_and_those_below_it() -> None:
         ToolCall("1", "Bash", "b", 6, 7, 1, None, Outcome.FAILURE, None, Run("pytest")),
         ToolCall("2", "Bash", "b", 8, 9, 1, None, Outcome.SUCCESS, None, Run("pytest")),
     ]
-    assert completeness(session.tasks, seen=[], left_open=[], tests=tests) == {"a": 1.0, "b": 1.0}
-    assert completeness(session.tasks, seen=[], left_open=[], tests=tests[:1]) == {"a": 0.5, "b": 0.5}
+    assert measure_completeness(session.tasks, seen=[], left_open=[], tests=tests) == {"a": 1.0, "b": 1.0}
+    assert measure_completeness(session.tasks, seen=[], left_open=[], tests=tests[:1]) == {"a": 0.5, "b": 0.5}

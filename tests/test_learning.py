@@ -10,17 +10,17 @@ from stretto.clock import HOUR, SECOND
 from stretto.model.conclude_calls import LONGEST_ACTIVITY
 from stretto.model.event import Event, Kind, Outcome
 from stretto.model.fact_values import (
-    MAX_COUNT,
     MAX_AMOUNT,
-    read_count,
+    MAX_COUNT,
     merge_counts,
     merge_duration,
+    read_count,
     read_text,
 )
 from stretto.model.facts import CACHED, SAMPLED, TESTED, TOKENS, EntityFacts
 from stretto.model.task_type import TaskTypes
-from stretto.summaries.session_summary import insight
-from stretto.summaries.snapshot import take
+from stretto.summaries.session_summary import summarise_session
+from stretto.summaries.snapshot import take_snapshot
 from tests.fakes import store
 from tests.scenes import BEGIN, Drawing, at, by_description
 
@@ -54,7 +54,8 @@ def test_a_count_is_a_whole_number_within_its_bound(told: object, learned: int |
 
 
 @pytest.mark.parametrize(
-    ("duration", "learned"), [(None, None), (0, 0), (LONGEST_ACTIVITY, LONGEST_ACTIVITY), (LONGEST_ACTIVITY + 1, None)]
+    ("duration", "learned"),
+    [(None, None), (0, 0), (LONGEST_ACTIVITY, LONGEST_ACTIVITY), (LONGEST_ACTIVITY + 1, None)],
 )
 def test_nothing_takes_longer_than_an_agent_can(duration: int | None, learned: int | None) -> None:
     """A length beyond the longest one is no length."""
@@ -84,7 +85,7 @@ def test_whatever_is_told_every_figure_can_be_worked_out(tmp_path: Path, most: i
     with store(tmp_path) as opened:
         opened.take(events)
         assert not opened.connection.execute("SELECT * FROM rejects").fetchall()
-        figures = take(opened.connection, BEGIN + HOUR, TaskTypes(), {}).figures
+        figures = take_snapshot(opened.connection, BEGIN + HOUR, TaskTypes(), {}).figures
     calls = {f.name: f.value for f in figures if ("window", "24h") in f.labels}
     assert calls["stretto_window_model_calls"] == calls["stretto_window_tool_calls"] == 30
     believed = [f for f in figures if f.name in {"stretto_window_tokens", "stretto_window_tests"}]
@@ -110,7 +111,7 @@ def test_absurd_lengths_and_samples_stop_no_snapshot(tmp_path: Path) -> None:
     ]
     with store(tmp_path) as opened:
         opened.take(events)
-        figures = take(opened.connection, BEGIN + HOUR + SECOND, TaskTypes(), {}).figures
+        figures = take_snapshot(opened.connection, BEGIN + HOUR + SECOND, TaskTypes(), {}).figures
     assert "stretto_window_tool_seconds" not in {f.name for f in figures if f.value is not None}
     assert {f.value for f in figures if f.name == "stretto_window_tool_calls"} == {60}
 
@@ -124,8 +125,8 @@ def test_a_session_from_before_its_clock_was_set_stops_no_snapshot(tmp_path: Pat
             opened.take(
                 [start, *Drawing(name).prompt(1).ends(60).events], Drawing(f"s-{number}").ends(60).events
             )
-        figures = take(opened.connection, BEGIN + HOUR, TaskTypes(), {}).figures
-        found = insight(opened.connection, "unset-1", by_description, {})
+        figures = take_snapshot(opened.connection, BEGIN + HOUR, TaskTypes(), {}).figures
+        found = summarise_session(opened.connection, "unset-1", by_description, {})
     assert (
         sum(
             f.value or 0

@@ -10,16 +10,16 @@ from prometheus_client import CollectorRegistry
 from stretto.clock import SECOND
 from stretto.exporter.counters import VALUES, LiveMetrics
 from stretto.exporter.scrape import registry
-from stretto.figures.baselines import WORK
-from stretto.figures.fanouts import Fanout, Sequential, fanouts, sequential
+from stretto.figures.baselines import WORK_BASELINE
+from stretto.figures.fanouts import Fanout, SequentialTime, estimate_sequential_time, find_fanouts
 from stretto.model.entities import Session, ToolCall
 from stretto.model.event import Outcome
-from stretto.model.model_call_cost import Used
+from stretto.model.model_call_cost import NewUsage
 from stretto.model.task_type import TaskTypes
 from stretto.names import DURATION_BUCKETS, LIVE, OTHER, MetricKind
 from stretto.store.fanout_queries import baselines
 from stretto.store.ingest import Taken
-from stretto.summaries.snapshot import take
+from stretto.summaries.snapshot import take_snapshot
 from tests.exposed import assert_sound, families, samples, value
 from tests.fakes import store
 from tests.scenes import BEGIN, Drawing, at, background, concluded, fork_join, one_by_one, straggler
@@ -27,9 +27,9 @@ from tests.scenes import BEGIN, Drawing, at, background, concluded, fork_join, o
 CALL = ToolCall("c", "Bash", None, at(1), at(2), SECOND // 2, None, Outcome.SUCCESS)
 
 
-def by_work(_session: Session, fanout: Fanout) -> Sequential:
+def by_work(_session: Session, fanout: Fanout) -> SequentialTime:
     """Hold a fan-out against its own work."""
-    return sequential(fanout, WORK)
+    return estimate_sequential_time(fanout, WORK_BASELINE)
 
 
 def counting(since: int = BEGIN) -> tuple[CollectorRegistry, LiveMetrics]:
@@ -46,7 +46,7 @@ def count(live: LiveMetrics, *sessions: Session) -> None:
         live.tasks(session.tasks)
         live.tool_calls(session.tool_calls)
         live.phases(session.phases)
-        live.fanouts([(session, fanout) for fanout in fanouts(session.tasks)], by_work)
+        live.fanouts([(session, fanout) for fanout in find_fanouts(session.tasks)], by_work)
 
 
 def test_a_session_is_counted_in_every_live_metric() -> None:
@@ -78,7 +78,7 @@ def test_every_live_metric_is_exposed_as_the_table_says() -> None:
     source, live = counting()
     drawing = straggler().call("c", 1, 3).staged("analysis", 1, 3)
     count(live, concluded(drawing.events), concluded(background().events))
-    live.used([Used("opus", at(3), {"input": 5}, 7, SECOND)])
+    live.used([NewUsage("opus", at(3), {"input": 5}, 7, SECOND)])
     assert_sound(source)
     found = {family.name: family for family in families(source)}
     wanted = {metric.name.removesuffix("_total"): metric for metric in LIVE}
@@ -116,7 +116,7 @@ def test_a_recording_is_not_counted_as_a_session() -> None:
     session = replace(concluded(straggler().events), recording=True)
     live.sessions([session])
     live.turns((session, turn) for turn in session.turns)
-    live.fanouts([(session, fanout) for fanout in fanouts(session.tasks)], by_work)
+    live.fanouts([(session, fanout) for fanout in find_fanouts(session.tasks)], by_work)
     assert samples(source) == {}
 
 
@@ -202,9 +202,9 @@ def test_live_counters_agree_with_the_windows(tmp_path: Path) -> None:
     source, live = counting()
     with store(tmp_path) as opened:
 
-        def held_against(session: Session, fanout: Fanout) -> Sequential:
+        def held_against(session: Session, fanout: Fanout) -> SequentialTime:
             find = baselines(opened.connection, {"review": 0.01})
-            return sequential(fanout, find(session.pattern or "none", fanout.signature))
+            return estimate_sequential_time(fanout, find(session.pattern or "none", fanout.signature))
 
         def report(taken: list[Taken]) -> None:
             for one in taken:
@@ -215,7 +215,7 @@ def test_live_counters_agree_with_the_windows(tmp_path: Path) -> None:
         report(opened.take(one_by_one().events))
         report(opened.take(straggler().events, fork_join().events, background().events))
         report(opened.take(Drawing("calls").opens().call("c", 1, 3, took=1.5).ends(4).events))
-        figures = take(opened.connection, at(200), TaskTypes(), {"review": 0.01}).figures
+        figures = take_snapshot(opened.connection, at(200), TaskTypes(), {"review": 0.01}).figures
     found = samples(source)
     checked = 0
     for figure in figures:

@@ -18,11 +18,11 @@ from stretto.api.journal_exporter import JournalSpanExporter, JournalSpanProcess
 from stretto.cli.up import _surface
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
-from stretto.service import Service
+from stretto.service.service import Service
 from stretto.store import queries
 from stretto.store.database import open_writer
 from stretto.store.ingest import Ingest
-from stretto.summaries.session_summary import session_document
+from stretto.summaries.session_summary import build_session_document
 from tests.otlp_requests import only_session, span, told
 from tests.test_api_tracing import sdk
 from tests.test_service import configured, started, until
@@ -60,7 +60,7 @@ async def _program() -> None:
 
 def by_journal(folder: Path, database: Path, service: Service) -> Session:
     """Return the session that a journal gives."""
-    classify = service._config.task_types.classify
+    classify = service.config.task_types.classify
     with closing(open_writer(database)) as connection:
         for _ in Ingest(connection, classify, idle_limit=14_400).catch_up(folder):
             pass
@@ -73,7 +73,7 @@ def by_service(service: Service) -> Session:
     """Return the session that a service has, once it has heard the program's last word."""
 
     def whole() -> Session | None:
-        seen = service.insight("s1")
+        seen = service.summarize_session("s1")
         is_whole = seen is not None and LAST in {score.name for score in seen.session.scores}
         return seen.session if seen is not None and is_whole else None
 
@@ -97,7 +97,7 @@ def test_by_journal_and_by_otlp_it_is_the_same_session(tmp_path: Path, service_n
             assert spans.provider.force_flush()
         otlp = by_service(service)
         journal = by_journal(own, tmp_path / "own.db", service)
-        document = session_document(service.insight("s1"))  # type: ignore[arg-type]  # it was there just now
+        document = build_session_document(service.summarize_session("s1"))  # type: ignore[arg-type]  # it was there just now
 
     # A process of this machine is told by a journal of this machine alone.
     assert otlp == replace(journal, processes=None)

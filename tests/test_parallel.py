@@ -9,26 +9,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stretto.clock import HOUR, SECOND
-from stretto.figures.baselines import WORK, Measured, Provenance, choose
+from stretto.figures.baselines import WORK_BASELINE, MeasuredRuns, Provenance, choose_baseline
 from stretto.figures.confidence import Estimate
 from stretto.figures.fanouts import (
     Fanout,
-    Sequential,
-    fanouts,
-    sequential,
-    sequential_runs,
-    signature,
+    SequentialTime,
+    build_signature,
+    estimate_sequential_time,
+    find_fanouts,
+    find_sequential_runs,
 )
 from stretto.model.entities import Task
 from stretto.model.event import Outcome
-from stretto.model.interval import Interval, lanes, union_length, width
+from stretto.model.interval import Interval, measure_union, measure_width, pack_lanes
 from tests.fakes import ROOT, recorded
 from tests.scenes import Drawing, at, background, concluded, fork_join, nested, one_by_one, straggler
 
 
 def fanouts_of(drawing: Drawing) -> tuple[Fanout, ...]:
     """Return the scene's fan-outs."""
-    return fanouts(concluded(drawing.events).tasks)
+    return find_fanouts(concluded(drawing.events).tasks)
 
 
 def task(name: str, start: int | None, end: int | None, kind: str = "review", **rest: object) -> Task:
@@ -48,20 +48,26 @@ def test_a_fork_join_loses_nothing() -> None:
     (found,) = fanouts_of(fork_join())
     assert (found.width, found.work, found.elapsed) == (3, 90 * SECOND, 30 * SECOND)
     assert (found.efficiency, found.load_balance, found.concurrency) == (1, 1, 1)
-    assert sequential(found, WORK) == Sequential(90 * SECOND, WORK, Estimate(90 * SECOND, 0))
+    assert estimate_sequential_time(found, WORK_BASELINE) == SequentialTime(
+        90 * SECOND, WORK_BASELINE, Estimate(90 * SECOND, 0)
+    )
     assert found.signature == "review,review,review"
 
 
 def test_the_straggler_is_what_docs_figures_works_out() -> None:
     """Every number of the worked scene in docs/figures.md is what the code makes of the same scene."""
     (found,) = fanouts_of(straggler())
-    (run,) = sequential_runs(concluded(one_by_one().events).tasks)
-    measured = Measured((run.lengths,))
+    (run,) = find_sequential_runs(concluded(one_by_one().events).tasks)
+    measured = MeasuredRuns((run.lengths,))
     hours = {"architecture": 0.01, "prd": 0.02, "test_strategy": 0.02}
     by_provenance = {
-        "work": sequential(found, WORK),
-        "configured": sequential(found, choose("release", found.signature, None, hours)),
-        "measured": sequential(found, choose("release", found.signature, measured, hours)),
+        "work": estimate_sequential_time(found, WORK_BASELINE),
+        "configured": estimate_sequential_time(
+            found, choose_baseline("release", found.signature, None, hours)
+        ),
+        "measured": estimate_sequential_time(
+            found, choose_baseline("release", found.signature, measured, hours)
+        ),
     }
     computed = {
         "work": found.work / SECOND,
@@ -102,7 +108,7 @@ def worked_scene(page: Path) -> dict[str, float]:
 def test_a_chain_is_no_fanout_but_a_sequential_run() -> None:
     """Tasks one after another: the gaps between them are not sequential time."""
     assert fanouts_of(one_by_one()) == ()
-    (run,) = sequential_runs(concluded(one_by_one().events).tasks)
+    (run,) = find_sequential_runs(concluded(one_by_one().events).tasks)
     assert run.signature == "architecture,prd,test_strategy"
     assert (run.elapsed, run.end) == (100 * SECOND, at(120))
     assert run.lengths == {
@@ -115,8 +121,8 @@ def test_a_chain_is_no_fanout_but_a_sequential_run() -> None:
 def test_tasks_that_touch_do_not_overlap() -> None:
     """One that starts when the other ends runs after it."""
     tasks = [task("a", 0, 10), task("b", 10, 20)]
-    assert fanouts(tasks) == ()
-    assert len(sequential_runs(tasks)) == 1
+    assert find_fanouts(tasks) == ()
+    assert len(find_sequential_runs(tasks)) == 1
 
 
 def test_nested_tasks_fan_out_under_their_own_parent() -> None:
@@ -134,31 +140,31 @@ def test_background_agents_fan_out_as_well() -> None:
 def test_two_stretches_of_overlap_are_two_fanouts() -> None:
     """Where nobody ran in between, one execution has ended and another begins."""
     tasks = [task("a", 0, 10), task("b", 5, 15), task("c", 20, 30), task("d", 20, 25)]
-    assert [[one.id for one in found.tasks] for found in fanouts(tasks)] == [["a", "b"], ["c", "d"]]
+    assert [[one.id for one in found.tasks] for found in find_fanouts(tasks)] == [["a", "b"], ["c", "d"]]
 
 
 def test_a_fanout_with_a_running_task_is_not_finished() -> None:
     """It is left out until the last task has ended; what was over before it began is not."""
     tasks = [task("a", 0, 10), task("b", 5, 15), task("c", 20, None), task("d", 30, 40)]
-    assert [[one.id for one in found.tasks] for found in fanouts(tasks)] == [["a", "b"]]
+    assert [[one.id for one in found.tasks] for found in find_fanouts(tasks)] == [["a", "b"]]
 
 
 def test_tasks_of_unknown_length_take_no_part() -> None:
     """A lost edge or no length at all: the rest are judged without it, never with a made-up length."""
     lost = [task("x", 5, None, outcome=Outcome.UNKNOWN), task("y", None, 9), task("z", 5, 5)]
-    (found,) = fanouts([task("a", 0, 10), task("b", 5, 15), *lost])
+    (found,) = find_fanouts([task("a", 0, 10), task("b", 5, 15), *lost])
     assert [one.id for one in found.tasks] == ["a", "b"]
-    assert fanouts([task("a", 0, 10), *lost]) == ()
+    assert find_fanouts([task("a", 0, 10), *lost]) == ()
 
 
 def test_only_successful_tasks_make_a_sequential_run() -> None:
     """A failure, a fan-out or another parent ends the stretch."""
     tasks = [task("a", 0, 10), task("b", 10, 20, outcome=Outcome.FAILURE), task("c", 20, 30)]
-    assert sequential_runs(tasks) == ()
+    assert find_sequential_runs(tasks) == ()
     tasks = [task("a", 0, 10), task("b", 10, 20), task("c", 20, 30), task("d", 25, 30), task("e", 30, 40)]
-    assert [[one.id for one in run.tasks] for run in sequential_runs(tasks)] == [["a", "b"]]
+    assert [[one.id for one in run.tasks] for run in find_sequential_runs(tasks)] == [["a", "b"]]
     tasks = [task("a", 0, 10), task("b", 10, 20, parent="p"), task("c", 30, 40, parent="p")]
-    assert [[one.id for one in run.tasks] for run in sequential_runs(tasks)] == [["b", "c"]]
+    assert [[one.id for one in run.tasks] for run in find_sequential_runs(tasks)] == [["b", "c"]]
 
 
 # Baselines.
@@ -166,17 +172,19 @@ def test_only_successful_tasks_make_a_sequential_run() -> None:
 
 def test_sequential_time_counts_each_task_once() -> None:
     """Two reviews and a test of a table: 2 + 2 + 5 hours, each task its own part of the whole."""
-    (found,) = fanouts([task("a", 0, 10), task("b", 5, 15), task("c", 5, 20, "testing")])
-    against = sequential(found, choose("none", found.signature, None, {"review": 2.0, "testing": 5.0}))
+    (found,) = find_fanouts([task("a", 0, 10), task("b", 5, 15), task("c", 5, 20, "testing")])
+    against = estimate_sequential_time(
+        found, choose_baseline("none", found.signature, None, {"review": 2.0, "testing": 5.0})
+    )
     assert (against.length, against.provenance) == (9.0 * HOUR, Provenance.CONFIGURED)
     assert [against.of(one) for one in found.tasks] == [2.0 * HOUR, 2.0 * HOUR, 5.0 * HOUR]
-    by_work = sequential(found, WORK)
+    by_work = estimate_sequential_time(found, WORK_BASELINE)
     assert [by_work.of(one) for one in found.tasks] == [10, 10, 15]
 
 
 def test_a_signature_is_a_multiset() -> None:
     """Sorted, with repeats: two reviews are not one."""
-    assert signature([task("a", 0, 1, "b"), task("b", 0, 1, "a"), task("c", 0, 1, "b")]) == "a,b,b"
+    assert build_signature([task("a", 0, 1, "b"), task("b", 0, 1, "a"), task("c", 0, 1, "b")]) == "a,b,b"
 
 
 # Recordings.
@@ -189,22 +197,24 @@ def test_a_recorded_fanout_has_the_figures_that_were_taken_by_hand(
     name: str, tasks: int, work: float, elapsed: float
 ) -> None:
     """Width, work and elapsed of a real client's parallel agents."""
-    (found,) = fanouts(concluded(recorded(name)).tasks)
+    (found,) = find_fanouts(concluded(recorded(name)).tasks)
     assert (found.width, len(found.tasks)) == (tasks, tasks)
     assert found.work / SECOND == pytest.approx(work, abs=0.005)
     assert found.elapsed / SECOND == pytest.approx(elapsed, abs=0.005)
-    assert sequential(found, WORK).length / found.elapsed == pytest.approx(work / elapsed, rel=0.03)
+    assert estimate_sequential_time(found, WORK_BASELINE).length / found.elapsed == pytest.approx(
+        work / elapsed, rel=0.03
+    )
 
 
 def test_a_recorded_session_of_two_phases_has_two_fanouts() -> None:
     """Two agents, a shell call, two more agents."""
-    assert [found.width for found in fanouts(concluded(recorded("two-phase")).tasks)] == [2, 2]
+    assert [found.width for found in find_fanouts(concluded(recorded("two-phase")).tasks)] == [2, 2]
 
 
 def test_a_recorded_sequential_session_matches_the_fanouts_signature() -> None:
     """The same three tasks one by one are what the fan-out is held against."""
-    (found,) = fanouts(concluded(recorded("fanout")).tasks)
-    (run,) = sequential_runs(concluded(recorded("sequential")).tasks)
+    (found,) = find_fanouts(concluded(recorded("fanout")).tasks)
+    (run,) = find_sequential_runs(concluded(recorded("sequential")).tasks)
     assert run.signature == found.signature
 
 
@@ -230,14 +240,14 @@ def tasks_at_random(draw: st.DrawFn) -> list[Task]:
 @given(tasks_at_random())
 def test_the_figures_of_a_fanout_agree_with_each_other(tasks: list[Task]) -> None:
     """Efficiency is a ratio and the product of its factors; the union, lanes and shares fit together."""
-    for found in fanouts(tasks):
+    for found in find_fanouts(tasks):
         intervals = [one.interval for one in found.tasks if one.interval is not None]
         assert len(intervals) == len(found.tasks) >= 2
         assert found.work == sum(interval.length for interval in intervals)
         # In a fan-out somebody is always busy, so the whole stretch is covered.
-        assert found.elapsed == union_length(intervals) == found.end - found.start
+        assert found.elapsed == measure_union(intervals) == found.end - found.start
         assert found.elapsed < found.work <= found.capacity
-        assert len(lanes(intervals)) == width(intervals) == found.width >= 2
+        assert len(pack_lanes(intervals)) == measure_width(intervals) == found.width >= 2
         assert 0 < found.efficiency <= 1
         assert 0 < found.load_balance <= 1
         assert 0 < found.concurrency <= 1
@@ -246,14 +256,14 @@ def test_the_figures_of_a_fanout_agree_with_each_other(tasks: list[Task]) -> Non
         assert all(
             0 < share <= interval.length for share, interval in zip(found.shares, intervals, strict=True)
         )
-        assert sequential(found, WORK).length / found.elapsed > 1
+        assert estimate_sequential_time(found, WORK_BASELINE).length / found.elapsed > 1
 
 
 @given(tasks_at_random())
 def test_no_task_is_in_two_executions_and_none_overlaps_outside(tasks: list[Task]) -> None:
     """Fan-outs and sequential runs part the tasks; tasks of two fan-outs of one parent never overlap."""
-    found = fanouts(tasks)
-    parts = [*(execution.tasks for execution in found), *(run.tasks for run in sequential_runs(tasks))]
+    found = find_fanouts(tasks)
+    parts = [*(execution.tasks for execution in found), *(run.tasks for run in find_sequential_runs(tasks))]
     ids = [one.id for part in parts for one in part]
     assert len(ids) == len(set(ids))
     for one in found:

@@ -5,8 +5,15 @@ from __future__ import annotations
 import pytest
 
 from stretto.clock import SECOND
-from stretto.figures.baselines import Baseline, choose
-from stretto.figures.period_rows import FEWEST_DAYS, FEWEST_FANOUTS, WeekChange, added, period, week_change
+from stretto.figures.baselines import Baseline, choose_baseline
+from stretto.figures.period_rows import (
+    FEWEST_DAYS,
+    FEWEST_FANOUTS,
+    WeekChange,
+    add_sums,
+    build_period,
+    compare_weeks,
+)
 from stretto.figures.tallies import Sums
 from tests.scenes import fork_join, straggler
 from tests.test_window import measured, sums_of
@@ -30,7 +37,7 @@ def day(fanouts: int, elapsed: float, failed: int = 0) -> Sums:
 
 def by_work(pattern: str, signature: str) -> Baseline:
     """Know no baseline but the work itself."""
-    return choose(pattern, signature, None, {})
+    return choose_baseline(pattern, signature, None, {})
 
 
 def changed(change: WeekChange, name: str) -> tuple[float | None, float | None, bool | None]:
@@ -41,22 +48,22 @@ def changed(change: WeekChange, name: str) -> tuple[float | None, float | None, 
 
 def test_a_period_is_a_verdict_with_all_its_tasks() -> None:
     """A measured fan-out, one that is not, and six tasks that all succeeded."""
-    found = period("day", sums_of(straggler(), fork_join()), measured)
+    found = build_period("day", sums_of(straggler(), fork_join()), measured)
     assert [part.provenance for part in found.verdict.parts] == ["measured", "work"]
     assert (found.tasks, found.success) == (6, 1)
-    assert period("day", {}, measured).success is None
+    assert build_period("day", {}, measured).success is None
 
 
 def test_sums_of_days_add_up() -> None:
     """Cell by cell; a day without anything adds nothing."""
-    assert added([day(1, 30), {}, day(2, 30)]) == day(3, 30)
+    assert add_sums([day(1, 30), {}, day(2, 30)]) == day(3, 30)
 
 
 def test_a_clear_change_exceeds_noise() -> None:
     """Speed-up 2 each day of one week, 1.5 or so each day of the week before."""
     before = [day(2, 40 + step) for step in range(7)]
     now = [day(2, 30 + step / 10) for step in range(7)]
-    found = week_change(now, before, by_work)
+    found = compare_weeks(now, before, by_work)
     assert found.fanouts == (14, 14)
     speedup = changed(found, "speedup")
     assert speedup[0] == pytest.approx(60 / 30.3)
@@ -70,23 +77,23 @@ def test_scattered_days_hide_a_change() -> None:
     """The same mean from days that go up and down says nothing."""
     before = [day(2, elapsed) for elapsed in (20, 70, 25, 65, 30, 60, 22)]
     now = [day(2, elapsed) for elapsed in (22, 60, 28, 55, 30, 52, 21)]
-    assert changed(week_change(now, before, by_work), "speedup")[2] is False
+    assert changed(compare_weeks(now, before, by_work), "speedup")[2] is False
 
 
 def test_too_little_is_not_judged_and_says_so() -> None:
     """Few fan-outs, few days, or nothing to compare: values stand, the judgement is withheld."""
-    few = week_change([day(1, 30)] * 7, [day(2, 30)] * 7, by_work)
+    few = compare_weeks([day(1, 30)] * 7, [day(2, 30)] * 7, by_work)
     assert few.fanouts == (7, 14)
     assert changed(few, "speedup") == (2, 2, None)
     assert {figure.reason for figure in few.figures} == {
         f"fewer than {FEWEST_FANOUTS} parallel executions in one of the weeks"
     }
     crowded = [day(9, 30), day(9, 31)] + [{}] * 5
-    days = {figure.name: figure for figure in week_change(crowded, crowded, by_work).figures}
+    days = {figure.name: figure for figure in compare_weeks(crowded, crowded, by_work).figures}
     assert days["speedup"].reason == f"fewer than {FEWEST_DAYS} days with the figure in one of the weeks"
     # A day on which nothing ran is a day with 0 fan-outs, not a day without the figure.
     assert days["fanouts"].exceeds_noise is False
-    alone = week_change([day(2, 30)] * 7, [{}] * 7, by_work)
+    alone = compare_weeks([day(2, 30)] * 7, [{}] * 7, by_work)
     assert changed(alone, "speedup") == (2, None, None)
     assert [f.reason for f in alone.figures if f.name == "speedup"] == ["not known of both weeks"]
     assert [f.difference for f in alone.figures if f.name == "speedup"] == [None]
@@ -94,7 +101,7 @@ def test_too_little_is_not_judged_and_says_so() -> None:
 
 def test_nothing_in_parallel_has_no_baseline() -> None:
     """Two empty weeks: counts of 0, and no ratio."""
-    found = week_change([{}] * 7, [{}] * 7, by_work)
+    found = compare_weeks([{}] * 7, [{}] * 7, by_work)
     assert (found.baseline, found.fanouts) == (None, (0, 0))
     assert changed(found, "fanouts") == (0, 0, None)
     assert changed(found, "speedup") == (None, None, None)
@@ -102,7 +109,7 @@ def test_nothing_in_parallel_has_no_baseline() -> None:
 
 def test_only_the_same_provenance_is_compared() -> None:
     """This week is measured, last week was not: its speed-up is no speed-up to compare with."""
-    found = week_change([sums_of(straggler())], [sums_of(fork_join())], measured)
+    found = compare_weeks([sums_of(straggler())], [sums_of(fork_join())], measured)
     assert found.baseline == "measured"
     assert found.fanouts == (1, 0)
     speedup = changed(found, "speedup")

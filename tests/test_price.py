@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from stretto.clock import SECOND
-from stretto.figures.baselines import Baseline, choose
-from stretto.figures.fanouts import fanouts, sequential_runs
+from stretto.figures.baselines import Baseline, choose_baseline
+from stretto.figures.fanouts import find_fanouts, find_sequential_runs
 from stretto.figures.figure import Figure
-from stretto.figures.speedup_cost import price_figures
+from stretto.figures.speedup_cost import compute_price_figures
 from stretto.figures.tallies import Sums
 from stretto.model.conclude import conclude_session
 from stretto.model.event import Kind
@@ -29,8 +29,8 @@ def settling(drawing: Drawing, price: Price = get_reported_cost) -> Settling:
     return Settling(
         facts,
         session,
-        fanouts(session.tasks),
-        sequential_runs(session.tasks),
+        find_fanouts(session.tasks),
+        find_sequential_runs(session.tasks),
         closed=True,
         lost=False,
         classify=by_description,
@@ -52,7 +52,7 @@ def sums_of(*drawings: Drawing, price: Price = get_reported_cost) -> Sums:
 
 def by_work(pattern: str, signature: str) -> Baseline:
     """Know no baseline but the work itself."""
-    return choose(pattern, signature, None, {})
+    return choose_baseline(pattern, signature, None, {})
 
 
 def named(figures: list[Figure]) -> dict[str, Figure]:
@@ -62,7 +62,7 @@ def named(figures: list[Figure]) -> dict[str, Figure]:
 
 def test_a_second_saved_has_its_price() -> None:
     """600 tokens and 2 dollars for the 40 s that the straggler saves against its measured twin."""
-    found = named(list(price_figures("1h", sums_of(paid()), measured)))
+    found = named(list(compute_price_figures("1h", sums_of(paid()), measured)))
     assert found["parallel_tokens"].value == 600
     assert found["parallel_cost_usd"].value == pytest.approx(2)
     assert found["saved_second_tokens"].value == pytest.approx(600 / 40)
@@ -72,12 +72,12 @@ def test_a_second_saved_has_its_price() -> None:
 
 def test_only_executions_that_are_known_whole_count() -> None:
     """One of two tells tokens: the price is that one's own, and the coverage says half."""
-    found = named(list(price_figures("1h", sums_of(paid(), straggler("dumb")), measured)))
+    found = named(list(compute_price_figures("1h", sums_of(paid(), straggler("dumb")), measured)))
     assert (found["parallel_tokens"].value, found["parallel_tokens"].coverage) == (600, 0.5)
     assert found["saved_second_tokens"].value == pytest.approx(15)
     silent = paid("silent")
     silent.events = [e for e in silent.events if not (e.kind is Kind.MODEL_CALL and e.parent == "silent-c")]
-    found = named(list(price_figures("1h", sums_of(silent), measured)))
+    found = named(list(compute_price_figures("1h", sums_of(silent), measured)))
     assert found["parallel_tokens"].value is None
     assert found["parallel_tokens"].reason == "no parallel execution told the tokens of every task"
 
@@ -85,7 +85,7 @@ def test_only_executions_that_are_known_whole_count() -> None:
 def test_prices_of_different_baselines_are_never_mixed() -> None:
     """The price is that of what is held against the best provenance; all tokens are still told."""
     other = paid("other", command="plan")
-    found = named(list(price_figures("1h", sums_of(paid(), other), measured)))
+    found = named(list(compute_price_figures("1h", sums_of(paid(), other), measured)))
     assert found["parallel_tokens"].value == 1200
     assert (found["saved_second_tokens"].value, found["saved_second_tokens"].coverage) == (15, 0.5)
 
@@ -95,7 +95,7 @@ def test_where_nothing_was_saved_a_second_has_no_price() -> None:
     slow = Baseline(measured("release", "architecture,prd,test_strategy").provenance, {
         "architecture": 1.0 * SECOND, "prd": 1.0 * SECOND, "test_strategy": 1.0 * SECOND
     })  # fmt: skip
-    found = named(list(price_figures("1h", sums_of(paid()), lambda _p, _s: slow)))
+    found = named(list(compute_price_figures("1h", sums_of(paid()), lambda _p, _s: slow)))
     assert found["parallel_tokens"].value == 600
     assert (found["saved_second_tokens"].value, found["saved_second_tokens"].reason) == (
         None,
@@ -106,15 +106,15 @@ def test_where_nothing_was_saved_a_second_has_no_price() -> None:
 def test_a_price_may_come_from_elsewhere() -> None:
     """Without a source's word nothing is known of the cost; a price list makes it known, call by call."""
     free = paid(cost=None)
-    found = named(list(price_figures("1h", sums_of(free), by_work)))
+    found = named(list(compute_price_figures("1h", sums_of(free), by_work)))
     assert found["parallel_tokens"].value == 600
     assert found["parallel_cost_usd"].value is None
     listed = sums_of(free, price=lambda call: Cost((call.tokens.input or 0) * 1_000, Origin.LIST))
-    assert named(list(price_figures("1h", listed, by_work)))["parallel_cost_usd"].value == pytest.approx(
-        560e-6
-    )
+    assert named(list(compute_price_figures("1h", listed, by_work)))[
+        "parallel_cost_usd"
+    ].value == pytest.approx(560e-6)
     part = sums_of(free, price=lambda call: None if call.tokens.input == 40 else Cost(1, Origin.LIST))
-    assert named(list(price_figures("1h", part, by_work)))["parallel_cost_usd"].value is None
+    assert named(list(compute_price_figures("1h", part, by_work)))["parallel_cost_usd"].value is None
 
 
 def test_a_running_session_has_no_price_yet() -> None:
@@ -148,6 +148,6 @@ def test_calls_belong_to_the_run_in_which_they_fell() -> None:
 
 def test_nothing_in_parallel_is_said_as_such() -> None:
     """An empty window withholds its prices with that reason."""
-    found = list(price_figures("1h", {}, by_work))
+    found = list(compute_price_figures("1h", {}, by_work))
     assert {figure.value for figure in found} == {None}
     assert {figure.reason for figure in found} == {"nothing ran in parallel"}

@@ -8,7 +8,12 @@ import pytest
 
 from stretto.clock import SECOND
 from stretto.figures.figure import Figure
-from stretto.figures.resource_figures import NOT_SAMPLED, Use, now_figures, resource_figures
+from stretto.figures.resource_figures import (
+    NOT_SAMPLED,
+    ResourceUse,
+    compute_current_figures,
+    compute_resource_figures,
+)
 from stretto.store import queries
 from tests.fakes import store
 from tests.scenes import Drawing, at, framed, sampled
@@ -21,7 +26,7 @@ def figures(tmp_path: Path, *drawings: Drawing) -> dict[tuple[str, str], Figure]
         sums = queries.sums(opened.connection, at(200), 3_600)
     return {
         (figure.name.removeprefix("stretto_"), figure.labels[0][1]): figure
-        for figure in resource_figures("1h", sums)
+        for figure in compute_resource_figures("1h", sums)
     }
 
 
@@ -77,7 +82,10 @@ def test_an_idle_tree_used_nothing_and_that_is_a_figure(tmp_path: Path) -> None:
 
 def test_now_is_told_or_withheld_with_the_reason() -> None:
     """Each of the three by itself."""
-    found = {figure.name: figure for figure in now_figures(Use(memory=7, sessions=2, reason="because"))}
+    found = {
+        figure.name: figure
+        for figure in compute_current_figures(ResourceUse(memory=7, sessions=2, reason="because"))
+    }
     assert found["stretto_agents_memory_bytes"].value == 7
     assert found["stretto_agents_cpu"].value is None
     assert found["stretto_agents_cpu"].reason == "because"

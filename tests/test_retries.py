@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stretto.figures.retries import retries
+from stretto.figures.retries import find_retries
 from stretto.model.entities import Task
 from stretto.model.event import Outcome
 from tests.scenes import at, concluded, retried
@@ -33,7 +33,7 @@ def task(
 
 def pairs(*tasks: Task) -> list[tuple[str, str]]:
     """Return (retry, what it tries again) by id."""
-    return [(retry.task.id, retry.failed.id) for retry in retries(tasks)]
+    return [(retry.task.id, retry.failed.id) for retry in find_retries(tasks)]
 
 
 FAILED = task("a", 0, 10, Outcome.FAILURE)
@@ -41,7 +41,7 @@ FAILED = task("a", 0, 10, Outcome.FAILURE)
 
 def test_the_drawn_scene_has_two_retries_and_one_recovery() -> None:
     """Each failure is tried again by the next task of its kind; only the last one recovers it."""
-    found = retries(concluded(retried().events).tasks)
+    found = find_retries(concluded(retried().events).tasks)
     assert [(r.task.id, r.failed.id, r.task.outcome is Outcome.SUCCESS) for r in found] == [
         ("retried-b", "retried-a", False),
         ("retried-c", "retried-b", True),
@@ -115,7 +115,7 @@ def test_retries_are_matched_one_to_one_with_failures_before_them(
         task(str(number), start, start + length, outcome, "one" if which else "two")
         for number, (start, length, outcome, which) in enumerate(drawn)
     ]
-    found = retries(tasks)
+    found = find_retries(tasks)
     assert len({r.task.id for r in found}) == len({r.failed.id for r in found}) == len(found)
     for retry in found:
         assert retry.failed.outcome is Outcome.FAILURE

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
-from stretto.figures.fanouts import fanouts
-from stretto.figures.quantile_sketch import bucket
+from stretto.figures.fanouts import find_fanouts
+from stretto.figures.quantile_sketch import find_bucket
 from stretto.model.entities import ToolCall
 from stretto.model.event import Outcome
 from stretto.store.contributions.tasks import of_tasks
@@ -48,8 +48,8 @@ def test_a_call_adds_count_time_overhead_and_completeness() -> None:
         (SLOT, "calls", ("Bash", "success")),
         (SLOT, "ends_expected", ()),
         (SLOT, "ends_seen", ()),
-        (SLOT, "call_time", ("Bash", bucket(SECOND // 2))),
-        (SLOT, "overhead", (bucket(SECOND // 4),)),
+        (SLOT, "call_time", ("Bash", find_bucket(SECOND // 2))),
+        (SLOT, "overhead", (find_bucket(SECOND // 4),)),
     )
     later = replace(CALL, end=BEGIN + HOUR)
     assert {slot for slot, _, _ in of_call(later)} == {SLOT + 12}
@@ -81,7 +81,7 @@ def test_calls_that_add_the_same_share_it_in_memory() -> None:
 def test_a_session_adds_its_tasks_and_fanouts() -> None:
     """The straggler, whole: every measure and its value on paper, in nanoseconds."""
     session = concluded(straggler().events)
-    added = of_tasks(session, fanouts(session.tasks))
+    added = of_tasks(session, find_fanouts(session.tasks))
     kind = ("release", "architecture,prd,test_strategy")
     own = {("architecture", 20, 7.5), ("prd", 30, 12.5), ("test_strategy", 55, 40)}
     wanted: Additions = Counter(
@@ -98,8 +98,8 @@ def test_a_session_adds_its_tasks_and_fanouts() -> None:
     )
     for name, length, share in own:
         wanted[SLOT, "tasks", (name, "worker", "success")] = 1
-        wanted[SLOT, "task_time", (name, bucket(length * SECOND))] = 1
-        wanted[SLOT, "agent_time", ("worker", bucket(length * SECOND))] = 1
+        wanted[SLOT, "task_time", (name, find_bucket(length * SECOND))] = 1
+        wanted[SLOT, "agent_time", ("worker", find_bucket(length * SECOND))] = 1
         wanted[SLOT, "parallel_tasks", (*kind, name)] = 1
         wanted[SLOT, "parallel_work", (*kind, name)] = length * SECOND
         wanted[SLOT, "parallel_elapsed", (*kind, name)] = round(share * SECOND)
@@ -136,7 +136,7 @@ def test_what_is_added_is_in_a_slot_of_each_width(connection: sqlite3.Connection
 def test_what_is_taken_out_leaves_nothing(connection: sqlite3.Connection) -> None:
     """A sum that falls to nothing goes; a change that cancels itself writes nothing."""
     session = concluded(background().events)
-    added = of_tasks(session, fanouts(session.tasks))
+    added = of_tasks(session, find_fanouts(session.tasks))
     write(connection, added)
     assert len(rows(connection)) >= 2 * 10
     gone: Additions = Counter()

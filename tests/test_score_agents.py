@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from stretto.figures.scores.agent_score import agent_score
+from stretto.figures.scores.agent_score import compute_agent_score
 from stretto.model.event import Outcome
 from tests.scenes import Drawing, delivery, fork_join, framed
 from tests.scored import RULES, sums_of
@@ -12,7 +12,7 @@ from tests.scored import RULES, sums_of
 
 def test_the_delivery_is_scored_as_on_paper() -> None:
     """All three ended, two of three well, median 30 s; quality and talk as in their own tests."""
-    found = agent_score(sums_of(delivery()), "worker", RULES)
+    found = compute_agent_score(sums_of(delivery()), "worker", RULES)
     values = {part.name: part.value for part in found.parts}
     assert values["completion"] == 1
     assert values["quality"] == pytest.approx(0.8333333)
@@ -25,7 +25,7 @@ def test_the_delivery_is_scored_as_on_paper() -> None:
 
 def test_without_quality_and_messages_the_rest_counts() -> None:
     """Completion, errors and response are 0.55 of the weight: enough, and the coverage says so."""
-    found = agent_score(sums_of(fork_join()), "worker", RULES)
+    found = compute_agent_score(sums_of(fork_join()), "worker", RULES)
     assert found.coverage == pytest.approx(0.55)
     assert found.value == pytest.approx((0.45 + 0.1 / 1.1) / 0.55, rel=0.002)
 
@@ -33,7 +33,7 @@ def test_without_quality_and_messages_the_rest_counts() -> None:
 def test_an_agent_of_which_too_little_is_known_is_withheld() -> None:
     """Of a task whose end was never seen only that it did not complete."""
     lost = Drawing().opens().run("a", 1).ends(9)
-    found = agent_score(sums_of(lost), "worker", RULES)
+    found = compute_agent_score(sums_of(lost), "worker", RULES)
     assert found.value is None
     assert found.coverage == pytest.approx(0.3)
     assert found.parts[0].value == 0
@@ -43,12 +43,12 @@ def test_a_cancelled_task_is_not_completed_and_no_error() -> None:
     """Completion is 1 of 2; of the one whose outcome is known none failed."""
     drawing = framed(Drawing(), 50).task("a", 0, 10, "review")
     drawing.task("b", 20, 30, "review", outcome=Outcome.CANCELLED)
-    values = {p.name: p.value for p in agent_score(sums_of(drawing), "worker", RULES).parts}
+    values = {p.name: p.value for p in compute_agent_score(sums_of(drawing), "worker", RULES).parts}
     assert (values["completion"], values["errors"]) == (0.5, 1)
 
 
 def test_the_faster_the_better_by_tau() -> None:
     """At τ the response is one half."""
     rules = replace(RULES, response_seconds=30)
-    values = {p.name: p.value for p in agent_score(sums_of(fork_join()), "worker", rules).parts}
+    values = {p.name: p.value for p in compute_agent_score(sums_of(fork_join()), "worker", rules).parts}
     assert values["response"] == pytest.approx(0.5, rel=0.02)

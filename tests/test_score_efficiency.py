@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from stretto.figures.baselines import Provenance
 from stretto.figures.figure import Figure
-from stretto.figures.scores.efficiency_score import PARTS, Shown, efficiency_score
-from stretto.figures.scores.inputs import Published
+from stretto.figures.scores.efficiency_score import DIMENSIONS, EfficiencyInputs, compute_efficiency_score
+from stretto.figures.scores.inputs import PublishedFigures
 from stretto.figures.tallies import Sums
-from stretto.figures.verdict import Parallel, mixes, parallel_by_type
+from stretto.figures.verdict import ParallelWork, build_mixes, sum_parallel_by_type
 from tests.scenes import Drawing, conflict, delivery, one_by_one, retried, straggler
 from tests.scored import RULES, by_work, sums_of
 
@@ -40,20 +40,20 @@ def machine(used: float) -> list[Figure]:
     ]
 
 
-def shown(sums: Sums, figures: list[Figure] | None = None) -> Shown:
+def shown(sums: Sums, figures: list[Figure] | None = None) -> EfficiencyInputs:
     """Show the sums, and other figures of the same window, with a target of 0.6."""
-    parallel = parallel_by_type(mixes(sums, by_work))
-    return Shown(sums, parallel, Published(figures or [], "1h"), lambda _name: 0.6, RULES)
+    parallel = sum_parallel_by_type(build_mixes(sums, by_work))
+    return EfficiencyInputs(sums, parallel, PublishedFigures(figures or [], "1h"), lambda _name: 0.6, RULES)
 
 
-def held(sequential: float, elapsed: int) -> dict[tuple[str, Provenance], Parallel]:
+def held(sequential: float, elapsed: int) -> dict[tuple[str, Provenance], ParallelWork]:
     """Return reviews side by side, of such lengths."""
-    return {("review", Provenance.WORK): Parallel(2, elapsed, elapsed, sequential)}
+    return {("review", Provenance.WORK): ParallelWork(2, elapsed, elapsed, sequential)}
 
 
-def parts(given_: Shown, dimension: str) -> dict[str, float | None]:
+def parts(given_: EfficiencyInputs, dimension: str) -> dict[str, float | None]:
     """Return the parts of one dimension."""
-    return {part.name: part.value for part in efficiency_score(given_).dimensions[dimension].parts}
+    return {part.name: part.value for part in compute_efficiency_score(given_).dimensions[dimension].parts}
 
 
 def test_the_delivery_is_scored_as_on_paper() -> None:
@@ -69,7 +69,7 @@ def test_the_delivery_is_scored_as_on_paper() -> None:
         {"success": 2 / 3, "errors": 5 / 6, "retries": 0.9, "quality": 0.833333}, abs=1e-5
     )
     assert parts(given_, "workflow") == {"phases": 1, "integration": 1, "working": None, "recovery": 1}
-    found = efficiency_score(given_)
+    found = compute_efficiency_score(given_)
     assert {name: one.value for name, one in found.dimensions.items()} == pytest.approx(
         {"time": 0.69246, "resource": None, "quality": 0.80833, "workflow": 1}, abs=1e-5
     )
@@ -89,7 +89,7 @@ def test_what_others_publish_completes_the_score() -> None:
         {"cpu": 0.8, "memory": 0.75, "concurrency": 0.75, "cache": 0.4}
     )
     assert parts(found, "workflow")["working"] == pytest.approx(0.75)
-    assert efficiency_score(found).coverage == pytest.approx(1)
+    assert compute_efficiency_score(found).coverage == pytest.approx(1)
 
 
 @pytest.mark.parametrize(("used", "value"), [(0, 0), (0.375, 0.5), (0.75, 1), (0.8, 1), (0.85, 1), (1, 0)])
@@ -126,7 +126,7 @@ def test_a_conflict_is_no_integration() -> None:
 
 def test_nothing_known_is_withheld_everywhere() -> None:
     """An empty window: no part is 0, none is made up, each says why."""
-    found = efficiency_score(shown({}))
+    found = compute_efficiency_score(shown({}))
     assert (found.score.value, found.coverage) == (None, 0)
     for one in found.dimensions.values():
         assert one.value is None
@@ -135,7 +135,7 @@ def test_nothing_known_is_withheld_everywhere() -> None:
 
 def test_tasks_one_after_another_have_no_parallel_parts() -> None:
     """Only how busy the one agent was is known of time: one part of four."""
-    found = efficiency_score(shown(sums_of(one_by_one())))
+    found = compute_efficiency_score(shown(sums_of(one_by_one())))
     assert found.dimensions["time"].value is None
     assert parts(shown(sums_of(one_by_one())), "time")["busy"] == pytest.approx(100 / 120)
 
@@ -154,8 +154,8 @@ def test_every_score_lies_between_nothing_and_everything(
     drawing = Drawing().opens().prompt(0)
     for number, (start, length, about, _) in enumerate(tasks):
         drawing.task(f"t{number}", start, start + length, about)
-    found = efficiency_score(shown(sums_of(drawing.stop(110).ends(120)), machine(used)))
-    assert set(found.dimensions) == set(PARTS)
+    found = compute_efficiency_score(shown(sums_of(drawing.stop(110).ends(120)), machine(used)))
+    assert set(found.dimensions) == set(DIMENSIONS)
     for one in (found.score, *found.dimensions.values()):
         assert one.value is None or 0 <= one.value <= 1
         assert (one.value is None) == (one.reason is not None)

@@ -4,9 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from stretto.figures.scores.quality_score import Trend, direction, overall, quality, quality_parts, trend
-from stretto.figures.scores.score_rules import ScoreRules, score_rules
-from stretto.figures.scores.slices import TASK_TYPE, only
+from stretto.figures.scores.quality_score import (
+    QualityTrend,
+    build_quality_parts,
+    compute_overall_quality,
+    compute_quality,
+    compute_trend,
+    name_direction,
+)
+from stretto.figures.scores.score_rules import ScoreRules, parse_score_rules
+from stretto.figures.scores.slices import TASK_TYPE, pick_slice
 from stretto.figures.tallies import Sums
 from stretto.model.event import Outcome
 from tests.scenes import Drawing, conflict, delivery, fork_join, framed
@@ -15,12 +22,12 @@ from tests.scored import RULES, sums_of
 
 def parts(sums: Sums, rules: ScoreRules = RULES) -> dict[str, float | None]:
     """Return each part's value."""
-    return {part.name: part.value for part in quality_parts(sums, rules)}
+    return {part.name: part.value for part in build_quality_parts(sums, rules)}
 
 
 def test_the_delivery_is_scored_as_on_paper() -> None:
     """Judged 8 and 6 of 10; a complete, b failed with nothing left open, c complete; no file in common."""
-    found = quality(sums_of(delivery()), RULES)
+    found = compute_quality(sums_of(delivery()), RULES)
     assert {part.name: part.value for part in found.parts} == pytest.approx(
         {
             "judgement": 0.8,
@@ -45,25 +52,25 @@ def test_two_of_three_tasks_conflict() -> None:
 def test_one_known_part_is_too_little() -> None:
     """That tasks ended well is no quality yet; how many parts are asked for is configured."""
     sums = sums_of(fork_join())
-    found = quality(sums, RULES)
+    found = compute_quality(sums, RULES)
     assert found.value is None
     assert found.coverage == pytest.approx(0.2)
     assert found.reason is not None
     assert found.reason.startswith("1 of 6 parts known (judgement: no quality was scored;")
-    assert quality(sums, replace(RULES, min_parts=1)).value == 1
+    assert compute_quality(sums, replace(RULES, min_parts=1)).value == 1
 
 
 def test_a_score_off_its_scale_is_left_out_with_the_reason() -> None:
     """Eleven of ten is no ten: it is neither clamped nor counted as known."""
     drawing = framed(Drawing(), 50).task("a", 0, 9, "review").score("quality", 11, 10, of="task", id="a")
-    found = {part.name: part for part in quality_parts(sums_of(drawing), RULES)}
+    found = {part.name: part for part in build_quality_parts(sums_of(drawing), RULES)}
     assert found["judgement"].value is None
     assert found["judgement"].reason == "1 score(s) outside the scale 0 to 10"
 
 
 def test_a_scale_without_an_end_makes_no_part() -> None:
     """A count of depth says nothing from 0 to 1."""
-    rules = score_rules({"depth": {"scale": [0, float("inf")]}}, "")
+    rules = parse_score_rules({"depth": {"scale": [0, float("inf")]}}, "")
     assert parts(sums_of(delivery()), rules)["depth"] is None
 
 
@@ -107,14 +114,17 @@ def test_parity_of_judged_quality_counts_as_much_as_that_of_success() -> None:
 def test_the_overall_quality_weighs_types_by_their_tasks() -> None:
     """Three reviews of one quality, three implementations of another, one type without any."""
     sums = sums_of(delivery(), conflict(), framed(Drawing("x").task("x", 0, 9, "testing"), 10))
-    values = [quality(only(sums, TASK_TYPE, name), RULES).value for name in ("review", "implementation")]
-    assert quality(only(sums, TASK_TYPE, "testing"), RULES).value is None
+    values = [
+        compute_quality(pick_slice(sums, TASK_TYPE, name), RULES).value
+        for name in ("review", "implementation")
+    ]
+    assert compute_quality(pick_slice(sums, TASK_TYPE, "testing"), RULES).value is None
     assert None not in values
-    found = overall(sums, RULES)
+    found = compute_overall_quality(sums, RULES)
     assert found is not None
     assert found[0] == pytest.approx(sum(v for v in values if v is not None) / 2)
     assert found[1] == 6
-    assert overall({}, RULES) is None
+    assert compute_overall_quality({}, RULES) is None
 
 
 def day(quality_score: float, complete: float, *, consistent: bool = False) -> Sums:
@@ -133,35 +143,38 @@ def day(quality_score: float, complete: float, *, consistent: bool = False) -> S
 
 def test_a_trend_is_the_line_through_the_days() -> None:
     """Judged 4, 6, 8 with all complete: 3 of 5 weights move by 2 a day, so quality does by 1.2."""
-    found = trend({10: day(4, 1), 11: day(6, 1), 12: day(8, 1)}, RULES)
-    assert isinstance(found, Trend)
+    found = compute_trend({10: day(4, 1), 11: day(6, 1), 12: day(8, 1)}, RULES)
+    assert isinstance(found, QualityTrend)
     assert found.current == pytest.approx(8.8)
     assert found.rate_per_day == pytest.approx(1.2)
     assert found.days == 3
     assert found.volatility == pytest.approx(1.2 * (2 / 3) ** 0.5)
-    assert direction(found.rate_per_day) == "rising"
+    assert name_direction(found.rate_per_day) == "rising"
 
 
 def test_days_without_work_do_not_count_but_keep_their_distance() -> None:
     """A weekend between makes the line flatter, not shorter."""
-    found = trend({10: day(4, 1), 11: day(6, 1), 20: day(8, 1), 21: {}}, RULES)
-    assert isinstance(found, Trend)
+    found = compute_trend({10: day(4, 1), 11: day(6, 1), 20: day(8, 1), 21: {}}, RULES)
+    assert isinstance(found, QualityTrend)
     assert found.days == 3
     assert 0 < found.rate_per_day < 1.2
 
 
 def test_a_part_that_only_some_days_know_moves_no_trend() -> None:
     """The same work, on one day with a conflict seen: the line is flat."""
-    found = trend({10: day(5, 1), 11: day(5, 1, consistent=True), 12: day(5, 1)}, RULES)
-    assert isinstance(found, Trend)
+    found = compute_trend({10: day(5, 1), 11: day(5, 1, consistent=True), 12: day(5, 1)}, RULES)
+    assert isinstance(found, QualityTrend)
     assert [found.rate_per_day, found.volatility] == pytest.approx([0, 0])
-    assert direction(found.rate_per_day) == "steady"
+    assert name_direction(found.rate_per_day) == "steady"
 
 
 def test_a_trend_says_why_there_is_none() -> None:
     """Too few days, or too few parts that all days know."""
-    assert trend({10: day(4, 1), 11: day(6, 1)}, RULES) == "a trend takes 3 days with a quality, there are 2"
+    assert (
+        compute_trend({10: day(4, 1), 11: day(6, 1)}, RULES)
+        == "a trend takes 3 days with a quality, there are 2"
+    )
     completed = {number: {k: v for k, v in day(4, 1).items() if "score" not in k} for number in (1, 2, 3)}
-    found = trend(completed, RULES)
+    found = compute_trend(completed, RULES)
     assert found == "fewer than 2 parts of quality are known on each of 3 days"
-    assert direction(-0.2) == "falling"
+    assert name_direction(-0.2) == "falling"

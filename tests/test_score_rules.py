@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stretto.errors import ConfigError
-from stretto.figures.scores.score_rules import WEIGHTS, ScoreRules, rules_document, score_rules
+from stretto.figures.scores.score_rules import WEIGHTS, ScoreRules, build_rules_document, parse_score_rules
 from stretto.model.score_scales import Scale
 
 
 def rules(text: str) -> ScoreRules:
     """Return the rules that a file's text gives."""
-    return score_rules(tomllib.loads(text).get("scores", {}), "config.toml")
+    return parse_score_rules(tomllib.loads(text).get("scores", {}), "config.toml")
 
 
 def test_without_tables_the_rules_are_those_out_of_the_box() -> None:
@@ -21,8 +21,8 @@ def test_without_tables_the_rules_are_those_out_of_the_box() -> None:
     found = rules("")
     assert found == ScoreRules()
     assert [found.weight("efficiency", part) for part in WEIGHTS["efficiency"]] == [0.30, 0.30, 0.25, 0.15]
-    assert found.scales.of("satisfaction") == Scale("satisfaction", 0, 5)
-    assert found.scales.of("security_findings") == Scale("security_findings", 0, None)
+    assert found.scales.find_scale("satisfaction") == Scale("satisfaction", 0, 5)
+    assert found.scales.find_scale("security_findings") == Scale("security_findings", 0, None)
 
 
 def test_a_table_changes_only_what_it_gives() -> None:
@@ -34,22 +34,22 @@ def test_a_table_changes_only_what_it_gives() -> None:
     assert (found.cohort, found.min_parts) == (3, 2)
     assert found.weight("agent", "quality") == pytest.approx(0.5 / 1.25)
     assert found.weights["collaboration"] == WEIGHTS["collaboration"]
-    assert found.scales.of("quality") == Scale("quality", 1, 5)
-    assert found.scales.of("time_to_merge") == Scale("time_to_merge", 0, None)
-    assert found.scales.of("depth") == Scale("depth", 0, 10)
+    assert found.scales.find_scale("quality") == Scale("quality", 1, 5)
+    assert found.scales.find_scale("time_to_merge") == Scale("time_to_merge", 0, None)
+    assert found.scales.find_scale("depth") == Scale("depth", 0, 10)
 
 
 @given(st.dictionaries(st.sampled_from(sorted(WEIGHTS["agent"])), st.floats(0.01, 1e6)))
 def test_weights_sum_to_one(changed: dict[str, float]) -> None:
     """Whatever is configured: those of a score are shares of their sum."""
-    found = score_rules({"weights": {"agent": changed}}, "")
+    found = parse_score_rules({"weights": {"agent": changed}}, "")
     for score, parts in found.weights.items():
         assert sum(found.weight(score, part) for part in parts) == pytest.approx(1)
 
 
 def test_the_document_tells_every_rule() -> None:
     """Weights as shares, scales with their ends, an endless one with none."""
-    told = rules_document(ScoreRules())
+    told = build_rules_document(ScoreRules())
     assert told["weights"]["collaboration"] == pytest.approx(
         {"balance": 0.4, "response": 0.3, "success": 0.3}
     )

@@ -13,12 +13,12 @@ from stretto.clock import SECOND
 from stretto.config import load
 from stretto.exporter.scrape import expose, registry
 from stretto.figures.figure import Figure
-from stretto.figures.resource_figures import Use
+from stretto.figures.resource_figures import ResourceUse
 from stretto.model.task_type import TaskTypes
 from stretto.names import METRICS, Made
 from stretto.otlp_export.sender import NullSender
-from stretto.service import Service
-from stretto.summaries.snapshot import Live, Snapshot, take
+from stretto.service.service import Service
+from stretto.summaries.snapshot import LiveState, Snapshot, take_snapshot
 from tests.exposed import OPENMETRICS, TEXT, assert_sound, exposing, families, samples, value
 from tests.fakes import DAY_FILE, RECORDINGS, append, recorded, store
 from tests.scenes import (
@@ -51,8 +51,8 @@ def snapshot(tmp_path: Path) -> Snapshot:
                 judged.score("quality", 7, begin + 10, of="task", id=f"t{day}").ends(begin + 20).events
             )
         opened.take(Drawing("busy").opens().prompt(1).events)
-        use = Use(cpu=1.5, memory=10**9, machine_memory_available=10**9, sessions=1)
-        return take(opened.connection, at(200), TaskTypes(), {}, live=Live(use, stuck=()))
+        use = ResourceUse(cpu=1.5, memory=10**9, machine_memory_available=10**9, sessions=1)
+        return take_snapshot(opened.connection, at(200), TaskTypes(), {}, live=LiveState(use, stuck=()))
 
 
 def test_a_snapshot_is_exposed_whole_and_sound(snapshot: Snapshot) -> None:

@@ -18,12 +18,12 @@ from stretto import journal
 from stretto.cli.main import main
 from stretto.clock import SECOND, read_wall_clock
 from stretto.config import Config, load
-from stretto.figures.baselines import Declared, Recorded
+from stretto.figures.baselines import DeclaredBaselines, RecordedBaseline
 from stretto.hook.client.client import build_record
 from stretto.model.event import Event, Kind
 from stretto.names import NONE
 from stretto.otlp_export.sender import NullSender, Sender, sender_from_environment
-from stretto.service import Service
+from stretto.service.service import Service
 from stretto.sources.otlp.receive import Signal
 from stretto.state.lock import Lock
 from stretto.store import declared_baselines as baselines
@@ -59,7 +59,9 @@ def report(config: Config, session: str, *events: tuple[str, dict[str, Any]], at
     for number, (event, fields) in enumerate(events):
         payload = {"session_id": session, "hook_event_name": event, **fields}
         when = now + number * 1_000_000
-        journal.append_records(journal.get_day_file(config.journal, when), build_record(json.dumps(payload).encode(), when))
+        journal.append_records(
+            journal.get_day_file(config.journal, when), build_record(json.dumps(payload).encode(), when)
+        )
 
 
 def whole_session(session: str) -> list[tuple[str, dict[str, Any]]]:
@@ -83,7 +85,7 @@ def until(ask: Callable[[], bool]) -> bool:
 
 def samples(service: Service) -> dict[str, float]:
     """The scrape's samples by name and labels."""
-    text = service.expose("text/plain").body.decode()
+    text = service.expose_metrics("text/plain").body.decode()
     return {
         sample.name + json.dumps(dict(sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(text)
@@ -97,13 +99,13 @@ def test_an_event_in_the_journal_becomes_a_figure(tmp_path: Path) -> None:
     with started(config) as service:
         report(config, "mine", *whole_session("mine"))
 
-        assert until(lambda: [row.id for row in service.sessions(10, None)] == ["mine"])
+        assert until(lambda: [row.id for row in service.list_sessions(10, None)] == ["mine"])
         assert until(
             lambda: (
                 samples(service).get('stretto_tool_calls_total{"outcome": "success", "tool": "Bash"}') == 1
             )
         )
-        seen = service.insight("mine")
+        seen = service.summarize_session("mine")
         assert seen is not None
         assert [call.outcome for call in seen.session.tool_calls] == ["success"]
 
@@ -115,12 +117,12 @@ def test_an_empty_store_shows_the_recording_until_an_own_session_comes(tmp_path:
         first = service.snapshot
         assert first is not None
         assert first.activity.recordings == 2
-        assert all(row.recording for row in service.sessions(10, None))
+        assert all(row.recording for row in service.list_sessions(10, None))
         assert not any(name.startswith("stretto_tool_calls_total") for name in samples(service))
 
         report(config, "mine", *whole_session("mine"))
 
-        assert until(lambda: [row.id for row in service.sessions(10, None)] == ["mine"])
+        assert until(lambda: [row.id for row in service.list_sessions(10, None)] == ["mine"])
         assert until(
             lambda: not any("test_strategy" in name and "window" in name for name in samples(service))
         )
@@ -131,9 +133,9 @@ def test_a_wanted_recording_stays_beside_own_sessions(tmp_path: Path) -> None:
     config = configured(tmp_path)
     report(config, "mine", *whole_session("mine"))
     with started(config, demo=True) as service:
-        assert sorted(row.recording for row in service.sessions(10, None)) == [False, True, True]
+        assert sorted(row.recording for row in service.list_sessions(10, None)) == [False, True, True]
     with started(config) as service:
-        assert [row.id for row in service.sessions(10, None)] == ["mine"]
+        assert [row.id for row in service.list_sessions(10, None)] == ["mine"]
 
 
 def test_a_restart_counts_nothing_twice(tmp_path: Path) -> None:
@@ -162,7 +164,7 @@ def test_changed_rules_are_applied_to_history(tmp_path: Path) -> None:
     config = configured(tmp_path)
     report(config, "mine", *events)
     with started(config) as service:
-        seen = service.insight("mine")
+        seen = service.summarize_session("mine")
         assert seen is not None
         assert [task.task_type for task in seen.session.tasks] == ["other"]
     (config.state / "config.toml").write_text('[task_types.zoo]\nkeywords = ["zebra"]\n', encoding="utf-8")
@@ -204,8 +206,8 @@ def test_a_trace_that_outlives_the_service_is_one_session(
     with started(config) as service:
         late = agents_of(4, root=True, session=after)
         service.receive_otlp(Signal.TRACES, late, "application/json", "")
-        assert until(lambda: [(row.turns, row.tasks) for row in service.sessions(10, None)] == [(1, 3)])
-        assert [row.id for row in service.sessions(10, None)] == [before or TRACE]
+        assert until(lambda: [(row.turns, row.tasks) for row in service.list_sessions(10, None)] == [(1, 3)])
+        assert [row.id for row in service.list_sessions(10, None)] == [before or TRACE]
 
 
 def test_a_finished_session_is_sent_once(tmp_path: Path) -> None:
@@ -215,7 +217,7 @@ def test_a_finished_session_is_sent_once(tmp_path: Path) -> None:
         environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url}
         with started(config, sender_from_environment(environ)) as service:
             report(config, "mine", *whole_session("mine"))
-            assert until(lambda: [row.id for row in service.sessions(10, None)] == ["mine"])
+            assert until(lambda: [row.id for row in service.list_sessions(10, None)] == ["mine"])
             assert until(lambda: len(receiver.spans) == 3)
             assert until(lambda: samples(service)["stretto_spans_sent{}"] == 3)
         with started(config, sender_from_environment(environ)):
@@ -232,16 +234,16 @@ def test_a_fault_in_the_store_is_told_and_survived(tmp_path: Path) -> None:
     """While the store cannot be written the service says why; nothing is lost once it can be again."""
     config = configured(tmp_path)
     with started(config) as service:
-        service._writer.execute(
+        service.worker.writer.execute(
             "CREATE TEMP TRIGGER broken BEFORE INSERT ON facts BEGIN SELECT RAISE(ABORT, 'full'); END"
         )
         report(config, "mine", *whole_session("mine"))
         assert until(lambda: service.health.error is not None)
         assert "full" in (service.health.error or "")
 
-        service._writer.execute("DROP TRIGGER broken")
+        service.worker.writer.execute("DROP TRIGGER broken")
 
-        assert until(lambda: [row.id for row in service.sessions(10, None)] == ["mine"])
+        assert until(lambda: [row.id for row in service.list_sessions(10, None)] == ["mine"])
         assert until(lambda: service.health.error is None)
 
 
@@ -256,7 +258,7 @@ def test_a_lost_session_is_closed_after_the_idle_limit(tmp_path: Path) -> None:
         at=read_wall_clock() - 120 * SECOND,
     )
     with started(config) as service:
-        rows = service.sessions(10, None)
+        rows = service.list_sessions(10, None)
 
         assert [(row.id, row.outcome.value, row.busy) for row in rows] == [("gone", "unknown", False)]
 
@@ -265,23 +267,23 @@ def test_a_declared_baseline_is_in_force_without_a_restart(tmp_path: Path) -> No
     """What another process sets counts for the session's figures at once, for days and weeks too."""
     config = configured(tmp_path)
     with started(config, demo=True) as service:
-        (shown,) = (row for row in service.sessions(10, None) if row.fanouts)
+        (shown,) = (row for row in service.list_sessions(10, None) if row.fanouts)
         types = ("architecture", "prd", "test_strategy")
-        assert service.trends()["days"][-1]["lead"]["baseline"] == "measured"
+        assert service.summarize_trends()["days"][-1]["lead"]["baseline"] == "measured"
         with closing(open_reader(config.database)) as connection:
             (found,) = (
                 queries.session(connection, row.id, config.task_types.classify)
-                for row in service.sessions(10, None)
+                for row in service.list_sessions(10, None)
                 if not row.fanouts
             )
         assert found is not None
         lengths = {name: [SECOND] for name in types}
-        pinned = Recorded("pin", found.id, found.pattern or NONE, (lengths,), newest=1, at=1)
-        baselines.save(config.state, Declared((pinned,)))
-        told = service.insight(shown.id)
+        pinned = RecordedBaseline("pin", found.id, found.pattern or NONE, (lengths,), newest=1, at=1)
+        baselines.save(config.state, DeclaredBaselines((pinned,)))
+        told = service.summarize_session(shown.id)
         assert told is not None
         assert [against.provenance for _, against in told.fanouts] == ["recorded"]
-        assert service.trends()["days"][-1]["lead"]["sequential_seconds"] == 3
+        assert service.summarize_trends()["days"][-1]["lead"]["sequential_seconds"] == 3
 
 
 def test_each_service_has_a_registry_of_its_own(tmp_path: Path) -> None:
@@ -306,7 +308,7 @@ def test_an_import_beside_a_running_service_does_not_wait_for_the_recording(
         with started(config) as service:
             assert main(["--state", str(config.state), "import", str(recording)]) == 0
             # The import returns once its own is in; the recording goes in the same round, after that.
-            assert until(lambda: [row.recording for row in service.sessions(10, None)] == [False])
+            assert until(lambda: [row.recording for row in service.list_sessions(10, None)] == [False])
     assert "1 recording(s)" in capsys.readouterr().out
 
 
@@ -345,17 +347,17 @@ def test_a_busy_agent_is_sampled_into_the_journal(tmp_path: Path) -> None:
         report(config, "mine", ("Stop", {"prompt_id": "p"}))
 
         def sampled() -> bool:
-            found = service.insight("mine")
+            found = service.summarize_session("mine")
             return found is not None and bool(found.session.samples)
 
         assert until(sampled)
-        found = service.insight("mine")
+        found = service.summarize_session("mine")
         assert found is not None
         cpu = sum(sample.cpu or 0 for sample in found.session.samples) / SECOND
         assert cpu == pytest.approx(after - before, abs=0.1)
         assert found.session.last < read_wall_clock()
         assert samples(service)["stretto_sampler_cpu_seconds{}"] > 0
-        rows = dump(service._writer)
+        rows = dump(service.worker.writer)
     assert rebuilt(config.journal, tmp_path / "anew.db", now=0, classify=config.task_types.classify) == rows
 
 
@@ -368,15 +370,15 @@ def test_its_own_sizes_and_lag_are_told(tmp_path: Path) -> None:
         assert told["stretto_journal_bytes{}"] == sum(journal.list_files(config.journal).values()) > 0
         assert told["stretto_store_bytes{}"] >= config.database.stat().st_size
         assert until(lambda: samples(service)["stretto_ingest_lag_seconds{}"] == 0)
-        service._writer.execute(
+        service.worker.writer.execute(
             "CREATE TEMP TRIGGER broken BEFORE INSERT ON facts BEGIN SELECT RAISE(ABORT, 'full'); END"
         )
         report(config, "more", *whole_session("more"))
         assert until(lambda: samples(service)["stretto_ingest_lag_seconds{}"] > 0.5)
-        assert any("full" in problem for problem in service.problems())
-        service._writer.execute("DROP TRIGGER broken")
+        assert any("full" in problem for problem in service.list_problems())
+        service.worker.writer.execute("DROP TRIGGER broken")
         assert until(lambda: samples(service)["stretto_ingest_lag_seconds{}"] == 0)
-        assert until(lambda: service.problems() == [])
+        assert until(lambda: service.list_problems() == [])
 
 
 def test_a_torn_last_line_is_no_lag(tmp_path: Path) -> None:
@@ -385,7 +387,9 @@ def test_a_torn_last_line_is_no_lag(tmp_path: Path) -> None:
     report(config, "mine", *whole_session("mine"))
     with started(config) as service:
         assert until(lambda: samples(service)["stretto_ingest_lag_seconds{}"] == 0)
-        journal.append_records(journal.get_day_file(config.journal, read_wall_clock()), b'\n{"version":1,"kind":"to')
+        journal.append_records(
+            journal.get_day_file(config.journal, read_wall_clock()), b'\n{"version":1,"kind":"to'
+        )
         assert until(lambda: samples(service)["stretto_ingest_pending_bytes{}"] > 0)
         assert until(lambda: samples(service)["stretto_ingest_lag_seconds{}"] == 0)
 
@@ -397,9 +401,9 @@ def test_a_journal_file_that_is_cut_is_told_and_read_again(tmp_path: Path) -> No
     path = journal.get_day_file(config.journal, read_wall_clock())
     with started(config) as service:
         path.write_bytes(b"")
-        assert until(lambda: any(path.name in problem for problem in service.problems()))
+        assert until(lambda: any(path.name in problem for problem in service.list_problems()))
         report(config, "new", *whole_session("new"))
-        assert until(lambda: {row.id for row in service.sessions(10, None)} == {"mine", "new"})
+        assert until(lambda: {row.id for row in service.list_sessions(10, None)} == {"mine", "new"})
 
 
 def test_spans_that_are_dropped_are_a_problem(tmp_path: Path) -> None:
@@ -409,6 +413,6 @@ def test_spans_that_are_dropped_are_a_problem(tmp_path: Path) -> None:
         gone = receiver.url
     environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": gone, "OTEL_EXPORTER_OTLP_TIMEOUT": "0.2"}
     with started(config, sender_from_environment(environ)) as service:
-        assert service.problems() == []
+        assert service.list_problems() == []
         report(config, "mine", *whole_session("mine"))
-        assert until(lambda: any("spans are being dropped" in problem for problem in service.problems()))
+        assert until(lambda: any("spans are being dropped" in problem for problem in service.list_problems()))

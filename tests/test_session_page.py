@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stretto.cli.session_text import session_page
-from stretto.summaries.session_summary import insight
+from stretto.summaries.session_summary import summarise_session
 from tests.fakes import store
 from tests.scenes import (
     Drawing,
@@ -30,7 +30,7 @@ def page(tmp_path: Path, session: str, *drawings: Drawing) -> list[str]:
     """The page's lines, without blank ones and without the blanks around them."""
     with store(tmp_path) as opened:
         opened.take(*(drawing.events for drawing in drawings))
-        seen = insight(opened.connection, session, by_description, {})
+        seen = summarise_session(opened.connection, session, by_description, {})
     assert seen is not None
     text = session_page(seen).replace("\N{NO-BREAK SPACE}", " ")
     return [line.strip() for line in text.splitlines() if line.strip()]

@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stretto.clock import HOUR, SECOND
-from stretto.figures.quantile_sketch import FLOOR, RELATIVE_ERROR, bucket, quantile, value
+from stretto.figures.quantile_sketch import (
+    FLOOR,
+    RELATIVE_ERROR,
+    compute_quantile,
+    find_bucket,
+    get_bucket_value,
+)
 from stretto.names import QUANTILES
 
 LENGTHS = st.lists(st.integers(FLOOR + 1, 10_000 * HOUR), min_size=1, max_size=200)
@@ -21,7 +27,7 @@ def test_a_quantile_is_within_the_promised_error(lengths: list[int], q: float) -
         for number, length in enumerate(sorted(lengths), 1)
         if number >= q * len(lengths) - 1e-9  # the share is a float: 0.07 of 100 is a little over 7
     )
-    found = quantile(Counter(bucket(length) for length in lengths), q)
+    found = compute_quantile(Counter(find_bucket(length) for length in lengths), q)
     assert found is not None
     assert abs(found - exact) <= RELATIVE_ERROR * exact * (1 + 1e-9)
 
@@ -29,8 +35,8 @@ def test_a_quantile_is_within_the_promised_error(lengths: list[int], q: float) -
 @given(LENGTHS, LENGTHS)
 def test_sketches_merge_by_adding(one: list[int], other: list[int]) -> None:
     """The sum of two sketches is the sketch of all lengths; what is subtracted is gone."""
-    left, right = (Counter(bucket(length) for length in lengths) for lengths in (one, other))
-    both = Counter(bucket(length) for length in one + other)
+    left, right = (Counter(find_bucket(length) for length in lengths) for lengths in (one, other))
+    both = Counter(find_bucket(length) for length in one + other)
     assert left + right == both
     assert both - right == left
 
@@ -38,33 +44,35 @@ def test_sketches_merge_by_adding(one: list[int], other: list[int]) -> None:
 @pytest.mark.parametrize("length", [0, 1, FLOOR])
 def test_what_no_clock_tells_apart_shares_a_bucket(length: int) -> None:
     """Up to a microsecond all lengths are one."""
-    assert bucket(length) == 0
-    assert value(0) <= FLOOR
+    assert find_bucket(length) == 0
+    assert get_bucket_value(0) <= FLOOR
 
 
 def test_longer_is_never_in_a_lower_bucket() -> None:
     """Around every edge of a bucket the order is kept."""
-    lengths = [round(value(index) * factor) for index in range(1, 700) for factor in (0.98, 1, 1.02)]
-    buckets = [bucket(length) for length in sorted(lengths)]
+    lengths = [
+        round(get_bucket_value(index) * factor) for index in range(1, 700) for factor in (0.98, 1, 1.02)
+    ]
+    buckets = [find_bucket(length) for length in sorted(lengths)]
     assert buckets == sorted(buckets)
 
 
 def test_without_values_there_is_no_quantile() -> None:
     """Nothing counted, or everything taken out again: None, not 0."""
-    assert quantile({}, 0.5) is None
-    assert quantile({3: 0}, 0.5) is None
+    assert compute_quantile({}, 0.5) is None
+    assert compute_quantile({3: 0}, 0.5) is None
 
 
 def test_the_lower_value_is_taken_between_two() -> None:
     """The median of 1 s and 3 s is 1 s, not 2 s."""
-    found = quantile(Counter(bucket(length * SECOND) for length in (1, 3)), 0.5)
+    found = compute_quantile(Counter(find_bucket(length * SECOND) for length in (1, 3)), 0.5)
     assert found == pytest.approx(SECOND, rel=RELATIVE_ERROR)
 
 
 def test_p95_of_a_few_is_the_longest() -> None:
     """Of 45 s and 70 s half took 70 s: 45 s is exceeded by more than 5 %."""
     for lengths in ((45, 70), (501, 507, 701), tuple(range(1, 20))):
-        found = quantile(Counter(bucket(length * SECOND) for length in lengths), 0.95)
+        found = compute_quantile(Counter(find_bucket(length * SECOND) for length in lengths), 0.95)
         assert found == pytest.approx(max(lengths) * SECOND, rel=RELATIVE_ERROR)
-    found = quantile(Counter(bucket(length * SECOND) for length in range(1, 21)), 0.95)
+    found = compute_quantile(Counter(find_bucket(length * SECOND) for length in range(1, 21)), 0.95)
     assert found == pytest.approx(19 * SECOND, rel=RELATIVE_ERROR)

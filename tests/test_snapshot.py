@@ -9,7 +9,7 @@ from stretto.clock import DAY, SECOND
 from stretto.figures.baselines import Provenance
 from stretto.model.task_type import DEFAULT_TARGET, TaskType, TaskTypes
 from stretto.names import METRICS, WINDOWS, Made
-from stretto.summaries.snapshot import LATEST, Live, Snapshot, document, take
+from stretto.summaries.snapshot import LATEST, LiveState, Snapshot, build_snapshot_document, take_snapshot
 from stretto.summaries.stuck_tasks import StuckTask
 from tests.fakes import append, recorded, store
 from tests.scenes import Drawing, at, background, delivery, fork_join, one_by_one, straggler
@@ -26,7 +26,7 @@ def value(snapshot: Snapshot, name: str, **labels: str) -> float | None:
 def test_an_empty_store_has_a_snapshot(tmp_path: Path) -> None:
     """Nothing is made up: counts of what is going on are 0, everything else is absent."""
     with store(tmp_path) as opened:
-        taken = take(opened.connection, at(0), TYPES, {})
+        taken = take_snapshot(opened.connection, at(0), TYPES, {})
         assert value(taken, "sessions_open") == 0
         assert value(taken, "last_event_timestamp_seconds") is None
         ratios = [f for f in taken.figures if f.name.endswith("_ratio") and "target" not in f.name]
@@ -42,14 +42,14 @@ def test_a_recorded_pair_is_held_against_its_sequential_run(tmp_path: Path) -> N
     now = max(event.time for event in fanout) + SECOND
     with store(tmp_path) as opened:
         opened.take(fanout)
-        alone = take(opened.connection, now, TYPES, {}).verdicts["1h"].lead
+        alone = take_snapshot(opened.connection, now, TYPES, {}).verdicts["1h"].lead
         assert alone is not None
         assert (alone.provenance, alone.tasks) == (Provenance.WORK, 3)
         assert alone.work == pytest.approx(5.45, abs=0.005)
         assert alone.elapsed == pytest.approx(2.53, abs=0.005)
         assert alone.speedup == pytest.approx(2.16, rel=0.03)
         opened.take(sequential)
-        both = take(opened.connection, now, TYPES, {}).verdicts["1h"].lead
+        both = take_snapshot(opened.connection, now, TYPES, {}).verdicts["1h"].lead
         assert both is not None
         assert both.provenance is Provenance.MEASURED
         assert (both.fanouts, both.tasks, both.elapsed) == (1, 3, alone.elapsed)
@@ -61,7 +61,7 @@ def test_every_window_is_there(tmp_path: Path) -> None:
     """A fan-out of five hours ago is in the day and the week, not in the hour."""
     with store(tmp_path) as opened:
         opened.take(straggler().events, one_by_one().events)
-        taken = take(opened.connection, at(5 * 3_600), TYPES, {})
+        taken = take_snapshot(opened.connection, at(5 * 3_600), TYPES, {})
         assert {window: v.fanouts for window, v in taken.verdicts.items()} == {"1h": 0, "24h": 1, "7d": 1}
         assert taken.verdicts["1h"].speedup is None
         labels = {"task_type": "prd", "baseline": "measured", "window": "24h"}
@@ -74,7 +74,7 @@ def test_configured_hours_are_a_baseline(tmp_path: Path) -> None:
     """The table's hours, where no measured run is stored."""
     with store(tmp_path) as opened:
         opened.take(fork_join().events)
-        taken = take(opened.connection, at(60), TYPES, {"review": 0.05})
+        taken = take_snapshot(opened.connection, at(60), TYPES, {"review": 0.05})
         labels = {"task_type": "review", "baseline": "configured", "window": "1h"}
         assert value(taken, "parallel_sequential_seconds", **labels) == pytest.approx(3 * 180)
         assert value(taken, "improvement_ratio", **labels) == pytest.approx(1 - 30 / 540)
@@ -84,7 +84,7 @@ def test_targets_are_published_for_what_is_configured_or_seen(tmp_path: Path) ->
     """A configured target, and the default for each type that ran in parallel."""
     with store(tmp_path) as opened:
         opened.take(straggler().events)
-        taken = take(opened.connection, at(60), TYPES, {})
+        taken = take_snapshot(opened.connection, at(60), TYPES, {})
         targets = {
             dict(f.labels)["task_type"]: f.value
             for f in taken.figures
@@ -98,7 +98,7 @@ def test_what_is_going_on_now_is_counted(tmp_path: Path) -> None:
     """Open and busy sessions, running tasks and the newest event."""
     with store(tmp_path) as opened:
         opened.take(fork_join().events, Drawing("busy").opens(60).prompt(61).run("a", 62).events)
-        taken = take(opened.connection, at(63), TYPES, {})
+        taken = take_snapshot(opened.connection, at(63), TYPES, {})
         assert (
             value(taken, "sessions_open")
             == value(taken, "sessions_busy")
@@ -113,7 +113,7 @@ def test_where_time_went_is_told_by_window(tmp_path: Path) -> None:
     """The straggler and its sequential twin: losses by factor, paths by agent, wall time by part."""
     with store(tmp_path) as opened:
         opened.take(straggler().events, one_by_one().events)
-        taken = take(opened.connection, at(200), TYPES, {})
+        taken = take_snapshot(opened.connection, at(200), TYPES, {})
     assert value(taken, "pattern_elapsed_seconds", pattern="release", window="1h") == 60
     for factor, lost in (("load_balance", 60), ("concurrency", 15)):
         labels = {"pattern": "release", "factor": factor, "window": "24h"}
@@ -131,8 +131,8 @@ def test_the_bottleneck_is_told_with_share_and_since(tmp_path: Path) -> None:
     """By window, in the document too; the hour in which the row of its hours began."""
     with store(tmp_path) as opened:
         opened.take(straggler().events, one_by_one().events)
-        taken = take(opened.connection, at(2 * 3_600), TYPES, {})
-    told = document(taken)["bottlenecks"]
+        taken = take_snapshot(opened.connection, at(2 * 3_600), TYPES, {})
+    told = build_snapshot_document(taken)["bottlenecks"]
     assert "1h" not in told
     assert told["24h"] == told["7d"]
     assert told["24h"] == {
@@ -148,7 +148,7 @@ def test_only_the_latest_sessions_are_carried(tmp_path: Path) -> None:
     with store(tmp_path) as opened:
         for number in range(LATEST + 5):
             opened.take(Drawing(f"s{number}").opens(number).ends(number).events)
-        assert len(take(opened.connection, at(100), TYPES, {}).latest) == LATEST
+        assert len(take_snapshot(opened.connection, at(100), TYPES, {}).latest) == LATEST
 
 
 def test_every_figure_is_in_the_table_of_names(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_every_figure_is_in_the_table_of_names(tmp_path: Path) -> None:
         opened.take(
             straggler().events, background().events, Drawing("c").opens().call("c", 1, 3, took=1).events
         )
-        figures = take(opened.connection, at(60), TYPES, {}).figures
+        figures = take_snapshot(opened.connection, at(60), TYPES, {}).figures
     for figure in figures:
         metric = METRICS[figure.name]
         assert metric.made is Made.DERIVED
@@ -175,8 +175,8 @@ def test_the_document_is_json_with_every_figure_and_reason(tmp_path: Path) -> No
         append(opened.folder, straggler().events)
         (opened.folder / "2026-01-02.jsonl").write_bytes(b"{torn\n")
         list(opened.ingest.catch_up(opened.folder))
-        taken = take(opened.connection, at(60), TYPES, {})
-    told = json.loads(json.dumps(document(taken), allow_nan=False))
+        taken = take_snapshot(opened.connection, at(60), TYPES, {})
+    told = json.loads(json.dumps(build_snapshot_document(taken), allow_nan=False))
     assert told["at"] == "2026-01-01T00:01:00.000000Z"
     assert (told["events"], told["rejects"]) == (len(straggler().events), {"not JSON": 1})
     assert told["activity"]["last_event"] == "2026-01-01T00:01:00.000000Z"
@@ -192,7 +192,7 @@ def test_two_snapshots_of_one_store_are_equal(tmp_path: Path) -> None:
     """Nothing depends on the order of a set: two surfaces never disagree."""
     with store(tmp_path) as opened:
         opened.take(straggler().events, background().events, recorded("fanout"))
-        one, other = (take(opened.connection, at(60), TYPES, {}) for _ in range(2))
+        one, other = (take_snapshot(opened.connection, at(60), TYPES, {}) for _ in range(2))
         assert one == other
 
 
@@ -200,7 +200,11 @@ def test_scores_are_told_with_weights_coverage_and_reasons(tmp_path: Path) -> No
     """The delivery in the document: what is withheld says why, what is known says of how much."""
     with store(tmp_path) as opened:
         opened.take(delivery().events)
-        told = json.loads(json.dumps(document(take(opened.connection, at(120), TYPES, {})), allow_nan=False))
+        told = json.loads(
+            json.dumps(
+                build_snapshot_document(take_snapshot(opened.connection, at(120), TYPES, {})), allow_nan=False
+            )
+        )
     found = told["scores"]["1h"]["efficiency"]
     # The target of a review is 0.5 here: 45 s expected of 60, 30 of 45 saved.
     time = (0.75 + 30 / 45 + 100 / 140 + 0.9) / 4
@@ -229,8 +233,8 @@ def test_the_quality_of_days_makes_a_trend(tmp_path: Path) -> None:
             )
             drawing.score("quality", value, second + 10, of="task", id=f"t{number}").ends(second + 20)
             opened.take(drawing.events)
-        taken = take(opened.connection, at(2 * DAY // SECOND + 60), TYPES, {})
-        trend = document(taken)["scores"]["7d"]["quality"]["review"]["trend"]
+        taken = take_snapshot(opened.connection, at(2 * DAY // SECOND + 60), TYPES, {})
+        trend = build_snapshot_document(taken)["scores"]["7d"]["quality"]["review"]["trend"]
         assert value_of_trend(taken) == trend["rate_per_day"]
     assert (trend["direction"], trend["days"], trend["reason"]) == ("rising", 3, None)
     assert trend["rate_per_day"] == pytest.approx(1.2)
@@ -247,12 +251,12 @@ def test_what_is_stuck_is_listed_and_counted(tmp_path: Path) -> None:
     with store(tmp_path) as opened:
         opened.take(Drawing("busy").opens(5).prompt(6).order("call-a", 7).run("a", 8).events)
         stuck = (StuckTask("busy", "a", at(8)),)
-        taken = take(opened.connection, at(3_605), TYPES, {}, live=Live(stuck=stuck))
+        taken = take_snapshot(opened.connection, at(3_605), TYPES, {}, live=LiveState(stuck=stuck))
         assert value(taken, "stuck_tasks") == 1
         assert value(taken, "longest_open_session_seconds") == 3_600
-        assert document(taken)["stuck_tasks"] == [
+        assert build_snapshot_document(taken)["stuck_tasks"] == [
             {"session": "busy", "task": "a", "last": "2026-01-01T00:00:08.000000Z"}
         ]
-        unseen = take(opened.connection, at(3_605), TYPES, {})
+        unseen = take_snapshot(opened.connection, at(3_605), TYPES, {})
         assert not [figure for figure in unseen.figures if figure.name == "stretto_stuck_tasks"]
-        assert document(unseen)["stuck_tasks"] is None
+        assert build_snapshot_document(unseen)["stuck_tasks"] is None

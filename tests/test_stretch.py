@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from hypothesis import given
 
-from stretto.figures.work_tree import Stretch, Worker, stretches, tasks_within
+from stretto.figures.work_tree import Stretch, Worker, build_work_tree, walk_tasks
 from stretto.model.entities import ModelCall, Session, ToolCall
 from stretto.model.event import Outcome
 from tests.schedules import call, session, sessions_at_random, task
@@ -28,12 +28,12 @@ def test_tasks_lie_within_their_delegators_and_calls_within_their_tasks() -> Non
         ),
         model_calls=(ModelCall("m", "opus", "b", 20, 5, Outcome.SUCCESS),),
     )
-    assert tree(stretches(drawn)) == ["a", ["x", "b", ["c", ["y"], "m"]], "z"]
+    assert tree(build_work_tree(drawn)) == ["a", ["x", "b", ["c", ["y"], "m"]], "z"]
 
 
 def test_a_task_that_outlives_its_delegator_lies_within_the_one_above() -> None:
     """Nobody waited for it there; who delegated it is still known."""
-    root = stretches(session(tasks=(task("a", 0, 50), task("b", 5, 20, "a"), task("c", 10, 30, "b"))))
+    root = build_work_tree(session(tasks=(task("a", 0, 50), task("b", 5, 20, "a"), task("c", 10, 30, "b"))))
     assert tree(root) == ["a", ["b", "c"]]
     (a,) = root.inner
     assert [inner.parent.id for inner in a.inner if inner.parent] == ["a", "b"]
@@ -42,7 +42,10 @@ def test_a_task_that_outlives_its_delegator_lies_within_the_one_above() -> None:
 def test_a_delegator_of_unknown_length_is_passed_over() -> None:
     """Its tasks lie where it would."""
     lost = task("b", 5, None, "a", outcome=Outcome.UNKNOWN)
-    assert tree(stretches(session(tasks=(task("a", 0, 50), lost, task("c", 10, 30, "b"))))) == ["a", ["c"]]
+    assert tree(build_work_tree(session(tasks=(task("a", 0, 50), lost, task("c", 10, 30, "b"))))) == [
+        "a",
+        ["c"],
+    ]
 
 
 def test_a_call_goes_to_the_run_that_it_was_made_in() -> None:
@@ -52,7 +55,7 @@ def test_a_call_goes_to_the_run_that_it_was_made_in() -> None:
         tool_calls=(call("x", 21, 25, task="a/2"), call("y", 46, 47, task="odd/2")),
         model_calls=(ModelCall("m", None, "a", 30, 5, Outcome.SUCCESS),),
     )
-    assert tree(stretches(drawn)) == ["a", "a/2", ["x", "m"], "odd/2", ["y"]]
+    assert tree(build_work_tree(drawn)) == ["a", "a/2", ["x", "m"], "odd/2", ["y"]]
 
 
 def test_what_has_no_length_takes_no_part() -> None:
@@ -66,7 +69,7 @@ def test_what_has_no_length_takes_no_part() -> None:
             ModelCall("n", None, None, None, 5, Outcome.SUCCESS),
         ),
     )
-    assert tree(stretches(drawn)) == []
+    assert tree(build_work_tree(drawn)) == []
 
 
 def test_nothing_reaches_beyond_the_session_or_its_own_task() -> None:
@@ -76,7 +79,7 @@ def test_nothing_reaches_beyond_the_session_or_its_own_task() -> None:
         tasks=(task("a", 0, 50), task("late", 45, 50)),
         tool_calls=(call("x", 30, 60, task="a"), call("y", 41, 49)),
     )
-    root = stretches(drawn)
+    root = build_work_tree(drawn)
     (a,) = root.inner
     assert [(inner.start, inner.end) for inner in (a, *a.inner)] == [(0, 40), (30, 40)]
 
@@ -84,9 +87,9 @@ def test_nothing_reaches_beyond_the_session_or_its_own_task() -> None:
 @given(sessions_at_random())
 def test_every_stretch_lies_within_the_one_around_it(drawn: Session) -> None:
     """In order, none empty, and each task of known length is somewhere, once."""
-    root = stretches(drawn)
+    root = build_work_tree(drawn)
     seen = []
-    for stretch in tasks_within(root):
+    for stretch in walk_tasks(root):
         assert [inner.end for inner in stretch.inner] == sorted(inner.end for inner in stretch.inner)
         for inner in stretch.inner:
             assert inner.length > 0

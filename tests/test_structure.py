@@ -5,9 +5,15 @@ import json
 import pytest
 
 from stretto.clock import SECOND
-from stretto.figures.fanouts import fanouts
-from stretto.figures.session_analysis import Tried, structure, structure_document, tried_document, tried_with
-from stretto.figures.work_tree import stretches
+from stretto.figures.fanouts import find_fanouts
+from stretto.figures.session_analysis import (
+    WhatIf,
+    build_analysis_document,
+    build_session_analysis,
+    build_what_if_document,
+    try_factor,
+)
+from stretto.figures.work_tree import build_work_tree
 from stretto.model.event import Outcome
 from tests.scenes import concluded, idle_tail, nested, straggler
 from tests.schedules import call, session, task
@@ -16,7 +22,11 @@ from tests.schedules import call, session, task
 def test_the_structure_of_the_straggler() -> None:
     """Everything at once, as JSON: who was on the path, who was not and by how much, and what if."""
     drawn = concluded(straggler().events)
-    told = json.loads(json.dumps(structure_document(structure(drawn, fanouts(drawn.tasks))), allow_nan=False))
+    told = json.loads(
+        json.dumps(
+            build_analysis_document(build_session_analysis(drawn, find_fanouts(drawn.tasks))), allow_nan=False
+        )
+    )
     assert told["wall_time"] == {"parallel": 30, "single": 30}
     path = told["critical_path"]
     assert (path["seconds"], path["elapsed_seconds"]) == (60, 60)
@@ -71,7 +81,7 @@ def test_the_structure_of_the_straggler() -> None:
 def test_tools_and_models_are_named_in_the_pieces() -> None:
     """The idle tail: a model call, then a call of Bash."""
     drawn = concluded(idle_tail().events)
-    told = structure_document(structure(drawn, ()))
+    told = build_analysis_document(build_session_analysis(drawn, ()))
     pieces = told["critical_path"]["pieces"]
     assert [(one["tool"], one["model"]) for one in pieces[:3]] == [
         (None, "opus"),
@@ -85,7 +95,7 @@ def test_tools_and_models_are_named_in_the_pieces() -> None:
 def test_a_running_session_has_wall_time_and_no_path() -> None:
     """What decides its end is still to come."""
     running = session(30, end=None, outcome=Outcome.RUNNING, tool_calls=(call("c", 5, 10),))
-    told = structure_document(structure(running, ()))
+    told = build_analysis_document(build_session_analysis(running, ()))
     assert told["critical_path"] is None
     assert told["wall_time"] == {"main_tools": 5 / SECOND, "unknown": 25 / SECOND}
 
@@ -93,16 +103,16 @@ def test_a_running_session_has_wall_time_and_no_path() -> None:
 def test_only_the_foremost_tasks_are_tried() -> None:
     """A session of many tasks is not worked out again for each of them."""
     drawn = session(60, tasks=tuple(task(str(n), 4 * n, 4 * n + 3) for n in range(14)))
-    assert len(structure(drawn, ()).tried) == 10
+    assert len(build_session_analysis(drawn, ()).tried) == 10
 
 
 def test_a_task_is_tried_in_its_fanout_and_in_the_session() -> None:
     """Nested: `right` at half its time ends before `left`; `outer` is in no fan-out."""
     drawn = concluded(nested().events)
-    root, found = stretches(drawn), fanouts(drawn.tasks)
-    tried = tried_with(root, found, "right", 0.5)
-    assert tried == Tried("right", 0.5, 110 * SECOND, 100 * SECOND, 40 * SECOND, 30 * SECOND)
-    outer = tried_with(root, found, "outer", 0.5)
+    root, found = build_work_tree(drawn), find_fanouts(drawn.tasks)
+    tried = try_factor(root, found, "right", 0.5)
+    assert tried == WhatIf("right", 0.5, 110 * SECOND, 100 * SECOND, 40 * SECOND, 30 * SECOND)
+    outer = try_factor(root, found, "outer", 0.5)
     assert outer is not None
-    assert tried_document(outer)["fanout_would_be_seconds"] is None
-    assert tried_with(root, found, "nobody", 0.5) is None
+    assert build_what_if_document(outer)["fanout_would_be_seconds"] is None
+    assert try_factor(root, found, "nobody", 0.5) is None

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from stretto.clock import MINUTE
-from stretto.figures.task_silence import heard
+from stretto.figures.task_silence import find_last_signs
 from stretto.model.event import Kind
 from stretto.store import queries
-from stretto.summaries.stuck_tasks import StuckTask, Watch
+from stretto.summaries.stuck_tasks import StuckTask, StuckTaskWatch
 from tests.fakes import store
 from tests.scenes import Drawing, at, by_description, concluded
 
@@ -32,7 +32,7 @@ def test_a_task_that_nothing_is_heard_of_is_stuck(tmp_path: Path) -> None:
     """Once the limit has passed since its own last event, whatever the others do."""
     with store(tmp_path) as opened:
         opened.take(working().events)
-        watch = Watch(by_description, LIMIT)
+        watch = StuckTaskWatch(by_description, LIMIT)
         assert watch.look(opened.connection, at(620)) == ()
         assert watch.look(opened.connection, at(621)) == (StuckTask("s", "a", at(20)),)
         opened.take(Drawing("s").call("b-2", 625, 626, parent="b").events)
@@ -44,7 +44,7 @@ def test_a_task_that_nothing_is_heard_of_is_stuck(tmp_path: Path) -> None:
 def test_a_task_that_has_ended_is_not_stuck(tmp_path: Path) -> None:
     """Neither is one of a session that is over."""
     with store(tmp_path) as opened:
-        watch = Watch(by_description, LIMIT)
+        watch = StuckTaskWatch(by_description, LIMIT)
         opened.take(working().events)
         assert names(watch.look(opened.connection, at(700))) == ["a", "b"]
         # The end was told late: it is older than what was last heard of the session.
@@ -58,7 +58,7 @@ def test_a_task_that_waits_for_its_tool_is_not_stuck(tmp_path: Path) -> None:
     """A command may take hours."""
     with store(tmp_path) as opened:
         opened.take(working().call("a-2", 40, parent="a").events)
-        assert names(Watch(by_description, LIMIT).look(opened.connection, at(9_000))) == ["b"]
+        assert names(StuckTaskWatch(by_description, LIMIT).look(opened.connection, at(9_000))) == ["b"]
 
 
 def test_a_task_that_waits_for_a_task_of_its_own_is_not_stuck(tmp_path: Path) -> None:
@@ -66,14 +66,14 @@ def test_a_task_that_waits_for_a_task_of_its_own_is_not_stuck(tmp_path: Path) ->
     drawing = working().order("call-c", 40, "review", parent="a").run("c", 41)
     with store(tmp_path) as opened:
         opened.take(drawing.events)
-        assert names(Watch(by_description, LIMIT).look(opened.connection, at(9_000))) == ["b", "c"]
+        assert names(StuckTaskWatch(by_description, LIMIT).look(opened.connection, at(9_000))) == ["b", "c"]
 
 
 def test_a_sample_is_not_heard_of_a_task(tmp_path: Path) -> None:
     """A process that lives is no sign of what is done in it."""
     with store(tmp_path) as opened:
         opened.take(working().sample(600, 60, cpu=1).events)
-        assert names(Watch(by_description, LIMIT).look(opened.connection, at(700))) == ["a", "b"]
+        assert names(StuckTaskWatch(by_description, LIMIT).look(opened.connection, at(700))) == ["a", "b"]
 
 
 def test_a_young_session_is_not_looked_at(tmp_path: Path) -> None:
@@ -88,8 +88,8 @@ def test_a_young_session_is_not_looked_at(tmp_path: Path) -> None:
 def test_where_calls_name_no_task_the_main_agent_s_count_for_all() -> None:
     """Some agents' hooks do not say in which task a call is made."""
     drawing = Drawing().opens().prompt(1).order("x", 2, "review").run("a", 3).call("c", 50, 60)
-    assert heard(concluded(drawing.events)) == {"a": at(60)}
-    assert heard(concluded(drawing.call("d", 70).events)) == {}
+    assert find_last_signs(concluded(drawing.events)) == {"a": at(60)}
+    assert find_last_signs(concluded(drawing.call("d", 70).events)) == {}
 
 
 @pytest.mark.parametrize(
@@ -103,5 +103,5 @@ def test_where_calls_name_no_task_the_main_agent_s_count_for_all() -> None:
 )
 def test_whatever_it_says_is_a_sign_of_life(kind: Kind, more: dict[str, str]) -> None:
     """Model calls, messages, hooks and questions as much as tools."""
-    told = heard(concluded(working().stroke(kind, 300, **more).events))
+    told = find_last_signs(concluded(working().stroke(kind, 300, **more).events))
     assert told == {"a": at(300), "b": at(30)}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from stretto.clock import SECOND
 from stretto.figures.tallies import Sums
-from stretto.figures.wall_time import Part, timeline_figures, wall_time
+from stretto.figures.wall_time import WallPart, compute_wall_figures, measure_wall_time
 from stretto.model.entities import HooksRun, ModelCall, PermissionRequest, Session, Turn
 from stretto.model.event import Event, Outcome
 from tests.fakes import any_event
@@ -31,7 +31,7 @@ def turn(name: str, start: int, end: int | None, origin: str = "user") -> Turn:
 def test_a_scene_is_what_docs_figures_works_out(scene: str) -> None:
     """Every part of every scene is the number on paper, and no other part is there."""
     drawn = concluded(SCENES[scene]().events)
-    parts = wall_time(drawn)
+    parts = measure_wall_time(drawn)
     written = dict(by_scene(HEADING)[scene])
     assert sum(parts.values()) / SECOND == written.pop("wall time")
     assert {part.value: length / SECOND for part, length in parts.items()} == written
@@ -48,29 +48,29 @@ def test_every_scene_is_on_paper() -> None:
 def test_a_task_that_waits_for_its_own_is_not_parallel_to_it() -> None:
     """While one task runs within another, one works; two within it are parallel."""
     tasks = (task("a", 0, 50), task("b", 10, 30, "a"), task("c", 20, 40, "b"))
-    parts = wall_time(session(tasks=tasks))
+    parts = measure_wall_time(session(tasks=tasks))
     # c outlives b, so b did not wait for it: both run from 20 to 30.
-    assert parts == {Part.PARALLEL: 10, Part.SINGLE: 40, Part.UNKNOWN: 10}
+    assert parts == {WallPart.PARALLEL: 10, WallPart.SINGLE: 40, WallPart.UNKNOWN: 10}
 
 
 def test_a_task_of_a_later_run_lies_within_that_run() -> None:
     """A parent is named by its agent; which of its runs is meant, the time tells."""
     tasks = (task("a", 0, 10), task("a/2", 20, 40), task("b", 25, 35, "a"))
-    assert wall_time(session(50, tasks=tasks)) == {Part.SINGLE: 30, Part.UNKNOWN: 20}
+    assert measure_wall_time(session(50, tasks=tasks)) == {WallPart.SINGLE: 30, WallPart.UNKNOWN: 20}
 
 
 def test_tasks_that_are_above_each_other_are_still_counted() -> None:
     """A ring of parents, which only wrong events tell, hides no task."""
     tasks = (task("a", 0, 10, "b"), task("b", 0, 10, "a"), task("c", 20, 30, "c"))
-    parts = wall_time(session(40, tasks=tasks))
+    parts = measure_wall_time(session(40, tasks=tasks))
     assert sum(parts.values()) == 40
-    assert parts[Part.UNKNOWN] == 20
+    assert parts[WallPart.UNKNOWN] == 20
 
 
 def test_a_running_session_reaches_to_its_last_word() -> None:
     """Running tasks do as well."""
     running = session(30, end=None, outcome=Outcome.RUNNING, tasks=(task("a", 10, None), task("b", 20, 25)))
-    assert wall_time(running) == {Part.PARALLEL: 5, Part.SINGLE: 15, Part.UNKNOWN: 10}
+    assert measure_wall_time(running) == {WallPart.PARALLEL: 5, WallPart.SINGLE: 15, WallPart.UNKNOWN: 10}
 
 
 # The main agent.
@@ -86,12 +86,12 @@ def test_tasks_go_before_tools_before_models_before_hooks() -> None:
         model_calls=(ModelCall("m", None, None, 15, 15, Outcome.SUCCESS),),
         hooks_run=(HooksRun("h", None, None, 25, 15), HooksRun("i", None, "a", 40, 9)),
     )
-    assert wall_time(drawn) == {
-        Part.SINGLE: 10,
-        Part.MAIN_TOOLS: 10,
-        Part.MODEL: 10,
-        Part.HOOKS: 10,
-        Part.UNKNOWN: 10,
+    assert measure_wall_time(drawn) == {
+        WallPart.SINGLE: 10,
+        WallPart.MAIN_TOOLS: 10,
+        WallPart.MODEL: 10,
+        WallPart.HOOKS: 10,
+        WallPart.UNKNOWN: 10,
     }
 
 
@@ -99,18 +99,18 @@ def test_overhead_stands_before_the_execution() -> None:
     """Of 10 s a call executed for 6, and the rest was hooks; without a known overhead it is unknown."""
     turns = (turn("p", 0, 20),)
     told = session(20, turns=turns, tool_calls=(call("c", 5, 15, 6, overhead=True),))
-    assert wall_time(told) == {Part.MAIN_TOOLS: 6, Part.HOOKS: 4, Part.UNKNOWN: 10}
+    assert measure_wall_time(told) == {WallPart.MAIN_TOOLS: 6, WallPart.HOOKS: 4, WallPart.UNKNOWN: 10}
     untold = session(20, turns=turns, tool_calls=(call("c", 5, 15, 6),))
-    assert wall_time(untold) == {Part.MAIN_TOOLS: 6, Part.UNKNOWN: 14}
+    assert measure_wall_time(untold) == {WallPart.MAIN_TOOLS: 6, WallPart.UNKNOWN: 14}
 
 
 def test_a_person_is_waited_for_from_the_request_to_the_execution() -> None:
     """Where the execution was measured; otherwise nobody knows who took the time."""
     turns, asked = (turn("p", 0, 20),), (PermissionRequest(6, None, "Bash"),)
     measured = session(20, turns=turns, tool_calls=(call("c", 5, 15, 4),), permissions=asked)
-    assert wall_time(measured) == {Part.MAIN_TOOLS: 4, Part.WAITING: 5, Part.UNKNOWN: 11}
+    assert measure_wall_time(measured) == {WallPart.MAIN_TOOLS: 4, WallPart.WAITING: 5, WallPart.UNKNOWN: 11}
     unmeasured = session(20, turns=turns, tool_calls=(call("c", 5, 15),), permissions=asked)
-    assert wall_time(unmeasured) == {Part.UNKNOWN: 20}
+    assert measure_wall_time(unmeasured) == {WallPart.UNKNOWN: 20}
 
 
 def test_waiting_while_another_tool_executes_is_that_tools_time() -> None:
@@ -121,7 +121,7 @@ def test_waiting_while_another_tool_executes_is_that_tools_time() -> None:
         tool_calls=(call("c", 5, 15, 4), call("d", 5, 9, tool="Read")),
         permissions=(PermissionRequest(6, None, "Bash"),),
     )
-    assert wall_time(drawn) == {Part.MAIN_TOOLS: 8, Part.WAITING: 2, Part.UNKNOWN: 10}
+    assert measure_wall_time(drawn) == {WallPart.MAIN_TOOLS: 8, WallPart.WAITING: 2, WallPart.UNKNOWN: 10}
 
 
 # Turns.
@@ -130,33 +130,39 @@ def test_waiting_while_another_tool_executes_is_that_tools_time() -> None:
 def test_between_turns_the_next_prompt_says_who_was_waited_for() -> None:
     """The user's is waiting, the host's idle; so is what precedes the first turn and follows the last."""
     turns = (turn("p", 5, 10), turn("h", 20, 25, "host"), turn("q", 40, 45))
-    assert wall_time(session(60, turns=turns)) == {
-        Part.WAITING: 15,
-        Part.IDLE: 5 + 10 + 15,
-        Part.UNKNOWN: 15,
+    assert measure_wall_time(session(60, turns=turns)) == {
+        WallPart.WAITING: 15,
+        WallPart.IDLE: 5 + 10 + 15,
+        WallPart.UNKNOWN: 15,
     }
 
 
 def test_an_interrupted_turn_may_have_gone_on() -> None:
     """Without its end nothing says when the person was waited for; the last such turn reaches the end."""
     turns = (turn("p", 0, None), turn("q", 30, 40), turn("r", 50, None))
-    assert wall_time(session(60, turns=turns)) == {Part.WAITING: 10, Part.UNKNOWN: 50}
+    assert measure_wall_time(session(60, turns=turns)) == {WallPart.WAITING: 10, WallPart.UNKNOWN: 50}
 
 
 def test_a_closed_session_waits_for_nobody() -> None:
     """Between an end and the resumption it is idle, whoever prompts then."""
     turns = (turn("p", 0, 10), turn("q", 30, 40))
-    assert wall_time(session(40, turns=turns, ends=(12, 40))) == {Part.IDLE: 20, Part.UNKNOWN: 20}
+    assert measure_wall_time(session(40, turns=turns, ends=(12, 40))) == {
+        WallPart.IDLE: 20,
+        WallPart.UNKNOWN: 20,
+    }
 
 
 def test_a_session_without_turns_is_one_turn() -> None:
     """A program that runs tasks is never idle: what it does between them is unknown."""
-    assert wall_time(session(40, tasks=(task("a", 10, 20),))) == {Part.SINGLE: 10, Part.UNKNOWN: 30}
+    assert measure_wall_time(session(40, tasks=(task("a", 10, 20),))) == {
+        WallPart.SINGLE: 10,
+        WallPart.UNKNOWN: 30,
+    }
 
 
 def test_a_session_of_no_length_has_no_parts() -> None:
     """Nothing is made up for a single event."""
-    assert wall_time(session(0)) == {}
+    assert measure_wall_time(session(0)) == {}
 
 
 # Figures.
@@ -168,7 +174,7 @@ def test_each_part_is_a_figure_of_the_window() -> None:
         "wall": {("single",): 3 * SECOND, ("idle",): SECOND},
         "sessions": {("a", "b", "success"): 2},
     }
-    found = list(timeline_figures("1h", sums))
+    found = list(compute_wall_figures("1h", sums))
     assert [(dict(f.labels)["part"], f.value, f.count) for f in found] == [("idle", 1, 2), ("single", 3, 2)]
 
 
@@ -178,7 +184,7 @@ def test_each_part_is_a_figure_of_the_window() -> None:
 @given(sessions_at_random())
 def test_the_parts_sum_to_the_wall_time_exactly(drawn: Session) -> None:
     """Whatever meets, nests or lies outside: each instant is in one part, and each part has some."""
-    parts = wall_time(drawn)
+    parts = measure_wall_time(drawn)
     assert sum(parts.values()) == (drawn.end or 0) - drawn.start
     assert all(length > 0 for length in parts.values())
 
@@ -190,9 +196,11 @@ def test_some_task_runs_in_each_instant_that_is_called_parallel_or_single(drawn:
         sum(one.interval.start <= instant < one.interval.end for one in drawn.tasks if one.interval)
         for instant in range(drawn.end or 0)
     ]
-    parts = wall_time(drawn)
-    assert parts.get(Part.PARALLEL, 0) + parts.get(Part.SINGLE, 0) == sum(count > 0 for count in running)
-    assert parts.get(Part.PARALLEL, 0) <= sum(count > 1 for count in running)
+    parts = measure_wall_time(drawn)
+    assert parts.get(WallPart.PARALLEL, 0) + parts.get(WallPart.SINGLE, 0) == sum(
+        count > 0 for count in running
+    )
+    assert parts.get(WallPart.PARALLEL, 0) <= sum(count > 1 for count in running)
 
 
 @given(st.lists(any_event(), min_size=1, max_size=25), st.integers(0, 999))
@@ -201,11 +209,11 @@ def test_neither_order_nor_repetition_of_events_matters(events: list[Event], see
     again = events + events[::2]
     Random(seed).shuffle(again)
     one, other = concluded(events, lost=True), concluded(again, lost=True)
-    assert wall_time(one) == wall_time(other)
-    assert sum(wall_time(one).values()) == (one.last if one.end is None else one.end) - one.start
+    assert measure_wall_time(one) == measure_wall_time(other)
+    assert sum(measure_wall_time(one).values()) == (one.last if one.end is None else one.end) - one.start
 
 
 def test_a_drawing_without_an_end_is_measured_to_its_last_word() -> None:
     """A lost session's wall time ends where it was last heard of."""
     lost = concluded(Drawing().opens().prompt(0).call("c", 5, 9).events, lost=True)
-    assert sum(wall_time(lost).values()) == 9 * SECOND
+    assert sum(measure_wall_time(lost).values()) == 9 * SECOND

@@ -27,7 +27,7 @@ from stretto.model.event import Event, Kind
 from stretto.notifications.log import Notification, NotificationLog
 from stretto.state.lock import Lock
 from stretto.store.database import SUFFIXES
-from stretto.summaries.session_summary import row_document
+from stretto.summaries.session_summary import build_row_document
 from tests.web_served import NOON, PATIENCE, Store, Work
 
 PROGRAM = "import sys; from stretto.cli.main import main; sys.exit(main())"
@@ -261,7 +261,7 @@ def test_json_is_the_document_of_one_frame(store: Store, capsys: pytest.CaptureF
     assert told["spending"]["1h"]["cost_usd"] == 0.25
     page = (Path(__file__).parents[1] / "docs" / "json.md").read_text(encoding="utf-8")
     (row,) = (line for line in page.splitlines() if line.startswith("| `top --json`"))
-    listed = row_document(frame(store).sessions[0].row)  # as in another row of that page
+    listed = build_row_document(frame(store).sessions[0].row)  # as in another row of that page
     own = [key for key in told["sessions"][0] if key not in listed]
     assert [key for key in (*told, *own, *agent) if f"`{key}" not in row] == []
 

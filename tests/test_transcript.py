@@ -18,7 +18,7 @@ from stretto import journal
 from stretto.clock import SECOND
 from stretto.demo import parse_payload
 from stretto.errors import SourceError
-from stretto.figures.fanouts import fanouts
+from stretto.figures.fanouts import find_fanouts
 from stretto.model.conclude import conclude_session
 from stretto.model.entities import Session
 from stretto.model.event import Channel, Event, Kind, Outcome
@@ -219,7 +219,7 @@ def test_turns_are_those_of_the_hooks(by_hooks: Session, by_transcript: Session)
 
 def test_speedup_is_that_of_the_hooks(by_hooks: Session, by_transcript: Session) -> None:
     """The fan-out has the same width, and its work over elapsed is within 5 %."""
-    (mine,), (theirs,) = fanouts(by_transcript.tasks), fanouts(by_hooks.tasks)
+    (mine,), (theirs,) = find_fanouts(by_transcript.tasks), find_fanouts(by_hooks.tasks)
     assert mine.width == theirs.width == 3
     assert mine.work / mine.elapsed == pytest.approx(theirs.work / theirs.elapsed, rel=0.05)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from stretto.clock import DAY
-from stretto.summaries.snapshot import document, take
-from stretto.summaries.trends import DAYS, WEEKS, trends
+from stretto.summaries.snapshot import build_snapshot_document, take_snapshot
+from stretto.summaries.trends import DAYS, WEEKS, read_trends
 from tests.fakes import store
 from tests.scenes import BEGIN, fork_join, one_by_one, straggler
 from tests.test_queries import moved
@@ -24,7 +24,7 @@ def test_each_day_and_week_has_its_own_row(tmp_path: Path) -> None:
     with store(tmp_path) as opened:
         opened.take(straggler().events, one_by_one().events)
         opened.take(moved(straggler("s2"), 7 * _DAY), moved(fork_join("s3"), 7 * _DAY))
-        found = json.loads(json.dumps(trends(opened.connection, BEGIN + 9 * DAY, {}), allow_nan=False))
+        found = json.loads(json.dumps(read_trends(opened.connection, BEGIN + 9 * DAY, {}), allow_nan=False))
         assert not opened.connection.in_transaction
     assert (len(found["days"]), len(found["weeks"])) == (DAYS, WEEKS)
     assert (found["days"][0]["begins"], found["days"][-1]["begins"]) == ("2025-12-12", "2026-01-10")
@@ -45,7 +45,7 @@ def test_a_week_begins_on_monday(tmp_path: Path) -> None:
     """On a Monday the week under way is that day alone; the Sunday before is the week before."""
     with store(tmp_path) as opened:
         opened.take(moved(straggler(), 3 * _DAY), moved(straggler("monday"), 4 * _DAY))
-        weeks = trends(opened.connection, BEGIN + 4 * DAY + 3_600, {})["weeks"]
+        weeks = read_trends(opened.connection, BEGIN + 4 * DAY + 3_600, {})["weeks"]
     assert [(row["begins"], row["fanouts"]) for row in weeks[-2:]] == [("2025-12-29", 1), ("2026-01-05", 1)]
 
 
@@ -57,8 +57,8 @@ def test_the_snapshot_says_what_changed_since_last_week(tmp_path: Path) -> None:
                 scene = (straggler if number < 7 else fork_join)(f"s{number}-{turn}")
                 opened.take(moved(scene, number * _DAY + 200 * turn))
         # The last full hour is that of the last day, so that days are days.
-        taken = take(opened.connection, BEGIN + 14 * DAY - 1, TYPES, {})
-    change = json.loads(json.dumps(document(taken), allow_nan=False))["change"]
+        taken = take_snapshot(opened.connection, BEGIN + 14 * DAY - 1, TYPES, {})
+    change = json.loads(json.dumps(build_snapshot_document(taken), allow_nan=False))["change"]
     assert (change["baseline"], change["fanouts"]) == ("work", {"now": 21, "before": 21})
     figures = {figure["name"]: figure for figure in change["figures"]}
     speedup = figures["speedup"]

@@ -8,13 +8,13 @@ import pytest
 from stretto.clock import DAY, SECOND
 from stretto.exporter.counters import LiveMetrics
 from stretto.exporter.scrape import registry
-from stretto.figures.usage_figures import usage_figures
+from stretto.figures.usage_figures import compute_usage_figures
 from stretto.model.task_type import TaskTypes
 from stretto.prices import Prices
 from stretto.store import queries
 from stretto.store.ingest import Taken
-from stretto.summaries.session_summary import insight, session_document
-from stretto.summaries.snapshot import Snapshot, take
+from stretto.summaries.session_summary import build_session_document, summarise_session
+from stretto.summaries.snapshot import Snapshot, take_snapshot
 from tests.exposed import samples, value
 from tests.fakes import Store, store
 from tests.scenes import BEGIN, Drawing, at, by_description, framed, spender
@@ -24,7 +24,7 @@ PRICE = Prices({}).compute_cost
 
 def figures(opened: Store, second: float = 60) -> Snapshot:
     """Return all figures as of a second of the scenes' clock."""
-    return take(opened.connection, at(second), TaskTypes(), {})
+    return take_snapshot(opened.connection, at(second), TaskTypes(), {})
 
 
 def figure(snapshot: Snapshot, name: str, window: str | None = "1h", **labels: str) -> float | None:
@@ -130,16 +130,16 @@ def test_the_scenes_cache_is_as_on_paper(tmp_path: Path) -> None:
 
 def test_a_window_without_any_of_it_has_no_figures() -> None:
     """Nothing used, nothing told: nothing is 0."""
-    assert list(usage_figures("1h", {})) == []
+    assert list(compute_usage_figures("1h", {})) == []
 
 
 def test_a_session_tells_what_it_spent_on_what(tmp_path: Path) -> None:
     """By model and by task, each with how its cost is known; the parts sum to the whole."""
     with store(tmp_path, price=PRICE) as opened:
         opened.take(spender().events)
-        seen = insight(opened.connection, "spender", by_description, {}, PRICE)
+        seen = summarise_session(opened.connection, "spender", by_description, {}, PRICE)
         assert seen is not None
-        told = session_document(seen)
+        told = build_session_document(seen)
     spent: dict[str, Any] = told["spending"]
     assert spent["cost_usd"] == pytest.approx(0.27415)
     assert spent["cost_origins"] == {"list": 2, "said": 1}
@@ -167,9 +167,9 @@ def test_a_session_without_model_calls_spends_nothing_that_is_known(tmp_path: Pa
     """Null, and not a cost of 0."""
     with store(tmp_path) as opened:
         opened.take(framed(Drawing(), 50).events)
-        seen = insight(opened.connection, "scene", by_description, {}, PRICE)
+        seen = summarise_session(opened.connection, "scene", by_description, {}, PRICE)
         assert seen is not None
-        assert session_document(seen)["spending"] is None
+        assert build_session_document(seen)["spending"] is None
 
 
 class TestLive:

@@ -5,31 +5,37 @@ from __future__ import annotations
 import pytest
 
 from stretto.clock import HOUR, SECOND
-from stretto.figures.baselines import FindBaseline, Measured, Provenance, choose
-from stretto.figures.verdict import Parallel, held_against_document, mixes, parallel_by_type, verdict
+from stretto.figures.baselines import FindBaseline, MeasuredRuns, Provenance, choose_baseline
+from stretto.figures.verdict import (
+    ParallelWork,
+    build_comparison_document,
+    build_mixes,
+    build_verdict,
+    sum_parallel_by_type,
+)
 from tests.scenes import Drawing, fork_join, straggler
 from tests.test_window import measured, sums_of
 
 
 def configured(hours: dict[str, float]) -> FindBaseline:
     """Know no sequential run, but a table of hours."""
-    return lambda pattern, signature: choose(pattern, signature, None, hours)
+    return lambda pattern, signature: choose_baseline(pattern, signature, None, hours)
 
 
 def test_parallel_work_is_held_against_the_best_baseline_by_type() -> None:
     """The straggler, measured: 18, 32 and 50 s against shares of 7.5, 12.5 and 40 s."""
-    parallel = parallel_by_type(mixes(sums_of(straggler()), measured))
+    parallel = sum_parallel_by_type(build_mixes(sums_of(straggler()), measured))
     assert parallel == {
-        ("architecture", Provenance.MEASURED): Parallel(1, 20 * SECOND, 7_500_000_000, 18.0 * SECOND),
-        ("prd", Provenance.MEASURED): Parallel(1, 30 * SECOND, 12_500_000_000, 32.0 * SECOND),
-        ("test_strategy", Provenance.MEASURED): Parallel(1, 55 * SECOND, 40 * SECOND, 50.0 * SECOND),
+        ("architecture", Provenance.MEASURED): ParallelWork(1, 20 * SECOND, 7_500_000_000, 18.0 * SECOND),
+        ("prd", Provenance.MEASURED): ParallelWork(1, 30 * SECOND, 12_500_000_000, 32.0 * SECOND),
+        ("test_strategy", Provenance.MEASURED): ParallelWork(1, 55 * SECOND, 40 * SECOND, 50.0 * SECOND),
     }
 
 
 def test_a_type_keeps_its_baselines_apart() -> None:
     """Reviews of a fan-out that the table knows, and of one that it does not, are two lines."""
     mixed = Drawing("mixed").task("m1", 0, 10, "review").task("m2", 5, 15, "testing").ends(20)
-    parallel = parallel_by_type(mixes(sums_of(fork_join(), mixed), configured({"review": 0.01})))
+    parallel = sum_parallel_by_type(build_mixes(sums_of(fork_join(), mixed), configured({"review": 0.01})))
     assert {key: part.sequential for key, part in parallel.items()} == {
         ("review", Provenance.CONFIGURED): 3 * 0.01 * HOUR,
         ("review", Provenance.WORK): 10 * SECOND,
@@ -39,7 +45,7 @@ def test_a_type_keeps_its_baselines_apart() -> None:
 
 def test_the_verdict_never_adds_what_is_held_against_different_things() -> None:
     """Two fan-outs, one measured and one held against itself: the measured one leads, the other stands by."""
-    found = verdict("1h", mixes(sums_of(straggler(), fork_join()), measured))
+    found = build_verdict("1h", build_mixes(sums_of(straggler(), fork_join()), measured))
     assert (found.fanouts, found.tasks) == (2, 6)
     lead, other = found.parts
     assert lead is found.lead
@@ -52,13 +58,13 @@ def test_the_verdict_never_adds_what_is_held_against_different_things() -> None:
 
 def test_the_verdict_says_how_sure_it_is() -> None:
     """Runs of 90 and 110 s: 100 ± 12.706 × 10 s for one fan-out; a single run and the work have none."""
-    runs = Measured(({"review": [30 * SECOND] * 3}, {"review": [30 * SECOND, 40 * SECOND, 40 * SECOND]}))
-    by_runs = mixes(sums_of(fork_join()), lambda p, s: choose(p, s, runs, {}))
-    (part,) = verdict("1h", by_runs).parts
+    runs = MeasuredRuns(({"review": [30 * SECOND] * 3}, {"review": [30 * SECOND, 40 * SECOND, 40 * SECOND]}))
+    by_runs = build_mixes(sums_of(fork_join()), lambda p, s: choose_baseline(p, s, runs, {}))
+    (part,) = build_verdict("1h", by_runs).parts
     assert (part.sequential, part.runs, part.no_interval) == (100, 2, None)
     assert part.bounds == pytest.approx((0, 100 + 12.706 * 10))
     assert part.speedup_bounds == pytest.approx((0, (100 + 12.706 * 10) / 30))
-    (single, alone) = verdict("1h", mixes(sums_of(straggler(), fork_join()), measured)).parts
+    (single, alone) = build_verdict("1h", build_mixes(sums_of(straggler(), fork_join()), measured)).parts
     assert (single.bounds, single.runs) == (None, 1)
     assert single.no_interval == "the baseline is a single run, which has no interval"
     assert (alone.bounds, alone.runs) == (None, 0)
@@ -67,9 +73,11 @@ def test_the_verdict_says_how_sure_it_is() -> None:
 
 def test_executions_held_against_the_same_runs_err_together() -> None:
     """Twice the same fan-out is twice as far off, not √2 times: the interval grows with the sum."""
-    runs = Measured(tuple({"review": [length * SECOND] * 3} for length in (28, 30, 32)))
+    runs = MeasuredRuns(tuple({"review": [length * SECOND] * 3} for length in (28, 30, 32)))
     one, two = (
-        verdict("1h", mixes(sums_of(*scenes), lambda p, s: choose(p, s, runs, {}))).parts[0].bounds
+        build_verdict("1h", build_mixes(sums_of(*scenes), lambda p, s: choose_baseline(p, s, runs, {})))
+        .parts[0]
+        .bounds
         for scenes in ([fork_join()], [fork_join(), fork_join("again")])
     )
     assert one == pytest.approx((90 - 4.303 * 6 / 3**0.5, 90 + 4.303 * 6 / 3**0.5))
@@ -80,9 +88,11 @@ def test_executions_held_against_the_same_runs_err_together() -> None:
 
 def test_the_document_says_every_figure_with_its_interval() -> None:
     """Lengths in seconds; three runs of 84, 90 and 96 s give 90 ± 14.9 s, and what follows from that."""
-    runs = Measured(tuple({"review": [length * SECOND] * 3} for length in (28, 30, 32)))
-    (part,) = verdict("1h", mixes(sums_of(fork_join()), lambda p, s: choose(p, s, runs, {}))).parts
-    told = held_against_document(part)
+    runs = MeasuredRuns(tuple({"review": [length * SECOND] * 3} for length in (28, 30, 32)))
+    (part,) = build_verdict(
+        "1h", build_mixes(sums_of(fork_join()), lambda p, s: choose_baseline(p, s, runs, {}))
+    ).parts
+    told = build_comparison_document(part)
     assert (told["baseline"], told["fanouts"], told["tasks"]) == ("measured", 1, 3)
     assert (told["work_seconds"], told["elapsed_seconds"], told["sequential_seconds"]) == (90, 30, 90)
     assert (told["time_saved_seconds"], told["speedup"]) == (60, 3)

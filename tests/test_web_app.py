@@ -18,8 +18,8 @@ from stretto import journal
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.errors import StoreError
 from stretto.format import time_text
-from stretto.summaries.session_summary import row_document, session_document
-from stretto.summaries.snapshot import document
+from stretto.summaries.session_summary import build_row_document, build_session_document
+from stretto.summaries.snapshot import build_snapshot_document
 from stretto.web.app import HOOK
 from stretto.web.backend import FRESH_SECONDS
 from tests.test_notifications import alert, message
@@ -145,8 +145,8 @@ def test_a_hook_is_appended_and_answered_with_nothing(store: Store, client: http
     """The payload is in the journal when the answer comes, and the answer is an empty 204."""
     payload = {"session_id": "new", "hook_event_name": "SessionStart", "cwd": "/srv/site"}
     answer = client.post(HOOK, json=payload)
-    file = journal.file_of(store.config.journal, store.now).name
-    last = journal.read(store.config.journal, file, 0).events[-1]
+    file = journal.get_day_file(store.config.journal, store.now).name
+    last = journal.read_batch(store.config.journal, file, 0).events[-1]
 
     assert (answer.status_code, answer.content) == (204, b"")
     assert (last.session, last.kind.value, last.attributes["project"]) == ("new", "session.start", "site")
@@ -189,7 +189,7 @@ def test_a_hooks_answer_comes_in_one_piece_and_the_connection_stays(client: http
 
 def test_a_hook_that_leaves_half_way_appends_nothing(store: Store, client: httpx.Client) -> None:
     """Half a payload is no event, and costs nobody else an answer."""
-    before = journal.files(store.config.journal)
+    before = journal.list_files(store.config.journal)
     request = (
         b"POST " + HOOK.encode() + b' HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99\r\n\r\n{"session_id"'
     )
@@ -199,14 +199,14 @@ def test_a_hook_that_leaves_half_way_appends_nothing(store: Store, client: httpx
         connection.sendall(request)
 
     assert client.get("/healthz").status_code == 200
-    assert journal.files(store.config.journal) == before
+    assert journal.list_files(store.config.journal) == before
 
 
 def test_the_snapshot_is_the_shared_document(store: Store, client: httpx.Client) -> None:
     """The JSON is the same as every other surface's."""
     answer = client.get("/api/snapshot")
 
-    assert answer.json() == json.loads(json.dumps(document(store.refresh())))
+    assert answer.json() == json.loads(json.dumps(build_snapshot_document(store.refresh())))
     assert answer.headers["Content-Type"] == "application/json"
 
 
@@ -240,7 +240,7 @@ def test_sessions_are_listed_newest_first_page_by_page(store: Store, client: htt
 
     assert found == ["third", "second", "first"]
     assert whole["next"] is None
-    assert whole["sessions"] == [row_document(row) for row in store.surface().sessions(50, None, None)]
+    assert whole["sessions"] == [build_row_document(row) for row in store.surface().sessions(50, None, None)]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3])
@@ -317,7 +317,7 @@ def test_one_session_is_the_shared_document(store: Store, client: httpx.Client) 
 
     answer = client.get("/api/sessions/first").json()
 
-    assert answer == json.loads(json.dumps(session_document(found)))
+    assert answer == json.loads(json.dumps(build_session_document(found)))
     assert answer["fanouts"][0]["width"] == 2
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from stretto.clock import HOUR, MINUTE, SECOND
 from stretto.model.event import Event, Kind, Outcome
-from stretto.summaries.session_summary import session_document
+from stretto.summaries.session_summary import build_session_document
 from stretto.web import session_timeline as timeline
 from stretto.web import session_view as session
 from stretto.web.metric_definitions import DEFINITIONS
@@ -124,13 +124,15 @@ def test_the_critical_path_is_drawn_from_lane_to_lane(store: Store) -> None:
     lanes = drawing.lane_of()
     first, second = (lanes[one.id] for one in found.session.tasks[:2])
 
-    lines = session.path_lines(session_document(found), drawing)
+    lines = session.path_lines(build_session_document(found), drawing)
 
     assert [(line.x1, line.x2, line.lane1, line.lane2) for line in lines] == [
         (0, 33.333, first, first), (33.333, 33.333, first, second), (33.333, 100, second, second),
     ]  # fmt: skip
     half = timeline.draw(found.session, timeline.view(found.session, 15, 30))
-    assert [(line.x1, line.x2) for line in session.path_lines(session_document(found), half)] == [(0, 100)]
+    assert [(line.x1, line.x2) for line in session.path_lines(build_session_document(found), half)] == [
+        (0, 100)
+    ]
 
 
 def test_zoom_halves_and_doubles_what_is_in_sight(store: Store) -> None:

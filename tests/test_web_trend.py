@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from stretto.clock import DAY, HOUR
-from stretto.figures.period_rows import Change
+from stretto.figures.period_rows import FigureChange
 from stretto.format.quantities import MINUS
 from stretto.web import trend_chart as trend
 from tests.web_page import ARCHITECTURE, TESTS, read, shown
@@ -49,22 +49,27 @@ def test_a_chart_of_nothing_has_its_line_at_the_bottom() -> None:
 @pytest.mark.parametrize(
     ("change", "difference", "tone", "note"),
     [
-        (Change("speedup", 2.5, 2.0, exceeds_noise=True, reason=None), "+0.5×", "gain", "more than noise"),
         (
-            Change("success", 0.9, 0.96, exceeds_noise=True, reason=None),
+            FigureChange("speedup", 2.5, 2.0, exceeds_noise=True, reason=None),
+            "+0.5×",
+            "gain",
+            "more than noise",
+        ),
+        (
+            FigureChange("success", 0.9, 0.96, exceeds_noise=True, reason=None),
             f"{MINUS}6 points",
             "loss",
             "more than noise",
         ),
         (
-            Change("time_saved_seconds", 50, 60, exceeds_noise=False, reason=None),
+            FigureChange("time_saved_seconds", 50, 60, exceeds_noise=False, reason=None),
             f"{MINUS}10 s",
             "even",
             "within noise",
         ),
-        (Change("fanouts", 20, 10, exceeds_noise=True, reason=None), "+10", "even", "more than noise"),
+        (FigureChange("fanouts", 20, 10, exceeds_noise=True, reason=None), "+10", "even", "more than noise"),
         (
-            Change("improvement", 0.5, 0.5, exceeds_noise=None, reason="too few"),
+            FigureChange("improvement", 0.5, 0.5, exceeds_noise=None, reason="too few"),
             "as before",
             "even",
             "too few",
@@ -72,7 +77,7 @@ def test_a_chart_of_nothing_has_its_line_at_the_bottom() -> None:
     ],
 )
 def test_a_change_says_how_much_and_whether_it_counts(
-    change: Change, difference: str, tone: str, note: str
+    change: FigureChange, difference: str, tone: str, note: str
 ) -> None:
     """Only what is more than noise is called a gain or a loss, and more work is neither."""
     (found,) = trend.changes([change])
@@ -82,7 +87,7 @@ def test_a_change_says_how_much_and_whether_it_counts(
 
 def test_what_is_not_known_of_both_weeks_is_left_out() -> None:
     """Nothing is compared with nothing."""
-    assert trend.changes([Change("speedup", 2.0, None, exceeds_noise=None, reason="not known")]) == []
+    assert trend.changes([FigureChange("speedup", 2.0, None, exceeds_noise=None, reason="not known")]) == []
 
 
 def test_the_overview_shows_the_trend_and_since_last_week(tmp_path: Path) -> None:

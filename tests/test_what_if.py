@@ -5,9 +5,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from stretto.clock import SECOND
-from stretto.figures.fanouts import Fanout, fanouts
-from stretto.figures.what_if import what_if, what_if_fanout
-from stretto.figures.work_tree import stretches, tasks_within
+from stretto.figures.fanouts import Fanout, find_fanouts
+from stretto.figures.what_if import replay_fanout, replay_session
+from stretto.figures.work_tree import build_work_tree, walk_tasks
 from stretto.model.entities import Session, Task
 from tests.paper import SCENES, rows, short
 from tests.scenes import concluded, straggler
@@ -16,7 +16,7 @@ from tests.schedules import call, session, sessions_at_random, task
 
 def elapsed(drawn: Session, name: str, factor: float) -> int | None:
     """Return the session's elapsed time with a task at a factor of its time."""
-    return what_if(stretches(drawn), name, factor)
+    return replay_session(build_work_tree(drawn), name, factor)
 
 
 @pytest.mark.parametrize(
@@ -26,17 +26,17 @@ def test_a_scene_is_what_docs_figures_works_out(row: dict[str, str]) -> None:
     """Each row of the table, as it was and as it would be."""
     drawn = concluded(SCENES[row["scene"]]().events)
     (name,) = [one.id for one in drawn.tasks if short(one.id, row["scene"]) == row["task"]]
-    assert stretches(drawn).length / SECOND == float(row["elapsed"])
+    assert build_work_tree(drawn).length / SECOND == float(row["elapsed"])
     assert elapsed(drawn, name, float(row["factor"])) == float(row["would be"]) * SECOND
 
 
 def test_a_fanout_is_worked_out_by_itself() -> None:
     """The straggler: 5 + 0.8 × 55 s; at 0.2 the second task is the last; a task of another is in none."""
-    (found,) = fanouts(concluded(straggler().events).tasks)
-    assert what_if_fanout(found, "straggler-c", 0.8) == 49 * SECOND
-    assert what_if_fanout(found, "straggler-c", 0.2) == 30 * SECOND
-    assert what_if_fanout(found, "straggler-a", 4) == 80 * SECOND
-    assert what_if_fanout(found, "nobody", 0.8) is None
+    (found,) = find_fanouts(concluded(straggler().events).tasks)
+    assert replay_fanout(found, "straggler-c", 0.8) == 49 * SECOND
+    assert replay_fanout(found, "straggler-c", 0.2) == 30 * SECOND
+    assert replay_fanout(found, "straggler-a", 4) == 80 * SECOND
+    assert replay_fanout(found, "nobody", 0.8) is None
 
 
 def test_what_began_later_waits_for_all_that_had_finished() -> None:
@@ -76,7 +76,7 @@ def test_a_factor_is_a_positive_number(factor: float) -> None:
 
 def stretches_of(drawn: Session) -> list[str]:
     """Return the ids of the tasks whose lengths are known."""
-    return [found.id for found in tasks_within(stretches(drawn)) if found.id]
+    return [found.id for found in walk_tasks(build_work_tree(drawn)) if found.id]
 
 
 def replayed(found: Fanout, name: str, length: int) -> int:
@@ -101,12 +101,12 @@ def test_the_replay_equals_the_slow_way(data: st.DataObject) -> None:
         task(str(number), start, start + length)
         for number, (start, length) in enumerate(data.draw(st.lists(edges, min_size=2, max_size=7)))
     ]
-    found = fanouts(drawn)
+    found = find_fanouts(drawn)
     assume(found)
     one = data.draw(st.sampled_from(found[0].tasks))
     factor = data.draw(st.sampled_from([0.1, 0.5, 0.8, 1.0, 1.5, 3.0]))
     length = round((one.interval.length if one.interval else 0) * factor)
-    assert what_if_fanout(found[0], one.id, factor) == replayed(found[0], one.id, length)
+    assert replay_fanout(found[0], one.id, factor) == replayed(found[0], one.id, length)
 
 
 @given(sessions_at_random(), st.floats(0.01, 4), st.floats(0.01, 4))

@@ -5,18 +5,20 @@ from collections.abc import Iterator
 import pytest
 
 from stretto.clock import SECOND
-from stretto.figures.baselines import Baseline, Measured, choose
-from stretto.figures.fanouts import fanouts
-from stretto.figures.figure import Figure, ratio
-from stretto.figures.quantile_sketch import bucket
+from stretto.figures.baselines import Baseline, MeasuredRuns, choose_baseline
+from stretto.figures.fanouts import find_fanouts
+from stretto.figures.figure import Figure, make_ratio
+from stretto.figures.quantile_sketch import find_bucket
 from stretto.figures.tallies import Sums
-from stretto.figures.verdict import mixes, parallel_by_type, verdict
-from stretto.figures.window_figures import window_figures
+from stretto.figures.verdict import build_mixes, build_verdict, sum_parallel_by_type
+from stretto.figures.window_figures import compute_window_figures
 from stretto.names import METRICS
 from stretto.store.contributions.tasks import of_tasks
 from tests.scenes import Drawing, background, concluded, fork_join, straggler
 
-MEASURED = Measured(({"architecture": [18 * SECOND], "prd": [32 * SECOND], "test_strategy": [50 * SECOND]},))
+MEASURED = MeasuredRuns(
+    ({"architecture": [18 * SECOND], "prd": [32 * SECOND], "test_strategy": [50 * SECOND]},)
+)
 
 
 def sums_of(*drawings: Drawing) -> Sums:
@@ -24,7 +26,7 @@ def sums_of(*drawings: Drawing) -> Sums:
     found: dict[str, dict[tuple[str | int, ...], int]] = {}
     for drawing in drawings:
         session = concluded(drawing.events)
-        for (_, measure, dims), value in of_tasks(session, fanouts(session.tasks)).items():
+        for (_, measure, dims), value in of_tasks(session, find_fanouts(session.tasks)).items():
             cells = found.setdefault(measure, {})
             cells[dims] = cells.get(dims, 0) + value
     return found
@@ -33,7 +35,7 @@ def sums_of(*drawings: Drawing) -> Sums:
 def measured(pattern: str, signature: str) -> Baseline:
     """Know the straggler's tasks, one after another."""
     runs = MEASURED if (pattern, signature) == ("release", "architecture,prd,test_strategy") else None
-    return choose(pattern, signature, runs, {})
+    return choose_baseline(pattern, signature, runs, {})
 
 
 def valued(figures: Iterator[Figure]) -> dict[tuple[str, str], float | None]:
@@ -47,9 +49,9 @@ def valued(figures: Iterator[Figure]) -> dict[tuple[str, str], float | None]:
 
 def test_without_parallel_work_there_is_no_speedup() -> None:
     """Nothing to divide by: the verdict's ratios are absent and no series is made up."""
-    found = verdict("1h", [])
+    found = build_verdict("1h", [])
     assert (found.speedup, found.lead, found.fanouts) == (None, None, 0)
-    values = valued(window_figures("1h", {}, {}))
+    values = valued(compute_window_figures("1h", {}, {}))
     assert values == {
         ("window_ends_seen", ""): 0,
         ("window_ends_expected", ""): 0,
@@ -59,14 +61,14 @@ def test_without_parallel_work_there_is_no_speedup() -> None:
 
 def test_a_ratio_without_a_denominator_says_why() -> None:
     """It is withheld, with a reason, and not 0."""
-    assert ratio("stretto_x", (), 1, 0, 0) == Figure("stretto_x", (), None, 0, "nothing to divide by")
-    assert ratio("stretto_x", (), 1, 4, 7) == Figure("stretto_x", (), 0.25, 7)
+    assert make_ratio("stretto_x", (), 1, 0, 0) == Figure("stretto_x", (), None, 0, "nothing to divide by")
+    assert make_ratio("stretto_x", (), 1, 4, 7) == Figure("stretto_x", (), 0.25, 7)
 
 
 def test_every_ratio_is_that_of_its_ingredients() -> None:
     """Each derived ratio with two different ingredients equals their quotient at the same labels."""
     sums = sums_of(straggler(), fork_join(), background())
-    figures = list(window_figures("24h", sums, parallel_by_type(mixes(sums, measured))))
+    figures = list(compute_window_figures("24h", sums, sum_parallel_by_type(build_mixes(sums, measured))))
     values = {(figure.name, figure.labels): figure.value for figure in figures}
     checked = 0
     for figure in figures:
@@ -82,7 +84,7 @@ def test_every_ratio_is_that_of_its_ingredients() -> None:
 
 def test_efficiency_is_the_product_of_its_factors_over_a_window() -> None:
     """Over several fan-outs of one pattern the sums keep the product."""
-    values = valued(window_figures("1h", sums := sums_of(straggler(), straggler("two")), {}))
+    values = valued(compute_window_figures("1h", sums := sums_of(straggler(), straggler("two")), {}))
     assert sums["fanouts"] == {("release",): 2}
     assert values["load_balance_ratio", "release"] == pytest.approx(105 / 165)
     assert values["concurrency_ratio", "release"] == pytest.approx(55 / 60)
@@ -92,7 +94,7 @@ def test_efficiency_is_the_product_of_its_factors_over_a_window() -> None:
 def test_ratios_of_success_leave_out_what_is_not_known() -> None:
     """Of two tasks one failed; cancelled and unknown ones are counted but judged neither way."""
     lost = Drawing("lost").opens().order("call-q", 1, "testing").run("q", 2).ends(9)
-    values = valued(window_figures("1h", sums_of(background(), lost), {}))
+    values = valued(compute_window_figures("1h", sums_of(background(), lost), {}))
     assert values["success_ratio", "review"] == 1
     assert values["success_ratio", "testing"] == 0
     assert values["window_tasks", "testing,unknown"] == 1
@@ -100,7 +102,7 @@ def test_ratios_of_success_leave_out_what_is_not_known() -> None:
     assert values["parallel_failure_ratio", ""] == 0.5
     assert (values["window_ends_seen", ""], values["window_ends_expected", ""]) == (2, 3)
     assert values["capture_completeness_ratio", ""] == pytest.approx(2 / 3)
-    only_unknown = valued(window_figures("1h", sums_of(lost), {}))
+    only_unknown = valued(compute_window_figures("1h", sums_of(lost), {}))
     assert only_unknown["success_ratio", "testing"] is None
 
 
@@ -108,10 +110,10 @@ def test_tool_calls_have_counts_ratio_and_quantiles() -> None:
     """Three calls that succeed and one that fails; the quantiles are those of the buckets."""
     sums: Sums = {
         "calls": {("Bash", "success"): 3, ("Bash", "failure"): 1},
-        "call_time": {("Bash", bucket(SECOND)): 3, ("Bash", bucket(9 * SECOND)): 1},
-        "overhead": {(bucket(SECOND // 10),): 4},
+        "call_time": {("Bash", find_bucket(SECOND)): 3, ("Bash", find_bucket(9 * SECOND)): 1},
+        "overhead": {(find_bucket(SECOND // 10),): 4},
     }
-    values = valued(window_figures("7d", sums, {}))
+    values = valued(compute_window_figures("7d", sums, {}))
     assert values["tool_success_ratio", "Bash"] == 0.75
     assert values["window_tool_calls", "Bash,failure"] == 1
     assert values["tool_duration_quantile_seconds", "Bash,p50"] == pytest.approx(1, rel=0.02)

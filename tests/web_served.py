@@ -31,9 +31,9 @@ from stretto.store.database import open_reader, open_writer
 from stretto.store.ingest import Ingest
 from stretto.store.queries import SessionRow
 from stretto.summaries import snapshot
-from stretto.summaries.session_summary import Insight, insight
+from stretto.summaries.session_summary import SessionSummary, summarise_session
 from stretto.summaries.snapshot import Snapshot
-from stretto.summaries.trends import trends
+from stretto.summaries.trends import read_trends
 from stretto.web.app import Surface, create_app
 from stretto.web.live_updates import Changes
 
@@ -76,7 +76,9 @@ class Store:
 
     def receive_otlp(self, signal: otlp.Signal, body: bytes, media: str, encoding: str) -> otlp.Received:
         """Append what an exporter sent to the journal, as the service does; exporters live in the present."""
-        got = self._otlp.receive_request(signal, body, content_type=media, content_encoding=encoding, now=read_wall_clock())
+        got = self._otlp.receive_request(
+            signal, body, content_type=media, content_encoding=encoding, now=read_wall_clock()
+        )
         if got.records:
             journal.append_records(journal.get_day_file(self.config.journal, self.now), got.records)
         return got
@@ -150,7 +152,9 @@ class Store:
             ingest = Ingest(connection, self.config.task_types.classify, idle_limit=14_400)
             for _ in ingest.catch_up(self.config.journal):
                 pass
-            self._taken = snapshot.take(connection, self.now, self.config.task_types, self.config.hours)
+            self._taken = snapshot.take_snapshot(
+                connection, self.now, self.config.task_types, self.config.hours
+            )
         self.changes.refreshed(self._taken)
         return self._taken
 
@@ -181,13 +185,13 @@ class Store:
         with closing(open_reader(self.config.database)) as connection:
             return queries.sessions(connection, limit=limit, before=before, after=after)
 
-    def _insight(self, id: str) -> Insight | None:
+    def _insight(self, id: str) -> SessionSummary | None:
         with closing(open_reader(self.config.database)) as connection:
-            return insight(connection, id, self.config.task_types.classify, self.config.hours)
+            return summarise_session(connection, id, self.config.task_types.classify, self.config.hours)
 
     def _trends(self) -> dict[str, Any]:
         with closing(open_reader(self.config.database)) as connection:
-            return trends(connection, self.now, self.config.hours)
+            return read_trends(connection, self.now, self.config.hours)
 
     def _expose(self, accept: str) -> Exposition:
         collectors = registry()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stretto.errors import ConfigError, find_nearest, unknown_key
-from stretto.figures.scores.score_rules import ScoreRules, Scoring, score_rules
+from stretto.figures.scores.score_rules import ScoreRules, Scoring, parse_score_rules
 from stretto.model.task_type import TaskType, TaskTypes, normalise_name
 from stretto.model.token_prices import Rates, parse_rates
 from stretto.state.folder import state_folder
@@ -241,7 +241,7 @@ def load(
         retention=retention,
         task_types=types,
         rates=rates,
-        scores=score_rules(given.get("scores", {}), str(path)),
+        scores=parse_score_rules(given.get("scores", {}), str(path)),
         settings=tuple(settings),
         **values,
     )

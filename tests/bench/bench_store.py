@@ -225,7 +225,7 @@ def measured(folder: Path, size: int) -> dict[str, Any]:
         connection,
         settled.task_types.classify,
         idle_limit=settled.idle_minutes * 60,
-        price=settled.prices.cost_of,
+        price=settled.prices.compute_cost,
     )
     bench = Bench(folder, ingest)
     stages = []
@@ -242,7 +242,7 @@ def measured(folder: Path, size: int) -> dict[str, Any]:
                 "ingest": rate,
                 "ingest_peak_resident_bytes": peak_resident(),
                 "store_bytes": database.size(settled.database),
-                "journal_bytes": sum(journal.files(settled.journal).values()),
+                "journal_bytes": sum(journal.list_files(settled.journal).values()),
             }
         )
     connection.close()
@@ -281,7 +281,7 @@ def probe(folder: Path, now: int) -> dict[str, float]:
     snapshots, scrapes = [], []
     for _ in range(9):
         started = time.process_time()
-        taken = snapshot.take(connection, now, settled.task_types, settled.hours)
+        taken = snapshot.take_snapshot(connection, now, settled.task_types, settled.hours)
         snapshots.append(time.process_time() - started)
     source.register(FigureCollector({"snapshot": lambda: taken.figures}, settled.series_budget))
     for _ in range(20):

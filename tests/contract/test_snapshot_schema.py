@@ -14,7 +14,7 @@ from tests.scenes import at, conflict, delivery, one_by_one, orchestrated, paid,
 
 from stretto.clock import SECOND
 from stretto.model.task_type import TaskTypes
-from stretto.summaries.snapshot import Live, document, take
+from stretto.summaries.snapshot import LiveState, build_snapshot_document, take_snapshot
 from stretto.summaries.stuck_tasks import StuckTask
 
 ROOT = Path(__file__).parents[2]
@@ -29,8 +29,8 @@ def told(tmp_path: Path) -> dict[str, Any]:
     with store(tmp_path) as opened:
         opened.take(*(draw().events for draw in drawn))
         stuck = (StuckTask("busy", "a", at(8)),)
-        snapshot = take(opened.connection, at(200), TaskTypes(), {}, live=Live(stuck=stuck))
-    found: dict[str, Any] = json.loads(json.dumps(document(snapshot), allow_nan=False))
+        snapshot = take_snapshot(opened.connection, at(200), TaskTypes(), {}, live=LiveState(stuck=stuck))
+    found: dict[str, Any] = json.loads(json.dumps(build_snapshot_document(snapshot), allow_nan=False))
     return found
 
 
@@ -51,7 +51,9 @@ def test_what_is_answered_is_what_the_schema_says(told: dict[str, Any]) -> None:
 def test_an_empty_store_answers_by_the_schema_too(tmp_path: Path) -> None:
     """Nothing known is null or empty, never left out."""
     with store(tmp_path) as opened:
-        VALIDATOR.validate(document(take(opened.connection, 1_800_000_000 * SECOND, TaskTypes(), {})))
+        VALIDATOR.validate(
+            build_snapshot_document(take_snapshot(opened.connection, 1_800_000_000 * SECOND, TaskTypes(), {}))
+        )
 
 
 def test_what_is_missing_unknown_or_of_another_type_is_refused(told: dict[str, Any]) -> None:

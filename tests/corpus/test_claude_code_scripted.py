@@ -8,14 +8,14 @@ from tests.scenes import by_description, concluded
 
 from stretto.clock import SECOND
 from stretto.demo import parse_payload
-from stretto.figures.baselines import WORK
-from stretto.figures.fanouts import fanouts, sequential
+from stretto.figures.baselines import WORK_BASELINE
+from stretto.figures.fanouts import estimate_sequential_time, find_fanouts
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.model.task_type import TaskTypes
 from stretto.sources.recording import read_recording
 from stretto.summaries import snapshot
-from stretto.summaries.session_summary import insight
+from stretto.summaries.session_summary import summarise_session
 
 CORPUS = ROOT.parent / "shared" / "data" / "claude-code-scripted"
 NAMES = ("fanout", "fanout-background", "sequential", "two-phase")
@@ -62,13 +62,13 @@ def test_the_fanouts_are_those_of_the_script(
     name: str, widths: list[int], work: float | None, elapsed: float | None
 ) -> None:
     """As many agents at once as the script starts, with the times taken from the recording by hand."""
-    found = fanouts(session_of(name).tasks)
+    found = find_fanouts(session_of(name).tasks)
     assert [fanout.width for fanout in found] == widths
     if work is not None and elapsed is not None:
         (fanout,) = found
         assert fanout.work / SECOND == pytest.approx(work, abs=0.005)
         assert fanout.elapsed / SECOND == pytest.approx(elapsed, abs=0.005)
-        speedup = sequential(fanout, WORK).length / fanout.elapsed
+        speedup = estimate_sequential_time(fanout, WORK_BASELINE).length / fanout.elapsed
         assert speedup == pytest.approx(work / elapsed, rel=0.03)
 
 
@@ -81,11 +81,11 @@ def test_the_store_holds_the_fanout_against_the_recorded_sequential_run(tmp_path
             now = max(now, *(event.time for event in events))
             for first in range(0, len(events), 7):
                 opened.take(events[first : first + 7])
-        fanout = insight(opened.connection, session_of("fanout").id, by_description, {})
+        fanout = summarise_session(opened.connection, session_of("fanout").id, by_description, {})
         assert fanout is not None
         ((_, against),) = fanout.fanouts
         assert against.provenance == "measured"
-        taken = snapshot.take(opened.connection, now + SECOND, TaskTypes(), {})
+        taken = snapshot.take_snapshot(opened.connection, now + SECOND, TaskTypes(), {})
         assert taken.verdicts["24h"].fanouts == 4
         assert taken.rejects == {}
         opened.ingest.sweep(now)

@@ -17,14 +17,14 @@ from tests.fakes import ROOT, store
 from tests.scenes import BEGIN, by_description, concluded
 
 from stretto.clock import SECOND
-from stretto.figures.critical_path import critical_path, fanout_path, slacks
-from stretto.figures.fanouts import fanouts
-from stretto.figures.wall_time import Part, wall_time
-from stretto.figures.work_tree import stretches
+from stretto.figures.critical_path import compute_slack, find_critical_path, measure_fanout_path
+from stretto.figures.fanouts import find_fanouts
+from stretto.figures.wall_time import WallPart, measure_wall_time
+from stretto.figures.work_tree import build_work_tree
 from stretto.model.entities import Session
 from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.names import MAIN
-from stretto.summaries.session_summary import insight, session_document
+from stretto.summaries.session_summary import build_session_document, summarise_session
 
 DATA = ROOT.parent / "shared" / "data"
 TRACES = DATA / "exec-openproblems-trace"
@@ -74,19 +74,19 @@ def assert_true(session: Session, runs: list[Run]) -> None:
     """Find makespan, work and critical path of a session to be what the runs give by themselves."""
     makespan = max(run[2] for run in runs) - min(run[1] for run in runs)
     work = sum(run[2] - run[1] for run in runs)
-    path, parts = critical_path(session), wall_time(session)
+    path, parts = find_critical_path(session), measure_wall_time(session)
     assert path is not None
     assert path.elapsed == sum(parts.values()) == makespan
     assert sum(task.interval.length for task in session.tasks if task.interval) == work
     assert sum(path.tasks().values()) == longest_chain(runs)
     assert path.length == sum(path.tasks().values()) + path.agents().get(MAIN, 0)
     assert path.length <= path.elapsed
-    busy = parts.get(Part.PARALLEL, 0) + parts.get(Part.SINGLE, 0)
+    busy = parts.get(WallPart.PARALLEL, 0) + parts.get(WallPart.SINGLE, 0)
     assert sum(path.tasks().values()) <= busy <= work
-    slack = slacks(stretches(session)).tasks
+    slack = compute_slack(build_work_tree(session)).tasks
     assert all(slack[name] == 0 for name in path.tasks())
-    for found in fanouts(session.tasks):
-        assert fanout_path(found) <= found.elapsed <= found.work
+    for found in find_fanouts(session.tasks):
+        assert measure_fanout_path(found) <= found.elapsed <= found.work
 
 
 # Traces with start and duration.
@@ -121,11 +121,11 @@ def test_a_trace_of_a_workflow_is_measured_as_its_rows_say(day: str) -> None:
     assert_true(session, runs)
     tasks, failures, wall, summed, at_once = STATED[day]
     assert (len(session.tasks), sum(t.outcome is Outcome.FAILURE for t in session.tasks)) == (tasks, failures)
-    assert stretches(session).length / SECOND == pytest.approx(wall, abs=1)
+    assert build_work_tree(session).length / SECOND == pytest.approx(wall, abs=1)
     assert sum(t.interval.length for t in session.tasks if t.interval) / SECOND == pytest.approx(
         summed, abs=1
     )
-    assert max(found.width for found in fanouts(session.tasks)) == at_once
+    assert max(found.width for found in find_fanouts(session.tasks)) == at_once
 
 
 def test_a_trace_through_the_store_gives_the_same_document(tmp_path: Path) -> None:
@@ -134,9 +134,9 @@ def test_a_trace_through_the_store_gives_the_same_document(tmp_path: Path) -> No
     runs = traced(path)
     with store(tmp_path) as opened:
         opened.take(as_events(runs))
-        found = insight(opened.connection, "truth", by_description, {})
+        found = summarise_session(opened.connection, "truth", by_description, {})
     assert found is not None
-    told = session_document(found)
+    told = build_session_document(found)
     makespan = (max(run[2] for run in runs) - min(run[1] for run in runs)) / SECOND
     assert math.isclose(sum(told["wall_time"].values()), makespan, rel_tol=1e-6)
     on_path = sum(task["seconds"] for task in told["critical_path"]["tasks"])
@@ -219,7 +219,7 @@ def test_a_workflow_takes_its_longest_path_and_on_few_lanes_longer(row: dict[str
         runs = scheduled(runtimes, parents, lanes)
         session = concluded(as_events(runs))
         assert_true(session, runs)
-        path = critical_path(session)
+        path = find_critical_path(session)
         assert path is not None
         # Each task began when another finished or at once: nobody but tasks is on the path.
         assert sum(path.tasks().values()) == path.length == path.elapsed
@@ -227,4 +227,4 @@ def test_a_workflow_takes_its_longest_path_and_on_few_lanes_longer(row: dict[str
         if lanes == len(runtimes):
             assert path.length == longest
         else:
-            assert all(found.width <= lanes for found in fanouts(session.tasks))
+            assert all(found.width <= lanes for found in find_fanouts(session.tasks))

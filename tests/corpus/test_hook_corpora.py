@@ -15,13 +15,13 @@ from tests.scenes import BEGIN, by_description
 from stretto import journal
 from stretto.clock import SECOND
 from stretto.config import load
-from stretto.figures.fanouts import fanouts
+from stretto.figures.fanouts import find_fanouts
 from stretto.hook.client.client import build_record
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.store import queries
 from stretto.summaries import snapshot
-from stretto.summaries.session_summary import insight, session_document
+from stretto.summaries.session_summary import build_session_document, summarise_session
 
 DATA = ROOT.parent / "shared" / "data"
 CORPORA = ("hooks-agentic-framework", "hooks-crypto", "hooks-gptme-codex", "hooks-green-button")
@@ -49,7 +49,7 @@ def assert_plausible(session: Session) -> None:
     edges += [(turn.start, turn.end) for turn in session.turns]
     assert all(start is None or end is None or start <= end for start, end in edges)
     assert all((call.duration or 0) >= 0 and (call.overhead or 0) >= 0 for call in session.tool_calls)
-    for found in fanouts(session.tasks):
+    for found in find_fanouts(session.tasks):
         assert 0 < found.efficiency <= 1
         assert math.isclose(found.efficiency, found.load_balance * found.concurrency)
         assert found.elapsed < found.work <= found.capacity
@@ -71,17 +71,17 @@ def test_foreign_recordings_lose_nothing(corpus: str, tmp_path: Path) -> None:
     with store(tmp_path) as opened:
         list(opened.ingest.catch_up(folder))
         opened.ingest.sweep(now + 10 * 3_600 * SECOND)
-        taken = snapshot.take(opened.connection, now, load({}, tmp_path).task_types, {})
+        taken = snapshot.take_snapshot(opened.connection, now, load({}, tmp_path).task_types, {})
         assert taken.events + sum(taken.rejects.values()) == len(told)
         assert all(reason.startswith("payload: ") for reason in taken.rejects)
         calls, agents = named(told)
         stored_calls, stored_agents = set(), set()
         for row in queries.sessions(opened.connection, limit=1_000):
-            seen = insight(opened.connection, row.id, by_description, {})
+            seen = summarise_session(opened.connection, row.id, by_description, {})
             assert seen is not None
             assert seen.session.outcome is not Outcome.RUNNING
             assert_plausible(seen.session)
-            json.dumps(session_document(seen), allow_nan=False)
+            json.dumps(build_session_document(seen), allow_nan=False)
             stored_calls |= {(row.id, call.id) for call in seen.session.tool_calls}
             stored_agents |= {(row.id, task.id) for task in seen.session.tasks}
             assert not any(task.outcome is Outcome.RUNNING for task in seen.session.tasks)

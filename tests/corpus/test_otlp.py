@@ -26,7 +26,7 @@ from tests.otlp_requests import (
 from stretto import journal
 from stretto.clock import SECOND
 from stretto.demo import parse_payload
-from stretto.figures.fanouts import fanouts
+from stretto.figures.fanouts import find_fanouts
 from stretto.model.entities import Session, Tokens
 from stretto.model.event import Event, Kind, Outcome
 from stretto.sources import recording, transcript
@@ -109,7 +109,7 @@ def lengths(session: Session) -> dict[str, int]:
 
 def speedups(session: Session) -> list[float]:
     """Return work over elapsed of each fan-out."""
-    return [fanout.work / fanout.elapsed for fanout in fanouts(session.tasks)]
+    return [fanout.work / fanout.elapsed for fanout in find_fanouts(session.tasks)]
 
 
 # The same run by hooks and by OTLP.

@@ -14,7 +14,7 @@ import pytest
 
 from stretto import journal
 from stretto.demo import parse_payload
-from stretto.figures.fanouts import fanouts
+from stretto.figures.fanouts import find_fanouts
 from stretto.model.conclude import conclude_session
 from stretto.model.entities import Session, Task
 from stretto.model.event import Event, Kind, Outcome
@@ -215,7 +215,7 @@ def test_scripted_turns_agree(both: tuple[Session, Session, Session]) -> None:
 def test_scripted_speedup_agrees(both: tuple[Session, Session, Session]) -> None:
     """Fan-outs are the same, and the work over elapsed of each is within 5 %."""
     by_hooks, by_transcript, _ = both
-    mine, theirs = fanouts(by_transcript.tasks), fanouts(by_hooks.tasks)
+    mine, theirs = find_fanouts(by_transcript.tasks), find_fanouts(by_hooks.tasks)
     assert [found.width for found in mine] == [found.width for found in theirs]
     for one, other in zip(mine, theirs, strict=True):
         assert one.work / one.elapsed == pytest.approx(other.work / other.elapsed, rel=0.05)
@@ -317,11 +317,13 @@ def test_erk_background_tasks_end_with_their_notification(erk: Corpus) -> None:
 
 def test_erk_widest_fanout(erk: Corpus) -> None:
     """The nine agents of one message are one fan-out, which a tenth, launched while they ran, makes wider."""
-    widest = max((found for s in erk.sessions.values() for found in fanouts(s.tasks)), key=lambda f: f.width)
+    widest = max(
+        (found for s in erk.sessions.values() for found in find_fanouts(s.tasks)), key=lambda f: f.width
+    )
     starts = sorted(task.start or 0 for task in widest.tasks)
     assert sum(start - starts[0] < 100_000_000 for start in starts) == 9
     assert widest.width == 10
-    widths = Counter(found.width for s in erk.sessions.values() for found in fanouts(s.tasks))
+    widths = Counter(found.width for s in erk.sessions.values() for found in find_fanouts(s.tasks))
     assert {2, 3, 4, 5, 6, 8} < widths.keys()
 
 

@@ -16,7 +16,7 @@ from stretto.store import queries
 from stretto.store.database import open_reader
 from stretto.store.declared_baselines import load
 from stretto.store.fanout_queries import baselines
-from stretto.summaries.snapshot import windowed
+from stretto.summaries.snapshot import compute_windows
 
 NOTHING = 1
 
@@ -53,7 +53,7 @@ def _hours(config: Config) -> Iterator[At]:
         first = queries.first_slot(connection)
         at = read_wall_clock() if first is None else first + HOUR
         while at < read_wall_clock():
-            figures, _, _ = windowed(connection, at, find, config.scoring)
+            figures, _, _ = compute_windows(connection, at, find, config.scoring)
             # Hours in which no window holds anything would be most of a long history, and say nothing.
             if any(figure.count for figure in figures):
                 yield at, figures

@@ -11,10 +11,10 @@ from stretto.cli import text_tables as table
 from stretto.cli.command_context import Context
 from stretto.cli.store_commands import UNKNOWN_SESSION, named_sessions, not_one
 from stretto.cli.time_args import length_of
-from stretto.clock import SECOND, to_rfc3339, read_wall_clock
+from stretto.clock import SECOND, read_wall_clock, to_rfc3339
 from stretto.errors import UsageError
-from stretto.figures.baselines import Recorded, SetLength
-from stretto.figures.fanouts import SequentialRun, alone, sequential_runs
+from stretto.figures.baselines import RecordedBaseline, SetLength
+from stretto.figures.fanouts import SequentialRun, find_lone_tasks, find_sequential_runs
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.model.task_type import normalise_name
@@ -30,8 +30,8 @@ def list_(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG001
     config, now = context.config, read_wall_clock()
     declared = baselines.load(config.state)
     with closing(open_reader(config.database)) as connection:
-        known = known_baselines.known(connection, config.hours, declared)
-    context.answer(known_baselines.document(known, now), table.baselines(known, now))
+        known = known_baselines.read_catalog(connection, config.hours, declared)
+    context.answer(known_baselines.build_catalog_document(known, now), table.baselines(known, now))
     return 0
 
 
@@ -86,7 +86,9 @@ def set_(context: Context, options: argparse.Namespace) -> int:
         near = difflib.get_close_matches(task_type, config.task_types.by_name, n=1)
         meant = f"; did you mean {near[0]!r}?" if near else ""
         context.say(f"note: no task type is configured as {task_type!r}{meant}")
-    baselines.save(config.state, baselines.with_length(declared, task_type, SetLength(length, read_wall_clock())))
+    baselines.save(
+        config.state, baselines.with_length(declared, task_type, SetLength(length, read_wall_clock()))
+    )
     context.answer(
         {"task_type": task_type, "seconds": length / SECOND},
         f"{task_type}: {table.spoken(length)} each, as set",
@@ -112,8 +114,8 @@ def forget(context: Context, options: argparse.Namespace) -> int:
     return 0
 
 
-def _runs(session: Session, name: str) -> Recorded:
-    runs = sequential_runs(session.tasks)
+def _runs(session: Session, name: str) -> RecordedBaseline:
+    runs = find_sequential_runs(session.tasks)
     if not runs:
         raise UsageError(
             f"session {session.id} ran no two successful tasks one after another",
@@ -122,15 +124,15 @@ def _runs(session: Session, name: str) -> Recorded:
     return _recorded(session, name, runs)
 
 
-def _whole(session: Session, name: str) -> Recorded:
-    by_itself = [task for task in alone(session.tasks) if task.outcome is Outcome.SUCCESS]
+def _whole(session: Session, name: str) -> RecordedBaseline:
+    by_itself = [task for task in find_lone_tasks(session.tasks) if task.outcome is Outcome.SUCCESS]
     if not by_itself:
         raise UsageError(f"session {session.id} has no successful task that ran alone")
     return replace(_recorded(session, name, (SequentialRun(tuple(by_itself)),)), whole=True)
 
 
-def _recorded(session: Session, name: str, runs: tuple[SequentialRun, ...]) -> Recorded:
-    return Recorded(
+def _recorded(session: Session, name: str, runs: tuple[SequentialRun, ...]) -> RecordedBaseline:
+    return RecordedBaseline(
         name=name,
         session=session.id,
         pattern=session.pattern or NONE,

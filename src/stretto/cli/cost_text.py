@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stretto.figures.spending import Priced, Spending, spending
+from stretto.figures.spending import Priced, Spending, sum_spending
 from stretto.format import quantities
 from stretto.model.model_call_cost import DOLLAR
 
@@ -25,7 +25,7 @@ def spent_text(spent: Spending | None) -> str:
 
 def spending_lines(calls: Iterable[Priced]) -> list[str]:
     """Return what a session's model calls used and cost, by model and by task; nothing without any."""
-    found = spending(calls)
+    found = sum_spending(calls)
     if not found.whole.model_calls:
         return []
     origins = ", ".join(

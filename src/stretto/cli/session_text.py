@@ -12,19 +12,19 @@ from stretto.cli.cost_text import spending_lines
 from stretto.cli.kpi_text import kpi_lines
 from stretto.cli.text_tables import ABSENT, columns, spoken, text
 from stretto.clock import SECOND, to_rfc3339
-from stretto.figures.contention import contention, session_use
-from stretto.figures.efficiency_tree import Efficiency, EfficiencyTree, of_fanout
-from stretto.figures.fanouts import Fanout, Sequential
-from stretto.figures.session_analysis import Structure, Tried
+from stretto.figures.contention import detect_contention, measure_session_use
+from stretto.figures.efficiency_tree import EfficiencyNode, EfficiencyTree, measure_efficiency
+from stretto.figures.fanouts import Fanout, SequentialTime
+from stretto.figures.session_analysis import SessionAnalysis, WhatIf
 from stretto.format import quantities
 from stretto.model.entities import Session
 from stretto.model.score_scales import Scales
 from stretto.model.task_type import normalise_name
 from stretto.names import NONE
-from stretto.summaries.session_summary import Insight
+from stretto.summaries.session_summary import SessionSummary
 
 
-def session_page(seen: Insight) -> str:
+def session_page(seen: SessionSummary) -> str:
     """Return one session as text."""
     session, rules = seen.session, seen.scoring.rules
     parts = [
@@ -44,7 +44,7 @@ def session_page(seen: Insight) -> str:
     return "\n\n".join(part for part in told if part)
 
 
-def what_if(tried: Tried) -> str:
+def what_if(tried: WhatIf) -> str:
     """Return what one task at a factor of its time would change."""
     lengths = [("the session", tried.elapsed, tried.would_be)]
     if tried.fanout_elapsed is not None and tried.fanout_would_be is not None:
@@ -73,7 +73,7 @@ def _head(session: Session) -> Iterator[str]:
     yield "  " + ", ".join(counts)
 
 
-def _fanout(number: int, session: Session, fanout: Fanout, held_against: Sequential) -> Iterator[str]:
+def _fanout(number: int, session: Session, fanout: Fanout, held_against: SequentialTime) -> Iterator[str]:
     speedup = held_against.length / fanout.elapsed
     against = f"as one after another (baseline: {held_against.provenance.value})"
     shape = f"{len(fanout.tasks)} tasks, {fanout.width} at once"
@@ -87,14 +87,14 @@ def _fanout(number: int, session: Session, fanout: Fanout, held_against: Sequent
     ]
     yield "  " + ", ".join(lengths)
     yield f"  {_confidence(fanout, held_against)}"
-    yield f"  efficiency {_node(of_fanout(fanout))}"
-    found = contention(fanout, held_against, session.samples)
+    yield f"  efficiency {_node(measure_efficiency(fanout))}"
+    found = detect_contention(fanout, held_against, session.samples)
     if found.contended is not None:
         word = "stood in each other's way" if found.contended else "did not hinder each other"
         yield f"  its tasks {word}: {found.reason}"
 
 
-def _confidence(fanout: Fanout, held_against: Sequential) -> str:
+def _confidence(fanout: Fanout, held_against: SequentialTime) -> str:
     bounds = held_against.estimate.bounds
     if bounds is None:
         return f"no confidence interval: {held_against.baseline.no_interval}"
@@ -112,7 +112,7 @@ def _efficiency(tree: EfficiencyTree | None, fanouts: int) -> Iterator[str]:
     yield from (f"{name}: efficiency {_node(node)}" for name, node in nodes)
 
 
-def _node(node: Efficiency) -> str:
+def _node(node: EfficiencyNode) -> str:
     factors = " × ".join(
         f"{factor.value.replace('_', ' ')} {share:.0%}" for factor, share in node.factors.items()
     )
@@ -122,14 +122,14 @@ def _node(node: Efficiency) -> str:
     return f"{node.whole:.0%} = {factors}; lane time lost: {lost}"
 
 
-def _wall(found: Structure) -> Iterator[str]:
+def _wall(found: SessionAnalysis) -> Iterator[str]:
     wall = Counter({part.value.replace("_", " "): length for part, length in found.wall.items()})
     whole = sum(wall.values())
     if whole:
         yield f"wall time {spoken(whole)}: {_largest(wall, whole, len(wall))}"
 
 
-def _path(found: Structure) -> Iterator[str]:
+def _path(found: SessionAnalysis) -> Iterator[str]:
     if not found.path:
         return
     whole = found.path.length
@@ -179,7 +179,7 @@ def _phases(session: Session) -> str:
 
 
 def _used(session: Session, cpu_target: tuple[float, float]) -> Iterator[str]:
-    use = session_use(session.samples, cpu_target)
+    use = measure_session_use(session.samples, cpu_target)
     if use is None:
         return
     told = [f"sampled for {spoken(use.sampled_seconds * SECOND)}"]

@@ -10,19 +10,24 @@ from contextlib import closing
 from stretto.cli import text_tables as table
 from stretto.cli.command_context import Context
 from stretto.cli.session_text import session_page, what_if
-from stretto.cli.store_writer import ingest_by
 from stretto.cli.time_args import since
 from stretto.clock import read_wall_clock
 from stretto.errors import UsageError
-from stretto.figures.scores.score_rules import rules_document
-from stretto.figures.session_analysis import Tried, tried_document, tried_with
-from stretto.figures.work_tree import stretches
+from stretto.figures.scores.score_rules import build_rules_document
+from stretto.figures.session_analysis import WhatIf, build_what_if_document, try_factor
+from stretto.figures.work_tree import build_work_tree
 from stretto.model.event import Outcome
+from stretto.service.ingest_setup import create_ingest
 from stretto.state.lock import Lock
 from stretto.store import declared_baselines as baselines
 from stretto.store import queries
 from stretto.store.database import open_reader, open_writer, remove_unusable
-from stretto.summaries.session_summary import Insight, insight, row_document, session_document
+from stretto.summaries.session_summary import (
+    SessionSummary,
+    build_row_document,
+    build_session_document,
+    summarise_session,
+)
 
 UNKNOWN_SESSION = 1
 
@@ -42,7 +47,7 @@ def sessions(context: Context, options: argparse.Namespace) -> int:
         rows = queries.wanted_sessions(connection, wanted, limit=options.limit)
         known = bool(rows) or bool(queries.sessions(connection, limit=1))
     text = table.sessions(rows, now) if rows or not known else "no session is like that"
-    context.answer({"sessions": [row_document(row) for row in rows]}, text)
+    context.answer({"sessions": [build_row_document(row) for row in rows]}, text)
     return 0
 
 
@@ -54,7 +59,7 @@ def show(context: Context, options: argparse.Namespace) -> int:
         if len(found) != 1:
             context.say(not_one(options.session, found))
             return UNKNOWN_SESSION
-        seen = insight(
+        seen = summarise_session(
             connection,
             found[0],
             config.task_types.classify,
@@ -65,10 +70,10 @@ def show(context: Context, options: argparse.Namespace) -> int:
         )
     if seen is None:
         raise AssertionError("a session that was just listed is gone")
-    document, text = session_document(seen), session_page(seen)
+    document, text = build_session_document(seen), session_page(seen)
     if options.what_if is not None:
         tried = _tried(seen, options.what_if)
-        document["what_if"] = tried_document(tried)
+        document["what_if"] = build_what_if_document(tried)
         text += "\n\n" + what_if(tried)
     context.answer(document, text)
     return 0
@@ -80,7 +85,7 @@ def rebuild(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG0
     with Lock(config.state):
         remove_unusable(config.database)
         connection = open_writer(config.database)
-        ingest = ingest_by(config, connection)
+        ingest = create_ingest(config, connection)
         started = time.perf_counter()
         ingest.clear()
         ingest.renew(config.fingerprint)
@@ -112,13 +117,13 @@ def config(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG00
             }
             for t in config.task_types.types
         ],
-        "scores": rules_document(config.scores),
+        "scores": build_rules_document(config.scores),
     }
     context.answer(document, table.config(config))
     return 0
 
 
-def _tried(seen: Insight, said: str) -> Tried:
+def _tried(seen: SessionSummary, said: str) -> WhatIf:
     """Work out what ``TASK=FACTOR`` says; raises UsageError where it cannot be."""
     name, _, factor = said.rpartition("=")
     ids = [task.id for task in seen.session.tasks]
@@ -128,7 +133,7 @@ def _tried(seen: Insight, said: str) -> Tried:
         raise UsageError(f"--what-if: {name!r} {what}", hint=f"its tasks are {', '.join(ids) or 'none'}")
     try:
         fanouts = (fanout for fanout, _ in seen.fanouts)
-        tried = tried_with(stretches(seen.session), fanouts, found[0], float(factor))
+        tried = try_factor(build_work_tree(seen.session), fanouts, found[0], float(factor))
     except ValueError:
         raise UsageError(
             f"--what-if: {factor!r} is no positive number", hint="TASK=0.8 tries a task at 80 % of its time"

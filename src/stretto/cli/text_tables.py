@@ -11,7 +11,7 @@ from rich.table import Table
 from stretto.clock import SECOND
 from stretto.config import Config
 from stretto.store.queries import SessionRow
-from stretto.summaries.baseline_catalog import KnownBaselines, no_interval
+from stretto.summaries.baseline_catalog import BaselineCatalog, explain_no_interval
 
 ABSENT = "—"
 WIDTH = 150
@@ -54,14 +54,14 @@ def config(config: Config) -> str:
     return text(table) + "\n" + text(types)
 
 
-def baselines(known: KnownBaselines, now: int) -> str:
+def baselines(known: BaselineCatalog, now: int) -> str:
     """Return every baseline in the order of precedence, then what parallel work is held against."""
     table = columns(
         "provenance", "pattern", "task types", "takes", "95 %", "runs", "newest", "used by", "name"
     )
     for found in known.baselines:
         bounds = found.estimate.bounds
-        sure = no_interval(found) if bounds is None else f"{spoken(bounds[0])} – {spoken(bounds[1])}"
+        sure = explain_no_interval(found) if bounds is None else f"{spoken(bounds[0])} – {spoken(bounds[1])}"
         table.add_row(
             found.provenance.value,
             found.pattern or "any",

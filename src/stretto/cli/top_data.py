@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stretto.cli.doctor import get
-from stretto.clock import MINUTE, SECOND, rfc3339
+from stretto.clock import MINUTE, SECOND, to_rfc3339
 from stretto.config import Config
 from stretto.errors import StrettoError
-from stretto.figures.spending import Spending, spending
+from stretto.figures.spending import Spending, sum_spending
 from stretto.figures.tallies import Sums
-from stretto.figures.task_silence import heard, silent
-from stretto.figures.verdict import Verdict, held_against_document, mixes, verdict
+from stretto.figures.task_silence import find_last_signs, find_silent_tasks
+from stretto.figures.verdict import Verdict, build_comparison_document, build_mixes, build_verdict
 from stretto.model.entities import Session, Task, ToolCall
 from stretto.model.event import Outcome
 from stretto.names import WINDOWS
@@ -35,7 +35,7 @@ from stretto.store import queries
 from stretto.store.database import open_reader
 from stretto.store.fanout_queries import baselines
 from stretto.store.queries import Activity, SessionRow
-from stretto.summaries.session_summary import row_document, spent_document
+from stretto.summaries.session_summary import build_row_document, build_spending_document
 
 SLOW = 10 * SECOND
 SPARING = 10
@@ -146,11 +146,11 @@ class Look:
         return None if session is None else Known(row, session, ended + SPARING * (ended - began))
 
     def _open(self, row: SessionRow, session: Session, now: int) -> OpenSession:
-        newest = heard(session)
-        stuck = silent(newest, now, self.config.stuck_minutes * 60 * SECOND)
+        newest = find_last_signs(session)
+        stuck = find_silent_tasks(newest, now, self.config.stuck_minutes * 60 * SECOND)
         running = [task for task in session.tasks if task.outcome is Outcome.RUNNING]
         calls = _open_calls(session, running)
-        price = self.config.prices.cost_of
+        price = self.config.prices.compute_cost
         priced = [(call, price(call)) for call in session.model_calls]
         return OpenSession(
             row,
@@ -159,7 +159,7 @@ class Look:
                 Agent(task, calls.get(task.id), newest[task.id] if task.id in stuck else None)
                 for task in running
             ),
-            spending(priced).whole if priced else None,
+            sum_spending(priced).whole if priced else None,
             _rate(session, now),
         )
 
@@ -169,7 +169,7 @@ class Look:
         find = baselines(connection, config.hours, declared.load(config.state))
         for window, seconds in WINDOWS.items():
             sums = queries.sums(connection, now, seconds)
-            self._verdicts[window] = verdict(window, mixes(sums, find))
+            self._verdicts[window] = build_verdict(window, build_mixes(sums, find))
             self._spent.pop(window, None)
             if sums.get("model_calls"):
                 self._spent[window] = _spent(sums)
@@ -193,7 +193,7 @@ def document(frame: Frame) -> dict[str, Any]:
     """Return a frame as JSON: times RFC 3339 in UTC, lengths in seconds, what is unknown null."""
     activity = frame.activity
     return {
-        "at": rfc3339(frame.at),
+        "at": to_rfc3339(frame.at),
         "activity": {
             "sessions_open": activity.sessions_open,
             "sessions_busy": activity.sessions_busy,
@@ -204,18 +204,18 @@ def document(frame: Frame) -> dict[str, Any]:
             window: {
                 "fanouts": found.fanouts,
                 "tasks": found.tasks,
-                "lead": None if found.lead is None else held_against_document(found.lead),
-                "others": [held_against_document(part) for part in found.parts[1:]],
+                "lead": None if found.lead is None else build_comparison_document(found.lead),
+                "others": [build_comparison_document(part) for part in found.parts[1:]],
             }
             for window, found in frame.verdicts.items()
         },
         "spending": {
-            window: spent_document(frame.spent[window]) if window in frame.spent else None
+            window: build_spending_document(frame.spent[window]) if window in frame.spent else None
             for window in frame.verdicts
         },
         "sessions": [
             {
-                **row_document(session.row),
+                **build_row_document(session.row),
                 "busy": session.row.busy,
                 "running": session.row.running,
                 "call": _call(session.call),
@@ -231,7 +231,7 @@ def document(frame: Frame) -> dict[str, Any]:
                     }
                     for agent in session.agents
                 ],
-                "spending": None if session.spent is None else spent_document(session.spent),
+                "spending": None if session.spent is None else build_spending_document(session.spent),
                 "tokens_per_minute": session.tokens_per_minute,
             }
             for session in frame.sessions
@@ -243,11 +243,11 @@ def document(frame: Frame) -> dict[str, Any]:
 
 def _rate(session: Session, now: int) -> float | None:
     """Return the tokens of a minute of late, None where no source tells of any."""
-    if not spending((call, None) for call in session.model_calls).whole.tokens:
+    if not sum_spending((call, None) for call in session.model_calls).whole.tokens:
         return None
     since = max(now - RATE_WINDOW, session.start)
     late = [call for call in session.model_calls if call.start is not None and since <= call.start <= now]
-    tokens = sum(spending((call, None) for call in late).whole.tokens.values())
+    tokens = sum(sum_spending((call, None) for call in late).whole.tokens.values())
     return tokens * MINUTE / max(now - since, SECOND)
 
 
@@ -300,4 +300,4 @@ def _call(call: ToolCall | None) -> dict[str, Any] | None:
 
 
 def _time(at: int | None) -> str | None:
-    return None if at is None else rfc3339(at)
+    return None if at is None else to_rfc3339(at)

@@ -18,11 +18,11 @@ from opentelemetry.sdk.resources import Resource
 from prometheus_client import CollectorRegistry
 
 from stretto.clock import SECOND
-from stretto.figures.fanouts import Fanout, Sequential
+from stretto.figures.fanouts import Fanout, SequentialTime
 from stretto.model.entities import Phase, Session, Task, ToolCall, Turn
 from stretto.model.event import Outcome
-from stretto.model.facts import DELEGATES
-from stretto.model.model_call_cost import DOLLAR, Used
+from stretto.model.facts import DELEGATING_TOOLS
+from stretto.model.model_call_cost import DOLLAR, NewUsage
 from stretto.names import DURATION_BUCKETS, LIVE, NONE, OTHER, MetricKind
 
 VALUES = 50
@@ -109,7 +109,7 @@ class LiveMetrics:
                 continue
             tool = call.tool or NONE
             self._add("stretto_tool_calls_total", 1, {"tool": tool, "outcome": call.outcome.value})
-            if call.duration is not None and tool not in DELEGATES:
+            if call.duration is not None and tool not in DELEGATING_TOOLS:
                 self._record("stretto_tool_duration_seconds", call.duration, {"tool": tool})
 
     def phases(self, ended: Iterable[Phase]) -> None:
@@ -118,7 +118,7 @@ class LiveMetrics:
             if phase.interval is not None and phase.interval.end >= self._since:
                 self._record("stretto_phase_duration_seconds", phase.interval.length, {"phase": phase.name})
 
-    def used(self, found: Iterable[Used]) -> None:
+    def used(self, found: Iterable[NewUsage]) -> None:
         """Count what model calls used, beyond what was counted of them before."""
         for used in found:
             if used.at < self._since:
@@ -131,7 +131,9 @@ class LiveMetrics:
                 self._record("stretto_model_duration_seconds", used.duration, {"model": used.model})
 
     def fanouts(
-        self, ended: Iterable[tuple[Session, Fanout]], held_against: Callable[[Session, Fanout], Sequential]
+        self,
+        ended: Iterable[tuple[Session, Fanout]],
+        held_against: Callable[[Session, Fanout], SequentialTime],
     ) -> None:
         """Count parallel executions, and add their ingredients by task type."""
         for session, fanout in ended:

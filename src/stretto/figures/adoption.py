@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stretto.model.entities import Session, Task
 from stretto.model.event import Outcome
-from stretto.model.interval import Interval, width
+from stretto.model.interval import Interval, measure_width
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +30,14 @@ class _Turn:
     over: bool
 
 
-def eligible_turns(session: Session) -> tuple[EligibleTurn, ...]:
+def find_eligible_turns(session: Session) -> tuple[EligibleTurn, ...]:
     """Return the turns whose tasks could have run in parallel, where it is known whether they did.
 
     A task belongs to the turn that had last begun when it started. A session without turns counts as one. A
     turn with a running task is left out, and one that was not seen to run in parallel but has a task of
     unknown length.
     """
-    turns = _turns(session)
+    turns = _list_turns(session)
     starts = [turn.start for turn in turns]
     of_turn: dict[int, dict[str | None, list[Task]]] = {}
     for task in session.tasks:
@@ -50,13 +50,13 @@ def eligible_turns(session: Session) -> tuple[EligibleTurn, ...]:
         tasks = [task for group in by_parent.values() for task in group]
         if turns[index].over and not any(task.outcome is Outcome.RUNNING for task in tasks):
             groups = [group for group in by_parent.values() if len(group) > 1]
-            judged = _judged(turns[index].at, groups)
+            judged = _judge_turn(turns[index].at, groups)
             if judged is not None:
                 found.append(judged)
     return tuple(found)
 
 
-def _turns(session: Session) -> list[_Turn]:
+def _list_turns(session: Session) -> list[_Turn]:
     if session.turns:
         return [
             _Turn(
@@ -68,22 +68,22 @@ def _turns(session: Session) -> list[_Turn]:
     return [_Turn(session.start, at, session.outcome is not Outcome.RUNNING)]
 
 
-def _judged(at: int, groups: list[list[Task]]) -> EligibleTurn | None:
+def _judge_turn(at: int, groups: list[list[Task]]) -> EligibleTurn | None:
     if not groups:
         return None
     parallel = False
     busy = capacity = 0
     for group in groups:
         intervals = [interval for task in group if (interval := task.interval) is not None]
-        most = width(intervals)
+        most = measure_width(intervals)
         parallel = parallel or most > 1
         if len(intervals) == len(group):
             busy += sum(interval.length for interval in intervals)
-            capacity += most * _stretch(intervals)
+            capacity += most * _measure_extent(intervals)
     if not parallel and any(task.interval is None for group in groups for task in group):
         return None
     return EligibleTurn(at, parallel, busy, capacity)
 
 
-def _stretch(intervals: list[Interval]) -> int:
+def _measure_extent(intervals: list[Interval]) -> int:
     return max(interval.end for interval in intervals) - min(interval.start for interval in intervals)

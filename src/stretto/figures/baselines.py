@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from stretto.clock import HOUR
-from stretto.figures.confidence import Estimate, estimate
+from stretto.figures.confidence import Estimate, estimate_mean
 
 
 class Provenance(StrEnum):
@@ -36,7 +36,7 @@ Target = Callable[[str], float]
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredRuns:
     """Sequential runs that fan-outs can be held against. The unit that scatters is the run, not the task."""
 
     runs: tuple[Run, ...]
@@ -58,14 +58,14 @@ class Measured:
             {name: sum(run[name]) / len(run[name]) for name in tasks if run.get(name)} for run in self.runs
         ]
         if all(len(mean) == len(tasks) for mean in means):
-            return estimate([sum(tasks[name] * mean[name] for name in tasks) for mean in means])
+            return estimate_mean([sum(tasks[name] * mean[name] for name in tasks) for mean in means])
         by_type = {name: [mean[name] for mean in means if name in mean] for name in tasks}
         whole = sum(tasks[name] * sum(found) / len(found) for name, found in by_type.items())
         return Estimate(whole, min(map(len, by_type.values())))
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedBaseline:
     """Sequential runs that a person has pinned under a name, for one pattern."""
 
     name: str
@@ -82,7 +82,7 @@ class Recorded:
     @property
     def signatures(self) -> frozenset[str]:
         """The signatures of its runs, as in ``Fanout.signature``."""
-        return frozenset(run_signature(run) for run in self.runs)
+        return frozenset(build_run_signature(run) for run in self.runs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +94,13 @@ class SetLength:
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
+class DeclaredBaselines:
     """The baselines that a person has declared beside the configuration."""
 
-    recorded: tuple[Recorded, ...] = ()
+    recorded: tuple[RecordedBaseline, ...] = ()
     set: Mapping[str, SetLength] = field(default_factory=dict)
 
-    def matching(self, pattern: str, signature: str) -> tuple[Recorded, ...]:
+    def matching(self, pattern: str, signature: str) -> tuple[RecordedBaseline, ...]:
         """Return what was recorded for the pattern: the same mix, else whole sessions that know all types."""
         own = [found for found in self.recorded if found.pattern == pattern]
         same = tuple(found for found in own if not found.whole and signature in found.signatures)
@@ -112,7 +112,7 @@ class Declared:
         )
 
 
-NOTHING_DECLARED = Declared()
+NOTHING_DECLARED = DeclaredBaselines()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class Baseline:
     provenance: Provenance
     lengths: Mapping[str, float] | None = None
     """One task's sequential length by type (ns); None where each task is its own measure."""
-    measured: Measured | None = None
+    measured: MeasuredRuns | None = None
     """The runs that the lengths are means of, where they are."""
     names: tuple[str, ...] = ()
     """What was recorded under these names."""
@@ -151,7 +151,7 @@ class Baseline:
         return None
 
 
-WORK = Baseline(Provenance.WORK)
+WORK_BASELINE = Baseline(Provenance.WORK)
 
 _NO_INTERVAL = {
     Provenance.SET: "a length set by hand is no mean of runs",
@@ -163,17 +163,17 @@ FindBaseline = Callable[[str, str], Baseline]
 """(pattern, signature) → the best baseline that is known."""
 
 
-def run_signature(run: Run) -> str:
+def build_run_signature(run: Run) -> str:
     """Return the sorted task types of a run as one text, as in ``Fanout.signature``."""
     return ",".join(sorted(name for name, lengths in run.items() for _ in lengths))
 
 
-def choose(
+def choose_baseline(
     pattern: str,
     signature: str,
-    measured: Measured | None,
+    measured: MeasuredRuns | None,
     hours: Hours,
-    declared: Declared = NOTHING_DECLARED,
+    declared: DeclaredBaselines = NOTHING_DECLARED,
 ) -> Baseline:
     """Return the best baseline that knows all types of the signature.
 
@@ -183,29 +183,29 @@ def choose(
     types = set(signature.split(","))
     recorded = declared.matching(pattern, signature)
     if recorded:
-        return _recorded(recorded, signature, types)
+        return _use_recorded(recorded, signature, types)
     if measured is not None and types <= (lengths := measured.lengths).keys():
-        return Baseline(Provenance.MEASURED, _only(lengths, types), measured)
+        return Baseline(Provenance.MEASURED, _pick_lengths(lengths, types), measured)
     by_hand = {name: found.length for name, found in declared.set.items()}
     if types <= by_hand.keys():
-        return Baseline(Provenance.SET, _only(by_hand, types))
+        return Baseline(Provenance.SET, _pick_lengths(by_hand, types))
     known = {name: length * HOUR for name, length in hours.items()} | by_hand
     if types <= known.keys():
-        return Baseline(Provenance.CONFIGURED, _only(known, types))
-    return WORK
+        return Baseline(Provenance.CONFIGURED, _pick_lengths(known, types))
+    return WORK_BASELINE
 
 
-def _recorded(recorded: tuple[Recorded, ...], signature: str, types: set[str]) -> Baseline:
+def _use_recorded(recorded: tuple[RecordedBaseline, ...], signature: str, types: set[str]) -> Baseline:
     runs = tuple(
         run
         for found in recorded
         for run in found.runs
-        if (found.whole and not types.isdisjoint(run)) or run_signature(run) == signature
+        if (found.whole and not types.isdisjoint(run)) or build_run_signature(run) == signature
     )
-    measured = Measured(runs, max(found.newest for found in recorded))
+    measured = MeasuredRuns(runs, max(found.newest for found in recorded))
     names = tuple(sorted(found.name for found in recorded))
-    return Baseline(Provenance.RECORDED, _only(measured.lengths, types), measured, names)
+    return Baseline(Provenance.RECORDED, _pick_lengths(measured.lengths, types), measured, names)
 
 
-def _only(lengths: Mapping[str, float], types: Iterable[str]) -> dict[str, float]:
+def _pick_lengths(lengths: Mapping[str, float], types: Iterable[str]) -> dict[str, float]:
     return {name: lengths[name] for name in sorted(types)}

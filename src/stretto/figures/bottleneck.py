@@ -25,7 +25,7 @@ class Bottleneck:
     no session ended are passed over. None where another had the newest hour's."""
 
 
-def bottlenecks(figures: Iterable[Figure], by_hour: ByHour) -> dict[str, Bottleneck]:
+def find_bottlenecks(figures: Iterable[Figure], by_hour: ByHour) -> dict[str, Bottleneck]:
     """Return the bottleneck of each window in which a session ended, from the figures of the windows."""
     windows: dict[str, dict[str, float]] = {}
     for figure in figures:
@@ -34,21 +34,23 @@ def bottlenecks(figures: Iterable[Figure], by_hour: ByHour) -> dict[str, Bottlen
             windows.setdefault(labels["window"], {})[labels["agent"]] = figure.value
     found = {}
     for window, agents in windows.items():
-        agent = _largest(agents)
+        agent = _find_largest(agents)
         seconds = agents[agent]
-        found[window] = Bottleneck(agent, seconds, seconds / sum(agents.values()), _since(agent, by_hour))
+        found[window] = Bottleneck(
+            agent, seconds, seconds / sum(agents.values()), _find_since(agent, by_hour)
+        )
     return found
 
 
-def _since(agent: str, by_hour: ByHour) -> int | None:
+def _find_since(agent: str, by_hour: ByHour) -> int | None:
     since = None
     for hour in sorted(by_hour, reverse=True):
-        if _largest(by_hour[hour]) != agent:
+        if _find_largest(by_hour[hour]) != agent:
             break
         since = hour
     return since
 
 
-def _largest(agents: Mapping[str, float]) -> str:
+def _find_largest(agents: Mapping[str, float]) -> str:
     """Return the agent with the most; the first by name of several."""
     return min(agents, key=lambda agent: (-agents[agent], agent))

@@ -28,7 +28,7 @@ _ROUNDING = 1e-9
 _Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
 
 
-def student_t(freedom: float) -> float:
+def compute_student_t(freedom: float) -> float:
     """Return by how many standard errors the interval reaches to each side, at so many degrees of freedom.
 
     A fraction is rounded down, but for what floating point may have taken off a whole number. Beyond the
@@ -62,11 +62,11 @@ class Estimate:
         """The 95 % interval of a length, which is never below 0; None of a single value."""
         if self.variance is None:
             return None
-        reach = student_t(self.freedom) * sqrt(self.variance) if self.variance else 0.0
+        reach = compute_student_t(self.freedom) * sqrt(self.variance) if self.variance else 0.0
         return max(0.0, self.mean - reach), self.mean + reach
 
 
-def estimate(values: Sequence[float]) -> Estimate:
+def estimate_mean(values: Sequence[float]) -> Estimate:
     """Return the mean of at least one value with what its scatter says of it."""
     count = len(values)
     if count == 1:
@@ -74,7 +74,7 @@ def estimate(values: Sequence[float]) -> Estimate:
     return Estimate(fmean(values), count, variance(values) / count, count - 1)
 
 
-def total(parts: Sequence[Estimate]) -> Estimate:
+def sum_estimates(parts: Sequence[Estimate]) -> Estimate:
     """Return the sum of independent estimates; without an interval where one of them has none."""
     mean, count = sum(part.mean for part in parts), sum(part.count for part in parts)
     known = [(part.variance, part.freedom) for part in parts if part.variance is not None]
@@ -87,7 +87,7 @@ def total(parts: Sequence[Estimate]) -> Estimate:
     return Estimate(mean, count, whole, freedom)
 
 
-def improvement_bounds(sequential: Bounds, elapsed: float) -> tuple[float | None, float | None]:
+def compute_improvement_bounds(sequential: Bounds, elapsed: float) -> tuple[float | None, float | None]:
     """Return the interval of the improvement, 1 less elapsed over sequential, from that of sequential.
 
     Where sequential may be 0 there is no least improvement, so that side has no bound.
@@ -96,15 +96,15 @@ def improvement_bounds(sequential: Bounds, elapsed: float) -> tuple[float | None
     return low, high
 
 
-def differs(one: Sequence[float], other: Sequence[float]) -> bool:
+def has_significant_difference(one: Sequence[float], other: Sequence[float]) -> bool:
     """Tell whether the means of two groups differ by more than their scatter explains: Welch's test at 5 %.
 
     Raises ValueError where a group has fewer than two values.
     """
-    means = estimate(one), estimate(other)
+    means = estimate_mean(one), estimate_mean(other)
     if any(mean.variance is None for mean in means):
         raise ValueError("a group of one value has no scatter")
     difference = abs(means[0].mean - means[1].mean)
-    both = total(means)
-    reach = student_t(both.freedom) * sqrt(both.variance) if both.variance else 0.0
+    both = sum_estimates(means)
+    reach = compute_student_t(both.freedom) * sqrt(both.variance) if both.variance else 0.0
     return difference > reach

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from stretto.clock import SECOND
-from stretto.figures.fanouts import Fanout, Sequential
-from stretto.figures.gains import slowdown
+from stretto.figures.fanouts import Fanout, SequentialTime
+from stretto.figures.gains import measure_slowdown
 from stretto.model.entities import Sample
 
 SATURATED = 0.90
@@ -63,7 +63,7 @@ class Contention:
     """How many times as long as in measured runs of their own the tasks took."""
 
 
-def session_use(samples: Sequence[Sample], target: tuple[float, float]) -> SessionUse | None:
+def measure_session_use(samples: Sequence[Sample], target: tuple[float, float]) -> SessionUse | None:
     """Return what a session used, or None where it was not sampled.
 
     ``target`` is the least and the largest share of the machine's processors that is well used.
@@ -71,12 +71,12 @@ def session_use(samples: Sequence[Sample], target: tuple[float, float]) -> Sessi
     if not samples:
         return None
     uses = sorted(use for sample in samples if (use := sample.cpu_use) is not None)
-    cpu = _told(samples, lambda sample: sample.cpu)
+    cpu = _sum_reported(samples, lambda sample: sample.cpu)
     cpu_time = sum(sample.duration for sample in samples if sample.cpu is not None)
     memories = sorted(sample.memory for sample in samples if sample.memory is not None)
     weighed = [(sample.memory, sample.duration) for sample in samples if sample.memory is not None]
     lasted = sum(duration for _, duration in weighed)
-    busy = busy_ratio((sample, 1.0) for sample in samples)
+    busy = compute_busy_ratio((sample, 1.0) for sample in samples)
     peaks = [sample.cpu_peak for sample in samples if sample.cpu_peak is not None]
     memory_peaks = [sample.memory_peak for sample in samples if sample.memory_peak is not None]
     free = [s.machine_memory_available for s in samples if s.machine_memory_available is not None]
@@ -86,22 +86,22 @@ def session_use(samples: Sequence[Sample], target: tuple[float, float]) -> Sessi
         cpu_seconds=None if cpu is None else cpu / SECOND,
         cpu_mean=None if cpu is None or not cpu_time else cpu / cpu_time,
         cpu_peak=max(peaks) / SECOND if peaks else None,
-        cpu_p50=_quantile(uses, 0.5, SECOND),
-        cpu_p95=_quantile(uses, 0.95, SECOND),
+        cpu_p50=_scale_quantile(uses, 0.5, SECOND),
+        cpu_p95=_scale_quantile(uses, 0.95, SECOND),
         memory_mean_bytes=sum(m * d for m, d in weighed) / lasted if lasted else None,
         memory_peak_bytes=max(memory_peaks, default=None),
-        memory_p50_bytes=_ranked(memories, 0.5),
-        memory_p95_bytes=_ranked(memories, 0.95),
-        read_bytes=_told(samples, lambda sample: sample.read),
-        written_bytes=_told(samples, lambda sample: sample.written),
+        memory_p50_bytes=_pick_quantile(memories, 0.5),
+        memory_p95_bytes=_pick_quantile(memories, 0.95),
+        read_bytes=_sum_reported(samples, lambda sample: sample.read),
+        written_bytes=_sum_reported(samples, lambda sample: sample.written),
         machine_cpu_ratio=busy,
         machine_memory_available_bytes=min(free, default=None),
         cpu_target=target,
-        cpu_standing=None if busy is None else _standing(busy, target),
+        cpu_standing=None if busy is None else _compare_with_target(busy, target),
     )
 
 
-def busy_ratio(weighed: Iterable[tuple[Sample, float]]) -> float | None:
+def compute_busy_ratio(weighed: Iterable[tuple[Sample, float]]) -> float | None:
     """Return the share of the machine's processors that was busy, of samples each by the part that counts."""
     busy = available = 0.0
     for sample, part in weighed:
@@ -111,18 +111,18 @@ def busy_ratio(weighed: Iterable[tuple[Sample, float]]) -> float | None:
     return busy / available if available else None
 
 
-def contention(fanout: Fanout, held_against: Sequential, samples: Iterable[Sample]) -> Contention:
+def detect_contention(fanout: Fanout, held_against: SequentialTime, samples: Iterable[Sample]) -> Contention:
     """Return whether the tasks of a fan-out stood in each other's way, as far as the machine tells.
 
     They did where the machine was used up while they ran, unless measured runs of their own show that they
     were no slower for it. A sample counts with the part of it that the fan-out covers.
     """
-    weighed = [(sample, part) for sample in samples if (part := _part(sample, fanout)) > 0]
+    weighed = [(sample, part) for sample in samples if (part := _get_overlap_share(sample, fanout)) > 0]
     covered = sum(sample.duration * part for sample, part in weighed)
-    slowed = slowdown(fanout, held_against)
+    slowed = measure_slowdown(fanout, held_against)
     if covered < COVERED * fanout.elapsed:
         return Contention(None, "the machine was not sampled while it ran", slowdown=slowed)
-    busy = busy_ratio(weighed)
+    busy = compute_busy_ratio(weighed)
     free = min(
         (
             sample.machine_memory_available / sample.machine_memory
@@ -146,12 +146,12 @@ def contention(fanout: Fanout, held_against: Sequential, samples: Iterable[Sampl
     return Contention(contended, "; ".join(said), busy, free, slowed)
 
 
-def _standing(busy: float, target: tuple[float, float]) -> str:
+def _compare_with_target(busy: float, target: tuple[float, float]) -> str:
     low, high = target
     return "below" if busy < low else "above" if busy > high else "within"
 
 
-def _part(sample: Sample, fanout: Fanout) -> float:
+def _get_overlap_share(sample: Sample, fanout: Fanout) -> float:
     """Return which part of a sample's stretch lies inside the fan-out."""
     if not sample.duration:
         return 0.0
@@ -159,17 +159,17 @@ def _part(sample: Sample, fanout: Fanout) -> float:
     return max(0, shared) / sample.duration
 
 
-def _told(samples: Iterable[Sample], of: Callable[[Sample], int | None]) -> int | None:
+def _sum_reported(samples: Iterable[Sample], of: Callable[[Sample], int | None]) -> int | None:
     """Return the sum of what samples tell, or None where none does."""
     amounts = [amount for sample in samples if (amount := of(sample)) is not None]
     return sum(amounts) if amounts else None
 
 
-def _ranked(values: Sequence[int], q: float) -> int | None:
+def _pick_quantile(values: Sequence[int], q: float) -> int | None:
     """Return the q-quantile of sorted values, the lower one where it falls between two."""
     return values[int(q * (len(values) - 1))] if values else None
 
 
-def _quantile(values: Sequence[int], q: float, unit: float) -> float | None:
-    found = _ranked(values, q)
+def _scale_quantile(values: Sequence[int], q: float, unit: float) -> float | None:
+    found = _pick_quantile(values, q)
     return None if found is None else found / unit

@@ -19,15 +19,15 @@ from stretto.clock import SECOND
 from stretto.figures.fanouts import Fanout
 from stretto.figures.figure import Figure, Labels
 from stretto.figures.tallies import Sums
-from stretto.figures.wall_time import in_turns
-from stretto.figures.work_tree import LONGEST_SESSION, Stretch, Worker, stretches, tasks_within
+from stretto.figures.wall_time import find_turns
+from stretto.figures.work_tree import LONGEST_SESSION, Stretch, Worker, build_work_tree, walk_tasks
 from stretto.model.entities import Session, Task
 from stretto.model.event import Outcome
 from stretto.model.interval import Interval
 from stretto.names import MAIN, NONE
 
 
-class Piece(NamedTuple):
+class PathPiece(NamedTuple):
     """One disjoint piece of the path, in nanoseconds since the epoch."""
 
     start: int
@@ -46,14 +46,14 @@ class Piece(NamedTuple):
     @property
     def agent(self) -> str:
         """The agent whose time it was."""
-        return agent_of(self.task)
+        return get_agent_label(self.task)
 
 
 @dataclass(frozen=True, slots=True)
 class CriticalPath:
     """The critical path of a session that is over. Lengths are in nanoseconds."""
 
-    pieces: tuple[Piece, ...]
+    pieces: tuple[PathPiece, ...]
     """By start. What lies between two of them nobody worked on: the main agent was in no turn."""
     elapsed: int
 
@@ -64,19 +64,21 @@ class CriticalPath:
 
     def agents(self) -> Counter[str]:
         """Return the part of the path that each agent's own work was; it sums to ``length``."""
-        return _summed((piece.agent, piece) for piece in self.pieces)
+        return _sum_lengths((piece.agent, piece) for piece in self.pieces)
 
     def task_types(self) -> Counter[str]:
         """Return the part of the path that tasks of each type were; the rest is the main agent's."""
-        return _summed((piece.task.task_type, piece) for piece in self.pieces if piece.task)
+        return _sum_lengths((piece.task.task_type, piece) for piece in self.pieces if piece.task)
 
     def tools(self) -> Counter[str]:
         """Return the part of the path that each tool was."""
-        return _summed((piece.name or NONE, piece) for piece in self.pieces if piece.worker is Worker.TOOL)
+        return _sum_lengths(
+            (piece.name or NONE, piece) for piece in self.pieces if piece.worker is Worker.TOOL
+        )
 
     def tasks(self) -> Counter[str]:
         """Return the part of the path that each task was, by its id."""
-        return _summed((piece.task.id, piece) for piece in self.pieces if piece.task)
+        return _sum_lengths((piece.task.id, piece) for piece in self.pieces if piece.task)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,38 +98,40 @@ class Slack:
         """Take in the slack of one task or tool call."""
         if stretch.worker is Worker.TASK and stretch.task is not None:
             self.tasks[stretch.id] = slack
-            _least(self.agents, agent_of(stretch.task), slack)
-            _least(self.task_types, stretch.task.task_type, slack)
+            _keep_least(self.agents, get_agent_label(stretch.task), slack)
+            _keep_least(self.task_types, stretch.task.task_type, slack)
         elif stretch.worker is Worker.TOOL:
-            _least(self.tools, stretch.name or NONE, slack)
+            _keep_least(self.tools, stretch.name or NONE, slack)
 
 
-def critical_path(session: Session, root: Stretch | None = None) -> CriticalPath | None:
+def find_critical_path(session: Session, root: Stretch | None = None) -> CriticalPath | None:
     """Return the critical path, or None while the session runs: then nothing has decided its end.
 
     There is none of a session that is longer than one can be.
 
-    ``root`` is the session's ``stretches``, where they are at hand.
+    ``root`` is the session's ``build_work_tree``, where they are at hand.
     """
     if session.outcome is Outcome.RUNNING:
         return None
-    root = root or stretches(session)
+    root = root or build_work_tree(session)
     if root.length > LONGEST_SESSION:
         return None
-    turns = in_turns(session, root).known
-    pieces: list[Piece] = []
-    for start, end, stretch in walked(root):
+    turns = find_turns(session, root).known
+    pieces: list[PathPiece] = []
+    for start, end, stretch in walk_path(root):
         # In no turn the main agent works on nothing, whoever it is that it waits for.
-        parts = _inside(Interval(start, end), turns) if stretch is root else (Interval(start, end),)
-        pieces += (Piece(part.start, part.end, stretch.worker, stretch.task, stretch.name) for part in parts)
+        parts = _clip_to_turns(Interval(start, end), turns) if stretch is root else (Interval(start, end),)
+        pieces += (
+            PathPiece(part.start, part.end, stretch.worker, stretch.task, stretch.name) for part in parts
+        )
     return CriticalPath(tuple(sorted(pieces, key=lambda piece: piece.start)), root.length)
 
 
-def fanout_path(fanout: Fanout) -> int:
+def measure_fanout_path(fanout: Fanout) -> int:
     """Return the length of a fan-out's critical path (ns): its last finishers, at most its elapsed time."""
     cursor, length = fanout.end, 0
     for start, end in sorted(
-        ((i.start, i.end) for task in fanout.tasks if (i := task.interval)), key=_by_end
+        ((i.start, i.end) for task in fanout.tasks if (i := task.interval)), key=_get_end_key
     )[::-1]:
         if end <= cursor:
             length += end - start
@@ -135,12 +139,12 @@ def fanout_path(fanout: Fanout) -> int:
     return length
 
 
-def agent_of(task: Task | None) -> str:
+def get_agent_label(task: Task | None) -> str:
     """Return the agent of a task as a label's value; no task is the main agent."""
     return MAIN if task is None else task.agent or NONE
 
 
-def walked(root: Stretch) -> Iterator[tuple[int, int, Stretch]]:
+def walk_path(root: Stretch) -> Iterator[tuple[int, int, Stretch]]:
     """Yield the pieces of the path from the last to the first: (start, end, whose time it was)."""
     at, cursor = root, root.end
     while True:
@@ -155,17 +159,17 @@ def walked(root: Stretch) -> Iterator[tuple[int, int, Stretch]]:
         elif at is root:
             return
         else:
-            at = _delegator(at, cursor, root)
+            at = _find_delegator(at, cursor, root)
 
 
-def slacks(root: Stretch) -> Slack:
+def compute_slack(root: Stretch) -> Slack:
     """Return how much longer everybody could have taken.
 
     Inside one stretch the last to finish could have taken as much longer as the stretch itself. What began
     after something had finished waited for it, and may itself be late by its own slack.
     """
     found = Slack({}, {}, {}, {})
-    for stretch in tasks_within(root):
+    for stretch in walk_tasks(root):
         around = 0 if stretch is root else found.tasks[stretch.id]
         began = sorted(stretch.inner, key=lambda inner: inner.start)
         own: dict[Stretch, int] = {}
@@ -180,7 +184,7 @@ def slacks(root: Stretch) -> Slack:
     return found
 
 
-def path_figures(window: str, sums: Sums) -> Iterator[Figure]:
+def compute_path_figures(window: str, sums: Sums) -> Iterator[Figure]:
     """Yield the critical paths of the window's sessions, whole and by who was on them, and the mean slack."""
     at: Labels = (("window", window),)
     whole = sums.get("critical_path", {}).get((), 0)
@@ -203,7 +207,7 @@ def path_figures(window: str, sums: Sums) -> Iterator[Figure]:
             yield Figure(slack_name, labels, mean, count)
 
 
-def _delegator(of: Stretch, time: int, root: Stretch) -> Stretch:
+def _find_delegator(of: Stretch, time: int, root: Stretch) -> Stretch:
     """Return who was at work above a stretch when it began; a delegator that was not running is passed."""
     above = of.parent or root
     while above is not root and not above.start <= time <= above.end:
@@ -211,7 +215,7 @@ def _delegator(of: Stretch, time: int, root: Stretch) -> Stretch:
     return above
 
 
-def _inside(interval: Interval, parts: tuple[Interval, ...]) -> Iterator[Interval]:
+def _clip_to_turns(interval: Interval, parts: tuple[Interval, ...]) -> Iterator[Interval]:
     """Yield what disjoint intervals, by start, share with one."""
     for start, end in parts[max(0, bisect_right(parts, interval.start, key=lambda part: part.start) - 1) :]:
         if start >= interval.end:
@@ -220,16 +224,16 @@ def _inside(interval: Interval, parts: tuple[Interval, ...]) -> Iterator[Interva
             yield Interval(max(start, interval.start), min(end, interval.end))
 
 
-def _least(table: dict[str, int], key: str, slack: int) -> None:
+def _keep_least(table: dict[str, int], key: str, slack: int) -> None:
     table[key] = min(slack, table.get(key, slack))
 
 
-def _summed(pieces: Iterable[tuple[str, Piece]]) -> Counter[str]:
+def _sum_lengths(pieces: Iterable[tuple[str, PathPiece]]) -> Counter[str]:
     found: Counter[str] = Counter()
     for key, piece in pieces:
         found[key] += piece.length
     return found
 
 
-def _by_end(interval: tuple[int, int]) -> tuple[int, int]:
+def _get_end_key(interval: tuple[int, int]) -> tuple[int, int]:
     return interval[1], -interval[0]

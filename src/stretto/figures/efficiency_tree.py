@@ -31,7 +31,7 @@ class Factor(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Efficiency:
+class EfficiencyNode:
     """One node of the tree. Lengths are nanoseconds; lane time is summed over lanes."""
 
     fanouts: int
@@ -42,8 +42,8 @@ class Efficiency:
     capacity: int
     """Width times elapsed."""
 
-    def __add__(self, other: Efficiency) -> Efficiency:
-        return Efficiency(
+    def __add__(self, other: EfficiencyNode) -> EfficiencyNode:
+        return EfficiencyNode(
             self.fanouts + other.fanouts,
             self.elapsed + other.elapsed,
             self.work + other.work,
@@ -77,30 +77,30 @@ class Efficiency:
 class EfficiencyTree:
     """A session's efficiency with that of its phases below it."""
 
-    session: Efficiency
-    phases: Mapping[str, Efficiency]
+    session: EfficiencyNode
+    phases: Mapping[str, EfficiencyNode]
     """By the phase's name; what belongs to none is ``none``."""
 
 
-def of_fanout(fanout: Fanout) -> Efficiency:
+def measure_efficiency(fanout: Fanout) -> EfficiencyNode:
     """Return the node of one fan-out."""
     longest = fanout.width * fanout.longest_lane
-    return Efficiency(1, fanout.elapsed, fanout.work, longest, fanout.capacity)
+    return EfficiencyNode(1, fanout.elapsed, fanout.work, longest, fanout.capacity)
 
 
-def efficiency_tree(session: Session, fanouts: Iterable[Fanout]) -> EfficiencyTree | None:
+def build_efficiency_tree(session: Session, fanouts: Iterable[Fanout]) -> EfficiencyTree | None:
     """Return the session's tree, or None without a finished fan-out."""
-    phases: dict[str, Efficiency] = {}
-    whole: Efficiency | None = None
+    phases: dict[str, EfficiencyNode] = {}
+    whole: EfficiencyNode | None = None
     for fanout in fanouts:
-        own = of_fanout(fanout)
-        name = _phase_of(fanout, session.phases)
+        own = measure_efficiency(fanout)
+        name = _find_phase(fanout, session.phases)
         phases[name] = phases[name] + own if name in phases else own
         whole = whole + own if whole else own
     return EfficiencyTree(whole, phases) if whole else None
 
 
-def efficiency_figures(window: str, sums: Sums) -> Iterator[Figure]:
+def compute_efficiency_figures(window: str, sums: Sums) -> Iterator[Figure]:
     """Yield what each factor lost, and the wall time of the fan-outs, by pattern."""
     elapsed, work, longest, capacity = (
         sums.get(measure, {}) for measure in ("pattern_elapsed", "pattern_work", "longest_lane", "capacity")
@@ -108,7 +108,7 @@ def efficiency_figures(window: str, sums: Sums) -> Iterator[Figure]:
     for dims, count in sorted(sums.get("fanouts", {}).items()):
         at = (("window", window),)
         pattern = ("pattern", str(dims[0]))
-        node = Efficiency(
+        node = EfficiencyNode(
             count, elapsed.get(dims, 0), work.get(dims, 0), longest.get(dims, 0), capacity.get(dims, 0)
         )
         yield Figure("stretto_pattern_elapsed_seconds", (pattern, *at), node.elapsed / SECOND, count)
@@ -117,7 +117,7 @@ def efficiency_figures(window: str, sums: Sums) -> Iterator[Figure]:
             yield Figure("stretto_efficiency_lost_seconds", labels, lost / SECOND, count)
 
 
-def _phase_of(fanout: Fanout, phases: Iterable[Phase]) -> str:
+def _find_phase(fanout: Fanout, phases: Iterable[Phase]) -> str:
     """Return the phase that all its tasks name, else the one whose time encloses it."""
     named = {task.phase for task in fanout.tasks}
     if len(named) == 1 and (name := named.pop()) is not None:

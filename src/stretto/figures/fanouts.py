@@ -17,7 +17,7 @@ from stretto.figures.baselines import Baseline, Provenance
 from stretto.figures.confidence import Estimate
 from stretto.model.entities import Task
 from stretto.model.event import Outcome
-from stretto.model.interval import Interval, lanes, shares, union_length
+from stretto.model.interval import Interval, measure_union, pack_lanes, split_shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Fanout:
     @property
     def signature(self) -> str:
         """The task types in it, sorted, repeats kept: what a sequential run must match."""
-        return signature(self.tasks)
+        return build_signature(self.tasks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,29 +70,29 @@ class SequentialRun:
     @property
     def signature(self) -> str:
         """The task types in it, as in ``Fanout.signature``."""
-        return signature(self.tasks)
+        return build_signature(self.tasks)
 
     @property
     def elapsed(self) -> int:
         """Nanoseconds in which a task ran; what passed between them is not counted as sequential time."""
-        return union_length(interval for task in self.tasks if (interval := task.interval))
+        return measure_union(interval for task in self.tasks if (interval := task.interval))
 
     @property
     def end(self) -> int:
         """When the last of them ended."""
-        return max(_known(task).end for task in self.tasks)
+        return max(_get_interval(task).end for task in self.tasks)
 
     @property
     def lengths(self) -> dict[str, list[int]]:
         """Each task's length by type, in nanoseconds."""
         found: dict[str, list[int]] = {}
         for task in self.tasks:
-            found.setdefault(task.task_type, []).append(_known(task).length)
+            found.setdefault(task.task_type, []).append(_get_interval(task).length)
         return found
 
 
 @dataclass(frozen=True, slots=True)
-class Sequential:
+class SequentialTime:
     """What the tasks of a fan-out take one after another (ns), and where that comes from."""
 
     length: float
@@ -107,25 +107,25 @@ class Sequential:
     def of(self, task: Task) -> float:
         """Return what one task of the fan-out takes (ns); over all of them it sums to ``length``."""
         lengths = self.baseline.lengths
-        return _known(task).length if lengths is None else lengths[task.task_type]
+        return _get_interval(task).length if lengths is None else lengths[task.task_type]
 
 
-def signature(tasks: Iterable[Task]) -> str:
+def build_signature(tasks: Iterable[Task]) -> str:
     """Return the sorted task types of tasks as one text."""
     return ",".join(sorted(task.task_type for task in tasks))
 
 
-def fanouts(tasks: Iterable[Task]) -> tuple[Fanout, ...]:
+def find_fanouts(tasks: Iterable[Task]) -> tuple[Fanout, ...]:
     """Return the finished fan-outs among the tasks, by start.
 
     Tasks of unknown length take no part. One that still runs keeps its fan-out unfinished and left out.
     """
     found = []
-    for parent, group in _groups(tasks):
+    for parent, group in _group_overlapping(tasks):
         if len(group) < 2 or any(task.outcome is Outcome.RUNNING for task in group):  # noqa: PLR2004  # "two or more"
             continue
-        intervals = [_known(task) for task in group]
-        busy = lanes(intervals)
+        intervals = [_get_interval(task) for task in group]
+        busy = pack_lanes(intervals)
         found.append(
             Fanout(
                 parent=parent,
@@ -134,15 +134,15 @@ def fanouts(tasks: Iterable[Task]) -> tuple[Fanout, ...]:
                 end=max(interval.end for interval in intervals),
                 width=len(busy),
                 work=sum(interval.length for interval in intervals),
-                elapsed=union_length(intervals),
+                elapsed=measure_union(intervals),
                 longest_lane=max(busy),
-                shares=tuple(shares(intervals)),
+                shares=tuple(split_shares(intervals)),
             )
         )
     return tuple(sorted(found, key=lambda fanout: (fanout.start, fanout.parent or "")))
 
 
-def sequential_runs(tasks: Iterable[Task]) -> tuple[SequentialRun, ...]:
+def find_sequential_runs(tasks: Iterable[Task]) -> tuple[SequentialRun, ...]:
     """Return each stretch of two or more successful tasks of one parent that ran one after another."""
     found: list[SequentialRun] = []
     run: list[Task] = []
@@ -153,7 +153,7 @@ def sequential_runs(tasks: Iterable[Task]) -> tuple[SequentialRun, ...]:
             found.append(SequentialRun(tuple(run)))
         run.clear()
 
-    for parent, group in _groups(tasks):
+    for parent, group in _group_overlapping(tasks):
         alone = len(group) == 1 and group[0].outcome is Outcome.SUCCESS
         if not alone or parent != run_parent:
             close()
@@ -164,20 +164,20 @@ def sequential_runs(tasks: Iterable[Task]) -> tuple[SequentialRun, ...]:
     return tuple(found)
 
 
-def alone(tasks: Iterable[Task]) -> tuple[Task, ...]:
+def find_lone_tasks(tasks: Iterable[Task]) -> tuple[Task, ...]:
     """Return the tasks that are over, have a length and overlapped no other task of their parent."""
-    groups = (group for _, group in _groups(tasks) if len(group) == 1)
+    groups = (group for _, group in _group_overlapping(tasks) if len(group) == 1)
     return tuple(group[0] for group in groups if group[0].outcome is not Outcome.RUNNING)
 
 
-def sequential(fanout: Fanout, baseline: Baseline) -> Sequential:
+def estimate_sequential_time(fanout: Fanout, baseline: Baseline) -> SequentialTime:
     """Return a fan-out's sequential time by a baseline that knows all its types."""
     tasks = Counter(task.task_type for task in fanout.tasks)
     found = baseline.estimate(tasks, float(fanout.work))
-    return Sequential(found.mean, baseline, found)
+    return SequentialTime(found.mean, baseline, found)
 
 
-def _groups(tasks: Iterable[Task]) -> Iterable[tuple[str | None, list[Task]]]:
+def _group_overlapping(tasks: Iterable[Task]) -> Iterable[tuple[str | None, list[Task]]]:
     """Yield each parent's tasks in groups that overlap, by start; a running task reaches into the rest."""
     by_parent: dict[str | None, list[Task]] = {}
     for task in tasks:
@@ -197,7 +197,7 @@ def _groups(tasks: Iterable[Task]) -> Iterable[tuple[str | None, list[Task]]]:
             yield parent, group
 
 
-def _known(task: Task) -> Interval:
+def _get_interval(task: Task) -> Interval:
     interval = task.interval
     if interval is None:
         raise AssertionError(f"task {task.id} has no known interval")

@@ -27,7 +27,7 @@ class Figure:
     """The share of what it is about that it is made of, where some of that is not known."""
 
 
-def ratio(
+def make_ratio(
     name: str,
     labels: Labels,
     numerator: float,
@@ -42,6 +42,6 @@ def ratio(
     return Figure(name, labels, numerator / denominator, count, coverage=coverage)
 
 
-def between(figure: Figure, low: float | None, high: float | None) -> Figure:
+def with_bounds(figure: Figure, low: float | None, high: float | None) -> Figure:
     """Return the figure with its confidence interval; as it is where it has no value."""
     return figure if figure.value is None else replace(figure, low=low, high=high)

@@ -7,17 +7,17 @@ from statistics import fmean
 
 from stretto.clock import SECOND
 from stretto.figures.baselines import Provenance, Target
-from stretto.figures.fanouts import Fanout, Sequential
-from stretto.figures.figure import Figure, Labels, between, ratio
+from stretto.figures.fanouts import Fanout, SequentialTime
+from stretto.figures.figure import Figure, Labels, make_ratio, with_bounds
 from stretto.figures.tallies import Sums
-from stretto.figures.verdict import Parallel
+from stretto.figures.verdict import ParallelWork
 
-ALONE = (Provenance.RECORDED, Provenance.MEASURED)
+ALONE_PROVENANCES = (Provenance.RECORDED, Provenance.MEASURED)
 """The provenances that tell how long a task takes alone."""
 
 
-def gain_figures(
-    window: str, sums: Sums, parallel: Mapping[tuple[str, Provenance], Parallel], target: Target
+def compute_gain_figures(
+    window: str, sums: Sums, parallel: Mapping[tuple[str, Provenance], ParallelWork], target: Target
 ) -> Iterator[Figure]:
     """Yield what parallel tasks would have saved at their target, contention, and missed opportunity."""
     at: Labels = (("window", window),)
@@ -26,25 +26,27 @@ def gain_figures(
         name, asked = "stretto_expected_saved_seconds", target(task_type)
         expected = Figure(name, labels, asked * p.sequential / SECOND, p.tasks)
         if p.bounds is not None:
-            expected = between(expected, *(asked * edge / SECOND for edge in p.bounds))
+            expected = with_bounds(expected, *(asked * edge / SECOND for edge in p.bounds))
         yield expected
-    yield from _contention(at, parallel)
+    yield from _compute_contention(at, parallel)
     for dims, runs in sorted(sums.get("sequential_runs", {}).items()):
         saved = sums.get("opportunity", {}).get(dims, 0) / SECOND
         yield Figure("stretto_opportunity_seconds", (("pattern", str(dims[0])), *at), saved, runs)
 
 
-def _contention(at: Labels, parallel: Mapping[tuple[str, Provenance], Parallel]) -> Iterator[Figure]:
+def _compute_contention(
+    at: Labels, parallel: Mapping[tuple[str, Provenance], ParallelWork]
+) -> Iterator[Figure]:
     for task_type in sorted({task_type for task_type, _ in parallel}):
         labels = (("task_type", task_type), *at)
         every = sum(p.tasks for (name, _), p in parallel.items() if name == task_type)
-        known = [parallel[task_type, p] for p in ALONE if (task_type, p) in parallel]
+        known = [parallel[task_type, p] for p in ALONE_PROVENANCES if (task_type, p) in parallel]
         if not known:
             reason = "no sequential run tells how long these tasks take alone"
             yield Figure("stretto_contention_ratio", labels, None, 0, reason)
             continue
         work, tasks = sum(p.work for p in known), sum(p.tasks for p in known)
-        found = ratio(
+        found = make_ratio(
             "stretto_contention_ratio",
             labels,
             work,
@@ -54,23 +56,23 @@ def _contention(at: Labels, parallel: Mapping[tuple[str, Provenance], Parallel])
         )
         if len(known) == 1 and known[0].bounds is not None:
             low, high = known[0].bounds
-            found = between(found, work / high if high else None, work / low if low else None)
+            found = with_bounds(found, work / high if high else None, work / low if low else None)
         yield found
 
 
-def slowdown(fanout: Fanout, held_against: Sequential) -> float | None:
+def measure_slowdown(fanout: Fanout, held_against: SequentialTime) -> float | None:
     """Return how long a fan-out's tasks took over how long they take alone; None where that is not known."""
-    if held_against.provenance not in ALONE or not held_against.length:
+    if held_against.provenance not in ALONE_PROVENANCES or not held_against.length:
         return None
     return fanout.work / held_against.length
 
 
-def expected_improvement(fanout: Fanout, target: Target) -> float:
+def compute_expected_improvement(fanout: Fanout, target: Target) -> float:
     """Return the mean target of the task types in a fan-out, each counted once."""
     return fmean(target(name) for name in sorted({task.task_type for task in fanout.tasks}))
 
 
-def record_figures(best: Iterable[tuple[str, float, int]]) -> Iterator[Figure]:
+def compute_record_figures(best: Iterable[tuple[str, float, int]]) -> Iterator[Figure]:
     """Yield the best work over elapsed of each pattern, given (pattern, speedup, end in ns)."""
     for pattern, speedup, end in best:
         labels: Labels = (("pattern", pattern),)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from stretto.figures.baselines import FindBaseline, Provenance
-from stretto.figures.confidence import differs
+from stretto.figures.confidence import has_significant_difference
 from stretto.figures.tallies import Sums
-from stretto.figures.verdict import HeldAgainst, Verdict, mixes, verdict
+from stretto.figures.verdict import BaselineComparison, Verdict, build_mixes, build_verdict
 from stretto.model.event import Outcome
 
-MEASURES = ("parallel_tasks", "parallel_work", "parallel_elapsed", "tasks")
+PERIOD_MEASURES = ("parallel_tasks", "parallel_work", "parallel_elapsed", "tasks")
 """The sums that a period is worked out from."""
 
 FEWEST_FANOUTS = 10
@@ -38,13 +38,13 @@ class Period:
         known = self.succeeded + self.failed
         return self.succeeded / known if known else None
 
-    def held_against(self, provenance: Provenance) -> HeldAgainst | None:
+    def held_against(self, provenance: Provenance) -> BaselineComparison | None:
         """Return its parallel work that is held against one provenance."""
         return next((part for part in self.verdict.parts if part.provenance is provenance), None)
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class FigureChange:
     """One figure of the last seven days beside that of the seven days before."""
 
     name: str
@@ -68,23 +68,23 @@ class WeekChange:
     baseline: Provenance | None
     fanouts: tuple[int, int]
     """Parallel executions held against that provenance: (now, before)."""
-    figures: tuple[Change, ...]
+    figures: tuple[FigureChange, ...]
 
 
-def period(name: str, sums: Sums, find: FindBaseline) -> Period:
+def build_period(name: str, sums: Sums, find: FindBaseline) -> Period:
     """Return the period that some sums are those of."""
     outcomes: Counter[str] = Counter()
     for (_, _, outcome), count in sums.get("tasks", {}).items():
         outcomes[str(outcome)] += count
     return Period(
-        verdict(name, mixes(sums, find)),
+        build_verdict(name, build_mixes(sums, find)),
         tasks=outcomes.total(),
         succeeded=outcomes[Outcome.SUCCESS.value],
         failed=outcomes[Outcome.FAILURE.value],
     )
 
 
-def added(all_sums: Iterable[Sums]) -> Sums:
+def add_sums(all_sums: Iterable[Sums]) -> Sums:
     """Return several sums as one."""
     whole: dict[str, dict[tuple[str | int, ...], int]] = {}
     for sums in all_sums:
@@ -95,7 +95,7 @@ def added(all_sums: Iterable[Sums]) -> Sums:
     return whole
 
 
-def week_change(now: Sequence[Sums], before: Sequence[Sums], find: FindBaseline) -> WeekChange:
+def compare_weeks(now: Sequence[Sums], before: Sequence[Sums], find: FindBaseline) -> WeekChange:
     """Compare two weeks, each given as the sums of its days.
 
     Only what is held against the same provenance is compared. Whether a difference exceeds noise is Welch's
@@ -105,31 +105,31 @@ def week_change(now: Sequence[Sums], before: Sequence[Sums], find: FindBaseline)
     lead = weeks[0].whole.verdict.lead
     baseline = lead.provenance if lead else None
     fanouts = (weeks[0].fanouts(baseline), weeks[1].fanouts(baseline))
-    figures = tuple(_change(name, weeks, baseline, min(fanouts)) for name in _READ)
+    figures = tuple(_compare_figure(name, weeks, baseline, min(fanouts)) for name in _READERS)
     return WeekChange(baseline, fanouts, figures)
 
 
 class _Week:
     def __init__(self, days: Sequence[Sums], find: FindBaseline) -> None:
-        self.whole = period("7d", added(days), find)
-        self.days = [period("day", sums, find) for sums in days]
+        self.whole = build_period("7d", add_sums(days), find)
+        self.days = [build_period("day", sums, find) for sums in days]
 
     def fanouts(self, baseline: Provenance | None) -> int:
         part = None if baseline is None else self.whole.held_against(baseline)
         return part.fanouts if part else 0
 
 
-def _fanouts(period: Period, _: HeldAgainst | None) -> float | None:
+def _get_fanouts(period: Period, _: BaselineComparison | None) -> float | None:
     return period.verdict.fanouts
 
 
-def _success(period: Period, _: HeldAgainst | None) -> float | None:
+def _get_success(period: Period, _: BaselineComparison | None) -> float | None:
     return period.success
 
 
-_READ: dict[str, Callable[[Period, HeldAgainst | None], float | None]] = {
-    "fanouts": _fanouts,
-    "success": _success,
+_READERS: dict[str, Callable[[Period, BaselineComparison | None], float | None]] = {
+    "fanouts": _get_fanouts,
+    "success": _get_success,
     "elapsed_seconds": lambda _, part: part.elapsed if part else None,
     "time_saved_seconds": lambda _, part: part.time_saved if part else None,
     "speedup": lambda _, part: part.speedup if part else None,
@@ -138,14 +138,17 @@ _READ: dict[str, Callable[[Period, HeldAgainst | None], float | None]] = {
 """Figure of the verdict → how it is read from a period and its part held against the provenance."""
 
 
-def _read(name: str, period: Period, baseline: Provenance | None) -> float | None:
-    return _READ[name](period, None if baseline is None else period.held_against(baseline))
+def _read_figure(name: str, period: Period, baseline: Provenance | None) -> float | None:
+    return _READERS[name](period, None if baseline is None else period.held_against(baseline))
 
 
-def _change(name: str, weeks: tuple[_Week, _Week], baseline: Provenance | None, fewest: int) -> Change:
-    now, before = (_read(name, week.whole, baseline) for week in weeks)
+def _compare_figure(
+    name: str, weeks: tuple[_Week, _Week], baseline: Provenance | None, fewest: int
+) -> FigureChange:
+    now, before = (_read_figure(name, week.whole, baseline) for week in weeks)
     days = [
-        [value for day in week.days if (value := _read(name, day, baseline)) is not None] for week in weeks
+        [value for day in week.days if (value := _read_figure(name, day, baseline)) is not None]
+        for week in weeks
     ]
     reason = None
     if now is None or before is None:
@@ -154,4 +157,4 @@ def _change(name: str, weeks: tuple[_Week, _Week], baseline: Provenance | None, 
         reason = f"fewer than {FEWEST_FANOUTS} parallel executions in one of the weeks"
     elif min(map(len, days)) < FEWEST_DAYS:
         reason = f"fewer than {FEWEST_DAYS} days with the figure in one of the weeks"
-    return Change(name, now, before, None if reason else differs(*days), reason)
+    return FigureChange(name, now, before, None if reason else has_significant_difference(*days), reason)

@@ -11,7 +11,7 @@ from stretto.model.interval import Interval
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedCall:
     """A call that permission was asked for."""
 
     time: int
@@ -22,7 +22,7 @@ class Asked:
     """From the request to the execution; None where the execution's beginning is not known."""
 
 
-def asked(session: Session) -> Mapping[str, Asked]:
+def find_asked_calls(session: Session) -> Mapping[str, AskedCall]:
     """Return the calls that permission was asked for, by their ids.
 
     A request names agent and tool, but no call. It belongs to the call of that tool by that agent that was
@@ -36,17 +36,17 @@ def asked(session: Session) -> Mapping[str, Asked]:
         requests.setdefault((request.task, request.tool), []).append(request)
     calls: dict[tuple[str | None, str | None], list[ToolCall]] = {}
     for call in session.tool_calls:
-        about = _agent(call.task, agents), call.tool
+        about = _get_agent_id(call.task, agents), call.tool
         if about in requests:
             calls.setdefault(about, []).append(call)
-    found: dict[str, Asked] = {}
+    found: dict[str, AskedCall] = {}
     for about, own in calls.items():
-        found.update(_matched(requests[about], own))
+        found.update(_match_requests(requests[about], own))
     return found
 
 
-def _matched(requests: list[PermissionRequest], calls: list[ToolCall]) -> dict[str, Asked]:
-    found: dict[str, Asked] = {}
+def _match_requests(requests: list[PermissionRequest], calls: list[ToolCall]) -> dict[str, AskedCall]:
+    found: dict[str, AskedCall] = {}
     coming = sorted(
         ((call.start, number) for number, call in enumerate(calls) if call.start is not None), reverse=True
     )
@@ -57,26 +57,26 @@ def _matched(requests: list[PermissionRequest], calls: list[ToolCall]) -> dict[s
             _, number = coming.pop()
             call = calls[number]
             if call.end is not None and call.duration is not None:
-                heappush(waiting, (call.end - call.duration if _measured(call) else call.end, number))
+                heappush(waiting, (call.end - call.duration if _is_measured(call) else call.end, number))
         while waiting and waiting[0][0] < request.time:
             heappop(waiting)
         if waiting:
             begins, number = heappop(waiting)
             call = calls[number]
-            measured = _measured(call)
+            measured = _is_measured(call)
             waited = Interval(request.time, begins) if measured else None
-            found[call.id] = Asked(request.time, measured, waited)
+            found[call.id] = AskedCall(request.time, measured, waited)
     return found
 
 
-def _measured(call: ToolCall) -> bool:
+def _is_measured(call: ToolCall) -> bool:
     """Tell whether a call's length is not just its end less its start."""
     if call.start is None or call.end is None or call.duration is None:
         return False
     return call.end - call.start != call.duration
 
 
-def _agent(task_id: str | None, agents: set[str]) -> str | None:
+def _get_agent_id(task_id: str | None, agents: set[str]) -> str | None:
     """Return the agent whose run a call was made in: requests do not tell runs apart."""
     if task_id is None:
         return None

@@ -16,17 +16,17 @@ FLOOR = 1_000
 """Nanoseconds at and below which lengths share bucket 0: no clock here tells them apart."""
 
 
-def bucket(length: int) -> int:
+def find_bucket(length: int) -> int:
     """Return the bucket of a length in nanoseconds."""
     return 0 if length <= FLOOR else ceil(log(length / FLOOR) / _LOG_GAMMA)
 
 
-def value(index: int) -> float:
+def get_bucket_value(index: int) -> float:
     """Return the length in nanoseconds that stands for a bucket."""
     return FLOOR * 2 * _GAMMA**index / (_GAMMA + 1)
 
 
-def quantile(counts: Mapping[int, int], q: float) -> float | None:
+def compute_quantile(counts: Mapping[int, int], q: float) -> float | None:
     """Return the q-quantile in ns: the least value that q of all do not exceed; None without values.
 
     That is the lower one in the middle for the median of an even number, and never less than what the name
@@ -41,5 +41,5 @@ def quantile(counts: Mapping[int, int], q: float) -> float | None:
     for index in sorted(counts):
         seen += counts[index]
         if seen >= rank:
-            return value(index)
-    return value(max(counts))
+            return get_bucket_value(index)
+    return get_bucket_value(max(counts))

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from stretto.clock import SECOND
-from stretto.figures.figure import Figure, Labels, ratio
-from stretto.figures.tallies import Sums, quantiles
+from stretto.figures.figure import Figure, Labels, make_ratio
+from stretto.figures.tallies import Sums, compute_quantile_figures
 
 NOT_SAMPLED = "no agent's processes were sampled"
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class ResourceUse:
     """What the agents' process trees use now. None with a reason where that is not known."""
 
     cpu: float | None = None
@@ -25,7 +25,7 @@ class Use:
     reason: str = "no reading was taken yet"
 
 
-def resource_figures(window: str, sums: Sums) -> Iterator[Figure]:
+def compute_resource_figures(window: str, sums: Sums) -> Iterator[Figure]:
     """Yield what the agents' process trees, and the machine while they ran, used in a window."""
     at: Labels = (("window", window),)
     samples = sum(sums.get("agents_cpu_use", {}).values())
@@ -35,18 +35,20 @@ def resource_figures(window: str, sums: Sums) -> Iterator[Figure]:
         ("stretto_window_machine_busy_seconds", "machine_busy", None),
         ("stretto_window_machine_available_seconds", "machine_available", None),
     ):
-        yield _seconds(name, at, sums, measure, count)
+        yield _sum_seconds(name, at, sums, measure, count)
     available = sums.get("machine_available", {}).get((), 0)
     busy = sums.get("machine_busy", {}).get((), 0)
-    yield ratio("stretto_machine_cpu_ratio", at, busy, available, samples)
-    yield from quantiles(at, sums.get("agents_cpu_use", {}), "stretto_agents_cpu_quantile")
-    yield from quantiles(at, sums.get("agents_memory", {}), "stretto_agents_memory_quantile_bytes", unit=1)
+    yield make_ratio("stretto_machine_cpu_ratio", at, busy, available, samples)
+    yield from compute_quantile_figures(at, sums.get("agents_cpu_use", {}), "stretto_agents_cpu_quantile")
+    yield from compute_quantile_figures(
+        at, sums.get("agents_memory", {}), "stretto_agents_memory_quantile_bytes", unit=1
+    )
     for (direction,), count in sorted(sums.get("agents_io_samples", {}).items()):
         amount = sums.get("agents_io", {}).get((direction,), 0)
         yield Figure("stretto_window_agents_io_bytes", (("direction", str(direction)), *at), amount, count)
 
 
-def now_figures(use: Use) -> Iterator[Figure]:
+def compute_current_figures(use: ResourceUse) -> Iterator[Figure]:
     """Yield what the agents' process trees use now."""
     for name, value, count in (
         ("stretto_agents_cpu", use.cpu, use.sessions),
@@ -59,7 +61,7 @@ def now_figures(use: Use) -> Iterator[Figure]:
             yield Figure(name, (), value, count)
 
 
-def _seconds(name: str, at: Labels, sums: Sums, measure: str, count: int | None) -> Figure:
+def _sum_seconds(name: str, at: Labels, sums: Sums, measure: str, count: int | None) -> Figure:
     """Return a sum of nanoseconds in seconds; one that nothing was added to is withheld, unless counted."""
     cells = sums.get(measure, {})
     if not cells and not count:

@@ -12,7 +12,7 @@ from stretto.model.event import Outcome
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class IntegrationCheck:
     """What is known of how the results of one fan-out fit together."""
 
     fanout: Fanout
@@ -34,7 +34,9 @@ class Check:
         return not self.conflicting and self.gates is not False
 
 
-def checks(fanouts: Sequence[Fanout], tasks: Iterable[Task], calls: Iterable[ToolCall]) -> tuple[Check, ...]:
+def check_integration(
+    fanouts: Sequence[Fanout], tasks: Iterable[Task], calls: Iterable[ToolCall]
+) -> tuple[IntegrationCheck, ...]:
     """Return what is known of each fan-out of a session.
 
     ``calls`` are the session's calls by start; those that neither wrote nor tested may be left out. What a
@@ -50,7 +52,7 @@ def checks(fanouts: Sequence[Fanout], tasks: Iterable[Task], calls: Iterable[Too
         if call.tests is not None and call.start is not None:
             tested.append(call)
         if call.wrote is not None and call.outcome is not Outcome.FAILURE:
-            for task_id in lineage(call.task, parents):
+            for task_id in walk_ancestry(call.task, parents):
                 if task_id in fanout_of:
                     files = writers.setdefault(fanout_of[task_id], {})
                     for file in call.wrote.split():
@@ -66,20 +68,20 @@ def checks(fanouts: Sequence[Fanout], tasks: Iterable[Task], calls: Iterable[Too
         starts = begins[fanout.parent]
         following = bisect_left(starts, fanout.end)
         until = bisect_left(test_starts, starts[following]) if following < len(starts) else len(tested)
-        after = (passed(tested[index]) for index in range(bisect_left(test_starts, fanout.end), until))
+        after = (has_passed(tested[index]) for index in range(bisect_left(test_starts, fanout.end), until))
         gates = next((verdict for verdict in after if verdict is not None), None)
-        found.append(Check(fanout, bool(files), frozenset[str]().union(*shared), gates))
+        found.append(IntegrationCheck(fanout, bool(files), frozenset[str]().union(*shared), gates))
     return tuple(found)
 
 
-def passed(call: ToolCall) -> bool | None:
+def has_passed(call: ToolCall) -> bool | None:
     """Tell whether the tests that a call ran passed; None where it ran none or nothing tells."""
     if call.tests is None:
         return None
-    return {Outcome.SUCCESS: True, Outcome.FAILURE: False}.get(call.tests.outcome(call.outcome))
+    return {Outcome.SUCCESS: True, Outcome.FAILURE: False}.get(call.tests.conclude_outcome(call.outcome))
 
 
-def lineage(task: str | None, parents: Mapping[str, str | None]) -> Iterator[str]:
+def walk_ancestry(task: str | None, parents: Mapping[str, str | None]) -> Iterator[str]:
     """Yield a task's id and those of the tasks that it was delegated below, innermost first."""
     climbed: set[str] = set()
     while task is not None and task not in climbed:
@@ -88,7 +90,7 @@ def lineage(task: str | None, parents: Mapping[str, str | None]) -> Iterator[str
         task = parents.get(task)
 
 
-def completeness(
+def measure_completeness(
     tasks: Iterable[Task], seen: Iterable[str], left_open: Iterable[str], tests: Iterable[ToolCall]
 ) -> dict[str, float]:
     """Return how complete each task was, from 0 to 1, by id: the mean of what is known of three things.
@@ -102,9 +104,9 @@ def completeness(
     known, dangling = set(seen), set(left_open)
     last: dict[str, bool] = {}
     for call in tests:
-        verdict = passed(call)
+        verdict = has_passed(call)
         if verdict is not None:
-            last.update(dict.fromkeys(lineage(call.task, parents), verdict))
+            last.update(dict.fromkeys(walk_ancestry(call.task, parents), verdict))
     found = {}
     for task in own.values():
         if task.outcome in {Outcome.RUNNING, Outcome.UNKNOWN}:

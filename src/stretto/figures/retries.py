@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from stretto.model.entities import Task
 from stretto.model.event import Outcome
 
-_ANEW = re.compile(
+_RETRY_WORDS = re.compile(
     r"\b(?:re-?try(?:ing)?|re-?run(?:ning)?|again|(?:attempt|try)\s*#?\d+(?:\s*(?:of|/)\s*\d+)?)\b"
 )
 """Words that say no more than that something is done once more."""
@@ -23,7 +23,7 @@ class Retry:
     failed: Task
 
 
-def retries(tasks: Iterable[Task]) -> tuple[Retry, ...]:
+def find_retries(tasks: Iterable[Task]) -> tuple[Retry, ...]:
     """Return the retries among the tasks of one session, by start.
 
     A task is a retry where an earlier one of the same parent, task type, agent and description was over
@@ -36,10 +36,12 @@ def retries(tasks: Iterable[Task]) -> tuple[Retry, ...]:
     if not any(task.outcome is Outcome.FAILURE for task in began):
         return ()
     for task in sorted(began, key=lambda task: (task.start, task.id)):
-        failures = waiting.setdefault((task.parent, task.task_type, task.agent, _same(task.description)), [])
-        before = [failed for failed in failures if _over(failed) <= (task.start or 0)]
+        failures = waiting.setdefault(
+            (task.parent, task.task_type, task.agent, _normalise_description(task.description)), []
+        )
+        before = [failed for failed in failures if _get_end(failed) <= (task.start or 0)]
         if before:
-            failed = max(before, key=_over)
+            failed = max(before, key=_get_end)
             failures.remove(failed)
             found.append(Retry(task, failed))
         if task.outcome is Outcome.FAILURE:
@@ -47,11 +49,11 @@ def retries(tasks: Iterable[Task]) -> tuple[Retry, ...]:
     return tuple(found)
 
 
-def _over(task: Task) -> int:
+def _get_end(task: Task) -> int:
     return task.end if task.end is not None else task.start or 0
 
 
-def _same(description: str | None) -> str | None:
+def _normalise_description(description: str | None) -> str | None:
     if description is None:
         return None
-    return " ".join(re.findall(r"\w+", _ANEW.sub(" ", description.lower())))
+    return " ".join(re.findall(r"\w+", _RETRY_WORDS.sub(" ", description.lower())))

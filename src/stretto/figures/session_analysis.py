@@ -6,24 +6,36 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stretto.clock import SECOND, rfc3339
-from stretto.figures.critical_path import CriticalPath, Piece, Slack, critical_path, fanout_path, slacks
-from stretto.figures.efficiency_tree import Efficiency, EfficiencyTree, efficiency_tree, of_fanout
+from stretto.clock import SECOND, to_rfc3339
+from stretto.figures.critical_path import (
+    CriticalPath,
+    PathPiece,
+    Slack,
+    compute_slack,
+    find_critical_path,
+    measure_fanout_path,
+)
+from stretto.figures.efficiency_tree import (
+    EfficiencyNode,
+    EfficiencyTree,
+    build_efficiency_tree,
+    measure_efficiency,
+)
 from stretto.figures.fanouts import Fanout
-from stretto.figures.wall_time import Part, wall_time
-from stretto.figures.what_if import what_if, what_if_fanout
-from stretto.figures.work_tree import Stretch, Worker, stretches
+from stretto.figures.wall_time import WallPart, measure_wall_time
+from stretto.figures.what_if import replay_fanout, replay_session
+from stretto.figures.work_tree import Stretch, Worker, build_work_tree
 from stretto.model.entities import Session
 
-FASTER = 0.8
+FASTER_FACTOR = 0.8
 """Of a task's time: how much faster the tasks of the critical path are tried."""
 
-TRIED = 10
+MOST_WHAT_IFS = 10
 """Tasks of the critical path that are tried, those with the largest parts of it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class WhatIf:
     """What elapsed time would have been with one task at a factor of its time. Lengths are nanoseconds."""
 
     task: str
@@ -37,104 +49,104 @@ class Tried:
 
 
 @dataclass(frozen=True, slots=True)
-class Structure:
+class SessionAnalysis:
     """All of it for one session."""
 
-    wall: Mapping[Part, int]
+    wall: Mapping[WallPart, int]
     """Nanoseconds by part, up to the session's last word while it runs."""
     path: CriticalPath | None
     """None while the session runs."""
     slack: Slack
     efficiency: EfficiencyTree | None
     """None without a finished fan-out."""
-    tried: tuple[Tried, ...]
-    """The tasks with the largest parts of the path, each ``FASTER``."""
+    tried: tuple[WhatIf, ...]
+    """The tasks with the largest parts of the path, each ``FASTER_FACTOR``."""
 
 
-def structure(session: Session, fanouts: Iterable[Fanout]) -> Structure:
+def build_session_analysis(session: Session, fanouts: Iterable[Fanout]) -> SessionAnalysis:
     """Work out the structure of a session with these finished fan-outs."""
     found = tuple(fanouts)
-    root = stretches(session)
-    path = critical_path(session, root)
-    foremost = path.tasks().most_common(TRIED) if path else []
-    tried = (tried_with(root, found, task_id, FASTER) for task_id, _ in foremost)
-    return Structure(
-        wall_time(session, root),
+    root = build_work_tree(session)
+    path = find_critical_path(session, root)
+    foremost = path.tasks().most_common(MOST_WHAT_IFS) if path else []
+    tried = (try_factor(root, found, task_id, FASTER_FACTOR) for task_id, _ in foremost)
+    return SessionAnalysis(
+        measure_wall_time(session, root),
         path,
-        slacks(root),
-        efficiency_tree(session, found),
+        compute_slack(root),
+        build_efficiency_tree(session, found),
         tuple(one for one in tried if one is not None),
     )
 
 
-def tried_with(root: Stretch, fanouts: Iterable[Fanout], task_id: str, factor: float) -> Tried | None:
+def try_factor(root: Stretch, fanouts: Iterable[Fanout], task_id: str, factor: float) -> WhatIf | None:
     """Work out elapsed times with one task at a factor of its time; None where its length is not known.
 
-    ``root`` is the session's ``stretches``.
+    ``root`` is the session's ``build_work_tree``.
     Raises ValueError where the factor is no positive number.
     """
-    would_be = what_if(root, task_id, factor)
+    would_be = replay_session(root, task_id, factor)
     if would_be is None:
         return None
     around = next((f for f in fanouts if any(task.id == task_id for task in f.tasks)), None)
-    return Tried(
+    return WhatIf(
         task=task_id,
         factor=factor,
         elapsed=root.length,
         would_be=would_be,
         fanout_elapsed=around.elapsed if around else None,
-        fanout_would_be=what_if_fanout(around, task_id, factor) if around else None,
+        fanout_would_be=replay_fanout(around, task_id, factor) if around else None,
     )
 
 
-def structure_document(found: Structure) -> dict[str, Any]:
+def build_analysis_document(found: SessionAnalysis) -> dict[str, Any]:
     """Return the structure as keys of the session's JSON document."""
     return {
         "wall_time": {part.value: length / SECOND for part, length in found.wall.items()},
-        "critical_path": _path(found.path, found.slack, found.tried) if found.path else None,
+        "critical_path": _build_path(found.path, found.slack, found.tried) if found.path else None,
         "efficiency": None
         if found.efficiency is None
         else {
-            **_node(found.efficiency.session),
-            "phases": {name: _node(node) for name, node in found.efficiency.phases.items()},
+            **_build_node(found.efficiency.session),
+            "phases": {name: _build_node(node) for name, node in found.efficiency.phases.items()},
         },
     }
 
 
-def fanout_document(fanout: Fanout) -> dict[str, Any]:
+def build_fanout_document(fanout: Fanout) -> dict[str, Any]:
     """Return what the structure adds to a fan-out's JSON document."""
     return {
-        "critical_path_seconds": fanout_path(fanout) / SECOND,
-        "lost_seconds": _lost(of_fanout(fanout)),
+        "critical_path_seconds": measure_fanout_path(fanout) / SECOND,
+        "lost_seconds": _build_lost(measure_efficiency(fanout)),
     }
 
 
-def tried_document(tried: Tried) -> dict[str, Any]:
+def build_what_if_document(tried: WhatIf) -> dict[str, Any]:
     """Return one what-if as JSON."""
     return {
         "task": tried.task,
         "factor": tried.factor,
         "elapsed_seconds": tried.elapsed / SECOND,
         "would_be_seconds": tried.would_be / SECOND,
-        "fanout_elapsed_seconds": _seconds(tried.fanout_elapsed),
-        "fanout_would_be_seconds": _seconds(tried.fanout_would_be),
+        "fanout_elapsed_seconds": _to_seconds(tried.fanout_elapsed),
+        "fanout_would_be_seconds": _to_seconds(tried.fanout_would_be),
     }
 
 
-def _path(path: CriticalPath, slack: Slack, tried: Iterable[Tried]) -> dict[str, Any]:
+def _build_path(path: CriticalPath, slack: Slack, tried: Iterable[WhatIf]) -> dict[str, Any]:
     return {
         "seconds": path.length / SECOND,
         "elapsed_seconds": path.elapsed / SECOND,
-        "agents": _shares(path, "agent", path.agents(), slack.agents),
-        "task_types": _shares(path, "task_type", path.task_types(), slack.task_types),
-        "tools": _shares(path, "tool", path.tools(), slack.tools),
-        "tasks": _shares(path, "id", path.tasks(), slack.tasks),
-        "faster": [tried_document(one) for one in tried],
-        "pieces": [_piece(piece) for piece in path.pieces],
+        "agents": _build_shares(path, "agent", path.agents(), slack.agents),
+        "task_types": _build_shares(path, "task_type", path.task_types(), slack.task_types),
+        "tools": _build_shares(path, "tool", path.tools(), slack.tools),
+        "tasks": _build_shares(path, "id", path.tasks(), slack.tasks),
+        "faster": [build_what_if_document(one) for one in tried],
+        "pieces": [_build_piece(piece) for piece in path.pieces],
     }
 
 
-def _shares(
+def _build_shares(
     path: CriticalPath, key: str, lengths: Mapping[str, int], slack: Mapping[str, int]
 ) -> list[dict[str, Any]]:
     """Return who was on the path, the largest part first, then who was not, the least slack first."""
@@ -145,15 +157,15 @@ def _shares(
             key: name,
             "seconds": length / SECOND,
             "share": length / whole,
-            "slack_seconds": _seconds(slack.get(name)),
+            "slack_seconds": _to_seconds(slack.get(name)),
         }
         for name, length in sorted(lengths.items(), key=lambda item: (-item[1], item[0]))
     ] + [{key: name, "seconds": 0.0, "share": 0.0, "slack_seconds": length / SECOND} for length, name in off]
 
 
-def _piece(piece: Piece) -> dict[str, Any]:
+def _build_piece(piece: PathPiece) -> dict[str, Any]:
     return {
-        "start": rfc3339(piece.start),
+        "start": to_rfc3339(piece.start),
         "seconds": piece.length / SECOND,
         "agent": piece.agent,
         "task": piece.task.id if piece.task else None,
@@ -162,7 +174,7 @@ def _piece(piece: Piece) -> dict[str, Any]:
     }
 
 
-def _node(node: Efficiency) -> dict[str, Any]:
+def _build_node(node: EfficiencyNode) -> dict[str, Any]:
     factors = {factor.value: share for factor, share in node.factors.items()}
     return {
         "fanouts": node.fanouts,
@@ -171,13 +183,13 @@ def _node(node: Efficiency) -> dict[str, Any]:
         "capacity_seconds": node.capacity / SECOND,
         "efficiency": node.whole,
         **factors,
-        "lost_seconds": _lost(node),
+        "lost_seconds": _build_lost(node),
     }
 
 
-def _lost(node: Efficiency) -> dict[str, float]:
+def _build_lost(node: EfficiencyNode) -> dict[str, float]:
     return {factor.value: length / SECOND for factor, length in node.lost.items()}
 
 
-def _seconds(length: int | None) -> float | None:
+def _to_seconds(length: int | None) -> float | None:
     return None if length is None else length / SECOND

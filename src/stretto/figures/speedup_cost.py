@@ -14,7 +14,7 @@ from stretto.model.model_call_cost import DOLLAR
 
 
 @dataclass(slots=True)
-class _Paid:
+class _PricedFanouts:
     """Fan-outs of one provenance of which it is known what they used. Lengths in ns."""
 
     used: int = 0
@@ -27,7 +27,7 @@ class _Paid:
         return (self.sequential - self.elapsed) / SECOND
 
 
-def price_figures(window: str, sums: Sums, find: FindBaseline) -> Iterator[Figure]:
+def compute_price_figures(window: str, sums: Sums, find: FindBaseline) -> Iterator[Figure]:
     """Yield what parallel executions used, and for how many seconds saved.
 
     The price is that of the executions held against the best provenance there is, and of those only of which
@@ -39,10 +39,10 @@ def price_figures(window: str, sums: Sums, find: FindBaseline) -> Iterator[Figur
         ("token", "token_count", 1.0, "stretto_parallel_tokens", "stretto_saved_second_tokens"),
         ("cost", "cost_nano_usd", 1 / DOLLAR, "stretto_parallel_cost_usd", "stretto_saved_second_cost_usd"),
     ):
-        by_provenance = _paid(sums, find, of, measure)
+        by_provenance = _sum_priced(sums, find, of, measure)
         known = sum(paid.fanouts for paid in by_provenance.values())
         if not known:
-            reason = _nobody_told(of, fanouts)
+            reason = _explain_absence(of, fanouts)
             yield Figure(total, at, None, 0, reason)
             yield Figure(price, at, None, 0, reason)
             continue
@@ -56,21 +56,21 @@ def price_figures(window: str, sums: Sums, find: FindBaseline) -> Iterator[Figur
             yield Figure(price, at, None, lead.fanouts, "no time was saved")
 
 
-def _nobody_told(of: str, fanouts: int) -> str:
+def _explain_absence(of: str, fanouts: int) -> str:
     if not fanouts:
         return "nothing ran in parallel"
     what = "tokens" if of == "token" else "cost"
     return f"no parallel execution told the {what} of every task"
 
 
-def _paid(sums: Sums, find: FindBaseline, of: str, measure: str) -> dict[Provenance, _Paid]:
-    found: dict[Provenance, _Paid] = {}
+def _sum_priced(sums: Sums, find: FindBaseline, of: str, measure: str) -> dict[Provenance, _PricedFanouts]:
+    found: dict[Provenance, _PricedFanouts] = {}
     for mix, count in sums.get(f"{of}_fanouts", {}).items():
         pattern, signature = (str(dim) for dim in mix)
         tasks = {name: each * count for name, each in Counter(signature.split(",")).items()}
         work = float(sums.get(f"{of}_work", {}).get(mix, 0))
         baseline = find(pattern, signature)
-        paid = found.setdefault(baseline.provenance, _Paid())
+        paid = found.setdefault(baseline.provenance, _PricedFanouts())
         paid.fanouts += count
         paid.used += sums.get(measure, {}).get(mix, 0)
         paid.elapsed += sums.get(f"{of}_elapsed", {}).get(mix, 0)

@@ -49,7 +49,7 @@ class SessionSpending:
     """By the task's id; None is the main agent."""
 
 
-def spending(calls: Iterable[Priced]) -> SessionSpending:
+def sum_spending(calls: Iterable[Priced]) -> SessionSpending:
     """Return what model calls used and cost."""
     found = SessionSpending(Spending(), {}, {})
     for call, cost in calls:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from stretto.clock import SECOND
-from stretto.figures.figure import Figure, Labels, ratio
-from stretto.figures.quantile_sketch import quantile
+from stretto.figures.figure import Figure, Labels, make_ratio
+from stretto.figures.quantile_sketch import compute_quantile
 from stretto.model.event import Outcome
 from stretto.names import QUANTILES
 
@@ -17,7 +17,7 @@ Sums = Mapping[str, Cells]
 """measure → label values → sum."""
 
 
-def by_first(cells: Cells) -> dict[str, dict[str, int]]:
+def group_by_first(cells: Cells) -> dict[str, dict[str, int]]:
     """Return the cells of a measure with two labels as first label → second label → sum."""
     table: dict[str, dict[str, int]] = {}
     for (first, second), count in cells.items():
@@ -25,7 +25,7 @@ def by_first(cells: Cells) -> dict[str, dict[str, int]]:
     return table
 
 
-def outcomes(
+def compute_outcome_figures(
     at: Labels,
     label: str | None,
     table: Mapping[str, Mapping[str, int]],
@@ -41,10 +41,10 @@ def outcomes(
             yield Figure(counts, (*own, ("outcome", outcome), *at), count, count)
         if share:
             known = by_outcome.get(Outcome.SUCCESS.value, 0) + by_outcome.get(Outcome.FAILURE.value, 0)
-            yield ratio(share, (*own, *at), by_outcome.get(of.value, 0), known, known)
+            yield make_ratio(share, (*own, *at), by_outcome.get(of.value, 0), known, known)
 
 
-def quantiles(
+def compute_quantile_figures(
     at: Labels, cells: Cells, name: str, label: str | None = None, *, unit: float = SECOND
 ) -> Iterator[Figure]:
     """Yield the quantiles of a sketch, or of one for each value of a label, in ``unit`` of what was counted.
@@ -57,7 +57,7 @@ def quantiles(
         sketches.setdefault(own, {})[int(dims[-1])] = count
     for own, sketch in sorted(sketches.items()):
         for stat, share in QUANTILES.items():
-            found = quantile(sketch, share)
+            found = compute_quantile(sketch, share)
             if found is not None:
                 labels = (*own, ("stat", stat), *at)
                 yield Figure(name, labels, found / unit, sum(sketch.values()))

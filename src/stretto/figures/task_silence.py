@@ -8,7 +8,7 @@ from stretto.model.entities import Session
 from stretto.model.event import Outcome
 
 
-def heard(session: Session) -> dict[str, int]:
+def find_last_signs(session: Session) -> dict[str, int]:
     """Return when (ns) each running task that waits for no tool was last heard of.
 
     A call of its own that is open is a reason to be silent: a command may take hours, and so may an agent
@@ -27,19 +27,19 @@ def heard(session: Session) -> dict[str, int]:
     if not told and None in waiting:
         return {}
     newest = {task.id: task.start for task in running if task.start is not None and task.id not in waiting}
-    for task_id, at in _signs(session):
+    for task_id, at in _iterate_signs(session):
         for id in newest if task_id is None and not told else (task_id,):
             if id is not None and id in newest:
                 newest[id] = max(newest[id], at)
     return newest
 
 
-def silent(newest: Mapping[str, int], now: int, limit: int) -> tuple[str, ...]:
+def find_silent_tasks(newest: Mapping[str, int], now: int, limit: int) -> tuple[str, ...]:
     """Return the tasks that nothing was heard of for longer than a limit (ns)."""
     return tuple(sorted(task_id for task_id, at in newest.items() if now - at > limit))
 
 
-def _signs(session: Session) -> Iterator[tuple[str | None, int]]:
+def _iterate_signs(session: Session) -> Iterator[tuple[str | None, int]]:
     for call in session.tool_calls:
         yield from ((call.task, at) for at in (call.start, call.end) if at is not None)
     for model_call in session.model_calls:

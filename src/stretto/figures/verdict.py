@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from stretto.clock import SECOND
-from stretto.figures.baselines import Baseline, FindBaseline, Measured, Provenance
-from stretto.figures.confidence import LEVEL, Bounds, Estimate, improvement_bounds, total
+from stretto.figures.baselines import Baseline, FindBaseline, MeasuredRuns, Provenance
+from stretto.figures.confidence import LEVEL, Bounds, Estimate, compute_improvement_bounds, sum_estimates
 from stretto.figures.tallies import Sums
 
 
 @dataclass(slots=True)
-class Parallel:
+class ParallelWork:
     """Parallel tasks of one type and baseline, summed. Lengths in nanoseconds."""
 
     tasks: int = 0
@@ -26,7 +26,7 @@ class Parallel:
 
 
 @dataclass(frozen=True, slots=True)
-class Mix:
+class FanoutMix:
     """The fan-outs of one pattern and mix of task types in a window. Lengths in nanoseconds."""
 
     baseline: Baseline
@@ -38,7 +38,7 @@ class Mix:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldAgainst:
+class BaselineComparison:
     """The parallel work of a window that is held against one provenance. Seconds."""
 
     provenance: Provenance
@@ -84,11 +84,11 @@ class Verdict:
     window: str
     fanouts: int
     tasks: int
-    parts: tuple[HeldAgainst, ...] = ()
+    parts: tuple[BaselineComparison, ...] = ()
     """The best provenance first."""
 
     @property
-    def lead(self) -> HeldAgainst | None:
+    def lead(self) -> BaselineComparison | None:
         """What the best provenance says, or None where nothing ran in parallel."""
         return self.parts[0] if self.parts else None
 
@@ -98,7 +98,7 @@ class Verdict:
         return self.lead.speedup if self.lead else None
 
 
-def mixes(sums: Sums, find: FindBaseline) -> list[Mix]:
+def build_mixes(sums: Sums, find: FindBaseline) -> list[FanoutMix]:
     """Return the fan-outs of a window by pattern and mix of task types."""
     work, elapsed = sums.get("parallel_work", {}), sums.get("parallel_elapsed", {})
     by_mix: dict[tuple[str, str], dict[str, tuple[int, int, int]]] = {}
@@ -111,20 +111,20 @@ def mixes(sums: Sums, find: FindBaseline) -> list[Mix]:
         by_type = [{name: cell[place] for name, cell in sorted(cells.items())} for place in range(3)]
         # Each of these fan-outs has as many tasks as the signature names.
         fanouts = sum(by_type[0].values()) // len(signature.split(","))
-        found.append(Mix(find(pattern, signature), fanouts, *by_type))
+        found.append(FanoutMix(find(pattern, signature), fanouts, *by_type))
     return found
 
 
-def parallel_by_type(found: Iterable[Mix]) -> dict[tuple[str, Provenance], Parallel]:
+def sum_parallel_by_type(found: Iterable[FanoutMix]) -> dict[tuple[str, Provenance], ParallelWork]:
     """Return the parallel tasks by type and baseline."""
-    by_type: dict[tuple[str, Provenance], list[Mix]] = {}
+    by_type: dict[tuple[str, Provenance], list[FanoutMix]] = {}
     for mix in found:
         for task_type in mix.tasks:
             by_type.setdefault((task_type, mix.baseline.provenance), []).append(mix)
     parallel = {}
     for (task_type, provenance), group in by_type.items():
-        held = _sequential(group, only=task_type)
-        parallel[task_type, provenance] = Parallel(
+        held = _estimate_sequential(group, only=task_type)
+        parallel[task_type, provenance] = ParallelWork(
             sum(mix.tasks[task_type] for mix in group),
             sum(mix.work[task_type] for mix in group),
             sum(mix.elapsed[task_type] for mix in group),
@@ -134,23 +134,23 @@ def parallel_by_type(found: Iterable[Mix]) -> dict[tuple[str, Provenance], Paral
     return parallel
 
 
-def verdict(window: str, found: Sequence[Mix]) -> Verdict:
+def build_verdict(window: str, found: Sequence[FanoutMix]) -> Verdict:
     """Return the window's parallel work, apart by provenance."""
     parts = []
     for provenance in Provenance:
         group = [mix for mix in found if mix.baseline.provenance is provenance]
         if group:
-            parts.append(_held_against(provenance, group))
+            parts.append(_compare_with(provenance, group))
     return Verdict(
         window, sum(part.fanouts for part in parts), sum(part.tasks for part in parts), tuple(parts)
     )
 
 
-def _held_against(provenance: Provenance, group: Sequence[Mix]) -> HeldAgainst:
-    held = _sequential(group)
+def _compare_with(provenance: Provenance, group: Sequence[FanoutMix]) -> BaselineComparison:
+    held = _estimate_sequential(group)
     bounds = held.bounds
     reasons = (mix.baseline.no_interval for mix in group)
-    return HeldAgainst(
+    return BaselineComparison(
         provenance=provenance,
         fanouts=sum(mix.fanouts for mix in group),
         tasks=sum(sum(mix.tasks.values()) for mix in group),
@@ -163,9 +163,9 @@ def _held_against(provenance: Provenance, group: Sequence[Mix]) -> HeldAgainst:
     )
 
 
-def _sequential(group: Iterable[Mix], only: str | None = None) -> Estimate:
+def _estimate_sequential(group: Iterable[FanoutMix], only: str | None = None) -> Estimate:
     """Return what the tasks of fan-outs, or those of one type, take one after another (ns)."""
-    by_runs: dict[tuple[int, ...], tuple[Measured, Counter[str]]] = {}
+    by_runs: dict[tuple[int, ...], tuple[MeasuredRuns, Counter[str]]] = {}
     parts: list[Estimate] = []
     for mix in group:
         tasks = {name: count for name, count in mix.tasks.items() if only in (None, name)}
@@ -177,10 +177,10 @@ def _sequential(group: Iterable[Mix], only: str | None = None) -> Estimate:
             key = tuple(map(id, measured.runs))
             by_runs.setdefault(key, (measured, Counter()))[1].update(tasks)
     parts += (measured.estimate(tasks) for measured, tasks in by_runs.values())
-    return total(parts)
+    return sum_estimates(parts)
 
 
-def held_against_document(part: HeldAgainst) -> dict[str, Any]:
+def build_comparison_document(part: BaselineComparison) -> dict[str, Any]:
     """Return the parallel work held against one provenance as JSON."""
     bounds, speedup = part.bounds, part.speedup_bounds
     return {
@@ -199,7 +199,7 @@ def held_against_document(part: HeldAgainst) -> dict[str, Any]:
             "sequential_seconds": None if bounds is None else list(bounds),
             "time_saved_seconds": None if bounds is None else [edge - part.elapsed for edge in bounds],
             "speedup": None if speedup is None else list(speedup),
-            "improvement": None if bounds is None else list(improvement_bounds(bounds, part.elapsed)),
+            "improvement": None if bounds is None else list(compute_improvement_bounds(bounds, part.elapsed)),
             "reason": part.no_interval,
         },
     }

@@ -8,25 +8,25 @@ they were, also a person's time between two turns.
 from __future__ import annotations
 
 from stretto.figures.fanouts import Fanout
-from stretto.figures.work_tree import Stretch, Worker, by_end, tasks_within
+from stretto.figures.work_tree import Stretch, Worker, get_end_order, walk_tasks
 
 
-def what_if(root: Stretch, task_id: str, factor: float) -> int | None:
+def replay_session(root: Stretch, task_id: str, factor: float) -> int | None:
     """Return the session's elapsed time (ns) had a task, with all in it, taken ``factor`` of its time.
 
     ``root`` is the session's ``stretches``. None where the task's length is not known. Raises ValueError
     where the factor is no positive number.
     """
-    chain = _chain(root, task_id)
+    chain = _find_chain(root, task_id)
     if chain is None:
         return None
-    length = _scaled(chain[-1], factor)
+    length = _scale_length(chain[-1], factor)
     for around, inner in zip(reversed(chain[:-1]), reversed(chain[1:]), strict=True):
-        length = _replayed(around, inner, length)
+        length = _replay_stretch(around, inner, length)
     return length
 
 
-def what_if_fanout(fanout: Fanout, task_id: str, factor: float) -> int | None:
+def replay_fanout(fanout: Fanout, task_id: str, factor: float) -> int | None:
     """Return the fan-out's elapsed time (ns) had one of its tasks taken ``factor`` of its time.
 
     None where the task is not in it. Raises ValueError where the factor is no positive number.
@@ -36,15 +36,15 @@ def what_if_fanout(fanout: Fanout, task_id: str, factor: float) -> int | None:
         for task in fanout.tasks
         if (interval := task.interval) is not None
     ]
-    around = Stretch(Worker.MAIN, "", fanout.start, fanout.end, inner=sorted(inner, key=by_end))
+    around = Stretch(Worker.MAIN, "", fanout.start, fanout.end, inner=sorted(inner, key=get_end_order))
     changed = next((stretch for stretch in inner if stretch.id == task_id), None)
-    return None if changed is None else _replayed(around, changed, _scaled(changed, factor))
+    return None if changed is None else _replay_stretch(around, changed, _scale_length(changed, factor))
 
 
-def _chain(root: Stretch, task_id: str) -> list[Stretch] | None:
+def _find_chain(root: Stretch, task_id: str) -> list[Stretch] | None:
     """Return the stretches from the root to a task, each within the one before it."""
     around: dict[str, Stretch] = {}
-    for stretch in tasks_within(root):
+    for stretch in walk_tasks(root):
         for inner in stretch.inner:
             if inner.worker is Worker.TASK:
                 around[inner.id] = stretch
@@ -56,13 +56,13 @@ def _chain(root: Stretch, task_id: str) -> list[Stretch] | None:
     return None
 
 
-def _scaled(stretch: Stretch, factor: float) -> int:
+def _scale_length(stretch: Stretch, factor: float) -> int:
     if not 0 < factor < float("inf"):
         raise ValueError(f"the factor must be a positive number, not {factor}")
     return round(stretch.length * factor)
 
 
-def _replayed(around: Stretch, changed: Stretch, length: int) -> int:
+def _replay_stretch(around: Stretch, changed: Stretch, length: int) -> int:
     """Return how long a stretch takes when one of those inside it takes ``length``."""
     finished: dict[Stretch, int] = {}
     before = after = around.start

@@ -6,38 +6,40 @@ from collections.abc import Iterator, Mapping
 
 from stretto.clock import SECOND
 from stretto.figures.baselines import Provenance
-from stretto.figures.confidence import improvement_bounds
-from stretto.figures.figure import Figure, Labels, between, ratio
-from stretto.figures.tallies import Sums, by_first, outcomes, quantiles
-from stretto.figures.verdict import Parallel
+from stretto.figures.confidence import compute_improvement_bounds
+from stretto.figures.figure import Figure, Labels, make_ratio, with_bounds
+from stretto.figures.tallies import Sums, compute_outcome_figures, compute_quantile_figures, group_by_first
+from stretto.figures.verdict import ParallelWork
 from stretto.model.event import Outcome
 
 
-def window_figures(
-    window: str, sums: Sums, parallel: Mapping[tuple[str, Provenance], Parallel]
+def compute_window_figures(
+    window: str, sums: Sums, parallel: Mapping[tuple[str, Provenance], ParallelWork]
 ) -> Iterator[Figure]:
     """Yield the figures about how work ran and ended."""
     at: Labels = (("window", window),)
-    yield from _improvement(at, parallel)
-    yield from _efficiency(at, sums)
-    yield from _tasks(at, sums)
-    yield from _tool_calls(at, sums)
-    yield from _sessions(at, sums)
-    yield from _phases(at, sums)
-    yield from _messages(at, sums)
-    yield from _durations(at, sums)
-    seen, expected = _only(sums, "ends_seen"), _only(sums, "ends_expected")
+    yield from _compute_improvement(at, parallel)
+    yield from _compute_efficiency(at, sums)
+    yield from _compute_tasks(at, sums)
+    yield from _compute_tool_calls(at, sums)
+    yield from _compute_sessions(at, sums)
+    yield from _compute_phases(at, sums)
+    yield from _compute_messages(at, sums)
+    yield from _compute_durations(at, sums)
+    seen, expected = _get_total(sums, "ends_seen"), _get_total(sums, "ends_expected")
     yield Figure("stretto_window_ends_seen", at, seen, seen)
     yield Figure("stretto_window_ends_expected", at, expected, expected)
-    yield ratio("stretto_capture_completeness_ratio", at, seen, expected, expected)
+    yield make_ratio("stretto_capture_completeness_ratio", at, seen, expected, expected)
 
 
-def _improvement(at: Labels, parallel: Mapping[tuple[str, Provenance], Parallel]) -> Iterator[Figure]:
+def _compute_improvement(
+    at: Labels, parallel: Mapping[tuple[str, Provenance], ParallelWork]
+) -> Iterator[Figure]:
     for (task_type, provenance), p in sorted(parallel.items()):
         labels = (("task_type", task_type), ("baseline", provenance.value), *at)
         saved, bounds = p.sequential - p.elapsed, p.bounds
-        speedup = ratio("stretto_speedup_ratio", labels, p.sequential, p.elapsed, p.tasks)
-        improvement = ratio("stretto_improvement_ratio", labels, saved, p.sequential, p.tasks)
+        speedup = make_ratio("stretto_speedup_ratio", labels, p.sequential, p.elapsed, p.tasks)
+        improvement = make_ratio("stretto_improvement_ratio", labels, saved, p.sequential, p.tasks)
         lengths = [
             Figure(name, labels, length / SECOND, p.tasks)
             for name, length in (
@@ -48,18 +50,18 @@ def _improvement(at: Labels, parallel: Mapping[tuple[str, Provenance], Parallel]
             )
         ]
         if bounds is not None:
-            lengths[0] = between(lengths[0], *((edge - p.elapsed) / SECOND for edge in bounds))
-            lengths[1] = between(lengths[1], *(edge / SECOND for edge in bounds))
+            lengths[0] = with_bounds(lengths[0], *((edge - p.elapsed) / SECOND for edge in bounds))
+            lengths[1] = with_bounds(lengths[1], *(edge / SECOND for edge in bounds))
             if p.elapsed > 0:
-                speedup = between(speedup, *(edge / p.elapsed for edge in bounds))
-            improvement = between(improvement, *improvement_bounds(bounds, p.elapsed))
+                speedup = with_bounds(speedup, *(edge / p.elapsed for edge in bounds))
+            improvement = with_bounds(improvement, *compute_improvement_bounds(bounds, p.elapsed))
         yield speedup
         yield improvement
         yield from lengths
         yield Figure("stretto_parallel_tasks", labels, p.tasks, p.tasks)
 
 
-def _efficiency(at: Labels, sums: Sums) -> Iterator[Figure]:
+def _compute_efficiency(at: Labels, sums: Sums) -> Iterator[Figure]:
     for dims, count in sorted(sums.get("fanouts", {}).items()):
         labels = (("pattern", str(dims[0])), *at)
         work, capacity, longest = (
@@ -69,19 +71,19 @@ def _efficiency(at: Labels, sums: Sums) -> Iterator[Figure]:
         yield Figure("stretto_pattern_work_seconds", labels, work / SECOND, count)
         yield Figure("stretto_pattern_capacity_seconds", labels, capacity / SECOND, count)
         yield Figure("stretto_pattern_longest_lane_seconds", labels, longest / SECOND, count)
-        yield ratio("stretto_parallel_efficiency_ratio", labels, work, capacity, count)
-        yield ratio("stretto_load_balance_ratio", labels, work, longest, count)
-        yield ratio("stretto_concurrency_ratio", labels, longest, capacity, count)
+        yield make_ratio("stretto_parallel_efficiency_ratio", labels, work, capacity, count)
+        yield make_ratio("stretto_load_balance_ratio", labels, work, longest, count)
+        yield make_ratio("stretto_concurrency_ratio", labels, longest, capacity, count)
 
 
-def _tasks(at: Labels, sums: Sums) -> Iterator[Figure]:
+def _compute_tasks(at: Labels, sums: Sums) -> Iterator[Figure]:
     by_type: dict[str, dict[str, int]] = {}
     by_agent: dict[str, dict[str, int]] = {}
     for (task_type, agent, outcome), count in sums.get("tasks", {}).items():
         for table, key in ((by_type, task_type), (by_agent, agent)):
             row = table.setdefault(str(key), {})
             row[str(outcome)] = row.get(str(outcome), 0) + count
-    yield from outcomes(
+    yield from compute_outcome_figures(
         at,
         "task_type",
         by_type,
@@ -89,9 +91,9 @@ def _tasks(at: Labels, sums: Sums) -> Iterator[Figure]:
         share="stretto_success_ratio",
         of=Outcome.SUCCESS,
     )
-    yield from _completion(at, "task_type", by_type, "stretto_completion_ratio")
-    yield from _completion(at, "agent", by_agent, "stretto_agent_completion_ratio")
-    yield from outcomes(
+    yield from _compute_completion(at, "task_type", by_type, "stretto_completion_ratio")
+    yield from _compute_completion(at, "agent", by_agent, "stretto_agent_completion_ratio")
+    yield from compute_outcome_figures(
         at,
         "agent",
         by_agent,
@@ -101,7 +103,7 @@ def _tasks(at: Labels, sums: Sums) -> Iterator[Figure]:
     )
     parallel = {str(dims[0]): count for dims, count in sums.get("parallel_outcomes", {}).items()}
     if parallel:
-        yield from outcomes(
+        yield from compute_outcome_figures(
             at,
             None,
             {"": parallel},
@@ -111,18 +113,18 @@ def _tasks(at: Labels, sums: Sums) -> Iterator[Figure]:
         )
 
 
-def _completion(
+def _compute_completion(
     at: Labels, label: str, table: Mapping[str, Mapping[str, int]], name: str
 ) -> Iterator[Figure]:
     for key, by_outcome in sorted(table.items()):
         over = sum(by_outcome.values())
         ended = sum(by_outcome.get(outcome.value, 0) for outcome in (Outcome.SUCCESS, Outcome.FAILURE))
-        yield ratio(name, ((label, key), *at), ended, over, over)
+        yield make_ratio(name, ((label, key), *at), ended, over, over)
 
 
-def _tool_calls(at: Labels, sums: Sums) -> Iterator[Figure]:
-    by_tool = by_first(sums.get("calls", {}))
-    yield from outcomes(
+def _compute_tool_calls(at: Labels, sums: Sums) -> Iterator[Figure]:
+    by_tool = group_by_first(sums.get("calls", {}))
+    yield from compute_outcome_figures(
         at,
         "tool",
         by_tool,
@@ -132,7 +134,7 @@ def _tool_calls(at: Labels, sums: Sums) -> Iterator[Figure]:
     )
 
 
-def _durations(at: Labels, sums: Sums) -> Iterator[Figure]:
+def _compute_durations(at: Labels, sums: Sums) -> Iterator[Figure]:
     for measure, label, name in (
         ("call_time", "tool", "stretto_tool_duration_quantile_seconds"),
         ("task_time", "task_type", "stretto_task_duration_quantile_seconds"),
@@ -143,23 +145,23 @@ def _durations(at: Labels, sums: Sums) -> Iterator[Figure]:
         ("overhead", None, "stretto_overhead_quantile_seconds"),
         ("hooks_time", None, "stretto_hook_duration_quantile_seconds"),
     ):
-        yield from quantiles(at, sums.get(measure, {}), name, label)
+        yield from compute_quantile_figures(at, sums.get(measure, {}), name, label)
     answers: dict[tuple[str | int, ...], int] = {}
     for (_, length), count in sums.get("message_time", {}).items():
         answers[length,] = answers.get((length,), 0) + count
-    yield from quantiles(at, answers, "stretto_message_response_quantile_seconds")
+    yield from compute_quantile_figures(at, answers, "stretto_message_response_quantile_seconds")
 
 
-def _sessions(at: Labels, sums: Sums) -> Iterator[Figure]:
+def _compute_sessions(at: Labels, sums: Sums) -> Iterator[Figure]:
     for dims, count in sorted(sums.get("sessions", {}).items()):
         source, pattern, outcome = (str(dim) for dim in dims)
         labels = (("source", source), ("pattern", pattern), ("outcome", outcome), *at)
         yield Figure("stretto_window_sessions", labels, count, count)
 
 
-def _phases(at: Labels, sums: Sums) -> Iterator[Figure]:
-    by_phase = by_first(sums.get("phases", {}))
-    yield from outcomes(
+def _compute_phases(at: Labels, sums: Sums) -> Iterator[Figure]:
+    by_phase = group_by_first(sums.get("phases", {}))
+    yield from compute_outcome_figures(
         at,
         "phase",
         by_phase,
@@ -169,9 +171,11 @@ def _phases(at: Labels, sums: Sums) -> Iterator[Figure]:
     )
 
 
-def _messages(at: Labels, sums: Sums) -> Iterator[Figure]:
-    yield from outcomes(at, "agent", by_first(sums.get("messages", {})), counts="stretto_window_messages")
+def _compute_messages(at: Labels, sums: Sums) -> Iterator[Figure]:
+    yield from compute_outcome_figures(
+        at, "agent", group_by_first(sums.get("messages", {})), counts="stretto_window_messages"
+    )
 
 
-def _only(sums: Sums, measure: str) -> int:
+def _get_total(sums: Sums, measure: str) -> int:
     return sums.get(measure, {}).get((), 0)

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from stretto.clock import DAY
-from stretto.figures.permission_waits import Asked, asked
+from stretto.figures.permission_waits import AskedCall, find_asked_calls
 from stretto.model.entities import Session, Task, ToolCall
 from stretto.model.event import Outcome
-from stretto.model.facts import DELEGATES
+from stretto.model.facts import DELEGATING_TOOLS
 from stretto.model.interval import Interval
 
 LONGEST_SESSION = 366 * DAY
@@ -47,7 +47,7 @@ class Stretch:
     parent: Stretch | None = None
     """Who delegated or called it."""
     inner: list[Stretch] = field(default_factory=list)
-    """What lies within it, ``by_end``: its own calls, and the tasks below it that none nearer encloses."""
+    """What lies within it, ``get_end_order``: its own calls, and the tasks below it that none nearer encloses."""
 
     @property
     def length(self) -> int:
@@ -59,12 +59,12 @@ class Stretch:
         return other.start <= self.start and self.end <= other.end
 
 
-def by_end(stretch: Stretch) -> tuple[int, int, str]:
+def get_end_order(stretch: Stretch) -> tuple[int, int, str]:
     """Order stretches by end; of those that end together the longest is last."""
     return stretch.end, -stretch.start, stretch.id
 
 
-def stretches(session: Session) -> Stretch:
+def build_work_tree(session: Session) -> Stretch:
     """Return the main agent's stretch with all others inside it.
 
     A task lies within the nearest task above it that runs throughout: one that outlives its delegator, as
@@ -77,7 +77,7 @@ def stretches(session: Session) -> Stretch:
         session.start,
         session.last if session.end is None else max(session.start, session.end),
     )
-    runs = Runs(session, root)
+    runs = AgentRuns(session, root)
     for run in runs.all:
         run.parent = runs.parent_of(run)
     _break_rings(runs.all, root)
@@ -86,15 +86,15 @@ def stretches(session: Session) -> Stretch:
         while around is not root and not run.within(around):
             around = around.parent or root
         around.inner.append(run)
-    for call in _calls(session, runs, root):
+    for call in _iterate_calls(session, runs, root):
         if call.parent is not None and call.end > call.start:
             call.parent.inner.append(call)
     for stretch in (root, *runs.all):
-        stretch.inner.sort(key=by_end)
+        stretch.inner.sort(key=get_end_order)
     return root
 
 
-def executed(call: ToolCall, requests: Mapping[str, Asked]) -> Interval | None:
+def find_execution(call: ToolCall, requests: Mapping[str, AskedCall]) -> Interval | None:
     """Return when a call executed: its execution is over when its end is reported.
 
     There is none for a call whose length nobody knows: without an end, and where a person was asked
@@ -107,7 +107,7 @@ def executed(call: ToolCall, requests: Mapping[str, Asked]) -> Interval | None:
     return Interval(call.end - call.duration, call.end)
 
 
-def tasks_within(root: Stretch) -> Iterator[Stretch]:
+def walk_tasks(root: Stretch) -> Iterator[Stretch]:
     """Yield the stretches of main agent and tasks, each before those inside it."""
     pending = [root]
     while pending:
@@ -116,7 +116,7 @@ def tasks_within(root: Stretch) -> Iterator[Stretch]:
         pending += [inner for inner in stretch.inner if inner.worker is Worker.TASK]
 
 
-class Runs:
+class AgentRuns:
     """The runs of a session's agents whose lengths are known, found by agent."""
 
     def __init__(self, session: Session, root: Stretch) -> None:
@@ -179,23 +179,27 @@ def _break_rings(runs: Iterable[Stretch], root: Stretch) -> None:
         sound |= on_path
 
 
-def _calls(session: Session, runs: Runs, root: Stretch) -> Iterator[Stretch]:
+def _iterate_calls(session: Session, runs: AgentRuns, root: Stretch) -> Iterator[Stretch]:
     """Yield the executions of tools and the model calls; the call that waits for an agent is its task."""
-    requests = asked(session)
+    requests = find_asked_calls(session)
     for call in session.tool_calls:
         owner = root if call.task is None else runs.by_id.get(call.task)
-        when = executed(call, requests) if owner is not None and call.tool not in DELEGATES else None
+        when = (
+            find_execution(call, requests)
+            if owner is not None and call.tool not in DELEGATING_TOOLS
+            else None
+        )
         if owner is not None and when is not None:
-            yield _inside(owner, Worker.TOOL, call.id, call.tool, when)
+            yield _clip_call(owner, Worker.TOOL, call.id, call.tool, when)
     for model_call in session.model_calls:
         if model_call.start is None or model_call.duration is None:
             continue
         owner = root if model_call.task is None else runs.at(model_call.task, model_call.start)
         if owner is not None:
             when = Interval(model_call.start, model_call.start + model_call.duration)
-            yield _inside(owner, Worker.MODEL, model_call.id, model_call.model, when)
+            yield _clip_call(owner, Worker.MODEL, model_call.id, model_call.model, when)
 
 
-def _inside(owner: Stretch, worker: Worker, id: str, name: str | None, when: Interval) -> Stretch:
+def _clip_call(owner: Stretch, worker: Worker, id: str, name: str | None, when: Interval) -> Stretch:
     start, end = max(when.start, owner.start), min(when.end, owner.end)
     return Stretch(worker, id, start, end, owner.task, name, owner)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import psutil
 
 from stretto.clock import MINUTE, SECOND, Clock
-from stretto.figures.resource_figures import Use
+from stretto.figures.resource_figures import ResourceUse
 from stretto.hook.client.client import identify_process as spelled
 from stretto.model.entities import Processes
 from stretto.model.event import Channel, Event, Kind, omit_none
@@ -83,7 +83,7 @@ class Sampler:
     """Dates the samples."""
     ticking: Callable[[], int] = time.monotonic_ns
     """Measures their length, in nanoseconds: the wall clock may be set."""
-    use: Use = field(default_factory=Use)
+    use: ResourceUse = field(default_factory=ResourceUse)
     """What was found last."""
     _forest: ProcessTrees = field(default_factory=ProcessTrees)
     _sessions: dict[str, _FollowedSession] = field(default_factory=dict)
@@ -92,33 +92,33 @@ class Sampler:
     _machine: Machine | None = None
     _looked: int = 0
 
-    def look(self, watched: Iterable[WatchedSession]) -> list[Event]:
+    def take_reading(self, watched: Iterable[WatchedSession]) -> list[Event]:
         """Take one reading of the sessions that are busy now and return the samples that are complete.
 
         A session that is no longer among them is read once more and let go.
         """
         busy = {one.session: one for one in watched}
         over = self._sessions.keys() - busy.keys()
-        samples = self._follow(busy)
+        samples = self._follow_sessions(busy)
         if self._sessions:
-            self._read()
+            self._read_trees()
         else:
             self._forest, self._machine = ProcessTrees(), None
             reason = "no busy session's process is known on this machine" if busy else "no session is busy"
-            self.use = Use(machine_memory_available=machine.read().memory_available, reason=reason)
+            self.use = ResourceUse(machine_memory_available=machine.read().memory_available, reason=reason)
         for id in list(self._sessions):
             stretch = self._sessions[id].stretch
             if id in over:
-                samples += self._let_go(id)
+                samples += self._unfollow_session(id)
             elif stretch is not None and stretch.duration >= STRETCH:
-                samples += self._sample(id)
+                samples += self._complete_sample(id)
         return samples
 
     def finish(self) -> list[Event]:
         """Return samples of what is not complete, and follow nothing any more."""
-        return [event for id in list(self._sessions) for event in self._let_go(id)]
+        return [event for id in list(self._sessions) for event in self._unfollow_session(id)]
 
-    def _follow(self, busy: Mapping[str, WatchedSession]) -> list[Event]:
+    def _follow_sessions(self, busy: Mapping[str, WatchedSession]) -> list[Event]:
         """Find the processes of sessions that are new, and of those that went on in another process."""
         samples: list[Event] = []
         for id, told in list(self._gone.items()):
@@ -127,15 +127,15 @@ class Sampler:
         for id, one in busy.items():
             followed = self._sessions.get(id)
             if followed is not None:
-                if self._still(followed, one):
+                if self._has_stayed(followed, one):
                     continue
-                samples += self._let_go(id)
+                samples += self._unfollow_session(id)
             root = None if id in self._gone else locate_process(one.processes)
             if root is not None:
                 self._sessions[id] = _FollowedSession(one, root)
         return samples
 
-    def _still(self, followed: _FollowedSession, one: WatchedSession) -> bool:
+    def _has_stayed(self, followed: _FollowedSession, one: WatchedSession) -> bool:
         """Tell whether a session runs where it ran before, and take note where that process has ended."""
         same = followed.watched.processes == one.processes
         followed.watched = one
@@ -145,13 +145,13 @@ class Sampler:
             return False
         return same or locate_process(one.processes) in {followed.root, None}
 
-    def _read(self) -> None:
+    def _read_trees(self) -> None:
         # The session that began first has the process.
         owners: dict[psutil.Process, str] = {}
         for id, session in sorted(self._sessions.items(), key=lambda item: (item[1].watched.start, item[0])):
             owners.setdefault(session.root, id)
         tick, around, before = self.ticking(), machine.read(), self._machine
-        used = self._forest.look(owners)
+        used = self._forest.read_usage(owners)
         elapsed = max(1, tick - self._looked)
         # A tree's first reading is where it is counted from.
         counted = {
@@ -168,7 +168,7 @@ class Sampler:
                 _add_machine(session.stretch, before, around, len(counted))
         for session in self._sessions.values():
             session.read = session.root in used
-        self.use = Use(
+        self.use = ResourceUse(
             cpu=sum(used[root].cpu for root in counted) / elapsed if counted else None,
             memory=sum(tree.memory for tree in used.values()) if used else None,
             machine_memory_available=around.memory_available,
@@ -177,12 +177,12 @@ class Sampler:
         )
         self._machine, self._looked = around, tick
 
-    def _let_go(self, id: str) -> list[Event]:
-        samples = self._sample(id)
+    def _unfollow_session(self, id: str) -> list[Event]:
+        samples = self._complete_sample(id)
         del self._sessions[id]
         return samples
 
-    def _sample(self, id: str) -> list[Event]:
+    def _complete_sample(self, id: str) -> list[Event]:
         """Return the sample of a session's stretch, where it has one, and begin the next."""
         session = self._sessions[id]
         stretch, session.stretch = session.stretch, None

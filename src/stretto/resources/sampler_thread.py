@@ -7,14 +7,14 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from stretto.figures.resource_figures import Use
+from stretto.figures.resource_figures import ResourceUse
 from stretto.model.event import Event
-from stretto.resources.sampler import Sampler, Watched
+from stretto.resources.sampler import Sampler, WatchedSession
 
 LOG = logging.getLogger(__name__)
 
 
-class Sampling:
+class SamplerThread:
     """Reads from ``start`` to ``close``; an interval of 0 seconds never does.
 
     ``watched`` is asked for the busy sessions before each reading, ``append`` gets the samples that are
@@ -25,7 +25,7 @@ class Sampling:
     def __init__(
         self,
         sampler: Sampler,
-        watched: Callable[[], Sequence[Watched]],
+        watched: Callable[[], Sequence[WatchedSession]],
         append: Callable[[Sequence[Event]], None],
         *,
         interval: float,
@@ -41,9 +41,9 @@ class Sampling:
         """Why the last reading failed; None where it went well."""
 
     @property
-    def use(self) -> Use:
+    def use(self) -> ResourceUse:
         """What the last reading found."""
-        return self._sampler.use if self._interval else Use(reason="sampling is switched off")
+        return self._sampler.use if self._interval else ResourceUse(reason="sampling is switched off")
 
     @property
     def cpu_seconds(self) -> float | None:
@@ -63,11 +63,11 @@ class Sampling:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self._try(lambda: self._sampler.look(self._watched()))
+            self._hand_on(lambda: self._sampler.take_reading(self._watched()))
             self._stopping.wait(self._interval)
-        self._try(self._sampler.finish)
+        self._hand_on(self._sampler.finish)
 
-    def _try(self, take: Callable[[], Sequence[Event]]) -> None:
+    def _hand_on(self, take: Callable[[], Sequence[Event]]) -> None:
         try:
             samples = take()
             if samples:

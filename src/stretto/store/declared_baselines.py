@@ -14,7 +14,7 @@ from threading import Lock
 import msgspec
 
 from stretto.errors import StrettoError
-from stretto.figures.baselines import NOTHING_DECLARED, Declared, Recorded, SetLength
+from stretto.figures.baselines import NOTHING_DECLARED, DeclaredBaselines, RecordedBaseline, SetLength
 
 FILE = "baselines.json"
 VERSION = 1
@@ -48,7 +48,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 _decode = msgspec.json.Decoder(_File).decode
 
 
-def load(folder: Path) -> Declared:
+def load(folder: Path) -> DeclaredBaselines:
     """Return what is declared in a state folder; nothing where there is no file. Raises BaselineError."""
     path = folder / FILE
     try:
@@ -64,16 +64,16 @@ def load(folder: Path) -> Declared:
     problem = _problem(told)
     if problem:
         raise _unreadable(path, problem)
-    return Declared(
+    return DeclaredBaselines(
         recorded=tuple(
-            Recorded(r.name, r.session, r.pattern, tuple(r.runs), r.newest, r.at, r.whole)
+            RecordedBaseline(r.name, r.session, r.pattern, tuple(r.runs), r.newest, r.at, r.whole)
             for r in told.recorded
         ),
         set={name: SetLength(found.nanoseconds, found.at) for name, found in told.set.items()},
     )
 
 
-def save(folder: Path, declared: Declared) -> None:
+def save(folder: Path, declared: DeclaredBaselines) -> None:
     """Replace the file in one step, readable by its owner alone. Raises BaselineError."""
     told = _File(
         VERSION,
@@ -106,20 +106,20 @@ def save(folder: Path, declared: Declared) -> None:
         ) from error
 
 
-def with_recorded(declared: Declared, recorded: Recorded) -> Declared:
+def with_recorded(declared: DeclaredBaselines, recorded: RecordedBaseline) -> DeclaredBaselines:
     """Return what is declared with one more recorded baseline; one of the same name gives way."""
     others = (found for found in declared.recorded if found.name != recorded.name)
     return replace(declared, recorded=(*others, recorded))
 
 
-def with_length(declared: Declared, task_type: str, length: SetLength) -> Declared:
+def with_length(declared: DeclaredBaselines, task_type: str, length: SetLength) -> DeclaredBaselines:
     """Return what is declared with a task type's length, in place of an older one."""
     return replace(declared, set={**declared.set, task_type: length})
 
 
-def without(declared: Declared, name: str) -> Declared:
+def without(declared: DeclaredBaselines, name: str) -> DeclaredBaselines:
     """Return what is declared without what bears a name: a recorded baseline's, or a task type."""
-    return Declared(
+    return DeclaredBaselines(
         tuple(found for found in declared.recorded if found.name != name),
         {task_type: found for task_type, found in declared.set.items() if task_type != name},
     )
@@ -136,7 +136,7 @@ class Followed:
         self.problem: str | None = None
         """Why the file cannot be read; what it said before stays in force."""
 
-    def __call__(self) -> Declared:
+    def __call__(self) -> DeclaredBaselines:
         """Return what is declared."""
         with self._lock:
             stamp = _stamp(self._folder / FILE)

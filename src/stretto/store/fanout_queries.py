@@ -6,7 +6,14 @@ import sqlite3
 from dataclasses import dataclass
 from functools import cache
 
-from stretto.figures.baselines import NOTHING_DECLARED, Baseline, Declared, FindBaseline, Hours, choose
+from stretto.figures.baselines import (
+    NOTHING_DECLARED,
+    Baseline,
+    DeclaredBaselines,
+    FindBaseline,
+    Hours,
+    choose_baseline,
+)
 from stretto.store import queries
 
 
@@ -32,13 +39,15 @@ class Mixed:
 
 
 def baselines(
-    connection: sqlite3.Connection, hours: Hours, declared: Declared = NOTHING_DECLARED
+    connection: sqlite3.Connection, hours: Hours, declared: DeclaredBaselines = NOTHING_DECLARED
 ) -> FindBaseline:
     """Return what finds the best baseline of a pattern and mix of types; each is looked up once."""
 
     @cache
     def find(pattern: str, signature: str) -> Baseline:
-        return choose(pattern, signature, queries.measured(connection, pattern, signature), hours, declared)
+        return choose_baseline(
+            pattern, signature, queries.measured(connection, pattern, signature), hours, declared
+        )
 
     return find
 

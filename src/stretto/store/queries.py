@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import msgspec
 
 from stretto.clock import SECOND
-from stretto.figures.baselines import Measured
+from stretto.figures.baselines import MeasuredRuns
 from stretto.figures.tallies import Sums
 from stretto.model.conclude import Classify, conclude_session
 from stretto.model.conclude_leaves import conclude_processes
@@ -149,7 +149,7 @@ def whole(connection: sqlite3.Connection, id: str, classify: Classify) -> tuple[
     return conclude_session(facts, lost=bool(row[0]), classify=classify), facts
 
 
-def measured(connection: sqlite3.Connection, pattern: str, signature: str) -> Measured | None:
+def measured(connection: sqlite3.Connection, pattern: str, signature: str) -> MeasuredRuns | None:
     """Return the newest sequential runs of a pattern and mix of task types, or None without any."""
     rows = connection.execute(
         'SELECT lengths, "end" FROM sequential_runs WHERE pattern = ? AND signature = ?'
@@ -158,7 +158,7 @@ def measured(connection: sqlite3.Connection, pattern: str, signature: str) -> Me
     ).fetchall()
     if not rows:
         return None
-    return Measured(tuple(_decode_lengths(text) for text, _ in rows), newest=rows[0][1])
+    return MeasuredRuns(tuple(_decode_lengths(text) for text, _ in rows), newest=rows[0][1])
 
 
 def sums(connection: sqlite3.Connection, now: int, window: int) -> Sums:

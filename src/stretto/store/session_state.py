@@ -10,14 +10,14 @@ from typing import TypeVar
 
 import msgspec
 
-from stretto.figures.fanouts import Fanout, SequentialRun, fanouts, sequential_runs
+from stretto.figures.fanouts import Fanout, SequentialRun, find_fanouts, find_sequential_runs
 from stretto.model.conclude import Classify, conclude_session, has_session_ended
 from stretto.model.conclude_leaves import conclude_phases
 from stretto.model.entities import Phase, Session, Task, ToolCall, Turn
 from stretto.model.event import Event, Outcome
-from stretto.model.facts import SessionFacts, EntityFacts
+from stretto.model.facts import EntityFacts, SessionFacts
 from stretto.model.fold import fold_events
-from stretto.model.model_call_cost import Price, NewUsage, get_reported_cost
+from stretto.model.model_call_cost import NewUsage, Price, get_reported_cost
 from stretto.model.score_scales import SCALES, Scales
 from stretto.store.contributions.contribution import Settling
 from stretto.store.contributions.registry import PARTS
@@ -133,7 +133,7 @@ class Held:
         if before is not None and before.session.tasks == session.tasks:
             executions = before.fanouts, before.sequential_runs
         else:
-            executions = fanouts(session.tasks), sequential_runs(session.tasks)
+            executions = find_fanouts(session.tasks), find_sequential_runs(session.tasks)
         return Settling(
             self.facts,
             session,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from stretto.figures.fanouts import fanouts, sequential_runs
+from stretto.figures.fanouts import find_fanouts, find_sequential_runs
 from stretto.figures.tallies import Sums
 from stretto.model.entities import Phase, Session, Task, ToolCall
 from stretto.model.event import Outcome
-from stretto.model.facts import SessionFacts, EntityFacts, get_number, get_text
+from stretto.model.facts import EntityFacts, SessionFacts, get_number, get_text
 from stretto.model.interval import Interval
 from stretto.store.contributions.contribution import Settling
 from stretto.store.contributions.registry import PARTS
@@ -38,8 +38,8 @@ def _sums(facts: SessionFacts, session: Session, around: Session, rules: Rules) 
     settling = Settling(
         facts,
         session,
-        fanouts(session.tasks),
-        sequential_runs(session.tasks),
+        find_fanouts(session.tasks),
+        find_sequential_runs(session.tasks),
         closed=closed,
         lost=closed and session.end is None,
         classify=rules.classify,

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from stretto.clock import HOUR, SECOND, rfc3339
-from stretto.figures.baselines import Declared, Hours, Measured, Provenance, run_signature
+from stretto.clock import HOUR, SECOND, to_rfc3339
+from stretto.figures.baselines import DeclaredBaselines, Hours, MeasuredRuns, Provenance, build_run_signature
 from stretto.figures.confidence import LEVEL, Estimate
 from stretto.names import NONE
 from stretto.store import queries
@@ -33,7 +33,7 @@ class KnownBaseline:
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class BaselineUse:
     """Parallel executions of one pattern and mix of task types, and what they are held against."""
 
     mix: Mixed
@@ -42,11 +42,11 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
-class KnownBaselines:
+class BaselineCatalog:
     """All baselines in the order of precedence, and their use."""
 
     baselines: tuple[KnownBaseline, ...]
-    uses: tuple[Use, ...]
+    uses: tuple[BaselineUse, ...]
 
     def fanouts(self, baseline: KnownBaseline) -> int:
         """Return how many parallel executions are held against a baseline."""
@@ -56,7 +56,9 @@ class KnownBaselines:
         return sum(use.mix.count for use in self.uses if _is_used(baseline, use))
 
 
-def known(connection: sqlite3.Connection, hours: Hours, declared: Declared) -> KnownBaselines:
+def read_catalog(
+    connection: sqlite3.Connection, hours: Hours, declared: DeclaredBaselines
+) -> BaselineCatalog:
     """Read all baselines in one transaction."""
     connection.execute("BEGIN")
     try:
@@ -64,14 +66,14 @@ def known(connection: sqlite3.Connection, hours: Hours, declared: Declared) -> K
         uses = []
         for mix in fanout_mixes(connection):
             found = find(mix.pattern, mix.signature)
-            uses.append(Use(mix, found.provenance, found.names))
-        every = (*_recorded(declared), *_measured(connection), *_by_type(hours, declared))
-        return KnownBaselines(every, tuple(uses))
+            uses.append(BaselineUse(mix, found.provenance, found.names))
+        every = (*_list_recorded(declared), *_list_measured(connection), *_list_by_type(hours, declared))
+        return BaselineCatalog(every, tuple(uses))
     finally:
         connection.execute("ROLLBACK")
 
 
-def document(known: KnownBaselines, now: int) -> dict[str, Any]:
+def build_catalog_document(known: BaselineCatalog, now: int) -> dict[str, Any]:
     """Return all baselines as JSON. ``now`` is in ns."""
     return {
         "baselines": [
@@ -84,8 +86,8 @@ def document(known: KnownBaselines, now: int) -> dict[str, Any]:
                 "whole": baseline.whole,
                 "runs": baseline.estimate.count,
                 "mean_seconds": baseline.estimate.mean / SECOND,
-                "confidence": _confidence(baseline),
-                "newest": None if baseline.newest is None else rfc3339(baseline.newest),
+                "confidence": _build_confidence(baseline),
+                "newest": None if baseline.newest is None else to_rfc3339(baseline.newest),
                 "age_seconds": None if baseline.newest is None else (now - baseline.newest) / SECOND,
                 "fanouts": known.fanouts(baseline),
             }
@@ -96,7 +98,7 @@ def document(known: KnownBaselines, now: int) -> dict[str, Any]:
                 "pattern": use.mix.pattern,
                 "task_types": use.mix.signature.split(","),
                 "count": use.mix.count,
-                "newest": rfc3339(use.mix.newest),
+                "newest": to_rfc3339(use.mix.newest),
                 "baseline": use.provenance.value,
                 "names": list(use.names),
             }
@@ -105,7 +107,7 @@ def document(known: KnownBaselines, now: int) -> dict[str, Any]:
     }
 
 
-def no_interval(baseline: KnownBaseline) -> str | None:
+def explain_no_interval(baseline: KnownBaseline) -> str | None:
     """Return why a baseline has no confidence interval, or None where it has one."""
     if baseline.estimate.bounds is not None:
         return None
@@ -114,25 +116,25 @@ def no_interval(baseline: KnownBaseline) -> str | None:
     return "it is no mean of runs"
 
 
-def _confidence(baseline: KnownBaseline) -> dict[str, Any]:
+def _build_confidence(baseline: KnownBaseline) -> dict[str, Any]:
     bounds = baseline.estimate.bounds
     return {
         "level": LEVEL,
         "seconds": None if bounds is None else [edge / SECOND for edge in bounds],
-        "reason": no_interval(baseline),
+        "reason": explain_no_interval(baseline),
     }
 
 
-def _recorded(declared: Declared) -> Iterator[KnownBaseline]:
+def _list_recorded(declared: DeclaredBaselines) -> Iterator[KnownBaseline]:
     for found in declared.recorded:
-        for signature in sorted({run_signature(run) for run in found.runs}):
-            runs = tuple(run for run in found.runs if run_signature(run) == signature)
+        for signature in sorted({build_run_signature(run) for run in found.runs}):
+            runs = tuple(run for run in found.runs if build_run_signature(run) == signature)
             types = tuple(signature.split(","))
             yield KnownBaseline(
                 Provenance.RECORDED,
                 found.pattern,
                 types,
-                Measured(runs).estimate(Counter(types)),
+                MeasuredRuns(runs).estimate(Counter(types)),
                 found.name,
                 found.session,
                 found.whole,
@@ -140,7 +142,7 @@ def _recorded(declared: Declared) -> Iterator[KnownBaseline]:
             )
 
 
-def _measured(connection: sqlite3.Connection) -> Iterator[KnownBaseline]:
+def _list_measured(connection: sqlite3.Connection) -> Iterator[KnownBaseline]:
     for mix in run_mixes(connection):
         types = tuple(mix.signature.split(","))
         measured = queries.measured(connection, mix.pattern, mix.signature)
@@ -150,14 +152,14 @@ def _measured(connection: sqlite3.Connection) -> Iterator[KnownBaseline]:
             )
 
 
-def _by_type(hours: Hours, declared: Declared) -> Iterator[KnownBaseline]:
+def _list_by_type(hours: Hours, declared: DeclaredBaselines) -> Iterator[KnownBaseline]:
     for task_type, found in sorted(declared.set.items()):
         yield KnownBaseline(Provenance.SET, None, (task_type,), Estimate(found.length, 0), newest=found.at)
     for task_type, length in sorted(hours.items()):
         yield KnownBaseline(Provenance.CONFIGURED, None, (task_type,), Estimate(length * HOUR, 0))
 
 
-def _is_used(baseline: KnownBaseline, use: Use) -> bool:
+def _is_used(baseline: KnownBaseline, use: BaselineUse) -> bool:
     types = use.mix.signature.split(",")
     if baseline.provenance is Provenance.CONFIGURED or baseline.provenance is Provenance.SET:
         # Where some types were set and others are configured, the execution is held against both.

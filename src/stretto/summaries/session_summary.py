@@ -9,16 +9,21 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from stretto.clock import SECOND, to_rfc3339
-from stretto.figures.baselines import NOTHING_DECLARED, Declared, FindBaseline, Hours, Target
-from stretto.figures.confidence import LEVEL, improvement_bounds
-from stretto.figures.contention import contention, session_use
-from stretto.figures.fanouts import Fanout, Sequential, fanouts, sequential
-from stretto.figures.gains import expected_improvement
+from stretto.figures.baselines import NOTHING_DECLARED, DeclaredBaselines, FindBaseline, Hours, Target
+from stretto.figures.confidence import LEVEL, compute_improvement_bounds
+from stretto.figures.contention import detect_contention, measure_session_use
+from stretto.figures.fanouts import Fanout, SequentialTime, estimate_sequential_time, find_fanouts
+from stretto.figures.gains import compute_expected_improvement
 from stretto.figures.scores.score_rules import Scoring
-from stretto.figures.scores.session_kpis import kpis_document, session_figures
-from stretto.figures.session_analysis import Structure, fanout_document, structure, structure_document
-from stretto.figures.spending import Priced, SessionSpending, Spending, spending
-from stretto.figures.wall_time import timeline_figures
+from stretto.figures.scores.session_kpis import build_kpis_document, compute_session_figures
+from stretto.figures.session_analysis import (
+    SessionAnalysis,
+    build_analysis_document,
+    build_fanout_document,
+    build_session_analysis,
+)
+from stretto.figures.spending import Priced, SessionSpending, Spending, sum_spending
+from stretto.figures.wall_time import compute_wall_figures
 from stretto.figures.work_tree import LONGEST_SESSION
 from stretto.model.conclude import Classify
 from stretto.model.entities import Sample, Session, Task, Tokens, ToolCall
@@ -35,12 +40,12 @@ from stretto.store.session_sums import OwnSums, own_sums
 
 
 @dataclass(frozen=True, slots=True)
-class Insight:
+class SessionSummary:
     """A session with its fan-outs and the sequential time each is held against."""
 
     session: Session
-    fanouts: tuple[tuple[Fanout, Sequential], ...]
-    structure: Structure
+    fanouts: tuple[tuple[Fanout, SequentialTime], ...]
+    structure: SessionAnalysis
     model_calls: tuple[Priced, ...]
     """The session's model calls, each with its cost where that is known."""
     absent: dict[str, str]
@@ -50,16 +55,16 @@ class Insight:
     """The session's KPIs and scores as JSON (``figures.scores.session``)."""
 
 
-def insight(
+def summarise_session(
     connection: sqlite3.Connection,
     id: str,
     classify: Classify,
     hours: Hours,
     price: Price = get_reported_cost,
     *,
-    declared: Declared = NOTHING_DECLARED,
+    declared: DeclaredBaselines = NOTHING_DECLARED,
     scoring: Scoring | None = None,
-) -> Insight | None:
+) -> SessionSummary | None:
     """Work out one session, or None where it is unknown."""
     scoring = scoring or Scoring()
     connection.execute("BEGIN")
@@ -70,29 +75,29 @@ def insight(
         session, facts = whole
         find = baselines(connection, hours, declared)
         found = tuple(
-            (fanout, sequential(fanout, find(session.pattern or NONE, fanout.signature)))
-            for fanout in fanouts(session.tasks)
+            (fanout, estimate_sequential_time(fanout, find(session.pattern or NONE, fanout.signature)))
+            for fanout in find_fanouts(session.tasks)
         )
         own = own_sums(facts, session, Rules(classify, price, scoring.rules.scales))
-        kpis = _kpis(own, session, find, scoring)
+        kpis = _build_kpis(own, session, find, scoring)
     finally:
         connection.execute("ROLLBACK")
-    return Insight(
+    return SessionSummary(
         session,
         found,
-        structure(session, (fanout for fanout, _ in found)),
+        build_session_analysis(session, (fanout for fanout, _ in found)),
         tuple((call, price(call)) for call in session.model_calls),
-        _absent(session, bool(found)),
+        _explain_absences(session, bool(found)),
         scoring,
         kpis,
     )
 
 
-def _kpis(own: OwnSums, session: Session, find: FindBaseline, scoring: Scoring) -> dict[str, Any]:
+def _build_kpis(own: OwnSums, session: Session, find: FindBaseline, scoring: Scoring) -> dict[str, Any]:
     return {
-        **kpis_document(
+        **build_kpis_document(
             own.session,
-            (*session_figures(session), *timeline_figures("session", own.session)),
+            (*compute_session_figures(session), *compute_wall_figures("session", own.session)),
             scoring,
             find,
         ),
@@ -101,19 +106,19 @@ def _kpis(own: OwnSums, session: Session, find: FindBaseline, scoring: Scoring) 
                 "id": phase.id,
                 "name": phase.name,
                 "outcome": phase.outcome.value,
-                **kpis_document(sums, (), scoring, find),
+                **build_kpis_document(sums, (), scoring, find),
             }
             for phase, sums in own.phases
         ],
     }
 
 
-def session_document(insight: Insight) -> dict[str, Any]:
+def build_session_document(insight: SessionSummary) -> dict[str, Any]:
     """Return the session as JSON: times RFC 3339 in UTC, lengths in seconds, what is unknown null."""
     session, scoring = insight.session, insight.scoring
-    spent = spending(insight.model_calls)
-    besides = _told_besides(session, scoring.rules.scales)
-    use = session_use(session.samples, scoring.rules.cpu_target)
+    spent = sum_spending(insight.model_calls)
+    besides = _build_side_records(session, scoring.rules.scales)
+    use = measure_session_use(session.samples, scoring.rules.cpu_target)
     calls_of = Counter(call.task for call in session.tool_calls)
     return {
         "id": session.id,
@@ -122,36 +127,36 @@ def session_document(insight: Insight) -> dict[str, Any]:
         "pattern": session.pattern,
         "recording": session.recording,
         "start": to_rfc3339(session.start),
-        "end": _time(session.end),
+        "end": _format_time(session.end),
         "last": to_rfc3339(session.last),
-        "elapsed_seconds": _seconds((session.end or session.last) - session.start),
+        "elapsed_seconds": _to_seconds((session.end or session.last) - session.start),
         "outcome": session.outcome.value,
         "turns": [
             {
                 "id": turn.id,
                 "origin": turn.origin,
                 "start": to_rfc3339(turn.start),
-                "end": _time(turn.end),
-                "seconds": _seconds(None if turn.end is None else turn.end - turn.start),
+                "end": _format_time(turn.end),
+                "seconds": _to_seconds(None if turn.end is None else turn.end - turn.start),
                 "outcome": turn.outcome.value,
             }
             for turn in session.turns
         ],
-        "tasks": [_task(task, calls_of[task.id]) for task in session.tasks],
-        "tool_calls": [_call(call) for call in session.tool_calls],
-        "model_calls": [_model_call(priced) for priced in insight.model_calls],
-        "tokens": _tokens(spent.whole) if spent.whole.tokens else None,
+        "tasks": [_build_task(task, calls_of[task.id]) for task in session.tasks],
+        "tool_calls": [_build_call(call) for call in session.tool_calls],
+        "model_calls": [_build_model_call(priced) for priced in insight.model_calls],
+        "tokens": _build_tokens(spent.whole) if spent.whole.tokens else None,
         **besides,
-        "spending": _spending(spent) if insight.model_calls else None,
-        "fanouts": [_fanout(*found, scoring.target, session.samples) for found in insight.fanouts],
-        **structure_document(insight.structure),
+        "spending": _build_spending(spent) if insight.model_calls else None,
+        "fanouts": [_build_fanout(*found, scoring.target, session.samples) for found in insight.fanouts],
+        **build_analysis_document(insight.structure),
         "kpis": insight.kpis,
         "resources": None if use is None else asdict(use),
         "absent": insight.absent,
     }
 
 
-def row_document(row: SessionRow) -> dict[str, Any]:
+def build_row_document(row: SessionRow) -> dict[str, Any]:
     """Return one row of ``/api/sessions`` and ``sessions --json``."""
     return {
         "id": row.id,
@@ -160,9 +165,9 @@ def row_document(row: SessionRow) -> dict[str, Any]:
         "pattern": row.pattern,
         "recording": row.recording,
         "start": to_rfc3339(row.start),
-        "end": _time(row.end),
+        "end": _format_time(row.end),
         "last": to_rfc3339(row.last),
-        "elapsed_seconds": _seconds((row.end or row.last) - row.start),
+        "elapsed_seconds": _to_seconds((row.end or row.last) - row.start),
         "outcome": row.outcome.value,
         "turns": row.turns,
         "tasks": row.tasks,
@@ -171,7 +176,7 @@ def row_document(row: SessionRow) -> dict[str, Any]:
     }
 
 
-def _task(task: Task, calls: int) -> dict[str, Any]:
+def _build_task(task: Task, calls: int) -> dict[str, Any]:
     interval = task.interval
     return {
         "id": task.id,
@@ -180,22 +185,22 @@ def _task(task: Task, calls: int) -> dict[str, Any]:
         "description": task.description,
         "phase": task.phase,
         "parent": task.parent,
-        "start": _time(task.start),
-        "end": _time(task.end),
-        "seconds": _seconds(interval.length if interval else None),
+        "start": _format_time(task.start),
+        "end": _format_time(task.end),
+        "seconds": _to_seconds(interval.length if interval else None),
         "outcome": task.outcome.value,
         "tool_calls": calls if calls or task.seen else None,
     }
 
 
-def _call(call: ToolCall) -> dict[str, Any]:
+def _build_call(call: ToolCall) -> dict[str, Any]:
     return {
         "id": call.id,
         "tool": call.tool,
         "task": call.task,
-        "start": _time(call.start),
-        "seconds": _seconds(call.duration),
-        "overhead_seconds": _seconds(call.overhead),
+        "start": _format_time(call.start),
+        "seconds": _to_seconds(call.duration),
+        "overhead_seconds": _to_seconds(call.overhead),
         "outcome": call.outcome.value,
         "tests": None
         if call.tests is None
@@ -203,55 +208,57 @@ def _call(call: ToolCall) -> dict[str, Any]:
     }
 
 
-def _model_call(priced: Priced) -> dict[str, Any]:
+def _build_model_call(priced: Priced) -> dict[str, Any]:
     call, cost = priced
     return {
         "id": call.id,
         "model": call.model,
         "task": call.task,
-        "start": _time(call.start),
-        "seconds": _seconds(call.duration),
+        "start": _format_time(call.start),
+        "seconds": _to_seconds(call.duration),
         "outcome": call.outcome.value,
-        "first_token_seconds": _seconds(call.first_token),
+        "first_token_seconds": _to_seconds(call.first_token),
         "tokens": call.tokens.to_counts(),
-        **_cost(cost),
+        **_build_cost(cost),
     }
 
 
-def _cost(cost: Cost | None) -> dict[str, Any]:
+def _build_cost(cost: Cost | None) -> dict[str, Any]:
     known = {} if cost is None else {"cost_usd": cost.amount / DOLLAR, "cost_origin": cost.origin.value}
     return {"cost_usd": None, "cost_origin": None} | known
 
 
-def _spending(found: SessionSpending) -> dict[str, Any]:
+def _build_spending(found: SessionSpending) -> dict[str, Any]:
     return {
-        **spent_document(found.whole),
-        "by_model": [{"model": model, **spent_document(part)} for model, part in found.by_model.items()],
-        "by_task": [{"task": task, **spent_document(part)} for task, part in found.by_task.items()],
+        **build_spending_document(found.whole),
+        "by_model": [
+            {"model": model, **build_spending_document(part)} for model, part in found.by_model.items()
+        ],
+        "by_task": [{"task": task, **build_spending_document(part)} for task, part in found.by_task.items()],
     }
 
 
-def spent_document(part: Spending) -> dict[str, Any]:
+def build_spending_document(part: Spending) -> dict[str, Any]:
     """Return what some model calls used and cost as JSON."""
     return {
         "model_calls": part.model_calls,
-        "tokens": _tokens(part),
+        "tokens": _build_tokens(part),
         "cost_usd": None if part.cost is None else part.cost / DOLLAR,
         "cost_origins": part.origins,
         "unpriced_model_calls": part.unpriced,
     }
 
 
-def _told_besides(session: Session, scales: Scales) -> dict[str, list[dict[str, Any]]]:
+def _build_side_records(session: Session, scales: Scales) -> dict[str, list[dict[str, Any]]]:
     """Return what nothing hangs on: phases, messages, scores, and the hooks that the agent timed itself."""
     return {
         "phases": [
             {
                 "id": phase.id,
                 "name": phase.name,
-                "start": _time(phase.start),
-                "end": _time(phase.end),
-                "seconds": _seconds(phase.interval.length if phase.interval else None),
+                "start": _format_time(phase.start),
+                "end": _format_time(phase.end),
+                "seconds": _to_seconds(phase.interval.length if phase.interval else None),
                 "outcome": phase.outcome.value,
             }
             for phase in session.phases
@@ -263,7 +270,7 @@ def _told_besides(session: Session, scales: Scales) -> dict[str, list[dict[str, 
                 "receiver": message.receiver,
                 "task": message.task,
                 "time": to_rfc3339(message.time),
-                "response_seconds": _seconds(message.response),
+                "response_seconds": _to_seconds(message.response),
                 "outcome": message.outcome.value,
             }
             for message in session.messages
@@ -285,19 +292,19 @@ def _told_besides(session: Session, scales: Scales) -> dict[str, list[dict[str, 
                 "event": run.event,
                 "task": run.task,
                 "start": to_rfc3339(run.start),
-                "seconds": _seconds(run.duration),
+                "seconds": _to_seconds(run.duration),
             }
             for run in session.hooks_run
         ],
     }
 
 
-def _tokens(part: Spending) -> dict[str, int | None]:
+def _build_tokens(part: Spending) -> dict[str, int | None]:
     return dict.fromkeys(Tokens().to_counts()) | part.tokens
 
 
-def _fanout(
-    fanout: Fanout, held_against: Sequential, target: Target, samples: tuple[Sample, ...]
+def _build_fanout(
+    fanout: Fanout, held_against: SequentialTime, target: Target, samples: tuple[Sample, ...]
 ) -> dict[str, Any]:
     saved = held_against.length - fanout.elapsed
     return {
@@ -306,48 +313,48 @@ def _fanout(
         "start": to_rfc3339(fanout.start),
         "end": to_rfc3339(fanout.end),
         "width": fanout.width,
-        "work_seconds": _seconds(fanout.work),
-        "elapsed_seconds": _seconds(fanout.elapsed),
-        "sequential_seconds": _seconds(held_against.length),
+        "work_seconds": _to_seconds(fanout.work),
+        "elapsed_seconds": _to_seconds(fanout.elapsed),
+        "sequential_seconds": _to_seconds(held_against.length),
         "baseline": held_against.provenance.value,
         "speedup": held_against.length / fanout.elapsed,
         "improvement": saved / held_against.length if held_against.length else None,
-        "time_saved_seconds": _seconds(saved),
+        "time_saved_seconds": _to_seconds(saved),
         "efficiency": fanout.efficiency,
         "load_balance": fanout.load_balance,
         "concurrency": fanout.concurrency,
-        **fanout_document(fanout),
-        "expected_improvement": expected_improvement(fanout, target),
-        "contention": asdict(contention(fanout, held_against, samples)),
-        "confidence": _confidence(fanout, held_against),
+        **build_fanout_document(fanout),
+        "expected_improvement": compute_expected_improvement(fanout, target),
+        "contention": asdict(detect_contention(fanout, held_against, samples)),
+        "confidence": _build_confidence(fanout, held_against),
     }
 
 
-def _confidence(fanout: Fanout, held_against: Sequential) -> dict[str, Any]:
+def _build_confidence(fanout: Fanout, held_against: SequentialTime) -> dict[str, Any]:
     """Return the 95 % intervals that the scatter of the baseline's runs gives, or why there are none."""
     bounds, elapsed = held_against.estimate.bounds, fanout.elapsed
     return {
         "level": LEVEL,
         "runs": held_against.estimate.count,
-        "sequential_seconds": None if bounds is None else [_seconds(edge) for edge in bounds],
-        "time_saved_seconds": None if bounds is None else [_seconds(edge - elapsed) for edge in bounds],
+        "sequential_seconds": None if bounds is None else [_to_seconds(edge) for edge in bounds],
+        "time_saved_seconds": None if bounds is None else [_to_seconds(edge - elapsed) for edge in bounds],
         "speedup": None if bounds is None else [edge / elapsed for edge in bounds],
-        "improvement": None if bounds is None else list(improvement_bounds(bounds, elapsed)),
+        "improvement": None if bounds is None else list(compute_improvement_bounds(bounds, elapsed)),
         "reason": held_against.baseline.no_interval,
     }
 
 
-def _absent(session: Session, parallel: bool) -> dict[str, str]:
+def _explain_absences(session: Session, parallel: bool) -> dict[str, str]:
     absent: dict[str, str] = {}
     over = [task for task in session.tasks if task.outcome is not Outcome.RUNNING]
     if not parallel:
-        absent["fanouts"] = _no_fanout(session.tasks)
+        absent["fanouts"] = _explain_no_fanout(session.tasks)
     calls = [call for call in session.tool_calls if call.outcome is not Outcome.RUNNING]
     for name, what, parts in (
         ("tasks.seconds", "task(s)", [(task.start, task.end) for task in over]),
         ("tool_calls.seconds", "tool call(s)", [(c.start, c.end) for c in calls if c.duration is None]),
     ):
-        reasons = _missing_edges(what, parts)
+        reasons = _explain_missing_edges(what, parts)
         if reasons:
             absent[name] = reasons
     if session.outcome is Outcome.RUNNING:
@@ -361,20 +368,20 @@ def _absent(session: Session, parallel: bool) -> dict[str, str]:
             "still running" if session.outcome is Outcome.RUNNING else "the session's end was never seen"
         )
     if not session.samples:
-        absent["resources"] = _not_sampled(session)
+        absent["resources"] = _explain_no_samples(session)
     if not session.model_calls:
         absent["model_calls"] = "no source told of model calls; hooks do not"
     return absent
 
 
-def _no_fanout(tasks: Sequence[Task]) -> str:
+def _explain_no_fanout(tasks: Sequence[Task]) -> str:
     unfinished = sum(task.outcome is Outcome.RUNNING for task in tasks)
     if not tasks:
         return "no task was delegated"
     return f"{unfinished} task(s) still running" if unfinished else "no two tasks with known ends overlapped"
 
 
-def _not_sampled(session: Session) -> str:
+def _explain_no_samples(session: Session) -> str:
     if session.processes is None:
         return "no source told which process it runs in"
     return (
@@ -383,16 +390,16 @@ def _not_sampled(session: Session) -> str:
     )
 
 
-def _missing_edges(what: str, parts: list[tuple[int | None, int | None]]) -> str:
+def _explain_missing_edges(what: str, parts: list[tuple[int | None, int | None]]) -> str:
     no_end = sum(end is None for _, end in parts)
     no_start = sum(start is None and end is not None for start, end in parts)
     counts = (("end", no_end), ("start", no_start))
     return "; ".join(f"the {edge} of {count} {what} was never seen" for edge, count in counts if count)
 
 
-def _time(at: int | None) -> str | None:
+def _format_time(at: int | None) -> str | None:
     return None if at is None else to_rfc3339(at)
 
 
-def _seconds(length: float | None) -> float | None:
+def _to_seconds(length: float | None) -> float | None:
     return None if length is None else length / SECOND

@@ -8,22 +8,28 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stretto.clock import DAY, HOUR, SECOND, to_rfc3339
-from stretto.figures.baselines import NOTHING_DECLARED, Declared, FindBaseline, Hours
-from stretto.figures.bottleneck import Bottleneck, bottlenecks
-from stretto.figures.critical_path import path_figures
-from stretto.figures.efficiency_tree import efficiency_figures
+from stretto.figures.baselines import NOTHING_DECLARED, DeclaredBaselines, FindBaseline, Hours
+from stretto.figures.bottleneck import Bottleneck, find_bottlenecks
+from stretto.figures.critical_path import compute_path_figures
+from stretto.figures.efficiency_tree import compute_efficiency_figures
 from stretto.figures.figure import Figure, Labels
-from stretto.figures.gains import gain_figures, record_figures
-from stretto.figures.period_rows import MEASURES, WeekChange, week_change
-from stretto.figures.resource_figures import Use, now_figures, resource_figures
-from stretto.figures.scores.document import scores_document
+from stretto.figures.gains import compute_gain_figures, compute_record_figures
+from stretto.figures.period_rows import PERIOD_MEASURES, WeekChange, compare_weeks
+from stretto.figures.resource_figures import ResourceUse, compute_current_figures, compute_resource_figures
+from stretto.figures.scores.document import build_scores_document
 from stretto.figures.scores.score_rules import ScoreRules, Scoring
-from stretto.figures.scores.window_scores import TREND_MEASURES, score_figures, trend_figures
-from stretto.figures.speedup_cost import price_figures
-from stretto.figures.usage_figures import cache_entries, usage_figures
-from stretto.figures.verdict import Verdict, held_against_document, mixes, parallel_by_type, verdict
-from stretto.figures.wall_time import timeline_figures
-from stretto.figures.window_figures import window_figures
+from stretto.figures.scores.window_scores import TREND_MEASURES, compute_score_figures, compute_trend_figures
+from stretto.figures.speedup_cost import compute_price_figures
+from stretto.figures.usage_figures import compute_cache_entry_figures, compute_usage_figures
+from stretto.figures.verdict import (
+    Verdict,
+    build_comparison_document,
+    build_mixes,
+    build_verdict,
+    sum_parallel_by_type,
+)
+from stretto.figures.wall_time import compute_wall_figures
+from stretto.figures.window_figures import compute_window_figures
 from stretto.model.task_type import DEFAULT_TARGET, TaskTypes
 from stretto.names import QUANTILES, WINDOWS, Label
 from stretto.store import queries
@@ -59,34 +65,36 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class Live:
+class LiveState:
     """What a running service knows beside the store."""
 
-    use: Use = field(default_factory=lambda: Use(reason="only a running service reads processes"))
+    use: ResourceUse = field(
+        default_factory=lambda: ResourceUse(reason="only a running service reads processes")
+    )
     stuck: tuple[StuckTask, ...] | None = None
 
 
-def take(
+def take_snapshot(
     connection: sqlite3.Connection,
     now: int,
     task_types: TaskTypes,
     hours: Hours,
     *,
-    declared: Declared = NOTHING_DECLARED,
+    declared: DeclaredBaselines = NOTHING_DECLARED,
     scoring: Scoring | None = None,
-    live: Live | None = None,
+    live: LiveState | None = None,
 ) -> Snapshot:
     """Read the store in one transaction and freeze all figures."""
     connection.execute("BEGIN")
     try:
         find = baselines(connection, hours, declared)
         scoring = scoring or Scoring(target=task_types.find_target)
-        return _take(connection, now, task_types, find, scoring=scoring, live=live or Live())
+        return _compute_snapshot(connection, now, task_types, find, scoring=scoring, live=live or LiveState())
     finally:
         connection.execute("ROLLBACK")
 
 
-def windowed(
+def compute_windows(
     connection: sqlite3.Connection, now: int, find: FindBaseline, scoring: Scoring
 ) -> tuple[list[Figure], dict[str, Verdict], set[str]]:
     """Return every windowed figure as of ``now``, the verdicts, and the task types that ran in parallel."""
@@ -95,58 +103,62 @@ def windowed(
     seen_types: set[str] = set()
     for window, seconds in WINDOWS.items():
         sums = queries.sums(connection, now, seconds)
-        found = mixes(sums, find)
-        parallel = parallel_by_type(found)
+        found = build_mixes(sums, find)
+        parallel = sum_parallel_by_type(found)
         seen_types |= {task_type for task_type, _ in parallel}
-        figures += window_figures(window, sums, parallel)
-        figures += efficiency_figures(window, sums)
-        figures += path_figures(window, sums)
-        figures += timeline_figures(window, sums)
-        figures += gain_figures(window, sums, parallel, scoring.target)
-        figures += price_figures(window, sums, find)
-        figures += usage_figures(window, sums)
-        figures += resource_figures(window, sums)
-        verdicts[window] = verdict(window, found)
+        figures += compute_window_figures(window, sums, parallel)
+        figures += compute_efficiency_figures(window, sums)
+        figures += compute_path_figures(window, sums)
+        figures += compute_wall_figures(window, sums)
+        figures += compute_gain_figures(window, sums, parallel, scoring.target)
+        figures += compute_price_figures(window, sums, find)
+        figures += compute_usage_figures(window, sums)
+        figures += compute_resource_figures(window, sums)
+        verdicts[window] = build_verdict(window, found)
         # Last: scores are made of the window's other figures.
-        figures += [*score_figures(window, sums, figures, scoring, find)]
+        figures += [*compute_score_figures(window, sums, figures, scoring, find)]
         days = queries.slots(now, seconds, DAY // SECOND)
         by_day = queries.sums_by_slot(connection, DAY // SECOND, days, TREND_MEASURES)
-        figures += trend_figures(window, by_day, scoring.rules)
-    figures += cache_entries(queries.cache_entries(connection, now - max(WINDOWS.values()) * SECOND, now))
+        figures += compute_trend_figures(window, by_day, scoring.rules)
+    figures += compute_cache_entry_figures(
+        queries.cache_entries(connection, now - max(WINDOWS.values()) * SECOND, now)
+    )
     return figures, verdicts, seen_types
 
 
-def _take(
+def _compute_snapshot(
     connection: sqlite3.Connection,
     now: int,
     task_types: TaskTypes,
     find: FindBaseline,
     *,
     scoring: Scoring,
-    live: Live,
+    live: LiveState,
 ) -> Snapshot:
-    figures, verdicts, seen_types = windowed(connection, now, find, scoring)
+    figures, verdicts, seen_types = compute_windows(connection, now, find, scoring)
     hours = queries.slots(now, max(WINDOWS.values()), HOUR // SECOND)
     by_hour = queries.sums_by_slot(connection, HOUR // SECOND, hours, ["critical_path_agent"])
-    decisive = bottlenecks(
+    decisive = find_bottlenecks(
         figures,
         {
             hour * HOUR: {str(dims[0]): length for dims, length in sums["critical_path_agent"].items()}
             for hour, sums in by_hour.items()
         },
     )
-    figures += _targets(task_types, seen_types)
-    figures += record_figures((best.pattern, best.speedup, best.end) for best in best_speedups(connection))
+    figures += _compute_targets(task_types, seen_types)
+    figures += compute_record_figures(
+        (best.pattern, best.speedup, best.end) for best in best_speedups(connection)
+    )
     activity = queries.activity(connection)
-    figures += _now(activity, now)
-    figures += now_figures(live.use)
+    figures += _compute_current_figures(activity, now)
+    figures += compute_current_figures(live.use)
     if live.stuck is not None:
         figures.append(Figure("stretto_stuck_tasks", (), len(live.stuck), activity.tasks_running))
     return Snapshot(
         at=now,
         figures=tuple(figures),
         verdicts=verdicts,
-        change=_change(connection, now, find),
+        change=_compare_weeks(connection, now, find),
         activity=activity,
         latest=tuple(queries.sessions(connection, limit=LATEST)),
         events=sum(position.events for position in queries.positions(connection)),
@@ -157,7 +169,7 @@ def _take(
     )
 
 
-def document(snapshot: Snapshot) -> dict[str, Any]:
+def build_snapshot_document(snapshot: Snapshot) -> dict[str, Any]:
     """Return the snapshot as the JSON document of ``/api/snapshot``."""
     return {
         "at": to_rfc3339(snapshot.at),
@@ -175,14 +187,15 @@ def document(snapshot: Snapshot) -> dict[str, Any]:
         "stuck_tasks": None
         if snapshot.stuck is None
         else [
-            {"session": one.session, "task": one.task, "last": to_rfc3339(one.since)} for one in snapshot.stuck
+            {"session": one.session, "task": one.task, "last": to_rfc3339(one.since)}
+            for one in snapshot.stuck
         ],
         "verdicts": {
             window: {
                 "fanouts": v.fanouts,
                 "tasks": v.tasks,
-                "lead": None if v.lead is None else held_against_document(v.lead),
-                "others": [held_against_document(part) for part in v.parts[1:]],
+                "lead": None if v.lead is None else build_comparison_document(v.lead),
+                "others": [build_comparison_document(part) for part in v.parts[1:]],
             }
             for window, v in snapshot.verdicts.items()
         },
@@ -195,8 +208,8 @@ def document(snapshot: Snapshot) -> dict[str, Any]:
             }
             for window, b in snapshot.bottlenecks.items()
         },
-        "change": _change_document(snapshot.change),
-        "scores": scores_document(snapshot.figures, snapshot.rules),
+        "change": _build_change_document(snapshot.change),
+        "scores": build_scores_document(snapshot.figures, snapshot.rules),
         "figures": [
             {
                 "name": f.name,
@@ -220,16 +233,16 @@ def _labels_document(labels: Labels) -> dict[str, str]:
     )
 
 
-def _change(connection: sqlite3.Connection, now: int, find: FindBaseline) -> WeekChange:
+def _compare_weeks(connection: sqlite3.Connection, now: int, find: FindBaseline) -> WeekChange:
     """Compare the last 168 hours, the one under way included, with the 168 before, by days of 24 of them."""
     end = now // HOUR + 1
     hours = range(end - 2 * _WEEK, end)
-    by_day = queries.sums_by_slot(connection, HOUR // SECOND, hours, MEASURES, together=_DAY)
+    by_day = queries.sums_by_slot(connection, HOUR // SECOND, hours, PERIOD_MEASURES, together=_DAY)
     days = [by_day.get(start, {}) for start in hours[::_DAY]]
-    return week_change(days[7:], days[:7], find)
+    return compare_weeks(days[7:], days[:7], find)
 
 
-def _change_document(change: WeekChange) -> dict[str, Any]:
+def _build_change_document(change: WeekChange) -> dict[str, Any]:
     return {
         "baseline": None if change.baseline is None else change.baseline.value,
         "fanouts": {"now": change.fanouts[0], "before": change.fanouts[1]},
@@ -247,7 +260,7 @@ def _change_document(change: WeekChange) -> dict[str, Any]:
     }
 
 
-def _targets(task_types: TaskTypes, seen: set[str]) -> list[Figure]:
+def _compute_targets(task_types: TaskTypes, seen: set[str]) -> list[Figure]:
     configured = {t.name: t.target for t in task_types.types if t.target_improvement is not None}
     targets = {**dict.fromkeys(sorted(seen), DEFAULT_TARGET), **configured}
     return [
@@ -256,7 +269,7 @@ def _targets(task_types: TaskTypes, seen: set[str]) -> list[Figure]:
     ]
 
 
-def _now(activity: Activity, now: int) -> list[Figure]:
+def _compute_current_figures(activity: Activity, now: int) -> list[Figure]:
     figures = [
         Figure("stretto_sessions_open", (), activity.sessions_open, activity.sessions),
         Figure("stretto_sessions_busy", (), activity.sessions_busy, activity.sessions_open),

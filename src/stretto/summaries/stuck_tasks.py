@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass, field
 
-from stretto.figures.task_silence import heard, silent
+from stretto.figures.task_silence import find_last_signs, find_silent_tasks
 from stretto.model.conclude import Classify
 from stretto.store import queries
 
@@ -21,7 +21,7 @@ class StuckTask:
 
 
 @dataclass(slots=True)
-class Watch:
+class StuckTaskWatch:
     """Looks for stuck tasks; a session is worked out again only after something has happened in it."""
 
     classify: Classify
@@ -42,7 +42,10 @@ class Watch:
             known = kept.get(row.id)
             if known is None or known[0] != as_of:
                 session = queries.session(connection, row.id, self.classify)
-                known = (as_of, {} if session is None else heard(session))
+                known = (as_of, {} if session is None else find_last_signs(session))
             self._heard[row.id] = known
-            stuck += (StuckTask(row.id, task, known[1][task]) for task in silent(known[1], now, self.limit))
+            stuck += (
+                StuckTask(row.id, task, known[1][task])
+                for task in find_silent_tasks(known[1], now, self.limit)
+            )
         return tuple(stuck)

@@ -11,7 +11,7 @@ from stretto.figures.figure import Figure
 from stretto.notifications.log import Notification, NotificationLog
 from stretto.sources.otlp.receive import Received, Signal
 from stretto.store.queries import SessionRow
-from stretto.summaries.session_summary import Insight
+from stretto.summaries.session_summary import SessionSummary
 from stretto.summaries.snapshot import Snapshot
 from stretto.web.live_updates import Changes
 
@@ -39,7 +39,7 @@ class Surface:
     """The last snapshot, or None before the first."""
     sessions: Callable[[int, int | None, str | None], list[SessionRow]]
     """(limit, before in ns, after which id of that instant) → sessions, the one last heard of first."""
-    insight: Callable[[str], Insight | None]
+    insight: Callable[[str], SessionSummary | None]
     """A session's id → the session worked out, or None where it is unknown."""
     trends: Callable[[], dict[str, Any]]
     """Parallel work by day and by week, as JSON."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stretto.figures.baselines import Provenance
-from stretto.figures.verdict import HeldAgainst, Verdict
+from stretto.figures.verdict import BaselineComparison, Verdict
 from stretto.format import quantities
 from stretto.summaries.snapshot import Snapshot
 
@@ -21,7 +21,7 @@ _EVEN = 0.005
 class Baseline:
     """What the time one after another is held to be, and what that makes of the work held against it."""
 
-    part: HeldAgainst
+    part: BaselineComparison
     against: str
     meaning: str
 
@@ -86,7 +86,7 @@ def headline(snapshot: Snapshot, window: str) -> Headline:
     return Headline(window, title, f"{moved} lost {when}", "loss", verdict, baselines, sure)
 
 
-def confidence(part: HeldAgainst) -> str:
+def confidence(part: BaselineComparison) -> str:
     """Return how far the speed-up may be off, in a sentence; empty where the baseline is no mean of runs."""
     if not part.runs:
         return ""
@@ -94,12 +94,10 @@ def confidence(part: HeldAgainst) -> str:
     if bounds is None:
         return f"How sure that is cannot be told: {part.no_interval}."
     runs = quantities.format_count_of(part.runs, "sequential run")
-    return (
-        f"{quantities.format_speedup(bounds[0])} to {quantities.format_speedup(bounds[1])} at 95 % confidence, by the scatter of {runs}."
-    )
+    return f"{quantities.format_speedup(bounds[0])} to {quantities.format_speedup(bounds[1])} at 95 % confidence, by the scatter of {runs}."
 
 
-def _over(part: HeldAgainst) -> str:
+def _over(part: BaselineComparison) -> str:
     return f"{quantities.format_count_of(part.fanouts, 'parallel execution')} ({quantities.format_count_of(part.tasks, 'task')})"
 
 

@@ -7,12 +7,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from stretto.clock import rfc3339
+from stretto.clock import to_rfc3339
 from stretto.format import time_text
 from stretto.notifications import log as notifications
 from stretto.store.queries import SessionRow
 from stretto.summaries import snapshot
-from stretto.summaries.session_summary import row_document, session_document
+from stretto.summaries.session_summary import build_row_document, build_session_document
 from stretto.web import responses as answers
 from stretto.web.backend import Surface
 
@@ -52,7 +52,7 @@ class Api:
         taken = self._surface.snapshot()
         if taken is None:
             return answers.error(request.url.path, 503, "there are no figures yet", "try again in a second")
-        return answers.json(snapshot.document(taken))
+        return answers.json(snapshot.build_snapshot_document(taken))
 
     def trends(self, request: Request) -> Response:  # noqa: ARG002  # every endpoint takes it
         """Answer parallel work by day and by week."""
@@ -71,7 +71,7 @@ class Api:
         rows = self._surface.sessions(limit + 1, before, after)
         page = rows[:limit]
         following = continuation(page[-1], rows[limit]) if len(rows) > limit else None
-        return answers.json({"sessions": [row_document(row) for row in page], "next": following})
+        return answers.json({"sessions": [build_row_document(row) for row in page], "next": following})
 
     def session(self, request: Request) -> Response:
         """Answer one session worked out whole."""
@@ -83,7 +83,7 @@ class Api:
                 "no such session",
                 "GET /api/sessions lists the sessions with their ids",
             )
-        return answers.json(session_document(found))
+        return answers.json(build_session_document(found))
 
     def problems(self, _: Request) -> Response:
         """Answer what is wrong with the running service itself, a sentence each."""
@@ -99,7 +99,7 @@ class Api:
         told = [notifications.document(notification) for notification in self._surface.notifications.newest()]
         heard = self._surface.notifications.watchdog_heard
         return answers.json(
-            {"watchdog_heard": None if heard is None else rfc3339(heard), "notifications": told}
+            {"watchdog_heard": None if heard is None else to_rfc3339(heard), "notifications": told}
         )
 
     async def _take(self, request: Request) -> Response:

@@ -15,7 +15,7 @@ from stretto.figures.bottleneck import Bottleneck
 from stretto.model.event import Outcome
 from stretto.names import PREFIX, WINDOWS
 from stretto.notifications import current_alerts as alerts
-from stretto.summaries.session_summary import session_document
+from stretto.summaries.session_summary import build_session_document
 from stretto.web import dimension_views as views
 from stretto.web import headline, markdown
 from stretto.web import responses as answers
@@ -167,7 +167,7 @@ class Pages:
             return answers.error(
                 request.url.path, 404, "There is no such session.", "The page / lists the latest."
             )
-        entity, document = found.session, session_document(found)
+        entity, document = found.session, build_session_document(found)
         asked = request.query_params
         part = timeline.view(entity, _seconds(asked.get("from")), _seconds(asked.get("to")))
         drawing = timeline.draw(entity, part)

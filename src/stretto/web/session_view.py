@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from stretto.clock import SECOND
-from stretto.figures.fanouts import Fanout, Sequential
+from stretto.figures.fanouts import Fanout, SequentialTime
 from stretto.format import quantities, time_text
 from stretto.model.entities import Session, Task, ToolCall
 from stretto.model.event import Outcome
-from stretto.summaries.session_summary import Insight
+from stretto.summaries.session_summary import SessionSummary
 from stretto.web.metric_definitions import PARTS
 from stretto.web.session_timeline import Drawing
 
@@ -108,14 +108,14 @@ class Line:
     lane2: int
 
 
-def parallels(insight: Insight, document: Document, drawing: Drawing) -> list[Parallel]:
+def parallels(insight: SessionSummary, document: Document, drawing: Drawing) -> list[Parallel]:
     """Return the fan-outs by start."""
     found = zip(insight.fanouts[:FANOUTS_SHOWN], document["fanouts"], strict=False)
     return [_parallel(number, *held, told, drawing) for number, (held, told) in enumerate(found, 1)]
 
 
 def _parallel(
-    number: int, fanout: Fanout, held_against: Sequential, document: Document, drawing: Drawing
+    number: int, fanout: Fanout, held_against: SequentialTime, document: Document, drawing: Drawing
 ) -> Parallel:
     x, until = max(0.0, drawing.x(fanout.start)), min(100.0, drawing.x(fanout.end))
     return Parallel(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from stretto.clock import SECOND
-from stretto.figures.wall_time import Part, wall_stretches
+from stretto.figures.wall_time import WallPart, split_wall_time
 from stretto.format import quantities
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
@@ -111,9 +111,7 @@ def _merged(group: Sequence[Bar], noun: str) -> Bar:
     # One failure among hundreds of calls must not paint them all: it is told, and seen when zoomed in.
     shown = worst if 2 * outcomes[worst] >= len(group) else outcomes.most_common(1)[0][0]
     count = sum(bar.count for bar in group)
-    about = (
-        f"{quantities.format_count_of(count, noun)}, too close to be told apart here\n{by_outcome}\nzoom in to see each"
-    )
+    about = f"{quantities.format_count_of(count, noun)}, too close to be told apart here\n{by_outcome}\nzoom in to see each"
     return Bar(start, round(end - start, 3), shown, "", about, count)
 
 
@@ -149,8 +147,8 @@ def _raise_columns(counts: list[int], stretch: Interval, running: int, seen: Int
 
 def wall(session: Session, all_of_it: Interval, seen: Interval) -> tuple[Stretch, ...]:
     """Return the parts of the wall time, each cell of the strip given to the part that has most of it."""
-    cells: list[Counter[Part]] = [Counter() for _ in range(CELLS)]
-    for stretch, part in wall_stretches(session):
+    cells: list[Counter[WallPart]] = [Counter() for _ in range(CELLS)]
+    for stretch, part in split_wall_time(session):
         start, end = max(stretch.start, seen.start), min(stretch.end, seen.end)
         first = (start - seen.start) * CELLS // seen.length
         last = -((end - seen.start) * -CELLS // seen.length)
@@ -159,7 +157,7 @@ def wall(session: Session, all_of_it: Interval, seen: Interval) -> tuple[Stretch
             right = seen.start + (number + 1) * seen.length // CELLS
             cells[number][part] += max(0, min(end, right) - max(start, left))
     found: list[Stretch] = []
-    of_cells = [next(iter(cell.most_common(1)), (Part.UNKNOWN, 0))[0] for cell in cells]
+    of_cells = [next(iter(cell.most_common(1)), (WallPart.UNKNOWN, 0))[0] for cell in cells]
     for part, group in groupby(enumerate(of_cells), key=lambda cell: cell[1]):
         numbers = [number for number, _ in group]
         left, right = (seen.start + number * seen.length // CELLS for number in (numbers[0], numbers[-1] + 1))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stretto.figures.period_rows import Change
+from stretto.figures.period_rows import FigureChange
 from stretto.format import quantities
 
 HEIGHT = 96
@@ -94,7 +94,7 @@ def chart(periods: Sequence[Mapping[str, Any]]) -> Chart:
     )
 
 
-def changes(figures: Sequence[Change]) -> list[Changed]:
+def changes(figures: Sequence[FigureChange]) -> list[Changed]:
     """Return what changed since last week; what is not known of both weeks is left out.
 
     Where nothing ran in parallel in the week before there is nothing to compare with.
@@ -107,7 +107,7 @@ def changes(figures: Sequence[Change]) -> list[Changed]:
     ]
 
 
-def _changed(change: Change) -> Changed:
+def _changed(change: FigureChange) -> Changed:
     now, before = change.now or 0.0, change.before or 0.0
     difference = now - before
     note = change.reason or ("more than noise" if change.exceeds_noise else "within noise")

@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ScorePart:
     """One ingredient of a score, from 0 to 1, or the reason why it is not known."""
 
     name: str
@@ -26,12 +26,12 @@ class Composite:
     value: float | None
     coverage: float
     """Share of the weight that is known, from 0 to 1."""
-    parts: tuple[Part, ...]
+    parts: tuple[ScorePart, ...]
     reason: str | None = None
     count: int = 0
 
 
-def weighted(parts: Iterable[Part], *, min_coverage: float = 0.0, min_parts: int = 1) -> Composite:
+def combine_parts(parts: Iterable[ScorePart], *, min_coverage: float = 0.0, min_parts: int = 1) -> Composite:
     """Return the mean of the known parts by their weights.
 
     It is withheld where less than ``min_coverage`` of the weight, or fewer than ``min_parts`` parts, is
@@ -46,17 +46,17 @@ def weighted(parts: Iterable[Part], *, min_coverage: float = 0.0, min_parts: int
     count = max((part.count for part in asked if part.value is not None), default=0)
     # A share that floating point makes a hair too small is no reason to withhold anything.
     if not known or len(known) < min_parts or coverage < min_coverage - 1e-9:
-        return Composite(None, coverage, told, _reason(asked, len(known)), count)
+        return Composite(None, coverage, told, _explain_absence(asked, len(known)), count)
     value = sum(value * weight for value, weight in known) / weight
     return Composite(min(1.0, max(0.0, value)), coverage, told, None, count)
 
 
-def as_part(name: str, composite: Composite, weight: float) -> Part:
+def to_part(name: str, composite: Composite, weight: float) -> ScorePart:
     """Return a composite as an ingredient of a larger one."""
-    return Part(name, composite.value, weight, composite.reason, composite.count)
+    return ScorePart(name, composite.value, weight, composite.reason, composite.count)
 
 
-def as_document(composite: Composite, scale: float = 100.0) -> dict[str, Any]:
+def to_score_document(composite: Composite, scale: float = 100.0) -> dict[str, Any]:
     """Return a composite as JSON, on a scale from 0 to ``scale``; weights are shares of the whole."""
     whole = sum(part.weight for part in composite.parts) or 1.0
     return {
@@ -74,6 +74,6 @@ def as_document(composite: Composite, scale: float = 100.0) -> dict[str, Any]:
     }
 
 
-def _reason(asked: list[Part], known: int) -> str:
+def _explain_absence(asked: list[ScorePart], known: int) -> str:
     missing = "; ".join(f"{part.name}: {part.reason}" for part in asked if part.value is None)
     return f"{known} of {len(asked)} parts known ({missing})" if missing else "no part has a weight"

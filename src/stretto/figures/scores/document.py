@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from stretto.figures.figure import Figure
-from stretto.figures.scores.quality_score import direction
+from stretto.figures.scores.quality_score import name_direction
 from stretto.figures.scores.score_rules import ScoreRules
 from stretto.names import WINDOWS
 
-Named = dict[tuple[str, ...], Figure]
+NamedFigures = dict[tuple[str, ...], Figure]
 
 
-def scores_document(figures: Iterable[Figure], rules: ScoreRules) -> dict[str, Any]:
+def build_scores_document(figures: Iterable[Figure], rules: ScoreRules) -> dict[str, Any]:
     """Return the efficiency score and the quality of each task type by window.
 
     Coverage is the share of the weight that is known: of an efficiency score that of its dimensions, each by
@@ -22,14 +22,14 @@ def scores_document(figures: Iterable[Figure], rules: ScoreRules) -> dict[str, A
     told = [f for f in figures if f.name.startswith(("stretto_efficiency_", "stretto_quality_"))]
     return {
         window: {
-            "efficiency": _efficiency(_named(told, window, "stretto_efficiency_"), rules),
-            "quality": _quality(_named(told, window, "stretto_quality_"), rules),
+            "efficiency": _build_efficiency(_index_figures(told, window, "stretto_efficiency_"), rules),
+            "quality": _build_quality(_index_figures(told, window, "stretto_quality_"), rules),
         }
         for window in WINDOWS
     }
 
 
-def _named(figures: Iterable[Figure], window: str, prefix: str) -> Named:
+def _index_figures(figures: Iterable[Figure], window: str, prefix: str) -> NamedFigures:
     """Return figures by the rest of their name and the values of their labels without the window."""
     found = {}
     for figure in figures:
@@ -39,7 +39,7 @@ def _named(figures: Iterable[Figure], window: str, prefix: str) -> Named:
     return found
 
 
-def _efficiency(named: Named, rules: ScoreRules) -> dict[str, Any]:
+def _build_efficiency(named: NamedFigures, rules: ScoreRules) -> dict[str, Any]:
     dimensions = {}
     covered = 0.0
     for dimension in rules.weights["efficiency"]:
@@ -48,15 +48,15 @@ def _efficiency(named: Named, rules: ScoreRules) -> dict[str, Any]:
         coverage = sum(f.value is not None for f in parts.values()) / max(1, len(parts))
         covered += weight * coverage
         dimensions[dimension] = {
-            **_told(named.get(("dimension_score", dimension))),
+            **_to_score(named.get(("dimension_score", dimension))),
             "weight": weight,
             "coverage": coverage,
-            "parts": {part: _told(figure) for part, figure in parts.items()},
+            "parts": {part: _to_score(figure) for part, figure in parts.items()},
         }
-    return {**_told(named.get(("score",))), "coverage": covered, "dimensions": dimensions}
+    return {**_to_score(named.get(("score",))), "coverage": covered, "dimensions": dimensions}
 
 
-def _quality(named: Named, rules: ScoreRules) -> dict[str, Any]:
+def _build_quality(named: NamedFigures, rules: ScoreRules) -> dict[str, Any]:
     found = {}
     for key, figure in named.items():
         if key[0] != "score":
@@ -67,12 +67,12 @@ def _quality(named: Named, rules: ScoreRules) -> dict[str, Any]:
         current, rate, volatility = (
             named.get((name, task_type)) for name in ("current", "rate_per_day", "volatility")
         )
-        moves = None if rate is None or rate.value is None else direction(rate.value)
+        moves = None if rate is None or rate.value is None else name_direction(rate.value)
         found[task_type] = {
-            **_told(figure),
+            **_to_score(figure),
             "coverage": sum(rules.weight("quality", part) for part in known),
             "parts": {
-                part: {**_told(f), "weight": rules.weight("quality", part)} for part, f in parts.items()
+                part: {**_to_score(f), "weight": rules.weight("quality", part)} for part, f in parts.items()
             },
             "trend": {
                 "current": None if current is None else current.value,
@@ -86,7 +86,7 @@ def _quality(named: Named, rules: ScoreRules) -> dict[str, Any]:
     return found
 
 
-def _told(figure: Figure | None) -> dict[str, Any]:
+def _to_score(figure: Figure | None) -> dict[str, Any]:
     if figure is None:
         return {"score": None, "reason": "nothing is known of it"}
     return {"score": figure.value, "reason": figure.reason}

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from stretto.figures.figure import Figure
 
 
-class Published:
+class PublishedFigures:
     """The figures of one window by name. What is not among them is not known."""
 
     def __init__(self, figures: Iterable[Figure], window: str) -> None:
@@ -25,7 +25,7 @@ class Published:
         found = [
             value
             for own, value in self._by_name.get(name, [])
-            if all(_fits(own.get(label), wanted) for label, wanted in labels.items())
+            if all(_is_wanted(own.get(label), wanted) for label, wanted in labels.items())
         ]
         return sum(found) if found else None
 
@@ -35,5 +35,5 @@ class Published:
         return None if over is None or not under else over / under
 
 
-def _fits(value: str | None, wanted: str | Collection[str]) -> bool:
+def _is_wanted(value: str | None, wanted: str | Collection[str]) -> bool:
     return value == wanted if isinstance(wanted, str) else value in wanted

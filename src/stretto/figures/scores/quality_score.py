@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
-from stretto.figures.scores.composite import Composite, Part, weighted
+from stretto.figures.scores.composite import Composite, ScorePart, combine_parts
 from stretto.figures.scores.score_rules import ScoreRules
 from stretto.figures.scores.slices import (
     ALONE,
@@ -15,10 +15,10 @@ from stretto.figures.scores.slices import (
     PARALLEL,
     PLACE,
     TASK_TYPE,
-    Judged,
-    apart,
-    judged,
-    total,
+    OutcomeCounts,
+    count_judged,
+    split_by,
+    sum_ending,
 )
 from stretto.figures.tallies import Sums
 
@@ -30,7 +30,7 @@ STEADY = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Trend:
+class QualityTrend:
     """How the daily quality of one task type moves; points are those of the scale from 0 to 10."""
 
     current: float
@@ -42,48 +42,48 @@ class Trend:
     days: int
 
 
-def direction(rate_per_day: float) -> str:
+def name_direction(rate_per_day: float) -> str:
     """Return ``rising``, ``falling`` or ``steady`` for a rate in points a day."""
     if abs(rate_per_day) < STEADY:
         return "steady"
     return "rising" if rate_per_day > 0 else "falling"
 
 
-def quality(sums: Sums, rules: ScoreRules) -> Composite:
+def compute_quality(sums: Sums, rules: ScoreRules) -> Composite:
     """Return the quality of the tasks of some sums: the mean of its known parts by their weights."""
-    return weighted(quality_parts(sums, rules), min_parts=rules.min_parts)
+    return combine_parts(build_quality_parts(sums, rules), min_parts=rules.min_parts)
 
 
-def overall(sums: Sums, rules: ScoreRules) -> tuple[float, int] | None:
+def compute_overall_quality(sums: Sums, rules: ScoreRules) -> tuple[float, int] | None:
     """Return the mean quality of the task types by their tasks, and the number of tasks; None without any."""
     value = count = 0.0
-    for own in apart(sums, TASK_TYPE).values():
-        found = quality(own, rules).value
+    for own in split_by(sums, TASK_TYPE).values():
+        found = compute_quality(own, rules).value
         if found is not None:
-            tasks = total(own, "work_ends")
+            tasks = sum_ending(own, "work_ends")
             value, count = value + found * tasks, count + tasks
     return (value / count, int(count)) if count else None
 
 
-def quality_parts(sums: Sums, rules: ScoreRules) -> list[Part]:
+def build_quality_parts(sums: Sums, rules: ScoreRules) -> list[ScorePart]:
     """Return each part of quality from 0 to 1, or why it is not known."""
     return [
-        _outside("judgement", "quality", sums, rules),
-        _completeness(sums, rules),
-        _consistency(sums, rules),
-        _outside("depth", "depth", sums, rules),
-        _outside("actionability", "actionability", sums, rules),
-        _parity(sums, rules),
+        _score_judgements("judgement", "quality", sums, rules),
+        _score_completeness(sums, rules),
+        _score_consistency(sums, rules),
+        _score_judgements("depth", "depth", sums, rules),
+        _score_judgements("actionability", "actionability", sums, rules),
+        _score_parity(sums, rules),
     ]
 
 
-def trend(days: Mapping[int, Sums], rules: ScoreRules) -> Trend | str:
+def compute_trend(days: Mapping[int, Sums], rules: ScoreRules) -> QualityTrend | str:
     """Return the trend of one task type over days (day number → its sums), or why there is none.
 
     Days are compared by the parts that each of them knows: a part that is known on some days only would
     move the mean without anything having moved.
     """
-    parts = {day: {p.name: p for p in quality_parts(sums, rules)} for day, sums in sorted(days.items())}
+    parts = {day: {p.name: p for p in build_quality_parts(sums, rules)} for day, sums in sorted(days.items())}
     parts = {day: found for day, found in parts.items() if any(p.value is not None for p in found.values())}
     if len(parts) < TREND_DAYS:
         return f"a trend takes {TREND_DAYS} days with a quality, there are {len(parts)}"
@@ -92,27 +92,27 @@ def trend(days: Mapping[int, Sums], rules: ScoreRules) -> Trend | str:
     }
     scores = []
     for day, found in parts.items():
-        one = weighted([found[name] for name in sorted(shared)], min_parts=rules.min_parts)
+        one = combine_parts([found[name] for name in sorted(shared)], min_parts=rules.min_parts)
         if one.value is None:
             return f"fewer than {rules.min_parts} parts of quality are known on each of {len(parts)} days"
         scores.append((day, one.value * 10))
-    return _trend(scores)
+    return _fit_trend(scores)
 
 
-def _trend(scores: Sequence[tuple[int, float]]) -> Trend:
+def _fit_trend(scores: Sequence[tuple[int, float]]) -> QualityTrend:
     mean_day = sum(day for day, _ in scores) / len(scores)
     mean = sum(value for _, value in scores) / len(scores)
     spread = sum((day - mean_day) ** 2 for day, _ in scores)
     rate = sum((day - mean_day) * (value - mean) for day, value in scores) / spread
     volatility = sqrt(sum((value - mean) ** 2 for _, value in scores) / len(scores))
-    return Trend(scores[-1][1], rate, volatility, len(scores))
+    return QualityTrend(scores[-1][1], rate, volatility, len(scores))
 
 
-def _part(name: str, rules: ScoreRules, value: float | None, count: int, reason: str) -> Part:
-    return Part(name, value, rules.weight("quality", name), None if value is not None else reason, count)
+def _part(name: str, rules: ScoreRules, value: float | None, count: int, reason: str) -> ScorePart:
+    return ScorePart(name, value, rules.weight("quality", name), None if value is not None else reason, count)
 
 
-def _outside(name: str, score: str, sums: Sums, rules: ScoreRules) -> Part:
+def _score_judgements(name: str, score: str, sums: Sums, rules: ScoreRules) -> ScorePart:
     scale = rules.scales.find_scale(score)
     found = {}
     for measure in ("score_count", "score_sum", "score_outside"):
@@ -127,25 +127,25 @@ def _outside(name: str, score: str, sums: Sums, rules: ScoreRules) -> Part:
     return _part(name, rules, scale.to_share(found["score_sum"] / MICRO / count), count, "")
 
 
-def _completeness(sums: Sums, rules: ScoreRules) -> Part:
-    tasks = total(sums, "complete_tasks")
-    value = total(sums, "complete") / MICRO / tasks if tasks else None
+def _score_completeness(sums: Sums, rules: ScoreRules) -> ScorePart:
+    tasks = sum_ending(sums, "complete_tasks")
+    value = sum_ending(sums, "complete") / MICRO / tasks if tasks else None
     return _part("completeness", rules, value, tasks, "no task of a session that is over has a known outcome")
 
 
-def _consistency(sums: Sums, rules: ScoreRules) -> Part:
-    fine, tasks = total(sums, "consistent", FINE), total(sums, "consistent")
+def _score_consistency(sums: Sums, rules: ScoreRules) -> ScorePart:
+    fine, tasks = sum_ending(sums, "consistent", FINE), sum_ending(sums, "consistent")
     value = fine / tasks if tasks else None
     return _part("consistency", rules, value, tasks, "of no fan-out is it known which files were written")
 
 
-def _parity(sums: Sums, rules: ScoreRules) -> Part:
+def _score_parity(sums: Sums, rules: ScoreRules) -> ScorePart:
     """Compare tasks side by side with tasks alone: share of success, and quality as scored from outside."""
-    together = judged(sums, "work_ends", lambda dims: dims[PLACE] == PARALLEL)
-    alone = judged(sums, "work_ends", lambda dims: dims[PLACE] == ALONE)
+    together = count_judged(sums, "work_ends", lambda dims: dims[PLACE] == PARALLEL)
+    alone = count_judged(sums, "work_ends", lambda dims: dims[PLACE] == ALONE)
     ratios = [
         ratio
-        for ratio in (_success_parity(together, alone, rules.cohort), _scored_parity(sums, rules))
+        for ratio in (_compare_success(together, alone, rules.cohort), _compare_judgements(sums, rules))
         if ratio is not None
     ]
     value = sum(ratios) / len(ratios) if ratios else None
@@ -153,13 +153,13 @@ def _parity(sums: Sums, rules: ScoreRules) -> Part:
     return _part("parity", rules, value, min(together.known, alone.known), reason)
 
 
-def _success_parity(together: Judged, alone: Judged, cohort: int) -> float | None:
+def _compare_success(together: OutcomeCounts, alone: OutcomeCounts, cohort: int) -> float | None:
     if min(together.known, alone.known) < cohort or not alone.succeeded:
         return None
     return min(1.0, (together.share or 0.0) / (alone.share or 1.0))
 
 
-def _scored_parity(sums: Sums, rules: ScoreRules) -> float | None:
+def _compare_judgements(sums: Sums, rules: ScoreRules) -> float | None:
     scale = rules.scales.find_scale("quality")
     shares = []
     for place in (PARALLEL, ALONE):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from stretto.clock import SECOND
-from stretto.figures.figure import Figure, Labels, ratio
+from stretto.figures.figure import Figure, Labels, make_ratio
 from stretto.figures.scores.score_rules import ScoreRules
 from stretto.figures.scores.slices import (
     AGENT,
@@ -21,42 +21,46 @@ from stretto.figures.tallies import Cells, Sums
 from stretto.model.event import Outcome
 
 
-def retry_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
+def compute_retry_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
     """Yield retries, recoveries and their work by task type, of every type that has tasks."""
-    tasks = _by(sums.get("work_ends", {}), TASK_TYPE)
-    again = _by(sums.get("retry_ends", {}), TASK_TYPE)
-    recovered = _by(_ending(sums.get("retry_ends", {}), (Outcome.SUCCESS.value,)), TASK_TYPE)
-    work = _by(sums.get("retry_time", {}), TASK_TYPE)
+    tasks = _sum_by(sums.get("work_ends", {}), TASK_TYPE)
+    again = _sum_by(sums.get("retry_ends", {}), TASK_TYPE)
+    recovered = _sum_by(_select_ending(sums.get("retry_ends", {}), (Outcome.SUCCESS.value,)), TASK_TYPE)
+    work = _sum_by(sums.get("retry_time", {}), TASK_TYPE)
     for task_type, count in sorted(tasks.items()):
         labels = (("task_type", task_type), *at)
         retried = again.get(task_type, 0)
         yield Figure("stretto_window_retries", labels, retried, count)
         yield Figure("stretto_window_recoveries", labels, recovered.get(task_type, 0), retried)
         yield Figure("stretto_retry_work_seconds", labels, work.get(task_type, 0) / SECOND, retried)
-        yield ratio("stretto_retry_ratio", labels, retried, count, count)
+        yield make_ratio("stretto_retry_ratio", labels, retried, count, count)
 
 
-def adoption_figures(at: Labels, sums: Sums, rules: ScoreRules) -> Iterator[Figure]:
+def compute_adoption_figures(at: Labels, sums: Sums, rules: ScoreRules) -> Iterator[Figure]:
     """Yield how many of the turns and of each agent's tasks that could run in parallel did."""
     turns = sums.get("turns", {})
     eligible = sum(turns.values())
-    parallel = sum(_ending(turns, (PARALLEL,)).values())
+    parallel = sum(_select_ending(turns, (PARALLEL,)).values())
     yield Figure("stretto_window_eligible_turns", at, eligible, eligible)
     yield Figure("stretto_window_parallel_turns", at, parallel, eligible)
-    yield _in_cohort("stretto_adoption_ratio", at, (parallel, eligible), rules.cohort, "eligible turns")
+    yield _compute_cohort_ratio(
+        "stretto_adoption_ratio", at, (parallel, eligible), rules.cohort, "eligible turns"
+    )
     ends = sums.get("work_ends", {})
-    side_by_side = _by({dims: n for dims, n in ends.items() if dims[PLACE] == PARALLEL}, AGENT)
-    for agent, tasks in sorted(_by(ends, AGENT).items()):
+    side_by_side = _sum_by({dims: n for dims, n in ends.items() if dims[PLACE] == PARALLEL}, AGENT)
+    for agent, tasks in sorted(_sum_by(ends, AGENT).items()):
         labels = (("agent", agent), *at)
         own = side_by_side.get(agent, 0)
         yield Figure("stretto_window_agent_parallel_tasks", labels, own, tasks)
-        yield _in_cohort("stretto_agent_parallel_ratio", labels, (own, tasks), rules.cohort, "tasks")
+        yield _compute_cohort_ratio(
+            "stretto_agent_parallel_ratio", labels, (own, tasks), rules.cohort, "tasks"
+        )
 
 
-def integration_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
+def compute_integration_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
     """Yield how the results of fan-outs fit together, by pattern, of every pattern that has a fan-out."""
     cells = sums.get("checked", {})
-    checked = _by(cells, PATTERN)
+    checked = _sum_by(cells, PATTERN)
     for pattern in sorted(str(dims[0]) for dims in sums.get("fanouts", {})):
         labels = (("pattern", pattern), *at)
         known = checked.get(pattern, 0)
@@ -68,13 +72,13 @@ def integration_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
             continue
         yield Figure("stretto_window_fanouts_integrated", labels, fits, known)
         yield Figure("stretto_window_conflicts", labels, conflicts, known)
-        yield ratio("stretto_integration_success_ratio", labels, fits, known, known)
+        yield make_ratio("stretto_integration_success_ratio", labels, fits, known, known)
 
 
-def outside_figures(at: Labels, sums: Sums, rules: ScoreRules) -> Iterator[Figure]:
+def compute_judgement_figures(at: Labels, sums: Sums, rules: ScoreRules) -> Iterator[Figure]:
     """Yield the scores from outside by name and task type; those off their scale are counted apart."""
     counts, values, outside = (
-        _named(sums.get(measure, {})) for measure in ("score_count", "score_sum", "score_outside")
+        _sum_by_score(sums.get(measure, {})) for measure in ("score_count", "score_sum", "score_outside")
     )
     for name, task_type in sorted({*counts, *outside}):
         labels = (("score", name), ("task_type", task_type), *at)
@@ -92,21 +96,23 @@ def outside_figures(at: Labels, sums: Sums, rules: ScoreRules) -> Iterator[Figur
             yield Figure("stretto_score_mean", labels, None, 0, reason)
 
 
-def _in_cohort(name: str, labels: Labels, part_of: tuple[int, int], least: int, what: str) -> Figure:
+def _compute_cohort_ratio(
+    name: str, labels: Labels, part_of: tuple[int, int], least: int, what: str
+) -> Figure:
     part, whole = part_of
     if whole < least:
         return Figure(name, labels, None, whole, f"{whole} {what}, {least} are asked for")
-    return ratio(name, labels, part, whole, whole)
+    return make_ratio(name, labels, part, whole, whole)
 
 
-def _by(cells: Cells, position: int) -> dict[str, int]:
+def _sum_by(cells: Cells, position: int) -> dict[str, int]:
     found: dict[str, int] = {}
     for dims, count in cells.items():
         found[str(dims[position])] = found.get(str(dims[position]), 0) + count
     return found
 
 
-def _named(cells: Cells) -> Mapping[tuple[str, str], int]:
+def _sum_by_score(cells: Cells) -> Mapping[tuple[str, str], int]:
     found: dict[tuple[str, str], int] = {}
     for dims, count in cells.items():
         key = (str(dims[0]), str(dims[1 + TASK_TYPE]))
@@ -114,6 +120,6 @@ def _named(cells: Cells) -> Mapping[tuple[str, str], int]:
     return found
 
 
-def _ending(cells: Cells, last: Iterable[str]) -> Cells:
+def _select_ending(cells: Cells, last: Iterable[str]) -> Cells:
     wanted = set(last)
     return {dims: count for dims, count in cells.items() if dims[-1] in wanted}

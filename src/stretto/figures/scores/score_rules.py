@@ -86,7 +86,7 @@ _NUMBERS: dict[str, tuple[float, float]] = {
 _WHOLE = frozenset({"min_parts", "cohort"})
 
 
-def _default_target(_task_type: str) -> float:
+def _get_default_target(_task_type: str) -> float:
     return DEFAULT_TARGET
 
 
@@ -95,27 +95,29 @@ class Scoring:
     """What scores are made by: the rules, and the improvement asked of a task type, as a ratio."""
 
     rules: ScoreRules = field(default_factory=ScoreRules)
-    target: Callable[[str], float] = _default_target
+    target: Callable[[str], float] = _get_default_target
 
 
-def score_rules(given: object, where: str) -> ScoreRules:
+def parse_score_rules(given: object, where: str) -> ScoreRules:
     """Return the rules with what a file's ``[scores]`` tables change.
 
     ``[scores.weights.<score>]`` holds weights, every other table the ``scale`` of the score of its name.
     Raises ConfigError for what cannot be used.
     """
-    table = _table(given, "scores", where)
+    table = _check_table(given, "scores", where)
     numbers: dict[str, Any] = {}
     weights: Mapping[str, Weights] = WEIGHTS
     scales = {scale.name: scale for scale in SCALES.known}
     for key, value in table.items():
         if key == "weights":
-            weights = _weights(value, where)
+            weights = _parse_weights(value, where)
         elif isinstance(value, dict):
-            scale = _scale(key, value, where)
+            scale = _parse_scale(key, value, where)
             scales[scale.name] = scale
         elif key in _NUMBERS:
-            numbers[key] = _number(f"scores.{key}", value, *_NUMBERS[key], whole=key in _WHOLE, where=where)
+            numbers[key] = _check_number(
+                f"scores.{key}", value, *_NUMBERS[key], whole=key in _WHOLE, where=where
+            )
         else:
             raise unknown_key(f"scores.{key}", [*_NUMBERS, "weights"], where)
     rules = ScoreRules(weights=weights, scales=Scales(tuple(scales.values())), **numbers)
@@ -129,7 +131,7 @@ def score_rules(given: object, where: str) -> ScoreRules:
     return rules
 
 
-def rules_document(rules: ScoreRules) -> dict[str, Any]:
+def build_rules_document(rules: ScoreRules) -> dict[str, Any]:
     """Return the rules as JSON, weights as shares of their sum."""
     return {
         **{name: getattr(rules, name) for name in _NUMBERS},
@@ -141,18 +143,18 @@ def rules_document(rules: ScoreRules) -> dict[str, Any]:
     }
 
 
-def _weights(given: object, where: str) -> Mapping[str, Weights]:
+def _parse_weights(given: object, where: str) -> Mapping[str, Weights]:
     found: dict[str, Weights] = dict(WEIGHTS)
-    for score, value in _table(given, "scores.weights", where).items():
+    for score, value in _check_table(given, "scores.weights", where).items():
         if score not in WEIGHTS:
             raise unknown_key(f"scores.weights.{score}", WEIGHTS, where)
-        parts = _table(value, f"scores.weights.{score}", where)
+        parts = _check_table(value, f"scores.weights.{score}", where)
         changed: dict[str, float] = {}
         for part, weight in parts.items():
             name = f"scores.weights.{score}.{part}"
             if part not in WEIGHTS[score]:
                 raise unknown_key(name, WEIGHTS[score], where)
-            changed[part] = _number(name, weight, 0, 1e6, whole=False, where=where)
+            changed[part] = _check_number(name, weight, 0, 1e6, whole=False, where=where)
         found[score] = {**WEIGHTS[score], **changed}
         if not any(found[score].values()):
             raise ConfigError(
@@ -161,7 +163,7 @@ def _weights(given: object, where: str) -> Mapping[str, Weights]:
     return found
 
 
-def _scale(name: str, given: Mapping[str, object], where: str) -> Scale:
+def _parse_scale(name: str, given: Mapping[str, object], where: str) -> Scale:
     label = f"scores.{name}"
     for key in given:
         if key != "scale":
@@ -181,7 +183,7 @@ def _scale(name: str, given: Mapping[str, object], where: str) -> Scale:
     return Scale(normalise_name(name), float(low), None if endless else float(high))
 
 
-def _number(name: str, value: object, low: float, high: float, *, whole: bool, where: str) -> float:
+def _check_number(name: str, value: object, low: float, high: float, *, whole: bool, where: str) -> float:
     usable = _is_number(value) and (isinstance(value, int) or not whole)
     if not usable or not isinstance(value, int | float) or not low <= value <= high:
         what = "a whole number" if whole else "a number"
@@ -195,7 +197,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _table(given: object, name: str, where: str) -> Mapping[str, object]:
+def _check_table(given: object, name: str, where: str) -> Mapping[str, object]:
     if not isinstance(given, dict):
         raise ConfigError(f"{name} must be a table", where=where, cause=f"it is {given!r}")
     return given

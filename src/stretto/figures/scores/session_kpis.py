@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from stretto.figures.baselines import FindBaseline
-from stretto.figures.contention import busy_ratio
-from stretto.figures.figure import Figure, Labels, ratio
-from stretto.figures.scores.agent_score import agent_score
-from stretto.figures.scores.collaboration_score import collaboration
-from stretto.figures.scores.composite import as_document
-from stretto.figures.scores.efficiency_score import Shown, efficiency_score
-from stretto.figures.scores.inputs import Published
-from stretto.figures.scores.quality_score import quality
+from stretto.figures.contention import compute_busy_ratio
+from stretto.figures.figure import Figure, Labels, make_ratio
+from stretto.figures.scores.agent_score import compute_agent_score
+from stretto.figures.scores.collaboration_score import compute_collaboration
+from stretto.figures.scores.composite import to_score_document
+from stretto.figures.scores.efficiency_score import EfficiencyInputs, compute_efficiency_score
+from stretto.figures.scores.inputs import PublishedFigures
+from stretto.figures.scores.quality_score import compute_quality
 from stretto.figures.scores.score_rules import Scoring
 from stretto.figures.scores.slices import (
     AGENT,
@@ -21,13 +21,13 @@ from stretto.figures.scores.slices import (
     INTEGRATED,
     PARALLEL,
     TASK_TYPE,
-    apart,
-    judged,
-    outcomes_over,
-    total,
+    count_judged,
+    count_outcomes,
+    split_by,
+    sum_ending,
 )
 from stretto.figures.tallies import Sums
-from stretto.figures.verdict import mixes, parallel_by_type
+from stretto.figures.verdict import build_mixes, sum_parallel_by_type
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.names import NONE, QUANTILES
@@ -36,42 +36,44 @@ WINDOW = "session"
 """What stands in place of a window in the figures of one session."""
 
 
-def kpis_document(
+def build_kpis_document(
     sums: Sums, published: Iterable[Figure], scoring: Scoring, find: FindBaseline
 ) -> dict[str, Any]:
     """Return the KPIs of what these sums are of; ``published`` are its other figures."""
     rules = scoring.rules
-    parallel = parallel_by_type(mixes(sums, find))
-    found = efficiency_score(Shown(sums, parallel, Published(published, WINDOW), scoring.target, rules))
+    parallel = sum_parallel_by_type(build_mixes(sums, find))
+    found = compute_efficiency_score(
+        EfficiencyInputs(sums, parallel, PublishedFigures(published, WINDOW), scoring.target, rules)
+    )
     return {
-        **{name: _told(figure) for name, figure in _ratios(sums)},
-        "conflicts": total(sums, "checked", CONFLICT) if total(sums, "checked") else None,
+        **{name: _to_ratio_document(figure) for name, figure in _compute_ratios(sums)},
+        "conflicts": sum_ending(sums, "checked", CONFLICT) if sum_ending(sums, "checked") else None,
         "quality": {
-            task_type: as_document(quality(own, rules), 10)
-            for task_type, own in apart(sums, TASK_TYPE).items()
+            task_type: to_score_document(compute_quality(own, rules), 10)
+            for task_type, own in split_by(sums, TASK_TYPE).items()
         },
-        "collaboration": as_document(collaboration(sums, rules)),
+        "collaboration": to_score_document(compute_collaboration(sums, rules)),
         "agents": {
-            agent: as_document(agent_score(sums, agent, rules, own))
-            for agent, own in apart(sums, AGENT).items()
+            agent: to_score_document(compute_agent_score(sums, agent, rules, own))
+            for agent, own in split_by(sums, AGENT).items()
             if agent != NONE
         },
         "efficiency": {
-            **as_document(found.score),
+            **to_score_document(found.score),
             "coverage": found.coverage,
             "parts": {
-                name: {**as_document(one), "weight": rules.weight("efficiency", name)}
+                name: {**to_score_document(one), "weight": rules.weight("efficiency", name)}
                 for name, one in found.dimensions.items()
             },
         },
     }
 
 
-def session_figures(session: Session) -> Iterator[Figure]:
+def compute_session_figures(session: Session) -> Iterator[Figure]:
     """Yield what a session itself shows of machine, memory and the provider's cache, where anything does."""
     at: Labels = (("window", WINDOW),)
     samples = session.samples
-    busy = busy_ratio((sample, 1.0) for sample in samples)
+    busy = compute_busy_ratio((sample, 1.0) for sample in samples)
     if busy is not None:
         yield Figure("stretto_machine_cpu_ratio", at, busy, len(samples))
     memory = sorted(sample.memory for sample in samples if sample.memory is not None)
@@ -88,21 +90,21 @@ def session_figures(session: Session) -> Iterator[Figure]:
         yield Figure("stretto_window_prompt_tokens", at, prompt, len(used))
 
 
-def _ratios(sums: Sums) -> Iterator[tuple[str, Figure]]:
-    ended, over = outcomes_over(sums, "work_ends", (Outcome.SUCCESS, Outcome.FAILURE))
-    known, phases = judged(sums, "work_ends"), judged(sums, "pattern_phases")
-    retried = judged(sums, "retry_ends")
+def _compute_ratios(sums: Sums) -> Iterator[tuple[str, Figure]]:
+    ended, over = count_outcomes(sums, "work_ends", (Outcome.SUCCESS, Outcome.FAILURE))
+    known, phases = count_judged(sums, "work_ends"), count_judged(sums, "pattern_phases")
+    retried = count_judged(sums, "retry_ends")
     for name, part, whole in (
         ("completion", ended, over),
         ("success", known.succeeded, known.known),
-        ("retry", total(sums, "retry_ends"), over),
+        ("retry", sum_ending(sums, "retry_ends"), over),
         ("recovery", retried.succeeded, known.failed - retried.failed),
         ("phase_success", phases.succeeded, phases.known),
-        ("integration_success", total(sums, "checked", INTEGRATED), total(sums, "checked")),
-        ("adoption", total(sums, "turns", PARALLEL), total(sums, "turns")),
+        ("integration_success", sum_ending(sums, "checked", INTEGRATED), sum_ending(sums, "checked")),
+        ("adoption", sum_ending(sums, "turns", PARALLEL), sum_ending(sums, "turns")),
     ):
-        yield name, ratio(name, (), part, whole, whole)
+        yield name, make_ratio(name, (), part, whole, whole)
 
 
-def _told(figure: Figure) -> dict[str, Any]:
+def _to_ratio_document(figure: Figure) -> dict[str, Any]:
     return {"ratio": figure.value, "count": figure.count, "reason": figure.reason}

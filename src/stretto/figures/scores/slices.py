@@ -38,7 +38,7 @@ BY_PATTERN = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class OutcomeCounts:
     """How many of those whose outcome is known succeeded."""
 
     succeeded: int
@@ -55,17 +55,17 @@ class Judged:
         return self.succeeded / self.known if self.known else None
 
 
-def keys(sums: Sums, position: int) -> list[str]:
+def list_keys(sums: Sums, position: int) -> list[str]:
     """Return the patterns, task types or agents that tasks of the sums had, sorted."""
     return sorted({str(dims[position]) for dims in sums.get("work_ends", {})})
 
 
-def apart(sums: Sums, position: int, names: Iterable[str] | None = None) -> dict[str, Sums]:
+def split_by(sums: Sums, position: int, names: Iterable[str] | None = None) -> dict[str, Sums]:
     """Return the sums of each of some patterns, task types or agents: of its work and the scores of it.
 
     By name, in one pass for all of them; those that tasks of the sums had where none are named.
     """
-    names = keys(sums, position) if names is None else names
+    names = list_keys(sums, position) if names is None else names
     found: dict[str, dict[str, dict[tuple[str | int, ...], int]]] = {name: {} for name in names}
     for measure, cells in sums.items():
         shift = 1 if measure in SCORED else 0
@@ -77,27 +77,29 @@ def apart(sums: Sums, position: int, names: Iterable[str] | None = None) -> dict
     return dict(found)
 
 
-def only(sums: Sums, position: int, key: str) -> Sums:
+def pick_slice(sums: Sums, position: int, key: str) -> Sums:
     """Return the sums of one pattern, task type or agent."""
-    return apart(sums, position, [key])[key]
+    return split_by(sums, position, [key])[key]
 
 
-def total(sums: Sums, measure: str, *last: str) -> int:
+def sum_ending(sums: Sums, measure: str, *last: str) -> int:
     """Return a measure's sum over the cells whose label values end with these."""
     cells = sums.get(measure, {})
     return sum(count for dims, count in cells.items() if not last or dims[-len(last) :] == last)
 
 
-def judged(sums: Sums, measure: str, fits: Callable[[tuple[str | int, ...]], bool] | None = None) -> Judged:
+def count_judged(
+    sums: Sums, measure: str, fits: Callable[[tuple[str | int, ...]], bool] | None = None
+) -> OutcomeCounts:
     """Return how a measure's things ended; its last label value is the outcome."""
     found = {Outcome.SUCCESS.value: 0, Outcome.FAILURE.value: 0}
     for dims, count in sums.get(measure, {}).items():
         if dims[-1] in found and (fits is None or fits(dims)):
             found[str(dims[-1])] += count
-    return Judged(*found.values())
+    return OutcomeCounts(*found.values())
 
 
-def outcomes_over(sums: Sums, measure: str, ended: Iterable[Outcome]) -> tuple[int, int]:
+def count_outcomes(sums: Sums, measure: str, ended: Iterable[Outcome]) -> tuple[int, int]:
     """Return how many of a measure's things had one of these outcomes, and how many there are."""
     wanted = {outcome.value for outcome in ended}
     cells = sums.get(measure, {})

@@ -6,22 +6,26 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from stretto.figures.baselines import FindBaseline
 from stretto.figures.figure import Figure, Labels
-from stretto.figures.scores.agent_score import agent_score
-from stretto.figures.scores.collaboration_score import collaboration, receivers
+from stretto.figures.scores.agent_score import compute_agent_score
+from stretto.figures.scores.collaboration_score import compute_collaboration, list_receivers
 from stretto.figures.scores.composite import Composite
-from stretto.figures.scores.efficiency_score import EfficiencyScore, Shown, efficiency_score
-from stretto.figures.scores.inputs import Published
-from stretto.figures.scores.quality_score import Trend, quality, trend
+from stretto.figures.scores.efficiency_score import (
+    EfficiencyInputs,
+    EfficiencyScore,
+    compute_efficiency_score,
+)
+from stretto.figures.scores.inputs import PublishedFigures
+from stretto.figures.scores.quality_score import QualityTrend, compute_quality, compute_trend
 from stretto.figures.scores.score_counts import (
-    adoption_figures,
-    integration_figures,
-    outside_figures,
-    retry_figures,
+    compute_adoption_figures,
+    compute_integration_figures,
+    compute_judgement_figures,
+    compute_retry_figures,
 )
 from stretto.figures.scores.score_rules import ScoreRules, Scoring
-from stretto.figures.scores.slices import AGENT, PATTERN, TASK_TYPE, apart, keys
+from stretto.figures.scores.slices import AGENT, PATTERN, TASK_TYPE, list_keys, split_by
 from stretto.figures.tallies import Sums
-from stretto.figures.verdict import mixes, parallel_by_type
+from stretto.figures.verdict import build_mixes, sum_parallel_by_type
 from stretto.names import NONE
 
 TREND_MEASURES = (
@@ -30,7 +34,7 @@ TREND_MEASURES = (
 """What quality is made of: the measures that a trend needs day by day."""
 
 
-def score_figures(
+def compute_score_figures(
     window: str,
     sums: Sums,
     published: Iterable[Figure],
@@ -43,41 +47,45 @@ def score_figures(
     """
     at: Labels = (("window", window),)
     rules = scoring.rules
-    yield from retry_figures(at, sums)
-    yield from adoption_figures(at, sums, rules)
-    yield from integration_figures(at, sums)
-    yield from outside_figures(at, sums, rules)
-    for task_type, own in apart(sums, TASK_TYPE).items():
+    yield from compute_retry_figures(at, sums)
+    yield from compute_adoption_figures(at, sums, rules)
+    yield from compute_integration_figures(at, sums)
+    yield from compute_judgement_figures(at, sums, rules)
+    for task_type, own in split_by(sums, TASK_TYPE).items():
         labels = (("task_type", task_type), *at)
-        yield from _quality(labels, quality(own, rules))
-    yield _scored("stretto_collaboration_score", at, collaboration(sums, rules))
-    for agent in receivers(sums):
+        yield from _make_quality_figures(labels, compute_quality(own, rules))
+    yield _make_figure("stretto_collaboration_score", at, compute_collaboration(sums, rules))
+    for agent in list_receivers(sums):
         labels = (("agent", agent), *at)
-        yield _scored("stretto_agent_collaboration_score", labels, collaboration(sums, rules, agent))
-    for agent, own in apart(sums, AGENT).items():
+        yield _make_figure(
+            "stretto_agent_collaboration_score", labels, compute_collaboration(sums, rules, agent)
+        )
+    for agent, own in split_by(sums, AGENT).items():
         # Tasks without an agent's name are nobody's.
         if agent != NONE:
-            yield _scored(
-                "stretto_agent_score", (("agent", agent), *at), agent_score(sums, agent, rules, own)
+            yield _make_figure(
+                "stretto_agent_score", (("agent", agent), *at), compute_agent_score(sums, agent, rules, own)
             )
 
-    def shown(own: Sums, others: Published) -> EfficiencyScore:
-        return efficiency_score(Shown(own, parallel_by_type(mixes(own, find)), others, scoring.target, rules))
+    def shown(own: Sums, others: PublishedFigures) -> EfficiencyScore:
+        return compute_efficiency_score(
+            EfficiencyInputs(own, sum_parallel_by_type(build_mixes(own, find)), others, scoring.target, rules)
+        )
 
-    yield from _efficiency(at, shown(sums, Published(published, window)))
-    nothing = Published((), window)
-    for pattern, own in apart(sums, PATTERN).items():
+    yield from _make_efficiency_figures(at, shown(sums, PublishedFigures(published, window)))
+    nothing = PublishedFigures((), window)
+    for pattern, own in split_by(sums, PATTERN).items():
         found = shown(own, nothing)
-        yield _scored("stretto_pattern_efficiency_score", (("pattern", pattern), *at), found.score)
+        yield _make_figure("stretto_pattern_efficiency_score", (("pattern", pattern), *at), found.score)
 
 
-def trend_figures(window: str, days: Mapping[int, Sums], rules: ScoreRules) -> Iterator[Figure]:
+def compute_trend_figures(window: str, days: Mapping[int, Sums], rules: ScoreRules) -> Iterator[Figure]:
     """Yield how quality moves from day to day, by task type; ``days`` are the window's sums by day."""
     at: Labels = (("window", window),)
-    for task_type, found in trends(days, rules).items():
+    for task_type, found in compute_trends(days, rules).items():
         labels = (("task_type", task_type), *at)
         for full, name in _TREND_FIGURES:
-            if isinstance(found, Trend):
+            if isinstance(found, QualityTrend):
                 yield Figure(full, labels, getattr(found, name), found.days)
             else:
                 yield Figure(full, labels, None, 0, found)
@@ -88,22 +96,22 @@ _TREND_FIGURES = (
     ("stretto_quality_rate_per_day", "rate_per_day"),
     ("stretto_quality_volatility", "volatility"),
 )
-"""Each figure of a trend, and the field of ``Trend`` that it shows."""
+"""Each figure of a trend, and the field of ``QualityTrend`` that it shows."""
 
 
-def trends(days: Mapping[int, Sums], rules: ScoreRules) -> dict[str, Trend | str]:
+def compute_trends(days: Mapping[int, Sums], rules: ScoreRules) -> dict[str, QualityTrend | str]:
     """Return the trend of quality by task type, or the reason why there is none."""
-    types = sorted({task_type for sums in days.values() for task_type in keys(sums, TASK_TYPE)})
+    types = sorted({task_type for sums in days.values() for task_type in list_keys(sums, TASK_TYPE)})
     # What was done on one day may be judged on another.
-    by_day = {day: apart(sums, TASK_TYPE, types) for day, sums in days.items()}
+    by_day = {day: split_by(sums, TASK_TYPE, types) for day, sums in days.items()}
     return {
-        task_type: trend({day: by_type[task_type] for day, by_type in by_day.items()}, rules)
+        task_type: compute_trend({day: by_type[task_type] for day, by_type in by_day.items()}, rules)
         for task_type in types
     }
 
 
-def _quality(labels: Labels, found: Composite) -> Iterator[Figure]:
-    yield _scored("stretto_quality_score", labels, found, scale=10)
+def _make_quality_figures(labels: Labels, found: Composite) -> Iterator[Figure]:
+    yield _make_figure("stretto_quality_score", labels, found, scale=10)
     task_type, *rest = labels
     for part in found.parts:
         value = None if part.value is None else part.value * 10
@@ -111,17 +119,17 @@ def _quality(labels: Labels, found: Composite) -> Iterator[Figure]:
         yield Figure("stretto_quality_part_score", own, value, part.count, part.reason)
 
 
-def _efficiency(at: Labels, found: EfficiencyScore) -> Iterator[Figure]:
-    yield _scored("stretto_efficiency_score", at, found.score)
+def _make_efficiency_figures(at: Labels, found: EfficiencyScore) -> Iterator[Figure]:
+    yield _make_figure("stretto_efficiency_score", at, found.score)
     for dimension, one in found.dimensions.items():
         labels: Labels = (("dimension", dimension), *at)
-        yield _scored("stretto_efficiency_dimension_score", labels, one)
+        yield _make_figure("stretto_efficiency_dimension_score", labels, one)
         for part in one.parts:
             value = None if part.value is None else part.value * 100
             own = (("dimension", dimension), ("part", part.name), *at)
             yield Figure("stretto_efficiency_part_score", own, value, part.count, part.reason)
 
 
-def _scored(name: str, labels: Labels, found: Composite, scale: float = 100) -> Figure:
+def _make_figure(name: str, labels: Labels, found: Composite, scale: float = 100) -> Figure:
     value = None if found.value is None else found.value * scale
     return Figure(name, labels, value, found.count, found.reason)

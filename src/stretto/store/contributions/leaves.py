@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from stretto.figures.quantile_sketch import bucket
+from stretto.figures.quantile_sketch import find_bucket
 from stretto.model.conclude_leaves import (
     conclude_cache_reports,
     conclude_hooks_run,
@@ -26,7 +26,7 @@ def of_phases(settling: Settling) -> Additions:
             continue
         added[slot_of(at), "phases", (phase.name, phase.outcome.value)] += 1
         if phase.interval is not None:
-            added[slot_of(at), "phase_time", (phase.name, bucket(phase.interval.length))] += 1
+            added[slot_of(at), "phase_time", (phase.name, find_bucket(phase.interval.length))] += 1
     return added
 
 
@@ -37,7 +37,7 @@ def of_messages(settling: Settling) -> Additions:
         slot, agent = slot_of(message.time), message.receiver or NONE
         added[slot, "messages", (agent, message.outcome.value)] += 1
         if message.response is not None:
-            added[slot, "message_time", (agent, bucket(message.response))] += 1
+            added[slot, "message_time", (agent, find_bucket(message.response))] += 1
     return added
 
 
@@ -45,7 +45,7 @@ def of_hooks_run(settling: Settling) -> Additions:
     """Return what the hooks that the agent timed itself add."""
     added: Additions = Counter()
     for run in conclude_hooks_run(settling.facts):
-        added[slot_of(run.start), "hooks_time", (bucket(run.duration),)] += 1
+        added[slot_of(run.start), "hooks_time", (find_bucket(run.duration),)] += 1
     return added
 
 

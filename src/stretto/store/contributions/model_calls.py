@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stretto.figures.quantile_sketch import bucket
+from stretto.figures.quantile_sketch import find_bucket
 from stretto.model.entities import ModelCall
 from stretto.model.model_call_cost import Cost
 from stretto.model.model_name import normalise_model
@@ -20,9 +20,9 @@ def _of_model_call(call: ModelCall, end: int, cost: Cost | None) -> Iterator[Amo
     slot, model, tokens = slot_of(end), normalise_model(call.model), call.tokens
     yield (slot, "model_calls", (model, call.outcome.value)), 1
     if call.duration is not None:
-        yield (slot, "model_time", (model, bucket(call.duration))), 1
+        yield (slot, "model_time", (model, find_bucket(call.duration))), 1
     if call.first_token is not None:
-        yield (slot, "first_token_time", (model, bucket(call.first_token))), 1
+        yield (slot, "first_token_time", (model, find_bucket(call.first_token))), 1
     used = {kind: count for kind, count in tokens.to_counts().items() if count}
     for kind, count in used.items():
         yield (slot, "tokens", (model, kind)), count

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from stretto.figures.critical_path import critical_path, slacks
-from stretto.figures.wall_time import wall_time
-from stretto.figures.work_tree import stretches
+from stretto.figures.critical_path import compute_slack, find_critical_path
+from stretto.figures.wall_time import measure_wall_time
+from stretto.figures.work_tree import build_work_tree
 from stretto.store.contributions.contribution import Settling
 from stretto.store.rollup import Additions, slot_of
 
@@ -17,11 +17,11 @@ def of_whole(settling: Settling) -> Additions:
     if not settling.over:
         return added
     session = settling.whole
-    root = stretches(session)
+    root = build_work_tree(session)
     slot = slot_of(session.last if session.end is None else session.end)
-    for part, length in wall_time(session, root).items():
+    for part, length in measure_wall_time(session, root).items():
         added[slot, "wall", (part.value,)] = length
-    path = critical_path(session, root)
+    path = find_critical_path(session, root)
     if path is not None:
         added[slot, "critical_path", ()] = path.length
         for label, lengths in (
@@ -31,7 +31,7 @@ def of_whole(settling: Settling) -> Additions:
         ):
             for value, length in lengths.items():
                 added[slot, f"critical_path_{label}", (value,)] = length
-        slack = slacks(root)
+        slack = compute_slack(root)
         for label, least in (
             ("agent", slack.agents),
             ("task_type", slack.task_types),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from stretto.figures.result_integration import checks, completeness
+from stretto.figures.result_integration import check_integration, measure_completeness
 from stretto.figures.scores.slices import CONFLICT, FAILED, FINE, INTEGRATED, MICRO
 from stretto.names import NONE
 from stretto.store.contributions.contribution import Settling
@@ -20,7 +20,7 @@ def of_checks(settling: Settling) -> Additions:
         return added
     calls = settling.whole.tool_calls
     pattern = session.pattern or NONE
-    for check in checks(settling.fanouts, session.tasks, calls):
+    for check in check_integration(settling.fanouts, session.tasks, calls):
         if check.checked:
             result = CONFLICT if check.conflicting else INTEGRATED if check.integrated else FAILED
             added[slot_of(check.fanout.end), "checked", (pattern, result)] += 1
@@ -29,7 +29,7 @@ def of_checks(settling: Settling) -> Additions:
                 said = CONFLICT if task.id in check.conflicting else FINE
                 work = (pattern, task.task_type, task.agent or NONE)
                 added[slot_of(task.end or check.fanout.end), "consistent", (*work, said)] += 1
-    complete = completeness(
+    complete = measure_completeness(
         session.tasks,
         seen={call.task for call in calls if call.task is not None},
         left_open=[call.task for call in calls if call.task is not None and call.end is None],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from stretto.figures.quantile_sketch import bucket
+from stretto.figures.quantile_sketch import find_bucket
 from stretto.model.conclude_leaves import conclude_samples
 from stretto.model.entities import Sample
 from stretto.store.contributions.contribution import Settling
@@ -24,9 +24,9 @@ def _add_sample(added: Additions, sample: Sample) -> None:
     added[slot, "sampled", ()] += sample.duration
     if sample.cpu is not None and sample.cpu_use is not None:
         added[slot, "agents_cpu", ()] += sample.cpu
-        added[slot, "agents_cpu_use", (bucket(sample.cpu_use),)] += 1
+        added[slot, "agents_cpu_use", (find_bucket(sample.cpu_use),)] += 1
     if sample.memory is not None:
-        added[slot, "agents_memory", (bucket(sample.memory),)] += 1
+        added[slot, "agents_memory", (find_bucket(sample.memory),)] += 1
     for direction, amount in (("read", sample.read), ("write", sample.written)):
         if amount is not None:
             # Nothing was read is not the same as nobody knows: the sum alone would not tell them apart.

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from stretto.figures.adoption import eligible_turns
-from stretto.figures.fanouts import alone
-from stretto.figures.retries import retries
+from stretto.figures.adoption import find_eligible_turns
+from stretto.figures.fanouts import find_lone_tasks
+from stretto.figures.retries import find_retries
 from stretto.figures.scores.slices import ALONE, PARALLEL, UNPLACED
 from stretto.model.entities import Task
 from stretto.model.event import Outcome
@@ -21,7 +21,7 @@ from stretto.store.rollup import Additions, slot_of
 
 def places(settling: Settling) -> dict[str, str]:
     """Return how each task ran whose way is known, by id."""
-    found = dict.fromkeys((task.id for task in alone(settling.session.tasks)), ALONE)
+    found = dict.fromkeys((task.id for task in find_lone_tasks(settling.session.tasks)), ALONE)
     for fanout in settling.fanouts:
         found.update(dict.fromkeys((task.id for task in fanout.tasks), PARALLEL))
     return found
@@ -48,7 +48,7 @@ def of_work(settling: Settling) -> Additions:
         added[slot_of(at), "work_ends", (*work, place, task.outcome.value)] += 1
         if task.interval is not None:
             added[slot_of(at), "work_time", work] += task.interval.length
-    for retry in retries(session.tasks):
+    for retry in find_retries(session.tasks):
         task, at = retry.task, over_at(retry.task)
         if at is None:
             continue
@@ -56,7 +56,7 @@ def of_work(settling: Settling) -> Additions:
         added[slot_of(at), "retry_ends", (*work, task.outcome.value)] += 1
         if task.interval is not None:
             added[slot_of(at), "retry_time", work] += task.interval.length
-    for turn in eligible_turns(session):
+    for turn in find_eligible_turns(session):
         slot = slot_of(turn.at)
         added[slot, "turns", (pattern, PARALLEL if turn.parallel else ALONE)] += 1
         added[slot, "agents_busy", (pattern,)] += turn.busy

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from stretto.figures.fanouts import Fanout
-from stretto.figures.quantile_sketch import bucket
+from stretto.figures.quantile_sketch import find_bucket
 from stretto.model.entities import Session, Task
 from stretto.model.event import Outcome
 from stretto.names import NONE
@@ -33,7 +33,7 @@ def _add_task(added: Additions, task: Task) -> None:
     if task.end is not None:
         added[slot, "ends_seen", ()] += 1
     if task.interval is not None:
-        length = bucket(task.interval.length)
+        length = find_bucket(task.interval.length)
         added[slot, "task_time", (task.task_type, length)] += 1
         added[slot, "agent_time", (agent, length)] += 1
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
-from stretto.figures.quantile_sketch import bucket
+from stretto.figures.quantile_sketch import find_bucket
 from stretto.model.entities import TestRun, ToolCall
 from stretto.model.event import Outcome
-from stretto.model.facts import DELEGATES
+from stretto.model.facts import DELEGATING_TOOLS
 from stretto.names import NONE
 from stretto.store.rollup import Addition, Amount, slot_of
 
@@ -19,8 +19,8 @@ def of_call(call: ToolCall) -> tuple[Addition, ...]:
     if call.outcome is Outcome.RUNNING or at is None:
         return ()
     tool = call.tool or NONE
-    duration = None if call.duration is None or tool in DELEGATES else bucket(call.duration)
-    overhead = None if call.overhead is None else bucket(call.overhead)
+    duration = None if call.duration is None or tool in DELEGATING_TOOLS else find_bucket(call.duration)
+    overhead = None if call.overhead is None else find_bucket(call.overhead)
     outcome = call.outcome if call.end is not None else None
     return _of_call(slot_of(at), tool, outcome, duration, overhead)
 
@@ -31,7 +31,7 @@ def amounts_of_call(call: ToolCall) -> tuple[Amount, ...]:
     if call.outcome is Outcome.RUNNING or at is None:
         return ()
     slot, found = slot_of(at), []
-    if call.duration and call.tool not in DELEGATES:
+    if call.duration and call.tool not in DELEGATING_TOOLS:
         found.append((_tool_seconds(slot), call.duration))
     if call.tests is not None:
         found += _tests(slot, call, call.tests)
@@ -45,12 +45,12 @@ def _tool_seconds(slot: int) -> Addition:
 
 
 def _tests(slot: int, call: ToolCall, tests: TestRun) -> Iterator[Amount]:
-    yield (slot, "test_runs", (tests.framework, tests.outcome(call.outcome).value)), 1
+    yield (slot, "test_runs", (tests.framework, tests.conclude_outcome(call.outcome).value)), 1
     for result, count in (("passed", tests.passed), ("failed", tests.failed)):
         if count:
             yield (slot, "tests", (tests.framework, result)), count
     if call.duration is not None:
-        yield (slot, "test_run_time", (tests.framework, bucket(call.duration))), 1
+        yield (slot, "test_run_time", (tests.framework, find_bucket(call.duration))), 1
         if call.duration:
             yield (slot, "test_seconds", ()), call.duration
 

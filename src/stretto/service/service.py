@@ -1,0 +1,235 @@
+"""The running service: the worker, the sampler and the answers that HTTP routes ask for.
+
+Answers are read from the store or the last snapshot. Input is appended to the journal, never to the store.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from stretto import journal
+from stretto.clock import SECOND, Clock
+from stretto.config import Config
+from stretto.exporter.counters import LiveMetrics
+from stretto.exporter.scrape import Exposition, FigureCollector, expose, registry
+from stretto.figures.figure import Figure
+from stretto.hook.client.client import build_record
+from stretto.hook.install.client_copy import ensure_secret
+from stretto.model.event import Event
+from stretto.otlp_export.sender import NullSender, Sender
+from stretto.resources.sampler import Sampler, WatchedSession
+from stretto.resources.sampler_thread import SamplerThread
+from stretto.service.health import Health
+from stretto.service.worker import Worker
+from stretto.sources.otlp.receive import TRACE_NOTE_PATTERN, Received, Receiver, Signal
+from stretto.sources.redact import redact_for_journal
+from stretto.store import queries
+from stretto.store import score_targets as judged
+from stretto.store.database import open_reader, size
+from stretto.store.declared_baselines import Followed
+from stretto.store.queries import SessionRow
+from stretto.summaries.session_summary import SessionSummary, summarise_session
+from stretto.summaries.snapshot import Snapshot
+from stretto.summaries.trends import read_trends
+
+
+class Service:
+    """Runs from ``start`` to ``stop``; every answer is read from the store or the last snapshot."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        version: str,
+        clock: Clock,
+        sender: Sender | NullSender,
+        resource: Mapping[str, str] | None = None,
+    ) -> None:
+        self.config = config
+        self._clock = clock
+        self._sender = sender
+        self._version = version
+        self.declared = Followed(config.state)
+        """Baselines that a person has declared; read again when their file changes."""
+        self.registry = registry()
+        self._live = LiveMetrics(self.registry, since=clock(), version=version)
+        self.sampling = SamplerThread(
+            Sampler(clock),
+            self._find_watched,
+            self._append_samples,
+            interval=config.resources_interval_seconds,
+        )
+        self.worker = Worker(
+            config,
+            clock=clock,
+            sender=sender,
+            version=version,
+            resource=resource,
+            declared=self.declared,
+            live=self._live,
+            resource_use=lambda: self.sampling.use,
+        )
+        # Requests come in several threads and are short: one connection and a lock serve them all.
+        self._reader = open_reader(config.database)
+        self._reading = threading.Lock()
+        self.registry.register(
+            FigureCollector(
+                {"snapshot": self._get_figures, "service": self._yield_own_figures}, config.series_budget
+            )
+        )
+        self._secret = ensure_secret(config.state)
+        self._otlp = Receiver(
+            lambda event: journal.encode_event(redact_for_journal(event, describe=config.descriptions)),
+            key=self._secret,
+        )
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The last snapshot, or None before the first."""
+        return self.worker.snapshot
+
+    @property
+    def health(self) -> Health:
+        """Timings and faults of the worker's last round."""
+        return self.worker.health
+
+    def list_own_figures(self) -> list[Figure]:
+        """Return the figures about the service itself."""
+        return list(self._yield_own_figures())
+
+    def on_snapshot(self, listener: Callable[[Snapshot], None]) -> None:
+        """Call ``listener`` with each snapshot, in the worker's thread. It must neither wait nor raise."""
+        self.worker.snapshot_listeners.append(listener)
+
+    def list_sessions(self, limit: int, before: int | None, after: str | None = None) -> list[SessionRow]:
+        """Return sessions, the latest activity first, after the instant ``before`` (ns) and id ``after``."""
+        with self._reading:
+            return queries.sessions(self._reader, limit=limit, before=before, after=after)
+
+    def summarize_session(self, id: str) -> SessionSummary | None:
+        """Return the summary of one session, or None if it is unknown."""
+        with self._reading:
+            return summarise_session(
+                self._reader,
+                id,
+                self.config.task_types.classify,
+                self.config.hours,
+                self.config.prices.compute_cost,
+                declared=self.declared(),
+                scoring=self.config.scoring,
+            )
+
+    def summarize_trends(self) -> dict[str, Any]:
+        """Return parallel work by day and by week, as JSON."""
+        with self._reading:
+            return read_trends(self._reader, self._clock(), self.config.hours, self.declared())
+
+    def expose_metrics(self, accept: str) -> Exposition:
+        """Return all metrics as text, in the format that the Accept header asks for."""
+        return expose(self.registry, accept)
+
+    def list_problems(self) -> list[str]:
+        """Return a sentence on each fault that needs a person now."""
+        problems = []
+        if self.health.error:
+            problems.append(f"the store is not up to date: {self.health.error}")
+        if self._sender.failing:
+            problems.append(f"spans are being dropped: {self._sender.last_error}")
+        if self.sampling.error:
+            problems.append(f"the agents' processes are not sampled: {self.sampling.error}")
+        if self.health.shortened:
+            files = ", ".join(self.health.shortened)
+            problems.append(
+                f"{files} in the journal became shorter: 'stretto rebuild' removes the lost events"
+            )
+        return problems
+
+    def append_hook(self, payload: bytes) -> None:
+        """Append the payload of an HTTP hook. Raises OSError if the journal cannot be written."""
+        now = self._clock()
+        self._append_to_journal(
+            build_record(payload, now, key=self._secret, describe=self.config.descriptions), now
+        )
+
+    def receive_otlp(self, signal: Signal, body: bytes, content_type: str, content_encoding: str) -> Received:
+        """Append the events of an OTLP request.
+
+        Raises RefusedError, and OSError if the journal cannot be written.
+        """
+        now = self._clock()
+        received = self._otlp.receive_request(
+            signal, body, content_type=content_type, content_encoding=content_encoding, now=now
+        )
+        if received.records:
+            self._append_to_journal(received.records, now)
+        return received
+
+    def append_scores(self, items: Sequence[object]) -> list[str | None]:
+        """Append scores from outside; return for each the reason of its refusal, or None if it is stored.
+
+        Raises OSError if the journal cannot be written.
+        """
+        now = self._clock()
+        with self._reading:
+            results = judged.events(self._reader, items, now)
+        records = b"".join(journal.encode_event(event) for event in results if isinstance(event, Event))
+        if records:
+            self._append_to_journal(records, now)
+        return [event if isinstance(event, str) else None for event in results]
+
+    def start(self, *, demo_wanted: bool = False) -> None:
+        """Bring the store up to date with the journal, then follow it. Answers are complete afterwards."""
+        self._otlp.recall_sessions(journal.find_recent(self.config.journal, TRACE_NOTE_PATTERN))
+        self.worker.start(demo_wanted=demo_wanted)
+        self.sampling.start()
+
+    def stop(self) -> None:
+        """Finish the current round, send the spans that wait and close the store."""
+        self.sampling.close()
+        self.worker.stop()
+        self._sender.close(timeout=5.0)
+        self._live.close()
+        with self._reading:
+            self._reader.close()
+        self.worker.close()
+
+    def _append_to_journal(self, records: bytes, now: int) -> None:
+        journal.append_records(journal.get_day_file(self.config.journal, now), records)
+        self.worker.wake()
+
+    def _find_watched(self) -> list[WatchedSession]:
+        """Return the processes of the agents that are busy."""
+        with self._reading:
+            busy = queries.busy_processes(self._reader)
+        return [WatchedSession(id, start, process) for id, start, process in busy if process is not None]
+
+    def _append_samples(self, samples: Sequence[Event]) -> None:
+        self._append_to_journal(b"".join(journal.encode_event(sample) for sample in samples), self._clock())
+
+    def _get_figures(self) -> Iterable[Figure]:
+        if self.snapshot is None:
+            raise RuntimeError("no snapshot yet")
+        return self.snapshot.figures
+
+    def _yield_own_figures(self) -> Iterator[Figure]:
+        snapshot = self.snapshot
+        yield Figure("stretto_build_info", (("version", self._version),), 1, 1)
+        if snapshot is not None:
+            yield Figure("stretto_snapshot_timestamp_seconds", (), snapshot.at / SECOND, 1)
+            yield Figure("stretto_ingest_events", (), snapshot.events, snapshot.events)
+            for reason, count in sorted(queries.reject_kinds(snapshot.rejects).items()):
+                yield Figure("stretto_rejected_lines", (("reason", reason),), count, count)
+        yield Figure("stretto_snapshot_duration_seconds", (), self.health.snapshot_seconds, 1)
+        yield Figure("stretto_ingest_pending_bytes", (), self.health.pending_bytes, 1)
+        sizes = journal.list_files(self.config.journal)
+        lag = self.worker.ingested.measure_lag(sizes, time.monotonic())
+        yield Figure("stretto_ingest_lag_seconds", (), lag, 1)
+        yield Figure("stretto_journal_bytes", (), sum(sizes.values()), 1)
+        yield Figure("stretto_store_bytes", (), size(self.config.database), 1)
+        sampler_seconds = self.sampling.cpu_seconds
+        yield Figure("stretto_sampler_cpu_seconds", (), sampler_seconds, 1, self.sampling.use.reason)
+        yield Figure("stretto_spans_sent", (), self._sender.sent, 1)
+        yield Figure("stretto_spans_dropped", (), self._sender.dropped, 1)
