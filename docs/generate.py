@@ -24,7 +24,7 @@ from grafana.board import page as dashboards
 
 from stretto.cli.main import parser
 from stretto.hook.client import client
-from stretto.hook.install.handlers import MARK, Plan, handlers
+from stretto.hook.install.handlers import MARK, InstallPlan, build_handlers
 from stretto.names import DERIVED, LIVE, OWN, Metric
 
 DOCS = Path(__file__).parent
@@ -57,7 +57,7 @@ def pages() -> dict[Path, str]:
 def plugin_hooks() -> str:
     """Return the plugin's hooks: those of the installer, with a command line that fits every machine."""
     nowhere = Path("/")
-    installed = handlers(Plan(settings=nowhere, state=nowhere, interpreter=nowhere))
+    installed = build_handlers(InstallPlan(settings=nowhere, state=nowhere, interpreter=nowhere))
     hooks = {
         event: [{"hooks": [{**handler, "command": PLUGIN_LINE}]}] for event, handler in installed.items()
     }

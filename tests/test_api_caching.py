@@ -124,7 +124,7 @@ def test_without_an_sdk_nothing_is_counted() -> None:
     assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
     found = stretto.cache("c")
     found.hit()
-    assert found.sessions() == []
+    assert found.list_sessions() == []
 
 
 def test_a_name_is_one_cache() -> None:

@@ -398,8 +398,8 @@ def test_an_agent_between_the_two_is_nearer() -> None:
     with sdk(), stretto.session(id="orchestrators"):
         sent = stretto.environ()
 
-    by_agent = context.surroundings(context.received({**sent, "CLAUDE_CODE_SESSION_ID": "agents"}))
-    direct = context.surroundings(context.received(sent))
+    by_agent = context.get_surroundings(context.read_context({**sent, "CLAUDE_CODE_SESSION_ID": "agents"}))
+    direct = context.get_surroundings(context.read_context(sent))
 
     assert by_agent is not None
     assert (by_agent.session, by_agent.source) == ("agents", "claude-code")
@@ -409,7 +409,7 @@ def test_an_agent_between_the_two_is_nearer() -> None:
 
 def test_what_goes_to_a_child_is_the_w3c_context_and_ours() -> None:
     """``TRACEPARENT`` names the block around; ``tracestate`` goes on as it came, with nothing added."""
-    inherited = context.received({"TRACEPARENT": TRACEPARENT, "TRACESTATE": "vendor=1"})
+    inherited = context.read_context({"TRACEPARENT": TRACEPARENT, "TRACESTATE": "vendor=1"})
     token = attach(inherited)
     try:
         with sdk() as spans:

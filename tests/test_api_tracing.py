@@ -26,7 +26,7 @@ from opentelemetry.trace import NoOpTracerProvider, StatusCode
 
 import stretto
 from stretto.api import tracing
-from stretto.api.span_block import Block
+from stretto.api.span_block import SpanBlock
 
 SECRET = "the prompt said: buy low"
 
@@ -401,7 +401,7 @@ def test_a_decorated_method_and_an_object_that_is_called(spans: Spans) -> None:
         lambda: stretto.message("b", sender="a"),
     ],
 )
-def test_every_block_decorates_as_it_wraps(spans: Spans, block: Callable[[], Block]) -> None:
+def test_every_block_decorates_as_it_wraps(spans: Spans, block: Callable[[], SpanBlock]) -> None:
     """A decorated call and an entered block write down the same, but for what differs from time to time."""
     with block():
         pass
@@ -750,12 +750,12 @@ def test_durations_are_metrics_of_the_conventions(monkeypatch: pytest.MonkeyPatc
     reader = InMemoryMetricReader()
     provider = MeterProvider([reader], shutdown_on_exit=False)
     monkeypatch.setattr(metrics._internal, "_METER_PROVIDER", provider)
-    tracing._durations.cache_clear()
+    tracing._get_histograms.cache_clear()
     try:
         with stretto.task("t", agent="a"), pytest.raises(ValueError, match="no"), stretto.tool_call("x"):
             raise ValueError("no")
     finally:
-        tracing._durations.cache_clear()
+        tracing._get_histograms.cache_clear()
 
     taken = reader.get_metrics_data()
     assert taken is not None

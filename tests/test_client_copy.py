@@ -2,28 +2,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stretto.hook.install.client_copy import KEY_BYTES, client_state, copy_client, secret
+from stretto.hook.install.client_copy import KEY_BYTES, check_client_copy, copy_client, ensure_secret
 
 
 def test_the_secret_is_made_once_and_kept(tmp_path: Path) -> None:
     """Whoever comes first makes it, readable for its owner alone; an install afterwards leaves it."""
-    made = secret(tmp_path)
+    made = ensure_secret(tmp_path)
     assert len(made) == KEY_BYTES
-    assert secret(tmp_path) == made
+    assert ensure_secret(tmp_path) == made
     assert (tmp_path / "hook" / "key").stat().st_mode & 0o777 == 0o600
-    assert client_state(tmp_path) == "absent"
+    assert check_client_copy(tmp_path) == "absent"
     copy_client(tmp_path)
-    assert secret(tmp_path) == made
+    assert ensure_secret(tmp_path) == made
 
 
 def test_a_secret_that_is_cut_short_is_made_anew(tmp_path: Path) -> None:
     """Half a key would be none."""
-    secret(tmp_path)
+    ensure_secret(tmp_path)
     (tmp_path / "hook" / "key").write_bytes(b"half")
-    assert len(secret(tmp_path)) == KEY_BYTES
+    assert len(ensure_secret(tmp_path)) == KEY_BYTES
 
 
 def test_where_none_can_be_made_there_is_none(tmp_path: Path) -> None:
     """Then nothing has a hash, and nothing fails."""
     (tmp_path / "hook").write_text("a file in the folder's place")
-    assert secret(tmp_path) == b""
+    assert ensure_secret(tmp_path) == b""

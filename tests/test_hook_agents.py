@@ -14,12 +14,19 @@ import pytest
 from stretto.cli.main import AGENT_NAMES, main
 from stretto.errors import SettingsError
 from stretto.hook.client.dialects import DIALECTS
-from stretto.hook.install.agents import AGENTS, CLAUDE_CODE, Agent, Scope, settings_path
+from stretto.hook.install.agents import AGENTS, CLAUDE_CODE, CodingAgent, Scope, find_settings_path
 from stretto.hook.install.client_copy import CLIENT_FILES
-from stretto.hook.install.handlers import Plan, Transport, client_folder, handlers, is_ours, ours
-from stretto.hook.install.registration import install, uninstall
-from stretto.hook.install.settings_file import backup_path, container
-from stretto.hook.install.status import Status, status
+from stretto.hook.install.handlers import (
+    InstallPlan,
+    Transport,
+    build_handlers,
+    find_our_handlers,
+    get_client_folder,
+    is_ours,
+)
+from stretto.hook.install.registration import install_hooks, uninstall_hooks
+from stretto.hook.install.settings_file import find_container, get_backup_path
+from stretto.hook.install.status import HooksStatus, check_hooks
 
 OTHERS = [agent for agent in AGENTS.values() if agent is not CLAUDE_CODE]
 
@@ -66,20 +73,20 @@ FOREIGN = {
 
 
 @pytest.fixture(params=OTHERS, ids=lambda agent: agent.name)
-def plan(request: pytest.FixtureRequest, tmp_path: Path) -> Plan:
+def plan(request: pytest.FixtureRequest, tmp_path: Path) -> InstallPlan:
     """Return a plan for a user of an agent who has no settings yet."""
-    agent: Agent = request.param
+    agent: CodingAgent = request.param
     places = {"home": tmp_path / "home", "project": tmp_path / "project"}
-    return Plan(
+    return InstallPlan(
         agent=agent,
-        settings=settings_path(agent, Scope.USER, environ={}, **places),
+        settings=find_settings_path(agent, Scope.USER, environ={}, **places),
         state=tmp_path / "state",
         interpreter=Path(sys.executable).resolve(),
     )
 
 
 @pytest.fixture
-def foreign(plan: Plan) -> Plan:
+def foreign(plan: InstallPlan) -> InstallPlan:
     """Return the plan of a user who has hooks of their own."""
     plan.settings.parent.mkdir(parents=True)
     plan.settings.write_text(FOREIGN[plan.agent.name])
@@ -87,16 +94,16 @@ def foreign(plan: Plan) -> Plan:
     return plan
 
 
-def hooks(plan: Plan) -> dict[str, Any]:
+def hooks(plan: InstallPlan) -> dict[str, Any]:
     """Return what the settings file holds hooks in."""
     value = json.loads(plan.settings.read_bytes())
-    inside = container(plan.agent, plan.settings, value)
+    inside = find_container(plan.agent, plan.settings, value)
     return dict(value[inside] if inside else value)
 
 
-def line(plan: Plan) -> str:
+def line(plan: InstallPlan) -> str:
     """Return the command line that must be registered."""
-    start = client_folder(plan.state) / "start.py"
+    start = get_client_folder(plan.state) / "start.py"
     words = [plan.interpreter, "-I", "-S", start, plan.state, plan.agent.name]
     return shlex.join(map(str, words)) + " 2>/dev/null || : stretto"
 
@@ -111,7 +118,7 @@ def test_every_dialect_can_be_installed() -> None:
 
 
 class TestHandlers:
-    def test_each_agent_gets_its_own_shape(self, plan: Plan) -> None:
+    def test_each_agent_gets_its_own_shape(self, plan: InstallPlan) -> None:
         """Members, the unit of the limit and what must not be there, as each reference has it."""
         command = line(plan)
         expected: dict[str, dict[str, Any]] = {
@@ -121,7 +128,7 @@ class TestHandlers:
             "copilot-cli": {"type": "command", "bash": command, "timeoutSec": 5},
             "cursor": {"command": command, "timeout": 5},
         }
-        made = handlers(plan)
+        made = build_handlers(plan)
         assert made == dict.fromkeys(plan.agent.events, expected[plan.agent.name])
         assert all(map(is_ours, made.values()))
 
@@ -135,20 +142,20 @@ class TestHandlers:
         assert "SubagentStop" not in registered["droid"]
         assert not {"beforeShellExecution", "beforeReadFile", "workspaceOpen"} & registered["cursor"]
 
-    def test_http_is_claude_codes(self, plan: Plan) -> None:
+    def test_http_is_claude_codes(self, plan: InstallPlan) -> None:
         """The other transport is refused, with what to do, and nothing is written."""
         with pytest.raises(SettingsError, match="HTTP"):
-            install(dataclasses.replace(plan, transport=Transport.HTTP))
+            install_hooks(dataclasses.replace(plan, transport=Transport.HTTP))
         assert not plan.settings.exists()
         assert not plan.state.exists()
 
 
 class TestInstall:
-    def test_into_nothing_and_out_again(self, plan: Plan) -> None:
+    def test_into_nothing_and_out_again(self, plan: InstallPlan) -> None:
         """The file holds exactly our hooks in the agent's layout; uninstall leaves no trace of it."""
-        change = install(plan)
+        change = install_hooks(plan)
         assert (change.action, change.agent, change.backup) == ("installed", plan.agent.name, None)
-        entry = handlers(plan)[plan.agent.events[0]]
+        entry = build_handlers(plan)[plan.agent.events[0]]
         listed = [entry] if plan.agent.flat else [{"hooks": [entry]}]
         inner = dict.fromkeys(plan.agent.events, listed)
         value: dict[str, Any] = inner if plan.agent.name == "droid" else {"hooks": inner}
@@ -156,8 +163,8 @@ class TestInstall:
             value = {"version": 1, **value}
         assert json.loads(plan.settings.read_text()) == value
         for name in CLIENT_FILES:
-            assert (client_folder(plan.state) / name).exists()
-        change = uninstall(plan.settings, plan.state, plan.agent)
+            assert (get_client_folder(plan.state) / name).exists()
+        change = uninstall_hooks(plan.settings, plan.state, plan.agent)
         assert (change.action, change.deleted, set(change.events)) == (
             "removed",
             True,
@@ -165,14 +172,14 @@ class TestInstall:
         )
         assert list(plan.settings.parent.iterdir()) == []
 
-    def test_beside_others_and_out_again(self, foreign: Plan) -> None:
+    def test_beside_others_and_out_again(self, foreign: InstallPlan) -> None:
         """Foreign hooks, members, layout and mode stay, and the original bytes come back."""
         original = FOREIGN[foreign.agent.name]
-        change = install(foreign)
-        assert change.backup == str(backup_path(foreign.settings))
-        assert backup_path(foreign.settings).read_text() == original
+        change = install_hooks(foreign)
+        assert change.backup == str(get_backup_path(foreign.settings))
+        assert get_backup_path(foreign.settings).read_text() == original
         assert foreign.settings.stat().st_mode & 0o777 == 0o640
-        assert set(ours(hooks(foreign))) == set(foreign.agent.events)
+        assert set(find_our_handlers(hooks(foreign))) == set(foreign.agent.events)
         was = json.loads(original)
         kept = was if foreign.agent.name == "droid" else was["hooks"]
         for event, listed in kept.items():
@@ -184,97 +191,99 @@ class TestInstall:
         assert {name: now[name] for name in was if name not in ("hooks", *foreign.agent.events)} == {
             name: was[name] for name in was if name not in ("hooks", *foreign.agent.events)
         }
-        uninstall(foreign.settings, foreign.state, foreign.agent)
+        uninstall_hooks(foreign.settings, foreign.state, foreign.agent)
         assert foreign.settings.read_text() == original
         assert [path.name for path in foreign.settings.parent.iterdir()] == [foreign.settings.name]
 
-    def test_twice_changes_nothing(self, foreign: Plan) -> None:
+    def test_twice_changes_nothing(self, foreign: InstallPlan) -> None:
         """The second install writes nothing at all."""
-        install(foreign)
+        install_hooks(foreign)
         files = {path: path.stat().st_mtime_ns for path in foreign.state.parent.rglob("*")}
-        change = install(foreign)
+        change = install_hooks(foreign)
         assert (change.action, change.backup, change.client) == ("unchanged", None, None)
         assert {path: path.stat().st_mtime_ns for path in foreign.state.parent.rglob("*")} == files
 
-    def test_another_interpreter_replaces_ours(self, foreign: Plan) -> None:
+    def test_another_interpreter_replaces_ours(self, foreign: InstallPlan) -> None:
         """An update leaves one handler for each hook, and the backup stays that from before the first."""
-        install(foreign)
+        install_hooks(foreign)
         moved = dataclasses.replace(foreign, interpreter=Path("/opt/python/bin/python3"))
-        assert install(moved).action == "updated"
-        assert ours(hooks(moved)) == {event: [made] for event, made in handlers(moved).items()}
-        uninstall(moved.settings, moved.state, moved.agent)
+        assert install_hooks(moved).action == "updated"
+        assert find_our_handlers(hooks(moved)) == {
+            event: [made] for event, made in build_handlers(moved).items()
+        }
+        uninstall_hooks(moved.settings, moved.state, moved.agent)
         assert moved.settings.read_text() == FOREIGN[moved.agent.name]
 
-    def test_exactly_ours_go_after_an_edit(self, foreign: Plan) -> None:
+    def test_exactly_ours_go_after_an_edit(self, foreign: InstallPlan) -> None:
         """With other changes since, our handlers and the lists made for them go; the rest stays."""
-        install(foreign)
+        install_hooks(foreign)
         event = foreign.agent.events[0]
-        later = foreign.agent.entry({"type": "command", "command": "later"})
+        later = foreign.agent.build_entry({"type": "command", "command": "later"})
         value = json.loads(foreign.settings.read_text())
-        inside = container(foreign.agent, foreign.settings, value)
+        inside = find_container(foreign.agent, foreign.settings, value)
         (value[inside] if inside else value)[event].append(later)
         foreign.settings.write_text(json.dumps(value, indent=1))
-        change = uninstall(foreign.settings, foreign.state, foreign.agent)
-        assert change.backup == str(backup_path(foreign.settings))
+        change = uninstall_hooks(foreign.settings, foreign.state, foreign.agent)
+        assert change.backup == str(get_backup_path(foreign.settings))
         expected = json.loads(FOREIGN[foreign.agent.name])
         (expected[inside] if inside else expected)[event] = [later]
         assert json.loads(foreign.settings.read_text()) == expected
 
-    def test_what_cannot_be_understood_is_not_touched(self, plan: Plan) -> None:
+    def test_what_cannot_be_understood_is_not_touched(self, plan: InstallPlan) -> None:
         """Comments too, which some agents read: the error names the file, and nothing is written."""
         odd = b'{"Stop": {}}' if plan.agent.name == "droid" else b'{"hooks": []}'
         plan.settings.parent.mkdir(parents=True)
         for content in (b"{", b"[]", b"// mine\n{}", odd):
             plan.settings.write_bytes(content)
             with pytest.raises(SettingsError) as raised:
-                install(plan)
+                install_hooks(plan)
             assert raised.value.where == str(plan.settings)
             assert raised.value.hint
             assert plan.settings.read_bytes() == content
             assert not plan.state.exists()
 
-    def test_the_key_outlives_an_upgrade(self, plan: Plan) -> None:
+    def test_the_key_outlives_an_upgrade(self, plan: InstallPlan) -> None:
         """Calls that are under way when the client is renewed still find their other half."""
-        install(plan)
-        key = client_folder(plan.state) / "key"
+        install_hooks(plan)
+        key = get_client_folder(plan.state) / "key"
         secret = key.read_bytes()
-        (client_folder(plan.state) / "dialects.py").write_text("# old")
-        assert install(plan).client is not None
+        (get_client_folder(plan.state) / "dialects.py").write_text("# old")
+        assert install_hooks(plan).client is not None
         assert key.read_bytes() == secret
         key.unlink()
-        assert install(plan).client is not None
+        assert install_hooks(plan).client is not None
         assert len(key.read_bytes()) == 32
         assert key.read_bytes() != secret
 
 
 class TestVersion:
     @pytest.fixture(params=["cursor", "copilot-cli"])
-    def plan(self, request: pytest.FixtureRequest, tmp_path: Path) -> Plan:
+    def plan(self, request: pytest.FixtureRequest, tmp_path: Path) -> InstallPlan:
         """Return a plan for an agent whose settings have a version."""
         settings = tmp_path / "home" / "hooks.json"
         settings.parent.mkdir()
         python = Path(sys.executable)
-        return Plan(
+        return InstallPlan(
             agent=AGENTS[request.param], settings=settings, state=tmp_path / "state", interpreter=python
         )
 
-    def test_hooks_without_a_version_are_not_brought_to_life(self, plan: Plan) -> None:
+    def test_hooks_without_a_version_are_not_brought_to_life(self, plan: InstallPlan) -> None:
         """The agent ignores such a file; writing the version would run what nobody has run before."""
         original = '{"hooks": {"stop": [{"command": "rm -r old"}]}}'
         plan.settings.write_text(original)
         with pytest.raises(SettingsError, match="no version"):
-            install(plan)
+            install_hooks(plan)
         assert plan.settings.read_text() == original
         assert not plan.state.exists()
 
-    def test_an_empty_file_gets_one_and_loses_it_again(self, plan: Plan) -> None:
+    def test_an_empty_file_gets_one_and_loses_it_again(self, plan: InstallPlan) -> None:
         """Also where the file was changed in between, and so is not put back from the backup."""
         plan.settings.write_text('{"$schema": "x"}')
-        install(plan)
+        install_hooks(plan)
         value = json.loads(plan.settings.read_text())
         assert value["version"] == 1
         plan.settings.write_text(json.dumps({**value, "more": 1}))
-        uninstall(plan.settings, plan.state, plan.agent)
+        uninstall_hooks(plan.settings, plan.state, plan.agent)
         assert json.loads(plan.settings.read_text()) == {"$schema": "x", "more": 1}
 
 
@@ -290,7 +299,7 @@ class TestDroid:
     def chosen(folder: Path) -> str:
         """Return the file that would be changed."""
         home = folder.parent
-        return settings_path(AGENTS["droid"], Scope.USER, home=home, project=home / "p", environ={}).name
+        return find_settings_path(AGENTS["droid"], Scope.USER, home=home, project=home / "p", environ={}).name
 
     def test_the_older_file_is_kept_in_force(self, folder: Path) -> None:
         """Hooks that Droid reads from settings.json stay read: no hooks.json is made beside them."""
@@ -308,9 +317,11 @@ class TestDroid:
         settings.write_text('{"hooks": [], "model": "x"}')
         assert self.chosen(folder) == "settings.json"
         python = Path(sys.executable)
-        plan = Plan(agent=AGENTS["droid"], settings=settings, state=folder / "state", interpreter=python)
+        plan = InstallPlan(
+            agent=AGENTS["droid"], settings=settings, state=folder / "state", interpreter=python
+        )
         with pytest.raises(SettingsError, match="shape"):
-            install(plan)
+            install_hooks(plan)
 
     @pytest.mark.parametrize(
         ("name", "content"),
@@ -323,14 +334,14 @@ class TestDroid:
         """Where hooks stand in a member of their own, ours stand there too, and go without a trace."""
         settings = folder / name
         settings.write_text(content)
-        plan = Plan(
+        plan = InstallPlan(
             agent=AGENTS["droid"], settings=settings, state=folder / "state", interpreter=Path(sys.executable)
         )
-        install(plan)
+        install_hooks(plan)
         value = json.loads(settings.read_text())
-        assert set(ours(value["hooks"])) == set(plan.agent.events)
+        assert set(find_our_handlers(value["hooks"])) == set(plan.agent.events)
         assert set(value) == set(json.loads(content))
-        uninstall(settings, plan.state, plan.agent)
+        uninstall_hooks(settings, plan.state, plan.agent)
         assert settings.read_text() == content
 
 
@@ -355,28 +366,28 @@ class TestDroid:
 def test_the_places(agent: str, scope: str, environ: dict[str, str], expected: str) -> None:
     """Each agent's file for the user, moved by its own variable, and for a project."""
     home, project = Path("/home/a"), Path("/srv/shop")
-    found = settings_path(AGENTS[agent], Scope(scope), home=home, project=project, environ=environ)
+    found = find_settings_path(AGENTS[agent], Scope(scope), home=home, project=project, environ=environ)
     assert found == Path(expected)
 
 
 @pytest.mark.parametrize("agent", OTHERS, ids=lambda agent: agent.name)
-def test_only_claude_code_has_local_settings(agent: Agent) -> None:
+def test_only_claude_code_has_local_settings(agent: CodingAgent) -> None:
     """Elsewhere the scope is refused."""
     with pytest.raises(SettingsError, match="no local settings"):
-        settings_path(agent, Scope.LOCAL, home=Path("/h"), project=Path("/p"), environ={})
+        find_settings_path(agent, Scope.LOCAL, home=Path("/h"), project=Path("/p"), environ={})
 
 
 class TestStatus:
     @staticmethod
-    def status(plan: Plan, *more: tuple[str, Path]) -> Status:
+    def status(plan: InstallPlan, *more: tuple[str, Path]) -> HooksStatus:
         """Return the status of Claude Code's file, the plan's and others of its agent."""
         files = [(plan.agent, scope, path) for scope, path in (("user", plan.settings), *more)]
         claude = plan.state.parent / "claude.json"
-        return status([(CLAUDE_CODE, "user", claude), *files], plan.state)
+        return check_hooks([(CLAUDE_CODE, "user", claude), *files], plan.state)
 
-    def test_installed(self, plan: Plan) -> None:
+    def test_installed(self, plan: InstallPlan) -> None:
         """The agent's file tells its hooks; Claude Code's tells that there are none."""
-        install(plan)
+        install_hooks(plan)
         found = self.status(plan)
         claude, mine = found.scopes
         assert (found.installed, found.client, found.doubled, found.switched_off) == (True, "current", (), ())
@@ -384,44 +395,44 @@ class TestStatus:
         assert (mine.label, mine.events) == (f"{plan.agent.name} user", plan.agent.events)
         assert (mine.missing, mine.transports, mine.dangling) == ((), ("command",), ())
 
-    def test_what_is_wrong_is_told(self, plan: Plan) -> None:
+    def test_what_is_wrong_is_told(self, plan: InstallPlan) -> None:
         """A hook that is missing, and an interpreter that is gone."""
         gone = plan.state / "gone" / "python"
-        install(dataclasses.replace(plan, interpreter=gone))
+        install_hooks(dataclasses.replace(plan, interpreter=gone))
         value = json.loads(plan.settings.read_text())
-        inside = container(plan.agent, plan.settings, value)
+        inside = find_container(plan.agent, plan.settings, value)
         del (value[inside] if inside else value)[plan.agent.events[1]]
         plan.settings.write_text(json.dumps(value))
         mine = self.status(plan).scopes[1]
         assert mine.missing == (plan.agent.events[1],)
         assert mine.dangling == (str(gone),)
 
-    def test_a_file_with_comments_is_no_trouble_without_hooks_of_ours(self, plan: Plan) -> None:
+    def test_a_file_with_comments_is_no_trouble_without_hooks_of_ours(self, plan: InstallPlan) -> None:
         """It is not ours to complain of, unless our hooks are in it."""
-        install(plan)
+        install_hooks(plan)
         text = plan.settings.read_text()
         plan.settings.write_text("// mine\n{}")
         assert [scope.agent for scope in self.status(plan).scopes] == ["claude-code"]
         plan.settings.write_text("// mine\n" + text)
         assert "not valid JSON" in str(self.status(plan).scopes[1].problem)
 
-    def test_two_files_report_twice_where_the_agent_runs_both(self, plan: Plan) -> None:
+    def test_two_files_report_twice_where_the_agent_runs_both(self, plan: InstallPlan) -> None:
         """Codex and Copilot run the same handler once for each file; the others run it once."""
-        install(plan)
+        install_hooks(plan)
         project = dataclasses.replace(plan, settings=plan.settings.with_name("project.json"))
         if plan.agent.name == "droid":
             project.settings.write_text("{}")
-        install(project)
+        install_hooks(project)
         found = self.status(plan, ("project", project.settings))
         name = plan.agent.name
         twice = (f"handlers in {name} user and {name} project settings",)
         assert found.doubled == (twice if name in {"codex", "copilot-cli"} else ())
-        install(dataclasses.replace(project, interpreter=Path("/opt/python3")))
+        install_hooks(dataclasses.replace(project, interpreter=Path("/opt/python3")))
         assert len(self.status(plan, ("project", project.settings)).doubled) == 1
 
-    def test_one_file_for_two_scopes_reports_once(self, plan: Plan) -> None:
+    def test_one_file_for_two_scopes_reports_once(self, plan: InstallPlan) -> None:
         """In the home the user's file is the project's too."""
-        install(plan)
+        install_hooks(plan)
         found = self.status(plan, ("project", plan.settings))
         assert found.doubled == ()
         assert [scope.scope for scope in found.scopes if scope.events] == ["user"]
@@ -443,11 +454,11 @@ class TestStatus:
         """Each agent's own way to keep hooks from running, and only for an agent that has ours."""
         settings = tmp_path / "settings.json"
         settings.write_text(json.dumps(switch))
-        plan = Plan(
+        plan = InstallPlan(
             agent=AGENTS[agent], settings=settings, state=tmp_path / "state", interpreter=Path(sys.executable)
         )
         assert self.status(plan).switched_off == ()
-        install(plan)
+        install_hooks(plan)
         assert self.status(plan).switched_off == ((f"{shown} in {settings}",) if shown else ())
 
 

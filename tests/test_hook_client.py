@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stretto.hook.client import client
-from stretto.hook.client.client import record
+from stretto.hook.client.client import build_record
 from stretto.journal import LONGEST_DURATION, LONGEST_LIST, LONGEST_TEXT, parse_line
 from stretto.model.event import Event, Kind, Outcome
 
@@ -48,7 +48,7 @@ PAYLOADS = payloads()
 
 def event_of(payload: dict[str, Any], **options: Any) -> Event:
     """Return the event of a payload of session s, through the journal's line."""
-    return decoded(record(json.dumps({"session_id": "s", **payload}).encode(), NOW, **options))
+    return decoded(build_record(json.dumps({"session_id": "s", **payload}).encode(), NOW, **options))
 
 
 def attributes_of(payload: dict[str, Any], **options: Any) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def attributes_of(payload: dict[str, Any], **options: Any) -> dict[str, Any]:
 
 def rejected(payload: bytes) -> tuple[str, object]:
     """Return the reason and name of the reject event that input must give."""
-    event = decoded(record(payload, NOW))
+    event = decoded(build_record(payload, NOW))
     assert event.kind is Kind.REJECT
     assert event.session == ""
     assert event.attributes["reason"] in client.REASONS
@@ -82,7 +82,7 @@ class TestRecord:
         """Each recorded payload gives one framed line that is an event with its time and session."""
         for line in path.read_text().splitlines():
             recorded = json.loads(line)
-            written = record(json.dumps(recorded["payload"]).encode(), recorded["t"])
+            written = build_record(json.dumps(recorded["payload"]).encode(), recorded["t"])
             assert written.startswith(b"\n{")
             assert written.endswith(b"}\n")
             assert written.count(b"\n") == 2
@@ -401,7 +401,7 @@ class TestRecord:
 
     def test_lone_surrogates_do_not_reach_the_journal(self) -> None:
         r"""``\ud800`` in a name is replaced, a pair is kept."""
-        written = record(
+        written = build_record(
             b'{"session_id":"s","hook_event_name":"PreToolUse","tool_name":"a\\ud800\\ud83d\\ude00"}', NOW
         )
         assert decoded(written).name == "a?\N{GRINNING FACE}"
@@ -409,8 +409,8 @@ class TestRecord:
     def test_stray_bytes_cost_no_event(self) -> None:
         """A byte that is no UTF-8, a bare control character and NaN in some tool's output are put up with."""
         payload = b'{"session_id":"s","hook_event_name":"Stop","x":"\xff\x01\n","y":[NaN],"prompt_id":"p"}'
-        assert decoded(record(payload, NOW)).id == "p"
-        assert decoded(record(b"\xef\xbb\xbf \r\n" + payload + b"\n\n", NOW)).id == "p"
+        assert decoded(build_record(payload, NOW)).id == "p"
+        assert decoded(build_record(b"\xef\xbb\xbf \r\n" + payload + b"\n\n", NOW)).id == "p"
 
 
 class TestReject:
@@ -471,9 +471,9 @@ class TestReject:
 
             return parsed
 
-        monkeypatch.setattr(client, "_parsed", fail(ZeroDivisionError()))
+        monkeypatch.setattr(client, "_parse_payload", fail(ZeroDivisionError()))
         assert rejected(b"{}") == ("internal", None)
-        monkeypatch.setattr(client, "_parsed", fail(MemoryError()))
+        monkeypatch.setattr(client, "_parse_payload", fail(MemoryError()))
         assert rejected(b"{}") == ("out of memory", None)
 
 
@@ -495,7 +495,7 @@ class TestPrivacy:
         checked = 0
         for line in path.read_text().splitlines():
             payload = json.loads(line)["payload"]
-            written = record(json.dumps(payload).encode(), NOW).decode()
+            written = build_record(json.dumps(payload).encode(), NOW).decode()
             strings = list(self.texts(json.loads(written)))
             assert max(map(len, strings)) <= client.NAME_LIMIT
             delegation = payload.get("tool_name") in client.DELEGATING
@@ -540,7 +540,7 @@ class TestPrivacy:
                 "tool_calls": [{"tool_use_id": "t", "tool_input": content, "tool_response": "a secret"}],
                 "background_tasks": [{"id": "a", "type": "subagent", "status": "running", **content}],
             }
-            assert b"secret" not in record(json.dumps({"session_id": "s", **payload}).encode(), NOW)
+            assert b"secret" not in build_record(json.dumps({"session_id": "s", **payload}).encode(), NOW)
 
 
 words = st.text(alphabet="ab/<>-_: \n\x00\u00e9\ud800", max_size=12)
@@ -557,7 +557,7 @@ class TestAnything:
     @given(st.binary(max_size=400))
     def test_random_bytes_give_a_reject(self, payload: bytes) -> None:
         """Any bytes at all give one event line."""
-        written = record(payload, NOW)
+        written = build_record(payload, NOW)
         assert written.count(b"\n") == 2
         assert decoded(written).kind is Kind.REJECT
 
@@ -570,7 +570,7 @@ class TestAnything:
         payload = {**recorded[1], "hook_event_name": hook}
         keys = sorted({*payload, "agent_id", "tool_calls", "background_tasks", "trigger", "is_interrupt"})
         payload |= data.draw(st.dictionaries(st.sampled_from(keys), mutations, max_size=5))
-        written = record(json.dumps(payload).encode(), NOW, describe=data.draw(st.booleans()))
+        written = build_record(json.dumps(payload).encode(), NOW, describe=data.draw(st.booleans()))
         assert written.count(b"\n") == 2
         event = decoded(written)
         assert bool(event.session) == (event.kind is not Kind.REJECT)
@@ -584,7 +584,7 @@ class TestAnything:
         text = json.dumps(recorded[1]).encode()
         start = data.draw(st.integers(0, len(text)))
         stop = data.draw(st.integers(start, len(text)))
-        written = record(text[:start] + data.draw(st.binary(max_size=20)) + text[stop:], NOW)
+        written = build_record(text[:start] + data.draw(st.binary(max_size=20)) + text[stop:], NOW)
         assert written.count(b"\n") == 2
         decoded(written)
 
@@ -634,7 +634,7 @@ class TestProcess:
         body = json.dumps(payload).encode()
         run(body, tmp_path)
         (file,) = tmp_path.glob("journal/*")
-        assert file.read_bytes() == record(body, journal(tmp_path)[0].time)
+        assert file.read_bytes() == build_record(body, journal(tmp_path)[0].time)
 
     def test_the_state_is_found(self, tmp_path: Path) -> None:
         """STRETTO_STATE goes before the argument, that before XDG_STATE_HOME, that before HOME."""
@@ -683,7 +683,7 @@ class TestProcess:
         # Two commands, so that the shell cannot become the interpreter.
         words = ["/bin/sh", "-c", f"{PYTHON} -I -S {START} {tmp_path}; :"]
         shell = subprocess.Popen(words, stdin=subprocess.PIPE, env={})
-        own = client.process(os.getpid())
+        own = client.identify_process(os.getpid())
         shell.communicate(payload)
         (event,) = journal(tmp_path)
         if hook == "Stop":
@@ -697,14 +697,14 @@ class TestProcess:
 
     def test_a_process_is_spelled_the_same_by_whoever_asks(self) -> None:
         """Pid and start: another process with the same pid is another text; one that is gone has no start."""
-        pid, _, started = client.process(os.getpid()).partition(":")
+        pid, _, started = client.identify_process(os.getpid()).partition(":")
         assert pid == str(os.getpid())
         if Path("/proc/self/stat").exists():
             since_boot = psutil.Process().create_time() - psutil.boot_time()
             assert int(started) / os.sysconf("SC_CLK_TCK") == pytest.approx(since_boot, abs=0.02)
         gone = subprocess.Popen(["true"])
         gone.wait()
-        assert client.process(gone.pid) == str(gone.pid)
+        assert client.identify_process(gone.pid) == str(gone.pid)
 
     def test_a_torn_line_does_not_swallow_the_next(self, tmp_path: Path) -> None:
         """What an earlier writer left unfinished ends where the next record begins."""
@@ -747,7 +747,7 @@ class TestProcess:
             for way in ("fast", "slow")
         )
         assert fast == slow
-        assert fast == b"".join(record(body.encode(), NOW) for body in bodies)
+        assert fast == b"".join(build_record(body.encode(), NOW) for body in bodies)
 
     def test_the_compiled_start_gives_the_same_event(self, tmp_path: Path) -> None:
         """``start.py`` gives the same event and keeps a cache; a damaged cache costs no event."""

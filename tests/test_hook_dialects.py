@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stretto.hook.client import client, dialects
-from stretto.hook.client.client import record
+from stretto.hook.client.client import build_record
 from stretto.hook.client.dialects import DIALECTS
 from stretto.journal import parse_line
 from stretto.model.event import Event, Kind, Outcome
@@ -40,7 +40,7 @@ def rows(agent: str) -> list[dict[str, Any]]:
 
 def written(agent: str, payload: object, now: int = NOW, key: bytes = KEY) -> dict[str, Any]:
     """Return the members of the event that a payload becomes; the journal must believe it."""
-    line = record(json.dumps(payload).encode(), now, agent=agent, key=key)
+    line = build_record(json.dumps(payload).encode(), now, agent=agent, key=key)
     assert isinstance(parse_line(line), Event), line
     return dict(json.loads(line))
 
@@ -144,7 +144,7 @@ def test_only_what_is_allowed_can_pass(agent: str) -> None:
             }
             for response in (payload["tool_response"], "a secret", '{"agent_id":"a secret"}'):
                 body = json.dumps({**payload, "tool_response": response}).encode()
-                line = record(body, NOW, agent=agent, key=KEY, describe=False)
+                line = build_record(body, NOW, agent=agent, key=KEY, describe=False)
                 left = {**json.loads(line)}
                 if tool in client.DELEGATING or DIALECTS[agent].tools.get(tool) in client.DELEGATING:
                     # What kind of agent a delegation asks for is a name, and passes as in Claude Code.
@@ -219,7 +219,7 @@ class TestPairs:
     def test_an_input_too_deep_has_none(self) -> None:
         """The event is kept even where its input cannot be walked."""
         deep = b'{"session_id":"s","hook_event_name":"PreToolUse","tool_name":"x","tool_input":'
-        line = record(deep + b"[" * 500 + b"]" * 500 + b"}", NOW, agent="droid", key=KEY)
+        line = build_record(deep + b"[" * 500 + b"]" * 500 + b"}", NOW, agent="droid", key=KEY)
         event = parse_line(line)
         assert isinstance(event, Event)
         assert (event.kind, event.name, event.attributes) == (Kind.TOOL_START, "x", {})
@@ -243,7 +243,7 @@ class TestTime:
         text = moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{sent % 1000:03}Z"
         time = sent * 1_000_000
         for stamp in (text, sent):
-            assert dialects.translate("x", {"timestamp": stamp}, time + way, b"")[2]["time"] == time
+            assert dialects.translate_payload("x", {"timestamp": stamp}, time + way, b"")[2]["time"] == time
 
     @pytest.mark.parametrize(
         "stamp",
@@ -386,7 +386,7 @@ def test_mutated_payloads_give_an_event(
 ) -> None:
     """Any payload with some members replaced by anything, read as any agent's, gives one event line."""
     changed = data.draw(st.dictionaries(st.sampled_from(FIELDS), values, max_size=5))
-    line = record(json.dumps({**documented[1], **changed}).encode(), NOW, agent=agent, key=KEY)
+    line = build_record(json.dumps({**documented[1], **changed}).encode(), NOW, agent=agent, key=KEY)
     assert line.count(b"\n") == 2
     event = parse_line(line)
     assert isinstance(event, Event), event

@@ -13,24 +13,24 @@ import pytest
 
 from stretto.errors import SettingsError
 from stretto.hook.client import client
-from stretto.hook.install.agents import CLAUDE_CODE, Scope, settings_path
+from stretto.hook.install.agents import CLAUDE_CODE, Scope, find_settings_path
 from stretto.hook.install.client_copy import CLIENT_FILES
 from stretto.hook.install.handlers import (
     AWAITED,
     EVENTS,
     SINCE,
     TOLERANT,
-    Plan,
+    InstallPlan,
     Transport,
-    client_folder,
-    handlers,
+    build_handlers,
+    find_our_handlers,
+    get_client_folder,
     is_ours,
-    others,
-    ours,
     parse_version,
+    remove_our_handlers,
 )
-from stretto.hook.install.registration import install, uninstall
-from stretto.hook.install.status import Status, status
+from stretto.hook.install.registration import install_hooks, uninstall_hooks
+from stretto.hook.install.status import HooksStatus, check_hooks
 
 REGISTERED = {
     "SessionStart", "SessionEnd", "UserPromptSubmit", "PreToolUse", "PostToolUse", "PostToolUseFailure",
@@ -65,9 +65,9 @@ FOREIGN = """{
 
 
 @pytest.fixture
-def plan(tmp_path: Path) -> Plan:
+def plan(tmp_path: Path) -> InstallPlan:
     """Return a plan for a user who has no settings yet."""
-    return Plan(
+    return InstallPlan(
         settings=tmp_path / "home" / ".claude" / "settings.json",
         state=tmp_path / "state",
         interpreter=Path(sys.executable).resolve(),
@@ -75,7 +75,7 @@ def plan(tmp_path: Path) -> Plan:
 
 
 @pytest.fixture
-def foreign(plan: Plan) -> Plan:
+def foreign(plan: InstallPlan) -> InstallPlan:
     """Return the plan of a user who has settings and hooks of their own."""
     plan.settings.parent.mkdir(parents=True)
     plan.settings.write_text(FOREIGN)
@@ -83,31 +83,31 @@ def foreign(plan: Plan) -> Plan:
     return plan
 
 
-def http(plan: Plan) -> Plan:
+def http(plan: InstallPlan) -> InstallPlan:
     """Return the plan with the other transport."""
     return dataclasses.replace(plan, transport=Transport.HTTP)
 
 
-def hooks(plan: Plan) -> dict[str, Any]:
+def hooks(plan: InstallPlan) -> dict[str, Any]:
     """Return the hooks in the settings file."""
     return dict(json.loads(plan.settings.read_bytes()).get("hooks", {}))
 
 
-def backup(plan: Plan) -> Path:
+def backup(plan: InstallPlan) -> Path:
     """Return the place of the backup."""
     return plan.settings.with_name("settings.json.stretto-backup")
 
 
 class TestHandlers:
-    def test_exactly_the_harmless_hooks_are_registered(self, plan: Plan) -> None:
+    def test_exactly_the_harmless_hooks_are_registered(self, plan: InstallPlan) -> None:
         """The list is the one of the design; hooks that hold up or replace something are not in it."""
-        assert set(EVENTS) == set(handlers(plan)) == set(handlers(http(plan))) == REGISTERED
+        assert set(EVENTS) == set(build_handlers(plan)) == set(build_handlers(http(plan))) == REGISTERED
         assert not {"MessageDisplay", "WorktreeCreate", "Elicitation"} & set(EVENTS)
 
-    def test_a_command_names_the_interpreter_and_the_copy(self, plan: Plan) -> None:
+    def test_a_command_names_the_interpreter_and_the_copy(self, plan: InstallPlan) -> None:
         """A shell command, quoted, isolated, silent, never failing, with the state folder as its argument."""
         odd = dataclasses.replace(plan, state=Path("/srv/it's a state"))
-        for handler in handlers(odd).values():
+        for handler in build_handlers(odd).values():
             assert handler["type"] == "command"
             assert handler["timeout"] == 5
             assert shlex.split(handler["command"]) == [
@@ -115,20 +115,20 @@ class TestHandlers:
                 "2>/dev/null", "||", ":", "stretto",
             ]  # fmt: skip
 
-    def test_the_agent_waits_only_where_a_figure_would_be_lost(self, plan: Plan) -> None:
+    def test_the_agent_waits_only_where_a_figure_would_be_lost(self, plan: InstallPlan) -> None:
         """Everything is asynchronous but what comes last before the agent may end."""
-        awaited = {event for event, handler in handlers(plan).items() if not handler.get("async")}
+        awaited = {event for event, handler in build_handlers(plan).items() if not handler.get("async")}
         assert awaited == AWAITED == {"Stop", "StopFailure", "SubagentStop", "SessionEnd"}
 
-    def test_http_posts_to_the_service(self, plan: Plan) -> None:
+    def test_http_posts_to_the_service(self, plan: InstallPlan) -> None:
         """All but a session's start, which only a command can report, go to the address given."""
-        made = handlers(dataclasses.replace(http(plan), address="127.0.0.1:7777"))
-        assert made.pop("SessionStart") == handlers(plan)["SessionStart"]
+        made = build_handlers(dataclasses.replace(http(plan), address="127.0.0.1:7777"))
+        assert made.pop("SessionStart") == build_handlers(plan)["SessionStart"]
         assert {json.dumps(handler) for handler in made.values()} == {
             '{"type": "http", "url": "http://127.0.0.1:7777/hooks/claude-code", "timeout": 2}'
         }
 
-    def test_an_old_agent_gets_no_hook_it_does_not_know(self, plan: Plan) -> None:
+    def test_an_old_agent_gets_no_hook_it_does_not_know(self, plan: InstallPlan) -> None:
         """Before 2.1.101 an unknown name voids the whole settings file, so none is written."""
         for version, missing in [
             (TOLERANT, set()),
@@ -137,9 +137,9 @@ class TestHandlers:
             ((2, 1, 77), {"PostToolBatch", "PostToolUseFailure", "StopFailure", "PermissionDenied"}),
             ((2, 0, 0), set(SINCE)),
         ]:
-            assert REGISTERED - set(handlers(dataclasses.replace(plan, version=version))) == missing
+            assert REGISTERED - set(build_handlers(dataclasses.replace(plan, version=version))) == missing
         with pytest.raises(SettingsError, match="command hooks only"):
-            handlers(dataclasses.replace(http(plan), version=(2, 1, 62)))
+            build_handlers(dataclasses.replace(http(plan), version=(2, 1, 62)))
 
     @pytest.mark.parametrize(
         ("text", "version"),
@@ -155,13 +155,13 @@ class TestHandlers:
         """As ``claude --version`` prints it."""
         assert parse_version(text) == version
 
-    def test_a_relative_path_is_refused(self, plan: Plan) -> None:
+    def test_a_relative_path_is_refused(self, plan: InstallPlan) -> None:
         """Hooks run in any folder: a relative path would dangle."""
         here = Path("here")
         relative = [dataclasses.replace(plan, settings=here), dataclasses.replace(plan, state=here)]
         for wrong in [*relative, dataclasses.replace(plan, interpreter=here)]:
             with pytest.raises(SettingsError, match="relative"):
-                install(wrong)
+                install_hooks(wrong)
 
     @pytest.mark.parametrize(
         ("handler", "expected"),
@@ -182,39 +182,43 @@ class TestHandlers:
         """By the client's place and the mark, or the service's path; nobody else's command is ours."""
         assert is_ours(handler) is expected
 
-    def test_every_handler_made_is_recognised(self, plan: Plan) -> None:
+    def test_every_handler_made_is_recognised(self, plan: InstallPlan) -> None:
         """Whatever is installed can be removed, also from a state folder whose name says nothing."""
         for made in (plan, http(plan), dataclasses.replace(plan, state=Path("/data"))):
-            assert all(map(is_ours, handlers(made).values()))
+            assert all(map(is_ours, build_handlers(made).values()))
 
-    def test_ours_are_taken_out_of_a_shared_group(self, plan: Plan) -> None:
+    def test_ours_are_taken_out_of_a_shared_group(self, plan: InstallPlan) -> None:
         """A group that someone has put our handler into keeps the others, its matcher and its place."""
-        mine = handlers(plan)["Stop"]
+        mine = build_handlers(plan)["Stop"]
         shared = {"matcher": "*", "hooks": [mine, {"type": "command", "command": "x"}]}
         found = {"Stop": [{"hooks": [mine]}, shared, "odd", {"hooks": 7}], "Setup": {"odd": 1}}
-        assert ours(found) == {"Stop": [mine, mine]}
+        assert find_our_handlers(found) == {"Stop": [mine, mine]}
         left = [{"matcher": "*", "hooks": [{"type": "command", "command": "x"}]}, "odd", {"hooks": 7}]
-        assert others(found, None) == {"Stop": left, "Setup": {"odd": 1}}
+        assert remove_our_handlers(found, None) == {"Stop": left, "Setup": {"odd": 1}}
 
 
 class TestInstall:
-    def test_into_nothing(self, plan: Plan) -> None:
+    def test_into_nothing(self, plan: InstallPlan) -> None:
         """The file is made, the client is copied, closed to others, and there is nothing to back up."""
-        change = install(plan)
+        change = install_hooks(plan)
         assert (change.action, change.backup, change.transport) == ("installed", None, "command")
-        assert change.client == str(client_folder(plan.state))
-        assert hooks(plan) == {event: [{"hooks": [handler]}] for event, handler in handlers(plan).items()}
+        assert change.client == str(get_client_folder(plan.state))
+        assert hooks(plan) == {
+            event: [{"hooks": [handler]}] for event, handler in build_handlers(plan).items()
+        }
         assert plan.settings.read_text().endswith("}\n")
         for name in CLIENT_FILES:
-            copied = client_folder(plan.state) / name
+            copied = get_client_folder(plan.state) / name
             assert copied.read_bytes() == Path(client.__file__).with_name(name).read_bytes()
-        assert {path.stat().st_mode & 0o777 for path in (plan.state, client_folder(plan.state))} == {0o700}
-        key = client_folder(plan.state) / "key"
+        assert {path.stat().st_mode & 0o777 for path in (plan.state, get_client_folder(plan.state))} == {
+            0o700
+        }
+        key = get_client_folder(plan.state) / "key"
         assert (len(key.read_bytes()), key.stat().st_mode & 0o777) == (32, 0o600)
 
-    def test_beside_others(self, foreign: Plan) -> None:
+    def test_beside_others(self, foreign: InstallPlan) -> None:
         """Foreign hooks, order, layout and mode stay; what was there is kept beside the file."""
-        change = install(foreign)
+        change = install_hooks(foreign)
         assert change.action == "installed"
         assert change.backup == str(backup(foreign))
         assert backup(foreign).read_text() == FOREIGN
@@ -225,74 +229,76 @@ class TestInstall:
         found = hooks(foreign)
         assert list(found)[:3] == ["Stop", "WorktreeCreate", "Notification"]
         original = json.loads(FOREIGN)["hooks"]
-        assert found["Stop"] == [*original["Stop"], {"hooks": [handlers(foreign)["Stop"]]}]
+        assert found["Stop"] == [*original["Stop"], {"hooks": [build_handlers(foreign)["Stop"]]}]
         assert found["WorktreeCreate"] == original["WorktreeCreate"]
 
-    def test_twice_changes_nothing(self, foreign: Plan) -> None:
+    def test_twice_changes_nothing(self, foreign: InstallPlan) -> None:
         """The second install writes nothing at all."""
-        install(foreign)
+        install_hooks(foreign)
         files = {path: path.stat().st_mtime_ns for path in foreign.state.parent.rglob("*")}
-        change = install(foreign)
+        change = install_hooks(foreign)
         assert (change.action, change.backup, change.client) == ("unchanged", None, None)
         assert {path: path.stat().st_mtime_ns for path in foreign.state.parent.rglob("*")} == files
 
-    def test_it_leaves_our_place_among_others(self, foreign: Plan) -> None:
+    def test_it_leaves_our_place_among_others(self, foreign: InstallPlan) -> None:
         """Where another tool has added its hooks behind ours, a second install still changes nothing."""
-        install(foreign)
+        install_hooks(foreign)
         value = json.loads(foreign.settings.read_text())
         value["hooks"]["Stop"].append({"hooks": [{"type": "command", "command": "later"}]})
         foreign.settings.write_text(json.dumps(value))
-        assert install(foreign).action == "unchanged"
+        assert install_hooks(foreign).action == "unchanged"
 
-    def test_another_transport_replaces_ours(self, foreign: Plan) -> None:
+    def test_another_transport_replaces_ours(self, foreign: InstallPlan) -> None:
         """From command to HTTP and back: never both, and the backup stays that from before the first."""
-        install(foreign)
+        install_hooks(foreign)
         once = foreign.settings.read_bytes()
-        change = install(http(foreign))
+        change = install_hooks(http(foreign))
         assert (change.action, change.transport, change.backup) == ("updated", "http", None)
-        assert ours(hooks(foreign)) == {event: [made] for event, made in handlers(http(foreign)).items()}
+        assert find_our_handlers(hooks(foreign)) == {
+            event: [made] for event, made in build_handlers(http(foreign)).items()
+        }
         assert backup(foreign).read_text() == FOREIGN
-        install(foreign)
+        install_hooks(foreign)
         assert foreign.settings.read_bytes() == once
 
-    def test_an_older_agent_loses_the_hooks_it_does_not_know(self, plan: Plan) -> None:
+    def test_an_older_agent_loses_the_hooks_it_does_not_know(self, plan: InstallPlan) -> None:
         """Installing for an older release takes the newer hooks out again."""
-        install(plan)
+        install_hooks(plan)
         old = dataclasses.replace(plan, version=(2, 0, 50))
-        install(old)
-        assert set(hooks(plan)) == set(handlers(old)) < REGISTERED
+        install_hooks(old)
+        assert set(hooks(plan)) == set(build_handlers(old)) < REGISTERED
 
-    def test_an_edit_in_between_is_backed_up(self, foreign: Plan) -> None:
+    def test_an_edit_in_between_is_backed_up(self, foreign: InstallPlan) -> None:
         """What the user has changed since is not lost by an update."""
-        install(foreign)
+        install_hooks(foreign)
         edited = foreign.settings.read_text().replace("opus", "sonnet")
         foreign.settings.write_text(edited)
-        change = install(http(foreign))
+        change = install_hooks(http(foreign))
         assert change.backup is not None
         assert backup(foreign).read_text() == edited
 
-    def test_an_outdated_client_is_replaced(self, plan: Plan) -> None:
+    def test_an_outdated_client_is_replaced(self, plan: InstallPlan) -> None:
         """An upgrade brings the copy up to date, and its compiled form with it."""
-        install(plan)
-        compiled = client_folder(plan.state) / "__pycache__" / "client.cpython-311.pyc"
+        install_hooks(plan)
+        compiled = get_client_folder(plan.state) / "__pycache__" / "client.cpython-311.pyc"
         compiled.parent.mkdir()
         compiled.write_bytes(b"old")
-        (client_folder(plan.state) / "client.py").write_text("# old")
-        change = install(plan)
-        assert (change.action, change.client) == ("unchanged", str(client_folder(plan.state)))
+        (get_client_folder(plan.state) / "client.py").write_text("# old")
+        change = install_hooks(plan)
+        assert (change.action, change.client) == ("unchanged", str(get_client_folder(plan.state)))
         assert not compiled.exists()
-        assert install(plan).client is None
+        assert install_hooks(plan).client is None
 
-    def test_a_link_is_followed(self, foreign: Plan) -> None:
+    def test_a_link_is_followed(self, foreign: InstallPlan) -> None:
         """Settings kept elsewhere and linked to are changed where they are."""
         target = foreign.settings.parent / "dotfiles" / "claude.json"
         target.parent.mkdir()
         foreign.settings.rename(target)
         foreign.settings.symlink_to(target)
-        install(foreign)
+        install_hooks(foreign)
         assert foreign.settings.is_symlink()
         assert set(hooks(foreign)) >= REGISTERED
-        uninstall(foreign.settings, foreign.state)
+        uninstall_hooks(foreign.settings, foreign.state)
         assert foreign.settings.is_symlink()
         assert target.read_text() == FOREIGN
 
@@ -310,50 +316,52 @@ class TestInstall:
         ],
         ids=lambda value: str(value[:12]),
     )
-    def test_what_cannot_be_understood_is_not_touched(self, plan: Plan, content: bytes, why: str) -> None:
+    def test_what_cannot_be_understood_is_not_touched(
+        self, plan: InstallPlan, content: bytes, why: str
+    ) -> None:
         """The error says what and where; nothing is written, here or in the state folder."""
         plan.settings.parent.mkdir(parents=True)
         plan.settings.write_bytes(content)
         with pytest.raises(SettingsError, match=why) as raised:
-            install(plan)
+            install_hooks(plan)
         assert raised.value.where == str(plan.settings)
         assert raised.value.hint
         with pytest.raises(SettingsError, match=why):
-            uninstall(plan.settings, plan.state)
+            uninstall_hooks(plan.settings, plan.state)
         assert plan.settings.read_bytes() == content
         assert [path.name for path in plan.settings.parent.iterdir()] == ["settings.json"]
         assert not plan.state.exists()
 
-    def test_a_byte_order_mark_stays(self, plan: Plan) -> None:
+    def test_a_byte_order_mark_stays(self, plan: InstallPlan) -> None:
         """Some editors write one; it is no reason to refuse."""
         plan.settings.parent.mkdir(parents=True)
         original = b'\xef\xbb\xbf{\r\n  "model": "x"\r\n}'
         plan.settings.write_bytes(original)
-        install(plan)
+        install_hooks(plan)
         assert plan.settings.read_bytes().startswith(original[:-3])
         assert b"\n" not in plan.settings.read_bytes().replace(b"\r\n", b"")
-        uninstall(plan.settings, plan.state)
+        uninstall_hooks(plan.settings, plan.state)
         assert plan.settings.read_bytes() == original
 
-    def test_settings_that_cannot_be_read_are_an_error(self, plan: Plan) -> None:
+    def test_settings_that_cannot_be_read_are_an_error(self, plan: InstallPlan) -> None:
         """A folder in the file's place ends in a sentence, not in a traceback."""
         plan.settings.mkdir(parents=True)
         with pytest.raises(SettingsError, match="cannot be read"):
-            install(plan)
+            install_hooks(plan)
 
-    def test_without_a_place_for_the_client_nothing_is_registered(self, foreign: Plan) -> None:
+    def test_without_a_place_for_the_client_nothing_is_registered(self, foreign: InstallPlan) -> None:
         """Hooks never point to what could not be written."""
         foreign.state.write_text("in the way")
         with pytest.raises(SettingsError):
-            install(foreign)
+            install_hooks(foreign)
         assert foreign.settings.read_text() == FOREIGN
 
 
 class TestUninstall:
-    def test_the_original_bytes_come_back(self, foreign: Plan) -> None:
+    def test_the_original_bytes_come_back(self, foreign: InstallPlan) -> None:
         """Install and uninstall leave what was there, to the byte, and no backup of it."""
-        install(foreign)
-        change = uninstall(foreign.settings, foreign.state)
+        install_hooks(foreign)
+        change = uninstall_hooks(foreign.settings, foreign.state)
         assert (change.action, change.backup, change.deleted) == ("removed", None, False)
         assert set(change.events) == REGISTERED
         assert foreign.settings.read_text() == FOREIGN
@@ -362,108 +370,108 @@ class TestUninstall:
     @pytest.mark.parametrize(
         "content", ["{}", '{"hooks":{},"a":[1]}', '{ "hooks": {"Stop": []}}\n', '{\n\t"a": 1}']
     )
-    def test_odd_layouts_come_back(self, plan: Plan, content: str) -> None:
+    def test_odd_layouts_come_back(self, plan: InstallPlan, content: str) -> None:
         """Also after a change of transport, and with containers that were empty before."""
         plan.settings.parent.mkdir(parents=True)
         plan.settings.write_text(content)
-        install(plan)
-        install(http(plan))
-        uninstall(plan.settings, plan.state)
+        install_hooks(plan)
+        install_hooks(http(plan))
+        uninstall_hooks(plan.settings, plan.state)
         assert plan.settings.read_text() == content
 
-    def test_a_file_of_our_own_making_goes(self, plan: Plan) -> None:
+    def test_a_file_of_our_own_making_goes(self, plan: InstallPlan) -> None:
         """Where there was no file, there is none again; the client's copy stays for running sessions."""
-        install(plan)
-        change = uninstall(plan.settings, plan.state)
+        install_hooks(plan)
+        change = uninstall_hooks(plan.settings, plan.state)
         assert (change.action, change.deleted) == ("removed", True)
         assert list(plan.settings.parent.iterdir()) == []
-        assert (client_folder(plan.state) / "start.py").exists()
+        assert (get_client_folder(plan.state) / "start.py").exists()
 
-    def test_a_file_of_our_own_making_stays_once_it_holds_more(self, plan: Plan) -> None:
+    def test_a_file_of_our_own_making_stays_once_it_holds_more(self, plan: InstallPlan) -> None:
         """What the user has added since is kept."""
-        install(plan)
+        install_hooks(plan)
         value = json.loads(plan.settings.read_text())
         plan.settings.write_text(json.dumps({**value, "model": "opus"}))
-        change = uninstall(plan.settings, plan.state)
+        change = uninstall_hooks(plan.settings, plan.state)
         assert not change.deleted
         assert json.loads(plan.settings.read_text()) == {"model": "opus"}
 
-    def test_exactly_ours_go_after_an_edit(self, foreign: Plan) -> None:
+    def test_exactly_ours_go_after_an_edit(self, foreign: InstallPlan) -> None:
         """With other changes since, our handlers and the lists made for them go; the rest stays."""
-        install(foreign)
+        install_hooks(foreign)
         value = json.loads(foreign.settings.read_text())
         value["model"] = "sonnet"
         value["hooks"]["PreToolUse"].append({"hooks": [{"type": "command", "command": "later"}]})
         edited = json.dumps(value, indent=4, ensure_ascii=False)
         foreign.settings.write_text(edited)
-        change = uninstall(foreign.settings, foreign.state)
+        change = uninstall_hooks(foreign.settings, foreign.state)
         assert change.backup == str(backup(foreign))
         assert backup(foreign).read_text() == edited
         expected = json.loads(FOREIGN.replace("opus", "sonnet"))
         expected["hooks"]["PreToolUse"] = [{"hooks": [{"type": "command", "command": "later"}]}]
         assert json.loads(foreign.settings.read_text()) == expected
 
-    def test_an_empty_place_for_hooks_stays_after_an_edit(self, plan: Plan) -> None:
+    def test_an_empty_place_for_hooks_stays_after_an_edit(self, plan: InstallPlan) -> None:
         """A member that was there before the install is there after it, though nothing is in it."""
         plan.settings.parent.mkdir(parents=True)
         plan.settings.write_text('{"hooks": {}}')
-        install(plan)
+        install_hooks(plan)
         value = json.loads(plan.settings.read_text())
         plan.settings.write_text(json.dumps({**value, "model": "opus"}))
-        uninstall(plan.settings, plan.state)
+        uninstall_hooks(plan.settings, plan.state)
         assert json.loads(plan.settings.read_text()) == {"hooks": {}, "model": "opus"}
 
-    def test_without_a_receipt_ours_still_go(self, foreign: Plan) -> None:
+    def test_without_a_receipt_ours_still_go(self, foreign: InstallPlan) -> None:
         """Also from a damaged state folder; only that a list had been empty before is not known then."""
-        install(foreign)
-        (client_folder(foreign.state) / "installed.json").write_text('{"x": ')
-        assert uninstall(foreign.settings, foreign.state).action == "removed"
-        assert ours(hooks(foreign)) == {}
+        install_hooks(foreign)
+        (get_client_folder(foreign.state) / "installed.json").write_text('{"x": ')
+        assert uninstall_hooks(foreign.settings, foreign.state).action == "removed"
+        assert find_our_handlers(hooks(foreign)) == {}
         expected = json.loads(FOREIGN)
         del expected["hooks"]["Notification"]
         assert json.loads(foreign.settings.read_text()) == expected
 
-    def test_a_backup_that_holds_ours_is_not_put_back(self, foreign: Plan) -> None:
+    def test_a_backup_that_holds_ours_is_not_put_back(self, foreign: InstallPlan) -> None:
         """After an update that knew of no earlier install, uninstall still removes what both have left."""
-        install(foreign)
-        (client_folder(foreign.state) / "installed.json").unlink()
-        install(http(foreign))
-        assert ours(json.loads(backup(foreign).read_text())["hooks"])
-        uninstall(foreign.settings, foreign.state)
-        assert ours(hooks(foreign)) == {}
+        install_hooks(foreign)
+        (get_client_folder(foreign.state) / "installed.json").unlink()
+        install_hooks(http(foreign))
+        assert find_our_handlers(json.loads(backup(foreign).read_text())["hooks"])
+        uninstall_hooks(foreign.settings, foreign.state)
+        assert find_our_handlers(hooks(foreign)) == {}
         assert hooks(foreign)["Stop"] == json.loads(FOREIGN)["hooks"]["Stop"]
 
-    def test_nothing_to_remove_changes_nothing(self, foreign: Plan, tmp_path: Path) -> None:
+    def test_nothing_to_remove_changes_nothing(self, foreign: InstallPlan, tmp_path: Path) -> None:
         """Settings without our hooks, or none at all, stay as they are."""
-        assert uninstall(foreign.settings, foreign.state).action == "unchanged"
+        assert uninstall_hooks(foreign.settings, foreign.state).action == "unchanged"
         assert foreign.settings.read_text() == FOREIGN
-        assert uninstall(tmp_path / "none.json", foreign.state).action == "unchanged"
+        assert uninstall_hooks(tmp_path / "none.json", foreign.state).action == "unchanged"
         assert not foreign.state.exists()
 
-    def test_a_second_round_is_exact_too(self, foreign: Plan) -> None:
+    def test_a_second_round_is_exact_too(self, foreign: InstallPlan) -> None:
         """Installing again after an uninstall starts from what is there then."""
-        install(foreign)
-        uninstall(foreign.settings, foreign.state)
+        install_hooks(foreign)
+        uninstall_hooks(foreign.settings, foreign.state)
         changed = FOREIGN.replace("opus", "haiku")
         foreign.settings.write_text(changed)
-        install(foreign)
-        uninstall(foreign.settings, foreign.state)
+        install_hooks(foreign)
+        uninstall_hooks(foreign.settings, foreign.state)
         assert foreign.settings.read_text() == changed
 
 
 class TestStatus:
     @staticmethod
-    def files(plan: Plan) -> dict[str, Path]:
+    def files(plan: InstallPlan) -> dict[str, Path]:
         root = plan.settings.parent
         return {"user": plan.settings, "project": root / "p.json", "managed": root / "managed.json"}
 
     @classmethod
-    def status(cls, plan: Plan) -> Status:
+    def status(cls, plan: InstallPlan) -> HooksStatus:
         """Return the status of Claude Code's three files."""
         files = [(CLAUDE_CODE, scope, path) for scope, path in cls.files(plan).items()]
-        return status(files, plan.state)
+        return check_hooks(files, plan.state)
 
-    def test_before_anything(self, plan: Plan) -> None:
+    def test_before_anything(self, plan: InstallPlan) -> None:
         """Nothing installed is an answer, and dumps as JSON."""
         found = self.status(plan)
         assert (found.installed, found.client, found.switched_off, found.doubled) == (False, "absent", (), ())
@@ -472,35 +480,35 @@ class TestStatus:
         ]  # fmt: skip
         assert json.loads(json.dumps(dataclasses.asdict(found)))["client"] == "absent"
 
-    def test_installed(self, plan: Plan) -> None:
+    def test_installed(self, plan: InstallPlan) -> None:
         """The scope tells its hooks and transport; nothing is missing or dangling."""
-        install(plan)
+        install_hooks(plan)
         found = self.status(plan)
         assert (found.installed, found.client) == (True, "current")
         scope = found.scopes[0]
         assert (set(scope.events), scope.missing, scope.transports) == (REGISTERED, (), ("command",))
         assert scope.dangling == ()
-        install(http(plan))
+        install_hooks(http(plan))
         assert self.status(plan).scopes[0].transports == ("command", "http")
 
-    def test_what_is_wrong_is_told(self, plan: Plan) -> None:
+    def test_what_is_wrong_is_told(self, plan: InstallPlan) -> None:
         """Missing hooks, an outdated copy and an interpreter that is gone."""
         gone = plan.state / "gone" / "python"
-        install(dataclasses.replace(plan, interpreter=gone, version=(2, 1, 77)))
-        (client_folder(plan.state) / "client.py").write_text("# old")
-        (client_folder(plan.state) / "start.py").write_text("# old")
+        install_hooks(dataclasses.replace(plan, interpreter=gone, version=(2, 1, 77)))
+        (get_client_folder(plan.state) / "client.py").write_text("# old")
+        (get_client_folder(plan.state) / "start.py").write_text("# old")
         found = self.status(plan)
         assert found.client == "outdated"
         assert found.scopes[0].dangling == (str(gone),)
         assert "StopFailure" in found.scopes[0].missing
-        (client_folder(plan.state) / "start.py").unlink()
+        (get_client_folder(plan.state) / "start.py").unlink()
         found = self.status(plan)
         assert found.client == "absent"
-        assert found.scopes[0].dangling == (str(gone), str(client_folder(plan.state) / "start.py"))
+        assert found.scopes[0].dangling == (str(gone), str(get_client_folder(plan.state) / "start.py"))
 
-    def test_switches_are_told(self, plan: Plan) -> None:
+    def test_switches_are_told(self, plan: InstallPlan) -> None:
         """Hooks that are switched off say so, wherever the switch stands."""
-        install(plan)
+        install_hooks(plan)
         files = self.files(plan)
         files["project"].write_text('{"disableAllHooks": true, "allowManagedHooksOnly": false}')
         files["managed"].write_text('{"allowManagedHooksOnly": true}')
@@ -509,9 +517,9 @@ class TestStatus:
             f"allowManagedHooksOnly in {files['managed']}",
         )
 
-    def test_a_broken_file_is_told(self, plan: Plan) -> None:
+    def test_a_broken_file_is_told(self, plan: InstallPlan) -> None:
         """It is the answer for its scope; the others are still read."""
-        install(plan)
+        install_hooks(plan)
         files = self.files(plan)
         files["project"].write_text("{")
         found = self.status(plan)
@@ -519,14 +527,14 @@ class TestStatus:
         assert "not valid JSON" in str(found.scopes[1].problem)
         assert found.installed
 
-    def test_double_registration_is_told(self, plan: Plan) -> None:
+    def test_double_registration_is_told(self, plan: InstallPlan) -> None:
         """Different handlers in two files, or a plugin beside them; the same handler twice runs once."""
-        install(plan)
+        install_hooks(plan)
         files = self.files(plan)
         project = dataclasses.replace(plan, settings=files["project"])
-        install(project)
+        install_hooks(project)
         assert self.status(plan).doubled == ()
-        install(http(project))
+        install_hooks(http(project))
         files["managed"].write_text(
             '{"enabledPlugins": {"stretto@tools": true, "stretto@off": false, "other@x": true}}'
         )
@@ -547,4 +555,4 @@ def test_the_scopes_files() -> None:
         (Scope.PROJECT, moved, "/srv/shop/.claude/settings.json"),
         (Scope.LOCAL, moved, "/srv/shop/.claude/settings.local.json"),
     ]:
-        assert settings_path(CLAUDE_CODE, scope, environ=environ, **places) == Path(expected)
+        assert find_settings_path(CLAUDE_CODE, scope, environ=environ, **places) == Path(expected)

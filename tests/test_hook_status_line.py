@@ -13,16 +13,16 @@ import pytest
 
 from stretto.errors import SettingsError
 from stretto.hook.install.agents import CLAUDE_CODE
-from stretto.hook.install.handlers import Plan
-from stretto.hook.install.registration import install, uninstall
-from stretto.hook.install.status import status
+from stretto.hook.install.handlers import InstallPlan
+from stretto.hook.install.registration import install_hooks, uninstall_hooks
+from stretto.hook.install.status import check_hooks
 from stretto.hook.install.statusline_setting import (
     MEMBER,
-    chain_of,
+    get_chained_command,
+    get_program,
     is_ours,
-    program_of,
-    registered,
-    restored,
+    register_status_line,
+    restore_status_line,
 )
 
 PROGRAM = ("/opt/my tools/bin/stretto",)
@@ -31,9 +31,9 @@ OWN = {"type": "command", "command": "~/.claude/line.sh 'a b' | head -1", "paddi
 
 
 @pytest.fixture
-def plan(tmp_path: Path) -> Plan:
+def plan(tmp_path: Path) -> InstallPlan:
     """A plan with the status line, for a user who has no settings yet."""
-    return Plan(
+    return InstallPlan(
         settings=tmp_path / ".claude" / "settings.json",
         state=tmp_path / "state",
         interpreter=Path(sys.executable).resolve(),
@@ -41,7 +41,7 @@ def plan(tmp_path: Path) -> Plan:
     )
 
 
-def written(plan: Plan, value: dict[str, Any]) -> bytes:
+def written(plan: InstallPlan, value: dict[str, Any]) -> bytes:
     """Write settings in a layout of their own and return their bytes."""
     plan.settings.parent.mkdir(parents=True)
     data = json.dumps(value, indent=7).replace("\n", "\r\n").encode()
@@ -49,29 +49,33 @@ def written(plan: Plan, value: dict[str, Any]) -> bytes:
     return data
 
 
-def shown(plan: Plan) -> Any:
+def shown(plan: InstallPlan) -> Any:
     """The status line that stands in the settings."""
     return json.loads(plan.settings.read_text(encoding="utf-8")).get(MEMBER)
 
 
 def test_an_absent_line_becomes_ours() -> None:
     """A command line with the state folder in it."""
-    found = registered(None, PROGRAM, STATE)
+    found = register_status_line(None, PROGRAM, STATE)
 
     assert found["type"] == "command"
     assert shlex.split(found["command"]) == [*PROGRAM, "--state", str(STATE), "statusline"]
     assert is_ours(found)
-    assert (program_of(found), chain_of(found), restored(found)) == (PROGRAM[0], "", None)
+    assert (get_program(found), get_chained_command(found), restore_status_line(found)) == (
+        PROGRAM[0],
+        "",
+        None,
+    )
 
 
 def test_another_line_is_chained_whole() -> None:
     """Its command stands quoted in ours, its other members stay, and it comes out unchanged."""
-    found = registered(OWN, PROGRAM, STATE)
+    found = register_status_line(OWN, PROGRAM, STATE)
 
     assert found["padding"] == 0
-    assert chain_of(found) == OWN["command"]
-    assert restored(found) == OWN
-    assert registered(found, PROGRAM, STATE) == found
+    assert get_chained_command(found) == OWN["command"]
+    assert restore_status_line(found) == OWN
+    assert register_status_line(found, PROGRAM, STATE) == found
 
 
 @pytest.mark.parametrize(
@@ -97,62 +101,65 @@ def test_ours_is_known_by_program_and_verb(command: str, ours: bool) -> None:
 def test_what_is_no_line_is_not_ours(value: object) -> None:
     """Foreign shapes are left as they are."""
     assert not is_ours(value)
-    assert restored(value) == value
+    assert restore_status_line(value) == value
 
 
 @pytest.mark.parametrize("value", [[], "x", {"type": "command"}, {"command": ""}])
-def test_what_cannot_be_chained_is_refused(plan: Plan, value: object) -> None:
+def test_what_cannot_be_chained_is_refused(plan: InstallPlan, value: object) -> None:
     """The settings stay untouched."""
     before = written(plan, {MEMBER: value})
 
     with pytest.raises(SettingsError, match="no command"):
-        install(plan)
+        install_hooks(plan)
 
     assert plan.settings.read_bytes() == before
 
 
-def test_install_and_uninstall_leave_no_trace(plan: Plan) -> None:
+def test_install_and_uninstall_leave_no_trace(plan: InstallPlan) -> None:
     """Where there were no settings, there are none again."""
-    change = install(plan)
+    change = install_hooks(plan)
 
     assert change.status_line == shown(plan)["command"]
-    assert install(plan).action == "unchanged"
-    assert uninstall(plan.settings, plan.state).deleted
+    assert install_hooks(plan).action == "unchanged"
+    assert uninstall_hooks(plan.settings, plan.state).deleted
     assert not plan.settings.exists()
 
 
-def test_the_settings_get_their_bytes_back(plan: Plan) -> None:
+def test_the_settings_get_their_bytes_back(plan: InstallPlan) -> None:
     """With hooks and line installed at once, or one after the other."""
     before = written(plan, {MEMBER: OWN, "model": "opus"})
     for first in (plan, dataclasses.replace(plan, program=())):
-        install(first)
-        install(plan)
-        assert chain_of(shown(plan)) == OWN["command"]
+        install_hooks(first)
+        install_hooks(plan)
+        assert get_chained_command(shown(plan)) == OWN["command"]
         assert (plan.settings.with_name("settings.json.stretto-backup")).read_bytes() == before
 
-        change = uninstall(plan.settings, plan.state)
+        change = uninstall_hooks(plan.settings, plan.state)
 
         assert (change.action, change.status_line) == ("removed", OWN["command"])
         assert plan.settings.read_bytes() == before
 
 
-def test_a_later_change_of_the_settings_stays(plan: Plan) -> None:
+def test_a_later_change_of_the_settings_stays(plan: InstallPlan) -> None:
     """What was edited since the install is kept, and the former status line comes back all the same."""
     written(plan, {MEMBER: OWN, "model": "opus"})
-    install(plan)
+    install_hooks(plan)
     edited = plan.settings.read_text(encoding="utf-8").replace("opus", "sonnet")
     plan.settings.write_text(edited, encoding="utf-8")
 
-    uninstall(plan.settings, plan.state)
+    uninstall_hooks(plan.settings, plan.state)
 
     assert json.loads(plan.settings.read_text(encoding="utf-8")) == {MEMBER: OWN, "model": "sonnet"}
 
 
-def test_only_the_line_is_left_to_uninstall(plan: Plan) -> None:
+def test_only_the_line_is_left_to_uninstall(plan: InstallPlan) -> None:
     """Hooks that somebody took out by hand do not keep the line in, and other hooks are not laid out anew."""
-    written(plan, {"hooks": {"Stop": []}, MEMBER: registered(None, PROGRAM, plan.state), "model": "opus"})
+    written(
+        plan,
+        {"hooks": {"Stop": []}, MEMBER: register_status_line(None, PROGRAM, plan.state), "model": "opus"},
+    )
 
-    change = uninstall(plan.settings, plan.state)
+    change = uninstall_hooks(plan.settings, plan.state)
 
     assert (change.action, change.events, change.status_line) == ("removed", (), None)
     text = plan.settings.read_bytes()
@@ -160,38 +167,38 @@ def test_only_the_line_is_left_to_uninstall(plan: Plan) -> None:
     assert text.startswith(b'{\r\n       "hooks": {\r\n              "Stop": []')
 
 
-def test_an_install_without_the_line_leaves_it(plan: Plan) -> None:
+def test_an_install_without_the_line_leaves_it(plan: InstallPlan) -> None:
     """Renewing the hooks takes nothing away."""
-    install(plan)
+    install_hooks(plan)
     line = shown(plan)
 
-    change = install(dataclasses.replace(plan, program=(), address="127.0.0.1:1"))
+    change = install_hooks(dataclasses.replace(plan, program=(), address="127.0.0.1:1"))
 
     assert change.status_line is None
     assert shown(plan) == line
 
 
-def test_a_new_program_replaces_the_old(plan: Plan) -> None:
+def test_a_new_program_replaces_the_old(plan: InstallPlan) -> None:
     """After a move of the environment the same command mends the line, and chains no line of ours."""
     written(plan, {MEMBER: OWN})
-    install(plan)
+    install_hooks(plan)
 
-    change = install(dataclasses.replace(plan, program=("/new/stretto",)))
+    change = install_hooks(dataclasses.replace(plan, program=("/new/stretto",)))
 
     assert change.action == "updated"
-    assert program_of(shown(plan)) == "/new/stretto"
-    assert chain_of(shown(plan)) == OWN["command"]
+    assert get_program(shown(plan)) == "/new/stretto"
+    assert get_chained_command(shown(plan)) == OWN["command"]
 
 
-def test_the_status_tells_of_the_line(plan: Plan) -> None:
+def test_the_status_tells_of_the_line(plan: InstallPlan) -> None:
     """Registered, what it chains, and that its program is gone."""
     written(plan, {MEMBER: OWN})
     files = [(CLAUDE_CODE, "user", plan.settings)]
-    (before,) = status(files, plan.state).scopes
+    (before,) = check_hooks(files, plan.state).scopes
     assert (before.status_line, before.chained, before.dangling) == (False, None, ())
 
-    install(plan)
+    install_hooks(plan)
 
-    (found,) = status(files, plan.state).scopes
+    (found,) = check_hooks(files, plan.state).scopes
     assert (found.status_line, found.chained) == (True, OWN["command"])
     assert found.dangling == (PROGRAM[0],)

@@ -6,7 +6,12 @@ import pytest
 
 from stretto.hook.client import client
 from stretto.hook.client import tool_results as work
-from stretto.hook.client.tool_results import counts_told, framework_of, told, written
+from stretto.hook.client.tool_results import (
+    find_framework,
+    hash_written_paths,
+    read_test_counts,
+    read_tool_result,
+)
 
 KEY = b"k" * 32
 
@@ -92,17 +97,17 @@ def test_a_command_that_runs_tests_is_told_from_one_that_only_names_them(
     command: str, framework: str | None
 ) -> None:
     """The program decides, wherever it stands among launchers, assignments and other commands."""
-    assert framework_of("Bash", {"command": command}) == framework
+    assert find_framework("Bash", {"command": command}) == framework
 
 
 def test_a_command_comes_as_text_or_as_a_list() -> None:
     """Each agent's way to give a command is read; a tool that runs none, or one left running, has none."""
-    assert framework_of("shell", {"command": ["bash", "-lc", "pytest -q"]}) == "pytest"
-    assert framework_of("exec_command", {"cmd": "go test ./..."}) == "go"
-    assert framework_of("Bash", {"command": "pytest", "run_in_background": True}) is None
-    assert framework_of("Read", {"command": "pytest"}) is None
+    assert find_framework("shell", {"command": ["bash", "-lc", "pytest -q"]}) == "pytest"
+    assert find_framework("exec_command", {"cmd": "go test ./..."}) == "go"
+    assert find_framework("Bash", {"command": "pytest", "run_in_background": True}) is None
+    assert find_framework("Read", {"command": "pytest"}) is None
     for order in (None, "pytest", {}, {"command": 7}, {"command": [7, None]}):
-        assert framework_of("Bash", order) is None
+        assert find_framework("Bash", order) is None
 
 
 PYTEST = """\
@@ -180,7 +185,7 @@ MAVEN = """\
 )
 def test_the_summary_of_a_run_tells_its_counts(text: str, passed: int | None, failed: int | None) -> None:
     """Each framework's last lines, coloured or not; what tells no counts is left without."""
-    assert counts_told(text) == (passed, failed)
+    assert read_test_counts(text) == (passed, failed)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +203,7 @@ def test_the_summary_of_a_run_tells_its_counts(text: str, passed: int | None, fa
 def test_the_counts_are_found_in_every_agents_result(result: dict[str, Any]) -> None:
     """Wherever an agent puts the output of a command; of it nothing but the two numbers stays."""
     payload = {"tool_name": "Bash", "tool_input": {"command": "pytest"}, **result}
-    assert told(payload, KEY) == {
+    assert read_tool_result(payload, KEY) == {
         "wrote": None,
         "test_framework": "pytest",
         "tests_passed": 2,
@@ -213,18 +218,20 @@ def test_a_run_without_counts_has_its_framework_alone() -> None:
         "tool_input": {"command": "go test ./..."},
         "tool_response": "ok",
     }
-    assert told(payload, KEY) == {"wrote": None, "test_framework": "go"}
+    assert read_tool_result(payload, KEY) == {"wrote": None, "test_framework": "go"}
 
 
 class TestWhatWasWritten:
     def test_one_file_has_one_hash_however_it_is_named(self) -> None:
         """Absolute, relative, with dots, with either slash, by whichever tool: the same 16 hex digits."""
         hashes = {
-            written("Write", {"file_path": "/src/app/a.py", "content": "x"}, "/elsewhere", KEY),
-            written("Edit", {"file_path": "/src/./app//b/../a.py"}, None, KEY),
-            written("write_file", {"file_path": "app/a.py"}, "/src", KEY),
-            written("str_replace_editor", {"command": "create", "path": "\\src\\app\\a.py"}, "/", KEY),
-            written(
+            hash_written_paths("Write", {"file_path": "/src/app/a.py", "content": "x"}, "/elsewhere", KEY),
+            hash_written_paths("Edit", {"file_path": "/src/./app//b/../a.py"}, None, KEY),
+            hash_written_paths("write_file", {"file_path": "app/a.py"}, "/src", KEY),
+            hash_written_paths(
+                "str_replace_editor", {"command": "create", "path": "\\src\\app\\a.py"}, "/", KEY
+            ),
+            hash_written_paths(
                 "apply_patch", {"input": "*** Begin Patch\n*** Update File: app/a.py\n@@\n"}, "/src/", KEY
             ),
         }
@@ -235,21 +242,21 @@ class TestWhatWasWritten:
 
     def test_another_file_or_another_secret_is_another_hash(self) -> None:
         """Nobody without the secret can try out a path."""
-        one = written("Write", {"file_path": "/a"}, None, KEY)
-        assert one != written("Write", {"file_path": "/b"}, None, KEY)
-        assert one != written("Write", {"file_path": "/a"}, None, b"other")
-        assert written("Write", {"file_path": "/a"}, None, b"") is None
+        one = hash_written_paths("Write", {"file_path": "/a"}, None, KEY)
+        assert one != hash_written_paths("Write", {"file_path": "/b"}, None, KEY)
+        assert one != hash_written_paths("Write", {"file_path": "/a"}, None, b"other")
+        assert hash_written_paths("Write", {"file_path": "/a"}, None, b"") is None
 
     def test_a_patch_writes_several_files(self) -> None:
         """One hash for each file, in one order, and no more of them than an attribute holds."""
         patch = "*** Begin Patch\n*** Add File: b\n+x\n*** Delete File: a\n*** Move to: c\n*** End Patch\n"
-        found = written("apply_patch", {"command": patch}, "/src", KEY)
-        each = {written("Write", {"file_path": f"/src/{name}"}, None, KEY) for name in "abc"}
+        found = hash_written_paths("apply_patch", {"command": patch}, "/src", KEY)
+        each = {hash_written_paths("Write", {"file_path": f"/src/{name}"}, None, KEY) for name in "abc"}
         assert found is not None
         assert set(found.split()) == each
         assert found.split() == sorted(found.split())
         many = "*** Begin Patch\n" + "".join(f"*** Add File: f{n}\n" for n in range(50))
-        assert len(written("ApplyPatch", {"patch": many}, "/src", KEY) or "") < 200
+        assert len(hash_written_paths("ApplyPatch", {"patch": many}, "/src", KEY) or "") < 200
 
     @pytest.mark.parametrize(
         ("tool", "order", "cwd"),
@@ -265,7 +272,7 @@ class TestWhatWasWritten:
     )
     def test_what_writes_nothing_known_has_no_hash(self, tool: object, order: object, cwd: object) -> None:
         """A tool that only reads, a path that cannot be looked up, an input of another shape."""
-        assert written(tool, order, cwd, KEY) is None
+        assert hash_written_paths(tool, order, cwd, KEY) is None
 
 
 def test_the_client_and_this_file_know_the_same_tools() -> None:

@@ -16,8 +16,8 @@ import yaml
 
 from stretto import __version__
 from stretto.cli.main import parser
-from stretto.hook.client.tool_results import written
-from stretto.hook.install.client_copy import secret
+from stretto.hook.client.tool_results import hash_written_paths
+from stretto.hook.install.client_copy import ensure_secret
 from stretto.hook.install.handlers import AWAITED, EVENTS, is_ours
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -165,6 +165,6 @@ def test_a_written_file_has_the_hash_that_the_service_gives_it(tmp_path: Path) -
     }
     (bare,) = run("PostToolUse", tmp_path, payload=json.dumps(payload).encode())
     assert "wrote" not in bare.get("attributes", {})
-    key = secret(tmp_path)
+    key = ensure_secret(tmp_path)
     _, event = run("PostToolUse", tmp_path, payload=json.dumps(payload).encode())
-    assert event["attributes"]["wrote"] == written("Write", {"file_path": "/src/a.py"}, None, key)
+    assert event["attributes"]["wrote"] == hash_written_paths("Write", {"file_path": "/src/a.py"}, None, key)

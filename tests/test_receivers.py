@@ -13,11 +13,17 @@ import yaml
 
 from stretto.cli.main import main
 from stretto.errors import ConfigError
-from stretto.servers.alert_receivers import NAMES, Receivers, check, merged, read
-from stretto.servers.supervisor import SHIPPED, alertmanager_server, shipped
+from stretto.servers.alert_receivers import (
+    NAMES,
+    ReceiversFile,
+    check_receivers,
+    merge_receivers,
+    read_receivers,
+)
+from stretto.servers.supervisor import SHIPPED, find_shipped_folder, prepare_alertmanager
 
-EXAMPLE = shipped("alertmanager") / "receivers.example.yml"
-CONFIGURATION = (shipped("alertmanager") / "alertmanager.yml").read_text(encoding="utf-8")
+EXAMPLE = find_shipped_folder("alertmanager") / "receivers.example.yml"
+CONFIGURATION = (find_shipped_folder("alertmanager") / "alertmanager.yml").read_text(encoding="utf-8")
 PAGE = yaml.safe_load(CONFIGURATION)["receivers"][0]["webhook_configs"][0]
 HOOK = """
 receivers:
@@ -27,11 +33,11 @@ receivers:
 """
 
 
-def given(folder: Path, text: str) -> Receivers:
+def given(folder: Path, text: str) -> ReceiversFile:
     """What a file with this text adds."""
     path = folder / "receivers.yml"
     path.write_text(text, encoding="utf-8")
-    return read(path)
+    return read_receivers(path)
 
 
 def by_name(configuration: str) -> dict[str, dict[str, Any]]:
@@ -55,7 +61,7 @@ def test_the_names_are_those_of_the_shipped_receivers() -> None:
 
 def test_what_is_added_stands_behind_what_ships(tmp_path: Path) -> None:
     """The page is told first, as ever; other receivers, routes and inhibitions are as they were."""
-    found = merged(CONFIGURATION, given(tmp_path, HOOK))
+    found = merge_receivers(CONFIGURATION, given(tmp_path, HOOK))
 
     before, after = yaml.safe_load(CONFIGURATION), yaml.safe_load(found)
     assert by_name(found)["stretto-critical"]["webhook_configs"] == [PAGE, {"url": "http://127.0.0.1:1/"}]
@@ -65,7 +71,7 @@ def test_what_is_added_stands_behind_what_ships(tmp_path: Path) -> None:
 
 def test_the_example_is_whole(example: Path) -> None:
     """Copied with its secrets it adds what it says, under every name."""
-    found = read(example)
+    found = read_receivers(example)
 
     assert found.kinds == {
         "stretto-critical": ("slack", "email", "pagerduty", "webhook"),
@@ -73,20 +79,20 @@ def test_the_example_is_whole(example: Path) -> None:
         "stretto-info": ("slack",),
         "stretto-watchdog": ("webhook",),
     }
-    after = by_name(merged(CONFIGURATION, found))
+    after = by_name(merge_receivers(CONFIGURATION, found))
     assert after["stretto-warning"]["slack_configs"] == after["stretto-critical"]["slack_configs"]
 
 
 def test_secrets_are_found_beside_the_file(example: Path, tmp_path: Path) -> None:
     """Relative paths are the file's folder's, wherever Alertmanager runs; absolute ones stay."""
-    critical = by_name(merged(CONFIGURATION, read(example)))["stretto-critical"]
+    critical = by_name(merge_receivers(CONFIGURATION, read_receivers(example)))["stretto-critical"]
     folder = tmp_path / "secrets"
     assert critical["slack_configs"][0]["api_url_file"] == str(folder / "slack-url")
     assert critical["webhook_configs"][1]["http_config"]["authorization"]["credentials_file"] == str(
         folder / "webhook-token"
     )
     text = example.read_text(encoding="utf-8").replace("secrets/slack-url", str(folder / "slack-url"))
-    assert by_name(merged(CONFIGURATION, given(tmp_path, text)))["stretto-critical"] == critical
+    assert by_name(merge_receivers(CONFIGURATION, given(tmp_path, text)))["stretto-critical"] == critical
 
 
 def test_the_users_own_keys_are_no_paths(tmp_path: Path) -> None:
@@ -94,7 +100,7 @@ def test_the_users_own_keys_are_no_paths(tmp_path: Path) -> None:
     text = HOOK.replace("webhook_configs", "pagerduty_configs").replace(
         "url: http://127.0.0.1:1/", "routing_key: x\n        details: {log_file: agent.log}"
     )
-    critical = by_name(merged(CONFIGURATION, given(tmp_path, text)))["stretto-critical"]
+    critical = by_name(merge_receivers(CONFIGURATION, given(tmp_path, text)))["stretto-critical"]
     assert critical["pagerduty_configs"][0]["details"] == {"log_file": "agent.log"}
 
 
@@ -102,7 +108,7 @@ def test_the_users_own_keys_are_no_paths(tmp_path: Path) -> None:
 def test_values_reach_alertmanager_as_they_were_written(tmp_path: Path, scalar: str) -> None:
     """A key of digits keeps its zeros: what stands there is not read and written again."""
     text = HOOK.replace("webhook_configs", "pagerduty_configs").replace("url: http://127.0.0.1:1/", "{}")
-    found = merged(CONFIGURATION, given(tmp_path, text.format(f"routing_key: {scalar}")))
+    found = merge_receivers(CONFIGURATION, given(tmp_path, text.format(f"routing_key: {scalar}")))
     [key] = [line for line in found.splitlines() if "routing_key" in line]
     assert key.partition(": ")[2] == scalar
 
@@ -140,7 +146,7 @@ def test_a_fault_is_told_with_its_place(tmp_path: Path, text: str, line: int | N
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     """The name of a file that does not exist is no wish for nothing."""
     with pytest.raises(ConfigError, match="cannot be read"):
-        read(tmp_path / "gone.yml")
+        read_receivers(tmp_path / "gone.yml")
 
 
 def test_a_file_in_a_circle_comes_to_an_end(tmp_path: Path) -> None:
@@ -151,8 +157,8 @@ def test_a_file_in_a_circle_comes_to_an_end(tmp_path: Path) -> None:
 
 def test_without_alertmanagers_tool_nothing_more_is_checked(tmp_path: Path) -> None:
     """The tool is not part of Stretto; Alertmanager itself says then what it does not take."""
-    check(given(tmp_path, HOOK), lambda _: None)
-    check(given(tmp_path, HOOK), lambda _: str(tmp_path / "gone"))
+    check_receivers(given(tmp_path, HOOK), lambda _: None)
+    check_receivers(given(tmp_path, HOOK), lambda _: str(tmp_path / "gone"))
 
 
 def test_the_tools_complaint_is_passed_on(tmp_path: Path) -> None:
@@ -163,7 +169,7 @@ def test_the_tools_complaint_is_passed_on(tmp_path: Path) -> None:
     )
     tool.chmod(0o755)
     with pytest.raises(ConfigError) as caught:
-        check(given(tmp_path, HOOK), lambda _: str(tool))
+        check_receivers(given(tmp_path, HOOK), lambda _: str(tool))
     assert caught.value.cause == "line 5: bad url"
     assert caught.value.where == str(tmp_path / "receivers.yml")
 
@@ -173,7 +179,7 @@ def test_the_embedded_alertmanager_reads_them(example: Path, tmp_path: Path) -> 
     addresses = {**SHIPPED, "stretto": "127.0.0.1:19464"}
     # A text of the user's that looks like a shipped address stays what it is.
     text = example.read_text(encoding="utf-8").replace("hooks.example.org/", "stretto:9464/")
-    server = alertmanager_server(
+    server = prepare_alertmanager(
         tmp_path, "alertmanager", addresses, tmp_path / "token", given(tmp_path, text)
     )
 

@@ -43,7 +43,7 @@ class Rounds:
         """Take readings and return the samples they complete."""
         found = []
         for _ in range(times):
-            found += self.sampler.look(watched)
+            found += self.sampler.take_reading(watched)
             self.passed += 10
         self.samples += found
         return found

@@ -18,36 +18,36 @@ from stretto.servers.supervisor import (
     SHIPPED,
     SHIPPED_PAGE,
     SHIPPED_TOKEN,
-    Server,
+    SupervisedServer,
     Supervisor,
-    find,
-    free_address,
-    missing_hint,
-    render,
-    shipped,
+    explain_missing,
+    find_free_address,
+    find_program,
+    find_shipped_folder,
+    render_configuration,
     stop_leftover,
 )
 
 SLEEPER = "import sys, time; print('up', flush=True); time.sleep(600)  # stands in for a server"
 
 
-def sleeper(folder: Path, code: str = SLEEPER) -> Server:
+def sleeper(folder: Path, code: str = SLEEPER) -> SupervisedServer:
     """A server that is a Python process with our folder among its arguments."""
-    return Server("prometheus", sys.executable, "127.0.0.1:1", folder, ("-c", code, str(folder)))
+    return SupervisedServer("prometheus", sys.executable, "127.0.0.1:1", folder, ("-c", code, str(folder)))
 
 
 def test_everything_that_ships_is_found() -> None:
     """Configuration, rules and runbook are where the service looks for them."""
-    assert (shipped("prometheus") / "prometheus.yml").is_file()
-    assert list((shipped("prometheus") / "rules").glob("*.yml"))
-    assert (shipped("alertmanager") / "alertmanager.yml").is_file()
-    assert (shipped("runbook") / "StrettoDown.md").is_file()
+    assert (find_shipped_folder("prometheus") / "prometheus.yml").is_file()
+    assert list((find_shipped_folder("prometheus") / "rules").glob("*.yml"))
+    assert (find_shipped_folder("alertmanager") / "alertmanager.yml").is_file()
+    assert (find_shipped_folder("runbook") / "StrettoDown.md").is_file()
 
 
 def test_a_missing_folder_says_what_to_do() -> None:
     """An installation without its files is told plainly, with the next step."""
     with pytest.raises(ServiceError) as caught:
-        shipped("nothing-of-that-name")
+        find_shipped_folder("nothing-of-that-name")
 
     assert "install stretto again" in caught.value.hint
 
@@ -60,7 +60,7 @@ def test_render_replaces_each_address_by_its_own(tmp_path: Path) -> None:
         "alertmanager": "127.0.0.1:19093",
     }
 
-    render(shipped("prometheus"), tmp_path / "copy", addresses, tmp_path / "token")
+    render_configuration(find_shipped_folder("prometheus"), tmp_path / "copy", addresses, tmp_path / "token")
 
     text = (tmp_path / "copy" / "prometheus.yml").read_text(encoding="utf-8")
     jobs = {job: text.index(f"job_name: {job}") for job in ("stretto", "prometheus", "alertmanager")}
@@ -78,23 +78,23 @@ def test_render_removes_what_no_longer_ships(tmp_path: Path) -> None:
     (tmp_path / "copy" / "rules").mkdir(parents=True)
     (tmp_path / "copy" / "rules" / "old.yml").write_text("groups: []", encoding="utf-8")
 
-    render(shipped("prometheus"), tmp_path / "copy", SHIPPED, tmp_path / "token")
+    render_configuration(find_shipped_folder("prometheus"), tmp_path / "copy", SHIPPED, tmp_path / "token")
 
     assert not (tmp_path / "copy" / "rules" / "old.yml").exists()
 
 
 def test_only_addresses_and_the_token_are_replaced(tmp_path: Path) -> None:
     """With the compose file's own values the copy is byte for byte the file."""
-    render(shipped("alertmanager"), tmp_path / "copy", SHIPPED, Path(SHIPPED_TOKEN))
+    render_configuration(find_shipped_folder("alertmanager"), tmp_path / "copy", SHIPPED, Path(SHIPPED_TOKEN))
 
-    for file in shipped("alertmanager").glob("*.yml"):
+    for file in find_shipped_folder("alertmanager").glob("*.yml"):
         assert (tmp_path / "copy" / file.name).read_bytes() == file.read_bytes()
 
 
 def test_a_token_is_shown_wherever_the_servers_talk_to_the_service(tmp_path: Path) -> None:
     """The scrape and every webhook name the file that holds it, and no other job does."""
-    render(shipped("prometheus"), tmp_path / "p", SHIPPED, tmp_path / "token")
-    render(shipped("alertmanager"), tmp_path / "a", SHIPPED, tmp_path / "token")
+    render_configuration(find_shipped_folder("prometheus"), tmp_path / "p", SHIPPED, tmp_path / "token")
+    render_configuration(find_shipped_folder("alertmanager"), tmp_path / "a", SHIPPED, tmp_path / "token")
 
     scrape = yaml.safe_load((tmp_path / "p" / "prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]
     shown = {"credentials_file": str(tmp_path / "token")}
@@ -109,25 +109,25 @@ def test_a_token_is_shown_wherever_the_servers_talk_to_the_service(tmp_path: Pat
 
 def test_find_knows_both_names_of_alertmanager() -> None:
     """Debian calls it prometheus-alertmanager; upstream's name comes first."""
-    assert find("alertmanager", lambda name: f"/usr/bin/{name}") == "/usr/bin/alertmanager"
+    assert find_program("alertmanager", lambda name: f"/usr/bin/{name}") == "/usr/bin/alertmanager"
     assert (
-        find("alertmanager", lambda name: None if name == "alertmanager" else name)
+        find_program("alertmanager", lambda name: None if name == "alertmanager" else name)
         == "prometheus-alertmanager"
     )
-    assert find("prometheus", lambda _: None) is None
-    assert "apt-get install prometheus-alertmanager" in missing_hint("alertmanager")
+    assert find_program("prometheus", lambda _: None) is None
+    assert "apt-get install prometheus-alertmanager" in explain_missing("alertmanager")
 
 
 def test_a_port_in_use_gives_way_to_a_free_one() -> None:
     """A Prometheus that runs already on the default port does not keep ours from starting."""
-    taken = free_address("127.0.0.1", 0)
+    taken = find_free_address("127.0.0.1", 0)
     host, _, port = taken.rpartition(":")
     import socket  # noqa: PLC0415  # this test alone occupies a port
 
     with socket.socket() as holder:
         holder.bind((host, int(port)))
         holder.listen()
-        assert free_address(host, int(port)) != taken
+        assert find_free_address(host, int(port)) != taken
 
 
 def test_a_server_that_dies_is_started_again_and_told(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from stretto.api.cache_counters import cache
-    from stretto.api.context import carry, environ
+    from stretto.api.carry import carry
+    from stretto.api.context import environ
     from stretto.api.score_events import score
     from stretto.api.setup import configure, flush
     from stretto.api.tracing import message, model_call, phase, session, task, tool_call
@@ -26,7 +27,7 @@ __all__ = [
 
 _HOMES = {
     "cache": "cache_counters",
-    "carry": "context",
+    "carry": "carry",
     "configure": "setup",
     "environ": "context",
     "flush": "setup",

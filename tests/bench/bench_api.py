@@ -208,12 +208,12 @@ def _sdk(*processors: SpanProcessor) -> Iterator[TracerProvider]:
 def _meters() -> Iterator[None]:
     provider = MeterProvider([InMemoryMetricReader()], shutdown_on_exit=False)
     metrics._internal._METER_PROVIDER = provider  # for one setting only
-    tracing._durations.cache_clear()  # likewise
+    tracing._get_histograms.cache_clear()  # likewise
     try:
         yield
     finally:
         metrics._internal._METER_PROVIDER = None  # likewise
-        tracing._durations.cache_clear()  # likewise
+        tracing._get_histograms.cache_clear()  # likewise
         provider.shutdown()
 
 

@@ -102,7 +102,7 @@ def measure(roots: list[int], rounds: int) -> Cost:
     samples: list[Event] = []
     for _ in range(rounds + 1):
         before = time.thread_time()
-        samples += sampler.look(watched)
+        samples += sampler.take_reading(watched)
         took.append(time.thread_time() - before)
     found = sum(len(psutil.Process(pid).children()) + 1 for pid in roots)
     if found != TREES * PER_TREE or sampler.use.sessions != TREES or not samples:

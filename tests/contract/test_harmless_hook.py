@@ -22,8 +22,8 @@ import pytest
 from stretto.hook.client import client
 from stretto.hook.install.agents import AGENTS
 from stretto.hook.install.client_copy import CLIENT_FILES
-from stretto.hook.install.handlers import Plan, client_folder, command_line, handlers
-from stretto.hook.install.registration import install
+from stretto.hook.install.handlers import InstallPlan, build_handlers, get_client_folder, get_command_line
+from stretto.hook.install.registration import install_hooks
 from stretto.model.event import Event, Kind
 
 PYTHON = Path(sys.executable).resolve()
@@ -285,34 +285,34 @@ class TestCommand:
     """The command line as it stands in the settings, run by a shell as the agent runs it."""
 
     @pytest.fixture
-    def plan(self, tmp_path: Path) -> Plan:
+    def plan(self, tmp_path: Path) -> InstallPlan:
         """Return an installed plan in a folder whose name needs quoting."""
         home = tmp_path / "some one's home"
-        plan = Plan(settings=home / "settings.json", state=home / "state", interpreter=PYTHON)
-        install(plan)
+        plan = InstallPlan(settings=home / "settings.json", state=home / "state", interpreter=PYTHON)
+        install_hooks(plan)
         return plan
 
     @staticmethod
-    def shell(plan: Plan) -> None:
-        run(["/bin/sh", "-c", handlers(plan)["Stop"]["command"]])
+    def shell(plan: InstallPlan) -> None:
+        run(["/bin/sh", "-c", build_handlers(plan)["Stop"]["command"]])
 
-    def test_it_reports(self, plan: Plan) -> None:
+    def test_it_reports(self, plan: InstallPlan) -> None:
         """An installed command writes its event."""
         self.shell(plan)
         assert kinds(plan.state) == [(Kind.TURN_END, None)]
 
-    def test_it_does_not_block_when_the_client_is_gone(self, plan: Plan) -> None:
+    def test_it_does_not_block_when_the_client_is_gone(self, plan: InstallPlan) -> None:
         """Python ends with 2 for a missing script, which an agent takes for an order: not so here."""
-        (client_folder(plan.state) / "start.py").unlink()
+        (get_client_folder(plan.state) / "start.py").unlink()
         bare = subprocess.run(
-            [PYTHON, client_folder(plan.state) / "start.py"], capture_output=True, check=False
+            [PYTHON, get_client_folder(plan.state) / "start.py"], capture_output=True, check=False
         )
         assert bare.returncode == 2
         self.shell(plan)
 
-    def test_it_does_not_fail_when_the_interpreter_is_gone(self, plan: Plan) -> None:
+    def test_it_does_not_fail_when_the_interpreter_is_gone(self, plan: InstallPlan) -> None:
         """A removed interpreter costs events, not the agent's peace."""
-        gone = Plan(settings=plan.settings, state=plan.state, interpreter=plan.state / "no" / "python")
+        gone = InstallPlan(settings=plan.settings, state=plan.state, interpreter=plan.state / "no" / "python")
         self.shell(gone)
         assert lines(plan.state) == []
 
@@ -326,27 +326,27 @@ class TestEveryAgent:
     """
 
     @pytest.fixture
-    def plan(self, tmp_path: Path, agent: str) -> Plan:
+    def plan(self, tmp_path: Path, agent: str) -> InstallPlan:
         """Return an installed plan in a folder whose name needs quoting."""
         home = tmp_path / "some one's home"
         settings = home / "settings.json"
-        plan = Plan(agent=AGENTS[agent], settings=settings, state=home / "state", interpreter=PYTHON)
-        install(plan)
+        plan = InstallPlan(agent=AGENTS[agent], settings=settings, state=home / "state", interpreter=PYTHON)
+        install_hooks(plan)
         return plan
 
     @staticmethod
-    def words(plan: Plan) -> list[str]:
+    def words(plan: InstallPlan) -> list[str]:
         """Return the words that run a hook as the agent does."""
-        (line,) = {command_line(handler) for handler in handlers(plan).values()}
+        (line,) = {get_command_line(handler) for handler in build_handlers(plan).values()}
         return ["/bin/sh", "-c", line]
 
     @staticmethod
-    def payload(plan: Plan) -> bytes:
+    def payload(plan: InstallPlan) -> bytes:
         """Return a payload of the last hook registered, with what any agent may send."""
         named = {"session_id": "s", "conversation_id": "s", "hook_event_name": plan.agent.events[-1]}
         return json.dumps({**named, "tool_input": {"x": ["y", 1]}, "timestamp": "soon"}).encode()
 
-    def test_it_reports(self, plan: Plan) -> None:
+    def test_it_reports(self, plan: InstallPlan) -> None:
         """An installed command writes its event, under the agent's name."""
         run(self.words(plan), self.payload(plan))
         (event,) = [events.decode(line) for line in lines(plan.state)]
@@ -365,7 +365,7 @@ class TestEveryAgent:
         ],
         ids=["empty", "garbage", "deep", "array", "unknown", "huge"],
     )
-    def test_unreadable_input_is_reported(self, plan: Plan, payload: bytes) -> None:
+    def test_unreadable_input_is_reported(self, plan: InstallPlan, payload: bytes) -> None:
         """Garbage becomes a reject event of that agent, and no error."""
         run(self.words(plan), payload)
         (event,) = [events.decode(line) for line in lines(plan.state)]
@@ -374,30 +374,30 @@ class TestEveryAgent:
 
     @pytest.mark.parametrize("gone", ["start.py", "client.py", "dialects.py", "tool_results.py", "key"])
     @pytest.mark.parametrize("left", [None, b"def (", b"\x00\xff"])
-    def test_a_copy_that_is_gone_or_broken(self, plan: Plan, gone: str, left: bytes | None) -> None:
+    def test_a_copy_that_is_gone_or_broken(self, plan: InstallPlan, gone: str, left: bytes | None) -> None:
         """Whatever file of the copy is missing or damaged, the agent does not notice."""
-        path = client_folder(plan.state) / gone
+        path = get_client_folder(plan.state) / gone
         path.unlink()
         if left is not None:
             path.write_bytes(left)
         run(self.words(plan), self.payload(plan))
         run(self.words(plan), self.payload(plan))
 
-    def test_nowhere_to_write(self, plan: Plan) -> None:
+    def test_nowhere_to_write(self, plan: InstallPlan) -> None:
         """A file in place of the journal loses events, not the agent's peace."""
         (plan.state / "journal").write_text("in the way")
         run(self.words(plan), self.payload(plan))
         assert (plan.state / "journal").read_text() == "in the way"
 
-    def test_the_interpreter_is_gone(self, plan: Plan) -> None:
+    def test_the_interpreter_is_gone(self, plan: InstallPlan) -> None:
         """As after an upgrade of the machine."""
-        gone = Plan(
+        gone = InstallPlan(
             agent=plan.agent, settings=plan.settings, state=plan.state, interpreter=plan.state / "python"
         )
         run(self.words(gone), self.payload(plan))
         assert lines(plan.state) == []
 
-    def test_hooks_at_the_same_moment_lose_nothing(self, plan: Plan) -> None:
+    def test_hooks_at_the_same_moment_lose_nothing(self, plan: InstallPlan) -> None:
         """Eight hooks started together, before anything is compiled, give eight whole events."""
         processes = [
             subprocess.Popen(self.words(plan), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={})

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from stretto.servers.supervisor import SHIPPED, SHIPPED_TOKEN, render
+from stretto.servers.supervisor import SHIPPED, SHIPPED_TOKEN, render_configuration
 
 pytestmark = pytest.mark.stack
 
@@ -82,7 +82,7 @@ def alerts() -> list[dict[str, Any]]:
 def test_prometheus_accepts_its_configuration(promtool: str, tmp_path: Path) -> None:
     """The copy that the service runs is valid, and finds the rule files and the token."""
     (tmp_path / "token").touch()
-    render(ROOT / "prometheus", tmp_path / "copy", SHIPPED, tmp_path / "token")
+    render_configuration(ROOT / "prometheus", tmp_path / "copy", SHIPPED, tmp_path / "token")
 
     said = accepted(
         promtool, "check", "config", "--lint=all", "--lint-fatal", tmp_path / "copy/prometheus.yml"

@@ -13,13 +13,13 @@ import pytest
 
 from stretto.errors import ConfigError
 from stretto.notifications.silence_link import silence_url
-from stretto.servers.alert_receivers import check, merged, read
-from stretto.servers.supervisor import shipped
+from stretto.servers.alert_receivers import check_receivers, merge_receivers, read_receivers
+from stretto.servers.supervisor import find_shipped_folder
 from tests.stack.test_promtool import accepted, program, run
 
 pytestmark = pytest.mark.stack
 
-SHIPPED = shipped("alertmanager")
+SHIPPED = find_shipped_folder("alertmanager")
 LABELS = {"alertname": "StrettoAgentErrors", "severity": "critical", "agent": 'a <!channel> & "b" + ü/c\\d'}
 SILENCE = silence_url("http://127.0.0.1:9093", LABELS)
 ALERT = {
@@ -78,11 +78,11 @@ def test_the_example_is_taken(amtool: str, tmp_path: Path) -> None:
     (tmp_path / "secrets").mkdir()
     for name in ("slack-url", "smtp-password", "pagerduty-key", "webhook-token"):
         (tmp_path / "secrets" / name).write_text("https://example.org/secret", encoding="utf-8")
-    found = read(tmp_path / "receivers.yml")
-    check(found, lambda _: amtool)
+    found = read_receivers(tmp_path / "receivers.yml")
+    check_receivers(found, lambda _: amtool)
     configuration = tmp_path / "alertmanager.yml"
     configuration.write_text(
-        merged((SHIPPED / "alertmanager.yml").read_text(encoding="utf-8"), found), encoding="utf-8"
+        merge_receivers((SHIPPED / "alertmanager.yml").read_text(encoding="utf-8"), found), encoding="utf-8"
     )
 
     said = accepted(amtool, "check-config", configuration)
@@ -100,7 +100,7 @@ def test_a_misspelt_key_is_told_with_the_files_own_line(amtool: str, tmp_path: P
         encoding="utf-8",
     )
     with pytest.raises(ConfigError, match=r"line 5: field urll not found"):
-        check(read(tmp_path / "receivers.yml"), lambda _: amtool)
+        check_receivers(read_receivers(tmp_path / "receivers.yml"), lambda _: amtool)
 
 
 def test_the_title_says_how_grave_it_is(amtool: str, tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from time import monotonic, time_ns
 
 from opentelemetry.context import Context
 
-from stretto.api.context import Surroundings, current, surroundings
-from stretto.api.span_block import about, named, present, titled, tracer
+from stretto.api.context import Surroundings, get_context, get_surroundings
+from stretto.api.span_block import describe_surroundings, get_tracer, keep_known, title_span, trim_name
 
 REPORT_SECONDS = 10.0
 """How long counts wait for a report while a session runs."""
@@ -30,7 +30,7 @@ _at_exit = False
 
 def cache(name: str) -> Cache:
     """Return what counts for the cache of a name: the same for the same name, in all of the program."""
-    called = named(name)
+    called = trim_name(name)
     if called is None:
         raise ValueError("a cache needs a name")
     with _lock:
@@ -40,7 +40,7 @@ def cache(name: str) -> Cache:
         return found
 
 
-class _Counts:
+class _SessionCounts:
     """What was counted in one session since the last report."""
 
     __slots__ = ("around", "due", "entries", "numbers")
@@ -60,30 +60,30 @@ class Cache:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._counts: dict[str | None, _Counts] = {}
+        self._counts: dict[str | None, _SessionCounts] = {}
         self._lock = Lock()
 
     def hit(self, count: int = 1) -> None:
         """Count lookups that found an entry."""
-        self._count(HITS, count)
+        self._add_count(HITS, count)
 
     def miss(self, count: int = 1) -> None:
         """Count lookups that found none."""
-        self._count(MISSES, count)
+        self._add_count(MISSES, count)
 
     def evict(self, count: int = 1) -> None:
         """Count entries that had to go to make room."""
-        self._count(EVICTIONS, count)
+        self._add_count(EVICTIONS, count)
 
     def invalidate(self, count: int = 1) -> None:
         """Count entries that went because they no longer held."""
-        self._count(INVALIDATIONS, count)
+        self._add_count(INVALIDATIONS, count)
 
     def size(self, entries: int) -> None:
         """Say how many entries the cache holds now."""
-        self._count(None, entries)
+        self._add_count(None, entries)
 
-    def report(self, session: str | None, context: Context, at: int | None = None) -> None:
+    def report_counts(self, session: str | None, context: Context, at: int | None = None) -> None:
         """Report what was counted in a session, and outside any, since the last time; ``at`` (ns) or now."""
         with self._lock:
             told = [counts for id in {session, None} if (counts := self._counts.pop(id, None)) is not None]
@@ -99,59 +99,59 @@ class Cache:
         source = around.source if around is not None else None
         told_of = Surroundings(session=session, source=source)
         entries = None if newest is None else newest[1]
-        _tell(self.name, told_of, numbers, entries, context, at=time_ns() if at is None else at)
+        _send_report(self.name, told_of, numbers, entries, context, at=time_ns() if at is None else at)
 
-    def sessions(self) -> list[str | None]:
+    def list_sessions(self) -> list[str | None]:
         """Return the sessions in which something was counted since the last report."""
         with self._lock:
             return list(self._counts)
 
-    def forget(self) -> None:
+    def forget_counts(self) -> None:
         """Forget what was counted: in the copy of a process it is the parent's to report."""
         self._lock = Lock()
         self._counts = {}
 
-    def _count(self, what: int | None, number: int) -> None:
-        if tracer() is None:
+    def _add_count(self, what: int | None, number: int) -> None:
+        if get_tracer() is None:
             return
         _report_at_exit()
-        context = current()
-        around = surroundings(context)
+        context = get_context()
+        around = get_surroundings(context)
         session = around.session if around is not None else None
         with self._lock:
             counts = self._counts.get(session)
             if counts is None:
-                counts = self._counts[session] = _Counts(around)
+                counts = self._counts[session] = _SessionCounts(around)
             if what is None:
                 counts.entries = (monotonic(), number)
             else:
                 counts.numbers[what] += number
             due = session is not None and monotonic() >= counts.due
         if due:
-            self.report(session, context)
+            self.report_counts(session, context)
 
 
 def report_session(session: str | None, context: Context, at: int) -> None:
     """Report what all caches have counted in a session that ends at an instant (ns)."""
     for each in list(_caches.values()):
-        each.report(session, context, at)
+        each.report_counts(session, context, at)
 
 
 def report_all() -> None:
     """Report what all caches have counted in whatever session."""
     for each in list(_caches.values()):
-        for session in each.sessions():
-            each.report(session, current())
+        for session in each.list_sessions():
+            each.report_counts(session, get_context())
 
 
-def _tell(
+def _send_report(
     name: str, around: Surroundings, numbers: list[int], entries: int | None, context: Context, *, at: int
 ) -> None:
-    found = tracer()
+    found = get_tracer()
     if found is None:
         return
     hits, misses, evictions, invalidations = numbers
-    told = present(
+    told = keep_known(
         CACHE_NAME=name,
         CACHE_HITS=hits,
         CACHE_MISSES=misses,
@@ -159,7 +159,9 @@ def _tell(
         CACHE_INVALIDATIONS=invalidations,
         CACHE_ENTRIES=entries,
     )
-    span = found.start_span(titled("cache", name), context, attributes=about(around) | told, start_time=at)
+    span = found.start_span(
+        title_span("cache", name), context, attributes=describe_surroundings(around) | told, start_time=at
+    )
     span.end(at)
 
 
@@ -175,7 +177,7 @@ def _forget_in_copy() -> None:
     global _lock  # noqa: PLW0603  # another thread of the parent may have held it
     _lock = Lock()
     for each in _caches.values():
-        each.forget()
+        each.forget_counts()
 
 
 if hasattr(os, "register_at_fork"):

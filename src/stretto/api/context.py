@@ -8,18 +8,13 @@ member of ``tracestate``, because that goes on to every server that the child as
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
-from collections.abc import Callable, Mapping
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Mapping
 
-from opentelemetry.context import Context, attach, create_key, detach, get_current, set_value
+from opentelemetry.context import Context, create_key, get_current, set_value
 from opentelemetry.trace import SpanContext, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-
-_Arguments = ParamSpec("_Arguments")
-_Result = TypeVar("_Result")
 
 KEY = create_key("stretto")
 """Where ``Surroundings`` lie in OpenTelemetry's context."""
@@ -67,13 +62,13 @@ class Surroundings:
 _FIELDS = ("session", "source", "task", "caller", "phase", "agent")
 
 
-def surroundings(context: Context) -> Surroundings | None:
+def get_surroundings(context: Context) -> Surroundings | None:
     """Return what a context says is around it."""
     found = context.get(KEY)
     return found if isinstance(found, Surroundings) else None
 
 
-def current() -> Context:
+def get_context() -> Context:
     """Return the current context, laid upon what the process was started in.
 
     A thread begins with an empty context, and what the process was started in holds there all the same.
@@ -84,13 +79,13 @@ def current() -> Context:
     return Context({**_inherited, **context})
 
 
-def adopt(context: Context) -> None:
+def adopt_context(context: Context) -> None:
     """Let a context be what the process was started in."""
     global _inherited  # noqa: PLW0603  # there is one process, and it was started in one context
     _inherited = context
 
 
-def received(variables: Mapping[str, str]) -> Context:
+def read_context(variables: Mapping[str, str]) -> Context:
     """Return the context that environment variables describe; an empty one where they describe none.
 
     The session is that of the program with this API that started the process, or of the agent whose command
@@ -98,7 +93,9 @@ def received(variables: Mapping[str, str]) -> Context:
     """
     headers = {name.lower(): variables[name] for name in ("TRACEPARENT", "TRACESTATE") if variables.get(name)}
     context = _propagator.extract(headers, Context())
-    around = _told(variables) or _in_agent(variables, get_current_span(context).get_span_context())
+    around = _read_surroundings(variables) or _find_agent_session(
+        variables, get_current_span(context).get_span_context()
+    )
     return context if around is None else set_value(KEY, around, context)
 
 
@@ -108,105 +105,36 @@ def environ() -> dict[str, str]:
     Add them to the child's own: ``subprocess.run(command, env={**os.environ, **stretto.environ()})``. They
     are ``TRACEPARENT``, ``TRACESTATE`` where there is one, and ``STRETTO_CONTEXT``.
     """
-    return _sent(current(), os.environ)
+    return write_variables(get_context(), os.environ)
 
 
-def carry(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
-    """Return a function that runs where ``carry`` was called: in the same session, phase and task.
-
-    For another thread (``pool.submit(stretto.carry(work), item)``), another event loop or another process: it
-    can be pickled where ``function`` can. In a process without an SDK it sets up the one that ``configure``
-    set up here, and what a call recorded there is written down before its result goes back.
-    """
-    if inspect.iscoroutinefunction(function):
-        return _CarriedCoroutine(function, current())  # type: ignore[return-value]  # its result is awaitable
-    return _Carried(function, current())
-
-
-class _Carried:
-    """A function and the context that it runs in."""
-
-    def __init__(self, function: Callable[..., Any], context: Context, *, abroad: bool = False) -> None:
-        self._function = function
-        self._context = context
-        self._abroad = abroad
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        token = attach(self._context)
-        try:
-            return self._function(*args, **kwargs)
-        finally:
-            detach(token)
-            self._settle()
-
-    def __reduce__(self) -> tuple[Callable[..., _Carried], tuple[object, ...]]:
-        from stretto.api import setup  # noqa: PLC0415  # it loads the SDK, which a thread does not need
-
-        return _arrived, (type(self), self._function, _sent(self._context, os.environ), setup.chosen())
-
-    def _settle(self) -> None:
-        if self._abroad:
-            from stretto.api import setup  # noqa: PLC0415  # likewise
-
-            # A pool may kill its workers at any time after they have answered.
-            setup.flush()
-
-
-class _CarriedCoroutine(_Carried):
-    """The same for a coroutine function."""
-
-    async def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        token = attach(self._context)
-        try:
-            return await self._function(*args, **kwargs)
-        finally:
-            detach(token)
-            self._settle()
-
-
-def _arrived(
-    kind: type[_Carried],
-    function: Callable[..., Any],
-    variables: Mapping[str, str],
-    chosen: Mapping[str, Any] | None,
-) -> _Carried:
-    """Return what was pickled in another process."""
-    if chosen is not None:
-        from stretto.api import setup  # noqa: PLC0415  # likewise
-
-        setup.configure(**chosen)
-    # The agent's own variables tell whether what was sent is still the nearest.
-    context = received({**os.environ, **variables}) if variables else Context()
-    return kind(function, context, abroad=True)
-
-
-def _sent(context: Context, variables: Mapping[str, str]) -> dict[str, str]:
+def write_variables(context: Context, variables: Mapping[str, str]) -> dict[str, str]:
     headers: dict[str, str] = {}
     _propagator.inject(headers, context)
     sent = {name.upper(): value for name, value in headers.items()}
-    around = surroundings(context)
+    around = get_surroundings(context)
     if sent and around is not None:
         told = {name: value for name in _FIELDS if (value := getattr(around, name)) is not None}
-        sent[VARIABLE] = json.dumps({**told, "seen": _agent_sessions(variables)})
+        sent[VARIABLE] = json.dumps({**told, "seen": _list_agent_sessions(variables)})
     return sent
 
 
-def _told(variables: Mapping[str, str]) -> Surroundings | None:
+def _read_surroundings(variables: Mapping[str, str]) -> Surroundings | None:
     """Return what a program with this API told its child, unless an agent stands between the two."""
     try:
         told = json.loads(variables.get(VARIABLE) or "null")
     except ValueError:
         return None
-    if not isinstance(told, dict) or told.get("seen") != _agent_sessions(variables):
+    if not isinstance(told, dict) or told.get("seen") != _list_agent_sessions(variables):
         return None
     return Surroundings(**{name: told[name] for name in _FIELDS if isinstance(told.get(name), str)})
 
 
-def _agent_sessions(variables: Mapping[str, str]) -> list[str]:
+def _list_agent_sessions(variables: Mapping[str, str]) -> list[str]:
     return [variables.get(variable, "") for variable in _AGENTS]
 
 
-def _in_agent(variables: Mapping[str, str], caller: SpanContext) -> Surroundings | None:
+def _find_agent_session(variables: Mapping[str, str], caller: SpanContext) -> Surroundings | None:
     for variable, source in _AGENTS.items():
         session = variables.get(variable)
         if session:

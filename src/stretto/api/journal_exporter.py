@@ -85,7 +85,7 @@ class _SpanNode:
     ours: bool = False
     """It, or something below it, is an entity."""
 
-    def upwards(self) -> Iterator[_SpanNode]:
+    def walk_up(self) -> Iterator[_SpanNode]:
         """Yield this one and all above it."""
         at: _SpanNode | None = self
         while at is not None:
@@ -122,8 +122,8 @@ class JournalSpanExporter(SpanExporter):
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Append what the spans tell. Where it fails, the log says so once, until it works again."""
         try:
-            self._renew_after_fork()
-            lines = b"".join(self._lines(spans))
+            self._reset_after_fork()
+            lines = b"".join(self._build_lines(spans))
             if lines:
                 journal.append_records(journal.get_day_file(self._folder, self._clock()), lines)
         except Exception as error:  # noqa: BLE001  # the program that is watched comes first
@@ -143,24 +143,24 @@ class JournalSpanExporter(SpanExporter):
         """Return True: ``export`` has written what it was given."""
         return True
 
-    def _renew_after_fork(self) -> None:
+    def _reset_after_fork(self) -> None:
         if self._process != os.getpid():
             # Another thread of the parent may have held the lock inside when the process was copied.
             self._sessions = TraceSessions()
             self._process = os.getpid()
             self._here = spelled(self._process)
 
-    def _lines(self, spans: Iterable[ReadableSpan]) -> Iterator[bytes]:
+    def _build_lines(self, spans: Iterable[ReadableSpan]) -> Iterator[bytes]:
         traces: dict[str, dict[str, _BatchSpan]] = {}
         for span in spans:
-            member = self._member(span)
+            member = self._place_span(span)
             record = member.node.record
             # Of a span that began and ended since the last batch, the end has the last word and all of it.
             traces.setdefault(record.trace, {})[record.id] = member
         for trace_id, members in traces.items():
-            yield from _encode_events(self._trace_events(trace_id, members))
+            yield from _encode_events(self._build_trace_events(trace_id, members))
 
-    def _member(self, span: ReadableSpan) -> _BatchSpan:
+    def _place_span(self, span: ReadableSpan) -> _BatchSpan:
         """Return a span in its place among the open ones."""
         record = mapping.read_span(span)
         node = self._open.get(record.id) or _SpanNode(record, self._open.get(record.parent))
@@ -174,25 +174,27 @@ class JournalSpanExporter(SpanExporter):
             _drop_oldest(self._open)
         return _BatchSpan(node, whole)
 
-    def _trace_events(self, trace_id: str, members: dict[str, _BatchSpan]) -> Iterator[Event]:
+    def _build_trace_events(self, trace_id: str, members: dict[str, _BatchSpan]) -> Iterator[Event]:
         trace = Trace(
-            {at.record.id: at.record for each in members.values() for at in each.node.upwards()}.values()
+            {at.record.id: at.record for each in members.values() for at in each.node.walk_up()}.values()
         )
         for call, task in trace.started.items():
             self._started.setdefault(call, task)
         _drop_oldest(self._started)
-        placed = [(members[record.id], place) for record, place in trace.iterate_spans() if record.id in members]
+        placed = [
+            (members[record.id], place) for record, place in trace.iterate_spans() if record.id in members
+        ]
         for member, place in placed:
             if trace.is_relevant(member.node.record, place):
-                for node in member.node.upwards():
+                for node in member.node.walk_up():
                     node.ours = True
         said, source = trace.find_session(), trace.source if trace.is_ours else None
         for member, place in placed:
-            session = self._session(trace_id, member, said)
+            session = self._find_session(trace_id, member, said)
             if session is not None:
-                yield from self._events(member, place, session, source)
+                yield from self._build_span_events(member, place, session, source)
 
-    def _session(self, trace_id: str, member: _BatchSpan, said: str | None) -> str | None:
+    def _find_session(self, trace_id: str, member: _BatchSpan, said: str | None) -> str | None:
         """Return a span's session; None for a span that is none of ours, or cannot tell before its end."""
         if not member.node.ours:
             return None
@@ -205,7 +207,9 @@ class JournalSpanExporter(SpanExporter):
             return None
         return self._sessions.resolve_session(trace_id, said)
 
-    def _events(self, member: _BatchSpan, place: SpanPlace, session: str, source: str | None) -> Iterator[Event]:
+    def _build_span_events(
+        self, member: _BatchSpan, place: SpanPlace, session: str, source: str | None
+    ) -> Iterator[Event]:
         node, record = member.node, member.node.record
         told = [
             mapping.add_process(event, self._here)

@@ -23,7 +23,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider, set_tracer_provider
 
 from stretto.api.cache_counters import report_all
-from stretto.api.context import adopt, received
+from stretto.api.context import adopt_context, read_context
 from stretto.api.journal_exporter import JournalSpanExporter, JournalSpanProcessor, SessionStamp
 from stretto.api.span_block import DISABLED
 from stretto.state.folder import state_folder
@@ -46,15 +46,15 @@ class Setup:
 
 
 @dataclass(slots=True)
-class _Done:
+class _Configured:
     """What ``configure`` was asked and what came of it."""
 
     setup: Setup
-    chosen: Mapping[str, Any]
+    options: Mapping[str, Any]
 
 
 _lock = Lock()
-_done: _Done | None = None
+_done: _Configured | None = None
 
 
 def configure(
@@ -80,9 +80,9 @@ def configure(
     global _done  # noqa: PLW0603  # there is one SDK in a process
     with _lock:
         if _done is None:
-            setup = _configured(state, endpoint, service, os.environ, add_to_host=add_to_host, join=join)
+            setup = _configure_sdk(state, endpoint, service, os.environ, add_to_host=add_to_host, join=join)
             asked = {"state": state, "endpoint": endpoint, "service": service, "join": join}
-            _done = _Done(setup, {**asked, "add_to_host": add_to_host})
+            _done = _Configured(setup, {**asked, "add_to_host": add_to_host})
         return _done.setup
 
 
@@ -93,12 +93,12 @@ def flush(timeout_seconds: float = FLUSH_SECONDS) -> bool:
     return force is None or bool(force(round(timeout_seconds * 1000)))
 
 
-def chosen() -> Mapping[str, Any] | None:
+def get_chosen_options() -> Mapping[str, Any] | None:
     """Return what ``configure`` was given in this process, or None where it was not called."""
-    return None if _done is None else _done.chosen
+    return None if _done is None else _done.options
 
 
-def _configured(
+def _configure_sdk(
     state: str | os.PathLike[str] | None,
     endpoint: str | None,
     service: str | None,
@@ -112,8 +112,8 @@ def _configured(
     provider = get_tracer_provider()
     is_host = not isinstance(provider, ProxyTracerProvider)
     if join:
-        context = received(environ)
-        adopt(context)
+        context = read_context(environ)
+        adopt_context(context)
         if context and not is_host:
             # Spans of other instrumentations join as well, in this thread and what it starts.
             attach(type(context)({**context, **get_current()}))
@@ -121,9 +121,9 @@ def _configured(
         if add_to_host:
             _log.warning("the tracer provider that is set takes no span processors: nothing was added to it")
         return Setup(host=True)
-    setup, destinations = _destinations(state, endpoint, environ)
+    setup, destinations = _make_processors(state, endpoint, environ)
     if not isinstance(provider, TracerProvider):
-        provider = _provider(service, environ, journal=setup.journal is not None)
+        provider = _make_provider(service, environ, journal=setup.journal is not None)
     for processor in (SessionStamp(), *destinations):
         provider.add_span_processor(processor)
     if not is_host:
@@ -132,17 +132,17 @@ def _configured(
     return Setup(setup.journal, setup.otlp, is_host)
 
 
-def _provider(service: str | None, environ: Mapping[str, str], *, journal: bool) -> TracerProvider:
+def _make_provider(service: str | None, environ: Mapping[str, str], *, journal: bool) -> TracerProvider:
     # What a caller does not sample is still work that was done, and the journal is to hold all of it.
     sampler = ALWAYS_ON if journal and not environ.get(OTEL_TRACES_SAMPLER) else None
     return TracerProvider(sampler, Resource.create({"service.name": service} if service else None))
 
 
-def _destinations(
+def _make_processors(
     state: str | os.PathLike[str] | None, endpoint: str | None, environ: Mapping[str, str]
 ) -> tuple[Setup, list[SpanProcessor]]:
     processors: list[SpanProcessor] = []
-    sender = _sender(endpoint, environ)
+    sender = _make_sender(endpoint, environ)
     if sender is not None:
         processors.append(sender)
     folder = None
@@ -153,9 +153,9 @@ def _destinations(
     return Setup(folder, sender is not None), processors
 
 
-def _sender(endpoint: str | None, environ: Mapping[str, str]) -> SpanProcessor | None:
+def _make_sender(endpoint: str | None, environ: Mapping[str, str]) -> SpanProcessor | None:
     """Return the processor that sends by OTLP, where that is asked for and can be done."""
-    if endpoint is None and _setting(environ, "ENDPOINT") is None:
+    if endpoint is None and _read_setting(environ, "ENDPOINT") is None:
         return None
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415  # loads an HTTP client
         OTLPSpanExporter,
@@ -163,14 +163,14 @@ def _sender(endpoint: str | None, environ: Mapping[str, str]) -> SpanProcessor |
 
     if endpoint is not None:
         return BatchSpanProcessor(OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces"))
-    protocol = _setting(environ, "PROTOCOL") or "http/protobuf"
+    protocol = _read_setting(environ, "PROTOCOL") or "http/protobuf"
     if protocol != "http/protobuf":
         _log.warning("spans can be sent by http/protobuf only, not by %s: they go to the journal", protocol)
         return None
     return BatchSpanProcessor(OTLPSpanExporter())
 
 
-def _setting(environ: Mapping[str, str], name: str) -> str | None:
+def _read_setting(environ: Mapping[str, str], name: str) -> str | None:
     """Return a standard setting of OTLP, that for traces first; an empty one is not set."""
     for variable in (f"OTEL_EXPORTER_OTLP_TRACES_{name}", f"OTEL_EXPORTER_OTLP_{name}"):
         value = environ.get(variable, "").strip()
@@ -182,10 +182,10 @@ def _setting(environ: Mapping[str, str], name: str) -> str | None:
 def _flush_in_worker_processes() -> None:
     """Let the processes of ``multiprocessing`` write what waits before they end: they skip ``atexit``."""
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_at_worker_start)
+        os.register_at_fork(after_in_child=_register_worker_flush)
 
 
-def _at_worker_start() -> None:
+def _register_worker_flush() -> None:
     util = sys.modules.get("multiprocessing.util")
     if util is not None:
         # At this point the worker still has its parent's finalizers, which it drops before it takes its own.

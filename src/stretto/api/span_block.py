@@ -30,7 +30,7 @@ from opentelemetry.trace import (
 )
 from opentelemetry.util.types import AttributeValue
 
-from stretto.api.context import KEY, Surroundings, current, surroundings
+from stretto.api.context import KEY, Surroundings, get_context, get_surroundings
 from stretto.clock import SECOND
 from stretto.model.event import Outcome
 from stretto.names import API_SCOPE, Attribute
@@ -65,7 +65,7 @@ _CANCELLATIONS = frozenset({"CancelledError", "Cancelled", "KeyboardInterrupt", 
 _tracer_of: tuple[TracerProvider | None, Tracer | None] = (None, None)
 
 
-def tracer() -> Tracer | None:
+def get_tracer() -> Tracer | None:
     """Return the tracer of the SDK that is set now, or None where there is none or all is switched off."""
     global _tracer_of  # noqa: PLW0603  # asking a provider each time costs as much as the span
     if DISABLED:
@@ -81,19 +81,19 @@ def tracer() -> Tracer | None:
     return found
 
 
-def named(text: object) -> str | None:
+def trim_name(text: object) -> str | None:
     """Return a name as text of a length that is kept; None for none."""
     if type(text) is not str:
         text = "" if text is None else str(text)
     return text[:NAME_LIMIT] or None
 
 
-def titled(operation: str, subject: str | None) -> str:
+def title_span(operation: str, subject: str | None) -> str:
     """Return a span's name."""
     return operation if subject is None else f"{operation} {subject}"
 
 
-def present(**attributes: AttributeValue | None) -> Attributes:
+def keep_known(**attributes: AttributeValue | None) -> Attributes:
     """Return the attributes that are known, by the names of ``Attribute``'s members."""
     return {_NAMES[name]: value for name, value in attributes.items() if value is not None}
 
@@ -101,7 +101,7 @@ def present(**attributes: AttributeValue | None) -> Attributes:
 _NAMES = {member.name: member.value for member in Attribute}
 
 
-def about(around: Surroundings) -> Attributes:
+def describe_surroundings(around: Surroundings) -> Attributes:
     """Return the attributes that say what something is part of; all spans of this API bear them.
 
     So each can be understood without those around it.
@@ -118,7 +118,7 @@ def about(around: Surroundings) -> Attributes:
     return found
 
 
-class Block(Surroundings):
+class SpanBlock(Surroundings):
     """One piece of work: enter it to begin, leave it to end, or decorate a function with it."""
 
     __slots__ = ("_entered", "_fault", "_span", "_start", "_token", "id")
@@ -142,23 +142,23 @@ class Block(Surroundings):
             )
         self._entered = True
         self._start = time_ns()
-        found = tracer()
+        found = get_tracer()
         if found is not None:
-            self._open(found)
+            self._open_span(found)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         end = time_ns()
-        outcome = _SUCCESS if kind is None else self._exceptional(kind, error)
+        outcome = _SUCCESS if kind is None else self._classify_exception(kind, error)
         if self._fault is not None:
             outcome = _FAILURE
         if self._span is not None:
             detach(self._token)
-            self._close(self._span, outcome, end)
+            self._close_span(self._span, outcome, end)
         if not DISABLED:
-            self._measure(max(0, end - self._start) / SECOND)
+            self._record_duration(max(0, end - self._start) / SECOND)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -176,8 +176,8 @@ class Block(Surroundings):
         _check_wrappable(function)
         if self.id is not None:
             raise TypeError("a decorator cannot give an id: each call of the function is a block of its own")
-        again = self._again
-        if _is(inspect.iscoroutinefunction, function):
+        again = self._make_copy
+        if _is_kind(inspect.iscoroutinefunction, function):
 
             @wraps(function)
             async def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -194,23 +194,23 @@ class Block(Surroundings):
 
     def fail(self, error: str = UNNAMED_ERROR) -> None:
         """Mark that it failed, where no exception says so; ``error`` is the name of a class of errors."""
-        self._fault = named(error) or UNNAMED_ERROR
+        self._fault = trim_name(error) or UNNAMED_ERROR
 
     # What the kinds of blocks differ in.
 
-    def _again(self) -> Self:
+    def _make_copy(self) -> Self:
         """Return a block like this one that has not been entered."""
         raise NotImplementedError
 
-    def _describe(self) -> tuple[str, Attributes]:
+    def _describe_span(self) -> tuple[str, Attributes]:
         """Return the span's name and own attributes, and settle what the blocks inside take over."""
         raise NotImplementedError
 
-    def _identify(self, span: Span, id: str) -> None:  # noqa: ARG002  # some kinds write it on the span
+    def _take_id(self, span: Span, id: str) -> None:  # noqa: ARG002  # some kinds write it on the span
         """Take the span's id where none was given."""
         self.id = self.id or id
 
-    def _close(self, span: Span, outcome: str, end: int) -> None:
+    def _close_span(self, span: Span, outcome: str, end: int) -> None:
         """End the span at ``end`` (ns)."""
         span.set_attribute(_OUTCOME, outcome)
         if self._fault is not None:
@@ -218,28 +218,28 @@ class Block(Surroundings):
             span.set_status(StatusCode.ERROR)
         span.end(end)
 
-    def _measure(self, seconds: float) -> None:
+    def _record_duration(self, seconds: float) -> None:
         """Record how long it took, where the conventions have a metric for it."""
 
-    def _open(self, found: Tracer) -> None:
+    def _open_span(self, found: Tracer) -> None:
         """Start the span and let what happens from now on be inside of it."""
-        context = current()
-        above = surroundings(context)
+        context = get_context()
+        above = get_surroundings(context)
         if above is not None:
             self.session, self.source, self.phase = above.session, above.source, above.phase
             self.task, self.caller, self.agent = above.task, above.caller, above.agent
             self.judged = above.judged
-        name, attributes = self._describe()
-        attributes |= about(self)
+        name, attributes = self._describe_span()
+        attributes |= describe_surroundings(self)
         # Until it has ended nobody knows; and it tells whoever reads the span that it is one of these.
         attributes[_OUTCOME] = _UNKNOWN
         span = self._span = found.start_span(name, context, self.KIND, attributes, start_time=self._start)
         at = span.get_span_context()
         if at.is_valid:
-            self._identify(span, format_span_id(at.span_id))
+            self._take_id(span, format_span_id(at.span_id))
         self._token = attach(set_value(KEY, self, set_span_in_context(span, context)))
 
-    def _exceptional(self, kind: type[BaseException], error: BaseException | None) -> str:
+    def _classify_exception(self, kind: type[BaseException], error: BaseException | None) -> str:
         if kind is SystemExit and getattr(error, "code", None) in {None, 0}:
             return _SUCCESS
         if any(base.__name__ in _CANCELLATIONS for base in kind.__mro__):
@@ -251,13 +251,13 @@ class Block(Surroundings):
 def _check_wrappable(function: object) -> None:
     if isinstance(function, type) or not callable(function):
         raise TypeError(f"only a function can be decorated, and {function!r} is none")
-    if _is(inspect.isgeneratorfunction, function) or _is(inspect.isasyncgenfunction, function):
+    if _is_kind(inspect.isgeneratorfunction, function) or _is_kind(inspect.isasyncgenfunction, function):
         raise TypeError(
             f"{getattr(function, '__qualname__', function)} is a generator, which has ended when its reader"
             " has: use the block inside of it, or around the loop that reads it"
         )
 
 
-def _is(kind: Callable[[object], bool], function: object) -> bool:
+def _is_kind(kind: Callable[[object], bool], function: object) -> bool:
     """Tell of what kind a function, or an object that can be called, is."""
     return kind(function) or kind(getattr(function, "__call__", None))  # noqa: B004  # its kind is asked, too

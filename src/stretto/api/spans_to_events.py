@@ -12,9 +12,8 @@ from opentelemetry.trace import StatusCode
 
 from stretto.model.event import Channel, Event, Kind
 from stretto.names import API_SCOPE, EVALUATION, Attribute
-from stretto.sources.otlp import conventions
+from stretto.sources.otlp import conventions, python_api
 from stretto.sources.otlp import plain_records as records
-from stretto.sources.otlp import python_api
 from stretto.sources.otlp.genai import SpanPlace
 from stretto.sources.otlp.plain_records import Scalar, Span
 
@@ -53,7 +52,9 @@ def read_span(span: ReadableSpan) -> Span:
     )
 
 
-def translate_span(span: Span, place: SpanPlace, session: str, started: Mapping[str, str], source: str) -> list[Event]:
+def translate_span(
+    span: Span, place: SpanPlace, session: str, started: Mapping[str, str], source: str
+) -> list[Event]:
     """Return the events that a span gives in its place, as this process's own word.
 
     ``started`` names the first task of each tool call that started one, ``source`` the product that the

@@ -17,13 +17,21 @@ from opentelemetry.trace import Span, SpanKind, Tracer, set_span_in_context
 
 from stretto.api import score_events as scoring
 from stretto.api.cache_counters import report_session
-from stretto.api.score_events import Judged, score
-from stretto.api.span_block import AGENT_NAME, ERROR_TYPE, Attributes, Block, named, present, titled
+from stretto.api.score_events import JudgedBlock, score
+from stretto.api.span_block import (
+    AGENT_NAME,
+    ERROR_TYPE,
+    Attributes,
+    SpanBlock,
+    keep_known,
+    title_span,
+    trim_name,
+)
 from stretto.clock import SECOND
 from stretto.names import API_SCOPE, Attribute
 
 __all__ = [
-    "Message", "ModelCall", "Phase", "Session", "Task", "ToolCall", "message", "model_call", "phase", "score",
+    "MessageBlock", "ModelCallBlock", "PhaseBlock", "SessionBlock", "TaskBlock", "ToolCallBlock", "message", "model_call", "phase", "score",
     "session", "task", "tool_call",
 ]  # fmt: skip
 
@@ -40,46 +48,48 @@ def session(
     pattern: str | None = None,
     project: str | None = None,
     id: str | None = None,
-) -> Session:
+) -> SessionBlock:
     """Wrap one run of an orchestrator; ``pattern`` names the workflow that it follows.
 
     Inside another session, be it of this program, of the one that started it, or of the coding agent whose
     command it is, it opens none: what is in it belongs to that session. An ``id`` of its own makes it one.
     """
-    return Session(_described(description), named(pattern), named(project), named(id))
+    return SessionBlock(_trim_description(description), trim_name(pattern), trim_name(project), trim_name(id))
 
 
-def phase(name: str) -> Phase:
+def phase(name: str) -> PhaseBlock:
     """Wrap a named stage of a session."""
-    return Phase(named(_spoken(name)))
+    return PhaseBlock(trim_name(_check_name(name)))
 
 
 def task(
     description: str, *, type: str | None = None, agent: str | None = None, id: str | None = None
-) -> Task:
+) -> TaskBlock:
     """Wrap one delegated piece of work, done by ``agent``; without a ``type`` the words of both tell it."""
-    return Task(_described(_spoken(description)), named(type), named(agent), named(id))
+    return TaskBlock(
+        _trim_description(_check_name(description)), trim_name(type), trim_name(agent), trim_name(id)
+    )
 
 
-def tool_call(name: str, *, id: str | None = None) -> ToolCall:
+def tool_call(name: str, *, id: str | None = None) -> ToolCallBlock:
     """Wrap one call of a tool; ``id`` is the call's where it is the only one of that id in the session."""
-    return ToolCall(named(_spoken(name)), named(id))
+    return ToolCallBlock(trim_name(_check_name(name)), trim_name(id))
 
 
-def model_call(model: str, *, provider: str | None = None) -> ModelCall:
+def model_call(model: str, *, provider: str | None = None) -> ModelCallBlock:
     """Wrap one request to a language model; say what it used by ``tokens`` and ``cost_usd``."""
-    return ModelCall(named(_spoken(model)), named(provider))
+    return ModelCallBlock(trim_name(_check_name(model)), trim_name(provider))
 
 
-def message(to: str, *, sender: str | None = None) -> Message:
+def message(to: str, *, sender: str | None = None) -> MessageBlock:
     """Wrap a message to another agent and the wait for its answer: the time between is the response time.
 
     ``sent`` records one without waiting. The sender is the agent of the task where no other is given.
     """
-    return Message(named(_spoken(to)), named(sender))
+    return MessageBlock(trim_name(_check_name(to)), trim_name(sender))
 
 
-class Session(Judged):
+class SessionBlock(JudgedBlock):
     """A session, or a part of the one around it."""
 
     __slots__ = ("_description", "_pattern", "_project")
@@ -94,16 +104,16 @@ class Session(Judged):
         self._pattern = pattern
         self._project = project
 
-    def _again(self) -> Self:
+    def _make_copy(self) -> Self:
         """Return a block like this one that has not been entered."""
         return type(self)(self._description, self._pattern, self._project)
 
-    def _close(self, span: Span, outcome: str, end: int) -> None:
+    def _close_span(self, span: Span, outcome: str, end: int) -> None:
         """Report what caches have counted before the session's span ends."""
         report_session(self.session, set_span_in_context(span, Context()), end)
-        super()._close(span, outcome, end)
+        super()._close_span(span, outcome, end)
 
-    def _describe(self) -> tuple[str, Attributes]:
+    def _describe_span(self) -> tuple[str, Attributes]:
         """Open a session, unless it is part of the one around it."""
         self.judged = self
         operation = None
@@ -114,7 +124,7 @@ class Session(Judged):
         else:
             # It is over before the session is, so its span must not pass for the session's.
             self.id = self.session
-        return titled("invoke_workflow", self._pattern), present(
+        return title_span("invoke_workflow", self._pattern), keep_known(
             OPERATION_NAME=operation,
             WORKFLOW_NAME=self._pattern,
             PATTERN=self._pattern,
@@ -123,7 +133,7 @@ class Session(Judged):
         )
 
 
-class Phase(Judged):
+class PhaseBlock(JudgedBlock):
     """A named stage of a session."""
 
     __slots__ = ("_stage",)
@@ -134,23 +144,23 @@ class Phase(Judged):
         super().__init__()
         self._stage = stage
 
-    def _again(self) -> Self:
+    def _make_copy(self) -> Self:
         """Return a block like this one that has not been entered."""
         return type(self)(self._stage)
 
-    def _describe(self) -> tuple[str, Attributes]:
+    def _describe_span(self) -> tuple[str, Attributes]:
         """Let what is inside be in this phase."""
         self.judged = self
         self.phase = self._stage
-        return titled("phase", self._stage), {}
+        return title_span("phase", self._stage), {}
 
-    def _identify(self, span: Span, id: str) -> None:
+    def _take_id(self, span: Span, id: str) -> None:
         """Take the span's id."""
         self.id = id
         span.set_attribute(Attribute.PHASE_ID.value, id)
 
 
-class Task(Judged):
+class TaskBlock(JudgedBlock):
     """One delegated piece of work."""
 
     __slots__ = ("_description", "_doer", "_type")
@@ -165,32 +175,32 @@ class Task(Judged):
         self._type = type
         self._doer = agent
 
-    def _again(self) -> Self:
+    def _make_copy(self) -> Self:
         """Return a block like this one that has not been entered."""
         return type(self)(self._description, self._type, self._doer)
 
-    def _describe(self) -> tuple[str, Attributes]:
+    def _describe_span(self) -> tuple[str, Attributes]:
         """Let what is inside be done by this task's agent."""
         self.judged = self
         self.agent = self._doer
-        return titled("invoke_agent", self._doer), present(
+        return title_span("invoke_agent", self._doer), keep_known(
             OPERATION_NAME="invoke_agent",
             PARENT_ID=self.caller,
             TASK_TYPE=self._type,
             TASK_DESCRIPTION=self._description,
         )
 
-    def _identify(self, span: Span, id: str) -> None:
+    def _take_id(self, span: Span, id: str) -> None:
         """Take the span's id where none was given, and let what is inside be in this task."""
         self.task = self.caller = self.id = self.id or id
         span.set_attribute(_TASK_ID, self.id)
 
-    def _measure(self, seconds: float) -> None:
+    def _record_duration(self, seconds: float) -> None:
         """Record ``gen_ai.invoke_agent.duration``."""
-        _durations()[0].record(seconds, _differing(self._doer, self._fault))
+        _get_histograms()[0].record(seconds, _describe_run(self._doer, self._fault))
 
 
-class ToolCall(Block):
+class ToolCallBlock(SpanBlock):
     """One call of a tool."""
 
     __slots__ = ("_tool",)
@@ -199,27 +209,29 @@ class ToolCall(Block):
         super().__init__(id)
         self._tool = tool
 
-    def _again(self) -> Self:
+    def _make_copy(self) -> Self:
         """Return a block like this one that has not been entered."""
         return type(self)(self._tool)
 
-    def _describe(self) -> tuple[str, Attributes]:
+    def _describe_span(self) -> tuple[str, Attributes]:
         """Say which tool."""
-        return titled("execute_tool", self._tool), present(
+        return title_span("execute_tool", self._tool), keep_known(
             OPERATION_NAME="execute_tool", TOOL_NAME=self._tool, TOOL_CALL_ID=self.id, TASK_ID=self.task
         )
 
-    def _identify(self, span: Span, id: str) -> None:  # noqa: ARG002  # a tool call's is known by its span's
+    def _take_id(self, span: Span, id: str) -> None:  # noqa: ARG002  # a tool call's is known by its span's
         """Take the span's id where none was given, and let tasks that are started inside be of this call."""
         self.caller = self.id = self.id or id
 
-    def _measure(self, seconds: float) -> None:
+    def _record_duration(self, seconds: float) -> None:
         """Record ``gen_ai.execute_tool.duration``."""
         if self._tool is not None:
-            _durations()[1].record(seconds, {_TOOL_NAME: self._tool, **_differing(self.agent, self._fault)})
+            _get_histograms()[1].record(
+                seconds, {_TOOL_NAME: self._tool, **_describe_run(self.agent, self._fault)}
+            )
 
 
-class ModelCall(Block):
+class ModelCallBlock(SpanBlock):
     """One request to a language model."""
 
     __slots__ = ("_model", "_provider", "_used")
@@ -250,8 +262,8 @@ class ModelCall(Block):
         if "input" in used:
             # The conventions count what is read from and written to a cache as input, too.
             total = used["input"] + used.get("read", 0) + used.get("write", 0)
-        self._tell(
-            present(
+        self._set_attributes(
+            keep_known(
                 USAGE_INPUT=total,
                 USAGE_OUTPUT=used.get("output"),
                 USAGE_CACHE_READ=used.get("read"),
@@ -261,24 +273,24 @@ class ModelCall(Block):
 
     def cost_usd(self, amount: float) -> None:
         """Say what it cost, in US dollars."""
-        self._tell(present(USAGE_COST=float(amount)))
+        self._set_attributes(keep_known(USAGE_COST=float(amount)))
 
-    def _again(self) -> Self:
+    def _make_copy(self) -> Self:
         """Return a block like this one that has not been entered."""
         return type(self)(self._model, self._provider)
 
-    def _describe(self) -> tuple[str, Attributes]:
+    def _describe_span(self) -> tuple[str, Attributes]:
         """Say which model."""
-        return titled("chat", self._model), present(
+        return title_span("chat", self._model), keep_known(
             OPERATION_NAME="chat", REQUEST_MODEL=self._model, PROVIDER_NAME=self._provider, TASK_ID=self.task
         )
 
-    def _tell(self, attributes: Attributes) -> None:
+    def _set_attributes(self, attributes: Attributes) -> None:
         if self._span is not None and self._span.is_recording():
             self._span.set_attributes(attributes)
 
 
-class Message(Block):
+class MessageBlock(SpanBlock):
     """One communication with another agent."""
 
     __slots__ = ("_ago", "_answered", "_sender", "_to")
@@ -297,41 +309,41 @@ class Message(Block):
         with self:
             pass
 
-    def _again(self) -> Self:
+    def _make_copy(self) -> Self:
         """Return a block like this one that has not been entered."""
         return type(self)(self._to, self._sender)
 
-    def _describe(self) -> tuple[str, Attributes]:
+    def _describe_span(self) -> tuple[str, Attributes]:
         """Say who wrote to whom."""
-        return titled("message", self._to), present(
+        return title_span("message", self._to), keep_known(
             MESSAGE_TO=self._to, MESSAGE_FROM=self._sender or self.agent, TASK_ID=self.task
         )
 
-    def _open(self, found: Tracer) -> None:
+    def _open_span(self, found: Tracer) -> None:
         """Start the span when the message was sent."""
         self._start -= self._ago
-        super()._open(found)
+        super()._open_span(found)
 
-    def _close(self, span: Span, outcome: str, end: int) -> None:
+    def _close_span(self, span: Span, outcome: str, end: int) -> None:
         """End the span with the response time, where there was an answer."""
         if self._answered and self._fault is None:
             seconds = max(0, self._ago or end - self._start) / SECOND
             span.set_attribute(Attribute.MESSAGE_RESPONSE_SECONDS.value, seconds)
-        super()._close(span, outcome, end)
+        super()._close_span(span, outcome, end)
 
 
-def _spoken(name: object) -> object:
+def _check_name(name: object) -> object:
     """Return a name. Raises TypeError for a function: a decorator without its parentheses."""
     if callable(name) and not isinstance(name, str):
         raise TypeError(f"give a name first, as in @stretto.task('…'), not {name!r}")
     return name
 
 
-def _described(text: object) -> str | None:
-    return named(text) if _DESCRIBES else None
+def _trim_description(text: object) -> str | None:
+    return trim_name(text) if _DESCRIBES else None
 
 
-def _differing(agent: str | None, fault: str | None) -> Attributes:
+def _describe_run(agent: str | None, fault: str | None) -> Attributes:
     told: Attributes = {}
     if agent is not None:
         told[AGENT_NAME] = agent
@@ -341,7 +353,7 @@ def _differing(agent: str | None, fault: str | None) -> Attributes:
 
 
 @cache
-def _durations() -> tuple[Histogram, Histogram]:
+def _get_histograms() -> tuple[Histogram, Histogram]:
     """Return the instruments for tasks and for tool calls, of whatever meter provider there is or will be."""
     meter = get_meter(API_SCOPE)
     return (

@@ -23,7 +23,7 @@ from stretto.config import Config
 from stretto.errors import StrettoError
 from stretto.otlp_export.sender import NullSender, sender_from_environment
 from stretto.servers.alert_receivers import check_receivers, read_receivers
-from stretto.servers.supervisor import PACKAGES, find_program, explain_missing
+from stretto.servers.supervisor import PACKAGES, explain_missing, find_program
 from stretto.state.lock import holder_of
 from stretto.store import declared_baselines as baselines
 from stretto.store import queries

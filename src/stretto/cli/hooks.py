@@ -15,11 +15,11 @@ from pathlib import Path
 from stretto.cli.command_context import Context
 from stretto.errors import UsageError
 from stretto.hook.install import registration as settings
-from stretto.hook.install.agents import AGENTS, CLAUDE_CODE, Agent, Scope, settings_path
-from stretto.hook.install.handlers import Plan, Transport, Version, parse_version
-from stretto.hook.install.registration import Change
-from stretto.hook.install.status import ScopeStatus, Status
-from stretto.hook.install.status import status as status_of
+from stretto.hook.install.agents import AGENTS, CLAUDE_CODE, CodingAgent, Scope, find_settings_path
+from stretto.hook.install.handlers import InstallPlan, Transport, Version, parse_version
+from stretto.hook.install.registration import SettingsChange
+from stretto.hook.install.status import HooksStatus, ScopeStatus
+from stretto.hook.install.status import check_hooks as status_of
 
 VERSION_SECONDS = 10
 BROKEN = 1
@@ -35,8 +35,8 @@ def install(context: Context, options: argparse.Namespace) -> int:
         raise UsageError(
             "HTTP hooks cannot show the token", hint="use the command transport: it needs no service"
         )
-    change = settings.install(
-        Plan(
+    change = settings.install_hooks(
+        InstallPlan(
             agent=agent,
             settings=_settings_file(context, agent, Scope(options.scope)),
             state=context.config.state,
@@ -55,7 +55,7 @@ def uninstall(context: Context, options: argparse.Namespace) -> int:
     """Take the hooks out again and say what was done."""
     agent = AGENTS[options.agent]
     path = _settings_file(context, agent, Scope(options.scope))
-    return _tell(context, settings.uninstall(path, context.config.state, agent))
+    return _tell(context, settings.uninstall_hooks(path, context.config.state, agent))
 
 
 def status(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG001  # every verb takes both
@@ -76,7 +76,7 @@ def status(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG00
     return BROKEN if any(scope.problem or scope.dangling for scope in found.scopes) else 0
 
 
-def hook_status(context: Context) -> Status:
+def hook_status(context: Context) -> HooksStatus:
     """Return how the hooks stand in every settings file, of every agent, that counts here."""
     files = [
         (agent, scope.value, _settings_file(context, agent, scope))
@@ -87,7 +87,7 @@ def hook_status(context: Context) -> Status:
     return status_of([*files, (CLAUDE_CODE, "managed", MANAGED)], context.config.state)
 
 
-def sentence(found: Status) -> str:
+def sentence(found: HooksStatus) -> str:
     """Return in one line which agents report here."""
     where = [scope.label for scope in found.scopes if scope.events]
     if found.installed:
@@ -97,17 +97,17 @@ def sentence(found: Status) -> str:
     return "hooks not installed: stretto hooks install"
 
 
-def problems(found: Status) -> list[str]:
+def problems(found: HooksStatus) -> list[str]:
     """Return what is wrong with the hooks, a sentence each with what to do; last what is only told twice."""
     return faults(found) + doubles(found)
 
 
-def doubles(found: Status) -> list[str]:
+def doubles(found: HooksStatus) -> list[str]:
     """Return what is reported twice, which changes no figure."""
     return [f"reported twice, which is harmless and costs a second hook: {what}" for what in found.doubled]
 
 
-def faults(found: Status) -> list[str]:
+def faults(found: HooksStatus) -> list[str]:
     """Return what keeps hooks from reporting, a sentence each with what to do."""
     said = [f"{scope.settings}: {scope.problem}" for scope in found.scopes if scope.problem]
     said += [f"{switch} switches all hooks off" for switch in found.switched_off]
@@ -126,7 +126,7 @@ def _remedy(scope: ScopeStatus) -> str:
     return f"stretto hooks install{agent} --scope {scope.scope}{line}"
 
 
-def _tell(context: Context, change: Change) -> int:
+def _tell(context: Context, change: SettingsChange) -> int:
     lines = [f"hooks {change.action}: {change.settings}"]
     if change.transport and change.action != "unchanged":
         lines.append(
@@ -142,8 +142,8 @@ def _tell(context: Context, change: Change) -> int:
     return 0
 
 
-def _settings_file(context: Context, agent: Agent, scope: Scope) -> Path:
-    return settings_path(agent, scope, home=context.home, project=Path.cwd(), environ=context.environ)
+def _settings_file(context: Context, agent: CodingAgent, scope: Scope) -> Path:
+    return find_settings_path(agent, scope, home=context.home, project=Path.cwd(), environ=context.environ)
 
 
 def _program() -> tuple[str, ...]:

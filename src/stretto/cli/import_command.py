@@ -21,13 +21,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from stretto import journal
 from stretto.cli.command_context import Context
-from stretto.cli.store_writer import ingest_by
 from stretto.clock import AHEAD, MINUTE, read_wall_clock
 from stretto.config import Config
 from stretto.demo import parse_payload
 from stretto.errors import ServiceError, SourceError
 from stretto.hook.install.client_copy import ensure_secret
 from stretto.model.event import Event, Kind
+from stretto.service.ingest_setup import create_ingest
 from stretto.sources import recording, transcript
 from stretto.sources.redact import redact_for_journal
 from stretto.sources.transcript import Checkpoint, TranscriptFile
@@ -124,7 +124,7 @@ def see_in(context: Context) -> None:
         return
     with Lock(config.state):
         connection = open_writer(config.database)
-        ingest = ingest_by(config, connection)
+        ingest = create_ingest(config, connection)
         ingest.renew(config.fingerprint)
         for _ in ingest.catch_up(config.journal, now=read_wall_clock()):
             pass

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from stretto.cli.command_context import Context
-from stretto.servers.alert_receivers import NAMES, check, merged, read
-from stretto.servers.supervisor import shipped
+from stretto.servers.alert_receivers import NAMES, check_receivers, merge_receivers, read_receivers
+from stretto.servers.supervisor import find_shipped_folder
 
 EXAMPLE = "receivers.example.yml"
 CONFIGURATION = "alertmanager.yml"
@@ -20,17 +20,17 @@ def receivers(context: Context, options: argparse.Namespace) -> int:
     makes its own. Raises ConfigError where the file cannot be used.
     """
     path = context.config.receivers
-    found = read(path) if path else None
+    found = read_receivers(path) if path else None
     if found is not None:
-        check(found)
+        check_receivers(found)
     if options.write:
-        text = (shipped("alertmanager") / CONFIGURATION).read_text(encoding="utf-8")
-        _write(Path(options.write), merged(text, found) if found else text)
+        text = (find_shipped_folder("alertmanager") / CONFIGURATION).read_text(encoding="utf-8")
+        _write(Path(options.write), merge_receivers(text, found) if found else text)
     ways = {name: list(found.kinds.get(name, ())) if found else [] for name in NAMES}
     if path is None:
         lines = [
             "alerts go to the page only",
-            f"  copy {shipped('alertmanager') / EXAMPLE}",
+            f"  copy {find_shipped_folder('alertmanager') / EXAMPLE}",
             f"    to {context.config.state / 'receivers.yml'} and keep what you use",
         ]
     else:

@@ -26,15 +26,15 @@ from stretto.servers.alert_receivers import check_receivers, read_receivers
 from stretto.servers.supervisor import (
     SupervisedServer,
     Supervisor,
-    prepare_alertmanager,
-    find_program,
-    find_free_address,
     explain_missing,
-    prepare_prometheus,
+    find_free_address,
+    find_program,
     find_shipped_folder,
+    prepare_alertmanager,
+    prepare_prometheus,
     stop_leftovers,
 )
-from stretto.service import Service
+from stretto.service.service import Service
 from stretto.state.lock import Lock
 from stretto.version import read_version
 from stretto.web.app import Surface, create_app
@@ -63,7 +63,7 @@ def run_up(context: Context, options: argparse.Namespace) -> int:
             supervisor, notes = _servers(config, wanted=not options.no_servers)
             if sender.problem:
                 notes.append(sender.problem)
-            surface = _surface(config, service, lambda: [*notes, *supervisor.problems(), *service.problems()])
+            surface = _surface(config, service, lambda: [*notes, *supervisor.problems(), *service.list_problems()])
             service.on_snapshot(surface.changes.refreshed)
             for line in _greeting(context, service, supervisor, [*history, *notes]):
                 context.say(line)
@@ -175,18 +175,18 @@ def _surface(config: Config, service: Service, problems: Callable[[], list[str]]
     announcer = Announcer(Announcing(config.speak_alerts, config.desktop_alerts))
     return Surface(
         snapshot=lambda: service.snapshot,
-        sessions=service.sessions,
-        insight=service.insight,
-        trends=service.trends,
-        own=service.own_figures,
-        expose=service.expose,
+        sessions=service.list_sessions,
+        insight=service.summarize_session,
+        trends=service.summarize_trends,
+        own=service.list_own_figures,
+        expose=service.expose_metrics,
         append_hook=service.append_hook,
         append_scores=service.append_scores,
         receive_otlp=service.receive_otlp,
         notifications=NotificationLog(config.state / "notifications.jsonl"),
         announce=announcer.tell,
         problems=lambda: [*problems(), *announcer.missing],
-        faults=service.problems,
+        faults=service.list_problems,
         runbook=_runbook,
         alerts=lambda: sorted(_pages()),
         version=read_version(),

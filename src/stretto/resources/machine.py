@@ -25,7 +25,7 @@ class Machine:
 
 def read() -> Machine:
     """Return the machine as it is now."""
-    busy, available = _processors()
+    busy, available = _read_processors()
     try:
         memory = psutil.virtual_memory()
     except (psutil.Error, OSError, NotImplementedError, RuntimeError):
@@ -33,7 +33,7 @@ def read() -> Machine:
     return Machine(busy, available, memory.total, memory.available)
 
 
-def _processors() -> tuple[int | None, int | None]:
+def _read_processors() -> tuple[int | None, int | None]:
     try:
         times = psutil.cpu_times()
     except (psutil.Error, OSError, NotImplementedError, RuntimeError):

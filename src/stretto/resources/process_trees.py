@@ -18,7 +18,7 @@ from stretto.clock import SECOND
 
 
 @dataclass(slots=True)
-class Used:
+class TreeUsage:
     """What one tree used since the reading before, and holds now."""
 
     cpu: int = 0
@@ -47,7 +47,7 @@ _NOTHING = _Reading(0, 0, 0, 0, 0, 0)
 
 
 @dataclass(slots=True)
-class _Ended:
+class _EndedUsage:
     """What had been counted of processes that ended, by who inherited it."""
 
     cpu: int = 0
@@ -56,35 +56,37 @@ class _Ended:
 
 
 @dataclass(slots=True)
-class Forest:
+class ProcessTrees:
     """Trees by their roots. A process belongs to the nearest root at or above it, and so to one tree."""
 
     _read: dict[psutil.Process, _Reading] = field(default_factory=dict)
     _existed: frozenset[psutil.Process] = frozenset()
 
-    def look(self, roots: Collection[psutil.Process]) -> dict[psutil.Process, Used]:
+    def read_usage(self, roots: Collection[psutil.Process]) -> dict[psutil.Process, TreeUsage]:
         """Read the trees and return what each used since the last look; roots that are gone are left out.
 
         A tree that was not there at the last look has used nothing yet.
         """
-        known, children = _children()
-        trees = {root: _tree(root, children, set(roots)) for root in roots if root in known}
+        known, children = _list_processes()
+        trees = {root: _collect_tree(root, children, set(roots)) for root in roots if root in known}
         now: dict[psutil.Process, _Reading] = {}
         for members in trees.values():
             for process in members:
-                reading = _reading(process)
+                reading = _read_process(process)
                 if reading is not None:
                     now[process] = reading
-        ended = self._ended(known, now)
-        used = {root: self._used(root, members, now, ended) for root, members in trees.items() if root in now}
+        ended = self._sum_ended(known, now)
+        used = {
+            root: self._sum_usage(root, members, now, ended) for root, members in trees.items() if root in now
+        }
         self._read, self._existed = now, frozenset(known)
         return used
 
-    def _ended(
+    def _sum_ended(
         self, known: Collection[psutil.Process], now: Mapping[psutil.Process, _Reading]
-    ) -> dict[psutil.Process, _Ended]:
+    ) -> dict[psutil.Process, _EndedUsage]:
         """Return what had been counted of the processes that ended, by their nearest living ancestor."""
-        found: dict[psutil.Process, _Ended] = {}
+        found: dict[psutil.Process, _EndedUsage] = {}
         by_pid = {process.pid: process for process in self._read}
         for process, reading in self._read.items():
             if process in known:
@@ -93,20 +95,20 @@ class Forest:
             while heir is not None and heir not in now:
                 heir = by_pid.get(self._read[heir].parent)
             if heir is not None:
-                counted = found.setdefault(heir, _Ended())
+                counted = found.setdefault(heir, _EndedUsage())
                 counted.cpu += reading.cpu + reading.inherited
                 counted.read += reading.read or 0
                 counted.written += reading.written or 0
         return found
 
-    def _used(
+    def _sum_usage(
         self,
         root: psutil.Process,
         members: Collection[psutil.Process],
         now: Mapping[psutil.Process, _Reading],
-        ended: Mapping[psutil.Process, _Ended],
-    ) -> Used:
-        used = Used()
+        ended: Mapping[psutil.Process, _EndedUsage],
+    ) -> TreeUsage:
+        used = TreeUsage()
         begins = root not in self._read
         for process in members:
             reading = now.get(process)
@@ -118,21 +120,21 @@ class Forest:
             if before is None:
                 # One that is older than the last look has come from elsewhere with what it used there.
                 before = reading if begins or process in self._existed else _NOTHING
-            inherited = ended.get(process, _Ended())
+            inherited = ended.get(process, _EndedUsage())
             used.cpu += max(0, reading.cpu - before.cpu)
             used.cpu += max(0, reading.inherited - before.inherited - inherited.cpu)
-            used.read = _grown(used.read, reading.read, before.read, inherited.read)
-            used.written = _grown(used.written, reading.written, before.written, inherited.written)
+            used.read = _add_growth(used.read, reading.read, before.read, inherited.read)
+            used.written = _add_growth(used.written, reading.written, before.written, inherited.written)
         return used
 
 
-def _grown(so_far: int | None, now: int | None, before: int | None, inherited: int) -> int | None:
+def _add_growth(so_far: int | None, now: int | None, before: int | None, inherited: int) -> int | None:
     if now is None or before is None:
         return so_far
     return (so_far or 0) + max(0, now - before - inherited)
 
 
-def _children() -> tuple[set[psutil.Process], dict[int, list[psutil.Process]]]:
+def _list_processes() -> tuple[set[psutil.Process], dict[int, list[psutil.Process]]]:
     """Return all processes, and the children of each by its pid."""
     known: set[psutil.Process] = set()
     children: dict[int, list[psutil.Process]] = {}
@@ -145,7 +147,7 @@ def _children() -> tuple[set[psutil.Process], dict[int, list[psutil.Process]]]:
     return known, children
 
 
-def _tree(
+def _collect_tree(
     root: psutil.Process, children: Mapping[int, list[psutil.Process]], roots: Collection[psutil.Process]
 ) -> list[psutil.Process]:
     """Return a root and what is below it, but for other roots and what is below those."""
@@ -155,7 +157,7 @@ def _tree(
     return found
 
 
-def _reading(process: psutil.Process) -> _Reading | None:
+def _read_process(process: psutil.Process) -> _Reading | None:
     """Return what a process has used so far, or None where it is gone or nobody may look."""
     try:
         # A pid that was given to another process meanwhile still stands for the old one in psutil's cache.
@@ -165,7 +167,7 @@ def _reading(process: psutil.Process) -> _Reading | None:
             times, memory, parent = process.cpu_times(), process.memory_info().rss, process.ppid()
     except psutil.Error:
         return None
-    read, written = _disk(process)
+    read, written = _read_disk(process)
     return _Reading(
         parent=parent,
         cpu=round((times.user + times.system) * SECOND),
@@ -176,7 +178,7 @@ def _reading(process: psutil.Process) -> _Reading | None:
     )
 
 
-def _disk(process: psutil.Process) -> tuple[int | None, int | None]:
+def _read_disk(process: psutil.Process) -> tuple[int | None, int | None]:
     """Return the bytes read from and written to disk: None where the system does not tell, or not us."""
     try:
         counters = process.io_counters()

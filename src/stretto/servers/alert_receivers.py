@@ -33,7 +33,7 @@ ROUTE = "\nroute:\n  receiver: {name}\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Receivers:
+class ReceiversFile:
     """What a file adds, checked as far as can be known without Alertmanager."""
 
     path: Path
@@ -45,7 +45,7 @@ class Receivers:
     """Receiver → its table, with the paths of files made absolute."""
 
 
-def read(path: Path) -> Receivers:
+def read_receivers(path: Path) -> ReceiversFile:
     """Return what a file adds; relative paths in keys that end in ``_file`` are taken from its folder.
 
     Raises ConfigError on a file that cannot be read, is not YAML, holds another receiver or key than
@@ -59,17 +59,17 @@ def read(path: Path) -> Receivers:
     except yaml.YAMLError as error:
         cause = " ".join(str(error).split())
         raise ConfigError("the receivers' file is not YAML", where=str(path), cause=cause) from error
-    nodes = dict(_receivers(path, top))
+    nodes = dict(_find_receivers(path, top))
     for node in nodes.values():
         _make_absolute(path, node, set())
     kinds = {
-        name: tuple(key.removesuffix("_configs") for key, _ in _pairs(node) if key != "name")
+        name: tuple(key.removesuffix("_configs") for key, _ in _list_pairs(node) if key != "name")
         for name, node in nodes.items()
     }
-    return Receivers(path, kinds, text, nodes)
+    return ReceiversFile(path, kinds, text, nodes)
 
 
-def check(receivers: Receivers, find: Callable[[str], str | None] = shutil.which) -> None:
+def check_receivers(receivers: ReceiversFile, find: Callable[[str], str | None] = shutil.which) -> None:
     """Have Alertmanager's own tool read what a file adds, where that tool is installed.
 
     Raises ConfigError with its complaint, whose lines are the file's.
@@ -99,14 +99,14 @@ def check(receivers: Receivers, find: Callable[[str], str | None] = shutil.which
         )
 
 
-def merged(configuration: str, receivers: Receivers) -> str:
+def merge_receivers(configuration: str, receivers: ReceiversFile) -> str:
     """Return Alertmanager's configuration with the ways out that a file adds, behind those it has."""
     top = yaml.compose(configuration, Loader=yaml.SafeLoader)
     assert isinstance(top, yaml.MappingNode)
-    shipped = dict(_pairs(top))["receivers"]
+    shipped = dict(_list_pairs(top))["receivers"]
     for node in shipped.value:
-        mine = dict(_pairs(node))
-        for key, added in _pairs(receivers.nodes.get(mine["name"].value)):
+        mine = dict(_list_pairs(node))
+        for key, added in _list_pairs(receivers.nodes.get(mine["name"].value)):
             if key in mine and key != "name":
                 mine[key].value.extend(added.value)
             elif key != "name":
@@ -115,7 +115,7 @@ def merged(configuration: str, receivers: Receivers) -> str:
     return f"# Made by stretto of what ships and of {receivers.path}; change that file instead.\n{text}"
 
 
-def _receivers(path: Path, top: yaml.Node | None) -> Iterator[tuple[str, yaml.MappingNode]]:
+def _find_receivers(path: Path, top: yaml.Node | None) -> Iterator[tuple[str, yaml.MappingNode]]:
     if not isinstance(top, yaml.MappingNode):
         raise ConfigError(
             "the receivers' file must be a table with the key 'receivers'",
@@ -123,41 +123,45 @@ def _receivers(path: Path, top: yaml.Node | None) -> Iterator[tuple[str, yaml.Ma
             hint="receivers.example.yml has one of each kind",
         )
     if top.flow_style:
-        raise _fault(path, top, "the table must be written in lines, without braces")
-    for key, node in _pairs(top):
+        raise _build_fault(path, top, "the table must be written in lines, without braces")
+    for key, node in _list_pairs(top):
         if key != "receivers":
-            raise _fault(path, node, f"{key!r} is not known", hint="the one key at the top is 'receivers'")
-    listed = dict(_pairs(top)).get("receivers")
+            raise _build_fault(
+                path, node, f"{key!r} is not known", hint="the one key at the top is 'receivers'"
+            )
+    listed = dict(_list_pairs(top)).get("receivers")
     if not isinstance(listed, yaml.SequenceNode) or not listed.value:
-        raise _fault(path, listed or top, "receivers must be a list of receivers")
+        raise _build_fault(path, listed or top, "receivers must be a list of receivers")
     seen: set[str] = set()
     for node in listed.value:
-        name = _name(path, node)
+        name = _check_receiver(path, node)
         if name in seen:
-            raise _fault(path, node, f"{name} stands there twice", hint="put both ways out under one name")
+            raise _build_fault(
+                path, node, f"{name} stands there twice", hint="put both ways out under one name"
+            )
         seen.add(name)
         yield name, node
 
 
-def _name(path: Path, node: yaml.Node) -> str:
+def _check_receiver(path: Path, node: yaml.Node) -> str:
     """Return the name of a receiver whose keys are sound."""
-    found = dict(_pairs(node))
+    found = dict(_list_pairs(node))
     name = found.get("name")
     if not isinstance(name, yaml.ScalarNode):
-        raise _fault(path, node, "a receiver must be a table with a name")
+        raise _build_fault(path, node, "a receiver must be a table with a name")
     if name.value not in NAMES:
-        raise _fault(path, name, f"no route leads to {name.value!r}", hint=f"known: {', '.join(NAMES)}")
+        raise _build_fault(path, name, f"no route leads to {name.value!r}", hint=f"known: {', '.join(NAMES)}")
     for key, ways in found.items():
         if key == "name":
             continue
         if not KIND(key):
             hint = "Alertmanager's keys are slack_configs, email_configs, webhook_configs and the like"
-            raise _fault(path, ways, f"{name.value}: {key!r} is not known", hint=hint)
+            raise _build_fault(path, ways, f"{name.value}: {key!r} is not known", hint=hint)
         tables = ways.value if isinstance(ways, yaml.SequenceNode) else []
         if not tables or not all(isinstance(way, yaml.MappingNode) for way in tables):
-            raise _fault(path, ways, f"{name.value}.{key} must be a list of tables")
+            raise _build_fault(path, ways, f"{name.value}.{key} must be a list of tables")
     if len(found) == 1:
-        raise _fault(path, node, f"{name.value} has no way out", hint="such as slack_configs")
+        raise _build_fault(path, node, f"{name.value} has no way out", hint="such as slack_configs")
     return str(name.value)
 
 
@@ -169,21 +173,21 @@ def _make_absolute(path: Path, node: yaml.Node, seen: set[int]) -> None:
     if isinstance(node, yaml.SequenceNode):
         for item in node.value:
             _make_absolute(path, item, seen)
-    for key, value in _pairs(node):
+    for key, value in _list_pairs(node):
         if key.endswith("_file") and isinstance(value, yaml.ScalarNode):
             file = path.parent.resolve() / value.value
             if not file.is_file() or not os.access(file, os.R_OK):
-                raise _fault(path, value, f"{key} names a file that cannot be read: {file}")
+                raise _build_fault(path, value, f"{key} names a file that cannot be read: {file}")
             value.value = str(file)
         elif key not in FREE:
             _make_absolute(path, value, seen)
 
 
-def _pairs(node: yaml.Node | None) -> list[tuple[str, yaml.Node]]:
+def _list_pairs(node: yaml.Node | None) -> list[tuple[str, yaml.Node]]:
     """Return a table's keys and values; nothing where it is no table."""
     pairs = node.value if isinstance(node, yaml.MappingNode) else []
     return [(str(key.value), value) for key, value in pairs]
 
 
-def _fault(path: Path, node: yaml.Node, what: str, *, hint: str = "") -> ConfigError:
+def _build_fault(path: Path, node: yaml.Node, what: str, *, hint: str = "") -> ConfigError:
     return ConfigError(what, where=f"{path}, line {node.start_mark.line + 1}", hint=hint)

@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 
 from stretto.errors import ServiceError
-from stretto.servers.alert_receivers import Receivers, merged
+from stretto.servers.alert_receivers import ReceiversFile, merge_receivers
 
 SHIPPED = {"stretto": "stretto:9464", "prometheus": "prometheus:9090", "alertmanager": "alertmanager:9093"}
 """The addresses as the shipped files have them: those inside the compose file's network."""
@@ -46,7 +46,7 @@ RESTART_SECONDS = (1.0, 2.0, 5.0, 15.0, 60.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class SupervisedServer:
     """One server as it is to be started."""
 
     name: str
@@ -66,7 +66,7 @@ class Server:
         return self.folder / f"{self.name}.pid"
 
 
-def shipped(name: str) -> Path:
+def find_shipped_folder(name: str) -> Path:
     """Return a folder that ships: ``prometheus``, ``alertmanager`` or ``runbook``.
 
     It stands inside an installed package, else in the source tree. Raises ServiceError where it is missing.
@@ -84,18 +84,18 @@ def shipped(name: str) -> Path:
     )
 
 
-def find(name: str, which: Callable[[str], str | None] = shutil.which) -> str | None:
+def find_program(name: str, which: Callable[[str], str | None] = shutil.which) -> str | None:
     """Return the path of a server's program, or None where it is not installed."""
     return next((path for binary in BINARIES[name] if (path := which(binary))), None)
 
 
-def missing_hint(name: str) -> str:
+def explain_missing(name: str) -> str:
     """Say how to get a server that is not installed."""
     ways = f"apt-get install {PACKAGES[name]} (Debian, Ubuntu) or brew install {name} (macOS)"
     return f"{name} is not installed: {ways}"
 
 
-def free_address(host: str, wanted: int) -> str:
+def find_free_address(host: str, wanted: int) -> str:
     """Return ``host:wanted`` where that port is free, else the host with any free port."""
     for port in (wanted, 0):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
@@ -108,7 +108,7 @@ def free_address(host: str, wanted: int) -> str:
     raise ServiceError(f"no free port on {host}")
 
 
-def render(source: Path, target: Path, addresses: Mapping[str, str], token_file: Path) -> None:
+def render_configuration(source: Path, target: Path, addresses: Mapping[str, str], token_file: Path) -> None:
     """Copy a shipped folder's configuration with what is in force here in place of what the compose file has.
 
     The servers show what stands in ``token_file`` wherever they talk to the service; it must exist, and is
@@ -131,10 +131,12 @@ def render(source: Path, target: Path, addresses: Mapping[str, str], token_file:
         copy.write_text(text, encoding="utf-8")
 
 
-def prometheus_server(folder: Path, program: str, addresses: Mapping[str, str], token_file: Path) -> Server:
+def prepare_prometheus(
+    folder: Path, program: str, addresses: Mapping[str, str], token_file: Path
+) -> SupervisedServer:
     """Return Prometheus as it is to be started, its configuration rendered."""
-    render(shipped("prometheus"), folder / "prometheus", addresses, token_file)
-    return Server(
+    render_configuration(find_shipped_folder("prometheus"), folder / "prometheus", addresses, token_file)
+    return SupervisedServer(
         name="prometheus",
         program=program,
         address=addresses["prometheus"],
@@ -150,20 +152,20 @@ def prometheus_server(folder: Path, program: str, addresses: Mapping[str, str], 
     )
 
 
-def alertmanager_server(
+def prepare_alertmanager(
     folder: Path,
     program: str,
     addresses: Mapping[str, str],
     token_file: Path,
-    receivers: Receivers | None = None,
-) -> Server:
+    receivers: ReceiversFile | None = None,
+) -> SupervisedServer:
     """Return Alertmanager as it is to be started, its configuration rendered, with the user's receivers."""
-    render(shipped("alertmanager"), folder / "alertmanager", addresses, token_file)
+    render_configuration(find_shipped_folder("alertmanager"), folder / "alertmanager", addresses, token_file)
     if receivers is not None:
         configuration = folder / "alertmanager" / "alertmanager.yml"
-        text = merged(configuration.read_text(encoding="utf-8"), receivers)
+        text = merge_receivers(configuration.read_text(encoding="utf-8"), receivers)
         configuration.write_text(text, encoding="utf-8")
-    return Server(
+    return SupervisedServer(
         name="alertmanager",
         program=program,
         address=addresses["alertmanager"],
@@ -183,7 +185,7 @@ def alertmanager_server(
 class Supervisor:
     """Keeps servers running, each by a thread of its own, until ``stop``."""
 
-    def __init__(self, servers: Sequence[Server]) -> None:
+    def __init__(self, servers: Sequence[SupervisedServer]) -> None:
         self.servers = tuple(servers)
         self._stopping = threading.Event()
         self._children: dict[str, subprocess.Popen[bytes]] = {}
@@ -196,7 +198,7 @@ class Supervisor:
         for server in self.servers:
             server.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             thread = threading.Thread(
-                target=self._keep, args=(server,), name=f"keep-{server.name}", daemon=True
+                target=self._keep_running, args=(server,), name=f"keep-{server.name}", daemon=True
             )
             thread.start()
             self._threads.append(thread)
@@ -228,10 +230,10 @@ class Supervisor:
             if (count := self._deaths.get(server.name, 0))
         ]
 
-    def _keep(self, server: Server) -> None:
+    def _keep_running(self, server: SupervisedServer) -> None:
         while not self._stopping.is_set():
             try:
-                self._run(server)
+                self._run_once(server)
             except OSError as error:
                 # A full disk, a program that is gone: told, and tried again.
                 self._faults[server.name] = f"{server.name} cannot be started: {error}"
@@ -240,7 +242,7 @@ class Supervisor:
             deaths = self._deaths[server.name] = self._deaths.get(server.name, 0) + 1
             self._stopping.wait(RESTART_SECONDS[min(deaths, len(RESTART_SECONDS)) - 1])
 
-    def _run(self, server: Server) -> None:
+    def _run_once(self, server: SupervisedServer) -> None:
         began = time.monotonic()
         with server.log.open("ab") as log:
             child = subprocess.Popen(  # noqa: S603  # a program found on the PATH, our own arguments

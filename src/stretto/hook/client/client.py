@@ -2,12 +2,12 @@
 
 Started as ``python -I -S client.py [STATE_DIR [AGENT]]`` with the hook's payload (JSON) on standard input. It
 appends one line to ``<state>/journal/<UTC day>.jsonl``, prints nothing and exits with 0 whatever happens: an
-agent takes another code for an error, and 2 for an order to stop. Input it cannot read becomes a ``reject``
+agent takes another code for an error, and 2 for an order to stop. Input it cannot read becomes a ``build_reject``
 event, so that a gap shows. ``start`` starts the same from its compiled form.
 
 This file is copied to where the hooks find it and stands alone. It imports nothing beyond what the
 interpreter has loaded already and one accelerator: an ordinary import costs more than all its own work. The
-HTTP endpoint of the service imports it too, for ``record``, so that both ways in give the same bytes.
+HTTP endpoint of the service imports it too, for ``build_record``, so that both ways in give the same bytes.
 
 The payload's fields are those of Claude Code's hooks reference (code.claude.com/docs/en/hooks). Two files
 beside this one are loaded only when they are needed: ``dialects`` translates the payloads of other agents,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     Processes = Callable[[], list[str]]
 
 
-def _null(_: str) -> None:
+def _replace_by_null(_: str) -> None:
     """Read NaN and the infinities, which are no JSON though some write them, as null."""
 
 
@@ -51,7 +51,7 @@ try:
         object_hook = object_pairs_hook = array_hook = None
         parse_float = float
         parse_int = int
-        parse_constant = _null
+        parse_constant = _replace_by_null
 
     scan = make_scanner(_Scanning)  # type: ignore[arg-type]  # any object with these attributes serves
 except (ImportError, AttributeError, TypeError):
@@ -59,7 +59,7 @@ except (ImportError, AttributeError, TypeError):
     from json import JSONDecoder
     from json.encoder import encode_basestring_ascii as quote
 
-    scan = JSONDecoder(strict=False, parse_constant=_null).scan_once  # type: ignore[attr-defined]  # untyped
+    scan = JSONDecoder(strict=False, parse_constant=_replace_by_null).scan_once  # type: ignore[attr-defined]  # untyped
 
 LIMIT = 64 * 1024 * 1024  # bytes of a payload; what parsing more would take, the agent's machine may not have
 CHUNK = 1024 * 1024  # bytes
@@ -94,7 +94,7 @@ WORKING = frozenset({
 
 REASONS = ("empty", "internal", "no input", "no session id", "not JSON", "not an object",
            "out of memory", "too deep", "too large", "unknown event")  # fmt: skip
-"""All reasons of a ``reject`` event."""
+"""All reasons of a ``build_reject`` event."""
 
 Fields = dict[str, object]
 """The payload, or the members of an event, or its attributes."""
@@ -108,7 +108,7 @@ class UnreadableError(Exception):
         self.name = name
 
 
-def record(
+def build_record(
     payload: bytes,
     now: int,
     *,
@@ -125,12 +125,12 @@ def record(
     wrote, and of calls that carry no id, to pair their start and end; ``traceparent`` the W3C trace context
     the agent was started in; ``describe`` lets a task's description pass; ``processes`` is asked, at the
     start of a session or a turn, for the processes that the agent may be. Never raises: what is no event
-    becomes a ``reject`` event.
+    becomes a ``build_reject`` event.
     """
     name = None
     try:
-        return _event(
-            _parsed(payload),
+        return _build_event(
+            _parse_payload(payload),
             now,
             agent=agent,
             key=key,
@@ -146,15 +146,19 @@ def record(
         reason = "out of memory"
     except Exception:  # noqa: BLE001  a fault in here must show in the journal, not in the agent
         reason = "internal"
-    return reject(reason, len(payload), now, name=name, agent=agent)
+    return build_reject(reason, len(payload), now, name=name, agent=agent)
 
 
-def reject(reason: str, size: int, now: int, *, name: str | None = None, agent: str = CLAUDE_CODE) -> bytes:
+def build_reject(
+    reason: str, size: int, now: int, *, name: str | None = None, agent: str = CLAUDE_CODE
+) -> bytes:
     """Return the journal record of input that gave no event; ``size`` is its length in bytes."""
-    return _record("reject", "", now, {"source": agent, "name": name}, {"reason": reason, "bytes": size})
+    return _encode_record(
+        "reject", "", now, {"source": agent, "name": name}, {"reason": reason, "bytes": size}
+    )
 
 
-def _parsed(payload: bytes) -> Fields:
+def _parse_payload(payload: bytes) -> Fields:
     if len(payload) > LIMIT:
         raise UnreadableError("too large")
     # A stray byte can only stand inside a string, and none of the strings taken is worth the whole event.
@@ -172,7 +176,7 @@ def _parsed(payload: bytes) -> Fields:
     return value
 
 
-def _event(
+def _build_event(
     payload: Fields,
     now: int,
     *,
@@ -185,48 +189,50 @@ def _event(
     if agent == CLAUDE_CODE:
         hook, said, told = payload.get("hook_event_name"), None, None
     else:
-        hook, payload, said, told = _beside("dialects")["translate"](agent, payload, now, key)
-    session = _id(payload.get("session_id"))
+        hook, payload, said, told = _load_beside("dialects")["translate_payload"](agent, payload, now, key)
+    session = _read_id(payload.get("session_id"))
     if session is None:
         raise UnreadableError("no session id")
     if type(hook) is not str or hook not in EVENTS:
         # The list of hooks keeps growing, so a new one is named; but only if it looks like a hook's name.
-        raise UnreadableError("unknown event", _letters(payload.get("hook_event_name")))
+        raise UnreadableError("unknown event", _read_letters(payload.get("hook_event_name")))
     kind, outcome, fields, attributes = EVENTS[hook]
     event: Fields = {key: read(payload.get(source)) for key, (source, read) in fields.items()}
     event["outcome"] = outcome
     about: Fields = {key: read(payload.get(source)) for key, (source, read) in attributes.items()}
     if kind in ("session.start", "turn.start"):
-        about["project"] = _last_component(payload.get("cwd"))
-        about["traceparent"] = _traceparent(traceparent)
+        about["project"] = _read_last_component(payload.get("cwd"))
+        about["traceparent"] = _read_traceparent(traceparent)
         about["processes"] = (processes() if processes else None) or None
     if hook in REFINED:
         REFINED[hook](payload, event, about)
     if hook in ("PostToolUse", "PostToolUseFailure") and payload.get("tool_name") in WORKING:
-        about.update(_work(hook, payload, key))
+        about.update(_read_tool_result(hook, payload, key))
     if said is not None and told is not None:
         event.update(said)
         about.update(told)
     if not describe:
         about.pop("description", None)
-    return _record(kind, session, now, event, about)
+    return _encode_record(kind, session, now, event, about)
 
 
-def _record(kind: str, session: str, now: int, event: Fields, attributes: Fields) -> bytes:
+def _encode_record(kind: str, session: str, now: int, event: Fields, attributes: Fields) -> bytes:
     head: Fields = {"version": 1, "kind": kind, "session": session, "time": now}
-    line = _members({**head, "source": CLAUDE_CODE, "channel": "hook", **event})
-    about = _members(attributes)
+    line = _encode_members({**head, "source": CLAUDE_CODE, "channel": "hook", **event})
+    about = _encode_members(attributes)
     if about:
         line += ',"attributes":{' + about + "}"
     return ("\n{" + line + "}\n").encode("ascii")
 
 
-def _members(fields: Fields) -> str:
+def _encode_members(fields: Fields) -> str:
     """Return the members of a JSON object; what is None is left out."""
-    return ",".join([quote(key) + ":" + _json(value) for key, value in fields.items() if value is not None])
+    return ",".join(
+        [quote(key) + ":" + _encode_value(value) for key, value in fields.items() if value is not None]
+    )
 
 
-def _json(value: object) -> str:
+def _encode_value(value: object) -> str:
     if type(value) is str:
         return quote(value)
     if type(value) is list:
@@ -237,22 +243,22 @@ def _json(value: object) -> str:
 # What may be taken from a payload, by shape. A value of another shape is as good as absent.
 
 
-def _text(value: object) -> str | None:
+def _read_name(value: object) -> str | None:
     """Return a name, cut to size."""
-    return _writable(value[:NAME_LIMIT]) if type(value) is str and value else None
+    return _replace_surrogates(value[:NAME_LIMIT]) if type(value) is str and value else None
 
 
-def _id(value: object) -> str | None:
+def _read_id(value: object) -> str | None:
     """Return an id, or None for what is none: an id cut to size would be another one."""
-    return _writable(value) if type(value) is str and 0 < len(value) <= ID_LIMIT else None
+    return _replace_surrogates(value) if type(value) is str and 0 < len(value) <= ID_LIMIT else None
 
 
-def _writable(text: str) -> str:
+def _replace_surrogates(text: str) -> str:
     """Replace lone surrogates, which JSON can spell but the journal's reader refuses."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _token(value: object, marks: str = "-_") -> str | None:
+def _read_token(value: object, marks: str = "-_") -> str | None:
     """Return a string only if ASCII letters, digits and the marks make it up: the gate out of free text."""
     if type(value) is not str or len(value) > NAME_LIMIT:
         return None
@@ -262,44 +268,44 @@ def _token(value: object, marks: str = "-_") -> str | None:
     return value if bare.isascii() and bare.isalnum() else None
 
 
-def _letters(value: object) -> str | None:
+def _read_letters(value: object) -> str | None:
     """Return a short string only if ASCII letters make it up."""
     if type(value) is not str or len(value) > WORD_LIMIT:
         return None
     return value if value.isascii() and value.isalpha() else None
 
 
-def _word(value: object) -> str | None:
+def _read_word(value: object) -> str | None:
     """Return a short word of small letters and underscores, as a member of an enumeration is written."""
-    return value if type(value) is str and _letters(value.replace("_", "")) and value.islower() else None
+    return value if type(value) is str and _read_letters(value.replace("_", "")) and value.islower() else None
 
 
-def _number(value: object) -> int | None:
+def _read_number(value: object) -> int | None:
     """Return a count or a length, rounded; a negative or absurd one measures nothing."""
     if (type(value) is int or type(value) is float) and 0 <= value < NUMBER_LIMIT:
         return round(value)
     return None
 
 
-def _nanoseconds(milliseconds: object) -> int | None:
+def _read_nanoseconds(milliseconds: object) -> int | None:
     if type(milliseconds) is int or type(milliseconds) is float:
-        return _number(milliseconds * 1_000_000)
+        return _read_number(milliseconds * 1_000_000)
     return None
 
 
-def _object(value: object) -> Fields:
+def _read_object(value: object) -> Fields:
     return value if type(value) is dict else {}
 
 
-def _last_component(path: object) -> str | None:
+def _read_last_component(path: object) -> str | None:
     """Return the last component of a POSIX or Windows path; the root and a drive have none."""
     if type(path) is not str:
         return None
     name = path.replace("\\", "/").rstrip("/").rpartition("/")[2]
-    return None if name.endswith(":") else _text(name)
+    return None if name.endswith(":") else _read_name(name)
 
 
-def _traceparent(value: str | None) -> str | None:
+def _read_traceparent(value: str | None) -> str | None:
     """Return a trace context as W3C Trace Context, section 3.2, spells it; anything else is absent."""
     if value is None:
         return None
@@ -309,30 +315,34 @@ def _traceparent(value: str | None) -> str | None:
     return value if parts[0] != "ff" and parts[1].strip("0") and parts[2].strip("0") else None
 
 
-def _between(text: str, tag: str) -> str | None:
+def _read_tag(text: str, tag: str) -> str | None:
     """Return what stands between the first such tags, if it looks like an id or a status."""
     start = text.find(f"<{tag}>")
     end = text.find(f"</{tag}>", start)
-    return _token(text[start + len(tag) + 2 : end]) if -1 < start < end else None
+    return _read_token(text[start + len(tag) + 2 : end]) if -1 < start < end else None
 
 
-def _objects(values: object) -> list[Fields]:
-    return [_object(value) for value in values[:LIST_LIMIT]] if type(values) is list else []
+def _read_objects(values: object) -> list[Fields]:
+    return [_read_object(value) for value in values[:LIST_LIMIT]] if type(values) is list else []
 
 
-def _calls(batch: object) -> list[str] | None:
-    return [call_id for call in _objects(batch) if (call_id := _id(call.get("tool_use_id")))] or None
+def _read_call_ids(batch: object) -> list[str] | None:
+    return [
+        call_id for call in _read_objects(batch) if (call_id := _read_id(call.get("tool_use_id")))
+    ] or None
 
 
-def _running(tasks: object) -> list[str] | None:
+def _read_running_tasks(tasks: object) -> list[str] | None:
     """Return the ids of the subagents still at work, none or more, or None where the agent does not say."""
     if type(tasks) is not list:
         return None
-    at_work = [t for t in _objects(tasks) if t.get("status") == "running" and t.get("type") == "subagent"]
-    return [task_id for task in at_work if (task_id := _id(task.get("id")))]
+    at_work = [
+        t for t in _read_objects(tasks) if t.get("status") == "running" and t.get("type") == "subagent"
+    ]
+    return [task_id for task in at_work if (task_id := _read_id(task.get("id")))]
 
 
-def _error(text: object) -> str | None:
+def _read_error_class(text: object) -> str | None:
     """Return the class of an error, where the text starts with it; never the text."""
     return "exit_code" if type(text) is str and text.startswith("Exit code ") else None
 
@@ -340,16 +350,18 @@ def _error(text: object) -> str | None:
 # What takes more than one field of the payload to tell.
 
 
-def _work(hook: str, payload: Fields, key: bytes) -> Fields:
+def _read_tool_result(hook: str, payload: Fields, key: bytes) -> Fields:
     """Return which tests a call ran and, as hashes, which files it wrote."""
     try:
-        told: Fields = _beside("tool_results")["told"](payload, key if hook == "PostToolUse" else b"")
+        told: Fields = _load_beside("tool_results")["read_tool_result"](
+            payload, key if hook == "PostToolUse" else b""
+        )
     except Exception:  # noqa: BLE001  the call is worth more than what it was about
         return {}
     return told
 
 
-def _asked(payload: Fields, event: Fields, attributes: Fields) -> None:
+def _add_prompt(payload: Fields, event: Fields, attributes: Fields) -> None:
     """Add whether the user or the host asks, and of the host's prompt the ids of the task it reports."""
     event["type"] = "user"
     prompt = payload.get("prompt")
@@ -357,85 +369,89 @@ def _asked(payload: Fields, event: Fields, attributes: Fields) -> None:
         return
     attributes["prompt_length"] = len(prompt)
     if prompt.startswith("/"):
-        attributes["command"] = _token(prompt[: NAME_LIMIT + 2].split(None, 1)[0][1:], "-_:")
+        attributes["command"] = _read_token(prompt[: NAME_LIMIT + 2].split(None, 1)[0][1:], "-_:")
     elif prompt.startswith("<task-notification>"):
         event["type"] = "host"
         head = prompt.partition("<result>")[0]  # behind it stands the agent's answer, which may hold any tag
-        attributes["task"] = _between(head, "task-id")
-        attributes["task_status"] = _between(head, "status")
-        attributes["delegated_by"] = _between(head, "tool-use-id")
+        attributes["task"] = _read_tag(head, "task-id")
+        attributes["task_status"] = _read_tag(head, "status")
+        attributes["delegated_by"] = _read_tag(head, "tool-use-id")
 
 
-def _order(payload: Fields, event: Fields, attributes: Fields) -> None:
+def _add_delegation(payload: Fields, event: Fields, attributes: Fields) -> None:
     """Add which agent a delegation asks for, and what it is said to be about."""
     if event["name"] in DELEGATING:
-        order = _object(payload.get("tool_input"))
+        order = _read_object(payload.get("tool_input"))
         background = order.get("run_in_background")
-        attributes["agent"] = _text(order.get("subagent_type"))
-        attributes["description"] = _text(order.get("description"))
+        attributes["agent"] = _read_name(order.get("subagent_type"))
+        attributes["description"] = _read_name(order.get("description"))
         attributes["background"] = background if type(background) is bool else None
 
 
-def _delegated(payload: Fields, event: Fields, attributes: Fields) -> None:
+def _add_delegated_task(payload: Fields, event: Fields, attributes: Fields) -> None:
     """Add which task a delegation has started or, if it has waited for it, ended."""
-    response = _object(payload.get("tool_response"))
-    task = _token(response.get("agentId"))
+    response = _read_object(payload.get("tool_response"))
+    task = _read_token(response.get("agentId"))
     # What another vendor's tool calls an agent's id is part of that tool's answer, and stays out.
     if task is not None and not str(event["name"]).startswith("mcp__"):
         attributes["task"] = task
-        attributes["status"] = _word(response.get("status"))
-        attributes["task_duration_ms"] = _number(response.get("totalDurationMs"))
-        attributes["task_tool_calls"] = _number(response.get("totalToolUseCount"))
+        attributes["status"] = _read_word(response.get("status"))
+        attributes["task_duration_ms"] = _read_number(response.get("totalDurationMs"))
+        attributes["task_tool_calls"] = _read_number(response.get("totalToolUseCount"))
 
 
-def _interrupted(payload: Fields, event: Fields, attributes: Fields) -> None:
+def _mark_interrupted(payload: Fields, event: Fields, attributes: Fields) -> None:
     if payload.get("is_interrupt") is True:
         event["outcome"] = "cancelled"
         attributes["error"] = "interrupt"
 
 
-def _denied(_: Fields, __: Fields, attributes: Fields) -> None:
+def _mark_denied(_: Fields, __: Fields, attributes: Fields) -> None:
     attributes["status"] = "denied"
 
 
 # An agent's type without its id is that of the main thread: the id alone makes a parent or a task.
-_PARENT: "Readers" = {"parent": ("agent_id", _id)}
-_TURN: "Readers" = {"id": ("prompt_id", _id)}
-_TASK: "Readers" = {"id": ("agent_id", _id), "name": ("agent_type", _text)}
+_PARENT: "Readers" = {"parent": ("agent_id", _read_id)}
+_TURN: "Readers" = {"id": ("prompt_id", _read_id)}
+_TASK: "Readers" = {"id": ("agent_id", _read_id), "name": ("agent_type", _read_name)}
 _TOOL: "Readers" = {
-    "id": ("tool_use_id", _id),
+    "id": ("tool_use_id", _read_id),
     **_PARENT,
-    "duration": ("duration_ms", _nanoseconds),
-    "name": ("tool_name", _text),
+    "duration": ("duration_ms", _read_nanoseconds),
+    "name": ("tool_name", _read_name),
 }
-_STOPPED: "Readers" = {**_TASK, "parent": ("parent_agent_id", _id), "duration": ("duration_ms", _nanoseconds)}
-_RUNNING: "Readers" = {"running": ("background_tasks", _running)}
-_DONE: "Readers" = {"task_tool_calls": ("tool_call_count", _number)}
+_STOPPED: "Readers" = {
+    **_TASK,
+    "parent": ("parent_agent_id", _read_id),
+    "duration": ("duration_ms", _read_nanoseconds),
+}
+_RUNNING: "Readers" = {"running": ("background_tasks", _read_running_tasks)}
+_DONE: "Readers" = {"task_tool_calls": ("tool_call_count", _read_number)}
 _USED: "Readers" = {
-    "input_tokens": ("input_tokens", _number),
-    "output_tokens": ("output_tokens", _number),
-    "cache_read_tokens": ("cache_read_tokens", _number),
-    "cache_write_tokens": ("cache_write_tokens", _number),
+    "input_tokens": ("input_tokens", _read_number),
+    "output_tokens": ("output_tokens", _read_number),
+    "cache_read_tokens": ("cache_read_tokens", _read_number),
+    "cache_write_tokens": ("cache_write_tokens", _read_number),
 }
 
 # fmt: off
 EVENTS: "dict[str, tuple[str, str | None, Readers, Readers]]" = {
-    "SessionStart": ("session.start", None, {}, {"model": ("model", _text), "reason": ("source", _text)}),
-    "SessionEnd": ("session.end", None, {}, {"reason": ("reason", _text)}),
+    "SessionStart": ("session.start", None, {}, {"model": ("model", _read_name), "reason": ("source", _read_name)}),
+    "SessionEnd": ("session.end", None, {}, {"reason": ("reason", _read_name)}),
     "UserPromptSubmit": ("turn.start", None, {**_TURN, **_PARENT}, {}),
     "PreToolUse": ("tool.start", None, _TOOL, {}),
     "PostToolUse": ("tool.end", "success", _TOOL, {}),
-    "PostToolUseFailure": ("tool.end", "failure", _TOOL, {"error": ("error", _error)}),
-    "PostToolBatch": ("batch.end", None, _PARENT, {"ids": ("tool_calls", _calls)}),
-    "PermissionRequest": ("permission.request", None, {**_PARENT, "name": ("tool_name", _text)}, {}),
+    "PostToolUseFailure": ("tool.end", "failure", _TOOL, {"error": ("error", _read_error_class)}),
+    "PostToolBatch": ("batch.end", None, _PARENT, {"ids": ("tool_calls", _read_call_ids)}),
+    "PermissionRequest": ("permission.request", None, {**_PARENT, "name": ("tool_name", _read_name)}, {}),
     "PermissionDenied": ("tool.end", "cancelled", _TOOL, {}),
-    "Notification": ("notification", None, {**_PARENT, "type": ("notification_type", _text)}, {}),
-    "SubagentStart": ("task.start", None, _TASK, {"delegated_by": ("delegated_by", _id)}),
+    "Notification": ("notification", None, {**_PARENT, "type": ("notification_type", _read_name)}, {}),
+    "SubagentStart": ("task.start", None, _TASK, {"delegated_by": ("delegated_by", _read_id)}),
     "SubagentStop": ("task.end", "success", _STOPPED, {**_RUNNING, **_DONE}),
     "Stop": ("turn.end", "success", _TURN, {**_RUNNING, **_USED}),
-    "StopFailure": ("turn.end", "failure", _TURN, {**_RUNNING, "error": ("error", _word)}),
-    "PreCompact": ("compaction.start", None, {**_PARENT, "type": ("trigger", _text)}, {}),
-    "PostCompact": ("compaction.end", None, {**_PARENT, "type": ("trigger", _text)}, {}),
+    "StopFailure": ("turn.end", "failure", _TURN, {**_RUNNING, "error": ("error", _read_word)}),
+    "PreCompact": ("compaction.start", None, {**_PARENT, "type": ("trigger", _read_name)}, {}),
+    "PostCompact": ("compaction.end", None, {**_PARENT, "type": ("trigger", _read_name)}, {}),
 }
 # fmt: on
 """Hook → kind and outcome of its event, then its fields and attributes, each from a field of the payload.
@@ -443,11 +459,11 @@ EVENTS: "dict[str, tuple[str, str | None, Readers, Readers]]" = {
 Some of the fields only other agents have."""
 
 REFINED: "dict[str, Callable[[Fields, Fields, Fields], None]]" = {
-    "UserPromptSubmit": _asked,
-    "PreToolUse": _order,
-    "PostToolUse": _delegated,
-    "PostToolUseFailure": _interrupted,
-    "PermissionDenied": _denied,
+    "UserPromptSubmit": _add_prompt,
+    "PreToolUse": _add_delegation,
+    "PostToolUse": _add_delegated_task,
+    "PostToolUseFailure": _mark_interrupted,
+    "PermissionDenied": _mark_denied,
 }
 """Hook → what adds to event and attributes where it takes more than one field to tell."""
 
@@ -462,17 +478,17 @@ def main(arguments: list[str]) -> None:
     up, which takes longer than all of the above and could still print or fail.
     """
     try:
-        state = _state(arguments)
-        agent = CLAUDE_CODE if len(arguments) < 2 else _token(arguments[1]) or "other"  # noqa: PLR2004
-        line = _received(agent, state)
+        state = _find_state(arguments)
+        agent = CLAUDE_CODE if len(arguments) < 2 else _read_token(arguments[1]) or "other"  # noqa: PLR2004
+        line = _read_input(agent, state)
         if state:
-            _append(f"{state}/journal", line)
+            _append_line(f"{state}/journal", line)
     except BaseException:  # noqa: BLE001, S110  the agent comes first: nobody may hear of it
         pass
     posix._exit(0)
 
 
-def _received(agent: str, state: str | None) -> bytes:
+def _read_input(agent: str, state: str | None) -> bytes:
     """Return the record of standard input, which is read to its end so that the agent's write succeeds."""
     chunks = []
     size = 0
@@ -485,27 +501,27 @@ def _received(agent: str, state: str | None) -> bytes:
                 chunks.clear()
         payload = b"".join(chunks)
     except OSError:
-        return reject("no input", size, ARRIVED, agent=agent)
+        return build_reject("no input", size, ARRIVED, agent=agent)
     except MemoryError:
-        return reject("out of memory", size, ARRIVED, agent=agent)
+        return build_reject("out of memory", size, ARRIVED, agent=agent)
     if size > LIMIT:
-        return reject("too large", size, ARRIVED, agent=agent)
-    traceparent = _environment("TRACEPARENT")
-    describe = _environment("STRETTO_DESCRIPTIONS") != "0"
-    key = b"" if agent == CLAUDE_CODE and b"PostToolUse" not in payload else _key(state)
-    return record(
+        return build_reject("too large", size, ARRIVED, agent=agent)
+    traceparent = _read_variable("TRACEPARENT")
+    describe = _read_variable("STRETTO_DESCRIPTIONS") != "0"
+    key = b"" if agent == CLAUDE_CODE and b"PostToolUse" not in payload else _read_key(state)
+    return build_record(
         payload,
         ARRIVED,
         agent=agent,
         key=key,
         traceparent=traceparent,
         describe=describe,
-        processes=ancestors,
+        processes=list_ancestors,
     )
 
 
-def ancestors() -> list[str]:
-    """Return the processes that may be the agent's, the nearest first, each as ``process`` spells it.
+def list_ancestors() -> list[str]:
+    """Return the processes that may be the agent's, the nearest first, each as ``identify_process`` spells it.
 
     They are the parent and what is above it as long as that is a shell: a hook is started through one, which
     is gone a moment later. Without ``/proc`` the parent is all that can be told.
@@ -514,7 +530,7 @@ def ancestors() -> list[str]:
     pid = posix.getppid()
     try:
         for _ in range(ANCESTORS):
-            name, above, started = _stat(pid)
+            name, above, started = _read_stat(pid)
             if name in REAPERS:
                 break
             found.append(f"{pid}:{started}")
@@ -527,18 +543,18 @@ def ancestors() -> list[str]:
     return found
 
 
-def process(pid: int) -> str:
+def identify_process(pid: int) -> str:
     """Return a process as text: ``pid:started``, in clock ticks since the boot, or ``pid`` without ``/proc``.
 
     A pid is given again to others; the pair is not.
     """
     try:
-        return f"{pid}:{_stat(pid)[2]}"
+        return f"{pid}:{_read_stat(pid)[2]}"
     except (OSError, ValueError, IndexError):
         return str(pid)
 
 
-def _stat(pid: int) -> tuple[str, int, int]:
+def _read_stat(pid: int) -> tuple[str, int, int]:
     """Return name, parent and start of a process, fields 2, 4 and 22 of proc_pid_stat(5)."""
     descriptor = posix.open(f"/proc/{pid}/stat", posix.O_RDONLY)
     try:
@@ -551,7 +567,7 @@ def _stat(pid: int) -> tuple[str, int, int]:
     return name.decode("ascii", "replace"), int(fields[1]), int(fields[19])
 
 
-def _key(state: str | None) -> bytes:
+def _read_key(state: str | None) -> bytes:
     """Return this installation's secret; without it there are no hashes.
 
     It lies beside the copy that hooks start; a plugin brings a copy of its own, and no secret.
@@ -565,7 +581,7 @@ def _key(state: str | None) -> bytes:
     return b""
 
 
-def _beside(name: str) -> "dict[str, Any]":
+def _load_beside(name: str) -> "dict[str, Any]":
     """Load a file beside this one, compiled or from its source, and return what is in it."""
     try:
         # Named so, it is found in the package as well as in the folder that the copy was started from.
@@ -578,25 +594,25 @@ def _beside(name: str) -> "dict[str, Any]":
         return scope
 
 
-def _environment(name: str) -> str | None:
+def _read_variable(name: str) -> str | None:
     """Return a variable's value; posix keeps the environment in bytes, os in strings."""
     environment: dict[Any, Any] = {**posix.environ}
     value = environment.get(name.encode(), environment.get(name))
     return value.decode(sys.getfilesystemencoding(), "surrogateescape") if type(value) is bytes else value
 
 
-def _state(arguments: list[str]) -> str | None:
+def _find_state(arguments: list[str]) -> str | None:
     """Return the state folder: STRETTO_STATE, the argument, or the XDG Base Directory's place for state."""
-    named = _environment("STRETTO_STATE") or (arguments[0] if arguments else None)
+    named = _read_variable("STRETTO_STATE") or (arguments[0] if arguments else None)
     if named:
         return named
-    base, home = _environment("XDG_STATE_HOME"), _environment("HOME")
+    base, home = _read_variable("XDG_STATE_HOME"), _read_variable("HOME")
     if base:
         return f"{base}/stretto"
     return f"{home}/.local/state/stretto" if home else None
 
 
-def _append(folder: str, line: bytes) -> None:
+def _append_line(folder: str, line: bytes) -> None:
     """Append with one write call, which O_APPEND keeps whole among other processes doing the same."""
     year, month, day = time.gmtime(ARRIVED // 1_000_000_000)[:3]
     path = f"{folder}/{year:04}-{month:02}-{day:02}.jsonl"
@@ -607,12 +623,12 @@ def _append(folder: str, line: bytes) -> None:
     try:
         descriptor = posix.open(path, flags, 0o600)
     except FileNotFoundError:
-        _make(folder)
+        _make_folder(folder)
         descriptor = posix.open(path, flags, 0o600)
     posix.write(descriptor, line)
 
 
-def _make(folder: str) -> None:
+def _make_folder(folder: str) -> None:
     """Make a folder and those above it, closed to others; a failure shows when the file is opened."""
     parts = folder.split("/")
     for count in range(1, len(parts) + 1):

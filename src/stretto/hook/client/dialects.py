@@ -1,6 +1,6 @@
 """What other agents' hooks say differently: for each a table of differences over Claude Code's shape.
 
-``client``, the file beside this one, loads it only where a hook was started for another agent. ``translate``
+``client``, the file beside this one, loads it only where a hook was started for another agent. ``translate_payload``
 puts a payload into the common words; what of it may pass is still the client's to say. Beside these words
 stand only fixed ones, a time and a keyed hash. Like the client this imports nothing that costs.
 
@@ -50,7 +50,9 @@ class Dialect:
         self.paired = paired
 
 
-def translate(agent: str, payload: Fields, now: int, key: bytes) -> tuple[object, Fields, Fields, Fields]:
+def translate_payload(
+    agent: str, payload: Fields, now: int, key: bytes
+) -> tuple[object, Fields, Fields, Fields]:
     """Return the hook's common name, the payload in common words, and what to set in event and attributes.
 
     An agent that is not in DIALECTS speaks the common shape as it is (VS Code, Qwen Code). ``now`` is the
@@ -58,7 +60,7 @@ def translate(agent: str, payload: Fields, now: int, key: bytes) -> tuple[object
     """
     said: Fields = {"source": agent}
     told: Fields = {}
-    sent = _sent(payload.get("timestamp"))
+    sent = _parse_timestamp(payload.get("timestamp"))
     if sent is not None and 0 <= now - sent < LONGEST_WAY:
         said["time"] = sent
     dialect = DIALECTS.get(agent)
@@ -73,23 +75,23 @@ def translate(agent: str, payload: Fields, now: int, key: bytes) -> tuple[object
     if hook is None:
         return None, common, said, told
     if dialect.paired and hook in CALLS:
-        told["pair"] = _pair(key, common)
+        told["pair"] = _hash_call(key, common)
     hook = dialect.refine(hook, common, said, told)
-    _delegate(dialect, hook, common, told)
+    _translate_delegation(dialect, hook, common, told)
     return hook, common, said, told
 
 
 CALLS = ("PreToolUse", "PostToolUse", "PostToolUseFailure")
 
 
-def _delegate(dialect: Dialect, hook: str, payload: Fields, told: Fields) -> None:
+def _translate_delegation(dialect: Dialect, hook: str, payload: Fields, told: Fields) -> None:
     """Put a delegating call into common words; one that leaves its agent in the background ends before it."""
     tool = payload.get("tool_name")
     if type(tool) is str:
         payload["tool_name"] = tool = dialect.tools.get(tool, tool)
     if hook not in CALLS or tool not in DELEGATING:
         return
-    order = dict(_object(payload.get("tool_input")))
+    order = dict(_read_object(payload.get("tool_input")))
     for field, name in dialect.order.items():
         order[field] = order.get(name)
     if any(order.get(flag) is True for flag in ("run_in_background", "is_background")) or (
@@ -104,7 +106,7 @@ def _delegate(dialect: Dialect, hook: str, payload: Fields, told: Fields) -> Non
 # The rest, agent by agent.
 
 
-def _codex(hook: str, payload: Fields, said: Fields, _: Fields) -> str:
+def _refine_codex(hook: str, payload: Fields, said: Fields, _: Fields) -> str:
     if hook == "UserPromptSubmit" and payload.get("agent_id") is not None:
         return "SubagentStart"  # what the agent is asked, each time it runs, is no turn of the user's
     if payload.get("hook_event_name") == "Interrupt":
@@ -112,30 +114,30 @@ def _codex(hook: str, payload: Fields, said: Fields, _: Fields) -> str:
     elif hook == "PostToolUse":
         said["outcome"] = None  # it runs for a command that failed too, and does not say which
         if str(payload.get("tool_name")).endswith("spawn_agent"):
-            payload["tool_response"] = {"agentId": _agent_id(payload), "status": "async_launched"}
+            payload["tool_response"] = {"agentId": _read_agent_id(payload), "status": "async_launched"}
     elif hook == "SubagentStop":
-        parent = _thread(payload.get("transcript_path"))
+        parent = _read_thread_id(payload.get("transcript_path"))
         if parent not in (payload.get("session_id"), payload.get("agent_id")):
             payload["parent_agent_id"] = parent
     return hook
 
 
-def _agent_id(payload: Fields) -> object:
+def _read_agent_id(payload: Fields) -> object:
     """Return the id in the answer of a tool that starts an agent: an object, or one spelt as text."""
     response = payload.get("tool_response")
     if type(response) is str:
         return response.partition('"agent_id":"')[2].partition('"')[0]
-    return _object(response).get("agent_id")
+    return _read_object(response).get("agent_id")
 
 
-def _thread(path: object) -> str | None:
+def _read_thread_id(path: object) -> str | None:
     """Return the thread whose rollout a path names: ``rollout-<time>-<36 characters>.jsonl``."""
     name = path.replace("\\", "/").rpartition("/")[2] if type(path) is str else ""
     thread = name.removesuffix(".jsonl")[-36:]
     return thread if name.startswith("rollout-") and thread.count("-") == 4 else None  # noqa: PLR2004  a UUID
 
 
-def _droid(hook: str, payload: Fields, said: Fields, told: Fields) -> str:
+def _refine_droid(hook: str, payload: Fields, said: Fields, told: Fields) -> str:
     if hook == "PostToolUse" and payload.get("tool_name") == "Execute":
         response = payload.get("tool_response")
         tail = response[-80:] if type(response) is str else ""
@@ -147,18 +149,18 @@ def _droid(hook: str, payload: Fields, said: Fields, told: Fields) -> str:
     return hook
 
 
-def _gemini(hook: str, payload: Fields, said: Fields, _: Fields) -> str:
+def _refine_gemini(hook: str, payload: Fields, said: Fields, _: Fields) -> str:
     if hook == "PostToolUse":
-        if _object(payload.get("tool_response")).get("error"):
+        if _read_object(payload.get("tool_response")).get("error"):
             said["outcome"] = "failure"
         elif payload.get("tool_name") == "run_shell_command":
             said["outcome"] = None  # how the command ended stands in its output only
     return hook
 
 
-def _copilot(hook: str, payload: Fields, said: Fields, told: Fields) -> str:
+def _refine_copilot(hook: str, payload: Fields, said: Fields, told: Fields) -> str:
     if hook == "PostToolUse":
-        result = _object(payload.get("tool_result")).get("result_type", "success")
+        result = _read_object(payload.get("tool_result")).get("result_type", "success")
         if result != "success":
             said["outcome"] = "failure" if result == "failure" else None
             told["wrote"] = None
@@ -171,7 +173,7 @@ _ENDED = {"completed": "success", "error": "failure", "aborted": "cancelled"}
 """How Cursor words the end of a turn or of an agent's run."""
 
 
-def _cursor(hook: str, payload: Fields, said: Fields, told: Fields) -> str:
+def _refine_cursor(hook: str, payload: Fields, said: Fields, told: Fields) -> str:
     roots = payload.get("workspace_roots")
     if type(roots) is list and roots:
         payload["cwd"] = roots[0]
@@ -187,32 +189,32 @@ def _cursor(hook: str, payload: Fields, said: Fields, told: Fields) -> str:
     return hook
 
 
-def _same(*hooks: str) -> dict[str, str]:
+def _keep_names(*hooks: str) -> dict[str, str]:
     return {hook: hook for hook in hooks}
 
 
 DIALECTS: dict[str, Dialect] = {
     "codex": Dialect(
         events={
-            **_same("SessionStart", "SessionEnd", "UserPromptSubmit", "PreToolUse", "PermissionRequest"),
-            **_same("PostToolUse", "SubagentStart", "SubagentStop", "Stop", "PreCompact", "PostCompact"),
+            **_keep_names("SessionStart", "SessionEnd", "UserPromptSubmit", "PreToolUse", "PermissionRequest"),
+            **_keep_names("PostToolUse", "SubagentStart", "SubagentStop", "Stop", "PreCompact", "PostCompact"),
             "Interrupt": "Stop",
         },
         fields={"prompt_id": "turn_id"},
-        refine=_codex,
+        refine=_refine_codex,
     ),
     # SubagentStop names no agent: the end of the call that waits for it says as much.
     "droid": Dialect(
-        events=_same("SessionStart", "SessionEnd", "UserPromptSubmit", "PreToolUse", "PostToolUse", "Stop",
+        events=_keep_names("SessionStart", "SessionEnd", "UserPromptSubmit", "PreToolUse", "PostToolUse", "Stop",
                      "Notification", "PreCompact"),
         fields={"session_id": "sessionId", "hook_event_name": "hookEventName"},
         paired=True,
-        refine=_droid,
+        refine=_refine_droid,
     ),
     # PreCompress runs before each request to the model, whether or not anything is compressed.
     "gemini-cli": Dialect(
         events={
-            **_same("SessionStart", "SessionEnd", "Notification"),
+            **_keep_names("SessionStart", "SessionEnd", "Notification"),
             "BeforeAgent": "UserPromptSubmit",
             "AfterAgent": "Stop",
             "BeforeTool": "PreToolUse",
@@ -221,17 +223,17 @@ DIALECTS: dict[str, Dialect] = {
         tools={"invoke_agent": "Agent"},
         order={"subagent_type": "agent_name"},
         paired=True,
-        refine=_gemini,
+        refine=_refine_gemini,
     ),
     # SubagentStop has an id that no other hook has: counted beside the call, it would be the same task twice.
     "copilot-cli": Dialect(
-        events=_same("SessionStart", "SessionEnd", "UserPromptSubmit", "PreToolUse", "PostToolUse",
+        events=_keep_names("SessionStart", "SessionEnd", "UserPromptSubmit", "PreToolUse", "PostToolUse",
                      "PostToolUseFailure", "Stop", "Notification", "PreCompact"),
         fields={"session_id": "sessionId"},
         tools={"task": "Agent"},
         order={"subagent_type": "agent_type"},
         paired=True,
-        refine=_copilot,
+        refine=_refine_copilot,
     ),
     "cursor": Dialect(
         events={
@@ -255,7 +257,7 @@ DIALECTS: dict[str, Dialect] = {
             "delegated_by": "tool_call_id",
             "error": "error_message",
         },
-        refine=_cursor,
+        refine=_refine_cursor,
     ),
 }  # fmt: skip
 """Agent → its differences. The hooks named are exactly those that are registered for it."""
@@ -264,7 +266,7 @@ DIALECTS: dict[str, Dialect] = {
 # What stands in for an id and for a time.
 
 
-def _pair(key: bytes, payload: Fields) -> str | None:
+def _hash_call(key: bytes, payload: Fields) -> str | None:
     """Return 16 hex digits that start and end of a call share, and with them every call just like it.
 
     A hash of session, tool and input, BLAKE2b keyed with a secret of this installation: without the secret
@@ -278,22 +280,22 @@ def _pair(key: bytes, payload: Fields) -> str | None:
     except ImportError:
         from hashlib import blake2b  # noqa: PLC0415  no interpreter lacks this one
     try:
-        text = _canonical([payload.get(field) for field in ("session_id", "tool_name", "tool_input")])
+        text = _spell_sorted([payload.get(field) for field in ("session_id", "tool_name", "tool_input")])
     except RecursionError:
         return None
     return blake2b(text.encode(), digest_size=8, key=key).hexdigest()
 
 
-def _canonical(value: object) -> str:
+def _spell_sorted(value: object) -> str:
     """Return a text that is the same for equal values, whatever order an object's members came in."""
     if type(value) is dict:
-        return "{" + ",".join([repr(name) + ":" + _canonical(value[name]) for name in sorted(value)]) + "}"
+        return "{" + ",".join([repr(name) + ":" + _spell_sorted(value[name]) for name in sorted(value)]) + "}"
     if type(value) is list:
-        return "[" + ",".join([_canonical(item) for item in value]) + "]"
+        return "[" + ",".join([_spell_sorted(item) for item in value]) + "]"
     return repr(value)
 
 
-def _sent(stamp: object) -> int | None:
+def _parse_timestamp(stamp: object) -> int | None:
     """Return nanoseconds since the epoch of milliseconds, or of ISO 8601: ``2026-09-21T14:02:11.512Z``."""
     if type(stamp) is int:
         return stamp * 1_000_000
@@ -306,16 +308,16 @@ def _sent(stamp: object) -> int | None:
     if not "".join([*parts, fraction]).isdigit():
         return None
     year, month, day, hour, minute, second = map(int, parts)
-    days = _days(year, month, day)
+    days = _count_days(year, month, day)
     return (days * 86_400 + hour * 3_600 + minute * 60 + second) * 10**9 + int(f"{fraction:0<9}")
 
 
-def _days(year: int, month: int, day: int) -> int:
+def _count_days(year: int, month: int, day: int) -> int:
     """Return days since 1970-01-01 in the Gregorian calendar; years are counted from March."""
     year -= month < 3  # noqa: PLR2004
     leaps = year // 4 - year // 100 + year // 400
     return 365 * year + leaps + (153 * ((month + 9) % 12) + 2) // 5 + day - 719_469
 
 
-def _object(value: object) -> Fields:
+def _read_object(value: object) -> Fields:
     return value if type(value) is dict else {}

@@ -23,21 +23,21 @@ WRITERS = frozenset({
 """The tools that write files, likewise. Both together are the client's ``WORKING``."""
 
 
-def told(payload: Fields, key: bytes) -> Fields:
+def read_tool_result(payload: Fields, key: bytes) -> Fields:
     """Return the attributes that a call's end adds to its event; without a key there is no hash."""
     tool, order = payload.get("tool_name"), payload.get("tool_input")
-    found: Fields = {"wrote": written(tool, order, payload.get("cwd"), key)}
-    framework = framework_of(tool, order)
+    found: Fields = {"wrote": hash_written_paths(tool, order, payload.get("cwd"), key)}
+    framework = find_framework(tool, order)
     if framework is not None:
         found["test_framework"] = framework
-        found.update(counted(_results(payload)))
+        found.update(count_tests(_list_results(payload)))
     return found
 
 
-def counted(results: list[str]) -> Fields:
+def count_tests(results: list[str]) -> Fields:
     """Return how many tests passed and failed by the first of a call's results that says so."""
     for text in results:
-        passed, failed = counts_told(text)
+        passed, failed = read_test_counts(text)
         if failed is not None:
             return {"tests_passed": passed, "tests_failed": failed}
     return {}
@@ -98,7 +98,7 @@ _DIGITS = 8  # of a count; longer numbers are something else
 _DEEPEST = 3  # commands within commands
 
 
-def framework_of(tool: object, order: object) -> str | None:
+def find_framework(tool: object, order: object) -> str | None:
     """Return the test framework that a call of a tool runs, or None; ``order`` is the call's input.
 
     A command left in the background returns at once: how its tests went is not in its result.
@@ -110,22 +110,22 @@ def framework_of(tool: object, order: object) -> str | None:
         command = " ".join([word for word in command if type(word) is str])
     if type(command) is not str:
         return None
-    return _tests_of(command)
+    return _find_in_command(command)
 
 
-def _tests_of(command: str, depth: int = 0) -> str | None:
+def _find_in_command(command: str, depth: int = 0) -> str | None:
     """Return the test framework that a shell command runs, or None."""
     command = command[:_COMMAND_LIMIT]
     if depth == _DEEPEST or not [mark for mark in _MARKS if mark in command]:
         return None
-    for words in _simple_commands(command):
-        found = _framework(words, depth)
+    for words in _split_commands(command):
+        found = _find_in_words(words, depth)
         if found is not None:
             return found
     return None
 
 
-def _simple_commands(command: str) -> list[list[str]]:
+def _split_commands(command: str) -> list[list[str]]:
     """Return the simple commands of a shell command as words. What is quoted stays together."""
     commands: list[list[str]] = [[]]
     word, at = "", 0
@@ -146,7 +146,7 @@ def _simple_commands(command: str) -> list[list[str]]:
             commands += [[]] if sign not in " \t" else []
             word = ""
         elif sign == "<" and command[at : at + 1] == "<":
-            at = _behind_document(command, at + 1)
+            at = _skip_document(command, at + 1)
         elif sign == "#" and not word:
             at = (command.find("\n", at) + 1 or len(command) + 1) - 1
         else:
@@ -155,7 +155,7 @@ def _simple_commands(command: str) -> list[list[str]]:
     return commands
 
 
-def _behind_document(command: str, at: int) -> int:
+def _skip_document(command: str, at: int) -> int:
     """Return where a here-document ends that is announced at a place: its text is no command."""
     end = command.find("\n", at)
     if end < 0:
@@ -167,50 +167,50 @@ def _behind_document(command: str, at: int) -> int:
     return len(command) if closing < 0 else closing + 1 + len(delimiter[0].strip("'\"\\"))
 
 
-def _framework(words: list[str], depth: int) -> str | None:
+def _find_in_words(words: list[str], depth: int) -> str | None:
     at = 0
     while at < len(words) and (words[at] in _BEFORE or _is_assignment(words[at])):
         at += 1
     if at == len(words) or not _NOT_RUNNING.isdisjoint(words):
         return None
-    program, rest = _program(words[at]), words[at + 1 :]
+    program, rest = _get_program_name(words[at]), words[at + 1 :]
     if program in ("bash", "sh", "zsh"):
-        return _inline(rest, depth)
-    found = RUNNERS.get(program) or _interpreted(program, rest) or _targeted(program, rest)
-    return _launched(rest, depth) if found is None and program in _LAUNCHERS else found
+        return _find_in_shell(rest, depth)
+    found = RUNNERS.get(program) or _find_interpreted(program, rest) or _match_target(program, rest)
+    return _find_launched(rest, depth) if found is None and program in _LAUNCHERS else found
 
 
-def _inline(rest: list[str], depth: int) -> str | None:
+def _find_in_shell(rest: list[str], depth: int) -> str | None:
     """Return what a shell's ``-c`` runs."""
     for at, option in enumerate(rest):
         if option.startswith("-") and option.endswith("c"):
-            return _tests_of(" ".join(rest[at + 1 :]), depth + 1)
+            return _find_in_command(" ".join(rest[at + 1 :]), depth + 1)
     return None
 
 
-def _targeted(program: str, rest: list[str]) -> str | None:
+def _match_target(program: str, rest: list[str]) -> str | None:
     """Return the framework of a program that is asked for tests among other things."""
     framework = TARGETS.get(program)
     asked = [word for word in rest if not word.startswith("-")]
     if framework is None or (program in _LAUNCHERS and not _FETCHING.isdisjoint(asked[:2])):
         return None
     verbs = _VERBS.get(framework, ("test",))
-    return framework if [word for word in asked if _asks_for_tests(word, verbs)] else None
+    return framework if [word for word in asked if _is_test_target(word, verbs)] else None
 
 
-def _launched(rest: list[str], depth: int) -> str | None:
+def _find_launched(rest: list[str], depth: int) -> str | None:
     """Return what a launcher starts: the first program known here among its words."""
     asked = [word for word in rest if not word.startswith("-")]
     if depth == _DEEPEST or not _FETCHING.isdisjoint(asked[:2]):
         return None
     for at, word in enumerate(rest):
-        program = _program(word)
+        program = _get_program_name(word)
         if program in RUNNERS or program in TARGETS or program in _LAUNCHERS or program.startswith("python"):
-            return _framework(rest[at:], depth + 1)
+            return _find_in_words(rest[at:], depth + 1)
     return None
 
 
-def _interpreted(program: str, rest: list[str]) -> str | None:
+def _find_interpreted(program: str, rest: list[str]) -> str | None:
     """Return the framework that an interpreter is asked to run: as a module, or by its script."""
     if program == "node":
         return "node" if "--test" in rest else None
@@ -219,8 +219,8 @@ def _interpreted(program: str, rest: list[str]) -> str | None:
     for at, word in enumerate(rest):
         following = rest[at + 1] if at + 1 < len(rest) else ""
         if word == "-m":
-            return _interpreted(following, rest[at + 2 :]) or RUNNERS.get(following)
-        script = _program(word)
+            return _find_interpreted(following, rest[at + 2 :]) or RUNNERS.get(following)
+        script = _get_program_name(word)
         if script in RUNNERS:
             return RUNNERS[script]
         if script in ("manage.py", "artisan"):
@@ -228,13 +228,13 @@ def _interpreted(program: str, rest: list[str]) -> str | None:
     return None
 
 
-def _asks_for_tests(word: str, verbs: tuple[str, ...]) -> bool:
+def _is_test_target(word: str, verbs: tuple[str, ...]) -> bool:
     """Tell whether a word asks for tests: ``test``, ``test:unit``, ``test-fast``, ``:core:testDebug``."""
     first = word.partition(":")[0].partition("-")[0].partition("_")[0]
     return first in verbs or (word.startswith(":") and word.rpartition(":")[2].startswith("test"))
 
 
-def _program(word: str) -> str:
+def _get_program_name(word: str) -> str:
     return word.replace("\\", "/").rpartition("/")[2].removesuffix(".exe").removesuffix(".cmd")
 
 
@@ -256,23 +256,23 @@ _SUITES = ("Test Suites", "Test Files", "Snapshots", "Suites", "Test Suite")
 """How lines of summaries begin that count something else than tests."""
 
 
-def counts_told(text: str) -> tuple[int | None, int | None]:
+def read_test_counts(text: str) -> tuple[int | None, int | None]:
     """Return how many tests passed and failed by the summary at the end of a result; None is not told."""
     counts: dict[str, int] = {}
     since = 0
-    for line in reversed(_plain(text[-_TAIL:]).split("\n")):
+    for line in reversed(_strip_colours(text[-_TAIL:]).split("\n")):
         since += 1
         stripped = line.strip("= \t\r")
         adding = stripped.startswith("test result:")  # cargo has one for each of the crate's parts
         if (counts and since > _NEAR and not adding) or len(line) > _LINE_LIMIT:
             continue
-        for what, count in _counts(stripped).items():
+        for what, count in _count_in_line(stripped).items():
             counts[what] = counts.get(what, 0) + count if adding else counts.get(what, count)
             since = 0
-    return _settled(counts)
+    return _complete_counts(counts)
 
 
-def _settled(counts: dict[str, int]) -> tuple[int | None, int | None]:
+def _complete_counts(counts: dict[str, int]) -> tuple[int | None, int | None]:
     # A compiler's "2 errors" is none of it: failures alone are pytest's, which says how long it took.
     if not {"all", "passed", "timed"} & set(counts):
         return None, None
@@ -282,14 +282,14 @@ def _settled(counts: dict[str, int]) -> tuple[int | None, int | None]:
     return passed, failed
 
 
-def _counts(line: str) -> dict[str, int]:
+def _count_in_line(line: str) -> dict[str, int]:
     """Return what a line counts, as ``3 passed, 1 failed`` or as ``Failures: 1, Errors: 0``."""
     found: dict[str, int] = {}
     if line.startswith(_SUITES):
         return found
     totals = line.lower().startswith("test")
     for piece in line.replace(";", ",").replace("|", ",").split(","):
-        for what, number in _pairs(piece):
+        for what, number in _pair_numbers(piece):
             kind = _COUNTED.get(what)
             if kind is not None and (what != "total" or totals) and len(number) < _DIGITS:
                 # Failures and errors stand side by side.
@@ -299,7 +299,7 @@ def _counts(line: str) -> dict[str, int]:
     return found
 
 
-def _pairs(piece: str) -> list[tuple[str, str]]:
+def _pair_numbers(piece: str) -> list[tuple[str, str]]:
     """Return the words and the numbers beside them in a part of a summary."""
     name, _, value = piece.rpartition(":" if ":" in piece else "=")
     value = value.strip(" ().!")
@@ -309,7 +309,7 @@ def _pairs(piece: str) -> list[tuple[str, str]]:
     words = [word.strip("().,:!=").lower() for word in piece.split()]
     if piece.split()[-1:] and piece.rsplit(maxsplit=1)[-1].isdigit():
         # Node begins its lines with a sign, and puts the number last.
-        return [(words[-2], words[-1])] if len(words) == 3 else _out_of(words)  # noqa: PLR2004  # sign, word, number
+        return [(words[-2], words[-1])] if len(words) == 3 else _read_out_of(words)  # noqa: PLR2004  # sign, word, number
     found = []
     for at, word in enumerate(words[:-1]):
         if word.isdigit():
@@ -319,20 +319,20 @@ def _pairs(piece: str) -> list[tuple[str, str]]:
     return found
 
 
-def _out_of(words: list[str]) -> list[tuple[str, str]]:
+def _read_out_of(words: list[str]) -> list[tuple[str, str]]:
     """Return what CMake's summary counts: ``2 tests failed out of 100``."""
     if words[-3:-1] != ["out", "of"]:
         return []
     return [("failed", words[-6]), ("tests", words[-1])] if words[-4:-3] == ["failed"] else []
 
 
-def _plain(text: str) -> str:
+def _strip_colours(text: str) -> str:
     """Return a text without the signs that colour a terminal."""
     first, *rest = text.split("\x1b[")
     return first + "".join([part.partition("m")[2] for part in rest])
 
 
-def _results(payload: Fields) -> list[str]:
+def _list_results(payload: Fields) -> list[str]:
     """Return the texts that a call's result is made of, by whatever name an agent gives it."""
     found: list[object] = []
     for field in ("tool_response", "tool_result", "tool_output", "error"):
@@ -353,7 +353,7 @@ _PATCHED = ("*** Add File: ", "*** Delete File: ", "*** Move to: ", "*** Update 
 _MOST_FILES = 11  # hashes of 16 characters that fit into one attribute
 
 
-def written(tool: object, order: object, cwd: object, key: bytes) -> str | None:
+def hash_written_paths(tool: object, order: object, cwd: object, key: bytes) -> str | None:
     """Return keyed hashes of the paths that a call writes, 16 hex digits each, or None for none.
 
     BLAKE2b with the secret of this installation: without it nobody can try out which path it was. A relative
@@ -365,7 +365,7 @@ def written(tool: object, order: object, cwd: object, key: bytes) -> str | None:
     for value in order.values():
         if type(value) is str and value.lstrip().startswith("*** Begin Patch"):
             paths += [line.partition(": ")[2] for line in value.splitlines() if line.startswith(_PATCHED)]
-    absolute = {full for path in paths if (full := _absolute(path.strip(), cwd)) is not None}
+    absolute = {full for path in paths if (full := _make_absolute(path.strip(), cwd)) is not None}
     if not absolute:
         return None
     try:
@@ -379,7 +379,7 @@ def written(tool: object, order: object, cwd: object, key: bytes) -> str | None:
     return " ".join(sorted(hashes)[:_MOST_FILES])
 
 
-def _absolute(path: str, cwd: object) -> str | None:
+def _make_absolute(path: str, cwd: object) -> str | None:
     """Return a path in one spelling: absolute, with slashes, without ``.`` and ``..``."""
     path = path.replace("\\", "/")
     if not path.startswith("/") and path[1:2] != ":":

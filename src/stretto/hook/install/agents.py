@@ -27,7 +27,7 @@ class Scope(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Agent:
+class CodingAgent:
     """One agent, as far as installing hooks needs to know it."""
 
     name: str
@@ -63,17 +63,17 @@ class Agent:
     note: str = ""
     """What a person has to know or do before hooks run."""
 
-    def handler(self, line: str) -> dict[str, Any]:
+    def build_handler(self, line: str) -> dict[str, Any]:
         """Return the handler that runs a command line."""
         return {name: line if given is None else given for name, given in self.template}
 
-    def entry(self, handler: dict[str, Any]) -> dict[str, Any]:
+    def build_entry(self, handler: dict[str, Any]) -> dict[str, Any]:
         """Return what stands in a hook's list for a handler."""
         return handler if self.flat else {"hooks": [handler]}
 
 
-def settings_path(
-    agent: Agent, scope: Scope, *, home: Path, project: Path, environ: Mapping[str, str]
+def find_settings_path(
+    agent: CodingAgent, scope: Scope, *, home: Path, project: Path, environ: Mapping[str, str]
 ) -> Path:
     """Return a scope's settings file. Raises SettingsError where the agent has no such scope."""
     if scope is Scope.LOCAL:
@@ -88,21 +88,21 @@ def settings_path(
         folder = Path(moved) / agent.under_variable
     path, older = folder / agent.file, folder / agent.older
     # Making the newer file would take the hooks in the older one out of force.
-    return older if agent.older and not path.exists() and b'"hooks"' in _content(older) else path
+    return older if agent.older and not path.exists() and b'"hooks"' in _read_content(older) else path
 
 
-def _content(path: Path) -> bytes:
+def _read_content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError:
         return b""
 
 
-def _events(name: str) -> tuple[str, ...]:
+def _list_events(name: str) -> tuple[str, ...]:
     return tuple(dialects.DIALECTS[name].events)
 
 
-CLAUDE_CODE = Agent(
+CLAUDE_CODE = CodingAgent(
     name=client.CLAUDE_CODE,
     title="Claude Code",
     events=tuple(client.EVENTS),
@@ -113,14 +113,14 @@ CLAUDE_CODE = Agent(
     switches=(("disableAllHooks", True), ("allowManagedHooksOnly", True)),
 )
 
-AGENTS: dict[str, Agent] = {
+AGENTS: dict[str, CodingAgent] = {
     agent.name: agent
     for agent in (
         CLAUDE_CODE,
-        Agent(
+        CodingAgent(
             name="codex",
             title="Codex",
-            events=_events("codex"),
+            events=_list_events("codex"),
             folder=".codex",
             file="hooks.json",
             variable="CODEX_HOME",
@@ -129,10 +129,10 @@ AGENTS: dict[str, Agent] = {
             repeats=True,
             note="Codex runs them once you trust them: start it and type /hooks",
         ),
-        Agent(
+        CodingAgent(
             name="droid",
             title="Factory Droid",
-            events=_events("droid"),
+            events=_list_events("droid"),
             folder=".factory",
             file="hooks.json",
             older="settings.json",
@@ -140,10 +140,10 @@ AGENTS: dict[str, Agent] = {
             container="",
             switches=(("hooksDisabled", True),),
         ),
-        Agent(
+        CodingAgent(
             name="gemini-cli",
             title="Gemini CLI",
-            events=_events("gemini-cli"),
+            events=_list_events("gemini-cli"),
             folder=".gemini",
             file="settings.json",
             variable="GEMINI_CLI_HOME",
@@ -157,10 +157,10 @@ AGENTS: dict[str, Agent] = {
             switches=(("hooksConfig.enabled", False),),
             note="Gemini CLI runs hooks in trusted folders only",
         ),
-        Agent(
+        CodingAgent(
             name="copilot-cli",
             title="GitHub Copilot CLI",
-            events=_events("copilot-cli"),
+            events=_list_events("copilot-cli"),
             folder=".copilot/hooks",
             file="stretto.json",
             project=".github/hooks/stretto.json",
@@ -172,10 +172,10 @@ AGENTS: dict[str, Agent] = {
             switches=(("disableAllHooks", True),),
             repeats=True,
         ),
-        Agent(
+        CodingAgent(
             name="cursor",
             title="Cursor",
-            events=_events("cursor"),
+            events=_list_events("cursor"),
             folder=".cursor",
             file="hooks.json",
             variable="",

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from stretto.errors import SettingsError
 from stretto.hook.client import client
-from stretto.hook.install.handlers import client_folder
-from stretto.hook.install.settings_file import read, remove, write
+from stretto.hook.install.handlers import get_client_folder
+from stretto.hook.install.settings_file import read_file, remove_file, write_file
 
 CLIENT_FILES = ("client.py", "dialects.py", "tool_results.py", "start.py")
 KEY_FILE = "key"
@@ -23,9 +23,9 @@ _PACKAGE = Path(client.__file__).parent
 
 def copy_client(state: Path) -> bool:
     """Bring the client's copy up to date; return whether it was not. Raises SettingsError."""
-    if client_state(state) == "current":
+    if check_client_copy(state) == "current":
         return False
-    folder = client_folder(state)
+    folder = get_client_folder(state)
     for needed in (state, folder):
         try:
             needed.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -34,30 +34,30 @@ def copy_client(state: Path) -> bool:
                 "The state folder cannot be made", where=str(needed), cause=str(error)
             ) from error
     for name in CLIENT_FILES:
-        write(folder / name, (_PACKAGE / name).read_bytes())
+        write_file(folder / name, (_PACKAGE / name).read_bytes())
     if not _has_key(state):
-        write(folder / KEY_FILE, os.urandom(KEY_BYTES), mode=0o600)
+        write_file(folder / KEY_FILE, os.urandom(KEY_BYTES), mode=0o600)
     # The interpreter compares seconds and size, which a copy within one second of the last can keep.
     for compiled in (folder / "__pycache__").glob("*.pyc"):
-        remove(compiled)
+        remove_file(compiled)
     return True
 
 
-def secret(state: Path) -> bytes:
+def ensure_secret(state: Path) -> bytes:
     """Return the installation's secret, made where there is none yet; empty where it cannot be made."""
-    path = client_folder(state) / KEY_FILE
+    path = get_client_folder(state) / KEY_FILE
     try:
         if not _has_key(state):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write(path, os.urandom(KEY_BYTES), mode=0o600)
-        return read(path) or b""
+            write_file(path, os.urandom(KEY_BYTES), mode=0o600)
+        return read_file(path) or b""
     except (OSError, SettingsError):
         return b""
 
 
-def client_state(state: Path) -> str:
+def check_client_copy(state: Path) -> str:
     """Return how the copy is: ``current``, ``outdated`` or ``absent``."""
-    copies = [read(client_folder(state) / name) for name in CLIENT_FILES]
+    copies = [read_file(get_client_folder(state) / name) for name in CLIENT_FILES]
     if copies == [(_PACKAGE / name).read_bytes() for name in CLIENT_FILES] and _has_key(state):
         return "current"
     # Releases with fewer files had the script that hooks start, so without it there is no copy at all.
@@ -65,4 +65,4 @@ def client_state(state: Path) -> str:
 
 
 def _has_key(state: Path) -> bool:
-    return len(read(client_folder(state) / KEY_FILE) or b"") == KEY_BYTES
+    return len(read_file(get_client_folder(state) / KEY_FILE) or b"") == KEY_BYTES

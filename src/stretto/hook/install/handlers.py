@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from stretto.errors import SettingsError
-from stretto.hook.install.agents import CLAUDE_CODE, Agent
+from stretto.hook.install.agents import CLAUDE_CODE, CodingAgent
 
 EVENTS = CLAUDE_CODE.events
 """The hooks registered with Claude Code. Of the others MessageDisplay would hold up rendering, WorktreeCreate
@@ -60,7 +60,7 @@ class Transport(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class InstallPlan:
     """What to register and where; paths are absolute."""
 
     settings: Path
@@ -72,7 +72,7 @@ class Plan:
     """The service's host and port, for HTTP."""
     version: Version | None = None
     """Claude Code's release, where known: an older one must not be given hooks it does not know."""
-    agent: Agent = CLAUDE_CODE
+    agent: CodingAgent = CLAUDE_CODE
     program: tuple[str, ...] = ()
     """What starts Stretto, to register its status line too; empty leaves the status line as it is."""
 
@@ -83,7 +83,7 @@ def parse_version(text: str) -> Version | None:
     return (int(found[1]), int(found[2]), int(found[3])) if found else None
 
 
-def handlers(plan: Plan) -> dict[str, dict[str, Any]]:
+def build_handlers(plan: InstallPlan) -> dict[str, dict[str, Any]]:
     """Return the handler to register for each hook.
 
     Raises SettingsError where a path is relative or the agent, or its release, has no HTTP hooks.
@@ -101,11 +101,11 @@ def handlers(plan: Plan) -> dict[str, dict[str, Any]]:
                 cause=f"{plan.agent.title} reports by commands only",
                 hint="Use the command transport.",
             )
-        return {event: plan.agent.handler(_line(plan)) for event in plan.agent.events}
+        return {event: plan.agent.build_handler(_build_command_line(plan)) for event in plan.agent.events}
     release = plan.version or TOLERANT
     events = [event for event in EVENTS if release >= SINCE.get(event, (0, 0, 0))]
     if plan.transport is Transport.COMMAND:
-        return {event: _command(plan, event) for event in events}
+        return {event: _build_command(plan, event) for event in events}
     if release < HTTP_SINCE:
         raise SettingsError(
             "The hooks cannot be installed for HTTP",
@@ -114,28 +114,30 @@ def handlers(plan: Plan) -> dict[str, dict[str, Any]]:
         )
     request = {"type": "http", "url": f"http://{plan.address}{URL_PATH}", "timeout": HTTP_TIMEOUT}
     # A session's start can only be reported by a command.
-    return {event: _command(plan, event) if event == "SessionStart" else dict(request) for event in events}
+    return {
+        event: _build_command(plan, event) if event == "SessionStart" else dict(request) for event in events
+    }
 
 
-def _command(plan: Plan, event: str) -> dict[str, Any]:
-    handler = plan.agent.handler(_line(plan))
+def _build_command(plan: InstallPlan, event: str) -> dict[str, Any]:
+    handler = plan.agent.build_handler(_build_command_line(plan))
     return handler if event in AWAITED else {**handler, "async": True}
 
 
-def _line(plan: Plan) -> str:
+def _build_command_line(plan: InstallPlan) -> str:
     """Return the command line: it ends with 0 and silence even where interpreter or script are gone.
 
     Python ends with 2 without its script, by which a hook blocks the agent; Copilot refuses the tool for any
     code but 0, and Gemini CLI for any above 1 that comes with words.
     """
-    script = client_folder(plan.state) / "start.py"
+    script = get_client_folder(plan.state) / "start.py"
     words = [plan.interpreter.as_posix(), "-I", "-S", script.as_posix(), plan.state.as_posix()]
     if plan.agent is not CLAUDE_CODE:
         words.append(plan.agent.name)
     return f"{shlex.join(words)} 2>/dev/null || : {MARK}"
 
 
-def client_folder(state: Path) -> Path:
+def get_client_folder(state: Path) -> Path:
     """Return the folder that holds the client's copy."""
     return state / "hook"
 
@@ -146,28 +148,28 @@ def is_ours(handler: object) -> bool:
         return False
     if handler.get("type") == "http":
         return isinstance(handler.get("url"), str) and urlsplit(handler["url"]).path == URL_PATH
-    line = command_line(handler)
+    line = get_command_line(handler)
     return MARK in line and any(f"/hook/{script}" in line for script in ("start.py", "client.py"))
 
 
-def command_line(handler: Mapping[str, Any]) -> str:
+def get_command_line(handler: Mapping[str, Any]) -> str:
     """Return the command line that a handler runs, empty where it runs none."""
     line = handler.get("command", handler.get("bash"))
     return line if isinstance(line, str) else ""
 
 
-def ours(hooks: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+def find_our_handlers(hooks: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """Return our handlers by hook; ``hooks`` is what a settings file holds them in."""
     found: dict[str, list[dict[str, Any]]] = {}
     for event, groups in hooks.items():
         for group in groups if isinstance(groups, list) else []:
-            for handler in _handlers(group):
+            for handler in _list_handlers(group):
                 if is_ours(handler):
                     found.setdefault(event, []).append(handler)
     return found
 
 
-def others(hooks: Mapping[str, Any], droppable: frozenset[str] | None) -> dict[str, Any]:
+def remove_our_handlers(hooks: Mapping[str, Any], droppable: frozenset[str] | None) -> dict[str, Any]:
     """Return ``hooks`` without our handlers and without the groups they alone were in.
 
     A list that this leaves empty goes too, if it is droppable; None means that any is.
@@ -176,22 +178,22 @@ def others(hooks: Mapping[str, Any], droppable: frozenset[str] | None) -> dict[s
     for event, groups in hooks.items():
         kept = groups
         if isinstance(groups, list):
-            kept = [left for group in groups if (left := _left(group)) is not None]
+            kept = [left for group in groups if (left := _keep_foreign(group)) is not None]
         if kept or not groups or not (droppable is None or event in droppable):
             rest[event] = kept
     return rest
 
 
-def _left(group: Any) -> Any:
+def _keep_foreign(group: Any) -> Any:
     """Return a group without our handlers, or None where nothing is left of it."""
-    found = _handlers(group)
+    found = _list_handlers(group)
     foreign = [handler for handler in found if not is_ours(handler)]
     if len(foreign) == len(found):
         return group
     return {**group, "hooks": foreign} if foreign else None
 
 
-def _handlers(group: Any) -> list[Any]:
+def _list_handlers(group: Any) -> list[Any]:
     """Return the handlers of a group; in some agents' settings one handler stands in its place."""
     found = group.get("hooks") if isinstance(group, dict) else None
     return found if isinstance(found, list) else [group]

@@ -30,7 +30,7 @@ def set_member(text: str, key: str, value: object) -> str:
 
     The value takes on the text's indentation and line ends. ``text`` must be a valid JSON object.
     """
-    members = _members(text)
+    members = _find_members(text)
     newline = "\r\n" if "\r\n" in text else "\n"
     found = _INDENTED.search(text)
     unit = found.group(1) if found else None if members else "  "
@@ -53,7 +53,7 @@ def set_member(text: str, key: str, value: object) -> str:
 
 def drop_member(text: str, key: str) -> str:
     """Return the text of a JSON object without the member and without the comma and space it came with."""
-    members = _members(text)
+    members = _find_members(text)
     # The last one, where there are several: it is the one that JSON's readers take.
     index = max((place for place, member in enumerate(members) if member.key == key), default=None)
     if index is None:
@@ -65,21 +65,21 @@ def drop_member(text: str, key: str) -> str:
     return text[: text.index("{") + 1] + text[text.rindex("}") :]
 
 
-def _members(text: str) -> list[_Member]:
+def _find_members(text: str) -> list[_Member]:
     decoder = json.JSONDecoder()
     members = []
-    at = _past_space(text, text.index("{") + 1)
+    at = _skip_space(text, text.index("{") + 1)
     while text[at] != "}":
         key, end = decoder.raw_decode(text, at)
-        value = _past_space(text, _past_space(text, end) + 1)
+        value = _skip_space(text, _skip_space(text, end) + 1)
         _, stop = decoder.raw_decode(text, value)
         members.append(_Member(key, at, value, stop))
-        at = _past_space(text, stop)
+        at = _skip_space(text, stop)
         if text[at] == ",":
-            at = _past_space(text, at + 1)
+            at = _skip_space(text, at + 1)
     return members
 
 
-def _past_space(text: str, at: int) -> int:
+def _skip_space(text: str, at: int) -> int:
     found = _SPACE.match(text, at)
     return found.end() if found else at

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from stretto.hook.install.handlers import client_folder
-from stretto.hook.install.settings_file import write
+from stretto.hook.install.handlers import get_client_folder
+from stretto.hook.install.settings_file import write_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Receipt:
     written: str
     """Digest of the file as the install left it."""
 
-    def following(self, earlier: Receipt) -> Receipt:
+    def merge_earlier(self, earlier: Receipt) -> Receipt:
         """Return the receipt of an install over an earlier one: what was there was there before both."""
         containers = self.containers | earlier.containers
         return replace(self, created=earlier.created, containers=containers, original=earlier.original)
@@ -32,7 +32,7 @@ class Receipt:
     @staticmethod
     def load(state: Path, settings: Path) -> Receipt | None:
         """Return the receipt of a settings file, if it can be read: without it the undoing is less exact."""
-        found: Any = _receipts(state).get(str(settings))
+        found: Any = _read_receipts(state).get(str(settings))
         try:
             containers = frozenset(map(str, found["containers"]))
             return Receipt(found["created"] is True, containers, found["original"], found["written"])
@@ -42,23 +42,25 @@ class Receipt:
     def save(self, state: Path, settings: Path) -> None:
         """Keep the receipt of a settings file. Raises SettingsError."""
         receipt = {**asdict(self), "containers": sorted(self.containers)}
-        write(_ledger(state), json.dumps({**_receipts(state), str(settings): receipt}).encode())
+        write_file(
+            _get_ledger_path(state), json.dumps({**_read_receipts(state), str(settings): receipt}).encode()
+        )
 
     @staticmethod
     def drop(state: Path, settings: Path) -> None:
         """Forget a settings file. Raises SettingsError."""
-        receipts = _receipts(state)
+        receipts = _read_receipts(state)
         if receipts.pop(str(settings), None) is not None:
-            write(_ledger(state), json.dumps(receipts).encode())
+            write_file(_get_ledger_path(state), json.dumps(receipts).encode())
 
 
-def _ledger(state: Path) -> Path:
-    return client_folder(state) / "installed.json"
+def _get_ledger_path(state: Path) -> Path:
+    return get_client_folder(state) / "installed.json"
 
 
-def _receipts(state: Path) -> dict[str, Any]:
+def _read_receipts(state: Path) -> dict[str, Any]:
     try:
-        found = json.loads(_ledger(state).read_bytes())
+        found = json.loads(_get_ledger_path(state).read_bytes())
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -11,26 +11,32 @@ from pathlib import Path
 from typing import Any
 
 from stretto.errors import SettingsError
-from stretto.hook.install.agents import CLAUDE_CODE, Agent
+from stretto.hook.install.agents import CLAUDE_CODE, CodingAgent
 from stretto.hook.install.client_copy import copy_client
-from stretto.hook.install.handlers import Plan, client_folder, handlers, others, ours
+from stretto.hook.install.handlers import (
+    InstallPlan,
+    build_handlers,
+    find_our_handlers,
+    get_client_folder,
+    remove_our_handlers,
+)
 from stretto.hook.install.json_edit import drop_member, set_member
 from stretto.hook.install.receipt import Receipt
 from stretto.hook.install.settings_file import (
     back_up,
-    backup_path,
-    container,
-    digest,
-    parse,
-    read,
-    remove,
-    write,
+    compute_digest,
+    find_container,
+    get_backup_path,
+    parse_settings,
+    read_file,
+    remove_file,
+    write_file,
 )
-from stretto.hook.install.statusline_setting import MEMBER, is_ours, registered, restored
+from stretto.hook.install.statusline_setting import MEMBER, is_ours, register_status_line, restore_status_line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class SettingsChange:
     """What an install or uninstall has done; plain text and booleans, so that it dumps as JSON."""
 
     action: str
@@ -38,7 +44,7 @@ class Change:
     agent: str
     settings: str
     events: tuple[str, ...]
-    """The hooks registered or, by ``uninstall``, removed."""
+    """The hooks registered or, by ``uninstall_hooks``, removed."""
     transport: str | None = None
     client: str | None = None
     """The folder of the client's copy, where this change has written it."""
@@ -52,33 +58,37 @@ class Change:
     """What a person has to know or do before the hooks run."""
 
 
-def install(plan: Plan) -> Change:
+def install_hooks(plan: InstallPlan) -> SettingsChange:
     """Register the hooks in place of what an earlier install left, and copy the client to the state folder.
 
     A second install changes no byte. Raises SettingsError, with the settings untouched.
     """
-    agent, wanted = plan.agent, handlers(plan)
-    before = read(plan.settings)
-    text, value = parse(agent, plan.settings, b"{}\n" if before is None else before)
-    inside = container(agent, plan.settings, value)
-    hooks = _hooks(value, inside)
-    mine = ours(hooks)
+    agent, wanted = plan.agent, build_handlers(plan)
+    before = read_file(plan.settings)
+    text, value = parse_settings(agent, plan.settings, b"{}\n" if before is None else before)
+    inside = find_container(agent, plan.settings, value)
+    hooks = _get_hooks(value, inside)
+    mine = find_our_handlers(hooks)
     unversioned = agent.version and "version" not in value
-    if unversioned and others(hooks, None):
+    if unversioned and remove_our_handlers(hooks, None):
         raise SettingsError(
             f"The settings have no version, so that {agent.title} ignores the hooks in them",
             where=str(plan.settings), hint='Add "version": 1 if they are meant to run, then try again.',
         )  # fmt: skip
-    line = registered(value.get(MEMBER), plan.program, plan.state) if plan.program else value.get(MEMBER)
+    line = (
+        register_status_line(value.get(MEMBER), plan.program, plan.state)
+        if plan.program
+        else value.get(MEMBER)
+    )
     copied = copy_client(plan.state)
-    change = Change(
+    change = SettingsChange(
         action="unchanged",
         agent=agent.name,
         settings=str(plan.settings),
         events=tuple(wanted),
         transport=plan.transport.value,
-        client=str(client_folder(plan.state)) if copied else None,
-        status_line=_command(line) if plan.program else None,
+        client=str(get_client_folder(plan.state)) if copied else None,
+        status_line=_get_command(line) if plan.program else None,
         note=agent.note or None,
     )
     same = mine == {event: [handler] for event, handler in wanted.items()} and line == value.get(MEMBER)
@@ -86,88 +96,94 @@ def install(plan: Plan) -> Change:
         return change
     installed = bool(mine) or is_ours(value.get(MEMBER))
     earlier = Receipt.load(plan.state, plan.settings) if installed else None
-    merged = others(hooks, earlier.containers if earlier else None)
+    merged = remove_our_handlers(hooks, earlier.containers if earlier else None)
     for event, handler in wanted.items():
-        merged[event] = [*merged.get(event, []), agent.entry(handler)]
+        merged[event] = [*merged.get(event, []), agent.build_entry(handler)]
     text = set_member(text, "version", 1) if unversioned else text
     if line != value.get(MEMBER):
         text = set_member(text, MEMBER, line)
-    after = (text if merged == hooks else _holding(text, inside, hooks, merged)).encode()
+    after = (text if merged == hooks else _replace_hooks(text, inside, hooks, merged)).encode()
     made = {*wanted} - {*hooks} | {name for name in (inside, "version" if unversioned else "") if name}
     receipt = Receipt(
         created=before is None,
         containers=frozenset(made - ({inside} if inside in value else set())),
-        original=None if before is None or installed else digest(before),
-        written=digest(after),
+        original=None if before is None or installed else compute_digest(before),
+        written=compute_digest(after),
     )
     backup = None
-    if before is not None and not (earlier and earlier.written == digest(before)):
+    if before is not None and not (earlier and earlier.written == compute_digest(before)):
         backup = back_up(plan.settings, before)
-    write(plan.settings, after)
-    (receipt.following(earlier) if earlier else receipt).save(plan.state, plan.settings)
+    write_file(plan.settings, after)
+    (receipt.merge_earlier(earlier) if earlier else receipt).save(plan.state, plan.settings)
     return replace(change, action="updated" if installed else "installed", backup=backup)
 
 
-def uninstall(settings: Path, state: Path, agent: Agent = CLAUDE_CODE) -> Change:
+def uninstall_hooks(settings: Path, state: Path, agent: CodingAgent = CLAUDE_CODE) -> SettingsChange:
     """Remove exactly our handlers, with the lists and the file that only they needed.
 
     Where nothing else has changed since the install, the file gets its former bytes back. The client's copy
     stays for the sessions that still run with the hooks. Raises SettingsError, with the settings untouched.
     """
-    before = read(settings)
-    text, value = parse(agent, settings, b"{}" if before is None else before)
-    inside = container(agent, settings, value)
-    hooks = _hooks(value, inside)
-    mine = ours(hooks)
-    change = Change(action="unchanged", agent=agent.name, settings=str(settings), events=tuple(mine))
+    before = read_file(settings)
+    text, value = parse_settings(agent, settings, b"{}" if before is None else before)
+    inside = find_container(agent, settings, value)
+    hooks = _get_hooks(value, inside)
+    mine = find_our_handlers(hooks)
+    change = SettingsChange(action="unchanged", agent=agent.name, settings=str(settings), events=tuple(mine))
     shown = value.get(MEMBER)
     if before is None or not (mine or is_ours(shown)):
         return change
     receipt = Receipt.load(state, settings)
-    rest = others(hooks, receipt.containers if receipt else None)
+    rest = remove_our_handlers(hooks, receipt.containers if receipt else None)
     emptied = not rest and (receipt is None or not inside or inside in receipt.containers)
     needless = {inside, "version"} & receipt.containers if receipt and emptied else set()
-    line = restored(shown)
+    line = restore_status_line(shown)
     if is_ours(shown):
-        change = replace(change, status_line=_command(line))
+        change = replace(change, status_line=_get_command(line))
         needless |= {MEMBER} if line is None else set()
-    backup = backup_path(settings)
-    if receipt and receipt.created and emptied and not {*_outside(value, inside)} - needless:
-        remove(settings)
+    backup = get_backup_path(settings)
+    if receipt and receipt.created and emptied and not {*_list_other_members(value, inside)} - needless:
+        remove_file(settings)
         change = replace(change, deleted=True)
-    elif receipt and receipt.written == digest(before) and digest(read(backup) or b"") == receipt.original:
-        write(settings, read(backup) or b"")
-        remove(backup)
+    elif (
+        receipt
+        and receipt.written == compute_digest(before)
+        and compute_digest(read_file(backup) or b"") == receipt.original
+    ):
+        write_file(settings, read_file(backup) or b"")
+        remove_file(backup)
     else:
         change = replace(change, backup=back_up(settings, before))
         left = text
         if mine:
-            left = drop_member(text, inside) if inside and emptied else _holding(text, inside, hooks, rest)
+            left = (
+                drop_member(text, inside) if inside and emptied else _replace_hooks(text, inside, hooks, rest)
+            )
         for member in needless - {inside}:
             left = drop_member(left, member)
         if line != shown and line is not None:
             left = set_member(left, MEMBER, line)
-        write(settings, left.encode())
+        write_file(settings, left.encode())
     Receipt.drop(state, settings)
     return replace(change, action="removed")
 
 
-def _command(line: object) -> str | None:
+def _get_command(line: object) -> str | None:
     """Return the command of a status line, or None."""
     return line.get("command") if isinstance(line, dict) else None
 
 
-def _hooks(value: dict[str, Any], inside: str) -> dict[str, Any]:
+def _get_hooks(value: dict[str, Any], inside: str) -> dict[str, Any]:
     """Return the hooks in a settings file's value."""
     return value.get(inside, {}) if inside else value
 
 
-def _outside(value: dict[str, Any], inside: str) -> list[str]:
+def _list_other_members(value: dict[str, Any], inside: str) -> list[str]:
     """Return the members of a settings file beside the one with the hooks."""
     return [name for name in value if name != inside] if inside else []
 
 
-def _holding(text: str, inside: str, before: dict[str, Any], after: dict[str, Any]) -> str:
+def _replace_hooks(text: str, inside: str, before: dict[str, Any], after: dict[str, Any]) -> str:
     """Return the text of a settings file with other hooks in it."""
     if inside:
         return set_member(text, inside, after)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from stretto.errors import SettingsError
-from stretto.hook.install.agents import Agent
+from stretto.hook.install.agents import CodingAgent
 
 
-def read(path: Path) -> bytes | None:
+def read_file(path: Path) -> bytes | None:
     """Return a file's bytes, or None where there is none. Raises SettingsError."""
     try:
         return path.read_bytes()
@@ -22,7 +22,7 @@ def read(path: Path) -> bytes | None:
         raise SettingsError("The settings cannot be read", where=str(path), cause=str(error)) from error
 
 
-def parse(agent: Agent, path: Path, data: bytes) -> tuple[str, dict[str, Any]]:
+def parse_settings(agent: CodingAgent, path: Path, data: bytes) -> tuple[str, dict[str, Any]]:
     """Return a settings file's text and value. Raises SettingsError if it cannot hold the agent's hooks."""
     try:
         text = data.decode("utf-8")
@@ -34,7 +34,7 @@ def parse(agent: Agent, path: Path, data: bytes) -> tuple[str, dict[str, Any]]:
         ) from error  # fmt: skip
     if not isinstance(value, dict):
         raise SettingsError("The settings are not a JSON object", where=str(path), hint="Start it with {.")
-    inside = container(agent, path, value)
+    inside = find_container(agent, path, value)
     hooks = value.get(inside, {}) if inside else value
     if not isinstance(hooks, dict) or any(not isinstance(hooks.get(name, []), list) for name in agent.events):
         raise SettingsError(
@@ -44,14 +44,14 @@ def parse(agent: Agent, path: Path, data: bytes) -> tuple[str, dict[str, Any]]:
     return text, value
 
 
-def container(agent: Agent, path: Path, value: dict[str, Any]) -> str:
+def find_container(agent: CodingAgent, path: Path, value: dict[str, Any]) -> str:
     """Return the member that holds the hooks, empty where they are the file's own members."""
     if agent.container or path.name == agent.older or isinstance(value.get("hooks"), dict):
         return "hooks"
     return ""
 
 
-def write(path: Path, data: bytes, *, mode: int | None = None) -> None:
+def write_file(path: Path, data: bytes, *, mode: int | None = None) -> None:
     """Replace a file in one step, behind its symlinks, keeping its mode. Raises SettingsError."""
     target = Path(os.path.realpath(path))
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
@@ -72,7 +72,7 @@ def write(path: Path, data: bytes, *, mode: int | None = None) -> None:
         raise SettingsError("The file cannot be written", where=str(path), cause=str(error)) from error
 
 
-def remove(path: Path) -> None:
+def remove_file(path: Path) -> None:
     """Remove a file if it is there. Raises SettingsError."""
     try:
         path.unlink(missing_ok=True)
@@ -80,19 +80,19 @@ def remove(path: Path) -> None:
         raise SettingsError("The file cannot be removed", where=str(path), cause=str(error)) from error
 
 
-def digest(data: bytes) -> str:
+def compute_digest(data: bytes) -> str:
     """Return what tells one content from another."""
     return hashlib.sha256(data).hexdigest()
 
 
-def backup_path(settings: Path) -> Path:
+def get_backup_path(settings: Path) -> Path:
     """Return the place of a settings file's backup."""
     return settings.with_name(settings.name + ".stretto-backup")
 
 
 def back_up(settings: Path, data: bytes) -> str:
     """Write what a change replaces beside it, readable for the same people; return the path."""
-    path = backup_path(settings)
-    write(path, data)
+    path = get_backup_path(settings)
+    write_file(path, data)
     path.chmod(settings.stat().st_mode & 0o7777)
     return str(path)

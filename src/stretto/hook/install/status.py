@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from stretto.errors import SettingsError
-from stretto.hook.install.agents import AGENTS, CLAUDE_CODE, Agent
-from stretto.hook.install.client_copy import CLIENT_FILES, client_state
-from stretto.hook.install.handlers import MARK, command_line, ours
-from stretto.hook.install.settings_file import container, parse, read
-from stretto.hook.install.statusline_setting import MEMBER, chain_of, is_ours, program_of
+from stretto.hook.install.agents import AGENTS, CLAUDE_CODE, CodingAgent
+from stretto.hook.install.client_copy import CLIENT_FILES, check_client_copy
+from stretto.hook.install.handlers import MARK, find_our_handlers, get_command_line
+from stretto.hook.install.settings_file import find_container, parse_settings, read_file
+from stretto.hook.install.statusline_setting import MEMBER, get_chained_command, get_program, is_ours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class ScopeStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+class HooksStatus:
     """How the hooks stand over all settings files; dumps as JSON."""
 
     installed: bool
@@ -61,37 +61,37 @@ class Status:
     """Plugins of ours that the settings enable: they report without hooks in any settings."""
 
 
-def status(files: Iterable[tuple[Agent, str, Path]], state: Path) -> Status:
+def check_hooks(files: Iterable[tuple[CodingAgent, str, Path]], state: Path) -> HooksStatus:
     """Say how the hooks stand: ``files`` is the settings files that count, by agent and scope.
 
     A file that is missing or broken is part of the answer, not an error. One that stands for two scopes, as
     in a project that is the home, counts for the first.
     """
     scopes: list[ScopeStatus] = []
-    read_from: list[_Reports] = []
-    seen: set[tuple[Agent, Path]] = set()
+    read_from: list[_FileReport] = []
+    seen: set[tuple[CodingAgent, Path]] = set()
     for agent, scope, path in files:
         if (agent, path) in seen:
             continue
         seen.add((agent, path))
         try:
-            data = read(path)
-            value = parse(agent, path, b"{}" if data is None else data)[1]
+            data = read_file(path)
+            value = parse_settings(agent, path, b"{}" if data is None else data)[1]
         except SettingsError as error:
-            if agent is CLAUDE_CODE or _mentions_us(path):
-                scopes.append(_broken(agent, scope, path, error))
+            if agent is CLAUDE_CODE or _has_our_command(path):
+                scopes.append(_describe_broken(agent, scope, path, error))
             continue
-        inside = container(agent, path, value)
-        mine = ours(value.get(inside, {}) if inside else value)
-        found = _scope_status(agent, scope, path, data is not None, mine)
-        scopes.append(_with_status_line(found, value.get(MEMBER)))
-        off = tuple(f"{name} in {path}" for name in _switches(agent, value))
-        read_from.append(_Reports(agent, scopes[-1], mine, off, _plugins(value)))
+        inside = find_container(agent, path, value)
+        mine = find_our_handlers(value.get(inside, {}) if inside else value)
+        found = _describe_scope(agent, scope, path, data is not None, mine)
+        scopes.append(_add_status_line(found, value.get(MEMBER)))
+        off = tuple(f"{name} in {path}" for name in _list_switches(agent, value))
+        read_from.append(_FileReport(agent, scopes[-1], mine, off, _list_plugins(value)))
     used = {reports.agent for reports in read_from if reports.handlers}
-    return Status(
+    return HooksStatus(
         installed=bool(used),
         scopes=tuple(scopes),
-        client=client_state(state),
+        client=check_client_copy(state),
         # What keeps the hooks of an agent from running that has none of ours is no matter.
         switched_off=tuple(
             switch for reports in read_from if reports.agent in {*used, CLAUDE_CODE} for switch in reports.off
@@ -100,17 +100,17 @@ def status(files: Iterable[tuple[Agent, str, Path]], state: Path) -> Status:
             what
             for agent in AGENTS.values()
             if agent in used
-            for what in _doubled(agent, [reports for reports in read_from if reports.agent is agent])
+            for what in _find_doubled(agent, [reports for reports in read_from if reports.agent is agent])
         ),
         plugins=tuple(dict.fromkeys(name for reports in read_from for name in reports.plugins)),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Reports:
+class _FileReport:
     """What was found in one settings file of an agent."""
 
-    agent: Agent
+    agent: CodingAgent
     scope: ScopeStatus
     handlers: dict[str, list[dict[str, Any]]]
     off: tuple[str, ...]
@@ -119,7 +119,7 @@ class _Reports:
     """Those of ours that it enables."""
 
 
-def _mentions_us(path: Path) -> bool:
+def _has_our_command(path: Path) -> bool:
     """Tell whether a file that is no settings holds a command of ours nevertheless."""
     try:
         return any(f"/hook/{name}".encode() in path.read_bytes() for name in CLIENT_FILES)
@@ -127,17 +127,17 @@ def _mentions_us(path: Path) -> bool:
         return False
 
 
-def _broken(agent: Agent, scope: str, path: Path, error: SettingsError) -> ScopeStatus:
+def _describe_broken(agent: CodingAgent, scope: str, path: Path, error: SettingsError) -> ScopeStatus:
     return ScopeStatus(
         agent=agent.name, scope=scope, settings=str(path), exists=True, problem=error.sentence()
     )
 
 
-def _scope_status(
-    agent: Agent, scope: str, path: Path, exists: bool, mine: dict[str, list[dict[str, Any]]]
+def _describe_scope(
+    agent: CodingAgent, scope: str, path: Path, exists: bool, mine: dict[str, list[dict[str, Any]]]
 ) -> ScopeStatus:
     found = [handler for event in mine.values() for handler in event]
-    started = [word for handler in found for word in _started(command_line(handler))]
+    started = [word for handler in found for word in _list_started_files(get_command_line(handler))]
     return ScopeStatus(
         agent=agent.name,
         scope=scope,
@@ -145,25 +145,25 @@ def _scope_status(
         exists=exists,
         events=tuple(mine),
         missing=tuple(event for event in agent.events if event not in mine) if mine else (),
-        transports=tuple(sorted({_transport(handler) for handler in found})),
+        transports=tuple(sorted({_get_transport(handler) for handler in found})),
         dangling=tuple(word for word in dict.fromkeys(started) if not Path(word).exists()),
     )
 
 
-def _with_status_line(found: ScopeStatus, line: object) -> ScopeStatus:
+def _add_status_line(found: ScopeStatus, line: object) -> ScopeStatus:
     if not is_ours(line):
         return found
-    program = program_of(line)
+    program = get_program(line)
     gone = () if Path(program).exists() else (program,)
     dangling = tuple(dict.fromkeys((*found.dangling, *gone)))
-    return replace(found, status_line=True, chained=chain_of(line) or None, dangling=dangling)
+    return replace(found, status_line=True, chained=get_chained_command(line) or None, dangling=dangling)
 
 
-def _transport(handler: dict[str, Any]) -> str:
+def _get_transport(handler: dict[str, Any]) -> str:
     return "http" if handler.get("type") == "http" else "command"
 
 
-def _started(command: str) -> list[str]:
+def _list_started_files(command: str) -> list[str]:
     """Return the interpreter and the script of one of our commands."""
     try:
         words = shlex.split(command)
@@ -172,7 +172,7 @@ def _started(command: str) -> list[str]:
     return [*words[:1], *[word for word in words if word.endswith(CLIENT_FILES)][:1]]
 
 
-def _switches(agent: Agent, value: dict[str, Any]) -> list[str]:
+def _list_switches(agent: CodingAgent, value: dict[str, Any]) -> list[str]:
     """Return the switches that keep an agent's hooks from running."""
     on = []
     for name, off in agent.switches:
@@ -184,14 +184,14 @@ def _switches(agent: Agent, value: dict[str, Any]) -> list[str]:
     return on
 
 
-def _plugins(value: dict[str, Any]) -> tuple[str, ...]:
+def _list_plugins(value: dict[str, Any]) -> tuple[str, ...]:
     enabled = value.get("enabledPlugins")
     if not isinstance(enabled, dict):
         return ()
     return tuple(name for name, on in enabled.items() if on is True and name.startswith(f"{MARK}@"))
 
 
-def _doubled(agent: Agent, found: list[_Reports]) -> list[str]:
+def _find_doubled(agent: CodingAgent, found: list[_FileReport]) -> list[str]:
     """Return where one of the agent's events is reported more than once.
 
     As a rule the same handler in several files runs once; a different one runs beside it, and a plugin's
