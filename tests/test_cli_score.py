@@ -89,10 +89,10 @@ def test_what_cannot_be_kept_is_told(
     state: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, said: str
 ) -> None:
     """Wrong use is 2, what is not found is 1; nothing is written."""
-    before = journal.files(state / "journal")
+    before = journal.list_files(state / "journal")
     assert main(["--state", str(state), "score", *arguments]) == code
     assert said in capsys.readouterr().err
-    assert journal.files(state / "journal") == before
+    assert journal.list_files(state / "journal") == before
 
 
 def test_an_empty_world_has_nothing_to_judge(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,15 +112,15 @@ def test_a_service_that_runs_takes_it_in(tmp_path: Path, capsys: pytest.CaptureF
             assert main(["--state", str(config.state), "score", "latest", "quality", "8"]) == 0
 
             def known() -> bool:
-                seen = service.insight("mine")
+                seen = service.summarize_session("mine")
                 return seen is not None and [score.value for score in seen.session.scores] == [8.0]
 
             assert until(known)
     capsys.readouterr()
     events = [
         event
-        for file in journal.files(config.journal)
-        for event in journal.read(config.journal, file, 0).events
+        for file in journal.list_files(config.journal)
+        for event in journal.read_batch(config.journal, file, 0).events
         if event.kind is Kind.SCORE
     ]
     assert [(event.id, event.source) for event in events] == [("mine", "claude-code")]

@@ -208,14 +208,14 @@ def test_the_built_in_types_know_common_work(tmp_path: Path) -> None:
         "something else": "other",
     }.items():
         assert types.classify(description, None, None) == wanted, description
-    assert types.target("architecture") == DEFAULT_TARGET
+    assert types.find_target("architecture") == DEFAULT_TARGET
 
 
 def test_a_preset_brings_hours_and_targets(tmp_path: Path) -> None:
     """They come on top of the built-in types, whose keywords stay."""
     config = load({"STRETTO_PRESET": "ap"}, tmp_path)
     assert config.hours["architecture"] == 6
-    assert config.task_types.target("architecture") == 0.75
+    assert config.task_types.find_target("architecture") == 0.75
     assert config.task_types.classify("architecture", None, None) == "architecture"
 
 
@@ -228,7 +228,7 @@ def test_own_types_are_tried_first_and_change_only_what_they_give(tmp_path: Path
     config = loaded(tmp_path, text)
     assert config.task_types.classify("architecture", None, None) == "data_migration"
     assert config.task_types.classify("review", None, None) == "review"
-    assert config.task_types.target("review") == 0.3
+    assert config.task_types.find_target("review") == 0.3
     assert config.hours == {"data_migration": 2}
 
 

@@ -175,7 +175,7 @@ class TestHistory:
     def test_what_was_imported_by_command_is_not_offered(self, context: Context) -> None:
         """A start after ``stretto import`` offers only the sessions that have come since."""
         root = context.home / ".claude" / "projects"
-        write_transcripts(context.config, transcript.files(root))
+        write_transcripts(context.config, transcript.find_transcripts(root))
         assert take_history(context, "ask", lambda _: pytest.fail("asked for what is there")) == []
         session = next(root.glob("*/*.jsonl"))
         shutil.copy(session, session.with_name("later.jsonl"))

@@ -8,7 +8,7 @@ from contextlib import closing
 from stretto import journal
 from stretto.cli.command_context import Context
 from stretto.cli.import_command import see_in
-from stretto.clock import to_rfc3339, read_wall_clock
+from stretto.clock import read_wall_clock, to_rfc3339
 from stretto.errors import UsageError
 from stretto.model.event import Event
 from stretto.sources import judgement

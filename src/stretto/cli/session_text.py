@@ -30,8 +30,8 @@ def session_page(seen: SessionSummary) -> str:
     parts = [
         _head(session),
         *(_fanout(number, session, *found) for number, found in enumerate(seen.fanouts, 1)),
-        _efficiency(seen.structure.efficiency, len(seen.fanouts)),
-        [*_wall(seen.structure), *_path(seen.structure)],
+        _efficiency(seen.analysis.efficiency, len(seen.fanouts)),
+        [*_wall(seen.analysis), *_path(seen.analysis)],
         [_tasks(session)] if session.tasks else [],
         [_phases(session)] if session.phases else [],
         spending_lines(seen.model_calls),
@@ -134,9 +134,9 @@ def _path(found: SessionAnalysis) -> Iterator[str]:
         return
     whole = found.path.length
     yield f"critical path {spoken(whole)} of {spoken(found.path.elapsed)}"
-    parts = (("agents", found.path.agents()), ("tasks", found.path.tasks()), ("tools", found.path.tools()))
+    parts = (("agents", found.path.sum_by_agent()), ("tasks", found.path.sum_by_task()), ("tools", found.path.sum_by_tool()))
     yield from (f"  {what}: {_largest(lengths, whole)}" for what, lengths in parts if lengths)
-    for one in found.tried[:1]:
+    for one in found.what_ifs[:1]:
         yield f"  a fifth faster: {one.task} would save {spoken(one.elapsed - one.would_be)}"
 
 

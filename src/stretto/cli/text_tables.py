@@ -70,7 +70,7 @@ def baselines(known: BaselineCatalog, now: int) -> str:
             sure or ABSENT,
             str(found.estimate.count or ABSENT),
             ABSENT if found.newest is None else f"{spoken(now - found.newest)}",
-            str(known.fanouts(found)),
+            str(known.count_fanouts(found)),
             found.name or ABSENT,
         )
     uses = columns("parallel executions", "pattern", "task types", "held against")

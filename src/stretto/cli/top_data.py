@@ -20,7 +20,7 @@ from stretto.clock import MINUTE, SECOND, to_rfc3339
 from stretto.config import Config
 from stretto.errors import StrettoError
 from stretto.figures.spending import Spending, sum_spending
-from stretto.figures.tallies import Sums
+from stretto.figures.sum_reading import Sums
 from stretto.figures.task_silence import find_last_signs, find_silent_tasks
 from stretto.figures.verdict import Verdict, build_comparison_document, build_mixes, build_verdict
 from stretto.model.entities import Session, Task, ToolCall

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from stretto.clock import SECOND, rfc3339
+from stretto.clock import SECOND, to_rfc3339
 
 FARTHEST = 1 << 62
 """Nanoseconds from the epoch, about 146 years: half of the largest integer that SQLite stores."""
@@ -32,4 +32,4 @@ def parse_rfc3339(text: str) -> int:
 
 def to_exact_rfc3339(time_ns: int) -> str:
     """Return an instant as RFC 3339 in UTC with nine fractional digits, exact to the nanosecond."""
-    return f"{rfc3339(time_ns)[:20]}{time_ns % SECOND:09d}Z"
+    return f"{to_rfc3339(time_ns)[:20]}{time_ns % SECOND:09d}Z"

@@ -1,0 +1,34 @@
+"""The service's view of itself: errors, timings and how far the store is behind the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Health:
+    """Timings and faults of the worker's last round."""
+
+    snapshot_seconds: float = 0.0
+    pending_bytes: int = 0
+    shortened: tuple[str, ...] = ()
+    """Journal files that became shorter after they were read. The store still holds the removed events."""
+    error: str | None = None
+    """Why the worker's last round failed; None if it succeeded."""
+
+
+@dataclass(frozen=True, slots=True)
+class IngestedJournal:
+    """The journal at the last moment when the store held all of it: file sizes, and the time (monotonic s).
+
+    An unfinished line at the end of a file counts as ingested: only its writer can complete it.
+    """
+
+    sizes: Mapping[str, int]
+    at: float
+
+    def measure_lag(self, sizes: Mapping[str, int], now: float) -> float:
+        """Return the longest time in seconds that a byte missing from the store can have waited."""
+        is_behind = any(size > self.sizes.get(file, 0) for file, size in sizes.items())
+        return now - self.at if is_behind else 0.0

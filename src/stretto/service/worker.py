@@ -1,0 +1,205 @@
+"""The worker: one thread that ingests the journal, prunes the store and refreshes the snapshot.
+
+It is the store's only writer, and the journal is its only input, even for events that arrive over HTTP.
+Killing the process at any moment therefore loses nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+from stretto import journal
+from stretto.clock import MINUTE, Clock
+from stretto.config import Config
+from stretto.exporter.counters import LiveMetrics
+from stretto.figures.fanouts import Fanout, SequentialTime, estimate_sequential_time
+from stretto.figures.resource_figures import ResourceUse
+from stretto.model.entities import Session
+from stretto.names import NONE
+from stretto.otlp_export.sender import NullSender, Sender
+from stretto.service.demo_recording import DemoRecording
+from stretto.service.health import Health, IngestedJournal
+from stretto.service.ingest_setup import create_ingest
+from stretto.service.span_queue import SpanQueue
+from stretto.store import queries
+from stretto.store.database import open_writer
+from stretto.store.declared_baselines import Followed
+from stretto.store.fanout_queries import baselines
+from stretto.store.ingest import Taken
+from stretto.store.prune import Pruned, prune
+from stretto.summaries.snapshot import LiveState, Snapshot, take_snapshot
+from stretto.summaries.stuck_tasks import StuckTask, StuckTaskWatch
+
+LOG = logging.getLogger(__name__)
+
+TICK_SECONDS = 0.25
+"""Pause between two looks at the journal. With one refresh an event reaches the page within a second."""
+
+REFRESH_SECONDS = 10.0
+"""Longest time between two snapshots: time windows move even when nothing happens."""
+
+SWEEP_SECONDS = 30.0
+PRUNE_SECONDS = 3_600.0
+
+
+class Worker:
+    """Keeps the store and the snapshot up to date from ``start`` to ``stop``."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        clock: Clock,
+        sender: Sender | NullSender,
+        version: str,
+        resource: Mapping[str, str] | None,
+        declared: Followed,
+        live: LiveMetrics,
+        resource_use: Callable[[], ResourceUse],
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._declared = declared
+        self._live = live
+        self._resource_use = resource_use
+        self.health = Health()
+        self.snapshot: Snapshot | None = None
+        """The last snapshot; None before the first."""
+        self.ingested = IngestedJournal({}, time.monotonic())
+        self.snapshot_listeners: list[Callable[[Snapshot], None]] = []
+        self._stopping = threading.Event()
+        self._wake = threading.Event()
+        self.writer = open_writer(config.database)
+        self._ingest = create_ingest(config, self.writer)
+        self._recording = DemoRecording(self.writer, self._ingest, config.journal, clock)
+        self._spans = SpanQueue(
+            self.writer,
+            sender,
+            config.task_types.classify,
+            clock=clock,
+            version=version,
+            resource=resource,
+            stopping=self._stopping,
+        )
+        self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
+        self._stuck = StuckTaskWatch(config.task_types.classify, limit=config.stuck_minutes * MINUTE)
+        self._stuck_tasks: tuple[StuckTask, ...] = ()
+
+    def wake(self) -> None:
+        """Look at the journal now instead of at the next tick."""
+        self._wake.set()
+
+    def start(self, *, demo_wanted: bool) -> None:
+        """Rebuild the store if the rules have changed, ingest the journal, then follow it in a thread."""
+        self._ingest.renew(self._config.fingerprint)
+        for _ in self._ingest.catch_up(self._config.journal, now=self._clock()):
+            pass
+        self._recording.place_if_needed(wanted=demo_wanted)
+        self._ingest.sweep(self._clock())
+        self._find_stuck_tasks()
+        self._refresh_snapshot()
+        self._spans.add_unsent()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the current round and send the spans that wait. ``close`` must follow."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._spans.send_all()
+
+    def close(self) -> None:
+        """Close the store."""
+        self.writer.close()
+
+    def _run(self) -> None:
+        """Repeat until ``stop``: ingest, sweep, prune, refresh and send, each when it is due.
+
+        Example: a refresh that took 3 s delays the next one by 12 s unless events arrive.
+        """
+        refreshed = swept = pruned = time.monotonic()
+        pruning = self._start_pruning()
+        while not self._stopping.is_set():
+            try:
+                changed = self._ingest_journal()
+                now = time.monotonic()
+                if now - swept >= SWEEP_SECONDS:
+                    self._publish(self._ingest.sweep(self._clock()))
+                    self._find_stuck_tasks()
+                    swept, changed = now, True
+                # One step of pruning a round, so that ingest continues between two steps.
+                if next(pruning, None) is None and now - pruned >= PRUNE_SECONDS:
+                    pruning, pruned = self._start_pruning(), now
+                # A slow refresh is repeated less often: ingest always gets most of the time.
+                if changed or now - refreshed >= max(REFRESH_SECONDS, 4 * self.health.snapshot_seconds):
+                    self._refresh_snapshot()
+                    refreshed = time.monotonic()
+                self._spans.send_due()
+                self.health.error = None
+            except Exception as error:
+                # A full disk, a moved folder or a fault in this program: report it and try again. A thread
+                # that ended here would leave old figures that look current. The journal loses nothing.
+                if self.health.error is None:
+                    LOG.exception("the journal could not be ingested")
+                self.health.error = f"{type(error).__name__}: {error}"
+                self._stopping.wait(1.0)
+            self._wake.wait(TICK_SECONDS)
+            self._wake.clear()
+
+    def _ingest_journal(self) -> bool:
+        """Ingest new events and return whether there were any."""
+        changed = False
+        ingested = IngestedJournal(journal.list_files(self._config.journal), time.monotonic())
+        for result in self._ingest.catch_up(self._config.journal, now=self._clock()):
+            changed = True
+            self._publish(result)
+            if self._stopping.is_set():
+                break
+        else:
+            self.ingested = ingested
+        if changed:
+            self._recording.remove_if_replaced()
+        self.health.pending_bytes = sum(size for _, _, size in self._ingest.pending(self._config.journal))
+        self.health.shortened = tuple(queries.shortened(self.writer))
+        return changed
+
+    def _start_pruning(self) -> Iterator[Pruned]:
+        return prune(self.writer, self._ingest, self._config.journal, self._config.retention, self._clock())
+
+    def _publish(self, result: Taken) -> None:
+        """Count newly ended entities in the live metrics and queue their sessions' spans."""
+        ended = result.ended
+        self._live.sessions(ended.sessions)
+        self._live.turns(ended.turns)
+        self._live.tasks(ended.tasks)
+        self._live.tool_calls(ended.tool_calls)
+        self._live.phases(ended.phases)
+        self._live.used(ended.used)
+        self._live.fanouts(ended.fanouts, self._find_baseline)
+        self._spans.add_ended(ended.sessions)
+
+    def _find_baseline(self, session: Session, fanout: Fanout) -> SequentialTime:
+        find = baselines(self.writer, self._config.hours, self._declared())
+        return estimate_sequential_time(fanout, find(session.pattern or NONE, fanout.signature))
+
+    def _refresh_snapshot(self) -> None:
+        started = time.perf_counter()
+        self.snapshot = take_snapshot(
+            self.writer,
+            self._clock(),
+            self._config.task_types,
+            self._config.hours,
+            declared=self._declared(),
+            scoring=self._config.scoring,
+            live=LiveState(self._resource_use(), self._stuck_tasks),
+        )
+        self.health.snapshot_seconds = time.perf_counter() - started
+        for notify in self.snapshot_listeners:
+            notify(self.snapshot)
+
+    def _find_stuck_tasks(self) -> None:
+        self._stuck_tasks = self._stuck.find_stuck_tasks(self.writer, self._clock())
