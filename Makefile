@@ -1,11 +1,18 @@
-# make up and make test need nothing but Python 3.11 or newer; they set up the rest in .venv.
+# make up and make test need only Python 3.11 or newer; they set up the rest in .venv.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up test setup check slow bench bench-peer docs dashboards pictures rules servers stack stack-down clean
+.PHONY: help up setup quick test style slow coverage check counted bench bench-peer docs dashboards pictures servers stack \
+  stack-down clean
+
+# Tests of real servers mostly wait, so more of them run at once than there are processors. Those of one file
+# share its servers: tests/stack/conftest.py keeps them together.
+SERVER_TESTS := 4
+# A selection in ARGS may leave one of two runs without tests: pytest's exit code 5 counts only without ARGS.
+UNLESS_EMPTY := || { code=$$?; test $$code = 5 -a -n "$(ARGS)" || exit $$code; }
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -13,16 +20,32 @@ help: ## list the verbs
 up: $(READY) ## run the service: hooks in, page and metrics out
 	@$(BIN)/stretto up $(ARGS)
 
-test: $(READY) ## check style and types, run the tests
+quick: $(READY) ## run the tests that need neither minutes nor real servers
+	$(BIN)/pytest -n logical --dist worksteal -m "not slow and not stack and not npm" $(ARGS)
+
+style: $(READY) ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -m "not slow" $(ARGS)
+
+test: style ## check style and types, run the tests, those of real servers too
+	$(BIN)/pytest -n logical --dist worksteal -m "not slow and not stack" $(ARGS) $(UNLESS_EMPTY)
+	$(BIN)/pytest -n $(SERVER_TESTS) --dist loadgroup -m "stack and not slow" $(ARGS) $(UNLESS_EMPTY)
 
 slow: $(READY) ## run the tests that take minutes
 	$(BIN)/pytest -m slow $(ARGS)
 
-check: test slow ## everything that must hold
+coverage: $(READY) ## measure which lines and branches the tests run, and fail below the floors
+	rm -f .coverage .coverage.*
+	$(BIN)/coverage run -m pytest -n logical --dist worksteal -m "not slow and not stack and not npm" $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage json --quiet
+	$(BIN)/python tests/coverage_floors.py coverage.json
+
+check: test slow coverage ## run everything that must hold, speed left out
+
+counted: $(READY) ## write tests/counted.json after the sums' version was raised
+	$(BIN)/python -m tests.counted
 
 bench: $(READY) ## measure speed as ratios beside the budgets
 	$(BIN)/python tests/bench/bench_hook.py
@@ -34,11 +57,11 @@ bench: $(READY) ## measure speed as ratios beside the budgets
 	$(BIN)/python tests/bench/bench_transcript.py --floor 0.25
 	$(BIN)/python -m tests.bench.bench_resources
 
-bench-peer: $(READY) ## measure OTLP ingest beside Arize Phoenix, which is installed in a folder of its own for it
+bench-peer: $(READY) ## measure OTLP ingest beside Arize Phoenix, installed in .venv-peer for it
 	test -x .venv-peer/bin/phoenix || { $(PYTHON) -m venv .venv-peer && .venv-peer/bin/pip install --quiet arize-phoenix; }
 	$(BIN)/python tests/bench/bench_otlp.py --peer .venv-peer/bin/python
 
-docs: $(READY) ## write what is generated: metrics, command line, dashboards' page, plugin's hooks
+docs: $(READY) ## write the generated files: metrics, commands, dashboards' page, plugin's hooks
 	$(BIN)/python docs/generate.py
 
 dashboards: $(READY) ## write grafana/dashboards from grafana/board
@@ -54,10 +77,10 @@ servers: ## install real Prometheus and Alertmanager (Debian, Ubuntu)
 stack: ## run everything in containers, Grafana too: docs/stack.md (TRACES=1 adds Jaeger)
 	@TRACES="$(TRACES)" deploy/stack.sh up $(ARGS)
 
-stack-down: ## stop those containers; what they keep stays
+stack-down: ## stop those containers and keep their data
 	@deploy/stack.sh down $(ARGS)
 
-setup: $(READY) ## make .venv with everything in it
+setup: $(READY) ## make .venv with all dependencies
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -66,5 +89,5 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-clean: ## remove what was set up
-	rm -rf $(VENV) .venv-peer
+clean: ## remove the environments and the coverage data
+	rm -rf $(VENV) .venv-peer .coverage .coverage.* coverage.json

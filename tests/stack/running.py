@@ -13,8 +13,9 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +23,11 @@ import pytest
 
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
+
+FIRST_PORT, PORTS_PER_WORKER = 20_000, 500
+"""Below the ports that the system gives to outgoing connections."""
+
+_port_numbers = count(os.getpid())
 
 
 def require_servers() -> None:
@@ -41,10 +47,13 @@ def require_servers() -> None:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody listens on just now, and that no other process of this test run takes."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    while True:
+        port = FIRST_PORT + worker * PORTS_PER_WORKER + next(_port_numbers) % PORTS_PER_WORKER
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,81 @@
+"""Write tests/counted.json: digests of the sums that scenes add to a store, with the version of the sums.
+
+Run it by ``make counted`` after the version in store/contributions/registry.py was raised.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from stretto.store.contributions.registry import COUNTING
+from tests.fakes import store
+from tests.scenes import (
+    Drawing,
+    conflict,
+    delivery,
+    fork_join,
+    idle_tail,
+    nested,
+    one_by_one,
+    orchestrated,
+    paid,
+    retried,
+    sampled,
+    spender,
+    straggler,
+)
+
+COUNTED = Path(__file__).parent / "counted.json"
+"""The digests as of the version that it names."""
+
+SCENES: tuple[Callable[[], Drawing], ...] = (
+    conflict,
+    delivery,
+    fork_join,
+    idle_tail,
+    nested,
+    one_by_one,
+    orchestrated,
+    paid,
+    retried,
+    sampled,
+    spender,
+    straggler,
+)
+
+
+def count_scenes(folder: Path) -> dict[str, Any]:
+    """Return the version of the sums and a digest of each scene's sums; the folder takes the stores."""
+    digests = {}
+    for scene in SCENES:
+        with store(folder / scene.__name__) as opened:
+            opened.take(scene().events)
+            rows = opened.rows()["rollup"]
+        assert rows
+        digests[scene.__name__] = sha256(json.dumps(rows).encode()).hexdigest()[:16]
+    return {"counting": COUNTING, "scenes": digests}
+
+
+def main() -> int:
+    """Write the file; refuse if digests changed and the version did not."""
+    before = json.loads(COUNTED.read_text(encoding="utf-8"))
+    with TemporaryDirectory() as folder:
+        after = count_scenes(Path(folder))
+    kept = before["scenes"].keys() & after["scenes"].keys()
+    changed = sorted(name for name in kept if before["scenes"][name] != after["scenes"][name])
+    if changed and before["counting"] == after["counting"]:
+        print(f"the sums of {', '.join(changed)} changed")
+        print("raise COUNTING in store/contributions/registry.py first")
+        return 1
+    COUNTED.write_text(json.dumps(after, indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
