@@ -109,7 +109,7 @@ def test_runs_that_do_not_know_every_type_have_no_interval() -> None:
         recorded("a", {"review": [10], "testing": [5]}, whole=True),
         recorded("b", {"review": [20]}, whole=True),
     )
-    (known,) = DeclaredBaselines(runs).matching("release", MIX)
+    (known,) = DeclaredBaselines(runs).find_matching("release", MIX)
     assert known.name == "a"
     mixed = MeasuredRuns(({"review": [10], "testing": [5]}, {"review": [20]}))
     assert mixed.estimate({"review": 1, "testing": 1}).mean == 20

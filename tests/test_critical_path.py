@@ -16,7 +16,7 @@ from stretto.figures.critical_path import (
     measure_fanout_path,
 )
 from stretto.figures.fanouts import find_fanouts
-from stretto.figures.tallies import Sums
+from stretto.figures.sum_reading import Sums
 from stretto.figures.what_if import replay_session
 from stretto.figures.work_tree import Stretch, Worker, build_work_tree, walk_tasks
 from stretto.model.entities import ModelCall, PermissionRequest, Session, Turn
@@ -52,7 +52,7 @@ def test_a_scene_is_what_docs_figures_works_out(row: dict[str, str]) -> None:
     """Length, parts and slack of every scene are the numbers on paper, and no other part is there."""
     drawn = concluded(SCENES[row["scene"]]().events)
     path = path_of(drawn)
-    computed = {"elapsed": path.elapsed, "path": path.length, **path.agents(), **path.tools()}
+    computed = {"elapsed": path.elapsed, "path": path.length, **path.sum_by_agent(), **path.sum_by_tool()}
     written = {name: float(cell) for name, cell in row.items() if name not in {"scene", "slack"}}
     assert {name: length / SECOND for name, length in computed.items()} == written
     slack = sorted(
@@ -97,9 +97,9 @@ def test_the_walk_enters_tools_and_models_of_the_task_that_decided() -> None:
         (30, 35, "b"),
         (35, 40, MAIN),
     ]
-    assert path_of(drawn).agents() == {"b": 30, MAIN: 10}
-    assert path_of(drawn).task_types() == {"review": 30}
-    assert path_of(drawn).tools() == {"Bash": 4, "Read": 10}
+    assert path_of(drawn).sum_by_agent() == {"b": 30, MAIN: 10}
+    assert path_of(drawn).sum_by_task_type() == {"review": 30}
+    assert path_of(drawn).sum_by_tool() == {"Bash": 4, "Read": 10}
 
 
 def test_an_agent_that_outlives_its_delegator_decides_instead_of_it() -> None:
@@ -142,7 +142,7 @@ def test_a_call_whose_execution_nobody_measured_apart_from_a_person_is_none_of_t
 def test_an_agent_without_a_name_is_none() -> None:
     """As everywhere where an agent is a label."""
     nameless = session(10, tasks=(task("a", 0, 10, agent=None),))
-    assert path_of(nameless).agents() == {NONE: 10}
+    assert path_of(nameless).sum_by_agent() == {NONE: 10}
 
 
 # Slack.
@@ -200,10 +200,10 @@ def test_pieces_are_disjoint_and_sum_to_the_path(drawn: Session) -> None:
     path = path_of(drawn)
     assert all(one.end <= other.start for one, other in pairwise(path.pieces))
     assert all(drawn.start <= piece.start < piece.end <= (drawn.end or 0) for piece in path.pieces)
-    assert sum(path.agents().values()) == path.length <= path.elapsed
+    assert sum(path.sum_by_agent().values()) == path.length <= path.elapsed
     of_main = sum(piece.length for piece in path.pieces if piece.task is None)
-    assert sum(path.task_types().values()) == sum(path.tasks().values()) == path.length - of_main
-    assert sum(path.tools().values()) <= path.length
+    assert sum(path.sum_by_task_type().values()) == sum(path.sum_by_task().values()) == path.length - of_main
+    assert sum(path.sum_by_tool().values()) <= path.length
 
 
 @given(sessions_at_random())
@@ -232,7 +232,7 @@ def test_tasks_on_the_path_have_no_slack(tasks: tuple[object, ...]) -> None:
     """Where every task ends within its delegator; one that outlives it cuts the path through that."""
     drawn = session(tasks=tasks)
     slack = compute_slack(build_work_tree(drawn)).tasks
-    assert all(slack[name] == 0 for name in path_of(drawn).tasks())
+    assert all(slack[name] == 0 for name in path_of(drawn).sum_by_task())
     assert all(length >= 0 for length in slack.values())
 
 
@@ -275,5 +275,5 @@ def test_a_deep_chain_of_delegations_is_walked() -> None:
     depth = 1_000
     tasks = tuple(task(str(n), n, 3 * depth - n, str(n - 1) if n else None) for n in range(depth))
     path = path_of(session(3 * depth, tasks=tasks))
-    assert path.length == sum(path.tasks().values()) == 3 * depth
-    assert path.tasks()["5"] == 2
+    assert path.length == sum(path.sum_by_task().values()) == 3 * depth
+    assert path.sum_by_task()["5"] == 2

@@ -136,5 +136,5 @@ def test_a_session_from_before_its_clock_was_set_stops_no_snapshot(tmp_path: Pat
         == 18
     )
     assert found is not None
-    assert (found.structure.wall, found.structure.path) == ({}, None)
+    assert (found.analysis.wall, found.analysis.path) == ({}, None)
     assert {"wall_time", "critical_path"} <= found.absent.keys()

@@ -177,9 +177,9 @@ def test_sequential_time_counts_each_task_once() -> None:
         found, choose_baseline("none", found.signature, None, {"review": 2.0, "testing": 5.0})
     )
     assert (against.length, against.provenance) == (9.0 * HOUR, Provenance.CONFIGURED)
-    assert [against.of(one) for one in found.tasks] == [2.0 * HOUR, 2.0 * HOUR, 5.0 * HOUR]
+    assert [against.get_task_length(one) for one in found.tasks] == [2.0 * HOUR, 2.0 * HOUR, 5.0 * HOUR]
     by_work = estimate_sequential_time(found, WORK_BASELINE)
-    assert [by_work.of(one) for one in found.tasks] == [10, 10, 15]
+    assert [by_work.get_task_length(one) for one in found.tasks] == [10, 10, 15]
 
 
 def test_a_signature_is_a_multiset() -> None:

@@ -20,7 +20,7 @@ def test_without_tables_the_rules_are_those_out_of_the_box() -> None:
     """The weights of the documentation, and the scales it names."""
     found = rules("")
     assert found == ScoreRules()
-    assert [found.weight("efficiency", part) for part in WEIGHTS["efficiency"]] == [0.30, 0.30, 0.25, 0.15]
+    assert [found.get_weight("efficiency", part) for part in WEIGHTS["efficiency"]] == [0.30, 0.30, 0.25, 0.15]
     assert found.scales.find_scale("satisfaction") == Scale("satisfaction", 0, 5)
     assert found.scales.find_scale("security_findings") == Scale("security_findings", 0, None)
 
@@ -32,7 +32,7 @@ def test_a_table_changes_only_what_it_gives() -> None:
         "[scores.quality]\nscale = [1, 5]\n[scores.'Time to merge']\nscale = [0, inf]\n"
     )
     assert (found.cohort, found.min_parts) == (3, 2)
-    assert found.weight("agent", "quality") == pytest.approx(0.5 / 1.25)
+    assert found.get_weight("agent", "quality") == pytest.approx(0.5 / 1.25)
     assert found.weights["collaboration"] == WEIGHTS["collaboration"]
     assert found.scales.find_scale("quality") == Scale("quality", 1, 5)
     assert found.scales.find_scale("time_to_merge") == Scale("time_to_merge", 0, None)
@@ -44,7 +44,7 @@ def test_weights_sum_to_one(changed: dict[str, float]) -> None:
     """Whatever is configured: those of a score are shares of their sum."""
     found = parse_score_rules({"weights": {"agent": changed}}, "")
     for score, parts in found.weights.items():
-        assert sum(found.weight(score, part) for part in parts) == pytest.approx(1)
+        assert sum(found.get_weight(score, part) for part in parts) == pytest.approx(1)
 
 
 def test_the_document_tells_every_rule() -> None:

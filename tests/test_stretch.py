@@ -93,7 +93,7 @@ def test_every_stretch_lies_within_the_one_around_it(drawn: Session) -> None:
         assert [inner.end for inner in stretch.inner] == sorted(inner.end for inner in stretch.inner)
         for inner in stretch.inner:
             assert inner.length > 0
-            assert inner.within(stretch)
+            assert inner.is_within(stretch)
             assert inner.parent is not None
             seen += [inner.id] if inner.worker is Worker.TASK else []
     end = drawn.end or 0

@@ -33,12 +33,12 @@ def test_a_task_that_nothing_is_heard_of_is_stuck(tmp_path: Path) -> None:
     with store(tmp_path) as opened:
         opened.take(working().events)
         watch = StuckTaskWatch(by_description, LIMIT)
-        assert watch.look(opened.connection, at(620)) == ()
-        assert watch.look(opened.connection, at(621)) == (StuckTask("s", "a", at(20)),)
+        assert watch.find_stuck_tasks(opened.connection, at(620)) == ()
+        assert watch.find_stuck_tasks(opened.connection, at(621)) == (StuckTask("s", "a", at(20)),)
         opened.take(Drawing("s").call("b-2", 625, 626, parent="b").events)
-        assert names(watch.look(opened.connection, at(660))) == ["a"]
+        assert names(watch.find_stuck_tasks(opened.connection, at(660))) == ["a"]
         opened.take(Drawing("s").call("a-2", 660, 661, parent="a").events)
-        assert names(watch.look(opened.connection, at(662))) == []
+        assert names(watch.find_stuck_tasks(opened.connection, at(662))) == []
 
 
 def test_a_task_that_has_ended_is_not_stuck(tmp_path: Path) -> None:
@@ -46,19 +46,19 @@ def test_a_task_that_has_ended_is_not_stuck(tmp_path: Path) -> None:
     with store(tmp_path) as opened:
         watch = StuckTaskWatch(by_description, LIMIT)
         opened.take(working().events)
-        assert names(watch.look(opened.connection, at(700))) == ["a", "b"]
+        assert names(watch.find_stuck_tasks(opened.connection, at(700))) == ["a", "b"]
         # The end was told late: it is older than what was last heard of the session.
         opened.take(Drawing("s").run("a", None, 25).events)
-        assert names(watch.look(opened.connection, at(700))) == ["b"]
+        assert names(watch.find_stuck_tasks(opened.connection, at(700))) == ["b"]
         opened.take(Drawing("s").ends(690).events)
-        assert names(watch.look(opened.connection, at(5_000))) == []
+        assert names(watch.find_stuck_tasks(opened.connection, at(5_000))) == []
 
 
 def test_a_task_that_waits_for_its_tool_is_not_stuck(tmp_path: Path) -> None:
     """A command may take hours."""
     with store(tmp_path) as opened:
         opened.take(working().call("a-2", 40, parent="a").events)
-        assert names(StuckTaskWatch(by_description, LIMIT).look(opened.connection, at(9_000))) == ["b"]
+        assert names(StuckTaskWatch(by_description, LIMIT).find_stuck_tasks(opened.connection, at(9_000))) == ["b"]
 
 
 def test_a_task_that_waits_for_a_task_of_its_own_is_not_stuck(tmp_path: Path) -> None:
@@ -66,14 +66,14 @@ def test_a_task_that_waits_for_a_task_of_its_own_is_not_stuck(tmp_path: Path) ->
     drawing = working().order("call-c", 40, "review", parent="a").run("c", 41)
     with store(tmp_path) as opened:
         opened.take(drawing.events)
-        assert names(StuckTaskWatch(by_description, LIMIT).look(opened.connection, at(9_000))) == ["b", "c"]
+        assert names(StuckTaskWatch(by_description, LIMIT).find_stuck_tasks(opened.connection, at(9_000))) == ["b", "c"]
 
 
 def test_a_sample_is_not_heard_of_a_task(tmp_path: Path) -> None:
     """A process that lives is no sign of what is done in it."""
     with store(tmp_path) as opened:
         opened.take(working().sample(600, 60, cpu=1).events)
-        assert names(StuckTaskWatch(by_description, LIMIT).look(opened.connection, at(700))) == ["a", "b"]
+        assert names(StuckTaskWatch(by_description, LIMIT).find_stuck_tasks(opened.connection, at(700))) == ["a", "b"]
 
 
 def test_a_young_session_is_not_looked_at(tmp_path: Path) -> None:

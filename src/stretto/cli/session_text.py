@@ -134,7 +134,11 @@ def _path(found: SessionAnalysis) -> Iterator[str]:
         return
     whole = found.path.length
     yield f"critical path {spoken(whole)} of {spoken(found.path.elapsed)}"
-    parts = (("agents", found.path.sum_by_agent()), ("tasks", found.path.sum_by_task()), ("tools", found.path.sum_by_tool()))
+    parts = (
+        ("agents", found.path.sum_by_agent()),
+        ("tasks", found.path.sum_by_task()),
+        ("tools", found.path.sum_by_tool()),
+    )
     yield from (f"  {what}: {_largest(lengths, whole)}" for what, lengths in parts if lengths)
     for one in found.what_ifs[:1]:
         yield f"  a fifth faster: {one.task} would save {spoken(one.elapsed - one.would_be)}"

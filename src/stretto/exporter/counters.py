@@ -68,69 +68,69 @@ class LiveMetrics:
         """Stop counting; the registry forgets these metrics."""
         self._provider.shutdown()
 
-    def sessions(self, ended: Iterable[Session]) -> None:
+    def count_sessions(self, ended: Iterable[Session]) -> None:
         """Count sessions that are over."""
         for session in ended:
             if session.last >= self._since and not session.recording:
-                self._add(
+                self._add_count(
                     "stretto_sessions_total", 1, {"source": session.source, "outcome": session.outcome.value}
                 )
                 if session.end is not None:
-                    self._record(
+                    self._record_duration(
                         "stretto_session_duration_seconds",
                         session.end - session.start,
                         {"source": session.source},
                     )
 
-    def turns(self, ended: Iterable[tuple[Session, Turn]]) -> None:
+    def record_turns(self, ended: Iterable[tuple[Session, Turn]]) -> None:
         """Record turns that have ended."""
         for session, turn in ended:
             if turn.end is not None and turn.end >= self._since and not session.recording:
-                self._record(
+                self._record_duration(
                     "stretto_turn_duration_seconds", turn.end - turn.start, {"source": session.source}
                 )
 
-    def tasks(self, ended: Iterable[Task]) -> None:
+    def count_tasks(self, ended: Iterable[Task]) -> None:
         """Count tasks that have ended."""
         for task in ended:
             if task.end is None or task.end < self._since:
                 continue
             labels = {"task_type": task.task_type, "agent": task.agent or NONE, "outcome": task.outcome.value}
-            self._add("stretto_tasks_total", 1, labels)
+            self._add_count("stretto_tasks_total", 1, labels)
             if task.interval is not None:
-                self._record(
+                self._record_duration(
                     "stretto_task_duration_seconds", task.interval.length, {"task_type": task.task_type}
                 )
 
-    def tool_calls(self, ended: Iterable[ToolCall]) -> None:
+    def count_tool_calls(self, ended: Iterable[ToolCall]) -> None:
         """Count tool calls that have ended; a delegating call's time is its task's and not recorded twice."""
         for call in ended:
             if call.end is None or call.end < self._since or call.outcome is Outcome.UNKNOWN:
                 continue
             tool = call.tool or NONE
-            self._add("stretto_tool_calls_total", 1, {"tool": tool, "outcome": call.outcome.value})
+            self._add_count("stretto_tool_calls_total", 1, {"tool": tool, "outcome": call.outcome.value})
             if call.duration is not None and tool not in DELEGATING_TOOLS:
-                self._record("stretto_tool_duration_seconds", call.duration, {"tool": tool})
+                self._record_duration("stretto_tool_duration_seconds", call.duration, {"tool": tool})
 
-    def phases(self, ended: Iterable[Phase]) -> None:
+    def record_phases(self, ended: Iterable[Phase]) -> None:
         """Record phases that have ended."""
         for phase in ended:
             if phase.interval is not None and phase.interval.end >= self._since:
-                self._record("stretto_phase_duration_seconds", phase.interval.length, {"phase": phase.name})
+                self._record_duration("stretto_phase_duration_seconds", phase.interval.length, {"phase": phase.name})
 
-    def used(self, found: Iterable[NewUsage]) -> None:
+    def count_usage(self, found: Iterable[NewUsage]) -> None:
         """Count what model calls used, beyond what was counted of them before."""
         for used in found:
             if used.at < self._since:
                 continue
             for kind, count in used.tokens.items():
-                self._add("stretto_tokens_total", count, {"model": used.model, "kind": kind})
+                self._add_count("stretto_tokens_total", count, {"model": used.model, "kind": kind})
             if used.cost:
-                self._add("stretto_cost_usd_total", used.cost / DOLLAR, {"model": used.model})
+                self._add_count("stretto_cost_usd_total", used.cost / DOLLAR, {"model": used.model})
             if used.duration is not None:
-                self._record("stretto_model_duration_seconds", used.duration, {"model": used.model})
+                self._record_duration("stretto_model_duration_seconds", used.duration, {"model": used.model})
 
-    def fanouts(
+    def count_fanouts(
         self,
         ended: Iterable[tuple[Session, Fanout]],
         held_against: Callable[[Session, Fanout], SequentialTime],
@@ -139,23 +139,23 @@ class LiveMetrics:
         for session, fanout in ended:
             if fanout.end < self._since or session.recording:
                 continue
-            self._add("stretto_fanouts_total", 1, {"pattern": session.pattern or NONE})
+            self._add_count("stretto_fanouts_total", 1, {"pattern": session.pattern or NONE})
             sequential = held_against(session, fanout)
             for task, share in zip(fanout.tasks, fanout.shares, strict=True):
                 length = task.interval.length if task.interval else 0
                 labels = {"task_type": task.task_type}
-                self._add("stretto_work_seconds_total", length / SECOND, labels)
-                self._add("stretto_elapsed_seconds_total", share / SECOND, labels)
+                self._add_count("stretto_work_seconds_total", length / SECOND, labels)
+                self._add_count("stretto_elapsed_seconds_total", share / SECOND, labels)
                 with_baseline = {**labels, "baseline": sequential.provenance.value}
-                self._add("stretto_sequential_seconds_total", sequential.of(task) / SECOND, with_baseline)
+                self._add_count("stretto_sequential_seconds_total", sequential.get_task_length(task) / SECOND, with_baseline)
 
-    def _add(self, name: str, value: float, labels: Mapping[str, str]) -> None:
-        self._counters[name].add(value, self._closed(labels))
+    def _add_count(self, name: str, value: float, labels: Mapping[str, str]) -> None:
+        self._counters[name].add(value, self._limit_label_values(labels))
 
-    def _record(self, name: str, length: int, labels: Mapping[str, str]) -> None:
-        self._histograms[name].record(length / SECOND, self._closed(labels))
+    def _record_duration(self, name: str, length: int, labels: Mapping[str, str]) -> None:
+        self._histograms[name].record(length / SECOND, self._limit_label_values(labels))
 
-    def _closed(self, labels: Mapping[str, str]) -> dict[str, str]:
+    def _limit_label_values(self, labels: Mapping[str, str]) -> dict[str, str]:
         closed = {}
         for label, value in labels.items():
             seen = self._seen.setdefault(label, set())

@@ -100,7 +100,7 @@ class DeclaredBaselines:
     recorded: tuple[RecordedBaseline, ...] = ()
     set: Mapping[str, SetLength] = field(default_factory=dict)
 
-    def matching(self, pattern: str, signature: str) -> tuple[RecordedBaseline, ...]:
+    def find_matching(self, pattern: str, signature: str) -> tuple[RecordedBaseline, ...]:
         """Return what was recorded for the pattern: the same mix, else whole sessions that know all types."""
         own = [found for found in self.recorded if found.pattern == pattern]
         same = tuple(found for found in own if not found.whole and signature in found.signatures)
@@ -181,7 +181,7 @@ def choose_baseline(
     and the others are configured, the weaker word names the whole.
     """
     types = set(signature.split(","))
-    recorded = declared.matching(pattern, signature)
+    recorded = declared.find_matching(pattern, signature)
     if recorded:
         return _use_recorded(recorded, signature, types)
     if measured is not None and types <= (lengths := measured.lengths).keys():

@@ -18,13 +18,14 @@ from typing import NamedTuple
 from stretto.clock import SECOND
 from stretto.figures.fanouts import Fanout
 from stretto.figures.figure import Figure, Labels
-from stretto.figures.tallies import Sums
+from stretto.figures.sum_reading import Sums, sum_by, sum_up
 from stretto.figures.wall_time import find_turns
 from stretto.figures.work_tree import LONGEST_SESSION, Stretch, Worker, build_work_tree, walk_tasks
 from stretto.model.entities import Session, Task
 from stretto.model.event import Outcome
 from stretto.model.interval import Interval
-from stretto.names import MAIN, NONE
+from stretto.names import MAIN, NONE, measures
+from stretto.names.measures import Dimension
 
 
 class PathPiece(NamedTuple):
@@ -62,21 +63,21 @@ class CriticalPath:
         """The sum of the pieces, at most ``elapsed``."""
         return sum(piece.length for piece in self.pieces)
 
-    def agents(self) -> Counter[str]:
+    def sum_by_agent(self) -> Counter[str]:
         """Return the part of the path that each agent's own work was; it sums to ``length``."""
         return _sum_lengths((piece.agent, piece) for piece in self.pieces)
 
-    def task_types(self) -> Counter[str]:
+    def sum_by_task_type(self) -> Counter[str]:
         """Return the part of the path that tasks of each type were; the rest is the main agent's."""
         return _sum_lengths((piece.task.task_type, piece) for piece in self.pieces if piece.task)
 
-    def tools(self) -> Counter[str]:
+    def sum_by_tool(self) -> Counter[str]:
         """Return the part of the path that each tool was."""
         return _sum_lengths(
             (piece.name or NONE, piece) for piece in self.pieces if piece.worker is Worker.TOOL
         )
 
-    def tasks(self) -> Counter[str]:
+    def sum_by_task(self) -> Counter[str]:
         """Return the part of the path that each task was, by its id."""
         return _sum_lengths((piece.task.id, piece) for piece in self.pieces if piece.task)
 
@@ -94,7 +95,7 @@ class Slack:
     task_types: dict[str, int]
     tools: dict[str, int]
 
-    def add(self, stretch: Stretch, slack: int) -> None:
+    def add_stretch(self, stretch: Stretch, slack: int) -> None:
         """Take in the slack of one task or tool call."""
         if stretch.worker is Worker.TASK and stretch.task is not None:
             self.tasks[stretch.id] = slack
@@ -180,31 +181,49 @@ def compute_slack(root: Stretch) -> Slack:
                 # It begins as long after this finish, the last one before it, as it did.
                 latest = min(latest, inner.end + own[began.pop()])
             own[inner] = latest - inner.end
-            found.add(inner, own[inner])
+            found.add_stretch(inner, own[inner])
     return found
 
 
 def compute_path_figures(window: str, sums: Sums) -> Iterator[Figure]:
     """Yield the critical paths of the window's sessions, whole and by who was on them, and the mean slack."""
     at: Labels = (("window", window),)
-    whole = sums.get("critical_path", {}).get((), 0)
-    sessions = sum(sums.get("sessions", {}).values())
+    whole = sum_up(sums, measures.CRITICAL_PATH)
+    sessions = sum_up(sums, measures.SESSIONS)
     if whole:
         yield Figure("stretto_critical_path_seconds", at, whole / SECOND, sessions)
-    for label, path_name, slack_name in (
-        ("agent", "stretto_critical_path_agent_seconds", "stretto_slack_agent_seconds"),
-        ("task_type", "stretto_critical_path_task_type_seconds", "stretto_slack_task_type_seconds"),
-        ("tool", "stretto_critical_path_tool_seconds", "stretto_slack_tool_seconds"),
+    for dimension, path_measure, path_name in (
+        (Dimension.AGENT, measures.CRITICAL_PATH_AGENT, "stretto_critical_path_agent_seconds"),
+        (Dimension.TASK_TYPE, measures.CRITICAL_PATH_TASK_TYPE, "stretto_critical_path_task_type_seconds"),
+        (Dimension.TOOL, measures.CRITICAL_PATH_TOOL, "stretto_critical_path_tool_seconds"),
     ):
-        for dims, length in sorted(sums.get(f"critical_path_{label}", {}).items()):
-            labels = ((label, str(dims[0])), *at)
-            yield Figure(path_name, labels, length / SECOND, sessions)
-        least = sums.get(f"slack_{label}", {})
-        # A slack of 0 is the most telling one, and leaves no sum behind: the sessions tell that it was there.
-        for dims, count in sorted(sums.get(f"slack_{label}_sessions", {}).items()):
-            labels = ((label, str(dims[0])), *at)
-            mean = least.get(dims, 0) / count / SECOND
-            yield Figure(slack_name, labels, mean, count)
+        for key, length in sorted(sum_by(sums, path_measure, dimension).items()):
+            yield Figure(path_name, ((dimension.value, key), *at), length / SECOND, sessions)
+    for dimension, slack_measure, sessions_measure, slack_name in (
+        (
+            Dimension.AGENT,
+            measures.SLACK_AGENT,
+            measures.SLACK_AGENT_SESSIONS,
+            "stretto_slack_agent_seconds",
+        ),
+        (
+            Dimension.TASK_TYPE,
+            measures.SLACK_TASK_TYPE,
+            measures.SLACK_TASK_TYPE_SESSIONS,
+            "stretto_slack_task_type_seconds",
+        ),
+        (
+            Dimension.TOOL,
+            measures.SLACK_TOOL,
+            measures.SLACK_TOOL_SESSIONS,
+            "stretto_slack_tool_seconds",
+        ),
+    ):
+        least = sum_by(sums, slack_measure, dimension)
+        # A slack of 0 adds nothing to its sum: only the number of sessions shows that it is known.
+        for key, count in sorted(sum_by(sums, sessions_measure, dimension).items()):
+            mean = least.get(key, 0) / count / SECOND
+            yield Figure(slack_name, ((dimension.value, key), *at), mean, count)
 
 
 def _find_delegator(of: Stretch, time: int, root: Stretch) -> Stretch:

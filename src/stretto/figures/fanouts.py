@@ -104,7 +104,7 @@ class SequentialTime:
         """Where the length comes from."""
         return self.baseline.provenance
 
-    def of(self, task: Task) -> float:
+    def get_task_length(self, task: Task) -> float:
         """Return what one task of the fan-out takes (ns); over all of them it sums to ``length``."""
         lengths = self.baseline.lengths
         return _get_interval(task).length if lengths is None else lengths[task.task_type]

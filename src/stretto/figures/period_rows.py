@@ -8,11 +8,18 @@ from dataclasses import dataclass
 
 from stretto.figures.baselines import FindBaseline, Provenance
 from stretto.figures.confidence import has_significant_difference
-from stretto.figures.tallies import Sums
+from stretto.figures.sum_reading import Sums, sum_by
 from stretto.figures.verdict import BaselineComparison, Verdict, build_mixes, build_verdict
 from stretto.model.event import Outcome
+from stretto.names import measures
+from stretto.names.measures import Dimension
 
-PERIOD_MEASURES = ("parallel_tasks", "parallel_work", "parallel_elapsed", "tasks")
+PERIOD_MEASURES = (
+    measures.PARALLEL_TASKS,
+    measures.PARALLEL_WORK,
+    measures.PARALLEL_ELAPSED,
+    measures.TASKS,
+)
 """The sums that a period is worked out from."""
 
 FEWEST_FANOUTS = 10
@@ -38,7 +45,7 @@ class Period:
         known = self.succeeded + self.failed
         return self.succeeded / known if known else None
 
-    def held_against(self, provenance: Provenance) -> BaselineComparison | None:
+    def get_comparison(self, provenance: Provenance) -> BaselineComparison | None:
         """Return its parallel work that is held against one provenance."""
         return next((part for part in self.verdict.parts if part.provenance is provenance), None)
 
@@ -73,9 +80,7 @@ class WeekChange:
 
 def build_period(name: str, sums: Sums, find: FindBaseline) -> Period:
     """Return the period that some sums are those of."""
-    outcomes: Counter[str] = Counter()
-    for (_, _, outcome), count in sums.get("tasks", {}).items():
-        outcomes[str(outcome)] += count
+    outcomes = Counter(sum_by(sums, measures.TASKS, Dimension.OUTCOME))
     return Period(
         build_verdict(name, build_mixes(sums, find)),
         tasks=outcomes.total(),
@@ -104,7 +109,7 @@ def compare_weeks(now: Sequence[Sums], before: Sequence[Sums], find: FindBaselin
     weeks = (_Week(now, find), _Week(before, find))
     lead = weeks[0].whole.verdict.lead
     baseline = lead.provenance if lead else None
-    fanouts = (weeks[0].fanouts(baseline), weeks[1].fanouts(baseline))
+    fanouts = (weeks[0].count_fanouts(baseline), weeks[1].count_fanouts(baseline))
     figures = tuple(_compare_figure(name, weeks, baseline, min(fanouts)) for name in _READERS)
     return WeekChange(baseline, fanouts, figures)
 
@@ -114,8 +119,8 @@ class _Week:
         self.whole = build_period("7d", add_sums(days), find)
         self.days = [build_period("day", sums, find) for sums in days]
 
-    def fanouts(self, baseline: Provenance | None) -> int:
-        part = None if baseline is None else self.whole.held_against(baseline)
+    def count_fanouts(self, baseline: Provenance | None) -> int:
+        part = None if baseline is None else self.whole.get_comparison(baseline)
         return part.fanouts if part else 0
 
 
@@ -139,7 +144,7 @@ _READERS: dict[str, Callable[[Period, BaselineComparison | None], float | None]]
 
 
 def _read_figure(name: str, period: Period, baseline: Provenance | None) -> float | None:
-    return _READERS[name](period, None if baseline is None else period.held_against(baseline))
+    return _READERS[name](period, None if baseline is None else period.get_comparison(baseline))
 
 
 def _compare_figure(

@@ -59,7 +59,7 @@ class SessionAnalysis:
     slack: Slack
     efficiency: EfficiencyTree | None
     """None without a finished fan-out."""
-    tried: tuple[WhatIf, ...]
+    what_ifs: tuple[WhatIf, ...]
     """The tasks with the largest parts of the path, each ``FASTER_FACTOR``."""
 
 
@@ -68,7 +68,7 @@ def build_session_analysis(session: Session, fanouts: Iterable[Fanout]) -> Sessi
     found = tuple(fanouts)
     root = build_work_tree(session)
     path = find_critical_path(session, root)
-    foremost = path.tasks().most_common(MOST_WHAT_IFS) if path else []
+    foremost = path.sum_by_task().most_common(MOST_WHAT_IFS) if path else []
     tried = (try_factor(root, found, task_id, FASTER_FACTOR) for task_id, _ in foremost)
     return SessionAnalysis(
         measure_wall_time(session, root),
@@ -103,7 +103,7 @@ def build_analysis_document(found: SessionAnalysis) -> dict[str, Any]:
     """Return the structure as keys of the session's JSON document."""
     return {
         "wall_time": {part.value: length / SECOND for part, length in found.wall.items()},
-        "critical_path": _build_path(found.path, found.slack, found.tried) if found.path else None,
+        "critical_path": _build_path(found.path, found.slack, found.what_ifs) if found.path else None,
         "efficiency": None
         if found.efficiency is None
         else {
@@ -137,10 +137,10 @@ def _build_path(path: CriticalPath, slack: Slack, tried: Iterable[WhatIf]) -> di
     return {
         "seconds": path.length / SECOND,
         "elapsed_seconds": path.elapsed / SECOND,
-        "agents": _build_shares(path, "agent", path.agents(), slack.agents),
-        "task_types": _build_shares(path, "task_type", path.task_types(), slack.task_types),
-        "tools": _build_shares(path, "tool", path.tools(), slack.tools),
-        "tasks": _build_shares(path, "id", path.tasks(), slack.tasks),
+        "agents": _build_shares(path, "agent", path.sum_by_agent(), slack.agents),
+        "task_types": _build_shares(path, "task_type", path.sum_by_task_type(), slack.task_types),
+        "tools": _build_shares(path, "tool", path.sum_by_tool(), slack.tools),
+        "tasks": _build_shares(path, "id", path.sum_by_task(), slack.tasks),
         "faster": [build_what_if_document(one) for one in tried],
         "pieces": [_build_piece(piece) for piece in path.pieces],
     }

@@ -26,7 +26,7 @@ class Spending:
     unpriced: int = 0
     """Calls that used tokens and whose cost is not known: the cost is without theirs."""
 
-    def add(self, call: ModelCall, cost: Cost | None) -> None:
+    def add_call(self, call: ModelCall, cost: Cost | None) -> None:
         """Add one call."""
         self.model_calls += 1
         told = {kind: count for kind, count in call.tokens.to_counts().items() if count is not None}
@@ -56,5 +56,5 @@ def sum_spending(calls: Iterable[Priced]) -> SessionSpending:
         by_model = found.by_model.setdefault(normalise_model(call.model), Spending())
         by_task = found.by_task.setdefault(call.task, Spending())
         for part in (found.whole, by_model, by_task):
-            part.add(call, cost)
+            part.add_call(call, cost)
     return found

@@ -54,7 +54,7 @@ class Stretch:
         """Nanoseconds."""
         return self.end - self.start
 
-    def within(self, other: Stretch) -> bool:
+    def is_within(self, other: Stretch) -> bool:
         """Tell whether the other encloses it."""
         return other.start <= self.start and self.end <= other.end
 
@@ -79,11 +79,11 @@ def build_work_tree(session: Session) -> Stretch:
     )
     runs = AgentRuns(session, root)
     for run in runs.all:
-        run.parent = runs.parent_of(run)
+        run.parent = runs.find_parent(run)
     _break_rings(runs.all, root)
     for run in runs.all:
         around = run.parent or root
-        while around is not root and not run.within(around):
+        while around is not root and not run.is_within(around):
             around = around.parent or root
         around.inner.append(run)
     for call in _iterate_calls(session, runs, root):
@@ -125,7 +125,7 @@ class AgentRuns:
         self._by_agent: dict[str, list[Stretch]] = {}
         self._parents: dict[str, str | None] = {}
         for task in session.tasks:
-            agent = self.agent_of(task.id)
+            agent = self.get_agent_id(task.id)
             self._parents.setdefault(agent, task.parent)
             end = root.end if task.outcome is Outcome.RUNNING else task.end
             if task.start is None or end is None:
@@ -137,25 +137,25 @@ class AgentRuns:
         self.by_id = {run.id: run for runs in self._by_agent.values() for run in runs}
         self.all = sorted(self.by_id.values(), key=lambda run: (run.start, run.id))
 
-    def agent_of(self, task_id: str) -> str:
+    def get_agent_id(self, task_id: str) -> str:
         """Return the agent that a task is a run of."""
         agent, _, number = task_id.rpartition("/")
         return agent if number.isdigit() and agent in self._ids else task_id
 
-    def at(self, agent: str, time: int) -> Stretch | None:
+    def find_run(self, agent: str, time: int) -> Stretch | None:
         """Return the run of an agent that had last begun at a time, its first where none had."""
         runs = self._by_agent.get(agent)
         if not runs:
             return None
         return runs[max(0, bisect_right(runs, time, key=lambda run: run.start) - 1)]
 
-    def parent_of(self, run: Stretch) -> Stretch:
+    def find_parent(self, run: Stretch) -> Stretch:
         """Return the nearest run above a run, where tasks of unknown length are passed over."""
         above = run.task.parent if run.task else None
         passed: set[str] = set()
         while above is not None and above not in passed:
             passed.add(above)
-            found = self.at(above, run.start)
+            found = self.find_run(above, run.start)
             if found is not None and found is not run:
                 return found
             above = self._parents.get(above)
@@ -194,7 +194,7 @@ def _iterate_calls(session: Session, runs: AgentRuns, root: Stretch) -> Iterator
     for model_call in session.model_calls:
         if model_call.start is None or model_call.duration is None:
             continue
-        owner = root if model_call.task is None else runs.at(model_call.task, model_call.start)
+        owner = root if model_call.task is None else runs.find_run(model_call.task, model_call.start)
         if owner is not None:
             when = Interval(model_call.start, model_call.start + model_call.duration)
             yield _clip_call(owner, Worker.MODEL, model_call.id, model_call.model, when)

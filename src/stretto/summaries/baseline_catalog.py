@@ -48,7 +48,7 @@ class BaselineCatalog:
     baselines: tuple[KnownBaseline, ...]
     uses: tuple[BaselineUse, ...]
 
-    def fanouts(self, baseline: KnownBaseline) -> int:
+    def count_fanouts(self, baseline: KnownBaseline) -> int:
         """Return how many parallel executions are held against a baseline."""
         by_hand = {b.task_types for b in self.baselines if b.provenance is Provenance.SET}
         if baseline.provenance is Provenance.CONFIGURED and baseline.task_types in by_hand:
@@ -89,7 +89,7 @@ def build_catalog_document(known: BaselineCatalog, now: int) -> dict[str, Any]:
                 "confidence": _build_confidence(baseline),
                 "newest": None if baseline.newest is None else to_rfc3339(baseline.newest),
                 "age_seconds": None if baseline.newest is None else (now - baseline.newest) / SECOND,
-                "fanouts": known.fanouts(baseline),
+                "fanouts": known.count_fanouts(baseline),
             }
             for baseline in known.baselines
         ],

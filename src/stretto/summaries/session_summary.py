@@ -45,7 +45,7 @@ class SessionSummary:
 
     session: Session
     fanouts: tuple[tuple[Fanout, SequentialTime], ...]
-    structure: SessionAnalysis
+    analysis: SessionAnalysis
     model_calls: tuple[Priced, ...]
     """The session's model calls, each with its cost where that is known."""
     absent: dict[str, str]
@@ -149,7 +149,7 @@ def build_session_document(insight: SessionSummary) -> dict[str, Any]:
         **besides,
         "spending": _build_spending(spent) if insight.model_calls else None,
         "fanouts": [_build_fanout(*found, scoring.target, session.samples) for found in insight.fanouts],
-        **build_analysis_document(insight.structure),
+        **build_analysis_document(insight.analysis),
         "kpis": insight.kpis,
         "resources": None if use is None else asdict(use),
         "absent": insight.absent,

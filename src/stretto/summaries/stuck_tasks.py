@@ -30,7 +30,7 @@ class StuckTaskWatch:
     _heard: dict[str, tuple[tuple[int, int, int], dict[str, int]]] = field(default_factory=dict)
     """Session → (as of when, its tasks as last heard of)."""
 
-    def look(self, connection: sqlite3.Connection, now: int) -> tuple[StuckTask, ...]:
+    def find_stuck_tasks(self, connection: sqlite3.Connection, now: int) -> tuple[StuckTask, ...]:
         """Return the tasks that are stuck at ``now``, by session."""
         # Nothing that began within the limit has been silent for longer.
         rows = queries.with_running_tasks(connection, now - self.limit)

@@ -9,7 +9,7 @@ from stretto.figures.scores.composite import Composite, ScorePart, combine_parts
 from stretto.figures.scores.quality_score import compute_quality
 from stretto.figures.scores.score_rules import ScoreRules
 from stretto.figures.scores.slices import AGENT, count_judged, count_outcomes, pick_slice
-from stretto.figures.tallies import Sums
+from stretto.figures.sum_reading import Sums
 from stretto.model.event import Outcome
 
 
@@ -27,11 +27,11 @@ def compute_agent_score(sums: Sums, agent: str, rules: ScoreRules, own: Sums | N
     return combine_parts(
         [
             _part("completion", rules, ended / over if over else None, over, "no task is over"),
-            to_part("quality", compute_quality(own, rules), rules.weight("agent", "quality")),
+            to_part("quality", compute_quality(own, rules), rules.get_weight("agent", "quality")),
             to_part(
                 "collaboration",
                 compute_collaboration(sums, rules, agent),
-                rules.weight("agent", "collaboration"),
+                rules.get_weight("agent", "collaboration"),
             ),
             _part("errors", rules, known.share, known.known, "of no task is the outcome known"),
             _part("response", rules, response, sum(times.values()), "of no task is the length known"),
@@ -41,4 +41,4 @@ def compute_agent_score(sums: Sums, agent: str, rules: ScoreRules, own: Sums | N
 
 
 def _part(name: str, rules: ScoreRules, value: float | None, count: int, reason: str) -> ScorePart:
-    return ScorePart(name, value, rules.weight("agent", name), None if value is not None else reason, count)
+    return ScorePart(name, value, rules.get_weight("agent", name), None if value is not None else reason, count)

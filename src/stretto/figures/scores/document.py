@@ -43,7 +43,7 @@ def _build_efficiency(named: NamedFigures, rules: ScoreRules) -> dict[str, Any]:
     dimensions = {}
     covered = 0.0
     for dimension in rules.weights["efficiency"]:
-        weight = rules.weight("efficiency", dimension)
+        weight = rules.get_weight("efficiency", dimension)
         parts = {key[2]: f for key, f in named.items() if key[:2] == ("part_score", dimension)}
         coverage = sum(f.value is not None for f in parts.values()) / max(1, len(parts))
         covered += weight * coverage
@@ -70,9 +70,9 @@ def _build_quality(named: NamedFigures, rules: ScoreRules) -> dict[str, Any]:
         moves = None if rate is None or rate.value is None else name_direction(rate.value)
         found[task_type] = {
             **_to_score(figure),
-            "coverage": sum(rules.weight("quality", part) for part in known),
+            "coverage": sum(rules.get_weight("quality", part) for part in known),
             "parts": {
-                part: {**_to_score(f), "weight": rules.weight("quality", part)} for part, f in parts.items()
+                part: {**_to_score(f), "weight": rules.get_weight("quality", part)} for part, f in parts.items()
             },
             "trend": {
                 "current": None if current is None else current.value,

@@ -17,7 +17,7 @@ class PublishedFigures:
             if figure.value is not None and labels.get("window") == window:
                 self._by_name.setdefault(figure.name, []).append((labels, figure.value))
 
-    def total(self, name: str, **labels: str | Collection[str]) -> float | None:
+    def sum_values(self, name: str, **labels: str | Collection[str]) -> float | None:
         """Return the sum of a figure over the labels not given, or None where there is none of it.
 
         A label is given as the value, or the collection of values, that is summed.
@@ -29,9 +29,9 @@ class PublishedFigures:
         ]
         return sum(found) if found else None
 
-    def share(self, numerator: str, denominator: str) -> float | None:
+    def divide_sums(self, numerator: str, denominator: str) -> float | None:
         """Return the sum of one figure over that of another, or None where one is missing or 0 is below."""
-        over, under = self.total(numerator), self.total(denominator)
+        over, under = self.sum_values(numerator), self.sum_values(denominator)
         return None if over is None or not under else over / under
 
 

@@ -65,7 +65,7 @@ class ScoreRules:
         """The least and the largest share of the machine's processors that is well used."""
         return self.cpu_low, self.cpu_high
 
-    def weight(self, score: str, part: str) -> float:
+    def get_weight(self, score: str, part: str) -> float:
         """Return a part's share of a score; over all parts they sum to 1."""
         weights = self.weights[score]
         return weights[part] / sum(weights.values())
@@ -136,7 +136,7 @@ def build_rules_document(rules: ScoreRules) -> dict[str, Any]:
     return {
         **{name: getattr(rules, name) for name in _NUMBERS},
         "weights": {
-            score: {part: rules.weight(score, part) for part in parts}
+            score: {part: rules.get_weight(score, part) for part in parts}
             for score, parts in rules.weights.items()
         },
         "scales": {scale.name: [scale.low, scale.high] for scale in rules.scales.known},

@@ -26,7 +26,7 @@ from stretto.figures.scores.slices import (
     split_by,
     sum_ending,
 )
-from stretto.figures.tallies import Sums
+from stretto.figures.sum_reading import Sums
 from stretto.figures.verdict import build_mixes, sum_parallel_by_type
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
@@ -62,7 +62,7 @@ def build_kpis_document(
             **to_score_document(found.score),
             "coverage": found.coverage,
             "parts": {
-                name: {**to_score_document(one), "weight": rules.weight("efficiency", name)}
+                name: {**to_score_document(one), "weight": rules.get_weight("efficiency", name)}
                 for name, one in found.dimensions.items()
             },
         },

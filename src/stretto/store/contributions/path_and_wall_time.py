@@ -25,9 +25,9 @@ def of_whole(settling: Settling) -> Additions:
     if path is not None:
         added[slot, "critical_path", ()] = path.length
         for label, lengths in (
-            ("agent", path.agents()),
-            ("task_type", path.task_types()),
-            ("tool", path.tools()),
+            ("agent", path.sum_by_agent()),
+            ("task_type", path.sum_by_task_type()),
+            ("tool", path.sum_by_tool()),
         ):
             for value, length in lengths.items():
                 added[slot, f"critical_path_{label}", (value,)] = length
