@@ -19,7 +19,8 @@ from stretto.cli.statusline import line
 from stretto.cli.top import as_text
 from stretto.cli.top_data import Look
 from stretto.clock import HOUR, SECOND
-from stretto.config import Config, load
+from stretto.config.configuration import Config
+from stretto.config.loading import load_config
 from stretto.format import quantities
 from stretto.model.event import Event
 from stretto.sources.recording import read_recording
@@ -43,7 +44,7 @@ BLOCK = re.compile(r"(<!-- drawn: (\w+) -->\n```\n).*?(\n```\n)", re.DOTALL)
 def with_pictures(page: str) -> str:
     """Return a page with each block that is marked as drawn drawn anew."""
     with tempfile.TemporaryDirectory() as folder:
-        config = load({}, Path(folder), state=folder)
+        config = load_config({}, Path(folder), state=folder)
         ended = _fill(config)
         drawn = _drawn(config, ended)
     return BLOCK.sub(lambda found: found[1] + drawn[found[2]].replace(quantities.SPACE, " ") + found[3], page)

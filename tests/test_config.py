@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from stretto.config import DEFAULT_INTERVAL_SECONDS, DEFAULT_LISTEN, Config, load
+from stretto.config.configuration import Config
+from stretto.config.loading import load_config
+from stretto.config.settings_table import DEFAULT_INTERVAL_SECONDS, DEFAULT_LISTEN
 from stretto.errors import ConfigError
 from stretto.model.task_type import DEFAULT_TARGET
 from stretto.state.folder import state_folder
@@ -23,7 +25,7 @@ def written(tmp_path: Path, text: str) -> Path:
 def loaded(tmp_path: Path, text: str = "", **rest: Any) -> Config:
     """Settle a configuration with that file in the state folder."""
     state = written(tmp_path, text)
-    return load(rest.pop("environ", {}), tmp_path, state=str(state), **rest)
+    return load_config(rest.pop("environ", {}), tmp_path, state=str(state), **rest)
 
 
 def origins(config: Config) -> dict[str, tuple[object, str]]:
@@ -33,7 +35,7 @@ def origins(config: Config) -> dict[str, tuple[object, str]]:
 
 def test_without_anything_the_defaults_hold(tmp_path: Path) -> None:
     """An empty home: everything is settled, and says that it is a default."""
-    config = load({}, tmp_path)
+    config = load_config({}, tmp_path)
     assert config.state == tmp_path / ".local" / "state" / "stretto"
     assert (config.host, config.port, config.loopback, config.token) == ("127.0.0.1", 9464, True, None)
     assert config.address == DEFAULT_LISTEN
@@ -71,9 +73,9 @@ def test_another_file_can_be_named(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text("idle_minutes = 9", encoding="utf-8")
     assert loaded(tmp_path, environ={"STRETTO_CONFIG": str(path)}).idle_minutes == 9
-    assert load({"STRETTO_CONFIG": ""}, tmp_path).idle_minutes == 240
+    assert load_config({"STRETTO_CONFIG": ""}, tmp_path).idle_minutes == 240
     with pytest.raises(ConfigError, match="the configuration file is missing"):
-        load({"STRETTO_CONFIG": str(tmp_path / "nowhere")}, tmp_path)
+        load_config({"STRETTO_CONFIG": str(tmp_path / "nowhere")}, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -136,23 +138,23 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, text: str, told: str) -> N
 def test_a_variable_that_cannot_be_used_is_named(tmp_path: Path, value: str) -> None:
     """Whatever stands in the environment, the answer is an error for people."""
     with pytest.raises(ConfigError, match="idle_minutes must be"):
-        load({"STRETTO_IDLE_MINUTES": value}, tmp_path)
+        load_config({"STRETTO_IDLE_MINUTES": value}, tmp_path)
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     """A folder in its place, or bytes that are no text."""
     (tmp_path / "folder").mkdir()
     with pytest.raises(ConfigError, match="cannot be read"):
-        load({"STRETTO_CONFIG": str(tmp_path / "folder")}, tmp_path)
+        load_config({"STRETTO_CONFIG": str(tmp_path / "folder")}, tmp_path)
     (tmp_path / "bytes").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="is not TOML"):
-        load({"STRETTO_CONFIG": str(tmp_path / "bytes")}, tmp_path)
+        load_config({"STRETTO_CONFIG": str(tmp_path / "bytes")}, tmp_path)
 
 
 def test_listening_to_everyone_takes_a_token(tmp_path: Path) -> None:
     """With one it may; the token itself is never shown."""
     environ = {"STRETTO_LISTEN": "0.0.0.0:9464", "STRETTO_TOKEN": "long random text"}
-    config = load(environ, tmp_path)
+    config = load_config(environ, tmp_path)
     assert (config.host, config.loopback, config.token) == ("0.0.0.0", False, "long random text")
     assert origins(config)["token"] == ("set", "STRETTO_TOKEN")
     assert "long random" not in str(config.settings)
@@ -162,7 +164,7 @@ def test_the_token_may_stand_in_a_file(tmp_path: Path) -> None:
     """A container's secret is read without the newline that an editor adds, and is not shown either."""
     (tmp_path / "secret").write_text("long random text\n", encoding="utf-8")
     environ = {"STRETTO_LISTEN": "0.0.0.0:9464", "STRETTO_TOKEN_FILE": str(tmp_path / "secret")}
-    config = load(environ, tmp_path)
+    config = load_config(environ, tmp_path)
     assert config.token == "long random text"
     assert origins(config)["token_file"] == (str(tmp_path / "secret"), "STRETTO_TOKEN_FILE")
     assert "long random" not in str(config.settings)
@@ -172,12 +174,12 @@ def test_a_token_file_that_gives_no_token_is_an_error(tmp_path: Path) -> None:
     """Missing, empty or beside another token: the service must not run with less than was asked for."""
     named = {"STRETTO_TOKEN_FILE": str(tmp_path / "secret")}
     with pytest.raises(ConfigError, match="cannot be read"):
-        load(named, tmp_path)
+        load_config(named, tmp_path)
     (tmp_path / "secret").write_text(" \n", encoding="utf-8")
     with pytest.raises(ConfigError, match="is empty"):
-        load(named, tmp_path)
+        load_config(named, tmp_path)
     with pytest.raises(ConfigError, match="both set"):
-        load({**named, "STRETTO_TOKEN": "another"}, tmp_path)
+        load_config({**named, "STRETTO_TOKEN": "another"}, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -190,13 +192,13 @@ def test_a_token_file_that_gives_no_token_is_an_error(tmp_path: Path) -> None:
 )
 def test_this_machine_has_several_names(tmp_path: Path, listen: str, host: str, address: str) -> None:
     """IPv6 is written in brackets in an address and without them as a host."""
-    config = load({}, tmp_path, listen=listen)
+    config = load_config({}, tmp_path, listen=listen)
     assert (config.host, config.address, config.loopback) == (host, address, True)
 
 
 def test_the_built_in_types_know_common_work(tmp_path: Path) -> None:
     """Narrow types before wide ones, and no hours unless a table is chosen."""
-    types = load({}, tmp_path).task_types
+    types = load_config({}, tmp_path).task_types
     for description, wanted in {
         "review the system architecture": "architecture",
         "frontend architecture review": "frontend_architecture",
@@ -213,7 +215,7 @@ def test_the_built_in_types_know_common_work(tmp_path: Path) -> None:
 
 def test_a_preset_brings_hours_and_targets(tmp_path: Path) -> None:
     """They come on top of the built-in types, whose keywords stay."""
-    config = load({"STRETTO_PRESET": "ap"}, tmp_path)
+    config = load_config({"STRETTO_PRESET": "ap"}, tmp_path)
     assert config.hours["architecture"] == 6
     assert config.task_types.find_target("architecture") == 0.75
     assert config.task_types.classify("architecture", None, None) == "architecture"
@@ -246,18 +248,18 @@ def test_the_fingerprint_changes_with_what_is_concluded(tmp_path: Path) -> None:
     assert replace(config, port=1, series_budget=1).fingerprint == config.fingerprint
     assert replace(config, idle_minutes=1).fingerprint != config.fingerprint
     assert loaded(tmp_path, "[task_types.x]\nkeywords = ['x']").fingerprint != config.fingerprint
-    assert load({"STRETTO_PRESET": "ap"}, tmp_path).fingerprint == config.fingerprint
+    assert load_config({"STRETTO_PRESET": "ap"}, tmp_path).fingerprint == config.fingerprint
     assert loaded(tmp_path, "[scores.quality]\nscale = [1, 5]").fingerprint != config.fingerprint
     assert loaded(tmp_path, "[scores]\ncohort = 9").fingerprint == config.fingerprint
 
 
 def test_configured_prices_are_taken_and_change_the_rules(tmp_path: Path) -> None:
     """By model, in dollars a million tokens; costs are stored, so other prices ask for a rebuild."""
-    before = load({}, tmp_path)
+    before = load_config({}, tmp_path)
     assert before.prices.configured == {}
     path = tmp_path / "own.toml"
     path.write_text("[prices.'llama3:8b']\ninput = 0\noutput = 0.5\n")
-    config = load({"STRETTO_CONFIG": str(path)}, tmp_path)
+    config = load_config({"STRETTO_CONFIG": str(path)}, tmp_path)
     assert config.prices.configured == {"llama3:8b": (0, 0.5, None, None)}
     assert config.fingerprint != before.fingerprint
 
@@ -278,4 +280,4 @@ def test_a_setting_may_stand_in_a_table(tmp_path: Path) -> None:
     assert origins(config)["resources.interval_seconds"] == (0, str(config.state / "config.toml"))
     environ = {"STRETTO_RESOURCES_INTERVAL_SECONDS": "30"}
     assert loaded(tmp_path, text, environ=environ).resources_interval_seconds == 30
-    assert load({}, tmp_path).resources_interval_seconds == DEFAULT_INTERVAL_SECONDS
+    assert load_config({}, tmp_path).resources_interval_seconds == DEFAULT_INTERVAL_SECONDS

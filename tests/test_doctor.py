@@ -46,8 +46,8 @@ def test_what_the_running_service_finds_wrong_is_trouble(
     """Only the service itself knows that its spans are dropped: doctor asks it."""
     store = Store(tmp_path / "store")
     store.refresh()
-    surface = store.surface(faults=lambda: ["spans are being dropped: nobody answers"])
-    with served(surface) as client, Lock(tmp_path / "state") as lock:
+    backend = store.make_backend(faults=lambda: ["spans are being dropped: nobody answers"])
+    with served(backend) as client, Lock(tmp_path / "state") as lock:
         lock.release()
         lock.acquire(f"{client.base_url.host}:{client.base_url.port}")
         told = of(examined(), "service")

@@ -14,7 +14,7 @@ from stretto.cli.command_context import Context
 from stretto.cli.first_import import take_history
 from stretto.cli.import_command import write_transcripts
 from stretto.cli.main import main
-from stretto.config import load
+from stretto.config.loading import load_config
 from stretto.sources import transcript
 
 FANOUT = Path(__file__).parent / "recorded" / "transcript"
@@ -139,7 +139,7 @@ class TestHistory:
         """A home with one earlier session of Claude Code."""
         shutil.copytree(recorded("projects"), tmp_path / "home" / ".claude" / "projects")
         (tmp_path / "state").mkdir()
-        config = load(os.environ, tmp_path / "home")
+        config = load_config(os.environ, tmp_path / "home")
         return Context(config=config, json=False, environ={}, home=tmp_path / "home")
 
     def test_it_is_asked_for_once(self, context: Context) -> None:

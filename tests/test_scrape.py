@@ -10,8 +10,8 @@ import pytest
 
 from stretto import journal
 from stretto.clock import SECOND
-from stretto.config import load
-from stretto.exporter.scrape import expose, registry
+from stretto.config.loading import load_config
+from stretto.exporter.scrape import create_registry, encode_metrics
 from stretto.figures.figure import Figure
 from stretto.figures.resource_figures import ResourceUse
 from stretto.model.task_type import TaskTypes
@@ -129,16 +129,16 @@ def test_a_figure_that_is_gone_is_gone() -> None:
 def test_the_format_is_what_was_asked_for() -> None:
     """OpenMetrics where the scraper asks for it, the classic text otherwise, each with its content type."""
     source = exposing(("snapshot", [GONE]))
-    assert expose(source, OPENMETRICS).content_type.startswith("application/openmetrics-text; version=1.0.0")
-    assert expose(source, OPENMETRICS).body.endswith(b"# EOF\n")
+    assert encode_metrics(source, OPENMETRICS).content_type.startswith("application/openmetrics-text; version=1.0.0")
+    assert encode_metrics(source, OPENMETRICS).body.endswith(b"# EOF\n")
     for accept in (TEXT, "", "*/*", "nonsense"):
-        assert expose(source, accept).content_type.startswith("text/plain; version=")
-        assert b"stretto_sessions_open 3.0\n" in expose(source, accept).body
+        assert encode_metrics(source, accept).content_type.startswith("text/plain; version=")
+        assert b"stretto_sessions_open 3.0\n" in encode_metrics(source, accept).body
 
 
 def test_the_registry_carries_nothing_of_its_own() -> None:
     """No collectors of the interpreter or the process, and ?name[]= finds figures."""
-    assert families(registry()) == []
+    assert families(create_registry()) == []
     source = exposing(("snapshot", [GONE]))
     restricted = source.restricted_registry(["stretto_sessions_open"])
     assert [metric.name for metric in restricted.collect()] == ["stretto_sessions_open"]
@@ -146,7 +146,7 @@ def test_the_registry_carries_nothing_of_its_own() -> None:
 
 def test_the_whole_service_is_exposed_as_the_table_says(tmp_path: Path) -> None:
     """Live, derived and own metrics on one registry: each family is in the table, with exactly its labels."""
-    config = load({}, tmp_path, state=str(tmp_path / "state"))
+    config = load_config({}, tmp_path, state=str(tmp_path / "state"))
     service = Service(config, version="1.0", clock=lambda: at(200), sender=NullSender())
     try:
         append(config.journal, [*straggler().events, *background().events, *one_by_one().events])
@@ -175,14 +175,14 @@ def find_lint_problems(body: bytes) -> str:
 
 def test_promtool_accepts_the_scrape_of_a_service_with_recordings(tmp_path: Path) -> None:
     """``promtool check metrics`` prints nothing about live, derived and own metrics together."""
-    config = load({}, tmp_path, state=str(tmp_path / "state"))
+    config = load_config({}, tmp_path, state=str(tmp_path / "state"))
     events = [event for name in RECORDINGS for event in recorded(name)]
     last = max(event.time for event in events)
     service = Service(config, version="1.0", clock=lambda: last + SECOND, sender=NullSender())
     try:
         append(config.journal, events)
         service.start()
-        body = expose(service.registry, TEXT).body
+        body = encode_metrics(service.registry, TEXT).body
     finally:
         service.stop()
     assert b'stat="p95"' in body
@@ -191,7 +191,7 @@ def test_promtool_accepts_the_scrape_of_a_service_with_recordings(tmp_path: Path
 
 def test_promtool_accepts_every_derived_metric(snapshot: Snapshot) -> None:
     """``promtool check metrics`` prints nothing about a scrape in which every derived name has a value."""
-    assert find_lint_problems(expose(exposing(("snapshot", snapshot.figures)), TEXT).body) == ""
+    assert find_lint_problems(encode_metrics(exposing(("snapshot", snapshot.figures)), TEXT).body) == ""
 
 
 def test_eight_threads_may_scrape_at_once(snapshot: Snapshot) -> None:

@@ -17,12 +17,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from stretto import journal
 from stretto.cli.main import main
 from stretto.clock import SECOND, read_wall_clock
-from stretto.config import Config, load
+from stretto.config.configuration import Config
+from stretto.config.loading import load_config
 from stretto.figures.baselines import DeclaredBaselines, RecordedBaseline
 from stretto.hook.client.client import build_record
 from stretto.model.event import Event, Kind
 from stretto.names import NONE
-from stretto.otlp_export.sender import NullSender, Sender, sender_from_environment
+from stretto.otlp_export.sender import NullSender, Sender, build_sender
 from stretto.service.service import Service
 from stretto.sources.otlp.receive import Signal
 from stretto.state.lock import Lock
@@ -37,7 +38,7 @@ from tests.otlp_requests import TRACE, as_json, span, traces
 
 def configured(tmp_path: Path, **environ: str) -> Config:
     """The configuration of a state folder of its own."""
-    return load(environ, tmp_path, state=str(tmp_path / "state"))
+    return load_config(environ, tmp_path, state=str(tmp_path / "state"))
 
 
 @contextmanager
@@ -215,12 +216,12 @@ def test_a_finished_session_is_sent_once(tmp_path: Path) -> None:
     config = configured(tmp_path)
     with OtlpReceiver() as receiver:
         environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url}
-        with started(config, sender_from_environment(environ)) as service:
+        with started(config, build_sender(environ)) as service:
             report(config, "mine", *whole_session("mine"))
             assert until(lambda: [row.id for row in service.list_sessions(10, None)] == ["mine"])
             assert until(lambda: len(receiver.spans) == 3)
             assert until(lambda: samples(service)["stretto_spans_sent{}"] == 3)
-        with started(config, sender_from_environment(environ)):
+        with started(config, build_sender(environ)):
             pass
 
         assert sorted(span.name for span in receiver.spans) == [
@@ -318,10 +319,10 @@ def test_what_ended_unseen_is_sent_at_the_next_start(tmp_path: Path) -> None:
     report(config, "before", *whole_session("before"), at=read_wall_clock() - 3600 * SECOND)
     with OtlpReceiver() as receiver:
         environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url}
-        with started(config, sender_from_environment(environ)):
+        with started(config, build_sender(environ)):
             pass
         report(config, "unseen", *whole_session("unseen"))
-        with started(config, sender_from_environment(environ)):
+        with started(config, build_sender(environ)):
             assert until(lambda: len(receiver.spans) == 3)
         named = {value.value.string_value for span in receiver.spans for value in span.attributes}
         assert "unseen" in named
@@ -412,7 +413,7 @@ def test_spans_that_are_dropped_are_a_problem(tmp_path: Path) -> None:
     with OtlpReceiver() as receiver:
         gone = receiver.url
     environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": gone, "OTEL_EXPORTER_OTLP_TIMEOUT": "0.2"}
-    with started(config, sender_from_environment(environ)) as service:
+    with started(config, build_sender(environ)) as service:
         assert service.list_problems() == []
         report(config, "mine", *whole_session("mine"))
         assert until(lambda: any("spans are being dropped" in problem for problem in service.list_problems()))

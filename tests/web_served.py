@@ -1,4 +1,4 @@
-"""A real store in a folder, a surface over it, and a real server on loopback, for the tests of the web."""
+"""A real store in a folder, a backend over it, and a real server on loopback, for the tests of the web."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ import uvicorn
 
 from stretto import journal
 from stretto.clock import SECOND, read_wall_clock
-from stretto.config import load
-from stretto.exporter.scrape import Exposition, FigureCollector, expose, registry
+from stretto.config.loading import load_config
+from stretto.exporter.scrape import Exposition, FigureCollector, create_registry, encode_metrics
 from stretto.figures.figure import Figure
 from stretto.hook.client.client import build_record
 from stretto.model.event import Event
@@ -34,7 +34,7 @@ from stretto.summaries import snapshot
 from stretto.summaries.session_summary import SessionSummary, summarise_session
 from stretto.summaries.snapshot import Snapshot
 from stretto.summaries.trends import read_trends
-from stretto.web.app import Surface, create_app
+from stretto.web.app import Backend, create_app
 from stretto.web.live_updates import Changes
 
 NOON = 1_795_176_000 * SECOND
@@ -61,7 +61,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.now = NOON
-        self.config = load({}, folder, state=str(folder / "state"))
+        self.config = load_config({}, folder, state=str(folder / "state"))
         self._otlp = otlp.Receiver(journal.encode_event)
         self._taken: Snapshot | None = None
         self._problems: list[str] = []
@@ -158,8 +158,8 @@ class Store:
         self.changes.refreshed(self._taken)
         return self._taken
 
-    def surface(self, **changed: Any) -> Surface:
-        """Return a surface over this store; the newest one hears of what is refreshed."""
+    def make_backend(self, **changed: Any) -> Backend:
+        """Return a backend over this store; the newest one hears of what is refreshed."""
         self.changes = Changes()
         standard: dict[str, Any] = {
             "snapshot": lambda: self._taken,
@@ -179,7 +179,7 @@ class Store:
             "version": "1.2.3",
             "clock": lambda: self.now,
         }
-        return Surface(**{**standard, **changed})
+        return Backend(**{**standard, **changed})
 
     def _sessions(self, limit: int, before: int | None, after: str | None) -> list[SessionRow]:
         with closing(open_reader(self.config.database)) as connection:
@@ -194,9 +194,9 @@ class Store:
             return read_trends(connection, self.now, self.config.hours)
 
     def _expose(self, accept: str) -> Exposition:
-        collectors = registry()
+        collectors = create_registry()
         collectors.register(FigureCollector({"snapshot": self._figures}, 5_000))
-        return expose(collectors, accept)
+        return encode_metrics(collectors, accept)
 
     def _figures(self) -> tuple[Figure, ...]:
         assert self._taken is not None
@@ -225,19 +225,19 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def served(surface: Surface) -> Iterator[httpx.Client]:
-    """Serve a surface on a free port of the loopback interface, and leave no thread."""
+def served(backend: Backend) -> Iterator[httpx.Client]:
+    """Serve a backend on a free port of the loopback interface, and leave no thread."""
     # With its protocol named, or asyncio leaves Nagle's algorithm on: 40 ms for every answer with a body.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
-        create_app(surface),
+        create_app(backend),
         lifespan="off",
         access_log=False,
         log_level="critical",
         timeout_graceful_shutdown=1,
     )
-    server = _Server(config, surface.changes)
+    server = _Server(config, backend.changes)
     thread = Thread(target=server.run, kwargs={"sockets": [listener]}, name="web")
     thread.start()
     try:

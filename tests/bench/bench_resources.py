@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 import psutil
 
 from stretto.clock import SECOND, read_wall_clock
-from stretto.config import DEFAULT_INTERVAL_SECONDS
+from stretto.config.settings_table import DEFAULT_INTERVAL_SECONDS
 from stretto.hook.client.client import identify_process
 from stretto.model.entities import Processes
 from stretto.model.event import Event

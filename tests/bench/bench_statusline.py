@@ -17,7 +17,7 @@ from contextlib import closing
 from pathlib import Path
 
 from stretto import journal
-from stretto.config import load
+from stretto.config.loading import load_config
 from stretto.hook.client.client import build_record
 from stretto.store.database import open_writer
 from stretto.store.ingest import Ingest
@@ -77,7 +77,7 @@ def measure(folder: Path, rounds: int, sessions: int) -> dict[str, float]:
 
 def fill(folder: Path, sessions: int) -> None:
     """Make a store of sessions with one fan-out of four tasks each."""
-    config = load({}, folder, state=str(folder))
+    config = load_config({}, folder, state=str(folder))
     name = "hook_event_name"
     for number in range(sessions):
         start = NOON + number * 60 * SECOND

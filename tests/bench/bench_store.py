@@ -29,10 +29,11 @@ from typing import Any
 import msgspec
 import psutil
 
-from stretto import config, journal
+from stretto import journal
 from stretto.clock import SECOND
+from stretto.config.loading import load_config
 from stretto.exporter.counters import LiveMetrics
-from stretto.exporter.scrape import FigureCollector, expose, registry
+from stretto.exporter.scrape import FigureCollector, create_registry, encode_metrics
 from stretto.store import database
 from stretto.store.database import open_writer
 from stretto.store.ingest import Ingest
@@ -219,7 +220,7 @@ class Bench:
 def measured(folder: Path, size: int) -> dict[str, Any]:
     """Grow a store to ``size`` tool calls, measure on the way, then open it anew as the service does."""
     (folder / "journal").mkdir()
-    settled = config.load({}, folder, state=str(folder))
+    settled = load_config({}, folder, state=str(folder))
     connection = open_writer(settled.database)
     ingest = Ingest(
         connection,
@@ -273,8 +274,8 @@ def sizes(size: int) -> list[int]:
 
 def probe(folder: Path, now: int) -> dict[str, float]:
     """Open the store as the service does, take a snapshot, scrape; return CPU seconds and resident bytes."""
-    settled = config.load({}, folder, state=str(folder))
-    source = registry()
+    settled = load_config({}, folder, state=str(folder))
+    source = create_registry()
     live = LiveMetrics(source, since=now, version="bench")
     connection = open_writer(settled.database)
     calls = connection.execute("SELECT SUM(tool_calls) FROM sessions").fetchone()[0]
@@ -286,7 +287,7 @@ def probe(folder: Path, now: int) -> dict[str, float]:
     source.register(FigureCollector({"snapshot": lambda: taken.figures}, settled.series_budget))
     for _ in range(20):
         started = time.process_time()
-        body = expose(source, "text/plain").body
+        body = encode_metrics(source, "text/plain").body
         scrapes.append(time.process_time() - started)
     memory = psutil.Process().memory_info().rss
     live.close()

@@ -192,8 +192,8 @@ def test_the_model_needs_nothing_but_the_standard_library() -> None:
             "journal.py:1 imports sideways: sources",
         ),
         ("store/ingest.py", "from stretto.api.context import get_context", "imports sideways: api"),
-        ("web/app.py", "from stretto.config import load", "imports up: config"),
-        ("config.py", "from stretto.service.service import Service", "imports sideways: service"),
+        ("web/app.py", "from stretto.config.loading import load_config", "imports up: config"),
+        ("config/loading.py", "from stretto.service.service import Service", "imports sideways: service"),
         (
             "service/service.py",
             "import importlib\nimportlib.import_module('stretto.cli.main')",
@@ -219,7 +219,7 @@ def test_an_import_that_points_elsewhere_is_found(
     ("place", "text"),
     [
         ("model/fold.py", "from stretto.model.facts import learn\nfrom . import event\nimport json"),
-        ("demo/__init__.py", "from stretto import journal\nfrom stretto.hook.client.client import record"),
+        ("demo/__init__.py", "from stretto import journal\nfrom stretto.hook.client.client import build_record"),
         ("cli/main.py", "from stretto.service.service import Service\nfrom stretto import config"),
         ("web/app.py", "from stretto.model.event import Event\nfrom stretto.names import METRICS"),
         ("__init__.py", "from stretto.service.service import Service"),

@@ -14,7 +14,7 @@ from tests.scenes import BEGIN, by_description
 
 from stretto import journal
 from stretto.clock import SECOND
-from stretto.config import load
+from stretto.config.loading import load_config
 from stretto.figures.fanouts import find_fanouts
 from stretto.hook.client.client import build_record
 from stretto.model.entities import Session
@@ -71,7 +71,7 @@ def test_foreign_recordings_lose_nothing(corpus: str, tmp_path: Path) -> None:
     with store(tmp_path) as opened:
         list(opened.ingest.catch_up(folder))
         opened.ingest.sweep(now + 10 * 3_600 * SECOND)
-        taken = snapshot.take_snapshot(opened.connection, now, load({}, tmp_path).task_types, {})
+        taken = snapshot.take_snapshot(opened.connection, now, load_config({}, tmp_path).task_types, {})
         assert taken.events + sum(taken.rejects.values()) == len(told)
         assert all(reason.startswith("payload: ") for reason in taken.rejects)
         calls, agents = named(told)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from stretto.cli.command_context import Context
 from stretto.clock import HOUR, read_wall_clock
-from stretto.config import Config
+from stretto.config.configuration import Config
 from stretto.errors import UsageError
-from stretto.exporter.openmetrics_history import At, openmetrics
+from stretto.exporter.openmetrics_history import At, generate_openmetrics
 from stretto.store import queries
 from stretto.store.database import open_reader
 from stretto.store.declared_baselines import load
@@ -30,7 +30,7 @@ def backfill(context: Context, options: argparse.Namespace) -> int:
     target = Path(options.output)
     if target.exists():
         raise UsageError("the output exists", where=str(target), hint="name a new file with --output")
-    lines = list(openmetrics(_hours(config), config.address))
+    lines = list(generate_openmetrics(_hours(config), config.address))
     samples = sum(not line.startswith("#") for line in lines)
     if not samples:
         context.answer(

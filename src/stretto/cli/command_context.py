@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stretto.config import Config
+from stretto.config.configuration import Config
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,9 @@ from stretto.cli.command_context import Context
 from stretto.cli.hooks import doubles, faults, hook_status, sentence
 from stretto.cli.text_tables import spoken
 from stretto.clock import read_wall_clock
-from stretto.config import Config
+from stretto.config.configuration import Config
 from stretto.errors import StrettoError
-from stretto.otlp_export.sender import NullSender, sender_from_environment
+from stretto.otlp_export.sender import NullSender, build_sender
 from stretto.servers.alert_receivers import check_receivers, read_receivers
 from stretto.servers.supervisor import PACKAGES, explain_missing, find_program
 from stretto.state.lock import holder_of
@@ -287,7 +287,7 @@ def _receivers(config: Config) -> Finding:
 
 
 def _spans(context: Context) -> Finding:
-    sender = sender_from_environment(context.environ)
+    sender = build_sender(context.environ)
     sender.close(timeout=0.0)
     if sender.problem:
         return Finding("spans", Verdict.TROUBLE, sender.problem, "mend the OTEL_EXPORTER_OTLP_* variables")

@@ -22,7 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from stretto import journal
 from stretto.cli.command_context import Context
 from stretto.clock import AHEAD, MINUTE, read_wall_clock
-from stretto.config import Config
+from stretto.config.configuration import Config
 from stretto.demo import parse_payload
 from stretto.errors import ServiceError, SourceError
 from stretto.hook.install.client_copy import ensure_secret
@@ -175,7 +175,9 @@ def _no_transcript(path: Path) -> str | None:
 
 
 def _recording(file: Path, config: Config) -> Imported:
-    read = recording.read_recording(file, partial(parse_payload, key=ensure_secret(config.state)), latest=read_wall_clock() + AHEAD)
+    read = recording.read_recording(
+        file, partial(parse_payload, key=ensure_secret(config.state)), latest=read_wall_clock() + AHEAD
+    )
     # Named by its content: importing it again adds nothing.
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
     target = config.journal / f"{IMPORTS}{digest}{journal.SUFFIX}"
@@ -215,7 +217,9 @@ def _append(
     target: Path, events: Iterable[Event], rejects: Iterable[tuple[int, str]], *, describe: bool
 ) -> None:
     lost = [_reject(reason) for _, reason in rejects]
-    records = b"".join(journal.encode_event(redact_for_journal(event, describe=describe)) for event in (*events, *lost))
+    records = b"".join(
+        journal.encode_event(redact_for_journal(event, describe=describe)) for event in (*events, *lost)
+    )
     if records:
         journal.append_records(target, records)
 
@@ -243,7 +247,9 @@ def _keep_places(config: Config, places: dict[str, Place]) -> None:
 
 def _wait_for_service(config: Config) -> None:
     # Only imports' files: the recording's goes away meanwhile, and hooks go on appending to the day's.
-    wanted = {file: size for file, size in journal.list_files(config.journal).items() if file.startswith(IMPORTS)}
+    wanted = {
+        file: size for file, size in journal.list_files(config.journal).items() if file.startswith(IMPORTS)
+    }
     deadline = time.monotonic() + WAIT_SECONDS
     connection = open_reader(config.database)
     try:

@@ -41,12 +41,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from stretto.cli.command_context import Context  # noqa: PLC0415  # the status line does without
-    from stretto.config import load, unknown_variables  # noqa: PLC0415  # likewise
+    from stretto.config.loading import find_unknown_variables, load_config  # noqa: PLC0415  # likewise
 
-    for problem in unknown_variables(os.environ):
+    for problem in find_unknown_variables(os.environ):
         print(f"stretto: {problem}", file=sys.stderr)
     try:
-        config = load(os.environ, Path.home(), state=options.state, listen=getattr(options, "listen", None))
+        config = load_config(
+            os.environ, Path.home(), state=options.state, listen=getattr(options, "listen", None)
+        )
         context = Context(
             config=config, json=getattr(options, "json", False), environ=os.environ, home=Path.home()
         )

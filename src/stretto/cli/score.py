@@ -39,7 +39,9 @@ def score(context: Context, options: argparse.Namespace) -> int:
     if isinstance(found, str):
         context.say(f"{found}: 'stretto sessions' lists sessions, 'stretto show --json' what is in one")
         return NOT_FOUND
-    journal.append_records(journal.get_day_file(context.config.journal, found.time), journal.encode_event(found))
+    journal.append_records(
+        journal.get_day_file(context.config.journal, found.time), journal.encode_event(found)
+    )
     if alone:
         see_in(context)
     context.answer(_document(found), _sentence(found))

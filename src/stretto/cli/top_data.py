@@ -17,7 +17,7 @@ from typing import Any
 
 from stretto.cli.doctor import get
 from stretto.clock import MINUTE, SECOND, to_rfc3339
-from stretto.config import Config
+from stretto.config.configuration import Config
 from stretto.errors import StrettoError
 from stretto.figures.spending import Spending, sum_spending
 from stretto.figures.sum_reading import Sums

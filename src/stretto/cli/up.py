@@ -17,11 +17,11 @@ from stretto.cli.command_context import Context
 from stretto.cli.first_import import asker, take_history
 from stretto.cli.hooks import hook_status, sentence
 from stretto.clock import read_wall_clock
-from stretto.config import Config
+from stretto.config.configuration import Config
 from stretto.errors import ServiceError
 from stretto.notifications.desktop_alerts import Announcer, Announcing
 from stretto.notifications.log import NotificationLog
-from stretto.otlp_export.sender import sender_from_environment
+from stretto.otlp_export.sender import build_sender
 from stretto.servers.alert_receivers import check_receivers, read_receivers
 from stretto.servers.supervisor import (
     SupervisedServer,
@@ -37,7 +37,7 @@ from stretto.servers.supervisor import (
 from stretto.service.service import Service
 from stretto.state.lock import Lock
 from stretto.version import read_version
-from stretto.web.app import Surface, create_app
+from stretto.web.app import Backend, create_app
 from stretto.web.live_updates import Changes
 
 KEEP_ALIVE_SECONDS = 75
@@ -54,20 +54,24 @@ def run_up(context: Context, options: argparse.Namespace) -> int:
     try:
         listener = _bind(config)
         history = take_history(context, options.history, asker())
-        sender = sender_from_environment(context.environ)
+        sender = build_sender(context.environ)
         # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES, as every OpenTelemetry program honours them.
         resource = {name: str(value) for name, value in OTELResourceDetector().detect().attributes.items()}
-        service = Service(config, version=read_version(), clock=read_wall_clock, sender=sender, resource=resource)
+        service = Service(
+            config, version=read_version(), clock=read_wall_clock, sender=sender, resource=resource
+        )
         try:
             service.start(demo_wanted=options.demo)
             supervisor, notes = _servers(config, wanted=not options.no_servers)
             if sender.problem:
                 notes.append(sender.problem)
-            surface = _surface(config, service, lambda: [*notes, *supervisor.problems(), *service.list_problems()])
-            service.on_snapshot(surface.changes.refreshed)
+            backend = _build_backend(
+                config, service, lambda: [*notes, *supervisor.problems(), *service.list_problems()]
+            )
+            service.on_snapshot(backend.changes.refreshed)
             for line in _greeting(context, service, supervisor, [*history, *notes]):
                 context.say(line)
-            _serve(surface, supervisor, listener)
+            _serve(backend, supervisor, listener)
         except KeyboardInterrupt:
             context.say("stopping")
         finally:
@@ -93,12 +97,12 @@ class _HttpServer(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _serve(surface: Surface, supervisor: Supervisor, listener: socket.socket) -> None:
+def _serve(backend: Backend, supervisor: Supervisor, listener: socket.socket) -> None:
     supervisor.start()
     try:
         server = _HttpServer(
             uvicorn.Config(
-                create_app(surface),
+                create_app(backend),
                 log_level="warning",
                 access_log=False,
                 lifespan="off",
@@ -106,7 +110,7 @@ def _serve(surface: Surface, supervisor: Supervisor, listener: socket.socket) ->
                 timeout_graceful_shutdown=3,
                 server_header=False,
             ),
-            surface.changes,
+            backend.changes,
         )
         asyncio.run(server.serve(sockets=[listener]))
     finally:
@@ -171,9 +175,9 @@ def _token_file(config: Config, folder: Path) -> Path:
     return path
 
 
-def _surface(config: Config, service: Service, problems: Callable[[], list[str]]) -> Surface:
+def _build_backend(config: Config, service: Service, problems: Callable[[], list[str]]) -> Backend:
     announcer = Announcer(Announcing(config.speak_alerts, config.desktop_alerts))
-    return Surface(
+    return Backend(
         snapshot=lambda: service.snapshot,
         sessions=service.list_sessions,
         insight=service.summarize_session,

@@ -9,7 +9,7 @@ from stretto.store.ingest import Ingest
 if TYPE_CHECKING:
     import sqlite3
 
-    from stretto.config import Config
+    from stretto.config.configuration import Config
 
 
 def create_ingest(config: Config, connection: sqlite3.Connection) -> Ingest:

@@ -12,9 +12,9 @@ from typing import Any
 
 from stretto import journal
 from stretto.clock import SECOND, Clock
-from stretto.config import Config
+from stretto.config.configuration import Config
 from stretto.exporter.counters import LiveMetrics
-from stretto.exporter.scrape import Exposition, FigureCollector, expose, registry
+from stretto.exporter.scrape import Exposition, FigureCollector, create_registry, encode_metrics
 from stretto.figures.figure import Figure
 from stretto.hook.client.client import build_record
 from stretto.hook.install.client_copy import ensure_secret
@@ -54,7 +54,7 @@ class Service:
         self._version = version
         self.declared = Followed(config.state)
         """Baselines that a person has declared; read again when their file changes."""
-        self.registry = registry()
+        self.registry = create_registry()
         self._live = LiveMetrics(self.registry, since=clock(), version=version)
         self.sampling = SamplerThread(
             Sampler(clock),
@@ -129,7 +129,7 @@ class Service:
 
     def expose_metrics(self, accept: str) -> Exposition:
         """Return all metrics as text, in the format that the Accept header asks for."""
-        return expose(self.registry, accept)
+        return encode_metrics(self.registry, accept)
 
     def list_problems(self) -> list[str]:
         """Return a sentence on each fault that needs a person now."""

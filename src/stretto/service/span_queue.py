@@ -12,7 +12,7 @@ from stretto.model.conclude import Classify
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.otlp_export.sender import NullSender, Sender
-from stretto.otlp_export.session_spans import session_spans
+from stretto.otlp_export.session_spans import build_spans
 from stretto.store import queries
 
 EMITTING_SINCE = "emitting since"
@@ -83,7 +83,7 @@ class SpanQueue:
             or queries.emitted(self._writer, id) == session.last
         ):
             return
-        spans = session_spans(session, version=self._version, resource=self._resource)
+        spans = build_spans(session, version=self._version, resource=self._resource)
         if not self._stopping.is_set() and not self._sender.has_room(len(spans)):
             # The sender's queue is full. The store still has the session, so it can wait.
             self._due[id] = time.monotonic() + SETTLE_SECONDS

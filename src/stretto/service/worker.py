@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from stretto import journal
 from stretto.clock import MINUTE, Clock
-from stretto.config import Config
+from stretto.config.configuration import Config
 from stretto.exporter.counters import LiveMetrics
 from stretto.figures.fanouts import Fanout, SequentialTime, estimate_sequential_time
 from stretto.figures.resource_figures import ResourceUse
@@ -173,13 +173,13 @@ class Worker:
     def _publish(self, result: Taken) -> None:
         """Count newly ended entities in the live metrics and queue their sessions' spans."""
         ended = result.ended
-        self._live.sessions(ended.sessions)
-        self._live.turns(ended.turns)
-        self._live.tasks(ended.tasks)
-        self._live.tool_calls(ended.tool_calls)
-        self._live.phases(ended.phases)
-        self._live.used(ended.used)
-        self._live.fanouts(ended.fanouts, self._find_baseline)
+        self._live.count_sessions(ended.sessions)
+        self._live.record_turns(ended.turns)
+        self._live.count_tasks(ended.tasks)
+        self._live.count_tool_calls(ended.tool_calls)
+        self._live.record_phases(ended.phases)
+        self._live.count_usage(ended.used)
+        self._live.count_fanouts(ended.fanouts, self._find_baseline)
         self._spans.add_ended(ended.sessions)
 
     def _find_baseline(self, session: Session, fanout: Fanout) -> SequentialTime:

@@ -1,0 +1,200 @@
+"""Load the configuration: defaults < preset < file < environment < flags.
+
+An unknown key is an error that names the nearest known key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from stretto.config.configuration import LOOPBACK, Config, Setting
+from stretto.config.settings_table import (
+    DEFAULT_LISTEN,
+    KEYED_TABLES,
+    LARGEST,
+    OTHER_VARIABLES,
+    SETTINGS,
+    SMALLEST,
+    TABLES,
+)
+from stretto.config.task_type_tables import read_task_types
+from stretto.errors import ConfigError, find_nearest, unknown_key
+from stretto.figures.scores.score_rules import parse_score_rules
+from stretto.model.token_prices import parse_rates
+from stretto.state.folder import state_folder
+from stretto.state.retention import Retention
+
+LEAST_RAW_DAYS = 8
+"""The longest window reaches back a week, and every session in a window can be opened."""
+
+# Not str.isdigit: that takes signs that int() refuses, and numbers without end.
+_WHOLE = re.compile(r"[0-9]{1,18}").fullmatch
+
+
+def load_config(
+    environ: Mapping[str, str], home: Path, *, state: str | None = None, listen: str | None = None
+) -> Config:
+    """Settle the configuration. ``state`` and ``listen`` are flags.
+
+    The file is ``STRETTO_CONFIG``, else ``config.toml`` in the state folder. Raises ConfigError on an
+    unreadable file, an unknown key, a wrong type or a value that cannot be used.
+    """
+    folder, state_origin = state_folder(environ, home, state)
+    path = Path(environ.get("STRETTO_CONFIG") or folder / "config.toml")
+    given = _read(path, needed=bool(environ.get("STRETTO_CONFIG")))
+    settings = [Setting("state", str(folder), state_origin)]
+    values: dict[str, Any] = {}
+    for name, (kind, default, variable) in SETTINGS.items():
+        value, origin = default, "default"
+        if name in given:
+            value, origin = given[name], str(path)
+        if environ.get(variable):
+            value, origin = environ[variable], variable
+        if name == "listen" and listen:
+            value, origin = listen, "--listen"
+        settled = values[name.replace(".", "_")] = _typed(name, value, kind, origin)
+        settings.append(Setting(name, "set" if name == "token" and settled else settled, origin))
+    values["token"] = _token(values["token"], values.pop("token_file"))
+    host, port = _address(values.pop("listen"))
+    values["receivers"] = _receivers(values["receivers"], folder)
+    values["hosts"] = tuple(name.strip() for name in values["hosts"].split(",") if name.strip())
+    if host not in LOOPBACK and not values["token"]:
+        raise ConfigError(
+            f"listening on {host} needs a token",
+            hint="set STRETTO_TOKEN to a long random text, or STRETTO_TOKEN_FILE, or listen on 127.0.0.1",
+        )
+    retention = _retention(values)
+    types = read_task_types(values["preset"], given.get("task_types", {}), str(path))
+    rates = parse_rates(given.get("prices", {}), str(path))
+    return Config(
+        state=folder,
+        host=host,
+        port=port,
+        retention=retention,
+        task_types=types,
+        rates=rates,
+        scores=parse_score_rules(given.get("scores", {}), str(path)),
+        settings=tuple(settings),
+        **values,
+    )
+
+
+def _retention(values: dict[str, Any]) -> Retention:
+    """Return the retention, its settings taken out of the values. Raises ConfigError."""
+    raw, hourly, daily = (values.pop(f"retention_{name}_days") for name in ("raw", "hourly", "daily"))
+    if not LEAST_RAW_DAYS <= raw <= hourly <= daily:
+        raise ConfigError(
+            f"the days of retention must not fall: raw {raw}, hourly {hourly}, daily {daily}",
+            hint=f"at least {LEAST_RAW_DAYS} for raw, as many or more for hourly, as many or more for daily",
+        )
+    return Retention(raw, hourly, daily, values.pop("retention_megabytes") * 1_000_000)
+
+
+def find_unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """Return a sentence on each variable that looks like one of Stretto's and is read by nothing."""
+    known = [variable for _, _, variable in SETTINGS.values()] + [*OTHER_VARIABLES]
+    found = []
+    for name in sorted(name for name in environ if name.startswith("STRETTO_") and name not in known):
+        near = find_nearest(name, known)
+        found.append(f"{name} is not known" + (f"; did you mean {near}?" if near else ""))
+    return found
+
+
+def _read(path: Path, *, needed: bool) -> dict[str, Any]:
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        if needed:
+            raise ConfigError(
+                "the configuration file is missing", where=str(path), hint="unset STRETTO_CONFIG"
+            ) from None
+        return {}
+    except OSError as error:
+        raise ConfigError(
+            "the configuration file cannot be read", where=str(path), cause=str(error)
+        ) from error
+    given = _flat(_parsed(text, path), str(path))
+    for key in given:
+        if key not in SETTINGS and key not in TABLES:
+            table, dot, _ = key.rpartition(".")
+            beside = [name.removeprefix(table + dot) for name in SETTINGS if name.rpartition(".")[0] == table]
+            raise unknown_key(key, beside if dot else [*beside, *KEYED_TABLES, *TABLES], str(path))
+    return given
+
+
+def _parsed(text: bytes, path: Path) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415  # milliseconds, for who has a file
+
+    try:
+        return tomllib.loads(text.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError("the configuration file is not TOML", where=str(path), cause=str(error)) from error
+
+
+def _flat(given: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return the settings with those of a table named ``table.key``."""
+    flat: dict[str, Any] = {}
+    for key, value in given.items():
+        if key not in KEYED_TABLES:
+            flat[key] = value
+        elif isinstance(value, dict):
+            flat.update({f"{key}.{name}": inner for name, inner in value.items()})
+        else:
+            raise ConfigError(f"{key} must be a table", where=where, cause=f"it is {value!r}")
+    return flat
+
+
+_SWITCH = {"0": False, "false": False, "no": False, "1": True, "true": True, "yes": True}
+
+
+def _typed(name: str, value: object, kind: type, origin: str) -> object:
+    if value is None:
+        return None
+    if kind is int and isinstance(value, str) and _WHOLE(value.strip()):
+        value = int(value)
+    if kind is bool and isinstance(value, str):
+        value = _SWITCH.get(value.strip().lower(), value)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        wanted = {int: "a whole number", bool: "true or false"}.get(kind, "a text")
+        raise ConfigError(f"{name} must be {wanted}", where=origin, cause=f"it is {value!r}")
+    least = SMALLEST.get(name, 1)
+    if kind is int and isinstance(value, int) and not least <= value <= LARGEST[name]:
+        wanted = f"from {least} to {LARGEST[name]}"
+        raise ConfigError(f"{name} must be {wanted}", where=origin, cause=f"it is {value}")
+    return value
+
+
+def _token(token: str | None, path: str | None) -> str | None:
+    """Return the token that is set, or the one in a file, as containers are handed their secrets."""
+    if not path:
+        return token
+    if token:
+        raise ConfigError(
+            "token and token_file are both set", cause="they may differ", hint="unset one of them"
+        )
+    try:
+        read = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError("the token cannot be read", where=path, cause=str(error)) from error
+    if not read:
+        raise ConfigError("the token's file is empty", where=path, hint="put a long random text into it")
+    return read
+
+
+def _receivers(named: str | None, folder: Path) -> Path | None:
+    """Return the file that is named, even where it is missing: who reads it will say so."""
+    default = folder / "receivers.yml"
+    return Path(named) if named else default if default.exists() else None
+
+
+def _address(listen: str) -> tuple[str, int]:
+    host, _, port = listen.rpartition(":")
+    host = host.strip("[]")
+    if not host or not _WHOLE(port) or not 0 < int(port) < 1 << 16:
+        raise ConfigError(
+            "listen must be HOST:PORT", cause=f"it is {listen!r}", hint=f"for example {DEFAULT_LISTEN}"
+        )
+    return host, int(port)

@@ -1,0 +1,57 @@
+"""Every setting: its key in the file, type, default, environment variable and limits."""
+
+from __future__ import annotations
+
+DEFAULT_LISTEN = "127.0.0.1:9464"
+DEFAULT_INTERVAL_SECONDS = 10
+"""Time between two readings of the agents' processes."""
+
+SETTINGS: dict[str, tuple[type, object, str]] = {
+    "listen": (str, DEFAULT_LISTEN, "STRETTO_LISTEN"),
+    "token": (str, None, "STRETTO_TOKEN"),
+    "token_file": (str, None, "STRETTO_TOKEN_FILE"),
+    "hosts": (str, "", "STRETTO_HOSTS"),
+    "preset": (str, None, "STRETTO_PRESET"),
+    "descriptions": (bool, True, "STRETTO_DESCRIPTIONS"),
+    "idle_minutes": (int, 240, "STRETTO_IDLE_MINUTES"),
+    "series_budget": (int, 5_000, "STRETTO_SERIES_BUDGET"),
+    "retention_raw_days": (int, 30, "STRETTO_RETENTION_RAW_DAYS"),
+    "retention_hourly_days": (int, 90, "STRETTO_RETENTION_HOURLY_DAYS"),
+    "retention_daily_days": (int, 365, "STRETTO_RETENTION_DAILY_DAYS"),
+    "retention_megabytes": (int, 4_096, "STRETTO_RETENTION_MEGABYTES"),
+    "speak_alerts": (bool, False, "STRETTO_SPEAK_ALERTS"),
+    "desktop_alerts": (bool, False, "STRETTO_DESKTOP_ALERTS"),
+    "receivers": (str, None, "STRETTO_RECEIVERS"),
+    "prometheus_port": (int, 9090, "STRETTO_PROMETHEUS_PORT"),
+    "alertmanager_port": (int, 9093, "STRETTO_ALERTMANAGER_PORT"),
+    "stuck_minutes": (int, 10, "STRETTO_STUCK_MINUTES"),
+    "resources.interval_seconds": (int, DEFAULT_INTERVAL_SECONDS, "STRETTO_RESOURCES_INTERVAL_SECONDS"),
+}
+"""Key in the file → (type, default, environment variable). What stands before a dot is the key's table."""
+
+KEYED_TABLES = frozenset(name.partition(".")[0] for name in SETTINGS if "." in name)
+
+SMALLEST = {"resources.interval_seconds": 0}
+
+TABLES = ("task_types", "prices", "scores")
+"""Tables in the file."""
+
+OTHER_VARIABLES = (
+    "STRETTO_STATE", "STRETTO_CONFIG", "STRETTO_DISABLED", "STRETTO_CONTEXT",
+    "STRETTO_UID", "STRETTO_GID", "STRETTO_PYTHON", "STRETTO_STACK_OTLP",
+)  # fmt: skip
+"""Variables that are no settings: where these are, those of the Python API, those of the stack's files."""
+
+LARGEST = {
+    "stuck_minutes": 525_600,
+    "resources.interval_seconds": 3_600,
+    "idle_minutes": 525_600,
+    "series_budget": 1_000_000,
+    "retention_raw_days": 3_650,
+    "retention_hourly_days": 3_650,
+    "retention_daily_days": 3_650,
+    "retention_megabytes": 100_000_000,
+    "prometheus_port": 65_535,
+    "alertmanager_port": 65_535,
+}
+"""Numbers beyond which a setting is a slip: a year, an hour, what no server takes in, the last port."""
