@@ -27,7 +27,7 @@ GOOD: dict[str, Any] = {"session": "s", "name": "quality", "value": 8.5, "by": "
         ({"value": True}, "'value' must be a finite number"),
         ({"value": "8"}, "'value' must be a finite number"),
         ({"value": None}, "'value' must be a finite number"),
-        ({"name": None}, "'name' is missing: of what is this the score?"),
+        ({"name": None}, "'name' is missing: name the quality that is scored"),
         ({"name": " "}, "'name' must be a text of 1 to 120 characters"),
         ({"name": "x" * 121}, "'name' must be a text of 1 to 120 characters"),
         ({"by": 7}, "'by' must be a text of 1 to 120 characters"),

@@ -527,7 +527,7 @@ used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 400 * MIB, used + 400 * MIB))
 content_type = "application/json" if "json" in sys.argv[1] else "application/x-protobuf"
 try:
-    received = Receiver(journal.encode).receive_request(
+    received = Receiver(journal.encode_event).receive_request(
         Signal.TRACES, body, content_type=content_type, content_encoding="gzip", now=1)
 except RefusedError as error:
     print("refused", error.status, error.message)

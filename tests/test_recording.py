@@ -9,7 +9,7 @@ import pytest
 from stretto.demo import parse_payload
 from stretto.errors import SourceError
 from stretto.model.event import LATEST, Kind
-from stretto.sources.recording import find_recordings, parse_lines, read_recording, retime_events
+from stretto.sources.recording import find_recordings, parse_lines, read_recording, shift_events
 from tests.fakes import RECORDINGS, recorded
 from tests.scenes import at, concluded
 
@@ -118,7 +118,7 @@ def test_recordings_are_found_in_a_folder(tmp_path: Path) -> None:
 def test_a_retimed_recording_is_the_same_session_at_another_time() -> None:
     """Moved as a whole, under another id, marked; what is concluded keeps every length."""
     events = recorded("fanout")
-    moved = retime_events(events, at(1_000))
+    moved = shift_events(events, at(1_000))
     assert max(event.time for event in moved) == at(1_000)
     before, after = concluded(events), concluded(moved)
     assert after.recording
@@ -127,4 +127,4 @@ def test_a_retimed_recording_is_the_same_session_at_another_time() -> None:
     assert [t.interval and t.interval.length for t in after.tasks] == [
         t.interval and t.interval.length for t in before.tasks
     ]
-    assert retime_events((), at(0)) == ()
+    assert shift_events((), at(0)) == ()

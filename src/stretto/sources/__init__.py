@@ -1,1 +1,1 @@
-"""Sources: what comes from outside, turned into events."""
+"""Sources: turn input from outside (OTLP requests, transcripts, recordings, judgements) into events."""

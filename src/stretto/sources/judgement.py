@@ -1,7 +1,7 @@
-"""Judgement: a score as somebody outside gives it, by the command line or over HTTP.
+"""Judgements: check a score that a person or a program gives by the command line or over HTTP.
 
-It names a session, or a task or phase in one, which need not be named with it where the id is found in one
-session only. The value is any finite number: what scale it is on is not known here.
+A judgement is about a session, or about a task or phase. The session may be left out if the id of the task
+or phase occurs in only one session. The value is any finite number; its scale is not known here.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from stretto.model.event import Channel, Event, Kind, omit_none
 from stretto.sources.redact import redact_event
 
 LATEST = "latest"
-"""Names the session that was last heard of."""
+"""Stands for the session that reported last."""
 
 NAME_LIMIT = 120
-"""Characters of what is judged and of who judges."""
+"""Longest text in ``name`` and ``by``, in characters."""
 
 ID_LIMIT = 200
+"""Longest id of a session, task or phase, in characters."""
 
 _TEXTS = ("session", "task", "phase", "name", "by")
 _FIELDS = frozenset({*_TEXTS, "value"})
@@ -27,7 +28,7 @@ _FIELDS = frozenset({*_TEXTS, "value"})
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What was said; ``session`` is None where a task's or a phase's id alone names it."""
+    """A valid judgement; ``session`` is None if only the id of a task or phase was given."""
 
     of: str
     """``session``, ``task`` or ``phase``."""
@@ -38,7 +39,7 @@ class Judgement:
     by: str | None
 
     def to_event(self, session: str, source: str, of_id: str, time: int) -> Event:
-        """Return the event, once it is known which session that is and of which product; time in ns."""
+        """Return the judgement as an event of a session and source that the caller has found; time in ns."""
         attributes = omit_none(value=self.value, of=self.of, by=self.by)
         return redact_event(
             Event(
@@ -55,7 +56,7 @@ class Judgement:
 
 
 def parse_judgement(item: object) -> Judgement | str:
-    """Return the judgement that a decoded JSON object is, or in a sentence why it is none. Never raises."""
+    """Return the judgement in a decoded JSON object, or a sentence that explains its fault. Never raises."""
     if not isinstance(item, Mapping):
         return "a score must be an object"
     problem = _find_problem(item)
@@ -88,11 +89,11 @@ def _find_shape_problem(item: Mapping[object, object]) -> str | None:
         value, limit = item.get(name), NAME_LIMIT if name in {"name", "by"} else ID_LIMIT
         if value is not None and not (isinstance(value, str) and value.strip() and len(value) <= limit):
             return f"{name!r} must be a text of 1 to {limit} characters"
-    return "'name' is missing: of what is this the score?" if item.get("name") is None else None
+    return "'name' is missing: name the quality that is scored" if item.get("name") is None else None
 
 
 def _is_finite(value: float) -> bool:
     try:
         return math.isfinite(value)
-    except OverflowError:  # an int beyond what a float holds
+    except OverflowError:  # an int too large for a float
         return False

@@ -1,6 +1,7 @@
-"""Recordings of hook calls: one line each, ``{"t": arrival in ns, "payload": the hook's standard input}``.
+"""Recordings: read files of recorded hook calls into events.
 
-It is the format of the recordings that come with Stretto, and of any hook that writes down what it is given.
+Each line is ``{"t": arrival in ns, "payload": the hook's standard input}``. The recordings that come with
+Stretto have this format. Any hook that appends its input to a file can write it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from stretto.errors import SourceError
 from stretto.model.event import LATEST, Event
 
 PayloadParser = Callable[[bytes, int], Event]
-"""(payload, arrival in ns) → event; the hook client's own mapping."""
+"""(payload, arrival in ns) → event, as the hook client does it."""
 
 
 class _RecordedCall(msgspec.Struct):
@@ -28,23 +29,23 @@ class _RecordedCall(msgspec.Struct):
 
 
 LINES_TO_CHECK = 20
-"""Lines of a file that are looked at to tell what it is."""
+"""Lines of a file that are checked to recognise its format."""
 
 _decode = msgspec.json.Decoder(_RecordedCall).decode
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedRecording:
-    """What a recording gave; ``rejects`` holds line number and reason of each line that is none."""
+    """The events of a recording; ``rejects`` holds number and reason of each line that is no hook call."""
 
     events: tuple[Event, ...]
     rejects: tuple[tuple[int, str], ...]
 
 
 def read_recording(path: Path, parse: PayloadParser, *, latest: int = LATEST) -> ParsedRecording:
-    """Read a recording, gzipped or not; ``latest`` is the last time (ns) that is believed.
+    """Read a recording, gzipped or not; lines with a time after ``latest`` (ns) are rejected.
 
-    Raises SourceError where the file cannot be read at all.
+    Raises SourceError if the file cannot be read at all.
     """
     try:
         with _open_recording(path) as lines:
@@ -59,7 +60,7 @@ def read_recording(path: Path, parse: PayloadParser, *, latest: int = LATEST) ->
 
 
 def is_recording(path: Path) -> bool:
-    """Tell whether a file is a recording, by the first lines of it; False where it cannot be read."""
+    """Return whether the first lines of a file hold a recorded hook call; False if it cannot be read."""
     try:
         with _open_recording(path) as lines:
             return any(_is_line(line) for line in islice(lines, LINES_TO_CHECK))
@@ -78,7 +79,7 @@ def _is_line(line: bytes) -> bool:
 def parse_lines(
     lines: IO[bytes] | list[bytes], parse: PayloadParser, *, latest: int = LATEST
 ) -> ParsedRecording:
-    """Turn the lines of a recording into events; a line that is none is set aside with its reason."""
+    """Turn the lines of a recording into events; a line that is no hook call is set aside with its reason."""
     events: list[Event] = []
     rejects: list[tuple[int, str]] = []
     for number, line in enumerate(lines, 1):
@@ -99,7 +100,7 @@ def parse_lines(
     return ParsedRecording(tuple(events), tuple(rejects))
 
 
-def retime_events(events: tuple[Event, ...], end: int) -> tuple[Event, ...]:
+def shift_events(events: tuple[Event, ...], end: int) -> tuple[Event, ...]:
     """Return the events moved so that the last happens at ``end`` (ns), marked as a recording."""
     if not events:
         return ()
@@ -115,20 +116,20 @@ def _as_recording(event: Event, time: int) -> Event:
 def find_recordings(path: Path) -> Iterator[Path]:
     """Yield the recordings under a path: the file itself, or each ``hooks.jsonl[.gz]`` in a folder.
 
-    Raises SourceError where there is none.
+    Raises SourceError if the path holds no recording.
     """
     if path.is_file():
         yield path
         return
-    found = sorted([*path.rglob("hooks.jsonl"), *path.rglob("hooks.jsonl.gz")]) if path.is_dir() else []
-    if not found:
+    files = sorted([*path.rglob("hooks.jsonl"), *path.rglob("hooks.jsonl.gz")]) if path.is_dir() else []
+    if not files:
         raise SourceError(
             "there is no recording here",
             where=str(path),
             cause="no such file or folder" if not path.exists() else "no hooks.jsonl in the folder",
             hint="name a file of hook calls, or a folder with hooks.jsonl files in it",
         )
-    yield from found
+    yield from files
 
 
 def _open_recording(path: Path) -> IO[bytes]:

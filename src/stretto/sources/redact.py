@@ -1,7 +1,7 @@
-"""Redaction: secrets that slip into a short description are struck out before the store and anything shown.
+"""Redaction: strike secrets and e-mail addresses out of an event's texts before they are stored or shown.
 
-The hook client has no time for regular expressions, so a description reaches the journal as the agent gave it
-(at most 120 characters); everything behind the journal sees it through here.
+The hook client has no time for regular expressions. A description (at most 120 characters) therefore reaches
+the journal as the agent wrote it. Every reader of the journal redacts it by the functions here.
 """
 
 from __future__ import annotations
@@ -36,34 +36,34 @@ _SECRET = re.compile(
 
 
 def redact_text(text: str) -> str:
-    """Return the text with what looks like a secret or an e-mail address struck out."""
+    """Return the text with everything that looks like a secret or an e-mail address struck out."""
     return _SECRET.sub(STRUCK, text)
 
 
-FREE = frozenset({"description", "agent", "pattern", "command", "sender", "by"})
-"""The attributes whose text somebody else chose."""
+FREE_TEXT = frozenset({"description", "agent", "pattern", "command", "sender", "by"})
+"""The attributes that hold text chosen by a user or an agent."""
 
 
 def redact_event(event: Event) -> Event:
-    """Return the event with every text that somebody else chose redacted: names, types, descriptions."""
-    changed: dict[str, Any] = {
-        field: redact_text(said)
+    """Return the event with its free text redacted: name, type and the attributes in ``FREE_TEXT``."""
+    changes: dict[str, Any] = {
+        field: redact_text(text)
         for field in ("name", "type")
-        if (said := getattr(event, field)) is not None and redact_text(said) != said
+        if (text := getattr(event, field)) is not None and redact_text(text) != text
     }
-    struck = {
+    redacted_attributes = {
         key: redact_text(value)
         for key, value in event.attributes.items()
-        if key in FREE and isinstance(value, str) and redact_text(value) != value
+        if key in FREE_TEXT and isinstance(value, str) and redact_text(value) != value
     }
-    if struck:
-        changed["attributes"] = {**event.attributes, **struck}
-    return replace(event, **changed) if changed else event
+    if redacted_attributes:
+        changes["attributes"] = {**event.attributes, **redacted_attributes}
+    return replace(event, **changes) if changes else event
 
 
 def redact_for_journal(event: Event, *, describe: bool) -> Event:
-    """Return the event as it may be written to the journal: redacted, without descriptions where unwanted."""
+    """Return the event as the journal may hold it: redacted, and without its description unless wanted."""
     if not describe and "description" in event.attributes:
-        rest = {key: value for key, value in event.attributes.items() if key != "description"}
-        event = replace(event, attributes=rest)
+        other_attributes = {key: value for key, value in event.attributes.items() if key != "description"}
+        event = replace(event, attributes=other_attributes)
     return redact_event(event)

@@ -1,9 +1,9 @@
-"""Transcripts: what Claude Code writes down of a session (JSON lines), read after the fact or while it grows.
+"""Transcripts: find and read the JSON lines that Claude Code keeps of a session, finished or still growing.
 
-``find_transcripts`` finds them, ``read_transcript`` turns what stands behind an offset into events. A session's file holds the
-main agent's lines; each of its agents has a file of its own under ``<session>/subagents/``, with a sidecar
-that says who started it. Names, ids, times, outcomes and token counts are taken, never a prompt, an input or
-an output.
+``find_transcripts`` finds the files. ``read_transcript`` turns the bytes after an offset into events. A
+session's file holds the main agent's lines. Each of its agents has a file under ``<session>/subagents/``,
+with a sidecar that names the call that started it. Events hold names, ids, times, outcomes and token counts,
+never a prompt, an input or an output.
 """
 
 from stretto.sources.transcript.checkpoint import Checkpoint, TranscriptFile

@@ -1,8 +1,8 @@
-"""What reading a transcript remembers from one line to the next, frozen between two reads.
+"""Checkpoint: keep the state that reading a transcript needs from one line, or one read, to the next.
 
-Most of a line speaks for itself. What does not: which turn an answer ends, which tool a result is of,
-whether an agent has been told to have started, and whether a repeated usage says anything new. Each table is
-bounded; what falls out of it costs a name or a repeated event, never a wrong one.
+Most lines are complete by themselves. Some facts come from earlier lines: the turn that an answer ends, the
+tool that a result belongs to, whether an agent's start has been reported, and the token counts so far. Each
+table is bounded. An entry that falls out costs a name or repeats an event; it never makes a false event.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TypeVar
 
 OPEN = 4096
-"""Entries that something is still to come for: open calls, sessions, agents."""
+"""Limit of tables whose entries wait for a later event: open calls, sessions, agents."""
 RECENT = 1024
-"""Entries that only the next lines refer to: messages, requests, lines of a sidechain."""
+"""Limit of tables that only the next lines refer to: messages, requests, lines of a sidechain."""
 
 Entry = TypeVar("Entry")
 
@@ -25,13 +25,13 @@ Tokens = dict[str, int]
 
 @dataclass(frozen=True, slots=True)
 class TranscriptFile:
-    """One transcript file: a session's, or that of one of its agents."""
+    """The transcript of a session, or of one of its agents."""
 
     path: Path
     session: str | None = None
-    """The session by the file's place; what a line says goes first."""
+    """The session id by the file's path; an id in a line is preferred."""
     agent: str | None = None
-    """The agent's id where the file is an agent's."""
+    """The agent's id if the file is an agent's."""
     agent_type: str | None = None
     delegated_by: str | None = None
     """The call that started the agent."""
@@ -41,43 +41,43 @@ class TranscriptFile:
 
     @property
     def is_helper(self) -> bool:
-        """Whether the client runs it for itself (``acompact-…``, ``aprompt_suggestion-…``): it is no task."""
+        """Whether the client runs the agent for itself, as ``acompact-…``: no task."""
         return self.agent is not None and "-" in self.agent and self.delegated_by is None
 
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """What a turn, or an agent's run, is at."""
+    """The state of a session's turn, or of an agent's run."""
 
     session: str
     id: str | None = None
-    """The turn's id, or the agent's while it runs; None where no turn has begun, or the agent has stopped."""
+    """The turn's id, or the agent's while it runs; None before the first turn and after the agent's stop."""
     answered: int | None = None
-    """When it last answered without asking for a tool: its end, if nothing follows."""
+    """Time (ns) of the last answer without a tool call: the end, if nothing follows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The state of one file's reading at an offset. Plain data: it can be kept as JSON."""
+    """The state of reading one file up to an offset. Plain data, kept as JSON under these names."""
 
     turns: Mapping[str, RunState] = field(default_factory=dict)
-    """By session: the sessions that have been opened, and the turn each is in."""
+    """Session → its current turn; holds every session whose start has been reported."""
     agents: Mapping[str, RunState] = field(default_factory=dict)
-    """By agent: those that have been told to have started."""
+    """Agent → its run; holds every agent whose start has been reported."""
     tools: Mapping[str, str] = field(default_factory=dict)
-    """By call: the tools whose results are still to come."""
+    """Call → tool name, until the result comes."""
     works: Mapping[str, dict[str, str]] = field(default_factory=dict)
-    """By call: which tests it runs or which file it writes, which its end will tell."""
+    """Call → the test framework it runs or the file it writes, until the result comes."""
     usage: Mapping[str, Tokens] = field(default_factory=dict)
-    """By model call: the largest counts told so far."""
+    """Model call → its largest token counts so far."""
     requests: Mapping[str, int] = field(default_factory=dict)
-    """By request: when it was sent (ns), which newer clients write."""
+    """Request → time sent (ns); only newer clients write it."""
     chains: Mapping[str, str] = field(default_factory=dict)
-    """By line: the first line of the sidechain it belongs to."""
+    """Line → the first line of its sidechain."""
 
 
 def remember_entry(table: dict[str, Entry], key: str, value: Entry, limit: int) -> None:
-    """Put a value last in a table, and let the oldest fall out of one that is full."""
+    """Put a value last in a table; drop the oldest entry if the table is over its limit."""
     table.pop(key, None)
     table[key] = value
     if len(table) > limit:

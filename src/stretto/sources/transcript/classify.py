@@ -1,7 +1,7 @@
-"""Words that decide what a line is: whose prompt, whether a call was cancelled, which agent has ended.
+"""Classify a line by the client's fixed wordings: user or host prompt, cancelled call, ended agent.
 
-They are the client's own fixed wordings, met in clients 2.0.67 to 2.1.329. Only tags, ids and lengths are
-taken from a text, never the text.
+The wordings are those of clients 2.0.67 to 2.1.329. Only tags, ids and durations are read from a text; the
+text itself is never kept.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from stretto.sources.transcript.schema import (
 )
 
 INTERRUPT = "[Request interrupted by user"
-"""The line that stands where the user has stopped the agent; further words may follow."""
+"""Beginning of the line that the client writes when the user stops the agent."""
 
 _NO_PROMPT = ("<local-command-", "<command-name>", "<bash-input>", "<bash-stdout>", "<bash-stderr>")
-"""How lines of the user begin that the model does not answer: commands of the client itself and their output.
+"""Beginnings of user lines that the model does not answer: the client's own commands and their output.
 
-A command that is a prompt has its ``<command-message>`` first.
+A command that is sent to the model begins with ``<command-message>``.
 """
 
 _NOTIFICATIONS = ("<task-notification>", "<agent-notification>")
@@ -40,15 +40,15 @@ _CANCELLED = (
     "<tool_use_error>Sibling tool call errored",
     "<tool_use_error>Cancelled: parallel tool call",
 )
-"""How the result begins of a call that the user, or a failed call of the same batch, has cancelled."""
+"""Beginnings of the result of a call cancelled by the user, or by a failed call of the same batch."""
 
 _DENIED = re.compile(
     r"PreToolUse:[^\n]{1,200} hook error|Permission to use .{1,200} (?:has been )?denied|Permission for this "
     r"|Claude requested permissions to .{1,400} but you haven't granted"
 )
-"""How the result begins of a call that was not let run."""
+"""Beginnings of the result of a call that was denied."""
 
-_LENGTH = re.compile(r"<duration_ms>([0-9]{1,12})</duration_ms>")
+_DURATION = re.compile(r"<duration_ms>([0-9]{1,12})</duration_ms>")
 
 _STATUS = {
     "completed": Outcome.SUCCESS,
@@ -60,32 +60,34 @@ _STATUS = {
 
 @dataclass(frozen=True, slots=True)
 class TaskNotice:
-    """The host's word that a task in the background has ended."""
+    """The host's notification that a task in the background has ended."""
 
     task: str | None
-    """The agent's id; None where it was no agent but, say, a shell command."""
+    """The agent's id; None if the task was something else, such as a shell command."""
     status: str | None
     delegated_by: str | None
     duration: int | None
-    """Nanoseconds, where newer clients say."""
+    """Nanoseconds; only newer clients report it."""
 
     @property
     def outcome(self) -> Outcome | None:
-        """How the task ended, where the status is a known one."""
+        """The task's outcome, or None for an unknown status."""
         return _STATUS.get(self.status or "")
 
     @property
     def attributes(self) -> dict[str, Value]:
-        """What the hook client says of the same notification, under the same names."""
-        told = {"task": self.task, "task_status": self.status, "delegated_by": self.delegated_by}
-        return {name: value for name, value in told.items() if value is not None} if self.task else {}
+        """The notification's attributes, under the names that the hook client uses for it."""
+        if not self.task:
+            return {}
+        values = {"task": self.task, "task_status": self.status, "delegated_by": self.delegated_by}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 def get_text(content: msgspec.Raw) -> str | None:
-    """Return a message's text: the whole content, or its first block of text; None where it has none."""
-    whole = decode_part(TEXT, content)
-    if whole is not None:
-        return whole
+    """Return a message's text: the plain content, or its first block of text; None if it has no text."""
+    plain_text = decode_part(TEXT, content)
+    if plain_text is not None:
+        return plain_text
     for block in decode_part(BLOCKS, content) or ():
         if block.type == "text":
             return decode_part(TEXT, block.text)
@@ -93,47 +95,47 @@ def get_text(content: msgspec.Raw) -> str | None:
 
 
 def get_blocks(content: msgspec.Raw) -> list[ContentBlock]:
-    """Return a message's blocks; a content that is a plain text has none."""
+    """Return a message's blocks; a content of plain text has no blocks."""
     return decode_part(BLOCKS, content) or []
 
 
 def is_prompt(text: str) -> bool:
-    """Tell whether a line of the user is one that the model answers."""
+    """Return whether the model answers a line of the user."""
     return not text.startswith((*_NO_PROMPT, INTERRUPT))
 
 
 def is_notification(text: str) -> bool:
-    """Tell whether a prompt is the host's word on a task in the background."""
+    """Return whether a prompt is the host's notification about a task in the background."""
     return text.startswith(_NOTIFICATIONS)
 
 
 def find_command(text: str) -> str | None:
     """Return the slash command that a prompt calls, without its slash."""
-    called = text.partition(" ")[0] if text.startswith("/") else _find_tag_text(text[:1000], "command-name")
-    return to_token(called.strip().removeprefix("/")) if called else None
+    command = text.partition(" ")[0] if text.startswith("/") else _find_tag_text(text[:1000], "command-name")
+    return to_token(command.strip().removeprefix("/")) if command else None
 
 
 def parse_notice(text: str) -> TaskNotice | None:
-    """Return what a notification says, or None where the text is none."""
+    """Return the content of a notification, or None if the text is not a notification."""
     if not is_notification(text):
         return None
-    head = text.partition("<result>")[0]  # behind it stands the agent's answer, which may hold any tag
+    head = text.partition("<result>")[0]  # the agent's answer follows, which may contain any tag
     tail = text.rpartition("</result>")[2]
     agent = to_token(_find_tag_text(head, "agent-id"))
     task = to_token(_find_tag_text(head, "task-id"))
     if (_find_tag_text(head, "summary") or "").startswith("Agent "):
         agent = agent or task
-    length = _LENGTH.search(tail)
+    duration = _DURATION.search(tail)
     return TaskNotice(
         task=agent,
         status=to_token(_find_tag_text(head, "status")),
         delegated_by=to_token(_find_tag_text(head, "tool-use-id")),
-        duration=from_milliseconds(int(length[1])) if length else None,
+        duration=from_milliseconds(int(duration[1])) if duration else None,
     )
 
 
 def classify_failure(content: msgspec.Raw) -> tuple[Outcome, dict[str, Value]]:
-    """Return how a call went whose result is an error, and what may be kept of that: never its text."""
+    """Return outcome and attributes of a call whose result is an error; its text is never kept."""
     text = get_text(content) or ""
     if text.startswith(_CANCELLED):
         return Outcome.CANCELLED, {}

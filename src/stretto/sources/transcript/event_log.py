@@ -1,4 +1,4 @@
-"""Account: what has been told of turns, runs and model calls, so that each is told once and ends in time."""
+"""Event log: collect the events of one transcript, and report each start, end and model call once."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from stretto.sources.transcript.checkpoint import Checkpoint, RunState, Tokens, 
 
 
 class LineContext(NamedTuple):
-    """Where and when a line stands."""
+    """The session, time and agent of one line."""
 
     session: str
     time: int
     agent: str | None
-    """The task it belongs to; None is the main agent, or a helper of the client's."""
+    """The agent whose task the line belongs to; None for the main agent and for the client's helpers."""
     main: bool
-    """Whether it is the main agent's own line."""
+    """Whether the main agent wrote the line."""
 
 
 class EventLog:
-    """The state of one file's reading at work, and the events told so far."""
+    """The events of one read, and the state behind its checkpoint while lines are added."""
 
     def __init__(self, transcript: TranscriptFile, checkpoint: Checkpoint) -> None:
         self.events: list[Event] = []
@@ -36,7 +36,7 @@ class EventLog:
         self._chains = dict(checkpoint.chains)
 
     def make_checkpoint(self) -> Checkpoint:
-        """Return what a later reading of the same file goes on from."""
+        """Return the state from which a later read of the same file continues."""
         return Checkpoint(
             self._turns,
             self._agents,
@@ -79,25 +79,28 @@ class EventLog:
     # Sessions and turns.
 
     def has_session(self, session: str) -> bool:
-        """Tell whether a session has been told to have started."""
+        """Return whether a session's start has been reported."""
         return session in self._turns
 
     def start_session(self, context: LineContext, attributes: Mapping[str, Value]) -> None:
-        """Tell that a session has started."""
+        """Report a session's start."""
         self.add_event(Kind.SESSION_START, context, attributes=attributes)
         remember_entry(self._turns, context.session, RunState(context.session), tables.OPEN)
 
     def start_turn(
         self, context: LineContext, id: str | None, origin: str, attributes: Mapping[str, Value]
     ) -> None:
-        """Tell that a turn has started; a prompt within the same turn does not end it."""
+        """Report a turn's start; end the turn before unless the prompt belongs to the same turn."""
         if self._turns[context.session].id != id:
             self.end_answered_turn(context.session)
         self.add_event(Kind.TURN_START, context, id=id, type=origin, attributes=attributes)
         self._turns[context.session] = RunState(context.session, id)
 
     def end_answered_turn(self, session: str) -> None:
-        """End a turn whose last answer was not marked as one but is known by now to have been it."""
+        """End a session's turn at its last answer, if the answer did not say by itself that it was the last.
+
+        Example: an answer at 12 s, then a prompt with a new id at 40 s. The turn ended at 12 s.
+        """
         answered = self._turns[session].answered
         if answered is not None:
             self.end_turn_or_run(LineContext(session, answered, None, main=True), Outcome.SUCCESS)
@@ -107,7 +110,7 @@ class EventLog:
     def start_run(
         self, context: LineContext, *, again: bool = False, delegated_by: str | None = None
     ) -> None:
-        """Tell that a context's agent has started, if that is news; ``again``: one that has stopped, too."""
+        """Report the start of a line's agent, once; with ``again`` also for an agent that has stopped."""
         if context.agent is None:
             return
         run = self._agents.get(context.agent)
@@ -118,27 +121,27 @@ class EventLog:
             self.mark_running(context.agent, context.session)
 
     def mark_running(self, agent: str, session: str) -> None:
-        """Note that an agent has been told to run."""
+        """Remember that an agent's start has been reported."""
         remember_entry(self._agents, agent, RunState(session, agent), tables.OPEN)
 
     def mark_stopped(self, agent: str, session: str) -> None:
-        """Note that an agent has been told to have stopped."""
+        """Remember that an agent's end has been reported."""
         remember_entry(self._agents, agent, RunState(session), tables.OPEN)
 
-    # Answers, which end the one or the other.
+    # Answers, which end a turn or an agent's run.
 
-    def note_answer(self, context: LineContext, at: int | None) -> None:
-        """Note when a context's agent last answered without asking for a tool; None takes that back."""
+    def note_answer(self, context: LineContext, time: int | None) -> None:
+        """Remember when a line's agent answered without a tool call; None withdraws the last answer."""
         if context.main:
             turn = self._turns[context.session]
-            self._turns[context.session] = RunState(turn.session, turn.id, at)
+            self._turns[context.session] = RunState(turn.session, turn.id, time)
         elif context.agent is not None:
             run = self._agents.get(context.agent)
             if run is not None and run.id is not None:
-                self._agents[context.agent] = RunState(run.session, run.id, at)
+                self._agents[context.agent] = RunState(run.session, run.id, time)
 
     def end_turn_or_run(self, context: LineContext, outcome: Outcome) -> None:
-        """Tell that a context's turn, or its agent's run, has ended."""
+        """Report the end of the main agent's turn, or of another agent's run."""
         if context.main:
             turn = self._turns[context.session]
             if turn.id is not None:
@@ -149,7 +152,7 @@ class EventLog:
             self.mark_stopped(context.agent, context.session)
 
     def end_all_answered(self) -> None:
-        """Tell what only silence tells: an answer that nothing follows was the end of its turn or its run."""
+        """End every turn and run whose last line is an answer, since the file is at rest."""
         for session in list(self._turns):
             self.end_answered_turn(session)
         for agent, run in list(self._agents.items()):
@@ -158,47 +161,53 @@ class EventLog:
                     LineContext(run.session, run.answered, agent, main=False), Outcome.SUCCESS
                 )
 
-    # What single lines leave for later ones.
+    # Facts that one line leaves for a later line.
 
     def remember_tool(self, id: str, tool: str) -> None:
-        """Note which tool a call is of."""
+        """Remember the tool of a call until its result comes."""
         remember_entry(self._tools, id, tool, tables.OPEN)
 
     def pop_tool(self, id: str) -> str | None:
-        """Return which tool a call was of, and forget it."""
+        """Return and forget the tool of a call."""
         return self._tools.pop(id, None)
 
-    def remember_work(self, id: str, about: dict[str, str]) -> None:
-        """Note what the end of a call will tell of it."""
-        remember_entry(self._works, id, about, tables.OPEN)
+    def remember_work(self, id: str, work: dict[str, str]) -> None:
+        """Remember the test framework or the written file of a call until its result comes."""
+        remember_entry(self._works, id, work, tables.OPEN)
 
     def pop_work(self, id: str) -> dict[str, str]:
-        """Return what the end of a call tells of it, and forget that."""
+        """Return and forget the test framework or the written file of a call."""
         return self._works.pop(id, {})
 
     def note_request(self, request: str, time: int) -> None:
-        """Note when a request to a model was sent."""
+        """Remember when a request to a model was sent."""
         remember_entry(self._requests, request, time, tables.RECENT)
 
     def get_request_time(self, request: str | None, before: int) -> int:
-        """Return when a request was sent, or where that is not known an instant that it was sent before."""
+        """Return when a request was sent; if unknown, ``before``, a time at which it was already sent."""
         return before if request is None else min(before, self._requests.get(request, before))
 
     def merge_usage(self, message: str, tokens: Tokens) -> Tokens | None:
-        """Return the largest token counts of a message so far, or None where nothing of that is news."""
-        known = self._usage.get(message)
-        if known is not None:
-            tokens = {name: max(number, known.get(name, 0)) for name, number in (known | tokens).items()}
-        if tokens == known:
+        """Return the largest token counts of a message so far, or None if they have not grown.
+
+        Example: 10 output tokens on the message's first line and 40 on its second give 10, then 40. A third
+        line with 40 gives None.
+        """
+        previous = self._usage.get(message)
+        if previous is not None:
+            tokens = {
+                name: max(number, previous.get(name, 0)) for name, number in (previous | tokens).items()
+            }
+        if tokens == previous:
             return None
         remember_entry(self._usage, message, tokens, tables.RECENT)
         return tokens
 
-    def find_chain_root(self, own: str | None, above: str | None) -> str | None:
-        """Return the first line of a line's sidechain, by its own id and that of the line above it."""
-        root = self._chains.get(above, above) if above else own
-        if own and root:
-            remember_entry(self._chains, own, root, tables.RECENT)
+    def find_chain_root(self, line_id: str | None, parent_id: str | None) -> str | None:
+        """Return the id of the first line in a line's sidechain, from the ids of the line and its parent."""
+        root = self._chains.get(parent_id, parent_id) if parent_id else line_id
+        if line_id and root:
+            remember_entry(self._chains, line_id, root, tables.RECENT)
         return root
 
     def _add_run_event(

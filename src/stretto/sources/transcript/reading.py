@@ -1,4 +1,4 @@
-"""Reading: finding transcript files, and reading one on from an offset."""
+"""Find transcript files, and read one from a byte offset on."""
 
 from __future__ import annotations
 
@@ -16,40 +16,41 @@ from stretto.sources.transcript.checkpoint import Checkpoint, TranscriptFile
 from stretto.sources.transcript.translate import LineTranslator
 
 CHUNK = 1 << 22
-"""Bytes read at once: some thousand lines, small enough to show progress by."""
+"""Bytes read at once: a few thousand lines, small enough to show progress."""
 LINE_LIMIT = 1 << 28
-"""Bytes of a line; a longer one is set aside unread, so that memory stays bounded."""
+"""Longest line in bytes; a longer line is rejected unread, so that memory stays bounded."""
 
 SIDECAR_LIMIT = 1 << 16
+"""Bytes read of a sidecar."""
 
 UNREADABLE = "cannot be read"
-"""How the reason begins where it is the file that cannot be read, not a line of it."""
+"""Beginning of a reject's reason if the file, not a line of it, cannot be read."""
 
 _SUFFIXES = (".jsonl", ".jsonl.gz")
 _AGENT = "agent-"
 _NOT_TRANSCRIPTS = frozenset({"journal", "history"})
-"""JSON lines that the client keeps beside transcripts: a workflow's journal, the prompts of all projects."""
+"""Stems of other JSON lines in the client's folders: a workflow's journal, the prompts of all projects."""
 
 
 @dataclass(frozen=True, slots=True)
 class TranscriptChunk:
-    """What one read gave, and where the next goes on."""
+    """The events of one read, and the state from which the next read continues."""
 
     events: tuple[Event, ...]
     rejects: tuple[tuple[int, str], ...]
-    """Offset and reason of each line that could not be read."""
+    """Byte offset and reason of each line that could not be read."""
     offset: int
-    """Bytes (of the content, where the file is compressed) up to which the file has been read."""
+    """Byte offset at which the next read begins; counted in the content if the file is compressed."""
     checkpoint: Checkpoint
     ended: bool
-    """Whether nothing was left; False asks for another read at once."""
+    """Whether the read reached the end of the file; if False, more can be read at once."""
 
 
 def find_transcripts(root: Path) -> Iterator[TranscriptFile]:
     """Yield the transcripts under a path, each session's before those of its agents.
 
-    The path is a transcript (a session's brings those of its agents along), the folder of a session, or any
-    folder with transcripts somewhere in it. Raises SourceError where there is none.
+    The path is a transcript, the folder of a session, or any folder that contains transcripts. A session's
+    transcript includes those of its agents. Raises SourceError if there is no transcript.
     """
     paths = sorted({*_find_paths(root)}, key=_get_sort_key)
     if not paths:
@@ -64,15 +65,18 @@ def find_transcripts(root: Path) -> Iterator[TranscriptFile]:
 
 
 def identify_transcript(path: Path) -> TranscriptFile:
-    """Return what the place and the sidecar of a transcript say of it; the file itself is not opened."""
+    """Return a transcript's session and agent by its path and sidecar; the transcript is not opened.
+
+    Example: ``…/S1/subagents/agent-a7.jsonl`` belongs to agent ``a7`` of session ``S1``.
+    """
     stem = _get_stem(path)
     if not stem.startswith(_AGENT):
         return TranscriptFile(path, session=schema.to_id(stem))
-    above = [parent.parent.name for parent in path.parents if parent.name == "subagents"]
+    session_folders = [parent.parent.name for parent in path.parents if parent.name == "subagents"]
     sidecar = _read_sidecar(path.with_name(f"{stem}.meta.json"))
     return TranscriptFile(
         path,
-        session=schema.to_id(above[0]) if above else None,
+        session=schema.to_id(session_folders[0]) if session_folders else None,
         agent=schema.to_id(stem.removeprefix(_AGENT)),
         agent_type=schema.to_name(sidecar.agent_type),
         delegated_by=schema.to_id(sidecar.tool_use_id),
@@ -91,13 +95,13 @@ def read_transcript(
     limit: int = CHUNK,
     key: bytes = b"",
 ) -> TranscriptChunk:
-    """Read whole lines on from ``offset``, about ``limit`` bytes of them, into events.
+    """Read about ``limit`` bytes of whole lines from the byte offset ``offset`` on, into events.
 
-    A last line without its newline is left for the next read: its writer may still be at it. ``at_rest`` says
-    that nothing has been written for long: then that line is taken, and what only silence tells is told (the
-    end of a turn or a task whose last line is an answer). A line from after ``latest`` (ns) is set aside.
-    A file that has become shorter is read from its beginning. ``key`` is the installation's secret for hashes
-    of what calls wrote; there are none without it. What cannot be read becomes a reject; nothing is raised.
+    A last line without its newline is left for the next read: it may be half written. ``at_rest`` means that
+    the file has not been written to for long. Then the last line is read too, and a turn or task whose last
+    line is an answer ends there. A line with a time after ``latest`` (ns) is rejected. A file that has become
+    shorter is read from its beginning. ``key`` is the installation's secret for the hashes of written paths;
+    without it there are no such hashes. Nothing is raised: unreadable input becomes a reject.
     """
     checkpoint = checkpoint or Checkpoint()
     try:
@@ -112,15 +116,15 @@ def read_transcript(
         )
     translator = LineTranslator(transcript, checkpoint, key, latest=latest)
     rejects = [(offset, "too long")] if raw.skipped else []
-    position = offset
+    line_offset = offset
     for data in raw.data.split(b"\n"):
-        rejects.extend((position, reason) for reason in _translate_data(translator, data))
-        position += len(data) + 1
+        rejects.extend((line_offset, reason) for reason in _translate_data(translator, data))
+        line_offset += len(data) + 1
     if at_rest and raw.ended:
         translator.log.end_all_answered()
-    end = offset + raw.skipped + len(raw.data)
+    next_offset = offset + raw.skipped + len(raw.data)
     return TranscriptChunk(
-        tuple(translator.log.events), tuple(rejects), end, translator.log.make_checkpoint(), raw.ended
+        tuple(translator.log.events), tuple(rejects), next_offset, translator.log.make_checkpoint(), raw.ended
     )
 
 
@@ -140,11 +144,13 @@ def _translate_data(translator: LineTranslator, data: bytes) -> Iterator[str]:
 class _RawLines:
     data: bytes
     skipped: int
-    """Bytes of a line that is too long to be looked at; there is no data then."""
+    """Bytes of a line that is too long to be read; ``data`` is empty then."""
     ended: bool
 
 
 def _read_whole_lines(stream: IO[bytes] | gzip.GzipFile, limit: int, *, to_the_end: bool) -> _RawLines:
+    # Example: a limit of 100 and lines of 60, 60 and 250 bytes. The first call returns 60 bytes, the second
+    # 60 bytes. The third joins pieces of 100, 100 and 50 bytes and returns 250.
     data = bytearray()
     skipped = 0
     while True:
@@ -152,15 +158,15 @@ def _read_whole_lines(stream: IO[bytes] | gzip.GzipFile, limit: int, *, to_the_e
         ended = len(piece) < limit
         cut = len(piece) if ended and to_the_end else piece.rfind(b"\n") + 1
         if skipped:
-            # The first newline ends the line that is skipped; what follows it is left for the next read.
+            # The first newline ends the skipped line; the lines after it are left for the next read.
             cut = piece.find(b"\n") + 1 or cut
             if cut or ended:
                 return _RawLines(b"", skipped + cut if cut or to_the_end else 0, ended)
             skipped += len(piece)
             continue
         if cut or ended:
-            whole = bytes(data) + piece[:cut] if cut or to_the_end else b""
-            return _RawLines(whole, 0, ended)
+            lines = bytes(data) + piece[:cut] if cut or to_the_end else b""
+            return _RawLines(lines, 0, ended)
         data += piece
         if len(data) > LINE_LIMIT:
             skipped = len(data)
@@ -179,12 +185,12 @@ def _find_paths(root: Path) -> Iterator[Path]:
 
 def _find_below(folder: Path) -> Iterator[Path]:
     for suffix in _SUFFIXES:
-        found = folder.rglob(f"*{suffix}")
-        yield from (path for path in found if path.is_file() and _get_stem(path) not in _NOT_TRANSCRIPTS)
+        candidates = folder.rglob(f"*{suffix}")
+        yield from (path for path in candidates if path.is_file() and _get_stem(path) not in _NOT_TRANSCRIPTS)
 
 
 def _get_sort_key(path: Path) -> tuple[str, ...]:
-    # The folder of a session's agents has the session's name: without its suffix its file comes first.
+    # "S1.jsonl" and the folder "S1" of its agents share a name: by stem, the file sorts before the folder.
     return (*path.parent.parts, _get_stem(path), path.name)
 
 

@@ -1,8 +1,8 @@
-"""The shape of a transcript's lines: bytes → lines, and the gates through which a value may pass.
+"""Schema of a transcript's lines: decode bytes into lines, and check each value before it is used.
 
-Claude Code calls its format internal, so nothing is taken for granted: a field of another type is as good as
-absent, and a type of line that is not known says nothing. What may be large (prompts, inputs, outputs) is
-skipped over, not decoded, unless a few words of it decide what the line is.
+Claude Code calls its format internal, so nothing is taken for granted. A field of an unexpected type counts
+as absent, and a line of an unknown type is ignored. Large parts (prompts, inputs, outputs) are not decoded
+unless a few words of them decide the kind of the line.
 """
 
 from __future__ import annotations
@@ -17,22 +17,23 @@ import msgspec
 from stretto.clock import DAY
 from stretto.model.event import LATEST
 
-RAW = msgspec.Raw(b"null")
-"""A part that is not there."""
+ABSENT = msgspec.Raw(b"null")
+"""Value of an absent part."""
 
 ID_LIMIT = 200
+"""Longest id in characters; a longer text is not an id."""
 NAME_LIMIT = 120
-"""Characters of a name or a description."""
+"""Characters kept of a name or a description."""
 NUMBER_LIMIT = 3_650 * DAY
-"""No count or measurement is larger: the nanoseconds in ten years."""
+"""Limit of counts and measurements: the nanoseconds in ten years."""
 GLUED_LIMIT = 64
-"""Places in one line at which a lost beginning of an object is looked for."""
+"""Attempts to find an object in a damaged line."""
 
 Shape = TypeVar("Shape")
 
 
 class TranscriptLine(msgspec.Struct, rename="camel"):
-    """One line, as far as it is looked at. ``Any`` is what a hostile or later writer may put there."""
+    """The fields of a line that are read. ``Any``: a hostile or later writer may put any value there."""
 
     type: Any = None
     timestamp: Any = None
@@ -48,27 +49,27 @@ class TranscriptLine(msgspec.Struct, rename="camel"):
     prompt_id: Any = None
     prompt_source: Any = None
     forked_from: Any = None
-    message: msgspec.Raw = RAW
-    tool_use_result: msgspec.Raw = RAW
-    data: msgspec.Raw = RAW
+    message: msgspec.Raw = ABSENT
+    tool_use_result: msgspec.Raw = ABSENT
+    data: msgspec.Raw = ABSENT
     parent_tool_use_id: Any = msgspec.field(default=None, name="parentToolUseID")
     operation: Any = None
-    content: msgspec.Raw = RAW
+    content: msgspec.Raw = ABSENT
     subtype: Any = None
-    compact_metadata: msgspec.Raw = RAW
+    compact_metadata: msgspec.Raw = ABSENT
     id: Any = None
     request_ref: Any = None
     request_id: Any = None
 
 
 class TranscriptMessage(msgspec.Struct):
-    """What a user or assistant line carries: the message as the model's interface words it."""
+    """The message of a user or assistant line, in the format of the model's API."""
 
     id: Any = None
     model: Any = None
     stop_reason: Any = None
-    usage: msgspec.Raw = RAW
-    content: msgspec.Raw = RAW
+    usage: msgspec.Raw = ABSENT
+    content: msgspec.Raw = ABSENT
 
 
 class ContentBlock(msgspec.Struct):
@@ -79,9 +80,9 @@ class ContentBlock(msgspec.Struct):
     name: Any = None
     tool_use_id: Any = None
     is_error: Any = None
-    input: msgspec.Raw = RAW
-    content: msgspec.Raw = RAW
-    text: msgspec.Raw = RAW
+    input: msgspec.Raw = ABSENT
+    content: msgspec.Raw = ABSENT
+    text: msgspec.Raw = ABSENT
 
 
 class TokenUsage(msgspec.Struct):
@@ -94,7 +95,7 @@ class TokenUsage(msgspec.Struct):
 
 
 class DelegationInput(msgspec.Struct):
-    """What a delegating call asks for."""
+    """The input of a tool call that starts an agent."""
 
     subagent_type: Any = None
     description: Any = None
@@ -102,7 +103,7 @@ class DelegationInput(msgspec.Struct):
 
 
 class ToolInput(msgspec.Struct):
-    """What a call of a tool that runs commands or writes files is asked to do, as far as it is looked at."""
+    """The input of a tool call that runs a command or writes a file; only these fields are read."""
 
     command: Any = None
     run_in_background: Any = None
@@ -111,7 +112,7 @@ class ToolInput(msgspec.Struct):
 
 
 class ToolResult(msgspec.Struct, rename="camel"):
-    """The structured answer of a tool, where it has one."""
+    """The structured result of a tool call, if the tool gives one."""
 
     agent_id: Any = None
     agent_type: Any = None
@@ -122,15 +123,15 @@ class ToolResult(msgspec.Struct, rename="camel"):
 
 
 class ProgressReport(msgspec.Struct, rename="camel"):
-    """What a progress line reports; older clients copy a subagent's messages into these."""
+    """The data of a progress line; older clients copy a subagent's messages into it."""
 
     type: Any = None
     agent_id: Any = None
-    message: msgspec.Raw = RAW
+    message: msgspec.Raw = ABSENT
 
 
 class TaskStarted(msgspec.Struct):
-    """What a queue line says of a task that has just begun."""
+    """The content of a queue line about a task that has just started."""
 
     task_id: Any = None
     tool_use_id: Any = None
@@ -139,14 +140,14 @@ class TaskStarted(msgspec.Struct):
 
 
 class CompactionBoundary(msgspec.Struct, rename="camel"):
-    """What a compaction's boundary says of it."""
+    """The metadata of a compaction."""
 
     trigger: Any = None
     duration_ms: Any = None
 
 
 class AgentSidecar(msgspec.Struct, rename="camel", frozen=True):
-    """What ``agent-<id>.meta.json`` says of a subagent beside its transcript."""
+    """The content of ``agent-<id>.meta.json``, the file beside a subagent's transcript."""
 
     agent_type: Any = None
     tool_use_id: Any = None
@@ -155,14 +156,14 @@ class AgentSidecar(msgspec.Struct, rename="camel", frozen=True):
 
 
 def make_decoder(shape: type[Shape]) -> msgspec.json.Decoder[Shape]:
-    """Return the decoder of a shape, to be made once."""
+    """Return the decoder of a shape; each is made once, at import."""
     return msgspec.json.Decoder(shape)
 
 
-def decode_part(of: msgspec.json.Decoder[Shape], raw: msgspec.Raw | bytes) -> Shape | None:
-    """Return a part of a line in its shape, or None where it has another."""
+def decode_part(decoder: msgspec.json.Decoder[Shape], raw: msgspec.Raw | bytes) -> Shape | None:
+    """Return a part of a line in the decoder's shape, or None if it has another shape."""
     try:
-        return of.decode(raw)
+        return decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
@@ -171,28 +172,29 @@ LINE: Final = make_decoder(TranscriptLine)
 MESSAGE: Final = make_decoder(TranscriptMessage)
 BLOCKS: Final = make_decoder(list[ContentBlock])
 USAGE: Final = make_decoder(TokenUsage)
-ORDER: Final = make_decoder(DelegationInput)
-WORK: Final = make_decoder(ToolInput)
-RESULT: Final = make_decoder(ToolResult)
+DELEGATION: Final = make_decoder(DelegationInput)
+TOOL_INPUT: Final = make_decoder(ToolInput)
+TOOL_RESULT: Final = make_decoder(ToolResult)
 PROGRESS: Final = make_decoder(ProgressReport)
-STARTED: Final = make_decoder(TaskStarted)
+TASK_STARTED: Final = make_decoder(TaskStarted)
 COMPACTION: Final = make_decoder(CompactionBoundary)
 SIDECAR: Final = make_decoder(AgentSidecar)
 TEXT: Final = make_decoder(str)
 
 
-# One line of the file.
+# Lines of the file.
 
 
 def parse_line(data: bytes) -> tuple[list[TranscriptLine], str | None]:
-    """Return the lines that stand on one line of the file and, where some of it is unreadable, why.
+    """Return the objects on a line of the file, and a reason if part of the line is unreadable.
 
-    Usually that is one. A writer that was cut short leaves half a line to which the next one is glued, and
-    two writers at once may glue two whole ones: every whole object is found. Never raises.
+    A sound line holds a single object. A writer that was cut short leaves half an object before the next
+    line's; two writers at once may put two objects on a line. Every complete object is found. Example:
+    ``{"type":"us{"type":"user",…}`` gives the second object and the reason "not JSON". Never raises.
     """
     try:
         if not data.isascii():
-            data.decode()  # a part that is skipped over would otherwise fail only where it is needed
+            data.decode()  # checks the undecoded parts too, which would otherwise fail later
         return [LINE.decode(data)], None
     except msgspec.ValidationError:
         return [], "not an object"
@@ -207,12 +209,12 @@ _BEGINNING = re.compile(
     r'\{"(?:(?:parentUuid|isSidechain|sessionId)":'
     r'|type": ?"(?:user|assistant|progress|system|queue-operation|attachment)")'
 )
-"""How lines begin; what stands inside a line may begin so too, but has no session id."""
+"""Beginnings of lines. Objects inside a line may begin alike, but they have no session id."""
 
 
 def _recover_objects(data: bytes) -> tuple[list[TranscriptLine], str | None]:
     text = data.decode("utf-8", "replace").strip("\ufeff\0 \t\r\n")
-    found: list[TranscriptLine] = []
+    lines: list[TranscriptLine] = []
     reason = None if text else "not JSON"
     position = attempts = 0
     while position < len(text) and attempts < GLUED_LIMIT:
@@ -225,30 +227,30 @@ def _recover_objects(data: bytes) -> tuple[list[TranscriptLine], str | None]:
             position = following.start() if following else len(text)
             continue
         except RecursionError:
-            return found, "too deep"
+            return lines, "too deep"
         if not isinstance(value, dict) or (reason and "sessionId" not in value):
             reason = reason or "not an object"
             continue
-        # Written anew without what the fast decoder refuses: half a surrogate pair, a control character.
+        # Encoded again without the characters that the fast decoder refuses: lone surrogates, control codes.
         clean = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
         line = decode_part(LINE, clean)
         if line is not None:
-            found.append(line)
+            lines.append(line)
         while position < len(text) and text[position] in "\0 \t\r":
             position += 1
-    return found, reason
+    return lines, reason
 
 
-# What may be taken, by shape. A value of another shape is as good as absent.
+# Checks of single values. A value of another type or form counts as absent.
 
 
 def to_name(value: object) -> str | None:
-    """Return a name or a description, cut to size."""
+    """Return a name or a description, cut to ``NAME_LIMIT``."""
     return value[:NAME_LIMIT] if isinstance(value, str) and value else None
 
 
 def to_id(value: object) -> str | None:
-    """Return an id, or None for what is none: an id cut to size would be another one."""
+    """Return an id, or None for any other value. Ids are never cut: the rest would be another id."""
     return value if isinstance(value, str) and 0 < len(value) <= ID_LIMIT else None
 
 
@@ -256,7 +258,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9_:-]{1,120}")
 
 
 def to_token(value: object) -> str | None:
-    """Return a short string only if letters, digits and ``-_:`` make it up: the gate out of free text."""
+    """Return a short text of letters, digits and ``-_:`` alone; None keeps free text out."""
     return value if isinstance(value, str) and _TOKEN.fullmatch(value) else None
 
 
@@ -264,19 +266,19 @@ _WORD = re.compile(r"[a-z_]{1,40}")
 
 
 def to_word(value: object) -> str | None:
-    """Return a word of small letters and underscores, as a member of an enumeration is written."""
+    """Return a word of small letters and underscores, such as a status; None for any other value."""
     return value if isinstance(value, str) and _WORD.fullmatch(value) else None
 
 
 def to_count(value: object) -> int | None:
-    """Return a whole number that counts or measures something."""
+    """Return a count as a whole number, or None for a value that is not a count."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < NUMBER_LIMIT:
         return None
     return round(value)
 
 
 def from_milliseconds(value: object) -> int | None:
-    """Return the nanoseconds in a length given in milliseconds."""
+    """Return a duration in nanoseconds from its milliseconds, or None if it is not a duration."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < NUMBER_LIMIT:
         return None
     return to_count(value * 1_000_000)
@@ -287,7 +289,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def to_time(value: object) -> int | None:
-    """Return a timestamp (ISO 8601; UTC where it does not say) in nanoseconds since the epoch."""
+    """Return the nanoseconds since the epoch of an ISO 8601 timestamp; without an offset it is UTC."""
     if not isinstance(value, str):
         return None
     try:
@@ -301,7 +303,7 @@ def to_time(value: object) -> int | None:
 
 
 def get_last_component(path: object) -> str | None:
-    """Return the last component of a POSIX or Windows path; the root and a drive have none."""
+    """Return the last component of a POSIX or Windows path; None for the root and for a drive."""
     if not isinstance(path, str):
         return None
     last = path.replace("\\", "/").rstrip("/").rpartition("/")[2]

@@ -1,18 +1,20 @@
-"""Assembly: the lines of one transcript in, events out.
+"""Translate the lines of one transcript into events.
 
-Identity is the agent's own, so that what hooks and OTLP report merges with it: a call is its ``tool_use`` id,
-a task its agent's id, a model call its message's id, a turn its prompt's id (its line's in clients that write
-none). A line that is copied or read again therefore changes nothing. What the lines do not say stays out: how
-a session ended, how long a model call took, when a call really began (its line is written when the model has
-said it: the time to its result is an upper bound that holds waiting for permission, hooks and, where a model
-asks for several tools at once, the rest of what it says).
+Events carry the client's own ids, so that they merge with the events of hooks and OTLP. A tool call has its
+``tool_use`` id, a task its agent's id, a model call its message's id, and a turn its prompt's id (its line's
+id if the client writes no prompt id). A line that is copied or read again therefore changes nothing.
+
+Some facts are not in the lines and stay absent: how a session ended, how long a model call took, and when a
+tool call really began. A call's line is written when the model has written the call. The time from it to the
+result is an upper bound: it includes waiting for permission, hooks, and the rest of the model's message if
+the model asks for several tools at once.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-from stretto.hook.client import tool_results as work
+from stretto.hook.client import tool_results
 from stretto.hook.client.client import WORKING
 from stretto.model.event import LATEST, Kind, Outcome, Value, omit_none
 from stretto.model.facts import DELEGATING_TOOLS
@@ -21,10 +23,10 @@ from stretto.sources.transcript.checkpoint import Checkpoint, TranscriptFile
 from stretto.sources.transcript.event_log import EventLog, LineContext
 
 SYNTHETIC = "<synthetic>"
-"""The model's name on lines that the client wrote itself."""
+"""The model's name on lines that the client itself wrote."""
 
 _ENDS = ("end_turn", "stop_sequence")
-"""Why a model stops that has said all it had to say."""
+"""Stop reasons of a complete answer."""
 
 _TOKENS = {
     "input_tokens": "input_tokens",
@@ -35,7 +37,7 @@ _TOKENS = {
 
 
 class LineTranslator:
-    """The reading of one file at work: takes its lines in their order, collects events in its log."""
+    """Translates the lines of one file, in their order, and collects the events in ``log``."""
 
     def __init__(
         self, transcript: TranscriptFile, checkpoint: Checkpoint, key: bytes, *, latest: int = LATEST
@@ -46,18 +48,18 @@ class LineTranslator:
         self._latest = latest
 
     def translate_line(self, line: schema.TranscriptLine) -> str | None:
-        """Take one line; return in a few words why it could not be read, or None. Never raises."""
+        """Add the events of a line; return a short reason if it cannot be read, else None. Never raises."""
         if line.forked_from is not None:
-            return None  # a branch's copy: the session it was copied from has it, and would be counted twice
-        told = line.type in ("user", "assistant")
+            return None  # a copy in a forked session: the original line counts, and must not count twice
+        is_message = line.type in ("user", "assistant")
         time = schema.to_time(line.timestamp)
         if time is None:
-            return "no time" if told else None
+            return "no time" if is_message else None
         if time > self._latest:
             return "time in the future"
         session = schema.to_id(line.session_id) or self._file.session
         if session is None:
-            return "no session id" if told else None
+            return "no session id" if is_message else None
         context = self._locate_line(line, session, time)
         if context.main:
             if not self.log.has_session(session):
@@ -77,10 +79,10 @@ class LineTranslator:
         )
 
     def _find_sidechain_agent(self, line: schema.TranscriptLine, session: str, time: int) -> str | None:
-        # Old clients keep sidechains in the main file and give their agents no id: the first line's serves.
-        own = schema.to_id(line.uuid)
-        root = self.log.find_chain_root(own, schema.to_id(line.parent_uuid))
-        if own is not None and own == root:
+        # Old clients keep sidechains in the main file without agent ids; the first line's id is used.
+        line_id = schema.to_id(line.uuid)
+        root = self.log.find_chain_root(line_id, schema.to_id(line.parent_uuid))
+        if line_id is not None and line_id == root:
             self.log.start_run(LineContext(session, time, root, main=False))
         return root
 
@@ -99,7 +101,7 @@ class LineTranslator:
             self.log.note_request(request, context.time)
         return None
 
-    # The model's lines.
+    # Lines of the model.
 
     def _translate_assistant(self, line: schema.TranscriptLine, context: LineContext) -> str | None:
         message = schema.decode_part(schema.MESSAGE, line.message)
@@ -122,16 +124,16 @@ class LineTranslator:
             if message.stop_reason in _ENDS:
                 self.log.end_turn_or_run(context, Outcome.SUCCESS)
             else:
-                # Older clients do not say why the model stopped; one that ran out of tokens has not answered.
+                # Older clients write no stop reason. A model that ran out of tokens has not answered.
                 self.log.note_answer(context, context.time if message.stop_reason is None else None)
         return None
 
     def _add_model_call(
         self, line: schema.TranscriptLine, message: schema.TranscriptMessage, context: LineContext
     ) -> None:
-        """Tell of a request once, and again where a later line of the same message counts more tokens.
+        """Report a model call once, and again if a later line of the same message counts more tokens.
 
-        Its time is when it was sent where the client writes that, else when its first block was complete.
+        Its time is the time of sending if the client writes it, else the time of its first complete block.
         """
         id = schema.to_id(message.id)
         if id is None:
@@ -142,8 +144,8 @@ class LineTranslator:
             for field, name in _TOKENS.items()
             if usage is not None and (number := schema.to_count(getattr(usage, field))) is not None
         }
-        news = self.log.merge_usage(id, tokens)
-        if news is not None:
+        grown_tokens = self.log.merge_usage(id, tokens)
+        if grown_tokens is not None:
             self.log.add_event(
                 Kind.MODEL_CALL,
                 context._replace(
@@ -152,7 +154,7 @@ class LineTranslator:
                 id=id,
                 name=schema.to_name(message.model),
                 outcome=Outcome.SUCCESS,
-                attributes={**news, **omit_none(request=schema.to_id(line.request_id))},
+                attributes={**grown_tokens, **omit_none(request=schema.to_id(line.request_id))},
             )
 
     def _start_tool(
@@ -164,12 +166,13 @@ class LineTranslator:
         attributes: dict[str, Value] = {}
         if name:
             self.log.remember_tool(id, name)
-        order = schema.decode_part(schema.ORDER, block.input) if name in DELEGATING_TOOLS else None
-        if order is not None:
+        delegation = schema.decode_part(schema.DELEGATION, block.input) if name in DELEGATING_TOOLS else None
+        if delegation is not None:
+            background = delegation.run_in_background
             attributes |= omit_none(
-                agent=schema.to_name(order.subagent_type),
-                description=schema.to_name(order.description),
-                background=order.run_in_background if isinstance(order.run_in_background, bool) else None,
+                agent=schema.to_name(delegation.subagent_type),
+                description=schema.to_name(delegation.description),
+                background=background if isinstance(background, bool) else None,
             )
         if name in WORKING:
             self._remember_work(id, name, block, line)
@@ -178,19 +181,19 @@ class LineTranslator:
     def _remember_work(
         self, id: str, name: str, block: schema.ContentBlock, line: schema.TranscriptLine
     ) -> None:
-        asked = schema.decode_part(schema.WORK, block.input)
-        if asked is None:
+        decoded = schema.decode_part(schema.TOOL_INPUT, block.input)
+        if decoded is None:
             return
-        order = msgspec.structs.asdict(asked)
-        about = {
-            "test_framework": work.find_framework(name, order),
-            "wrote": work.hash_written_paths(name, order, line.cwd, self._key),
+        tool_input = msgspec.structs.asdict(decoded)
+        facts = {
+            "test_framework": tool_results.find_framework(name, tool_input),
+            "wrote": tool_results.hash_written_paths(name, tool_input, line.cwd, self._key),
         }
-        told = {what: value for what, value in about.items() if value is not None}
-        if told:
-            self.log.remember_work(id, told)
+        work = {key: value for key, value in facts.items() if value is not None}
+        if work:
+            self.log.remember_work(id, work)
 
-    # The user's lines: prompts, and the results of tools.
+    # Lines of the user: prompts, and the results of tools.
 
     def _translate_user(self, line: schema.TranscriptLine, context: LineContext) -> str | None:
         message = schema.decode_part(schema.MESSAGE, line.message)
@@ -199,7 +202,7 @@ class LineTranslator:
         blocks = classify.get_blocks(message.content)
         results = [block for block in blocks if block.type == "tool_result"]
         for block in results:
-            self._end_tool(block, line.tool_use_result if len(results) == 1 else schema.RAW, context)
+            self._end_tool(block, line.tool_use_result if len(results) == 1 else schema.ABSENT, context)
         if results:
             self.log.note_answer(context, None)
         elif line.is_meta is not True and line.is_compact_summary is not True:
@@ -223,9 +226,9 @@ class LineTranslator:
             attributes |= notice.attributes
         elif command := classify.find_command(text):
             attributes["command"] = command
-        host = notice is not None or line.prompt_source == "system"
+        is_hosts = notice is not None or line.prompt_source == "system"
         id = schema.to_id(line.prompt_id) or schema.to_id(line.uuid)
-        self.log.start_turn(context, id, "host" if host else "user", attributes)
+        self.log.start_turn(context, id, "host" if is_hosts else "user", attributes)
 
     def _end_tool(self, block: schema.ContentBlock, answer: msgspec.Raw, context: LineContext) -> None:
         id = schema.to_id(block.tool_use_id)
@@ -234,13 +237,13 @@ class LineTranslator:
         name = self.log.pop_tool(id)
         outcome = Outcome.SUCCESS
         attributes: dict[str, Value] = {}
-        worked = self.log.pop_work(id)
+        work = self.log.pop_work(id)
         if block.is_error is True:
             outcome, attributes = classify.classify_failure(block.content)
-        attributes |= _get_work_result(worked, block, outcome)
-        # What another vendor's tool calls an agent's id or a duration is part of its answer, and stays out.
-        foreign = name is not None and name.startswith("mcp__")
-        result = None if foreign else schema.decode_part(schema.RESULT, answer)
+        attributes |= _get_work_result(work, block, outcome)
+        # Fields of an MCP tool's answer may have the same names with other meanings, so they are not read.
+        is_mcp = name is not None and name.startswith("mcp__")
+        result = None if is_mcp else schema.decode_part(schema.TOOL_RESULT, answer)
         if result is not None:
             attributes = self._add_delegated_run(result, id, outcome, context) | attributes
         self.log.add_event(
@@ -256,21 +259,30 @@ class LineTranslator:
     def _add_delegated_run(
         self, result: schema.ToolResult, call: str, outcome: Outcome, context: LineContext
     ) -> dict[str, Value]:
-        """Tell of the agent that a call has started or waited for; return what its end says of it."""
+        """Report the run of the agent that a call started or waited for; return attributes of the call's end.
+
+        Example: a result at 100 s with a duration of 40 s gives a task from 60 s to 100 s.
+        """
         agent, status = schema.to_token(result.agent_id), schema.to_word(result.status)
         if agent is None:
             return {}
-        took = schema.from_milliseconds(result.total_duration_ms)
-        name, about = schema.to_name(result.agent_type), {"delegated_by": call}
+        duration = schema.from_milliseconds(result.total_duration_ms)
+        name, attributes = schema.to_name(result.agent_type), {"delegated_by": call}
         if status is not None and status.endswith("_launched"):
-            # The call's line is older than the agent, which starts when the model has said all it had to say.
-            self.log.add_event(Kind.TASK_START, context, id=agent, name=name, attributes=about)
+            # Not the time of the call's line: the agent starts when the model's message is complete.
+            self.log.add_event(Kind.TASK_START, context, id=agent, name=name, attributes=attributes)
             self.log.mark_running(agent, context.session)
-        elif took is not None:
-            began = context._replace(time=max(1, context.time - took))
-            self.log.add_event(Kind.TASK_START, began, id=agent, name=name, attributes=about)
+        elif duration is not None:
+            start = context._replace(time=max(1, context.time - duration))
+            self.log.add_event(Kind.TASK_START, start, id=agent, name=name, attributes=attributes)
             self.log.add_event(
-                Kind.TASK_END, context, id=agent, name=name, duration=took, outcome=outcome, attributes=about
+                Kind.TASK_END,
+                context,
+                id=agent,
+                name=name,
+                duration=duration,
+                outcome=outcome,
+                attributes=attributes,
             )
             self.log.mark_stopped(agent, context.session)
         return omit_none(
@@ -280,7 +292,7 @@ class LineTranslator:
             task_tool_calls=schema.to_count(result.total_tool_use_count),
         )
 
-    # The client's lines.
+    # Lines of the client.
 
     def _translate_progress(self, line: schema.TranscriptLine, context: LineContext) -> str | None:
         progress = schema.decode_part(schema.PROGRESS, line.data)
@@ -292,11 +304,11 @@ class LineTranslator:
         time = schema.to_time(copied.timestamp)
         if time is None or time > self._latest:
             time = context.time
-        inside = LineContext(context.session, time, agent, main=False)
-        self.log.start_run(inside, delegated_by=schema.to_id(line.parent_tool_use_id))
+        agent_context = LineContext(context.session, time, agent, main=False)
+        self.log.start_run(agent_context, delegated_by=schema.to_id(line.parent_tool_use_id))
         if copied.type == "assistant":
-            return self._translate_assistant(copied, inside)
-        return self._translate_user(copied, inside) if copied.type == "user" else None
+            return self._translate_assistant(copied, agent_context)
+        return self._translate_user(copied, agent_context) if copied.type == "user" else None
 
     def _translate_queued(self, line: schema.TranscriptLine, context: LineContext) -> None:
         text = schema.decode_part(schema.TEXT, line.content) or ""
@@ -314,7 +326,7 @@ class LineTranslator:
             )
             self.log.mark_stopped(notice.task, context.session)
         elif text.startswith('{"task_id"'):
-            started = schema.decode_part(schema.STARTED, text.encode())
+            started = schema.decode_part(schema.TASK_STARTED, text.encode())
             if started is not None and started.task_type == "local_agent":
                 self.log.start_run(
                     context._replace(agent=schema.to_token(started.task_id)),
@@ -336,18 +348,16 @@ class LineTranslator:
             self.log.end_answered_turn(context.session)
 
 
-def _get_work_result(
-    worked: dict[str, str], block: schema.ContentBlock, outcome: Outcome
-) -> dict[str, Value]:
-    """Return which file a call has written, or how the tests went that it ran."""
-    told: dict[str, Value] = {}
-    if "wrote" in worked and outcome is Outcome.SUCCESS:
-        told["wrote"] = worked["wrote"]
-    if "test_framework" in worked and outcome is not Outcome.CANCELLED:
-        passed, failed = work.read_test_counts(classify.get_text(block.content) or "")
-        told["test_framework"] = worked["test_framework"]
-        told |= omit_none(tests_passed=passed, tests_failed=failed)
-    return told
+def _get_work_result(work: dict[str, str], block: schema.ContentBlock, outcome: Outcome) -> dict[str, Value]:
+    """Return the file that a call has written, or the framework and counts of the tests it ran."""
+    attributes: dict[str, Value] = {}
+    if "wrote" in work and outcome is Outcome.SUCCESS:
+        attributes["wrote"] = work["wrote"]
+    if "test_framework" in work and outcome is not Outcome.CANCELLED:
+        passed, failed = tool_results.read_test_counts(classify.get_text(block.content) or "")
+        attributes["test_framework"] = work["test_framework"]
+        attributes |= omit_none(tests_passed=passed, tests_failed=failed)
+    return attributes
 
 
 def _get_project(line: schema.TranscriptLine) -> dict[str, Value]:
