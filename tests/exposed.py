@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from stretto.exporter.scrape import FigureCollector, expose, registry
+from stretto.exporter.scrape import FigureCollector, create_registry, encode_metrics
 from stretto.figures.figure import Figure
 from stretto.names import METRICS, MetricKind
 
@@ -29,7 +29,7 @@ def exposing(*groups: tuple[str, Iterable[Figure] | Exception], budget: int = 5_
             raise given
         return given
 
-    source = registry()
+    source = create_registry()
     ticks = count()
     collector = FigureCollector(
         {name: lambda given=given: group(given) for name, given in groups},  # type: ignore[misc]  # bound now
@@ -42,7 +42,7 @@ def exposing(*groups: tuple[str, Iterable[Figure] | Exception], budget: int = 5_
 
 def families(registry: CollectorRegistry, accept: str = OPENMETRICS) -> list[Metric]:
     """Return the families of one scrape, strictly parsed."""
-    body = expose(registry, accept).body.decode()
+    body = encode_metrics(registry, accept).body.decode()
     return list((parse_openmetrics if accept == OPENMETRICS else parse_text)(body))
 
 
@@ -62,7 +62,7 @@ def value(found: Samples, name: str, **labels: str) -> float | None:
 
 def assert_sound(registry: CollectorRegistry) -> None:
     """Find nothing doubled, nothing unnamed and all labels fixed, alike in both formats."""
-    body = expose(registry, TEXT).body.decode()
+    body = encode_metrics(registry, TEXT).body.decode()
     lines = body.split("\n")
     for start in ("# TYPE ", "# HELP "):
         told = [line.split(" ", 3) for line in lines if line.startswith(start)]

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Iterator
 from itertools import product
 
-from stretto.exporter.openmetrics_history import openmetrics
+from stretto.exporter.openmetrics_history import generate_openmetrics
 from stretto.figures.figure import Figure, Labels
 from stretto.names import (
     DURATION_BUCKETS,
@@ -91,7 +91,7 @@ def figures(at: float, made: Made) -> Iterator[Figure]:
 def month(until: float, every: float) -> Iterator[str]:
     """Yield the OpenMetrics lines of the windowed figures of 30 days, as ``stretto backfill`` writes them."""
     instants = [until - 30 * DAY + step * every for step in range(int(30 * DAY / every))]
-    yield from openmetrics(
+    yield from generate_openmetrics(
         ((int(at) * 1_000_000_000, list(figures(at, Made.DERIVED))) for at in instants), "127.0.0.1:9464"
     )
 

@@ -12,7 +12,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from stretto.cli.main import main
 from stretto.clock import HOUR, SECOND
-from stretto.exporter.openmetrics_history import openmetrics
+from stretto.exporter.openmetrics_history import generate_openmetrics
 from stretto.figures.figure import Figure
 from tests.stack.running import require_servers
 
@@ -43,7 +43,7 @@ def test_each_family_stands_in_one_piece() -> None:
         for hour in (1, 2)
     ]
 
-    lines = list(openmetrics(hours, "127.0.0.1:9464"))
+    lines = list(generate_openmetrics(hours, "127.0.0.1:9464"))
 
     seen = 'stretto_window_ends_seen{instance="127.0.0.1:9464",job="stretto",window="1h"}'
     assert [line for line in lines if line.startswith("stretto_window")] == [
@@ -57,7 +57,7 @@ def test_absent_figures_are_not_written() -> None:
     """A figure that is withheld leaves a gap, not a 0."""
     withheld = Figure("stretto_success_ratio", (("task_type", "prd"), ("window", "1h")), None, 0, "no task")
 
-    assert list(openmetrics([(HOUR, [withheld])], "x")) == ["# EOF"]
+    assert list(generate_openmetrics([(HOUR, [withheld])], "x")) == ["# EOF"]
 
 
 def test_the_past_has_the_figures_of_its_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

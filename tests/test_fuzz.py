@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stretto import journal
 from stretto.clock import SECOND
 from stretto.exporter.counters import LiveMetrics
-from stretto.exporter.scrape import registry
+from stretto.exporter.scrape import create_registry
 from stretto.figures.baselines import WORK_BASELINE
 from stretto.figures.fanouts import estimate_sequential_time
 from stretto.hook.client.client import REASONS, build_record
@@ -174,15 +174,15 @@ def assert_nothing_is_lost(tmp_path: Path, seed: int, count: int) -> None:
         written += sum(bool(line.strip()) for line in text.split(b"\n"))
         chunk.append(text)
     journal.append_records(folder / DAY_FILE, b"".join(chunk))
-    source = registry()
+    source = create_registry()
     live = LiveMetrics(source, since=0, version="1.0")
     with store(tmp_path) as opened:
         for taken in opened.ingest.catch_up(folder):
-            live.sessions(taken.ended.sessions)
-            live.turns(taken.ended.turns)
-            live.tasks(taken.ended.tasks)
-            live.tool_calls(taken.ended.tool_calls)
-            live.fanouts(
+            live.count_sessions(taken.ended.sessions)
+            live.record_turns(taken.ended.turns)
+            live.count_tasks(taken.ended.tasks)
+            live.count_tool_calls(taken.ended.tool_calls)
+            live.count_fanouts(
                 taken.ended.fanouts, lambda _, fanout: estimate_sequential_time(fanout, WORK_BASELINE)
             )
         opened.ingest.sweep(LATER)

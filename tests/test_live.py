@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from stretto.clock import SECOND
 from stretto.exporter.counters import VALUES, LiveMetrics
-from stretto.exporter.scrape import registry
+from stretto.exporter.scrape import create_registry
 from stretto.figures.baselines import WORK_BASELINE
 from stretto.figures.fanouts import Fanout, SequentialTime, estimate_sequential_time, find_fanouts
 from stretto.model.entities import Session, ToolCall
@@ -34,19 +34,19 @@ def by_work(_session: Session, fanout: Fanout) -> SequentialTime:
 
 def counting(since: int = BEGIN) -> tuple[CollectorRegistry, LiveMetrics]:
     """Return live metrics on a registry of their own."""
-    source = registry()
+    source = create_registry()
     return source, LiveMetrics(source, since=since, version="1.0")
 
 
 def count(live: LiveMetrics, *sessions: Session) -> None:
     """Count all of the sessions, as one batch of news."""
-    live.sessions(sessions)
+    live.count_sessions(sessions)
     for session in sessions:
-        live.turns((session, turn) for turn in session.turns)
-        live.tasks(session.tasks)
-        live.tool_calls(session.tool_calls)
-        live.phases(session.phases)
-        live.fanouts([(session, fanout) for fanout in find_fanouts(session.tasks)], by_work)
+        live.record_turns((session, turn) for turn in session.turns)
+        live.count_tasks(session.tasks)
+        live.count_tool_calls(session.tool_calls)
+        live.record_phases(session.phases)
+        live.count_fanouts([(session, fanout) for fanout in find_fanouts(session.tasks)], by_work)
 
 
 def test_a_session_is_counted_in_every_live_metric() -> None:
@@ -78,7 +78,7 @@ def test_every_live_metric_is_exposed_as_the_table_says() -> None:
     source, live = counting()
     drawing = straggler().call("c", 1, 3).staged("analysis", 1, 3)
     count(live, concluded(drawing.events), concluded(background().events))
-    live.used([NewUsage("opus", at(3), {"input": 5}, 7, SECOND)])
+    live.count_usage([NewUsage("opus", at(3), {"input": 5}, 7, SECOND)])
     assert_sound(source)
     found = {family.name: family for family in families(source)}
     wanted = {metric.name.removesuffix("_total"): metric for metric in LIVE}
@@ -106,7 +106,7 @@ def test_counters_begin_at_nothing_and_history_is_not_counted() -> None:
     assert samples(source) == {}
     count(live, concluded(straggler().call("c", 1, 3).events), concluded(background().events))
     assert samples(source) == {}
-    live.tool_calls([replace(CALL, start=at(999), end=at(1_000))])
+    live.count_tool_calls([replace(CALL, start=at(999), end=at(1_000))])
     assert value(samples(source), "tool_calls_total", tool="Bash", outcome="success") == 1
 
 
@@ -114,21 +114,21 @@ def test_a_recording_is_not_counted_as_a_session() -> None:
     """What an empty store shows is nobody's: sessions, turns and fan-outs of it count nowhere."""
     source, live = counting()
     session = replace(concluded(straggler().events), recording=True)
-    live.sessions([session])
-    live.turns((session, turn) for turn in session.turns)
-    live.fanouts([(session, fanout) for fanout in find_fanouts(session.tasks)], by_work)
+    live.count_sessions([session])
+    live.record_turns((session, turn) for turn in session.turns)
+    live.count_fanouts([(session, fanout) for fanout in find_fanouts(session.tasks)], by_work)
     assert samples(source) == {}
 
 
 def test_what_has_no_end_is_not_counted() -> None:
     """Lost and running calls, tasks and turns have no length and no moment to count them at."""
     source, live = counting()
-    live.tool_calls([replace(CALL, end=None, duration=None, outcome=Outcome.UNKNOWN)])
+    live.count_tool_calls([replace(CALL, end=None, duration=None, outcome=Outcome.UNKNOWN)])
     lost = concluded(Drawing().opens().prompt(0).run("a", 1).events, lost=True)
-    live.tasks(lost.tasks)
-    live.turns((lost, turn) for turn in lost.turns)
+    live.count_tasks(lost.tasks)
+    live.record_turns((lost, turn) for turn in lost.turns)
     assert samples(source) == {}
-    live.sessions([lost])
+    live.count_sessions([lost])
     assert value(samples(source), "sessions_total", source="claude-code", outcome="unknown") == 1
     assert value(samples(source), "session_duration_seconds_count", source="claude-code") is None
 
@@ -136,7 +136,7 @@ def test_what_has_no_end_is_not_counted() -> None:
 def test_no_attribute_set_is_ever_folded_by_the_library() -> None:
     """Thousands of tools: the first keep their names, the rest are ``other``, no call is lost."""
     source, live = counting()
-    live.tool_calls(replace(CALL, id=str(number), tool=f"mcp__tool_{number}") for number in range(5_000))
+    live.count_tool_calls(replace(CALL, id=str(number), tool=f"mcp__tool_{number}") for number in range(5_000))
     found = samples(source)
     calls = {labels: count for (name, labels), count in found.items() if name == "tool_calls_total"}
     assert len(calls) == VALUES + 1
@@ -150,7 +150,7 @@ def test_odd_names_are_values_like_any_other() -> None:
     """Quotes, newlines and backslashes in a tool's name come back as they were."""
     source, live = counting()
     odd = 'a"b\\c\nd{e="f"} é'
-    live.tool_calls([replace(CALL, tool=odd)])
+    live.count_tool_calls([replace(CALL, tool=odd)])
     assert value(samples(source), "tool_calls_total", tool=odd, outcome="success") == 1
     assert_sound(source)
 
@@ -158,7 +158,7 @@ def test_odd_names_are_values_like_any_other() -> None:
 def test_two_services_in_one_process_do_not_share_counters() -> None:
     """Each has its own registry and provider; the global ones stay untouched."""
     (one, live), (other, _) = counting(), counting()
-    live.tool_calls([CALL])
+    live.count_tool_calls([CALL])
     assert value(samples(one), "tool_calls_total", tool="Bash", outcome="success") == 1
     assert samples(other) == {}
 
@@ -166,7 +166,7 @@ def test_two_services_in_one_process_do_not_share_counters() -> None:
 def test_a_closed_one_leaves_the_registry() -> None:
     """After ``close`` the registry answers without it."""
     source, live = counting()
-    live.tool_calls([CALL])
+    live.count_tool_calls([CALL])
     live.close()
     assert samples(source) == {}
 
@@ -190,7 +190,7 @@ def test_eight_threads_may_scrape_while_calls_are_counted() -> None:
     for thread in threads:
         thread.start()
     for _ in range(500):
-        live.tool_calls([CALL])
+        live.count_tool_calls([CALL])
     for thread in threads:
         thread.join()
     assert faults == []
@@ -208,9 +208,9 @@ def test_live_counters_agree_with_the_windows(tmp_path: Path) -> None:
 
         def report(taken: list[Taken]) -> None:
             for one in taken:
-                live.fanouts(one.ended.fanouts, held_against)
-                live.tasks(one.ended.tasks)
-                live.tool_calls(one.ended.tool_calls)
+                live.count_fanouts(one.ended.fanouts, held_against)
+                live.count_tasks(one.ended.tasks)
+                live.count_tool_calls(one.ended.tool_calls)
 
         report(opened.take(one_by_one().events))
         report(opened.take(straggler().events, fork_join().events, background().events))

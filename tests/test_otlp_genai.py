@@ -13,7 +13,7 @@ from stretto import journal
 from stretto.clock import SECOND
 from stretto.model.entities import Session
 from stretto.model.event import Event, Kind, Outcome
-from stretto.otlp_export.session_spans import session_spans
+from stretto.otlp_export.session_spans import build_spans
 from stretto.sources.otlp.receive import Receiver, Signal
 from stretto.sources.otlp.trace_sessions import TraceSessions
 from tests.otlp_requests import (
@@ -494,7 +494,7 @@ def test_traces_of_one_conversation() -> None:
 
 def test_memory_of_traces_is_bounded() -> None:
     """Of the traces that were heard of, the longest unheard of is forgotten first."""
-    known = TraceSessions(remembered=2)
+    known = TraceSessions(limit=2)
     known.resolve_session("a", "one")
     known.resolve_session("b", "two")
     known.resolve_session("a", None)
@@ -505,7 +505,7 @@ def test_memory_of_traces_is_bounded() -> None:
 
 def test_memory_of_traces_in_threads() -> None:
     """Requests that are worked on at once agree on the session of a trace."""
-    known = TraceSessions(remembered=50)
+    known = TraceSessions(limit=50)
     said: list[str] = []
 
     def ask(name: str) -> None:
@@ -531,7 +531,7 @@ def test_what_goes_out_comes_in_again() -> None:
     prompt = log("user_prompt", session__id=SESSION, prompt__id="p1")
     written = receive(logs([prompt], service="claude-code"), Signal.LOGS)
     session = only_session([*told(*waiting(), scope=SCOPE), *events_of(written.records)])
-    body = encode_spans(session_spans(session, version="1")).SerializeToString()
+    body = encode_spans(build_spans(session, version="1")).SerializeToString()
     received = Receiver(journal.encode_event).receive_request(
         Signal.TRACES, body, content_type=PROTOBUF, now=NOW
     )

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 import stretto
 from stretto.api.journal_exporter import JournalSpanExporter, JournalSpanProcessor, SessionStamp
-from stretto.cli.up import _surface
+from stretto.cli.up import _build_backend
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.service.service import Service
@@ -89,7 +89,7 @@ def test_by_journal_and_by_otlp_it_is_the_same_session(tmp_path: Path, service_n
     config = configured(tmp_path)
     own = tmp_path / "own"
     resource = Resource({"service.name": service_name} if service_name else {})
-    with started(config) as service, served(_surface(config, service, list)) as client:
+    with started(config) as service, served(_build_backend(config, service, list)) as client:
         journalled = JournalSpanProcessor(JournalSpanExporter(own), delay_seconds=3600)
         sent = BatchSpanProcessor(OTLPSpanExporter(f"{client.base_url}/v1/traces"))
         with sdk(SessionStamp(), journalled, sent, resource=resource) as spans:

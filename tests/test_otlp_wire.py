@@ -26,7 +26,7 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture
 def web(store: Store) -> Iterator[httpx.Client]:
-    with served(store.surface()) as client:
+    with served(store.make_backend()) as client:
         yield client
 
 

@@ -16,8 +16,8 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from stretto.clock import SECOND
 from stretto.model.entities import Session, ToolCall
 from stretto.model.event import Outcome
-from stretto.otlp_export.sender import NullSender, Sender, sender_from_environment
-from stretto.otlp_export.session_spans import session_spans
+from stretto.otlp_export.sender import NullSender, Sender, build_sender
+from stretto.otlp_export.session_spans import build_spans
 from tests.otlp_receiver import PATIENCE, OtlpReceiver
 
 START = 1_760_000_000 * SECOND
@@ -49,12 +49,12 @@ def trace_of(spans: int, name: str = "s1") -> tuple[ReadableSpan, ...]:
         tool_calls=calls,
         model_calls=(),
     )
-    return session_spans(session, version="1.2.3", resource={"host.name": "studio"})
+    return build_spans(session, version="1.2.3", resource={"host.name": "studio"})
 
 
 def sender_to(url: str, **environ: str) -> Sender:
     """Return a sender to this base endpoint, with further variables."""
-    sender = sender_from_environment({"OTEL_EXPORTER_OTLP_ENDPOINT": url, **environ})
+    sender = build_sender({"OTEL_EXPORTER_OTLP_ENDPOINT": url, **environ})
     assert isinstance(sender, Sender)
     return sender
 
@@ -416,7 +416,7 @@ def test_headers_are_sent_and_the_traces_variable_goes_first(receiver: OtlpRecei
 
 def test_the_traces_endpoint_is_taken_as_it_is(receiver: OtlpReceiver) -> None:
     """It goes before the general one, and no path is added to it."""
-    sender = sender_from_environment(
+    sender = build_sender(
         {
             "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
             "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{receiver.url}/v1/traces",
@@ -455,7 +455,7 @@ ON = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
 )
 def test_off_by_choice_is_no_problem(environ: dict[str, str]) -> None:
     """Nothing configured, or switched off: nothing is sent, counted or complained about."""
-    sender = sender_from_environment(environ)
+    sender = build_sender(environ)
 
     taken = sender.submit(trace_of(2))
     sender.close(PATIENCE)
@@ -490,7 +490,7 @@ def test_off_by_choice_is_no_problem(environ: dict[str, str]) -> None:
 )
 def test_what_cannot_be_used_is_off_and_says_what_to_do(environ: dict[str, str], words: list[str]) -> None:
     """A wish that cannot be met is no silence: doctor names the variable and the way out."""
-    sender = sender_from_environment(environ)
+    sender = build_sender(environ)
 
     assert isinstance(sender, NullSender)
     assert sender.problem is not None
@@ -511,7 +511,7 @@ def test_what_cannot_be_used_is_off_and_says_what_to_do(environ: dict[str, str],
 )
 def test_on_with_whatever_leaves_it_on(environ: dict[str, str]) -> None:
     """An endpoint is enough, and settings that agree with it change nothing."""
-    sender = sender_from_environment(ON | environ)
+    sender = build_sender(ON | environ)
     sender.close(PATIENCE)
 
     assert isinstance(sender, Sender)

@@ -10,7 +10,7 @@ from opentelemetry.trace import SpanContext
 from stretto.clock import SECOND
 from stretto.model.entities import ModelCall, Session, Task, ToolCall, Turn
 from stretto.model.event import Outcome
-from stretto.otlp_export.session_spans import session_spans, span_id, trace_id
+from stretto.otlp_export.session_spans import build_spans, compute_span_id, compute_trace_id
 
 START = 1_760_000_000 * SECOND
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -103,7 +103,7 @@ def session(**changes: Any) -> Session:
 
 def spans_of(scene: Session) -> tuple[ReadableSpan, ...]:
     """Return the trace of a session."""
-    return session_spans(scene, version="1.2.3")
+    return build_spans(scene, version="1.2.3")
 
 
 def own(span: ReadableSpan) -> SpanContext:
@@ -386,11 +386,11 @@ def test_parents_are_the_very_entities_and_not_their_namesakes() -> None:
     """Two turns and two delegating calls share a name: the ids tell that each child has its own parent."""
     parents = parents_by_id(session())
 
-    assert parents[span_id("s1", "task", "A")] == span_id("s1", "tool", "c1")
-    assert parents[span_id("s1", "task", "B")] == span_id("s1", "tool", "c2")
-    assert parents[span_id("s1", "tool", "c2")] == span_id("s1", "turn", "p1")
-    assert parents[span_id("s1", "model", "m1")] == span_id("s1", "turn", "p1")
-    assert parents[span_id("s1", "tool", "c9")] == span_id("s1", "turn", "p2")
+    assert parents[compute_span_id("s1", "task", "A")] == compute_span_id("s1", "tool", "c1")
+    assert parents[compute_span_id("s1", "task", "B")] == compute_span_id("s1", "tool", "c2")
+    assert parents[compute_span_id("s1", "tool", "c2")] == compute_span_id("s1", "turn", "p1")
+    assert parents[compute_span_id("s1", "model", "m1")] == compute_span_id("s1", "turn", "p1")
+    assert parents[compute_span_id("s1", "tool", "c9")] == compute_span_id("s1", "turn", "p2")
 
 
 def test_times_are_exact_to_the_nanosecond() -> None:
@@ -412,9 +412,9 @@ def test_the_same_session_gives_the_same_trace_again() -> None:
 
     assert [own(span) for span in first] == [own(span) for span in second]
     assert {own(span).trace_id for span in first} == {0x28FE511A9E6D61AD9C0A474EB2120509}
-    assert trace_id(session()) == 0x28FE511A9E6D61AD9C0A474EB2120509
+    assert compute_trace_id(session()) == 0x28FE511A9E6D61AD9C0A474EB2120509
     assert own(first[0]).span_id == 0x48BB26F08525E154
-    assert span_id("s1", "task", "A") == 0x67ABE7E20BDFB4DC
+    assert compute_span_id("s1", "task", "A") == 0x67ABE7E20BDFB4DC
 
 
 def test_traces_and_spans_of_different_sessions_differ() -> None:
@@ -422,8 +422,8 @@ def test_traces_and_spans_of_different_sessions_differ() -> None:
     ids = [own(span).span_id for span in spans_of(session())]
 
     assert len(set(ids)) == len(ids)
-    assert trace_id(session(source="codex")) != trace_id(session())
-    assert trace_id(session(id="s2")) != trace_id(session())
+    assert compute_trace_id(session(source="codex")) != compute_trace_id(session())
+    assert compute_trace_id(session(id="s2")) != compute_trace_id(session())
     assert not set(ids) & {own(span).span_id for span in spans_of(session(id="s2"))}
 
 
@@ -480,12 +480,12 @@ def test_a_caller_that_did_not_sample_gets_no_spans() -> None:
 def test_an_invalid_traceparent_is_as_good_as_none(text: str) -> None:
     """What the W3C format forbids never becomes a trace id."""
     assert flat(spans_of(session(traceparent=text))) == flat(spans_of(session()))
-    assert trace_id(session(traceparent=text)) == trace_id(session())
+    assert compute_trace_id(session(traceparent=text)) == compute_trace_id(session())
 
 
 def test_resource_and_scope_say_who_is_speaking() -> None:
     """service.name is stretto, what is given is added, and nothing is read from the machine."""
-    spans = session_spans(session(), version="1.2.3", resource={"host.name": "studio"})
+    spans = build_spans(session(), version="1.2.3", resource={"host.name": "studio"})
 
     for span in spans:
         scope = span.instrumentation_scope
@@ -496,7 +496,7 @@ def test_resource_and_scope_say_who_is_speaking() -> None:
 
 def test_a_given_service_name_replaces_ours() -> None:
     """OTEL_SERVICE_NAME is the user's word and can be handed in."""
-    root = session_spans(session(), version="1", resource={"service.name": "review-bot"})[0]
+    root = build_spans(session(), version="1", resource={"service.name": "review-bot"})[0]
 
     assert dict(root.resource.attributes) == {"service.name": "review-bot"}
 
@@ -580,9 +580,9 @@ def test_a_task_whose_call_was_not_seen_hangs_on_its_parent_or_its_turn() -> Non
 
     parents = parents_by_id(scene)
 
-    assert parents[span_id("s1", "task", "A")] == span_id("s1", "turn", "p1")
-    assert parents[span_id("s1", "task", "B")] == span_id("s1", "task", "A")
-    assert parents[span_id("s1", "tool", "c1")] == span_id("s1", "turn", "p2")
+    assert parents[compute_span_id("s1", "task", "A")] == compute_span_id("s1", "turn", "p1")
+    assert parents[compute_span_id("s1", "task", "B")] == compute_span_id("s1", "task", "A")
+    assert parents[compute_span_id("s1", "tool", "c1")] == compute_span_id("s1", "turn", "p2")
 
 
 def test_a_turn_holds_its_start_and_not_its_end() -> None:
@@ -607,14 +607,14 @@ def test_a_turn_holds_its_start_and_not_its_end() -> None:
     parents = parents_by_id(scene)
 
     assert {
-        name: parents[span_id("s1", "tool", name)]
+        name: parents[compute_span_id("s1", "tool", name)]
         for name in ("in p1", "in p2", "in p1 again", "in p3", "outside")
     } == {
-        "in p1": span_id("s1", "turn", "p1"),
-        "in p2": span_id("s1", "turn", "p2"),
-        "in p1 again": span_id("s1", "turn", "p1"),
-        "in p3": span_id("s1", "turn", "p3"),
-        "outside": span_id("s1", "session", "s1"),
+        "in p1": compute_span_id("s1", "turn", "p1"),
+        "in p2": compute_span_id("s1", "turn", "p2"),
+        "in p1 again": compute_span_id("s1", "turn", "p1"),
+        "in p3": compute_span_id("s1", "turn", "p3"),
+        "outside": compute_span_id("s1", "session", "s1"),
     }
 
 

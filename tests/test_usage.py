@@ -7,7 +7,7 @@ import pytest
 
 from stretto.clock import DAY, SECOND
 from stretto.exporter.counters import LiveMetrics
-from stretto.exporter.scrape import registry
+from stretto.exporter.scrape import create_registry
 from stretto.figures.usage_figures import compute_usage_figures
 from stretto.model.task_type import TaskTypes
 from stretto.prices import Prices
@@ -176,11 +176,11 @@ class TestLive:
     @staticmethod
     def counted(taken: list[Taken], since: int = BEGIN) -> dict[Any, float]:
         """Return what live metrics have after the news."""
-        source = registry()
+        source = create_registry()
         live = LiveMetrics(source, since=since, version="1.0")
         for one in taken:
-            live.used(one.ended.used)
-            live.phases(one.ended.phases)
+            live.count_usage(one.ended.used)
+            live.record_phases(one.ended.phases)
         return dict(samples(source))
 
     def test_each_call_is_counted_once_however_often_it_is_told(self, tmp_path: Path) -> None:

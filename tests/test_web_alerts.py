@@ -9,7 +9,7 @@ import pytest
 
 from stretto.clock import MINUTE
 from stretto.notifications import current_alerts as alerts
-from stretto.notifications.log import Notification, parse
+from stretto.notifications.log import Notification, parse_webhook
 from tests.test_notifications import alert, message
 from tests.web_page import read, shown
 from tests.web_served import NOON, Store
@@ -17,7 +17,7 @@ from tests.web_served import NOON, Store
 
 def told(external: str) -> Notification:
     """Return an alert as an Alertmanager at that address tells it."""
-    (found,) = parse(message(alert(), externalURL=external), NOON)
+    (found,) = parse_webhook(message(alert(), externalURL=external), NOON)
     return found
 
 
@@ -41,8 +41,8 @@ def test_a_firing_alert_leads_to_its_silence(tmp_path: Path) -> None:
 def test_only_an_address_of_the_web_becomes_a_link(external: str) -> None:
     """Whoever posts a notification cannot make the page run or open anything else."""
     assert told(external).alertmanager is None
-    assert alerts.silence_link(told(external)) is None
-    assert alerts.alertmanager_link(told(external)) is None
+    assert alerts.get_silence_link(told(external)) is None
+    assert alerts.get_alertmanager_link(told(external)) is None
 
 
 def test_alerting_is_heard_silent_or_never(tmp_path: Path) -> None:

@@ -47,14 +47,14 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture(scope="module")
 def reading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """Serve the tests that change nothing."""
-    with served(three_sessions(tmp_path_factory.mktemp("read")).surface()) as made:
+    with served(three_sessions(tmp_path_factory.mktemp("read")).make_backend()) as made:
         yield made
 
 
 @pytest.fixture
 def client(store: Store) -> Iterator[httpx.Client]:
     """Serve a store of one's own."""
-    with served(store.surface()) as made:
+    with served(store.make_backend()) as made:
         yield made
 
 
@@ -78,7 +78,7 @@ def test_metrics_without_a_store_say_so(store: Store) -> None:
             "the store cannot be opened", where="stretto.db", cause="no such file", hint="rebuild"
         )
 
-    with served(store.surface(expose=gone)) as client:
+    with served(store.make_backend(expose=gone)) as client:
         answer = client.get("/metrics")
 
     assert answer.status_code == 503
@@ -95,7 +95,7 @@ def test_a_slow_scrape_holds_nothing_up(store: Store) -> None:
         left.set()
         raise StoreError("too late")
 
-    with served(store.surface(expose=slow)) as client:
+    with served(store.make_backend(expose=slow)) as client:
         scrape = Thread(target=lambda: httpx.get(f"{client.base_url}/metrics", timeout=PATIENCE))
         scrape.start()
         try:
@@ -110,15 +110,15 @@ def test_a_slow_scrape_holds_nothing_up(store: Store) -> None:
 
 def test_health_says_that_the_process_lives(tmp_path: Path) -> None:
     """Health needs neither store nor snapshot."""
-    with served(Store(tmp_path).surface()) as client:
+    with served(Store(tmp_path).make_backend()) as client:
         assert client.get("/healthz").text == "alive\n"
 
 
 def test_ready_means_fresh_figures(store: Store) -> None:
     """Ready from the first snapshot on, and no more once it has grown old."""
-    with served(Store(store.folder / "empty").surface()) as client:
+    with served(Store(store.folder / "empty").make_backend()) as client:
         before = client.get("/readyz")
-    with served(store.surface()) as client:
+    with served(store.make_backend()) as client:
         ready = client.get("/readyz")
         store.now += int(FRESH_SECONDS) * SECOND
         still = client.get("/readyz")
@@ -135,7 +135,7 @@ def test_ready_means_fresh_figures(store: Store) -> None:
 
 def test_a_clock_set_back_does_not_make_figures_old(store: Store) -> None:
     """A snapshot from what is now the future is fresh."""
-    with served(store.surface()) as client:
+    with served(store.make_backend()) as client:
         store.now -= DAY
 
         assert client.get("/readyz").status_code == 200
@@ -165,7 +165,7 @@ def test_a_hook_that_cannot_be_kept_is_told_without_a_word(store: Store) -> None
     def full(_: bytes) -> None:
         raise OSError(28, "No space left on device")
 
-    with served(store.surface(append_hook=full)) as client:
+    with served(store.make_backend(append_hook=full)) as client:
         answer = client.post(HOOK, content=b"{}")
 
     assert (answer.status_code, answer.content) == (503, b"")
@@ -221,7 +221,7 @@ def test_trends_are_days_and_weeks(client: httpx.Client) -> None:
 
 def test_before_the_first_snapshot_the_api_says_so(tmp_path: Path) -> None:
     """No figures are an error, not an empty document."""
-    with served(Store(tmp_path).surface()) as client:
+    with served(Store(tmp_path).make_backend()) as client:
         answer = client.get("/api/snapshot")
 
     assert answer.status_code == 503
@@ -240,7 +240,9 @@ def test_sessions_are_listed_newest_first_page_by_page(store: Store, client: htt
 
     assert found == ["third", "second", "first"]
     assert whole["next"] is None
-    assert whole["sessions"] == [build_row_document(row) for row in store.surface().sessions(50, None, None)]
+    assert whole["sessions"] == [
+        build_row_document(row) for row in store.make_backend().sessions(50, None, None)
+    ]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3])
@@ -312,7 +314,7 @@ def test_a_before_that_is_no_instant_is_said(reading: httpx.Client, before: str)
 
 def test_one_session_is_the_shared_document(store: Store, client: httpx.Client) -> None:
     """The JSON is the same as ``stretto show --json`` gives."""
-    found = store.surface().insight("first")
+    found = store.make_backend().insight("first")
     assert found is not None
 
     answer = client.get("/api/sessions/first").json()
@@ -362,7 +364,7 @@ def test_an_id_may_hold_whatever_an_agent_puts_there(store: Store) -> None:
     for number, name in enumerate(ids):
         store.scene(name, NOON - number * MINUTE, PAIR)
     store.refresh()
-    with served(store.surface()) as client:
+    with served(store.make_backend()) as client:
         for name in ids:
             spelled = "".join(f"%{byte:02x}" for byte in name.encode())
             request = f"GET /api/sessions/{spelled} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
@@ -397,9 +399,9 @@ def test_a_notification_that_is_none_is_refused_with_the_reason(reading: httpx.C
 
 def test_a_notification_that_cannot_be_kept_is_asked_for_again(store: Store) -> None:
     """Alertmanager repeats what was answered with a 5xx, so it hears the truth."""
-    surface = store.surface()
+    backend = store.make_backend()
     (store.folder / "notifications.jsonl").mkdir()
-    with served(surface) as client:
+    with served(backend) as client:
         answer = client.post("/api/notifications", content=message(alert()))
 
         assert answer.status_code == 503
@@ -409,9 +411,9 @@ def test_a_notification_that_cannot_be_kept_is_asked_for_again(store: Store) -> 
 
 def test_the_service_s_own_problems_are_told(store: Store) -> None:
     """As sentences; without any the list is empty."""
-    with served(store.surface()) as client:
+    with served(store.make_backend()) as client:
         assert client.get("/api/problems").json() == {"problems": []}
-    with served(store.surface(faults=lambda: ["spans are being dropped: gone"])) as client:
+    with served(store.make_backend(faults=lambda: ["spans are being dropped: gone"])) as client:
         assert client.get("/api/problems").json() == {"problems": ["spans are being dropped: gone"]}
 
 

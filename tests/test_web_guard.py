@@ -212,7 +212,7 @@ def test_anything_else_is_asked_for_the_token(authorization: str) -> None:
 )
 def test_the_token_is_asked_of_everything_but_health(store: Store, path: str) -> None:
     """Without the token nothing can be read or sent, and a token in the address is none."""
-    with served(store.surface(token="secret")) as client:
+    with served(store.make_backend(token="secret")) as client:
         assert client.get("/healthz").status_code == 200
         assert client.get(path).status_code == 401
         assert client.post(path).status_code == 401
@@ -224,7 +224,7 @@ def test_the_token_is_asked_of_everything_but_health(store: Store, path: str) ->
 def test_compressed_bodies_are_not_taken(store: Store) -> None:
     """Nothing is ever decompressed, so no bomb can go off; a body as it is passes."""
     bomb = gzip.compress(b" " * 100_000)
-    with served(store.surface()) as client:
+    with served(store.make_backend()) as client:
         for encoding in ("gzip", "deflate", "br", "identity, gzip"):
             answer = client.post(HOOK, content=bomb, headers={"Content-Encoding": encoding})
             assert answer.status_code == 415
@@ -257,7 +257,7 @@ def test_a_chunked_body_is_counted_as_it_comes(store: Store) -> None:
         for _ in range(LIMIT // 65_536 + 1):
             yield b"x" * 65_536
 
-    with served(store.surface()) as client:
+    with served(store.make_backend()) as client:
         answer = client.post(NOTIFICATIONS, content=chunks())
 
         assert answer.status_code == 413
@@ -270,14 +270,14 @@ def test_an_announced_giant_is_refused_before_it_comes(store: Store) -> None:
     request = (
         b"POST " + HOOK.encode() + b" HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99999999999\r\n\r\n"
     )
-    with served(store.surface()) as client:
+    with served(store.make_backend()) as client:
         assert exchange(client, request).startswith(b"HTTP/1.1 413 ")
 
 
 @pytest.mark.parametrize("hosts", [b"", b"Host: 127.0.0.1\r\nHost: evil.example\r\n"])
 def test_exactly_one_host_header_is_needed(store: Store, hosts: bytes) -> None:
     """A request that names no host, or two of them, names none that can be trusted."""
-    with served(store.surface()) as client:
+    with served(store.make_backend()) as client:
         assert exchange(client, b"GET / HTTP/1.1\r\n" + hosts + b"\r\n").startswith(b"HTTP/1.1 400 ")
         assert exchange(client, b"GET / HTTP/1.0\r\n" + hosts + b"\r\n").startswith(b"HTTP/1.1 400 ")
 
@@ -294,8 +294,8 @@ def broken(_: int, __: int | None) -> Any:
 
 def test_every_answer_carries_the_headers(store: Store) -> None:
     """Pages, errors, refusals and faults alike tell the browser what it must not do."""
-    surface = store.surface(expose=failing, sessions=broken)
-    with served(surface) as client:
+    backend = store.make_backend(expose=failing, sessions=broken)
+    with served(backend) as client:
         answers = [
             client.get("/"),
             client.get("/nowhere"),
@@ -314,7 +314,7 @@ def test_every_answer_carries_the_headers(store: Store) -> None:
 
 def test_a_fault_tells_nothing_of_the_inside(store: Store) -> None:
     """An error that nobody foresaw is told as such, without a trace of code."""
-    with served(store.surface(sessions=broken)) as client:
+    with served(store.make_backend(sessions=broken)) as client:
         answer = client.get("/api/sessions")
 
     assert answer.json() == {

@@ -80,7 +80,7 @@ def test_a_loss_and_a_draw_are_said_as_plainly(
     store.scene("together", NOON - 2 * HOUR, (ARCHITECTURE, TESTS))
     snapshot = store.refresh()
 
-    line = headline.headline(snapshot, "24h")
+    line = headline.build_headline(snapshot, "24h")
 
     assert line.title == title
     assert line.lead.replace("\N{NO-BREAK SPACE}", " ").startswith(lead)
@@ -142,7 +142,7 @@ def test_the_headline_says_how_sure_it_is(store: Store) -> None:
 
 def test_every_provenance_is_explained() -> None:
     """No baseline is shown whose meaning is not said."""
-    meanings = {headline.meaning(provenance) for provenance in Provenance}
+    meanings = {headline.explain_baseline(provenance) for provenance in Provenance}
 
     assert len(meanings) == len(Provenance)
 
@@ -165,7 +165,7 @@ def test_the_window_is_the_readers_choice(store: Store) -> None:
 
 def test_before_the_first_snapshot_the_page_says_so(store: Store) -> None:
     """A service that has only just started does not show zeros."""
-    with served(store.surface()) as client:
+    with served(store.make_backend()) as client:
         page = read(client)
 
     assert "No figures yet" in page.text
@@ -302,10 +302,10 @@ def test_stretto_tells_of_itself(store: Store) -> None:
         Figure("stretto_store_bytes", (), 1_500_000, 1),
         Figure("stretto_sampler_cpu_seconds", (), None, 0, "sampling is switched off"),
     ]
-    surface = store.surface(
+    backend = store.make_backend(
         problems=lambda: ["Prometheus is not installed: apt-get install prometheus"], own=lambda: own
     )
-    with served(surface) as client:
+    with served(backend) as client:
         text = read(client).text
 
     assert "Needs your attention Prometheus is not installed: apt-get install prometheus" in text
@@ -392,7 +392,7 @@ def test_a_session_says_what_is_absent_and_why(store: Store) -> None:
     full(store)
     with shown(store) as client:
         alone, running = read(client, "/sessions/alone").text, read(client, "/sessions/open").text
-    found = store.surface().insight("alone")
+    found = store.make_backend().insight("alone")
     assert found is not None
 
     assert "stay research explorer unknown 9 s — its end was never seen" in alone
@@ -627,7 +627,7 @@ def test_the_runbook_has_an_index(store: Store) -> None:
     """Every alert with its page and the first thing to know; a page leads back to it."""
     with shown(store) as client:
         index, page = read(client, "/runbook"), read(client, "/runbook/StrettoDown")
-    with served(store.surface(alerts=list)) as client:
+    with served(store.make_backend(alerts=list)) as client:
         none = read(client, "/runbook")
 
     assert "/runbook/StrettoDown" in index.addresses
@@ -641,7 +641,7 @@ def test_the_shipped_runbook_is_listed() -> None:
     names = sorted(_pages())
     assert "StrettoDown" in names
     for name in names:
-        sentence = markdown.first_sentence(_runbook(name) or "")
+        sentence = markdown.find_first_sentence(_runbook(name) or "")
         assert sentence.endswith("."), name
         assert 20 < len(sentence) < 300, name
         assert "`" not in sentence, name
@@ -657,7 +657,7 @@ def test_an_alert_that_is_none_never_reaches_the_pages(store: Store, name: str) 
         asked.append(alert)
         return None
 
-    with served(store.surface(runbook=runbook)) as client:
+    with served(store.make_backend(runbook=runbook)) as client:
         assert client.get(f"/runbook/{name}").status_code == 404
 
     assert asked == []
@@ -667,7 +667,7 @@ def test_markdown_says_what_it_means() -> None:
     """Each form that runbook pages use comes out as its element."""
     text = "# A `b` **c**\nd\ne\n\n- f\n  g\n\n- h\n1. i\n\n```sh\n<j>\n\n# k\n```\n[l](m) [n](n)\n"
 
-    assert markdown.render(text).splitlines() == [
+    assert markdown.render_html(text).splitlines() == [
         "<h1>A <code>b</code> <strong>c</strong></h1>",
         "<p>d e</p>",
         "<ul><li>f g</li><li>h</li></ul>",
@@ -682,7 +682,7 @@ def test_markdown_says_what_it_means() -> None:
 @given(st.text(alphabet="#`*-[]()<>&\"'1. \n\tab{}%", max_size=80))
 def test_no_markdown_brings_markup_of_its_own(text: str) -> None:
     """Whatever stands in a page, its elements are ours, closed, and without attributes."""
-    page = Page(str(markdown.render(text)))
+    page = Page(str(markdown.render_html(text)))
 
     assert {tag for tag, _ in page.elements} <= {
         "p",
@@ -790,7 +790,11 @@ def test_a_figure_is_told_in_its_unit(name: str, unit: str, value: float, text: 
 def test_no_number_has_more_than_three_significant_digits(value: float) -> None:
     """Nothing pretends to be more exact than a person can use."""
     whole = int(value)
-    for text in (quantities.format_speedup(value), quantities.format_percent(value), quantities.format_count(whole)):
+    for text in (
+        quantities.format_speedup(value),
+        quantities.format_percent(value),
+        quantities.format_count(whole),
+    ):
         digits = re.sub(r"[^0-9.]", "", text).replace(".", "").lstrip("0")
         assert len(digits.rstrip("0")) <= 3
 
@@ -815,7 +819,7 @@ def test_a_stuck_task_is_named_with_its_session(store: Store) -> None:
     stuck = (StuckTask("<open>", "task-1", store.now - 3_600 * SECOND),)
     with shown(store) as client:
         assert "Seem stuck" not in read(client, "/").text
-    with served(store.surface(snapshot=lambda: replace(taken, stuck=stuck))) as client:
+    with served(store.make_backend(snapshot=lambda: replace(taken, stuck=stuck))) as client:
         page = client.get("/").text
     assert "Seem stuck" in page
     assert 'href="/sessions/%3Copen%3E"' in page

@@ -27,7 +27,7 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture
 def client(store: Store) -> Iterator[httpx.Client]:
     """Serve it."""
-    with served(store.surface()) as made:
+    with served(store.make_backend()) as made:
         yield made
 
 
@@ -92,13 +92,13 @@ def test_a_request_without_any_score_is_refused(
     store: Store, client: httpx.Client, body: bytes, error: str
 ) -> None:
     """400, what was wrong and what to send instead; nothing is written."""
-    before = journal.files(store.config.journal)
+    before = journal.list_files(store.config.journal)
     answer = client.post("/api/scores", content=body)
 
     assert answer.status_code == 400
     assert answer.json()["error"] == error
     assert "quality" in answer.json()["hint"]
-    assert journal.files(store.config.journal) == before
+    assert journal.list_files(store.config.journal) == before
 
 
 def test_a_journal_that_cannot_be_written_is_told(store: Store) -> None:
@@ -107,7 +107,7 @@ def test_a_journal_that_cannot_be_written_is_told(store: Store) -> None:
     def full(_: object) -> Any:
         raise OSError(28, "No space left on device")
 
-    with served(store.surface(append_scores=full)) as client:
+    with served(store.make_backend(append_scores=full)) as client:
         answer = client.post("/api/scores", json={"session": "first", "name": "quality", "value": 1})
 
     assert answer.status_code == 503
@@ -117,7 +117,7 @@ def test_a_journal_that_cannot_be_written_is_told(store: Store) -> None:
 def test_strangers_may_not_judge(store: Store) -> None:
     """A page of another origin, and whoever lacks the token, are refused as at the other addresses."""
     item = {"session": "first", "name": "quality", "value": 1}
-    with served(store.surface(token="secret")) as client:
+    with served(store.make_backend(token="secret")) as client:
         without = client.post("/api/scores", json=item)
         token = {"Authorization": "Bearer secret"}
         foreign = client.post("/api/scores", json=item, headers={**token, "Origin": "http://evil.example"})

@@ -11,8 +11,8 @@ import pytest
 from stretto.clock import HOUR, MINUTE, SECOND
 from stretto.model.event import Event, Kind, Outcome
 from stretto.summaries.session_summary import build_session_document
-from stretto.web import session_timeline as timeline
-from stretto.web import session_view as session
+from stretto.web import session_timeline
+from stretto.web import session_view
 from stretto.web.metric_definitions import DEFINITIONS
 from tests.web_page import ARCHITECTURE, TESTS, full, read, shown
 from tests.web_served import NOON, Store, Work
@@ -118,19 +118,19 @@ def test_the_critical_path_is_drawn_from_lane_to_lane(store: Store) -> None:
     """It runs along whoever was waited for, and steps over where the next one took its place."""
     store.scene("s", AT, (Work(0, 10), Work(10, 30, "write tests", "tester"), Work(12, 20, "look", "tester")))
     store.refresh()
-    found = store.surface().insight("s")
+    found = store.make_backend().insight("s")
     assert found is not None
-    drawing = timeline.draw(found.session)
-    lanes = drawing.lane_of()
+    drawing = session_timeline.draw_session(found.session)
+    lanes = drawing.map_lanes()
     first, second = (lanes[one.id] for one in found.session.tasks[:2])
 
-    lines = session.path_lines(build_session_document(found), drawing)
+    lines = session_view.draw_path(build_session_document(found), drawing)
 
     assert [(line.x1, line.x2, line.lane1, line.lane2) for line in lines] == [
         (0, 33.333, first, first), (33.333, 33.333, first, second), (33.333, 100, second, second),
     ]  # fmt: skip
-    half = timeline.draw(found.session, timeline.view(found.session, 15, 30))
-    assert [(line.x1, line.x2) for line in session.path_lines(build_session_document(found), half)] == [
+    half = session_timeline.draw_session(found.session, session_timeline.choose_view(found.session, 15, 30))
+    assert [(line.x1, line.x2) for line in session_view.draw_path(build_session_document(found), half)] == [
         (0, 100)
     ]
 
@@ -139,11 +139,13 @@ def test_zoom_halves_and_doubles_what_is_in_sight(store: Store) -> None:
     """From the whole there is only in; a part leads back, and to its neighbours."""
     store.scene("s", AT, (Work(0, 100),))
     store.refresh()
-    found = store.surface().insight("s")
+    found = store.make_backend().insight("s")
     assert found is not None
 
-    whole = session.zooms(timeline.draw(found.session))
-    part = session.zooms(timeline.draw(found.session, timeline.view(found.session, 20, 40)))
+    whole = session_view.compute_zooms(session_timeline.draw_session(found.session))
+    part = session_view.compute_zooms(
+        session_timeline.draw_session(found.session, session_timeline.choose_view(found.session, 20, 40))
+    )
 
     assert whole == {"in": (25, 75), "out": None, "earlier": None, "later": None}
     assert part == {"in": (25, 35), "out": (10, 50), "earlier": (10, 30), "later": (30, 50)}
@@ -177,8 +179,8 @@ def test_what_no_source_tells_has_a_reason_and_no_section(store: Store) -> None:
 
     titles = {attributes.get("id") for attributes in page.attributes("h2")}
     assert not titles & {"models", "phases", "messages", "resources", "tests"}
-    assert "Model calls no source told of model calls; hooks do not" in page.text
-    assert "Use of the machine no source told which process it runs in" in page.text
+    assert "Model calls no source reported model calls; hooks do not" in page.text
+    assert "Use of the machine no source reported which process it runs in" in page.text
 
 
 def test_bars_explain_themselves(store: Store) -> None:

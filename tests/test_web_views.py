@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stretto.clock import DAY, HOUR
-from stretto.web import dimension_views as views
+from stretto.web import dimension_views
 from tests.web_page import ARCHITECTURE, TESTS, full, read, shown
 from tests.web_served import NOON, Store, Work, served
 
@@ -23,7 +23,10 @@ def store(tmp_path: Path) -> Store:
 def test_agents_show_what_became_of_their_tasks(store: Store) -> None:
     """Tasks, completion, errors, times and the part of the critical path of each agent."""
     store.scene("failed", NOON - HOUR, (Work(0, 10, "write tests", "tester", ok=False), Work(0, 5)))
-    rows = {row.agent: row for row in views.agent_rows(views.Figures(store.refresh()), "24h")}
+    rows = {
+        row.agent: row
+        for row in dimension_views.list_agent_rows(dimension_views.FigureIndex(store.refresh()), "24h")
+    }
 
     assert rows["tester"].tasks == 3
     assert rows["tester"].errors.value == pytest.approx(1 / 3)
@@ -65,7 +68,7 @@ def test_one_name_has_all_its_figures_in_every_window(store: Store) -> None:
     """Nothing that is exported of an agent is hidden from the page."""
     store.scene("old", NOON - 3 * DAY, (ARCHITECTURE, TESTS))
     taken = store.refresh()
-    rows = views.detail(taken, "agent", "tester")
+    rows = dimension_views.list_detail_rows(taken, "agent", "tester")
     exported = {figure.name for figure in taken.figures if ("agent", "tester") in figure.labels}
 
     assert {row.name for row in rows} == exported
@@ -82,7 +85,7 @@ def test_one_name_has_all_its_figures_in_every_window(store: Store) -> None:
 
 def test_before_the_first_figures_a_view_is_empty(tmp_path: Path) -> None:
     """A service that has only just started has no rows, and no zeros."""
-    with served(Store(tmp_path).surface()) as client:
+    with served(Store(tmp_path).make_backend()) as client:
         for path in ("/types", "/agents", "/patterns"):
             assert read(client, path).attributes("table") == []
 

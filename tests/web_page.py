@@ -92,7 +92,7 @@ def read(client: httpx.Client, path: str = "/") -> Page:
 def shown(store: Store) -> Iterator[httpx.Client]:
     """Work the figures out and serve them."""
     store.refresh()
-    with served(store.surface()) as client:
+    with served(store.make_backend()) as client:
         yield client
 
 

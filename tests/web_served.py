@@ -35,7 +35,7 @@ from stretto.summaries.session_summary import SessionSummary, summarise_session
 from stretto.summaries.snapshot import Snapshot
 from stretto.summaries.trends import read_trends
 from stretto.web.app import Backend, create_app
-from stretto.web.live_updates import Changes
+from stretto.web.live_updates import UpdateStreams
 
 NOON = 1_795_176_000 * SECOND
 """2026-11-20T12:00:00Z, a full hour: windows begin where one thinks they do."""
@@ -65,7 +65,7 @@ class Store:
         self._otlp = otlp.Receiver(journal.encode_event)
         self._taken: Snapshot | None = None
         self._problems: list[str] = []
-        self.changes = Changes()
+        self.updates = UpdateStreams()
         self.announced: list[Notification] = []
         """What the page was asked to tell aloud."""
 
@@ -155,12 +155,12 @@ class Store:
             self._taken = snapshot.take_snapshot(
                 connection, self.now, self.config.task_types, self.config.hours
             )
-        self.changes.refreshed(self._taken)
+        self.updates.announce_snapshot(self._taken)
         return self._taken
 
     def make_backend(self, **changed: Any) -> Backend:
         """Return a backend over this store; the newest one hears of what is refreshed."""
-        self.changes = Changes()
+        self.updates = UpdateStreams()
         standard: dict[str, Any] = {
             "snapshot": lambda: self._taken,
             "sessions": self._sessions,
@@ -171,7 +171,7 @@ class Store:
             "append_scores": self.append_scores,
             "receive_otlp": self.receive_otlp,
             "announce": self.announced.extend,
-            "changes": self.changes,
+            "updates": self.updates,
             "notifications": NotificationLog(self.folder / "notifications.jsonl"),
             "problems": list,
             "runbook": _RUNBOOK.get,
@@ -210,13 +210,13 @@ _RUNBOOK: Mapping[str, str] = {
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, changes: Changes) -> None:
+    def __init__(self, config: uvicorn.Config, updates: UpdateStreams) -> None:
         super().__init__(config)
         self.ready = Signal()
-        self._changes = changes
+        self._updates = updates
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._changes.close()
+        self._updates.close()
         await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -237,7 +237,7 @@ def served(backend: Backend) -> Iterator[httpx.Client]:
         log_level="critical",
         timeout_graceful_shutdown=1,
     )
-    server = _Server(config, backend.changes)
+    server = _Server(config, backend.updates)
     thread = Thread(target=server.run, kwargs={"sockets": [listener]}, name="web")
     thread.start()
     try:

@@ -75,7 +75,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, str]
     month(store)
     thousand(store)
     store.refresh()
-    with served(store.surface()) as client:
+    with served(store.make_backend()) as client:
         store.refresh()
         yield store, str(client.base_url).rstrip("/")
 
@@ -151,7 +151,7 @@ def test_an_alert_appears_by_itself(browser: Browser, tmp_path: Path) -> None:
     store = Store(tmp_path)
     full(store)
     store.refresh()
-    with served(store.surface()) as client:
+    with served(store.make_backend()) as client:
         store.refresh()
         with looking(browser, str(client.base_url).rstrip("/")) as page:
             page.goto("/")
@@ -168,7 +168,7 @@ def test_what_is_open_stays_open_when_the_page_changes(browser: Browser, tmp_pat
     store = Store(tmp_path)
     full(store)
     store.refresh()
-    with served(store.surface()) as client:
+    with served(store.make_backend()) as client:
         store.refresh()
         with looking(browser, str(client.base_url).rstrip("/")) as page:
             page.goto("/")
@@ -192,10 +192,10 @@ def test_without_a_stream_the_page_looks_by_itself(browser: Browser, tmp_path: P
     """Where too many streams are open the page asks again and again, as it does without a script."""
     store = Store(tmp_path)
     full(store)
-    surface = store.surface()
+    backend = store.make_backend()
     store.refresh()
-    surface.changes.close()
-    with served(surface) as client:
+    backend.updates.close()
+    with served(backend) as client:
         address = str(client.base_url).rstrip("/")
         context = browser.new_context(base_url=address)
         context.set_default_timeout(1000 * PATIENCE)
@@ -344,7 +344,7 @@ def test_each_view_has_its_picture(
     keep = os.environ.get("STRETTO_PICTURES") == "1"
     folder = PICTURES if keep else tmp_path
     with (
-        served(store.surface()) as client,
+        served(store.make_backend()) as client,
         looking(
             browser,
             str(client.base_url).rstrip("/"),
@@ -373,7 +373,7 @@ def test_the_clock_of_a_page_goes_on(browser: Browser, tmp_path: Path) -> None:
     store.now = read_wall_clock()
     store.refresh()
     with (
-        served(store.surface(clock=read_wall_clock)) as client,
+        served(store.make_backend(clock=read_wall_clock)) as client,
         looking(browser, str(client.base_url).rstrip("/")) as page,
     ):
         page.clock.install()

@@ -19,7 +19,7 @@ from stretto.cli.hooks import hook_status, sentence
 from stretto.clock import read_wall_clock
 from stretto.config.configuration import Config
 from stretto.errors import ServiceError
-from stretto.notifications.desktop_alerts import Announcer, Announcing
+from stretto.notifications.desktop_alerts import AnnouncementSettings, Announcer
 from stretto.notifications.log import NotificationLog
 from stretto.otlp_export.sender import build_sender
 from stretto.servers.alert_receivers import check_receivers, read_receivers
@@ -38,7 +38,7 @@ from stretto.service.service import Service
 from stretto.state.lock import Lock
 from stretto.version import read_version
 from stretto.web.app import Backend, create_app
-from stretto.web.live_updates import Changes
+from stretto.web.live_updates import UpdateStreams
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than any scrape interval, so that a scraper's connection stays."""
@@ -68,7 +68,7 @@ def run_up(context: Context, options: argparse.Namespace) -> int:
             backend = _build_backend(
                 config, service, lambda: [*notes, *supervisor.problems(), *service.list_problems()]
             )
-            service.on_snapshot(backend.changes.refreshed)
+            service.on_snapshot(backend.updates.announce_snapshot)
             for line in _greeting(context, service, supervisor, [*history, *notes]):
                 context.say(line)
             _serve(backend, supervisor, listener)
@@ -88,12 +88,12 @@ def _interrupt(*_: object) -> None:
 class _HttpServer(uvicorn.Server):
     """Ends the event streams before it waits for what is open: no page would ever close them."""
 
-    def __init__(self, config: uvicorn.Config, changes: Changes) -> None:
+    def __init__(self, config: uvicorn.Config, updates: UpdateStreams) -> None:
         super().__init__(config)
-        self._changes = changes
+        self._updates = updates
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._changes.close()
+        self._updates.close()
         await super().shutdown(sockets)
 
 
@@ -110,7 +110,7 @@ def _serve(backend: Backend, supervisor: Supervisor, listener: socket.socket) ->
                 timeout_graceful_shutdown=3,
                 server_header=False,
             ),
-            backend.changes,
+            backend.updates,
         )
         asyncio.run(server.serve(sockets=[listener]))
     finally:
@@ -176,19 +176,19 @@ def _token_file(config: Config, folder: Path) -> Path:
 
 
 def _build_backend(config: Config, service: Service, problems: Callable[[], list[str]]) -> Backend:
-    announcer = Announcer(Announcing(config.speak_alerts, config.desktop_alerts))
+    announcer = Announcer(AnnouncementSettings(config.speak_alerts, config.desktop_alerts))
     return Backend(
         snapshot=lambda: service.snapshot,
         sessions=service.list_sessions,
         insight=service.summarize_session,
         trends=service.summarize_trends,
-        own=service.list_own_figures,
+        self_figures=service.list_own_figures,
         expose=service.expose_metrics,
         append_hook=service.append_hook,
         append_scores=service.append_scores,
         receive_otlp=service.receive_otlp,
         notifications=NotificationLog(config.state / "notifications.jsonl"),
-        announce=announcer.tell,
+        announce=announcer.announce,
         problems=lambda: [*problems(), *announcer.missing],
         faults=service.list_problems,
         runbook=_runbook,

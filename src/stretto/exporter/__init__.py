@@ -1,1 +1,1 @@
-"""The exporter: derived figures built at each scrape, live counters by OpenTelemetry, one registry."""
+"""Prometheus metrics: derived figures built at each scrape and live counters, in a single registry."""

@@ -1,8 +1,7 @@
-"""Live counters and histograms: what ends while the service watches, through OpenTelemetry.
+"""Live counters and histograms, made through OpenTelemetry from entities that end while the service runs.
 
-Each name is made by one meter with one fixed set of attribute keys: OpenTelemetry's exporter mangles labels
-where two scopes share a name, and folds attribute sets past its cardinality limit into one without saying
-which.
+Each metric has one meter and a fixed set of attribute keys. OpenTelemetry's exporter mangles labels if two
+scopes share a name. It also folds attribute sets beyond its cardinality limit without naming them.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ from stretto.model.model_call_cost import DOLLAR, NewUsage
 from stretto.names import DURATION_BUCKETS, LIVE, NONE, OTHER, MetricKind
 
 VALUES = 50
-"""Most values of one label from outside that get a series of their own in the life of the process."""
+"""Most values of a label whose values come from outside; later values are counted as ``other``."""
 
 CARDINALITY = 20_000
-"""Attribute sets per instrument; above what the closed labels give, so that nothing is folded unseen."""
+"""Attribute sets per instrument: more than the limited labels allow, so OpenTelemetry folds nothing."""
 
 
 class LiveMetrics:
-    """Counts what ended after ``since`` (ns): history never lands in live counters."""
+    """Counters of entities that ended after ``since`` (ns): history never lands in live counters."""
 
     def __init__(self, registry: CollectorRegistry, *, since: int, version: str) -> None:
         reader = PrometheusMetricReader(
@@ -65,11 +64,11 @@ class LiveMetrics:
                 )
 
     def close(self) -> None:
-        """Stop counting; the registry forgets these metrics."""
+        """Stop counting and remove these metrics from the registry."""
         self._provider.shutdown()
 
     def count_sessions(self, ended: Iterable[Session]) -> None:
-        """Count sessions that are over."""
+        """Count sessions that have ended and record how long they took."""
         for session in ended:
             if session.last >= self._since and not session.recording:
                 self._add_count(
@@ -83,7 +82,7 @@ class LiveMetrics:
                     )
 
     def record_turns(self, ended: Iterable[tuple[Session, Turn]]) -> None:
-        """Record turns that have ended."""
+        """Record how long ended turns took."""
         for session, turn in ended:
             if turn.end is not None and turn.end >= self._since and not session.recording:
                 self._record_duration(
@@ -91,7 +90,7 @@ class LiveMetrics:
                 )
 
     def count_tasks(self, ended: Iterable[Task]) -> None:
-        """Count tasks that have ended."""
+        """Count tasks that have ended and record how long they took."""
         for task in ended:
             if task.end is None or task.end < self._since:
                 continue
@@ -103,7 +102,10 @@ class LiveMetrics:
                 )
 
     def count_tool_calls(self, ended: Iterable[ToolCall]) -> None:
-        """Count tool calls that have ended; a delegating call's time is its task's and not recorded twice."""
+        """Count ended tool calls and record their time, except the time of delegating calls.
+
+        A delegating call takes as long as its task, whose time is recorded already.
+        """
         for call in ended:
             if call.end is None or call.end < self._since or call.outcome is Outcome.UNKNOWN:
                 continue
@@ -113,29 +115,35 @@ class LiveMetrics:
                 self._record_duration("stretto_tool_duration_seconds", call.duration, {"tool": tool})
 
     def record_phases(self, ended: Iterable[Phase]) -> None:
-        """Record phases that have ended."""
+        """Record how long ended phases took."""
         for phase in ended:
             if phase.interval is not None and phase.interval.end >= self._since:
-                self._record_duration("stretto_phase_duration_seconds", phase.interval.length, {"phase": phase.name})
+                self._record_duration(
+                    "stretto_phase_duration_seconds", phase.interval.length, {"phase": phase.name}
+                )
 
-    def count_usage(self, found: Iterable[NewUsage]) -> None:
-        """Count what model calls used, beyond what was counted of them before."""
-        for used in found:
-            if used.at < self._since:
+    def count_usage(self, usages: Iterable[NewUsage]) -> None:
+        """Count tokens, cost and time of model calls that were not counted before."""
+        for usage in usages:
+            if usage.at < self._since:
                 continue
-            for kind, count in used.tokens.items():
-                self._add_count("stretto_tokens_total", count, {"model": used.model, "kind": kind})
-            if used.cost:
-                self._add_count("stretto_cost_usd_total", used.cost / DOLLAR, {"model": used.model})
-            if used.duration is not None:
-                self._record_duration("stretto_model_duration_seconds", used.duration, {"model": used.model})
+            for kind, count in usage.tokens.items():
+                self._add_count("stretto_tokens_total", count, {"model": usage.model, "kind": kind})
+            if usage.cost:
+                self._add_count("stretto_cost_usd_total", usage.cost / DOLLAR, {"model": usage.model})
+            if usage.duration is not None:
+                self._record_duration("stretto_model_duration_seconds", usage.duration, {"model": usage.model})
 
     def count_fanouts(
         self,
         ended: Iterable[tuple[Session, Fanout]],
         held_against: Callable[[Session, Fanout], SequentialTime],
     ) -> None:
-        """Count parallel executions, and add their ingredients by task type."""
+        """Count parallel executions, and add up their work, elapsed and sequential time by task type.
+
+        Elapsed time is shared among the tasks, so that the shares sum to it: of a parallel execution of 60 s
+        in which A runs alone for 20 s and with B for 40 s, A gets 20 + 20 = 40 s and B 20 s.
+        """
         for session, fanout in ended:
             if fanout.end < self._since or session.recording:
                 continue
@@ -147,7 +155,11 @@ class LiveMetrics:
                 self._add_count("stretto_work_seconds_total", length / SECOND, labels)
                 self._add_count("stretto_elapsed_seconds_total", share / SECOND, labels)
                 with_baseline = {**labels, "baseline": sequential.provenance.value}
-                self._add_count("stretto_sequential_seconds_total", sequential.get_task_length(task) / SECOND, with_baseline)
+                self._add_count(
+                    "stretto_sequential_seconds_total",
+                    sequential.get_task_length(task) / SECOND,
+                    with_baseline,
+                )
 
     def _add_count(self, name: str, value: float, labels: Mapping[str, str]) -> None:
         self._counters[name].add(value, self._limit_label_values(labels))

@@ -1,6 +1,6 @@
-"""The scrape: one registry for live counters and derived gauges, built so that no failure hides the rest.
+"""Answer a scrape from one registry of live counters and derived gauges.
 
-A group of figures that cannot be worked out shows as its own success gauge at 0; the others still answer.
+If a group of figures cannot be computed, its success gauge is 0 and the other groups are still exposed.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from stretto.exporter.families import checked, families, within_budget
+from stretto.exporter.families import build_families, check_figures, fit_budget
 from stretto.figures.figure import Figure
 from stretto.names import METRICS
 
 Group = Callable[[], Iterable[Figure]]
-"""Gives the figures of one group, fresh; may raise."""
+"""Computes the figures of a group; may raise."""
 
 
 class FigureCollector(Collector):
-    """Yields for each group its families, whether it succeeded and how long it took.
+    """Collector of figures by group, with the success and duration of each group.
 
     >>> stretto_collector_success{group="snapshot"} 1.0
     """
@@ -36,32 +36,32 @@ class FigureCollector(Collector):
         self._clock = clock
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the families of all groups, and the account of them."""
-        success = _own("stretto_collector_success")
-        seconds = _own("stretto_collector_duration_seconds")
-        found: list[Figure] = []
+        """Yield the families of all groups, then success, duration and use of the series budget."""
+        success = _start_family("stretto_collector_success")
+        seconds = _start_family("stretto_collector_duration_seconds")
+        collected: list[Figure] = []
         for name, group in self._groups.items():
             started = self._clock()
             try:
-                figures = checked(group())
-            except Exception:  # noqa: BLE001  # one broken group must not take the others' answer with it
+                figures = check_figures(group())
+            except Exception:  # noqa: BLE001  # a broken group must not hide the others
                 success.add_metric([name], 0)
             else:
                 success.add_metric([name], 1)
-                found += figures
+                collected += figures
             seconds.add_metric([name], self._clock() - started)
-        budgeted = within_budget(found, self._budget)
-        yield from families((*budgeted.derived, *budgeted.own))
+        budgeted = fit_budget(collected, self._budget)
+        yield from build_families((*budgeted.derived, *budgeted.about_stretto))
         yield success
         yield seconds
-        yield from self._account(len(budgeted.derived), dict(budgeted.folded))
+        yield from self._report_budget(len(budgeted.derived), dict(budgeted.folded))
 
-    def _account(self, series: int, folded: dict[str, int]) -> Iterator[GaugeMetricFamily]:
+    def _report_budget(self, series: int, folded: dict[str, int]) -> Iterator[GaugeMetricFamily]:
         for name, value in (("stretto_series", series), ("stretto_series_budget", self._budget)):
-            family = _own(name)
+            family = _start_family(name)
             family.add_metric([], value)
             yield family
-        family = _own("stretto_series_folded")
+        family = _start_family("stretto_series_folded")
         for label, count in folded.items():
             family.add_metric([label], count)
         yield family
@@ -69,24 +69,24 @@ class FigureCollector(Collector):
 
 @dataclass(frozen=True, slots=True)
 class Exposition:
-    """One scrape's answer."""
+    """The answer to a scrape."""
 
     body: bytes
     content_type: str
 
 
-def registry() -> CollectorRegistry:
-    """Return a registry of our own: the default one carries collectors nobody asked for."""
+def create_registry() -> CollectorRegistry:
+    """Return an empty registry; the default registry has collectors for Python and the process."""
     # Collectors without describe() are skipped by ?name[]= unless the registry supports them.
     return CollectorRegistry(support_collectors_without_names=True)
 
 
-def expose(source: CollectorRegistry, accept: str) -> Exposition:
-    """Return the registry in the text format that the Accept header asks for."""
+def encode_metrics(source: CollectorRegistry, accept: str) -> Exposition:
+    """Return the registry's metrics in the text format that the Accept header asks for."""
     encoder, content_type = choose_encoder(accept)
     return Exposition(encoder(source), content_type)
 
 
-def _own(name: str) -> GaugeMetricFamily:
+def _start_family(name: str) -> GaugeMetricFamily:
     metric = METRICS[name]
     return GaugeMetricFamily(metric.name, metric.help, labels=[label.value for label in metric.labels])

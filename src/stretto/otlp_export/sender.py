@@ -1,6 +1,6 @@
-"""Sender: hands finished sessions' spans to an OTLP/HTTP endpoint and never holds its caller up.
+"""Send the spans of finished sessions to an OTLP/HTTP endpoint without blocking the caller.
 
-The standard ``OTEL_*`` variables decide where spans go and whether they go at all; unset means off.
+The standard ``OTEL_*`` variables name the endpoint; if they are unset, nothing is sent.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ QUEUE_LIMIT = 16_384
 """Most spans that wait: 13 MB at 800 bytes each, and room for a dozen of the longest recorded sessions."""
 
 BATCH_LIMIT = 512
-"""Most spans in one request, the default of OpenTelemetry's own batch processor."""
+"""Most spans in a request: the default of OpenTelemetry's batch processor."""
 
 DEFAULT_TIMEOUT = 10.0
-"""Seconds for one request with its retries, the OTLP exporters' default."""
+"""Seconds for a request with its retries: the default of OTLP exporters."""
 
 _log = logging.getLogger(__name__)
 
 
 class Sender:
-    """Send spans in batches from one daemon thread, and count what was sent and what was dropped.
+    """Queue that sends spans in batches from a daemon thread, and counts sent and dropped spans.
 
-    A session is queued whole or refused whole. Refused is the newest, the one that no longer fits: the
-    oldest may be half sent already, the refused one is still in the store, and ``submit`` tells the one who
-    could send it again. A batch that the exporter gives up on, after its own retries, is dropped. Sent is
-    what the exporter takes for success: an answer below 400, whatever a partial success leaves out.
+    A session is queued or refused as a whole. The newest session is refused, because the oldest may be half
+    sent already. The refused session is still in the store; ``submit`` returns False so that the caller can
+    send it again. A batch is dropped once the exporter has given up its retries. Spans count as sent if the
+    endpoint answers below 400, even if it reports a partial success.
 
-    ``exporter`` is used by this sender alone and is shut down by ``close``; ``limit`` is the most spans that
-    wait. ``problem`` names settings that were ignored, as a sentence for ``doctor``.
+    ``exporter`` is used by this sender only and is shut down by ``close``; ``limit`` is the most spans that
+    wait. ``problem`` is a sentence for ``doctor`` that names the settings that were ignored.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Sender:
         self._dropped = 0
         self._last_error: str | None = None
         self._failing = False
-        self._thread = Thread(target=self._run, name="stretto-sender", daemon=True)
+        self._thread = Thread(target=self._send_batches, name="stretto-sender", daemon=True)
         self._thread.start()
 
     @property
@@ -67,12 +67,12 @@ class Sender:
 
     @property
     def dropped(self) -> int:
-        """Spans that were refused by a full or closed queue, or that the endpoint did not take."""
+        """Spans that a full or closed queue or the endpoint refused."""
         return self._dropped
 
     @property
     def pending(self) -> int:
-        """Spans that are neither sent nor dropped yet."""
+        """Spans that wait or are being sent."""
         with self._changed:
             return len(self._queue) + self._in_flight
 
@@ -83,16 +83,16 @@ class Sender:
 
     @property
     def last_error(self) -> str | None:
-        """Why spans were last lost, in the exporter's words; it stays after a later success."""
+        """The exporter's reason for the last lost spans; a later success does not clear it."""
         return self._last_error
 
     def has_room(self, count: int) -> bool:
-        """Tell whether waiting is of no use: so many spans are taken now, or exceed the whole queue."""
+        """Return whether to submit now: ``count`` spans fit, or would not fit an empty queue either."""
         with self._changed:
             return count > self._limit or len(self._queue) + count <= self._limit
 
     def submit(self, spans: Sequence[ReadableSpan]) -> bool:
-        """Queue the spans of one session and return at once; False where they were refused, and dropped."""
+        """Queue the spans of a session and return at once; False if they were refused and dropped."""
         with self._changed:
             if self._closing or len(self._queue) + len(spans) > self._limit:
                 self._dropped += len(spans)
@@ -103,46 +103,46 @@ class Sender:
             return True
 
     def close(self, timeout: float) -> None:
-        """Send what waits, for ``timeout`` seconds at most; what is left then counts as dropped."""
+        """Send the waiting spans for at most ``timeout`` seconds; the rest counts as dropped."""
         with self._changed:
             first, self._closing = not self._closing, True
             self._changed.notify()
         self._thread.join(max(0.0, timeout))
         if first:
-            self._give_up()
-            # Ends the exporter's wait between retries. A request that hangs keeps the thread until its own
-            # time limit; a daemon thread does not keep the process.
+            self._drop_pending()
+            # Ends the exporter's wait between retries. A hanging request keeps the thread until it times out;
+            # a daemon thread does not keep the process alive.
             self._exporter.shutdown()
 
-    def _run(self) -> None:
-        overheard = _Overheard()
+    def _send_batches(self) -> None:
+        log_capture = _LogCapture()
         logger = logging.getLogger(type(self._exporter).__module__)
-        logger.addFilter(overheard)
+        logger.addFilter(log_capture)
         try:
-            while batch := self._next_batch():
-                self._settle(self._export(batch, overheard))
+            while batch := self._take_batch():
+                self._count_batch(self._export_batch(batch, log_capture))
         finally:
-            logger.removeFilter(overheard)
+            logger.removeFilter(log_capture)
 
-    def _next_batch(self) -> list[ReadableSpan]:
-        """Wait for spans and take up to a batch of them; none means that the sender is closing."""
+    def _take_batch(self) -> list[ReadableSpan]:
+        """Wait for spans and remove a batch from the queue; it is empty only if the sender is closing."""
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._closing)
             batch = [self._queue.popleft() for _ in range(min(BATCH_LIMIT, len(self._queue)))]
             self._in_flight = len(batch)
             return batch
 
-    def _export(self, batch: Sequence[ReadableSpan], overheard: _Overheard) -> str | None:
-        """Return None once the endpoint has the batch, else why it has not."""
-        overheard.said.clear()
+    def _export_batch(self, batch: Sequence[ReadableSpan], log_capture: _LogCapture) -> str | None:
+        """Return None if the endpoint took the batch, else the reason."""
+        log_capture.messages.clear()
         try:
             if self._exporter.export(batch) is SpanExportResult.SUCCESS:
                 return None
-        except Exception as error:  # noqa: BLE001 - one unsendable batch must not end sending for good
+        except Exception as error:  # noqa: BLE001 - a batch that cannot be sent must not stop the thread
             return f"{type(error).__name__}: {error}"
-        return " ".join(overheard.said[-2:]) or "the exporter gave no reason"
+        return " ".join(log_capture.messages[-2:]) or "the exporter gave no reason"
 
-    def _settle(self, error: str | None) -> None:
+    def _count_batch(self, error: str | None) -> None:
         with self._changed:
             if not self._in_flight:
                 return
@@ -153,25 +153,25 @@ class Sender:
                 self._last_error = error
             self._in_flight = 0
         if error and not self._failing:
-            # Once per change: an endpoint that is down for a night is one line, not one per batch and retry.
+            # Logged once per change: an endpoint that is down for a night gives a single line.
             _log.warning("OTLP: spans are being dropped: %s", error)
         elif self._failing and not error:
             _log.warning("OTLP: spans are being sent again")
         self._failing = error is not None
 
-    def _give_up(self) -> None:
+    def _drop_pending(self) -> None:
         with self._changed:
             left = len(self._queue) + self._in_flight
             if left:
                 self._dropped += left
                 self._last_error = "the sender was closed before the endpoint answered"
             self._queue.clear()
-            # What is under way is counted now: a late answer finds nothing left to count.
+            # The batch under way is counted now, so that a late answer counts nothing.
             self._in_flight = 0
 
 
 class NullSender:
-    """Sends nothing and counts nothing: sending is off. ``problem`` says why, where that is not by choice."""
+    """Sender that sends nothing, for when sending is off. ``problem`` is the reason, unless it was chosen."""
 
     sent = dropped = pending = 0
     failing = False
@@ -181,50 +181,51 @@ class NullSender:
         self.problem = problem
 
     def submit(self, spans: Sequence[ReadableSpan]) -> bool:  # noqa: ARG002 - the shape of Sender
-        """Take nothing and say so."""
+        """Refuse the spans and return False."""
         return False
 
     def close(self, timeout: float) -> None:
-        """Return: there is nothing to end."""
+        """Do nothing."""
 
 
-class _Overheard(logging.Filter):
-    """Keep what the exporter logs in this thread from standard error: it is the reason of a failed batch.
+class _LogCapture(logging.Filter):
+    """Filter that collects the exporter's log messages of this thread, as the reason of a failed batch.
 
-    The exporter returns only that it failed and logs why, again at each retry. What another thread's exporter
-    logs passes.
+    The exporter returns only that it failed, and logs the reason again at each retry. Messages of other
+    threads pass through to standard error.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.said: list[str] = []
+        self.messages: list[str] = []
         self._thread = get_ident()
 
     def filter(self, record: logging.LogRecord) -> bool:
         if get_ident() != self._thread:
             return True
-        self.said.append(record.getMessage())
+        self.messages.append(record.getMessage())
         return False
 
 
-def sender_from_environment(environ: Mapping[str, str]) -> Sender | NullSender:
+def build_sender(environ: Mapping[str, str]) -> Sender | NullSender:
     """Return a sender to the OTLP endpoint that the standard variables name, or a NullSender.
 
-    On when ``OTEL_EXPORTER_OTLP_ENDPOINT`` or ``OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`` is set. Off without a
-    problem: neither set, ``OTEL_SDK_DISABLED=true``, ``OTEL_TRACES_EXPORTER=none``. Off with one: a protocol,
-    an exporter or an endpoint that cannot be used. Headers, time limit (seconds, as in OpenTelemetry's own
-    Python SDK), compression and certificates are honoured, for each the ``TRACES`` variable first; one that
-    cannot be read is ignored and named in ``problem``. A variable that is empty is not set.
+    Sending is on if ``OTEL_EXPORTER_OTLP_ENDPOINT`` or ``OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`` is set. It is
+    off without a problem if neither is set, or with ``OTEL_SDK_DISABLED=true`` or
+    ``OTEL_TRACES_EXPORTER=none``. It is off with a problem if the protocol, exporter or endpoint cannot be
+    used. Headers, time limit (seconds, as in OpenTelemetry's Python SDK), compression and certificates are
+    honoured; the ``TRACES`` variables win. A setting that cannot be parsed is ignored and named in
+    ``problem``. An empty variable counts as unset.
     """
-    endpoint = _setting(environ, "ENDPOINT")
+    endpoint = _find_setting(environ, "ENDPOINT")
     exporters = {name.strip() for name in environ.get("OTEL_TRACES_EXPORTER", "").lower().split(",")} - {""}
     disabled = environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
     if endpoint is None or disabled or exporters == {"none"}:
         return NullSender()
-    obstacle = _obstacle(endpoint, _setting(environ, "PROTOCOL"), exporters)
+    obstacle = _find_obstacle(endpoint, _find_setting(environ, "PROTOCOL"), exporters)
     if obstacle:
         return NullSender(obstacle)
-    exporter, ignored = _exporter(environ, endpoint)
+    exporter, ignored = _build_exporter(environ, endpoint)
     return Sender(exporter, problem="; ".join(ignored) or None)
 
 
@@ -233,7 +234,7 @@ class _Setting(NamedTuple):
     value: str
 
 
-def _setting(environ: Mapping[str, str], name: str) -> _Setting | None:
+def _find_setting(environ: Mapping[str, str], name: str) -> _Setting | None:
     for variable in (f"OTEL_EXPORTER_OTLP_TRACES_{name}", f"OTEL_EXPORTER_OTLP_{name}"):
         value = environ.get(variable, "").strip()
         if value:
@@ -241,8 +242,8 @@ def _setting(environ: Mapping[str, str], name: str) -> _Setting | None:
     return None
 
 
-def _obstacle(endpoint: _Setting, protocol: _Setting | None, exporters: set[str]) -> str | None:
-    """Return what makes sending impossible and what to do about it."""
+def _find_obstacle(endpoint: _Setting, protocol: _Setting | None, exporters: set[str]) -> str | None:
+    """Return the reason that nothing can be sent and the way to mend it; None if there is no such reason."""
     if exporters and not exporters & {"otlp", "otlp_proto_http"}:
         return (
             "OTEL_TRACES_EXPORTER does not name otlp, the only exporter there is: add it, or set it to none"
@@ -254,7 +255,7 @@ def _obstacle(endpoint: _Setting, protocol: _Setting | None, exporters: set[str]
         )
     if not _is_http(endpoint.value):
         # The value may hold a password, so it is not repeated.
-        return f"{endpoint.variable} is no http:// or https:// URL: write it as http://host:4318"
+        return f"{endpoint.variable} is not an http:// or https:// URL: write it as http://host:4318"
     return None
 
 
@@ -266,30 +267,30 @@ def _is_http(url: str) -> bool:
         return False
 
 
-def _exporter(environ: Mapping[str, str], endpoint: _Setting) -> tuple[OTLPSpanExporter, list[str]]:
-    """Return the exporter, and a sentence for each setting that was ignored."""
+def _build_exporter(environ: Mapping[str, str], endpoint: _Setting) -> tuple[OTLPSpanExporter, list[str]]:
+    """Return the exporter, and a sentence about each ignored setting."""
     ignored: list[str] = []
-    url, headers = endpoint.value, _setting(environ, "HEADERS")
+    url, headers = endpoint.value, _find_setting(environ, "HEADERS")
     if endpoint.variable == "OTEL_EXPORTER_OTLP_ENDPOINT":
         url = f"{url.removesuffix('/')}/v1/traces"
     exporter = OTLPSpanExporter(
         endpoint=url,
         headers=parse_env_headers(headers.value, liberal=True) if headers else None,
-        timeout=_timeout(_setting(environ, "TIMEOUT"), ignored),
-        compression=_compression(_setting(environ, "COMPRESSION"), ignored),
-        certificate_file=_value(environ, "CERTIFICATE"),
-        client_key_file=_value(environ, "CLIENT_KEY"),
-        client_certificate_file=_value(environ, "CLIENT_CERTIFICATE"),
+        timeout=_parse_timeout(_find_setting(environ, "TIMEOUT"), ignored),
+        compression=_parse_compression(_find_setting(environ, "COMPRESSION"), ignored),
+        certificate_file=_find_value(environ, "CERTIFICATE"),
+        client_key_file=_find_value(environ, "CLIENT_KEY"),
+        client_certificate_file=_find_value(environ, "CLIENT_CERTIFICATE"),
     )
     return exporter, ignored
 
 
-def _value(environ: Mapping[str, str], name: str) -> str | None:
-    setting = _setting(environ, name)
+def _find_value(environ: Mapping[str, str], name: str) -> str | None:
+    setting = _find_setting(environ, name)
     return setting.value if setting else None
 
 
-def _timeout(setting: _Setting | None, ignored: list[str]) -> float:
+def _parse_timeout(setting: _Setting | None, ignored: list[str]) -> float:
     if setting:
         try:
             seconds = float(setting.value)
@@ -297,11 +298,11 @@ def _timeout(setting: _Setting | None, ignored: list[str]) -> float:
             seconds = math.nan
         if 0 < seconds < math.inf:
             return seconds
-        ignored.append(f"{setting.variable} is no number of seconds above 0: {DEFAULT_TIMEOUT} s is used")
+        ignored.append(f"{setting.variable} is not a number of seconds above 0: {DEFAULT_TIMEOUT} s is used")
     return DEFAULT_TIMEOUT
 
 
-def _compression(setting: _Setting | None, ignored: list[str]) -> Compression:
+def _parse_compression(setting: _Setting | None, ignored: list[str]) -> Compression:
     if setting:
         try:
             return Compression(setting.value.lower())

@@ -1,17 +1,17 @@
-"""Spans: one finished session → one OpenTelemetry trace. Pure: the same session always gives the same trace.
+"""Convert a finished session to an OpenTelemetry trace; the same session always gives the same trace.
 
-"Span" is OpenTelemetry's word and lives here alone. Names and attributes follow the GenAI conventions where
-they have one (github.com/open-telemetry/semantic-conventions-genai, status Development); ours start with
-``stretto.``.
+Names and attributes follow the GenAI conventions (github.com/open-telemetry/semantic-conventions-genai,
+status Development); Stretto's additions start with ``stretto.``.
 
-An entity becomes a span only when both its edges are known: a length is never invented. One without an end
-is the event ``stretto.unfinished`` on its parent, at its start; one without a start is the event
-``stretto.start_unknown``, at its end; those without either are counted in the root's ``stretto.untimed``.
-What happened inside an entity that is no span hangs on the next one above it that is.
+An entity becomes a span only if its start and end are known: a duration is never invented. An entity without
+an end becomes the event ``stretto.unfinished`` at its start; without a start, ``stretto.start_unknown`` at
+its end. The event is attached to the nearest ancestor that is a span. Entities without either time are
+counted in the root's ``stretto.untimed``. Children of an entity without a span get the nearest ancestor that
+has a span as parent.
 
-A failure has status ERROR. All else stays UNSET, success too: OK is the verdict of a developer or operator
-and makes backends suppress errors (OpenTelemetry trace API, "Set Status"). ``stretto.outcome`` says how it
-ended. Entities carry no class of error, so ``error.type`` is ``_OTHER``, the conventions' value for that.
+A failure has status ERROR. Every other outcome, success too, stays UNSET: OK is reserved for developers and
+operators and makes backends suppress errors (OpenTelemetry trace API, "Set Status"). ``stretto.outcome`` is
+the outcome. Entities carry no error class, so ``error.type`` is ``_OTHER``, as the conventions ask.
 """
 
 from __future__ import annotations
@@ -41,79 +41,80 @@ START_UNKNOWN = "stretto.start_unknown"
 _SESSION, _TURN, _TASK, _TOOL, _MODEL = "session", "turn", "task", "tool", "model"
 
 Key = tuple[str, str]
-"""(kind, id): what names an entity within its session."""
+"""(kind, id): the name of an entity within its session."""
 
 Value = str | bool | int | float
 
 
-def session_spans(
+def build_spans(
     session: Session, *, version: str, resource: Mapping[str, str] | None = None
 ) -> tuple[ReadableSpan, ...]:
     """Return a finished session as spans: the root, then turns, tasks, tool calls and model calls.
 
     ``version`` is the scope's; ``resource`` is added to ``service.name=stretto`` and may replace it. A
-    session that was started inside another trace (``traceparent``) joins it below that remote span; where
-    that trace is not sampled, nothing is returned: the spans would hang on one that nobody kept. A session
-    that was lost, and so has no end, ends when it was last heard of, marked ``stretto.end_known=false``.
-    Raises ValueError for one that is still running.
+    session started inside another trace (``traceparent``) becomes a child of that remote span. If that trace
+    is not sampled, no spans are returned, as their parent was not kept. A lost session has no end: its span
+    ends at its last event and carries ``stretto.end_known=false``. Raises ValueError for a running session.
     """
     if session.outcome is Outcome.RUNNING:
-        raise ValueError(f"session {session.id} is still running: only a finished one becomes a trace")
-    caller = _caller(session)
+        raise ValueError(f"session {session.id} is still running: only a finished session becomes a trace")
+    caller = _find_caller(session)
     if caller is not None and not caller.trace_flags.sampled:
         return ()
-    parts = tuple(_parts(session))
+    entities = tuple(_convert_entities(session))
     flags = caller.trace_flags if caller else TraceFlags(TraceFlags.SAMPLED)
-    trace = trace_id(session)
+    trace = compute_trace_id(session)
     contexts = {
-        part.key: SpanContext(trace, span_id(session.id, *part.key), is_remote=False, trace_flags=flags)
-        for part in parts
-        if part.whole
+        entity.key: SpanContext(
+            trace, compute_span_id(session.id, *entity.key), is_remote=False, trace_flags=flags
+        )
+        for entity in entities
+        if entity.is_complete
     }
-    parents = _parents(session, contexts.keys())
+    parents = _find_parents(session, contexts.keys())
     events: dict[Key, list[Event]] = {}
-    for part in parts:
-        event = part.as_event()
+    for entity in entities:
+        event = entity.to_event()
         if event is not None:
-            events.setdefault(parents[part.key], []).append(event)
+            events.setdefault(parents[entity.key], []).append(event)
     home = Resource({"service.name": SERVICE, **(resource or {})})
     scope = InstrumentationScope(SERVICE, version)
     return tuple(
         ReadableSpan(
-            name=part.name,
-            context=contexts[part.key],
-            parent=contexts[parents[part.key]] if part.key in parents else caller,
+            name=entity.name,
+            context=contexts[entity.key],
+            parent=contexts[parents[entity.key]] if entity.key in parents else caller,
             resource=home,
-            attributes=part.attributes,
-            events=tuple(events.get(part.key, ())),
-            kind=SpanKind.CLIENT if part.key[0] == _MODEL else SpanKind.INTERNAL,
-            status=part.status,
-            start_time=part.start,
-            end_time=part.end,
+            attributes=entity.attributes,
+            events=tuple(events.get(entity.key, ())),
+            kind=SpanKind.CLIENT if entity.key[0] == _MODEL else SpanKind.INTERNAL,
+            status=entity.status,
+            start_time=entity.start,
+            end_time=entity.end,
             instrumentation_scope=scope,
         )
-        for part in parts
-        if part.whole
+        for entity in entities
+        if entity.is_complete
     )
 
 
-def trace_id(session: Session) -> int:
-    """Return the id of the session's trace: its caller's, else the hash of source and session id."""
-    caller = _caller(session)
-    return caller.trace_id if caller else _digest(16, SERVICE, session.source, session.id)
+def compute_trace_id(session: Session) -> int:
+    """Return the trace id: the caller's if there is a caller, else a hash of source and session id."""
+    caller = _find_caller(session)
+    return caller.trace_id if caller else _hash_id(16, SERVICE, session.source, session.id)
 
 
-def span_id(session: str, kind: str, entity: str) -> int:
+def compute_span_id(session: str, kind: str, entity: str) -> int:
     """Return the span id of an entity of a session; ``kind`` is session, turn, task, tool or model."""
-    return _digest(8, session, kind, entity)
+    return _hash_id(8, session, kind, entity)
 
 
-def _digest(size: int, *parts: str) -> int:
+def _hash_id(size: int, *words: str) -> int:
     # Zero is the one value that the W3C trace context forbids.
-    return int.from_bytes(sha256("\0".join(parts).encode()).digest()[:size], "big") or 1
+    return int.from_bytes(sha256("\0".join(words).encode()).digest()[:size], "big") or 1
 
 
-def _caller(session: Session) -> SpanContext | None:
+def _find_caller(session: Session) -> SpanContext | None:
     if session.traceparent is None:
         return None
     context = TraceContextTextMapPropagator().extract({"traceparent": session.traceparent})
@@ -122,8 +123,8 @@ def _caller(session: Session) -> SpanContext | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """One entity on its way to becoming a span or, without both edges, an event."""
+class _EntitySpan:
+    """An entity in the shape of a span; without start or end it becomes an event of its parent."""
 
     key: Key
     start: int | None
@@ -133,40 +134,40 @@ class _Part:
     outcome: Outcome
 
     @property
-    def whole(self) -> bool:
-        """Both edges are known and in order; a clock that stepped back leaves an end that says nothing."""
+    def is_complete(self) -> bool:
+        """Whether start and end are known and in order; a clock that stepped back can put the end first."""
         return self.start is not None and self.end is not None and self.start <= self.end
 
     @property
     def status(self) -> Status:
         return Status(StatusCode.ERROR if self.outcome is Outcome.FAILURE else StatusCode.UNSET)
 
-    def as_event(self) -> Event | None:
-        """Return what the parent says of an entity that is no span; None if it is one or has no time."""
-        if self.whole:
+    def to_event(self) -> Event | None:
+        """Return the event on the parent; None if the entity is a span or has no time."""
+        if self.is_complete:
             return None
         if self.start is not None:
             return Event(UNFINISHED, self.attributes, self.start)
         return Event(START_UNKNOWN, self.attributes, self.end) if self.end is not None else None
 
 
-def _parts(session: Session) -> Iterator[_Part]:
+def _convert_entities(session: Session) -> Iterator[_EntitySpan]:
     agents = {task.id: task.agent for task in session.tasks}
-    parts = [
-        *(_turn(session, turn) for turn in session.turns),
-        *(_task(session, task) for task in session.tasks),
-        *(_tool_call(session, call, agents) for call in session.tool_calls),
-        *(_model_call(session, call, agents) for call in session.model_calls),
+    entities = [
+        *(_convert_turn(session, turn) for turn in session.turns),
+        *(_convert_task(session, task) for task in session.tasks),
+        *(_convert_tool_call(session, call, agents) for call in session.tool_calls),
+        *(_convert_model_call(session, call, agents) for call in session.model_calls),
     ]
-    untimed = sum(part.start is None and part.end is None for part in parts)
-    yield _root(session, untimed)
-    yield from parts
+    untimed = sum(entity.start is None and entity.end is None for entity in entities)
+    yield _convert_session(session, untimed)
+    yield from entities
 
 
-def _root(session: Session, untimed: int) -> _Part:
+def _convert_session(session: Session, untimed: int) -> _EntitySpan:
     workflow = session.pattern or session.source
     known = session.end is not None and session.end >= session.start
-    return _part(
+    return _build_entity_span(
         session,
         (_SESSION, session.id),
         start=session.start,
@@ -174,7 +175,7 @@ def _root(session: Session, untimed: int) -> _Part:
         outcome=session.outcome,
         operation="invoke_workflow",
         subject=workflow,
-        own={
+        specific={
             Attribute.WORKFLOW_NAME.value: workflow,
             Attribute.SESSION_ID.value: session.id,
             Attribute.SOURCE.value: session.source,
@@ -186,8 +187,8 @@ def _root(session: Session, untimed: int) -> _Part:
     )
 
 
-def _turn(session: Session, turn: Turn) -> _Part:
-    return _part(
+def _convert_turn(session: Session, turn: Turn) -> _EntitySpan:
+    return _build_entity_span(
         session,
         (_TURN, turn.id),
         start=turn.start,
@@ -195,7 +196,7 @@ def _turn(session: Session, turn: Turn) -> _Part:
         outcome=turn.outcome,
         operation="invoke_agent",
         subject=session.source,
-        own={
+        specific={
             Attribute.AGENT_NAME.value: session.source,
             Attribute.TURN_ID.value: turn.id,
             Attribute.TURN_ORIGIN.value: turn.origin,
@@ -203,8 +204,8 @@ def _turn(session: Session, turn: Turn) -> _Part:
     )
 
 
-def _task(session: Session, task: Task) -> _Part:
-    return _part(
+def _convert_task(session: Session, task: Task) -> _EntitySpan:
+    return _build_entity_span(
         session,
         (_TASK, task.id),
         start=task.start,
@@ -212,7 +213,7 @@ def _task(session: Session, task: Task) -> _Part:
         outcome=task.outcome,
         operation="invoke_agent",
         subject=task.agent,
-        own={
+        specific={
             Attribute.AGENT_NAME.value: task.agent,
             Attribute.TASK_ID.value: task.id,
             Attribute.TASK_TYPE.value: task.task_type,
@@ -220,8 +221,8 @@ def _task(session: Session, task: Task) -> _Part:
     )
 
 
-def _tool_call(session: Session, call: ToolCall, agents: Mapping[str, str | None]) -> _Part:
-    return _part(
+def _convert_tool_call(session: Session, call: ToolCall, agents: Mapping[str, str | None]) -> _EntitySpan:
+    return _build_entity_span(
         session,
         (_TOOL, call.id),
         start=call.start,
@@ -229,19 +230,19 @@ def _tool_call(session: Session, call: ToolCall, agents: Mapping[str, str | None
         outcome=call.outcome,
         operation="execute_tool",
         subject=call.tool,
-        own={
+        specific={
             Attribute.TOOL_NAME.value: call.tool,
             Attribute.TOOL_CALL_ID.value: call.id,
-            Attribute.AGENT_NAME.value: _agent(session, call.task, agents),
+            Attribute.AGENT_NAME.value: _name_agent(session, call.task, agents),
             Attribute.TASK_ID.value: call.task,
-            Attribute.TOOL_EXECUTION_SECONDS.value: _seconds(call.duration),
-            Attribute.TOOL_OVERHEAD_SECONDS.value: _seconds(call.overhead),
+            Attribute.TOOL_EXECUTION_SECONDS.value: _to_seconds(call.duration),
+            Attribute.TOOL_OVERHEAD_SECONDS.value: _to_seconds(call.overhead),
         },
     )
 
 
-def _model_call(session: Session, call: ModelCall, agents: Mapping[str, str | None]) -> _Part:
-    return _part(
+def _convert_model_call(session: Session, call: ModelCall, agents: Mapping[str, str | None]) -> _EntitySpan:
+    return _build_entity_span(
         session,
         (_MODEL, call.id),
         start=call.start,
@@ -249,16 +250,16 @@ def _model_call(session: Session, call: ModelCall, agents: Mapping[str, str | No
         outcome=call.outcome,
         operation="chat",
         subject=call.model,
-        own={
+        specific={
             Attribute.REQUEST_MODEL.value: call.model,
-            Attribute.AGENT_NAME.value: _agent(session, call.task, agents),
+            Attribute.AGENT_NAME.value: _name_agent(session, call.task, agents),
             Attribute.MODEL_CALL_ID.value: call.id,
             Attribute.TASK_ID.value: call.task,
         },
     )
 
 
-def _part(
+def _build_entity_span(
     session: Session,
     key: Key,
     *,
@@ -267,8 +268,8 @@ def _part(
     outcome: Outcome,
     operation: str,
     subject: str | None,
-    own: Mapping[str, Value | None],
-) -> _Part:
+    specific: Mapping[str, Value | None],
+) -> _EntitySpan:
     attributes: dict[str, Value] = {
         Attribute.OPERATION_NAME.value: operation,
         Attribute.CONVERSATION_ID.value: session.id,
@@ -276,57 +277,61 @@ def _part(
     }
     if outcome is Outcome.FAILURE:
         attributes[Attribute.ERROR_TYPE.value] = "_OTHER"
-    attributes |= {name: value for name, value in own.items() if value is not None}
-    return _Part(key, start, end, f"{operation} {subject}" if subject else operation, attributes, outcome)
+    attributes |= {name: value for name, value in specific.items() if value is not None}
+    return _EntitySpan(
+        key, start, end, f"{operation} {subject}" if subject else operation, attributes, outcome
+    )
 
 
-def _agent(session: Session, task: str | None, agents: Mapping[str, str | None]) -> str | None:
+def _name_agent(session: Session, task: str | None, agents: Mapping[str, str | None]) -> str | None:
     return session.source if task is None else agents.get(task)
 
 
-def _seconds(nanoseconds: int | None) -> float | None:
+def _to_seconds(nanoseconds: int | None) -> float | None:
     return None if nanoseconds is None else nanoseconds / SECOND
 
 
-def _parents(session: Session, spans: Collection[Key]) -> dict[Key, Key]:
-    """Return for every entity but the root the nearest one above it that is a span."""
-    above = _above(session)
-    _cut_loops(above, (_SESSION, session.id))
+def _find_parents(session: Session, spans: Collection[Key]) -> dict[Key, Key]:
+    """Return the parent span of every entity but the root: its nearest ancestor that is a span."""
+    owners = _find_owners(session)
+    _cut_loops(owners, (_SESSION, session.id))
     parents = {}
-    for key in above:
-        parent = above[key]
+    for key in owners:
+        parent = owners[key]
         while parent not in spans:
-            parent = above[parent]
+            parent = owners[parent]
         parents[key] = parent
     return parents
 
 
-def _above(session: Session) -> dict[Key, Key]:
-    """Return what each entity belongs to: a task to the call that started it, a call to its task or its turn.
+def _find_owners(session: Session) -> dict[Key, Key]:
+    """Return the owner of each entity: of a task the call that started it, of a call its task or turn.
 
     A background task outlives the call that started it; OpenTelemetry lets a child end after its parent.
+    Example: task A (10 to 60 s) was started by tool call c1 (10 to 11 s) in turn p1 (0 to 20 s). The owner
+    of A is c1, that of c1 is p1, that of p1 is the session.
     """
     root = (_SESSION, session.id)
-    turn_at = _turn_finder(session)
+    turn_at = _index_turns(session)
     tasks = {task.id for task in session.tasks}
     calls = {call.id for call in session.tool_calls}
-    above: dict[Key, Key] = {(_TURN, turn.id): root for turn in session.turns}
+    owners: dict[Key, Key] = {(_TURN, turn.id): root for turn in session.turns}
     for task in session.tasks:
         if task.delegated_by in calls:
-            above[_TASK, task.id] = (_TOOL, task.delegated_by)
+            owners[_TASK, task.id] = (_TOOL, task.delegated_by)
         elif task.parent in tasks:
-            above[_TASK, task.id] = (_TASK, task.parent)
+            owners[_TASK, task.id] = (_TASK, task.parent)
         else:
-            above[_TASK, task.id] = turn_at(task.start)
+            owners[_TASK, task.id] = turn_at(task.start)
     for kind, members in ((_TOOL, session.tool_calls), (_MODEL, session.model_calls)):
         for call in members:
-            above[kind, call.id] = (_TASK, call.task) if call.task in tasks else turn_at(call.start)
-    return above
+            owners[kind, call.id] = (_TASK, call.task) if call.task in tasks else turn_at(call.start)
+    return owners
 
 
-def _turn_finder(session: Session) -> Callable[[int | None], Key]:
-    """Return a function from an instant to the latest turn that contains it, else to the session."""
-    turns = sorted((each.start, each.end, each.id) for each in session.turns if each.end is not None)
+def _index_turns(session: Session) -> Callable[[int | None], Key]:
+    """Return a function that finds the latest turn around an instant, else the session."""
+    turns = sorted((turn.start, turn.end, turn.id) for turn in session.turns if turn.end is not None)
     starts = [start for start, _, _ in turns]
 
     def turn_at(time: int | None) -> Key:
@@ -340,14 +345,14 @@ def _turn_finder(session: Session) -> Callable[[int | None], Key]:
     return turn_at
 
 
-def _cut_loops(above: dict[Key, Key], root: Key) -> None:
-    """Hang on the root what would be its own ancestor: reported parents are input and may run in a ring."""
+def _cut_loops(owners: dict[Key, Key], root: Key) -> None:
+    """Make the root the owner of entities that would be their own ancestors, as reported parents can be."""
     safe = {root}
-    for first in tuple(above):
+    for first in tuple(owners):
         key, path = first, set()
         while key not in safe and key not in path:
             path.add(key)
-            key = above[key]
+            key = owners[key]
         if key not in safe:
-            above[key] = root
+            owners[key] = root
         safe |= path

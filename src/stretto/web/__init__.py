@@ -1,1 +1,1 @@
-"""The HTTP surface: metrics, hooks, JSON and the page. It renders what it is handed and reads no store."""
+"""The HTTP backend: metrics, hooks, JSON and the page. It renders what it is handed and reads no store."""

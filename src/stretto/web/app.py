@@ -19,17 +19,16 @@ from starlette.types import ASGIApp
 
 from stretto.clock import SECOND
 from stretto.errors import StrettoError
-from stretto.web import otlp_routes as telemetry
-from stretto.web import responses as answers
-from stretto.web.backend import Surface
+from stretto.web import otlp_routes, responses
+from stretto.web.backend import Backend
 from stretto.web.guard import Guard
-from stretto.web.json_routes import NOTIFICATIONS, Api
-from stretto.web.live_updates import Events
-from stretto.web.otlp_routes import Telemetry
-from stretto.web.pages import Pages
-from stretto.web.score_route import Scores
+from stretto.web.json_routes import NOTIFICATIONS, JsonRoutes
+from stretto.web.live_updates import UpdateRoute
+from stretto.web.otlp_routes import OtlpRoutes
+from stretto.web.pages import PageRoutes
+from stretto.web.score_route import ScoreRoute
 
-__all__ = ["Surface", "create_app"]
+__all__ = ["Backend", "create_app"]
 
 HOOK = "/hooks/claude-code"
 HOOK_LIMIT = 64 * 1024 * 1024
@@ -40,89 +39,93 @@ LIMIT = 1024 * 1024
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
-def create_app(surface: Surface) -> ASGIApp:
-    """Return the ASGI application that shows and feeds the surface."""
-    static = _static()
+def create_app(backend: Backend) -> ASGIApp:
+    """Return the ASGI application that shows and feeds the backend."""
+    static = _read_static_files()
     # The hash in the address lets a browser keep a file for good: another content has another address.
     addresses = {
         name: f"/static/{name}?{sha256(content).hexdigest()[:12]}" for name, (content, _) in static.items()
     }
-    pages = Pages(surface, addresses)
+    pages = PageRoutes(backend, addresses)
     app = Starlette(
         routes=[
-            *_Endpoints(surface, static).routes(),
-            *Api(surface).routes(),
-            *Scores(surface).routes(),
-            *Events(surface.changes).routes(),
-            *Telemetry(surface).routes(),
-            *pages.routes(),
+            *_MachineRoutes(backend, static).list_routes(),
+            *JsonRoutes(backend).list_routes(),
+            *ScoreRoute(backend).list_routes(),
+            *UpdateRoute(backend.updates).list_routes(),
+            *OtlpRoutes(backend).list_routes(),
+            *pages.list_routes(),
         ],
         exception_handlers={
-            HTTPException: _http_error,
-            StrettoError: _state_error,
-            ClientDisconnect: _gone,
-            Exception: _fault,
+            HTTPException: _answer_http_error,
+            StrettoError: _answer_state_error,
+            ClientDisconnect: _answer_disconnect,
+            Exception: _answer_fault,
         },
     )
     # A redirect would be built from the request's own Host.
     app.router.redirect_slashes = False
     return Guard(
         app,
-        hosts=surface.hosts,
-        token=surface.token,
-        limits={HOOK: HOOK_LIMIT, NOTIFICATIONS: LIMIT, **dict.fromkeys(telemetry.PATHS, telemetry.LIMIT)},
-        compressed=telemetry.PATHS,
+        hosts=backend.hosts,
+        token=backend.token,
+        limits={
+            HOOK: HOOK_LIMIT,
+            NOTIFICATIONS: LIMIT,
+            **dict.fromkeys(otlp_routes.PATHS, otlp_routes.LIMIT),
+        },
+        compressed=otlp_routes.PATHS,
         limit=LIMIT,
     )
 
 
-class _Endpoints:
+class _MachineRoutes:
     """The routes for machines, and the static files."""
 
-    def __init__(self, surface: Surface, static: Mapping[str, tuple[bytes, str]]) -> None:
-        self._surface = surface
-        self._static = static
+    def __init__(self, backend: Backend, static: Mapping[str, tuple[bytes, str]]) -> None:
+        self._backend = backend
+        self._files = static
 
-    def routes(self) -> list[Route]:
+    def list_routes(self) -> list[Route]:
         return [
-            Route("/metrics", self.metrics),
-            Route("/healthz", self.healthz),
-            Route("/readyz", self.readyz),
-            Route(HOOK, self.hook, methods=["POST"]),
-            Route("/static/{name:path}", self.static),
+            Route("/metrics", self.show_metrics),
+            Route("/healthz", self.answer_health),
+            Route("/readyz", self.answer_readiness),
+            Route(HOOK, self.receive_hook, methods=["POST"]),
+            Route("/static/{name:path}", self.serve_file),
         ]
 
-    def metrics(self, request: Request) -> Response:
-        exposition = self._surface.expose(", ".join(request.headers.getlist("accept")))
+    def show_metrics(self, request: Request) -> Response:
+        exposition = self._backend.expose(", ".join(request.headers.getlist("accept")))
         return Response(exposition.body, headers={"Content-Type": exposition.content_type, "Vary": "Accept"})
 
-    async def healthz(self, _: Request) -> Response:
+    async def answer_health(self, _: Request) -> Response:
         return PlainTextResponse("alive\n")
 
-    def readyz(self, _: Request) -> Response:
-        taken = self._surface.snapshot()
+    def answer_readiness(self, _: Request) -> Response:
+        taken = self._backend.snapshot()
         if taken is None:
             return PlainTextResponse("not ready: there are no figures yet\n", 503)
-        age = (self._surface.clock() - taken.at) / SECOND
-        if age > self._surface.fresh_seconds:
-            limit = self._surface.fresh_seconds
+        age = (self._backend.clock() - taken.at) / SECOND
+        if age > self._backend.fresh_seconds:
+            limit = self._backend.fresh_seconds
             return PlainTextResponse(
                 f"not ready: the figures are {age:.0f} s old, at most {limit:.0f} s is fresh\n", 503
             )
         return PlainTextResponse("ready\n")
 
-    async def hook(self, request: Request) -> Response:
+    async def receive_hook(self, request: Request) -> Response:
         """Append the payload and say nothing: to the agent an empty 2xx is success, any text a fault."""
         payload = await request.body()
         try:
-            await run_in_threadpool(self._surface.append_hook, payload)
+            await run_in_threadpool(self._backend.append_hook, payload)
         except OSError:
             # The agent shows it as an error that blocks nothing: a gap nobody knows of would be worse.
             return Response(status_code=503)
         return Response(status_code=204)
 
-    async def static(self, request: Request) -> Response:
-        found = self._static.get(request.path_params["name"])
+    async def serve_file(self, request: Request) -> Response:
+        found = self._files.get(request.path_params["name"])
         if found is None:
             raise HTTPException(404)
         content, media_type = found
@@ -131,7 +134,7 @@ class _Endpoints:
         )
 
 
-def _static() -> dict[str, tuple[bytes, str]]:
+def _read_static_files() -> dict[str, tuple[bytes, str]]:
     """Read the package's own files once: a closed set, so no path from outside ever reaches the disk."""
     folder = resources.files(__package__) / "static"
     return {
@@ -142,27 +145,27 @@ def _static() -> dict[str, tuple[bytes, str]]:
     }
 
 
-async def _http_error(request: Request, error: Exception) -> Response:
+async def _answer_http_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     what = {404: "there is nothing at this address", 405: "this address does not take that method"}
-    return answers.error(
+    return responses.build_error(
         request.url.path, error.status_code, what.get(error.status_code, error.detail), headers=error.headers
     )
 
 
-async def _state_error(request: Request, error: Exception) -> Response:
+async def _answer_state_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, StrettoError):
         raise error
-    return answers.error(request.url.path, 503, error.sentence(), error.hint)
+    return responses.build_error(request.url.path, 503, error.sentence(), error.hint)
 
 
-async def _gone(_: Request, __: Exception) -> Response:
+async def _answer_disconnect(_: Request, __: Exception) -> Response:
     """Answer whoever has left before the body was complete: nobody reads it, and it is no fault of ours."""
     return Response(status_code=400)
 
 
-async def _fault(request: Request, _: Exception) -> Response:
-    return answers.error(
+async def _answer_fault(request: Request, _: Exception) -> Response:
+    return responses.build_error(
         request.url.path, 500, "Stretto failed to answer", "its own output on standard error says why"
     )

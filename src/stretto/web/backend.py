@@ -1,4 +1,4 @@
-"""Surface: everything that HTTP shows or takes, handed in by the service as callables."""
+"""Backend: everything that HTTP shows or takes, handed in by the service as callables."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stretto.sources.otlp.receive import Received, Signal
 from stretto.store.queries import SessionRow
 from stretto.summaries.session_summary import SessionSummary
 from stretto.summaries.snapshot import Snapshot
-from stretto.web.live_updates import Changes
+from stretto.web.live_updates import UpdateStreams
 
 FRESH_SECONDS = 60.0
 """A snapshot older than this no longer answers for now: several refreshes have been missed."""
@@ -32,7 +32,7 @@ class Exposition(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surface:
+class Backend:
     """The callables behind the routes. Each may be called from several threads at once."""
 
     snapshot: Callable[[], Snapshot | None]
@@ -64,9 +64,9 @@ class Surface:
     version: str
     faults: Callable[[], list[str]] = list
     """Those of the problems that are the running service's own, for ``doctor``."""
-    own: Callable[[], Sequence[Figure]] = list
+    self_figures: Callable[[], Sequence[Figure]] = list
     """What the service says of itself, as it is exported."""
-    changes: Changes = field(default_factory=Changes)
+    updates: UpdateStreams = field(default_factory=UpdateStreams)
     """What open pages are told by: it hears of each new snapshot from whoever takes it."""
     token: str | None = None
     """Asked of every request but ``/healthz``, where set."""

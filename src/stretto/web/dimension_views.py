@@ -76,46 +76,49 @@ class DetailRow:
     cells: tuple[Figure | None, ...]
 
 
-class Figures:
+class FigureIndex:
     """A snapshot's figures, found by name and labels."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._found = {(figure.name, frozenset(figure.labels)): figure for figure in snapshot.figures}
 
-    def find(self, name: str, reason: str, **labels: str) -> Figure:
+    def find_figure(self, name: str, reason: str, **labels: str) -> Figure:
         """Return the figure of that name (without prefix) and these labels, or one withheld for a reason."""
         key = PREFIX + name, frozenset(labels.items())
         return self._found.get(key) or Figure(PREFIX + name, tuple(labels.items()), None, 0, reason)
 
-    def named(self, name: str, **labels: str) -> Iterable[dict[str, str]]:
+    def list_labels(self, name: str, **labels: str) -> Iterable[dict[str, str]]:
         """Yield the labels of each figure of that name which carries these, in the snapshot's order."""
         for found, own in self._found:
             if found == PREFIX + name and labels.items() <= own:
                 yield dict(own)
 
 
-def type_rows(figures: Figures, window: str) -> list[TypeRow]:
+def list_type_rows(figures: FigureIndex, window: str) -> list[TypeRow]:
     """Return the task types seen in a window: those that ran in parallel first, then the others."""
     parallel = [
-        (labels["task_type"], labels["baseline"]) for labels in figures.named("parallel_tasks", window=window)
+        (labels["task_type"], labels["baseline"])
+        for labels in figures.list_labels("parallel_tasks", window=window)
     ]
-    others = {labels["task_type"] for labels in figures.named("window_tasks", window=window)}
+    others = {labels["task_type"] for labels in figures.list_labels("window_tasks", window=window)}
     others -= {task_type for task_type, _ in parallel}
-    rows = [_type_row(figures, window, task_type, baseline) for task_type, baseline in parallel]
-    return rows + [_type_row(figures, window, task_type, None) for task_type in sorted(others)]
+    rows = [_build_type_row(figures, window, task_type, baseline) for task_type, baseline in parallel]
+    return rows + [_build_type_row(figures, window, task_type, None) for task_type in sorted(others)]
 
 
-def _type_row(figures: Figures, window: str, task_type: str, baseline: str | None) -> TypeRow:
+def _build_type_row(figures: FigureIndex, window: str, task_type: str, baseline: str | None) -> TypeRow:
     def against_baseline(name: str) -> Figure:
         if baseline is None:
             return Figure(PREFIX + name, (), None, 0, "none of its tasks ran in parallel")
-        return figures.find(name, "not worked out", task_type=task_type, baseline=baseline, window=window)
+        return figures.find_figure(
+            name, "not worked out", task_type=task_type, baseline=baseline, window=window
+        )
 
     def length(stat: str) -> Figure:
         at = {"task_type": task_type, "stat": stat, "window": window}
-        return figures.find("task_duration_quantile_seconds", "no end was seen", **at)
+        return figures.find_figure("task_duration_quantile_seconds", "no end was seen", **at)
 
-    tasks = _total(figures, "window_tasks", task_type=task_type, window=window)
+    tasks = _sum_counts(figures, "window_tasks", task_type=task_type, window=window)
     return TypeRow(
         task_type=task_type,
         baseline=baseline,
@@ -123,36 +126,37 @@ def _type_row(figures: Figures, window: str, task_type: str, baseline: str | Non
         speedup=against_baseline("speedup_ratio"),
         improvement=against_baseline("improvement_ratio"),
         saved=against_baseline("time_saved_seconds"),
-        target=figures.find("improvement_target_ratio", "no target is set", task_type=task_type),
-        success=with_reason(
-            figures.find("success_ratio", "", task_type=task_type, window=window), "no outcome is known"
+        target=figures.find_figure("improvement_target_ratio", "no target is set", task_type=task_type),
+        success=replace_reason(
+            figures.find_figure("success_ratio", "", task_type=task_type, window=window),
+            "no outcome is known",
         ),
         median=length("p50"),
         p95=length("p95"),
-        retry=figures.find("retry_ratio", "not worked out", task_type=task_type, window=window),
-        quality=figures.find("quality_score", "not worked out", task_type=task_type, window=window),
+        retry=figures.find_figure("retry_ratio", "not worked out", task_type=task_type, window=window),
+        quality=figures.find_figure("quality_score", "not worked out", task_type=task_type, window=window),
     )
 
 
-def with_reason(figure: Figure, reason: str) -> Figure:
+def replace_reason(figure: Figure, reason: str) -> Figure:
     """Return a withheld figure with the reason as it reads on this page."""
     return figure if figure.value is not None else replace(figure, reason=reason)
 
 
-def pattern_rows(figures: Figures, window: str) -> list[PatternRow]:
+def list_pattern_rows(figures: FigureIndex, window: str) -> list[PatternRow]:
     """Return each pattern that ran in parallel in a window."""
     rows = []
-    for labels in figures.named("window_fanouts", window=window):
+    for labels in figures.list_labels("window_fanouts", window=window):
         at = {"pattern": labels["pattern"], "window": window}
         rows.append(
             PatternRow(
                 pattern=labels["pattern"],
-                fanouts=int(figures.find("window_fanouts", "", **at).value or 0),
-                efficiency=figures.find("parallel_efficiency_ratio", "not worked out", **at),
-                load_balance=figures.find("load_balance_ratio", "not worked out", **at),
-                concurrency=figures.find("concurrency_ratio", "not worked out", **at),
-                sessions=_total(figures, "window_sessions", **at),
-                session=figures.find(
+                fanouts=int(figures.find_figure("window_fanouts", "", **at).value or 0),
+                efficiency=figures.find_figure("parallel_efficiency_ratio", "not worked out", **at),
+                load_balance=figures.find_figure("load_balance_ratio", "not worked out", **at),
+                concurrency=figures.find_figure("concurrency_ratio", "not worked out", **at),
+                sessions=_sum_counts(figures, "window_sessions", **at),
+                session=figures.find_figure(
                     "session_duration_quantile_seconds", "no session ended", stat="p50", **at
                 ),
             )
@@ -160,30 +164,30 @@ def pattern_rows(figures: Figures, window: str) -> list[PatternRow]:
     return rows
 
 
-def agent_rows(figures: Figures, window: str) -> list[AgentRow]:
+def list_agent_rows(figures: FigureIndex, window: str) -> list[AgentRow]:
     """Return each agent with a task that was over in a window, the one with the most tasks first."""
-    agents = {labels["agent"] for labels in figures.named("window_agent_tasks", window=window)}
-    rows = [_agent_row(figures, {"agent": agent, "window": window}) for agent in sorted(agents)]
+    agents = {labels["agent"] for labels in figures.list_labels("window_agent_tasks", window=window)}
+    rows = [_build_agent_row(figures, {"agent": agent, "window": window}) for agent in sorted(agents)]
     return sorted(rows, key=lambda row: -row.tasks)
 
 
-def _agent_row(figures: Figures, at: dict[str, str]) -> AgentRow:
+def _build_agent_row(figures: FigureIndex, at: dict[str, str]) -> AgentRow:
     def length(stat: str) -> Figure:
-        return figures.find("agent_duration_quantile_seconds", "no end was seen", stat=stat, **at)
+        return figures.find_figure("agent_duration_quantile_seconds", "no end was seen", stat=stat, **at)
 
     return AgentRow(
         agent=at["agent"],
-        tasks=_total(figures, "window_agent_tasks", **at),
-        completion=with_reason(figures.find("agent_completion_ratio", "", **at), "no task is over"),
-        errors=with_reason(figures.find("agent_error_ratio", "", **at), "no outcome is known"),
+        tasks=_sum_counts(figures, "window_agent_tasks", **at),
+        completion=replace_reason(figures.find_figure("agent_completion_ratio", "", **at), "no task is over"),
+        errors=replace_reason(figures.find_figure("agent_error_ratio", "", **at), "no outcome is known"),
         median=length("p50"),
         p95=length("p95"),
-        path=figures.find("critical_path_agent_seconds", "it was on no critical path", **at),
-        score=figures.find("agent_score", "not worked out", **at),
+        path=figures.find_figure("critical_path_agent_seconds", "it was on no critical path", **at),
+        score=figures.find_figure("agent_score", "not worked out", **at),
     )
 
 
-def detail(snapshot: Snapshot, label: str, value: str) -> list[DetailRow]:
+def list_detail_rows(snapshot: Snapshot, label: str, value: str) -> list[DetailRow]:
     """Return every figure with that label's value, by name, each with its value in each window."""
     found: dict[tuple[str, Labels], dict[str | None, Figure]] = {}
     for figure in snapshot.figures:
@@ -197,11 +201,14 @@ def detail(snapshot: Snapshot, label: str, value: str) -> list[DetailRow]:
     ]
 
 
-def _total(figures: Figures, name: str, **labels: str) -> int:
-    return sum(int(figures.find(name, "", **found).value or 0) for found in figures.named(name, **labels))
+def _sum_counts(figures: FigureIndex, name: str, **labels: str) -> int:
+    return sum(
+        int(figures.find_figure(name, "", **found).value or 0)
+        for found in figures.list_labels(name, **labels)
+    )
 
 
-def reject_reasons(snapshot: Snapshot) -> list[tuple[str, int]]:
+def rank_reject_reasons(snapshot: Snapshot) -> list[tuple[str, int]]:
     """Return the reasons for which most input was set aside; the rest is summed up in one row."""
     ranked = sorted(snapshot.rejects.items(), key=lambda item: (-item[1], item[0]))
     shown, rest = ranked[:REASONS_SHOWN], ranked[REASONS_SHOWN:]

@@ -22,7 +22,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stretto.web import responses as answers
+from stretto.web import responses
 
 HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store",
@@ -86,29 +86,31 @@ class Guard:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
             return
-        answer = _with_headers(send)
+        answer = _add_headers(send)
         limit = self._limits.get(scope["path"], self._limit)
-        refusal = self._refusal(scope, Headers(scope=scope), limit)
+        refusal = self._find_refusal(scope, Headers(scope=scope), limit)
         if refusal is None:
-            await self._app(scope, _bounded(receive, limit), answer)
+            await self._app(scope, _bound_body(receive, limit), answer)
             return
-        response = answers.error(scope["path"], refusal.status, refusal.what, refusal.hint, refusal.headers)
+        response = responses.build_error(
+            scope["path"], refusal.status, refusal.what, refusal.hint, refusal.headers
+        )
         if refusal.status == 401:  # noqa: PLR2004  # the one status that must say how to do better, twice
             for challenge in _CHALLENGES:
                 response.headers.append("WWW-Authenticate", challenge)
         await response(scope, receive, answer)
 
-    def _refusal(self, scope: Scope, headers: Headers, limit: int) -> Refusal | None:
+    def _find_refusal(self, scope: Scope, headers: Headers, limit: int) -> Refusal | None:
         path = scope["path"]
         return (
-            self._wrong_host(headers)
-            or _foreign_origin(scope["method"], headers)
-            or self._no_token(path, headers)
-            or (None if path in self._compressed else _encoded(headers))
-            or _announced_too_large(headers, limit)
+            self._refuse_wrong_host(headers)
+            or _refuse_foreign_origin(scope["method"], headers)
+            or self._refuse_without_token(path, headers)
+            or (None if path in self._compressed else _refuse_encoding(headers))
+            or _refuse_large_body(headers, limit)
         )
 
-    def _wrong_host(self, headers: Headers) -> Refusal | None:
+    def _refuse_wrong_host(self, headers: Headers) -> Refusal | None:
         named = headers.getlist("host")
         found = _AUTHORITY.fullmatch(named[0]) if len(named) == 1 else None
         if found is None:
@@ -116,7 +118,7 @@ class Guard:
         name = found["name"].strip("[]").lower()
         if name == "localhost" or name in self._hosts:
             return None
-        address = _address(name)
+        address = _parse_address(name)
         # Rebinding needs a name, so behind a token any address may be this machine's.
         if address is not None and (address.is_loopback or self._token):
             return None
@@ -126,10 +128,10 @@ class Guard:
             "use 127.0.0.1 or localhost, or allow the name in the configuration",
         )
 
-    def _no_token(self, path: str, headers: Headers) -> Refusal | None:
+    def _refuse_without_token(self, path: str, headers: Headers) -> Refusal | None:
         if self._token is None or path in OPEN:
             return None
-        given = _credential(headers.get("authorization", ""))
+        given = _parse_credential(headers.get("authorization", ""))
         if given is not None and hmac.compare_digest(given, self._token):
             return None
         return Refusal(
@@ -139,18 +141,20 @@ class Guard:
         )
 
 
-def _foreign_origin(method: str, headers: Headers) -> Refusal | None:
+def _refuse_foreign_origin(method: str, headers: Headers) -> Refusal | None:
     origin = headers.get("origin")
     if method in _SAFE or origin is None:
         return None
     scheme, _, authority = origin.lower().partition("://")
     # The scheme is the origin's for both: behind a proxy that ends TLS the service sees plain HTTP.
-    if scheme in _PORTS and _with_port(authority, scheme) == _with_port(headers["host"].lower(), scheme):
+    if scheme in _PORTS and _split_authority(authority, scheme) == _split_authority(
+        headers["host"].lower(), scheme
+    ):
         return None
     return Refusal(403, "pages of another origin may not send anything here")
 
 
-def _encoded(headers: Headers) -> Refusal | None:
+def _refuse_encoding(headers: Headers) -> Refusal | None:
     if headers.get("content-encoding", "identity").strip().lower() in ("", "identity"):
         return None
     return Refusal(
@@ -161,21 +165,21 @@ def _encoded(headers: Headers) -> Refusal | None:
     )
 
 
-def _announced_too_large(headers: Headers, limit: int) -> Refusal | None:
+def _refuse_large_body(headers: Headers, limit: int) -> Refusal | None:
     announced = headers.get("content-length", "0")
     if not (announced.isascii() and announced.isdigit()):
         return Refusal(400, "Content-Length is no number")
     # By length first: a number of a million digits takes long to read.
     if len(announced) > len(str(limit)) + 1 or int(announced) > limit:
-        return Refusal(413, _too_large(limit))
+        return Refusal(413, _explain_limit(limit))
     return None
 
 
-def _too_large(limit: int) -> str:
+def _explain_limit(limit: int) -> str:
     return f"the body is too large: at most {limit} bytes are taken here"
 
 
-def _bounded(receive: Receive, limit: int) -> Receive:
+def _bound_body(receive: Receive, limit: int) -> Receive:
     """Return a receive that counts what really comes: a chunked body announces nothing."""
     seen = 0
 
@@ -185,13 +189,13 @@ def _bounded(receive: Receive, limit: int) -> Receive:
         if message["type"] == "http.request":
             seen += len(message.get("body", b""))
             if seen > limit:
-                raise HTTPException(413, _too_large(limit))
+                raise HTTPException(413, _explain_limit(limit))
         return message
 
     return bounded
 
 
-def _with_headers(send: Send) -> Send:
+def _add_headers(send: Send) -> Send:
     async def with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
@@ -202,19 +206,19 @@ def _with_headers(send: Send) -> Send:
     return with_headers
 
 
-def _address(name: str) -> IPv4Address | IPv6Address | None:
+def _parse_address(name: str) -> IPv4Address | IPv6Address | None:
     try:
         return ip_address(name)
     except ValueError:
         return None
 
 
-def _with_port(authority: str, scheme: str) -> tuple[str, str] | None:
+def _split_authority(authority: str, scheme: str) -> tuple[str, str] | None:
     found = _AUTHORITY.fullmatch(authority)
     return None if found is None else (found["name"], found["port"] or _PORTS[scheme])
 
 
-def _credential(authorization: str) -> bytes | None:
+def _parse_credential(authorization: str) -> bytes | None:
     """Return the token of a Bearer (RFC 6750) or the password of a Basic credential, or None."""
     scheme, _, rest = authorization.strip().partition(" ")
     given = rest.strip().encode("latin-1")  # as the header's bytes were read

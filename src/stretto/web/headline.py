@@ -18,7 +18,7 @@ _EVEN = 0.005
 
 
 @dataclass(frozen=True, slots=True)
-class Baseline:
+class BaselineText:
     """What the time one after another is held to be, and what that makes of the work held against it."""
 
     part: BaselineComparison
@@ -26,9 +26,9 @@ class Baseline:
     meaning: str
 
     @property
-    def said(self) -> str:
+    def sentence(self) -> str:
         """Its own verdict in a sentence, for where it stands beside another."""
-        part, over = self.part, _over(self.part)
+        part, over = self.part, _describe_size(self.part)
         if part.speedup is None:
             return f"No speed-up can be told of {over}."
         word = "saved" if part.time_saved >= 0 else "lost"
@@ -44,13 +44,13 @@ class Headline:
     lead: str
     tone: str
     verdict: Verdict
-    baselines: tuple[Baseline, ...]
+    baselines: tuple[BaselineText, ...]
     """Each provenance in the window, the best first: it is what the title speaks of."""
     confidence: str = ""
     """How sure the title's figure is; empty where the baseline is no mean of runs."""
 
 
-def window_words(window: str) -> str:
+def describe_window(window: str) -> str:
     """Return a window as it stands in a sentence."""
     return _WINDOWS.get(window, f"last {window}")
 
@@ -63,19 +63,20 @@ def choose_window(snapshot: Snapshot, asked: str | None) -> str:
     return next((window for window in by_length if snapshot.verdicts[window].tasks), FIRST)
 
 
-def headline(snapshot: Snapshot, window: str) -> Headline:
+def build_headline(snapshot: Snapshot, window: str) -> Headline:
     """Return what a window's parallel work came to, or that there was none."""
     verdict = snapshot.verdicts[window]
-    whose = _whose(snapshot)
+    whose = _name_runs(snapshot)
     baselines = tuple(
-        Baseline(part, _against(part.provenance, whose), meaning(part.provenance)) for part in verdict.parts
+        BaselineText(part, _describe_comparison(part.provenance, whose), explain_baseline(part.provenance))
+        for part in verdict.parts
     )
     part = verdict.lead
     if part is None or part.speedup is None:
-        title, lead = _nothing(snapshot, verdict)
+        title, lead = _explain_absence(snapshot, verdict)
         return Headline(window, title, lead, "none", verdict, baselines)
-    when = f"in the {window_words(window)} over {_over(part)}, {baselines[0].against}."
-    sure = confidence(part)
+    when = f"in the {describe_window(window)} over {_describe_size(part)}, {baselines[0].against}."
+    sure = describe_confidence(part)
     if abs(part.speedup - 1) < _EVEN:
         title = "Together as fast as one after another"
         return Headline(window, title, f"Nothing saved {when}", "even", verdict, baselines, sure)
@@ -86,7 +87,7 @@ def headline(snapshot: Snapshot, window: str) -> Headline:
     return Headline(window, title, f"{moved} lost {when}", "loss", verdict, baselines, sure)
 
 
-def confidence(part: BaselineComparison) -> str:
+def describe_confidence(part: BaselineComparison) -> str:
     """Return how far the speed-up may be off, in a sentence; empty where the baseline is no mean of runs."""
     if not part.runs:
         return ""
@@ -97,17 +98,17 @@ def confidence(part: BaselineComparison) -> str:
     return f"{quantities.format_speedup(bounds[0])} to {quantities.format_speedup(bounds[1])} at 95 % confidence, by the scatter of {runs}."
 
 
-def _over(part: BaselineComparison) -> str:
+def _describe_size(part: BaselineComparison) -> str:
     return f"{quantities.format_count_of(part.fanouts, 'parallel execution')} ({quantities.format_count_of(part.tasks, 'task')})"
 
 
-def _nothing(snapshot: Snapshot, verdict: Verdict) -> tuple[str, str]:
+def _explain_absence(snapshot: Snapshot, verdict: Verdict) -> tuple[str, str]:
     activity = snapshot.activity
     if not activity.sessions:
         return "Nothing seen yet", "Your first session shows up here within seconds of its first event."
     if verdict.tasks:
         return "No speed-up can be told", "The parallel tasks took no time that could be measured."
-    title = f"Nothing ran in parallel in the {window_words(verdict.window)}"
+    title = f"Nothing ran in parallel in the {describe_window(verdict.window)}"
     if activity.tasks_running:
         running = quantities.format_count_of(activity.tasks_running, "task is", "tasks are")
         return (
@@ -117,7 +118,7 @@ def _nothing(snapshot: Snapshot, verdict: Verdict) -> tuple[str, str]:
     return title, "A parallel execution is two or more tasks of one parent that run at the same time."
 
 
-def _whose(snapshot: Snapshot) -> str:
+def _name_runs(snapshot: Snapshot) -> str:
     """Return whose the sequential runs are: a recording's run is not one of the person who looks at it."""
     if not snapshot.activity.recordings:
         return "your own sequential runs"
@@ -126,7 +127,7 @@ def _whose(snapshot: Snapshot) -> str:
     return "sequential runs, the recording's among them"
 
 
-def _against(provenance: str, whose: str) -> str:
+def _describe_comparison(provenance: str, whose: str) -> str:
     if provenance == Provenance.RECORDED:
         return "measured against the sequential runs that were recorded for it"
     if provenance == Provenance.SET:
@@ -138,7 +139,7 @@ def _against(provenance: str, whose: str) -> str:
     return "compared with the same tasks' own lengths added up"
 
 
-def meaning(provenance: str) -> str:
+def explain_baseline(provenance: str) -> str:
     """Return in a sentence or two what a baseline of that provenance is."""
     if provenance == Provenance.RECORDED:
         return (

@@ -13,8 +13,8 @@ from stretto.notifications import log as notifications
 from stretto.store.queries import SessionRow
 from stretto.summaries import snapshot
 from stretto.summaries.session_summary import build_row_document, build_session_document
-from stretto.web import responses as answers
-from stretto.web.backend import Surface
+from stretto.web import responses
+from stretto.web.backend import Backend
 
 NOTIFICATIONS = "/api/notifications"
 DEFAULT_LIMIT = 50
@@ -29,96 +29,105 @@ class QueryError(ValueError):
     """A parameter that cannot be used; the text says what it must be."""
 
 
-class Api:
+class JsonRoutes:
     """The endpoints below ``/api``. Those that only read run in threads: none holds up another."""
 
-    def __init__(self, surface: Surface) -> None:
-        self._surface = surface
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
 
-    def routes(self) -> list[Route]:
+    def list_routes(self) -> list[Route]:
         """Return the routes."""
         return [
-            Route("/api/snapshot", self.snapshot),
-            Route("/api/trends", self.trends),
-            Route("/api/sessions", self.sessions),
+            Route("/api/snapshot", self.get_snapshot),
+            Route("/api/trends", self.get_trends),
+            Route("/api/sessions", self.list_sessions),
             # An id is the agent's own text: it may hold a slash.
-            Route("/api/sessions/{id:path}", self.session),
-            Route("/api/problems", self.problems),
-            Route(NOTIFICATIONS, self.notifications, methods=["GET", "POST"]),
+            Route("/api/sessions/{id:path}", self.get_session),
+            Route("/api/problems", self.list_problems),
+            Route(NOTIFICATIONS, self.handle_notifications, methods=["GET", "POST"]),
         ]
 
-    def snapshot(self, request: Request) -> Response:
+    def get_snapshot(self, request: Request) -> Response:
         """Answer all figures; 503 before the first snapshot."""
-        taken = self._surface.snapshot()
+        taken = self._backend.snapshot()
         if taken is None:
-            return answers.error(request.url.path, 503, "there are no figures yet", "try again in a second")
-        return answers.json(snapshot.build_snapshot_document(taken))
+            return responses.build_error(
+                request.url.path, 503, "there are no figures yet", "try again in a second"
+            )
+        return responses.build_json(snapshot.build_snapshot_document(taken))
 
-    def trends(self, request: Request) -> Response:  # noqa: ARG002  # every endpoint takes it
+    def get_trends(self, request: Request) -> Response:  # noqa: ARG002  # every endpoint takes it
         """Answer parallel work by day and by week."""
-        return answers.json(self._surface.trends())
+        return responses.build_json(self._backend.trends())
 
-    def sessions(self, request: Request) -> Response:
+    def list_sessions(self, request: Request) -> Response:
         """Answer ``?limit=`` sessions last heard of before ``?before=``; ``next`` continues the list.
 
         ``next`` is the instant at which the page ends, and behind a slash the id where the next session was
         heard of at that very instant.
         """
         try:
-            limit, (before, after) = _limit(request), continued(request)
+            limit, (before, after) = _parse_limit(request), parse_continuation(request)
         except QueryError as error:
-            return answers.error(request.url.path, 400, str(error))
-        rows = self._surface.sessions(limit + 1, before, after)
+            return responses.build_error(request.url.path, 400, str(error))
+        rows = self._backend.sessions(limit + 1, before, after)
         page = rows[:limit]
-        following = continuation(page[-1], rows[limit]) if len(rows) > limit else None
-        return answers.json({"sessions": [build_row_document(row) for row in page], "next": following})
+        following = format_continuation(page[-1], rows[limit]) if len(rows) > limit else None
+        return responses.build_json(
+            {"sessions": [build_row_document(row) for row in page], "next": following}
+        )
 
-    def session(self, request: Request) -> Response:
+    def get_session(self, request: Request) -> Response:
         """Answer one session worked out whole."""
-        found = self._surface.insight(request.path_params["id"])
+        found = self._backend.insight(request.path_params["id"])
         if found is None:
-            return answers.error(
+            return responses.build_error(
                 request.url.path,
                 404,
                 "no such session",
                 "GET /api/sessions lists the sessions with their ids",
             )
-        return answers.json(build_session_document(found))
+        return responses.build_json(build_session_document(found))
 
-    def problems(self, _: Request) -> Response:
+    def list_problems(self, _: Request) -> Response:
         """Answer what is wrong with the running service itself, a sentence each."""
-        return answers.json({"problems": self._surface.faults()})
+        return responses.build_json({"problems": self._backend.faults()})
 
-    async def notifications(self, request: Request) -> Response:
+    async def handle_notifications(self, request: Request) -> Response:
         """Answer what Alertmanager told, the newest first; take what it tells by POST."""
         if request.method == "POST":
-            return await self._take(request)
-        return await run_in_threadpool(self._told)
+            return await self._receive_notifications(request)
+        return await run_in_threadpool(self._list_notifications)
 
-    def _told(self) -> Response:
-        told = [notifications.document(notification) for notification in self._surface.notifications.newest()]
-        heard = self._surface.notifications.watchdog_heard
-        return answers.json(
+    def _list_notifications(self) -> Response:
+        told = [
+            notifications.build_document(notification)
+            for notification in self._backend.notifications.list_newest()
+        ]
+        heard = self._backend.notifications.watchdog_heard
+        return responses.build_json(
             {"watchdog_heard": None if heard is None else to_rfc3339(heard), "notifications": told}
         )
 
-    async def _take(self, request: Request) -> Response:
+    async def _receive_notifications(self, request: Request) -> Response:
         try:
-            told = notifications.parse(await request.body(), self._surface.clock())
+            told = notifications.parse_webhook(await request.body(), self._backend.clock())
         except notifications.PayloadError as error:
             hint = "point a webhook_config of Alertmanager at this address"
-            return answers.error(request.url.path, 400, str(error), hint)
+            return responses.build_error(request.url.path, 400, str(error), hint)
         try:
-            await run_in_threadpool(self._surface.notifications.add, told)
+            await run_in_threadpool(self._backend.notifications.add_notifications, told)
         except OSError as error:
             # Alertmanager tells it again after a 5xx.
-            return answers.error(request.url.path, 503, f"the notification cannot be kept: {error.strerror}")
-        self._surface.changes.notified()
-        self._surface.announce(told)
+            return responses.build_error(
+                request.url.path, 503, f"the notification cannot be kept: {error.strerror}"
+            )
+        self._backend.updates.announce_notification()
+        self._backend.announce(told)
         return Response(status_code=204)
 
 
-def _limit(request: Request) -> int:
+def _parse_limit(request: Request) -> int:
     text = request.query_params.get("limit", str(DEFAULT_LIMIT))
     # By length first: int() refuses thousands of digits with an error of its own.
     if text.isascii() and text.isdigit() and len(text) <= len(str(MOST)) and 1 <= int(text) <= MOST:
@@ -126,13 +135,13 @@ def _limit(request: Request) -> int:
     raise QueryError(f"limit must be a whole number from 1 to {MOST}")
 
 
-def continuation(last: SessionRow, following: SessionRow) -> str:
+def format_continuation(last: SessionRow, following: SessionRow) -> str:
     """Return the ``before`` with which a list of sessions goes on behind its last one."""
     time = time_text.to_exact_rfc3339(last.last)
     return f"{time}/{last.id}" if following.last == last.last else time
 
 
-def continued(request: Request) -> tuple[int | None, str | None]:
+def parse_continuation(request: Request) -> tuple[int | None, str | None]:
     """Return where ``?before=`` lets a list of sessions go on: an instant (ns), and an id at it.
 
     Raises QueryError.

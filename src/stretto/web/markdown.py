@@ -31,50 +31,52 @@ _ELEMENTS = {
 
 
 @dataclass(slots=True)
-class _Block:
+class _MarkdownBlock:
     """A run of lines that make one element; a list has a part for each item."""
 
     tag: str
     parts: list[str]
 
 
-def render(text: str) -> Markup:
+def render_html(text: str) -> Markup:
     """Return the text as HTML. Links show their words and where they lead, and lead nowhere by a click."""
-    return Markup("\n").join(_element(block) for block in _blocks(iter(text.splitlines())))
+    return Markup("\n").join(_render_block(block) for block in _split_blocks(iter(text.splitlines())))
 
 
-def first_sentence(text: str) -> str:
+def find_first_sentence(text: str) -> str:
     """Return the first paragraph's first sentence as plain text; empty where there is no paragraph."""
-    paragraph = next((block.parts[0] for block in _blocks(iter(text.splitlines())) if block.tag == "p"), "")
+    paragraph = next(
+        (block.parts[0] for block in _split_blocks(iter(text.splitlines())) if block.tag == "p"), ""
+    )
     sentence = re.split(r"(?<=[.:])\s", _INLINE.sub(lambda said: said[1] or said[2] or said[3], paragraph))[0]
     return sentence.rstrip(".:") + "." if sentence else ""
 
 
-def _element(block: _Block) -> Markup:
+def _render_block(block: _MarkdownBlock) -> Markup:
     content: str | Markup
     if block.tag in _LISTS:
-        content = Markup().join(Markup("<li>{}</li>").format(_inline(part)) for part in block.parts)
+        content = Markup().join(Markup("<li>{}</li>").format(_render_inline(part)) for part in block.parts)
     else:
-        content = block.parts[0] if block.tag == "pre" else _inline(block.parts[0])
+        content = block.parts[0] if block.tag == "pre" else _render_inline(block.parts[0])
     return _ELEMENTS[block.tag].format(content)
 
 
-def _blocks(lines: Iterator[str]) -> Iterator[_Block]:
-    block: _Block | None = None
+def _split_blocks(lines: Iterator[str]) -> Iterator[_MarkdownBlock]:
+    block: _MarkdownBlock | None = None
     for line in lines:
-        kind, text = _kind(line)
+        kind, text = _classify_line(line)
         if kind == "pre":
-            text = "\n".join(_fenced(lines))
-        if block is not None and _taken(block, kind, text):
+            text = "\n".join(_read_fence(lines))
+        if block is not None and _extend_block(block, kind, text):
             continue
         if block is not None:
             yield block
-        block = _Block("p" if kind == "more" else kind, [text]) if kind else None
+        block = _MarkdownBlock("p" if kind == "more" else kind, [text]) if kind else None
     if block is not None:
         yield block
 
 
-def _kind(line: str) -> tuple[str, str]:
+def _classify_line(line: str) -> tuple[str, str]:
     """Return which element a line begins or goes on with (``more``: whichever is open), and its text."""
     if _FENCE.match(line):
         return "pre", ""
@@ -85,7 +87,7 @@ def _kind(line: str) -> tuple[str, str]:
     return ("more" if line[:1].isspace() else "p") if line.strip() else "", line.strip()
 
 
-def _taken(block: _Block, kind: str, text: str) -> bool:
+def _extend_block(block: _MarkdownBlock, kind: str, text: str) -> bool:
     """Let an open block take a line, and tell whether it did."""
     if block.tag in _LISTS and kind in ("", block.tag):
         # A list goes on over a blank line.
@@ -97,14 +99,14 @@ def _taken(block: _Block, kind: str, text: str) -> bool:
     return False
 
 
-def _fenced(lines: Iterator[str]) -> Iterator[str]:
+def _read_fence(lines: Iterator[str]) -> Iterator[str]:
     for line in lines:
         if _FENCE.match(line):
             return
         yield line
 
 
-def _inline(text: str) -> Markup:
+def _render_inline(text: str) -> Markup:
     done = Markup()
     position = 0
     for found in _INLINE.finditer(text):

@@ -11,13 +11,12 @@ from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from stretto.clock import SECOND, rfc3339
+from stretto.clock import SECOND, to_rfc3339
 from stretto.format import quantities, time_text
 from stretto.names import METRICS, NONE, PREFIX
 from stretto.notifications import current_alerts as alerts
-from stretto.web import headline
-from stretto.web import live_updates as events
-from stretto.web.backend import Surface
+from stretto.web import headline, live_updates
+from stretto.web.backend import Backend
 from stretto.web.metric_definitions import DEFINITIONS
 
 REFRESH_SECONDS = 5
@@ -31,8 +30,8 @@ ID_SHOWN = 14
 class Renderer:
     """Renders pages. ``addresses`` are those of the static files by name."""
 
-    def __init__(self, surface: Surface, addresses: Mapping[str, str]) -> None:
-        self._surface = surface
+    def __init__(self, backend: Backend, addresses: Mapping[str, str]) -> None:
+        self._backend = backend
         self._environment = Environment(
             loader=PackageLoader(__package__),
             autoescape=True,
@@ -52,30 +51,30 @@ class Renderer:
         }
         self._environment.filters.update(
             filters,
-            breakable=_breakable,
+            breakable=_allow_breaks,
             seconds=quantities.format_duration,
             nanoseconds=lambda length: quantities.format_duration(length / SECOND),
-            short=_short,
-            stamp=rfc3339,
+            short=_shorten_id,
+            stamp=to_rfc3339,
             segment=lambda text: quote(text, safe=""),
-            window=headline.window_words,
-            figure=_in_words,
+            window=headline.describe_window,
+            figure=_format_named_figure,
         )
         self._environment.globals.update(
             script=addresses["stretto.js"],
             style=addresses["stretto.css"],
-            events=events.PATH,
-            version=surface.version,
+            events=live_updates.PATH,
+            version=backend.version,
             define=DEFINITIONS,
-            meaning=headline.meaning,
+            meaning=headline.explain_baseline,
             metrics=METRICS,
             NONE=NONE,
-            silence=alerts.silence_link,
-            alertmanager=alerts.alertmanager_link,
+            silence=alerts.get_silence_link,
+            alertmanager=alerts.get_alertmanager_link,
             refresh_seconds=REFRESH_SECONDS,
         )
 
-    def page(
+    def render_page(
         self,
         template: str,
         request: Request,
@@ -89,7 +88,7 @@ class Renderer:
 
         Without a script it is asked for again and again, but only what is ``changing`` by itself.
         """
-        taken = self._surface.snapshot()
+        taken = self._backend.snapshot()
         numbers = count(1)
 
         def ago(at: int) -> str:
@@ -103,7 +102,7 @@ class Renderer:
 
         html = self._environment.get_template(template).render(
             ago=ago,
-            told_at=_told_at,
+            parse_instant=_parse_instant,
             address=address,
             unique=lambda: f"about-{next(numbers)}",
             live=live,
@@ -117,22 +116,22 @@ class Renderer:
         return HTMLResponse(html)
 
 
-def _told_at(text: str | None) -> int | None:
+def _parse_instant(text: str | None) -> int | None:
     try:
         return time_text.parse_rfc3339(text) if text else None
     except ValueError:
         return None
 
 
-def _in_words(value: float, name: str) -> str:
+def _format_named_figure(value: float, name: str) -> str:
     """Return the value of the figure of that name (without prefix) in words."""
     return quantities.format_figure(name, METRICS[PREFIX + name].unit, value)
 
 
-def _breakable(text: str) -> Markup:
+def _allow_breaks(text: str) -> Markup:
     """Let a name of several words break between them."""
     return escape(text).replace("_", Markup("_<wbr>"))
 
 
-def _short(id: str) -> str:
+def _shorten_id(id: str) -> str:
     return id if len(id) <= ID_SHOWN else id[: ID_SHOWN - 1] + "…"

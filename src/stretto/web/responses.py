@@ -14,15 +14,15 @@ API = "/api/"
 _encode = msgspec.json.Encoder().encode
 
 
-def json(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def build_json(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return content as JSON; a number that is not finite becomes null."""
     return Response(_encode(content), status, headers, media_type="application/json")
 
 
-def error(
+def build_error(
     path: str, status: int, what: str, hint: str = "", headers: Mapping[str, str] | None = None
 ) -> Response:
     """Return an error as ``{"error": what, "hint": hint}`` below ``/api/``, elsewhere as one or two lines."""
     if path.startswith(API):
-        return json({"error": what, "hint": hint or None}, status, headers)
+        return build_json({"error": what, "hint": hint or None}, status, headers)
     return PlainTextResponse(f"{what}\n{hint}\n" if hint else f"{what}\n", status, headers)

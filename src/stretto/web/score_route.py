@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from stretto.web import responses as answers
-from stretto.web.backend import Surface
+from stretto.web import responses
+from stretto.web.backend import Backend
 
 PATH = "/api/scores"
 MOST = 500
@@ -21,37 +21,39 @@ MOST = 500
 _HINT = 'send {"session": "<id>", "name": "quality", "value": 8.5}, or a list of such objects'
 
 
-class Scores:
+class ScoreRoute:
     """Takes scores."""
 
-    def __init__(self, surface: Surface) -> None:
-        self._surface = surface
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
 
-    def routes(self) -> list[Route]:
+    def list_routes(self) -> list[Route]:
         """Return the route."""
-        return [Route(PATH, self.take, methods=["POST"])]
+        return [Route(PATH, self.receive_scores, methods=["POST"])]
 
-    async def take(self, request: Request) -> Response:
+    async def receive_scores(self, request: Request) -> Response:
         """Append the scores, and answer which were not taken and why; 400 where none was."""
         try:
             told: Any = msgspec.json.decode(await request.body())
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return answers.error(PATH, 400, "the body is no JSON", _HINT)
+            return responses.build_error(PATH, 400, "the body is no JSON", _HINT)
         items = told if isinstance(told, list) else [told]
         if not 1 <= len(items) <= MOST:
-            return answers.error(PATH, 400, f"a request holds 1 to {MOST} scores", _HINT)
+            return responses.build_error(PATH, 400, f"a request holds 1 to {MOST} scores", _HINT)
         try:
-            problems = await run_in_threadpool(self._surface.append_scores, items)
+            problems = await run_in_threadpool(self._backend.append_scores, items)
         except OSError as error:
-            return answers.error(PATH, 503, f"the scores cannot be kept: {error.strerror}", "send them again")
-        return _answer(problems)
+            return responses.build_error(
+                PATH, 503, f"the scores cannot be kept: {error.strerror}", "send them again"
+            )
+        return _report_result(problems)
 
 
-def _answer(problems: Sequence[str | None]) -> Response:
+def _report_result(problems: Sequence[str | None]) -> Response:
     rejected = [
         {"index": index, "problem": problem} for index, problem in enumerate(problems) if problem is not None
     ]
     content: dict[str, Any] = {"taken": len(problems) - len(rejected), "rejected": rejected}
     if content["taken"]:
-        return answers.json(content)
-    return answers.json({**content, "error": rejected[0]["problem"], "hint": _HINT}, 400)
+        return responses.build_json(content)
+    return responses.build_json({**content, "error": rejected[0]["problem"], "hint": _HINT}, 400)

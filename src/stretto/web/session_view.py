@@ -34,7 +34,7 @@ Document = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Parallel:
+class FanoutRow:
     """One fan-out as it is shown: lengths in seconds."""
 
     number: int
@@ -99,7 +99,7 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class PathLine:
     """One line of the critical path: a piece of it within a lane, or the step from one lane to another."""
 
     x1: float
@@ -108,17 +108,17 @@ class Line:
     lane2: int
 
 
-def parallels(insight: SessionSummary, document: Document, drawing: Drawing) -> list[Parallel]:
+def list_fanout_rows(insight: SessionSummary, document: Document, drawing: Drawing) -> list[FanoutRow]:
     """Return the fan-outs by start."""
     found = zip(insight.fanouts[:FANOUTS_SHOWN], document["fanouts"], strict=False)
-    return [_parallel(number, *held, told, drawing) for number, (held, told) in enumerate(found, 1)]
+    return [_build_fanout_row(number, *held, told, drawing) for number, (held, told) in enumerate(found, 1)]
 
 
-def _parallel(
+def _build_fanout_row(
     number: int, fanout: Fanout, held_against: SequentialTime, document: Document, drawing: Drawing
-) -> Parallel:
-    x, until = max(0.0, drawing.x(fanout.start)), min(100.0, drawing.x(fanout.end))
-    return Parallel(
+) -> FanoutRow:
+    x, until = max(0.0, drawing.to_percent(fanout.start)), min(100.0, drawing.to_percent(fanout.end))
+    return FanoutRow(
         number=number,
         fanout=fanout,
         document=document,
@@ -131,7 +131,7 @@ def _parallel(
     )
 
 
-def task_rows(session: Session, document: Document, first: int) -> list[TaskRow]:
+def list_task_rows(session: Session, document: Document, first: int) -> list[TaskRow]:
     """Return a page of the tasks by start, from the number ``first`` on."""
     tasks = sorted(session.tasks, key=lambda task: (task.start is None, task.start or 0, task.id))
     calls: dict[str | None, list[ToolCall]] = {}
@@ -146,7 +146,7 @@ def task_rows(session: Session, document: Document, first: int) -> list[TaskRow]
             task=task,
             since=None if task.start is None else (task.start - session.start) / SECOND,
             calls=len(own) if (own := calls.get(task.id, ())) or task.seen else None,
-            failed=_failed(calls.get(task.id, ())),
+            failed=_count_failed(calls.get(task.id, ())),
             path=None if path is None else by_path.get(task.id, {}).get("seconds", 0.0),
             slack=by_path.get(task.id, {}).get("slack_seconds"),
             spent=by_cost.get(task.id),
@@ -155,40 +155,40 @@ def task_rows(session: Session, document: Document, first: int) -> list[TaskRow]
     ]
 
 
-def tool_rows(session: Session) -> list[ToolRow]:
+def list_tool_rows(session: Session) -> list[ToolRow]:
     """Return the session's tool calls by tool, the most called first."""
     by_tool: dict[str, list[ToolCall]] = {}
     for call in session.tool_calls:
         by_tool.setdefault(call.tool or "unnamed", []).append(call)
-    rows = [_tool_row(tool, calls) for tool, calls in by_tool.items()]
+    rows = [_build_tool_row(tool, calls) for tool, calls in by_tool.items()]
     return sorted(rows, key=lambda row: (-row.calls, row.tool))
 
 
-def _tool_row(tool: str, calls: Sequence[ToolCall]) -> ToolRow:
+def _build_tool_row(tool: str, calls: Sequence[ToolCall]) -> ToolRow:
     lengths = [call.duration for call in calls if call.duration is not None]
     return ToolRow(
         tool=tool,
         calls=len(calls),
-        failed=_failed(calls),
+        failed=_count_failed(calls),
         unknown=sum(call.duration is None for call in calls),
         seconds=sum(lengths) / SECOND if lengths else None,
     )
 
 
-def _failed(calls: Iterable[ToolCall]) -> int:
+def _count_failed(calls: Iterable[ToolCall]) -> int:
     return sum(call.outcome is Outcome.FAILURE for call in calls)
 
 
-def wall_time(document: Document) -> list[Share]:
+def split_wall_time(document: Document) -> list[Share]:
     """Return the parts of the wall time in the order in which they claim an instant; none where not known."""
     told: Mapping[str, float] = document.get("wall_time") or {}
-    return shares([(name, *PARTS[name], told[name]) for name in PARTS if told.get(name)])
+    return lay_out_shares([(name, *PARTS[name], told[name]) for name in PARTS if told.get(name)])
 
 
-def efficiency(node: Document) -> list[Share]:
+def split_capacity(node: Document) -> list[Share]:
     """Return what became of a capacity: work, and what each factor lost of it."""
     lost = node["lost_seconds"]
-    return shares(
+    return lay_out_shares(
         [
             ("work", "Work", "work", node["work_seconds"]),
             ("load_balance", "Lost to load balance", "lost_load_balance", lost["load_balance"]),
@@ -197,7 +197,7 @@ def efficiency(node: Document) -> list[Share]:
     )
 
 
-def shares(parts: Iterable[tuple[str, str, str, float]]) -> list[Share]:
+def lay_out_shares(parts: Iterable[tuple[str, str, str, float]]) -> list[Share]:
     """Return parts (name, label, defining word, seconds) side by side as one bar."""
     listed = list(parts)
     whole = sum(seconds for *_, seconds in listed) or 1.0
@@ -209,12 +209,12 @@ def shares(parts: Iterable[tuple[str, str, str, float]]) -> list[Share]:
     return found
 
 
-def task_name(task: Task) -> str:
+def name_task(task: Task) -> str:
     """Return what a person calls a task."""
     return task.description or task.agent or task.task_type
 
 
-def parts_told(score: Document) -> list[str]:
+def describe_score_parts(score: Document) -> list[str]:
     """Return a line on each part of a score: its own score and weight, or why it is not known."""
     return [
         f"{name.replace('_', ' ')}: "
@@ -227,17 +227,17 @@ def parts_told(score: Document) -> list[str]:
     ]
 
 
-def path_lines(document: Document, drawing: Drawing) -> list[Line]:
+def draw_path(document: Document, drawing: Drawing) -> list[PathLine]:
     """Return the critical path as lines from lane to lane, as far as it is in sight."""
     path = document.get("critical_path")
     if path is None:
         return []
-    lane_of = drawing.lane_of()
+    lane_of = drawing.map_lanes()
     pieces: list[tuple[float, float, int]] = []
     for piece in path["pieces"]:
         start = time_text.parse_rfc3339(piece["start"])
-        x1 = max(0.0, drawing.x(start))
-        x2 = min(100.0, drawing.x(start + round(piece["seconds"] * SECOND)))
+        x1 = max(0.0, drawing.to_percent(start))
+        x2 = min(100.0, drawing.to_percent(start + round(piece["seconds"] * SECOND)))
         lane = lane_of.get(piece["task"])
         if x2 <= x1 or lane is None:
             continue
@@ -245,27 +245,27 @@ def path_lines(document: Document, drawing: Drawing) -> list[Line]:
             pieces[-1] = (pieces[-1][0], x2, pieces[-1][2])
         else:
             pieces.append((x1, x2, lane))
-    lines: list[Line] = []
+    lines: list[PathLine] = []
     last: tuple[float, float, int] | None = None
     for x1, x2, lane in pieces[:LINES]:
         if last is not None and last[2] != lane and x1 - last[1] < FINEST:
-            lines.append(Line(round(x1, 3), round(x1, 3), last[2], lane))
-        lines.append(Line(round(x1, 3), round(x2, 3), lane, lane))
+            lines.append(PathLine(round(x1, 3), round(x1, 3), last[2], lane))
+        lines.append(PathLine(round(x1, 3), round(x2, 3), lane, lane))
         last = (x1, x2, lane)
     return lines
 
 
-def zooms(drawing: Drawing) -> dict[str, tuple[float, float] | None]:
+def compute_zooms(drawing: Drawing) -> dict[str, tuple[float, float] | None]:
     """Return what the timeline's links show, in seconds since the session's start; None where nothing is.
 
     ``in`` and ``out`` halve and double what is in sight, ``earlier`` and ``later`` move by half of it.
     """
-    whole, view = drawing.whole, drawing.view
+    whole, view = drawing.extent, drawing.view
     half = view.length // 2
     middle = view.start + half
 
     def stretch(start: int, end: int) -> tuple[float, float]:
-        return drawing.seconds(max(start, whole.start)), drawing.seconds(min(end, whole.end))
+        return drawing.to_seconds(max(start, whole.start)), drawing.to_seconds(min(end, whole.end))
 
     return {
         "in": stretch(middle - half // 2, middle + half // 2) if view.length > SECOND // 1_000 else None,

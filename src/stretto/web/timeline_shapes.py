@@ -62,7 +62,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class WallTimeShape:
     """A part of the wall time as a shape; ``x`` and ``width`` in percent."""
 
     x: float
@@ -71,14 +71,14 @@ class Stretch:
     about: str
 
 
-def bars(placed: Iterable[tuple[Interval, Bar]], seen: Interval, noun: str) -> tuple[Bar, ...]:
+def place_bars(placed: Iterable[tuple[Interval, Bar]], seen: Interval, noun: str) -> tuple[Bar, ...]:
     """Clip bars to what is seen, place them, and merge those too narrow and close to be told apart."""
     found: list[Bar] = []
     group: list[Bar] = []
 
     def close() -> None:
         if len(group) > 1:
-            found.append(_merged(group, noun))
+            found.append(_merge_bars(group, noun))
         else:
             found.extend(group)
         group.clear()
@@ -87,7 +87,7 @@ def bars(placed: Iterable[tuple[Interval, Bar]], seen: Interval, noun: str) -> t
         touches = stretch.start == seen.end or stretch.end == seen.start
         if stretch.start > seen.end or stretch.end < seen.start or (touches and stretch.length):
             continue
-        at = _placed(stretch, bar, seen)
+        at = _scale_bar(stretch, bar, seen)
         near = bool(group) and at.x - (group[-1].x + group[-1].width) < APART
         if not near or at.width >= SMALL or group[-1].width >= SMALL:
             close()
@@ -96,14 +96,14 @@ def bars(placed: Iterable[tuple[Interval, Bar]], seen: Interval, noun: str) -> t
     return tuple(found)
 
 
-def _placed(stretch: Interval, bar: Bar, seen: Interval) -> Bar:
+def _scale_bar(stretch: Interval, bar: Bar, seen: Interval) -> Bar:
     start, end = max(stretch.start, seen.start), min(stretch.end, seen.end)
     x = min((start - seen.start) * 100 / seen.length, 100 - NARROWEST)
     width = min(max((end - start) * 100 / seen.length, NARROWEST), 100 - x)
     return replace(bar, x=round(x, 3), width=round(width, 3))
 
 
-def _merged(group: Sequence[Bar], noun: str) -> Bar:
+def _merge_bars(group: Sequence[Bar], noun: str) -> Bar:
     start, end = group[0].x, max(bar.x + bar.width for bar in group)
     outcomes = Counter(bar.outcome for bar in group)
     by_outcome = ", ".join(f"{count} {name}" for name, count in outcomes.most_common())
@@ -115,7 +115,7 @@ def _merged(group: Sequence[Bar], noun: str) -> Bar:
     return Bar(start, round(end - start, 3), shown, "", about, count)
 
 
-def level(stretches: Iterable[Interval], seen: Interval) -> tuple[tuple[Step, ...], int]:
+def compute_level(stretches: Iterable[Interval], seen: Interval) -> tuple[tuple[Step, ...], int]:
     """Return how many ran, in steps as wide as a column or wider; each shows the most in it."""
     edges: Counter[int] = Counter()
     for start, end in stretches:
@@ -145,7 +145,7 @@ def _raise_columns(counts: list[int], stretch: Interval, running: int, seen: Int
         counts[column] = max(counts[column], running)
 
 
-def wall(session: Session, all_of_it: Interval, seen: Interval) -> tuple[Stretch, ...]:
+def draw_wall_time(session: Session, extent: Interval, seen: Interval) -> tuple[WallTimeShape, ...]:
     """Return the parts of the wall time, each cell of the strip given to the part that has most of it."""
     cells: list[Counter[WallPart]] = [Counter() for _ in range(CELLS)]
     for stretch, part in split_wall_time(session):
@@ -156,23 +156,23 @@ def wall(session: Session, all_of_it: Interval, seen: Interval) -> tuple[Stretch
             left = seen.start + number * seen.length // CELLS
             right = seen.start + (number + 1) * seen.length // CELLS
             cells[number][part] += max(0, min(end, right) - max(start, left))
-    found: list[Stretch] = []
+    found: list[WallTimeShape] = []
     of_cells = [next(iter(cell.most_common(1)), (WallPart.UNKNOWN, 0))[0] for cell in cells]
     for part, group in groupby(enumerate(of_cells), key=lambda cell: cell[1]):
         numbers = [number for number, _ in group]
         left, right = (seen.start + number * seen.length // CELLS for number in (numbers[0], numbers[-1] + 1))
-        about = f"{PARTS[part][0]}, mostly\n{told(Interval(left, right), all_of_it)}"
+        about = f"{PARTS[part][0]}, mostly\n{describe_interval(Interval(left, right), extent)}"
         x, width = numbers[0] * 100 / CELLS, len(numbers) * 100 / CELLS
-        found.append(Stretch(round(x, 3), round(width, 3), part.value, about))
+        found.append(WallTimeShape(round(x, 3), round(width, 3), part.value, about))
     return tuple(found)
 
 
-def told(stretch: Interval, all_of_it: Interval) -> str:
+def describe_interval(stretch: Interval, extent: Interval) -> str:
     """Return a stretch's length and both its edges since the session's start, in words."""
-    start, end = since(stretch.start, all_of_it), since(stretch.end, all_of_it)
+    start, end = describe_instant(stretch.start, extent), describe_instant(stretch.end, extent)
     return f"{quantities.format_duration(stretch.length / SECOND)}, from {start} to {end}"
 
 
-def since(at: int, all_of_it: Interval) -> str:
+def describe_instant(at: int, extent: Interval) -> str:
     """Return an instant since the session's start, in words."""
-    return quantities.format_duration((at - all_of_it.start) / SECOND)
+    return quantities.format_duration((at - extent.start) / SECOND)

@@ -14,7 +14,7 @@ HEIGHT = 96
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class TrendColumn:
     """One day or week: ``x`` and ``width`` in percent, ``y`` and ``height`` in pixels from the top."""
 
     begins: str
@@ -28,21 +28,21 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Chart:
+class TrendChart:
     """Columns with a line at zero; ``most`` is the largest time saved or lost, in seconds."""
 
-    columns: tuple[Column, ...]
+    columns: tuple[TrendColumn, ...]
     zero: float
     most: float
 
     @property
-    def known(self) -> list[Column]:
+    def known(self) -> list[TrendColumn]:
         """The columns that show something."""
         return [column for column in self.columns if column.saved is not None]
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class ChangeRow:
     """One figure since last week, in words. ``tone`` is gain, loss or even."""
 
     name: str
@@ -68,7 +68,7 @@ _NEUTRAL = frozenset({"fanouts", "elapsed_seconds"})
 """Figures of which more is neither better nor worse."""
 
 
-def chart(periods: Sequence[Mapping[str, Any]]) -> Chart:
+def build_chart(periods: Sequence[Mapping[str, Any]]) -> TrendChart:
     """Return days or weeks as columns, in the order given."""
     saved = [None if one["lead"] is None else float(one["lead"]["time_saved_seconds"]) for one in periods]
     told = [value for value in saved if value is not None]
@@ -76,14 +76,14 @@ def chart(periods: Sequence[Mapping[str, Any]]) -> Chart:
     scale = HEIGHT / ((above + below) or 1.0)
     zero = round(above * scale, 1) if above or below else float(HEIGHT)
     step = 100 / max(1, len(periods))
-    return Chart(
+    return TrendChart(
         tuple(
-            Column(
+            TrendColumn(
                 begins=one["begins"],
                 x=round(number * step + step * 0.12, 3),
                 width=round(step * 0.76, 3),
-                y=zero - max(0.0, _drawn(value, scale)),
-                height=round(abs(_drawn(value, scale)), 1),
+                y=zero - max(0.0, _scale_height(value, scale)),
+                height=round(abs(_scale_height(value, scale)), 1),
                 saved=value,
                 document=one,
             )
@@ -94,8 +94,8 @@ def chart(periods: Sequence[Mapping[str, Any]]) -> Chart:
     )
 
 
-def changes(figures: Sequence[FigureChange]) -> list[Changed]:
-    """Return what changed since last week; what is not known of both weeks is left out.
+def list_changes(figures: Sequence[FigureChange]) -> list[ChangeRow]:
+    """Return what changed since last week; what is not known for both weeks is left out.
 
     Where nothing ran in parallel in the week before there is nothing to compare with.
     """
@@ -103,28 +103,30 @@ def changes(figures: Sequence[FigureChange]) -> list[Changed]:
     if "fanouts" in by_name and not by_name["fanouts"].before:
         return []
     return [
-        _changed(by_name[name]) for name in _NAMES if name in by_name and by_name[name].difference is not None
+        _describe_change(by_name[name])
+        for name in _NAMES
+        if name in by_name and by_name[name].difference is not None
     ]
 
 
-def _changed(change: FigureChange) -> Changed:
+def _describe_change(change: FigureChange) -> ChangeRow:
     now, before = change.now or 0.0, change.before or 0.0
     difference = now - before
     note = change.reason or ("more than noise" if change.exceeds_noise else "within noise")
     tone = "even"
     if difference and change.exceeds_noise and change.name not in _NEUTRAL:
         tone = "gain" if difference > 0 else "loss"
-    return Changed(
+    return ChangeRow(
         name=_NAMES[change.name],
-        now=_said(change.name, now),
-        before=_said(change.name, before),
-        difference=_difference(change.name, difference),
+        now=_format_value(change.name, now),
+        before=_format_value(change.name, before),
+        difference=_format_difference(change.name, difference),
         tone=tone,
         note=note,
     )
 
 
-def _drawn(value: float | None, scale: float) -> float:
+def _scale_height(value: float | None, scale: float) -> float:
     """Return the pixels of a value; one that is not 0 can be seen."""
     if not value:
         return 0.0
@@ -132,7 +134,7 @@ def _drawn(value: float | None, scale: float) -> float:
     return round(drawn if value > 0 else -drawn, 1)
 
 
-def _said(name: str, value: float) -> str:
+def _format_value(name: str, value: float) -> str:
     if name.endswith("_seconds"):
         return quantities.format_duration(value)
     if name == "speedup":
@@ -140,10 +142,10 @@ def _said(name: str, value: float) -> str:
     return quantities.format_count(round(value)) if name == "fanouts" else quantities.format_percent(value)
 
 
-def _difference(name: str, difference: float) -> str:
+def _format_difference(name: str, difference: float) -> str:
     if not difference:
         return "as before"
     sign = "+" if difference > 0 else quantities.MINUS
     if name in ("success", "improvement"):
         return sign + quantities.format_points(difference)
-    return sign + _said(name, abs(difference))
+    return sign + _format_value(name, abs(difference))
