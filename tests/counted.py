@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from stretto.store.contributions.registry import COUNTING
+from stretto.store.contributions.registry import SUMS_VERSION
 from tests.fakes import store
 from tests.scenes import (
     Drawing,
@@ -59,7 +59,7 @@ def count_scenes(folder: Path) -> dict[str, Any]:
             rows = opened.rows()["rollup"]
         assert rows
         digests[scene.__name__] = sha256(json.dumps(rows).encode()).hexdigest()[:16]
-    return {"counting": COUNTING, "scenes": digests}
+    return {"counting": SUMS_VERSION, "scenes": digests}
 
 
 def main() -> int:
@@ -71,7 +71,7 @@ def main() -> int:
     changed = sorted(name for name in kept if before["scenes"][name] != after["scenes"][name])
     if changed and before["counting"] == after["counting"]:
         print(f"the sums of {', '.join(changed)} changed")
-        print("raise COUNTING in store/contributions/registry.py first")
+        print("raise SUMS_VERSION in store/contributions/registry.py first")
         return 1
     COUNTED.write_text(json.dumps(after, indent=2) + "\n", encoding="utf-8")
     return 0

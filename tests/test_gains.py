@@ -14,9 +14,9 @@ from stretto.figures.gains import (
     compute_record_figures,
     measure_slowdown,
 )
-from stretto.figures.tallies import Sums
+from stretto.figures.sum_reading import Sums
 from stretto.figures.verdict import build_mixes, sum_parallel_by_type
-from stretto.store.contributions.opportunity import of_sequential_runs
+from stretto.store.contributions.opportunity import add_up_sequential_runs
 from tests.scenes import Drawing, concluded, fork_join, one_by_one, straggler
 from tests.test_price import settling
 from tests.test_window import measured, sums_of
@@ -57,7 +57,7 @@ def test_contention_is_work_over_what_the_tasks_take_alone() -> None:
     assert found["contention_ratio", "architecture"].value == pytest.approx(20 / 18)
     assert found["contention_ratio", "architecture"].coverage == 1
     review = found["contention_ratio", "review"]
-    assert (review.value, review.reason) == (None, "no sequential run tells how long these tasks take alone")
+    assert (review.value, review.reason) == (None, "no sequential run shows how long these tasks take alone")
 
 
 def test_contention_says_which_part_of_the_tasks_it_knows() -> None:
@@ -83,7 +83,7 @@ def test_a_fanouts_contention_needs_a_measured_baseline() -> None:
 
 def test_an_opportunity_is_what_lies_beyond_the_longest_task() -> None:
     """18, 32 and 50 s one after another: side by side no less than 50 s, so 50 s at most."""
-    added = of_sequential_runs(settling(one_by_one()))
+    added = add_up_sequential_runs(settling(one_by_one()))
     assert {measure: value for (_, measure, _), value in added.items()} == {
         "opportunity": 50 * SECOND,
         "sequential_runs": 1,

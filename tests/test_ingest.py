@@ -19,10 +19,10 @@ from stretto.model.event import Event, Kind, Outcome
 from stretto.model.model_call_cost import get_reported_cost
 from stretto.model.score_scales import Scale, Scales
 from stretto.store import ingest, queries
-from stretto.store.contributions.contribution import Settling
-from stretto.store.contributions.model_calls import of_model_call
-from stretto.store.contributions.registry import PARTS
-from stretto.store.contributions.tool_calls import amounts_of_call, of_call
+from stretto.store.contributions.contribution import SessionContext
+from stretto.store.contributions.model_calls import add_up_model_call
+from stretto.store.contributions.registry import CONTRIBUTIONS
+from stretto.store.contributions.tool_calls import add_up_tool_call, count_tool_call
 from stretto.store.database import open_writer
 from stretto.store.ingest import Taken
 from stretto.store.rollup import Additions, write
@@ -340,7 +340,7 @@ def test_the_sums_are_those_of_the_entities(tmp_path: Path) -> None:
             assert session is not None
             closed = session.outcome is not Outcome.RUNNING
             facts = load_facts(opened.connection, row.id)
-            settling = Settling(
+            settling = SessionContext(
                 facts,
                 session,
                 find_fanouts(session.tasks),
@@ -350,13 +350,13 @@ def test_the_sums_are_those_of_the_entities(tmp_path: Path) -> None:
                 classify=by_description,
             )
             added: Additions = Counter()
-            for part in PARTS.values():
-                added.update(part.additions(settling))
+            for part in CONTRIBUTIONS.values():
+                added.update(part.compute(settling))
             for call in session.tool_calls:
-                added.update(of_call(call))
-                added.update(dict(amounts_of_call(call)))
+                added.update(count_tool_call(call))
+                added.update(dict(add_up_tool_call(call)))
             for model_call in session.model_calls:
-                added.update(dict(of_model_call(model_call, get_reported_cost(model_call))))
+                added.update(dict(add_up_model_call(model_call, get_reported_cost(model_call))))
             write(other.connection, added)
         sums = opened.rows()["rollup"]
         assert len(sums) > 50

@@ -10,7 +10,7 @@ from stretto.model.facts import ENTITY_KINDS
 from stretto.store import queries
 from stretto.store.contributions import registry as parts
 from stretto.store.contributions.contribution import Aspect
-from stretto.store.contributions.registry import COUNTING, PARTS, counting
+from stretto.store.contributions.registry import CONTRIBUTIONS, SUMS_VERSION, get_sums_version
 from tests.counted import COUNTED, count_scenes
 from tests.fakes import store
 from tests.scenes import straggler
@@ -18,7 +18,7 @@ from tests.scenes import straggler
 
 def test_counted_is_up_to_date(tmp_path: Path) -> None:
     """A change of the sums raises their version: stores in the field would keep their old sums."""
-    step = "the sums have changed: raise COUNTING in store/contributions/registry.py, then run make counted"
+    step = "the sums have changed: raise SUMS_VERSION in store/contributions/registry.py, then run make counted"
     assert count_scenes(tmp_path) == json.loads(COUNTED.read_text(encoding="utf-8")), step
 
 
@@ -32,21 +32,21 @@ def test_a_store_that_was_counted_otherwise_is_made_anew(
         sums = opened.rows()["rollup"]
         opened.ingest.renew("rules")
         assert opened.rows()["rollup"] == sums
-        monkeypatch.setattr(parts, "COUNTING", COUNTING + 1)
+        monkeypatch.setattr(parts, "SUMS_VERSION", SUMS_VERSION + 1)
         opened.ingest.renew("rules")
         assert queries.positions(opened.connection) == []
         opened.take()
         assert opened.rows()["rollup"] == sums
-        part = replace(PARTS["tasks"])
-        monkeypatch.setitem(PARTS, "new", part)
+        part = replace(CONTRIBUTIONS["tasks"])
+        monkeypatch.setitem(CONTRIBUTIONS, "new", part)
         opened.ingest.renew("rules")
         assert opened.rows()["rollup"] == []
         opened.ingest.renew("other rules")
-        assert queries.meta(opened.connection, "rules") == f"other rules {counting()}"
+        assert queries.meta(opened.connection, "rules") == f"other rules {get_sums_version()}"
 
 
 def test_a_part_reads_what_there_is() -> None:
     """A misspelt kind would never be found to have changed."""
-    for name, part in PARTS.items():
+    for name, part in CONTRIBUTIONS.items():
         assert part.reads, name
         assert part.reads <= {*ENTITY_KINDS, *Aspect}, name

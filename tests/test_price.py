@@ -11,22 +11,22 @@ from stretto.figures.baselines import Baseline, choose_baseline
 from stretto.figures.fanouts import find_fanouts, find_sequential_runs
 from stretto.figures.figure import Figure
 from stretto.figures.speedup_cost import compute_price_figures
-from stretto.figures.tallies import Sums
+from stretto.figures.sum_reading import Sums
 from stretto.model.conclude import conclude_session
 from stretto.model.event import Kind
 from stretto.model.model_call_cost import Cost, Origin, Price, get_reported_cost
-from stretto.store.contributions.contribution import Settling
-from stretto.store.contributions.speedup_costs import of_price
-from stretto.store.contributions.tasks import of_tasks
+from stretto.store.contributions.contribution import SessionContext
+from stretto.store.contributions.speedup_costs import add_up_speedup_costs
+from stretto.store.contributions.tasks import add_up_tasks
 from tests.scenes import Drawing, by_description, folded, framed, paid, straggler
 from tests.test_window import measured
 
 
-def settling(drawing: Drawing, price: Price = get_reported_cost) -> Settling:
+def settling(drawing: Drawing, price: Price = get_reported_cost) -> SessionContext:
     """Return the scene's session as it is settled."""
     facts = folded(drawing.events)
     session = conclude_session(facts, lost=False, classify=by_description)
-    return Settling(
+    return SessionContext(
         facts,
         session,
         find_fanouts(session.tasks),
@@ -43,7 +43,7 @@ def sums_of(*drawings: Drawing, price: Price = get_reported_cost) -> Sums:
     found: dict[str, dict[tuple[str | int, ...], int]] = {}
     for drawing in drawings:
         held = settling(drawing, price)
-        for added in (of_tasks(held.session, held.fanouts), of_price(held)):
+        for added in (add_up_tasks(held.session, held.fanouts), add_up_speedup_costs(held)):
             for (_, measure, dims), value in added.items():
                 cells = found.setdefault(measure, {})
                 cells[dims] = cells.get(dims, 0) + value
@@ -79,7 +79,7 @@ def test_only_executions_that_are_known_whole_count() -> None:
     silent.events = [e for e in silent.events if not (e.kind is Kind.MODEL_CALL and e.parent == "silent-c")]
     found = named(list(compute_price_figures("1h", sums_of(silent), measured)))
     assert found["parallel_tokens"].value is None
-    assert found["parallel_tokens"].reason == "no parallel execution told the tokens of every task"
+    assert found["parallel_tokens"].reason == "no parallel execution reported the tokens of every task"
 
 
 def test_prices_of_different_baselines_are_never_mixed() -> None:
@@ -121,7 +121,7 @@ def test_a_running_session_has_no_price_yet() -> None:
     """All its calls are in only when it is over."""
     drawing = paid()
     drawing.events = [event for event in drawing.events if event.kind is not Kind.SESSION_END]
-    assert of_price(settling(drawing)) == {}
+    assert add_up_speedup_costs(settling(drawing)) == {}
 
 
 def test_calls_belong_to_the_run_in_which_they_fell() -> None:
@@ -137,12 +137,12 @@ def test_calls_belong_to_the_run_in_which_they_fell() -> None:
             )  # fmt: skip
     held = settling(framed(drawing, 200))
     assert len(held.fanouts) == 2
-    added = of_price(held)
+    added = add_up_speedup_costs(held)
     assert (
         sum(value for (_, measure, _), value in added.items() if measure == "token_count") == 2 * 5 + 2 * 70
     )
     first = replace(held, fanouts=held.fanouts[:1])
-    (tokens,) = (v for (_, m, _), v in of_price(first).items() if m == "token_count")
+    (tokens,) = (v for (_, m, _), v in add_up_speedup_costs(first).items() if m == "token_count")
     assert tokens == 10
 
 

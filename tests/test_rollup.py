@@ -14,14 +14,14 @@ from stretto.figures.fanouts import find_fanouts
 from stretto.figures.quantile_sketch import find_bucket
 from stretto.model.entities import ToolCall
 from stretto.model.event import Outcome
-from stretto.store.contributions.tasks import of_tasks
-from stretto.store.contributions.tool_calls import of_call
+from stretto.store.contributions.tasks import add_up_tasks
+from stretto.store.contributions.tool_calls import count_tool_call
 from stretto.store.database import open_writer
-from stretto.store.rollup import SLOTS, Additions, slot_of, write
+from stretto.store.rollup import SLOTS, Additions, find_slot, write
 from tests.scenes import BEGIN, Drawing, background, concluded, straggler
 
 CALL = ToolCall("c", "Bash", None, BEGIN, BEGIN + SECOND, SECOND // 2, SECOND // 4, Outcome.SUCCESS)
-SLOT = slot_of(BEGIN)
+SLOT = find_slot(BEGIN)
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_wide_slots_are_made_of_narrow_ones() -> None:
 
 def test_a_call_adds_count_time_overhead_and_completeness() -> None:
     """One each, in the slot of its end."""
-    assert of_call(CALL) == (
+    assert count_tool_call(CALL) == (
         (SLOT, "calls", ("Bash", "success")),
         (SLOT, "ends_expected", ()),
         (SLOT, "ends_seen", ()),
@@ -52,36 +52,36 @@ def test_a_call_adds_count_time_overhead_and_completeness() -> None:
         (SLOT, "overhead", (find_bucket(SECOND // 4),)),
     )
     later = replace(CALL, end=BEGIN + HOUR)
-    assert {slot for slot, _, _ in of_call(later)} == {SLOT + 12}
+    assert {slot for slot, _, _ in count_tool_call(later)} == {SLOT + 12}
 
 
 def test_a_running_call_adds_nothing() -> None:
     """It is counted once it is over."""
-    assert of_call(replace(CALL, end=None, outcome=Outcome.RUNNING)) == ()
+    assert count_tool_call(replace(CALL, end=None, outcome=Outcome.RUNNING)) == ()
 
 
 def test_a_call_whose_end_is_missing_is_expected_but_not_seen() -> None:
-    """It counts where it started, and nowhere if nothing is known of it but that its batch ended."""
+    """It counts where it started, and nowhere if nothing is known about it but that its batch ended."""
     lost = replace(CALL, end=None, duration=None, overhead=None, outcome=Outcome.UNKNOWN)
-    assert of_call(lost) == ((SLOT, "calls", ("Bash", "unknown")), (SLOT, "ends_expected", ()))
-    assert of_call(replace(lost, start=None)) == ()
+    assert count_tool_call(lost) == ((SLOT, "calls", ("Bash", "unknown")), (SLOT, "ends_expected", ()))
+    assert count_tool_call(replace(lost, start=None)) == ()
 
 
 def test_the_time_of_a_delegating_call_is_its_tasks() -> None:
     """It is counted as a call and not as tool time."""
-    measures = [measure for _, measure, _ in of_call(replace(CALL, tool="Agent", overhead=None))]
+    measures = [measure for _, measure, _ in count_tool_call(replace(CALL, tool="Agent", overhead=None))]
     assert measures == ["calls", "ends_expected", "ends_seen"]
 
 
 def test_calls_that_add_the_same_share_it_in_memory() -> None:
     """What is kept of a million calls is one reference each."""
-    assert of_call(CALL) is of_call(replace(CALL, id="d", end=BEGIN + 2 * SECOND))
+    assert count_tool_call(CALL) is count_tool_call(replace(CALL, id="d", end=BEGIN + 2 * SECOND))
 
 
 def test_a_session_adds_its_tasks_and_fanouts() -> None:
     """The straggler, whole: every measure and its value on paper, in nanoseconds."""
     session = concluded(straggler().events)
-    added = of_tasks(session, find_fanouts(session.tasks))
+    added = add_up_tasks(session, find_fanouts(session.tasks))
     kind = ("release", "architecture,prd,test_strategy")
     own = {("architecture", 20, 7.5), ("prd", 30, 12.5), ("test_strategy", 55, 40)}
     wanted: Additions = Counter(
@@ -109,21 +109,21 @@ def test_a_session_adds_its_tasks_and_fanouts() -> None:
 def test_a_task_without_its_end_is_expected_but_not_seen() -> None:
     """It counts by outcome in the slot of its start, with no length; a running one not at all."""
     drawing = Drawing().opens().order("call-a", 1, "review").run("a", 2)
-    assert of_tasks(concluded(drawing.events), ()) == {}
-    lost = of_tasks(concluded(drawing.events, lost=True), ())
+    assert add_up_tasks(concluded(drawing.events), ()) == {}
+    lost = add_up_tasks(concluded(drawing.events, lost=True), ())
     assert lost == {(SLOT, "tasks", ("review", "worker", "unknown")): 1, (SLOT, "ends_expected", ()): 1}
 
 
 def test_a_task_whose_start_is_missing_was_seen_to_end() -> None:
     """Its end counts for completeness although its length is unknown."""
-    added = of_tasks(concluded(Drawing().opens().run("a", None, 9).ends(10).events), ())
+    added = add_up_tasks(concluded(Drawing().opens().run("a", None, 9).ends(10).events), ())
     assert added[SLOT, "ends_seen", ()] == 1
     assert not any(measure == "task_time" for _, measure, _ in added)
 
 
 def test_what_is_added_is_in_a_slot_of_each_width(connection: sqlite3.Connection) -> None:
     """One cell a width; the same cell grows."""
-    slot = slot_of(BEGIN + 61 * MINUTE)
+    slot = find_slot(BEGIN + 61 * MINUTE)
     write(connection, Counter({(slot, "calls", ("Bash", "success")): 2}))
     write(connection, Counter({(slot, "calls", ("Bash", "success")): 3}))
     assert rows(connection) == [
@@ -136,7 +136,7 @@ def test_what_is_added_is_in_a_slot_of_each_width(connection: sqlite3.Connection
 def test_what_is_taken_out_leaves_nothing(connection: sqlite3.Connection) -> None:
     """A sum that falls to nothing goes; a change that cancels itself writes nothing."""
     session = concluded(background().events)
-    added = of_tasks(session, find_fanouts(session.tasks))
+    added = add_up_tasks(session, find_fanouts(session.tasks))
     write(connection, added)
     assert len(rows(connection)) >= 2 * 10
     gone: Additions = Counter()

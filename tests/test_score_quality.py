@@ -13,9 +13,10 @@ from stretto.figures.scores.quality_score import (
     name_direction,
 )
 from stretto.figures.scores.score_rules import ScoreRules, parse_score_rules
-from stretto.figures.scores.slices import TASK_TYPE, pick_slice
-from stretto.figures.tallies import Sums
+from stretto.figures.scores.slices import pick_slice
+from stretto.figures.sum_reading import Sums
 from stretto.model.event import Outcome
+from stretto.names.measures import Dimension
 from tests.scenes import Drawing, conflict, delivery, fork_join, framed
 from tests.scored import RULES, sums_of
 
@@ -115,10 +116,10 @@ def test_the_overall_quality_weighs_types_by_their_tasks() -> None:
     """Three reviews of one quality, three implementations of another, one type without any."""
     sums = sums_of(delivery(), conflict(), framed(Drawing("x").task("x", 0, 9, "testing"), 10))
     values = [
-        compute_quality(pick_slice(sums, TASK_TYPE, name), RULES).value
+        compute_quality(pick_slice(sums, Dimension.TASK_TYPE, name), RULES).value
         for name in ("review", "implementation")
     ]
-    assert compute_quality(pick_slice(sums, TASK_TYPE, "testing"), RULES).value is None
+    assert compute_quality(pick_slice(sums, Dimension.TASK_TYPE, "testing"), RULES).value is None
     assert None not in values
     found = compute_overall_quality(sums, RULES)
     assert found is not None

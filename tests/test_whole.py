@@ -10,14 +10,14 @@ from stretto.clock import SECOND
 from stretto.model.conclude import conclude_session, has_session_ended
 from stretto.model.event import Event, Outcome
 from stretto.store import queries
-from stretto.store.contributions.contribution import Settling
-from stretto.store.contributions.path_and_wall_time import of_whole
-from stretto.store.rollup import Additions, slot_of
+from stretto.store.contributions.contribution import SessionContext
+from stretto.store.contributions.path_and_wall_time import add_up_whole_session
+from stretto.store.rollup import Additions, find_slot
 from tests.fakes import IDLE, any_event, store
 from tests.paper import by_scene
 from tests.scenes import BEGIN, Drawing, at, by_description, folded, idle_tail, resumed, straggler
 
-SLOT = slot_of(BEGIN)
+SLOT = find_slot(BEGIN)
 
 
 def added_by(events: list[Event], *, lost: bool = False) -> Additions:
@@ -25,7 +25,7 @@ def added_by(events: list[Event], *, lost: bool = False) -> Additions:
     facts = folded(events)
     session = conclude_session(facts, lost=lost, classify=by_description, calls=False)
     closed = lost or has_session_ended(facts)
-    return of_whole(Settling(facts, session, (), (), closed=closed, lost=lost, classify=by_description))
+    return add_up_whole_session(SessionContext(facts, session, (), (), closed=closed, lost=lost, classify=by_description))
 
 
 def test_a_session_adds_its_path_and_its_wall_time() -> None:
@@ -60,8 +60,8 @@ def test_a_running_session_adds_nothing_and_a_lost_one_counts_to_its_last_word()
     events = Drawing().opens().prompt(0).call("c", 5, 400).events
     assert added_by(events) == Counter()
     lost = added_by(events, lost=True)
-    assert {slot for slot, _, _ in lost} == {slot_of(at(400))}
-    assert lost[slot_of(at(400)), "critical_path", ()] == 400 * SECOND
+    assert {slot for slot, _, _ in lost} == {find_slot(at(400))}
+    assert lost[find_slot(at(400)), "critical_path", ()] == 400 * SECOND
 
 
 def test_a_resumed_session_is_taken_out_and_counted_again(tmp_path: Path) -> None:

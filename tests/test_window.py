@@ -9,11 +9,11 @@ from stretto.figures.baselines import Baseline, MeasuredRuns, choose_baseline
 from stretto.figures.fanouts import find_fanouts
 from stretto.figures.figure import Figure, make_ratio
 from stretto.figures.quantile_sketch import find_bucket
-from stretto.figures.tallies import Sums
+from stretto.figures.sum_reading import Sums
 from stretto.figures.verdict import build_mixes, build_verdict, sum_parallel_by_type
 from stretto.figures.window_figures import compute_window_figures
 from stretto.names import METRICS
-from stretto.store.contributions.tasks import of_tasks
+from stretto.store.contributions.tasks import add_up_tasks
 from tests.scenes import Drawing, background, concluded, fork_join, straggler
 
 MEASURED = MeasuredRuns(
@@ -26,7 +26,7 @@ def sums_of(*drawings: Drawing) -> Sums:
     found: dict[str, dict[tuple[str | int, ...], int]] = {}
     for drawing in drawings:
         session = concluded(drawing.events)
-        for (_, measure, dims), value in of_tasks(session, find_fanouts(session.tasks)).items():
+        for (_, measure, dims), value in add_up_tasks(session, find_fanouts(session.tasks)).items():
             cells = found.setdefault(measure, {})
             cells[dims] = cells.get(dims, 0) + value
     return found

@@ -1,13 +1,11 @@
-"""A frame of ``stretto top``: what goes on now, read from the store again and again, and cheaply.
+"""Read a frame of ``stretto top`` from the store: open sessions, verdicts, spending and alerts.
 
-What changes with every event is read for every frame, what is summed over hours and what others have to be
-asked for only every ``SLOW`` nanoseconds. A session is concluded again only after something happened in it,
-and the longer that takes, the more seldom.
+Live rows are read for every frame; window sums and HTTP answers every 10 s. A session is concluded again only
+after an event in it, and less often the longer that takes.
 """
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
@@ -15,19 +13,20 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
-from stretto.cli.doctor import get
+from stretto.cli.http_client import get_service_problems
 from stretto.clock import MINUTE, SECOND, to_rfc3339
 from stretto.config.configuration import Config
 from stretto.errors import StrettoError
 from stretto.figures.spending import Spending, sum_spending
-from stretto.figures.sum_reading import Sums
+from stretto.figures.sum_reading import Sums, sum_by, sum_up
 from stretto.figures.task_silence import find_last_signs, find_silent_tasks
 from stretto.figures.verdict import Verdict, build_comparison_document, build_mixes, build_verdict
 from stretto.model.entities import Session, Task, ToolCall
 from stretto.model.event import Outcome
-from stretto.names import WINDOWS
+from stretto.names import WINDOWS, measures
+from stretto.names.measures import Dimension
 from stretto.notifications import log as notifications
-from stretto.notifications.current_alerts import alerts
+from stretto.notifications.current_alerts import select_alerts
 from stretto.notifications.log import Notification
 from stretto.state.lock import holder_of
 from stretto.store import declared_baselines as declared
@@ -39,24 +38,24 @@ from stretto.summaries.session_summary import build_row_document, build_spending
 
 SLOW = 10 * SECOND
 SPARING = 10
-"""A session is concluded again after so many times as long as that took: a tenth of a core for it at most."""
+"""Factor between the cost of concluding a session and the pause after it: at most a tenth of a core is used."""
 
 RATE_WINDOW = 5 * MINUTE
-"""What the tokens of a minute are averaged over."""
+"""The rate of tokens is averaged over this time."""
 
 SHOWN = 12
-"""Open sessions in a frame: those at work first."""
+"""Most open sessions in a frame; busy sessions come first."""
 
 
 @dataclass(frozen=True, slots=True)
-class Agent:
-    """A running task and what it does now."""
+class RunningAgent:
+    """A running task and its open tool call."""
 
     task: Task
     call: ToolCall | None
-    """Its open tool call that began last; None where no call of it is known to be open."""
+    """Its open tool call that began last; None if no call is known to be open."""
     stuck_since: int | None
-    """When it was last heard of, where that is suspiciously long ago."""
+    """Time of its last event if the task looks stuck; None otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +64,17 @@ class OpenSession:
 
     row: SessionRow
     call: ToolCall | None
-    """The main agent's open tool call, if it waits for anything but its agents."""
-    agents: tuple[Agent, ...]
+    """The main agent's open tool call; calls that only wait for agents do not count."""
+    agents: tuple[RunningAgent, ...]
     spent: Spending | None
-    """None where no source tells of model calls."""
+    """None if no source reports model calls."""
     tokens_per_minute: float | None = None
-    """Over the last ``RATE_WINDOW``, or since it began; None where no source tells of tokens."""
+    """Over the last ``RATE_WINDOW``, or since the start; None if no source reports tokens."""
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """A session as it was last concluded, and when (ns of the stopwatch) it may be again."""
+class CachedSession:
+    """A session as last concluded. ``due`` (ns of the stopwatch) is the next time it may be concluded."""
 
     row: SessionRow
     session: Session
@@ -84,16 +83,16 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What goes on at one instant."""
+    """The open sessions and figures at an instant."""
 
     at: int
     activity: Activity
     verdicts: Mapping[str, Verdict]
     spent: Mapping[str, Spending]
-    """By window; without those in which no source told of a model call."""
+    """By window; windows without a reported model call are missing."""
     sessions: tuple[OpenSession, ...]
     alerts: tuple[Notification, ...]
-    """Those that fire, the gravest first."""
+    """The firing alerts, the most severe first."""
     problems: tuple[str, ...]
 
     @property
@@ -103,64 +102,71 @@ class Frame:
 
 
 @dataclass(slots=True)
-class Look:
-    """Looks at the store; keeps what need not be read again."""
+class FrameReader:
+    """Reads frames from the store; caches sums and concluded sessions between two frames."""
 
     config: Config
     stopwatch: Callable[[], int] = time.perf_counter_ns
-    _sessions: dict[str, Known] = field(default_factory=dict)
+    _sessions: dict[str, CachedSession] = field(default_factory=dict)
     _slow_at: int | None = None
     _verdicts: dict[str, Verdict] = field(default_factory=dict)
     _spent: dict[str, Spending] = field(default_factory=dict)
     _alerts: tuple[Notification, ...] = ()
     _problems: tuple[str, ...] = ()
 
-    def frame(self, now: int) -> Frame:
-        """Return what goes on at ``now`` (ns). Raises StoreError where there is no store that can be read."""
+    def read_frame(self, now: int) -> Frame:
+        """Return the frame at ``now`` (ns). Raises StoreError if the store cannot be read."""
         with closing(open_reader(self.config.database)) as connection:
             connection.execute("BEGIN")
             if self._slow_at is None or not 0 <= now - self._slow_at < SLOW:
                 self._sum_up(connection, now)
                 self._slow_at = now
             rows = queries.open_sessions(connection, SHOWN)
-            known = {row.id: found for row in rows if (found := self._concluded(connection, row))}
-            self._sessions = known
+            self._sessions = {row.id: cached for row in rows if (cached := self._conclude(connection, row))}
             activity = queries.activity(connection)
         return Frame(
             at=now,
             activity=activity,
             verdicts=self._verdicts,
             spent=self._spent,
-            sessions=tuple(self._open(row, known[row.id].session, now) for row in rows if row.id in known),
+            sessions=tuple(
+                self._describe_session(row, self._sessions[row.id].session, now)
+                for row in rows
+                if row.id in self._sessions
+            ),
             alerts=self._alerts,
             problems=self._problems,
         )
 
-    def _concluded(self, connection: sqlite3.Connection, row: SessionRow) -> Known | None:
-        known = self._sessions.get(row.id)
-        began = self.stopwatch()
-        if known is not None and (known.row == row or began < known.due):
-            return known
+    def _conclude(self, connection: sqlite3.Connection, row: SessionRow) -> CachedSession | None:
+        """Return the session from the cache, or from the store after a change.
+
+        Example: a session that took 20 ms to conclude is concluded again after 200 ms at the earliest.
+        """
+        cached = self._sessions.get(row.id)
+        started = self.stopwatch()
+        if cached is not None and (cached.row == row or started < cached.due):
+            return cached
         session = queries.session(connection, row.id, self.config.task_types.classify)
         ended = self.stopwatch()
-        return None if session is None else Known(row, session, ended + SPARING * (ended - began))
+        return None if session is None else CachedSession(row, session, ended + SPARING * (ended - started))
 
-    def _open(self, row: SessionRow, session: Session, now: int) -> OpenSession:
+    def _describe_session(self, row: SessionRow, session: Session, now: int) -> OpenSession:
         newest = find_last_signs(session)
         stuck = find_silent_tasks(newest, now, self.config.stuck_minutes * 60 * SECOND)
         running = [task for task in session.tasks if task.outcome is Outcome.RUNNING]
-        calls = _open_calls(session, running)
+        calls = _find_open_calls(session, running)
         price = self.config.prices.compute_cost
         priced = [(call, price(call)) for call in session.model_calls]
         return OpenSession(
             row,
             calls.get(None),
             tuple(
-                Agent(task, calls.get(task.id), newest[task.id] if task.id in stuck else None)
+                RunningAgent(task, calls.get(task.id), newest[task.id] if task.id in stuck else None)
                 for task in running
             ),
             sum_spending(priced).whole if priced else None,
-            _rate(session, now),
+            _compute_token_rate(session, now),
         )
 
     def _sum_up(self, connection: sqlite3.Connection, now: int) -> None:
@@ -171,26 +177,26 @@ class Look:
             sums = queries.sums(connection, now, seconds)
             self._verdicts[window] = build_verdict(window, build_mixes(sums, find))
             self._spent.pop(window, None)
-            if sums.get("model_calls"):
-                self._spent[window] = _spent(sums)
+            if sums.get(measures.MODEL_CALLS):
+                self._spent[window] = _sum_spending(sums)
         try:
-            told = notifications.read(config.state / "notifications.jsonl")
+            received = notifications.read_notifications(config.state / "notifications.jsonl")
         except OSError as error:
-            told = []
+            received = []
             problems.append(f"the alerts cannot be read: {error.strerror or error}")
-        self._alerts = tuple(alerts(told).firing)
-        self._problems = (*problems, *_problems(config, connection))
+        self._alerts = tuple(select_alerts(received).firing)
+        self._problems = (*problems, *_list_problems(config, connection))
 
 
-def unreadable(error: StrettoError | sqlite3.Error) -> str:
-    """Return in words why there is no frame now."""
+def explain_unreadable(error: StrettoError | sqlite3.Error) -> str:
+    """Return a sentence on why no frame can be read now."""
     if isinstance(error, StrettoError):
         return ": ".join(filter(None, (error.sentence(), error.hint)))
     return f"the store cannot be read now: {error}"
 
 
-def document(frame: Frame) -> dict[str, Any]:
-    """Return a frame as JSON: times RFC 3339 in UTC, lengths in seconds, what is unknown null."""
+def build_document(frame: Frame) -> dict[str, Any]:
+    """Return a frame as JSON: times in RFC 3339 and UTC, durations in seconds, unknown values null."""
     activity = frame.activity
     return {
         "at": to_rfc3339(frame.at),
@@ -198,7 +204,7 @@ def document(frame: Frame) -> dict[str, Any]:
             "sessions_open": activity.sessions_open,
             "sessions_busy": activity.sessions_busy,
             "tasks_running": activity.tasks_running,
-            "last_event": _time(activity.last_event),
+            "last_event": _format_time(activity.last_event),
         },
         "verdicts": {
             window: {
@@ -218,16 +224,16 @@ def document(frame: Frame) -> dict[str, Any]:
                 **build_row_document(session.row),
                 "busy": session.row.busy,
                 "running": session.row.running,
-                "call": _call(session.call),
+                "call": _build_call_document(session.call),
                 "agents": [
                     {
                         "task": agent.task.id,
                         "task_type": agent.task.task_type,
                         "agent": agent.task.agent,
                         "description": agent.task.description,
-                        "start": _time(agent.task.start),
-                        "call": _call(agent.call),
-                        "stuck_since": _time(agent.stuck_since),
+                        "start": _format_time(agent.task.start),
+                        "call": _build_call_document(agent.call),
+                        "stuck_since": _format_time(agent.stuck_since),
                     }
                     for agent in session.agents
                 ],
@@ -236,68 +242,65 @@ def document(frame: Frame) -> dict[str, Any]:
             }
             for session in frame.sessions
         ],
-        "alerts": [notifications.document(alert) for alert in frame.alerts],
+        "alerts": [notifications.build_document(alert) for alert in frame.alerts],
         "problems": list(frame.problems),
     }
 
 
-def _rate(session: Session, now: int) -> float | None:
-    """Return the tokens of a minute of late, None where no source tells of any."""
+def _compute_token_rate(session: Session, now: int) -> float | None:
+    """Return the recent tokens per minute; None if no source reports tokens.
+
+    Example: 300 tokens in the last 5 minutes are 60 per minute.
+    """
     if not sum_spending((call, None) for call in session.model_calls).whole.tokens:
         return None
     since = max(now - RATE_WINDOW, session.start)
-    late = [call for call in session.model_calls if call.start is not None and since <= call.start <= now]
-    tokens = sum(sum_spending((call, None) for call in late).whole.tokens.values())
+    recent = [call for call in session.model_calls if call.start is not None and since <= call.start <= now]
+    tokens = sum(sum_spending((call, None) for call in recent).whole.tokens.values())
     return tokens * MINUTE / max(now - since, SECOND)
 
 
-def _open_calls(session: Session, running: list[Task]) -> dict[str | None, ToolCall]:
-    """Return each agent's open call that began last; a call that waits for an agent is that agent's work."""
+def _find_open_calls(session: Session, running: list[Task]) -> dict[str | None, ToolCall]:
+    """Return each agent's open call that began last. Calls that wait for an agent are left out."""
     delegating = {task.delegated_by for task in running} | {task.id for task in running}
-    found: dict[str | None, ToolCall] = {}
+    newest: dict[str | None, ToolCall] = {}
     for call in session.tool_calls:
         if call.outcome is not Outcome.RUNNING or call.id in delegating:
             continue
-        known = found.get(call.task)
-        if known is None or (known.start or 0) <= (call.start or 0):
-            found[call.task] = call
-    return found
+        other = newest.get(call.task)
+        if other is None or (other.start or 0) <= (call.start or 0):
+            newest[call.task] = call
+    return newest
 
 
-def _spent(sums: Sums) -> Spending:
-    tokens: dict[str, int] = {}
-    for (_, kind), count in sums.get("tokens", {}).items():
-        tokens[str(kind)] = tokens.get(str(kind), 0) + count
+def _sum_spending(sums: Sums) -> Spending:
     return Spending(
-        model_calls=sum(sums["model_calls"].values()),
-        tokens=tokens,
-        cost=sum(sums.get("cost", {}).values()) if sums.get("priced_calls") else None,
-        unpriced=sum(sums.get("unpriced_calls", {}).values()),
+        model_calls=sum_up(sums, measures.MODEL_CALLS),
+        tokens=sum_by(sums, measures.TOKENS, Dimension.KIND),
+        cost=sum_up(sums, measures.COST) if sums.get(measures.PRICED_CALLS) else None,
+        unpriced=sum_up(sums, measures.UNPRICED_CALLS),
     )
 
 
-def _problems(config: Config, connection: sqlite3.Connection) -> list[str]:
+def _list_problems(config: Config, connection: sqlite3.Connection) -> list[str]:
     holder = holder_of(config.state)
-    found = []
+    problems = []
     if holder is None or holder.address is None:
-        found.append("no service takes in what happens now: run 'stretto up'")
+        problems.append("the figures are not updated: no service is running, start it with 'stretto up'")
     else:
-        answer = get(holder.address, "/api/problems", config.token)
-        try:
-            found += [str(problem) for problem in json.loads(answer[1])["problems"]] if answer else []
-        except (ValueError, KeyError, TypeError):
-            answer = None
-        if answer is None:
-            found.append(f"the service at {holder.address} does not answer")
+        reported = get_service_problems(holder.address, config.token)
+        if reported is None:
+            problems.append(f"the service at {holder.address} does not answer")
+        problems += reported or []
     rejects = sum(queries.rejects(connection).values())
     if rejects:
-        found.append(f"{rejects} stretch(es) of input were set aside: 'stretto doctor' says why")
-    return found
+        problems.append(f"{rejects} part(s) of the input were set aside: 'stretto doctor' shows why")
+    return problems
 
 
-def _call(call: ToolCall | None) -> dict[str, Any] | None:
-    return None if call is None else {"id": call.id, "tool": call.tool, "start": _time(call.start)}
+def _build_call_document(call: ToolCall | None) -> dict[str, Any] | None:
+    return None if call is None else {"id": call.id, "tool": call.tool, "start": _format_time(call.start)}
 
 
-def _time(at: int | None) -> str | None:
+def _format_time(at: int | None) -> str | None:
     return None if at is None else to_rfc3339(at)

@@ -1,4 +1,4 @@
-"""Adoption: turns that could run tasks in parallel, whether they did, and how busy their agents were."""
+"""Find the turns that could run tasks in parallel, whether they did, and how busy their agents were."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class EligibleTurn:
     """A turn that is over, with two or more tasks of one parent. Lengths are in nanoseconds."""
 
     at: int
-    """When the turn ended, or began where its end was never seen."""
+    """End of the turn, or its start if the end was never seen."""
     parallel: bool
     busy: int
     """Busy time of its agents."""
     capacity: int
-    """Most agents at once times the stretch from their first start to their last end."""
+    """Most agents at once, times the length from their first start to their last end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,29 +31,29 @@ class _Turn:
 
 
 def find_eligible_turns(session: Session) -> tuple[EligibleTurn, ...]:
-    """Return the turns whose tasks could have run in parallel, where it is known whether they did.
+    """Return the turns whose tasks could have run in parallel, if it is known whether they did.
 
-    A task belongs to the turn that had last begun when it started. A session without turns counts as one. A
-    turn with a running task is left out, and one that was not seen to run in parallel but has a task of
-    unknown length.
+    A task belongs to the last turn that began before the task started. A session without turns counts as a
+    single turn. Turns with a running task are left out. A turn is also left out if no overlap was seen and
+    the length of a task is unknown.
     """
     turns = _list_turns(session)
     starts = [turn.start for turn in turns]
-    of_turn: dict[int, dict[str | None, list[Task]]] = {}
+    tasks_by_turn: dict[int, dict[str | None, list[Task]]] = {}
     for task in session.tasks:
-        at = task.start if task.start is not None else task.end
-        if at is not None:
-            index = max(0, bisect_right(starts, at) - 1)
-            of_turn.setdefault(index, {}).setdefault(task.parent, []).append(task)
-    found = []
-    for index, by_parent in sorted(of_turn.items()):
+        time = task.start if task.start is not None else task.end
+        if time is not None:
+            index = max(0, bisect_right(starts, time) - 1)
+            tasks_by_turn.setdefault(index, {}).setdefault(task.parent, []).append(task)
+    eligible = []
+    for index, by_parent in sorted(tasks_by_turn.items()):
         tasks = [task for group in by_parent.values() for task in group]
         if turns[index].over and not any(task.outcome is Outcome.RUNNING for task in tasks):
             groups = [group for group in by_parent.values() if len(group) > 1]
-            judged = _judge_turn(turns[index].at, groups)
-            if judged is not None:
-                found.append(judged)
-    return tuple(found)
+            turn = _judge_turn(turns[index].at, groups)
+            if turn is not None:
+                eligible.append(turn)
+    return tuple(eligible)
 
 
 def _list_turns(session: Session) -> list[_Turn]:
@@ -64,8 +64,8 @@ def _list_turns(session: Session) -> list[_Turn]:
             )
             for turn in session.turns
         ]
-    at = session.last if session.end is None else session.end
-    return [_Turn(session.start, at, session.outcome is not Outcome.RUNNING)]
+    end = session.last if session.end is None else session.end
+    return [_Turn(session.start, end, session.outcome is not Outcome.RUNNING)]
 
 
 def _judge_turn(at: int, groups: list[list[Task]]) -> EligibleTurn | None:
@@ -75,11 +75,11 @@ def _judge_turn(at: int, groups: list[list[Task]]) -> EligibleTurn | None:
     busy = capacity = 0
     for group in groups:
         intervals = [interval for task in group if (interval := task.interval) is not None]
-        most = measure_width(intervals)
-        parallel = parallel or most > 1
+        lanes = measure_width(intervals)
+        parallel = parallel or lanes > 1
         if len(intervals) == len(group):
             busy += sum(interval.length for interval in intervals)
-            capacity += most * _measure_extent(intervals)
+            capacity += lanes * _measure_extent(intervals)
     if not parallel and any(task.interval is None for group in groups for task in group):
         return None
     return EligibleTurn(at, parallel, busy, capacity)

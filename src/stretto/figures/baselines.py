@@ -1,4 +1,4 @@
-"""Baselines: what tasks take one after another, and where one knows that from."""
+"""Choose the baseline of a fan-out: how long its tasks take one after another, and on which evidence."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stretto.figures.confidence import Estimate, estimate_mean
 
 
 class Provenance(StrEnum):
-    """Where a sequential time comes from; the best available is taken, in this order."""
+    """The source of a sequential time. The first available source in this order is used."""
 
     RECORDED = "recorded"
     """Sequential runs that a person has pinned for this pattern."""
@@ -22,7 +22,7 @@ class Provenance(StrEnum):
     CONFIGURED = "configured"
     """Hours per task type from the chosen table."""
     WORK = "work"
-    """The tasks one after another as they ran now."""
+    """The summed lengths of the same tasks as they ran in parallel."""
 
 
 Hours = Mapping[str, float]
@@ -32,12 +32,12 @@ Run = Mapping[str, Sequence[int]]
 """One sequential run: its tasks' lengths (ns) by type."""
 
 Target = Callable[[str], float]
-"""Task type → improvement asked of it, as a ratio."""
+"""Task type → its target improvement, as a ratio."""
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuredRuns:
-    """Sequential runs that fan-outs can be held against. The unit that scatters is the run, not the task."""
+    """Sequential runs that fan-outs are compared with. Confidence rests on the scatter of runs, not tasks."""
 
     runs: tuple[Run, ...]
     newest: int | None = None
@@ -45,14 +45,15 @@ class MeasuredRuns:
 
     @property
     def lengths(self) -> dict[str, float]:
-        """One task's length by type (ns): the mean over the runs of each run's mean."""
+        """Mean task length by type (ns): the mean over the runs of each run's mean."""
         types = sorted({name for run in self.runs for name in run})
         return {name: self.estimate({name: 1}).mean for name in types}
 
     def estimate(self, tasks: Mapping[str, float]) -> Estimate:
-        """Return what so many tasks of each type take (ns); each type must be in one run at least.
+        """Return the sequential time of so many tasks of each type (ns).
 
-        There is an interval only where every run tells of every type.
+        Each type must be in at least a single run. The estimate has an interval only if every run has every
+        type. Example: runs of 90 s and 110 s for {"review": 1} give the mean 100 s.
         """
         means = [
             {name: sum(run[name]) / len(run[name]) for name in tasks if run.get(name)} for run in self.runs
@@ -60,8 +61,8 @@ class MeasuredRuns:
         if all(len(mean) == len(tasks) for mean in means):
             return estimate_mean([sum(tasks[name] * mean[name] for name in tasks) for mean in means])
         by_type = {name: [mean[name] for mean in means if name in mean] for name in tasks}
-        whole = sum(tasks[name] * sum(found) / len(found) for name, found in by_type.items())
-        return Estimate(whole, min(map(len, by_type.values())))
+        total = sum(tasks[name] * sum(run_means) / len(run_means) for name, run_means in by_type.items())
+        return Estimate(total, min(map(len, by_type.values())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class RecordedBaseline:
     at: int
     """When it was recorded (ns)."""
     whole: bool = False
-    """Whether it stands for any mix of its task types, not only for the one it is."""
+    """Whether it applies to any mix of its task types, not only to its exact mix."""
 
     @property
     def signatures(self) -> frozenset[str]:
@@ -101,14 +102,18 @@ class DeclaredBaselines:
     set: Mapping[str, SetLength] = field(default_factory=dict)
 
     def find_matching(self, pattern: str, signature: str) -> tuple[RecordedBaseline, ...]:
-        """Return what was recorded for the pattern: the same mix, else whole sessions that know all types."""
-        own = [found for found in self.recorded if found.pattern == pattern]
-        same = tuple(found for found in own if not found.whole and signature in found.signatures)
-        if same:
-            return same
+        """Return the recordings for a pattern: those of the same mix, else whole sessions with all types."""
+        candidates = [recorded for recorded in self.recorded if recorded.pattern == pattern]
+        same_mix = tuple(
+            recorded for recorded in candidates if not recorded.whole and signature in recorded.signatures
+        )
+        if same_mix:
+            return same_mix
         wanted = set(signature.split(","))
         return tuple(
-            found for found in own if found.whole and wanted <= {n for run in found.runs for n in run}
+            recorded
+            for recorded in candidates
+            if recorded.whole and wanted <= {n for run in recorded.runs for n in run}
         )
 
 
@@ -117,20 +122,20 @@ NOTHING_DECLARED = DeclaredBaselines()
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What fan-outs of one pattern and mix of types are held against: one provenance for all their tasks."""
+    """The sequential times that fan-outs of a pattern and mix are compared with, of a single provenance."""
 
     provenance: Provenance
     lengths: Mapping[str, float] | None = None
-    """One task's sequential length by type (ns); None where each task is its own measure."""
+    """Sequential task length by type (ns); None if the tasks' own lengths are used."""
     measured: MeasuredRuns | None = None
-    """The runs that the lengths are means of, where they are."""
+    """The runs that the lengths are means of, if they are means of runs."""
     names: tuple[str, ...] = ()
-    """What was recorded under these names."""
+    """Names of the recordings used."""
 
     def estimate(self, tasks: Mapping[str, int], work: float) -> Estimate:
-        """Return what so many tasks of each type take one after another (ns); ``work`` is their own length.
+        """Return the sequential time of so many tasks of each type (ns); ``work`` is their summed length.
 
-        Only runs give an interval; what was set, configured or is the work itself counts none.
+        Only measured or recorded runs give an interval and a count of runs.
         """
         if self.measured is not None:
             return self.measured.estimate(tasks)
@@ -140,14 +145,14 @@ class Baseline:
 
     @property
     def no_interval(self) -> str | None:
-        """Why a figure held against it has no confidence interval; None where it has one."""
+        """Why figures based on it have no confidence interval; None if they have."""
         if self.measured is None:
             return _NO_INTERVAL[self.provenance]
         if len(self.measured.runs) == 1:
             return "the baseline is a single run, which has no interval"
         types = self.lengths or {}
         if any(name not in run for run in self.measured.runs for name in types):
-            return "not every recorded run has every task type, so their scatter cannot be told"
+            return "not every recorded run has every task type, so their scatter is unknown"
         return None
 
 
@@ -160,7 +165,7 @@ _NO_INTERVAL = {
 }
 
 FindBaseline = Callable[[str, str], Baseline]
-"""(pattern, signature) → the best baseline that is known."""
+"""(pattern, signature) → the best known baseline."""
 
 
 def build_run_signature(run: Run) -> str:
@@ -175,10 +180,10 @@ def choose_baseline(
     hours: Hours,
     declared: DeclaredBaselines = NOTHING_DECLARED,
 ) -> Baseline:
-    """Return the best baseline that knows all types of the signature.
+    """Return the best baseline that has a length for all types of the signature.
 
-    Recorded comes before measured, set before configured, and the work itself last. Where some types were set
-    and the others are configured, the weaker word names the whole.
+    The order is that of ``Provenance``. If some types are set and the others configured, the whole baseline
+    counts as configured.
     """
     types = set(signature.split(","))
     recorded = declared.find_matching(pattern, signature)
@@ -186,24 +191,24 @@ def choose_baseline(
         return _use_recorded(recorded, signature, types)
     if measured is not None and types <= (lengths := measured.lengths).keys():
         return Baseline(Provenance.MEASURED, _pick_lengths(lengths, types), measured)
-    by_hand = {name: found.length for name, found in declared.set.items()}
-    if types <= by_hand.keys():
-        return Baseline(Provenance.SET, _pick_lengths(by_hand, types))
-    known = {name: length * HOUR for name, length in hours.items()} | by_hand
-    if types <= known.keys():
-        return Baseline(Provenance.CONFIGURED, _pick_lengths(known, types))
+    set_lengths = {name: entry.length for name, entry in declared.set.items()}
+    if types <= set_lengths.keys():
+        return Baseline(Provenance.SET, _pick_lengths(set_lengths, types))
+    length_by_type = {name: length * HOUR for name, length in hours.items()} | set_lengths
+    if types <= length_by_type.keys():
+        return Baseline(Provenance.CONFIGURED, _pick_lengths(length_by_type, types))
     return WORK_BASELINE
 
 
 def _use_recorded(recorded: tuple[RecordedBaseline, ...], signature: str, types: set[str]) -> Baseline:
     runs = tuple(
         run
-        for found in recorded
-        for run in found.runs
-        if (found.whole and not types.isdisjoint(run)) or build_run_signature(run) == signature
+        for baseline in recorded
+        for run in baseline.runs
+        if (baseline.whole and not types.isdisjoint(run)) or build_run_signature(run) == signature
     )
-    measured = MeasuredRuns(runs, max(found.newest for found in recorded))
-    names = tuple(sorted(found.name for found in recorded))
+    measured = MeasuredRuns(runs, max(baseline.newest for baseline in recorded))
+    names = tuple(sorted(baseline.name for baseline in recorded))
     return Baseline(Provenance.RECORDED, _pick_lengths(measured.lengths, types), measured, names)
 
 

@@ -1,4 +1,4 @@
-"""Bottleneck: the agent with the largest share of the critical paths, and since when it is that."""
+"""Find the bottleneck: the agent with the largest share of the critical paths, and since when it has it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ByHour = Mapping[int, Mapping[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class Bottleneck:
-    """Whose work decided for longest when the sessions of a window ended."""
+    """The agent with the most time on the critical paths of a window's sessions."""
 
     agent: str
     seconds: float
@@ -21,8 +21,9 @@ class Bottleneck:
     share: float
     """Of all critical paths of the window, in (0, 1]."""
     since: int | None
-    """Begin of the first of the newest hours in a row that it had the largest share of (ns); hours in which
-    no session ended are passed over. None where another had the newest hour's."""
+    """Start of the unbroken series of newest hours in which it had the largest share (ns).
+
+    Hours in which no session ended are skipped. None if another agent leads the newest hour."""
 
 
 def find_bottlenecks(figures: Iterable[Figure], by_hour: ByHour) -> dict[str, Bottleneck]:
@@ -32,14 +33,14 @@ def find_bottlenecks(figures: Iterable[Figure], by_hour: ByHour) -> dict[str, Bo
         if figure.name == "stretto_critical_path_agent_seconds" and figure.value:
             labels = dict(figure.labels)
             windows.setdefault(labels["window"], {})[labels["agent"]] = figure.value
-    found = {}
+    by_window = {}
     for window, agents in windows.items():
         agent = _find_largest(agents)
         seconds = agents[agent]
-        found[window] = Bottleneck(
+        by_window[window] = Bottleneck(
             agent, seconds, seconds / sum(agents.values()), _find_since(agent, by_hour)
         )
-    return found
+    return by_window
 
 
 def _find_since(agent: str, by_hour: ByHour) -> int | None:
@@ -52,5 +53,5 @@ def _find_since(agent: str, by_hour: ByHour) -> int | None:
 
 
 def _find_largest(agents: Mapping[str, float]) -> str:
-    """Return the agent with the most; the first by name of several."""
+    """Return the agent with the most time; of equal agents the first by name."""
     return min(agents, key=lambda agent: (-agents[agent], agent))

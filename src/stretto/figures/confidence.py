@@ -1,9 +1,9 @@
-"""Confidence: how far the mean of a few runs may lie from the mean of all runs there could be.
+"""Compute 95 % confidence intervals of means of a few runs, and test whether two means differ.
 
-The interval is the one of Student (1908): mean ± t · s / √n holds the true mean in 95 of 100 cases, where
-single runs scatter about it normally; t has one degree of freedom less than there are runs. Sums of
-independent means take the degrees of freedom that Welch and Satterthwaite give (Welch, Biometrika 34, 1947),
-rounded down, which widens. One run has no scatter and so no interval.
+The interval is Student's (1908): mean ± t · s / √n contains the true mean in 95 of 100 cases if runs scatter
+normally. t has n - 1 degrees of freedom. Sums of independent means use the degrees of freedom of Welch and
+Satterthwaite (Welch, Biometrika 34, 1947), rounded down, which widens the interval. A single run has no
+scatter and so no interval. Example: runs of 90 s and 110 s give 100 ± 12.706 · 10 s.
 """
 
 from __future__ import annotations
@@ -29,26 +29,25 @@ _Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
 
 
 def compute_student_t(freedom: float) -> float:
-    """Return by how many standard errors the interval reaches to each side, at so many degrees of freedom.
+    """Return the half width of the 95 % interval in standard errors, at so many degrees of freedom.
 
-    A fraction is rounded down, but for what floating point may have taken off a whole number. Beyond the
-    table it is the expansion of Abramowitz and Stegun, 26.7.5, right to the fourth digit. Raises ValueError
-    below 1.
+    A fraction is rounded down, after a tolerance for floating point. Beyond the table the value is the
+    expansion of Abramowitz and Stegun, 26.7.5, exact to the fourth digit. Raises ValueError below 1.
     """
-    whole = floor(freedom + _ROUNDING)
-    if whole < 1:
+    degrees = floor(freedom + _ROUNDING)
+    if degrees < 1:
         raise ValueError(f"no interval at {freedom} degrees of freedom")
-    if whole <= len(_T):
-        return _T[whole - 1]
+    if degrees <= len(_T):
+        return _T[degrees - 1]
     z = _Z
-    return z + (z**3 + z) / (4 * whole) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * whole**2)
+    return z + (z**3 + z) / (4 * degrees) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * degrees**2)
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """A mean of independent values, or a sum of such means.
 
-    ``variance`` is that of the mean itself, its standard error squared; None where a single value gave it.
+    ``variance`` is the variance of the mean, its standard error squared; None if it rests on a single value.
     """
 
     mean: float
@@ -59,7 +58,7 @@ class Estimate:
 
     @property
     def bounds(self) -> Bounds | None:
-        """The 95 % interval of a length, which is never below 0; None of a single value."""
+        """The 95 % interval of a length, never below 0; None for a single value."""
         if self.variance is None:
             return None
         reach = compute_student_t(self.freedom) * sqrt(self.variance) if self.variance else 0.0
@@ -67,7 +66,7 @@ class Estimate:
 
 
 def estimate_mean(values: Sequence[float]) -> Estimate:
-    """Return the mean of at least one value with what its scatter says of it."""
+    """Return the mean of one or more values with the variance of that mean."""
     count = len(values)
     if count == 1:
         return Estimate(float(values[0]), 1)
@@ -75,36 +74,36 @@ def estimate_mean(values: Sequence[float]) -> Estimate:
 
 
 def sum_estimates(parts: Sequence[Estimate]) -> Estimate:
-    """Return the sum of independent estimates; without an interval where one of them has none."""
+    """Return the sum of independent estimates; without an interval if any of them has none."""
     mean, count = sum(part.mean for part in parts), sum(part.count for part in parts)
-    known = [(part.variance, part.freedom) for part in parts if part.variance is not None]
-    if len(known) < len(parts) or not parts:
+    variances = [(part.variance, part.freedom) for part in parts if part.variance is not None]
+    if len(variances) < len(parts) or not parts:
         return Estimate(mean, count)
-    whole = sum(variance for variance, _ in known)
-    scatter = sum(variance**2 / freedom for variance, freedom in known)
-    # Without any scatter the interval has no width, whatever the degrees of freedom.
-    freedom = whole**2 / scatter if scatter else min(freedom for _, freedom in known)
-    return Estimate(mean, count, whole, freedom)
+    total_variance = sum(variance for variance, _ in variances)
+    scatter = sum(variance**2 / freedom for variance, freedom in variances)
+    # Without any scatter the interval has no width, for any degrees of freedom.
+    freedom = total_variance**2 / scatter if scatter else min(freedom for _, freedom in variances)
+    return Estimate(mean, count, total_variance, freedom)
 
 
 def compute_improvement_bounds(sequential: Bounds, elapsed: float) -> tuple[float | None, float | None]:
-    """Return the interval of the improvement, 1 less elapsed over sequential, from that of sequential.
+    """Return the interval of the improvement (1 - elapsed / sequential) from the interval of sequential.
 
-    Where sequential may be 0 there is no least improvement, so that side has no bound.
+    If sequential may be 0, the improvement has no lower bound.
     """
     low, high = (1 - elapsed / edge if edge > 0 else None for edge in sequential)
     return low, high
 
 
-def has_significant_difference(one: Sequence[float], other: Sequence[float]) -> bool:
-    """Tell whether the means of two groups differ by more than their scatter explains: Welch's test at 5 %.
+def has_significant_difference(first: Sequence[float], second: Sequence[float]) -> bool:
+    """Return whether the means of two groups differ by more than their scatter: Welch's test at 5 %.
 
-    Raises ValueError where a group has fewer than two values.
+    Raises ValueError if a group has fewer than two values.
     """
-    means = estimate_mean(one), estimate_mean(other)
+    means = estimate_mean(first), estimate_mean(second)
     if any(mean.variance is None for mean in means):
         raise ValueError("a group of one value has no scatter")
     difference = abs(means[0].mean - means[1].mean)
-    both = sum_estimates(means)
-    reach = compute_student_t(both.freedom) * sqrt(both.variance) if both.variance else 0.0
+    combined = sum_estimates(means)
+    reach = compute_student_t(combined.freedom) * sqrt(combined.variance) if combined.variance else 0.0
     return difference > reach

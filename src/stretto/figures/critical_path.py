@@ -1,10 +1,12 @@
-"""Critical path: the chain of work that decided when a session's end came.
+"""Find the critical path: the chain of work that decided when a session ended, and the slack beside it.
 
-Walked back from the end: who was the last to finish before an instant is what was waited for, and the walk
-goes on inside it, and from its start on with whoever delegated it. What lies between two finishes is the
-time of the agent that had both in hand. Pieces are disjoint, and the path is their sum. A path over
-intervals in place of a graph of dependencies assumes that whatever began after something had finished may
-have waited for it.
+The path is walked backwards from the end. The last stretch that finished before an instant was waited for;
+the walk continues inside it, and at its start with its delegator. Time between two finishes belongs to the
+agent that delegated both. Pieces are disjoint and their sum is the path. Intervals stand in for a dependency
+graph: work that began after a finish may have waited for it.
+
+Example: main runs 0-30 s and delegates a (0-10 s) and b (5-25 s). The path is main 25-30 s, b 5-25 s and
+main 0-5 s.
 """
 
 from __future__ import annotations
@@ -29,13 +31,13 @@ from stretto.names.measures import Dimension
 
 
 class PathPiece(NamedTuple):
-    """One disjoint piece of the path, in nanoseconds since the epoch."""
+    """A disjoint piece of the path, in nanoseconds since the epoch."""
 
     start: int
     end: int
     worker: Worker
     task: Task | None
-    """The task, or the one in which a tool or a model was called; None is the main agent."""
+    """The task itself, or the task that called the tool or model; None is the main agent."""
     name: str | None
     """The tool or the model."""
 
@@ -46,7 +48,7 @@ class PathPiece(NamedTuple):
 
     @property
     def agent(self) -> str:
-        """The agent whose time it was."""
+        """The agent that worked on it, as a label value."""
         return get_agent_label(self.task)
 
 
@@ -55,7 +57,7 @@ class CriticalPath:
     """The critical path of a session that is over. Lengths are in nanoseconds."""
 
     pieces: tuple[PathPiece, ...]
-    """By start. What lies between two of them nobody worked on: the main agent was in no turn."""
+    """By start. In a gap between two pieces nobody worked: the main agent was outside a turn."""
     elapsed: int
 
     @property
@@ -64,29 +66,29 @@ class CriticalPath:
         return sum(piece.length for piece in self.pieces)
 
     def sum_by_agent(self) -> Counter[str]:
-        """Return the part of the path that each agent's own work was; it sums to ``length``."""
+        """Return the length of the path by agent; it sums to ``length``."""
         return _sum_lengths((piece.agent, piece) for piece in self.pieces)
 
     def sum_by_task_type(self) -> Counter[str]:
-        """Return the part of the path that tasks of each type were; the rest is the main agent's."""
+        """Return the length of the path by task type; the main agent's part is left out."""
         return _sum_lengths((piece.task.task_type, piece) for piece in self.pieces if piece.task)
 
     def sum_by_tool(self) -> Counter[str]:
-        """Return the part of the path that each tool was."""
+        """Return the length of the path by tool."""
         return _sum_lengths(
             (piece.name or NONE, piece) for piece in self.pieces if piece.worker is Worker.TOOL
         )
 
     def sum_by_task(self) -> Counter[str]:
-        """Return the part of the path that each task was, by its id."""
+        """Return the length of the path by task id."""
         return _sum_lengths((piece.task.id, piece) for piece in self.pieces if piece.task)
 
 
 @dataclass(frozen=True, slots=True)
 class Slack:
-    """How much longer something could have taken, as all else took, before the end had come later (ns).
+    """How much longer each thing could have taken without a later end, all else unchanged (ns).
 
-    An agent, a type and a tool have the least that one of theirs has.
+    The slack of an agent, a type or a tool is the least slack of its tasks or calls.
     """
 
     tasks: dict[str, int]
@@ -96,7 +98,7 @@ class Slack:
     tools: dict[str, int]
 
     def add_stretch(self, stretch: Stretch, slack: int) -> None:
-        """Take in the slack of one task or tool call."""
+        """Add the slack of a task or tool call."""
         if stretch.worker is Worker.TASK and stretch.task is not None:
             self.tasks[stretch.id] = slack
             _keep_least(self.agents, get_agent_label(stretch.task), slack)
@@ -106,11 +108,9 @@ class Slack:
 
 
 def find_critical_path(session: Session, root: Stretch | None = None) -> CriticalPath | None:
-    """Return the critical path, or None while the session runs: then nothing has decided its end.
+    """Return the critical path, or None while the session runs or if it is implausibly long.
 
-    There is none of a session that is longer than one can be.
-
-    ``root`` is the session's ``build_work_tree``, where they are at hand.
+    ``root`` is the session's work tree, if it was built already.
     """
     if session.outcome is Outcome.RUNNING:
         return None
@@ -120,7 +120,7 @@ def find_critical_path(session: Session, root: Stretch | None = None) -> Critica
     turns = find_turns(session, root).known
     pieces: list[PathPiece] = []
     for start, end, stretch in walk_path(root):
-        # In no turn the main agent works on nothing, whoever it is that it waits for.
+        # Outside a turn the main agent is idle, even while it waits for a task.
         parts = _clip_to_turns(Interval(start, end), turns) if stretch is root else (Interval(start, end),)
         pieces += (
             PathPiece(part.start, part.end, stretch.worker, stretch.task, stretch.name) for part in parts
@@ -129,7 +129,7 @@ def find_critical_path(session: Session, root: Stretch | None = None) -> Critica
 
 
 def measure_fanout_path(fanout: Fanout) -> int:
-    """Return the length of a fan-out's critical path (ns): its last finishers, at most its elapsed time."""
+    """Return the length of a fan-out's critical path (ns), at most its elapsed time."""
     cursor, length = fanout.end, 0
     for start, end in sorted(
         ((i.start, i.end) for task in fanout.tasks if (i := task.interval)), key=_get_end_key
@@ -141,52 +141,53 @@ def measure_fanout_path(fanout: Fanout) -> int:
 
 
 def get_agent_label(task: Task | None) -> str:
-    """Return the agent of a task as a label's value; no task is the main agent."""
+    """Return the agent of a task as a label value; no task means the main agent."""
     return MAIN if task is None else task.agent or NONE
 
 
 def walk_path(root: Stretch) -> Iterator[tuple[int, int, Stretch]]:
-    """Yield the pieces of the path from the last to the first: (start, end, whose time it was)."""
-    at, cursor = root, root.end
+    """Yield the pieces of the path, last first: (start, end, stretch that was at work)."""
+    stretch, cursor = root, root.end
     while True:
-        count = bisect_right(at.inner, cursor, key=lambda inner: inner.end)
-        finisher = at.inner[count - 1] if count else None
-        begun = finisher.end if finisher is not None else at.start
-        if begun < cursor:
-            yield begun, cursor, at
-            cursor = begun
+        count = bisect_right(stretch.inner, cursor, key=lambda inner: inner.end)
+        finisher = stretch.inner[count - 1] if count else None
+        idle_from = finisher.end if finisher is not None else stretch.start
+        if idle_from < cursor:
+            yield idle_from, cursor, stretch
+            cursor = idle_from
         if finisher is not None:
-            at = finisher
-        elif at is root:
+            stretch = finisher
+        elif stretch is root:
             return
         else:
-            at = _find_delegator(at, cursor, root)
+            stretch = _find_delegator(stretch, cursor, root)
 
 
 def compute_slack(root: Stretch) -> Slack:
-    """Return how much longer everybody could have taken.
+    """Return the slack of every task and tool call.
 
-    Inside one stretch the last to finish could have taken as much longer as the stretch itself. What began
-    after something had finished waited for it, and may itself be late by its own slack.
+    Inside a stretch the last to finish has the slack of the stretch itself. Work that began after a finish
+    waited for it and may be late by its own slack. Example: in a turn of 30 s, a (0-10 s) beside b (0-30 s)
+    has 20 s of slack, b has none.
     """
-    found = Slack({}, {}, {}, {})
+    slack = Slack({}, {}, {}, {})
     for stretch in walk_tasks(root):
-        around = 0 if stretch is root else found.tasks[stretch.id]
-        began = sorted(stretch.inner, key=lambda inner: inner.start)
-        own: dict[Stretch, int] = {}
-        latest = stretch.inner[-1].end + around if stretch.inner else 0
-        """The latest finish of what has finished here that delays nothing."""
+        outer_slack = 0 if stretch is root else slack.tasks[stretch.id]
+        by_start = sorted(stretch.inner, key=lambda inner: inner.start)
+        inner_slack: dict[Stretch, int] = {}
+        latest = stretch.inner[-1].end + outer_slack if stretch.inner else 0
+        """The latest finish at this point of the walk that delays nothing."""
         for inner in reversed(stretch.inner):
-            while began and began[-1].start >= inner.end:
-                # It begins as long after this finish, the last one before it, as it did.
-                latest = min(latest, inner.end + own[began.pop()])
-            own[inner] = latest - inner.end
-            found.add_stretch(inner, own[inner])
-    return found
+            while by_start and by_start[-1].start >= inner.end:
+                # It keeps its distance to this finish, the last before its start.
+                latest = min(latest, inner.end + inner_slack[by_start.pop()])
+            inner_slack[inner] = latest - inner.end
+            slack.add_stretch(inner, inner_slack[inner])
+    return slack
 
 
 def compute_path_figures(window: str, sums: Sums) -> Iterator[Figure]:
-    """Yield the critical paths of the window's sessions, whole and by who was on them, and the mean slack."""
+    """Yield the summed critical paths of a window's sessions, in all and by label, and the mean slack."""
     at: Labels = (("window", window),)
     whole = sum_up(sums, measures.CRITICAL_PATH)
     sessions = sum_up(sums, measures.SESSIONS)
@@ -226,16 +227,16 @@ def compute_path_figures(window: str, sums: Sums) -> Iterator[Figure]:
             yield Figure(slack_name, ((dimension.value, key), *at), mean, count)
 
 
-def _find_delegator(of: Stretch, time: int, root: Stretch) -> Stretch:
-    """Return who was at work above a stretch when it began; a delegator that was not running is passed."""
-    above = of.parent or root
+def _find_delegator(stretch: Stretch, time: int, root: Stretch) -> Stretch:
+    """Return the nearest stretch above that was running at a time; delegators that were not are skipped."""
+    above = stretch.parent or root
     while above is not root and not above.start <= time <= above.end:
         above = above.parent or root
     return above
 
 
 def _clip_to_turns(interval: Interval, parts: tuple[Interval, ...]) -> Iterator[Interval]:
-    """Yield what disjoint intervals, by start, share with one."""
+    """Yield the overlaps of an interval with disjoint intervals sorted by start."""
     for start, end in parts[max(0, bisect_right(parts, interval.start, key=lambda part: part.start) - 1) :]:
         if start >= interval.end:
             return
@@ -248,10 +249,10 @@ def _keep_least(table: dict[str, int], key: str, slack: int) -> None:
 
 
 def _sum_lengths(pieces: Iterable[tuple[str, PathPiece]]) -> Counter[str]:
-    found: Counter[str] = Counter()
+    lengths: Counter[str] = Counter()
     for key, piece in pieces:
-        found[key] += piece.length
-    return found
+        lengths[key] += piece.length
+    return lengths
 
 
 def _get_end_key(interval: tuple[int, int]) -> tuple[int, int]:

@@ -1,10 +1,13 @@
-"""Efficiency tree: what share of the lanes' time was work, and which factor lost the rest.
+"""Build the efficiency tree: the share of lane time that was work, and the factors that lost the rest.
 
-A fan-out's capacity is width times elapsed, all the time that its lanes had. Work over capacity is
-efficiency, which is load balance times concurrency (the POP efficiency hierarchy): work over width times the
-longest lane, and longest lane over elapsed. Fan-outs are summed, never averaged, so the factors multiply to
-the whole on every level: fan-out, phase, session, pattern, window. What each factor lost is lane time, and
-the two losses and the work are the capacity exactly.
+A fan-out's capacity is width times elapsed: all the time of its lanes. Efficiency is work over capacity. It
+is load balance (work over width times longest lane) times concurrency (longest lane over elapsed), as in the
+POP efficiency hierarchy. Fan-outs are summed, never averaged, so the factors multiply to the efficiency on
+every level: fan-out, phase, session, pattern, window. Each factor's loss is lane time; work and the two
+losses sum to the capacity exactly.
+
+Example: tasks at 0-10, 0-6 and 8-20 s have two lanes of 10 and 18 s: work 28 s, capacity 40 s; load balance
+28 / 36, concurrency 18 / 20, losses 8 s and 4 s.
 """
 
 from __future__ import annotations
@@ -16,23 +19,24 @@ from enum import StrEnum
 from stretto.clock import SECOND
 from stretto.figures.fanouts import Fanout
 from stretto.figures.figure import Figure
-from stretto.figures.tallies import Sums
+from stretto.figures.sum_reading import Sums, sum_by
 from stretto.model.entities import Phase, Session
-from stretto.names import NONE
+from stretto.names import NONE, measures
+from stretto.names.measures import Dimension
 
 
 class Factor(StrEnum):
     """The factors of efficiency."""
 
     LOAD_BALANCE = "load_balance"
-    """Lost while one lane had more to do than the others."""
+    """Lost because a lane had more work than the others."""
     CONCURRENCY = "concurrency"
-    """Lost while even the busiest lane stood empty: late starts, hand-overs, one after another."""
+    """Lost while even the busiest lane was empty: late starts, hand-overs, tasks one after another."""
 
 
 @dataclass(frozen=True, slots=True)
 class EfficiencyNode:
-    """One node of the tree. Lengths are nanoseconds; lane time is summed over lanes."""
+    """A node of the tree. Lengths are nanoseconds; lane time is summed over lanes."""
 
     fanouts: int
     elapsed: int
@@ -79,11 +83,11 @@ class EfficiencyTree:
 
     session: EfficiencyNode
     phases: Mapping[str, EfficiencyNode]
-    """By the phase's name; what belongs to none is ``none``."""
+    """By the phase's name; fan-outs outside a phase are under ``none``."""
 
 
 def measure_efficiency(fanout: Fanout) -> EfficiencyNode:
-    """Return the node of one fan-out."""
+    """Return the node of a single fan-out."""
     longest = fanout.width * fanout.longest_lane
     return EfficiencyNode(1, fanout.elapsed, fanout.work, longest, fanout.capacity)
 
@@ -91,25 +95,31 @@ def measure_efficiency(fanout: Fanout) -> EfficiencyNode:
 def build_efficiency_tree(session: Session, fanouts: Iterable[Fanout]) -> EfficiencyTree | None:
     """Return the session's tree, or None without a finished fan-out."""
     phases: dict[str, EfficiencyNode] = {}
-    whole: EfficiencyNode | None = None
+    session_node: EfficiencyNode | None = None
     for fanout in fanouts:
-        own = measure_efficiency(fanout)
+        node = measure_efficiency(fanout)
         name = _find_phase(fanout, session.phases)
-        phases[name] = phases[name] + own if name in phases else own
-        whole = whole + own if whole else own
-    return EfficiencyTree(whole, phases) if whole else None
+        phases[name] = phases[name] + node if name in phases else node
+        session_node = session_node + node if session_node else node
+    return EfficiencyTree(session_node, phases) if session_node else None
 
 
 def compute_efficiency_figures(window: str, sums: Sums) -> Iterator[Figure]:
-    """Yield what each factor lost, and the wall time of the fan-outs, by pattern."""
+    """Yield the loss of each factor and the wall time of the fan-outs, by pattern."""
     elapsed, work, longest, capacity = (
-        sums.get(measure, {}) for measure in ("pattern_elapsed", "pattern_work", "longest_lane", "capacity")
+        sum_by(sums, measure, Dimension.PATTERN)
+        for measure in (
+            measures.PATTERN_ELAPSED,
+            measures.PATTERN_WORK,
+            measures.LONGEST_LANE,
+            measures.CAPACITY,
+        )
     )
-    for dims, count in sorted(sums.get("fanouts", {}).items()):
+    for name, count in sorted(sum_by(sums, measures.FANOUTS, Dimension.PATTERN).items()):
         at = (("window", window),)
-        pattern = ("pattern", str(dims[0]))
+        pattern = ("pattern", name)
         node = EfficiencyNode(
-            count, elapsed.get(dims, 0), work.get(dims, 0), longest.get(dims, 0), capacity.get(dims, 0)
+            count, elapsed.get(name, 0), work.get(name, 0), longest.get(name, 0), capacity.get(name, 0)
         )
         yield Figure("stretto_pattern_elapsed_seconds", (pattern, *at), node.elapsed / SECOND, count)
         for factor, lost in node.lost.items():
@@ -118,13 +128,13 @@ def compute_efficiency_figures(window: str, sums: Sums) -> Iterator[Figure]:
 
 
 def _find_phase(fanout: Fanout, phases: Iterable[Phase]) -> str:
-    """Return the phase that all its tasks name, else the one whose time encloses it."""
-    named = {task.phase for task in fanout.tasks}
-    if len(named) == 1 and (name := named.pop()) is not None:
+    """Return the phase that all its tasks name, else the shortest phase that encloses it in time."""
+    names = {task.phase for task in fanout.tasks}
+    if len(names) == 1 and (name := names.pop()) is not None:
         return name
-    around = [
+    enclosing = [
         (interval.length, phase.name)
         for phase in phases
         if (interval := phase.interval) and interval.start <= fanout.start and fanout.end <= interval.end
     ]
-    return min(around)[1] if around else NONE
+    return min(enclosing)[1] if enclosing else NONE

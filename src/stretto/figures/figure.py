@@ -1,4 +1,4 @@
-"""Figure: a derived number with its labels, or the reason why there is none."""
+"""Define the figure: a derived number with its labels, or the reason for its absence."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ Labels = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One value under a name of ``names.METRICS``.
+    """A value under a name of ``names.METRICS``.
 
-    ``count`` is how many things it is made of. A figure without a value says why, and is never exported as 0.
-    ``low`` and ``high`` are the 95 % confidence interval of one that rests on a mean of runs; one of them
-    alone is missing where the figure has no bound on that side.
+    ``count`` is the number of things it is computed from. A figure without a value carries a reason and is
+    never exported as 0. ``low`` and ``high`` are its 95 % confidence interval, if it rests on a mean of runs.
+    Either may be missing alone if the figure is unbounded on that side.
     """
 
     name: str
@@ -24,7 +24,7 @@ class Figure:
     low: float | None = None
     high: float | None = None
     coverage: float | None = None
-    """The share of what it is about that it is made of, where some of that is not known."""
+    """The known share of its subject, if a part of it is unknown."""
 
 
 def make_ratio(
@@ -36,12 +36,12 @@ def make_ratio(
     *,
     coverage: float | None = None,
 ) -> Figure:
-    """Return numerator over denominator, withheld where there is nothing to divide by."""
+    """Return numerator over denominator; withheld unless the denominator is positive."""
     if denominator <= 0:
         return Figure(name, labels, None, count, "nothing to divide by", coverage=coverage)
     return Figure(name, labels, numerator / denominator, count, coverage=coverage)
 
 
 def with_bounds(figure: Figure, low: float | None, high: float | None) -> Figure:
-    """Return the figure with its confidence interval; as it is where it has no value."""
+    """Return the figure with its confidence interval; unchanged if it has no value."""
     return figure if figure.value is None else replace(figure, low=low, high=high)

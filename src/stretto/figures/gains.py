@@ -1,4 +1,4 @@
-"""What parallel work was expected to gain, what it lost to itself, what was left to gain, and its records."""
+"""Compute the expected gain of parallel work, its loss by contention, missed opportunities and records."""
 
 from __future__ import annotations
 
@@ -9,29 +9,32 @@ from stretto.clock import SECOND
 from stretto.figures.baselines import Provenance, Target
 from stretto.figures.fanouts import Fanout, SequentialTime
 from stretto.figures.figure import Figure, Labels, make_ratio, with_bounds
-from stretto.figures.tallies import Sums
+from stretto.figures.sum_reading import Sums, sum_by
 from stretto.figures.verdict import ParallelWork
+from stretto.names import measures
+from stretto.names.measures import Dimension
 
 ALONE_PROVENANCES = (Provenance.RECORDED, Provenance.MEASURED)
-"""The provenances that tell how long a task takes alone."""
+"""The provenances that rest on tasks running alone."""
 
 
 def compute_gain_figures(
     window: str, sums: Sums, parallel: Mapping[tuple[str, Provenance], ParallelWork], target: Target
 ) -> Iterator[Figure]:
-    """Yield what parallel tasks would have saved at their target, contention, and missed opportunity."""
+    """Yield the time that parallel tasks save at their target, their contention, and missed opportunity."""
     at: Labels = (("window", window),)
-    for (task_type, provenance), p in sorted(parallel.items()):
+    for (task_type, provenance), work in sorted(parallel.items()):
         labels = (("task_type", task_type), ("baseline", provenance.value), *at)
-        name, asked = "stretto_expected_saved_seconds", target(task_type)
-        expected = Figure(name, labels, asked * p.sequential / SECOND, p.tasks)
-        if p.bounds is not None:
-            expected = with_bounds(expected, *(asked * edge / SECOND for edge in p.bounds))
+        name, target_share = "stretto_expected_saved_seconds", target(task_type)
+        expected = Figure(name, labels, target_share * work.sequential / SECOND, work.tasks)
+        if work.bounds is not None:
+            expected = with_bounds(expected, *(target_share * edge / SECOND for edge in work.bounds))
         yield expected
     yield from _compute_contention(at, parallel)
-    for dims, runs in sorted(sums.get("sequential_runs", {}).items()):
-        saved = sums.get("opportunity", {}).get(dims, 0) / SECOND
-        yield Figure("stretto_opportunity_seconds", (("pattern", str(dims[0])), *at), saved, runs)
+    opportunity = sum_by(sums, measures.OPPORTUNITY, Dimension.PATTERN)
+    for pattern, runs in sorted(sum_by(sums, measures.SEQUENTIAL_RUNS, Dimension.PATTERN).items()):
+        saved = opportunity.get(pattern, 0) / SECOND
+        yield Figure("stretto_opportunity_seconds", (("pattern", pattern), *at), saved, runs)
 
 
 def _compute_contention(
@@ -39,32 +42,32 @@ def _compute_contention(
 ) -> Iterator[Figure]:
     for task_type in sorted({task_type for task_type, _ in parallel}):
         labels = (("task_type", task_type), *at)
-        every = sum(p.tasks for (name, _), p in parallel.items() if name == task_type)
+        all_tasks = sum(p.tasks for (name, _), p in parallel.items() if name == task_type)
         known = [parallel[task_type, p] for p in ALONE_PROVENANCES if (task_type, p) in parallel]
         if not known:
-            reason = "no sequential run tells how long these tasks take alone"
+            reason = "no sequential run shows how long these tasks take alone"
             yield Figure("stretto_contention_ratio", labels, None, 0, reason)
             continue
         work, tasks = sum(p.work for p in known), sum(p.tasks for p in known)
-        found = make_ratio(
+        figure = make_ratio(
             "stretto_contention_ratio",
             labels,
             work,
             sum(p.sequential for p in known),
             tasks,
-            coverage=tasks / every,
+            coverage=tasks / all_tasks,
         )
         if len(known) == 1 and known[0].bounds is not None:
             low, high = known[0].bounds
-            found = with_bounds(found, work / high if high else None, work / low if low else None)
-        yield found
+            figure = with_bounds(figure, work / high if high else None, work / low if low else None)
+        yield figure
 
 
-def measure_slowdown(fanout: Fanout, held_against: SequentialTime) -> float | None:
-    """Return how long a fan-out's tasks took over how long they take alone; None where that is not known."""
-    if held_against.provenance not in ALONE_PROVENANCES or not held_against.length:
+def measure_slowdown(fanout: Fanout, sequential: SequentialTime) -> float | None:
+    """Return the length of a fan-out's tasks over their length alone; None if the latter is unknown."""
+    if sequential.provenance not in ALONE_PROVENANCES or not sequential.length:
         return None
-    return fanout.work / held_against.length
+    return fanout.work / sequential.length
 
 
 def compute_expected_improvement(fanout: Fanout, target: Target) -> float:

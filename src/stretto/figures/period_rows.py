@@ -1,4 +1,4 @@
-"""Periods: the parallel work of a day or a week as one row, and what changed from one week to the next."""
+"""Summarise the parallel work of a day or a week as a row, and compare two weeks figure by figure."""
 
 from __future__ import annotations
 
@@ -20,47 +20,47 @@ PERIOD_MEASURES = (
     measures.PARALLEL_ELAPSED,
     measures.TASKS,
 )
-"""The sums that a period is worked out from."""
+"""The sums that a period is computed from."""
 
 FEWEST_FANOUTS = 10
-"""Fewest parallel executions in each of two weeks for a word on whether they differ by more than noise."""
+"""Fewest parallel executions in each of two weeks for a test whether they differ by more than noise."""
 
 FEWEST_DAYS = 3
-"""Fewest days with the figure in each of the weeks: of two, the scatter says next to nothing."""
+"""Fewest days with the figure in each week: two days show too little of the scatter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """One stretch of time: its parallel work apart by provenance, and how all its tasks ended."""
+    """The parallel work of a day or week by provenance, and the outcomes of all its tasks."""
 
     verdict: Verdict
     tasks: int
-    """All tasks that were over, whether they ran in parallel or alone."""
+    """All ended tasks, parallel or alone."""
     succeeded: int
     failed: int
 
     @property
     def success(self) -> float | None:
-        """Tasks that succeeded over those whose outcome is known."""
-        known = self.succeeded + self.failed
-        return self.succeeded / known if known else None
+        """Successful tasks over tasks with a known outcome."""
+        judged = self.succeeded + self.failed
+        return self.succeeded / judged if judged else None
 
     def get_comparison(self, provenance: Provenance) -> BaselineComparison | None:
-        """Return its parallel work that is held against one provenance."""
+        """Return its parallel work that is compared with a provenance."""
         return next((part for part in self.verdict.parts if part.provenance is provenance), None)
 
 
 @dataclass(frozen=True, slots=True)
 class FigureChange:
-    """One figure of the last seven days beside that of the seven days before."""
+    """A figure of the last seven days beside that of the seven days before."""
 
     name: str
     now: float | None
     before: float | None
     exceeds_noise: bool | None
-    """Whether the days differ by more than they scatter; None where that cannot be told."""
+    """Whether the days of both weeks differ by more than their scatter; None if unknown."""
     reason: str | None
-    """Why it cannot be told."""
+    """Why it is unknown."""
 
     @property
     def difference(self) -> float | None:
@@ -70,19 +70,19 @@ class FigureChange:
 
 @dataclass(frozen=True, slots=True)
 class WeekChange:
-    """What changed since last week, by the best provenance of the last seven days."""
+    """The changes since last week, by the best provenance of the last seven days."""
 
     baseline: Provenance | None
     fanouts: tuple[int, int]
-    """Parallel executions held against that provenance: (now, before)."""
+    """Parallel executions compared with that provenance: (now, before)."""
     figures: tuple[FigureChange, ...]
 
 
-def build_period(name: str, sums: Sums, find: FindBaseline) -> Period:
-    """Return the period that some sums are those of."""
+def build_period(name: str, sums: Sums, find_baseline: FindBaseline) -> Period:
+    """Return the period of some sums."""
     outcomes = Counter(sum_by(sums, measures.TASKS, Dimension.OUTCOME))
     return Period(
-        build_verdict(name, build_mixes(sums, find)),
+        build_verdict(name, build_mixes(sums, find_baseline)),
         tasks=outcomes.total(),
         succeeded=outcomes[Outcome.SUCCESS.value],
         failed=outcomes[Outcome.FAILURE.value],
@@ -90,23 +90,23 @@ def build_period(name: str, sums: Sums, find: FindBaseline) -> Period:
 
 
 def add_sums(all_sums: Iterable[Sums]) -> Sums:
-    """Return several sums as one."""
-    whole: dict[str, dict[tuple[str | int, ...], int]] = {}
+    """Return the total of several sums."""
+    total: dict[str, dict[tuple[str | int, ...], int]] = {}
     for sums in all_sums:
         for measure, cells in sums.items():
-            into = whole.setdefault(measure, {})
+            total_cells = total.setdefault(measure, {})
             for dims, value in cells.items():
-                into[dims] = into.get(dims, 0) + value
-    return whole
+                total_cells[dims] = total_cells.get(dims, 0) + value
+    return total
 
 
-def compare_weeks(now: Sequence[Sums], before: Sequence[Sums], find: FindBaseline) -> WeekChange:
+def compare_weeks(now: Sequence[Sums], before: Sequence[Sums], find_baseline: FindBaseline) -> WeekChange:
     """Compare two weeks, each given as the sums of its days.
 
-    Only what is held against the same provenance is compared. Whether a difference exceeds noise is Welch's
-    test over the values of single days: days without the figure are left out, for counts they are 0.
+    Only work with the same provenance is compared. A difference exceeds noise by Welch's test over the values
+    of single days. Days without the figure are left out; for counts they are 0.
     """
-    weeks = (_Week(now, find), _Week(before, find))
+    weeks = (_Week(now, find_baseline), _Week(before, find_baseline))
     lead = weeks[0].whole.verdict.lead
     baseline = lead.provenance if lead else None
     fanouts = (weeks[0].count_fanouts(baseline), weeks[1].count_fanouts(baseline))
@@ -115,9 +115,9 @@ def compare_weeks(now: Sequence[Sums], before: Sequence[Sums], find: FindBaselin
 
 
 class _Week:
-    def __init__(self, days: Sequence[Sums], find: FindBaseline) -> None:
-        self.whole = build_period("7d", add_sums(days), find)
-        self.days = [build_period("day", sums, find) for sums in days]
+    def __init__(self, days: Sequence[Sums], find_baseline: FindBaseline) -> None:
+        self.whole = build_period("7d", add_sums(days), find_baseline)
+        self.days = [build_period("day", sums, find_baseline) for sums in days]
 
     def count_fanouts(self, baseline: Provenance | None) -> int:
         part = None if baseline is None else self.whole.get_comparison(baseline)
@@ -140,7 +140,7 @@ _READERS: dict[str, Callable[[Period, BaselineComparison | None], float | None]]
     "speedup": lambda _, part: part.speedup if part else None,
     "improvement": lambda _, part: part.improvement if part else None,
 }
-"""Figure of the verdict → how it is read from a period and its part held against the provenance."""
+"""Figure name → its value, read from a period and the period's comparison with the provenance."""
 
 
 def _read_figure(name: str, period: Period, baseline: Provenance | None) -> float | None:
@@ -157,7 +157,7 @@ def _compare_figure(
     ]
     reason = None
     if now is None or before is None:
-        reason = "not known of both weeks"
+        reason = "not known for both weeks"
     elif fewest < FEWEST_FANOUTS:
         reason = f"fewer than {FEWEST_FANOUTS} parallel executions in one of the weeks"
     elif min(map(len, days)) < FEWEST_DAYS:

@@ -1,4 +1,4 @@
-"""Asking: which calls a person was asked about, and how long an agent waited for the answer."""
+"""Find the calls that a person was asked about, and how long the agent waited for the answer."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from stretto.model.interval import Interval
 
 @dataclass(frozen=True, slots=True)
 class AskedCall:
-    """A call that permission was asked for."""
+    """A tool call that needed a person's permission."""
 
     time: int
-    """When, in nanoseconds since the epoch."""
+    """When permission was requested, in nanoseconds since the epoch."""
     measured: bool
-    """Whether its execution was measured apart from the waiting."""
+    """Whether its execution was measured without the waiting."""
     waited: Interval | None
-    """From the request to the execution; None where the execution's beginning is not known."""
+    """From the request to the execution; None if the start of the execution is unknown."""
 
 
 def find_asked_calls(session: Session) -> Mapping[str, AskedCall]:
-    """Return the calls that permission was asked for, by their ids.
+    """Return the calls that needed a person's permission, by call id.
 
-    A request names agent and tool, but no call. It belongs to the call of that tool by that agent that was
-    open then and began to execute next, and each call to one request.
+    A request names agent and tool, but no call. It is matched with the call of that tool by that agent that
+    was open at the time and executed next. Each call has at most a single request.
     """
     if not session.permissions:
         return {}
@@ -36,48 +36,49 @@ def find_asked_calls(session: Session) -> Mapping[str, AskedCall]:
         requests.setdefault((request.task, request.tool), []).append(request)
     calls: dict[tuple[str | None, str | None], list[ToolCall]] = {}
     for call in session.tool_calls:
-        about = _get_agent_id(call.task, agents), call.tool
-        if about in requests:
-            calls.setdefault(about, []).append(call)
-    found: dict[str, AskedCall] = {}
-    for about, own in calls.items():
-        found.update(_match_requests(requests[about], own))
-    return found
+        key = _get_agent_id(call.task, agents), call.tool
+        if key in requests:
+            calls.setdefault(key, []).append(call)
+    asked: dict[str, AskedCall] = {}
+    for key, calls_of_key in calls.items():
+        asked.update(_match_requests(requests[key], calls_of_key))
+    return asked
 
 
 def _match_requests(requests: list[PermissionRequest], calls: list[ToolCall]) -> dict[str, AskedCall]:
-    found: dict[str, AskedCall] = {}
-    coming = sorted(
+    asked: dict[str, AskedCall] = {}
+    upcoming = sorted(
         ((call.start, number) for number, call in enumerate(calls) if call.start is not None), reverse=True
     )
-    # Open calls by when each begins to execute; without such a time, by when it ends.
-    waiting: list[tuple[int, int]] = []
+    # A heap of open calls by execution start; by end if that start is unknown. Example: calls open at 5 s
+    # that execute at 7 s and 9 s: a request at 6 s is matched with the first, one at 8 s with the second.
+    open_calls: list[tuple[int, int]] = []
     for request in sorted(requests, key=lambda request: request.time):
-        while coming and coming[-1][0] <= request.time:
-            _, number = coming.pop()
+        while upcoming and upcoming[-1][0] <= request.time:
+            _, number = upcoming.pop()
             call = calls[number]
             if call.end is not None and call.duration is not None:
-                heappush(waiting, (call.end - call.duration if _is_measured(call) else call.end, number))
-        while waiting and waiting[0][0] < request.time:
-            heappop(waiting)
-        if waiting:
-            begins, number = heappop(waiting)
+                heappush(open_calls, (call.end - call.duration if _is_measured(call) else call.end, number))
+        while open_calls and open_calls[0][0] < request.time:
+            heappop(open_calls)
+        if open_calls:
+            execution_start, number = heappop(open_calls)
             call = calls[number]
-            measured = _is_measured(call)
-            waited = Interval(request.time, begins) if measured else None
-            found[call.id] = AskedCall(request.time, measured, waited)
-    return found
+            is_measured = _is_measured(call)
+            waited = Interval(request.time, execution_start) if is_measured else None
+            asked[call.id] = AskedCall(request.time, is_measured, waited)
+    return asked
 
 
 def _is_measured(call: ToolCall) -> bool:
-    """Tell whether a call's length is not just its end less its start."""
+    """Return whether the call's duration was measured, that is, differs from its end less its start."""
     if call.start is None or call.end is None or call.duration is None:
         return False
     return call.end - call.start != call.duration
 
 
 def _get_agent_id(task_id: str | None, agents: set[str]) -> str | None:
-    """Return the agent whose run a call was made in: requests do not tell runs apart."""
+    """Return the agent of a run's task id: requests do not distinguish the runs of an agent."""
     if task_id is None:
         return None
     agent, _, number = task_id.rpartition("/")

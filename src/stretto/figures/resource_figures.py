@@ -1,4 +1,4 @@
-"""What the agents' processes used of the machine, over a window and at this moment."""
+"""Compute the machine use of the agents' processes, over a window and at this moment."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from dataclasses import dataclass
 
 from stretto.clock import SECOND
 from stretto.figures.figure import Figure, Labels, make_ratio
-from stretto.figures.tallies import Sums, compute_quantile_figures
+from stretto.figures.sum_reading import Sums, sum_by, sum_up
+from stretto.figures.tallies import compute_quantile_figures
+from stretto.names import measures
+from stretto.names.measures import Dimension
 
 NOT_SAMPLED = "no agent's processes were sampled"
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceUse:
-    """What the agents' process trees use now. None with a reason where that is not known."""
+    """The current machine use of the agents' process trees. None if unknown, with a reason."""
 
     cpu: float | None = None
     """Processors in use."""
@@ -26,30 +29,31 @@ class ResourceUse:
 
 
 def compute_resource_figures(window: str, sums: Sums) -> Iterator[Figure]:
-    """Yield what the agents' process trees, and the machine while they ran, used in a window."""
+    """Yield the use of the agents' process trees in a window, and that of the machine meanwhile."""
     at: Labels = (("window", window),)
-    samples = sum(sums.get("agents_cpu_use", {}).values())
+    samples = sum_up(sums, measures.AGENTS_CPU_USE)
     for name, measure, count in (
-        ("stretto_window_sampled_seconds", "sampled", None),
-        ("stretto_window_agents_cpu_seconds", "agents_cpu", samples),
-        ("stretto_window_machine_busy_seconds", "machine_busy", None),
-        ("stretto_window_machine_available_seconds", "machine_available", None),
+        ("stretto_window_sampled_seconds", measures.SAMPLED, None),
+        ("stretto_window_agents_cpu_seconds", measures.AGENTS_CPU, samples),
+        ("stretto_window_machine_busy_seconds", measures.MACHINE_BUSY, None),
+        ("stretto_window_machine_available_seconds", measures.MACHINE_AVAILABLE, None),
     ):
         yield _sum_seconds(name, at, sums, measure, count)
-    available = sums.get("machine_available", {}).get((), 0)
-    busy = sums.get("machine_busy", {}).get((), 0)
+    available = sum_up(sums, measures.MACHINE_AVAILABLE)
+    busy = sum_up(sums, measures.MACHINE_BUSY)
     yield make_ratio("stretto_machine_cpu_ratio", at, busy, available, samples)
-    yield from compute_quantile_figures(at, sums.get("agents_cpu_use", {}), "stretto_agents_cpu_quantile")
+    yield from compute_quantile_figures(at, sums, measures.AGENTS_CPU_USE, "stretto_agents_cpu_quantile")
     yield from compute_quantile_figures(
-        at, sums.get("agents_memory", {}), "stretto_agents_memory_quantile_bytes", unit=1
+        at, sums, measures.AGENTS_MEMORY, "stretto_agents_memory_quantile_bytes", unit=1
     )
-    for (direction,), count in sorted(sums.get("agents_io_samples", {}).items()):
-        amount = sums.get("agents_io", {}).get((direction,), 0)
-        yield Figure("stretto_window_agents_io_bytes", (("direction", str(direction)), *at), amount, count)
+    samples_by_direction = sum_by(sums, measures.AGENTS_IO_SAMPLES, Dimension.DIRECTION)
+    for direction, count in sorted(samples_by_direction.items()):
+        amount = sum_up(sums, measures.AGENTS_IO, direction=direction)
+        yield Figure("stretto_window_agents_io_bytes", (("direction", direction), *at), amount, count)
 
 
 def compute_current_figures(use: ResourceUse) -> Iterator[Figure]:
-    """Yield what the agents' process trees use now."""
+    """Yield the current use of the agents' process trees."""
     for name, value, count in (
         ("stretto_agents_cpu", use.cpu, use.sessions),
         ("stretto_agents_memory_bytes", use.memory, use.sessions),
@@ -63,7 +67,6 @@ def compute_current_figures(use: ResourceUse) -> Iterator[Figure]:
 
 def _sum_seconds(name: str, at: Labels, sums: Sums, measure: str, count: int | None) -> Figure:
     """Return a sum of nanoseconds in seconds; one that nothing was added to is withheld, unless counted."""
-    cells = sums.get(measure, {})
-    if not cells and not count:
+    if not sums.get(measure) and not count:
         return Figure(name, at, None, 0, NOT_SAMPLED)
-    return Figure(name, at, cells.get((), 0) / SECOND, count or 1)
+    return Figure(name, at, sum_up(sums, measure) / SECOND, count or 1)

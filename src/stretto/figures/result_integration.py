@@ -1,4 +1,4 @@
-"""Integration: whether the results of a fan-out fit together, and whether a task left all in order."""
+"""Check whether the results of a fan-out fit together, and how complete each task's work was."""
 
 from __future__ import annotations
 
@@ -13,76 +13,78 @@ from stretto.model.event import Outcome
 
 @dataclass(frozen=True, slots=True)
 class IntegrationCheck:
-    """What is known of how the results of one fan-out fit together."""
+    """The evidence on how the results of a fan-out fit together."""
 
     fanout: Fanout
     writes_known: bool
     """Whether any of its tasks was seen to write a file."""
     conflicting: frozenset[str]
-    """The ids of the tasks that wrote a file which another of them wrote as well."""
+    """Ids of the tasks that wrote a file which another task of the fan-out also wrote."""
     gates: bool | None
-    """Whether the first tests after it passed; None where none ran or nothing tells."""
+    """Whether the first tests after it passed; None if none ran or their outcome is unknown."""
 
     @property
     def checked(self) -> bool:
-        """Whether anything is known."""
+        """Whether there is any evidence."""
         return self.writes_known or self.gates is not None
 
     @property
     def integrated(self) -> bool:
-        """Whether nothing that is known speaks against it."""
+        """Whether no evidence speaks against integration."""
         return not self.conflicting and self.gates is not False
 
 
 def check_integration(
     fanouts: Sequence[Fanout], tasks: Iterable[Task], calls: Iterable[ToolCall]
 ) -> tuple[IntegrationCheck, ...]:
-    """Return what is known of each fan-out of a session.
+    """Return the evidence for each fan-out of a session.
 
-    ``calls`` are the session's calls by start; those that neither wrote nor tested may be left out. What a
-    task's own tasks wrote is the task's. The tests of a fan-out are the first after it whose outcome is
-    known, run before its parent's next fan-out begins.
+    ``calls`` are the session's calls by start; calls that neither wrote nor tested may be left out. Files
+    written by a task's subtasks count as the task's. The tests of a fan-out are the first after it with a
+    known outcome, before its parent's next fan-out begins. Example: two tasks write ``a.py``: both conflict.
     """
     parents = {task.id: task.parent for task in tasks}
     fanout_of = {task.id: number for number, fanout in enumerate(fanouts) for task in fanout.tasks}
-    # By fan-out and file, the tasks that wrote it.
+    # Fan-out number → file → tasks that wrote it.
     writers: dict[int, dict[str, set[str]]] = {}
-    tested: list[ToolCall] = []
+    test_calls: list[ToolCall] = []
     for call in calls:
         if call.tests is not None and call.start is not None:
-            tested.append(call)
+            test_calls.append(call)
         if call.wrote is not None and call.outcome is not Outcome.FAILURE:
             for task_id in walk_ancestry(call.task, parents):
                 if task_id in fanout_of:
                     files = writers.setdefault(fanout_of[task_id], {})
                     for file in call.wrote.split():
                         files.setdefault(file, set()).add(task_id)
-    begins: dict[str | None, list[int]] = {}
+    starts_by_parent: dict[str | None, list[int]] = {}
     for fanout in fanouts:
-        begins.setdefault(fanout.parent, []).append(fanout.start)
-    test_starts = [call.start or 0 for call in tested]
-    found = []
+        starts_by_parent.setdefault(fanout.parent, []).append(fanout.start)
+    test_starts = [call.start or 0 for call in test_calls]
+    checks = []
     for number, fanout in enumerate(fanouts):
         files = writers.get(number, {})
         shared = [tasks for tasks in files.values() if len(tasks) > 1]
-        starts = begins[fanout.parent]
+        starts = starts_by_parent[fanout.parent]
         following = bisect_left(starts, fanout.end)
-        until = bisect_left(test_starts, starts[following]) if following < len(starts) else len(tested)
-        after = (has_passed(tested[index]) for index in range(bisect_left(test_starts, fanout.end), until))
-        gates = next((verdict for verdict in after if verdict is not None), None)
-        found.append(IntegrationCheck(fanout, bool(files), frozenset[str]().union(*shared), gates))
-    return tuple(found)
+        until = bisect_left(test_starts, starts[following]) if following < len(starts) else len(test_calls)
+        verdicts = (
+            has_passed(test_calls[index]) for index in range(bisect_left(test_starts, fanout.end), until)
+        )
+        gates = next((verdict for verdict in verdicts if verdict is not None), None)
+        checks.append(IntegrationCheck(fanout, bool(files), frozenset[str]().union(*shared), gates))
+    return tuple(checks)
 
 
 def has_passed(call: ToolCall) -> bool | None:
-    """Tell whether the tests that a call ran passed; None where it ran none or nothing tells."""
+    """Return whether the tests of a call passed; None if it ran no tests or their outcome is unknown."""
     if call.tests is None:
         return None
     return {Outcome.SUCCESS: True, Outcome.FAILURE: False}.get(call.tests.conclude_outcome(call.outcome))
 
 
 def walk_ancestry(task: str | None, parents: Mapping[str, str | None]) -> Iterator[str]:
-    """Yield a task's id and those of the tasks that it was delegated below, innermost first."""
+    """Yield a task's id and the ids of the tasks above it, innermost first."""
     climbed: set[str] = set()
     while task is not None and task not in climbed:
         yield task
@@ -91,30 +93,30 @@ def walk_ancestry(task: str | None, parents: Mapping[str, str | None]) -> Iterat
 
 
 def measure_completeness(
-    tasks: Iterable[Task], seen: Iterable[str], left_open: Iterable[str], tests: Iterable[ToolCall]
+    tasks: Iterable[Task], calls_known: Iterable[str], left_open: Iterable[str], tests: Iterable[ToolCall]
 ) -> dict[str, float]:
-    """Return how complete each task was, from 0 to 1, by id: the mean of what is known of three things.
+    """Return how complete each task was, from 0 to 1, by id: the mean of up to three known parts.
 
-    It ended with a result (1 for success, 0 for failure or cancellation; where that is unknown, so is the
-    whole); it left no call open, where ``seen`` names it as a task whose calls are known; the last of the
-    tests inside it, which come by start, passed.
+    The parts are: its outcome (1 for success, 0 for failure or cancellation; without it the task is left
+    out); no call left open (if the task is in ``calls_known``); its last tests passed (``tests`` by start).
+    Example: success, an open call and passed tests give 2 / 3.
     """
-    own = {task.id: task for task in tasks}
-    parents = {task.id: task.parent for task in own.values()}
-    known, dangling = set(seen), set(left_open)
-    last: dict[str, bool] = {}
+    by_id = {task.id: task for task in tasks}
+    parents = {task.id: task.parent for task in by_id.values()}
+    tasks_with_calls, tasks_with_open_calls = set(calls_known), set(left_open)
+    last_verdict: dict[str, bool] = {}
     for call in tests:
         verdict = has_passed(call)
         if verdict is not None:
-            last.update(dict.fromkeys(walk_ancestry(call.task, parents), verdict))
-    found = {}
-    for task in own.values():
+            last_verdict.update(dict.fromkeys(walk_ancestry(call.task, parents), verdict))
+    completeness = {}
+    for task in by_id.values():
         if task.outcome in {Outcome.RUNNING, Outcome.UNKNOWN}:
             continue
         parts = [task.outcome is Outcome.SUCCESS]
-        if task.id in known:
-            parts.append(task.id not in dangling)
-        if task.id in last:
-            parts.append(last[task.id])
-        found[task.id] = sum(parts) / len(parts)
-    return found
+        if task.id in tasks_with_calls:
+            parts.append(task.id not in tasks_with_open_calls)
+        if task.id in last_verdict:
+            parts.append(last_verdict[task.id])
+        completeness[task.id] = sum(parts) / len(parts)
+    return completeness

@@ -1,4 +1,4 @@
-"""Retries: tasks that try again what has failed."""
+"""Find retries: tasks that repeat a failed task."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from stretto.model.event import Outcome
 _RETRY_WORDS = re.compile(
     r"\b(?:re-?try(?:ing)?|re-?run(?:ning)?|again|(?:attempt|try)\s*#?\d+(?:\s*(?:of|/)\s*\d+)?)\b"
 )
-"""Words that say no more than that something is done once more."""
+"""Words that only mark a repetition."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """A task, and the failed one that it tries again."""
+    """A task, and the failed task that it repeats."""
 
     task: Task
     failed: Task
@@ -26,27 +26,27 @@ class Retry:
 def find_retries(tasks: Iterable[Task]) -> tuple[Retry, ...]:
     """Return the retries among the tasks of one session, by start.
 
-    A task is a retry where an earlier one of the same parent, task type, agent and description was over
-    with a failure when it started. Each failure is tried again by one task: the first to start after it.
+    A task is a retry if an earlier task of the same parent, task type, agent and description had failed
+    before it started. Each failure has at most a single retry: the first task to start after it.
     Descriptions are compared without case, punctuation and words such as "retry" or "attempt 2".
     """
-    found: list[Retry] = []
-    waiting: dict[tuple[str | None, ...], list[Task]] = {}
-    began = [task for task in tasks if task.start is not None]
-    if not any(task.outcome is Outcome.FAILURE for task in began):
+    retries: list[Retry] = []
+    failures_by_kind: dict[tuple[str | None, ...], list[Task]] = {}
+    started = [task for task in tasks if task.start is not None]
+    if not any(task.outcome is Outcome.FAILURE for task in started):
         return ()
-    for task in sorted(began, key=lambda task: (task.start, task.id)):
-        failures = waiting.setdefault(
+    for task in sorted(started, key=lambda task: (task.start, task.id)):
+        failures = failures_by_kind.setdefault(
             (task.parent, task.task_type, task.agent, _normalise_description(task.description)), []
         )
-        before = [failed for failed in failures if _get_end(failed) <= (task.start or 0)]
-        if before:
-            failed = max(before, key=_get_end)
+        earlier = [failed for failed in failures if _get_end(failed) <= (task.start or 0)]
+        if earlier:
+            failed = max(earlier, key=_get_end)
             failures.remove(failed)
-            found.append(Retry(task, failed))
+            retries.append(Retry(task, failed))
         if task.outcome is Outcome.FAILURE:
             failures.append(task)
-    return tuple(found)
+    return tuple(retries)
 
 
 def _get_end(task: Task) -> int:

@@ -1,4 +1,4 @@
-"""Structure of one session: where its wall time went, what decided its end, and what its lanes lost."""
+"""Analyse a session: its wall time by part, critical path, slack, efficiency and what-ifs, also as JSON."""
 
 from __future__ import annotations
 
@@ -28,112 +28,113 @@ from stretto.figures.work_tree import Stretch, Worker, build_work_tree
 from stretto.model.entities import Session
 
 FASTER_FACTOR = 0.8
-"""Of a task's time: how much faster the tasks of the critical path are tried."""
+"""The what-ifs give tasks of the critical path this share of their time."""
 
 MOST_WHAT_IFS = 10
-"""Tasks of the critical path that are tried, those with the largest parts of it."""
+"""Number of tasks with a what-if: those with the largest parts of the critical path."""
 
 
 @dataclass(frozen=True, slots=True)
 class WhatIf:
-    """What elapsed time would have been with one task at a factor of its time. Lengths are nanoseconds."""
+    """The elapsed time if a task had taken a factor of its time. Lengths are nanoseconds."""
 
     task: str
     factor: float
     elapsed: int
-    """The session's, as it was."""
+    """The session's elapsed time as it was."""
     would_be: int
     fanout_elapsed: int | None
-    """That of the fan-out that the task was in, as it was; None where it was in none."""
+    """The elapsed time of the task's fan-out as it was; None if it was in none."""
     fanout_would_be: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class SessionAnalysis:
-    """All of it for one session."""
+    """The analysis of a session."""
 
     wall: Mapping[WallPart, int]
-    """Nanoseconds by part, up to the session's last word while it runs."""
+    """Nanoseconds by part; up to the last event while the session runs."""
     path: CriticalPath | None
     """None while the session runs."""
     slack: Slack
     efficiency: EfficiencyTree | None
     """None without a finished fan-out."""
     what_ifs: tuple[WhatIf, ...]
-    """The tasks with the largest parts of the path, each ``FASTER_FACTOR``."""
+    """The tasks with the largest parts of the path, each at ``FASTER_FACTOR`` of its time."""
 
 
 def build_session_analysis(session: Session, fanouts: Iterable[Fanout]) -> SessionAnalysis:
-    """Work out the structure of a session with these finished fan-outs."""
-    found = tuple(fanouts)
+    """Return the analysis of a session with these finished fan-outs."""
+    finished = tuple(fanouts)
     root = build_work_tree(session)
     path = find_critical_path(session, root)
-    foremost = path.sum_by_task().most_common(MOST_WHAT_IFS) if path else []
-    tried = (try_factor(root, found, task_id, FASTER_FACTOR) for task_id, _ in foremost)
+    largest = path.sum_by_task().most_common(MOST_WHAT_IFS) if path else []
+    what_ifs = (try_factor(root, finished, task_id, FASTER_FACTOR) for task_id, _ in largest)
     return SessionAnalysis(
         measure_wall_time(session, root),
         path,
         compute_slack(root),
-        build_efficiency_tree(session, found),
-        tuple(one for one in tried if one is not None),
+        build_efficiency_tree(session, finished),
+        tuple(what_if for what_if in what_ifs if what_if is not None),
     )
 
 
 def try_factor(root: Stretch, fanouts: Iterable[Fanout], task_id: str, factor: float) -> WhatIf | None:
-    """Work out elapsed times with one task at a factor of its time; None where its length is not known.
+    """Return the elapsed times with a task at a factor of its time; None if its length is unknown.
 
-    ``root`` is the session's ``build_work_tree``.
-    Raises ValueError where the factor is no positive number.
+    ``root`` is the session's work tree. Raises ValueError unless the factor is a positive number.
     """
     would_be = replay_session(root, task_id, factor)
     if would_be is None:
         return None
-    around = next((f for f in fanouts if any(task.id == task_id for task in f.tasks)), None)
+    fanout = next((f for f in fanouts if any(task.id == task_id for task in f.tasks)), None)
     return WhatIf(
         task=task_id,
         factor=factor,
         elapsed=root.length,
         would_be=would_be,
-        fanout_elapsed=around.elapsed if around else None,
-        fanout_would_be=replay_fanout(around, task_id, factor) if around else None,
+        fanout_elapsed=fanout.elapsed if fanout else None,
+        fanout_would_be=replay_fanout(fanout, task_id, factor) if fanout else None,
     )
 
 
-def build_analysis_document(found: SessionAnalysis) -> dict[str, Any]:
-    """Return the structure as keys of the session's JSON document."""
+def build_analysis_document(analysis: SessionAnalysis) -> dict[str, Any]:
+    """Return the analysis as keys of the session's JSON document."""
     return {
-        "wall_time": {part.value: length / SECOND for part, length in found.wall.items()},
-        "critical_path": _build_path(found.path, found.slack, found.what_ifs) if found.path else None,
+        "wall_time": {part.value: length / SECOND for part, length in analysis.wall.items()},
+        "critical_path": _build_path(analysis.path, analysis.slack, analysis.what_ifs)
+        if analysis.path
+        else None,
         "efficiency": None
-        if found.efficiency is None
+        if analysis.efficiency is None
         else {
-            **_build_node(found.efficiency.session),
-            "phases": {name: _build_node(node) for name, node in found.efficiency.phases.items()},
+            **_build_node(analysis.efficiency.session),
+            "phases": {name: _build_node(node) for name, node in analysis.efficiency.phases.items()},
         },
     }
 
 
 def build_fanout_document(fanout: Fanout) -> dict[str, Any]:
-    """Return what the structure adds to a fan-out's JSON document."""
+    """Return the keys that the analysis adds to a fan-out's JSON document."""
     return {
         "critical_path_seconds": measure_fanout_path(fanout) / SECOND,
         "lost_seconds": _build_lost(measure_efficiency(fanout)),
     }
 
 
-def build_what_if_document(tried: WhatIf) -> dict[str, Any]:
-    """Return one what-if as JSON."""
+def build_what_if_document(what_if: WhatIf) -> dict[str, Any]:
+    """Return a what-if as JSON."""
     return {
-        "task": tried.task,
-        "factor": tried.factor,
-        "elapsed_seconds": tried.elapsed / SECOND,
-        "would_be_seconds": tried.would_be / SECOND,
-        "fanout_elapsed_seconds": _to_seconds(tried.fanout_elapsed),
-        "fanout_would_be_seconds": _to_seconds(tried.fanout_would_be),
+        "task": what_if.task,
+        "factor": what_if.factor,
+        "elapsed_seconds": what_if.elapsed / SECOND,
+        "would_be_seconds": what_if.would_be / SECOND,
+        "fanout_elapsed_seconds": _to_seconds(what_if.fanout_elapsed),
+        "fanout_would_be_seconds": _to_seconds(what_if.fanout_would_be),
     }
 
 
-def _build_path(path: CriticalPath, slack: Slack, tried: Iterable[WhatIf]) -> dict[str, Any]:
+def _build_path(path: CriticalPath, slack: Slack, what_ifs: Iterable[WhatIf]) -> dict[str, Any]:
     return {
         "seconds": path.length / SECOND,
         "elapsed_seconds": path.elapsed / SECOND,
@@ -141,7 +142,7 @@ def _build_path(path: CriticalPath, slack: Slack, tried: Iterable[WhatIf]) -> di
         "task_types": _build_shares(path, "task_type", path.sum_by_task_type(), slack.task_types),
         "tools": _build_shares(path, "tool", path.sum_by_tool(), slack.tools),
         "tasks": _build_shares(path, "id", path.sum_by_task(), slack.tasks),
-        "faster": [build_what_if_document(one) for one in tried],
+        "faster": [build_what_if_document(what_if) for what_if in what_ifs],
         "pieces": [_build_piece(piece) for piece in path.pieces],
     }
 
@@ -149,18 +150,21 @@ def _build_path(path: CriticalPath, slack: Slack, tried: Iterable[WhatIf]) -> di
 def _build_shares(
     path: CriticalPath, key: str, lengths: Mapping[str, int], slack: Mapping[str, int]
 ) -> list[dict[str, Any]]:
-    """Return who was on the path, the largest part first, then who was not, the least slack first."""
-    off = sorted((length, name) for name, length in slack.items() if name not in lengths)
-    whole = path.length
+    """Return rows for all on the path, the longest first, then for all beside it, the least slack first."""
+    not_on_path = sorted((length, name) for name, length in slack.items() if name not in lengths)
+    path_length = path.length
     return [
         {
             key: name,
             "seconds": length / SECOND,
-            "share": length / whole,
+            "share": length / path_length,
             "slack_seconds": _to_seconds(slack.get(name)),
         }
         for name, length in sorted(lengths.items(), key=lambda item: (-item[1], item[0]))
-    ] + [{key: name, "seconds": 0.0, "share": 0.0, "slack_seconds": length / SECOND} for length, name in off]
+    ] + [
+        {key: name, "seconds": 0.0, "share": 0.0, "slack_seconds": length / SECOND}
+        for length, name in not_on_path
+    ]
 
 
 def _build_piece(piece: PathPiece) -> dict[str, Any]:

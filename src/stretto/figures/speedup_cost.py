@@ -9,8 +9,31 @@ from dataclasses import dataclass
 from stretto.clock import SECOND
 from stretto.figures.baselines import FindBaseline, Provenance
 from stretto.figures.figure import Figure, Labels
-from stretto.figures.tallies import Sums
+from stretto.figures.sum_reading import Sums, group_by, sum_up
 from stretto.model.model_call_cost import DOLLAR
+from stretto.names import measures
+from stretto.names.measures import Dimension
+
+_MIX = (Dimension.PATTERN, Dimension.SIGNATURE)
+
+
+@dataclass(frozen=True, slots=True)
+class _PricedMeasures:
+    """The measures of one kind of price."""
+
+    name: str
+    used: str
+    fanouts: str
+    work: str
+    elapsed: str
+
+
+_TOKENS = _PricedMeasures(
+    "tokens", measures.TOKEN_COUNT, measures.TOKEN_FANOUTS, measures.TOKEN_WORK, measures.TOKEN_ELAPSED
+)
+_COST = _PricedMeasures(
+    "cost", measures.COST_NANO_USD, measures.COST_FANOUTS, measures.COST_WORK, measures.COST_ELAPSED
+)
 
 
 @dataclass(slots=True)
@@ -34,15 +57,15 @@ def compute_price_figures(window: str, sums: Sums, find: FindBaseline) -> Iterat
     it is known what they used: numerator and denominator are the same executions.
     """
     at: Labels = (("window", window),)
-    fanouts = sum(sums.get("fanouts", {}).values())
-    for of, measure, scale, total, price in (
-        ("token", "token_count", 1.0, "stretto_parallel_tokens", "stretto_saved_second_tokens"),
-        ("cost", "cost_nano_usd", 1 / DOLLAR, "stretto_parallel_cost_usd", "stretto_saved_second_cost_usd"),
+    fanouts = sum_up(sums, measures.FANOUTS)
+    for priced, scale, total, price in (
+        (_TOKENS, 1.0, "stretto_parallel_tokens", "stretto_saved_second_tokens"),
+        (_COST, 1 / DOLLAR, "stretto_parallel_cost_usd", "stretto_saved_second_cost_usd"),
     ):
-        by_provenance = _sum_priced(sums, find, of, measure)
+        by_provenance = _sum_priced(sums, find, priced)
         known = sum(paid.fanouts for paid in by_provenance.values())
         if not known:
-            reason = _explain_absence(of, fanouts)
+            reason = _explain_absence(priced.name, fanouts)
             yield Figure(total, at, None, 0, reason)
             yield Figure(price, at, None, 0, reason)
             continue
@@ -56,23 +79,25 @@ def compute_price_figures(window: str, sums: Sums, find: FindBaseline) -> Iterat
             yield Figure(price, at, None, lead.fanouts, "no time was saved")
 
 
-def _explain_absence(of: str, fanouts: int) -> str:
+def _explain_absence(name: str, fanouts: int) -> str:
     if not fanouts:
         return "nothing ran in parallel"
-    what = "tokens" if of == "token" else "cost"
-    return f"no parallel execution told the {what} of every task"
+    return f"no parallel execution reported the {name} of every task"
 
 
-def _sum_priced(sums: Sums, find: FindBaseline, of: str, measure: str) -> dict[Provenance, _PricedFanouts]:
+def _sum_priced(sums: Sums, find: FindBaseline, priced: _PricedMeasures) -> dict[Provenance, _PricedFanouts]:
     found: dict[Provenance, _PricedFanouts] = {}
-    for mix, count in sums.get(f"{of}_fanouts", {}).items():
-        pattern, signature = (str(dim) for dim in mix)
+    used_by_mix, work_by_mix, elapsed_by_mix = (
+        group_by(sums, measure, *_MIX) for measure in (priced.used, priced.work, priced.elapsed)
+    )
+    for mix, count in group_by(sums, priced.fanouts, *_MIX).items():
+        pattern, signature = mix
         tasks = {name: each * count for name, each in Counter(signature.split(",")).items()}
-        work = float(sums.get(f"{of}_work", {}).get(mix, 0))
+        work = float(work_by_mix.get(mix, 0))
         baseline = find(pattern, signature)
         paid = found.setdefault(baseline.provenance, _PricedFanouts())
         paid.fanouts += count
-        paid.used += sums.get(measure, {}).get(mix, 0)
-        paid.elapsed += sums.get(f"{of}_elapsed", {}).get(mix, 0)
+        paid.used += used_by_mix.get(mix, 0)
+        paid.elapsed += elapsed_by_mix.get(mix, 0)
         paid.sequential += baseline.estimate(tasks, work).mean
     return found

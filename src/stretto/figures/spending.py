@@ -1,4 +1,4 @@
-"""Spending: what one session's model calls used and cost, by model and by task, and how the cost is known."""
+"""Sum the tokens and cost of a session's model calls, by model and by task, with the origin of each cost."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ Priced = tuple[ModelCall, Cost | None]
 
 @dataclass(slots=True)
 class Spending:
-    """Model calls summed. What no call tells is absent, never 0."""
+    """Sums of model calls. A value that no call reports is absent, never 0."""
 
     model_calls: int = 0
     tokens: dict[str, int] = field(default_factory=dict)
-    """By kind; only the kinds that some call tells."""
+    """By kind; only kinds that some call reports."""
     cost: int | None = None
-    """Billionths of a US dollar, of the calls whose cost is known."""
+    """Billionths of a US dollar, for the calls with a known cost."""
     origins: dict[str, int] = field(default_factory=dict)
-    """How the costs are known → calls."""
+    """Origin of the cost → number of calls."""
     unpriced: int = 0
-    """Calls that used tokens and whose cost is not known: the cost is without theirs."""
+    """Calls that used tokens but have no known cost; ``cost`` does not include them."""
 
     def add_call(self, call: ModelCall, cost: Cost | None) -> None:
-        """Add one call."""
+        """Add a model call."""
         self.model_calls += 1
-        told = {kind: count for kind, count in call.tokens.to_counts().items() if count is not None}
-        for kind, count in told.items():
+        reported = {kind: count for kind, count in call.tokens.to_counts().items() if count is not None}
+        for kind, count in reported.items():
             self.tokens[kind] = self.tokens.get(kind, 0) + count
         if cost is not None:
             self.cost = (self.cost or 0) + cost.amount
             self.origins[cost.origin.value] = self.origins.get(cost.origin.value, 0) + 1
-        elif any(told.values()):
+        elif any(reported.values()):
             self.unpriced += 1
 
 
 @dataclass(frozen=True, slots=True)
 class SessionSpending:
-    """What a session's model calls used, whole and in parts. Each kind of parts sums to the whole."""
+    """The use of a session's model calls, in all and by model and task. The parts sum to the whole."""
 
     whole: Spending
     by_model: dict[str, Spending]
@@ -50,11 +50,11 @@ class SessionSpending:
 
 
 def sum_spending(calls: Iterable[Priced]) -> SessionSpending:
-    """Return what model calls used and cost."""
-    found = SessionSpending(Spending(), {}, {})
+    """Return the summed use and cost of model calls."""
+    spending = SessionSpending(Spending(), {}, {})
     for call, cost in calls:
-        by_model = found.by_model.setdefault(normalise_model(call.model), Spending())
-        by_task = found.by_task.setdefault(call.task, Spending())
-        for part in (found.whole, by_model, by_task):
+        by_model = spending.by_model.setdefault(normalise_model(call.model), Spending())
+        by_task = spending.by_task.setdefault(call.task, Spending())
+        for part in (spending.whole, by_model, by_task):
             part.add_call(call, cost)
-    return found
+    return spending

@@ -7,22 +7,10 @@ from collections.abc import Iterator, Mapping
 from stretto.clock import SECOND
 from stretto.figures.figure import Figure, Labels, make_ratio
 from stretto.figures.quantile_sketch import compute_quantile
+from stretto.figures.sum_reading import Sums, collect_sketches
 from stretto.model.event import Outcome
 from stretto.names import QUANTILES
-
-Cells = Mapping[tuple[str | int, ...], int]
-"""Label values → sum."""
-
-Sums = Mapping[str, Cells]
-"""measure → label values → sum."""
-
-
-def group_by_first(cells: Cells) -> dict[str, dict[str, int]]:
-    """Return the cells of a measure with two labels as first label → second label → sum."""
-    table: dict[str, dict[str, int]] = {}
-    for (first, second), count in cells.items():
-        table.setdefault(str(first), {})[str(second)] = count
-    return table
+from stretto.names.measures import Dimension
 
 
 def compute_outcome_figures(
@@ -45,17 +33,11 @@ def compute_outcome_figures(
 
 
 def compute_quantile_figures(
-    at: Labels, cells: Cells, name: str, label: str | None = None, *, unit: float = SECOND
+    at: Labels, sums: Sums, measure: str, name: str, label: Dimension | None = None, *, unit: float = SECOND
 ) -> Iterator[Figure]:
-    """Yield the quantiles of a sketch, or of one for each value of a label, in ``unit`` of what was counted.
-
-    The last label value of a cell is its bucket.
-    """
-    sketches: dict[Labels, dict[int, int]] = {}
-    for dims, count in cells.items():
-        own: Labels = ((label, str(dims[0])),) if label else ()
-        sketches.setdefault(own, {})[int(dims[-1])] = count
-    for own, sketch in sorted(sketches.items()):
+    """Yield the quantiles of a measure, whole or by a label, divided by ``unit``."""
+    for key, sketch in sorted(collect_sketches(sums, measure, label).items()):
+        own: Labels = ((label.value, key),) if label else ()
         for stat, share in QUANTILES.items():
             found = compute_quantile(sketch, share)
             if found is not None:

@@ -1,4 +1,4 @@
-"""Silence: when each running task was last heard of, and whether it has a reason to be silent."""
+"""Find when each running task last gave a sign of life, and which tasks have been silent for too long."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from stretto.model.event import Outcome
 
 
 def find_last_signs(session: Session) -> dict[str, int]:
-    """Return when (ns) each running task that waits for no tool was last heard of.
+    """Return the time (ns) of the last sign of each running task, without tasks that wait for a tool.
 
-    A call of its own that is open is a reason to be silent: a command may take hours, and so may an agent
-    that the task has started. Such a task is left out. Where the source never tells in which task a call is
-    made, what looks like the main agent's may be any task's, and counts for all of them.
+    An open call is a reason for silence: a command or a delegated agent may take hours. A task with an open
+    call is left out. If the source never names the task of a call, a call without a task may belong to any
+    task and counts for all of them.
     """
     running = [task for task in session.tasks if task.outcome is Outcome.RUNNING]
     delegating = {task.delegated_by for task in running} | {task.id for task in running}
@@ -23,20 +23,22 @@ def find_last_signs(session: Session) -> dict[str, int]:
         if call.outcome is Outcome.RUNNING and call.id not in delegating
     }
     waiting |= {task.parent for task in running if task.parent is not None}
-    told = any(call.task is not None for call in session.tool_calls)
-    if not told and None in waiting:
+    calls_name_tasks = any(call.task is not None for call in session.tool_calls)
+    if not calls_name_tasks and None in waiting:
         return {}
-    newest = {task.id: task.start for task in running if task.start is not None and task.id not in waiting}
-    for task_id, at in _iterate_signs(session):
-        for id in newest if task_id is None and not told else (task_id,):
-            if id is not None and id in newest:
-                newest[id] = max(newest[id], at)
-    return newest
+    last_signs = {
+        task.id: task.start for task in running if task.start is not None and task.id not in waiting
+    }
+    for task_id, time in _iterate_signs(session):
+        for id in last_signs if task_id is None and not calls_name_tasks else (task_id,):
+            if id is not None and id in last_signs:
+                last_signs[id] = max(last_signs[id], time)
+    return last_signs
 
 
-def find_silent_tasks(newest: Mapping[str, int], now: int, limit: int) -> tuple[str, ...]:
-    """Return the tasks that nothing was heard of for longer than a limit (ns)."""
-    return tuple(sorted(task_id for task_id, at in newest.items() if now - at > limit))
+def find_silent_tasks(last_signs: Mapping[str, int], now: int, limit: int) -> tuple[str, ...]:
+    """Return the tasks whose last sign is longer ago than a limit (ns)."""
+    return tuple(sorted(task_id for task_id, time in last_signs.items() if now - time > limit))
 
 
 def _iterate_signs(session: Session) -> Iterator[tuple[str | None, int]]:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from stretto.clock import SECOND
 from stretto.figures.figure import Figure, Labels, make_ratio
-from stretto.figures.tallies import (
-    Cells,
-    Sums,
-    compute_outcome_figures,
-    compute_quantile_figures,
-    group_by_first,
-)
+from stretto.figures.sum_reading import Sums, group_by, group_in_table, sum_by, sum_up
+from stretto.figures.tallies import compute_outcome_figures, compute_quantile_figures
 from stretto.model.model_call_cost import DOLLAR
+from stretto.names import measures
+from stretto.names.measures import Dimension
 
 
 def compute_usage_figures(window: str, sums: Sums) -> Iterator[Figure]:
@@ -33,20 +29,19 @@ def compute_cache_entry_figures(entries: Mapping[str, int]) -> Iterator[Figure]:
 
 
 def _compute_model_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
-    calls = group_by_first(sums.get("model_calls", {}))
+    calls = group_in_table(sums, measures.MODEL_CALLS, Dimension.MODEL, Dimension.OUTCOME)
     yield from compute_outcome_figures(at, "model", calls, counts="stretto_window_model_calls")
     yield from compute_quantile_figures(
-        at, sums.get("model_time", {}), "stretto_model_duration_quantile_seconds", "model"
+        at, sums, measures.MODEL_TIME, "stretto_model_duration_quantile_seconds", Dimension.MODEL
     )
     yield from compute_quantile_figures(
-        at, sums.get("first_token_time", {}), "stretto_first_token_quantile_seconds", "model"
+        at, sums, measures.FIRST_TOKEN_TIME, "stretto_first_token_quantile_seconds", Dimension.MODEL
     )
-    tokens = sums.get("tokens", {})
+    tokens = group_by(sums, measures.TOKENS, Dimension.MODEL, Dimension.KIND)
     for (model, kind), count in sorted(tokens.items()):
-        labels = (("model", str(model)), ("kind", str(kind)), *at)
-        yield Figure("stretto_window_tokens", labels, count, count)
-    for (model,), prompt in sorted(sums.get("prompt_tokens", {}).items()):
-        labels = (("model", str(model)), *at)
+        yield Figure("stretto_window_tokens", (("model", model), ("kind", kind), *at), count, count)
+    for model, prompt in sorted(sum_by(sums, measures.PROMPT_TOKENS, Dimension.MODEL).items()):
+        labels = (("model", model), *at)
         read = tokens.get((model, "cache_read"), 0)
         yield Figure("stretto_window_prompt_tokens", labels, prompt, prompt)
         yield Figure("stretto_window_cache_read_tokens", labels, read, prompt)
@@ -54,45 +49,41 @@ def _compute_model_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
 
 
 def _compute_cost_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
-    costs = _sum_by_model(sums.get("cost", {}))
-    for model, calls in sorted(_sum_by_model(sums.get("priced_calls", {})).items()):
+    costs = sum_by(sums, measures.COST, Dimension.MODEL)
+    for model, calls in sorted(sum_by(sums, measures.PRICED_CALLS, Dimension.MODEL).items()):
         labels = (("model", model), *at)
-        yield Figure("stretto_window_cost_usd", labels, costs[model] / DOLLAR, calls)
-    for (name,), calls in sorted(sums.get("unpriced_calls", {}).items()):
-        labels = (("model", str(name)), *at)
+        yield Figure("stretto_window_cost_usd", labels, costs.get(model, 0) / DOLLAR, calls)
+    for model, calls in sorted(sum_by(sums, measures.UNPRICED_CALLS, Dimension.MODEL).items()):
+        labels = (("model", model), *at)
         yield Figure("stretto_window_unpriced_model_calls", labels, calls, calls)
 
 
-def _sum_by_model(cells: Cells) -> Counter[str]:
-    found: Counter[str] = Counter()
-    for dims, value in cells.items():
-        found[str(dims[0])] += value
-    return found
-
-
 def _compute_cache_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
-    for cache, lookups in sorted(group_by_first(sums.get("cache_lookups", {})).items()):
+    by_cache = group_in_table(sums, measures.CACHE_LOOKUPS, Dimension.CACHE, Dimension.RESULT)
+    for cache, lookups in sorted(by_cache.items()):
         own: Labels = (("cache", cache),)
         both = sum(lookups.values())
         for result, count in sorted(lookups.items()):
             yield Figure("stretto_window_cache_lookups", (*own, ("result", result), *at), count, count)
         yield make_ratio("stretto_cache_hit_ratio", (*own, *at), lookups.get("hit", 0), both, both)
-    for (cache_name, reason), count in sorted(sums.get("cache_removals", {}).items()):
-        labels = (("cache", str(cache_name)), ("reason", str(reason)), *at)
+    removals = group_by(sums, measures.CACHE_REMOVALS, Dimension.CACHE, Dimension.REASON)
+    for (cache, reason), count in sorted(removals.items()):
+        labels = (("cache", cache), ("reason", reason), *at)
         yield Figure("stretto_window_cache_removals", labels, count, count)
 
 
 def _compute_test_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
-    runs = group_by_first(sums.get("test_runs", {}))
+    runs = group_in_table(sums, measures.TEST_RUNS, Dimension.FRAMEWORK, Dimension.OUTCOME)
     yield from compute_outcome_figures(at, "framework", runs, counts="stretto_window_test_runs")
-    for (framework, result), count in sorted(sums.get("tests", {}).items()):
-        labels = (("framework", str(framework)), ("result", str(result)), *at)
+    tests = group_by(sums, measures.TESTS, Dimension.FRAMEWORK, Dimension.RESULT)
+    for (framework, result), count in sorted(tests.items()):
+        labels = (("framework", framework), ("result", result), *at)
         yield Figure("stretto_window_tests", labels, count, count)
     name = "stretto_test_run_duration_quantile_seconds"
-    yield from compute_quantile_figures(at, sums.get("test_run_time", {}), name, "framework")
-    tool, test = (sums.get(measure, {}).get((), 0) for measure in ("tool_seconds", "test_seconds"))
+    yield from compute_quantile_figures(at, sums, measures.TEST_RUN_TIME, name, Dimension.FRAMEWORK)
+    tool, test = sum_up(sums, measures.TOOL_SECONDS), sum_up(sums, measures.TEST_SECONDS)
     if tool:
-        calls = sum(sums.get("calls", {}).values())
+        calls = sum_up(sums, measures.CALLS)
         yield Figure("stretto_window_tool_seconds", at, tool / SECOND, calls)
         if test:
             # None seen may as well mean that no source tells what its commands are.

@@ -1,4 +1,4 @@
-"""Verdict: the parallel work of a window apart by what it is held against, each part with its confidence."""
+"""Compare the parallel work of a window with its baselines: a comparison per provenance, with confidence."""
 
 from __future__ import annotations
 
@@ -10,24 +10,26 @@ from typing import Any
 from stretto.clock import SECOND
 from stretto.figures.baselines import Baseline, FindBaseline, MeasuredRuns, Provenance
 from stretto.figures.confidence import LEVEL, Bounds, Estimate, compute_improvement_bounds, sum_estimates
-from stretto.figures.tallies import Sums
+from stretto.figures.sum_reading import Sums, group_by
+from stretto.names import measures
+from stretto.names.measures import Dimension
 
 
 @dataclass(slots=True)
 class ParallelWork:
-    """Parallel tasks of one type and baseline, summed. Lengths in nanoseconds."""
+    """Sums of the parallel tasks of a type and provenance. Lengths in nanoseconds."""
 
     tasks: int = 0
     work: int = 0
     elapsed: int = 0
     sequential: float = 0.0
     bounds: Bounds | None = None
-    """The 95 % interval of ``sequential`` (ns); None where the baseline has none."""
+    """The 95 % interval of ``sequential`` (ns); None if the baseline has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class FanoutMix:
-    """The fan-outs of one pattern and mix of task types in a window. Lengths in nanoseconds."""
+    """The fan-outs of a pattern and mix of task types in a window. Lengths in nanoseconds."""
 
     baseline: Baseline
     fanouts: int
@@ -39,7 +41,7 @@ class FanoutMix:
 
 @dataclass(frozen=True, slots=True)
 class BaselineComparison:
-    """The parallel work of a window that is held against one provenance. Seconds."""
+    """The parallel work of a window that is compared with baselines of the same provenance. Seconds."""
 
     provenance: Provenance
     fanouts: int
@@ -50,9 +52,9 @@ class BaselineComparison:
     bounds: Bounds | None = None
     """The 95 % interval of ``sequential``."""
     no_interval: str | None = None
-    """Why there is none."""
+    """Why there is no interval."""
     runs: int = 0
-    """Sequential runs behind it."""
+    """Number of sequential runs behind the baselines."""
 
     @property
     def speedup(self) -> float | None:
@@ -61,7 +63,7 @@ class BaselineComparison:
 
     @property
     def time_saved(self) -> float:
-        """Seconds; negative where parallel was slower."""
+        """Seconds; negative if parallel was slower."""
         return self.sequential - self.elapsed
 
     @property
@@ -79,7 +81,7 @@ class BaselineComparison:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """All parallel work of a window, apart by what it is held against: nothing is added across them."""
+    """All parallel work of a window, by the provenance of its baselines. Provenances are never mixed."""
 
     window: str
     fanouts: int
@@ -89,23 +91,25 @@ class Verdict:
 
     @property
     def lead(self) -> BaselineComparison | None:
-        """What the best provenance says, or None where nothing ran in parallel."""
+        """The comparison with the best provenance, or None if nothing ran in parallel."""
         return self.parts[0] if self.parts else None
 
     @property
     def speedup(self) -> float | None:
-        """The speedup of what is held against the best provenance."""
+        """The speedup of the work compared with the best provenance."""
         return self.lead.speedup if self.lead else None
 
 
 def build_mixes(sums: Sums, find: FindBaseline) -> list[FanoutMix]:
     """Return the fan-outs of a window by pattern and mix of task types."""
-    work, elapsed = sums.get("parallel_work", {}), sums.get("parallel_elapsed", {})
+    mix_and_type = (Dimension.PATTERN, Dimension.SIGNATURE, Dimension.TASK_TYPE)
+    work = group_by(sums, measures.PARALLEL_WORK, *mix_and_type)
+    elapsed = group_by(sums, measures.PARALLEL_ELAPSED, *mix_and_type)
     by_mix: dict[tuple[str, str], dict[str, tuple[int, int, int]]] = {}
-    for dims, tasks in sums.get("parallel_tasks", {}).items():
-        pattern, signature, task_type = (str(dim) for dim in dims)
+    for key, tasks in group_by(sums, measures.PARALLEL_TASKS, *mix_and_type).items():
+        pattern, signature, task_type = key
         cells = by_mix.setdefault((pattern, signature), {})
-        cells[task_type] = (tasks, work.get(dims, 0), elapsed.get(dims, 0))
+        cells[task_type] = (tasks, work.get(key, 0), elapsed.get(key, 0))
     found = []
     for (pattern, signature), cells in sorted(by_mix.items()):
         by_type = [{name: cell[place] for name, cell in sorted(cells.items())} for place in range(3)]
@@ -115,30 +119,30 @@ def build_mixes(sums: Sums, find: FindBaseline) -> list[FanoutMix]:
     return found
 
 
-def sum_parallel_by_type(found: Iterable[FanoutMix]) -> dict[tuple[str, Provenance], ParallelWork]:
-    """Return the parallel tasks by type and baseline."""
+def sum_parallel_by_type(mixes: Iterable[FanoutMix]) -> dict[tuple[str, Provenance], ParallelWork]:
+    """Return the parallel tasks by type and provenance."""
     by_type: dict[tuple[str, Provenance], list[FanoutMix]] = {}
-    for mix in found:
+    for mix in mixes:
         for task_type in mix.tasks:
             by_type.setdefault((task_type, mix.baseline.provenance), []).append(mix)
     parallel = {}
     for (task_type, provenance), group in by_type.items():
-        held = _estimate_sequential(group, only=task_type)
+        sequential = _estimate_sequential(group, only=task_type)
         parallel[task_type, provenance] = ParallelWork(
             sum(mix.tasks[task_type] for mix in group),
             sum(mix.work[task_type] for mix in group),
             sum(mix.elapsed[task_type] for mix in group),
-            held.mean,
-            held.bounds,
+            sequential.mean,
+            sequential.bounds,
         )
     return parallel
 
 
-def build_verdict(window: str, found: Sequence[FanoutMix]) -> Verdict:
-    """Return the window's parallel work, apart by provenance."""
+def build_verdict(window: str, mixes: Sequence[FanoutMix]) -> Verdict:
+    """Return the window's parallel work by provenance."""
     parts = []
     for provenance in Provenance:
-        group = [mix for mix in found if mix.baseline.provenance is provenance]
+        group = [mix for mix in mixes if mix.baseline.provenance is provenance]
         if group:
             parts.append(_compare_with(provenance, group))
     return Verdict(
@@ -147,8 +151,8 @@ def build_verdict(window: str, found: Sequence[FanoutMix]) -> Verdict:
 
 
 def _compare_with(provenance: Provenance, group: Sequence[FanoutMix]) -> BaselineComparison:
-    held = _estimate_sequential(group)
-    bounds = held.bounds
+    sequential = _estimate_sequential(group)
+    bounds = sequential.bounds
     reasons = (mix.baseline.no_interval for mix in group)
     return BaselineComparison(
         provenance=provenance,
@@ -156,15 +160,15 @@ def _compare_with(provenance: Provenance, group: Sequence[FanoutMix]) -> Baselin
         tasks=sum(sum(mix.tasks.values()) for mix in group),
         work=sum(sum(mix.work.values()) for mix in group) / SECOND,
         elapsed=sum(sum(mix.elapsed.values()) for mix in group) / SECOND,
-        sequential=held.mean / SECOND,
+        sequential=sequential.mean / SECOND,
         bounds=None if bounds is None else (bounds[0] / SECOND, bounds[1] / SECOND),
         no_interval=next(filter(None, reasons), None) if bounds is None else None,
-        runs=held.count,
+        runs=sequential.count,
     )
 
 
 def _estimate_sequential(group: Iterable[FanoutMix], only: str | None = None) -> Estimate:
-    """Return what the tasks of fan-outs, or those of one type, take one after another (ns)."""
+    """Return how long the tasks of fan-outs, or only those of a type, take one after another (ns)."""
     by_runs: dict[tuple[int, ...], tuple[MeasuredRuns, Counter[str]]] = {}
     parts: list[Estimate] = []
     for mix in group:
@@ -173,7 +177,8 @@ def _estimate_sequential(group: Iterable[FanoutMix], only: str | None = None) ->
         if measured is None:
             parts.append(mix.baseline.estimate(tasks, float(sum(mix.work[name] for name in tasks))))
         else:
-            # Mixes that are held against the same runs err together, so they are one estimate.
+            # Mixes compared with the same runs are not independent, so they share an estimate. Example: two
+            # mixes of one review each with the same baseline are estimated as two reviews.
             key = tuple(map(id, measured.runs))
             by_runs.setdefault(key, (measured, Counter()))[1].update(tasks)
     parts += (measured.estimate(tasks) for measured, tasks in by_runs.values())
@@ -181,7 +186,7 @@ def _estimate_sequential(group: Iterable[FanoutMix], only: str | None = None) ->
 
 
 def build_comparison_document(part: BaselineComparison) -> dict[str, Any]:
-    """Return the parallel work held against one provenance as JSON."""
+    """Return a comparison with a provenance as JSON."""
     bounds, speedup = part.bounds, part.speedup_bounds
     return {
         "baseline": part.provenance.value,

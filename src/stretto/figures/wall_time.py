@@ -1,7 +1,7 @@
-"""Wall time that adds up: each instant of a session belongs to exactly one part.
+"""Split a session's wall time into parts that add up: each instant belongs to exactly one part.
 
-Of all that went on at an instant the first part in the order of ``WallPart`` has it, so what is known to be work
-goes before what is known to be waiting, and that before what is only concluded from nothing being known.
+If several parts claim an instant, the first in the order of ``WallPart`` wins: known work before known
+waiting, and that before parts that are only concluded from missing evidence.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from enum import StrEnum
 from stretto.clock import SECOND
 from stretto.figures.figure import Figure, Labels
 from stretto.figures.permission_waits import AskedCall, find_asked_calls
-from stretto.figures.tallies import Sums
+from stretto.figures.sum_reading import Sums, sum_by, sum_up
 from stretto.figures.work_tree import (
     LONGEST_SESSION,
     Stretch,
@@ -25,15 +25,17 @@ from stretto.figures.work_tree import (
 )
 from stretto.model.entities import Session
 from stretto.model.interval import Interval
+from stretto.names import measures
+from stretto.names.measures import Dimension
 
 
 class WallPart(StrEnum):
-    """The parts of wall time; of two that claim an instant the first one here has it."""
+    """The parts of wall time; if several claim an instant, the first in this order wins."""
 
     PARALLEL = "parallel"
-    """Two or more tasks run, none of which only waits for another."""
+    """Two or more tasks run, none of them only waiting for another."""
     SINGLE = "single"
-    """One task runs."""
+    """A single task runs."""
     MAIN_TOOLS = "main_tools"
     """A tool of the main agent executes."""
     MODEL = "model"
@@ -41,11 +43,11 @@ class WallPart(StrEnum):
     HOOKS = "hooks"
     """The main agent waits for its hooks."""
     WAITING = "waiting"
-    """For a person: for leave to use a tool, or between two turns until the user's next prompt."""
+    """The main agent waits for a person: for permission, or between turns for the user's next prompt."""
     IDLE = "idle"
-    """In no turn, and no prompt of the user ended it: before the first turn, after the last, closed."""
+    """Outside turns and not ended by a user's prompt: before the first turn, after the last, closed."""
     UNKNOWN = "unknown"
-    """In a turn, and no source tells what the main agent does."""
+    """In a turn, and no source reports the main agent's activity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,28 +55,26 @@ class TurnTimes:
     """When the main agent was in a turn."""
 
     known: tuple[Interval, ...]
-    """Disjoint, by start. A turn whose end was not seen reaches to the last sign of the main agent in it."""
+    """Disjoint, by start. A turn without a seen end lasts until the last sign of the main agent in it."""
     between: tuple[tuple[Interval, WallPart], ...]
-    """What lies between, before and after turns, and to which part it belongs; where a turn may still have
-    been going on there is nothing."""
+    """Time between, before and after turns, with its part. Time in which a turn may still have been running
+    is left out."""
 
 
 def measure_wall_time(session: Session, root: Stretch | None = None) -> dict[WallPart, int]:
-    """Return the nanoseconds of each part that there is; they sum to the session's wall time exactly.
+    """Return the nanoseconds of each part; they sum to the session's wall time exactly.
 
-    There is none of a session that is longer than one can be.
-
-    ``root`` is the session's ``build_work_tree``, where they are at hand. The wall time of a session without an
-    end reaches to the last word of it.
+    The result is empty if the session is implausibly long. ``root`` is the session's work tree, if it was
+    built already. The wall time of a session without an end reaches to its last event.
     """
-    found = dict.fromkeys(WallPart, 0)
+    lengths = dict.fromkeys(WallPart, 0)
     for interval, part in split_wall_time(session, root):
-        found[part] += interval.length
-    return {part: length for part, length in found.items() if length}
+        lengths[part] += interval.length
+    return {part: length for part, length in lengths.items() if length}
 
 
 def split_wall_time(session: Session, root: Stretch | None = None) -> Iterator[tuple[Interval, WallPart]]:
-    """Yield the session's wall time by start, without a gap: each stretch with the part it belongs to."""
+    """Yield the session's wall time by start, without gaps, as intervals with their part."""
     root = root or build_work_tree(session)
     if root.length > LONGEST_SESSION:
         return
@@ -84,7 +84,9 @@ def split_wall_time(session: Session, root: Stretch | None = None) -> Iterator[t
     claims: dict[WallPart, Iterable[Interval]] = {
         WallPart.SINGLE: _find_single_tasks(root),
         WallPart.MAIN_TOOLS: _find_main_tools(session, requests),
-        WallPart.MODEL: (Interval(one.start, one.end) for one in root.inner if one.worker is Worker.MODEL),
+        WallPart.MODEL: (
+            Interval(inner.start, inner.end) for inner in root.inner if inner.worker is Worker.MODEL
+        ),
         WallPart.HOOKS: _find_hooks(session),
         WallPart.WAITING: [
             *_find_permission_waits(session, requests),
@@ -104,16 +106,16 @@ def split_wall_time(session: Session, root: Stretch | None = None) -> Iterator[t
 
 def compute_wall_figures(window: str, sums: Sums) -> Iterator[Figure]:
     """Yield the wall time of the window's sessions by part."""
-    sessions = sum(sums.get("sessions", {}).values())
-    for dims, length in sorted(sums.get("wall", {}).items()):
-        labels: Labels = (("part", str(dims[0])), ("window", window))
+    sessions = sum_up(sums, measures.SESSIONS)
+    for part, length in sorted(sum_by(sums, measures.WALL, Dimension.PART).items()):
+        labels: Labels = (("part", part), ("window", window))
         yield Figure("stretto_session_wall_seconds", labels, length / SECOND, sessions)
 
 
 def find_turns(session: Session, root: Stretch) -> TurnTimes:
     """Return when the main agent was in a turn.
 
-    A session without turns is a program's: it counts as one turn, because nobody prompts there.
+    A session without turns belongs to a program. It counts as a single turn, because nobody prompts there.
     """
     whole = Interval(root.start, root.end)
     if not session.turns:
@@ -121,19 +123,19 @@ def find_turns(session: Session, root: Stretch) -> TurnTimes:
     starts = sorted(turn.start for turn in session.turns)
     signs: list[int] | None = None
     known: list[Interval] = []
-    perhaps: list[Interval] = []
+    possible: list[Interval] = []
     for turn in session.turns:
         if turn.end is not None:
             known.append(Interval(turn.start, turn.end))
             continue
-        following = bisect_right(starts, turn.start)
-        until = starts[following] if following < len(starts) else whole.end
+        next_turn = bisect_right(starts, turn.start)
+        until = starts[next_turn] if next_turn < len(starts) else whole.end
         signs = _list_signs(session, root) if signs is None else signs
         last = bisect_right(signs, until) - 1
         known.append(Interval(turn.start, max(turn.start, signs[last] if last >= 0 else turn.start)))
-        perhaps.append(Interval(turn.start, until))
+        possible.append(Interval(turn.start, until))
     prompts = {turn.start for turn in session.turns if turn.origin == "user"}
-    gaps = _find_gaps(_merge_intervals([*known, *perhaps], whole), whole)
+    gaps = _find_gaps(_merge_intervals([*known, *possible], whole), whole)
     return TurnTimes(
         tuple(_merge_intervals(known, whole)),
         tuple((gap, _classify_gap(gap, whole, prompts, session.ends)) for gap in gaps),
@@ -147,8 +149,8 @@ def _classify_gap(gap: Interval, whole: Interval, prompts: set[int], ends: Seque
 
 
 def _list_signs(session: Session, root: Stretch) -> list[int]:
-    """Return every time at which something was told of the main agent itself."""
-    edges = [edge for one in root.inner for edge in (one.start, one.end)]
+    """Return every time at which an event of the main agent itself was seen."""
+    edges = [edge for inner in root.inner for edge in (inner.start, inner.end)]
     edges += [
         edge for call in session.tool_calls if call.task is None for edge in (call.start, call.end) if edge
     ]
@@ -156,7 +158,7 @@ def _list_signs(session: Session, root: Stretch) -> list[int]:
 
 
 def _find_single_tasks(root: Stretch) -> Iterator[Interval]:
-    """Yield, for each task, when it runs and no task within it does."""
+    """Yield, for each task, the intervals in which it runs and none of its subtasks does."""
     for stretch in walk_tasks(root):
         if stretch is not root:
             inner = [Interval(one.start, one.end) for one in stretch.inner if one.worker is Worker.TASK]
@@ -166,13 +168,13 @@ def _find_single_tasks(root: Stretch) -> Iterator[Interval]:
 
 def _find_main_tools(session: Session, requests: Mapping[str, AskedCall]) -> Iterator[Interval]:
     for call in session.tool_calls:
-        when = find_execution(call, requests) if call.task is None else None
-        if when is not None:
-            yield when
+        execution = find_execution(call, requests) if call.task is None else None
+        if execution is not None:
+            yield execution
 
 
 def _find_hooks(session: Session) -> Iterator[Interval]:
-    """Yield when the main agent's hooks ran: a call's come before it executes."""
+    """Yield when the main agent's hooks ran: the hooks of a call run before it executes."""
     for call in session.tool_calls:
         if call.task is None and call.overhead and call.start is not None:
             yield Interval(call.start, call.start + call.overhead)
@@ -182,27 +184,27 @@ def _find_hooks(session: Session) -> Iterator[Interval]:
 
 
 def _find_permission_waits(session: Session, requests: Mapping[str, AskedCall]) -> Iterator[Interval]:
-    """Yield when the main agent waited for leave to use a tool, as far as it is known until when."""
+    """Yield when the main agent waited for permission, if the end of the waiting is known."""
     for call in session.tool_calls if requests else ():
-        found = requests.get(call.id) if call.task is None else None
-        if found is not None and found.waited is not None:
-            yield found.waited
+        request = requests.get(call.id) if call.task is None else None
+        if request is not None and request.waited is not None:
+            yield request.waited
 
 
 def _merge_intervals(intervals: Iterable[Interval], whole: Interval) -> list[Interval]:
-    """Return the union of intervals inside the whole, as disjoint intervals by start."""
-    found: list[Interval] = []
+    """Return the union of intervals, clipped to the whole, as disjoint intervals by start."""
+    merged: list[Interval] = []
     for start, end in sorted(intervals):
         start, end = max(start, whole.start), min(end, whole.end)  # noqa: PLW2901  # clipped
-        if found and start <= found[-1].end:
-            found[-1] = Interval(found[-1].start, max(found[-1].end, end))
+        if merged and start <= merged[-1].end:
+            merged[-1] = Interval(merged[-1].start, max(merged[-1].end, end))
         elif start < end:
-            found.append(Interval(start, end))
-    return found
+            merged.append(Interval(start, end))
+    return merged
 
 
 def _find_gaps(merged: Iterable[Interval], whole: Interval) -> Iterator[Interval]:
-    """Yield what the disjoint intervals leave of the whole."""
+    """Yield the gaps that disjoint intervals leave in the whole."""
     at = whole.start
     for start, end in merged:
         if start > at:
@@ -215,7 +217,11 @@ def _find_gaps(merged: Iterable[Interval], whole: Interval) -> Iterator[Interval
 def _sweep_edges(
     whole: Interval, edges: Iterable[tuple[int, int, int]], parts: Sequence[WallPart]
 ) -> Iterator[tuple[Interval, WallPart]]:
-    """Give each stretch between two edges to the first part that holds it."""
+    """Yield each interval between two edges with the first part that claims it.
+
+    Edges are (time, rank of the part, +1 at a start and -1 at an end). Example: a task at 0-10 s and a model
+    call at 5-12 s give ``single`` 0-10 s and ``model`` 10-12 s.
+    """
     holders = [0] * len(parts)
 
     def holder() -> WallPart:

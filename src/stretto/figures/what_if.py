@@ -1,8 +1,8 @@
-"""What if a task were faster or slower: elapsed time worked out again, never estimated from a share.
+"""Replay a session or fan-out with a faster or slower task, to compute the elapsed time it would have had.
 
-What began after something had finished is taken to have waited for all that had finished before it, and to
-begin as long after the last of these as it did. What overlapped keeps its start. The other lengths stay as
-they were, also a person's time between two turns.
+A stretch is assumed to have waited for all stretches that finished before it. It keeps its distance to the
+last of them. Stretches that overlap keep their start. All other lengths stay, also a person's time between
+two turns. Example: a (0-10 s), then b (12-20 s): with a at half its time, b runs at 7-15 s.
 """
 
 from __future__ import annotations
@@ -12,46 +12,46 @@ from stretto.figures.work_tree import Stretch, Worker, get_end_order, walk_tasks
 
 
 def replay_session(root: Stretch, task_id: str, factor: float) -> int | None:
-    """Return the session's elapsed time (ns) had a task, with all in it, taken ``factor`` of its time.
+    """Return the session's elapsed time (ns) if a task, with all inside it, had taken ``factor`` of its time.
 
-    ``root`` is the session's ``stretches``. None where the task's length is not known. Raises ValueError
-    where the factor is no positive number.
+    ``root`` is the session's work tree. None if the task's length is unknown. Raises ValueError unless the
+    factor is a positive number.
     """
     chain = _find_chain(root, task_id)
     if chain is None:
         return None
     length = _scale_length(chain[-1], factor)
-    for around, inner in zip(reversed(chain[:-1]), reversed(chain[1:]), strict=True):
-        length = _replay_stretch(around, inner, length)
+    for outer, inner in zip(reversed(chain[:-1]), reversed(chain[1:]), strict=True):
+        length = _replay_stretch(outer, inner, length)
     return length
 
 
 def replay_fanout(fanout: Fanout, task_id: str, factor: float) -> int | None:
-    """Return the fan-out's elapsed time (ns) had one of its tasks taken ``factor`` of its time.
+    """Return the fan-out's elapsed time (ns) if a task of it had taken ``factor`` of its time.
 
-    None where the task is not in it. Raises ValueError where the factor is no positive number.
+    None if the task is not in it. Raises ValueError unless the factor is a positive number.
     """
     inner = [
         Stretch(Worker.TASK, task.id, interval.start, interval.end, task)
         for task in fanout.tasks
         if (interval := task.interval) is not None
     ]
-    around = Stretch(Worker.MAIN, "", fanout.start, fanout.end, inner=sorted(inner, key=get_end_order))
+    outer = Stretch(Worker.MAIN, "", fanout.start, fanout.end, inner=sorted(inner, key=get_end_order))
     changed = next((stretch for stretch in inner if stretch.id == task_id), None)
-    return None if changed is None else _replay_stretch(around, changed, _scale_length(changed, factor))
+    return None if changed is None else _replay_stretch(outer, changed, _scale_length(changed, factor))
 
 
 def _find_chain(root: Stretch, task_id: str) -> list[Stretch] | None:
-    """Return the stretches from the root to a task, each within the one before it."""
-    around: dict[str, Stretch] = {}
+    """Return the stretches from the root to a task, each within the previous."""
+    outer_of: dict[str, Stretch] = {}
     for stretch in walk_tasks(root):
         for inner in stretch.inner:
             if inner.worker is Worker.TASK:
-                around[inner.id] = stretch
+                outer_of[inner.id] = stretch
                 if inner.id == task_id:
                     chain = [inner]
                     while chain[-1] is not root:
-                        chain.append(around[chain[-1].id])
+                        chain.append(outer_of[chain[-1].id])
                     return chain[::-1]
     return None
 
@@ -62,18 +62,18 @@ def _scale_length(stretch: Stretch, factor: float) -> int:
     return round(stretch.length * factor)
 
 
-def _replay_stretch(around: Stretch, changed: Stretch, length: int) -> int:
-    """Return how long a stretch takes when one of those inside it takes ``length``."""
+def _replay_stretch(outer: Stretch, changed: Stretch, length: int) -> int:
+    """Return the length of a stretch if a changed stretch inside it takes ``length``."""
     finished: dict[Stretch, int] = {}
-    before = after = around.start
-    """The last finish so far, as it was and as it would be."""
+    before = after = outer.start
+    """The last finish so far, as it was and as it would have been."""
     number = 0
-    for inner in sorted(around.inner, key=lambda inner: (inner.start, inner.id)):
-        while around.inner[number].end <= inner.start:
-            before = around.inner[number].end
-            after = max(after, finished[around.inner[number]])
+    for inner in sorted(outer.inner, key=lambda inner: (inner.start, inner.id)):
+        while outer.inner[number].end <= inner.start:
+            before = outer.inner[number].end
+            after = max(after, finished[outer.inner[number]])
             number += 1
-        took = length if inner is changed else inner.length
-        finished[inner] = after + (inner.start - before) + took
-    last = max((inner.end for inner in around.inner), default=around.start)
-    return max(finished.values(), default=around.start) + (around.end - last) - around.start
+        new_length = length if inner is changed else inner.length
+        finished[inner] = after + (inner.start - before) + new_length
+    last = max((inner.end for inner in outer.inner), default=outer.start)
+    return max(finished.values(), default=outer.start) + (outer.end - last) - outer.start

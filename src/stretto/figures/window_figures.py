@@ -8,9 +8,12 @@ from stretto.clock import SECOND
 from stretto.figures.baselines import Provenance
 from stretto.figures.confidence import compute_improvement_bounds
 from stretto.figures.figure import Figure, Labels, make_ratio, with_bounds
-from stretto.figures.tallies import Sums, compute_outcome_figures, compute_quantile_figures, group_by_first
+from stretto.figures.sum_reading import Sums, group_by, group_in_table, sum_by, sum_up
+from stretto.figures.tallies import compute_outcome_figures, compute_quantile_figures
 from stretto.figures.verdict import ParallelWork
 from stretto.model.event import Outcome
+from stretto.names import measures
+from stretto.names.measures import Dimension
 
 
 def compute_window_figures(
@@ -26,7 +29,7 @@ def compute_window_figures(
     yield from _compute_phases(at, sums)
     yield from _compute_messages(at, sums)
     yield from _compute_durations(at, sums)
-    seen, expected = _get_total(sums, "ends_seen"), _get_total(sums, "ends_expected")
+    seen, expected = sum_up(sums, measures.ENDS_SEEN), sum_up(sums, measures.ENDS_EXPECTED)
     yield Figure("stretto_window_ends_seen", at, seen, seen)
     yield Figure("stretto_window_ends_expected", at, expected, expected)
     yield make_ratio("stretto_capture_completeness_ratio", at, seen, expected, expected)
@@ -62,11 +65,13 @@ def _compute_improvement(
 
 
 def _compute_efficiency(at: Labels, sums: Sums) -> Iterator[Figure]:
-    for dims, count in sorted(sums.get("fanouts", {}).items()):
-        labels = (("pattern", str(dims[0])), *at)
-        work, capacity, longest = (
-            sums.get(name, {}).get(dims, 0) for name in ("pattern_work", "capacity", "longest_lane")
-        )
+    works, capacities, longest_lanes = (
+        sum_by(sums, measure, Dimension.PATTERN)
+        for measure in (measures.PATTERN_WORK, measures.CAPACITY, measures.LONGEST_LANE)
+    )
+    for name, count in sorted(sum_by(sums, measures.FANOUTS, Dimension.PATTERN).items()):
+        labels = (("pattern", name), *at)
+        work, capacity, longest = (table.get(name, 0) for table in (works, capacities, longest_lanes))
         yield Figure("stretto_window_fanouts", labels, count, count)
         yield Figure("stretto_pattern_work_seconds", labels, work / SECOND, count)
         yield Figure("stretto_pattern_capacity_seconds", labels, capacity / SECOND, count)
@@ -77,12 +82,8 @@ def _compute_efficiency(at: Labels, sums: Sums) -> Iterator[Figure]:
 
 
 def _compute_tasks(at: Labels, sums: Sums) -> Iterator[Figure]:
-    by_type: dict[str, dict[str, int]] = {}
-    by_agent: dict[str, dict[str, int]] = {}
-    for (task_type, agent, outcome), count in sums.get("tasks", {}).items():
-        for table, key in ((by_type, task_type), (by_agent, agent)):
-            row = table.setdefault(str(key), {})
-            row[str(outcome)] = row.get(str(outcome), 0) + count
+    by_type = group_in_table(sums, measures.TASKS, Dimension.TASK_TYPE, Dimension.OUTCOME)
+    by_agent = group_in_table(sums, measures.TASKS, Dimension.AGENT, Dimension.OUTCOME)
     yield from compute_outcome_figures(
         at,
         "task_type",
@@ -101,7 +102,7 @@ def _compute_tasks(at: Labels, sums: Sums) -> Iterator[Figure]:
         share="stretto_agent_error_ratio",
         of=Outcome.FAILURE,
     )
-    parallel = {str(dims[0]): count for dims, count in sums.get("parallel_outcomes", {}).items()}
+    parallel = sum_by(sums, measures.PARALLEL_OUTCOMES, Dimension.OUTCOME)
     if parallel:
         yield from compute_outcome_figures(
             at,
@@ -123,7 +124,7 @@ def _compute_completion(
 
 
 def _compute_tool_calls(at: Labels, sums: Sums) -> Iterator[Figure]:
-    by_tool = group_by_first(sums.get("calls", {}))
+    by_tool = group_in_table(sums, measures.CALLS, Dimension.TOOL, Dimension.OUTCOME)
     yield from compute_outcome_figures(
         at,
         "tool",
@@ -136,31 +137,28 @@ def _compute_tool_calls(at: Labels, sums: Sums) -> Iterator[Figure]:
 
 def _compute_durations(at: Labels, sums: Sums) -> Iterator[Figure]:
     for measure, label, name in (
-        ("call_time", "tool", "stretto_tool_duration_quantile_seconds"),
-        ("task_time", "task_type", "stretto_task_duration_quantile_seconds"),
-        ("agent_time", "agent", "stretto_agent_duration_quantile_seconds"),
-        ("session_time", "pattern", "stretto_session_duration_quantile_seconds"),
-        ("turn_time", None, "stretto_turn_duration_quantile_seconds"),
-        ("phase_time", "phase", "stretto_phase_duration_quantile_seconds"),
-        ("overhead", None, "stretto_overhead_quantile_seconds"),
-        ("hooks_time", None, "stretto_hook_duration_quantile_seconds"),
+        (measures.CALL_TIME, Dimension.TOOL, "stretto_tool_duration_quantile_seconds"),
+        (measures.TASK_TIME, Dimension.TASK_TYPE, "stretto_task_duration_quantile_seconds"),
+        (measures.AGENT_TIME, Dimension.AGENT, "stretto_agent_duration_quantile_seconds"),
+        (measures.SESSION_TIME, Dimension.PATTERN, "stretto_session_duration_quantile_seconds"),
+        (measures.TURN_TIME, None, "stretto_turn_duration_quantile_seconds"),
+        (measures.PHASE_TIME, Dimension.PHASE, "stretto_phase_duration_quantile_seconds"),
+        (measures.OVERHEAD, None, "stretto_overhead_quantile_seconds"),
+        (measures.HOOKS_TIME, None, "stretto_hook_duration_quantile_seconds"),
+        (measures.MESSAGE_TIME, None, "stretto_message_response_quantile_seconds"),
     ):
-        yield from compute_quantile_figures(at, sums.get(measure, {}), name, label)
-    answers: dict[tuple[str | int, ...], int] = {}
-    for (_, length), count in sums.get("message_time", {}).items():
-        answers[length,] = answers.get((length,), 0) + count
-    yield from compute_quantile_figures(at, answers, "stretto_message_response_quantile_seconds")
+        yield from compute_quantile_figures(at, sums, measure, name, label)
 
 
 def _compute_sessions(at: Labels, sums: Sums) -> Iterator[Figure]:
-    for dims, count in sorted(sums.get("sessions", {}).items()):
-        source, pattern, outcome = (str(dim) for dim in dims)
+    ended = group_by(sums, measures.SESSIONS, Dimension.SOURCE, Dimension.PATTERN, Dimension.OUTCOME)
+    for (source, pattern, outcome), count in sorted(ended.items()):
         labels = (("source", source), ("pattern", pattern), ("outcome", outcome), *at)
         yield Figure("stretto_window_sessions", labels, count, count)
 
 
 def _compute_phases(at: Labels, sums: Sums) -> Iterator[Figure]:
-    by_phase = group_by_first(sums.get("phases", {}))
+    by_phase = group_in_table(sums, measures.PHASES, Dimension.PHASE, Dimension.OUTCOME)
     yield from compute_outcome_figures(
         at,
         "phase",
@@ -172,10 +170,5 @@ def _compute_phases(at: Labels, sums: Sums) -> Iterator[Figure]:
 
 
 def _compute_messages(at: Labels, sums: Sums) -> Iterator[Figure]:
-    yield from compute_outcome_figures(
-        at, "agent", group_by_first(sums.get("messages", {})), counts="stretto_window_messages"
-    )
-
-
-def _get_total(sums: Sums, measure: str) -> int:
-    return sums.get(measure, {}).get((), 0)
+    by_receiver = group_in_table(sums, measures.MESSAGES, Dimension.AGENT, Dimension.OUTCOME)
+    yield from compute_outcome_figures(at, "agent", by_receiver, counts="stretto_window_messages")

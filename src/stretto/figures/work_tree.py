@@ -1,8 +1,8 @@
-"""Stretches: a session as stretches of time inside one another, each of one who was at work.
+"""Build the work tree: a session as nested stretches of time, each the work of an agent, a tool or a model.
 
-The main agent's stretch is the whole session. In it lie the tasks that it delegated, in those the tasks that
-they delegated, and in each the calls of tools and models that its agent made. Critical path, wall time and
-what-if all walk this one tree.
+The root is the main agent's stretch, the whole session. It contains the tasks that the main agent delegated.
+Each task contains the tasks that it delegated, and the tool and model calls of its agent. Critical path, wall
+time and what-ifs all walk this tree.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from stretto.model.facts import DELEGATING_TOOLS
 from stretto.model.interval import Interval
 
 LONGEST_SESSION = 366 * DAY
-"""Nanoseconds. What seems to last longer was begun by another clock than the one that ended it."""
+"""Nanoseconds. A session that seems longer was started and ended by different clocks."""
 
 
 class Worker(StrEnum):
-    """Who was at work in a stretch."""
+    """The kind of worker of a stretch."""
 
     MAIN = "main"
     TASK = "task"
@@ -34,20 +34,20 @@ class Worker(StrEnum):
 
 @dataclass(slots=True, eq=False)
 class Stretch:
-    """A stretch [start, end), in nanoseconds, of one who was at work; only the root may be empty."""
+    """The time [start, end) of a worker, in nanoseconds; only the root may be empty."""
 
     worker: Worker
     id: str
     start: int
     end: int
     task: Task | None = None
-    """The task itself, or the one whose agent made the call; None is the main agent."""
+    """The task itself, or the task whose agent made the call; None is the main agent."""
     name: str | None = None
     """The tool or the model."""
     parent: Stretch | None = None
-    """Who delegated or called it."""
+    """The stretch that delegated or called it."""
     inner: list[Stretch] = field(default_factory=list)
-    """What lies within it, ``get_end_order``: its own calls, and the tasks below it that none nearer encloses."""
+    """Its own calls and the tasks directly inside it, in the order of ``get_end_order``."""
 
     @property
     def length(self) -> int:
@@ -55,21 +55,21 @@ class Stretch:
         return self.end - self.start
 
     def is_within(self, other: Stretch) -> bool:
-        """Tell whether the other encloses it."""
+        """Return whether the other stretch encloses it."""
         return other.start <= self.start and self.end <= other.end
 
 
 def get_end_order(stretch: Stretch) -> tuple[int, int, str]:
-    """Order stretches by end; of those that end together the longest is last."""
+    """Return the sort key that orders stretches by end; of equal ends the longest is last."""
     return stretch.end, -stretch.start, stretch.id
 
 
 def build_work_tree(session: Session) -> Stretch:
     """Return the main agent's stretch with all others inside it.
 
-    A task lies within the nearest task above it that runs throughout: one that outlives its delegator, as
-    background agents do, was not waited for by it. What has no known length takes no part, a running task
-    reaches to the last word of the session, and nothing reaches beyond the session.
+    A task lies within the nearest task above that runs throughout it. A background task outlives its
+    delegator, which did not wait for it, and so lies further out. Tasks and calls of unknown length are left
+    out. A running task reaches to the session's last event. All stretches are clipped to the session.
     """
     root = Stretch(
         Worker.MAIN,
@@ -82,10 +82,10 @@ def build_work_tree(session: Session) -> Stretch:
         run.parent = runs.find_parent(run)
     _break_rings(runs.all, root)
     for run in runs.all:
-        around = run.parent or root
-        while around is not root and not run.is_within(around):
-            around = around.parent or root
-        around.inner.append(run)
+        outer = run.parent or root
+        while outer is not root and not run.is_within(outer):
+            outer = outer.parent or root
+        outer.inner.append(run)
     for call in _iterate_calls(session, runs, root):
         if call.parent is not None and call.end > call.start:
             call.parent.inner.append(call)
@@ -95,10 +95,10 @@ def build_work_tree(session: Session) -> Stretch:
 
 
 def find_execution(call: ToolCall, requests: Mapping[str, AskedCall]) -> Interval | None:
-    """Return when a call executed: its execution is over when its end is reported.
+    """Return when a call executed: the execution ends at the call's reported end.
 
-    There is none for a call whose length nobody knows: without an end, and where a person was asked
-    in between and the execution was not measured apart from that.
+    None if the length is unknown: without an end, or if a person was asked in between and the execution was
+    not measured without the waiting.
     """
     if call.end is None or call.duration is None or call.duration <= 0:
         return None
@@ -108,7 +108,7 @@ def find_execution(call: ToolCall, requests: Mapping[str, AskedCall]) -> Interva
 
 
 def walk_tasks(root: Stretch) -> Iterator[Stretch]:
-    """Yield the stretches of main agent and tasks, each before those inside it."""
+    """Yield the stretches of the main agent and all tasks, outer before inner."""
     pending = [root]
     while pending:
         stretch = pending.pop()
@@ -117,7 +117,7 @@ def walk_tasks(root: Stretch) -> Iterator[Stretch]:
 
 
 class AgentRuns:
-    """The runs of a session's agents whose lengths are known, found by agent."""
+    """The runs of known length of a session's agents, by agent."""
 
     def __init__(self, session: Session, root: Stretch) -> None:
         self._root = root
@@ -138,68 +138,68 @@ class AgentRuns:
         self.all = sorted(self.by_id.values(), key=lambda run: (run.start, run.id))
 
     def get_agent_id(self, task_id: str) -> str:
-        """Return the agent that a task is a run of."""
+        """Return the agent id of a task: a resumed run ``a1/2`` belongs to the agent ``a1``."""
         agent, _, number = task_id.rpartition("/")
         return agent if number.isdigit() and agent in self._ids else task_id
 
     def find_run(self, agent: str, time: int) -> Stretch | None:
-        """Return the run of an agent that had last begun at a time, its first where none had."""
+        """Return an agent's last run that began by a time, else its first run."""
         runs = self._by_agent.get(agent)
         if not runs:
             return None
         return runs[max(0, bisect_right(runs, time, key=lambda run: run.start) - 1)]
 
     def find_parent(self, run: Stretch) -> Stretch:
-        """Return the nearest run above a run, where tasks of unknown length are passed over."""
+        """Return the nearest run above a run; tasks of unknown length are skipped."""
         above = run.task.parent if run.task else None
-        passed: set[str] = set()
-        while above is not None and above not in passed:
-            passed.add(above)
-            found = self.find_run(above, run.start)
-            if found is not None and found is not run:
-                return found
+        skipped: set[str] = set()
+        while above is not None and above not in skipped:
+            skipped.add(above)
+            nearest = self.find_run(above, run.start)
+            if nearest is not None and nearest is not run:
+                return nearest
             above = self._parents.get(above)
         return self._root
 
 
 def _break_rings(runs: Iterable[Stretch], root: Stretch) -> None:
-    """Let no run be above itself: events may say so, and no walk would end."""
-    sound = {root.id}
+    """Attach runs that are above themselves to the root: contradictory events would make walks endless."""
+    ring_free = {root.id}
     for run in runs:
         path: list[Stretch] = []
         on_path: set[str] = set()
-        at: Stretch | None = run
-        while at is not None and at.id not in sound:
-            if at.id in on_path:
+        current: Stretch | None = run
+        while current is not None and current.id not in ring_free:
+            if current.id in on_path:
                 path[-1].parent = root
                 break
-            path.append(at)
-            on_path.add(at.id)
-            at = at.parent
-        sound |= on_path
+            path.append(current)
+            on_path.add(current.id)
+            current = current.parent
+        ring_free |= on_path
 
 
 def _iterate_calls(session: Session, runs: AgentRuns, root: Stretch) -> Iterator[Stretch]:
-    """Yield the executions of tools and the model calls; the call that waits for an agent is its task."""
+    """Yield tool executions and model calls, without calls that delegate: their task is already there."""
     requests = find_asked_calls(session)
     for call in session.tool_calls:
         owner = root if call.task is None else runs.by_id.get(call.task)
-        when = (
+        execution = (
             find_execution(call, requests)
             if owner is not None and call.tool not in DELEGATING_TOOLS
             else None
         )
-        if owner is not None and when is not None:
-            yield _clip_call(owner, Worker.TOOL, call.id, call.tool, when)
+        if owner is not None and execution is not None:
+            yield _clip_call(owner, Worker.TOOL, call.id, call.tool, execution)
     for model_call in session.model_calls:
         if model_call.start is None or model_call.duration is None:
             continue
         owner = root if model_call.task is None else runs.find_run(model_call.task, model_call.start)
         if owner is not None:
-            when = Interval(model_call.start, model_call.start + model_call.duration)
-            yield _clip_call(owner, Worker.MODEL, model_call.id, model_call.model, when)
+            execution = Interval(model_call.start, model_call.start + model_call.duration)
+            yield _clip_call(owner, Worker.MODEL, model_call.id, model_call.model, execution)
 
 
-def _clip_call(owner: Stretch, worker: Worker, id: str, name: str | None, when: Interval) -> Stretch:
-    start, end = max(when.start, owner.start), min(when.end, owner.end)
+def _clip_call(owner: Stretch, worker: Worker, id: str, name: str | None, execution: Interval) -> Stretch:
+    start, end = max(execution.start, owner.start), min(execution.end, owner.end)
     return Stretch(worker, id, start, end, owner.task, name, owner)

@@ -27,7 +27,7 @@ from stretto.model.score_scales import SCALES, Scales
 from stretto.names import NONE
 from stretto.sources.redact import redact_event
 from stretto.store import queries
-from stretto.store.contributions.registry import counting
+from stretto.store.contributions.registry import get_sums_version
 from stretto.store.database import transaction
 from stretto.store.rollup import Additions, write
 from stretto.store.schema import CONCLUDED, KEPT
@@ -231,7 +231,7 @@ class Ingest:
 
         ``rules`` is a fingerprint of them; how things are counted is the program's own (``counting``).
         """
-        made_by = f"{rules} {counting()}"
+        made_by = f"{rules} {get_sums_version()}"
         if queries.meta(self._connection, _RULES) != made_by:
             self.clear()
             queries.write_meta(self._connection, _RULES, made_by)

@@ -53,12 +53,12 @@ def used_bytes(connection: sqlite3.Connection, folder: Path) -> int:
     """Return the bytes that store and journal take on disk."""
     pages, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
     free = connection.execute("PRAGMA freelist_count").fetchone()[0]
-    return int((pages - free) * size) + sum(journal.files(folder).values())
+    return int((pages - free) * size) + sum(journal.list_files(folder).values())
 
 
 def _before(connection: sqlite3.Connection, ingest: Ingest, folder: Path, cut: int) -> Iterator[Pruned]:
     """Let go of what was last heard of before the day of ``cut`` (ns), and arrived before it."""
-    first_kept = journal.file_of(folder, cut).name
+    first_kept = journal.get_day_file(folder, cut).name
     query = (
         "SELECT id FROM sessions WHERE outcome <> 'running' AND last < ? AND arrived < ?"
         " ORDER BY last LIMIT ?"
@@ -66,18 +66,18 @@ def _before(connection: sqlite3.Connection, ingest: Ingest, folder: Path, cut: i
     while ids := [id for (id,) in connection.execute(query, (cut // DAY * DAY, first_kept, STEP))]:
         ingest.retire(ids)
         yield Pruned(sessions=len(ids))
-    for file in journal.files(folder):
+    for file in journal.list_files(folder):
         if file < first_kept and _thin_file(connection, folder, file):
             yield Pruned(files=1)
 
 
 def _thin_file(connection: sqlite3.Connection, folder: Path, file: str) -> bool:
     row = connection.execute("SELECT offset FROM journal WHERE file = ?", (file,)).fetchone()
-    size = journal.files(folder).get(file, 0)
+    size = journal.list_files(folder).get(file, 0)
     if not _DAY_FILE(file) or row is None or row[0] != size:
         return False
     known = {id for (id,) in connection.execute("SELECT id FROM sessions")}
-    thinned = journal.thin(folder, file, known.__contains__)
+    thinned = journal.drop_sessions(folder, file, known.__contains__)
     if thinned is None:
         return False
     events, left = thinned
@@ -95,11 +95,11 @@ def _cuts(folder: Path, now: int) -> Iterator[int]:
 
     Neither today's nor yesterday's: a hook that started before midnight may still be writing there.
     """
-    names = {file for file in journal.files(folder) if _DAY_FILE(file)}
+    names = {file for file in journal.list_files(folder) if _DAY_FILE(file)}
     today = now // DAY
     if names:
         for day in range(today - 3_650, today - 1):
-            if journal.file_of(folder, day * DAY).name in names:
+            if journal.get_day_file(folder, day * DAY).name in names:
                 yield (day + 1) * DAY
 
 

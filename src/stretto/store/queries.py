@@ -11,7 +11,7 @@ import msgspec
 
 from stretto.clock import SECOND
 from stretto.figures.baselines import MeasuredRuns
-from stretto.figures.tallies import Sums
+from stretto.figures.sum_reading import Sums
 from stretto.model.conclude import Classify, conclude_session
 from stretto.model.conclude_leaves import conclude_processes
 from stretto.model.entities import Processes, Session

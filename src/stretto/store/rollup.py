@@ -34,7 +34,7 @@ Cells = dict[tuple[int, str, str], int]
 _encode = msgspec.json.Encoder().encode
 
 
-def slot_of(time: int) -> int:
+def find_slot(time: int) -> int:
     """Return the number of the narrowest slot that an instant (ns) falls into."""
     return time // (SLOTS[0] * SECOND)
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from stretto.model.conclude_calls import conclude_model_calls
 from stretto.model.entities import ModelCall
 from stretto.model.facts import SessionFacts, get_number, get_text
-from stretto.model.model_call_cost import Cost, Price, NewUsage
+from stretto.model.model_call_cost import Cost, NewUsage, Price
 from stretto.model.model_name import normalise_model
-from stretto.store.contributions.model_calls import of_model_call
+from stretto.store.contributions.model_calls import add_up_model_call
 from stretto.store.rollup import Additions, Amount
 
 
@@ -41,7 +41,12 @@ class ModelCalls:
     _some_anonymous: bool = False
 
     def settle(
-        self, facts: SessionFacts, touched: Iterable[str], price: Price, change: Additions, news: list[NewUsage]
+        self,
+        facts: SessionFacts,
+        touched: Iterable[str],
+        price: Price,
+        change: Additions,
+        news: list[NewUsage],
     ) -> None:
         """Conclude again what may have changed; add by how much the sums do, and tell the news."""
         ids = self._reached(facts, touched)
@@ -50,7 +55,7 @@ class ModelCalls:
         for id in sorted(ids):
             call = calls.get(id)
             cost = None if call is None else price(call)
-            added = () if call is None else of_model_call(call, cost)
+            added = () if call is None else add_up_model_call(call, cost)
             before = self.counted.get(id, ())
             if added != before:
                 for addition, amount in added:

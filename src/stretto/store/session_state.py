@@ -19,8 +19,8 @@ from stretto.model.facts import EntityFacts, SessionFacts
 from stretto.model.fold import fold_events
 from stretto.model.model_call_cost import NewUsage, Price, get_reported_cost
 from stretto.model.score_scales import SCALES, Scales
-from stretto.store.contributions.contribution import Settling
-from stretto.store.contributions.registry import PARTS
+from stretto.store.contributions.contribution import SessionContext
+from stretto.store.contributions.registry import CONTRIBUTIONS
 from stretto.store.rollup import Additions
 from stretto.store.session_model_calls import ModelCalls
 from stretto.store.session_tool_calls import ToolCalls
@@ -82,8 +82,8 @@ class Held:
     open_model_calls: set[str] = field(default_factory=set)
     """Model calls touched since they were last concluded."""
     counted: dict[str, Additions] = field(default_factory=dict)
-    """What each part (``PARTS``) adds."""
-    settled: Settling | None = None
+    """What each part (``CONTRIBUTIONS``) adds."""
+    settled: SessionContext | None = None
     """The session as it was when the parts were counted."""
     executions: Executions | None = None
     """The rows of fan-outs and sequential runs as they stand in the store; None where that is not known."""
@@ -128,13 +128,13 @@ class Held:
         self._report_session(session, settling.fanouts, news)
         return Settled(session, settling.fanouts, settling.sequential_runs)
 
-    def _settling(self, session: Session, rules: Rules, *, closed: bool) -> Settling:
+    def _settling(self, session: Session, rules: Rules, *, closed: bool) -> SessionContext:
         before = self.settled
         if before is not None and before.session.tasks == session.tasks:
             executions = before.fanouts, before.sequential_runs
         else:
             executions = find_fanouts(session.tasks), find_sequential_runs(session.tasks)
-        return Settling(
+        return SessionContext(
             self.facts,
             session,
             *executions,
@@ -146,14 +146,14 @@ class Held:
             concluded=self.tool_calls.concluded,
         )
 
-    def _settle_parts(self, settling: Settling, change: Additions) -> None:
+    def _settle_parts(self, settling: SessionContext, change: Additions) -> None:
         """Count again the parts that read what has changed, and add to ``change`` by how much they did."""
         changed = {kind for kind, _ in self.dirty}
         if self.settled is not None:
-            changed |= settling.differs(self.settled)
-        for name, part in PARTS.items():
+            changed |= settling.find_changes(self.settled)
+        for name, part in CONTRIBUTIONS.items():
             if self.settled is None or not part.reads.isdisjoint(changed):
-                before, counted = self.counted.pop(name, None), part.additions(settling)
+                before, counted = self.counted.pop(name, None), part.compute(settling)
                 if counted:
                     self.counted[name] = counted
                 if counted != before:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from stretto.figures.fanouts import find_fanouts, find_sequential_runs
-from stretto.figures.tallies import Sums
+from stretto.figures.sum_reading import Sums
 from stretto.model.entities import Phase, Session, Task, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.facts import EntityFacts, SessionFacts, get_number, get_text
 from stretto.model.interval import Interval
-from stretto.store.contributions.contribution import Settling
-from stretto.store.contributions.registry import PARTS
-from stretto.store.contributions.tool_calls import amounts_of_call, of_call
+from stretto.store.contributions.contribution import SessionContext
+from stretto.store.contributions.registry import CONTRIBUTIONS
+from stretto.store.contributions.tool_calls import add_up_tool_call, count_tool_call
 from stretto.store.session_state import Rules
 
 
@@ -35,7 +35,7 @@ def own_sums(facts: SessionFacts, session: Session, rules: Rules) -> OwnSums:
 def _sums(facts: SessionFacts, session: Session, around: Session, rules: Rules) -> Sums:
     """Return the sums of a session, or of a phase of the one around it, whose calls tell how it went on."""
     closed = session.outcome is not Outcome.RUNNING
-    settling = Settling(
+    settling = SessionContext(
         facts,
         session,
         find_fanouts(session.tasks),
@@ -45,7 +45,7 @@ def _sums(facts: SessionFacts, session: Session, around: Session, rules: Rules) 
         classify=rules.classify,
         price=rules.price,
         scales=rules.scales,
-        given=replace(
+        whole_session=replace(
             session,
             tool_calls=around.tool_calls,
             model_calls=around.model_calls,
@@ -54,15 +54,15 @@ def _sums(facts: SessionFacts, session: Session, around: Session, rules: Rules) 
         ),
     )
     found: dict[str, dict[tuple[str | int, ...], int]] = {}
-    for part in PARTS.values():
-        for (_, measure, dims), value in part.additions(settling).items():
+    for part in CONTRIBUTIONS.values():
+        for (_, measure, dims), value in part.compute(settling).items():
             cells = found.setdefault(measure, {})
             cells[dims] = cells.get(dims, 0) + value
     for call in session.tool_calls:
-        for _, measure, dims in of_call(call):
+        for _, measure, dims in count_tool_call(call):
             cells = found.setdefault(measure, {})
             cells[dims] = cells.get(dims, 0) + 1
-        for (_, measure, dims), amount in amounts_of_call(call):
+        for (_, measure, dims), amount in add_up_tool_call(call):
             cells = found.setdefault(measure, {})
             cells[dims] = cells.get(dims, 0) + amount
     return dict(found)

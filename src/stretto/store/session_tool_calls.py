@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from stretto.model.conclude_calls import conclude_call
 from stretto.model.entities import ToolCall
 from stretto.model.facts import SessionFacts
-from stretto.store.contributions.tool_calls import amounts_of_call, of_call
+from stretto.store.contributions.tool_calls import add_up_tool_call, count_tool_call
 from stretto.store.rollup import Addition, Additions
 
 
@@ -33,7 +33,13 @@ class ToolCalls:
         self._open.update(keys)
 
     def settle(
-        self, facts: SessionFacts, change: Additions, *, closed: bool, news: list[ToolCall], reported: set[str]
+        self,
+        facts: SessionFacts,
+        change: Additions,
+        *,
+        closed: bool,
+        news: list[ToolCall],
+        reported: set[str],
     ) -> None:
         """Conclude again what may have changed; add by how much the sums do, and tell the news of ends."""
         new: list[Addition] = []
@@ -71,6 +77,6 @@ class ToolCalls:
 def _add(calls: Iterable[ToolCall], sign: int, counts: list[Addition], amounts: Additions) -> None:
     """Add what calls add: what is counted once to ``counts``, more than that to ``amounts``, by its sign."""
     for call in calls:
-        counts += of_call(call)
-        for addition, amount in amounts_of_call(call):
+        counts += count_tool_call(call)
+        for addition, amount in add_up_tool_call(call):
             amounts[addition] += sign * amount

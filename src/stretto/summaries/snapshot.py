@@ -20,6 +20,7 @@ from stretto.figures.scores.document import build_scores_document
 from stretto.figures.scores.score_rules import ScoreRules, Scoring
 from stretto.figures.scores.window_scores import TREND_MEASURES, compute_score_figures, compute_trend_figures
 from stretto.figures.speedup_cost import compute_price_figures
+from stretto.figures.sum_reading import sum_by
 from stretto.figures.usage_figures import compute_cache_entry_figures, compute_usage_figures
 from stretto.figures.verdict import (
     Verdict,
@@ -31,7 +32,8 @@ from stretto.figures.verdict import (
 from stretto.figures.wall_time import compute_wall_figures
 from stretto.figures.window_figures import compute_window_figures
 from stretto.model.task_type import DEFAULT_TARGET, TaskTypes
-from stretto.names import QUANTILES, WINDOWS, Label
+from stretto.names import QUANTILES, WINDOWS, Label, measures
+from stretto.names.measures import Dimension
 from stretto.store import queries
 from stretto.store.fanout_queries import baselines, best_speedups
 from stretto.store.queries import Activity, SessionRow
@@ -137,11 +139,11 @@ def _compute_snapshot(
 ) -> Snapshot:
     figures, verdicts, seen_types = compute_windows(connection, now, find, scoring)
     hours = queries.slots(now, max(WINDOWS.values()), HOUR // SECOND)
-    by_hour = queries.sums_by_slot(connection, HOUR // SECOND, hours, ["critical_path_agent"])
+    by_hour = queries.sums_by_slot(connection, HOUR // SECOND, hours, [measures.CRITICAL_PATH_AGENT])
     decisive = find_bottlenecks(
         figures,
         {
-            hour * HOUR: {str(dims[0]): length for dims, length in sums["critical_path_agent"].items()}
+            hour * HOUR: sum_by(sums, measures.CRITICAL_PATH_AGENT, Dimension.AGENT)
             for hour, sums in by_hour.items()
         },
     )

@@ -8,9 +8,11 @@ from stretto.figures.scores.collaboration_score import compute_collaboration
 from stretto.figures.scores.composite import Composite, ScorePart, combine_parts, to_part
 from stretto.figures.scores.quality_score import compute_quality
 from stretto.figures.scores.score_rules import ScoreRules
-from stretto.figures.scores.slices import AGENT, count_judged, count_outcomes, pick_slice
-from stretto.figures.sum_reading import Sums
+from stretto.figures.scores.slices import count_judged, count_outcomes, pick_slice
+from stretto.figures.sum_reading import Sums, collect_sketches
 from stretto.model.event import Outcome
+from stretto.names import measures
+from stretto.names.measures import Dimension
 
 
 def compute_agent_score(sums: Sums, agent: str, rules: ScoreRules, own: Sums | None = None) -> Composite:
@@ -18,10 +20,10 @@ def compute_agent_score(sums: Sums, agent: str, rules: ScoreRules, own: Sums | N
 
     ``own`` are the sums of its work, where they are at hand.
     """
-    own = pick_slice(sums, AGENT, agent) if own is None else own
-    ended, over = count_outcomes(own, "work_ends", (Outcome.SUCCESS, Outcome.FAILURE))
-    known = count_judged(own, "work_ends")
-    times = {int(dims[1]): n for dims, n in sums.get("agent_time", {}).items() if dims[0] == agent}
+    own = pick_slice(sums, Dimension.AGENT, agent) if own is None else own
+    ended, over = count_outcomes(own, measures.WORK_ENDS, (Outcome.SUCCESS, Outcome.FAILURE))
+    known = count_judged(own, measures.WORK_ENDS)
+    times = collect_sketches(sums, measures.AGENT_TIME, Dimension.AGENT).get(agent, {})
     median = compute_quantile(times, 0.5)
     response = None if median is None else 1 / (1 + median / SECOND / rules.response_seconds)
     return combine_parts(
@@ -33,12 +35,14 @@ def compute_agent_score(sums: Sums, agent: str, rules: ScoreRules, own: Sums | N
                 compute_collaboration(sums, rules, agent),
                 rules.get_weight("agent", "collaboration"),
             ),
-            _part("errors", rules, known.share, known.known, "of no task is the outcome known"),
-            _part("response", rules, response, sum(times.values()), "of no task is the length known"),
+            _part("errors", rules, known.share, known.known, "no task has a known outcome"),
+            _part("response", rules, response, sum(times.values()), "no task has a known length"),
         ],
         min_coverage=rules.min_coverage,
     )
 
 
 def _part(name: str, rules: ScoreRules, value: float | None, count: int, reason: str) -> ScorePart:
-    return ScorePart(name, value, rules.get_weight("agent", name), None if value is not None else reason, count)
+    return ScorePart(
+        name, value, rules.get_weight("agent", name), None if value is not None else reason, count
+    )

@@ -6,13 +6,19 @@ from stretto.clock import SECOND
 from stretto.figures.scores.composite import Composite, ScorePart, combine_parts
 from stretto.figures.scores.score_rules import ScoreRules
 from stretto.figures.scores.slices import MICRO, count_judged
-from stretto.figures.tallies import Sums
+from stretto.figures.sum_reading import Sums, sum_by, sum_up
+from stretto.names import measures
+from stretto.names.measures import Dimension
 
 
 def list_receivers(sums: Sums) -> list[str]:
     """Return the agents that messages went to, sorted."""
-    measures = ("messages", "talk_messages")
-    return sorted({str(dims[0]) for measure in measures for dims in sums.get(measure, {})})
+    return sorted(
+        {
+            *sum_by(sums, measures.MESSAGES, Dimension.AGENT),
+            *sum_by(sums, measures.TALK_MESSAGES, Dimension.AGENT),
+        }
+    )
 
 
 def compute_collaboration(sums: Sums, rules: ScoreRules, agent: str | None = None) -> Composite:
@@ -33,30 +39,29 @@ def compute_collaboration(sums: Sums, rules: ScoreRules, agent: str | None = Non
 
 
 def _score_balance(sums: Sums, rules: ScoreRules, agent: str | None) -> ScorePart:
-    messages = _sum_measure(sums, "talk_messages", agent)
-    target = _sum_measure(sums, "talk_share", agent) / MICRO * rules.messages
+    messages = sum_up(sums, measures.TALK_MESSAGES, **_select_agent(agent))
+    target = sum_up(sums, measures.TALK_SHARE, **_select_agent(agent)) / MICRO * rules.messages
     value = min(messages, target) / max(messages, target) if messages and target else None
     return _part("balance", rules, value, messages, "no message")
 
 
 def _score_response(sums: Sums, rules: ScoreRules, agent: str | None) -> ScorePart:
-    answers = _sum_measure(sums, "answers", agent)
+    answers = sum_up(sums, measures.ANSWERS, **_select_agent(agent))
     if not answers:
         return _part("response", rules, None, 0, "no message with a known answer time")
-    mean = _sum_measure(sums, "answer_time", agent) / answers / SECOND
+    mean = sum_up(sums, measures.ANSWER_TIME, **_select_agent(agent)) / answers / SECOND
     return _part("response", rules, max(0.0, 1 - mean / rules.answer_seconds), answers, "")
 
 
 def _score_success(sums: Sums, rules: ScoreRules, agent: str | None) -> ScorePart:
-    found = count_judged(sums, "messages", lambda dims: agent is None or dims[0] == agent)
+    found = count_judged(sums, measures.MESSAGES, **_select_agent(agent))
     return _part("success", rules, found.share, found.known, "no message with a known outcome")
 
 
 def _part(name: str, rules: ScoreRules, value: float | None, count: int, reason: str) -> ScorePart:
-    weight = rules.weight("collaboration", name)
+    weight = rules.get_weight("collaboration", name)
     return ScorePart(name, value, weight, None if value is not None else reason, count)
 
 
-def _sum_measure(sums: Sums, measure: str, agent: str | None) -> int:
-    cells = sums.get(measure, {})
-    return sum(count for dims, count in cells.items() if agent is None or dims[0] == agent)
+def _select_agent(agent: str | None) -> dict[str, str]:
+    return {} if agent is None else {Dimension.AGENT.value: agent}

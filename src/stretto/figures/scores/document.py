@@ -72,7 +72,8 @@ def _build_quality(named: NamedFigures, rules: ScoreRules) -> dict[str, Any]:
             **_to_score(figure),
             "coverage": sum(rules.get_weight("quality", part) for part in known),
             "parts": {
-                part: {**_to_score(f), "weight": rules.get_weight("quality", part)} for part, f in parts.items()
+                part: {**_to_score(f), "weight": rules.get_weight("quality", part)}
+                for part, f in parts.items()
             },
             "trend": {
                 "current": None if current is None else current.value,
@@ -88,5 +89,5 @@ def _build_quality(named: NamedFigures, rules: ScoreRules) -> dict[str, Any]:
 
 def _to_score(figure: Figure | None) -> dict[str, Any]:
     if figure is None:
-        return {"score": None, "reason": "nothing is known of it"}
+        return {"score": None, "reason": "nothing is known about it"}
     return {"score": figure.value, "reason": figure.reason}

@@ -14,9 +14,10 @@ from stretto.figures.scores.composite import Composite, ScorePart, combine_parts
 from stretto.figures.scores.inputs import PublishedFigures
 from stretto.figures.scores.quality_score import compute_overall_quality
 from stretto.figures.scores.score_rules import ScoreRules
-from stretto.figures.scores.slices import INTEGRATED, count_judged, sum_ending
-from stretto.figures.tallies import Sums
+from stretto.figures.scores.slices import INTEGRATED, count_judged
+from stretto.figures.sum_reading import Sums, sum_up
 from stretto.figures.verdict import ParallelWork
+from stretto.names import measures
 
 WORK_PARTS = ("parallel", "single", "main_tools", "model")
 WAITING_PARTS = ("hooks", "waiting")
@@ -63,7 +64,7 @@ def compute_efficiency_score(shown: EfficiencyInputs) -> EfficiencyScore:
         for dimension, parts in DIMENSIONS.items()
     }
     rules = shown.rules
-    parts = [to_part(name, one, rules.weight("efficiency", name)) for name, one in dimensions.items()]
+    parts = [to_part(name, one, rules.get_weight("efficiency", name)) for name, one in dimensions.items()]
     return EfficiencyScore(combine_parts(parts, min_coverage=rules.min_coverage), dimensions)
 
 
@@ -86,16 +87,16 @@ def _score_improvement(shown: EfficiencyInputs) -> float | None:
 
 
 def _score_busy(shown: EfficiencyInputs) -> float | None:
-    return _divide_totals(shown.sums, "agents_busy", "agents_capacity")
+    return _divide_totals(shown.sums, measures.AGENTS_BUSY, measures.AGENTS_CAPACITY)
 
 
 def _score_handover(shown: EfficiencyInputs) -> float | None:
-    return _divide_totals(shown.sums, "phases_covered", "phases_stretch")
+    return _divide_totals(shown.sums, measures.PHASES_COVERED, measures.PHASES_STRETCH)
 
 
 def _score_cpu(shown: EfficiencyInputs) -> float | None:
     """Return 1 inside the target, falling to 0 at an idle and at a saturated machine."""
-    used, rules = shown.published.total("stretto_machine_cpu_ratio"), shown.rules
+    used, rules = shown.published.sum_values("stretto_machine_cpu_ratio"), shown.rules
     if used is None:
         return None
     return min(used / rules.cpu_low, 1.0, (1 - used) / (1 - rules.cpu_high))
@@ -103,30 +104,30 @@ def _score_cpu(shown: EfficiencyInputs) -> float | None:
 
 def _score_memory(shown: EfficiencyInputs) -> float | None:
     name = "stretto_agents_memory_quantile_bytes"
-    median, peak = (shown.published.total(name, stat=stat) for stat in ("p50", "p99"))
+    median, peak = (shown.published.sum_values(name, stat=stat) for stat in ("p50", "p99"))
     return None if median is None or not peak else median / peak
 
 
 def _score_concurrency(shown: EfficiencyInputs) -> float | None:
-    return _divide_totals(shown.sums, "pattern_work", "capacity")
+    return _divide_totals(shown.sums, measures.PATTERN_WORK, measures.CAPACITY)
 
 
 def _score_cache(shown: EfficiencyInputs) -> float | None:
-    return shown.published.share("stretto_window_cache_read_tokens", "stretto_window_prompt_tokens")
+    return shown.published.divide_sums("stretto_window_cache_read_tokens", "stretto_window_prompt_tokens")
 
 
 def _score_success(shown: EfficiencyInputs) -> float | None:
-    return count_judged(shown.sums, "work_ends").share
+    return count_judged(shown.sums, measures.WORK_ENDS).share
 
 
 def _score_errors(shown: EfficiencyInputs) -> float | None:
     """Return the share of tool calls that did not fail: tasks that failed are in ``success`` already."""
-    return count_judged(shown.sums, "calls").share
+    return count_judged(shown.sums, measures.CALLS).share
 
 
 def _score_retries(shown: EfficiencyInputs) -> float | None:
-    work = sum_ending(shown.sums, "work_time")
-    return 1 - sum_ending(shown.sums, "retry_time") / work if work else None
+    work = sum_up(shown.sums, measures.WORK_TIME)
+    return 1 - sum_up(shown.sums, measures.RETRY_TIME) / work if work else None
 
 
 def _score_quality(shown: EfficiencyInputs) -> float | None:
@@ -135,18 +136,18 @@ def _score_quality(shown: EfficiencyInputs) -> float | None:
 
 
 def _score_phases(shown: EfficiencyInputs) -> float | None:
-    return count_judged(shown.sums, "pattern_phases").share
+    return count_judged(shown.sums, measures.PATTERN_PHASES).share
 
 
 def _score_integration(shown: EfficiencyInputs) -> float | None:
-    checked = sum_ending(shown.sums, "checked")
-    return sum_ending(shown.sums, "checked", INTEGRATED) / checked if checked else None
+    checked = sum_up(shown.sums, measures.CHECKED)
+    return sum_up(shown.sums, measures.CHECKED, result=INTEGRATED) / checked if checked else None
 
 
 def _score_working(shown: EfficiencyInputs) -> float | None:
     """Return the share of wall time that was work, of what is known to be work or waiting."""
     work, waiting = (
-        shown.published.total("stretto_session_wall_seconds", part=parts)
+        shown.published.sum_values("stretto_session_wall_seconds", part=parts)
         for parts in (WORK_PARTS, WAITING_PARTS)
     )
     known = (work or 0.0) + (waiting or 0.0)
@@ -155,14 +156,14 @@ def _score_working(shown: EfficiencyInputs) -> float | None:
 
 def _score_recovery(shown: EfficiencyInputs) -> float | None:
     """Divide what was recovered by what had failed, a failure that is tried again in vain counting once."""
-    retried = count_judged(shown.sums, "retry_ends")
-    first_failures = count_judged(shown.sums, "work_ends").failed - retried.failed
+    retried = count_judged(shown.sums, measures.RETRY_ENDS)
+    first_failures = count_judged(shown.sums, measures.WORK_ENDS).failed - retried.failed
     return retried.succeeded / first_failures if first_failures > 0 else None
 
 
 def _divide_totals(sums: Sums, numerator: str, denominator: str) -> float | None:
-    under = sum_ending(sums, denominator)
-    return sum_ending(sums, numerator) / under if under else None
+    under = sum_up(sums, denominator)
+    return sum_up(sums, numerator) / under if under else None
 
 
 DIMENSIONS: Mapping[str, Mapping[str, tuple[Callable[[EfficiencyInputs], float | None], str]]] = {
@@ -176,18 +177,21 @@ DIMENSIONS: Mapping[str, Mapping[str, tuple[Callable[[EfficiencyInputs], float |
         "cpu": (_score_cpu, "the machine was not sampled"),
         "memory": (_score_memory, "the agents' memory was not sampled"),
         "concurrency": (_score_concurrency, "no task ran in parallel"),
-        "cache": (_score_cache, "no source told of tokens"),
+        "cache": (_score_cache, "no source reported tokens"),
     },
     "quality": {
-        "success": (_score_success, "of no task is the outcome known"),
-        "errors": (_score_errors, "of no tool call is the outcome known"),
-        "retries": (_score_retries, "of no task is the length known"),
+        "success": (_score_success, "no task has a known outcome"),
+        "errors": (_score_errors, "no tool call has a known outcome"),
+        "retries": (_score_retries, "no task has a known length"),
         "quality": (_score_quality, "no task type has a quality score"),
     },
     "workflow": {
-        "phases": (_score_phases, "of no phase is the outcome known"),
-        "integration": (_score_integration, "of no fan-out is it known whether its results fit together"),
-        "working": (_score_working, "of no session is the wall time known by parts"),
+        "phases": (_score_phases, "no phase has a known outcome"),
+        "integration": (
+            _score_integration,
+            "for no parallel execution is it known whether the results fit together",
+        ),
+        "working": (_score_working, "no session has its wall time split into parts"),
         "recovery": (_score_recovery, "nothing failed"),
     },
 }

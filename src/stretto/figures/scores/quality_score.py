@@ -8,19 +8,10 @@ from math import sqrt
 
 from stretto.figures.scores.composite import Composite, ScorePart, combine_parts
 from stretto.figures.scores.score_rules import ScoreRules
-from stretto.figures.scores.slices import (
-    ALONE,
-    FINE,
-    MICRO,
-    PARALLEL,
-    PLACE,
-    TASK_TYPE,
-    OutcomeCounts,
-    count_judged,
-    split_by,
-    sum_ending,
-)
-from stretto.figures.tallies import Sums
+from stretto.figures.scores.slices import ALONE, FINE, MICRO, PARALLEL, OutcomeCounts, count_judged, split_by
+from stretto.figures.sum_reading import Sums, sum_up
+from stretto.names import measures
+from stretto.names.measures import Dimension
 
 TREND_DAYS = 3
 """Days with a score that a trend is drawn through, at least."""
@@ -57,10 +48,10 @@ def compute_quality(sums: Sums, rules: ScoreRules) -> Composite:
 def compute_overall_quality(sums: Sums, rules: ScoreRules) -> tuple[float, int] | None:
     """Return the mean quality of the task types by their tasks, and the number of tasks; None without any."""
     value = count = 0.0
-    for own in split_by(sums, TASK_TYPE).values():
+    for own in split_by(sums, Dimension.TASK_TYPE).values():
         found = compute_quality(own, rules).value
         if found is not None:
-            tasks = sum_ending(own, "work_ends")
+            tasks = sum_up(own, measures.WORK_ENDS)
             value, count = value + found * tasks, count + tasks
     return (value / count, int(count)) if count else None
 
@@ -109,40 +100,43 @@ def _fit_trend(scores: Sequence[tuple[int, float]]) -> QualityTrend:
 
 
 def _part(name: str, rules: ScoreRules, value: float | None, count: int, reason: str) -> ScorePart:
-    return ScorePart(name, value, rules.weight("quality", name), None if value is not None else reason, count)
+    return ScorePart(
+        name, value, rules.get_weight("quality", name), None if value is not None else reason, count
+    )
 
 
 def _score_judgements(name: str, score: str, sums: Sums, rules: ScoreRules) -> ScorePart:
     scale = rules.scales.find_scale(score)
     found = {}
-    for measure in ("score_count", "score_sum", "score_outside"):
-        cells = sums.get(measure, {})
-        found[measure] = sum(count for dims, count in cells.items() if dims[0] == score)
-    count, outside = found["score_count"], found["score_outside"]
+    for measure in (measures.SCORE_COUNT, measures.SCORE_SUM, measures.SCORE_OUTSIDE):
+        found[measure] = sum_up(sums, measure, score=score)
+    count, outside = found[measures.SCORE_COUNT], found[measures.SCORE_OUTSIDE]
     if scale is None or scale.high is None:
         return _part(name, rules, None, 0, f"the score {score} has no scale with an end")
     if not count:
         reason = f"{outside} score(s) outside the scale {scale}" if outside else f"no {score} was scored"
         return _part(name, rules, None, 0, reason)
-    return _part(name, rules, scale.to_share(found["score_sum"] / MICRO / count), count, "")
+    return _part(name, rules, scale.to_share(found[measures.SCORE_SUM] / MICRO / count), count, "")
 
 
 def _score_completeness(sums: Sums, rules: ScoreRules) -> ScorePart:
-    tasks = sum_ending(sums, "complete_tasks")
-    value = sum_ending(sums, "complete") / MICRO / tasks if tasks else None
+    tasks = sum_up(sums, measures.COMPLETE_TASKS)
+    value = sum_up(sums, measures.COMPLETE) / MICRO / tasks if tasks else None
     return _part("completeness", rules, value, tasks, "no task of a session that is over has a known outcome")
 
 
 def _score_consistency(sums: Sums, rules: ScoreRules) -> ScorePart:
-    fine, tasks = sum_ending(sums, "consistent", FINE), sum_ending(sums, "consistent")
+    fine, tasks = sum_up(sums, measures.CONSISTENT, result=FINE), sum_up(sums, measures.CONSISTENT)
     value = fine / tasks if tasks else None
-    return _part("consistency", rules, value, tasks, "of no fan-out is it known which files were written")
+    return _part(
+        "consistency", rules, value, tasks, "for no parallel execution is it known which files were written"
+    )
 
 
 def _score_parity(sums: Sums, rules: ScoreRules) -> ScorePart:
     """Compare tasks side by side with tasks alone: share of success, and quality as scored from outside."""
-    together = count_judged(sums, "work_ends", lambda dims: dims[PLACE] == PARALLEL)
-    alone = count_judged(sums, "work_ends", lambda dims: dims[PLACE] == ALONE)
+    together = count_judged(sums, measures.WORK_ENDS, place=PARALLEL)
+    alone = count_judged(sums, measures.WORK_ENDS, place=ALONE)
     ratios = [
         ratio
         for ratio in (_compare_success(together, alone, rules.cohort), _compare_judgements(sums, rules))
@@ -164,8 +158,8 @@ def _compare_judgements(sums: Sums, rules: ScoreRules) -> float | None:
     shares = []
     for place in (PARALLEL, ALONE):
         count, value = (
-            sum(n for dims, n in sums.get(measure, {}).items() if dims[0] == "quality" and dims[-1] == place)
-            for measure in ("score_count", "score_sum")
+            sum_up(sums, measure, score="quality", place=place)
+            for measure in (measures.SCORE_COUNT, measures.SCORE_SUM)
         )
         if count < rules.cohort or scale is None:
             return None

@@ -16,21 +16,19 @@ from stretto.figures.scores.inputs import PublishedFigures
 from stretto.figures.scores.quality_score import compute_quality
 from stretto.figures.scores.score_rules import Scoring
 from stretto.figures.scores.slices import (
-    AGENT,
     CONFLICT,
     INTEGRATED,
     PARALLEL,
-    TASK_TYPE,
     count_judged,
     count_outcomes,
     split_by,
-    sum_ending,
 )
-from stretto.figures.sum_reading import Sums
+from stretto.figures.sum_reading import Sums, sum_up
 from stretto.figures.verdict import build_mixes, sum_parallel_by_type
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
-from stretto.names import NONE, QUANTILES
+from stretto.names import NONE, QUANTILES, measures
+from stretto.names.measures import Dimension
 
 WINDOW = "session"
 """What stands in place of a window in the figures of one session."""
@@ -47,15 +45,17 @@ def build_kpis_document(
     )
     return {
         **{name: _to_ratio_document(figure) for name, figure in _compute_ratios(sums)},
-        "conflicts": sum_ending(sums, "checked", CONFLICT) if sum_ending(sums, "checked") else None,
+        "conflicts": sum_up(sums, measures.CHECKED, result=CONFLICT)
+        if sum_up(sums, measures.CHECKED)
+        else None,
         "quality": {
             task_type: to_score_document(compute_quality(own, rules), 10)
-            for task_type, own in split_by(sums, TASK_TYPE).items()
+            for task_type, own in split_by(sums, Dimension.TASK_TYPE).items()
         },
         "collaboration": to_score_document(compute_collaboration(sums, rules)),
         "agents": {
             agent: to_score_document(compute_agent_score(sums, agent, rules, own))
-            for agent, own in split_by(sums, AGENT).items()
+            for agent, own in split_by(sums, Dimension.AGENT).items()
             if agent != NONE
         },
         "efficiency": {
@@ -91,17 +91,21 @@ def compute_session_figures(session: Session) -> Iterator[Figure]:
 
 
 def _compute_ratios(sums: Sums) -> Iterator[tuple[str, Figure]]:
-    ended, over = count_outcomes(sums, "work_ends", (Outcome.SUCCESS, Outcome.FAILURE))
-    known, phases = count_judged(sums, "work_ends"), count_judged(sums, "pattern_phases")
-    retried = count_judged(sums, "retry_ends")
+    ended, over = count_outcomes(sums, measures.WORK_ENDS, (Outcome.SUCCESS, Outcome.FAILURE))
+    known, phases = count_judged(sums, measures.WORK_ENDS), count_judged(sums, measures.PATTERN_PHASES)
+    retried = count_judged(sums, measures.RETRY_ENDS)
     for name, part, whole in (
         ("completion", ended, over),
         ("success", known.succeeded, known.known),
-        ("retry", sum_ending(sums, "retry_ends"), over),
+        ("retry", sum_up(sums, measures.RETRY_ENDS), over),
         ("recovery", retried.succeeded, known.failed - retried.failed),
         ("phase_success", phases.succeeded, phases.known),
-        ("integration_success", sum_ending(sums, "checked", INTEGRATED), sum_ending(sums, "checked")),
-        ("adoption", sum_ending(sums, "turns", PARALLEL), sum_ending(sums, "turns")),
+        (
+            "integration_success",
+            sum_up(sums, measures.CHECKED, result=INTEGRATED),
+            sum_up(sums, measures.CHECKED),
+        ),
+        ("adoption", sum_up(sums, measures.TURNS, place=PARALLEL), sum_up(sums, measures.TURNS)),
     ):
         yield name, make_ratio(name, (), part, whole, whole)
 

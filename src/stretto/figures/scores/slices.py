@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from stretto.figures.tallies import Sums
+from stretto.figures.sum_reading import Sums, sum_by, sum_up
 from stretto.model.event import Outcome
-
-PATTERN, TASK_TYPE, AGENT, PLACE = range(4)
-"""Where they stand among the label values of a measure of work."""
+from stretto.names import measures
+from stretto.names.measures import Dimension, position_of
 
 PARALLEL, ALONE, UNPLACED = "parallel", "alone", "unplaced"
 """How a task ran: inside a finished fan-out, beside no other of its parent, or neither is known."""
@@ -23,18 +22,39 @@ FINE = "fine"
 MICRO = 1_000_000
 """Shares and scores are summed in millionths: sums of whole numbers never drift."""
 
-SCORED = frozenset({"score_count", "score_sum", "score_outside"})
-"""Measures whose label values begin with the score's name, then as those of work."""
-
-WORKED = frozenset(
-    {"work_ends", "work_time", "retry_ends", "retry_time", "complete", "complete_tasks", "consistent"}
+_SPLIT_BY_ANY = frozenset(
+    {
+        measures.WORK_ENDS,
+        measures.WORK_TIME,
+        measures.RETRY_ENDS,
+        measures.RETRY_TIME,
+        measures.COMPLETE,
+        measures.COMPLETE_TASKS,
+        measures.CONSISTENT,
+        measures.SCORE_COUNT,
+        measures.SCORE_SUM,
+        measures.SCORE_OUTSIDE,
+    }
 )
-BY_PATTERN = frozenset(
-    {"turns", "agents_busy", "agents_capacity", "checked", "pattern_phases", "phases_covered",
-     "phases_stretch", "fanouts", "capacity", "pattern_work", "longest_lane", "parallel_tasks",
-     "parallel_work", "parallel_elapsed"}
-)  # fmt: skip
-"""Measures whose label values begin with the pattern."""
+"""Measures of work and of its scores: they have pattern, task type and agent."""
+
+_SPLIT_BY_PATTERN = _SPLIT_BY_ANY | {
+    measures.TURNS,
+    measures.AGENTS_BUSY,
+    measures.AGENTS_CAPACITY,
+    measures.CHECKED,
+    measures.PATTERN_PHASES,
+    measures.PHASES_COVERED,
+    measures.PHASES_STRETCH,
+    measures.FANOUTS,
+    measures.CAPACITY,
+    measures.PATTERN_WORK,
+    measures.LONGEST_LANE,
+    measures.PARALLEL_TASKS,
+    measures.PARALLEL_WORK,
+    measures.PARALLEL_ELAPSED,
+}
+"""Measures that a pattern is scored by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,52 +75,43 @@ class OutcomeCounts:
         return self.succeeded / self.known if self.known else None
 
 
-def list_keys(sums: Sums, position: int) -> list[str]:
+def list_keys(sums: Sums, dimension: Dimension) -> list[str]:
     """Return the patterns, task types or agents that tasks of the sums had, sorted."""
-    return sorted({str(dims[position]) for dims in sums.get("work_ends", {})})
+    return sorted(sum_by(sums, measures.WORK_ENDS, dimension))
 
 
-def split_by(sums: Sums, position: int, names: Iterable[str] | None = None) -> dict[str, Sums]:
+def split_by(sums: Sums, dimension: Dimension, names: Iterable[str] | None = None) -> dict[str, Sums]:
     """Return the sums of each of some patterns, task types or agents: of its work and the scores of it.
 
     By name, in one pass for all of them; those that tasks of the sums had where none are named.
     """
-    names = list_keys(sums, position) if names is None else names
+    names = list_keys(sums, dimension) if names is None else names
     found: dict[str, dict[str, dict[tuple[str | int, ...], int]]] = {name: {} for name in names}
+    split = _SPLIT_BY_PATTERN if dimension is Dimension.PATTERN else _SPLIT_BY_ANY
     for measure, cells in sums.items():
-        shift = 1 if measure in SCORED else 0
-        if measure in SCORED | WORKED or (position == PATTERN and measure in BY_PATTERN):
+        if measure in split:
+            place = position_of(measure, dimension)
             for dims, count in cells.items():
-                own = found.get(str(dims[position + shift]))
+                own = found.get(str(dims[place]))
                 if own is not None:
                     own.setdefault(measure, {})[dims] = count
     return dict(found)
 
 
-def pick_slice(sums: Sums, position: int, key: str) -> Sums:
+def pick_slice(sums: Sums, dimension: Dimension, key: str) -> Sums:
     """Return the sums of one pattern, task type or agent."""
-    return split_by(sums, position, [key])[key]
+    return split_by(sums, dimension, [key])[key]
 
 
-def sum_ending(sums: Sums, measure: str, *last: str) -> int:
-    """Return a measure's sum over the cells whose label values end with these."""
-    cells = sums.get(measure, {})
-    return sum(count for dims, count in cells.items() if not last or dims[-len(last) :] == last)
-
-
-def count_judged(
-    sums: Sums, measure: str, fits: Callable[[tuple[str | int, ...]], bool] | None = None
-) -> OutcomeCounts:
-    """Return how a measure's things ended; its last label value is the outcome."""
-    found = {Outcome.SUCCESS.value: 0, Outcome.FAILURE.value: 0}
-    for dims, count in sums.get(measure, {}).items():
-        if dims[-1] in found and (fits is None or fits(dims)):
-            found[str(dims[-1])] += count
-    return OutcomeCounts(*found.values())
+def count_judged(sums: Sums, measure: str, **wanted: str) -> OutcomeCounts:
+    """Return how the things of a measure ended that have the wanted values, given by dimension."""
+    return OutcomeCounts(
+        sum_up(sums, measure, outcome=Outcome.SUCCESS.value, **wanted),
+        sum_up(sums, measure, outcome=Outcome.FAILURE.value, **wanted),
+    )
 
 
 def count_outcomes(sums: Sums, measure: str, ended: Iterable[Outcome]) -> tuple[int, int]:
     """Return how many of a measure's things had one of these outcomes, and how many there are."""
-    wanted = {outcome.value for outcome in ended}
-    cells = sums.get(measure, {})
-    return sum(n for dims, n in cells.items() if dims[-1] in wanted), sum(cells.values())
+    by_outcome = sum_by(sums, measure, Dimension.OUTCOME)
+    return sum(by_outcome.get(outcome.value, 0) for outcome in ended), sum(by_outcome.values())

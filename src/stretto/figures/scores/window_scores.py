@@ -23,14 +23,21 @@ from stretto.figures.scores.score_counts import (
     compute_retry_figures,
 )
 from stretto.figures.scores.score_rules import ScoreRules, Scoring
-from stretto.figures.scores.slices import AGENT, PATTERN, TASK_TYPE, list_keys, split_by
-from stretto.figures.tallies import Sums
+from stretto.figures.scores.slices import list_keys, split_by
+from stretto.figures.sum_reading import Sums
 from stretto.figures.verdict import build_mixes, sum_parallel_by_type
-from stretto.names import NONE
+from stretto.names import NONE, measures
+from stretto.names.measures import Dimension
 
 TREND_MEASURES = (
-    "work_ends", "complete", "complete_tasks", "consistent", "score_count", "score_sum", "score_outside",
-)  # fmt: skip
+    measures.WORK_ENDS,
+    measures.COMPLETE,
+    measures.COMPLETE_TASKS,
+    measures.CONSISTENT,
+    measures.SCORE_COUNT,
+    measures.SCORE_SUM,
+    measures.SCORE_OUTSIDE,
+)
 """What quality is made of: the measures that a trend needs day by day."""
 
 
@@ -51,7 +58,7 @@ def compute_score_figures(
     yield from compute_adoption_figures(at, sums, rules)
     yield from compute_integration_figures(at, sums)
     yield from compute_judgement_figures(at, sums, rules)
-    for task_type, own in split_by(sums, TASK_TYPE).items():
+    for task_type, own in split_by(sums, Dimension.TASK_TYPE).items():
         labels = (("task_type", task_type), *at)
         yield from _make_quality_figures(labels, compute_quality(own, rules))
     yield _make_figure("stretto_collaboration_score", at, compute_collaboration(sums, rules))
@@ -60,7 +67,7 @@ def compute_score_figures(
         yield _make_figure(
             "stretto_agent_collaboration_score", labels, compute_collaboration(sums, rules, agent)
         )
-    for agent, own in split_by(sums, AGENT).items():
+    for agent, own in split_by(sums, Dimension.AGENT).items():
         # Tasks without an agent's name are nobody's.
         if agent != NONE:
             yield _make_figure(
@@ -74,7 +81,7 @@ def compute_score_figures(
 
     yield from _make_efficiency_figures(at, shown(sums, PublishedFigures(published, window)))
     nothing = PublishedFigures((), window)
-    for pattern, own in split_by(sums, PATTERN).items():
+    for pattern, own in split_by(sums, Dimension.PATTERN).items():
         found = shown(own, nothing)
         yield _make_figure("stretto_pattern_efficiency_score", (("pattern", pattern), *at), found.score)
 
@@ -101,9 +108,11 @@ _TREND_FIGURES = (
 
 def compute_trends(days: Mapping[int, Sums], rules: ScoreRules) -> dict[str, QualityTrend | str]:
     """Return the trend of quality by task type, or the reason why there is none."""
-    types = sorted({task_type for sums in days.values() for task_type in list_keys(sums, TASK_TYPE)})
+    types = sorted(
+        {task_type for sums in days.values() for task_type in list_keys(sums, Dimension.TASK_TYPE)}
+    )
     # What was done on one day may be judged on another.
-    by_day = {day: split_by(sums, TASK_TYPE, types) for day, sums in days.items()}
+    by_day = {day: split_by(sums, Dimension.TASK_TYPE, types) for day, sums in days.items()}
     return {
         task_type: compute_trend({day: by_type[task_type] for day, by_type in by_day.items()}, rules)
         for task_type in types

@@ -1,4 +1,4 @@
-"""Part: one of the independent contributions of a session to the sums."""
+"""The interface of a contribution: a session in, the amounts that it adds to the sums out."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
+from typing import Protocol
 
 from stretto.figures.fanouts import Fanout, SequentialRun
 from stretto.model.conclude import Classify
@@ -20,45 +21,45 @@ from stretto.store.rollup import Additions
 
 
 class Aspect(StrEnum):
-    """What of a session a part may depend on, beside the kinds of its facts (``facts.KINDS``)."""
+    """The aspects of a session that a contribution may depend on, beside the kinds of its facts."""
 
     PATTERN = "pattern"
     TASKS = "tasks"
-    """The tasks as they were concluded, and with them fan-outs and sequential runs."""
+    """The concluded tasks, and with them fan-outs and sequential runs."""
     TURNS = "turns"
-    """The turns as they were concluded."""
+    """The concluded turns."""
     WHOLE = "whole"
     """Anything at all, once the session is over."""
 
 
 @dataclass(frozen=True)
-class Settling:
-    """A session while it is being settled: its turns and tasks are concluded, the rest is in the facts."""
+class SessionContext:
+    """The input of all contributions: a session with concluded turns and tasks, and its facts."""
 
     facts: SessionFacts
     session: Session
     fanouts: tuple[Fanout, ...]
     sequential_runs: tuple[SequentialRun, ...]
     closed: bool
-    """Whether nothing more can come: what has no end is over."""
+    """Whether no event can follow: entities without an end are over."""
     lost: bool
     classify: Classify
     price: Price = get_reported_cost
     scales: Scales = SCALES
     concluded: Mapping[str, Sequence[ToolCall]] = field(default_factory=dict)
-    """The tool calls that are concluded already, as ``conclude_calls`` takes them."""
-    given: Session | None = None
-    """The session as in ``whole``, where it is at hand."""
+    """The tool calls that are concluded already, in the form that ``conclude_calls`` accepts."""
+    whole_session: Session | None = None
+    """The value of ``whole``, if the caller has it already."""
 
     @property
     def over(self) -> bool:
-        """Whether the session is over; before that no part asks for the whole of it."""
+        """Whether the session is over. Before that no contribution may read ``whole``."""
         return self.session.outcome is not Outcome.RUNNING
 
     @cached_property
     def whole(self) -> Session:
-        """The session with its calls, requests and hooks, concluded once for all parts that ask for them."""
-        return self.given or replace(
+        """The session with its calls, permissions and hooks, concluded once for all contributions."""
+        return self.whole_session or replace(
             self.session,
             tool_calls=conclude_calls(
                 self.facts, self.session.tasks, closed=self.closed, concluded=self.concluded
@@ -68,28 +69,51 @@ class Settling:
             hooks_run=conclude_hooks_run(self.facts),
         )
 
-    def differs(self, before: Settling) -> set[str]:
-        """Return the aspects in which the session is not what it was when it was settled before."""
-        found: set[str] = set()
+    def find_changes(self, before: SessionContext) -> set[str]:
+        """Return the aspects in which the session differs from an earlier context of it."""
+        changes: set[str] = set()
         now, then = self.session, before.session
         if now.pattern != then.pattern:
-            found.add(Aspect.PATTERN)
+            changes.add(Aspect.PATTERN)
         if now.tasks != then.tasks:
-            found.add(Aspect.TASKS)
+            changes.add(Aspect.TASKS)
         if now.turns != then.turns:
-            found.add(Aspect.TURNS)
+            changes.add(Aspect.TURNS)
         if self.over or before.over:
-            found.add(Aspect.WHOLE)
-        return found
+            changes.add(Aspect.WHOLE)
+        return changes
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """What one kind of entity adds to the sums.
+class Contribution:
+    """The amounts that one kind of entity adds to the sums.
 
-    ``reads`` names what that depends on, by the kinds of facts (``facts.KINDS``) and aspects: it is worked
-    out again when one of them has changed.
+    ``reads`` names its inputs, by kinds of facts (``facts.KINDS``) and aspects. The amounts are computed
+    again when any of these has changed.
     """
 
     reads: frozenset[str]
-    additions: Callable[[Settling], Additions]
+    compute: Callable[[SessionContext], Additions]
+
+
+class TimedEntity(Protocol):
+    """An entity with an outcome, such as a task, a tool call or a phase."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it ended, or that it is running."""
+
+    @property
+    def start(self) -> int | None:
+        """When it began (ns), if known."""
+
+    @property
+    def end(self) -> int | None:
+        """When it ended (ns), if known."""
+
+
+def get_counted_time(entity: TimedEntity) -> int | None:
+    """Return when an entity is counted (ns): at its end, else at its start. None while it runs."""
+    if entity.outcome is Outcome.RUNNING:
+        return None
+    return entity.start if entity.end is None else entity.end

@@ -1,4 +1,4 @@
-"""What scores from outside, messages between agents and the hand-over between phases add for the scores."""
+"""Sums of scores from outside, of the balance of messages, and of the wall time that phases cover."""
 
 from __future__ import annotations
 
@@ -7,75 +7,78 @@ from collections import Counter
 from stretto.figures.scores.slices import MICRO, UNPLACED
 from stretto.model.conclude_leaves import conclude_messages, conclude_phases, conclude_scores
 from stretto.model.entities import Score, Task
-from stretto.model.event import Outcome
 from stretto.model.interval import measure_union
 from stretto.model.task_type import OTHER, normalise_name
-from stretto.names import NONE
-from stretto.store.contributions.contribution import Settling
-from stretto.store.contributions.task_outcomes import places
-from stretto.store.rollup import Additions, slot_of
+from stretto.names import NONE, measures
+from stretto.store.contributions.contribution import SessionContext, get_counted_time
+from stretto.store.contributions.task_outcomes import find_places
+from stretto.store.rollup import Additions, find_slot
 
 
-def of_scores(settling: Settling) -> Additions:
-    """Return what the judgements add: those on their scale as sums in millionths, the others as a count."""
+def add_up_scores(context: SessionContext) -> Additions:
+    """Return the sums of scores: on their scale as a sum in millionths, off their scale as a count."""
     added: Additions = Counter()
-    judgements = conclude_scores(settling.facts)
-    if not judgements:
+    scores = conclude_scores(context.facts)
+    if not scores:
         return added
-    session, place_of = settling.session, places(settling)
+    session, place_by_task = context.session, find_places(context)
     tasks = {task.id: task for task in session.tasks}
-    for score in judgements:
-        slot, name = slot_of(score.time), normalise_name(score.name) or OTHER
-        task = _judged(score, tasks)
+    for score in scores:
+        slot, name = find_slot(score.time), normalise_name(score.name) or OTHER
+        task = _find_scored_task(score, tasks)
         task_type, agent = (NONE, NONE) if task is None else (task.task_type, task.agent or NONE)
-        place = UNPLACED if task is None else place_of.get(task.id, UNPLACED)
+        place = UNPLACED if task is None else place_by_task.get(task.id, UNPLACED)
         work = (name, session.pattern or NONE, task_type, agent)
-        if settling.scales.accepts(name, score.value):
-            added[slot, "score_count", (*work, place)] += 1
-            added[slot, "score_sum", (*work, place)] += round(score.value * MICRO)
+        if context.scales.accepts(name, score.value):
+            added[slot, measures.SCORE_COUNT, (*work, place)] += 1
+            added[slot, measures.SCORE_SUM, (*work, place)] += round(score.value * MICRO)
         else:
-            added[slot, "score_outside", work] += 1
+            added[slot, measures.SCORE_OUTSIDE, work] += 1
     return added
 
 
-def of_talk(settling: Settling) -> Additions:
-    """Return what the messages add by receiver: time to answer, and their number against their share.
+def add_up_message_balance(context: SessionContext) -> Additions:
+    """Return the sums of messages by receiver: answer times, number, and the receiver's fair share.
 
-    A receiver's share of a session is one over the number of receivers, in millionths: over all of them
-    the shares of a session sum to one.
+    The fair share is 1 over the number of receivers, in millionths: with 4 receivers each has 250,000, and
+    the shares of a session add up to 1.
     """
     added: Additions = Counter()
-    messages = conclude_messages(settling.facts)
-    received = Counter(message.receiver or NONE for message in messages)
+    messages = conclude_messages(context.facts)
+    count_by_receiver = Counter(message.receiver or NONE for message in messages)
     for message in messages:
         if message.response is not None:
             agent = message.receiver or NONE
-            added[slot_of(message.time), "answers", (agent,)] += 1
-            added[slot_of(message.time), "answer_time", (agent,)] += message.response
+            added[find_slot(message.time), measures.ANSWERS, (agent,)] += 1
+            added[find_slot(message.time), measures.ANSWER_TIME, (agent,)] += message.response
     if messages:
-        slot = slot_of(messages[-1].time)
-        for agent, count in received.items():
-            added[slot, "talk_messages", (agent,)] += count
-            added[slot, "talk_share", (agent,)] += round(MICRO / len(received))
+        slot = find_slot(messages[-1].time)
+        for agent, count in count_by_receiver.items():
+            added[slot, measures.TALK_MESSAGES, (agent,)] += count
+            added[slot, measures.TALK_SHARE, (agent,)] += round(MICRO / len(count_by_receiver))
     return added
 
 
-def of_handover(settling: Settling) -> Additions:
-    """Return what the phases add by pattern: how they ended, and how much of their stretch they cover."""
+def add_up_phase_coverage(context: SessionContext) -> Additions:
+    """Return the sums of phases by pattern: their outcomes, and how much of their stretch they cover.
+
+    Example: phases of 0 to 10 s and 12 to 20 s cover 18 s of a stretch of 20 s; 2 s went into the hand-over.
+    """
     added: Additions = Counter()
-    phases = conclude_phases(settling.facts, closed=settling.closed)
-    pattern = settling.session.pattern or NONE
+    phases = conclude_phases(context.facts, closed=context.closed)
+    pattern = context.session.pattern or NONE
     for phase in phases:
-        at = phase.end if phase.end is not None else phase.start
-        if phase.outcome is not Outcome.RUNNING and at is not None:
-            added[slot_of(at), "pattern_phases", (pattern, phase.outcome.value)] += 1
-    known = [phase.interval for phase in phases if phase.interval is not None]
-    if len(known) > 1 and len(known) == len(phases):
-        end = max(interval.end for interval in known)
-        added[slot_of(end), "phases_covered", (pattern,)] += measure_union(known)
-        added[slot_of(end), "phases_stretch", (pattern,)] += end - min(i.start for i in known)
+        at = get_counted_time(phase)
+        if at is not None:
+            added[find_slot(at), measures.PATTERN_PHASES, (pattern, phase.outcome.value)] += 1
+    intervals = [phase.interval for phase in phases if phase.interval is not None]
+    if len(intervals) > 1 and len(intervals) == len(phases):
+        end = max(interval.end for interval in intervals)
+        slot, start = find_slot(end), min(interval.start for interval in intervals)
+        added[slot, measures.PHASES_COVERED, (pattern,)] += measure_union(intervals)
+        added[slot, measures.PHASES_STRETCH, (pattern,)] += end - start
     return added
 
 
-def _judged(score: Score, tasks: dict[str, Task]) -> Task | None:
+def _find_scored_task(score: Score, tasks: dict[str, Task]) -> Task | None:
     return tasks.get(score.of_id) if score.of == "task" else None

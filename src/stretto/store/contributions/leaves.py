@@ -1,4 +1,4 @@
-"""What phases, messages, hooks run and cache reports add to the sums."""
+"""Sums of phases, messages, hook runs and cache reports."""
 
 from __future__ import annotations
 
@@ -11,55 +11,55 @@ from stretto.model.conclude_leaves import (
     conclude_messages,
     conclude_phases,
 )
-from stretto.model.event import Outcome
-from stretto.names import NONE
-from stretto.store.contributions.contribution import Settling
-from stretto.store.rollup import Additions, slot_of
+from stretto.names import NONE, measures
+from stretto.store.contributions.contribution import SessionContext, get_counted_time
+from stretto.store.rollup import Additions, find_slot
 
 
-def of_phases(settling: Settling) -> Additions:
-    """Return what the phases that are over add."""
+def add_up_phases(context: SessionContext) -> Additions:
+    """Return the sums of the phases that are over."""
     added: Additions = Counter()
-    for phase in conclude_phases(settling.facts, closed=settling.closed):
-        at = phase.end if phase.end is not None else phase.start
-        if phase.outcome is Outcome.RUNNING or at is None:
+    for phase in conclude_phases(context.facts, closed=context.closed):
+        at = get_counted_time(phase)
+        if at is None:
             continue
-        added[slot_of(at), "phases", (phase.name, phase.outcome.value)] += 1
+        added[find_slot(at), measures.PHASES, (phase.name, phase.outcome.value)] += 1
         if phase.interval is not None:
-            added[slot_of(at), "phase_time", (phase.name, find_bucket(phase.interval.length))] += 1
+            bucket = find_bucket(phase.interval.length)
+            added[find_slot(at), measures.PHASE_TIME, (phase.name, bucket)] += 1
     return added
 
 
-def of_messages(settling: Settling) -> Additions:
-    """Return what the messages add, each to its receiver."""
+def add_up_messages(context: SessionContext) -> Additions:
+    """Return the sums of messages by receiver."""
     added: Additions = Counter()
-    for message in conclude_messages(settling.facts):
-        slot, agent = slot_of(message.time), message.receiver or NONE
-        added[slot, "messages", (agent, message.outcome.value)] += 1
+    for message in conclude_messages(context.facts):
+        slot, agent = find_slot(message.time), message.receiver or NONE
+        added[slot, measures.MESSAGES, (agent, message.outcome.value)] += 1
         if message.response is not None:
-            added[slot, "message_time", (agent, find_bucket(message.response))] += 1
+            added[slot, measures.MESSAGE_TIME, (agent, find_bucket(message.response))] += 1
     return added
 
 
-def of_hooks_run(settling: Settling) -> Additions:
-    """Return what the hooks that the agent timed itself add."""
+def add_up_hook_runs(context: SessionContext) -> Additions:
+    """Return the sums of the hook runs that the agent itself timed."""
     added: Additions = Counter()
-    for run in conclude_hooks_run(settling.facts):
-        added[slot_of(run.start), "hooks_time", (find_bucket(run.duration),)] += 1
+    for run in conclude_hooks_run(context.facts):
+        added[find_slot(run.start), measures.HOOKS_TIME, (find_bucket(run.duration),)] += 1
     return added
 
 
-def of_cache_reports(settling: Settling) -> Additions:
-    """Return what happened in the caches that report."""
+def add_up_cache_reports(context: SessionContext) -> Additions:
+    """Return the sums of lookups and removals in reported caches."""
     added: Additions = Counter()
-    for report in conclude_cache_reports(settling.facts):
-        slot = slot_of(report.time)
-        for measure, what, count in (
-            ("cache_lookups", "hit", report.hits),
-            ("cache_lookups", "miss", report.misses),
-            ("cache_removals", "eviction", report.evictions),
-            ("cache_removals", "invalidation", report.invalidations),
+    for report in conclude_cache_reports(context.facts):
+        slot = find_slot(report.time)
+        for measure, result, count in (
+            (measures.CACHE_LOOKUPS, "hit", report.hits),
+            (measures.CACHE_LOOKUPS, "miss", report.misses),
+            (measures.CACHE_REMOVALS, "eviction", report.evictions),
+            (measures.CACHE_REMOVALS, "invalidation", report.invalidations),
         ):
             if count:
-                added[slot, measure, (report.name, what)] += count
+                added[slot, measure, (report.name, result)] += count
     return added

@@ -1,21 +1,24 @@
-"""What runs of tasks one after another add to the sums: what they would have saved side by side, at most."""
+"""Sums of sequential runs: the most time that running them in parallel would have saved."""
 
 from __future__ import annotations
 
 from collections import Counter
 
-from stretto.names import NONE
-from stretto.store.contributions.contribution import Settling
-from stretto.store.rollup import Additions, slot_of
+from stretto.names import NONE, measures
+from stretto.store.contributions.contribution import SessionContext
+from stretto.store.rollup import Additions, find_slot
 
 
-def of_sequential_runs(settling: Settling) -> Additions:
-    """Return for each run its elapsed time without its longest task: nothing can be over before that one."""
+def add_up_sequential_runs(context: SessionContext) -> Additions:
+    """Return the elapsed time of each run without its longest task, which no parallel run can undercut.
+
+    Example: tasks of 10, 20 and 30 s one after another take 60 s; in parallel at best 30 s, so 30 s are added.
+    """
     added: Additions = Counter()
-    pattern = settling.session.pattern or NONE
-    for run in settling.sequential_runs:
-        slot = slot_of(run.end)
+    pattern = context.session.pattern or NONE
+    for run in context.sequential_runs:
+        slot = find_slot(run.end)
         longest = max(length for lengths in run.lengths.values() for length in lengths)
-        added[slot, "opportunity", (pattern,)] += run.elapsed - longest
-        added[slot, "sequential_runs", (pattern,)] += 1
+        added[slot, measures.OPPORTUNITY, (pattern,)] += run.elapsed - longest
+        added[slot, measures.SEQUENTIAL_RUNS, (pattern,)] += 1
     return added

@@ -1,4 +1,4 @@
-"""What a session adds once it is over and can be seen whole: its critical path and its wall time."""
+"""Sums of a whole session, once it is over: its critical path, slack and wall time by part."""
 
 from __future__ import annotations
 
@@ -7,38 +7,39 @@ from collections import Counter
 from stretto.figures.critical_path import compute_slack, find_critical_path
 from stretto.figures.wall_time import measure_wall_time
 from stretto.figures.work_tree import build_work_tree
-from stretto.store.contributions.contribution import Settling
-from stretto.store.rollup import Additions, slot_of
+from stretto.names import measures
+from stretto.store.contributions.contribution import SessionContext
+from stretto.store.rollup import Additions, find_slot
 
 
-def of_whole(settling: Settling) -> Additions:
-    """Return what the session adds; nothing while it runs, so that no call is concluded batch by batch."""
+def add_up_whole_session(context: SessionContext) -> Additions:
+    """Return the sums of a session that is over; nothing while it runs, since it takes all of its calls."""
     added: Additions = Counter()
-    if not settling.over:
+    if not context.over:
         return added
-    session = settling.whole
+    session = context.whole
     root = build_work_tree(session)
-    slot = slot_of(session.last if session.end is None else session.end)
+    slot = find_slot(session.last if session.end is None else session.end)
     for part, length in measure_wall_time(session, root).items():
-        added[slot, "wall", (part.value,)] = length
+        added[slot, measures.WALL, (part.value,)] = length
     path = find_critical_path(session, root)
     if path is not None:
-        added[slot, "critical_path", ()] = path.length
-        for label, lengths in (
-            ("agent", path.sum_by_agent()),
-            ("task_type", path.sum_by_task_type()),
-            ("tool", path.sum_by_tool()),
+        added[slot, measures.CRITICAL_PATH, ()] = path.length
+        for measure, lengths in (
+            (measures.CRITICAL_PATH_AGENT, path.sum_by_agent()),
+            (measures.CRITICAL_PATH_TASK_TYPE, path.sum_by_task_type()),
+            (measures.CRITICAL_PATH_TOOL, path.sum_by_tool()),
         ):
-            for value, length in lengths.items():
-                added[slot, f"critical_path_{label}", (value,)] = length
+            for name, length in lengths.items():
+                added[slot, measure, (name,)] = length
         slack = compute_slack(root)
-        for label, least in (
-            ("agent", slack.agents),
-            ("task_type", slack.task_types),
-            ("tool", slack.tools),
+        for measure, sessions_measure, least_slack in (
+            (measures.SLACK_AGENT, measures.SLACK_AGENT_SESSIONS, slack.agents),
+            (measures.SLACK_TASK_TYPE, measures.SLACK_TASK_TYPE_SESSIONS, slack.task_types),
+            (measures.SLACK_TOOL, measures.SLACK_TOOL_SESSIONS, slack.tools),
         ):
-            for value, length in least.items():
+            for name, length in least_slack.items():
                 if length:
-                    added[slot, f"slack_{label}", (value,)] = length
-                added[slot, f"slack_{label}_sessions", (value,)] = 1
+                    added[slot, measure, (name,)] = length
+                added[slot, sessions_measure, (name,)] = 1
     return added

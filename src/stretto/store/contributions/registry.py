@@ -1,49 +1,63 @@
-"""The table of parts: all that a session adds to the sums beside its tool calls.
+"""The list of contributions: all that a session adds to the sums beside its tool calls and model calls.
 
-Tool calls are counted one by one, because a session has many of them and few change in a batch.
+Those are counted one by one, because a session has many of them and few change in a batch.
 """
 
 from __future__ import annotations
 
-from stretto.store.contributions.contribution import Aspect, Part
-from stretto.store.contributions.judgements import of_handover, of_scores, of_talk
-from stretto.store.contributions.leaves import of_cache_reports, of_hooks_run, of_messages, of_phases
-from stretto.store.contributions.opportunity import of_sequential_runs
-from stretto.store.contributions.path_and_wall_time import of_whole
-from stretto.store.contributions.result_checks import of_checks
-from stretto.store.contributions.samples import of_samples
-from stretto.store.contributions.sessions import of_session
-from stretto.store.contributions.speedup_costs import of_price
-from stretto.store.contributions.task_outcomes import of_work
-from stretto.store.contributions.tasks import of_tasks
+from stretto.store.contributions.contribution import Aspect, Contribution
+from stretto.store.contributions.judgements import (
+    add_up_message_balance,
+    add_up_phase_coverage,
+    add_up_scores,
+)
+from stretto.store.contributions.leaves import (
+    add_up_cache_reports,
+    add_up_hook_runs,
+    add_up_messages,
+    add_up_phases,
+)
+from stretto.store.contributions.opportunity import add_up_sequential_runs
+from stretto.store.contributions.path_and_wall_time import add_up_whole_session
+from stretto.store.contributions.result_checks import add_up_result_checks
+from stretto.store.contributions.samples import add_up_samples
+from stretto.store.contributions.sessions import add_up_session
+from stretto.store.contributions.speedup_costs import add_up_speedup_costs
+from stretto.store.contributions.task_outcomes import add_up_task_outcomes
+from stretto.store.contributions.tasks import add_up_tasks
 
-COUNTING = 1
-"""The version of what is counted: raised with every change of what anything adds to the sums."""
+SUMS_VERSION = 1
+"""The version of the sums. Raise it with every change of the amounts that anything adds."""
 
-PARTS: dict[str, Part] = {
-    "tasks": Part(
+# The names are stored with the version, so that a store made by another list is made anew.
+CONTRIBUTIONS: dict[str, Contribution] = {
+    "tasks": Contribution(
         frozenset({Aspect.TASKS, Aspect.PATTERN}),
-        lambda settling: of_tasks(settling.session, settling.fanouts),
+        lambda context: add_up_tasks(context.session, context.fanouts),
     ),
-    "opportunity": Part(frozenset({Aspect.TASKS, Aspect.PATTERN}), of_sequential_runs),
-    "price": Part(frozenset({Aspect.WHOLE}), of_price),
-    "session": Part(frozenset({Aspect.TURNS, Aspect.WHOLE}), lambda settling: of_session(settling.session)),
-    "phases": Part(frozenset({"phase", Aspect.WHOLE}), of_phases),
-    "messages": Part(frozenset({"message"}), of_messages),
-    "hooks": Part(frozenset({"hooks"}), of_hooks_run),
-    "caches": Part(frozenset({"cache"}), of_cache_reports),
-    "whole": Part(frozenset({Aspect.WHOLE}), of_whole),
-    "work": Part(frozenset({Aspect.TASKS, Aspect.TURNS, Aspect.PATTERN, Aspect.WHOLE}), of_work),
-    "checks": Part(frozenset({Aspect.WHOLE}), of_checks),
-    "scores": Part(
-        frozenset({"score", "turn", "task", "call", "model", Aspect.TASKS, Aspect.PATTERN}), of_scores
+    "opportunity": Contribution(frozenset({Aspect.TASKS, Aspect.PATTERN}), add_up_sequential_runs),
+    "price": Contribution(frozenset({Aspect.WHOLE}), add_up_speedup_costs),
+    "session": Contribution(
+        frozenset({Aspect.TURNS, Aspect.WHOLE}), lambda context: add_up_session(context.session)
     ),
-    "talk": Part(frozenset({"message"}), of_talk),
-    "handover": Part(frozenset({"phase", Aspect.PATTERN, Aspect.WHOLE}), of_handover),
-    "samples": Part(frozenset({"sample"}), of_samples),
+    "phases": Contribution(frozenset({"phase", Aspect.WHOLE}), add_up_phases),
+    "messages": Contribution(frozenset({"message"}), add_up_messages),
+    "hooks": Contribution(frozenset({"hooks"}), add_up_hook_runs),
+    "caches": Contribution(frozenset({"cache"}), add_up_cache_reports),
+    "whole": Contribution(frozenset({Aspect.WHOLE}), add_up_whole_session),
+    "work": Contribution(
+        frozenset({Aspect.TASKS, Aspect.TURNS, Aspect.PATTERN, Aspect.WHOLE}), add_up_task_outcomes
+    ),
+    "checks": Contribution(frozenset({Aspect.WHOLE}), add_up_result_checks),
+    "scores": Contribution(
+        frozenset({"score", "turn", "task", "call", "model", Aspect.TASKS, Aspect.PATTERN}), add_up_scores
+    ),
+    "talk": Contribution(frozenset({"message"}), add_up_message_balance),
+    "handover": Contribution(frozenset({"phase", Aspect.PATTERN, Aspect.WHOLE}), add_up_phase_coverage),
+    "samples": Contribution(frozenset({"sample"}), add_up_samples),
 }
 
 
-def counting() -> str:
-    """Return a text that changes with what is counted: sums that were made under another are made anew."""
-    return f"{COUNTING} {' '.join(PARTS)}"
+def get_sums_version() -> str:
+    """Return a text that changes when contributions change: sums made under another text are made anew."""
+    return f"{SUMS_VERSION} {' '.join(CONTRIBUTIONS)}"

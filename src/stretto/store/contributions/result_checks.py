@@ -1,4 +1,4 @@
-"""What a session that is over adds of how its results fit together: it takes the session's calls to know."""
+"""Sums of result checks: whether the results of parallel tasks fit together, and how complete tasks are."""
 
 from __future__ import annotations
 
@@ -6,39 +6,38 @@ from collections import Counter
 
 from stretto.figures.result_integration import check_integration, measure_completeness
 from stretto.figures.scores.slices import CONFLICT, FAILED, FINE, INTEGRATED, MICRO
-from stretto.names import NONE
-from stretto.store.contributions.contribution import Settling
-from stretto.store.contributions.task_outcomes import over_at
-from stretto.store.rollup import Additions, slot_of
+from stretto.names import NONE, measures
+from stretto.store.contributions.contribution import SessionContext, get_counted_time
+from stretto.store.rollup import Additions, find_slot
 
 
-def of_checks(settling: Settling) -> Additions:
-    """Return what the checked fan-outs and the tasks whose end is known add, once the session is over."""
+def add_up_result_checks(context: SessionContext) -> Additions:
+    """Return the sums of checked fan-outs and of tasks with a known end; nothing while the session runs."""
     added: Additions = Counter()
-    session = settling.session
-    if not settling.over or not session.tasks:
+    session = context.session
+    if not context.over or not session.tasks:
         return added
-    calls = settling.whole.tool_calls
+    calls = context.whole.tool_calls
     pattern = session.pattern or NONE
-    for check in check_integration(settling.fanouts, session.tasks, calls):
+    for check in check_integration(context.fanouts, session.tasks, calls):
         if check.checked:
             result = CONFLICT if check.conflicting else INTEGRATED if check.integrated else FAILED
-            added[slot_of(check.fanout.end), "checked", (pattern, result)] += 1
+            added[find_slot(check.fanout.end), measures.CHECKED, (pattern, result)] += 1
         if check.writes_known:
             for task in check.fanout.tasks:
-                said = CONFLICT if task.id in check.conflicting else FINE
-                work = (pattern, task.task_type, task.agent or NONE)
-                added[slot_of(task.end or check.fanout.end), "consistent", (*work, said)] += 1
+                result = CONFLICT if task.id in check.conflicting else FINE
+                dims = (pattern, task.task_type, task.agent or NONE, result)
+                added[find_slot(task.end or check.fanout.end), measures.CONSISTENT, dims] += 1
     complete = measure_completeness(
         session.tasks,
-        seen={call.task for call in calls if call.task is not None},
+        calls_known={call.task for call in calls if call.task is not None},
         left_open=[call.task for call in calls if call.task is not None and call.end is None],
         tests=calls,
     )
     for task in session.tasks:
-        at = over_at(task)
+        at = get_counted_time(task)
         if at is not None and task.id in complete:
             work = (pattern, task.task_type, task.agent or NONE)
-            added[slot_of(at), "complete", work] += round(complete[task.id] * MICRO)
-            added[slot_of(at), "complete_tasks", work] += 1
+            added[find_slot(at), measures.COMPLETE, work] += round(complete[task.id] * MICRO)
+            added[find_slot(at), measures.COMPLETE_TASKS, work] += 1
     return added

@@ -1,4 +1,4 @@
-"""What a session that is over, and its turns, add to the sums."""
+"""Sums of a session and its turns: outcome and length."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ from collections import Counter
 from stretto.figures.quantile_sketch import find_bucket
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
-from stretto.names import NONE
-from stretto.store.rollup import Additions, slot_of
+from stretto.names import NONE, measures
+from stretto.store.rollup import Additions, find_slot
 
 
-def of_session(session: Session) -> Additions:
-    """Return what the session adds: its outcome and length once it is over, its turns as they end."""
+def add_up_session(session: Session) -> Additions:
+    """Return the sums of the turns that have ended, and of the session once it is over."""
     added: Additions = Counter()
     for turn in session.turns:
         if turn.end is not None:
-            added[slot_of(turn.end), "turn_time", (find_bucket(turn.end - turn.start),)] += 1
+            bucket = find_bucket(turn.end - turn.start)
+            added[find_slot(turn.end), measures.TURN_TIME, (bucket,)] += 1
     if session.outcome is not Outcome.RUNNING:
         pattern = session.pattern or NONE
-        slot = slot_of(session.end if session.end is not None else session.last)
-        added[slot, "sessions", (session.source, pattern, session.outcome.value)] += 1
+        slot = find_slot(session.end if session.end is not None else session.last)
+        added[slot, measures.SESSIONS, (session.source, pattern, session.outcome.value)] += 1
         if session.end is not None:
-            added[slot, "session_time", (pattern, find_bucket(session.end - session.start))] += 1
+            bucket = find_bucket(session.end - session.start)
+            added[slot, measures.SESSION_TIME, (pattern, bucket)] += 1
     return added

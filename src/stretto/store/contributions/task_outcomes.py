@@ -1,7 +1,7 @@
-"""What tasks add for the scores: how each ended and ran, what was tried again, and how turns delegated.
+"""Sums of tasks for the scores: outcomes, retries, and how turns delegated.
 
-Every measure begins with pattern, task type and agent, or as many of them as it has, so that any of them
-can be scored alone.
+Every measure begins with pattern, task type and agent, or as many of them as it has, so that the tasks of any
+of them can be scored alone.
 """
 
 from __future__ import annotations
@@ -12,53 +12,44 @@ from stretto.figures.adoption import find_eligible_turns
 from stretto.figures.fanouts import find_lone_tasks
 from stretto.figures.retries import find_retries
 from stretto.figures.scores.slices import ALONE, PARALLEL, UNPLACED
-from stretto.model.entities import Task
-from stretto.model.event import Outcome
-from stretto.names import NONE
-from stretto.store.contributions.contribution import Settling
-from stretto.store.rollup import Additions, slot_of
+from stretto.names import NONE, measures
+from stretto.store.contributions.contribution import SessionContext, get_counted_time
+from stretto.store.rollup import Additions, find_slot
 
 
-def places(settling: Settling) -> dict[str, str]:
-    """Return how each task ran whose way is known, by id."""
-    found = dict.fromkeys((task.id for task in find_lone_tasks(settling.session.tasks)), ALONE)
-    for fanout in settling.fanouts:
-        found.update(dict.fromkeys((task.id for task in fanout.tasks), PARALLEL))
-    return found
+def find_places(context: SessionContext) -> dict[str, str]:
+    """Return whether each task ran alone or in parallel, by id. Tasks of which it is unknown are left out."""
+    places = dict.fromkeys((task.id for task in find_lone_tasks(context.session.tasks)), ALONE)
+    for fanout in context.fanouts:
+        places.update(dict.fromkeys((task.id for task in fanout.tasks), PARALLEL))
+    return places
 
 
-def over_at(task: Task) -> int | None:
-    """Return when a task is counted (ns): at its end, else its start; None while it runs."""
-    if task.outcome is Outcome.RUNNING:
-        return None
-    return task.start if task.end is None else task.end
-
-
-def of_work(settling: Settling) -> Additions:
-    """Return what the tasks that are over and the turns that delegated add."""
+def add_up_task_outcomes(context: SessionContext) -> Additions:
+    """Return the sums of the tasks that are over, of their retries, and of the turns that delegated."""
     added: Additions = Counter()
-    session, place_of = settling.session, places(settling)
+    session, place_by_task = context.session, find_places(context)
     pattern = session.pattern or NONE
     for task in session.tasks:
-        at = over_at(task)
+        at = get_counted_time(task)
         if at is None:
             continue
         work = (pattern, task.task_type, task.agent or NONE)
-        place = place_of.get(task.id, UNPLACED)
-        added[slot_of(at), "work_ends", (*work, place, task.outcome.value)] += 1
+        place = place_by_task.get(task.id, UNPLACED)
+        added[find_slot(at), measures.WORK_ENDS, (*work, place, task.outcome.value)] += 1
         if task.interval is not None:
-            added[slot_of(at), "work_time", work] += task.interval.length
+            added[find_slot(at), measures.WORK_TIME, work] += task.interval.length
     for retry in find_retries(session.tasks):
-        task, at = retry.task, over_at(retry.task)
+        task, at = retry.task, get_counted_time(retry.task)
         if at is None:
             continue
         work = (pattern, task.task_type, task.agent or NONE)
-        added[slot_of(at), "retry_ends", (*work, task.outcome.value)] += 1
+        added[find_slot(at), measures.RETRY_ENDS, (*work, task.outcome.value)] += 1
         if task.interval is not None:
-            added[slot_of(at), "retry_time", work] += task.interval.length
+            added[find_slot(at), measures.RETRY_TIME, work] += task.interval.length
     for turn in find_eligible_turns(session):
-        slot = slot_of(turn.at)
-        added[slot, "turns", (pattern, PARALLEL if turn.parallel else ALONE)] += 1
-        added[slot, "agents_busy", (pattern,)] += turn.busy
-        added[slot, "agents_capacity", (pattern,)] += turn.capacity
+        slot = find_slot(turn.at)
+        added[slot, measures.TURNS, (pattern, PARALLEL if turn.parallel else ALONE)] += 1
+        added[slot, measures.AGENTS_BUSY, (pattern,)] += turn.busy
+        added[slot, measures.AGENTS_CAPACITY, (pattern,)] += turn.capacity
     return added

@@ -1,4 +1,4 @@
-"""What a tool call adds to the sums."""
+"""Sums of one tool call: outcome, length, and the tests that it ran."""
 
 from __future__ import annotations
 
@@ -9,66 +9,68 @@ from stretto.figures.quantile_sketch import find_bucket
 from stretto.model.entities import TestRun, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.facts import DELEGATING_TOOLS
-from stretto.names import NONE
-from stretto.store.rollup import Addition, Amount, slot_of
+from stretto.names import NONE, measures
+from stretto.store.contributions.contribution import get_counted_time
+from stretto.store.rollup import Addition, Amount, find_slot
 
 
-def of_call(call: ToolCall) -> tuple[Addition, ...]:
-    """Return what a tool call adds: nothing while it runs."""
-    at = call.end if call.end is not None else call.start
-    if call.outcome is Outcome.RUNNING or at is None:
+def count_tool_call(call: ToolCall) -> tuple[Addition, ...]:
+    """Return the additions of 1 that a tool call makes: nothing while it runs."""
+    at = get_counted_time(call)
+    if at is None:
         return ()
     tool = call.tool or NONE
     duration = None if call.duration is None or tool in DELEGATING_TOOLS else find_bucket(call.duration)
     overhead = None if call.overhead is None else find_bucket(call.overhead)
     outcome = call.outcome if call.end is not None else None
-    return _of_call(slot_of(at), tool, outcome, duration, overhead)
+    return _share_additions(find_slot(at), tool, outcome, duration, overhead)
 
 
-def amounts_of_call(call: ToolCall) -> tuple[Amount, ...]:
-    """Return what a tool call adds that is more than counts: its time, and the tests that it ran."""
-    at = call.end if call.end is not None else call.start
-    if call.outcome is Outcome.RUNNING or at is None:
+def add_up_tool_call(call: ToolCall) -> tuple[Amount, ...]:
+    """Return the other amounts that a tool call adds: its time, and the tests that it ran."""
+    at = get_counted_time(call)
+    if at is None:
         return ()
-    slot, found = slot_of(at), []
+    slot, amounts = find_slot(at), []
     if call.duration and call.tool not in DELEGATING_TOOLS:
-        found.append((_tool_seconds(slot), call.duration))
+        amounts.append((_share_tool_seconds(slot), call.duration))
     if call.tests is not None:
-        found += _tests(slot, call, call.tests)
-    return tuple(found)
+        amounts += _yield_test_amounts(slot, call, call.tests)
+    return tuple(amounts)
 
 
 @lru_cache(maxsize=256)
-def _tool_seconds(slot: int) -> Addition:
+def _share_tool_seconds(slot: int) -> Addition:
     # Shared by all calls of a slot, as below.
-    return (slot, "tool_seconds", ())
+    return (slot, measures.TOOL_SECONDS, ())
 
 
-def _tests(slot: int, call: ToolCall, tests: TestRun) -> Iterator[Amount]:
-    yield (slot, "test_runs", (tests.framework, tests.conclude_outcome(call.outcome).value)), 1
+def _yield_test_amounts(slot: int, call: ToolCall, tests: TestRun) -> Iterator[Amount]:
+    outcome = tests.conclude_outcome(call.outcome).value
+    yield (slot, measures.TEST_RUNS, (tests.framework, outcome)), 1
     for result, count in (("passed", tests.passed), ("failed", tests.failed)):
         if count:
-            yield (slot, "tests", (tests.framework, result)), count
+            yield (slot, measures.TESTS, (tests.framework, result)), count
     if call.duration is not None:
-        yield (slot, "test_run_time", (tests.framework, find_bucket(call.duration))), 1
+        yield (slot, measures.TEST_RUN_TIME, (tests.framework, find_bucket(call.duration))), 1
         if call.duration:
-            yield (slot, "test_seconds", ()), call.duration
+            yield (slot, measures.TEST_SECONDS, ()), call.duration
 
 
 @lru_cache(maxsize=2_048)
-def _of_call(
+def _share_additions(
     slot: int, tool: str, outcome: Outcome | None, duration: int | None, overhead: int | None
 ) -> tuple[Addition, ...]:
-    # Calls of one slot resemble each other: those that add the same share one tuple in memory. As time
-    # goes on few are enough, and a larger cache was slower: it drives other things out of the processor's.
+    # Calls of one slot resemble each other: those with equal additions share one tuple in memory. A larger
+    # cache was slower in measurements, because it displaces other data from the processor's cache.
     added: list[Addition] = [
-        (slot, "calls", (tool, (outcome or Outcome.UNKNOWN).value)),
-        (slot, "ends_expected", ()),
+        (slot, measures.CALLS, (tool, (outcome or Outcome.UNKNOWN).value)),
+        (slot, measures.ENDS_EXPECTED, ()),
     ]
     if outcome is not None:
-        added.append((slot, "ends_seen", ()))
+        added.append((slot, measures.ENDS_SEEN, ()))
     if duration is not None:
-        added.append((slot, "call_time", (tool, duration)))
+        added.append((slot, measures.CALL_TIME, (tool, duration)))
     if overhead is not None:
-        added.append((slot, "overhead", (overhead,)))
+        added.append((slot, measures.OVERHEAD, (overhead,)))
     return tuple(added)

@@ -1,0 +1,65 @@
+"""Read sums by measure and dimension, so that no reader depends on the position of a dimension.
+
+Example: of the sums ``{"tasks": {("review", "critic", "success"): 3, ("review", "", "success"): 1}}``
+``sum_by(sums, measures.TASKS, Dimension.TASK_TYPE)`` is ``{"review": 4}``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from stretto.names.measures import Dimension, Dims, position_of
+
+Cells = Mapping[Dims, int]
+"""Values of the dimensions of a measure → sum."""
+
+Sums = Mapping[str, Cells]
+"""Measure → its cells."""
+
+
+def sum_up(sums: Sums, measure: str, **wanted: str) -> int:
+    """Return the sum of a measure over the cells that have the wanted values, given by dimension."""
+    cells = sums.get(measure, {})
+    if not wanted:
+        return sum(cells.values())
+    fits = [(position_of(measure, Dimension(name)), value) for name, value in wanted.items()]
+    return sum(count for dims, count in cells.items() if all(dims[at] == value for at, value in fits))
+
+
+def sum_by(sums: Sums, measure: str, dimension: Dimension) -> dict[str, int]:
+    """Return the sums of a measure by the value of a dimension."""
+    return {key: count for (key,), count in group_by(sums, measure, dimension).items()}
+
+
+def group_by(sums: Sums, measure: str, *dimensions: Dimension) -> dict[tuple[str, ...], int]:
+    """Return the sums of a measure by the values of several dimensions."""
+    places = [position_of(measure, dimension) for dimension in dimensions]
+    found: dict[tuple[str, ...], int] = {}
+    for dims, count in sums.get(measure, {}).items():
+        key = tuple(str(dims[at]) for at in places)
+        found[key] = found.get(key, 0) + count
+    return found
+
+
+def group_in_table(
+    sums: Sums, measure: str, rows: Dimension, columns: Dimension
+) -> dict[str, dict[str, int]]:
+    """Return the sums of a measure as value of the first dimension → value of the second → sum."""
+    table: dict[str, dict[str, int]] = {}
+    for (row, column), count in group_by(sums, measure, rows, columns).items():
+        table.setdefault(row, {})[column] = count
+    return table
+
+
+def collect_sketches(sums: Sums, measure: str, dimension: Dimension | None) -> dict[str, dict[int, int]]:
+    """Return the quantile sketches (bucket → count) of a measure by the value of a dimension.
+
+    Without a dimension all things are in one sketch, under the empty text.
+    """
+    bucket = position_of(measure, Dimension.BUCKET)
+    place = None if dimension is None else position_of(measure, dimension)
+    sketches: dict[str, dict[int, int]] = {}
+    for dims, count in sums.get(measure, {}).items():
+        sketch = sketches.setdefault("" if place is None else str(dims[place]), {})
+        sketch[int(dims[bucket])] = sketch.get(int(dims[bucket]), 0) + count
+    return sketches

@@ -1,0 +1,385 @@
+"""Fact fields: the table of every field that facts are stored under, and the one place that makes their keys.
+
+A field belongs to an entity kind and has one merge rule. A stamped field is stored once per instant, under
+the key ``field@nanoseconds`` (``start@1763000000000000000``). A timed text carries its instant in its value,
+zero-padded so that the order of texts is the order of times. Stores on disk use these spellings: change one
+only together with a migration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+
+
+class EntityKind:
+    """The kinds of entity that facts are kept for, as the store spells them."""
+
+    SESSION: Final = "session"
+    PERMISSION: Final = "permission"
+    TURN: Final = "turn"
+    TASK: Final = "task"
+    CALL: Final = "call"
+    MODEL: Final = "model"
+    PHASE: Final = "phase"
+    MESSAGE: Final = "message"
+    SCORE: Final = "score"
+    HOOKS: Final = "hooks"
+    SAMPLE: Final = "sample"
+    CACHE: Final = "cache"
+
+
+AGENT: Final = "agent"
+AGENT_ID: Final = "agent_id"
+ANONYMOUS: Final = "anonymous"
+ASKED: Final = "asked"
+BATCHED: Final = "batched"
+BY: Final = "by"
+CACHE_READ_TOKENS: Final = "cache_read_tokens"
+CACHE_WRITE_TOKENS: Final = "cache_write_tokens"
+COMMAND: Final = "command"
+COST: Final = "cost"
+CPU: Final = "cpu"
+CPU_PEAK: Final = "cpu_peak"
+DELEGATED_BY: Final = "delegated_by"
+DESCRIPTION: Final = "description"
+DURATION: Final = "duration"
+END: Final = "end"
+ENDED: Final = "ended"
+ENTRIES: Final = "entries"
+EVENT: Final = "event"
+EVICTIONS: Final = "evictions"
+FIRST: Final = "first"
+FIRST_TOKEN: Final = "first_token"  # noqa: S105  # a field, not a password
+HITS: Final = "hits"
+INPUT_TOKENS: Final = "input_tokens"
+INVALIDATIONS: Final = "invalidations"
+LAST: Final = "last"
+MACHINE_AVAILABLE: Final = "machine_available"
+MACHINE_AVAILABLE_SHARE: Final = "machine_available_share"
+MACHINE_BUSY: Final = "machine_busy"
+MACHINE_BUSY_SHARE: Final = "machine_busy_share"
+MACHINE_MEMORY: Final = "machine_memory"
+MACHINE_MEMORY_AVAILABLE: Final = "machine_memory_available"
+MEMORY: Final = "memory"
+MEMORY_PEAK: Final = "memory_peak"
+MISSES: Final = "misses"
+MODEL: Final = "model"
+NAME: Final = "name"
+NOTICE: Final = "notice"
+OF: Final = "of"
+OF_ID: Final = "of_id"
+OPENED: Final = "opened"
+ORIGIN: Final = "origin"
+OUTCOME: Final = "outcome"
+OUTPUT_TOKENS: Final = "output_tokens"
+PARENT: Final = "parent"
+PATTERN: Final = "pattern"
+PHASE: Final = "phase"
+PROCESSES: Final = "processes"
+PROJECT: Final = "project"
+PROMPTED: Final = "prompted"
+READ: Final = "read"
+RECEIVER: Final = "receiver"
+RECORDING: Final = "recording"
+REQUEST: Final = "request"
+RESPONSE: Final = "response"
+RUNNING: Final = "running"
+SAID: Final = "said"
+SENDER: Final = "sender"
+SOURCE: Final = "source"
+SPAN: Final = "span"
+SPAN_PARENT: Final = "span_parent"
+START: Final = "start"
+STATUS: Final = "status"
+STOP: Final = "stop"
+STOPPED: Final = "stopped"
+TASK: Final = "task"
+TESTS_FAILED: Final = "tests_failed"
+TESTS_PASSED: Final = "tests_passed"
+TEST_FRAMEWORK: Final = "test_framework"
+TIME: Final = "time"
+TOOL: Final = "tool"
+TRACEPARENT: Final = "traceparent"
+TYPE: Final = "type"
+WRITTEN: Final = "written"
+WROTE: Final = "wrote"
+
+TOKENS = (INPUT_TOKENS, OUTPUT_TOKENS, CACHE_READ_TOKENS, CACHE_WRITE_TOKENS)
+"""The tokens of a model call, in the order of ``entities.Tokens``.
+
+A transcript repeats them with every block of an answer, each time at least as many: the largest is the last.
+"""
+
+TEST_COUNTS = (TESTS_PASSED, TESTS_FAILED)
+"""The results of the tests that a tool call ran."""
+
+SAMPLE_AMOUNTS = (
+    CPU,
+    CPU_PEAK,
+    MEMORY,
+    MEMORY_PEAK,
+    READ,
+    WRITTEN,
+    MACHINE_BUSY,
+    MACHINE_AVAILABLE,
+    MACHINE_BUSY_SHARE,
+    MACHINE_AVAILABLE_SHARE,
+    MACHINE_MEMORY,
+    MACHINE_MEMORY_AVAILABLE,
+)
+"""The amounts of a process sample, in the order of ``entities.Sample``."""
+
+CACHE_COUNTS = (HITS, MISSES, EVICTIONS, INVALIDATIONS, ENTRIES)
+"""The counts of a cache report, in the order of ``entities.CacheReport``."""
+
+
+class Merge(Enum):
+    """The rule by which two facts about the same field become one."""
+
+    BEST_RANKED = "best ranked"
+    """The fact of the better ranked channel stays; of equal ranks the smaller value, the earliest time."""
+    LARGEST = "largest"
+    """The larger value stays, whichever channel reported it."""
+
+
+class ValueType(Enum):
+    """The type of a field's value. All but texts are stored as integers."""
+
+    TEXT = "text"
+    OUTCOME = "outcome"
+    TIMED_TEXT = "timed text"
+    """An instant and one or more words, see ``pack_timed``."""
+    TIME = "nanoseconds since the epoch"
+    DURATION = "nanoseconds"
+    RATE = "nanoseconds per second"
+    COUNT = "count"
+    BYTES = "bytes"
+    MONEY = "billionths of a US dollar"
+    FLAG = "1 if true"
+
+
+@dataclass(frozen=True, slots=True)
+class FactField:
+    """One field of one entity kind."""
+
+    entity: str
+    """A constant of ``EntityKind``."""
+    name: str
+    value: ValueType
+    meaning: str
+    merge: Merge = Merge.BEST_RANKED
+    stamped: bool = False
+    """True if the field is stored once per instant, under ``make_stamped_key``."""
+
+
+_TEXT, _OUTCOME, _TIMED, _FLAG = ValueType.TEXT, ValueType.OUTCOME, ValueType.TIMED_TEXT, ValueType.FLAG
+_TIME, _DURATION, _COUNT, _BYTES = ValueType.TIME, ValueType.DURATION, ValueType.COUNT, ValueType.BYTES
+
+
+def _largest(entity: str, name: str, value: ValueType, meaning: str) -> FactField:
+    return FactField(entity, name, value, meaning, merge=Merge.LARGEST)
+
+
+def _stamped(entity: str, name: str, value: ValueType, meaning: str) -> FactField:
+    return FactField(entity, name, value, meaning, stamped=True)
+
+
+_SESSION = (
+    FactField(EntityKind.SESSION, FIRST, _TIME, "When the session was first heard of."),
+    _largest(EntityKind.SESSION, LAST, _TIME, "When the session was last heard of."),
+    FactField(EntityKind.SESSION, SOURCE, _TEXT, "The product that was watched."),
+    _largest(EntityKind.SESSION, OPENED, _TIME, "The latest start or prompt: it reopens an ended session."),
+    FactField(EntityKind.SESSION, PATTERN, _TEXT, "The pattern that an orchestrator declared."),
+    FactField(EntityKind.SESSION, RECORDING, _FLAG, "The session is the recording of an empty store."),
+    _largest(EntityKind.SESSION, ENDED, _TIME, "The latest end."),
+    _stamped(EntityKind.SESSION, ENDED, _TIME, "Every end: a resumed session ends more than once."),
+    FactField(EntityKind.SESSION, OUTCOME, _OUTCOME, "How the session ended."),
+    FactField(EntityKind.SESSION, COMMAND, _TIMED, "The first slash command, which names the pattern."),
+    FactField(EntityKind.SESSION, PROJECT, _TIMED, "The project in which the session began."),
+    _largest(EntityKind.SESSION, PROCESSES, _TIMED, "The processes that the session runs in, nearest first."),
+    FactField(EntityKind.SESSION, TRACEPARENT, _TIMED, "The W3C trace context that started the agent."),
+    _largest(EntityKind.SESSION, PROMPTED, _TIME, "The user's latest prompt."),
+    _largest(EntityKind.SESSION, STOPPED, _TIME, "The latest stop of the main agent."),
+    _largest(EntityKind.SESSION, RUNNING, _TIMED, "The background tasks that ran at the latest stop."),
+    _stamped(EntityKind.SESSION, STOP, _OUTCOME, "A stop of the main agent without a turn id."),
+    _stamped(EntityKind.SESSION, ASKED, _TIME, "The prompt of the turn that ended at this instant."),
+)
+
+_TURN = (
+    FactField(EntityKind.TURN, START, _TIME, "When the prompt arrived."),
+    FactField(EntityKind.TURN, ORIGIN, _TEXT, "``user`` or ``host``."),
+    _largest(EntityKind.TURN, STOPPED, _TIME, "The last stop: a stop hook may send the agent on."),
+    FactField(EntityKind.TURN, OUTCOME, _OUTCOME, "How the turn ended."),
+)
+
+_TASK = (
+    _stamped(EntityKind.TASK, START, _TIME, "A start of the agent; an agent may run more than once."),
+    _stamped(EntityKind.TASK, END, _TIME, "An end of the agent."),
+    _stamped(EntityKind.TASK, NOTICE, _OUTCOME, "The host's notice of how a background run ended."),
+    FactField(EntityKind.TASK, AGENT, _TEXT, "The agent's name."),
+    FactField(EntityKind.TASK, TYPE, _TEXT, "The task type that an orchestrator declared."),
+    FactField(EntityKind.TASK, PARENT, _TEXT, "The id of the task, call or turn that contains it."),
+    FactField(EntityKind.TASK, DELEGATED_BY, _TEXT, "The id of the tool call that started it."),
+    FactField(EntityKind.TASK, DESCRIPTION, _TEXT, "Its description."),
+    FactField(EntityKind.TASK, PHASE, _TEXT, "The name of the phase that it belongs to."),
+    FactField(EntityKind.TASK, SPAN_PARENT, _TEXT, "The id of the span below which the agent works."),
+    FactField(EntityKind.TASK, OUTCOME, _OUTCOME, "How it ended."),
+)
+
+_CALL = (
+    FactField(EntityKind.CALL, TOOL, _TEXT, "The tool's name."),
+    FactField(EntityKind.CALL, AGENT_ID, _TEXT, "The id of the agent that called; none is the main agent."),
+    FactField(EntityKind.CALL, START, _TIME, "When the call started."),
+    FactField(EntityKind.CALL, END, _TIME, "When the call ended."),
+    _stamped(EntityKind.CALL, START, _TIME, "A start of a call without an id of its own."),
+    _stamped(EntityKind.CALL, END, _OUTCOME, "An end of a call without an id of its own."),
+    FactField(EntityKind.CALL, OUTCOME, _OUTCOME, "How the call ended."),
+    FactField(EntityKind.CALL, DURATION, _DURATION, "Its execution as the source measured it."),
+    FactField(EntityKind.CALL, AGENT, _TEXT, "The kind of agent that a delegating call asks for."),
+    FactField(EntityKind.CALL, DESCRIPTION, _TEXT, "The description of the task that it delegates."),
+    FactField(EntityKind.CALL, SPAN, _TEXT, "The id of its span."),
+    FactField(EntityKind.CALL, STATUS, _TEXT, "The status in a delegating call's answer."),
+    FactField(EntityKind.CALL, TASK, _TEXT, "The id of the agent that it started."),
+    FactField(EntityKind.CALL, WROTE, _TEXT, "Keyed hashes of the paths that it wrote, space-separated."),
+    FactField(EntityKind.CALL, TEST_FRAMEWORK, _TEXT, "The test framework that it ran."),
+    FactField(EntityKind.CALL, TESTS_PASSED, _COUNT, "Tests that passed."),
+    FactField(EntityKind.CALL, TESTS_FAILED, _COUNT, "Tests that failed."),
+    _stamped(EntityKind.CALL, TESTS_PASSED, _COUNT, "Tests that passed in a call without an id of its own."),
+    _stamped(EntityKind.CALL, TESTS_FAILED, _COUNT, "Tests that failed in a call without an id of its own."),
+    FactField(EntityKind.CALL, BATCHED, _TIME, "When the parallel batch of the call ended."),
+)
+
+_MODEL = (
+    FactField(EntityKind.MODEL, START, _TIME, "When the request was sent."),
+    FactField(EntityKind.MODEL, DURATION, _DURATION, "From the request to the end of the answer."),
+    FactField(EntityKind.MODEL, MODEL, _TEXT, "The model's name as the source spells it."),
+    FactField(EntityKind.MODEL, AGENT_ID, _TEXT, "The id of the agent that called; none is the main agent."),
+    FactField(EntityKind.MODEL, OUTCOME, _OUTCOME, "How the call ended."),
+    FactField(EntityKind.MODEL, REQUEST, _TEXT, "The id of the request, where the key is the response's."),
+    FactField(EntityKind.MODEL, ANONYMOUS, _FLAG, "The source knows no id of the call."),
+    _largest(EntityKind.MODEL, INPUT_TOKENS, _COUNT, "Input tokens without those of the cache."),
+    _largest(EntityKind.MODEL, OUTPUT_TOKENS, _COUNT, "Output tokens."),
+    _largest(EntityKind.MODEL, CACHE_READ_TOKENS, _COUNT, "Tokens read from the cache."),
+    _largest(EntityKind.MODEL, CACHE_WRITE_TOKENS, _COUNT, "Tokens written to the cache."),
+    FactField(EntityKind.MODEL, COST, ValueType.MONEY, "The cost that the source reported."),
+    FactField(EntityKind.MODEL, FIRST_TOKEN, _DURATION, "From the request to the answer's first token."),
+)
+
+_PHASE = (
+    FactField(EntityKind.PHASE, START, _TIME, "When the phase started."),
+    FactField(EntityKind.PHASE, END, _TIME, "When the phase ended."),
+    FactField(EntityKind.PHASE, NAME, _TEXT, "The phase's name."),
+    FactField(EntityKind.PHASE, OUTCOME, _OUTCOME, "How the phase ended."),
+)
+
+_MESSAGE = (
+    FactField(EntityKind.MESSAGE, TIME, _TIME, "When the message was sent."),
+    FactField(EntityKind.MESSAGE, RESPONSE, _DURATION, "From the message to its answer."),
+    FactField(EntityKind.MESSAGE, RECEIVER, _TEXT, "The name of the receiving agent."),
+    FactField(EntityKind.MESSAGE, SENDER, _TEXT, "The name of the sending agent."),
+    FactField(EntityKind.MESSAGE, AGENT_ID, _TEXT, "The id of the sending agent; none is the main agent."),
+    FactField(EntityKind.MESSAGE, OUTCOME, _OUTCOME, "Whether it was answered."),
+)
+
+_SCORE = (
+    FactField(EntityKind.SCORE, OF, _TEXT, "The kind of the judged entity: session, phase or task."),
+    FactField(EntityKind.SCORE, OF_ID, _TEXT, "The id of the judged entity."),
+    FactField(EntityKind.SCORE, NAME, _TEXT, "The criterion, such as quality."),
+    FactField(EntityKind.SCORE, BY, _TEXT, "The judge."),
+    _largest(EntityKind.SCORE, SAID, _TIMED, "The value of the judge's latest judgement."),
+)
+
+_HOOKS = (
+    FactField(EntityKind.HOOKS, START, _TIME, "When the hooks started."),
+    FactField(EntityKind.HOOKS, DURATION, _DURATION, "How long the agent waited for them."),
+    FactField(EntityKind.HOOKS, EVENT, _TEXT, "The hook event."),
+    FactField(EntityKind.HOOKS, AGENT_ID, _TEXT, "The id of the agent that waited; none is the main agent."),
+    FactField(EntityKind.HOOKS, SPAN, _TEXT, "The id of the span in which they ran."),
+)
+
+_SAMPLE = (
+    FactField(EntityKind.SAMPLE, DURATION, _DURATION, "The stretch that the sample covers."),
+    FactField(EntityKind.SAMPLE, CPU, _DURATION, "Processor time of the process tree."),
+    FactField(EntityKind.SAMPLE, CPU_PEAK, ValueType.RATE, "The highest processor use between two readings."),
+    FactField(EntityKind.SAMPLE, MEMORY, _BYTES, "Mean resident memory of the tree."),
+    FactField(EntityKind.SAMPLE, MEMORY_PEAK, _BYTES, "Most resident memory at a reading."),
+    FactField(EntityKind.SAMPLE, READ, _BYTES, "Read from disk."),
+    FactField(EntityKind.SAMPLE, WRITTEN, _BYTES, "Written to disk."),
+    FactField(EntityKind.SAMPLE, MACHINE_BUSY, _DURATION, "Processor time used by the whole machine."),
+    FactField(EntityKind.SAMPLE, MACHINE_AVAILABLE, _DURATION, "Processor time that the machine had."),
+    FactField(EntityKind.SAMPLE, MACHINE_BUSY_SHARE, _DURATION, "The session's share of the machine's use."),
+    FactField(EntityKind.SAMPLE, MACHINE_AVAILABLE_SHARE, _DURATION, "The session's share of what it had."),
+    FactField(EntityKind.SAMPLE, MACHINE_MEMORY, _BYTES, "The machine's memory."),
+    FactField(EntityKind.SAMPLE, MACHINE_MEMORY_AVAILABLE, _BYTES, "Least free memory at a reading."),
+)
+
+_CACHE = (
+    FactField(EntityKind.CACHE, NAME, _TEXT, "The cache's name."),
+    FactField(EntityKind.CACHE, TIME, _TIME, "When the report was made."),
+    FactField(EntityKind.CACHE, HITS, _COUNT, "Look-ups answered since the last report."),
+    FactField(EntityKind.CACHE, MISSES, _COUNT, "Look-ups not answered since the last report."),
+    FactField(EntityKind.CACHE, EVICTIONS, _COUNT, "Entries evicted since the last report."),
+    FactField(EntityKind.CACHE, INVALIDATIONS, _COUNT, "Entries invalidated since the last report."),
+    FactField(EntityKind.CACHE, ENTRIES, _COUNT, "Entries in the cache now."),
+)
+
+FIELDS: tuple[FactField, ...] = (
+    *_SESSION,
+    *_TURN,
+    *_TASK,
+    *_CALL,
+    *_MODEL,
+    *_PHASE,
+    *_MESSAGE,
+    *_SCORE,
+    *_HOOKS,
+    *_SAMPLE,
+    *_CACHE,
+)
+"""Every field of every entity. Permission requests have none: their key is agent, tool and instant."""
+
+LARGEST = frozenset(field.name for field in FIELDS if field.merge is Merge.LARGEST)
+"""The names of the fields that keep their largest value. A name has the same rule in every entity."""
+
+STAMP = "@"
+"""Separates a stamped field from its instant."""
+
+
+def make_stamped_key(field: str, time: int) -> str:
+    """Return the key of a stamped field at an instant."""
+    return f"{field}{STAMP}{time}"
+
+
+def parse_stamped_key(key: str) -> tuple[str, int]:
+    """Return the field and the instant of a stamped key."""
+    field, _, time = key.rpartition(STAMP)
+    return field, int(time)
+
+
+def list_stamped(facts: Mapping[str, T], field: str) -> list[tuple[int, T]]:
+    """Return the instants of a stamped field with their facts."""
+    prefix = field + STAMP
+    length = len(prefix)
+    return [(int(key[length:]), fact) for key, fact in facts.items() if key.startswith(prefix)]
+
+
+def has_stamped(facts: Mapping[str, T], field: str) -> bool:
+    """Return whether a stamped field has any instant."""
+    prefix = field + STAMP
+    return any(key.startswith(prefix) for key in facts)
+
+
+def pack_timed(time: int, *words: str) -> str:
+    """Return a timed text: the instant with 20 digits, then the words."""
+    return " ".join([f"{time:020d}", *words])
+
+
+def unpack_timed(value: str) -> tuple[int, str]:
+    """Return the instant of a timed text and the words after it."""
+    time, _, words = value.partition(" ")
+    return int(time), words

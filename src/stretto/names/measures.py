@@ -1,0 +1,305 @@
+"""The table of roll-up measures: the sums that the store keeps, with dimensions, unit, meaning and users.
+
+Writers and readers use the constants, so that a mistyped measure is an error and not an absent figure. The
+text of a constant, and the order of its dimensions, are stored: both change only with a migration of stores.
+
+All measures are whole numbers and merge by addition: the sum over two sessions, slots or machines is the sum
+of both. A measure with a bucket is a quantile sketch: it counts things by length or size, bucket by bucket.
+
+Example: ``TASKS`` has the dimensions task type, agent and outcome. Three reviews by ``critic`` that succeeded
+are stored as measure ``tasks`` with dimensions ``["review", "critic", "success"]`` and the sum 3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+Dims = tuple[str | int, ...]
+"""The values of a measure's dimensions, in the order of the table."""
+
+
+class Dimension(StrEnum):
+    """The closed set of dimensions. Those that are also labels of metrics have the same name."""
+
+    AGENT = "agent"
+    BUCKET = "bucket"
+    """A bucket of a quantile sketch (``figures.quantile_sketch``), the only dimension that is a number."""
+    CACHE = "cache"
+    DIRECTION = "direction"
+    """``read`` from or ``write`` to disk."""
+    FRAMEWORK = "framework"
+    KIND = "kind"
+    """A kind of tokens: ``input``, ``output``, ``cache_read``, ``cache_write``."""
+    MODEL = "model"
+    ORIGIN = "origin"
+    """How a cost is known: configured, reported by its source, or by list price."""
+    OUTCOME = "outcome"
+    PART = "part"
+    """A part of wall time."""
+    PATTERN = "pattern"
+    PHASE = "phase"
+    PLACE = "place"
+    """How a task ran: ``parallel``, ``alone`` or ``unplaced``."""
+    REASON = "reason"
+    """Why an entry left a cache: ``eviction`` or ``invalidation``."""
+    RESULT = "result"
+    """The result of a lookup, a test or a check."""
+    SCORE = "score"
+    """The name of a score from outside."""
+    SIGNATURE = "signature"
+    """The mix of task types of a parallel execution, sorted and joined by commas."""
+    SOURCE = "source"
+    TASK_TYPE = "task_type"
+    TOOL = "tool"
+
+
+class Unit(StrEnum):
+    """The units that sums are kept in."""
+
+    COUNT = "1"
+    NANOSECONDS = "ns"
+    BYTES = "By"
+    NANO_USD = "billionths of a US dollar"
+    MILLIONTHS = "millionths"
+    """Shares from 0 to 1, or scores in their own scale, times 1,000,000."""
+    SKETCH_NANOSECONDS = "count by bucket of ns"
+    SKETCH_BYTES = "count by bucket of By"
+    SKETCH_CORES = "count by bucket of billionths of a processor"
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One row of the table."""
+
+    name: str
+    dimensions: tuple[Dimension, ...]
+    unit: Unit
+    meaning: str
+
+    def position(self, dimension: Dimension) -> int:
+        """Return where a dimension is among the values. Raises ValueError if the measure does not have it."""
+        return self.dimensions.index(dimension)
+
+    @property
+    def merge(self) -> str:
+        """How two values of the measure become one."""
+        return "add"
+
+
+MEASURES: dict[str, Measure] = {}
+"""The table, by stored name."""
+
+
+def measure(name: str, dimensions: tuple[Dimension, ...], unit: Unit, meaning: str) -> str:
+    """Add a row to the table and return the stored name, a plain text so that ingest stays fast."""
+    MEASURES[name] = Measure(name, dimensions, unit, meaning)
+    return name
+
+
+def position_of(name: str, dimension: Dimension) -> int:
+    """Return where a dimension is among the values of a measure. Raises ValueError if it has no such one."""
+    return MEASURES[name].position(dimension)
+
+
+_D, _U = Dimension, Unit
+_WORK = (_D.PATTERN, _D.TASK_TYPE, _D.AGENT)
+"""What was worked on: the leading dimensions of the measures that scores are made of."""
+
+# Tasks and parallel executions.
+TASKS = measure("tasks", (_D.TASK_TYPE, _D.AGENT, _D.OUTCOME), _U.COUNT, "Tasks that are over.")
+TASK_TIME = measure("task_time", (_D.TASK_TYPE, _D.BUCKET), _U.SKETCH_NANOSECONDS, "Length of tasks.")
+AGENT_TIME = measure(
+    "agent_time", (_D.AGENT, _D.BUCKET), _U.SKETCH_NANOSECONDS, "Length of an agent's tasks."
+)
+ENDS_EXPECTED = measure("ends_expected", (), _U.COUNT, "Tasks and tool calls that are over.")
+ENDS_SEEN = measure("ends_seen", (), _U.COUNT, "Tasks and tool calls whose end a source reported.")
+FANOUTS = measure("fanouts", (_D.PATTERN,), _U.COUNT, "Finished parallel executions.")
+CAPACITY = measure("capacity", (_D.PATTERN,), _U.NANOSECONDS, "Width times elapsed of parallel executions.")
+PATTERN_WORK = measure("pattern_work", (_D.PATTERN,), _U.NANOSECONDS, "Work of parallel executions.")
+PATTERN_ELAPSED = measure("pattern_elapsed", (_D.PATTERN,), _U.NANOSECONDS, "Elapsed of parallel executions.")
+LONGEST_LANE = measure(
+    "longest_lane", (_D.PATTERN,), _U.NANOSECONDS, "Width times busy time of the longest lane."
+)
+PARALLEL_TASKS = measure(
+    "parallel_tasks", (_D.PATTERN, _D.SIGNATURE, _D.TASK_TYPE), _U.COUNT, "Tasks of parallel executions."
+)
+PARALLEL_WORK = measure(
+    "parallel_work", (_D.PATTERN, _D.SIGNATURE, _D.TASK_TYPE), _U.NANOSECONDS, "Busy time of these tasks."
+)
+PARALLEL_ELAPSED = measure(
+    "parallel_elapsed",
+    (_D.PATTERN, _D.SIGNATURE, _D.TASK_TYPE),
+    _U.NANOSECONDS,
+    "Elapsed of parallel executions, each instant shared equally by the tasks running then.",
+)
+PARALLEL_OUTCOMES = measure(
+    "parallel_outcomes", (_D.OUTCOME,), _U.COUNT, "Tasks of parallel executions by outcome."
+)
+OPPORTUNITY = measure(
+    "opportunity",
+    (_D.PATTERN,),
+    _U.NANOSECONDS,
+    "Elapsed of sequential runs without their longest task: the most that could have been saved.",
+)
+SEQUENTIAL_RUNS = measure("sequential_runs", (_D.PATTERN,), _U.COUNT, "Runs of tasks one after another.")
+
+# What parallel executions used; only those whose every task reported its tokens, or its cost.
+TOKEN_COUNT = measure("token_count", (_D.PATTERN, _D.SIGNATURE), _U.COUNT, "Tokens of parallel executions.")
+TOKEN_FANOUTS = measure(
+    "token_fanouts", (_D.PATTERN, _D.SIGNATURE), _U.COUNT, "Parallel executions with known tokens."
+)
+TOKEN_WORK = measure("token_work", (_D.PATTERN, _D.SIGNATURE), _U.NANOSECONDS, "Their work.")
+TOKEN_ELAPSED = measure("token_elapsed", (_D.PATTERN, _D.SIGNATURE), _U.NANOSECONDS, "Their elapsed.")
+COST_NANO_USD = measure(
+    "cost_nano_usd", (_D.PATTERN, _D.SIGNATURE), _U.NANO_USD, "Cost of parallel executions."
+)
+COST_FANOUTS = measure(
+    "cost_fanouts", (_D.PATTERN, _D.SIGNATURE), _U.COUNT, "Parallel executions with known cost."
+)
+COST_WORK = measure("cost_work", (_D.PATTERN, _D.SIGNATURE), _U.NANOSECONDS, "Their work.")
+COST_ELAPSED = measure("cost_elapsed", (_D.PATTERN, _D.SIGNATURE), _U.NANOSECONDS, "Their elapsed.")
+
+# Tool calls and the tests that they ran.
+CALLS = measure("calls", (_D.TOOL, _D.OUTCOME), _U.COUNT, "Tool calls that are over.")
+CALL_TIME = measure("call_time", (_D.TOOL, _D.BUCKET), _U.SKETCH_NANOSECONDS, "Execution time of tool calls.")
+OVERHEAD = measure(
+    "overhead",
+    (_D.BUCKET,),
+    _U.SKETCH_NANOSECONDS,
+    "Time of tool calls that is neither execution nor a person's.",
+)
+TOOL_SECONDS = measure("tool_seconds", (), _U.NANOSECONDS, "Execution time of all tool calls.")
+TEST_SECONDS = measure("test_seconds", (), _U.NANOSECONDS, "Execution time of the tool calls that ran tests.")
+TEST_RUNS = measure("test_runs", (_D.FRAMEWORK, _D.OUTCOME), _U.COUNT, "Test runs inside tool calls.")
+TEST_RUN_TIME = measure(
+    "test_run_time", (_D.FRAMEWORK, _D.BUCKET), _U.SKETCH_NANOSECONDS, "Length of test runs."
+)
+TESTS = measure("tests", (_D.FRAMEWORK, _D.RESULT), _U.COUNT, "Single tests that passed or failed.")
+
+# Model calls.
+MODEL_CALLS = measure("model_calls", (_D.MODEL, _D.OUTCOME), _U.COUNT, "Model calls.")
+MODEL_TIME = measure("model_time", (_D.MODEL, _D.BUCKET), _U.SKETCH_NANOSECONDS, "Length of model calls.")
+FIRST_TOKEN_TIME = measure(
+    "first_token_time",
+    (_D.MODEL, _D.BUCKET),
+    _U.SKETCH_NANOSECONDS,
+    "Time from a request to its first token.",
+)
+TOKENS = measure("tokens", (_D.MODEL, _D.KIND), _U.COUNT, "Tokens that model calls used.")
+PROMPT_TOKENS = measure(
+    "prompt_tokens", (_D.MODEL,), _U.COUNT, "Tokens read by the model calls that report their cache reads."
+)
+PRICED_CALLS = measure("priced_calls", (_D.MODEL, _D.ORIGIN), _U.COUNT, "Model calls with known cost.")
+COST = measure("cost", (_D.MODEL, _D.ORIGIN), _U.NANO_USD, "Cost of model calls.")
+UNPRICED_CALLS = measure(
+    "unpriced_calls", (_D.MODEL,), _U.COUNT, "Model calls that used tokens and have no known cost."
+)
+
+# Sessions, turns, phases, messages, hooks and caches.
+SESSIONS = measure("sessions", (_D.SOURCE, _D.PATTERN, _D.OUTCOME), _U.COUNT, "Sessions that are over.")
+SESSION_TIME = measure("session_time", (_D.PATTERN, _D.BUCKET), _U.SKETCH_NANOSECONDS, "Length of sessions.")
+TURN_TIME = measure("turn_time", (_D.BUCKET,), _U.SKETCH_NANOSECONDS, "Length of turns.")
+PHASES = measure("phases", (_D.PHASE, _D.OUTCOME), _U.COUNT, "Phases that are over.")
+PHASE_TIME = measure("phase_time", (_D.PHASE, _D.BUCKET), _U.SKETCH_NANOSECONDS, "Length of phases.")
+MESSAGES = measure("messages", (_D.AGENT, _D.OUTCOME), _U.COUNT, "Messages between agents, by receiver.")
+MESSAGE_TIME = measure(
+    "message_time", (_D.AGENT, _D.BUCKET), _U.SKETCH_NANOSECONDS, "Time from a message to its answer."
+)
+HOOKS_TIME = measure(
+    "hooks_time", (_D.BUCKET,), _U.SKETCH_NANOSECONDS, "How long an agent waited for its hooks."
+)
+CACHE_LOOKUPS = measure("cache_lookups", (_D.CACHE, _D.RESULT), _U.COUNT, "Lookups in a reported cache.")
+CACHE_REMOVALS = measure(
+    "cache_removals", (_D.CACHE, _D.REASON), _U.COUNT, "Entries that left a reported cache."
+)
+
+# Wall time, critical paths and slack of the sessions that are over.
+WALL = measure("wall", (_D.PART,), _U.NANOSECONDS, "Wall time by part.")
+CRITICAL_PATH = measure("critical_path", (), _U.NANOSECONDS, "Length of critical paths.")
+CRITICAL_PATH_AGENT = measure(
+    "critical_path_agent", (_D.AGENT,), _U.NANOSECONDS, "Part of the critical paths by agent."
+)
+CRITICAL_PATH_TASK_TYPE = measure(
+    "critical_path_task_type", (_D.TASK_TYPE,), _U.NANOSECONDS, "Part of the critical paths by task type."
+)
+CRITICAL_PATH_TOOL = measure(
+    "critical_path_tool", (_D.TOOL,), _U.NANOSECONDS, "Part of the critical paths by tool."
+)
+SLACK_AGENT = measure("slack_agent", (_D.AGENT,), _U.NANOSECONDS, "Least slack by agent, over sessions.")
+SLACK_TASK_TYPE = measure(
+    "slack_task_type", (_D.TASK_TYPE,), _U.NANOSECONDS, "Least slack by task type, over sessions."
+)
+SLACK_TOOL = measure("slack_tool", (_D.TOOL,), _U.NANOSECONDS, "Least slack by tool, over sessions.")
+SLACK_AGENT_SESSIONS = measure(
+    "slack_agent_sessions", (_D.AGENT,), _U.COUNT, "Sessions with a slack of the agent, 0 included."
+)
+SLACK_TASK_TYPE_SESSIONS = measure(
+    "slack_task_type_sessions",
+    (_D.TASK_TYPE,),
+    _U.COUNT,
+    "Sessions with a slack of the task type, 0 included.",
+)
+SLACK_TOOL_SESSIONS = measure(
+    "slack_tool_sessions", (_D.TOOL,), _U.COUNT, "Sessions with a slack of the tool, 0 included."
+)
+
+# Samples of the agents' processes and of the machine.
+SAMPLED = measure("sampled", (), _U.NANOSECONDS, "Time during which processes were sampled.")
+AGENTS_CPU = measure("agents_cpu", (), _U.NANOSECONDS, "Processor time of the agents' processes.")
+AGENTS_CPU_USE = measure("agents_cpu_use", (_D.BUCKET,), _U.SKETCH_CORES, "Processors in use by a session.")
+AGENTS_MEMORY = measure("agents_memory", (_D.BUCKET,), _U.SKETCH_BYTES, "Resident memory of a session.")
+AGENTS_IO_SAMPLES = measure(
+    "agents_io_samples", (_D.DIRECTION,), _U.COUNT, "Samples that report bytes read or written, 0 included."
+)
+AGENTS_IO = measure("agents_io", (_D.DIRECTION,), _U.BYTES, "Bytes read from and written to disk.")
+MACHINE_BUSY = measure("machine_busy", (), _U.NANOSECONDS, "Processor time that the machine was busy.")
+MACHINE_AVAILABLE = measure("machine_available", (), _U.NANOSECONDS, "Processor time that the machine had.")
+
+# What scores are made of.
+WORK_ENDS = measure("work_ends", (*_WORK, _D.PLACE, _D.OUTCOME), _U.COUNT, "Tasks that are over.")
+WORK_TIME = measure("work_time", _WORK, _U.NANOSECONDS, "Length of tasks.")
+RETRY_ENDS = measure("retry_ends", (*_WORK, _D.OUTCOME), _U.COUNT, "Tasks that tried again what had failed.")
+RETRY_TIME = measure("retry_time", _WORK, _U.NANOSECONDS, "Length of the tasks that tried again.")
+TURNS = measure("turns", (_D.PATTERN, _D.PLACE), _U.COUNT, "Turns with two or more tasks of one parent.")
+AGENTS_BUSY = measure("agents_busy", (_D.PATTERN,), _U.NANOSECONDS, "Busy time of the tasks of these turns.")
+AGENTS_CAPACITY = measure(
+    "agents_capacity", (_D.PATTERN,), _U.NANOSECONDS, "Time that these tasks could have been busy."
+)
+CHECKED = measure(
+    "checked", (_D.PATTERN, _D.RESULT), _U.COUNT, "Parallel executions whose results were checked together."
+)
+CONSISTENT = measure(
+    "consistent",
+    (*_WORK, _D.RESULT),
+    _U.COUNT,
+    "Tasks of parallel executions with known writes, by conflict.",
+)
+COMPLETE = measure("complete", _WORK, _U.MILLIONTHS, "How complete tasks of sessions that are over are.")
+COMPLETE_TASKS = measure("complete_tasks", _WORK, _U.COUNT, "Tasks with a known completeness.")
+SCORE_COUNT = measure(
+    "score_count", (_D.SCORE, *_WORK, _D.PLACE), _U.COUNT, "Scores from outside that lie on their scale."
+)
+SCORE_SUM = measure("score_sum", (_D.SCORE, *_WORK, _D.PLACE), _U.MILLIONTHS, "Sum of these scores.")
+SCORE_OUTSIDE = measure(
+    "score_outside", (_D.SCORE, *_WORK), _U.COUNT, "Scores from outside that lie off their scale."
+)
+ANSWERS = measure("answers", (_D.AGENT,), _U.COUNT, "Messages with a known answer time, by receiver.")
+ANSWER_TIME = measure("answer_time", (_D.AGENT,), _U.NANOSECONDS, "Answer time of these messages.")
+TALK_MESSAGES = measure("talk_messages", (_D.AGENT,), _U.COUNT, "Messages of a session, by receiver.")
+TALK_SHARE = measure(
+    "talk_share",
+    (_D.AGENT,),
+    _U.MILLIONTHS,
+    "One over the number of receivers of a session: over all receivers it adds up to the number of sessions.",
+)
+PATTERN_PHASES = measure("pattern_phases", (_D.PATTERN, _D.OUTCOME), _U.COUNT, "Phases that are over.")
+PHASES_COVERED = measure(
+    "phases_covered", (_D.PATTERN,), _U.NANOSECONDS, "Time inside any phase of a session."
+)
+PHASES_STRETCH = measure(
+    "phases_stretch",
+    (_D.PATTERN,),
+    _U.NANOSECONDS,
+    "Time from the first phase's start to the last one's end.",
+)
