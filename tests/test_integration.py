@@ -123,10 +123,10 @@ def test_completeness_is_the_mean_of_what_is_known() -> None:
     drawing.task("c", 0, 10, "review").run("d", 0, 5)
     session = concluded(drawing.events)
     tests = [ToolCall("t", "Bash", "c", 1, 2, 1, None, Outcome.FAILURE, None, Run("pytest"))]
-    found = measure_completeness(session.tasks, seen=["b", "c"], left_open=["c"], tests=tests)
+    found = measure_completeness(session.tasks, calls_known=["b", "c"], left_open=["c"], tests=tests)
     assert found == {"a": 1.0, "b": 0.5, "c": pytest.approx(1 / 3), "d": 1.0}
     lost = concluded(Drawing().opens().run("e", 0).ends(9).events)
-    assert measure_completeness(lost.tasks, seen=["e"], left_open=[], tests=[]) == {}
+    assert measure_completeness(lost.tasks, calls_known=["e"], left_open=[], tests=[]) == {}
 
 
 def test_the_last_tests_of_a_task_count_and_those_below_it() -> None:
@@ -138,5 +138,5 @@ def test_the_last_tests_of_a_task_count_and_those_below_it() -> None:
         ToolCall("1", "Bash", "b", 6, 7, 1, None, Outcome.FAILURE, None, Run("pytest")),
         ToolCall("2", "Bash", "b", 8, 9, 1, None, Outcome.SUCCESS, None, Run("pytest")),
     ]
-    assert measure_completeness(session.tasks, seen=[], left_open=[], tests=tests) == {"a": 1.0, "b": 1.0}
-    assert measure_completeness(session.tasks, seen=[], left_open=[], tests=tests[:1]) == {"a": 0.5, "b": 0.5}
+    assert measure_completeness(session.tasks, calls_known=[], left_open=[], tests=tests) == {"a": 1.0, "b": 1.0}
+    assert measure_completeness(session.tasks, calls_known=[], left_open=[], tests=tests[:1]) == {"a": 0.5, "b": 0.5}
