@@ -358,7 +358,7 @@ def test_unknown_type_and_compression() -> None:
              b'{"resource_spans":' + b"[" * 100_000, b'{"resource_spans":[{"a":' + b"9" * 5_000 + b"}]}"]
 )  # fmt: skip
 def test_body_that_is_no_json(body: bytes) -> None:
-    """Whatever is no export request in JSON is 400."""
+    """A body that is not an export request in JSON is 400."""
     assert refused(Signal.TRACES, body, JSON).status == 400
 
 
@@ -387,7 +387,7 @@ def test_half_a_character() -> None:
     ],
 )
 def test_body_that_is_no_protobuf(body: bytes) -> None:
-    """Whatever is no export request in protobuf is 400."""
+    """A body that is not an export request in protobuf is 400."""
     assert refused(Signal.TRACES, body, PROTOBUF).status == 400
 
 
@@ -553,7 +553,7 @@ def json_of(attributes: bytes) -> bytes:
     ("groups", "refused 413 the request has more than 100000 parts"),
     ("scopes", "refused 413 the request has more than 100000 parts"),
     ("unknown fields", "refused 413 the request has more than 100000 parts"),
-    ("resource", "refused 400 the body is no export request"),
+    ("resource", "refused 400 the body is not an OTLP export request"),
     ("json spans", "refused 413 the request has more than 1500000 values"),
     ("less json", "refused 413 the request has more than 100000 parts"),
     ("json groups", "taken 0 0"),

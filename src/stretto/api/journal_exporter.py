@@ -178,17 +178,17 @@ class JournalSpanExporter(SpanExporter):
         trace = Trace(
             {at.record.id: at.record for each in members.values() for at in each.node.walk_up()}.values()
         )
-        for call, task in trace.started.items():
+        for call, task in trace.first_tasks.items():
             self._started.setdefault(call, task)
         _drop_oldest(self._started)
         placed = [
             (members[record.id], place) for record, place in trace.iterate_spans() if record.id in members
         ]
         for member, place in placed:
-            if trace.is_relevant(member.node.record, place):
+            if trace.is_relevant_span(member.node.record, place):
                 for node in member.node.walk_up():
                     node.ours = True
-        said, source = trace.find_session(), trace.source if trace.is_ours else None
+        said, source = trace.find_session(), trace.source if trace.is_relevant else None
         for member, place in placed:
             session = self._find_session(trace_id, member, said)
             if session is not None:

@@ -1,4 +1,4 @@
-"""Cache reports: the spans in which the Python API tells what caches have counted → events."""
+"""Cache reports: turn the Python API's spans about the hits and misses of caches into events."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from stretto.sources.otlp.plain_records import Span, get_count, get_text
 
 
 def make_cache_report(span: Span, session: str) -> Event:
-    """Return the event of a report; its time is that of the report, which covers all since the one before."""
-    said = span.attributes
+    """Return the event of a report, at the report's time; it counts everything since the report before."""
+    attributes = span.attributes
     return Event(
         kind=Kind.CACHE_REPORT,
         session=session,
@@ -18,12 +18,12 @@ def make_cache_report(span: Span, session: str) -> Event:
         source=conventions.get_source(span),
         channel=Channel.OTLP,
         id=span.id,
-        name=get_text(said, Attribute.CACHE_NAME.value),
+        name=get_text(attributes, Attribute.CACHE_NAME.value),
         attributes=omit_none(
-            hits=get_count(said, Attribute.CACHE_HITS.value),
-            misses=get_count(said, Attribute.CACHE_MISSES.value),
-            evictions=get_count(said, Attribute.CACHE_EVICTIONS.value),
-            invalidations=get_count(said, Attribute.CACHE_INVALIDATIONS.value),
-            entries=get_count(said, Attribute.CACHE_ENTRIES.value),
+            hits=get_count(attributes, Attribute.CACHE_HITS.value),
+            misses=get_count(attributes, Attribute.CACHE_MISSES.value),
+            evictions=get_count(attributes, Attribute.CACHE_EVICTIONS.value),
+            invalidations=get_count(attributes, Attribute.CACHE_INVALIDATIONS.value),
+            entries=get_count(attributes, Attribute.CACHE_ENTRIES.value),
         ),
     )

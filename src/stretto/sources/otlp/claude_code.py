@@ -1,11 +1,13 @@
 """Claude Code's spans and log events → events.
 
-Names: code.claude.com/docs/en/monitoring-usage, as clients 2.1.197 to 2.1.329 send them; an older one lacks
-some and is taken as far as it goes. A subagent has no span of its own: its model requests and tool calls
-bear its id and hang below the execution of the ``Agent`` call, which gives the link between the two and,
-where that call waited, the subagent's length. How long one in the background ran is told by the log event
-at its end. What a tool was asked to do is told only where the user lets the client
-(``OTEL_LOG_TOOL_DETAILS``); of that the name of a test framework and the hash of a path are kept.
+Names: code.claude.com/docs/en/monitoring-usage, as clients 2.1.197 to 2.1.329 send them. Older clients send
+fewer attributes, and events are made from those that are there.
+
+A subagent has no span. Its model requests and tool calls carry its id, and their parent is the execution span
+of the ``Agent`` call. That span links call and subagent; if the call waited, it also gives the subagent's
+duration. The duration of a background subagent is in the log event at its end. Tool inputs are sent only if
+the user allows it (``OTEL_LOG_TOOL_DETAILS``). Events keep the name of a test framework and the hash of a
+path from them, and nothing else.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ ATTRIBUTES = frozenset({
     "query_source_safe", "request_id", "session.id", "source", "subagent_type", "success", "tool_input",
     "tool_name", "tool_parameters", "tool_use_id", "total_duration_ms", "ttft_ms",
 })  # fmt: skip
-"""All that is read; who the user is, prompts, answers and results are not among it."""
+"""All attributes that are read; none names the user or holds a prompt, an answer or a result."""
 
 _SCOPE = "com.anthropic.claude_code"
 _PREFIX = "claude_code."
@@ -52,25 +54,25 @@ _new_event = partial(Event, source=SOURCE, channel=Channel.OTLP)
 
 
 def is_client_span(span: Span) -> bool:
-    """Tell whether the client itself made a span: other spans may come from a service of that name too."""
-    own = span.service.startswith(SOURCE) and span.name.startswith(_PREFIX)
-    return own or span.scope.startswith(_SCOPE)
+    """Return whether the client itself made a span; the service's name alone does not prove it."""
+    has_client_names = span.service.startswith(SOURCE) and span.name.startswith(_PREFIX)
+    return has_client_names or span.scope.startswith(_SCOPE)
 
 
 def is_client_log(log: LogRecord) -> bool:
-    """Tell whether the client itself wrote a log event."""
+    """Return whether the client itself wrote a log event."""
     return log.scope.startswith(_SCOPE) or log.service.startswith(SOURCE)
 
 
 class SpanBatch:
-    """The client's spans of one request, as far as they say something about each other."""
+    """The links between the client's spans of a request."""
 
     def __init__(self, spans: Iterable[Span], key: bytes = b"") -> None:
         self.key = key
         self.tools: dict[str, Span] = {}
         self.executions: dict[str, Span] = {}
-        self.first: dict[tuple[str, str], Span] = {}
-        """(agent id, span above) → the agent's first sign there."""
+        self.first_spans: dict[tuple[str, str], Span] = {}
+        """(agent id, parent span id) → the agent's earliest span below that parent."""
         for span in spans:
             if span.name == "claude_code.tool":
                 self.tools[span.id] = span
@@ -78,29 +80,31 @@ class SpanBatch:
                 self.executions[span.id] = span
             agent = get_id(span.attributes, "agent_id")
             if agent is not None:
-                first = self.first.get((agent, span.parent))
+                first = self.first_spans.get((agent, span.parent))
                 if first is None or span.start < first.start:
-                    self.first[agent, span.parent] = span
-        self.started: dict[str, tuple[str, Span]] = {
-            above: (agent, span) for (agent, above), span in self.first.items() if above in self.executions
+                    self.first_spans[agent, span.parent] = span
+        self.started_agents: dict[str, tuple[str, Span]] = {
+            above: (agent, span)
+            for (agent, above), span in self.first_spans.items()
+            if above in self.executions
         }
-        """Execution → the agent it started and that agent's first sign."""
+        """Span id of a call's execution → the agent it started, and the agent's earliest span."""
 
 
 def translate_span(span: Span, session: str, batch: SpanBatch) -> list[Event]:
-    """Return the events that a span gives; none for one that says nothing which is kept."""
-    read = _SPANS.get(span.name)
-    return [] if read is None else read(span, session, batch)
+    """Return the events of a span; a span without kept facts has none."""
+    translate = _SPANS.get(span.name)
+    return [] if translate is None else translate(span, session, batch)
 
 
 def translate_log(log: LogRecord, session: str, key: bytes = b"") -> list[Event]:
-    """Return the events that a log event gives; none for one that says nothing which is kept."""
-    read = _LOGS.get(log.name.removeprefix(_PREFIX))
-    return [] if read is None else read(log, session, key)
+    """Return the events of a log event; a log event without kept facts has none."""
+    translate = _LOGS.get(log.name.removeprefix(_PREFIX))
+    return [] if translate is None else translate(log, session, key)
 
 
 def get_session_id(attributes: Attributes) -> str | None:
-    """Return the session's id, which all of the client's spans and log events bear."""
+    """Return the session's id, which all of the client's spans and log events carry."""
     return get_id(attributes, "session.id")
 
 
@@ -108,7 +112,7 @@ def get_session_id(attributes: Attributes) -> str | None:
 
 
 def _translate_interaction(span: Span, session: str, _: SpanBatch) -> list[Event]:
-    # It does not bear the prompt's id: a start from here would make a second turn of the prompt's.
+    # The span lacks the prompt's id. A start without it would be counted as a second turn.
     outcome = Outcome.FAILURE if span.failed else Outcome.SUCCESS
     return [
         _new_event(
@@ -133,7 +137,7 @@ def _translate_llm_request(span: Span, session: str, batch: SpanBatch) -> list[E
             first_token_ms=get_count(span.attributes, "ttft_ms"),
             request=request,
             response=response,
-            # The span's id is known to this source alone, so another's word on the same call cannot join it.
+            # Only this source knows the span's id, so other sources' events of the same call cannot join it.
             anonymous=None if response or request else True,
         ),
     )
@@ -141,27 +145,27 @@ def _translate_llm_request(span: Span, session: str, batch: SpanBatch) -> list[E
 
 
 def _translate_tool(span: Span, session: str, batch: SpanBatch) -> list[Event]:
-    about = partial(
+    new_call_event = partial(
         _new_event,
         session=session,
         id=_get_call_id(span),
         parent=_get_agent_id(span.attributes),
         name=_get_tool_name(span.attributes),
     )
-    order = omit_none(agent=get_text(span.attributes, "subagent_type"))
+    tool_input = omit_none(agent=get_text(span.attributes, "subagent_type"))
     return [
-        about(kind=Kind.TOOL_START, time=span.start, attributes=order),
-        about(kind=Kind.TOOL_END, time=span.end, attributes=_find_work(span.attributes, batch.key)),
+        new_call_event(kind=Kind.TOOL_START, time=span.start, attributes=tool_input),
+        new_call_event(kind=Kind.TOOL_END, time=span.end, attributes=_find_work(span.attributes, batch.key)),
         *_make_task_start(span, session, batch),
     ]
 
 
 def _translate_execution(span: Span, session: str, batch: SpanBatch) -> list[Event]:
-    # Clients before 2.1.119 say the call's id nowhere: there the tool span's own stands for it.
+    # Clients before 2.1.119 do not send the call's id; the id of the tool span is used in its place.
     call = get_id(span.attributes, "tool_use_id") or span.parent
     if not call:
         return []
-    task, first = batch.started.get(span.id, (None, None))
+    task, first = batch.started_agents.get(span.id, (None, None))
     launched = first is not None and first.start > span.end
     return [
         _new_event(
@@ -185,21 +189,25 @@ def _translate_blocked_on_user(span: Span, session: str, batch: SpanBatch) -> li
     tool = batch.tools.get(span.parent)
     if tool is None or not _is_by_person(span.attributes):
         return []
-    about = partial(
+    new_call_event = partial(
         _new_event,
         session=session,
         id=_get_call_id(tool),
         parent=_get_agent_id(tool.attributes),
         name=_get_tool_name(tool.attributes),
     )
-    asked = about(kind=Kind.PERMISSION_REQUEST, time=span.start, duration=span.duration)
-    return [asked, about(**_DENIED, time=span.end)] if _is_rejected(span.attributes) else [asked]
+    request = new_call_event(kind=Kind.PERMISSION_REQUEST, time=span.start, duration=span.duration)
+    return [request, new_call_event(**_DENIED, time=span.end)] if _is_rejected(span.attributes) else [request]
 
 
 def _make_task_start(span: Span, session: str, batch: SpanBatch) -> list[Event]:
-    """Return the start of a subagent: its first sign below a call, or that call's execution."""
+    """Return a subagent's start if the span is its earliest below a call.
+
+    The start is the earlier of the span's and the call's execution. Example: execution at 10.0 s and first
+    model request at 10.4 s give a start at 10.0 s.
+    """
     agent = _get_agent_id(span.attributes)
-    if agent is None or batch.first[agent, span.parent] is not span:
+    if agent is None or batch.first_spans[agent, span.parent] is not span:
         return []
     execution = batch.executions.get(span.parent)
     return [
@@ -231,7 +239,7 @@ def _translate_user_prompt(log: LogRecord, session: str, _: bytes) -> list[Event
     prompt = get_id(log.attributes, "prompt.id")
     if prompt is None:
         return []
-    # Whether the user or the host asked is not said, so the event's type is absent.
+    # The client does not send whether the user or the host prompted, so the event has no type.
     return [
         _new_event(
             kind=Kind.TURN_START,
@@ -250,7 +258,7 @@ def _translate_tool_result(log: LogRecord, session: str, key: bytes) -> list[Eve
     call, duration = get_id(log.attributes, "tool_use_id"), _get_duration(log.attributes)
     if call is None:
         return []
-    about = partial(
+    new_call_event = partial(
         _new_event,
         session=session,
         id=call,
@@ -258,7 +266,7 @@ def _translate_tool_result(log: LogRecord, session: str, key: bytes) -> list[Eve
         name=_get_tool_name(log.attributes),
     )
     outcome = _get_outcome(log.attributes, failed=False)
-    end = about(
+    end = new_call_event(
         kind=Kind.TOOL_END,
         time=log.time,
         duration=duration,
@@ -268,14 +276,16 @@ def _translate_tool_result(log: LogRecord, session: str, key: bytes) -> list[Eve
             **omit_none(error=_get_error_class(log.attributes)),
         },
     )
-    return [end] if duration is None else [about(kind=Kind.TOOL_START, time=log.time - duration), end]
+    return (
+        [end] if duration is None else [new_call_event(kind=Kind.TOOL_START, time=log.time - duration), end]
+    )
 
 
 def _translate_tool_decision(log: LogRecord, session: str, _: bytes) -> list[Event]:
     call = get_id(log.attributes, "tool_use_id")
     if call is None:
         return []
-    about = partial(
+    new_call_event = partial(
         _new_event,
         session=session,
         time=log.time,
@@ -283,14 +293,14 @@ def _translate_tool_decision(log: LogRecord, session: str, _: bytes) -> list[Eve
         parent=_get_agent_id(log.attributes),
         name=_get_tool_name(log.attributes),
     )
-    asked = [about(kind=Kind.PERMISSION_REQUEST)] if _is_by_person(log.attributes) else []
-    return [*asked, about(**_DENIED)] if _is_rejected(log.attributes) else asked
+    requests = [new_call_event(kind=Kind.PERMISSION_REQUEST)] if _is_by_person(log.attributes) else []
+    return [*requests, new_call_event(**_DENIED)] if _is_rejected(log.attributes) else requests
 
 
 def _translate_api_request(log: LogRecord, session: str, _: bytes) -> list[Event]:
     request, duration = _get_request_id(log.attributes), _get_duration(log.attributes)
     if request is None:
-        # Nothing tells it from the span of the same request: it would count twice.
+        # Without an id it cannot be matched with the span of the same request, and would count twice.
         return []
     return [
         _new_event(
@@ -315,21 +325,23 @@ def _translate_api_request(log: LogRecord, session: str, _: bytes) -> list[Event
 def _translate_subagent_completed(log: LogRecord, session: str, _: bytes) -> list[Event]:
     agent, duration = _get_agent_id(log.attributes), _get_duration(log.attributes)
     if agent is None:
-        # Clients before 2.1.329 do not say which: a call that waited tells its agent's end all the same.
+        # Clients before 2.1.329 do not send the agent. If its call waited, the call's span reports the end.
         return []
-    about = partial(
+    new_task_event = partial(
         _new_event,
         session=session,
         id=agent,
         name=get_text(log.attributes, "agent_type"),
         attributes=omit_none(span_parent=log.span or None),
     )
-    end = about(kind=Kind.TASK_END, time=log.time, duration=duration, outcome=Outcome.SUCCESS)
-    return [end] if duration is None else [about(kind=Kind.TASK_START, time=log.time - duration), end]
+    end = new_task_event(kind=Kind.TASK_END, time=log.time, duration=duration, outcome=Outcome.SUCCESS)
+    return (
+        [end] if duration is None else [new_task_event(kind=Kind.TASK_START, time=log.time - duration), end]
+    )
 
 
 def _translate_hooks_run(log: LogRecord, session: str, _key: bytes) -> list[Event]:
-    # Detailed tracing tells the same run as a span, with nothing that both bear: only this one counts.
+    # Detailed tracing also sends a span of the same run, without a common id. Only the log event is counted.
     duration = _get_duration(log.attributes, "total_duration_ms")
     if duration is None:
         return []
@@ -338,12 +350,12 @@ def _translate_hooks_run(log: LogRecord, session: str, _key: bytes) -> list[Even
             kind=Kind.HOOKS_RUN,
             session=session,
             time=log.time - duration,
-            # The sequence begins anew with each process of a session that is resumed.
+            # The sequence restarts with each process of a resumed session, so the time is part of the id.
             id=f"{log.time}/{get_count(log.attributes, 'event.sequence')}",
             parent=_get_agent_id(log.attributes),
             duration=duration,
             name=get_text(log.attributes, "hook_event"),
-            # Clients before 2.1.329 say whose hooks they were only by the span that they ran in.
+            # In clients before 2.1.329 only the surrounding span shows whose hooks ran.
             attributes=omit_none(span=log.span or None),
         )
     ]
@@ -359,7 +371,7 @@ _LOGS: dict[str, Callable[[LogRecord, str, bytes], list[Event]]] = {
 }
 
 
-# What attributes say.
+# Values of attributes.
 
 _DENIED = {"kind": Kind.TOOL_END, "outcome": Outcome.CANCELLED, "attributes": {"status": "denied"}}
 
@@ -403,29 +415,29 @@ def _is_rejected(attributes: Attributes) -> bool:
 
 
 def _find_work(attributes: Attributes, key: bytes) -> dict[str, Value]:
-    """Return which tests a call ran and, as a hash, which file it wrote, where the client tells its input."""
+    """Return the test framework a call ran and the hash of the file it wrote, if its input was sent."""
     tool = _get_tool_name(attributes)
     if tool not in WORKING:
         return {}
-    order = {**_decode_object(attributes, "tool_input"), **_decode_object(attributes, "tool_parameters")}
-    command = attributes.get("full_command") or order.get("full_command") or order.get("command")
-    path = attributes.get("file_path") or order.get("file_path") or order.get("notebook_path")
+    tool_input = {**_decode_object(attributes, "tool_input"), **_decode_object(attributes, "tool_parameters")}
+    command = attributes.get("full_command") or tool_input.get("full_command") or tool_input.get("command")
+    path = attributes.get("file_path") or tool_input.get("file_path") or tool_input.get("notebook_path")
     return omit_none(
-        test_framework=find_framework(tool, {**order, "command": command}),
+        test_framework=find_framework(tool, {**tool_input, "command": command}),
         wrote=hash_written_paths(tool, {"file_path": path}, None, key),
     )
 
 
 def _decode_object(attributes: Attributes, name: str) -> dict[str, Any]:
     try:
-        found = msgspec.json.decode(str(attributes.get(name, "{}")))
+        value = msgspec.json.decode(str(attributes.get(name, "{}")))
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        return {}  # the client cuts what is long
-    return found if isinstance(found, dict) else {}
+        return {}  # the client cuts long values, which leaves invalid JSON
+    return value if isinstance(value, dict) else {}
 
 
 def _find_built_in_agent(attributes: Attributes) -> str | None:
-    """Return the agent's name by who sent a request; only the client's own agents are named there."""
+    """Return the agent's name by the sender of a request, which names only the client's built-in agents."""
     sender = get_text(attributes, "query_source", "query_source_safe") or ""
     for prefix in _BUILT_IN:
         if sender.startswith(prefix):

@@ -1,10 +1,10 @@
-"""Conventions: what a span of an agent framework is, by the attributes it bears.
+"""Conventions: read role, names, ids and usage of a span by the attribute names of agent frameworks.
 
-The OpenTelemetry GenAI conventions in the names of v1.41 and of their new repository (status Development:
-github.com/open-telemetry/semantic-conventions-genai), OpenInference (github.com/Arize-ai/openinference,
-spec/semantic_conventions.md), OpenLLMetry (github.com/traceloop/openllmetry), Langfuse, LangSmith, the AI
-SDK, pydantic-ai before it followed the first, and Stretto's own ``stretto.*``. Spans often follow two at
-once.
+Supported are: the OpenTelemetry GenAI conventions in the names of v1.41 and of their new repository (status
+Development: github.com/open-telemetry/semantic-conventions-genai), OpenInference
+(github.com/Arize-ai/openinference, spec/semantic_conventions.md), OpenLLMetry
+(github.com/traceloop/openllmetry), Langfuse, LangSmith, the AI SDK, pydantic-ai before it adopted the GenAI
+conventions, and Stretto's ``stretto.*``. Spans often follow two conventions at once.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from stretto.sources.otlp.plain_records import (
 
 
 class Role(Enum):
-    """What a span says it is."""
+    """The role that a span declares."""
 
     SESSION = auto()
     TURN = auto()
     TASK = auto()
     AGENT = auto()
-    """An agent's run: the turn where it is the outermost, else a task."""
+    """An agent's run: a turn if it is the outermost span, else a task."""
     WORKFLOW = auto()
-    """A turn, unless it lies inside another."""
+    """A turn, unless it is inside another turn."""
     CHAIN = auto()
-    """A framework's step: the turn where it is the outermost, else nothing of its own."""
+    """A framework's step: a turn if it is the outermost span, else no entity."""
     TOOL = auto()
     MODEL = auto()
 
@@ -90,7 +90,7 @@ _ROLES: dict[str, dict[str, Role]] = {
     },
     "mcp.method.name": {"tools/call": Role.TOOL},
 }
-"""Attribute → its values, in the order of trust."""
+"""Attribute → its values; the first attribute with a known value decides."""
 
 _SESSIONS = (
     Attribute.SESSION_ID.value,
@@ -100,7 +100,7 @@ _SESSIONS = (
     "langsmith.metadata.session_id",
     Attribute.CONVERSATION_ID.value,
 )
-"""What names a session, in the order of trust; nested agents may bring conversation ids of their own."""
+"""Attributes with a session's id, best first; conversation ids come last since nested agents add theirs."""
 
 _AGENTS = (Attribute.AGENT_NAME.value, "agent_name", "agent.name", "traceloop.entity.name", "graph.node.id")
 _TOOLS = (Attribute.TOOL_NAME.value, "tool.name", "ai.toolCall.name", "traceloop.entity.name")
@@ -159,27 +159,28 @@ _EVALUATION_VALUE = Attribute.EVALUATION_VALUE.value
 
 ATTRIBUTES = frozenset({
     *_ROLES, *_SESSIONS, *_AGENTS, *_TOOLS, *_CALLS, *_WORKFLOWS, *_MODELS, *_RESPONSES, *_ANSWERED,
-    *_COSTS, *(name for names in _USAGE.values() for name in names), *(own.value for own in Attribute),
+    *_COSTS, *(name for names in _USAGE.values() for name in names),
+    *(attribute.value for attribute in Attribute),
 })  # fmt: skip
-"""All that is read: names, ids, counts and classes; never a message, an argument or a result."""
+"""All attributes that are read: names, ids, counts and classes; never a message, an argument or a result."""
 
 _PREFIXES = ("invoke_agent ", "invoke_workflow ", "execute_tool ", "running tool: ", "tools/call ")
 _BARE = frozenset(prefix.rstrip(": ") for prefix in _PREFIXES)
-"""What is left of such a name where the subject has none."""
+"""Span names that consist of a prefix alone, since the agent or tool has no name."""
 _RUN_ID = re.compile(r"[0-9a-f]{8}")
 _INSTRUMENTATIONS = ("openinference.instrumentation.", "opentelemetry.instrumentation.")
 
 
 def find_role(span: Span) -> Role | None:
-    """Return what a span says it is, or None for one that follows no convention known here."""
+    """Return the role that a span declares, or None if it follows no known convention."""
     attributes = span.attributes
-    own = _find_stretto_role(attributes)
-    if own is not None:
-        return own
+    stretto_role = _find_stretto_role(attributes)
+    if stretto_role is not None:
+        return stretto_role
     for name, values in _ROLES.items():
-        said = attributes.get(name)
-        if said is not None and (found := values.get(str(said))) is not None:
-            return _get_traceloop_role(span) if name == "traceloop.span.kind" else found
+        value = attributes.get(name)
+        if value is not None and (role := values.get(str(value))) is not None:
+            return _get_traceloop_role(span) if name == "traceloop.span.kind" else role
     if _TOOLS[0] in attributes or _CALLS[0] in attributes:
         return Role.TOOL
     if "agent_name" in attributes and span.scope.startswith("pydantic-ai"):
@@ -202,48 +203,51 @@ def _find_stretto_role(attributes: Attributes) -> Role | None:
 
 def _get_traceloop_role(span: Span) -> Role:
     kind = str(span.attributes["traceloop.span.kind"])
-    # A "task" that a program declares is work it hands out; one that an instrumentation reports is any step.
+    # A "task" declared by a program is delegated work; a "task" from an instrumentation is any step.
     if kind == "task" and span.scope == "traceloop.tracer":
         return Role.AGENT
     return _ROLES["traceloop.span.kind"][kind]
 
 
 def was_sent_by_stretto(span: Span) -> bool:
-    """Tell whether Stretto sent the span out: its ids are those the entities had."""
+    """Return whether Stretto exported the span, so that its attributes hold the ids of stored entities."""
     return Attribute.OUTCOME.value in span.attributes
 
 
 def is_from_api(span: Span) -> bool:
-    """Tell whether Stretto's Python API made a span, in whatever process."""
+    """Return whether Stretto's Python API made a span, in any process."""
     return span.scope == API_SCOPE
 
 
 def has_judgement(span: Span) -> bool:
-    """Tell whether a span bears the result of an evaluation."""
+    """Return whether a span carries the result of an evaluation."""
     return bool(span.judgements) or _EVALUATION_VALUE in span.attributes
 
 
 def get_stretto_session(span: Span) -> str | None:
-    """Return the session of a span that Stretto or its Python API made."""
+    """Return the session id that Stretto or its Python API wrote on a span."""
     names = _SESSIONS[:1] if not was_sent_by_stretto(span) else (_SESSIONS[0], _SESSIONS[-1])
     return get_id(span.attributes, *names)
 
 
 def find_session(attributes: Attributes) -> tuple[int, str] | None:
-    """Return the session that a span or a log event names and the rank of that word, 0 being the best."""
+    """Return (rank, session id) of the best attribute that names a session; rank 0 is the best.
+
+    Example: ``session.id`` "s1" and ``gen_ai.conversation.id`` "c1" give (1, "s1").
+    """
     for rank, name in enumerate(_SESSIONS):
-        said = get_id(attributes, name)
-        # Some put the id of the response that is continued where the conversation's belongs.
-        if said is not None and not said.startswith("resp_"):
-            return rank, said
+        session = get_id(attributes, name)
+        # Some senders put the id of the continued response in place of the conversation's.
+        if session is not None and not session.startswith("resp_"):
+            return rank, session
     return None
 
 
 def get_source(span: Span | LogRecord) -> str:
-    """Return the product that was watched: the service's name, else that of the framework."""
-    said = get_text(span.attributes, Attribute.SOURCE.value) or span.service
-    if said and not said.startswith("unknown_service"):
-        return said[:_SOURCE_LIMIT]
+    """Return the product that made a span: the service's name, else the framework's."""
+    service = get_text(span.attributes, Attribute.SOURCE.value) or span.service
+    if service and not service.startswith("unknown_service"):
+        return service[:_SOURCE_LIMIT]
     if span.scope == API_SCOPE:
         return DEFAULT_SOURCE
     scope = span.scope
@@ -253,7 +257,7 @@ def get_source(span: Span | LogRecord) -> str:
 
 
 DEFAULT_SOURCE = "python"
-"""The source of a program with Stretto's Python API that does not say what it is called."""
+"""The source of a program that uses Stretto's Python API and sets no service name."""
 
 _SOURCE_LIMIT = 60
 """Characters; the source becomes a label's value."""
@@ -275,7 +279,7 @@ def get_workflow_name(span: Span) -> str | None:
 
 
 def get_model_name(span: Span) -> str | None:
-    """Return the model that answered, else the one that was asked for."""
+    """Return the model that answered, else the requested model."""
     return get_text(span.attributes, *_MODELS)
 
 
@@ -290,7 +294,10 @@ def get_response_id(span: Span) -> str | None:
 
 
 def _strip_prefix(name: str) -> str | None:
-    """Return what a span's name says of its subject; one that bears the id of a run names nothing."""
+    """Return the agent's or tool's name in a span's name, or None if it is missing or holds a run's id.
+
+    Example: "invoke_agent planner" gives "planner"; "planner 0a1b2c3d" gives None.
+    """
     if name in _BARE:
         return None
     for prefix in _PREFIXES:
@@ -299,19 +306,20 @@ def _strip_prefix(name: str) -> str | None:
 
 
 def get_usage(attributes: Attributes) -> dict[str, int | float | None]:
-    """Return tokens and cost of a model call; input tokens without those read from or written to a cache.
+    """Return tokens and cost of a model call; input tokens exclude those read from or written to a cache.
 
-    All conventions count the cached ones into the input. A sender whose input is smaller than that does not.
+    All conventions include cached tokens in the input. Example: input 100 with 80 cached gives 20. An input
+    smaller than the cached tokens comes from a sender that excludes them, and stays as it is.
     """
-    used: dict[str, int | float | None] = {
-        name: get_count(attributes, *said) for name, said in _USAGE.items()
+    usage: dict[str, int | float | None] = {
+        name: get_count(attributes, *attribute_names) for name, attribute_names in _USAGE.items()
     }
-    cached = (used["cache_read_tokens"] or 0) + (used["cache_write_tokens"] or 0)
-    given = used["input_tokens"]
-    if given is not None and cached <= given:
-        used["input_tokens"] = given - cached
-    used["cost_usd"] = get_number(attributes, *_COSTS)
-    return used
+    cached = (usage["cache_read_tokens"] or 0) + (usage["cache_write_tokens"] or 0)
+    sent_input = usage["input_tokens"]
+    if sent_input is not None and cached <= sent_input:
+        usage["input_tokens"] = sent_input - cached
+    usage["cost_usd"] = get_number(attributes, *_COSTS)
+    return usage
 
 
 def get_error_class(attributes: Attributes) -> str | None:
@@ -320,14 +328,15 @@ def get_error_class(attributes: Attributes) -> str | None:
 
 
 def get_outcome(span: Span) -> Outcome:
-    """Return how a span ended: as Stretto said, else by its status; one left unset is no failure."""
-    said = span.attributes.get(Attribute.OUTCOME.value)
-    if said in _OUTCOMES:
-        return Outcome(str(said))
-    kind = (get_error_class(span.attributes) or "").lower()
-    if not span.failed and not kind:
+    """Return a span's outcome: Stretto's attribute, else by its status; an unset status is success."""
+    stretto_outcome = span.attributes.get(Attribute.OUTCOME.value)
+    if stretto_outcome in _OUTCOMES:
+        return Outcome(str(stretto_outcome))
+    error_class = (get_error_class(span.attributes) or "").lower()
+    if not span.failed and not error_class:
         return Outcome.SUCCESS
-    return Outcome.CANCELLED if "cancel" in kind or "abort" in kind else Outcome.FAILURE
+    is_cancelled = "cancel" in error_class or "abort" in error_class
+    return Outcome.CANCELLED if is_cancelled else Outcome.FAILURE
 
 
 _OUTCOMES = frozenset(Outcome) - {Outcome.RUNNING}

@@ -1,8 +1,8 @@
-"""Decode: the bytes of one OTLP/HTTP request → plain records, within bounds.
+"""Decode the body of an OTLP/HTTP request into plain records, within limits.
 
-Format: github.com/open-telemetry/opentelemetry-proto, docs/specification.md, "OTLP/HTTP". Memory stays
-bounded whatever is sent: what a body inflates to is limited, and so is what its parts take once they are
-objects, which can be a hundred times their bytes.
+Format: github.com/open-telemetry/opentelemetry-proto, docs/specification.md, "OTLP/HTTP". Memory is bounded
+for every body: by the decompressed size, and by the number of parts, since objects can take a hundred times
+the bytes they are decoded from.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ JSON = "application/json"
 
 
 class Signal(StrEnum):
-    """What a request carries; the last part of its path."""
+    """The kind of telemetry in a request; the last part of its path."""
 
     TRACES = "traces"
     LOGS = "logs"
@@ -30,22 +30,22 @@ class Signal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Most that one request may hold. SDKs send 512 spans at once, as JSON about 0.7 MiB without content."""
+    """Limits of a request. SDKs send 512 spans at once: as JSON about 0.7 MiB, without content."""
 
     received: int = 16 * MIB
-    """Bytes of the body as it came."""
+    """Bytes of the body as received."""
     inflated: int = 32 * MIB
-    """Bytes of the body once decompressed."""
+    """Bytes of the decompressed body."""
     items: int = 100_000
     """Spans, log records or metrics."""
     item: int = 2 * MIB
-    """Bytes of one of them; a larger one is rejected, its neighbours are kept."""
+    """Bytes of a span or log record; a larger item is rejected, the others are kept."""
     elements: int = 1_500_000
-    """Commas in a JSON body: at most that many values more than containers come of it."""
+    """Commas in a JSON body; they bound the number of values in it."""
 
 
 class RefusedError(Exception):
-    """The whole request is refused, with a status of HTTP and a message for whoever runs the client."""
+    """The whole request is refused, with an HTTP status and a message for the client's operator."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -54,11 +54,11 @@ class RefusedError(Exception):
 
 
 def parse_media_type(content_type: str) -> str:
-    """Return which of the two encodings a Content-Type names. Raises RefusedError (415) for any other."""
-    named = content_type.partition(";")[0].strip().lower()
-    if named not in (PROTOBUF, JSON):
+    """Return the media type in a Content-Type: protobuf or JSON. Raises RefusedError (415) for others."""
+    media = content_type.partition(";")[0].strip().lower()
+    if media not in (PROTOBUF, JSON):
         raise RefusedError(415, f"send {PROTOBUF} or {JSON}")
-    return named
+    return media
 
 
 def decode_request(
@@ -70,10 +70,10 @@ def decode_request(
     limits: Limits,
     wanted: frozenset[str],
 ) -> DecodedRequest:
-    """Return the records of a request, with the attributes that are ``wanted``.
+    """Return the records of a request, with only the ``wanted`` attributes.
 
-    Raises RefusedError: 400 for a body that is not what it says, 413 for one beyond the limits, 415 for a
-    type or a compression that is not taken.
+    Raises RefusedError: 400 for a body that does not fit its content type, 413 beyond the limits, 415 for an
+    unsupported type or compression.
     """
     media = parse_media_type(content_type)
     if len(body) > limits.received:
@@ -86,43 +86,44 @@ def decode_request(
     except TooManyError as error:
         raise RefusedError(413, f"the request has more than {limits.items} parts") from error
     except MalformedError as error:
-        raise RefusedError(400, f"the body is no export request in {media}: {error}") from error
+        raise RefusedError(400, f"the body is not an OTLP export request in {media}: {error}") from error
     except RecursionError as error:
         raise RefusedError(400, "the body is nested too deeply") from error
 
 
 def _decode_json(signal: Signal, plain: bytes, limits: Limits, wanted: frozenset[str]) -> DecodedRequest:
-    # A comma stands before every value but a container's first, so their number bounds the objects made.
+    # Every value except the first of a container follows a comma, so commas bound the objects that are made.
+    # Example: [1,2,{"a":3}] has two commas, two containers and four values.
     if plain.count(b",") > limits.elements:
         raise RefusedError(413, f"the request has more than {limits.elements} values")
     return proto_json.decode_request(signal, plain, wanted, items=limits.items, item=limits.item)
 
 
 def _decompress_body(body: bytes, encoding: str, limit: int) -> bytes:
-    named = encoding.strip().lower()
-    if named in ("", "identity"):
+    encoding = encoding.strip().lower()
+    if encoding in ("", "identity"):
         if len(body) > limit:
             raise RefusedError(413, f"the body is larger than {limit} bytes")
         return body
-    if named != "gzip":
+    if encoding != "gzip":
         raise RefusedError(415, "compress with gzip or not at all")
     return _decompress_gzip(body, limit)
 
 
 def _decompress_gzip(body: bytes, limit: int) -> bytes:
-    """Return what a gzip file of one member (RFC 1952) holds, reading no further than the limit.
+    """Return the content of a gzip file with a single member (RFC 1952), up to the limit.
 
-    Members that follow are refused: no exporter writes them, and a body can hold a million empty ones.
+    Further members are refused: no exporter writes them, and a body could hold a million empty members.
     """
     inflater = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
     try:
         plain = inflater.decompress(body, limit + 1)
     except zlib.error as error:
-        raise RefusedError(400, "the body is no gzip data") from error
+        raise RefusedError(400, "the body is not gzip data") from error
     if len(plain) > limit:
         raise RefusedError(413, f"the body inflates to more than {limit} bytes")
     if not inflater.eof:
         raise RefusedError(400, "the gzip data is cut short")
     if inflater.unused_data:
-        raise RefusedError(400, "there is something behind the gzip data")
+        raise RefusedError(400, "there is more data after the gzip data")
     return plain

@@ -1,10 +1,10 @@
-"""Evaluation: results by the GenAI conventions → scores.
+"""Evaluations: turn evaluation results by the GenAI conventions into scores.
 
-A result is the event ``gen_ai.evaluation.result`` on the span of what is judged, or in a log in that span's
-context, or it stands in the attributes of a span of its own (conventions: docs/gen-ai/gen-ai-events.md of
-github.com/open-telemetry/semantic-conventions-genai, status Development). A label without a number is no
-score, and explanations are never read. Stretto's own say what they are about (``stretto.score.of``); else it
-is the session or task that the span is, or the nearest task around it.
+A result is an event ``gen_ai.evaluation.result`` on the judged span, or a log event in that span's context.
+It may also be in the attributes of a separate span (conventions: docs/gen-ai/gen-ai-events.md of
+github.com/open-telemetry/semantic-conventions-genai, status Development). A label without a number is not a
+score, and explanations are never read. Stretto's own results name their target (``stretto.score.of``).
+The target of others is the session or task of the span, else the nearest task above the span.
 """
 
 from __future__ import annotations
@@ -26,45 +26,47 @@ _VALUE = Attribute.EVALUATION_VALUE.value
 
 
 def is_result(log: LogRecord) -> bool:
-    """Tell whether a log event is a result."""
+    """Return whether a log event is an evaluation result."""
     return log.name == EVALUATION
 
 
 def read_span_scores(span: Span, place: SpanPlace, session: str) -> Iterator[Event]:
-    """Yield the scores that a span bears, at the time each was given, within the span."""
+    """Yield the scores on a span; the time of each is moved into the span if it lies outside."""
     of, of_id = _find_target(span, place, session)
-    about = partial(_read_scores, source=conventions.get_source(span), session=session, of=of, of_id=of_id)
-    yield from about(span.attributes, time=span.end)
-    for said in span.judgements:
-        yield from about(said.attributes, time=min(max(said.time, span.start), span.end))
+    read_scores = partial(
+        _read_scores, source=conventions.get_source(span), session=session, of=of, of_id=of_id
+    )
+    yield from read_scores(span.attributes, time=span.end)
+    for judgement in span.judgements:
+        yield from read_scores(judgement.attributes, time=min(max(judgement.time, span.start), span.end))
 
 
 def read_log_scores(log: LogRecord, session: str) -> Iterator[Event]:
-    """Yield the score that a log event tells; what its span is may be told by another request."""
+    """Yield the score in a log event; the log's span, which another request may bring, counts as a task."""
     of, of_id = (TASK, log.span) if log.span else (SESSION, session)
     source = conventions.get_source(log)
     yield from _read_scores(log.attributes, time=log.time, source=source, session=session, of=of, of_id=of_id)
 
 
 def _read_scores(
-    said: Attributes, *, time: int, source: str, session: str, of: str, of_id: str
+    attributes: Attributes, *, time: int, source: str, session: str, of: str, of_id: str
 ) -> Iterator[Event]:
-    name, value = get_text(said, Attribute.EVALUATION_NAME.value), said.get(_VALUE)
+    name, value = get_text(attributes, Attribute.EVALUATION_NAME.value), attributes.get(_VALUE)
     if name is None or isinstance(value, bool | str | None) or not math.isfinite(value):
         return
-    own = get_id(said, Attribute.SCORE_OF_ID.value)
+    target_id = get_id(attributes, Attribute.SCORE_OF_ID.value)
     yield Event(
         kind=Kind.SCORE,
         session=session,
         time=time,
         source=source,
         channel=Channel.OTLP,
-        id=own or of_id,
+        id=target_id or of_id,
         name=name,
         attributes=omit_none(
             value=value,
-            by=get_text(said, Attribute.SCORE_BY.value),
-            of=get_text(said, Attribute.SCORE_OF.value) if own else of,
+            by=get_text(attributes, Attribute.SCORE_BY.value),
+            of=get_text(attributes, Attribute.SCORE_OF.value) if target_id else of,
         ),
     )
 

@@ -1,4 +1,4 @@
-"""Records: spans and log events as plain values, whatever they were encoded in, and how values are read."""
+"""Plain records: spans and log events as plain values for every encoding, and checks of their attributes."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from stretto.model.conclude_calls import LONGEST_ACTIVITY
 
 Scalar = str | bool | int | float
 Attributes = Mapping[str, Scalar]
-"""The attributes that were asked for, of the span or else of its resource; lists and maps are left out."""
+"""The wanted attributes of a span, and of its resource if the span lacks them; no lists and no maps."""
 
 ID_LIMIT = 200
-"""Characters; anything longer is no id."""
+"""Longest id in characters; a longer text is not an id."""
 NAME_LIMIT = 120
-"""Characters that are kept of a name."""
+"""Characters kept of a name."""
 NUMBER_LIMIT = 10**18
-"""More is no count and no length."""
+"""Limit of counts and durations."""
 
 _TOKEN_MARKS = str.maketrans("", "", "-_.:/")
 
 
 class MalformedError(Exception):
-    """The body is not what its type says."""
+    """The body does not fit its content type."""
 
 
 class TooManyError(Exception):
-    """The body holds more items than are taken at once."""
+    """The body holds more items than a request may have."""
 
 
 class ScopeContext(NamedTuple):
-    """What the items of one scope share: the resource's attributes stand for those that a span lacks."""
+    """The values shared by all items of a scope; ``attributes`` are the resource's."""
 
     scope: str
     service: str
@@ -41,18 +41,18 @@ class ScopeContext(NamedTuple):
 
 
 class SpanEvent(msgspec.Struct, frozen=True, gc=False):
-    """Something that happened during a span; the time is ns since the epoch."""
+    """An event within a span; the time is ns since the epoch."""
 
     time: int
     attributes: Attributes
 
 
 MOST_SPAN_EVENTS = 128
-"""Judgements read of one span: as many events as SDKs keep of it by default."""
+"""Judgements read per span; SDKs keep at most that many events of a span by default."""
 
 
 class Span(msgspec.Struct, frozen=True, gc=False):
-    """One finished span. Ids are lower-case hex, a root has no ``parent``, times are ns since the epoch."""
+    """A finished span. Ids are lower-case hex, a root has no ``parent``, times are ns since the epoch."""
 
     trace: str
     id: str
@@ -61,7 +61,7 @@ class Span(msgspec.Struct, frozen=True, gc=False):
     start: int
     end: int
     failed: bool
-    """Its status is ERROR."""
+    """Whether its status is ERROR."""
     attributes: Attributes
     scope: str
     """Name of the instrumentation that made it."""
@@ -72,12 +72,12 @@ class Span(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def duration(self) -> int | None:
-        """Length in ns, or None where its edges were not told by one clock."""
+        """Duration in ns, or None if it is impossible, as between times of two clocks."""
         return to_duration(self.end - self.start)
 
 
 class LogRecord(msgspec.Struct, frozen=True, gc=False):
-    """One log event; ``span`` is that of the context it was written in, or empty."""
+    """A log event; ``span`` is the id of the span in whose context it was written, or empty."""
 
     time: int
     trace: str
@@ -91,28 +91,28 @@ class LogRecord(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(slots=True)
 class DecodedRequest:
-    """What a request held. ``rejected`` counts the spans or log records that could not be read."""
+    """The records of a request; ``rejected`` counts spans and log records that could not be read."""
 
     spans: list[Span]
     logs: list[LogRecord]
     metrics: int = 0
     rejected: int = 0
     reason: str = ""
-    """Why the first of the rejected ones was."""
+    """Reason of the first rejection."""
 
     def count_rejected(self, reason: str) -> None:
-        """Count one that could not be read."""
+        """Count a span or log record that could not be read."""
         self.rejected += 1
         self.reason = self.reason or reason
 
 
 def to_duration(nanoseconds: float) -> int | None:
-    """Return a length in whole ns, or None for what cannot be one."""
+    """Return a duration in whole ns, or None if it is negative or implausibly long."""
     return round(nanoseconds) if 0 <= nanoseconds <= LONGEST_ACTIVITY else None
 
 
 def get_text(attributes: Attributes, *names: str) -> str | None:
-    """Return the first text that is there under one of the names, cut to the length of a name."""
+    """Return the first text under one of the names, cut to ``NAME_LIMIT``."""
     for name in names:
         value = attributes.get(name)
         if type(value) is str and value:
@@ -121,7 +121,7 @@ def get_text(attributes: Attributes, *names: str) -> str | None:
 
 
 def get_id(attributes: Attributes, *names: str) -> str | None:
-    """Return the first id under one of the names. Too long a one is none: cut to size it would be another."""
+    """Return the first id under one of the names. Longer texts are skipped: a cut id would be another id."""
     for name in names:
         value = attributes.get(name)
         if type(value) is str and 0 < len(value) <= ID_LIMIT:
@@ -130,12 +130,12 @@ def get_id(attributes: Attributes, *names: str) -> str | None:
 
 
 def get_class_name(attributes: Attributes, *names: str) -> str | None:
-    """Return the first text that looks like the name of a class: the gate that keeps messages out."""
+    """Return the first text that looks like the name of a class, such as ``HTTPError``; never a message."""
     for name in names:
         value = attributes.get(name)
         if type(value) is str and len(value) <= NAME_LIMIT:
-            bare = value.translate(_TOKEN_MARKS)
-            if bare.isascii() and bare.isalnum():
+            letters = value.translate(_TOKEN_MARKS)
+            if letters.isascii() and letters.isalnum():
                 return value
     return None
 
@@ -147,7 +147,7 @@ def get_count(attributes: Attributes, *names: str) -> int | None:
 
 
 def get_number(attributes: Attributes, *names: str) -> float | None:
-    """Return the first number under one of the names; a negative or absurd one measures nothing."""
+    """Return the first plausible number under one of the names: not negative, below ``NUMBER_LIMIT``."""
     for name in names:
         value = attributes.get(name)
         if type(value) is str:

@@ -1,8 +1,8 @@
-"""Own: what only the spans of Stretto's Python API say, whether they come by OTLP or stay in their process.
+"""Spans of Stretto's Python API → events, whether they come by OTLP or stay in their process.
 
-What such a span is and what it belongs to is decided as for any other (``genai``). Here stands what those
-rules cannot see: phases, messages, the parent of a task whose surroundings are in another process, and what a
-session and a task were called.
+The role and parent of such a span follow the rules for every framework (``genai``). This module adds facts
+that only the Python API writes: phases, messages, cache reports, the names of sessions and tasks, and the
+parent of a task that another process started.
 """
 
 from __future__ import annotations
@@ -24,43 +24,42 @@ _OF_SESSION = {
     "project": Attribute.PROJECT,
     "description": Attribute.SESSION_NAME,
 }
-"""What a session's start says → the attribute that it stands in."""
+"""Attribute of a session's start event → attribute of the span."""
 
 
 def make_span_events(
-    span: Span, place: SpanPlace, session: str, started: Mapping[str, str], source: str
+    span: Span, place: SpanPlace, session: str, first_tasks: Mapping[str, str], source: str
 ) -> list[Event]:
-    """Return all the events that a span gives in its place, whoever made it; scores come last.
+    """Return all events of a span, from any framework; scores come last.
 
-    ``started`` names the first task of each tool call that started one, ``source`` the product that the
-    whole trace is of.
+    ``first_tasks`` maps a tool call to the first task it started; ``source`` is the product of the trace.
     """
-    told = [
-        *make_entity_events(span, place, session, started),
+    events = [
+        *make_entity_events(span, place, session, first_tasks),
         *make_trace_edges(span, place, session, source),
     ]
     if conventions.is_from_api(span):
-        told = [_add_api_fields(event, span) for event in told] + _make_api_events(span, session)
+        events = [_add_api_fields(event, span) for event in events] + _make_api_events(span, session)
     if conventions.has_judgement(span):
-        told += evaluations.read_span_scores(span, place, session)
-    return told
+        events += evaluations.read_span_scores(span, place, session)
+    return events
 
 
 def _make_api_events(span: Span, session: str) -> list[Event]:
     if Attribute.CACHE_NAME.value in span.attributes:
         return [make_cache_report(span, session)]
-    said = span.attributes
-    told = partial(
+    attributes = span.attributes
+    new_event = partial(
         Event, session=session, source=conventions.get_source(span), channel=Channel.OTLP, id=span.id
     )
-    if Attribute.PHASE_ID.value in said:
-        return _make_phase_events(span, told)
-    return [_make_message_event(span, told)] if Attribute.MESSAGE_TO.value in said else []
+    if Attribute.PHASE_ID.value in attributes:
+        return _make_phase_events(span, new_event)
+    return [_make_message_event(span, new_event)] if Attribute.MESSAGE_TO.value in attributes else []
 
 
-def _make_phase_events(span: Span, told: Callable[..., Event]) -> list[Event]:
+def _make_phase_events(span: Span, new_event: Callable[..., Event]) -> list[Event]:
     name = get_text(span.attributes, Attribute.PHASE.value)
-    end = told(
+    end = new_event(
         kind=Kind.PHASE_END,
         time=span.end,
         duration=span.duration,
@@ -68,36 +67,36 @@ def _make_phase_events(span: Span, told: Callable[..., Event]) -> list[Event]:
         outcome=conventions.get_outcome(span),
         attributes=omit_none(error=conventions.get_error_class(span.attributes)),
     )
-    return [told(kind=Kind.PHASE_START, time=span.start, name=name), end]
+    return [new_event(kind=Kind.PHASE_START, time=span.start, name=name), end]
 
 
-def _make_message_event(span: Span, told: Callable[..., Event]) -> Event:
-    said = span.attributes
-    seconds = get_number(said, Attribute.MESSAGE_RESPONSE_SECONDS.value)
-    return told(
+def _make_message_event(span: Span, new_event: Callable[..., Event]) -> Event:
+    attributes = span.attributes
+    seconds = get_number(attributes, Attribute.MESSAGE_RESPONSE_SECONDS.value)
+    return new_event(
         kind=Kind.MESSAGE,
         time=span.start,
-        parent=get_id(said, Attribute.TASK_ID.value),
+        parent=get_id(attributes, Attribute.TASK_ID.value),
         duration=None if seconds is None else to_duration(seconds * SECOND),
-        name=get_text(said, Attribute.MESSAGE_TO.value),
+        name=get_text(attributes, Attribute.MESSAGE_TO.value),
         outcome=conventions.get_outcome(span),
-        attributes=omit_none(sender=get_text(said, Attribute.MESSAGE_FROM.value)),
+        attributes=omit_none(sender=get_text(attributes, Attribute.MESSAGE_FROM.value)),
     )
 
 
 def _add_api_fields(event: Event, span: Span) -> Event:
-    """Return the event with what only this API's spans say."""
-    said = span.attributes
+    """Return the event with the facts that only the Python API's spans have."""
+    attributes = span.attributes
     if event.kind in {Kind.TASK_START, Kind.TASK_END}:
-        about = {"description": Attribute.TASK_DESCRIPTION} if event.kind is Kind.TASK_START else {}
-        phase = get_text(said, Attribute.PHASE.value)
+        names = {"description": Attribute.TASK_DESCRIPTION} if event.kind is Kind.TASK_START else {}
+        phase = get_text(attributes, Attribute.PHASE.value)
         return replace(
             event,
-            parent=get_id(said, Attribute.PARENT_ID.value),
-            attributes={**event.attributes, **_get_texts(said, about), **omit_none(phase=phase)},
+            parent=get_id(attributes, Attribute.PARENT_ID.value),
+            attributes={**event.attributes, **_get_texts(attributes, names), **omit_none(phase=phase)},
         )
     if event.kind is Kind.SESSION_START:
-        return replace(event, attributes=_get_texts(said, _OF_SESSION))
+        return replace(event, attributes=_get_texts(attributes, _OF_SESSION))
     if event.kind is Kind.SESSION_END:
         return replace(event, outcome=conventions.get_outcome(span), duration=span.duration)
     return event

@@ -1,7 +1,7 @@
-"""Receive: one OTLP/HTTP request → journal records and the answer to the client.
+"""Receive an OTLP/HTTP request: turn it into journal records and the response to the client.
 
-The caller appends the records before it answers with what is returned: an exporter forgets what was
-acknowledged. Spans that are none of ours are counted and left; that is no fault, so the client hears nothing.
+The caller appends the records before it sends the response, since an exporter discards acknowledged data.
+Spans that are not about agents are counted and ignored. They are not rejected, so the client sees no error.
 """
 
 from __future__ import annotations
@@ -30,39 +30,39 @@ from stretto.sources.otlp.trace_sessions import TraceSessions
 __all__ = ["Limits", "Received", "Receiver", "RefusedError", "Signal", "make_refusal"]
 
 EARLIEST = 946_684_800 * SECOND
-"""2000-01-01. An earlier time was sent in another unit than nanoseconds."""
+"""2000-01-01. A sender of earlier times uses another unit than nanoseconds."""
 
 TRACE_NOTE = "trace"
-"""The attribute, on one event of each trace in a request, that names the trace its session was found for."""
+"""Attribute that notes a trace's id on an event of its session, so that a restart can link the two again."""
 TRACE_NOTE_PATTERN = re.compile(rb'"(?:session|trace)":"[0-9a-f]{32}"')
-"""Occurs in the journal's line of every event that ``recall_sessions`` learns from."""
+"""Matches the journal's line of every event that ``recall_sessions`` needs."""
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 
 _WANTED = frozenset({"service.name"}) | claude_code.ATTRIBUTES | conventions.ATTRIBUTES
-_UNTIMED = "without a start and an end that can be"
+_IMPLAUSIBLE_TIME = "a span or log record with an implausible time"
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What a request gave."""
+    """The records and counts of a request, and the response to its client."""
 
     records: bytes
-    """To be appended to the journal before the answer goes out; may be empty."""
+    """Journal lines, to be appended before the response is sent; may be empty."""
     events: int
     ignored: int
-    """Spans, log records and metrics that gave no event: none of ours, or nothing in them is kept."""
+    """Spans, log records and metrics without an event: not about agents, or without kept facts."""
     rejected: int
-    """Spans and log records that are told to the client as rejected."""
+    """Spans and log records that the response reports as rejected."""
     error_message: str
-    """Why the first of the rejected ones was."""
+    """Reason of the first rejection."""
     response: bytes
-    """The body of the answer, with status 200."""
+    """The body of the response, with status 200."""
     response_content_type: str
 
 
 @dataclass(slots=True)
 class _RequestResult:
-    """What comes of a request while it is worked through."""
+    """The records and counts of a request while it is processed."""
 
     encode: Callable[[Event], bytes]
     horizon: int
@@ -76,21 +76,21 @@ class _RequestResult:
             self.ignored += 1
         self.records.extend(map(self.encode, events))
 
-    def check_times(self, *times: int) -> bool:
-        """Tell whether times can be; count one more rejected where they cannot."""
+    def accept_times(self, *times: int) -> bool:
+        """Return whether all times are plausible; if not, count a rejection."""
         if all(EARLIEST <= time <= self.horizon for time in times):
             return True
         self.rejected += 1
-        self.reason = self.reason or _UNTIMED
+        self.reason = self.reason or _IMPLAUSIBLE_TIME
         return False
 
 
 class Receiver:
     """Turns requests into journal records. Safe to use from several threads.
 
-    ``encode`` writes an event as the journal wants it; ``key`` is the installation's secret for hashes of
-    what calls wrote. The one thing kept between requests is which session a trace belongs to; it is written
-    down with the events, so that ``recall_sessions`` can read it back after a restart.
+    ``encode`` turns an event into a line of the journal. ``key`` is the installation's secret for the hashes
+    of written paths. The only state between requests is the session of each trace. It is noted on the events,
+    so that ``recall_sessions`` can read it back after a restart.
     """
 
     def __init__(
@@ -102,10 +102,10 @@ class Receiver:
         self._sessions = TraceSessions()
 
     def recall_sessions(self, events: Iterable[Event]) -> None:
-        """Take up which session each trace belongs to from events that were received before, oldest first."""
+        """Restore the session of each trace from the events received before, oldest first."""
         for event in events:
             if event.channel is Channel.OTLP:
-                # A session that a trace is by itself bears the trace's id, and needs no note.
+                # If a whole trace is a session, the session's id is the trace's and there is no note.
                 trace_id = event.attributes.get(TRACE_NOTE, event.session)
                 if isinstance(trace_id, str) and _TRACE_ID.fullmatch(trace_id):
                     self._sessions.set_session(trace_id, event.session)
@@ -113,9 +113,9 @@ class Receiver:
     def receive_request(
         self, signal: Signal, body: bytes, *, content_type: str, content_encoding: str = "", now: int
     ) -> Received:
-        """Return what the body of one request gives; ``now`` is nanoseconds since the epoch.
+        """Return the records and the response of a request; ``now`` is nanoseconds since the epoch.
 
-        Raises RefusedError, and nothing else, for a request that cannot be taken at all.
+        Raises RefusedError, and nothing else, for a request that is refused as a whole.
         """
         try:
             decoded = decode_request(
@@ -143,86 +143,92 @@ class Receiver:
         )
 
     def _process_spans(self, spans: list[Span], result: _RequestResult) -> None:
-        theirs: list[Span] = []
+        client_spans: list[Span] = []
         traces: dict[str, list[Span]] = {}
         for span in spans:
             if not claude_code.is_client_span(span):
                 traces.setdefault(span.trace, []).append(span)
-            elif result.check_times(span.start, span.end):
-                theirs.append(span)
-        self._process_claude(theirs, result)
+            elif result.accept_times(span.start, span.end):
+                client_spans.append(span)
+        self._process_client_spans(client_spans, result)
         for trace_id, members in traces.items():
             self._process_trace(trace_id, genai.Trace(members), len(members), result)
 
-    def _process_claude(self, spans: list[Span], result: _RequestResult) -> None:
+    def _process_client_spans(self, spans: list[Span], result: _RequestResult) -> None:
         batch = claude_code.SpanBatch(spans, self._key)
-        told: dict[str, list[list[Event]]] = {}
+        events_by_trace: dict[str, list[list[Event]]] = {}
         for span in spans:
             events = claude_code.translate_span(span, self._get_client_session(span), batch)
-            told.setdefault(span.trace, []).append(events)
-        for trace_id, groups in told.items():
+            events_by_trace.setdefault(span.trace, []).append(events)
+        for trace_id, groups in events_by_trace.items():
             self._note_session(trace_id, groups)
-        for groups in told.values():
+        for groups in events_by_trace.values():
             for events in groups:
                 result.add_events(events)
 
     def _process_trace(self, trace_id: str, trace: genai.Trace, size: int, result: _RequestResult) -> None:
-        if not trace.is_ours:
+        if not trace.is_relevant:
             result.ignored += size
             return
         session, source = self._sessions.resolve_session(trace_id, trace.find_session()), trace.source
-        told: list[list[Event]] = []
+        # A record is encoded after all spans are read: the note goes on the trace's last event.
+        span_events: list[list[Event]] = []
         for span, place in trace.iterate_spans():
-            if span.parent and not trace.is_relevant(span, place):
+            if span.parent and not trace.is_relevant_span(span, place):
                 result.ignored += 1
-            elif result.check_times(span.start, span.end):
-                said = conventions.get_stretto_session(span)
-                if said is not None:
-                    self._sessions.set_session(trace_id, said)
-                told.append(python_api.make_span_events(span, place, said or session, trace.started, source))
-        self._note_session(trace_id, told)
-        for events in told:
+            elif result.accept_times(span.start, span.end):
+                own_session = conventions.get_stretto_session(span)
+                if own_session is not None:
+                    self._sessions.set_session(trace_id, own_session)
+                span_events.append(
+                    python_api.make_span_events(
+                        span, place, own_session or session, trace.first_tasks, source
+                    )
+                )
+        self._note_session(trace_id, span_events)
+        for events in span_events:
             result.add_events(events)
 
     def _process_logs(self, logs: list[LogRecord], result: _RequestResult) -> None:
         for log in logs:
             if claude_code.is_client_log(log):
-                if result.check_times(log.time):
-                    said = claude_code.get_session_id(log.attributes)
-                    result.add_events([] if said is None else claude_code.translate_log(log, said, self._key))
+                if result.accept_times(log.time):
+                    session = claude_code.get_session_id(log.attributes)
+                    events = [] if session is None else claude_code.translate_log(log, session, self._key)
+                    result.add_events(events)
             elif not evaluations.is_result(log):
                 result.ignored += 1
-            elif result.check_times(log.time):
+            elif result.accept_times(log.time):
                 session = self._find_log_session(log)
                 result.add_events([] if session is None else [*evaluations.read_log_scores(log, session)])
 
     def _find_log_session(self, log: LogRecord) -> str | None:
-        word = conventions.find_session(log.attributes)
-        said = None if word is None else word[1]
-        return self._sessions.resolve_session(log.trace, said) if log.trace else said
+        ranked_session = conventions.find_session(log.attributes)
+        session = None if ranked_session is None else ranked_session[1]
+        return self._sessions.resolve_session(log.trace, session) if log.trace else session
 
-    def _note_session(self, trace_id: str, told: list[list[Event]]) -> None:
-        """Write down with one of a trace's events which session the trace belongs to, for ``recall_sessions``."""
+    def _note_session(self, trace_id: str, span_events: list[list[Event]]) -> None:
+        """Note the trace's id on its last event in the trace's session, for ``recall_sessions``."""
         session = self._sessions.resolve_session(trace_id, None)
         if session == trace_id:
             return
-        for events in reversed(told):
+        for events in reversed(span_events):
             for number, event in enumerate(events):
                 if event.session == session:
                     events[number] = replace(event, attributes={**event.attributes, TRACE_NOTE: trace_id})
                     return
 
     def _get_client_session(self, span: Span) -> str:
-        said = claude_code.get_session_id(span.attributes)
-        if said is None:
+        session = claude_code.get_session_id(span.attributes)
+        if session is None:
             return self._sessions.resolve_session(span.trace, None)
-        # A script that the agent runs joins its trace, and so its session.
-        self._sessions.set_session(span.trace, said)
-        return said
+        # Spans of a script that the agent runs are in the same trace, so they get the same session.
+        self._sessions.set_session(span.trace, session)
+        return session
 
 
 def make_refusal(error: RefusedError, content_type: str) -> tuple[bytes, str]:
-    """Return body and content type of the answer to a refused request: a google.rpc.Status, code left out."""
+    """Return body and content type of the response to a refused request: a google.rpc.Status without code."""
     message = error.message[:_STATUS_LIMIT].encode("ascii", "replace")
     try:
         media = parse_media_type(content_type)
