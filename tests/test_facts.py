@@ -5,12 +5,21 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stretto.model.facts import ENTITY_KINDS, LARGEST, SessionFacts, EntityFacts, make_permission_key, merge_fact, get_number, get_text
+from stretto.model.facts import (
+    ENTITY_KINDS,
+    EntityFacts,
+    SessionFacts,
+    get_number,
+    get_text,
+    make_permission_key,
+    merge_fact,
+)
+from stretto.names.fields import LARGEST
 
 FIELDS = {"start": st.integers(0, 9), "last": st.integers(0, 9), "tool": st.sampled_from("abc")}
 """A field that keeps its smallest value, one that keeps its largest, one of text."""
 
-LEARNT = st.lists(
+FACTS = st.lists(
     st.sampled_from(sorted(FIELDS)).flatmap(
         lambda name: st.tuples(st.just(name), st.integers(0, 3), FIELDS[name])
     ),
@@ -18,48 +27,48 @@ LEARNT = st.lists(
 )
 
 
-def known_after(learnt: list[tuple[str, int, int | str]]) -> EntityFacts:
-    """Learn one fact after another."""
-    known: EntityFacts = {}
-    for name, trust, value in learnt:
-        merge_fact(known, name, trust, value)
-    return known
+def merge_all(facts: list[tuple[str, int, int | str]]) -> EntityFacts:
+    """Return an entity's facts after merging one fact after another."""
+    entity_facts: EntityFacts = {}
+    for name, rank, value in facts:
+        merge_fact(entity_facts, name, rank, value)
+    return entity_facts
 
 
-def test_the_better_trusted_fact_stays() -> None:
-    """A lower number is better trusted, whatever the values and whoever comes first."""
-    assert known_after([("start", 2, 1), ("start", 1, 9)]) == {"start": (1, 9)}
-    assert known_after([("start", 1, 9), ("start", 2, 1)]) == {"start": (1, 9)}
+def test_the_better_ranked_fact_is_kept() -> None:
+    """Rank 1 beats rank 2, whatever the values and the order."""
+    assert merge_all([("start", 2, 1), ("start", 1, 9)]) == {"start": (1, 9)}
+    assert merge_all([("start", 1, 9), ("start", 2, 1)]) == {"start": (1, 9)}
 
 
-def test_of_equal_trust_the_smaller_value_stays() -> None:
-    """The earlier start wins; in a field of the last kind the later value does, whoever says so."""
-    assert known_after([("start", 2, 5), ("start", 2, 3), ("start", 2, 4)]) == {"start": (2, 3)}
+def test_of_equal_ranks_the_smaller_value_is_kept() -> None:
+    """The earlier start wins; a field of ``LARGEST`` keeps the larger value whatever the rank."""
+    assert merge_all([("start", 2, 5), ("start", 2, 3), ("start", 2, 4)]) == {"start": (2, 3)}
     assert "last" in LARGEST
-    assert known_after([("last", 1, 5), ("last", 3, 9), ("last", 0, 7)]) == {"last": (0, 9)}
+    assert merge_all([("last", 1, 5), ("last", 3, 9), ("last", 0, 7)]) == {"last": (0, 9)}
 
 
-@given(LEARNT, st.randoms(use_true_random=False))
-def test_order_and_repetition_do_not_matter(learnt: list[tuple[str, int, int | str]], random: Random) -> None:
-    """Any order and any repetition of the same facts leave the same."""
-    again = learnt + learnt[: len(learnt) // 2]
+@given(FACTS, st.randoms(use_true_random=False))
+def test_order_and_repetition_do_not_matter(facts: list[tuple[str, int, int | str]], random: Random) -> None:
+    """Any order and any repetition of the same facts give the same result."""
+    again = facts + facts[: len(facts) // 2]
     random.shuffle(again)
-    assert known_after(again) == known_after(learnt)
+    assert merge_all(again) == merge_all(facts)
 
 
-def test_numbers_and_texts_are_told_apart() -> None:
-    """What is not known, or is of the other type, is None."""
-    known: EntityFacts = {"start": (2, 5), "tool": (2, "Bash")}
-    assert get_number(known, "start") == 5
-    assert get_number(known, "tool") is None
-    assert get_text(known, "tool") == "Bash"
-    assert get_text(known, "start") is None
-    assert get_number(known, "absent") is None
-    assert get_text(known, "absent") is None
+def test_numbers_and_texts_are_distinguished() -> None:
+    """An absent field, or a value of the other type, is None."""
+    entity_facts: EntityFacts = {"start": (2, 5), "tool": (2, "Bash")}
+    assert get_number(entity_facts, "start") == 5
+    assert get_number(entity_facts, "tool") is None
+    assert get_text(entity_facts, "tool") == "Bash"
+    assert get_text(entity_facts, "start") is None
+    assert get_number(entity_facts, "absent") is None
+    assert get_text(entity_facts, "absent") is None
 
 
-def test_facts_that_are_put_back_are_what_they_were() -> None:
-    """For every kind of entity, what ``entity`` gives can be ``put`` into other facts, index included."""
+def test_restored_facts_are_equal() -> None:
+    """For every entity kind, facts can be read and restored into other facts, indexes included."""
     facts, copy = SessionFacts("s"), SessionFacts("s")
     for kind in ENTITY_KINDS:
         key = "" if kind in {"session", "permission"} else f"{kind}-1"
@@ -91,8 +100,8 @@ def test_a_request_for_permission_is_found_by_its_time() -> None:
     assert not facts.has_permission_request("|Bash", 1, 20)
 
 
-def test_the_calls_that_a_request_may_be_for_follow_what_is_known_of_them() -> None:
-    """A call that turns out to be of another tool is no longer one of them, one that comes later is."""
+def test_the_calls_of_a_permission_request_follow_their_facts() -> None:
+    """A call that moves to another tool is dropped, and a later call is added."""
     facts = SessionFacts("s")
     for call_id in ("a", "b"):
         merge_fact(facts.get_entity("call", call_id), "tool", 3, "Bash")
@@ -105,15 +114,15 @@ def test_the_calls_that_a_request_may_be_for_follow_what_is_known_of_them() -> N
     assert [key for key, _ in facts.iterate_calls_for("|Read")] == ["a"]
 
 
-def test_a_call_stops_being_one_that_delegates_when_more_is_known() -> None:
-    """The index of delegating calls follows what is known, as it does when facts are read from the store."""
+def test_the_index_of_delegating_calls_follows_the_tool() -> None:
+    """A better ranked fact can change the tool, and with it whether the call delegates."""
     facts = SessionFacts("s")
-    known = facts.get_entity("call", "c")
-    merge_fact(known, "tool", 3, "Agent")
-    facts.index_delegating("c", known)
+    call = facts.get_entity("call", "c")
+    merge_fact(call, "tool", 3, "Agent")
+    facts.index_delegating("c", call)
     assert facts.delegating == {"c"}
-    merge_fact(known, "tool", 2, "Bash")
-    facts.index_delegating("c", known)
+    merge_fact(call, "tool", 2, "Bash")
+    facts.index_delegating("c", call)
     assert facts.delegating == set()
 
 

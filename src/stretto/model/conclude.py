@@ -1,15 +1,15 @@
-"""Conclude: facts → entities, missing ends closed by rule. Pure, and taken again whenever facts change.
+"""Conclude: turn a session's facts into entities and close missing ends by rule. Pure; rerun on every change.
 
-An end that never came is closed with outcome ``unknown`` and no duration. What closes what (Claude Code,
-where an end does not come after a cancel, a denial, an interrupt or a kill):
+An end that never came is closed with outcome ``unknown`` and no duration. These events close an entity
+(Claude Code reports no end after a cancel, a denial, an interrupt or a kill):
 
-- a tool call: its batch has ended, its agent stopped, the user's next prompt, the session's end
-- a task: the call that waited for it has ended (that is its end) or is over by the rules above, the host says
-  that it has stopped, a later stop of the main agent does not list it as running, the session's end
+- a tool call: the end of its batch, a stop of its agent, the user's next prompt, the session's end
+- a task: the end of the call that waited for it (which is the task's end), that call being over by the rules
+  above, the host's notice, a later stop of the main agent that does not list it as running, the session's end
 - a turn: the user's next prompt, the session's end
-- a session: its end, or no word for longer than the idle limit (the caller says so by ``lost``)
+- a session: its end, or silence for longer than the idle limit (the caller passes ``lost``)
 
-Edges that cannot both be right, because the clock was set between them, give no length.
+Start and end that cannot both be right, because the clock was set between them, give no duration.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from itertools import zip_longest
 
 from stretto.model.conclude_calls import (
     OUTCOMES,
-    is_call_over,
     conclude_calls,
     conclude_model_calls,
+    is_call_over,
     keep_plausible_start,
 )
 from stretto.model.conclude_leaves import (
@@ -38,8 +38,17 @@ from stretto.model.conclude_leaves import (
 from stretto.model.delegation import Delegation, match_delegations
 from stretto.model.entities import Session, Task, Turn
 from stretto.model.event import LATEST, Channel, Outcome
-from stretto.model.facts import RANK, SessionFacts, EntityFacts, find_nearest_task, get_number, get_text
+from stretto.model.facts import (
+    RANK,
+    EntityFacts,
+    SessionFacts,
+    find_nearest_task,
+    get_number,
+    get_text,
+)
 from stretto.model.task_type import OTHER, normalise_name
+from stretto.names import fields
+from stretto.names.fields import has_stamped, list_stamped, make_stamped_key, unpack_timed
 
 Classify = Callable[[str | None, str | None, str | None], str]
 """(description, agent, command) → task type."""
@@ -47,7 +56,7 @@ Classify = Callable[[str | None, str | None, str | None], str]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of an agent; an agent that is sent another message, or called again, runs again."""
+    """One run of an agent; an agent that receives another message, or is called again, runs again."""
 
     start: int | None
     end: int | None
@@ -56,27 +65,28 @@ class Run:
 def conclude_session(facts: SessionFacts, *, lost: bool, classify: Classify, calls: bool = True) -> Session:
     """Return the session as far as it is known.
 
-    ``lost`` says that nothing was heard for longer than the idle limit. Without ``calls`` all but turns and
-    tasks is left out, which makes the cost that of the tasks alone.
+    ``lost`` means that nothing was heard for longer than the idle limit. Without ``calls`` only turns and
+    tasks are concluded, so the cost depends on the number of tasks alone.
     """
     session = facts.session
     closed = lost or has_session_ended(facts)
-    # An orchestrator names its pattern; an agent's session is named by its first command.
-    pattern = get_text(session, "pattern") or _after_time(get_text(session, "command"))
+    # An orchestrator declares its pattern; an agent's session takes its first command instead.
+    pattern = get_text(session, fields.PATTERN) or _get_words(session, fields.COMMAND)
     tasks = conclude_tasks(facts, closed=closed, classify=classify, command=pattern)
-    turns = _turns(facts, closed=closed)
-    end = get_number(session, "ended") if has_session_ended(facts) else None
+    turns = _conclude_turns(facts, closed=closed)
+    end = get_number(session, fields.ENDED) if has_session_ended(facts) else None
+    first = get_number(session, fields.FIRST) or 0
     return Session(
         id=facts.id,
-        source=get_text(session, "source") or "",
-        project=_after_time(get_text(session, "project")),
+        source=get_text(session, fields.SOURCE) or "",
+        project=_get_words(session, fields.PROJECT),
         pattern=pattern,
-        traceparent=_after_time(get_text(session, "traceparent")),
-        recording=get_number(session, "recording") == 1,
-        start=get_number(session, "first") or 0,
+        traceparent=_get_words(session, fields.TRACEPARENT),
+        recording=get_number(session, fields.RECORDING) == 1,
+        start=first,
         end=end,
-        last=get_number(session, "last") or get_number(session, "first") or 0,
-        outcome=_session_outcome(get_text(session, "outcome"), turns, closed=closed, end=end),
+        last=get_number(session, fields.LAST) or first,
+        outcome=_conclude_session_outcome(facts, turns, closed=closed, end=end),
         turns=turns,
         tasks=tasks,
         tool_calls=conclude_calls(facts, tasks, closed=closed) if calls else (),
@@ -88,44 +98,50 @@ def conclude_session(facts: SessionFacts, *, lost: bool, classify: Classify, cal
         permissions=conclude_permissions(facts) if calls else (),
         samples=conclude_samples(facts) if calls else (),
         cache_reports=conclude_cache_reports(facts) if calls else (),
-        ends=tuple(sorted(int(name[6:]) for name in session if name.startswith("ended@"))),
+        ends=tuple(sorted(time for time, _ in list_stamped(session, fields.ENDED))),
         processes=conclude_processes(facts),
     )
 
 
 def has_session_ended(facts: SessionFacts) -> bool:
-    """Tell whether the session's end was seen and nothing opened it again: sessions can be resumed."""
-    ended = get_number(facts.session, "ended")
-    return ended is not None and ended >= (get_number(facts.session, "opened") or 0)
+    """Return whether the session's end was reported and no later event resumed it."""
+    ended = get_number(facts.session, fields.ENDED)
+    return ended is not None and ended >= (get_number(facts.session, fields.OPENED) or 0)
 
 
 def conclude_tasks(
     facts: SessionFacts, *, closed: bool, classify: Classify, command: str | None
 ) -> tuple[Task, ...]:
-    """Return the tasks by start: each run of each agent, and each delegating call without a known agent."""
+    """Return the tasks by start: each run of each agent, and each delegating call without a known agent.
+
+    Example: agent ``a`` with start@10, end@20 and start@50 gives task ``a`` [10, 20] and open task ``a/2``.
+    """
     delegations = match_delegations(facts)
-    listed_at, listed = _listed_as_running(facts)
+    stopped_at, listed_agents = _get_listed_agents(facts)
     tasks: list[Task] = []
-    for agent_id, known in facts.tasks.items():
+    for agent_id, task_facts in facts.tasks.items():
         calls = delegations.by_agent.get(agent_id, ())
-        if not calls and not _was_seen(known):
+        if not calls and not _has_edge(task_facts):
             continue
-        runs = _runs(known, calls[0].start if calls else None)
-        before: Delegation | None = None
-        for index, (run, following) in enumerate(zip_longest(runs, runs[1:])):
-            call = _call_of(run, calls)
-            # A call waits for one run: those that follow it were started by a message.
-            own = None if call is before else call
-            before = call
-            over = closed or (agent_id not in listed and _agent_is_over(facts, run, own, listed_at))
+        runs = _split_runs(task_facts, calls[0].start if calls else None)
+        previous_call: Delegation | None = None
+        for index, (run, next_run) in enumerate(zip_longest(runs, runs[1:])):
+            call = _find_call_of_run(run, calls)
+            # A call waits for a single run: a message started the runs that follow it.
+            waiting_call = None if call is previous_call else call
+            previous_call = call
+            is_over = closed or (
+                agent_id not in listed_agents and _is_agent_over(facts, run, waiting_call, stopped_at)
+            )
             tasks.append(
-                _task(
+                _conclude_task(
                     facts,
                     task_id=agent_id if index == 0 else f"{agent_id}/{index + 1}",
-                    known=known,
+                    task_facts=task_facts,
                     call=call,
-                    run=Run(run.start, _waited_end(own) if run.end is None else run.end),
-                    outcome=_noticed(known, run, following) or _task_outcome(known, own, run, over=over),
+                    run=Run(run.start, _get_waited_end(waiting_call) if run.end is None else run.end),
+                    outcome=_find_noticed_outcome(task_facts, run, next_run)
+                    or _conclude_task_outcome(task_facts, waiting_call, run, is_over=is_over),
                     classify=classify,
                     command=command,
                 )
@@ -134,15 +150,15 @@ def conclude_tasks(
         if call.cancelled:
             continue
         run = Run(call.start, None)
-        over = closed or _agent_is_over(facts, run, call, listed_at)
+        is_over = closed or _is_agent_over(facts, run, call, stopped_at)
         tasks.append(
-            _task(
+            _conclude_task(
                 facts,
                 task_id=call.id,
-                known={},
+                task_facts={},
                 call=call,
-                run=Run(call.start, _waited_end(call)),
-                outcome=_task_outcome({}, call, run, over=over),
+                run=Run(call.start, _get_waited_end(call)),
+                outcome=_conclude_task_outcome({}, call, run, is_over=is_over),
                 classify=classify,
                 command=command,
             )
@@ -150,170 +166,185 @@ def conclude_tasks(
     return tuple(sorted(tasks, key=lambda task: (task.start or 0, task.id)))
 
 
-def _agent_is_over(facts: SessionFacts, run: Run, call: Delegation | None, listed_at: int) -> bool:
-    """Tell whether an agent that no stop lists as running is over, though no end of it was seen."""
-    if run.start is not None and run.start < listed_at:
+def _is_agent_over(facts: SessionFacts, run: Run, call: Delegation | None, stopped_at: int) -> bool:
+    """Return whether an agent is over that no stop lists as running, although its end was not reported."""
+    if run.start is not None and run.start < stopped_at:
         return True
     if call is None or call.end is not None:
         return False
     return is_call_over(facts, facts.calls.get(call.id, {}), call.parent, call.start)
 
 
-def _task(
+def _conclude_task(
     facts: SessionFacts,
     *,
     task_id: str,
-    known: EntityFacts,
+    task_facts: EntityFacts,
     call: Delegation | None,
     run: Run,
     outcome: Outcome,
     classify: Classify,
     command: str | None,
 ) -> Task:
-    agent = get_text(known, "agent") or (call.agent if call else None)
-    description = (call.description if call else None) or get_text(known, "description")
-    said = get_text(known, "type")
+    agent = get_text(task_facts, fields.AGENT) or (call.agent if call else None)
+    description = (call.description if call else None) or get_text(task_facts, fields.DESCRIPTION)
+    declared_type = get_text(task_facts, fields.TYPE)
+    if declared_type:
+        task_type = normalise_name(declared_type) or OTHER
+    else:
+        task_type = classify(description, agent, command)
+    delegated_by = (call.id if call else None) or get_text(task_facts, fields.DELEGATED_BY)
+    parent = call.parent if call else get_text(task_facts, fields.PARENT)
     return Task(
         id=task_id,
-        task_type=(normalise_name(said) or OTHER) if said else classify(description, agent, command),
+        task_type=task_type,
         agent=agent,
         description=description,
-        parent=find_nearest_task(facts, call.parent if call else get_text(known, "parent")),
-        delegated_by=(call.id if call else None) or get_text(known, "delegated_by") or _calling(facts, known),
+        parent=find_nearest_task(facts, parent),
+        delegated_by=delegated_by or _get_parent_call(facts, task_facts),
         start=keep_plausible_start(run.start, run.end),
         end=run.end,
         outcome=outcome,
-        phase=get_text(known, "phase"),
-        # A transcript also tells of an agent where only the line of the call that started it was read.
-        seen=any(
-            trust < RANK[Channel.TRANSCRIPT]
-            for name, (trust, _) in known.items()
-            if name.startswith("start@")
-        ),
+        phase=get_text(task_facts, fields.PHASE),
+        # A transcript also reports an agent of which only the line of the call that started it was read.
+        seen=any(rank < RANK[Channel.TRANSCRIPT] for _, (rank, _) in list_stamped(task_facts, fields.START)),
     )
 
 
-def _was_seen(known: EntityFacts) -> bool:
-    """Tell whether an agent itself was seen; the host also notifies of background shells, which are none."""
-    return any(name.startswith(("start@", "end@")) for name in known)
+def _has_edge(task_facts: EntityFacts) -> bool:
+    """Return whether a start or end was reported; the host's notices can also be about background shells."""
+    return has_stamped(task_facts, fields.START) or has_stamped(task_facts, fields.END)
 
 
-def _calling(facts: SessionFacts, known: EntityFacts) -> str | None:
-    parent = get_text(known, "parent")
+def _get_parent_call(facts: SessionFacts, task_facts: EntityFacts) -> str | None:
+    parent = get_text(task_facts, fields.PARENT)
     return parent if parent in facts.calls else None
 
 
-def _runs(known: EntityFacts, called: int | None) -> list[Run]:
-    """Split an agent's marks into runs.
+def _split_runs(task_facts: EntityFacts, called_at: int | None) -> list[Run]:
+    """Return an agent's runs, made from its starts and ends.
 
-    A start while a run is open and an end while none is are copies (a plugin's hook beside a settings hook),
-    not runs. An agent whose start was never seen began when it was called, where that is known.
+    A start during a run and an end outside one are copies (a plugin's hook beside a settings hook), not runs.
+    An agent whose start was not reported began when it was called, if that is known.
+
+    Example: starts 10, 11 and ends 20, 21 are one run [10, 20].
     """
-    marks = [(time, False) for time in _best(known, "start@")] + [
-        (time, True) for time in _best(known, "end@")
-    ]
+    starts = [(time, False) for time in _select_best_ranked(task_facts, fields.START)]
+    ends = [(time, True) for time in _select_best_ranked(task_facts, fields.END)]
     runs: list[Run] = []
     open_since: int | None = None
-    for time, is_end in sorted(marks):
+    for time, is_end in sorted(starts + ends):
         if not is_end and open_since is None:
             open_since = time
         elif is_end and open_since is not None:
             runs.append(Run(open_since, time))
             open_since = None
         elif is_end and not runs:
-            runs.append(Run(called, time))
+            runs.append(Run(called_at, time))
     if open_since is not None:
         runs.append(Run(open_since, None))
-    return runs or [Run(called, None)]
+    return runs or [Run(called_at, None)]
 
 
-def _best(known: EntityFacts, edge: str) -> list[int]:
-    """Return the times of one kind of edge by the best trusted source that tells any."""
-    told = [fact for name, fact in known.items() if name.startswith(edge)]
-    best = min((trust for trust, _ in told), default=0)
-    return [time for trust, time in told if trust == best and isinstance(time, int)]
+def _select_best_ranked(task_facts: EntityFacts, edge: str) -> list[int]:
+    """Return the times of an agent's starts or ends from the best ranked channel that reports any."""
+    edges = list_stamped(task_facts, edge)
+    best_rank = min((rank for _, (rank, _) in edges), default=0)
+    return [time for time, (rank, _) in edges if rank == best_rank]
 
 
-def _call_of(run: Run, calls: tuple[Delegation, ...]) -> Delegation | None:
-    """Return the call that a run came of: the newest one before it."""
-    before = [call for call in calls if call.precedes(run.start)]
-    return before[-1] if before else (calls[0] if calls else None)
+def _find_call_of_run(run: Run, calls: tuple[Delegation, ...]) -> Delegation | None:
+    """Return the call that started a run: the latest call before it."""
+    earlier = [call for call in calls if call.precedes(run.start)]
+    return earlier[-1] if earlier else (calls[0] if calls else None)
 
 
-def _waited_end(call: Delegation | None) -> int | None:
+def _get_waited_end(call: Delegation | None) -> int | None:
     return call.end if call is not None and call.waited else None
 
 
-def _noticed(known: EntityFacts, run: Run, following: Run | None) -> Outcome | None:
-    """Return what the host said of a run: its last notice before the next run began."""
+def _find_noticed_outcome(task_facts: EntityFacts, run: Run, next_run: Run | None) -> Outcome | None:
+    """Return the outcome in the host's last notice between the start of a run and that of the next."""
     start = run.start or 0
-    until = LATEST if following is None else following.start or 0
-    said = {int(name[7:]): fact[1] for name, fact in known.items() if name.startswith("notice@")}
-    own = [time for time in said if start <= time < until]
-    return OUTCOMES[str(said[max(own)])] if own else None
+    until = LATEST if next_run is None else next_run.start or 0
+    times = [time for time, _ in list_stamped(task_facts, fields.NOTICE) if start <= time < until]
+    if not times:
+        return None
+    return OUTCOMES[str(get_text(task_facts, make_stamped_key(fields.NOTICE, max(times))))]
 
 
-def _task_outcome(known: EntityFacts, call: Delegation | None, run: Run, *, over: bool) -> Outcome:
+def _conclude_task_outcome(
+    task_facts: EntityFacts, call: Delegation | None, run: Run, *, is_over: bool
+) -> Outcome:
     if call is not None and call.waited and call.outcome is not None:
         return call.outcome
     if run.end is not None:
-        # That an agent stopped does not say that it succeeded, so the call's word went first.
-        return OUTCOMES[get_text(known, "outcome") or "unknown"]
-    return Outcome.UNKNOWN if over or _waited_end(call) is not None else Outcome.RUNNING
+        # The end of an agent does not mean success, so the outcome of its call was preferred.
+        return OUTCOMES[get_text(task_facts, fields.OUTCOME) or Outcome.UNKNOWN]
+    return Outcome.UNKNOWN if is_over or _get_waited_end(call) is not None else Outcome.RUNNING
 
 
-def _listed_as_running(facts: SessionFacts) -> tuple[int, frozenset[str]]:
-    """Return when the main agent last stopped, and the background tasks it then said were running."""
-    said = get_text(facts.session, "running")
-    if said is None:
+def _get_listed_agents(facts: SessionFacts) -> tuple[int, frozenset[str]]:
+    """Return when the main agent last stopped, and the background tasks that it listed as running then."""
+    packed = get_text(facts.session, fields.RUNNING)
+    if packed is None:
         return 0, frozenset()
-    time, *ids = said.split(" ")
-    return int(time), frozenset(ids)
+    time, ids = unpack_timed(packed)
+    return time, frozenset(ids.split(" ")) if ids else frozenset()
 
 
-def _turns(facts: SessionFacts, *, closed: bool) -> tuple[Turn, ...]:
-    stops = sorted(
-        (int(name[5:]), str(fact[1])) for name, fact in facts.session.items() if name.startswith("stop@")
-    )
-    started = sorted(
+def _conclude_turns(facts: SessionFacts, *, closed: bool) -> tuple[Turn, ...]:
+    """Return the turns by start.
+
+    Clients before prompt ids report stops without a turn id: the last stop before the next prompt is used.
+    Example: prompts at 10 and 50 and stops at 20, 30 and 60 are the turns [10, 30] and [50, 60].
+    """
+    stops = sorted((time, str(fact[1])) for time, fact in list_stamped(facts.session, fields.STOP))
+    started_turns = sorted(
         (start, turn_id)
-        for turn_id, known in facts.turns.items()
-        if (start := get_number(known, "start")) is not None
+        for turn_id, turn_facts in facts.turns.items()
+        if (start := get_number(turn_facts, fields.START)) is not None
     )
     turns = []
-    for index, (start, turn_id) in enumerate(started):
-        known = facts.turns[turn_id]
-        following = started[index + 1][0] if index + 1 < len(started) else None
-        end, outcome = get_number(known, "stopped"), get_text(known, "outcome")
+    for index, (start, turn_id) in enumerate(started_turns):
+        turn_facts = facts.turns[turn_id]
+        next_start = started_turns[index + 1][0] if index + 1 < len(started_turns) else None
+        end, outcome = get_number(turn_facts, fields.STOPPED), get_text(turn_facts, fields.OUTCOME)
         if end is None:
-            # Clients before prompt ids: the last stop before the next prompt is this turn's.
-            own = [stop for stop in stops if stop[0] >= start and (following is None or stop[0] < following)]
-            end, outcome = own[-1] if own else (None, None)
+            own_stops = [
+                stop for stop in stops if stop[0] >= start and (next_start is None or stop[0] < next_start)
+            ]
+            end, outcome = own_stops[-1] if own_stops else (None, None)
         if end is None:
-            prompted = get_number(facts.session, "prompted") or 0
+            prompted = get_number(facts.session, fields.PROMPTED) or 0
             outcome = Outcome.UNKNOWN if closed or prompted > start else Outcome.RUNNING
         elif keep_plausible_start(start, end) is None:
             end = None
-        origin = get_text(known, "origin") or "user"
-        turns.append(Turn(turn_id, origin, start, end, OUTCOMES[outcome or "unknown"]))
-    # A stop that says how long its turn was, with no prompt in it, is all that is known of that turn.
+        origin = get_text(turn_facts, fields.ORIGIN) or "user"
+        turns.append(Turn(turn_id, origin, start, end, OUTCOMES[outcome or Outcome.UNKNOWN]))
+    # A stop that carries its turn's duration is the only report of that turn if it contains no prompt.
     for stop, outcome in stops:
-        asked = get_number(facts.session, f"asked@{stop}")
-        if asked is not None and not any(asked <= start <= stop for start, _ in started):
+        asked = get_number(facts.session, make_stamped_key(fields.ASKED, stop))
+        if asked is not None and not any(asked <= start <= stop for start, _ in started_turns):
             turns.append(Turn(f"@{asked}", "user", asked, stop, OUTCOMES[outcome]))
     return tuple(sorted(turns, key=lambda turn: (turn.start, turn.id)))
 
 
-def _session_outcome(said: str | None, turns: tuple[Turn, ...], *, closed: bool, end: int | None) -> Outcome:
+def _conclude_session_outcome(
+    facts: SessionFacts, turns: tuple[Turn, ...], *, closed: bool, end: int | None
+) -> Outcome:
     if not closed:
         return Outcome.RUNNING
     if end is None:
         return Outcome.UNKNOWN
-    if said is not None:
-        return OUTCOMES[said]
+    reported = get_text(facts.session, fields.OUTCOME)
+    if reported is not None:
+        return OUTCOMES[reported]
     failed = bool(turns) and turns[-1].outcome is Outcome.FAILURE
     return Outcome.FAILURE if failed else Outcome.SUCCESS
 
 
-def _after_time(said: str | None) -> str | None:
-    return said.partition(" ")[2] if said else None
+def _get_words(session: EntityFacts, name: str) -> str | None:
+    """Return the words of a timed text, or None if the field is absent."""
+    packed = get_text(session, name)
+    return unpack_timed(packed)[1] if packed else None

@@ -1,4 +1,4 @@
-"""Calls: facts → tool calls and model calls. What closes one without an end stands in ``conclude``."""
+"""Conclude calls: turn facts into tool calls and model calls (the rules for open calls: ``conclude``)."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from stretto.model.entities import ModelCall, Task, TestRun, Tokens, ToolCall
 from stretto.model.event import Channel, Outcome
 from stretto.model.facts import (
     DELEGATING_TOOLS,
-    LARGEST,
-    TOKENS,
     RANK,
-    SessionFacts,
     EntityFacts,
-    get_permission_key,
+    SessionFacts,
     find_nearest_task,
     get_number,
-    split_repeated_calls,
+    get_permission_key,
     get_text,
+    split_repeated_calls,
 )
+from stretto.names import fields
+from stretto.names.fields import list_stamped
 
 LONGEST_ACTIVITY = 30 * DAY
-"""Nanoseconds. Nothing that an agent does takes longer: what seems to was timed by two different clocks."""
+"""Nanoseconds. A longer duration of anything an agent does was measured with two different clocks."""
 
 OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 
@@ -39,143 +39,176 @@ def conclude_calls(
     closed: bool,
     concluded: Mapping[str, Sequence[ToolCall]] = MappingProxyType({}),
 ) -> tuple[ToolCall, ...]:
-    """Return the tool calls by start, each in the run of the agent that it fell into.
+    """Return the tool calls by start, each assigned to the agent's run during which it happened.
 
-    ``concluded`` are those that need not be concluded again (``conclude_call``), by key: only whose task they
-    belong to may have changed since.
+    ``concluded`` holds results of ``conclude_call`` by key that are still valid except for their task.
     """
-    run_of = index_runs_by_agent(facts, tasks)
+    find_run = index_runs_by_agent(facts, tasks)
     calls: list[ToolCall] = []
-    for key, known in facts.calls.items():
-        agent_id = find_nearest_task(facts, get_text(known, "agent_id"))
+    for key, call_facts in facts.calls.items():
+        agent_id = find_nearest_task(facts, get_text(call_facts, fields.AGENT_ID))
         for call in concluded.get(key) or conclude_call(facts, key, closed=closed):
-            task = None if agent_id is None else run_of(agent_id, call.start or call.end or 0)
+            task = None if agent_id is None else find_run(agent_id, call.start or call.end or 0)
             calls.append(call if task == call.task else replace(call, task=task))
     return tuple(sorted(calls, key=lambda call: (call.start or call.end or 0, call.id)))
 
 
 def conclude_call(facts: SessionFacts, call_id: str, *, closed: bool) -> tuple[ToolCall, ...]:
-    """Return one tool call, or all that share its key; their task is the agent, whichever run of it."""
-    behind = split_repeated_calls(call_id, facts.calls[call_id])
-    return tuple([_concluded(facts, one_id, known, closed=closed) for one_id, known in behind])
+    """Return the tool calls under a key, usually a single call; their task is the agent, not yet its run."""
+    calls = split_repeated_calls(call_id, facts.calls[call_id])
+    return tuple([_conclude_tool_call(facts, id, call_facts, closed=closed) for id, call_facts in calls])
 
 
-def _concluded(facts: SessionFacts, call_id: str, known: EntityFacts, *, closed: bool) -> ToolCall:
-    start, end, duration = get_number(known, "start"), get_number(known, "end"), get_number(known, "duration")
-    task, tool = find_nearest_task(facts, get_text(known, "agent_id")), get_text(known, "tool")
+def _conclude_tool_call(
+    facts: SessionFacts, call_id: str, call_facts: EntityFacts, *, closed: bool
+) -> ToolCall:
+    """Return a tool call; a missing start or duration is computed from the other two times.
+
+    Example: start 100, end 180 and a measured duration of 60 leave an overhead of 20.
+    """
+    start, end = get_number(call_facts, fields.START), get_number(call_facts, fields.END)
+    duration = get_number(call_facts, fields.DURATION)
+    task = find_nearest_task(facts, get_text(call_facts, fields.AGENT_ID))
     overhead = None
     if end is None:
-        over = closed or is_call_over(facts, known, task, start)
+        over = closed or is_call_over(facts, call_facts, task, start)
         outcome = Outcome.UNKNOWN if over else Outcome.RUNNING
     else:
-        outcome = OUTCOMES[get_text(known, "outcome") or "unknown"]
+        outcome = OUTCOMES[get_text(call_facts, fields.OUTCOME) or Outcome.UNKNOWN]
         start = keep_plausible_start(start, end)
         if start is not None and duration is None:
             duration = end - start
         elif start is not None and duration is not None:
-            overhead = _overhead(facts, known, end - start - duration)
+            overhead = _compute_overhead(facts, call_facts, end - start - duration)
         elif duration is not None:
             start = end - duration
     return ToolCall(
-        call_id, tool, task, start, end, duration, overhead, outcome, get_text(known, "wrote"), _tests(known)
+        call_id,
+        get_text(call_facts, fields.TOOL),
+        task,
+        start,
+        end,
+        duration,
+        overhead,
+        outcome,
+        get_text(call_facts, fields.WROTE),
+        _conclude_test_run(call_facts),
     )
 
 
-def _tests(known: EntityFacts) -> TestRun | None:
-    framework = get_text(known, "test_framework")
+def _conclude_test_run(call_facts: EntityFacts) -> TestRun | None:
+    framework = get_text(call_facts, fields.TEST_FRAMEWORK)
     if framework is None:
         return None
-    return TestRun(framework, get_number(known, "tests_passed"), get_number(known, "tests_failed"))
+    passed, failed = (get_number(call_facts, name) for name in fields.TEST_COUNTS)
+    return TestRun(framework, passed, failed)
 
 
 def keep_plausible_start(start: int | None, end: int | None) -> int | None:
-    """Return the start, or None where it was not told by the clock that told the end."""
+    """Return the start, or None if start and end cannot come from the same clock."""
     if start is None or end is None or 0 <= end - start <= LONGEST_ACTIVITY:
         return start
     return None
 
 
 def index_runs_by_agent(facts: SessionFacts, tasks: tuple[Task, ...]) -> Callable[[str, int], str]:
-    """Return what tells an agent's run at an instant: (agent id, time) → task id."""
-    starts: dict[str, list[int]] = {}
+    """Return a function (agent id, time) → task id that finds the agent's run at an instant.
+
+    Example: with runs from 10 and 50, agent ``a`` at 30 is task ``a`` and at 60 task ``a/2``.
+    """
+    starts_by_agent: dict[str, list[int]] = {}
     for task in tasks:
         agent_id = task.id if task.id in facts.tasks else task.id.rpartition("/")[0]
-        starts.setdefault(agent_id, []).append(task.start or 0)
+        starts_by_agent.setdefault(agent_id, []).append(task.start or 0)
 
-    again = {agent_id: begun for agent_id, begun in starts.items() if len(begun) > 1}
+    repeated = {agent_id: starts for agent_id, starts in starts_by_agent.items() if len(starts) > 1}
 
-    def run_of(agent_id: str, time: int) -> str:
-        index = bisect_right(again[agent_id], time) if agent_id in again else 1
+    def find_run(agent_id: str, time: int) -> str:
+        index = bisect_right(repeated[agent_id], time) if agent_id in repeated else 1
         return agent_id if index < 2 else f"{agent_id}/{index}"  # noqa: PLR2004  # the second run
 
-    return run_of
+    return find_run
 
 
-def _overhead(facts: SessionFacts, known: EntityFacts, around: int) -> int | None:
-    """Return the time around an execution if all of it was told by hooks and none of it can be a person's."""
-    (told, start), (told_end, end), (told_duration, _) = known["start"], known["end"], known["duration"]
-    if not told == told_end == told_duration == _HOOK or get_text(known, "tool") in DELEGATING_TOOLS:
+def _compute_overhead(facts: SessionFacts, call_facts: EntityFacts, surplus: int) -> int | None:
+    """Return the time around an execution, or None unless hooks timed all of it and no person was asked."""
+    start_rank, start = call_facts[fields.START]
+    end_rank, end = call_facts[fields.END]
+    duration_rank, _ = call_facts[fields.DURATION]
+    timed_by_hooks = start_rank == end_rank == duration_rank == _HOOK
+    if not timed_by_hooks or get_text(call_facts, fields.TOOL) in DELEGATING_TOOLS:
         return None
-    if facts.permissions and facts.has_permission_request(get_permission_key(known), int(start), int(end)):
+    if facts.permissions and facts.has_permission_request(
+        get_permission_key(call_facts), int(start), int(end)
+    ):
         return None
-    return max(0, around)
+    return max(0, surplus)
 
 
-def is_call_over(facts: SessionFacts, known: EntityFacts, agent_id: str | None, start: int | None) -> bool:
-    """Tell whether a call without an end is over, by what closes one."""
-    if "batched" in known:
+def is_call_over(
+    facts: SessionFacts, call_facts: EntityFacts, agent_id: str | None, start: int | None
+) -> bool:
+    """Return whether a call without an end is over, by the rules of ``conclude``."""
+    if fields.BATCHED in call_facts:
         return True
     if start is None:
         return False
     if agent_id is None:
-        closers = (get_number(facts.session, "stopped"), get_number(facts.session, "prompted"))
-        return any(at is not None and at > start for at in closers)
-    marks = facts.tasks.get(agent_id, {})
-    return any(name.startswith("end@") and int(name[4:]) > start for name in marks)
+        closers = (get_number(facts.session, fields.STOPPED), get_number(facts.session, fields.PROMPTED))
+        return any(time is not None and time > start for time in closers)
+    agent_ends = list_stamped(facts.tasks.get(agent_id, {}), fields.END)
+    return any(time > start for time, _ in agent_ends)
 
 
 def conclude_model_calls(facts: SessionFacts, ids: Iterable[str] | None = None) -> tuple[ModelCall, ...]:
-    """Return the model calls by start, each told once whichever of its ids a source knows it by.
+    """Return the model calls by start, each once although sources may know it by different ids.
 
-    Of some alone, where ``ids`` holds all that are linked with each other by their requests and none of the
-    session's is anonymous.
+    ``ids`` restricts the result. It must then contain every call that is linked with another of them by a
+    request id, and the session must have no anonymous calls.
 
-    One whose source knows no id of it cannot be told from another source's word on it: it counts only in
-    tasks of which nothing else tells model calls.
+    An anonymous call cannot be matched with another source's report of the same call. It counts only in tasks
+    of which no other source reports model calls.
     """
-    known_calls = facts.model_calls if ids is None else {id: facts.model_calls[id] for id in ids}
-    told = _told_once(known_calls)
-    task_of = {call_id: find_nearest_task(facts, get_text(known, "agent_id")) for call_id, known in told.items()}
-    named = {task_of[call_id] for call_id, known in told.items() if "anonymous" not in known}
+    selected = facts.model_calls if ids is None else {id: facts.model_calls[id] for id in ids}
+    merged = _merge_requests_into_responses(selected)
+    task_of = {
+        call_id: find_nearest_task(facts, get_text(call_facts, fields.AGENT_ID))
+        for call_id, call_facts in merged.items()
+    }
+    tasks_with_ids = {
+        task_of[call_id] for call_id, call_facts in merged.items() if fields.ANONYMOUS not in call_facts
+    }
     calls = [
         ModelCall(
             id=call_id,
-            model=get_text(known, "model"),
+            model=get_text(call_facts, fields.MODEL),
             task=task_of[call_id],
-            start=get_number(known, "start"),
-            duration=get_number(known, "duration"),
-            outcome=OUTCOMES[get_text(known, "outcome") or "unknown"],
-            tokens=Tokens(*(get_number(known, name) for name in TOKENS)),
-            cost=get_number(known, "cost"),
-            first_token=get_number(known, "first_token"),
+            start=get_number(call_facts, fields.START),
+            duration=get_number(call_facts, fields.DURATION),
+            outcome=OUTCOMES[get_text(call_facts, fields.OUTCOME) or Outcome.UNKNOWN],
+            tokens=Tokens(*(get_number(call_facts, name) for name in fields.TOKENS)),
+            cost=get_number(call_facts, fields.COST),
+            first_token=get_number(call_facts, fields.FIRST_TOKEN),
         )
-        for call_id, known in told.items()
-        if "anonymous" not in known or task_of[call_id] not in named
+        for call_id, call_facts in merged.items()
+        if fields.ANONYMOUS not in call_facts or task_of[call_id] not in tasks_with_ids
     ]
     return tuple(sorted(calls, key=lambda call: (call.start or 0, call.id)))
 
 
-def _told_once(calls: dict[str, EntityFacts]) -> dict[str, EntityFacts]:
-    """Return model calls with those named by a request merged into those named by its response."""
+def _merge_requests_into_responses(calls: dict[str, EntityFacts]) -> dict[str, EntityFacts]:
+    """Return model calls with those keyed by a request merged into those keyed by its response."""
     responses: dict[str, str] = {}
     for call_id in sorted(calls):
-        request = get_text(calls[call_id], "request")
-        # What is itself named by a response is never a request: a chain or ring of words merges nothing.
-        if request in calls and request != call_id and get_text(calls[request], "request") in (None, request):
+        request = get_text(calls[call_id], fields.REQUEST)
+        if request not in calls or request == call_id:
+            continue
+        # A call that names a request of its own is a response: chains and rings of names merge nothing.
+        if get_text(calls[request], fields.REQUEST) in (None, request):
             responses.setdefault(request, call_id)
-    merged = {call_id: dict(known) for call_id, known in calls.items()}
+    merged = {call_id: dict(call_facts) for call_id, call_facts in calls.items()}
     for request, response in responses.items():
         for name, fact in merged.pop(request).items():
-            pick = max if name in LARGEST else min
+            pick = max if name in fields.LARGEST else min
             merged[response][name] = pick(fact, merged[response].get(name, fact))
     return merged

@@ -1,6 +1,6 @@
-"""Conclude the rest: facts → phases, messages, scores, hooks run, permission requests, samples, reports.
+"""Conclude leaves: turn facts into phases, messages, scores, hook runs, permission requests and samples.
 
-None of them closes another, so each is concluded from its own facts alone.
+None of these entities closes another, so each is concluded from its own facts alone.
 """
 
 from __future__ import annotations
@@ -19,23 +19,26 @@ from stretto.model.entities import (
     Score,
 )
 from stretto.model.event import Outcome
-from stretto.model.facts import CACHED, SAMPLED, SessionFacts, EntityFacts, find_nearest_task, get_number, get_text
-from stretto.names import NONE
+from stretto.model.facts import EntityFacts, SessionFacts, find_nearest_task, get_number, get_text
+from stretto.names import NONE, fields
+from stretto.names.fields import EntityKind, parse_stamped_key, unpack_timed
 
 
 def conclude_phases(facts: SessionFacts, *, closed: bool) -> tuple[Phase, ...]:
-    """Return the phases by start; one without an end is over when its session is."""
+    """Return the phases by start; a phase without an end is over when its session is."""
     phases = []
-    for phase_id, known in _all(facts, "phase"):
-        end = get_number(known, "end")
-        missing = Outcome.UNKNOWN if closed else Outcome.RUNNING
+    for phase_id, phase_facts in _list_leaves(facts, EntityKind.PHASE):
+        start, end = get_number(phase_facts, fields.START), get_number(phase_facts, fields.END)
+        outcome = Outcome.UNKNOWN if closed else Outcome.RUNNING
+        if end is not None:
+            outcome = _get_outcome(phase_facts)
         phases.append(
             Phase(
                 id=phase_id,
-                name=get_text(known, "name") or NONE,
-                start=get_number(known, "start") if end is None else keep_plausible_start(get_number(known, "start"), end),
+                name=get_text(phase_facts, fields.NAME) or NONE,
+                start=keep_plausible_start(start, end),
                 end=end,
-                outcome=missing if end is None else OUTCOMES[get_text(known, "outcome") or "unknown"],
+                outcome=outcome,
             )
         )
     return tuple(sorted(phases, key=lambda phase: (phase.start or phase.end or 0, phase.id)))
@@ -46,115 +49,136 @@ def conclude_messages(facts: SessionFacts) -> tuple[Message, ...]:
     messages = [
         Message(
             id=message_id,
-            sender=get_text(known, "sender"),
-            receiver=get_text(known, "receiver"),
-            task=find_nearest_task(facts, get_text(known, "agent_id")),
-            time=get_number(known, "time") or 0,
-            response=get_number(known, "response"),
-            outcome=OUTCOMES[get_text(known, "outcome") or "unknown"],
+            sender=get_text(message_facts, fields.SENDER),
+            receiver=get_text(message_facts, fields.RECEIVER),
+            task=_find_task(facts, message_facts),
+            time=get_number(message_facts, fields.TIME) or 0,
+            response=get_number(message_facts, fields.RESPONSE),
+            outcome=_get_outcome(message_facts),
         )
-        for message_id, known in _all(facts, "message")
+        for message_id, message_facts in _list_leaves(facts, EntityKind.MESSAGE)
     ]
     return tuple(sorted(messages, key=lambda message: (message.time, message.id)))
 
 
 def conclude_scores(facts: SessionFacts) -> tuple[Score, ...]:
-    """Return the newest word of each judge on each thing, by time."""
+    """Return the latest judgement of each judge on each entity and criterion, by time."""
     scores = []
-    for _, known in _all(facts, "score"):
-        time, _, value = (get_text(known, "said") or "0 nan").partition(" ")
-        of, of_id = _judged(facts, get_text(known, "of") or "session", get_text(known, "of_id") or facts.id)
+    for _, score_facts in _list_leaves(facts, EntityKind.SCORE):
+        time, value = unpack_timed(get_text(score_facts, fields.SAID) or "0 nan")
+        of, of_id = _find_judged_entity(
+            facts,
+            get_text(score_facts, fields.OF) or EntityKind.SESSION,
+            get_text(score_facts, fields.OF_ID) or facts.id,
+        )
         scores.append(
             Score(
                 of=of,
                 of_id=of_id,
-                name=get_text(known, "name") or NONE,
+                name=get_text(score_facts, fields.NAME) or NONE,
                 value=float(value),
-                by=get_text(known, "by"),
-                time=int(time),
+                by=get_text(score_facts, fields.BY),
+                time=time,
             )
         )
     return tuple(sorted(scores, key=lambda score: (score.time, score.of_id, score.name, score.by or "")))
 
 
-def _judged(facts: SessionFacts, of: str, of_id: str) -> tuple[str, str]:
-    """Return what a judgement is about: one of a call or a turn is its task's, or else the session's."""
-    if of != "task":
+def _find_judged_entity(facts: SessionFacts, of: str, of_id: str) -> tuple[str, str]:
+    """Return the kind and id of a judged entity: a call or turn stands for its task, else for the session."""
+    if of != EntityKind.TASK:
         return of, of_id
     if of_id in facts.delegating:
-        # A task may be known by the call that started it alone.
-        return of, get_text(facts.calls[of_id], "task") or of_id
+        # Perhaps only the call that started the task is known.
+        return of, get_text(facts.calls[of_id], fields.TASK) or of_id
     model_call = facts.model_calls.get(of_id)
-    task = find_nearest_task(facts, of_id if model_call is None else get_text(model_call, "agent_id"))
-    return ("session", facts.id) if task is None else ("task", task)
+    agent_id = of_id if model_call is None else get_text(model_call, fields.AGENT_ID)
+    task = find_nearest_task(facts, agent_id)
+    return (EntityKind.SESSION, facts.id) if task is None else (EntityKind.TASK, task)
 
 
 def conclude_hooks_run(facts: SessionFacts) -> tuple[HooksRun, ...]:
-    """Return the runs of hooks whose length was told, by start.
+    """Return the hook runs whose duration is known, by start.
 
-    Whose they were is said, or told by the span they ran in: a task's own work hangs below one.
+    Their task is the reporting agent's, else the task below whose span they ran.
     """
-    below = {
-        span: agent_id for agent_id, known in facts.tasks.items() if (span := get_text(known, "span_parent"))
+    task_of_span = {
+        span: agent_id
+        for agent_id, task_facts in facts.tasks.items()
+        if (span := get_text(task_facts, fields.SPAN_PARENT))
     }
     runs = [
         HooksRun(
             run_id,
-            get_text(known, "event"),
-            find_nearest_task(facts, get_text(known, "agent_id")) or below.get(get_text(known, "span") or ""),
-            get_number(known, "start") or 0,
+            get_text(run_facts, fields.EVENT),
+            _find_task(facts, run_facts) or task_of_span.get(get_text(run_facts, fields.SPAN) or ""),
+            get_number(run_facts, fields.START) or 0,
             duration,
         )
-        for run_id, known in _all(facts, "hooks")
-        if (duration := get_number(known, "duration")) is not None
+        for run_id, run_facts in _list_leaves(facts, EntityKind.HOOKS)
+        if (duration := get_number(run_facts, fields.DURATION)) is not None
     ]
     return tuple(sorted(runs, key=lambda run: (run.start, run.id)))
 
 
 def conclude_permissions(facts: SessionFacts) -> tuple[PermissionRequest, ...]:
-    """Return the requests for permission by time."""
+    """Return the permission requests by time."""
     requests = []
     for name in facts.permissions:
-        about, _, time = name.rpartition("@")
-        agent_id, _, tool = about.partition("|")
-        requests.append(PermissionRequest(int(time), find_nearest_task(facts, agent_id or None), tool or None))
+        permission_key, time = parse_stamped_key(name)
+        agent_id, _, tool = permission_key.partition("|")
+        requests.append(PermissionRequest(time, find_nearest_task(facts, agent_id or None), tool or None))
     return tuple(sorted(requests, key=lambda request: (request.time, request.task or "", request.tool or "")))
 
 
 def conclude_samples(facts: SessionFacts) -> tuple[Sample, ...]:
     """Return the samples of the session's processes by time."""
     samples = [
-        Sample(int(key), get_number(known, "duration") or 0, *(get_number(known, name) for name in SAMPLED))
-        for key, known in _all(facts, "sample")
+        Sample(
+            int(key),
+            get_number(sample_facts, fields.DURATION) or 0,
+            *(get_number(sample_facts, name) for name in fields.SAMPLE_AMOUNTS),
+        )
+        for key, sample_facts in _list_leaves(facts, EntityKind.SAMPLE)
     ]
     return tuple(sorted(samples, key=lambda sample: sample.start))
 
 
 def conclude_processes(facts: SessionFacts) -> Processes | None:
-    """Return where the session may be found on this machine, or None where no source told."""
-    said = get_text(facts.session, "processes")
-    if said is None:
+    """Return the processes in which the session runs on this machine, or None if no source reported any."""
+    packed = get_text(facts.session, fields.PROCESSES)
+    if packed is None:
         return None
-    told, *names = said.split(" ")
-    return Processes(int(told), tuple(names))
+    time, names = unpack_timed(packed)
+    return Processes(time, tuple(names.split(" ")))
 
 
 def conclude_cache_reports(facts: SessionFacts) -> tuple[CacheReport, ...]:
-    """Return the reports on caches by time."""
+    """Return the cache reports by time."""
     reports = [
         CacheReport(
-            get_text(known, "name") or NONE, get_number(known, "time") or 0, *(get_number(known, name) for name in CACHED)
+            get_text(report_facts, fields.NAME) or NONE,
+            get_number(report_facts, fields.TIME) or 0,
+            *(get_number(report_facts, name) for name in fields.CACHE_COUNTS),
         )
-        for _, known in _all(facts, "cache")
+        for _, report_facts in _list_leaves(facts, EntityKind.CACHE)
     ]
     return tuple(sorted(reports, key=lambda report: (report.time, report.name)))
 
 
 def find_newest_entries(facts: SessionFacts) -> dict[str, tuple[int, int]]:
-    """Return by cache when it was last told how many entries it holds, and how many."""
-    reports = conclude_cache_reports(facts) if facts.leaves.get("cache") else ()
+    """Return the latest known number of entries of each cache, with its time: cache → (time, entries)."""
+    reports = conclude_cache_reports(facts) if facts.leaves.get(EntityKind.CACHE) else ()
     return {report.name: (report.time, report.entries) for report in reports if report.entries is not None}
 
 
-def _all(facts: SessionFacts, kind: str) -> Iterable[tuple[str, EntityFacts]]:
+def _list_leaves(facts: SessionFacts, kind: str) -> Iterable[tuple[str, EntityFacts]]:
     return facts.leaves.get(kind, {}).items()
+
+
+def _find_task(facts: SessionFacts, entity_facts: EntityFacts) -> str | None:
+    return find_nearest_task(facts, get_text(entity_facts, fields.AGENT_ID))
+
+
+def _get_outcome(entity_facts: EntityFacts) -> Outcome:
+    return OUTCOMES[get_text(entity_facts, fields.OUTCOME) or Outcome.UNKNOWN]

@@ -1,8 +1,8 @@
-"""Delegation: which call of the main agent or a task started which agent.
+"""Delegation: match each agent with the tool call that started it.
 
-No hook says so when the agent starts. Best first: the call's own answer names the agent, or the host's
-notification names the call; else, while a waiting call has not answered, the oldest open call for the same
-kind of agent that nothing else claims: parallel agents start in the order in which they were called.
+No hook reports this when the agent starts. The best evidence is used: the call's answer names the agent, or
+the host's notification names the call. Otherwise an agent is matched with the oldest call that asks for the
+same kind of agent, was open when it started and has no agent yet, since parallel agents start in call order.
 """
 
 from __future__ import annotations
@@ -11,7 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from stretto.model.event import Outcome
-from stretto.model.facts import DELEGATING_TOOLS, SessionFacts, EntityFacts, get_number, split_repeated_calls, get_text
+from stretto.model.facts import (
+    DELEGATING_TOOLS,
+    EntityFacts,
+    SessionFacts,
+    get_number,
+    get_text,
+    split_repeated_calls,
+)
+from stretto.names import fields
+from stretto.names.fields import list_stamped
 
 SLACK = 250_000_000
 """Nanoseconds by which an agent's start may be stamped before its call: two hook processes race."""
@@ -19,7 +28,7 @@ SLACK = 250_000_000
 
 @dataclass(frozen=True, slots=True)
 class Delegation:
-    """One call that delegates, as far as it is known."""
+    """One call that starts an agent, as far as it is known."""
 
     id: str
     agent: str | None
@@ -29,9 +38,9 @@ class Delegation:
     end: int | None
     outcome: Outcome | None
     launched: bool
-    """It returned at once and left the agent in the background: its end says nothing of the agent's."""
+    """It returned at once and left the agent in the background: its end is not the agent's."""
     denied: bool
-    """Permission was refused: no agent came of it."""
+    """Permission was refused: it started no agent."""
 
     @property
     def waited(self) -> bool:
@@ -40,11 +49,11 @@ class Delegation:
 
     @property
     def cancelled(self) -> bool:
-        """Whether it was denied or broken off: where no agent is known for it, none ran."""
+        """Whether it was denied or interrupted: if no agent is known for it, none ran."""
         return self.outcome is Outcome.CANCELLED
 
     def precedes(self, start: int | None) -> bool:
-        """Tell whether an agent's run that began at ``start`` can have come of this call."""
+        """Return whether an agent's run that began at ``start`` can come from this call."""
         return self.start is None or start is None or self.start <= start + SLACK
 
 
@@ -59,81 +68,110 @@ class Delegations:
 
 
 def match_delegations(facts: SessionFacts) -> Delegations:
-    """Match agents with the calls that started them."""
-    behind = dict(one for call_id in facts.delegating for one in split_repeated_calls(call_id, facts.calls[call_id]))
-    calls = {call_id: _delegation(call_id, known) for call_id, known in behind.items()}
-    executions = {span: call_id for call_id in calls if (span := get_text(behind[call_id], "span"))}
-    named: dict[str, set[str]] = {}
-    for call_id in calls:
-        agent_id = get_text(behind[call_id], "task")
-        if agent_id:
-            named.setdefault(agent_id, set()).add(call_id)
-    for agent_id, known in facts.tasks.items():
-        said = get_text(known, "delegated_by") or executions.get(get_text(known, "span_parent") or "")
-        if said in calls:
-            named.setdefault(agent_id, set()).add(said)
-    for agent_id, ids in named.items():
+    """Match agents with the calls that started them.
+
+    Example: of two open calls for agent ``reviewer``, started at 10 and 12, and two reviewers seen at 13 and
+    14, the first call gets the first agent.
+    """
+    facts_of_call = dict(
+        call for call_id in facts.delegating for call in split_repeated_calls(call_id, facts.calls[call_id])
+    )
+    calls = {call_id: _to_delegation(call_id, call_facts) for call_id, call_facts in facts_of_call.items()}
+    calls_by_agent = _find_named_agents(facts, facts_of_call)
+    for agent_id, ids in calls_by_agent.items():
         for call_id in ids:
-            calls[call_id] = _seen_apart(calls[call_id], facts.tasks.get(agent_id, {}))
-    claimed = set().union(*named.values())
-    free = sorted((call for call in calls.values() if call.id not in claimed), key=_by_start)
-    for start, agent_id in _unmatched_agents(facts, named):
-        call = _guess(free, get_text(facts.tasks[agent_id], "agent"), start)
+            calls[call_id] = _mark_launched(calls[call_id], facts.tasks.get(agent_id, {}))
+    claimed = set().union(*calls_by_agent.values())
+    free = sorted((call for call in calls.values() if call.id not in claimed), key=_order_by_start)
+    for start, agent_id in _list_unmatched_agents(facts, calls_by_agent):
+        call = _guess_call(free, get_text(facts.tasks[agent_id], fields.AGENT), start)
         if call is not None:
-            named[agent_id] = {call.id}
+            calls_by_agent[agent_id] = {call.id}
             free.remove(call)
     return Delegations(
-        {agent_id: tuple(sorted((calls[c] for c in ids), key=_by_start)) for agent_id, ids in named.items()},
+        {
+            agent_id: tuple(sorted((calls[call_id] for call_id in ids), key=_order_by_start))
+            for agent_id, ids in calls_by_agent.items()
+        },
         tuple(call for call in free if not call.launched),
     )
 
 
-def _seen_apart(call: Delegation, agent: EntityFacts) -> Delegation:
-    """Return a call as launching, if all that is known of its agent began when it was over."""
-    starts = [int(fact[1]) for name, fact in agent.items() if name.startswith("start@")]
+def _find_named_agents(facts: SessionFacts, facts_of_call: Mapping[str, EntityFacts]) -> dict[str, set[str]]:
+    """Return the calls of each agent that a source reports, in the call's facts or in the agent's."""
+    calls_by_agent: dict[str, set[str]] = {}
+    call_of_span = {
+        span: call_id
+        for call_id, call_facts in facts_of_call.items()
+        if (span := get_text(call_facts, fields.SPAN))
+    }
+    for call_id, call_facts in facts_of_call.items():
+        agent_id = get_text(call_facts, fields.TASK)
+        if agent_id:
+            calls_by_agent.setdefault(agent_id, set()).add(call_id)
+    for agent_id, task_facts in facts.tasks.items():
+        reported_call = get_text(task_facts, fields.DELEGATED_BY) or call_of_span.get(
+            get_text(task_facts, fields.SPAN_PARENT) or ""
+        )
+        if reported_call is not None and reported_call in facts_of_call:
+            calls_by_agent.setdefault(agent_id, set()).add(reported_call)
+    return calls_by_agent
+
+
+def _mark_launched(call: Delegation, task_facts: EntityFacts) -> Delegation:
+    """Return the call, marked as launched if its agent began only after the call's end."""
+    starts = _list_starts(task_facts)
     if call.end is not None and starts and min(starts) > call.end:
         return replace(call, launched=True)
     return call
 
 
-def _by_start(call: Delegation) -> tuple[int, str]:
+def _order_by_start(call: Delegation) -> tuple[int, str]:
     return call.start or 0, call.id
 
 
-def _unmatched_agents(facts: SessionFacts, named: Mapping[str, set[str]]) -> list[tuple[int, str]]:
-    found = []
-    for agent_id, known in facts.tasks.items():
-        if agent_id not in named:
-            starts = [fact[1] for name, fact in known.items() if name.startswith("start@")]
+def _list_starts(task_facts: EntityFacts) -> list[int]:
+    return [time for time, _ in list_stamped(task_facts, fields.START)]
+
+
+def _list_unmatched_agents(
+    facts: SessionFacts, calls_by_agent: Mapping[str, set[str]]
+) -> list[tuple[int, str]]:
+    """Return (first start, agent id) of the agents without a known call, by start."""
+    unmatched = []
+    for agent_id, task_facts in facts.tasks.items():
+        if agent_id not in calls_by_agent:
+            starts = _list_starts(task_facts)
             if starts:
-                found.append((min(int(start) for start in starts), agent_id))
-    return sorted(found)
+                unmatched.append((min(starts), agent_id))
+    return sorted(unmatched)
 
 
-def _guess(free: list[Delegation], agent: str | None, start: int) -> Delegation | None:
-    could = [call for call in free if _could_start(call, agent, start)]
-    # An agent that ran comes of a call that was broken off only where no other is left.
-    return next((call for call in could if not call.cancelled), could[0] if could else None)
+def _guess_call(free: list[Delegation], agent: str | None, start: int) -> Delegation | None:
+    candidates = [call for call in free if _can_start(call, agent, start)]
+    # A cancelled call is matched with an agent that ran only if no other call is left.
+    uncancelled = (call for call in candidates if not call.cancelled)
+    return next(uncancelled, candidates[0] if candidates else None)
 
 
-def _could_start(call: Delegation, agent: str | None, start: int) -> bool:
+def _can_start(call: Delegation, agent: str | None, start: int) -> bool:
     if call.denied or call.start is None or (call.agent and agent and call.agent != agent):
         return False
     return call.precedes(start) and (call.end is None or call.end >= start)
 
 
-def _delegation(call_id: str, known: EntityFacts) -> Delegation:
-    outcome = get_text(known, "outcome")
-    status = get_text(known, "status") or ""
+def _to_delegation(call_id: str, call_facts: EntityFacts) -> Delegation:
+    outcome = get_text(call_facts, fields.OUTCOME)
+    status = get_text(call_facts, fields.STATUS) or ""
     return Delegation(
         id=call_id,
-        agent=get_text(known, "agent"),
-        description=get_text(known, "description"),
-        parent=get_text(known, "agent_id"),
-        start=get_number(known, "start"),
-        end=get_number(known, "end"),
+        agent=get_text(call_facts, fields.AGENT),
+        description=get_text(call_facts, fields.DESCRIPTION),
+        parent=get_text(call_facts, fields.AGENT_ID),
+        start=get_number(call_facts, fields.START),
+        end=get_number(call_facts, fields.END),
         outcome=Outcome(outcome) if outcome else None,
-        # Another tool that names an agent sends it a message, and does not wait either.
-        launched=status.endswith("_launched") or get_text(known, "tool") not in DELEGATING_TOOLS,
+        # Another tool that names an agent sends it a message and does not wait for it.
+        launched=status.endswith("_launched") or get_text(call_facts, fields.TOOL) not in DELEGATING_TOOLS,
         denied=status == "denied",
     )

@@ -1,6 +1,6 @@
-"""Learning: what an event tells of itself → facts; what cannot be true is not learned.
+"""Plausible values: read an event's attributes as facts and drop values that cannot be true.
 
-The bounds keep sums inside 64 bits, whoever tells whatever: of one absurd count no other figure may suffer.
+The bounds keep sums within 64 bits: one absurd count must not overflow the figures of everything else.
 """
 
 from __future__ import annotations
@@ -12,38 +12,38 @@ from stretto.model.event import Event, Value
 from stretto.model.facts import EntityFacts, merge_fact
 
 MAX_COUNT = 10**12
-"""Tokens, tests or look-ups; nothing that is told at once counts as many."""
+"""Tokens, tests or look-ups in one report; a larger count is dropped."""
 
 MAX_AMOUNT = 10**15
-"""Bytes or nanoseconds: a petabyte, and twelve days of processor time in one sample."""
+"""Bytes or nanoseconds in one sample: a petabyte, or twelve days of processor time."""
 
 Touched = tuple[tuple[str, str], ...]
-"""The entities that an event may have changed: (kind of ``facts.KINDS``, id)."""
+"""The entities that an event may have changed: (kind of ``facts.ENTITY_KINDS``, id)."""
 
 
 def read_text(attributes: Mapping[str, Value], name: str) -> str | None:
-    """Return the text under a name, or None where there is none."""
+    """Return an attribute if it is a text that is not empty, else None."""
     value = attributes.get(name)
     return value if isinstance(value, str) and value else None
 
 
 def read_count(event: Event, name: str, most: int = MAX_COUNT) -> int | None:
-    """Return the count under a name, or None where there is none that can be true."""
+    """Return an attribute if it is a whole number from 0 to ``most``, else None."""
     count = event.attributes.get(name)
     return count if type(count) is int and 0 <= count <= most else None
 
 
 def merge_counts(
-    known: EntityFacts, event: Event, names: Iterable[str], trust: int, *, most: int = MAX_COUNT
+    entity_facts: EntityFacts, event: Event, names: Iterable[str], rank: int, *, most: int = MAX_COUNT
 ) -> None:
-    """Merge the counts under these names into an entity's facts."""
+    """Merge the plausible counts among an event's attributes, under fields of the same names."""
     for name in names:
         count = read_count(event, name, most)
         if count is not None:
-            merge_fact(known, name, trust, count)
+            merge_fact(entity_facts, name, rank, count)
 
 
-def merge_duration(known: EntityFacts, name: str, event: Event, trust: int) -> None:
-    """Merge an event's duration into an entity's facts, where it can be true."""
+def merge_duration(entity_facts: EntityFacts, name: str, event: Event, rank: int) -> None:
+    """Merge an event's duration unless it is implausibly long."""
     if event.duration is not None and event.duration <= LONGEST_ACTIVITY:
-        merge_fact(known, name, trust, event.duration)
+        merge_fact(entity_facts, name, rank, event.duration)

@@ -1,10 +1,9 @@
-"""Facts: what has been seen of one session, merged so that order and repetition cannot matter.
+"""Facts: the merged reports about one session, independent of their order and repetition.
 
-A fact is a pair (trust, value) under a field's name; of two facts for one field the smaller pair stays, so
-the better trusted source wins and equal trust falls to the smaller value (the earlier start, the earlier of
-two copies of an end). Fields in LARGEST keep the larger value instead. Taking the smallest of a set is
-commutative, associative and idempotent, and so is the whole merge: any order and any repetition of the same
-events gives the same facts.
+A fact is a pair (rank, value) under a field's name. Of two facts for one field the smaller pair is kept: the
+better ranked channel wins, and equal ranks keep the smaller value, such as the earlier start. Fields in
+``fields.LARGEST`` keep the larger value instead. Taking the minimum is commutative, associative and
+idempotent, and so is the whole merge: any order and any repetition of the same events gives the same facts.
 """
 
 from __future__ import annotations
@@ -14,230 +13,226 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from stretto.model.event import Channel
+from stretto.names import fields
+from stretto.names.fields import EntityKind, list_stamped, make_stamped_key, parse_stamped_key
 
 Fact = tuple[int, int | str]
 EntityFacts = dict[str, Fact]
-"""The facts about one entity, by field."""
+"""The facts about one entity, by field (``names.fields``)."""
 
 RANK: dict[Channel, int] = {Channel.API: 0, Channel.OTLP: 1, Channel.HOOK: 2, Channel.TRANSCRIPT: 3}
-"""Lower is better trusted: a program's word and exact spans, then arrival times, then late-written files."""
+"""The rank of each channel, 0 is best: declared and exact, then arrival times, then files written late."""
 
 HEARSAY = 10
-"""Added to the trust of what an event says of something that another event knows better."""
-
-TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
-"""What a model call used. A transcript tells it again with every block, so the largest word is the last."""
-
-SAMPLED = (
-    "cpu",
-    "cpu_peak",
-    "memory",
-    "memory_peak",
-    "read",
-    "written",
-    "machine_busy",
-    "machine_available",
-    "machine_busy_share",
-    "machine_available_share",
-    "machine_memory",
-    "machine_memory_available",
-)
-"""What a sample of processes tells, in the order of ``entities.Sample``."""
-
-TESTED = ("tests_passed", "tests_failed")
-"""How the tests went that a tool call ran."""
-
-CACHED = ("hits", "misses", "evictions", "invalidations", "entries")
-"""What a report on a cache tells."""
-
-LARGEST = frozenset(
-    {"last", "opened", "ended", "stopped", "prompted", "running", "said", "processes", *TOKENS}
-)
+"""Added to the rank of a fact that an event reports about something which other events know better."""
 
 DELEGATING_TOOLS = frozenset({"Agent", "Task"})
-"""The tools that start a subagent; the first was called by the second name before Claude Code 2.1.63."""
+"""The tools that start a subagent; Claude Code before 2.1.63 called ``Agent`` by the name ``Task``."""
+
+LEAF_KINDS = (
+    EntityKind.PHASE,
+    EntityKind.MESSAGE,
+    EntityKind.SCORE,
+    EntityKind.HOOKS,
+    EntityKind.SAMPLE,
+    EntityKind.CACHE,
+)
+"""The kinds of entity that no other entity refers to."""
+
+ENTITY_KINDS = (
+    EntityKind.SESSION,
+    EntityKind.PERMISSION,
+    EntityKind.TURN,
+    EntityKind.TASK,
+    EntityKind.CALL,
+    EntityKind.MODEL,
+    *LEAF_KINDS,
+)
+"""All kinds. Session and permission have one entry each, under the key ``""``."""
+
+_LARGEST = fields.LARGEST
 
 
 @dataclass(slots=True)
 class SessionFacts:
-    """All that is known of one session. Mutable: it is the one accumulator of the fold."""
+    """All facts about one session. Mutable: the fold accumulates events in it."""
 
     id: str
     session: EntityFacts = field(default_factory=dict)
     turns: dict[str, EntityFacts] = field(default_factory=dict)
     tasks: dict[str, EntityFacts] = field(default_factory=dict)
-    """By agent id. An agent may run more than once: each start and end is a fact of its own (``start@…``)."""
+    """By agent id. An agent may run more than once, so starts and ends are stamped fields (``start@…``)."""
     calls: dict[str, EntityFacts] = field(default_factory=dict)
     model_calls: dict[str, EntityFacts] = field(default_factory=dict)
     permissions: EntityFacts = field(default_factory=dict)
-    """Requests for permission, ``agent id|tool@time`` → time: they carry no call id."""
+    """Permission requests, ``agent id|tool@time`` → time: they carry no call id."""
     leaves: dict[str, dict[str, EntityFacts]] = field(default_factory=dict)
-    """The entities that nothing else hangs on, by kind: those of ``OTHERS``."""
+    """The entities of ``LEAF_KINDS``, by kind and id."""
     delegating: set[str] = field(default_factory=set)
-    """The ids of the calls that start agents: an index, so that concluding tasks does not walk every call."""
+    """The ids of the calls that start agents. An index: tasks are concluded without a walk over all calls."""
     permission_times: dict[str, list[int]] = field(default_factory=dict)
-    """An index of ``permissions``: when they were requested, in order, by what for (``asked_for``)."""
-    _calls_by_about: dict[str, set[str]] | None = field(default=None, compare=False)
-    """Calls by what permission for them is asked for; made when it is first asked for in the session."""
+    """An index of ``permissions``: sorted request times by permission key (``make_permission_key``)."""
+    _calls_by_permission: dict[str, set[str]] | None = field(default=None, compare=False)
+    """Call ids by permission key; built when the session's first permission request arrives."""
 
     def get_entity(self, kind: str, key: str) -> EntityFacts:
-        """Return the facts about one entity; the kinds are those of ``KINDS``."""
-        return self._table(kind).setdefault(key, {})
+        """Return the facts about one entity, new and empty if there are none; ``kind``: ``ENTITY_KINDS``."""
+        return self._get_table(kind).setdefault(key, {})
 
-    def restore_entity(self, kind: str, key: str, known: EntityFacts) -> None:
-        """Take an entity's facts as they were kept."""
-        if kind == "session":
-            self.session = known
-        elif kind == "permission":
-            self.permissions = known
+    def restore_entity(self, kind: str, key: str, entity_facts: EntityFacts) -> None:
+        """Put back an entity's facts as the store returned them."""
+        if kind == EntityKind.SESSION:
+            self.session = entity_facts
+        elif kind == EntityKind.PERMISSION:
+            self.permissions = entity_facts
             self.permission_times = {}
-            for name in known:
-                about, _, time = name.rpartition("@")
-                insort(self.permission_times.setdefault(about, []), int(time))
+            for name in entity_facts:
+                permission_key, time = parse_stamped_key(name)
+                insort(self.permission_times.setdefault(permission_key, []), time)
         else:
-            self._table(kind)[key] = known
-        if kind == "call":
-            self.index_delegating(key, known)
+            self._get_table(kind)[key] = entity_facts
+        if kind == EntityKind.CALL:
+            self.index_delegating(key, entity_facts)
 
-    def index_delegating(self, call_id: str, known: EntityFacts) -> None:
-        """Note whether a call delegates, after what is known of it has changed."""
-        if is_delegating(known):
+    def index_delegating(self, call_id: str, call_facts: EntityFacts) -> None:
+        """Update the index ``delegating`` after a call's facts changed."""
+        if is_delegating(call_facts):
             self.delegating.add(call_id)
         else:
             self.delegating.discard(call_id)
 
-    def add_permission_request(self, about: str, time: int, trust: int) -> None:
-        """Note a request for permission."""
-        name = f"{about}@{time}"
+    def add_permission_request(self, permission_key: str, time: int, rank: int) -> None:
+        """Merge a permission request."""
+        name = make_stamped_key(permission_key, time)
         if name not in self.permissions:
-            insort(self.permission_times.setdefault(about, []), time)
-        merge_fact(self.permissions, name, trust, time)
+            insort(self.permission_times.setdefault(permission_key, []), time)
+        merge_fact(self.permissions, name, rank, time)
 
-    def has_permission_request(self, about: str, start: int, end: int) -> bool:
-        """Tell whether permission was requested for something between two instants, both included."""
-        times = self.permission_times.get(about)
+    def has_permission_request(self, permission_key: str, start: int, end: int) -> bool:
+        """Return whether a permission was requested between two instants, both included."""
+        times = self.permission_times.get(permission_key)
         return times is not None and bisect_left(times, start) < bisect_right(times, end)
 
-    def iterate_calls_for(self, about: str) -> Iterator[tuple[str, EntityFacts]]:
-        """Yield the calls that a request for permission may be for."""
-        if self._calls_by_about is None:
-            self._calls_by_about = {}
-            for call_id, known in self.calls.items():
-                self.index_permission_key(call_id, known)
-        for call_id in self._calls_by_about.get(about, ()):
-            known = self.calls[call_id]
-            # What was learned since may have made it another agent's, or another tool's.
-            if get_permission_key(known) == about:
-                yield call_id, known
+    def iterate_calls_for(self, permission_key: str) -> Iterator[tuple[str, EntityFacts]]:
+        """Yield the calls to which a permission request may belong."""
+        if self._calls_by_permission is None:
+            self._calls_by_permission = {}
+            for call_id, call_facts in self.calls.items():
+                self.index_permission_key(call_id, call_facts)
+        for call_id in self._calls_by_permission.get(permission_key, ()):
+            call_facts = self.calls[call_id]
+            # A later event may have moved the call to another agent or tool.
+            if get_permission_key(call_facts) == permission_key:
+                yield call_id, call_facts
 
-    def index_permission_key(self, call_id: str, known: EntityFacts) -> None:
-        """Note what permission for a call is asked for, after that has changed."""
-        if self._calls_by_about is not None:
-            self._calls_by_about.setdefault(get_permission_key(known), set()).add(call_id)
+    def index_permission_key(self, call_id: str, call_facts: EntityFacts) -> None:
+        """Update the index of calls by permission key after a call's facts changed."""
+        if self._calls_by_permission is not None:
+            self._calls_by_permission.setdefault(get_permission_key(call_facts), set()).add(call_id)
 
-    def _table(self, kind: str) -> dict[str, EntityFacts]:
-        if kind == "call":
+    def _get_table(self, kind: str) -> dict[str, EntityFacts]:
+        if kind == EntityKind.CALL:
             return self.calls
-        if kind == "turn":
+        if kind == EntityKind.TURN:
             return self.turns
-        if kind == "task":
+        if kind == EntityKind.TASK:
             return self.tasks
-        if kind == "model":
+        if kind == EntityKind.MODEL:
             return self.model_calls
         if kind in LEAF_KINDS:
             return self.leaves.setdefault(kind, {})
-        return {"": self.session if kind == "session" else self.permissions}
+        return {"": self.session if kind == EntityKind.SESSION else self.permissions}
 
 
-LEAF_KINDS = ("phase", "message", "score", "hooks", "sample", "cache")
-
-ENTITY_KINDS = ("session", "permission", "turn", "task", "call", "model", *LEAF_KINDS)
-"""The kinds of entity that facts are kept for; session and permissions have one entry each, under ``""``."""
-
-
-def is_delegating(known: EntityFacts) -> bool:
-    """Tell whether a call is one that starts an agent."""
-    return get_text(known, "tool") in DELEGATING_TOOLS or "task" in known
+def is_delegating(call_facts: EntityFacts) -> bool:
+    """Return whether a call starts an agent."""
+    return get_text(call_facts, fields.TOOL) in DELEGATING_TOOLS or fields.TASK in call_facts
 
 
-def merge_fact(known: EntityFacts, name: str, trust: int, value: int | str) -> None:
+def merge_fact(entity_facts: EntityFacts, name: str, rank: int, value: int | str) -> None:
     """Merge one fact into an entity's. A field always holds values of one type."""
-    # What keeps its largest value ignores trust, which must then not differ with the order of arrival either.
-    largest = name in LARGEST
-    new = (0 if largest else trust, value)
-    old = known.get(name)
+    # The largest value wins whatever its rank, so its rank is stored as 0: it must not depend on the order.
+    largest = name in _LARGEST
+    new = (0 if largest else rank, value)
+    old = entity_facts.get(name)
     if old is None or (new > old if largest else new < old):
-        known[name] = new
+        entity_facts[name] = new
 
 
-def get_number(known: EntityFacts, name: str) -> int | None:
-    """Return the number known under a name."""
-    fact = known.get(name)
+def get_number(entity_facts: EntityFacts, name: str) -> int | None:
+    """Return a field's value if it is a number, else None."""
+    fact = entity_facts.get(name)
     return fact[1] if fact is not None and isinstance(fact[1], int) else None
 
 
-def get_text(known: EntityFacts, name: str) -> str | None:
-    """Return the text known under a name."""
-    fact = known.get(name)
+def get_text(entity_facts: EntityFacts, name: str) -> str | None:
+    """Return a field's value if it is a text, else None."""
+    fact = entity_facts.get(name)
     return fact[1] if fact is not None and isinstance(fact[1], str) else None
 
 
 def find_nearest_task(facts: SessionFacts, parent: str | None) -> str | None:
-    """Return the nearest task at or above an id; a call is passed, a turn is the main agent's.
+    """Return the nearest task at or above an id, or None for the main agent.
 
-    An id that nothing is known of stays: the event that bears it may still come.
+    The walk passes from a call to the agent that made it and ends at a turn, which is the main agent's. An
+    unknown id is returned unchanged: the event about it may still come.
     """
-    passed: set[str] = set()
+    visited: set[str] = set()
     while parent is not None and parent not in facts.tasks:
-        if parent in facts.turns or parent in passed:
+        if parent in facts.turns or parent in visited:
             return None
         if parent not in facts.calls:
             return parent
-        passed.add(parent)
-        parent = get_text(facts.calls[parent], "agent_id")
+        visited.add(parent)
+        parent = get_text(facts.calls[parent], fields.AGENT_ID)
     return parent
 
 
-def split_repeated_calls(call_id: str, known: EntityFacts) -> list[tuple[str, EntityFacts]]:
-    """Return the calls that stand behind a key of ``calls``: the one, or all that share a pair.
+def split_repeated_calls(call_id: str, call_facts: EntityFacts) -> list[tuple[str, EntityFacts]]:
+    """Return the calls under a key of ``calls``: usually a single call, else all that share tool and input.
 
-    Where an agent's hooks carry no call id, start and end are paired by what was called with what input,
-    which a repeated call shares. An end belongs to the newest start before it that has none yet: a call whose
-    end never came then does not borrow that of a later one, and of calls just alike that run side by side the
-    lengths add up to the same either way.
+    Some agents' hooks carry no call id. Their starts and ends share a key made of tool and input, which a
+    repeated call shares too. An end belongs to the newest start before it that has no end yet. A call whose
+    end never came therefore does not take the end of a later call. Identical calls side by side get the same
+    total length either way.
+
+    Example: start@10, start@20, end@25, end@40 are the calls ``x`` [10, 40] and ``x/2`` [20, 25].
     """
-    # Nearly every call has an id; looking through the names in one go costs least.
-    if "@" not in "".join(known):
-        return [(call_id, known)]
-    marks = sorted(
-        (int(name.partition("@")[2]), name.startswith("end@"))
-        for name in known
-        if name.startswith(("start@", "end@"))
-    )
+    # Nearly every call has an id, and joining the names is the cheapest test for a stamp.
+    if fields.STAMP not in "".join(call_facts):
+        return [(call_id, call_facts)]
+    starts, ends = list_stamped(call_facts, fields.START), list_stamped(call_facts, fields.END)
+    marks = sorted([(time, False) for time, _ in starts] + [(time, True) for time, _ in ends])
     if not marks:
-        return [(call_id, known)]
-    shared = {name: fact for name, fact in known.items() if "@" not in name}
+        return [(call_id, call_facts)]
+    shared = {name: fact for name, fact in call_facts.items() if fields.STAMP not in name}
     calls: list[EntityFacts] = []
     without_end: list[EntityFacts] = []
     for time, is_end in marks:
         if not is_end:
-            calls.append({**shared, "start": known[f"start@{time}"]})
+            start = call_facts[make_stamped_key(fields.START, time)]
+            calls.append({**shared, fields.START: start})
             without_end.append(calls[-1])
             continue
         if not without_end:
             calls.append(dict(shared))
             without_end.append(calls[-1])
-        trust, outcome = known[f"end@{time}"]
-        tested = {name: known[f"{name}@{time}"] for name in TESTED if f"{name}@{time}" in known}
-        without_end.pop().update(tested, end=(trust, time), outcome=(trust, outcome))
+        rank, outcome = call_facts[make_stamped_key(fields.END, time)]
+        ended_call = without_end.pop()
+        for name in fields.TEST_COUNTS:
+            count = call_facts.get(make_stamped_key(name, time))
+            if count is not None:
+                ended_call[name] = count
+        ended_call[fields.END] = (rank, time)
+        ended_call[fields.OUTCOME] = (rank, outcome)
     return [(call_id if n == 1 else f"{call_id}/{n}", call) for n, call in enumerate(calls, 1)]
 
 
 def make_permission_key(agent_id: str | None, tool: str | None) -> str:
-    """Return what a permission request names: agent and tool, but no call."""
+    """Return the key of a permission request, ``agent id|tool``: it names no call."""
     return f"{agent_id or ''}|{tool or ''}"
 
 
-def get_permission_key(known: EntityFacts) -> str:
-    """Return what a permission request for a call names."""
-    return make_permission_key(get_text(known, "agent_id"), get_text(known, "tool"))
+def get_permission_key(call_facts: EntityFacts) -> str:
+    """Return the key of the permission requests that may belong to a call."""
+    return make_permission_key(get_text(call_facts, fields.AGENT_ID), get_text(call_facts, fields.TOOL))

@@ -1,6 +1,6 @@
-"""Fold: events → facts. Pure, and deaf to order and repeats because facts are (see ``facts``).
+"""Fold: merge events into facts. Pure; the order and the repetition of events do not matter (see ``facts``).
 
-What a missing end means is not decided here: that is ``conclude``, which is taken again from the same facts.
+A missing end is not decided here but in ``conclude``, which is run again whenever facts change.
 """
 
 from __future__ import annotations
@@ -8,319 +8,338 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from stretto.model.event import Event, Kind, Outcome
-from stretto.model.fact_values import Touched, read_count, merge_counts, merge_duration, read_text
+from stretto.model.fact_values import Touched, merge_counts, merge_duration, read_count, read_text
 from stretto.model.facts import (
     DELEGATING_TOOLS,
-    TESTED,
-    TOKENS,
-    RANK,
     HEARSAY,
-    SessionFacts,
+    RANK,
     EntityFacts,
+    SessionFacts,
+    get_number,
     make_permission_key,
     merge_fact,
-    get_number,
 )
 from stretto.model.fold_leaves import LEAF_HANDLERS
 from stretto.model.model_call_cost import DOLLAR, MOST_DOLLARS
+from stretto.names import fields
+from stretto.names.fields import EntityKind, make_stamped_key, pack_timed
 
 _MILLISECOND = 1_000_000
-_MOST_MILLISECONDS = 30 * 86_400_000
-"""Thirty days; nobody waits longer for a first token."""
-MOST_PROCESSES = 8
-"""Processes that a session is looked for in; the hook client tells five at most."""
+_MAX_FIRST_TOKEN_MS = 30 * 86_400_000
+"""Milliseconds: thirty days. A longer wait for a first token is implausible."""
 
-_NOTICE = {
+MAX_PROCESSES = 8
+"""Processes kept per report; the hook client reports five at most."""
+
+_OUTCOME_OF_STATUS = {
     "completed": Outcome.SUCCESS,
     "failed": Outcome.FAILURE,
     "stopped": Outcome.CANCELLED,
     "killed": Outcome.CANCELLED,
 }
-"""How the host words the end of a background task (facts of Claude Code's ``<task-notification>``)."""
-
+"""The status words in Claude Code's ``<task-notification>`` about a background task."""
 
 NO_SIGN_OF_LIFE = frozenset({Kind.SAMPLE, Kind.SCORE})
-"""Samples are taken of any process that is still there; a score may be given long afterwards, by others."""
+"""Samples are taken of any process that still exists; scores may be recorded long after the session."""
+
+_TASK_TEXTS = (fields.DELEGATED_BY, fields.DESCRIPTION, fields.PHASE, fields.SPAN_PARENT)
+"""Attributes of a task's start or end that become fields of the same name."""
+
+_CALL_START_TEXTS = (fields.AGENT, fields.DESCRIPTION)
+_CALL_TEXTS = (fields.WROTE, fields.TEST_FRAMEWORK)
 
 
 def fold_events(facts: SessionFacts, events: Sequence[Event]) -> set[tuple[str, str]]:
-    """Merge events of one session into its facts and return what they may have changed.
+    """Merge events of one session into its facts and return the entities that may have changed.
 
-    Whatever its kind, an event is a sign of life of the session, but for those of ``NO_SIGN_OF_LIFE``.
+    Every event is a sign of life of the session, except those of ``NO_SIGN_OF_LIFE``.
     """
     if not events:
         return set()
-    touched = {("session", "")}
+    session = facts.session
+    touched = {(EntityKind.SESSION, "")}
     for event in events:
         handle = _HANDLERS.get(event.kind)
         if handle is not None:
             touched.update(handle(facts, event, RANK[event.channel]))
     signs = [event for event in events if event.kind not in NO_SIGN_OF_LIFE]
     if signs:
-        merge_fact(facts.session, "first", 0, min(event.time for event in signs))
-        merge_fact(facts.session, "last", 0, max(event.time for event in signs))
+        merge_fact(session, fields.FIRST, 0, min(event.time for event in signs))
+        merge_fact(session, fields.LAST, 0, max(event.time for event in signs))
     for channel, source in {(event.channel, event.source) for event in signs}:
-        merge_fact(facts.session, "source", RANK[channel], source)
+        merge_fact(session, fields.SOURCE, RANK[channel], source)
     for event in events:
         if event.kind in NO_SIGN_OF_LIFE:
-            # Only where nothing else is known of the session does it date it.
-            merge_fact(facts.session, "first", HEARSAY, event.time)
-            merge_fact(facts.session, "source", RANK[event.channel] + HEARSAY, event.source)
+            # These date the session only if nothing else does.
+            merge_fact(session, fields.FIRST, HEARSAY, event.time)
+            merge_fact(session, fields.SOURCE, RANK[event.channel] + HEARSAY, event.source)
     return touched
 
 
-def _overlapped_by_permission(facts: SessionFacts, event: Event) -> Touched:
-    """Return the calls whose time around execution a permission request makes a person's.
+def _find_calls_waiting_for_permission(facts: SessionFacts, event: Event) -> Touched:
+    """Return the calls that were open when a permission was requested.
 
-    As it names no call, it touches every call of that tool by that agent that was open.
+    The request names no call, so it touches every open call of its tool by its agent: time around their
+    execution may be a person's.
     """
-    about = make_permission_key(event.parent, event.name)
+    permission_key = make_permission_key(event.parent, event.name)
     return tuple(
-        ("call", call_id)
-        for call_id, known in facts.iterate_calls_for(about)
-        if (get_number(known, "start") or 0) <= event.time <= (get_number(known, "end") or event.time)
+        (EntityKind.CALL, call_id)
+        for call_id, call in facts.iterate_calls_for(permission_key)
+        if (get_number(call, fields.START) or 0) <= event.time <= (get_number(call, fields.END) or event.time)
     )
 
 
-def _session_start(facts: SessionFacts, event: Event, trust: int) -> Touched:
+def _fold_session_start(facts: SessionFacts, event: Event, rank: int) -> Touched:
     session = facts.session
-    merge_fact(session, "opened", trust, event.time)
-    _learn_context(session, event, trust)
+    merge_fact(session, fields.OPENED, rank, event.time)
+    _merge_context(session, event, rank)
     pattern = read_text(event.attributes, "pattern")
     if pattern:
-        merge_fact(session, "pattern", trust, pattern)
+        merge_fact(session, fields.PATTERN, rank, pattern)
     if event.attributes.get("recording"):
-        merge_fact(session, "recording", trust, 1)
+        merge_fact(session, fields.RECORDING, rank, 1)
     return ()
 
 
-def _session_end(facts: SessionFacts, event: Event, trust: int) -> Touched:
-    merge_fact(facts.session, "ended", trust, event.time)
-    # A session that is resumed ends again: between an end and what follows it, it was closed.
-    merge_fact(facts.session, f"ended@{event.time}", trust, event.time)
+def _fold_session_end(facts: SessionFacts, event: Event, rank: int) -> Touched:
+    merge_fact(facts.session, fields.ENDED, rank, event.time)
+    # A resumed session ends again; it was closed between each end and the next event.
+    merge_fact(facts.session, make_stamped_key(fields.ENDED, event.time), rank, event.time)
     if event.outcome:
-        merge_fact(facts.session, "outcome", trust, event.outcome)
+        merge_fact(facts.session, fields.OUTCOME, rank, event.outcome)
     return ()
 
 
-def _turn_start(facts: SessionFacts, event: Event, trust: int) -> Touched:
+def _fold_turn_start(facts: SessionFacts, event: Event, rank: int) -> Touched:
     session = facts.session
-    host = event.type == "host"
-    merge_fact(session, "opened", trust, event.time)
-    _learn_context(session, event, trust)
+    is_host = event.type == "host"
+    merge_fact(session, fields.OPENED, rank, event.time)
+    _merge_context(session, event, rank)
     command = read_text(event.attributes, "command")
     if command:
-        # The earliest command names the session's pattern; a zero-padded time makes text order time order.
-        merge_fact(session, "command", trust, f"{event.time:020d} {command}")
-    touched: list[tuple[str, str]] = []
-    task = read_text(event.attributes, "task")
-    if task:
-        known = facts.tasks.setdefault(task, {})
-        touched.append(("task", task))
-        outcome = _NOTICE.get(read_text(event.attributes, "task_status") or "")
-        if outcome:
-            # An agent that runs again is reported again: each notice is about the run before it.
-            merge_fact(known, f"notice@{event.time}", trust, outcome)
-        delegated_by = read_text(event.attributes, "delegated_by")
-        if delegated_by:
-            merge_fact(known, "delegated_by", trust, delegated_by)
+        # The earliest command names the session's pattern.
+        merge_fact(session, fields.COMMAND, rank, pack_timed(event.time, command))
+    touched = _fold_task_notice(facts, event, rank)
     if event.type == "user":
-        merge_fact(session, "prompted", trust, event.time)
+        merge_fact(session, fields.PROMPTED, rank, event.time)
     turn_id = event.id or f"@{event.time}"
     turn = facts.turns.setdefault(turn_id, {})
-    merge_fact(turn, "start", trust, event.time)
+    merge_fact(turn, fields.START, rank, event.time)
     if event.type:
-        # A host's prompt may share the user's turn: the user's word on whose turn it is goes first.
-        merge_fact(turn, "origin", trust + (HEARSAY if host else 0), "host" if host else "user")
-    return (*touched, ("turn", turn_id))
+        # Host and user prompts can carry the same turn id; the user's origin is preferred.
+        origin = "host" if is_host else "user"
+        merge_fact(turn, fields.ORIGIN, rank + (HEARSAY if is_host else 0), origin)
+    return (*touched, (EntityKind.TURN, turn_id))
 
 
-def _turn_end(facts: SessionFacts, event: Event, trust: int) -> Touched:
+def _fold_task_notice(facts: SessionFacts, event: Event, rank: int) -> Touched:
+    """Merge the host's notice about a background task, which arrives as a prompt."""
+    task_id = read_text(event.attributes, "task")
+    if not task_id:
+        return ()
+    task = facts.tasks.setdefault(task_id, {})
+    outcome = _OUTCOME_OF_STATUS.get(read_text(event.attributes, "task_status") or "")
+    if outcome:
+        # Each notice is about the run before it: an agent that runs again is reported again.
+        merge_fact(task, make_stamped_key(fields.NOTICE, event.time), rank, outcome)
+    delegated_by = read_text(event.attributes, "delegated_by")
+    if delegated_by:
+        merge_fact(task, fields.DELEGATED_BY, rank, delegated_by)
+    return ((EntityKind.TASK, task_id),)
+
+
+def _fold_turn_end(facts: SessionFacts, event: Event, rank: int) -> Touched:
     session = facts.session
-    merge_fact(session, "stopped", trust, event.time)
+    merge_fact(session, fields.STOPPED, rank, event.time)
     running = event.attributes.get("running")
     if isinstance(running, list):
-        merge_fact(session, "running", trust, " ".join([f"{event.time:020d}", *running]))
+        merge_fact(session, fields.RUNNING, rank, pack_timed(event.time, *running))
     if event.id is None:
-        merge_fact(session, f"stop@{event.time}", trust, event.outcome or Outcome.UNKNOWN)
+        outcome = event.outcome or Outcome.UNKNOWN
+        merge_fact(session, make_stamped_key(fields.STOP, event.time), rank, outcome)
         if event.duration is not None:
-            merge_fact(session, f"asked@{event.time}", trust, event.time - event.duration)
+            asked = event.time - event.duration
+            merge_fact(session, make_stamped_key(fields.ASKED, event.time), rank, asked)
         return ()
     turn = facts.turns.setdefault(event.id, {})
-    # Stop hooks may send the agent on, so one turn can stop more than once: the last stop ends it.
-    merge_fact(turn, "stopped", trust, event.time)
+    # A stop hook may send the agent on, so a turn can stop more than once: the last stop ends it.
+    merge_fact(turn, fields.STOPPED, rank, event.time)
     if event.outcome:
-        merge_fact(turn, "outcome", trust, event.outcome)
-    return (("turn", event.id),)
+        merge_fact(turn, fields.OUTCOME, rank, event.outcome)
+    return ((EntityKind.TURN, event.id),)
 
 
-def _task_start(facts: SessionFacts, event: Event, trust: int) -> Touched:
-    return _task_mark(facts, event, trust, "start")
+def _fold_task_start(facts: SessionFacts, event: Event, rank: int) -> Touched:
+    return _fold_task_edge(facts, event, rank, fields.START)
 
 
-def _task_end(facts: SessionFacts, event: Event, trust: int) -> Touched:
-    touched = _task_mark(facts, event, trust, "end")
+def _fold_task_end(facts: SessionFacts, event: Event, rank: int) -> Touched:
+    touched = _fold_task_edge(facts, event, rank, fields.END)
     if event.id and event.outcome:
-        merge_fact(facts.tasks[event.id], "outcome", trust, event.outcome)
+        merge_fact(facts.tasks[event.id], fields.OUTCOME, rank, event.outcome)
     return touched
 
 
-def _task_mark(facts: SessionFacts, event: Event, trust: int, edge: str) -> Touched:
+def _fold_task_edge(facts: SessionFacts, event: Event, rank: int, edge: str) -> Touched:
     if event.id is None:
         return ()
-    known = facts.tasks.setdefault(event.id, {})
-    merge_fact(known, f"{edge}@{event.time}", trust, event.time)
+    task = facts.tasks.setdefault(event.id, {})
+    merge_fact(task, make_stamped_key(edge, event.time), rank, event.time)
     if event.name:
-        merge_fact(known, "agent", trust, event.name)
+        merge_fact(task, fields.AGENT, rank, event.name)
     if event.type:
-        merge_fact(known, "type", trust, event.type)
+        merge_fact(task, fields.TYPE, rank, event.type)
     if event.parent:
-        merge_fact(known, "parent", trust, event.parent)
+        merge_fact(task, fields.PARENT, rank, event.parent)
     if event.attributes:
-        for name in ("delegated_by", "description", "phase", "span_parent"):
+        for name in _TASK_TEXTS:
             value = read_text(event.attributes, name)
             if value:
-                merge_fact(known, name, trust, value)
-        outcome = _NOTICE.get(read_text(event.attributes, "task_status") or "")
+                merge_fact(task, name, rank, value)
+        outcome = _OUTCOME_OF_STATUS.get(read_text(event.attributes, "task_status") or "")
         if outcome:
-            merge_fact(known, "outcome", trust, outcome)
-    return (("task", event.id),)
+            merge_fact(task, fields.OUTCOME, rank, outcome)
+    return ((EntityKind.TASK, event.id),)
 
 
-def _tool_start(facts: SessionFacts, event: Event, trust: int) -> Touched:
+def _fold_tool_start(facts: SessionFacts, event: Event, rank: int) -> Touched:
     call_id = event.id or read_text(event.attributes, "pair")
     if call_id is None:
         return ()
-    known = _call(facts, event, call_id, trust)
-    merge_fact(known, "start" if event.id else f"start@{event.time}", trust, event.time)
+    call = _fold_call(facts, event, call_id, rank)
+    start = fields.START if event.id else make_stamped_key(fields.START, event.time)
+    merge_fact(call, start, rank, event.time)
     if event.attributes:
-        for name in ("agent", "description"):
+        for name in _CALL_START_TEXTS:
             value = read_text(event.attributes, name)
             if value:
-                merge_fact(known, name, trust, value)
-    return (("call", call_id),)
+                merge_fact(call, name, rank, value)
+    return ((EntityKind.CALL, call_id),)
 
 
-def _tool_end(facts: SessionFacts, event: Event, trust: int) -> Touched:
+def _fold_tool_end(facts: SessionFacts, event: Event, rank: int) -> Touched:
     call_id = event.id or read_text(event.attributes, "pair")
     if call_id is None:
         return ()
-    known = _call(facts, event, call_id, trust)
+    call = _fold_call(facts, event, call_id, rank)
     if event.id is None:
-        merge_fact(known, f"end@{event.time}", trust, event.outcome or Outcome.UNKNOWN)
+        merge_fact(call, make_stamped_key(fields.END, event.time), rank, event.outcome or Outcome.UNKNOWN)
     else:
-        merge_fact(known, "end", trust, event.time)
+        merge_fact(call, fields.END, rank, event.time)
         if event.outcome:
-            merge_fact(known, "outcome", trust, event.outcome)
-    merge_duration(known, "duration", event, trust)
-    touched: Touched = (("call", call_id),)
+            merge_fact(call, fields.OUTCOME, rank, event.outcome)
+    merge_duration(call, fields.DURATION, event, rank)
+    touched: Touched = ((EntityKind.CALL, call_id),)
     if event.attributes:
-        status, task = read_text(event.attributes, "status"), read_text(event.attributes, "task")
+        status, task_id = read_text(event.attributes, "status"), read_text(event.attributes, "task")
         span = read_text(event.attributes, "span")
         if span:
-            merge_fact(known, "span", trust, span)
+            merge_fact(call, fields.SPAN, rank, span)
         if status:
-            merge_fact(known, "status", trust, status)
-        if task:
-            merge_fact(known, "task", trust, task)
-            merge_fact(facts.tasks.setdefault(task, {}), "delegated_by", trust, call_id)
-            touched += (("task", task),)
-            facts.index_delegating(call_id, known)
+            merge_fact(call, fields.STATUS, rank, status)
+        if task_id:
+            merge_fact(call, fields.TASK, rank, task_id)
+            merge_fact(facts.tasks.setdefault(task_id, {}), fields.DELEGATED_BY, rank, call_id)
+            touched += ((EntityKind.TASK, task_id),)
+            facts.index_delegating(call_id, call)
     return touched
 
 
-def _call(facts: SessionFacts, event: Event, call_id: str, trust: int) -> EntityFacts:
-    known = facts.calls.get(call_id)
-    if known is None:
-        known = facts.calls[call_id] = {}
+def _fold_call(facts: SessionFacts, event: Event, call_id: str, rank: int) -> EntityFacts:
+    """Merge the facts that both edges of a tool call can carry, and return the call's facts."""
+    call = facts.calls.get(call_id)
+    if call is None:
+        call = facts.calls[call_id] = {}
     if event.name:
-        merge_fact(known, "tool", trust, event.name)
+        merge_fact(call, fields.TOOL, rank, event.name)
         if event.name in DELEGATING_TOOLS or call_id in facts.delegating:
-            facts.index_delegating(call_id, known)
+            facts.index_delegating(call_id, call)
     if event.parent:
-        merge_fact(known, "agent_id", trust, event.parent)
-    facts.index_permission_key(call_id, known)
+        merge_fact(call, fields.AGENT_ID, rank, event.parent)
+    facts.index_permission_key(call_id, call)
     if event.attributes:
-        for name in ("wrote", "test_framework"):
+        for name in _CALL_TEXTS:
             value = read_text(event.attributes, name)
             if value:
-                merge_fact(known, name, trust, value)
-        for name in TESTED:
+                merge_fact(call, name, rank, value)
+        for name in fields.TEST_COUNTS:
             count = read_count(event, name)
             if count is not None:
-                # Calls that share a pair have each their own tests.
-                merge_fact(known, name if event.id else f"{name}@{event.time}", trust, count)
-    return known
+                # Calls that share a key each have tests of their own.
+                merge_fact(call, name if event.id else make_stamped_key(name, event.time), rank, count)
+    return call
 
 
-def _batch_end(facts: SessionFacts, event: Event, trust: int) -> Touched:
+def _fold_batch_end(facts: SessionFacts, event: Event, rank: int) -> Touched:
     ids = event.attributes.get("ids")
     if not isinstance(ids, list):
         return ()
     for call_id in ids:
-        merge_fact(facts.calls.setdefault(call_id, {}), "batched", trust, event.time)
-    return tuple(("call", call_id) for call_id in ids)
+        merge_fact(facts.calls.setdefault(call_id, {}), fields.BATCHED, rank, event.time)
+    return tuple((EntityKind.CALL, call_id) for call_id in ids)
 
 
-def _permission_request(facts: SessionFacts, event: Event, trust: int) -> Touched:
-    facts.add_permission_request(make_permission_key(event.parent, event.name), event.time, trust)
-    return (("permission", ""), *_overlapped_by_permission(facts, event))
+def _fold_permission_request(facts: SessionFacts, event: Event, rank: int) -> Touched:
+    facts.add_permission_request(make_permission_key(event.parent, event.name), event.time, rank)
+    return ((EntityKind.PERMISSION, ""), *_find_calls_waiting_for_permission(facts, event))
 
 
-def _model_call(facts: SessionFacts, event: Event, trust: int) -> Touched:
+def _fold_model_call(facts: SessionFacts, event: Event, rank: int) -> Touched:
     if event.id is None:
         return ()
-    known = facts.model_calls.setdefault(event.id, {})
-    merge_fact(known, "start", trust, event.time)
-    merge_duration(known, "duration", event, trust)
+    model_call = facts.model_calls.setdefault(event.id, {})
+    merge_fact(model_call, fields.START, rank, event.time)
+    merge_duration(model_call, fields.DURATION, event, rank)
     request = read_text(event.attributes, "request")
     for name, value in (
-        ("model", event.name),
-        ("agent_id", event.parent),
-        ("outcome", event.outcome),
-        ("request", request),
+        (fields.MODEL, event.name),
+        (fields.AGENT_ID, event.parent),
+        (fields.OUTCOME, event.outcome),
+        (fields.REQUEST, request),
     ):
         if value:
-            merge_fact(known, name, trust, value)
+            merge_fact(model_call, name, rank, value)
     if event.attributes.get("anonymous") is True:
-        merge_fact(known, "anonymous", trust, 1)
-    merge_counts(known, event, TOKENS, trust)
+        merge_fact(model_call, fields.ANONYMOUS, rank, 1)
+    merge_counts(model_call, event, fields.TOKENS, rank)
     cost = event.attributes.get("cost_usd")
     if isinstance(cost, int | float) and 0 <= cost < MOST_DOLLARS:
-        merge_fact(known, "cost", trust, round(cost * DOLLAR))
+        merge_fact(model_call, fields.COST, rank, round(cost * DOLLAR))
     first_token = event.attributes.get("first_token_ms")
-    if isinstance(first_token, int | float) and 0 <= first_token < _MOST_MILLISECONDS:
-        merge_fact(known, "first_token", trust, round(first_token * _MILLISECOND))
-    return (("model", event.id),)
+    if isinstance(first_token, int | float) and 0 <= first_token < _MAX_FIRST_TOKEN_MS:
+        merge_fact(model_call, fields.FIRST_TOKEN, rank, round(first_token * _MILLISECOND))
+    return ((EntityKind.MODEL, event.id),)
 
 
-def _learn_context(session: EntityFacts, event: Event, trust: int) -> None:
+def _merge_context(session: EntityFacts, event: Event, rank: int) -> None:
+    """Merge the project, the processes and the trace context that a session or turn starts with."""
     project = read_text(event.attributes, "project")
     if project:
-        # Zero-padded time first: a session that moves keeps the project it began in.
-        merge_fact(session, "project", trust, f"{event.time:020d} {project}")
+        # The smallest timed text is the earliest: a session that moves keeps the project it began in.
+        merge_fact(session, fields.PROJECT, rank, pack_timed(event.time, project))
     processes = event.attributes.get("processes")
-    named = [name for name in processes if " " not in name] if isinstance(processes, list) else []
-    if named:
-        # A session that goes on in another process is to be found there.
-        merge_fact(session, "processes", trust, " ".join([f"{event.time:020d}", *named[:MOST_PROCESSES]]))
+    names = [name for name in processes if " " not in name] if isinstance(processes, list) else []
+    if names:
+        # The largest timed text is the latest: a session that continues in another process is found there.
+        merge_fact(session, fields.PROCESSES, rank, pack_timed(event.time, *names[:MAX_PROCESSES]))
     traceparent = read_text(event.attributes, "traceparent")
     if traceparent:
-        merge_fact(session, "traceparent", trust, f"{event.time:020d} {traceparent}")
+        merge_fact(session, fields.TRACEPARENT, rank, pack_timed(event.time, traceparent))
 
 
 _HANDLERS: dict[Kind, Callable[[SessionFacts, Event, int], Touched]] = {
-    Kind.SESSION_START: _session_start,
-    Kind.SESSION_END: _session_end,
-    Kind.TURN_START: _turn_start,
-    Kind.TURN_END: _turn_end,
-    Kind.TASK_START: _task_start,
-    Kind.TASK_END: _task_end,
-    Kind.TOOL_START: _tool_start,
-    Kind.TOOL_END: _tool_end,
-    Kind.BATCH_END: _batch_end,
-    Kind.PERMISSION_REQUEST: _permission_request,
-    Kind.MODEL_CALL: _model_call,
+    Kind.SESSION_START: _fold_session_start,
+    Kind.SESSION_END: _fold_session_end,
+    Kind.TURN_START: _fold_turn_start,
+    Kind.TURN_END: _fold_turn_end,
+    Kind.TASK_START: _fold_task_start,
+    Kind.TASK_END: _fold_task_end,
+    Kind.TOOL_START: _fold_tool_start,
+    Kind.TOOL_END: _fold_tool_end,
+    Kind.BATCH_END: _fold_batch_end,
+    Kind.PERMISSION_REQUEST: _fold_permission_request,
+    Kind.MODEL_CALL: _fold_model_call,
     **LEAF_HANDLERS,
 }
-"""The kinds that change entities; the others count as a sign of life."""
+"""The kinds of event that change entities; the other kinds are only signs of life."""

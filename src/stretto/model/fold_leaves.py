@@ -1,4 +1,4 @@
-"""Fold the rest: events of phases, messages, scores, hooks run, samples and cache reports → facts."""
+"""Fold leaves: merge events of phases, messages, scores, hooks, samples and cache reports into facts."""
 
 from __future__ import annotations
 
@@ -6,91 +6,104 @@ from collections.abc import Callable, Mapping
 
 from stretto.model.event import Event, Kind
 from stretto.model.fact_values import MAX_AMOUNT, Touched, merge_counts, merge_duration, read_text
-from stretto.model.facts import CACHED, SAMPLED, SessionFacts, merge_fact
+from stretto.model.facts import EntityFacts, SessionFacts, merge_fact
+from stretto.names import fields
+from stretto.names.fields import EntityKind, pack_timed
 
 
-def _phase_mark(facts: SessionFacts, event: Event, trust: int) -> Touched:
+def _merge_texts(entity_facts: EntityFacts, rank: int, *texts: tuple[str, str | None]) -> None:
+    for name, value in texts:
+        if value:
+            merge_fact(entity_facts, name, rank, value)
+
+
+def _fold_phase_edge(facts: SessionFacts, event: Event, rank: int) -> Touched:
     if event.id is None:
         return ()
-    known = facts.get_entity("phase", event.id)
-    merge_fact(known, "start" if event.kind is Kind.PHASE_START else "end", trust, event.time)
-    for name, value in (("name", event.name), ("outcome", event.outcome)):
-        if value:
-            merge_fact(known, name, trust, value)
-    return (("phase", event.id),)
+    phase = facts.get_entity(EntityKind.PHASE, event.id)
+    edge = fields.START if event.kind is Kind.PHASE_START else fields.END
+    merge_fact(phase, edge, rank, event.time)
+    _merge_texts(phase, rank, (fields.NAME, event.name), (fields.OUTCOME, event.outcome))
+    return ((EntityKind.PHASE, event.id),)
 
 
-def _message(facts: SessionFacts, event: Event, trust: int) -> Touched:
+def _fold_message(facts: SessionFacts, event: Event, rank: int) -> Touched:
     message_id = event.id or f"@{event.time}"
-    known = facts.get_entity("message", message_id)
-    merge_fact(known, "time", trust, event.time)
-    merge_duration(known, "response", event, trust)
-    told = (
-        ("receiver", event.name),
-        ("sender", read_text(event.attributes, "sender")),
-        ("agent_id", event.parent),
-        ("outcome", event.outcome),
+    message = facts.get_entity(EntityKind.MESSAGE, message_id)
+    merge_fact(message, fields.TIME, rank, event.time)
+    merge_duration(message, fields.RESPONSE, event, rank)
+    _merge_texts(
+        message,
+        rank,
+        (fields.RECEIVER, event.name),
+        (fields.SENDER, read_text(event.attributes, "sender")),
+        (fields.AGENT_ID, event.parent),
+        (fields.OUTCOME, event.outcome),
     )
-    for name, value in told:
-        if value:
-            merge_fact(known, name, trust, value)
-    return (("message", message_id),)
+    return ((EntityKind.MESSAGE, message_id),)
 
 
-def _score(facts: SessionFacts, event: Event, trust: int) -> Touched:
+def _fold_score(facts: SessionFacts, event: Event, rank: int) -> Touched:
     value, of = event.attributes.get("value"), read_text(event.attributes, "of")
     if event.name is None or not isinstance(value, int | float):
         return ()
     by = read_text(event.attributes, "by")
-    # What nobody says of what is about the session. A judge who judges again corrects what was said before.
-    judged = (of or "session", event.id or facts.id) if of or event.id is None else ("task", event.id)
-    key = "|".join((*judged, event.name, by or ""))
-    known = facts.get_entity("score", key)
-    for name, text_value in (("of", judged[0]), ("of_id", judged[1]), ("name", event.name), ("by", by)):
-        if text_value:
-            merge_fact(known, name, trust, text_value)
-    merge_fact(known, "said", trust, f"{event.time:020d} {float(value)!r}")
-    return (("score", key),)
+    # A score that names no entity is about the session; an id without a kind is a task's.
+    if of or event.id is None:
+        of, of_id = of or EntityKind.SESSION, event.id or facts.id
+    else:
+        of, of_id = EntityKind.TASK, event.id
+    key = "|".join((of, of_id, event.name, by or ""))
+    score = facts.get_entity(EntityKind.SCORE, key)
+    _merge_texts(
+        score, rank, (fields.OF, of), (fields.OF_ID, of_id), (fields.NAME, event.name), (fields.BY, by)
+    )
+    # A judge who judges again corrects the earlier judgement: the largest timed text is the latest.
+    merge_fact(score, fields.SAID, rank, pack_timed(event.time, repr(float(value))))
+    return ((EntityKind.SCORE, key),)
 
 
-def _hooks_run(facts: SessionFacts, event: Event, trust: int) -> Touched:
+def _fold_hooks_run(facts: SessionFacts, event: Event, rank: int) -> Touched:
     run_id = event.id or f"@{event.time}"
-    known = facts.get_entity("hooks", run_id)
-    merge_fact(known, "start", trust, event.time)
-    merge_duration(known, "duration", event, trust)
-    span = read_text(event.attributes, "span")
-    for name, value in (("event", event.name), ("agent_id", event.parent), ("span", span)):
-        if value:
-            merge_fact(known, name, trust, value)
-    return (("hooks", run_id),)
+    hooks_run = facts.get_entity(EntityKind.HOOKS, run_id)
+    merge_fact(hooks_run, fields.START, rank, event.time)
+    merge_duration(hooks_run, fields.DURATION, event, rank)
+    _merge_texts(
+        hooks_run,
+        rank,
+        (fields.EVENT, event.name),
+        (fields.AGENT_ID, event.parent),
+        (fields.SPAN, read_text(event.attributes, "span")),
+    )
+    return ((EntityKind.HOOKS, run_id),)
 
 
-def _sample(facts: SessionFacts, event: Event, trust: int) -> Touched:
+def _fold_sample(facts: SessionFacts, event: Event, rank: int) -> Touched:
     key = str(event.time)
-    known = facts.get_entity("sample", key)
-    merge_duration(known, "duration", event, trust)
-    merge_counts(known, event, SAMPLED, trust, most=MAX_AMOUNT)
-    return (("sample", key),)
+    sample = facts.get_entity(EntityKind.SAMPLE, key)
+    merge_duration(sample, fields.DURATION, event, rank)
+    merge_counts(sample, event, fields.SAMPLE_AMOUNTS, rank, most=MAX_AMOUNT)
+    return ((EntityKind.SAMPLE, key),)
 
 
-def _cache_report(facts: SessionFacts, event: Event, trust: int) -> Touched:
+def _fold_cache_report(facts: SessionFacts, event: Event, rank: int) -> Touched:
     if event.name is None:
         return ()
     key = f"{event.name}@{event.time}"
-    known = facts.get_entity("cache", key)
-    merge_fact(known, "name", trust, event.name)
-    merge_fact(known, "time", trust, event.time)
-    merge_counts(known, event, CACHED, trust)
-    return (("cache", key),)
+    report = facts.get_entity(EntityKind.CACHE, key)
+    merge_fact(report, fields.NAME, rank, event.name)
+    merge_fact(report, fields.TIME, rank, event.time)
+    merge_counts(report, event, fields.CACHE_COUNTS, rank)
+    return ((EntityKind.CACHE, key),)
 
 
 LEAF_HANDLERS: Mapping[Kind, Callable[[SessionFacts, Event, int], Touched]] = {
-    Kind.PHASE_START: _phase_mark,
-    Kind.PHASE_END: _phase_mark,
-    Kind.MESSAGE: _message,
-    Kind.SCORE: _score,
-    Kind.HOOKS_RUN: _hooks_run,
-    Kind.SAMPLE: _sample,
-    Kind.CACHE_REPORT: _cache_report,
+    Kind.PHASE_START: _fold_phase_edge,
+    Kind.PHASE_END: _fold_phase_edge,
+    Kind.MESSAGE: _fold_message,
+    Kind.SCORE: _fold_score,
+    Kind.HOOKS_RUN: _fold_hooks_run,
+    Kind.SAMPLE: _fold_sample,
+    Kind.CACHE_REPORT: _fold_cache_report,
 }
-"""What merges an event of each of these kinds, at a trust, and tells what it may have changed."""
+"""Each kind's function: it merges an event with a rank and returns the entities that may have changed."""

@@ -24,16 +24,16 @@ from stretto.model.score_scales import MOST, SCALES, Scale, Scales
 )
 def test_a_value_is_held_by_its_scale(name: str, value: float, held: bool) -> None:
     """Both ends belong to it; without a scale any number that sums can hold will do."""
-    assert SCALES.holds(name, value) is held
+    assert SCALES.accepts(name, value) is held
 
 
 def test_a_share_is_how_far_up_the_scale_a_value_lies() -> None:
     """From 0 to 1, wherever the scale begins; a count without end has none."""
-    assert Scale("x", 1, 5).share(2) == 0.25
-    assert Scale("x", 0, None).share(2) is None
+    assert Scale("x", 1, 5).to_share(2) == 0.25
+    assert Scale("x", 0, None).to_share(2) is None
 
 
 def test_a_scale_says_what_it_is() -> None:
     """For the reason why a score was left out."""
     assert [str(Scale("x", 0, 10)), str(Scale("x", 0, None))] == ["0 to 10", "from 0 up"]
-    assert Scales().of("quality") is None
+    assert Scales().find_scale("quality") is None

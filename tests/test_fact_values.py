@@ -1,4 +1,4 @@
-"""Learning: what cannot be true is not learned, and what can is, up to the bound."""
+"""Plausible values are merged up to the bound, implausible ones are dropped."""
 
 from __future__ import annotations
 
@@ -17,18 +17,17 @@ from stretto.model.fact_values import (
     read_count,
     read_text,
 )
-from stretto.model.facts import CACHED, SAMPLED, TESTED, TOKENS, EntityFacts
+from stretto.model.facts import EntityFacts
 from stretto.model.task_type import TaskTypes
+from stretto.names.fields import CACHE_COUNTS, SAMPLE_AMOUNTS, TEST_COUNTS, TOKENS
 from stretto.summaries.session_summary import summarise_session
 from stretto.summaries.snapshot import take_snapshot
 from tests.fakes import store
 from tests.scenes import BEGIN, Drawing, at, by_description
 
-COUNTED = (*TOKENS, *TESTED, *CACHED)
 
-
-def telling(kind: Kind, second: float, **attributes: int) -> Event:
-    """Return one call, sample or report that tells these numbers, under an id of its own."""
+def make_event(kind: Kind, second: float, **attributes: int) -> Event:
+    """Return a call, sample or report with these counts, under an id of its own."""
     return Event(
         kind=kind,
         session="s",
@@ -41,45 +40,47 @@ def telling(kind: Kind, second: float, **attributes: int) -> Event:
 
 
 @pytest.mark.parametrize(
-    ("told", "learned"),
+    ("value", "merged"),
     [(0, 0), (7, 7), (10, 10), (11, None), (-1, None), (True, None), (1.5, None), ("7", None), ([], None)],
 )
-def test_a_count_is_a_whole_number_within_its_bound(told: object, learned: int | None) -> None:
-    """What is below 0, beyond the bound or no whole number is not told; so is a truth value."""
-    event = Event(kind=Kind.SAMPLE, session="s", time=1, attributes={"read": told})  # type: ignore[dict-item]  # what a journal may hold
-    assert read_count(event, "read", 10) == learned
-    known: EntityFacts = {}
-    merge_counts(known, event, ["read", "written"], 1, most=10)
-    assert known == ({} if learned is None else {"read": (1, learned)})
+def test_a_count_is_a_whole_number_within_its_bound(value: object, merged: int | None) -> None:
+    """A negative number, a fraction, a boolean and a number beyond the bound are dropped."""
+    event = Event(kind=Kind.SAMPLE, session="s", time=1, attributes={"read": value})  # type: ignore[dict-item]  # what a journal may hold
+    assert read_count(event, "read", 10) == merged
+    entity_facts: EntityFacts = {}
+    merge_counts(entity_facts, event, ["read", "written"], 1, most=10)
+    assert entity_facts == ({} if merged is None else {"read": (1, merged)})
 
 
 @pytest.mark.parametrize(
-    ("duration", "learned"),
+    ("duration", "merged"),
     [(None, None), (0, 0), (LONGEST_ACTIVITY, LONGEST_ACTIVITY), (LONGEST_ACTIVITY + 1, None)],
 )
-def test_nothing_takes_longer_than_an_agent_can(duration: int | None, learned: int | None) -> None:
-    """A length beyond the longest one is no length."""
-    known: EntityFacts = {}
-    merge_duration(known, "duration", Event(kind=Kind.MESSAGE, session="s", time=1, duration=duration), 1)
-    assert known == ({} if learned is None else {"duration": (1, learned)})
+def test_nothing_takes_longer_than_an_agent_can(duration: int | None, merged: int | None) -> None:
+    """An implausibly long duration is dropped."""
+    entity_facts: EntityFacts = {}
+    merge_duration(
+        entity_facts, "duration", Event(kind=Kind.MESSAGE, session="s", time=1, duration=duration), 1
+    )
+    assert entity_facts == ({} if merged is None else {"duration": (1, merged)})
 
 
 def test_an_empty_text_is_none() -> None:
     """Neither an empty text nor a number is a text."""
-    assert [read_text({"a": said}, "a") for said in ("x", "", 1)] == ["x", None, None]
+    assert [read_text({"a": value}, "a") for value in ("x", "", 1)] == ["x", None, None]
     assert read_text({}, "a") is None
 
 
 @pytest.mark.parametrize("most", [MAX_COUNT, MAX_COUNT + 1, 1 << 62, 1 << 70])
-def test_whatever_is_told_every_figure_can_be_worked_out(tmp_path: Path, most: int) -> None:
+def test_absurd_counts_stop_no_figure(tmp_path: Path, most: int) -> None:
     """Absurd counts, in many slots of time, neither stop the ingest nor any snapshot."""
     events = [
         event
         for second in range(0, 3_600, 120)
         for event in (
-            telling(Kind.MODEL_CALL, second, **dict.fromkeys(TOKENS, most)),
-            telling(Kind.TOOL_END, second, **dict.fromkeys(TESTED, most)),
-            telling(Kind.CACHE_REPORT, second, **dict.fromkeys(CACHED, most)),
+            make_event(Kind.MODEL_CALL, second, **dict.fromkeys(TOKENS, most)),
+            make_event(Kind.TOOL_END, second, **dict.fromkeys(TEST_COUNTS, most)),
+            make_event(Kind.CACHE_REPORT, second, **dict.fromkeys(CACHE_COUNTS, most)),
         )
     ]
     with store(tmp_path) as opened:
@@ -88,8 +89,8 @@ def test_whatever_is_told_every_figure_can_be_worked_out(tmp_path: Path, most: i
         figures = take_snapshot(opened.connection, BEGIN + HOUR, TaskTypes(), {}).figures
     calls = {f.name: f.value for f in figures if ("window", "24h") in f.labels}
     assert calls["stretto_window_model_calls"] == calls["stretto_window_tool_calls"] == 30
-    believed = [f for f in figures if f.name in {"stretto_window_tokens", "stretto_window_tests"}]
-    assert bool(believed) == (most <= MAX_COUNT)
+    counted = [f for f in figures if f.name in {"stretto_window_tokens", "stretto_window_tests"}]
+    assert bool(counted) == (most <= MAX_COUNT)
 
 
 def test_absurd_lengths_and_samples_stop_no_snapshot(tmp_path: Path) -> None:
@@ -104,7 +105,7 @@ def test_absurd_lengths_and_samples_stop_no_snapshot(tmp_path: Path) -> None:
             duration=years,
             name="x",
             outcome=Outcome.SUCCESS,
-            attributes=dict.fromkeys(SAMPLED, MAX_AMOUNT + 1) if kind is Kind.SAMPLE else {},
+            attributes=dict.fromkeys(SAMPLE_AMOUNTS, MAX_AMOUNT + 1) if kind is Kind.SAMPLE else {},
         )
         for second in range(0, 3_600, 60)
         for kind in (Kind.TOOL_END, Kind.MODEL_CALL, Kind.MESSAGE, Kind.HOOKS_RUN, Kind.SAMPLE)
