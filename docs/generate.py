@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from docs.terminal_pictures import with_pictures
 from grafana.board import page as dashboards
 
-from stretto.cli.main import parser
+from stretto.cli.main import build_parser
 from stretto.hook.client import client
 from stretto.hook.install.handlers import MARK, InstallPlan, build_handlers
 from stretto.names import DERIVED, LIVE, OWN, Metric
@@ -99,7 +99,7 @@ def _metric_row(metric: Metric) -> str:
 
 def cli_page() -> str:
     """Return the reference of commands, and the shapes of their JSON from ``docs/json.md``."""
-    top = parser()
+    top = build_parser()
     lines = ["# Commands", "", MARK, "", "```", _help(top), "```"]
     for name, verb in _verbs(top, "stretto"):
         lines += ["", f"## {name}", "", "```", _help(verb), "```"]

@@ -13,11 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from stretto import demo, journal
-from stretto.cli import text_tables as table
-from stretto.cli.session_text import session_page
-from stretto.cli.statusline import line
-from stretto.cli.top import as_text
-from stretto.cli.top_data import Look
+from stretto.cli import text_tables
+from stretto.cli.session_text import format_session
+from stretto.cli.statusline import format_line
+from stretto.cli.top import format_frame
+from stretto.cli.top_data import FrameReader
 from stretto.clock import HOUR, SECOND
 from stretto.config.configuration import Config
 from stretto.config.loading import load_config
@@ -57,12 +57,12 @@ def _drawn(config: Config, ended: str) -> dict[str, str]:
     if seen is None:
         raise AssertionError("the recording is gone")
     # Beside a running service there is no such problem.
-    frame = replace(Look(config).frame(NOON), problems=())
+    frame = replace(FrameReader(config).read_frame(NOON), problems=())
     return {
-        "statusline": line(brief(config.database, ended)),
-        "top": as_text(frame),
-        "sessions": table.sessions(rows, NOON).strip("\n"),
-        "show": session_page(seen),
+        "statusline": format_line(brief(config.database, ended)),
+        "top": format_frame(frame),
+        "sessions": text_tables.format_sessions(rows, NOON).strip("\n"),
+        "show": format_session(seen),
     }
 
 

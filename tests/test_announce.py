@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from stretto.notifications.desktop_alerts import Announcer, Announcing, Find, desktop, sentence, speaker
+from stretto.notifications.desktop_alerts import (
+    AnnouncementSettings,
+    Announcer,
+    Find,
+    describe_alert,
+    find_desktop_command,
+    find_speech_command,
+)
 from stretto.notifications.log import Notification
 
 FIRING = Notification(
@@ -48,20 +55,20 @@ def on(folder: Path) -> Find:
 def test_a_critical_alert_is_spoken_once(tmp_path: Path) -> None:
     """Its summary is said when it begins to fire; repetitions, warnings and resolutions are not."""
     said = program(tmp_path, "espeak-ng")
-    announcer = Announcer(Announcing(speak=True), find=on(tmp_path))
-    announcer.tell([FIRING, changed(severity="warning", fingerprint="f2"), changed(status="resolved")])
-    announcer.tell([FIRING])
-    announcer.join()
+    announcer = Announcer(AnnouncementSettings(speak=True), find=on(tmp_path))
+    announcer.announce([FIRING, changed(severity="warning", fingerprint="f2"), changed(status="resolved")])
+    announcer.announce([FIRING])
+    announcer.wait_until_done()
     assert said.read_text() == "Critical: Prometheus gets no figures from Stretto.|\n"
 
 
 def test_an_alert_that_fires_again_is_spoken_again(tmp_path: Path) -> None:
     """Another beginning is other news."""
     said = program(tmp_path, "espeak-ng")
-    announcer = Announcer(Announcing(speak=True), find=on(tmp_path))
-    announcer.tell([FIRING])
-    announcer.tell([changed(starts_at="2026-01-02T00:00:00Z")])
-    announcer.join()
+    announcer = Announcer(AnnouncementSettings(speak=True), find=on(tmp_path))
+    announcer.announce([FIRING])
+    announcer.announce([changed(starts_at="2026-01-02T00:00:00Z")])
+    announcer.wait_until_done()
     assert len(said.read_text().splitlines()) == 2
 
 
@@ -69,9 +76,9 @@ def test_a_program_that_fails_stops_no_other(tmp_path: Path, caplog: pytest.LogC
     """The failure is logged, and the desktop still tells."""
     program(tmp_path, "espeak-ng", code=1)
     raised = program(tmp_path, "notify-send")
-    announcer = Announcer(Announcing(speak=True, desktop=True), find=on(tmp_path))
-    announcer.tell([FIRING])
-    announcer.join()
+    announcer = Announcer(AnnouncementSettings(speak=True, desktop=True), find=on(tmp_path))
+    announcer.announce([FIRING])
+    announcer.wait_until_done()
     assert raised.read_text().startswith("--urgency=critical|Stretto|Critical: ")
     assert "did not announce" in caplog.text
 
@@ -79,17 +86,17 @@ def test_a_program_that_fails_stops_no_other(tmp_path: Path, caplog: pytest.LogC
 def test_off_says_nothing(tmp_path: Path) -> None:
     """Unless it is switched on no program is started."""
     said = program(tmp_path, "espeak-ng")
-    announcer = Announcer(Announcing(), find=on(tmp_path))
-    announcer.tell([FIRING])
-    announcer.join()
+    announcer = Announcer(AnnouncementSettings(), find=on(tmp_path))
+    announcer.announce([FIRING])
+    announcer.wait_until_done()
     assert not said.exists()
     assert announcer.missing == []
 
 
 def test_what_is_wanted_and_missing_is_told(tmp_path: Path) -> None:
     """A person who switched it on learns that nothing can speak."""
-    announcer = Announcer(Announcing(speak=True, desktop=True), find=on(tmp_path))
-    announcer.tell([FIRING])
+    announcer = Announcer(AnnouncementSettings(speak=True, desktop=True), find=on(tmp_path))
+    announcer.announce([FIRING])
     assert len(announcer.missing) == 2
     assert "espeak-ng" in announcer.missing[0]
 
@@ -98,13 +105,13 @@ def test_what_is_wanted_and_missing_is_told(tmp_path: Path) -> None:
 def test_each_speaker_is_found(tmp_path: Path, name: str, rest: list[str]) -> None:
     """Whichever is installed is taken."""
     program(tmp_path, name)
-    assert speaker(on(tmp_path)) == [str(tmp_path / name), *rest]
+    assert find_speech_command(on(tmp_path)) == [str(tmp_path / name), *rest]
 
 
 def test_macos_gets_the_text_as_an_argument(tmp_path: Path) -> None:
     """The script is fixed: no text of an alert is ever run."""
     program(tmp_path, "osascript")
-    command = desktop(on(tmp_path))
+    command = find_desktop_command(on(tmp_path))
     assert command is not None
     assert command[:2] == [str(tmp_path / "osascript"), "-e"]
     assert "item 1 of words" in command[2]
@@ -112,5 +119,5 @@ def test_macos_gets_the_text_as_an_argument(tmp_path: Path) -> None:
 
 def test_an_alert_without_a_summary_has_its_name_said() -> None:
     """Alerts of one's own may have none."""
-    assert sentence(changed(summary=None)) == "Critical: StrettoDown"
-    assert sentence(changed(summary=None, alertname=None)) == "Critical: an alert without a name"
+    assert describe_alert(changed(summary=None)) == "Critical: StrettoDown"
+    assert describe_alert(changed(summary=None, alertname=None)) == "Critical: an alert without a name"

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from stretto.cli.main import OUTCOMES, main
-from stretto.cli.statusline import Asked, asked
+from stretto.cli.statusline import LineOptions, parse_options
 from stretto.model.event import Outcome
 from stretto.state.lock import Lock
 from tests.fakes import append
@@ -382,7 +382,7 @@ def test_show_says_where_the_time_went(capsys: pytest.CaptureFixture[str]) -> No
     out = run(capsys, "show", "last")[1]
 
     assert "  efficiency 72% = load balance 73% × concurrency 98%; lane time lost: " in out
-    assert "all fan-outs" not in out
+    assert "all parallel executions" not in out
     assert re.search(r"^critical path \S+ s of 4\.05 s$", out, re.MULTILINE)
     assert re.search(r"^  agents: \S+ \S+ s \(\d+%\)", out, re.MULTILINE)
     assert re.search(r"^  a fifth faster: \S+ would save \d+ ms$", out, re.MULTILINE)
@@ -404,7 +404,7 @@ def test_the_status_line_is_installed_and_taken_out(
     assert (code, "--chain date" in out) == (0, True)
     command = shlex.split(json.loads(settings.read_bytes())["statusLine"]["command"])
     assert shutil.which(command[0])
-    assert asked(command[1:] if command[1] != "-P" else command[4:]) == Asked(str(tmp_path / "state"), "date")
+    assert parse_options(command[1:] if command[1] != "-P" else command[4:]) == LineOptions(str(tmp_path / "state"), "date")
     assert "user: the status line, below that of: date" in run(capsys, "hooks", "status")[1]
     answer(capsys, "hooks", "uninstall")
     assert settings.read_bytes() == before
@@ -423,7 +423,7 @@ def test_what_if_works_elapsed_time_out_again(capsys: pytest.CaptureFixture[str]
     assert found == first
     assert found["would_be_seconds"] < found["elapsed_seconds"]
     assert f"what if: with task {name} at 0.8 of its time, the session " in text
-    assert "its fan-out " in text
+    assert "its parallel execution " in text
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from stretto import __version__
-from stretto.cli.main import parser
+from stretto.cli.main import build_parser
 from stretto.servers.supervisor import RETENTION, SHIPPED, SHIPPED_PAGE, SHIPPED_TOKEN
 from tests.compose import FILE, ROOT, compose
 
@@ -151,7 +151,7 @@ def test_the_image_is_this_release() -> None:
         r"^ARG PYTHON=docker\.io/library/python:3\.\d+\.\d+-slim-[a-z]+$", dockerfile, re.MULTILINE
     )
     [command] = re.findall(r"^CMD (\[.*\])$", dockerfile, re.MULTILINE)
-    parser().parse_args(json.loads(command))
+    build_parser().parse_args(json.loads(command))
     [user] = re.findall(r"^USER (\d+):\d+$", dockerfile, re.MULTILINE)
     assert user != "0"
     assert re.search(r"^HEALTHCHECK ", dockerfile, re.MULTILINE)
@@ -235,5 +235,5 @@ def test_the_user_unit_calls_the_command_line_as_it_is() -> None:
     """The unit's command is one that the parser takes, and systemd lets Stretto stop its servers itself."""
     unit = (ROOT / "deploy/stretto.service").read_text()
     [command] = re.findall(r"^ExecStart=%h/\.local/bin/stretto (.*)$", unit, re.MULTILINE)
-    parser().parse_args(command.split())
+    build_parser().parse_args(command.split())
     assert "KillMode=mixed" in unit

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from stretto.cli.command_context import Context
-from stretto.cli.first_import import take_history
-from stretto.cli.import_command import write_transcripts
+from stretto.cli.command_context import CommandContext
+from stretto.cli.first_import import import_history
+from stretto.cli.import_command import import_transcripts
 from stretto.cli.main import main
 from stretto.config.loading import load_config
 from stretto.sources import transcript
@@ -135,14 +135,14 @@ class TestHistory:
     """The newcomer's own history, offered at the first start."""
 
     @pytest.fixture
-    def context(self, tmp_path: Path) -> Context:
+    def context(self, tmp_path: Path) -> CommandContext:
         """A home with one earlier session of Claude Code."""
         shutil.copytree(recorded("projects"), tmp_path / "home" / ".claude" / "projects")
         (tmp_path / "state").mkdir()
         config = load_config(os.environ, tmp_path / "home")
-        return Context(config=config, json=False, environ={}, home=tmp_path / "home")
+        return CommandContext(config=config, json=False, environ={}, home=tmp_path / "home")
 
-    def test_it_is_asked_for_once(self, context: Context) -> None:
+    def test_it_is_asked_for_once(self, context: CommandContext) -> None:
         """An answer given once holds; the import follows a yes."""
         asked: list[str] = []
 
@@ -150,33 +150,33 @@ class TestHistory:
             asked.append(question)
             return ""
 
-        assert take_history(context, "ask", ask)[0].startswith("1 session(s) taken")
-        assert take_history(context, "ask", ask) == []
+        assert import_history(context, "ask", ask)[0].startswith("1 session(s) taken")
+        assert import_history(context, "ask", ask) == []
         assert len(asked) == 1
         assert "1 earlier session(s)" in asked[0]
         assert (context.config.journal / "import-transcripts.jsonl").exists()
 
-    def test_no_is_an_answer(self, context: Context) -> None:
+    def test_no_is_an_answer(self, context: CommandContext) -> None:
         """After a no nothing is read, now and at the next start."""
-        assert take_history(context, "ask", lambda _: "n") == []
-        assert take_history(context, "ask", lambda _: pytest.fail("asked again")) == []
+        assert import_history(context, "ask", lambda _: "n") == []
+        assert import_history(context, "ask", lambda _: pytest.fail("asked again")) == []
         assert not context.config.journal.exists()
 
-    def test_without_a_terminal_it_is_only_mentioned(self, context: Context) -> None:
+    def test_without_a_terminal_it_is_only_mentioned(self, context: CommandContext) -> None:
         """A start by a script imports nothing and says how."""
-        assert "stretto import" in take_history(context, "ask", None)[0]
+        assert "stretto import" in import_history(context, "ask", None)[0]
         assert not context.config.journal.exists()
 
-    def test_the_flag_needs_no_answer(self, context: Context) -> None:
+    def test_the_flag_needs_no_answer(self, context: CommandContext) -> None:
         """--history yes imports, --history no does not even look."""
-        assert take_history(context, "no", None) == []
-        assert take_history(context, "yes", None)[0].startswith("1 session(s) taken")
+        assert import_history(context, "no", None) == []
+        assert import_history(context, "yes", None)[0].startswith("1 session(s) taken")
 
-    def test_what_was_imported_by_command_is_not_offered(self, context: Context) -> None:
+    def test_what_was_imported_by_command_is_not_offered(self, context: CommandContext) -> None:
         """A start after ``stretto import`` offers only the sessions that have come since."""
         root = context.home / ".claude" / "projects"
-        write_transcripts(context.config, transcript.find_transcripts(root))
-        assert take_history(context, "ask", lambda _: pytest.fail("asked for what is there")) == []
+        import_transcripts(context.config, transcript.find_transcripts(root))
+        assert import_history(context, "ask", lambda _: pytest.fail("asked for what is there")) == []
         session = next(root.glob("*/*.jsonl"))
         shutil.copy(session, session.with_name("later.jsonl"))
-        assert take_history(context, "ask", None)[0].startswith("1 earlier session(s)")
+        assert import_history(context, "ask", None)[0].startswith("1 earlier session(s)")

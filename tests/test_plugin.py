@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from stretto import __version__
-from stretto.cli.main import parser
+from stretto.cli.main import build_parser
 from stretto.hook.client.tool_results import hash_written_paths
 from stretto.hook.install.client_copy import ensure_secret
 from stretto.hook.install.handlers import AWAITED, EVENTS, is_ours
@@ -153,7 +153,7 @@ def test_the_command_calls_verbs_that_exist() -> None:
     assert calls
     for call in calls:
         words = call.replace("${ARGUMENTS:-last}", "last").split()
-        parser().parse_args(words)
+        build_parser().parse_args(words)
         assert words[0] in allowed
 
 

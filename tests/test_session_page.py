@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stretto.cli.session_text import session_page
+from stretto.cli.session_text import format_session
 from stretto.summaries.session_summary import summarise_session
 from tests.fakes import store
 from tests.scenes import (
@@ -32,7 +32,7 @@ def page(tmp_path: Path, session: str, *drawings: Drawing) -> list[str]:
         opened.take(*(drawing.events for drawing in drawings))
         seen = summarise_session(opened.connection, session, by_description, {})
     assert seen is not None
-    text = session_page(seen).replace("\N{NO-BREAK SPACE}", " ")
+    text = format_session(seen).replace("\N{NO-BREAK SPACE}", " ")
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
@@ -51,7 +51,7 @@ def test_a_fanout_leads_the_page(tmp_path: Path) -> None:
         "1 turn, 3 tasks, 3 tool calls",
     ]
     assert lines[3:6] == [
-        "fan-out 1: 3 tasks, 3 at once: 1.67× as fast as one after another (baseline: measured)",
+        "parallel execution 1: 3 tasks, 3 at once: 1.67× as fast as one after another (baseline: measured)",
         "sequential 1.67 min, elapsed 1 min, saved 40 s, work 1.75 min",
         "no confidence interval: the baseline is a single run, which has no interval",
     ]
@@ -70,7 +70,7 @@ def test_several_fanouts_are_summed_once(tmp_path: Path) -> None:
     factors = "efficiency 100% = load balance 100% × concurrency 100%"
     lost = "lane time lost: 0 ms by load balance, 0 ms by concurrency"
     each = f"{factors}; {lost}"
-    assert [line for line in lines if factors in line] == [each, each, f"all fan-outs: {each}"]
+    assert [line for line in lines if factors in line] == [each, each, f"all parallel executions: {each}"]
 
 
 def test_where_the_time_went_follows(tmp_path: Path) -> None:

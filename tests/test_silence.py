@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stretto.notifications.silence_link import silence_url
+from stretto.notifications.silence_link import build_silence_url
 
 BASE = "http://127.0.0.1:9093"
 MATCHER = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)=("(?:[^"\\]|\\.)*")(?:,)?')
@@ -31,7 +31,7 @@ def read_back(url: str) -> dict[str, str]:
 
 def test_the_form_opens_with_the_alerts_labels() -> None:
     """One alert's labels stand in the address, its name first, encoded."""
-    url = silence_url(BASE, {"agent": "a", "severity": "critical", "alertname": "StrettoSuccessLow"})
+    url = build_silence_url(BASE, {"agent": "a", "severity": "critical", "alertname": "StrettoSuccessLow"})
     assert url == (
         "http://127.0.0.1:9093/#/silences/new"
         "?filter=%7Balertname%3D%22StrettoSuccessLow%22%2Cagent%3D%22a%22%2Cseverity%3D%22critical%22%7D"
@@ -41,9 +41,9 @@ def test_the_form_opens_with_the_alerts_labels() -> None:
 @given(st.dictionaries(NAMES, st.text(st.characters(exclude_categories=["Cs"])), min_size=1))
 def test_every_label_is_read_back_as_it_was(labels: dict[str, str]) -> None:
     """Quotes, backslashes, ampersands, braces and any script survive the way through the address."""
-    assert read_back(silence_url(BASE, labels)) == labels
+    assert read_back(build_silence_url(BASE, labels)) == labels
 
 
 def test_a_slash_at_the_addresss_end_makes_no_second_one() -> None:
     """Both spellings of an address lead to one place."""
-    assert silence_url(f"{BASE}/", {"a": "b"}) == silence_url(BASE, {"a": "b"})
+    assert build_silence_url(f"{BASE}/", {"a": "b"}) == build_silence_url(BASE, {"a": "b"})

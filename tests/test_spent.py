@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from stretto.cli.cost_text import spending_lines, spent_text
-from stretto.cli.kpi_text import kpi_lines
+from stretto.cli.cost_text import format_model_calls, format_spending
+from stretto.cli.kpi_text import format_kpis
 from stretto.figures.spending import Priced, Spending
 from stretto.model.entities import ModelCall, Tokens
 from stretto.model.event import Outcome
@@ -18,13 +18,13 @@ def call(model: str, task: str | None, tokens: Tokens, dollars: float | None) ->
 
 def test_a_session_without_model_calls_has_no_line() -> None:
     """Nothing told is nothing said, not zero dollars."""
-    assert spending_lines([]) == []
-    assert spent_text(None) == ""
+    assert format_model_calls([]) == []
+    assert format_spending(None) == ""
 
 
 def test_it_tells_cost_tokens_models_and_tasks() -> None:
     """The dearest first; the main agent's calls under its own name."""
-    told = spending_lines(
+    told = format_model_calls(
         [
             call("small", "t1", Tokens(input=900, output=100), 0.10),
             call("large", None, Tokens(input=50, cache_read=5000), 1.25),
@@ -45,13 +45,13 @@ def test_what_has_no_price_is_said_beside_the_cost() -> None:
     known = call("a", None, Tokens(output=1), 0.004)
     unknown = call("b", None, Tokens(output=1), None)
 
-    assert spending_lines([known, unknown])[0].startswith("spent $0.004 and 1 call without a price, 2 tokens")
-    assert spending_lines([unknown])[0] == "spent cost unknown, 1 token in 1 model call"
+    assert format_model_calls([known, unknown])[0].startswith("spent $0.004 and 1 call without a price, 2 tokens")
+    assert format_model_calls([unknown])[0] == "spent cost unknown, 1 token in 1 model call"
 
 
 def test_many_models_are_cut_and_counted() -> None:
     """Five are named; the rest is a number."""
-    lines = spending_lines([call(f"m{n}", None, Tokens(output=10 - n), None) for n in range(7)])
+    lines = format_model_calls([call(f"m{n}", None, Tokens(output=10 - n), None) for n in range(7)])
 
     (models,) = (line for line in lines if line.startswith("  models: "))
     assert models.startswith("  models: m0 ")
@@ -60,7 +60,7 @@ def test_many_models_are_cut_and_counted() -> None:
 
 def test_calls_without_tokens_have_no_sum_of_them() -> None:
     """A source that tells of calls alone leaves tokens out."""
-    assert spent_text(Spending(model_calls=2)) == "cost unknown"
+    assert format_spending(Spending(model_calls=2)) == "cost unknown"
 
 
 def test_a_phase_has_its_own_line() -> None:
@@ -80,7 +80,7 @@ def test_a_phase_has_its_own_line() -> None:
         "agents": {},
     }
 
-    told = kpi_lines({**kpis, "phases": [{"name": "build", **kpis}]})
+    told = format_kpis({**kpis, "phases": [{"name": "build", **kpis}]})
 
     assert told == [
         "outcomes: success 50% of 4, conflicts 2",
@@ -94,4 +94,4 @@ def test_a_phase_has_its_own_line() -> None:
         "phase build: scores: efficiency 80/100, quality prd 7.2/10 (50% of it known)",
         "",
     ]
-    assert kpi_lines({}) == []
+    assert format_kpis({}) == []

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from stretto.cli.statusline import BEHIND, NO_DATA, Asked, asked, line
+from stretto.cli.statusline import BEHIND, NO_DATA, LineOptions, format_line, parse_options
 from stretto.clock import MINUTE, SECOND
 from stretto.store.statusline_query import Brief
 from tests.web_served import NOON, PATIENCE, Store, Work
@@ -50,7 +50,7 @@ def test_it_tells_of_the_agents_session(folder: Path) -> None:
     done = status_line(folder, told("done"))
 
     assert done.returncode == 0
-    assert done.stdout.decode() == "stretto: 3 agents, none running · 1 fan-out 3× · 20 s saved by work\n"
+    assert done.stdout.decode() == "stretto: 3 agents, none running · 1 parallel execution 3× · 20 s saved by work\n"
     assert done.stderr == b""
 
 
@@ -158,25 +158,25 @@ def test_a_chained_command_that_hangs_is_ended_with_what_it_started(folder: Path
     [
         (None, NO_DATA),
         (Brief(0, 0, 0, 0, 0), "stretto: no agents yet"),
-        (Brief(1, 1, 0, 0, 0), "stretto: 1 of 1 agent running · no fan-out finished yet"),
+        (Brief(1, 1, 0, 0, 0), "stretto: 1 of 1 agent running · no parallel execution finished yet"),
         (
             Brief(7, 3, 2, 10 * MINUTE, 4 * MINUTE),
-            "stretto: 3 of 7 agents running · 2 fan-outs 2.5× · 6 min saved by work",
+            "stretto: 3 of 7 agents running · 2 parallel executions 2.5× · 6 min saved by work",
         ),
     ],
 )
 def test_each_state_has_its_line(found: Brief | None, text: str) -> None:
     """What is not known is not in the line; a store that lags says so behind it."""
-    assert line(found) == text
-    assert line(found, behind=True) == f"{text} · {BEHIND}"
+    assert format_line(found) == text
+    assert format_line(found, behind=True) == f"{text} · {BEHIND}"
 
 
 @pytest.mark.parametrize(
     ("words", "wish"),
     [
-        (["statusline"], Asked()),
-        (["--state", "/s", "statusline", "--chain", "a b"], Asked("/s", "a b")),
-        (["--state=/s", "statusline", "--chain=x=y"], Asked("/s", "x=y")),
+        (["statusline"], LineOptions()),
+        (["--state", "/s", "statusline", "--chain", "a b"], LineOptions("/s", "a b")),
+        (["--state=/s", "statusline", "--chain=x=y"], LineOptions("/s", "x=y")),
         (["statusline", "-h"], None),
         (["statusline", "--chain"], None),
         (["statusline", "statusline"], None),
@@ -185,6 +185,6 @@ def test_each_state_has_its_line(found: Brief | None, text: str) -> None:
         ([], None),
     ],
 )
-def test_the_short_way_takes_only_what_it_understands(words: list[str], wish: Asked | None) -> None:
+def test_the_short_way_takes_only_what_it_understands(words: list[str], wish: LineOptions | None) -> None:
     """Help and slips go to the whole parser, which knows how to answer them."""
-    assert asked(words) == wish
+    assert parse_options(words) == wish

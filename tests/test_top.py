@@ -19,8 +19,8 @@ import pytest
 
 from stretto import journal
 from stretto.cli.main import main
-from stretto.cli.top import as_text
-from stretto.cli.top_data import Frame, Look, document
+from stretto.cli.top import format_frame
+from stretto.cli.top_data import Frame, FrameReader, build_document
 from stretto.clock import MINUTE, SECOND
 from stretto.hook.client.client import build_record
 from stretto.model.event import Event, Kind
@@ -68,7 +68,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def frame(store: Store, now: int = NOON) -> Frame:
-    return Look(store.config).frame(now)
+    return FrameReader(store.config).read_frame(now)
 
 
 def notification(**changed: Any) -> Notification:
@@ -120,14 +120,14 @@ def test_verdicts_and_spending_stand_by_window(store: Store) -> None:
 
 def test_a_kept_look_sees_what_has_happened_since(store: Store) -> None:
     """The next frame has the ended call gone, and another session's frame is the same as a fresh one."""
-    look = Look(store.config, stopwatch=lambda: 0)
-    look.frame(NOON)
+    reader = FrameReader(store.config, stopwatch=lambda: 0)
+    reader.read_frame(NOON)
     end = {"hook_event_name": "PostToolUse", "tool_name": "Bash", "agent_id": "agent1", "tool_use_id": "b1"}
     hook(store, "open-now", NOON + SECOND, **end, tool_input={}, tool_response={})
     store.scene("late", NOON + SECOND, [Work(0, None)], over=False)
     store.refresh()
 
-    later = look.frame(NOON + 11 * SECOND)
+    later = reader.read_frame(NOON + 11 * SECOND)
 
     assert later == frame(store, NOON + 11 * SECOND)
     assert {one.row.id: [a.call for a in one.agents] for one in later.sessions} == {
@@ -138,11 +138,11 @@ def test_a_kept_look_sees_what_has_happened_since(store: Store) -> None:
 def test_a_session_that_takes_long_is_looked_at_more_seldom(store: Store) -> None:
     """What took a second to work out is worked out again ten seconds later, whatever happened meanwhile."""
     stopwatch = iter(second * SECOND for second in (0, 1, 10, 11, 12))
-    look = Look(store.config, stopwatch=lambda: next(stopwatch))
+    reader = FrameReader(store.config, stopwatch=lambda: next(stopwatch))
     end = {"hook_event_name": "PostToolUse", "tool_name": "Bash", "agent_id": "agent1", "tool_use_id": "b1"}
 
     def tool() -> str | None:
-        call = look.frame(NOON).sessions[0].agents[0].call
+        call = reader.read_frame(NOON).sessions[0].agents[0].call
         return None if call is None else call.tool
 
     assert tool() == "Bash"
@@ -156,7 +156,7 @@ def test_tokens_of_a_minute_are_those_of_late(store: Store) -> None:
     """1,234 tokens within the last five minutes, none of them later; of what is untold there is no rate."""
     assert frame(store).sessions[0].tokens_per_minute == pytest.approx(1234 / 5)
     assert frame(store, NOON + 10 * MINUTE).sessions[0].tokens_per_minute == 0
-    assert "247 a minute" in as_text(frame(store)).replace("\N{NO-BREAK SPACE}", " ")
+    assert "247 a minute" in format_frame(frame(store)).replace("\N{NO-BREAK SPACE}", " ")
     store.scene("untold", NOON - MINUTE, [Work(1, None)], over=False)
     store.refresh()
     rates = {one.row.id: one.tokens_per_minute for one in frame(store).sessions}
@@ -177,7 +177,7 @@ def test_the_rate_of_a_young_session_is_over_its_own_life(store: Store) -> None:
 def test_alerts_that_fire_are_shown_and_their_file_is_left_alone(store: Store) -> None:
     """The gravest first, the resolved ones not; looking neither shortens nor touches the file."""
     path = store.config.state / "notifications.jsonl"
-    NotificationLog(path).add(
+    NotificationLog(path).add_notifications(
         [
             notification(),
             notification(fingerprint="f2", alertname="StrettoDown", severity="critical"),
@@ -199,8 +199,8 @@ def test_problems_say_that_nobody_follows(store: Store) -> None:
     store.refresh()
 
     assert frame(store).problems == (
-        "no service takes in what happens now: run 'stretto up'",
-        "1 stretch(es) of input were set aside: 'stretto doctor' says why",
+        "the figures are not updated: no service is running, start it with 'stretto up'",
+        "1 part(s) of the input were set aside: 'stretto doctor' shows why",
     )
 
 
@@ -228,24 +228,24 @@ def pty_free_port() -> Iterator[str]:
 
 def test_the_text_is_readable_and_harmless(store: Store) -> None:
     """Markup in a description is text, and what would order a terminal about is not printed."""
-    text = as_text(frame(store)).replace("\N{NO-BREAK SPACE}", " ")
+    text = format_frame(frame(store)).replace("\N{NO-BREAK SPACE}", " ")
 
     assert "\x1b" not in text
     lines = text.splitlines()
     assert lines[0] == "stretto  2026-11-20 12:00:00 UTC  1 open session, 1 busy, 2 agents running"
     assert lines[1].split("  ", 1)[0] == "1h"
-    assert "2× as fast, 10 s saved over 1 fan-out (work)" in lines[1]
+    assert "2× as fast, 10 s saved over 1 parallel execution (work)" in lines[1]
     assert "$0.25, 1.23 k tokens" in lines[1]
     (builder,) = (line for line in lines if "builder" in line)
     assert "Bash for 12 s" in builder
     assert "build [/x]" in builder
     (tester,) = (line for line in lines if "tester" in line)
-    assert "stuck? silent for 20 min" in tester
+    assert "stuck? no event for 20 min" in tester
 
 
 def test_json_is_the_document_of_one_frame(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     """The keys are those that docs/json.md names, and the document is JSON through and through."""
-    told = document(frame(store))
+    told = build_document(frame(store))
     assert main(["--state", str(store.config.state), "top", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stretto.cli.up import _pages, _runbook
+from stretto.cli.up import _find_runbooks, _read_runbook
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.figures.baselines import Provenance
 from stretto.figures.figure import Figure
@@ -638,10 +638,10 @@ def test_the_runbook_has_an_index(store: Store) -> None:
 
 def test_the_shipped_runbook_is_listed() -> None:
     """Each page that comes with Stretto says in its first sentence what the alert means."""
-    names = sorted(_pages())
+    names = sorted(_find_runbooks())
     assert "StrettoDown" in names
     for name in names:
-        sentence = markdown.find_first_sentence(_runbook(name) or "")
+        sentence = markdown.find_first_sentence(_read_runbook(name) or "")
         assert sentence.endswith("."), name
         assert 20 < len(sentence) < 300, name
         assert "`" not in sentence, name

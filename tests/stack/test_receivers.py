@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from stretto.errors import ConfigError
-from stretto.notifications.silence_link import silence_url
+from stretto.notifications.silence_link import build_silence_url
 from stretto.servers.alert_receivers import check_receivers, merge_receivers, read_receivers
 from stretto.servers.supervisor import find_shipped_folder
 from tests.stack.test_promtool import accepted, program, run
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.stack
 
 SHIPPED = find_shipped_folder("alertmanager")
 LABELS = {"alertname": "StrettoAgentErrors", "severity": "critical", "agent": 'a <!channel> & "b" + ü/c\\d'}
-SILENCE = silence_url("http://127.0.0.1:9093", LABELS)
+SILENCE = build_silence_url("http://127.0.0.1:9093", LABELS)
 ALERT = {
     "status": "firing",
     "labels": LABELS,

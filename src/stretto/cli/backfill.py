@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from stretto.cli.command_context import Context
+from stretto.cli.command_context import CommandContext
 from stretto.clock import HOUR, read_wall_clock
 from stretto.config.configuration import Config
 from stretto.errors import UsageError
@@ -21,7 +21,7 @@ from stretto.summaries.snapshot import compute_windows
 NOTHING = 1
 
 
-def backfill(context: Context, options: argparse.Namespace) -> int:
+def run_backfill(context: CommandContext, options: argparse.Namespace) -> int:
     """Write the windowed figures of every full hour since the first session, as OpenMetrics.
 
     Where there are none nothing is written, which is a finding.
@@ -30,24 +30,24 @@ def backfill(context: Context, options: argparse.Namespace) -> int:
     target = Path(options.output)
     if target.exists():
         raise UsageError("the output exists", where=str(target), hint="name a new file with --output")
-    lines = list(generate_openmetrics(_hours(config), config.address))
+    lines = list(generate_openmetrics(_compute_hours(config), config.address))
     samples = sum(not line.startswith("#") for line in lines)
     if not samples:
-        context.answer(
+        context.print_answer(
             {"file": None, "samples": 0, "next": None}, f"no full hour has figures yet: no {target}"
         )
         return NOTHING
     target.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     blocks = config.state / "servers" / "prometheus-data"
     hint = f"promtool tsdb create-blocks-from openmetrics {target} {blocks}"
-    context.answer(
+    context.print_answer(
         {"file": str(target), "samples": samples, "next": hint},
         f"{samples} samples in {target}\nnext: {hint}",
     )
     return 0
 
 
-def _hours(config: Config) -> Iterator[At]:
+def _compute_hours(config: Config) -> Iterator[At]:
     with closing(open_reader(config.database)) as connection:
         find = baselines(connection, config.hours, load(config.state))
         first = queries.first_slot(connection)

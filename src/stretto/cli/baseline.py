@@ -7,10 +7,10 @@ import difflib
 from contextlib import closing
 from dataclasses import replace
 
-from stretto.cli import text_tables as table
-from stretto.cli.command_context import Context
-from stretto.cli.store_commands import UNKNOWN_SESSION, named_sessions, not_one
-from stretto.cli.time_args import length_of
+from stretto.cli import text_tables
+from stretto.cli.command_context import CommandContext
+from stretto.cli.store_commands import UNKNOWN_SESSION, explain_no_match, match_sessions
+from stretto.cli.time_args import parse_duration
 from stretto.clock import SECOND, read_wall_clock, to_rfc3339
 from stretto.errors import UsageError
 from stretto.figures.baselines import RecordedBaseline, SetLength
@@ -25,33 +25,35 @@ from stretto.store.database import open_reader
 from stretto.summaries import baseline_catalog as known_baselines
 
 
-def list_(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG001  # every verb takes both
+def list_baselines(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every verb takes both
     """List every baseline that is known, and what is held against which."""
     config, now = context.config, read_wall_clock()
     declared = baselines.load(config.state)
     with closing(open_reader(config.database)) as connection:
         known = known_baselines.read_catalog(connection, config.hours, declared)
-    context.answer(known_baselines.build_catalog_document(known, now), table.baselines(known, now))
+    context.print_answer(
+        known_baselines.build_catalog_document(known, now), text_tables.format_baselines(known, now)
+    )
     return 0
 
 
-def record(context: Context, options: argparse.Namespace) -> int:
+def record_baseline(context: CommandContext, options: argparse.Namespace) -> int:
     """Pin the sequential runs of a session, or the session as a whole."""
     config = context.config
     with closing(open_reader(config.database)) as connection:
-        found = named_sessions(connection, options.session)
+        found = match_sessions(connection, options.session)
         session = None
         if len(found) == 1:
             session = queries.session(connection, found[0], config.task_types.classify)
     if session is None:
-        context.say(not_one(options.session, found))
+        context.print_note(explain_no_match(options.session, found))
         return UNKNOWN_SESSION
     name = options.name or session.id
     declared = baselines.load(config.state)
     if not name.strip() or name in declared.set:
         raise UsageError(f"{name!r} cannot be the name", hint="choose another, not a task type with a length")
     replaced = any(known.name == name for known in declared.recorded)
-    recorded = _whole(session, name) if options.whole else _runs(session, name)
+    recorded = _record_whole(session, name) if options.whole else _record_runs(session, name)
     baselines.save(config.state, baselines.with_recorded(declared, replace(recorded, at=read_wall_clock())))
     document = {
         "name": name,
@@ -63,7 +65,7 @@ def record(context: Context, options: argparse.Namespace) -> int:
         "replaced": replaced,
     }
     what = "any mix of its task types" if recorded.whole else "parallel work of the same task types"
-    context.answer(
+    context.print_answer(
         document,
         f"{name}: {len(recorded.runs)} run(s) recorded, for {what} in pattern {recorded.pattern}"
         + (", in place of what had that name" if replaced else ""),
@@ -71,10 +73,10 @@ def record(context: Context, options: argparse.Namespace) -> int:
     return 0
 
 
-def set_(context: Context, options: argparse.Namespace) -> int:
+def set_length(context: CommandContext, options: argparse.Namespace) -> int:
     """Set how long tasks of one type take one after another."""
     config = context.config
-    task_type, length = normalise_name(options.task_type), length_of(options.length)
+    task_type, length = normalise_name(options.task_type), parse_duration(options.length)
     if not task_type:
         raise UsageError("a task type needs a letter or a digit in its name")
     declared = baselines.load(config.state)
@@ -85,18 +87,18 @@ def set_(context: Context, options: argparse.Namespace) -> int:
     if task_type not in config.task_types.by_name:
         near = difflib.get_close_matches(task_type, config.task_types.by_name, n=1)
         meant = f"; did you mean {near[0]!r}?" if near else ""
-        context.say(f"note: no task type is configured as {task_type!r}{meant}")
+        context.print_note(f"note: no task type is configured as {task_type!r}{meant}")
     baselines.save(
         config.state, baselines.with_length(declared, task_type, SetLength(length, read_wall_clock()))
     )
-    context.answer(
+    context.print_answer(
         {"task_type": task_type, "seconds": length / SECOND},
-        f"{task_type}: {table.spoken(length)} each, as set",
+        f"{task_type}: {text_tables.format_nanoseconds(length)} each, as set",
     )
     return 0
 
 
-def forget(context: Context, options: argparse.Namespace) -> int:
+def forget_baseline(context: CommandContext, options: argparse.Namespace) -> int:
     """Forget what bears a name; measured runs and configured hours are not forgotten here."""
     config = context.config
     declared = baselines.load(config.state)
@@ -110,28 +112,28 @@ def forget(context: Context, options: argparse.Namespace) -> int:
             hint=f"known: {known}" if known else "none is; 'stretto baseline list' shows the others",
         )
     baselines.save(config.state, left)
-    context.answer({"forgotten": name, "at": to_rfc3339(read_wall_clock())}, f"{name}: forgotten")
+    context.print_answer({"forgotten": name, "at": to_rfc3339(read_wall_clock())}, f"{name}: forgotten")
     return 0
 
 
-def _runs(session: Session, name: str) -> RecordedBaseline:
+def _record_runs(session: Session, name: str) -> RecordedBaseline:
     runs = find_sequential_runs(session.tasks)
     if not runs:
         raise UsageError(
             f"session {session.id} ran no two successful tasks one after another",
             hint="--whole takes every task that ran alone, be it a single one",
         )
-    return _recorded(session, name, runs)
+    return _build_recorded(session, name, runs)
 
 
-def _whole(session: Session, name: str) -> RecordedBaseline:
+def _record_whole(session: Session, name: str) -> RecordedBaseline:
     by_itself = [task for task in find_lone_tasks(session.tasks) if task.outcome is Outcome.SUCCESS]
     if not by_itself:
         raise UsageError(f"session {session.id} has no successful task that ran alone")
-    return replace(_recorded(session, name, (SequentialRun(tuple(by_itself)),)), whole=True)
+    return replace(_build_recorded(session, name, (SequentialRun(tuple(by_itself)),)), whole=True)
 
 
-def _recorded(session: Session, name: str, runs: tuple[SequentialRun, ...]) -> RecordedBaseline:
+def _build_recorded(session: Session, name: str, runs: tuple[SequentialRun, ...]) -> RecordedBaseline:
     return RecordedBaseline(
         name=name,
         session=session.id,

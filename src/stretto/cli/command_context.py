@@ -13,7 +13,7 @@ from stretto.config.configuration import Config
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class CommandContext:
     """The settled configuration, the way to answer, and the world outside."""
 
     config: Config
@@ -21,19 +21,19 @@ class Context:
     environ: Mapping[str, str]
     home: Path
 
-    def answer(self, document: Any, text: str) -> None:
-        """Print the answer: the document where JSON was asked for, else the text."""
-        print(json.dumps(document, indent=2, ensure_ascii=False) if self.json else shown(text))
+    def print_answer(self, document: Any, text: str) -> None:
+        """Print the answer: the document where JSON was parse_options for, else the text."""
+        print(json.dumps(document, indent=2, ensure_ascii=False) if self.json else replace_controls(text))
 
-    def say(self, text: str) -> None:
+    def print_note(self, text: str) -> None:
         """Print talk, which is not part of the answer."""
         print(text, file=sys.stderr)
 
 
-def shown(text: str) -> str:
+def replace_controls(text: str) -> str:
     """Return text with names and words of others in it without what a terminal would obey."""
-    return text if text.isprintable() else "".join(_harmless(sign) for sign in text)
+    return text if text.isprintable() else "".join(_replace_control(sign) for sign in text)
 
 
-def _harmless(sign: str) -> str:
+def _replace_control(sign: str) -> str:
     return sign if sign.isprintable() or sign in "\n\N{NO-BREAK SPACE}" else " "

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from stretto.cli.command_context import Context
+from stretto.cli.command_context import CommandContext
 from stretto.errors import UsageError
 from stretto.hook.install import registration as settings
 from stretto.hook.install.agents import AGENTS, CLAUDE_CODE, CodingAgent, Scope, find_settings_path
@@ -26,7 +26,7 @@ BROKEN = 1
 MANAGED = Path("/etc/claude-code/managed-settings.json")
 
 
-def install(context: Context, options: argparse.Namespace) -> int:
+def install_hooks(context: CommandContext, options: argparse.Namespace) -> int:
     """Register the hooks and say what was done."""
     agent = AGENTS[options.agent]
     if options.statusline and agent is not CLAUDE_CODE:
@@ -38,30 +38,30 @@ def install(context: Context, options: argparse.Namespace) -> int:
     change = settings.install_hooks(
         InstallPlan(
             agent=agent,
-            settings=_settings_file(context, agent, Scope(options.scope)),
+            settings=_find_settings_file(context, agent, Scope(options.scope)),
             state=context.config.state,
             # A version manager's shim costs three times the interpreter's own start, for every event.
             interpreter=Path(os.path.realpath(sys.executable)),
             transport=Transport(options.transport),
             address=context.config.address,
-            version=_release(context.environ) if agent is CLAUDE_CODE else None,
-            program=_program() if options.statusline else (),
+            version=_read_client_version(context.environ) if agent is CLAUDE_CODE else None,
+            program=_find_program() if options.statusline else (),
         )
     )
-    return _tell(context, change)
+    return _print_change(context, change)
 
 
-def uninstall(context: Context, options: argparse.Namespace) -> int:
+def uninstall_hooks(context: CommandContext, options: argparse.Namespace) -> int:
     """Take the hooks out again and say what was done."""
     agent = AGENTS[options.agent]
-    path = _settings_file(context, agent, Scope(options.scope))
-    return _tell(context, settings.uninstall_hooks(path, context.config.state, agent))
+    path = _find_settings_file(context, agent, Scope(options.scope))
+    return _print_change(context, settings.uninstall_hooks(path, context.config.state, agent))
 
 
-def status(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG001  # every verb takes both
-    """Say which hooks are registered where; unreadable ones, or a command that is gone, are a finding."""
-    found = hook_status(context)
-    lines = [sentence(found)]
+def show_status(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every verb takes both
+    """Say which hooks are registered where; explain_unreadable ones, or a command that is gone, are a finding."""
+    found = find_hook_status(context)
+    lines = [describe_hooks(found)]
     for scope in found.scopes:
         if scope.problem:
             lines.append(f"  {scope.label}: {scope.problem}")
@@ -71,15 +71,15 @@ def status(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG00
         if scope.status_line:
             before = f", below that of: {scope.chained}" if scope.chained else ""
             lines.append(f"  {scope.label}: the status line{before}")
-    lines += [f"  {problem}" for problem in problems(found)]
-    context.answer({**asdict(found), "problems": problems(found)}, "\n".join(lines))
+    lines += [f"  {problem}" for problem in list_problems(found)]
+    context.print_answer({**asdict(found), "problems": list_problems(found)}, "\n".join(lines))
     return BROKEN if any(scope.problem or scope.dangling for scope in found.scopes) else 0
 
 
-def hook_status(context: Context) -> HooksStatus:
+def find_hook_status(context: CommandContext) -> HooksStatus:
     """Return how the hooks stand in every settings file, of every agent, that counts here."""
     files = [
-        (agent, scope.value, _settings_file(context, agent, scope))
+        (agent, scope.value, _find_settings_file(context, agent, scope))
         for agent in AGENTS.values()
         for scope in Scope
         if agent.local or scope is not Scope.LOCAL
@@ -87,7 +87,7 @@ def hook_status(context: Context) -> HooksStatus:
     return status_of([*files, (CLAUDE_CODE, "managed", MANAGED)], context.config.state)
 
 
-def sentence(found: HooksStatus) -> str:
+def describe_hooks(found: HooksStatus) -> str:
     """Return in one line which agents report here."""
     where = [scope.label for scope in found.scopes if scope.events]
     if found.installed:
@@ -97,36 +97,36 @@ def sentence(found: HooksStatus) -> str:
     return "hooks not installed: stretto hooks install"
 
 
-def problems(found: HooksStatus) -> list[str]:
-    """Return what is wrong with the hooks, a sentence each with what to do; last what is only told twice."""
-    return faults(found) + doubles(found)
+def list_problems(found: HooksStatus) -> list[str]:
+    """Return what is wrong with the hooks, a describe_hooks each with what to do; last what is only told twice."""
+    return list_faults(found) + list_duplicates(found)
 
 
-def doubles(found: HooksStatus) -> list[str]:
+def list_duplicates(found: HooksStatus) -> list[str]:
     """Return what is reported twice, which changes no figure."""
     return [f"reported twice, which is harmless and costs a second hook: {what}" for what in found.doubled]
 
 
-def faults(found: HooksStatus) -> list[str]:
-    """Return what keeps hooks from reporting, a sentence each with what to do."""
+def list_faults(found: HooksStatus) -> list[str]:
+    """Return what keeps hooks from reporting, a describe_hooks each with what to do."""
     said = [f"{scope.settings}: {scope.problem}" for scope in found.scopes if scope.problem]
     said += [f"{switch} switches all hooks off" for switch in found.switched_off]
     if found.installed and found.client != "current":
         said.append(f"the hook client's copy is {found.client}: stretto hooks install renews it")
     for scope in found.scopes:
-        said += [f"{path} is missing: {_remedy(scope)}" for path in scope.dangling]
+        said += [f"{path} is missing: {_build_install_command(scope)}" for path in scope.dangling]
         if scope.missing:
-            said.append(f"{scope.label} lacks {', '.join(scope.missing)}: {_remedy(scope)}")
+            said.append(f"{scope.label} lacks {', '.join(scope.missing)}: {_build_install_command(scope)}")
     return said
 
 
-def _remedy(scope: ScopeStatus) -> str:
+def _build_install_command(scope: ScopeStatus) -> str:
     agent = "" if scope.agent == CLAUDE_CODE.name else f" --agent {scope.agent}"
     line = " --statusline" if scope.status_line else ""
     return f"stretto hooks install{agent} --scope {scope.scope}{line}"
 
 
-def _tell(context: Context, change: SettingsChange) -> int:
+def _print_change(context: CommandContext, change: SettingsChange) -> int:
     lines = [f"hooks {change.action}: {change.settings}"]
     if change.transport and change.action != "unchanged":
         lines.append(
@@ -138,28 +138,28 @@ def _tell(context: Context, change: SettingsChange) -> int:
         lines.append(f"  {change.note}")
     if change.backup:
         lines.append(f"  the settings as they were: {change.backup}")
-    context.answer(asdict(change), "\n".join(lines))
+    context.print_answer(asdict(change), "\n".join(lines))
     return 0
 
 
-def _settings_file(context: Context, agent: CodingAgent, scope: Scope) -> Path:
+def _find_settings_file(context: CommandContext, agent: CodingAgent, scope: Scope) -> Path:
     return find_settings_path(agent, scope, home=context.home, project=Path.cwd(), environ=context.environ)
 
 
-def _program() -> tuple[str, ...]:
+def _find_program() -> tuple[str, ...]:
     """Return what starts this program again, in whatever folder: its script, or the interpreter."""
     script = Path(sysconfig.get_path("scripts")) / ("stretto.exe" if os.name == "nt" else "stretto")
     # -P: the agent's folder may hold modules named like ours, or like Python's.
     return (str(script),) if script.exists() else (sys.executable, "-P", "-m", "stretto")
 
 
-def _release(environ: Mapping[str, str]) -> Version | None:
+def _read_client_version(environ: Mapping[str, str]) -> Version | None:
     """Return Claude Code's installed release; unknown is taken for a current one."""
     program = shutil.which("claude", path=environ.get("PATH"))
     if program is None:
         return None
     try:
-        said = subprocess.run(  # noqa: S603  # the agent that the user asked to connect
+        said = subprocess.run(  # noqa: S603  # the agent that the user parse_options to connect
             [program, "--version"], capture_output=True, text=True, timeout=VERSION_SECONDS, check=False
         )
     except (OSError, subprocess.TimeoutExpired):

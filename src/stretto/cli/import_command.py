@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from stretto import journal
-from stretto.cli.command_context import Context
+from stretto.cli.command_context import CommandContext
 from stretto.clock import AHEAD, MINUTE, read_wall_clock
 from stretto.config.configuration import Config
 from stretto.demo import parse_payload
@@ -49,7 +49,7 @@ NOT_TRANSCRIPTS = frozenset({"hooks.jsonl", "otlp.jsonl"})
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class ImportedFile:
     """What one file gave."""
 
     file: str
@@ -62,60 +62,60 @@ class Imported:
     already_known: bool
 
 
-class Place(msgspec.Struct, frozen=True):
+class TranscriptPosition(msgspec.Struct, frozen=True):
     """How far a transcript has been read."""
 
     offset: int
     carry: Checkpoint
 
 
-def import_(context: Context, options: argparse.Namespace) -> int:
+def run_import(context: CommandContext, options: argparse.Namespace) -> int:
     """Write what the paths hold to the journal and see it into the store."""
     config = context.config
-    taken: list[Imported] = []
+    taken: list[ImportedFile] = []
     for path in (Path(name) for name in options.paths):
-        recordings, transcripts = _found(path)
-        taken += (_recording(file, config) for file in recordings)
-        with _progress(len(transcripts)) as step:
-            taken += write_transcripts(config, step(transcripts))
-    see_in(context)
+        recordings, transcripts = _find_inputs(path)
+        taken += (_import_recording(file, config) for file in recordings)
+        with _show_progress(len(transcripts)) as step:
+            taken += import_transcripts(config, step(transcripts))
+    update_store(context)
     for entry in taken:
         for at, reason in entry.rejects:
-            context.say(f"{entry.file}:{at}: set aside: {reason}")
-    context.answer({"imported": [_document(entry) for entry in taken]}, _text(taken))
+            context.print_note(f"{entry.file}:{at}: set aside: {reason}")
+    context.print_answer({"imported": [_build_document(entry) for entry in taken]}, _format_results(taken))
     return 0
 
 
-def write_transcripts(config: Config, transcripts: Iterable[TranscriptFile]) -> list[Imported]:
+def import_transcripts(config: Config, transcripts: Iterable[TranscriptFile]) -> list[ImportedFile]:
     """Append what transcripts have gained since they were last read to the journal.
 
     A transcript that nothing was written to for longer than the idle limit is taken to be at rest.
     """
-    places = _places(config)
+    places = _load_positions(config)
     idle = config.idle_minutes * MINUTE
     hashing = ensure_secret(config.state)
     taken = []
     for found in transcripts:
         key = str(found.path.absolute())
-        place = places.get(key, Place(0, Checkpoint()))
+        place = places.get(key, TranscriptPosition(0, Checkpoint()))
         try:
             at_rest = read_wall_clock() - found.path.stat().st_mtime_ns > idle
         except OSError:
             at_rest = False
-        entry, places[key] = _transcript(found, place, config, at_rest=at_rest, hashing=hashing)
+        entry, places[key] = _import_transcript(found, place, config, at_rest=at_rest, hashing=hashing)
         taken.append(entry)
     # Only now: events that are written twice merge, events that are never written are lost.
-    _keep_places(config, places)
+    _save_positions(config, places)
     return taken
 
 
-def unread(config: Config, transcripts: Iterable[Path]) -> list[Path]:
+def find_unread(config: Config, transcripts: Iterable[Path]) -> list[Path]:
     """Return those transcripts that no import has read yet."""
-    places = _places(config)
+    places = _load_positions(config)
     return [path for path in transcripts if str(path.absolute()) not in places]
 
 
-def see_in(context: Context) -> None:
+def update_store(context: CommandContext) -> None:
     """Have the journal taken into the store: by the running service, else here and now."""
     config = context.config
     holder = holder_of(config.state)
@@ -132,12 +132,12 @@ def see_in(context: Context) -> None:
         connection.close()
 
 
-def _found(path: Path) -> tuple[list[Path], list[TranscriptFile]]:
+def _find_inputs(path: Path) -> tuple[list[Path], list[TranscriptFile]]:
     if path.is_file():
         if recording.is_recording(path):
             return [path], []
-        if cause := _no_transcript(path):
-            raise _nothing(path, cause)
+        if cause := _explain_no_transcript(path):
+            raise _build_error(path, cause)
         return [], list(transcript.find_transcripts(path))
     recordings, transcripts = [], []
     with suppress(SourceError):
@@ -147,11 +147,11 @@ def _found(path: Path) -> tuple[list[Path], list[TranscriptFile]]:
         transcripts = [one for one in found if one.path.name.removesuffix(".gz") not in NOT_TRANSCRIPTS]
     if not recordings and not transcripts:
         cause = "no hooks.jsonl and no transcript in it" if path.exists() else "no such file or folder"
-        raise _nothing(path, cause)
+        raise _build_error(path, cause)
     return recordings, transcripts
 
 
-def _nothing(path: Path, cause: str) -> SourceError:
+def _build_error(path: Path, cause: str) -> SourceError:
     return SourceError(
         "there is nothing to import here",
         where=str(path),
@@ -160,7 +160,7 @@ def _nothing(path: Path, cause: str) -> SourceError:
     )
 
 
-def _no_transcript(path: Path) -> str | None:
+def _explain_no_transcript(path: Path) -> str | None:
     """Say why a file is no transcript, by its first lines; None where it could be one."""
     if path.suffix == ".gz":
         return None
@@ -174,7 +174,7 @@ def _no_transcript(path: Path) -> str | None:
     return None
 
 
-def _recording(file: Path, config: Config) -> Imported:
+def _import_recording(file: Path, config: Config) -> ImportedFile:
     read = recording.read_recording(
         file, partial(parse_payload, key=ensure_secret(config.state)), latest=read_wall_clock() + AHEAD
     )
@@ -183,14 +183,14 @@ def _recording(file: Path, config: Config) -> Imported:
     target = config.journal / f"{IMPORTS}{digest}{journal.SUFFIX}"
     known = target.exists()
     if not known:
-        _append(target, read.events, read.rejects, describe=config.descriptions)
+        _append_events(target, read.events, read.rejects, describe=config.descriptions)
     sessions = frozenset(event.session for event in read.events if event.session)
-    return Imported(str(file), "recording", len(read.events), sessions, read.rejects, known)
+    return ImportedFile(str(file), "recording", len(read.events), sessions, read.rejects, known)
 
 
-def _transcript(
-    found: TranscriptFile, place: Place, config: Config, *, at_rest: bool, hashing: bytes
-) -> tuple[Imported, Place]:
+def _import_transcript(
+    found: TranscriptFile, place: TranscriptPosition, config: Config, *, at_rest: bool, hashing: bytes
+) -> tuple[ImportedFile, TranscriptPosition]:
     events = 0
     sessions: set[str] = set()
     rejects: list[tuple[int, str]] = []
@@ -201,22 +201,22 @@ def _transcript(
         )
         # A file that cannot be read is told of, and not counted anew at every try.
         lost = [entry for entry in read.rejects if not entry[1].startswith(transcript.UNREADABLE)]
-        _append(config.journal / TRANSCRIPTS, read.events, lost, describe=config.descriptions)
+        _append_events(config.journal / TRANSCRIPTS, read.events, lost, describe=config.descriptions)
         events += len(read.events)
         sessions.update(event.session for event in read.events)
         rejects += read.rejects
-        place = Place(read.offset, read.checkpoint)
+        place = TranscriptPosition(read.offset, read.checkpoint)
         if read.ended:
             break
     known = began > 0 and events == 0
-    entry = Imported(str(found.path), "transcript", events, frozenset(sessions), tuple(rejects), known)
+    entry = ImportedFile(str(found.path), "transcript", events, frozenset(sessions), tuple(rejects), known)
     return entry, place
 
 
-def _append(
+def _append_events(
     target: Path, events: Iterable[Event], rejects: Iterable[tuple[int, str]], *, describe: bool
 ) -> None:
-    lost = [_reject(reason) for _, reason in rejects]
+    lost = [_make_reject(reason) for _, reason in rejects]
     records = b"".join(
         journal.encode_event(redact_for_journal(event, describe=describe)) for event in (*events, *lost)
     )
@@ -224,20 +224,22 @@ def _append(
         journal.append_records(target, records)
 
 
-def _reject(reason: str) -> Event:
+def _make_reject(reason: str) -> Event:
     """Return the event that keeps count of a line that was none."""
     return Event(kind=Kind.REJECT, session="", time=read_wall_clock(), attributes={"reason": reason})
 
 
-def _places(config: Config) -> dict[str, Place]:
+def _load_positions(config: Config) -> dict[str, TranscriptPosition]:
     try:
-        return msgspec.json.decode((config.state / "transcripts.json").read_bytes(), type=dict[str, Place])
+        return msgspec.json.decode(
+            (config.state / "transcripts.json").read_bytes(), type=dict[str, TranscriptPosition]
+        )
     except (FileNotFoundError, msgspec.DecodeError):
         # Without it everything is read again, which adds nothing that is not there.
         return {}
 
 
-def _keep_places(config: Config, places: dict[str, Place]) -> None:
+def _save_positions(config: Config, places: dict[str, TranscriptPosition]) -> None:
     config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = config.state / f"transcripts.json.{os.getpid()}"
     fresh.touch(mode=0o600)
@@ -265,7 +267,7 @@ def _wait_for_service(config: Config) -> None:
     )
 
 
-class _Step:
+class _ProgressBar:
     """Counts what passes through, on a bar where there is a person to see it."""
 
     def __init__(self, progress: Progress, total: int) -> None:
@@ -279,13 +281,13 @@ class _Step:
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[_Step]:
+def _show_progress(total: int) -> Iterator[_ProgressBar]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
-        yield _Step(progress, total)
+        yield _ProgressBar(progress, total)
 
 
-def _document(entry: Imported) -> dict[str, Any]:
+def _build_document(entry: ImportedFile) -> dict[str, Any]:
     place = "line" if entry.kind == "recording" else "offset"
     return {
         "file": entry.file,
@@ -297,7 +299,7 @@ def _document(entry: Imported) -> dict[str, Any]:
     }
 
 
-def _text(taken: list[Imported]) -> str:
+def _format_results(taken: list[ImportedFile]) -> str:
     lines = []
     for kind in ("recording", "transcript"):
         own = [entry for entry in taken if entry.kind == kind]

@@ -11,26 +11,26 @@ RATIOS = (
 WITHHELD = "withheld"
 
 
-def kpi_lines(kpis: Mapping[str, Any]) -> list[str]:
+def format_kpis(kpis: Mapping[str, Any]) -> list[str]:
     """Return ``kpis_document`` and its phases as lines; nothing where there are none."""
     if not kpis:
         return []
-    lines = [*_lines(kpis, "")]
+    lines = [*_format_lines(kpis, "")]
     for phase in kpis.get("phases", ()):
-        lines += _lines(phase, f"phase {phase['name']}: ", reasons=False)
+        lines += _format_lines(phase, f"phase {phase['name']}: ", reasons=False)
     return [*lines, ""]
 
 
-def _lines(kpis: Mapping[str, Any], of: str, *, reasons: bool = True) -> Iterator[str]:
+def _format_lines(kpis: Mapping[str, Any], of: str, *, reasons: bool = True) -> Iterator[str]:
     missing: dict[str, list[str]] = {}
-    shares = _known({name: kpis[name] for name in RATIOS}, "ratio", missing, _share)
+    shares = _collect_known({name: kpis[name] for name in RATIOS}, "ratio", missing, _format_share)
     if kpis["conflicts"] is not None:
         shares.append(f"conflicts {kpis['conflicts']}")
-    scores = _known(
-        {name: kpis[name] for name in ("efficiency", "collaboration")}, "score", missing, _hundred
+    scores = _collect_known(
+        {name: kpis[name] for name in ("efficiency", "collaboration")}, "score", missing, _format_of_100
     )
-    scores += _known(_named("quality", kpis["quality"]), "score", missing, _ten)
-    scores += _known(_named("agent", kpis["agents"]), "score", missing, _hundred)
+    scores += _collect_known(_add_prefix("quality", kpis["quality"]), "score", missing, _format_of_10)
+    scores += _collect_known(_add_prefix("agent", kpis["agents"]), "score", missing, _format_of_100)
     for title, told in (("outcomes", shares), ("scores", scores)):
         if told:
             yield f"{of}{title}: {', '.join(told)}"
@@ -38,7 +38,7 @@ def _lines(kpis: Mapping[str, Any], of: str, *, reasons: bool = True) -> Iterato
         yield f"  {WITHHELD}: {', '.join(names)}: {reason}"
 
 
-def _known(
+def _collect_known(
     table: Mapping[str, Mapping[str, Any]],
     key: str,
     missing: dict[str, list[str]],
@@ -56,23 +56,23 @@ def _known(
     return told
 
 
-def _named(kind: str, table: Mapping[str, Any]) -> dict[str, Any]:
+def _add_prefix(kind: str, table: Mapping[str, Any]) -> dict[str, Any]:
     return {f"{kind} {name}": found for name, found in table.items()}
 
 
-def _share(found: Mapping[str, Any]) -> str:
+def _format_share(found: Mapping[str, Any]) -> str:
     return f"{found['ratio']:.0%} of {found['count']}"
 
 
-def _hundred(found: Mapping[str, Any]) -> str:
-    return f"{found['score']:.0f}/100{_coverage(found)}"
+def _format_of_100(found: Mapping[str, Any]) -> str:
+    return f"{found['score']:.0f}/100{_format_coverage(found)}"
 
 
-def _ten(found: Mapping[str, Any]) -> str:
-    return f"{found['score']:.1f}/10{_coverage(found)}"
+def _format_of_10(found: Mapping[str, Any]) -> str:
+    return f"{found['score']:.1f}/10{_format_coverage(found)}"
 
 
-def _coverage(found: Mapping[str, Any]) -> str:
+def _format_coverage(found: Mapping[str, Any]) -> str:
     return (
         ""
         if found["coverage"] is None or found["coverage"] >= 1

@@ -33,14 +33,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if STATUS_LINE in words:
         from stretto.cli import statusline  # noqa: PLC0415  # every other verb does without
 
-        wish = statusline.asked(words)
+        wish = statusline.parse_options(words)
         if wish is not None:
-            return statusline.answer(wish, os.environ)
-    return _run(parser().parse_args(words))
+            return statusline.print_line(wish, os.environ)
+    return _run_verb(build_parser().parse_args(words))
 
 
-def _run(options: argparse.Namespace) -> int:
-    from stretto.cli.command_context import Context  # noqa: PLC0415  # the status line does without
+def _run_verb(options: argparse.Namespace) -> int:
+    from stretto.cli.command_context import CommandContext  # noqa: PLC0415  # the status line does without
     from stretto.config.loading import find_unknown_variables, load_config  # noqa: PLC0415  # likewise
 
     for problem in find_unknown_variables(os.environ):
@@ -49,11 +49,11 @@ def _run(options: argparse.Namespace) -> int:
         config = load_config(
             os.environ, Path.home(), state=options.state, listen=getattr(options, "listen", None)
         )
-        context = Context(
+        context = CommandContext(
             config=config, json=getattr(options, "json", False), environ=os.environ, home=Path.home()
         )
         module, _, function = options.run.partition(":")
-        run: Callable[[Context, argparse.Namespace], int] = getattr(
+        run: Callable[[CommandContext, argparse.Namespace], int] = getattr(
             import_module(f"stretto.cli.{module}"), function
         )
         return run(context, options)
@@ -74,16 +74,16 @@ def _run(options: argparse.Namespace) -> int:
         return StrettoError.exit_code
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     """Return the whole command line; docs/cli.md is made from it."""
     top = argparse.ArgumentParser(
         prog="stretto", description="Measures what running agents in parallel gains, costs and loses."
     )
-    top.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
+    top.add_argument("--version", action=_ShowVersion, nargs=0, help="show the version and exit")
     top.add_argument("--state", metavar="DIR", help="the folder that everything is kept in (STRETTO_STATE)")
     verbs = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    up = _verb(
+    up = _add_verb(
         verbs,
         "up",
         "up:run_up",
@@ -96,18 +96,18 @@ def parser() -> argparse.ArgumentParser:
         "--history",
         choices=("ask", "yes", "no"),
         default="ask",
-        help="import the agent's own transcripts first (asked once where there is a terminal)",
+        help="import the agent's own transcripts first (parse_options once where there is a terminal)",
     )
     up.add_argument("--no-servers", action="store_true", help="leave Prometheus and Alertmanager alone")
 
     hooks = verbs.add_parser("hooks", help="connect an agent: install, uninstall, status")
     actions = hooks.add_subparsers(title="actions", metavar="ACTION", required=True)
-    for name, text in (
-        ("install", "register the hooks in the agent's settings"),
-        ("uninstall", "take them out again, leaving everything else as it was"),
-        ("status", "say which hooks are registered where"),
+    for name, run, text in (
+        ("install", "hooks:install_hooks", "register the hooks in the agent's settings"),
+        ("uninstall", "hooks:uninstall_hooks", "remove the hooks, leaving every other setting as it was"),
+        ("status", "hooks:show_status", "show which hooks are registered where"),
     ):
-        action = _verb(actions, name, f"hooks:{name}", text)
+        action = _add_verb(actions, name, run, text)
         action.add_argument(
             "--scope", choices=("user", "project", "local"), default="user", help="whose settings"
         )
@@ -121,14 +121,14 @@ def parser() -> argparse.ArgumentParser:
                 help="show a line of figures in Claude Code; a status line that is there stays, above it",
             )
 
-    imported = _verb(
-        verbs, "import", "import_command:import_", "take in recordings of hooks, and transcripts"
+    imported = _add_verb(
+        verbs, "import", "import_command:run_import", "take in recordings of hooks, and transcripts"
     )
     imported.add_argument(
         "paths", nargs="+", metavar="PATH", help="a file, or a folder such as ~/.claude/projects"
     )
 
-    listed = _verb(verbs, "sessions", "store_commands:sessions", "list sessions, the latest first")
+    listed = _add_verb(verbs, "sessions", "store_commands:list_sessions", "list sessions, the latest first")
     listed.add_argument("--limit", type=int, default=20, metavar="N", help="how many (20)")
     listed.add_argument("--project", metavar="NAME", help="only of this project")
     listed.add_argument("--pattern", metavar="NAME", help="only of this pattern")
@@ -137,8 +137,11 @@ def parser() -> argparse.ArgumentParser:
         "--since", metavar="WHEN", help="only those heard of since: 24h, 7d, 2026-11-20, an RFC 3339 time"
     )
 
-    show = _verb(
-        verbs, "show", "store_commands:show", "show one session: its tasks, its fan-outs and what they gained"
+    show = _add_verb(
+        verbs,
+        "show",
+        "store_commands:show_session",
+        "show one session: its tasks, its fan-outs and what they gained",
     )
     show.add_argument("session", metavar="SESSION", help="its id, the beginning of it, or 'last'")
     show.add_argument(
@@ -147,12 +150,14 @@ def parser() -> argparse.ArgumentParser:
         help="work out how long it had taken with one task at FACTOR of its time (0.8: a fifth faster)",
     )
 
-    _verb(verbs, "top", "top:top", "watch what goes on now: agents, their calls, verdicts, spending, alerts")
+    _add_verb(
+        verbs, "top", "top:run_top", "watch what goes on now: agents, their calls, verdicts, spending, alerts"
+    )
 
-    status_line = _verb(
+    status_line = _add_verb(
         verbs,
         STATUS_LINE,
-        "statusline:statusline",
+        "statusline:run_statusline",
         "print one line about the session that the agent tells of on standard input",
         json=False,
     )
@@ -162,9 +167,9 @@ def parser() -> argparse.ArgumentParser:
         help="run the status line command that was there before, on the same input, and print its line first",
     )
 
-    _baseline(verbs)
+    _add_baseline(verbs)
 
-    score = _verb(verbs, "score", "score:score", "judge a session, or a task or phase of one")
+    score = _add_verb(verbs, "score", "score:record_score", "judge a session, or a task or phase of one")
     score.usage = (
         "stretto score [-h] [--json] (latest | --session ID | --task ID | --phase ID) NAME VALUE [--by WHO]"
     )
@@ -180,18 +185,22 @@ def parser() -> argparse.ArgumentParser:
     score.add_argument("--phase", metavar="ID", help="a phase, by its id in 'stretto show'")
     score.add_argument("--by", metavar="WHO", help="who says so; who judges again corrects what was said")
 
-    backfill = _verb(verbs, "backfill", "backfill:backfill", "write the past as OpenMetrics for Prometheus")
+    backfill = _add_verb(
+        verbs, "backfill", "backfill:run_backfill", "write the past as OpenMetrics for Prometheus"
+    )
     backfill.add_argument("--output", default="stretto-backfill.om", metavar="FILE", help="a new file")
 
-    _verb(verbs, "doctor", "doctor:doctor", "walk from hook to notification and say what is missing")
-    receivers = _verb(verbs, "receivers", "receivers:receivers", "check where alerts go beside the page")
+    _add_verb(verbs, "doctor", "doctor:run_doctor", "walk from hook to notification and say what is missing")
+    receivers = _add_verb(
+        verbs, "receivers", "receivers:show_receivers", "check where alerts go beside the page"
+    )
     receivers.add_argument("--write", metavar="FILE", help="write Alertmanager's configuration with them")
-    _verb(verbs, "rebuild", "store_commands:rebuild", "build the store anew from the journal")
-    _verb(verbs, "config", "store_commands:config", "show every setting and where it comes from")
+    _add_verb(verbs, "rebuild", "store_commands:rebuild_store", "build the store anew from the journal")
+    _add_verb(verbs, "config", "store_commands:show_config", "show every setting and where it comes from")
     return top
 
 
-class _Version(argparse.Action):
+class _ShowVersion(argparse.Action):
     """Prints the version, which is looked up only then: that takes longer than most verbs."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
@@ -201,11 +210,18 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _baseline(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_baseline(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     baseline = verbs.add_parser("baseline", help="what parallel work is held against: list, record, set …")
     actions = baseline.add_subparsers(title="actions", metavar="ACTION", required=True)
-    _verb(actions, "list", "baseline:list_", "list every baseline that is known, and what is held against it")
-    record = _verb(actions, "record", "baseline:record", "pin what a session ran one after another")
+    _add_verb(
+        actions,
+        "list",
+        "baseline:list_baselines",
+        "list every baseline that is known, and what is held against it",
+    )
+    record = _add_verb(
+        actions, "record", "baseline:record_baseline", "pin what a session ran one after another"
+    )
     record.add_argument("session", metavar="SESSION", help="its id, the beginning of it, or 'last'")
     record.add_argument("--name", help="what to call it (the session's id)")
     record.add_argument(
@@ -213,14 +229,18 @@ def _baseline(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         action="store_true",
         help="for any mix of its task types, not only for that of its runs",
     )
-    given = _verb(actions, "set", "baseline:set_", "say how long tasks of a type take one after another")
+    given = _add_verb(
+        actions, "set", "baseline:set_length", "say how long tasks of a type take one after another"
+    )
     given.add_argument("task_type", metavar="TASK_TYPE")
     given.add_argument("length", metavar="LENGTH", help="seconds, or for example 4h, 90min, 1h30min")
-    forget = _verb(actions, "forget", "baseline:forget", "forget a recorded baseline or a task type's length")
+    forget = _add_verb(
+        actions, "forget", "baseline:forget_baseline", "forget a recorded baseline or a task type's length"
+    )
     forget.add_argument("name", metavar="NAME", help="the baseline's name, or the task type")
 
 
-def _verb(
+def _add_verb(
     verbs: argparse._SubParsersAction[argparse.ArgumentParser],
     name: str,
     run: str,

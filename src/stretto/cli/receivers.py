@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from stretto.cli.command_context import Context
+from stretto.cli.command_context import CommandContext
 from stretto.servers.alert_receivers import NAMES, check_receivers, merge_receivers, read_receivers
 from stretto.servers.supervisor import find_shipped_folder
 
@@ -13,7 +13,7 @@ EXAMPLE = "receivers.example.yml"
 CONFIGURATION = "alertmanager.yml"
 
 
-def receivers(context: Context, options: argparse.Namespace) -> int:
+def show_receivers(context: CommandContext, options: argparse.Namespace) -> int:
     """Say what the user's file adds to each receiver, after a check; write what ships with it merged in.
 
     What is written names the addresses of the compose file: it is for the containers, and ``stretto up``
@@ -25,7 +25,7 @@ def receivers(context: Context, options: argparse.Namespace) -> int:
         check_receivers(found)
     if options.write:
         text = (find_shipped_folder("alertmanager") / CONFIGURATION).read_text(encoding="utf-8")
-        _write(Path(options.write), merge_receivers(text, found) if found else text)
+        _replace_file(Path(options.write), merge_receivers(text, found) if found else text)
     ways = {name: list(found.kinds.get(name, ())) if found else [] for name in NAMES}
     if path is None:
         lines = [
@@ -36,11 +36,11 @@ def receivers(context: Context, options: argparse.Namespace) -> int:
     else:
         lines = [str(path)]
         lines += [f"  {name:<17} {', '.join(kinds) or 'the page only'}" for name, kinds in ways.items()]
-    context.answer({"file": str(path) if path else None, "receivers": ways}, "\n".join(lines))
+    context.print_answer({"file": str(path) if path else None, "receivers": ways}, "\n".join(lines))
     return 0
 
 
-def _write(path: Path, text: str) -> None:
+def _replace_file(path: Path, text: str) -> None:
     """Put a file in place whole: a server may read it at any moment."""
     new = path.with_name(f"{path.name}.new")
     new.write_text(text, encoding="utf-8")

@@ -6,8 +6,8 @@ import argparse
 from contextlib import closing
 
 from stretto import journal
-from stretto.cli.command_context import Context
-from stretto.cli.import_command import see_in
+from stretto.cli.command_context import CommandContext
+from stretto.cli.import_command import update_store
 from stretto.clock import read_wall_clock, to_rfc3339
 from stretto.errors import UsageError
 from stretto.model.event import Event
@@ -25,31 +25,33 @@ _WITH_LATEST = 3
 """Words, where the session is named by one of them."""
 
 
-def score(context: Context, options: argparse.Namespace) -> int:
+def record_score(context: CommandContext, options: argparse.Namespace) -> int:
     """Append a score to the journal and say what it is about."""
-    item = _item(options)
+    item = _build_item(options)
     told = judgement.parse_judgement(item)
     if isinstance(told, str):
         raise UsageError(told, hint=_HINT)
     # A service that runs has the store up to date, and takes in what is appended now.
-    alone = _no_service(context)
+    alone = _is_service_down(context)
     if alone:
-        see_in(context)
-    found = _event(context, item)
+        update_store(context)
+    found = _build_event(context, item)
     if isinstance(found, str):
-        context.say(f"{found}: 'stretto sessions' lists sessions, 'stretto show --json' what is in one")
+        context.print_note(
+            f"{found}: 'stretto sessions' lists sessions, 'stretto show --json' what is in one"
+        )
         return NOT_FOUND
     journal.append_records(
         journal.get_day_file(context.config.journal, found.time), journal.encode_event(found)
     )
     if alone:
-        see_in(context)
-    context.answer(_document(found), _sentence(found))
+        update_store(context)
+    context.print_answer(_build_document(found), _describe_score(found))
     return 0
 
 
-def _item(options: argparse.Namespace) -> dict[str, object]:
-    """Return what was asked for in the shape that HTTP takes."""
+def _build_item(options: argparse.Namespace) -> dict[str, object]:
+    """Return what was parse_options for in the shape that HTTP takes."""
     named = {name: getattr(options, name) for name in ("session", "task", "phase")}
     words = options.words
     if len(words) == _WITH_LATEST and words[0] == LATEST:
@@ -67,7 +69,7 @@ def _item(options: argparse.Namespace) -> dict[str, object]:
     return {name: said for name, said in item.items() if said is not None}
 
 
-def _event(context: Context, item: dict[str, object]) -> Event | str:
+def _build_event(context: CommandContext, item: dict[str, object]) -> Event | str:
     with closing(open_reader(context.config.database)) as connection:
         session = item.get("session")
         if isinstance(session, str) and session != LATEST:
@@ -80,12 +82,12 @@ def _event(context: Context, item: dict[str, object]) -> Event | str:
     return found
 
 
-def _no_service(context: Context) -> bool:
+def _is_service_down(context: CommandContext) -> bool:
     holder = holder_of(context.config.state)
     return holder is None or holder.address is None
 
 
-def _document(event: Event) -> dict[str, object]:
+def _build_document(event: Event) -> dict[str, object]:
     return {
         "session": event.session,
         "of": event.attributes["of"],
@@ -97,7 +99,7 @@ def _document(event: Event) -> dict[str, object]:
     }
 
 
-def _sentence(event: Event) -> str:
+def _describe_score(event: Event) -> str:
     of = event.attributes["of"]
     what = f"session {event.session}" if of == "session" else f"{of} {event.id} of session {event.session}"
     by = event.attributes.get("by")

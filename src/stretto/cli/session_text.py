@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from stretto.cli.cost_text import spending_lines
-from stretto.cli.kpi_text import kpi_lines
-from stretto.cli.text_tables import ABSENT, columns, spoken, text
+from stretto.cli.cost_text import format_model_calls
+from stretto.cli.kpi_text import format_kpis
+from stretto.cli.text_tables import ABSENT, format_nanoseconds, make_table, render_text
 from stretto.clock import SECOND, to_rfc3339
 from stretto.figures.contention import detect_contention, measure_session_use
 from stretto.figures.efficiency_tree import EfficiencyNode, EfficiencyTree, measure_efficiency
@@ -24,43 +24,46 @@ from stretto.names import NONE
 from stretto.summaries.session_summary import SessionSummary
 
 
-def session_page(seen: SessionSummary) -> str:
+def format_session(seen: SessionSummary) -> str:
     """Return one session as text."""
     session, rules = seen.session, seen.scoring.rules
     parts = [
-        _head(session),
-        *(_fanout(number, session, *found) for number, found in enumerate(seen.fanouts, 1)),
-        _efficiency(seen.analysis.efficiency, len(seen.fanouts)),
-        [*_wall(seen.analysis), *_path(seen.analysis)],
-        [_tasks(session)] if session.tasks else [],
-        [_phases(session)] if session.phases else [],
-        spending_lines(seen.model_calls),
-        _used(session, rules.cpu_target),
-        kpi_lines(seen.kpis),
-        [_scores(session, rules.scales)] if session.scores else [],
+        _format_head(session),
+        *(_format_fanout(number, session, *found) for number, found in enumerate(seen.fanouts, 1)),
+        _format_efficiency(seen.analysis.efficiency, len(seen.fanouts)),
+        [*_format_wall_time(seen.analysis), *_format_critical_path(seen.analysis)],
+        [_format_tasks(session)] if session.tasks else [],
+        [_format_phases(session)] if session.phases else [],
+        format_model_calls(seen.model_calls),
+        _format_resources(session, rules.cpu_target),
+        format_kpis(seen.kpis),
+        [_format_scores(session, rules.scales)] if session.scores else [],
         [f"absent: {figure}: {reason}" for figure, reason in seen.absent.items()],
     ]
     told = ("\n".join(part).strip("\n") for part in parts)
     return "\n\n".join(part for part in told if part)
 
 
-def what_if(tried: WhatIf) -> str:
+def format_what_if(tried: WhatIf) -> str:
     """Return what one task at a factor of its time would change."""
     lengths = [("the session", tried.elapsed, tried.would_be)]
     if tried.fanout_elapsed is not None and tried.fanout_would_be is not None:
         lengths.append(("its fan-out", tried.fanout_elapsed, tried.fanout_would_be))
-    told = ", ".join(f"{what} {spoken(would_be)} instead of {spoken(was)}" for what, was, would_be in lengths)
+    told = ", ".join(
+        f"{what} {format_nanoseconds(would_be)} instead of {format_nanoseconds(was)}"
+        for what, was, would_be in lengths
+    )
     return f"what if: with task {tried.task} at {tried.factor:g} of its time, {told}"
 
 
-def _head(session: Session) -> Iterator[str]:
+def _format_head(session: Session) -> Iterator[str]:
     yield f"session {session.id}" + ("  (a recording, not a session of yours)" if session.recording else "")
     about = [
         session.source,
         f"project {session.project or ABSENT}",
         f"pattern {session.pattern or ABSENT}",
         session.outcome.value,
-        spoken((session.end or session.last) - session.start),
+        format_nanoseconds((session.end or session.last) - session.start),
         f"from {to_rfc3339(session.start)[:19]}Z",
     ]
     counts = [
@@ -73,28 +76,30 @@ def _head(session: Session) -> Iterator[str]:
     yield "  " + ", ".join(counts)
 
 
-def _fanout(number: int, session: Session, fanout: Fanout, held_against: SequentialTime) -> Iterator[str]:
+def _format_fanout(
+    number: int, session: Session, fanout: Fanout, held_against: SequentialTime
+) -> Iterator[str]:
     speedup = held_against.length / fanout.elapsed
     against = f"as one after another (baseline: {held_against.provenance.value})"
     shape = f"{len(fanout.tasks)} tasks, {fanout.width} at once"
     yield f"fan-out {number}: {shape}: {speedup:.2f}× as fast {against}"
     saved = held_against.length - fanout.elapsed
     lengths = [
-        f"sequential {spoken(held_against.length)}",
-        f"elapsed {spoken(fanout.elapsed)}",
-        f"{'saved' if saved >= 0 else 'lost'} {spoken(abs(saved))}",
-        f"work {spoken(fanout.work)}",
+        f"sequential {format_nanoseconds(held_against.length)}",
+        f"elapsed {format_nanoseconds(fanout.elapsed)}",
+        f"{'saved' if saved >= 0 else 'lost'} {format_nanoseconds(abs(saved))}",
+        f"work {format_nanoseconds(fanout.work)}",
     ]
     yield "  " + ", ".join(lengths)
-    yield f"  {_confidence(fanout, held_against)}"
-    yield f"  efficiency {_node(measure_efficiency(fanout))}"
+    yield f"  {_format_confidence(fanout, held_against)}"
+    yield f"  efficiency {_format_factors(measure_efficiency(fanout))}"
     found = detect_contention(fanout, held_against, session.samples)
     if found.contended is not None:
         word = "stood in each other's way" if found.contended else "did not hinder each other"
         yield f"  its tasks {word}: {found.reason}"
 
 
-def _confidence(fanout: Fanout, held_against: SequentialTime) -> str:
+def _format_confidence(fanout: Fanout, held_against: SequentialTime) -> str:
     bounds = held_against.estimate.bounds
     if bounds is None:
         return f"no confidence interval: {held_against.baseline.no_interval}"
@@ -102,71 +107,72 @@ def _confidence(fanout: Fanout, held_against: SequentialTime) -> str:
     return f"{low:.2f}× to {high:.2f}× at 95 % confidence, from {held_against.estimate.count} sequential runs"
 
 
-def _efficiency(tree: EfficiencyTree | None, fanouts: int) -> Iterator[str]:
+def _format_efficiency(tree: EfficiencyTree | None, fanouts: int) -> Iterator[str]:
     """Yield that of all fan-outs, and by phase; of one alone, outside of phases, all is told already."""
     if tree is None or (fanouts == 1 and set(tree.phases) == {NONE}):
         return
     nodes = [("all fan-outs", tree.session)]
     if set(tree.phases) != {NONE}:
         nodes += [(f"  phase {name}", node) for name, node in tree.phases.items()]
-    yield from (f"{name}: efficiency {_node(node)}" for name, node in nodes)
+    yield from (f"{name}: efficiency {_format_factors(node)}" for name, node in nodes)
 
 
-def _node(node: EfficiencyNode) -> str:
+def _format_factors(node: EfficiencyNode) -> str:
     factors = " × ".join(
         f"{factor.value.replace('_', ' ')} {share:.0%}" for factor, share in node.factors.items()
     )
     lost = ", ".join(
-        f"{spoken(length)} by {factor.value.replace('_', ' ')}" for factor, length in node.lost.items()
+        f"{format_nanoseconds(length)} by {factor.value.replace('_', ' ')}"
+        for factor, length in node.lost.items()
     )
     return f"{node.whole:.0%} = {factors}; lane time lost: {lost}"
 
 
-def _wall(found: SessionAnalysis) -> Iterator[str]:
+def _format_wall_time(found: SessionAnalysis) -> Iterator[str]:
     wall = Counter({part.value.replace("_", " "): length for part, length in found.wall.items()})
     whole = sum(wall.values())
     if whole:
-        yield f"wall time {spoken(whole)}: {_largest(wall, whole, len(wall))}"
+        yield f"wall time {format_nanoseconds(whole)}: {_list_largest(wall, whole, len(wall))}"
 
 
-def _path(found: SessionAnalysis) -> Iterator[str]:
+def _format_critical_path(found: SessionAnalysis) -> Iterator[str]:
     if not found.path:
         return
     whole = found.path.length
-    yield f"critical path {spoken(whole)} of {spoken(found.path.elapsed)}"
+    yield f"critical path {format_nanoseconds(whole)} of {format_nanoseconds(found.path.elapsed)}"
     parts = (
         ("agents", found.path.sum_by_agent()),
         ("tasks", found.path.sum_by_task()),
         ("tools", found.path.sum_by_tool()),
     )
-    yield from (f"  {what}: {_largest(lengths, whole)}" for what, lengths in parts if lengths)
+    yield from (f"  {what}: {_list_largest(lengths, whole)}" for what, lengths in parts if lengths)
     for one in found.what_ifs[:1]:
-        yield f"  a fifth faster: {one.task} would save {spoken(one.elapsed - one.would_be)}"
+        yield f"  a fifth faster: {one.task} would save {format_nanoseconds(one.elapsed - one.would_be)}"
 
 
-def _largest(lengths: Counter[str], whole: int, most: int = 5) -> str:
+def _list_largest(lengths: Counter[str], whole: int, most: int = 5) -> str:
     told = lengths.most_common(most)
-    return ", ".join(f"{name} {spoken(length)} ({length / whole:.0%})" for name, length in told)
+    return ", ".join(f"{name} {format_nanoseconds(length)} ({length / whole:.0%})" for name, length in told)
 
 
-def _tasks(session: Session) -> str:
-    table = columns("task", "type", "agent", "started", "took", "outcome", "description")
+def _format_tasks(session: Session) -> str:
+    table = make_table("task", "type", "agent", "started", "took", "outcome", "description")
     for task in session.tasks:
         interval = task.interval
         table.add_row(
             task.id,
             task.task_type,
             task.agent or ABSENT,
-            ABSENT if task.start is None else f"+{spoken(task.start - session.start)}",
-            spoken(interval.length if interval else None),
+            ABSENT if task.start is None else f"+{format_nanoseconds(task.start - session.start)}",
+            format_nanoseconds(interval.length if interval else None),
             task.outcome.value,
             task.description or ABSENT,
         )
-    return text(table)
+    return render_text(table)
 
 
-def _phases(session: Session) -> str:
-    table = columns("phase", "id", "started", "took", "tasks", "outcome")
+def _format_phases(session: Session) -> str:
+    table = make_table("phase", "id", "started", "took", "tasks", "outcome")
     # Where no task says to which phase it belongs, that none does is not known.
     told = any(task.phase for task in session.tasks)
     for phase in session.phases:
@@ -174,19 +180,19 @@ def _phases(session: Session) -> str:
         table.add_row(
             phase.name,
             phase.id,
-            ABSENT if phase.start is None else f"+{spoken(phase.start - session.start)}",
-            spoken(interval.length if interval else None),
+            ABSENT if phase.start is None else f"+{format_nanoseconds(phase.start - session.start)}",
+            format_nanoseconds(interval.length if interval else None),
             str(sum(task.phase == phase.name for task in session.tasks)) if told else ABSENT,
             phase.outcome.value,
         )
-    return text(table)
+    return render_text(table)
 
 
-def _used(session: Session, cpu_target: tuple[float, float]) -> Iterator[str]:
+def _format_resources(session: Session, cpu_target: tuple[float, float]) -> Iterator[str]:
     use = measure_session_use(session.samples, cpu_target)
     if use is None:
         return
-    told = [f"sampled for {spoken(use.sampled_seconds * SECOND)}"]
+    told = [f"sampled for {format_nanoseconds(use.sampled_seconds * SECOND)}"]
     if use.cpu_mean is not None:
         most = "" if use.cpu_peak is None else f" (most {quantities.format_number(use.cpu_peak)})"
         told.append(f"processors {quantities.format_number(use.cpu_mean)}{most}")
@@ -206,8 +212,8 @@ def _used(session: Session, cpu_target: tuple[float, float]) -> Iterator[str]:
     yield f"resources: {', '.join(told)}"
 
 
-def _scores(session: Session, scales: Scales) -> str:
-    table = columns("score", "value", "of", "by", "given", "counts")
+def _format_scores(session: Session, scales: Scales) -> str:
+    table = make_table("score", "value", "of", "by", "given", "counts")
     names = {phase.id: phase.name for phase in session.phases}
     for score in session.scores:
         what = "the session" if score.of == "session" else f"{score.of} {names.get(score.of_id, score.of_id)}"
@@ -220,4 +226,4 @@ def _scores(session: Session, scales: Scales) -> str:
             to_rfc3339(score.time)[:19] + "Z",
             "yes" if fault is None else f"no: {fault}",
         )
-    return text(table)
+    return render_text(table)

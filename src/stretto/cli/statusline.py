@@ -1,7 +1,7 @@
-"""The status line of Claude Code: one line about the session that it shows, in a blink and without a fuss.
+"""``stretto statusline``: print a line about the session that Claude Code shows.
 
-The agent starts this process again and again while somebody types, so it loads next to nothing, and whatever
-goes wrong is no news for the person at the terminal: the line is calm, and the exit code always 0.
+The agent starts this process again and again while a person types, so it imports as little as possible.
+Errors are not printed: the exit code is always 0.
 """
 
 from __future__ import annotations
@@ -26,20 +26,23 @@ VERB = "statusline"
 NO_DATA = "stretto: no data yet"
 BEHIND = "behind: is 'stretto up' running?"
 INPUT_LIMIT = 1 << 20
-"""Bytes of the agent's message that are read."""
+"""Longest message of the agent in bytes; the rest is ignored."""
 CHAIN_SECONDS = 2.0
-"""The agent throws away what comes much later than the next line would."""
+"""Time limit of the chained command. The agent drops a line that arrives after the next refresh."""
 
 
-class Asked(NamedTuple):
-    """What the command line asks for."""
+class LineOptions(NamedTuple):
+    """The options of the status line."""
 
     state: str | None = None
     chain: str | None = None
 
 
-def asked(arguments: Sequence[str]) -> Asked | None:
-    """Return what ``[--state DIR] statusline [--chain COMMAND]`` asks for; None is for the whole parser."""
+def parse_options(arguments: Sequence[str]) -> LineOptions | None:
+    """Return the options of ``[--state DIR] statusline [--chain COMMAND]``.
+
+    None for any other command line: the full parser has to read it.
+    """
     values: dict[str, str] = {}
     verb = False
     rest = iter(arguments)
@@ -48,73 +51,73 @@ def asked(arguments: Sequence[str]) -> Asked | None:
         if word == VERB and not verb:
             verb = True
         elif name == ("--chain" if verb else "--state") and name not in values:
-            found = value if equals else next(rest, None)
-            if found is None:
+            argument = value if equals else next(rest, None)
+            if argument is None:
                 return None
-            values[name] = found
+            values[name] = argument
         else:
             return None
-    return Asked(values.get("--state"), values.get("--chain")) if verb else None
+    return LineOptions(values.get("--state"), values.get("--chain")) if verb else None
 
 
-def answer(wish: Asked, environ: Mapping[str, str]) -> int:
+def print_line(options: LineOptions, environ: Mapping[str, str]) -> int:
     """Read the agent's message from standard input, print the line, and return 0 whatever happens."""
     try:
-        message = b"" if os.isatty(0) else _read(0)
-        other = None if wish.chain is None else _started(wish.chain)
-        own = _own_line(message, wish, environ)
-        before = b"" if other is None else _line_of(other, message)
-        _write(before + own.encode() + b"\n")
+        message = b"" if os.isatty(0) else _read_message(0)
+        chained = None if options.chain is None else _start_chained(options.chain)
+        line = _build_line(message, options, environ)
+        first_line = b"" if chained is None else _read_chained_line(chained, message)
+        _write_output(first_line + line.encode() + b"\n")
     except (OSError, KeyboardInterrupt):
-        # Nobody reads any more; to say so would only be noise.
+        # The reader has gone; an error message would reach nobody.
         return 0
     return 0
 
 
-def line(found: Brief | None, *, behind: bool = False) -> str:
-    """Return a session in one line."""
-    if found is None:
+def format_line(brief: Brief | None, *, behind: bool = False) -> str:
+    """Return a session's line, marked if the store is behind the journal."""
+    if brief is None:
         parts = [NO_DATA]
-    elif not found.tasks:
+    elif not brief.tasks:
         parts = ["stretto: no agents yet"]
     else:
-        parts = [f"stretto: {_agents(found)}", _gain(found)]
-    # Plain blanks: a status line is cut and coloured by others.
+        parts = [f"stretto: {_format_agents(brief)}", _format_gain(brief)]
+    # Ordinary spaces: other programs cut and colour the status line.
     return " · ".join([*parts, *([BEHIND] if behind else [])]).replace(quantities.SPACE, " ")
 
 
-def statusline(context: object, options: argparse.Namespace) -> int:  # noqa: ARG001  # every verb takes both
-    """Print the line for a command line that only the whole parser understands."""
-    return answer(Asked(options.state, options.chain), os.environ)
+def run_statusline(context: object, options: argparse.Namespace) -> int:  # noqa: ARG001  # every verb takes both
+    """Print the line for a command line that only the full parser can read."""
+    return print_line(LineOptions(options.state, options.chain), os.environ)
 
 
-def _own_line(message: bytes, wish: Asked, environ: Mapping[str, str]) -> str:
+def _build_line(message: bytes, options: LineOptions, environ: Mapping[str, str]) -> str:
     try:
         session = json.loads(message)["session_id"]
-        state, _ = state_folder(environ, Path.home(), wish.state)
+        state, _ = state_folder(environ, Path.home(), options.state)
         store = state / "stretto.db"
         found = brief(store, session)
-        return line(found, behind=is_behind(store, state / "journal", time.time_ns()))
-    except Exception:  # noqa: BLE001  # a foreign message, no store, a damaged one: each is no data, calmly
+        return format_line(found, behind=is_behind(store, state / "journal", time.time_ns()))
+    except Exception:  # noqa: BLE001  # an unknown message or no readable store means no data, without an error
         return NO_DATA
 
 
-def _agents(found: Brief) -> str:
-    if not found.running:
-        return f"{quantities.format_count_of(found.tasks, 'agent')}, none running"
-    return f"{found.running} of {quantities.format_count_of(found.tasks, 'agent')} running"
+def _format_agents(brief: Brief) -> str:
+    if not brief.running:
+        return f"{quantities.format_count_of(brief.tasks, 'agent')}, none running"
+    return f"{brief.running} of {quantities.format_count_of(brief.tasks, 'agent')} running"
 
 
-def _gain(found: Brief) -> str:
-    if found.speedup is None:
-        return "no fan-out finished yet"
-    moved = quantities.format_duration(abs(found.saved) / 1e9)
-    many = quantities.format_count_of(found.fanouts, "fan-out")
-    # Work is at least elapsed: by this baseline nothing can be lost.
-    return f"{many} {quantities.format_speedup(found.speedup)} · {moved} saved by work"
+def _format_gain(brief: Brief) -> str:
+    if brief.speedup is None:
+        return "no parallel execution finished yet"
+    saved = quantities.format_duration(abs(brief.saved) / 1e9)
+    fanouts = quantities.format_count_of(brief.fanouts, "parallel execution")
+    # Work is never less than elapsed time, so this baseline never shows a loss.
+    return f"{fanouts} {quantities.format_speedup(brief.speedup)} · {saved} saved by work"
 
 
-def _read(descriptor: int) -> bytes:
+def _read_message(descriptor: int) -> bytes:
     parts = []
     left = INPUT_LIMIT
     while left > 0 and (part := os.read(descriptor, left)):
@@ -123,19 +126,19 @@ def _read(descriptor: int) -> bytes:
     return b"".join(parts)
 
 
-def _write(text: bytes) -> None:
-    # Past Python's buffers: what they cannot get rid of at the end would change the exit code.
+def _write_output(text: bytes) -> None:
+    # Bypass Python's buffers: a failing flush at exit would change the exit code.
     sys.stdout.flush()
     while text:
         text = text[os.write(1, text) :]
 
 
-def _started(command: str) -> subprocess.Popen[bytes] | None:
-    """Start the status line command that was there before; ours is worked out while it runs."""
-    import subprocess  # noqa: PLC0415  # who chains nothing does not wait for it to load
+def _start_chained(command: str) -> subprocess.Popen[bytes] | None:
+    """Start the previous status line command, which runs while this line is computed."""
+    import subprocess  # noqa: PLC0415  # only needed for a chained command
 
     try:
-        return subprocess.Popen(  # noqa: S602  # the agent runs it by a shell as well, and the user wrote it
+        return subprocess.Popen(  # noqa: S602  # the user wrote the command, and the agent runs it by a shell too
             command,
             shell=True,
             stdin=subprocess.PIPE,
@@ -147,20 +150,20 @@ def _started(command: str) -> subprocess.Popen[bytes] | None:
         return None
 
 
-def _line_of(other: subprocess.Popen[bytes], message: bytes) -> bytes:
-    """Return what the other command prints, ended by a newline; nothing where it fails or takes too long."""
+def _read_chained_line(chained: subprocess.Popen[bytes], message: bytes) -> bytes:
+    """Return the command's output with a final newline; empty if it fails or takes too long."""
     import signal  # noqa: PLC0415  # see above
     import subprocess  # noqa: PLC0415  # see above
 
     try:
-        told, _ = other.communicate(message, timeout=CHAIN_SECONDS)
+        output, _ = chained.communicate(message, timeout=CHAIN_SECONDS)
     except subprocess.TimeoutExpired:
-        told = b""
+        output = b""
     except OSError:
-        told = b""
-    if other.poll() is None:
-        # Its shell may have started others: they are of its group.
-        os.killpg(other.pid, signal.SIGKILL)
-        other.communicate()
-    told = told.rstrip(b"\n")
-    return told + b"\n" if told else b""
+        output = b""
+    if chained.poll() is None:
+        # Kill the whole process group: the shell may have started further processes.
+        os.killpg(chained.pid, signal.SIGKILL)
+        chained.communicate()
+    output = output.rstrip(b"\n")
+    return output + b"\n" if output else b""

@@ -7,10 +7,10 @@ import sqlite3
 import time
 from contextlib import closing
 
-from stretto.cli import text_tables as table
-from stretto.cli.command_context import Context
-from stretto.cli.session_text import session_page, what_if
-from stretto.cli.time_args import since
+from stretto.cli import text_tables
+from stretto.cli.command_context import CommandContext
+from stretto.cli.session_text import format_session, format_what_if
+from stretto.cli.time_args import parse_since
 from stretto.clock import read_wall_clock
 from stretto.errors import UsageError
 from stretto.figures.scores.score_rules import build_rules_document
@@ -32,7 +32,7 @@ from stretto.summaries.session_summary import (
 UNKNOWN_SESSION = 1
 
 
-def sessions(context: Context, options: argparse.Namespace) -> int:
+def list_sessions(context: CommandContext, options: argparse.Namespace) -> int:
     """List sessions."""
     if options.limit < 1:
         raise UsageError("--limit must be at least 1")
@@ -41,23 +41,23 @@ def sessions(context: Context, options: argparse.Namespace) -> int:
         project=options.project,
         pattern=options.pattern,
         outcome=None if options.outcome is None else Outcome(options.outcome),
-        since=None if options.since is None else since(options.since, now),
+        since=None if options.since is None else parse_since(options.since, now),
     )
     with closing(open_reader(context.config.database)) as connection:
         rows = queries.wanted_sessions(connection, wanted, limit=options.limit)
         known = bool(rows) or bool(queries.sessions(connection, limit=1))
-    text = table.sessions(rows, now) if rows or not known else "no session is like that"
-    context.answer({"sessions": [build_row_document(row) for row in rows]}, text)
+    text = text_tables.format_sessions(rows, now) if rows or not known else "no session is like that"
+    context.print_answer({"sessions": [build_row_document(row) for row in rows]}, text)
     return 0
 
 
-def show(context: Context, options: argparse.Namespace) -> int:
+def show_session(context: CommandContext, options: argparse.Namespace) -> int:
     """Show one session."""
     config = context.config
     with closing(open_reader(config.database)) as connection:
-        found = named_sessions(connection, options.session)
+        found = match_sessions(connection, options.session)
         if len(found) != 1:
-            context.say(not_one(options.session, found))
+            context.print_note(explain_no_match(options.session, found))
             return UNKNOWN_SESSION
         seen = summarise_session(
             connection,
@@ -70,16 +70,16 @@ def show(context: Context, options: argparse.Namespace) -> int:
         )
     if seen is None:
         raise AssertionError("a session that was just listed is gone")
-    document, text = build_session_document(seen), session_page(seen)
+    document, text = build_session_document(seen), format_session(seen)
     if options.what_if is not None:
-        tried = _tried(seen, options.what_if)
+        tried = _compute_what_if(seen, options.what_if)
         document["what_if"] = build_what_if_document(tried)
-        text += "\n\n" + what_if(tried)
-    context.answer(document, text)
+        text += "\n\n" + format_what_if(tried)
+    context.print_answer(document, text)
     return 0
 
 
-def rebuild(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG001  # every verb takes both
+def rebuild_store(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every verb takes both
     """Build the store anew from the journal."""
     config = context.config
     with Lock(config.state):
@@ -98,11 +98,13 @@ def rebuild(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG0
         connection.close()
     seconds = time.perf_counter() - started
     document = {"events": events, "rejects": rejects, "sessions": count, "seconds": round(seconds, 3)}
-    context.answer(document, f"{events} events of {count} sessions in {seconds:.1f} s, {rejects} set aside")
+    context.print_answer(
+        document, f"{events} events of {count} sessions in {seconds:.1f} s, {rejects} set aside"
+    )
     return 0
 
 
-def config(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG001  # every verb takes both
+def show_config(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every verb takes both
     """Show every setting with its origin."""
     config = context.config
     document = {
@@ -119,11 +121,11 @@ def config(context: Context, options: argparse.Namespace) -> int:  # noqa: ARG00
         ],
         "scores": build_rules_document(config.scores),
     }
-    context.answer(document, table.config(config))
+    context.print_answer(document, text_tables.format_config(config))
     return 0
 
 
-def _tried(seen: SessionSummary, said: str) -> WhatIf:
+def _compute_what_if(seen: SessionSummary, said: str) -> WhatIf:
     """Work out what ``TASK=FACTOR`` says; raises UsageError where it cannot be."""
     name, _, factor = said.rpartition("=")
     ids = [task.id for task in seen.session.tasks]
@@ -143,7 +145,7 @@ def _tried(seen: SessionSummary, said: str) -> WhatIf:
     return tried
 
 
-def named_sessions(connection: sqlite3.Connection, wanted: str) -> list[str]:
+def match_sessions(connection: sqlite3.Connection, wanted: str) -> list[str]:
     """Return the ids that a person may mean by an id, the beginning of one, or ``last``: three at most."""
     if wanted == "last":
         return [row.id for row in queries.sessions(connection, limit=1)]
@@ -151,7 +153,7 @@ def named_sessions(connection: sqlite3.Connection, wanted: str) -> list[str]:
     return [wanted] if wanted in found else found
 
 
-def not_one(wanted: str, found: list[str]) -> str:
+def explain_no_match(wanted: str, found: list[str]) -> str:
     """Return in words that no session, or more than one, goes by that name."""
     if found:
         return f"{wanted!r} is the beginning of several sessions: {', '.join(found)} …"

@@ -18,17 +18,17 @@ WIDTH = 150
 """Columns of a table; a pipe gets the same, so that answers do not depend on the window."""
 
 
-def sessions(rows: Iterable[SessionRow], now: int) -> str:
+def format_sessions(rows: Iterable[SessionRow], now: int) -> str:
     """Return a list of sessions."""
-    table = columns(
+    table = make_table(
         "session", "when", "lasted", "project", "pattern", "turns", "tasks", "calls", "fan-outs", "outcome"
     )
     for row in rows:
         lasted = (row.end or row.last) - row.start
         table.add_row(
             row.id,
-            f"{spoken(now - row.last)} ago",
-            spoken(lasted),
+            f"{format_nanoseconds(now - row.last)} ago",
+            format_nanoseconds(lasted),
             row.project or ABSENT,
             row.pattern or ABSENT,
             str(row.turns),
@@ -39,49 +39,53 @@ def sessions(rows: Iterable[SessionRow], now: int) -> str:
         )
     if not table.row_count:
         return "no session yet: 'stretto hooks install' connects Claude Code"
-    return text(table)
+    return render_text(table)
 
 
-def config(config: Config) -> str:
+def format_config(config: Config) -> str:
     """Return every setting and where it comes from."""
-    table = columns("setting", "value", "from")
+    table = make_table("setting", "value", "from")
     for setting in config.settings:
         table.add_row(setting.name, ABSENT if setting.value is None else str(setting.value), setting.origin)
-    types = columns("task type", "sequential", "target", "keywords")
+    types = make_table("task type", "sequential", "target", "keywords")
     for t in config.task_types.types:
         hours = ABSENT if t.sequential_hours is None else f"{t.sequential_hours:g} h"
         types.add_row(t.name, hours, f"{t.target:.0%}", ", ".join(t.keywords))
-    return text(table) + "\n" + text(types)
+    return render_text(table) + "\n" + render_text(types)
 
 
-def baselines(known: BaselineCatalog, now: int) -> str:
+def format_baselines(known: BaselineCatalog, now: int) -> str:
     """Return every baseline in the order of precedence, then what parallel work is held against."""
-    table = columns(
+    table = make_table(
         "provenance", "pattern", "task types", "takes", "95 %", "runs", "newest", "used by", "name"
     )
     for found in known.baselines:
         bounds = found.estimate.bounds
-        sure = explain_no_interval(found) if bounds is None else f"{spoken(bounds[0])} – {spoken(bounds[1])}"
+        sure = (
+            explain_no_interval(found)
+            if bounds is None
+            else f"{format_nanoseconds(bounds[0])} – {format_nanoseconds(bounds[1])}"
+        )
         table.add_row(
             found.provenance.value,
             found.pattern or "any",
             ", ".join(found.task_types) + (" (any mix)" if found.whole else ""),
-            spoken(found.estimate.mean),
+            format_nanoseconds(found.estimate.mean),
             sure or ABSENT,
             str(found.estimate.count or ABSENT),
-            ABSENT if found.newest is None else f"{spoken(now - found.newest)}",
+            ABSENT if found.newest is None else f"{format_nanoseconds(now - found.newest)}",
             str(known.count_fanouts(found)),
             found.name or ABSENT,
         )
-    uses = columns("parallel executions", "pattern", "task types", "held against")
+    uses = make_table("parallel executions", "pattern", "task types", "held against")
     for use in known.uses:
         against = f"{use.provenance.value} {', '.join(use.names)}".strip()
         uses.add_row(str(use.mix.count), use.mix.pattern, ", ".join(use.mix.signature.split(",")), against)
-    parts = [text(table) if known.baselines else "no baseline is known: work is held against itself"]
-    return "\n\n".join([*parts, *([text(uses)] if known.uses else [])])
+    parts = [render_text(table) if known.baselines else "no baseline is known: work is held against itself"]
+    return "\n\n".join([*parts, *([render_text(uses)] if known.uses else [])])
 
 
-def spoken(length: float | None) -> str:
+def format_nanoseconds(length: float | None) -> str:
     """Return a length in nanoseconds as a person says it, three digits at most."""
     if length is None:
         return ABSENT
@@ -92,7 +96,7 @@ def spoken(length: float | None) -> str:
     return f"{seconds:.3g} s" if abs(seconds) >= 1 else f"{seconds * 1000:.0f} ms"
 
 
-def columns(*names: str) -> Table:
+def make_table(*names: str) -> Table:
     """Return an empty table with these columns."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number, column in enumerate(names):
@@ -101,9 +105,9 @@ def columns(*names: str) -> Table:
     return table
 
 
-def text(renderable: RenderableType) -> str:
+def render_text(renderable: RenderableType) -> str:
     """Return what a terminal would show, without its colours."""
-    # What others wrote is shown as it is: a description with brackets in it is no order to us.
+    # What others wrote is replace_controls as it is: a description with brackets in it is no order to us.
     console = Console(
         width=WIDTH, no_color=True, highlight=False, force_terminal=False, markup=False, emoji=False
     )

@@ -17,7 +17,7 @@ _LENGTH = re.compile(rf"(?:{_PART}(?:min|[smhd]))+").fullmatch
 _SECONDS = re.compile(_PART).fullmatch
 
 
-def length_of(text: str) -> float:
+def parse_duration(text: str) -> float:
     """Return a length in ns as a person writes it."""
     plain = text.replace(" ", "").lower()
     if _SECONDS(plain):
@@ -32,7 +32,7 @@ def length_of(text: str) -> float:
     return length
 
 
-def since(text: str, now: int) -> int:
+def parse_since(text: str, now: int) -> int:
     """Return the instant (ns) that ``24h``, ``2026-11-20`` or an RFC 3339 time says. Raises UsageError."""
     for said in (text, f"{text}T00:00:00Z"):
         try:
@@ -40,7 +40,7 @@ def since(text: str, now: int) -> int:
         except ValueError:
             continue
     try:
-        return now - round(length_of(text))
+        return now - round(parse_duration(text))
     except UsageError:
         raise UsageError(
             f"--since: {text!r} is no time",

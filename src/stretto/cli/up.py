@@ -13,9 +13,9 @@ from pathlib import Path
 import uvicorn
 from opentelemetry.sdk.resources import OTELResourceDetector
 
-from stretto.cli.command_context import Context
-from stretto.cli.first_import import asker, take_history
-from stretto.cli.hooks import hook_status, sentence
+from stretto.cli.command_context import CommandContext
+from stretto.cli.first_import import find_prompt, import_history
+from stretto.cli.hooks import describe_hooks, find_hook_status
 from stretto.clock import read_wall_clock
 from stretto.config.configuration import Config
 from stretto.errors import ServiceError
@@ -44,16 +44,16 @@ KEEP_ALIVE_SECONDS = 75
 """Longer than any scrape interval, so that a scraper's connection stays."""
 
 
-def run_up(context: Context, options: argparse.Namespace) -> int:
+def run_up(context: CommandContext, options: argparse.Namespace) -> int:
     """Run until Ctrl-C or SIGTERM; everything that was started is stopped again."""
     config = context.config
     # The server hands a signal on once it has stopped; as an exception it unwinds what was started here.
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, _raise_interrupt)
     lock = Lock(config.state)
     lock.acquire(config.address)
     try:
-        listener = _bind(config)
-        history = take_history(context, options.history, asker())
+        listener = _bind_address(config)
+        history = import_history(context, options.history, find_prompt())
         sender = build_sender(context.environ)
         # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES, as every OpenTelemetry program honours them.
         resource = {name: str(value) for name, value in OTELResourceDetector().detect().attributes.items()}
@@ -62,18 +62,18 @@ def run_up(context: Context, options: argparse.Namespace) -> int:
         )
         try:
             service.start(demo_wanted=options.demo)
-            supervisor, notes = _servers(config, wanted=not options.no_servers)
+            supervisor, notes = _create_servers(config, wanted=not options.no_servers)
             if sender.problem:
                 notes.append(sender.problem)
             backend = _build_backend(
                 config, service, lambda: [*notes, *supervisor.problems(), *service.list_problems()]
             )
             service.on_snapshot(backend.updates.announce_snapshot)
-            for line in _greeting(context, service, supervisor, [*history, *notes]):
-                context.say(line)
-            _serve(backend, supervisor, listener)
+            for line in _format_greeting(context, service, supervisor, [*history, *notes]):
+                context.print_note(line)
+            _serve_http(backend, supervisor, listener)
         except KeyboardInterrupt:
-            context.say("stopping")
+            context.print_note("stopping")
         finally:
             service.stop()
     finally:
@@ -81,7 +81,7 @@ def run_up(context: Context, options: argparse.Namespace) -> int:
     return 0
 
 
-def _interrupt(*_: object) -> None:
+def _raise_interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
@@ -97,7 +97,7 @@ class _HttpServer(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _serve(backend: Backend, supervisor: Supervisor, listener: socket.socket) -> None:
+def _serve_http(backend: Backend, supervisor: Supervisor, listener: socket.socket) -> None:
     supervisor.start()
     try:
         server = _HttpServer(
@@ -117,7 +117,7 @@ def _serve(backend: Backend, supervisor: Supervisor, listener: socket.socket) ->
         supervisor.stop()
 
 
-def _bind(config: Config) -> socket.socket:
+def _bind_address(config: Config) -> socket.socket:
     """Take the address before anything is started, so that a port in use is told plainly."""
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     # asyncio switches Nagle's delay off only where the protocol is named: it costs 40 ms an answer otherwise.
@@ -136,7 +136,7 @@ def _bind(config: Config) -> socket.socket:
     return listener
 
 
-def _servers(config: Config, *, wanted: bool) -> tuple[Supervisor, list[str]]:
+def _create_servers(config: Config, *, wanted: bool) -> tuple[Supervisor, list[str]]:
     """Return the supervisor of what is installed, and notes about what is not."""
     if not wanted:
         return Supervisor(()), []
@@ -147,7 +147,7 @@ def _servers(config: Config, *, wanted: bool) -> tuple[Supervisor, list[str]]:
     folder = config.state / "servers"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     stop_leftovers(folder)
-    token_file = _token_file(config, folder)
+    token_file = _write_token_file(config, folder)
     addresses = {
         "stretto": config.address,
         "prometheus": find_free_address("127.0.0.1", config.prometheus_port),
@@ -167,7 +167,7 @@ def _servers(config: Config, *, wanted: bool) -> tuple[Supervisor, list[str]]:
     return Supervisor(servers), notes
 
 
-def _token_file(config: Config, folder: Path) -> Path:
+def _write_token_file(config: Config, folder: Path) -> Path:
     """Return where the servers find the token, written for them alone; it is empty where none is set."""
     path = folder / "token"
     path.touch(mode=0o600)
@@ -191,25 +191,27 @@ def _build_backend(config: Config, service: Service, problems: Callable[[], list
         announce=announcer.announce,
         problems=lambda: [*problems(), *announcer.missing],
         faults=service.list_problems,
-        runbook=_runbook,
-        alerts=lambda: sorted(_pages()),
+        runbook=_read_runbook,
+        alerts=lambda: sorted(_find_runbooks()),
         version=read_version(),
         token=config.token,
         hosts=frozenset(config.hosts),
     )
 
 
-def _runbook(alert: str) -> str | None:
+def _read_runbook(alert: str) -> str | None:
     """Return an alert's page; the name comes from outside, so it is looked up, never joined to a path."""
-    page = _pages().get(alert)
+    page = _find_runbooks().get(alert)
     return None if page is None else page.read_text(encoding="utf-8")
 
 
-def _pages() -> dict[str, Path]:
+def _find_runbooks() -> dict[str, Path]:
     return {path.stem: path for path in find_shipped_folder("runbook").glob("Stretto*.md")}
 
 
-def _greeting(context: Context, service: Service, supervisor: Supervisor, notes: list[str]) -> list[str]:
+def _format_greeting(
+    context: CommandContext, service: Service, supervisor: Supervisor, notes: list[str]
+) -> list[str]:
     config = context.config
     lines = [f"stretto {read_version()}: {config.url}  (state in {config.state})"]
     lines += [f"  {server.name}: http://{server.address}" for server in supervisor.servers]
@@ -217,6 +219,6 @@ def _greeting(context: Context, service: Service, supervisor: Supervisor, notes:
     taken = service.snapshot
     if taken is not None and taken.activity.recordings:
         lines.append("  what you see is a recording; it goes when your first own session arrives")
-    lines.append(f"  {sentence(hook_status(context))}")
+    lines.append(f"  {describe_hooks(find_hook_status(context))}")
     lines.append("  Ctrl-C stops everything")
     return lines

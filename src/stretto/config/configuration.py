@@ -24,7 +24,7 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One value as it was settled, and where it came from."""
+    """The effective value of one setting, and its origin."""
 
     name: str
     value: object
@@ -40,28 +40,28 @@ class Config:
     host: str
     port: int
     token: str | None
-    """Asked of every request where it is set; to listen beyond loopback it must be."""
+    """Every request must show it if it is set. Listening beyond loopback requires a token."""
     hosts: tuple[str, ...]
-    """Names beside loopback's that requests may ask for: any other may be a page rebound to this address."""
+    """Host names that requests may use beside loopback. Any other name may be a DNS rebinding attack."""
     descriptions: bool
     """Whether short descriptions of tasks are kept. The hook process reads the variable itself."""
     idle_minutes: int
-    """A session that nothing is heard of for longer is over."""
+    """A session without an event for longer is over."""
     series_budget: int
-    """Most series of derived figures that are exported; what exceeds it is folded into ``other``."""
+    """Largest number of exported series of derived figures; further ones are merged into ``other``."""
     retention: Retention
     speak_alerts: bool
-    """Whether critical alerts are spoken aloud, where a program that speaks is installed."""
+    """Whether critical alerts are spoken aloud, if a speech program is installed."""
     desktop_alerts: bool
     """Whether critical alerts are raised on the desktop."""
     receivers: Path | None
-    """The file that ``stretto.servers.alert_receivers`` reads; None without such a file."""
+    """The file that ``stretto.servers.alert_receivers`` reads, if there is a file."""
     prometheus_port: int
     alertmanager_port: int
     stuck_minutes: int
-    """A running task that nothing is heard of for longer, and that waits for no tool, is stuck."""
+    """A running task is stuck if it has had no event for longer and waits for no tool."""
     resources_interval_seconds: int
-    """Between two readings of the agents' processes; 0 takes none."""
+    """Time between two readings of the agents' processes; 0 disables them."""
     preset: str | None
     task_types: TaskTypes
     rates: Mapping[str, Rates]
@@ -98,27 +98,27 @@ class Config:
 
     @property
     def fingerprint(self) -> str:
-        """A text that changes when stored conclusions would: classification, idle limit, prices, scales."""
-        from hashlib import sha256  # noqa: PLC0415  # milliseconds, for who opens the store to write
+        """Hash of the settings that stored figures use: classification, idle limit, prices and scales."""
+        from hashlib import sha256  # noqa: PLC0415  # milliseconds, only needed to write the store
 
         from stretto.prices import read_list_version  # noqa: PLC0415  # likewise
 
         rules = [[t.name, *t.keywords] for t in self.task_types.types]
         prices = [sorted(self.rates.items()), read_list_version()]
         scales = [[scale.name, scale.low, scale.high] for scale in self.scores.scales.known]
-        told = json.dumps([rules, self.idle_minutes, prices, scales])
-        return sha256(told.encode()).hexdigest()[:16]
+        text = json.dumps([rules, self.idle_minutes, prices, scales])
+        return sha256(text.encode()).hexdigest()[:16]
 
     @property
     def prices(self) -> Prices:
-        """What model calls cost."""
-        from stretto.prices import Prices  # noqa: PLC0415  # milliseconds, for who concludes sessions
+        """The prices of model calls."""
+        from stretto.prices import Prices  # noqa: PLC0415  # milliseconds, only needed to price calls
 
         return Prices(self.rates)
 
     @property
     def scoring(self) -> Scoring:
-        """What scores are made by."""
+        """The rules of the scores, with the target improvement of each task type."""
         return Scoring(self.scores, self.task_types.find_target)
 
     @property

@@ -30,45 +30,45 @@ from stretto.state.retention import Retention
 LEAST_RAW_DAYS = 8
 """The longest window reaches back a week, and every session in a window can be opened."""
 
-# Not str.isdigit: that takes signs that int() refuses, and numbers without end.
-_WHOLE = re.compile(r"[0-9]{1,18}").fullmatch
+# Not str.isdigit: it accepts characters that int() refuses, and numbers of any length.
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,18}").fullmatch
 
 
 def load_config(
     environ: Mapping[str, str], home: Path, *, state: str | None = None, listen: str | None = None
 ) -> Config:
-    """Settle the configuration. ``state`` and ``listen`` are flags.
+    """Return the effective configuration. ``state`` and ``listen`` are command line flags.
 
     The file is ``STRETTO_CONFIG``, else ``config.toml`` in the state folder. Raises ConfigError on an
     unreadable file, an unknown key, a wrong type or a value that cannot be used.
     """
     folder, state_origin = state_folder(environ, home, state)
     path = Path(environ.get("STRETTO_CONFIG") or folder / "config.toml")
-    given = _read(path, needed=bool(environ.get("STRETTO_CONFIG")))
+    file_values = _read_file(path, required=bool(environ.get("STRETTO_CONFIG")))
     settings = [Setting("state", str(folder), state_origin)]
     values: dict[str, Any] = {}
     for name, (kind, default, variable) in SETTINGS.items():
         value, origin = default, "default"
-        if name in given:
-            value, origin = given[name], str(path)
+        if name in file_values:
+            value, origin = file_values[name], str(path)
         if environ.get(variable):
             value, origin = environ[variable], variable
         if name == "listen" and listen:
             value, origin = listen, "--listen"
-        settled = values[name.replace(".", "_")] = _typed(name, value, kind, origin)
-        settings.append(Setting(name, "set" if name == "token" and settled else settled, origin))
-    values["token"] = _token(values["token"], values.pop("token_file"))
-    host, port = _address(values.pop("listen"))
-    values["receivers"] = _receivers(values["receivers"], folder)
+        effective = values[name.replace(".", "_")] = _convert_value(name, value, kind, origin)
+        settings.append(Setting(name, "set" if name == "token" and effective else effective, origin))
+    values["token"] = _read_token(values["token"], values.pop("token_file"))
+    host, port = _parse_address(values.pop("listen"))
+    values["receivers"] = _find_receivers_file(values["receivers"], folder)
     values["hosts"] = tuple(name.strip() for name in values["hosts"].split(",") if name.strip())
     if host not in LOOPBACK and not values["token"]:
         raise ConfigError(
             f"listening on {host} needs a token",
             hint="set STRETTO_TOKEN to a long random text, or STRETTO_TOKEN_FILE, or listen on 127.0.0.1",
         )
-    retention = _retention(values)
-    types = read_task_types(values["preset"], given.get("task_types", {}), str(path))
-    rates = parse_rates(given.get("prices", {}), str(path))
+    retention = _pop_retention(values)
+    types = read_task_types(values["preset"], file_values.get("task_types", {}), str(path))
+    rates = parse_rates(file_values.get("prices", {}), str(path))
     return Config(
         state=folder,
         host=host,
@@ -76,14 +76,14 @@ def load_config(
         retention=retention,
         task_types=types,
         rates=rates,
-        scores=parse_score_rules(given.get("scores", {}), str(path)),
+        scores=parse_score_rules(file_values.get("scores", {}), str(path)),
         settings=tuple(settings),
         **values,
     )
 
 
-def _retention(values: dict[str, Any]) -> Retention:
-    """Return the retention, its settings taken out of the values. Raises ConfigError."""
+def _pop_retention(values: dict[str, Any]) -> Retention:
+    """Remove the retention settings from the values and return them as one value. Raises ConfigError."""
     raw, hourly, daily = (values.pop(f"retention_{name}_days") for name in ("raw", "hourly", "daily"))
     if not LEAST_RAW_DAYS <= raw <= hourly <= daily:
         raise ConfigError(
@@ -94,20 +94,20 @@ def _retention(values: dict[str, Any]) -> Retention:
 
 
 def find_unknown_variables(environ: Mapping[str, str]) -> list[str]:
-    """Return a sentence on each variable that looks like one of Stretto's and is read by nothing."""
+    """Return a sentence on each ``STRETTO_`` variable that nothing reads."""
     known = [variable for _, _, variable in SETTINGS.values()] + [*OTHER_VARIABLES]
-    found = []
+    sentences = []
     for name in sorted(name for name in environ if name.startswith("STRETTO_") and name not in known):
         near = find_nearest(name, known)
-        found.append(f"{name} is not known" + (f"; did you mean {near}?" if near else ""))
-    return found
+        sentences.append(f"{name} is not known" + (f"; did you mean {near}?" if near else ""))
+    return sentences
 
 
-def _read(path: Path, *, needed: bool) -> dict[str, Any]:
+def _read_file(path: Path, *, required: bool) -> dict[str, Any]:
     try:
         text = path.read_bytes()
     except FileNotFoundError:
-        if needed:
+        if required:
             raise ConfigError(
                 "the configuration file is missing", where=str(path), hint="unset STRETTO_CONFIG"
             ) from None
@@ -116,17 +116,19 @@ def _read(path: Path, *, needed: bool) -> dict[str, Any]:
         raise ConfigError(
             "the configuration file cannot be read", where=str(path), cause=str(error)
         ) from error
-    given = _flat(_parsed(text, path), str(path))
-    for key in given:
+    file_values = _flatten_tables(_parse_toml(text, path), str(path))
+    for key in file_values:
         if key not in SETTINGS and key not in TABLES:
             table, dot, _ = key.rpartition(".")
-            beside = [name.removeprefix(table + dot) for name in SETTINGS if name.rpartition(".")[0] == table]
-            raise unknown_key(key, beside if dot else [*beside, *KEYED_TABLES, *TABLES], str(path))
-    return given
+            siblings = [
+                name.removeprefix(table + dot) for name in SETTINGS if name.rpartition(".")[0] == table
+            ]
+            raise unknown_key(key, siblings if dot else [*siblings, *KEYED_TABLES, *TABLES], str(path))
+    return file_values
 
 
-def _parsed(text: bytes, path: Path) -> dict[str, Any]:
-    import tomllib  # noqa: PLC0415  # milliseconds, for who has a file
+def _parse_toml(text: bytes, path: Path) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415  # milliseconds, only needed for a file
 
     try:
         return tomllib.loads(text.decode())
@@ -134,10 +136,10 @@ def _parsed(text: bytes, path: Path) -> dict[str, Any]:
         raise ConfigError("the configuration file is not TOML", where=str(path), cause=str(error)) from error
 
 
-def _flat(given: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Return the settings with those of a table named ``table.key``."""
+def _flatten_tables(file_values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return the settings with the keys of a table as ``table.key``."""
     flat: dict[str, Any] = {}
-    for key, value in given.items():
+    for key, value in file_values.items():
         if key not in KEYED_TABLES:
             flat[key] = value
         elif isinstance(value, dict):
@@ -150,10 +152,10 @@ def _flat(given: Mapping[str, Any], where: str) -> dict[str, Any]:
 _SWITCH = {"0": False, "false": False, "no": False, "1": True, "true": True, "yes": True}
 
 
-def _typed(name: str, value: object, kind: type, origin: str) -> object:
+def _convert_value(name: str, value: object, kind: type, origin: str) -> object:
     if value is None:
         return None
-    if kind is int and isinstance(value, str) and _WHOLE(value.strip()):
+    if kind is int and isinstance(value, str) and _WHOLE_NUMBER(value.strip()):
         value = int(value)
     if kind is bool and isinstance(value, str):
         value = _SWITCH.get(value.strip().lower(), value)
@@ -167,8 +169,8 @@ def _typed(name: str, value: object, kind: type, origin: str) -> object:
     return value
 
 
-def _token(token: str | None, path: str | None) -> str | None:
-    """Return the token that is set, or the one in a file, as containers are handed their secrets."""
+def _read_token(token: str | None, path: str | None) -> str | None:
+    """Return the token, or the token in a file, which is how containers receive secrets."""
     if not path:
         return token
     if token:
@@ -176,24 +178,24 @@ def _token(token: str | None, path: str | None) -> str | None:
             "token and token_file are both set", cause="they may differ", hint="unset one of them"
         )
     try:
-        read = Path(path).read_text(encoding="utf-8").strip()
+        file_token = Path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError("the token cannot be read", where=path, cause=str(error)) from error
-    if not read:
+    if not file_token:
         raise ConfigError("the token's file is empty", where=path, hint="put a long random text into it")
-    return read
+    return file_token
 
 
-def _receivers(named: str | None, folder: Path) -> Path | None:
-    """Return the file that is named, even where it is missing: who reads it will say so."""
+def _find_receivers_file(name: str | None, folder: Path) -> Path | None:
+    """Return the named file, even if it is missing: its reader reports that. Without a name, the default."""
     default = folder / "receivers.yml"
-    return Path(named) if named else default if default.exists() else None
+    return Path(name) if name else default if default.exists() else None
 
 
-def _address(listen: str) -> tuple[str, int]:
+def _parse_address(listen: str) -> tuple[str, int]:
     host, _, port = listen.rpartition(":")
     host = host.strip("[]")
-    if not host or not _WHOLE(port) or not 0 < int(port) < 1 << 16:
+    if not host or not _WHOLE_NUMBER(port) or not 0 < int(port) < 1 << 16:
         raise ConfigError(
             "listen must be HOST:PORT", cause=f"it is {listen!r}", hint=f"for example {DEFAULT_LISTEN}"
         )

@@ -27,20 +27,20 @@ SETTINGS: dict[str, tuple[type, object, str]] = {
     "stuck_minutes": (int, 10, "STRETTO_STUCK_MINUTES"),
     "resources.interval_seconds": (int, DEFAULT_INTERVAL_SECONDS, "STRETTO_RESOURCES_INTERVAL_SECONDS"),
 }
-"""Key in the file → (type, default, environment variable). What stands before a dot is the key's table."""
+"""Key in the file → (type, default, environment variable). A key ``table.name`` is in that TOML table."""
 
 KEYED_TABLES = frozenset(name.partition(".")[0] for name in SETTINGS if "." in name)
 
 SMALLEST = {"resources.interval_seconds": 0}
 
 TABLES = ("task_types", "prices", "scores")
-"""Tables in the file."""
+"""Tables in the file whose keys are names that the user chooses."""
 
 OTHER_VARIABLES = (
     "STRETTO_STATE", "STRETTO_CONFIG", "STRETTO_DISABLED", "STRETTO_CONTEXT",
     "STRETTO_UID", "STRETTO_GID", "STRETTO_PYTHON", "STRETTO_STACK_OTLP",
 )  # fmt: skip
-"""Variables that are no settings: where these are, those of the Python API, those of the stack's files."""
+"""Known variables that are not settings: locations, the Python API's and the container files' variables."""
 
 LARGEST = {
     "stuck_minutes": 525_600,
@@ -54,4 +54,4 @@ LARGEST = {
     "prometheus_port": 65_535,
     "alertmanager_port": 65_535,
 }
-"""Numbers beyond which a setting is a slip: a year, an hour, what no server takes in, the last port."""
+"""Largest accepted value: a year, an hour, more series than a server accepts, the last port."""

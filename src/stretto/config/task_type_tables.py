@@ -17,24 +17,28 @@ _TYPE_KEYS: dict[str, type | tuple[type, ...]] = {
 }
 
 
-def read_task_types(preset: str | None, given: object, where: str) -> TaskTypes:
+def read_task_types(preset: str | None, user_types: object, where: str) -> TaskTypes:
+    """Return the default preset's task types, overridden by ``preset`` and then by the user's.
+
+    ``where`` names the user's file in errors. Raises ConfigError.
+    """
     if preset is not None and preset not in PRESETS:
         raise unknown_key(preset, PRESETS, "preset")
-    if not isinstance(given, dict):
+    if not isinstance(user_types, dict):
         raise ConfigError("task_types must be a table", where=where)
     merged: dict[str, dict[str, Any]] = {}
     for origin, table in (
-        ("default preset", _preset("default")),
-        (f"preset {preset}", _preset(preset) if preset else {}),
-        (where, given),
+        ("default preset", _load_preset("default")),
+        (f"preset {preset}", _load_preset(preset) if preset else {}),
+        (where, user_types),
     ):
         for name, fields in table.items():
-            merged.setdefault(normalise_name(name), {}).update(_type_fields(name, fields, origin))
+            merged.setdefault(normalise_name(name), {}).update(_check_type_fields(name, fields, origin))
     if "" in merged:
         raise ConfigError("a task type needs a letter or a digit in its name", where=where)
-    own = dict.fromkeys(normalise_name(name) for name in given)
-    # The user's types are tried first: they were written to win.
-    order = [*own, *(name for name in merged if name not in own)]
+    user_names = dict.fromkeys(normalise_name(name) for name in user_types)
+    # The user's types are matched first, so that they win over a preset's.
+    order = [*user_names, *(name for name in merged if name not in user_names)]
     return TaskTypes(
         tuple(
             TaskType(name=name, **{**merged[name], "keywords": tuple(merged[name].get("keywords", ()))})
@@ -43,7 +47,7 @@ def read_task_types(preset: str | None, given: object, where: str) -> TaskTypes:
     )
 
 
-def _type_fields(name: str, fields: object, where: str) -> dict[str, Any]:
+def _check_type_fields(name: str, fields: object, where: str) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise ConfigError(f"task_types.{name} must be a table", where=where)
     for key, value in fields.items():
@@ -62,9 +66,9 @@ def _type_fields(name: str, fields: object, where: str) -> dict[str, Any]:
     return fields
 
 
-def _preset(name: str) -> dict[str, Any]:
+def _load_preset(name: str) -> dict[str, Any]:
     import tomllib  # noqa: PLC0415  # as below
-    from importlib import resources  # noqa: PLC0415  # milliseconds, for who names a preset
+    from importlib import resources  # noqa: PLC0415  # milliseconds, only needed for presets
 
     text = resources.files("stretto").joinpath("presets", f"{name}.toml").read_text(encoding="utf-8")
     types: dict[str, Any] = tomllib.loads(text)["task_types"]

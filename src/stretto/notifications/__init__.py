@@ -1,1 +1,1 @@
-"""Notifications: what Alertmanager reports, which alerts fire now, and how critical ones reach a person."""
+"""Notifications: keep Alertmanager's messages, select current alerts, announce critical alerts."""

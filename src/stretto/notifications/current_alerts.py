@@ -1,4 +1,4 @@
-"""Alerts: what fires and what is over, the way to silence it, and whether alerting is heard at all."""
+"""Select the current state of each alert, build its links, and check whether alerting works at all."""
 
 from __future__ import annotations
 
@@ -7,48 +7,56 @@ from dataclasses import dataclass
 
 from stretto.clock import MINUTE
 from stretto.notifications.log import Notification
-from stretto.notifications.silence_link import silence_url
+from stretto.notifications.silence_link import build_silence_url
 
 RESOLVED_SHOWN = 5
 
 SILENT = 15 * MINUTE
-"""After how long without the watchdog alerting counts as silent: it is told every five minutes."""
+"""Alerting counts as silent after this time without the watchdog alert, which is sent every 5 minutes."""
 
-_GRAVITY = {"critical": 0, "warning": 1, "info": 2}
+_SEVERITY_RANK = {"critical": 0, "warning": 1, "info": 2}
 
 
 @dataclass(frozen=True, slots=True)
-class Alerts:
-    """The newest notification of each alert: those that fire by gravity, those that were resolved by time."""
+class CurrentAlerts:
+    """The newest notification of each alert: firing alerts by severity, resolved alerts by time."""
 
     firing: Sequence[Notification]
     resolved: Sequence[Notification]
     heard: int | None = None
-    """When (ns) alerting was last heard; None where never since the start."""
+    """When (ns) the watchdog was last received; None if never since the start."""
     silent: bool = False
-    """Whether it was heard and is no more."""
+    """Whether the watchdog was received before and is now overdue."""
 
 
-def alerts(notifications: Iterable[Notification], heard: int | None = None, now: int = 0) -> Alerts:
-    """Return the newest notification of each alert. ``notifications`` come newest first, times are in ns."""
+def select_alerts(
+    notifications: Iterable[Notification], heard: int | None = None, now: int = 0
+) -> CurrentAlerts:
+    """Return the newest notification of each alert.
+
+    ``notifications`` are sorted newest first. ``heard`` and ``now`` are in nanoseconds.
+    """
     newest: dict[str, Notification] = {}
     for notification in notifications:
         newest.setdefault(notification.alert, notification)
     firing = [n for n in newest.values() if n.status == "firing"]
     resolved = [n for n in newest.values() if n.status == "resolved"]
-    firing.sort(key=lambda n: (_GRAVITY.get(n.severity or "", len(_GRAVITY)), -n.received))
+    firing.sort(key=lambda n: (_SEVERITY_RANK.get(n.severity or "", len(_SEVERITY_RANK)), -n.received))
     silent = heard is not None and now - heard > SILENT
-    return Alerts(tuple(firing), tuple(resolved[:RESOLVED_SHOWN]), heard, silent)
+    return CurrentAlerts(tuple(firing), tuple(resolved[:RESOLVED_SHOWN]), heard, silent)
 
 
-def silence_link(notification: Notification) -> str | None:
-    """Return where in Alertmanager a silence for exactly this alert is made; None where it is not known."""
+def get_silence_link(notification: Notification) -> str | None:
+    """Return the link to Alertmanager's form that silences exactly this alert.
+
+    None if Alertmanager's address or the alert's labels are unknown.
+    """
     if notification.alertmanager is None or not notification.labels:
         return None
-    return silence_url(notification.alertmanager, notification.labels)
+    return build_silence_url(notification.alertmanager, notification.labels)
 
 
-def alertmanager_link(notification: Notification) -> str | None:
-    """Return where Alertmanager shows this alert; None where it is not known."""
-    found = silence_link(notification)
-    return None if found is None else found.replace("/#/silences/new?", "/#/alerts?", 1)
+def get_alertmanager_link(notification: Notification) -> str | None:
+    """Return the link to this alert in Alertmanager; None if it is unknown."""
+    link = get_silence_link(notification)
+    return None if link is None else link.replace("/#/silences/new?", "/#/alerts?", 1)

@@ -1,4 +1,4 @@
-"""Notifications: what Alertmanager tells, in a file of its own that outlives a rebuild of the store."""
+"""Keep Alertmanager's notifications in a file apart from the store, so that a rebuild does not lose them."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from stretto import journal
 from stretto.clock import to_rfc3339
 
 KEPT = 500
-"""Newest notifications in memory, and after a compaction in the file."""
+"""Number of notifications in memory, and in the file after a compaction."""
 
 COMPACT_BEYOND = 2_000
-"""Lines of the file that set off a compaction."""
+"""The file is compacted above this number of lines."""
 
 WATCHDOG = "StrettoWatchdog"
-"""The alert that fires always: that it is told at all is all it says."""
+"""The alert that always fires: its arrival proves that alerting works."""
 
 TEXT_LIMIT = 500
-"""Characters of a text that are kept: with LABELS_LIMIT and KEPT it bounds the memory."""
+"""Longest stored text in characters; with LABELS_LIMIT and KEPT it bounds the memory."""
 
 LABELS_LIMIT = 20
 LINE_LIMIT = 1 << 20
-"""Bytes read as one line; what is longer was not written here."""
+"""Longest line in bytes; a longer line was not written by this program."""
 
 UNSET = "0001-01-01T00:00:00Z"
-"""How Alertmanager spells an end that is not known yet."""
+"""Alertmanager's spelling of an unknown end."""
 
 
 class PayloadError(ValueError):
-    """A payload is no webhook message of Alertmanager; the text says why."""
+    """The payload is not a webhook message of Alertmanager; the text is the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
-    """One alert as Alertmanager told of it; an alert that goes on is told of again and again."""
+    """A notification about an alert. Alertmanager repeats it while the alert continues."""
 
     received: int
     """Nanoseconds since the epoch."""
@@ -58,11 +58,11 @@ class Notification:
     fingerprint: str | None
     runbook_url: str | None
     alertmanager: str | None = None
-    """The address at which Alertmanager says that it can be reached."""
+    """The address of Alertmanager as reported by itself."""
 
     @property
     def alert(self) -> str:
-        """What is the same for every notification about one alert: its fingerprint, else its labels."""
+        """The alert's identity: its fingerprint, else its labels."""
         return self.fingerprint or repr(sorted(self.labels.items()))
 
 
@@ -86,8 +86,8 @@ _decode_line = msgspec.json.Decoder(Notification).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def parse(payload: bytes, received: int) -> list[Notification]:
-    """Return one notification per alert of a webhook message, version 4 (Alertmanager, "webhook_config").
+def parse_webhook(payload: bytes, received: int) -> list[Notification]:
+    """Return a notification for each alert of a webhook message, version 4 (Alertmanager, "webhook_config").
 
     ``received`` is nanoseconds since the epoch. Raises PayloadError.
     """
@@ -99,13 +99,13 @@ def parse(payload: bytes, received: int) -> list[Notification]:
         raise PayloadError("not JSON") from error
     if message.version != "4":
         raise PayloadError(f"webhook version {message.version[:20]!r} is not known, only '4'")
-    # An address becomes a link, so nothing but one to a web page is taken for one.
-    given = message.external if message.external.startswith(("http://", "https://")) else None
-    return [_notification(alert, received, given) for alert in message.alerts]
+    # The page shows the address as a link, so only web addresses are accepted.
+    address = message.external if message.external.startswith(("http://", "https://")) else None
+    return [_build_notification(alert, received, address) for alert in message.alerts]
 
 
-def document(notification: Notification) -> dict[str, Any]:
-    """Return one entry of ``GET /api/notifications``."""
+def build_document(notification: Notification) -> dict[str, Any]:
+    """Return an entry of ``GET /api/notifications``."""
     return {
         "received": to_rfc3339(notification.received),
         "status": notification.status,
@@ -124,7 +124,7 @@ def document(notification: Notification) -> dict[str, Any]:
 class NotificationLog:
     """The newest notifications, in memory and in an append-only file (0600) of JSON lines. Thread safe.
 
-    Raises OSError where the file is there and cannot be read.
+    Raises OSError if the file exists and cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -134,33 +134,33 @@ class NotificationLog:
         self._lines = 0
         self._set_aside = 0
         self._watchdog_heard: int | None = None
-        self._load()
+        self._load_file()
 
     @property
     def set_aside(self) -> int:
-        """Lines of the file that held no notification when it was read: torn or foreign."""
+        """Number of lines that were no notification when the file was read: incomplete or foreign."""
         return self._set_aside
 
     @property
     def watchdog_heard(self) -> int | None:
-        """When (ns) the alert that fires always was last told, since the start; None where never."""
+        """When (ns) the watchdog alert was last received; None if never since the start."""
         return self._watchdog_heard
 
-    def newest(self) -> list[Notification]:
-        """Return what is kept, the newest first."""
+    def list_newest(self) -> list[Notification]:
+        """Return the stored notifications, newest first."""
         with self._lock:
             return list(reversed(self._kept))
 
-    def add(self, notifications: Sequence[Notification]) -> None:
-        """Keep notifications, in the order in which they were told; of the watchdog's only when it came.
+    def add_notifications(self, notifications: Sequence[Notification]) -> None:
+        """Store notifications in the order received; of the watchdog's only the time.
 
-        Raises OSError where the file cannot be written: nothing is kept then, and the sender tells it again.
+        Raises OSError if the file cannot be written. Nothing is stored then, and Alertmanager repeats them.
         """
-        watchdog = [told for told in notifications if told.alertname == WATCHDOG]
+        watchdog = [entry for entry in notifications if entry.alertname == WATCHDOG]
         if watchdog:
-            firing = [told.received for told in watchdog if told.status == "firing"]
+            firing = [entry.received for entry in watchdog if entry.status == "firing"]
             self._watchdog_heard = max(firing, default=self._watchdog_heard)
-            notifications = [told for told in notifications if told.alertname != WATCHDOG]
+            notifications = [entry for entry in notifications if entry.alertname != WATCHDOG]
         if not notifications:
             return
         records = b"".join(b"\n" + _encode(notification) + b"\n" for notification in notifications)
@@ -170,25 +170,25 @@ class NotificationLog:
             self._lines += len(notifications)
             self._compact_if_long()
 
-    def _load(self) -> None:
-        for told in _told(self._path):
+    def _load_file(self) -> None:
+        for notification in _read_lines(self._path):
             self._lines += 1
-            if told is None:
+            if notification is None:
                 self._set_aside += 1
             else:
-                self._kept.append(told)
-        with suppress(OSError):  # no file yet, or someone else's, which could be read: that is enough here
+                self._kept.append(notification)
+        with suppress(OSError):  # no file yet, or a file of another user: reading it was enough
             self._path.chmod(0o600)
         self._compact_if_long()
 
     def _compact_if_long(self) -> None:
         if self._lines <= COMPACT_BEYOND:
             return
-        # A full disk leaves the file longer than it need be; what was just told is safe in it already.
+        # A full disk leaves the file longer than necessary. The new notifications are in it already.
         with suppress(OSError):
-            self._compact()
+            self._rewrite_file()
 
-    def _compact(self) -> None:
+    def _rewrite_file(self) -> None:
         new = self._path.with_name(self._path.name + ".new")
         new.unlink(missing_ok=True)
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -200,17 +200,17 @@ class NotificationLog:
         self._lines = len(self._kept)
 
 
-def read(path: Path) -> list[Notification]:
-    """Return what a file keeps, the newest first, and leave the file as it is; nothing where there is none.
+def read_notifications(path: Path) -> list[Notification]:
+    """Return the notifications of a file, newest first, without changing it; empty if there is no file.
 
-    Raises OSError where the file is there and cannot be read.
+    Raises OSError if the file exists and cannot be read.
     """
-    kept = deque((told for told in _told(path) if told is not None), maxlen=KEPT)
+    kept = deque((entry for entry in _read_lines(path) if entry is not None), maxlen=KEPT)
     return list(reversed(kept))
 
 
-def _told(path: Path) -> Iterator[Notification | None]:
-    """Yield each line's notification, or None where it holds none; nothing where there is no file."""
+def _read_lines(path: Path) -> Iterator[Notification | None]:
+    """Yield each line's notification, or None if the line is not valid; nothing if there is no file."""
     try:
         file = path.open("rb")
     except FileNotFoundError:
@@ -220,38 +220,40 @@ def _told(path: Path) -> Iterator[Notification | None]:
             if not line.strip():
                 continue
             try:
-                told = _decode_line(line)
+                notification = _decode_line(line)
             except (msgspec.DecodeError, RecursionError):
-                told = None
-            yield told
+                notification = None
+            yield notification
 
 
-def _notification(alert: _Alert, received: int, alertmanager: str | None) -> Notification:
-    labels = {_cut(name): _cut(value) for name, value in sorted(alert.labels.items())[:LABELS_LIMIT]}
+def _build_notification(alert: _Alert, received: int, alertmanager: str | None) -> Notification:
+    labels = {
+        _cut_text(name): _cut_text(value) for name, value in sorted(alert.labels.items())[:LABELS_LIMIT]
+    }
     return Notification(
         received=received,
         status=alert.status,
-        alertname=_text(alert.labels, "alertname"),
-        severity=_text(alert.labels, "severity"),
-        summary=_text(alert.annotations, "summary"),
-        description=_text(alert.annotations, "description"),
+        alertname=_get_text(alert.labels, "alertname"),
+        severity=_get_text(alert.labels, "severity"),
+        summary=_get_text(alert.annotations, "summary"),
+        description=_get_text(alert.annotations, "description"),
         labels=labels,
-        starts_at=_instant(alert.starts_at),
-        ends_at=_instant(alert.ends_at) if alert.status == "resolved" else None,
-        fingerprint=_cut(alert.fingerprint) if alert.fingerprint else None,
-        runbook_url=_text(alert.annotations, "runbook_url"),
-        alertmanager=alertmanager and _cut(alertmanager),
+        starts_at=_get_instant(alert.starts_at),
+        ends_at=_get_instant(alert.ends_at) if alert.status == "resolved" else None,
+        fingerprint=_cut_text(alert.fingerprint) if alert.fingerprint else None,
+        runbook_url=_get_text(alert.annotations, "runbook_url"),
+        alertmanager=alertmanager and _cut_text(alertmanager),
     )
 
 
-def _text(table: dict[str, str], name: str) -> str | None:
+def _get_text(table: dict[str, str], name: str) -> str | None:
     text = table.get(name)
-    return _cut(text) if text else None
+    return _cut_text(text) if text else None
 
 
-def _instant(text: str | None) -> str | None:
-    return None if not text or text == UNSET else _cut(text)
+def _get_instant(text: str | None) -> str | None:
+    return None if not text or text == UNSET else _cut_text(text)
 
 
-def _cut(text: str) -> str:
+def _cut_text(text: str) -> str:
     return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"

@@ -1,4 +1,4 @@
-"""The JSON routes: snapshot, trends, sessions, problems and notifications."""
+"""Answer the JSON routes: snapshot, trends, sessions, problems and notifications."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from stretto.web.backend import Backend
 NOTIFICATIONS = "/api/notifications"
 DEFAULT_LIMIT = 50
 MOST = 500
-"""Sessions in one answer."""
+"""Most sessions in an answer."""
 
 _FIRST, _LAST = -(1 << 63), (1 << 63) - 1
-"""What a 64-bit instant can hold; a date beyond is as good as the edge."""
+"""The bounds of a 64-bit instant; dates beyond are moved to the bound."""
 
 
 class QueryError(ValueError):
-    """A parameter that cannot be used; the text says what it must be."""
+    """A query parameter is invalid; the message is the rule it breaks."""
 
 
 class JsonRoutes:
-    """The endpoints below ``/api``. Those that only read run in threads: none holds up another."""
+    """The endpoints below ``/api``. Those that only read run in threads, so that none delays another."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -41,7 +41,7 @@ class JsonRoutes:
             Route("/api/snapshot", self.get_snapshot),
             Route("/api/trends", self.get_trends),
             Route("/api/sessions", self.list_sessions),
-            # An id is the agent's own text: it may hold a slash.
+            # Agents choose the ids, so an id may hold a slash.
             Route("/api/sessions/{id:path}", self.get_session),
             Route("/api/problems", self.list_problems),
             Route(NOTIFICATIONS, self.handle_notifications, methods=["GET", "POST"]),
@@ -49,22 +49,22 @@ class JsonRoutes:
 
     def get_snapshot(self, request: Request) -> Response:
         """Answer all figures; 503 before the first snapshot."""
-        taken = self._backend.snapshot()
-        if taken is None:
+        latest = self._backend.snapshot()
+        if latest is None:
             return responses.build_error(
                 request.url.path, 503, "there are no figures yet", "try again in a second"
             )
-        return responses.build_json(snapshot.build_snapshot_document(taken))
+        return responses.build_json(snapshot.build_snapshot_document(latest))
 
-    def get_trends(self, request: Request) -> Response:  # noqa: ARG002  # every endpoint takes it
+    def get_trends(self, request: Request) -> Response:  # noqa: ARG002  # the shape of an endpoint
         """Answer parallel work by day and by week."""
         return responses.build_json(self._backend.trends())
 
     def list_sessions(self, request: Request) -> Response:
-        """Answer ``?limit=`` sessions last heard of before ``?before=``; ``next`` continues the list.
+        """Answer ``?limit=`` sessions with their last event before ``?before=``; ``next`` continues the list.
 
-        ``next`` is the instant at which the page ends, and behind a slash the id where the next session was
-        heard of at that very instant.
+        ``next`` is the instant at which the page ends. If the next session has that same instant, a slash
+        and the last session's id follow.
         """
         try:
             limit, (before, after) = _parse_limit(request), parse_continuation(request)
@@ -78,23 +78,23 @@ class JsonRoutes:
         )
 
     def get_session(self, request: Request) -> Response:
-        """Answer one session worked out whole."""
-        found = self._backend.insight(request.path_params["id"])
-        if found is None:
+        """Answer the complete document of a session."""
+        insight = self._backend.insight(request.path_params["id"])
+        if insight is None:
             return responses.build_error(
                 request.url.path,
                 404,
                 "no such session",
                 "GET /api/sessions lists the sessions with their ids",
             )
-        return responses.build_json(build_session_document(found))
+        return responses.build_json(build_session_document(insight))
 
     def list_problems(self, _: Request) -> Response:
-        """Answer what is wrong with the running service itself, a sentence each."""
+        """Answer the problems of the running service itself, a sentence each."""
         return responses.build_json({"problems": self._backend.faults()})
 
     async def handle_notifications(self, request: Request) -> Response:
-        """Answer what Alertmanager told, the newest first; take what it tells by POST."""
+        """Answer Alertmanager's notifications, newest first; by POST receive new notifications."""
         if request.method == "POST":
             return await self._receive_notifications(request)
         return await run_in_threadpool(self._list_notifications)
@@ -118,9 +118,9 @@ class JsonRoutes:
         try:
             await run_in_threadpool(self._backend.notifications.add_notifications, told)
         except OSError as error:
-            # Alertmanager tells it again after a 5xx.
+            # Alertmanager sends it again after a 5xx.
             return responses.build_error(
-                request.url.path, 503, f"the notification cannot be kept: {error.strerror}"
+                request.url.path, 503, f"the notification cannot be stored: {error.strerror}"
             )
         self._backend.updates.announce_notification()
         self._backend.announce(told)
@@ -129,23 +129,20 @@ class JsonRoutes:
 
 def _parse_limit(request: Request) -> int:
     text = request.query_params.get("limit", str(DEFAULT_LIMIT))
-    # By length first: int() refuses thousands of digits with an error of its own.
+    # The digits are counted first: int() raises another error for thousands of digits.
     if text.isascii() and text.isdigit() and len(text) <= len(str(MOST)) and 1 <= int(text) <= MOST:
         return int(text)
     raise QueryError(f"limit must be a whole number from 1 to {MOST}")
 
 
 def format_continuation(last: SessionRow, following: SessionRow) -> str:
-    """Return the ``before`` with which a list of sessions goes on behind its last one."""
+    """Return the value of ``before`` that continues a list of sessions after its last row."""
     time = time_text.to_exact_rfc3339(last.last)
     return f"{time}/{last.id}" if following.last == last.last else time
 
 
 def parse_continuation(request: Request) -> tuple[int | None, str | None]:
-    """Return where ``?before=`` lets a list of sessions go on: an instant (ns), and an id at it.
-
-    Raises QueryError.
-    """
+    """Parse ``?before=`` as an instant (ns) and a session id at that instant. Raises QueryError."""
     text = request.query_params.get("before")
     if text is None:
         return None, None
