@@ -740,7 +740,7 @@ class TestProcess:
             "import client, json\n"
             "assert ('_json' in client.scan.__class__.__module__) == (sys.argv[2] == 'fast'), client.scan\n"
             "for body in json.load(open(sys.argv[1])):\n"
-            f"    sys.stdout.write(client.record(body.encode(), {NOW}).decode())\n"
+            f"    sys.stdout.write(client.build_record(body.encode(), {NOW}).decode())\n"
         )
         fast, slow = (
             subprocess.check_output([PYTHON, "-I", "-S", "-B", "-c", program, source, way])

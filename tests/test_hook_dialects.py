@@ -236,7 +236,7 @@ class TestTime:
         assert event["kind"] == "turn.end"
         return int(event["time"])
 
-    @given(st.integers(0, 2**32 * 1000), st.integers(0, dialects.LONGEST_WAY - 1))
+    @given(st.integers(0, 2**32 * 1000), st.integers(0, dialects.LONGEST_DELAY - 1))
     def test_a_stamp_before_the_arrival_is_the_time(self, sent: int, way: int) -> None:
         """ISO 8601 in UTC, as JavaScript writes it, and milliseconds since the epoch, exactly."""
         moment = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(milliseconds=sent)
@@ -479,7 +479,7 @@ class TestFolder:
         bare = subprocess.check_output([PYTHON, "-I", "-S", "-c", shown], env={}).split()
         program = (
             f"import sys; sys.path.insert(0, {str(folder)!r}); import client; "
-            'client.record(b\'{"session_id":"s","hook_event_name":"BeforeTool"}\', 1, '
+            'client.build_record(b\'{"session_id":"s","hook_event_name":"BeforeTool"}\', 1, '
             f"agent='gemini-cli', key=b'k'); {shown}"
         )
         loaded = subprocess.check_output([PYTHON, "-I", "-S", "-B", "-c", program], env={}).split()

@@ -109,7 +109,7 @@ def test_what_cannot_be_chained_is_refused(plan: InstallPlan, value: object) -> 
     """The settings stay untouched."""
     before = written(plan, {MEMBER: value})
 
-    with pytest.raises(SettingsError, match="no command"):
+    with pytest.raises(SettingsError, match="not a command"):
         install_hooks(plan)
 
     assert plan.settings.read_bytes() == before

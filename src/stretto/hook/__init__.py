@@ -1,1 +1,1 @@
-"""Hooks of coding agents: the client that they start, and the installer of the settings that start it."""
+"""Hooks of coding agents: the client that they start, and the installer for their settings."""

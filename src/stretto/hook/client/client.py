@@ -1,32 +1,34 @@
-"""The hook client: append one event to the journal for each call of an agent's hook, and never be in its way.
+"""The hook client: append an event to the journal for each call of an agent's hook; never disturb the agent.
 
-Started as ``python -I -S client.py [STATE_DIR [AGENT]]`` with the hook's payload (JSON) on standard input. It
-appends one line to ``<state>/journal/<UTC day>.jsonl``, prints nothing and exits with 0 whatever happens: an
-agent takes another code for an error, and 2 for an order to stop. Input it cannot read becomes a ``build_reject``
-event, so that a gap shows. ``start`` starts the same from its compiled form.
+An agent starts it as ``python -I -S client.py [STATE_DIR [AGENT]]`` with the hook's payload (JSON) on
+standard input. It appends a line to ``<state>/journal/<UTC day>.jsonl``, prints nothing and always exits with
+0. Agents treat any other exit code as an error, and 2 as an order to stop. Unreadable input becomes a
+``reject`` event, so that the gap is visible. ``start`` runs the same code from its compiled form.
 
-This file is copied to where the hooks find it and stands alone. It imports nothing beyond what the
-interpreter has loaded already and one accelerator: an ordinary import costs more than all its own work. The
-HTTP endpoint of the service imports it too, for ``build_record``, so that both ways in give the same bytes.
+The installer copies this file to the folder that the hooks run, so the file works alone. It imports only
+modules that the interpreter has loaded already, and a C accelerator of ``json``. An ordinary import costs
+more time than the rest of the client. The service's HTTP endpoint imports ``build_record``, so both
+transports write the same bytes.
 
-The payload's fields are those of Claude Code's hooks reference (code.claude.com/docs/en/hooks). Two files
-beside this one are loaded only when they are needed: ``dialects`` translates the payloads of other agents,
-``tool_results`` reads which tests a finished call ran and, as a hash, which file it wrote. Only names, ids,
-types, sizes, times and outcomes pass; never a prompt, a tool's input or output, a path or a message.
+The payload's fields are described in Claude Code's hooks reference (code.claude.com/docs/en/hooks). Two
+modules in the same folder are loaded only when they are needed. ``dialects`` translates the payloads of other
+agents. ``tool_results`` reads which tests a finished call ran and hashes the path of the file it wrote. Only
+names, ids, types, sizes, times and outcomes are recorded; never a prompt, a tool's input or output, a path or
+a message.
 """
 
 import sys
 import time
 
-ARRIVED = time.time_ns()  # payloads carry no time: the first moment of this process has to serve
+ARRIVED = time.time_ns()  # payloads carry no time, so the start of this process stands in
 
 try:
     import posix
 except ImportError:
-    # Windows has no such module; os offers the same calls at a higher price.
-    import os as posix  # type: ignore[no-redef]  # one name for the calls wherever they come from
+    # Windows has no such module; os offers the same calls but loads more slowly.
+    import os as posix  # type: ignore[no-redef]  # the same name for both modules
 
-TYPE_CHECKING = False  # as typing would say, whose import costs as much as starting the interpreter
+TYPE_CHECKING = False  # importing typing would cost as much as starting the interpreter
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
@@ -36,52 +38,53 @@ if TYPE_CHECKING:
 
 
 def _replace_by_null(_: str) -> None:
-    """Read NaN and the infinities, which are no JSON though some write them, as null."""
+    """Read NaN and the infinities as null: they are not valid JSON, though some programs write them."""
 
 
 try:
-    # The package json costs as much as starting the interpreter; its two C functions cost next to nothing.
+    # Importing json costs as much as starting the interpreter; its two C functions load at once.
     from _json import encode_basestring_ascii as quote
     from _json import make_scanner
 
     class _Scanning:
-        """What the scanner asks of a decoder."""
+        """The attributes that the C scanner reads from a decoder."""
 
-        strict = False  # a bare control character in some tool's output must not cost the event
+        strict = False  # a bare control character in a tool's output must not lose the event
         object_hook = object_pairs_hook = array_hook = None
         parse_float = float
         parse_int = int
         parse_constant = _replace_by_null
 
-    scan = make_scanner(_Scanning)  # type: ignore[arg-type]  # any object with these attributes serves
+    scan = make_scanner(_Scanning)  # type: ignore[arg-type]  # any object with these attributes works
 except (ImportError, AttributeError, TypeError):
-    # An interpreter without the accelerator, or with one that asks for more.
+    # The interpreter has no accelerator, or its accelerator needs more attributes.
     from json import JSONDecoder
     from json.encoder import encode_basestring_ascii as quote
 
-    scan = JSONDecoder(strict=False, parse_constant=_replace_by_null).scan_once  # type: ignore[attr-defined]  # untyped
+    scan = JSONDecoder(strict=False, parse_constant=_replace_by_null).scan_once  # type: ignore[attr-defined]
+    # untyped
 
-LIMIT = 64 * 1024 * 1024  # bytes of a payload; what parsing more would take, the agent's machine may not have
+LIMIT = 64 * 1024 * 1024  # bytes of a payload; parsing more could exhaust the machine's memory
 CHUNK = 1024 * 1024  # bytes
-ID_LIMIT = 200  # characters; anything longer is no id
+ID_LIMIT = 200  # characters; anything longer is not an id
 NAME_LIMIT = 120  # characters
 WORD_LIMIT = 40  # characters
-LIST_LIMIT = 256  # ids in one event; keeps a line far below what one write call takes
-NUMBER_LIMIT = 3_650 * 86_400 * 10**9  # nanoseconds; ten years are no measurement
+LIST_LIMIT = 256  # ids in an event; keeps a line far below the size of a single write
+NUMBER_LIMIT = 3_650 * 86_400 * 10**9  # nanoseconds; ten years are not a duration
 ANCESTORS = 5  # processes above this one; agents put one shell between, seldom two
 HEX = "0123456789abcdef"
 
 SHELLS = ("sh", "ash", "bash", "busybox", "dash", "fish", "ksh", "zsh")
-"""What agents start hooks through: what is above one of these is looked at too."""
+"""Shells through which agents start hooks: the process above a shell is examined too."""
 
 REAPERS = ("catatonit", "docker-init", "dumb-init", "init", "launchd", "systemd", "tini")
-"""What takes over a process whose own parent is gone: none of these is an agent."""
+"""Processes that adopt a process whose parent has ended: none of these is an agent."""
 
 CLAUDE_CODE = "claude-code"
-"""The agent whose hooks are read as they come."""
+"""The agent whose payloads need no translation."""
 
 DELEGATING = ("Agent", "Task")
-"""The tool that starts a subagent, by its present and its former name."""
+"""The present and the former name of the tool that starts a subagent."""
 
 WORKING = frozenset({
     "ApplyPatch", "Bash", "Create", "Delete", "Edit", "EditNotebook", "Execute", "MultiEdit", "NotebookEdit",
@@ -90,18 +93,18 @@ WORKING = frozenset({
     "replace_string_in_file", "run_in_terminal", "run_shell_command", "run_terminal_cmd", "search_replace",
     "shell", "str_replace_editor", "write", "write_file",
 })  # fmt: skip
-"""The tools that run commands or write files, by the agents' names for them: ``tool_results`` reads these."""
+"""Tools that run commands or write files, in all agents' spellings: ``tool_results`` reads their results."""
 
 REASONS = ("empty", "internal", "no input", "no session id", "not JSON", "not an object",
            "out of memory", "too deep", "too large", "unknown event")  # fmt: skip
 """All reasons of a ``build_reject`` event."""
 
 Fields = dict[str, object]
-"""The payload, or the members of an event, or its attributes."""
+"""A payload, the fields of an event, or its attributes."""
 
 
 class UnreadableError(Exception):
-    """The payload gives no event: ``reason`` is one of REASONS, ``name`` that of a hook not known here."""
+    """The payload gives no event: ``reason`` is a member of REASONS, ``name`` that of an unknown hook."""
 
     def __init__(self, reason: str, name: str | None = None) -> None:
         self.reason = reason
@@ -120,12 +123,13 @@ def build_record(
 ) -> bytes:
     r"""Return the journal record of one hook payload: ``\n``, the event as JSON (ASCII), ``\n``.
 
-    The first newline ends whatever a torn earlier write has left. ``now`` is nanoseconds since the epoch,
-    UTC; ``agent`` a name of ASCII letters, digits and hyphens; ``key`` the secret for hashes, of what calls
-    wrote, and of calls that carry no id, to pair their start and end; ``traceparent`` the W3C trace context
-    the agent was started in; ``describe`` lets a task's description pass; ``processes`` is asked, at the
-    start of a session or a turn, for the processes that the agent may be. Never raises: what is no event
-    becomes a ``build_reject`` event.
+    The first newline ends the rest of an earlier, torn write. Never raises: a payload that gives no event
+    becomes a ``reject`` event.
+
+    ``now``: nanoseconds since the epoch, UTC. ``agent``: a name of ASCII letters, digits and hyphens.
+    ``key``: the secret for hashing written paths, and calls without an id. ``traceparent``: the W3C trace
+    context that the agent was started in. ``describe``: whether a task's description is recorded.
+    ``processes``: called at the start of a session or turn; returns the processes that may be the agent.
     """
     name = None
     try:
@@ -144,7 +148,7 @@ def build_record(
         reason = "too deep"
     except MemoryError:
         reason = "out of memory"
-    except Exception:  # noqa: BLE001  a fault in here must show in the journal, not in the agent
+    except Exception:  # noqa: BLE001  a bug in here must show in the journal, not in the agent
         reason = "internal"
     return build_reject(reason, len(payload), now, name=name, agent=agent)
 
@@ -152,7 +156,7 @@ def build_record(
 def build_reject(
     reason: str, size: int, now: int, *, name: str | None = None, agent: str = CLAUDE_CODE
 ) -> bytes:
-    """Return the journal record of input that gave no event; ``size`` is its length in bytes."""
+    """Return the journal record of an input that gave no event; ``size`` is the input's length in bytes."""
     return _encode_record(
         "reject", "", now, {"source": agent, "name": name}, {"reason": reason, "bytes": size}
     )
@@ -161,7 +165,7 @@ def build_reject(
 def _parse_payload(payload: bytes) -> Fields:
     if len(payload) > LIMIT:
         raise UnreadableError("too large")
-    # A stray byte can only stand inside a string, and none of the strings taken is worth the whole event.
+    # An invalid byte can only be inside a string, and no string is worth losing the whole event.
     text = payload.decode("utf-8", "replace").strip("\ufeff \t\r\n")
     if not text:
         raise UnreadableError("empty")
@@ -187,46 +191,49 @@ def _build_event(
     processes: "Processes | None",
 ) -> bytes:
     if agent == CLAUDE_CODE:
-        hook, said, told = payload.get("hook_event_name"), None, None
+        hook, event_changes, attribute_changes = payload.get("hook_event_name"), None, None
     else:
-        hook, payload, said, told = _load_beside("dialects")["translate_payload"](agent, payload, now, key)
+        translate = _load_beside("dialects")["translate_payload"]
+        hook, payload, event_changes, attribute_changes = translate(agent, payload, now, key)
     session = _read_id(payload.get("session_id"))
     if session is None:
         raise UnreadableError("no session id")
     if type(hook) is not str or hook not in EVENTS:
-        # The list of hooks keeps growing, so a new one is named; but only if it looks like a hook's name.
+        # Agents keep adding hooks, so an unknown hook is named, but only if the name consists of letters.
         raise UnreadableError("unknown event", _read_letters(payload.get("hook_event_name")))
-    kind, outcome, fields, attributes = EVENTS[hook]
-    event: Fields = {key: read(payload.get(source)) for key, (source, read) in fields.items()}
+    kind, outcome, field_readers, attribute_readers = EVENTS[hook]
+    event: Fields = {name: read(payload.get(source)) for name, (source, read) in field_readers.items()}
     event["outcome"] = outcome
-    about: Fields = {key: read(payload.get(source)) for key, (source, read) in attributes.items()}
+    attributes: Fields = {
+        name: read(payload.get(source)) for name, (source, read) in attribute_readers.items()
+    }
     if kind in ("session.start", "turn.start"):
-        about["project"] = _read_last_component(payload.get("cwd"))
-        about["traceparent"] = _read_traceparent(traceparent)
-        about["processes"] = (processes() if processes else None) or None
+        attributes["project"] = _read_last_component(payload.get("cwd"))
+        attributes["traceparent"] = _read_traceparent(traceparent)
+        attributes["processes"] = (processes() if processes else None) or None
     if hook in REFINED:
-        REFINED[hook](payload, event, about)
+        REFINED[hook](payload, event, attributes)
     if hook in ("PostToolUse", "PostToolUseFailure") and payload.get("tool_name") in WORKING:
-        about.update(_read_tool_result(hook, payload, key))
-    if said is not None and told is not None:
-        event.update(said)
-        about.update(told)
+        attributes.update(_read_tool_result(hook, payload, key))
+    if event_changes is not None and attribute_changes is not None:
+        event.update(event_changes)
+        attributes.update(attribute_changes)
     if not describe:
-        about.pop("description", None)
-    return _encode_record(kind, session, now, event, about)
+        attributes.pop("description", None)
+    return _encode_record(kind, session, now, event, attributes)
 
 
 def _encode_record(kind: str, session: str, now: int, event: Fields, attributes: Fields) -> bytes:
     head: Fields = {"version": 1, "kind": kind, "session": session, "time": now}
     line = _encode_members({**head, "source": CLAUDE_CODE, "channel": "hook", **event})
-    about = _encode_members(attributes)
-    if about:
-        line += ',"attributes":{' + about + "}"
+    members = _encode_members(attributes)
+    if members:
+        line += ',"attributes":{' + members + "}"
     return ("\n{" + line + "}\n").encode("ascii")
 
 
 def _encode_members(fields: Fields) -> str:
-    """Return the members of a JSON object; what is None is left out."""
+    """Return the members of a JSON object without those whose value is None."""
     return ",".join(
         [quote(key) + ":" + _encode_value(value) for key, value in fields.items() if value is not None]
     )
@@ -237,29 +244,29 @@ def _encode_value(value: object) -> str:
         return quote(value)
     if type(value) is list:
         return "[" + ",".join([quote(item) for item in value]) + "]"
-    return str(value).lower()  # whole numbers and booleans are all that is left
+    return str(value).lower()  # only whole numbers and booleans are left
 
 
-# What may be taken from a payload, by shape. A value of another shape is as good as absent.
+# Readers of a payload's values. A value of another type or shape reads as absent.
 
 
 def _read_name(value: object) -> str | None:
-    """Return a name, cut to size."""
+    """Return a name, cut to NAME_LIMIT characters."""
     return _replace_surrogates(value[:NAME_LIMIT]) if type(value) is str and value else None
 
 
 def _read_id(value: object) -> str | None:
-    """Return an id, or None for what is none: an id cut to size would be another one."""
+    """Return an id, or None for anything longer than an id: a shortened id could equal another id."""
     return _replace_surrogates(value) if type(value) is str and 0 < len(value) <= ID_LIMIT else None
 
 
 def _replace_surrogates(text: str) -> str:
-    """Replace lone surrogates, which JSON can spell but the journal's reader refuses."""
+    """Replace lone surrogates: JSON can spell them, but the journal's reader refuses them."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _read_token(value: object, marks: str = "-_") -> str | None:
-    """Return a string only if ASCII letters, digits and the marks make it up: the gate out of free text."""
+    """Return a string only if it consists of ASCII letters, digits and the marks: no free text."""
     if type(value) is not str or len(value) > NAME_LIMIT:
         return None
     bare = value
@@ -269,19 +276,19 @@ def _read_token(value: object, marks: str = "-_") -> str | None:
 
 
 def _read_letters(value: object) -> str | None:
-    """Return a short string only if ASCII letters make it up."""
+    """Return a short string only if it consists of ASCII letters."""
     if type(value) is not str or len(value) > WORD_LIMIT:
         return None
     return value if value.isascii() and value.isalpha() else None
 
 
 def _read_word(value: object) -> str | None:
-    """Return a short word of small letters and underscores, as a member of an enumeration is written."""
+    """Return a short word of lower-case letters and underscores, such as the member of an enumeration."""
     return value if type(value) is str and _read_letters(value.replace("_", "")) and value.islower() else None
 
 
 def _read_number(value: object) -> int | None:
-    """Return a count or a length, rounded; a negative or absurd one measures nothing."""
+    """Return a count or duration, rounded; a negative or absurdly large value reads as absent."""
     if (type(value) is int or type(value) is float) and 0 <= value < NUMBER_LIMIT:
         return round(value)
     return None
@@ -298,7 +305,7 @@ def _read_object(value: object) -> Fields:
 
 
 def _read_last_component(path: object) -> str | None:
-    """Return the last component of a POSIX or Windows path; the root and a drive have none."""
+    """Return the last component of a POSIX or Windows path, or None for the root or a drive."""
     if type(path) is not str:
         return None
     name = path.replace("\\", "/").rstrip("/").rpartition("/")[2]
@@ -306,7 +313,7 @@ def _read_last_component(path: object) -> str | None:
 
 
 def _read_traceparent(value: str | None) -> str | None:
-    """Return a trace context as W3C Trace Context, section 3.2, spells it; anything else is absent."""
+    """Return a trace context if it is valid by W3C Trace Context, section 3.2, else None."""
     if value is None:
         return None
     parts = value.split("-")
@@ -316,7 +323,7 @@ def _read_traceparent(value: str | None) -> str | None:
 
 
 def _read_tag(text: str, tag: str) -> str | None:
-    """Return what stands between the first such tags, if it looks like an id or a status."""
+    """Return the text between the first pair of these tags if it looks like an id or a status."""
     start = text.find(f"<{tag}>")
     end = text.find(f"</{tag}>", start)
     return _read_token(text[start + len(tag) + 2 : end]) if -1 < start < end else None
@@ -333,7 +340,7 @@ def _read_call_ids(batch: object) -> list[str] | None:
 
 
 def _read_running_tasks(tasks: object) -> list[str] | None:
-    """Return the ids of the subagents still at work, none or more, or None where the agent does not say."""
+    """Return the ids of the subagents that still run, or None if the agent does not report them."""
     if type(tasks) is not list:
         return None
     at_work = [
@@ -343,26 +350,26 @@ def _read_running_tasks(tasks: object) -> list[str] | None:
 
 
 def _read_error_class(text: object) -> str | None:
-    """Return the class of an error, where the text starts with it; never the text."""
+    """Return the class of an error if the text begins with it; never the text itself."""
     return "exit_code" if type(text) is str and text.startswith("Exit code ") else None
 
 
-# What takes more than one field of the payload to tell.
+# Refinements that read more than a single field of the payload.
 
 
 def _read_tool_result(hook: str, payload: Fields, key: bytes) -> Fields:
-    """Return which tests a call ran and, as hashes, which files it wrote."""
+    """Return the attributes for the tests that a call ran and for the hashed paths of the files it wrote."""
     try:
-        told: Fields = _load_beside("tool_results")["read_tool_result"](
+        attributes: Fields = _load_beside("tool_results")["read_tool_result"](
             payload, key if hook == "PostToolUse" else b""
         )
-    except Exception:  # noqa: BLE001  the call is worth more than what it was about
+    except Exception:  # noqa: BLE001  the call is recorded even if its result cannot be read
         return {}
-    return told
+    return attributes
 
 
 def _add_prompt(payload: Fields, event: Fields, attributes: Fields) -> None:
-    """Add whether the user or the host asks, and of the host's prompt the ids of the task it reports."""
+    """Add who sent the prompt, user or host; add the task's ids if the host reports a finished task."""
     event["type"] = "user"
     prompt = payload.get("prompt")
     if type(prompt) is not str:
@@ -372,14 +379,16 @@ def _add_prompt(payload: Fields, event: Fields, attributes: Fields) -> None:
         attributes["command"] = _read_token(prompt[: NAME_LIMIT + 2].split(None, 1)[0][1:], "-_:")
     elif prompt.startswith("<task-notification>"):
         event["type"] = "host"
-        head = prompt.partition("<result>")[0]  # behind it stands the agent's answer, which may hold any tag
+        head = prompt.partition("<result>")[
+            0
+        ]  # after it follows the agent's answer, which may contain any tag
         attributes["task"] = _read_tag(head, "task-id")
         attributes["task_status"] = _read_tag(head, "status")
         attributes["delegated_by"] = _read_tag(head, "tool-use-id")
 
 
 def _add_delegation(payload: Fields, event: Fields, attributes: Fields) -> None:
-    """Add which agent a delegation asks for, and what it is said to be about."""
+    """Add the agent that a delegating call starts, its description, and whether it runs in the background."""
     if event["name"] in DELEGATING:
         order = _read_object(payload.get("tool_input"))
         background = order.get("run_in_background")
@@ -389,10 +398,10 @@ def _add_delegation(payload: Fields, event: Fields, attributes: Fields) -> None:
 
 
 def _add_delegated_task(payload: Fields, event: Fields, attributes: Fields) -> None:
-    """Add which task a delegation has started or, if it has waited for it, ended."""
+    """Add the task that a delegating call has started or, if the call waited, ended."""
     response = _read_object(payload.get("tool_response"))
     task = _read_token(response.get("agentId"))
-    # What another vendor's tool calls an agent's id is part of that tool's answer, and stays out.
+    # In the answer of an MCP tool, "agentId" is the tool's own data and is not recorded.
     if task is not None and not str(event["name"]).startswith("mcp__"):
         attributes["task"] = task
         attributes["status"] = _read_word(response.get("status"))
@@ -410,7 +419,7 @@ def _mark_denied(_: Fields, __: Fields, attributes: Fields) -> None:
     attributes["status"] = "denied"
 
 
-# An agent's type without its id is that of the main thread: the id alone makes a parent or a task.
+# The main thread reports an agent type without an id: only an id makes a parent or a task.
 _PARENT: "Readers" = {"parent": ("agent_id", _read_id)}
 _TURN: "Readers" = {"id": ("prompt_id", _read_id)}
 _TASK: "Readers" = {"id": ("agent_id", _read_id), "name": ("agent_type", _read_name)}
@@ -436,7 +445,8 @@ _USED: "Readers" = {
 
 # fmt: off
 EVENTS: "dict[str, tuple[str, str | None, Readers, Readers]]" = {
-    "SessionStart": ("session.start", None, {}, {"model": ("model", _read_name), "reason": ("source", _read_name)}),
+    "SessionStart": ("session.start", None, {},
+                     {"model": ("model", _read_name), "reason": ("source", _read_name)}),
     "SessionEnd": ("session.end", None, {}, {"reason": ("reason", _read_name)}),
     "UserPromptSubmit": ("turn.start", None, {**_TURN, **_PARENT}, {}),
     "PreToolUse": ("tool.start", None, _TOOL, {}),
@@ -454,9 +464,9 @@ EVENTS: "dict[str, tuple[str, str | None, Readers, Readers]]" = {
     "PostCompact": ("compaction.end", None, {**_PARENT, "type": ("trigger", _read_name)}, {}),
 }
 # fmt: on
-"""Hook → kind and outcome of its event, then its fields and attributes, each from a field of the payload.
+"""Hook → kind and outcome of its event, then the readers of its fields and attributes.
 
-Some of the fields only other agents have."""
+A reader maps a name to the payload's field and a function. Some fields are sent by other agents only."""
 
 REFINED: "dict[str, Callable[[Fields, Fields, Fields], None]]" = {
     "UserPromptSubmit": _add_prompt,
@@ -465,17 +475,17 @@ REFINED: "dict[str, Callable[[Fields, Fields, Fields], None]]" = {
     "PostToolUseFailure": _mark_interrupted,
     "PermissionDenied": _mark_denied,
 }
-"""Hook → what adds to event and attributes where it takes more than one field to tell."""
+"""Hook → function that refines the event and its attributes from several fields of the payload."""
 
 
-# The process: standard input, environment and one write.
+# The process: standard input, environment and a single write.
 
 
 def main(arguments: list[str]) -> None:
-    """Append the record of what stands on standard input to the journal, then end the process with 0.
+    """Append the record of standard input to the journal, then end the process with exit code 0.
 
-    ``arguments`` may hold the state folder and the agent. The process ends without the interpreter's tidying
-    up, which takes longer than all of the above and could still print or fail.
+    ``arguments`` may hold the state folder and the agent. The process ends without the interpreter's
+    clean-up, which takes longer than the client itself and could print or fail.
     """
     try:
         state = _find_state(arguments)
@@ -483,7 +493,7 @@ def main(arguments: list[str]) -> None:
         line = _read_input(agent, state)
         if state:
             _append_line(f"{state}/journal", line)
-    except BaseException:  # noqa: BLE001, S110  the agent comes first: nobody may hear of it
+    except BaseException:  # noqa: BLE001, S110  a failure must not disturb the agent
         pass
     posix._exit(0)
 
@@ -521,32 +531,33 @@ def _read_input(agent: str, state: str | None) -> bytes:
 
 
 def list_ancestors() -> list[str]:
-    """Return the processes that may be the agent's, the nearest first, each as ``identify_process`` spells it.
+    """Return the processes that may be the agent, nearest first, each as ``identify_process`` writes it.
 
-    They are the parent and what is above it as long as that is a shell: a hook is started through one, which
-    is gone a moment later. Without ``/proc`` the parent is all that can be told.
+    The list begins with the parent. While a process is a shell, its parent is added too: agents start hooks
+    through a shell that ends a moment later. Without ``/proc`` the list holds the parent only.
+    Example: the client's parent is sh (pid 12), below claude (pid 7): ["12:8100", "7:4200"].
     """
-    found: list[str] = []
+    ancestors: list[str] = []
     pid = posix.getppid()
     try:
         for _ in range(ANCESTORS):
             name, above, started = _read_stat(pid)
             if name in REAPERS:
                 break
-            found.append(f"{pid}:{started}")
+            ancestors.append(f"{pid}:{started}")
             if name not in SHELLS:
                 break
             pid = above
     except (OSError, ValueError, IndexError):
-        # No /proc; or one of them went meanwhile, and those below it are told.
-        return found or [str(pid)]
-    return found
+        # There is no /proc, or a process ended meanwhile: return those below it.
+        return ancestors or [str(pid)]
+    return ancestors
 
 
 def identify_process(pid: int) -> str:
-    """Return a process as text: ``pid:started``, in clock ticks since the boot, or ``pid`` without ``/proc``.
+    """Return ``pid:started`` with the start in clock ticks since boot, or ``pid`` if there is no ``/proc``.
 
-    A pid is given again to others; the pair is not.
+    The system reuses a pid, but not together with the same start.
     """
     try:
         return f"{pid}:{_read_stat(pid)[2]}"
@@ -555,22 +566,22 @@ def identify_process(pid: int) -> str:
 
 
 def _read_stat(pid: int) -> tuple[str, int, int]:
-    """Return name, parent and start of a process, fields 2, 4 and 22 of proc_pid_stat(5)."""
+    """Return name, parent and start of a process: fields 2, 4 and 22 of proc_pid_stat(5)."""
     descriptor = posix.open(f"/proc/{pid}/stat", posix.O_RDONLY)
     try:
         line = posix.read(descriptor, 4096)
     finally:
         posix.close(descriptor)
-    # The name may hold blanks and brackets of its own.
+    # The name may contain blanks and brackets.
     name, _, rest = line.partition(b"(")[2].rpartition(b") ")
     fields = rest.split()
     return name.decode("ascii", "replace"), int(fields[1]), int(fields[19])
 
 
 def _read_key(state: str | None) -> bytes:
-    """Return this installation's secret; without it there are no hashes.
+    """Return this installation's secret, or nothing; without it nothing is hashed.
 
-    It lies beside the copy that hooks start; a plugin brings a copy of its own, and no secret.
+    The secret lies beside the installed copy of the client. A plugin has its own copy without a secret.
     """
     for folder in (__file__.removesuffix("client.py"), f"{state}/hook/"):
         try:
@@ -582,30 +593,30 @@ def _read_key(state: str | None) -> bytes:
 
 
 def _load_beside(name: str) -> "dict[str, Any]":
-    """Load a file beside this one, compiled or from its source, and return what is in it."""
+    """Load a module of this file's folder, compiled or from source, and return its names."""
     try:
-        # Named so, it is found in the package as well as in the folder that the copy was started from.
+        # This name is found in the package as well as in the folder of the installed copy.
         return vars(__import__(f"{__package__}.{name}" if __package__ else name, fromlist=["*"]))
     except Exception:  # noqa: BLE001  a damaged cache can fail in any way
         scope: dict[str, Any] = {"__name__": name}
         folder = __file__.removesuffix("client.py")
         with open(f"{folder}{name}.py", encoding="utf-8") as source:  # noqa: PTH123  pathlib costs
-            exec(source.read(), scope)  # noqa: S102  it is the file that the import above runs
+            exec(source.read(), scope)  # noqa: S102  the same file as in the import above
         return scope
 
 
 def _read_variable(name: str) -> str | None:
-    """Return a variable's value; posix keeps the environment in bytes, os in strings."""
+    """Return the value of an environment variable; posix keeps it in bytes, os in strings."""
     environment: dict[Any, Any] = {**posix.environ}
     value = environment.get(name.encode(), environment.get(name))
     return value.decode(sys.getfilesystemencoding(), "surrogateescape") if type(value) is bytes else value
 
 
 def _find_state(arguments: list[str]) -> str | None:
-    """Return the state folder: STRETTO_STATE, the argument, or the XDG Base Directory's place for state."""
-    named = _read_variable("STRETTO_STATE") or (arguments[0] if arguments else None)
-    if named:
-        return named
+    """Return the state folder: STRETTO_STATE, else the argument, else the XDG Base Directory for state."""
+    configured = _read_variable("STRETTO_STATE") or (arguments[0] if arguments else None)
+    if configured:
+        return configured
     base, home = _read_variable("XDG_STATE_HOME"), _read_variable("HOME")
     if base:
         return f"{base}/stretto"
@@ -613,12 +624,11 @@ def _find_state(arguments: list[str]) -> str | None:
 
 
 def _append_line(folder: str, line: bytes) -> None:
-    """Append with one write call, which O_APPEND keeps whole among other processes doing the same."""
+    """Append a line with a single write call: O_APPEND keeps it whole among other writing processes."""
     year, month, day = time.gmtime(ARRIVED // 1_000_000_000)[:3]
     path = f"{folder}/{year:04}-{month:02}-{day:02}.jsonl"
     flags = posix.O_WRONLY | posix.O_APPEND | posix.O_CREAT
-    # A pipe put in the file's place must fail, not wait; Windows must not make two characters of a line's
-    # end.
+    # A pipe in place of the file must fail, not block; Windows must not turn "\n" into two characters.
     flags |= getattr(posix, "O_NONBLOCK", 0) | getattr(posix, "O_BINARY", 0)
     try:
         descriptor = posix.open(path, flags, 0o600)
@@ -629,13 +639,13 @@ def _append_line(folder: str, line: bytes) -> None:
 
 
 def _make_folder(folder: str) -> None:
-    """Make a folder and those above it, closed to others; a failure shows when the file is opened."""
+    """Make a folder and those above it, private to the user; a failure shows when the file is opened."""
     parts = folder.split("/")
     for count in range(1, len(parts) + 1):
         try:  # noqa: SIM105  contextlib costs too much
             posix.mkdir("/".join(parts[:count]), 0o700)  # noqa: PTH102  pathlib likewise
         except OSError:
-            pass  # it is there already, as a rule, or another hook was faster
+            pass  # usually it exists already, or another hook was faster
 
 
 if __name__ == "__main__":

@@ -1,35 +1,36 @@
-"""What other agents' hooks say differently: for each a table of differences over Claude Code's shape.
+"""Translate the hook payloads of other agents into the shape of Claude Code's hooks.
 
-``client``, the file beside this one, loads it only where a hook was started for another agent. ``translate_payload``
-puts a payload into the common words; what of it may pass is still the client's to say. Beside these words
-stand only fixed ones, a time and a keyed hash. Like the client this imports nothing that costs.
+``client``, in the same folder, loads this module only for a hook of another agent. ``translate_payload``
+renames fields, hooks and tools by a table for each agent. The client still decides which values are recorded.
+The changes that this module adds itself are fixed words, a time and a keyed hash. Like the client, it
+imports nothing that loads slowly.
 
-The payloads are those of developers.openai.com/codex/hooks, docs.factory.ai/harness/hooks, the Gemini CLI's
-docs/hooks/reference.md, GitHub's hooks reference for Copilot and cursor.com/docs/hooks. docs/sources.md
-tables what each of them can tell. What an agent does not say is left out, never guessed.
+The payloads are described in developers.openai.com/codex/hooks, docs.factory.ai/harness/hooks, the Gemini
+CLI's docs/hooks/reference.md, GitHub's hooks reference for Copilot and cursor.com/docs/hooks. docs/sources.md
+lists the data that each agent sends. A value that an agent does not send is left out, never guessed.
 """
 
-TYPE_CHECKING = False  # as typing would say, whose import costs as much as starting the interpreter
+TYPE_CHECKING = False  # importing typing would cost as much as starting the interpreter
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Fields = dict[str, object]
-"""A payload, or members of an event, or of its attributes."""
+"""A payload, fields of an event, or its attributes."""
 
-LONGEST_WAY = 15 * 60 * 10**9
-"""Nanoseconds from the agent's stamp to our start. Agents run hooks one after another, each up to its limit;
-from here on it is no wait but a time zone, which differ by 15 minutes at least, or another clock."""
+LONGEST_DELAY = 15 * 60 * 10**9
+"""Nanoseconds from the agent's timestamp to the client's start. Agents run hooks one after another, each up
+to its limit. A longer delay comes from another clock or time zone; zones differ by at least 15 minutes."""
 
 DELEGATING = ("Agent", "Task")
-"""The common names of the tool that starts a subagent."""
+"""Claude Code's names of the tool that starts a subagent."""
 
 
 class Dialect:
-    """The differences of one agent's hooks.
+    """The differences of an agent's hooks from Claude Code's.
 
-    ``events``: hook → Claude Code's hook of the same meaning. ``fields``: common field → the agent's names
-    for it. ``tools``: tool → its common name. ``order``: field of a delegating call's input → the agent's
-    name for it. ``paired``: start and end of a call share no id. ``refine`` settles the rest.
+    ``events``: hook → Claude Code's hook of the same meaning. ``fields``: Claude Code's field → the agent's
+    name. ``tools``: tool → Claude Code's name. ``order``: field of a delegating call's input → the agent's
+    name. ``paired``: the start and end of a call share no id. ``refine`` handles all other differences.
     """
 
     def __init__(
@@ -53,19 +54,19 @@ class Dialect:
 def translate_payload(
     agent: str, payload: Fields, now: int, key: bytes
 ) -> tuple[object, Fields, Fields, Fields]:
-    """Return the hook's common name, the payload in common words, and what to set in event and attributes.
+    """Return Claude Code's name of the hook, the translated payload, event changes and attribute changes.
 
-    An agent that is not in DIALECTS speaks the common shape as it is (VS Code, Qwen Code). ``now`` is the
-    arrival in nanoseconds since the epoch; ``key`` makes the hash that pairs a call's start with its end.
+    An agent outside DIALECTS sends Claude Code's shape already (VS Code, Qwen Code). ``now`` is the arrival
+    in nanoseconds since the epoch. ``key`` is the secret for the hash that pairs a call's start with its end.
     """
-    said: Fields = {"source": agent}
-    told: Fields = {}
-    sent = _parse_timestamp(payload.get("timestamp"))
-    if sent is not None and 0 <= now - sent < LONGEST_WAY:
-        said["time"] = sent
+    event: Fields = {"source": agent}
+    attributes: Fields = {}
+    sent_at = _parse_timestamp(payload.get("timestamp"))
+    if sent_at is not None and 0 <= now - sent_at < LONGEST_DELAY:
+        event["time"] = sent_at
     dialect = DIALECTS.get(agent)
     if dialect is None:
-        return payload.get("hook_event_name"), payload, said, told
+        return payload.get("hook_event_name"), payload, event, attributes
     common = dict(payload)
     for field, name in dialect.fields.items():
         if common.get(field) is None:
@@ -73,19 +74,19 @@ def translate_payload(
     native = common.get("hook_event_name")
     hook = dialect.events.get(native) if type(native) is str else None
     if hook is None:
-        return None, common, said, told
+        return None, common, event, attributes
     if dialect.paired and hook in CALLS:
-        told["pair"] = _hash_call(key, common)
-    hook = dialect.refine(hook, common, said, told)
-    _translate_delegation(dialect, hook, common, told)
-    return hook, common, said, told
+        attributes["pair"] = _hash_call(key, common)
+    hook = dialect.refine(hook, common, event, attributes)
+    _translate_delegation(dialect, hook, common, attributes)
+    return hook, common, event, attributes
 
 
 CALLS = ("PreToolUse", "PostToolUse", "PostToolUseFailure")
 
 
-def _translate_delegation(dialect: Dialect, hook: str, payload: Fields, told: Fields) -> None:
-    """Put a delegating call into common words; one that leaves its agent in the background ends before it."""
+def _translate_delegation(dialect: Dialect, hook: str, payload: Fields, attributes: Fields) -> None:
+    """Translate a delegating call; mark the end of a call whose agent goes on in the background."""
     tool = payload.get("tool_name")
     if type(tool) is str:
         payload["tool_name"] = tool = dialect.tools.get(tool, tool)
@@ -99,20 +100,20 @@ def _translate_delegation(dialect: Dialect, hook: str, payload: Fields, told: Fi
     ):
         order["run_in_background"] = True
         if hook == "PostToolUse":
-            told["status"] = "async_launched"
+            attributes["status"] = "async_launched"
     payload["tool_input"] = order
 
 
-# The rest, agent by agent.
+# The other differences, agent by agent.
 
 
-def _refine_codex(hook: str, payload: Fields, said: Fields, _: Fields) -> str:
+def _refine_codex(hook: str, payload: Fields, event: Fields, _: Fields) -> str:
     if hook == "UserPromptSubmit" and payload.get("agent_id") is not None:
-        return "SubagentStart"  # what the agent is asked, each time it runs, is no turn of the user's
+        return "SubagentStart"  # a subagent's prompt is not a turn of the user
     if payload.get("hook_event_name") == "Interrupt":
-        said["outcome"] = "cancelled"
+        event["outcome"] = "cancelled"
     elif hook == "PostToolUse":
-        said["outcome"] = None  # it runs for a command that failed too, and does not say which
+        event["outcome"] = None  # Codex also calls this hook for a failed command, without saying so
         if str(payload.get("tool_name")).endswith("spawn_agent"):
             payload["tool_response"] = {"agentId": _read_agent_id(payload), "status": "async_launched"}
     elif hook == "SubagentStop":
@@ -123,7 +124,7 @@ def _refine_codex(hook: str, payload: Fields, said: Fields, _: Fields) -> str:
 
 
 def _read_agent_id(payload: Fields) -> object:
-    """Return the id in the answer of a tool that starts an agent: an object, or one spelt as text."""
+    """Return the agent's id from the answer of a tool that starts agents: an object, or an object as text."""
     response = payload.get("tool_response")
     if type(response) is str:
         return response.partition('"agent_id":"')[2].partition('"')[0]
@@ -131,49 +132,49 @@ def _read_agent_id(payload: Fields) -> object:
 
 
 def _read_thread_id(path: object) -> str | None:
-    """Return the thread whose rollout a path names: ``rollout-<time>-<36 characters>.jsonl``."""
+    """Return the thread id in the path of a rollout file: ``rollout-<time>-<36 characters>.jsonl``."""
     name = path.replace("\\", "/").rpartition("/")[2] if type(path) is str else ""
     thread = name.removesuffix(".jsonl")[-36:]
     return thread if name.startswith("rollout-") and thread.count("-") == 4 else None  # noqa: PLR2004  a UUID
 
 
-def _refine_droid(hook: str, payload: Fields, said: Fields, told: Fields) -> str:
+def _refine_droid(hook: str, payload: Fields, event: Fields, attributes: Fields) -> str:
     if hook == "PostToolUse" and payload.get("tool_name") == "Execute":
         response = payload.get("tool_response")
         tail = response[-80:] if type(response) is str else ""
         code = tail.rpartition("[Process exited with code ")[2].partition("]")[0]
         if not code.isdigit():
-            said["outcome"] = None
+            event["outcome"] = None
         elif code.strip("0"):
-            said["outcome"], told["error"] = "failure", "exit_code"
+            event["outcome"], attributes["error"] = "failure", "exit_code"
     return hook
 
 
-def _refine_gemini(hook: str, payload: Fields, said: Fields, _: Fields) -> str:
+def _refine_gemini(hook: str, payload: Fields, event: Fields, _: Fields) -> str:
     if hook == "PostToolUse":
         if _read_object(payload.get("tool_response")).get("error"):
-            said["outcome"] = "failure"
+            event["outcome"] = "failure"
         elif payload.get("tool_name") == "run_shell_command":
-            said["outcome"] = None  # how the command ended stands in its output only
+            event["outcome"] = None  # only the command's output shows how the command ended
     return hook
 
 
-def _refine_copilot(hook: str, payload: Fields, said: Fields, told: Fields) -> str:
+def _refine_copilot(hook: str, payload: Fields, event: Fields, attributes: Fields) -> str:
     if hook == "PostToolUse":
         result = _read_object(payload.get("tool_result")).get("result_type", "success")
         if result != "success":
-            said["outcome"] = "failure" if result == "failure" else None
-            told["wrote"] = None
+            event["outcome"] = "failure" if result == "failure" else None
+            attributes["wrote"] = None
         if result not in ("success", "failure"):
-            told["test_framework"] = None  # it was refused, and ran nothing
+            attributes["test_framework"] = None  # the call was refused and ran nothing
     return hook
 
 
 _ENDED = {"completed": "success", "error": "failure", "aborted": "cancelled"}
-"""How Cursor words the end of a turn or of an agent's run."""
+"""Cursor's word for the end of a turn or of an agent's run → outcome."""
 
 
-def _refine_cursor(hook: str, payload: Fields, said: Fields, told: Fields) -> str:
+def _refine_cursor(hook: str, payload: Fields, event: Fields, attributes: Fields) -> str:
     roots = payload.get("workspace_roots")
     if type(roots) is list and roots:
         payload["cwd"] = roots[0]
@@ -182,39 +183,39 @@ def _refine_cursor(hook: str, payload: Fields, said: Fields, told: Fields) -> st
         if failure == "permission_denied":
             return "PermissionDenied"
         if failure == "timeout":
-            told["error"] = "timeout"
+            attributes["error"] = "timeout"
     elif hook in ("Stop", "SubagentStop"):
         status = payload.get("status")
-        said["outcome"] = _ENDED.get(status) if type(status) is str else None
+        event["outcome"] = _ENDED.get(status) if type(status) is str else None
     return hook
 
 
-def _keep_names(*hooks: str) -> dict[str, str]:
+def _keep_all(*hooks: str) -> dict[str, str]:
     return {hook: hook for hook in hooks}
 
 
 DIALECTS: dict[str, Dialect] = {
     "codex": Dialect(
         events={
-            **_keep_names("SessionStart", "SessionEnd", "UserPromptSubmit", "PreToolUse", "PermissionRequest"),
-            **_keep_names("PostToolUse", "SubagentStart", "SubagentStop", "Stop", "PreCompact", "PostCompact"),
+            **_keep_all("SessionStart", "SessionEnd", "UserPromptSubmit", "PreToolUse", "PermissionRequest"),
+            **_keep_all("PostToolUse", "SubagentStart", "SubagentStop", "Stop", "PreCompact", "PostCompact"),
             "Interrupt": "Stop",
         },
         fields={"prompt_id": "turn_id"},
         refine=_refine_codex,
     ),
-    # SubagentStop names no agent: the end of the call that waits for it says as much.
+    # SubagentStop names no agent; the end of the waiting call reports the same end.
     "droid": Dialect(
-        events=_keep_names("SessionStart", "SessionEnd", "UserPromptSubmit", "PreToolUse", "PostToolUse", "Stop",
-                     "Notification", "PreCompact"),
+        events=_keep_all("SessionStart", "SessionEnd", "UserPromptSubmit", "PreToolUse", "PostToolUse",
+                         "Stop", "Notification", "PreCompact"),
         fields={"session_id": "sessionId", "hook_event_name": "hookEventName"},
         paired=True,
         refine=_refine_droid,
     ),
-    # PreCompress runs before each request to the model, whether or not anything is compressed.
+    # PreCompress is left out: it runs before each request, whether or not anything is compressed.
     "gemini-cli": Dialect(
         events={
-            **_keep_names("SessionStart", "SessionEnd", "Notification"),
+            **_keep_all("SessionStart", "SessionEnd", "Notification"),
             "BeforeAgent": "UserPromptSubmit",
             "AfterAgent": "Stop",
             "BeforeTool": "PreToolUse",
@@ -225,9 +226,9 @@ DIALECTS: dict[str, Dialect] = {
         paired=True,
         refine=_refine_gemini,
     ),
-    # SubagentStop has an id that no other hook has: counted beside the call, it would be the same task twice.
+    # SubagentStop is left out: its id occurs in no other hook, so it would count the call's task twice.
     "copilot-cli": Dialect(
-        events=_keep_names("SessionStart", "SessionEnd", "UserPromptSubmit", "PreToolUse", "PostToolUse",
+        events=_keep_all("SessionStart", "SessionEnd", "UserPromptSubmit", "PreToolUse", "PostToolUse",
                      "PostToolUseFailure", "Stop", "Notification", "PreCompact"),
         fields={"session_id": "sessionId"},
         tools={"task": "Agent"},
@@ -260,25 +261,25 @@ DIALECTS: dict[str, Dialect] = {
         refine=_refine_cursor,
     ),
 }  # fmt: skip
-"""Agent → its differences. The hooks named are exactly those that are registered for it."""
+"""Agent → its dialect. The installer registers exactly the hooks named here."""
 
 
-# What stands in for an id and for a time.
+# Substitutes for a missing id and readers of timestamps.
 
 
 def _hash_call(key: bytes, payload: Fields) -> str | None:
-    """Return 16 hex digits that start and end of a call share, and with them every call just like it.
+    """Return 16 hex digits that the start and end of a call share; equal calls share them too.
 
-    A hash of session, tool and input, BLAKE2b keyed with a secret of this installation: without the secret
-    nobody who reads an event, here or where it is sent on, can try out what the input may have been. None
-    without a secret, and where the agent has an id of its own.
+    They are a BLAKE2b hash of session, tool and input, keyed with this installation's secret. Without the
+    secret, a reader of the event cannot find the input by trial. Return None without a secret, and for a call
+    that has an id.
     """
     if not key or payload.get("tool_use_id") is not None:
         return None
     try:
-        from _blake2 import blake2b  # noqa: PLC0415  hashlib loads OpenSSL, at the price of a whole start
+        from _blake2 import blake2b  # noqa: PLC0415  hashlib loads OpenSSL, which takes as long as a start
     except ImportError:
-        from hashlib import blake2b  # noqa: PLC0415  no interpreter lacks this one
+        from hashlib import blake2b  # noqa: PLC0415  every interpreter has this module
     try:
         text = _spell_sorted([payload.get(field) for field in ("session_id", "tool_name", "tool_input")])
     except RecursionError:
@@ -287,7 +288,7 @@ def _hash_call(key: bytes, payload: Fields) -> str | None:
 
 
 def _spell_sorted(value: object) -> str:
-    """Return a text that is the same for equal values, whatever order an object's members came in."""
+    """Return the same text for equal values: the members of objects are sorted."""
     if type(value) is dict:
         return "{" + ",".join([repr(name) + ":" + _spell_sorted(value[name]) for name in sorted(value)]) + "}"
     if type(value) is list:
@@ -296,7 +297,7 @@ def _spell_sorted(value: object) -> str:
 
 
 def _parse_timestamp(stamp: object) -> int | None:
-    """Return nanoseconds since the epoch of milliseconds, or of ISO 8601: ``2026-09-21T14:02:11.512Z``."""
+    """Return nanoseconds since the epoch from milliseconds or ISO 8601 (``2026-09-21T14:02:11.512Z``)."""
     if type(stamp) is int:
         return stamp * 1_000_000
     if type(stamp) is not str or not stamp.isascii() or stamp[4::3][:5] != "--T::" or stamp[-1] != "Z":
@@ -313,7 +314,7 @@ def _parse_timestamp(stamp: object) -> int | None:
 
 
 def _count_days(year: int, month: int, day: int) -> int:
-    """Return days since 1970-01-01 in the Gregorian calendar; years are counted from March."""
+    """Return the days since 1970-01-01 in the Gregorian calendar, counting years from March."""
     year -= month < 3  # noqa: PLR2004
     leaps = year // 4 - year // 100 + year // 400
     return 365 * year + leaps + (153 * ((month + 9) % 12) + 2) // 5 + day - 719_469

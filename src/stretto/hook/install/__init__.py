@@ -1,1 +1,1 @@
-"""The installer: registers the hook client in the settings of agents, and takes it out again."""
+"""The installer: register the hook client in the settings of coding agents, and remove it again."""

@@ -1,6 +1,6 @@
-"""The agents whose hooks can be installed: where their settings stand and how a handler is written there.
+"""List the coding agents whose hooks can be installed: where their settings lie and how a handler is written.
 
-Places and shapes are those of the agents' own references, as named in ``dialects`` and docs/sources.md.
+The paths and shapes come from the agents' own references, which ``dialects`` and docs/sources.md name.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from stretto.errors import SettingsError
 from stretto.hook.client import client, dialects
 
 TIMEOUT = 5
-"""Seconds; a stuck disk must not become a stuck agent."""
+"""Seconds after which the agent ends a hook: a stuck disk must not block the agent."""
 
 
 class Scope(StrEnum):
-    """Whose settings."""
+    """Whose settings a file holds: the user's, a project's, or the user's own for a project."""
 
     USER = "user"
     PROJECT = "project"
@@ -28,54 +28,54 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodingAgent:
-    """One agent, as far as installing hooks needs to know it."""
+    """A coding agent: its settings files, its hooks and the shape of a handler."""
 
     name: str
-    """What its events carry as their source."""
+    """The source of its events."""
     title: str
     events: tuple[str, ...]
-    """The hooks registered: exactly those that the client reads."""
+    """The hooks to register: exactly those that the client reads."""
     folder: str
-    """Of its settings, in the user's home and in a project."""
+    """The folder of its settings, in the user's home and in a project."""
     file: str
     variable: str
-    """The environment variable that moves the user's folder; empty where there is none."""
+    """The environment variable that moves the user's folder; empty if the agent has none."""
     under_variable: str = ""
-    """The folder below the one that the variable names."""
+    """The subfolder inside the folder that the variable names."""
     project: str = ""
-    """The file in a project, where it is not the same folder and file."""
+    """The file in a project, if it is not ``folder/file``."""
     local: str = ""
-    """The file in a project that is not shared; empty where the agent has none."""
+    """The unshared file in a project; empty if the agent has none."""
     older: str = ""
-    """A file of the same folder that the agent reads hooks from while ``file`` is not there."""
+    """A file in the same folder from which the agent reads hooks if ``file`` does not exist."""
     container: str = "hooks"
-    """The member that holds the hooks; empty where they are the file's own members."""
+    """The member that holds the hooks; empty if the hooks are members of the file itself."""
     version: bool = False
-    """The file needs ``"version": 1``."""
+    """Whether the file needs ``"version": 1``."""
     flat: bool = False
-    """A hook's list holds handlers, not groups of handlers."""
+    """Whether a hook's list holds handlers instead of groups of handlers."""
     template: tuple[tuple[str, Any], ...] = (("type", "command"), ("command", None), ("timeout", TIMEOUT))
-    """The members of a handler; None stands for the command line."""
+    """The members of a handler; the value None is replaced by the command line."""
     switches: tuple[tuple[str, bool], ...] = ()
-    """Members of the settings, by dotted path, and the value with which they keep hooks from running."""
+    """Settings that can disable hooks: dotted path of the member, and its disabling value."""
     repeats: bool = False
-    """The same handler in two files runs twice."""
+    """Whether the same handler in two files runs twice."""
     note: str = ""
-    """What a person has to know or do before hooks run."""
+    """A note for the user: something to know or do before the hooks run."""
 
     def build_handler(self, line: str) -> dict[str, Any]:
         """Return the handler that runs a command line."""
-        return {name: line if given is None else given for name, given in self.template}
+        return {name: line if value is None else value for name, value in self.template}
 
     def build_entry(self, handler: dict[str, Any]) -> dict[str, Any]:
-        """Return what stands in a hook's list for a handler."""
+        """Return the entry of a hook's list for a handler."""
         return handler if self.flat else {"hooks": [handler]}
 
 
 def find_settings_path(
     agent: CodingAgent, scope: Scope, *, home: Path, project: Path, environ: Mapping[str, str]
 ) -> Path:
-    """Return a scope's settings file. Raises SettingsError where the agent has no such scope."""
+    """Return the settings file of a scope. Raises SettingsError if the agent has no such scope."""
     if scope is Scope.LOCAL:
         if not agent.local:
             raise SettingsError(f"{agent.title} has no local settings", hint="Use --scope user or project.")
@@ -83,11 +83,11 @@ def find_settings_path(
     if scope is Scope.PROJECT and agent.project:
         return project / agent.project
     folder = (home if scope is Scope.USER else project) / agent.folder
-    moved = environ.get(agent.variable) if agent.variable and scope is Scope.USER else None
-    if moved:
-        folder = Path(moved) / agent.under_variable
+    moved_folder = environ.get(agent.variable) if agent.variable and scope is Scope.USER else None
+    if moved_folder:
+        folder = Path(moved_folder) / agent.under_variable
     path, older = folder / agent.file, folder / agent.older
-    # Making the newer file would take the hooks in the older one out of force.
+    # If the newer file were created, the agent would ignore the hooks in the older file.
     return older if agent.older and not path.exists() and b'"hooks"' in _read_content(older) else path
 
 
@@ -124,7 +124,7 @@ AGENTS: dict[str, CodingAgent] = {
             folder=".codex",
             file="hooks.json",
             variable="CODEX_HOME",
-            # Never asynchronous: releases before 0.148 skip such hooks. SessionEnd gets 3 seconds at most.
+            # Not asynchronous: releases before 0.148 skip such hooks. SessionEnd is limited to 3 seconds.
             template=(("type", "command"), ("command", None), ("timeout", 3)),
             repeats=True,
             note="Codex runs them once you trust them: start it and type /hooks",
@@ -185,4 +185,4 @@ AGENTS: dict[str, CodingAgent] = {
         ),
     )
 }
-"""The agents that hooks can be installed for, by name."""
+"""The agents whose hooks can be installed, by name."""

@@ -1,7 +1,7 @@
-"""The handlers that an agent is asked to run, and how to know them again among those of others.
+"""Build the handlers that an agent runs for its hooks, and recognise our handlers among those of others.
 
-What is said of Claude Code is its hooks reference's (code.claude.com/docs/en/hooks), the releases are the
-changelog's; the shapes of the others stand in ``agents``.
+Claude Code's rules come from its hooks reference (code.claude.com/docs/en/hooks), the releases from its
+changelog. The shapes of the other agents' handlers are in ``agents``.
 """
 
 from __future__ import annotations
@@ -19,74 +19,74 @@ from stretto.errors import SettingsError
 from stretto.hook.install.agents import CLAUDE_CODE, CodingAgent
 
 EVENTS = CLAUDE_CODE.events
-"""The hooks registered with Claude Code. Of the others MessageDisplay would hold up rendering, WorktreeCreate
-would replace git's own work, and Elicitation could answer for the user."""
+"""The hooks registered with Claude Code. Others are left out: MessageDisplay would delay rendering,
+WorktreeCreate would replace git's work, and Elicitation could answer for the user."""
 
 AWAITED = frozenset({"Stop", "StopFailure", "SubagentStop", "SessionEnd"})
-"""Hooks the agent waits for: a one-shot run ends right behind them and kills what it does not wait for."""
+"""Hooks that the agent must wait for: a one-shot run ends after them and kills unfinished processes."""
 
 HTTP_TIMEOUT = 2
-"""Seconds; the service answers in milliseconds or is not there."""
+"""Seconds; a running service answers in milliseconds."""
 URL_PATH = "/hooks/claude-code"
 MARK = "stretto"
-"""The argument of the command's final ``:``, which ignores it. Claude Code drops unknown keys when it
-rewrites a settings file, so a mark can only stand inside the command."""
+"""The mark of our commands: the argument of the final ``:``, which ignores it. Claude Code drops unknown keys
+when it rewrites a settings file, so the mark must be inside the command."""
 
 Version = tuple[int, int, int]
 """A release of Claude Code."""
 
 TOLERANT: Version = (2, 1, 101)
-"""The first release that skips a hook it does not know; before it, one such name voids the whole file."""
+"""The first release that skips unknown hooks; earlier releases reject the whole file for a single name."""
 SINCE: dict[str, Version] = {
     "PermissionRequest": (2, 0, 45),
     "SubagentStart": (2, 0, 43),
     "PostCompact": (2, 1, 76),
     "StopFailure": (2, 1, 78),
     "PermissionDenied": (2, 1, 89),
-    "PostToolUseFailure": TOLERANT,  # the changelog does not say when, so the safe side
+    "PostToolUseFailure": TOLERANT,  # not in the changelog, so the latest possible release
     "PostToolBatch": TOLERANT,  # likewise
 }
-"""First release that knows a hook, by its changelog; those not named here are older than 2.0."""
+"""Hook → first release that knows it, by the changelog; all other hooks are older than 2.0."""
 HTTP_SINCE: Version = (2, 1, 63)
 
 
 class Transport(StrEnum):
-    """How an event gets out of the agent."""
+    """How an agent's event is sent."""
 
     COMMAND = "command"
-    """A process for each event; works without the service."""
+    """The agent starts a process for each event; this works without the service."""
     HTTP = "http"
-    """A request to the service, and no process; each event shows a notice while the service is down."""
+    """The agent sends a request to the service; each event shows a notice while the service is down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstallPlan:
-    """What to register and where; paths are absolute."""
+    """An installation to make: agent, settings file, client and transport; all paths are absolute."""
 
     settings: Path
     state: Path
     interpreter: Path
-    """The real interpreter: a version manager's shim costs three times its start."""
+    """The real interpreter: a version manager's shim takes three times as long to start."""
     transport: Transport = Transport.COMMAND
     address: str = "127.0.0.1:9464"
     """The service's host and port, for HTTP."""
     version: Version | None = None
-    """Claude Code's release, where known: an older one must not be given hooks it does not know."""
+    """Claude Code's release, if known: an older release must not get hooks that it does not know."""
     agent: CodingAgent = CLAUDE_CODE
     program: tuple[str, ...] = ()
-    """What starts Stretto, to register its status line too; empty leaves the status line as it is."""
+    """The command that starts Stretto, for its status line; if empty, the status line is left alone."""
 
 
 def parse_version(text: str) -> Version | None:
     """Return the release in the output of ``claude --version`` (``2.1.197 (Claude Code)``), or None."""
-    found = re.match(r"\s*(\d+)\.(\d+)\.(\d+)", text, re.ASCII)
-    return (int(found[1]), int(found[2]), int(found[3])) if found else None
+    match = re.match(r"\s*(\d+)\.(\d+)\.(\d+)", text, re.ASCII)
+    return (int(match[1]), int(match[2]), int(match[3])) if match else None
 
 
 def build_handlers(plan: InstallPlan) -> dict[str, dict[str, Any]]:
     """Return the handler to register for each hook.
 
-    Raises SettingsError where a path is relative or the agent, or its release, has no HTTP hooks.
+    Raises SettingsError if a path is relative, or if the agent or its release has no HTTP hooks.
     """
     for path in (plan.settings, plan.state, plan.interpreter):
         if not path.is_absolute():
@@ -113,7 +113,7 @@ def build_handlers(plan: InstallPlan) -> dict[str, dict[str, Any]]:
             hint="Use the command transport, or Claude Code 2.1.63 or later.",
         )
     request = {"type": "http", "url": f"http://{plan.address}{URL_PATH}", "timeout": HTTP_TIMEOUT}
-    # A session's start can only be reported by a command.
+    # Claude Code reports a session's start to commands only.
     return {
         event: _build_command(plan, event) if event == "SessionStart" else dict(request) for event in events
     }
@@ -125,10 +125,10 @@ def _build_command(plan: InstallPlan, event: str) -> dict[str, Any]:
 
 
 def _build_command_line(plan: InstallPlan) -> str:
-    """Return the command line: it ends with 0 and silence even where interpreter or script are gone.
+    """Return the command line; it exits with 0 and no output even if the interpreter or script is missing.
 
-    Python ends with 2 without its script, by which a hook blocks the agent; Copilot refuses the tool for any
-    code but 0, and Gemini CLI for any above 1 that comes with words.
+    Without its script Python exits with 2, which would block the agent. Copilot refuses the tool after any
+    code except 0, Gemini CLI after any code above 1 with output.
     """
     script = get_client_folder(plan.state) / "start.py"
     words = [plan.interpreter.as_posix(), "-I", "-S", script.as_posix(), plan.state.as_posix()]
@@ -143,7 +143,7 @@ def get_client_folder(state: Path) -> Path:
 
 
 def is_ours(handler: object) -> bool:
-    """Tell whether a handler is one of Stretto's, of this release or another."""
+    """Return whether a handler is Stretto's, of this or another release."""
     if not isinstance(handler, dict):
         return False
     if handler.get("type") == "http":
@@ -153,47 +153,47 @@ def is_ours(handler: object) -> bool:
 
 
 def get_command_line(handler: Mapping[str, Any]) -> str:
-    """Return the command line that a handler runs, empty where it runs none."""
+    """Return the command line of a handler, empty if it has none."""
     line = handler.get("command", handler.get("bash"))
     return line if isinstance(line, str) else ""
 
 
 def find_our_handlers(hooks: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Return our handlers by hook; ``hooks`` is what a settings file holds them in."""
-    found: dict[str, list[dict[str, Any]]] = {}
+    """Return our handlers by hook; ``hooks`` is the member of a settings file that holds them."""
+    ours: dict[str, list[dict[str, Any]]] = {}
     for event, groups in hooks.items():
         for group in groups if isinstance(groups, list) else []:
             for handler in _list_handlers(group):
                 if is_ours(handler):
-                    found.setdefault(event, []).append(handler)
-    return found
+                    ours.setdefault(event, []).append(handler)
+    return ours
 
 
 def remove_our_handlers(hooks: Mapping[str, Any], droppable: frozenset[str] | None) -> dict[str, Any]:
-    """Return ``hooks`` without our handlers and without the groups they alone were in.
+    """Return ``hooks`` without our handlers and without the groups that held only our handlers.
 
-    A list that this leaves empty goes too, if it is droppable; None means that any is.
+    A list that becomes empty is removed if its hook is in ``droppable``; None allows every list.
     """
-    rest: dict[str, Any] = {}
+    remaining: dict[str, Any] = {}
     for event, groups in hooks.items():
         kept = groups
         if isinstance(groups, list):
             kept = [left for group in groups if (left := _keep_foreign(group)) is not None]
         if kept or not groups or not (droppable is None or event in droppable):
-            rest[event] = kept
-    return rest
+            remaining[event] = kept
+    return remaining
 
 
 def _keep_foreign(group: Any) -> Any:
-    """Return a group without our handlers, or None where nothing is left of it."""
-    found = _list_handlers(group)
-    foreign = [handler for handler in found if not is_ours(handler)]
-    if len(foreign) == len(found):
+    """Return a group without our handlers, or None if the group becomes empty."""
+    handlers = _list_handlers(group)
+    foreign = [handler for handler in handlers if not is_ours(handler)]
+    if len(foreign) == len(handlers):
         return group
     return {**group, "hooks": foreign} if foreign else None
 
 
 def _list_handlers(group: Any) -> list[Any]:
-    """Return the handlers of a group; in some agents' settings one handler stands in its place."""
-    found = group.get("hooks") if isinstance(group, dict) else None
-    return found if isinstance(found, list) else [group]
+    """Return the handlers of a group; in some agents' settings a handler replaces the group."""
+    handlers = group.get("hooks") if isinstance(group, dict) else None
+    return handlers if isinstance(handlers, list) else [group]

@@ -1,7 +1,6 @@
-"""Change one member of a JSON object in its text and leave everything around it byte for byte.
+"""Change a single member of a JSON object in its text, and leave the text around it byte for byte.
 
-Writing a person's file anew from its value would undo how they have laid it out, and turn one change into a
-page of differences.
+If the file were written from its value, the user's layout would be lost and a small change would look large.
 """
 
 from __future__ import annotations
@@ -18,43 +17,43 @@ _INDENTED = re.compile(r"\n([ \t]+)\"")
 class _Member:
     key: str
     start: int
-    """Where its key begins."""
+    """Offset of its key."""
     value: int
-    """Where its value begins."""
+    """Offset of its value."""
     stop: int
-    """Behind its value."""
+    """Offset after its value."""
 
 
 def set_member(text: str, key: str, value: object) -> str:
-    """Return the text of a JSON object with the member's value replaced or, where it is missing, added last.
+    """Return the text of a JSON object with the member's value replaced or, if it is missing, added last.
 
-    The value takes on the text's indentation and line ends. ``text`` must be a valid JSON object.
+    The value gets the text's indentation and line ends. ``text`` must be a valid JSON object.
     """
     members = _find_members(text)
     newline = "\r\n" if "\r\n" in text else "\n"
-    found = _INDENTED.search(text)
-    unit = found.group(1) if found else None if members else "  "
+    indented = _INDENTED.search(text)
+    unit = indented.group(1) if indented else None if members else "  "
     if unit is None:
-        # All on one line, so that stays one line, with or without spaces.
+        # The object is on a single line, and stays so, with or without spaces.
         lead, colon = (", ", ": ") if re.search(r'":\s', text) else (",", ":")
-        written = json.dumps(value, separators=(lead, colon), ensure_ascii=text.isascii())
+        value_text = json.dumps(value, separators=(lead, colon), ensure_ascii=text.isascii())
     else:
         colon, lead = ": ", f",{newline}{unit}"
         lines = json.dumps(value, indent=unit, ensure_ascii=text.isascii()).split("\n")
-        written = f"{newline}{unit}".join(lines)
+        value_text = f"{newline}{unit}".join(lines)
     present = [member for member in members if member.key == key]
     if present:
-        return text[: present[-1].value] + written + text[present[-1].stop :]
-    added = f"{json.dumps(key)}{colon}{written}"
+        return text[: present[-1].value] + value_text + text[present[-1].stop :]
+    added = f"{json.dumps(key)}{colon}{value_text}"
     if members:
         return text[: members[-1].stop] + lead + added + text[members[-1].stop :]
     return f"{text[: text.index('{') + 1]}{newline}{unit}{added}{newline}{text[text.rindex('}') :]}"
 
 
 def drop_member(text: str, key: str) -> str:
-    """Return the text of a JSON object without the member and without the comma and space it came with."""
+    """Return the text of a JSON object without the member and without its comma and space."""
     members = _find_members(text)
-    # The last one, where there are several: it is the one that JSON's readers take.
+    # Of several equal keys, JSON readers use the last.
     index = max((place for place, member in enumerate(members) if member.key == key), default=None)
     if index is None:
         return text
@@ -81,5 +80,5 @@ def _find_members(text: str) -> list[_Member]:
 
 
 def _skip_space(text: str, at: int) -> int:
-    found = _SPACE.match(text, at)
-    return found.end() if found else at
+    space = _SPACE.match(text, at)
+    return space.end() if space else at

@@ -1,4 +1,4 @@
-"""Receipts: what an install keeps about a settings file so that it can be undone exactly."""
+"""Keep a receipt of each installation, so that a settings file can be restored exactly."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from stretto.hook.install.settings_file import write_file
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What was there before an install, and what it has left."""
+    """A settings file before and after an installation."""
 
     created: bool
-    """There was no such file."""
+    """Whether the installation created the file."""
     containers: frozenset[str]
-    """The members that were not there: ``hooks``, hooks by name, ``version``."""
+    """The members that the installation added: ``hooks``, hooks by name, ``version``."""
     original: str | None
-    """Digest of the file as it was, which the backup must have."""
+    """Digest of the file before the installation; the backup must have the same."""
     written: str
-    """Digest of the file as the install left it."""
+    """Digest of the file after the installation."""
 
     def merge_earlier(self, earlier: Receipt) -> Receipt:
-        """Return the receipt of an install over an earlier one: what was there was there before both."""
+        """Return this receipt with the original state that an earlier installation recorded."""
         containers = self.containers | earlier.containers
         return replace(self, created=earlier.created, containers=containers, original=earlier.original)
 
     @staticmethod
     def load(state: Path, settings: Path) -> Receipt | None:
-        """Return the receipt of a settings file, if it can be read: without it the undoing is less exact."""
-        found: Any = _read_receipts(state).get(str(settings))
+        """Return the receipt of a settings file, or None; without it, removal is less exact."""
+        entry: Any = _read_receipts(state).get(str(settings))
         try:
-            containers = frozenset(map(str, found["containers"]))
-            return Receipt(found["created"] is True, containers, found["original"], found["written"])
+            containers = frozenset(map(str, entry["containers"]))
+            return Receipt(entry["created"] is True, containers, entry["original"], entry["written"])
         except (KeyError, TypeError):
             return None
 
     def save(self, state: Path, settings: Path) -> None:
-        """Keep the receipt of a settings file. Raises SettingsError."""
+        """Store the receipt of a settings file. Raises SettingsError."""
         receipt = {**asdict(self), "containers": sorted(self.containers)}
         write_file(
             _get_ledger_path(state), json.dumps({**_read_receipts(state), str(settings): receipt}).encode()
@@ -48,7 +48,7 @@ class Receipt:
 
     @staticmethod
     def drop(state: Path, settings: Path) -> None:
-        """Forget a settings file. Raises SettingsError."""
+        """Delete the receipt of a settings file. Raises SettingsError."""
         receipts = _read_receipts(state)
         if receipts.pop(str(settings), None) is not None:
             write_file(_get_ledger_path(state), json.dumps(receipts).encode())
@@ -60,7 +60,7 @@ def _get_ledger_path(state: Path) -> Path:
 
 def _read_receipts(state: Path) -> dict[str, Any]:
     try:
-        found = json.loads(_get_ledger_path(state).read_bytes())
+        receipts = json.loads(_get_ledger_path(state).read_bytes())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return receipts if isinstance(receipts, dict) else {}

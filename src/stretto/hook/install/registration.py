@@ -1,7 +1,7 @@
-"""Install and remove Stretto's hooks in an agent's settings files.
+"""Install Stretto's hooks in an agent's settings file, and remove them again.
 
-Everything of other owners stays: outside the hooks byte for byte, inside by value and order. A file that is
-not what it should be is left as it is, with a ``SettingsError``.
+All other settings are kept: outside the hooks byte for byte, inside the hooks by value and order. A file with
+an unexpected shape is left unchanged and raises ``SettingsError``.
 """
 
 from __future__ import annotations
@@ -37,38 +37,40 @@ from stretto.hook.install.statusline_setting import MEMBER, is_ours, register_st
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingsChange:
-    """What an install or uninstall has done; plain text and booleans, so that it dumps as JSON."""
+    """The changes that an installation or removal has made, as values that can be dumped as JSON."""
 
     action: str
     """``installed``, ``updated``, ``removed`` or ``unchanged``."""
     agent: str
     settings: str
     events: tuple[str, ...]
-    """The hooks registered or, by ``uninstall_hooks``, removed."""
+    """The registered or removed hooks."""
     transport: str | None = None
     client: str | None = None
-    """The folder of the client's copy, where this change has written it."""
+    """The folder of the client's copy, if this change has written it."""
     backup: str | None = None
-    """The settings as they were before, where something of others was at stake."""
+    """The path of the backup, if other settings were in the file."""
     deleted: bool = False
-    """The settings file is gone again, because nothing but ours was ever in it."""
+    """Whether the settings file was removed, because it only ever held our hooks."""
     status_line: str | None = None
-    """The status line's command as it now is, where this change was to register ours or has removed it."""
+    """The status line's command after this change, if the change concerned the status line."""
     note: str | None = None
-    """What a person has to know or do before the hooks run."""
+    """A note for the user: something to know or do before the hooks run."""
 
 
 def install_hooks(plan: InstallPlan) -> SettingsChange:
-    """Register the hooks in place of what an earlier install left, and copy the client to the state folder.
+    """Register the hooks, replacing those of an earlier installation, and copy the client.
 
-    A second install changes no byte. Raises SettingsError, with the settings untouched.
+    A second installation changes no byte. Raises SettingsError, with the settings unchanged. Example: the
+    settings hold {"model": "x", "hooks": {"Stop": [theirs]}}. "Stop" becomes [theirs, ours], each other hook
+    [ours], and "model" keeps its bytes.
     """
     agent, wanted = plan.agent, build_handlers(plan)
     before = read_file(plan.settings)
     text, value = parse_settings(agent, plan.settings, b"{}\n" if before is None else before)
     inside = find_container(agent, plan.settings, value)
     hooks = _get_hooks(value, inside)
-    mine = find_our_handlers(hooks)
+    ours = find_our_handlers(hooks)
     unversioned = agent.version and "version" not in value
     if unversioned and remove_our_handlers(hooks, None):
         raise SettingsError(
@@ -91,10 +93,10 @@ def install_hooks(plan: InstallPlan) -> SettingsChange:
         status_line=_get_command(line) if plan.program else None,
         note=agent.note or None,
     )
-    same = mine == {event: [handler] for event, handler in wanted.items()} and line == value.get(MEMBER)
+    same = ours == {event: [handler] for event, handler in wanted.items()} and line == value.get(MEMBER)
     if same and not unversioned:
         return change
-    installed = bool(mine) or is_ours(value.get(MEMBER))
+    installed = bool(ours) or is_ours(value.get(MEMBER))
     earlier = Receipt.load(plan.state, plan.settings) if installed else None
     merged = remove_our_handlers(hooks, earlier.containers if earlier else None)
     for event, handler in wanted.items():
@@ -103,10 +105,10 @@ def install_hooks(plan: InstallPlan) -> SettingsChange:
     if line != value.get(MEMBER):
         text = set_member(text, MEMBER, line)
     after = (text if merged == hooks else _replace_hooks(text, inside, hooks, merged)).encode()
-    made = {*wanted} - {*hooks} | {name for name in (inside, "version" if unversioned else "") if name}
+    added = {*wanted} - {*hooks} | {name for name in (inside, "version" if unversioned else "") if name}
     receipt = Receipt(
         created=before is None,
-        containers=frozenset(made - ({inside} if inside in value else set())),
+        containers=frozenset(added - ({inside} if inside in value else set())),
         original=None if before is None or installed else compute_digest(before),
         written=compute_digest(after),
     )
@@ -119,30 +121,30 @@ def install_hooks(plan: InstallPlan) -> SettingsChange:
 
 
 def uninstall_hooks(settings: Path, state: Path, agent: CodingAgent = CLAUDE_CODE) -> SettingsChange:
-    """Remove exactly our handlers, with the lists and the file that only they needed.
+    """Remove exactly our handlers, and the lists and the file that were created for them.
 
-    Where nothing else has changed since the install, the file gets its former bytes back. The client's copy
-    stays for the sessions that still run with the hooks. Raises SettingsError, with the settings untouched.
+    If nothing else has changed since the installation, the file gets its original bytes. The client's copy
+    stays for sessions that still run with the hooks. Raises SettingsError, with the settings unchanged.
     """
     before = read_file(settings)
     text, value = parse_settings(agent, settings, b"{}" if before is None else before)
     inside = find_container(agent, settings, value)
     hooks = _get_hooks(value, inside)
-    mine = find_our_handlers(hooks)
-    change = SettingsChange(action="unchanged", agent=agent.name, settings=str(settings), events=tuple(mine))
-    shown = value.get(MEMBER)
-    if before is None or not (mine or is_ours(shown)):
+    ours = find_our_handlers(hooks)
+    change = SettingsChange(action="unchanged", agent=agent.name, settings=str(settings), events=tuple(ours))
+    line_before = value.get(MEMBER)
+    if before is None or not (ours or is_ours(line_before)):
         return change
     receipt = Receipt.load(state, settings)
-    rest = remove_our_handlers(hooks, receipt.containers if receipt else None)
-    emptied = not rest and (receipt is None or not inside or inside in receipt.containers)
-    needless = {inside, "version"} & receipt.containers if receipt and emptied else set()
-    line = restore_status_line(shown)
-    if is_ours(shown):
+    remaining = remove_our_handlers(hooks, receipt.containers if receipt else None)
+    emptied = not remaining and (receipt is None or not inside or inside in receipt.containers)
+    obsolete = {inside, "version"} & receipt.containers if receipt and emptied else set()
+    line = restore_status_line(line_before)
+    if is_ours(line_before):
         change = replace(change, status_line=_get_command(line))
-        needless |= {MEMBER} if line is None else set()
+        obsolete |= {MEMBER} if line is None else set()
     backup = get_backup_path(settings)
-    if receipt and receipt.created and emptied and not {*_list_other_members(value, inside)} - needless:
+    if receipt and receipt.created and emptied and not {*_list_other_members(value, inside)} - obsolete:
         remove_file(settings)
         change = replace(change, deleted=True)
     elif (
@@ -154,16 +156,16 @@ def uninstall_hooks(settings: Path, state: Path, agent: CodingAgent = CLAUDE_COD
         remove_file(backup)
     else:
         change = replace(change, backup=back_up(settings, before))
-        left = text
-        if mine:
-            left = (
-                drop_member(text, inside) if inside and emptied else _replace_hooks(text, inside, hooks, rest)
-            )
-        for member in needless - {inside}:
-            left = drop_member(left, member)
-        if line != shown and line is not None:
-            left = set_member(left, MEMBER, line)
-        write_file(settings, left.encode())
+        after = text
+        if ours and inside and emptied:
+            after = drop_member(text, inside)
+        elif ours:
+            after = _replace_hooks(text, inside, hooks, remaining)
+        for member in obsolete - {inside}:
+            after = drop_member(after, member)
+        if line != line_before and line is not None:
+            after = set_member(after, MEMBER, line)
+        write_file(settings, after.encode())
     Receipt.drop(state, settings)
     return replace(change, action="removed")
 
@@ -179,12 +181,12 @@ def _get_hooks(value: dict[str, Any], inside: str) -> dict[str, Any]:
 
 
 def _list_other_members(value: dict[str, Any], inside: str) -> list[str]:
-    """Return the members of a settings file beside the one with the hooks."""
+    """Return the members of a settings file except the member with the hooks."""
     return [name for name in value if name != inside] if inside else []
 
 
 def _replace_hooks(text: str, inside: str, before: dict[str, Any], after: dict[str, Any]) -> str:
-    """Return the text of a settings file with other hooks in it."""
+    """Return the text of a settings file with its hooks replaced."""
     if inside:
         return set_member(text, inside, after)
     for event in [event for event in before if event not in after]:

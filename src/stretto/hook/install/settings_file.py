@@ -1,4 +1,4 @@
-"""Settings files on disk: read whole, replaced in one step, backed up beside themselves."""
+"""Read and parse settings files, replace them in a single step, and keep a backup in the same folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stretto.hook.install.agents import CodingAgent
 
 
 def read_file(path: Path) -> bytes | None:
-    """Return a file's bytes, or None where there is none. Raises SettingsError."""
+    """Return a file's bytes, or None if it does not exist. Raises SettingsError."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
@@ -23,7 +23,7 @@ def read_file(path: Path) -> bytes | None:
 
 
 def parse_settings(agent: CodingAgent, path: Path, data: bytes) -> tuple[str, dict[str, Any]]:
-    """Return a settings file's text and value. Raises SettingsError if it cannot hold the agent's hooks."""
+    """Return a settings file's text and JSON value. Raises SettingsError if hooks cannot be in it."""
     try:
         text = data.decode("utf-8")
         value = json.loads(text.removeprefix("\ufeff"))
@@ -45,35 +45,35 @@ def parse_settings(agent: CodingAgent, path: Path, data: bytes) -> tuple[str, di
 
 
 def find_container(agent: CodingAgent, path: Path, value: dict[str, Any]) -> str:
-    """Return the member that holds the hooks, empty where they are the file's own members."""
+    """Return the member that holds the hooks, empty if the hooks are members of the file itself."""
     if agent.container or path.name == agent.older or isinstance(value.get("hooks"), dict):
         return "hooks"
     return ""
 
 
 def write_file(path: Path, data: bytes, *, mode: int | None = None) -> None:
-    """Replace a file in one step, behind its symlinks, keeping its mode. Raises SettingsError."""
+    """Replace a file in a single step; follow symlinks and keep the mode. Raises SettingsError."""
     target = Path(os.path.realpath(path))
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-    fresh = target.with_name(f".{target.name}.{os.getpid()}.new")
+    new_file = target.with_name(f".{target.name}.{os.getpid()}.new")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with os.fdopen(os.open(fresh, flags, mode or 0o666), "wb") as file:
+            with os.fdopen(os.open(new_file, flags, mode or 0o666), "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             if target.exists() and mode is None:
-                fresh.chmod(target.stat().st_mode & 0o7777)
-            fresh.replace(target)
+                new_file.chmod(target.stat().st_mode & 0o7777)
+            new_file.replace(target)
         finally:
-            fresh.unlink(missing_ok=True)
+            new_file.unlink(missing_ok=True)
     except OSError as error:
         raise SettingsError("The file cannot be written", where=str(path), cause=str(error)) from error
 
 
 def remove_file(path: Path) -> None:
-    """Remove a file if it is there. Raises SettingsError."""
+    """Remove a file if it exists. Raises SettingsError."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
@@ -81,17 +81,17 @@ def remove_file(path: Path) -> None:
 
 
 def compute_digest(data: bytes) -> str:
-    """Return what tells one content from another."""
+    """Return the SHA-256 of some bytes."""
     return hashlib.sha256(data).hexdigest()
 
 
 def get_backup_path(settings: Path) -> Path:
-    """Return the place of a settings file's backup."""
+    """Return the path of a settings file's backup."""
     return settings.with_name(settings.name + ".stretto-backup")
 
 
 def back_up(settings: Path, data: bytes) -> str:
-    """Write what a change replaces beside it, readable for the same people; return the path."""
+    """Write the replaced settings to the backup, readable by the same users; return the path."""
     path = get_backup_path(settings)
     write_file(path, data)
     path.chmod(settings.stat().st_mode & 0o7777)

@@ -1,4 +1,4 @@
-"""How the hooks stand, over all agents and all of their settings files."""
+"""Report the state of the hooks, over all agents and all of their settings files."""
 
 from __future__ import annotations
 
@@ -19,56 +19,56 @@ from stretto.hook.install.statusline_setting import MEMBER, get_chained_command,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScopeStatus:
-    """What one settings file says."""
+    """The state of the hooks in a settings file."""
 
     agent: str
     scope: str
     settings: str
     exists: bool
     events: tuple[str, ...] = ()
-    """Hooks registered for us."""
+    """The hooks registered for Stretto."""
     missing: tuple[str, ...] = ()
-    """Hooks that are not, while others are."""
+    """The hooks that are not registered, while others are."""
     transports: tuple[str, ...] = ()
     dangling: tuple[str, ...] = ()
-    """Interpreters and scripts in our commands that are not there."""
+    """Interpreters and scripts of our commands that do not exist."""
     status_line: bool = False
     """Whether our status line is registered."""
     chained: str | None = None
-    """The command that it runs before itself."""
+    """The other command that our status line runs first."""
     problem: str | None = None
-    """Why the file cannot be read as settings."""
+    """The reason why the file cannot be read as settings."""
 
     @property
     def label(self) -> str:
-        """Scope and agent in short; Claude Code goes without saying."""
+        """Short name of the scope and agent; Claude Code is not named."""
         return self.scope if self.agent == CLAUDE_CODE.name else f"{self.agent} {self.scope}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HooksStatus:
-    """How the hooks stand over all settings files; dumps as JSON."""
+    """The state of the hooks over all settings files; can be dumped as JSON."""
 
     installed: bool
     scopes: tuple[ScopeStatus, ...]
     client: str
-    """Of the copy: ``current``, ``outdated`` or ``absent``."""
+    """The state of the client's copy: ``current``, ``outdated`` or ``absent``."""
     switched_off: tuple[str, ...]
-    """The switches that are on, each with its file."""
+    """The settings that disable hooks, each with its file."""
     doubled: tuple[str, ...]
-    """Where an event is reported more than once: harmless, but each report costs its process or request."""
+    """Places that report an event more than once: harmless, but each report costs a process or a request."""
     plugins: tuple[str, ...] = ()
-    """Plugins of ours that the settings enable: they report without hooks in any settings."""
+    """Our plugins that the settings enable: they report without hooks in the settings."""
 
 
 def check_hooks(files: Iterable[tuple[CodingAgent, str, Path]], state: Path) -> HooksStatus:
-    """Say how the hooks stand: ``files`` is the settings files that count, by agent and scope.
+    """Return the state of the hooks; ``files`` lists the settings files by agent and scope.
 
-    A file that is missing or broken is part of the answer, not an error. One that stands for two scopes, as
-    in a project that is the home, counts for the first.
+    A missing or broken file is part of the answer, not an error. A file that serves two scopes, such as a
+    project in the home folder, counts for the first.
     """
     scopes: list[ScopeStatus] = []
-    read_from: list[_FileReport] = []
+    reports: list[_FileReport] = []
     seen: set[tuple[CodingAgent, Path]] = set()
     for agent, scope, path in files:
         if (agent, path) in seen:
@@ -82,45 +82,48 @@ def check_hooks(files: Iterable[tuple[CodingAgent, str, Path]], state: Path) -> 
                 scopes.append(_describe_broken(agent, scope, path, error))
             continue
         inside = find_container(agent, path, value)
-        mine = find_our_handlers(value.get(inside, {}) if inside else value)
-        found = _describe_scope(agent, scope, path, data is not None, mine)
-        scopes.append(_add_status_line(found, value.get(MEMBER)))
+        ours = find_our_handlers(value.get(inside, {}) if inside else value)
+        described = _describe_scope(agent, scope, path, data is not None, ours)
+        scopes.append(_add_status_line(described, value.get(MEMBER)))
         off = tuple(f"{name} in {path}" for name in _list_switches(agent, value))
-        read_from.append(_FileReport(agent, scopes[-1], mine, off, _list_plugins(value)))
-    used = {reports.agent for reports in read_from if reports.handlers}
+        reports.append(_FileReport(agent, scopes[-1], ours, off, _list_plugins(value)))
+    used_agents = {report.agent for report in reports if report.handlers}
     return HooksStatus(
-        installed=bool(used),
+        installed=bool(used_agents),
         scopes=tuple(scopes),
         client=check_client_copy(state),
-        # What keeps the hooks of an agent from running that has none of ours is no matter.
+        # A switch of an agent without our hooks does not matter.
         switched_off=tuple(
-            switch for reports in read_from if reports.agent in {*used, CLAUDE_CODE} for switch in reports.off
+            switch
+            for report in reports
+            if report.agent in {*used_agents, CLAUDE_CODE}
+            for switch in report.off
         ),
         doubled=tuple(
-            what
+            doubled
             for agent in AGENTS.values()
-            if agent in used
-            for what in _find_doubled(agent, [reports for reports in read_from if reports.agent is agent])
+            if agent in used_agents
+            for doubled in _find_doubled(agent, [report for report in reports if report.agent is agent])
         ),
-        plugins=tuple(dict.fromkeys(name for reports in read_from for name in reports.plugins)),
+        plugins=tuple(dict.fromkeys(name for report in reports for name in report.plugins)),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _FileReport:
-    """What was found in one settings file of an agent."""
+    """The contents of an agent's settings file that concern our hooks."""
 
     agent: CodingAgent
     scope: ScopeStatus
     handlers: dict[str, list[dict[str, Any]]]
     off: tuple[str, ...]
-    """The switches that are on."""
+    """The settings that disable hooks."""
     plugins: tuple[str, ...]
-    """Those of ours that it enables."""
+    """Our plugins that the file enables."""
 
 
 def _has_our_command(path: Path) -> bool:
-    """Tell whether a file that is no settings holds a command of ours nevertheless."""
+    """Return whether a file that cannot be read as settings contains a command of ours."""
     try:
         return any(f"/hook/{name}".encode() in path.read_bytes() for name in CLIENT_FILES)
     except OSError:
@@ -134,29 +137,29 @@ def _describe_broken(agent: CodingAgent, scope: str, path: Path, error: Settings
 
 
 def _describe_scope(
-    agent: CodingAgent, scope: str, path: Path, exists: bool, mine: dict[str, list[dict[str, Any]]]
+    agent: CodingAgent, scope: str, path: Path, exists: bool, ours: dict[str, list[dict[str, Any]]]
 ) -> ScopeStatus:
-    found = [handler for event in mine.values() for handler in event]
-    started = [word for handler in found for word in _list_started_files(get_command_line(handler))]
+    handlers = [handler for event in ours.values() for handler in event]
+    started = [word for handler in handlers for word in _list_started_files(get_command_line(handler))]
     return ScopeStatus(
         agent=agent.name,
         scope=scope,
         settings=str(path),
         exists=exists,
-        events=tuple(mine),
-        missing=tuple(event for event in agent.events if event not in mine) if mine else (),
-        transports=tuple(sorted({_get_transport(handler) for handler in found})),
+        events=tuple(ours),
+        missing=tuple(event for event in agent.events if event not in ours) if ours else (),
+        transports=tuple(sorted({_get_transport(handler) for handler in handlers})),
         dangling=tuple(word for word in dict.fromkeys(started) if not Path(word).exists()),
     )
 
 
-def _add_status_line(found: ScopeStatus, line: object) -> ScopeStatus:
+def _add_status_line(scope: ScopeStatus, line: object) -> ScopeStatus:
     if not is_ours(line):
-        return found
+        return scope
     program = get_program(line)
-    gone = () if Path(program).exists() else (program,)
-    dangling = tuple(dict.fromkeys((*found.dangling, *gone)))
-    return replace(found, status_line=True, chained=get_chained_command(line) or None, dangling=dangling)
+    missing = () if Path(program).exists() else (program,)
+    dangling = tuple(dict.fromkeys((*scope.dangling, *missing)))
+    return replace(scope, status_line=True, chained=get_chained_command(line) or None, dangling=dangling)
 
 
 def _get_transport(handler: dict[str, Any]) -> str:
@@ -164,7 +167,7 @@ def _get_transport(handler: dict[str, Any]) -> str:
 
 
 def _list_started_files(command: str) -> list[str]:
-    """Return the interpreter and the script of one of our commands."""
+    """Return the interpreter and the script of a command of ours."""
     try:
         words = shlex.split(command)
     except ValueError:
@@ -173,15 +176,15 @@ def _list_started_files(command: str) -> list[str]:
 
 
 def _list_switches(agent: CodingAgent, value: dict[str, Any]) -> list[str]:
-    """Return the switches that keep an agent's hooks from running."""
-    on = []
+    """Return the settings that disable an agent's hooks."""
+    disabling = []
     for name, off in agent.switches:
         at: Any = value
         for part in name.split("."):
             at = at.get(part) if isinstance(at, dict) else None
         if at is off:
-            on.append(name)
-    return on
+            disabling.append(name)
+    return disabling
 
 
 def _list_plugins(value: dict[str, Any]) -> tuple[str, ...]:
@@ -191,22 +194,23 @@ def _list_plugins(value: dict[str, Any]) -> tuple[str, ...]:
     return tuple(name for name, on in enabled.items() if on is True and name.startswith(f"{MARK}@"))
 
 
-def _find_doubled(agent: CodingAgent, found: list[_FileReport]) -> list[str]:
-    """Return where one of the agent's events is reported more than once.
+def _find_doubled(agent: CodingAgent, reports: list[_FileReport]) -> list[str]:
+    """Return the places that report an event of the agent more than once.
 
-    As a rule the same handler in several files runs once; a different one runs beside it, and a plugin's
-    always does.
+    Usually the same handler in several files runs once, but different handlers both run, and a plugin's
+    handler always runs. Example: the user's file has the command handler for "Stop", the project's file the
+    HTTP handler: "different handlers in user and project settings".
     """
-    several = set()
+    doubled_scopes = set()
     for event in agent.events:
         by_handler: dict[str, list[str]] = {}
-        for reports in found:
-            for handler in reports.handlers.get(event, []):
-                by_handler.setdefault(json.dumps(handler, sort_keys=True), []).append(reports.scope.label)
-        where = [scope for scopes in by_handler.values() for scope in scopes]
-        if len(where if agent.repeats else by_handler) > 1:
-            several.add(tuple(dict.fromkeys(where)))
+        for report in reports:
+            for handler in report.handlers.get(event, []):
+                by_handler.setdefault(json.dumps(handler, sort_keys=True), []).append(report.scope.label)
+        scopes = [scope for scopes in by_handler.values() for scope in scopes]
+        if len(scopes if agent.repeats else by_handler) > 1:
+            doubled_scopes.add(tuple(dict.fromkeys(scopes)))
     kinds = "handlers" if agent.repeats else "different handlers"
-    doubled = [f"{kinds} in {' and '.join(names)} settings" for names in sorted(several)]
-    plugins = dict.fromkeys(name for reports in found for name in reports.plugins)
+    doubled = [f"{kinds} in {' and '.join(names)} settings" for names in sorted(doubled_scopes)]
+    plugins = dict.fromkeys(name for report in reports for name in report.plugins)
     return doubled + [f"plugin {name} beside the settings" for name in plugins]

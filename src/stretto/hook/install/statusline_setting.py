@@ -1,7 +1,7 @@
-"""The status line in Claude Code's settings: ours in the place of another, which it runs before itself.
+"""Register our status line in Claude Code's settings; it runs an earlier status line first.
 
-There is one such line (code.claude.com/docs/en/statusline), so what was there is kept whole inside ours, as
-the command to chain, and comes out of it unchanged.
+Claude Code has a single status line (code.claude.com/docs/en/statusline). So an earlier status line is kept
+inside ours, as the command to chain, and is restored unchanged.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _PROGRAM = "stretto"
 
 
 def register_status_line(value: object, program: Sequence[str], state: Path) -> dict[str, Any]:
-    """Return what to put into the settings in place of ``value``, None where nothing is there.
+    """Return the status line to store in place of ``value``, which is None if there is no status line.
 
-    ``program`` starts Stretto. Other members of what is there, such as its padding, stay. Raises
-    SettingsError where that is no command.
+    ``program`` starts Stretto. Other members of the present status line, such as its padding, are kept.
+    Raises SettingsError if the present status line is not a command.
     """
     before = restore_status_line(value)
     words = [*program, _STATE, state.as_posix(), VERB]
@@ -33,14 +33,14 @@ def register_status_line(value: object, program: Sequence[str], state: Path) -> 
     if not isinstance(before, dict) or not _get_command(before):
         raise SettingsError(
             "The status line cannot be added",
-            cause=f"the {MEMBER} that is there is no command",
-            hint=f"Take {MEMBER} out of the settings, or leave the status line away.",
+            cause=f"the present {MEMBER} is not a command",
+            hint=f"Remove {MEMBER} from the settings, or install without the status line.",
         )
     return {**before, "command": shlex.join([*words, _CHAIN, _get_command(before)])}
 
 
 def restore_status_line(value: object) -> object:
-    """Return the status line without ours: what it chains, itself where it is another's, else None."""
+    """Return the status line without ours: the chained line, else another program's line, else None."""
     if not is_ours(value):
         return value
     chained = get_chained_command(value)
@@ -48,16 +48,16 @@ def restore_status_line(value: object) -> object:
 
 
 def is_ours(value: object) -> bool:
-    """Tell whether a status line is Stretto's, of this release or another."""
+    """Return whether a status line is Stretto's, of this or another release."""
     words = _split_words(value)
     before = words[: words.index(VERB)] if VERB in words else []
-    if _STATE in before[:-1]:  # a folder may be named like the program
+    if _STATE in before[:-1]:  # a folder may have the program's name
         before = before[: before.index(_STATE)]
     return any(Path(word).name in {_PROGRAM, f"{_PROGRAM}.exe"} for word in before)
 
 
 def get_chained_command(value: object) -> str:
-    """Return the command that our status line runs before itself, empty where there is none."""
+    """Return the command that our status line runs first, empty if there is none."""
     words = _split_words(value)
     return words[words.index(_CHAIN) + 1] if _CHAIN in words[:-1] else ""
 
@@ -75,5 +75,5 @@ def _get_command(value: object) -> str:
 def _split_words(value: object) -> list[str]:
     try:
         return shlex.split(_get_command(value))
-    except ValueError:  # a quotation without end: not written by us
+    except ValueError:  # an unfinished quotation was not written by us
         return []
