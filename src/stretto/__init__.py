@@ -1,12 +1,12 @@
-"""Stretto: how much faster did the agents run together, at what price, and why not faster.
+"""Stretto measures how much faster agents run in parallel, at what cost, and what slows them down.
 
-The names below are the Python API (docs/api.md). They are loaded when they are first asked for: the service
-and the command line share this package and need none of them.
+The names below are the Python API (docs/api.md). Each is loaded on first use, because the service and the
+command line share this package and do not need them.
 """
 
 from __future__ import annotations
 
-# Type checkers know the name; loading typing for it would be nearly all that this module costs.
+# Type checkers know this name; importing typing would take most of this module's loading time.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -25,7 +25,7 @@ __all__ = [
     "score", "session", "task", "tool_call",
 ]  # fmt: skip
 
-_HOMES = {
+_MODULES = {
     "cache": "cache_counters",
     "carry": "carry",
     "configure": "setup",
@@ -44,13 +44,13 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        from stretto.version import read_version  # noqa: PLC0415  # for who asks for it only
+        from stretto.version import read_version  # noqa: PLC0415  # only when it is used
 
         value = read_version()
-    elif name in _HOMES:
-        from importlib import import_module  # noqa: PLC0415  # for who uses the API only
+    elif name in _MODULES:
+        from importlib import import_module  # noqa: PLC0415  # only when the API is used
 
-        value = getattr(import_module(f"stretto.api.{_HOMES[name]}"), name)
+        value = getattr(import_module(f"stretto.api.{_MODULES[name]}"), name)
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value

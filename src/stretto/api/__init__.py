@@ -1,8 +1,9 @@
-"""The Python API: an orchestrator says what it does, and OpenTelemetry spans say it on.
+"""The Python API: a program records its sessions, phases, tasks and calls as OpenTelemetry spans.
 
-``tracing`` holds what a program wraps its work in; it needs OpenTelemetry's API alone and speaks to whatever
-SDK the host has. ``setup`` gives a host without one an SDK; ``export`` writes finished spans to the journal
-with what ``mapping`` makes of them. ``context`` is what travels between tasks, threads and processes.
+``tracing`` has the blocks that a program wraps its work in. It needs only OpenTelemetry's API and works with
+any SDK of the host program. ``setup`` configures an SDK for a program without one. ``journal_exporter``
+writes finished spans to the journal, through ``spans_to_events``. ``context`` holds the data that tasks
+inherit, and ``carry`` passes it to other threads and processes.
 
-The names are reached through the package itself (``stretto.task``), which loads them when they are asked for.
+The public names are reached through the package (``stretto.task``), which loads them on first use.
 """

@@ -1,9 +1,8 @@
-"""Caching: how a program's own caches do, counted in the process and reported now and then.
+"""Count hits, misses, evictions and invalidations of a program's own caches, and report them regularly.
 
-A report is a span without length, ``cache <name>``, that bears what was counted since the last one. It goes
-out when a session ends, every ten seconds while it runs, by ``flush`` and as the program exits, so that
-counting itself is an addition under a lock. What is counted outside any session belongs to the one that is
-reported next.
+A report is a span without duration, ``cache <name>``, with the counts since the previous report. Reports are
+sent when a session ends, every ten seconds while it runs, by ``flush`` and at the program's exit. So counting
+costs only an addition under a lock. Counts outside any session are added to the next session's report.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from stretto.api.context import Surroundings, get_context, get_surroundings
 from stretto.api.span_block import describe_surroundings, get_tracer, keep_known, title_span, trim_name
 
 REPORT_SECONDS = 10.0
-"""How long counts wait for a report while a session runs."""
+"""Longest wait of counts for a report while a session runs."""
 
 HITS, MISSES, EVICTIONS, INVALIDATIONS = range(4)
 
@@ -29,32 +28,32 @@ _at_exit = False
 
 
 def cache(name: str) -> Cache:
-    """Return what counts for the cache of a name: the same for the same name, in all of the program."""
-    called = trim_name(name)
-    if called is None:
+    """Return the counter for the cache of a name; the same name gives the same counter everywhere."""
+    cache_name = trim_name(name)
+    if cache_name is None:
         raise ValueError("a cache needs a name")
     with _lock:
-        found = _caches.get(called)
-        if found is None:
-            found = _caches[called] = Cache(called)
-        return found
+        counter = _caches.get(cache_name)
+        if counter is None:
+            counter = _caches[cache_name] = Cache(cache_name)
+        return counter
 
 
 class _SessionCounts:
-    """What was counted in one session since the last report."""
+    """The counts of a cache in a session since the last report."""
 
-    __slots__ = ("around", "due", "entries", "numbers")
+    __slots__ = ("due", "entries", "numbers", "surroundings")
 
-    def __init__(self, around: Surroundings | None) -> None:
-        self.around = around
+    def __init__(self, surroundings: Surroundings | None) -> None:
+        self.surroundings = surroundings
         self.due = monotonic() + REPORT_SECONDS
         self.numbers = [0, 0, 0, 0]
         self.entries: tuple[float, int] | None = None
-        """When the size was last told, and what it was."""
+        """Time and value of the last reported size."""
 
 
 class Cache:
-    """Counts what happens in one cache. Its methods may be called from several threads, and cost little."""
+    """Counts the events of a cache. Its methods are fast and can be called from several threads."""
 
     __slots__ = ("_counts", "_lock", "name")
 
@@ -68,90 +67,99 @@ class Cache:
         self._add_count(HITS, count)
 
     def miss(self, count: int = 1) -> None:
-        """Count lookups that found none."""
+        """Count lookups that found no entry."""
         self._add_count(MISSES, count)
 
     def evict(self, count: int = 1) -> None:
-        """Count entries that had to go to make room."""
+        """Count entries that were removed to make room."""
         self._add_count(EVICTIONS, count)
 
     def invalidate(self, count: int = 1) -> None:
-        """Count entries that went because they no longer held."""
+        """Count entries that were removed because they were no longer valid."""
         self._add_count(INVALIDATIONS, count)
 
     def size(self, entries: int) -> None:
-        """Say how many entries the cache holds now."""
+        """Record the number of entries that the cache holds now."""
         self._add_count(None, entries)
 
     def report_counts(self, session: str | None, context: Context, at: int | None = None) -> None:
-        """Report what was counted in a session, and outside any, since the last time; ``at`` (ns) or now."""
+        """Report the counts of a session, and those outside any session, at ``at`` (ns) or now."""
         with self._lock:
-            told = [counts for id in {session, None} if (counts := self._counts.pop(id, None)) is not None]
-            if not told:
+            reported = [
+                counts for id in {session, None} if (counts := self._counts.pop(id, None)) is not None
+            ]
+            if not reported:
                 return
-            around = next((counts.around for counts in told if counts.around is not None), None)
-            if around is None and session is None:
-                # Nobody's: it waits for a session to come.
-                self._counts[None] = told[0]
+            known = (counts.surroundings for counts in reported if counts.surroundings is not None)
+            place = next(known, None)
+            if place is None and session is None:
+                # The counts belong to no session yet: they wait for the next session.
+                self._counts[None] = reported[0]
                 return
-        numbers = [sum(amounts) for amounts in zip(*(counts.numbers for counts in told), strict=True)]
-        newest = max((counts.entries for counts in told if counts.entries is not None), default=None)
-        source = around.source if around is not None else None
-        told_of = Surroundings(session=session, source=source)
+        numbers = [sum(amounts) for amounts in zip(*(counts.numbers for counts in reported), strict=True)]
+        newest = max((counts.entries for counts in reported if counts.entries is not None), default=None)
+        source = place.source if place is not None else None
+        surroundings = Surroundings(session=session, source=source)
         entries = None if newest is None else newest[1]
-        _send_report(self.name, told_of, numbers, entries, context, at=time_ns() if at is None else at)
+        _send_report(self.name, surroundings, numbers, entries, context, at=time_ns() if at is None else at)
 
     def list_sessions(self) -> list[str | None]:
-        """Return the sessions in which something was counted since the last report."""
+        """Return the sessions with counts since the last report."""
         with self._lock:
             return list(self._counts)
 
     def forget_counts(self) -> None:
-        """Forget what was counted: in the copy of a process it is the parent's to report."""
+        """Forget all counts: after a fork, the parent process reports them."""
         self._lock = Lock()
         self._counts = {}
 
-    def _add_count(self, what: int | None, number: int) -> None:
+    def _add_count(self, kind: int | None, number: int) -> None:
         if get_tracer() is None:
             return
         _report_at_exit()
         context = get_context()
-        around = get_surroundings(context)
-        session = around.session if around is not None else None
+        surroundings = get_surroundings(context)
+        session = surroundings.session if surroundings is not None else None
         with self._lock:
             counts = self._counts.get(session)
             if counts is None:
-                counts = self._counts[session] = _SessionCounts(around)
-            if what is None:
+                counts = self._counts[session] = _SessionCounts(surroundings)
+            if kind is None:
                 counts.entries = (monotonic(), number)
             else:
-                counts.numbers[what] += number
+                counts.numbers[kind] += number
             due = session is not None and monotonic() >= counts.due
         if due:
             self.report_counts(session, context)
 
 
 def report_session(session: str | None, context: Context, at: int) -> None:
-    """Report what all caches have counted in a session that ends at an instant (ns)."""
-    for each in list(_caches.values()):
-        each.report_counts(session, context, at)
+    """Report the counts of all caches in a session that ends at ``at`` (ns)."""
+    for counter in list(_caches.values()):
+        counter.report_counts(session, context, at)
 
 
 def report_all() -> None:
-    """Report what all caches have counted in whatever session."""
-    for each in list(_caches.values()):
-        for session in each.list_sessions():
-            each.report_counts(session, get_context())
+    """Report the counts of all caches in all sessions."""
+    for counter in list(_caches.values()):
+        for session in counter.list_sessions():
+            counter.report_counts(session, get_context())
 
 
 def _send_report(
-    name: str, around: Surroundings, numbers: list[int], entries: int | None, context: Context, *, at: int
+    name: str,
+    surroundings: Surroundings,
+    numbers: list[int],
+    entries: int | None,
+    context: Context,
+    *,
+    at: int,
 ) -> None:
-    found = get_tracer()
-    if found is None:
+    tracer = get_tracer()
+    if tracer is None:
         return
     hits, misses, evictions, invalidations = numbers
-    told = keep_known(
+    counts = keep_known(
         CACHE_NAME=name,
         CACHE_HITS=hits,
         CACHE_MISSES=misses,
@@ -159,25 +167,24 @@ def _send_report(
         CACHE_INVALIDATIONS=invalidations,
         CACHE_ENTRIES=entries,
     )
-    span = found.start_span(
-        title_span("cache", name), context, attributes=describe_surroundings(around) | told, start_time=at
-    )
+    attributes = describe_surroundings(surroundings) | counts
+    span = tracer.start_span(title_span("cache", name), context, attributes=attributes, start_time=at)
     span.end(at)
 
 
 def _report_at_exit() -> None:
-    # Registered once an SDK is there, so that it runs before the SDK's own end.
-    global _at_exit  # noqa: PLW0603  # there is one exit
+    # Registered after the SDK, so that it runs before the SDK shuts down.
+    global _at_exit  # noqa: PLW0603  # a process exits once
     if not _at_exit:
         _at_exit = True
         atexit.register(report_all)
 
 
 def _forget_in_copy() -> None:
-    global _lock  # noqa: PLW0603  # another thread of the parent may have held it
+    global _lock  # noqa: PLW0603  # a thread of the parent may have held the lock
     _lock = Lock()
-    for each in _caches.values():
-        each.forget_counts()
+    for counter in _caches.values():
+        counter.forget_counts()
 
 
 if hasattr(os, "register_at_fork"):

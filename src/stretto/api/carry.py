@@ -1,6 +1,7 @@
-"""Carry a function and its session, phase and task to another thread, event loop or process.
+"""Carry a function together with its session, phase and task to another thread, event loop or process.
 
-This module stands above ``context`` and ``setup``. It loads ``setup``, and with it the SDK, only for another process.
+This module is above ``context`` and ``setup``. It loads ``setup``, and with it the SDK, only for another
+process.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ _Result = TypeVar("_Result")
 
 
 def carry(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
-    """Return a function that runs where ``carry`` was called: in the same session, phase and task.
+    """Return a function that runs in the session, phase and task in which ``carry`` was called.
 
-    For another thread (``pool.submit(stretto.carry(work), item)``), another event loop or another process: it
-    can be pickled where ``function`` can. In a process without an SDK it sets up the one that ``configure``
-    set up here, and what a call recorded there is written down before its result goes back.
+    Use it for another thread (``pool.submit(stretto.carry(work), item)``), event loop or process. The result
+    can be pickled if ``function`` can. In a process without an SDK it calls ``configure`` with the options
+    used here. Spans recorded there are written before the call's result is returned.
     """
     if inspect.iscoroutinefunction(function):
         return _CarriedCoroutine(function, get_context())  # type: ignore[return-value]  # its result is awaitable
@@ -33,10 +34,12 @@ def carry(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Resu
 class _Carried:
     """A function and the context that it runs in."""
 
-    def __init__(self, function: Callable[..., Any], context: Context, *, abroad: bool = False) -> None:
+    def __init__(
+        self, function: Callable[..., Any], context: Context, *, in_other_process: bool = False
+    ) -> None:
         self._function = function
         self._context = context
-        self._abroad = abroad
+        self._in_other_process = in_other_process
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         token = attach(self._context)
@@ -44,10 +47,10 @@ class _Carried:
             return self._function(*args, **kwargs)
         finally:
             detach(token)
-            self._settle()
+            self._flush_in_other_process()
 
     def __reduce__(self) -> tuple[Callable[..., _Carried], tuple[object, ...]]:
-        from stretto.api import setup  # noqa: PLC0415  # it loads the SDK, which a thread does not need
+        from stretto.api import setup  # noqa: PLC0415  # loads the SDK, which a thread does not need
 
         return _rebuild_carried, (
             type(self),
@@ -56,16 +59,16 @@ class _Carried:
             setup.get_chosen_options(),
         )
 
-    def _settle(self) -> None:
-        if self._abroad:
+    def _flush_in_other_process(self) -> None:
+        if self._in_other_process:
             from stretto.api import setup  # noqa: PLC0415  # likewise
 
-            # A pool may kill its workers at any time after they have answered.
+            # A pool may kill a worker at any time after its answer.
             setup.flush()
 
 
 class _CarriedCoroutine(_Carried):
-    """The same for a coroutine function."""
+    """A coroutine function and the context that it runs in."""
 
     async def __call__(self, *args: Any, **kwargs: Any) -> Any:
         token = attach(self._context)
@@ -73,20 +76,20 @@ class _CarriedCoroutine(_Carried):
             return await self._function(*args, **kwargs)
         finally:
             detach(token)
-            self._settle()
+            self._flush_in_other_process()
 
 
 def _rebuild_carried(
     kind: type[_Carried],
     function: Callable[..., Any],
     variables: Mapping[str, str],
-    chosen: Mapping[str, Any] | None,
+    options: Mapping[str, Any] | None,
 ) -> _Carried:
-    """Return what was pickled in another process."""
-    if chosen is not None:
+    """Return the carried function that was pickled in another process."""
+    if options is not None:
         from stretto.api import setup  # noqa: PLC0415  # likewise
 
-        setup.configure(**chosen)
-    # The agent's own variables tell whether what was sent is still the nearest.
+        setup.configure(**options)
+    # The agent's own variables show whether the carried session is still the nearest.
     context = read_context({**os.environ, **variables}) if variables else Context()
-    return kind(function, context, abroad=True)
+    return kind(function, context, in_other_process=True)

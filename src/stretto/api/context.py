@@ -1,9 +1,9 @@
-"""Context: what a piece of work must know of what is around it, and how that crosses threads and processes.
+"""Hold the data that a piece of work inherits, and read and write it for child processes.
 
-It lies in OpenTelemetry's own context under one key, so whatever carries that (asyncio, a host's own
-instrumentation of threads) carries this as well. Between processes it is the W3C trace context in the
-variables ``TRACEPARENT`` and ``TRACESTATE``, and ``STRETTO_CONTEXT`` for what a trace does not say: not a
-member of ``tracestate``, because that goes on to every server that the child asks.
+It is stored in OpenTelemetry's own context under a single key. So everything that carries OpenTelemetry's
+context (asyncio, instrumentation of threads) carries this data too. Between processes, the W3C trace context
+travels in the variables ``TRACEPARENT`` and ``TRACESTATE``, and the rest in ``STRETTO_CONTEXT``.
+``tracestate`` is not used for the rest, because it is sent on to every server that the child calls.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from opentelemetry.trace import SpanContext, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 KEY = create_key("stretto")
-"""Where ``Surroundings`` lie in OpenTelemetry's context."""
+"""The key of ``Surroundings`` in OpenTelemetry's context."""
 
 VARIABLE = "STRETTO_CONTEXT"
 
 _AGENTS = {"CLAUDE_CODE_SESSION_ID": "claude-code"}
-"""Variables by which coding agents tell the commands they run which session these belong to → the agent."""
+"""Variable in which a coding agent names its session to the commands it runs → the agent."""
 
 _propagator = TraceContextTextMapPropagator()
 _inherited = Context()
 
 
 class Surroundings:
-    """What a piece of work takes over from what it is part of; None is not known, or there is none."""
+    """The session, phase, task and agent that a piece of work is part of; None is unknown or absent."""
 
     __slots__ = ("agent", "caller", "judged", "phase", "session", "source", "task")
 
@@ -46,32 +46,32 @@ class Surroundings:
         self.session = session
         """The session's id."""
         self.source = source
-        """The product whose session it is, where that is not this program."""
+        """The product that runs the session, if it is not this program."""
         self.task = task
-        """The id of the task that runs."""
+        """The id of the current task."""
         self.caller = caller
         """The id of the task or tool call that a new task would be part of."""
         self.phase = phase
         """The name of the phase."""
         self.agent = agent
-        """The name of the agent that does the task."""
+        """The name of the agent that performs the task."""
         self.judged: Surroundings | None = None
-        """The innermost session, phase or task of this process: what a score without an object is about."""
+        """The innermost session, phase or task of this process: ``stretto.score`` judges it."""
 
 
 _FIELDS = ("session", "source", "task", "caller", "phase", "agent")
 
 
 def get_surroundings(context: Context) -> Surroundings | None:
-    """Return what a context says is around it."""
-    found = context.get(KEY)
-    return found if isinstance(found, Surroundings) else None
+    """Return the surroundings in a context, or None."""
+    surroundings = context.get(KEY)
+    return surroundings if isinstance(surroundings, Surroundings) else None
 
 
 def get_context() -> Context:
-    """Return the current context, laid upon what the process was started in.
+    """Return the current OpenTelemetry context; without surroundings, fall back to the parent process's.
 
-    A thread begins with an empty context, and what the process was started in holds there all the same.
+    A thread begins with an empty context, but the context inherited from the parent process holds there too.
     """
     context = get_current()
     if not _inherited or KEY in context:
@@ -80,54 +80,55 @@ def get_context() -> Context:
 
 
 def adopt_context(context: Context) -> None:
-    """Let a context be what the process was started in."""
-    global _inherited  # noqa: PLW0603  # there is one process, and it was started in one context
+    """Store the context that the process inherited."""
+    global _inherited  # noqa: PLW0603  # a process inherits a single context
     _inherited = context
 
 
 def read_context(variables: Mapping[str, str]) -> Context:
-    """Return the context that environment variables describe; an empty one where they describe none.
+    """Return the context that environment variables describe, or an empty context.
 
-    The session is that of the program with this API that started the process, or of the agent whose command
-    it is, whichever is nearer. ``TRACEPARENT`` alone names a trace and no session: build servers set it, too.
+    The session is that of the nearest ancestor: a program with this API, or a coding agent that runs this
+    process as a command. ``TRACEPARENT`` alone names a trace but no session: build servers set it too.
     """
     headers = {name.lower(): variables[name] for name in ("TRACEPARENT", "TRACESTATE") if variables.get(name)}
     context = _propagator.extract(headers, Context())
-    around = _read_surroundings(variables) or _find_agent_session(
+    surroundings = _read_surroundings(variables) or _find_agent_session(
         variables, get_current_span(context).get_span_context()
     )
-    return context if around is None else set_value(KEY, around, context)
+    return context if surroundings is None else set_value(KEY, surroundings, context)
 
 
 def environ() -> dict[str, str]:
-    """Return the variables that let a child process join; none outside any block or where nothing records.
+    """Return the variables with which a child process joins; empty outside any block or without an SDK.
 
-    Add them to the child's own: ``subprocess.run(command, env={**os.environ, **stretto.environ()})``. They
-    are ``TRACEPARENT``, ``TRACESTATE`` where there is one, and ``STRETTO_CONTEXT``.
+    Add them to the child's environment: ``subprocess.run(command, env={**os.environ, **stretto.environ()})``.
+    They are ``TRACEPARENT``, ``STRETTO_CONTEXT`` and, if there is a trace state, ``TRACESTATE``.
     """
     return write_variables(get_context(), os.environ)
 
 
 def write_variables(context: Context, variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that describe a context to a child process, given the process's own variables."""
     headers: dict[str, str] = {}
     _propagator.inject(headers, context)
-    sent = {name.upper(): value for name, value in headers.items()}
-    around = get_surroundings(context)
-    if sent and around is not None:
-        told = {name: value for name in _FIELDS if (value := getattr(around, name)) is not None}
-        sent[VARIABLE] = json.dumps({**told, "seen": _list_agent_sessions(variables)})
-    return sent
+    written = {name.upper(): value for name, value in headers.items()}
+    surroundings = get_surroundings(context)
+    if written and surroundings is not None:
+        fields = {name: value for name in _FIELDS if (value := getattr(surroundings, name)) is not None}
+        written[VARIABLE] = json.dumps({**fields, "seen": _list_agent_sessions(variables)})
+    return written
 
 
 def _read_surroundings(variables: Mapping[str, str]) -> Surroundings | None:
-    """Return what a program with this API told its child, unless an agent stands between the two."""
+    """Return the surroundings that a parent program wrote, unless an agent runs between parent and child."""
     try:
-        told = json.loads(variables.get(VARIABLE) or "null")
+        fields = json.loads(variables.get(VARIABLE) or "null")
     except ValueError:
         return None
-    if not isinstance(told, dict) or told.get("seen") != _list_agent_sessions(variables):
+    if not isinstance(fields, dict) or fields.get("seen") != _list_agent_sessions(variables):
         return None
-    return Surroundings(**{name: told[name] for name in _FIELDS if isinstance(told.get(name), str)})
+    return Surroundings(**{name: fields[name] for name in _FIELDS if isinstance(fields.get(name), str)})
 
 
 def _list_agent_sessions(variables: Mapping[str, str]) -> list[str]:
@@ -138,7 +139,7 @@ def _find_agent_session(variables: Mapping[str, str], caller: SpanContext) -> Su
     for variable, source in _AGENTS.items():
         session = variables.get(variable)
         if session:
-            # The agent's tool call is known to others by the span that it gave to the command.
+            # Other sources know the agent's tool call by the span id that the agent gave to the command.
             call = format(caller.span_id, "016x") if caller.is_valid else None
             return Surroundings(session=session, source=source, caller=call)
     return None

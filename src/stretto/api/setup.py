@@ -26,7 +26,7 @@ from stretto.api.cache_counters import report_all
 from stretto.api.context import adopt_context, read_context
 from stretto.api.journal_exporter import JournalSpanExporter, JournalSpanProcessor, SessionStamp
 from stretto.api.span_block import DISABLED
-from stretto.state.folder import state_folder
+from stretto.state.folder import find_state_folder
 
 FLUSH_SECONDS = 5.0
 
@@ -148,7 +148,9 @@ def _make_processors(
     folder = None
     if sender is None or state is not None:
         home = Path(os.path.expanduser("~"))  # noqa: PTH111  # Path.home() raises where there is none
-        folder = state_folder(environ, home, os.fspath(state) if state is not None else None)[0] / "journal"
+        folder = (
+            find_state_folder(environ, home, os.fspath(state) if state is not None else None)[0] / "journal"
+        )
         processors.append(JournalSpanProcessor(JournalSpanExporter(folder)))
     return Setup(folder, sender is not None), processors
 

@@ -73,7 +73,7 @@ def get_tracer() -> Tracer | None:
     provider = get_tracer_provider()
     known, found = _tracer_of
     if provider is not known:
-        from stretto.version import read_version  # noqa: PLC0415  # looking it up takes milliseconds, and only once
+        from stretto.version import read_version  # noqa: PLC0415  # takes milliseconds, and only once
 
         unset = isinstance(provider, ProxyTracerProvider)
         found = None if unset else provider.get_tracer(API_SCOPE, read_version())

@@ -32,8 +32,8 @@ def read_span(span: ReadableSpan) -> Span:
     itself, above = span.context, span.parent
     scope, service = span.instrumentation_scope, span.resource.attributes.get("service.name")
     start = span.start_time or 0
-    # The attributes of an open span may change under an iteration, and a copy is made in one go.
-    attributes = _read_attributes((span.attributes or {}).copy())  # type: ignore[attr-defined]  # a mapping proxy has it
+    # The attributes of an open span can change during iteration; copying a mapping proxy is a single step.
+    attributes = _read_attributes((span.attributes or {}).copy())  # type: ignore[attr-defined]
     id = format(itself.span_id, "016x")
     if scope is not None and scope.name == API_SCOPE and attributes.get(_OPERATION) == "invoke_agent":
         attributes.setdefault(_TASK_ID, id)

@@ -31,8 +31,8 @@ from stretto.clock import SECOND
 from stretto.names import API_SCOPE, Attribute
 
 __all__ = [
-    "MessageBlock", "ModelCallBlock", "PhaseBlock", "SessionBlock", "TaskBlock", "ToolCallBlock", "message", "model_call", "phase", "score",
-    "session", "task", "tool_call",
+    "MessageBlock", "ModelCallBlock", "PhaseBlock", "SessionBlock", "TaskBlock", "ToolCallBlock", "message",
+    "model_call", "phase", "score", "session", "task", "tool_call",
 ]  # fmt: skip
 
 _DESCRIBES = os.environ.get("STRETTO_DESCRIPTIONS") != "0"
