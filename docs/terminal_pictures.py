@@ -27,7 +27,7 @@ from stretto.sources.recording import read_recording
 from stretto.store import queries
 from stretto.store.database import open_reader, open_writer
 from stretto.store.ingest import Ingest
-from stretto.store.statusline_query import brief
+from stretto.store.statusline_query import read_brief
 from stretto.summaries.session_summary import summarise_session
 
 NOON = 1_795_176_000 * SECOND
@@ -53,13 +53,13 @@ def with_pictures(page: str) -> str:
 def _drawn(config: Config, ended: str) -> dict[str, str]:
     with closing(open_reader(config.database)) as connection:
         seen = summarise_session(connection, ended, config.task_types.classify, config.hours)
-        rows = queries.sessions(connection)
+        rows = queries.list_sessions(connection)
     if seen is None:
         raise AssertionError("the recording is gone")
     # Beside a running service there is no such problem.
     frame = replace(FrameReader(config).read_frame(NOON), problems=())
     return {
-        "statusline": format_line(brief(config.database, ended)),
+        "statusline": format_line(read_brief(config.database, ended)),
         "top": format_frame(frame),
         "sessions": text_tables.format_sessions(rows, NOON).strip("\n"),
         "show": format_session(seen),

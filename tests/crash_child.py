@@ -28,10 +28,10 @@ def take_in(state: Path, seed: int) -> None:
     ingest = Ingest(open_writer(state / "stretto.db"), by_description, idle_limit=IDLE)
     folder, pause = state / "journal", threading.Event()
     while True:
-        for file, offset, _ in list(ingest.pending(folder)):
-            ingest.take(journal.read(folder, file, offset, limit=random.randint(200, 20_000)))
+        for file, offset, _ in list(ingest.list_pending(folder)):
+            ingest.ingest_batch(journal.read_batch(folder, file, offset, limit=random.randint(200, 20_000)))
         if random.random() < 0.1:
-            ingest.sweep(BEGIN + random.randint(0, 2 * IDLE) * SECOND)
+            ingest.close_idle_sessions(BEGIN + random.randint(0, 2 * IDLE) * SECOND)
         pause.wait(0.0005)
 
 

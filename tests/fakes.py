@@ -19,7 +19,7 @@ from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.model.model_call_cost import Price, get_reported_cost
 from stretto.sources.recording import read_recording
 from stretto.store.database import open_writer
-from stretto.store.ingest import Ingest, Taken
+from stretto.store.ingest import Ingest, IngestResult
 from stretto.store.schema import CONCLUDED
 from tests.scenes import at, by_description
 
@@ -57,7 +57,7 @@ class Store:
     ingest: Ingest
     folder: Path
 
-    def take(self, *drawings: Iterable[Event], file: str = DAY_FILE) -> list[Taken]:
+    def take(self, *drawings: Iterable[Event], file: str = DAY_FILE) -> list[IngestResult]:
         """Append events to the journal and take them in."""
         for events in drawings:
             append(self.folder, events, file)
@@ -103,7 +103,7 @@ def rebuilt(
         ingest = Ingest(connection, classify, idle_limit=IDLE)
         for _ in ingest.catch_up(folder, now=now):
             pass
-        ingest.sweep(now)
+        ingest.close_idle_sessions(now)
         return dump(connection)
     finally:
         connection.close()

@@ -7,19 +7,19 @@ from collections.abc import Iterable
 from stretto.figures.baselines import Baseline, choose_baseline
 from stretto.figures.figure import Figure
 from stretto.figures.scores.score_rules import ScoreRules
-from stretto.figures.tallies import Sums
+from stretto.figures.sum_reading import Sums
 from stretto.model.score_scales import SCALES, Scales
 from stretto.store.session_state import Rules
-from stretto.store.session_sums import OwnSums, own_sums
+from stretto.store.session_sums import SessionSums, compute_session_sums
 from tests.scenes import Drawing, by_description, concluded, folded
 
 RULES = ScoreRules()
 
 
-def own(drawing: Drawing, scales: Scales = SCALES) -> OwnSums:
+def own(drawing: Drawing, scales: Scales = SCALES) -> SessionSums:
     """Return what one drawn session and its phases add."""
     events = drawing.events
-    return own_sums(folded(events), concluded(events), Rules(by_description, scales=scales))
+    return compute_session_sums(folded(events), concluded(events), Rules(by_description, scales=scales))
 
 
 def sums_of(*drawings: Drawing) -> Sums:

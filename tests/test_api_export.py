@@ -171,8 +171,8 @@ def test_a_run_is_found_in_the_store(tmp_path: Path) -> None:
             written.events()
         for _ in kept.ingest.catch_up(kept.folder):
             pass
-        session = queries.session(kept.connection, "s1", by_description)
-        (row,) = queries.sessions(kept.connection)
+        session = queries.read_session(kept.connection, "s1", by_description)
+        (row,) = queries.list_sessions(kept.connection)
 
     assert session is not None
     assert session.outcome is Outcome.SUCCESS
@@ -197,7 +197,7 @@ def test_a_session_shows_before_it_is_over(tmp_path: Path) -> None:
             written.events()
             for _ in kept.ingest.catch_up(kept.folder):
                 pass
-            session = queries.session(kept.connection, "s1", by_description)
+            session = queries.read_session(kept.connection, "s1", by_description)
             assert session is not None
             return session
 

@@ -152,8 +152,8 @@ def test_the_example_tells_its_story(program: Program, tmp_path: Path) -> None:
     with store(tmp_path, by_description) as kept:
         for _ in kept.ingest.catch_up(program.state / "journal"):
             pass
-        (row,) = queries.sessions(kept.connection)
-        session = queries.session(kept.connection, row.id, by_description)
+        (row,) = queries.list_sessions(kept.connection)
+        session = queries.read_session(kept.connection, row.id, by_description)
 
     assert row.id in done.stdout
     assert (row.source, row.fanouts, row.outcome) == ("orchestrator", 2, Outcome.SUCCESS)

@@ -12,12 +12,12 @@ from stretto.figures.baselines import NOTHING_DECLARED, DeclaredBaselines, Recor
 from stretto.store.declared_baselines import (
     FILE,
     BaselineError,
-    Followed,
-    load,
-    save,
+    DeclaredBaselineFile,
+    load_declared,
+    remove_declared,
+    save_declared,
     with_length,
     with_recorded,
-    without,
 )
 
 PIN = RecordedBaseline("pin", "s1", "release", ({"review": [10, 20], "testing": [5]},), newest=7, at=9)
@@ -28,13 +28,13 @@ BOTH = DeclaredBaselines((PIN, WHOLE), {"prd": SetLength(3.5, 4)})
 def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
     """Every field, in a file for its owner alone, and nothing beside it."""
     folder = tmp_path / "state"
-    assert load(folder) == NOTHING_DECLARED
-    save(folder, BOTH)
-    assert load(folder) == BOTH
+    assert load_declared(folder) == NOTHING_DECLARED
+    save_declared(folder, BOTH)
+    assert load_declared(folder) == BOTH
     assert [path.name for path in folder.iterdir()] == [FILE]
     assert (folder / FILE).stat().st_mode & 0o777 == 0o600
-    save(folder, NOTHING_DECLARED)
-    assert load(folder) == NOTHING_DECLARED
+    save_declared(folder, NOTHING_DECLARED)
+    assert load_declared(folder) == NOTHING_DECLARED
 
 
 def test_declarations_are_added_and_taken_away() -> None:
@@ -43,9 +43,9 @@ def test_declarations_are_added_and_taken_away() -> None:
     again = with_recorded(declared, RecordedBaseline("pin", "s9", "release", PIN.runs, 8, 10))
     assert [found.session for found in again.recorded] == ["s9"]
     assert with_length(declared, "prd", SetLength(2, 2)).set["prd"].length == 2
-    assert without(declared, "pin") == DeclaredBaselines((), {"prd": SetLength(1, 1)})
-    assert without(declared, "prd") == DeclaredBaselines((PIN,), {})
-    assert without(declared, "nothing") == declared
+    assert remove_declared(declared, "pin") == DeclaredBaselines((), {"prd": SetLength(1, 1)})
+    assert remove_declared(declared, "prd") == DeclaredBaselines((PIN,), {})
+    assert remove_declared(declared, "nothing") == declared
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_damaged_file_is_refused_with_its_fault(tmp_path: Path, text: str, cau
     """Where, why and what to do; it is not taken for an empty one, or the next word would overwrite it."""
     (tmp_path / FILE).write_text(text, encoding="utf-8")
     with pytest.raises(BaselineError) as raised:
-        load(tmp_path)
+        load_declared(tmp_path)
     assert str(tmp_path / FILE) in raised.value.sentence()
     assert cause in raised.value.sentence()
     assert "move it away" in raised.value.hint
@@ -76,21 +76,21 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     """A file in the folder's place: an error that names it, and no half-written file."""
     (tmp_path / "state").write_text("in the way", encoding="utf-8")
     with pytest.raises(BaselineError, match="cannot be kept"):
-        save(tmp_path / "state", BOTH)
+        save_declared(tmp_path / "state", BOTH)
 
 
 def test_a_follower_sees_each_change_and_survives_damage(tmp_path: Path) -> None:
     """A running service takes what another process declares; while it is damaged the last word holds."""
-    followed = Followed(tmp_path)
+    followed = DeclaredBaselineFile(tmp_path)
     assert followed() == NOTHING_DECLARED
-    save(tmp_path, BOTH)
+    save_declared(tmp_path, BOTH)
     assert followed() == BOTH
     assert followed() is followed()
     (tmp_path / FILE).write_text("{torn", encoding="utf-8")
     assert followed() == BOTH
     assert followed.problem is not None
     assert FILE in followed.problem
-    save(tmp_path, NOTHING_DECLARED)
+    save_declared(tmp_path, NOTHING_DECLARED)
     assert followed() == NOTHING_DECLARED
     assert followed.problem is None
     (tmp_path / FILE).unlink()
@@ -99,7 +99,7 @@ def test_a_follower_sees_each_change_and_survives_damage(tmp_path: Path) -> None
 
 def test_the_file_can_be_read_by_people(tmp_path: Path) -> None:
     """Indented JSON with the version that it is of."""
-    save(tmp_path, BOTH)
+    save_declared(tmp_path, BOTH)
     text = (tmp_path / FILE).read_text(encoding="utf-8")
     assert text.endswith(os.linesep if os.linesep == "\n" else "\n")
     assert json.loads(text)["version"] == 1

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from stretto.clock import SECOND
-from stretto.store.statusline_query import LAG_NS, Brief, brief, is_behind
+from stretto.store.statusline_query import LAG_NS, SessionBrief, is_behind, read_brief
 from tests.web_served import NOON, Store, Work
 
 
@@ -28,24 +28,24 @@ def store(tmp_path: Path) -> Store:
 
 def test_it_sums_the_fan_outs_of_one_session(store: Store) -> None:
     """Two fan-outs of 20 s of work each in 11 s and 10 s: what they saved together is 19 s."""
-    found = brief(store.config.database, "done")
+    found = read_brief(store.config.database, "done")
 
-    assert found == Brief(tasks=4, running=0, fanouts=2, work=40 * SECOND, elapsed=21 * SECOND)
+    assert found == SessionBrief(tasks=4, running=0, fanouts=2, work=40 * SECOND, elapsed=21 * SECOND)
     assert found.speedup == pytest.approx(40 / 21)
     assert found.saved == 19 * SECOND
 
 
 def test_an_unfinished_fan_out_counts_for_nothing(store: Store) -> None:
     """While an agent runs there are agents, and no speedup."""
-    found = brief(store.config.database, "open")
+    found = read_brief(store.config.database, "open")
 
-    assert found == Brief(tasks=2, running=1, fanouts=0, work=0, elapsed=0)
+    assert found == SessionBrief(tasks=2, running=1, fanouts=0, work=0, elapsed=0)
     assert found.speedup is None
 
 
 def test_a_session_that_nobody_told_of_is_unknown(store: Store) -> None:
     """An unknown session is None, not a session of nothing."""
-    assert brief(store.config.database, "nobody") is None
+    assert read_brief(store.config.database, "nobody") is None
 
 
 def test_a_store_of_another_version_is_not_read(store: Store) -> None:
@@ -54,13 +54,13 @@ def test_a_store_of_another_version_is_not_read(store: Store) -> None:
         connection.execute("PRAGMA user_version = 999")
 
     with pytest.raises(sqlite3.DatabaseError):
-        brief(store.config.database, "done")
+        read_brief(store.config.database, "done")
 
 
 def test_no_store_is_made_by_looking(tmp_path: Path) -> None:
     """Where there is no store it says so and leaves none behind."""
     with pytest.raises(sqlite3.Error):
-        brief(tmp_path / "stretto.db", "done")
+        read_brief(tmp_path / "stretto.db", "done")
     assert not (tmp_path / "stretto.db").exists()
 
 

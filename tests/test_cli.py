@@ -16,7 +16,7 @@ import pytest
 from stretto.cli.main import OUTCOMES, main
 from stretto.cli.statusline import LineOptions, parse_options
 from stretto.model.event import Outcome
-from stretto.state.lock import Lock
+from stretto.state.lock import StateLock
 from tests.fakes import append
 from tests.scenes import Drawing, framed
 
@@ -223,7 +223,7 @@ def test_rebuild_gives_the_same_answers(capsys: pytest.CaptureFixture[str], tmp_
 def test_rebuild_leaves_a_held_store_alone(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """While another process holds the state, rebuild refuses with 3."""
     answer(capsys, "import", str(DEMO / "fanout.jsonl"))
-    with Lock(tmp_path / "state"):
+    with StateLock(tmp_path / "state"):
         code, _, err = run(capsys, "rebuild")
 
     assert code == 3
@@ -404,7 +404,9 @@ def test_the_status_line_is_installed_and_taken_out(
     assert (code, "--chain date" in out) == (0, True)
     command = shlex.split(json.loads(settings.read_bytes())["statusLine"]["command"])
     assert shutil.which(command[0])
-    assert parse_options(command[1:] if command[1] != "-P" else command[4:]) == LineOptions(str(tmp_path / "state"), "date")
+    assert parse_options(command[1:] if command[1] != "-P" else command[4:]) == LineOptions(
+        str(tmp_path / "state"), "date"
+    )
     assert "user: the status line, below that of: date" in run(capsys, "hooks", "status")[1]
     answer(capsys, "hooks", "uninstall")
     assert settings.read_bytes() == before

@@ -11,7 +11,7 @@ import pytest
 from stretto import journal
 from stretto.cli.main import main
 from stretto.model.event import Kind
-from stretto.state.lock import Lock
+from stretto.state.lock import StateLock
 from tests.test_service import configured, report, started, until, whole_session
 
 DEMO = Path(__file__).parents[1] / "src" / "stretto" / "demo"
@@ -105,7 +105,7 @@ def test_a_service_that_runs_takes_it_in(tmp_path: Path, capsys: pytest.CaptureF
     """The command appends, the service follows the journal."""
     config = configured(tmp_path)
     report(config, "mine", *whole_session("mine"))
-    with Lock(config.state) as lock:
+    with StateLock(config.state) as lock:
         lock.release()
         lock.acquire(config.address)
         with started(config) as service:

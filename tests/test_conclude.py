@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from stretto.clock import SECOND
-from stretto.model.conclude_calls import LONGEST
+from stretto.model.conclude_calls import LONGEST_ACTIVITY
 from stretto.model.entities import Task, ToolCall
 from stretto.model.event import Kind, Outcome
 from stretto.model.interval import Interval
@@ -371,8 +371,8 @@ def test_no_length_is_made_up_where_the_clock_stepped_back() -> None:
 
 def test_what_seems_to_take_a_month_has_no_length() -> None:
     """A clock that was set far forward between start and end is not believed either."""
-    far = LONGEST / SECOND
-    assert only_call(Drawing().call("c", 0, far)).duration == LONGEST
+    far = LONGEST_ACTIVITY / SECOND
+    assert only_call(Drawing().call("c", 0, far)).duration == LONGEST_ACTIVITY
     assert only_call(Drawing().call("c", 0, far + 1)).duration is None
     (task,) = concluded(Drawing().opens().task("a", 0, far + 1, "review").events).tasks
     assert (task.interval, task.end) == (None, at(far + 1))

@@ -11,7 +11,7 @@ from stretto.config.loading import load_config
 from stretto.config.settings_table import DEFAULT_INTERVAL_SECONDS, DEFAULT_LISTEN
 from stretto.errors import ConfigError
 from stretto.model.task_type import DEFAULT_TARGET
-from stretto.state.folder import state_folder
+from stretto.state.folder import find_state_folder
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -49,11 +49,11 @@ def test_without_anything_the_defaults_hold(tmp_path: Path) -> None:
 def test_the_state_folder_is_chosen_in_one_order(tmp_path: Path) -> None:
     """Flag, STRETTO_STATE, XDG_STATE_HOME, home; empty variables are none."""
     everything = {"STRETTO_STATE": "/one", "XDG_STATE_HOME": "/two"}
-    assert state_folder(everything, tmp_path, "/flag") == (Path("/flag"), "--state")
-    assert state_folder(everything, tmp_path) == (Path("/one"), "STRETTO_STATE")
-    assert state_folder({"XDG_STATE_HOME": "/two"}, tmp_path) == (Path("/two/stretto"), "XDG_STATE_HOME")
+    assert find_state_folder(everything, tmp_path, "/flag") == (Path("/flag"), "--state")
+    assert find_state_folder(everything, tmp_path) == (Path("/one"), "STRETTO_STATE")
+    assert find_state_folder({"XDG_STATE_HOME": "/two"}, tmp_path) == (Path("/two/stretto"), "XDG_STATE_HOME")
     default = tmp_path / ".local/state/stretto", "default"
-    assert state_folder({"STRETTO_STATE": "", "XDG_STATE_HOME": ""}, tmp_path) == default
+    assert find_state_folder({"STRETTO_STATE": "", "XDG_STATE_HOME": ""}, tmp_path) == default
 
 
 def test_a_flag_beats_the_environment_and_that_the_file(tmp_path: Path) -> None:

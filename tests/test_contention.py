@@ -117,7 +117,7 @@ def test_a_system_that_tells_nothing_is_not_known() -> None:
     silent = [Sample(at(0), 60 * SECOND, cpu=SECOND)]
     found = detect_contention(FANOUT, BY_WORK, silent)
     assert found.contended is None
-    assert "does not tell" in found.reason
+    assert "does not report" in found.reason
 
 
 def test_the_scene_is_as_drawn() -> None:

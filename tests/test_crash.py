@@ -99,11 +99,13 @@ def kill_again_and_again(tmp_path: Path, kills: int) -> None:
     with store(tmp_path) as opened:
         for _ in opened.ingest.catch_up(folder):
             pass
-        opened.ingest.sweep(LATER)
-        assert sum(position.events for position in queries.positions(opened.connection)) == sum(
+        opened.ingest.close_idle_sessions(LATER)
+        assert sum(position.events for position in queries.read_positions(opened.connection)) == sum(
             writer.events for writer in writers
         )
-        assert sum(queries.rejects(opened.connection).values()) == sum(writer.torn for writer in writers)
+        assert sum(queries.count_rejects(opened.connection).values()) == sum(
+            writer.torn for writer in writers
+        )
         assert opened.rows() == rebuilt(folder, tmp_path / "anew.db", now=LATER)
 
 
@@ -141,7 +143,7 @@ def test_broken_off_at_any_step_a_batch_is_stored_whole_or_not_at_all(tmp_path: 
             assert opened.rows() == empty
             broken_off += 1
         assert broken_off > 20
-        opened.ingest.sweep(LATER)
+        opened.ingest.close_idle_sessions(LATER)
         assert opened.rows() == rebuilt(opened.folder, tmp_path / "anew.db", now=LATER)
 
 
@@ -150,7 +152,7 @@ def taken(opened: Store, batch: journal.Batch, *, after: int) -> bool:
     steps = iter([False] * after + [True])
     opened.connection.set_progress_handler(lambda: next(steps, False), 100)
     try:
-        opened.ingest.take(batch)
+        opened.ingest.ingest_batch(batch)
     except sqlite3.OperationalError:
         return False
     finally:

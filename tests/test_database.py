@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stretto.errors import StoreError
-from stretto.store.database import open_reader, open_writer, remove_unusable, transaction
+from stretto.store.database import open_reader, open_transaction, open_writer, remove_unusable
 from stretto.store.schema import CONCLUDED, VERSION
 
 
@@ -39,7 +39,7 @@ def test_a_reader_sees_what_the_writer_commits_and_writes_nothing(tmp_path: Path
     """Read-only, beside a writer that holds the store."""
     path = tmp_path / "a #?% folder" / "stretto.db"
     with closing(open_writer(path)) as writer, closing(open_reader(path)) as reader:
-        with transaction(writer):
+        with open_transaction(writer):
             writer.execute("INSERT INTO meta VALUES ('a', 'b')")
             assert reader.execute("SELECT * FROM meta").fetchall() == []
         assert reader.execute("SELECT * FROM meta").fetchall() == [("a", "b")]
@@ -108,10 +108,10 @@ def test_only_an_unusable_store_is_removed(tmp_path: Path) -> None:
 def test_a_transaction_happens_whole_or_not_at_all(tmp_path: Path) -> None:
     """An error inside undoes everything and passes on; the connection can be used again."""
     with closing(open_writer(tmp_path / "stretto.db")) as connection:
-        with pytest.raises(sqlite3.IntegrityError), transaction(connection):
+        with pytest.raises(sqlite3.IntegrityError), open_transaction(connection):
             connection.executemany("INSERT INTO meta VALUES (?, ?)", [("a", "b"), ("a", "c")])
         assert connection.execute("SELECT * FROM meta").fetchall() == []
-        with transaction(connection):
+        with open_transaction(connection):
             connection.execute("INSERT INTO meta VALUES ('a', 'b')")
         assert connection.execute("SELECT COUNT(*) FROM meta").fetchone() == (1,)
 
@@ -121,11 +121,11 @@ def test_a_full_disk_leaves_the_connection_usable(tmp_path: Path) -> None:
     with closing(open_writer(tmp_path / "stretto.db")) as connection:
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count = {pages}")
-        with pytest.raises(sqlite3.OperationalError, match="full"), transaction(connection):
+        with pytest.raises(sqlite3.OperationalError, match="full"), open_transaction(connection):
             connection.execute("INSERT INTO meta VALUES ('a', ?)", ("x" * 1_000_000,))
         assert not connection.in_transaction
         connection.execute("PRAGMA max_page_count = 100000")
-        with transaction(connection):
+        with open_transaction(connection):
             connection.execute("INSERT INTO meta VALUES ('a', 'b')")
         assert connection.execute("SELECT value FROM meta").fetchone() == ("b",)
 

@@ -12,7 +12,7 @@ import pytest
 
 from stretto.cli.main import main
 from stretto.model.event import Event, Kind
-from stretto.state.lock import Lock
+from stretto.state.lock import StateLock
 from stretto.store.database import open_writer
 from stretto.store.ingest import Ingest
 from tests.fakes import append
@@ -47,7 +47,7 @@ def test_what_the_running_service_finds_wrong_is_trouble(
     store = Store(tmp_path / "store")
     store.refresh()
     backend = store.make_backend(faults=lambda: ["spans are being dropped: nobody answers"])
-    with served(backend) as client, Lock(tmp_path / "state") as lock:
+    with served(backend) as client, StateLock(tmp_path / "state") as lock:
         lock.release()
         lock.acquire(f"{client.base_url.host}:{client.base_url.port}")
         told = of(examined(), "service")

@@ -10,8 +10,14 @@ from stretto.clock import DAY
 from stretto.figures.baselines import Provenance
 from stretto.model.event import Kind
 from stretto.state.retention import Retention
-from stretto.store.fanout_queries import Mixed, baselines, best_speedups, fanout_mixes, run_mixes
-from stretto.store.prune import prune
+from stretto.store.fanout_queries import (
+    MixCount,
+    count_fanout_mixes,
+    count_run_mixes,
+    list_best_fanouts,
+    make_baseline_finder,
+)
+from stretto.store.prune import prune_history
 from tests.fakes import store
 from tests.scenes import BEGIN, Drawing, at, fork_join, framed, one_by_one, straggler
 from tests.test_queries import moved
@@ -26,7 +32,7 @@ def test_the_best_execution_of_each_pattern_is_found(tmp_path: Path) -> None:
     with store(tmp_path) as opened:
         opened.take(moved(straggler("later"), 500), straggler().events, fork_join().events)
         opened.take(framed(Drawing("less").task("x", 0, 10, "review").task("y", 9, 19, "prd"), 20).events)
-        found = best_speedups(opened.connection)
+        found = list_best_fanouts(opened.connection)
     assert [(best.pattern, best.speedup, best.session) for best in found] == [
         ("none", 3, "fork-join"),
         ("release", 1.75, "straggler"),
@@ -40,30 +46,30 @@ def test_a_late_word_takes_the_place_of_what_was_written(tmp_path: Path) -> None
     events = fork_join().events
     ends = [event for event in events if event.id in late and event.kind in {Kind.TASK_END, Kind.TOOL_END}]
     with store(tmp_path) as opened:
-        assert best_speedups(opened.connection) == []
+        assert list_best_fanouts(opened.connection) == []
         opened.take([event for event in events if event not in ends])
-        assert [best.speedup for best in best_speedups(opened.connection)] == [2]
+        assert [best.speedup for best in list_best_fanouts(opened.connection)] == [2]
         opened.take(ends)
-        assert [best.speedup for best in best_speedups(opened.connection)] == [3]
-        assert [mix.signature for mix in fanout_mixes(opened.connection)] == ["review,review,review"]
+        assert [best.speedup for best in list_best_fanouts(opened.connection)] == [3]
+        assert [mix.signature for mix in count_fanout_mixes(opened.connection)] == ["review,review,review"]
 
 
 def test_executions_are_counted_by_mix(tmp_path: Path) -> None:
     """Two stragglers and a run of their types, one fork-join."""
     with store(tmp_path) as opened:
         opened.take(straggler().events, moved(straggler("two"), 200), one_by_one().events, fork_join().events)
-        assert fanout_mixes(opened.connection) == [
-            Mixed("none", "review,review,review", 1, at(40)),
-            Mixed("release", MIX, 2, at(260)),
+        assert count_fanout_mixes(opened.connection) == [
+            MixCount("none", "review,review,review", 1, at(40)),
+            MixCount("release", MIX, 2, at(260)),
         ]
-        assert run_mixes(opened.connection) == [Mixed("release", MIX, 1, at(120))]
+        assert count_run_mixes(opened.connection) == [MixCount("release", MIX, 1, at(120))]
 
 
 def test_the_finder_asks_the_store_and_the_declared(tmp_path: Path) -> None:
     """A run in the store is measured; without one the hours are taken."""
     with store(tmp_path) as opened:
         opened.take(one_by_one().events)
-        find = baselines(opened.connection, {"review": 1.0})
+        find = make_baseline_finder(opened.connection, {"review": 1.0})
         assert find("release", MIX).provenance is Provenance.MEASURED
         assert find("none", "review,review").provenance is Provenance.CONFIGURED
         assert find("none", "prd,review").provenance is Provenance.WORK
@@ -74,15 +80,15 @@ def test_a_record_outlives_its_session_and_a_rebuild(tmp_path: Path) -> None:
     """What is pruned leaves its executions, even where the session came back and was pruned again."""
     with store(tmp_path) as opened:
         opened.take(straggler().events, one_by_one().events)
-        list(prune(opened.connection, opened.ingest, opened.folder, RETENTION, NOW))
+        list(prune_history(opened.connection, opened.ingest, opened.folder, RETENTION, NOW))
         opened.take(moved(straggler(), 1_000), moved(one_by_one(), 1_000), file="2026-01-02.jsonl")
-        list(prune(opened.connection, opened.ingest, opened.folder, RETENTION, NOW + DAY))
-        opened.ingest.clear()
+        list(prune_history(opened.connection, opened.ingest, opened.folder, RETENTION, NOW + DAY))
+        opened.ingest.clear_store()
         list(opened.ingest.catch_up(opened.folder))
-        (best,) = best_speedups(opened.connection)
+        (best,) = list_best_fanouts(opened.connection)
         assert (best.speedup, best.end) == (1.75, at(60))
-        assert [mix.count for mix in fanout_mixes(opened.connection)] == [2]
-        measured = baselines(opened.connection, {})("release", MIX).measured
+        assert [mix.count for mix in count_fanout_mixes(opened.connection)] == [2]
+        measured = make_baseline_finder(opened.connection, {})("release", MIX).measured
         assert measured is not None
         assert len(measured.runs) == 2
 
@@ -92,6 +98,6 @@ def test_a_forgotten_session_leaves_nothing(tmp_path: Path, session: str) -> Non
     """A recording that goes takes its executions along."""
     with store(tmp_path) as opened:
         opened.take(straggler().events, one_by_one().events)
-        opened.ingest.forget([session], "2026-01-01.jsonl")
-        left = [*fanout_mixes(opened.connection), *run_mixes(opened.connection)]
+        opened.ingest.forget_sessions([session], "2026-01-01.jsonl")
+        left = [*count_fanout_mixes(opened.connection), *count_run_mixes(opened.connection)]
         assert len(left) == 1

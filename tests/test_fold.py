@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stretto.model.conclude import conclude_session
 from stretto.model.event import Channel, Event, Kind
-from stretto.model.facts import ENTITY_KINDS, LEAF_KINDS, SessionFacts, EntityFacts
+from stretto.model.facts import ENTITY_KINDS, LEAF_KINDS, EntityFacts, SessionFacts
 from stretto.model.fold import fold_events
 from tests.fakes import RECORDINGS, any_event, recorded
 from tests.scenes import (

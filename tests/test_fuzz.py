@@ -185,11 +185,11 @@ def assert_nothing_is_lost(tmp_path: Path, seed: int, count: int) -> None:
             live.count_fanouts(
                 taken.ended.fanouts, lambda _, fanout: estimate_sequential_time(fanout, WORK_BASELINE)
             )
-        opened.ingest.sweep(LATER)
-        stored = queries.sessions(opened.connection, limit=1_000_000)
+        opened.ingest.close_idle_sessions(LATER)
+        stored = queries.list_sessions(opened.connection, limit=1_000_000)
         assert sum(row.id.startswith("good-") for row in stored) == good
-        rejects = queries.rejects(opened.connection)
-        events = sum(position.events for position in queries.positions(opened.connection))
+        rejects = queries.count_rejects(opened.connection)
+        events = sum(position.events for position in queries.read_positions(opened.connection))
         assert events + sum(rejects.values()) == written
         assert {reason.partition(":")[0] for reason in rejects} <= JOURNAL_REASONS
         assert_every_surface_answers(opened)
@@ -204,7 +204,7 @@ def assert_every_surface_answers(opened: Store) -> None:
             snapshot.build_snapshot_document(snapshot.take_snapshot(opened.connection, now, TaskTypes(), {})),
             allow_nan=False,
         )
-    for row in queries.sessions(opened.connection, limit=1_000_000):
+    for row in queries.list_sessions(opened.connection, limit=1_000_000):
         if not row.id.startswith("good-"):
             seen = summarise_session(opened.connection, row.id, by_description, {})
             assert seen is not None
@@ -261,9 +261,9 @@ def test_whatever_stands_on_a_line_the_next_one_is_read(
     journal.append_records(tmp_path / "journal" / DAY_FILE, text)
     with store(tmp_path) as opened:
         list(opened.ingest.catch_up(opened.folder))
-        row = next(row for row in queries.sessions(opened.connection) if row.id == "good-1")
+        row = next(row for row in queries.list_sessions(opened.connection) if row.id == "good-1")
         assert row.outcome is Outcome.SUCCESS
-        opened.ingest.sweep(LATER)
+        opened.ingest.close_idle_sessions(LATER)
         assert_every_surface_answers(opened)
         assert opened.rows() == rebuilt(opened.folder, tmp_path / "anew.db", now=LATER)
 
@@ -303,7 +303,7 @@ def test_one_bad_event_does_not_cost_its_batch(
         taken = list(opened.ingest.catch_up(opened.folder))
         assert sum(one.events for one in taken) == len(good)
         assert sum(one.rejects for one in taken) == 1
-        assert queries.session(opened.connection, "fork-join", by_description) == concluded(good)
+        assert queries.read_session(opened.connection, "fork-join", by_description) == concluded(good)
 
 
 def test_agents_that_seem_to_run_for_a_century_overflow_nothing(tmp_path: Path) -> None:
@@ -316,7 +316,7 @@ def test_agents_that_seem_to_run_for_a_century_overflow_nothing(tmp_path: Path) 
     with store(tmp_path) as opened:
         opened.take(events)
         assert_every_surface_answers(opened)
-        assert queries.sessions(opened.connection)[0].fanouts == 0
+        assert queries.list_sessions(opened.connection)[0].fanouts == 0
 
 
 def test_a_null_character_is_a_character(tmp_path: Path) -> None:

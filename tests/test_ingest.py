@@ -24,8 +24,8 @@ from stretto.store.contributions.model_calls import add_up_model_call
 from stretto.store.contributions.registry import CONTRIBUTIONS
 from stretto.store.contributions.tool_calls import add_up_tool_call, count_tool_call
 from stretto.store.database import open_writer
-from stretto.store.ingest import Taken
-from stretto.store.rollup import Additions, write
+from stretto.store.ingest import IngestResult
+from stretto.store.rollup import Additions, write_sums
 from stretto.store.schema import CONCLUDED
 from stretto.store.session_state import load_facts
 from tests.fakes import DAY_FILE, IDLE, RECORDINGS, Store, any_event, append, rebuilt, recorded, store
@@ -78,7 +78,7 @@ SCENES = [
 ]
 
 
-def ended(taken: list[Taken]) -> dict[str, list[str]]:
+def ended(taken: list[IngestResult]) -> dict[str, list[str]]:
     """Return what was reported as ended, by kind."""
     return {
         "sessions": [session.id for one in taken for session in one.ended.sessions],
@@ -91,7 +91,7 @@ def ended(taken: list[Taken]) -> dict[str, list[str]]:
 
 def assert_equals_rebuild(opened: Store, tmp_path: Path) -> None:
     """Sweep the store, and find in it byte for byte what a new one gets from the same journal."""
-    opened.ingest.sweep(LATER)
+    opened.ingest.close_idle_sessions(LATER)
     assert opened.rows() == rebuilt(opened.folder, tmp_path / "anew.db", now=LATER)
 
 
@@ -99,10 +99,10 @@ def test_a_scene_is_stored_as_it_was_drawn(tmp_path: Path) -> None:
     """What comes out of the store is what the events say, and sums are those of its entities."""
     with store(tmp_path) as opened:
         taken = opened.take(straggler().events)
-        session = queries.session(opened.connection, "straggler", by_description)
+        session = queries.read_session(opened.connection, "straggler", by_description)
         assert session == concluded(straggler().events)
         assert sum(one.events for one in taken) == len(straggler().events)
-        (row,) = queries.sessions(opened.connection)
+        (row,) = queries.list_sessions(opened.connection)
         assert (row.turns, row.tasks, row.running, row.tool_calls, row.fanouts) == (1, 3, 0, 3, 1)
         assert (row.outcome, row.busy, row.pattern) == (Outcome.SUCCESS, False, "release")
 
@@ -140,7 +140,7 @@ def test_a_resumed_session_ends_again(tmp_path: Path) -> None:
         assert ended(opened.take(fork_join().events))["sessions"] == ["fork-join"]
         more = Drawing("fork-join").opens(100).prompt(101, "p2")
         assert ended(opened.take(more.events))["sessions"] == []
-        assert queries.activity(opened.connection).sessions_busy == 1
+        assert queries.read_activity(opened.connection).sessions_busy == 1
         news = ended(opened.take(Drawing("fork-join").stop(110, "p2").ends(111).events))
         assert news["sessions"] == ["fork-join"]
         assert news["turns"] == ["p2"]
@@ -165,7 +165,7 @@ def test_what_changes_later_is_taken_out_of_the_sums(tmp_path: Path) -> None:
         opened.take(drawing.events)
         opened.take(Drawing().call("c", 0.5, 2, tool="Awk", took=1).events)
         opened.take([Event(kind=Kind.TASK_START, session="scene", time=at(10), id="a", type="testing")])
-        sums = queries.sums(opened.connection, at(60), 3_600)
+        sums = queries.read_sums(opened.connection, at(60), 3_600)
         assert sums["calls"] == {("Awk", "success"): 1, ("Agent", "success"): 1}
         assert sums["call_time"] == {("Awk", find_bucket(SECOND)): 1}
         assert sums["tasks"] == {("testing", "worker", "success"): 1}
@@ -176,9 +176,9 @@ def test_a_permission_request_takes_the_overhead_back(tmp_path: Path) -> None:
     """It names no call, and may come in a later batch than the call's end."""
     with store(tmp_path) as opened:
         opened.take(framed(Drawing(), 50).call("c", 10, 20, took=8).events)
-        assert "overhead" in queries.sums(opened.connection, at(60), 3_600)
+        assert "overhead" in queries.read_sums(opened.connection, at(60), 3_600)
         opened.take(Drawing().stroke(Kind.PERMISSION_REQUEST, 12, name="Bash").events)
-        assert "overhead" not in queries.sums(opened.connection, at(60), 3_600)
+        assert "overhead" not in queries.read_sums(opened.connection, at(60), 3_600)
         assert_equals_rebuild(opened, tmp_path)
 
 
@@ -186,14 +186,14 @@ def test_an_idle_session_is_closed_and_opened_again_by_a_word(tmp_path: Path) ->
     """After the idle limit it is over, outcome unknown; its next event shows that it was not."""
     with store(tmp_path) as opened:
         opened.take(Drawing().opens().prompt(1).order("call-a", 2).run("a", 3).events)
-        assert ended([opened.ingest.sweep(at(IDLE))])["sessions"] == []
-        assert queries.activity(opened.connection).tasks_running == 1
-        assert ended([opened.ingest.sweep(at(IDLE + 4))])["sessions"] == ["scene"]
-        activity = queries.activity(opened.connection)
+        assert ended([opened.ingest.close_idle_sessions(at(IDLE))])["sessions"] == []
+        assert queries.read_activity(opened.connection).tasks_running == 1
+        assert ended([opened.ingest.close_idle_sessions(at(IDLE + 4))])["sessions"] == ["scene"]
+        activity = queries.read_activity(opened.connection)
         assert (activity.sessions_open, activity.tasks_running) == (0, 0)
         opened.take(Drawing().run("a", None, IDLE + 10).events)
-        assert queries.activity(opened.connection).sessions_open == 1
-        session = queries.session(opened.connection, "scene", by_description)
+        assert queries.read_activity(opened.connection).sessions_open == 1
+        session = queries.read_session(opened.connection, "scene", by_description)
         assert session is not None
         assert [task.outcome for task in session.tasks] == [Outcome.SUCCESS]
         assert_equals_rebuild(opened, tmp_path)
@@ -203,11 +203,11 @@ def test_a_judgement_does_not_open_a_session_again(tmp_path: Path) -> None:
     """A session that is over by silence stays so, its end where it was; the judgement is kept."""
     with store(tmp_path) as opened:
         opened.take(Drawing().opens().prompt(1).events)
-        opened.ingest.sweep(at(2 * IDLE))
+        opened.ingest.close_idle_sessions(at(2 * IDLE))
         opened.take(Drawing().stroke(Kind.SCORE, 3 * IDLE, name="quality", attributes={"value": 7}).events)
-        (row,) = queries.sessions(opened.connection)
+        (row,) = queries.list_sessions(opened.connection)
         assert (row.outcome, row.last) == (Outcome.UNKNOWN, at(1))
-        session = queries.session(opened.connection, "scene", by_description)
+        session = queries.read_session(opened.connection, "scene", by_description)
         assert session is not None
         assert [score.value for score in session.scores] == [7]
         assert_equals_rebuild(opened, tmp_path)
@@ -231,11 +231,11 @@ def test_what_is_set_aside_is_counted_with_its_place(tmp_path: Path) -> None:
         journal.append_records(opened.folder / DAY_FILE, b"\n{torn\n")
         (taken,) = opened.take([*good, reject])
         assert (taken.events, taken.rejects) == (1, 2)
-        assert queries.rejects(opened.connection) == {"not JSON": 1, "payload: not JSON": 1}
-        assert [place[:2] for place in queries.newest_rejects(opened.connection)][-1] == (DAY_FILE, 1)
-        (position,) = queries.positions(opened.connection)
+        assert queries.count_rejects(opened.connection) == {"not JSON": 1, "payload: not JSON": 1}
+        assert [place[:2] for place in queries.list_newest_rejects(opened.connection)][-1] == (DAY_FILE, 1)
+        (position,) = queries.read_positions(opened.connection)
         assert (position.events, position.offset) == (1, (opened.folder / DAY_FILE).stat().st_size)
-        assert list(opened.ingest.pending(opened.folder)) == []
+        assert list(opened.ingest.list_pending(opened.folder)) == []
 
 
 @pytest.mark.parametrize("tail", [b'{"version":1,"kind":"sess', b"x" * (journal.LONGEST_LINE + 5), None])
@@ -249,16 +249,16 @@ def test_the_torn_last_line_of_a_past_day_is_set_aside(tmp_path: Path, tail: byt
         with path.open("ab") as file:
             file.write(whole.rstrip(b"\n") if tail is None else b"\n" + tail)
         assert [t.events for t in opened.ingest.catch_up(opened.folder, now=day_over - 1)] in ([], [0])
-        assert sum(size for _, _, size in opened.ingest.pending(opened.folder)) > 10
+        assert sum(size for _, _, size in opened.ingest.list_pending(opened.folder)) > 10
         list(opened.ingest.catch_up(opened.folder, now=day_over))
-        assert list(opened.ingest.pending(opened.folder)) == []
-        rejects = queries.rejects(opened.connection)
+        assert list(opened.ingest.list_pending(opened.folder)) == []
+        rejects = queries.count_rejects(opened.connection)
         assert sum(rejects.values()) == (0 if tail is None else 1)
         assert len(queries.find_sessions(opened.connection, "scene")) == (1 if tail is None else 0)
         # A clock that was behind: its record begins with a newline, so it is read all the same.
         append(opened.folder, fork_join().events)
         list(opened.ingest.catch_up(opened.folder, now=day_over))
-        assert queries.rejects(opened.connection) == rejects
+        assert queries.count_rejects(opened.connection) == rejects
         assert_equals_rebuild(opened, tmp_path)
 
 
@@ -288,7 +288,7 @@ def test_a_failed_sweep_changes_nothing_and_can_be_done_again(tmp_path: Path) ->
             "CREATE TEMP TRIGGER fault BEFORE INSERT ON rollup BEGIN SELECT RAISE(ABORT, 'planted'); END"
         )
         with pytest.raises(sqlite3.IntegrityError, match="planted"):
-            opened.ingest.sweep(LATER)
+            opened.ingest.close_idle_sessions(LATER)
         assert opened.rows() == before
         opened.connection.execute("DROP TRIGGER fault")
         assert_equals_rebuild(opened, tmp_path)
@@ -300,7 +300,7 @@ def test_a_forgotten_recording_leaves_no_trace(tmp_path: Path) -> None:
         opened.take(straggler().events)
         before = opened.rows()
         opened.take(fork_join().events, one_by_one().events, file="recording.jsonl")
-        opened.ingest.forget(["fork-join", "one-by-one"], "recording.jsonl")
+        opened.ingest.forget_sessions(["fork-join", "one-by-one"], "recording.jsonl")
         assert opened.rows() == before
 
 
@@ -310,7 +310,7 @@ def test_a_forgotten_recording_is_worked_out_again_after_a_restart(tmp_path: Pat
         opened.take(nested().events, file="recording.jsonl")
         opened.take(Drawing("nested").call("odd", 5, 6, took=0.5).events, file="recording.jsonl")
     with store(tmp_path) as opened:
-        opened.ingest.forget(["nested"], "recording.jsonl")
+        opened.ingest.forget_sessions(["nested"], "recording.jsonl")
         assert opened.rows() == {table: [] for table in CONCLUDED}
 
 
@@ -319,12 +319,12 @@ def test_clearing_forgets_what_is_concluded_and_nothing_else(tmp_path: Path) -> 
     with store(tmp_path) as opened:
         opened.take(fork_join().events)
         before = opened.rows()
-        queries.write_meta(opened.connection, "rules", "abc")
-        queries.write_emitted(opened.connection, "fork-join", 7)
-        opened.ingest.clear()
+        queries.write_note(opened.connection, "rules", "abc")
+        queries.note_emitted(opened.connection, "fork-join", 7)
+        opened.ingest.clear_store()
         assert opened.rows() == {table: [] for table in CONCLUDED}
-        assert queries.meta(opened.connection, "rules") == "abc"
-        assert queries.emitted(opened.connection, "fork-join") == 7
+        assert queries.read_note(opened.connection, "rules") == "abc"
+        assert queries.get_emitted_time(opened.connection, "fork-join") == 7
         list(opened.ingest.catch_up(opened.folder))
         assert opened.rows() == before
 
@@ -335,8 +335,8 @@ def test_the_sums_are_those_of_the_entities(tmp_path: Path) -> None:
         for draw in SCENES:
             for event in draw().events:
                 opened.take([event])
-        for row in queries.sessions(opened.connection):
-            session = queries.session(opened.connection, row.id, by_description)
+        for row in queries.list_sessions(opened.connection):
+            session = queries.read_session(opened.connection, row.id, by_description)
             assert session is not None
             closed = session.outcome is not Outcome.RUNNING
             facts = load_facts(opened.connection, row.id)
@@ -357,7 +357,7 @@ def test_the_sums_are_those_of_the_entities(tmp_path: Path) -> None:
                 added.update(dict(add_up_tool_call(call)))
             for model_call in session.model_calls:
                 added.update(dict(add_up_model_call(model_call, get_reported_cost(model_call))))
-            write(other.connection, added)
+            write_sums(other.connection, added)
         sums = opened.rows()["rollup"]
         assert len(sums) > 50
         assert sums == other.rows()["rollup"]
@@ -372,12 +372,12 @@ def test_scores_are_summed_on_the_scales_that_are_given(tmp_path: Path) -> None:
             append(tmp_path / "journal", part)
             taker = ingest.Ingest(connection, by_description, idle_limit=IDLE, scales=scales)
             list(taker.catch_up(tmp_path / "journal"))
-        sums = queries.sums(connection, at(120), 3_600)
+        sums = queries.read_sums(connection, at(120), 3_600)
         assert sums["score_sum"]["quality", "release", "review", "worker", "parallel"] == 19_000_000
         assert "score_outside" not in sums
     with store(tmp_path) as opened:
         opened.take(delivery().events)
-        sums = queries.sums(opened.connection, at(120), 3_600)
+        sums = queries.read_sums(opened.connection, at(120), 3_600)
         assert sums["score_sum"]["quality", "release", "review", "worker", "parallel"] == 8_000_000
         assert sums["score_outside"] == {("quality", "release", "review", "worker"): 1}
 
@@ -399,13 +399,13 @@ def test_an_event_that_nobody_is_ready_for_is_set_aside_alone(tmp_path: Path) ->
         events = [*fork_join().events, *bad, *straggler().events]
         taken = opened.take(events)
         assert sum(one.events for one in taken) == len(events) - 2
-        assert queries.rejects(opened.connection) == {"internal: KeyError": 2}
+        assert queries.count_rejects(opened.connection) == {"internal: KeyError": 2}
         text = (opened.folder / DAY_FILE).read_bytes()
-        for file, offset, _ in queries.newest_rejects(opened.connection):
+        for file, offset, _ in queries.list_newest_rejects(opened.connection):
             assert file == DAY_FILE
             assert text[offset:].startswith(b'{"version":1,"kind":"task.')
-        assert list(opened.ingest.pending(opened.folder)) == []
-        opened.ingest.sweep(LATER)
+        assert list(opened.ingest.list_pending(opened.folder)) == []
+        opened.ingest.close_idle_sessions(LATER)
         anew = rebuilt(opened.folder, tmp_path / "anew.db", now=LATER, classify=unsettling)
         assert opened.rows() == anew
         assert ended(taken)["fanouts"] == ["fork-join", "straggler"]
@@ -415,7 +415,7 @@ def test_what_was_set_aside_is_taken_by_a_rebuild_that_is_ready_for_it(tmp_path:
     """The journal still has it: nothing is lost but time."""
     with store(tmp_path, unsettling) as opened:
         opened.take(Drawing("one").run("x", 1, 2, agent="poison").events)
-        assert queries.sessions(opened.connection) == []
+        assert queries.list_sessions(opened.connection) == []
         rows = rebuilt(opened.folder, tmp_path / "anew.db", now=LATER)
         assert [row[0] for row in rows["sessions"]] == ["one"]
         assert rows["rejects"] == []
@@ -434,7 +434,7 @@ def test_a_full_disk_sets_nothing_aside(tmp_path: Path, monkeypatch: pytest.Monk
             list(opened.ingest.catch_up(opened.folder))
         patched.undo()
         list(opened.ingest.catch_up(opened.folder))
-        assert queries.rejects(opened.connection) == {}
+        assert queries.count_rejects(opened.connection) == {}
         assert_equals_rebuild(opened, tmp_path)
 
 
@@ -446,13 +446,13 @@ def test_a_file_that_became_shorter_is_read_again_and_told(tmp_path: Path) -> No
         was = path.stat().st_size
         path.write_bytes(b"")
         assert opened.take() == []
-        assert queries.shortened(opened.connection) == {DAY_FILE: was}
+        assert queries.read_shortened_files(opened.connection) == {DAY_FILE: was}
         opened.take(straggler().events)
-        assert {row.id for row in queries.sessions(opened.connection)} == {"fork-join", "straggler"}
-        (position,) = queries.positions(opened.connection)
+        assert {row.id for row in queries.list_sessions(opened.connection)} == {"fork-join", "straggler"}
+        (position,) = queries.read_positions(opened.connection)
         assert (position.offset, position.events) == (path.stat().st_size, len(straggler().events))
-        opened.ingest.clear()
-        assert queries.shortened(opened.connection) == {}
+        opened.ingest.clear_store()
+        assert queries.read_shortened_files(opened.connection) == {}
         list(opened.ingest.catch_up(opened.folder))
         assert_equals_rebuild(opened, tmp_path)
 
@@ -462,11 +462,11 @@ def test_a_sample_is_no_sign_of_life(tmp_path: Path) -> None:
     with store(tmp_path) as opened:
         opened.take(Drawing().opens(1).prompt(2).events)
         opened.take(Drawing().sample(100, 60, cpu=SECOND).events)
-        (row,) = queries.sessions(opened.connection)
+        (row,) = queries.list_sessions(opened.connection)
         assert (row.start, row.last, row.source) == (at(1), at(2), "claude-code")
-        opened.ingest.sweep(at(IDLE + 3))
+        opened.ingest.close_idle_sessions(at(IDLE + 3))
         opened.take(Drawing().sample(IDLE, 60, cpu=SECOND).events)
-        (row,) = queries.sessions(opened.connection)
+        (row,) = queries.list_sessions(opened.connection)
         assert (row.outcome, row.busy) == (Outcome.UNKNOWN, False)
         assert_equals_rebuild(opened, tmp_path)
 
@@ -483,11 +483,11 @@ def assert_incremental(opened: Store, tmp_path: Path, random: Random, sessions: 
         append(opened.folder, portion, random.choice([DAY_FILE, "2026-01-02.jsonl"]))
         now = max(now, *(event.time for event in portion))
         if random.random() < 0.5:
-            for file, offset, _ in list(opened.ingest.pending(opened.folder)):
+            for file, offset, _ in list(opened.ingest.list_pending(opened.folder)):
                 batch = journal.read_batch(opened.folder, file, offset, limit=random.randint(1, 3_000))
-                opened.ingest.take(batch)
+                opened.ingest.ingest_batch(batch)
         if random.random() < 0.1:
-            opened.ingest.sweep(now + random.randint(0, 2 * IDLE) * SECOND)
+            opened.ingest.close_idle_sessions(now + random.randint(0, 2 * IDLE) * SECOND)
     list(opened.ingest.catch_up(opened.folder))
     assert_equals_rebuild(opened, tmp_path)
 
@@ -546,7 +546,7 @@ def test_a_session_that_is_over_is_let_go_of(tmp_path: Path) -> None:
     with store(tmp_path) as opened:
         opened.take(fork_join().events, Drawing("lost").opens().events)
         assert list(opened.ingest._held) == ["lost"]
-        opened.ingest.sweep(LATER)
+        opened.ingest.close_idle_sessions(LATER)
         assert list(opened.ingest._held) == []
         news = ended(opened.take(Drawing("fork-join").call("late", 45, 46).events))
         assert news == {"sessions": [], "turns": [], "tasks": [], "tool_calls": ["late"], "fanouts": []}
@@ -561,7 +561,7 @@ def test_a_journal_that_goes_on_during_catching_up_is_taken_to_its_end(tmp_path:
         taken = list(opened.ingest.catch_up(opened.folder))
         assert len(taken) > 1
         assert sum(one.events for one in taken) == 80_000
-        assert queries.positions(opened.connection)[0].events == 80_000
+        assert queries.read_positions(opened.connection)[0].events == 80_000
 
 
 def test_facts_in_the_store_are_those_of_the_fold(tmp_path: Path) -> None:

@@ -191,7 +191,7 @@ def test_a_session_that_was_lost_has_no_end(tmp_path: Path) -> None:
     """Its elapsed time reaches to the last word of it, and the reason says that no end was seen."""
     with store(tmp_path) as opened:
         opened.take(Drawing().opens().prompt(1).call("c", 5, 9).events)
-        opened.ingest.sweep(at(1_000_000))
+        opened.ingest.close_idle_sessions(at(1_000_000))
         found = told(opened, "scene")
     assert (found["outcome"], found["end"], found["elapsed_seconds"]) == ("unknown", None, 9)
     assert found["absent"]["end"] == "the session's end was never seen"
@@ -201,7 +201,7 @@ def test_a_row_tells_the_same_as_the_whole(tmp_path: Path) -> None:
     """What a list shows of a session agrees with its page."""
     with store(tmp_path) as opened:
         opened.take(background().events, recorded("fanout"))
-        for row in queries.sessions(opened.connection):
+        for row in queries.list_sessions(opened.connection):
             listed, whole = build_row_document(row), told(opened, row.id)
             for name in (
                 "id",
@@ -283,7 +283,7 @@ def test_what_no_source_tells_of_tokens_is_not_none_used(tmp_path: Path) -> None
         opened.take(drawing.events)
         document = told(opened, "straggler")
     parts = document["kpis"]["efficiency"]["parts"]["resource"]["parts"]
-    assert (parts["cache"]["score"], parts["cache"]["reason"]) == (None, "no source told of tokens")
+    assert (parts["cache"]["score"], parts["cache"]["reason"]) == (None, "no source reported tokens")
     kinds = {"input": 25, "output": None, "cache_read": None, "cache_write": None}
     assert document["tokens"] == document["spending"]["tokens"] == kinds
 
@@ -315,5 +315,5 @@ def test_the_use_of_the_machine_is_told_or_absent_with_its_reason(tmp_path: Path
     assert "resources" not in told["absent"]
     assert documents["fork-join"]["resources"] is None
     assert documents["fork-join"]["fanouts"][0]["contention"]["contended"] is None
-    assert documents["fork-join"]["absent"]["resources"] == "no source told which process it runs in"
+    assert documents["fork-join"]["absent"]["resources"] == "no source reported which process it runs in"
     assert "no sample was taken" in documents["known"]["absent"]["resources"]

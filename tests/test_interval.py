@@ -5,7 +5,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stretto.model.interval import Interval, lanes, shares, union_length, width
+from stretto.model.interval import Interval, measure_union, measure_width, pack_lanes, split_shares
 
 EDGE = st.integers(0, 60)
 INTERVALS = st.lists(st.builds(Interval, EDGE, EDGE), max_size=12)
@@ -28,52 +28,52 @@ def test_a_length_is_never_negative() -> None:
 
 def test_union_counts_each_instant_once() -> None:
     """Overlaps, gaps, nested and empty stretches: only what is covered counts."""
-    assert union_length([]) == 0
+    assert measure_union([]) == 0
     assert (
-        union_length([Interval(0, 10), Interval(5, 15), Interval(6, 7), Interval(20, 25), Interval(9, 2)])
+        measure_union([Interval(0, 10), Interval(5, 15), Interval(6, 7), Interval(20, 25), Interval(9, 2)])
         == 20
     )
 
 
 def test_width_is_the_most_at_one_instant() -> None:
     """Of three stretches that overlap in pairs only, two are at work at once; those that touch are one."""
-    assert width([]) == 0
-    assert width([Interval(0, 10), Interval(5, 15), Interval(10, 20)]) == 2
-    assert width([Interval(0, 10), Interval(10, 20)]) == 1
+    assert measure_width([]) == 0
+    assert measure_width([Interval(0, 10), Interval(5, 15), Interval(10, 20)]) == 2
+    assert measure_width([Interval(0, 10), Interval(10, 20)]) == 1
 
 
 def test_an_instant_is_shared_by_those_that_hold_it() -> None:
     """0-5 alone, 5-10 with two, 10-20 with the second: 7.5 and 12.5 of 20; an empty one gets nothing."""
-    assert shares([Interval(0, 10), Interval(5, 20), Interval(7, 7)]) == [7.5, 12.5, 0]
+    assert split_shares([Interval(0, 10), Interval(5, 20), Interval(7, 7)]) == [7.5, 12.5, 0]
 
 
 def test_lanes_are_packed_by_start() -> None:
     """A stretch goes into the lane that has been free longest, and opens one only where none is free."""
-    assert lanes([Interval(0, 10), Interval(0, 20), Interval(10, 30), Interval(25, 30)]) == [30, 25]
-    assert lanes([Interval(3, 3)]) == []
+    assert pack_lanes([Interval(0, 10), Interval(0, 20), Interval(10, 30), Interval(25, 30)]) == [30, 25]
+    assert pack_lanes([Interval(3, 3)]) == []
 
 
 @given(INTERVALS)
 def test_union_and_width_are_what_counting_instants_gives(intervals: list[Interval]) -> None:
     """Union and width agree with looking at every instant."""
     held = [sum(one.start <= instant < one.end for one in intervals) for instant in range(61)]
-    assert union_length(intervals) == sum(count > 0 for count in held)
-    assert width(intervals) == max(held)
+    assert measure_union(intervals) == sum(count > 0 for count in held)
+    assert measure_width(intervals) == max(held)
 
 
 @given(INTERVALS)
 def test_there_are_as_many_lanes_as_the_width(intervals: list[Interval]) -> None:
     """Packing opens no lane too many, loses no work, and overfills no lane."""
-    busy = lanes(intervals)
-    assert len(busy) == width(intervals)
+    busy = pack_lanes(intervals)
+    assert len(busy) == measure_width(intervals)
     assert sum(busy) == sum(interval.length for interval in intervals)
-    assert max(busy, default=0) <= union_length(intervals)
+    assert max(busy, default=0) <= measure_union(intervals)
 
 
 @given(INTERVALS)
 def test_shares_sum_to_the_union(intervals: list[Interval]) -> None:
     """What the intervals are given sums to what they cover, and each gets what counting instants gives it."""
-    found = shares(intervals)
+    found = split_shares(intervals)
     exact = [
         sum(
             (
@@ -84,5 +84,5 @@ def test_shares_sum_to_the_union(intervals: list[Interval]) -> None:
         )
         for one in intervals
     ]
-    assert sum(exact) == union_length(intervals)
+    assert sum(exact) == measure_union(intervals)
     assert all(abs(share - float(true)) < 1e-9 for share, true in zip(found, exact, strict=True))

@@ -59,7 +59,9 @@ def test_any_finite_number_is_a_score(value: float) -> None:
 
 def said(opened: Store, **item: Any) -> Event | str:
     """Return what comes of one score."""
-    (found,) = judged.events(opened.connection, [{"name": "quality", "value": 1, **item}], at(1_000))
+    (found,) = judged.make_score_events(
+        opened.connection, [{"name": "quality", "value": 1, **item}], at(1_000)
+    )
     return found
 
 
@@ -117,14 +119,14 @@ def test_one_bad_score_loses_no_other(tmp_path: Path) -> None:
             {"task": "left", "name": "quality", "value": 3, "by": "lead"},
             {"task": "left", "name": "quality", "value": 5, "by": "me@example.org"},
         ]
-        found = judged.events(opened.connection, items, at(1_000))
+        found = judged.make_score_events(opened.connection, items, at(1_000))
         assert [isinstance(event, Event) for event in found] == [True, False, False, True, True]
         events = [event for event in found if isinstance(event, Event)]
         assert {(event.kind, event.channel, event.source) for event in events} == {
             (Kind.SCORE, Channel.API, "claude-code")
         }
         opened.take(events)
-        session = queries.session(opened.connection, "orchestrated", by_description)
+        session = queries.read_session(opened.connection, "orchestrated", by_description)
         assert session is not None
         assert [(s.value, s.by, s.time) for s in session.scores if s.of_id == "left"] == [
             (3, "lead", at(1_000) + 3),

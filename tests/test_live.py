@@ -17,8 +17,8 @@ from stretto.model.event import Outcome
 from stretto.model.model_call_cost import NewUsage
 from stretto.model.task_type import TaskTypes
 from stretto.names import DURATION_BUCKETS, LIVE, OTHER, MetricKind
-from stretto.store.fanout_queries import baselines
-from stretto.store.ingest import Taken
+from stretto.store.fanout_queries import make_baseline_finder
+from stretto.store.ingest import IngestResult
 from stretto.summaries.snapshot import take_snapshot
 from tests.exposed import assert_sound, families, samples, value
 from tests.fakes import store
@@ -136,7 +136,9 @@ def test_what_has_no_end_is_not_counted() -> None:
 def test_no_attribute_set_is_ever_folded_by_the_library() -> None:
     """Thousands of tools: the first keep their names, the rest are ``other``, no call is lost."""
     source, live = counting()
-    live.count_tool_calls(replace(CALL, id=str(number), tool=f"mcp__tool_{number}") for number in range(5_000))
+    live.count_tool_calls(
+        replace(CALL, id=str(number), tool=f"mcp__tool_{number}") for number in range(5_000)
+    )
     found = samples(source)
     calls = {labels: count for (name, labels), count in found.items() if name == "tool_calls_total"}
     assert len(calls) == VALUES + 1
@@ -203,10 +205,10 @@ def test_live_counters_agree_with_the_windows(tmp_path: Path) -> None:
     with store(tmp_path) as opened:
 
         def held_against(session: Session, fanout: Fanout) -> SequentialTime:
-            find = baselines(opened.connection, {"review": 0.01})
+            find = make_baseline_finder(opened.connection, {"review": 0.01})
             return estimate_sequential_time(fanout, find(session.pattern or "none", fanout.signature))
 
-        def report(taken: list[Taken]) -> None:
+        def report(taken: list[IngestResult]) -> None:
             for one in taken:
                 live.count_fanouts(one.ended.fanouts, held_against)
                 live.count_tasks(one.ended.tasks)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from stretto.errors import ServiceError
-from stretto.state.lock import FILE, Holder, Lock, holder_of
+from stretto.state.lock import FILE, LockHolder, StateLock, find_holder
 
 ADDRESS = "127.0.0.1:9464"
 HOLD = (
@@ -41,31 +41,31 @@ def held_elsewhere(state: Path, address: str = "") -> Iterator[subprocess.Popen[
 
 def test_the_holder_is_known_by_its_note(tmp_path: Path) -> None:
     """Process and address, for as long as it is held."""
-    lock = Lock(tmp_path / "state")
-    assert holder_of(tmp_path / "state") is None
+    lock = StateLock(tmp_path / "state")
+    assert find_holder(tmp_path / "state") is None
     lock.acquire(ADDRESS)
-    assert holder_of(tmp_path / "state") == Holder(os.getpid(), ADDRESS)
+    assert find_holder(tmp_path / "state") == LockHolder(os.getpid(), ADDRESS)
     assert stat.S_IMODE((tmp_path / "state" / FILE).stat().st_mode) == 0o600
     lock.release()
-    assert holder_of(tmp_path / "state") is None
+    assert find_holder(tmp_path / "state") is None
 
 
 def test_only_one_holds_it(tmp_path: Path) -> None:
     """A second one is refused, within one process too, and gets it once it is free."""
-    with Lock(tmp_path):
+    with StateLock(tmp_path):
         with pytest.raises(ServiceError, match="another command is writing the store"):
-            Lock(tmp_path).acquire()
-        assert holder_of(tmp_path) == Holder(os.getpid(), None)
-    with Lock(tmp_path):
+            StateLock(tmp_path).acquire()
+        assert find_holder(tmp_path) == LockHolder(os.getpid(), None)
+    with StateLock(tmp_path):
         pass
 
 
 def test_the_refused_hear_where_the_service_is(tmp_path: Path) -> None:
     """Process, address and how to stop it."""
     with held_elsewhere(tmp_path, ADDRESS) as child:
-        assert holder_of(tmp_path) == Holder(child.pid, ADDRESS)
+        assert find_holder(tmp_path) == LockHolder(child.pid, ADDRESS)
         with pytest.raises(ServiceError, match="stretto is running already") as told:
-            Lock(tmp_path).acquire()
+            StateLock(tmp_path).acquire()
         assert f"http://{ADDRESS}" in told.value.hint
         assert f"kill {child.pid}" in told.value.hint
 
@@ -75,17 +75,17 @@ def test_the_system_lets_go_when_the_holder_dies(tmp_path: Path) -> None:
     with held_elsewhere(tmp_path, ADDRESS):
         pass
     assert json.loads((tmp_path / FILE).read_text(encoding="utf-8"))["address"] == ADDRESS
-    assert holder_of(tmp_path) is None
-    with Lock(tmp_path):
-        assert holder_of(tmp_path) == Holder(os.getpid(), None)
+    assert find_holder(tmp_path) is None
+    with StateLock(tmp_path):
+        assert find_holder(tmp_path) == LockHolder(os.getpid(), None)
 
 
 def test_asking_does_not_take_the_lock(tmp_path: Path) -> None:
     """Whoever asks who holds it leaves it free."""
-    Lock(tmp_path).release()
+    StateLock(tmp_path).release()
     (tmp_path / FILE).touch()
-    assert holder_of(tmp_path) is None
-    with Lock(tmp_path):
+    assert find_holder(tmp_path) is None
+    with StateLock(tmp_path):
         pass
 
 
@@ -94,8 +94,8 @@ def test_asking_does_not_take_the_lock(tmp_path: Path) -> None:
 )
 def test_a_note_that_cannot_be_read_names_nobody(tmp_path: Path, note: bytes) -> None:
     """Whatever stands in the file, the answer is None and the lock still holds."""
-    with Lock(tmp_path):
+    with StateLock(tmp_path):
         (tmp_path / FILE).write_bytes(note)
-        assert holder_of(tmp_path) is None
+        assert find_holder(tmp_path) is None
         with pytest.raises(ServiceError, match="another command"):
-            Lock(tmp_path).acquire()
+            StateLock(tmp_path).acquire()

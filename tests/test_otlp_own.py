@@ -64,7 +64,7 @@ def by_journal(folder: Path, database: Path, service: Service) -> Session:
     with closing(open_writer(database)) as connection:
         for _ in Ingest(connection, classify, idle_limit=14_400).catch_up(folder):
             pass
-        found = queries.session(connection, "s1", classify)
+        found = queries.read_session(connection, "s1", classify)
     assert found is not None
     return found
 

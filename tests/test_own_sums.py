@@ -15,7 +15,7 @@ def test_the_sums_of_a_session_are_those_of_a_window_with_nothing_else(tmp_path:
     for drawing in (delivery(), straggler()):
         with store(tmp_path / drawing.session) as opened:
             opened.take(drawing.events)
-            stored = queries.sums(opened.connection, at(300), 3_600)
+            stored = queries.read_sums(opened.connection, at(300), 3_600)
         own_cells = {m: {d: n for d, n in cells.items() if n} for m, cells in own(drawing).session.items()}
         assert {measure: cells for measure, cells in own_cells.items() if cells} == stored
 

@@ -18,7 +18,9 @@ from tests.scenes import straggler
 
 def test_counted_is_up_to_date(tmp_path: Path) -> None:
     """A change of the sums raises their version: stores in the field would keep their old sums."""
-    step = "the sums have changed: raise SUMS_VERSION in store/contributions/registry.py, then run make counted"
+    step = (
+        "the sums have changed: raise SUMS_VERSION in store/contributions/registry.py, then run make counted"
+    )
     assert count_scenes(tmp_path) == json.loads(COUNTED.read_text(encoding="utf-8")), step
 
 
@@ -27,22 +29,22 @@ def test_a_store_that_was_counted_otherwise_is_made_anew(
 ) -> None:
     """A new part, or a raised version, empties the store once; the journal then fills it again."""
     with store(tmp_path) as opened:
-        opened.ingest.renew("rules")
+        opened.ingest.reset_if_rules_changed("rules")
         opened.take(straggler().events)
         sums = opened.rows()["rollup"]
-        opened.ingest.renew("rules")
+        opened.ingest.reset_if_rules_changed("rules")
         assert opened.rows()["rollup"] == sums
         monkeypatch.setattr(parts, "SUMS_VERSION", SUMS_VERSION + 1)
-        opened.ingest.renew("rules")
-        assert queries.positions(opened.connection) == []
+        opened.ingest.reset_if_rules_changed("rules")
+        assert queries.read_positions(opened.connection) == []
         opened.take()
         assert opened.rows()["rollup"] == sums
         part = replace(CONTRIBUTIONS["tasks"])
         monkeypatch.setitem(CONTRIBUTIONS, "new", part)
-        opened.ingest.renew("rules")
+        opened.ingest.reset_if_rules_changed("rules")
         assert opened.rows()["rollup"] == []
-        opened.ingest.renew("other rules")
-        assert queries.meta(opened.connection, "rules") == f"other rules {get_sums_version()}"
+        opened.ingest.reset_if_rules_changed("other rules")
+        assert queries.read_note(opened.connection, "rules") == f"other rules {get_sums_version()}"
 
 
 def test_a_part_reads_what_there_is() -> None:

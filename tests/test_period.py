@@ -14,7 +14,7 @@ from stretto.figures.period_rows import (
     build_period,
     compare_weeks,
 )
-from stretto.figures.tallies import Sums
+from stretto.figures.sum_reading import Sums
 from tests.scenes import fork_join, straggler
 from tests.test_window import measured, sums_of
 
@@ -95,7 +95,7 @@ def test_too_little_is_not_judged_and_says_so() -> None:
     assert days["fanouts"].exceeds_noise is False
     alone = compare_weeks([day(2, 30)] * 7, [{}] * 7, by_work)
     assert changed(alone, "speedup") == (2, None, None)
-    assert [f.reason for f in alone.figures if f.name == "speedup"] == ["not known of both weeks"]
+    assert [f.reason for f in alone.figures if f.name == "speedup"] == ["not known for both weeks"]
     assert [f.difference for f in alone.figures if f.name == "speedup"] == [None]
 
 

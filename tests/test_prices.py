@@ -16,7 +16,7 @@ from stretto.model.entities import ModelCall, Tokens
 from stretto.model.event import Outcome
 from stretto.model.model_call_cost import Cost, Origin
 from stretto.model.token_prices import Rates
-from stretto.prices import Prices, list_version
+from stretto.prices import Prices, read_list_version
 
 LIST = Prices({})
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -64,7 +64,7 @@ def test_list_prices_are_those_of_the_package() -> None:
     long = Tokens(input=150_000, output=3_000, cache_read=100_000, cache_write=30_000)
     for model in models:
         for tokens in (TOKENS, long, Tokens(input=7, output=3)):
-            cost = LIST.cost_of(call(model, tokens))
+            cost = LIST.compute_cost(call(model, tokens))
             assert cost is not None, model
             assert abs(cost.amount - by_the_package(model, tokens)) <= 1, model
             assert cost.origin is Origin.LIST
@@ -73,7 +73,7 @@ def test_list_prices_are_those_of_the_package() -> None:
 def test_a_price_is_that_of_the_day_of_the_call() -> None:
     """A model that became cheaper costs what it did when it was called."""
     before, after = datetime(2025, 5, 1, tzinfo=UTC), datetime(2025, 7, 1, tzinfo=UTC)
-    then, now = (LIST.cost_of(call("o3", at=at)) for at in (before, after))
+    then, now = (LIST.compute_cost(call("o3", at=at)) for at in (before, after))
     assert then is not None
     assert now is not None
     assert then.amount == by_the_package("o3", TOKENS, before)
@@ -83,57 +83,57 @@ def test_a_price_is_that_of_the_day_of_the_call() -> None:
 
 def test_a_worked_example() -> None:
     """3, 15, 0.30 and 3.75 dollars a million: 3,000 + 7,500 + 2,400 + 3,750 millionths of a dollar."""
-    assert LIST.cost_of(call("claude-sonnet-4-5-20250929")) == Cost(16_650_000, Origin.LIST)
+    assert LIST.compute_cost(call("claude-sonnet-4-5-20250929")) == Cost(16_650_000, Origin.LIST)
 
 
 @pytest.mark.parametrize("model", ["us.anthropic.claude-sonnet-4-5-20250929-v1:0", "claude-sonnet-4-5[1m]"])
 def test_another_spelling_has_the_same_price(model: str) -> None:
     """Where a name is not in the list as it is said, its normal form is."""
-    assert LIST.cost_of(call(model)) == LIST.cost_of(call("claude-sonnet-4-5"))
+    assert LIST.compute_cost(call(model)) == LIST.compute_cost(call("claude-sonnet-4-5"))
 
 
 def test_what_nobody_knows_has_no_cost() -> None:
     """A model that is not in the list, none at all, a call without time or tokens: absent, not 0."""
-    assert LIST.cost_of(call("homemade")) is None
-    assert LIST.cost_of(call(None)) is None
-    assert LIST.cost_of(call("gpt-5", Tokens())) is None
-    assert LIST.cost_of(ModelCall("m", "gpt-5", None, None, None, Outcome.SUCCESS, TOKENS)) is None
+    assert LIST.compute_cost(call("homemade")) is None
+    assert LIST.compute_cost(call(None)) is None
+    assert LIST.compute_cost(call("gpt-5", Tokens())) is None
+    assert LIST.compute_cost(ModelCall("m", "gpt-5", None, None, None, Outcome.SUCCESS, TOKENS)) is None
 
 
 def test_what_the_source_says_goes_before_the_list() -> None:
     """Also where it says that a call cost nothing, and where nothing else is known of it."""
-    assert LIST.cost_of(call("gpt-5", cost=7)) == Cost(7, Origin.SAID)
-    assert LIST.cost_of(call(None, Tokens(), cost=0)) == Cost(0, Origin.SAID)
+    assert LIST.compute_cost(call("gpt-5", cost=7)) == Cost(7, Origin.REPORTED)
+    assert LIST.compute_cost(call(None, Tokens(), cost=0)) == Cost(0, Origin.REPORTED)
 
 
 def test_configured_prices_go_before_all() -> None:
     """By the name as it is said, else by its normal form; a price of 0 is one."""
     own = Prices({"homemade": Rates(0, 0, 0, 0), "gpt-5": Rates(input=1, output=2)})
-    assert own.cost_of(call("homemade")) == Cost(0, Origin.CONFIGURED)
+    assert own.compute_cost(call("homemade")) == Cost(0, Origin.CONFIGURED)
     tokens = Tokens(input=1_000_000, output=1_000_000)
-    assert own.cost_of(call("gpt-5-2025-08-07", tokens, cost=7)) == Cost(3_000_000_000, Origin.CONFIGURED)
-    assert own.cost_of(call("gpt-4o")) == LIST.cost_of(call("gpt-4o"))
+    assert own.compute_cost(call("gpt-5-2025-08-07", tokens, cost=7)) == Cost(3_000_000_000, Origin.CONFIGURED)
+    assert own.compute_cost(call("gpt-4o")) == LIST.compute_cost(call("gpt-4o"))
 
 
 def test_a_kind_without_a_configured_price_falls_back() -> None:
     """Prices that leave out what a call used do not tell its cost: the source or the list still may."""
     own = Prices({"gpt-5": Rates(input=1, output=2)})
-    assert own.cost_of(call("gpt-5", cost=7)) == Cost(7, Origin.SAID)
-    assert own.cost_of(call("gpt-5")) == LIST.cost_of(call("gpt-5"))
+    assert own.compute_cost(call("gpt-5", cost=7)) == Cost(7, Origin.REPORTED)
+    assert own.compute_cost(call("gpt-5")) == LIST.compute_cost(call("gpt-5"))
 
 
 def test_parts_of_a_billionth_are_rounded_once() -> None:
     """Prices far below a cent a million keep their parts until they are summed."""
     own = Prices({"tiny": Rates(input=0.0003)})
-    assert own.cost_of(call("tiny", Tokens(input=10))) == Cost(3, Origin.CONFIGURED)
+    assert own.compute_cost(call("tiny", Tokens(input=10))) == Cost(3, Origin.CONFIGURED)
 
 
 def test_a_cost_that_cannot_be_true_is_none() -> None:
     """A slip in the table: a million dollars a call is not believed, and sums stay inside 64 bits."""
     slip = Prices({"m": Rates(input=1e6), "gpt-4o": Rates(input=1e6)})
-    assert slip.cost_of(call("m", Tokens(input=10**6))) is None
-    assert slip.cost_of(call("m", Tokens(input=10**5))) == Cost(10**14, Origin.CONFIGURED)
-    assert LIST.cost_of(call("gpt-4o", Tokens(input=10**12))) is None
+    assert slip.compute_cost(call("m", Tokens(input=10**6))) is None
+    assert slip.compute_cost(call("m", Tokens(input=10**5))) == Cost(10**14, Origin.CONFIGURED)
+    assert LIST.compute_cost(call("gpt-4o", Tokens(input=10**12))) is None
 
 
 def test_nothing_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,8 +143,8 @@ def test_nothing_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("a connection was tried")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
-    assert LIST.cost_of(call("gpt-4o-mini")) is not None
-    assert LIST.cost_of(call("never-heard-of-it")) is None
+    assert LIST.compute_cost(call("gpt-4o-mini")) is not None
+    assert LIST.compute_cost(call("never-heard-of-it")) is None
 
 
 def test_the_package_is_loaded_when_a_price_is_needed() -> None:
@@ -152,7 +152,7 @@ def test_the_package_is_loaded_when_a_price_is_needed() -> None:
     program = (
         "import sys, stretto.prices as p; p.list_version();"
         "from stretto.model.entities import ModelCall; from stretto.model.event import Outcome;"
-        "p.Prices({}).cost_of(ModelCall('m', 'gpt-5', None, 1, 1, Outcome.SUCCESS, cost=1));"
+        "p.Prices({}).compute_cost(ModelCall('m', 'gpt-5', None, 1, 1, Outcome.SUCCESS, cost=1));"
         "sys.exit('genai_prices' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0
@@ -160,4 +160,4 @@ def test_the_package_is_loaded_when_a_price_is_needed() -> None:
 
 def test_the_lists_version_is_told() -> None:
     """It is part of what the store was concluded under."""
-    assert list_version().count(".") == 2
+    assert read_list_version().count(".") == 2

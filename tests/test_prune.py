@@ -12,7 +12,7 @@ from stretto.state.retention import Retention
 from stretto.store import queries
 from stretto.store.database import open_writer
 from stretto.store.ingest import Ingest
-from stretto.store.prune import Pruned, prune, used_bytes
+from stretto.store.prune import PruneStep, count_used_bytes, prune_history
 from stretto.store.rollup import SLOTS
 from tests.fakes import IDLE, Store, append, store
 from tests.scenes import BEGIN, Drawing, at, by_description, one_by_one, straggler
@@ -25,15 +25,15 @@ LATER = "2026-02-20.jsonl"
 NOW = BEGIN + 51 * DAY
 
 
-def pruned(opened: Store, now: int = NOW, retention: Retention = RETENTION) -> Pruned:
+def pruned(opened: Store, now: int = NOW, retention: Retention = RETENTION) -> PruneStep:
     """Prune to the end and return what went."""
-    steps = list(prune(opened.connection, opened.ingest, opened.folder, retention, now))
-    return Pruned(sum(step.sessions for step in steps), sum(step.files for step in steps))
+    steps = list(prune_history(opened.connection, opened.ingest, opened.folder, retention, now))
+    return PruneStep(sum(step.sessions for step in steps), sum(step.files for step in steps))
 
 
 def ids(opened: Store) -> list[str]:
     """Return the sessions in the store, by name."""
-    return sorted(row.id for row in queries.sessions(opened.connection))
+    return sorted(row.id for row in queries.list_sessions(opened.connection))
 
 
 def late(session: str = "late") -> list[Event]:
@@ -51,18 +51,18 @@ def test_old_sessions_go_and_every_sum_stays(tmp_path: Path) -> None:
             "SELECT pattern, signature FROM sequential_runs"
         ).fetchone()
         windows = [60 * DAY // 10**9, 55 * DAY // 10**9, DAY // 10**9]
-        before = [queries.sums(opened.connection, NOW, window) for window in windows]
-        measured = queries.measured(opened.connection, pattern, signature)
+        before = [queries.read_sums(opened.connection, NOW, window) for window in windows]
+        measured = queries.read_measured(opened.connection, pattern, signature)
 
-        assert pruned(opened) == Pruned(sessions=2, files=1)
+        assert pruned(opened) == PruneStep(sessions=2, files=1)
 
         assert ids(opened) == ["late"]
-        assert list(journal.files(opened.folder)) == [LATER]
+        assert list(journal.list_files(opened.folder)) == [LATER]
         assert before[0]["tasks"]
-        assert [queries.sums(opened.connection, NOW, window) for window in windows] == before
+        assert [queries.read_sums(opened.connection, NOW, window) for window in windows] == before
         assert measured is not None
-        assert queries.measured(opened.connection, pattern, signature) == measured
-        assert pruned(opened) == Pruned()
+        assert queries.read_measured(opened.connection, pattern, signature) == measured
+        assert pruned(opened) == PruneStep()
 
 
 def test_notes_of_sent_spans_go_with_their_sessions(tmp_path: Path) -> None:
@@ -70,11 +70,11 @@ def test_notes_of_sent_spans_go_with_their_sessions(tmp_path: Path) -> None:
     with store(tmp_path) as opened:
         opened.take(straggler().events, file=FIRST)
         opened.take(late(), file=LATER)
-        for row in queries.sessions(opened.connection):
-            queries.write_emitted(opened.connection, row.id, row.last)
+        for row in queries.list_sessions(opened.connection):
+            queries.note_emitted(opened.connection, row.id, row.last)
         pruned(opened)
-        assert queries.emitted(opened.connection, "straggler") is None
-        assert queries.not_emitted(opened.connection, 0) == []
+        assert queries.get_emitted_time(opened.connection, "straggler") is None
+        assert queries.list_unsent_sessions(opened.connection, 0) == []
 
 
 def test_a_rebuild_after_pruning_gives_the_same(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_a_rebuild_after_pruning_gives_the_same(tmp_path: Path) -> None:
         before = opened.rows()
         assert any(row[-1] == 1 for row in before["rollup"])
 
-        opened.ingest.clear()
+        opened.ingest.clear_store()
         list(opened.ingest.catch_up(opened.folder))
 
         assert opened.rows() == before
@@ -99,20 +99,20 @@ def test_a_session_that_goes_on_keeps_its_lines_in_old_files(tmp_path: Path) -> 
         opened.take(straggler().events, living[:2], file=FIRST)
         opened.take(living[2:], file=LATER)
 
-        assert pruned(opened) == Pruned(sessions=1, files=1)
+        assert pruned(opened) == PruneStep(sessions=1, files=1)
 
-        left = journal.read(opened.folder, FIRST, 0)
+        left = journal.read_batch(opened.folder, FIRST, 0)
         assert list(left.events) == living[:2]
-        assert list(opened.ingest.pending(opened.folder)) == []
+        assert list(opened.ingest.list_pending(opened.folder)) == []
         assert (opened.folder / FIRST).stat().st_mode & 0o777 == 0o600
-        assert pruned(opened) == Pruned()
+        assert pruned(opened) == PruneStep()
 
 
 def test_history_that_arrived_lately_stays(tmp_path: Path) -> None:
     """An imported session is old, but its lines stand in a new file: it is kept as long as that file."""
     with store(tmp_path) as opened:
         opened.take(straggler().events, file=LATER)
-        assert pruned(opened) == Pruned()
+        assert pruned(opened) == PruneStep()
         assert pruned(opened, NOW + 31 * DAY).sessions == 1
 
 
@@ -120,8 +120,8 @@ def test_an_open_session_stays(tmp_path: Path) -> None:
     """Nothing is let go of before it is over, however old."""
     with store(tmp_path) as opened:
         opened.take(Drawing("open").opens().events, file=FIRST)
-        assert pruned(opened) == Pruned()
-        opened.ingest.sweep(NOW)
+        assert pruned(opened) == PruneStep()
+        opened.ingest.close_idle_sessions(NOW)
         assert pruned(opened).sessions == 1
 
 
@@ -139,7 +139,7 @@ def test_what_was_pruned_and_is_told_again_is_not_counted_again(tmp_path: Path) 
         session = straggler().session
         opened.take(late(session), file=LATER)
         assert ids(opened) == [session]
-        found = queries.session(opened.connection, session, by_description)
+        found = queries.read_session(opened.connection, session, by_description)
         assert found is not None
         assert found.tasks == ()
         assert len(found.tool_calls) == 1
@@ -155,17 +155,17 @@ def test_beyond_the_size_the_oldest_days_go_first(tmp_path: Path) -> None:
             events = [drawing.call("c", start + 1, start + 2).ends(start + 3).events for drawing in drawings]
             opened.take(*events, file=f"2026-01-0{number + 1}.jsonl")
         now = BEGIN + 4 * DAY + HOUR
-        size = used_bytes(opened.connection, opened.folder)
+        size = count_used_bytes(opened.connection, opened.folder)
 
         pruned(opened, now, Retention(30, 90, 365, size - 1))
         days = {id[0] for id in ids(opened)}
         assert "0" not in days
         assert days == set("1234"[-len(days) :])
-        assert used_bytes(opened.connection, opened.folder) < size
+        assert count_used_bytes(opened.connection, opened.folder) < size
 
         pruned(opened, now, Retention(30, 90, 365, 1))
         assert {id[0] for id in ids(opened)} == {"3", "4"}
-        calls = queries.sums(opened.connection, now, 30 * day)["calls"]
+        calls = queries.read_sums(opened.connection, now, 30 * day)["calls"]
         assert sum(calls.values()) == 200
 
 
@@ -202,14 +202,14 @@ def test_a_kill_between_file_and_store_loses_nothing(tmp_path: Path) -> None:
     with store(tmp_path) as opened:
         opened.take(straggler().events, living[:2], file=FIRST)
         opened.take(living[2:], file=LATER)
-        opened.ingest.retire([straggler().session])
-        journal.thin(opened.folder, FIRST, lambda session: session == "living")
-        before = queries.session(opened.connection, "living", by_description)
+        opened.ingest.retire_sessions([straggler().session])
+        journal.drop_sessions(opened.folder, FIRST, lambda session: session == "living")
+        before = queries.read_session(opened.connection, "living", by_description)
     with closing(open_writer(tmp_path / "stretto.db")) as connection:
         ingest = Ingest(connection, by_description, idle_limit=IDLE)
         list(ingest.catch_up(tmp_path / "journal"))
-        assert queries.session(connection, "living", by_description) == before
-        for _ in prune(connection, ingest, tmp_path / "journal", RETENTION, NOW):
+        assert queries.read_session(connection, "living", by_description) == before
+        for _ in prune_history(connection, ingest, tmp_path / "journal", RETENTION, NOW):
             pass
-        assert queries.session(connection, "living", by_description) == before
-        assert sum(queries.sums(connection, at(0) + HOUR, 2 * HOUR // 10**9)["tasks"].values()) == 3
+        assert queries.read_session(connection, "living", by_description) == before
+        assert sum(queries.read_sums(connection, at(0) + HOUR, 2 * HOUR // 10**9)["tasks"].values()) == 3

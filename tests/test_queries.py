@@ -6,7 +6,7 @@ from pathlib import Path
 from stretto.clock import SECOND
 from stretto.model.event import Event, Kind, Outcome
 from stretto.store import queries
-from stretto.store.queries import MEASURED_RUNS, Activity, Position
+from stretto.store.queries import MEASURED_RUNS, Activity, JournalPosition
 from tests.fakes import DAY_FILE, append, store
 from tests.scenes import BEGIN, Drawing, at, by_description, concluded, fork_join, one_by_one, straggler
 
@@ -23,9 +23,9 @@ def test_sessions_are_listed_the_last_heard_of_first(tmp_path: Path) -> None:
     with store(tmp_path) as opened:
         for number in range(5):
             opened.take(moved(fork_join(f"s{number}"), 100 * number))
-        rows = queries.sessions(opened.connection, limit=2)
+        rows = queries.list_sessions(opened.connection, limit=2)
         assert [row.id for row in rows] == ["s4", "s3"]
-        more = queries.sessions(opened.connection, limit=9, before=rows[-1].last)
+        more = queries.list_sessions(opened.connection, limit=9, before=rows[-1].last)
         assert [row.id for row in more] == ["s2", "s1", "s0"]
         row = more[-1]
         assert (row.start, row.end, row.last, row.outcome) == (at(0), at(50), at(50), Outcome.SUCCESS)
@@ -39,13 +39,13 @@ def test_sessions_heard_of_at_one_instant_are_paged_by_id(tmp_path: Path) -> Non
         for name in "cab":
             opened.take(fork_join(name).events)
         opened.take(moved(fork_join("old"), -100))
-        (first,) = queries.sessions(opened.connection, limit=1)
+        (first,) = queries.list_sessions(opened.connection, limit=1)
         assert first.id == "a"
-        rest = queries.sessions(opened.connection, limit=2, before=first.last, after=first.id)
+        rest = queries.list_sessions(opened.connection, limit=2, before=first.last, after=first.id)
         assert [row.id for row in rest] == ["b", "c"]
-        rest = queries.sessions(opened.connection, limit=9, before=first.last, after="b")
+        rest = queries.list_sessions(opened.connection, limit=9, before=first.last, after="b")
         assert [row.id for row in rest] == ["c", "old"]
-        assert [row.id for row in queries.sessions(opened.connection, before=first.last)] == ["old"]
+        assert [row.id for row in queries.list_sessions(opened.connection, before=first.last)] == ["old"]
 
 
 def test_a_session_is_found_by_the_beginning_of_its_id(tmp_path: Path) -> None:
@@ -63,11 +63,11 @@ def test_a_session_comes_whole_or_not_at_all(tmp_path: Path) -> None:
     """Tool calls included; an unknown id gives None; a lost session stays lost."""
     with store(tmp_path) as opened:
         opened.take(fork_join().events, Drawing("open").opens().call("c", 1).events)
-        whole = queries.session(opened.connection, "fork-join", by_description)
+        whole = queries.read_session(opened.connection, "fork-join", by_description)
         assert whole == concluded(fork_join().events)
-        assert queries.session(opened.connection, "nobody", by_description) is None
-        opened.ingest.sweep(at(1_000_000))
-        lost = queries.session(opened.connection, "open", by_description)
+        assert queries.read_session(opened.connection, "nobody", by_description) is None
+        opened.ingest.close_idle_sessions(at(1_000_000))
+        lost = queries.read_session(opened.connection, "open", by_description)
         assert lost is not None
         assert lost.outcome is Outcome.UNKNOWN
 
@@ -81,7 +81,7 @@ def test_a_measured_baseline_is_the_mean_of_matching_runs(tmp_path: Path) -> Non
         )
         opened.take(one_by_one().events, longer.ends(121).events, one_by_one("other", "plan").events)
         opened.take(straggler().events)
-        found = queries.measured(opened.connection, "release", SIGNATURE)
+        found = queries.read_measured(opened.connection, "release", SIGNATURE)
         assert found is not None
         assert found.lengths == {
             "architecture": 23 * SECOND,
@@ -89,9 +89,9 @@ def test_a_measured_baseline_is_the_mean_of_matching_runs(tmp_path: Path) -> Non
             "test_strategy": 50 * SECOND,
         }
         assert found.newest == at(120)
-        assert queries.measured(opened.connection, "plan", SIGNATURE) is not None
-        assert queries.measured(opened.connection, "none", SIGNATURE) is None
-        assert queries.measured(opened.connection, "release", "architecture,prd") is None
+        assert queries.read_measured(opened.connection, "plan", SIGNATURE) is not None
+        assert queries.read_measured(opened.connection, "none", SIGNATURE) is None
+        assert queries.read_measured(opened.connection, "release", "architecture,prd") is None
 
 
 def test_only_the_newest_runs_are_a_baseline(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_only_the_newest_runs_are_a_baseline(tmp_path: Path) -> None:
         opened.take(slow.task("sc", 2_001, 3_000, "test_strategy").ends(3_001).events)
         for number in range(MEASURED_RUNS):
             opened.take(moved(one_by_one(f"run-{number}"), 10_000 + 200 * number))
-        found = queries.measured(opened.connection, "release", SIGNATURE)
+        found = queries.read_measured(opened.connection, "release", SIGNATURE)
         assert found is not None
         assert found.lengths == {
             "architecture": 18 * SECOND,
@@ -118,7 +118,7 @@ def test_a_window_reaches_back_to_the_start_of_a_slot(tmp_path: Path) -> None:
         opened.take(Drawing().opens().call("c", 60, 61).events)
 
         def counted(after: float, window: int) -> bool:
-            return "calls" in queries.sums(opened.connection, at(after), window)
+            return "calls" in queries.read_sums(opened.connection, at(after), window)
 
         assert counted(61, 3_600)
         assert counted(3_600 + 299, 3_600)
@@ -131,19 +131,19 @@ def test_what_lies_ahead_is_counted_when_its_time_has_come(tmp_path: Path) -> No
     """A clock that is ahead of ours must not fill every window until then."""
     with store(tmp_path) as opened:
         opened.take(Drawing().opens().call("c", 1_000_000, 1_000_001).events)
-        assert queries.sums(opened.connection, at(10), 604_800) == {}
-        assert "calls" in queries.sums(opened.connection, at(1_000_001), 3_600)
+        assert queries.read_sums(opened.connection, at(10), 604_800) == {}
+        assert "calls" in queries.read_sums(opened.connection, at(1_000_001), 3_600)
 
 
 def test_activity_tells_what_is_going_on(tmp_path: Path) -> None:
     """Open and busy sessions, running tasks, the newest event, and how many are recordings."""
     with store(tmp_path) as opened:
-        assert queries.activity(opened.connection) == Activity(0, 0, 0, None, 0, 0)
+        assert queries.read_activity(opened.connection) == Activity(0, 0, 0, None, 0, 0)
         opened.take(fork_join().events, Drawing("idle").opens(60).prompt(61).stop(62).events)
         opened.take(Drawing("busy").opens(70).prompt(71).order("call-a", 72).run("a", 73).events)
         opened.take(Drawing("shown").opens(1, recording=True).ends(2).events)
-        assert queries.activity(opened.connection) == Activity(2, 1, 1, at(73), 4, 1, at(70))
-        assert queries.recordings(opened.connection) == ["shown"]
+        assert queries.read_activity(opened.connection) == Activity(2, 1, 1, at(73), 4, 1, at(70))
+        assert queries.list_recordings(opened.connection) == ["shown"]
 
 
 def test_positions_and_rejects_are_told_by_file_and_reason(tmp_path: Path) -> None:
@@ -153,12 +153,12 @@ def test_positions_and_rejects_are_told_by_file_and_reason(tmp_path: Path) -> No
         append(opened.folder, [bad, bad, *Drawing().opens().events])
         (opened.folder / "2026-01-02.jsonl").write_bytes(b"{torn\n")
         list(opened.ingest.catch_up(opened.folder))
-        assert queries.rejects(opened.connection) == {"not JSON": 1, "payload: empty": 2}
-        assert queries.positions(opened.connection) == [
-            Position(DAY_FILE, (opened.folder / DAY_FILE).stat().st_size, 1),
-            Position("2026-01-02.jsonl", 6, 0),
+        assert queries.count_rejects(opened.connection) == {"not JSON": 1, "payload: empty": 2}
+        assert queries.read_positions(opened.connection) == [
+            JournalPosition(DAY_FILE, (opened.folder / DAY_FILE).stat().st_size, 1),
+            JournalPosition("2026-01-02.jsonl", 6, 0),
         ]
-        newest = queries.newest_rejects(opened.connection, limit=2)
+        newest = queries.list_newest_rejects(opened.connection, limit=2)
         assert [(file, reason) for file, _, reason in newest] == [
             ("2026-01-02.jsonl", "not JSON"),
             (DAY_FILE, "payload: empty"),
@@ -168,13 +168,13 @@ def test_positions_and_rejects_are_told_by_file_and_reason(tmp_path: Path) -> No
 def test_notes_are_kept(tmp_path: Path) -> None:
     """What was emitted and notes about the store can be written again and again."""
     with store(tmp_path) as opened:
-        assert queries.meta(opened.connection, "rules") is None
-        assert queries.emitted(opened.connection, "s") is None
+        assert queries.read_note(opened.connection, "rules") is None
+        assert queries.get_emitted_time(opened.connection, "s") is None
         for value in ("one", "two"):
-            queries.write_meta(opened.connection, "rules", value)
-            queries.write_emitted(opened.connection, "s", BEGIN)
-        assert queries.meta(opened.connection, "rules") == "two"
-        assert queries.emitted(opened.connection, "s") == BEGIN
+            queries.write_note(opened.connection, "rules", value)
+            queries.note_emitted(opened.connection, "s", BEGIN)
+        assert queries.read_note(opened.connection, "rules") == "two"
+        assert queries.get_emitted_time(opened.connection, "s") == BEGIN
 
 
 def test_sums_come_slot_by_slot_of_the_measures_asked_for(tmp_path: Path) -> None:
@@ -184,11 +184,14 @@ def test_sums_come_slot_by_slot_of_the_measures_asked_for(tmp_path: Path) -> Non
         for number in range(3):
             opened.take(moved(fork_join(f"d{number}"), day * number))
         now, today = at(2 * day + 100), BEGIN // (day * SECOND)
-        week, last = queries.slots(now, 7 * day, day), queries.slots(now, day, day)
+        week, last = queries.list_slots(now, 7 * day, day), queries.list_slots(now, day, day)
         assert (len(week), [*last]) == (8, [today + 1, today + 2])
-        days = queries.sums_by_slot(opened.connection, day, week, ["tasks", "fanouts"])
+        days = queries.read_sums_by_slot(opened.connection, day, week, ["tasks", "fanouts"])
         assert list(days) == [today, today + 1, today + 2]
         for sums in days.values():
             assert sums == {"tasks": {("review", "worker", "success"): 3}, "fanouts": {("none",): 1}}
-        assert list(queries.sums_by_slot(opened.connection, day, last, ["tasks"])) == [today + 1, today + 2]
-        assert queries.sums_by_slot(opened.connection, day, week, []) == {}
+        assert list(queries.read_sums_by_slot(opened.connection, day, last, ["tasks"])) == [
+            today + 1,
+            today + 2,
+        ]
+        assert queries.read_sums_by_slot(opened.connection, day, week, []) == {}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from stretto.model.event import Event, Kind
-from stretto.sources.redact import STRUCK, redact_for_journal, redact_event, redact_text
+from stretto.sources.redact import STRUCK, redact_event, redact_for_journal, redact_text
 
 SECRETS = {
     "an API key": "sk-ant-" + "0123456789abcdef" * 2,

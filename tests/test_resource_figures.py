@@ -23,7 +23,7 @@ def figures(tmp_path: Path, *drawings: Drawing) -> dict[tuple[str, str], Figure]
     """Return the figures of the hour after drawings were stored, by name and first label."""
     with store(tmp_path) as opened:
         opened.take(*(drawing.events for drawing in drawings))
-        sums = queries.sums(opened.connection, at(200), 3_600)
+        sums = queries.read_sums(opened.connection, at(200), 3_600)
     return {
         (figure.name.removeprefix("stretto_"), figure.labels[0][1]): figure
         for figure in compute_resource_figures("1h", sums)

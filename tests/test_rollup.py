@@ -17,7 +17,7 @@ from stretto.model.event import Outcome
 from stretto.store.contributions.tasks import add_up_tasks
 from stretto.store.contributions.tool_calls import count_tool_call
 from stretto.store.database import open_writer
-from stretto.store.rollup import SLOTS, Additions, find_slot, write
+from stretto.store.rollup import SLOTS, Additions, find_slot, write_sums
 from tests.scenes import BEGIN, Drawing, background, concluded, straggler
 
 CALL = ToolCall("c", "Bash", None, BEGIN, BEGIN + SECOND, SECOND // 2, SECOND // 4, Outcome.SUCCESS)
@@ -124,8 +124,8 @@ def test_a_task_whose_start_is_missing_was_seen_to_end() -> None:
 def test_what_is_added_is_in_a_slot_of_each_width(connection: sqlite3.Connection) -> None:
     """One cell a width; the same cell grows."""
     slot = find_slot(BEGIN + 61 * MINUTE)
-    write(connection, Counter({(slot, "calls", ("Bash", "success")): 2}))
-    write(connection, Counter({(slot, "calls", ("Bash", "success")): 3}))
+    write_sums(connection, Counter({(slot, "calls", ("Bash", "success")): 2}))
+    write_sums(connection, Counter({(slot, "calls", ("Bash", "success")): 3}))
     assert rows(connection) == [
         (300, BEGIN // (300 * SECOND) + 12, "calls", '["Bash","success"]', 5, 0),
         (3600, BEGIN // HOUR + 1, "calls", '["Bash","success"]', 5, 0),
@@ -137,11 +137,11 @@ def test_what_is_taken_out_leaves_nothing(connection: sqlite3.Connection) -> Non
     """A sum that falls to nothing goes; a change that cancels itself writes nothing."""
     session = concluded(background().events)
     added = add_up_tasks(session, find_fanouts(session.tasks))
-    write(connection, added)
+    write_sums(connection, added)
     assert len(rows(connection)) >= 2 * 10
     gone: Additions = Counter()
     gone.subtract(added)
-    write(connection, gone)
+    write_sums(connection, gone)
     assert rows(connection) == []
-    write(connection, Counter({(SLOT, "calls", ("Bash", "success")): 0}))
+    write_sums(connection, Counter({(SLOT, "calls", ("Bash", "success")): 0}))
     assert rows(connection) == []

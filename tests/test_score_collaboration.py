@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from stretto.figures.scores.collaboration_score import compute_collaboration, list_receivers
-from stretto.figures.tallies import Sums
+from stretto.figures.sum_reading import Sums
 from stretto.model.event import Outcome
 from tests.scenes import Drawing, delivery, fork_join
 from tests.scored import RULES, sums_of

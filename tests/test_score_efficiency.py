@@ -10,7 +10,7 @@ from stretto.figures.baselines import Provenance
 from stretto.figures.figure import Figure
 from stretto.figures.scores.efficiency_score import DIMENSIONS, EfficiencyInputs, compute_efficiency_score
 from stretto.figures.scores.inputs import PublishedFigures
-from stretto.figures.tallies import Sums
+from stretto.figures.sum_reading import Sums
 from stretto.figures.verdict import ParallelWork, build_mixes, sum_parallel_by_type
 from tests.scenes import Drawing, conflict, delivery, one_by_one, retried, straggler
 from tests.scored import RULES, by_work, sums_of
@@ -78,7 +78,7 @@ def test_the_delivery_is_scored_as_on_paper() -> None:
     assert found.coverage == pytest.approx(0.3 + 0.3 / 4 + 0.25 + 0.15 * 3 / 4)
     assert found.dimensions["resource"].reason == (
         "1 of 4 parts known (cpu: the machine was not sampled; memory: the agents' memory was not sampled;"
-        " cache: no source told of tokens)"
+        " cache: no source reported tokens)"
     )
 
 

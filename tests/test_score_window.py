@@ -7,7 +7,7 @@ import pytest
 from stretto.figures.figure import Figure
 from stretto.figures.scores.score_rules import WEIGHTS, Scoring
 from stretto.figures.scores.window_scores import compute_score_figures, compute_trend_figures
-from stretto.figures.tallies import Sums
+from stretto.figures.sum_reading import Sums
 from stretto.names import METRICS, Made
 from tests.scenes import Drawing, conflict, delivery, fork_join, framed, one_by_one, retried, straggler
 from tests.scored import RULES, by_work, sums_of, valued
@@ -63,7 +63,7 @@ def test_integration_is_counted_by_pattern() -> None:
     assert values["window_fanouts_checked", "none"] == 0
     assert ("window_conflicts", "none") not in values
     assert reason(found, "integration_success_ratio", "none") == (
-        "of no fan-out is it known whether its results fit together"
+        "for no parallel execution is it known whether the results fit together"
     )
 
 

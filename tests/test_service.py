@@ -26,7 +26,7 @@ from stretto.names import NONE
 from stretto.otlp_export.sender import NullSender, Sender, build_sender
 from stretto.service.service import Service
 from stretto.sources.otlp.receive import Signal
-from stretto.state.lock import Lock
+from stretto.state.lock import StateLock
 from stretto.store import declared_baselines as baselines
 from stretto.store import queries
 from stretto.store.database import open_reader
@@ -273,14 +273,14 @@ def test_a_declared_baseline_is_in_force_without_a_restart(tmp_path: Path) -> No
         assert service.summarize_trends()["days"][-1]["lead"]["baseline"] == "measured"
         with closing(open_reader(config.database)) as connection:
             (found,) = (
-                queries.session(connection, row.id, config.task_types.classify)
+                queries.read_session(connection, row.id, config.task_types.classify)
                 for row in service.list_sessions(10, None)
                 if not row.fanouts
             )
         assert found is not None
         lengths = {name: [SECOND] for name in types}
         pinned = RecordedBaseline("pin", found.id, found.pattern or NONE, (lengths,), newest=1, at=1)
-        baselines.save(config.state, DeclaredBaselines((pinned,)))
+        baselines.save_declared(config.state, DeclaredBaselines((pinned,)))
         told = service.summarize_session(shown.id)
         assert told is not None
         assert [against.provenance for _, against in told.fanouts] == ["recorded"]
@@ -303,7 +303,7 @@ def test_an_import_beside_a_running_service_does_not_wait_for_the_recording(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr("stretto.cli.import_command.WAIT_SECONDS", 10.0)
     recording = resources.files("stretto.demo").joinpath("fanout.jsonl")
-    with Lock(config.state) as lock:
+    with StateLock(config.state) as lock:
         lock.release()
         lock.acquire(config.address)
         with started(config) as service:

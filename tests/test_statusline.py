@@ -14,7 +14,7 @@ import pytest
 
 from stretto.cli.statusline import BEHIND, NO_DATA, LineOptions, format_line, parse_options
 from stretto.clock import MINUTE, SECOND
-from stretto.store.statusline_query import Brief
+from stretto.store.statusline_query import SessionBrief
 from tests.web_served import NOON, PATIENCE, Store, Work
 
 PROGRAM = "import sys; from stretto.cli.main import main; sys.exit(main())"
@@ -50,7 +50,10 @@ def test_it_tells_of_the_agents_session(folder: Path) -> None:
     done = status_line(folder, told("done"))
 
     assert done.returncode == 0
-    assert done.stdout.decode() == "stretto: 3 agents, none running · 1 parallel execution 3× · 20 s saved by work\n"
+    assert (
+        done.stdout.decode()
+        == "stretto: 3 agents, none running · 1 parallel execution 3× · 20 s saved by work\n"
+    )
     assert done.stderr == b""
 
 
@@ -157,15 +160,15 @@ def test_a_chained_command_that_hangs_is_ended_with_what_it_started(folder: Path
     ("found", "text"),
     [
         (None, NO_DATA),
-        (Brief(0, 0, 0, 0, 0), "stretto: no agents yet"),
-        (Brief(1, 1, 0, 0, 0), "stretto: 1 of 1 agent running · no parallel execution finished yet"),
+        (SessionBrief(0, 0, 0, 0, 0), "stretto: no agents yet"),
+        (SessionBrief(1, 1, 0, 0, 0), "stretto: 1 of 1 agent running · no parallel execution finished yet"),
         (
-            Brief(7, 3, 2, 10 * MINUTE, 4 * MINUTE),
+            SessionBrief(7, 3, 2, 10 * MINUTE, 4 * MINUTE),
             "stretto: 3 of 7 agents running · 2 parallel executions 2.5× · 6 min saved by work",
         ),
     ],
 )
-def test_each_state_has_its_line(found: Brief | None, text: str) -> None:
+def test_each_state_has_its_line(found: SessionBrief | None, text: str) -> None:
     """What is not known is not in the line; a store that lags says so behind it."""
     assert format_line(found) == text
     assert format_line(found, behind=True) == f"{text} · {BEHIND}"

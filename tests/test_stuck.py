@@ -58,7 +58,9 @@ def test_a_task_that_waits_for_its_tool_is_not_stuck(tmp_path: Path) -> None:
     """A command may take hours."""
     with store(tmp_path) as opened:
         opened.take(working().call("a-2", 40, parent="a").events)
-        assert names(StuckTaskWatch(by_description, LIMIT).find_stuck_tasks(opened.connection, at(9_000))) == ["b"]
+        assert names(
+            StuckTaskWatch(by_description, LIMIT).find_stuck_tasks(opened.connection, at(9_000))
+        ) == ["b"]
 
 
 def test_a_task_that_waits_for_a_task_of_its_own_is_not_stuck(tmp_path: Path) -> None:
@@ -66,22 +68,27 @@ def test_a_task_that_waits_for_a_task_of_its_own_is_not_stuck(tmp_path: Path) ->
     drawing = working().order("call-c", 40, "review", parent="a").run("c", 41)
     with store(tmp_path) as opened:
         opened.take(drawing.events)
-        assert names(StuckTaskWatch(by_description, LIMIT).find_stuck_tasks(opened.connection, at(9_000))) == ["b", "c"]
+        assert names(
+            StuckTaskWatch(by_description, LIMIT).find_stuck_tasks(opened.connection, at(9_000))
+        ) == ["b", "c"]
 
 
 def test_a_sample_is_not_heard_of_a_task(tmp_path: Path) -> None:
     """A process that lives is no sign of what is done in it."""
     with store(tmp_path) as opened:
         opened.take(working().sample(600, 60, cpu=1).events)
-        assert names(StuckTaskWatch(by_description, LIMIT).find_stuck_tasks(opened.connection, at(700))) == ["a", "b"]
+        assert names(StuckTaskWatch(by_description, LIMIT).find_stuck_tasks(opened.connection, at(700))) == [
+            "a",
+            "b",
+        ]
 
 
 def test_a_young_session_is_not_looked_at(tmp_path: Path) -> None:
     """Nothing can have been silent for longer than its session is old."""
     with store(tmp_path) as opened:
         opened.take(working().events, working("t").events)
-        assert queries.with_running_tasks(opened.connection, at(0)) == []
-        rows = queries.with_running_tasks(opened.connection, at(1))
+        assert queries.list_sessions_with_running_tasks(opened.connection, at(0)) == []
+        rows = queries.list_sessions_with_running_tasks(opened.connection, at(1))
         assert [row.id for row in rows] == ["s", "t"]
 
 

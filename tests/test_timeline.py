@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stretto.clock import SECOND
-from stretto.figures.tallies import Sums
+from stretto.figures.sum_reading import Sums
 from stretto.figures.wall_time import WallPart, compute_wall_figures, measure_wall_time
 from stretto.model.entities import HooksRun, ModelCall, PermissionRequest, Session, Turn
 from stretto.model.event import Event, Outcome

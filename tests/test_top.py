@@ -25,7 +25,7 @@ from stretto.clock import MINUTE, SECOND
 from stretto.hook.client.client import build_record
 from stretto.model.event import Event, Kind
 from stretto.notifications.log import Notification, NotificationLog
-from stretto.state.lock import Lock
+from stretto.state.lock import StateLock
 from stretto.store.database import SUFFIXES
 from stretto.summaries.session_summary import build_row_document
 from tests.web_served import NOON, PATIENCE, Store, Work
@@ -208,7 +208,7 @@ def test_a_service_that_does_not_answer_is_a_problem(store: Store) -> None:
     """The lock is held, and nobody listens at the address that its note names."""
     with pty_free_port() as address:
         pass
-    lock = Lock(store.config.state)
+    lock = StateLock(store.config.state)
     lock.acquire(address)
     try:
         assert frame(store).problems == (f"the service at {address} does not answer",)

@@ -12,7 +12,7 @@ from stretto.figures.usage_figures import compute_usage_figures
 from stretto.model.task_type import TaskTypes
 from stretto.prices import Prices
 from stretto.store import queries
-from stretto.store.ingest import Taken
+from stretto.store.ingest import IngestResult
 from stretto.summaries.session_summary import build_session_document, summarise_session
 from stretto.summaries.snapshot import Snapshot, take_snapshot
 from tests.exposed import samples, value
@@ -174,7 +174,7 @@ def test_a_session_without_model_calls_spends_nothing_that_is_known(tmp_path: Pa
 
 class TestLive:
     @staticmethod
-    def counted(taken: list[Taken], since: int = BEGIN) -> dict[Any, float]:
+    def counted(taken: list[IngestResult], since: int = BEGIN) -> dict[Any, float]:
         """Return what live metrics have after the news."""
         source = create_registry()
         live = LiveMetrics(source, since=since, version="1.0")
@@ -241,7 +241,7 @@ class TestLive:
 
 def session_calls(opened: Store) -> tuple[Any, ...]:
     """Return the model calls of the one session."""
-    session = queries.session(opened.connection, "scene", by_description)
+    session = queries.read_session(opened.connection, "scene", by_description)
     assert session is not None
     return session.model_calls
 

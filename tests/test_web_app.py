@@ -314,7 +314,7 @@ def test_a_before_that_is_no_instant_is_said(reading: httpx.Client, before: str)
 
 def test_one_session_is_the_shared_document(store: Store, client: httpx.Client) -> None:
     """The JSON is the same as ``stretto show --json`` gives."""
-    found = store.make_backend().insight("first")
+    found = store.make_backend().session_summary("first")
     assert found is not None
 
     answer = client.get("/api/sessions/first").json()

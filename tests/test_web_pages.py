@@ -392,7 +392,7 @@ def test_a_session_says_what_is_absent_and_why(store: Store) -> None:
     full(store)
     with shown(store) as client:
         alone, running = read(client, "/sessions/alone").text, read(client, "/sessions/open").text
-    found = store.make_backend().insight("alone")
+    found = store.make_backend().session_summary("alone")
     assert found is not None
 
     assert "stay research explorer unknown 9 s — its end was never seen" in alone

@@ -118,7 +118,7 @@ def test_the_critical_path_is_drawn_from_lane_to_lane(store: Store) -> None:
     """It runs along whoever was waited for, and steps over where the next one took its place."""
     store.scene("s", AT, (Work(0, 10), Work(10, 30, "write tests", "tester"), Work(12, 20, "look", "tester")))
     store.refresh()
-    found = store.make_backend().insight("s")
+    found = store.make_backend().session_summary("s")
     assert found is not None
     drawing = session_timeline.draw_session(found.session)
     lanes = drawing.map_lanes()
@@ -139,7 +139,7 @@ def test_zoom_halves_and_doubles_what_is_in_sight(store: Store) -> None:
     """From the whole there is only in; a part leads back, and to its neighbours."""
     store.scene("s", AT, (Work(0, 100),))
     store.refresh()
-    found = store.make_backend().insight("s")
+    found = store.make_backend().session_summary("s")
     assert found is not None
 
     whole = session_view.compute_zooms(session_timeline.draw_session(found.session))

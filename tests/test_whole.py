@@ -25,7 +25,9 @@ def added_by(events: list[Event], *, lost: bool = False) -> Additions:
     facts = folded(events)
     session = conclude_session(facts, lost=lost, classify=by_description, calls=False)
     closed = lost or has_session_ended(facts)
-    return add_up_whole_session(SessionContext(facts, session, (), (), closed=closed, lost=lost, classify=by_description))
+    return add_up_whole_session(
+        SessionContext(facts, session, (), (), closed=closed, lost=lost, classify=by_description)
+    )
 
 
 def test_a_session_adds_its_path_and_its_wall_time() -> None:
@@ -70,11 +72,11 @@ def test_a_resumed_session_is_taken_out_and_counted_again(tmp_path: Path) -> Non
     first = [event for event in events if event.time <= at(50)]
     with store(tmp_path) as opened:
         opened.take(first)
-        assert queries.sums(opened.connection, at(60), 3_600)["critical_path"] == {(): 50 * SECOND}
+        assert queries.read_sums(opened.connection, at(60), 3_600)["critical_path"] == {(): 50 * SECOND}
         opened.take([event for event in events if at(50) < event.time < at(111)])
-        assert "critical_path" not in queries.sums(opened.connection, at(110), 3_600)
+        assert "critical_path" not in queries.read_sums(opened.connection, at(110), 3_600)
         opened.take([event for event in events if event.time == at(111)])
-        sums = queries.sums(opened.connection, at(120), 3_600)
+        sums = queries.read_sums(opened.connection, at(120), 3_600)
         assert sums["critical_path"] == {(): 59 * SECOND}
         assert sum(sums["wall"].values()) == 111 * SECOND
 
@@ -98,7 +100,7 @@ def test_a_session_that_is_swept_is_whole(tmp_path: Path) -> None:
     """Its sums come with the sweep that closes it."""
     with store(tmp_path) as opened:
         opened.take(Drawing().opens().prompt(0).call("c", 5, 9).events)
-        assert "wall" not in queries.sums(opened.connection, at(60), 3_600)
-        opened.ingest.sweep(at(IDLE + 60))
-        sums = queries.sums(opened.connection, at(60), 3_600)
+        assert "wall" not in queries.read_sums(opened.connection, at(60), 3_600)
+        opened.ingest.close_idle_sessions(at(IDLE + 60))
+        sums = queries.read_sums(opened.connection, at(60), 3_600)
         assert sums["wall"] == {("main_tools",): 4 * SECOND, ("unknown",): 5 * SECOND}

@@ -86,7 +86,7 @@ class Store:
     def append_scores(self, items: Sequence[object]) -> list[str | None]:
         """Append scores to the journal, as the service does."""
         with closing(open_reader(self.config.database)) as connection:
-            found = judged.events(connection, items, self.now)
+            found = judged.make_score_events(connection, items, self.now)
         self.events([event for event in found if isinstance(event, Event)])
         return [event if isinstance(event, str) else None for event in found]
 
@@ -164,7 +164,7 @@ class Store:
         standard: dict[str, Any] = {
             "snapshot": lambda: self._taken,
             "sessions": self._sessions,
-            "insight": self._insight,
+            "session_summary": self._insight,
             "trends": self._trends,
             "expose": self._expose,
             "append_hook": self.append,
@@ -183,7 +183,7 @@ class Store:
 
     def _sessions(self, limit: int, before: int | None, after: str | None) -> list[SessionRow]:
         with closing(open_reader(self.config.database)) as connection:
-            return queries.sessions(connection, limit=limit, before=before, after=after)
+            return queries.list_sessions(connection, limit=limit, before=before, after=after)
 
     def _insight(self, id: str) -> SessionSummary | None:
         with closing(open_reader(self.config.database)) as connection:

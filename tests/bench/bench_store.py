@@ -242,7 +242,7 @@ def measured(folder: Path, size: int) -> dict[str, Any]:
                 **json.loads(told),
                 "ingest": rate,
                 "ingest_peak_resident_bytes": peak_resident(),
-                "store_bytes": database.size(settled.database),
+                "store_bytes": database.get_store_size(settled.database),
                 "journal_bytes": sum(journal.list_files(settled.journal).values()),
             }
         )

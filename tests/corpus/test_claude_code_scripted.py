@@ -88,5 +88,5 @@ def test_the_store_holds_the_fanout_against_the_recorded_sequential_run(tmp_path
         taken = snapshot.take_snapshot(opened.connection, now + SECOND, TaskTypes(), {})
         assert taken.verdicts["24h"].fanouts == 4
         assert taken.rejects == {}
-        opened.ingest.sweep(now)
+        opened.ingest.close_idle_sessions(now)
         assert opened.rows() == rebuilt(opened.folder, tmp_path / "anew.db", now=now)

@@ -70,13 +70,13 @@ def test_foreign_recordings_lose_nothing(corpus: str, tmp_path: Path) -> None:
     journal.append_records(folder / "2026-01-01.jsonl", b"".join(records))
     with store(tmp_path) as opened:
         list(opened.ingest.catch_up(folder))
-        opened.ingest.sweep(now + 10 * 3_600 * SECOND)
+        opened.ingest.close_idle_sessions(now + 10 * 3_600 * SECOND)
         taken = snapshot.take_snapshot(opened.connection, now, load_config({}, tmp_path).task_types, {})
         assert taken.events + sum(taken.rejects.values()) == len(told)
         assert all(reason.startswith("payload: ") for reason in taken.rejects)
         calls, agents = named(told)
         stored_calls, stored_agents = set(), set()
-        for row in queries.sessions(opened.connection, limit=1_000):
+        for row in queries.list_sessions(opened.connection, limit=1_000):
             seen = summarise_session(opened.connection, row.id, by_description, {})
             assert seen is not None
             assert seen.session.outcome is not Outcome.RUNNING

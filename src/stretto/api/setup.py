@@ -81,16 +81,16 @@ def configure(
     with _lock:
         if _done is None:
             setup = _configure_sdk(state, endpoint, service, os.environ, add_to_host=add_to_host, join=join)
-            asked = {"state": state, "endpoint": endpoint, "service": service, "join": join}
-            _done = _Configured(setup, {**asked, "add_to_host": add_to_host})
+            options = {"state": state, "endpoint": endpoint, "service": service, "join": join}
+            _done = _Configured(setup, {**options, "add_to_host": add_to_host})
         return _done.setup
 
 
 def flush(timeout_seconds: float = FLUSH_SECONDS) -> bool:
     """Write and send what waits, and tell whether all of it went out in time."""
     report_all()
-    force = getattr(get_tracer_provider(), "force_flush", None)
-    return force is None or bool(force(round(timeout_seconds * 1000)))
+    force_flush = getattr(get_tracer_provider(), "force_flush", None)
+    return force_flush is None or bool(force_flush(round(timeout_seconds * 1000)))
 
 
 def get_chosen_options() -> Mapping[str, Any] | None:

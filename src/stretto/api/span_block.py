@@ -71,14 +71,14 @@ def get_tracer() -> Tracer | None:
     if DISABLED:
         return None
     provider = get_tracer_provider()
-    known, found = _tracer_of
-    if provider is not known:
+    known_provider, tracer = _tracer_of
+    if provider is not known_provider:
         from stretto.version import read_version  # noqa: PLC0415  # takes milliseconds, and only once
 
         unset = isinstance(provider, ProxyTracerProvider)
-        found = None if unset else provider.get_tracer(API_SCOPE, read_version())
-        _tracer_of = (provider, found)
-    return found
+        tracer = None if unset else provider.get_tracer(API_SCOPE, read_version())
+        _tracer_of = (provider, tracer)
+    return tracer
 
 
 def trim_name(text: object) -> str | None:
@@ -101,21 +101,21 @@ def keep_known(**attributes: AttributeValue | None) -> Attributes:
 _NAMES = {member.name: member.value for member in Attribute}
 
 
-def describe_surroundings(around: Surroundings) -> Attributes:
+def describe_surroundings(surroundings: Surroundings) -> Attributes:
     """Return the attributes that say what something is part of; all spans of this API bear them.
 
     So each can be understood without those around it.
     """
-    found: Attributes = {}
-    if around.session is not None:
-        found[_SESSION_ID] = found[_CONVERSATION_ID] = around.session
-    if around.source is not None:
-        found[_SOURCE] = around.source
-    if around.phase is not None:
-        found[_PHASE] = around.phase
-    if around.agent is not None:
-        found[AGENT_NAME] = around.agent
-    return found
+    attributes: Attributes = {}
+    if surroundings.session is not None:
+        attributes[_SESSION_ID] = attributes[_CONVERSATION_ID] = surroundings.session
+    if surroundings.source is not None:
+        attributes[_SOURCE] = surroundings.source
+    if surroundings.phase is not None:
+        attributes[_PHASE] = surroundings.phase
+    if surroundings.agent is not None:
+        attributes[AGENT_NAME] = surroundings.agent
+    return attributes
 
 
 class SpanBlock(Surroundings):
@@ -142,9 +142,9 @@ class SpanBlock(Surroundings):
             )
         self._entered = True
         self._start = time_ns()
-        found = get_tracer()
-        if found is not None:
-            self._open_span(found)
+        tracer = get_tracer()
+        if tracer is not None:
+            self._open_span(tracer)
         return self
 
     def __exit__(
@@ -176,18 +176,18 @@ class SpanBlock(Surroundings):
         _check_wrappable(function)
         if self.id is not None:
             raise TypeError("a decorator cannot give an id: each call of the function is a block of its own")
-        again = self._make_copy
+        make_copy = self._make_copy
         if _is_kind(inspect.iscoroutinefunction, function):
 
             @wraps(function)
             async def wrapped(*args: Any, **kwargs: Any) -> Any:
-                with again():
+                with make_copy():
                     return await function(*args, **kwargs)
         else:
 
             @wraps(function)
             def wrapped(*args: Any, **kwargs: Any) -> Any:
-                with again():
+                with make_copy():
                     return function(*args, **kwargs)
 
         return wrapped  # type: ignore[return-value]  # wraps() gives it the signature, which cannot be typed
@@ -221,7 +221,7 @@ class SpanBlock(Surroundings):
     def _record_duration(self, seconds: float) -> None:
         """Record how long it took, where the conventions have a metric for it."""
 
-    def _open_span(self, found: Tracer) -> None:
+    def _open_span(self, tracer: Tracer) -> None:
         """Start the span and let what happens from now on be inside of it."""
         context = get_context()
         above = get_surroundings(context)
@@ -233,10 +233,10 @@ class SpanBlock(Surroundings):
         attributes |= describe_surroundings(self)
         # Until it has ended nobody knows; and it tells whoever reads the span that it is one of these.
         attributes[_OUTCOME] = _UNKNOWN
-        span = self._span = found.start_span(name, context, self.KIND, attributes, start_time=self._start)
-        at = span.get_span_context()
-        if at.is_valid:
-            self._take_id(span, format_span_id(at.span_id))
+        span = self._span = tracer.start_span(name, context, self.KIND, attributes, start_time=self._start)
+        span_context = span.get_span_context()
+        if span_context.is_valid:
+            self._take_id(span, format_span_id(span_context.span_id))
         self._token = attach(set_value(KEY, self, set_span_in_context(span, context)))
 
     def _classify_exception(self, kind: type[BaseException], error: BaseException | None) -> str:

@@ -60,8 +60,8 @@ def translate_span(
     ``started`` names the first task of each tool call that started one, ``source`` the product that the
     whole trace is of.
     """
-    told = python_api.make_span_events(span, place, session, started, source)
-    return [replace(event, channel=Channel.API) for event in told]
+    events = python_api.make_span_events(span, place, session, started, source)
+    return [replace(event, channel=Channel.API) for event in events]
 
 
 def add_process(event: Event, process: str) -> Event:
@@ -80,8 +80,8 @@ def _read_judgements(events: Iterable[SpanEvent]) -> tuple[records.SpanEvent, ..
 
 
 def _name_service(name: object) -> str:
-    named = isinstance(name, str) and not name.startswith("unknown_service")
-    return str(name) if named else conventions.DEFAULT_SOURCE
+    is_named = isinstance(name, str) and not name.startswith("unknown_service")
+    return str(name) if is_named else conventions.DEFAULT_SOURCE
 
 
 def _read_attributes(attributes: dict[str, object]) -> dict[str, Scalar]:

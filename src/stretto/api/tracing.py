@@ -256,8 +256,8 @@ class ModelCallBlock(SpanBlock):
 
         What is said later replaces what was said before, and what is not said stays unknown.
         """
-        said = (("input", input), ("output", output), ("read", cache_read), ("write", cache_write))
-        self._used |= {name: count for name, count in said if count is not None}
+        counts = (("input", input), ("output", output), ("read", cache_read), ("write", cache_write))
+        self._used |= {name: count for name, count in counts if count is not None}
         used, total = self._used, None
         if "input" in used:
             # The conventions count what is read from and written to a cache as input, too.
@@ -319,10 +319,10 @@ class MessageBlock(SpanBlock):
             MESSAGE_TO=self._to, MESSAGE_FROM=self._sender or self.agent, TASK_ID=self.task
         )
 
-    def _open_span(self, found: Tracer) -> None:
+    def _open_span(self, tracer: Tracer) -> None:
         """Start the span when the message was sent."""
         self._start -= self._ago
-        super()._open_span(found)
+        super()._open_span(tracer)
 
     def _close_span(self, span: Span, outcome: str, end: int) -> None:
         """End the span with the response time, where there was an answer."""
@@ -344,12 +344,12 @@ def _trim_description(text: object) -> str | None:
 
 
 def _describe_run(agent: str | None, fault: str | None) -> Attributes:
-    told: Attributes = {}
+    attributes: Attributes = {}
     if agent is not None:
-        told[AGENT_NAME] = agent
+        attributes[AGENT_NAME] = agent
     if fault is not None:
-        told[ERROR_TYPE] = fault
-    return told
+        attributes[ERROR_TYPE] = fault
+    return attributes
 
 
 @cache

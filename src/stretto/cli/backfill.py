@@ -14,8 +14,8 @@ from stretto.errors import UsageError
 from stretto.exporter.openmetrics_history import At, generate_openmetrics
 from stretto.store import queries
 from stretto.store.database import open_reader
-from stretto.store.declared_baselines import load
-from stretto.store.fanout_queries import baselines
+from stretto.store.declared_baselines import load_declared
+from stretto.store.fanout_queries import make_baseline_finder
 from stretto.summaries.snapshot import compute_windows
 
 NOTHING = 1
@@ -49,8 +49,8 @@ def run_backfill(context: CommandContext, options: argparse.Namespace) -> int:
 
 def _compute_hours(config: Config) -> Iterator[At]:
     with closing(open_reader(config.database)) as connection:
-        find = baselines(connection, config.hours, load(config.state))
-        first = queries.first_slot(connection)
+        find = make_baseline_finder(connection, config.hours, load_declared(config.state))
+        first = queries.find_first_slot(connection)
         at = read_wall_clock() if first is None else first + HOUR
         while at < read_wall_clock():
             figures, _, _ = compute_windows(connection, at, find, config.scoring)

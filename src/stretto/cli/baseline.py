@@ -28,7 +28,7 @@ from stretto.summaries import baseline_catalog as known_baselines
 def list_baselines(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every verb takes both
     """List every baseline that is known, and what is held against which."""
     config, now = context.config, read_wall_clock()
-    declared = baselines.load(config.state)
+    declared = baselines.load_declared(config.state)
     with closing(open_reader(config.database)) as connection:
         known = known_baselines.read_catalog(connection, config.hours, declared)
     context.print_answer(
@@ -44,17 +44,19 @@ def record_baseline(context: CommandContext, options: argparse.Namespace) -> int
         found = match_sessions(connection, options.session)
         session = None
         if len(found) == 1:
-            session = queries.session(connection, found[0], config.task_types.classify)
+            session = queries.read_session(connection, found[0], config.task_types.classify)
     if session is None:
         context.print_note(explain_no_match(options.session, found))
         return UNKNOWN_SESSION
     name = options.name or session.id
-    declared = baselines.load(config.state)
+    declared = baselines.load_declared(config.state)
     if not name.strip() or name in declared.set:
         raise UsageError(f"{name!r} cannot be the name", hint="choose another, not a task type with a length")
     replaced = any(known.name == name for known in declared.recorded)
     recorded = _record_whole(session, name) if options.whole else _record_runs(session, name)
-    baselines.save(config.state, baselines.with_recorded(declared, replace(recorded, at=read_wall_clock())))
+    baselines.save_declared(
+        config.state, baselines.with_recorded(declared, replace(recorded, at=read_wall_clock()))
+    )
     document = {
         "name": name,
         "session": session.id,
@@ -79,7 +81,7 @@ def set_length(context: CommandContext, options: argparse.Namespace) -> int:
     task_type, length = normalise_name(options.task_type), parse_duration(options.length)
     if not task_type:
         raise UsageError("a task type needs a letter or a digit in its name")
-    declared = baselines.load(config.state)
+    declared = baselines.load_declared(config.state)
     if any(known.name == task_type for known in declared.recorded):
         raise UsageError(
             f"a recorded baseline is called {task_type!r}", hint=f"stretto baseline forget {task_type}"
@@ -88,7 +90,7 @@ def set_length(context: CommandContext, options: argparse.Namespace) -> int:
         near = difflib.get_close_matches(task_type, config.task_types.by_name, n=1)
         meant = f"; did you mean {near[0]!r}?" if near else ""
         context.print_note(f"note: no task type is configured as {task_type!r}{meant}")
-    baselines.save(
+    baselines.save_declared(
         config.state, baselines.with_length(declared, task_type, SetLength(length, read_wall_clock()))
     )
     context.print_answer(
@@ -101,17 +103,17 @@ def set_length(context: CommandContext, options: argparse.Namespace) -> int:
 def forget_baseline(context: CommandContext, options: argparse.Namespace) -> int:
     """Forget what bears a name; measured runs and configured hours are not forgotten here."""
     config = context.config
-    declared = baselines.load(config.state)
+    declared = baselines.load_declared(config.state)
     recorded = {found.name for found in declared.recorded}
     name = options.name if options.name in recorded else normalise_name(options.name)
-    left = baselines.without(declared, name)
+    left = baselines.remove_declared(declared, name)
     if left == declared:
         known = ", ".join([*sorted(recorded), *declared.set])
         raise UsageError(
             f"no baseline is recorded or set as {options.name!r}",
             hint=f"known: {known}" if known else "none is; 'stretto baseline list' shows the others",
         )
-    baselines.save(config.state, left)
+    baselines.save_declared(config.state, left)
     context.print_answer({"forgotten": name, "at": to_rfc3339(read_wall_clock())}, f"{name}: forgotten")
     return 0
 

@@ -25,7 +25,7 @@ from stretto.errors import StrettoError
 from stretto.otlp_export.sender import NullSender, build_sender
 from stretto.servers.alert_receivers import check_receivers, read_receivers
 from stretto.servers.supervisor import PACKAGES, explain_missing, find_program
-from stretto.state.lock import holder_of
+from stretto.state.lock import find_holder
 from stretto.store import declared_baselines as baselines
 from stretto.store import queries
 from stretto.store.database import open_reader
@@ -95,7 +95,7 @@ def _check_configuration(config: Config) -> CheckResult:
 
 def _check_baselines(config: Config) -> Iterator[CheckResult]:
     try:
-        baselines.load(config.state)
+        baselines.load_declared(config.state)
     except StrettoError as error:
         yield CheckResult("baselines", CheckVerdict.TROUBLE, error.sentence(), error.hint)
 
@@ -159,13 +159,13 @@ def _check_store(config: Config) -> Iterator[CheckResult]:
 
 
 def _check_ingest(connection: sqlite3.Connection, config: Config) -> Iterator[CheckResult]:
-    positions = {p.file: p for p in queries.positions(connection)}
+    positions = {p.file: p for p in queries.read_positions(connection)}
     events = sum(p.events for p in positions.values())
     behind = sum(
         max(0, size - (positions[file].offset if file in positions else 0))
         for file, size in journal.list_files(config.journal).items()
     )
-    activity = queries.activity(connection)
+    activity = queries.read_activity(connection)
     own = activity.sessions - activity.recordings
     text = f"{events} events of {own} session(s)" + (" and a recording" if activity.recordings else "")
     if behind:
@@ -174,23 +174,25 @@ def _check_ingest(connection: sqlite3.Connection, config: Config) -> Iterator[Ch
         )
     else:
         yield CheckResult("store", CheckVerdict.FINE, f"{text}, up to date with the journal")
-    rejects = queries.rejects(connection)
+    rejects = queries.count_rejects(connection)
     if rejects:
-        reasons = ", ".join(f"{count} × {kind}" for kind, count in queries.reject_kinds(rejects).items())
+        reasons = ", ".join(
+            f"{count} × {kind}" for kind, count in queries.count_reject_kinds(rejects).items()
+        )
         places = "; ".join(
-            f"{file} at byte {offset}" for file, offset, _ in queries.newest_rejects(connection, 3)
+            f"{file} at byte {offset}" for file, offset, _ in queries.list_newest_rejects(connection, 3)
         )
         hint = f"newest: {places}" if places else "the agent's client may be newer than this version"
-        if any(kind == "internal" for kind in queries.reject_kinds(rejects)):
+        if any(kind == "internal" for kind in queries.count_reject_kinds(rejects)):
             hint += "; internal is a fault of ours: 'stretto rebuild' of a later version takes it in"
         yield CheckResult("rejects", CheckVerdict.NOTE, f"set aside: {reasons}", hint)
-    for file, gone in queries.shortened(connection).items():
+    for file, gone in queries.read_shortened_files(connection).items():
         text = f"{file} became {gone} bytes shorter after it was read; what stood there is still in the store"
         yield CheckResult("store", CheckVerdict.NOTE, text, "stretto rebuild forgets it")
 
 
 def _check_service(config: Config) -> CheckResult:
-    holder = holder_of(config.state)
+    holder = find_holder(config.state)
     if holder is None or holder.address is None:
         return CheckResult("service", CheckVerdict.NOTE, "not running", "stretto up")
     answer = get_response(holder.address, "/readyz", config.token)
@@ -211,7 +213,7 @@ def _check_service(config: Config) -> CheckResult:
 
 def _report_problems(config: Config) -> Iterator[CheckResult]:
     """Yield the problems that the running service reports: only the service knows of dropped spans."""
-    holder = holder_of(config.state)
+    holder = find_holder(config.state)
     if holder is not None and holder.address is not None:
         for problem in get_service_problems(holder.address, config.token) or ():
             yield CheckResult("service", CheckVerdict.TROUBLE, problem)

@@ -31,7 +31,7 @@ from stretto.service.ingest_setup import create_ingest
 from stretto.sources import recording, transcript
 from stretto.sources.redact import redact_for_journal
 from stretto.sources.transcript import Checkpoint, TranscriptFile
-from stretto.state.lock import Lock, holder_of
+from stretto.state.lock import StateLock, find_holder
 from stretto.store import queries
 from stretto.store.database import open_reader, open_writer
 
@@ -118,17 +118,17 @@ def find_unread(config: Config, transcripts: Iterable[Path]) -> list[Path]:
 def update_store(context: CommandContext) -> None:
     """Have the journal taken into the store: by the running service, else here and now."""
     config = context.config
-    holder = holder_of(config.state)
+    holder = find_holder(config.state)
     if holder is not None and holder.address is not None:
         _wait_for_service(config)
         return
-    with Lock(config.state):
+    with StateLock(config.state):
         connection = open_writer(config.database)
         ingest = create_ingest(config, connection)
-        ingest.renew(config.fingerprint)
+        ingest.reset_if_rules_changed(config.fingerprint)
         for _ in ingest.catch_up(config.journal, now=read_wall_clock()):
             pass
-        ingest.sweep(read_wall_clock())
+        ingest.close_idle_sessions(read_wall_clock())
         connection.close()
 
 
@@ -256,7 +256,7 @@ def _wait_for_service(config: Config) -> None:
     connection = open_reader(config.database)
     try:
         while time.monotonic() < deadline:
-            read = {position.file: position.offset for position in queries.positions(connection)}
+            read = {position.file: position.offset for position in queries.read_positions(connection)}
             if all(read.get(file, 0) >= size for file, size in wanted.items()):
                 return
             time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""``stretto score``: judge a session, or a task or phase of one, whether or not the service runs."""
+"""``stretto score``: record a judgement on a session, task or phase, with or without a running service."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stretto.errors import UsageError
 from stretto.model.event import Event
 from stretto.sources import judgement
 from stretto.sources.judgement import LATEST
-from stretto.state.lock import holder_of
+from stretto.state.lock import find_holder
 from stretto.store import queries
 from stretto.store import score_targets as judged
 from stretto.store.database import open_reader
@@ -22,51 +22,51 @@ NOT_FOUND = 1
 
 _HINT = "as in: stretto score latest quality 8.5 --by you"
 _WITH_LATEST = 3
-"""Words, where the session is named by one of them."""
+"""Number of words on the command line if the first word is 'latest'."""
 
 
 def record_score(context: CommandContext, options: argparse.Namespace) -> int:
-    """Append a score to the journal and say what it is about."""
+    """Append a score to the journal and print its target."""
     item = _build_item(options)
-    told = judgement.parse_judgement(item)
-    if isinstance(told, str):
-        raise UsageError(told, hint=_HINT)
-    # A service that runs has the store up to date, and takes in what is appended now.
-    alone = _is_service_down(context)
-    if alone:
+    parsed = judgement.parse_judgement(item)
+    if isinstance(parsed, str):
+        raise UsageError(parsed, hint=_HINT)
+    # A running service keeps the store up to date and ingests the appended score.
+    service_is_down = _is_service_down(context)
+    if service_is_down:
         update_store(context)
-    found = _build_event(context, item)
-    if isinstance(found, str):
+    event = _build_event(context, item)
+    if isinstance(event, str):
         context.print_note(
-            f"{found}: 'stretto sessions' lists sessions, 'stretto show --json' what is in one"
+            f"{event}: 'stretto sessions' lists sessions, 'stretto show --json' what is in one"
         )
         return NOT_FOUND
     journal.append_records(
-        journal.get_day_file(context.config.journal, found.time), journal.encode_event(found)
+        journal.get_day_file(context.config.journal, event.time), journal.encode_event(event)
     )
-    if alone:
+    if service_is_down:
         update_store(context)
-    context.print_answer(_build_document(found), _describe_score(found))
+    context.print_answer(_build_document(event), _describe_score(event))
     return 0
 
 
 def _build_item(options: argparse.Namespace) -> dict[str, object]:
-    """Return what was parse_options for in the shape that HTTP takes."""
-    named = {name: getattr(options, name) for name in ("session", "task", "phase")}
+    """Return the command line in the shape that the HTTP route accepts."""
+    targets = {name: getattr(options, name) for name in ("session", "task", "phase")}
     words = options.words
     if len(words) == _WITH_LATEST and words[0] == LATEST:
-        if any(named.values()):
-            raise UsageError("name a session, task or phase, or say 'latest', not both", hint=_HINT)
-        named["session"] = LATEST
+        if any(targets.values()):
+            raise UsageError("name a session, task or phase, or 'latest', not both", hint=_HINT)
+        targets["session"] = LATEST
         words = words[1:]
     if len(words) != _WITH_LATEST - 1:
-        raise UsageError("a score has a name and a value", hint=_HINT)
+        raise UsageError("a score needs a name and a value", hint=_HINT)
     try:
         value = float(words[1])
     except ValueError:
-        raise UsageError(f"{words[1]!r} is no number", hint=_HINT) from None
-    item = {**named, "name": words[0], "value": value, "by": options.by}
-    return {name: said for name, said in item.items() if said is not None}
+        raise UsageError(f"{words[1]!r} is not a number", hint=_HINT) from None
+    item = {**targets, "name": words[0], "value": value, "by": options.by}
+    return {key: entry for key, entry in item.items() if entry is not None}
 
 
 def _build_event(context: CommandContext, item: dict[str, object]) -> Event | str:
@@ -78,12 +78,12 @@ def _build_event(context: CommandContext, item: dict[str, object]) -> Event | st
                 return f"{session!r} is the beginning of several sessions"
             if session not in ids and ids:
                 item = {**item, "session": ids[0]}
-        (found,) = judged.events(connection, [item], read_wall_clock())
-    return found
+        (event,) = judged.make_score_events(connection, [item], read_wall_clock())
+    return event
 
 
 def _is_service_down(context: CommandContext) -> bool:
-    holder = holder_of(context.config.state)
+    holder = find_holder(context.config.state)
     return holder is None or holder.address is None
 
 
@@ -101,6 +101,6 @@ def _build_document(event: Event) -> dict[str, object]:
 
 def _describe_score(event: Event) -> str:
     of = event.attributes["of"]
-    what = f"session {event.session}" if of == "session" else f"{of} {event.id} of session {event.session}"
+    subject = f"session {event.session}" if of == "session" else f"{of} {event.id} of session {event.session}"
     by = event.attributes.get("by")
-    return f"{event.name} {event.attributes['value']:g}: {what}" + (f", says {by}" if by else "")
+    return f"{event.name} {event.attributes['value']:g}: {subject}" + (f", says {by}" if by else "")

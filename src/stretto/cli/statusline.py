@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from stretto.format import quantities
-from stretto.state.folder import state_folder
-from stretto.store.statusline_query import Brief, brief, is_behind
+from stretto.state.folder import find_state_folder
+from stretto.store.statusline_query import SessionBrief, is_behind, read_brief
 
 if TYPE_CHECKING:
     import argparse
@@ -74,7 +74,7 @@ def print_line(options: LineOptions, environ: Mapping[str, str]) -> int:
     return 0
 
 
-def format_line(brief: Brief | None, *, behind: bool = False) -> str:
+def format_line(brief: SessionBrief | None, *, behind: bool = False) -> str:
     """Return a session's line, marked if the store is behind the journal."""
     if brief is None:
         parts = [NO_DATA]
@@ -94,21 +94,21 @@ def run_statusline(context: object, options: argparse.Namespace) -> int:  # noqa
 def _build_line(message: bytes, options: LineOptions, environ: Mapping[str, str]) -> str:
     try:
         session = json.loads(message)["session_id"]
-        state, _ = state_folder(environ, Path.home(), options.state)
+        state, _ = find_state_folder(environ, Path.home(), options.state)
         store = state / "stretto.db"
-        found = brief(store, session)
+        found = read_brief(store, session)
         return format_line(found, behind=is_behind(store, state / "journal", time.time_ns()))
     except Exception:  # noqa: BLE001  # an unknown message or no readable store means no data, without an error
         return NO_DATA
 
 
-def _format_agents(brief: Brief) -> str:
+def _format_agents(brief: SessionBrief) -> str:
     if not brief.running:
         return f"{quantities.format_count_of(brief.tasks, 'agent')}, none running"
     return f"{brief.running} of {quantities.format_count_of(brief.tasks, 'agent')} running"
 
 
-def _format_gain(brief: Brief) -> str:
+def _format_gain(brief: SessionBrief) -> str:
     if brief.speedup is None:
         return "no parallel execution finished yet"
     saved = quantities.format_duration(abs(brief.saved) / 1e9)

@@ -1,4 +1,4 @@
-"""Verbs over what is kept: sessions, show, rebuild, config."""
+"""Commands on the store and the settings: sessions, show, rebuild, config."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stretto.figures.session_analysis import WhatIf, build_what_if_document, try
 from stretto.figures.work_tree import build_work_tree
 from stretto.model.event import Outcome
 from stretto.service.ingest_setup import create_ingest
-from stretto.state.lock import Lock
+from stretto.state.lock import StateLock
 from stretto.store import declared_baselines as baselines
 from stretto.store import queries
 from stretto.store.database import open_reader, open_writer, remove_unusable
@@ -33,48 +33,52 @@ UNKNOWN_SESSION = 1
 
 
 def list_sessions(context: CommandContext, options: argparse.Namespace) -> int:
-    """List sessions."""
+    """List the sessions that match the filters."""
     if options.limit < 1:
         raise UsageError("--limit must be at least 1")
     now = read_wall_clock()
-    wanted = queries.Wanted(
+    filters = queries.SessionFilter(
         project=options.project,
         pattern=options.pattern,
         outcome=None if options.outcome is None else Outcome(options.outcome),
         since=None if options.since is None else parse_since(options.since, now),
     )
     with closing(open_reader(context.config.database)) as connection:
-        rows = queries.wanted_sessions(connection, wanted, limit=options.limit)
-        known = bool(rows) or bool(queries.sessions(connection, limit=1))
-    text = text_tables.format_sessions(rows, now) if rows or not known else "no session is like that"
+        rows = queries.list_matching_sessions(connection, filters, limit=options.limit)
+        has_sessions = bool(rows) or bool(queries.list_sessions(connection, limit=1))
+    text = (
+        text_tables.format_sessions(rows, now)
+        if rows or not has_sessions
+        else "no session matches these filters"
+    )
     context.print_answer({"sessions": [build_row_document(row) for row in rows]}, text)
     return 0
 
 
 def show_session(context: CommandContext, options: argparse.Namespace) -> int:
-    """Show one session."""
+    """Show a session."""
     config = context.config
     with closing(open_reader(config.database)) as connection:
-        found = match_sessions(connection, options.session)
-        if len(found) != 1:
-            context.print_note(explain_no_match(options.session, found))
+        ids = match_sessions(connection, options.session)
+        if len(ids) != 1:
+            context.print_note(explain_no_match(options.session, ids))
             return UNKNOWN_SESSION
-        seen = summarise_session(
+        summary = summarise_session(
             connection,
-            found[0],
+            ids[0],
             config.task_types.classify,
             config.hours,
             config.prices.compute_cost,
-            declared=baselines.load(config.state),
+            declared=baselines.load_declared(config.state),
             scoring=config.scoring,
         )
-    if seen is None:
+    if summary is None:
         raise AssertionError("a session that was just listed is gone")
-    document, text = build_session_document(seen), format_session(seen)
+    document, text = build_session_document(summary), format_session(summary)
     if options.what_if is not None:
-        tried = _compute_what_if(seen, options.what_if)
-        document["what_if"] = build_what_if_document(tried)
-        text += "\n\n" + format_what_if(tried)
+        what_if = _compute_what_if(summary, options.what_if)
+        document["what_if"] = build_what_if_document(what_if)
+        text += "\n\n" + format_what_if(what_if)
     context.print_answer(document, text)
     return 0
 
@@ -82,19 +86,19 @@ def show_session(context: CommandContext, options: argparse.Namespace) -> int:
 def rebuild_store(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every verb takes both
     """Build the store anew from the journal."""
     config = context.config
-    with Lock(config.state):
+    with StateLock(config.state):
         remove_unusable(config.database)
         connection = open_writer(config.database)
         ingest = create_ingest(config, connection)
         started = time.perf_counter()
-        ingest.clear()
-        ingest.renew(config.fingerprint)
+        ingest.clear_store()
+        ingest.reset_if_rules_changed(config.fingerprint)
         events = rejects = 0
-        for taken in ingest.catch_up(config.journal, now=read_wall_clock()):
-            events += taken.events
-            rejects += taken.rejects
-        ingest.sweep(read_wall_clock())
-        count = queries.activity(connection).sessions
+        for result in ingest.catch_up(config.journal, now=read_wall_clock()):
+            events += result.events
+            rejects += result.rejects
+        ingest.close_idle_sessions(read_wall_clock())
+        count = queries.read_activity(connection).sessions
         connection.close()
     seconds = time.perf_counter() - started
     document = {"events": events, "rejects": rejects, "sessions": count, "seconds": round(seconds, 3)}
@@ -125,36 +129,39 @@ def show_config(context: CommandContext, options: argparse.Namespace) -> int:  #
     return 0
 
 
-def _compute_what_if(seen: SessionSummary, said: str) -> WhatIf:
-    """Work out what ``TASK=FACTOR`` says; raises UsageError where it cannot be."""
-    name, _, factor = said.rpartition("=")
-    ids = [task.id for task in seen.session.tasks]
-    found = [name] if name in ids else [id for id in ids if name and id.startswith(name)]
-    if len(found) != 1:
-        what = "is the beginning of several tasks" if found else "is no task of this session"
-        raise UsageError(f"--what-if: {name!r} {what}", hint=f"its tasks are {', '.join(ids) or 'none'}")
+def _compute_what_if(summary: SessionSummary, expression: str) -> WhatIf:
+    """Work out problem ``TASK=FACTOR`` says; raises UsageError where it cannot be."""
+    name, _, factor = expression.rpartition("=")
+    ids = [task.id for task in summary.session.tasks]
+    matches = [name] if name in ids else [id for id in ids if name and id.startswith(name)]
+    if len(matches) != 1:
+        problem = "is the beginning of several tasks" if matches else "is not a task of this session"
+        raise UsageError(
+            f"--problem-if: {name!r} {problem}", hint=f"its tasks are {', '.join(ids) or 'none'}"
+        )
     try:
-        fanouts = (fanout for fanout, _ in seen.fanouts)
-        tried = try_factor(build_work_tree(seen.session), fanouts, found[0], float(factor))
+        fanouts = (fanout for fanout, _ in summary.fanouts)
+        what_if = try_factor(build_work_tree(summary.session), fanouts, matches[0], float(factor))
     except ValueError:
         raise UsageError(
-            f"--what-if: {factor!r} is no positive number", hint="TASK=0.8 tries a task at 80 % of its time"
+            f"--problem-if: {factor!r} is not a positive number",
+            hint="TASK=0.8 tries a task at 80 % of its time",
         ) from None
-    if tried is None:
-        raise UsageError(f"--what-if: the length of task {found[0]} is not known")
-    return tried
+    if what_if is None:
+        raise UsageError(f"--problem-if: the duration of task {matches[0]} is not known")
+    return what_if
 
 
-def match_sessions(connection: sqlite3.Connection, wanted: str) -> list[str]:
-    """Return the ids that a person may mean by an id, the beginning of one, or ``last``: three at most."""
-    if wanted == "last":
-        return [row.id for row in queries.sessions(connection, limit=1)]
-    found = queries.find_sessions(connection, wanted)
-    return [wanted] if wanted in found else found
+def match_sessions(connection: sqlite3.Connection, name: str) -> list[str]:
+    """Return the sessions whose id begins with ``name``, at most three; ``last`` is the newest session."""
+    if name == "last":
+        return [row.id for row in queries.list_sessions(connection, limit=1)]
+    ids = queries.find_sessions(connection, name)
+    return [name] if name in ids else ids
 
 
-def explain_no_match(wanted: str, found: list[str]) -> str:
-    """Return in words that no session, or more than one, goes by that name."""
-    if found:
-        return f"{wanted!r} is the beginning of several sessions: {', '.join(found)} …"
-    return f"there is no session {wanted!r}: 'stretto sessions' lists them"
+def explain_no_match(name: str, ids: list[str]) -> str:
+    """Return a sentence for a name that fits no session, or several."""
+    if ids:
+        return f"{name!r} is the beginning of several sessions: {', '.join(ids)} …"
+    return f"there is no session {name!r}: 'stretto sessions' lists them"

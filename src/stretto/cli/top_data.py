@@ -28,11 +28,11 @@ from stretto.names.measures import Dimension
 from stretto.notifications import log as notifications
 from stretto.notifications.current_alerts import select_alerts
 from stretto.notifications.log import Notification
-from stretto.state.lock import holder_of
+from stretto.state.lock import find_holder
 from stretto.store import declared_baselines as declared
 from stretto.store import queries
 from stretto.store.database import open_reader
-from stretto.store.fanout_queries import baselines
+from stretto.store.fanout_queries import make_baseline_finder
 from stretto.store.queries import Activity, SessionRow
 from stretto.summaries.session_summary import build_row_document, build_spending_document
 
@@ -121,9 +121,9 @@ class FrameReader:
             if self._slow_at is None or not 0 <= now - self._slow_at < SLOW:
                 self._sum_up(connection, now)
                 self._slow_at = now
-            rows = queries.open_sessions(connection, SHOWN)
+            rows = queries.list_open_sessions(connection, SHOWN)
             self._sessions = {row.id: cached for row in rows if (cached := self._conclude(connection, row))}
-            activity = queries.activity(connection)
+            activity = queries.read_activity(connection)
         return Frame(
             at=now,
             activity=activity,
@@ -147,7 +147,7 @@ class FrameReader:
         started = self.stopwatch()
         if cached is not None and (cached.row == row or started < cached.due):
             return cached
-        session = queries.session(connection, row.id, self.config.task_types.classify)
+        session = queries.read_session(connection, row.id, self.config.task_types.classify)
         ended = self.stopwatch()
         return None if session is None else CachedSession(row, session, ended + SPARING * (ended - started))
 
@@ -172,9 +172,9 @@ class FrameReader:
     def _sum_up(self, connection: sqlite3.Connection, now: int) -> None:
         problems: list[str] = []
         config = self.config
-        find = baselines(connection, config.hours, declared.load(config.state))
+        find = make_baseline_finder(connection, config.hours, declared.load_declared(config.state))
         for window, seconds in WINDOWS.items():
-            sums = queries.sums(connection, now, seconds)
+            sums = queries.read_sums(connection, now, seconds)
             self._verdicts[window] = build_verdict(window, build_mixes(sums, find))
             self._spent.pop(window, None)
             if sums.get(measures.MODEL_CALLS):
@@ -283,7 +283,7 @@ def _sum_spending(sums: Sums) -> Spending:
 
 
 def _list_problems(config: Config, connection: sqlite3.Connection) -> list[str]:
-    holder = holder_of(config.state)
+    holder = find_holder(config.state)
     problems = []
     if holder is None or holder.address is None:
         problems.append("the figures are not updated: no service is running, start it with 'stretto up'")
@@ -292,7 +292,7 @@ def _list_problems(config: Config, connection: sqlite3.Connection) -> list[str]:
         if reported is None:
             problems.append(f"the service at {holder.address} does not answer")
         problems += reported or []
-    rejects = sum(queries.rejects(connection).values())
+    rejects = sum(queries.count_rejects(connection).values())
     if rejects:
         problems.append(f"{rejects} part(s) of the input were set aside: 'stretto doctor' shows why")
     return problems

@@ -35,7 +35,7 @@ from stretto.servers.supervisor import (
     stop_leftovers,
 )
 from stretto.service.service import Service
-from stretto.state.lock import Lock
+from stretto.state.lock import StateLock
 from stretto.version import read_version
 from stretto.web.app import Backend, create_app
 from stretto.web.live_updates import UpdateStreams
@@ -49,7 +49,7 @@ def run_up(context: CommandContext, options: argparse.Namespace) -> int:
     config = context.config
     # The server hands a signal on once it has stopped; as an exception it unwinds what was started here.
     signal.signal(signal.SIGTERM, _raise_interrupt)
-    lock = Lock(config.state)
+    lock = StateLock(config.state)
     lock.acquire(config.address)
     try:
         listener = _bind_address(config)
@@ -180,7 +180,7 @@ def _build_backend(config: Config, service: Service, problems: Callable[[], list
     return Backend(
         snapshot=lambda: service.snapshot,
         sessions=service.list_sessions,
-        insight=service.summarize_session,
+        session_summary=service.summarize_session,
         trends=service.summarize_trends,
         self_figures=service.list_own_figures,
         expose=service.expose_metrics,

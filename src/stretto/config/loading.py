@@ -24,7 +24,7 @@ from stretto.config.task_type_tables import read_task_types
 from stretto.errors import ConfigError, find_nearest, unknown_key
 from stretto.figures.scores.score_rules import parse_score_rules
 from stretto.model.token_prices import parse_rates
-from stretto.state.folder import state_folder
+from stretto.state.folder import find_state_folder
 from stretto.state.retention import Retention
 
 LEAST_RAW_DAYS = 8
@@ -42,7 +42,7 @@ def load_config(
     The file is ``STRETTO_CONFIG``, else ``config.toml`` in the state folder. Raises ConfigError on an
     unreadable file, an unknown key, a wrong type or a value that cannot be used.
     """
-    folder, state_origin = state_folder(environ, home, state)
+    folder, state_origin = find_state_folder(environ, home, state)
     path = Path(environ.get("STRETTO_CONFIG") or folder / "config.toml")
     file_values = _read_file(path, required=bool(environ.get("STRETTO_CONFIG")))
     settings = [Setting("state", str(folder), state_origin)]

@@ -14,7 +14,7 @@ from stretto import journal
 from stretto.clock import MINUTE, SECOND
 from stretto.hook.client.client import build_record
 from stretto.model.event import Event
-from stretto.sources.recording import parse_lines, retime_events
+from stretto.sources.recording import parse_lines, shift_events
 
 FILE = "recording.jsonl"
 ENDS = {"sequential": 2 * MINUTE, "fanout": SECOND}
@@ -35,4 +35,4 @@ def write_recordings(folder: Path, now: int) -> None:
     for name, before in ENDS.items():
         text = resources.files(__package__).joinpath(f"{name}.jsonl").read_bytes()
         events = parse_lines(text.splitlines(keepends=True), parse_payload).events
-        journal.append_records(path, b"".join(journal.encode_event(event) for event in retime_events(events, now - before)))
+        journal.append_records(path, b"".join(journal.encode_event(event) for event in shift_events(events, now - before)))

@@ -34,11 +34,11 @@ def sum_by(sums: Sums, measure: str, dimension: Dimension) -> dict[str, int]:
 def group_by(sums: Sums, measure: str, *dimensions: Dimension) -> dict[tuple[str, ...], int]:
     """Return the sums of a measure by the values of several dimensions."""
     places = [position_of(measure, dimension) for dimension in dimensions]
-    found: dict[tuple[str, ...], int] = {}
+    groups: dict[tuple[str, ...], int] = {}
     for dims, count in sums.get(measure, {}).items():
         key = tuple(str(dims[at]) for at in places)
-        found[key] = found.get(key, 0) + count
-    return found
+        groups[key] = groups.get(key, 0) + count
+    return groups
 
 
 def group_in_table(

@@ -24,12 +24,12 @@ def compute_outcome_figures(
 ) -> Iterator[Figure]:
     """Yield how many had each outcome, and which share of those whose outcome is known had one of them."""
     for key, by_outcome in sorted(table.items()):
-        own: Labels = ((label, key),) if label else ()
+        key_labels: Labels = ((label, key),) if label else ()
         for outcome, count in sorted(by_outcome.items()):
-            yield Figure(counts, (*own, ("outcome", outcome), *at), count, count)
+            yield Figure(counts, (*key_labels, ("outcome", outcome), *at), count, count)
         if share:
-            known = by_outcome.get(Outcome.SUCCESS.value, 0) + by_outcome.get(Outcome.FAILURE.value, 0)
-            yield make_ratio(share, (*own, *at), by_outcome.get(of.value, 0), known, known)
+            judged = by_outcome.get(Outcome.SUCCESS.value, 0) + by_outcome.get(Outcome.FAILURE.value, 0)
+            yield make_ratio(share, (*key_labels, *at), by_outcome.get(of.value, 0), judged, judged)
 
 
 def compute_quantile_figures(
@@ -37,9 +37,9 @@ def compute_quantile_figures(
 ) -> Iterator[Figure]:
     """Yield the quantiles of a measure, whole or by a label, divided by ``unit``."""
     for key, sketch in sorted(collect_sketches(sums, measure, label).items()):
-        own: Labels = ((label.value, key),) if label else ()
+        key_labels: Labels = ((label.value, key),) if label else ()
         for stat, share in QUANTILES.items():
-            found = compute_quantile(sketch, share)
-            if found is not None:
-                labels = (*own, ("stat", stat), *at)
-                yield Figure(name, labels, found / unit, sum(sketch.values()))
+            quantile = compute_quantile(sketch, share)
+            if quantile is not None:
+                labels = (*key_labels, ("stat", stat), *at)
+                yield Figure(name, labels, quantile / unit, sum(sketch.values()))

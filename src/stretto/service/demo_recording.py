@@ -28,7 +28,7 @@ class DemoRecording:
         A wanted recording stays beside the user's sessions.
         """
         self._keep = wanted
-        activity = queries.activity(self._writer)
+        activity = queries.read_activity(self._writer)
         has_user_sessions = activity.sessions > activity.recordings
         if activity.recordings:
             self._remove()
@@ -43,11 +43,11 @@ class DemoRecording:
         # Counting sessions takes longer the more there are, and most services show no recording.
         if not self._is_shown or self._keep:
             return
-        activity = queries.activity(self._writer)
+        activity = queries.read_activity(self._writer)
         if activity.sessions > activity.recordings:
             self._remove()
 
     def _remove(self) -> None:
         (self._journal / demo.FILE).unlink(missing_ok=True)
-        self._ingest.forget(queries.recordings(self._writer), demo.FILE)
+        self._ingest.forget_sessions(queries.list_recordings(self._writer), demo.FILE)
         self._is_shown = False

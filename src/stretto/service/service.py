@@ -28,8 +28,8 @@ from stretto.sources.otlp.receive import TRACE_NOTE_PATTERN, Received, Receiver,
 from stretto.sources.redact import redact_for_journal
 from stretto.store import queries
 from stretto.store import score_targets as judged
-from stretto.store.database import open_reader, size
-from stretto.store.declared_baselines import Followed
+from stretto.store.database import get_store_size, open_reader
+from stretto.store.declared_baselines import DeclaredBaselineFile
 from stretto.store.queries import SessionRow
 from stretto.summaries.session_summary import SessionSummary, summarise_session
 from stretto.summaries.snapshot import Snapshot
@@ -52,7 +52,7 @@ class Service:
         self._clock = clock
         self._sender = sender
         self._version = version
-        self.declared = Followed(config.state)
+        self.declared = DeclaredBaselineFile(config.state)
         """Baselines that a person has declared; read again when their file changes."""
         self.registry = create_registry()
         self._live = LiveMetrics(self.registry, since=clock(), version=version)
@@ -107,7 +107,7 @@ class Service:
     def list_sessions(self, limit: int, before: int | None, after: str | None = None) -> list[SessionRow]:
         """Return sessions, the latest activity first, after the instant ``before`` (ns) and id ``after``."""
         with self._reading:
-            return queries.sessions(self._reader, limit=limit, before=before, after=after)
+            return queries.list_sessions(self._reader, limit=limit, before=before, after=after)
 
     def summarize_session(self, id: str) -> SessionSummary | None:
         """Return the summary of one session, or None if it is unknown."""
@@ -174,7 +174,7 @@ class Service:
         """
         now = self._clock()
         with self._reading:
-            results = judged.events(self._reader, items, now)
+            results = judged.make_score_events(self._reader, items, now)
         records = b"".join(journal.encode_event(event) for event in results if isinstance(event, Event))
         if records:
             self._append_to_journal(records, now)
@@ -203,7 +203,7 @@ class Service:
     def _find_watched(self) -> list[WatchedSession]:
         """Return the processes of the agents that are busy."""
         with self._reading:
-            busy = queries.busy_processes(self._reader)
+            busy = queries.find_busy_processes(self._reader)
         return [WatchedSession(id, start, process) for id, start, process in busy if process is not None]
 
     def _append_samples(self, samples: Sequence[Event]) -> None:
@@ -220,7 +220,7 @@ class Service:
         if snapshot is not None:
             yield Figure("stretto_snapshot_timestamp_seconds", (), snapshot.at / SECOND, 1)
             yield Figure("stretto_ingest_events", (), snapshot.events, snapshot.events)
-            for reason, count in sorted(queries.reject_kinds(snapshot.rejects).items()):
+            for reason, count in sorted(queries.count_reject_kinds(snapshot.rejects).items()):
                 yield Figure("stretto_rejected_lines", (("reason", reason),), count, count)
         yield Figure("stretto_snapshot_duration_seconds", (), self.health.snapshot_seconds, 1)
         yield Figure("stretto_ingest_pending_bytes", (), self.health.pending_bytes, 1)
@@ -228,7 +228,7 @@ class Service:
         lag = self.worker.ingested.measure_lag(sizes, time.monotonic())
         yield Figure("stretto_ingest_lag_seconds", (), lag, 1)
         yield Figure("stretto_journal_bytes", (), sum(sizes.values()), 1)
-        yield Figure("stretto_store_bytes", (), size(self.config.database), 1)
+        yield Figure("stretto_store_bytes", (), get_store_size(self.config.database), 1)
         sampler_seconds = self.sampling.cpu_seconds
         yield Figure("stretto_sampler_cpu_seconds", (), sampler_seconds, 1, self.sampling.use.reason)
         yield Figure("stretto_spans_sent", (), self._sender.sent, 1)

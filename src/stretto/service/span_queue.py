@@ -54,11 +54,11 @@ class SpanQueue:
         """Queue the sessions that ended while the service was down, if they ended after sending began."""
         if isinstance(self._sender, NullSender):
             return
-        since = queries.meta(self._writer, EMITTING_SINCE)
+        since = queries.read_note(self._writer, EMITTING_SINCE)
         if since is None:
-            queries.write_meta(self._writer, EMITTING_SINCE, str(self._clock()))
+            queries.write_note(self._writer, EMITTING_SINCE, str(self._clock()))
             return
-        unsent = queries.not_emitted(self._writer, int(since))
+        unsent = queries.list_unsent_sessions(self._writer, int(since))
         self._due.update(dict.fromkeys(unsent, time.monotonic()))
 
     def send_due(self) -> None:
@@ -76,11 +76,11 @@ class SpanQueue:
         self._due.pop(id)
         if isinstance(self._sender, NullSender):
             return
-        session = queries.session(self._writer, id, self._classify)
+        session = queries.read_session(self._writer, id, self._classify)
         if (
             session is None
             or session.outcome is Outcome.RUNNING
-            or queries.emitted(self._writer, id) == session.last
+            or queries.get_emitted_time(self._writer, id) == session.last
         ):
             return
         spans = build_spans(session, version=self._version, resource=self._resource)
@@ -89,4 +89,4 @@ class SpanQueue:
             self._due[id] = time.monotonic() + SETTLE_SECONDS
             return
         self._sender.submit(spans)
-        queries.write_emitted(self._writer, id, session.last)
+        queries.note_emitted(self._writer, id, session.last)

@@ -26,10 +26,10 @@ from stretto.service.ingest_setup import create_ingest
 from stretto.service.span_queue import SpanQueue
 from stretto.store import queries
 from stretto.store.database import open_writer
-from stretto.store.declared_baselines import Followed
-from stretto.store.fanout_queries import baselines
-from stretto.store.ingest import Taken
-from stretto.store.prune import Pruned, prune
+from stretto.store.declared_baselines import DeclaredBaselineFile
+from stretto.store.fanout_queries import make_baseline_finder
+from stretto.store.ingest import IngestResult
+from stretto.store.prune import PruneStep, prune_history
 from stretto.summaries.snapshot import LiveState, Snapshot, take_snapshot
 from stretto.summaries.stuck_tasks import StuckTask, StuckTaskWatch
 
@@ -56,7 +56,7 @@ class Worker:
         sender: Sender | NullSender,
         version: str,
         resource: Mapping[str, str] | None,
-        declared: Followed,
+        declared: DeclaredBaselineFile,
         live: LiveMetrics,
         resource_use: Callable[[], ResourceUse],
     ) -> None:
@@ -94,11 +94,11 @@ class Worker:
 
     def start(self, *, demo_wanted: bool) -> None:
         """Rebuild the store if the rules have changed, ingest the journal, then follow it in a thread."""
-        self._ingest.renew(self._config.fingerprint)
+        self._ingest.reset_if_rules_changed(self._config.fingerprint)
         for _ in self._ingest.catch_up(self._config.journal, now=self._clock()):
             pass
         self._recording.place_if_needed(wanted=demo_wanted)
-        self._ingest.sweep(self._clock())
+        self._ingest.close_idle_sessions(self._clock())
         self._find_stuck_tasks()
         self._refresh_snapshot()
         self._spans.add_unsent()
@@ -128,7 +128,7 @@ class Worker:
                 changed = self._ingest_journal()
                 now = time.monotonic()
                 if now - swept >= SWEEP_SECONDS:
-                    self._publish(self._ingest.sweep(self._clock()))
+                    self._publish(self._ingest.close_idle_sessions(self._clock()))
                     self._find_stuck_tasks()
                     swept, changed = now, True
                 # One step of pruning a round, so that ingest continues between two steps.
@@ -163,14 +163,16 @@ class Worker:
             self.ingested = ingested
         if changed:
             self._recording.remove_if_replaced()
-        self.health.pending_bytes = sum(size for _, _, size in self._ingest.pending(self._config.journal))
-        self.health.shortened = tuple(queries.shortened(self.writer))
+        self.health.pending_bytes = sum(size for _, _, size in self._ingest.list_pending(self._config.journal))
+        self.health.shortened = tuple(queries.read_shortened_files(self.writer))
         return changed
 
-    def _start_pruning(self) -> Iterator[Pruned]:
-        return prune(self.writer, self._ingest, self._config.journal, self._config.retention, self._clock())
+    def _start_pruning(self) -> Iterator[PruneStep]:
+        return prune_history(
+            self.writer, self._ingest, self._config.journal, self._config.retention, self._clock()
+        )
 
-    def _publish(self, result: Taken) -> None:
+    def _publish(self, result: IngestResult) -> None:
         """Count newly ended entities in the live metrics and queue their sessions' spans."""
         ended = result.ended
         self._live.count_sessions(ended.sessions)
@@ -183,7 +185,7 @@ class Worker:
         self._spans.add_ended(ended.sessions)
 
     def _find_baseline(self, session: Session, fanout: Fanout) -> SequentialTime:
-        find = baselines(self.writer, self._config.hours, self._declared())
+        find = make_baseline_finder(self.writer, self._config.hours, self._declared())
         return estimate_sequential_time(fanout, find(session.pattern or NONE, fanout.signature))
 
     def _refresh_snapshot(self) -> None:

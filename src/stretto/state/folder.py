@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 
-def state_folder(environ: Mapping[str, str], home: Path, flag: str | None = None) -> tuple[Path, str]:
+def find_state_folder(environ: Mapping[str, str], home: Path, flag: str | None = None) -> tuple[Path, str]:
     """Return the state folder and where the choice came from.
 
     The hook client chooses alike but for one thing: it is started with the folder of its installation, which

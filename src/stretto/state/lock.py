@@ -23,7 +23,7 @@ ATTEMPT_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class LockHolder:
     """Who holds the lock."""
 
     pid: int
@@ -31,7 +31,7 @@ class Holder:
     """Where the service answers; None for a command that holds the store for a moment."""
 
 
-class Lock:
+class StateLock:
     """Holds the state folder from ``acquire`` to ``release``; the system lets go when the process dies."""
 
     def __init__(self, state: Path) -> None:
@@ -42,7 +42,7 @@ class Lock:
         """Take the lock, leaving a note of who has it. Raises ServiceError where another process does."""
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-        if not _locked(descriptor):
+        if not _try_lock(descriptor):
             os.close(descriptor)
             raise self._taken()
         note = json.dumps({"pid": os.getpid(), "address": address}).encode()
@@ -68,7 +68,7 @@ class Lock:
         self.release()
 
     def _taken(self) -> ServiceError:
-        holder = holder_of(self._path.parent)
+        holder = find_holder(self._path.parent)
         if holder is None or holder.address is None:
             return ServiceError(
                 "another command is writing the store",
@@ -82,7 +82,7 @@ class Lock:
         )
 
 
-def _locked(descriptor: int) -> bool:
+def _try_lock(descriptor: int) -> bool:
     if fcntl is None:
         return True
     for attempt in range(ATTEMPTS):
@@ -97,7 +97,7 @@ def _locked(descriptor: int) -> bool:
     return False
 
 
-def holder_of(state: Path) -> Holder | None:
+def find_holder(state: Path) -> LockHolder | None:
     """Return who holds a state folder, or None. The note of a process that died is not believed."""
     path = state / FILE
     try:
@@ -110,6 +110,6 @@ def holder_of(state: Path) -> Holder | None:
                 else:
                     return None
             note = json.loads(file.read())
-            return Holder(int(note["pid"]), note["address"])
+            return LockHolder(int(note["pid"]), note["address"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

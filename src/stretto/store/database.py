@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from stretto.errors import StoreError
-from stretto.store.schema import create, is_empty, version_problem
+from stretto.store.schema import create_tables, find_version_problem, is_empty
 
 BUSY_MS = 5_000
 
@@ -34,7 +34,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
             hint="see who may write to that folder",
         ) from error
     try:
-        problem = _prepare(connection)
+        problem = _prepare_connection(connection)
     except sqlite3.Error as error:
         connection.close()
         raise StoreError(
@@ -45,7 +45,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
         ) from error
     if problem:
         connection.close()
-        raise _unusable(path, problem)
+        raise _make_unusable_error(path, problem)
     path.chmod(0o600)
     return connection
 
@@ -53,23 +53,23 @@ def open_writer(path: Path) -> sqlite3.Connection:
 def open_reader(path: Path) -> sqlite3.Connection:
     """Open the store read-only. Raises StoreError where there is none yet, or it cannot be read."""
     if not path.exists():
-        raise _missing(path)
+        raise _make_missing_error(path)
     uri = f"{path.absolute().as_uri()}?mode=ro"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     try:
         connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-        problem = version_problem(connection)
+        problem = find_version_problem(connection)
         empty = is_empty(connection)
     except sqlite3.Error as error:
         connection.close()
-        raise _unusable(path, str(error)) from error
+        raise _make_unusable_error(path, str(error)) from error
     if problem or empty:
         connection.close()
-        raise _unusable(path, problem) if problem else _missing(path)
+        raise _make_unusable_error(path, problem) if problem else _make_missing_error(path)
     return connection
 
 
-def size(path: Path) -> int:
+def get_store_size(path: Path) -> int:
     """Return the bytes that the store's files take on the disk."""
     total = 0
     for suffix in SUFFIXES:
@@ -86,7 +86,7 @@ def remove_unusable(path: Path) -> None:
         with closing(sqlite3.connect(path)) as connection:
             # A page that is damaged would stop the rebuild half-way; looking costs less than one.
             whole = connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
-            usable = whole and version_problem(connection) is None
+            usable = whole and find_version_problem(connection) is None
     except sqlite3.DatabaseError:
         usable = False
     if not usable:
@@ -95,7 +95,7 @@ def remove_unusable(path: Path) -> None:
 
 
 @contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+def open_transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """Run a block in one transaction: all of it happens, or none of it."""
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -108,7 +108,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def _prepare(connection: sqlite3.Connection) -> str | None:
+def _prepare_connection(connection: sqlite3.Connection) -> str | None:
     connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
     # Takes effect only while there is no table yet: what is pruned can then be given back to the disk.
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -119,19 +119,19 @@ def _prepare(connection: sqlite3.Connection) -> str | None:
     connection.execute("PRAGMA cache_size = -32000")
     # Pages that many sessions share are then copied back once for several batches.
     connection.execute("PRAGMA wal_autocheckpoint = 8000")
-    problem = version_problem(connection)
+    problem = find_version_problem(connection)
     if problem is None:
-        create(connection)
+        create_tables(connection)
     return problem
 
 
-def _missing(path: Path) -> StoreError:
+def _make_missing_error(path: Path) -> StoreError:
     return StoreError(
         "there is no store yet", where=str(path), hint="run 'stretto up', or 'stretto import' a recording"
     )
 
 
-def _unusable(path: Path, problem: str) -> StoreError:
+def _make_unusable_error(path: Path, problem: str) -> StoreError:
     return StoreError(
         "the store cannot be used", where=str(path), cause=problem, hint="run 'stretto rebuild'"
     )

@@ -24,12 +24,12 @@ class BaselineError(StrettoError):
     """The file of declared baselines cannot be read or written."""
 
 
-class _Set(msgspec.Struct, forbid_unknown_fields=True):
+class _SetRecord(msgspec.Struct, forbid_unknown_fields=True):
     nanoseconds: float
     at: int
 
 
-class _Recorded(msgspec.Struct, forbid_unknown_fields=True):
+class _RecordedRecord(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     session: str
     pattern: str
@@ -39,16 +39,16 @@ class _Recorded(msgspec.Struct, forbid_unknown_fields=True):
     whole: bool = False
 
 
-class _File(msgspec.Struct, forbid_unknown_fields=True):
+class _FileRecord(msgspec.Struct, forbid_unknown_fields=True):
     version: int
-    set: dict[str, _Set] = {}
-    recorded: list[_Recorded] = []
+    set: dict[str, _SetRecord] = {}
+    recorded: list[_RecordedRecord] = []
 
 
-_decode = msgspec.json.Decoder(_File).decode
+_decode = msgspec.json.Decoder(_FileRecord).decode
 
 
-def load(folder: Path) -> DeclaredBaselines:
+def load_declared(folder: Path) -> DeclaredBaselines:
     """Return what is declared in a state folder; nothing where there is no file. Raises BaselineError."""
     path = folder / FILE
     try:
@@ -56,14 +56,14 @@ def load(folder: Path) -> DeclaredBaselines:
     except FileNotFoundError:
         return NOTHING_DECLARED
     except OSError as error:
-        raise _unreadable(path, error.strerror or str(error)) from error
+        raise _make_unreadable_error(path, error.strerror or str(error)) from error
     try:
         told = _decode(text)
     except msgspec.MsgspecError as error:
-        raise _unreadable(path, str(error)) from error
-    problem = _problem(told)
+        raise _make_unreadable_error(path, str(error)) from error
+    problem = _find_problem(told)
     if problem:
-        raise _unreadable(path, problem)
+        raise _make_unreadable_error(path, problem)
     return DeclaredBaselines(
         recorded=tuple(
             RecordedBaseline(r.name, r.session, r.pattern, tuple(r.runs), r.newest, r.at, r.whole)
@@ -73,13 +73,13 @@ def load(folder: Path) -> DeclaredBaselines:
     )
 
 
-def save(folder: Path, declared: DeclaredBaselines) -> None:
+def save_declared(folder: Path, declared: DeclaredBaselines) -> None:
     """Replace the file in one step, readable by its owner alone. Raises BaselineError."""
-    told = _File(
+    told = _FileRecord(
         VERSION,
-        {name: _Set(found.length, found.at) for name, found in sorted(declared.set.items())},
+        {name: _SetRecord(found.length, found.at) for name, found in sorted(declared.set.items())},
         [
-            _Recorded(
+            _RecordedRecord(
                 r.name,
                 r.session,
                 r.pattern,
@@ -117,7 +117,7 @@ def with_length(declared: DeclaredBaselines, task_type: str, length: SetLength) 
     return replace(declared, set={**declared.set, task_type: length})
 
 
-def without(declared: DeclaredBaselines, name: str) -> DeclaredBaselines:
+def remove_declared(declared: DeclaredBaselines, name: str) -> DeclaredBaselines:
     """Return what is declared without what bears a name: a recorded baseline's, or a task type."""
     return DeclaredBaselines(
         tuple(found for found in declared.recorded if found.name != name),
@@ -125,7 +125,7 @@ def without(declared: DeclaredBaselines, name: str) -> DeclaredBaselines:
     )
 
 
-class Followed:
+class DeclaredBaselineFile:
     """The declared baselines as the file now says; read again only when it has changed. Safe in threads."""
 
     def __init__(self, folder: Path) -> None:
@@ -139,17 +139,17 @@ class Followed:
     def __call__(self) -> DeclaredBaselines:
         """Return what is declared."""
         with self._lock:
-            stamp = _stamp(self._folder / FILE)
+            stamp = _read_stamp(self._folder / FILE)
             if stamp != self._stamp or self.problem:
                 self._stamp = stamp
                 try:
-                    self._declared, self.problem = load(self._folder), None
+                    self._declared, self.problem = load_declared(self._folder), None
                 except BaselineError as error:
                     self.problem = error.sentence()
             return self._declared
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
+def _read_stamp(path: Path) -> tuple[int, int, int] | None:
     try:
         found = path.stat()
     except OSError:
@@ -157,7 +157,7 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-def _problem(told: _File) -> str | None:
+def _find_problem(told: _FileRecord) -> str | None:
     if told.version != VERSION:
         return f"it is version {told.version}, this program reads version {VERSION}"
     for name, found in told.set.items():
@@ -170,7 +170,7 @@ def _problem(told: _File) -> str | None:
     return None
 
 
-def _unreadable(path: Path, cause: str) -> BaselineError:
+def _make_unreadable_error(path: Path, cause: str) -> BaselineError:
     return BaselineError(
         "the declared baselines cannot be read",
         where=str(path),

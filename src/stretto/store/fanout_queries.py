@@ -18,7 +18,7 @@ from stretto.store import queries
 
 
 @dataclass(frozen=True, slots=True)
-class Best:
+class BestFanout:
     """The parallel execution of a pattern with the highest work over elapsed; of equal ones the first."""
 
     pattern: str
@@ -28,7 +28,7 @@ class Best:
 
 
 @dataclass(frozen=True, slots=True)
-class Mixed:
+class MixCount:
     """How many executions, or runs, of one pattern and mix of task types are in the store."""
 
     pattern: str
@@ -38,7 +38,7 @@ class Mixed:
     """When the newest of them ended (ns)."""
 
 
-def baselines(
+def make_baseline_finder(
     connection: sqlite3.Connection, hours: Hours, declared: DeclaredBaselines = NOTHING_DECLARED
 ) -> FindBaseline:
     """Return what finds the best baseline of a pattern and mix of types; each is looked up once."""
@@ -46,13 +46,13 @@ def baselines(
     @cache
     def find(pattern: str, signature: str) -> Baseline:
         return choose_baseline(
-            pattern, signature, queries.measured(connection, pattern, signature), hours, declared
+            pattern, signature, queries.read_measured(connection, pattern, signature), hours, declared
         )
 
     return find
 
 
-def best_speedups(connection: sqlite3.Connection) -> list[Best]:
+def list_best_fanouts(connection: sqlite3.Connection) -> list[BestFanout]:
     """Return the best execution of each pattern, in a time that does not grow with history."""
     found = []
     pattern = connection.execute("SELECT MIN(pattern) FROM fanouts").fetchone()[0]
@@ -62,26 +62,26 @@ def best_speedups(connection: sqlite3.Connection) -> list[Best]:
             ' ORDER BY work * 1.0 / elapsed DESC, "end", session LIMIT 1',
             (pattern,),
         ).fetchone()
-        found.append(Best(pattern, *row))
+        found.append(BestFanout(pattern, *row))
         # From one pattern to the next along the index: a GROUP BY would read every row.
         following = "SELECT MIN(pattern) FROM fanouts WHERE pattern > ?"
         pattern = connection.execute(following, (pattern,)).fetchone()[0]
     return found
 
 
-def fanout_mixes(connection: sqlite3.Connection) -> list[Mixed]:
+def count_fanout_mixes(connection: sqlite3.Connection) -> list[MixCount]:
     """Return how many parallel executions of each pattern and mix of types there are."""
-    return _mixes(connection, "fanouts")
+    return _count_mixes(connection, "fanouts")
 
 
-def run_mixes(connection: sqlite3.Connection) -> list[Mixed]:
+def count_run_mixes(connection: sqlite3.Connection) -> list[MixCount]:
     """Return how many sequential runs of each pattern and mix of types there are."""
-    return _mixes(connection, "sequential_runs")
+    return _count_mixes(connection, "sequential_runs")
 
 
-def _mixes(connection: sqlite3.Connection, table: str) -> list[Mixed]:
+def _count_mixes(connection: sqlite3.Connection, table: str) -> list[MixCount]:
     query = (
         f'SELECT pattern, signature, COUNT(*), MAX("end") FROM {table}'  # noqa: S608  # one of the two names above
         " GROUP BY pattern, signature ORDER BY pattern, signature"
     )
-    return [Mixed(*row) for row in connection.execute(query)]
+    return [MixCount(*row) for row in connection.execute(query)]

@@ -28,10 +28,10 @@ from stretto.names import NONE
 from stretto.sources.redact import redact_event
 from stretto.store import queries
 from stretto.store.contributions.registry import get_sums_version
-from stretto.store.database import transaction
-from stretto.store.rollup import Additions, write
+from stretto.store.database import open_transaction
+from stretto.store.rollup import Additions, write_sums
 from stretto.store.schema import CONCLUDED, KEPT
-from stretto.store.session_state import Ended, Held, Rules, Settled, load
+from stretto.store.session_state import NewlyEnded, Rules, SessionState, SettledSession, load_session_state
 
 LOG = logging.getLogger(__name__)
 
@@ -51,12 +51,12 @@ _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 @dataclass(slots=True)
-class Taken:
-    """What one call of ``take`` or ``sweep`` did."""
+class IngestResult:
+    """What one call of ``ingest_batch`` or ``close_idle_sessions`` did."""
 
     events: int = 0
     rejects: int = 0
-    ended: Ended = field(default_factory=Ended)
+    ended: NewlyEnded = field(default_factory=NewlyEnded)
 
 
 class Ingest:
@@ -78,9 +78,9 @@ class Ingest:
         self._connection = connection
         self._rules = Rules(classify, price, scales)
         self._idle_limit = idle_limit * SECOND
-        self._held: OrderedDict[str, Held] = OrderedDict()
+        self._held: OrderedDict[str, SessionState] = OrderedDict()
 
-    def pending(self, folder: Path) -> Iterator[tuple[str, int, int]]:
+    def list_pending(self, folder: Path) -> Iterator[tuple[str, int, int]]:
         """Yield (file, offset, unread bytes) of each journal file that has grown since it was read."""
         positions = self._positions()
         for file, size in journal.list_files(folder).items():
@@ -88,7 +88,7 @@ class Ingest:
             if size > offset:
                 yield file, offset, size - offset
 
-    def catch_up(self, folder: Path, *, now: int | None = None) -> Iterator[Taken]:
+    def catch_up(self, folder: Path, *, now: int | None = None) -> Iterator[IngestResult]:
         """Take all that is in the journal, a transaction per batch.
 
         A batch that cannot be taken for what stands in it is tried again, and then taken line by line: what
@@ -104,7 +104,7 @@ class Ingest:
                 position = 0
             closed = now is not None and journal.is_closed(file, now)
             while size > position:
-                with _collector_paused():
+                with _pause_collector():
                     batch = journal.read_batch(folder, file, position, closed=closed)
                     begun, position = position, batch.end
                     taken = () if position == begun else self._tried(folder, batch)
@@ -114,28 +114,28 @@ class Ingest:
                     break
                 yield from taken
 
-    def _tried(self, folder: Path, batch: journal.Batch) -> Sequence[Taken]:
+    def _tried(self, folder: Path, batch: journal.Batch) -> Sequence[IngestResult]:
         fault: Exception | None = None
         for _ in range(ATTEMPTS):
             try:
-                return [self.take(batch)]
+                return [self.ingest_batch(batch)]
             except Exception as error:
-                if not _lies_in_the_batch(error):
+                if not _is_caused_by_batch(error):
                     raise
                 fault = error
         LOG.error("%s from byte %d on is taken line by line", batch.file, batch.start, exc_info=fault)
         return [self._take_or_set_aside(line) for line in journal.split_batch(folder, batch)]
 
-    def _take_or_set_aside(self, line: journal.Batch) -> Taken:
+    def _take_or_set_aside(self, line: journal.Batch) -> IngestResult:
         try:
-            return self.take(line)
+            return self.ingest_batch(line)
         except Exception as error:
-            if not _lies_in_the_batch(error):
+            if not _is_caused_by_batch(error):
                 raise
             # The message of a fault may quote what it stumbled over; its kind does not.
             reason = f"internal: {type(error).__name__}"
         reject = journal.Reject(line.file, line.start, line.end - line.start - 1, reason)
-        return self.take(replace(line, events=(), rejects=(reject,)))
+        return self.ingest_batch(replace(line, events=(), rejects=(reject,)))
 
     def _positions(self) -> dict[str, int]:
         return dict(self._connection.execute("SELECT file, offset FROM journal"))
@@ -143,19 +143,19 @@ class Ingest:
     def _begin_again(self, file: str, *, gone: int) -> None:
         """Forget how far a file was read that has become shorter since: somebody cut it."""
         LOG.warning("%s has become %d bytes shorter and is read again from its start", file, gone)
-        with transaction(self._connection):
+        with open_transaction(self._connection):
             self._connection.execute("DELETE FROM journal WHERE file = ?", (file,))
             self._connection.execute("DELETE FROM rejects WHERE file = ?", (file,))
-            queries.write_shortened(self._connection, file, gone)
+            queries.note_shortened_file(self._connection, file, gone)
 
-    def take(self, batch: journal.Batch) -> Taken:
+    def ingest_batch(self, batch: journal.Batch) -> IngestResult:
         """Store a batch: all of it and the new journal position, or nothing."""
-        taken = Taken()
+        taken = IngestResult()
         rejects = [(r.file, r.offset, r.length, r.reason) for r in batch.rejects]
-        touched: dict[str, Held] = {}
+        touched: dict[str, SessionState] = {}
         try:
-            with transaction(self._connection):
-                for session_id, told in _by_session(batch.events).items():
+            with open_transaction(self._connection):
+                for session_id, told in _group_by_session(batch.events).items():
                     events = self._not_pruned(session_id, told)
                     if events:
                         held = touched[session_id] = self._hold(session_id)
@@ -178,14 +178,14 @@ class Ingest:
         self._release(touched)
         return taken
 
-    def sweep(self, now: int) -> Taken:
+    def close_idle_sessions(self, now: int) -> IngestResult:
         """Close the sessions that nothing was heard of for longer than the idle limit."""
         query = "SELECT id FROM sessions WHERE outcome = ? AND last < ?"
         idle = self._connection.execute(query, (Outcome.RUNNING.value, now - self._idle_limit)).fetchall()
-        taken = Taken()
-        touched: dict[str, Held] = {}
+        taken = IngestResult()
+        touched: dict[str, SessionState] = {}
         try:
-            with transaction(self._connection):
+            with open_transaction(self._connection):
                 for (session_id,) in idle:
                     held = touched[session_id] = self._hold(session_id)
                     held.lost = True
@@ -196,25 +196,25 @@ class Ingest:
         self._release(touched)
         return taken
 
-    def forget(self, session_ids: Iterable[str], file: str) -> None:
+    def forget_sessions(self, session_ids: Iterable[str], file: str) -> None:
         """Take sessions out of the store and the sums, with the position of the file they came from."""
-        with transaction(self._connection):
+        with open_transaction(self._connection):
             for session_id in session_ids:
-                write(self._connection, _negated(self._hold(session_id).all_counted))
+                write_sums(self._connection, _negate_additions(self._hold(session_id).all_counted))
                 self._delete_executions(session_id)
                 self._drop(session_id)
             self._connection.execute("DELETE FROM journal WHERE file = ?", (file,))
             self._connection.execute("DELETE FROM rejects WHERE file = ?", (file,))
 
-    def retire(self, session_ids: Iterable[str]) -> None:
+    def retire_sessions(self, session_ids: Iterable[str]) -> None:
         """Let sessions go and keep what they have added to the sums: no figure of a window misses them."""
         try:
-            with transaction(self._connection):
+            with open_transaction(self._connection):
                 for session_id in session_ids:
                     held = self._hold(session_id)
                     counted = held.all_counted
-                    write(self._connection, _negated(counted))
-                    write(self._connection, counted, kept=True)
+                    write_sums(self._connection, _negate_additions(counted))
+                    write_sums(self._connection, counted, kept=True)
                     self._keep_executions(session_id)
                     self._connection.execute(
                         "INSERT INTO pruned SELECT id, last FROM sessions WHERE id = ?"
@@ -226,23 +226,23 @@ class Ingest:
             self._held.clear()
             raise
 
-    def renew(self, rules: str) -> None:
+    def reset_if_rules_changed(self, rules: str) -> None:
         """Forget everything if it was concluded under other rules than these, or counted otherwise.
 
         ``rules`` is a fingerprint of them; how things are counted is the program's own (``counting``).
         """
         made_by = f"{rules} {get_sums_version()}"
-        if queries.meta(self._connection, _RULES) != made_by:
-            self.clear()
-            queries.write_meta(self._connection, _RULES, made_by)
+        if queries.read_note(self._connection, _RULES) != made_by:
+            self.clear_store()
+            queries.write_note(self._connection, _RULES, made_by)
 
-    def clear(self) -> None:
+    def clear_store(self) -> None:
         """Forget everything that is concluded from the journal, so that it can be taken again."""
-        with transaction(self._connection):
+        with open_transaction(self._connection):
             for table in CONCLUDED:
                 kept = " WHERE kept = 0" if table in KEPT else ""
                 self._connection.execute(f"DELETE FROM {table}{kept}")  # noqa: S608  # names from a constant
-            queries.forget_shortened(self._connection)
+            queries.forget_shortened_files(self._connection)
         self._held.clear()
 
     def _drop(self, session_id: str) -> None:
@@ -258,25 +258,25 @@ class Ingest:
         row = self._connection.execute("SELECT last FROM pruned WHERE session = ?", (session_id,)).fetchone()
         return events if row is None else [event for event in events if event.time > row[0]]
 
-    def _hold(self, session_id: str) -> Held:
+    def _hold(self, session_id: str) -> SessionState:
         held = self._held.get(session_id)
         if held is None:
-            held = self._held[session_id] = load(self._connection, session_id, self._rules)
+            held = self._held[session_id] = load_session_state(self._connection, session_id, self._rules)
         self._held.move_to_end(session_id)
         return held
 
-    def _release(self, touched: Mapping[str, Held]) -> None:
+    def _release(self, touched: Mapping[str, SessionState]) -> None:
         """Let go of sessions that are over, and of those untouched for longest where there are too many."""
         for session_id, held in touched.items():
             if held.over:
                 # Seldom heard of again, and then read back.
                 del self._held[session_id]
-        size = sum(map(_weight, self._held.values()))
+        size = sum(map(_weigh_state, self._held.values()))
         while size > HELD_CALLS and len(self._held) > 1:
             _, gone = self._held.popitem(last=False)
-            size -= _weight(gone)
+            size -= _weigh_state(gone)
 
-    def _write(self, touched: dict[str, Held], news: Ended) -> None:
+    def _write(self, touched: dict[str, SessionState], news: NewlyEnded) -> None:
         change: Additions = Counter()
         facts: list[tuple[str, str, str, bytes]] = []
         for session_id, held in touched.items():
@@ -287,9 +287,9 @@ class Ingest:
             held.dirty.clear()
             self._write_session(held, settled)
         self._connection.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?)", facts)
-        write(self._connection, change)
+        write_sums(self._connection, change)
 
-    def _write_session(self, held: Held, settled: Settled) -> None:
+    def _write_session(self, held: SessionState, settled: SettledSession) -> None:
         session = settled.session
         running = sum(task.outcome is Outcome.RUNNING for task in session.tasks)
         in_turn = any(turn.outcome is Outcome.RUNNING for turn in session.turns)
@@ -336,7 +336,7 @@ class Ingest:
             )
             self._connection.execute(query, (session_id,))
 
-    def _write_executions(self, held: Held, settled: Settled) -> None:
+    def _write_executions(self, held: SessionState, settled: SettledSession) -> None:
         session, pattern = settled.session, settled.session.pattern or NONE
         runs = [
             (session.id, number, pattern, run.signature, run.end, _encode(run.lengths).decode())
@@ -366,7 +366,7 @@ class Ingest:
         held.executions = (runs, found)
 
 
-def _lies_in_the_batch(error: Exception) -> bool:
+def _is_caused_by_batch(error: Exception) -> bool:
     """Tell whether what was read made the store fail, and not the disk, the memory or a damaged database."""
     if isinstance(error, sqlite3.Error):
         return isinstance(error, sqlite3.DataError | sqlite3.InterfaceError | sqlite3.ProgrammingError)
@@ -374,7 +374,7 @@ def _lies_in_the_batch(error: Exception) -> bool:
 
 
 @contextmanager
-def _collector_paused() -> Iterator[None]:
+def _pause_collector() -> Iterator[None]:
     """Keep the cycle collector out: a batch makes many objects and no cycles; each pass walks them all."""
     enabled = gc.isenabled()
     gc.disable()
@@ -385,16 +385,16 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _negated(additions: Additions) -> Additions:
+def _negate_additions(additions: Additions) -> Additions:
     return Counter({addition: -value for addition, value in additions.items()})
 
 
-def _weight(held: Held) -> int:
+def _weigh_state(held: SessionState) -> int:
     facts = held.facts
     return 1 + len(facts.calls) + len(facts.model_calls) + len(facts.tasks) + len(facts.permissions)
 
 
-def _by_session(events: Iterable[Event]) -> dict[str, list[Event]]:
+def _group_by_session(events: Iterable[Event]) -> dict[str, list[Event]]:
     found: dict[str, list[Event]] = {}
     for event in events:
         own = found.get(event.session)

@@ -17,7 +17,7 @@ from pathlib import Path
 from stretto import journal
 from stretto.clock import DAY, SECOND
 from stretto.state.retention import Retention
-from stretto.store.database import transaction
+from stretto.store.database import open_transaction
 from stretto.store.ingest import Ingest
 from stretto.store.rollup import SLOTS
 
@@ -28,7 +28,7 @@ _DAY_FILE = re.compile(r"\d{4}-\d\d-\d\d\.jsonl").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
-class Pruned:
+class PruneStep:
     """What one pass let go of."""
 
     sessions: int = 0
@@ -36,27 +36,29 @@ class Pruned:
     """Journal files that were removed or became shorter."""
 
 
-def prune(
+def prune_history(
     connection: sqlite3.Connection, ingest: Ingest, folder: Path, retention: Retention, now: int
-) -> Iterator[Pruned]:
+) -> Iterator[PruneStep]:
     """Prune, a step at a time: between two steps the caller may do other work."""
-    yield from _before(connection, ingest, folder, now - retention.raw_days * DAY)
-    for cut in _cuts(folder, now):
-        if used_bytes(connection, folder) <= retention.most_bytes:
+    yield from _prune_before(connection, ingest, folder, now - retention.raw_days * DAY)
+    for cut in _yield_cuts(folder, now):
+        if count_used_bytes(connection, folder) <= retention.most_bytes:
             break
-        yield from _before(connection, ingest, folder, cut)
+        yield from _prune_before(connection, ingest, folder, cut)
     _thin_kept(connection, retention, now)
     connection.execute("PRAGMA incremental_vacuum")
 
 
-def used_bytes(connection: sqlite3.Connection, folder: Path) -> int:
+def count_used_bytes(connection: sqlite3.Connection, folder: Path) -> int:
     """Return the bytes that store and journal take on disk."""
     pages, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
     free = connection.execute("PRAGMA freelist_count").fetchone()[0]
     return int((pages - free) * size) + sum(journal.list_files(folder).values())
 
 
-def _before(connection: sqlite3.Connection, ingest: Ingest, folder: Path, cut: int) -> Iterator[Pruned]:
+def _prune_before(
+    connection: sqlite3.Connection, ingest: Ingest, folder: Path, cut: int
+) -> Iterator[PruneStep]:
     """Let go of what was last heard of before the day of ``cut`` (ns), and arrived before it."""
     first_kept = journal.get_day_file(folder, cut).name
     query = (
@@ -64,11 +66,11 @@ def _before(connection: sqlite3.Connection, ingest: Ingest, folder: Path, cut: i
         " ORDER BY last LIMIT ?"
     )
     while ids := [id for (id,) in connection.execute(query, (cut // DAY * DAY, first_kept, STEP))]:
-        ingest.retire(ids)
-        yield Pruned(sessions=len(ids))
+        ingest.retire_sessions(ids)
+        yield PruneStep(sessions=len(ids))
     for file in journal.list_files(folder):
         if file < first_kept and _thin_file(connection, folder, file):
-            yield Pruned(files=1)
+            yield PruneStep(files=1)
 
 
 def _thin_file(connection: sqlite3.Connection, folder: Path, file: str) -> bool:
@@ -82,7 +84,7 @@ def _thin_file(connection: sqlite3.Connection, folder: Path, file: str) -> bool:
         return False
     events, left = thinned
     # Killed before this commits, the file is shorter than its position says, and is read again.
-    with transaction(connection):
+    with open_transaction(connection):
         connection.execute("DELETE FROM rejects WHERE file = ?", (file,))
         connection.execute("DELETE FROM journal WHERE file = ?", (file,))
         if events:
@@ -90,7 +92,7 @@ def _thin_file(connection: sqlite3.Connection, folder: Path, file: str) -> bool:
     return True
 
 
-def _cuts(folder: Path, now: int) -> Iterator[int]:
+def _yield_cuts(folder: Path, now: int) -> Iterator[int]:
     """Yield the ends of the days that the journal has files of, the oldest first.
 
     Neither today's nor yesterday's: a hook that started before midnight may still be writing there.
@@ -105,7 +107,7 @@ def _cuts(folder: Path, now: int) -> Iterator[int]:
 
 def _thin_kept(connection: sqlite3.Connection, retention: Retention, now: int) -> None:
     days = (retention.raw_days, retention.hourly_days, retention.daily_days)
-    with transaction(connection):
+    with open_transaction(connection):
         for width, kept in zip(SLOTS, days, strict=True):
             first = (now - kept * DAY) // (width * SECOND)
             connection.execute("DELETE FROM rollup WHERE width = ? AND slot < ? AND kept = 1", (width, first))

@@ -60,7 +60,7 @@ class Activity:
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class JournalPosition:
     """How far the journal has been read."""
 
     file: str
@@ -81,7 +81,7 @@ _decode_lengths = msgspec.json.Decoder(dict[str, list[int]]).decode
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class SessionFilter:
     """Which sessions of a list are wanted; what is None leaves all in."""
 
     project: str | None = None
@@ -91,7 +91,9 @@ class Wanted:
     """Heard of at this time (ns) or later."""
 
 
-def wanted_sessions(connection: sqlite3.Connection, wanted: Wanted, *, limit: int) -> list[SessionRow]:
+def list_matching_sessions(
+    connection: sqlite3.Connection, wanted: SessionFilter, *, limit: int
+) -> list[SessionRow]:
     """Return the wanted sessions, the one last heard of first."""
     rows = connection.execute(
         f"SELECT {_ROW} FROM sessions WHERE last >= :since AND project IS COALESCE(:project, project)"  # noqa: S608  # a constant
@@ -105,10 +107,10 @@ def wanted_sessions(connection: sqlite3.Connection, wanted: Wanted, *, limit: in
             "limit": limit,
         },
     )
-    return [_session_row(row) for row in rows]
+    return [_to_session_row(row) for row in rows]
 
 
-def sessions(
+def list_sessions(
     connection: sqlite3.Connection, *, limit: int = 50, before: int | None = None, after: str | None = None
 ) -> list[SessionRow]:
     """Return sessions, the one last heard of first, and of those heard of at one instant by id.
@@ -122,7 +124,7 @@ def sessions(
         rows += connection.execute(query, (before, after, limit))
     query = f"{select} last < ? ORDER BY last DESC, id LIMIT ?"
     rows += connection.execute(query, (before if before is not None else 1 << 62, limit - len(rows)))
-    return [_session_row(row) for row in rows]
+    return [_to_session_row(row) for row in rows]
 
 
 def find_sessions(connection: sqlite3.Connection, prefix: str) -> list[str]:
@@ -134,13 +136,15 @@ def find_sessions(connection: sqlite3.Connection, prefix: str) -> list[str]:
     return [id for (id,) in rows]
 
 
-def session(connection: sqlite3.Connection, id: str, classify: Classify) -> Session | None:
+def read_session(connection: sqlite3.Connection, id: str, classify: Classify) -> Session | None:
     """Return one session whole, or None where it is unknown."""
-    found = whole(connection, id, classify)
+    found = read_session_with_facts(connection, id, classify)
     return None if found is None else found[0]
 
 
-def whole(connection: sqlite3.Connection, id: str, classify: Classify) -> tuple[Session, SessionFacts] | None:
+def read_session_with_facts(
+    connection: sqlite3.Connection, id: str, classify: Classify
+) -> tuple[Session, SessionFacts] | None:
     """Return one session whole with the facts that it was concluded from, or None where it is unknown."""
     row = connection.execute("SELECT lost FROM sessions WHERE id = ?", (id,)).fetchone()
     if row is None:
@@ -149,7 +153,7 @@ def whole(connection: sqlite3.Connection, id: str, classify: Classify) -> tuple[
     return conclude_session(facts, lost=bool(row[0]), classify=classify), facts
 
 
-def measured(connection: sqlite3.Connection, pattern: str, signature: str) -> MeasuredRuns | None:
+def read_measured(connection: sqlite3.Connection, pattern: str, signature: str) -> MeasuredRuns | None:
     """Return the newest sequential runs of a pattern and mix of task types, or None without any."""
     rows = connection.execute(
         'SELECT lengths, "end" FROM sequential_runs WHERE pattern = ? AND signature = ?'
@@ -161,7 +165,7 @@ def measured(connection: sqlite3.Connection, pattern: str, signature: str) -> Me
     return MeasuredRuns(tuple(_decode_lengths(text) for text, _ in rows), newest=rows[0][1])
 
 
-def sums(connection: sqlite3.Connection, now: int, window: int) -> Sums:
+def read_sums(connection: sqlite3.Connection, now: int, window: int) -> Sums:
     """Return the sums over the last ``window`` seconds.
 
     They begin with the slot that the window begins in; what a clock ahead of ours calls later is left out.
@@ -174,7 +178,7 @@ def sums(connection: sqlite3.Connection, now: int, window: int) -> Sums:
         " FROM json_each(?))"
         " SELECT measure, dims, SUM(value) FROM stretch CROSS JOIN rollup"
         " ON rollup.width = stretch.width AND slot BETWEEN first AND last GROUP BY measure, dims",
-        (_encode([*widest(first, last, widths)]).decode(),),
+        (_encode([*split_into_slots(first, last, widths)]).decode(),),
     )
     found: dict[str, dict[tuple[str | int, ...], int]] = {}
     for measure, dims, value in rows:
@@ -182,7 +186,7 @@ def sums(connection: sqlite3.Connection, now: int, window: int) -> Sums:
     return found
 
 
-def widest(first: int, last: int, widths: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+def split_into_slots(first: int, last: int, widths: Sequence[int]) -> Iterator[tuple[int, int, int]]:
     """Yield (width, first slot, last slot) that together are slots of the first width, as few as there are.
 
     What lies in the middle is told by the widest slots that fit: a week is six days and some hours.
@@ -192,14 +196,14 @@ def widest(first: int, last: int, widths: Sequence[int]) -> Iterator[tuple[int, 
         factor = wider[0] // width
         begin, end = -(-first // factor), (last + 1) // factor
         if begin < end:
-            yield from widest(first, begin * factor - 1, [width])
-            yield from widest(begin, end - 1, wider)
+            yield from split_into_slots(first, begin * factor - 1, [width])
+            yield from split_into_slots(begin, end - 1, wider)
             first = end * factor
     if first <= last:
         yield width, first, last
 
 
-def sums_by_slot(
+def read_sums_by_slot(
     connection: sqlite3.Connection, width: int, slots: range, measures: Sequence[str], *, together: int = 1
 ) -> dict[int, Sums]:
     """Return the sums of some measures in each of the slots of a width in seconds that has any of them.
@@ -219,7 +223,7 @@ def sums_by_slot(
     return dict(found)
 
 
-def cache_entries(connection: sqlite3.Connection, since: int, until: int) -> dict[str, int]:
+def read_cache_entries(connection: sqlite3.Connection, since: int, until: int) -> dict[str, int]:
     """Return how many entries each cache had when that was last told, between two instants (ns)."""
     rows = connection.execute(
         "SELECT cache, entries FROM cache_entries WHERE time BETWEEN ? AND ? ORDER BY time, entries",
@@ -228,18 +232,18 @@ def cache_entries(connection: sqlite3.Connection, since: int, until: int) -> dic
     return {cache: int(entries) for cache, entries in rows}
 
 
-def slots(now: int, window: int, width: int) -> range:
+def list_slots(now: int, window: int, width: int) -> range:
     """Return the numbers of the slots of a width (s) that the last ``window`` seconds reach into."""
     return range((now - window * SECOND) // (width * SECOND), now // (width * SECOND) + 1)
 
 
-def first_slot(connection: sqlite3.Connection) -> int | None:
+def find_first_slot(connection: sqlite3.Connection) -> int | None:
     """Return when (ns) the earliest slot of the sums begins, or None where there are none."""
     (slot,) = connection.execute("SELECT MIN(slot) FROM rollup WHERE width = ?", (SLOTS[1],)).fetchone()
     return None if slot is None else int(slot) * SLOTS[1] * SECOND
 
 
-def activity(connection: sqlite3.Connection) -> Activity:
+def read_activity(connection: sqlite3.Connection) -> Activity:
     """Return what is going on now."""
     is_open, busy, running, since = connection.execute(
         "SELECT COUNT(*), COALESCE(SUM(busy), 0), COALESCE(SUM(running), 0),"
@@ -252,7 +256,7 @@ def activity(connection: sqlite3.Connection) -> Activity:
     return Activity(is_open, busy, running, last, count, recordings, since)
 
 
-def busy_processes(connection: sqlite3.Connection) -> list[tuple[str, int, Processes | None]]:
+def find_busy_processes(connection: sqlite3.Connection) -> list[tuple[str, int, Processes | None]]:
     """Return (id, start, where it may be found) of the busy sessions that are no recordings."""
     rows = connection.execute(
         "SELECT id, start FROM sessions WHERE outcome = 'running' AND busy AND NOT recording"
@@ -261,39 +265,40 @@ def busy_processes(connection: sqlite3.Connection) -> list[tuple[str, int, Proce
     return [(id, start, conclude_processes(load_session_facts(connection, id))) for id, start in rows]
 
 
-def with_running_tasks(connection: sqlite3.Connection, before: int) -> list[SessionRow]:
+def list_sessions_with_running_tasks(connection: sqlite3.Connection, before: int) -> list[SessionRow]:
     """Return the open sessions that began before a time (ns) and have a running task."""
     rows = connection.execute(
         f"SELECT {_ROW} FROM sessions WHERE outcome = 'running' AND running AND start < ?"  # noqa: S608  # a constant
         " ORDER BY start, id",
         (before,),
     )
-    return [_session_row(row) for row in rows]
+    return [_to_session_row(row) for row in rows]
 
 
-def open_sessions(connection: sqlite3.Connection, limit: int) -> list[SessionRow]:
+def list_open_sessions(connection: sqlite3.Connection, limit: int) -> list[SessionRow]:
     """Return the open sessions, those at work first, then the one last heard of; no recordings."""
     rows = connection.execute(
         f"SELECT {_ROW} FROM sessions WHERE outcome = 'running' AND NOT recording"  # noqa: S608  # a constant
         " ORDER BY busy DESC, last DESC, id LIMIT ?",
         (limit,),
     )
-    return [_session_row(row) for row in rows]
+    return [_to_session_row(row) for row in rows]
 
 
-def positions(connection: sqlite3.Connection) -> list[Position]:
+def read_positions(connection: sqlite3.Connection) -> list[JournalPosition]:
     """Return how far each journal file has been read."""
     return [
-        Position(*row) for row in connection.execute("SELECT file, offset, events FROM journal ORDER BY file")
+        JournalPosition(*row)
+        for row in connection.execute("SELECT file, offset, events FROM journal ORDER BY file")
     ]
 
 
-def rejects(connection: sqlite3.Connection) -> dict[str, int]:
+def count_rejects(connection: sqlite3.Connection) -> dict[str, int]:
     """Return how many stretches of input were set aside, by reason."""
     return dict(connection.execute("SELECT reason, COUNT(*) FROM rejects GROUP BY reason ORDER BY reason"))
 
 
-def reject_kinds(rejects: Mapping[str, int]) -> dict[str, int]:
+def count_reject_kinds(rejects: Mapping[str, int]) -> dict[str, int]:
     """Return rejects summed by the kind of fault, the commonest first.
 
     What follows a reason's colon says what exactly was wrong: it differs from line to line, without end.
@@ -304,7 +309,7 @@ def reject_kinds(rejects: Mapping[str, int]) -> dict[str, int]:
     return dict(kinds.most_common())
 
 
-def newest_rejects(connection: sqlite3.Connection, limit: int = 5) -> list[tuple[str, int, str]]:
+def list_newest_rejects(connection: sqlite3.Connection, limit: int = 5) -> list[tuple[str, int, str]]:
     """Return (file, offset, reason) of the newest rejects."""
     rows = connection.execute(
         "SELECT file, offset, reason FROM rejects ORDER BY file DESC, offset DESC LIMIT ?", (limit,)
@@ -312,18 +317,18 @@ def newest_rejects(connection: sqlite3.Connection, limit: int = 5) -> list[tuple
     return list(rows)
 
 
-def recordings(connection: sqlite3.Connection) -> list[str]:
+def list_recordings(connection: sqlite3.Connection) -> list[str]:
     """Return the ids of the sessions that are recordings."""
     return [id for (id,) in connection.execute("SELECT id FROM sessions WHERE recording ORDER BY id")]
 
 
-def emitted(connection: sqlite3.Connection, id: str) -> int | None:
+def get_emitted_time(connection: sqlite3.Connection, id: str) -> int | None:
     """Return up to when (ns) a session had been heard of when its spans went out, or None."""
     row = connection.execute("SELECT at FROM emitted WHERE session = ?", (id,)).fetchone()
     return int(row[0]) if row else None
 
 
-def not_emitted(connection: sqlite3.Connection, since: int) -> list[str]:
+def list_unsent_sessions(connection: sqlite3.Connection, since: int) -> list[str]:
     """Return the own sessions that are over, heard of since a time (ns), and not sent as they are."""
     rows = connection.execute(
         "SELECT id FROM sessions LEFT JOIN emitted ON emitted.session = sessions.id"
@@ -334,23 +339,23 @@ def not_emitted(connection: sqlite3.Connection, since: int) -> list[str]:
     return [session_id for (session_id,) in rows]
 
 
-def write_emitted(connection: sqlite3.Connection, id: str, at: int) -> None:
+def note_emitted(connection: sqlite3.Connection, id: str, at: int) -> None:
     """Note that a session's spans have gone out."""
     connection.execute("INSERT OR REPLACE INTO emitted VALUES (?, ?)", (id, at))
 
 
-def meta(connection: sqlite3.Connection, name: str) -> str | None:
+def read_note(connection: sqlite3.Connection, name: str) -> str | None:
     """Return a note about the store as a whole."""
     row = connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
     return str(row[0]) if row else None
 
 
-def write_meta(connection: sqlite3.Connection, name: str, value: str) -> None:
+def write_note(connection: sqlite3.Connection, name: str, value: str) -> None:
     """Keep a note about the store as a whole."""
     connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
 
-def shortened(connection: sqlite3.Connection) -> dict[str, int]:
+def read_shortened_files(connection: sqlite3.Connection) -> dict[str, int]:
     """Return the journal files that became shorter after they were read, and by how many bytes."""
     rows = connection.execute(
         "SELECT name, value FROM meta WHERE name LIKE ? ORDER BY name", (_SHORTENED + "%",)
@@ -358,17 +363,17 @@ def shortened(connection: sqlite3.Connection) -> dict[str, int]:
     return {name.removeprefix(_SHORTENED): int(value) for name, value in rows}
 
 
-def write_shortened(connection: sqlite3.Connection, file: str, gone: int) -> None:
+def note_shortened_file(connection: sqlite3.Connection, file: str, gone: int) -> None:
     """Note that a journal file has become so many bytes shorter."""
-    write_meta(connection, _SHORTENED + file, str(shortened(connection).get(file, 0) + gone))
+    write_note(connection, _SHORTENED + file, str(read_shortened_files(connection).get(file, 0) + gone))
 
 
-def forget_shortened(connection: sqlite3.Connection) -> None:
+def forget_shortened_files(connection: sqlite3.Connection) -> None:
     """Drop the notes of files that became shorter: the store is made anew from what is there."""
     connection.execute("DELETE FROM meta WHERE name LIKE ?", (_SHORTENED + "%",))
 
 
-def _session_row(row: tuple[object, ...]) -> SessionRow:
+def _to_session_row(row: tuple[object, ...]) -> SessionRow:
     values = dict(zip(SessionRow.__dataclass_fields__, row, strict=True))
     for name in ("recording", "busy"):
         values[name] = bool(values[name])

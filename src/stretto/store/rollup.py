@@ -39,17 +39,17 @@ def find_slot(time: int) -> int:
     return time // (SLOTS[0] * SECOND)
 
 
-def write(connection: sqlite3.Connection, change: Additions, *, kept: bool = False) -> None:
+def write_sums(connection: sqlite3.Connection, change: Additions, *, kept: bool = False) -> None:
     """Add a change to the sums, or to what pruned sessions left of them; a sum that falls to nothing goes."""
     cells = {
         (slot, measure, _encode(dims).decode()): value
         for (slot, measure, dims), value in change.items()
         if value
     }
-    rows = _rows(SLOTS[0], cells, kept=kept)
+    rows = _to_rows(SLOTS[0], cells, kept=kept)
     for width, wider in pairwise(SLOTS):
-        cells = _widened(cells, wider // width)
-        rows += _rows(wider, cells, kept=kept)
+        cells = _widen_slots(cells, wider // width)
+        rows += _to_rows(wider, cells, kept=kept)
     connection.executemany(
         "INSERT INTO rollup VALUES (?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (width, slot, measure, dims, kept) DO UPDATE SET value = value + excluded.value",
@@ -63,12 +63,12 @@ def write(connection: sqlite3.Connection, change: Additions, *, kept: bool = Fal
     )
 
 
-def _rows(width: int, cells: Cells, *, kept: bool) -> list[tuple[int, int, str, str, int, bool]]:
+def _to_rows(width: int, cells: Cells, *, kept: bool) -> list[tuple[int, int, str, str, int, bool]]:
     """Return the rows of one width, in the order in which they lie in the table."""
     return [(width, *cell, value, kept) for cell, value in sorted(cells.items()) if value]
 
 
-def _widened(cells: Cells, factor: int) -> Cells:
+def _widen_slots(cells: Cells, factor: int) -> Cells:
     """Return the sums by slots that are so many times as wide."""
     wide: Cells = {}
     for (slot, measure, dims), value in cells.items():

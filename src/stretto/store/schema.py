@@ -90,7 +90,7 @@ KEPT = frozenset({"sequential_runs", "fanouts", "rollup"})
 """The tables among them that also hold what pruned sessions left."""
 
 
-def create(connection: sqlite3.Connection) -> None:
+def create_tables(connection: sqlite3.Connection) -> None:
     """Make the tables where the database is empty."""
     if is_empty(connection):
         connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
@@ -98,16 +98,16 @@ def create(connection: sqlite3.Connection) -> None:
 
 def is_empty(connection: sqlite3.Connection) -> bool:
     """Tell whether there are no tables yet."""
-    return _version(connection) == 0
+    return _read_version(connection) == 0
 
 
-def version_problem(connection: sqlite3.Connection) -> str | None:
+def find_version_problem(connection: sqlite3.Connection) -> str | None:
     """Return why this database cannot be used by this program, or None."""
-    found = _version(connection)
+    found = _read_version(connection)
     if found in {0, VERSION}:
         return None
     return f"its schema is version {found}, this program reads version {VERSION}"
 
 
-def _version(connection: sqlite3.Connection) -> int:
+def _read_version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])

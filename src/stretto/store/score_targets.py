@@ -18,11 +18,11 @@ _NAMED = 4
 _KINDS = {"task": ("task", "call"), "phase": ("phase",)}
 """What can be judged → the kinds of facts that may bear its id; a task may be known by its call alone."""
 
-Found = tuple[str, str]
+SessionAndSource = tuple[str, str]
 """(session, the product whose session it is)."""
 
 
-def events(connection: sqlite3.Connection, items: Iterable[object], now: int) -> list[Event | str]:
+def make_score_events(connection: sqlite3.Connection, items: Iterable[object], now: int) -> list[Event | str]:
     """Return for each decoded JSON object the event of its score, or in a sentence why there is none.
 
     The times are ``now`` (ns) and the nanoseconds after it: of two words on one thing the later stands.
@@ -30,22 +30,22 @@ def events(connection: sqlite3.Connection, items: Iterable[object], now: int) ->
     found: list[Event | str] = []
     for number, item in enumerate(items):
         told = judgement.parse_judgement(item)
-        found.append(told if isinstance(told, str) else _event(connection, told, now + number))
+        found.append(told if isinstance(told, str) else _make_event(connection, told, now + number))
     return found
 
 
-def _event(connection: sqlite3.Connection, told: Judgement, time: int) -> Event | str:
-    session = None if told.session is None else _session(connection, told.session)
+def _make_event(connection: sqlite3.Connection, told: Judgement, time: int) -> Event | str:
+    session = None if told.session is None else _find_session(connection, told.session)
     if isinstance(session, str):
         return session
-    found = session if told.of == "session" else _inside(connection, told, session)
+    found = session if told.of == "session" else _find_session_of(connection, told, session)
     if found is None or isinstance(found, str):
         return found or f"there is no {told.of} {told.of_id!r}"
     id, source = found
     return told.to_event(id, source, id if told.of == "session" else told.of_id, time)
 
 
-def _session(connection: sqlite3.Connection, id: str) -> Found | str:
+def _find_session(connection: sqlite3.Connection, id: str) -> SessionAndSource | str:
     """Return a session by its id, or the latest that is nobody's recording."""
     if id == LATEST:
         query = "SELECT id, source FROM sessions WHERE NOT recording ORDER BY last DESC, id LIMIT 1"
@@ -62,14 +62,16 @@ def _session(connection: sqlite3.Connection, id: str) -> Found | str:
     return row[0], row[1]
 
 
-def _inside(connection: sqlite3.Connection, told: Judgement, session: Found | None) -> Found | str | None:
+def _find_session_of(
+    connection: sqlite3.Connection, told: Judgement, session: SessionAndSource | None
+) -> SessionAndSource | str | None:
     """Return the session that has a task or a phase, None where none has, a sentence where several have."""
     # An agent that runs again is a task of its own, and known by the agent's id.
     base, _, run = told.of_id.rpartition("/")
     ids = [told.of_id, base] if run.isdecimal() and base else [told.of_id]
     for kind in _KINDS[told.of]:
         for id in ids:
-            found = _holding(connection, kind, id, session)
+            found = _list_sessions_with(connection, kind, id, session)
             if len(found) > 1:
                 named = ", ".join(session for session, _ in found[: _NAMED - 1])
                 more = " …" if len(found) >= _NAMED else ""
@@ -80,7 +82,9 @@ def _inside(connection: sqlite3.Connection, told: Judgement, session: Found | No
     return None
 
 
-def _holding(connection: sqlite3.Connection, kind: str, id: str, session: Found | None) -> list[Found]:
+def _list_sessions_with(
+    connection: sqlite3.Connection, kind: str, id: str, session: SessionAndSource | None
+) -> list[SessionAndSource]:
     if session is not None:
         query = "SELECT 1 FROM facts WHERE session = ? AND kind = ? AND id = ?"
         return [session] if connection.execute(query, (session[0], kind, id)).fetchone() else []

@@ -16,12 +16,13 @@ from stretto.model.entities import ModelCall
 from stretto.model.facts import SessionFacts, get_number, get_text
 from stretto.model.model_call_cost import Cost, NewUsage, Price
 from stretto.model.model_name import normalise_model
+from stretto.names import fields
 from stretto.store.contributions.model_calls import add_up_model_call
 from stretto.store.rollup import Additions, Amount
 
 
 @dataclass(slots=True)
-class _Told:
+class _ReportedUsage:
     """What the news has told of a call, or of those that turned out to be one."""
 
     tokens: Counter[str] = field(default_factory=Counter)
@@ -30,14 +31,14 @@ class _Told:
 
 
 @dataclass(slots=True)
-class ModelCalls:
+class ModelCallSums:
     """What the model calls of one session have added to the sums, and what the news has told of them."""
 
     counted: dict[str, tuple[Amount, ...]] = field(default_factory=dict)
     """By id; nothing for one that is known by another id as well."""
     _named_by: dict[str, set[str]] = field(default_factory=dict)
     """Request → calls that said to have come of it; some may say otherwise by now."""
-    _told: dict[str, _Told] = field(default_factory=dict)
+    _told: dict[str, _ReportedUsage] = field(default_factory=dict)
     _some_anonymous: bool = False
 
     def settle(
@@ -71,8 +72,8 @@ class ModelCalls:
         new = set(touched)
         for id in new:
             known = facts.model_calls[id]
-            self._some_anonymous |= get_number(known, "anonymous") == 1
-            request = get_text(known, "request")
+            self._some_anonymous |= get_number(known, fields.ANONYMOUS) == 1
+            request = get_text(known, fields.REQUEST)
             if request is not None:
                 self._named_by.setdefault(request, set()).add(id)
         if self._some_anonymous:
@@ -81,14 +82,14 @@ class ModelCalls:
         while new:
             id = new.pop()
             reached.add(id)
-            request = get_text(facts.model_calls[id], "request")
+            request = get_text(facts.model_calls[id], fields.REQUEST)
             linked = {*self._named_by.get(id, ()), *([request] if request in facts.model_calls else [])}
             new |= linked - reached
         return reached
 
     def _ids_of(self, facts: SessionFacts, id: str, calls: Mapping[str, ModelCall]) -> tuple[str, ...]:
         """Return the ids by which a call is known: its own, and its request's where that is no other call."""
-        request = get_text(facts.model_calls[id], "request")
+        request = get_text(facts.model_calls[id], fields.REQUEST)
         return (id,) if request is None or request in calls else (id, request)
 
     def _tell(
@@ -97,7 +98,7 @@ class ModelCalls:
         # A transcript tells a call again with every block, each time with more tokens; a second source
         # tells it under another id. Counters only rise, so each is told by how much more it is than before.
         before = [told for id in ids if (told := self._told.pop(id, None)) is not None]
-        told = _Told(
+        told = _ReportedUsage(
             sum((one.tokens for one in before), Counter()),
             sum(one.cost for one in before),
             any(one.timed for one in before),

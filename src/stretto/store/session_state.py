@@ -19,11 +19,12 @@ from stretto.model.facts import EntityFacts, SessionFacts
 from stretto.model.fold import fold_events
 from stretto.model.model_call_cost import NewUsage, Price, get_reported_cost
 from stretto.model.score_scales import SCALES, Scales
+from stretto.names.fields import EntityKind
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.registry import CONTRIBUTIONS
 from stretto.store.rollup import Additions
-from stretto.store.session_model_calls import ModelCalls
-from stretto.store.session_tool_calls import ToolCalls
+from stretto.store.session_model_calls import ModelCallSums
+from stretto.store.session_tool_calls import ToolCallSums
 
 T = TypeVar("T")
 
@@ -43,7 +44,7 @@ class Rules:
 
 
 @dataclass(slots=True)
-class Ended:
+class NewlyEnded:
     """What was found to have ended: the news of a batch, for live counters and spans."""
 
     sessions: list[Session] = field(default_factory=list)
@@ -57,7 +58,7 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class SettledSession:
     """A session as it now stands, with its executions."""
 
     session: Session
@@ -66,7 +67,7 @@ class Settled:
 
 
 @dataclass(slots=True)
-class Held:
+class SessionState:
     """A session's facts and the additions they have made to the sums.
 
     ``dirty`` names the entities whose facts are not yet written.
@@ -77,8 +78,8 @@ class Held:
     arrived: str = ""
     """The last journal file, in the order of names, that told of it."""
     dirty: set[tuple[str, str]] = field(default_factory=set)
-    tool_calls: ToolCalls = field(default_factory=ToolCalls)
-    model_calls: ModelCalls = field(default_factory=ModelCalls)
+    tool_calls: ToolCallSums = field(default_factory=ToolCallSums)
+    model_calls: ModelCallSums = field(default_factory=ModelCallSums)
     open_model_calls: set[str] = field(default_factory=set)
     """Model calls touched since they were last concluded."""
     counted: dict[str, Additions] = field(default_factory=dict)
@@ -110,10 +111,10 @@ class Held:
         """Merge events of this session."""
         touched = fold_events(self.facts, events)
         self.dirty |= touched
-        self.tool_calls.touch([key for kind, key in touched if kind == "call"])
-        self.open_model_calls.update([key for kind, key in touched if kind == "model"])
+        self.tool_calls.touch([key for kind, key in touched if kind == EntityKind.CALL])
+        self.open_model_calls.update([key for kind, key in touched if kind == EntityKind.MODEL])
 
-    def settle(self, rules: Rules, change: Additions, news: Ended) -> Settled:
+    def settle(self, rules: Rules, change: Additions, news: NewlyEnded) -> SettledSession:
         """Conclude again: add by how much the sums change, and tell the news of what has ended."""
         session = conclude_session(self.facts, lost=self.lost, classify=rules.classify, calls=False)
         closed = self.lost or has_session_ended(self.facts)
@@ -126,7 +127,7 @@ class Held:
         settling = self._settling(session, rules, closed=closed)
         self._settle_parts(settling, change)
         self._report_session(session, settling.fanouts, news)
-        return Settled(session, settling.fanouts, settling.sequential_runs)
+        return SettledSession(session, settling.fanouts, settling.sequential_runs)
 
     def _settling(self, session: Session, rules: Rules, *, closed: bool) -> SessionContext:
         before = self.settled
@@ -157,18 +158,18 @@ class Held:
                 if counted:
                     self.counted[name] = counted
                 if counted != before:
-                    _add(change, counted, 1)
-                    _add(change, before, -1)
+                    _add_signed(change, counted, 1)
+                    _add_signed(change, before, -1)
         self.settled = settling
 
-    def _report_session(self, session: Session, found: Iterable[Fanout], news: Ended) -> None:
+    def _report_session(self, session: Session, found: Iterable[Fanout], news: NewlyEnded) -> None:
         for task in session.tasks:
             if task.end is not None:
                 self._report("task", task.id, news.tasks, task)
         for turn in session.turns:
             if turn.end is not None:
                 self._report("turn", turn.id, news.turns, (session, turn))
-        if not session.recording and self.facts.leaves.get("phase"):
+        if not session.recording and self.facts.leaves.get(EntityKind.PHASE):
             for phase in conclude_phases(self.facts, closed=False):
                 if phase.end is not None:
                     self._report("phase", phase.id, news.phases, phase)
@@ -187,15 +188,15 @@ class Held:
             news.append(item)
 
 
-def load(connection: sqlite3.Connection, session_id: str, rules: Rules) -> Held:
+def load_session_state(connection: sqlite3.Connection, session_id: str, rules: Rules) -> SessionState:
     """Return a session as last written, or a new one; what it has added so far is worked out again."""
     facts = load_facts(connection, session_id)
     row = connection.execute("SELECT lost, arrived FROM sessions WHERE id = ?", (session_id,)).fetchone()
-    held = Held(facts, lost=bool(row and row[0]), arrived=row[1] if row else "")
+    held = SessionState(facts, lost=bool(row and row[0]), arrived=row[1] if row else "")
     if row:
         held.tool_calls.touch(facts.calls)
         held.open_model_calls = set(facts.model_calls)
-        held.settle(rules, Counter(), Ended())
+        held.settle(rules, Counter(), NewlyEnded())
     return held
 
 
@@ -204,7 +205,7 @@ def load_facts(connection: sqlite3.Connection, session_id: str) -> SessionFacts:
     facts = SessionFacts(session_id)
     rows = connection.execute("SELECT kind, id, known FROM facts WHERE session = ?", (session_id,))
     for kind, key, known in rows:
-        facts.restore_entity(kind, key, _decoded(known))
+        facts.restore_entity(kind, key, _decode_facts(known))
     return facts
 
 
@@ -213,14 +214,14 @@ def load_session_facts(connection: sqlite3.Connection, session_id: str) -> Sessi
     facts = SessionFacts(session_id)
     rows = connection.execute("SELECT known FROM facts WHERE session = ? AND kind = 'session'", (session_id,))
     for (known,) in rows:
-        facts.session = _decoded(known)
+        facts.session = _decode_facts(known)
     return facts
 
 
-def _decoded(known: bytes) -> EntityFacts:
+def _decode_facts(known: bytes) -> EntityFacts:
     return _decode(known)
 
 
-def _add(change: Additions, counted: Additions | None, sign: int) -> None:
+def _add_signed(change: Additions, counted: Additions | None, sign: int) -> None:
     for addition, value in (counted or {}).items():
         change[addition] = change.get(addition, 0) + sign * value

@@ -10,6 +10,8 @@ from stretto.model.entities import Phase, Session, Task, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.facts import EntityFacts, SessionFacts, get_number, get_text
 from stretto.model.interval import Interval
+from stretto.names import fields
+from stretto.names.fields import EntityKind
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.registry import CONTRIBUTIONS
 from stretto.store.contributions.tool_calls import add_up_tool_call, count_tool_call
@@ -17,22 +19,23 @@ from stretto.store.session_state import Rules
 
 
 @dataclass(frozen=True, slots=True)
-class OwnSums:
+class SessionSums:
     """The sums of a session and of its phases."""
 
     session: Sums
     phases: tuple[tuple[Phase, Sums], ...]
 
 
-def own_sums(facts: SessionFacts, session: Session, rules: Rules) -> OwnSums:
+def compute_session_sums(facts: SessionFacts, session: Session, rules: Rules) -> SessionSums:
     """Return the sums of a session, concluded whole from these facts, and of each of its phases."""
     phases = tuple(
-        (phase, _sums(*_within(facts, session, phase), session, rules)) for phase in session.phases
+        (phase, _compute_sums(*_restrict_to_phase(facts, session, phase), session, rules))
+        for phase in session.phases
     )
-    return OwnSums(_sums(facts, session, session, rules), phases)
+    return SessionSums(_compute_sums(facts, session, session, rules), phases)
 
 
-def _sums(facts: SessionFacts, session: Session, around: Session, rules: Rules) -> Sums:
+def _compute_sums(facts: SessionFacts, session: Session, around: Session, rules: Rules) -> Sums:
     """Return the sums of a session, or of a phase of the one around it, whose calls tell how it went on."""
     closed = session.outcome is not Outcome.RUNNING
     settling = SessionContext(
@@ -68,7 +71,7 @@ def _sums(facts: SessionFacts, session: Session, around: Session, rules: Rules) 
     return dict(found)
 
 
-def _within(facts: SessionFacts, session: Session, phase: Phase) -> tuple[SessionFacts, Session]:
+def _restrict_to_phase(facts: SessionFacts, session: Session, phase: Phase) -> tuple[SessionFacts, Session]:
     """Return what of a session belongs to a phase: what says so, else what began while it went on.
 
     Where several phases have one name, the clock tells their tasks apart as well.
@@ -80,15 +83,17 @@ def _within(facts: SessionFacts, session: Session, phase: Phase) -> tuple[Sessio
     ids = {task.id for task in tasks}
     calls = tuple(call for call in session.tool_calls if _is_call_of(call, ids, during))
     others = {
-        "phase": {key: known for key, known in facts.leaves.get("phase", {}).items() if key == phase.id},
-        "score": {
+        EntityKind.PHASE: {key: known for key, known in facts.leaves.get(EntityKind.PHASE, {}).items() if key == phase.id},
+        EntityKind.SCORE: {
             key: known
-            for key, known in facts.leaves.get("score", {}).items()
-            if (get_text(known, "of"), get_text(known, "of_id"))
-            in {("phase", phase.id), *(("task", id) for id in ids)}
+            for key, known in facts.leaves.get(EntityKind.SCORE, {}).items()
+            if (get_text(known, fields.OF), get_text(known, fields.OF_ID))
+            in {(EntityKind.PHASE, phase.id), *((EntityKind.TASK, id) for id in ids)}
         },
-        "message": {
-            key: known for key, known in facts.leaves.get("message", {}).items() if _is_during(known, during)
+        EntityKind.MESSAGE: {
+            key: known
+            for key, known in facts.leaves.get(EntityKind.MESSAGE, {}).items()
+            if _is_in_interval(known, during)
         },
     }
     own = replace(
@@ -112,6 +117,6 @@ def _is_call_of(call: ToolCall, tasks: set[str], during: Interval | None) -> boo
     return during is not None and call.start is not None and during.start <= call.start < during.end
 
 
-def _is_during(known: EntityFacts, during: Interval | None) -> bool:
-    time = get_number(known, "time")
+def _is_in_interval(known: EntityFacts, during: Interval | None) -> bool:
+    time = get_number(known, fields.TIME)
     return during is not None and time is not None and during.start <= time < during.end

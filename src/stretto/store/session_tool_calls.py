@@ -18,7 +18,7 @@ from stretto.store.rollup import Addition, Additions
 
 
 @dataclass(slots=True)
-class ToolCalls:
+class ToolCallSums:
     """The tool calls of one session as they stand in the sums."""
 
     concluded: dict[str, tuple[ToolCall, ...]] = field(default_factory=dict)
@@ -51,9 +51,9 @@ class ToolCalls:
             if calls != before:
                 self.concluded[key] = calls
                 self.repeats += len(calls) - (len(before) or 1)
-                _add(calls, 1, new, change)
+                _add_calls(calls, 1, new, change)
                 if before:
-                    _add(before, -1, gone, change)
+                    _add_calls(before, -1, gone, change)
             for call in calls:
                 if call.end is None:
                     still_open.add(key)
@@ -69,12 +69,12 @@ class ToolCalls:
         added: list[Addition] = []
         counted: Additions = Counter()
         for calls in self.concluded.values():
-            _add(calls, 1, added, counted)
+            _add_calls(calls, 1, added, counted)
         counted.update(added)
         return counted
 
 
-def _add(calls: Iterable[ToolCall], sign: int, counts: list[Addition], amounts: Additions) -> None:
+def _add_calls(calls: Iterable[ToolCall], sign: int, counts: list[Addition], amounts: Additions) -> None:
     """Add what calls add: what is counted once to ``counts``, more than that to ``amounts``, by its sign."""
     for call in calls:
         counts += count_tool_call(call)

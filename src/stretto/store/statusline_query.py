@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from stretto.store.schema import is_empty, version_problem
+from stretto.store.schema import find_version_problem, is_empty
 
 BUSY_SECONDS = 0.02
 """What is being written now is not waited for: the next look comes within seconds."""
@@ -19,7 +19,7 @@ LAG_NS = 30_000_000_000
 """A service that follows has read what is in the journal long before."""
 
 
-class Brief(NamedTuple):
+class SessionBrief(NamedTuple):
     """One session so far. Lengths in nanoseconds; only finished fan-outs count."""
 
     tasks: int
@@ -39,12 +39,12 @@ class Brief(NamedTuple):
         return self.work - self.elapsed
 
 
-def brief(path: Path, session: str) -> Brief | None:
+def read_brief(path: Path, session: str) -> SessionBrief | None:
     """Return what the store holds of a session, or None where it is unknown.
 
     Raises sqlite3.Error where there is no store, it is of another version, or it cannot be read now.
     """
-    with closing(_open(path)) as connection:
+    with closing(_open_store(path)) as connection:
         row = connection.execute("SELECT tasks, running FROM sessions WHERE id = ?", (session,)).fetchone()
         if row is None:
             return None
@@ -53,7 +53,7 @@ def brief(path: Path, session: str) -> Brief | None:
             " WHERE session = ?",
             (session,),
         ).fetchone()
-    return Brief(*row, *found)
+    return SessionBrief(*row, *found)
 
 
 def is_behind(path: Path, journal: Path, now: int) -> bool:
@@ -64,7 +64,7 @@ def is_behind(path: Path, journal: Path, now: int) -> bool:
     newest = max(journal.glob("????-??-??.jsonl"), default=None)
     if newest is None:
         return False
-    with closing(_open(path)) as connection:
+    with closing(_open_store(path)) as connection:
         row = connection.execute("SELECT offset FROM journal WHERE file = ?", (newest.name,)).fetchone()
     if row is not None and newest.stat().st_size <= row[0]:
         return False
@@ -73,12 +73,12 @@ def is_behind(path: Path, journal: Path, now: int) -> bool:
     return now - written > LAG_NS
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def _open_store(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=BUSY_SECONDS
     )
     try:
-        if is_empty(connection) or version_problem(connection):
+        if is_empty(connection) or find_version_problem(connection):
             raise sqlite3.DatabaseError("no store that this version reads")
     except sqlite3.Error:
         connection.close()

@@ -13,7 +13,7 @@ from stretto.figures.baselines import DeclaredBaselines, Hours, MeasuredRuns, Pr
 from stretto.figures.confidence import LEVEL, Estimate
 from stretto.names import NONE
 from stretto.store import queries
-from stretto.store.fanout_queries import Mixed, baselines, fanout_mixes, run_mixes
+from stretto.store.fanout_queries import MixCount, count_fanout_mixes, count_run_mixes, make_baseline_finder
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class KnownBaseline:
 class BaselineUse:
     """Parallel executions of one pattern and mix of task types, and what they are held against."""
 
-    mix: Mixed
+    mix: MixCount
     provenance: Provenance
     names: tuple[str, ...]
 
@@ -62,9 +62,9 @@ def read_catalog(
     """Read all baselines in one transaction."""
     connection.execute("BEGIN")
     try:
-        find = baselines(connection, hours, declared)
+        find = make_baseline_finder(connection, hours, declared)
         uses = []
-        for mix in fanout_mixes(connection):
+        for mix in count_fanout_mixes(connection):
             found = find(mix.pattern, mix.signature)
             uses.append(BaselineUse(mix, found.provenance, found.names))
         every = (*_list_recorded(declared), *_list_measured(connection), *_list_by_type(hours, declared))
@@ -143,9 +143,9 @@ def _list_recorded(declared: DeclaredBaselines) -> Iterator[KnownBaseline]:
 
 
 def _list_measured(connection: sqlite3.Connection) -> Iterator[KnownBaseline]:
-    for mix in run_mixes(connection):
+    for mix in count_run_mixes(connection):
         types = tuple(mix.signature.split(","))
-        measured = queries.measured(connection, mix.pattern, mix.signature)
+        measured = queries.read_measured(connection, mix.pattern, mix.signature)
         if measured is not None:
             yield KnownBaseline(
                 Provenance.MEASURED, mix.pattern, types, measured.estimate(Counter(types)), newest=mix.newest

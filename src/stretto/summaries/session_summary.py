@@ -33,10 +33,10 @@ from stretto.model.score_scales import MOST, Scales
 from stretto.model.task_type import normalise_name
 from stretto.names import NONE
 from stretto.store import queries
-from stretto.store.fanout_queries import baselines
+from stretto.store.fanout_queries import make_baseline_finder
 from stretto.store.queries import SessionRow
 from stretto.store.session_state import Rules
-from stretto.store.session_sums import OwnSums, own_sums
+from stretto.store.session_sums import SessionSums, compute_session_sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +69,16 @@ def summarise_session(
     scoring = scoring or Scoring()
     connection.execute("BEGIN")
     try:
-        whole = queries.whole(connection, id, classify)
+        whole = queries.read_session_with_facts(connection, id, classify)
         if whole is None:
             return None
         session, facts = whole
-        find = baselines(connection, hours, declared)
+        find = make_baseline_finder(connection, hours, declared)
         found = tuple(
             (fanout, estimate_sequential_time(fanout, find(session.pattern or NONE, fanout.signature)))
             for fanout in find_fanouts(session.tasks)
         )
-        own = own_sums(facts, session, Rules(classify, price, scoring.rules.scales))
+        own = compute_session_sums(facts, session, Rules(classify, price, scoring.rules.scales))
         kpis = _build_kpis(own, session, find, scoring)
     finally:
         connection.execute("ROLLBACK")
@@ -93,7 +93,7 @@ def summarise_session(
     )
 
 
-def _build_kpis(own: OwnSums, session: Session, find: FindBaseline, scoring: Scoring) -> dict[str, Any]:
+def _build_kpis(own: SessionSums, session: Session, find: FindBaseline, scoring: Scoring) -> dict[str, Any]:
     return {
         **build_kpis_document(
             own.session,
@@ -361,7 +361,7 @@ def _explain_absences(session: Session, parallel: bool) -> dict[str, str]:
         absent["critical_path"] = "still running"
     if (session.end or session.last) - session.start > LONGEST_SESSION:
         absent["wall_time"] = absent["critical_path"] = (
-            "it seems longer than a year: the clock was set meanwhile"
+            "it seems longer than a year: the clock was changed meanwhile"
         )
     if session.end is None:
         absent["end"] = (
@@ -370,7 +370,7 @@ def _explain_absences(session: Session, parallel: bool) -> dict[str, str]:
     if not session.samples:
         absent["resources"] = _explain_no_samples(session)
     if not session.model_calls:
-        absent["model_calls"] = "no source told of model calls; hooks do not"
+        absent["model_calls"] = "no source reported model calls; hooks do not"
     return absent
 
 
@@ -383,7 +383,7 @@ def _explain_no_fanout(tasks: Sequence[Task]) -> str:
 
 def _explain_no_samples(session: Session) -> str:
     if session.processes is None:
-        return "no source told which process it runs in"
+        return "no source reported which process it runs in"
     return (
         "no sample was taken: no service ran beside it, it was busy for less than two readings, it ran on"
         " another machine, or its process is counted for another session"

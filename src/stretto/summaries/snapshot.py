@@ -35,7 +35,7 @@ from stretto.model.task_type import DEFAULT_TARGET, TaskTypes
 from stretto.names import QUANTILES, WINDOWS, Label, measures
 from stretto.names.measures import Dimension
 from stretto.store import queries
-from stretto.store.fanout_queries import baselines, best_speedups
+from stretto.store.fanout_queries import list_best_fanouts, make_baseline_finder
 from stretto.store.queries import Activity, SessionRow
 from stretto.summaries.stuck_tasks import StuckTask
 
@@ -89,7 +89,7 @@ def take_snapshot(
     """Read the store in one transaction and freeze all figures."""
     connection.execute("BEGIN")
     try:
-        find = baselines(connection, hours, declared)
+        find = make_baseline_finder(connection, hours, declared)
         scoring = scoring or Scoring(target=task_types.find_target)
         return _compute_snapshot(connection, now, task_types, find, scoring=scoring, live=live or LiveState())
     finally:
@@ -104,7 +104,7 @@ def compute_windows(
     verdicts: dict[str, Verdict] = {}
     seen_types: set[str] = set()
     for window, seconds in WINDOWS.items():
-        sums = queries.sums(connection, now, seconds)
+        sums = queries.read_sums(connection, now, seconds)
         found = build_mixes(sums, find)
         parallel = sum_parallel_by_type(found)
         seen_types |= {task_type for task_type, _ in parallel}
@@ -119,11 +119,11 @@ def compute_windows(
         verdicts[window] = build_verdict(window, found)
         # Last: scores are made of the window's other figures.
         figures += [*compute_score_figures(window, sums, figures, scoring, find)]
-        days = queries.slots(now, seconds, DAY // SECOND)
-        by_day = queries.sums_by_slot(connection, DAY // SECOND, days, TREND_MEASURES)
+        days = queries.list_slots(now, seconds, DAY // SECOND)
+        by_day = queries.read_sums_by_slot(connection, DAY // SECOND, days, TREND_MEASURES)
         figures += compute_trend_figures(window, by_day, scoring.rules)
     figures += compute_cache_entry_figures(
-        queries.cache_entries(connection, now - max(WINDOWS.values()) * SECOND, now)
+        queries.read_cache_entries(connection, now - max(WINDOWS.values()) * SECOND, now)
     )
     return figures, verdicts, seen_types
 
@@ -138,8 +138,8 @@ def _compute_snapshot(
     live: LiveState,
 ) -> Snapshot:
     figures, verdicts, seen_types = compute_windows(connection, now, find, scoring)
-    hours = queries.slots(now, max(WINDOWS.values()), HOUR // SECOND)
-    by_hour = queries.sums_by_slot(connection, HOUR // SECOND, hours, [measures.CRITICAL_PATH_AGENT])
+    hours = queries.list_slots(now, max(WINDOWS.values()), HOUR // SECOND)
+    by_hour = queries.read_sums_by_slot(connection, HOUR // SECOND, hours, [measures.CRITICAL_PATH_AGENT])
     decisive = find_bottlenecks(
         figures,
         {
@@ -149,9 +149,9 @@ def _compute_snapshot(
     )
     figures += _compute_targets(task_types, seen_types)
     figures += compute_record_figures(
-        (best.pattern, best.speedup, best.end) for best in best_speedups(connection)
+        (best.pattern, best.speedup, best.end) for best in list_best_fanouts(connection)
     )
-    activity = queries.activity(connection)
+    activity = queries.read_activity(connection)
     figures += _compute_current_figures(activity, now)
     figures += compute_current_figures(live.use)
     if live.stuck is not None:
@@ -162,9 +162,9 @@ def _compute_snapshot(
         verdicts=verdicts,
         change=_compare_weeks(connection, now, find),
         activity=activity,
-        latest=tuple(queries.sessions(connection, limit=LATEST)),
-        events=sum(position.events for position in queries.positions(connection)),
-        rejects=queries.rejects(connection),
+        latest=tuple(queries.list_sessions(connection, limit=LATEST)),
+        events=sum(position.events for position in queries.read_positions(connection)),
+        rejects=queries.count_rejects(connection),
         bottlenecks=decisive,
         rules=scoring.rules,
         stuck=live.stuck,
@@ -239,7 +239,7 @@ def _compare_weeks(connection: sqlite3.Connection, now: int, find: FindBaseline)
     """Compare the last 168 hours, the one under way included, with the 168 before, by days of 24 of them."""
     end = now // HOUR + 1
     hours = range(end - 2 * _WEEK, end)
-    by_day = queries.sums_by_slot(connection, HOUR // SECOND, hours, PERIOD_MEASURES, together=_DAY)
+    by_day = queries.read_sums_by_slot(connection, HOUR // SECOND, hours, PERIOD_MEASURES, together=_DAY)
     days = [by_day.get(start, {}) for start in hours[::_DAY]]
     return compare_weeks(days[7:], days[:7], find)
 

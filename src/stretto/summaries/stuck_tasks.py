@@ -33,7 +33,7 @@ class StuckTaskWatch:
     def find_stuck_tasks(self, connection: sqlite3.Connection, now: int) -> tuple[StuckTask, ...]:
         """Return the tasks that are stuck at ``now``, by session."""
         # Nothing that began within the limit has been silent for longer.
-        rows = queries.with_running_tasks(connection, now - self.limit)
+        rows = queries.list_sessions_with_running_tasks(connection, now - self.limit)
         kept = self._heard
         self._heard = {}
         stuck: list[StuckTask] = []
@@ -41,7 +41,7 @@ class StuckTaskWatch:
             as_of = (row.last, row.running, row.tool_calls)
             known = kept.get(row.id)
             if known is None or known[0] != as_of:
-                session = queries.session(connection, row.id, self.classify)
+                session = queries.read_session(connection, row.id, self.classify)
                 known = (as_of, {} if session is None else find_last_signs(session))
             self._heard[row.id] = known
             stuck += (

@@ -10,10 +10,10 @@ from typing import Any
 from stretto.clock import DAY, SECOND, to_rfc3339
 from stretto.figures.baselines import NOTHING_DECLARED, DeclaredBaselines, Hours
 from stretto.figures.period_rows import PERIOD_MEASURES, Period, add_sums, build_period
-from stretto.figures.tallies import Sums
+from stretto.figures.sum_reading import Sums
 from stretto.figures.verdict import build_comparison_document
 from stretto.store import queries
-from stretto.store.fanout_queries import baselines
+from stretto.store.fanout_queries import make_baseline_finder
 
 DAYS = 30
 WEEKS = 12
@@ -34,8 +34,10 @@ def read_trends(
     first = min(today - DAYS + 1, monday - (WEEKS - 1) * _WEEK)
     connection.execute("BEGIN")
     try:
-        by_day = queries.sums_by_slot(connection, DAY // SECOND, range(first, today + 1), PERIOD_MEASURES)
-        find = baselines(connection, hours, declared)
+        by_day = queries.read_sums_by_slot(
+            connection, DAY // SECOND, range(first, today + 1), PERIOD_MEASURES
+        )
+        find = make_baseline_finder(connection, hours, declared)
         days = [
             (day, build_period("day", by_day.get(day, {}), find))
             for day in range(today - DAYS + 1, today + 1)

@@ -1,1 +1,1 @@
-"""The HTTP backend: metrics, hooks, JSON and the page. It renders what it is handed and reads no store."""
+"""HTTP: metrics, hooks, JSON and the page, rendered from a backend; nothing here reads the store."""

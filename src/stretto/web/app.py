@@ -1,6 +1,6 @@
-"""The application: every route of the service behind one guard.
+"""Build the web application: all routes of the service behind a guard.
 
-Callables that read or render run in threads, so that a slow scrape never holds up a hook.
+Functions that read or render run in threads, so that a slow scrape never delays a hook.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ __all__ = ["Backend", "create_app"]
 
 HOOK = "/hooks/claude-code"
 HOOK_LIMIT = 64 * 1024 * 1024
-"""Bytes of a hook's payload, as the hook client takes them."""
+"""Most bytes of a hook's payload, as in the hook client."""
 LIMIT = 1024 * 1024
-"""Bytes of any other body."""
+"""Most bytes of any other body."""
 
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
 def create_app(backend: Backend) -> ASGIApp:
-    """Return the ASGI application that shows and feeds the backend."""
+    """Return the ASGI application that answers from the backend."""
     static = _read_static_files()
-    # The hash in the address lets a browser keep a file for good: another content has another address.
+    # The hash in the address lets browsers cache a file forever: changed content has another address.
     addresses = {
         name: f"/static/{name}?{sha256(content).hexdigest()[:12]}" for name, (content, _) in static.items()
     }
@@ -63,7 +63,7 @@ def create_app(backend: Backend) -> ASGIApp:
             Exception: _answer_fault,
         },
     )
-    # A redirect would be built from the request's own Host.
+    # A redirect would be built from the Host header, which the request can forge.
     app.router.redirect_slashes = False
     return Guard(
         app,
@@ -80,7 +80,7 @@ def create_app(backend: Backend) -> ASGIApp:
 
 
 class _MachineRoutes:
-    """The routes for machines, and the static files."""
+    """The routes for programs, and the static files."""
 
     def __init__(self, backend: Backend, static: Mapping[str, tuple[bytes, str]]) -> None:
         self._backend = backend
@@ -103,10 +103,10 @@ class _MachineRoutes:
         return PlainTextResponse("alive\n")
 
     def answer_readiness(self, _: Request) -> Response:
-        taken = self._backend.snapshot()
-        if taken is None:
+        snapshot = self._backend.snapshot()
+        if snapshot is None:
             return PlainTextResponse("not ready: there are no figures yet\n", 503)
-        age = (self._backend.clock() - taken.at) / SECOND
+        age = (self._backend.clock() - snapshot.at) / SECOND
         if age > self._backend.fresh_seconds:
             limit = self._backend.fresh_seconds
             return PlainTextResponse(
@@ -115,27 +115,27 @@ class _MachineRoutes:
         return PlainTextResponse("ready\n")
 
     async def receive_hook(self, request: Request) -> Response:
-        """Append the payload and say nothing: to the agent an empty 2xx is success, any text a fault."""
+        """Append the payload and answer with an empty body: an agent takes any text for a fault."""
         payload = await request.body()
         try:
             await run_in_threadpool(self._backend.append_hook, payload)
         except OSError:
-            # The agent shows it as an error that blocks nothing: a gap nobody knows of would be worse.
+            # The agent shows an error that blocks nothing. A silent gap would be worse.
             return Response(status_code=503)
         return Response(status_code=204)
 
     async def serve_file(self, request: Request) -> Response:
-        found = self._files.get(request.path_params["name"])
-        if found is None:
+        file = self._files.get(request.path_params["name"])
+        if file is None:
             raise HTTPException(404)
-        content, media_type = found
+        content, media_type = file
         return Response(
             content, media_type=media_type, headers={"Cache-Control": "max-age=31536000, immutable"}
         )
 
 
 def _read_static_files() -> dict[str, tuple[bytes, str]]:
-    """Read the package's own files once: a closed set, so no path from outside ever reaches the disk."""
+    """Read the package's static files once, so that no requested path ever reaches the disk."""
     folder = resources.files(__package__) / "static"
     return {
         entry.name: (entry.read_bytes(), media_type)
@@ -148,9 +148,12 @@ def _read_static_files() -> dict[str, tuple[bytes, str]]:
 async def _answer_http_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
-    what = {404: "there is nothing at this address", 405: "this address does not take that method"}
+    messages = {404: "there is nothing at this address", 405: "this address does not take that method"}
     return responses.build_error(
-        request.url.path, error.status_code, what.get(error.status_code, error.detail), headers=error.headers
+        request.url.path,
+        error.status_code,
+        messages.get(error.status_code, error.detail),
+        headers=error.headers,
     )
 
 
@@ -161,11 +164,11 @@ async def _answer_state_error(request: Request, error: Exception) -> Response:
 
 
 async def _answer_disconnect(_: Request, __: Exception) -> Response:
-    """Answer whoever has left before the body was complete: nobody reads it, and it is no fault of ours."""
+    """Answer a client that disconnected before its body was complete; nobody reads the answer."""
     return Response(status_code=400)
 
 
 async def _answer_fault(request: Request, _: Exception) -> Response:
     return responses.build_error(
-        request.url.path, 500, "Stretto failed to answer", "its own output on standard error says why"
+        request.url.path, 500, "Stretto failed to answer", "the service's standard error has the reason"
     )

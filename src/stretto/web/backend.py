@@ -1,4 +1,4 @@
-"""Backend: everything that HTTP shows or takes, handed in by the service as callables."""
+"""Define the backend: the functions that the service gives to the HTTP routes."""
 
 from __future__ import annotations
 
@@ -16,61 +16,61 @@ from stretto.summaries.snapshot import Snapshot
 from stretto.web.live_updates import UpdateStreams
 
 FRESH_SECONDS = 60.0
-"""A snapshot older than this no longer answers for now: several refreshes have been missed."""
+"""Age in seconds at which a snapshot is stale: several refreshes have been missed."""
 
 
 class Exposition(Protocol):
-    """One scrape's answer."""
+    """The answer to a scrape."""
 
     @property
     def body(self) -> bytes:
-        """The metrics as text."""
+        """Metrics as text."""
 
     @property
     def content_type(self) -> str:
-        """The text format, as the Content-Type header spells it."""
+        """The text format, as a Content-Type header."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
-    """The callables behind the routes. Each may be called from several threads at once."""
+    """The functions behind the routes. Several threads may call each at once."""
 
     snapshot: Callable[[], Snapshot | None]
-    """The last snapshot, or None before the first."""
+    """Returns the newest snapshot, or None before the first."""
     sessions: Callable[[int, int | None, str | None], list[SessionRow]]
-    """(limit, before in ns, after which id of that instant) → sessions, the one last heard of first."""
-    insight: Callable[[str], SessionSummary | None]
-    """A session's id → the session worked out, or None where it is unknown."""
+    """(limit, before in ns, after which id of that instant) → sessions, the most recently active first."""
+    session_summary: Callable[[str], SessionSummary | None]
+    """A session's id → its summary, or None if it is unknown."""
     trends: Callable[[], dict[str, Any]]
-    """Parallel work by day and by week, as JSON."""
+    """Returns parallel work by day and by week, as JSON."""
     expose: Callable[[str], Exposition]
-    """Accept header → all metrics. Raises StrettoError where there is nothing to expose."""
+    """Accept header → all metrics. Raises StrettoError if there are none."""
     append_hook: Callable[[bytes], None]
-    """Takes a hook's payload to the journal. Raises OSError where the journal cannot be written."""
+    """Appends a hook's payload to the journal. Raises OSError if the journal cannot be written."""
     append_scores: Callable[[Sequence[object]], list[str | None]]
-    """Takes decoded JSON objects; for each why it was not taken, or None. Raises OSError likewise."""
+    """Appends decoded JSON objects; returns for each the reason it was refused, or None. Raises OSError."""
     receive_otlp: Callable[[Signal, bytes, str, str], Received]
-    """(signal, body, Content-Type, Content-Encoding) → what was kept. Raises RefusedError for a request that
-    is none, OSError where the journal cannot be written."""
+    """(signal, body, Content-Type, Content-Encoding) → the accepted records. Raises RefusedError for a
+    malformed request, OSError if the journal cannot be written."""
     notifications: NotificationLog
     problems: Callable[[], list[str]]
-    """What a person should know and act on, a sentence each."""
+    """Returns problems that a person should act on, a sentence each."""
     runbook: Callable[[str], str | None]
-    """An alert's name → its page in Markdown, or None where there is none."""
+    """An alert's name → its runbook page in Markdown, or None."""
     announce: Callable[[Sequence[Notification]], None]
-    """Tells a person at the machine of what was just told. Never waits, never raises."""
+    """Announces new notifications at the machine. Never waits, never raises."""
     alerts: Callable[[], list[str]] = list
-    """The names of the alerts that have a page."""
+    """Returns the names of the alerts that have a runbook page."""
     version: str
     faults: Callable[[], list[str]] = list
-    """Those of the problems that are the running service's own, for ``doctor``."""
+    """Returns the problems of the running service itself, for ``doctor``."""
     self_figures: Callable[[], Sequence[Figure]] = list
-    """What the service says of itself, as it is exported."""
+    """Returns the figures about Stretto itself, as they are exported."""
     updates: UpdateStreams = field(default_factory=UpdateStreams)
-    """What open pages are told by: it hears of each new snapshot from whoever takes it."""
+    """The streams that open pages listen to; the service announces each new snapshot there."""
     token: str | None = None
-    """Asked of every request but ``/healthz``, where set."""
+    """If set, every request but ``/healthz`` must carry it."""
     hosts: frozenset[str] = frozenset()
-    """Names and addresses, without ports, that are answered beside those of the loopback interface."""
+    """Host names and addresses, without ports, that are served besides the loopback interface."""
     fresh_seconds: float = FRESH_SECONDS
     clock: Clock = read_wall_clock

@@ -1,4 +1,4 @@
-"""Views: figures by task type, agent and pattern, picked from a snapshot."""
+"""Collect the rows of the views by task type, agent and pattern from a snapshot."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REASONS_SHOWN = 12
 
 @dataclass(frozen=True, slots=True)
 class TypeRow:
-    """One task type against one baseline. Figures are None or without a value where they are withheld."""
+    """A task type compared with a baseline. Withheld figures have no value."""
 
     task_type: str
     baseline: str | None
@@ -32,16 +32,16 @@ class TypeRow:
 
     @property
     def standing(self) -> str:
-        """The improvement against its target in words; empty where there is nothing to compare."""
+        """The improvement compared with its target in words; empty if either is unknown."""
         if self.improvement.value is None or self.target.value is None:
             return ""
-        short = self.target.value - self.improvement.value
-        return "target met" if short <= 0 else f"{quantities.format_points(short)} short"
+        shortfall = self.target.value - self.improvement.value
+        return "target met" if shortfall <= 0 else f"{quantities.format_points(shortfall)} short"
 
 
 @dataclass(frozen=True, slots=True)
 class PatternRow:
-    """One pattern's efficiency and its two factors."""
+    """A pattern's efficiency with its factors, and its sessions."""
 
     pattern: str
     fanouts: int
@@ -50,12 +50,12 @@ class PatternRow:
     concurrency: Figure
     sessions: int
     session: Figure
-    """Median wall time of its sessions."""
+    """Median wall time of the pattern's sessions."""
 
 
 @dataclass(frozen=True, slots=True)
 class AgentRow:
-    """One agent: what became of its tasks, how long they took, and its part in what decided the end."""
+    """An agent: outcomes and durations of its tasks, its time on critical paths, and its score."""
 
     agent: str
     tasks: int
@@ -69,7 +69,7 @@ class AgentRow:
 
 @dataclass(frozen=True, slots=True)
 class DetailRow:
-    """One figure of a task type, agent or pattern: its other labels, and its value in each window."""
+    """A figure of a task type, agent or pattern: its other labels, and its value in each window."""
 
     name: str
     labels: tuple[tuple[str, str], ...]
@@ -77,25 +77,25 @@ class DetailRow:
 
 
 class FigureIndex:
-    """A snapshot's figures, found by name and labels."""
+    """A snapshot's figures, indexed by name and labels."""
 
     def __init__(self, snapshot: Snapshot) -> None:
-        self._found = {(figure.name, frozenset(figure.labels)): figure for figure in snapshot.figures}
+        self._by_key = {(figure.name, frozenset(figure.labels)): figure for figure in snapshot.figures}
 
     def find_figure(self, name: str, reason: str, **labels: str) -> Figure:
-        """Return the figure of that name (without prefix) and these labels, or one withheld for a reason."""
+        """Return the figure with this name (without prefix) and labels, else a withheld figure."""
         key = PREFIX + name, frozenset(labels.items())
-        return self._found.get(key) or Figure(PREFIX + name, tuple(labels.items()), None, 0, reason)
+        return self._by_key.get(key) or Figure(PREFIX + name, tuple(labels.items()), None, 0, reason)
 
     def list_labels(self, name: str, **labels: str) -> Iterable[dict[str, str]]:
-        """Yield the labels of each figure of that name which carries these, in the snapshot's order."""
-        for found, own in self._found:
-            if found == PREFIX + name and labels.items() <= own:
-                yield dict(own)
+        """Yield all labels of each figure with this name and these labels, in the snapshot's order."""
+        for figure_name, figure_labels in self._by_key:
+            if figure_name == PREFIX + name and labels.items() <= figure_labels:
+                yield dict(figure_labels)
 
 
 def list_type_rows(figures: FigureIndex, window: str) -> list[TypeRow]:
-    """Return the task types seen in a window: those that ran in parallel first, then the others."""
+    """Return a row for each task type in a window: parallel ones first, then the others."""
     parallel = [
         (labels["task_type"], labels["baseline"])
         for labels in figures.list_labels("parallel_tasks", window=window)
@@ -111,7 +111,7 @@ def _build_type_row(figures: FigureIndex, window: str, task_type: str, baseline:
         if baseline is None:
             return Figure(PREFIX + name, (), None, 0, "none of its tasks ran in parallel")
         return figures.find_figure(
-            name, "not worked out", task_type=task_type, baseline=baseline, window=window
+            name, "not computed", task_type=task_type, baseline=baseline, window=window
         )
 
     def length(stat: str) -> Figure:
@@ -133,18 +133,18 @@ def _build_type_row(figures: FigureIndex, window: str, task_type: str, baseline:
         ),
         median=length("p50"),
         p95=length("p95"),
-        retry=figures.find_figure("retry_ratio", "not worked out", task_type=task_type, window=window),
-        quality=figures.find_figure("quality_score", "not worked out", task_type=task_type, window=window),
+        retry=figures.find_figure("retry_ratio", "not computed", task_type=task_type, window=window),
+        quality=figures.find_figure("quality_score", "not computed", task_type=task_type, window=window),
     )
 
 
 def replace_reason(figure: Figure, reason: str) -> Figure:
-    """Return a withheld figure with the reason as it reads on this page."""
+    """Return the figure, with this page's reason if it is withheld."""
     return figure if figure.value is not None else replace(figure, reason=reason)
 
 
 def list_pattern_rows(figures: FigureIndex, window: str) -> list[PatternRow]:
-    """Return each pattern that ran in parallel in a window."""
+    """Return a row for each pattern with parallel executions in a window."""
     rows = []
     for labels in figures.list_labels("window_fanouts", window=window):
         at = {"pattern": labels["pattern"], "window": window}
@@ -152,9 +152,9 @@ def list_pattern_rows(figures: FigureIndex, window: str) -> list[PatternRow]:
             PatternRow(
                 pattern=labels["pattern"],
                 fanouts=int(figures.find_figure("window_fanouts", "", **at).value or 0),
-                efficiency=figures.find_figure("parallel_efficiency_ratio", "not worked out", **at),
-                load_balance=figures.find_figure("load_balance_ratio", "not worked out", **at),
-                concurrency=figures.find_figure("concurrency_ratio", "not worked out", **at),
+                efficiency=figures.find_figure("parallel_efficiency_ratio", "not computed", **at),
+                load_balance=figures.find_figure("load_balance_ratio", "not computed", **at),
+                concurrency=figures.find_figure("concurrency_ratio", "not computed", **at),
                 sessions=_sum_counts(figures, "window_sessions", **at),
                 session=figures.find_figure(
                     "session_duration_quantile_seconds", "no session ended", stat="p50", **at
@@ -165,7 +165,7 @@ def list_pattern_rows(figures: FigureIndex, window: str) -> list[PatternRow]:
 
 
 def list_agent_rows(figures: FigureIndex, window: str) -> list[AgentRow]:
-    """Return each agent with a task that was over in a window, the one with the most tasks first."""
+    """Return a row for each agent with ended tasks in a window, by number of tasks."""
     agents = {labels["agent"] for labels in figures.list_labels("window_agent_tasks", window=window)}
     rows = [_build_agent_row(figures, {"agent": agent, "window": window}) for agent in sorted(agents)]
     return sorted(rows, key=lambda row: -row.tasks)
@@ -183,33 +183,33 @@ def _build_agent_row(figures: FigureIndex, at: dict[str, str]) -> AgentRow:
         median=length("p50"),
         p95=length("p95"),
         path=figures.find_figure("critical_path_agent_seconds", "it was on no critical path", **at),
-        score=figures.find_figure("agent_score", "not worked out", **at),
+        score=figures.find_figure("agent_score", "not computed", **at),
     )
 
 
 def list_detail_rows(snapshot: Snapshot, label: str, value: str) -> list[DetailRow]:
-    """Return every figure with that label's value, by name, each with its value in each window."""
-    found: dict[tuple[str, Labels], dict[str | None, Figure]] = {}
+    """Return a row for each figure with this label value, sorted by name, with its value in each window."""
+    by_window: dict[tuple[str, Labels], dict[str | None, Figure]] = {}
     for figure in snapshot.figures:
         labels = dict(figure.labels)
         if labels.pop(label, None) == value:
             window = labels.pop("window", None)
-            found.setdefault((figure.name, tuple(labels.items())), {})[window] = figure
+            by_window.setdefault((figure.name, tuple(labels.items())), {})[window] = figure
     return [
         DetailRow(name, labels, tuple(cells.get(window, cells.get(None)) for window in WINDOWS))
-        for (name, labels), cells in sorted(found.items())
+        for (name, labels), cells in sorted(by_window.items())
     ]
 
 
 def _sum_counts(figures: FigureIndex, name: str, **labels: str) -> int:
     return sum(
-        int(figures.find_figure(name, "", **found).value or 0)
-        for found in figures.list_labels(name, **labels)
+        int(figures.find_figure(name, "", **match).value or 0)
+        for match in figures.list_labels(name, **labels)
     )
 
 
 def rank_reject_reasons(snapshot: Snapshot) -> list[tuple[str, int]]:
-    """Return the reasons for which most input was set aside; the rest is summed up in one row."""
+    """Return the most common reasons for rejected input with their counts; the last row sums the rest."""
     ranked = sorted(snapshot.rejects.items(), key=lambda item: (-item[1], item[0]))
     shown, rest = ranked[:REASONS_SHOWN], ranked[REASONS_SHOWN:]
     if rest:

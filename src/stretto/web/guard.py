@@ -1,12 +1,12 @@
-"""Guard: what a request must show before anything else looks at it, and what every answer carries.
+"""Check each request before the application sees it, and add security headers to each answer.
 
-Host and Origin are checked because a browser is on this machine too: a page from anywhere can send requests
-to the loopback interface, and with DNS rebinding read the answers. A token, where one is set, is asked of
-everything but ``/healthz``.
+Host and Origin are checked because a web page from anywhere can make a local browser send requests to the
+loopback interface. With DNS rebinding it could even read the answers. If a token is set, every path but
+``/healthz`` requires it.
 
-The token is never taken from the address: addresses stay in histories, logs and links that are passed on. A
-browser gets in by HTTP's own Basic scheme (RFC 7617), with any user name and the token as password: it asks
-once, keeps it for this origin alone, port included, and needs no cookie, which other ports would be sent too.
+The token is never read from the address, because addresses end up in histories, logs and shared links. A
+browser sends it by HTTP Basic authentication (RFC 7617): any user name, the token as password. The browser
+asks once and keeps it for this origin and port. A cookie would be sent to other ports too.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ HEADERS: Mapping[str, str] = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-"""Carried by every answer that does not say otherwise itself."""
+"""Headers of every answer that does not set them itself."""
 
 OPEN = frozenset({"/healthz"})
-"""Paths that need no token: whoever watches the process need not be trusted with its figures."""
+"""Paths that need no token: a process monitor need not be trusted with the figures."""
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _AUTHORITY = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?")
@@ -46,19 +46,19 @@ _CHALLENGES = ('Bearer realm="stretto"', 'Basic realm="stretto", charset="UTF-8"
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a request goes no further."""
+    """The reason a request is refused."""
 
     status: int
-    what: str
+    problem: str
     hint: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Guard:
-    """ASGI middleware around the whole application.
+    """ASGI middleware around the application.
 
-    ``limits`` are the most bytes of a body by path, ``limit`` those of every other path. At the paths in
-    ``compressed`` a body may come compressed: whoever takes it there bounds what it becomes.
+    ``limits`` are the most bytes of a body by path, ``limit`` those of every other path. Bodies sent to the
+    paths in ``compressed`` may be compressed; the route itself limits the decompressed size.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Guard:
         self._compressed = compressed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse the request, or pass it on with its body bounded."""
+        """Refuse the request, or pass it on with its body limited."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
@@ -93,9 +93,9 @@ class Guard:
             await self._app(scope, _bound_body(receive, limit), answer)
             return
         response = responses.build_error(
-            scope["path"], refusal.status, refusal.what, refusal.hint, refusal.headers
+            scope["path"], refusal.status, refusal.problem, refusal.hint, refusal.headers
         )
-        if refusal.status == 401:  # noqa: PLR2004  # the one status that must say how to do better, twice
+        if refusal.status == 401:  # noqa: PLR2004  # 401 must offer both authentication schemes
             for challenge in _CHALLENGES:
                 response.headers.append("WWW-Authenticate", challenge)
         await response(scope, receive, answer)
@@ -111,15 +111,15 @@ class Guard:
         )
 
     def _refuse_wrong_host(self, headers: Headers) -> Refusal | None:
-        named = headers.getlist("host")
-        found = _AUTHORITY.fullmatch(named[0]) if len(named) == 1 else None
-        if found is None:
+        hosts = headers.getlist("host")
+        authority = _AUTHORITY.fullmatch(hosts[0]) if len(hosts) == 1 else None
+        if authority is None:
             return Refusal(400, "the request needs one Host header that names a host")
-        name = found["name"].strip("[]").lower()
+        name = authority["name"].strip("[]").lower()
         if name == "localhost" or name in self._hosts:
             return None
         address = _parse_address(name)
-        # Rebinding needs a name, so behind a token any address may be this machine's.
+        # DNS rebinding needs a name, so with a token any address is accepted as this machine's.
         if address is not None and (address.is_loopback or self._token):
             return None
         return Refusal(
@@ -131,12 +131,12 @@ class Guard:
     def _refuse_without_token(self, path: str, headers: Headers) -> Refusal | None:
         if self._token is None or path in OPEN:
             return None
-        given = _parse_credential(headers.get("authorization", ""))
-        if given is not None and hmac.compare_digest(given, self._token):
+        credential = _parse_credential(headers.get("authorization", ""))
+        if credential is not None and hmac.compare_digest(credential, self._token):
             return None
         return Refusal(
             401,
-            "a token is needed" if given is None else "the token is wrong",
+            "a token is needed" if credential is None else "the token is wrong",
             "send 'Authorization: Bearer <token>'; in a browser give any user name and the token as password",
         )
 
@@ -146,7 +146,7 @@ def _refuse_foreign_origin(method: str, headers: Headers) -> Refusal | None:
     if method in _SAFE or origin is None:
         return None
     scheme, _, authority = origin.lower().partition("://")
-    # The scheme is the origin's for both: behind a proxy that ends TLS the service sees plain HTTP.
+    # Both get the origin's scheme: behind a proxy that ends TLS the service sees plain HTTP.
     if scheme in _PORTS and _split_authority(authority, scheme) == _split_authority(
         headers["host"].lower(), scheme
     ):
@@ -159,8 +159,8 @@ def _refuse_encoding(headers: Headers) -> Refusal | None:
         return None
     return Refusal(
         415,
-        "compressed bodies are not taken",
-        "send the body as it is",
+        "compressed bodies are not accepted",
+        "send the body uncompressed",
         {"Accept-Encoding": "identity"},
     )
 
@@ -168,27 +168,27 @@ def _refuse_encoding(headers: Headers) -> Refusal | None:
 def _refuse_large_body(headers: Headers, limit: int) -> Refusal | None:
     announced = headers.get("content-length", "0")
     if not (announced.isascii() and announced.isdigit()):
-        return Refusal(400, "Content-Length is no number")
-    # By length first: a number of a million digits takes long to read.
+        return Refusal(400, "Content-Length is not a number")
+    # The digits are counted first: a number of a million digits takes long to parse.
     if len(announced) > len(str(limit)) + 1 or int(announced) > limit:
         return Refusal(413, _explain_limit(limit))
     return None
 
 
 def _explain_limit(limit: int) -> str:
-    return f"the body is too large: at most {limit} bytes are taken here"
+    return f"the body is too large: at most {limit} bytes are accepted here"
 
 
 def _bound_body(receive: Receive, limit: int) -> Receive:
-    """Return a receive that counts what really comes: a chunked body announces nothing."""
-    seen = 0
+    """Return a receive function that limits the bytes received; a chunked body announces no length."""
+    received = 0
 
     async def bounded() -> Message:
-        nonlocal seen
+        nonlocal received
         message = await receive()
         if message["type"] == "http.request":
-            seen += len(message.get("body", b""))
-            if seen > limit:
+            received += len(message.get("body", b""))
+            if received > limit:
                 raise HTTPException(413, _explain_limit(limit))
         return message
 
@@ -214,19 +214,19 @@ def _parse_address(name: str) -> IPv4Address | IPv6Address | None:
 
 
 def _split_authority(authority: str, scheme: str) -> tuple[str, str] | None:
-    found = _AUTHORITY.fullmatch(authority)
-    return None if found is None else (found["name"], found["port"] or _PORTS[scheme])
+    match = _AUTHORITY.fullmatch(authority)
+    return None if match is None else (match["name"], match["port"] or _PORTS[scheme])
 
 
 def _parse_credential(authorization: str) -> bytes | None:
     """Return the token of a Bearer (RFC 6750) or the password of a Basic credential, or None."""
     scheme, _, rest = authorization.strip().partition(" ")
-    given = rest.strip().encode("latin-1")  # as the header's bytes were read
-    if scheme.lower() == "bearer" and given:
-        return given
+    credential = rest.strip().encode("latin-1")  # headers are decoded as latin-1
+    if scheme.lower() == "bearer" and credential:
+        return credential
     if scheme.lower() != "basic":
         return None
     try:
-        return binascii.a2b_base64(given, strict_mode=True).partition(b":")[2]
+        return binascii.a2b_base64(credential, strict_mode=True).partition(b":")[2]
     except binascii.Error:
         return None

@@ -1,4 +1,4 @@
-"""Headline: a window's verdict in words that are understood at a glance, its baseline always beside it."""
+"""Describe a window's verdict in words, always with its baseline."""
 
 from __future__ import annotations
 
@@ -10,29 +10,30 @@ from stretto.format import quantities
 from stretto.summaries.snapshot import Snapshot
 
 FIRST = "24h"
-"""The window that is shown unless another was asked for or nothing ran in parallel in it."""
+"""The default window, unless nothing ran in parallel in it."""
 
 _WINDOWS = {"1h": "last hour", "24h": "last 24 h", "7d": "last 7 days"}
 _EVEN = 0.005
-"""A speed-up this close to 1 is called even."""
+"""A speed-up this close to 1 is described as even."""
 
 
 @dataclass(frozen=True, slots=True)
 class BaselineText:
-    """What the time one after another is held to be, and what that makes of the work held against it."""
+    """The words for a baseline and for the parallel work compared with it."""
 
-    part: BaselineComparison
+    comparison: BaselineComparison
     against: str
     meaning: str
 
     @property
     def sentence(self) -> str:
-        """Its own verdict in a sentence, for where it stands beside another."""
-        part, over = self.part, _describe_size(self.part)
-        if part.speedup is None:
-            return f"No speed-up can be told of {over}."
-        word = "saved" if part.time_saved >= 0 else "lost"
-        return f"{quantities.format_speedup(part.speedup)}, {quantities.format_duration(abs(part.time_saved))} {word} over {over}."
+        """The verdict by this baseline in a sentence, for a baseline that is not the first."""
+        comparison, size = self.comparison, _describe_size(self.comparison)
+        if comparison.speedup is None:
+            return f"No speed-up is known of {size}."
+        speedup = quantities.format_speedup(comparison.speedup)
+        difference = quantities.format_duration(abs(comparison.time_saved))
+        return f"{speedup}, {difference} {'saved' if comparison.time_saved >= 0 else 'lost'} over {size}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,30 +46,30 @@ class Headline:
     tone: str
     verdict: Verdict
     baselines: tuple[BaselineText, ...]
-    """Each provenance in the window, the best first: it is what the title speaks of."""
+    """Every baseline in the window, best first; the title is about the first."""
     confidence: str = ""
-    """How sure the title's figure is; empty where the baseline is no mean of runs."""
+    """The confidence of the title's figure; empty unless the baseline is a mean of runs."""
 
 
 def describe_window(window: str) -> str:
-    """Return a window as it stands in a sentence."""
+    """Return a window in words."""
     return _WINDOWS.get(window, f"last {window}")
 
 
-def choose_window(snapshot: Snapshot, asked: str | None) -> str:
-    """Return the window asked for if there is such a one, else the day, else one with parallel work."""
-    if asked is not None and asked in snapshot.verdicts:
-        return asked
+def choose_window(snapshot: Snapshot, requested: str | None) -> str:
+    """Return the requested window if it exists, else the day, else the longest with parallel work."""
+    if requested is not None and requested in snapshot.verdicts:
+        return requested
     by_length = (FIRST, *reversed(list(snapshot.verdicts)))
     return next((window for window in by_length if snapshot.verdicts[window].tasks), FIRST)
 
 
 def build_headline(snapshot: Snapshot, window: str) -> Headline:
-    """Return what a window's parallel work came to, or that there was none."""
+    """Return the headline of a window: the gain or loss of parallel work, or why there is none."""
     verdict = snapshot.verdicts[window]
-    whose = _name_runs(snapshot)
+    runs = _name_runs(snapshot)
     baselines = tuple(
-        BaselineText(part, _describe_comparison(part.provenance, whose), explain_baseline(part.provenance))
+        BaselineText(part, _describe_comparison(part.provenance, runs), explain_baseline(part.provenance))
         for part in verdict.parts
     )
     part = verdict.lead
@@ -76,30 +77,32 @@ def build_headline(snapshot: Snapshot, window: str) -> Headline:
         title, lead = _explain_absence(snapshot, verdict)
         return Headline(window, title, lead, "none", verdict, baselines)
     when = f"in the {describe_window(window)} over {_describe_size(part)}, {baselines[0].against}."
-    sure = describe_confidence(part)
+    confidence = describe_confidence(part)
     if abs(part.speedup - 1) < _EVEN:
         title = "Together as fast as one after another"
-        return Headline(window, title, f"Nothing saved {when}", "even", verdict, baselines, sure)
+        return Headline(window, title, f"Nothing saved {when}", "even", verdict, baselines, confidence)
     title = f"Together {quantities.format_speedup(part.speedup)} as fast as one after another"
-    moved = quantities.format_duration(abs(part.time_saved))
+    difference = quantities.format_duration(abs(part.time_saved))
     if part.speedup > 1:
-        return Headline(window, title, f"{moved} saved {when}", "gain", verdict, baselines, sure)
-    return Headline(window, title, f"{moved} lost {when}", "loss", verdict, baselines, sure)
+        return Headline(window, title, f"{difference} saved {when}", "gain", verdict, baselines, confidence)
+    return Headline(window, title, f"{difference} lost {when}", "loss", verdict, baselines, confidence)
 
 
 def describe_confidence(part: BaselineComparison) -> str:
-    """Return how far the speed-up may be off, in a sentence; empty where the baseline is no mean of runs."""
+    """Return the confidence interval of the speed-up in words; empty unless the baseline is a mean of runs."""
     if not part.runs:
         return ""
     bounds = part.speedup_bounds
     if bounds is None:
-        return f"How sure that is cannot be told: {part.no_interval}."
+        return f"The uncertainty is not known: {part.no_interval}."
     runs = quantities.format_count_of(part.runs, "sequential run")
-    return f"{quantities.format_speedup(bounds[0])} to {quantities.format_speedup(bounds[1])} at 95 % confidence, by the scatter of {runs}."
+    low, high = (quantities.format_speedup(bound) for bound in bounds)
+    return f"{low} to {high} at 95 % confidence, by the scatter of {runs}."
 
 
 def _describe_size(part: BaselineComparison) -> str:
-    return f"{quantities.format_count_of(part.fanouts, 'parallel execution')} ({quantities.format_count_of(part.tasks, 'task')})"
+    tasks = quantities.format_count_of(part.tasks, "task")
+    return f"{quantities.format_count_of(part.fanouts, 'parallel execution')} ({tasks})"
 
 
 def _explain_absence(snapshot: Snapshot, verdict: Verdict) -> tuple[str, str]:
@@ -107,7 +110,7 @@ def _explain_absence(snapshot: Snapshot, verdict: Verdict) -> tuple[str, str]:
     if not activity.sessions:
         return "Nothing seen yet", "Your first session shows up here within seconds of its first event."
     if verdict.tasks:
-        return "No speed-up can be told", "The parallel tasks took no time that could be measured."
+        return "No speed-up is known", "The parallel tasks took no time that could be measured."
     title = f"Nothing ran in parallel in the {describe_window(verdict.window)}"
     if activity.tasks_running:
         running = quantities.format_count_of(activity.tasks_running, "task is", "tasks are")
@@ -119,7 +122,7 @@ def _explain_absence(snapshot: Snapshot, verdict: Verdict) -> tuple[str, str]:
 
 
 def _name_runs(snapshot: Snapshot) -> str:
-    """Return whose the sequential runs are: a recording's run is not one of the person who looks at it."""
+    """Return a name for the sequential runs; those of the shipped recording are not the reader's."""
     if not snapshot.activity.recordings:
         return "your own sequential runs"
     if snapshot.activity.recordings == snapshot.activity.sessions:
@@ -127,35 +130,35 @@ def _name_runs(snapshot: Snapshot) -> str:
     return "sequential runs, the recording's among them"
 
 
-def _describe_comparison(provenance: str, whose: str) -> str:
+def _describe_comparison(provenance: str, runs: str) -> str:
     if provenance == Provenance.RECORDED:
         return "measured against the sequential runs that were recorded for it"
     if provenance == Provenance.SET:
         return "compared with the length set for each task type"
     if provenance == Provenance.MEASURED:
-        return f"measured against {whose}"
+        return f"measured against {runs}"
     if provenance == Provenance.CONFIGURED:
         return "compared with the hours configured for each task type"
     return "compared with the same tasks' own lengths added up"
 
 
 def explain_baseline(provenance: str) -> str:
-    """Return in a sentence or two what a baseline of that provenance is."""
+    """Return an explanation of baselines of a provenance."""
     if provenance == Provenance.RECORDED:
         return (
-            "Someone has pinned sequential runs of this pattern; each task is held against the mean length of"
+            "Someone has pinned sequential runs of this pattern; each task is compared with the mean length of"
             " its type there."
         )
     if provenance == Provenance.SET:
-        return "Each task is held against the length that someone measured by hand and set for its type."
+        return "Each task is compared with the length that someone measured by hand and set for its type."
     if provenance == Provenance.MEASURED:
         return (
-            "Sequential runs of the same pattern and task types are in the store; each task is held against"
+            "Sequential runs of the same pattern and task types are in the store; each task is compared with"
             " the mean length of its type there."
         )
     if provenance == Provenance.CONFIGURED:
         return (
-            "Each task is held against its type's sequential hours from the configuration: as good as those."
+            "Each task is compared with its type's sequential hours from the configuration: as good as those."
         )
     return (
         "No sequential run of the same pattern and task types has been seen, so the tasks are added up at the"

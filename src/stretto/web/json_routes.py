@@ -79,15 +79,15 @@ class JsonRoutes:
 
     def get_session(self, request: Request) -> Response:
         """Answer the complete document of a session."""
-        insight = self._backend.insight(request.path_params["id"])
-        if insight is None:
+        summary = self._backend.session_summary(request.path_params["id"])
+        if summary is None:
             return responses.build_error(
                 request.url.path,
                 404,
                 "no such session",
                 "GET /api/sessions lists the sessions with their ids",
             )
-        return responses.build_json(build_session_document(insight))
+        return responses.build_json(build_session_document(summary))
 
     def list_problems(self, _: Request) -> Response:
         """Answer the problems of the running service itself, a sentence each."""
@@ -100,30 +100,30 @@ class JsonRoutes:
         return await run_in_threadpool(self._list_notifications)
 
     def _list_notifications(self) -> Response:
-        told = [
+        listed = [
             notifications.build_document(notification)
             for notification in self._backend.notifications.list_newest()
         ]
         heard = self._backend.notifications.watchdog_heard
         return responses.build_json(
-            {"watchdog_heard": None if heard is None else to_rfc3339(heard), "notifications": told}
+            {"watchdog_heard": None if heard is None else to_rfc3339(heard), "notifications": listed}
         )
 
     async def _receive_notifications(self, request: Request) -> Response:
         try:
-            told = notifications.parse_webhook(await request.body(), self._backend.clock())
+            received = notifications.parse_webhook(await request.body(), self._backend.clock())
         except notifications.PayloadError as error:
             hint = "point a webhook_config of Alertmanager at this address"
             return responses.build_error(request.url.path, 400, str(error), hint)
         try:
-            await run_in_threadpool(self._backend.notifications.add_notifications, told)
+            await run_in_threadpool(self._backend.notifications.add_notifications, received)
         except OSError as error:
             # Alertmanager sends it again after a 5xx.
             return responses.build_error(
                 request.url.path, 503, f"the notification cannot be stored: {error.strerror}"
             )
         self._backend.updates.announce_notification()
-        self._backend.announce(told)
+        self._backend.announce(received)
         return Response(status_code=204)
 
 

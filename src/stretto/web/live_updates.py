@@ -1,7 +1,7 @@
-"""UpdateRoute: what tells an open page that something it shows has changed, as server-sent events.
+"""Notify open pages of changes by server-sent events.
 
-The stream carries no figures, only what is no longer as it was: a page asks for itself again and takes over
-what differs. What a slow reader has not taken yet is one change that grows, never a queue.
+The stream carries no figures, only the kinds of change: a page then loads itself again and replaces the parts
+that differ. Updates that a slow reader has not read yet are merged, never queued.
 Format: WHATWG HTML, section 9.2, Server-sent events.
 """
 
@@ -28,33 +28,33 @@ PATH = "/api/events"
 MEDIA = "text/event-stream"
 
 STREAMS = 32
-"""Most streams at once; who comes after is sent away and looks again by itself."""
+"""Most streams at once; further pages are refused and reload periodically."""
 
 BEAT_SECONDS = 15.0
-"""How often a silent stream says that it is still there: a connection that broke is noticed by writing."""
+"""Seconds between comments on a quiet stream: only writing reveals a broken connection."""
 
 RETRY_MS = 2_000
-"""How long a page waits before it opens a broken stream again."""
+"""Milliseconds that a page waits before it opens a broken stream again."""
 
 _encode = msgspec.json.Encoder().encode
 
 
 class TooManyStreamsError(Exception):
-    """As many streams are open as are served."""
+    """No more streams can be opened."""
 
 
 @dataclass(slots=True)
 class PageUpdate:
-    """What is no longer as it was."""
+    """The kinds of change since the last update."""
 
     snapshot: int | None = None
-    """When (ns) the newest figures were worked out; None where they are as they were."""
+    """Time (ns) of the newest snapshot; None if there is no new snapshot."""
     sessions: set[str] | None = field(default_factory=set)
-    """The sessions of which something new was heard; None where it may be any."""
+    """Ids of the sessions that changed; None if any session may have changed."""
     notifications: bool = False
 
     def merge_update(self, other: PageUpdate) -> None:
-        """Let this change be both."""
+        """Merge another update into this update."""
         self.snapshot = other.snapshot if other.snapshot is not None else self.snapshot
         self.sessions = (
             None if self.sessions is None or other.sessions is None else self.sessions | other.sessions
@@ -62,7 +62,7 @@ class PageUpdate:
         self.notifications |= other.notifications
 
     def to_event(self) -> bytes:
-        """Return the change as one server-sent event."""
+        """Return the update as a server-sent event."""
         data = {
             "snapshot": None if self.snapshot is None else to_rfc3339(self.snapshot),
             "sessions": None if self.sessions is None else sorted(self.sessions),
@@ -72,7 +72,7 @@ class PageUpdate:
 
 
 class UpdateStreams:
-    """Hands each change to every open stream. ``publish_update`` and what calls it may come from any thread."""
+    """All open streams. Updates may be published from any thread."""
 
     def __init__(self, *, most: int = STREAMS, beat: float = BEAT_SECONDS) -> None:
         self._most = most
@@ -84,37 +84,37 @@ class UpdateStreams:
 
     @property
     def streams(self) -> int:
-        """How many streams are open."""
+        """Number of open streams."""
         return len(self._readers)
 
-    def announce_snapshot(self, taken: Snapshot) -> None:
-        """Tell of new figures, and of the sessions that differ from those of the snapshot before."""
-        last, self._last = self._last, taken
-        known = set() if last is None else set(last.latest)
-        changed = {row.id for row in taken.latest if row not in known}
-        # Where every session listed is a new one there may be more of them behind it.
-        every = bool(taken.latest) and len(changed) == len(taken.latest)
-        self.publish_update(PageUpdate(snapshot=taken.at, sessions=None if every else changed))
+    def announce_snapshot(self, snapshot: Snapshot) -> None:
+        """Publish that figures are new, with the sessions that differ from the last snapshot."""
+        last, self._last = self._last, snapshot
+        last_rows = set() if last is None else set(last.latest)
+        changed = {row.id for row in snapshot.latest if row not in last_rows}
+        # If all listed sessions changed, sessions beyond the list may have changed too.
+        all_changed = bool(snapshot.latest) and len(changed) == len(snapshot.latest)
+        self.publish_update(PageUpdate(snapshot=snapshot.at, sessions=None if all_changed else changed))
 
     def announce_notification(self) -> None:
-        """Tell that Alertmanager has told something."""
+        """Publish that Alertmanager sent a notification."""
         self.publish_update(PageUpdate(notifications=True))
 
     def publish_update(self, change: PageUpdate) -> None:
-        """Hand a change to every open stream, without waiting for any."""
+        """Add an update to every open stream, without waiting."""
         with self._lock:
             for reader in self._readers:
                 reader.add_update(change)
 
     def close(self) -> None:
-        """End every stream, and open none any more: a server that stops waits for what is open."""
+        """End all streams and refuse new ones: a stopping server waits for open connections."""
         with self._lock:
             self._closed = True
             for reader in self._readers:
                 reader.end_stream()
 
     def open_stream(self) -> StreamReader:
-        """Open a stream, in the loop that runs. Raises TooManyStreamsError where it is one too many."""
+        """Open a stream in the running loop. Raises TooManyStreamsError."""
         reader = StreamReader(asyncio.get_running_loop())
         with self._lock:
             if self._closed or len(self._readers) >= self._most:
@@ -123,12 +123,12 @@ class UpdateStreams:
         return reader
 
     def close_stream(self, reader: StreamReader) -> None:
-        """Let go of a stream's place."""
+        """Free the place of a stream."""
         with self._lock:
             self._readers.discard(reader)
 
     async def stream_updates(self, reader: StreamReader) -> AsyncIterator[bytes]:
-        """Yield to_event events until ``close``: at first which figures are the newest, then each change."""
+        """Yield events until ``close``: the time of the newest snapshot first, then each update."""
         at = None if self._last is None else self._last.at
         yield f"retry: {RETRY_MS}\n\n".encode() + PageUpdate(snapshot=at).to_event()
         while not reader.over:
@@ -149,7 +149,7 @@ class UpdateStreams:
 
 
 class StreamReader:
-    """One open stream; touched under the lock only, woken in its own loop."""
+    """The reading side of an open stream: used under the lock only, woken in its own event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.wake = asyncio.Event()
@@ -158,25 +158,25 @@ class StreamReader:
         self._loop = loop
 
     def add_update(self, change: PageUpdate) -> None:
-        """Add a change to what waits, and wake the stream."""
+        """Merge an update into the waiting update, and wake the stream."""
         if self.change is None:
             self.change = PageUpdate()
         self.change.merge_update(change)
         self._wake_stream()
 
     def end_stream(self) -> None:
-        """Let the stream end."""
+        """End the stream."""
         self.over = True
         self._wake_stream()
 
     def _wake_stream(self) -> None:
-        # A loop that has ended has no stream to wake.
+        # A closed loop has no stream to wake.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self.wake.set)
 
 
 class UpdateRoute:
-    """The route of the stream."""
+    """The route of the event stream."""
 
     def __init__(self, streams: UpdateStreams) -> None:
         self._streams = streams
@@ -186,20 +186,20 @@ class UpdateRoute:
         return [Route(PATH, self.answer_stream)]
 
     async def answer_stream(self, request: Request) -> Response:
-        """Answer a stream that lasts; 503 where as many are open as are served."""
+        """Answer an endless stream of events; 503 if too many streams are open."""
         if request.method == "HEAD":
             return Response(media_type=MEDIA)
         try:
             return _Stream(self._streams, self._streams.open_stream())
         except TooManyStreamsError:
-            hint = "ask for the page again from time to time"
+            hint = "load the page again from time to time"
             return responses.build_error(
                 PATH, 503, "too many event streams are open", hint, {"Retry-After": str(RETRY_MS // 1000)}
             )
 
 
 class _Stream(StreamingResponse):
-    """Gives its place back however it ends: finished, cancelled, or left before it began."""
+    """Response that frees its place however it ends: finished, cancelled or disconnected."""
 
     def __init__(self, streams: UpdateStreams, reader: StreamReader) -> None:
         super().__init__(streams.stream_updates(reader), media_type=MEDIA)

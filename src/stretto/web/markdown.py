@@ -1,7 +1,7 @@
-"""The little Markdown that runbook pages are written in, as HTML in which nothing comes through unescaped.
+"""Render the subset of Markdown used by runbook pages as HTML with everything escaped.
 
-Headings, paragraphs, lists of one level and fenced code; in the text code, strong words and words of links.
-Whatever else it is given stays text.
+The subset: headings, paragraphs, flat lists and fenced code; within text, code, strong words and links. Any
+other markup stays plain text.
 """
 
 from __future__ import annotations
@@ -32,32 +32,34 @@ _ELEMENTS = {
 
 @dataclass(slots=True)
 class _MarkdownBlock:
-    """A run of lines that make one element; a list has a part for each item."""
+    """Lines that form an HTML element; a list has a text for each item."""
 
     tag: str
-    parts: list[str]
+    texts: list[str]
 
 
 def render_html(text: str) -> Markup:
-    """Return the text as HTML. Links show their words and where they lead, and lead nowhere by a click."""
+    """Return the text as HTML. A link becomes its words and its address, without a hyperlink."""
     return Markup("\n").join(_render_block(block) for block in _split_blocks(iter(text.splitlines())))
 
 
 def find_first_sentence(text: str) -> str:
-    """Return the first paragraph's first sentence as plain text; empty where there is no paragraph."""
+    """Return the first sentence of the first paragraph as plain text; empty without a paragraph."""
     paragraph = next(
-        (block.parts[0] for block in _split_blocks(iter(text.splitlines())) if block.tag == "p"), ""
+        (block.texts[0] for block in _split_blocks(iter(text.splitlines())) if block.tag == "p"), ""
     )
-    sentence = re.split(r"(?<=[.:])\s", _INLINE.sub(lambda said: said[1] or said[2] or said[3], paragraph))[0]
+    sentence = re.split(
+        r"(?<=[.:])\s", _INLINE.sub(lambda match: match[1] or match[2] or match[3], paragraph)
+    )[0]
     return sentence.rstrip(".:") + "." if sentence else ""
 
 
 def _render_block(block: _MarkdownBlock) -> Markup:
     content: str | Markup
     if block.tag in _LISTS:
-        content = Markup().join(Markup("<li>{}</li>").format(_render_inline(part)) for part in block.parts)
+        content = Markup().join(Markup("<li>{}</li>").format(_render_inline(item)) for item in block.texts)
     else:
-        content = block.parts[0] if block.tag == "pre" else _render_inline(block.parts[0])
+        content = block.texts[0] if block.tag == "pre" else _render_inline(block.texts[0])
     return _ELEMENTS[block.tag].format(content)
 
 
@@ -77,24 +79,24 @@ def _split_blocks(lines: Iterator[str]) -> Iterator[_MarkdownBlock]:
 
 
 def _classify_line(line: str) -> tuple[str, str]:
-    """Return which element a line begins or goes on with (``more``: whichever is open), and its text."""
+    """Return the HTML element of a line and its text; ``more`` continues the open element."""
     if _FENCE.match(line):
         return "pre", ""
-    if found := _HEADING.match(line):
-        return f"h{len(found[1])}", found[2]
-    if found := _ITEM.match(line):
-        return "ul" if found[1] else "ol", found[2]
+    if heading := _HEADING.match(line):
+        return f"h{len(heading[1])}", heading[2]
+    if item := _ITEM.match(line):
+        return "ul" if item[1] else "ol", item[2]
     return ("more" if line[:1].isspace() else "p") if line.strip() else "", line.strip()
 
 
 def _extend_block(block: _MarkdownBlock, kind: str, text: str) -> bool:
-    """Let an open block take a line, and tell whether it did."""
+    """Add a line to an open block if it continues the block; return whether it did."""
     if block.tag in _LISTS and kind in ("", block.tag):
-        # A list goes on over a blank line.
-        block.parts += [text] if kind else []
+        # A list continues over a blank line.
+        block.texts += [text] if kind else []
         return True
     if kind == block.tag == "p" or (kind == "more" and block.tag in ("p", *_LISTS)):
-        block.parts[-1] += " " + text
+        block.texts[-1] += " " + text
         return True
     return False
 
@@ -107,16 +109,16 @@ def _read_fence(lines: Iterator[str]) -> Iterator[str]:
 
 
 def _render_inline(text: str) -> Markup:
-    done = Markup()
+    html = Markup()
     position = 0
-    for found in _INLINE.finditer(text):
-        done += escape(text[position : found.start()])
-        code, strong, words, target = found.groups()
+    for match in _INLINE.finditer(text):
+        html += escape(text[position : match.start()])
+        code, strong, words, target = match.groups()
         if code is not None:
-            done += Markup("<code>{}</code>").format(code)
+            html += Markup("<code>{}</code>").format(code)
         elif strong is not None:
-            done += Markup("<strong>{}</strong>").format(strong)
+            html += Markup("<strong>{}</strong>").format(strong)
         else:
-            done += escape(words if words == target else f"{words} ({target})")
-        position = found.end()
-    return done + escape(text[position:])
+            html += escape(words if words == target else f"{words} ({target})")
+        position = match.end()
+    return html + escape(text[position:])

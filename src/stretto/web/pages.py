@@ -1,4 +1,4 @@
-"""The pages a person reads: overview, views, sessions, one session, an alert's runbook."""
+"""Answer the HTML pages: overview, views, sessions, a single session, and runbooks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from stretto.web.metric_definitions import ABSENT
 from stretto.web.renderer import Renderer
 
 SESSIONS_SHOWN = 50
-"""Sessions on one page of the list."""
+"""Sessions on a page of the list."""
 
 _ALERT = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?")
@@ -42,14 +42,14 @@ LABELS = {"types": "task_type", "agents": "agent", "patterns": "pattern"}
 
 
 class PageRoutes:
-    """The endpoints that answer HTML. ``addresses`` are those of the static files by name."""
+    """The endpoints that answer HTML. ``addresses`` maps static file names to their addresses."""
 
     def __init__(self, backend: Backend, addresses: Mapping[str, str]) -> None:
         self._backend = backend
         self._page = Renderer(backend, addresses).render_page
 
     def list_routes(self) -> list[Route]:
-        """Return the routes. A name or an id is someone's own text: it may hold a slash."""
+        """Return the routes. Names and ids are chosen outside Stretto and may hold a slash."""
         return [
             Route("/", self.show_overview),
             Route("/sessions", self.show_sessions),
@@ -61,40 +61,44 @@ class PageRoutes:
         ]
 
     def show_overview(self, request: Request) -> Response:
-        """Answer the first page: the verdict, what runs and fires now, and what stands behind it."""
+        """Answer the overview: the verdict, running sessions, firing alerts, trends and health."""
         backend, now = self._backend, self._backend.clock()
-        taken = backend.snapshot()
+        snapshot = backend.snapshot()
         log = backend.notifications
-        told = alerts.select_alerts(log.list_newest(), log.watchdog_heard, now)
+        current_alerts = alerts.select_alerts(log.list_newest(), log.watchdog_heard, now)
         common: dict[str, Any] = {
             "problems": backend.problems(),
-            "alerts": told,
-            "pages": {n.alertname for n in (*told.firing, *told.resolved) if self._has_page(n.alertname)},
+            "alerts": current_alerts,
+            "pages": {
+                n.alertname
+                for n in (*current_alerts.firing, *current_alerts.resolved)
+                if self._has_page(n.alertname)
+            },
             "set_aside": log.set_aside,
         }
-        if (refused := _refuse_unknown_window(request)) is not None:
-            return refused
-        if taken is None:
-            return self._page("overview.html", request, now, live=True, taken=None, window=None, **common)
-        window = headline.choose_window(taken, request.query_params.get("window"))
-        figures = dimension_views.FigureIndex(taken)
+        if (refusal := _refuse_unknown_window(request)) is not None:
+            return refusal
+        if snapshot is None:
+            return self._page("overview.html", request, now, live=True, snapshot=None, window=None, **common)
+        window = headline.choose_window(snapshot, request.query_params.get("window"))
+        figures = dimension_views.FigureIndex(snapshot)
         trends = backend.trends()
         return self._page(
             "overview.html",
             request,
             now,
             live=True,
-            taken=taken,
+            snapshot=snapshot,
             window=window,
             windows=list(WINDOWS),
-            line=headline.build_headline(taken, window),
-            verdicts=taken.verdicts,
-            open=[row for row in taken.latest if row.outcome is Outcome.RUNNING],
-            bottleneck=taken.bottlenecks.get(window),
-            decisive_since=_find_decisive_since(taken.bottlenecks.get(window), now),
+            line=headline.build_headline(snapshot, window),
+            verdicts=snapshot.verdicts,
+            open=[row for row in snapshot.latest if row.outcome is Outcome.RUNNING],
+            bottleneck=snapshot.bottlenecks.get(window),
+            decisive_since=_find_decisive_since(snapshot.bottlenecks.get(window), now),
             days=trend_chart.build_chart(trends["days"]),
             weeks=trend_chart.build_chart(trends["weeks"]),
-            changed=trend_chart.list_changes(taken.change.figures),
+            changed=trend_chart.list_changes(snapshot.change.figures),
             completeness=dimension_views.replace_reason(
                 figures.find_figure("capture_completeness_ratio", "", window=window),
                 "no task or tool call is over",
@@ -104,20 +108,20 @@ class PageRoutes:
                 for figure in backend.self_figures()
                 if not figure.labels
             },
-            rejects=dimension_views.rank_reject_reasons(taken),
-            stale=(now - taken.at) / SECOND > backend.fresh_seconds,
+            rejects=dimension_views.rank_reject_reasons(snapshot),
+            stale=(now - snapshot.at) / SECOND > backend.fresh_seconds,
             **common,
         )
 
     def show_view(self, request: Request) -> Response:
         """Answer the figures of each task type, agent or pattern in a window."""
-        if (refused := _refuse_unknown_window(request)) is not None:
-            return refused
-        now, taken, view = self._backend.clock(), self._backend.snapshot(), request.url.path.strip("/")
-        if taken is None:
+        if (refusal := _refuse_unknown_window(request)) is not None:
+            return refusal
+        now, snapshot, view = self._backend.clock(), self._backend.snapshot(), request.url.path.strip("/")
+        if snapshot is None:
             return self._page("view.html", request, now, live=True, view=view, window=None, rows=[])
-        window = headline.choose_window(taken, request.query_params.get("window"))
-        figures = dimension_views.FigureIndex(taken)
+        window = headline.choose_window(snapshot, request.query_params.get("window"))
+        figures = dimension_views.FigureIndex(snapshot)
         rows = {
             "types": dimension_views.list_type_rows,
             "agents": dimension_views.list_agent_rows,
@@ -137,8 +141,8 @@ class PageRoutes:
     def show_detail(self, request: Request) -> Response:
         """Answer every figure of one task type, agent or pattern, in every window."""
         view = request.url.path.split("/")[1]
-        name, taken = request.path_params["name"], self._backend.snapshot()
-        rows = [] if taken is None else dimension_views.list_detail_rows(taken, LABELS[view], name)
+        name, snapshot = request.path_params["name"], self._backend.snapshot()
+        rows = [] if snapshot is None else dimension_views.list_detail_rows(snapshot, LABELS[view], name)
         if not rows:
             return responses.build_error(
                 request.url.path, 404, "There is no figure of that name.", f"The page /{view} lists them."
@@ -155,7 +159,7 @@ class PageRoutes:
         )
 
     def show_sessions(self, request: Request) -> Response:
-        """Answer the sessions, the one last heard of first, page by page."""
+        """Answer a page of the list of sessions, the most recently active first."""
         try:
             before, after = parse_continuation(request)
         except QueryError as error:
@@ -173,21 +177,23 @@ class PageRoutes:
         )
 
     def show_session(self, request: Request) -> Response:
-        """Answer the page of one session."""
-        found = self._backend.insight(request.path_params["id"])
-        if found is None:
+        """Answer the page of a session."""
+        summary = self._backend.session_summary(request.path_params["id"])
+        if summary is None:
             return responses.build_error(
                 request.url.path, 404, "There is no such session.", "The page / lists the latest."
             )
-        entity, document = found.session, build_session_document(found)
-        asked = request.query_params
+        entity, document = summary.session, build_session_document(summary)
+        parameters = request.query_params
         part = session_timeline.choose_view(
-            entity, _parse_seconds(asked.get("from")), _parse_seconds(asked.get("to"))
+            entity, _parse_seconds(parameters.get("from")), _parse_seconds(parameters.get("to"))
         )
         drawing = session_timeline.draw_session(entity, part)
         tools = session_view.list_tool_rows(entity)
         pages = max(1, -(-len(entity.tasks) // session_view.TASKS_SHOWN))
-        page = min(pages, max(1, int(number) if _NUMBER.fullmatch(number := asked.get("page", "1")) else 1))
+        page = min(
+            pages, max(1, int(number) if _NUMBER.fullmatch(number := parameters.get("page", "1")) else 1)
+        )
         return self._page(
             "session.html",
             request,
@@ -200,8 +206,8 @@ class PageRoutes:
             drawing=drawing,
             zooms=session_view.compute_zooms(drawing),
             path_lines=session_view.draw_path(document, drawing),
-            parallels=session_view.list_fanout_rows(found, document, drawing),
-            hidden_fanouts=max(0, len(found.fanouts) - session_view.FANOUTS_SHOWN),
+            parallels=session_view.list_fanout_rows(summary, document, drawing),
+            hidden_fanouts=max(0, len(summary.fanouts) - session_view.FANOUTS_SHOWN),
             wall=session_view.split_wall_time(document),
             efficiency=session_view.split_capacity,
             tasks=session_view.list_task_rows(entity, document, (page - 1) * session_view.TASKS_SHOWN),
@@ -212,12 +218,12 @@ class PageRoutes:
             task_names={task.id: session_view.name_task(task) for task in entity.tasks},
             describe_parts=session_view.describe_score_parts,
             most=session_view.ROWS_SHOWN,
-            absent_figures=found.absent,
+            absent_figures=summary.absent,
             absent_words=ABSENT,
         )
 
     def show_runbooks(self, request: Request) -> Response:
-        """Answer the list of alerts that have a page, each with what it means."""
+        """Answer the list of alerts that have a runbook page, each with its meaning."""
         pages = [(alert, self._backend.runbook(alert) or "") for alert in self._backend.alerts()]
         return self._page(
             "runbooks.html",
@@ -228,12 +234,12 @@ class PageRoutes:
         )
 
     def show_runbook(self, request: Request) -> Response:
-        """Answer what an alert means and what to do first."""
+        """Answer the runbook page of an alert."""
         alert = request.path_params["alert"]
         text = self._backend.runbook(alert) if _ALERT.fullmatch(alert) else None
         if text is None:
             return responses.build_error(
-                request.url.path, 404, "There is no such alert.", "The page / lists what fires."
+                request.url.path, 404, "There is no such alert.", "The page / lists the alerts that fire."
             )
         return self._page(
             "runbook.html",
@@ -251,9 +257,9 @@ class PageRoutes:
 
 
 def _refuse_unknown_window(request: Request) -> Response | None:
-    """Answer whoever asks for a window that is none."""
-    asked = request.query_params.get("window")
-    if asked is None or asked in WINDOWS:
+    """Return an error if the request names an unknown window, else None."""
+    window = request.query_params.get("window")
+    if window is None or window in WINDOWS:
         return None
     return responses.build_error(
         request.url.path, 400, "There is no such window.", f"There are {', '.join(WINDOWS)}."
@@ -265,9 +271,10 @@ def _parse_seconds(text: str | None) -> float | None:
 
 
 def _find_decisive_since(bottleneck: Bottleneck | None, now: int) -> int | None:
-    """Return since when at the latest an agent is the bottleneck: the end of the hour that it is known by.
+    """Return the instant by which an agent was the bottleneck: the end of the hour it was first known.
 
-    None where that is less than an hour ago, which says nothing.
+    None if that is less than an hour ago. Example: known since 10:00 means by 11:00 at the latest; the page
+    shows this from 12:00 on.
     """
     if bottleneck is None or bottleneck.since is None:
         return None

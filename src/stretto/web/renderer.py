@@ -1,4 +1,4 @@
-"""Renderer: templates to pages, with the words, links and definitions that every template may use."""
+"""Render templates to pages, with the filters, links and definitions that templates share."""
 
 from __future__ import annotations
 
@@ -20,15 +20,14 @@ from stretto.web.backend import Backend
 from stretto.web.metric_definitions import DEFINITIONS
 
 REFRESH_SECONDS = 5
-"""How often a page asks for itself again where there is no script or no stream to tell it when; it can be
-told to stay as it is (``?refresh=off``)."""
+"""Seconds between reloads of a page without script or event stream; ``?refresh=off`` stops them."""
 
 ID_SHOWN = 14
 """Characters of a session's id in a table."""
 
 
 class Renderer:
-    """Renders pages. ``addresses`` are those of the static files by name."""
+    """Renderer of pages. ``addresses`` maps static file names to their addresses."""
 
     def __init__(self, backend: Backend, addresses: Mapping[str, str]) -> None:
         self._backend = backend
@@ -84,20 +83,20 @@ class Renderer:
         changing: bool = True,
         **context: object,
     ) -> Response:
-        """Return a page as of ``now`` (ns); a live one keeps itself up to date unless it is told not to.
+        """Return a page as of ``now`` (ns). A ``live`` page updates itself, unless ``?refresh=off``.
 
-        Without a script it is asked for again and again, but only what is ``changing`` by itself.
+        Without a script it reloads itself, if it shows something that is ``changing``.
         """
-        taken = self._backend.snapshot()
+        snapshot = self._backend.snapshot()
         numbers = count(1)
 
         def ago(at: int) -> str:
             return quantities.format_age(now, at)
 
         def address(**changed: object) -> str:
-            """Return this page's address with some of its parameters changed; None takes one away."""
-            asked = {**request.query_params, **changed}
-            query = urlencode({name: value for name, value in asked.items() if value is not None})
+            """Return this page's address with parameters changed; None removes a parameter."""
+            parameters = {**request.query_params, **changed}
+            query = urlencode({name: value for name, value in parameters.items() if value is not None})
             return f"?{query}" if query else request.url.path
 
         html = self._environment.get_template(template).render(
@@ -110,7 +109,7 @@ class Renderer:
             now=now,
             path=request.url.path,
             refresh=live and request.query_params.get("refresh") != "off",
-            snapshot_at=None if taken is None else taken.at,
+            snapshot_at=None if snapshot is None else snapshot.at,
             **context,
         )
         return HTMLResponse(html)
@@ -124,12 +123,12 @@ def _parse_instant(text: str | None) -> int | None:
 
 
 def _format_named_figure(value: float, name: str) -> str:
-    """Return the value of the figure of that name (without prefix) in words."""
+    """Return a figure's value in words; ``name`` is without prefix."""
     return quantities.format_figure(name, METRICS[PREFIX + name].unit, value)
 
 
 def _allow_breaks(text: str) -> Markup:
-    """Let a name of several words break between them."""
+    """Return a name as HTML that may wrap after underscores."""
     return escape(text).replace("_", Markup("_<wbr>"))
 
 

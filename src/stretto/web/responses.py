@@ -1,4 +1,4 @@
-"""The two shapes of answers that several routes share: JSON, and an error that says what to do."""
+"""Build the answers that several routes share: JSON, and errors with a hint."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import msgspec
 from starlette.responses import PlainTextResponse, Response
 
 API = "/api/"
-"""Below it errors are JSON; elsewhere they are text."""
+"""Errors are JSON below this path, and text elsewhere."""
 
 _encode = msgspec.json.Encoder().encode
 
 
 def build_json(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Return content as JSON; a number that is not finite becomes null."""
+    """Return content as JSON; NaN and infinity become null."""
     return Response(_encode(content), status, headers, media_type="application/json")
 
 
 def build_error(
-    path: str, status: int, what: str, hint: str = "", headers: Mapping[str, str] | None = None
+    path: str, status: int, problem: str, hint: str = "", headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Return an error as ``{"error": what, "hint": hint}`` below ``/api/``, elsewhere as one or two lines."""
+    """Return an error: ``{"error": problem, "hint": hint}`` below ``/api/``, elsewhere lines of text."""
     if path.startswith(API):
-        return build_json({"error": what, "hint": hint or None}, status, headers)
-    return PlainTextResponse(f"{what}\n{hint}\n" if hint else f"{what}\n", status, headers)
+        return build_json({"error": problem, "hint": hint or None}, status, headers)
+    return PlainTextResponse(f"{problem}\n{hint}\n" if hint else f"{problem}\n", status, headers)

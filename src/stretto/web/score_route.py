@@ -1,4 +1,4 @@
-"""The route of scores from outside: judgements on sessions, phases and tasks, one or many at once."""
+"""Receive scores from outside: judgements on sessions, phases and tasks."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from stretto.web.backend import Backend
 
 PATH = "/api/scores"
 MOST = 500
-"""Scores in one request."""
+"""Most scores in a request."""
 
 _HINT = 'send {"session": "<id>", "name": "quality", "value": 8.5}, or a list of such objects'
 
 
 class ScoreRoute:
-    """Takes scores."""
+    """The route that receives scores."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -32,19 +32,19 @@ class ScoreRoute:
         return [Route(PATH, self.receive_scores, methods=["POST"])]
 
     async def receive_scores(self, request: Request) -> Response:
-        """Append the scores, and answer which were not taken and why; 400 where none was."""
+        """Append the scores, and answer which were refused and why; 400 if all were refused."""
         try:
-            told: Any = msgspec.json.decode(await request.body())
+            decoded: Any = msgspec.json.decode(await request.body())
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return responses.build_error(PATH, 400, "the body is no JSON", _HINT)
-        items = told if isinstance(told, list) else [told]
+            return responses.build_error(PATH, 400, "the body is not JSON", _HINT)
+        items = decoded if isinstance(decoded, list) else [decoded]
         if not 1 <= len(items) <= MOST:
             return responses.build_error(PATH, 400, f"a request holds 1 to {MOST} scores", _HINT)
         try:
             problems = await run_in_threadpool(self._backend.append_scores, items)
         except OSError as error:
             return responses.build_error(
-                PATH, 503, f"the scores cannot be kept: {error.strerror}", "send them again"
+                PATH, 503, f"the scores cannot be stored: {error.strerror}", "send them again"
             )
         return _report_result(problems)
 

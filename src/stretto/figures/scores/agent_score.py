@@ -5,7 +5,7 @@ from __future__ import annotations
 from stretto.clock import SECOND
 from stretto.figures.quantile_sketch import compute_quantile
 from stretto.figures.scores.collaboration_score import compute_collaboration
-from stretto.figures.scores.composite import Composite, ScorePart, combine_parts, to_part
+from stretto.figures.scores.composite import Composite, combine_parts, to_part
 from stretto.figures.scores.quality_score import compute_quality
 from stretto.figures.scores.score_rules import ScoreRules
 from stretto.figures.scores.slices import count_judged, count_outcomes, pick_slice
@@ -15,34 +15,28 @@ from stretto.names import measures
 from stretto.names.measures import Dimension
 
 
-def compute_agent_score(sums: Sums, agent: str, rules: ScoreRules, own: Sums | None = None) -> Composite:
+def compute_agent_score(sums: Sums, agent: str, rules: ScoreRules, agent_sums: Sums | None = None) -> Composite:
     """Return an agent's score; response is 1 / (1 + t/τ) for its median task time t.
 
     ``own`` are the sums of its work, where they are at hand.
     """
-    own = pick_slice(sums, Dimension.AGENT, agent) if own is None else own
-    ended, over = count_outcomes(own, measures.WORK_ENDS, (Outcome.SUCCESS, Outcome.FAILURE))
-    known = count_judged(own, measures.WORK_ENDS)
+    agent_sums = pick_slice(sums, Dimension.AGENT, agent) if agent_sums is None else agent_sums
+    ended, all_tasks = count_outcomes(agent_sums, measures.WORK_ENDS, (Outcome.SUCCESS, Outcome.FAILURE))
+    judged = count_judged(agent_sums, measures.WORK_ENDS)
     times = collect_sketches(sums, measures.AGENT_TIME, Dimension.AGENT).get(agent, {})
     median = compute_quantile(times, 0.5)
     response = None if median is None else 1 / (1 + median / SECOND / rules.response_seconds)
     return combine_parts(
         [
-            _part("completion", rules, ended / over if over else None, over, "no task is over"),
-            to_part("quality", compute_quality(own, rules), rules.get_weight("agent", "quality")),
+            rules.make_part("agent", "completion", ended / all_tasks if all_tasks else None, all_tasks, "no task is over"),
+            to_part("quality", compute_quality(agent_sums, rules), rules.get_weight("agent", "quality")),
             to_part(
                 "collaboration",
                 compute_collaboration(sums, rules, agent),
                 rules.get_weight("agent", "collaboration"),
             ),
-            _part("errors", rules, known.share, known.known, "no task has a known outcome"),
-            _part("response", rules, response, sum(times.values()), "no task has a known length"),
+            rules.make_part("agent", "errors", judged.share, judged.known, "no task has a known outcome"),
+            rules.make_part("agent", "response", response, sum(times.values()), "no task has a known length"),
         ],
         min_coverage=rules.min_coverage,
-    )
-
-
-def _part(name: str, rules: ScoreRules, value: float | None, count: int, reason: str) -> ScorePart:
-    return ScorePart(
-        name, value, rules.get_weight("agent", name), None if value is not None else reason, count
     )

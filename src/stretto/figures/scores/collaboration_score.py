@@ -42,25 +42,24 @@ def _score_balance(sums: Sums, rules: ScoreRules, agent: str | None) -> ScorePar
     messages = sum_up(sums, measures.TALK_MESSAGES, **_select_agent(agent))
     target = sum_up(sums, measures.TALK_SHARE, **_select_agent(agent)) / MICRO * rules.messages
     value = min(messages, target) / max(messages, target) if messages and target else None
-    return _part("balance", rules, value, messages, "no message")
+    return rules.make_part("collaboration", "balance", value, messages, "no message")
 
 
 def _score_response(sums: Sums, rules: ScoreRules, agent: str | None) -> ScorePart:
     answers = sum_up(sums, measures.ANSWERS, **_select_agent(agent))
     if not answers:
-        return _part("response", rules, None, 0, "no message with a known answer time")
+        return rules.make_part("collaboration", "response", None, 0, "no message with a known answer time")
     mean = sum_up(sums, measures.ANSWER_TIME, **_select_agent(agent)) / answers / SECOND
-    return _part("response", rules, max(0.0, 1 - mean / rules.answer_seconds), answers, "")
+    return rules.make_part(
+        "collaboration", "response", max(0.0, 1 - mean / rules.answer_seconds), answers, ""
+    )
 
 
 def _score_success(sums: Sums, rules: ScoreRules, agent: str | None) -> ScorePart:
-    found = count_judged(sums, measures.MESSAGES, **_select_agent(agent))
-    return _part("success", rules, found.share, found.known, "no message with a known outcome")
-
-
-def _part(name: str, rules: ScoreRules, value: float | None, count: int, reason: str) -> ScorePart:
-    weight = rules.get_weight("collaboration", name)
-    return ScorePart(name, value, weight, None if value is not None else reason, count)
+    judged = count_judged(sums, measures.MESSAGES, **_select_agent(agent))
+    return rules.make_part(
+        "collaboration", "success", judged.share, judged.known, "no message with a known outcome"
+    )
 
 
 def _select_agent(agent: str | None) -> dict[str, str]:

@@ -38,17 +38,17 @@ def combine_parts(parts: Iterable[ScorePart], *, min_coverage: float = 0.0, min_
     known. An unknown part takes no weight: it neither lifts nor lowers the score. A part without weight is
     shown and asked for by nobody.
     """
-    told = tuple(parts)
-    asked = [part for part in told if part.weight > 0]
-    known = [(part.value, part.weight) for part in asked if part.value is not None]
-    whole, weight = sum(part.weight for part in asked), sum(weight for _, weight in known)
-    coverage = weight / whole if whole else 0.0
-    count = max((part.count for part in asked if part.value is not None), default=0)
+    all_parts = tuple(parts)
+    weighted = [part for part in all_parts if part.weight > 0]
+    known = [(part.value, part.weight) for part in weighted if part.value is not None]
+    total_weight, known_weight = sum(part.weight for part in weighted), sum(known_weight for _, known_weight in known)
+    coverage = known_weight / total_weight if total_weight else 0.0
+    count = max((part.count for part in weighted if part.value is not None), default=0)
     # A share that floating point makes a hair too small is no reason to withhold anything.
     if not known or len(known) < min_parts or coverage < min_coverage - 1e-9:
-        return Composite(None, coverage, told, _explain_absence(asked, len(known)), count)
-    value = sum(value * weight for value, weight in known) / weight
-    return Composite(min(1.0, max(0.0, value)), coverage, told, None, count)
+        return Composite(None, coverage, all_parts, _explain_absence(weighted, len(known)), count)
+    value = sum(value * known_weight for value, known_weight in known) / known_weight
+    return Composite(min(1.0, max(0.0, value)), coverage, all_parts, None, count)
 
 
 def to_part(name: str, composite: Composite, weight: float) -> ScorePart:
@@ -58,7 +58,7 @@ def to_part(name: str, composite: Composite, weight: float) -> ScorePart:
 
 def to_score_document(composite: Composite, scale: float = 100.0) -> dict[str, Any]:
     """Return a composite as JSON, on a scale from 0 to ``scale``; weights are shares of the whole."""
-    whole = sum(part.weight for part in composite.parts) or 1.0
+    total_weight = sum(part.weight for part in composite.parts) or 1.0
     return {
         "score": None if composite.value is None else composite.value * scale,
         "coverage": composite.coverage,
@@ -66,7 +66,7 @@ def to_score_document(composite: Composite, scale: float = 100.0) -> dict[str, A
         "parts": {
             part.name: {
                 "score": None if part.value is None else part.value * scale,
-                "weight": part.weight / whole,
+                "weight": part.weight / total_weight,
                 "reason": part.reason,
             }
             for part in composite.parts
@@ -74,6 +74,6 @@ def to_score_document(composite: Composite, scale: float = 100.0) -> dict[str, A
     }
 
 
-def _explain_absence(asked: list[ScorePart], known: int) -> str:
-    missing = "; ".join(f"{part.name}: {part.reason}" for part in asked if part.value is None)
-    return f"{known} of {len(asked)} parts known ({missing})" if missing else "no part has a weight"
+def _explain_absence(weighted: list[ScorePart], known: int) -> str:
+    missing = "; ".join(f"{part.name}: {part.reason}" for part in weighted if part.value is None)
+    return f"{known} of {len(weighted)} parts known ({missing})" if missing else "no part has a weight"

@@ -19,11 +19,11 @@ def build_scores_document(figures: Iterable[Figure], rules: ScoreRules) -> dict[
     Coverage is the share of the weight that is known: of an efficiency score that of its dimensions, each by
     the share of its parts.
     """
-    told = [f for f in figures if f.name.startswith(("stretto_efficiency_", "stretto_quality_"))]
+    score_figures = [f for f in figures if f.name.startswith(("stretto_efficiency_", "stretto_quality_"))]
     return {
         window: {
-            "efficiency": _build_efficiency(_index_figures(told, window, "stretto_efficiency_"), rules),
-            "quality": _build_quality(_index_figures(told, window, "stretto_quality_"), rules),
+            "efficiency": _build_efficiency(_index_figures(score_figures, window, "stretto_efficiency_"), rules),
+            "quality": _build_quality(_index_figures(score_figures, window, "stretto_quality_"), rules),
         }
         for window in WINDOWS
     }
@@ -31,44 +31,44 @@ def build_scores_document(figures: Iterable[Figure], rules: ScoreRules) -> dict[
 
 def _index_figures(figures: Iterable[Figure], window: str, prefix: str) -> NamedFigures:
     """Return figures by the rest of their name and the values of their labels without the window."""
-    found = {}
+    indexed = {}
     for figure in figures:
         labels = dict(figure.labels)
         if figure.name.startswith(prefix) and labels.pop("window", None) == window:
-            found[(figure.name.removeprefix(prefix), *labels.values())] = figure
-    return found
+            indexed[(figure.name.removeprefix(prefix), *labels.values())] = figure
+    return indexed
 
 
 def _build_efficiency(named: NamedFigures, rules: ScoreRules) -> dict[str, Any]:
     dimensions = {}
-    covered = 0.0
+    coverage_sum = 0.0
     for dimension in rules.weights["efficiency"]:
         weight = rules.get_weight("efficiency", dimension)
         parts = {key[2]: f for key, f in named.items() if key[:2] == ("part_score", dimension)}
         coverage = sum(f.value is not None for f in parts.values()) / max(1, len(parts))
-        covered += weight * coverage
+        coverage_sum += weight * coverage
         dimensions[dimension] = {
             **_to_score(named.get(("dimension_score", dimension))),
             "weight": weight,
             "coverage": coverage,
             "parts": {part: _to_score(figure) for part, figure in parts.items()},
         }
-    return {**_to_score(named.get(("score",))), "coverage": covered, "dimensions": dimensions}
+    return {**_to_score(named.get(("score",))), "coverage": coverage_sum, "dimensions": dimensions}
 
 
 def _build_quality(named: NamedFigures, rules: ScoreRules) -> dict[str, Any]:
-    found = {}
+    by_task_type = {}
     for key, figure in named.items():
         if key[0] != "score":
             continue
         task_type = key[1]
-        parts = {own[2]: f for own, f in named.items() if own[:2] == ("part_score", task_type)}
+        parts = {part_key[2]: f for part_key, f in named.items() if part_key[:2] == ("part_score", task_type)}
         known = [part for part, f in parts.items() if f.value is not None]
         current, rate, volatility = (
             named.get((name, task_type)) for name in ("current", "rate_per_day", "volatility")
         )
-        moves = None if rate is None or rate.value is None else name_direction(rate.value)
-        found[task_type] = {
+        direction = None if rate is None or rate.value is None else name_direction(rate.value)
+        by_task_type[task_type] = {
             **_to_score(figure),
             "coverage": sum(rules.get_weight("quality", part) for part in known),
             "parts": {
@@ -77,14 +77,14 @@ def _build_quality(named: NamedFigures, rules: ScoreRules) -> dict[str, Any]:
             },
             "trend": {
                 "current": None if current is None else current.value,
-                "direction": moves,
+                "direction": direction,
                 "rate_per_day": None if rate is None else rate.value,
                 "volatility": None if volatility is None else volatility.value,
                 "days": 0 if rate is None else rate.count,
                 "reason": None if rate is None else rate.reason,
             },
         }
-    return found
+    return by_task_type
 
 
 def _to_score(figure: Figure | None) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class EfficiencyScore:
     def coverage(self) -> float:
         """Share of all parts that is known, by the weights of their dimensions."""
         weight = {part.name: part.weight for part in self.score.parts}
-        return sum(weight[name] * one.coverage for name, one in self.dimensions.items())
+        return sum(weight[name] * composite.coverage for name, composite in self.dimensions.items())
 
 
 def compute_efficiency_score(shown: EfficiencyInputs) -> EfficiencyScore:
@@ -56,15 +56,15 @@ def compute_efficiency_score(shown: EfficiencyInputs) -> EfficiencyScore:
     dimensions = {
         dimension: combine_parts(
             [
-                ScorePart(name, *_clamp_value(work_out(shown), reason))
-                for name, (work_out, reason) in parts.items()
+                ScorePart(name, *_clamp_value(compute_part(shown), reason))
+                for name, (compute_part, reason) in parts.items()
             ],
             min_coverage=0.5,
         )
         for dimension, parts in DIMENSIONS.items()
     }
     rules = shown.rules
-    parts = [to_part(name, one, rules.get_weight("efficiency", name)) for name, one in dimensions.items()]
+    parts = [to_part(name, composite, rules.get_weight("efficiency", name)) for name, composite in dimensions.items()]
     return EfficiencyScore(combine_parts(parts, min_coverage=rules.min_coverage), dimensions)
 
 
@@ -81,9 +81,9 @@ def _score_expected(shown: EfficiencyInputs) -> float | None:
 
 def _score_improvement(shown: EfficiencyInputs) -> float | None:
     """Divide the time saved by the time that parallel work saves at its target."""
-    asked = sum(part.sequential * shown.target(name) for (name, _), part in shown.parallel.items())
+    target_saved = sum(part.sequential * shown.target(name) for (name, _), part in shown.parallel.items())
     saved = sum(part.sequential - part.elapsed for part in shown.parallel.values())
-    return saved / asked if asked > 0 else None
+    return saved / target_saved if target_saved > 0 else None
 
 
 def _score_busy(shown: EfficiencyInputs) -> float | None:
@@ -96,10 +96,10 @@ def _score_handover(shown: EfficiencyInputs) -> float | None:
 
 def _score_cpu(shown: EfficiencyInputs) -> float | None:
     """Return 1 inside the target, falling to 0 at an idle and at a saturated machine."""
-    used, rules = shown.published.sum_values("stretto_machine_cpu_ratio"), shown.rules
-    if used is None:
+    busy, rules = shown.published.sum_values("stretto_machine_cpu_ratio"), shown.rules
+    if busy is None:
         return None
-    return min(used / rules.cpu_low, 1.0, (1 - used) / (1 - rules.cpu_high))
+    return min(busy / rules.cpu_low, 1.0, (1 - busy) / (1 - rules.cpu_high))
 
 
 def _score_memory(shown: EfficiencyInputs) -> float | None:
@@ -131,8 +131,8 @@ def _score_retries(shown: EfficiencyInputs) -> float | None:
 
 
 def _score_quality(shown: EfficiencyInputs) -> float | None:
-    found = compute_overall_quality(shown.sums, shown.rules)
-    return found[0] if found else None
+    quality = compute_overall_quality(shown.sums, shown.rules)
+    return quality[0] if quality else None
 
 
 def _score_phases(shown: EfficiencyInputs) -> float | None:
@@ -162,8 +162,8 @@ def _score_recovery(shown: EfficiencyInputs) -> float | None:
 
 
 def _divide_totals(sums: Sums, numerator: str, denominator: str) -> float | None:
-    under = sum_up(sums, denominator)
-    return sum_up(sums, numerator) / under if under else None
+    divisor = sum_up(sums, denominator)
+    return sum_up(sums, numerator) / divisor if divisor else None
 
 
 DIMENSIONS: Mapping[str, Mapping[str, tuple[Callable[[EfficiencyInputs], float | None], str]]] = {

@@ -22,17 +22,17 @@ class PublishedFigures:
 
         A label is given as the value, or the collection of values, that is summed.
         """
-        found = [
+        values = [
             value
-            for own, value in self._by_name.get(name, [])
-            if all(_is_wanted(own.get(label), wanted) for label, wanted in labels.items())
+            for figure_labels, value in self._by_name.get(name, [])
+            if all(_is_wanted(figure_labels.get(label), wanted) for label, wanted in labels.items())
         ]
-        return sum(found) if found else None
+        return sum(values) if values else None
 
     def divide_sums(self, numerator: str, denominator: str) -> float | None:
         """Return the sum of one figure over that of another, or None where one is missing or 0 is below."""
-        over, under = self.sum_values(numerator), self.sum_values(denominator)
-        return None if over is None or not under else over / under
+        dividend, divisor = self.sum_values(numerator), self.sum_values(denominator)
+        return None if dividend is None or not divisor else dividend / divisor
 
 
 def _is_wanted(value: str | None, wanted: str | Collection[str]) -> bool:

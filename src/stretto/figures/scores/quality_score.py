@@ -48,11 +48,11 @@ def compute_quality(sums: Sums, rules: ScoreRules) -> Composite:
 def compute_overall_quality(sums: Sums, rules: ScoreRules) -> tuple[float, int] | None:
     """Return the mean quality of the task types by their tasks, and the number of tasks; None without any."""
     value = count = 0.0
-    for own in split_by(sums, Dimension.TASK_TYPE).values():
-        found = compute_quality(own, rules).value
-        if found is not None:
-            tasks = sum_up(own, measures.WORK_ENDS)
-            value, count = value + found * tasks, count + tasks
+    for type_sums in split_by(sums, Dimension.TASK_TYPE).values():
+        quality = compute_quality(type_sums, rules).value
+        if quality is not None:
+            tasks = sum_up(type_sums, measures.WORK_ENDS)
+            value, count = value + quality * tasks, count + tasks
     return (value / count, int(count)) if count else None
 
 
@@ -75,18 +75,18 @@ def compute_trend(days: Mapping[int, Sums], rules: ScoreRules) -> QualityTrend |
     move the mean without anything having moved.
     """
     parts = {day: {p.name: p for p in build_quality_parts(sums, rules)} for day, sums in sorted(days.items())}
-    parts = {day: found for day, found in parts.items() if any(p.value is not None for p in found.values())}
+    parts = {day: by_name for day, by_name in parts.items() if any(p.value is not None for p in by_name.values())}
     if len(parts) < TREND_DAYS:
         return f"a trend takes {TREND_DAYS} days with a quality, there are {len(parts)}"
     shared = {
         name for name in rules.weights["quality"] if all(d[name].value is not None for d in parts.values())
     }
     scores = []
-    for day, found in parts.items():
-        one = combine_parts([found[name] for name in sorted(shared)], min_parts=rules.min_parts)
-        if one.value is None:
+    for day, by_name in parts.items():
+        quality = combine_parts([by_name[name] for name in sorted(shared)], min_parts=rules.min_parts)
+        if quality.value is None:
             return f"fewer than {rules.min_parts} parts of quality are known on each of {len(parts)} days"
-        scores.append((day, one.value * 10))
+        scores.append((day, quality.value * 10))
     return _fit_trend(scores)
 
 
@@ -99,37 +99,39 @@ def _fit_trend(scores: Sequence[tuple[int, float]]) -> QualityTrend:
     return QualityTrend(scores[-1][1], rate, volatility, len(scores))
 
 
-def _part(name: str, rules: ScoreRules, value: float | None, count: int, reason: str) -> ScorePart:
-    return ScorePart(
-        name, value, rules.get_weight("quality", name), None if value is not None else reason, count
-    )
-
-
 def _score_judgements(name: str, score: str, sums: Sums, rules: ScoreRules) -> ScorePart:
     scale = rules.scales.find_scale(score)
-    found = {}
+    totals = {}
     for measure in (measures.SCORE_COUNT, measures.SCORE_SUM, measures.SCORE_OUTSIDE):
-        found[measure] = sum_up(sums, measure, score=score)
-    count, outside = found[measures.SCORE_COUNT], found[measures.SCORE_OUTSIDE]
+        totals[measure] = sum_up(sums, measure, score=score)
+    count, outside = totals[measures.SCORE_COUNT], totals[measures.SCORE_OUTSIDE]
     if scale is None or scale.high is None:
-        return _part(name, rules, None, 0, f"the score {score} has no scale with an end")
+        return rules.make_part("quality", name, None, 0, f"the score {score} has no scale with an end")
     if not count:
         reason = f"{outside} score(s) outside the scale {scale}" if outside else f"no {score} was scored"
-        return _part(name, rules, None, 0, reason)
-    return _part(name, rules, scale.to_share(found[measures.SCORE_SUM] / MICRO / count), count, "")
+        return rules.make_part("quality", name, None, 0, reason)
+    return rules.make_part(
+        "quality", name, scale.to_share(totals[measures.SCORE_SUM] / MICRO / count), count, ""
+    )
 
 
 def _score_completeness(sums: Sums, rules: ScoreRules) -> ScorePart:
     tasks = sum_up(sums, measures.COMPLETE_TASKS)
     value = sum_up(sums, measures.COMPLETE) / MICRO / tasks if tasks else None
-    return _part("completeness", rules, value, tasks, "no task of a session that is over has a known outcome")
+    return rules.make_part(
+        "quality", "completeness", value, tasks, "no task of a session that is over has a known outcome"
+    )
 
 
 def _score_consistency(sums: Sums, rules: ScoreRules) -> ScorePart:
     fine, tasks = sum_up(sums, measures.CONSISTENT, result=FINE), sum_up(sums, measures.CONSISTENT)
     value = fine / tasks if tasks else None
-    return _part(
-        "consistency", rules, value, tasks, "for no parallel execution is it known which files were written"
+    return rules.make_part(
+        "quality",
+        "consistency",
+        value,
+        tasks,
+        "for no parallel execution is it known which files were written",
     )
 
 
@@ -144,7 +146,7 @@ def _score_parity(sums: Sums, rules: ScoreRules) -> ScorePart:
     ]
     value = sum(ratios) / len(ratios) if ratios else None
     reason = f"fewer than {rules.cohort} tasks in parallel or alone, or none that succeeded alone"
-    return _part("parity", rules, value, min(together.known, alone.known), reason)
+    return rules.make_part("quality", "parity", value, min(together.known, alone.known), reason)
 
 
 def _compare_success(together: OutcomeCounts, alone: OutcomeCounts, cohort: int) -> float | None:

@@ -42,10 +42,10 @@ def compute_adoption_figures(at: Labels, sums: Sums, rules: ScoreRules) -> Itera
     by_place = group_by(sums, measures.WORK_ENDS, Dimension.AGENT, Dimension.PLACE)
     for agent, tasks in sorted(sum_by(sums, measures.WORK_ENDS, Dimension.AGENT).items()):
         labels = (("agent", agent), *at)
-        own = by_place.get((agent, PARALLEL), 0)
-        yield Figure("stretto_window_agent_parallel_tasks", labels, own, tasks)
+        parallel_tasks = by_place.get((agent, PARALLEL), 0)
+        yield Figure("stretto_window_agent_parallel_tasks", labels, parallel_tasks, tasks)
         yield _compute_cohort_ratio(
-            "stretto_agent_parallel_ratio", labels, (own, tasks), rules.cohort, "tasks"
+            "stretto_agent_parallel_ratio", labels, (parallel_tasks, tasks), rules.cohort, "tasks"
         )
 
 
@@ -55,16 +55,16 @@ def compute_integration_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
     checked = sum_by(sums, measures.CHECKED, Dimension.PATTERN)
     for pattern in sorted(sum_by(sums, measures.FANOUTS, Dimension.PATTERN)):
         labels = (("pattern", pattern), *at)
-        known = checked.get(pattern, 0)
+        fanouts_checked = checked.get(pattern, 0)
         fits, conflicts = (by_result.get((pattern, result), 0) for result in (INTEGRATED, CONFLICT))
-        yield Figure("stretto_window_fanouts_checked", labels, known, known)
-        if not known:
+        yield Figure("stretto_window_fanouts_checked", labels, fanouts_checked, fanouts_checked)
+        if not fanouts_checked:
             reason = "for no parallel execution is it known whether the results fit together"
             yield Figure("stretto_integration_success_ratio", labels, None, 0, reason)
             continue
-        yield Figure("stretto_window_fanouts_integrated", labels, fits, known)
-        yield Figure("stretto_window_conflicts", labels, conflicts, known)
-        yield make_ratio("stretto_integration_success_ratio", labels, fits, known, known)
+        yield Figure("stretto_window_fanouts_integrated", labels, fits, fanouts_checked)
+        yield Figure("stretto_window_conflicts", labels, conflicts, fanouts_checked)
+        yield make_ratio("stretto_integration_success_ratio", labels, fits, fanouts_checked, fanouts_checked)
 
 
 def compute_judgement_figures(at: Labels, sums: Sums, rules: ScoreRules) -> Iterator[Figure]:
@@ -75,9 +75,9 @@ def compute_judgement_figures(at: Labels, sums: Sums, rules: ScoreRules) -> Iter
     )
     for name, task_type in sorted({*counts, *outside}):
         labels = (("score", name), ("task_type", task_type), *at)
-        count, off = counts.get((name, task_type), 0), outside.get((name, task_type), 0)
-        if off:
-            yield Figure("stretto_window_scores_off_scale", labels, off, off)
+        count, off_scale = counts.get((name, task_type), 0), outside.get((name, task_type), 0)
+        if off_scale:
+            yield Figure("stretto_window_scores_off_scale", labels, off_scale, off_scale)
         if count:
             value = values.get((name, task_type), 0) / MICRO
             yield Figure("stretto_window_scores", labels, count, count)
@@ -85,14 +85,14 @@ def compute_judgement_figures(at: Labels, sums: Sums, rules: ScoreRules) -> Iter
             yield Figure("stretto_score_mean", labels, value / count, count)
         else:
             scale = rules.scales.find_scale(name)
-            reason = f"{off} score(s) outside the scale {'of numbers' if scale is None else scale}"
+            reason = f"{off_scale} score(s) outside the scale {'of numbers' if scale is None else scale}"
             yield Figure("stretto_score_mean", labels, None, 0, reason)
 
 
 def _compute_cohort_ratio(
-    name: str, labels: Labels, part_of: tuple[int, int], least: int, what: str
+    name: str, labels: Labels, part_of: tuple[int, int], least: int, things: str
 ) -> Figure:
     part, whole = part_of
     if whole < least:
-        return Figure(name, labels, None, whole, f"{whole} {what}, {least} are asked for")
+        return Figure(name, labels, None, whole, f"{whole} {things}, {least} are asked for")
     return make_ratio(name, labels, part, whole, whole)

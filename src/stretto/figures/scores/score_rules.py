@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from stretto.errors import ConfigError, unknown_key
+from stretto.figures.scores.composite import ScorePart
 from stretto.model.score_scales import MOST, SCALES, Scale, Scales
 from stretto.model.task_type import DEFAULT_TARGET, normalise_name
 
@@ -70,6 +71,12 @@ class ScoreRules:
         weights = self.weights[score]
         return weights[part] / sum(weights.values())
 
+    def make_part(self, score: str, name: str, value: float | None, count: int, reason: str) -> ScorePart:
+        """Return a part of a score with its weight; ``reason`` is kept only if there is no value."""
+        return ScorePart(
+            name, value, self.get_weight(score, name), None if value is not None else reason, count
+        )
+
 
 _NUMBERS: dict[str, tuple[float, float]] = {
     "min_coverage": (0.0, 1.0),
@@ -98,13 +105,13 @@ class Scoring:
     target: Callable[[str], float] = _get_default_target
 
 
-def parse_score_rules(given: object, where: str) -> ScoreRules:
+def parse_score_rules(tables: object, where: str) -> ScoreRules:
     """Return the rules with what a file's ``[scores]`` tables change.
 
     ``[scores.weights.<score>]`` holds weights, every other table the ``scale`` of the score of its name.
     Raises ConfigError for what cannot be used.
     """
-    table = _check_table(given, "scores", where)
+    table = _check_table(tables, "scores", where)
     numbers: dict[str, Any] = {}
     weights: Mapping[str, Weights] = WEIGHTS
     scales = {scale.name: scale for scale in SCALES.known}
@@ -143,9 +150,9 @@ def build_rules_document(rules: ScoreRules) -> dict[str, Any]:
     }
 
 
-def _parse_weights(given: object, where: str) -> Mapping[str, Weights]:
-    found: dict[str, Weights] = dict(WEIGHTS)
-    for score, value in _check_table(given, "scores.weights", where).items():
+def _parse_weights(tables: object, where: str) -> Mapping[str, Weights]:
+    weights_by_score: dict[str, Weights] = dict(WEIGHTS)
+    for score, value in _check_table(tables, "scores.weights", where).items():
         if score not in WEIGHTS:
             raise unknown_key(f"scores.weights.{score}", WEIGHTS, where)
         parts = _check_table(value, f"scores.weights.{score}", where)
@@ -155,40 +162,40 @@ def _parse_weights(given: object, where: str) -> Mapping[str, Weights]:
             if part not in WEIGHTS[score]:
                 raise unknown_key(name, WEIGHTS[score], where)
             changed[part] = _check_number(name, weight, 0, 1e6, whole=False, where=where)
-        found[score] = {**WEIGHTS[score], **changed}
-        if not any(found[score].values()):
+        weights_by_score[score] = {**WEIGHTS[score], **changed}
+        if not any(weights_by_score[score].values()):
             raise ConfigError(
                 f"scores.weights.{score} has no part with a weight", where=where, hint="leave one above 0"
             )
-    return found
+    return weights_by_score
 
 
-def _parse_scale(name: str, given: Mapping[str, object], where: str) -> Scale:
+def _parse_scale(name: str, table: Mapping[str, object], where: str) -> Scale:
     label = f"scores.{name}"
-    for key in given:
+    for key in table:
         if key != "scale":
             raise unknown_key(f"{label}.{key}", ["scale"], where)
-    scale = given.get("scale")
-    usable = isinstance(scale, list) and len(scale) == 2 and all(_is_number(edge) for edge in scale)  # noqa: PLR2004  # low and high
-    low, high = scale if usable and isinstance(scale, list) else (0.0, 0.0)
-    endless = high == float("inf")
-    on_range = isfinite(low) and abs(low) <= MOST and (endless or (isfinite(high) and abs(high) <= MOST))
-    if not usable or not on_range or not low < high or not normalise_name(name):
+    scale = table.get("scale")
+    is_pair = isinstance(scale, list) and len(scale) == 2 and all(_is_number(edge) for edge in scale)  # noqa: PLR2004  # low and high
+    low, high = scale if is_pair and isinstance(scale, list) else (0.0, 0.0)
+    is_endless = high == float("inf")
+    is_in_range = isfinite(low) and abs(low) <= MOST and (is_endless or (isfinite(high) and abs(high) <= MOST))
+    if not is_pair or not is_in_range or not low < high or not normalise_name(name):
         raise ConfigError(
             f"{label}.scale cannot be used",
             where=where,
             cause=f"it is {scale!r}",
             hint="the lowest and the highest value, for example [0, 10]; [0, inf] for a count",
         )
-    return Scale(normalise_name(name), float(low), None if endless else float(high))
+    return Scale(normalise_name(name), float(low), None if is_endless else float(high))
 
 
 def _check_number(name: str, value: object, low: float, high: float, *, whole: bool, where: str) -> float:
-    usable = _is_number(value) and (isinstance(value, int) or not whole)
-    if not usable or not isinstance(value, int | float) or not low <= value <= high:
-        what = "a whole number" if whole else "a number"
+    is_usable = _is_number(value) and (isinstance(value, int) or not whole)
+    if not is_usable or not isinstance(value, int | float) or not low <= value <= high:
+        kind = "a whole number" if whole else "a number"
         raise ConfigError(
-            f"{name} must be {what} from {low:g} to {high:g}", where=where, cause=f"it is {value!r}"
+            f"{name} must be {kind} from {low:g} to {high:g}", where=where, cause=f"it is {value!r}"
         )
     return value
 
@@ -197,7 +204,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _check_table(given: object, name: str, where: str) -> Mapping[str, object]:
-    if not isinstance(given, dict):
-        raise ConfigError(f"{name} must be a table", where=where, cause=f"it is {given!r}")
-    return given
+def _check_table(value: object, name: str, where: str) -> Mapping[str, object]:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{name} must be a table", where=where, cause=f"it is {value!r}")
+    return value

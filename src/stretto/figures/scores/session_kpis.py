@@ -35,12 +35,12 @@ WINDOW = "session"
 
 
 def build_kpis_document(
-    sums: Sums, published: Iterable[Figure], scoring: Scoring, find: FindBaseline
+    sums: Sums, published: Iterable[Figure], scoring: Scoring, find_baseline: FindBaseline
 ) -> dict[str, Any]:
     """Return the KPIs of what these sums are of; ``published`` are its other figures."""
     rules = scoring.rules
-    parallel = sum_parallel_by_type(build_mixes(sums, find))
-    found = compute_efficiency_score(
+    parallel = sum_parallel_by_type(build_mixes(sums, find_baseline))
+    efficiency = compute_efficiency_score(
         EfficiencyInputs(sums, parallel, PublishedFigures(published, WINDOW), scoring.target, rules)
     )
     return {
@@ -49,21 +49,21 @@ def build_kpis_document(
         if sum_up(sums, measures.CHECKED)
         else None,
         "quality": {
-            task_type: to_score_document(compute_quality(own, rules), 10)
-            for task_type, own in split_by(sums, Dimension.TASK_TYPE).items()
+            task_type: to_score_document(compute_quality(slice_sums, rules), 10)
+            for task_type, slice_sums in split_by(sums, Dimension.TASK_TYPE).items()
         },
         "collaboration": to_score_document(compute_collaboration(sums, rules)),
         "agents": {
-            agent: to_score_document(compute_agent_score(sums, agent, rules, own))
-            for agent, own in split_by(sums, Dimension.AGENT).items()
+            agent: to_score_document(compute_agent_score(sums, agent, rules, slice_sums))
+            for agent, slice_sums in split_by(sums, Dimension.AGENT).items()
             if agent != NONE
         },
         "efficiency": {
-            **to_score_document(found.score),
-            "coverage": found.coverage,
+            **to_score_document(efficiency.score),
+            "coverage": efficiency.coverage,
             "parts": {
-                name: {**to_score_document(one), "weight": rules.get_weight("efficiency", name)}
-                for name, one in found.dimensions.items()
+                name: {**to_score_document(composite), "weight": rules.get_weight("efficiency", name)}
+                for name, composite in efficiency.dimensions.items()
             },
         },
     }
@@ -82,23 +82,23 @@ def compute_session_figures(session: Session) -> Iterator[Figure]:
         value = memory[int(QUANTILES[stat] * (len(memory) - 1))]
         yield Figure("stretto_agents_memory_quantile_bytes", labels, value, len(memory))
     # Where a source is silent about the cache, its prompts must not pass for ones that read nothing.
-    used = [call.tokens for call in session.model_calls if call.tokens.cache_read is not None]
-    read = sum(tokens.cache_read or 0 for tokens in used)
-    prompt = sum((tokens.input or 0) + (tokens.cache_write or 0) for tokens in used) + read
+    tokens_with_cache = [call.tokens for call in session.model_calls if call.tokens.cache_read is not None]
+    read = sum(tokens.cache_read or 0 for tokens in tokens_with_cache)
+    prompt = sum((tokens.input or 0) + (tokens.cache_write or 0) for tokens in tokens_with_cache) + read
     if prompt:
-        yield Figure("stretto_window_cache_read_tokens", at, read, len(used))
-        yield Figure("stretto_window_prompt_tokens", at, prompt, len(used))
+        yield Figure("stretto_window_cache_read_tokens", at, read, len(tokens_with_cache))
+        yield Figure("stretto_window_prompt_tokens", at, prompt, len(tokens_with_cache))
 
 
 def _compute_ratios(sums: Sums) -> Iterator[tuple[str, Figure]]:
-    ended, over = count_outcomes(sums, measures.WORK_ENDS, (Outcome.SUCCESS, Outcome.FAILURE))
-    known, phases = count_judged(sums, measures.WORK_ENDS), count_judged(sums, measures.PATTERN_PHASES)
+    ended, all_tasks = count_outcomes(sums, measures.WORK_ENDS, (Outcome.SUCCESS, Outcome.FAILURE))
+    judged, phases = count_judged(sums, measures.WORK_ENDS), count_judged(sums, measures.PATTERN_PHASES)
     retried = count_judged(sums, measures.RETRY_ENDS)
     for name, part, whole in (
-        ("completion", ended, over),
-        ("success", known.succeeded, known.known),
-        ("retry", sum_up(sums, measures.RETRY_ENDS), over),
-        ("recovery", retried.succeeded, known.failed - retried.failed),
+        ("completion", ended, all_tasks),
+        ("success", judged.succeeded, judged.known),
+        ("retry", sum_up(sums, measures.RETRY_ENDS), all_tasks),
+        ("recovery", retried.succeeded, judged.failed - retried.failed),
         ("phase_success", phases.succeeded, phases.known),
         (
             "integration_success",

@@ -86,16 +86,16 @@ def split_by(sums: Sums, dimension: Dimension, names: Iterable[str] | None = Non
     By name, in one pass for all of them; those that tasks of the sums had where none are named.
     """
     names = list_keys(sums, dimension) if names is None else names
-    found: dict[str, dict[str, dict[tuple[str | int, ...], int]]] = {name: {} for name in names}
+    slices: dict[str, dict[str, dict[tuple[str | int, ...], int]]] = {name: {} for name in names}
     split = _SPLIT_BY_PATTERN if dimension is Dimension.PATTERN else _SPLIT_BY_ANY
     for measure, cells in sums.items():
         if measure in split:
             place = position_of(measure, dimension)
             for dims, count in cells.items():
-                own = found.get(str(dims[place]))
-                if own is not None:
-                    own.setdefault(measure, {})[dims] = count
-    return dict(found)
+                slice_sums = slices.get(str(dims[place]))
+                if slice_sums is not None:
+                    slice_sums.setdefault(measure, {})[dims] = count
+    return dict(slices)
 
 
 def pick_slice(sums: Sums, dimension: Dimension, key: str) -> Sums:

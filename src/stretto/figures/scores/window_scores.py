@@ -46,7 +46,7 @@ def compute_score_figures(
     sums: Sums,
     published: Iterable[Figure],
     scoring: Scoring,
-    find: FindBaseline,
+    find_baseline: FindBaseline,
 ) -> Iterator[Figure]:
     """Yield the scores of a window with all that they are made of.
 
@@ -58,44 +58,44 @@ def compute_score_figures(
     yield from compute_adoption_figures(at, sums, rules)
     yield from compute_integration_figures(at, sums)
     yield from compute_judgement_figures(at, sums, rules)
-    for task_type, own in split_by(sums, Dimension.TASK_TYPE).items():
+    for task_type, slice_sums in split_by(sums, Dimension.TASK_TYPE).items():
         labels = (("task_type", task_type), *at)
-        yield from _make_quality_figures(labels, compute_quality(own, rules))
+        yield from _make_quality_figures(labels, compute_quality(slice_sums, rules))
     yield _make_figure("stretto_collaboration_score", at, compute_collaboration(sums, rules))
     for agent in list_receivers(sums):
         labels = (("agent", agent), *at)
         yield _make_figure(
             "stretto_agent_collaboration_score", labels, compute_collaboration(sums, rules, agent)
         )
-    for agent, own in split_by(sums, Dimension.AGENT).items():
+    for agent, slice_sums in split_by(sums, Dimension.AGENT).items():
         # Tasks without an agent's name are nobody's.
         if agent != NONE:
             yield _make_figure(
-                "stretto_agent_score", (("agent", agent), *at), compute_agent_score(sums, agent, rules, own)
+                "stretto_agent_score", (("agent", agent), *at), compute_agent_score(sums, agent, rules, slice_sums)
             )
 
-    def shown(own: Sums, others: PublishedFigures) -> EfficiencyScore:
+    def score_efficiency(slice_sums: Sums, others: PublishedFigures) -> EfficiencyScore:
         return compute_efficiency_score(
-            EfficiencyInputs(own, sum_parallel_by_type(build_mixes(own, find)), others, scoring.target, rules)
+            EfficiencyInputs(slice_sums, sum_parallel_by_type(build_mixes(slice_sums, find_baseline)), others, scoring.target, rules)
         )
 
-    yield from _make_efficiency_figures(at, shown(sums, PublishedFigures(published, window)))
-    nothing = PublishedFigures((), window)
-    for pattern, own in split_by(sums, Dimension.PATTERN).items():
-        found = shown(own, nothing)
-        yield _make_figure("stretto_pattern_efficiency_score", (("pattern", pattern), *at), found.score)
+    yield from _make_efficiency_figures(at, score_efficiency(sums, PublishedFigures(published, window)))
+    no_figures = PublishedFigures((), window)
+    for pattern, slice_sums in split_by(sums, Dimension.PATTERN).items():
+        efficiency = score_efficiency(slice_sums, no_figures)
+        yield _make_figure("stretto_pattern_efficiency_score", (("pattern", pattern), *at), efficiency.score)
 
 
 def compute_trend_figures(window: str, days: Mapping[int, Sums], rules: ScoreRules) -> Iterator[Figure]:
     """Yield how quality moves from day to day, by task type; ``days`` are the window's sums by day."""
     at: Labels = (("window", window),)
-    for task_type, found in compute_trends(days, rules).items():
+    for task_type, trend in compute_trends(days, rules).items():
         labels = (("task_type", task_type), *at)
         for full, name in _TREND_FIGURES:
-            if isinstance(found, QualityTrend):
-                yield Figure(full, labels, getattr(found, name), found.days)
+            if isinstance(trend, QualityTrend):
+                yield Figure(full, labels, getattr(trend, name), trend.days)
             else:
-                yield Figure(full, labels, None, 0, found)
+                yield Figure(full, labels, None, 0, trend)
 
 
 _TREND_FIGURES = (
@@ -119,26 +119,26 @@ def compute_trends(days: Mapping[int, Sums], rules: ScoreRules) -> dict[str, Qua
     }
 
 
-def _make_quality_figures(labels: Labels, found: Composite) -> Iterator[Figure]:
-    yield _make_figure("stretto_quality_score", labels, found, scale=10)
+def _make_quality_figures(labels: Labels, quality: Composite) -> Iterator[Figure]:
+    yield _make_figure("stretto_quality_score", labels, quality, scale=10)
     task_type, *rest = labels
-    for part in found.parts:
+    for part in quality.parts:
         value = None if part.value is None else part.value * 10
-        own = (task_type, ("part", part.name), *rest)
-        yield Figure("stretto_quality_part_score", own, value, part.count, part.reason)
+        part_labels = (task_type, ("part", part.name), *rest)
+        yield Figure("stretto_quality_part_score", part_labels, value, part.count, part.reason)
 
 
-def _make_efficiency_figures(at: Labels, found: EfficiencyScore) -> Iterator[Figure]:
-    yield _make_figure("stretto_efficiency_score", at, found.score)
-    for dimension, one in found.dimensions.items():
+def _make_efficiency_figures(at: Labels, efficiency: EfficiencyScore) -> Iterator[Figure]:
+    yield _make_figure("stretto_efficiency_score", at, efficiency.score)
+    for dimension, composite in efficiency.dimensions.items():
         labels: Labels = (("dimension", dimension), *at)
-        yield _make_figure("stretto_efficiency_dimension_score", labels, one)
-        for part in one.parts:
+        yield _make_figure("stretto_efficiency_dimension_score", labels, composite)
+        for part in composite.parts:
             value = None if part.value is None else part.value * 100
-            own = (("dimension", dimension), ("part", part.name), *at)
-            yield Figure("stretto_efficiency_part_score", own, value, part.count, part.reason)
+            part_labels = (("dimension", dimension), ("part", part.name), *at)
+            yield Figure("stretto_efficiency_part_score", part_labels, value, part.count, part.reason)
 
 
-def _make_figure(name: str, labels: Labels, found: Composite, scale: float = 100) -> Figure:
-    value = None if found.value is None else found.value * scale
-    return Figure(name, labels, value, found.count, found.reason)
+def _make_figure(name: str, labels: Labels, composite: Composite, scale: float = 100) -> Figure:
+    value = None if composite.value is None else composite.value * scale
+    return Figure(name, labels, value, composite.count, composite.reason)

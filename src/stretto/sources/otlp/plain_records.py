@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -38,6 +38,11 @@ class ScopeContext(NamedTuple):
     scope: str
     service: str
     attributes: dict[str, Scalar]
+
+    @classmethod
+    def from_resource(cls, attributes: dict[str, Scalar]) -> ScopeContext:
+        """Return the context of a resource, before its scope is known."""
+        return cls("", str(attributes.pop("service.name", "")), attributes)
 
 
 class SpanEvent(msgspec.Struct, frozen=True, gc=False):
@@ -89,6 +94,21 @@ class LogRecord(msgspec.Struct, frozen=True, gc=False):
     service: str
 
 
+Item = TypeVar("Item")
+"""The undecoded bytes of a span or log record, as an encoding holds them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding(Generic[Item]):
+    """The functions that decode the items of an encoding, with the context and the wanted attributes."""
+
+    make_span: Callable[[Item, ScopeContext, frozenset[str]], Span | None]
+    """None for a span without a valid trace id or span id."""
+    make_log: Callable[[Item, ScopeContext, frozenset[str]], LogRecord]
+    errors: tuple[type[Exception], ...]
+    """Exceptions of an item that cannot be decoded."""
+
+
 @dataclass(slots=True)
 class DecodedRequest:
     """The records of a request; ``rejected`` counts spans and log records that could not be read."""
@@ -99,6 +119,22 @@ class DecodedRequest:
     rejected: int = 0
     reason: str = ""
     """Reason of the first rejection."""
+
+    def add_item(
+        self, signal: str, item: Item, encoding: Encoding[Item], context: ScopeContext, wanted: frozenset[str]
+    ) -> None:
+        """Decode a span or log record and add it; an unreadable item is counted as rejected."""
+        try:
+            if signal == "traces":
+                span = encoding.make_span(item, context, wanted)
+                if span is None:
+                    self.count_rejected("a span without trace id or span id")
+                else:
+                    self.spans.append(span)
+            else:
+                self.logs.append(encoding.make_log(item, context, wanted))
+        except encoding.errors:
+            self.count_rejected(f"a {'span' if signal == 'traces' else 'log record'} that cannot be decoded")
 
     def count_rejected(self, reason: str) -> None:
         """Count a span or log record that could not be read."""

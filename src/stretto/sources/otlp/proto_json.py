@@ -1,8 +1,8 @@
-"""JSON bodies → records, one span at a time.
+"""Decode OTLP bodies in JSON into plain records, item by item.
 
 The encoding is protobuf's JSON mapping with the exceptions of OTLP (docs/specification.md, "JSON Protobuf
 Encoding"): ids are hexadecimal, 64-bit numbers may be text, names are camelCase. Names in snake_case, which
-some senders write, are taken too. A span that cannot be read costs none of its neighbours.
+some senders write, are accepted too. An unreadable span is rejected alone; the others are kept.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from stretto.names import EVALUATION
 from stretto.sources.otlp.plain_records import (
     MOST_SPAN_EVENTS,
     DecodedRequest,
+    Encoding,
     LogRecord,
     MalformedError,
     Scalar,
@@ -34,9 +35,9 @@ _TRACE_DIGITS, _SPAN_DIGITS = 32, 16
 _LONE_SURROGATE = re.compile(
     rb"(\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 )
-"""Half a character, left where JavaScript cut a text to size. The group is what only looks like it."""
+"""Half of a surrogate pair, left where JavaScript cut a text. The group matches what only looks like it."""
 _REPAIRS = 200_000
-"""Most that are looked at in one body: each takes memory for itself until all are done."""
+"""Limit of repaired halves in a body, since each takes memory until all are replaced."""
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, OverflowError)
 
 
@@ -77,7 +78,7 @@ class _SpanMessage(msgspec.Struct, rename="camel", gc=False):
     start_time_unix_nano: int = 0
     end_time_unix_nano: int = 0
     attributes: list[_KeyValue] | None = None
-    # Hardly any span has one that is read, so they are taken apart only where its name occurs.
+    # Few spans have an evaluation event, so the events are decoded only if its name occurs in them.
     events: msgspec.Raw = msgspec.Raw(b"")
     status: _Status | None = None
 
@@ -100,7 +101,7 @@ class _Scope(msgspec.Struct, gc=False):
 
 
 class _ScopeItems(msgspec.Struct, rename="camel", gc=False):
-    """ScopeSpans, ScopeLogs or ScopeMetrics: only the one name of its items can be there."""
+    """ScopeSpans, ScopeLogs or ScopeMetrics; only the items of the request's signal are present."""
 
     scope: _Scope | None = None
     spans: list[msgspec.Raw] | None = None
@@ -142,27 +143,28 @@ def decode_request(
 ) -> DecodedRequest:
     """Return the records in an export request of a signal; metrics are only counted.
 
-    Raises MalformedError where the outer objects cannot be read, TooManyError beyond ``items``.
+    ``items`` limits the number of items, ``item`` the bytes of each. Raises MalformedError if the outer
+    objects cannot be decoded, TooManyError beyond ``items``.
     """
     request = _decode_envelope(body)
     decoded = DecodedRequest([], [])
-    seen = 0
+    item_count = 0
     for group in _get_groups(signal, request):
-        shared = _read_resource(group.resource, wanted)
+        resource_context = _read_resource(group.resource, wanted)
         for scoped in _get_scopes(signal, group):
-            home = shared._replace(scope=(scoped.scope.name if scoped.scope else None) or "")
-            found = _get_items(signal, scoped)
-            seen += len(found)
-            if seen > items:
+            context = resource_context._replace(scope=(scoped.scope.name if scoped.scope else None) or "")
+            raw_items = _get_items(signal, scoped)
+            item_count += len(raw_items)
+            if item_count > items:
                 raise TooManyError
             if signal == "metrics":
-                decoded.metrics += len(found)
+                decoded.metrics += len(raw_items)
                 continue
-            for raw in found:
+            for raw in raw_items:
                 if len(memoryview(raw)) > item:
                     decoded.count_rejected(f"larger than {item} bytes")
                 else:
-                    _decode_item(signal, raw, home, wanted, decoded)
+                    decoded.add_item(signal, raw, _ENCODING, context, wanted)
     return decoded
 
 
@@ -180,8 +182,8 @@ def _read_envelope(body: bytes) -> _Request:
     return _request.decode(_convert_to_camel_case(body) if b'"resource_' in body else body)
 
 
-def _replace_surrogate(found: re.Match[bytes]) -> bytes:
-    return found[1] or rb"\ufffd"
+def _replace_surrogate(match: re.Match[bytes]) -> bytes:
+    return match[1] or rb"\ufffd"
 
 
 def _get_groups(signal: str, request: _Request) -> list[_ResourceItems]:
@@ -202,87 +204,73 @@ def _get_items(signal: str, scoped: _ScopeItems) -> list[msgspec.Raw]:
     return (scoped.log_records if signal == "logs" else scoped.metrics) or []
 
 
-def _decode_item(
-    signal: str, raw: msgspec.Raw, home: ScopeContext, wanted: frozenset[str], decoded: DecodedRequest
-) -> None:
-    try:
-        if signal == "traces":
-            span = _make_span(_span_decoder.decode(raw), home, wanted)
-            if span is None:
-                decoded.count_rejected("a span without trace id or span id")
-            else:
-                decoded.spans.append(span)
-        else:
-            decoded.logs.append(_make_log(_log_decoder.decode(raw), home, wanted))
-    except (*_UNREADABLE, RecursionError):
-        decoded.count_rejected("no span" if signal == "traces" else "no log record")
-
-
-def _make_span(message: _SpanMessage, home: ScopeContext, wanted: frozenset[str]) -> Span | None:
-    trace, own = _normalise_id(message.trace_id, _TRACE_DIGITS), _normalise_id(message.span_id, _SPAN_DIGITS)
-    if not trace or not own:
+def _make_span(raw: msgspec.Raw, context: ScopeContext, wanted: frozenset[str]) -> Span | None:
+    message = _span_decoder.decode(raw)
+    trace_id = _normalise_id(message.trace_id, _TRACE_DIGITS)
+    span_id = _normalise_id(message.span_id, _SPAN_DIGITS)
+    if not trace_id or not span_id:
         return None
     return Span(
-        trace=trace,
-        id=own,
+        trace=trace_id,
+        id=span_id,
         parent=_normalise_id(message.parent_span_id, _SPAN_DIGITS),
         name=message.name,
         start=message.start_time_unix_nano,
         end=message.end_time_unix_nano,
         failed=message.status is not None and message.status.code in _ERROR,
-        attributes=_read_attributes(message.attributes, wanted, home.attributes),
-        scope=home.scope,
-        service=home.service,
+        attributes=_read_attributes(message.attributes, wanted, context.attributes),
+        scope=context.scope,
+        service=context.service,
         judgements=_read_judgements(message.events, wanted) if _EVALUATION in bytes(message.events) else (),
     )
 
 
 def _read_judgements(events: msgspec.Raw, wanted: frozenset[str]) -> tuple[SpanEvent, ...]:
-    """Return the events that judge; one that cannot be read costs neither the others nor the span."""
-    found: list[SpanEvent] = []
+    """Return a span's evaluation events; an unreadable event is left out, and costs nothing else."""
+    judgements: list[SpanEvent] = []
     with suppress(*_UNREADABLE, RecursionError):
         for raw in _events_decoder.decode(events):
-            if len(found) < MOST_SPAN_EVENTS and _EVALUATION in bytes(raw):
+            if len(judgements) < MOST_SPAN_EVENTS and _EVALUATION in bytes(raw):
                 with suppress(*_UNREADABLE, RecursionError):
                     event = _event_decoder.decode(raw)
                     if event.name == EVALUATION:
                         attributes = _read_attributes(event.attributes, wanted, {})
-                        found.append(SpanEvent(event.time_unix_nano, attributes))
-    return tuple(found)
+                        judgements.append(SpanEvent(event.time_unix_nano, attributes))
+    return tuple(judgements)
 
 
-def _make_log(message: _LogMessage, home: ScopeContext, wanted: frozenset[str]) -> LogRecord:
-    attributes = _read_attributes(message.attributes, wanted, home.attributes)
+def _make_log(raw: msgspec.Raw, context: ScopeContext, wanted: frozenset[str]) -> LogRecord:
+    message = _log_decoder.decode(raw)
+    attributes = _read_attributes(message.attributes, wanted, context.attributes)
     return LogRecord(
         time=message.time_unix_nano or message.observed_time_unix_nano,
         trace=_normalise_id(message.trace_id, _TRACE_DIGITS),
         span=_normalise_id(message.span_id, _SPAN_DIGITS),
         name=message.event_name or str(attributes.get("event.name", "")),
         attributes=attributes,
-        scope=home.scope,
-        service=home.service,
+        scope=context.scope,
+        service=context.service,
     )
 
 
 def _read_resource(resource: _Resource | None, wanted: frozenset[str]) -> ScopeContext:
-    found = _read_attributes(resource.attributes if resource else None, wanted, {})
-    return ScopeContext("", str(found.pop("service.name", "")), found)
+    return ScopeContext.from_resource(_read_attributes(resource.attributes if resource else None, wanted, {}))
 
 
 def _read_attributes(
-    pairs: Iterable[_KeyValue] | None, wanted: frozenset[str], shared: dict[str, Scalar]
+    pairs: Iterable[_KeyValue] | None, wanted: frozenset[str], inherited: dict[str, Scalar]
 ) -> dict[str, Scalar]:
-    found = shared.copy()
+    attributes = inherited.copy()
     for pair in pairs or ():
         if pair.key in wanted and pair.value is not None:
             value = pair.value.to_scalar()
             if value is not None:
-                found[pair.key] = value
-    return found
+                attributes[pair.key] = value
+    return attributes
 
 
 def _normalise_id(text: str | None, digits: int) -> str:
-    """Return an id in lower case, or nothing for what is none; an id of zeros alone is none."""
+    """Return an id in lower case, or "" if it is not an id; zeros alone are not an id."""
     if text is None or len(text) != digits or not text.strip("0") or not _HEX.issuperset(text):
         return ""
     return text.lower()
@@ -296,3 +284,6 @@ def _rename_keys(value: Any) -> Any:
     if type(value) is dict:
         return {_SNAKE.get(key, key): _rename_keys(item) for key, item in value.items()}
     return [_rename_keys(item) for item in value] if type(value) is list else value
+
+
+_ENCODING = Encoding(_make_span, _make_log, (*_UNREADABLE, RecursionError))

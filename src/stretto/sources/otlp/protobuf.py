@@ -1,9 +1,9 @@
-"""Protobuf bodies → records, one span at a time.
+"""Decode OTLP bodies in protobuf into plain records, item by item.
 
-The outer messages are walked here and only spans, log records and resources are handed to the protobuf
-library, each by itself: one that cannot be read costs none of its neighbours, and no more than one at a
-time is held as objects, which may be fifty times the size of its bytes. Field numbers:
-github.com/open-telemetry/opentelemetry-proto, opentelemetry/proto/{trace,logs,metrics}/v1.
+The outer messages are walked here. Only spans, log records, resources and scopes are decoded by the protobuf
+library, each alone. So an unreadable item costs no other item, and only a single item at a time is held as
+objects, which may take fifty times its bytes. Field numbers: github.com/open-telemetry/opentelemetry-proto,
+opentelemetry/proto/{trace,logs,metrics}/v1.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from stretto.names import EVALUATION
 from stretto.sources.otlp.plain_records import (
     MOST_SPAN_EVENTS,
     DecodedRequest,
+    Encoding,
     LogRecord,
     MalformedError,
     Scalar,
@@ -39,7 +40,7 @@ _RESOURCE, _SCOPES = 1, 2
 _SCOPE, _ITEMS = 1, 2
 """ScopeSpans.scope and .spans."""
 _FIELDS_PER_ITEM = 4
-"""Most fields of the outer messages for each item that is allowed: empty ones take time too."""
+"""Limit of the outer messages' fields per allowed item, since empty fields take time too."""
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _TRACE_BYTES, _SPAN_BYTES = 16, 8
@@ -53,13 +54,14 @@ def decode_request(
 ) -> DecodedRequest:
     """Return the records in an export request of a signal; metrics are only counted.
 
-    Raises MalformedError where the outer messages cannot be read, TooManyError beyond ``items``.
+    ``items`` limits the number of items, ``item`` the bytes of each. Raises MalformedError if the outer
+    messages cannot be decoded, TooManyError beyond ``items``.
     """
     return _RequestReader(signal, body, wanted, items=items, item=item).decode_all()
 
 
 class _RequestReader:
-    """One request on its way to records."""
+    """Reads the records of a request. Parts of its body are given by their first and last byte offset."""
 
     def __init__(self, signal: str, body: bytes, wanted: frozenset[str], *, items: int, item: int) -> None:
         self._signal = signal
@@ -71,87 +73,79 @@ class _RequestReader:
         self._decoded = DecodedRequest([], [])
 
     def decode_all(self) -> DecodedRequest:
-        """Read all of it."""
+        """Return the records of the whole body."""
         for _, start, stop in self._iterate_fields(0, len(self._body), _GROUPS):
             parts = list(self._iterate_fields(start, stop, _RESOURCE, _SCOPES))
-            shared = ScopeContext("", "", {})
-            for number, at, end in parts:
+            resource_context = ScopeContext("", "", {})
+            for number, offset, end in parts:
                 if number == _RESOURCE:
-                    shared = self._decode_resource(at, end)
-            for number, at, end in parts:
+                    resource_context = self._decode_resource(offset, end)
+            for number, offset, end in parts:
                 if number == _SCOPES:
-                    self._decode_scope(at, end, shared)
+                    self._decode_scope(offset, end, resource_context)
         return self._decoded
 
-    def _decode_scope(self, start: int, stop: int, home: ScopeContext) -> None:
+    def _decode_scope(self, start: int, stop: int, context: ScopeContext) -> None:
         parts = list(self._iterate_fields(start, stop, _SCOPE, _ITEMS))
-        for number, at, end in parts:
+        for number, offset, end in parts:
             if number == _SCOPE:
-                home = home._replace(
-                    scope=_parse_message(InstrumentationScope, self._get_shared_part(at, end)).name
+                context = context._replace(
+                    scope=_parse_message(InstrumentationScope, self._get_shared_part(offset, end)).name
                 )
-        for number, at, end in parts:
+        for number, offset, end in parts:
             if number == _ITEMS:
                 self._items -= 1
                 if self._items < 0:
                     raise TooManyError
-                self._decode_item(at, end, home)
+                self._decode_item(offset, end, context)
 
-    def _decode_item(self, at: int, end: int, home: ScopeContext) -> None:
+    def _decode_item(self, offset: int, end: int, context: ScopeContext) -> None:
         decoded = self._decoded
         if self._signal == "metrics":
             decoded.metrics += 1
             return
-        if end - at > self._item:
+        if end - offset > self._item:
             decoded.count_rejected(f"larger than {self._item} bytes")
             return
-        try:
-            if self._signal == "traces":
-                span = _make_span(SpanMessage.FromString(self._body[at:end]), home, self._wanted)
-                if span is None:
-                    decoded.count_rejected("a span without trace id or span id")
-                else:
-                    decoded.spans.append(span)
-            else:
-                log = LogMessage.FromString(self._body[at:end])
-                decoded.logs.append(_make_log(log, home, self._wanted))
-        except DecodeError:
-            decoded.count_rejected("no protobuf message")
+        decoded.add_item(self._signal, self._body[offset:end], _ENCODING, context, self._wanted)
 
-    def _decode_resource(self, at: int, end: int) -> ScopeContext:
-        resource = _parse_message(Resource, self._get_shared_part(at, end))
-        found = _read_attributes(resource.attributes, self._wanted, {})
-        return ScopeContext("", str(found.pop("service.name", "")), found)
+    def _decode_resource(self, offset: int, end: int) -> ScopeContext:
+        resource = _parse_message(Resource, self._get_shared_part(offset, end))
+        return ScopeContext.from_resource(_read_attributes(resource.attributes, self._wanted, {}))
 
-    def _get_shared_part(self, at: int, end: int) -> bytes:
-        if end - at > self._item:
+    def _get_shared_part(self, offset: int, end: int) -> bytes:
+        if end - offset > self._item:
             raise MalformedError(f"a resource or scope is larger than {self._item} bytes")
-        return self._body[at:end]
+        return self._body[offset:end]
 
-    def _iterate_fields(self, at: int, end: int, *wanted: int) -> Iterator[tuple[int, int, int]]:
-        """Yield number, begin and end of the messages in some fields of one (protobuf.dev, "Encoding")."""
+    def _iterate_fields(self, offset: int, end: int, *wanted: int) -> Iterator[tuple[int, int, int]]:
+        """Yield field number, first and end offset of a message's wanted fields that hold messages.
+
+        Encoding: protobuf.dev, "Encoding". Example: the bytes 0a 02 10 01 at offset 0 are field 1 with two
+        bytes of content, and give (1, 2, 4).
+        """
         body = self._body
-        while at < end:
+        while offset < end:
             self._fields_left -= 1
             if self._fields_left < 0:
                 raise TooManyError
-            tag, at = _read_varint(body, at, end)
-            kind = tag & 7
-            if kind == _BYTES:
-                length, at = _read_varint(body, at, end)
-                if at + length > end:
-                    raise MalformedError("it is cut short")
+            tag, offset = _read_varint(body, offset, end)
+            wire_type = tag & 7
+            if wire_type == _BYTES:
+                length, offset = _read_varint(body, offset, end)
+                if offset + length > end:
+                    raise MalformedError("the data is cut short")
                 if tag >> 3 in wanted:
-                    yield tag >> 3, at, at + length
-                at += length
-            elif kind == _VARINT:
-                _, at = _read_varint(body, at, end)
-            elif kind in (_FIXED64, _FIXED32):
-                at += 8 if kind == _FIXED64 else 4
-                if at > end:
-                    raise MalformedError("it is cut short")
+                    yield tag >> 3, offset, offset + length
+                offset += length
+            elif wire_type == _VARINT:
+                _, offset = _read_varint(body, offset, end)
+            elif wire_type in (_FIXED64, _FIXED32):
+                offset += 8 if wire_type == _FIXED64 else 4
+                if offset > end:
+                    raise MalformedError("the data is cut short")
             else:
-                raise MalformedError(f"wire type {kind} does not occur in OTLP")
+                raise MalformedError(f"wire type {wire_type} does not occur in OTLP")
 
 
 def _parse_message(kind: type[_Shared], part: bytes) -> _Shared:
@@ -161,69 +155,75 @@ def _parse_message(kind: type[_Shared], part: bytes) -> _Shared:
         raise MalformedError(f"a {kind.__name__} cannot be read") from error
 
 
-def _make_span(message: SpanMessage, home: ScopeContext, wanted: frozenset[str]) -> Span | None:
-    trace, own, parent = message.trace_id, message.span_id, message.parent_span_id
-    if len(trace) != _TRACE_BYTES or len(own) != _SPAN_BYTES or not any(trace) or not any(own):
+def _make_span(data: bytes, context: ScopeContext, wanted: frozenset[str]) -> Span | None:
+    message = SpanMessage.FromString(data)
+    trace_id, span_id, parent = message.trace_id, message.span_id, message.parent_span_id
+    if len(trace_id) != _TRACE_BYTES or len(span_id) != _SPAN_BYTES or not any(trace_id) or not any(span_id):
         return None
     return Span(
-        trace=trace.hex(),
-        id=own.hex(),
+        trace=trace_id.hex(),
+        id=span_id.hex(),
         parent=parent.hex() if len(parent) == _SPAN_BYTES and any(parent) else "",
         name=message.name,
         start=message.start_time_unix_nano,
         end=message.end_time_unix_nano,
         failed=message.status.code == Status.STATUS_CODE_ERROR,
-        attributes=_read_attributes(message.attributes, wanted, home.attributes),
-        scope=home.scope,
-        service=home.service,
+        attributes=_read_attributes(message.attributes, wanted, context.attributes),
+        scope=context.scope,
+        service=context.service,
         judgements=_read_judgements(message, wanted) if message.events else (),
     )
 
 
 def _read_judgements(message: SpanMessage, wanted: frozenset[str]) -> tuple[SpanEvent, ...]:
-    judging = (event for event in message.events if event.name == EVALUATION)
+    judgements = (event for event in message.events if event.name == EVALUATION)
     return tuple(
         SpanEvent(event.time_unix_nano, _read_attributes(event.attributes, wanted, {}))
-        for event in islice(judging, MOST_SPAN_EVENTS)
+        for event in islice(judgements, MOST_SPAN_EVENTS)
     )
 
 
-def _make_log(message: LogMessage, home: ScopeContext, wanted: frozenset[str]) -> LogRecord:
-    attributes = _read_attributes(message.attributes, wanted, home.attributes)
+def _make_log(data: bytes, context: ScopeContext, wanted: frozenset[str]) -> LogRecord:
+    message = LogMessage.FromString(data)
+    attributes = _read_attributes(message.attributes, wanted, context.attributes)
     return LogRecord(
         time=message.time_unix_nano or message.observed_time_unix_nano,
         trace=message.trace_id.hex(),
         span=message.span_id.hex(),
         name=message.event_name or str(attributes.get("event.name", "")),
         attributes=attributes,
-        scope=home.scope,
-        service=home.service,
+        scope=context.scope,
+        service=context.service,
     )
 
 
 def _read_attributes(
-    pairs: Iterable[KeyValue], wanted: frozenset[str], shared: dict[str, Scalar]
+    pairs: Iterable[KeyValue], wanted: frozenset[str], inherited: dict[str, Scalar]
 ) -> dict[str, Scalar]:
-    found = shared.copy()
+    attributes = inherited.copy()
     for pair in pairs:
         key = pair.key
         if key in wanted:
             value = pair.value
             kind = value.WhichOneof("value")
             if kind in _SCALARS:
-                found[key] = getattr(value, kind)
-    return found
+                attributes[key] = getattr(value, kind)
+    return attributes
 
 
-def _read_varint(body: bytes, at: int, end: int) -> tuple[int, int]:
+_ENCODING = Encoding(_make_span, _make_log, (DecodeError,))
+
+
+def _read_varint(body: bytes, offset: int, end: int) -> tuple[int, int]:
+    # Seven bits a byte, lowest first. Example: ac 02 is 0x2c + (2 << 7) = 300, and ends two bytes further.
     value = shift = 0
-    while at < end:
-        byte = body[at]
-        at += 1
+    while offset < end:
+        byte = body[offset]
+        offset += 1
         value |= (byte & 127) << shift
-        if byte < 128:  # noqa: PLR2004  # the bit that says "more follows"
-            return value, at
+        if byte < 128:  # noqa: PLR2004  # the highest bit means that more bytes follow
+            return value, offset
         shift += 7
-        if shift > 63:  # noqa: PLR2004  # ten bytes hold any number there is
+        if shift > 63:  # noqa: PLR2004  # ten bytes hold any 64-bit number
             raise MalformedError("a number is too long")
-    raise MalformedError("it is cut short")
+    raise MalformedError("the data is cut short")
