@@ -83,7 +83,9 @@ def _restrict_to_phase(facts: SessionFacts, session: Session, phase: Phase) -> t
     ids = {task.id for task in tasks}
     calls = tuple(call for call in session.tool_calls if _is_call_of(call, ids, during))
     others = {
-        EntityKind.PHASE: {key: known for key, known in facts.leaves.get(EntityKind.PHASE, {}).items() if key == phase.id},
+        EntityKind.PHASE: {
+            key: known for key, known in facts.leaves.get(EntityKind.PHASE, {}).items() if key == phase.id
+        },
         EntityKind.SCORE: {
             key: known
             for key, known in facts.leaves.get(EntityKind.SCORE, {}).items()
