@@ -307,7 +307,7 @@ def test_bad_protobuf_span_costs_no_neighbour() -> None:
     received = receive_bytes(Signal.TRACES, spoiled, PROTOBUF)
 
     assert received.rejected == 2
-    assert received.error_message == "no protobuf message"
+    assert received.error_message == "a span that cannot be decoded"
     assert received.records == receive_bytes(Signal.TRACES, body, PROTOBUF).records
 
 

@@ -1,34 +1,34 @@
-"""OTLP in: what other programs send by OpenTelemetry's protocol becomes events.
+"""Receive OTLP requests: turn the spans and log events of other programs into events.
 
-``receive.Receiver`` is the entry point: one request's bytes in, journal records and the answer to the
-client out. Behind it ``decode`` turns bytes into plain records, and two mappings turn records into events:
-``claude_code`` for that client's own spans and log events, ``genai`` for the conventions that frameworks
-share, with ``evaluation`` for judgements and ``own`` for what only Stretto's Python API says. Everything is
-pure: the caller brings the time, and writes the records down before it answers. Which session a trace belongs
-to is kept in memory, and written down with the events for the time after a restart.
+``receive.Receiver`` is the entry point. It takes the bytes of a request and returns journal records and the
+response to the client. ``decode`` turns bytes into plain records, and two mappings turn records into events:
+``claude_code`` for that client's spans and log events, ``genai`` for the conventions that frameworks share.
+``evaluations`` adds judgements, and ``python_api`` adds the facts of Stretto's Python API. Everything is
+pure: the caller passes the time, and writes the records before it responds. The session of each trace is kept
+in memory, and noted on the events so that it survives a restart.
 
 "Span" in this package is OpenTelemetry's word.
 
-An event's identity must be the one that other channels give to the same thing, and must be found in one span
-alone, because the parts of a trace arrive in any order and in many requests:
+An event has the id that other channels give to the same entity. The id must be found in a single span, since
+the parts of a trace arrive in any order and in many requests:
 
 =========== ============================================ ============================================
 entity      Claude Code                                  everyone else
 =========== ============================================ ============================================
 session     ``session.id``                               the id that spans give, else the trace id
-turn        ``prompt.id`` (only log events bear it)      span id of the outermost agent or workflow
+turn        ``prompt.id`` (only log events have it)      span id of the outermost agent or workflow
 task        ``agent_id``                                 span id of any other run of an agent
 tool call   ``tool_use_id``                              span id: call ids are not unique everywhere
 model call  response id, else request id, else span id   span id
 =========== ============================================ ============================================
 
-What Stretto itself sent out (``stretto.*`` attributes) keeps the ids it was sent with. The parent of an
-event is the nearest task above it within the request; where the way up leaves the request, it is the first
-span id that is missing, which an event of another request may bear.
+Spans that Stretto itself exported (``stretto.*`` attributes) keep the ids in their attributes. The parent of
+an event is the nearest task above it in the request. If a span above is not in the request, the parent is
+that missing span's id, and an event of another request may have that id.
 
 ``model.call`` events carry ``input_tokens`` (neither read from nor written to a cache), ``output_tokens``,
 ``cache_read_tokens``, ``cache_write_tokens``, ``reasoning_tokens``, ``cost_usd``, ``first_token_ms``, and the
-provider's ids as ``request`` and ``response``. Claude Code's events name the spans between which only another
-request may make the link: ``span`` that of a call's execution, ``span_parent`` the one that a subagent's work
-hangs below.
+provider's ids as ``request`` and ``response``. Claude Code's events name two spans so that events of
+different requests can be linked: ``span`` is a call's execution, ``span_parent`` the parent of a subagent's
+spans.
 """

@@ -61,21 +61,21 @@ def decode_request(
 
 
 class _RequestReader:
-    """Reads the records of a request. Parts of its body are given by their first and last byte offset."""
+    """Reads the records of a request. A part of its body is given by its start and end byte offset."""
 
     def __init__(self, signal: str, body: bytes, wanted: frozenset[str], *, items: int, item: int) -> None:
         self._signal = signal
         self._body = body
         self._wanted = wanted
-        self._items = items
-        self._item = item
+        self._items_left = items
+        self._item_limit = item
         self._fields_left = items * _FIELDS_PER_ITEM
         self._decoded = DecodedRequest([], [])
 
     def decode_all(self) -> DecodedRequest:
         """Return the records of the whole body."""
-        for _, start, stop in self._iterate_fields(0, len(self._body), _GROUPS):
-            parts = list(self._iterate_fields(start, stop, _RESOURCE, _SCOPES))
+        for _, group_offset, group_end in self._iterate_fields(0, len(self._body), _GROUPS):
+            parts = list(self._iterate_fields(group_offset, group_end, _RESOURCE, _SCOPES))
             resource_context = ScopeContext("", "", {})
             for number, offset, end in parts:
                 if number == _RESOURCE:
@@ -85,41 +85,39 @@ class _RequestReader:
                     self._decode_scope(offset, end, resource_context)
         return self._decoded
 
-    def _decode_scope(self, start: int, stop: int, context: ScopeContext) -> None:
-        parts = list(self._iterate_fields(start, stop, _SCOPE, _ITEMS))
+    def _decode_scope(self, scope_offset: int, scope_end: int, context: ScopeContext) -> None:
+        parts = list(self._iterate_fields(scope_offset, scope_end, _SCOPE, _ITEMS))
         for number, offset, end in parts:
             if number == _SCOPE:
                 context = context._replace(
                     scope=_parse_message(InstrumentationScope, self._get_shared_part(offset, end)).name
                 )
-        for number, offset, end in parts:
-            if number == _ITEMS:
-                self._items -= 1
-                if self._items < 0:
-                    raise TooManyError
-                self._decode_item(offset, end, context)
+        self._decode_items([part for part in parts if part[0] == _ITEMS], context)
 
-    def _decode_item(self, offset: int, end: int, context: ScopeContext) -> None:
+    def _decode_items(self, parts: list[tuple[int, int, int]], context: ScopeContext) -> None:
         decoded = self._decoded
-        if self._signal == "metrics":
-            decoded.metrics += 1
-            return
-        if end - offset > self._item:
-            decoded.count_rejected(f"larger than {self._item} bytes")
-            return
-        decoded.add_item(self._signal, self._body[offset:end], _ENCODING, context, self._wanted)
+        for _, offset, end in parts:
+            self._items_left -= 1
+            if self._items_left < 0:
+                raise TooManyError
+            if self._signal == "metrics":
+                decoded.metrics += 1
+            elif end - offset > self._item_limit:
+                decoded.count_rejected(f"larger than {self._item_limit} bytes")
+            else:
+                decoded.add_item(self._signal, self._body[offset:end], _ENCODING, context, self._wanted)
 
     def _decode_resource(self, offset: int, end: int) -> ScopeContext:
         resource = _parse_message(Resource, self._get_shared_part(offset, end))
         return ScopeContext.from_resource(_read_attributes(resource.attributes, self._wanted, {}))
 
     def _get_shared_part(self, offset: int, end: int) -> bytes:
-        if end - offset > self._item:
-            raise MalformedError(f"a resource or scope is larger than {self._item} bytes")
+        if end - offset > self._item_limit:
+            raise MalformedError(f"a resource or scope is larger than {self._item_limit} bytes")
         return self._body[offset:end]
 
     def _iterate_fields(self, offset: int, end: int, *wanted: int) -> Iterator[tuple[int, int, int]]:
-        """Yield field number, first and end offset of a message's wanted fields that hold messages.
+        """Yield field number, start and end offset of a message's wanted fields that hold messages.
 
         Encoding: protobuf.dev, "Encoding". Example: the bytes 0a 02 10 01 at offset 0 are field 1 with two
         bytes of content, and give (1, 2, 4).
