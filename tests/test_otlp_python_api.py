@@ -73,7 +73,7 @@ def by_service(service: Service) -> Session:
     """Return the session that a service has, once it has heard the program's last word."""
 
     def whole() -> Session | None:
-        seen = service.summarize_session("s1")
+        seen = service.summarise_session("s1")
         is_whole = seen is not None and LAST in {score.name for score in seen.session.scores}
         return seen.session if seen is not None and is_whole else None
 
@@ -97,7 +97,7 @@ def test_by_journal_and_by_otlp_it_is_the_same_session(tmp_path: Path, service_n
             assert spans.provider.force_flush()
         otlp = by_service(service)
         journal = by_journal(own, tmp_path / "own.db", service)
-        document = build_session_document(service.summarize_session("s1"))  # type: ignore[arg-type]  # it was there just now
+        document = build_session_document(service.summarise_session("s1"))  # type: ignore[arg-type]  # it was there just now
 
     # A process of this machine is told by a journal of this machine alone.
     assert otlp == replace(journal, processes=None)
