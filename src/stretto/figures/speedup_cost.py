@@ -1,4 +1,4 @@
-"""The price of the speed-up: tokens and money that parallel tasks used, for each second that they saved."""
+"""Compute the price of the speed-up: tokens and money that parallel tasks used for each second saved."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _COST = _PricedMeasures(
 
 @dataclass(slots=True)
 class _PricedFanouts:
-    """Fan-outs of one provenance of which it is known what they used. Lengths in ns."""
+    """Sums of the fan-outs of a provenance whose use is known. Lengths in ns."""
 
     used: int = 0
     fanouts: int = 0
@@ -50,11 +50,11 @@ class _PricedFanouts:
         return (self.sequential - self.elapsed) / SECOND
 
 
-def compute_price_figures(window: str, sums: Sums, find: FindBaseline) -> Iterator[Figure]:
-    """Yield what parallel executions used, and for how many seconds saved.
+def compute_price_figures(window: str, sums: Sums, find_baseline: FindBaseline) -> Iterator[Figure]:
+    """Yield the use of parallel executions, and their use for each second saved.
 
-    The price is that of the executions held against the best provenance there is, and of those only of which
-    it is known what they used: numerator and denominator are the same executions.
+    The price covers the executions with the best provenance and with known use, so numerator and denominator
+    cover the same executions.
     """
     at: Labels = (("window", window),)
     fanouts = sum_up(sums, measures.FANOUTS)
@@ -62,7 +62,7 @@ def compute_price_figures(window: str, sums: Sums, find: FindBaseline) -> Iterat
         (_TOKENS, 1.0, "stretto_parallel_tokens", "stretto_saved_second_tokens"),
         (_COST, 1 / DOLLAR, "stretto_parallel_cost_usd", "stretto_saved_second_cost_usd"),
     ):
-        by_provenance = _sum_priced(sums, find, priced)
+        by_provenance = _sum_priced(sums, find_baseline, priced)
         known = sum(paid.fanouts for paid in by_provenance.values())
         if not known:
             reason = _explain_absence(priced.name, fanouts)
@@ -85,8 +85,10 @@ def _explain_absence(name: str, fanouts: int) -> str:
     return f"no parallel execution reported the {name} of every task"
 
 
-def _sum_priced(sums: Sums, find: FindBaseline, priced: _PricedMeasures) -> dict[Provenance, _PricedFanouts]:
-    found: dict[Provenance, _PricedFanouts] = {}
+def _sum_priced(
+    sums: Sums, find_baseline: FindBaseline, priced: _PricedMeasures
+) -> dict[Provenance, _PricedFanouts]:
+    by_provenance: dict[Provenance, _PricedFanouts] = {}
     used_by_mix, work_by_mix, elapsed_by_mix = (
         group_by(sums, measure, *_MIX) for measure in (priced.used, priced.work, priced.elapsed)
     )
@@ -94,10 +96,10 @@ def _sum_priced(sums: Sums, find: FindBaseline, priced: _PricedMeasures) -> dict
         pattern, signature = mix
         tasks = {name: each * count for name, each in Counter(signature.split(",")).items()}
         work = float(work_by_mix.get(mix, 0))
-        baseline = find(pattern, signature)
-        paid = found.setdefault(baseline.provenance, _PricedFanouts())
+        baseline = find_baseline(pattern, signature)
+        paid = by_provenance.setdefault(baseline.provenance, _PricedFanouts())
         paid.fanouts += count
         paid.used += used_by_mix.get(mix, 0)
         paid.elapsed += elapsed_by_mix.get(mix, 0)
         paid.sequential += baseline.estimate(tasks, work).mean
-    return found
+    return by_provenance

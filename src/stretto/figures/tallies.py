@@ -1,4 +1,4 @@
-"""Tallies: counts by label and counts by bucket as figures, the same way for whatever is counted."""
+"""Turn counts by outcome and quantile sketches into figures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def compute_outcome_figures(
     share: str | None = None,
     of: Outcome = Outcome.SUCCESS,
 ) -> Iterator[Figure]:
-    """Yield how many had each outcome, and which share of those whose outcome is known had one of them."""
+    """Yield the counts by outcome, and the share of the outcome ``of`` among the known outcomes."""
     for key, by_outcome in sorted(table.items()):
         key_labels: Labels = ((label, key),) if label else ()
         for outcome, count in sorted(by_outcome.items()):
@@ -35,7 +35,7 @@ def compute_outcome_figures(
 def compute_quantile_figures(
     at: Labels, sums: Sums, measure: str, name: str, label: Dimension | None = None, *, unit: float = SECOND
 ) -> Iterator[Figure]:
-    """Yield the quantiles of a measure, whole or by a label, divided by ``unit``."""
+    """Yield the quantiles of a measure, in all or by a label, divided by ``unit``."""
     for key, sketch in sorted(collect_sketches(sums, measure, label).items()):
         key_labels: Labels = ((label.value, key),) if label else ()
         for stat, share in QUANTILES.items():

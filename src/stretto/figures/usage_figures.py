@@ -1,4 +1,4 @@
-"""The figures of a window about what was used: models, their tokens and cost, caches, and tests as work."""
+"""Compute a window's figures of use: model calls with tokens and cost, caches, and time spent on tests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def compute_usage_figures(window: str, sums: Sums) -> Iterator[Figure]:
 
 
 def compute_cache_entry_figures(entries: Mapping[str, int]) -> Iterator[Figure]:
-    """Yield how many entries each cache holds, as last told."""
+    """Yield the last reported number of entries of each cache."""
     for cache, count in sorted(entries.items()):
         yield Figure("stretto_cache_entries", (("cache", cache),), count, 1)
 
@@ -86,6 +86,6 @@ def _compute_test_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
         calls = sum_up(sums, measures.CALLS)
         yield Figure("stretto_window_tool_seconds", at, tool / SECOND, calls)
         if test:
-            # None seen may as well mean that no source tells what its commands are.
+            # Without any test time it is unknown whether sources report their commands at all.
             yield Figure("stretto_window_test_seconds", at, test / SECOND, calls)
             yield make_ratio("stretto_test_time_ratio", at, test, tool, calls)

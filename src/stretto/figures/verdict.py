@@ -100,7 +100,7 @@ class Verdict:
         return self.lead.speedup if self.lead else None
 
 
-def build_mixes(sums: Sums, find: FindBaseline) -> list[FanoutMix]:
+def build_mixes(sums: Sums, find_baseline: FindBaseline) -> list[FanoutMix]:
     """Return the fan-outs of a window by pattern and mix of task types."""
     mix_and_type = (Dimension.PATTERN, Dimension.SIGNATURE, Dimension.TASK_TYPE)
     work = group_by(sums, measures.PARALLEL_WORK, *mix_and_type)
@@ -110,13 +110,13 @@ def build_mixes(sums: Sums, find: FindBaseline) -> list[FanoutMix]:
         pattern, signature, task_type = key
         cells = by_mix.setdefault((pattern, signature), {})
         cells[task_type] = (tasks, work.get(key, 0), elapsed.get(key, 0))
-    found = []
+    mixes = []
     for (pattern, signature), cells in sorted(by_mix.items()):
         by_type = [{name: cell[place] for name, cell in sorted(cells.items())} for place in range(3)]
         # Each of these fan-outs has as many tasks as the signature names.
         fanouts = sum(by_type[0].values()) // len(signature.split(","))
-        found.append(FanoutMix(find(pattern, signature), fanouts, *by_type))
-    return found
+        mixes.append(FanoutMix(find_baseline(pattern, signature), fanouts, *by_type))
+    return mixes
 
 
 def sum_parallel_by_type(mixes: Iterable[FanoutMix]) -> dict[tuple[str, Provenance], ParallelWork]:

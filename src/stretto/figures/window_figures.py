@@ -1,4 +1,4 @@
-"""The figures of one window, from its sums: each ratio with its ingredients, never a mean of ratios."""
+"""Compute a window's figures of work and outcomes from its sums: ratios with their ingredients."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Summaries: the store read once, every figure worked out, the answer frozen for all surfaces."""
+"""Summaries: read the store once, compute every figure, and freeze the result for all surfaces."""

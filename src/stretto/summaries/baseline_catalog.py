@@ -1,4 +1,4 @@
-"""Known baselines: all there are, each with what its runs say, and which parallel executions use it."""
+"""List all baselines, each with the estimate from its runs, and the parallel executions that use it."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from stretto.store.fanout_queries import MixCount, count_fanout_mixes, count_run
 
 @dataclass(frozen=True, slots=True)
 class KnownBaseline:
-    """One baseline. ``estimate`` is what its tasks take together (ns)."""
+    """A baseline. ``estimate`` is the sequential time of its tasks together (ns)."""
 
     provenance: Provenance
     pattern: str | None
-    """None: any."""
+    """None means any pattern."""
     task_types: tuple[str, ...]
     estimate: Estimate
     name: str | None = None
     session: str | None = None
     whole: bool = False
     newest: int | None = None
-    """When its newest run ended, or when it was set (ns); None where that is not known."""
+    """When its newest run ended, or when it was set (ns); None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class BaselineUse:
-    """Parallel executions of one pattern and mix of task types, and what they are held against."""
+    """Parallel executions of a pattern and mix of task types, and the baseline they are compared with."""
 
     mix: MixCount
     provenance: Provenance
@@ -43,15 +43,15 @@ class BaselineUse:
 
 @dataclass(frozen=True, slots=True)
 class BaselineCatalog:
-    """All baselines in the order of precedence, and their use."""
+    """All baselines, in order of precedence, and their use."""
 
     baselines: tuple[KnownBaseline, ...]
     uses: tuple[BaselineUse, ...]
 
     def count_fanouts(self, baseline: KnownBaseline) -> int:
-        """Return how many parallel executions are held against a baseline."""
-        by_hand = {b.task_types for b in self.baselines if b.provenance is Provenance.SET}
-        if baseline.provenance is Provenance.CONFIGURED and baseline.task_types in by_hand:
+        """Return how many parallel executions are compared with a baseline."""
+        set_types = {other.task_types for other in self.baselines if other.provenance is Provenance.SET}
+        if baseline.provenance is Provenance.CONFIGURED and baseline.task_types in set_types:
             return 0
         return sum(use.mix.count for use in self.uses if _is_used(baseline, use))
 
@@ -62,18 +62,22 @@ def read_catalog(
     """Read all baselines in one transaction."""
     connection.execute("BEGIN")
     try:
-        find = make_baseline_finder(connection, hours, declared)
+        find_baseline = make_baseline_finder(connection, hours, declared)
         uses = []
         for mix in count_fanout_mixes(connection):
-            found = find(mix.pattern, mix.signature)
-            uses.append(BaselineUse(mix, found.provenance, found.names))
-        every = (*_list_recorded(declared), *_list_measured(connection), *_list_by_type(hours, declared))
-        return BaselineCatalog(every, tuple(uses))
+            baseline = find_baseline(mix.pattern, mix.signature)
+            uses.append(BaselineUse(mix, baseline.provenance, baseline.names))
+        all_baselines = (
+            *_list_recorded(declared),
+            *_list_measured(connection),
+            *_list_by_type(hours, declared),
+        )
+        return BaselineCatalog(all_baselines, tuple(uses))
     finally:
         connection.execute("ROLLBACK")
 
 
-def build_catalog_document(known: BaselineCatalog, now: int) -> dict[str, Any]:
+def build_catalog_document(catalog: BaselineCatalog, now: int) -> dict[str, Any]:
     """Return all baselines as JSON. ``now`` is in ns."""
     return {
         "baselines": [
@@ -89,9 +93,9 @@ def build_catalog_document(known: BaselineCatalog, now: int) -> dict[str, Any]:
                 "confidence": _build_confidence(baseline),
                 "newest": None if baseline.newest is None else to_rfc3339(baseline.newest),
                 "age_seconds": None if baseline.newest is None else (now - baseline.newest) / SECOND,
-                "fanouts": known.count_fanouts(baseline),
+                "fanouts": catalog.count_fanouts(baseline),
             }
-            for baseline in known.baselines
+            for baseline in catalog.baselines
         ],
         "fanouts": [
             {
@@ -102,13 +106,13 @@ def build_catalog_document(known: BaselineCatalog, now: int) -> dict[str, Any]:
                 "baseline": use.provenance.value,
                 "names": list(use.names),
             }
-            for use in known.uses
+            for use in catalog.uses
         ],
     }
 
 
 def explain_no_interval(baseline: KnownBaseline) -> str | None:
-    """Return why a baseline has no confidence interval, or None where it has one."""
+    """Return why a baseline has no confidence interval, or None if it has."""
     if baseline.estimate.bounds is not None:
         return None
     if baseline.estimate.count == 1:
@@ -126,19 +130,19 @@ def _build_confidence(baseline: KnownBaseline) -> dict[str, Any]:
 
 
 def _list_recorded(declared: DeclaredBaselines) -> Iterator[KnownBaseline]:
-    for found in declared.recorded:
-        for signature in sorted({build_run_signature(run) for run in found.runs}):
-            runs = tuple(run for run in found.runs if build_run_signature(run) == signature)
+    for recording in declared.recorded:
+        for signature in sorted({build_run_signature(run) for run in recording.runs}):
+            runs = tuple(run for run in recording.runs if build_run_signature(run) == signature)
             types = tuple(signature.split(","))
             yield KnownBaseline(
                 Provenance.RECORDED,
-                found.pattern,
+                recording.pattern,
                 types,
                 MeasuredRuns(runs).estimate(Counter(types)),
-                found.name,
-                found.session,
-                found.whole,
-                found.newest,
+                recording.name,
+                recording.session,
+                recording.whole,
+                recording.newest,
             )
 
 
@@ -153,8 +157,8 @@ def _list_measured(connection: sqlite3.Connection) -> Iterator[KnownBaseline]:
 
 
 def _list_by_type(hours: Hours, declared: DeclaredBaselines) -> Iterator[KnownBaseline]:
-    for task_type, found in sorted(declared.set.items()):
-        yield KnownBaseline(Provenance.SET, None, (task_type,), Estimate(found.length, 0), newest=found.at)
+    for task_type, entry in sorted(declared.set.items()):
+        yield KnownBaseline(Provenance.SET, None, (task_type,), Estimate(entry.length, 0), newest=entry.at)
     for task_type, length in sorted(hours.items()):
         yield KnownBaseline(Provenance.CONFIGURED, None, (task_type,), Estimate(length * HOUR, 0))
 
@@ -162,9 +166,9 @@ def _list_by_type(hours: Hours, declared: DeclaredBaselines) -> Iterator[KnownBa
 def _is_used(baseline: KnownBaseline, use: BaselineUse) -> bool:
     types = use.mix.signature.split(",")
     if baseline.provenance is Provenance.CONFIGURED or baseline.provenance is Provenance.SET:
-        # Where some types were set and others are configured, the execution is held against both.
-        by_hand = {Provenance.SET, Provenance.CONFIGURED}
-        return use.provenance in by_hand and baseline.task_types[0] in types
+        # If some types are set and others configured, the execution is compared with both.
+        per_type = {Provenance.SET, Provenance.CONFIGURED}
+        return use.provenance in per_type and baseline.task_types[0] in types
     if use.provenance is not baseline.provenance or use.mix.pattern != (baseline.pattern or NONE):
         return False
     if baseline.provenance is Provenance.RECORDED:

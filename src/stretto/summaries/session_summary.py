@@ -1,4 +1,4 @@
-"""Insights: one session worked out whole, the document of ``show --json`` and ``/api/sessions/<id>``."""
+"""Summarise a session with all its figures, as the JSON of ``show --json`` and ``/api/sessions/<id>``."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ from stretto.store.session_sums import SessionSums, compute_session_sums
 
 @dataclass(frozen=True, slots=True)
 class SessionSummary:
-    """A session with its fan-outs and the sequential time each is held against."""
+    """A session with its analysis, its KPIs, and its fan-outs with their sequential times."""
 
     session: Session
     fanouts: tuple[tuple[Fanout, SequentialTime], ...]
     analysis: SessionAnalysis
     model_calls: tuple[Priced, ...]
-    """The session's model calls, each with its cost where that is known."""
+    """The session's model calls, each with its cost if known."""
     absent: dict[str, str]
-    """Figure → why there is none."""
+    """Figure → the reason for its absence."""
     scoring: Scoring = field(default_factory=Scoring)
     kpis: dict[str, Any] = field(default_factory=dict)
-    """The session's KPIs and scores as JSON (``figures.scores.session``)."""
+    """The session's KPIs and scores as JSON (``figures.scores.session_kpis``)."""
 
 
 def summarise_session(
@@ -65,59 +65,64 @@ def summarise_session(
     declared: DeclaredBaselines = NOTHING_DECLARED,
     scoring: Scoring | None = None,
 ) -> SessionSummary | None:
-    """Work out one session, or None where it is unknown."""
+    """Return the summary of a session, or None if the session is unknown."""
     scoring = scoring or Scoring()
     connection.execute("BEGIN")
     try:
-        whole = queries.read_session_with_facts(connection, id, classify)
-        if whole is None:
+        loaded = queries.read_session_with_facts(connection, id, classify)
+        if loaded is None:
             return None
-        session, facts = whole
-        find = make_baseline_finder(connection, hours, declared)
-        found = tuple(
-            (fanout, estimate_sequential_time(fanout, find(session.pattern or NONE, fanout.signature)))
+        session, facts = loaded
+        find_baseline = make_baseline_finder(connection, hours, declared)
+        fanouts_with_baseline = tuple(
+            (
+                fanout,
+                estimate_sequential_time(fanout, find_baseline(session.pattern or NONE, fanout.signature)),
+            )
             for fanout in find_fanouts(session.tasks)
         )
-        own = compute_session_sums(facts, session, Rules(classify, price, scoring.rules.scales))
-        kpis = _build_kpis(own, session, find, scoring)
+        sums = compute_session_sums(facts, session, Rules(classify, price, scoring.rules.scales))
+        kpis = _build_kpis(sums, session, find_baseline, scoring)
     finally:
         connection.execute("ROLLBACK")
     return SessionSummary(
         session,
-        found,
-        build_session_analysis(session, (fanout for fanout, _ in found)),
+        fanouts_with_baseline,
+        build_session_analysis(session, (fanout for fanout, _ in fanouts_with_baseline)),
         tuple((call, price(call)) for call in session.model_calls),
-        _explain_absences(session, bool(found)),
+        _explain_absences(session, bool(fanouts_with_baseline)),
         scoring,
         kpis,
     )
 
 
-def _build_kpis(own: SessionSums, session: Session, find: FindBaseline, scoring: Scoring) -> dict[str, Any]:
+def _build_kpis(
+    session_sums: SessionSums, session: Session, find_baseline: FindBaseline, scoring: Scoring
+) -> dict[str, Any]:
     return {
         **build_kpis_document(
-            own.session,
-            (*compute_session_figures(session), *compute_wall_figures("session", own.session)),
+            session_sums.session,
+            (*compute_session_figures(session), *compute_wall_figures("session", session_sums.session)),
             scoring,
-            find,
+            find_baseline,
         ),
         "phases": [
             {
                 "id": phase.id,
                 "name": phase.name,
                 "outcome": phase.outcome.value,
-                **build_kpis_document(sums, (), scoring, find),
+                **build_kpis_document(sums, (), scoring, find_baseline),
             }
-            for phase, sums in own.phases
+            for phase, sums in session_sums.phases
         ],
     }
 
 
-def build_session_document(insight: SessionSummary) -> dict[str, Any]:
-    """Return the session as JSON: times RFC 3339 in UTC, lengths in seconds, what is unknown null."""
-    session, scoring = insight.session, insight.scoring
-    spent = sum_spending(insight.model_calls)
-    besides = _build_side_records(session, scoring.rules.scales)
+def build_session_document(summary: SessionSummary) -> dict[str, Any]:
+    """Return the session as JSON: times RFC 3339 in UTC, lengths in seconds, unknown values null."""
+    session, scoring = summary.session, summary.scoring
+    spending = sum_spending(summary.model_calls)
+    side_records = _build_side_records(session, scoring.rules.scales)
     use = measure_session_use(session.samples, scoring.rules.cpu_target)
     calls_of = Counter(call.task for call in session.tool_calls)
     return {
@@ -144,20 +149,23 @@ def build_session_document(insight: SessionSummary) -> dict[str, Any]:
         ],
         "tasks": [_build_task(task, calls_of[task.id]) for task in session.tasks],
         "tool_calls": [_build_call(call) for call in session.tool_calls],
-        "model_calls": [_build_model_call(priced) for priced in insight.model_calls],
-        "tokens": _build_tokens(spent.whole) if spent.whole.tokens else None,
-        **besides,
-        "spending": _build_spending(spent) if insight.model_calls else None,
-        "fanouts": [_build_fanout(*found, scoring.target, session.samples) for found in insight.fanouts],
-        **build_analysis_document(insight.analysis),
-        "kpis": insight.kpis,
+        "model_calls": [_build_model_call(priced) for priced in summary.model_calls],
+        "tokens": _build_tokens(spending.whole) if spending.whole.tokens else None,
+        **side_records,
+        "spending": _build_spending(spending) if summary.model_calls else None,
+        "fanouts": [
+            _build_fanout(fanout, sequential, scoring.target, session.samples)
+            for fanout, sequential in summary.fanouts
+        ],
+        **build_analysis_document(summary.analysis),
+        "kpis": summary.kpis,
         "resources": None if use is None else asdict(use),
-        "absent": insight.absent,
+        "absent": summary.absent,
     }
 
 
 def build_row_document(row: SessionRow) -> dict[str, Any]:
-    """Return one row of ``/api/sessions`` and ``sessions --json``."""
+    """Return a row of ``/api/sessions`` and ``sessions --json``."""
     return {
         "id": row.id,
         "source": row.source,
@@ -228,18 +236,20 @@ def _build_cost(cost: Cost | None) -> dict[str, Any]:
     return {"cost_usd": None, "cost_origin": None} | known
 
 
-def _build_spending(found: SessionSpending) -> dict[str, Any]:
+def _build_spending(spending: SessionSpending) -> dict[str, Any]:
     return {
-        **build_spending_document(found.whole),
+        **build_spending_document(spending.whole),
         "by_model": [
-            {"model": model, **build_spending_document(part)} for model, part in found.by_model.items()
+            {"model": model, **build_spending_document(part)} for model, part in spending.by_model.items()
         ],
-        "by_task": [{"task": task, **build_spending_document(part)} for task, part in found.by_task.items()],
+        "by_task": [
+            {"task": task, **build_spending_document(part)} for task, part in spending.by_task.items()
+        ],
     }
 
 
 def build_spending_document(part: Spending) -> dict[str, Any]:
-    """Return what some model calls used and cost as JSON."""
+    """Return the use and cost of some model calls as JSON."""
     return {
         "model_calls": part.model_calls,
         "tokens": _build_tokens(part),
@@ -250,7 +260,7 @@ def build_spending_document(part: Spending) -> dict[str, Any]:
 
 
 def _build_side_records(session: Session, scales: Scales) -> dict[str, list[dict[str, Any]]]:
-    """Return what nothing hangs on: phases, messages, scores, and the hooks that the agent timed itself."""
+    """Return the session's phases, messages, scores, and the hook runs that the agent timed itself."""
     return {
         "phases": [
             {
@@ -304,9 +314,9 @@ def _build_tokens(part: Spending) -> dict[str, int | None]:
 
 
 def _build_fanout(
-    fanout: Fanout, held_against: SequentialTime, target: Target, samples: tuple[Sample, ...]
+    fanout: Fanout, sequential: SequentialTime, target: Target, samples: tuple[Sample, ...]
 ) -> dict[str, Any]:
-    saved = held_against.length - fanout.elapsed
+    saved = sequential.length - fanout.elapsed
     return {
         "tasks": [task.id for task in fanout.tasks],
         "parent": fanout.parent,
@@ -315,46 +325,46 @@ def _build_fanout(
         "width": fanout.width,
         "work_seconds": _to_seconds(fanout.work),
         "elapsed_seconds": _to_seconds(fanout.elapsed),
-        "sequential_seconds": _to_seconds(held_against.length),
-        "baseline": held_against.provenance.value,
-        "speedup": held_against.length / fanout.elapsed,
-        "improvement": saved / held_against.length if held_against.length else None,
+        "sequential_seconds": _to_seconds(sequential.length),
+        "baseline": sequential.provenance.value,
+        "speedup": sequential.length / fanout.elapsed,
+        "improvement": saved / sequential.length if sequential.length else None,
         "time_saved_seconds": _to_seconds(saved),
         "efficiency": fanout.efficiency,
         "load_balance": fanout.load_balance,
         "concurrency": fanout.concurrency,
         **build_fanout_document(fanout),
         "expected_improvement": compute_expected_improvement(fanout, target),
-        "contention": asdict(detect_contention(fanout, held_against, samples)),
-        "confidence": _build_confidence(fanout, held_against),
+        "contention": asdict(detect_contention(fanout, sequential, samples)),
+        "confidence": _build_confidence(fanout, sequential),
     }
 
 
-def _build_confidence(fanout: Fanout, held_against: SequentialTime) -> dict[str, Any]:
-    """Return the 95 % intervals that the scatter of the baseline's runs gives, or why there are none."""
-    bounds, elapsed = held_against.estimate.bounds, fanout.elapsed
+def _build_confidence(fanout: Fanout, sequential: SequentialTime) -> dict[str, Any]:
+    """Return the 95 % intervals from the scatter of the baseline's runs, or the reason for their absence."""
+    bounds, elapsed = sequential.estimate.bounds, fanout.elapsed
     return {
         "level": LEVEL,
-        "runs": held_against.estimate.count,
+        "runs": sequential.estimate.count,
         "sequential_seconds": None if bounds is None else [_to_seconds(edge) for edge in bounds],
         "time_saved_seconds": None if bounds is None else [_to_seconds(edge - elapsed) for edge in bounds],
         "speedup": None if bounds is None else [edge / elapsed for edge in bounds],
         "improvement": None if bounds is None else list(compute_improvement_bounds(bounds, elapsed)),
-        "reason": held_against.baseline.no_interval,
+        "reason": sequential.baseline.no_interval,
     }
 
 
 def _explain_absences(session: Session, parallel: bool) -> dict[str, str]:
     absent: dict[str, str] = {}
-    over = [task for task in session.tasks if task.outcome is not Outcome.RUNNING]
+    ended = [task for task in session.tasks if task.outcome is not Outcome.RUNNING]
     if not parallel:
         absent["fanouts"] = _explain_no_fanout(session.tasks)
     calls = [call for call in session.tool_calls if call.outcome is not Outcome.RUNNING]
-    for name, what, parts in (
-        ("tasks.seconds", "task(s)", [(task.start, task.end) for task in over]),
+    for name, things, parts in (
+        ("tasks.seconds", "task(s)", [(task.start, task.end) for task in ended]),
         ("tool_calls.seconds", "tool call(s)", [(c.start, c.end) for c in calls if c.duration is None]),
     ):
-        reasons = _explain_missing_edges(what, parts)
+        reasons = _explain_missing_edges(things, parts)
         if reasons:
             absent[name] = reasons
     if session.outcome is Outcome.RUNNING:
@@ -390,11 +400,11 @@ def _explain_no_samples(session: Session) -> str:
     )
 
 
-def _explain_missing_edges(what: str, parts: list[tuple[int | None, int | None]]) -> str:
-    no_end = sum(end is None for _, end in parts)
-    no_start = sum(start is None and end is not None for start, end in parts)
+def _explain_missing_edges(things: str, edges: list[tuple[int | None, int | None]]) -> str:
+    no_end = sum(end is None for _, end in edges)
+    no_start = sum(start is None and end is not None for start, end in edges)
     counts = (("end", no_end), ("start", no_start))
-    return "; ".join(f"the {edge} of {count} {what} was never seen" for edge, count in counts if count)
+    return "; ".join(f"the {edge} of {count} {things} was never seen" for edge, count in counts if count)
 
 
 def _format_time(at: int | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Snapshot: the store read once, every figure worked out, the answer frozen; every surface prints from it."""
+"""Take the snapshot: read the store once, compute every figure, and freeze them for all surfaces."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _DAY, _WEEK = 24, 168
 """Hours."""
 
 LATEST = 25
-"""Sessions a snapshot carries; ``/api/sessions`` lists the rest."""
+"""Number of sessions in a snapshot; ``/api/sessions`` lists all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +59,16 @@ class Snapshot:
     events: int
     rejects: Mapping[str, int]
     bottlenecks: Mapping[str, Bottleneck]
-    """By window; a window in which no session ended has none."""
+    """By window; windows in which no session ended are left out."""
     rules: ScoreRules = field(default_factory=ScoreRules)
-    """The rules that the scores were made by."""
+    """The rules by which the scores were computed."""
     stuck: tuple[StuckTask, ...] | None = None
-    """The tasks that are stuck; None where nobody has looked."""
+    """The tasks that are stuck; None if nothing looks for them."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveState:
-    """What a running service knows beside the store."""
+    """The live state of a running service that is not in the store."""
 
     use: ResourceUse = field(
         default_factory=lambda: ResourceUse(reason="only a running service reads processes")
@@ -89,15 +89,17 @@ def take_snapshot(
     """Read the store in one transaction and freeze all figures."""
     connection.execute("BEGIN")
     try:
-        find = make_baseline_finder(connection, hours, declared)
+        find_baseline = make_baseline_finder(connection, hours, declared)
         scoring = scoring or Scoring(target=task_types.find_target)
-        return _compute_snapshot(connection, now, task_types, find, scoring=scoring, live=live or LiveState())
+        return _compute_snapshot(
+            connection, now, task_types, find_baseline, scoring=scoring, live=live or LiveState()
+        )
     finally:
         connection.execute("ROLLBACK")
 
 
 def compute_windows(
-    connection: sqlite3.Connection, now: int, find: FindBaseline, scoring: Scoring
+    connection: sqlite3.Connection, now: int, find_baseline: FindBaseline, scoring: Scoring
 ) -> tuple[list[Figure], dict[str, Verdict], set[str]]:
     """Return every windowed figure as of ``now``, the verdicts, and the task types that ran in parallel."""
     figures: list[Figure] = []
@@ -105,20 +107,20 @@ def compute_windows(
     seen_types: set[str] = set()
     for window, seconds in WINDOWS.items():
         sums = queries.read_sums(connection, now, seconds)
-        found = build_mixes(sums, find)
-        parallel = sum_parallel_by_type(found)
+        mixes = build_mixes(sums, find_baseline)
+        parallel = sum_parallel_by_type(mixes)
         seen_types |= {task_type for task_type, _ in parallel}
         figures += compute_window_figures(window, sums, parallel)
         figures += compute_efficiency_figures(window, sums)
         figures += compute_path_figures(window, sums)
         figures += compute_wall_figures(window, sums)
         figures += compute_gain_figures(window, sums, parallel, scoring.target)
-        figures += compute_price_figures(window, sums, find)
+        figures += compute_price_figures(window, sums, find_baseline)
         figures += compute_usage_figures(window, sums)
         figures += compute_resource_figures(window, sums)
-        verdicts[window] = build_verdict(window, found)
-        # Last: scores are made of the window's other figures.
-        figures += [*compute_score_figures(window, sums, figures, scoring, find)]
+        verdicts[window] = build_verdict(window, mixes)
+        # Scores come last: they are computed from the window's other figures.
+        figures += [*compute_score_figures(window, sums, figures, scoring, find_baseline)]
         days = queries.list_slots(now, seconds, DAY // SECOND)
         by_day = queries.read_sums_by_slot(connection, DAY // SECOND, days, TREND_MEASURES)
         figures += compute_trend_figures(window, by_day, scoring.rules)
@@ -132,12 +134,12 @@ def _compute_snapshot(
     connection: sqlite3.Connection,
     now: int,
     task_types: TaskTypes,
-    find: FindBaseline,
+    find_baseline: FindBaseline,
     *,
     scoring: Scoring,
     live: LiveState,
 ) -> Snapshot:
-    figures, verdicts, seen_types = compute_windows(connection, now, find, scoring)
+    figures, verdicts, seen_types = compute_windows(connection, now, find_baseline, scoring)
     hours = queries.list_slots(now, max(WINDOWS.values()), HOUR // SECOND)
     by_hour = queries.read_sums_by_slot(connection, HOUR // SECOND, hours, [measures.CRITICAL_PATH_AGENT])
     decisive = find_bottlenecks(
@@ -160,7 +162,7 @@ def _compute_snapshot(
         at=now,
         figures=tuple(figures),
         verdicts=verdicts,
-        change=_compare_weeks(connection, now, find),
+        change=_compare_weeks(connection, now, find_baseline),
         activity=activity,
         latest=tuple(queries.list_sessions(connection, limit=LATEST)),
         events=sum(position.events for position in queries.read_positions(connection)),
@@ -189,41 +191,41 @@ def build_snapshot_document(snapshot: Snapshot) -> dict[str, Any]:
         "stuck_tasks": None
         if snapshot.stuck is None
         else [
-            {"session": one.session, "task": one.task, "last": to_rfc3339(one.since)}
-            for one in snapshot.stuck
+            {"session": stuck_task.session, "task": stuck_task.task, "last": to_rfc3339(stuck_task.since)}
+            for stuck_task in snapshot.stuck
         ],
         "verdicts": {
             window: {
-                "fanouts": v.fanouts,
-                "tasks": v.tasks,
-                "lead": None if v.lead is None else build_comparison_document(v.lead),
-                "others": [build_comparison_document(part) for part in v.parts[1:]],
+                "fanouts": verdict.fanouts,
+                "tasks": verdict.tasks,
+                "lead": None if verdict.lead is None else build_comparison_document(verdict.lead),
+                "others": [build_comparison_document(part) for part in verdict.parts[1:]],
             }
-            for window, v in snapshot.verdicts.items()
+            for window, verdict in snapshot.verdicts.items()
         },
         "bottlenecks": {
             window: {
-                "agent": b.agent,
-                "seconds": b.seconds,
-                "share": b.share,
-                "since": None if b.since is None else to_rfc3339(b.since),
+                "agent": bottleneck.agent,
+                "seconds": bottleneck.seconds,
+                "share": bottleneck.share,
+                "since": None if bottleneck.since is None else to_rfc3339(bottleneck.since),
             }
-            for window, b in snapshot.bottlenecks.items()
+            for window, bottleneck in snapshot.bottlenecks.items()
         },
         "change": _build_change_document(snapshot.change),
         "scores": build_scores_document(snapshot.figures, snapshot.rules),
         "figures": [
             {
-                "name": f.name,
-                "labels": _labels_document(f.labels),
-                "value": f.value,
-                "count": f.count,
-                "reason": f.reason,
-                "low": f.low,
-                "high": f.high,
-                "coverage": f.coverage,
+                "name": figure.name,
+                "labels": _labels_document(figure.labels),
+                "value": figure.value,
+                "count": figure.count,
+                "reason": figure.reason,
+                "low": figure.low,
+                "high": figure.high,
+                "coverage": figure.coverage,
             }
-            for f in snapshot.figures
+            for figure in snapshot.figures
         ],
     }
 
@@ -235,13 +237,13 @@ def _labels_document(labels: Labels) -> dict[str, str]:
     )
 
 
-def _compare_weeks(connection: sqlite3.Connection, now: int, find: FindBaseline) -> WeekChange:
-    """Compare the last 168 hours, the one under way included, with the 168 before, by days of 24 of them."""
+def _compare_weeks(connection: sqlite3.Connection, now: int, find_baseline: FindBaseline) -> WeekChange:
+    """Compare the last 168 hours, the current hour included, with the 168 before, in days of 24 hours."""
     end = now // HOUR + 1
     hours = range(end - 2 * _WEEK, end)
     by_day = queries.read_sums_by_slot(connection, HOUR // SECOND, hours, PERIOD_MEASURES, together=_DAY)
     days = [by_day.get(start, {}) for start in hours[::_DAY]]
-    return compare_weeks(days[7:], days[:7], find)
+    return compare_weeks(days[7:], days[:7], find_baseline)
 
 
 def _build_change_document(change: WeekChange) -> dict[str, Any]:
@@ -262,9 +264,13 @@ def _build_change_document(change: WeekChange) -> dict[str, Any]:
     }
 
 
-def _compute_targets(task_types: TaskTypes, seen: set[str]) -> list[Figure]:
-    configured = {t.name: t.target for t in task_types.types if t.target_improvement is not None}
-    targets = {**dict.fromkeys(sorted(seen), DEFAULT_TARGET), **configured}
+def _compute_targets(task_types: TaskTypes, seen_types: set[str]) -> list[Figure]:
+    configured = {
+        task_type.name: task_type.target
+        for task_type in task_types.types
+        if task_type.target_improvement is not None
+    }
+    targets = {**dict.fromkeys(sorted(seen_types), DEFAULT_TARGET), **configured}
     return [
         Figure("stretto_improvement_target_ratio", (("task_type", name),), target, 1)
         for name, target in sorted(targets.items())

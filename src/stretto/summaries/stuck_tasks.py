@@ -1,4 +1,4 @@
-"""Stuck: the running tasks that nothing was heard of for too long, looked for now and then."""
+"""Watch for stuck tasks: running tasks that gave no sign of life for too long."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ class StuckTask:
     session: str
     task: str
     since: int
-    """When it was last heard of."""
+    """Time of its last sign of life (ns)."""
 
 
 @dataclass(slots=True)
 class StuckTaskWatch:
-    """Looks for stuck tasks; a session is worked out again only after something has happened in it."""
+    """Finds stuck tasks; a session is read again only after it has changed."""
 
     classify: Classify
     limit: int
     """Nanoseconds of silence."""
-    _heard: dict[str, tuple[tuple[int, int, int], dict[str, int]]] = field(default_factory=dict)
-    """Session → (as of when, its tasks as last heard of)."""
+    _last_signs: dict[str, tuple[tuple[int, int, int], dict[str, int]]] = field(default_factory=dict)
+    """Session id → (version of the session when read, last sign by task id)."""
 
     def find_stuck_tasks(self, connection: sqlite3.Connection, now: int) -> tuple[StuckTask, ...]:
         """Return the tasks that are stuck at ``now``, by session."""
-        # Nothing that began within the limit has been silent for longer.
+        # A task that started within the limit cannot have been silent for longer.
         rows = queries.list_sessions_with_running_tasks(connection, now - self.limit)
-        kept = self._heard
-        self._heard = {}
+        previous = self._last_signs
+        self._last_signs = {}
         stuck: list[StuckTask] = []
         for row in rows:
-            as_of = (row.last, row.running, row.tool_calls)
-            known = kept.get(row.id)
-            if known is None or known[0] != as_of:
+            version = (row.last, row.running, row.tool_calls)
+            last_seen = previous.get(row.id)
+            if last_seen is None or last_seen[0] != version:
                 session = queries.read_session(connection, row.id, self.classify)
-                known = (as_of, {} if session is None else find_last_signs(session))
-            self._heard[row.id] = known
+                last_seen = (version, {} if session is None else find_last_signs(session))
+            self._last_signs[row.id] = last_seen
             stuck += (
-                StuckTask(row.id, task, known[1][task])
-                for task in find_silent_tasks(known[1], now, self.limit)
+                StuckTask(row.id, task, last_seen[1][task])
+                for task in find_silent_tasks(last_seen[1], now, self.limit)
             )
         return tuple(stuck)

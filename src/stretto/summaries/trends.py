@@ -1,4 +1,4 @@
-"""Trends: parallel work by day and by week, the document of ``/api/trends``."""
+"""Read the trends of parallel work by day and by week, as the JSON of ``/api/trends``."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _MONDAY = 4
 def read_trends(
     connection: sqlite3.Connection, now: int, hours: Hours, declared: DeclaredBaselines = NOTHING_DECLARED
 ) -> dict[str, Any]:
-    """Return the last 30 days and 12 weeks as JSON, the ones under way last.
+    """Return the last 30 days and 12 weeks as JSON, the current day and week last.
 
-    Days are those of UTC, weeks begin on Monday. Each is held against the baselines that are known now.
+    Days are those of UTC, weeks begin on Monday. All are compared with the baselines known now.
     """
     today = now // DAY
     monday = today - (today - _MONDAY) % _WEEK
@@ -37,21 +37,21 @@ def read_trends(
         by_day = queries.read_sums_by_slot(
             connection, DAY // SECOND, range(first, today + 1), PERIOD_MEASURES
         )
-        find = make_baseline_finder(connection, hours, declared)
+        find_baseline = make_baseline_finder(connection, hours, declared)
         days = [
-            (day, build_period("day", by_day.get(day, {}), find))
+            (day, build_period("day", by_day.get(day, {}), find_baseline))
             for day in range(today - DAYS + 1, today + 1)
         ]
         weeks = [
-            (start, build_period("week", _add_days(by_day, start, _WEEK), find))
+            (start, build_period("week", _add_days(by_day, start, _WEEK), find_baseline))
             for start in range(monday - (WEEKS - 1) * _WEEK, monday + 1, _WEEK)
         ]
     finally:
         connection.execute("ROLLBACK")
     return {
         "at": to_rfc3339(now),
-        "days": [_build_period_document(day, found) for day, found in days],
-        "weeks": [_build_period_document(start, found) for start, found in weeks],
+        "days": [_build_period_document(day, period) for day, period in days],
+        "weeks": [_build_period_document(start, period) for start, period in weeks],
     }
 
 
@@ -59,14 +59,14 @@ def _add_days(by_day: Mapping[int, Sums], first: int, count: int) -> Sums:
     return add_sums(by_day[day] for day in range(first, first + count) if day in by_day)
 
 
-def _build_period_document(day: int, found: Period) -> dict[str, Any]:
-    lead, *others = found.verdict.parts or (None,)
+def _build_period_document(day: int, period: Period) -> dict[str, Any]:
+    lead, *others = period.verdict.parts or (None,)
     return {
         "begins": datetime.fromtimestamp(day * DAY // SECOND, UTC).date().isoformat(),
-        "fanouts": found.verdict.fanouts,
-        "parallel_tasks": found.verdict.tasks,
-        "tasks": found.tasks,
-        "success": found.success,
+        "fanouts": period.verdict.fanouts,
+        "parallel_tasks": period.verdict.tasks,
+        "tasks": period.tasks,
+        "success": period.success,
         "lead": None if lead is None else build_comparison_document(lead),
         "others": [build_comparison_document(part) for part in others if part is not None],
     }

@@ -1,1 +1,1 @@
-"""Scores: weighted means of known parts, with all parts told, the coverage, and why one is withheld."""
+"""Scores: weighted means of known parts, with every part, the coverage, and the reason if withheld."""

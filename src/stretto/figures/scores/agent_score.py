@@ -1,4 +1,4 @@
-"""The score of one agent: what it completes, how well, with whom, with how many errors and how fast."""
+"""Compute an agent's score from completion, quality, collaboration, errors and response time."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from stretto.names import measures
 from stretto.names.measures import Dimension
 
 
-def compute_agent_score(sums: Sums, agent: str, rules: ScoreRules, agent_sums: Sums | None = None) -> Composite:
-    """Return an agent's score; response is 1 / (1 + t/τ) for its median task time t.
+def compute_agent_score(
+    sums: Sums, agent: str, rules: ScoreRules, agent_sums: Sums | None = None
+) -> Composite:
+    """Return an agent's score. Response is 1 / (1 + t/τ) for its median task time t.
 
-    ``own`` are the sums of its work, where they are at hand.
+    ``agent_sums`` are the sums of its work, if they were split already. Example: with τ = 300 s, a median of
+    300 s gives a response of 0.5.
     """
     agent_sums = pick_slice(sums, Dimension.AGENT, agent) if agent_sums is None else agent_sums
     ended, all_tasks = count_outcomes(agent_sums, measures.WORK_ENDS, (Outcome.SUCCESS, Outcome.FAILURE))
@@ -28,7 +31,9 @@ def compute_agent_score(sums: Sums, agent: str, rules: ScoreRules, agent_sums: S
     response = None if median is None else 1 / (1 + median / SECOND / rules.response_seconds)
     return combine_parts(
         [
-            rules.make_part("agent", "completion", ended / all_tasks if all_tasks else None, all_tasks, "no task is over"),
+            rules.make_part(
+                "agent", "completion", ended / all_tasks if all_tasks else None, all_tasks, "no task is over"
+            ),
             to_part("quality", compute_quality(agent_sums, rules), rules.get_weight("agent", "quality")),
             to_part(
                 "collaboration",

@@ -1,4 +1,4 @@
-"""Collaboration: how well agents exchanged messages, and how well one agent answered them."""
+"""Compute the collaboration score: how well agents exchanged messages, in all or with a single agent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stretto.names.measures import Dimension
 
 
 def list_receivers(sums: Sums) -> list[str]:
-    """Return the agents that messages went to, sorted."""
+    """Return the agents that received messages, sorted."""
     return sorted(
         {
             *sum_by(sums, measures.MESSAGES, Dimension.AGENT),
@@ -22,11 +22,11 @@ def list_receivers(sums: Sums) -> list[str]:
 
 
 def compute_collaboration(sums: Sums, rules: ScoreRules, agent: str | None = None) -> Composite:
-    """Return how well messages were exchanged: by all, or those to one agent.
+    """Return the collaboration score of all messages, or of the messages to an agent.
 
-    Balance is the smaller over the larger of messages a session and their target, of which an agent's share
-    is one over the receivers of the session. Response is 1 - t / limit, at least 0, for a mean answer time
-    t. Success is the share of messages that succeeded.
+    Balance is the smaller over the larger of the number of messages and its target. The target of a session
+    is shared equally by its receivers. Response is 1 - t / limit, at least 0, for the mean answer time t.
+    Success is the share of successful messages. Example: 5 messages at a target of 10 give a balance of 0.5.
     """
     return combine_parts(
         [

@@ -1,4 +1,4 @@
-"""Composite: a weighted mean of the parts that are known, which says how much of it that is."""
+"""Combine the known parts of a score into a weighted mean, with the share of the weight that is known."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ScorePart:
-    """One ingredient of a score, from 0 to 1, or the reason why it is not known."""
+    """A part of a score, from 0 to 1, or the reason why it is unknown."""
 
     name: str
     value: float | None
     weight: float = 1.0
     reason: str | None = None
     count: int = 0
-    """How many things it is made of."""
+    """Number of things it is computed from."""
 
 
 @dataclass(frozen=True, slots=True)
 class Composite:
-    """A score from 0 to 1, or the reason why it is withheld; ``parts`` always tells all of them."""
+    """A score from 0 to 1, or the reason why it is withheld; ``parts`` always has all parts."""
 
     value: float | None
     coverage: float
@@ -32,19 +32,23 @@ class Composite:
 
 
 def combine_parts(parts: Iterable[ScorePart], *, min_coverage: float = 0.0, min_parts: int = 1) -> Composite:
-    """Return the mean of the known parts by their weights.
+    """Return the weighted mean of the known parts.
 
-    It is withheld where less than ``min_coverage`` of the weight, or fewer than ``min_parts`` parts, is
-    known. An unknown part takes no weight: it neither lifts nor lowers the score. A part without weight is
-    shown and asked for by nobody.
+    The score is withheld if less than ``min_coverage`` of the weight or fewer than ``min_parts`` parts are
+    known. An unknown part takes no weight, so it does not change the score. A part with weight 0 is shown but
+    not needed. Example: 0.8 (weight 3), 0.4 (weight 1) and an unknown part (weight 1) give 0.7 at a coverage
+    of 0.8.
     """
     all_parts = tuple(parts)
     weighted = [part for part in all_parts if part.weight > 0]
     known = [(part.value, part.weight) for part in weighted if part.value is not None]
-    total_weight, known_weight = sum(part.weight for part in weighted), sum(known_weight for _, known_weight in known)
+    total_weight, known_weight = (
+        sum(part.weight for part in weighted),
+        sum(known_weight for _, known_weight in known),
+    )
     coverage = known_weight / total_weight if total_weight else 0.0
     count = max((part.count for part in weighted if part.value is not None), default=0)
-    # A share that floating point makes a hair too small is no reason to withhold anything.
+    # The tolerance keeps floating point from withholding a score at exactly the minimum.
     if not known or len(known) < min_parts or coverage < min_coverage - 1e-9:
         return Composite(None, coverage, all_parts, _explain_absence(weighted, len(known)), count)
     value = sum(value * known_weight for value, known_weight in known) / known_weight
@@ -52,12 +56,12 @@ def combine_parts(parts: Iterable[ScorePart], *, min_coverage: float = 0.0, min_
 
 
 def to_part(name: str, composite: Composite, weight: float) -> ScorePart:
-    """Return a composite as an ingredient of a larger one."""
+    """Return a composite as a part of a larger composite."""
     return ScorePart(name, composite.value, weight, composite.reason, composite.count)
 
 
 def to_score_document(composite: Composite, scale: float = 100.0) -> dict[str, Any]:
-    """Return a composite as JSON, on a scale from 0 to ``scale``; weights are shares of the whole."""
+    """Return a composite as JSON, on a scale from 0 to ``scale``; weights are shares of their sum."""
     total_weight = sum(part.weight for part in composite.parts) or 1.0
     return {
         "score": None if composite.value is None else composite.value * scale,

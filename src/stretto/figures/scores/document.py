@@ -1,4 +1,4 @@
-"""Told: the scores of a snapshot as JSON, with every part, its weight, the coverage and the reasons."""
+"""Build the JSON document of a snapshot's scores: every part, its weight, the coverage and the reasons."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ NamedFigures = dict[tuple[str, ...], Figure]
 def build_scores_document(figures: Iterable[Figure], rules: ScoreRules) -> dict[str, Any]:
     """Return the efficiency score and the quality of each task type by window.
 
-    Coverage is the share of the weight that is known: of an efficiency score that of its dimensions, each by
-    the share of its parts.
+    Coverage is the known share of the weight. For an efficiency score it is the weighted mean of its
+    dimensions' shares of known parts.
     """
     score_figures = [f for f in figures if f.name.startswith(("stretto_efficiency_", "stretto_quality_"))]
     return {
         window: {
-            "efficiency": _build_efficiency(_index_figures(score_figures, window, "stretto_efficiency_"), rules),
+            "efficiency": _build_efficiency(
+                _index_figures(score_figures, window, "stretto_efficiency_"), rules
+            ),
             "quality": _build_quality(_index_figures(score_figures, window, "stretto_quality_"), rules),
         }
         for window in WINDOWS
@@ -30,7 +32,7 @@ def build_scores_document(figures: Iterable[Figure], rules: ScoreRules) -> dict[
 
 
 def _index_figures(figures: Iterable[Figure], window: str, prefix: str) -> NamedFigures:
-    """Return figures by the rest of their name and the values of their labels without the window."""
+    """Return the window's figures by (name without the prefix, values of the labels except the window)."""
     indexed = {}
     for figure in figures:
         labels = dict(figure.labels)

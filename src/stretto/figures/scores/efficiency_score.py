@@ -1,7 +1,7 @@
-"""The efficiency score: time, resource, quality and workflow, each the mean of its known parts.
+"""Compute the efficiency score: the dimensions time, resource, quality and workflow, and their parts.
 
-Every part is a pure function of what a window, a pattern or a session shows; what it cannot be worked out
-from is not there, and then the part is unknown and takes no weight.
+A dimension is the mean of its known parts. Every part is a pure function of the inputs of a window, a pattern
+or a session. If its inputs are missing, the part is unknown and takes no weight.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from stretto.names import measures
 
 WORK_PARTS = ("parallel", "single", "main_tools", "model")
 WAITING_PARTS = ("hooks", "waiting")
-"""Parts of wall time. What is idle between turns or not known is neither."""
+"""Parts of wall time. Idle and unknown time is neither work nor waiting."""
 
 
 @dataclass(frozen=True, slots=True)
 class EfficiencyInputs:
-    """What an efficiency score is made of."""
+    """The inputs of an efficiency score."""
 
     sums: Sums
     parallel: Mapping[tuple[str, Provenance], ParallelWork]
-    """Parallel work by task type and what it is held against."""
+    """Parallel work by task type and provenance of its baseline."""
     published: PublishedFigures
-    """Other figures of the same thing; empty where they are not told apart by it."""
+    """Other figures of the same window or session; empty if they do not exist by pattern."""
     target: Target
     rules: ScoreRules
 
@@ -46,13 +46,13 @@ class EfficiencyScore:
 
     @property
     def coverage(self) -> float:
-        """Share of all parts that is known, by the weights of their dimensions."""
+        """Known share of all parts, by the weights of their dimensions."""
         weight = {part.name: part.weight for part in self.score.parts}
         return sum(weight[name] * composite.coverage for name, composite in self.dimensions.items())
 
 
 def compute_efficiency_score(shown: EfficiencyInputs) -> EfficiencyScore:
-    """Return the efficiency score; a dimension is withheld where fewer than half of its parts are known."""
+    """Return the efficiency score; a dimension is withheld if fewer than half of its parts are known."""
     dimensions = {
         dimension: combine_parts(
             [
@@ -64,7 +64,10 @@ def compute_efficiency_score(shown: EfficiencyInputs) -> EfficiencyScore:
         for dimension, parts in DIMENSIONS.items()
     }
     rules = shown.rules
-    parts = [to_part(name, composite, rules.get_weight("efficiency", name)) for name, composite in dimensions.items()]
+    parts = [
+        to_part(name, composite, rules.get_weight("efficiency", name))
+        for name, composite in dimensions.items()
+    ]
     return EfficiencyScore(combine_parts(parts, min_coverage=rules.min_coverage), dimensions)
 
 
@@ -73,14 +76,14 @@ def _clamp_value(value: float | None, reason: str) -> tuple[float | None, float,
 
 
 def _score_expected(shown: EfficiencyInputs) -> float | None:
-    """Divide the time that parallel work takes at its target by the time it took."""
+    """Divide the elapsed time that parallel work takes at its target by its actual elapsed time."""
     elapsed = sum(part.elapsed for part in shown.parallel.values())
     expected = sum(part.sequential * (1 - shown.target(name)) for (name, _), part in shown.parallel.items())
     return expected / elapsed if elapsed else None
 
 
 def _score_improvement(shown: EfficiencyInputs) -> float | None:
-    """Divide the time saved by the time that parallel work saves at its target."""
+    """Divide the time saved by the time that parallel work saves at its target improvement."""
     target_saved = sum(part.sequential * shown.target(name) for (name, _), part in shown.parallel.items())
     saved = sum(part.sequential - part.elapsed for part in shown.parallel.values())
     return saved / target_saved if target_saved > 0 else None
@@ -95,7 +98,7 @@ def _score_handover(shown: EfficiencyInputs) -> float | None:
 
 
 def _score_cpu(shown: EfficiencyInputs) -> float | None:
-    """Return 1 inside the target, falling to 0 at an idle and at a saturated machine."""
+    """Return 1 inside the target range, falling to 0 at an idle and at a saturated machine."""
     busy, rules = shown.published.sum_values("stretto_machine_cpu_ratio"), shown.rules
     if busy is None:
         return None
@@ -121,7 +124,7 @@ def _score_success(shown: EfficiencyInputs) -> float | None:
 
 
 def _score_errors(shown: EfficiencyInputs) -> float | None:
-    """Return the share of tool calls that did not fail: tasks that failed are in ``success`` already."""
+    """Return the share of successful tool calls: failed tasks are in ``success`` already."""
     return count_judged(shown.sums, measures.CALLS).share
 
 
@@ -145,7 +148,7 @@ def _score_integration(shown: EfficiencyInputs) -> float | None:
 
 
 def _score_working(shown: EfficiencyInputs) -> float | None:
-    """Return the share of wall time that was work, of what is known to be work or waiting."""
+    """Return work over work and waiting, in wall time."""
     work, waiting = (
         shown.published.sum_values("stretto_session_wall_seconds", part=parts)
         for parts in (WORK_PARTS, WAITING_PARTS)
@@ -155,7 +158,7 @@ def _score_working(shown: EfficiencyInputs) -> float | None:
 
 
 def _score_recovery(shown: EfficiencyInputs) -> float | None:
-    """Divide what was recovered by what had failed, a failure that is tried again in vain counting once."""
+    """Divide recoveries by first failures: a retry that fails again is not a new failure."""
     retried = count_judged(shown.sums, measures.RETRY_ENDS)
     first_failures = count_judged(shown.sums, measures.WORK_ENDS).failed - retried.failed
     return retried.succeeded / first_failures if first_failures > 0 else None
@@ -195,4 +198,4 @@ DIMENSIONS: Mapping[str, Mapping[str, tuple[Callable[[EfficiencyInputs], float |
         "recovery": (_score_recovery, "nothing failed"),
     },
 }
-"""Dimension → part → what it is, from 0 to 1, and why it is unknown where it is."""
+"""Dimension → part → (function that computes its value from 0 to 1, reason if the value is unknown)."""

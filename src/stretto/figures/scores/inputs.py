@@ -1,4 +1,4 @@
-"""Published: the figures already worked out for a window, by name, so that scores can be made of them."""
+"""Look up the figures already computed for a window, so that scores can be computed from them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from stretto.figures.figure import Figure
 
 
 class PublishedFigures:
-    """The figures of one window by name. What is not among them is not known."""
+    """The figures of a window by name; a figure that is missing or has no value is unknown."""
 
     def __init__(self, figures: Iterable[Figure], window: str) -> None:
         self._by_name: dict[str, list[tuple[Mapping[str, str], float]]] = {}
@@ -18,9 +18,9 @@ class PublishedFigures:
                 self._by_name.setdefault(figure.name, []).append((labels, figure.value))
 
     def sum_values(self, name: str, **labels: str | Collection[str]) -> float | None:
-        """Return the sum of a figure over the labels not given, or None where there is none of it.
+        """Return the sum of a figure over all label values, or None if the figure is missing.
 
-        A label is given as the value, or the collection of values, that is summed.
+        ``labels`` limits a label to a value or a collection of values.
         """
         values = [
             value
@@ -30,7 +30,7 @@ class PublishedFigures:
         return sum(values) if values else None
 
     def divide_sums(self, numerator: str, denominator: str) -> float | None:
-        """Return the sum of one figure over that of another, or None where one is missing or 0 is below."""
+        """Return the sum of a figure over that of another; None if either is missing or the divisor is 0."""
         dividend, divisor = self.sum_values(numerator), self.sum_values(denominator)
         return None if dividend is None or not divisor else dividend / divisor
 

@@ -1,4 +1,4 @@
-"""Quality of tasks from measured parts only, and its trend over days."""
+"""Compute the quality of tasks from measured parts only, and its trend over days."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from stretto.names import measures
 from stretto.names.measures import Dimension
 
 TREND_DAYS = 3
-"""Days with a score that a trend is drawn through, at least."""
+"""Fewest days with a score for a trend."""
 
 STEADY = 0.1
-"""Points a day up to which a quality that moves is called steady."""
+"""Change in points a day below which quality is called steady."""
 
 
 @dataclass(frozen=True, slots=True)
 class QualityTrend:
-    """How the daily quality of one task type moves; points are those of the scale from 0 to 10."""
+    """The trend of a task type's daily quality, in points of the scale from 0 to 10."""
 
     current: float
     """Quality of the newest day with a score."""
@@ -41,12 +41,12 @@ def name_direction(rate_per_day: float) -> str:
 
 
 def compute_quality(sums: Sums, rules: ScoreRules) -> Composite:
-    """Return the quality of the tasks of some sums: the mean of its known parts by their weights."""
+    """Return the quality of the tasks of some sums: the weighted mean of its known parts."""
     return combine_parts(build_quality_parts(sums, rules), min_parts=rules.min_parts)
 
 
 def compute_overall_quality(sums: Sums, rules: ScoreRules) -> tuple[float, int] | None:
-    """Return the mean quality of the task types by their tasks, and the number of tasks; None without any."""
+    """Return the mean quality over task types, weighted by tasks, and the number of tasks; else None."""
     value = count = 0.0
     for type_sums in split_by(sums, Dimension.TASK_TYPE).values():
         quality = compute_quality(type_sums, rules).value
@@ -57,7 +57,7 @@ def compute_overall_quality(sums: Sums, rules: ScoreRules) -> tuple[float, int] 
 
 
 def build_quality_parts(sums: Sums, rules: ScoreRules) -> list[ScorePart]:
-    """Return each part of quality from 0 to 1, or why it is not known."""
+    """Return each part of quality from 0 to 1, or the reason why it is unknown."""
     return [
         _score_judgements("judgement", "quality", sums, rules),
         _score_completeness(sums, rules),
@@ -69,13 +69,15 @@ def build_quality_parts(sums: Sums, rules: ScoreRules) -> list[ScorePart]:
 
 
 def compute_trend(days: Mapping[int, Sums], rules: ScoreRules) -> QualityTrend | str:
-    """Return the trend of one task type over days (day number → its sums), or why there is none.
+    """Return the trend of a task type over days (day number → its sums), or the reason for its absence.
 
-    Days are compared by the parts that each of them knows: a part that is known on some days only would
-    move the mean without anything having moved.
+    Only parts that are known on every day are used: a part that is known on some days would change the mean
+    without any change of quality. Example: days 1, 2 and 3 with 6, 7 and 8 points rise by 1 point a day.
     """
     parts = {day: {p.name: p for p in build_quality_parts(sums, rules)} for day, sums in sorted(days.items())}
-    parts = {day: by_name for day, by_name in parts.items() if any(p.value is not None for p in by_name.values())}
+    parts = {
+        day: by_name for day, by_name in parts.items() if any(p.value is not None for p in by_name.values())
+    }
     if len(parts) < TREND_DAYS:
         return f"a trend takes {TREND_DAYS} days with a quality, there are {len(parts)}"
     shared = {
@@ -136,7 +138,7 @@ def _score_consistency(sums: Sums, rules: ScoreRules) -> ScorePart:
 
 
 def _score_parity(sums: Sums, rules: ScoreRules) -> ScorePart:
-    """Compare tasks side by side with tasks alone: share of success, and quality as scored from outside."""
+    """Compare parallel tasks with tasks alone: by share of success, and by outside judgements of quality."""
     together = count_judged(sums, measures.WORK_ENDS, place=PARALLEL)
     alone = count_judged(sums, measures.WORK_ENDS, place=ALONE)
     ratios = [

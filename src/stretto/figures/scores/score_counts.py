@@ -1,4 +1,4 @@
-"""The counts behind the scores: retries, adoption, integration and scores from outside, as figures."""
+"""Compute the counts behind the scores as figures: retries, adoption, integration and outside judgements."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stretto.names.measures import Dimension
 
 
 def compute_retry_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
-    """Yield retries, recoveries and their work by task type, of every type that has tasks."""
+    """Yield retries, recoveries and their work by task type, for every type with tasks."""
     tasks = sum_by(sums, measures.WORK_ENDS, Dimension.TASK_TYPE)
     again = sum_by(sums, measures.RETRY_ENDS, Dimension.TASK_TYPE)
     by_outcome = group_by(sums, measures.RETRY_ENDS, Dimension.TASK_TYPE, Dimension.OUTCOME)
@@ -31,7 +31,7 @@ def compute_retry_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
 
 
 def compute_adoption_figures(at: Labels, sums: Sums, rules: ScoreRules) -> Iterator[Figure]:
-    """Yield how many of the turns and of each agent's tasks that could run in parallel did."""
+    """Yield how many of the turns and agents' tasks that could run in parallel did so."""
     eligible = sum_up(sums, measures.TURNS)
     parallel = sum_up(sums, measures.TURNS, place=PARALLEL)
     yield Figure("stretto_window_eligible_turns", at, eligible, eligible)
@@ -50,7 +50,7 @@ def compute_adoption_figures(at: Labels, sums: Sums, rules: ScoreRules) -> Itera
 
 
 def compute_integration_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
-    """Yield how the results of fan-outs fit together, by pattern, of every pattern that has a fan-out."""
+    """Yield how well the results of fan-outs fit together, for every pattern with a fan-out."""
     by_result = group_by(sums, measures.CHECKED, Dimension.PATTERN, Dimension.RESULT)
     checked = sum_by(sums, measures.CHECKED, Dimension.PATTERN)
     for pattern in sorted(sum_by(sums, measures.FANOUTS, Dimension.PATTERN)):
@@ -68,7 +68,7 @@ def compute_integration_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
 
 
 def compute_judgement_figures(at: Labels, sums: Sums, rules: ScoreRules) -> Iterator[Figure]:
-    """Yield the scores from outside by name and task type; those off their scale are counted apart."""
+    """Yield the outside judgements by score and task type; values off their scale are counted separately."""
     counts, values, outside = (
         group_by(sums, measure, Dimension.SCORE, Dimension.TASK_TYPE)
         for measure in (measures.SCORE_COUNT, measures.SCORE_SUM, measures.SCORE_OUTSIDE)

@@ -1,4 +1,4 @@
-"""Rules: weights, targets and scales of the scores, out of the box or from the ``[scores]`` tables."""
+"""Define the rules of the scores: weights, targets and scales, by default or from the ``[scores]`` tables."""
 
 from __future__ import annotations
 
@@ -36,34 +36,34 @@ WEIGHTS: Mapping[str, Weights] = MappingProxyType(
         },
     }
 )
-"""The weights of each score's parts. Those of a table are shares of their sum."""
+"""The weights of each score's parts; each is used as a share of the sum of its table."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreRules:
-    """How scores are made."""
+    """The rules by which scores are computed."""
 
     weights: Mapping[str, Weights] = field(default_factory=lambda: WEIGHTS)
     scales: Scales = SCALES
     min_coverage: float = 0.5
-    """Share of the weight of a score that must be known."""
+    """Least known share of a score's weight."""
     min_parts: int = 2
-    """Parts of a quality score that must be known."""
+    """Fewest known parts of a quality score."""
     cohort: int = 5
-    """Fewest turns, tasks or judgements that a comparison is made of."""
+    """Fewest turns, tasks or judgements for a comparison."""
     response_seconds: float = 300.0
-    """How long an agent's median task takes for a response of one half."""
+    """Median task time at which an agent's response is 0.5."""
     answer_seconds: float = 300.0
-    """How long an answer takes for a collaboration response of 0."""
+    """Mean answer time at and above which the response in collaboration is 0."""
     messages: float = 10.0
-    """Messages of a session at which its agents talk neither too little nor too much."""
+    """Target number of messages in a session."""
     cpu_low: float = 0.75
     cpu_high: float = 0.85
-    """Between these shares the machine's processors are well used."""
+    """The range of good use: busy share of the machine's processors."""
 
     @property
     def cpu_target(self) -> tuple[float, float]:
-        """The least and the largest share of the machine's processors that is well used."""
+        """The range of good use: least and largest busy share of the machine's processors."""
         return self.cpu_low, self.cpu_high
 
     def get_weight(self, score: str, part: str) -> float:
@@ -88,7 +88,7 @@ _NUMBERS: dict[str, tuple[float, float]] = {
     "cpu_low": (0.0, 1.0),
     "cpu_high": (0.0, 1.0),
 }
-"""Key → smallest and largest value that is no slip."""
+"""Key → (smallest, largest) accepted value."""
 
 _WHOLE = frozenset({"min_parts", "cohort"})
 
@@ -99,17 +99,17 @@ def _get_default_target(_task_type: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
-    """What scores are made by: the rules, and the improvement asked of a task type, as a ratio."""
+    """The rules of the scores, and the target improvement of each task type, as a ratio."""
 
     rules: ScoreRules = field(default_factory=ScoreRules)
     target: Callable[[str], float] = _get_default_target
 
 
 def parse_score_rules(tables: object, where: str) -> ScoreRules:
-    """Return the rules with what a file's ``[scores]`` tables change.
+    """Return the default rules, changed by a file's ``[scores]`` tables.
 
-    ``[scores.weights.<score>]`` holds weights, every other table the ``scale`` of the score of its name.
-    Raises ConfigError for what cannot be used.
+    ``[scores.weights.<score>]`` has weights; every other table has the ``scale`` of the score it is named
+    after. Raises ConfigError for a value that cannot be used.
     """
     table = _check_table(tables, "scores", where)
     numbers: dict[str, Any] = {}
@@ -179,7 +179,9 @@ def _parse_scale(name: str, table: Mapping[str, object], where: str) -> Scale:
     is_pair = isinstance(scale, list) and len(scale) == 2 and all(_is_number(edge) for edge in scale)  # noqa: PLR2004  # low and high
     low, high = scale if is_pair and isinstance(scale, list) else (0.0, 0.0)
     is_endless = high == float("inf")
-    is_in_range = isfinite(low) and abs(low) <= MOST and (is_endless or (isfinite(high) and abs(high) <= MOST))
+    is_in_range = (
+        isfinite(low) and abs(low) <= MOST and (is_endless or (isfinite(high) and abs(high) <= MOST))
+    )
     if not is_pair or not is_in_range or not low < high or not normalise_name(name):
         raise ConfigError(
             f"{label}.scale cannot be used",

@@ -1,4 +1,4 @@
-"""The KPIs of one session or phase as JSON, each with its parts, its coverage, and why it is withheld."""
+"""Build the KPIs of a session or phase as JSON, with parts, coverage and the reasons for missing values."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from stretto.names import NONE, QUANTILES, measures
 from stretto.names.measures import Dimension
 
 WINDOW = "session"
-"""What stands in place of a window in the figures of one session."""
+"""The value of the window label in the figures of a single session."""
 
 
 def build_kpis_document(
     sums: Sums, published: Iterable[Figure], scoring: Scoring, find_baseline: FindBaseline
 ) -> dict[str, Any]:
-    """Return the KPIs of what these sums are of; ``published`` are its other figures."""
+    """Return the KPIs of a session's or phase's sums; ``published`` are its other figures."""
     rules = scoring.rules
     parallel = sum_parallel_by_type(build_mixes(sums, find_baseline))
     efficiency = compute_efficiency_score(
@@ -70,7 +70,7 @@ def build_kpis_document(
 
 
 def compute_session_figures(session: Session) -> Iterator[Figure]:
-    """Yield what a session itself shows of machine, memory and the provider's cache, where anything does."""
+    """Yield the figures of a session's machine use, memory and prompt cache, if they were reported."""
     at: Labels = (("window", WINDOW),)
     samples = session.samples
     busy = compute_busy_ratio((sample, 1.0) for sample in samples)
@@ -81,7 +81,7 @@ def compute_session_figures(session: Session) -> Iterator[Figure]:
         labels = (("stat", stat), *at)
         value = memory[int(QUANTILES[stat] * (len(memory) - 1))]
         yield Figure("stretto_agents_memory_quantile_bytes", labels, value, len(memory))
-    # Where a source is silent about the cache, its prompts must not pass for ones that read nothing.
+    # A source that does not report the cache must not count as prompts that read nothing from it.
     tokens_with_cache = [call.tokens for call in session.model_calls if call.tokens.cache_read is not None]
     read = sum(tokens.cache_read or 0 for tokens in tokens_with_cache)
     prompt = sum((tokens.input or 0) + (tokens.cache_write or 0) for tokens in tokens_with_cache) + read

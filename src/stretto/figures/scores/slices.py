@@ -1,4 +1,4 @@
-"""Cells: sums picked by what was worked on, so that a window, a pattern, a type and an agent score alike."""
+"""Split sums into slices by pattern, task type or agent, so that all of them are scored the same way."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from stretto.names import measures
 from stretto.names.measures import Dimension, position_of
 
 PARALLEL, ALONE, UNPLACED = "parallel", "alone", "unplaced"
-"""How a task ran: inside a finished fan-out, beside no other of its parent, or neither is known."""
+"""How a task ran: inside a finished fan-out, without overlap, or unknown."""
 
 INTEGRATED, CONFLICT, FAILED = "integrated", "conflict", "failed"
-"""How the results of a fan-out fit together: they do, two tasks wrote one file, or the tests failed."""
+"""How the results of a fan-out fit together: they do, two tasks wrote the same file, or tests failed."""
 
 FINE = "fine"
-"""What is said of a task that wrote no file which another task of its fan-out wrote as well."""
+"""Result of a task that wrote no file which another task of its fan-out also wrote."""
 
 MICRO = 1_000_000
-"""Shares and scores are summed in millionths: sums of whole numbers never drift."""
+"""Shares and scores are summed as whole millionths, so that sums never drift."""
 
 _SPLIT_BY_ANY = frozenset(
     {
@@ -36,7 +36,7 @@ _SPLIT_BY_ANY = frozenset(
         measures.SCORE_OUTSIDE,
     }
 )
-"""Measures of work and of its scores: they have pattern, task type and agent."""
+"""Measures of work and of judgements on it: they have pattern, task type and agent."""
 
 _SPLIT_BY_PATTERN = _SPLIT_BY_ANY | {
     measures.TURNS,
@@ -59,7 +59,7 @@ _SPLIT_BY_PATTERN = _SPLIT_BY_ANY | {
 
 @dataclass(frozen=True, slots=True)
 class OutcomeCounts:
-    """How many of those whose outcome is known succeeded."""
+    """How many things with a known outcome succeeded and failed."""
 
     succeeded: int
     failed: int
@@ -71,19 +71,19 @@ class OutcomeCounts:
 
     @property
     def share(self) -> float | None:
-        """Share that succeeded, or None where no outcome is known."""
+        """Share that succeeded, or None if no outcome is known."""
         return self.succeeded / self.known if self.known else None
 
 
 def list_keys(sums: Sums, dimension: Dimension) -> list[str]:
-    """Return the patterns, task types or agents that tasks of the sums had, sorted."""
+    """Return the patterns, task types or agents of the tasks in the sums, sorted."""
     return sorted(sum_by(sums, measures.WORK_ENDS, dimension))
 
 
 def split_by(sums: Sums, dimension: Dimension, names: Iterable[str] | None = None) -> dict[str, Sums]:
-    """Return the sums of each of some patterns, task types or agents: of its work and the scores of it.
+    """Return the sums of work and judgements by pattern, task type or agent, in a single pass.
 
-    By name, in one pass for all of them; those that tasks of the sums had where none are named.
+    Without ``names`` the result has all patterns, task types or agents of the tasks in the sums.
     """
     names = list_keys(sums, dimension) if names is None else names
     slices: dict[str, dict[str, dict[tuple[str | int, ...], int]]] = {name: {} for name in names}
@@ -99,12 +99,12 @@ def split_by(sums: Sums, dimension: Dimension, names: Iterable[str] | None = Non
 
 
 def pick_slice(sums: Sums, dimension: Dimension, key: str) -> Sums:
-    """Return the sums of one pattern, task type or agent."""
+    """Return the sums of a single pattern, task type or agent."""
     return split_by(sums, dimension, [key])[key]
 
 
 def count_judged(sums: Sums, measure: str, **wanted: str) -> OutcomeCounts:
-    """Return how the things of a measure ended that have the wanted values, given by dimension."""
+    """Return how many things of a measure succeeded and failed, among those with the wanted values."""
     return OutcomeCounts(
         sum_up(sums, measure, outcome=Outcome.SUCCESS.value, **wanted),
         sum_up(sums, measure, outcome=Outcome.FAILURE.value, **wanted),
@@ -112,6 +112,6 @@ def count_judged(sums: Sums, measure: str, **wanted: str) -> OutcomeCounts:
 
 
 def count_outcomes(sums: Sums, measure: str, ended: Iterable[Outcome]) -> tuple[int, int]:
-    """Return how many of a measure's things had one of these outcomes, and how many there are."""
+    """Return how many things of a measure had any of these outcomes, and how many there are."""
     by_outcome = sum_by(sums, measure, Dimension.OUTCOME)
     return sum(by_outcome.get(outcome.value, 0) for outcome in ended), sum(by_outcome.values())

@@ -1,4 +1,4 @@
-"""The scores of one window as figures: 0 to 100, quality 0 to 10, withheld ones with their reason."""
+"""Compute the scores of a window as figures: 0 to 100, quality 0 to 10, with a reason if withheld."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ TREND_MEASURES = (
     measures.SCORE_SUM,
     measures.SCORE_OUTSIDE,
 )
-"""What quality is made of: the measures that a trend needs day by day."""
+"""The measures of quality, which a trend needs day by day."""
 
 
 def compute_score_figures(
@@ -48,9 +48,9 @@ def compute_score_figures(
     scoring: Scoring,
     find_baseline: FindBaseline,
 ) -> Iterator[Figure]:
-    """Yield the scores of a window with all that they are made of.
+    """Yield the scores of a window with all their parts and counts.
 
-    ``published`` are the window's other figures: what machine, models and critical path have to say.
+    ``published`` are the window's other figures: those of machine, models and wall time.
     """
     at: Labels = (("window", window),)
     rules = scoring.rules
@@ -68,15 +68,23 @@ def compute_score_figures(
             "stretto_agent_collaboration_score", labels, compute_collaboration(sums, rules, agent)
         )
     for agent, slice_sums in split_by(sums, Dimension.AGENT).items():
-        # Tasks without an agent's name are nobody's.
+        # Tasks without an agent's name belong to no agent.
         if agent != NONE:
             yield _make_figure(
-                "stretto_agent_score", (("agent", agent), *at), compute_agent_score(sums, agent, rules, slice_sums)
+                "stretto_agent_score",
+                (("agent", agent), *at),
+                compute_agent_score(sums, agent, rules, slice_sums),
             )
 
     def score_efficiency(slice_sums: Sums, others: PublishedFigures) -> EfficiencyScore:
         return compute_efficiency_score(
-            EfficiencyInputs(slice_sums, sum_parallel_by_type(build_mixes(slice_sums, find_baseline)), others, scoring.target, rules)
+            EfficiencyInputs(
+                slice_sums,
+                sum_parallel_by_type(build_mixes(slice_sums, find_baseline)),
+                others,
+                scoring.target,
+                rules,
+            )
         )
 
     yield from _make_efficiency_figures(at, score_efficiency(sums, PublishedFigures(published, window)))
@@ -87,7 +95,7 @@ def compute_score_figures(
 
 
 def compute_trend_figures(window: str, days: Mapping[int, Sums], rules: ScoreRules) -> Iterator[Figure]:
-    """Yield how quality moves from day to day, by task type; ``days`` are the window's sums by day."""
+    """Yield the trend of quality by task type; ``days`` are the window's sums by day."""
     at: Labels = (("window", window),)
     for task_type, trend in compute_trends(days, rules).items():
         labels = (("task_type", task_type), *at)
@@ -107,11 +115,11 @@ _TREND_FIGURES = (
 
 
 def compute_trends(days: Mapping[int, Sums], rules: ScoreRules) -> dict[str, QualityTrend | str]:
-    """Return the trend of quality by task type, or the reason why there is none."""
+    """Return the trend of quality by task type, or the reason for its absence."""
     types = sorted(
         {task_type for sums in days.values() for task_type in list_keys(sums, Dimension.TASK_TYPE)}
     )
-    # What was done on one day may be judged on another.
+    # Work of a day may be judged on another day, so every day is split by the types of all days.
     by_day = {day: split_by(sums, Dimension.TASK_TYPE, types) for day, sums in days.items()}
     return {
         task_type: compute_trend({day: by_type[task_type] for day, by_type in by_day.items()}, rules)
