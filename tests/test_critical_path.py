@@ -17,7 +17,7 @@ from stretto.figures.critical_path import (
 )
 from stretto.figures.fanouts import find_fanouts
 from stretto.figures.sum_reading import Sums
-from stretto.figures.what_if import replay_session
+from stretto.figures.what_if import simulate_session
 from stretto.figures.work_tree import Stretch, Worker, build_work_tree, walk_tasks
 from stretto.model.entities import ModelCall, PermissionRequest, Session, Turn
 from stretto.model.event import Event, Outcome
@@ -239,7 +239,7 @@ def test_tasks_on_the_path_have_no_slack(tasks: tuple[object, ...]) -> None:
 def longer(root: Stretch, name: str, by: int) -> int | None:
     """Return the session's elapsed time had a task taken so many nanoseconds longer."""
     (length,) = [one.length for one in walk_tasks(root) if one.id == name]
-    return replay_session(root, name, (length + by) / length)
+    return simulate_session(root, name, (length + by) / length)
 
 
 @given(sessions_at_random())

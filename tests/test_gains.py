@@ -18,8 +18,8 @@ from stretto.figures.sum_reading import Sums
 from stretto.figures.verdict import build_mixes, sum_parallel_by_type
 from stretto.store.contributions.opportunity import add_up_sequential_runs
 from tests.scenes import Drawing, concluded, fork_join, one_by_one, straggler
-from tests.test_price import settling
-from tests.test_window import measured, sums_of
+from tests.test_speedup_cost import settling
+from tests.test_window_figures import measured, sums_of
 
 
 def figures(*drawings: Drawing) -> dict[tuple[str, str], Figure]:

@@ -14,7 +14,7 @@ from stretto.figures.verdict import (
     sum_parallel_by_type,
 )
 from tests.scenes import Drawing, fork_join, straggler
-from tests.test_window import measured, sums_of
+from tests.test_window_figures import measured, sums_of
 
 
 def configured(hours: dict[str, float]) -> FindBaseline:

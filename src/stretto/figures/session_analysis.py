@@ -23,7 +23,7 @@ from stretto.figures.efficiency_tree import (
 )
 from stretto.figures.fanouts import Fanout
 from stretto.figures.wall_time import WallPart, measure_wall_time
-from stretto.figures.what_if import replay_fanout, replay_session
+from stretto.figures.what_if import simulate_fanout, simulate_session
 from stretto.figures.work_tree import Stretch, Worker, build_work_tree
 from stretto.model.entities import Session
 
@@ -84,7 +84,7 @@ def try_factor(root: Stretch, fanouts: Iterable[Fanout], task_id: str, factor: f
 
     ``root`` is the session's work tree. Raises ValueError unless the factor is a positive number.
     """
-    would_be = replay_session(root, task_id, factor)
+    would_be = simulate_session(root, task_id, factor)
     if would_be is None:
         return None
     fanout = next((f for f in fanouts if any(task.id == task_id for task in f.tasks)), None)
@@ -94,7 +94,7 @@ def try_factor(root: Stretch, fanouts: Iterable[Fanout], task_id: str, factor: f
         elapsed=root.length,
         would_be=would_be,
         fanout_elapsed=fanout.elapsed if fanout else None,
-        fanout_would_be=replay_fanout(fanout, task_id, factor) if fanout else None,
+        fanout_would_be=simulate_fanout(fanout, task_id, factor) if fanout else None,
     )
 
 

@@ -101,7 +101,7 @@ def split_wall_time(session: Session, root: Stretch | None = None) -> Iterator[t
             if start < end:
                 edges.append((start, rank, 1))
                 edges.append((end, rank, -1))
-    yield from _sweep_edges(whole, sorted(edges), tuple(claims))
+    yield from _walk_edges(whole, sorted(edges), tuple(claims))
 
 
 def compute_wall_figures(window: str, sums: Sums) -> Iterator[Figure]:
@@ -214,7 +214,7 @@ def _find_gaps(merged: Iterable[Interval], whole: Interval) -> Iterator[Interval
         yield Interval(at, whole.end)
 
 
-def _sweep_edges(
+def _walk_edges(
     whole: Interval, edges: Iterable[tuple[int, int, int]], parts: Sequence[WallPart]
 ) -> Iterator[tuple[Interval, WallPart]]:
     """Yield each interval between two edges with the first part that claims it.

@@ -1,4 +1,4 @@
-"""Replay a session or fan-out with a faster or slower task, to compute the elapsed time it would have had.
+"""Simulate a session or fan-out with a faster or slower task, to compute the elapsed time it would have had.
 
 A stretch is assumed to have waited for all stretches that finished before it. It keeps its distance to the
 last of them. Stretches that overlap keep their start. All other lengths stay, also a person's time between
@@ -11,7 +11,7 @@ from stretto.figures.fanouts import Fanout
 from stretto.figures.work_tree import Stretch, Worker, get_end_order, walk_tasks
 
 
-def replay_session(root: Stretch, task_id: str, factor: float) -> int | None:
+def simulate_session(root: Stretch, task_id: str, factor: float) -> int | None:
     """Return the session's elapsed time (ns) if a task, with all inside it, had taken ``factor`` of its time.
 
     ``root`` is the session's work tree. None if the task's length is unknown. Raises ValueError unless the
@@ -22,11 +22,11 @@ def replay_session(root: Stretch, task_id: str, factor: float) -> int | None:
         return None
     length = _scale_length(chain[-1], factor)
     for outer, inner in zip(reversed(chain[:-1]), reversed(chain[1:]), strict=True):
-        length = _replay_stretch(outer, inner, length)
+        length = _simulate_stretch(outer, inner, length)
     return length
 
 
-def replay_fanout(fanout: Fanout, task_id: str, factor: float) -> int | None:
+def simulate_fanout(fanout: Fanout, task_id: str, factor: float) -> int | None:
     """Return the fan-out's elapsed time (ns) if a task of it had taken ``factor`` of its time.
 
     None if the task is not in it. Raises ValueError unless the factor is a positive number.
@@ -38,7 +38,7 @@ def replay_fanout(fanout: Fanout, task_id: str, factor: float) -> int | None:
     ]
     outer = Stretch(Worker.MAIN, "", fanout.start, fanout.end, inner=sorted(inner, key=get_end_order))
     changed = next((stretch for stretch in inner if stretch.id == task_id), None)
-    return None if changed is None else _replay_stretch(outer, changed, _scale_length(changed, factor))
+    return None if changed is None else _simulate_stretch(outer, changed, _scale_length(changed, factor))
 
 
 def _find_chain(root: Stretch, task_id: str) -> list[Stretch] | None:
@@ -62,7 +62,7 @@ def _scale_length(stretch: Stretch, factor: float) -> int:
     return round(stretch.length * factor)
 
 
-def _replay_stretch(outer: Stretch, changed: Stretch, length: int) -> int:
+def _simulate_stretch(outer: Stretch, changed: Stretch, length: int) -> int:
     """Return the length of a stretch if a changed stretch inside it takes ``length``."""
     finished: dict[Stretch, int] = {}
     before = after = outer.start

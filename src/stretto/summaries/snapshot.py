@@ -217,7 +217,7 @@ def build_snapshot_document(snapshot: Snapshot) -> dict[str, Any]:
         "figures": [
             {
                 "name": figure.name,
-                "labels": _labels_document(figure.labels),
+                "labels": _build_labels_document(figure.labels),
                 "value": figure.value,
                 "count": figure.count,
                 "reason": figure.reason,
@@ -230,7 +230,7 @@ def build_snapshot_document(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _labels_document(labels: Labels) -> dict[str, str]:
+def _build_labels_document(labels: Labels) -> dict[str, str]:
     """Return labels by their JSON keys: ``stat="p95"`` of a series is ``"quantile": "0.95"`` in documents."""
     return dict(
         ("quantile", str(QUANTILES[value])) if name == Label.STAT else (name, value) for name, value in labels

@@ -19,7 +19,7 @@ from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.speedup_costs import add_up_speedup_costs
 from stretto.store.contributions.tasks import add_up_tasks
 from tests.scenes import Drawing, by_description, folded, framed, paid, straggler
-from tests.test_window import measured
+from tests.test_window_figures import measured
 
 
 def settling(drawing: Drawing, price: Price = get_reported_cost) -> SessionContext:

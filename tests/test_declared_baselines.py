@@ -1,0 +1,106 @@
+"""The file of declared baselines: kept whole, refused when damaged, followed when it changes."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from stretto.figures.baselines import NOTHING_DECLARED, DeclaredBaselines, RecordedBaseline, SetLength
+from stretto.store.declared_baselines import (
+    FILE,
+    BaselineError,
+    DeclaredBaselineFile,
+    load_declared,
+    remove_declared,
+    save_declared,
+    with_length,
+    with_recorded,
+)
+
+PIN = RecordedBaseline("pin", "s1", "release", ({"review": [10, 20], "testing": [5]},), newest=7, at=9)
+WHOLE = RecordedBaseline("whole", "s2", "none", ({"review": [1]},), newest=1, at=2, whole=True)
+BOTH = DeclaredBaselines((PIN, WHOLE), {"prd": SetLength(3.5, 4)})
+
+
+def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
+    """Every field, in a file for its owner alone, and nothing beside it."""
+    folder = tmp_path / "state"
+    assert load_declared(folder) == NOTHING_DECLARED
+    save_declared(folder, BOTH)
+    assert load_declared(folder) == BOTH
+    assert [path.name for path in folder.iterdir()] == [FILE]
+    assert (folder / FILE).stat().st_mode & 0o777 == 0o600
+    save_declared(folder, NOTHING_DECLARED)
+    assert load_declared(folder) == NOTHING_DECLARED
+
+
+def test_declarations_are_added_and_taken_away() -> None:
+    """One of the same name gives way; what is not there changes nothing."""
+    declared = with_length(with_recorded(NOTHING_DECLARED, PIN), "prd", SetLength(1, 1))
+    again = with_recorded(declared, RecordedBaseline("pin", "s9", "release", PIN.runs, 8, 10))
+    assert [found.session for found in again.recorded] == ["s9"]
+    assert with_length(declared, "prd", SetLength(2, 2)).set["prd"].length == 2
+    assert remove_declared(declared, "pin") == DeclaredBaselines((), {"prd": SetLength(1, 1)})
+    assert remove_declared(declared, "prd") == DeclaredBaselines((PIN,), {})
+    assert remove_declared(declared, "nothing") == declared
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("{torn", "malformed"),
+        ("[]", "object"),
+        ('{"version": 2}', "version 2"),
+        ('{"version": 1, "sets": {}}', "unknown field"),
+        ('{"version": 1, "set": {"prd": {"nanoseconds": 0, "at": 1}}}', "not above 0"),
+        (
+            '{"version":1,"recorded":[{"name":"a","session":"s","pattern":"p","runs":[],"newest":1,"at":1}]}',
+            "missing or not above 0",
+        ),
+    ],
+)
+def test_a_damaged_file_is_refused_with_its_fault(tmp_path: Path, text: str, cause: str) -> None:
+    """Where, why and what to do; it is not taken for an empty one, or the next word would overwrite it."""
+    (tmp_path / FILE).write_text(text, encoding="utf-8")
+    with pytest.raises(BaselineError) as raised:
+        load_declared(tmp_path)
+    assert str(tmp_path / FILE) in raised.value.sentence()
+    assert cause in raised.value.sentence()
+    assert "move it away" in raised.value.hint
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    """A file in the folder's place: an error that names it, and no half-written file."""
+    (tmp_path / "state").write_text("in the way", encoding="utf-8")
+    with pytest.raises(BaselineError, match="cannot be kept"):
+        save_declared(tmp_path / "state", BOTH)
+
+
+def test_a_follower_sees_each_change_and_survives_damage(tmp_path: Path) -> None:
+    """A running service takes what another process declares; while it is damaged the last word holds."""
+    followed = DeclaredBaselineFile(tmp_path)
+    assert followed() == NOTHING_DECLARED
+    save_declared(tmp_path, BOTH)
+    assert followed() == BOTH
+    assert followed() is followed()
+    (tmp_path / FILE).write_text("{torn", encoding="utf-8")
+    assert followed() == BOTH
+    assert followed.problem is not None
+    assert FILE in followed.problem
+    save_declared(tmp_path, NOTHING_DECLARED)
+    assert followed() == NOTHING_DECLARED
+    assert followed.problem is None
+    (tmp_path / FILE).unlink()
+    assert followed() == NOTHING_DECLARED
+
+
+def test_the_file_can_be_read_by_people(tmp_path: Path) -> None:
+    """Indented JSON with the version that it is of."""
+    save_declared(tmp_path, BOTH)
+    text = (tmp_path / FILE).read_text(encoding="utf-8")
+    assert text.endswith(os.linesep if os.linesep == "\n" else "\n")
+    assert json.loads(text)["version"] == 1
+    assert text.count("\n") > 10
