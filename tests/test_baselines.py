@@ -1,106 +1,135 @@
-"""The file of declared baselines: kept whole, refused when damaged, followed when it changes."""
+"""Which baseline is taken, and what it says of so many tasks."""
 
 from __future__ import annotations
 
-import json
-import os
-from pathlib import Path
-
 import pytest
 
-from stretto.figures.baselines import NOTHING_DECLARED, DeclaredBaselines, RecordedBaseline, SetLength
-from stretto.store.declared_baselines import (
-    FILE,
-    BaselineError,
-    DeclaredBaselineFile,
-    load_declared,
-    remove_declared,
-    save_declared,
-    with_length,
-    with_recorded,
+from stretto.clock import HOUR
+from stretto.figures.baselines import (
+    WORK_BASELINE,
+    Baseline,
+    DeclaredBaselines,
+    MeasuredRuns,
+    Provenance,
+    RecordedBaseline,
+    Run,
+    SetLength,
+    choose_baseline,
 )
 
-PIN = RecordedBaseline("pin", "s1", "release", ({"review": [10, 20], "testing": [5]},), newest=7, at=9)
-WHOLE = RecordedBaseline("whole", "s2", "none", ({"review": [1]},), newest=1, at=2, whole=True)
-BOTH = DeclaredBaselines((PIN, WHOLE), {"prd": SetLength(3.5, 4)})
+RUNS = MeasuredRuns(({"review": [10], "testing": [20]}, {"review": [14], "testing": [30]}), newest=5)
+HOURS = {"review": 0.5, "testing": 1.0, "prd": 9.0}
+MIX = "review,testing"
 
 
-def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
-    """Every field, in a file for its owner alone, and nothing beside it."""
-    folder = tmp_path / "state"
-    assert load_declared(folder) == NOTHING_DECLARED
-    save_declared(folder, BOTH)
-    assert load_declared(folder) == BOTH
-    assert [path.name for path in folder.iterdir()] == [FILE]
-    assert (folder / FILE).stat().st_mode & 0o777 == 0o600
-    save_declared(folder, NOTHING_DECLARED)
-    assert load_declared(folder) == NOTHING_DECLARED
+def recorded(name: str, *runs: Run, pattern: str = "release", whole: bool = False) -> RecordedBaseline:
+    """Return a recorded baseline."""
+    return RecordedBaseline(name, f"session-{name}", pattern, runs, newest=1, at=2, whole=whole)
 
 
-def test_declarations_are_added_and_taken_away() -> None:
-    """One of the same name gives way; what is not there changes nothing."""
-    declared = with_length(with_recorded(NOTHING_DECLARED, PIN), "prd", SetLength(1, 1))
-    again = with_recorded(declared, RecordedBaseline("pin", "s9", "release", PIN.runs, 8, 10))
-    assert [found.session for found in again.recorded] == ["s9"]
-    assert with_length(declared, "prd", SetLength(2, 2)).set["prd"].length == 2
-    assert remove_declared(declared, "pin") == DeclaredBaselines((), {"prd": SetLength(1, 1)})
-    assert remove_declared(declared, "prd") == DeclaredBaselines((PIN,), {})
-    assert remove_declared(declared, "nothing") == declared
+def lengths(**by_type: float) -> dict[str, SetLength]:
+    """Return lengths set by hand."""
+    return {name: SetLength(length, 1) for name, length in by_type.items()}
 
 
-@pytest.mark.parametrize(
-    ("text", "cause"),
-    [
-        ("{torn", "malformed"),
-        ("[]", "object"),
-        ('{"version": 2}', "version 2"),
-        ('{"version": 1, "sets": {}}', "unknown field"),
-        ('{"version": 1, "set": {"prd": {"nanoseconds": 0, "at": 1}}}', "not above 0"),
-        (
-            '{"version":1,"recorded":[{"name":"a","session":"s","pattern":"p","runs":[],"newest":1,"at":1}]}',
-            "missing or not above 0",
-        ),
-    ],
-)
-def test_a_damaged_file_is_refused_with_its_fault(tmp_path: Path, text: str, cause: str) -> None:
-    """Where, why and what to do; it is not taken for an empty one, or the next word would overwrite it."""
-    (tmp_path / FILE).write_text(text, encoding="utf-8")
-    with pytest.raises(BaselineError) as raised:
-        load_declared(tmp_path)
-    assert str(tmp_path / FILE) in raised.value.sentence()
-    assert cause in raised.value.sentence()
-    assert "move it away" in raised.value.hint
+def test_the_best_provenance_that_knows_all_types_is_taken() -> None:
+    """Recorded, measured, set, configured, work: each takes over where the one before does not know."""
+    pinned = recorded("pin", {"review": [1], "testing": [2]})
+    by_hand = lengths(review=3, testing=4)
+    full = DeclaredBaselines((pinned,), by_hand)
+    found = [
+        choose_baseline("release", MIX, RUNS, HOURS, full),
+        choose_baseline("release", MIX, RUNS, HOURS, DeclaredBaselines(set=by_hand)),
+        choose_baseline("release", MIX, None, HOURS, DeclaredBaselines(set=by_hand)),
+        choose_baseline("release", MIX, None, HOURS),
+        choose_baseline("release", MIX, None, {"review": 1.0}),
+    ]
+    assert [baseline.provenance for baseline in found] == list(Provenance)
+    assert [baseline.lengths for baseline in found] == [
+        {"review": 1, "testing": 2},
+        {"review": 12, "testing": 25},
+        {"review": 3, "testing": 4},
+        {"review": 0.5 * HOUR, "testing": 1.0 * HOUR},
+        None,
+    ]
+    assert found[0].names == ("pin",)
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    """A file in the folder's place: an error that names it, and no half-written file."""
-    (tmp_path / "state").write_text("in the way", encoding="utf-8")
-    with pytest.raises(BaselineError, match="cannot be kept"):
-        save_declared(tmp_path / "state", BOTH)
+def test_half_a_table_is_none() -> None:
+    """A baseline that does not know every type of the mix is passed over for all of them."""
+    only_review = MeasuredRuns(({"review": [10]},))
+    assert choose_baseline("release", MIX, only_review, HOURS).provenance is Provenance.CONFIGURED
+    assert (
+        choose_baseline("release", MIX, None, {}, DeclaredBaselines(set=lengths(review=3))) == WORK_BASELINE
+    )
 
 
-def test_a_follower_sees_each_change_and_survives_damage(tmp_path: Path) -> None:
-    """A running service takes what another process declares; while it is damaged the last word holds."""
-    followed = DeclaredBaselineFile(tmp_path)
-    assert followed() == NOTHING_DECLARED
-    save_declared(tmp_path, BOTH)
-    assert followed() == BOTH
-    assert followed() is followed()
-    (tmp_path / FILE).write_text("{torn", encoding="utf-8")
-    assert followed() == BOTH
-    assert followed.problem is not None
-    assert FILE in followed.problem
-    save_declared(tmp_path, NOTHING_DECLARED)
-    assert followed() == NOTHING_DECLARED
-    assert followed.problem is None
-    (tmp_path / FILE).unlink()
-    assert followed() == NOTHING_DECLARED
+def test_what_was_set_goes_before_the_table_and_the_weaker_word_names_the_whole() -> None:
+    """Review was measured by hand, testing only stands in the table: configured, with the hand's review."""
+    found = choose_baseline("release", MIX, None, HOURS, DeclaredBaselines(set=lengths(review=3)))
+    assert found == Baseline(Provenance.CONFIGURED, {"review": 3, "testing": 1.0 * HOUR})
 
 
-def test_the_file_can_be_read_by_people(tmp_path: Path) -> None:
-    """Indented JSON with the version that it is of."""
-    save_declared(tmp_path, BOTH)
-    text = (tmp_path / FILE).read_text(encoding="utf-8")
-    assert text.endswith(os.linesep if os.linesep == "\n" else "\n")
-    assert json.loads(text)["version"] == 1
-    assert text.count("\n") > 10
+def test_a_recorded_run_counts_for_its_pattern_and_mix_alone() -> None:
+    """Another pattern, or another number of reviews, is another thing; several pins are one mean."""
+    one, two = (recorded(name, {"review": [x], "testing": [x]}) for name, x in (("one", 10), ("two", 20)))
+    declared = DeclaredBaselines(
+        (one, two, recorded("other", {"review": [99], "testing": [99]}, pattern="plan"))
+    )
+    found = choose_baseline("release", MIX, None, {}, declared)
+    assert (found.provenance, found.lengths) == (Provenance.RECORDED, {"review": 15, "testing": 15})
+    assert found.names == ("one", "two")
+    assert choose_baseline("release", "review,review,testing", None, {}, declared) == WORK_BASELINE
+    assert choose_baseline("none", MIX, None, {}, declared) == WORK_BASELINE
+
+
+def test_a_whole_session_counts_for_any_mix_of_its_types() -> None:
+    """Three reviews of 10, 20 and 30 and a test of 5: two reviews and a test take 45."""
+    whole = recorded("whole", {"review": [10, 20, 30], "testing": [5]}, whole=True)
+    exact = recorded("exact", {"review": [7], "testing": [8]})
+    found = choose_baseline("release", "review,review,testing", None, {}, DeclaredBaselines((whole, exact)))
+    assert found.names == ("whole",)
+    assert found.estimate({"review": 2, "testing": 1}, work=1).mean == 45
+    assert choose_baseline("release", "prd,review", None, {}, DeclaredBaselines((whole,))) == WORK_BASELINE
+    # The same mix, pinned as such, says more about it.
+    assert choose_baseline("release", MIX, None, {}, DeclaredBaselines((whole, exact))).names == ("exact",)
+
+
+def test_the_run_is_the_unit_that_scatters() -> None:
+    """Tasks of one run are not independent: totals of 30 and 44 give the interval, not four tasks."""
+    found = RUNS.estimate({"review": 1, "testing": 1})
+    assert (found.mean, found.count) == (37, 2)
+    assert found.bounds == pytest.approx((0, 37 + 12.706 * 7))
+    assert RUNS.lengths == {"review": 12, "testing": 25}
+
+
+def test_runs_that_do_not_know_every_type_have_no_interval() -> None:
+    """Two whole sessions, one without tests: means are known, their common scatter is not."""
+    runs = (
+        recorded("a", {"review": [10], "testing": [5]}, whole=True),
+        recorded("b", {"review": [20]}, whole=True),
+    )
+    (known,) = DeclaredBaselines(runs).find_matching("release", MIX)
+    assert known.name == "a"
+    mixed = MeasuredRuns(({"review": [10], "testing": [5]}, {"review": [20]}))
+    assert mixed.estimate({"review": 1, "testing": 1}).mean == 20
+    assert mixed.estimate({"review": 1, "testing": 1}).bounds is None
+    against = Baseline(Provenance.RECORDED, mixed.lengths, mixed)
+    assert against.no_interval is not None
+    assert "every recorded run" in against.no_interval
+
+
+@pytest.mark.parametrize("provenance", [Provenance.SET, Provenance.CONFIGURED, Provenance.WORK])
+def test_what_is_no_mean_of_runs_says_so(provenance: Provenance) -> None:
+    """Hours, hand-set lengths and the work itself have no interval, each with its reason."""
+    baseline = Baseline(provenance, None if provenance is Provenance.WORK else {"review": 3})
+    assert baseline.estimate({"review": 2}, work=8).bounds is None
+    assert baseline.estimate({"review": 2}, work=8).mean == (8 if provenance is Provenance.WORK else 6)
+    assert "no mean of runs" in (baseline.no_interval or "")
+
+
+def test_a_single_run_has_no_interval() -> None:
+    """And says that it is one; two have one."""
+    single = choose_baseline("release", MIX, MeasuredRuns(RUNS.runs[:1]), {})
+    assert single.no_interval == "the baseline is a single run, which has no interval"
+    assert choose_baseline("release", MIX, RUNS, {}).no_interval is None
