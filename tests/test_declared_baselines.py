@@ -67,8 +67,8 @@ def test_a_damaged_file_is_refused_with_its_fault(tmp_path: Path, text: str, cau
     (tmp_path / FILE).write_text(text, encoding="utf-8")
     with pytest.raises(BaselineError) as raised:
         load_declared(tmp_path)
-    assert str(tmp_path / FILE) in raised.value.sentence()
-    assert cause in raised.value.sentence()
+    assert str(tmp_path / FILE) in raised.value.to_line()
+    assert cause in raised.value.to_line()
     assert "move it away" in raised.value.hint
 
 

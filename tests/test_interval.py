@@ -13,11 +13,11 @@ INTERVALS = st.lists(st.builds(Interval, EDGE, EDGE), max_size=12)
 
 
 def test_an_interval_is_half_open() -> None:
-    """Two that touch share nothing; two that share an instant overlap; an empty one overlaps nothing."""
-    assert not Interval(0, 10).overlaps(Interval(10, 20))
-    assert Interval(0, 11).overlaps(Interval(10, 20))
-    assert not Interval(5, 5).overlaps(Interval(0, 10))
-    assert Interval(0, 10).overlaps(Interval(0, 10))
+    """Intervals that touch share nothing, and an empty interval shares nothing with any."""
+    assert measure_width([Interval(0, 10), Interval(10, 20)]) == 1
+    assert measure_width([Interval(0, 11), Interval(10, 20)]) == 2
+    assert measure_width([Interval(5, 5), Interval(0, 10)]) == 1
+    assert measure_width([Interval(0, 10), Interval(0, 10)]) == 2
 
 
 def test_a_length_is_never_negative() -> None:

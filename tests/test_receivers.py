@@ -138,7 +138,7 @@ def test_a_fault_is_told_with_its_place(tmp_path: Path, text: str, line: int | N
     with pytest.raises(ConfigError) as caught:
         given(tmp_path, text)
 
-    assert said in caught.value.sentence()
+    assert said in caught.value.to_line()
     place = str(tmp_path / "receivers.yml")
     assert caught.value.where == (place if line is None else f"{place}, line {line}")
 

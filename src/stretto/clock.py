@@ -1,4 +1,7 @@
-"""The time, as an argument: wall time orders events between processes and is all that is stored."""
+"""The clock: read the wall clock, units of time in nanoseconds, and RFC 3339 text.
+
+Code receives the clock as an argument. Only wall time is stored: it orders events between processes.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,8 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
 AHEAD = DAY
-"""Nanoseconds by which another clock may be ahead: a later time would keep its session open for ever."""
+"""Nanoseconds by which another machine's clock may be ahead. Later times are rejected: their session would
+never close."""
 
 
 def read_wall_clock() -> int:

@@ -1,7 +1,7 @@
-"""Errors that reach a person: what was attempted, where, why it failed, what to do next.
+"""Errors for people: each names the failed attempt, the place, the cause and the next step.
 
-They live apart from the code that raises them so that every layer can use them without importing another.
-Bad *input* is never one of these: it is set aside and counted. Bad *state* is.
+All layers can import this module. Bad *state* raises one of these errors. Bad *input* never does: it is
+rejected and counted.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class StrettoError(Exception):
-    """Say what was attempted, where, the cause and the next step; ``exit_code`` is the command's."""
+    """Base class: attempt, place, cause and hint; ``exit_code`` is the exit code of the command."""
 
     exit_code = 3
 
@@ -22,10 +22,10 @@ class StrettoError(Exception):
         self.where = where
         self.cause = cause
         self.hint = hint
-        super().__init__(self.sentence())
+        super().__init__(self.to_line())
 
-    def sentence(self) -> str:
-        """Return the whole error as one line of text."""
+    def to_line(self) -> str:
+        """Return the whole error as a line of text."""
         text = self.what
         if self.where:
             text += f" ({self.where})"
@@ -35,19 +35,19 @@ class StrettoError(Exception):
 
 
 class UsageError(StrettoError):
-    """The command was called in a way that cannot be carried out."""
+    """The command was called with arguments that it cannot carry out."""
 
     exit_code = 2
 
 
 class ConfigError(StrettoError):
-    """A configuration file or variable holds something that cannot be used."""
+    """A configuration file or variable contains an unusable value."""
 
     exit_code = 2
 
 
 class SourceError(StrettoError):
-    """Input named by the user cannot be read as what it was said to be."""
+    """An input named by the user cannot be read in the expected format."""
 
 
 class SettingsError(StrettoError):
@@ -55,23 +55,23 @@ class SettingsError(StrettoError):
 
 
 class StoreError(StrettoError):
-    """The store cannot be opened, is from a newer version, or is held by another process."""
+    """The store cannot be opened, is from a newer version, or is locked by another process."""
 
 
 class ServiceError(StrettoError):
-    """The service cannot start: its address is taken, or another one runs on the same state."""
+    """The service cannot start: its address is in use, or another service runs on the same state folder."""
 
 
-def unknown_key(key: str, known: Iterable[str], where: str) -> ConfigError:
-    """Return the error about a key that is not known, naming the nearest known one or all of them."""
+def make_unknown_key_error(key: str, known: Iterable[str], where: str) -> ConfigError:
+    """Return the error for an unknown key, with the nearest known key or all of them as the hint."""
     names = list(known)
-    near = find_nearest(key.rpartition(".")[2], names)
-    hint = f"did you mean {near!r}?" if near else f"known: {', '.join(names)}"
+    nearest = find_nearest(key.rpartition(".")[2], names)
+    hint = f"did you mean {nearest!r}?" if nearest else f"known: {', '.join(names)}"
     return ConfigError(f"{key!r} is not known", where=where, hint=hint)
 
 
 def find_nearest(word: str, known: Iterable[str]) -> str | None:
     """Return the known word that was probably meant, or None."""
-    from difflib import get_close_matches  # noqa: PLC0415  # for who has misspelt something
+    from difflib import get_close_matches  # noqa: PLC0415  # only after a misspelling
 
     return next(iter(get_close_matches(word, list(known), n=1)), None)

@@ -1,8 +1,8 @@
-"""The journal: append-only lines in a file a day, kept as the truth from which everything can be built again.
+"""The journal: write, read and rewrite the append-only event files, from which the store can be rebuilt.
 
-Each record is one JSON object on a line of its own, written by one ``write`` on an O_APPEND descriptor, with
-a newline before it as well as after: a record that was torn by a full disk or a kill ends at the next
-writer's newline instead of swallowing the next record. Blank lines are therefore normal.
+There is a file per day. Each record is a JSON object on its own line, written by a single ``write`` call on
+an O_APPEND descriptor, with a newline before it as well as after. A record that a full disk or a kill cut
+short therefore ends at the next writer's newline and does not damage the next record. Blank lines are normal.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from stretto.model.event import LATEST, VERSION, Event, Kind, Outcome, Value
 
 SUFFIX = ".jsonl"
 CHUNK = 1 << 19
-"""Bytes read at once; a batch of about 2,000 events, small enough to keep memory flat."""
+"""Bytes per read: a batch of about 2,000 events, small enough to bound memory."""
 
 LONGEST_LINE = 1 << 20
-"""Bytes. An event is made of bounded parts and stays far below; what is longer is not even looked at."""
+"""Bytes. All parts of an event are bounded, so no event is this long; a longer line is not parsed."""
 
 LONGEST_TEXT = 200
-"""Characters of a name, an id or an attribute."""
+"""Characters in a name, an id or an attribute."""
 
 LONGEST_LIST = 1_000
 MOST_ATTRIBUTES = 64
 LONGEST_DURATION = 3_650 * DAY
-"""Nanoseconds. Like the bound on times, it keeps sums of what is believed inside 64 bits."""
+"""Nanoseconds. Like the bound on times, it keeps sums within 64 bits."""
 
 RECENT = 1 << 25
-"""Bytes: about a hundred thousand events, read in a fraction of a second."""
+"""Bytes: about a hundred thousand events, which are read in a fraction of a second."""
 
 DAY_FILE = re.compile(r"\d{4}-\d{2}-\d{2}" + re.escape(SUFFIX)).fullmatch
 
@@ -47,9 +47,9 @@ _encoder = msgspec.json.Encoder()
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A stretch of the journal that holds no event: where it stands and why it was set aside.
+    """A piece of the journal that is not a valid event, with its position and the reason.
 
-    The words before a colon in ``reason`` are of a closed set; what follows says what exactly was wrong.
+    The part of ``reason`` before a colon is from a closed set; the part after it gives the detail.
     """
 
     file: str
@@ -60,7 +60,7 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one read gave: events and rejects of one file, and the offset up to which both are complete."""
+    """The events and rejects between two offsets of a file; both are complete up to ``end``."""
 
     file: str
     start: int
@@ -71,26 +71,26 @@ class Batch:
 
 def encode_event(event: Event) -> bytes:
     """Return the journal record of an event, newlines included."""
-    kept = {
+    present = {
         name: value
         for name in Event.__dataclass_fields__
         if (value := getattr(event, name)) is not None and value != {}
     }
-    return b"\n" + _encoder.encode(kept) + b"\n"
+    return b"\n" + _encoder.encode(present) + b"\n"
 
 
 def get_day_file(folder: Path, now: int) -> Path:
-    """Return the file that takes what happens at ``now``: one a day, by UTC."""
+    """Return the file for events at ``now`` (ns); days are by UTC."""
     return folder / (datetime.fromtimestamp(now // SECOND, UTC).strftime("%Y-%m-%d") + SUFFIX)
 
 
 def append_records(path: Path, records: bytes) -> None:
-    """Append whole records with one write call, making folder (0700) and file (0600) where missing.
+    """Append whole records with a single write call; create folder (0700) and file (0600) if missing.
 
-    Raises OSError where the write is refused or cut short: the caller decides who needs to know.
+    Raises OSError if the write fails or is cut short: the caller decides how to report it.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Windows must not make two characters of a line's end.
+    # Without O_BINARY, Windows would write two characters for a newline.
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
     descriptor = os.open(path, flags, 0o600)
     try:
@@ -102,12 +102,12 @@ def append_records(path: Path, records: bytes) -> None:
 
 
 def list_files(folder: Path) -> dict[str, int]:
-    """Return the journal's files and their sizes in bytes, in the order of their names."""
+    """Return the journal's files with their sizes in bytes, by name."""
     sizes: dict[str, int] = {}
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                # A file may be pruned between being listed and being looked at; the others are still there.
+                # A file may be pruned between listing and stat; the others still exist.
                 with suppress(FileNotFoundError):
                     if entry.name.endswith(SUFFIX) and entry.is_file():
                         sizes[entry.name] = entry.stat().st_size
@@ -117,54 +117,53 @@ def list_files(folder: Path) -> dict[str, int]:
 
 
 def parse_line(line: bytes) -> Event | str:
-    """Return the event on a line, or in a few words why there is none. Never raises."""
+    """Return the event on a line, or the reason for rejecting the line. Never raises."""
     try:
         event = _decoder.decode(line)
     except msgspec.ValidationError as error:
-        # The message may quote the value, and says where it stands only at the end.
+        # The message may quote the value; only its end names the field.
         return f"not an event: {str(error).rpartition(' - at ')[2].strip('`')[:LONGEST_TEXT]}"
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return "not JSON"
-    return _problem(event) or event
+    return _find_problem(event) or event
 
 
 def is_closed(file: str, now: int) -> bool:
-    """Tell whether nobody writes to a file any more at ``now`` (ns): a day's, an hour after the day."""
+    """Return whether a day's file receives no more events at ``now`` (ns): an hour after the day's end."""
     return DAY_FILE(file) is not None and file < get_day_file(Path(), now - HOUR).name
 
 
 def read_batch(folder: Path, file: str, offset: int, *, limit: int = CHUNK, closed: bool = False) -> Batch:
-    """Read whole lines of one file from ``offset``, about ``limit`` bytes of them.
+    """Read about ``limit`` bytes of whole lines of a file from ``offset``.
 
-    A last line without its newline is left for the next read, because its writer may still be at it, unless
-    the file is ``closed``: then it is taken for what it is. What a source reported as unreadable stands among
-    the rejects, at its own place.
+    A last line without a newline is left for the next read, since its writer may not have finished. If the
+    file is ``closed``, it is parsed as it is. Events of kind ``reject`` are returned among the rejects.
     """
     with (folder / file).open("rb") as journal:
         journal.seek(offset)
-        data = _whole_lines(journal, limit, to_the_end=closed)
+        data = _read_whole_lines(journal, limit, to_the_end=closed)
         if data is None:
-            length, ended = _skip_line(journal, offset)
-            if not ended and not closed:
+            length, has_newline = _skip_line(journal, offset)
+            if not has_newline and not closed:
                 length = 0
-            found = (Reject(file, offset, length - ended, "too long"),) if length else ()
-            return Batch(file, offset, offset + length, (), found)
-    return _batch(file, offset, data)
+            rejects = (Reject(file, offset, length - has_newline, "too long"),) if length else ()
+            return Batch(file, offset, offset + length, (), rejects)
+    return _parse_batch(file, offset, data)
 
 
 def split_batch(folder: Path, batch: Batch) -> Iterator[Batch]:
-    """Read a batch again and yield each line of it as one of its own."""
+    """Read a batch again and yield a batch for each of its lines."""
     with (folder / batch.file).open("rb") as journal:
         journal.seek(batch.start)
         data = journal.read(batch.end - batch.start)
     position = batch.start
-    # Not splitlines: of the bytes that it takes for the end of a line, the journal knows one.
+    # Not splitlines, which also splits at other bytes than the newline.
     for line in data.removesuffix(b"\n").split(b"\n"):
-        yield _batch(batch.file, position, line + b"\n")
+        yield _parse_batch(batch.file, position, line + b"\n")
         position += len(line) + 1
 
 
-def _batch(file: str, offset: int, data: bytes) -> Batch:
+def _parse_batch(file: str, offset: int, data: bytes) -> Batch:
     events: list[Event] = []
     rejects: list[Reject] = []
     position = offset
@@ -174,49 +173,49 @@ def _batch(file: str, offset: int, data: bytes) -> Batch:
             if isinstance(event, str):
                 rejects.append(Reject(file, position, len(line), event))
             elif event.kind is Kind.REJECT:
-                rejects.append(Reject(file, position, len(line), _reported(event)))
+                rejects.append(Reject(file, position, len(line), _get_reported_reason(event)))
             else:
                 events.append(event)
         position += len(line) + 1
     return Batch(file, offset, offset + len(data), tuple(events), tuple(rejects))
 
 
-def drop_sessions(folder: Path, file: str, keeps: Callable[[str], bool]) -> tuple[int, int] | None:
-    """Rewrite a file nobody appends to any more with the events alone whose session is kept.
+def drop_sessions(folder: Path, file: str, is_kept: Callable[[str], bool]) -> tuple[int, int] | None:
+    """Rewrite a closed file with only the events whose session is kept, and replace it in a single step.
 
-    Returns how many events and bytes are left, or None where nothing had to go. What holds no event goes too,
-    and a file without any is removed. It is replaced in one step. Raises OSError where it cannot be written.
+    Returns the number of events and bytes left, or None if nothing was dropped. Lines that are not events are
+    dropped too, and a file without events is deleted. Raises OSError if it cannot be written.
     """
     path = folder / file
     new = path.with_suffix(".new")
-    events = gone = 0
-    with path.open("rb") as old, new.open("wb") as kept:
+    events = dropped = 0
+    with path.open("rb") as old, new.open("wb") as output:
         new.chmod(0o600)
         for line in old:
             if line.isspace():
                 continue
             event = parse_line(line) if len(line) < LONGEST_LINE else "too long"
-            if isinstance(event, Event) and event.kind is not Kind.REJECT and keeps(event.session):
-                kept.write(line)
+            if isinstance(event, Event) and event.kind is not Kind.REJECT and is_kept(event.session):
+                output.write(line)
                 events += 1
             else:
-                gone += 1
-        kept.flush()
-        os.fsync(kept.fileno())
-        size = kept.tell()
-    if events and gone:
+                dropped += 1
+        output.flush()
+        os.fsync(output.fileno())
+        size = output.tell()
+    if events and dropped:
         new.replace(path)
     else:
         new.unlink()
     if not events:
         path.unlink()
-    return (events, size) if gone or not events else None
+    return (events, size) if dropped or not events else None
 
 
-def find_recent(folder: Path, mark: re.Pattern[bytes], *, limit: int = RECENT) -> Iterator[Event]:
-    """Yield the events, oldest first, on those of the last ``limit`` bytes' lines in which a mark occurs.
+def find_recent(folder: Path, pattern: re.Pattern[bytes], *, limit: int = RECENT) -> Iterator[Event]:
+    """Yield the events on those lines of the last ``limit`` bytes that match a pattern, oldest first.
 
-    Only the files of days are looked at: what was imported is no news.
+    Only the files of days are read: imported files are not recent.
     """
     spans: list[tuple[str, int]] = []
     for file, size in reversed([(name, size) for name, size in list_files(folder).items() if DAY_FILE(name)]):
@@ -228,16 +227,16 @@ def find_recent(folder: Path, mark: re.Pattern[bytes], *, limit: int = RECENT) -
         with (folder / file).open("rb") as journal:
             journal.seek(offset)
             for line in journal:
-                if mark.search(line):
+                if pattern.search(line):
                     event = parse_line(line)
                     if isinstance(event, Event):
                         yield event
 
 
-def _whole_lines(journal: BinaryIO, limit: int, *, to_the_end: bool) -> bytes | None:
-    """Return the whole lines in the next ``limit`` bytes, or else the first; None where that is too long.
+def _read_whole_lines(journal: BinaryIO, limit: int, *, to_the_end: bool) -> bytes | None:
+    """Return the whole lines in the next ``limit`` bytes, at least the first; None if that is too long.
 
-    ``to_the_end`` says that a last line without its newline is whole.
+    With ``to_the_end`` a last line without a newline counts as whole.
     """
     data = journal.read(limit)
     end = data.rfind(b"\n") + 1
@@ -252,7 +251,7 @@ def _whole_lines(journal: BinaryIO, limit: int, *, to_the_end: bool) -> bytes | 
 
 
 def _skip_line(journal: BinaryIO, offset: int) -> tuple[int, bool]:
-    """Return how many bytes the line at ``offset`` takes, and whether the last of them is its newline."""
+    """Return the length in bytes of the line at ``offset``, and whether it ends with a newline."""
     journal.seek(offset)
     length = 0
     while chunk := journal.read(CHUNK):
@@ -263,8 +262,8 @@ def _skip_line(journal: BinaryIO, offset: int) -> tuple[int, bool]:
     return length, False
 
 
-def _problem(event: Event) -> str | None:
-    """Return why an event cannot be believed: what passes fits the store's columns and a figure's labels."""
+def _find_problem(event: Event) -> str | None:
+    """Return the reason for rejecting an event, or None: its values must fit the store and the labels."""
     problem: str | None
     if not 0 < event.version <= VERSION:
         problem = "newer version" if event.version > 0 else "not an event: $.version"
@@ -277,30 +276,30 @@ def _problem(event: Event) -> str | None:
     elif not event.session and event.kind is not Kind.REJECT:
         problem = "no session"
     else:
-        problem = _texts_problem(event)
+        problem = _find_text_problem(event)
         if problem is None and event.attributes:
-            problem = _attributes_problem(event.attributes)
+            problem = _find_attribute_problem(event.attributes)
     return problem
 
 
-def _texts_problem(event: Event) -> str | None:
-    named = (event.source, event.id, event.parent, event.name, event.type)
-    together = len(event.session)
-    for text in named:
+def _find_text_problem(event: Event) -> str | None:
+    texts = (event.source, event.id, event.parent, event.name, event.type)
+    total_length = len(event.session)
+    for text in texts:
         if text is not None:
             if not text:
                 return "empty text"
-            together += len(text)
-    # All of them together are nearly always shorter than one of them may be.
-    if together > LONGEST_TEXT and _longest(filter(None, (event.session, *named))) > LONGEST_TEXT:
+            total_length += len(text)
+    # Cheap test first: the total is nearly always shorter than the limit for a single text.
+    if total_length > LONGEST_TEXT and _measure_longest(filter(None, (event.session, *texts))) > LONGEST_TEXT:
         return "text too long"
     return None
 
 
-def _attributes_problem(attributes: Mapping[str, Value]) -> str | None:
+def _find_attribute_problem(attributes: Mapping[str, Value]) -> str | None:
     if len(attributes) > MOST_ATTRIBUTES:
         return "too many attributes"
-    longest = _longest(attributes)
+    longest = _measure_longest(attributes)
     for value in attributes.values():
         if isinstance(value, str):
             longest = max(longest, len(value))
@@ -309,14 +308,14 @@ def _attributes_problem(attributes: Mapping[str, Value]) -> str | None:
                 return "list too long"
             if "" in value:
                 return "empty text"
-            longest = max(longest, _longest(value))
+            longest = max(longest, _measure_longest(value))
     return "text too long" if longest > LONGEST_TEXT else None
 
 
-def _longest(texts: Iterable[str]) -> int:
+def _measure_longest(texts: Iterable[str]) -> int:
     return max(map(len, texts), default=0)
 
 
-def _reported(event: Event) -> str:
+def _get_reported_reason(event: Event) -> str:
     reason = event.attributes.get("reason")
     return f"payload: {reason}" if isinstance(reason, str) else "payload: unreadable"

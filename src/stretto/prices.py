@@ -1,9 +1,8 @@
-"""Prices: what a model call cost, by configured prices, else as its source says, else by list price.
+"""Prices: compute the cost of a model call from configured prices, its source's report or list prices.
 
-List prices are those that the package ``genai-prices`` brings along (MIT licence, kept by the authors of
-Pydantic); nothing is ever fetched. Finding a model in it takes 0.1 ms and is done once a name; applying its
-prices here takes microseconds where the package's own arithmetic takes 0.15 ms a call, and a test holds the
-two against each other. The package is loaded with the first call that needs it.
+List prices come with the package ``genai-prices`` (MIT licence, maintained by the authors of Pydantic);
+nothing is fetched. A look-up by model name takes 0.1 ms and is cached. Computing a cost here takes microseconds
+instead of the package's 0.15 ms; a test compares the results. The first call that needs the package loads it.
 """
 
 from __future__ import annotations
@@ -25,61 +24,64 @@ if TYPE_CHECKING:
 
 PACKAGE = "genai-prices"
 _PARTS = 1_000_000
-"""Parts of a billionth of a dollar in which prices of one token are whole numbers."""
+"""Parts of a billionth of a dollar: in this unit the price of a token is a whole number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """The cost of model calls. Safe to use from several threads.
+    """Computes the cost of model calls. Safe to use from several threads.
 
-    ``configured`` are prices by model, named as the source or as figures name it.
+    ``configured`` are rates by model name, as the source spells it or normalised.
     """
 
     configured: Mapping[str, Rates]
 
     def compute_cost(self, call: ModelCall) -> Cost | None:
-        """Return what a call cost, or None where that is not known."""
+        """Return the cost of a call, or None if it is unknown."""
         rates = self.configured.get(call.model or "") or self.configured.get(normalise_model(call.model))
         if rates is not None:
-            amount = _applied(rates, call.tokens)
+            amount = _apply_rates(rates, call.tokens)
             if amount is not None and amount < MOST_DOLLARS * DOLLAR:
                 return Cost(amount, Origin.CONFIGURED)
-        said = get_reported_cost(call)
-        return said if said is not None else _by_list(call)
+        reported = get_reported_cost(call)
+        return reported if reported is not None else _compute_list_cost(call)
 
 
 def read_list_version() -> str:
-    """Return which list prices are in use: other ones may make other costs of the same calls."""
-    from importlib import metadata  # noqa: PLC0415  # milliseconds, for who opens the store to write
+    """Return the version of the list prices in use: another version may give the same calls other costs."""
+    from importlib import metadata  # noqa: PLC0415  # milliseconds; only writers of the store need it
 
     return metadata.version(PACKAGE)
 
 
-def _by_list(call: ModelCall) -> Cost | None:
-    if call.model is None or call.start is None or not _used(call.tokens):
+def _compute_list_cost(call: ModelCall) -> Cost | None:
+    if call.model is None or call.start is None or not _get_used_tokens(call.tokens):
         return None
-    found = _find(call.model)
-    if found is None:
+    model = _find_model(call.model)
+    if model is None:
         return None
-    prices = found.get_prices(datetime.fromtimestamp(call.start / SECOND, UTC))
-    amount = _applied(_rates(prices, call.tokens), call.tokens)
+    prices = model.get_prices(datetime.fromtimestamp(call.start / SECOND, UTC))
+    amount = _apply_rates(_select_rates(prices, call.tokens), call.tokens)
     return None if amount is None or amount >= MOST_DOLLARS * DOLLAR else Cost(amount, Origin.LIST)
 
 
-def _applied(rates: Rates, tokens: Tokens) -> int | None:
-    """Return the cost in billionths of a dollar; None for a kind that was used and has no price, or none."""
+def _apply_rates(rates: Rates, tokens: Tokens) -> int | None:
+    """Return the cost in billionths of a dollar, or None if no tokens were used or a used kind has no price.
+
+    Example: 1,000 input tokens at 3 dollars per million cost 3,000,000 billionths.
+    """
     parts = 0
-    used = _used(tokens)
+    used = _get_used_tokens(tokens)
     for kind, count in used.items():
         rate = getattr(rates, kind)
         if rate is None:
             return None
-        # A dollar per million tokens is 1,000 billionths a token.
+        # A dollar per million tokens is 1,000 billionths per token.
         parts += count * round(rate * 1_000 * _PARTS)
     return (parts + _PARTS // 2) // _PARTS if used else None
 
 
-def _used(tokens: Tokens) -> dict[str, int]:
+def _get_used_tokens(tokens: Tokens) -> dict[str, int]:
     counts = {
         "input": tokens.input,
         "output": tokens.output,
@@ -89,32 +91,34 @@ def _used(tokens: Tokens) -> dict[str, int]:
     return {kind: count for kind, count in counts.items() if count}
 
 
-def _rates(prices: ModelPrice, tokens: Tokens) -> Rates:
-    """Return the prices that hold for a call: some models have higher ones for long prompts."""
-    prompt = (tokens.input or 0) + (tokens.cache_read or 0) + (tokens.cache_write or 0)
-    given = _rate(prices, "input_mtok", prompt)
-    read, written = (_rate(prices, f"cache_{way}_mtok", prompt) for way in ("read", "write"))
+def _select_rates(prices: ModelPrice, tokens: Tokens) -> Rates:
+    """Return the rates that apply to a call: some models charge more for long prompts."""
+    prompt_tokens = (tokens.input or 0) + (tokens.cache_read or 0) + (tokens.cache_write or 0)
+    input_rate = _select_rate(prices, "input_mtok", prompt_tokens)
+    read_rate, write_rate = (
+        _select_rate(prices, f"cache_{way}_mtok", prompt_tokens) for way in ("read", "write")
+    )
     return Rates(
-        given,
-        _rate(prices, "output_mtok", prompt),
-        # What has no price of its own is input like any other.
-        given if read is None else read,
-        given if written is None else written,
+        input_rate,
+        _select_rate(prices, "output_mtok", prompt_tokens),
+        # Cache tokens without a price are charged as other input.
+        input_rate if read_rate is None else read_rate,
+        input_rate if write_rate is None else write_rate,
     )
 
 
-def _rate(prices: ModelPrice, name: str, prompt: int) -> float | None:
+def _select_rate(prices: ModelPrice, name: str, prompt_tokens: int) -> float | None:
     price = getattr(prices, name)
     tiers = getattr(price, "tiers", None)
     if tiers is None:
         return None if price is None else float(price)
-    above = [tier for tier in tiers if prompt > tier.start]
-    return float(max(above, key=lambda tier: tier.start).price if above else price.base)
+    reached = [tier for tier in tiers if prompt_tokens > tier.start]
+    return float(max(reached, key=lambda tier: tier.start).price if reached else price.base)
 
 
 @lru_cache(maxsize=1_024)
-def _find(model: str) -> ModelInfo | None:
-    from genai_prices import Usage, calc_price  # noqa: PLC0415  # 0.2 s and 15 MB, where a price is needed
+def _find_model(model: str) -> ModelInfo | None:
+    from genai_prices import Usage, calc_price  # noqa: PLC0415  # 0.2 s and 15 MB, only when a price is needed
 
     for name in dict.fromkeys((model, normalise_model(model))):
         try:

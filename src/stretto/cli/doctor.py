@@ -1,4 +1,4 @@
-"""``stretto doctor``: walk from hook to notification, say what is missing and what to do."""
+"""``stretto doctor``: check each station from hook to notification and print faults with their remedies."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ FOUND_TROUBLE = 1
 
 
 class CheckVerdict(StrEnum):
-    """How a station is doing."""
+    """The state of a station."""
 
     FINE = "fine"
     NOTE = "note"
-    """It works, or is not used; there is something to know."""
+    """It works or is unused, with a remark."""
     TROUBLE = "trouble"
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What was found at one station of the way, and what to do."""
+    """The result of the check of a station, with a remedy."""
 
     station: str
     verdict: CheckVerdict
@@ -53,7 +53,7 @@ class CheckResult:
 
 
 def run_doctor(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every verb takes both
-    """Print the findings; exit code 1 where there is trouble."""
+    """Print the results; exit code 1 if there is trouble."""
     findings = list(run_checks(context))
     signs = {CheckVerdict.FINE: "ok  ", CheckVerdict.NOTE: "note", CheckVerdict.TROUBLE: "BAD "}
     lines = []
@@ -66,7 +66,7 @@ def run_doctor(context: CommandContext, options: argparse.Namespace) -> int:  # 
 
 
 def run_checks(context: CommandContext) -> Iterator[CheckResult]:
-    """Yield the findings in the order of the data's way."""
+    """Yield the results in the order in which data flows."""
     config = context.config
     yield _check_configuration(config)
     yield from _check_baselines(config)
@@ -97,23 +97,23 @@ def _check_baselines(config: Config) -> Iterator[CheckResult]:
     try:
         baselines.load_declared(config.state)
     except StrettoError as error:
-        yield CheckResult("baselines", CheckVerdict.TROUBLE, error.sentence(), error.hint)
+        yield CheckResult("baselines", CheckVerdict.TROUBLE, error.to_line(), error.hint)
 
 
 def _check_hooks(context: CommandContext) -> CheckResult:
-    found = find_hook_status(context)
-    said = list_faults(found)
-    if said:
+    status = find_hook_status(context)
+    faults = list_faults(status)
+    if faults:
         return CheckResult(
-            "hooks", CheckVerdict.TROUBLE, describe_hooks(found), "; ".join(said + list_duplicates(found))
+            "hooks", CheckVerdict.TROUBLE, describe_hooks(status), "; ".join(faults + list_duplicates(status))
         )
-    if found.doubled:
+    if status.doubled:
         return CheckResult(
-            "hooks", CheckVerdict.NOTE, describe_hooks(found), "; ".join(list_duplicates(found))
+            "hooks", CheckVerdict.NOTE, describe_hooks(status), "; ".join(list_duplicates(status))
         )
-    if not found.installed and not found.plugins:
+    if not status.installed and not status.plugins:
         return CheckResult("hooks", CheckVerdict.NOTE, "not installed", "stretto hooks install")
-    return CheckResult("hooks", CheckVerdict.FINE, describe_hooks(found))
+    return CheckResult("hooks", CheckVerdict.FINE, describe_hooks(status))
 
 
 def _check_journal(config: Config) -> Iterator[CheckResult]:
@@ -138,7 +138,8 @@ def _check_journal(config: Config) -> Iterator[CheckResult]:
         return
     newest = max((folder / name).stat().st_mtime_ns for name in sizes)
     size = sum(sizes.values()) / 1e6
-    text = f"{len(sizes)} file(s), {size:.1f} MB, last written {format_nanoseconds(read_wall_clock() - newest)} ago"
+    age = format_nanoseconds(read_wall_clock() - newest)
+    text = f"{len(sizes)} file(s), {size:.1f} MB, last written {age} ago"
     yield CheckResult("journal", CheckVerdict.FINE, text)
 
 
@@ -148,7 +149,7 @@ def _check_store(config: Config) -> Iterator[CheckResult]:
     except StrettoError as error:
         unusable = config.database.exists()
         yield CheckResult(
-            "store", CheckVerdict.TROUBLE if unusable else CheckVerdict.NOTE, error.sentence(), error.hint
+            "store", CheckVerdict.TROUBLE if unusable else CheckVerdict.NOTE, error.to_line(), error.hint
         )
         return
     with closing(connection):
@@ -166,8 +167,10 @@ def _check_ingest(connection: sqlite3.Connection, config: Config) -> Iterator[Ch
         for file, size in journal.list_files(config.journal).items()
     )
     activity = queries.read_activity(connection)
-    own = activity.sessions - activity.recordings
-    text = f"{events} events of {own} session(s)" + (" and a recording" if activity.recordings else "")
+    user_sessions = activity.sessions - activity.recordings
+    text = f"{events} events of {user_sessions} session(s)" + (
+        " and a recording" if activity.recordings else ""
+    )
     if behind:
         yield CheckResult(
             "store", CheckVerdict.NOTE, f"{text}, {behind} bytes behind the journal", "run 'stretto up'"
@@ -184,11 +187,11 @@ def _check_ingest(connection: sqlite3.Connection, config: Config) -> Iterator[Ch
         )
         hint = f"newest: {places}" if places else "the agent's client may be newer than this version"
         if any(kind == "internal" for kind in queries.count_reject_kinds(rejects)):
-            hint += "; internal is a fault of ours: 'stretto rebuild' of a later version takes it in"
+            hint += "; internal is a fault of stretto: after an update run 'stretto rebuild'"
         yield CheckResult("rejects", CheckVerdict.NOTE, f"set aside: {reasons}", hint)
-    for file, gone in queries.read_shortened_files(connection).items():
-        text = f"{file} became {gone} bytes shorter after it was read; what stood there is still in the store"
-        yield CheckResult("store", CheckVerdict.NOTE, text, "stretto rebuild forgets it")
+    for file, lost_bytes in queries.read_shortened_files(connection).items():
+        text = f"{file} became {lost_bytes} bytes shorter after it was read; the store still has the events"
+        yield CheckResult("store", CheckVerdict.NOTE, text, "stretto rebuild removes it")
 
 
 def _check_service(config: Config) -> CheckResult:
@@ -245,7 +248,7 @@ def _check_server(name: str, folder: Path, port: int, path: str, *, running: boo
 
 
 def _check_scraping(address: str) -> CheckResult:
-    """Return whether Prometheus really scrapes us: a server that is up may still look elsewhere."""
+    """Return whether Prometheus scrapes stretto: a running server may scrape other targets only."""
     answer = get_response(address, "/api/v1/query?query=up%7Bjob%3D%22stretto%22%7D")
     try:
         result: list[dict[str, Any]] = json.loads(answer[1])["data"]["result"] if answer else []
@@ -277,20 +280,23 @@ def _read_server_address(folder: Path, name: str) -> str | None:
 
 
 def _check_receivers(config: Config) -> CheckResult:
-    """Return whether anything but the service itself hears of alerts: it cannot tell that it is down."""
-    cure = "give stretto-critical a way out in receivers.yml: stretto receivers says how"
+    """Return whether alerts reach anything but the service, which cannot report its own failure."""
+    remedy = "add a receiver for stretto-critical in receivers.yml: stretto receivers shows how"
     if config.receivers is None:
         return CheckResult(
-            "receivers", CheckVerdict.NOTE, "alerts go to the page only, and none while it is down", cure
+            "receivers",
+            CheckVerdict.NOTE,
+            "alerts go to the page only, and are lost while the service is down",
+            remedy,
         )
     try:
-        found = read_receivers(config.receivers)
-        check_receivers(found)
+        receivers = read_receivers(config.receivers)
+        check_receivers(receivers)
     except StrettoError as error:
-        return CheckResult("receivers", CheckVerdict.TROUBLE, error.sentence(), error.hint)
-    ways = "; ".join(f"{name}: {', '.join(kinds)}" for name, kinds in found.kinds.items())
-    if "stretto-critical" not in found.kinds:
-        return CheckResult("receivers", CheckVerdict.NOTE, f"{ways}; StrettoDown reaches nobody", cure)
+        return CheckResult("receivers", CheckVerdict.TROUBLE, error.to_line(), error.hint)
+    ways = "; ".join(f"{name}: {', '.join(kinds)}" for name, kinds in receivers.kinds.items())
+    if "stretto-critical" not in receivers.kinds:
+        return CheckResult("receivers", CheckVerdict.NOTE, f"{ways}; StrettoDown reaches nobody", remedy)
     return CheckResult("receivers", CheckVerdict.FINE, ways)
 
 
@@ -299,7 +305,7 @@ def _check_spans(context: CommandContext) -> CheckResult:
     sender.close(timeout=0.0)
     if sender.problem:
         return CheckResult(
-            "spans", CheckVerdict.TROUBLE, sender.problem, "mend the OTEL_EXPORTER_OTLP_* variables"
+            "spans", CheckVerdict.TROUBLE, sender.problem, "correct the OTEL_EXPORTER_OTLP_* variables"
         )
     if isinstance(sender, NullSender):
         return CheckResult(
@@ -307,5 +313,5 @@ def _check_spans(context: CommandContext) -> CheckResult:
         )
     names = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
     endpoint = next(context.environ[name] for name in names if context.environ.get(name))
-    # Credentials in an address are nobody's to read off a screen.
+    # Credentials in an address must not appear on the screen.
     return CheckResult("spans", CheckVerdict.FINE, f"finished sessions go to {endpoint.rpartition('@')[2]}")

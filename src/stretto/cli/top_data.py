@@ -38,7 +38,7 @@ from stretto.summaries.session_summary import build_row_document, build_spending
 
 SLOW = 10 * SECOND
 SPARING = 10
-"""Factor between the cost of concluding a session and the pause after it: at most a tenth of a core is used."""
+"""The pause before a session is concluded again, as a multiple of the time that took: a tenth of a core."""
 
 RATE_WINDOW = 5 * MINUTE
 """The rate of tokens is averaged over this time."""
@@ -191,7 +191,7 @@ class FrameReader:
 def explain_unreadable(error: StrettoError | sqlite3.Error) -> str:
     """Return a sentence on why no frame can be read now."""
     if isinstance(error, StrettoError):
-        return ": ".join(filter(None, (error.sentence(), error.hint)))
+        return ": ".join(filter(None, (error.to_line(), error.hint)))
     return f"the store cannot be read now: {error}"
 
 
@@ -208,12 +208,12 @@ def build_document(frame: Frame) -> dict[str, Any]:
         },
         "verdicts": {
             window: {
-                "fanouts": found.fanouts,
-                "tasks": found.tasks,
-                "lead": None if found.lead is None else build_comparison_document(found.lead),
-                "others": [build_comparison_document(part) for part in found.parts[1:]],
+                "fanouts": verdict.fanouts,
+                "tasks": verdict.tasks,
+                "lead": None if verdict.lead is None else build_comparison_document(verdict.lead),
+                "others": [build_comparison_document(part) for part in verdict.parts[1:]],
             }
-            for window, found in frame.verdicts.items()
+            for window, verdict in frame.verdicts.items()
         },
         "spending": {
             window: build_spending_document(frame.spent[window]) if window in frame.spent else None

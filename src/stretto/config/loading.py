@@ -21,7 +21,7 @@ from stretto.config.settings_table import (
     TABLES,
 )
 from stretto.config.task_type_tables import read_task_types
-from stretto.errors import ConfigError, find_nearest, unknown_key
+from stretto.errors import ConfigError, find_nearest, make_unknown_key_error
 from stretto.figures.scores.score_rules import parse_score_rules
 from stretto.model.token_prices import parse_rates
 from stretto.state.folder import find_state_folder
@@ -123,7 +123,7 @@ def _read_file(path: Path, *, required: bool) -> dict[str, Any]:
             siblings = [
                 name.removeprefix(table + dot) for name in SETTINGS if name.rpartition(".")[0] == table
             ]
-            raise unknown_key(key, siblings if dot else [*siblings, *KEYED_TABLES, *TABLES], str(path))
+            raise make_unknown_key_error(key, siblings if dot else [*siblings, *KEYED_TABLES, *TABLES], str(path))
     return file_values
 
 

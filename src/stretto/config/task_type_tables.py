@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stretto.errors import ConfigError, unknown_key
+from stretto.errors import ConfigError, make_unknown_key_error
 from stretto.model.task_type import TaskType, TaskTypes, normalise_name
 
 PRESETS = ("ap",)
@@ -23,7 +23,7 @@ def read_task_types(preset: str | None, user_types: object, where: str) -> TaskT
     ``where`` names the user's file in errors. Raises ConfigError.
     """
     if preset is not None and preset not in PRESETS:
-        raise unknown_key(preset, PRESETS, "preset")
+        raise make_unknown_key_error(preset, PRESETS, "preset")
     if not isinstance(user_types, dict):
         raise ConfigError("task_types must be a table", where=where)
     merged: dict[str, dict[str, Any]] = {}
@@ -52,7 +52,7 @@ def _check_type_fields(name: str, fields: object, where: str) -> dict[str, Any]:
         raise ConfigError(f"task_types.{name} must be a table", where=where)
     for key, value in fields.items():
         if key not in _TYPE_KEYS:
-            raise unknown_key(f"task_types.{name}.{key}", list(_TYPE_KEYS), where)
+            raise make_unknown_key_error(f"task_types.{name}.{key}", list(_TYPE_KEYS), where)
         usable = isinstance(value, _TYPE_KEYS[key]) and not isinstance(value, bool)
         if key == "keywords":
             usable = usable and all(isinstance(word, str) and word for word in value)

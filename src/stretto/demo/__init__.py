@@ -1,6 +1,6 @@
-"""The recording that an empty store shows: one real job, its agents in parallel and one by one.
+"""Demo recordings for an empty store: the same real job with its agents in parallel and one after another.
 
-It is kept in a journal file of its own, so that it can go without a trace when the first own session arrives.
+They are written to a separate journal file, which is deleted when the first real session arrives.
 """
 
 from __future__ import annotations
@@ -18,21 +18,22 @@ from stretto.sources.recording import parse_lines, shift_events
 
 FILE = "recording.jsonl"
 ENDS = {"sequential": 2 * MINUTE, "fanout": SECOND}
-"""Each recording and how long before now it ends."""
+"""Recording → nanoseconds before now at which it ends."""
 
 _decode = msgspec.json.Decoder(Event).decode
 
 
 def parse_payload(payload: bytes, now: int, key: bytes = b"") -> Event:
-    """Return the event of a hook payload, by the hook client's own mapping."""
+    """Return the event of a hook payload, as the hook client maps it."""
     return _decode(build_record(payload, now, key=key))
 
 
 def write_recordings(folder: Path, now: int) -> None:
-    """Write the recordings to the journal, moved so that they have just ended."""
+    """Write the recordings to the journal, shifted in time so that they have just ended."""
     path = folder / FILE
     path.unlink(missing_ok=True)
-    for name, before in ENDS.items():
+    for name, age in ENDS.items():
         text = resources.files(__package__).joinpath(f"{name}.jsonl").read_bytes()
         events = parse_lines(text.splitlines(keepends=True), parse_payload).events
-        journal.append_records(path, b"".join(journal.encode_event(event) for event in shift_events(events, now - before)))
+        shifted = shift_events(events, now - age)
+        journal.append_records(path, b"".join(map(journal.encode_event, shifted)))

@@ -56,7 +56,7 @@ Classify = Callable[[str | None, str | None, str | None], str]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of an agent; an agent that receives another message, or is called again, runs again."""
+    """A run of an agent; an agent that receives another message, or is called again, runs again."""
 
     start: int | None
     end: int | None

@@ -1,6 +1,6 @@
-"""The entities, as concluded from what was seen: reads top to bottom as the glossary.
+"""Entities: sessions, turns, tasks, calls and their parts, as concluded from facts. Reads as the glossary.
 
-All times are nanoseconds since the epoch, all lengths nanoseconds. What is not known is ``None``, never 0.
+All times are nanoseconds since the epoch, all durations nanoseconds. An unknown value is ``None``, never 0.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from stretto.model.interval import Interval
 
 @dataclass(frozen=True, slots=True)
 class TestRun:
-    """Tests that a tool call ran; the counts are None where the run does not tell them."""
+    """Tests that a tool call ran; a count is None if the run did not report it."""
 
     framework: str
     passed: int | None = None
     failed: int | None = None
 
     def conclude_outcome(self, of_call: Outcome) -> Outcome:
-        """Return how the run ended: by its tests where it tells of them, else as its call did.
+        """Return the run's outcome: by its tests if they were reported, else that of its call.
 
-        A command can end well after failed tests (``pytest | tail``), and badly after good ones.
+        A command can succeed after failed tests (``pytest | tail``), and fail after passed tests.
         """
         if self.failed:
             return Outcome.FAILURE
@@ -33,7 +33,7 @@ class TestRun:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """One call of a tool by the main agent (``task`` is None) or inside a task."""
+    """A call of a tool by the main agent (``task`` is None) or inside a task."""
 
     id: str
     tool: str | None
@@ -41,27 +41,27 @@ class ToolCall:
     start: int | None
     end: int | None
     duration: int | None
-    """Execution as the source measured it, without waiting for permission; else end less start; else None."""
+    """Execution without waiting for permission, measured by the source; else end minus start."""
     overhead: int | None
-    """Time around the execution that is neither execution nor a person's decision: hooks, mostly."""
+    """Time around the execution that is neither execution nor a person's decision; mostly hooks."""
     outcome: Outcome
     wrote: str | None = None
-    """Keyed hashes of the paths of the files it wrote, space-separated, where the source tells."""
+    """Keyed hashes of the paths of the files it wrote, space-separated, if the source reports them."""
     tests: TestRun | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a model call used; None where the source does not say."""
+    """The tokens of a model call; None if the source does not report them."""
 
     input: int | None = None
-    """Without what was read from or written to the cache."""
+    """Without those read from or written to the cache."""
     output: int | None = None
     cache_read: int | None = None
     cache_write: int | None = None
 
     def to_counts(self) -> dict[str, int | None]:
-        """Return the counts by the names of the fields, in their order."""
+        """Return the counts by token kind, in the order of the fields."""
         return {
             "input": self.input,
             "output": self.output,
@@ -72,7 +72,7 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class ModelCall:
-    """One request to a language model."""
+    """A request to a language model."""
 
     id: str
     model: str | None
@@ -82,14 +82,14 @@ class ModelCall:
     outcome: Outcome
     tokens: Tokens = Tokens()
     cost: int | None = None
-    """Billionths of a US dollar, as the source says it; None where it does not."""
+    """Billionths of a US dollar, as the source reported it; None if it did not."""
     first_token: int | None = None
     """From the request to the first token of the answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """From a prompt to the answer's end; ``origin`` is ``user`` or ``host`` (a notification)."""
+    """From a prompt to the end of the answer; ``origin`` is ``user`` or ``host`` (a notification)."""
 
     id: str
     origin: str
@@ -100,7 +100,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One delegated piece of work, done by an agent."""
+    """A delegated piece of work, done by an agent."""
 
     id: str
     task_type: str
@@ -109,24 +109,24 @@ class Task:
     parent: str | None
     """The task that delegated it; None is the main agent."""
     delegated_by: str | None
-    """The tool call that started it, where known."""
+    """The tool call that started it, if known."""
     start: int | None
     end: int | None
     outcome: Outcome
     phase: str | None = None
-    """The name of the phase it belongs to, where an orchestrator says so."""
+    """The name of the phase it belongs to, if an orchestrator declared it."""
     seen: bool = True
-    """Whether its agent was seen to start, live; else perhaps only the call that started it is known."""
+    """Whether its agent's start was reported live; if not, perhaps only the call that started it is known."""
 
     @property
     def interval(self) -> Interval | None:
-        """The stretch it ran, or None while either edge is unknown."""
-        return _interval(self.start, self.end)
+        """The interval during which it ran, or None while start or end is unknown."""
+        return _make_interval(self.start, self.end)
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A named stage of a session, given by the orchestrator."""
+    """A named stage of a session, declared by the orchestrator."""
 
     id: str
     name: str
@@ -136,13 +136,13 @@ class Phase:
 
     @property
     def interval(self) -> Interval | None:
-        """The stretch it took, or None while either edge is unknown."""
-        return _interval(self.start, self.end)
+        """The interval of the phase, or None while start or end is unknown."""
+        return _make_interval(self.start, self.end)
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One communication between agents."""
+    """A communication between agents."""
 
     id: str
     sender: str | None
@@ -151,19 +151,19 @@ class Message:
     """The task that sent it; None is the main agent."""
     time: int
     response: int | None
-    """How long the answer took."""
+    """Time until the answer."""
     outcome: Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A judgement from outside; the newest word of one judge on one thing."""
+    """A judgement from outside: the latest by a judge on an entity and criterion."""
 
     of: str
-    """``session``, ``phase`` or ``task``."""
+    """The kind of the judged entity: ``session``, ``phase`` or ``task``."""
     of_id: str
     name: str
-    """What is judged: quality, satisfaction, coverage …"""
+    """The criterion: quality, satisfaction, coverage …"""
     value: float
     by: str | None
     time: int
@@ -171,7 +171,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class HooksRun:
-    """Hooks that the agent waited for, as it measured them itself."""
+    """Hooks that the agent waited for, timed by the agent itself."""
 
     id: str
     event: str | None
@@ -182,7 +182,7 @@ class HooksRun:
 
 @dataclass(frozen=True, slots=True)
 class PermissionRequest:
-    """A moment at which an agent began to wait for a person's leave to use a tool."""
+    """The instant at which an agent began to wait for a person's permission to use a tool."""
 
     time: int
     task: str | None
@@ -191,43 +191,43 @@ class PermissionRequest:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What a session's process tree, and the machine around it, used for a while; None where untold."""
+    """Resource use of a session's process tree and its machine over an interval; None if not measured."""
 
     start: int
     duration: int
     cpu: int | None = None
     """Nanoseconds of processor time of the tree."""
     cpu_peak: int | None = None
-    """The most that the tree used between two readings, in nanoseconds of processor time per second."""
+    """The highest use between two readings, in nanoseconds of processor time per second."""
     memory: int | None = None
-    """Bytes resident, the mean over the stretch."""
+    """Bytes resident, the mean over the interval."""
     memory_peak: int | None = None
-    """Bytes resident at the reading that found the most."""
+    """Bytes resident at the highest reading."""
     read: int | None = None
     """Bytes read from disk."""
     written: int | None = None
     """Bytes written to disk."""
     machine_busy: int | None = None
-    """Nanoseconds of processor time that the whole machine was busy."""
+    """Nanoseconds of processor time used by the whole machine."""
     machine_available: int | None = None
     """Nanoseconds of processor time that the machine had: cores times duration."""
     machine_busy_share: int | None = None
-    """This session's share of ``machine_busy``: each instant divided equally among the sessions sampled."""
+    """This session's share of ``machine_busy``: each instant is divided equally among sampled sessions."""
     machine_available_share: int | None = None
     machine_memory: int | None = None
-    """Bytes of memory that the machine has."""
+    """Bytes of memory of the machine."""
     machine_memory_available: int | None = None
-    """Bytes that were free for use at the reading that found the fewest."""
+    """Bytes available at the lowest reading."""
 
     @property
     def cpu_use(self) -> int | None:
-        """Nanoseconds of processor time per second; None where untold."""
+        """Nanoseconds of processor time per second; None if not measured."""
         return None if self.cpu is None or not self.duration else self.cpu * SECOND // self.duration
 
 
 @dataclass(frozen=True, slots=True)
 class CacheReport:
-    """What happened in a cache since its last report; None where untold. ``entries`` is what is in it now."""
+    """Counts of a cache since its last report; None if not reported. ``entries`` are those in it now."""
 
     name: str
     time: int
@@ -239,25 +239,25 @@ class CacheReport:
 
 
 class Processes(NamedTuple):
-    """Processes that a session may run in, the nearest to what told of them first."""
+    """Processes in which a session may run, the nearest to the reporting hook first."""
 
     reported_at: int
     names: tuple[str, ...]
-    """Each ``pid:started`` in clock ticks since the boot, or ``pid`` where no more is known."""
+    """Each ``pid:started`` with the start in clock ticks since boot, or ``pid`` if the start is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One run of a coding agent or orchestrator, from start to end."""
+    """A run of a coding agent or orchestrator, from start to end."""
 
     id: str
     source: str
     project: str | None
     pattern: str | None
     traceparent: str | None
-    """The W3C context of whoever started the agent, where the agent passes it on."""
+    """The W3C trace context that started the agent, if the agent passes it on."""
     recording: bool
-    """True for the recording that an empty store shows; it is nobody's own session."""
+    """True for the recording that an empty store shows: it is not a session of this machine."""
     start: int
     end: int | None
     last: int
@@ -275,10 +275,10 @@ class Session:
     samples: tuple[Sample, ...] = ()
     cache_reports: tuple[CacheReport, ...] = ()
     ends: tuple[int, ...] = ()
-    """Every time at which it was told to end: one that is resumed has ended before."""
+    """Every reported end: a resumed session has ended before."""
     processes: Processes | None = None
-    """Where it may be found on this machine, as last told."""
+    """The processes in which it runs on this machine, as last reported."""
 
 
-def _interval(start: int | None, end: int | None) -> Interval | None:
+def _make_interval(start: int | None, end: int | None) -> Interval | None:
     return None if start is None or end is None else Interval(start, end)

@@ -1,7 +1,7 @@
-"""Event: one thing a source reported, the only shape in the journal.
+"""Event: a report of a source, and the only record type in the journal.
 
-Every source turns what it sees into events before anything is written; every figure is worked out from events
-alone. An event carries names, types, sizes, durations and outcomes, never content.
+Every source translates its input into events before anything is written, and every figure is computed from
+events alone. An event carries names, types, sizes, durations and outcomes, never content.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 VERSION = 1
-"""The shape of a journal line. A reader refuses a higher one instead of misreading it."""
+"""The version of a journal line. A reader rejects a higher version instead of misreading it."""
 
 LATEST = 4_102_444_800_000_000_000
-"""2100-01-01 in nanoseconds since the epoch. A time from here on is no time, and must fit into 64 bits."""
+"""2100-01-01 in nanoseconds since the epoch. A later time is rejected: times must fit into 64 bits."""
 
 Value = str | int | float | bool | list[str]
-"""What an attribute may hold."""
+"""The types of an attribute's value."""
 
 
 class Kind(StrEnum):
-    """What an event reports. The set is closed: a source that sees something else counts it and leaves it."""
+    """The kind of an event. The set is closed: a source counts any other input and skips it."""
 
     SESSION_START = "session.start"
     SESSION_END = "session.end"
@@ -32,45 +32,46 @@ class Kind(StrEnum):
     TOOL_START = "tool.start"
     TOOL_END = "tool.end"
     BATCH_END = "batch.end"
-    """All calls of one parallel batch have ended; ``attributes["ids"]`` names them."""
+    """All calls of a parallel batch have ended; ``attributes["ids"]`` names them."""
     PERMISSION_REQUEST = "permission.request"
     NOTIFICATION = "notification"
     COMPACTION_START = "compaction.start"
     COMPACTION_END = "compaction.end"
     MODEL_CALL = "model.call"
-    """One request to a language model, told once it is over: ``time`` is its start."""
+    """A request to a language model, reported after its end; ``time`` is its start."""
     PHASE_START = "phase.start"
     PHASE_END = "phase.end"
     MESSAGE = "message"
-    """One communication between agents; ``duration`` is the response time where known."""
+    """A communication between agents; ``duration`` is the response time, if known."""
     SCORE = "score"
-    """A judgement: ``name`` says of what, ``attributes["value"]`` how good, ``attributes["by"]`` who says.
+    """A judgement: ``name`` is the criterion, ``attributes["value"]`` the score, ``attributes["by"]`` the
+    judge.
 
-    ``id`` is that of what is judged, ``attributes["of"]`` whether that is a session, a phase or a task.
+    ``id`` is the id of the judged entity, ``attributes["of"]`` its kind: session, phase or task.
     """
     HOOKS_RUN = "hooks.run"
-    """Hooks that the agent waited for, timed by itself: ``time`` is their start, ``name`` the hook event."""
+    """Hooks that the agent waited for and timed; ``time`` is their start, ``name`` the hook event."""
     SAMPLE = "sample"
-    """What the session's processes used during ``duration`` from ``time`` on; the amounts are attributes."""
+    """Resource use of the session's processes for ``duration`` from ``time``; the amounts are attributes."""
     CACHE_REPORT = "cache.report"
-    """What happened in a cache named ``name`` since the last report; the counts are attributes."""
+    """Counts of the cache ``name`` since its last report; the counts are attributes."""
     REJECT = "reject"
-    """A source met input it could not read; ``attributes["reason"]`` says why."""
+    """A source could not read an input; ``attributes["reason"]`` gives the reason."""
 
 
 class Outcome(StrEnum):
-    """How a piece of work ended, or that it has not."""
+    """How a piece of work ended, or that it is still running."""
 
     SUCCESS = "success"
     FAILURE = "failure"
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"
-    """It is over, and nothing says how or when: its duration is absent."""
+    """It is over, but how and when is unknown: its duration is absent."""
     RUNNING = "running"
 
 
 class Channel(StrEnum):
-    """The way an event came in. The order of trust between channels is the fold's."""
+    """The route by which an event arrived. ``facts.RANK`` orders the channels by reliability."""
 
     HOOK = "hook"
     OTLP = "otlp"
@@ -80,12 +81,12 @@ class Channel(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One reported thing.
+    """A report about an entity.
 
     ``time`` is nanoseconds since the epoch (UTC), ``duration`` nanoseconds as the source itself measured it.
-    ``id`` names the entity the event is about (tool call, task, turn, model call), ``parent`` the task inside
-    which it happened; no parent means the main agent. Events about the same entity may be repeated, may come
-    through several channels and in any order.
+    ``id`` is the id of its entity (tool call, task, turn, model call), ``parent`` the task inside which it
+    happened; no parent means the main agent. Events about the same entity may be repeated and may arrive
+    through several channels, in any order.
     """
 
     version: int = VERSION
@@ -93,7 +94,7 @@ class Event:
     session: str
     time: int
     source: str = "claude-code"
-    """The product that was watched."""
+    """The product that is monitored."""
     channel: Channel = Channel.HOOK
     id: str | None = None
     parent: str | None = None
@@ -106,5 +107,5 @@ class Event:
 
 
 def omit_none(**attributes: Value | None) -> dict[str, Value]:
-    """Return the attributes that have a value: what is not known is left out, never written as empty."""
+    """Return the attributes without those that are None: an unknown value is omitted, never written empty."""
     return {name: value for name, value in attributes.items() if value is not None}

@@ -1,6 +1,6 @@
 """Plausible values: read an event's attributes as facts and drop values that cannot be true.
 
-The bounds keep sums within 64 bits: one absurd count must not overflow the figures of everything else.
+The bounds keep sums within 64 bits: an absurd count must not overflow the figures of everything else.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from stretto.model.event import Event, Value
 from stretto.model.facts import EntityFacts, merge_fact
 
 MAX_COUNT = 10**12
-"""Tokens, tests or look-ups in one report; a larger count is dropped."""
+"""Tokens, tests or look-ups in a report; a larger count is dropped."""
 
 MAX_AMOUNT = 10**15
-"""Bytes or nanoseconds in one sample: a petabyte, or twelve days of processor time."""
+"""Bytes or nanoseconds in a sample: a petabyte, or twelve days of processor time."""
 
 Touched = tuple[tuple[str, str], ...]
 """The entities that an event may have changed: (kind of ``facts.ENTITY_KINDS``, id)."""

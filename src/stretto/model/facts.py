@@ -1,4 +1,4 @@
-"""Facts: the merged reports about one session, independent of their order and repetition.
+"""Facts: the merged reports about a session, independent of their order and repetition.
 
 A fact is a pair (rank, value) under a field's name. Of two facts for one field the smaller pair is kept: the
 better ranked channel wins, and equal ranks keep the smaller value, such as the earlier start. Fields in
@@ -18,7 +18,7 @@ from stretto.names.fields import EntityKind, list_stamped, make_stamped_key, par
 
 Fact = tuple[int, int | str]
 EntityFacts = dict[str, Fact]
-"""The facts about one entity, by field (``names.fields``)."""
+"""The facts about an entity, by field (``names.fields``)."""
 
 RANK: dict[Channel, int] = {Channel.API: 0, Channel.OTLP: 1, Channel.HOOK: 2, Channel.TRANSCRIPT: 3}
 """The rank of each channel, 0 is best: declared and exact, then arrival times, then files written late."""
@@ -48,14 +48,14 @@ ENTITY_KINDS = (
     EntityKind.MODEL,
     *LEAF_KINDS,
 )
-"""All kinds. Session and permission have one entry each, under the key ``""``."""
+"""All kinds. Session and permission have a single entry each, under the key ``""``."""
 
 _LARGEST = fields.LARGEST
 
 
 @dataclass(slots=True)
 class SessionFacts:
-    """All facts about one session. Mutable: the fold accumulates events in it."""
+    """All facts about a session. Mutable: the fold accumulates events in it."""
 
     id: str
     session: EntityFacts = field(default_factory=dict)
@@ -76,7 +76,7 @@ class SessionFacts:
     """Call ids by permission key; built when the session's first permission request arrives."""
 
     def get_entity(self, kind: str, key: str) -> EntityFacts:
-        """Return the facts about one entity, new and empty if there are none; ``kind``: ``ENTITY_KINDS``."""
+        """Return the facts about an entity, new and empty if there are none; ``kind``: ``ENTITY_KINDS``."""
         return self._get_table(kind).setdefault(key, {})
 
     def restore_entity(self, kind: str, key: str, entity_facts: EntityFacts) -> None:
@@ -150,7 +150,7 @@ def is_delegating(call_facts: EntityFacts) -> bool:
 
 
 def merge_fact(entity_facts: EntityFacts, name: str, rank: int, value: int | str) -> None:
-    """Merge one fact into an entity's. A field always holds values of one type."""
+    """Merge a fact into an entity's. All values of a field have the same type."""
     # The largest value wins whatever its rank, so its rank is stored as 0: it must not depend on the order.
     largest = name in _LARGEST
     new = (0 if largest else rank, value)

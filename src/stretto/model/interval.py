@@ -1,4 +1,4 @@
-"""Half-open stretches of time [start, end), in nanoseconds: the arithmetic under every figure."""
+"""Intervals of time [start, end) in nanoseconds: unions, widths, shares and lanes, used by every figure."""
 
 from __future__ import annotations
 
@@ -8,77 +8,78 @@ from typing import NamedTuple
 
 
 class Interval(NamedTuple):
-    """The stretch [start, end); empty where end ≤ start."""
+    """The half-open interval [start, end); empty if end ≤ start."""
 
     start: int
     end: int
 
     @property
     def length(self) -> int:
-        """Nanoseconds in the stretch, never negative."""
+        """Nanoseconds in the interval, never negative."""
         return max(0, self.end - self.start)
-
-    def overlaps(self, other: Interval) -> bool:
-        """Tell whether the two share an instant; touching is not sharing."""
-        return self.start < other.end and other.start < self.end and self.length > 0 and other.length > 0
 
 
 def measure_union(intervals: Iterable[Interval]) -> int:
-    """Return the nanoseconds covered by at least one of the intervals."""
+    """Return the nanoseconds covered by at least one interval."""
     total = 0
-    reach: int | None = None
+    covered_until: int | None = None
     for start, end in sorted(intervals):
         if end <= start:
             continue
-        if reach is None or start > reach:
+        if covered_until is None or start > covered_until:
             total += end - start
-            reach = end
-        elif end > reach:
-            total += end - reach
-            reach = end
+            covered_until = end
+        elif end > covered_until:
+            total += end - covered_until
+            covered_until = end
     return total
 
 
 def measure_width(intervals: Iterable[Interval]) -> int:
-    """Return the most intervals that share one instant."""
+    """Return the largest number of intervals that share an instant."""
     edges: list[tuple[int, int]] = []
     for start, end in intervals:
         if end > start:
-            # An end sorts before a start at the same instant: stretches that touch never count twice.
+            # An end sorts before a start at the same instant: intervals that only touch do not overlap.
             edges += [(start, 1), (end, -1)]
-    most = now = 0
+    widest = current = 0
     for _, step in sorted(edges):
-        now += step
-        most = max(most, now)
-    return most
+        current += step
+        widest = max(widest, current)
+    return widest
 
 
 def split_shares(intervals: Sequence[Interval]) -> list[float]:
-    """Split the union among the intervals: each instant is shared equally by those that hold it.
+    """Split the union among the intervals: each instant is divided equally among the intervals covering it.
 
-    Returns one length in nanoseconds per interval, in the given order; they sum to ``union_length``.
+    Returns a length in nanoseconds per interval, in their order; the lengths sum to ``measure_union``.
+
+    Example: [0, 10) and [4, 10) get 4 + 6/2 = 7 and 6/2 = 3.
     """
     steps: dict[int, int] = {}
     for start, end in intervals:
         if end > start:
             steps[start] = steps.get(start, 0) + 1
             steps[end] = steps.get(end, 0) - 1
-    # What whoever runs throughout has got so far; an interval's share is what this grows by while it runs.
-    got = 0.0
-    got_until: dict[int, float] = {}
-    holders, last = 0, 0
+    # The share, up to each edge, of an interval that covers everything. The growth of this sum from an
+    # interval's start to its end is the interval's share.
+    full_share = 0.0
+    full_share_at: dict[int, float] = {}
+    running, last_edge = 0, 0
     for edge in sorted(steps):
-        if holders:
-            got += (edge - last) / holders
-        got_until[edge] = got
-        holders, last = holders + steps[edge], edge
-    return [got_until[end] - got_until[start] if end > start else 0.0 for start, end in intervals]
+        if running:
+            full_share += (edge - last_edge) / running
+        full_share_at[edge] = full_share
+        running, last_edge = running + steps[edge], edge
+    return [full_share_at[end] - full_share_at[start] if end > start else 0.0 for start, end in intervals]
 
 
 def pack_lanes(intervals: Sequence[Interval]) -> list[int]:
-    """Pack the intervals, by start, into as few lanes as fit, and return each lane's busy nanoseconds.
+    """Pack the intervals by start into as few lanes as possible and return each lane's busy nanoseconds.
 
-    There are as many lanes as ``width``: taking the lane that has been free longest never opens one too many.
+    The number of lanes is ``measure_width``: an interval takes the lane that has been free longest.
+
+    Example: [0, 10), [5, 15) and [10, 20) need two lanes, busy for 20 and 10.
     """
     free_from: list[tuple[int, int]] = []
     busy: list[int] = []

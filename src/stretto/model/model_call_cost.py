@@ -1,4 +1,4 @@
-"""Cost: what a model call cost, and how that is known; and what one is found to have used."""
+"""Cost of a model call with the origin of its price, and the usage that a new report adds to a call."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from enum import StrEnum
 from stretto.model.entities import ModelCall
 
 DOLLAR = 10**9
-"""Costs are kept in billionths of a US dollar: sums of them never drift."""
+"""Costs are integers in billionths of a US dollar, so sums never drift."""
 
 MOST_DOLLARS = 10**6
-"""No model call costs as much; what says so must still fit into 64 bits once it is summed."""
+"""A higher cost of a model call is implausible and dropped, so that sums fit into 64 bits."""
 
 
 class Origin(StrEnum):
-    """How a cost is known; the best known is taken, in this order."""
+    """The origin of a cost; the first of these that is available is used."""
 
     CONFIGURED = "configured"
-    """By the prices that the configuration gives for the model."""
+    """Computed from the configured prices of the model."""
     REPORTED = "said"
-    """As the source of the call says."""
+    """Reported by the source of the call."""
     LIST = "list"
-    """By the provider's list price on the day of the call."""
+    """Computed from the provider's list price on the day of the call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one model call cost; ``amount`` is in billionths of a US dollar."""
+    """The cost of a model call; ``amount`` is in billionths of a US dollar."""
 
     amount: int
     origin: Origin
@@ -36,10 +36,10 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class NewUsage:
-    """What was found that a model call has used, beyond what was told of it before."""
+    """Usage of a model call beyond the usage reported before; live counters add it up."""
 
     model: str
-    """By its normal name."""
+    """The normalised model name."""
     at: int
     """The end of the call."""
     tokens: Mapping[str, int]
@@ -47,13 +47,13 @@ class NewUsage:
     cost: int
     """Billionths of a US dollar."""
     duration: int | None
-    """How long the call took, the first time that this is known."""
+    """The call's duration, when it becomes known; None otherwise."""
 
 
 Price = Callable[[ModelCall], Cost | None]
-"""A call's cost, or None where nobody knows it."""
+"""Returns a call's cost, or None if it is unknown."""
 
 
 def get_reported_cost(call: ModelCall) -> Cost | None:
-    """Return the cost as the source of the call says it, where it does."""
+    """Return the cost that the call's source reported, or None."""
     return None if call.cost is None else Cost(call.cost, Origin.REPORTED)

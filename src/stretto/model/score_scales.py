@@ -1,4 +1,4 @@
-"""Scales: the range in which a judgement from outside is given, by what is judged."""
+"""Score scales: the valid range of each criterion by which sessions, phases and tasks are judged."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from math import isfinite
 
 MOST = 1_000_000
-"""No judgement lies further from 0: sums of millionths of more would not fit into 64 bits for long."""
+"""The largest absolute value of a score: sums of its millionths must fit into 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """The range of one score, both ends included; without ``high`` it is a count that has no end."""
+    """The range of a criterion, both ends included; without ``high`` it is a count without a limit."""
 
     name: str
     low: float
     high: float | None
 
     def to_share(self, value: float) -> float | None:
-        """Return how far up the scale a value lies, from 0 to 1, or None where the scale has no end."""
+        """Return the position of a value on the scale, from 0 to 1, or None if the scale has no limit."""
         return None if self.high is None else (value - self.low) / (self.high - self.low)
 
     def __str__(self) -> str:
@@ -27,23 +27,23 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Scales:
-    """All scales that are known; a score of another name is taken as it is and shown raw."""
+    """All known scales; a score with another criterion is accepted and shown as it is."""
 
     known: tuple[Scale, ...] = ()
 
     def find_scale(self, name: str) -> Scale | None:
-        """Return the scale of a score."""
+        """Return the scale of a criterion, or None if it has none."""
         return next((scale for scale in self.known if scale.name == name), None)
 
     def accepts(self, name: str, value: float) -> bool:
-        """Tell whether a value can be taken: it is a number, and on its scale where it has one."""
+        """Return whether a value is a finite number and within the scale of its criterion, if it has one."""
         if not isfinite(value) or abs(value) > MOST:
             return False
         scale = self.find_scale(name)
         return scale is None or (scale.low <= value and (scale.high is None or value <= scale.high))
 
     def explain_refusal(self, name: str, value: float) -> str | None:
-        """Return why a value cannot be taken, or None where it can."""
+        """Return the reason why a value is not accepted, or None if it is."""
         if self.accepts(name, value):
             return None
         scale = self.find_scale(name)
@@ -62,4 +62,4 @@ SCALES = Scales(
         Scale("security_findings", 0, None),
     )
 )
-"""The scales out of the box."""
+"""The scales that need no configuration."""

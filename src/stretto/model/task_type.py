@@ -1,4 +1,4 @@
-"""Task types: which kind of work a task is, by keywords over its description, its agent and the command."""
+"""Task types: classify a task by keywords in its description, its agent's name or the command."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from functools import lru_cache, partial
 
 OTHER = "other"
 DEFAULT_TARGET = 0.60
-"""Improvement asked of a task type for which none is configured."""
+"""The target improvement of a task type without a configured target."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskType:
-    """One task type as configured. Hours are those of a person or of one agent after another."""
+    """A task type as configured. Hours are those of a person, or of agents working in sequence."""
 
     name: str
     keywords: tuple[str, ...]
@@ -24,7 +24,7 @@ class TaskType:
 
     @property
     def target(self) -> float:
-        """Improvement asked for, as a ratio."""
+        """The target improvement, as a ratio."""
         return DEFAULT_TARGET if self.target_improvement is None else self.target_improvement
 
 
@@ -33,12 +33,16 @@ class TaskTypes:
     """All task types, in the order in which their keywords are tried."""
 
     types: tuple[TaskType, ...] = ()
-    _find: Callable[[str | None, str | None, str | None], str] = field(init=False, repr=False, compare=False)
+    _classify_cached: Callable[[str | None, str | None, str | None], str] = field(
+        init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
-        patterns = tuple((t.name, _pattern(t.keywords)) for t in self.types if t.keywords)
-        # The same few descriptions come again with every event of a session.
-        object.__setattr__(self, "_find", lru_cache(maxsize=4096)(partial(_classify, patterns)))
+        patterns = tuple((t.name, _compile_keywords(t.keywords)) for t in self.types if t.keywords)
+        # The same few descriptions are classified again with every event of a session.
+        object.__setattr__(
+            self, "_classify_cached", lru_cache(maxsize=4096)(partial(_classify_by_keywords, patterns))
+        )
 
     @property
     def by_name(self) -> Mapping[str, TaskType]:
@@ -48,36 +52,37 @@ class TaskTypes:
     def classify(self, description: str | None, agent: str | None, command: str | None) -> str:
         """Return the first type with a keyword in the description, else in the agent, else in the command.
 
-        Keywords match whole words, their plurals and ``-`` or ``_`` for a space; nothing found is ``other``.
+        Keywords match whole words and their plurals, with ``-`` or ``_`` for a space. No match gives
+        ``other``.
         """
-        return self._find(description, agent, command)
+        return self._classify_cached(description, agent, command)
 
     def find_target(self, name: str) -> float:
-        """Return the improvement asked of a type, as a ratio."""
-        found = self.by_name.get(name)
-        return found.target if found else DEFAULT_TARGET
+        """Return the target improvement of a type, as a ratio."""
+        task_type = self.by_name.get(name)
+        return task_type.target if task_type else DEFAULT_TARGET
 
 
 def normalise_name(name: str) -> str:
-    """Return a type's name as a label value: lower case, an underscore for whatever is no letter or digit."""
+    """Return a name as a label value: lower case, other characters than letters and digits as underscores."""
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
-def _classify(
+def _classify_by_keywords(
     patterns: tuple[tuple[str, re.Pattern[str]], ...],
     description: str | None,
     agent: str | None,
     command: str | None,
 ) -> str:
-    for said in (description, agent, command):
-        if said:
-            plain = re.sub(r"[-_:/]+", " ", said.lower())
+    for text in (description, agent, command):
+        if text:
+            plain = re.sub(r"[-_:/]+", " ", text.lower())
             for name, pattern in patterns:
                 if pattern.search(plain):
                     return name
     return OTHER
 
 
-def _pattern(keywords: tuple[str, ...]) -> re.Pattern[str]:
+def _compile_keywords(keywords: tuple[str, ...]) -> re.Pattern[str]:
     words = "|".join(re.escape(word.lower()).replace(r"\ ", r"\s+") for word in keywords)
     return re.compile(rf"\b(?:{words})(?:s|es)?\b")

@@ -1,17 +1,17 @@
-"""Rates: what a model's tokens cost, and the ``[prices]`` tables of the configuration that say so."""
+"""Token prices: parse the ``[prices]`` tables of the configuration into rates by model."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from stretto.errors import ConfigError, unknown_key
+from stretto.errors import ConfigError, make_unknown_key_error
 
 _MOST_A_MILLION = 1e6
 _HINT = "US dollars per million tokens: input, output, cache_read, cache_write"
 
 
 class Rates(NamedTuple):
-    """US dollars per million tokens; None where there is no price for a kind."""
+    """US dollars per million tokens; None for a kind without a price."""
 
     input: float | None = None
     output: float | None = None
@@ -19,21 +19,21 @@ class Rates(NamedTuple):
     cache_write: float | None = None
 
 
-def parse_rates(given: object, where: str) -> dict[str, Rates]:
-    """Return the rates of the ``[prices]`` tables by model. Raises ConfigError on what cannot be used."""
-    if not isinstance(given, dict):
+def parse_rates(tables: object, where: str) -> dict[str, Rates]:
+    """Return the rates of the ``[prices]`` tables by model. Raises ConfigError on an unusable value."""
+    if not isinstance(tables, dict):
         raise ConfigError("prices must be a table", where=where)
-    return {model: _rates(model, rates, where) for model, rates in given.items()}
+    return {model: _parse_model_rates(model, rates, where) for model, rates in tables.items()}
 
 
-def _rates(model: str, given: object, where: str) -> Rates:
-    if not isinstance(given, dict):
+def _parse_model_rates(model: str, rates: object, where: str) -> Rates:
+    if not isinstance(rates, dict):
         raise ConfigError(f"prices.{model} must be a table", where=where, hint=_HINT)
-    for kind, rate in given.items():
+    for kind, rate in rates.items():
         if kind not in Rates._fields:
-            raise unknown_key(f"prices.{model}.{kind}", Rates._fields, where)
+            raise make_unknown_key_error(f"prices.{model}.{kind}", Rates._fields, where)
         if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= _MOST_A_MILLION:
             raise ConfigError(
                 f"prices.{model}.{kind} cannot be used", where=where, cause=f"it is {rate!r}", hint=_HINT
             )
-    return Rates(**given)
+    return Rates(**rates)

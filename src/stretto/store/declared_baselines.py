@@ -145,7 +145,7 @@ class DeclaredBaselineFile:
                 try:
                     self._declared, self.problem = load_declared(self._folder), None
                 except BaselineError as error:
-                    self.problem = error.sentence()
+                    self.problem = error.to_line()
             return self._declared
 
 

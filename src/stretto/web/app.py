@@ -160,7 +160,7 @@ async def _answer_http_error(request: Request, error: Exception) -> Response:
 async def _answer_state_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, StrettoError):
         raise error
-    return responses.build_error(request.url.path, 503, error.sentence(), error.hint)
+    return responses.build_error(request.url.path, 503, error.to_line(), error.hint)
 
 
 async def _answer_disconnect(_: Request, __: Exception) -> Response:

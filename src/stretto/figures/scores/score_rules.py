@@ -8,7 +8,7 @@ from math import isfinite
 from types import MappingProxyType
 from typing import Any
 
-from stretto.errors import ConfigError, unknown_key
+from stretto.errors import ConfigError, make_unknown_key_error
 from stretto.figures.scores.composite import ScorePart
 from stretto.model.score_scales import MOST, SCALES, Scale, Scales
 from stretto.model.task_type import DEFAULT_TARGET, normalise_name
@@ -126,7 +126,7 @@ def parse_score_rules(tables: object, where: str) -> ScoreRules:
                 f"scores.{key}", value, *_NUMBERS[key], whole=key in _WHOLE, where=where
             )
         else:
-            raise unknown_key(f"scores.{key}", [*_NUMBERS, "weights"], where)
+            raise make_unknown_key_error(f"scores.{key}", [*_NUMBERS, "weights"], where)
     rules = ScoreRules(weights=weights, scales=Scales(tuple(scales.values())), **numbers)
     if not 0 < rules.cpu_low <= rules.cpu_high < 1:
         raise ConfigError(
@@ -154,13 +154,13 @@ def _parse_weights(tables: object, where: str) -> Mapping[str, Weights]:
     weights_by_score: dict[str, Weights] = dict(WEIGHTS)
     for score, value in _check_table(tables, "scores.weights", where).items():
         if score not in WEIGHTS:
-            raise unknown_key(f"scores.weights.{score}", WEIGHTS, where)
+            raise make_unknown_key_error(f"scores.weights.{score}", WEIGHTS, where)
         parts = _check_table(value, f"scores.weights.{score}", where)
         changed: dict[str, float] = {}
         for part, weight in parts.items():
             name = f"scores.weights.{score}.{part}"
             if part not in WEIGHTS[score]:
-                raise unknown_key(name, WEIGHTS[score], where)
+                raise make_unknown_key_error(name, WEIGHTS[score], where)
             changed[part] = _check_number(name, weight, 0, 1e6, whole=False, where=where)
         weights_by_score[score] = {**WEIGHTS[score], **changed}
         if not any(weights_by_score[score].values()):
@@ -174,7 +174,7 @@ def _parse_scale(name: str, table: Mapping[str, object], where: str) -> Scale:
     label = f"scores.{name}"
     for key in table:
         if key != "scale":
-            raise unknown_key(f"{label}.{key}", ["scale"], where)
+            raise make_unknown_key_error(f"{label}.{key}", ["scale"], where)
     scale = table.get("scale")
     is_pair = isinstance(scale, list) and len(scale) == 2 and all(_is_number(edge) for edge in scale)  # noqa: PLR2004  # low and high
     low, high = scale if is_pair and isinstance(scale, list) else (0.0, 0.0)

@@ -132,7 +132,7 @@ def _has_our_command(path: Path) -> bool:
 
 def _describe_broken(agent: CodingAgent, scope: str, path: Path, error: SettingsError) -> ScopeStatus:
     return ScopeStatus(
-        agent=agent.name, scope=scope, settings=str(path), exists=True, problem=error.sentence()
+        agent=agent.name, scope=scope, settings=str(path), exists=True, problem=error.to_line()
     )
 
 
