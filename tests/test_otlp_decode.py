@@ -419,19 +419,28 @@ def test_limits() -> None:
     """A body beyond any of the limits is 413, at the limit it is taken."""
     body = as_json(a_trace())
     packed = gzip.compress(body)
-    exact = Limits(received=len(body), inflated=len(body), items=4, item=len(body), elements=body.count(b","))
+    exact = Limits(
+        body_bytes=len(body),
+        decompressed_bytes=len(body),
+        items=4,
+        item_bytes=len(body),
+        json_commas=body.count(b","),
+    )
     protobuf = as_protobuf(Signal.TRACES, a_trace())
 
     assert receive_bytes(Signal.TRACES, body, JSON, limits=exact).events > 0
     assert receive_bytes(Signal.TRACES, packed, JSON, "gzip", limits=exact).events > 0
     for smaller in (
-        {"received": len(body) - 1},
-        {"inflated": len(body) - 1},
+        {"body_bytes": len(body) - 1},
+        {"decompressed_bytes": len(body) - 1},
         {"items": 3},
-        {"elements": body.count(b",") - 1},
+        {"json_commas": body.count(b",") - 1},
     ):
         assert refused(Signal.TRACES, body, JSON, limits=replace(exact, **smaller)).status == 413
-    assert refused(Signal.TRACES, packed, JSON, "gzip", limits=Limits(inflated=len(body) - 1)).status == 413
+    assert (
+        refused(Signal.TRACES, packed, JSON, "gzip", limits=Limits(decompressed_bytes=len(body) - 1)).status
+        == 413
+    )
     assert refused(Signal.TRACES, protobuf, PROTOBUF, limits=Limits(items=3)).status == 413
     assert refused(Signal.TRACES, b"\x08\x01" * 100, PROTOBUF, limits=Limits(items=3)).status == 413
 
@@ -446,7 +455,7 @@ def test_large_span_costs_no_neighbour(content_type: str) -> None:
         ]
     )
     body = as_json(request) if content_type == JSON else as_protobuf(Signal.TRACES, request)
-    received = receive_bytes(Signal.TRACES, body, content_type, limits=Limits(item=2_000))
+    received = receive_bytes(Signal.TRACES, body, content_type, limits=Limits(item_bytes=2_000))
 
     assert (received.rejected, received.error_message) == (1, "larger than 2000 bytes")
     assert received.events > 0
@@ -545,7 +554,7 @@ def json_of(attributes: bytes) -> bytes:
     sys.platform != "linux", reason="the memory of a process is bounded by the means of Linux"
 )
 @pytest.mark.parametrize(("kind", "answer"), [
-    ("gzip", "refused 413 the body inflates to more than 33554432 bytes"),
+    ("gzip", "refused 413 the body decompresses to more than 33554432 bytes"),
     ("spans", "refused 413 the request has more than 100000 parts"),
     ("attributes", "taken 0 1"),
     ("small attributes", "taken 0 15"),

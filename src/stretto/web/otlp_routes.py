@@ -13,7 +13,7 @@ from stretto.web.backend import Backend
 PATHS = {f"/v1/{signal.value}": signal for signal in Signal}
 """Default path of each signal (OTLP specification, section OTLP/HTTP request)."""
 
-LIMIT = Limits().received
+LIMIT = Limits().body_bytes
 """Most bytes of a request as received, compressed or not."""
 
 RETRY_SECONDS = 5

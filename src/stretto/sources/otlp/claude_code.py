@@ -1,4 +1,4 @@
-"""Claude Code's spans and log events → events.
+"""Translate Claude Code's spans and log events into events.
 
 Names: code.claude.com/docs/en/monitoring-usage, as clients 2.1.197 to 2.1.329 send them. Older clients send
 fewer attributes, and events are made from those that are there.
@@ -232,7 +232,7 @@ _SPANS: dict[str, Callable[[Span, str, SpanBatch], list[Event]]] = {
 }
 
 
-# LogRecord events. They are written at the end of what they tell, and say how long it took.
+# Log events. Each is written at the end of the reported action, and carries its duration.
 
 
 def _translate_user_prompt(log: LogRecord, session: str, _: bytes) -> list[Event]:

@@ -32,16 +32,16 @@ class Signal(StrEnum):
 class Limits:
     """Limits of a request. SDKs send 512 spans at once: as JSON about 0.7 MiB, without content."""
 
-    received: int = 16 * MIB
-    """Bytes of the body as received."""
-    inflated: int = 32 * MIB
-    """Bytes of the decompressed body."""
+    body_bytes: int = 16 * MIB
+    """Size of the body as received."""
+    decompressed_bytes: int = 32 * MIB
+    """Size of the decompressed body."""
     items: int = 100_000
     """Spans, log records or metrics."""
-    item: int = 2 * MIB
-    """Bytes of a span or log record; a larger item is rejected, the others are kept."""
-    elements: int = 1_500_000
-    """Commas in a JSON body; they bound the number of values in it."""
+    item_bytes: int = 2 * MIB
+    """Size of a span or log record; a larger item is rejected, the others are kept."""
+    json_commas: int = 1_500_000
+    """Commas in a JSON body, which bound the number of its values."""
 
 
 class RefusedError(Exception):
@@ -76,13 +76,15 @@ def decode_request(
     unsupported type or compression.
     """
     media = parse_media_type(content_type)
-    if len(body) > limits.received:
-        raise RefusedError(413, f"the body is larger than {limits.received} bytes")
-    plain = _decompress_body(body, content_encoding, limits.inflated)
+    if len(body) > limits.body_bytes:
+        raise RefusedError(413, f"the body is larger than {limits.body_bytes} bytes")
+    plain = _decompress_body(body, content_encoding, limits.decompressed_bytes)
     try:
         if media == JSON:
             return _decode_json(signal, plain, limits, wanted)
-        return protobuf.decode_request(signal, plain, wanted, items=limits.items, item=limits.item)
+        return protobuf.decode_request(
+            signal, plain, wanted, items=limits.items, item_bytes=limits.item_bytes
+        )
     except TooManyError as error:
         raise RefusedError(413, f"the request has more than {limits.items} parts") from error
     except MalformedError as error:
@@ -94,9 +96,9 @@ def decode_request(
 def _decode_json(signal: Signal, plain: bytes, limits: Limits, wanted: frozenset[str]) -> DecodedRequest:
     # Every value except the first of a container follows a comma, so commas bound the objects that are made.
     # Example: [1,2,{"a":3}] has two commas, two containers and four values.
-    if plain.count(b",") > limits.elements:
-        raise RefusedError(413, f"the request has more than {limits.elements} values")
-    return proto_json.decode_request(signal, plain, wanted, items=limits.items, item=limits.item)
+    if plain.count(b",") > limits.json_commas:
+        raise RefusedError(413, f"the request has more than {limits.json_commas} values")
+    return proto_json.decode_request(signal, plain, wanted, items=limits.items, item_bytes=limits.item_bytes)
 
 
 def _decompress_body(body: bytes, encoding: str, limit: int) -> bytes:
@@ -115,15 +117,15 @@ def _decompress_gzip(body: bytes, limit: int) -> bytes:
 
     Further members are refused: no exporter writes them, and a body could hold a million empty members.
     """
-    inflater = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    decompressor = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
     try:
-        plain = inflater.decompress(body, limit + 1)
+        plain = decompressor.decompress(body, limit + 1)
     except zlib.error as error:
         raise RefusedError(400, "the body is not gzip data") from error
     if len(plain) > limit:
-        raise RefusedError(413, f"the body inflates to more than {limit} bytes")
-    if not inflater.eof:
+        raise RefusedError(413, f"the body decompresses to more than {limit} bytes")
+    if not decompressor.eof:
         raise RefusedError(400, "the gzip data is cut short")
-    if inflater.unused_data:
+    if decompressor.unused_data:
         raise RefusedError(400, "there is more data after the gzip data")
     return plain

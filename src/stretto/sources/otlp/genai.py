@@ -1,4 +1,4 @@
-"""Spans of agent frameworks → events: turns, tasks, tool calls and model calls, with their parents.
+"""Translate spans of agent frameworks into turns, tasks, tool calls and model calls, with their parents.
 
 ``conventions`` gives the role that a span declares. Its role in the session also depends on the spans above
 it, which are looked up among the spans of the same trace in the same request. If an ancestor is not in the

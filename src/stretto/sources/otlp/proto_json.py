@@ -139,11 +139,11 @@ _SNAKE = {
 
 
 def decode_request(
-    signal: str, body: bytes, wanted: frozenset[str], *, items: int, item: int
+    signal: str, body: bytes, wanted: frozenset[str], *, items: int, item_bytes: int
 ) -> DecodedRequest:
     """Return the records in an export request of a signal; metrics are only counted.
 
-    ``items`` limits the number of items, ``item`` the bytes of each. Raises MalformedError if the outer
+    ``items`` limits the number of items, ``item_bytes`` the size of each. Raises MalformedError if the outer
     objects cannot be decoded, TooManyError beyond ``items``.
     """
     request = _decode_envelope(body)
@@ -161,8 +161,8 @@ def decode_request(
                 decoded.metrics += len(raw_items)
                 continue
             for raw in raw_items:
-                if len(memoryview(raw)) > item:
-                    decoded.count_rejected(f"larger than {item} bytes")
+                if len(memoryview(raw)) > item_bytes:
+                    decoded.count_rejected(f"larger than {item_bytes} bytes")
                 else:
                     decoded.add_item(signal, raw, _ENCODING, context, wanted)
     return decoded

@@ -50,25 +50,27 @@ _Shared = TypeVar("_Shared", Resource, InstrumentationScope)
 
 
 def decode_request(
-    signal: str, body: bytes, wanted: frozenset[str], *, items: int, item: int
+    signal: str, body: bytes, wanted: frozenset[str], *, items: int, item_bytes: int
 ) -> DecodedRequest:
     """Return the records in an export request of a signal; metrics are only counted.
 
-    ``items`` limits the number of items, ``item`` the bytes of each. Raises MalformedError if the outer
+    ``items`` limits the number of items, ``item_bytes`` the size of each. Raises MalformedError if the outer
     messages cannot be decoded, TooManyError beyond ``items``.
     """
-    return _RequestReader(signal, body, wanted, items=items, item=item).decode_all()
+    return _RequestReader(signal, body, wanted, items=items, item_bytes=item_bytes).decode_all()
 
 
 class _RequestReader:
     """Reads the records of a request. A part of its body is given by its start and end byte offset."""
 
-    def __init__(self, signal: str, body: bytes, wanted: frozenset[str], *, items: int, item: int) -> None:
+    def __init__(
+        self, signal: str, body: bytes, wanted: frozenset[str], *, items: int, item_bytes: int
+    ) -> None:
         self._signal = signal
         self._body = body
         self._wanted = wanted
         self._items_left = items
-        self._item_limit = item
+        self._item_bytes = item_bytes
         self._fields_left = items * _FIELDS_PER_ITEM
         self._decoded = DecodedRequest([], [])
 
@@ -102,8 +104,8 @@ class _RequestReader:
                 raise TooManyError
             if self._signal == "metrics":
                 decoded.metrics += 1
-            elif end - offset > self._item_limit:
-                decoded.count_rejected(f"larger than {self._item_limit} bytes")
+            elif end - offset > self._item_bytes:
+                decoded.count_rejected(f"larger than {self._item_bytes} bytes")
             else:
                 decoded.add_item(self._signal, self._body[offset:end], _ENCODING, context, self._wanted)
 
@@ -112,8 +114,8 @@ class _RequestReader:
         return ScopeContext.from_resource(_read_attributes(resource.attributes, self._wanted, {}))
 
     def _get_shared_part(self, offset: int, end: int) -> bytes:
-        if end - offset > self._item_limit:
-            raise MalformedError(f"a resource or scope is larger than {self._item_limit} bytes")
+        if end - offset > self._item_bytes:
+            raise MalformedError(f"a resource or scope is larger than {self._item_bytes} bytes")
         return self._body[offset:end]
 
     def _iterate_fields(self, offset: int, end: int, *wanted: int) -> Iterator[tuple[int, int, int]]:

@@ -1,4 +1,4 @@
-"""Spans of Stretto's Python API → events, whether they come by OTLP or stay in their process.
+"""Translate spans of Stretto's Python API into events, whether they come by OTLP or stay in their process.
 
 The role and parent of such a span follow the rules for every framework (``genai``). This module adds facts
 that only the Python API writes: phases, messages, cache reports, the names of sessions and tasks, and the

@@ -171,7 +171,7 @@ class Receiver:
             result.ignored += size
             return
         session, source = self._sessions.resolve_session(trace_id, trace.find_session()), trace.source
-        # A record is encoded after all spans are read: the note goes on the trace's last event.
+        # Events are encoded only after all spans are read, since the note goes on an event of the last span.
         span_events: list[list[Event]] = []
         for span, place in trace.iterate_spans():
             if span.parent and not trace.is_relevant_span(span, place):
@@ -208,7 +208,7 @@ class Receiver:
         return self._sessions.resolve_session(log.trace, session) if log.trace else session
 
     def _note_session(self, trace_id: str, span_events: list[list[Event]]) -> None:
-        """Note the trace's id on its last event in the trace's session, for ``recall_sessions``."""
+        """Note the trace's id on an event of its session, in its last such span, for ``recall_sessions``."""
         session = self._sessions.resolve_session(trace_id, None)
         if session == trace_id:
             return

@@ -49,8 +49,8 @@ class TranscriptChunk:
 def find_transcripts(root: Path) -> Iterator[TranscriptFile]:
     """Yield the transcripts under a path, each session's before those of its agents.
 
-    The path is a transcript, the folder of a session, or any folder that contains transcripts. A session's
-    transcript includes those of its agents. Raises SourceError if there is no transcript.
+    The path is a transcript, the folder of a session, or any folder that contains transcripts. For the
+    transcript of a session, its agents' are yielded too. Raises SourceError if there is no transcript.
     """
     paths = sorted({*_find_paths(root)}, key=_get_sort_key)
     if not paths:

@@ -190,7 +190,8 @@ def parse_line(data: bytes) -> tuple[list[TranscriptLine], str | None]:
 
     A sound line holds a single object. A writer that was cut short leaves half an object before the next
     line's; two writers at once may put two objects on a line. Every complete object is found. Example:
-    ``{"type":"us{"type":"user",…}`` gives the second object and the reason "not JSON". Never raises.
+    ``{"type":"us{"type":"user","sessionId":"s"}`` gives the second object and the reason "not JSON". Never
+    raises.
     """
     try:
         if not data.isascii():
