@@ -118,7 +118,7 @@ def test_factors_multiply_to_the_whole_on_every_level(tasks: tuple[Task, ...]) -
             == tree.session.lost[Factor.CONCURRENCY]
         )
     for node in nodes:
-        assert math.isclose(node.whole, math.prod(node.factors.values()))
+        assert math.isclose(node.efficiency, math.prod(node.factors.values()))
         assert all(0 < factor <= 1 for factor in node.factors.values())
         assert all(lost >= 0 for lost in node.lost.values())
         assert node.work + sum(node.lost.values()) == node.capacity

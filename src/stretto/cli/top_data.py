@@ -165,7 +165,7 @@ class FrameReader:
                 RunningAgent(task, calls.get(task.id), newest[task.id] if task.id in stuck else None)
                 for task in running
             ),
-            sum_spending(priced).whole if priced else None,
+            sum_spending(priced).total if priced else None,
             _compute_token_rate(session, now),
         )
 
@@ -252,11 +252,11 @@ def _compute_token_rate(session: Session, now: int) -> float | None:
 
     Example: 300 tokens in the last 5 minutes are 60 per minute.
     """
-    if not sum_spending((call, None) for call in session.model_calls).whole.tokens:
+    if not sum_spending((call, None) for call in session.model_calls).total.tokens:
         return None
     since = max(now - RATE_WINDOW, session.start)
     recent = [call for call in session.model_calls if call.start is not None and since <= call.start <= now]
-    tokens = sum(sum_spending((call, None) for call in recent).whole.tokens.values())
+    tokens = sum(sum_spending((call, None) for call in recent).total.tokens.values())
     return tokens * MINUTE / max(now - since, SECOND)
 
 

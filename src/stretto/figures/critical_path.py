@@ -189,10 +189,10 @@ def compute_slack(root: Stretch) -> Slack:
 def compute_path_figures(window: str, sums: Sums) -> Iterator[Figure]:
     """Yield the summed critical paths of a window's sessions, in all and by label, and the mean slack."""
     at: Labels = (("window", window),)
-    whole = sum_up(sums, measures.CRITICAL_PATH)
+    path_length = sum_up(sums, measures.CRITICAL_PATH)
     sessions = sum_up(sums, measures.SESSIONS)
-    if whole:
-        yield Figure("stretto_critical_path_seconds", at, whole / SECOND, sessions)
+    if path_length:
+        yield Figure("stretto_critical_path_seconds", at, path_length / SECOND, sessions)
     for dimension, path_measure, path_name in (
         (Dimension.AGENT, measures.CRITICAL_PATH_AGENT, "stretto_critical_path_agent_seconds"),
         (Dimension.TASK_TYPE, measures.CRITICAL_PATH_TASK_TYPE, "stretto_critical_path_task_type_seconds"),

@@ -56,13 +56,13 @@ class EfficiencyNode:
         )
 
     @property
-    def whole(self) -> float:
+    def efficiency(self) -> float:
         """Work over capacity, in (0, 1]."""
         return self.work / self.capacity
 
     @property
     def factors(self) -> dict[Factor, float]:
-        """Each in (0, 1]; their product is ``whole``."""
+        """Each in (0, 1]; their product is ``efficiency``."""
         return {
             Factor.LOAD_BALANCE: self.work / self.longest,
             Factor.CONCURRENCY: self.longest / self.capacity,

@@ -43,22 +43,22 @@ def _compute_contention(
     for task_type in sorted({task_type for task_type, _ in parallel}):
         labels = (("task_type", task_type), *at)
         all_tasks = sum(p.tasks for (name, _), p in parallel.items() if name == task_type)
-        known = [parallel[task_type, p] for p in ALONE_PROVENANCES if (task_type, p) in parallel]
-        if not known:
+        measured_alone = [parallel[task_type, p] for p in ALONE_PROVENANCES if (task_type, p) in parallel]
+        if not measured_alone:
             reason = "no sequential run shows how long these tasks take alone"
             yield Figure("stretto_contention_ratio", labels, None, 0, reason)
             continue
-        work, tasks = sum(p.work for p in known), sum(p.tasks for p in known)
+        work, tasks = sum(p.work for p in measured_alone), sum(p.tasks for p in measured_alone)
         figure = make_ratio(
             "stretto_contention_ratio",
             labels,
             work,
-            sum(p.sequential for p in known),
+            sum(p.sequential for p in measured_alone),
             tasks,
             coverage=tasks / all_tasks,
         )
-        if len(known) == 1 and known[0].bounds is not None:
-            low, high = known[0].bounds
+        if len(measured_alone) == 1 and measured_alone[0].bounds is not None:
+            low, high = measured_alone[0].bounds
             figure = with_bounds(figure, work / high if high else None, work / low if low else None)
         yield figure
 

@@ -107,7 +107,7 @@ def compare_weeks(now: Sequence[Sums], before: Sequence[Sums], find_baseline: Fi
     of single days. Days without the figure are left out; for counts they are 0.
     """
     weeks = (_Week(now, find_baseline), _Week(before, find_baseline))
-    lead = weeks[0].whole.verdict.lead
+    lead = weeks[0].period.verdict.lead
     baseline = lead.provenance if lead else None
     fanouts = (weeks[0].count_fanouts(baseline), weeks[1].count_fanouts(baseline))
     figures = tuple(_compare_figure(name, weeks, baseline, min(fanouts)) for name in _READERS)
@@ -116,11 +116,11 @@ def compare_weeks(now: Sequence[Sums], before: Sequence[Sums], find_baseline: Fi
 
 class _Week:
     def __init__(self, days: Sequence[Sums], find_baseline: FindBaseline) -> None:
-        self.whole = build_period("7d", add_sums(days), find_baseline)
+        self.period = build_period("7d", add_sums(days), find_baseline)
         self.days = [build_period("day", sums, find_baseline) for sums in days]
 
     def count_fanouts(self, baseline: Provenance | None) -> int:
-        part = None if baseline is None else self.whole.get_comparison(baseline)
+        part = None if baseline is None else self.period.get_comparison(baseline)
         return part.fanouts if part else 0
 
 
@@ -150,7 +150,7 @@ def _read_figure(name: str, period: Period, baseline: Provenance | None) -> floa
 def _compare_figure(
     name: str, weeks: tuple[_Week, _Week], baseline: Provenance | None, fewest: int
 ) -> FigureChange:
-    now, before = (_read_figure(name, week.whole, baseline) for week in weeks)
+    now, before = (_read_figure(name, week.period, baseline) for week in weeks)
     days = [
         [value for day in week.days if (value := _read_figure(name, day, baseline)) is not None]
         for week in weeks

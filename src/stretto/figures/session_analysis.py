@@ -185,7 +185,7 @@ def _build_node(node: EfficiencyNode) -> dict[str, Any]:
         "elapsed_seconds": node.elapsed / SECOND,
         "work_seconds": node.work / SECOND,
         "capacity_seconds": node.capacity / SECOND,
-        "efficiency": node.whole,
+        "efficiency": node.efficiency,
         **factors,
         "lost_seconds": _build_lost(node),
     }

@@ -63,14 +63,14 @@ def compute_price_figures(window: str, sums: Sums, find_baseline: FindBaseline) 
         (_COST, 1 / DOLLAR, "stretto_parallel_cost_usd", "stretto_saved_second_cost_usd"),
     ):
         by_provenance = _sum_priced(sums, find_baseline, priced)
-        known = sum(paid.fanouts for paid in by_provenance.values())
-        if not known:
+        fanouts_with_use = sum(paid.fanouts for paid in by_provenance.values())
+        if not fanouts_with_use:
             reason = _explain_absence(priced.name, fanouts)
             yield Figure(total, at, None, 0, reason)
             yield Figure(price, at, None, 0, reason)
             continue
         used = sum(paid.used for paid in by_provenance.values()) * scale
-        yield Figure(total, at, used, known, coverage=known / fanouts)
+        yield Figure(total, at, used, fanouts_with_use, coverage=fanouts_with_use / fanouts)
         lead = next(by_provenance[p] for p in Provenance if p in by_provenance)
         if lead.saved > 0:
             value = lead.used * scale / lead.saved

@@ -43,7 +43,7 @@ class Spending:
 class SessionSpending:
     """The use of a session's model calls, in all and by model and task. The parts sum to the whole."""
 
-    whole: Spending
+    total: Spending
     by_model: dict[str, Spending]
     by_task: dict[str | None, Spending]
     """By the task's id; None is the main agent."""
@@ -55,6 +55,6 @@ def sum_spending(calls: Iterable[Priced]) -> SessionSpending:
     for call, cost in calls:
         by_model = spending.by_model.setdefault(normalise_model(call.model), Spending())
         by_task = spending.by_task.setdefault(call.task, Spending())
-        for part in (spending.whole, by_model, by_task):
+        for part in (spending.total, by_model, by_task):
             part.add_call(call, cost)
     return spending

@@ -61,11 +61,13 @@ def _compute_cost_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
 def _compute_cache_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
     by_cache = group_in_table(sums, measures.CACHE_LOOKUPS, Dimension.CACHE, Dimension.RESULT)
     for cache, lookups in sorted(by_cache.items()):
-        own: Labels = (("cache", cache),)
+        cache_labels: Labels = (("cache", cache),)
         both = sum(lookups.values())
         for result, count in sorted(lookups.items()):
-            yield Figure("stretto_window_cache_lookups", (*own, ("result", result), *at), count, count)
-        yield make_ratio("stretto_cache_hit_ratio", (*own, *at), lookups.get("hit", 0), both, both)
+            yield Figure(
+                "stretto_window_cache_lookups", (*cache_labels, ("result", result), *at), count, count
+            )
+        yield make_ratio("stretto_cache_hit_ratio", (*cache_labels, *at), lookups.get("hit", 0), both, both)
     removals = group_by(sums, measures.CACHE_REMOVALS, Dimension.CACHE, Dimension.REASON)
     for (cache, reason), count in sorted(removals.items()):
         labels = (("cache", cache), ("reason", reason), *at)

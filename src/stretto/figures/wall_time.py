@@ -78,7 +78,7 @@ def split_wall_time(session: Session, root: Stretch | None = None) -> Iterator[t
     root = root or build_work_tree(session)
     if root.length > LONGEST_SESSION:
         return
-    whole = Interval(root.start, root.end)
+    session_interval = Interval(root.start, root.end)
     between = find_turns(session, root).between
     requests = find_asked_calls(session)
     claims: dict[WallPart, Iterable[Interval]] = {
@@ -97,11 +97,11 @@ def split_wall_time(session: Session, root: Stretch | None = None) -> Iterator[t
     edges: list[tuple[int, int, int]] = []
     for rank, intervals in enumerate(claims.values()):
         for interval in intervals:
-            start, end = max(interval.start, whole.start), min(interval.end, whole.end)
+            start, end = max(interval.start, session_interval.start), min(interval.end, session_interval.end)
             if start < end:
                 edges.append((start, rank, 1))
                 edges.append((end, rank, -1))
-    yield from _walk_edges(whole, sorted(edges), tuple(claims))
+    yield from _walk_edges(session_interval, sorted(edges), tuple(claims))
 
 
 def compute_wall_figures(window: str, sums: Sums) -> Iterator[Figure]:
@@ -117,34 +117,36 @@ def find_turns(session: Session, root: Stretch) -> TurnTimes:
 
     A session without turns belongs to a program. It counts as a single turn, because nobody prompts there.
     """
-    whole = Interval(root.start, root.end)
+    session_interval = Interval(root.start, root.end)
     if not session.turns:
-        return TurnTimes((whole,), ())
+        return TurnTimes((session_interval,), ())
     starts = sorted(turn.start for turn in session.turns)
     signs: list[int] | None = None
-    known: list[Interval] = []
+    certain: list[Interval] = []
     possible: list[Interval] = []
     for turn in session.turns:
         if turn.end is not None:
-            known.append(Interval(turn.start, turn.end))
+            certain.append(Interval(turn.start, turn.end))
             continue
         next_turn = bisect_right(starts, turn.start)
-        until = starts[next_turn] if next_turn < len(starts) else whole.end
+        until = starts[next_turn] if next_turn < len(starts) else session_interval.end
         signs = _list_signs(session, root) if signs is None else signs
         last = bisect_right(signs, until) - 1
-        known.append(Interval(turn.start, max(turn.start, signs[last] if last >= 0 else turn.start)))
+        certain.append(Interval(turn.start, max(turn.start, signs[last] if last >= 0 else turn.start)))
         possible.append(Interval(turn.start, until))
     prompts = {turn.start for turn in session.turns if turn.origin == "user"}
-    gaps = _find_gaps(_merge_intervals([*known, *possible], whole), whole)
+    gaps = _find_gaps(_merge_intervals([*certain, *possible], session_interval), session_interval)
     return TurnTimes(
-        tuple(_merge_intervals(known, whole)),
-        tuple((gap, _classify_gap(gap, whole, prompts, session.ends)) for gap in gaps),
+        tuple(_merge_intervals(certain, session_interval)),
+        tuple((gap, _classify_gap(gap, session_interval, prompts, session.ends)) for gap in gaps),
     )
 
 
-def _classify_gap(gap: Interval, whole: Interval, prompts: set[int], ends: Sequence[int]) -> WallPart:
+def _classify_gap(
+    gap: Interval, session_interval: Interval, prompts: set[int], ends: Sequence[int]
+) -> WallPart:
     closed = bisect_left(ends, gap.start) < bisect_left(ends, gap.end)
-    prompted = gap.end in prompts and gap.start > whole.start
+    prompted = gap.end in prompts and gap.start > session_interval.start
     return WallPart.WAITING if prompted and not closed else WallPart.IDLE
 
 
@@ -161,9 +163,13 @@ def _find_single_tasks(root: Stretch) -> Iterator[Interval]:
     """Yield, for each task, the intervals in which it runs and none of its subtasks does."""
     for stretch in walk_tasks(root):
         if stretch is not root:
-            inner = [Interval(one.start, one.end) for one in stretch.inner if one.worker is Worker.TASK]
-            whole = Interval(stretch.start, stretch.end)
-            yield from _find_gaps(_merge_intervals(inner, whole), whole)
+            inner = [
+                Interval(inner_stretch.start, inner_stretch.end)
+                for inner_stretch in stretch.inner
+                if inner_stretch.worker is Worker.TASK
+            ]
+            task_interval = Interval(stretch.start, stretch.end)
+            yield from _find_gaps(_merge_intervals(inner, task_interval), task_interval)
 
 
 def _find_main_tools(session: Session, requests: Mapping[str, AskedCall]) -> Iterator[Interval]:
@@ -191,11 +197,11 @@ def _find_permission_waits(session: Session, requests: Mapping[str, AskedCall]) 
             yield request.waited
 
 
-def _merge_intervals(intervals: Iterable[Interval], whole: Interval) -> list[Interval]:
+def _merge_intervals(intervals: Iterable[Interval], limits: Interval) -> list[Interval]:
     """Return the union of intervals, clipped to the whole, as disjoint intervals by start."""
     merged: list[Interval] = []
     for start, end in sorted(intervals):
-        start, end = max(start, whole.start), min(end, whole.end)  # noqa: PLW2901  # clipped
+        start, end = max(start, limits.start), min(end, limits.end)  # noqa: PLW2901  # clipped
         if merged and start <= merged[-1].end:
             merged[-1] = Interval(merged[-1].start, max(merged[-1].end, end))
         elif start < end:
@@ -203,19 +209,19 @@ def _merge_intervals(intervals: Iterable[Interval], whole: Interval) -> list[Int
     return merged
 
 
-def _find_gaps(merged: Iterable[Interval], whole: Interval) -> Iterator[Interval]:
+def _find_gaps(merged: Iterable[Interval], limits: Interval) -> Iterator[Interval]:
     """Yield the gaps that disjoint intervals leave in the whole."""
-    at = whole.start
+    at = limits.start
     for start, end in merged:
         if start > at:
             yield Interval(at, start)
         at = end
-    if whole.end > at:
-        yield Interval(at, whole.end)
+    if limits.end > at:
+        yield Interval(at, limits.end)
 
 
 def _walk_edges(
-    whole: Interval, edges: Iterable[tuple[int, int, int]], parts: Sequence[WallPart]
+    limits: Interval, edges: Iterable[tuple[int, int, int]], parts: Sequence[WallPart]
 ) -> Iterator[tuple[Interval, WallPart]]:
     """Yield each interval between two edges with the first part that claims it.
 
@@ -229,11 +235,11 @@ def _walk_edges(
             return WallPart.PARALLEL
         return next((part for part, count in zip(parts, holders, strict=True) if count), WallPart.UNKNOWN)
 
-    at = whole.start
+    at = limits.start
     for time, rank, step in edges:
         if time > at:
             yield Interval(at, time), holder()
             at = time
         holders[rank] += step
-    if whole.end > at:
-        yield Interval(at, whole.end), holder()
+    if limits.end > at:
+        yield Interval(at, limits.end), holder()

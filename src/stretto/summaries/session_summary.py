@@ -150,7 +150,7 @@ def build_session_document(summary: SessionSummary) -> dict[str, Any]:
         "tasks": [_build_task(task, calls_of[task.id]) for task in session.tasks],
         "tool_calls": [_build_call(call) for call in session.tool_calls],
         "model_calls": [_build_model_call(priced) for priced in summary.model_calls],
-        "tokens": _build_tokens(spending.whole) if spending.whole.tokens else None,
+        "tokens": _build_tokens(spending.total) if spending.total.tokens else None,
         **side_records,
         "spending": _build_spending(spending) if summary.model_calls else None,
         "fanouts": [
@@ -232,13 +232,13 @@ def _build_model_call(priced: Priced) -> dict[str, Any]:
 
 
 def _build_cost(cost: Cost | None) -> dict[str, Any]:
-    known = {} if cost is None else {"cost_usd": cost.amount / DOLLAR, "cost_origin": cost.origin.value}
-    return {"cost_usd": None, "cost_origin": None} | known
+    cost_keys = {} if cost is None else {"cost_usd": cost.amount / DOLLAR, "cost_origin": cost.origin.value}
+    return {"cost_usd": None, "cost_origin": None} | cost_keys
 
 
 def _build_spending(spending: SessionSpending) -> dict[str, Any]:
     return {
-        **build_spending_document(spending.whole),
+        **build_spending_document(spending.total),
         "by_model": [
             {"model": model, **build_spending_document(part)} for model, part in spending.by_model.items()
         ],

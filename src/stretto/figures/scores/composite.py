@@ -41,17 +41,17 @@ def combine_parts(parts: Iterable[ScorePart], *, min_coverage: float = 0.0, min_
     """
     all_parts = tuple(parts)
     weighted = [part for part in all_parts if part.weight > 0]
-    known = [(part.value, part.weight) for part in weighted if part.value is not None]
+    known_parts = [(part.value, part.weight) for part in weighted if part.value is not None]
     total_weight, known_weight = (
         sum(part.weight for part in weighted),
-        sum(known_weight for _, known_weight in known),
+        sum(known_weight for _, known_weight in known_parts),
     )
     coverage = known_weight / total_weight if total_weight else 0.0
     count = max((part.count for part in weighted if part.value is not None), default=0)
     # The tolerance keeps floating point from withholding a score at exactly the minimum.
-    if not known or len(known) < min_parts or coverage < min_coverage - 1e-9:
-        return Composite(None, coverage, all_parts, _explain_absence(weighted, len(known)), count)
-    value = sum(value * known_weight for value, known_weight in known) / known_weight
+    if not known_parts or len(known_parts) < min_parts or coverage < min_coverage - 1e-9:
+        return Composite(None, coverage, all_parts, _explain_absence(weighted, len(known_parts)), count)
+    value = sum(value * known_weight for value, known_weight in known_parts) / known_weight
     return Composite(min(1.0, max(0.0, value)), coverage, all_parts, None, count)
 
 
@@ -78,6 +78,6 @@ def to_score_document(composite: Composite, scale: float = 100.0) -> dict[str, A
     }
 
 
-def _explain_absence(weighted: list[ScorePart], known: int) -> str:
+def _explain_absence(weighted: list[ScorePart], known_count: int) -> str:
     missing = "; ".join(f"{part.name}: {part.reason}" for part in weighted if part.value is None)
-    return f"{known} of {len(weighted)} parts known ({missing})" if missing else "no part has a weight"
+    return f"{known_count} of {len(weighted)} parts known ({missing})" if missing else "no part has a weight"

@@ -65,14 +65,14 @@ def _build_quality(named: NamedFigures, rules: ScoreRules) -> dict[str, Any]:
             continue
         task_type = key[1]
         parts = {part_key[2]: f for part_key, f in named.items() if part_key[:2] == ("part_score", task_type)}
-        known = [part for part, f in parts.items() if f.value is not None]
+        known_parts = [part for part, f in parts.items() if f.value is not None]
         current, rate, volatility = (
             named.get((name, task_type)) for name in ("current", "rate_per_day", "volatility")
         )
         direction = None if rate is None or rate.value is None else name_direction(rate.value)
         by_task_type[task_type] = {
             **_to_score(figure),
-            "coverage": sum(rules.get_weight("quality", part) for part in known),
+            "coverage": sum(rules.get_weight("quality", part) for part in known_parts),
             "parts": {
                 part: {**_to_score(f), "weight": rules.get_weight("quality", part)}
                 for part, f in parts.items()

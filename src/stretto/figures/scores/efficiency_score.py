@@ -153,8 +153,8 @@ def _score_working(shown: EfficiencyInputs) -> float | None:
         shown.published.sum_values("stretto_session_wall_seconds", part=parts)
         for parts in (WORK_PARTS, WAITING_PARTS)
     )
-    known = (work or 0.0) + (waiting or 0.0)
-    return (work or 0.0) / known if known else None
+    work_and_waiting = (work or 0.0) + (waiting or 0.0)
+    return (work or 0.0) / work_and_waiting if work_and_waiting else None
 
 
 def _score_recovery(shown: EfficiencyInputs) -> float | None:

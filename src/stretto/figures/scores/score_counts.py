@@ -90,9 +90,9 @@ def compute_judgement_figures(at: Labels, sums: Sums, rules: ScoreRules) -> Iter
 
 
 def _compute_cohort_ratio(
-    name: str, labels: Labels, part_of: tuple[int, int], least: int, things: str
+    name: str, labels: Labels, count_and_total: tuple[int, int], least: int, things: str
 ) -> Figure:
-    part, whole = part_of
-    if whole < least:
-        return Figure(name, labels, None, whole, f"{whole} {things}, {least} are asked for")
-    return make_ratio(name, labels, part, whole, whole)
+    count, total = count_and_total
+    if total < least:
+        return Figure(name, labels, None, total, f"{total} {things}, {least} are asked for")
+    return make_ratio(name, labels, count, total, total)

@@ -94,7 +94,7 @@ def _compute_ratios(sums: Sums) -> Iterator[tuple[str, Figure]]:
     ended, all_tasks = count_outcomes(sums, measures.WORK_ENDS, (Outcome.SUCCESS, Outcome.FAILURE))
     judged, phases = count_judged(sums, measures.WORK_ENDS), count_judged(sums, measures.PATTERN_PHASES)
     retried = count_judged(sums, measures.RETRY_ENDS)
-    for name, part, whole in (
+    for name, count, total in (
         ("completion", ended, all_tasks),
         ("success", judged.succeeded, judged.known),
         ("retry", sum_up(sums, measures.RETRY_ENDS), all_tasks),
@@ -107,7 +107,7 @@ def _compute_ratios(sums: Sums) -> Iterator[tuple[str, Figure]]:
         ),
         ("adoption", sum_up(sums, measures.TURNS, place=PARALLEL), sum_up(sums, measures.TURNS)),
     ):
-        yield name, make_ratio(name, (), part, whole, whole)
+        yield name, make_ratio(name, (), count, total, total)
 
 
 def _to_ratio_document(figure: Figure) -> dict[str, Any]:
