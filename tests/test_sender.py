@@ -528,6 +528,6 @@ def test_an_unreadable_time_limit_is_ignored_and_named(receiver: OtlpReceiver, v
 
     assert sender.sent == 1
     assert sender.problem == (
-        "OTEL_EXPORTER_OTLP_TIMEOUT is no number of seconds above 0: 10.0 s is used; "
+        "OTEL_EXPORTER_OTLP_TIMEOUT is not a number of seconds above 0: 10.0 s is used; "
         "OTEL_EXPORTER_OTLP_COMPRESSION is none of gzip, deflate and none: none is used"
     )

@@ -53,7 +53,7 @@ def test_the_verdict_comes_first_in_one_sentence(store: Store) -> None:
         " measured against your own sequential runs." in text
     )
     assert "Baseline: measured" in text
-    assert "each task is held against the mean length of its type there" in text
+    assert "each task is compared with the mean length of its type there" in text
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_more_than_one_baseline_leads_with_the_best_and_adds_nothing(store: Stor
     assert "20 s saved in the last 24 h over 1 parallel execution (2 tasks), measured against" in text
     assert "Baseline: work 2.9×, 15 s saved over 1 parallel execution (3 tasks)." in text
     assert text.index("Baseline: measured") < text.index("Baseline: work")
-    assert "How sure that is cannot be told: the baseline is a single run" in text
+    assert "The uncertainty is not known: the baseline is a single run" in text
     # Neither added up nor averaged: 30 + 8 s elapsed, 50 + 23 s one after another.
     assert "73 s" not in text
     assert "1.92×" not in text
@@ -250,7 +250,7 @@ def test_old_figures_are_called_old(store: Store) -> None:
         stale = read(client).text
 
     assert "These figures are old" not in fresh
-    assert "These figures are old: they were worked out 5 min ago" in stale
+    assert "These figures are old: they were computed 5 min ago" in stale
 
 
 # The tables.
@@ -357,7 +357,7 @@ def test_what_fires_is_seen_before_anything_else(store: Store) -> None:
 def test_no_notification_is_said_in_so_many_words(store: Store) -> None:
     """Quiet is reported as what Alertmanager has told, not as proof that all is well."""
     with shown(store) as client:
-        assert "Alertmanager has told of nothing that fires now." in read(client).text
+        assert "Alertmanager reports no firing alert." in read(client).text
 
 
 def test_a_notification_with_odd_times_is_still_shown(store: Store) -> None:
@@ -823,5 +823,5 @@ def test_a_stuck_task_is_named_with_its_session(store: Store) -> None:
         page = client.get("/").text
     assert "Seem stuck" in page
     assert 'href="/sessions/%3Copen%3E"' in page
-    assert page.count("nothing was heard of it since") == 1
+    assert page.count("no event since") == 1
     assert "<open>" not in page

@@ -77,10 +77,10 @@ def test_of_many_scores_the_bad_ones_are_named(store: Store, client: httpx.Clien
 @pytest.mark.parametrize(
     ("body", "error"),
     [
-        (b"", "the body is no JSON"),
-        (b"{torn", "the body is no JSON"),
-        (b"\xff", "the body is no JSON"),
-        (b"[" * 100_000, "the body is no JSON"),
+        (b"", "the body is not JSON"),
+        (b"{torn", "the body is not JSON"),
+        (b"\xff", "the body is not JSON"),
+        (b"[" * 100_000, "the body is not JSON"),
         (b"[]", f"a request holds 1 to {MOST} scores"),
         (b"[" + b"7," * MOST + b"7]", f"a request holds 1 to {MOST} scores"),
         (b"7", "a score must be an object"),

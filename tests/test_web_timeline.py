@@ -12,8 +12,7 @@ from stretto.clock import SECOND
 from stretto.model.entities import Session, Task, ToolCall, Turn
 from stretto.model.event import Outcome
 from stretto.model.interval import Interval
-from stretto.web import session_timeline
-from stretto.web import timeline_shapes
+from stretto.web import session_timeline, timeline_shapes
 from stretto.web.session_timeline import Drawing, choose_view, draw_session, find_extent
 
 AT = 1_795_176_000 * SECOND

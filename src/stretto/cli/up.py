@@ -1,4 +1,4 @@
-"""``stretto up``: put the service together, say what runs and what is missing, and take it all down again."""
+"""``stretto up``: start the service and its servers, print their addresses, and stop all at the end."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ from stretto.web.app import Backend, create_app
 from stretto.web.live_updates import UpdateStreams
 
 KEEP_ALIVE_SECONDS = 75
-"""Longer than any scrape interval, so that a scraper's connection stays."""
+"""Longer than any scrape interval, so that a scraper keeps its connection."""
 
 
 def run_up(context: CommandContext, options: argparse.Namespace) -> int:
-    """Run until Ctrl-C or SIGTERM; everything that was started is stopped again."""
+    """Run until Ctrl-C or SIGTERM, then stop everything that was started."""
     config = context.config
-    # The server hands a signal on once it has stopped; as an exception it unwinds what was started here.
+    # The HTTP server re-raises a signal after it has stopped; the exception then stops the rest in order.
     signal.signal(signal.SIGTERM, _raise_interrupt)
     lock = StateLock(config.state)
     lock.acquire(config.address)
@@ -55,7 +55,7 @@ def run_up(context: CommandContext, options: argparse.Namespace) -> int:
         listener = _bind_address(config)
         history = import_history(context, options.history, find_prompt())
         sender = build_sender(context.environ)
-        # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES, as every OpenTelemetry program honours them.
+        # Reads OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES, as every OpenTelemetry program does.
         resource = {name: str(value) for name, value in OTELResourceDetector().detect().attributes.items()}
         service = Service(
             config, version=read_version(), clock=read_wall_clock, sender=sender, resource=resource
@@ -66,7 +66,7 @@ def run_up(context: CommandContext, options: argparse.Namespace) -> int:
             if sender.problem:
                 notes.append(sender.problem)
             backend = _build_backend(
-                config, service, lambda: [*notes, *supervisor.problems(), *service.list_problems()]
+                config, service, lambda: [*notes, *supervisor.list_problems(), *service.list_problems()]
             )
             service.on_snapshot(backend.updates.announce_snapshot)
             for line in _format_greeting(context, service, supervisor, [*history, *notes]):
@@ -86,7 +86,7 @@ def _raise_interrupt(*_: object) -> None:
 
 
 class _HttpServer(uvicorn.Server):
-    """Ends the event streams before it waits for what is open: no page would ever close them."""
+    """Closes the event streams before it waits for open connections: pages never close them."""
 
     def __init__(self, config: uvicorn.Config, updates: UpdateStreams) -> None:
         super().__init__(config)
@@ -118,9 +118,9 @@ def _serve_http(backend: Backend, supervisor: Supervisor, listener: socket.socke
 
 
 def _bind_address(config: Config) -> socket.socket:
-    """Take the address before anything is started, so that a port in use is told plainly."""
+    """Bind the address before anything starts, so that a port in use is reported clearly."""
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-    # asyncio switches Nagle's delay off only where the protocol is named: it costs 40 ms an answer otherwise.
+    # asyncio disables Nagle's delay (40 ms an answer) only if the protocol is named.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -137,7 +137,7 @@ def _bind_address(config: Config) -> socket.socket:
 
 
 def _create_servers(config: Config, *, wanted: bool) -> tuple[Supervisor, list[str]]:
-    """Return the supervisor of what is installed, and notes about what is not."""
+    """Return the supervisor of the installed servers, and notes on the missing servers."""
     if not wanted:
         return Supervisor(()), []
     notes: list[str] = []
@@ -168,7 +168,7 @@ def _create_servers(config: Config, *, wanted: bool) -> tuple[Supervisor, list[s
 
 
 def _write_token_file(config: Config, folder: Path) -> Path:
-    """Return where the servers find the token, written for them alone; it is empty where none is set."""
+    """Write the token to a file that only the servers read, and return its path; empty without a token."""
     path = folder / "token"
     path.touch(mode=0o600)
     path.write_text(config.token or "", encoding="utf-8")
@@ -180,8 +180,8 @@ def _build_backend(config: Config, service: Service, problems: Callable[[], list
     return Backend(
         snapshot=lambda: service.snapshot,
         sessions=service.list_sessions,
-        session_summary=service.summarize_session,
-        trends=service.summarize_trends,
+        session_summary=service.summarise_session,
+        trends=service.summarise_trends,
         self_figures=service.list_own_figures,
         expose=service.expose_metrics,
         append_hook=service.append_hook,
@@ -200,7 +200,7 @@ def _build_backend(config: Config, service: Service, problems: Callable[[], list
 
 
 def _read_runbook(alert: str) -> str | None:
-    """Return an alert's page; the name comes from outside, so it is looked up, never joined to a path."""
+    """Return the runbook page of an alert. The name is untrusted, so it is never joined to a path."""
     page = _find_runbooks().get(alert)
     return None if page is None else page.read_text(encoding="utf-8")
 
@@ -216,9 +216,9 @@ def _format_greeting(
     lines = [f"stretto {read_version()}: {config.url}  (state in {config.state})"]
     lines += [f"  {server.name}: http://{server.address}" for server in supervisor.servers]
     lines += [f"  {note}" for note in notes]
-    taken = service.snapshot
-    if taken is not None and taken.activity.recordings:
-        lines.append("  what you see is a recording; it goes when your first own session arrives")
+    snapshot = service.snapshot
+    if snapshot is not None and snapshot.activity.recordings:
+        lines.append("  the page shows a recording; it is removed when your first session arrives")
     lines.append(f"  {describe_hooks(find_hook_status(context))}")
     lines.append("  Ctrl-C stops everything")
     return lines

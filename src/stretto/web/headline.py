@@ -89,7 +89,7 @@ def build_headline(snapshot: Snapshot, window: str) -> Headline:
 
 
 def describe_confidence(part: BaselineComparison) -> str:
-    """Return the confidence interval of the speed-up in words; empty unless the baseline is a mean of runs."""
+    """Return the speed-up's confidence interval in words; empty unless the baseline is a mean of runs."""
     if not part.runs:
         return ""
     bounds = part.speedup_bounds
@@ -146,8 +146,8 @@ def explain_baseline(provenance: str) -> str:
     """Return an explanation of baselines of a provenance."""
     if provenance == Provenance.RECORDED:
         return (
-            "Someone has pinned sequential runs of this pattern; each task is compared with the mean length of"
-            " its type there."
+            "Someone has pinned sequential runs of this pattern; each task is compared with the mean length"
+            " of its type there."
         )
     if provenance == Provenance.SET:
         return "Each task is compared with the length that someone measured by hand and set for its type."

@@ -1,4 +1,4 @@
-"""Definitions: what the page's words mean, where figures are exported in the words of the table of names."""
+"""Define the page's terms; exported figures use the help text of the table of names."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ DEFINITIONS: dict[str, str] = {
         for name in ("completion", "success", "retry", "phase_success", "integration_success", "adoption")
     },
     "parallel": "A parallel execution: two or more tasks of one parent whose times overlap.",
-    "one_after_another": "What the tasks take one after another; the baseline says where that comes from.",
+    "one_after_another": "Time that the tasks take one after another, according to the baseline.",
     "together": "Time in which at least one of the tasks ran.",
     "work": "Busy time of the tasks, summed.",
     "width": "Most tasks at once.",
-    "capacity": "Width times elapsed: the time that all lanes together had.",
-    "target": "Improvement asked of the task type by configuration.",
+    "capacity": "Width times elapsed: the time available in all lanes.",
+    "target": "Improvement expected of the task type, by configuration.",
     "median": "Half of the tasks took this long or less; within 2 %.",
     "p95": "95 of 100 tasks took this long or less; within 2 %.",
     "baseline": (
@@ -45,15 +45,15 @@ DEFINITIONS: dict[str, str] = {
         " own lengths added up. The best available is taken, in this order; they are never added together."
     ),
     "window": "A window begins on a full five minutes (last hour) or on a full hour (the longer ones).",
-    "rejects": "Input that could not be read. It stays in the journal; 'stretto doctor' shows where.",
+    "rejects": "Input that could not be read. It stays in the journal; 'stretto doctor' shows its place.",
     "critical_path": (
-        "The chain of work that decided when the end came, walked back from the last finish. Only what is on"
-        " it makes the session shorter."
+        "The chain of work that decided when the session ended, walked back from the last finish. Only"
+        " faster work on this path makes the session shorter."
     ),
-    "slack": "How much longer it could have taken, all else as it was, before the end had come later.",
-    "share": "Its part of the critical path.",
-    "faster": "Elapsed time worked out again with this task taking a fifth less.",
-    "wall_time": "Each instant of the session belongs to exactly one part; they sum to its elapsed time.",
+    "slack": "How much longer it could have taken without delaying the end, all else being equal.",
+    "share": "Its share of the critical path.",
+    "faster": "Elapsed time recomputed with this task taking a fifth less.",
+    "wall_time": "Each instant of the session belongs to exactly one part; the parts sum to its elapsed time.",
     "parallel_part": "Two or more tasks ran.",
     "single": "One task ran.",
     "main_tools": "A tool call of the main agent executed.",
@@ -61,26 +61,26 @@ DEFINITIONS: dict[str, str] = {
     "hooks": "The main agent waited for its hooks.",
     "waiting": "For a person: for leave to use a tool, or between two turns until the next prompt.",
     "idle": "In no turn: before the first, after the last, or while the session was closed.",
-    "unknown": "In a turn, and no source tells what the main agent did.",
+    "unknown": "In a turn, but no source reports the work of the main agent.",
     "lost_load_balance": "Lane time lost while one lane had more to do than the others.",
     "lost_concurrency": "Lane time lost to late starts, hand-overs and waiting for one another.",
-    "tokens_input": "Tokens sent, without what was read from or written to the provider's cache.",
+    "tokens_input": "Tokens sent, except those read from or written to the provider's cache.",
     "tokens_output": "Tokens the model answered with.",
     "tokens_cache_read": "Tokens read from the provider's cache.",
     "tokens_cache_write": "Tokens written to the provider's cache.",
-    "cost": "What the calls cost whose price is known: said by the source, configured, or from a list.",
-    "recovery": "Failures after which a task that tried again succeeded.",
+    "cost": "Cost of the calls with a known price: reported by the source, configured, or from a price list.",
+    "recovery": "Failed tasks whose retry succeeded.",
     "efficiency_parts": "0.30 time, 0.30 resource, 0.25 quality, 0.15 workflow, unless configured otherwise.",
     "collaboration_parts": "Balance, response and success of the messages between agents.",
     "cpu_mean": "Processors that the session's processes kept busy, over the time sampled.",
-    "machine_cpu": "Share of the machine's processors that was busy meanwhile, whoever kept them busy.",
-    "contention": "Whether the tasks slowed each other down, by the machine's use and their lengths alone.",
+    "machine_cpu": "Share of the machine's processors that was busy in that time, with any process.",
+    "contention": "Whether the tasks slowed each other down, judged by machine load and task lengths.",
     "trend": "Seconds saved against the best baseline of the day; days of UTC.",
-    "change": "The last seven days beside the seven before, held against the same kind of baseline.",
-    "bottleneck": "The agent with the largest part of the critical paths of the window's sessions.",
-    "alerting": "An alert that fires always is told every five minutes; where it falls silent, so do all.",
+    "change": "The last seven days and the seven before, compared with the same kind of baseline.",
+    "bottleneck": "The agent with the largest share of the critical paths of the window's sessions.",
+    "alerting": "A test alert arrives every five minutes; without it, no other alert would arrive either.",
 }
-"""Word → what it means."""
+"""Term → definition."""
 
 PARTS = {
     "parallel": ("Parallel tasks", "parallel_part"),
@@ -92,7 +92,7 @@ PARTS = {
     "idle": ("Idle", "idle"),
     "unknown": ("Not known", "unknown"),
 }
-"""Part of a session's wall time → what a person calls it, and the word that defines it."""
+"""Part of a session's wall time → its title, and its term in ``DEFINITIONS``."""
 
 ABSENT = {
     "fanouts": "Parallel executions",
@@ -103,4 +103,4 @@ ABSENT = {
     "critical_path": "Critical path",
     "resources": "Use of the machine",
 }
-"""What an insight calls an absent figure → what a person calls it."""
+"""Key of an absent figure in a session summary → its title."""

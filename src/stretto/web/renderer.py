@@ -53,7 +53,7 @@ class Renderer:
             breakable=_allow_breaks,
             seconds=quantities.format_duration,
             nanoseconds=lambda length: quantities.format_duration(length / SECOND),
-            short=_shorten_id,
+            short=_truncate_id,
             stamp=to_rfc3339,
             segment=lambda text: quote(text, safe=""),
             window=headline.describe_window,
@@ -132,5 +132,5 @@ def _allow_breaks(text: str) -> Markup:
     return escape(text).replace("_", Markup("_<wbr>"))
 
 
-def _shorten_id(id: str) -> str:
+def _truncate_id(id: str) -> str:
     return id if len(id) <= ID_SHOWN else id[: ID_SHOWN - 1] + "…"

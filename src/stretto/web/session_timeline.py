@@ -1,7 +1,7 @@
-"""Timeline: a session drawn by agent, in percent of the drawing's width, however many tasks it has.
+"""Draw the timeline of a session by agent, in percent of the drawing's width.
 
-Each agent has as many lanes as it ran at once; where that is too many to draw, one lane shows how many ran.
-A part of the time (``view``) is drawn with as much detail as the whole.
+An agent has as many lanes as it ran tasks at once. If there are too many lanes, a single lane shows the
+number of running tasks over time. A zoomed view is drawn with the same detail as the full extent.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from stretto.web import timeline_shapes
 from stretto.web.timeline_shapes import Bar, Step, WallTimeShape
 
 LANES_EACH = 12
-"""Most lanes of one agent; more tasks at once are drawn as a level."""
+"""Most lanes of an agent; more tasks at once are drawn as a level."""
 
 LANES = 48
-"""Most lanes in all; then the agents with the most lanes are drawn as levels, the rest in one."""
+"""Most lanes in all. Beyond, agents with the most lanes become levels, and the smallest share a lane."""
 
 MAIN = "main agent"
 UNNAMED = "unnamed agent"
@@ -29,11 +29,11 @@ UNNAMED = "unnamed agent"
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One row of the drawing."""
+    """A row of the drawing."""
 
     agent: str
     first: bool
-    """Whether it is the agent's first lane, the one that bears its name."""
+    """Whether it is the agent's first lane, which shows the agent's name."""
     tasks: int
     """Tasks of the agent, in all its lanes."""
     bars: tuple[Bar, ...] = ()
@@ -41,9 +41,9 @@ class Lane:
     """Tool calls inside its tasks."""
     level: tuple[Step, ...] = ()
     most: int = 0
-    """Most at once, where it is drawn as a level."""
+    """Most tasks at once, if the lane is a level."""
     ids: tuple[str, ...] = ()
-    """The tasks drawn in it, those that are merged included."""
+    """Ids of the tasks in this lane, including merged ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,33 +53,33 @@ class Drawing:
     extent: Interval
     view: Interval
     wall: tuple[WallTimeShape, ...]
-    """What the time was mostly spent on, cell by cell."""
+    """The part of the wall time with the largest share of each cell."""
     lanes: tuple[Lane, ...]
     undrawn: int
-    """Tasks that have no place in time, because their start was never seen."""
+    """Number of tasks without a known start, which cannot be drawn."""
 
     @property
     def zoomed(self) -> bool:
-        """Whether only a part is drawn."""
+        """Whether the view is only a part of the extent."""
         return self.view != self.extent
 
     def to_percent(self, at: int) -> float:
-        """Return an instant's place in percent, not clipped."""
+        """Return the position of an instant in percent, not clipped to the view."""
         return (at - self.view.start) * 100 / self.view.length
 
     def to_seconds(self, at: int) -> float:
-        """Return an instant as seconds since the session's start."""
+        """Return an instant in seconds since the session's start."""
         return (at - self.extent.start) / SECOND
 
     def place_ticks(self, count: int = 4) -> list[tuple[float, float]]:
-        """Return (percent, seconds since the session's start) of evenly spaced marks, both ends included."""
+        """Return (percent, seconds since the session's start) of evenly spaced marks, including both ends."""
         return [
             (100 * n / count, self.to_seconds(self.view.start + self.view.length * n // count))
             for n in range(count + 1)
         ]
 
     def map_lanes(self) -> dict[str | None, int]:
-        """Return the number of the lane in which each task is drawn; None is the main agent's."""
+        """Return the lane number of each task id; None stands for the main agent."""
         return {None: 0} | {id: number for number, lane in enumerate(self.lanes) for id in lane.ids}
 
 
@@ -94,15 +94,15 @@ class _AgentLanes:
 
 
 def find_extent(session: Session) -> Interval:
-    """Return the stretch that a session takes on the page, at least a nanosecond of it."""
+    """Return the interval from start to end of a session, at least a nanosecond long."""
     end = session.last if session.end is None else session.end
     return Interval(session.start, max(end, session.start + 1))
 
 
 def choose_view(session: Session, start: float | None, end: float | None) -> Interval:
-    """Return the stretch to draw; ``start`` and ``end`` are seconds since the session's start.
+    """Return the interval to draw; ``start`` and ``end`` are seconds since the session's start.
 
-    What is outside the session or shorter than a microsecond is made to fit.
+    The interval is moved into the session and lengthened to a microsecond at least.
     """
     extent = find_extent(session)
     at = extent.start + round((start or 0.0) * SECOND)
@@ -113,35 +113,35 @@ def choose_view(session: Session, start: float | None, end: float | None) -> Int
 
 
 def draw_session(session: Session, part: Interval | None = None) -> Drawing:
-    """Lay a session out: the main agent's lane first, then the agents by the start of their first task."""
+    """Draw a session: the main agent's lane, then the agents by the start of their first task."""
     extent = find_extent(session)
-    seen = part or extent
+    view = part or extent
     calls: dict[str | None, list[ToolCall]] = {}
     for call in session.tool_calls:
         calls.setdefault(call.task, []).append(call)
     delegating = {task.delegated_by for task in session.tasks}
     calls[None] = [call for call in calls.get(None, ()) if call.id not in delegating]
     placed = [(stretch, task) for task in session.tasks if (stretch := _find_interval(task, extent))]
-    lanes = [_draw_main_lane(session, calls[None], extent, seen)]
+    lanes = [_draw_main_lane(session, calls[None], extent, view)]
     for agent, packed in _choose_lanes(_pack_agents(placed)):
         if packed:
             lanes += [
-                _draw_task_lane(agent, number, calls=calls, extent=extent, seen=seen)
+                _draw_task_lane(agent, number, calls=calls, extent=extent, seen=view)
                 for number in range(len(agent.lanes))
             ]
         else:
-            lanes.append(_draw_level_lane(agent, seen))
+            lanes.append(_draw_level_lane(agent, view))
     return Drawing(
         extent,
-        seen,
-        timeline_shapes.draw_wall_time(session, extent, seen),
+        view,
+        timeline_shapes.draw_wall_time(session, extent, view),
         tuple(lanes),
         len(session.tasks) - len(placed),
     )
 
 
 def _find_interval(task: Task, extent: Interval) -> Interval | None:
-    """Return where a task stands: what runs reaches to the newest event, an end never seen is a moment."""
+    """Return a task's interval: a running task reaches to the newest event, an unknown end gives a moment."""
     if task.start is None:
         return None
     if task.outcome is Outcome.RUNNING:
@@ -150,20 +150,24 @@ def _find_interval(task: Task, extent: Interval) -> Interval | None:
 
 
 def _pack_agents(placed: Iterable[tuple[Interval, Task]]) -> list[_AgentLanes]:
-    found: dict[str, _AgentLanes] = {}
-    for stretch, task in sorted(placed, key=lambda one: (one[0].start, -one[0].end, one[1].id)):
+    by_name: dict[str, _AgentLanes] = {}
+    for stretch, task in sorted(placed, key=lambda pair: (pair[0].start, -pair[0].end, pair[1].id)):
         name = task.agent or UNNAMED
-        agent = found.setdefault(name, _AgentLanes(name))
+        agent = by_name.setdefault(name, _AgentLanes(name))
         free = next((lane for lane in agent.lanes if lane[-1][0].end <= stretch.start), None)
         if free is None:
             agent.lanes.append([(stretch, task)])
         else:
             free.append((stretch, task))
-    return list(found.values())
+    return list(by_name.values())
 
 
 def _choose_lanes(agents: list[_AgentLanes]) -> list[tuple[_AgentLanes, bool]]:
-    """Return what is drawn, and whether task by task: as a level where there are too many lanes."""
+    """Return the agents to draw, and for each whether it has a lane per task slot (else it is a level).
+
+    Example: with 48 lanes at most, agents of 12, 30 and 10 lanes: 30 exceeds 12, so that agent is a level;
+    12 + 1 + 10 = 23 lanes fit.
+    """
     packed = {agent.name for agent in agents if len(agent.lanes) <= LANES_EACH}
     by_lanes = sorted(agents, key=lambda agent: -len(agent.lanes))
     for agent in by_lanes:
@@ -213,20 +217,21 @@ def _draw_task_lane(
     bars = []
     inside: list[tuple[Interval, Bar]] = []
     for stretch, task in placed:
-        own = calls.get(task.id, [])
+        task_calls = calls.get(task.id, [])
         about = [
             task.description or task.agent or task.task_type,
             f"{task.task_type} by {task.agent or UNNAMED}: {task.outcome.value}",
             _describe_length(task, stretch, extent),
         ]
-        if own:
-            failed = sum(call.outcome is Outcome.FAILURE for call in own)
+        if task_calls:
+            failed = sum(call.outcome is Outcome.FAILURE for call in task_calls)
             about.append(
-                quantities.format_count_of(len(own), "tool call") + (f", {failed} failed" if failed else "")
+                quantities.format_count_of(len(task_calls), "tool call")
+                + (f", {failed} failed" if failed else "")
             )
         label = task.description or task.task_type
         bars.append((stretch, Bar(0, 0, task.outcome.value, label, "\n".join(about), task=task.id)))
-        inside += _place_calls(own, extent)
+        inside += _place_calls(task_calls, extent)
     return Lane(
         agent.name,
         first=number == 0,
@@ -238,14 +243,14 @@ def _draw_task_lane(
 
 
 def _draw_level_lane(agent: _AgentLanes, seen: Interval) -> Lane:
-    placed = [one for lane in agent.lanes for one in lane]
+    placed = [pair for lane in agent.lanes for pair in lane]
     level, most = timeline_shapes.compute_level([stretch for stretch, _ in placed], seen)
     ids = tuple(task.id for _, task in placed)
     return Lane(agent.name, first=True, tasks=agent.tasks, level=level, most=most, ids=ids)
 
 
 def _place_calls(calls: Iterable[ToolCall], extent: Interval) -> list[tuple[Interval, Bar]]:
-    found = []
+    bars = []
     for call in calls:
         if call.start is None:
             continue
@@ -258,8 +263,8 @@ def _place_calls(calls: Iterable[ToolCall], extent: Interval) -> list[tuple[Inte
             f"{call.tool or 'a tool without a name'}: {call.outcome.value}\n"
             f"{length}, from {timeline_shapes.describe_instant(call.start, extent)}"
         )
-        found.append((stretch, Bar(0, 0, call.outcome.value, "", about)))
-    return found
+        bars.append((stretch, Bar(0, 0, call.outcome.value, "", about)))
+    return bars
 
 
 def _describe_length(task: Task, stretch: Interval, extent: Interval) -> str:

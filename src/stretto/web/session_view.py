@@ -1,4 +1,4 @@
-"""Session: what the page of one session shows beside its timeline, picked from the insight."""
+"""Collect the rows and drawings of a session's page from its summary."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from stretto.web.session_timeline import Drawing
 FANOUTS_SHOWN = 40
 TOOLS_SHOWN = 40
 TASKS_SHOWN = 100
-"""Tasks on one page of the table."""
+"""Tasks on a page of the table."""
 
 ROWS_SHOWN = 50
 """Rows of any other table."""
 
 LINES = 800
-"""Most lines that a critical path is drawn with."""
+"""Most lines of a drawn critical path."""
 
 FINEST = 0.03
-"""Percent of the drawing below which a piece of the critical path is left to its neighbours."""
+"""Width in percent below which a piece of the critical path is merged with its neighbours."""
 
 Document = Mapping[str, Any]
-"""The session's JSON document or a part of it (docs/json.md)."""
+"""A session's JSON document or a part of it (docs/json.md)."""
 
 
 @dataclass(frozen=True, slots=True)
 class FanoutRow:
-    """One fan-out as it is shown: lengths in seconds."""
+    """A fan-out as a row of the page; lengths are in seconds."""
 
     number: int
     fanout: Fanout
@@ -46,38 +46,38 @@ class FanoutRow:
     provenance: str
     x: float
     width: float
-    """Where it stands in the timeline, in percent of what is drawn; no width where it is out of sight."""
+    """Position and width in the timeline, in percent of the view; 0 wide if outside the view."""
 
     @property
     def saved(self) -> float:
-        """Seconds; negative where parallel was slower."""
+        """Seconds saved; negative if parallel was slower."""
         return self.sequential - self.elapsed
 
     @property
     def speedup(self) -> float:
-        """Sequential over elapsed."""
+        """Sequential time divided by elapsed time."""
         return self.sequential / self.elapsed
 
 
 @dataclass(frozen=True, slots=True)
 class TaskRow:
-    """One task in the table; ``since`` is seconds after the session's start."""
+    """A task as a row of the table; ``since`` is in seconds after the session's start."""
 
     task: Task
     since: float | None
     calls: int | None
-    """None where its agent was never seen."""
+    """Number of tool calls; None if the task's agent was never seen."""
     failed: int
     path: float | None
-    """Seconds of it on the critical path; None where no path is known."""
+    """Seconds on the critical path; None if the path is not known."""
     slack: float | None
     spent: Document | None
-    """What its model calls used, where any is known."""
+    """Tokens and cost of its model calls, if known."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolRow:
-    """The calls of one tool in a session; ``seconds`` is None where no call's length is known."""
+    """The calls of a tool in a session; ``seconds`` is None if no call's duration is known."""
 
     tool: str
     calls: int
@@ -88,7 +88,7 @@ class ToolRow:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """One part of a whole: ``x`` and ``width`` in percent of it."""
+    """A share of a bar; ``x`` and ``width`` in percent of the bar."""
 
     name: str
     label: str
@@ -100,7 +100,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class PathLine:
-    """One line of the critical path: a piece of it within a lane, or the step from one lane to another."""
+    """A line of the critical path: within a lane, or from a lane to another."""
 
     x1: float
     x2: float
@@ -108,14 +108,17 @@ class PathLine:
     lane2: int
 
 
-def list_fanout_rows(insight: SessionSummary, document: Document, drawing: Drawing) -> list[FanoutRow]:
-    """Return the fan-outs by start."""
-    found = zip(insight.fanouts[:FANOUTS_SHOWN], document["fanouts"], strict=False)
-    return [_build_fanout_row(number, *held, told, drawing) for number, (held, told) in enumerate(found, 1)]
+def list_fanout_rows(summary: SessionSummary, document: Document, drawing: Drawing) -> list[FanoutRow]:
+    """Return a row for each fan-out, by start."""
+    pairs = zip(summary.fanouts[:FANOUTS_SHOWN], document["fanouts"], strict=False)
+    return [
+        _build_fanout_row(number, *compared, entry, drawing)
+        for number, (compared, entry) in enumerate(pairs, 1)
+    ]
 
 
 def _build_fanout_row(
-    number: int, fanout: Fanout, held_against: SequentialTime, document: Document, drawing: Drawing
+    number: int, fanout: Fanout, sequential: SequentialTime, document: Document, drawing: Drawing
 ) -> FanoutRow:
     x, until = max(0.0, drawing.to_percent(fanout.start)), min(100.0, drawing.to_percent(fanout.end))
     return FanoutRow(
@@ -124,15 +127,15 @@ def _build_fanout_row(
         document=document,
         work=fanout.work / SECOND,
         elapsed=fanout.elapsed / SECOND,
-        sequential=held_against.length / SECOND,
-        provenance=held_against.provenance.value,
+        sequential=sequential.length / SECOND,
+        provenance=sequential.provenance.value,
         x=round(x, 3),
         width=round(max(0.0, until - x), 3),
     )
 
 
 def list_task_rows(session: Session, document: Document, first: int) -> list[TaskRow]:
-    """Return a page of the tasks by start, from the number ``first`` on."""
+    """Return a page of task rows sorted by start, from index ``first`` on."""
     tasks = sorted(session.tasks, key=lambda task: (task.start is None, task.start or 0, task.id))
     calls: dict[str | None, list[ToolCall]] = {}
     for call in session.tool_calls:
@@ -145,7 +148,7 @@ def list_task_rows(session: Session, document: Document, first: int) -> list[Tas
         TaskRow(
             task=task,
             since=None if task.start is None else (task.start - session.start) / SECOND,
-            calls=len(own) if (own := calls.get(task.id, ())) or task.seen else None,
+            calls=len(task_calls) if (task_calls := calls.get(task.id, ())) or task.seen else None,
             failed=_count_failed(calls.get(task.id, ())),
             path=None if path is None else by_path.get(task.id, {}).get("seconds", 0.0),
             slack=by_path.get(task.id, {}).get("slack_seconds"),
@@ -156,7 +159,7 @@ def list_task_rows(session: Session, document: Document, first: int) -> list[Tas
 
 
 def list_tool_rows(session: Session) -> list[ToolRow]:
-    """Return the session's tool calls by tool, the most called first."""
+    """Return a row for each tool of a session, the most called first."""
     by_tool: dict[str, list[ToolCall]] = {}
     for call in session.tool_calls:
         by_tool.setdefault(call.tool or "unnamed", []).append(call)
@@ -180,13 +183,13 @@ def _count_failed(calls: Iterable[ToolCall]) -> int:
 
 
 def split_wall_time(document: Document) -> list[Share]:
-    """Return the parts of the wall time in the order in which they claim an instant; none where not known."""
-    told: Mapping[str, float] = document.get("wall_time") or {}
-    return lay_out_shares([(name, *PARTS[name], told[name]) for name in PARTS if told.get(name)])
+    """Return the shares of the wall time, in order of precedence; none if the wall time is unknown."""
+    seconds: Mapping[str, float] = document.get("wall_time") or {}
+    return lay_out_shares([(name, *PARTS[name], seconds[name]) for name in PARTS if seconds.get(name)])
 
 
 def split_capacity(node: Document) -> list[Share]:
-    """Return what became of a capacity: work, and what each factor lost of it."""
+    """Return the shares of a capacity: work, and the time lost to each factor."""
     lost = node["lost_seconds"]
     return lay_out_shares(
         [
@@ -198,37 +201,42 @@ def split_capacity(node: Document) -> list[Share]:
 
 
 def lay_out_shares(parts: Iterable[tuple[str, str, str, float]]) -> list[Share]:
-    """Return parts (name, label, defining word, seconds) side by side as one bar."""
+    """Return parts (name, label, defining word, seconds) as shares of a bar, side by side."""
     listed = list(parts)
-    whole = sum(seconds for *_, seconds in listed) or 1.0
-    found, at = [], 0.0
+    total = sum(seconds for *_, seconds in listed) or 1.0
+    laid_out, at = [], 0.0
     for name, label, word, seconds in listed:
-        width = 100 * seconds / whole
-        found.append(Share(name, label, word, seconds, round(at, 3), round(width, 3)))
+        width = 100 * seconds / total
+        laid_out.append(Share(name, label, word, seconds, round(at, 3), round(width, 3)))
         at += width
-    return found
+    return laid_out
 
 
 def name_task(task: Task) -> str:
-    """Return what a person calls a task."""
+    """Return the name of a task for people."""
     return task.description or task.agent or task.task_type
 
 
 def describe_score_parts(score: Document) -> list[str]:
-    """Return a line on each part of a score: its own score and weight, or why it is not known."""
+    """Return a line for each part of a score: its score and weight, or the reason it is unknown."""
     return [
         f"{name.replace('_', ' ')}: "
         + (
             f"withheld, {part['reason'] or 'not known'}"
             if part["score"] is None
-            else f"{quantities.format_number(part['score'])}, weight {quantities.format_percent(part['weight'])}"
+            else f"{quantities.format_number(part['score'])}, weight"
+            f" {quantities.format_percent(part['weight'])}"
         )
         for name, part in score["parts"].items()
     ]
 
 
 def draw_path(document: Document, drawing: Drawing) -> list[PathLine]:
-    """Return the critical path as lines from lane to lane, as far as it is in sight."""
+    """Return the visible critical path as lines from lane to lane, with tiny pieces merged.
+
+    Example, in a view of 100 s: 10 s in the main lane, 20 s in lane 2 and 0.001 s in lane 3 give a line in
+    the main lane, a step to lane 2 and a line there; the last piece (0.001 %) is merged into that line.
+    """
     path = document.get("critical_path")
     if path is None:
         return []
@@ -256,20 +264,21 @@ def draw_path(document: Document, drawing: Drawing) -> list[PathLine]:
 
 
 def compute_zooms(drawing: Drawing) -> dict[str, tuple[float, float] | None]:
-    """Return what the timeline's links show, in seconds since the session's start; None where nothing is.
+    """Return the views that the timeline links to, in seconds since the session's start.
 
-    ``in`` and ``out`` halve and double what is in sight, ``earlier`` and ``later`` move by half of it.
+    ``in`` and ``out`` halve and double the view; ``earlier`` and ``later`` move it by half its length. A link
+    that leads nowhere is None.
     """
-    whole, view = drawing.extent, drawing.view
+    extent, view = drawing.extent, drawing.view
     half = view.length // 2
     middle = view.start + half
 
     def stretch(start: int, end: int) -> tuple[float, float]:
-        return drawing.to_seconds(max(start, whole.start)), drawing.to_seconds(min(end, whole.end))
+        return drawing.to_seconds(max(start, extent.start)), drawing.to_seconds(min(end, extent.end))
 
     return {
         "in": stretch(middle - half // 2, middle + half // 2) if view.length > SECOND // 1_000 else None,
         "out": stretch(view.start - half, view.end + half) if drawing.zoomed else None,
-        "earlier": stretch(view.start - half, view.end - half) if view.start > whole.start else None,
-        "later": stretch(view.start + half, view.end + half) if view.end < whole.end else None,
+        "earlier": stretch(view.start - half, view.end - half) if view.start > extent.start else None,
+        "later": stretch(view.start + half, view.end + half) if view.end < extent.end else None,
     }

@@ -1,7 +1,6 @@
-"""Shapes: stretches of time as bars, steps and cells of a drawing, in percent of its width.
+"""Convert intervals of time to bars, steps and cells of a drawing, in percent of its width.
 
-However many stretches there are, the shapes that come of them are few enough to be drawn and wide enough to
-be seen.
+However many intervals there are, the shapes are few enough to draw and wide enough to see.
 """
 
 from __future__ import annotations
@@ -20,40 +19,40 @@ from stretto.model.interval import Interval
 from stretto.web.metric_definitions import PARTS
 
 NARROWEST = 0.15
-"""Percent of the shortest bar: nothing that happened is invisible."""
+"""Width in percent of the shortest bar, so that every event is visible."""
 
 APART = 0.12
-"""Percent between two bars that are told apart; narrower neighbours closer than this become one."""
+"""Least gap in percent between two bars; small bars closer than this are merged."""
 
 SMALL = 0.6
-"""Percent below which a bar may be merged: a wider one is always drawn by itself."""
+"""Width in percent below which a bar may be merged."""
 
 CELLS = 500
-"""Cells of the strip of wall time."""
+"""Cells of the wall time strip."""
 
 COLUMNS = 400
-"""Steps of a level."""
+"""Columns of a level."""
 
 _GRAVITY = (Outcome.FAILURE, Outcome.CANCELLED, Outcome.UNKNOWN, Outcome.RUNNING, Outcome.SUCCESS)
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One shape of a lane: ``x`` and ``width`` in percent; it stands for ``count`` things."""
+    """A shape in a lane: ``x`` and ``width`` in percent; it represents ``count`` items."""
 
     x: float
     width: float
     outcome: str
     label: str
     about: str
-    """What it is, in lines of text, for whoever points at it."""
+    """Description in lines of text, shown when the pointer is over the bar."""
     count: int = 1
     task: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a level: ``height`` is the share of the most at once, from 0 to 1."""
+    """A step of a level: ``height`` is the running count as a share of the maximum, from 0 to 1."""
 
     x: float
     width: float
@@ -63,7 +62,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class WallTimeShape:
-    """A part of the wall time as a shape; ``x`` and ``width`` in percent."""
+    """A part of the wall time; ``x`` and ``width`` in percent."""
 
     x: float
     width: float
@@ -72,18 +71,22 @@ class WallTimeShape:
 
 
 def place_bars(placed: Iterable[tuple[Interval, Bar]], seen: Interval, noun: str) -> tuple[Bar, ...]:
-    """Clip bars to what is seen, place them, and merge those too narrow and close to be told apart."""
-    found: list[Bar] = []
+    """Clip bars to the view, scale them to percent, and merge narrow bars that are close together.
+
+    Example: in a view of 1,000 s two bars of 2 s with a gap of 1 s are 0.2 % wide and 0.1 % apart. They are
+    narrower than 0.6 % and closer than 0.12 %, so they become a single bar.
+    """
+    bars: list[Bar] = []
     group: list[Bar] = []
 
     def close() -> None:
         if len(group) > 1:
-            found.append(_merge_bars(group, noun))
+            bars.append(_merge_bars(group, noun))
         else:
-            found.extend(group)
+            bars.extend(group)
         group.clear()
 
-    for stretch, bar in sorted(placed, key=lambda one: one[0]):
+    for stretch, bar in sorted(placed, key=lambda pair: pair[0]):
         touches = stretch.start == seen.end or stretch.end == seen.start
         if stretch.start > seen.end or stretch.end < seen.start or (touches and stretch.length):
             continue
@@ -93,7 +96,7 @@ def place_bars(placed: Iterable[tuple[Interval, Bar]], seen: Interval, noun: str
             close()
         group.append(at)
     close()
-    return tuple(found)
+    return tuple(bars)
 
 
 def _scale_bar(stretch: Interval, bar: Bar, seen: Interval) -> Bar:
@@ -108,15 +111,20 @@ def _merge_bars(group: Sequence[Bar], noun: str) -> Bar:
     outcomes = Counter(bar.outcome for bar in group)
     by_outcome = ", ".join(f"{count} {name}" for name, count in outcomes.most_common())
     worst = next(outcome.value for outcome in _GRAVITY if outcome.value in outcomes)
-    # One failure among hundreds of calls must not paint them all: it is told, and seen when zoomed in.
+    # A single failure among hundreds of calls must not colour the bar: the text counts it, a zoom shows it.
     shown = worst if 2 * outcomes[worst] >= len(group) else outcomes.most_common(1)[0][0]
     count = sum(bar.count for bar in group)
-    about = f"{quantities.format_count_of(count, noun)}, too close to be told apart here\n{by_outcome}\nzoom in to see each"
+    counted = quantities.format_count_of(count, noun)
+    about = f"{counted}, too close to be drawn apart here\n{by_outcome}\nzoom in to see each"
     return Bar(start, round(end - start, 3), shown, "", about, count)
 
 
 def compute_level(stretches: Iterable[Interval], seen: Interval) -> tuple[tuple[Step, ...], int]:
-    """Return how many ran, in steps as wide as a column or wider; each shows the most in it."""
+    """Return the running count over time in steps, and its maximum; a step shows the most in its columns.
+
+    Example: a view of 400 s has columns of 1 s. Two intervals, 0 to 2.5 s and 2 to 4 s, give the counts 1, 1,
+    2, 1 and so the steps of 1 (two columns), 2 (a column) and 1 (a column).
+    """
     edges: Counter[int] = Counter()
     for start, end in stretches:
         edges[start] += 1
@@ -146,7 +154,11 @@ def _raise_columns(counts: list[int], stretch: Interval, running: int, seen: Int
 
 
 def draw_wall_time(session: Session, extent: Interval, seen: Interval) -> tuple[WallTimeShape, ...]:
-    """Return the parts of the wall time, each cell of the strip given to the part that has most of it."""
+    """Return the wall time as shapes: each cell shows the part that takes the most of it.
+
+    Example: a session of 500 s has cells of 1 s. A cell with 0.7 s of model time and 0.3 s of tools shows
+    model time; neighbouring cells of the same part become a single shape.
+    """
     cells: list[Counter[WallPart]] = [Counter() for _ in range(CELLS)]
     for stretch, part in split_wall_time(session):
         start, end = max(stretch.start, seen.start), min(stretch.end, seen.end)
@@ -156,23 +168,23 @@ def draw_wall_time(session: Session, extent: Interval, seen: Interval) -> tuple[
             left = seen.start + number * seen.length // CELLS
             right = seen.start + (number + 1) * seen.length // CELLS
             cells[number][part] += max(0, min(end, right) - max(start, left))
-    found: list[WallTimeShape] = []
+    shapes: list[WallTimeShape] = []
     of_cells = [next(iter(cell.most_common(1)), (WallPart.UNKNOWN, 0))[0] for cell in cells]
     for part, group in groupby(enumerate(of_cells), key=lambda cell: cell[1]):
         numbers = [number for number, _ in group]
         left, right = (seen.start + number * seen.length // CELLS for number in (numbers[0], numbers[-1] + 1))
         about = f"{PARTS[part][0]}, mostly\n{describe_interval(Interval(left, right), extent)}"
         x, width = numbers[0] * 100 / CELLS, len(numbers) * 100 / CELLS
-        found.append(WallTimeShape(round(x, 3), round(width, 3), part.value, about))
-    return tuple(found)
+        shapes.append(WallTimeShape(round(x, 3), round(width, 3), part.value, about))
+    return tuple(shapes)
 
 
 def describe_interval(stretch: Interval, extent: Interval) -> str:
-    """Return a stretch's length and both its edges since the session's start, in words."""
+    """Return in words the length of an interval, and its start and end since the session's start."""
     start, end = describe_instant(stretch.start, extent), describe_instant(stretch.end, extent)
     return f"{quantities.format_duration(stretch.length / SECOND)}, from {start} to {end}"
 
 
 def describe_instant(at: int, extent: Interval) -> str:
-    """Return an instant since the session's start, in words."""
+    """Return an instant in words, since the session's start."""
     return quantities.format_duration((at - extent.start) / SECOND)
