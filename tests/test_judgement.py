@@ -1,4 +1,4 @@
-"""A score from outside: what is one, and what it is about."""
+"""Judgements: valid and invalid scores from outside, and their targets."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import pytest
 
 from stretto.model.event import Channel, Event, Kind
 from stretto.sources.judgement import parse_judgement
-from stretto.store import queries
-from stretto.store import score_targets as judged
+from stretto.store import queries, score_targets
 from tests.fakes import Store, store
 from tests.scenes import Drawing, at, by_description, framed, orchestrated
 
@@ -37,54 +36,58 @@ GOOD: dict[str, Any] = {"session": "s", "name": "quality", "value": 8.5, "by": "
         ({"scale": 10}, "'scale' is not known; a score has by, name, phase, session, task, value"),
     ],
 )
-def test_what_is_no_score_is_told_why(changed: dict[str, Any], problem: str) -> None:
-    """One sentence each; the same object without the fault is a score."""
+def test_an_invalid_score_is_explained(changed: dict[str, Any], problem: str) -> None:
+    """Each fault has a sentence; the same object without the fault is a score."""
     assert parse_judgement({**GOOD, **changed}) == problem
     assert not isinstance(parse_judgement(GOOD), str)
 
 
 @pytest.mark.parametrize("item", [None, 7, "quality", [], [GOOD]])
-def test_what_is_no_object_is_no_score(item: object) -> None:
-    """Whatever JSON holds may come."""
+def test_only_an_object_is_a_score(item: object) -> None:
+    """Any other JSON value gives a sentence, not an exception."""
     assert parse_judgement(item) == "a score must be an object"
 
 
 @pytest.mark.parametrize("value", [0, -3, 10**6, 0.1])
 def test_any_finite_number_is_a_score(value: float) -> None:
-    """Scales are not known here: nothing is cut to one."""
-    told = parse_judgement({**GOOD, "value": value})
-    assert not isinstance(told, str)
-    assert told.value == value
+    """The scale is not known here, so no value is cut."""
+    judgement = parse_judgement({**GOOD, "value": value})
+    assert not isinstance(judgement, str)
+    assert judgement.value == value
 
 
-def said(opened: Store, **item: Any) -> Event | str:
-    """Return what comes of one score."""
-    (found,) = judged.make_score_events(
+def make_score(opened: Store, **item: Any) -> Event | str:
+    """Return the event of a score, or the sentence about its fault."""
+    (event,) = score_targets.make_score_events(
         opened.connection, [{"name": "quality", "value": 1, **item}], at(1_000)
     )
-    return found
+    return event
 
 
-def about(found: Event | str) -> tuple[str, str | None, Any]:
-    """Return a score's session, the id of what it is about and what that is."""
-    assert isinstance(found, Event), found
-    return found.session, found.id, found.attributes["of"]
+def get_target(event: Event | str) -> tuple[str, str | None, Any]:
+    """Return a score's session, the id of its target and the kind of target."""
+    assert isinstance(event, Event), event
+    return event.session, event.id, event.attributes["of"]
 
 
-def test_what_a_score_is_about_is_found(tmp_path: Path) -> None:
-    """By session, by a task's or phase's own id, by an agent's later run, by the call that began a task."""
+def test_the_target_of_a_score_is_found(tmp_path: Path) -> None:
+    """By session, by the id of a task or phase, by an agent's later run, by the call that started a task."""
     with store(tmp_path) as opened:
         opened.take(orchestrated().events, framed(Drawing("other"), 50).task("a", 1, 20, "review").events)
-        assert about(said(opened, session="other")) == ("other", "other", "session")
-        assert about(said(opened, session="latest")) == ("other", "other", "session")
-        assert about(said(opened, task="right")) == ("orchestrated", "right", "task")
-        assert about(said(opened, task="right/2")) == ("orchestrated", "right/2", "task")
-        assert about(said(opened, task="call-a")) == ("other", "call-a", "task")
-        assert about(said(opened, phase="phase-report")) == ("orchestrated", "phase-report", "phase")
-        assert said(opened, session="nobody") == "there is no session 'nobody'"
-        assert said(opened, task="nobody") == "there is no task 'nobody'"
-        assert said(opened, task="right", session="other") == "there is no task 'right'"
-        assert said(opened, phase="right") == "there is no phase 'right'"
+        assert get_target(make_score(opened, session="other")) == ("other", "other", "session")
+        assert get_target(make_score(opened, session="latest")) == ("other", "other", "session")
+        assert get_target(make_score(opened, task="right")) == ("orchestrated", "right", "task")
+        assert get_target(make_score(opened, task="right/2")) == ("orchestrated", "right/2", "task")
+        assert get_target(make_score(opened, task="call-a")) == ("other", "call-a", "task")
+        assert get_target(make_score(opened, phase="phase-report")) == (
+            "orchestrated",
+            "phase-report",
+            "phase",
+        )
+        assert make_score(opened, session="nobody") == "there is no session 'nobody'"
+        assert make_score(opened, task="nobody") == "there is no task 'nobody'"
+        assert make_score(opened, task="right", session="other") == "there is no task 'right'"
+        assert make_score(opened, phase="right") == "there is no phase 'right'"
 
 
 def test_an_id_in_several_sessions_needs_its_session(tmp_path: Path) -> None:
@@ -92,24 +95,24 @@ def test_an_id_in_several_sessions_needs_its_session(tmp_path: Path) -> None:
     with store(tmp_path) as opened:
         for number in range(5):
             opened.take(Drawing(f"s{number}").opens(number).run("a", 10, 20).events)
-        problem = said(opened, task="a")
+        problem = make_score(opened, task="a")
         assert isinstance(problem, str)
         assert problem.startswith("task 'a' is in several sessions (s")
         assert problem.endswith(" …): name the session, too")
-        assert about(said(opened, task="a", session="s3")) == ("s3", "a", "task")
+        assert get_target(make_score(opened, task="a", session="s3")) == ("s3", "a", "task")
 
 
 def test_a_recording_is_nobodys_to_judge(tmp_path: Path) -> None:
-    """It goes with the first own session, and a judgement would bring it back."""
+    """A recording is deleted with the user's first session; a judgement would bring it back."""
     with store(tmp_path) as opened:
         opened.take(Drawing("r").opens(recording=True).run("a", 1, 2).events)
-        assert said(opened, session="latest") == "there is no session yet"
-        assert said(opened, session="r") == "'r' is a recording, not a session of yours"
-        assert said(opened, task="a") == "there is no task 'a'"
+        assert make_score(opened, session="latest") == "there is no session yet"
+        assert make_score(opened, session="r") == "'r' is a recording, not a session of yours"
+        assert make_score(opened, task="a") == "there is no task 'a'"
 
 
 def test_one_bad_score_loses_no_other(tmp_path: Path) -> None:
-    """Each is answered for itself; judge and time are kept; the later word of one judge stands."""
+    """Each score has its own answer; judge and time are kept; a judge's later score replaces the earlier."""
     with store(tmp_path) as opened:
         opened.take(orchestrated().events)
         items = [
@@ -119,9 +122,9 @@ def test_one_bad_score_loses_no_other(tmp_path: Path) -> None:
             {"task": "left", "name": "quality", "value": 3, "by": "lead"},
             {"task": "left", "name": "quality", "value": 5, "by": "me@example.org"},
         ]
-        found = judged.make_score_events(opened.connection, items, at(1_000))
-        assert [isinstance(event, Event) for event in found] == [True, False, False, True, True]
-        events = [event for event in found if isinstance(event, Event)]
+        answers = score_targets.make_score_events(opened.connection, items, at(1_000))
+        assert [isinstance(event, Event) for event in answers] == [True, False, False, True, True]
+        events = [event for event in answers if isinstance(event, Event)]
         assert {(event.kind, event.channel, event.source) for event in events} == {
             (Kind.SCORE, Channel.API, "claude-code")
         }

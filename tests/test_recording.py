@@ -1,3 +1,5 @@
+"""Recordings: files of hook calls are found, read into events, and moved in time."""
+
 from __future__ import annotations
 
 import gzip
@@ -18,7 +20,7 @@ LINE = json.dumps({"t": at(1), "payload": {"session_id": "s", "hook_event_name":
 
 @pytest.mark.parametrize("name", RECORDINGS)
 def test_every_hook_call_of_a_recording_is_an_event(name: str) -> None:
-    """As many events as lines, none of them a reject, at the times that were recorded."""
+    """There are as many events as lines, no reject among them, at the recorded times."""
     events = recorded(name)
     lines = RECORDINGS[name].read_bytes().splitlines()
     assert len(events) == len(lines)
@@ -42,21 +44,23 @@ def test_every_hook_call_of_a_recording_is_an_event(name: str) -> None:
     ],
 )
 def test_a_line_that_is_no_hook_call_is_set_aside_with_its_number(line: bytes) -> None:
-    """Blank lines are nothing, and what stands around a bad line is read."""
-    found = parse_lines([b"\n", LINE, line, b"  \n", LINE], parse_payload)
-    assert [event.kind for event in found.events] == [Kind.SESSION_START, Kind.SESSION_START]
-    ((number, reason),) = found.rejects
+    """Blank lines are skipped, and the lines around a bad line are read."""
+    recording = parse_lines([b"\n", LINE, line, b"  \n", LINE], parse_payload)
+    assert [event.kind for event in recording.events] == [Kind.SESSION_START, Kind.SESSION_START]
+    ((number, reason),) = recording.rejects
     assert number == 3
     assert reason.startswith("not a recorded hook call: ")
 
 
 def test_a_line_from_the_future_is_set_aside() -> None:
-    """A call is believed up to an instant that the caller gives; the lines around it are read."""
-    found = parse_lines([LINE], parse_payload, latest=at(1))
-    assert len(found.events) == 1
-    found = parse_lines([LINE, LINE.replace(b"%d" % at(1), b"%d" % at(0))], parse_payload, latest=at(1) - 1)
-    assert found.rejects == ((1, "not a recorded hook call: t lies in the future"),)
-    assert [event.time for event in found.events] == [at(0)]
+    """A call after the caller's latest time is rejected; the lines around it are read."""
+    recording = parse_lines([LINE], parse_payload, latest=at(1))
+    assert len(recording.events) == 1
+    recording = parse_lines(
+        [LINE, LINE.replace(b"%d" % at(1), b"%d" % at(0))], parse_payload, latest=at(1) - 1
+    )
+    assert recording.rejects == ((1, "not a recorded hook call: t lies in the future"),)
+    assert [event.time for event in recording.events] == [at(0)]
 
 
 @pytest.mark.parametrize(
@@ -69,15 +73,15 @@ def test_a_line_from_the_future_is_set_aside() -> None:
     ],
 )
 def test_a_payload_that_is_no_hook_is_a_reject_event(payload: bytes, reason: str) -> None:
-    """The hook client's own word on it, kept with the time of the call."""
-    found = parse_lines([b'{"t":5,"payload":' + payload + b"}"], parse_payload)
-    (event,) = found.events
-    assert found.rejects == ()
+    """The hook client's reason is kept, with the time of the call."""
+    recording = parse_lines([b'{"t":5,"payload":' + payload + b"}"], parse_payload)
+    (event,) = recording.events
+    assert recording.rejects == ()
     assert (event.kind, event.time, event.attributes["reason"]) == (Kind.REJECT, 5, reason)
 
 
 def test_a_gzipped_recording_is_the_same(tmp_path: Path) -> None:
-    """Told by its name."""
+    """A gzipped file is recognised by its name."""
     path = tmp_path / "hooks.jsonl.gz"
     path.write_bytes(gzip.compress(RECORDINGS["fanout"].read_bytes()))
     assert read_recording(path, parse_payload).events == recorded("fanout")
@@ -85,28 +89,28 @@ def test_a_gzipped_recording_is_the_same(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cut", [0, 1, 15, 400])
 def test_a_damaged_archive_is_an_error_for_people(tmp_path: Path, cut: int) -> None:
-    """Cut short or overwritten: named, not a traceback."""
+    """A file that is cut short or overwritten gives an error with its name, not a traceback."""
     path = tmp_path / "hooks.jsonl.gz"
-    whole = gzip.compress(RECORDINGS["fanout"].read_bytes())
-    path.write_bytes(whole[:200] + b"\0" * 200 + whole[400:] if cut == 0 else whole[:-cut])
+    archive = gzip.compress(RECORDINGS["fanout"].read_bytes())
+    path.write_bytes(archive[:200] + b"\0" * 200 + archive[400:] if cut == 0 else archive[:-cut])
     with pytest.raises(SourceError, match="the recording cannot be read"):
         read_recording(path, parse_payload)
 
 
 def test_a_missing_recording_is_an_error_for_people(tmp_path: Path) -> None:
-    """The path is named."""
+    """The error names the path."""
     with pytest.raises(SourceError, match="nowhere"):
         read_recording(tmp_path / "nowhere.jsonl", parse_payload)
 
 
 def test_recordings_are_found_in_a_folder(tmp_path: Path) -> None:
-    """A file is itself; in a folder, every file of hook calls at any depth; without one, an error says so."""
+    """A file path gives the file, a folder all files of hook calls in it; without any, there is an error."""
     for name in ("b/hooks.jsonl", "a/deep/hooks.jsonl.gz", "a/otlp.jsonl"):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    found = [tmp_path / "a/deep/hooks.jsonl.gz", tmp_path / "b/hooks.jsonl"]
-    assert sorted(find_recordings(tmp_path)) == found
+    files = [tmp_path / "a/deep/hooks.jsonl.gz", tmp_path / "b/hooks.jsonl"]
+    assert sorted(find_recordings(tmp_path)) == files
     assert list(find_recordings(tmp_path / "a/otlp.jsonl")) == [tmp_path / "a/otlp.jsonl"]
     (tmp_path / "empty").mkdir()
     with pytest.raises(SourceError, match=r"no hooks\.jsonl in the folder"):
@@ -115,8 +119,8 @@ def test_recordings_are_found_in_a_folder(tmp_path: Path) -> None:
         list(find_recordings(tmp_path / "nowhere"))
 
 
-def test_a_retimed_recording_is_the_same_session_at_another_time() -> None:
-    """Moved as a whole, under another id, marked; what is concluded keeps every length."""
+def test_a_shifted_recording_is_the_same_session_at_another_time() -> None:
+    """All events move together, under another session id and marked; every duration stays the same."""
     events = recorded("fanout")
     moved = shift_events(events, at(1_000))
     assert max(event.time for event in moved) == at(1_000)

@@ -1,3 +1,5 @@
+"""Redaction: secrets are struck out of free text, and nothing else is changed."""
+
 from __future__ import annotations
 
 import pytest
@@ -44,27 +46,27 @@ PLAIN = [
 
 @pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS)
 def test_a_secret_is_struck_out(secret: str) -> None:
-    """Alone and inside a sentence, with nothing of it left and nothing else gone."""
-    found = redact_text(f"use {secret}")
-    assert STRUCK in found
-    assert found.startswith("use ")
+    """No part of a secret is left in a sentence, and the rest of the sentence stays."""
+    redacted = redact_text(f"use {secret}")
+    assert STRUCK in redacted
+    assert redacted.startswith("use ")
     body = secret.removeprefix("https://")
-    assert not any(part in found for part in (body, body[4:20], "hunter2"))
+    assert not any(part in redacted for part in (body, body[4:20], "hunter2"))
 
 
 @pytest.mark.parametrize("text", PLAIN)
 def test_plain_words_stay(text: str) -> None:
-    """What looks like no secret is left as it is: commit ids, addresses, words that only sound like one."""
+    """Texts without a secret stay as they are: commit ids, addresses, words that only sound like a secret."""
     assert redact_text(text) == text
 
 
-def test_only_what_somebody_else_chose_is_changed() -> None:
-    """Ids may look like keys and must stay what they are; an event without anything to strike is itself."""
+def test_only_free_text_is_changed() -> None:
+    """Ids may look like keys and stay unchanged; an event without a secret is returned itself."""
     key = SECRETS["an API key"]
     event = Event(kind=Kind.TOOL_START, session="s", time=1, id=key, attributes={"description": f"use {key}"})
-    struck = redact_event(event)
-    assert struck.id == key
-    assert struck.attributes == {"description": f"use {STRUCK}"}
+    redacted_event = redact_event(event)
+    assert redacted_event.id == key
+    assert redacted_event.attributes == {"description": f"use {STRUCK}"}
     named = Event(
         kind=Kind.TASK_START,
         session="s",
@@ -86,8 +88,8 @@ def test_only_what_somebody_else_chose_is_changed() -> None:
     assert redact_event(odd) is odd
 
 
-def test_what_may_be_kept_depends_on_the_wish() -> None:
-    """Where descriptions are not wanted they are gone, and everything else is as redaction leaves it."""
+def test_descriptions_reach_the_journal_only_if_wanted() -> None:
+    """Unwanted descriptions are removed; the other attributes stay as redaction leaves them."""
     event = Event(
         kind=Kind.TASK_START,
         session="s",
@@ -100,7 +102,7 @@ def test_what_may_be_kept_depends_on_the_wish() -> None:
 
 
 def test_ordinary_words_after_basic_stay() -> None:
-    """A description of basic work is no credential; a credential after the same word is."""
+    """A description of basic work is not a credential; a credential after the same word is struck out."""
     for text in ("review basic architecture", "write basic documentation", "sk_learn_pipeline_refactoring"):
         assert redact_text(text) == text
     assert redact_text("Basic dXNlcjpwYXNzd29yZA==") == STRUCK
