@@ -24,7 +24,7 @@ from tests.scenes import BEGIN, by_description
 def take_in(state: Path, seed: int) -> None:
     """Take the journal in, in small batches with sweeps between, and never come back."""
     random = Random(seed)
-    store_ingest.HELD_CALLS = 40
+    store_ingest.MOST_CALLS_IN_MEMORY = 40
     ingest = Ingest(open_writer(state / "stretto.db"), by_description, idle_limit=IDLE)
     folder, pause = state / "journal", threading.Event()
     while True:

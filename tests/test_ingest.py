@@ -429,7 +429,7 @@ def test_a_full_disk_sets_nothing_aside(tmp_path: Path, monkeypatch: pytest.Monk
         def full(*_: object) -> None:
             raise OSError(28, "No space left on device")
 
-        patched.setattr(ingest, "write", full)
+        patched.setattr(ingest, "write_sums", full)
         with pytest.raises(OSError, match="No space"):
             list(opened.ingest.catch_up(opened.folder))
         patched.undo()
@@ -492,13 +492,13 @@ def assert_incremental(opened: Store, tmp_path: Path, random: Random, sessions: 
     assert_equals_rebuild(opened, tmp_path)
 
 
-@pytest.mark.parametrize("held", [ingest.HELD_CALLS, 8])
+@pytest.mark.parametrize("held", [ingest.MOST_CALLS_IN_MEMORY, 8])
 @pytest.mark.parametrize("seed", range(15))
 def test_incremental_ingest_of_scenes_and_recordings_equals_a_rebuild(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, held: int
 ) -> None:
     """Any interleaving of sessions, any batches, evictions and sweeps: byte for byte the same rows."""
-    monkeypatch.setattr(ingest, "HELD_CALLS", held)
+    monkeypatch.setattr(ingest, "MOST_CALLS_IN_MEMORY", held)
     random = Random(seed)
     sessions = [list(draw().events) for draw in SCENES]
     sessions += [list(recorded(name)) for name in RECORDINGS]
@@ -523,18 +523,18 @@ def test_incremental_ingest_of_anything_equals_a_rebuild(
     tmp_path = tmp_path_factory.mktemp("store")
     named = [[replace(event, session=f"s{n}") for event in events] for n, events in enumerate(sessions)]
     with pytest.MonkeyPatch.context() as patched, store(tmp_path) as opened:
-        patched.setattr(ingest, "HELD_CALLS", held)
+        patched.setattr(ingest, "MOST_CALLS_IN_MEMORY", held)
         assert_incremental(opened, tmp_path, Random(seed), named)
 
 
 def test_memory_holds_no_more_calls_than_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The open sessions that were touched longest ago go first, and come back when they are heard of."""
-    monkeypatch.setattr(ingest, "HELD_CALLS", 16)
+    monkeypatch.setattr(ingest, "MOST_CALLS_IN_MEMORY", 16)
     with store(tmp_path) as opened:
         for name in ("one", "two", "three", "four"):
             opened.take(fork_join(name).events[:-1])
             opened.take(Drawing(name).opens(60).events)
-        held = opened.ingest._held
+        held = opened.ingest._states
         assert list(held) == ["three", "four"]
         opened.take(Drawing("one").call("late", 45, 46).events)
         assert list(held) == ["four", "one"]
@@ -545,9 +545,9 @@ def test_a_session_that_is_over_is_let_go_of(tmp_path: Path) -> None:
     """Ended or lost, it is no longer in memory; a late word brings it back, and it is not news again."""
     with store(tmp_path) as opened:
         opened.take(fork_join().events, Drawing("lost").opens().events)
-        assert list(opened.ingest._held) == ["lost"]
+        assert list(opened.ingest._states) == ["lost"]
         opened.ingest.close_idle_sessions(LATER)
-        assert list(opened.ingest._held) == []
+        assert list(opened.ingest._states) == []
         news = ended(opened.take(Drawing("fork-join").call("late", 45, 46).events))
         assert news == {"sessions": [], "turns": [], "tasks": [], "tool_calls": ["late"], "fanouts": []}
         assert_equals_rebuild(opened, tmp_path)

@@ -91,7 +91,7 @@ MEASURES: dict[str, Measure] = {}
 """The table, by stored name."""
 
 
-def measure(name: str, dimensions: tuple[Dimension, ...], unit: Unit, meaning: str) -> str:
+def define_measure(name: str, dimensions: tuple[Dimension, ...], unit: Unit, meaning: str) -> str:
     """Add a row to the table and return the stored name, a plain text so that ingest stays fast."""
     MEASURES[name] = Measure(name, dimensions, unit, meaning)
     return name
@@ -107,197 +107,235 @@ _WORK = (_D.PATTERN, _D.TASK_TYPE, _D.AGENT)
 """What was worked on: the leading dimensions of the measures that scores are made of."""
 
 # Tasks and parallel executions.
-TASKS = measure("tasks", (_D.TASK_TYPE, _D.AGENT, _D.OUTCOME), _U.COUNT, "Tasks that are over.")
-TASK_TIME = measure("task_time", (_D.TASK_TYPE, _D.BUCKET), _U.SKETCH_NANOSECONDS, "Length of tasks.")
-AGENT_TIME = measure(
+TASKS = define_measure("tasks", (_D.TASK_TYPE, _D.AGENT, _D.OUTCOME), _U.COUNT, "Tasks that are over.")
+TASK_TIME = define_measure("task_time", (_D.TASK_TYPE, _D.BUCKET), _U.SKETCH_NANOSECONDS, "Length of tasks.")
+AGENT_TIME = define_measure(
     "agent_time", (_D.AGENT, _D.BUCKET), _U.SKETCH_NANOSECONDS, "Length of an agent's tasks."
 )
-ENDS_EXPECTED = measure("ends_expected", (), _U.COUNT, "Tasks and tool calls that are over.")
-ENDS_SEEN = measure("ends_seen", (), _U.COUNT, "Tasks and tool calls whose end a source reported.")
-FANOUTS = measure("fanouts", (_D.PATTERN,), _U.COUNT, "Finished parallel executions.")
-CAPACITY = measure("capacity", (_D.PATTERN,), _U.NANOSECONDS, "Width times elapsed of parallel executions.")
-PATTERN_WORK = measure("pattern_work", (_D.PATTERN,), _U.NANOSECONDS, "Work of parallel executions.")
-PATTERN_ELAPSED = measure("pattern_elapsed", (_D.PATTERN,), _U.NANOSECONDS, "Elapsed of parallel executions.")
-LONGEST_LANE = measure(
+ENDS_EXPECTED = define_measure("ends_expected", (), _U.COUNT, "Tasks and tool calls that are over.")
+ENDS_SEEN = define_measure("ends_seen", (), _U.COUNT, "Tasks and tool calls whose end a source reported.")
+FANOUTS = define_measure("fanouts", (_D.PATTERN,), _U.COUNT, "Finished parallel executions.")
+CAPACITY = define_measure(
+    "capacity", (_D.PATTERN,), _U.NANOSECONDS, "Width times elapsed of parallel executions."
+)
+PATTERN_WORK = define_measure("pattern_work", (_D.PATTERN,), _U.NANOSECONDS, "Work of parallel executions.")
+PATTERN_ELAPSED = define_measure(
+    "pattern_elapsed", (_D.PATTERN,), _U.NANOSECONDS, "Elapsed of parallel executions."
+)
+LONGEST_LANE = define_measure(
     "longest_lane", (_D.PATTERN,), _U.NANOSECONDS, "Width times busy time of the longest lane."
 )
-PARALLEL_TASKS = measure(
+PARALLEL_TASKS = define_measure(
     "parallel_tasks", (_D.PATTERN, _D.SIGNATURE, _D.TASK_TYPE), _U.COUNT, "Tasks of parallel executions."
 )
-PARALLEL_WORK = measure(
+PARALLEL_WORK = define_measure(
     "parallel_work", (_D.PATTERN, _D.SIGNATURE, _D.TASK_TYPE), _U.NANOSECONDS, "Busy time of these tasks."
 )
-PARALLEL_ELAPSED = measure(
+PARALLEL_ELAPSED = define_measure(
     "parallel_elapsed",
     (_D.PATTERN, _D.SIGNATURE, _D.TASK_TYPE),
     _U.NANOSECONDS,
     "Elapsed of parallel executions, each instant shared equally by the tasks running then.",
 )
-PARALLEL_OUTCOMES = measure(
+PARALLEL_OUTCOMES = define_measure(
     "parallel_outcomes", (_D.OUTCOME,), _U.COUNT, "Tasks of parallel executions by outcome."
 )
-OPPORTUNITY = measure(
+OPPORTUNITY = define_measure(
     "opportunity",
     (_D.PATTERN,),
     _U.NANOSECONDS,
     "Elapsed of sequential runs without their longest task: the most that could have been saved.",
 )
-SEQUENTIAL_RUNS = measure("sequential_runs", (_D.PATTERN,), _U.COUNT, "Runs of tasks one after another.")
+SEQUENTIAL_RUNS = define_measure(
+    "sequential_runs", (_D.PATTERN,), _U.COUNT, "Runs of tasks one after another."
+)
 
 # What parallel executions used; only those whose every task reported its tokens, or its cost.
-TOKEN_COUNT = measure("token_count", (_D.PATTERN, _D.SIGNATURE), _U.COUNT, "Tokens of parallel executions.")
-TOKEN_FANOUTS = measure(
+TOKEN_COUNT = define_measure(
+    "token_count", (_D.PATTERN, _D.SIGNATURE), _U.COUNT, "Tokens of parallel executions."
+)
+TOKEN_FANOUTS = define_measure(
     "token_fanouts", (_D.PATTERN, _D.SIGNATURE), _U.COUNT, "Parallel executions with known tokens."
 )
-TOKEN_WORK = measure("token_work", (_D.PATTERN, _D.SIGNATURE), _U.NANOSECONDS, "Their work.")
-TOKEN_ELAPSED = measure("token_elapsed", (_D.PATTERN, _D.SIGNATURE), _U.NANOSECONDS, "Their elapsed.")
-COST_NANO_USD = measure(
+TOKEN_WORK = define_measure("token_work", (_D.PATTERN, _D.SIGNATURE), _U.NANOSECONDS, "Their work.")
+TOKEN_ELAPSED = define_measure("token_elapsed", (_D.PATTERN, _D.SIGNATURE), _U.NANOSECONDS, "Their elapsed.")
+COST_NANO_USD = define_measure(
     "cost_nano_usd", (_D.PATTERN, _D.SIGNATURE), _U.NANO_USD, "Cost of parallel executions."
 )
-COST_FANOUTS = measure(
+COST_FANOUTS = define_measure(
     "cost_fanouts", (_D.PATTERN, _D.SIGNATURE), _U.COUNT, "Parallel executions with known cost."
 )
-COST_WORK = measure("cost_work", (_D.PATTERN, _D.SIGNATURE), _U.NANOSECONDS, "Their work.")
-COST_ELAPSED = measure("cost_elapsed", (_D.PATTERN, _D.SIGNATURE), _U.NANOSECONDS, "Their elapsed.")
+COST_WORK = define_measure("cost_work", (_D.PATTERN, _D.SIGNATURE), _U.NANOSECONDS, "Their work.")
+COST_ELAPSED = define_measure("cost_elapsed", (_D.PATTERN, _D.SIGNATURE), _U.NANOSECONDS, "Their elapsed.")
 
 # Tool calls and the tests that they ran.
-CALLS = measure("calls", (_D.TOOL, _D.OUTCOME), _U.COUNT, "Tool calls that are over.")
-CALL_TIME = measure("call_time", (_D.TOOL, _D.BUCKET), _U.SKETCH_NANOSECONDS, "Execution time of tool calls.")
-OVERHEAD = measure(
+CALLS = define_measure("calls", (_D.TOOL, _D.OUTCOME), _U.COUNT, "Tool calls that are over.")
+CALL_TIME = define_measure(
+    "call_time", (_D.TOOL, _D.BUCKET), _U.SKETCH_NANOSECONDS, "Execution time of tool calls."
+)
+OVERHEAD = define_measure(
     "overhead",
     (_D.BUCKET,),
     _U.SKETCH_NANOSECONDS,
     "Time of tool calls that is neither execution nor a person's.",
 )
-TOOL_SECONDS = measure("tool_seconds", (), _U.NANOSECONDS, "Execution time of all tool calls.")
-TEST_SECONDS = measure("test_seconds", (), _U.NANOSECONDS, "Execution time of the tool calls that ran tests.")
-TEST_RUNS = measure("test_runs", (_D.FRAMEWORK, _D.OUTCOME), _U.COUNT, "Test runs inside tool calls.")
-TEST_RUN_TIME = measure(
+TOOL_SECONDS = define_measure("tool_seconds", (), _U.NANOSECONDS, "Execution time of all tool calls.")
+TEST_SECONDS = define_measure(
+    "test_seconds", (), _U.NANOSECONDS, "Execution time of the tool calls that ran tests."
+)
+TEST_RUNS = define_measure("test_runs", (_D.FRAMEWORK, _D.OUTCOME), _U.COUNT, "Test runs inside tool calls.")
+TEST_RUN_TIME = define_measure(
     "test_run_time", (_D.FRAMEWORK, _D.BUCKET), _U.SKETCH_NANOSECONDS, "Length of test runs."
 )
-TESTS = measure("tests", (_D.FRAMEWORK, _D.RESULT), _U.COUNT, "Single tests that passed or failed.")
+TESTS = define_measure("tests", (_D.FRAMEWORK, _D.RESULT), _U.COUNT, "Single tests that passed or failed.")
 
 # Model calls.
-MODEL_CALLS = measure("model_calls", (_D.MODEL, _D.OUTCOME), _U.COUNT, "Model calls.")
-MODEL_TIME = measure("model_time", (_D.MODEL, _D.BUCKET), _U.SKETCH_NANOSECONDS, "Length of model calls.")
-FIRST_TOKEN_TIME = measure(
+MODEL_CALLS = define_measure("model_calls", (_D.MODEL, _D.OUTCOME), _U.COUNT, "Model calls.")
+MODEL_TIME = define_measure(
+    "model_time", (_D.MODEL, _D.BUCKET), _U.SKETCH_NANOSECONDS, "Length of model calls."
+)
+FIRST_TOKEN_TIME = define_measure(
     "first_token_time",
     (_D.MODEL, _D.BUCKET),
     _U.SKETCH_NANOSECONDS,
     "Time from a request to its first token.",
 )
-TOKENS = measure("tokens", (_D.MODEL, _D.KIND), _U.COUNT, "Tokens that model calls used.")
-PROMPT_TOKENS = measure(
+TOKENS = define_measure("tokens", (_D.MODEL, _D.KIND), _U.COUNT, "Tokens that model calls used.")
+PROMPT_TOKENS = define_measure(
     "prompt_tokens", (_D.MODEL,), _U.COUNT, "Tokens read by the model calls that report their cache reads."
 )
-PRICED_CALLS = measure("priced_calls", (_D.MODEL, _D.ORIGIN), _U.COUNT, "Model calls with known cost.")
-COST = measure("cost", (_D.MODEL, _D.ORIGIN), _U.NANO_USD, "Cost of model calls.")
-UNPRICED_CALLS = measure(
+PRICED_CALLS = define_measure("priced_calls", (_D.MODEL, _D.ORIGIN), _U.COUNT, "Model calls with known cost.")
+COST = define_measure("cost", (_D.MODEL, _D.ORIGIN), _U.NANO_USD, "Cost of model calls.")
+UNPRICED_CALLS = define_measure(
     "unpriced_calls", (_D.MODEL,), _U.COUNT, "Model calls that used tokens and have no known cost."
 )
 
 # Sessions, turns, phases, messages, hooks and caches.
-SESSIONS = measure("sessions", (_D.SOURCE, _D.PATTERN, _D.OUTCOME), _U.COUNT, "Sessions that are over.")
-SESSION_TIME = measure("session_time", (_D.PATTERN, _D.BUCKET), _U.SKETCH_NANOSECONDS, "Length of sessions.")
-TURN_TIME = measure("turn_time", (_D.BUCKET,), _U.SKETCH_NANOSECONDS, "Length of turns.")
-PHASES = measure("phases", (_D.PHASE, _D.OUTCOME), _U.COUNT, "Phases that are over.")
-PHASE_TIME = measure("phase_time", (_D.PHASE, _D.BUCKET), _U.SKETCH_NANOSECONDS, "Length of phases.")
-MESSAGES = measure("messages", (_D.AGENT, _D.OUTCOME), _U.COUNT, "Messages between agents, by receiver.")
-MESSAGE_TIME = measure(
+SESSIONS = define_measure(
+    "sessions", (_D.SOURCE, _D.PATTERN, _D.OUTCOME), _U.COUNT, "Sessions that are over."
+)
+SESSION_TIME = define_measure(
+    "session_time", (_D.PATTERN, _D.BUCKET), _U.SKETCH_NANOSECONDS, "Length of sessions."
+)
+TURN_TIME = define_measure("turn_time", (_D.BUCKET,), _U.SKETCH_NANOSECONDS, "Length of turns.")
+PHASES = define_measure("phases", (_D.PHASE, _D.OUTCOME), _U.COUNT, "Phases that are over.")
+PHASE_TIME = define_measure("phase_time", (_D.PHASE, _D.BUCKET), _U.SKETCH_NANOSECONDS, "Length of phases.")
+MESSAGES = define_measure(
+    "messages", (_D.AGENT, _D.OUTCOME), _U.COUNT, "Messages between agents, by receiver."
+)
+MESSAGE_TIME = define_measure(
     "message_time", (_D.AGENT, _D.BUCKET), _U.SKETCH_NANOSECONDS, "Time from a message to its answer."
 )
-HOOKS_TIME = measure(
+HOOKS_TIME = define_measure(
     "hooks_time", (_D.BUCKET,), _U.SKETCH_NANOSECONDS, "How long an agent waited for its hooks."
 )
-CACHE_LOOKUPS = measure("cache_lookups", (_D.CACHE, _D.RESULT), _U.COUNT, "Lookups in a reported cache.")
-CACHE_REMOVALS = measure(
+CACHE_LOOKUPS = define_measure(
+    "cache_lookups", (_D.CACHE, _D.RESULT), _U.COUNT, "Lookups in a reported cache."
+)
+CACHE_REMOVALS = define_measure(
     "cache_removals", (_D.CACHE, _D.REASON), _U.COUNT, "Entries that left a reported cache."
 )
 
 # Wall time, critical paths and slack of the sessions that are over.
-WALL = measure("wall", (_D.PART,), _U.NANOSECONDS, "Wall time by part.")
-CRITICAL_PATH = measure("critical_path", (), _U.NANOSECONDS, "Length of critical paths.")
-CRITICAL_PATH_AGENT = measure(
+WALL = define_measure("wall", (_D.PART,), _U.NANOSECONDS, "Wall time by part.")
+CRITICAL_PATH = define_measure("critical_path", (), _U.NANOSECONDS, "Length of critical paths.")
+CRITICAL_PATH_AGENT = define_measure(
     "critical_path_agent", (_D.AGENT,), _U.NANOSECONDS, "Part of the critical paths by agent."
 )
-CRITICAL_PATH_TASK_TYPE = measure(
+CRITICAL_PATH_TASK_TYPE = define_measure(
     "critical_path_task_type", (_D.TASK_TYPE,), _U.NANOSECONDS, "Part of the critical paths by task type."
 )
-CRITICAL_PATH_TOOL = measure(
+CRITICAL_PATH_TOOL = define_measure(
     "critical_path_tool", (_D.TOOL,), _U.NANOSECONDS, "Part of the critical paths by tool."
 )
-SLACK_AGENT = measure("slack_agent", (_D.AGENT,), _U.NANOSECONDS, "Least slack by agent, over sessions.")
-SLACK_TASK_TYPE = measure(
+SLACK_AGENT = define_measure(
+    "slack_agent", (_D.AGENT,), _U.NANOSECONDS, "Least slack by agent, over sessions."
+)
+SLACK_TASK_TYPE = define_measure(
     "slack_task_type", (_D.TASK_TYPE,), _U.NANOSECONDS, "Least slack by task type, over sessions."
 )
-SLACK_TOOL = measure("slack_tool", (_D.TOOL,), _U.NANOSECONDS, "Least slack by tool, over sessions.")
-SLACK_AGENT_SESSIONS = measure(
+SLACK_TOOL = define_measure("slack_tool", (_D.TOOL,), _U.NANOSECONDS, "Least slack by tool, over sessions.")
+SLACK_AGENT_SESSIONS = define_measure(
     "slack_agent_sessions", (_D.AGENT,), _U.COUNT, "Sessions with a slack of the agent, 0 included."
 )
-SLACK_TASK_TYPE_SESSIONS = measure(
+SLACK_TASK_TYPE_SESSIONS = define_measure(
     "slack_task_type_sessions",
     (_D.TASK_TYPE,),
     _U.COUNT,
     "Sessions with a slack of the task type, 0 included.",
 )
-SLACK_TOOL_SESSIONS = measure(
+SLACK_TOOL_SESSIONS = define_measure(
     "slack_tool_sessions", (_D.TOOL,), _U.COUNT, "Sessions with a slack of the tool, 0 included."
 )
 
 # Samples of the agents' processes and of the machine.
-SAMPLED = measure("sampled", (), _U.NANOSECONDS, "Time during which processes were sampled.")
-AGENTS_CPU = measure("agents_cpu", (), _U.NANOSECONDS, "Processor time of the agents' processes.")
-AGENTS_CPU_USE = measure("agents_cpu_use", (_D.BUCKET,), _U.SKETCH_CORES, "Processors in use by a session.")
-AGENTS_MEMORY = measure("agents_memory", (_D.BUCKET,), _U.SKETCH_BYTES, "Resident memory of a session.")
-AGENTS_IO_SAMPLES = measure(
+SAMPLED = define_measure("sampled", (), _U.NANOSECONDS, "Time during which processes were sampled.")
+AGENTS_CPU = define_measure("agents_cpu", (), _U.NANOSECONDS, "Processor time of the agents' processes.")
+AGENTS_CPU_USE = define_measure(
+    "agents_cpu_use", (_D.BUCKET,), _U.SKETCH_CORES, "Processors in use by a session."
+)
+AGENTS_MEMORY = define_measure(
+    "agents_memory", (_D.BUCKET,), _U.SKETCH_BYTES, "Resident memory of a session."
+)
+AGENTS_IO_SAMPLES = define_measure(
     "agents_io_samples", (_D.DIRECTION,), _U.COUNT, "Samples that report bytes read or written, 0 included."
 )
-AGENTS_IO = measure("agents_io", (_D.DIRECTION,), _U.BYTES, "Bytes read from and written to disk.")
-MACHINE_BUSY = measure("machine_busy", (), _U.NANOSECONDS, "Processor time that the machine was busy.")
-MACHINE_AVAILABLE = measure("machine_available", (), _U.NANOSECONDS, "Processor time that the machine had.")
+AGENTS_IO = define_measure("agents_io", (_D.DIRECTION,), _U.BYTES, "Bytes read from and written to disk.")
+MACHINE_BUSY = define_measure("machine_busy", (), _U.NANOSECONDS, "Processor time that the machine was busy.")
+MACHINE_AVAILABLE = define_measure(
+    "machine_available", (), _U.NANOSECONDS, "Processor time that the machine had."
+)
 
 # What scores are made of.
-WORK_ENDS = measure("work_ends", (*_WORK, _D.PLACE, _D.OUTCOME), _U.COUNT, "Tasks that are over.")
-WORK_TIME = measure("work_time", _WORK, _U.NANOSECONDS, "Length of tasks.")
-RETRY_ENDS = measure("retry_ends", (*_WORK, _D.OUTCOME), _U.COUNT, "Tasks that tried again what had failed.")
-RETRY_TIME = measure("retry_time", _WORK, _U.NANOSECONDS, "Length of the tasks that tried again.")
-TURNS = measure("turns", (_D.PATTERN, _D.PLACE), _U.COUNT, "Turns with two or more tasks of one parent.")
-AGENTS_BUSY = measure("agents_busy", (_D.PATTERN,), _U.NANOSECONDS, "Busy time of the tasks of these turns.")
-AGENTS_CAPACITY = measure(
+WORK_ENDS = define_measure("work_ends", (*_WORK, _D.PLACE, _D.OUTCOME), _U.COUNT, "Tasks that are over.")
+WORK_TIME = define_measure("work_time", _WORK, _U.NANOSECONDS, "Length of tasks.")
+RETRY_ENDS = define_measure(
+    "retry_ends", (*_WORK, _D.OUTCOME), _U.COUNT, "Tasks that tried again what had failed."
+)
+RETRY_TIME = define_measure("retry_time", _WORK, _U.NANOSECONDS, "Length of the tasks that tried again.")
+TURNS = define_measure(
+    "turns", (_D.PATTERN, _D.PLACE), _U.COUNT, "Turns with two or more tasks of one parent."
+)
+AGENTS_BUSY = define_measure(
+    "agents_busy", (_D.PATTERN,), _U.NANOSECONDS, "Busy time of the tasks of these turns."
+)
+AGENTS_CAPACITY = define_measure(
     "agents_capacity", (_D.PATTERN,), _U.NANOSECONDS, "Time that these tasks could have been busy."
 )
-CHECKED = measure(
+CHECKED = define_measure(
     "checked", (_D.PATTERN, _D.RESULT), _U.COUNT, "Parallel executions whose results were checked together."
 )
-CONSISTENT = measure(
+CONSISTENT = define_measure(
     "consistent",
     (*_WORK, _D.RESULT),
     _U.COUNT,
     "Tasks of parallel executions with known writes, by conflict.",
 )
-COMPLETE = measure("complete", _WORK, _U.MILLIONTHS, "How complete tasks of sessions that are over are.")
-COMPLETE_TASKS = measure("complete_tasks", _WORK, _U.COUNT, "Tasks with a known completeness.")
-SCORE_COUNT = measure(
+COMPLETE = define_measure(
+    "complete", _WORK, _U.MILLIONTHS, "How complete tasks of sessions that are over are."
+)
+COMPLETE_TASKS = define_measure("complete_tasks", _WORK, _U.COUNT, "Tasks with a known completeness.")
+SCORE_COUNT = define_measure(
     "score_count", (_D.SCORE, *_WORK, _D.PLACE), _U.COUNT, "Scores from outside that lie on their scale."
 )
-SCORE_SUM = measure("score_sum", (_D.SCORE, *_WORK, _D.PLACE), _U.MILLIONTHS, "Sum of these scores.")
-SCORE_OUTSIDE = measure(
+SCORE_SUM = define_measure("score_sum", (_D.SCORE, *_WORK, _D.PLACE), _U.MILLIONTHS, "Sum of these scores.")
+SCORE_OUTSIDE = define_measure(
     "score_outside", (_D.SCORE, *_WORK), _U.COUNT, "Scores from outside that lie off their scale."
 )
-ANSWERS = measure("answers", (_D.AGENT,), _U.COUNT, "Messages with a known answer time, by receiver.")
-ANSWER_TIME = measure("answer_time", (_D.AGENT,), _U.NANOSECONDS, "Answer time of these messages.")
-TALK_MESSAGES = measure("talk_messages", (_D.AGENT,), _U.COUNT, "Messages of a session, by receiver.")
-TALK_SHARE = measure(
+ANSWERS = define_measure("answers", (_D.AGENT,), _U.COUNT, "Messages with a known answer time, by receiver.")
+ANSWER_TIME = define_measure("answer_time", (_D.AGENT,), _U.NANOSECONDS, "Answer time of these messages.")
+TALK_MESSAGES = define_measure("talk_messages", (_D.AGENT,), _U.COUNT, "Messages of a session, by receiver.")
+TALK_SHARE = define_measure(
     "talk_share",
     (_D.AGENT,),
     _U.MILLIONTHS,
     "One over the number of receivers of a session: over all receivers it adds up to the number of sessions.",
 )
-PATTERN_PHASES = measure("pattern_phases", (_D.PATTERN, _D.OUTCOME), _U.COUNT, "Phases that are over.")
-PHASES_COVERED = measure(
+PATTERN_PHASES = define_measure("pattern_phases", (_D.PATTERN, _D.OUTCOME), _U.COUNT, "Phases that are over.")
+PHASES_COVERED = define_measure(
     "phases_covered", (_D.PATTERN,), _U.NANOSECONDS, "Time inside any phase of a session."
 )
-PHASES_STRETCH = measure(
+PHASES_STRETCH = define_measure(
     "phases_stretch",
     (_D.PATTERN,),
     _U.NANOSECONDS,

@@ -1,6 +1,6 @@
-"""Ingest: journal → fold → rows, sums and journal position, moved in one transaction.
+"""Ingest of the journal: fold its events, then store rows, sums and journal position in one transaction.
 
-Whatever kills the process, the store holds exactly the events before its journal position, each of them once.
+If the process is killed, the store still holds exactly the events before its journal position, each once.
 """
 
 from __future__ import annotations
@@ -36,23 +36,23 @@ from stretto.store.session_state import NewlyEnded, Rules, SessionState, Settled
 LOG = logging.getLogger(__name__)
 
 ATTEMPTS = 3
-"""How often a batch is tried before it is taken line by line."""
+"""How often a batch is tried before it is ingested line by line."""
 
-HELD_CALLS = 20_000
-"""Most tool calls of sessions kept in memory between batches."""
+MOST_CALLS_IN_MEMORY = 20_000
+"""Most tool calls and other entities of sessions that stay in memory between batches."""
 
 _EXECUTIONS = ("sequential_runs", "fanouts")
 
 _RULES = "rules"
-"""The note of the rules that the store was concluded under, and of how it was counted."""
+"""The name of the stored note about the rules and the version of sums that the store was made with."""
 
-# The members in one order, so that a rebuild gives the same bytes.
+# Members are sorted, so that a rebuild gives the same bytes.
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 @dataclass(slots=True)
 class IngestResult:
-    """What one call of ``ingest_batch`` or ``close_idle_sessions`` did."""
+    """The result of one call of ``ingest_batch`` or ``close_idle_sessions``."""
 
     events: int = 0
     rejects: int = 0
@@ -60,10 +60,10 @@ class IngestResult:
 
 
 class Ingest:
-    """The store's one writer.
+    """The only writer of the store.
 
-    ``price`` tells what model calls cost. ``idle_limit`` is in seconds: a session that nothing is heard of
-    for longer is over, its outcome unknown.
+    ``price`` returns the cost of a model call. ``idle_limit`` is in seconds: a session without events for
+    longer than that is over, with outcome unknown.
     """
 
     def __init__(
@@ -78,43 +78,43 @@ class Ingest:
         self._connection = connection
         self._rules = Rules(classify, price, scales)
         self._idle_limit = idle_limit * SECOND
-        self._held: OrderedDict[str, SessionState] = OrderedDict()
+        self._states: OrderedDict[str, SessionState] = OrderedDict()
 
     def list_pending(self, folder: Path) -> Iterator[tuple[str, int, int]]:
         """Yield (file, offset, unread bytes) of each journal file that has grown since it was read."""
-        positions = self._positions()
+        positions = self._read_positions()
         for file, size in journal.list_files(folder).items():
             offset = positions.get(file, 0)
             if size > offset:
                 yield file, offset, size - offset
 
     def catch_up(self, folder: Path, *, now: int | None = None) -> Iterator[IngestResult]:
-        """Take all that is in the journal, a transaction per batch.
+        """Ingest all unread lines of the journal, one transaction per batch.
 
-        A batch that cannot be taken for what stands in it is tried again, and then taken line by line: what
-        still cannot be taken is set aside as ``internal``, and the rest goes on. A file that has become
-        shorter than what was read of it is read again from its start. ``now`` (ns) tells the files that
-        nobody writes to any more, whose last line is taken as it stands.
+        A batch whose content makes the store fail is tried again, and then ingested line by line. Lines that
+        still fail are set aside as ``internal``. A file that is shorter than its stored position is read
+        again from its start. ``now`` (ns) decides which files are closed: the last line of a closed file is
+        ingested even without a line end.
         """
-        positions = self._positions()
+        positions = self._read_positions()
         for file, size in journal.list_files(folder).items():
             position = positions.get(file, 0)
             if size < position:
-                self._begin_again(file, gone=position - size)
+                self._restart_file(file, lost_bytes=position - size)
                 position = 0
             closed = now is not None and journal.is_closed(file, now)
             while size > position:
                 with _pause_collector():
                     batch = journal.read_batch(folder, file, position, closed=closed)
-                    begun, position = position, batch.end
-                    taken = () if position == begun else self._tried(folder, batch)
-                    # Before the collector comes back, which would look at every event of it.
+                    start, position = position, batch.end
+                    results = () if position == start else self._ingest_with_retries(folder, batch)
+                    # Freed while the collector is paused, or it would visit every event of the batch.
                     del batch
-                if not taken:
+                if not results:
                     break
-                yield from taken
+                yield from results
 
-    def _tried(self, folder: Path, batch: journal.Batch) -> Sequence[IngestResult]:
+    def _ingest_with_retries(self, folder: Path, batch: journal.Batch) -> Sequence[IngestResult]:
         fault: Exception | None = None
         for _ in range(ATTEMPTS):
             try:
@@ -123,47 +123,47 @@ class Ingest:
                 if not _is_caused_by_batch(error):
                     raise
                 fault = error
-        LOG.error("%s from byte %d on is taken line by line", batch.file, batch.start, exc_info=fault)
-        return [self._take_or_set_aside(line) for line in journal.split_batch(folder, batch)]
+        LOG.error("%s from byte %d on is ingested line by line", batch.file, batch.start, exc_info=fault)
+        return [self._ingest_or_set_aside(line) for line in journal.split_batch(folder, batch)]
 
-    def _take_or_set_aside(self, line: journal.Batch) -> IngestResult:
+    def _ingest_or_set_aside(self, line: journal.Batch) -> IngestResult:
         try:
             return self.ingest_batch(line)
         except Exception as error:
             if not _is_caused_by_batch(error):
                 raise
-            # The message of a fault may quote what it stumbled over; its kind does not.
+            # The message of an error may quote private text of the line; its type does not.
             reason = f"internal: {type(error).__name__}"
         reject = journal.Reject(line.file, line.start, line.end - line.start - 1, reason)
         return self.ingest_batch(replace(line, events=(), rejects=(reject,)))
 
-    def _positions(self) -> dict[str, int]:
+    def _read_positions(self) -> dict[str, int]:
         return dict(self._connection.execute("SELECT file, offset FROM journal"))
 
-    def _begin_again(self, file: str, *, gone: int) -> None:
-        """Forget how far a file was read that has become shorter since: somebody cut it."""
-        LOG.warning("%s has become %d bytes shorter and is read again from its start", file, gone)
+    def _restart_file(self, file: str, *, lost_bytes: int) -> None:
+        """Delete the position of a file that somebody cut, so that it is read again from its start."""
+        LOG.warning("%s has become %d bytes shorter and is read again from its start", file, lost_bytes)
         with open_transaction(self._connection):
             self._connection.execute("DELETE FROM journal WHERE file = ?", (file,))
             self._connection.execute("DELETE FROM rejects WHERE file = ?", (file,))
-            queries.note_shortened_file(self._connection, file, gone)
+            queries.note_shortened_file(self._connection, file, lost_bytes)
 
     def ingest_batch(self, batch: journal.Batch) -> IngestResult:
-        """Store a batch: all of it and the new journal position, or nothing."""
-        taken = IngestResult()
+        """Store a batch and the new journal position: all of it, or nothing."""
+        result = IngestResult()
         rejects = [(r.file, r.offset, r.length, r.reason) for r in batch.rejects]
         touched: dict[str, SessionState] = {}
         try:
             with open_transaction(self._connection):
-                for session_id, told in _group_by_session(batch.events).items():
-                    events = self._not_pruned(session_id, told)
+                for session_id, all_events in _group_by_session(batch.events).items():
+                    events = self._skip_pruned(session_id, all_events)
                     if events:
-                        held = touched[session_id] = self._hold(session_id)
-                        # What is no sign of life may come long after a session was lost.
-                        held.lost = held.lost and all(event.kind in NO_SIGN_OF_LIFE for event in events)
-                        held.arrived = max(held.arrived, batch.file)
-                        held.apply(events)
-                self._write(touched, taken.ended)
+                        state = touched[session_id] = self._get_state(session_id)
+                        # Some kinds are no sign of life: they may arrive long after a session was lost.
+                        state.lost = state.lost and all(event.kind in NO_SIGN_OF_LIFE for event in events)
+                        state.arrived = max(state.arrived, batch.file)
+                        state.apply_events(events)
+                self._write_sessions(touched, result.ended)
                 self._connection.executemany("INSERT OR REPLACE INTO rejects VALUES (?, ?, ?, ?)", rejects)
                 self._connection.execute(
                     "INSERT INTO journal VALUES (?, ?, ?) ON CONFLICT (file)"
@@ -171,65 +171,64 @@ class Ingest:
                     (batch.file, batch.end, len(batch.events)),
                 )
         except BaseException:
-            # What is in memory is ahead of what was rolled back.
-            self._held.clear()
+            # The states in memory are ahead of the store after a rollback.
+            self._states.clear()
             raise
-        taken.events, taken.rejects = len(batch.events), len(rejects)
-        self._release(touched)
-        return taken
+        result.events, result.rejects = len(batch.events), len(rejects)
+        self._release_states(touched)
+        return result
 
     def close_idle_sessions(self, now: int) -> IngestResult:
-        """Close the sessions that nothing was heard of for longer than the idle limit."""
+        """Close the sessions without events for longer than the idle limit."""
         query = "SELECT id FROM sessions WHERE outcome = ? AND last < ?"
         idle = self._connection.execute(query, (Outcome.RUNNING.value, now - self._idle_limit)).fetchall()
-        taken = IngestResult()
+        result = IngestResult()
         touched: dict[str, SessionState] = {}
         try:
             with open_transaction(self._connection):
                 for (session_id,) in idle:
-                    held = touched[session_id] = self._hold(session_id)
-                    held.lost = True
-                self._write(touched, taken.ended)
+                    state = touched[session_id] = self._get_state(session_id)
+                    state.lost = True
+                self._write_sessions(touched, result.ended)
         except BaseException:
-            self._held.clear()
+            self._states.clear()
             raise
-        self._release(touched)
-        return taken
+        self._release_states(touched)
+        return result
 
     def forget_sessions(self, session_ids: Iterable[str], file: str) -> None:
-        """Take sessions out of the store and the sums, with the position of the file they came from."""
+        """Delete sessions from the store and the sums, with the position of their journal file."""
         with open_transaction(self._connection):
             for session_id in session_ids:
-                write_sums(self._connection, _negate_additions(self._hold(session_id).all_counted))
+                write_sums(self._connection, _negate_additions(self._get_state(session_id).sum_additions()))
                 self._delete_executions(session_id)
-                self._drop(session_id)
+                self._delete_session(session_id)
             self._connection.execute("DELETE FROM journal WHERE file = ?", (file,))
             self._connection.execute("DELETE FROM rejects WHERE file = ?", (file,))
 
     def retire_sessions(self, session_ids: Iterable[str]) -> None:
-        """Let sessions go and keep what they have added to the sums: no figure of a window misses them."""
+        """Delete sessions but keep their sums, so that no figure of a window changes."""
         try:
             with open_transaction(self._connection):
                 for session_id in session_ids:
-                    held = self._hold(session_id)
-                    counted = held.all_counted
-                    write_sums(self._connection, _negate_additions(counted))
-                    write_sums(self._connection, counted, kept=True)
+                    additions = self._get_state(session_id).sum_additions()
+                    write_sums(self._connection, _negate_additions(additions))
+                    write_sums(self._connection, additions, kept=True)
                     self._keep_executions(session_id)
                     self._connection.execute(
                         "INSERT INTO pruned SELECT id, last FROM sessions WHERE id = ?"
                         " ON CONFLICT (session) DO UPDATE SET last = excluded.last",
                         (session_id,),
                     )
-                    self._drop(session_id)
+                    self._delete_session(session_id)
         except BaseException:
-            self._held.clear()
+            self._states.clear()
             raise
 
     def reset_if_rules_changed(self, rules: str) -> None:
-        """Forget everything if it was concluded under other rules than these, or counted otherwise.
+        """Clear the store if it was made under other rules, or with another version of the sums.
 
-        ``rules`` is a fingerprint of them; how things are counted is the program's own (``counting``).
+        ``rules`` is a fingerprint of the configured rules.
         """
         made_by = f"{rules} {get_sums_version()}"
         if queries.read_note(self._connection, _RULES) != made_by:
@@ -237,59 +236,60 @@ class Ingest:
             queries.write_note(self._connection, _RULES, made_by)
 
     def clear_store(self) -> None:
-        """Forget everything that is concluded from the journal, so that it can be taken again."""
+        """Delete everything that is concluded from the journal, so that the journal can be ingested again."""
         with open_transaction(self._connection):
             for table in CONCLUDED:
                 kept = " WHERE kept = 0" if table in KEPT else ""
                 self._connection.execute(f"DELETE FROM {table}{kept}")  # noqa: S608  # names from a constant
             queries.forget_shortened_files(self._connection)
-        self._held.clear()
+        self._states.clear()
 
-    def _drop(self, session_id: str) -> None:
+    def _delete_session(self, session_id: str) -> None:
         for table, key in (("facts", "session"), ("cache_entries", "session"), ("sessions", "id")):
             query = f"DELETE FROM {table} WHERE {key} = ?"  # noqa: S608  # names from the line above
             self._connection.execute(query, (session_id,))
-        self._held.pop(session_id, None)
+        self._states.pop(session_id, None)
 
-    def _not_pruned(self, session_id: str, events: list[Event]) -> list[Event]:
-        """Return the events that are not of a session's past which has been counted and pruned."""
-        if session_id in self._held:
+    def _skip_pruned(self, session_id: str, events: list[Event]) -> list[Event]:
+        """Return the events of a session after its pruned past, which is already in the kept sums."""
+        if session_id in self._states:
             return events
         row = self._connection.execute("SELECT last FROM pruned WHERE session = ?", (session_id,)).fetchone()
         return events if row is None else [event for event in events if event.time > row[0]]
 
-    def _hold(self, session_id: str) -> SessionState:
-        held = self._held.get(session_id)
-        if held is None:
-            held = self._held[session_id] = load_session_state(self._connection, session_id, self._rules)
-        self._held.move_to_end(session_id)
-        return held
+    def _get_state(self, session_id: str) -> SessionState:
+        state = self._states.get(session_id)
+        if state is None:
+            state = self._states[session_id] = load_session_state(self._connection, session_id, self._rules)
+        self._states.move_to_end(session_id)
+        return state
 
-    def _release(self, touched: Mapping[str, SessionState]) -> None:
-        """Let go of sessions that are over, and of those untouched for longest where there are too many."""
-        for session_id, held in touched.items():
-            if held.over:
-                # Seldom heard of again, and then read back.
-                del self._held[session_id]
-        size = sum(map(_weigh_state, self._held.values()))
-        while size > HELD_CALLS and len(self._held) > 1:
-            _, gone = self._held.popitem(last=False)
-            size -= _weigh_state(gone)
+    def _release_states(self, touched: Mapping[str, SessionState]) -> None:
+        """Drop the states of sessions that are over, and beyond the limit those unused for longest."""
+        for session_id, state in touched.items():
+            if state.over:
+                # Few sessions have events after their end; these are loaded again.
+                del self._states[session_id]
+        size = sum(map(_weigh_state, self._states.values()))
+        while size > MOST_CALLS_IN_MEMORY and len(self._states) > 1:
+            _, oldest = self._states.popitem(last=False)
+            size -= _weigh_state(oldest)
 
-    def _write(self, touched: dict[str, SessionState], news: NewlyEnded) -> None:
+    def _write_sessions(self, touched: dict[str, SessionState], newly_ended: NewlyEnded) -> None:
         change: Additions = Counter()
         facts: list[tuple[str, str, str, bytes]] = []
-        for session_id, held in touched.items():
-            settled = held.settle(self._rules, change, news)
+        for session_id, state in touched.items():
+            settled = state.update_sums(self._rules, change, newly_ended)
             facts += (
-                (session_id, kind, key, _encode(held.facts.get_entity(kind, key))) for kind, key in held.dirty
+                (session_id, kind, key, _encode(state.facts.get_entity(kind, key)))
+                for kind, key in state.changed_entities
             )
-            held.dirty.clear()
-            self._write_session(held, settled)
+            state.changed_entities.clear()
+            self._write_session(state, settled)
         self._connection.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?)", facts)
         write_sums(self._connection, change)
 
-    def _write_session(self, held: SessionState, settled: SettledSession) -> None:
+    def _write_session(self, state: SessionState, settled: SettledSession) -> None:
         session = settled.session
         running = sum(task.outcome is Outcome.RUNNING for task in session.tasks)
         in_turn = any(turn.outcome is Outcome.RUNNING for turn in session.turns)
@@ -306,21 +306,21 @@ class Ingest:
                 session.end,
                 session.last,
                 session.outcome.value,
-                held.lost,
+                state.lost,
                 busy,
                 len(session.turns),
                 len(session.tasks),
                 running,
-                len(held.facts.calls) + held.tool_calls.repeats,
+                len(state.facts.calls) + state.tool_calls.repeats,
                 len(settled.fanouts),
-                held.arrived,
+                state.arrived,
             ),
         )
         self._connection.executemany(
             "INSERT OR REPLACE INTO cache_entries VALUES (?, ?, ?, ?)",
-            [(session.id, name, *newest) for name, newest in find_newest_entries(held.facts).items()],
+            [(session.id, name, *newest) for name, newest in find_newest_entries(state.facts).items()],
         )
-        self._write_executions(held, settled)
+        self._write_executions(state, settled)
 
     def _delete_executions(self, session_id: str) -> None:
         for table in _EXECUTIONS:
@@ -328,7 +328,7 @@ class Ingest:
             self._connection.execute(query, (session_id,))
 
     def _keep_executions(self, session_id: str) -> None:
-        """Mark a session's runs and fan-outs as kept, beside those that an earlier pruning of it kept."""
+        """Mark a session's runs and fan-outs as kept, with a number of their own if it was pruned before."""
         for table in _EXECUTIONS:
             query = (
                 f"UPDATE {table} SET kept = (SELECT MAX(kept) + 1 FROM {table} WHERE session = ?1)"  # noqa: S608  # names from a constant
@@ -336,13 +336,13 @@ class Ingest:
             )
             self._connection.execute(query, (session_id,))
 
-    def _write_executions(self, held: SessionState, settled: SettledSession) -> None:
+    def _write_executions(self, state: SessionState, settled: SettledSession) -> None:
         session, pattern = settled.session, settled.session.pattern or NONE
         runs = [
             (session.id, number, pattern, run.signature, run.end, _encode(run.lengths).decode())
             for number, run in enumerate(settled.sequential_runs)
         ]
-        found = [
+        fanouts = [
             (
                 session.id,
                 number,
@@ -357,17 +357,17 @@ class Ingest:
             )
             for number, f in enumerate(settled.fanouts)
         ]
-        # Most batches of a session end no fan-out and no run: what stands there already is left alone.
-        if held.executions == (runs, found):
+        # Most batches end no fan-out and no run: the stored rows are then left alone.
+        if state.executions == (runs, fanouts):
             return
         self._delete_executions(session.id)
         self._connection.executemany("INSERT INTO sequential_runs VALUES (?, ?, ?, ?, ?, ?, 0)", runs)
-        self._connection.executemany("INSERT INTO fanouts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)", found)
-        held.executions = (runs, found)
+        self._connection.executemany("INSERT INTO fanouts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)", fanouts)
+        state.executions = (runs, fanouts)
 
 
 def _is_caused_by_batch(error: Exception) -> bool:
-    """Tell whether what was read made the store fail, and not the disk, the memory or a damaged database."""
+    """Return whether the content of a batch caused an error, not the disk, memory or a damaged database."""
     if isinstance(error, sqlite3.Error):
         return isinstance(error, sqlite3.DataError | sqlite3.InterfaceError | sqlite3.ProgrammingError)
     return not isinstance(error, OSError | MemoryError)
@@ -375,7 +375,7 @@ def _is_caused_by_batch(error: Exception) -> bool:
 
 @contextmanager
 def _pause_collector() -> Iterator[None]:
-    """Keep the cycle collector out: a batch makes many objects and no cycles; each pass walks them all."""
+    """Pause the cycle collector: a batch makes many objects without cycles, and each pass visits them all."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -389,16 +389,16 @@ def _negate_additions(additions: Additions) -> Additions:
     return Counter({addition: -value for addition, value in additions.items()})
 
 
-def _weigh_state(held: SessionState) -> int:
-    facts = held.facts
+def _weigh_state(state: SessionState) -> int:
+    facts = state.facts
     return 1 + len(facts.calls) + len(facts.model_calls) + len(facts.tasks) + len(facts.permissions)
 
 
 def _group_by_session(events: Iterable[Event]) -> dict[str, list[Event]]:
-    found: dict[str, list[Event]] = {}
+    by_session: dict[str, list[Event]] = {}
     for event in events:
-        own = found.get(event.session)
-        if own is None:
-            own = found[event.session] = []
-        own.append(redact_event(event) if "description" in event.attributes else event)
-    return found
+        session_events = by_session.get(event.session)
+        if session_events is None:
+            session_events = by_session[event.session] = []
+        session_events.append(redact_event(event) if "description" in event.attributes else event)
+    return by_session

@@ -1,8 +1,8 @@
-"""Model calls of one held session: concluded as they change, so that long ones cost no more than short ones.
+"""The sums of the model calls of one session, kept call by call: a long session costs no more per batch.
 
-A call may be known by the id of its request to one source and by that of its response to another, and is
-then one. So a change of one reaches those that it is linked with, and no others; save in sessions with calls
-without an id of their own, which are rare and taken whole.
+Two sources may know one call by different ids, that of the request and that of the response; both are then
+one call. A change of a call therefore reaches only the calls linked with it by such ids. The exception are
+sessions with calls without an id of their own: these are rare, and all of their calls are concluded again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from stretto.store.rollup import Additions, Amount
 
 @dataclass(slots=True)
 class _ReportedUsage:
-    """What the news has told of a call, or of those that turned out to be one."""
+    """The usage already passed on of a call, or of several that turned out to be one call."""
 
     tokens: Counter[str] = field(default_factory=Counter)
     cost: int = 0
@@ -32,86 +32,92 @@ class _ReportedUsage:
 
 @dataclass(slots=True)
 class ModelCallSums:
-    """What the model calls of one session have added to the sums, and what the news has told of them."""
+    """The amounts that the model calls of one session have added, and the usage already passed on."""
 
-    counted: dict[str, tuple[Amount, ...]] = field(default_factory=dict)
-    """By id; nothing for one that is known by another id as well."""
-    _named_by: dict[str, set[str]] = field(default_factory=dict)
-    """Request → calls that said to have come of it; some may say otherwise by now."""
-    _told: dict[str, _ReportedUsage] = field(default_factory=dict)
+    amounts: dict[str, tuple[Amount, ...]] = field(default_factory=dict)
+    """By call id; empty for an id that is a second name of another call."""
+    _calls_by_request: dict[str, set[str]] = field(default_factory=dict)
+    """Request id → ids of the calls that named it once; some may name another request by now."""
+    _reported: dict[str, _ReportedUsage] = field(default_factory=dict)
     _some_anonymous: bool = False
 
-    def settle(
+    def update_sums(
         self,
         facts: SessionFacts,
-        touched: Iterable[str],
+        changed: Iterable[str],
         price: Price,
         change: Additions,
-        news: list[NewUsage],
+        new_usage: list[NewUsage],
     ) -> None:
-        """Conclude again what may have changed; add by how much the sums do, and tell the news."""
-        ids = self._reached(facts, touched)
+        """Conclude the changed calls, add the change of the sums to ``change``, and collect new usage."""
+        ids = self._find_linked_calls(facts, changed)
         calls = {call.id: call for call in conclude_model_calls(facts, ids)}
-        # The first of several that name one request is the one that this request became part of.
+        # If several calls name one request, the request is part of the first of them.
         for id in sorted(ids):
             call = calls.get(id)
             cost = None if call is None else price(call)
-            added = () if call is None else add_up_model_call(call, cost)
-            before = self.counted.get(id, ())
-            if added != before:
-                for addition, amount in added:
+            amounts = () if call is None else add_up_model_call(call, cost)
+            before = self.amounts.get(id, ())
+            if amounts != before:
+                for addition, amount in amounts:
                     change[addition] += amount
                 for addition, amount in before:
                     change[addition] -= amount
-                self.counted[id] = added
+                self.amounts[id] = amounts
             if call is not None and call.start is not None:
-                self._tell(call, call.start, cost, self._ids_of(facts, call.id, calls), news)
+                known_ids = self._list_ids(facts, call.id, calls)
+                self._report_usage(call, call.start, cost, known_ids, new_usage)
 
-    def _reached(self, facts: SessionFacts, touched: Iterable[str]) -> set[str]:
-        """Return the calls that changed, with all those that are linked with them."""
-        new = set(touched)
-        for id in new:
-            known = facts.model_calls[id]
-            self._some_anonymous |= get_number(known, fields.ANONYMOUS) == 1
-            request = get_text(known, fields.REQUEST)
+    def _find_linked_calls(self, facts: SessionFacts, changed: Iterable[str]) -> set[str]:
+        """Return the changed calls and all calls that are linked with them by a request id."""
+        pending = set(changed)
+        for id in pending:
+            call_facts = facts.model_calls[id]
+            self._some_anonymous |= get_number(call_facts, fields.ANONYMOUS) == 1
+            request = get_text(call_facts, fields.REQUEST)
             if request is not None:
-                self._named_by.setdefault(request, set()).add(id)
+                self._calls_by_request.setdefault(request, set()).add(id)
         if self._some_anonymous:
             return set(facts.model_calls)
         reached: set[str] = set()
-        while new:
-            id = new.pop()
+        while pending:
+            id = pending.pop()
             reached.add(id)
             request = get_text(facts.model_calls[id], fields.REQUEST)
-            linked = {*self._named_by.get(id, ()), *([request] if request in facts.model_calls else [])}
-            new |= linked - reached
+            linked = {
+                *self._calls_by_request.get(id, ()),
+                *([request] if request in facts.model_calls else []),
+            }
+            pending |= linked - reached
         return reached
 
-    def _ids_of(self, facts: SessionFacts, id: str, calls: Mapping[str, ModelCall]) -> tuple[str, ...]:
-        """Return the ids by which a call is known: its own, and its request's where that is no other call."""
+    def _list_ids(self, facts: SessionFacts, id: str, calls: Mapping[str, ModelCall]) -> tuple[str, ...]:
+        """Return the ids that name a call: its own, and that of its request unless it is another call's."""
         request = get_text(facts.model_calls[id], fields.REQUEST)
         return (id,) if request is None or request in calls else (id, request)
 
-    def _tell(
-        self, call: ModelCall, start: int, cost: Cost | None, ids: tuple[str, ...], news: list[NewUsage]
+    def _report_usage(
+        self, call: ModelCall, start: int, cost: Cost | None, ids: tuple[str, ...], new_usage: list[NewUsage]
     ) -> None:
-        # A transcript tells a call again with every block, each time with more tokens; a second source
-        # tells it under another id. Counters only rise, so each is told by how much more it is than before.
-        before = [told for id in ids if (told := self._told.pop(id, None)) is not None]
-        told = _ReportedUsage(
-            sum((one.tokens for one in before), Counter()),
-            sum(one.cost for one in before),
-            any(one.timed for one in before),
+        # A transcript reports a call with every block, each time with more tokens; a second source reports it
+        # under another id. Live counters only rise, so only the growth is passed on. Example: 100 output
+        # tokens were passed on, the call now has 250: 150 are passed on.
+        earlier = [usage for id in ids if (usage := self._reported.pop(id, None)) is not None]
+        reported = _ReportedUsage(
+            sum((usage.tokens for usage in earlier), Counter()),
+            sum(usage.cost for usage in earlier),
+            any(usage.timed for usage in earlier),
         )
-        self._told[call.id] = told
+        self._reported[call.id] = reported
         tokens = (
-            Counter({kind: count for kind, count in call.tokens.to_counts().items() if count}) - told.tokens
+            Counter({kind: count for kind, count in call.tokens.to_counts().items() if count})
+            - reported.tokens
         )
-        amount = max(0, (cost.amount if cost else 0) - told.cost)
-        duration = None if told.timed else call.duration
-        told.tokens += tokens
-        told.cost += amount
-        told.timed = told.timed or duration is not None
+        amount = max(0, (cost.amount if cost else 0) - reported.cost)
+        duration = None if reported.timed else call.duration
+        reported.tokens += tokens
+        reported.cost += amount
+        reported.timed = reported.timed or duration is not None
         if tokens or amount or duration is not None:
             end = start + (call.duration or 0)
-            news.append(NewUsage(normalise_model(call.model), end, tokens, amount, duration))
+            new_usage.append(NewUsage(normalise_model(call.model), end, tokens, amount, duration))

@@ -1,4 +1,4 @@
-"""Held: one session in the ingest's hands, with what it has added to the sums so far."""
+"""The state of one session in memory: its facts, and the additions that they have made to the sums so far."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from stretto.store.session_tool_calls import ToolCallSums
 
 T = TypeVar("T")
 
-Executions = tuple[Sequence[tuple[str | int, ...]], Sequence[tuple[str | int, ...]]]
-"""The rows of a session's sequential runs, and of its fan-outs."""
+ExecutionRows = tuple[Sequence[tuple[str | int, ...]], Sequence[tuple[str | int, ...]]]
+"""The stored rows of a session's sequential runs, and those of its fan-outs."""
 
 _decode = msgspec.json.Decoder(dict[str, tuple[int, int | str]]).decode
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What conclusions are made by."""
+    """The configured rules that sessions are concluded by."""
 
     classify: Classify
     price: Price = get_reported_cost
@@ -45,7 +45,7 @@ class Rules:
 
 @dataclass(slots=True)
 class NewlyEnded:
-    """What was found to have ended: the news of a batch, for live counters and spans."""
+    """The entities that ended with a batch, for live counters and spans."""
 
     sessions: list[Session] = field(default_factory=list)
     turns: list[tuple[Session, Turn]] = field(default_factory=list)
@@ -53,13 +53,13 @@ class NewlyEnded:
     tool_calls: list[ToolCall] = field(default_factory=list)
     phases: list[Phase] = field(default_factory=list)
     used: list[NewUsage] = field(default_factory=list)
-    """What model calls used, as it becomes known."""
+    """Newly reported usage of model calls."""
     fanouts: list[tuple[Session, Fanout]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class SettledSession:
-    """A session as it now stands, with its executions."""
+    """A session as concluded from all facts so far, with its executions."""
 
     session: Session
     fanouts: tuple[Fanout, ...]
@@ -68,69 +68,71 @@ class SettledSession:
 
 @dataclass(slots=True)
 class SessionState:
-    """A session's facts and the additions they have made to the sums.
-
-    ``dirty`` names the entities whose facts are not yet written.
-    """
+    """A session's facts and the additions that they have made to the sums."""
 
     facts: SessionFacts
     lost: bool = False
     arrived: str = ""
-    """The last journal file, in the order of names, that told of it."""
-    dirty: set[tuple[str, str]] = field(default_factory=set)
+    """The last journal file, in the order of names, that has an event of the session."""
+    changed_entities: set[tuple[str, str]] = field(default_factory=set)
+    """(kind, key) of the entities whose facts are not yet written."""
     tool_calls: ToolCallSums = field(default_factory=ToolCallSums)
     model_calls: ModelCallSums = field(default_factory=ModelCallSums)
-    open_model_calls: set[str] = field(default_factory=set)
-    """Model calls touched since they were last concluded."""
-    counted: dict[str, Additions] = field(default_factory=dict)
-    """What each part (``CONTRIBUTIONS``) adds."""
-    settled: SessionContext | None = None
-    """The session as it was when the parts were counted."""
-    executions: Executions | None = None
-    """The rows of fan-outs and sequential runs as they stand in the store; None where that is not known."""
-    ended: dict[str, set[str]] = field(default_factory=dict)
+    changed_model_calls: set[str] = field(default_factory=set)
+    """Model calls with new facts since they were last concluded."""
+    additions: dict[str, Additions] = field(default_factory=dict)
+    """The additions of each contribution, by its name in ``CONTRIBUTIONS``."""
+    last_context: SessionContext | None = None
+    """The context that the additions were computed from."""
+    executions: ExecutionRows | None = None
+    """The stored rows of fan-outs and sequential runs. None if unknown."""
+    reported_ends: dict[str, set[str]] = field(default_factory=dict)
     """The ids of entities already reported as ended, by kind."""
 
     @property
     def over(self) -> bool:
-        """Whether the session was last found to have ended."""
-        return bool(self.ended.get("session"))
+        """Whether the session had ended when it was last concluded."""
+        return bool(self.reported_ends.get("session"))
 
-    @property
-    def all_counted(self) -> Additions:
-        """All that the session has added to the sums."""
-        counted = self.tool_calls.additions()
-        for part in self.counted.values():
-            counted.update(part)
-        for amounts in self.model_calls.counted.values():
+    def sum_additions(self) -> Additions:
+        """Return all that the session has added to the sums."""
+        total = self.tool_calls.sum_additions()
+        for additions in self.additions.values():
+            total.update(additions)
+        for amounts in self.model_calls.amounts.values():
             for addition, amount in amounts:
-                counted[addition] += amount
-        return counted
+                total[addition] += amount
+        return total
 
-    def apply(self, events: Sequence[Event]) -> None:
-        """Merge events of this session."""
-        touched = fold_events(self.facts, events)
-        self.dirty |= touched
-        self.tool_calls.touch([key for kind, key in touched if kind == EntityKind.CALL])
-        self.open_model_calls.update([key for kind, key in touched if kind == EntityKind.MODEL])
+    def apply_events(self, events: Sequence[Event]) -> None:
+        """Merge events of this session into its facts."""
+        changed = fold_events(self.facts, events)
+        self.changed_entities |= changed
+        self.tool_calls.mark_changed([key for kind, key in changed if kind == EntityKind.CALL])
+        self.changed_model_calls.update([key for kind, key in changed if kind == EntityKind.MODEL])
 
-    def settle(self, rules: Rules, change: Additions, news: NewlyEnded) -> SettledSession:
-        """Conclude again: add by how much the sums change, and tell the news of what has ended."""
+    def update_sums(self, rules: Rules, change: Additions, newly_ended: NewlyEnded) -> SettledSession:
+        """Conclude the session, add the change of its sums to ``change``, and collect what newly ended."""
         session = conclude_session(self.facts, lost=self.lost, classify=rules.classify, calls=False)
         closed = self.lost or has_session_ended(self.facts)
-        reported = self.ended.setdefault("call", set())
-        self.tool_calls.settle(self.facts, change, closed=closed, news=news.tool_calls, reported=reported)
-        # A recording's calls were not made now, whatever their times say.
-        used = [] if session.recording else news.used
-        self.model_calls.settle(self.facts, self.open_model_calls, rules.price, change, used)
-        self.open_model_calls = set()
-        settling = self._settling(session, rules, closed=closed)
-        self._settle_parts(settling, change)
-        self._report_session(session, settling.fanouts, news)
-        return SettledSession(session, settling.fanouts, settling.sequential_runs)
+        self.tool_calls.update_sums(
+            self.facts,
+            change,
+            closed=closed,
+            newly_ended=newly_ended.tool_calls,
+            reported=self.reported_ends.setdefault("call", set()),
+        )
+        # Model calls of a recording are not made now, whatever their times are.
+        new_usage = [] if session.recording else newly_ended.used
+        self.model_calls.update_sums(self.facts, self.changed_model_calls, rules.price, change, new_usage)
+        self.changed_model_calls = set()
+        context = self._make_context(session, rules, closed=closed)
+        self._update_contributions(context, change)
+        self._report_ends(session, context.fanouts, newly_ended)
+        return SettledSession(session, context.fanouts, context.sequential_runs)
 
-    def _settling(self, session: Session, rules: Rules, *, closed: bool) -> SessionContext:
-        before = self.settled
+    def _make_context(self, session: Session, rules: Rules, *, closed: bool) -> SessionContext:
+        before = self.last_context
         if before is not None and before.session.tasks == session.tasks:
             executions = before.fanouts, before.sequential_runs
         else:
@@ -147,81 +149,81 @@ class SessionState:
             concluded=self.tool_calls.concluded,
         )
 
-    def _settle_parts(self, settling: SessionContext, change: Additions) -> None:
-        """Count again the parts that read what has changed, and add to ``change`` by how much they did."""
-        changed = {kind for kind, _ in self.dirty}
-        if self.settled is not None:
-            changed |= settling.find_changes(self.settled)
-        for name, part in CONTRIBUTIONS.items():
-            if self.settled is None or not part.reads.isdisjoint(changed):
-                before, counted = self.counted.pop(name, None), part.compute(settling)
-                if counted:
-                    self.counted[name] = counted
-                if counted != before:
-                    _add_signed(change, counted, 1)
+    def _update_contributions(self, context: SessionContext, change: Additions) -> None:
+        """Compute the contributions again whose inputs have changed, and add the difference to ``change``."""
+        changed = {kind for kind, _ in self.changed_entities}
+        if self.last_context is not None:
+            changed |= context.find_changes(self.last_context)
+        for name, contribution in CONTRIBUTIONS.items():
+            if self.last_context is None or not contribution.reads.isdisjoint(changed):
+                before, additions = self.additions.pop(name, None), contribution.compute(context)
+                if additions:
+                    self.additions[name] = additions
+                if additions != before:
+                    _add_signed(change, additions, 1)
                     _add_signed(change, before, -1)
-        self.settled = settling
+        self.last_context = context
 
-    def _report_session(self, session: Session, found: Iterable[Fanout], news: NewlyEnded) -> None:
+    def _report_ends(self, session: Session, fanouts: Iterable[Fanout], newly_ended: NewlyEnded) -> None:
         for task in session.tasks:
             if task.end is not None:
-                self._report("task", task.id, news.tasks, task)
+                self._report_end("task", task.id, newly_ended.tasks, task)
         for turn in session.turns:
             if turn.end is not None:
-                self._report("turn", turn.id, news.turns, (session, turn))
+                self._report_end("turn", turn.id, newly_ended.turns, (session, turn))
         if not session.recording and self.facts.leaves.get(EntityKind.PHASE):
             for phase in conclude_phases(self.facts, closed=False):
                 if phase.end is not None:
-                    self._report("phase", phase.id, news.phases, phase)
-        for fanout in found:
-            self._report("fanout", fanout.tasks[0].id, news.fanouts, (session, fanout))
+                    self._report_end("phase", phase.id, newly_ended.phases, phase)
+        for fanout in fanouts:
+            self._report_end("fanout", fanout.tasks[0].id, newly_ended.fanouts, (session, fanout))
         if session.outcome is Outcome.RUNNING:
-            # A session can be resumed, and then ends again.
-            self.ended.pop("session", None)
+            # A resumed session ends a second time, and is reported a second time.
+            self.reported_ends.pop("session", None)
         else:
-            self._report("session", "", news.sessions, session)
+            self._report_end("session", "", newly_ended.sessions, session)
 
-    def _report(self, kind: str, key: str, news: list[T], item: T) -> None:
-        reported = self.ended.setdefault(kind, set())
+    def _report_end(self, kind: str, key: str, newly_ended: list[T], item: T) -> None:
+        reported = self.reported_ends.setdefault(kind, set())
         if key not in reported:
             reported.add(key)
-            news.append(item)
+            newly_ended.append(item)
 
 
 def load_session_state(connection: sqlite3.Connection, session_id: str, rules: Rules) -> SessionState:
-    """Return a session as last written, or a new one; what it has added so far is worked out again."""
+    """Return the state of a stored session, its additions computed again, or that of a new session."""
     facts = load_facts(connection, session_id)
     row = connection.execute("SELECT lost, arrived FROM sessions WHERE id = ?", (session_id,)).fetchone()
-    held = SessionState(facts, lost=bool(row and row[0]), arrived=row[1] if row else "")
+    state = SessionState(facts, lost=bool(row and row[0]), arrived=row[1] if row else "")
     if row:
-        held.tool_calls.touch(facts.calls)
-        held.open_model_calls = set(facts.model_calls)
-        held.settle(rules, Counter(), NewlyEnded())
-    return held
+        state.tool_calls.mark_changed(facts.calls)
+        state.changed_model_calls = set(facts.model_calls)
+        state.update_sums(rules, Counter(), NewlyEnded())
+    return state
 
 
 def load_facts(connection: sqlite3.Connection, session_id: str) -> SessionFacts:
-    """Return what is known of a session; empty where it is unknown."""
+    """Return the facts of a session; empty for an unknown session."""
     facts = SessionFacts(session_id)
     rows = connection.execute("SELECT kind, id, known FROM facts WHERE session = ?", (session_id,))
-    for kind, key, known in rows:
-        facts.restore_entity(kind, key, _decode_facts(known))
+    for kind, key, encoded in rows:
+        facts.restore_entity(kind, key, _decode_facts(encoded))
     return facts
 
 
 def load_session_facts(connection: sqlite3.Connection, session_id: str) -> SessionFacts:
-    """Return what is known of a session itself, without anything that happened in it."""
+    """Return the facts of the session entity alone, without those of its turns, tasks and calls."""
     facts = SessionFacts(session_id)
     rows = connection.execute("SELECT known FROM facts WHERE session = ? AND kind = 'session'", (session_id,))
-    for (known,) in rows:
-        facts.session = _decode_facts(known)
+    for (encoded,) in rows:
+        facts.session = _decode_facts(encoded)
     return facts
 
 
-def _decode_facts(known: bytes) -> EntityFacts:
-    return _decode(known)
+def _decode_facts(encoded: bytes) -> EntityFacts:
+    return _decode(encoded)
 
 
-def _add_signed(change: Additions, counted: Additions | None, sign: int) -> None:
-    for addition, value in (counted or {}).items():
+def _add_signed(change: Additions, additions: Additions | None, sign: int) -> None:
+    for addition, value in (additions or {}).items():
         change[addition] = change.get(addition, 0) + sign * value

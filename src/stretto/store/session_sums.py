@@ -1,4 +1,4 @@
-"""Own sums: what one session, or one phase of it, adds to the sums, so that it is scored as a window is."""
+"""The sums of one session, or of one phase of it, so that it can be scored in the same way as a window."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class SessionSums:
 
 
 def compute_session_sums(facts: SessionFacts, session: Session, rules: Rules) -> SessionSums:
-    """Return the sums of a session, concluded whole from these facts, and of each of its phases."""
+    """Return the sums of a wholly concluded session, and of each of its phases."""
     phases = tuple(
         (phase, _compute_sums(*_restrict_to_phase(facts, session, phase), session, rules))
         for phase in session.phases
@@ -35,10 +35,10 @@ def compute_session_sums(facts: SessionFacts, session: Session, rules: Rules) ->
     return SessionSums(_compute_sums(facts, session, session, rules), phases)
 
 
-def _compute_sums(facts: SessionFacts, session: Session, around: Session, rules: Rules) -> Sums:
-    """Return the sums of a session, or of a phase of the one around it, whose calls tell how it went on."""
+def _compute_sums(facts: SessionFacts, session: Session, whole: Session, rules: Rules) -> Sums:
+    """Return the sums of a session, or of the part of it that is a phase; ``whole`` is the whole session."""
     closed = session.outcome is not Outcome.RUNNING
-    settling = SessionContext(
+    context = SessionContext(
         facts,
         session,
         find_fanouts(session.tasks),
@@ -50,66 +50,67 @@ def _compute_sums(facts: SessionFacts, session: Session, around: Session, rules:
         scales=rules.scales,
         whole_session=replace(
             session,
-            tool_calls=around.tool_calls,
-            model_calls=around.model_calls,
-            permissions=around.permissions,
-            hooks_run=around.hooks_run,
+            tool_calls=whole.tool_calls,
+            model_calls=whole.model_calls,
+            permissions=whole.permissions,
+            hooks_run=whole.hooks_run,
         ),
     )
-    found: dict[str, dict[tuple[str | int, ...], int]] = {}
-    for part in CONTRIBUTIONS.values():
-        for (_, measure, dims), value in part.compute(settling).items():
-            cells = found.setdefault(measure, {})
+    sums: dict[str, dict[tuple[str | int, ...], int]] = {}
+    for contribution in CONTRIBUTIONS.values():
+        for (_, measure, dims), value in contribution.compute(context).items():
+            cells = sums.setdefault(measure, {})
             cells[dims] = cells.get(dims, 0) + value
     for call in session.tool_calls:
-        for _, measure, dims in count_tool_call(call):
-            cells = found.setdefault(measure, {})
-            cells[dims] = cells.get(dims, 0) + 1
-        for (_, measure, dims), amount in add_up_tool_call(call):
-            cells = found.setdefault(measure, {})
+        counts = ((addition, 1) for addition in count_tool_call(call))
+        for (_, measure, dims), amount in (*counts, *add_up_tool_call(call)):
+            cells = sums.setdefault(measure, {})
             cells[dims] = cells.get(dims, 0) + amount
-    return dict(found)
+    return dict(sums)
 
 
 def _restrict_to_phase(facts: SessionFacts, session: Session, phase: Phase) -> tuple[SessionFacts, Session]:
-    """Return what of a session belongs to a phase: what says so, else what began while it went on.
+    """Return the part of a session that belongs to a phase, and its facts.
 
-    Where several phases have one name, the clock tells their tasks apart as well.
+    Entities that name the phase belong to it, else those that began during it. If several phases have one
+    name, a task must name the phase and begin during it.
     """
-    alone = sum(other.name == phase.name for other in session.phases) == 1
+    is_only_one = sum(other.name == phase.name for other in session.phases) == 1
     end = phase.end if phase.end is not None else session.last + 1
     during = None if phase.start is None else Interval(phase.start, end)
-    tasks = tuple(task for task in session.tasks if _is_task_of(task, phase, during, alone=alone))
+    tasks = tuple(task for task in session.tasks if _is_task_of(task, phase, during, is_only_one=is_only_one))
     ids = {task.id for task in tasks}
     calls = tuple(call for call in session.tool_calls if _is_call_of(call, ids, during))
-    others = {
+    leaves = {
         EntityKind.PHASE: {
-            key: known for key, known in facts.leaves.get(EntityKind.PHASE, {}).items() if key == phase.id
+            key: entity_facts
+            for key, entity_facts in facts.leaves.get(EntityKind.PHASE, {}).items()
+            if key == phase.id
         },
         EntityKind.SCORE: {
-            key: known
-            for key, known in facts.leaves.get(EntityKind.SCORE, {}).items()
-            if (get_text(known, fields.OF), get_text(known, fields.OF_ID))
+            key: entity_facts
+            for key, entity_facts in facts.leaves.get(EntityKind.SCORE, {}).items()
+            if (get_text(entity_facts, fields.OF), get_text(entity_facts, fields.OF_ID))
             in {(EntityKind.PHASE, phase.id), *((EntityKind.TASK, id) for id in ids)}
         },
         EntityKind.MESSAGE: {
-            key: known
-            for key, known in facts.leaves.get(EntityKind.MESSAGE, {}).items()
-            if _is_in_interval(known, during)
+            key: entity_facts
+            for key, entity_facts in facts.leaves.get(EntityKind.MESSAGE, {}).items()
+            if _is_in_interval(entity_facts, during)
         },
     }
-    own = replace(
+    part = replace(
         session, turns=(), tasks=tasks, tool_calls=calls, phases=(phase,), start=phase.start or session.start
     )
-    return replace(facts, leaves=others), own
+    return replace(facts, leaves=leaves), part
 
 
-def _is_task_of(task: Task, phase: Phase, during: Interval | None, *, alone: bool) -> bool:
-    named = task.phase == phase.name
-    if task.phase is not None and not named:
+def _is_task_of(task: Task, phase: Phase, during: Interval | None, *, is_only_one: bool) -> bool:
+    names_phase = task.phase == phase.name
+    if task.phase is not None and not names_phase:
         return False
-    if (named and alone) or during is None or task.start is None:
-        return named
+    if (names_phase and is_only_one) or during is None or task.start is None:
+        return names_phase
     return during.start <= task.start < during.end
 
 
@@ -119,6 +120,6 @@ def _is_call_of(call: ToolCall, tasks: set[str], during: Interval | None) -> boo
     return during is not None and call.start is not None and during.start <= call.start < during.end
 
 
-def _is_in_interval(known: EntityFacts, during: Interval | None) -> bool:
-    time = get_number(known, fields.TIME)
+def _is_in_interval(entity_facts: EntityFacts, during: Interval | None) -> bool:
+    time = get_number(entity_facts, fields.TIME)
     return during is not None and time is not None and during.start <= time < during.end

@@ -1,7 +1,7 @@
-"""Tool calls of one held session: concluded as they change, and counted one by one.
+"""The sums of the tool calls of one session, kept call by call: a batch costs only the calls it changes.
 
-A session has many of them and few change in a batch. Once a call's end is known it concludes the same until
-an event touches it again, but for the task that it belongs to.
+A session has many tool calls and few change in a batch. A call with a known end concludes the same until it
+has new facts; only the task that it belongs to may change.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ from stretto.store.rollup import Addition, Additions
 
 @dataclass(slots=True)
 class ToolCallSums:
-    """The tool calls of one session as they stand in the sums."""
+    """The tool calls of one session that are counted in the sums."""
 
     concluded: dict[str, tuple[ToolCall, ...]] = field(default_factory=dict)
-    """By key; several where an agent's calls have no ids and share one."""
+    """By key. A key has several calls if an agent's calls have no ids of their own."""
     repeats: int = 0
-    """Calls beyond the first behind one key."""
+    """Calls beyond the first of each key."""
     _open: set[str] = field(default_factory=set)
-    """Calls that may conclude differently than before: without an end, or touched since."""
+    """Keys of calls that may conclude differently than before: without an end, or with new facts."""
 
-    def touch(self, keys: Iterable[str]) -> None:
-        """Note that what is known of some calls has changed."""
+    def mark_changed(self, keys: Iterable[str]) -> None:
+        """Note that calls have new facts."""
         self._open.update(keys)
 
-    def settle(
+    def update_sums(
         self,
         facts: SessionFacts,
         change: Additions,
         *,
         closed: bool,
-        news: list[ToolCall],
+        newly_ended: list[ToolCall],
         reported: set[str],
     ) -> None:
-        """Conclude again what may have changed; add by how much the sums do, and tell the news of ends."""
-        new: list[Addition] = []
-        gone: list[Addition] = []
+        """Conclude the open calls, add the change of the sums to ``change``, and collect the newly ended."""
+        added: list[Addition] = []
+        removed: list[Addition] = []
         still_open: set[str] = set()
         for key in self._open:
             calls = conclude_call(facts, key, closed=closed)
@@ -51,31 +51,31 @@ class ToolCallSums:
             if calls != before:
                 self.concluded[key] = calls
                 self.repeats += len(calls) - (len(before) or 1)
-                _add_calls(calls, 1, new, change)
+                _add_calls(calls, 1, added, change)
                 if before:
-                    _add_calls(before, -1, gone, change)
+                    _add_calls(before, -1, removed, change)
             for call in calls:
                 if call.end is None:
                     still_open.add(key)
                 elif call.id not in reported:
                     reported.add(call.id)
-                    news.append(call)
+                    newly_ended.append(call)
         self._open = still_open
-        change.update(new)
-        change.subtract(gone)
+        change.update(added)
+        change.subtract(removed)
 
-    def additions(self) -> Additions:
+    def sum_additions(self) -> Additions:
         """Return all that the calls have added to the sums."""
         added: list[Addition] = []
-        counted: Additions = Counter()
+        total: Additions = Counter()
         for calls in self.concluded.values():
-            _add_calls(calls, 1, added, counted)
-        counted.update(added)
-        return counted
+            _add_calls(calls, 1, added, total)
+        total.update(added)
+        return total
 
 
 def _add_calls(calls: Iterable[ToolCall], sign: int, counts: list[Addition], amounts: Additions) -> None:
-    """Add what calls add: what is counted once to ``counts``, more than that to ``amounts``, by its sign."""
+    """Append the additions of 1 of some calls to ``counts``; add their other amounts to ``amounts``."""
     for call in calls:
         counts += count_tool_call(call)
         for addition, amount in add_up_tool_call(call):

@@ -13,7 +13,7 @@ from stretto.store.rollup import Amount, find_slot
 
 
 def add_up_model_call(call: ModelCall, cost: Cost | None) -> tuple[Amount, ...]:
-    """Return the amounts of a model call, in the slot of its end, or of its start if its length is unknown."""
+    """Return the amounts of a model call in the slot of its end, else of its start."""
     if call.start is None:
         return ()
     return tuple(_yield_amounts(call, call.start + (call.duration or 0), cost))

@@ -12,7 +12,7 @@ from stretto.store.rollup import Additions, find_slot
 def add_up_sequential_runs(context: SessionContext) -> Additions:
     """Return the elapsed time of each run without its longest task, which no parallel run can undercut.
 
-    Example: tasks of 10, 20 and 30 s one after another take 60 s; in parallel at best 30 s, so 30 s are added.
+    Example: tasks of 10, 20 and 30 s take 60 s one after another, 30 s at best in parallel: 30 s are added.
     """
     added: Additions = Counter()
     pattern = context.session.pattern or NONE

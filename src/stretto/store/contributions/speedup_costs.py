@@ -20,7 +20,7 @@ from stretto.store.rollup import Additions, find_slot
 
 
 def add_up_speedup_costs(context: SessionContext) -> Additions:
-    """Return the tokens and the cost of the fan-outs; nothing while the session runs, since calls may follow."""
+    """Return the tokens and the cost of the fan-outs; nothing while the session runs."""
     added: Additions = Counter()
     if not context.over or not context.fanouts or not context.facts.model_calls:
         return added

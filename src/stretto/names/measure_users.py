@@ -1,0 +1,160 @@
+"""The users of the roll-up measures: the modules that write each measure, and those that read it.
+
+A contract test compares both tables with the code.
+"""
+
+from __future__ import annotations
+
+from stretto.names import measures
+
+WRITERS: dict[str, tuple[str, ...]] = {
+    "store.contributions.judgements": (
+        measures.ANSWERS, measures.ANSWER_TIME, measures.PATTERN_PHASES, measures.PHASES_COVERED,
+        measures.PHASES_STRETCH, measures.SCORE_COUNT, measures.SCORE_OUTSIDE, measures.SCORE_SUM,
+        measures.TALK_MESSAGES, measures.TALK_SHARE,
+    ),
+    "store.contributions.leaves": (
+        measures.CACHE_LOOKUPS, measures.CACHE_REMOVALS, measures.HOOKS_TIME, measures.MESSAGES,
+        measures.MESSAGE_TIME, measures.PHASES, measures.PHASE_TIME,
+    ),
+    "store.contributions.model_calls": (
+        measures.COST, measures.FIRST_TOKEN_TIME, measures.MODEL_CALLS, measures.MODEL_TIME,
+        measures.PRICED_CALLS, measures.PROMPT_TOKENS, measures.TOKENS, measures.UNPRICED_CALLS,
+    ),
+    "store.contributions.opportunity": (
+        measures.OPPORTUNITY, measures.SEQUENTIAL_RUNS,
+    ),
+    "store.contributions.path_and_wall_time": (
+        measures.CRITICAL_PATH, measures.CRITICAL_PATH_AGENT, measures.CRITICAL_PATH_TASK_TYPE,
+        measures.CRITICAL_PATH_TOOL, measures.SLACK_AGENT, measures.SLACK_AGENT_SESSIONS,
+        measures.SLACK_TASK_TYPE, measures.SLACK_TASK_TYPE_SESSIONS, measures.SLACK_TOOL,
+        measures.SLACK_TOOL_SESSIONS, measures.WALL,
+    ),
+    "store.contributions.result_checks": (
+        measures.CHECKED, measures.COMPLETE, measures.COMPLETE_TASKS, measures.CONSISTENT,
+    ),
+    "store.contributions.samples": (
+        measures.AGENTS_CPU, measures.AGENTS_CPU_USE, measures.AGENTS_IO,
+        measures.AGENTS_IO_SAMPLES, measures.AGENTS_MEMORY, measures.MACHINE_AVAILABLE,
+        measures.MACHINE_BUSY, measures.SAMPLED,
+    ),
+    "store.contributions.sessions": (
+        measures.SESSIONS, measures.SESSION_TIME, measures.TURN_TIME,
+    ),
+    "store.contributions.speedup_costs": (
+        measures.COST_ELAPSED, measures.COST_FANOUTS, measures.COST_NANO_USD, measures.COST_WORK,
+        measures.TOKEN_COUNT, measures.TOKEN_ELAPSED, measures.TOKEN_FANOUTS, measures.TOKEN_WORK,
+    ),
+    "store.contributions.task_outcomes": (
+        measures.AGENTS_BUSY, measures.AGENTS_CAPACITY, measures.RETRY_ENDS, measures.RETRY_TIME,
+        measures.TURNS, measures.WORK_ENDS, measures.WORK_TIME,
+    ),
+    "store.contributions.tasks": (
+        measures.AGENT_TIME, measures.CAPACITY, measures.ENDS_EXPECTED, measures.ENDS_SEEN,
+        measures.FANOUTS, measures.LONGEST_LANE, measures.PARALLEL_ELAPSED,
+        measures.PARALLEL_OUTCOMES, measures.PARALLEL_TASKS, measures.PARALLEL_WORK,
+        measures.PATTERN_ELAPSED, measures.PATTERN_WORK, measures.TASKS, measures.TASK_TIME,
+    ),
+    "store.contributions.tool_calls": (
+        measures.CALLS, measures.CALL_TIME, measures.ENDS_EXPECTED, measures.ENDS_SEEN,
+        measures.OVERHEAD, measures.TESTS, measures.TEST_RUNS, measures.TEST_RUN_TIME,
+        measures.TEST_SECONDS, measures.TOOL_SECONDS,
+    ),
+}  # fmt: skip
+"""Module → the measures that it adds to."""
+
+READERS: dict[str, tuple[str, ...]] = {
+    "cli.top_data": (
+        measures.COST, measures.MODEL_CALLS, measures.PRICED_CALLS, measures.TOKENS,
+        measures.UNPRICED_CALLS,
+    ),
+    "figures.critical_path": (
+        measures.CRITICAL_PATH, measures.CRITICAL_PATH_AGENT, measures.CRITICAL_PATH_TASK_TYPE,
+        measures.CRITICAL_PATH_TOOL, measures.SESSIONS, measures.SLACK_AGENT,
+        measures.SLACK_AGENT_SESSIONS, measures.SLACK_TASK_TYPE, measures.SLACK_TASK_TYPE_SESSIONS,
+        measures.SLACK_TOOL, measures.SLACK_TOOL_SESSIONS,
+    ),
+    "figures.efficiency_tree": (
+        measures.CAPACITY, measures.FANOUTS, measures.LONGEST_LANE, measures.PATTERN_ELAPSED,
+        measures.PATTERN_WORK,
+    ),
+    "figures.gains": (
+        measures.OPPORTUNITY, measures.SEQUENTIAL_RUNS,
+    ),
+    "figures.period_rows": (
+        measures.PARALLEL_ELAPSED, measures.PARALLEL_TASKS, measures.PARALLEL_WORK, measures.TASKS,
+    ),
+    "figures.resource_figures": (
+        measures.AGENTS_CPU, measures.AGENTS_CPU_USE, measures.AGENTS_IO,
+        measures.AGENTS_IO_SAMPLES, measures.AGENTS_MEMORY, measures.MACHINE_AVAILABLE,
+        measures.MACHINE_BUSY, measures.SAMPLED,
+    ),
+    "figures.scores.agent_score": (
+        measures.AGENT_TIME, measures.WORK_ENDS,
+    ),
+    "figures.scores.collaboration_score": (
+        measures.ANSWERS, measures.ANSWER_TIME, measures.MESSAGES, measures.TALK_MESSAGES,
+        measures.TALK_SHARE,
+    ),
+    "figures.scores.efficiency_score": (
+        measures.AGENTS_BUSY, measures.AGENTS_CAPACITY, measures.CALLS, measures.CAPACITY,
+        measures.CHECKED, measures.PATTERN_PHASES, measures.PATTERN_WORK, measures.PHASES_COVERED,
+        measures.PHASES_STRETCH, measures.RETRY_ENDS, measures.RETRY_TIME, measures.WORK_ENDS,
+        measures.WORK_TIME,
+    ),
+    "figures.scores.quality_score": (
+        measures.COMPLETE, measures.COMPLETE_TASKS, measures.CONSISTENT, measures.SCORE_COUNT,
+        measures.SCORE_OUTSIDE, measures.SCORE_SUM, measures.WORK_ENDS,
+    ),
+    "figures.scores.score_counts": (
+        measures.CHECKED, measures.FANOUTS, measures.RETRY_ENDS, measures.RETRY_TIME,
+        measures.SCORE_COUNT, measures.SCORE_OUTSIDE, measures.SCORE_SUM, measures.TURNS,
+        measures.WORK_ENDS,
+    ),
+    "figures.scores.session_kpis": (
+        measures.CHECKED, measures.PATTERN_PHASES, measures.RETRY_ENDS, measures.TURNS,
+        measures.WORK_ENDS,
+    ),
+    "figures.scores.slices": (
+        measures.AGENTS_BUSY, measures.AGENTS_CAPACITY, measures.CAPACITY, measures.CHECKED,
+        measures.COMPLETE, measures.COMPLETE_TASKS, measures.CONSISTENT, measures.FANOUTS,
+        measures.LONGEST_LANE, measures.PARALLEL_ELAPSED, measures.PARALLEL_TASKS,
+        measures.PARALLEL_WORK, measures.PATTERN_PHASES, measures.PATTERN_WORK,
+        measures.PHASES_COVERED, measures.PHASES_STRETCH, measures.RETRY_ENDS, measures.RETRY_TIME,
+        measures.SCORE_COUNT, measures.SCORE_OUTSIDE, measures.SCORE_SUM, measures.TURNS,
+        measures.WORK_ENDS, measures.WORK_TIME,
+    ),
+    "figures.scores.window_scores": (
+        measures.COMPLETE, measures.COMPLETE_TASKS, measures.CONSISTENT, measures.SCORE_COUNT,
+        measures.SCORE_OUTSIDE, measures.SCORE_SUM, measures.WORK_ENDS,
+    ),
+    "figures.speedup_cost": (
+        measures.COST_ELAPSED, measures.COST_FANOUTS, measures.COST_NANO_USD, measures.COST_WORK,
+        measures.FANOUTS, measures.TOKEN_COUNT, measures.TOKEN_ELAPSED, measures.TOKEN_FANOUTS,
+        measures.TOKEN_WORK,
+    ),
+    "figures.usage_figures": (
+        measures.CACHE_LOOKUPS, measures.CACHE_REMOVALS, measures.CALLS, measures.COST,
+        measures.FIRST_TOKEN_TIME, measures.MODEL_CALLS, measures.MODEL_TIME, measures.PRICED_CALLS,
+        measures.PROMPT_TOKENS, measures.TESTS, measures.TEST_RUNS, measures.TEST_RUN_TIME,
+        measures.TEST_SECONDS, measures.TOKENS, measures.TOOL_SECONDS, measures.UNPRICED_CALLS,
+    ),
+    "figures.verdict": (
+        measures.PARALLEL_ELAPSED, measures.PARALLEL_TASKS, measures.PARALLEL_WORK,
+    ),
+    "figures.wall_time": (
+        measures.SESSIONS, measures.WALL,
+    ),
+    "figures.window_figures": (
+        measures.AGENT_TIME, measures.CALLS, measures.CALL_TIME, measures.CAPACITY,
+        measures.ENDS_EXPECTED, measures.ENDS_SEEN, measures.FANOUTS, measures.HOOKS_TIME,
+        measures.LONGEST_LANE, measures.MESSAGES, measures.MESSAGE_TIME, measures.OVERHEAD,
+        measures.PARALLEL_OUTCOMES, measures.PATTERN_WORK, measures.PHASES, measures.PHASE_TIME,
+        measures.SESSIONS, measures.SESSION_TIME, measures.TASKS, measures.TASK_TIME,
+        measures.TURN_TIME,
+    ),
+    "summaries.snapshot": (
+        measures.CRITICAL_PATH_AGENT,
+    ),
+}  # fmt: skip
+"""Module → the measures that it reads."""
