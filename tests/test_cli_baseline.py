@@ -133,7 +133,7 @@ def test_what_is_no_length_is_refused(capsys: pytest.CaptureFixture[str], writte
     """Exit code 2, and nothing is kept."""
     code, _, err = run(capsys, "baseline", "set", "prd", "--", written)
     assert code == 2
-    assert "length" in err
+    assert "duration" in err
 
 
 def test_a_type_that_nobody_configured_is_taken_with_a_note(capsys: pytest.CaptureFixture[str]) -> None:

@@ -73,14 +73,14 @@ def test_a_judge_who_judges_again_corrects(state: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["latest", "quality", "good"], 2, "'good' is no number"),
+        (["latest", "quality", "good"], 2, "'good' is not a number"),
         (["latest", "quality", "nan"], 2, "'value' must be a finite number"),
         (["quality", "8"], 2, "name a session, a task or a phase"),
         (["--task", TASK, "latest", "quality", "8"], 2, "not both"),
         (["--task", "t", "--phase", "p", "quality", "8"], 2, "name a task or a phase, not both"),
         (["latest", "", "8"], 2, "'name' must be a text"),
-        (["--task", TASK, "quality"], 2, "a score has a name and a value"),
-        (["--task", TASK, "quality", "8", "9"], 2, "a score has a name and a value"),
+        (["--task", TASK, "quality"], 2, "a score needs a name and a value"),
+        (["--task", TASK, "quality", "8", "9"], 2, "a score needs a name and a value"),
         (["--session", "nobody", "quality", "8"], 1, "there is no session 'nobody'"),
         (["--phase", "nobody", "quality", "8"], 1, "there is no phase 'nobody'"),
     ],
@@ -112,7 +112,7 @@ def test_a_service_that_runs_takes_it_in(tmp_path: Path, capsys: pytest.CaptureF
             assert main(["--state", str(config.state), "score", "latest", "quality", "8"]) == 0
 
             def known() -> bool:
-                seen = service.summarize_session("mine")
+                seen = service.summarise_session("mine")
                 return seen is not None and [score.value for score in seen.session.scores] == [8.0]
 
             assert until(known)

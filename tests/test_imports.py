@@ -95,7 +95,7 @@ def test_a_transcript_adds_what_hooks_do_not_know(capsys: pytest.CaptureFixture[
 
 
 def test_a_second_import_reads_on(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """A transcript that has grown gives only what is new; one that has not is known already."""
+    """A transcript that has grown gives only what is new; one that has not is already known."""
     projects = tmp_path / "projects"
     shutil.copytree(recorded("projects"), projects)
     main_file = next(path for path in projects.rglob("*.jsonl") if "subagents" not in path.parts)
@@ -150,7 +150,7 @@ class TestHistory:
             asked.append(question)
             return ""
 
-        assert import_history(context, "ask", ask)[0].startswith("1 session(s) taken")
+        assert import_history(context, "ask", ask)[0].startswith("1 session(s) imported")
         assert import_history(context, "ask", ask) == []
         assert len(asked) == 1
         assert "1 earlier session(s)" in asked[0]
@@ -170,7 +170,7 @@ class TestHistory:
     def test_the_flag_needs_no_answer(self, context: CommandContext) -> None:
         """--history yes imports, --history no does not even look."""
         assert import_history(context, "no", None) == []
-        assert import_history(context, "yes", None)[0].startswith("1 session(s) taken")
+        assert import_history(context, "yes", None)[0].startswith("1 session(s) imported")
 
     def test_what_was_imported_by_command_is_not_offered(self, context: CommandContext) -> None:
         """A start after ``stretto import`` offers only the sessions that have come since."""

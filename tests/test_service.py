@@ -106,7 +106,7 @@ def test_an_event_in_the_journal_becomes_a_figure(tmp_path: Path) -> None:
                 samples(service).get('stretto_tool_calls_total{"outcome": "success", "tool": "Bash"}') == 1
             )
         )
-        seen = service.summarize_session("mine")
+        seen = service.summarise_session("mine")
         assert seen is not None
         assert [call.outcome for call in seen.session.tool_calls] == ["success"]
 
@@ -165,7 +165,7 @@ def test_changed_rules_are_applied_to_history(tmp_path: Path) -> None:
     config = configured(tmp_path)
     report(config, "mine", *events)
     with started(config) as service:
-        seen = service.summarize_session("mine")
+        seen = service.summarise_session("mine")
         assert seen is not None
         assert [task.task_type for task in seen.session.tasks] == ["other"]
     (config.state / "config.toml").write_text('[task_types.zoo]\nkeywords = ["zebra"]\n', encoding="utf-8")
@@ -270,7 +270,7 @@ def test_a_declared_baseline_is_in_force_without_a_restart(tmp_path: Path) -> No
     with started(config, demo=True) as service:
         (shown,) = (row for row in service.list_sessions(10, None) if row.fanouts)
         types = ("architecture", "prd", "test_strategy")
-        assert service.summarize_trends()["days"][-1]["lead"]["baseline"] == "measured"
+        assert service.summarise_trends()["days"][-1]["lead"]["baseline"] == "measured"
         with closing(open_reader(config.database)) as connection:
             (found,) = (
                 queries.read_session(connection, row.id, config.task_types.classify)
@@ -281,10 +281,10 @@ def test_a_declared_baseline_is_in_force_without_a_restart(tmp_path: Path) -> No
         lengths = {name: [SECOND] for name in types}
         pinned = RecordedBaseline("pin", found.id, found.pattern or NONE, (lengths,), newest=1, at=1)
         baselines.save_declared(config.state, DeclaredBaselines((pinned,)))
-        told = service.summarize_session(shown.id)
+        told = service.summarise_session(shown.id)
         assert told is not None
         assert [against.provenance for _, against in told.fanouts] == ["recorded"]
-        assert service.summarize_trends()["days"][-1]["lead"]["sequential_seconds"] == 3
+        assert service.summarise_trends()["days"][-1]["lead"]["sequential_seconds"] == 3
 
 
 def test_each_service_has_a_registry_of_its_own(tmp_path: Path) -> None:
@@ -348,11 +348,11 @@ def test_a_busy_agent_is_sampled_into_the_journal(tmp_path: Path) -> None:
         report(config, "mine", ("Stop", {"prompt_id": "p"}))
 
         def sampled() -> bool:
-            found = service.summarize_session("mine")
+            found = service.summarise_session("mine")
             return found is not None and bool(found.session.samples)
 
         assert until(sampled)
-        found = service.summarize_session("mine")
+        found = service.summarise_session("mine")
         assert found is not None
         cpu = sum(sample.cpu or 0 for sample in found.session.samples) / SECOND
         assert cpu == pytest.approx(after - before, abs=0.1)

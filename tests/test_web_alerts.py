@@ -56,6 +56,6 @@ def test_alerting_is_heard_silent_or_never(tmp_path: Path) -> None:
         store.now += 11 * MINUTE
         silent = read(client).text
 
-    assert "Alerting has not been heard since Stretto started." in never
+    assert "No sign of alerting since Stretto started." in never
     assert "Alerting works: last heard 5 min ago." in heard
-    assert "Alerting has fallen silent: last heard 16 min ago." in silent
+    assert "Alerting is silent: last heard 16 min ago." in silent

@@ -1,4 +1,4 @@
-"""``stretto backfill``: write the past for Prometheus, so that its graphs begin before it did."""
+"""``stretto backfill``: write past figures for Prometheus, so that graphs begin before its installation."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ NOTHING = 1
 
 
 def run_backfill(context: CommandContext, options: argparse.Namespace) -> int:
-    """Write the windowed figures of every full hour since the first session, as OpenMetrics.
+    """Write the window figures of every full hour since the first session, as OpenMetrics.
 
-    Where there are none nothing is written, which is a finding.
+    Without figures no file is written, and the exit code is 1.
     """
     config = context.config
     target = Path(options.output)
@@ -54,7 +54,7 @@ def _compute_hours(config: Config) -> Iterator[At]:
         at = read_wall_clock() if first is None else first + HOUR
         while at < read_wall_clock():
             figures, _, _ = compute_windows(connection, at, find, config.scoring)
-            # Hours in which no window holds anything would be most of a long history, and say nothing.
+            # Most hours of a long history are empty in every window and are left out.
             if any(figure.count for figure in figures):
                 yield at, figures
             at += HOUR

@@ -1,4 +1,4 @@
-"""Context: what every verb is handed, so that none of them reads the environment."""
+"""The context of a command: configuration, environment and output, passed to every command."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stretto.config.configuration import Config
 
 @dataclass(frozen=True, slots=True)
 class CommandContext:
-    """The settled configuration, the way to answer, and the world outside."""
+    """The configuration, the output format, the environment and the home folder."""
 
     config: Config
     json: bool
@@ -22,16 +22,16 @@ class CommandContext:
     home: Path
 
     def print_answer(self, document: Any, text: str) -> None:
-        """Print the answer: the document where JSON was parse_options for, else the text."""
+        """Print the answer: the document as JSON with ``--json``, else the text."""
         print(json.dumps(document, indent=2, ensure_ascii=False) if self.json else replace_controls(text))
 
     def print_note(self, text: str) -> None:
-        """Print talk, which is not part of the answer."""
+        """Print a note to standard error: it is not part of the answer."""
         print(text, file=sys.stderr)
 
 
 def replace_controls(text: str) -> str:
-    """Return text with names and words of others in it without what a terminal would obey."""
+    """Replace terminal control characters in untrusted text by spaces."""
     return text if text.isprintable() else "".join(_replace_control(sign) for sign in text)
 
 

@@ -1,4 +1,4 @@
-"""A newcomer's history: the agent's own transcripts, so that the first look is at one's own sessions."""
+"""Offer to import the agent's earlier sessions when the service starts for the first time."""
 
 from __future__ import annotations
 
@@ -13,46 +13,46 @@ from stretto.errors import SourceError
 from stretto.sources import transcript
 
 ANSWER = "history.json"
-"""What was answered once, so that nobody is parse_options twice."""
+"""File of the remembered answer: nobody is asked twice."""
 
 
-def import_history(context: CommandContext, wish: str, ask: Callable[[str], str] | None) -> list[str]:
-    """Write the agent's transcripts to the journal, if wished; return what to tell of it.
+def import_history(context: CommandContext, mode: str, ask: Callable[[str], str] | None) -> list[str]:
+    """Import the agent's transcripts if wanted, and return the lines to print about it.
 
-    ``wish`` is ``yes``, ``no`` or ``ask``. An answer given once holds; where nobody can be parse_options (``ask`` is
-    None) it says how to import. Sessions that an import has read are offered no more.
+    ``mode`` is ``yes``, ``no`` or ``ask``. An earlier answer is remembered. Without a
+    way to ask (``ask`` is None) the lines show how to import. Imported sessions are not offered again.
     """
     root = find_transcripts_folder(context)
-    found = list(root.glob("*/*.jsonl")) if root.is_dir() else []
-    if not found or wish == "no":
+    transcripts = list(root.glob("*/*.jsonl")) if root.is_dir() else []
+    if not transcripts or mode == "no":
         return []
-    kept = context.config.state / ANSWER
-    wanted = True if wish == "yes" else _read_answer(kept)
+    answer_file = context.config.state / ANSWER
+    wanted = True if mode == "yes" else _read_answer(answer_file)
     if wanted is None:
-        sessions = len(find_unread(context.config, found))
+        sessions = len(find_unread(context.config, transcripts))
         if not sessions:
             return []
         if ask is None:
             return [f"{sessions} earlier session(s) in {root}: stretto import {root}"]
         wanted = _ask_yes_no(ask, f"{sessions} earlier session(s) in {root}. Import them? [Y/n] ")
-        kept.write_text(json.dumps({"import": wanted}), encoding="utf-8")
+        answer_file.write_text(json.dumps({"import": wanted}), encoding="utf-8")
     if not wanted:
         return []
     try:
-        taken = import_transcripts(context.config, transcript.find_transcripts(root))
+        imported = import_transcripts(context.config, transcript.find_transcripts(root))
     except (SourceError, OSError) as error:
         return [f"earlier sessions could not be imported: {error}"]
-    return _describe_import(taken, root)
+    return _describe_import(imported, root)
 
 
 def find_transcripts_folder(context: CommandContext) -> Path:
-    """Return where Claude Code keeps its transcripts."""
+    """Return the folder of Claude Code's transcripts."""
     folder = context.environ.get("CLAUDE_CONFIG_DIR")
     return (Path(folder) if folder else context.home / ".claude") / "projects"
 
 
 def find_prompt() -> Callable[[str], str] | None:
-    """Return a way to ask the person at the terminal, or None where there is none."""
+    """Return the function that asks the person at the terminal, or None without a terminal."""
     return input if sys.stdin.isatty() and sys.stderr.isatty() else None
 
 
@@ -63,9 +63,9 @@ def _ask_yes_no(ask: Callable[[str], str], question: str) -> bool:
         return False
 
 
-def _describe_import(taken: list[ImportedFile], root: Path) -> list[str]:
-    sessions = frozenset[str]().union(*(entry.sessions for entry in taken))
-    return [f"{len(sessions)} session(s) taken from {root}"] if sessions else []
+def _describe_import(imported: list[ImportedFile], root: Path) -> list[str]:
+    sessions = frozenset[str]().union(*(entry.sessions for entry in imported))
+    return [f"{len(sessions)} session(s) imported from {root}"] if sessions else []
 
 
 def _read_answer(path: Path) -> bool | None:

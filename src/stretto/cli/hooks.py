@@ -1,4 +1,4 @@
-"""Verbs that connect an agent: hooks install, uninstall, status."""
+"""``stretto hooks``: install, uninstall and check the hooks of an agent."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ MANAGED = Path("/etc/claude-code/managed-settings.json")
 
 
 def install_hooks(context: CommandContext, options: argparse.Namespace) -> int:
-    """Register the hooks and say what was done."""
+    """Register the hooks and print the change."""
     agent = AGENTS[options.agent]
     if options.statusline and agent is not CLAUDE_CODE:
-        raise UsageError(f"{agent.title} has no status line", hint="leave --statusline away")
+        raise UsageError(f"{agent.title} has no status line", hint="omit --statusline")
     if options.transport == "http" and context.config.token:
         raise UsageError(
-            "HTTP hooks cannot show the token", hint="use the command transport: it needs no service"
+            "HTTP hooks cannot send the token", hint="use --transport command: it needs no running service"
         )
     change = settings.install_hooks(
         InstallPlan(
             agent=agent,
             settings=_find_settings_file(context, agent, Scope(options.scope)),
             state=context.config.state,
-            # A version manager's shim costs three times the interpreter's own start, for every event.
+            # A version manager's shim would triple the start-up time of every hook.
             interpreter=Path(os.path.realpath(sys.executable)),
             transport=Transport(options.transport),
             address=context.config.address,
@@ -52,17 +52,20 @@ def install_hooks(context: CommandContext, options: argparse.Namespace) -> int:
 
 
 def uninstall_hooks(context: CommandContext, options: argparse.Namespace) -> int:
-    """Take the hooks out again and say what was done."""
+    """Remove the hooks and print the change."""
     agent = AGENTS[options.agent]
     path = _find_settings_file(context, agent, Scope(options.scope))
     return _print_change(context, settings.uninstall_hooks(path, context.config.state, agent))
 
 
 def show_status(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every verb takes both
-    """Say which hooks are registered where; explain_unreadable ones, or a command that is gone, are a finding."""
-    found = find_hook_status(context)
-    lines = [describe_hooks(found)]
-    for scope in found.scopes:
+    """Show which hooks are registered where.
+
+    The exit code is 1 if settings are unreadable or a hook's command is missing.
+    """
+    status = find_hook_status(context)
+    lines = [describe_hooks(status)]
+    for scope in status.scopes:
         if scope.problem:
             lines.append(f"  {scope.label}: {scope.problem}")
         elif scope.events:
@@ -71,13 +74,13 @@ def show_status(context: CommandContext, options: argparse.Namespace) -> int:  #
         if scope.status_line:
             before = f", below that of: {scope.chained}" if scope.chained else ""
             lines.append(f"  {scope.label}: the status line{before}")
-    lines += [f"  {problem}" for problem in list_problems(found)]
-    context.print_answer({**asdict(found), "problems": list_problems(found)}, "\n".join(lines))
-    return BROKEN if any(scope.problem or scope.dangling for scope in found.scopes) else 0
+    lines += [f"  {problem}" for problem in list_problems(status)]
+    context.print_answer({**asdict(status), "problems": list_problems(status)}, "\n".join(lines))
+    return BROKEN if any(scope.problem or scope.dangling for scope in status.scopes) else 0
 
 
 def find_hook_status(context: CommandContext) -> HooksStatus:
-    """Return how the hooks stand in every settings file, of every agent, that counts here."""
+    """Return the state of the hooks in every settings file of every agent that applies here."""
     files = [
         (agent, scope.value, _find_settings_file(context, agent, scope))
         for agent in AGENTS.values()
@@ -87,37 +90,40 @@ def find_hook_status(context: CommandContext) -> HooksStatus:
     return status_of([*files, (CLAUDE_CODE, "managed", MANAGED)], context.config.state)
 
 
-def describe_hooks(found: HooksStatus) -> str:
-    """Return in one line which agents report here."""
-    where = [scope.label for scope in found.scopes if scope.events]
-    if found.installed:
+def describe_hooks(status: HooksStatus) -> str:
+    """Return a line on the agents that report here."""
+    where = [scope.label for scope in status.scopes if scope.events]
+    if status.installed:
         return f"hooks installed ({', '.join(where)})"
-    if found.plugins:
-        return f"hooks by the plugin {', '.join(found.plugins)}"
+    if status.plugins:
+        return f"hooks by the plugin {', '.join(status.plugins)}"
     return "hooks not installed: stretto hooks install"
 
 
-def list_problems(found: HooksStatus) -> list[str]:
-    """Return what is wrong with the hooks, a describe_hooks each with what to do; last what is only told twice."""
-    return list_faults(found) + list_duplicates(found)
+def list_problems(status: HooksStatus) -> list[str]:
+    """Return a sentence with a remedy on each fault of the hooks, then the duplicates."""
+    return list_faults(status) + list_duplicates(status)
 
 
-def list_duplicates(found: HooksStatus) -> list[str]:
-    """Return what is reported twice, which changes no figure."""
-    return [f"reported twice, which is harmless and costs a second hook: {what}" for what in found.doubled]
+def list_duplicates(status: HooksStatus) -> list[str]:
+    """Return a sentence on each duplicate registration; duplicates change no figure."""
+    return [
+        f"registered twice, which is harmless but runs a second hook: {registration}"
+        for registration in status.doubled
+    ]
 
 
-def list_faults(found: HooksStatus) -> list[str]:
-    """Return what keeps hooks from reporting, a describe_hooks each with what to do."""
-    said = [f"{scope.settings}: {scope.problem}" for scope in found.scopes if scope.problem]
-    said += [f"{switch} switches all hooks off" for switch in found.switched_off]
-    if found.installed and found.client != "current":
-        said.append(f"the hook client's copy is {found.client}: stretto hooks install renews it")
-    for scope in found.scopes:
-        said += [f"{path} is missing: {_build_install_command(scope)}" for path in scope.dangling]
+def list_faults(status: HooksStatus) -> list[str]:
+    """Return a sentence with a remedy on each fault that keeps hooks from reporting."""
+    faults = [f"{scope.settings}: {scope.problem}" for scope in status.scopes if scope.problem]
+    faults += [f"{switch} switches all hooks off" for switch in status.switched_off]
+    if status.installed and status.client != "current":
+        faults.append(f"the hook client's copy is {status.client}: stretto hooks install renews it")
+    for scope in status.scopes:
+        faults += [f"{path} is missing: {_build_install_command(scope)}" for path in scope.dangling]
         if scope.missing:
-            said.append(f"{scope.label} lacks {', '.join(scope.missing)}: {_build_install_command(scope)}")
-    return said
+            faults.append(f"{scope.label} lacks {', '.join(scope.missing)}: {_build_install_command(scope)}")
+    return faults
 
 
 def _build_install_command(scope: ScopeStatus) -> str:
@@ -130,14 +136,14 @@ def _print_change(context: CommandContext, change: SettingsChange) -> int:
     lines = [f"hooks {change.action}: {change.settings}"]
     if change.transport and change.action != "unchanged":
         lines.append(
-            f"  {len(change.events)} hooks by {change.transport}; sessions that run take them up at a restart"
+            f"  {len(change.events)} hooks by {change.transport}; running sessions use them after a restart"
         )
     if change.status_line and change.action != "unchanged":
         lines.append(f"  the status line: {change.status_line}")
     if change.note and change.action != "unchanged":
         lines.append(f"  {change.note}")
     if change.backup:
-        lines.append(f"  the settings as they were: {change.backup}")
+        lines.append(f"  backup of the settings: {change.backup}")
     context.print_answer(asdict(change), "\n".join(lines))
     return 0
 
@@ -147,21 +153,21 @@ def _find_settings_file(context: CommandContext, agent: CodingAgent, scope: Scop
 
 
 def _find_program() -> tuple[str, ...]:
-    """Return what starts this program again, in whatever folder: its script, or the interpreter."""
+    """Return the command that starts this program in any folder: its script, or the interpreter."""
     script = Path(sysconfig.get_path("scripts")) / ("stretto.exe" if os.name == "nt" else "stretto")
-    # -P: the agent's folder may hold modules named like ours, or like Python's.
+    # -P: the agent's folder may hold modules that would hide Python's or these.
     return (str(script),) if script.exists() else (sys.executable, "-P", "-m", "stretto")
 
 
 def _read_client_version(environ: Mapping[str, str]) -> Version | None:
-    """Return Claude Code's installed release; unknown is taken for a current one."""
+    """Return Claude Code's installed version; None if it is unknown and assumed to be current."""
     program = shutil.which("claude", path=environ.get("PATH"))
     if program is None:
         return None
     try:
-        said = subprocess.run(  # noqa: S603  # the agent that the user parse_options to connect
+        result = subprocess.run(  # noqa: S603  # the agent that the user wants to connect
             [program, "--version"], capture_output=True, text=True, timeout=VERSION_SECONDS, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return parse_version(said.stdout)
+    return parse_version(result.stdout)

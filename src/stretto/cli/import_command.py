@@ -1,4 +1,4 @@
-"""``stretto import``: recordings of hooks and transcripts, written to the journal and seen into the store."""
+"""``stretto import``: import recordings of hooks and transcripts into the journal and the store."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ from stretto.store import queries
 from stretto.store.database import open_reader, open_writer
 
 WAIT_SECONDS = 60.0
-"""How long an import waits for a running service to take in what it wrote."""
+"""How long an import waits for a running service to ingest the new events."""
 
 IMPORTS = "import-"
-"""How the journal files of imports begin."""
+"""Prefix of the journal files of imports."""
 
 TRANSCRIPTS = f"{IMPORTS}transcripts{journal.SUFFIX}"
-"""The journal file that takes what transcripts say."""
+"""The journal file of the events of transcripts."""
 
 NOT_TRANSCRIPTS = frozenset({"hooks.jsonl", "otlp.jsonl"})
-"""Recordings of other channels that stand beside transcripts."""
+"""Recordings of other channels that lie beside transcripts."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportedFile:
-    """What one file gave."""
+    """The result of importing a file."""
 
     file: str
     kind: str
@@ -58,65 +58,67 @@ class ImportedFile:
     events: int
     sessions: frozenset[str]
     rejects: tuple[tuple[int, str], ...]
-    """Line number (of a transcript: byte offset) and reason."""
+    """Line number (in a transcript the byte offset) and reason of each line set aside."""
     already_known: bool
 
 
 class TranscriptPosition(msgspec.Struct, frozen=True):
-    """How far a transcript has been read."""
+    """How far a transcript has been read, with the state that continues the next read."""
 
     offset: int
     carry: Checkpoint
 
 
 def run_import(context: CommandContext, options: argparse.Namespace) -> int:
-    """Write what the paths hold to the journal and see it into the store."""
+    """Import the files at the paths into the journal and bring the store up to date."""
     config = context.config
-    taken: list[ImportedFile] = []
+    imported: list[ImportedFile] = []
     for path in (Path(name) for name in options.paths):
         recordings, transcripts = _find_inputs(path)
-        taken += (_import_recording(file, config) for file in recordings)
-        with _show_progress(len(transcripts)) as step:
-            taken += import_transcripts(config, step(transcripts))
+        imported += (_import_recording(file, config) for file in recordings)
+        with _show_progress(len(transcripts)) as progress_bar:
+            imported += import_transcripts(config, progress_bar(transcripts))
     update_store(context)
-    for entry in taken:
+    for entry in imported:
         for at, reason in entry.rejects:
             context.print_note(f"{entry.file}:{at}: set aside: {reason}")
-    context.print_answer({"imported": [_build_document(entry) for entry in taken]}, _format_results(taken))
+    context.print_answer(
+        {"imported": [_build_document(entry) for entry in imported]}, _format_results(imported)
+    )
     return 0
 
 
 def import_transcripts(config: Config, transcripts: Iterable[TranscriptFile]) -> list[ImportedFile]:
-    """Append what transcripts have gained since they were last read to the journal.
+    """Append the new events of transcripts since the last import to the journal.
 
-    A transcript that nothing was written to for longer than the idle limit is taken to be at rest.
+    A transcript without a write for longer than the idle limit counts as complete.
     """
-    places = _load_positions(config)
+    positions = _load_positions(config)
     idle = config.idle_minutes * MINUTE
     hashing = ensure_secret(config.state)
-    taken = []
-    for found in transcripts:
-        key = str(found.path.absolute())
-        place = places.get(key, TranscriptPosition(0, Checkpoint()))
+    imported = []
+    for file in transcripts:
+        key = str(file.path.absolute())
+        position = positions.get(key, TranscriptPosition(0, Checkpoint()))
         try:
-            at_rest = read_wall_clock() - found.path.stat().st_mtime_ns > idle
+            at_rest = read_wall_clock() - file.path.stat().st_mtime_ns > idle
         except OSError:
             at_rest = False
-        entry, places[key] = _import_transcript(found, place, config, at_rest=at_rest, hashing=hashing)
-        taken.append(entry)
-    # Only now: events that are written twice merge, events that are never written are lost.
-    _save_positions(config, places)
-    return taken
+        entry, positions[key] = _import_transcript(file, position, config, at_rest=at_rest, hashing=hashing)
+        imported.append(entry)
+    # Saved last: an event that is written twice merges, an event that is never written is lost.
+    _save_positions(config, positions)
+    return imported
 
 
 def find_unread(config: Config, transcripts: Iterable[Path]) -> list[Path]:
-    """Return those transcripts that no import has read yet."""
-    places = _load_positions(config)
-    return [path for path in transcripts if str(path.absolute()) not in places]
+    """Return the transcripts that no import has read yet."""
+    positions = _load_positions(config)
+    return [path for path in transcripts if str(path.absolute()) not in positions]
 
 
 def update_store(context: CommandContext) -> None:
-    """Have the journal taken into the store: by the running service, else here and now."""
+    """Bring the store up to date with the journal: by the running service, else in this process."""
     config = context.config
     holder = find_holder(config.state)
     if holder is not None and holder.address is not None:
@@ -143,8 +145,8 @@ def _find_inputs(path: Path) -> tuple[list[Path], list[TranscriptFile]]:
     with suppress(SourceError):
         recordings = list(recording.find_recordings(path))
     with suppress(SourceError):
-        found = transcript.find_transcripts(path)
-        transcripts = [one for one in found if one.path.name.removesuffix(".gz") not in NOT_TRANSCRIPTS]
+        files = transcript.find_transcripts(path)
+        transcripts = [file for file in files if file.path.name.removesuffix(".gz") not in NOT_TRANSCRIPTS]
     if not recordings and not transcripts:
         cause = "no hooks.jsonl and no transcript in it" if path.exists() else "no such file or folder"
         raise _build_error(path, cause)
@@ -161,7 +163,7 @@ def _build_error(path: Path, cause: str) -> SourceError:
 
 
 def _explain_no_transcript(path: Path) -> str | None:
-    """Say why a file is no transcript, by its first lines; None where it could be one."""
+    """Return why a file is not a transcript, by its first lines; None if it may be a transcript."""
     if path.suffix == ".gz":
         return None
     with path.open("rb") as lines:
@@ -178,54 +180,61 @@ def _import_recording(file: Path, config: Config) -> ImportedFile:
     read = recording.read_recording(
         file, partial(parse_payload, key=ensure_secret(config.state)), latest=read_wall_clock() + AHEAD
     )
-    # Named by its content: importing it again adds nothing.
+    # Named after its content, so that importing it again adds nothing.
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
     target = config.journal / f"{IMPORTS}{digest}{journal.SUFFIX}"
-    known = target.exists()
-    if not known:
+    already_known = target.exists()
+    if not already_known:
         _append_events(target, read.events, read.rejects, describe=config.descriptions)
     sessions = frozenset(event.session for event in read.events if event.session)
-    return ImportedFile(str(file), "recording", len(read.events), sessions, read.rejects, known)
+    return ImportedFile(str(file), "recording", len(read.events), sessions, read.rejects, already_known)
 
 
 def _import_transcript(
-    found: TranscriptFile, place: TranscriptPosition, config: Config, *, at_rest: bool, hashing: bytes
+    file: TranscriptFile, position: TranscriptPosition, config: Config, *, at_rest: bool, hashing: bytes
 ) -> tuple[ImportedFile, TranscriptPosition]:
     events = 0
     sessions: set[str] = set()
     rejects: list[tuple[int, str]] = []
-    began = place.offset
+    began = position.offset
     while True:
         read = transcript.read_transcript(
-            found, place.offset, place.carry, at_rest=at_rest, key=hashing, latest=read_wall_clock() + AHEAD
+            file,
+            position.offset,
+            position.carry,
+            at_rest=at_rest,
+            key=hashing,
+            latest=read_wall_clock() + AHEAD,
         )
-        # A file that cannot be read is told of, and not counted anew at every try.
-        lost = [entry for entry in read.rejects if not entry[1].startswith(transcript.UNREADABLE)]
-        _append_events(config.journal / TRANSCRIPTS, read.events, lost, describe=config.descriptions)
+        # An unreadable file is reported but not counted again at every attempt.
+        unparsed = [entry for entry in read.rejects if not entry[1].startswith(transcript.UNREADABLE)]
+        _append_events(config.journal / TRANSCRIPTS, read.events, unparsed, describe=config.descriptions)
         events += len(read.events)
         sessions.update(event.session for event in read.events)
         rejects += read.rejects
-        place = TranscriptPosition(read.offset, read.checkpoint)
+        position = TranscriptPosition(read.offset, read.checkpoint)
         if read.ended:
             break
-    known = began > 0 and events == 0
-    entry = ImportedFile(str(found.path), "transcript", events, frozenset(sessions), tuple(rejects), known)
-    return entry, place
+    already_known = began > 0 and events == 0
+    entry = ImportedFile(
+        str(file.path), "transcript", events, frozenset(sessions), tuple(rejects), already_known
+    )
+    return entry, position
 
 
 def _append_events(
     target: Path, events: Iterable[Event], rejects: Iterable[tuple[int, str]], *, describe: bool
 ) -> None:
-    lost = [_make_reject(reason) for _, reason in rejects]
+    lost_lines = [_make_reject(reason) for _, reason in rejects]
     records = b"".join(
-        journal.encode_event(redact_for_journal(event, describe=describe)) for event in (*events, *lost)
+        journal.encode_event(redact_for_journal(event, describe=describe)) for event in (*events, *lost_lines)
     )
     if records:
         journal.append_records(target, records)
 
 
 def _make_reject(reason: str) -> Event:
-    """Return the event that keeps count of a line that was none."""
+    """Return the event that counts a line that could not be parsed."""
     return Event(kind=Kind.REJECT, session="", time=read_wall_clock(), attributes={"reason": reason})
 
 
@@ -235,21 +244,21 @@ def _load_positions(config: Config) -> dict[str, TranscriptPosition]:
             (config.state / "transcripts.json").read_bytes(), type=dict[str, TranscriptPosition]
         )
     except (FileNotFoundError, msgspec.DecodeError):
-        # Without it everything is read again, which adds nothing that is not there.
+        # Without positions every transcript is read again, which adds nothing new.
         return {}
 
 
-def _save_positions(config: Config, places: dict[str, TranscriptPosition]) -> None:
+def _save_positions(config: Config, positions: dict[str, TranscriptPosition]) -> None:
     config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fresh = config.state / f"transcripts.json.{os.getpid()}"
-    fresh.touch(mode=0o600)
-    fresh.write_bytes(msgspec.json.encode(places))
-    fresh.replace(config.state / "transcripts.json")
+    new_file = config.state / f"transcripts.json.{os.getpid()}"
+    new_file.touch(mode=0o600)
+    new_file.write_bytes(msgspec.json.encode(positions))
+    new_file.replace(config.state / "transcripts.json")
 
 
 def _wait_for_service(config: Config) -> None:
-    # Only imports' files: the recording's goes away meanwhile, and hooks go on appending to the day's.
-    wanted = {
+    # Only the files of imports: others change meanwhile, by hooks or when the recording is removed.
+    expected = {
         file: size for file, size in journal.list_files(config.journal).items() if file.startswith(IMPORTS)
     }
     deadline = time.monotonic() + WAIT_SECONDS
@@ -257,18 +266,18 @@ def _wait_for_service(config: Config) -> None:
     try:
         while time.monotonic() < deadline:
             read = {position.file: position.offset for position in queries.read_positions(connection)}
-            if all(read.get(file, 0) >= size for file, size in wanted.items()):
+            if all(read.get(file, 0) >= size for file, size in expected.items()):
                 return
             time.sleep(0.1)
     finally:
         connection.close()
     raise ServiceError(
-        "the running service has not taken the import in yet", hint="see 'stretto doctor'; nothing is lost"
+        "the running service has not ingested the import yet", hint="see 'stretto doctor'; nothing is lost"
     )
 
 
 class _ProgressBar:
-    """Counts what passes through, on a bar where there is a person to see it."""
+    """Counts the items that pass through it on a progress bar."""
 
     def __init__(self, progress: Progress, total: int) -> None:
         self._progress = progress
@@ -288,27 +297,27 @@ def _show_progress(total: int) -> Iterator[_ProgressBar]:
 
 
 def _build_document(entry: ImportedFile) -> dict[str, Any]:
-    place = "line" if entry.kind == "recording" else "offset"
+    position_key = "line" if entry.kind == "recording" else "offset"
     return {
         "file": entry.file,
         "kind": entry.kind,
         "events": entry.events,
         "sessions": len(entry.sessions),
-        "rejects": [{place: at, "reason": reason} for at, reason in entry.rejects],
+        "rejects": [{position_key: at, "reason": reason} for at, reason in entry.rejects],
         "already_known": entry.already_known,
     }
 
 
-def _format_results(taken: list[ImportedFile]) -> str:
+def _format_results(imported: list[ImportedFile]) -> str:
     lines = []
     for kind in ("recording", "transcript"):
-        own = [entry for entry in taken if entry.kind == kind]
-        if own:
-            sessions = len(frozenset().union(*(entry.sessions for entry in own)))
-            events, rejects = sum(e.events for e in own), sum(len(e.rejects) for e in own)
-            known = sum(entry.already_known for entry in own)
-            line = f"{len(own)} {kind}(s): {events} events of {sessions} session(s)"
+        files = [entry for entry in imported if entry.kind == kind]
+        if files:
+            sessions = len(frozenset().union(*(entry.sessions for entry in files)))
+            events, rejects = sum(e.events for e in files), sum(len(e.rejects) for e in files)
+            already_known = sum(entry.already_known for entry in files)
+            line = f"{len(files)} {kind}(s): {events} events of {sessions} session(s)"
             line += f", {rejects} line(s) set aside" if rejects else ""
-            line += f", {known} known already" if known else ""
+            line += f", {already_known} already known" if already_known else ""
             lines.append(line)
     return "\n".join(lines)

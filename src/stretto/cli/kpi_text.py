@@ -1,4 +1,4 @@
-"""A session's KPIs and scores in a few lines; what is withheld stands with its reason, once for all alike."""
+"""Format a session's KPIs and scores. Withheld figures are listed by their reason."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WITHHELD = "withheld"
 
 
 def format_kpis(kpis: Mapping[str, Any]) -> list[str]:
-    """Return ``kpis_document`` and its phases as lines; nothing where there are none."""
+    """Return the KPIs of a session and its phases as lines; empty if there are none."""
     if not kpis:
         return []
     lines = [*_format_lines(kpis, "")]
@@ -21,7 +21,7 @@ def format_kpis(kpis: Mapping[str, Any]) -> list[str]:
     return [*lines, ""]
 
 
-def _format_lines(kpis: Mapping[str, Any], of: str, *, reasons: bool = True) -> Iterator[str]:
+def _format_lines(kpis: Mapping[str, Any], prefix: str, *, reasons: bool = True) -> Iterator[str]:
     missing: dict[str, list[str]] = {}
     shares = _collect_known({name: kpis[name] for name in RATIOS}, "ratio", missing, _format_share)
     if kpis["conflicts"] is not None:
@@ -31,9 +31,9 @@ def _format_lines(kpis: Mapping[str, Any], of: str, *, reasons: bool = True) -> 
     )
     scores += _collect_known(_add_prefix("quality", kpis["quality"]), "score", missing, _format_of_10)
     scores += _collect_known(_add_prefix("agent", kpis["agents"]), "score", missing, _format_of_100)
-    for title, told in (("outcomes", shares), ("scores", scores)):
-        if told:
-            yield f"{of}{title}: {', '.join(told)}"
+    for title, values in (("outcomes", shares), ("scores", scores)):
+        if values:
+            yield f"{prefix}{title}: {', '.join(values)}"
     for reason, names in missing.items() if reasons else ():
         yield f"  {WITHHELD}: {', '.join(names)}: {reason}"
 
@@ -42,39 +42,39 @@ def _collect_known(
     table: Mapping[str, Mapping[str, Any]],
     key: str,
     missing: dict[str, list[str]],
-    say: Callable[[Mapping[str, Any]], str],
+    format_value: Callable[[Mapping[str, Any]], str],
 ) -> list[str]:
-    told = []
-    for name, found in table.items():
+    known = []
+    for name, figure in table.items():
         title = name.replace("_", " ")
-        if found[key] is None:
-            # The parts of a score stand in brackets behind the count of those that are known.
-            reason = str(found["reason"] or "not known").partition(" (")[0]
+        if figure[key] is None:
+            # A reason ends with the score's parts in brackets; without them equal reasons share a line.
+            reason = str(figure["reason"] or "not known").partition(" (")[0]
             missing.setdefault(reason, []).append(title)
         else:
-            told.append(f"{title} {say(found)}")
-    return told
+            known.append(f"{title} {format_value(figure)}")
+    return known
 
 
 def _add_prefix(kind: str, table: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"{kind} {name}": found for name, found in table.items()}
+    return {f"{kind} {name}": figure for name, figure in table.items()}
 
 
-def _format_share(found: Mapping[str, Any]) -> str:
-    return f"{found['ratio']:.0%} of {found['count']}"
+def _format_share(figure: Mapping[str, Any]) -> str:
+    return f"{figure['ratio']:.0%} of {figure['count']}"
 
 
-def _format_of_100(found: Mapping[str, Any]) -> str:
-    return f"{found['score']:.0f}/100{_format_coverage(found)}"
+def _format_of_100(figure: Mapping[str, Any]) -> str:
+    return f"{figure['score']:.0f}/100{_format_coverage(figure)}"
 
 
-def _format_of_10(found: Mapping[str, Any]) -> str:
-    return f"{found['score']:.1f}/10{_format_coverage(found)}"
+def _format_of_10(figure: Mapping[str, Any]) -> str:
+    return f"{figure['score']:.1f}/10{_format_coverage(figure)}"
 
 
-def _format_coverage(found: Mapping[str, Any]) -> str:
+def _format_coverage(figure: Mapping[str, Any]) -> str:
     return (
         ""
-        if found["coverage"] is None or found["coverage"] >= 1
-        else f" ({found['coverage']:.0%} of it known)"
+        if figure["coverage"] is None or figure["coverage"] >= 1
+        else f" ({figure['coverage']:.0%} of it known)"
     )

@@ -130,25 +130,23 @@ def show_config(context: CommandContext, options: argparse.Namespace) -> int:  #
 
 
 def _compute_what_if(summary: SessionSummary, expression: str) -> WhatIf:
-    """Work out problem ``TASK=FACTOR`` says; raises UsageError where it cannot be."""
+    """Return the effect of ``TASK=FACTOR``, a task at a factor of its time. Raises UsageError."""
     name, _, factor = expression.rpartition("=")
     ids = [task.id for task in summary.session.tasks]
     matches = [name] if name in ids else [id for id in ids if name and id.startswith(name)]
     if len(matches) != 1:
         problem = "is the beginning of several tasks" if matches else "is not a task of this session"
-        raise UsageError(
-            f"--problem-if: {name!r} {problem}", hint=f"its tasks are {', '.join(ids) or 'none'}"
-        )
+        raise UsageError(f"--what-if: {name!r} {problem}", hint=f"its tasks are {', '.join(ids) or 'none'}")
     try:
         fanouts = (fanout for fanout, _ in summary.fanouts)
         what_if = try_factor(build_work_tree(summary.session), fanouts, matches[0], float(factor))
     except ValueError:
         raise UsageError(
-            f"--problem-if: {factor!r} is not a positive number",
+            f"--what-if: {factor!r} is not a positive number",
             hint="TASK=0.8 tries a task at 80 % of its time",
         ) from None
     if what_if is None:
-        raise UsageError(f"--problem-if: the duration of task {matches[0]} is not known")
+        raise UsageError(f"--what-if: the duration of task {matches[0]} is not known")
     return what_if
 
 

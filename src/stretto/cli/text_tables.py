@@ -1,4 +1,4 @@
-"""Answers as text for a terminal."""
+"""Format answers as text tables for a terminal."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from stretto.summaries.baseline_catalog import BaselineCatalog, explain_no_inter
 
 ABSENT = "—"
 WIDTH = 150
-"""Columns of a table; a pipe gets the same, so that answers do not depend on the window."""
+"""Width of a table in characters, the same in a pipe: answers do not depend on the window."""
 
 
 def format_sessions(rows: Iterable[SessionRow], now: int) -> str:
-    """Return a list of sessions."""
+    """Return a table of sessions."""
     table = make_table(
-        "session", "when", "lasted", "project", "pattern", "turns", "tasks", "calls", "fan-outs", "outcome"
+        "session", "when", "lasted", "project", "pattern", "turns", "tasks", "calls", "parallel", "outcome"
     )
     for row in rows:
         lasted = (row.end or row.last) - row.start
@@ -43,7 +43,7 @@ def format_sessions(rows: Iterable[SessionRow], now: int) -> str:
 
 
 def format_config(config: Config) -> str:
-    """Return every setting and where it comes from."""
+    """Return every setting and its origin."""
     table = make_table("setting", "value", "from")
     for setting in config.settings:
         table.add_row(setting.name, ABSENT if setting.value is None else str(setting.value), setting.origin)
@@ -54,39 +54,45 @@ def format_config(config: Config) -> str:
     return render_text(table) + "\n" + render_text(types)
 
 
-def format_baselines(known: BaselineCatalog, now: int) -> str:
-    """Return every baseline in the order of precedence, then what parallel work is held against."""
+def format_baselines(catalog: BaselineCatalog, now: int) -> str:
+    """Return the baselines in order of precedence, then the baseline of each kind of parallel work."""
     table = make_table(
         "provenance", "pattern", "task types", "takes", "95 %", "runs", "newest", "used by", "name"
     )
-    for found in known.baselines:
-        bounds = found.estimate.bounds
-        sure = (
-            explain_no_interval(found)
+    for baseline in catalog.baselines:
+        bounds = baseline.estimate.bounds
+        interval = (
+            explain_no_interval(baseline)
             if bounds is None
             else f"{format_nanoseconds(bounds[0])} – {format_nanoseconds(bounds[1])}"
         )
         table.add_row(
-            found.provenance.value,
-            found.pattern or "any",
-            ", ".join(found.task_types) + (" (any mix)" if found.whole else ""),
-            format_nanoseconds(found.estimate.mean),
-            sure or ABSENT,
-            str(found.estimate.count or ABSENT),
-            ABSENT if found.newest is None else f"{format_nanoseconds(now - found.newest)}",
-            str(known.count_fanouts(found)),
-            found.name or ABSENT,
+            baseline.provenance.value,
+            baseline.pattern or "any",
+            ", ".join(baseline.task_types) + (" (any mix)" if baseline.whole else ""),
+            format_nanoseconds(baseline.estimate.mean),
+            interval or ABSENT,
+            str(baseline.estimate.count or ABSENT),
+            ABSENT if baseline.newest is None else f"{format_nanoseconds(now - baseline.newest)}",
+            str(catalog.count_fanouts(baseline)),
+            baseline.name or ABSENT,
         )
-    uses = make_table("parallel executions", "pattern", "task types", "held against")
-    for use in known.uses:
-        against = f"{use.provenance.value} {', '.join(use.names)}".strip()
-        uses.add_row(str(use.mix.count), use.mix.pattern, ", ".join(use.mix.signature.split(",")), against)
-    parts = [render_text(table) if known.baselines else "no baseline is known: work is held against itself"]
-    return "\n\n".join([*parts, *([render_text(uses)] if known.uses else [])])
+    uses = make_table("parallel executions", "pattern", "task types", "compared with")
+    for use in catalog.uses:
+        baseline_text = f"{use.provenance.value} {', '.join(use.names)}".strip()
+        uses.add_row(
+            str(use.mix.count), use.mix.pattern, ", ".join(use.mix.signature.split(",")), baseline_text
+        )
+    parts = [
+        render_text(table)
+        if catalog.baselines
+        else "no baseline is known: parallel work is compared with the tasks' own durations"
+    ]
+    return "\n\n".join([*parts, *([render_text(uses)] if catalog.uses else [])])
 
 
 def format_nanoseconds(length: float | None) -> str:
-    """Return a length in nanoseconds as a person says it, three digits at most."""
+    """Return a duration in nanoseconds to three digits in its largest unit, e.g. ``1.5 h``."""
     if length is None:
         return ABSENT
     seconds = length / SECOND
@@ -100,14 +106,14 @@ def make_table(*names: str) -> Table:
     """Return an empty table with these columns."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number, column in enumerate(names):
-        # The first column is what one copies into the next command: it stays in one piece.
+        # People copy the first column into the next command, so it is never wrapped.
         table.add_column(column, overflow="fold", no_wrap=number == 0)
     return table
 
 
 def render_text(renderable: RenderableType) -> str:
-    """Return what a terminal would show, without its colours."""
-    # What others wrote is replace_controls as it is: a description with brackets in it is no order to us.
+    """Return a renderable as plain text, without colours."""
+    # Text of others may hold brackets: it must not be read as markup.
     console = Console(
         width=WIDTH, no_color=True, highlight=False, force_terminal=False, markup=False, emoji=False
     )

@@ -1,4 +1,4 @@
-"""Lengths and instants as a person says them on the command line."""
+"""Parse durations and instants from the command line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from stretto.errors import UsageError
 from stretto.format import time_text
 
 LONGEST = 1e6 * HOUR
-"""Nanoseconds; as for configured hours, more is a slip."""
+"""Longest accepted duration (ns), the same as for configured hours."""
 
 _UNITS = {"s": SECOND, "m": MINUTE, "min": MINUTE, "h": HOUR, "d": 24 * HOUR}
 _PART = r"\d+(?:\.\d+)?"
@@ -18,7 +18,7 @@ _SECONDS = re.compile(_PART).fullmatch
 
 
 def parse_duration(text: str) -> float:
-    """Return a length in ns as a person writes it."""
+    """Return the duration (ns) of a text such as ``90``, ``4h`` or ``1h30min``. Raises UsageError."""
     plain = text.replace(" ", "").lower()
     if _SECONDS(plain):
         length = float(plain) * SECOND
@@ -26,23 +26,23 @@ def parse_duration(text: str) -> float:
         parts = re.findall(rf"({_PART})(min|[smhd])", plain)
         length = sum(float(number) * _UNITS[unit] for number, unit in parts)
     else:
-        raise UsageError(f"{text!r} is no length", hint="seconds, or for example 4h, 90min, 1h30min")
+        raise UsageError(f"{text!r} is not a duration", hint="seconds, or for example 4h, 90min, 1h30min")
     if not 0 < length <= LONGEST:
-        raise UsageError(f"{text!r} cannot be a length", hint="above 0, and at most a million hours")
+        raise UsageError(f"{text!r} cannot be a duration", hint="above 0, and at most a million hours")
     return length
 
 
 def parse_since(text: str, now: int) -> int:
-    """Return the instant (ns) that ``24h``, ``2026-11-20`` or an RFC 3339 time says. Raises UsageError."""
-    for said in (text, f"{text}T00:00:00Z"):
+    """Return the instant (ns) of ``24h`` (ago), ``2026-11-20`` or an RFC 3339 time. Raises UsageError."""
+    for candidate in (text, f"{text}T00:00:00Z"):
         try:
-            return time_text.parse_rfc3339(said)
+            return time_text.parse_rfc3339(candidate)
         except ValueError:
             continue
     try:
         return now - round(parse_duration(text))
     except UsageError:
         raise UsageError(
-            f"--since: {text!r} is no time",
+            f"--since: {text!r} is not a time",
             hint="for example 24h, 7d, 2026-11-20 (UTC), 2026-11-20T16:00:00Z",
         ) from None

@@ -124,26 +124,31 @@ def _draw_head(frame: Frame) -> Text:
 
 def _draw_windows(frame: Frame) -> Table:
     table = Table.grid(padding=(0, 2))
-    for window, found in frame.verdicts.items():
+    for window, verdict in frame.verdicts.items():
         table.add_row(
             Text(window, style="dim"),
-            Text(_format_verdict(found)),
+            Text(_format_verdict(verdict)),
             Text(format_spending(frame.spent.get(window))),
         )
     return table
 
 
-def _format_verdict(found: Verdict) -> str:
-    lead = found.lead
+def _format_verdict(verdict: Verdict) -> str:
+    lead = verdict.lead
     if lead is None:
         return "nothing ran in parallel"
     if lead.speedup is None:
         return "no speedup is known"
-    moved = quantities.format_duration(abs(lead.time_saved))
-    word = "saved" if lead.time_saved >= 0 else "lost"
-    over = quantities.format_count_of(lead.fanouts, "parallel execution")
-    rest = f"; {quantities.format_count_of(found.fanouts - lead.fanouts, 'other')}" if found.parts[1:] else ""
-    return f"{quantities.format_speedup(lead.speedup)} as fast, {moved} {word} over {over} ({lead.provenance.value}){rest}"
+    time_saved = quantities.format_duration(abs(lead.time_saved))
+    change = "saved" if lead.time_saved >= 0 else "lost"
+    fanouts = quantities.format_count_of(lead.fanouts, "parallel execution")
+    others = (
+        f"; {quantities.format_count_of(verdict.fanouts - lead.fanouts, 'other')}"
+        if verdict.parts[1:]
+        else ""
+    )
+    speedup = quantities.format_speedup(lead.speedup)
+    return f"{speedup} as fast, {time_saved} {change} over {fanouts} ({lead.provenance.value}){others}"
 
 
 def _draw_sessions(frame: Frame) -> Table:

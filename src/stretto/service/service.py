@@ -109,7 +109,7 @@ class Service:
         with self._reading:
             return queries.list_sessions(self._reader, limit=limit, before=before, after=after)
 
-    def summarize_session(self, id: str) -> SessionSummary | None:
+    def summarise_session(self, id: str) -> SessionSummary | None:
         """Return the summary of one session, or None if it is unknown."""
         with self._reading:
             return summarise_session(
@@ -122,7 +122,7 @@ class Service:
                 scoring=self.config.scoring,
             )
 
-    def summarize_trends(self) -> dict[str, Any]:
+    def summarise_trends(self) -> dict[str, Any]:
         """Return parallel work by day and by week, as JSON."""
         with self._reading:
             return read_trends(self._reader, self._clock(), self.config.hours, self.declared())

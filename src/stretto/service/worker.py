@@ -163,7 +163,9 @@ class Worker:
             self.ingested = ingested
         if changed:
             self._recording.remove_if_replaced()
-        self.health.pending_bytes = sum(size for _, _, size in self._ingest.list_pending(self._config.journal))
+        self.health.pending_bytes = sum(
+            size for _, _, size in self._ingest.list_pending(self._config.journal)
+        )
         self.health.shortened = tuple(queries.read_shortened_files(self.writer))
         return changed
 
