@@ -11,7 +11,7 @@ from pydantic_ai.models.test import TestModel
 
 import stretto
 from stretto.model.event import Kind, Outcome
-from tests.test_api_export import Journal, concluded, journalled
+from tests.test_api_journal_exporter import Journal, concluded, journalled
 
 SECRET = "buy low, sell high"
 

@@ -24,7 +24,7 @@ from stretto.store import queries
 from tests.fakes import store
 from tests.otlp_receiver import OtlpReceiver
 from tests.scenes import by_description
-from tests.test_api_export import concluded, events
+from tests.test_api_journal_exporter import concluded, events
 from tests.test_api_tracing import sdk
 
 SRC = Path(__file__).parents[1] / "src"
@@ -254,7 +254,7 @@ def test_a_provider_that_takes_no_processors_is_told(
     with caplog.at_level(logging.WARNING):
         assert stretto.configure(state=tmp_path, add_to_host=True) == Setup(host=True)
 
-    assert "takes no span processors" in caplog.text
+    assert "accepts no span processors" in caplog.text
     assert stretto.flush()
 
 

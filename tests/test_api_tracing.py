@@ -454,7 +454,7 @@ def test_a_decorator_without_its_parentheses_is_refused(name: str) -> None:
 
 def test_a_decorator_cannot_give_an_id() -> None:
     """All its calls would be one task."""
-    with pytest.raises(TypeError, match="cannot give an id"):
+    with pytest.raises(TypeError, match="cannot have an id"):
         stretto.task("t", id="one")(lambda: None)
 
 
@@ -542,7 +542,7 @@ def test_a_score_about_nothing_is_left_out(caplog: pytest.LogCaptureFixture) -> 
     with caplog.at_level(logging.WARNING):
         stretto.score("quality", 1)
 
-    assert "about nothing" in caplog.text
+    assert "judges nothing" in caplog.text
 
 
 def test_tokens_are_counted_as_the_conventions_count(spans: Spans) -> None:

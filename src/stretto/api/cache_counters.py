@@ -15,7 +15,7 @@ from time import monotonic, time_ns
 from opentelemetry.context import Context
 
 from stretto.api.context import Surroundings, get_context, get_surroundings
-from stretto.api.span_block import describe_surroundings, get_tracer, keep_known, title_span, trim_name
+from stretto.api.span_block import describe_surroundings, get_tracer, keep_known, name_span, trim_name
 
 REPORT_SECONDS = 10.0
 """Longest wait of counts for a report while a session runs."""
@@ -168,7 +168,7 @@ def _send_report(
         CACHE_ENTRIES=entries,
     )
     attributes = describe_surroundings(surroundings) | counts
-    span = tracer.start_span(title_span("cache", name), context, attributes=attributes, start_time=at)
+    span = tracer.start_span(name_span("cache", name), context, attributes=attributes, start_time=at)
     span.end(at)
 
 

@@ -1,8 +1,8 @@
-"""Export: the spans of this process become lines of the journal, as they start and when they end.
+"""Write the spans of this process to the journal, when they start and when they end.
 
-A span is told twice: its start as soon as it is seen, so that a long session shows before it is over, and
-all of it at its end. Both tell of one entity: the id is the span's own (or the one that was given), and so is
-the time of the start, which makes the second telling a repetition that changes nothing.
+Each span is written twice: its start at once, so that a running session is visible, and the complete span at
+its end. Both writings give the same entity: they share the id (the span's own, or a given id) and the start
+time. So the second writing only adds to the first.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 from stretto import journal
-from stretto.api import spans_to_events as mapping
+from stretto.api import spans_to_events
 from stretto.api.context import get_context, get_surroundings
 from stretto.clock import Clock, read_wall_clock
-from stretto.hook.client.client import identify_process as spelled
+from stretto.hook.client.client import identify_process
 from stretto.model.event import Event
 from stretto.names import API_SCOPE
 from stretto.sources.otlp import conventions
@@ -33,60 +33,60 @@ from stretto.sources.otlp.trace_sessions import TraceSessions
 from stretto.sources.redact import redact_event
 
 QUEUE_LIMIT = 16_384
-"""Most spans that wait to be written, each of them counted at its start and at its end."""
+"""Most spans that wait to be written; each span counts at its start and again at its end."""
 
 DELAY_SECONDS = 0.25
-"""Longest that a span waits: with the service's own tick, a second from its start to the page."""
+"""Longest wait of a span; with the service's own interval, a second from the span's start to the page."""
 
 OPEN_LIMIT = 20_000
-"""Most open spans kept in mind; of more, the oldest are no longer known to those below them."""
+"""Most open spans kept in memory; beyond that, the oldest are unknown to the spans below them."""
 
 SESSION_ATTRIBUTE = "session.id"
-"""OpenTelemetry's attribute for the session (General conventions, "Session"), put on spans of others."""
+"""OpenTelemetry's attribute for the session (General conventions, "Session"), set on foreign spans."""
 
 _log = logging.getLogger(__name__)
 
 
 class SessionStamp(SpanProcessor):
-    """Gives the session's id to the spans that other instrumentations start inside a session."""
+    """Sets the session's id on spans that other instrumentations start inside a session."""
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Set ``session.id`` where it is known and the span has none."""
+        """Set ``session.id`` if the session is known and the span has none."""
         scope = span.instrumentation_scope
         if (scope is not None and scope.name == API_SCOPE) or SESSION_ATTRIBUTE in (span.attributes or {}):
             return
-        around = get_surroundings(get_context() if parent_context is None else parent_context)
-        if around is not None and around.session is not None:
-            span.set_attribute(SESSION_ATTRIBUTE, around.session)
+        surroundings = get_surroundings(get_context() if parent_context is None else parent_context)
+        if surroundings is not None and surroundings.session is not None:
+            span.set_attribute(SESSION_ATTRIBUTE, surroundings.session)
 
 
 class JournalSpanProcessor(BatchSpanProcessor):
-    """Hands spans to a ``JournalSpanExporter`` from a thread of its own, at their start and at their end.
+    """Passes spans to a ``JournalSpanExporter`` from its own thread, when they start and when they end.
 
-    The queue is bounded: what no longer fits displaces the oldest, and the SDK's log says so.
+    The queue is bounded: if it is full, a new span displaces the oldest, and the SDK logs it.
     """
 
     def __init__(self, exporter: JournalSpanExporter, *, delay_seconds: float = DELAY_SECONDS) -> None:
         super().__init__(exporter, max_queue_size=QUEUE_LIMIT, schedule_delay_millis=delay_seconds * 1000)
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002  # the SDK's shape
-        """Queue the open span; by the time it is written it may have ended."""
+        """Queue the open span; it may have ended before it is written."""
         super().on_end(span)
 
 
 @dataclass(slots=True)
 class _SpanNode:
-    """A span that has not ended, or one that is still above such a span."""
+    """A span that has not ended, or that has an unfinished span below it."""
 
     record: records.Span
     above: _SpanNode | None
-    told: bool = False
-    """Its start is in the journal."""
-    ours: bool = False
-    """It, or something below it, is an entity."""
+    start_written: bool = False
+    """Whether its start is in the journal."""
+    is_relevant: bool = False
+    """Whether this span, or a span below it, is an entity."""
 
     def walk_up(self) -> Iterator[_SpanNode]:
-        """Yield this one and all above it."""
+        """Yield this span and all spans above it."""
         at: _SpanNode | None = self
         while at is not None:
             yield at
@@ -95,17 +95,17 @@ class _SpanNode:
 
 @dataclass(frozen=True, slots=True)
 class _BatchSpan:
-    """A span of one batch; ``whole`` once it has ended."""
+    """A span of a batch, open or ended."""
 
     node: _SpanNode
-    whole: bool
+    has_ended: bool
 
 
 class JournalSpanExporter(SpanExporter):
-    """Writes spans to the journal in ``folder``: one write a batch, and never an exception.
+    """Writes spans to the journal in ``folder``, with a single write for each batch; never raises.
 
-    Takes finished spans, and open ones (see ``JournalSpanProcessor``), which tell it what lies above those
-    that end before them. Without these it knows only what is in the same batch.
+    It takes finished spans and open spans (see ``JournalSpanProcessor``). Open spans give the parents of
+    spans that end earlier. Without open spans it knows only the parents in the same batch.
     """
 
     def __init__(self, folder: Path, *, clock: Clock = read_wall_clock) -> None:
@@ -113,66 +113,66 @@ class JournalSpanExporter(SpanExporter):
         self._clock = clock
         self._open: OrderedDict[str, _SpanNode] = OrderedDict()
         self._started: OrderedDict[str, str] = OrderedDict()
-        """Tool call → the first task that it started."""
+        """Tool call → the first task that the call started."""
         self._sessions = TraceSessions()
         self._process = os.getpid()
-        self._here = spelled(self._process)
+        self._process_name = identify_process(self._process)
         self._failing = False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Append what the spans tell. Where it fails, the log says so once, until it works again."""
+        """Append the events of the spans. A failure is logged once, until writing works again."""
         try:
             self._reset_after_fork()
             lines = b"".join(self._build_lines(spans))
             if lines:
                 journal.append_records(journal.get_day_file(self._folder, self._clock()), lines)
-        except Exception as error:  # noqa: BLE001  # the program that is watched comes first
+        except Exception as error:  # noqa: BLE001  # a failure must not disturb the observed program
             if not self._failing:
-                _log.warning("what is recorded cannot be written to %s and is lost: %s", self._folder, error)
+                _log.warning("events cannot be written to %s and are lost: %s", self._folder, error)
             self._failing = True
             return SpanExportResult.FAILURE
         if self._failing and lines:
-            _log.warning("what is recorded is written to %s again", self._folder)
+            _log.warning("events are written to %s again", self._folder)
             self._failing = False
         return SpanExportResult.SUCCESS
 
     def shutdown(self) -> None:
-        """Return: nothing is held back."""
+        """Return at once: ``export`` leaves nothing unwritten."""
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002  # the SDK's shape
-        """Return True: ``export`` has written what it was given."""
+        """Return True: ``export`` has written all spans."""
         return True
 
     def _reset_after_fork(self) -> None:
         if self._process != os.getpid():
-            # Another thread of the parent may have held the lock inside when the process was copied.
+            # A thread of the parent may have held the lock inside at the moment of the fork.
             self._sessions = TraceSessions()
             self._process = os.getpid()
-            self._here = spelled(self._process)
+            self._process_name = identify_process(self._process)
 
     def _build_lines(self, spans: Iterable[ReadableSpan]) -> Iterator[bytes]:
         traces: dict[str, dict[str, _BatchSpan]] = {}
         for span in spans:
             member = self._place_span(span)
             record = member.node.record
-            # Of a span that began and ended since the last batch, the end has the last word and all of it.
+            # If a span began and ended since the last batch, its end replaces its start.
             traces.setdefault(record.trace, {})[record.id] = member
         for trace_id, members in traces.items():
             yield from _encode_events(self._build_trace_events(trace_id, members))
 
     def _place_span(self, span: ReadableSpan) -> _BatchSpan:
-        """Return a span in its place among the open ones."""
-        record = mapping.read_span(span)
+        """Return a span, linked to its open parents."""
+        record = spans_to_events.read_span(span)
         node = self._open.get(record.id) or _SpanNode(record, self._open.get(record.parent))
         node.record = record
-        # What the SDK hands on at an end is a copy; the span itself came at its start, and may be over now.
-        whole = not isinstance(span, Span)
-        if whole:
+        # The SDK passes a copy at a span's end, and the span itself at its start; that may have ended by now.
+        has_ended = not isinstance(span, Span)
+        if has_ended:
             self._open.pop(record.id, None)
         else:
             self._open[record.id] = node
             _drop_oldest(self._open)
-        return _BatchSpan(node, whole)
+        return _BatchSpan(node, has_ended)
 
     def _build_trace_events(self, trace_id: str, members: dict[str, _BatchSpan]) -> Iterator[Event]:
         trace = Trace(
@@ -187,46 +187,48 @@ class JournalSpanExporter(SpanExporter):
         for member, place in placed:
             if trace.is_relevant_span(member.node.record, place):
                 for node in member.node.walk_up():
-                    node.ours = True
-        said, source = trace.find_session(), trace.source if trace.is_relevant else None
+                    node.is_relevant = True
+        session_name, source = trace.find_session(), trace.source if trace.is_relevant else None
         for member, place in placed:
-            session = self._find_session(trace_id, member, said)
+            session = self._find_session(trace_id, member, session_name)
             if session is not None:
                 yield from self._build_span_events(member, place, session, source)
 
-    def _find_session(self, trace_id: str, member: _BatchSpan, said: str | None) -> str | None:
-        """Return a span's session; None for a span that is none of ours, or cannot tell before its end."""
-        if not member.node.ours:
+    def _find_session(self, trace_id: str, member: _BatchSpan, trace_session: str | None) -> str | None:
+        """Return a span's session; None for an irrelevant span, or while the session is unknown."""
+        if not member.node.is_relevant:
             return None
-        own = conventions.get_stretto_session(member.node.record)
-        if own is not None:
-            self._sessions.set_session(trace_id, own)
-            return own
-        if said is None and not member.whole:
-            # What ends first may name it; the first word on a trace is final.
+        own_session = conventions.get_stretto_session(member.node.record)
+        if own_session is not None:
+            self._sessions.set_session(trace_id, own_session)
+            return own_session
+        if trace_session is None and not member.has_ended:
+            # The first span that ends may name the session; a trace's first session name is final.
             return None
-        return self._sessions.resolve_session(trace_id, said)
+        return self._sessions.resolve_session(trace_id, trace_session)
 
     def _build_span_events(
         self, member: _BatchSpan, place: SpanPlace, session: str, source: str | None
     ) -> Iterator[Event]:
         node, record = member.node, member.node.record
-        told = [
-            mapping.add_process(event, self._here)
-            for event in mapping.translate_span(
+        events = [
+            spans_to_events.add_process(event, self._process_name)
+            for event in spans_to_events.translate_span(
                 record, place, session, self._started, source or conventions.get_source(record)
             )
         ]
-        if member.whole:
-            yield from (event for event in told if not (node.told and event.kind in mapping.STARTS))
-        elif not node.told:
-            node.told = True
-            yield from (event for event in told if event.kind in mapping.STARTS)
+        if member.has_ended:
+            yield from (
+                event for event in events if not (node.start_written and event.kind in spans_to_events.STARTS)
+            )
+        elif not node.start_written:
+            node.start_written = True
+            yield from (event for event in events if event.kind in spans_to_events.STARTS)
 
 
-def _drop_oldest(known: OrderedDict[str, Any]) -> None:
-    while len(known) > OPEN_LIMIT:
-        known.popitem(last=False)
+def _drop_oldest(entries: OrderedDict[str, Any]) -> None:
+    while len(entries) > OPEN_LIMIT:
+        entries.popitem(last=False)
 
 
 def _encode_events(events: Iterable[Event]) -> Iterator[bytes]:
@@ -234,5 +236,5 @@ def _encode_events(events: Iterable[Event]) -> Iterator[bytes]:
         try:
             yield journal.encode_event(redact_event(event))
         except ValueError:
-            # A name that is no text in any encoding; its neighbours are.
+            # A name with invalid characters loses its event only, not the others.
             _log.debug("an event could not be written", exc_info=True)

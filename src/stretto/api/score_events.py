@@ -1,8 +1,8 @@
-"""Scoring: a judgement becomes the span event ``gen_ai.evaluation.result`` of the GenAI conventions.
+"""Record judgements as the span event ``gen_ai.evaluation.result`` of the GenAI conventions.
 
-It stands on the span of what is judged while that is open, and afterwards, or where that is in another
-process, on a span of its own without length. What it is about is said on the event, so that it can be
-understood without the span.
+While the judged block is open, the event is added to its span. Afterwards, or if the block is in another
+process, it is added to a span of its own without duration. The event itself names the judged session, phase
+or task, so that it can be understood without the span.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from stretto.api.span_block import (
 from stretto.names import EVALUATION
 
 SESSION, PHASE, TASK = "session", "phase", "task"
-"""What can be judged."""
+"""The kinds of blocks that can be judged."""
 
 _log = logging.getLogger(__name__)
 
@@ -40,54 +40,60 @@ class JudgedBlock(SpanBlock):
     WORD: ClassVar[str]
 
     def score(self, name: str, value: float, *, by: str | None = None) -> None:
-        """Judge it, also after its end: ``name`` is of what (quality, …), ``by`` who says so.
+        """Judge this block, also after its end: ``name`` is the quality judged, ``by`` the judge.
 
-        The value is kept as it is; one that is no finite number is left out, with a warning.
+        The value is stored unchanged; a value that is not a finite number is left out with a warning.
         """
         span = self._span
         if span is None or self.id is None:
             return
-        told = _build_judgement(name, value, by, of=self.WORD, of_id=self.id)
-        if told and span.is_recording():
-            span.add_event(EVALUATION, told)
-        elif told:
-            _send_alone(told, self, set_span_in_context(span, Context()))
+        attributes = _build_judgement(name, value, by, of=self.WORD, of_id=self.id)
+        if attributes and span.is_recording():
+            span.add_event(EVALUATION, attributes)
+        elif attributes:
+            _send_alone(attributes, self, set_span_in_context(span, Context()))
 
 
 def score(name: str, value: float, *, by: str | None = None) -> None:
-    """Judge the innermost session, phase or task: ``name`` is of what (quality, …), ``by`` who says so.
+    """Judge the innermost session, phase or task: ``name`` is the quality judged, ``by`` the judge.
 
-    In a process that joined, that is the task, else the session, which it was started in. The value is kept
-    as it is; one that is no finite number is left out, with a warning.
+    In a child process that is the task, else the session, that started the process. The value is stored
+    unchanged; a value that is not a finite number is left out with a warning.
     """
     context = get_context()
-    around = get_surroundings(context)
-    if around is not None and isinstance(around.judged, JudgedBlock):
-        around.judged.score(name, value, by=by)
-    elif around is not None and (around.task or around.session):
-        of, of_id = (TASK, around.task) if around.task else (SESSION, around.session or "")
-        told = _build_judgement(name, value, by, of=of, of_id=of_id)
-        if told:
-            _send_alone(told, around, context)
+    surroundings = get_surroundings(context)
+    if surroundings is not None and isinstance(surroundings.judged, JudgedBlock):
+        surroundings.judged.score(name, value, by=by)
+    elif surroundings is not None and (surroundings.task or surroundings.session):
+        of, of_id = (TASK, surroundings.task) if surroundings.task else (SESSION, surroundings.session or "")
+        attributes = _build_judgement(name, value, by, of=of, of_id=of_id)
+        if attributes:
+            _send_alone(attributes, surroundings, context)
     elif get_tracer() is not None:
-        _log.warning("a score outside any session, phase or task is about nothing: it was left out")
+        _log.warning("a score outside any session, phase or task judges nothing: it was left out")
 
 
 def _build_judgement(name: str, value: float, by: str | None, *, of: str, of_id: str) -> Attributes:
-    """Return the event's attributes; none, and a warning, for what is no judgement."""
-    number, what = float(value), trim_name(name)
-    if what is None or not math.isfinite(number):
+    """Return the event's attributes; log a warning and return none for an invalid judgement."""
+    number, score_name = float(value), trim_name(name)
+    if score_name is None or not math.isfinite(number):
         _log.warning("a score of a %s was left out: it needs a name and a finite number", of)
         return {}
     return keep_known(
-        EVALUATION_NAME=what, EVALUATION_VALUE=number, SCORE_BY=trim_name(by), SCORE_OF=of, SCORE_OF_ID=of_id
+        EVALUATION_NAME=score_name,
+        EVALUATION_VALUE=number,
+        SCORE_BY=trim_name(by),
+        SCORE_OF=of,
+        SCORE_OF_ID=of_id,
     )
 
 
-def _send_alone(told: Attributes, around: Surroundings, context: Context) -> None:
-    found = get_tracer()
-    if found is not None:
+def _send_alone(attributes: Attributes, surroundings: Surroundings, context: Context) -> None:
+    tracer = get_tracer()
+    if tracer is not None:
         now = time_ns()
-        span = found.start_span(EVALUATION, context, attributes=describe_surroundings(around), start_time=now)
-        span.add_event(EVALUATION, told, now)
+        span = tracer.start_span(
+            EVALUATION, context, attributes=describe_surroundings(surroundings), start_time=now
+        )
+        span.add_event(EVALUATION, attributes, now)
         span.end(now)

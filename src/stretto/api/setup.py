@@ -1,6 +1,7 @@
-"""Setup: an OpenTelemetry SDK for a program that has none, which writes to the journal or sends by OTLP.
+"""Set up an OpenTelemetry SDK for a program without one: spans go to the journal or are sent by OTLP.
 
-A host that has an SDK keeps it: the blocks use it as it is, and our processor is added where that is asked.
+A host program that has an SDK keeps it. The blocks use that SDK, and our processors are added only on
+request.
 """
 
 from __future__ import annotations
@@ -35,19 +36,19 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """Where spans go; nowhere of ours where all of it is None."""
+    """The destinations of spans; with the defaults, spans go to none of our destinations."""
 
     journal: Path | None = None
     """The journal's folder."""
     otlp: bool = False
-    """They are sent by OTLP, to where ``endpoint`` or the standard variables say."""
+    """Whether spans are sent by OTLP, to ``endpoint`` or to the address in the standard variables."""
     host: bool = False
-    """The SDK is the host's own."""
+    """Whether the SDK is the host program's own."""
 
 
 @dataclass(slots=True)
 class _Configured:
-    """What ``configure`` was asked and what came of it."""
+    """The options of the first ``configure`` call, and its result."""
 
     setup: Setup
     options: Mapping[str, Any]
@@ -65,19 +66,19 @@ def configure(
     add_to_host: bool = False,
     join: bool = True,
 ) -> Setup:
-    """Set up an SDK where the program has none, and say where spans go. A second call changes nothing.
+    """Set up an SDK if the program has none, and return where spans go. A second call changes nothing.
 
-    Spans go to the journal in ``state`` (else ``STRETTO_STATE``, else as everywhere), or by OTLP where
-    ``endpoint`` (the base, as in ``http://127.0.0.1:4318``) is given or ``OTEL_EXPORTER_OTLP_ENDPOINT`` or
-    ``OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`` is set; to both where ``state`` is given as well. A thread writes
-    them, to the journal a quarter of a second after they start and end, and what is left as the program
-    exits. ``service`` is the program's name (else ``OTEL_SERVICE_NAME``).
+    Spans go to the journal in ``state`` (else ``STRETTO_STATE``, else the default state folder). They are
+    sent by OTLP instead if ``endpoint`` (the base, as in ``http://127.0.0.1:4318``) is given, or if
+    ``OTEL_EXPORTER_OTLP_ENDPOINT`` or ``OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`` is set. If ``state`` is given as
+    well, they go to both. A thread writes spans to the journal a quarter of a second after their start and
+    end, and the rest at the program's exit. ``service`` is the program's name (else ``OTEL_SERVICE_NAME``).
 
-    An SDK that is there already is left alone; ``add_to_host`` adds the same processors to it. With ``join``
-    the program joins the trace and the session that it was started in (see ``stretto.environ``).
-    ``STRETTO_DISABLED=1`` and ``OTEL_SDK_DISABLED=true`` switch everything off.
+    An existing SDK is left alone; ``add_to_host`` adds the same processors to it. With ``join`` the program
+    joins the trace and the session of its parent process (see ``stretto.environ``). ``STRETTO_DISABLED=1`` or
+    ``OTEL_SDK_DISABLED=true`` disables recording.
     """
-    global _done  # noqa: PLW0603  # there is one SDK in a process
+    global _done  # noqa: PLW0603  # a process has a single SDK
     with _lock:
         if _done is None:
             setup = _configure_sdk(state, endpoint, service, os.environ, add_to_host=add_to_host, join=join)
@@ -87,14 +88,14 @@ def configure(
 
 
 def flush(timeout_seconds: float = FLUSH_SECONDS) -> bool:
-    """Write and send what waits, and tell whether all of it went out in time."""
+    """Write and send all waiting spans; return whether all were sent in time."""
     report_all()
     force_flush = getattr(get_tracer_provider(), "force_flush", None)
     return force_flush is None or bool(force_flush(round(timeout_seconds * 1000)))
 
 
 def get_chosen_options() -> Mapping[str, Any] | None:
-    """Return what ``configure`` was given in this process, or None where it was not called."""
+    """Return the options of ``configure`` in this process, or None if it was not called."""
     return None if _done is None else _done.options
 
 
@@ -115,11 +116,11 @@ def _configure_sdk(
         context = read_context(environ)
         adopt_context(context)
         if context and not is_host:
-            # Spans of other instrumentations join as well, in this thread and what it starts.
+            # Spans of other instrumentations join too, in this thread and the threads it starts.
             attach(type(context)({**context, **get_current()}))
     if is_host and not (add_to_host and isinstance(provider, TracerProvider)):
         if add_to_host:
-            _log.warning("the tracer provider that is set takes no span processors: nothing was added to it")
+            _log.warning("the tracer provider in use accepts no span processors: nothing was added to it")
         return Setup(host=True)
     setup, destinations = _make_processors(state, endpoint, environ)
     if not isinstance(provider, TracerProvider):
@@ -133,7 +134,7 @@ def _configure_sdk(
 
 
 def _make_provider(service: str | None, environ: Mapping[str, str], *, journal: bool) -> TracerProvider:
-    # What a caller does not sample is still work that was done, and the journal is to hold all of it.
+    # The journal must hold all work, including the work that the caller's trace does not sample.
     sampler = ALWAYS_ON if journal and not environ.get(OTEL_TRACES_SAMPLER) else None
     return TracerProvider(sampler, Resource.create({"service.name": service} if service else None))
 
@@ -147,7 +148,7 @@ def _make_processors(
         processors.append(sender)
     folder = None
     if sender is None or state is not None:
-        home = Path(os.path.expanduser("~"))  # noqa: PTH111  # Path.home() raises where there is none
+        home = Path(os.path.expanduser("~"))  # noqa: PTH111  # Path.home() raises without a home folder
         folder = (
             find_state_folder(environ, home, os.fspath(state) if state is not None else None)[0] / "journal"
         )
@@ -156,7 +157,7 @@ def _make_processors(
 
 
 def _make_sender(endpoint: str | None, environ: Mapping[str, str]) -> SpanProcessor | None:
-    """Return the processor that sends by OTLP, where that is asked for and can be done."""
+    """Return the processor that sends by OTLP, or None if OTLP is not configured or not possible."""
     if endpoint is None and _read_setting(environ, "ENDPOINT") is None:
         return None
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415  # loads an HTTP client
@@ -173,7 +174,7 @@ def _make_sender(endpoint: str | None, environ: Mapping[str, str]) -> SpanProces
 
 
 def _read_setting(environ: Mapping[str, str], name: str) -> str | None:
-    """Return a standard setting of OTLP, that for traces first; an empty one is not set."""
+    """Return a standard OTLP setting; the setting for traces wins, and an empty value is unset."""
     for variable in (f"OTEL_EXPORTER_OTLP_TRACES_{name}", f"OTEL_EXPORTER_OTLP_{name}"):
         value = environ.get(variable, "").strip()
         if value:
@@ -182,7 +183,7 @@ def _read_setting(environ: Mapping[str, str], name: str) -> str | None:
 
 
 def _flush_in_worker_processes() -> None:
-    """Let the processes of ``multiprocessing`` write what waits before they end: they skip ``atexit``."""
+    """Make processes of ``multiprocessing`` write waiting spans before they end: they skip ``atexit``."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_register_worker_flush)
 
@@ -190,7 +191,7 @@ def _flush_in_worker_processes() -> None:
 def _register_worker_flush() -> None:
     util = sys.modules.get("multiprocessing.util")
     if util is not None:
-        # At this point the worker still has its parent's finalizers, which it drops before it takes its own.
+        # The worker still has its parent's finalizers here, and drops them before it registers its own.
         util.register_after_fork(flush, _flush_at_worker_exit)
 
 

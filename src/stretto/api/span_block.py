@@ -1,9 +1,9 @@
-"""Block: one piece of work as a span of OpenTelemetry's API, with whatever SDK the host has set.
+"""The base of all blocks: a piece of work as a span of OpenTelemetry's API, with any SDK of the host program.
 
-A block is a context manager, synchronous and asynchronous, for one use, and a decorator for any number of
-calls, also of coroutine functions and at the same time. Exceptions mark how it ended and pass on unchanged;
-only their class is written down, because a message may quote what the work was about. Without an SDK nothing
-is recorded: no block has an id then.
+A block is a context manager, synchronous or asynchronous, for a single use. It is also a decorator for any
+number of calls, including coroutine functions and concurrent calls. An exception sets the block's outcome and
+is raised unchanged. Only its class is recorded, because a message could quote the work's content. Without an
+SDK nothing is recorded, and blocks have no id.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 Attributes = dict[str, AttributeValue]
 
 NAME_LIMIT = 120
-"""Characters that are kept of a name or a description."""
+"""Most characters of a name or description; longer texts are cut."""
 
 UNNAMED_ERROR = "_OTHER"
-"""``error.type`` of a failure without a class, as the conventions want it."""
+"""``error.type`` of a failure without an error class, as in the conventions."""
 
 DISABLED = os.environ.get("STRETTO_DISABLED", "").strip().lower() in {"1", "true"}
-"""Whether all of it is switched off: nothing is recorded, whatever SDK is set."""
+"""Whether recording is disabled, whatever SDK is set."""
 
-# Looking a member's value up costs more than the rest of a line that uses it.
+# These values are looked up once, because each lookup of an enum's value is slow.
 AGENT_NAME = Attribute.AGENT_NAME.value
 ERROR_TYPE = Attribute.ERROR_TYPE.value
 _CONVERSATION_ID = Attribute.CONVERSATION_ID.value
@@ -60,14 +60,14 @@ _SUCCESS, _FAILURE = Outcome.SUCCESS.value, Outcome.FAILURE.value
 _CANCELLED, _UNKNOWN = Outcome.CANCELLED.value, Outcome.UNKNOWN.value
 
 _CANCELLATIONS = frozenset({"CancelledError", "Cancelled", "KeyboardInterrupt", "GeneratorExit"})
-"""Classes of exceptions that break work off; by name, so that no framework is loaded for its own."""
+"""Exception classes that mean cancelled; by name, so that no framework has to be loaded."""
 
 _tracer_of: tuple[TracerProvider | None, Tracer | None] = (None, None)
 
 
 def get_tracer() -> Tracer | None:
-    """Return the tracer of the SDK that is set now, or None where there is none or all is switched off."""
-    global _tracer_of  # noqa: PLW0603  # asking a provider each time costs as much as the span
+    """Return the tracer of the current SDK, or None if there is no SDK or recording is disabled."""
+    global _tracer_of  # noqa: PLW0603  # asking the provider each time takes as long as the span
     if DISABLED:
         return None
     provider = get_tracer_provider()
@@ -82,19 +82,19 @@ def get_tracer() -> Tracer | None:
 
 
 def trim_name(text: object) -> str | None:
-    """Return a name as text of a length that is kept; None for none."""
+    """Return a name as text, cut to NAME_LIMIT characters; None for an empty name."""
     if type(text) is not str:
         text = "" if text is None else str(text)
     return text[:NAME_LIMIT] or None
 
 
-def title_span(operation: str, subject: str | None) -> str:
-    """Return a span's name."""
+def name_span(operation: str, subject: str | None) -> str:
+    """Return a span's name: the operation and, if there is one, its subject."""
     return operation if subject is None else f"{operation} {subject}"
 
 
 def keep_known(**attributes: AttributeValue | None) -> Attributes:
-    """Return the attributes that are known, by the names of ``Attribute``'s members."""
+    """Return the attributes whose value is not None; the keywords are names of ``Attribute``'s members."""
     return {_NAMES[name]: value for name, value in attributes.items() if value is not None}
 
 
@@ -102,9 +102,9 @@ _NAMES = {member.name: member.value for member in Attribute}
 
 
 def describe_surroundings(surroundings: Surroundings) -> Attributes:
-    """Return the attributes that say what something is part of; all spans of this API bear them.
+    """Return the attributes for session, source, phase and agent.
 
-    So each can be understood without those around it.
+    Every span of this API has them, so that it can be understood without its parents.
     """
     attributes: Attributes = {}
     if surroundings.session is not None:
@@ -119,7 +119,7 @@ def describe_surroundings(surroundings: Surroundings) -> Attributes:
 
 
 class SpanBlock(Surroundings):
-    """One piece of work: enter it to begin, leave it to end, or decorate a function with it."""
+    """A piece of work that begins when the block is entered and ends when it is left; also a decorator."""
 
     __slots__ = ("_entered", "_fault", "_span", "_start", "_token", "id")
 
@@ -128,7 +128,7 @@ class SpanBlock(Surroundings):
     def __init__(self, id: str | None = None) -> None:
         super().__init__()
         self.id = id
-        """Names it within its session: as given, else its span's id once it is entered, else None."""
+        """The id within its session: the given id, else the span's id after entry, else None."""
         self._span: Span | None = None
         self._token: Any = None
         self._start = 0
@@ -169,13 +169,13 @@ class SpanBlock(Surroundings):
         self.__exit__(kind, error, trace)
 
     def __call__(self, function: Function) -> Function:
-        """Return a function each call of which is a block of its own.
+        """Return a function that runs each call in a new block.
 
-        Raises TypeError for what has no end to wait for, or none of its own: a generator, a class.
+        Raises TypeError for a generator and for a class: the end of their work cannot be observed.
         """
         _check_wrappable(function)
         if self.id is not None:
-            raise TypeError("a decorator cannot give an id: each call of the function is a block of its own")
+            raise TypeError("a decorator cannot have an id: each call of the function is a new block")
         make_copy = self._make_copy
         if _is_kind(inspect.iscoroutinefunction, function):
 
@@ -190,24 +190,24 @@ class SpanBlock(Surroundings):
                 with make_copy():
                     return function(*args, **kwargs)
 
-        return wrapped  # type: ignore[return-value]  # wraps() gives it the signature, which cannot be typed
+        return wrapped  # type: ignore[return-value]  # wraps() copies the signature, which has no type
 
     def fail(self, error: str = UNNAMED_ERROR) -> None:
-        """Mark that it failed, where no exception says so; ``error`` is the name of a class of errors."""
+        """Mark the work as failed without an exception; ``error`` is the name of an error class."""
         self._fault = trim_name(error) or UNNAMED_ERROR
 
-    # What the kinds of blocks differ in.
+    # Methods that the kinds of blocks override.
 
     def _make_copy(self) -> Self:
         """Return a block like this one that has not been entered."""
         raise NotImplementedError
 
     def _describe_span(self) -> tuple[str, Attributes]:
-        """Return the span's name and own attributes, and settle what the blocks inside take over."""
+        """Return the span's name and attributes, and set the values that inner blocks inherit."""
         raise NotImplementedError
 
     def _take_id(self, span: Span, id: str) -> None:  # noqa: ARG002  # some kinds write it on the span
-        """Take the span's id where none was given."""
+        """Set the block's id to the span's id unless an id was given."""
         self.id = self.id or id
 
     def _close_span(self, span: Span, outcome: str, end: int) -> None:
@@ -219,10 +219,10 @@ class SpanBlock(Surroundings):
         span.end(end)
 
     def _record_duration(self, seconds: float) -> None:
-        """Record how long it took, where the conventions have a metric for it."""
+        """Record the duration, if the conventions have a metric for it."""
 
     def _open_span(self, tracer: Tracer) -> None:
-        """Start the span and let what happens from now on be inside of it."""
+        """Start the span and make it the current span."""
         context = get_context()
         above = get_surroundings(context)
         if above is not None:
@@ -231,7 +231,7 @@ class SpanBlock(Surroundings):
             self.judged = above.judged
         name, attributes = self._describe_span()
         attributes |= describe_surroundings(self)
-        # Until it has ended nobody knows; and it tells whoever reads the span that it is one of these.
+        # The outcome is unknown until the end; the attribute also marks the span as a span of this API.
         attributes[_OUTCOME] = _UNKNOWN
         span = self._span = tracer.start_span(name, context, self.KIND, attributes, start_time=self._start)
         span_context = span.get_span_context()
@@ -250,14 +250,14 @@ class SpanBlock(Surroundings):
 
 def _check_wrappable(function: object) -> None:
     if isinstance(function, type) or not callable(function):
-        raise TypeError(f"only a function can be decorated, and {function!r} is none")
+        raise TypeError(f"only a function can be decorated, not {function!r}")
     if _is_kind(inspect.isgeneratorfunction, function) or _is_kind(inspect.isasyncgenfunction, function):
         raise TypeError(
-            f"{getattr(function, '__qualname__', function)} is a generator, which has ended when its reader"
-            " has: use the block inside of it, or around the loop that reads it"
+            f"{getattr(function, '__qualname__', function)} is a generator, whose work ends with its reader:"
+            " use the block inside the generator, or around the loop that reads it"
         )
 
 
 def _is_kind(kind: Callable[[object], bool], function: object) -> bool:
-    """Tell of what kind a function, or an object that can be called, is."""
-    return kind(function) or kind(getattr(function, "__call__", None))  # noqa: B004  # its kind is asked, too
+    """Return whether a function, or the ``__call__`` of an object, is of a kind."""
+    return kind(function) or kind(getattr(function, "__call__", None))  # noqa: B004  # inspected, not called

@@ -1,4 +1,4 @@
-"""Mapping: spans of this process → events, by the rules that hold for spans by OTLP (``sources.otlp``)."""
+"""Translate the spans of this process into events, by the same rules as for spans received by OTLP."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from stretto.sources.otlp.genai import SpanPlace
 from stretto.sources.otlp.plain_records import Scalar, Span
 
 STARTS = frozenset({Kind.SESSION_START, Kind.TURN_START, Kind.PHASE_START, Kind.TASK_START, Kind.TOOL_START})
-"""What can be told of a span before it has ended."""
+"""The kinds of events that an open span already gives."""
 
 _OPERATION = Attribute.OPERATION_NAME.value
 _TASK_ID = Attribute.TASK_ID.value
 
 
 def read_span(span: ReadableSpan) -> Span:
-    """Return a span as the rules read it; one that has not ended is taken as if it ended at once.
+    """Return a span in the shape that the OTLP rules read; an open span gets its start as its end.
 
-    Only the attributes that the rules know are read: whatever else a span bears stays where it is.
+    Only the attributes that the rules know are read.
     """
     itself, above = span.context, span.parent
     scope, service = span.instrumentation_scope, span.resource.attributes.get("service.name")
@@ -55,17 +55,17 @@ def read_span(span: ReadableSpan) -> Span:
 def translate_span(
     span: Span, place: SpanPlace, session: str, started: Mapping[str, str], source: str
 ) -> list[Event]:
-    """Return the events that a span gives in its place, as this process's own word.
+    """Return the events of a span at its place in the trace, with the API as their channel.
 
-    ``started`` names the first task of each tool call that started one, ``source`` the product that the
-    whole trace is of.
+    ``started`` maps a tool call to the first task that the call started. ``source`` is the product that sent
+    the trace.
     """
     events = python_api.make_span_events(span, place, session, started, source)
     return [replace(event, channel=Channel.API) for event in events]
 
 
 def add_process(event: Event, process: str) -> Event:
-    """Return the event; one that starts a session says in which process that is."""
+    """Return the event; the start of a session gets the process that runs it."""
     if event.kind is not Kind.SESSION_START:
         return event
     return replace(event, attributes={**event.attributes, "processes": [process]})

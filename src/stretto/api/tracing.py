@@ -1,7 +1,7 @@
-"""Tracing: session, phase, task, tool call, model call and message, to wrap an orchestrator's work in.
+"""Wrap an orchestrator's work in sessions, phases, tasks, tool calls, model calls and messages.
 
-Attributes follow the GenAI conventions where they have one (status Development:
-github.com/open-telemetry/semantic-conventions-genai), else they start with ``stretto.``.
+Attributes follow the GenAI conventions (status Development:
+github.com/open-telemetry/semantic-conventions-genai); all others begin with ``stretto.``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from stretto.api.span_block import (
     Attributes,
     SpanBlock,
     keep_known,
-    title_span,
+    name_span,
     trim_name,
 )
 from stretto.clock import SECOND
@@ -36,7 +36,7 @@ __all__ = [
 ]  # fmt: skip
 
 _DESCRIBES = os.environ.get("STRETTO_DESCRIPTIONS") != "0"
-"""Whether descriptions pass; the hook client obeys the same variable."""
+"""Whether descriptions are recorded; the hook client reads the same variable."""
 
 _TASK_ID = Attribute.TASK_ID.value
 _TOOL_NAME = Attribute.TOOL_NAME.value
@@ -49,10 +49,11 @@ def session(
     project: str | None = None,
     id: str | None = None,
 ) -> SessionBlock:
-    """Wrap one run of an orchestrator; ``pattern`` names the workflow that it follows.
+    """Wrap a run of an orchestrator; ``pattern`` names the workflow that it follows.
 
-    Inside another session, be it of this program, of the one that started it, or of the coding agent whose
-    command it is, it opens none: what is in it belongs to that session. An ``id`` of its own makes it one.
+    Inside another session it opens no new session: its work belongs to the outer session. The outer session
+    can be of this program, of its parent process, or of the coding agent that runs this program as a command.
+    A different ``id`` opens a new session anyway.
     """
     return SessionBlock(_trim_description(description), trim_name(pattern), trim_name(project), trim_name(id))
 
@@ -65,32 +66,32 @@ def phase(name: str) -> PhaseBlock:
 def task(
     description: str, *, type: str | None = None, agent: str | None = None, id: str | None = None
 ) -> TaskBlock:
-    """Wrap one delegated piece of work, done by ``agent``; without a ``type`` the words of both tell it."""
+    """Wrap a delegated piece of work by ``agent``; without ``type``, the type is derived from the names."""
     return TaskBlock(
         _trim_description(_check_name(description)), trim_name(type), trim_name(agent), trim_name(id)
     )
 
 
 def tool_call(name: str, *, id: str | None = None) -> ToolCallBlock:
-    """Wrap one call of a tool; ``id`` is the call's where it is the only one of that id in the session."""
+    """Wrap a call of a tool; ``id`` is the call's id and must be unique in the session."""
     return ToolCallBlock(trim_name(_check_name(name)), trim_name(id))
 
 
 def model_call(model: str, *, provider: str | None = None) -> ModelCallBlock:
-    """Wrap one request to a language model; say what it used by ``tokens`` and ``cost_usd``."""
+    """Wrap a request to a language model; record its usage with ``tokens`` and ``cost_usd``."""
     return ModelCallBlock(trim_name(_check_name(model)), trim_name(provider))
 
 
 def message(to: str, *, sender: str | None = None) -> MessageBlock:
-    """Wrap a message to another agent and the wait for its answer: the time between is the response time.
+    """Wrap a message to another agent and the wait for its answer; the duration is the response time.
 
-    ``sent`` records one without waiting. The sender is the agent of the task where no other is given.
+    ``sent`` records a message without waiting. Without ``sender``, the sender is the agent of the task.
     """
     return MessageBlock(trim_name(_check_name(to)), trim_name(sender))
 
 
 class SessionBlock(JudgedBlock):
-    """A session, or a part of the one around it."""
+    """A session, or a part of the outer session."""
 
     __slots__ = ("_description", "_pattern", "_project")
 
@@ -109,12 +110,12 @@ class SessionBlock(JudgedBlock):
         return type(self)(self._description, self._pattern, self._project)
 
     def _close_span(self, span: Span, outcome: str, end: int) -> None:
-        """Report what caches have counted before the session's span ends."""
+        """Report the counts of caches before the session's span ends."""
         report_session(self.session, set_span_in_context(span, Context()), end)
         super()._close_span(span, outcome, end)
 
     def _describe_span(self) -> tuple[str, Attributes]:
-        """Open a session, unless it is part of the one around it."""
+        """Open a session, unless the block is part of an outer session."""
         self.judged = self
         operation = None
         if self.session is None or self.id not in {None, self.session}:
@@ -122,9 +123,9 @@ class SessionBlock(JudgedBlock):
             self.source = self.task = self.caller = self.phase = self.agent = None
             operation = "invoke_workflow"
         else:
-            # It is over before the session is, so its span must not pass for the session's.
+            # This block ends before the outer session, so its span must not look like the session's span.
             self.id = self.session
-        return title_span("invoke_workflow", self._pattern), keep_known(
+        return name_span("invoke_workflow", self._pattern), keep_known(
             OPERATION_NAME=operation,
             WORKFLOW_NAME=self._pattern,
             PATTERN=self._pattern,
@@ -149,19 +150,19 @@ class PhaseBlock(JudgedBlock):
         return type(self)(self._stage)
 
     def _describe_span(self) -> tuple[str, Attributes]:
-        """Let what is inside be in this phase."""
+        """Put inner blocks into this phase."""
         self.judged = self
         self.phase = self._stage
-        return title_span("phase", self._stage), {}
+        return name_span("phase", self._stage), {}
 
     def _take_id(self, span: Span, id: str) -> None:
-        """Take the span's id."""
+        """Set the id to the span's id."""
         self.id = id
         span.set_attribute(Attribute.PHASE_ID.value, id)
 
 
 class TaskBlock(JudgedBlock):
-    """One delegated piece of work."""
+    """A delegated piece of work."""
 
     __slots__ = ("_description", "_doer", "_type")
 
@@ -180,10 +181,10 @@ class TaskBlock(JudgedBlock):
         return type(self)(self._description, self._type, self._doer)
 
     def _describe_span(self) -> tuple[str, Attributes]:
-        """Let what is inside be done by this task's agent."""
+        """Assign inner blocks to this task's agent."""
         self.judged = self
         self.agent = self._doer
-        return title_span("invoke_agent", self._doer), keep_known(
+        return name_span("invoke_agent", self._doer), keep_known(
             OPERATION_NAME="invoke_agent",
             PARENT_ID=self.caller,
             TASK_TYPE=self._type,
@@ -191,7 +192,7 @@ class TaskBlock(JudgedBlock):
         )
 
     def _take_id(self, span: Span, id: str) -> None:
-        """Take the span's id where none was given, and let what is inside be in this task."""
+        """Set the id to the span's id unless an id was given, and put inner blocks into this task."""
         self.task = self.caller = self.id = self.id or id
         span.set_attribute(_TASK_ID, self.id)
 
@@ -201,7 +202,7 @@ class TaskBlock(JudgedBlock):
 
 
 class ToolCallBlock(SpanBlock):
-    """One call of a tool."""
+    """A call of a tool."""
 
     __slots__ = ("_tool",)
 
@@ -214,13 +215,13 @@ class ToolCallBlock(SpanBlock):
         return type(self)(self._tool)
 
     def _describe_span(self) -> tuple[str, Attributes]:
-        """Say which tool."""
-        return title_span("execute_tool", self._tool), keep_known(
+        """Name the tool."""
+        return name_span("execute_tool", self._tool), keep_known(
             OPERATION_NAME="execute_tool", TOOL_NAME=self._tool, TOOL_CALL_ID=self.id, TASK_ID=self.task
         )
 
-    def _take_id(self, span: Span, id: str) -> None:  # noqa: ARG002  # a tool call's is known by its span's
-        """Take the span's id where none was given, and let tasks that are started inside be of this call."""
+    def _take_id(self, span: Span, id: str) -> None:  # noqa: ARG002  # the span has the same id
+        """Set the id to the span's id unless an id was given, and make inner tasks children of this call."""
         self.caller = self.id = self.id or id
 
     def _record_duration(self, seconds: float) -> None:
@@ -232,7 +233,7 @@ class ToolCallBlock(SpanBlock):
 
 
 class ModelCallBlock(SpanBlock):
-    """One request to a language model."""
+    """A request to a language model."""
 
     __slots__ = ("_model", "_provider", "_used")
 
@@ -252,15 +253,15 @@ class ModelCallBlock(SpanBlock):
         cache_read: int | None = None,
         cache_write: int | None = None,
     ) -> None:
-        """Say how many tokens it used; ``input`` are those neither read from nor written to a cache.
+        """Record the tokens used; ``input`` are those neither read from nor written to a cache.
 
-        What is said later replaces what was said before, and what is not said stays unknown.
+        A later count replaces an earlier count; counts not given stay unknown.
         """
         counts = (("input", input), ("output", output), ("read", cache_read), ("write", cache_write))
         self._used |= {name: count for name, count in counts if count is not None}
         used, total = self._used, None
         if "input" in used:
-            # The conventions count what is read from and written to a cache as input, too.
+            # The conventions count tokens read from and written to a cache as input too.
             total = used["input"] + used.get("read", 0) + used.get("write", 0)
         self._set_attributes(
             keep_known(
@@ -272,7 +273,7 @@ class ModelCallBlock(SpanBlock):
         )
 
     def cost_usd(self, amount: float) -> None:
-        """Say what it cost, in US dollars."""
+        """Record the cost in US dollars."""
         self._set_attributes(keep_known(USAGE_COST=float(amount)))
 
     def _make_copy(self) -> Self:
@@ -280,8 +281,8 @@ class ModelCallBlock(SpanBlock):
         return type(self)(self._model, self._provider)
 
     def _describe_span(self) -> tuple[str, Attributes]:
-        """Say which model."""
-        return title_span("chat", self._model), keep_known(
+        """Name the model."""
+        return name_span("chat", self._model), keep_known(
             OPERATION_NAME="chat", REQUEST_MODEL=self._model, PROVIDER_NAME=self._provider, TASK_ID=self.task
         )
 
@@ -291,7 +292,7 @@ class ModelCallBlock(SpanBlock):
 
 
 class MessageBlock(SpanBlock):
-    """One communication with another agent."""
+    """A communication with another agent."""
 
     __slots__ = ("_ago", "_answered", "_sender", "_to")
 
@@ -303,7 +304,7 @@ class MessageBlock(SpanBlock):
         self._answered = True
 
     def sent(self, *, response_seconds: float | None = None) -> None:
-        """Record it at once: as answered now, ``response_seconds`` after it was sent, or as just sent."""
+        """Record the message at once: as answered now, after ``response_seconds``, or as just sent."""
         self._answered = response_seconds is not None
         self._ago = round((response_seconds or 0) * SECOND)
         with self:
@@ -314,18 +315,18 @@ class MessageBlock(SpanBlock):
         return type(self)(self._to, self._sender)
 
     def _describe_span(self) -> tuple[str, Attributes]:
-        """Say who wrote to whom."""
-        return title_span("message", self._to), keep_known(
+        """Name the sender and the receiver."""
+        return name_span("message", self._to), keep_known(
             MESSAGE_TO=self._to, MESSAGE_FROM=self._sender or self.agent, TASK_ID=self.task
         )
 
     def _open_span(self, tracer: Tracer) -> None:
-        """Start the span when the message was sent."""
+        """Start the span at the time of sending."""
         self._start -= self._ago
         super()._open_span(tracer)
 
     def _close_span(self, span: Span, outcome: str, end: int) -> None:
-        """End the span with the response time, where there was an answer."""
+        """End the span; record the response time if the message was answered."""
         if self._answered and self._fault is None:
             seconds = max(0, self._ago or end - self._start) / SECOND
             span.set_attribute(Attribute.MESSAGE_RESPONSE_SECONDS.value, seconds)
@@ -333,7 +334,7 @@ class MessageBlock(SpanBlock):
 
 
 def _check_name(name: object) -> object:
-    """Return a name. Raises TypeError for a function: a decorator without its parentheses."""
+    """Return the name. Raises TypeError for a function, which means a decorator without parentheses."""
     if callable(name) and not isinstance(name, str):
         raise TypeError(f"give a name first, as in @stretto.task('…'), not {name!r}")
     return name
@@ -354,7 +355,7 @@ def _describe_run(agent: str | None, fault: str | None) -> Attributes:
 
 @cache
 def _get_histograms() -> tuple[Histogram, Histogram]:
-    """Return the instruments for tasks and for tool calls, of whatever meter provider there is or will be."""
+    """Return the histograms for tasks and for tool calls, from the present or a future meter provider."""
     meter = get_meter(API_SCOPE)
     return (
         meter.create_histogram(

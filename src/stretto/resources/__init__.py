@@ -1,1 +1,1 @@
-"""What the agents' processes and the machine around them use, read through psutil."""
+"""Measure the processor time, memory and disk use of agents' processes and of the machine, through psutil."""

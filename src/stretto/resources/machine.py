@@ -1,4 +1,4 @@
-"""The machine as a whole: how busy its processors were, how much memory is left."""
+"""Read the machine as a whole: how busy its processors were, and how much memory is available."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from stretto.clock import SECOND
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The machine at one instant; what the system does not tell is None."""
+    """The machine at an instant; values that the system does not report are None."""
 
     busy: int | None
-    """Nanoseconds of processor time since the boot in which a processor did something."""
+    """Nanoseconds of busy processor time since boot, over all cores."""
     available: int | None
-    """Nanoseconds of processor time since the boot: cores times time."""
+    """Nanoseconds of processor time since boot, busy or idle: number of cores times elapsed time."""
     memory: int | None
-    """Bytes there are."""
+    """Bytes of memory in total."""
     memory_available: int | None
-    """Bytes that can be given to a process without another having to give them up."""
+    """Bytes that a process can get without taking memory from another process."""
 
 
 def read() -> Machine:
@@ -38,7 +38,7 @@ def _read_processors() -> tuple[int | None, int | None]:
         times = psutil.cpu_times()
     except (psutil.Error, OSError, NotImplementedError, RuntimeError):
         return None, None
-    # A guest's time stands in its host's user time already.
+    # The host's user time already includes the time of virtual guests.
     parts = {name: value for name, value in times._asdict().items() if not name.startswith("guest")}
     total = sum(parts.values())
     idle = parts.get("idle", 0.0) + parts.get("iowait", 0.0)

@@ -1,4 +1,4 @@
-"""Sampler: readings of the agents' process trees every few seconds, made into one sample a minute each."""
+"""Sample the process trees of busy sessions: a reading every few seconds, a sample for each minute."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import psutil
 
 from stretto.clock import MINUTE, SECOND, Clock
 from stretto.figures.resource_figures import ResourceUse
-from stretto.hook.client.client import identify_process as spelled
+from stretto.hook.client.client import identify_process
 from stretto.model.entities import Processes
 from stretto.model.event import Channel, Event, Kind, omit_none
 from stretto.resources import machine
@@ -18,18 +18,18 @@ from stretto.resources.machine import Machine
 from stretto.resources.process_trees import ProcessTrees, TreeUsage
 
 SOURCE = "stretto"
-"""The source of samples: what is sampled does not tell them itself."""
+"""The source of samples: Stretto itself, not the sampled agent."""
 
 STRETCH = MINUTE
-"""How long a stretch one sample covers, unless the session falls silent before."""
+"""Nanoseconds that a sample covers, unless the session becomes idle earlier."""
 
 CLOCK_SLACK = 2.0
-"""Seconds by which a process may seem younger than what it told: the boot's time is known to a second."""
+"""Seconds by which a process may seem younger than its first report: boot time is only exact to a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class WatchedSession:
-    """A busy session and where it may be found."""
+    """A busy session and the processes it may run in."""
 
     session: str
     start: int
@@ -38,14 +38,14 @@ class WatchedSession:
 
 @dataclass(slots=True)
 class _Stretch:
-    """What was found since the last sample; None where no reading told."""
+    """The sums of the readings since the last sample; None if no reading had the value."""
 
     start: int
     duration: int = 0
     cpu: int = 0
     cpu_peak: int = 0
     memory: int = 0
-    """Bytes times nanoseconds."""
+    """Sum of bytes times nanoseconds."""
     memory_peak: int = 0
     read: int | None = None
     written: int | None = None
@@ -59,131 +59,133 @@ class _Stretch:
 
 @dataclass(slots=True)
 class _FollowedSession:
-    """A session that is followed."""
+    """A session whose process tree is read."""
 
     watched: WatchedSession
     root: psutil.Process
     read: bool = False
-    """Whether the last reading found it, so that the next can tell what was used since."""
+    """Whether the last reading found its process, so that the next reading gives its use."""
     counted: bool = False
-    """Whether it lasted from one reading to the next, which a shell that only starts a hook does not."""
+    """Whether its process existed in two readings; a shell that only starts a hook does not."""
     stretch: _Stretch | None = None
 
 
 @dataclass(slots=True)
 class Sampler:
-    """Follows the process trees of busy sessions; one thread's.
+    """Reads the process trees of busy sessions; for use in a single thread.
 
-    Sessions that share a process cannot be told apart: the tree is given to the one that began first, for as
-    long as it is busy. A session inside another's tree has its own, and the other has the rest. So the sum
-    over sessions counts no process twice.
+    Sessions that share a process cannot be separated. Their tree belongs to the session that began first, for
+    as long as that session is busy. A session inside another session's tree has its own tree, and the outer
+    session the rest. So the sum over sessions counts no process twice.
     """
 
     clock: Clock
-    """Dates the samples."""
+    """The wall clock that dates the samples."""
     ticking: Callable[[], int] = time.monotonic_ns
-    """Measures their length, in nanoseconds: the wall clock may be set."""
+    """The monotonic clock that measures durations, in nanoseconds: the wall clock may be changed."""
     use: ResourceUse = field(default_factory=ResourceUse)
-    """What was found last."""
-    _forest: ProcessTrees = field(default_factory=ProcessTrees)
+    """The use in the last reading."""
+    _trees: ProcessTrees = field(default_factory=ProcessTrees)
     _sessions: dict[str, _FollowedSession] = field(default_factory=dict)
-    _gone: dict[str, Processes] = field(default_factory=dict)
-    """Sessions whose process has ended, by what told of it: its parents are not the agent."""
+    _ended: dict[str, Processes] = field(default_factory=dict)
+    """Sessions whose process has ended → their processes: an ended process's parents are not the agent."""
     _machine: Machine | None = None
-    _looked: int = 0
+    _last_tick: int = 0
 
     def take_reading(self, watched: Iterable[WatchedSession]) -> list[Event]:
-        """Take one reading of the sessions that are busy now and return the samples that are complete.
+        """Take a reading of the busy sessions and return the complete samples.
 
-        A session that is no longer among them is read once more and let go.
+        A session that is no longer busy is read a last time and then dropped.
         """
-        busy = {one.session: one for one in watched}
+        busy = {session.session: session for session in watched}
         over = self._sessions.keys() - busy.keys()
         samples = self._follow_sessions(busy)
         if self._sessions:
             self._read_trees()
         else:
-            self._forest, self._machine = ProcessTrees(), None
+            self._trees, self._machine = ProcessTrees(), None
             reason = "no busy session's process is known on this machine" if busy else "no session is busy"
             self.use = ResourceUse(machine_memory_available=machine.read().memory_available, reason=reason)
         for id in list(self._sessions):
             stretch = self._sessions[id].stretch
             if id in over:
-                samples += self._unfollow_session(id)
+                samples += self._drop_session(id)
             elif stretch is not None and stretch.duration >= STRETCH:
                 samples += self._complete_sample(id)
         return samples
 
     def finish(self) -> list[Event]:
-        """Return samples of what is not complete, and follow nothing any more."""
-        return [event for id in list(self._sessions) for event in self._unfollow_session(id)]
+        """Return the incomplete samples, and drop all sessions."""
+        return [event for id in list(self._sessions) for event in self._drop_session(id)]
 
     def _follow_sessions(self, busy: Mapping[str, WatchedSession]) -> list[Event]:
-        """Find the processes of sessions that are new, and of those that went on in another process."""
+        """Find the processes of new sessions, and of sessions that continue in another process."""
         samples: list[Event] = []
-        for id, told in list(self._gone.items()):
-            if id not in busy or busy[id].processes != told:
-                del self._gone[id]
-        for id, one in busy.items():
+        for id, processes in list(self._ended.items()):
+            if id not in busy or busy[id].processes != processes:
+                del self._ended[id]
+        for id, session in busy.items():
             followed = self._sessions.get(id)
             if followed is not None:
-                if self._has_stayed(followed, one):
+                if self._has_stayed(followed, session):
                     continue
-                samples += self._unfollow_session(id)
-            root = None if id in self._gone else locate_process(one.processes)
+                samples += self._drop_session(id)
+            root = None if id in self._ended else locate_process(session.processes)
             if root is not None:
-                self._sessions[id] = _FollowedSession(one, root)
+                self._sessions[id] = _FollowedSession(session, root)
         return samples
 
-    def _has_stayed(self, followed: _FollowedSession, one: WatchedSession) -> bool:
-        """Tell whether a session runs where it ran before, and take note where that process has ended."""
-        same = followed.watched.processes == one.processes
-        followed.watched = one
+    def _has_stayed(self, followed: _FollowedSession, session: WatchedSession) -> bool:
+        """Return whether a session runs in the same process as before; note a session whose process ended."""
+        same = followed.watched.processes == session.processes
+        followed.watched = session
         if not followed.root.is_running():
             if same and followed.counted:
-                self._gone[one.session] = one.processes
+                self._ended[session.session] = session.processes
             return False
-        return same or locate_process(one.processes) in {followed.root, None}
+        return same or locate_process(session.processes) in {followed.root, None}
 
     def _read_trees(self) -> None:
-        # The session that began first has the process.
+        # Of several sessions, the session that began first owns the process.
         owners: dict[psutil.Process, str] = {}
         for id, session in sorted(self._sessions.items(), key=lambda item: (item[1].watched.start, item[0])):
             owners.setdefault(session.root, id)
-        tick, around, before = self.ticking(), machine.read(), self._machine
-        used = self._forest.read_usage(owners)
-        elapsed = max(1, tick - self._looked)
-        # A tree's first reading is where it is counted from.
+        tick, machine_now, machine_before = self.ticking(), machine.read(), self._machine
+        usage = self._trees.read_usage(owners)
+        elapsed = max(1, tick - self._last_tick)
+        # A tree's first reading is only a starting point.
         counted = {
             root: self._sessions[id]
             for root, id in owners.items()
-            if root in used and self._sessions[id].read
+            if root in usage and self._sessions[id].read
         }
         for root, session in counted.items():
             session.counted = True
             if session.stretch is None:
                 session.stretch = _Stretch(self.clock() - elapsed)
-            _add_reading(session.stretch, used[root], elapsed)
-            if before is not None:
-                _add_machine(session.stretch, before, around, len(counted))
+            _add_reading(session.stretch, usage[root], elapsed)
+            if machine_before is not None:
+                _add_machine(session.stretch, machine_before, machine_now, len(counted))
         for session in self._sessions.values():
-            session.read = session.root in used
+            session.read = session.root in usage
         self.use = ResourceUse(
-            cpu=sum(used[root].cpu for root in counted) / elapsed if counted else None,
-            memory=sum(tree.memory for tree in used.values()) if used else None,
-            machine_memory_available=around.memory_available,
-            sessions=len(used),
-            reason="counting begins with the first reading" if used else "the sessions' processes have ended",
+            cpu=sum(usage[root].cpu for root in counted) / elapsed if counted else None,
+            memory=sum(tree.memory for tree in usage.values()) if usage else None,
+            machine_memory_available=machine_now.memory_available,
+            sessions=len(usage),
+            reason="counting begins with the first reading"
+            if usage
+            else "the sessions' processes have ended",
         )
-        self._machine, self._looked = around, tick
+        self._machine, self._last_tick = machine_now, tick
 
-    def _unfollow_session(self, id: str) -> list[Event]:
+    def _drop_session(self, id: str) -> list[Event]:
         samples = self._complete_sample(id)
         del self._sessions[id]
         return samples
 
     def _complete_sample(self, id: str) -> list[Event]:
-        """Return the sample of a session's stretch, where it has one, and begin the next."""
+        """Return the sample of a session's stretch, if it has a stretch, and begin the next."""
         session = self._sessions[id]
         stretch, session.stretch = session.stretch, None
         if stretch is None or not stretch.duration:
@@ -192,10 +194,10 @@ class Sampler:
 
 
 def locate_process(processes: Processes) -> psutil.Process | None:
-    """Return the nearest of the processes that is the one that was meant, or None where all are gone."""
+    """Return the nearest of the reported processes that still runs, or None if all have ended."""
     for name in processes.names:
         pid, _, started = name.partition(":")
-        if not pid.isascii() or not pid.isdigit() or (started and spelled(int(pid)) != name):
+        if not pid.isascii() or not pid.isdigit() or (started and identify_process(int(pid)) != name):
             continue
         try:
             process = psutil.Process(int(pid))
@@ -206,14 +208,14 @@ def locate_process(processes: Processes) -> psutil.Process | None:
     return None
 
 
-def _add_reading(stretch: _Stretch, used: TreeUsage, elapsed: int) -> None:
+def _add_reading(stretch: _Stretch, usage: TreeUsage, elapsed: int) -> None:
     stretch.duration += elapsed
-    stretch.cpu += used.cpu
-    stretch.cpu_peak = max(stretch.cpu_peak, used.cpu * SECOND // elapsed)
-    stretch.memory += used.memory * elapsed
-    stretch.memory_peak = max(stretch.memory_peak, used.memory)
-    stretch.read = _add_known(stretch.read, used.read)
-    stretch.written = _add_known(stretch.written, used.written)
+    stretch.cpu += usage.cpu
+    stretch.cpu_peak = max(stretch.cpu_peak, usage.cpu * SECOND // elapsed)
+    stretch.memory += usage.memory * elapsed
+    stretch.memory_peak = max(stretch.memory_peak, usage.memory)
+    stretch.read = _add_known(stretch.read, usage.read)
+    stretch.written = _add_known(stretch.written, usage.written)
 
 
 def _add_machine(stretch: _Stretch, before: Machine, now: Machine, sessions: int) -> None:
@@ -226,7 +228,7 @@ def _add_machine(stretch: _Stretch, before: Machine, now: Machine, sessions: int
     if before.busy is None or before.available is None or now.busy is None or now.available is None:
         return
     available = max(0, now.available - before.available)
-    # The kernel's count of idle time may fall by a tick between two readings.
+    # The kernel's idle time may decrease by a tick between two readings.
     busy = min(available, max(0, now.busy - before.busy))
     stretch.busy, stretch.available = _add_known(stretch.busy, busy), _add_known(stretch.available, available)
     stretch.busy_share = _add_known(stretch.busy_share, busy // sessions)

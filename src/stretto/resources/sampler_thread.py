@@ -1,4 +1,4 @@
-"""Sampling: the thread that reads the agents' processes at an interval and hands on what it found."""
+"""Run the sampler in a thread, at an interval, and pass on the complete samples."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ LOG = logging.getLogger(__name__)
 
 
 class SamplerThread:
-    """Reads from ``start`` to ``close``; an interval of 0 seconds never does.
+    """Takes readings from ``start`` to ``close``; an interval of 0 seconds disables them.
 
-    ``watched`` is asked for the busy sessions before each reading, ``append`` gets the samples that are
-    complete, at the end those that are not. What either raises is told in ``error``, and in the log once
-    until it works again; the samples of that reading are lost.
+    ``watched`` returns the busy sessions before each reading. ``append`` gets the complete samples, and at
+    the end the incomplete samples. An exception of either is kept in ``error`` and logged once until the next
+    success; the samples of that reading are lost.
     """
 
     def __init__(
@@ -38,43 +38,43 @@ class SamplerThread:
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
         self._cpu = 0.0
         self.error: str | None = None
-        """Why the last reading failed; None where it went well."""
+        """The reason why the last reading failed, or None."""
 
     @property
     def use(self) -> ResourceUse:
-        """What the last reading found."""
+        """The use in the last reading."""
         return self._sampler.use if self._interval else ResourceUse(reason="sampling is switched off")
 
     @property
     def cpu_seconds(self) -> float | None:
-        """Processor time that the thread has taken; None where it never runs."""
+        """Processor time of the thread; None if sampling is disabled."""
         return self._cpu if self._interval else None
 
     def start(self) -> None:
-        """Begin with a first reading."""
+        """Start the thread, which takes a first reading at once."""
         if self._interval:
             self._thread.start()
 
     def close(self) -> None:
-        """Finish the reading under way and hand on what is not complete."""
+        """Finish the current reading and pass on the incomplete samples."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self._hand_on(lambda: self._sampler.take_reading(self._watched()))
+            self._append_samples(lambda: self._sampler.take_reading(self._watched()))
             self._stopping.wait(self._interval)
-        self._hand_on(self._sampler.finish)
+        self._append_samples(self._sampler.finish)
 
-    def _hand_on(self, take: Callable[[], Sequence[Event]]) -> None:
+    def _append_samples(self, take: Callable[[], Sequence[Event]]) -> None:
         try:
             samples = take()
             if samples:
                 self._append(samples)
             self.error = None
         except Exception as error:
-            # A thread that died here would leave figures that look alive.
+            # If the thread ended here, old figures would look current.
             if self.error is None:
                 LOG.exception("the agents' processes could not be sampled")
             self.error = f"{type(error).__name__}: {error}"

@@ -1,1 +1,1 @@
-"""Prometheus and Alertmanager beside the service: their processes and their configuration."""
+"""Run Prometheus and Alertmanager beside the service, and write their configuration."""

@@ -1,8 +1,8 @@
-"""Supervise: real Prometheus and Alertmanager beside the service, with the configuration that ships.
+"""Start and supervise Prometheus and Alertmanager beside the service, with the shipped configuration.
 
-They are started where they are installed, on loopback, with all they keep inside the state folder; restarted
-when they die; and stopped with the service. The configuration files name addresses and the token's place as
-the compose file has them: what the servers read here is a copy with those replaced by what is in force.
+Installed servers run on loopback and keep all data inside the state folder. They are restarted when they die,
+and stopped with the service. The shipped configuration names the addresses and the token's path of the
+compose file. The servers read a copy in which these are replaced by the actual values.
 """
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ from stretto.errors import ServiceError
 from stretto.servers.alert_receivers import ReceiversFile, merge_receivers
 
 SHIPPED = {"stretto": "stretto:9464", "prometheus": "prometheus:9090", "alertmanager": "alertmanager:9093"}
-"""The addresses as the shipped files have them: those inside the compose file's network."""
+"""The addresses in the shipped files: those of the compose file's network."""
 
 SHIPPED_PAGE = "127.0.0.1:9464"
-"""The service as the shipped files name it to a person's browser, in links to the runbook."""
+"""The service's address for a browser in the shipped files, used in links to the runbook."""
 
-SHIPPED_TOKEN = "/run/secrets/stretto-token"  # noqa: S105  # a path, not what stands there
-"""Where the shipped files find the token that the servers show to the service."""
+SHIPPED_TOKEN = "/run/secrets/stretto-token"  # noqa: S105  # a path, not the token
+"""The path in the shipped files of the token that the servers send to the service."""
 
 BINARIES: dict[str, tuple[str, ...]] = {
     "prometheus": ("prometheus",),
     "alertmanager": ("alertmanager", "prometheus-alertmanager"),
 }
-"""Names of each server's program: upstream's, and Debian's where it differs."""
+"""Server → names of its program: the upstream name and, if it differs, Debian's."""
 
 PACKAGES = {"prometheus": "prometheus", "alertmanager": "prometheus-alertmanager"}
 RETENTION = "90d"
 STOP_SECONDS = 10.0
 SETTLED_SECONDS = 60.0
 RESTART_SECONDS = (1.0, 2.0, 5.0, 15.0, 60.0)
-"""Waits before a server that died is started again; the last one stays."""
+"""Waits before a dead server is restarted, by number of deaths; the last wait repeats."""
 
 
 @dataclass(frozen=True, slots=True)
 class SupervisedServer:
-    """One server as it is to be started."""
+    """A server to start: program, arguments, address and folder."""
 
     name: str
     program: str
@@ -57,19 +57,19 @@ class SupervisedServer:
 
     @property
     def log(self) -> Path:
-        """Where its output goes."""
+        """The path of its output."""
         return self.folder / f"{self.name}.log"
 
     @property
     def mark(self) -> Path:
-        """Where its process id is kept, so that a killed service's children can be found."""
+        """The path of its process id, by which servers of a killed service are found."""
         return self.folder / f"{self.name}.pid"
 
 
 def find_shipped_folder(name: str) -> Path:
-    """Return a folder that ships: ``prometheus``, ``alertmanager`` or ``runbook``.
+    """Return a shipped folder: ``prometheus``, ``alertmanager`` or ``runbook``.
 
-    It stands inside an installed package, else in the source tree. Raises ServiceError where it is missing.
+    It is inside the installed package, else in the source tree. Raises ServiceError if it is missing.
     """
     installed = Path(__file__).parents[1] / "shipped" / name
     top = Path(__file__).parents[3]
@@ -85,18 +85,18 @@ def find_shipped_folder(name: str) -> Path:
 
 
 def find_program(name: str, which: Callable[[str], str | None] = shutil.which) -> str | None:
-    """Return the path of a server's program, or None where it is not installed."""
+    """Return the path of a server's program, or None if it is not installed."""
     return next((path for binary in BINARIES[name] if (path := which(binary))), None)
 
 
 def explain_missing(name: str) -> str:
-    """Say how to get a server that is not installed."""
-    ways = f"apt-get install {PACKAGES[name]} (Debian, Ubuntu) or brew install {name} (macOS)"
-    return f"{name} is not installed: {ways}"
+    """Return a sentence that explains how to install a missing server."""
+    commands = f"apt-get install {PACKAGES[name]} (Debian, Ubuntu) or brew install {name} (macOS)"
+    return f"{name} is not installed: {commands}"
 
 
 def find_free_address(host: str, wanted: int) -> str:
-    """Return ``host:wanted`` where that port is free, else the host with any free port."""
+    """Return ``host:wanted`` if that port is free, else the host with any free port."""
     for port in (wanted, 0):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -109,22 +109,22 @@ def find_free_address(host: str, wanted: int) -> str:
 
 
 def render_configuration(source: Path, target: Path, addresses: Mapping[str, str], token_file: Path) -> None:
-    """Copy a shipped folder's configuration with what is in force here in place of what the compose file has.
+    """Copy a shipped folder's configuration, replacing the compose file's addresses by the actual values.
 
-    The servers show what stands in ``token_file`` wherever they talk to the service; it must exist, and is
-    empty where no token is asked for.
+    The servers send the content of ``token_file`` to the service. The file must exist; it is empty if no
+    token is required. Example: "stretto:9464" becomes "127.0.0.1:9464".
     """
-    in_force = [(SHIPPED[name], address) for name, address in addresses.items()]
-    in_force += [(SHIPPED_PAGE, addresses["stretto"]), (SHIPPED_TOKEN, str(token_file))]
+    replacements = [(SHIPPED[name], address) for name, address in addresses.items()]
+    replacements += [(SHIPPED_PAGE, addresses["stretto"]), (SHIPPED_TOKEN, str(token_file))]
     shutil.rmtree(target, ignore_errors=True)
     for file in sorted(path for path in source.rglob("*") if path.suffix in {".yml", ".tmpl"}):
         if "tests" in file.relative_to(source).parts:
             continue
         text = file.read_text(encoding="utf-8")
-        # In two steps: one value in force may be what another one stands for in the shipped file.
-        for number, (default, _) in enumerate(in_force):
+        # In two steps, because an actual value may equal the default of another value.
+        for number, (default, _) in enumerate(replacements):
             text = text.replace(default, f"\0{number}\0")
-        for number, (_, value) in enumerate(in_force):
+        for number, (_, value) in enumerate(replacements):
             text = text.replace(f"\0{number}\0", value)
         copy = target / file.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -134,7 +134,7 @@ def render_configuration(source: Path, target: Path, addresses: Mapping[str, str
 def prepare_prometheus(
     folder: Path, program: str, addresses: Mapping[str, str], token_file: Path
 ) -> SupervisedServer:
-    """Return Prometheus as it is to be started, its configuration rendered."""
+    """Render Prometheus's configuration and return the server to start."""
     render_configuration(find_shipped_folder("prometheus"), folder / "prometheus", addresses, token_file)
     return SupervisedServer(
         name="prometheus",
@@ -146,7 +146,7 @@ def prepare_prometheus(
             f"--storage.tsdb.path={folder / 'prometheus-data'}",
             f"--storage.tsdb.retention.time={RETENTION}",
             f"--web.listen-address={addresses['prometheus']}",
-            # What links in notifications lead to; by itself it takes the machine's name.
+            # The base of links in notifications; the default is the machine's name.
             f"--web.external-url=http://{addresses['prometheus']}",
         ),
     )
@@ -159,7 +159,7 @@ def prepare_alertmanager(
     token_file: Path,
     receivers: ReceiversFile | None = None,
 ) -> SupervisedServer:
-    """Return Alertmanager as it is to be started, its configuration rendered, with the user's receivers."""
+    """Render Alertmanager's configuration with the user's receivers and return the server to start."""
     render_configuration(find_shipped_folder("alertmanager"), folder / "alertmanager", addresses, token_file)
     if receivers is not None:
         configuration = folder / "alertmanager" / "alertmanager.yml"
@@ -174,16 +174,16 @@ def prepare_alertmanager(
             f"--config.file={folder / 'alertmanager' / 'alertmanager.yml'}",
             f"--storage.path={folder / 'alertmanager-data'}",
             f"--web.listen-address={addresses['alertmanager']}",
-            # What it tells links to this; by itself it would name the machine, where it does not listen.
+            # The base of links in notifications; the default is the machine's name, where it does not listen.
             f"--web.external-url=http://{addresses['alertmanager']}",
-            # Without this it looks for peers on every interface.
+            # Otherwise it looks for peers on every interface.
             "--cluster.listen-address=",
         ),
     )
 
 
 class Supervisor:
-    """Keeps servers running, each by a thread of its own, until ``stop``."""
+    """Keeps servers running, with a thread for each server, until ``stop``."""
 
     def __init__(self, servers: Sequence[SupervisedServer]) -> None:
         self.servers = tuple(servers)
@@ -204,7 +204,7 @@ class Supervisor:
             self._threads.append(thread)
 
     def stop(self) -> None:
-        """End every server and wait for it; one that does not end in time is killed."""
+        """End every server and wait for it; kill a server that does not end in time."""
         self._stopping.set()
         for child in list(self._children.values()):
             if child.poll() is None:
@@ -221,11 +221,11 @@ class Supervisor:
         for server in self.servers:
             server.mark.unlink(missing_ok=True)
 
-    def problems(self) -> list[str]:
-        """Say which server has died and where its log is, or why it cannot be started."""
+    def list_problems(self) -> list[str]:
+        """Return a sentence for each server that has died, with its log, or that cannot be started."""
         return [
             self._faults.get(server.name)
-            or f"{server.name} has died {count} time(s) and is started again: see {server.log}"
+            or f"{server.name} has died {count} time(s) and is restarted: see {server.log}"
             for server in self.servers
             if (count := self._deaths.get(server.name, 0))
         ]
@@ -235,7 +235,7 @@ class Supervisor:
             try:
                 self._run_once(server)
             except OSError as error:
-                # A full disk, a program that is gone: told, and tried again.
+                # For example a full disk or a removed program: report it and try again.
                 self._faults[server.name] = f"{server.name} cannot be started: {error}"
             if self._stopping.is_set():
                 return
@@ -260,18 +260,18 @@ class Supervisor:
             child.terminate()
         child.wait()
         if time.monotonic() - began > SETTLED_SECONDS:
-            # It ran: what comes now is a new fault, not the next of the old ones.
+            # The server ran for a while: its next death is a new fault, not a repetition.
             self._deaths.pop(server.name, None)
 
 
 def stop_leftovers(folder: Path) -> None:
-    """Stop the servers that a killed service left behind, before their ports are looked at."""
+    """Stop the servers that a killed service left running, before their ports are checked."""
     for mark in folder.glob("*.pid"):
         stop_leftover(mark)
 
 
 def stop_leftover(mark: Path) -> None:
-    """Stop the server whose process id a file holds, if our folder stands in its arguments."""
+    """Stop the server whose process id is in a file, if its arguments name our folder."""
     try:
         process = psutil.Process(int(json.loads(mark.read_text(encoding="utf-8"))["pid"]))
         if not any(str(mark.parent) in argument for argument in process.cmdline()):
@@ -280,9 +280,9 @@ def stop_leftover(mark: Path) -> None:
         try:
             process.wait(STOP_SECONDS)
         except psutil.TimeoutExpired:
-            # Two servers would fight over one folder of data.
+            # Two servers must not use the same data folder.
             process.kill()
             process.wait(STOP_SECONDS)
     except (OSError, ValueError, KeyError, TypeError, psutil.Error):
-        # No mark, or not ours: there is nothing to stop.
+        # The file is invalid, or the process is not ours: there is nothing to stop.
         return

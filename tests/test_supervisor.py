@@ -135,8 +135,8 @@ def test_a_server_that_dies_is_started_again_and_told(tmp_path: Path) -> None:
     supervisor = Supervisor([sleeper(tmp_path, "print('no', flush=True)")])
     supervisor.start()
     try:
-        assert _poll(lambda: bool(supervisor.problems()))
-        assert str(tmp_path / "prometheus.log") in supervisor.problems()[0]
+        assert _poll(lambda: bool(supervisor.list_problems()))
+        assert str(tmp_path / "prometheus.log") in supervisor.list_problems()[0]
     finally:
         supervisor.stop()
 

@@ -14,7 +14,7 @@ from opentelemetry import trace
 import stretto
 from stretto.api import cache_counters as caching
 from stretto.model.event import Channel, Kind
-from tests.test_api_export import Journal, events, journalled
+from tests.test_api_journal_exporter import Journal, events, journalled
 from tests.test_api_tracing import Spans, sdk
 
 

@@ -462,7 +462,7 @@ def test_a_journal_that_cannot_be_written_is_told_once(
         folder.unlink()
         assert exporter.export(spans.all()) is SpanExportResult.SUCCESS
 
-    assert "is written" in caplog.text
+    assert "are written" in caplog.text
     assert events(folder) != []
 
 
