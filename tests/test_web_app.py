@@ -405,7 +405,7 @@ def test_a_notification_that_cannot_be_kept_is_asked_for_again(store: Store) -> 
         answer = client.post("/api/notifications", content=message(alert()))
 
         assert answer.status_code == 503
-        assert "cannot be kept" in answer.json()["error"]
+        assert "cannot be stored" in answer.json()["error"]
         assert client.get("/api/notifications").json()["notifications"] == []
 
 

@@ -319,7 +319,7 @@ def test_a_fault_tells_nothing_of_the_inside(store: Store) -> None:
 
     assert answer.json() == {
         "error": "Stretto failed to answer",
-        "hint": "its own output on standard error says why",
+        "hint": "the service's standard error has the reason",
     }
 
 

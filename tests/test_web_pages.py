@@ -93,7 +93,7 @@ def test_since_when_an_agent_decides_is_said_as_known(store: Store, before: int,
     with shown(store) as client:
         text = read(client).text
 
-    assert f"of what decided when the end came{since}." in text.replace("\N{NO-BREAK SPACE}", " ")
+    assert f"of the critical paths{since}." in text.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_without_a_sequential_run_the_baseline_admits_it(store: Store) -> None:
@@ -223,7 +223,7 @@ def test_a_recording_is_called_one(store: Store) -> None:
         page = read(client)
         session = read(client, f"/sessions/{store.refresh().latest[0].id}")
 
-    assert "You are looking at a recording. It goes away when your first own session arrives." in page.text
+    assert "You are looking at a recording. It is removed when your first session arrives." in page.text
     assert "stretto hooks install" in page.text
     assert "measured against the recording's own sequential run" in page.text
     assert "your own sequential runs" not in page.text
@@ -237,8 +237,8 @@ def test_a_recording_beside_own_sessions_is_told_apart(store: Store) -> None:
     with shown(store) as client:
         text = read(client).text
 
-    assert "Part of what you see is a recording" in text
-    assert "goes away" not in text
+    assert "Some of these sessions are a recording" in text
+    assert "It is removed" not in text
 
 
 def test_old_figures_are_called_old(store: Store) -> None:
@@ -303,7 +303,7 @@ def test_stretto_tells_of_itself(store: Store) -> None:
         Figure("stretto_sampler_cpu_seconds", (), None, 0, "sampling is switched off"),
     ]
     backend = store.make_backend(
-        problems=lambda: ["Prometheus is not installed: apt-get install prometheus"], own=lambda: own
+        problems=lambda: ["Prometheus is not installed: apt-get install prometheus"], self_figures=lambda: own
     )
     with served(backend) as client:
         text = read(client).text

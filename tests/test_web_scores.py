@@ -111,7 +111,7 @@ def test_a_journal_that_cannot_be_written_is_told(store: Store) -> None:
         answer = client.post("/api/scores", json={"session": "first", "name": "quality", "value": 1})
 
     assert answer.status_code == 503
-    assert answer.json()["error"] == "the scores cannot be kept: No space left on device"
+    assert answer.json()["error"] == "the scores cannot be stored: No space left on device"
 
 
 def test_strangers_may_not_judge(store: Store) -> None:

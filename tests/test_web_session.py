@@ -166,7 +166,7 @@ def test_every_source_has_its_part(store: Store) -> None:
     assert "satisfaction session reviewer 4.5" in text
     assert "1.5 GB peak 2 GB" in text
     assert "Succeeded 50 %" in text
-    assert any(DEFINITIONS["success"] in one and "Made of 2." in one for one in page.explanations)
+    assert any(DEFINITIONS["success"] in one and "Based on 2." in one for one in page.explanations)
     assert "Model calls no source told" not in text
 
 

@@ -103,7 +103,7 @@ def test_the_overview_shows_the_trend_and_since_last_week(tmp_path: Path) -> Non
     with shown(store) as client:
         both = read(client)
 
-    assert "Since last week: — the week before holds nothing to compare with" in alone.text
+    assert "Since last week: — the week before has nothing to compare with" in alone.text
     assert "2026-11-20 20 s 1.67× 1 work" in alone.text
     assert "Parallel executions 1 as before" in both.text
     assert "fewer than 10 parallel executions in one of the weeks" in both.text
