@@ -22,7 +22,7 @@ from stretto.summaries.session_summary import build_row_document, build_session_
 from stretto.summaries.snapshot import build_snapshot_document
 from stretto.web.app import HOOK
 from stretto.web.backend import FRESH_SECONDS
-from tests.test_notifications import alert, message
+from tests.test_notification_log import alert, message
 from tests.web_served import NOON, PATIENCE, Store, Work, exchange, served
 
 PAIR = (Work(0, 30), Work(0, 20, "write tests", "tester"))

@@ -14,7 +14,7 @@ import pytest
 from stretto.clock import HOUR, MINUTE, SECOND, to_rfc3339
 from stretto.summaries.snapshot import LATEST
 from stretto.web.live_updates import MEDIA, PATH, PageUpdate, UpdateStreams
-from tests.test_notifications import alert, message
+from tests.test_notification_log import alert, message
 from tests.web_page import ARCHITECTURE, TESTS
 from tests.web_served import NOON, Store, served
 

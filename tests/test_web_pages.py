@@ -27,7 +27,7 @@ from stretto.summaries.stuck_tasks import StuckTask
 from stretto.web import headline, markdown
 from stretto.web.metric_definitions import ABSENT, DEFINITIONS
 from stretto.web.renderer import REFRESH_SECONDS
-from tests.test_notifications import alert, message
+from tests.test_notification_log import alert, message
 from tests.web_page import ARCHITECTURE, ONE_BY_ONE, TESTS, Page, full, read, shown
 from tests.web_served import NOON, Store, Work, served
 

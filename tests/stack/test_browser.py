@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from stretto.clock import DAY, HOUR, MINUTE, SECOND, read_wall_clock
 from tests.stack.running import Running, running
-from tests.test_notifications import alert, message
+from tests.test_notification_log import alert, message
 from tests.web_page import ARCHITECTURE, TESTS, full
 from tests.web_served import NOON, PATIENCE, Store, Work, served
 

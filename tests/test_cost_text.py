@@ -1,0 +1,97 @@
+"""Spending in words: cost, tokens, and what is not known of them."""
+
+from __future__ import annotations
+
+from stretto.cli.cost_text import format_model_calls, format_spending
+from stretto.cli.kpi_text import format_kpis
+from stretto.figures.spending import Priced, Spending
+from stretto.model.entities import ModelCall, Tokens
+from stretto.model.event import Outcome
+from stretto.model.model_call_cost import Cost, Origin
+
+
+def call(model: str, task: str | None, tokens: Tokens, dollars: float | None) -> Priced:
+    """A model call with its cost."""
+    found = ModelCall("m", model, task, 0, 1, Outcome.SUCCESS, tokens)
+    return found, None if dollars is None else Cost(round(dollars * 1e9), Origin.LIST)
+
+
+def test_a_session_without_model_calls_has_no_line() -> None:
+    """Nothing told is nothing said, not zero dollars."""
+    assert format_model_calls([]) == []
+    assert format_spending(None) == ""
+
+
+def test_it_tells_cost_tokens_models_and_tasks() -> None:
+    """The dearest first; the main agent's calls under its own name."""
+    told = format_model_calls(
+        [
+            call("small", "t1", Tokens(input=900, output=100), 0.10),
+            call("large", None, Tokens(input=50, cache_read=5000), 1.25),
+        ]
+    )
+
+    assert told == [
+        "spent $1.35, 6.05 k tokens in 2 model calls (price: 2 calls list)",
+        "  tokens: input 950, output 100, cache read 5 k",
+        "  models: large $1.25, 5.05 k tokens; small $0.10, 1 k tokens",
+        "  tasks: main agent $1.25, 5.05 k tokens; t1 $0.10, 1 k tokens",
+        "",
+    ]
+
+
+def test_what_has_no_price_is_said_beside_the_cost() -> None:
+    """A cost without some calls says so, and an unknown cost is never 0."""
+    known = call("a", None, Tokens(output=1), 0.004)
+    unknown = call("b", None, Tokens(output=1), None)
+
+    assert format_model_calls([known, unknown])[0].startswith("spent $0.004 and 1 call without a price, 2 tokens")
+    assert format_model_calls([unknown])[0] == "spent cost unknown, 1 token in 1 model call"
+
+
+def test_many_models_are_cut_and_counted() -> None:
+    """Five are named; the rest is a number."""
+    lines = format_model_calls([call(f"m{n}", None, Tokens(output=10 - n), None) for n in range(7)])
+
+    (models,) = (line for line in lines if line.startswith("  models: "))
+    assert models.startswith("  models: m0 ")
+    assert models.endswith("m4 cost unknown, 6 tokens; and 2 more")
+
+
+def test_calls_without_tokens_have_no_sum_of_them() -> None:
+    """A source that tells of calls alone leaves tokens out."""
+    assert format_spending(Spending(model_calls=2)) == "cost unknown"
+
+
+def test_a_phase_has_its_own_line() -> None:
+    """Its name stands before what is known of it; why the rest is not stands with the session alone."""
+    share = {"ratio": 0.5, "count": 4, "reason": None}
+    none = {"ratio": None, "count": 0, "reason": "nothing to divide by"}
+    score = {"score": 80.0, "coverage": 1.0, "reason": None}
+    hidden = {"score": None, "coverage": 0.1, "reason": "1 of 6 parts known (and so on)"}
+    kpis = {
+        **dict.fromkeys(("completion", "retry", "recovery", "phase_success", "integration_success"), none),
+        "success": share,
+        "adoption": none,
+        "conflicts": 2,
+        "efficiency": score,
+        "collaboration": hidden,
+        "quality": {"prd": {"score": 7.25, "coverage": 0.5, "reason": None}},
+        "agents": {},
+    }
+
+    told = format_kpis({**kpis, "phases": [{"name": "build", **kpis}]})
+
+    assert told == [
+        "outcomes: success 50% of 4, conflicts 2",
+        "scores: efficiency 80/100, quality prd 7.2/10 (50% of it known)",
+        (
+            "  withheld: completion, retry, recovery, phase success, integration success, adoption:"
+            " nothing to divide by"
+        ),
+        "  withheld: collaboration: 1 of 6 parts known",
+        "phase build: outcomes: success 50% of 4, conflicts 2",
+        "phase build: scores: efficiency 80/100, quality prd 7.2/10 (50% of it known)",
+        "",
+    ]
+    assert format_kpis({}) == []

@@ -1,0 +1,123 @@
+"""Announcing: what is said, when and by what; recording stand-ins on a PATH of their own are the programs."""
+
+from __future__ import annotations
+
+import shutil
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from stretto.notifications.desktop_alerts import (
+    AnnouncementSettings,
+    Announcer,
+    Find,
+    describe_alert,
+    find_desktop_command,
+    find_speech_command,
+)
+from stretto.notifications.log import Notification
+
+FIRING = Notification(
+    received=1,
+    status="firing",
+    alertname="StrettoDown",
+    severity="critical",
+    summary="Prometheus gets no figures from Stretto.",
+    description=None,
+    labels={"alertname": "StrettoDown"},
+    starts_at="2026-01-01T00:00:00Z",
+    ends_at=None,
+    fingerprint="f1",
+    runbook_url=None,
+)
+
+
+def changed(**fields: object) -> Notification:
+    """Return the firing alert with other fields."""
+    return Notification(**{**{name: getattr(FIRING, name) for name in FIRING.__dataclass_fields__}, **fields})
+
+
+def program(folder: Path, name: str, code: int = 0) -> Path:
+    """Put a program on the PATH that writes down what it was asked to say, and return where."""
+    said = folder / f"{name}.said"
+    path = folder / name
+    path.write_text(f"#!/bin/sh\nprintf '%s|' \"$@\" >> {said}\necho >> {said}\nexit {code}\n")
+    path.chmod(0o755)
+    return said
+
+
+def on(folder: Path) -> Find:
+    """Look for programs in one folder alone."""
+    return partial(shutil.which, path=str(folder))
+
+
+def test_a_critical_alert_is_spoken_once(tmp_path: Path) -> None:
+    """Its summary is said when it begins to fire; repetitions, warnings and resolutions are not."""
+    said = program(tmp_path, "espeak-ng")
+    announcer = Announcer(AnnouncementSettings(speak=True), find=on(tmp_path))
+    announcer.announce([FIRING, changed(severity="warning", fingerprint="f2"), changed(status="resolved")])
+    announcer.announce([FIRING])
+    announcer.wait_until_done()
+    assert said.read_text() == "Critical: Prometheus gets no figures from Stretto.|\n"
+
+
+def test_an_alert_that_fires_again_is_spoken_again(tmp_path: Path) -> None:
+    """Another beginning is other news."""
+    said = program(tmp_path, "espeak-ng")
+    announcer = Announcer(AnnouncementSettings(speak=True), find=on(tmp_path))
+    announcer.announce([FIRING])
+    announcer.announce([changed(starts_at="2026-01-02T00:00:00Z")])
+    announcer.wait_until_done()
+    assert len(said.read_text().splitlines()) == 2
+
+
+def test_a_program_that_fails_stops_no_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The failure is logged, and the desktop still tells."""
+    program(tmp_path, "espeak-ng", code=1)
+    raised = program(tmp_path, "notify-send")
+    announcer = Announcer(AnnouncementSettings(speak=True, desktop=True), find=on(tmp_path))
+    announcer.announce([FIRING])
+    announcer.wait_until_done()
+    assert raised.read_text().startswith("--urgency=critical|Stretto|Critical: ")
+    assert "did not announce" in caplog.text
+
+
+def test_off_says_nothing(tmp_path: Path) -> None:
+    """Unless it is switched on no program is started."""
+    said = program(tmp_path, "espeak-ng")
+    announcer = Announcer(AnnouncementSettings(), find=on(tmp_path))
+    announcer.announce([FIRING])
+    announcer.wait_until_done()
+    assert not said.exists()
+    assert announcer.missing == []
+
+
+def test_what_is_wanted_and_missing_is_told(tmp_path: Path) -> None:
+    """A person who switched it on learns that nothing can speak."""
+    announcer = Announcer(AnnouncementSettings(speak=True, desktop=True), find=on(tmp_path))
+    announcer.announce([FIRING])
+    assert len(announcer.missing) == 2
+    assert "espeak-ng" in announcer.missing[0]
+
+
+@pytest.mark.parametrize(("name", "rest"), [("espeak-ng", []), ("say", []), ("spd-say", ["--wait"])])
+def test_each_speaker_is_found(tmp_path: Path, name: str, rest: list[str]) -> None:
+    """Whichever is installed is taken."""
+    program(tmp_path, name)
+    assert find_speech_command(on(tmp_path)) == [str(tmp_path / name), *rest]
+
+
+def test_macos_gets_the_text_as_an_argument(tmp_path: Path) -> None:
+    """The script is fixed: no text of an alert is ever run."""
+    program(tmp_path, "osascript")
+    command = find_desktop_command(on(tmp_path))
+    assert command is not None
+    assert command[:2] == [str(tmp_path / "osascript"), "-e"]
+    assert "item 1 of words" in command[2]
+
+
+def test_an_alert_without_a_summary_has_its_name_said() -> None:
+    """Alerts of one's own may have none."""
+    assert describe_alert(changed(summary=None)) == "Critical: StrettoDown"
+    assert describe_alert(changed(summary=None, alertname=None)) == "Critical: an alert without a name"

@@ -1,0 +1,182 @@
+"""Imports: recordings and transcripts land once, together tell one story, and are asked for politely."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stretto.cli.command_context import CommandContext
+from stretto.cli.first_import import import_history
+from stretto.cli.import_command import import_transcripts
+from stretto.cli.main import main
+from stretto.config.loading import load_config
+from stretto.sources import transcript
+
+FANOUT = Path(__file__).parent / "recorded" / "transcript"
+SESSION = "e8cd2941-d5b4-4cbf-9176-9085d5e9a231"
+
+
+@pytest.fixture(autouse=True)
+def _own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the machine's user is read or written."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("STRETTO_STATE", str(tmp_path / "state"))
+    for name in ("XDG_STATE_HOME", "STRETTO_CONFIG", "CLAUDE_CONFIG_DIR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    """The JSON answer of a command that succeeds."""
+    code = main([*arguments, "--json"])
+    out, err = capsys.readouterr()
+    assert code == 0, err
+    return json.loads(out)
+
+
+def recorded(name: str) -> Path:
+    """A part of the recorded run: ``hooks`` or ``projects``."""
+    return next(path for path in FANOUT.rglob(name))
+
+
+def story(shown: dict[str, Any]) -> dict[str, Any]:
+    """What every source must tell alike."""
+    return {
+        "tasks": sorted(
+            (task["id"], task["task_type"], task["outcome"], task["tool_calls"]) for task in shown["tasks"]
+        ),
+        "calls": sorted(
+            (call["id"], call["tool"], call["task"], call["outcome"]) for call in shown["tool_calls"]
+        ),
+        "turns": len(shown["turns"]),
+        "fanouts": [(len(fanout["tasks"]), fanout["width"]) for fanout in shown["fanouts"]],
+    }
+
+
+def test_a_transcript_tells_the_story_of_the_hooks(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """One run by hooks alone, by transcript alone and by both: the same tasks, calls, turns and fan-outs."""
+    answer(capsys, "--state", str(tmp_path / "hooks"), "import", str(recorded("hooks.jsonl")))
+    answer(capsys, "--state", str(tmp_path / "transcript"), "import", str(recorded("projects")))
+    answer(capsys, "--state", str(tmp_path / "both"), "import", str(recorded("projects")))
+    answer(capsys, "--state", str(tmp_path / "both"), "import", str(recorded("hooks.jsonl")))
+
+    by = {
+        name: answer(capsys, "--state", str(tmp_path / name), "show", SESSION)
+        for name in ("hooks", "transcript", "both")
+    }
+
+    assert story(by["transcript"]) == story(by["hooks"]) == story(by["both"])
+    assert by["both"]["fanouts"][0]["speedup"] == by["hooks"]["fanouts"][0]["speedup"]
+    assert by["transcript"]["fanouts"][0]["speedup"] == pytest.approx(
+        by["hooks"]["fanouts"][0]["speedup"], rel=0.05
+    )
+
+
+def test_a_transcript_adds_what_hooks_do_not_know(capsys: pytest.CaptureFixture[str]) -> None:
+    """Tokens come with the transcript, once a message; by hooks alone they are absent with the reason."""
+    answer(capsys, "import", str(recorded("hooks.jsonl")))
+    alone = answer(capsys, "show", SESSION)
+    assert alone["tokens"] is None
+    assert "model_calls" in alone["absent"]
+
+    answer(capsys, "import", str(recorded("projects")))
+
+    told = answer(capsys, "show", SESSION)
+    assert len(told["model_calls"]) == len({call["id"] for call in told["model_calls"]})
+    assert told["tokens"]["output"] == sum(call["tokens"]["output"] for call in told["model_calls"])
+    assert told["tokens"]["output"] > 0
+    assert "model_calls" not in told["absent"]
+
+
+def test_a_second_import_reads_on(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A transcript that has grown gives only what is new; one that has not is already known."""
+    projects = tmp_path / "projects"
+    shutil.copytree(recorded("projects"), projects)
+    main_file = next(path for path in projects.rglob("*.jsonl") if "subagents" not in path.parts)
+    whole = main_file.read_bytes()
+    cut = whole[: len(whole) // 2].rfind(b"\n") + 1
+    main_file.write_bytes(whole[:cut])
+
+    first = answer(capsys, "import", str(projects))["imported"]
+    main_file.write_bytes(whole)
+    second = answer(capsys, "import", str(projects))["imported"]
+    third = answer(capsys, "import", str(projects))["imported"]
+
+    assert all(entry["events"] for entry in first)
+    assert [Path(entry["file"]) for entry in second if entry["events"]] == [main_file]
+    assert all(entry["already_known"] for entry in third)
+    assert len(answer(capsys, "show", SESSION)["tool_calls"]) == 12
+
+
+def test_history_never_lands_in_this_hour(capsys: pytest.CaptureFixture[str]) -> None:
+    """Imported sessions stand at their own time in the list, not at the time of the import."""
+    answer(capsys, "import", str(recorded("projects")))
+
+    (row,) = answer(capsys, "sessions")["sessions"]
+
+    assert row["start"].startswith("2026-11-20T15:46:27")
+
+
+def test_a_folder_with_nothing_in_it_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """An import that finds nothing ends with 3 and says what would have been taken."""
+    assert main(["import", str(tmp_path)]) == 3
+    err = capsys.readouterr().err
+    assert "no hooks.jsonl and no transcript" in err
+    assert "~/.claude/projects" in err
+
+
+class TestHistory:
+    """The newcomer's own history, offered at the first start."""
+
+    @pytest.fixture
+    def context(self, tmp_path: Path) -> CommandContext:
+        """A home with one earlier session of Claude Code."""
+        shutil.copytree(recorded("projects"), tmp_path / "home" / ".claude" / "projects")
+        (tmp_path / "state").mkdir()
+        config = load_config(os.environ, tmp_path / "home")
+        return CommandContext(config=config, json=False, environ={}, home=tmp_path / "home")
+
+    def test_it_is_asked_for_once(self, context: CommandContext) -> None:
+        """An answer given once holds; the import follows a yes."""
+        asked: list[str] = []
+
+        def ask(question: str) -> str:
+            asked.append(question)
+            return ""
+
+        assert import_history(context, "ask", ask)[0].startswith("1 session(s) imported")
+        assert import_history(context, "ask", ask) == []
+        assert len(asked) == 1
+        assert "1 earlier session(s)" in asked[0]
+        assert (context.config.journal / "import-transcripts.jsonl").exists()
+
+    def test_no_is_an_answer(self, context: CommandContext) -> None:
+        """After a no nothing is read, now and at the next start."""
+        assert import_history(context, "ask", lambda _: "n") == []
+        assert import_history(context, "ask", lambda _: pytest.fail("asked again")) == []
+        assert not context.config.journal.exists()
+
+    def test_without_a_terminal_it_is_only_mentioned(self, context: CommandContext) -> None:
+        """A start by a script imports nothing and says how."""
+        assert "stretto import" in import_history(context, "ask", None)[0]
+        assert not context.config.journal.exists()
+
+    def test_the_flag_needs_no_answer(self, context: CommandContext) -> None:
+        """--history yes imports, --history no does not even look."""
+        assert import_history(context, "no", None) == []
+        assert import_history(context, "yes", None)[0].startswith("1 session(s) imported")
+
+    def test_what_was_imported_by_command_is_not_offered(self, context: CommandContext) -> None:
+        """A start after ``stretto import`` offers only the sessions that have come since."""
+        root = context.home / ".claude" / "projects"
+        import_transcripts(context.config, transcript.find_transcripts(root))
+        assert import_history(context, "ask", lambda _: pytest.fail("asked for what is there")) == []
+        session = next(root.glob("*/*.jsonl"))
+        shutil.copy(session, session.with_name("later.jsonl"))
+        assert import_history(context, "ask", None)[0].startswith("1 earlier session(s)")
