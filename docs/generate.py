@@ -47,7 +47,7 @@ def pages() -> dict[Path, str]:
     return {
         DOCS / "metrics.md": metrics_page(),
         DOCS / "cli.md": cli_page(),
-        DOCS / "dashboards.md": dashboards.page(MARK),
+        DOCS / "dashboards.md": dashboards.render_page(MARK),
         DOCS / "terminal.md": with_pictures((DOCS / "terminal.md").read_text(encoding="utf-8")),
         PLUGIN / "hooks" / "hooks.json": plugin_hooks(),
         **{PLUGIN / "hook" / name: (package / name).read_text(encoding="utf-8") for name in PLUGIN_CLIENT},

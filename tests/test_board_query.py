@@ -1,20 +1,29 @@
 from __future__ import annotations
 
 import pytest
-from grafana.board.query import age, completion, part, quantile, ratio, series, share, total
+from grafana.board.query import (
+    divide_sums,
+    measure_age,
+    select_series,
+    share_completed,
+    share_outcome,
+    share_value,
+    sum_by,
+    take_quantile,
+)
 
 from stretto.names import Label
 
 
 def test_a_series_is_narrowed_by_every_variable_it_has_the_label_for() -> None:
     """Labels with a variable are matched by it, one value for the window and a pattern for the rest."""
-    assert series("window_tasks") == 'stretto_window_tasks{window="$window",task_type=~"$task_type"}'
-    assert series("tasks_running") == "stretto_tasks_running"
+    assert select_series("window_tasks") == 'stretto_window_tasks{window="$window",task_type=~"$task_type"}'
+    assert select_series("tasks_running") == "stretto_tasks_running"
 
 
 def test_what_is_asked_of_a_label_goes_before_its_variable() -> None:
     """A value, a pattern and a moment in the past are written as PromQL wants them."""
-    assert series("window_tasks", window="24h", outcome="~success|failure", offset="7d") == (
+    assert select_series("window_tasks", window="24h", outcome="~success|failure", offset="7d") == (
         'stretto_window_tasks{window="24h",task_type=~"$task_type",outcome=~"success|failure"} offset 7d'
     )
 
@@ -22,10 +31,10 @@ def test_what_is_asked_of_a_label_goes_before_its_variable() -> None:
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda: series("no_such_metric"),
-        lambda: series("window_tasks", agent="architect"),
-        lambda: series("window_tasks", "_bucket"),
-        lambda: quantile(0.95, "window_tasks", Label.TASK_TYPE),
+        lambda: select_series("no_such_metric"),
+        lambda: select_series("window_tasks", agent="architect"),
+        lambda: select_series("window_tasks", "_bucket"),
+        lambda: take_quantile(0.95, "window_tasks", Label.TASK_TYPE),
     ],
 )
 def test_what_the_table_of_names_does_not_have_is_refused(ask: object) -> None:
@@ -36,19 +45,22 @@ def test_what_the_table_of_names_does_not_have_is_refused(ask: object) -> None:
 
 def test_a_ratio_is_absent_where_there_is_nothing_to_divide_by() -> None:
     """Numerator and denominator are summed apart, and a denominator of 0 gives no series."""
-    assert ratio("a", "b", Label.AGENT) == "sum by (agent) (a) / (sum by (agent) (b) > 0)"
+    assert divide_sums("a", "b", Label.AGENT) == "sum by (agent) (a) / (sum by (agent) (b) > 0)"
 
 
 def test_a_share_of_nothing_is_zero() -> None:
     """Where only the other outcome is there, its zero stands in for the missing part."""
     asked = 'stretto_window_parallel_tasks{window="$window",outcome'
     above = f'sum ({asked}="failure"}} or 0 * {asked}="success"}})'
-    assert share("window_parallel_tasks", "failure") == f'{above} / (sum ({asked}=~"success|failure"}}) > 0)'
-    assert "or 0 * stretto_window_tests{" in part("window_tests", Label.RESULT, "passed")
-    assert 'outcome=~"success|failure"' in completion("window_tasks")
+    assert (
+        share_outcome("window_parallel_tasks", "failure")
+        == f'{above} / (sum ({asked}=~"success|failure"}}) > 0)'
+    )
+    assert "or 0 * stretto_window_tests{" in share_value("window_tests", Label.RESULT, "passed")
+    assert 'outcome=~"success|failure"' in share_completed("window_tasks")
 
 
 def test_totals_and_ages() -> None:
     """Sums name their labels, an age is counted from now."""
-    assert total("x", Label.TOOL, "le") == "sum by (tool, le) (x)"
-    assert age("x") == "time() - x"
+    assert sum_by("x", Label.TOOL, "le") == "sum by (tool, le) (x)"
+    assert measure_age("x") == "time() - x"

@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 import pytest
-from grafana.board.board import Board, Row, document
+from grafana.board.board import Board, Row, build_document
 from grafana.board.limit import CRITICAL, GOOD, Step
-from grafana.board.link import BoardId, Link, ServiceLink, url
+from grafana.board.link import BoardId, Link, ServiceLink, build_url
 from grafana.board.panel import (
     Column,
     Kind,
@@ -14,25 +14,25 @@ from grafana.board.panel import (
     Query,
     State,
     Unit,
-    bars,
-    limit,
-    lines,
-    stat,
-    states,
-    table,
+    draw_limit,
+    make_bars,
+    make_lines,
+    make_stat,
+    make_states,
+    make_table,
 )
-from grafana.board.query import series, total
+from grafana.board.query import select_series, sum_by
 
 from stretto.names import Label
 
-TASKS = total(series("window_tasks"), Label.TASK_TYPE)
+TASKS = sum_by(select_series("window_tasks"), Label.TASK_TYPE)
 WORDS = ("Title", "What it shows.", "What does it ask?")
 
 
 def drawn(*panels: Panel, id: BoardId = BoardId.OVERVIEW) -> list[dict[str, Any]]:
     """Return panels as they come out of a board."""
     board = Board(id=id, title="Stretto / Test", asks="What?", rows=(Row("Row", panels),))
-    found: list[dict[str, Any]] = document(board, [board])["panels"]
+    found: list[dict[str, Any]] = build_document(board, [board])["panels"]
     return [panel for panel in found if panel["type"] != "row"]
 
 
@@ -45,7 +45,7 @@ def override(panel: dict[str, Any], matched: str) -> dict[str, Any]:
 def test_a_number_is_asked_for_now_and_coloured_by_its_steps() -> None:
     """The query is instant, the steps are the thresholds, and the bounds are the panel's."""
     steps = (Step(None, GOOD), Step(0.5, CRITICAL))
-    (panel,) = drawn(stat(*WORDS, Unit.RATIO, "x", steps=steps, high=1, absent="not known"))
+    (panel,) = drawn(make_stat(*WORDS, Unit.RATIO, "x", steps=steps, high=1, absent="not known"))
     assert panel["type"] == "stat"
     assert panel["description"] == "What it shows. What does it ask?"
     assert (panel["targets"][0]["instant"], panel["targets"][0]["range"]) == (True, False)
@@ -61,7 +61,9 @@ def test_a_number_is_asked_for_now_and_coloured_by_its_steps() -> None:
 
 def test_a_state_is_a_word_on_a_coloured_ground() -> None:
     """Each number is mapped to its word and colour."""
-    (panel,) = drawn(stat(*WORDS, Unit.PLAIN, "x", states={1: State("up", GOOD), 0: State("down", CRITICAL)}))
+    (panel,) = drawn(
+        make_stat(*WORDS, Unit.PLAIN, "x", states={1: State("up", GOOD), 0: State("down", CRITICAL)})
+    )
     (mapping,) = panel["fieldConfig"]["defaults"]["mappings"]
     assert mapping["options"]["0"] == {"text": "down", "color": CRITICAL, "index": 1}
     assert panel["options"]["colorMode"] == "background"
@@ -70,9 +72,9 @@ def test_a_state_is_a_word_on_a_coloured_ground() -> None:
 def test_several_numbers_show_their_names() -> None:
     """One number stands alone, several say what they are; a version is read by its name."""
     one, two, name = drawn(
-        stat("One", *WORDS[1:], Unit.COUNT, "x"),
-        stat("Two", *WORDS[1:], Unit.COUNT, {"a": "x", "b": "y"}),
-        stat("Name", *WORDS[1:], Unit.PLAIN, {"{{version}}": "x"}, shows_name=True),
+        make_stat("One", *WORDS[1:], Unit.COUNT, "x"),
+        make_stat("Two", *WORDS[1:], Unit.COUNT, {"a": "x", "b": "y"}),
+        make_stat("Name", *WORDS[1:], Unit.PLAIN, {"{{version}}": "x"}, shows_name=True),
     )
     modes = [panel["options"]["textMode"] for panel in (one, two, name)]
     assert modes == ["value", "value_and_name", "name"]
@@ -81,7 +83,9 @@ def test_several_numbers_show_their_names() -> None:
 
 def test_a_limit_is_a_dashed_line_in_its_colour() -> None:
     """It is a query of the published series, told from the figures by its dashes."""
-    (panel,) = drawn(lines(*WORDS, Unit.SECONDS, {"{{tool}}": "x"}, limit("overhead_seconds", "critical")))
+    (panel,) = drawn(
+        make_lines(*WORDS, Unit.SECONDS, {"{{tool}}": "x"}, draw_limit("overhead_seconds", "critical"))
+    )
     figure, told = panel["targets"]
     assert (figure["range"], told["expr"]) == (
         True,
@@ -93,7 +97,7 @@ def test_a_limit_is_a_dashed_line_in_its_colour() -> None:
 
 def test_a_gap_stays_a_gap() -> None:
     """What was absent is not drawn through."""
-    (panel,) = drawn(lines(*WORDS, Unit.SECONDS, "x", stacked=True))
+    (panel,) = drawn(make_lines(*WORDS, Unit.SECONDS, "x", stacked=True))
     custom = panel["fieldConfig"]["defaults"]["custom"]
     assert custom["spanNulls"] is False
     assert custom["stacking"]["mode"] == "normal"
@@ -104,7 +108,7 @@ def test_a_table_joins_its_columns_and_names_them() -> None:
     rate = Column("Rate", TASKS, Unit.RATIO, (Step(None, GOOD), Step(0.5, CRITICAL)), high=1)
     link = Link(BoardId.OVERVIEW, "This type", Label.TASK_TYPE)
     keys: dict[Label | str, str] = {Label.TASK_TYPE: "Task type"}
-    (panel,) = drawn(table(*WORDS, keys, Column("Tasks", TASKS, Unit.COUNT), rate, links=(link,)))
+    (panel,) = drawn(make_table(*WORDS, keys, Column("Tasks", TASKS, Unit.COUNT), rate, links=(link,)))
     merge, organize = panel["transformations"]
     assert merge["id"] == "merge"
     assert organize["options"] == {
@@ -123,7 +127,7 @@ def test_a_table_joins_its_columns_and_names_them() -> None:
 
 def test_a_single_column_is_named_however_grafana_calls_it() -> None:
     """Of one query the value is called Value, of several Value #A."""
-    (panel,) = drawn(table(*WORDS, {Label.TASK_TYPE: "Task type"}, Column("Tasks", TASKS, Unit.COUNT)))
+    (panel,) = drawn(make_table(*WORDS, {Label.TASK_TYPE: "Task type"}, Column("Tasks", TASKS, Unit.COUNT)))
     names = panel["transformations"][1]["options"]["renameByName"]
     assert names["Value"] == names["Value #A"] == "Tasks"
 
@@ -131,8 +135,8 @@ def test_a_single_column_is_named_however_grafana_calls_it() -> None:
 def test_bars_and_states_are_about_one_label() -> None:
     """Bars compare now, states go over time; both name their series by the label."""
     told, over_time = drawn(
-        bars("Bars", *WORDS[1:], Unit.COUNT, "x", legend="{{tool}}"),
-        states("States", *WORDS[1:], "x", {1: State("up", GOOD)}, legend="{{job}}"),
+        make_bars("Bars", *WORDS[1:], Unit.COUNT, "x", legend="{{tool}}"),
+        make_states("States", *WORDS[1:], "x", {1: State("up", GOOD)}, legend="{{job}}"),
     )
     assert (told["type"], told["targets"][0]["instant"]) == ("bargauge", True)
     assert (over_time["type"], over_time["targets"][0]["range"]) == ("state-timeline", True)
@@ -142,23 +146,23 @@ def test_bars_and_states_are_about_one_label() -> None:
 def test_a_link_takes_along_what_both_boards_have() -> None:
     """Shared variables and the time go along; the clicked value replaces its own variable."""
     link = Link(BoardId.AGENTS, "This agent", Label.AGENT)
-    assert url(link, ("window", "agent")) == (
+    assert build_url(link, ("window", "agent")) == (
         "/d/stretto-agents?${window:queryparam}&var-agent=${__field.labels.agent:percentencode}&${__url_time_range}"
     )
-    assert url(Link(BoardId.TRENDS, "Trends"), ()) == "/d/stretto-trends?${__url_time_range}"
+    assert build_url(Link(BoardId.TRENDS, "Trends"), ()) == "/d/stretto-trends?${__url_time_range}"
 
 
 def test_a_service_link_may_end_in_a_cell() -> None:
     """A page of the service is named by a column's value."""
     link = ServiceLink("/runbook/", "Runbook", "Alert")
-    assert url(link, ()) == '${service}/runbook/${__data.fields["Alert"]:percentencode}'
-    assert url(ServiceLink("/", "Sessions"), ()) == "${service}/"
+    assert build_url(link, ()) == '${service}/runbook/${__data.fields["Alert"]:percentencode}'
+    assert build_url(ServiceLink("/", "Sessions"), ()) == "${service}/"
 
 
 def test_panels_flow_and_keep_their_numbers() -> None:
     """A panel that does not fit begins a line below the tallest; its number depends on its title alone."""
     one, two, three = (
-        stat(name, *WORDS[1:], Unit.COUNT, "x", width=10, height=height)
+        make_stat(name, *WORDS[1:], Unit.COUNT, "x", width=10, height=height)
         for name, height in (("One", 3), ("Two", 5), ("Three", 4))
     )
     first = drawn(one, two, three)
@@ -173,5 +177,5 @@ def test_every_kind_can_be_drawn_and_is_json(kind: Kind) -> None:
     title, shows, asks = WORDS
     panel = Panel(kind=kind, title=title, shows=shows, asks=asks, queries=(Query("x", "a"),))
     if kind is Kind.TABLE:
-        panel = table(*WORDS, {Label.TASK_TYPE: "Task type"}, Column("Tasks", TASKS, Unit.COUNT))
+        panel = make_table(*WORDS, {Label.TASK_TYPE: "Task type"}, Column("Tasks", TASKS, Unit.COUNT))
     assert json.loads(json.dumps(drawn(panel)))[0]["type"] == kind.value

@@ -9,9 +9,16 @@ from typing import Any
 
 from grafana.board.link import BoardId
 from grafana.board.panel import Panel
-from grafana.board.query import series
-from grafana.board.render import Carried, rendered
-from grafana.board.variable import SERVICE, Variable, built, datasource, standing, used
+from grafana.board.query import select_series
+from grafana.board.render import Carried, build_panel
+from grafana.board.variable import (
+    SERVICE,
+    Variable,
+    build_fixed,
+    build_variable,
+    refer_datasource,
+    select_used,
+)
 from grafana_foundation_sdk.builders import dashboard as build
 from grafana_foundation_sdk.builders import prometheus
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
@@ -22,7 +29,7 @@ COLUMNS = 24
 TOLD = 'alertname=~"Stretto.+",alertname!="StrettoWatchdog"'
 """Our alerts, but for the one that fires always."""
 FIRING = f'ALERTS{{{TOLD},alertstate="firing"}}'
-_RUNNING = series("build_info")
+_RUNNING = select_series("build_info")
 STARTED = f"{_RUNNING} unless on (version) ({_RUNNING} offset 10m)"
 """What answers now and did not ten minutes ago: a new version, or the service after a longer absence."""
 ONLY_AN_INTERVAL_S = {"auto", "auto_min", "auto_count"}
@@ -61,10 +68,10 @@ class Board:
     @property
     def variables(self) -> list[Variable]:
         """Return the variables that a query of the board uses."""
-        return used(" ".join(query.expr for panel in self.panels for query in panel.asked))
+        return select_used(" ".join(query.expr for panel in self.panels for query in panel.asked))
 
 
-def document(board: Board, boards: Iterable[Board]) -> dict[str, Any]:
+def build_document(board: Board, boards: Iterable[Board]) -> dict[str, Any]:
     """Return a board as Grafana's JSON; ``boards`` are all that it can link to."""
     mine = {str(variable.label) for variable in board.variables}
     carried: Carried = {
@@ -79,20 +86,22 @@ def document(board: Board, boards: Iterable[Board]) -> dict[str, Any]:
         .time(board.since, "now")
         .refresh(board.refresh)
         .tooltip(model.DashboardCursorSync.CROSSHAIR)
-        .variables([*standing(), *(built(variable, board.window) for variable in board.variables)])
-        .annotations([_alerts(), _starts()])
-        .links([_other_boards(), _service()])
+        .variables(
+            [*build_fixed(), *(build_variable(variable, board.window) for variable in board.variables)]
+        )
+        .annotations([_annotate_alerts(), _annotate_starts()])
+        .links([_link_boards(), _link_service()])
     )
     top = 0
     for row in board.rows:
         made.with_row(
-            build.Row(row.title).grid_pos(model.GridPos(x=0, y=top, w=COLUMNS, h=1)).id(_row_id(row))
+            build.Row(row.title).grid_pos(model.GridPos(x=0, y=top, w=COLUMNS, h=1)).id(_number_row(row))
         )
         top += 1
-        for panel, (left, down) in zip(row.panels, _places(row.panels), strict=True):
+        for panel, (left, down) in zip(row.panels, _place_panels(row.panels), strict=True):
             place = model.GridPos(x=left, y=top + down, w=panel.width, h=panel.height)
-            made.with_panel(rendered(panel, carried).grid_pos(place))
-        top += _height(row.panels)
+            made.with_panel(build_panel(panel, carried).grid_pos(place))
+        top += _measure_height(row.panels)
     plain: dict[str, Any] = json.loads(json.dumps(made.build(), cls=JSONEncoder))
     for variable in plain["templating"]["list"]:
         for name in ONLY_AN_INTERVAL_S:
@@ -103,12 +112,12 @@ def document(board: Board, boards: Iterable[Board]) -> dict[str, Any]:
     return plain
 
 
-def text(board: Board, boards: Iterable[Board]) -> str:
+def render_text(board: Board, boards: Iterable[Board]) -> str:
     """Return the file of a board."""
-    return json.dumps(document(board, boards), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return json.dumps(build_document(board, boards), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def _places(panels: tuple[Panel, ...]) -> list[tuple[int, int]]:
+def _place_panels(panels: tuple[Panel, ...]) -> list[tuple[int, int]]:
     """Return (x, y) of each panel: side by side until the row is full, then below the tallest."""
     places, left, down, tallest = [], 0, 0, 0
     for panel in panels:
@@ -120,38 +129,38 @@ def _places(panels: tuple[Panel, ...]) -> list[tuple[int, int]]:
     return places
 
 
-def _height(panels: tuple[Panel, ...]) -> int:
-    return max(down + panel.height for panel, (_, down) in zip(panels, _places(panels), strict=True))
+def _measure_height(panels: tuple[Panel, ...]) -> int:
+    return max(down + panel.height for panel, (_, down) in zip(panels, _place_panels(panels), strict=True))
 
 
-def _row_id(row: Row) -> int:
+def _number_row(row: Row) -> int:
     # Above every panel's own number.
     return 1_000_000 + sum(ord(letter) * place for place, letter in enumerate(row.title, 1))
 
 
-def _alerts() -> build.AnnotationQuery:
-    told = _annotation("Alerts", FIRING, "red")
+def _annotate_alerts() -> build.AnnotationQuery:
+    told = _build_annotation("Alerts", FIRING, "red")
     return told.title_format("{{alertname}}").text_format("{{severity}} {{task_type}} {{agent}} {{tool}}")
 
 
-def _starts() -> build.AnnotationQuery:
-    told = _annotation("Starts", STARTED, "blue")
+def _annotate_starts() -> build.AnnotationQuery:
+    told = _build_annotation("Starts", STARTED, "blue")
     return told.title_format("Stretto {{version}}").text_format("Up, after ten minutes or more without it.")
 
 
-def _annotation(name: str, expr: str, colour: str) -> build.AnnotationQuery:
-    asked = prometheus.Dataquery().datasource(datasource()).ref_id(name).expr(expr).range()
+def _build_annotation(name: str, expr: str, colour: str) -> build.AnnotationQuery:
+    asked = prometheus.Dataquery().datasource(refer_datasource()).ref_id(name).expr(expr).range()
     return (
         build.AnnotationQuery()
         .name(name)
-        .datasource(datasource())
+        .datasource(refer_datasource())
         .enable(True)
         .icon_color(colour)
         .target(asked)
     )
 
 
-def _other_boards() -> build.DashboardLink:
+def _link_boards() -> build.DashboardLink:
     return (
         build.DashboardLink("Boards")
         .type(model.DashboardLinkType.DASHBOARDS)
@@ -162,7 +171,7 @@ def _other_boards() -> build.DashboardLink:
     )
 
 
-def _service() -> build.DashboardLink:
+def _link_service() -> build.DashboardLink:
     return (
         build.DashboardLink("Sessions")
         .type(model.DashboardLinkType.LINK)

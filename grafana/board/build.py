@@ -8,18 +8,18 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from grafana.board.board import text
+from grafana.board.board import render_text
 from grafana.board.boards import BOARDS
 
 DASHBOARDS = Path(__file__).parents[1] / "dashboards"
 
 
-def files() -> dict[Path, str]:
+def render_files() -> dict[Path, str]:
     """Return every dashboard's text by its path."""
-    return {DASHBOARDS / f"{board.id}.json": text(board, BOARDS) for board in BOARDS}
+    return {DASHBOARDS / f"{board.id}.json": render_text(board, BOARDS) for board in BOARDS}
 
 
-def stale(wanted: dict[Path, str], folder: Path = DASHBOARDS) -> list[Path]:
+def find_stale(wanted: dict[Path, str], folder: Path = DASHBOARDS) -> list[Path]:
     """Return the files that differ from what is wanted, those that should not be there among them."""
     differ = [p for p, text in wanted.items() if not p.exists() or p.read_text(encoding="utf-8") != text]
     return differ + sorted(set(folder.glob("*.json")) - wanted.keys())
@@ -27,8 +27,8 @@ def stale(wanted: dict[Path, str], folder: Path = DASHBOARDS) -> list[Path]:
 
 def main(arguments: list[str]) -> int:
     """Write the dashboards, or with ``--check`` name those that differ."""
-    wanted = files()
-    found = stale(wanted)
+    wanted = render_files()
+    found = find_stale(wanted)
     for path in found:
         if "--check" in arguments:
             print(f"{path.name} is stale: run make dashboards")

@@ -51,7 +51,7 @@ RISING = (Step(None, GOOD), Step(BEYOND_NONE, WARNING))
 
 
 @cache
-def published(path: Path = RULES) -> dict[tuple[str, str, str], float]:
+def read_limits(path: Path = RULES) -> dict[tuple[str, str, str], float]:
     """Return (name, severity, baseline) → number of every limit, "" for a label that it does not have.
 
     Raises StrettoError where a rule is not a constant.
@@ -70,7 +70,7 @@ def published(path: Path = RULES) -> dict[tuple[str, str, str], float]:
     return found
 
 
-def steps(
+def make_steps(
     name: str,
     *,
     low: bool = False,
@@ -85,9 +85,9 @@ def steps(
     such as what is left of a target. Raises KeyError for a limit that is not published.
     """
     numbers = {
-        severity: sign * published(path)[name, severity, baseline]
+        severity: sign * read_limits(path)[name, severity, baseline]
         for severity in of
-        if (name, severity, baseline) in published(path)
+        if (name, severity, baseline) in read_limits(path)
     }
     if not numbers:
         raise KeyError(f"no limit is published as {LEVEL}{name} {baseline}".rstrip())
@@ -103,8 +103,8 @@ def steps(
     )
 
 
-def line(name: str, severity: str, baseline: str = "") -> str:
+def select_limit(name: str, severity: str, baseline: str = "") -> str:
     """Return the published series of a limit. Raises KeyError where there is none."""
-    _ = published()[name, severity, baseline]
+    _ = read_limits()[name, severity, baseline]
     labels = f'severity="{severity}"' + (f',baseline="{baseline}"' if baseline else "")
     return f"{LEVEL}{name}{{{labels}}}"

@@ -46,7 +46,7 @@ class ServiceLink:
     column: str = ""
 
 
-def url(link: Link | ServiceLink, carried: tuple[str, ...], column: str = "") -> str:
+def build_url(link: Link | ServiceLink, carried: tuple[str, ...], column: str = "") -> str:
     """Return a data link's address; ``carried`` names the variables that both boards have.
 
     ``column`` is the header of the table column that holds the label; without it the series' own label is

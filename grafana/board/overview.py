@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from grafana.board import change
 from grafana.board.board import FIRING, TOLD, Board, Row
-from grafana.board.limit import ANY, CRITICAL, GOOD, WARNING, steps
+from grafana.board.limit import ANY, CRITICAL, GOOD, WARNING, make_steps
 from grafana.board.link import BoardId, Link, ServiceLink
-from grafana.board.panel import Column, State, Unit, bars, lines, stat, states, table
-from grafana.board.query import age, completion, largest, least, most, series, share, total
+from grafana.board.panel import Column, State, Unit, make_bars, make_lines, make_stat, make_states, make_table
+from grafana.board.query import (
+    max_by,
+    measure_age,
+    pick_highest,
+    pick_lowest,
+    select_series,
+    share_completed,
+    share_outcome,
+    sum_by,
+)
 
 from stretto.names import Label
 
@@ -15,7 +24,7 @@ VERDICT = " or ".join(
     (
         f'3 * max ({FIRING[:-1]},severity="critical"}})',
         f'2 * max ({FIRING[:-1]},severity="warning"}})',
-        f"0 * ({total(series('window_fanouts'))} > 0) + 1",
+        f"0 * ({sum_by(select_series('window_fanouts'))} > 0) + 1",
         "vector(0)",
     )
 )
@@ -31,7 +40,7 @@ VERDICTS = {
 _VERDICT = Row(
     "Verdict",
     (
-        stat(
+        make_stat(
             "Verdict",
             "The worst of what alerts say, or that nothing ran in parallel.",
             "Is it working?",
@@ -41,47 +50,47 @@ _VERDICT = Row(
             high=3,
             links=(Link(BoardId.TRENDS, "Trends"),),
         ),
-        stat(
+        make_stat(
             "Time saved",
             "Sequential time less elapsed time of all parallel work.",
             "How much time did running in parallel save?",
             Unit.SECONDS,
-            change.saved(),
+            change.compute_time_saved(),
             low=None,
             links=(Link(BoardId.PARALLELISM, "Where it was saved"),),
         ),
-        stat(
+        make_stat(
             "Speedup",
             "Sequential time over elapsed time of all parallel work.",
             "How many times as fast as one after another?",
             Unit.TIMES,
-            change.speedup(),
+            change.compute_speedup(),
             decimals=2,
             links=(Link(BoardId.PARALLELISM, "By task type"),),
         ),
-        stat(
+        make_stat(
             "Task success",
             "Tasks that succeeded over those whose outcome is known.",
             "Do tasks end well?",
             Unit.RATIO,
-            change.success(),
-            steps=steps("success_ratio", low=True),
+            change.compute_success(),
+            steps=make_steps("success_ratio", low=True),
             high=1,
             links=(Link(BoardId.AGENTS, "By agent"),),
         ),
-        stat(
+        make_stat(
             "Efficiency score",
             "Weighted from time, resource, quality and workflow, 0 to 100.",
             "How well is the machine of agents run, all in all?",
             Unit.PLAIN,
-            change.score(),
-            steps=steps("efficiency_score", low=True),
+            change.compute_score(),
+            steps=make_steps("efficiency_score", low=True),
             high=100,
             decimals=0,
             absent="withheld",
             links=(Link(BoardId.QUALITY, "Its parts"),),
         ),
-        stat(
+        make_stat(
             "Alerts firing",
             "Warnings and critical alerts that fire now; good news is not counted.",
             "Does something ask for attention?",
@@ -95,62 +104,62 @@ _VERDICT = Row(
 _NOW = Row(
     "Now",
     (
-        stat(
+        make_stat(
             "Active sessions",
             "Sessions that have not ended, those inside a turn, and tasks that run.",
             "What is going on?",
             Unit.COUNT,
             {
-                "open": largest(series("sessions_open")),
-                "busy": largest(series("sessions_busy")),
-                "tasks": largest(series("tasks_running")),
+                "open": max_by(select_series("sessions_open")),
+                "busy": max_by(select_series("sessions_busy")),
+                "tasks": max_by(select_series("tasks_running")),
             },
             width=6,
         ),
-        stat(
+        make_stat(
             "Stuck tasks",
             "Running tasks that nothing was heard of for longer than the limit.",
             "Does something hang?",
             Unit.COUNT,
-            largest(series("stuck_tasks")),
-            steps=steps("stuck_tasks"),
+            max_by(select_series("stuck_tasks")),
+            steps=make_steps("stuck_tasks"),
             width=3,
         ),
-        stat(
+        make_stat(
             "Longest open session",
             "How long the busy session that began first has been open.",
             "Does a session run away?",
             Unit.SECONDS,
-            largest(series("longest_open_session_seconds")),
-            steps=steps("session_seconds"),
+            max_by(select_series("longest_open_session_seconds")),
+            steps=make_steps("session_seconds"),
             width=4,
         ),
-        stat(
+        make_stat(
             "Completed in 24 h",
             "Sessions and tasks that ended in the last 24 hours, whatever the window.",
             "How much was done today?",
             Unit.COUNT,
             {
-                "sessions": total(series("window_sessions", window="24h")),
-                "tasks": total(series("window_tasks", window="24h")),
+                "sessions": sum_by(select_series("window_sessions", window="24h")),
+                "tasks": sum_by(select_series("window_tasks", window="24h")),
             },
             width=4,
         ),
-        stat(
+        make_stat(
             "Average session",
             "Wall time of sessions that ended, over their number.",
             "How long does a session take?",
             Unit.SECONDS,
-            change.average_session(),
+            change.compute_average_session(),
             width=4,
             links=(Link(BoardId.PATTERNS, "By pattern"),),
         ),
-        stat(
+        make_stat(
             "Newest event",
             "How long ago the newest event happened.",
             "Is there anything to see right now?",
             Unit.SECONDS,
-            age(largest(series("last_event_timestamp_seconds"))),
+            measure_age(max_by(select_series("last_event_timestamp_seconds"))),
             width=3,
             links=(Link(BoardId.ITSELF, "Capture"),),
         ),
@@ -160,7 +169,7 @@ _NOW = Row(
 _FAILING = Row(
     "What is failing",
     (
-        table(
+        make_table(
             "Alerts",
             "Alerts that fire or are about to, with what they are about.",
             "What needs looking at first?",
@@ -181,7 +190,7 @@ _FAILING = Row(
             height=8,
             links=(ServiceLink("/runbook/", "Runbook", "Alert"),),
         ),
-        states(
+        make_states(
             "Alerts over time",
             "When which alert fired.",
             "Is this new, or does it come and go?",
@@ -191,34 +200,34 @@ _FAILING = Row(
             height=8,
             high=1,
         ),
-        bars(
+        make_bars(
             "Least successful task types",
             "Tasks that succeeded over those whose outcome is known, worst first.",
             "Which kind of work fails?",
             Unit.RATIO,
-            least(8, share("window_tasks", "success", Label.TASK_TYPE)),
+            pick_lowest(8, share_outcome("window_tasks", "success", Label.TASK_TYPE)),
             legend="{{task_type}}",
-            steps=steps("success_ratio", low=True),
+            steps=make_steps("success_ratio", low=True),
             high=1,
             links=(Link(BoardId.QUALITY, "Quality of this type", Label.TASK_TYPE),),
         ),
-        bars(
+        make_bars(
             "Failing agents",
             "Tasks that failed over those whose outcome is known, worst first.",
             "Which agent fails?",
             Unit.RATIO,
-            most(8, share("window_agent_tasks", "failure", Label.AGENT)),
+            pick_highest(8, share_outcome("window_agent_tasks", "failure", Label.AGENT)),
             legend="{{agent}}",
-            steps=steps("agent_error_ratio"),
+            steps=make_steps("agent_error_ratio"),
             high=1,
             links=(Link(BoardId.AGENTS, "This agent", Label.AGENT),),
         ),
-        bars(
+        make_bars(
             "Failing tools",
             "Calls that failed over those whose outcome is known, worst first.",
             "Which tool fails?",
             Unit.RATIO,
-            most(8, share("window_tool_calls", "failure", Label.TOOL)),
+            pick_highest(8, share_outcome("window_tool_calls", "failure", Label.TOOL)),
             legend="{{tool}}",
             high=1,
             links=(Link(BoardId.TOOLS, "This tool", Label.TOOL),),
@@ -229,20 +238,20 @@ _FAILING = Row(
 _CHANGED = Row(
     "What changed since last week",
     (
-        table(
+        make_table(
             "Shares against last week",
             "Shares of a whole now and a week ago; the change is in percentage points.",
             "What became better or worse?",
             {change.FIGURE: "Figure"},
-            *change.shares(),
+            *change.build_share_columns(),
             width=12,
         ),
-        table(
+        make_table(
             "Amounts against last week",
             "Amounts now and a week ago; the change is relative to then.",
             "What became more or less?",
             {change.FIGURE: "Figure"},
-            *change.amounts(),
+            *change.build_amount_columns(),
             width=12,
         ),
     ),
@@ -251,50 +260,50 @@ _CHANGED = Row(
 _WHO = Row(
     "Who and what stands out",
     (
-        bars(
+        make_bars(
             "Top agents",
             "Agents with the highest score: completion, quality, collaboration, errors, response.",
             "Which agents do best?",
             Unit.PLAIN,
-            most(8, largest(series("agent_score"), Label.AGENT)),
+            pick_highest(8, max_by(select_series("agent_score"), Label.AGENT)),
             legend="{{agent}}",
             high=100,
             links=(Link(BoardId.AGENTS, "This agent", Label.AGENT),),
         ),
-        bars(
+        make_bars(
             "Top patterns",
             "Patterns with the highest efficiency score.",
             "Which ways of working do best?",
             Unit.PLAIN,
-            most(8, largest(series("pattern_efficiency_score"), Label.PATTERN)),
+            pick_highest(8, max_by(select_series("pattern_efficiency_score"), Label.PATTERN)),
             legend="{{pattern}}",
             high=100,
             links=(Link(BoardId.PATTERNS, "This pattern", Label.PATTERN),),
         ),
-        bars(
+        make_bars(
             "Time saved by task type",
             "Sequential time less elapsed time, most first.",
             "Which work gains most from running in parallel?",
             Unit.SECONDS,
-            most(8, total(series("time_saved_seconds"), Label.TASK_TYPE)),
+            pick_highest(8, sum_by(select_series("time_saved_seconds"), Label.TASK_TYPE)),
             legend="{{task_type}}",
             low=None,
             links=(Link(BoardId.PARALLELISM, "This task type", Label.TASK_TYPE),),
         ),
-        lines(
+        make_lines(
             "Tasks by outcome",
             "Tasks that ended in the window before each instant.",
             "How much work comes through, and how does it end?",
             Unit.COUNT,
-            {"{{outcome}}": total(series("window_tasks"), Label.OUTCOME)},
+            {"{{outcome}}": sum_by(select_series("window_tasks"), Label.OUTCOME)},
             stacked=True,
         ),
-        lines(
+        make_lines(
             "Completion",
             "Tasks that ended with success or failure over all that are over.",
             "How much is broken off or never heard of again?",
             Unit.RATIO,
-            {"completion": completion("window_tasks"), "success": change.success()},
+            {"completion": share_completed("window_tasks"), "success": change.compute_success()},
             high=1,
         ),
     ),

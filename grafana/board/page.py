@@ -23,17 +23,17 @@ data source is the Prometheus with the uid `prometheus`.
   or tool. Single sessions stand on the service's own page: they are no labels."""
 
 
-def page(mark: str) -> str:
+def render_page(mark: str) -> str:
     """Return the page; ``mark`` says that it is generated."""
     lines = ["# Dashboards", "", mark, "", INTRODUCTION]
     for board in BOARDS:
-        lines += _board(board)
+        lines += _render_board(board)
     lines += ["", "## On no board", "", "| metric | because |", "| --- | --- |"]
     lines += [f"| `{name}` | {reason} |" for name, reason in sorted(UNUSED.items())]
     return "\n".join(lines) + "\n"
 
 
-def _board(board: Board) -> Iterator[str]:
+def _render_board(board: Board) -> Iterator[str]:
     file = f"{board.id}.json"
     variables = ", ".join(variable.title.lower() for variable in board.variables)
     yield from ("", f"## {board.title.removeprefix('Stretto / ')}", "")

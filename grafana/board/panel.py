@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from grafana.board.limit import COLOURS, PLAIN_STEPS, Step, line
+from grafana.board.limit import COLOURS, PLAIN_STEPS, Step, select_limit
 from grafana.board.link import Link, ServiceLink
 
 from stretto.names import Label
@@ -117,17 +117,19 @@ class Panel:
         return self.queries + tuple(Query(column.expr, column.title) for column in self.columns)
 
 
-def limit(name: str, severity: str, baseline: str = "") -> Query:
+def draw_limit(name: str, severity: str, baseline: str = "") -> Query:
     """Return a published limit as a dashed line in its colour."""
-    return Query(line(name, severity, baseline), f"{severity} limit", COLOURS[severity])
+    return Query(select_limit(name, severity, baseline), f"{severity} limit", COLOURS[severity])
 
 
-def target(expr: str, legend: str = "target") -> Query:
+def draw_target(expr: str, legend: str = "target") -> Query:
     """Return a wanted value as a dashed line."""
     return Query(expr, legend, "blue")
 
 
-def stat(title: str, shows: str, asks: str, unit: Unit, expr: str | Mapping[str, str], **rest: Any) -> Panel:
+def make_stat(
+    title: str, shows: str, asks: str, unit: Unit, expr: str | Mapping[str, str], **rest: Any
+) -> Panel:
     """Return a panel of one number, or of several under their names."""
     told = {"": expr} if isinstance(expr, str) else expr
     queries = tuple(Query(asked, name) for name, asked in told.items())
@@ -135,7 +137,7 @@ def stat(title: str, shows: str, asks: str, unit: Unit, expr: str | Mapping[str,
     return Panel(kind=Kind.STAT, title=title, shows=shows, asks=asks, unit=unit, queries=queries, **sized)
 
 
-def lines(
+def make_lines(
     title: str, shows: str, asks: str, unit: Unit, expr: str | Mapping[str, str], *also: Query, **rest: Any
 ) -> Panel:
     """Return a panel of lines over time, by legend and query, with limits after them."""
@@ -146,14 +148,14 @@ def lines(
     )
 
 
-def bars(title: str, shows: str, asks: str, unit: Unit, expr: str, *, legend: str, **rest: Any) -> Panel:
+def make_bars(title: str, shows: str, asks: str, unit: Unit, expr: str, *, legend: str, **rest: Any) -> Panel:
     """Return a panel that compares the values of one label."""
     sized = {"width": 8, **rest}
     queries = (Query(expr, legend),)
     return Panel(kind=Kind.BARS, title=title, shows=shows, asks=asks, unit=unit, queries=queries, **sized)
 
 
-def states(
+def make_states(
     title: str, shows: str, asks: str, expr: str, says: Mapping[int, State], *, legend: str, **rest: Any
 ) -> Panel:
     """Return a panel of when what was in which state."""
@@ -162,7 +164,7 @@ def states(
     return Panel(kind=Kind.STATES, title=title, shows=shows, asks=asks, queries=queries, states=says, **sized)
 
 
-def table(
+def make_table(
     title: str, shows: str, asks: str, keys: Mapping[Label | str, str], *columns: Column, **rest: Any
 ) -> Panel:
     """Return a panel with a row for each value of the keys."""

@@ -4,87 +4,98 @@ from __future__ import annotations
 
 from grafana.board import change
 from grafana.board.board import Board, Row
-from grafana.board.limit import INFO, steps
+from grafana.board.limit import INFO, make_steps
 from grafana.board.link import BoardId, Link
-from grafana.board.panel import Column, Unit, bars, limit, lines, stat, table
-from grafana.board.query import age, largest, quantile, ratio, series, share, total
+from grafana.board.panel import Column, Unit, draw_limit, make_bars, make_lines, make_stat, make_table
+from grafana.board.query import (
+    divide_sums,
+    max_by,
+    measure_age,
+    select_series,
+    share_outcome,
+    sum_by,
+    take_quantile,
+)
 
 from stretto.names import Label
 
 _PATTERNS = Row(
     "Patterns",
     (
-        table(
+        make_table(
             "Patterns",
             "Sessions, outcomes, times, efficiency and integration of every pattern.",
             "Which way of working should be used more, and which less?",
             {Label.PATTERN: "Pattern"},
-            Column("Sessions", total(series("window_sessions"), Label.PATTERN), Unit.COUNT),
+            Column("Sessions", sum_by(select_series("window_sessions"), Label.PATTERN), Unit.COUNT),
             Column(
                 "Success",
-                share("window_sessions", "success", Label.PATTERN),
+                share_outcome("window_sessions", "success", Label.PATTERN),
                 Unit.RATIO,
-                steps("session_success_ratio", low=True),
+                make_steps("session_success_ratio", low=True),
                 high=1,
             ),
             Column(
                 "Time, median",
-                largest(series("session_duration_quantile_seconds", stat="p50"), Label.PATTERN),
+                max_by(select_series("session_duration_quantile_seconds", stat="p50"), Label.PATTERN),
                 Unit.SECONDS,
             ),
             Column(
                 "Time, p95",
-                largest(series("session_duration_quantile_seconds", stat="p95"), Label.PATTERN),
+                max_by(select_series("session_duration_quantile_seconds", stat="p95"), Label.PATTERN),
                 Unit.SECONDS,
             ),
             Column(
                 "Efficiency score",
-                largest(series("pattern_efficiency_score"), Label.PATTERN),
+                max_by(select_series("pattern_efficiency_score"), Label.PATTERN),
                 Unit.PLAIN,
-                steps("efficiency_score", low=True),
+                make_steps("efficiency_score", low=True),
                 high=100,
             ),
             Column(
                 "Integrated",
-                largest(series("integration_success_ratio"), Label.PATTERN),
+                max_by(select_series("integration_success_ratio"), Label.PATTERN),
                 Unit.RATIO,
                 high=1,
             ),
             Column(
-                "Conflicts", total(series("window_conflicts"), Label.PATTERN), Unit.COUNT, steps("conflicts")
+                "Conflicts",
+                sum_by(select_series("window_conflicts"), Label.PATTERN),
+                Unit.COUNT,
+                make_steps("conflicts"),
             ),
             Column(
                 "Could save",
-                total(series("opportunity_seconds"), Label.PATTERN),
+                sum_by(select_series("opportunity_seconds"), Label.PATTERN),
                 Unit.SECONDS,
-                steps("opportunity_seconds", of=INFO),
+                make_steps("opportunity_seconds", of=INFO),
             ),
-            Column("Best speedup", largest(series("best_speedup"), Label.PATTERN), Unit.TIMES),
+            Column("Best speedup", max_by(select_series("best_speedup"), Label.PATTERN), Unit.TIMES),
             Column(
                 "Best, how long ago",
-                age(largest(series("best_speedup_timestamp_seconds"), Label.PATTERN)),
+                measure_age(max_by(select_series("best_speedup_timestamp_seconds"), Label.PATTERN)),
                 Unit.SECONDS,
-                steps("record_age_seconds", low=True, of=INFO),
+                make_steps("record_age_seconds", low=True, of=INFO),
             ),
             links=(
                 Link(BoardId.PATTERNS, "This pattern only", Label.PATTERN),
                 Link(BoardId.PARALLELISM, "Its parallelism", Label.PATTERN),
             ),
         ),
-        lines(
+        make_lines(
             "Pattern efficiency",
             "Efficiency score of each pattern, 0 to 100.",
             "Which pattern gets better or worse?",
             Unit.PLAIN,
-            {"{{pattern}}": largest(series("pattern_efficiency_score"), Label.PATTERN)},
+            {"{{pattern}}": max_by(select_series("pattern_efficiency_score"), Label.PATTERN)},
             high=100,
         ),
-        lines(
+        make_lines(
             "Parallel executions by pattern",
             "Parallel executions that ended in the window before each instant.",
             "Which patterns are used?",
             Unit.COUNT,
-            {"{{pattern}}": total(series("window_fanouts"), Label.PATTERN)},
+            {"{{pattern}}": sum_by(select_series("window_fanouts"), Label.PATTERN)},
             stacked=True,
         ),
     ),
@@ -93,83 +104,91 @@ _PATTERNS = Row(
 _SESSIONS = Row(
     "Sessions",
     (
-        stat(
+        make_stat(
             "Average session time",
             "Wall time of sessions that ended, over their number.",
             "How long does a session take?",
             Unit.SECONDS,
-            change.average_session(),
+            change.compute_average_session(),
         ),
-        stat(
+        make_stat(
             "Turn, median and p95",
             "Wall time from a prompt to the end of the answer.",
             "How long does a person wait for an answer?",
             Unit.SECONDS,
             {
-                "median": largest(series("turn_duration_quantile_seconds", stat="p50")),
-                "p95": largest(series("turn_duration_quantile_seconds", stat="p95")),
+                "median": max_by(select_series("turn_duration_quantile_seconds", stat="p50")),
+                "p95": max_by(select_series("turn_duration_quantile_seconds", stat="p95")),
             },
         ),
-        bars(
+        make_bars(
             "Where session time goes",
             "Wall time of sessions that ended, each instant in exactly one part.",
             "What do sessions spend their time on?",
             Unit.SECONDS,
-            total(series("session_wall_seconds"), Label.PART),
+            sum_by(select_series("session_wall_seconds"), Label.PART),
             legend="{{part}}",
         ),
-        bars(
+        make_bars(
             "Sessions by outcome",
             "Sessions that ended in the window, by outcome.",
             "How do sessions end?",
             Unit.COUNT,
-            total(series("window_sessions"), Label.OUTCOME),
+            sum_by(select_series("window_sessions"), Label.OUTCOME),
             legend="{{outcome}}",
         ),
-        lines(
+        make_lines(
             "Session time by pattern, p95",
             "Nineteen of twenty sessions of a pattern took no longer.",
             "Which pattern became slower?",
             Unit.SECONDS,
-            {"{{pattern}}": largest(series("session_duration_quantile_seconds", stat="p95"), Label.PATTERN)},
+            {
+                "{{pattern}}": max_by(
+                    select_series("session_duration_quantile_seconds", stat="p95"), Label.PATTERN
+                )
+            },
         ),
-        lines(
+        make_lines(
             "Session success by pattern",
             "Sessions that succeeded over those whose outcome is known.",
             "Which pattern fails, and since when?",
             Unit.RATIO,
-            {"{{pattern}}": share("window_sessions", "success", Label.PATTERN)},
-            limit("session_success_ratio", "critical"),
+            {"{{pattern}}": share_outcome("window_sessions", "success", Label.PATTERN)},
+            draw_limit("session_success_ratio", "critical"),
             high=1,
         ),
-        lines(
+        make_lines(
             "Parts of session time",
             "Share of each part of the sessions' wall time; the parts sum to the whole.",
             "Does waiting grow at the cost of work?",
             Unit.RATIO,
             {
-                "{{part}}": f"{total(series('session_wall_seconds'), Label.PART)}"
-                f" / scalar ({total(series('session_wall_seconds'))})"
+                "{{part}}": f"{sum_by(select_series('session_wall_seconds'), Label.PART)}"
+                f" / scalar ({sum_by(select_series('session_wall_seconds'))})"
             },
             stacked=True,
             high=1,
         ),
-        lines(
+        make_lines(
             "Session and turn time by source, live p95",
             "Sessions and turns that ended since the service started, by the client that told them.",
             "Is one client slower than the others?",
             Unit.SECONDS,
             {
-                "session {{source}}": quantile(0.95, "session_duration_seconds", Label.SOURCE),
-                "turn {{source}}": quantile(0.95, "turn_duration_seconds", Label.SOURCE),
+                "session {{source}}": take_quantile(0.95, "session_duration_seconds", Label.SOURCE),
+                "turn {{source}}": take_quantile(0.95, "turn_duration_seconds", Label.SOURCE),
             },
         ),
-        lines(
+        make_lines(
             "Critical path",
             "Critical path over wall time of the sessions that ended.",
             "How much of a session could not have been shorter however many agents ran?",
             Unit.RATIO,
-            {"critical path": ratio(series("critical_path_seconds"), series("session_wall_seconds"))},
+            {
+                "critical path": divide_sums(
+                    select_series("critical_path_seconds"), select_series("session_wall_seconds")
+                )
+            },
             high=1,
         ),
     ),
@@ -178,48 +197,48 @@ _SESSIONS = Row(
 _PHASES = Row(
     "Phases",
     (
-        table(
+        make_table(
             "Phases",
             "Number, success and time of every phase.",
             "Which stage of the work holds sessions up?",
             {Label.PHASE: "Phase"},
-            Column("Ended", total(series("window_phases"), Label.PHASE), Unit.COUNT),
-            Column("Success", largest(series("phase_success_ratio"), Label.PHASE), Unit.RATIO, high=1),
+            Column("Ended", sum_by(select_series("window_phases"), Label.PHASE), Unit.COUNT),
+            Column("Success", max_by(select_series("phase_success_ratio"), Label.PHASE), Unit.RATIO, high=1),
             Column(
                 "Time, median",
-                largest(series("phase_duration_quantile_seconds", stat="p50"), Label.PHASE),
+                max_by(select_series("phase_duration_quantile_seconds", stat="p50"), Label.PHASE),
                 Unit.SECONDS,
             ),
             Column(
                 "Time, p95",
-                largest(series("phase_duration_quantile_seconds", stat="p95"), Label.PHASE),
+                max_by(select_series("phase_duration_quantile_seconds", stat="p95"), Label.PHASE),
                 Unit.SECONDS,
             ),
             width=12,
             height=8,
             links=(Link(BoardId.PATTERNS, "This phase only", Label.PHASE),),
         ),
-        lines(
+        make_lines(
             "Phase time, p95",
             "Nineteen of twenty runs of a phase took no longer.",
             "Which stage became slower?",
             Unit.SECONDS,
-            {"{{phase}}": largest(series("phase_duration_quantile_seconds", stat="p95"), Label.PHASE)},
+            {"{{phase}}": max_by(select_series("phase_duration_quantile_seconds", stat="p95"), Label.PHASE)},
         ),
-        lines(
+        make_lines(
             "Phase success",
             "Phases that succeeded over those whose outcome is known.",
             "Which stage fails, and since when?",
             Unit.RATIO,
-            {"{{phase}}": share("window_phases", "success", Label.PHASE)},
+            {"{{phase}}": share_outcome("window_phases", "success", Label.PHASE)},
             high=1,
         ),
-        lines(
+        make_lines(
             "Phase time, live median",
             "Phases that ended since the service started.",
             "How long do stages take right now?",
             Unit.SECONDS,
-            {"{{phase}}": quantile(0.5, "phase_duration_seconds", Label.PHASE)},
+            {"{{phase}}": take_quantile(0.5, "phase_duration_seconds", Label.PHASE)},
         ),
     ),
 )

@@ -4,49 +4,57 @@ from __future__ import annotations
 
 from grafana.board import change
 from grafana.board.board import Board, Row
-from grafana.board.limit import FALLING, steps
+from grafana.board.limit import FALLING, make_steps
 from grafana.board.link import BoardId, Link
-from grafana.board.panel import Column, Unit, bars, limit, lines, stat, table
-from grafana.board.query import completion, largest, part, ratio, series, share, total
+from grafana.board.panel import Column, Unit, draw_limit, make_bars, make_lines, make_stat, make_table
+from grafana.board.query import (
+    divide_sums,
+    max_by,
+    select_series,
+    share_completed,
+    share_outcome,
+    share_value,
+    sum_by,
+)
 
 from stretto.names import Label
 
-_CHECKED = series("window_fanouts_checked")
-_INTEGRATED = series("window_fanouts_integrated")
+_CHECKED = select_series("window_fanouts_checked")
+_INTEGRATED = select_series("window_fanouts_integrated")
 _OF_SCORES = (Label.SCORE, Label.TASK_TYPE)
 
 _SCORE = Row(
     "Efficiency score and its parts",
     (
-        stat(
+        make_stat(
             "Efficiency score of all",
             "Weighted from the four dimensions, 0 to 100.",
             "How well is the whole run?",
             Unit.PLAIN,
-            change.score(),
-            steps=steps("efficiency_score", low=True),
+            change.compute_score(),
+            steps=make_steps("efficiency_score", low=True),
             high=100,
             decimals=0,
             height=8,
             absent="withheld",
         ),
-        bars(
+        make_bars(
             "Dimensions",
             "Time, resource, quality and workflow, each 0 to 100.",
             "Which dimension pulls the score down?",
             Unit.PLAIN,
-            largest(series("efficiency_dimension_score"), Label.DIMENSION),
+            max_by(select_series("efficiency_dimension_score"), Label.DIMENSION),
             legend="{{dimension}}",
             high=100,
         ),
-        table(
+        make_table(
             "Parts of the dimensions",
             "Every known part, 0 to 100; what is not known is missing.",
             "Which part should be mended first?",
             {Label.DIMENSION: "Dimension", Label.PART: "Part"},
             Column(
                 "Score",
-                largest(series("efficiency_part_score"), Label.DIMENSION, Label.PART),
+                max_by(select_series("efficiency_part_score"), Label.DIMENSION, Label.PART),
                 Unit.PLAIN,
                 high=100,
             ),
@@ -59,122 +67,128 @@ _SCORE = Row(
 _QUALITY = Row(
     "Quality",
     (
-        table(
+        make_table(
             "Task types",
             "Quality, outcomes and second attempts of every task type.",
             "Which kind of work is not good enough?",
             {Label.TASK_TYPE: "Task type"},
-            Column("Tasks", total(series("window_tasks"), Label.TASK_TYPE), Unit.COUNT),
+            Column("Tasks", sum_by(select_series("window_tasks"), Label.TASK_TYPE), Unit.COUNT),
             Column(
                 "Quality",
-                largest(series("quality_score"), Label.TASK_TYPE),
+                max_by(select_series("quality_score"), Label.TASK_TYPE),
                 Unit.PLAIN,
-                steps("quality_score", low=True),
+                make_steps("quality_score", low=True),
                 high=10,
             ),
-            Column("Current", largest(series("quality_current"), Label.TASK_TYPE), Unit.PLAIN, high=10),
+            Column("Current", max_by(select_series("quality_current"), Label.TASK_TYPE), Unit.PLAIN, high=10),
             Column(
                 "Change in a day",
-                largest(series("quality_rate_per_day"), Label.TASK_TYPE),
+                max_by(select_series("quality_rate_per_day"), Label.TASK_TYPE),
                 Unit.PLAIN,
                 FALLING,
                 low=None,
             ),
-            Column("Volatility", largest(series("quality_volatility"), Label.TASK_TYPE), Unit.PLAIN),
+            Column("Volatility", max_by(select_series("quality_volatility"), Label.TASK_TYPE), Unit.PLAIN),
             Column(
                 "Success",
-                largest(series("success_ratio"), Label.TASK_TYPE),
+                max_by(select_series("success_ratio"), Label.TASK_TYPE),
                 Unit.RATIO,
-                steps("success_ratio", low=True),
+                make_steps("success_ratio", low=True),
                 high=1,
             ),
-            Column("Completion", completion("window_tasks", Label.TASK_TYPE), Unit.RATIO, high=1),
-            Column("Retries", largest(series("retry_ratio"), Label.TASK_TYPE), Unit.RATIO, high=1),
+            Column("Completion", share_completed("window_tasks", Label.TASK_TYPE), Unit.RATIO, high=1),
+            Column("Retries", max_by(select_series("retry_ratio"), Label.TASK_TYPE), Unit.RATIO, high=1),
             Column(
                 "Recovered",
-                ratio(series("window_recoveries"), series("window_retries"), Label.TASK_TYPE),
+                divide_sums(
+                    select_series("window_recoveries"), select_series("window_retries"), Label.TASK_TYPE
+                ),
                 Unit.RATIO,
                 high=1,
             ),
-            Column("Time retried", total(series("retry_work_seconds"), Label.TASK_TYPE), Unit.SECONDS),
+            Column(
+                "Time retried", sum_by(select_series("retry_work_seconds"), Label.TASK_TYPE), Unit.SECONDS
+            ),
             links=(
                 Link(BoardId.QUALITY, "This task type only", Label.TASK_TYPE),
                 Link(BoardId.AGENTS, "Agents at it", Label.TASK_TYPE),
             ),
         ),
-        lines(
+        make_lines(
             "Quality by task type",
             "Mean of the known parts, 0 to 10.",
             "Does quality hold while work gets faster?",
             Unit.PLAIN,
-            {"{{task_type}}": largest(series("quality_score"), Label.TASK_TYPE)},
-            limit("quality_score", "critical"),
-            limit("quality_score", "info"),
+            {"{{task_type}}": max_by(select_series("quality_score"), Label.TASK_TYPE)},
+            draw_limit("quality_score", "critical"),
+            draw_limit("quality_score", "info"),
             high=10,
         ),
-        lines(
+        make_lines(
             "Success by task type",
             "Tasks that succeeded over those whose outcome is known.",
             "Which kind of work fails, and since when?",
             Unit.RATIO,
-            {"{{task_type}}": share("window_tasks", "success", Label.TASK_TYPE)},
-            limit("success_ratio", "warning"),
-            limit("success_ratio", "critical"),
+            {"{{task_type}}": share_outcome("window_tasks", "success", Label.TASK_TYPE)},
+            draw_limit("success_ratio", "warning"),
+            draw_limit("success_ratio", "critical"),
             high=1,
         ),
-        table(
+        make_table(
             "Parts of quality",
             "Completeness, consistency, depth, actionability and parity, each 0 to 10.",
             "What is the work lacking?",
             {Label.TASK_TYPE: "Task type", Label.PART: "Part"},
             Column(
                 "Score",
-                largest(series("quality_part_score"), Label.TASK_TYPE, Label.PART),
+                max_by(select_series("quality_part_score"), Label.TASK_TYPE, Label.PART),
                 Unit.PLAIN,
                 high=10,
             ),
             width=12,
             height=8,
         ),
-        bars(
+        make_bars(
             "Code quality",
             "Mean of the scores of that name, as given from outside.",
             "Is the code good enough to keep?",
             Unit.PLAIN,
-            largest(series("score_mean", score="code_quality"), Label.TASK_TYPE),
+            max_by(select_series("score_mean", score="code_quality"), Label.TASK_TYPE),
             legend="{{task_type}}",
-            steps=steps("code_quality", low=True),
+            steps=make_steps("code_quality", low=True),
             high=100,
         ),
-        bars(
+        make_bars(
             "Synthesis",
             "Mean of the scores of that name, as given from outside.",
             "Are parallel results put together well?",
             Unit.PLAIN,
-            largest(series("score_mean", score="synthesis"), Label.TASK_TYPE),
+            max_by(select_series("score_mean", score="synthesis"), Label.TASK_TYPE),
             legend="{{task_type}}",
-            steps=steps("synthesis", low=True),
+            steps=make_steps("synthesis", low=True),
             high=100,
         ),
-        bars(
+        make_bars(
             "Security findings",
             "Findings reported in the window, added up.",
             "Did the work open a hole?",
             Unit.COUNT,
-            total(series("window_score_points", score="security_findings"), Label.TASK_TYPE),
+            sum_by(select_series("window_score_points", score="security_findings"), Label.TASK_TYPE),
             legend="{{task_type}}",
-            steps=steps("security_findings"),
+            steps=make_steps("security_findings"),
         ),
-        table(
+        make_table(
             "Scores given from outside",
             "Mean of what people and programs said of the work, each in its own scale.",
             "What do others think of it?",
             {Label.SCORE: "Score", Label.TASK_TYPE: "Task type"},
-            Column("Given", total(series("window_scores"), *_OF_SCORES), Unit.COUNT),
-            Column("Off scale", total(series("window_scores_off_scale"), *_OF_SCORES), Unit.COUNT),
+            Column("Given", sum_by(select_series("window_scores"), *_OF_SCORES), Unit.COUNT),
+            Column("Off scale", sum_by(select_series("window_scores_off_scale"), *_OF_SCORES), Unit.COUNT),
             Column(
                 "Mean",
-                ratio(series("window_score_points"), series("window_scores"), *_OF_SCORES),
+                divide_sums(
+                    select_series("window_score_points"), select_series("window_scores"), *_OF_SCORES
+                ),
                 Unit.PLAIN,
                 low=None,
             ),
@@ -187,38 +201,38 @@ _QUALITY = Row(
 _INTEGRATION = Row(
     "Integration",
     (
-        stat(
+        make_stat(
             "Integration success",
             "Parallel executions whose results fit together over those of which it is known.",
             "Do the pieces fit?",
             Unit.RATIO,
-            ratio(_INTEGRATED, _CHECKED),
+            divide_sums(_INTEGRATED, _CHECKED),
             high=1,
             absent="not known",
         ),
-        stat(
+        make_stat(
             "Conflicts",
             "Parallel executions in which two tasks wrote the same file.",
             "Do agents get into each other's way?",
             Unit.COUNT,
-            total(series("window_conflicts")),
-            steps=steps("conflicts"),
+            sum_by(select_series("window_conflicts")),
+            steps=make_steps("conflicts"),
         ),
-        stat(
+        make_stat(
             "Failures in parallel",
             "Tasks inside parallel executions that failed over those whose outcome is known.",
             "Does running side by side break things?",
             Unit.RATIO,
-            share("window_parallel_tasks", "failure"),
-            steps=steps("parallel_failure_ratio"),
+            share_outcome("window_parallel_tasks", "failure"),
+            steps=make_steps("parallel_failure_ratio"),
             high=1,
         ),
-        lines(
+        make_lines(
             "Integration by pattern",
             "Parallel executions whose results fit together over those of which it is known.",
             "Which way of working gives pieces that fit?",
             Unit.RATIO,
-            {"{{pattern}}": ratio(_INTEGRATED, _CHECKED, Label.PATTERN)},
+            {"{{pattern}}": divide_sums(_INTEGRATED, _CHECKED, Label.PATTERN)},
             high=1,
             height=5,
         ),
@@ -228,33 +242,33 @@ _INTEGRATION = Row(
 _ADOPTION = Row(
     "Adoption",
     (
-        stat(
+        make_stat(
             "Adoption",
             "Turns whose tasks ran in parallel over those whose tasks could.",
             "Is running in parallel used where it could be?",
             Unit.RATIO,
-            change.adoption(),
-            steps=steps("adoption_ratio", low=True),
+            change.compute_adoption(),
+            steps=make_steps("adoption_ratio", low=True),
             high=1,
             height=8,
             absent="too few turns",
         ),
-        lines(
+        make_lines(
             "Turns that could and did",
             "Turns with two or more tasks, and those whose tasks ran in parallel.",
             "Is parallel work catching on?",
             Unit.COUNT,
             {
-                "could": largest(series("window_eligible_turns")),
-                "did": largest(series("window_parallel_turns")),
+                "could": max_by(select_series("window_eligible_turns")),
+                "did": max_by(select_series("window_parallel_turns")),
             },
         ),
-        bars(
+        make_bars(
             "Parallel tasks by agent",
             "An agent's tasks inside parallel executions over all of them.",
             "Which agents are used side by side?",
             Unit.RATIO,
-            largest(series("agent_parallel_ratio"), Label.AGENT),
+            max_by(select_series("agent_parallel_ratio"), Label.AGENT),
             legend="{{agent}}",
             high=1,
             links=(Link(BoardId.AGENTS, "This agent", Label.AGENT),),
@@ -265,41 +279,46 @@ _ADOPTION = Row(
 _TESTS = Row(
     "Tests that agents ran",
     (
-        stat(
+        make_stat(
             "Test runs that passed",
             "Test runs that succeeded over those whose outcome is known.",
             "Do agents leave the tests green?",
             Unit.RATIO,
-            share("window_test_runs", "success"),
+            share_outcome("window_test_runs", "success"),
             high=1,
             height=8,
         ),
-        stat(
+        make_stat(
             "Time in tests",
             "Time spent running tests over the execution time of all tool calls.",
             "Do tests take up too much of the agents' time?",
             Unit.RATIO,
-            ratio(series("window_test_seconds"), series("window_tool_seconds")),
+            divide_sums(select_series("window_test_seconds"), select_series("window_tool_seconds")),
             high=1,
             height=8,
         ),
-        table(
+        make_table(
             "Test frameworks",
             "Runs, single tests and times of every framework.",
             "Which tests fail or hold agents up?",
             {Label.FRAMEWORK: "Framework"},
-            Column("Runs", total(series("window_test_runs"), Label.FRAMEWORK), Unit.COUNT),
-            Column("Passed runs", share("window_test_runs", "success", Label.FRAMEWORK), Unit.RATIO, high=1),
-            Column("Tests", total(series("window_tests"), Label.FRAMEWORK), Unit.COUNT),
+            Column("Runs", sum_by(select_series("window_test_runs"), Label.FRAMEWORK), Unit.COUNT),
+            Column(
+                "Passed runs",
+                share_outcome("window_test_runs", "success", Label.FRAMEWORK),
+                Unit.RATIO,
+                high=1,
+            ),
+            Column("Tests", sum_by(select_series("window_tests"), Label.FRAMEWORK), Unit.COUNT),
             Column(
                 "Passed tests",
-                part("window_tests", Label.RESULT, "passed", Label.FRAMEWORK),
+                share_value("window_tests", Label.RESULT, "passed", Label.FRAMEWORK),
                 Unit.RATIO,
                 high=1,
             ),
             Column(
                 "Time, p95",
-                largest(series("test_run_duration_quantile_seconds", stat="p95"), Label.FRAMEWORK),
+                max_by(select_series("test_run_duration_quantile_seconds", stat="p95"), Label.FRAMEWORK),
                 Unit.SECONDS,
             ),
             width=16,

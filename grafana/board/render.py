@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from grafana.board.limit import PLAIN_STEPS, Step
-from grafana.board.link import BoardId, Link, ServiceLink, url
+from grafana.board.link import BoardId, Link, ServiceLink, build_url
 from grafana.board.panel import Column, Kind, Panel, Query
-from grafana.board.variable import datasource
+from grafana.board.variable import refer_datasource
 from grafana_foundation_sdk.builders import bargauge, prometheus, stat, statetimeline, table, timeseries
 from grafana_foundation_sdk.builders import common as build
 from grafana_foundation_sdk.builders import dashboard as build_dashboard
@@ -23,22 +23,22 @@ BROAD = 12
 """From this width on the legend stands beside the lines, with the last values."""
 
 
-def rendered(panel: Panel, carried: Carried) -> Built:
+def build_panel(panel: Panel, carried: Carried) -> Built:
     """Return a panel's builder."""
     built: Built = _BY_KIND[panel.kind](panel)
     built.id(panel.id).title(panel.title).description(panel.description)
-    built.height(panel.height).span(panel.width).datasource(datasource()).no_value(panel.absent)
+    built.height(panel.height).span(panel.width).datasource(refer_datasource()).no_value(panel.absent)
     for number, query in enumerate(panel.asked):
         ref = chr(ord("A") + number)
-        built.with_target(_target(panel, query, ref))
+        built.with_target(_build_target(panel, query, ref))
         if query.colour:
-            built.override_by_query(ref, _dashed(query))
+            built.override_by_query(ref, _draw_dashed(query))
     if isinstance(built, table.Panel):
         _lay_out(built, panel, carried)
         return built
-    built.unit(panel.unit).thresholds(_thresholds(panel.steps)).mappings(_mappings(panel))
+    built.unit(panel.unit).thresholds(_build_thresholds(panel.steps)).mappings(_build_mappings(panel))
     if panel.links:
-        built.data_links([_link(link, carried) for link in panel.links])
+        built.data_links([_build_link(link, carried) for link in panel.links])
     if panel.low is not None:
         built.min(panel.low)
     if panel.high is not None:
@@ -48,8 +48,8 @@ def rendered(panel: Panel, carried: Carried) -> Built:
     return built
 
 
-def _target(panel: Panel, query: Query, ref: str) -> prometheus.Dataquery:
-    built = prometheus.Dataquery().datasource(datasource()).ref_id(ref).expr(query.expr)
+def _build_target(panel: Panel, query: Query, ref: str) -> prometheus.Dataquery:
+    built = prometheus.Dataquery().datasource(refer_datasource()).ref_id(ref).expr(query.expr)
     if panel.kind is Kind.TABLE:
         return built.instant().format(model.PromQueryFormat.TABLE)
     built.legend_format(query.legend or "__auto")
@@ -57,7 +57,7 @@ def _target(panel: Panel, query: Query, ref: str) -> prometheus.Dataquery:
     return built.instant() if panel.kind in {Kind.STAT, Kind.BARS} else built.range()
 
 
-def _stat(panel: Panel) -> stat.Panel:
+def _build_stat(panel: Panel) -> stat.Panel:
     if panel.states:
         mode = common.BigValueColorMode.BACKGROUND
     elif panel.steps == PLAIN_STEPS:
@@ -72,15 +72,15 @@ def _stat(panel: Panel) -> stat.Panel:
         text = common.BigValueTextMode.VALUE
     return (
         stat.Panel()
-        .reduce_options(_last())
+        .reduce_options(_reduce_last())
         .graph_mode(common.BigValueGraphMode.NONE)
         .color_mode(mode)
         .text_mode(text)
-        .color_scheme(_by_threshold())
+        .color_scheme(_use_threshold_colours())
     )
 
 
-def _lines(panel: Panel) -> timeseries.Panel:
+def _build_lines(panel: Panel) -> timeseries.Panel:
     legend = build.VizLegendOptions().show_legend(True)
     if panel.width >= BROAD:
         legend.display_mode(common.LegendDisplayMode.TABLE).placement(common.LegendPlacement.RIGHT)
@@ -104,17 +104,17 @@ def _lines(panel: Panel) -> timeseries.Panel:
     return built
 
 
-def _bars(_: Panel) -> bargauge.Panel:
+def _build_bars(_: Panel) -> bargauge.Panel:
     return (
         bargauge.Panel()
-        .reduce_options(_last())
+        .reduce_options(_reduce_last())
         .orientation(common.VizOrientation.HORIZONTAL)
         .display_mode(common.BarGaugeDisplayMode.BASIC)
-        .color_scheme(_by_threshold())
+        .color_scheme(_use_threshold_colours())
     )
 
 
-def _states(_: Panel) -> statetimeline.Panel:
+def _build_states(_: Panel) -> statetimeline.Panel:
     return (
         statetimeline.Panel()
         .show_value(common.VisibilityMode.NEVER)
@@ -127,28 +127,28 @@ def _states(_: Panel) -> statetimeline.Panel:
             .placement(common.LegendPlacement.BOTTOM)
         )
         .tooltip(build.VizTooltipOptions().mode(common.TooltipDisplayMode.SINGLE).sort(common.SortOrder.NONE))
-        .color_scheme(_by_threshold())
+        .color_scheme(_use_threshold_colours())
     )
 
 
-def _table(_: Panel) -> table.Panel:
+def _build_table(_: Panel) -> table.Panel:
     return table.Panel().show_header(True).cell_height(common.TableCellHeight.SM)
 
 
 _BY_KIND: dict[Kind, Callable[[Panel], Built]] = {
-    Kind.STAT: _stat,
-    Kind.LINES: _lines,
-    Kind.BARS: _bars,
-    Kind.STATES: _states,
-    Kind.TABLE: _table,
+    Kind.STAT: _build_stat,
+    Kind.LINES: _build_lines,
+    Kind.BARS: _build_bars,
+    Kind.STATES: _build_states,
+    Kind.TABLE: _build_table,
 }
 
 
-def _last() -> build.ReduceDataOptions:
+def _reduce_last() -> build.ReduceDataOptions:
     return build.ReduceDataOptions().calcs(["lastNotNull"]).values(False).fields("")
 
 
-def _by_threshold() -> build_dashboard.FieldColor:
+def _use_threshold_colours() -> build_dashboard.FieldColor:
     return build_dashboard.FieldColor().mode(dashboard.FieldColorModeId.THRESHOLDS)
 
 
@@ -171,30 +171,32 @@ def _lay_out(built: table.Panel, panel: Panel, carried: Carried) -> None:
     sorted_by = panel.columns[0]
     built.sort_by([build.TableSortByFieldState().display_name(sorted_by.title).desc(True)])
     for label, header in panel.keys.items():
-        links = [_address(link, carried, header) for link in panel.links if _is_about(link, label, header)]
+        links = [
+            _build_address(link, carried, header) for link in panel.links if _is_about(link, label, header)
+        ]
         if links:
             built.override_by_name(header, [dashboard.DynamicConfigValue("links", links)])
     for column in panel.columns:
-        built.override_by_name(column.title, _dressed(column))
+        built.override_by_name(column.title, _format_column(column))
 
 
 def _is_about(link: Link | ServiceLink, label: str, header: str) -> bool:
     return link.by == label if isinstance(link, Link) else link.column == header
 
 
-def _dressed(column: Column) -> list[dashboard.DynamicConfigValue]:
+def _format_column(column: Column) -> list[dashboard.DynamicConfigValue]:
     values: dict[str, Any] = {"unit": column.unit.value}
     if column.low is not None:
         values["min"] = column.low
     if column.high is not None:
         values["max"] = column.high
     if column.steps != PLAIN_STEPS:
-        values["thresholds"] = _thresholds(column.steps).build()
+        values["thresholds"] = _build_thresholds(column.steps).build()
         values["custom.cellOptions"] = {"type": "color-text"}
     return [dashboard.DynamicConfigValue(name, value) for name, value in values.items()]
 
 
-def _dashed(query: Query) -> list[dashboard.DynamicConfigValue]:
+def _draw_dashed(query: Query) -> list[dashboard.DynamicConfigValue]:
     return [
         dashboard.DynamicConfigValue("color", {"mode": "fixed", "fixedColor": query.colour}),
         dashboard.DynamicConfigValue("custom.lineStyle", {"fill": "dash", "dash": [8, 8]}),
@@ -203,7 +205,7 @@ def _dashed(query: Query) -> list[dashboard.DynamicConfigValue]:
     ]
 
 
-def _thresholds(steps: tuple[Step, ...]) -> build_dashboard.ThresholdsConfig:
+def _build_thresholds(steps: tuple[Step, ...]) -> build_dashboard.ThresholdsConfig:
     return (
         build_dashboard.ThresholdsConfig()
         .mode(dashboard.ThresholdsMode.ABSOLUTE)
@@ -211,7 +213,7 @@ def _thresholds(steps: tuple[Step, ...]) -> build_dashboard.ThresholdsConfig:
     )
 
 
-def _mappings(panel: Panel) -> list[dashboard.ValueMapping]:
+def _build_mappings(panel: Panel) -> list[dashboard.ValueMapping]:
     if not panel.states:
         return []
     options = {
@@ -221,15 +223,15 @@ def _mappings(panel: Panel) -> list[dashboard.ValueMapping]:
     return [dashboard.ValueMap(options=options)]
 
 
-def _address(link: Link | ServiceLink, carried: Carried, column: str = "") -> dict[str, Any]:
+def _build_address(link: Link | ServiceLink, carried: Carried, column: str = "") -> dict[str, Any]:
     along = carried.get(link.to, ()) if isinstance(link, Link) else ()
     return {
         "title": link.title,
-        "url": url(link, along, column),
+        "url": build_url(link, along, column),
         "targetBlank": isinstance(link, ServiceLink),
     }
 
 
-def _link(link: Link | ServiceLink, carried: Carried) -> build_dashboard.DashboardLink:
-    told = _address(link, carried)
+def _build_link(link: Link | ServiceLink, carried: Carried) -> build_dashboard.DashboardLink:
+    told = _build_address(link, carried)
     return build_dashboard.DashboardLink(told["title"]).url(told["url"]).target_blank(told["targetBlank"])

@@ -4,46 +4,50 @@ from __future__ import annotations
 
 from grafana.board import change
 from grafana.board.board import Board, Row
-from grafana.board.change import At, difference, relative
-from grafana.board.limit import steps
+from grafana.board.change import At, build_difference_column, build_relative_column
+from grafana.board.limit import make_steps
 from grafana.board.link import BoardId, Link
-from grafana.board.panel import Panel, Query, Unit, bars, limit, lines, table
-from grafana.board.query import WEEK, largest, ratio, series, share, total
+from grafana.board.panel import Panel, Query, Unit, draw_limit, make_bars, make_lines, make_table
+from grafana.board.query import WEEK, divide_sums, max_by, select_series, share_outcome, sum_by
 
 from stretto.names import Label
 
 
-def _against(title: str, shows: str, asks: str, unit: Unit, at: At, *also: Query, **rest: object) -> Panel:
+def _compare_weeks(
+    title: str, shows: str, asks: str, unit: Unit, at: At, *also: Query, **rest: object
+) -> Panel:
     """Return a figure over time with itself a week before as a second line."""
-    return lines(title, shows, asks, unit, {"now": at(""), "a week before": at(WEEK)}, *also, width=8, **rest)
+    return make_lines(
+        title, shows, asks, unit, {"now": at(""), "a week before": at(WEEK)}, *also, width=8, **rest
+    )
 
 
-def _quantile(name: str, *by: Label) -> At:
-    return lambda offset: largest(series(name, stat="p95", offset=offset), *by)
+def _take_p95(name: str, *by: Label) -> At:
+    return lambda offset: max_by(select_series(name, stat="p95", offset=offset), *by)
 
 
-def _speedup(offset: str) -> str:
-    sequential = series("parallel_sequential_seconds", offset=offset)
-    return f"({ratio(sequential, series('parallel_elapsed_seconds', offset=offset), Label.TASK_TYPE)})"
+def _compute_speedup(offset: str) -> str:
+    sequential = select_series("parallel_sequential_seconds", offset=offset)
+    return f"({divide_sums(sequential, select_series('parallel_elapsed_seconds', offset=offset), Label.TASK_TYPE)})"
 
 
 _ALL = Row(
     "Against last week",
     (
-        table(
+        make_table(
             "Changed shares",
             "Shares of a whole now and a week ago; the change is in percentage points.",
             "What became better or worse?",
             {change.FIGURE: "Figure"},
-            *change.shares(),
+            *change.build_share_columns(),
             width=12,
         ),
-        table(
+        make_table(
             "Changed amounts",
             "Amounts now and a week ago; the change is relative to then.",
             "What became more or less?",
             {change.FIGURE: "Figure"},
-            *change.amounts(),
+            *change.build_amount_columns(),
             width=12,
         ),
     ),
@@ -52,51 +56,51 @@ _ALL = Row(
 _OVER_TIME = Row(
     "Over time, with the week before",
     (
-        _against(
+        _compare_weeks(
             "Speedup over time",
             "Sequential over elapsed time of all parallel work.",
             "Is parallel work still as fast as it was?",
             Unit.TIMES,
-            change.speedup,
+            change.compute_speedup,
         ),
-        _against(
+        _compare_weeks(
             "Success over time",
             "Tasks that succeeded over those whose outcome is known.",
             "Does more fail than last week?",
             Unit.RATIO,
-            change.success,
+            change.compute_success,
             high=1,
         ),
-        _against(
+        _compare_weeks(
             "Efficiency score over time",
             "The efficiency score, 0 to 100.",
             "Is the whole getting better?",
             Unit.PLAIN,
-            change.score,
-            *(limit("efficiency_score", severity) for severity in ("warning", "critical")),
+            change.compute_score,
+            *(draw_limit("efficiency_score", severity) for severity in ("warning", "critical")),
             high=100,
         ),
-        _against(
+        _compare_weeks(
             "Time saved against last week",
             "Time saved in the window before each instant.",
             "Is more time saved than last week?",
             Unit.SECONDS,
-            change.saved,
+            change.compute_time_saved,
             low=None,
         ),
-        _against(
+        _compare_weeks(
             "Average session over time",
             "Mean wall time of sessions that ended.",
             "Do sessions take longer than last week?",
             Unit.SECONDS,
-            change.average_session,
+            change.compute_average_session,
         ),
-        _against(
+        _compare_weeks(
             "Cost over time",
             "What model calls cost in the window before each instant.",
             "Does it cost more than last week?",
             Unit.MONEY,
-            change.cost,
+            change.compute_cost,
         ),
     ),
 )
@@ -104,94 +108,100 @@ _OVER_TIME = Row(
 _REGRESSIONS = Row(
     "Regressions, worst first",
     (
-        table(
+        make_table(
             "Task types against last week",
             "Change of time, success and improvement of every task type.",
             "Which kind of work became worse?",
             {Label.TASK_TYPE: "Task type"},
-            relative(
-                "Time, p95", _quantile("task_duration_quantile_seconds", Label.TASK_TYPE), rise_is_bad=True
+            build_relative_column(
+                "Time, p95", _take_p95("task_duration_quantile_seconds", Label.TASK_TYPE), rise_is_bad=True
             ),
-            difference(
+            build_difference_column(
                 "Success",
-                lambda offset: share("window_tasks", "success", Label.TASK_TYPE, offset=offset),
+                lambda offset: share_outcome("window_tasks", "success", Label.TASK_TYPE, offset=offset),
                 Unit.RATIO,
             ),
-            difference(
+            build_difference_column(
                 "Improvement",
-                lambda offset: ratio(
-                    series("time_saved_seconds", offset=offset),
-                    series("parallel_sequential_seconds", offset=offset),
+                lambda offset: divide_sums(
+                    select_series("time_saved_seconds", offset=offset),
+                    select_series("parallel_sequential_seconds", offset=offset),
                     Label.TASK_TYPE,
                 ),
                 Unit.RATIO,
             ),
-            difference(
+            build_difference_column(
                 "Quality",
-                lambda offset: largest(series("quality_score", offset=offset), Label.TASK_TYPE),
+                lambda offset: max_by(select_series("quality_score", offset=offset), Label.TASK_TYPE),
                 Unit.PLAIN,
             ),
             width=12,
             links=(Link(BoardId.QUALITY, "This task type", Label.TASK_TYPE),),
         ),
-        bars(
+        make_bars(
             "Speedup against last week",
             "How much speedup rose or fell, relative to what it was a week ago.",
             "Which work gains less from running in parallel than it did?",
             Unit.RATIO,
-            f"{_speedup('')} / ({_speedup(WEEK)} > 0) - 1",
+            f"{_compute_speedup('')} / ({_compute_speedup(WEEK)} > 0) - 1",
             legend="{{task_type}}",
-            steps=steps("performance_drop_ratio", low=True, sign=-1),
+            steps=make_steps("performance_drop_ratio", low=True, sign=-1),
             low=-1,
             width=12,
             height=9,
             links=(Link(BoardId.PARALLELISM, "This task type", Label.TASK_TYPE),),
         ),
-        table(
+        make_table(
             "Agents against last week",
             "Change of time, errors and score of every agent.",
             "Which agent became worse?",
             {Label.AGENT: "Agent"},
-            relative(
-                "Time, p95", _quantile("agent_duration_quantile_seconds", Label.AGENT), rise_is_bad=True
+            build_relative_column(
+                "Time, p95", _take_p95("agent_duration_quantile_seconds", Label.AGENT), rise_is_bad=True
             ),
-            difference(
+            build_difference_column(
                 "Errors",
-                lambda offset: share("window_agent_tasks", "failure", Label.AGENT, offset=offset),
+                lambda offset: share_outcome("window_agent_tasks", "failure", Label.AGENT, offset=offset),
                 Unit.RATIO,
                 rise_is_bad=True,
             ),
-            difference(
-                "Score", lambda offset: largest(series("agent_score", offset=offset), Label.AGENT), Unit.PLAIN
+            build_difference_column(
+                "Score",
+                lambda offset: max_by(select_series("agent_score", offset=offset), Label.AGENT),
+                Unit.PLAIN,
             ),
             width=12,
             links=(Link(BoardId.AGENTS, "This agent", Label.AGENT),),
         ),
-        table(
+        make_table(
             "Patterns against last week",
             "Change of session time and efficiency of every pattern.",
             "Which way of working became worse?",
             {Label.PATTERN: "Pattern"},
-            relative(
-                "Time, p95", _quantile("session_duration_quantile_seconds", Label.PATTERN), rise_is_bad=True
+            build_relative_column(
+                "Time, p95", _take_p95("session_duration_quantile_seconds", Label.PATTERN), rise_is_bad=True
             ),
-            difference(
+            build_difference_column(
                 "Efficiency score",
-                lambda offset: largest(series("pattern_efficiency_score", offset=offset), Label.PATTERN),
+                lambda offset: max_by(
+                    select_series("pattern_efficiency_score", offset=offset), Label.PATTERN
+                ),
                 Unit.PLAIN,
             ),
             width=12,
             links=(Link(BoardId.PATTERNS, "This pattern", Label.PATTERN),),
         ),
-        table(
+        make_table(
             "Tools against last week",
             "Change of time and failures of every tool.",
             "Which tool became worse?",
             {Label.TOOL: "Tool"},
-            relative("Time, p95", _quantile("tool_duration_quantile_seconds", Label.TOOL), rise_is_bad=True),
-            difference(
+            build_relative_column(
+                "Time, p95", _take_p95("tool_duration_quantile_seconds", Label.TOOL), rise_is_bad=True
+            ),
+            build_difference_column(
                 "Failures",
-                lambda offset: share("window_tool_calls", "failure", Label.TOOL, offset=offset),
+                lambda offset: share_outcome("window_tool_calls", "failure", Label.TOOL, offset=offset),
                 Unit.RATIO,
                 rise_is_bad=True,
             ),
@@ -204,37 +214,41 @@ _REGRESSIONS = Row(
 _LONG = Row(
     "The long view",
     (
-        lines(
+        make_lines(
             "Task time by type, p95",
             "Nineteen of twenty tasks of a type took no longer.",
             "Which kind of work creeps upward?",
             Unit.SECONDS,
-            {"{{task_type}}": largest(series("task_duration_quantile_seconds", stat="p95"), Label.TASK_TYPE)},
+            {
+                "{{task_type}}": max_by(
+                    select_series("task_duration_quantile_seconds", stat="p95"), Label.TASK_TYPE
+                )
+            },
         ),
-        lines(
+        make_lines(
             "Parallel failures",
             "Tasks inside parallel executions that failed over those whose outcome is known.",
             "Does running side by side break more than it used to?",
             Unit.RATIO,
-            {"failed": share("window_parallel_tasks", "failure")},
-            limit("parallel_failure_ratio", "critical"),
+            {"failed": share_outcome("window_parallel_tasks", "failure")},
+            draw_limit("parallel_failure_ratio", "critical"),
             high=1,
         ),
-        lines(
+        make_lines(
             "Adoption over time",
             "Turns whose tasks ran in parallel over those whose tasks could.",
             "Is parallel work catching on?",
             Unit.RATIO,
-            {"adoption": change.adoption()},
-            limit("adoption_ratio", "warning"),
+            {"adoption": change.compute_adoption()},
+            draw_limit("adoption_ratio", "warning"),
             high=1,
         ),
-        lines(
+        make_lines(
             "Sessions by pattern",
             "Sessions that ended in the window before each instant.",
             "What is used more and more, and what is dying out?",
             Unit.COUNT,
-            {"{{pattern}}": total(series("window_sessions"), Label.PATTERN)},
+            {"{{pattern}}": sum_by(select_series("window_sessions"), Label.PATTERN)},
             stacked=True,
         ),
     ),

@@ -56,18 +56,18 @@ VARIABLES: dict[Label, Variable] = {
 DEFAULT_WINDOW = "24h"
 
 
-def datasource() -> common.DataSourceRef:
+def refer_datasource() -> common.DataSourceRef:
     """Return the reference to the data source that the board's variable names."""
     return common.DataSourceRef(type_val="prometheus", uid=f"${{{DATASOURCE}}}")
 
 
-def used(text: str) -> list[Variable]:
+def select_used(text: str) -> list[Variable]:
     """Return the variables that a text names, in the order of the table."""
     named = set(re.findall(r"\$\{?(\w+)", text))
     return [variable for variable in VARIABLES.values() if variable.label in named]
 
 
-def standing() -> list[Builder[model.VariableModel]]:
+def build_fixed() -> list[Builder[model.VariableModel]]:
     """Return the hidden variables of every board: where the data is, where the service answers."""
     source = (
         build.DatasourceVariable(DATASOURCE)
@@ -85,7 +85,7 @@ def standing() -> list[Builder[model.VariableModel]]:
     return [source, service]
 
 
-def built(variable: Variable, default_window: str = DEFAULT_WINDOW) -> Builder[model.VariableModel]:
+def build_variable(variable: Variable, default_window: str = DEFAULT_WINDOW) -> Builder[model.VariableModel]:
     """Return a variable as Grafana has it."""
     if not variable.values_from:
         return (
@@ -107,7 +107,7 @@ def built(variable: Variable, default_window: str = DEFAULT_WINDOW) -> Builder[m
         build.QueryVariable(variable.label)
         .label(variable.title)
         .description(variable.asks)
-        .datasource(datasource())
+        .datasource(refer_datasource())
         .query(f"label_values({name}, {variable.label})")
         .refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(model.VariableSort.ALPHABETICAL_ASC)

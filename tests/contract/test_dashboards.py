@@ -18,8 +18,8 @@ import promql_parser as promql
 import pytest
 from grafana.board.board import COLUMNS
 from grafana.board.boards import BOARDS
-from grafana.board.build import DASHBOARDS, files, stale
-from grafana.board.limit import BEYOND_NONE, COLOURS, LEVEL, published
+from grafana.board.build import DASHBOARDS, render_files, find_stale
+from grafana.board.limit import BEYOND_NONE, COLOURS, LEVEL, read_limits
 from grafana.board.panel import Kind, Panel, Query, Unit
 from grafana.board.unused import UNUSED
 from grafana.board.variable import DATASOURCE_UID, VARIABLES
@@ -77,7 +77,7 @@ def urls(name: str) -> Iterator[str]:
 
 def test_dashboards_are_what_the_builder_writes() -> None:
     """No file was changed by hand, forgotten, or left over: make dashboards changes nothing."""
-    assert [path.name for path in stale(files())] == []
+    assert [path.name for path in find_stale(render_files())] == []
 
 
 def test_the_builder_takes_names_only() -> None:
@@ -96,7 +96,7 @@ def test_a_stale_file_is_found(tmp_path: Path) -> None:
     for name in ("same", "changed", "left-over"):
         (tmp_path / f"{name}.json").write_text("a")
 
-    assert {path.stem for path in stale(wanted, tmp_path)} == {"changed", "missing", "left-over"}
+    assert {path.stem for path in find_stale(wanted, tmp_path)} == {"changed", "missing", "left-over"}
 
 
 def test_every_metric_is_on_a_board_or_says_why_not() -> None:
@@ -305,7 +305,7 @@ def test_every_board_can_be_reached_from_the_first() -> None:
 
 def test_every_limit_is_shown() -> None:
     """Each limit that alerts compare with is a dashed line, or colours a value, for each severity."""
-    limits = {(name, severity) for name, severity, _ in published() if not name.startswith("min_")}
+    limits = {(name, severity) for name, severity, _ in read_limits() if not name.startswith("min_")}
     shown = {
         found for _, query in QUERIES for found in re.findall(rf'{LEVEL}(\w+)\{{severity="(\w+)"', query.expr)
     }
@@ -322,7 +322,7 @@ def test_every_limit_is_shown() -> None:
 def test_every_number_is_a_published_limit(on_board: tuple[str, Panel]) -> None:
     """No colour changes at a number that the rules do not publish, but for counts of what should not be."""
     _, panel = on_board
-    numbers = {abs(number) for number in published().values()} | COUNTED
+    numbers = {abs(number) for number in read_limits().values()} | COUNTED
     for steps in (panel.steps, *(column.steps for column in panel.columns)):
         assert steps[0].value is None
         values = [step.value for step in steps[1:] if step.value is not None]
