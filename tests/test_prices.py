@@ -150,7 +150,7 @@ def test_nothing_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_package_is_loaded_when_a_price_is_needed() -> None:
     """Whoever asks for no list price does not pay for the list."""
     program = (
-        "import sys, stretto.prices as p; p.list_version();"
+        "import sys, stretto.prices as p; p.read_list_version();"
         "from stretto.model.entities import ModelCall; from stretto.model.event import Outcome;"
         "p.Prices({}).compute_cost(ModelCall('m', 'gpt-5', None, 1, 1, Outcome.SUCCESS, cost=1));"
         "sys.exit('genai_prices' in sys.modules)"

@@ -1,7 +1,7 @@
 """Prices: compute the cost of a model call from configured prices, its source's report or list prices.
 
 List prices come with the package ``genai-prices`` (MIT licence, maintained by the authors of Pydantic);
-nothing is fetched. A look-up by model name takes 0.1 ms and is cached. Computing a cost here takes microseconds
+nothing is fetched. A look-up by model name takes 0.1 ms and is cached. Computing a cost takes microseconds
 instead of the package's 0.15 ms; a test compares the results. The first call that needs the package loads it.
 """
 

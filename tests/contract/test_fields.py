@@ -37,7 +37,7 @@ FACT_MODULES = tuple(
 ACCESSORS = {
     "stretto.model.facts": {"get_text", "get_number", "merge_fact"},
     "stretto.model.fact_values": {"merge_counts", "merge_duration"},
-    "stretto.names.fields": {"make_stamped_key", "list_stamped", "has_stamped"},
+    "stretto.names.fields": {"make_stamped_key", "list_stamped"},
 }
 """The functions that take a field, by the module from which they are imported."""
 
@@ -180,8 +180,7 @@ def test_keys_and_timed_texts_survive_the_round_trip() -> None:
     assert fields.parse_stamped_key("a@b|Bash@5") == ("a@b|Bash", 5)
     facts = {key: (2, 1), "start": (2, 1), "started@9": (2, 1), "end@3": (2, 3)}
     assert fields.list_stamped(facts, fields.START) == [(1_763_000_000_000_000_000, (2, 1))]
-    assert fields.has_stamped(facts, fields.END)
-    assert not fields.has_stamped(facts, fields.NOTICE)
+    assert fields.list_stamped(facts, fields.NOTICE) == []
     assert fields.pack_timed(7, "a", "b") == "00000000000000000007 a b"
     assert fields.unpack_timed("00000000000000000007 a b") == (7, "a b")
     assert fields.unpack_timed(fields.pack_timed(7)) == (7, "")

@@ -41,6 +41,7 @@ from stretto.model.event import LATEST, Channel, Outcome
 from stretto.model.facts import (
     RANK,
     EntityFacts,
+    Fact,
     SessionFacts,
     find_nearest_task,
     get_number,
@@ -48,10 +49,15 @@ from stretto.model.facts import (
 )
 from stretto.model.task_type import OTHER, normalise_name
 from stretto.names import fields
-from stretto.names.fields import has_stamped, list_stamped, make_stamped_key, unpack_timed
+from stretto.names.fields import list_stamped, make_stamped_key, unpack_timed
 
 Classify = Callable[[str | None, str | None, str | None], str]
 """(description, agent, command) → task type."""
+
+_Edges = list[tuple[int, Fact]]
+"""The starts or the ends of an agent, with their facts."""
+
+_TRANSCRIPT = RANK[Channel.TRANSCRIPT]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +127,13 @@ def conclude_tasks(
     tasks: list[Task] = []
     for agent_id, task_facts in facts.tasks.items():
         calls = delegations.by_agent.get(agent_id, ())
-        if not calls and not _has_edge(task_facts):
+        starts, ends = list_stamped(task_facts, fields.START), list_stamped(task_facts, fields.END)
+        if not calls and not starts and not ends:
+            # The host's notices can also be about background shells, which are no agents.
             continue
-        runs = _split_runs(task_facts, calls[0].start if calls else None)
+        # A transcript also reports an agent of which only the line of the call that started it was read.
+        seen = any(rank < _TRANSCRIPT for _, (rank, _) in starts)
+        runs = _split_runs(starts, ends, calls[0].start if calls else None)
         previous_call: Delegation | None = None
         for index, (run, next_run) in enumerate(zip_longest(runs, runs[1:])):
             call = _find_call_of_run(run, calls)
@@ -142,6 +152,7 @@ def conclude_tasks(
                     run=Run(run.start, _get_waited_end(waiting_call) if run.end is None else run.end),
                     outcome=_find_noticed_outcome(task_facts, run, next_run)
                     or _conclude_task_outcome(task_facts, waiting_call, run, is_over=is_over),
+                    seen=seen,
                     classify=classify,
                     command=command,
                 )
@@ -159,6 +170,7 @@ def conclude_tasks(
                 call=call,
                 run=Run(call.start, _get_waited_end(call)),
                 outcome=_conclude_task_outcome({}, call, run, is_over=is_over),
+                seen=False,
                 classify=classify,
                 command=command,
             )
@@ -183,6 +195,7 @@ def _conclude_task(
     call: Delegation | None,
     run: Run,
     outcome: Outcome,
+    seen: bool,
     classify: Classify,
     command: str | None,
 ) -> Task:
@@ -206,14 +219,8 @@ def _conclude_task(
         end=run.end,
         outcome=outcome,
         phase=get_text(task_facts, fields.PHASE),
-        # A transcript also reports an agent of which only the line of the call that started it was read.
-        seen=any(rank < RANK[Channel.TRANSCRIPT] for _, (rank, _) in list_stamped(task_facts, fields.START)),
+        seen=seen,
     )
-
-
-def _has_edge(task_facts: EntityFacts) -> bool:
-    """Return whether a start or end was reported; the host's notices can also be about background shells."""
-    return has_stamped(task_facts, fields.START) or has_stamped(task_facts, fields.END)
 
 
 def _get_parent_call(facts: SessionFacts, task_facts: EntityFacts) -> str | None:
@@ -221,7 +228,7 @@ def _get_parent_call(facts: SessionFacts, task_facts: EntityFacts) -> str | None
     return parent if parent in facts.calls else None
 
 
-def _split_runs(task_facts: EntityFacts, called_at: int | None) -> list[Run]:
+def _split_runs(starts: _Edges, ends: _Edges, called_at: int | None) -> list[Run]:
     """Return an agent's runs, made from its starts and ends.
 
     A start during a run and an end outside one are copies (a plugin's hook beside a settings hook), not runs.
@@ -229,11 +236,11 @@ def _split_runs(task_facts: EntityFacts, called_at: int | None) -> list[Run]:
 
     Example: starts 10, 11 and ends 20, 21 are one run [10, 20].
     """
-    starts = [(time, False) for time in _select_best_ranked(task_facts, fields.START)]
-    ends = [(time, True) for time in _select_best_ranked(task_facts, fields.END)]
+    edges = [(time, False) for time in _select_best_ranked(starts)]
+    edges += [(time, True) for time in _select_best_ranked(ends)]
     runs: list[Run] = []
     open_since: int | None = None
-    for time, is_end in sorted(starts + ends):
+    for time, is_end in sorted(edges):
         if not is_end and open_since is None:
             open_since = time
         elif is_end and open_since is not None:
@@ -246,9 +253,8 @@ def _split_runs(task_facts: EntityFacts, called_at: int | None) -> list[Run]:
     return runs or [Run(called_at, None)]
 
 
-def _select_best_ranked(task_facts: EntityFacts, edge: str) -> list[int]:
+def _select_best_ranked(edges: _Edges) -> list[int]:
     """Return the times of an agent's starts or ends from the best ranked channel that reports any."""
-    edges = list_stamped(task_facts, edge)
     best_rank = min((rank for _, (rank, _) in edges), default=0)
     return [time for time, (rank, _) in edges if rank == best_rank]
 

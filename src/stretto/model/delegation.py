@@ -120,10 +120,10 @@ def _find_named_agents(facts: SessionFacts, facts_of_call: Mapping[str, EntityFa
 
 def _mark_launched(call: Delegation, task_facts: EntityFacts) -> Delegation:
     """Return the call, marked as launched if its agent began only after the call's end."""
+    if call.end is None:
+        return call
     starts = _list_starts(task_facts)
-    if call.end is not None and starts and min(starts) > call.end:
-        return replace(call, launched=True)
-    return call
+    return replace(call, launched=True) if starts and min(starts) > call.end else call
 
 
 def _order_by_start(call: Delegation) -> tuple[int, str]:

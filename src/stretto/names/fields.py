@@ -368,12 +368,6 @@ def list_stamped(facts: Mapping[str, T], field: str) -> list[tuple[int, T]]:
     return [(int(key[length:]), fact) for key, fact in facts.items() if key.startswith(prefix)]
 
 
-def has_stamped(facts: Mapping[str, T], field: str) -> bool:
-    """Return whether a stamped field has any instant."""
-    prefix = field + STAMP
-    return any(key.startswith(prefix) for key in facts)
-
-
 def pack_timed(time: int, *words: str) -> str:
     """Return a timed text: the instant with 20 digits, then the words."""
     return " ".join([f"{time:020d}", *words])
