@@ -1,8 +1,8 @@
 #!/bin/sh
 # Starts and stops the full stack: deploy/stack.sh up | down [arguments for compose].
-# Any other command goes to compose as it is: deploy/stack.sh logs stretto.
-# Read from the environment: COMPOSE (the command), STRETTO_STATE, STRETTO_RECEIVERS (where alerts go beside the page),
-# TRACES (1 adds the collector and Jaeger).
+# Any other command is passed to compose: deploy/stack.sh logs stretto.
+# Environment variables: COMPOSE (the compose command), STRETTO_STATE (the state folder), STRETTO_RECEIVERS (a file with more
+# receivers of alerts), TRACES (1 adds the collector and Jaeger).
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -14,7 +14,7 @@ find_compose() {
   fi
 }
 
-# In a rootless engine root inside is you outside, and no other user inside is.
+# In a rootless engine, root inside the container is you outside; no other user inside is.
 rootless() {
   case $COMPOSE in
     podman*) [ "$(id -u)" != 0 ] ;;
@@ -23,8 +23,8 @@ rootless() {
 }
 
 COMPOSE=${COMPOSE:-$(find_compose)} || {
-  echo "The full stack needs Docker with its compose plugin, or Podman with podman-compose; neither answers here." >&2
-  echo "Without them: make up (the service, and Prometheus and Alertmanager where they are installed)." >&2
+  echo "The full stack needs Docker with its compose plugin, or Podman with podman-compose; neither works here." >&2
+  echo "Without them, use: make up (the service, with Prometheus and Alertmanager if they are installed)." >&2
   exit 1
 }
 STRETTO_STATE=${STRETTO_STATE:-${XDG_STATE_HOME:-$HOME/.local/state}/stretto}
@@ -49,7 +49,7 @@ shift
 
 umask 077
 mkdir -p "$STRETTO_STATE/journal" "$STRETTO_STATE/stack"
-# The servers run as users of their own and must read the token: the folder, not the file, keeps others out.
+# The servers run as other users and must read the token, so the folder, not the file, is private.
 chmod 700 "$STRETTO_STATE/stack"
 if [ ! -s "$token" ]; then
   od -An -N32 -tx1 /dev/urandom | tr -d ' \n' > "$token.new"
@@ -62,7 +62,7 @@ if [ "${TRACES:-}" = 1 ]; then
   export STRETTO_STACK_OTLP=http://collector:4319
 fi
 if [ -n "$merged" ]; then
-  # All that Alertmanager needs, in the place where it will see it: the paths in the file are checked as it will read them.
+  # Copy all of Alertmanager's files to the folder that it mounts, so that the paths in them are checked as it reads them.
   mkdir -p "$merged"
   rm -rf "$merged/templates" "$merged/secrets"
   cp -R deploy/alertmanager/templates "$merged/"
@@ -74,7 +74,7 @@ if [ -n "$merged" ]; then
     -e STRETTO_RECEIVERS=/etc/alertmanager/receivers.yml stretto receivers --write /etc/alertmanager/alertmanager.yml
   chmod a+r "$merged/alertmanager.yml"
   $COMPOSE run --rm --no-deps -T --entrypoint amtool alertmanager check-config /etc/alertmanager/alertmanager.yml
-  # It reads its configuration when it starts, which compose does only where the compose file has changed.
+  # Alertmanager reads its configuration at its start, and compose restarts it only if the compose file has changed.
   $COMPOSE stop alertmanager >/dev/null 2>&1 || :
 fi
 $COMPOSE $profile up --detach --build "$@"
@@ -85,4 +85,4 @@ echo "Prometheus    http://127.0.0.1:9090"
 echo "Alertmanager  http://127.0.0.1:9093"
 [ -z "$profile" ] || echo "Jaeger        http://127.0.0.1:16686; send OTLP to http://127.0.0.1:4318"
 echo "the token     $token"
-echo "stopped by    make stack-down (what was kept stays)"
+echo "to stop       make stack-down (all data is kept)"

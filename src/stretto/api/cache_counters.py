@@ -90,8 +90,8 @@ class Cache:
             ]
             if not reported:
                 return
-            known = (counts.surroundings for counts in reported if counts.surroundings is not None)
-            place = next(known, None)
+            places = (counts.surroundings for counts in reported if counts.surroundings is not None)
+            place = next(places, None)
             if place is None and session is None:
                 # The counts belong to no session yet: they wait for the next session.
                 self._counts[None] = reported[0]

@@ -176,7 +176,9 @@ class JournalSpanExporter(SpanExporter):
 
     def _build_trace_events(self, trace_id: str, members: dict[str, _BatchSpan]) -> Iterator[Event]:
         trace = Trace(
-            {at.record.id: at.record for each in members.values() for at in each.node.walk_up()}.values()
+            {
+                node.record.id: node.record for member in members.values() for node in member.node.walk_up()
+            }.values()
         )
         for call, task in trace.first_tasks.items():
             self._started.setdefault(call, task)
