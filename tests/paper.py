@@ -1,4 +1,4 @@
-"""Paper: the tables of docs/figures.md in which the scenes are worked out."""
+"""Read the tables of docs/figures.md with the figures of the scenes."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ SCENES: dict[str, Callable[[], Drawing]] = {
         resumed,
     )
 }
-"""The scenes by the names that the tables know them by."""
+"""The scenes by their names in the tables."""
 
 
 def rows(heading: str) -> list[dict[str, str]]:
-    """Return the rows of the table of scenes under a heading, each by column; empty cells are left out."""
+    """Return the rows of the table of scenes under a heading, by column; empty cells are left out."""
     page = (ROOT / "docs" / "figures.md").read_text(encoding="utf-8")
     section = page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     lines = [
@@ -61,7 +61,7 @@ def by_scene(heading: str) -> dict[str, dict[str, float]]:
 
 
 def short(name: str, scene: str) -> str:
-    """Return a task's name as the tables have it, without the scene's."""
+    """Return a task's name as in the tables: without the name of its scene."""
     return name.removeprefix(scene.replace("_", "-") + "-")
 
 

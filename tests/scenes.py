@@ -1,7 +1,7 @@
-"""Scenes: small sessions drawn by hand in round seconds, whose figures are known on paper.
+"""Scenes: small sessions drawn by hand in round seconds, whose figures are computed on paper.
 
-Each is a picture of time: ``Drawing`` puts one stroke after another on it, and its events are what hooks
-would have reported. All tests draw on the same clock, which starts at ``BEGIN``.
+A scene is a picture of time. Each stroke of a ``Drawing`` adds the events that hooks would have reported. All
+tests draw on the same clock, which starts at ``BEGIN``.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ def at(second: float) -> int:
 
 
 def by_description(description: str | None, agent: str | None, _command: str | None) -> str:
-    """Classify a task as its description says: scenes name their types."""
+    """Return a task's type: its description in scenes."""
     return description or agent or "other"
 
 
 @dataclass(slots=True)
 class Drawing:
-    """A session under the pencil; every stroke returns the drawing."""
+    """A session being drawn; every stroke returns the drawing."""
 
     session: str = "scene"
     events: list[Event] = field(default_factory=list)
 
     def stroke(self, kind: Kind, second: float, **rest: Any) -> Drawing:
-        """Add one event."""
+        """Add an event."""
         self.events.append(Event(kind=kind, session=self.session, time=at(second), **rest))
         return self
 
@@ -65,7 +65,7 @@ class Drawing:
         outcome: Outcome = Outcome.SUCCESS,
         running: list[str] | None = None,
     ) -> Drawing:
-        """End a turn, telling which agents still run where that is given."""
+        """End a turn; ``running`` names the agents that still run."""
         attributes = {} if running is None else {"running": running}
         return self.stroke(Kind.TURN_END, second, id=prompt, outcome=outcome, attributes=attributes)
 
@@ -81,7 +81,7 @@ class Drawing:
         outcome: Outcome = Outcome.SUCCESS,
         **attributes: Any,
     ) -> Drawing:
-        """Draw a tool call; an edge that is None is never reported. ``took`` is what the source measured."""
+        """Draw a tool call; an edge that is None is never reported. ``took`` is the measured duration."""
         same: dict[str, Any] = {"id": name, "name": tool, "parent": parent}
         if start is not None:
             self.stroke(Kind.TOOL_START, start, **same)
@@ -100,7 +100,7 @@ class Drawing:
         took: float | None = None,
         **attributes: Any,
     ) -> Drawing:
-        """Draw a word on a model call: what it used so far, and other ids of it."""
+        """Draw a report on a model call: its use so far, and its other ids."""
         duration = None if took is None else round(took * SECOND)
         return self.stroke(
             Kind.MODEL_CALL,
@@ -118,7 +118,7 @@ class Drawing:
         return self.stroke(Kind.CACHE_REPORT, second, name=name, attributes=counts)
 
     def staged(self, name: str, start: float, end: float | None) -> Drawing:
-        """Draw a phase; an end that is None has not come."""
+        """Draw a phase; it still runs if its end is None."""
         self.stroke(Kind.PHASE_START, start, id=f"phase-{name}", name=name)
         if end is not None:
             self.stroke(Kind.PHASE_END, end, id=f"phase-{name}", name=name, outcome=Outcome.SUCCESS)
@@ -158,7 +158,7 @@ class Drawing:
     def run(
         self, agent_id: str, start: float | None, end: float | None = None, *, agent: str = "worker"
     ) -> Drawing:
-        """Draw one run of an agent; an edge that is None is never reported."""
+        """Draw a run of an agent; an edge that is None is never reported."""
         if start is not None:
             self.stroke(Kind.TASK_START, start, id=agent_id, name=agent)
         if end is not None:
@@ -216,7 +216,7 @@ class Drawing:
         )
 
     def sample(self, second: float, length: float, **amounts: int) -> Drawing:
-        """Say what the session's processes used, as the service does: nanoseconds and bytes."""
+        """Report the use of the session's processes, as the service does: nanoseconds and bytes."""
         return self.stroke(
             Kind.SAMPLE,
             second,
@@ -228,7 +228,7 @@ class Drawing:
 
 
 def folded(events: Iterable[Event]) -> SessionFacts:
-    """Return what is known after the events of one session, merged one by one."""
+    """Return the facts of a session after its events, merged in order."""
     facts: SessionFacts | None = None
     for event in events:
         facts = facts or SessionFacts(event.session)
@@ -244,7 +244,7 @@ def concluded(events: Iterable[Event], *, lost: bool = False, classify: Classify
 
 
 def framed(drawing: Drawing, until: float, command: str | None = None) -> Drawing:
-    """Put a session and one turn around what is drawn; ``command`` names its pattern."""
+    """Put a session and a turn around a drawing; ``command`` names its pattern."""
     attributes = {"command": command} if command else {}
     return drawing.opens().prompt(0, **attributes).stop(until).ends(until)
 
@@ -266,7 +266,7 @@ def fork_join(session: str = "fork-join") -> Drawing:
 
 
 def straggler(session: str = "straggler", command: str | None = "release") -> Drawing:
-    """Draw three tasks, the last one late and long; docs/figures.md works out its figures.
+    """Draw three tasks, the last of them late and long; docs/figures.md has its figures.
 
     ::
 
@@ -291,7 +291,7 @@ def one_by_one(session: str = "one-by-one", command: str | None = "release") -> 
 
 
 def nested(session: str = "nested") -> Drawing:
-    """Draw one task that itself delegates two that overlap.
+    """Draw a task that delegates two tasks, which overlap.
 
     ::
 
@@ -305,9 +305,9 @@ def nested(session: str = "nested") -> Drawing:
 
 
 def paid(session: str = "paid", command: str | None = "release", cost: float | None = 0.5) -> Drawing:
-    """Draw the straggler with what its tasks used: 100, 200 (in two calls) and 300 tokens.
+    """Draw the straggler with the use of its tasks: 100, 200 (in two calls) and 300 tokens.
 
-    ``cost`` is what the source says of each of the four model calls, in US dollars.
+    ``cost`` is the reported cost of each of the four model calls, in US dollars.
     """
     drawing = straggler(session, command)
     for name, second, tokens in (("a", 1, 100), ("b", 2, 150), ("b", 9, 50), ("c", 6, 300)):
@@ -327,8 +327,8 @@ def paid(session: str = "paid", command: str | None = "release", cost: float | N
 def background(session: str = "background") -> Drawing:
     """Draw two agents that are launched and not waited for, and the host's notices of how they ended.
 
-    The calls return at once; the first stop names both agents as running; each end is the agent's own; the
-    host's prompts say that the first completed and the second failed.
+    The calls return at once; the first stop names both agents as running; each agent reports its end; the
+    host's prompts report that the first completed and the second failed.
     """
     drawing = Drawing(session).opens().prompt(0)
     drawing.order("call-x", 1, "review").answer("call-x", 2, "x", status="async_launched").run("x", 2, 22)
@@ -345,7 +345,7 @@ def idle_tail(session: str = "idle-tail") -> Drawing:
 
     ::
 
-        turn 1  model 0-2, a call 2-12 that executed for 8 s, nothing known until 20
+        turn 1  model 0-2, a call 2-12 that executed for 8 s, unknown until 20
         person  thinks until 50
         turn 2  a call 52-59 asked for at 53 that executed for 4 s, then until 60
         hooks   60-61
@@ -360,7 +360,7 @@ def idle_tail(session: str = "idle-tail") -> Drawing:
 
 
 def lost_end(session: str = "lost-end") -> Drawing:
-    """Draw two tasks of which one is never heard of again: its length is unknown.
+    """Draw two tasks; the end of the second is never reported, so its length is unknown.
 
     ::
 
@@ -373,7 +373,7 @@ def lost_end(session: str = "lost-end") -> Drawing:
 
 
 def clock_step_back(session: str = "clock-step-back") -> Drawing:
-    """Draw a task of 20 s, and one at whose end the clock had been set back by more than its length."""
+    """Draw a task of 20 s, and a task during which the clock was set back by more than its length."""
     drawing = Drawing(session).opens().prompt(0).task(f"{session}-a", 10, 30, "review")
     drawing.order(f"call-{session}-b", 50, "testing").run(f"{session}-b", 50, 40)
     drawing.answer(f"call-{session}-b", 41, f"{session}-b")
@@ -387,14 +387,14 @@ def resumed(session: str = "resumed") -> Drawing:
 
 
 def spender(session: str = "spender") -> Drawing:
-    """Draw what is used: models, tests and a cache; docs/figures.md works out its figures.
+    """Draw a session's use of models, tests and a cache; docs/figures.md has its figures.
 
     ::
 
-        m1       sonnet   4 s    told twice by a transcript, and by its request with a length
+        m1       sonnet   4 s    reported twice by a transcript, and by its request with a length
         m2       sonnet          by a transcript alone, in task ``a``
-        m3       gpt-5    2 s    its source says what it cost
-        m4       homemade 1 s    nobody knows its price
+        m3       gpt-5    2 s    its source reports the cost
+        m4       homemade 1 s    its price is unknown
         pytest   #############    0 - 12   10 passed, 2 failed, exit code lost in a pipe
         cargo                #### 12 - 16  4 passed
         Write    #                12 - 13
@@ -434,7 +434,7 @@ def retried(session: str = "retried") -> Drawing:
 
 
 def conflict(session: str = "conflict") -> Drawing:
-    """Draw three tasks side by side, two of which write one file; the tests after them fail, then pass."""
+    """Draw three parallel tasks; two write the same file, and the tests after them fail, then pass."""
     drawing = Drawing(session)
     for name, file in (("a", "one"), ("b", "one"), ("c", "two")):
         drawing.task(f"{session}-{name}", 0, 30, "implementation")
@@ -445,7 +445,7 @@ def conflict(session: str = "conflict") -> Drawing:
 
 
 def delivery(session: str = "delivery") -> Drawing:
-    """Draw an orchestrator's session with all that scores are made of; docs/figures.md works them out.
+    """Draw an orchestrator's session with all inputs of the scores; docs/figures.md has its scores.
 
     ::
 
@@ -468,7 +468,7 @@ def delivery(session: str = "delivery") -> Drawing:
 
 
 def sampled(session: str = "sampled") -> Drawing:
-    """Draw the fork and join with two minutes of samples, on two processors that half of is its share.
+    """Draw the fork and join with two minutes of samples, on two processors, half of them its share.
 
     ::
 

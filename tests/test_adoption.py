@@ -27,12 +27,12 @@ def test_a_turn_that_ran_side_by_side_is_parallel() -> None:
 
 
 def test_idle_agents_are_seen() -> None:
-    """The straggler: 105 s of work where three agents had 60 s each."""
+    """The straggler has 105 s of work, while three agents had 60 s each."""
     assert turns(straggler()) == (EligibleTurn(at(60), True, 105 * SECOND, 180 * SECOND),)
 
 
 def test_one_after_another_could_have_been_parallel() -> None:
-    """Eligible, not parallel; its one agent was busy for 100 of 120 s."""
+    """The turn is eligible but not parallel; its single agent was busy for 100 of 120 s."""
     assert turns(one_by_one()) == (EligibleTurn(at(120), False, 100 * SECOND, 120 * SECOND),)
 
 
@@ -47,14 +47,14 @@ def test_a_task_and_its_own_task_cannot_run_in_parallel() -> None:
 
 
 def test_a_session_without_turns_counts_as_one() -> None:
-    """An orchestrator has no prompts: all its tasks are one turn, once it is over."""
+    """An orchestrator has no prompts: all its tasks form a single turn once the session is over."""
     assert turns(delivery()) == (EligibleTurn(at(110), True, 100 * SECOND, 140 * SECOND),)
     still = Drawing("open").opens().task("a", 1, 2, "review").task("b", 3, 4, "review")
     assert turns(still) == ()
 
 
 def test_each_turn_has_its_own_tasks() -> None:
-    """Two turns with two tasks each: one ran them side by side, the other did not; a third had one task."""
+    """Of two turns with two tasks, the first ran them in parallel; a third turn had a single task."""
     drawing = Drawing().opens().prompt(0).task("a", 1, 5, "review").task("b", 2, 6, "review").stop(9)
     drawing.prompt(10, "p2").task("c", 11, 15, "review").task("d", 16, 19, "review").stop(20, "p2")
     drawing.prompt(30, "p3").task("e", 31, 35, "review").stop(36, "p3").ends(40)
@@ -68,7 +68,7 @@ def test_agents_in_the_background_belong_to_the_turn_that_sent_them() -> None:
 
 
 def test_what_cannot_be_known_is_left_out() -> None:
-    """With a task of unknown length nobody knows that two did not overlap; two that did are enough."""
+    """A task of unknown length may have overlapped, so the turn is left out unless two others did overlap."""
     drawing = framed(Drawing().task("a", 0, 10, "review").run("b", 20), 40)
     assert turns(drawing) == ()
     drawing.task("c", 5, 15, "review")

@@ -24,7 +24,7 @@ def test_the_delivery_is_scored_as_on_paper() -> None:
 
 
 def test_without_quality_and_messages_the_rest_counts() -> None:
-    """Completion, errors and response are 0.55 of the weight: enough, and the coverage says so."""
+    """Completion, errors and response have 0.55 of the weight: enough, and the coverage shows it."""
     found = compute_agent_score(sums_of(fork_join()), "worker", RULES)
     assert found.coverage == pytest.approx(0.55)
     assert found.value == pytest.approx((0.45 + 0.1 / 1.1) / 0.55, rel=0.002)
@@ -40,7 +40,7 @@ def test_an_agent_of_which_too_little_is_known_is_withheld() -> None:
 
 
 def test_a_cancelled_task_is_not_completed_and_no_error() -> None:
-    """Completion is 1 of 2; of the one whose outcome is known none failed."""
+    """Completion is 1 of 2; the single task with a known outcome did not fail."""
     drawing = framed(Drawing(), 50).task("a", 0, 10, "review")
     drawing.task("b", 20, 30, "review", outcome=Outcome.CANCELLED)
     values = {p.name: p.value for p in compute_agent_score(sums_of(drawing), "worker", RULES).parts}
@@ -48,7 +48,7 @@ def test_a_cancelled_task_is_not_completed_and_no_error() -> None:
 
 
 def test_the_faster_the_better_by_tau() -> None:
-    """At τ the response is one half."""
+    """At τ the response is 0.5."""
     rules = replace(RULES, response_seconds=30)
     values = {p.name: p.value for p in compute_agent_score(sums_of(fork_join()), "worker", rules).parts}
     assert values["response"] == pytest.approx(0.5, rel=0.02)

@@ -1,4 +1,4 @@
-"""Which baseline is taken, and what it says of so many tasks."""
+"""The choice of a baseline, and its estimate for a number of tasks."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def lengths(**by_type: float) -> dict[str, SetLength]:
     return {name: SetLength(length, 1) for name, length in by_type.items()}
 
 
-def test_the_best_provenance_that_knows_all_types_is_taken() -> None:
-    """Recorded, measured, set, configured, work: each takes over where the one before does not know."""
+def test_the_best_provenance_with_all_types_is_used() -> None:
+    """Recorded, measured, set, configured, work: each is used if the previous lacks a type."""
     pinned = recorded("pin", {"review": [1], "testing": [2]})
     by_hand = lengths(review=3, testing=4)
     full = DeclaredBaselines((pinned,), by_hand)
@@ -64,14 +64,14 @@ def test_half_a_table_is_none() -> None:
     )
 
 
-def test_what_was_set_goes_before_the_table_and_the_weaker_word_names_the_whole() -> None:
-    """Review was measured by hand, testing only stands in the table: configured, with the hand's review."""
+def test_set_lengths_come_before_configured_ones_and_the_weaker_provenance_counts() -> None:
+    """Review is set by hand, testing only configured: the baseline is configured, with the set review."""
     found = choose_baseline("release", MIX, None, HOURS, DeclaredBaselines(set=lengths(review=3)))
     assert found == Baseline(Provenance.CONFIGURED, {"review": 3, "testing": 1.0 * HOUR})
 
 
 def test_a_recorded_run_counts_for_its_pattern_and_mix_alone() -> None:
-    """Another pattern, or another number of reviews, is another thing; several pins are one mean."""
+    """Another pattern or another number of reviews does not match; several recordings are averaged."""
     one, two = (recorded(name, {"review": [x], "testing": [x]}) for name, x in (("one", 10), ("two", 20)))
     declared = DeclaredBaselines(
         (one, two, recorded("other", {"review": [99], "testing": [99]}, pattern="plan"))
@@ -96,7 +96,7 @@ def test_a_whole_session_counts_for_any_mix_of_its_types() -> None:
 
 
 def test_the_run_is_the_unit_that_scatters() -> None:
-    """Tasks of one run are not independent: totals of 30 and 44 give the interval, not four tasks."""
+    """Tasks of a run are not independent: the totals 30 and 44 give the interval, not four tasks."""
     found = RUNS.estimate({"review": 1, "testing": 1})
     assert (found.mean, found.count) == (37, 2)
     assert found.bounds == pytest.approx((0, 37 + 12.706 * 7))
@@ -104,7 +104,7 @@ def test_the_run_is_the_unit_that_scatters() -> None:
 
 
 def test_runs_that_do_not_know_every_type_have_no_interval() -> None:
-    """Two whole sessions, one without tests: means are known, their common scatter is not."""
+    """Of two whole sessions, the second has no tests: the means are known, their common scatter is not."""
     runs = (
         recorded("a", {"review": [10], "testing": [5]}, whole=True),
         recorded("b", {"review": [20]}, whole=True),
@@ -120,7 +120,7 @@ def test_runs_that_do_not_know_every_type_have_no_interval() -> None:
 
 
 @pytest.mark.parametrize("provenance", [Provenance.SET, Provenance.CONFIGURED, Provenance.WORK])
-def test_what_is_no_mean_of_runs_says_so(provenance: Provenance) -> None:
+def test_a_length_without_runs_has_a_reason(provenance: Provenance) -> None:
     """Hours, hand-set lengths and the work itself have no interval, each with its reason."""
     baseline = Baseline(provenance, None if provenance is Provenance.WORK else {"review": 3})
     assert baseline.estimate({"review": 2}, work=8).bounds is None
@@ -129,7 +129,7 @@ def test_what_is_no_mean_of_runs_says_so(provenance: Provenance) -> None:
 
 
 def test_a_single_run_has_no_interval() -> None:
-    """And says that it is one; two have one."""
+    """The reason names the single run; two runs have an interval."""
     single = choose_baseline("release", MIX, MeasuredRuns(RUNS.runs[:1]), {})
     assert single.no_interval == "the baseline is a single run, which has no interval"
     assert choose_baseline("release", MIX, RUNS, {}).no_interval is None

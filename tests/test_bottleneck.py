@@ -12,7 +12,7 @@ def on_path(agent: str, window: str, seconds: float) -> Figure:
 
 
 def test_the_largest_part_of_each_window_is_the_bottleneck() -> None:
-    """With its share; an equal part goes to the first by name."""
+    """The bottleneck has its share; of equal parts the first agent by name is chosen."""
     figures = [
         on_path("worker", "1h", 30),
         on_path("main", "1h", 10),

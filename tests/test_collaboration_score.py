@@ -15,7 +15,7 @@ def parts(sums: Sums, agent: str | None = None) -> dict[str, float | None]:
 
 
 def talk(count: int, *, answered: float | None = 30, outcome: Outcome | None = Outcome.SUCCESS) -> Drawing:
-    """Draw a session with so many messages to one agent."""
+    """Draw a session with so many messages to an agent."""
     drawing = Drawing("talk").opens()
     for number in range(count):
         drawing.message(f"m{number}", number, "worker", answered=answered, outcome=outcome)
@@ -36,7 +36,7 @@ def test_too_few_and_too_many_messages_are_out_of_balance(count: int, balance: f
 
 
 def test_messages_are_counted_a_session_that_has_any() -> None:
-    """Two sessions with ten each are in balance; one without messages is not asked."""
+    """Two sessions with ten messages each are in balance; a session without messages does not count."""
     sums = sums_of(talk(10), talk(10), fork_join())
     assert parts(sums)["balance"] == pytest.approx(1)
 
@@ -47,8 +47,8 @@ def test_a_slow_answer_is_worth_nothing_and_never_less() -> None:
     assert parts(sums_of(talk(2, answered=900)))["response"] == 0
 
 
-def test_an_agent_is_held_against_its_share_of_the_talk() -> None:
-    """Two agents with five messages each are both in balance; failures are one's own."""
+def test_an_agent_is_compared_with_its_share_of_messages() -> None:
+    """Two agents with five messages each are in balance; failures count for their own agent."""
     drawing = Drawing().opens()
     for number in range(5):
         drawing.message(f"a{number}", number, "architect", outcome=Outcome.SUCCESS)

@@ -21,7 +21,7 @@ PARTS = st.lists(
 
 @given(PARTS)
 def test_a_score_lies_between_its_smallest_and_largest_part(parts: list[ScorePart]) -> None:
-    """So from 0 to 1; its coverage too, and it is withheld exactly where nothing is known."""
+    """Score and coverage are from 0 to 1; a score is withheld exactly if no part is known."""
     found = combine_parts(parts)
     known = [part.value for part in parts if part.value is not None]
     assert 0 <= found.coverage <= 1 + 1e-9
@@ -67,15 +67,15 @@ def test_too_little_is_withheld_with_what_is_missing() -> None:
     assert combine_parts(parts, min_parts=2).value is None
 
 
-def test_a_part_without_weight_is_asked_for_by_nobody() -> None:
+def test_a_part_without_weight_is_not_needed() -> None:
     """It is shown, and missing or not changes nothing."""
     parts = [ScorePart("one", 0.5, 1.0), ScorePart("off", None, 0.0, "switched off")]
     assert combine_parts(parts, min_coverage=1.0).value == 0.5
     assert combine_parts([ScorePart("off", 0.9, 0.0)]).reason == "no part has a weight"
 
 
-def test_a_composite_is_told_whole() -> None:
-    """Scores on their scale, weights as shares, reasons where something is missing."""
+def test_a_composite_document_has_all_parts() -> None:
+    """Scores are on their scale, weights are shares, and missing values have reasons."""
     found = combine_parts([ScorePart("one", 0.5, 3), ScorePart("two", None, 1, "nobody looked")])
     assert to_score_document(found, 10) == {
         "score": 5,

@@ -1,4 +1,4 @@
-"""Confidence intervals: the published values of Student and Welch, and what has none."""
+"""Confidence intervals: the published values of Student and Welch, and values without an interval."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_the_quantile_of_t_is_the_published_one(freedom: float, quantile: float)
 
 
 def test_a_fraction_of_a_degree_widens() -> None:
-    """Degrees are rounded down; below one there is no interval to give."""
+    """Degrees of freedom are rounded down; below 1 there is no interval."""
     assert compute_student_t(2.99) == compute_student_t(2)
     assert all(compute_student_t(n) > compute_student_t(n + 1) for n in range(1, 200))
     with pytest.raises(ValueError, match="degrees of freedom"):
@@ -37,7 +37,7 @@ def test_a_fraction_of_a_degree_widens() -> None:
 
 
 def test_rounding_takes_no_degree() -> None:
-    """A sum of one mean has that mean's interval, whatever floating point makes of its degrees."""
+    """The sum of a single mean has that mean's interval, for any rounding of its degrees of freedom."""
     random = Random(7)
     for count in range(2, 40):
         for _ in range(50):

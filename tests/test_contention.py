@@ -19,13 +19,13 @@ BY_WORK = estimate_sequential_time(FANOUT, choose_baseline("", FANOUT.signature,
 
 
 def measured(seconds: float) -> SequentialTime:
-    """Hold the fan-out against one sequential run in which its three tasks took so long together."""
+    """Return the fan-out's baseline from a sequential run in which its three tasks took so long together."""
     run = {"review": (round(seconds * SECOND / 3),) * 3}
     return estimate_sequential_time(FANOUT, choose_baseline("", FANOUT.signature, MeasuredRuns((run,)), {}))
 
 
 def test_a_session_s_use_is_that_of_its_samples() -> None:
-    """Sums, peaks, means weighed by time, and the lower of two where a quantile falls between."""
+    """Sums, peaks, means weighted by time, and quantiles that are the lower of two values."""
     use = measure_session_use(SAMPLES, TARGET)
     assert use is not None
     assert (use.samples, use.sampled_seconds, use.cpu_seconds) == (2, 120, 120)
@@ -38,8 +38,8 @@ def test_a_session_s_use_is_that_of_its_samples() -> None:
     assert (use.cpu_target, use.cpu_standing) == (TARGET, "below")
 
 
-def test_what_no_sample_tells_is_absent() -> None:
-    """Without samples there is no use; a sample that tells nothing makes nothing up."""
+def test_values_missing_from_all_samples_are_absent() -> None:
+    """Without samples there is no use; a sample without values adds none."""
     assert measure_session_use([], TARGET) is None
     use = measure_session_use([Sample(at(0), 10 * SECOND)], TARGET)
     assert use is not None
@@ -61,8 +61,8 @@ def test_the_target_is_a_range(busy: float, where: str) -> None:
     assert use.cpu_standing == where
 
 
-def test_a_used_up_machine_is_contention() -> None:
-    """Nine tenths of the processors busy while the fan-out ran, whatever came after it."""
+def test_a_saturated_machine_is_contention() -> None:
+    """Nine tenths of the processors were busy while the fan-out ran; later samples do not matter."""
     found = detect_contention(FANOUT, BY_WORK, SAMPLES)
     assert found.contended is True
     assert found.machine_cpu_ratio == 114 / 120
@@ -89,7 +89,7 @@ def test_a_machine_with_room_is_none() -> None:
 
 
 def test_tasks_that_were_no_slower_for_it_did_not_contend() -> None:
-    """Measured runs one after another tell whether being busy did any harm."""
+    """Sequential runs show whether the busy machine slowed the tasks."""
     assert detect_contention(FANOUT, measured(60), SAMPLES).contended is True
     unharmed = detect_contention(FANOUT, measured(88), SAMPLES)
     assert unharmed.contended is False
@@ -112,8 +112,8 @@ def test_what_was_not_sampled_is_not_known(samples: list[Sample]) -> None:
     assert "not sampled" in found.reason
 
 
-def test_a_system_that_tells_nothing_is_not_known() -> None:
-    """Samples without the machine say nothing of it."""
+def test_a_system_without_machine_values_is_unknown() -> None:
+    """Samples without values of the machine leave contention unknown."""
     silent = [Sample(at(0), 60 * SECOND, cpu=SECOND)]
     found = detect_contention(FANOUT, BY_WORK, silent)
     assert found.contended is None
@@ -121,6 +121,6 @@ def test_a_system_that_tells_nothing_is_not_known() -> None:
 
 
 def test_the_scene_is_as_drawn() -> None:
-    """One fan-out of three tasks from 10 to 40 s: what the tests above rest on."""
+    """The tests above rest on a single fan-out of three tasks from 10 to 40 s."""
     assert isinstance(FANOUT, Fanout)
     assert (FANOUT.start, FANOUT.end, FANOUT.work) == (at(10), at(40), 90 * SECOND)

@@ -48,7 +48,7 @@ def told(drawn: Session) -> list[tuple[int, int, str]]:
 
 
 @pytest.mark.parametrize("row", rows("The critical path"), ids=lambda row: row["scene"])
-def test_a_scene_is_what_docs_figures_works_out(row: dict[str, str]) -> None:
+def test_a_scene_has_the_figures_in_the_docs(row: dict[str, str]) -> None:
     """Length, parts and slack of every scene are the numbers on paper, and no other part is there."""
     drawn = concluded(SCENES[row["scene"]]().events)
     path = path_of(drawn)
@@ -76,7 +76,7 @@ def test_a_running_session_has_no_critical_path() -> None:
 
 
 def test_the_walk_enters_tools_and_models_of_the_task_that_decided() -> None:
-    """Of two tasks the later one; in it the calls that finished last, the rest being the agent's own."""
+    """The later of two tasks is on the path, with its calls that finished last; the rest is the agent's."""
     drawn = session(
         40,
         tasks=(task("a", 5, 20), task("b", 5, 35)),
@@ -103,7 +103,7 @@ def test_the_walk_enters_tools_and_models_of_the_task_that_decided() -> None:
 
 
 def test_an_agent_that_outlives_its_delegator_decides_instead_of_it() -> None:
-    """From its start on the walk goes on with whoever delegated it, then with what came before that."""
+    """From the agent's start the walk continues with its delegator, then with earlier work."""
     tasks = (task("x", 0, 9), task("outer", 10, 50), task("child", 20, 70, "outer"))
     drawn = session(80, tasks=tasks)
     assert told(drawn) == [
@@ -116,12 +116,12 @@ def test_an_agent_that_outlives_its_delegator_decides_instead_of_it() -> None:
 
 
 def test_of_those_that_finish_together_the_longest_is_taken() -> None:
-    """Both decided; the longer one explains more of the time."""
+    """Both decided the end; the longer task explains more of the time."""
     assert told(session(30, tasks=(task("a", 20, 30), task("b", 10, 30)))) == [(0, 10, MAIN), (10, 30, "b")]
 
 
 def test_between_turns_the_main_agent_is_not_on_the_path() -> None:
-    """The person's time is nobody's work; a turn without an end counts to its last sign."""
+    """A person's time is not on the path; a turn without an end counts up to its last sign."""
     turns = (
         Turn("p", "user", 0, 10, Outcome.SUCCESS),
         Turn("q", "user", 30, None, Outcome.UNKNOWN),
@@ -131,7 +131,7 @@ def test_between_turns_the_main_agent_is_not_on_the_path() -> None:
     assert told(drawn) == [(0, 10, MAIN), (30, 32, MAIN), (32, 36, "Bash"), (50, 55, MAIN)]
 
 
-def test_a_call_whose_execution_nobody_measured_apart_from_a_person_is_none_of_the_tools() -> None:
+def test_a_call_with_an_unmeasured_wait_is_no_tool_time() -> None:
     """It stays the agent's own time."""
     asked = (PermissionRequest(6, None, "Bash"),)
     assert told(session(20, tool_calls=(call("c", 5, 15),), permissions=asked)) == [(0, 20, MAIN)]
@@ -140,7 +140,7 @@ def test_a_call_whose_execution_nobody_measured_apart_from_a_person_is_none_of_t
 
 
 def test_an_agent_without_a_name_is_none() -> None:
-    """As everywhere where an agent is a label."""
+    """The label value is the same as for every other agent label."""
     nameless = session(10, tasks=(task("a", 0, 10, agent=None),))
     assert path_of(nameless).sum_by_agent() == {NONE: 10}
 
@@ -229,7 +229,7 @@ def test_path_elapsed_and_work_of_a_fanout_are_in_order(tasks: tuple[object, ...
 
 @given(tasks_at_random(sound=True))
 def test_tasks_on_the_path_have_no_slack(tasks: tuple[object, ...]) -> None:
-    """Where every task ends within its delegator; one that outlives it cuts the path through that."""
+    """This holds if every task ends within its delegator; a task that outlives it cuts the path."""
     drawn = session(tasks=tasks)
     slack = compute_slack(build_work_tree(drawn)).tasks
     assert all(slack[name] == 0 for name in path_of(drawn).sum_by_task())
@@ -237,14 +237,14 @@ def test_tasks_on_the_path_have_no_slack(tasks: tuple[object, ...]) -> None:
 
 
 def longer(root: Stretch, name: str, by: int) -> int | None:
-    """Return the session's elapsed time had a task taken so many nanoseconds longer."""
+    """Return the session's elapsed time if a task had taken so many nanoseconds longer."""
     (length,) = [one.length for one in walk_tasks(root) if one.id == name]
     return simulate_session(root, name, (length + by) / length)
 
 
 @given(sessions_at_random())
 def test_slack_is_what_the_end_can_bear(drawn: Session) -> None:
-    """A task may take its slack longer and the end stays; one more nanosecond moves it by one."""
+    """A task can take its slack longer without a later end; a nanosecond more moves the end."""
     root = build_work_tree(drawn)
     for name, slack in compute_slack(root).tasks.items():
         assert longer(root, name, slack) == root.length
@@ -262,7 +262,7 @@ def test_the_path_is_no_longer_than_somebody_was_busy(tasks: tuple[object, ...])
 
 @given(st.lists(any_event(), min_size=1, max_size=25), st.integers(0, 999))
 def test_neither_order_nor_repetition_of_events_matters(events: list[Event], seed: int) -> None:
-    """Shuffled and told twice, the same events give the same path and slack."""
+    """Shuffled and repeated events give the same path and slack."""
     again = events + events[::2]
     Random(seed).shuffle(again)
     one, other = concluded(events, lost=True), concluded(again, lost=True)
@@ -271,7 +271,7 @@ def test_neither_order_nor_repetition_of_events_matters(events: list[Event], see
 
 
 def test_a_deep_chain_of_delegations_is_walked() -> None:
-    """A thousand agents, each within the one before: no recursion, and every one has its two pieces."""
+    """A thousand nested agents are walked without recursion, and each has its two pieces."""
     depth = 1_000
     tasks = tuple(task(str(n), n, 3 * depth - n, str(n - 1) if n else None) for n in range(depth))
     path = path_of(session(3 * depth, tasks=tasks))

@@ -24,7 +24,7 @@ def figure(name: str, value: float, **labels: str) -> Figure:
 
 
 def machine(used: float) -> list[Figure]:
-    """Return what a sampled machine publishes."""
+    """Return the figures that a sampled machine gives."""
     name = "agents_memory_quantile_bytes"
     return [
         figure("machine_cpu_ratio", used),
@@ -52,12 +52,12 @@ def held(sequential: float, elapsed: int) -> dict[tuple[str, Provenance], Parall
 
 
 def parts(given_: EfficiencyInputs, dimension: str) -> dict[str, float | None]:
-    """Return the parts of one dimension."""
+    """Return the parts of a dimension."""
     return {part.name: part.value for part in compute_efficiency_score(given_).dimensions[dimension].parts}
 
 
 def test_the_delivery_is_scored_as_on_paper() -> None:
-    """Every number of the worked example; resource is withheld, because one of its four parts is known."""
+    """Every number of the worked example; resource is withheld, because only 1 of its 4 parts is known."""
     given_ = shown(sums_of(delivery()))
     assert parts(given_, "time") == pytest.approx(
         {"expected": 36 / 60, "improvement": 30 / 54, "busy": 100 / 140, "handover": 90 / 100}
@@ -107,14 +107,14 @@ def test_slower_than_one_after_another_is_zero_and_never_less() -> None:
 
 
 def test_better_than_the_target_is_one_and_never_more() -> None:
-    """Ten times as fast, where 2.5 times were asked for."""
+    """Ten times as fast, at a target of 2.5 times."""
     fast = replace(shown({}), parallel=held(100, 10))
     found = parts(fast, "time")
     assert (found["improvement"], found["expected"]) == (1, 1)
 
 
 def test_a_failure_tried_again_in_vain_counts_once() -> None:
-    """Two failures of one task, recovered by the third try: one failed, one recovered."""
+    """Two failures of a task, recovered by the third try: a single failure, recovered."""
     assert parts(shown(sums_of(retried())), "workflow")["recovery"] == 1
     assert parts(shown(sums_of(straggler())), "workflow")["recovery"] is None
 
@@ -125,7 +125,7 @@ def test_a_conflict_is_no_integration() -> None:
 
 
 def test_nothing_known_is_withheld_everywhere() -> None:
-    """An empty window: no part is 0, none is made up, each says why."""
+    """In an empty window no part is 0 or invented, and each has a reason."""
     found = compute_efficiency_score(shown({}))
     assert (found.score.value, found.coverage) == (None, 0)
     for one in found.dimensions.values():
@@ -134,7 +134,7 @@ def test_nothing_known_is_withheld_everywhere() -> None:
 
 
 def test_tasks_one_after_another_have_no_parallel_parts() -> None:
-    """Only how busy the one agent was is known of time: one part of four."""
+    """Of the time dimension only the busy share of the single agent is known: 1 of 4 parts."""
     found = compute_efficiency_score(shown(sums_of(one_by_one())))
     assert found.dimensions["time"].value is None
     assert parts(shown(sums_of(one_by_one())), "time")["busy"] == pytest.approx(100 / 120)

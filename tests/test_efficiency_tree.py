@@ -30,8 +30,8 @@ def phase(name: str, start: int, end: int) -> Phase:
 
 
 @pytest.mark.parametrize("scene", by_scene("Efficiency, level by level"))
-def test_a_scene_is_what_docs_figures_works_out(scene: str) -> None:
-    """Work, capacity, what each factor lost and the fan-out's path are the numbers on paper."""
+def test_a_scene_has_the_figures_in_the_docs(scene: str) -> None:
+    """Work, capacity, the loss of each factor and the fan-out's path equal the numbers in the docs."""
     (found,) = find_fanouts(concluded(SCENES[scene]().events).tasks)
     node = measure_efficiency(found)
     computed = {
@@ -51,7 +51,7 @@ def test_every_scene_with_a_fanout_is_on_paper() -> None:
 
 
 def test_a_session_and_its_phases_are_sums_of_fanouts() -> None:
-    """Two fan-outs in two phases, one known by its tasks and one by time, and one in none."""
+    """A fan-out has its phase from its tasks, another by time, and a third has none."""
     named = [Task(name, "t", None, None, None, None, 0, 10, Outcome.SUCCESS, "plan") for name in "ab"]
     tasks = (*named, task("c", 20, 40), task("d", 30, 40), task("e", 50, 60), task("f", 50, 60))
     phases = (phase("build", 15, 45), phase("whole", 0, 48), phase("other", 0, 12))
@@ -107,7 +107,7 @@ def test_each_factors_loss_is_a_figure_by_pattern() -> None:
 
 @given(tasks_at_random())
 def test_factors_multiply_to_the_whole_on_every_level(tasks: tuple[Task, ...]) -> None:
-    """And work with what was lost is the capacity, to the nanosecond."""
+    """Work and the losses sum to the capacity, to the nanosecond."""
     found = find_fanouts(tasks)
     tree = build_efficiency_tree(session(tasks=tasks, phases=(phase("first", 0, 30),)), found)
     nodes = [measure_efficiency(one) for one in found]

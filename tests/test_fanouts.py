@@ -54,8 +54,8 @@ def test_a_fork_join_loses_nothing() -> None:
     assert found.signature == "review,review,review"
 
 
-def test_the_straggler_is_what_docs_figures_works_out() -> None:
-    """Every number of the worked scene in docs/figures.md is what the code makes of the same scene."""
+def test_the_straggler_has_the_figures_in_the_docs() -> None:
+    """Every number of the worked scene in docs/figures.md is computed from the same scene."""
     (found,) = fanouts_of(straggler())
     (run,) = find_sequential_runs(concluded(one_by_one().events).tasks)
     measured = MeasuredRuns((run.lengths,))
@@ -106,7 +106,7 @@ def worked_scene(page: Path) -> dict[str, float]:
 
 
 def test_a_chain_is_no_fanout_but_a_sequential_run() -> None:
-    """Tasks one after another: the gaps between them are not sequential time."""
+    """Gaps between tasks one after another are not sequential time."""
     assert fanouts_of(one_by_one()) == ()
     (run,) = find_sequential_runs(concluded(one_by_one().events).tasks)
     assert run.signature == "architecture,prd,test_strategy"
@@ -126,25 +126,25 @@ def test_tasks_that_touch_do_not_overlap() -> None:
 
 
 def test_nested_tasks_fan_out_under_their_own_parent() -> None:
-    """10-40 and 20-50 under one parent: width 2, work 60, elapsed 40; the parent itself is in no fan-out."""
+    """10-40 and 20-50 of the same parent: width 2, work 60, elapsed 40; the parent is in no fan-out."""
     (found,) = fanouts_of(nested())
     assert (found.parent, found.width, found.work, found.elapsed) == ("outer", 2, 60 * SECOND, 40 * SECOND)
 
 
 def test_background_agents_fan_out_as_well() -> None:
-    """2-22 and 4-34: work 50, elapsed 32, and the failed one is part of it."""
+    """2-22 and 4-34: work 50, elapsed 32; the failed task is part of it."""
     (found,) = fanouts_of(background())
     assert (found.width, found.work, found.elapsed) == (2, 50 * SECOND, 32 * SECOND)
 
 
 def test_two_stretches_of_overlap_are_two_fanouts() -> None:
-    """Where nobody ran in between, one execution has ended and another begins."""
+    """If nothing ran in between, a fan-out has ended and another begins."""
     tasks = [task("a", 0, 10), task("b", 5, 15), task("c", 20, 30), task("d", 20, 25)]
     assert [[one.id for one in found.tasks] for found in find_fanouts(tasks)] == [["a", "b"], ["c", "d"]]
 
 
 def test_a_fanout_with_a_running_task_is_not_finished() -> None:
-    """It is left out until the last task has ended; what was over before it began is not."""
+    """It is left out until its last task has ended; a fan-out that ended before is not."""
     tasks = [task("a", 0, 10), task("b", 5, 15), task("c", 20, None), task("d", 30, 40)]
     assert [[one.id for one in found.tasks] for found in find_fanouts(tasks)] == [["a", "b"]]
 
@@ -171,7 +171,7 @@ def test_only_successful_tasks_make_a_sequential_run() -> None:
 
 
 def test_sequential_time_counts_each_task_once() -> None:
-    """Two reviews and a test of a table: 2 + 2 + 5 hours, each task its own part of the whole."""
+    """Two reviews and a test of configured hours: 2 + 2 + 5 hours, each task its part of the total."""
     (found,) = find_fanouts([task("a", 0, 10), task("b", 5, 15), task("c", 5, 20, "testing")])
     against = estimate_sequential_time(
         found, choose_baseline("none", found.signature, None, {"review": 2.0, "testing": 5.0})
@@ -183,7 +183,7 @@ def test_sequential_time_counts_each_task_once() -> None:
 
 
 def test_a_signature_is_a_multiset() -> None:
-    """Sorted, with repeats: two reviews are not one."""
+    """The types are sorted and repeats kept: two reviews differ from a single review."""
     assert build_signature([task("a", 0, 1, "b"), task("b", 0, 1, "a"), task("c", 0, 1, "b")]) == "a,b,b"
 
 
@@ -212,7 +212,7 @@ def test_a_recorded_session_of_two_phases_has_two_fanouts() -> None:
 
 
 def test_a_recorded_sequential_session_matches_the_fanouts_signature() -> None:
-    """The same three tasks one by one are what the fan-out is held against."""
+    """The fan-out is compared with the same three tasks run one after another."""
     (found,) = find_fanouts(concluded(recorded("fanout")).tasks)
     (run,) = find_sequential_runs(concluded(recorded("sequential")).tasks)
     assert run.signature == found.signature
@@ -261,7 +261,7 @@ def test_the_figures_of_a_fanout_agree_with_each_other(tasks: list[Task]) -> Non
 
 @given(tasks_at_random())
 def test_no_task_is_in_two_executions_and_none_overlaps_outside(tasks: list[Task]) -> None:
-    """Fan-outs and sequential runs part the tasks; tasks of two fan-outs of one parent never overlap."""
+    """No task is in two groups; tasks of two fan-outs of the same parent never overlap."""
     found = find_fanouts(tasks)
     parts = [*(execution.tasks for execution in found), *(run.tasks for run in find_sequential_runs(tasks))]
     ids = [one.id for part in parts for one in part]

@@ -1,4 +1,4 @@
-"""Expected and actual, contention, opportunity and records, on scenes worked out on paper."""
+"""Expected and actual gain, contention, opportunity and records, on scenes computed by hand."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def figures(*drawings: Drawing) -> dict[tuple[str, str], Figure]:
 
 
 def test_expected_is_the_target_of_the_sequential_time() -> None:
-    """0.75 of 18 s, 0.5 of 32 s and 0.6 of 50 s, each beside what was saved."""
+    """0.75 of 18 s, 0.5 of 32 s and 0.6 of 50 s, each beside the time saved."""
     found = figures(straggler())
     assert found["expected_saved_seconds", "architecture,measured"].value == pytest.approx(13.5)
     assert found["expected_saved_seconds", "prd,measured"].value == pytest.approx(16)
@@ -52,7 +52,7 @@ def test_the_expected_improvement_of_a_fanout_counts_each_type_once() -> None:
 
 
 def test_contention_is_work_over_what_the_tasks_take_alone() -> None:
-    """20 s together where 18 s are enough alone; of types without a measured run nothing is known."""
+    """20 s together, 18 s alone; types without a sequential run have no contention."""
     found = figures(straggler(), fork_join())
     assert found["contention_ratio", "architecture"].value == pytest.approx(20 / 18)
     assert found["contention_ratio", "architecture"].coverage == 1
@@ -60,7 +60,7 @@ def test_contention_is_work_over_what_the_tasks_take_alone() -> None:
     assert (review.value, review.reason) == (None, "no sequential run shows how long these tasks take alone")
 
 
-def test_contention_says_which_part_of_the_tasks_it_knows() -> None:
+def test_contention_has_a_coverage() -> None:
     """One of two fan-outs with architecture has a measured twin: half of the tasks are covered."""
     mixed = Drawing("mixed").task("m1", 0, 10, "architecture").task("m2", 5, 15, "review").ends(20)
     found = figures(straggler(), mixed)["contention_ratio", "architecture"]
@@ -69,7 +69,7 @@ def test_contention_says_which_part_of_the_tasks_it_knows() -> None:
 
 
 def test_a_fanouts_contention_needs_a_measured_baseline() -> None:
-    """105 s of work against 100 s alone; configured hours and the work itself tell nothing of it."""
+    """105 s of work against 100 s alone; configured hours and the work itself give no slowdown."""
     (fanout,) = find_fanouts(concluded(straggler().events).tasks)
     assert measure_slowdown(
         fanout, estimate_sequential_time(fanout, measured("release", fanout.signature))
@@ -82,7 +82,7 @@ def test_a_fanouts_contention_needs_a_measured_baseline() -> None:
 
 
 def test_an_opportunity_is_what_lies_beyond_the_longest_task() -> None:
-    """18, 32 and 50 s one after another: side by side no less than 50 s, so 50 s at most."""
+    """18, 32 and 50 s one after another take at least 50 s in parallel, so at most 50 s can be saved."""
     added = add_up_sequential_runs(settling(one_by_one()))
     assert {measure: value for (_, measure, _), value in added.items()} == {
         "opportunity": 50 * SECOND,
@@ -94,7 +94,7 @@ def test_an_opportunity_is_what_lies_beyond_the_longest_task() -> None:
 
 
 def test_figures_of_several_runs_have_an_interval() -> None:
-    """Three runs of 84, 90 and 96 s: expected and contention reach as far as those say."""
+    """Three runs of 84, 90 and 96 s give expected time and contention their intervals."""
     runs = MeasuredRuns(tuple({"review": [length * SECOND] * 3} for length in (28, 30, 32)))
     baseline: Baseline = choose_baseline("none", "review,review,review", runs, {})
     parallel = sum_parallel_by_type(build_mixes(sums_of(fork_join()), lambda _p, _s: baseline))
@@ -106,7 +106,7 @@ def test_figures_of_several_runs_have_an_interval() -> None:
     assert crowd.high == pytest.approx(90 / (90 - reach))
 
 
-def test_a_record_is_told_with_its_time() -> None:
+def test_a_record_has_its_time() -> None:
     """Speed-up and the second of its end, by pattern."""
     speed, when = compute_record_figures([("release", 1.75, 60 * SECOND)])
     assert (speed.name, speed.value, speed.labels) == (

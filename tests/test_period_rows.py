@@ -1,4 +1,4 @@
-"""Days and weeks as rows, and whether one week differs from another by more than noise."""
+"""Days and weeks as rows, and whether two weeks differ by more than noise."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def by_work(pattern: str, signature: str) -> Baseline:
 
 
 def changed(change: WeekChange, name: str) -> tuple[float | None, float | None, bool | None]:
-    """Return one figure now, before, and whether they differ by more than noise."""
+    """Return a figure now, before, and whether the two differ by more than noise."""
     (found,) = [figure for figure in change.figures if figure.name == name]
     return found.now, found.before, found.exceeds_noise
 
 
 def test_a_period_is_a_verdict_with_all_its_tasks() -> None:
-    """A measured fan-out, one that is not, and six tasks that all succeeded."""
+    """A measured fan-out, a second that is not measured, and six successful tasks."""
     found = build_period("day", sums_of(straggler(), fork_join()), measured)
     assert [part.provenance for part in found.verdict.parts] == ["measured", "work"]
     assert (found.tasks, found.success) == (6, 1)
@@ -60,7 +60,7 @@ def test_sums_of_days_add_up() -> None:
 
 
 def test_a_clear_change_exceeds_noise() -> None:
-    """Speed-up 2 each day of one week, 1.5 or so each day of the week before."""
+    """The speed-up is 2 on each day of a week, and about 1.5 on each day of the week before."""
     before = [day(2, 40 + step) for step in range(7)]
     now = [day(2, 30 + step / 10) for step in range(7)]
     found = compare_weeks(now, before, by_work)
@@ -74,13 +74,13 @@ def test_a_clear_change_exceeds_noise() -> None:
 
 
 def test_scattered_days_hide_a_change() -> None:
-    """The same mean from days that go up and down says nothing."""
+    """The same mean from days that vary is no evidence of a change."""
     before = [day(2, elapsed) for elapsed in (20, 70, 25, 65, 30, 60, 22)]
     now = [day(2, elapsed) for elapsed in (22, 60, 28, 55, 30, 52, 21)]
     assert changed(compare_weeks(now, before, by_work), "speedup")[2] is False
 
 
-def test_too_little_is_not_judged_and_says_so() -> None:
+def test_too_few_days_are_not_judged_and_have_a_reason() -> None:
     """Few fan-outs, few days, or nothing to compare: values stand, the judgement is withheld."""
     few = compare_weeks([day(1, 30)] * 7, [day(2, 30)] * 7, by_work)
     assert few.fanouts == (7, 14)

@@ -20,14 +20,14 @@ def test_a_request_waits_until_its_call_executes() -> None:
     assert found == {"c": AskedCall(6, measured=True, waited=Interval(6, 11))}
 
 
-def test_without_a_measured_execution_nobody_knows_how_long() -> None:
-    """The request is told, and no waiting."""
+def test_without_a_measured_execution_the_wait_is_unknown() -> None:
+    """The request is reported without a waiting time."""
     found = find_asked_calls(session(tool_calls=(call("c", 5, 15),), permissions=(request(6),)))
     assert found == {"c": AskedCall(6, measured=False, waited=None)}
 
 
 def test_two_requests_are_two_calls() -> None:
-    """Each goes to the call that began to execute next and has no request yet."""
+    """Each request belongs to the call that executed next and has no request yet."""
     calls = (call("a", 5, 30, 10), call("b", 5, 15, 4), call("c", 5, 40, 2))
     found = find_asked_calls(session(tool_calls=calls, permissions=(request(6), request(7))))
     assert {name: one.waited for name, one in found.items()} == {"b": Interval(6, 11), "a": Interval(7, 20)}
@@ -61,7 +61,7 @@ def test_without_requests_nothing_was_asked() -> None:
 
 @given(sessions_at_random())
 def test_what_was_waited_lies_between_the_edges_of_a_call(drawn: Session) -> None:
-    """And ends where that call's execution begins; there are no more than requests."""
+    """The waiting ends when the call executes; there are at most as many waits as requests."""
     found = find_asked_calls(drawn)
     calls = {one.id: one for one in drawn.tool_calls}
     assert len(found) <= len(drawn.permissions)

@@ -70,7 +70,7 @@ def test_a_score_off_its_scale_is_left_out_with_the_reason() -> None:
 
 
 def test_a_scale_without_an_end_makes_no_part() -> None:
-    """A count of depth says nothing from 0 to 1."""
+    """A count of depth cannot be placed between 0 and 1."""
     rules = parse_score_rules({"depth": {"scale": [0, float("inf")]}}, "")
     assert parts(sums_of(delivery()), rules)["depth"] is None
 
@@ -92,7 +92,7 @@ def test_parity_holds_tasks_side_by_side_against_tasks_alone() -> None:
 
 
 def test_parity_takes_a_cohort_on_both_sides() -> None:
-    """Four of one kind prove nothing, and without a success alone there is no measure."""
+    """Four tasks of a kind are too few, and without a success alone there is no parity."""
     assert parts(by_place((4, 0), (9, 1)))["parity"] is None
     assert parts(by_place((9, 1), (4, 0)))["parity"] is None
     assert parts(by_place((9, 1), (0, 10)))["parity"] is None
@@ -113,7 +113,7 @@ def test_parity_of_judged_quality_counts_as_much_as_that_of_success() -> None:
 
 
 def test_the_overall_quality_weighs_types_by_their_tasks() -> None:
-    """Three reviews of one quality, three implementations of another, one type without any."""
+    """Three reviews and three implementations of different quality, and a type without any."""
     sums = sums_of(delivery(), conflict(), framed(Drawing("x").task("x", 0, 9, "testing"), 10))
     values = [
         compute_quality(pick_slice(sums, Dimension.TASK_TYPE, name), RULES).value
@@ -129,7 +129,7 @@ def test_the_overall_quality_weighs_types_by_their_tasks() -> None:
 
 
 def day(quality_score: float, complete: float, *, consistent: bool = False) -> Sums:
-    """Return the sums of a day with one task."""
+    """Return the sums of a day with a single task."""
     work = ("p", "review", "worker")
     found: dict[str, dict[tuple[str | int, ...], int]] = {
         "score_count": {("quality", *work, "alone"): 1},
@@ -162,14 +162,14 @@ def test_days_without_work_do_not_count_but_keep_their_distance() -> None:
 
 
 def test_a_part_that_only_some_days_know_moves_no_trend() -> None:
-    """The same work, on one day with a conflict seen: the line is flat."""
+    """The same work, with a conflict seen on a single day: the line is flat."""
     found = compute_trend({10: day(5, 1), 11: day(5, 1, consistent=True), 12: day(5, 1)}, RULES)
     assert isinstance(found, QualityTrend)
     assert [found.rate_per_day, found.volatility] == pytest.approx([0, 0])
     assert name_direction(found.rate_per_day) == "steady"
 
 
-def test_a_trend_says_why_there_is_none() -> None:
+def test_a_missing_trend_has_a_reason() -> None:
     """Too few days, or too few parts that all days know."""
     assert (
         compute_trend({10: day(4, 1), 11: day(6, 1)}, RULES)

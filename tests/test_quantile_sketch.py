@@ -21,7 +21,7 @@ LENGTHS = st.lists(st.integers(FLOOR + 1, 10_000 * HOUR), min_size=1, max_size=2
 
 @given(LENGTHS, st.sampled_from(list(QUANTILES.values())) | st.floats(0, 1))
 def test_a_quantile_is_within_the_promised_error(lengths: list[int], q: float) -> None:
-    """Against the same lengths one by one: the first that q of them all do not exceed."""
+    """The exact quantile is the least length that a share q of all lengths does not exceed."""
     exact = next(
         length
         for number, length in enumerate(sorted(lengths), 1)
@@ -34,7 +34,7 @@ def test_a_quantile_is_within_the_promised_error(lengths: list[int], q: float) -
 
 @given(LENGTHS, LENGTHS)
 def test_sketches_merge_by_adding(one: list[int], other: list[int]) -> None:
-    """The sum of two sketches is the sketch of all lengths; what is subtracted is gone."""
+    """The sum of two sketches is the sketch of all lengths; subtracted lengths are removed."""
     left, right = (Counter(find_bucket(length) for length in lengths) for lengths in (one, other))
     both = Counter(find_bucket(length) for length in one + other)
     assert left + right == both
@@ -42,8 +42,8 @@ def test_sketches_merge_by_adding(one: list[int], other: list[int]) -> None:
 
 
 @pytest.mark.parametrize("length", [0, 1, FLOOR])
-def test_what_no_clock_tells_apart_shares_a_bucket(length: int) -> None:
-    """Up to a microsecond all lengths are one."""
+def test_lengths_below_clock_resolution_share_a_bucket(length: int) -> None:
+    """All lengths up to a microsecond share a bucket."""
     assert find_bucket(length) == 0
     assert get_bucket_value(0) <= FLOOR
 
@@ -58,7 +58,7 @@ def test_longer_is_never_in_a_lower_bucket() -> None:
 
 
 def test_without_values_there_is_no_quantile() -> None:
-    """Nothing counted, or everything taken out again: None, not 0."""
+    """Without values, or with all values removed, the quantile is None and not 0."""
     assert compute_quantile({}, 0.5) is None
     assert compute_quantile({3: 0}, 0.5) is None
 

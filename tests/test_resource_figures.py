@@ -64,8 +64,8 @@ def test_nothing_sampled_is_absent_and_not_zero(tmp_path: Path) -> None:
     assert ("agents_cpu_quantile", "p50") not in found
 
 
-def test_what_a_sample_does_not_tell_is_not_zero_either(tmp_path: Path) -> None:
-    """A system that tells memory alone gives memory alone."""
+def test_a_value_missing_from_a_sample_is_not_zero(tmp_path: Path) -> None:
+    """A system that reports only memory has only figures of memory."""
     found = figures(tmp_path, framed(Drawing(), 60).sample(0, 60, memory=5))
     assert found["window_sampled_seconds", "1h"].value == 60
     assert found["agents_memory_quantile_bytes", "p50"].value is not None
@@ -80,7 +80,7 @@ def test_an_idle_tree_used_nothing_and_that_is_a_figure(tmp_path: Path) -> None:
     assert found["agents_cpu_quantile", "p50"].value == pytest.approx(0, abs=1e-5)
 
 
-def test_now_is_told_or_withheld_with_the_reason() -> None:
+def test_current_use_has_a_value_or_a_reason() -> None:
     """Each of the three by itself."""
     found = {
         figure.name: figure

@@ -16,7 +16,7 @@ from tests.scenes import Drawing, concluded, conflict, delivery, fork_join, fram
 
 
 def checked(drawing: Drawing) -> tuple[IntegrationCheck, ...]:
-    """Return what is known of each fan-out of a drawing."""
+    """Return the evidence on each fan-out of a drawing."""
     session = concluded(drawing.events)
     return check_integration(find_fanouts(session.tasks), session.tasks, session.tool_calls)
 
@@ -39,7 +39,7 @@ def test_two_tasks_that_wrote_one_file_conflict() -> None:
 
 
 def test_files_of_their_own_and_tests_that_pass_fit_together() -> None:
-    """The delivery: one file each, and the tests after both pass."""
+    """In the delivery each task writes another file, and the tests after both pass."""
     (found,) = checked(delivery())
     assert (found.conflicting, found.gates, found.integrated) == (frozenset(), True, True)
 
@@ -51,7 +51,7 @@ def test_where_nothing_is_known_nothing_is_checked() -> None:
 
 
 def test_a_write_that_failed_is_none() -> None:
-    """Both tried, one failed: no conflict."""
+    """Two tasks tried to write, the second failed: there is no conflict."""
     drawing = pair().call("x", 5, 6, parent="a", wrote="one")
     drawing.call("y", 7, 8, parent="b", wrote="one", outcome=Outcome.FAILURE)
     (found,) = checked(drawing)
@@ -59,14 +59,14 @@ def test_a_write_that_failed_is_none() -> None:
 
 
 def test_one_task_may_write_a_file_twice() -> None:
-    """So may the main agent write what a task wrote."""
+    """The main agent may also write a task's file."""
     drawing = pair().call("x", 5, 6, parent="a", wrote="one").call("y", 7, 8, parent="a", wrote="one")
     (found,) = checked(drawing.call("z", 40, 41, wrote="one"))
     assert found.conflicting == frozenset()
 
 
 def test_what_the_tasks_of_a_task_wrote_is_its_own() -> None:
-    """A conflict two levels down is one of the tasks above, and of nobody inside."""
+    """A conflict two levels down belongs to a task of the fan-out, and to no task inside it."""
     drawing = pair().task("inner", 5, 20, "testing", parent="a")
     drawing.call("x", 6, 7, parent="inner", wrote="one").call("y", 8, 9, parent="b", wrote="one")
     (found,) = checked(drawing)
@@ -74,7 +74,7 @@ def test_what_the_tasks_of_a_task_wrote_is_its_own() -> None:
 
 
 def test_tests_count_from_the_end_of_the_fanout_to_the_next_one() -> None:
-    """What ran before or after the next fan-out began tells nothing of this one."""
+    """Tests before its end or after the start of the next fan-out are ignored."""
     drawing = pair(200).call("early", 10, 11, test_framework="pytest", outcome=Outcome.FAILURE)
     drawing.task("c", 50, 80, "review").task("d", 50, 80, "review")
     drawing.call("late", 90, 91, test_framework="pytest")
@@ -82,7 +82,7 @@ def test_tests_count_from_the_end_of_the_fanout_to_the_next_one() -> None:
 
 
 def test_the_first_tests_with_a_known_outcome_decide() -> None:
-    """One whose end was never seen says nothing."""
+    """Tests whose end was never seen are skipped."""
     told = {"test_framework": "pytest"}
     drawing = pair().stroke(Kind.TOOL_START, 35, id="lost", name="Bash", attributes=told)
     assert concluded(drawing.events).tool_calls[-1].tests == Run("pytest")
@@ -107,7 +107,7 @@ def test_the_first_tests_with_a_known_outcome_decide() -> None:
 def test_tests_pass_by_their_count_else_by_their_call(
     outcome: Outcome, failed: int | None, verdict: bool | None
 ) -> None:
-    """A failed test fails the run whatever the shell says; a cancelled run says nothing of itself."""
+    """A failed test fails the run for any exit code; a cancelled run has no outcome."""
     assert has_passed(call(outcome, Run("pytest", None, failed))) is verdict
     assert has_passed(call(outcome, None)) is None
     if failed == 0:
@@ -116,7 +116,7 @@ def test_tests_pass_by_their_count_else_by_their_call(
 
 
 def test_completeness_is_the_mean_of_what_is_known() -> None:
-    """Result, open calls and tests, each where it is known; without a known result there is none."""
+    """Result, open calls and tests count if they are known; without a known result there is no value."""
     drawing = (
         framed(Drawing(), 100).task("a", 0, 10, "review").task("b", 0, 10, "review", outcome=Outcome.FAILURE)
     )
@@ -138,5 +138,11 @@ def test_the_last_tests_of_a_task_count_and_those_below_it() -> None:
         ToolCall("1", "Bash", "b", 6, 7, 1, None, Outcome.FAILURE, None, Run("pytest")),
         ToolCall("2", "Bash", "b", 8, 9, 1, None, Outcome.SUCCESS, None, Run("pytest")),
     ]
-    assert measure_completeness(session.tasks, calls_known=[], left_open=[], tests=tests) == {"a": 1.0, "b": 1.0}
-    assert measure_completeness(session.tasks, calls_known=[], left_open=[], tests=tests[:1]) == {"a": 0.5, "b": 0.5}
+    assert measure_completeness(session.tasks, calls_known=[], left_open=[], tests=tests) == {
+        "a": 1.0,
+        "b": 1.0,
+    }
+    assert measure_completeness(session.tasks, calls_known=[], left_open=[], tests=tests[:1]) == {
+        "a": 0.5,
+        "b": 0.5,
+    }

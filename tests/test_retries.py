@@ -17,7 +17,7 @@ def task(
     description: str | None = "review",
     **rest: str | None,
 ) -> Task:
-    """A review by the worker, unless told otherwise."""
+    """A review by the worker, by default."""
     return Task(
         id=id,
         task_type=rest.get("task_type") or "review",
@@ -32,7 +32,7 @@ def task(
 
 
 def pairs(*tasks: Task) -> list[tuple[str, str]]:
-    """Return (retry, what it tries again) by id."""
+    """Return (retry, failed task that it repeats) by id."""
     return [(retry.task.id, retry.failed.id) for retry in find_retries(tasks)]
 
 
@@ -40,7 +40,7 @@ FAILED = task("a", 0, 10, Outcome.FAILURE)
 
 
 def test_the_drawn_scene_has_two_retries_and_one_recovery() -> None:
-    """Each failure is tried again by the next task of its kind; only the last one recovers it."""
+    """Each failure is repeated by the next task of its kind; only the last retry recovers it."""
     found = find_retries(concluded(retried().events).tasks)
     assert [(r.task.id, r.failed.id, r.task.outcome is Outcome.SUCCESS) for r in found] == [
         ("retried-b", "retried-a", False),
@@ -49,7 +49,7 @@ def test_the_drawn_scene_has_two_retries_and_one_recovery() -> None:
 
 
 def test_only_a_failure_is_tried_again() -> None:
-    """After a cancel a person decides, and of an unknown outcome nobody knows that it was bad."""
+    """After a cancel a person decides, and an unknown outcome need not be a failure."""
     for outcome in (Outcome.SUCCESS, Outcome.CANCELLED, Outcome.UNKNOWN):
         assert pairs(task("a", 0, 10, outcome), task("b", 20, 30, Outcome.SUCCESS)) == []
 
@@ -67,7 +67,7 @@ def test_what_differs_in_parent_type_agent_or_description_is_other_work() -> Non
 
 
 def test_words_of_repetition_do_not_make_other_work() -> None:
-    """Case, punctuation and "retry", "again" or "attempt 2" say nothing of what is done; a number does."""
+    """Case, punctuation and "retry", "again" or "attempt 2" are ignored; other numbers are not."""
     for again in (
         "Retry: review",
         "review, again",
@@ -81,7 +81,7 @@ def test_words_of_repetition_do_not_make_other_work() -> None:
     )
 
 
-def test_without_descriptions_the_agent_and_type_tell() -> None:
+def test_without_descriptions_agent_and_type_decide() -> None:
     """Descriptions can be switched off; then none equals none."""
     first = task("a", 0, 10, Outcome.FAILURE, None)
     assert pairs(first, task("b", 20, 30, Outcome.SUCCESS, None)) == [("b", "a")]

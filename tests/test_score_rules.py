@@ -20,13 +20,18 @@ def test_without_tables_the_rules_are_those_out_of_the_box() -> None:
     """The weights of the documentation, and the scales it names."""
     found = rules("")
     assert found == ScoreRules()
-    assert [found.get_weight("efficiency", part) for part in WEIGHTS["efficiency"]] == [0.30, 0.30, 0.25, 0.15]
+    assert [found.get_weight("efficiency", part) for part in WEIGHTS["efficiency"]] == [
+        0.30,
+        0.30,
+        0.25,
+        0.15,
+    ]
     assert found.scales.find_scale("satisfaction") == Scale("satisfaction", 0, 5)
     assert found.scales.find_scale("security_findings") == Scale("security_findings", 0, None)
 
 
 def test_a_table_changes_only_what_it_gives() -> None:
-    """One weight, one number, one scale, and a scale of one's own."""
+    """A changed weight, number and scale, and a new scale; all else is the default."""
     found = rules(
         "[scores]\ncohort = 3\n[scores.weights.agent]\nquality = 0.5\n"
         "[scores.quality]\nscale = [1, 5]\n[scores.'Time to merge']\nscale = [0, inf]\n"
@@ -47,8 +52,8 @@ def test_weights_sum_to_one(changed: dict[str, float]) -> None:
         assert sum(found.get_weight(score, part) for part in parts) == pytest.approx(1)
 
 
-def test_the_document_tells_every_rule() -> None:
-    """Weights as shares, scales with their ends, an endless one with none."""
+def test_the_document_has_every_rule() -> None:
+    """Weights are shares; scales have their ends, an endless scale has none."""
     told = build_rules_document(ScoreRules())
     assert told["weights"]["collaboration"] == pytest.approx(
         {"balance": 0.4, "response": 0.3, "success": 0.3}
@@ -92,7 +97,7 @@ def test_the_document_tells_every_rule() -> None:
     ],
 )
 def test_what_cannot_be_used_is_named(text: str, told: str) -> None:
-    """The error says which key, where, and what would be right."""
+    """The error names the key, the file, and a correct value."""
     with pytest.raises(ConfigError) as error:
         rules(text)
     assert told in f"{error.value} {error.value.hint}"

@@ -20,7 +20,7 @@ from tests.schedules import call, session, task
 
 
 def test_the_structure_of_the_straggler() -> None:
-    """Everything at once, as JSON: who was on the path, who was not and by how much, and what if."""
+    """The whole analysis as JSON: the path, the slack beside it, and the what-ifs."""
     drawn = concluded(straggler().events)
     told = json.loads(
         json.dumps(
@@ -101,7 +101,7 @@ def test_a_running_session_has_wall_time_and_no_path() -> None:
 
 
 def test_only_the_foremost_tasks_are_tried() -> None:
-    """A session of many tasks is not worked out again for each of them."""
+    """A session of many tasks is not simulated for each of them."""
     drawn = session(60, tasks=tuple(task(str(n), 4 * n, 4 * n + 3) for n in range(14)))
     assert len(build_session_analysis(drawn, ()).what_ifs) == 10
 

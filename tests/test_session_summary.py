@@ -36,8 +36,8 @@ def told(opened: Store, session: str, hours: dict[str, float] | None = None) -> 
     return decoded
 
 
-def test_a_session_is_told_whole(tmp_path: Path) -> None:
-    """The straggler held against its measured twin: every number of the worked scene."""
+def test_a_session_document_is_complete(tmp_path: Path) -> None:
+    """The straggler is compared with its measured twin: every number of the worked scene."""
     with store(tmp_path) as opened:
         opened.take(straggler().events, one_by_one().events)
         found = told(opened, "straggler")
@@ -56,7 +56,7 @@ def test_a_session_is_told_whole(tmp_path: Path) -> None:
     assert (first["task_type"], first["agent"], first["seconds"]) == ("architecture", "worker", 20)
 
 
-def test_where_the_time_went_is_told(tmp_path: Path) -> None:
+def test_wall_time_is_in_the_document(tmp_path: Path) -> None:
     """Wall time, critical path and efficiency stand in the document, a fan-out's losses beside it."""
     running = Drawing("running").opens().prompt(0).call("c", 5, 9)
     with store(tmp_path) as opened:
@@ -73,7 +73,7 @@ def test_where_the_time_went_is_told(tmp_path: Path) -> None:
     assert unfinished["absent"]["critical_path"] == "still running"
 
 
-def test_an_orchestrators_session_is_told_whole(tmp_path: Path) -> None:
+def test_an_orchestrators_session_document_is_complete(tmp_path: Path) -> None:
     """Phases, messages, scores with judge and time, hooks run: as drawn, in seconds."""
     with store(tmp_path) as opened:
         opened.take(orchestrated().events)
@@ -106,7 +106,7 @@ def test_an_orchestrators_session_is_told_whole(tmp_path: Path) -> None:
 
 
 def test_each_baseline_has_its_turn(tmp_path: Path) -> None:
-    """Work without anything, the table where it knows all types, measured where a run is stored."""
+    """Work by default, the table if it has all types, measured if a sequential run is stored."""
     hours = {"architecture": 0.01, "prd": 0.02, "test_strategy": 0.02}
     with store(tmp_path) as opened:
         opened.take(straggler().events)
@@ -118,7 +118,7 @@ def test_each_baseline_has_its_turn(tmp_path: Path) -> None:
 
 
 def test_calls_of_an_agent_that_was_not_seen_are_not_none(tmp_path: Path) -> None:
-    """A transcript without its agents' own tells only of the call that waited: their calls are unknown."""
+    """Without the agents' transcripts only the waiting call is known: the agents' calls are unknown."""
     drawing = framed(Drawing(), 50)
     drawing.order("call-a", 1, "review").answer("call-a", 20, "a")
     drawing.order("call-b", 21, "review").run("b", 22, 39).answer("call-b", 40, "b")
@@ -128,8 +128,8 @@ def test_calls_of_an_agent_that_was_not_seen_are_not_none(tmp_path: Path) -> Non
     assert {task["id"]: task["tool_calls"] for task in found["tasks"]} == {"a": None, "b": 0}
 
 
-def test_a_transcript_that_tells_of_no_call_of_an_agent_does_not_say_none(tmp_path: Path) -> None:
-    """It tells when the agent began from the call's line, whether or not the agent's own file is there."""
+def test_a_transcript_without_an_agents_calls_does_not_report_zero(tmp_path: Path) -> None:
+    """The number of calls is unknown, with and without the agent's own file."""
     drawing = framed(Drawing(), 50)
     said = [
         Event(kind=kind, session="scene", time=at(second), id="t", channel=Channel.TRANSCRIPT)
@@ -141,7 +141,7 @@ def test_a_transcript_that_tells_of_no_call_of_an_agent_does_not_say_none(tmp_pa
     assert (task["seconds"], task["tool_calls"]) == (19, None)
 
 
-def test_calls_are_told_and_counted_by_task(tmp_path: Path) -> None:
+def test_calls_are_listed_and_counted_by_task(tmp_path: Path) -> None:
     """Each call with its task, and each task with the number of its calls."""
     drawing = framed(Drawing(), 50).task("a", 1, 20, "review")
     drawing.call("c", 2, 5, parent="a", took=2).call("d", 6, 7, parent="a").call("e", 30, 31)
@@ -163,13 +163,13 @@ def test_calls_are_told_and_counted_by_task(tmp_path: Path) -> None:
 
 
 def test_an_unknown_session_is_none(tmp_path: Path) -> None:
-    """Nothing is made up for an id that nobody reported."""
+    """Nothing is invented for an id that was never reported."""
     with store(tmp_path) as opened:
         assert summarise_session(opened.connection, "nobody", by_description, {}) is None
 
 
-def test_what_is_absent_says_why(tmp_path: Path) -> None:
-    """Without tasks, with running ones, with lost edges, with tasks one after another."""
+def test_absent_figures_have_a_reason(tmp_path: Path) -> None:
+    """Without tasks, with running tasks, with lost edges, with tasks one after another."""
     alone = Drawing("alone").opens().ends(9)
     running = Drawing("running").opens().prompt(0).run("a", 1).run("b", 2)
     lost = Drawing("lost").opens().run("a", 1).run("b", None, 5).call("c", 3).call("d", None, 4).ends(9)
@@ -188,7 +188,7 @@ def test_what_is_absent_says_why(tmp_path: Path) -> None:
 
 
 def test_a_session_that_was_lost_has_no_end(tmp_path: Path) -> None:
-    """Its elapsed time reaches to the last word of it, and the reason says that no end was seen."""
+    """Its elapsed time reaches to the last event, and the reason names the missing end."""
     with store(tmp_path) as opened:
         opened.take(Drawing().opens().prompt(1).call("c", 5, 9).events)
         opened.ingest.close_idle_sessions(at(1_000_000))
@@ -197,7 +197,7 @@ def test_a_session_that_was_lost_has_no_end(tmp_path: Path) -> None:
     assert found["absent"]["end"] == "the session's end was never seen"
 
 
-def test_a_row_tells_the_same_as_the_whole(tmp_path: Path) -> None:
+def test_a_row_agrees_with_the_session_document(tmp_path: Path) -> None:
     """What a list shows of a session agrees with its page."""
     with store(tmp_path) as opened:
         opened.take(background().events, recorded("fanout"))
@@ -221,7 +221,7 @@ def test_a_row_tells_the_same_as_the_whole(tmp_path: Path) -> None:
 
 
 def test_a_session_has_its_kpis_with_every_part(tmp_path: Path) -> None:
-    """The delivery: the worked example, and what was judged outside its scale with the reason."""
+    """The delivery: the worked example, and the judgement outside its scale with its reason."""
     with store(tmp_path) as opened:
         opened.take(delivery().events, straggler().events, conflict().events)
         document = told(opened, "delivery")
@@ -244,7 +244,7 @@ def test_a_session_has_its_kpis_with_every_part(tmp_path: Path) -> None:
 
 
 def test_a_phase_has_kpis_of_its_own(tmp_path: Path) -> None:
-    """All work was done while building; planning had none, and says so."""
+    """All work was done in the phase build; plan had none and has a reason."""
     with store(tmp_path) as opened:
         opened.take(delivery().events)
         plan, build = told(opened, "delivery")["kpis"]["phases"]
@@ -275,8 +275,8 @@ def test_a_session_shows_its_own_machine_and_tokens(tmp_path: Path) -> None:
     )
 
 
-def test_what_no_source_tells_of_tokens_is_not_none_used(tmp_path: Path) -> None:
-    """A source that is silent about the cache did not tell that nothing was read from it."""
+def test_unreported_tokens_are_not_zero(tmp_path: Path) -> None:
+    """A source that does not report the cache has not reported 0 tokens read from it."""
     drawing = straggler()
     drawing.stroke(Kind.MODEL_CALL, 12, id="m", name="model", attributes={"input_tokens": 25})
     with store(tmp_path) as opened:
@@ -289,7 +289,7 @@ def test_what_no_source_tells_of_tokens_is_not_none_used(tmp_path: Path) -> None
 
 
 def test_the_configured_target_of_processors_is_the_one_shown(tmp_path: Path) -> None:
-    """One target for the score and for what stands beside it."""
+    """The score and the displayed use have the same target."""
     with store(tmp_path) as opened:
         opened.take(sampled().events)
         rules = ScoreRules(cpu_low=0.5, cpu_high=0.6)
@@ -299,8 +299,8 @@ def test_the_configured_target_of_processors_is_the_one_shown(tmp_path: Path) ->
     assert (resources["cpu_target"], resources["cpu_standing"]) == ((0.5, 0.6), "above")
 
 
-def test_the_use_of_the_machine_is_told_or_absent_with_its_reason(tmp_path: Path) -> None:
-    """Samples become the session's resources and say of each fan-out whether the machine was used up."""
+def test_machine_use_is_present_or_absent_with_a_reason(tmp_path: Path) -> None:
+    """Samples become the session's resources and show for each fan-out whether the machine was saturated."""
     with store(tmp_path) as opened:
         opened.take(sampled().events, fork_join().events)
         opened.take(Drawing("known").opens(0, processes=["7:11"]).ends(5).events)

@@ -18,13 +18,13 @@ TYPES = TaskTypes((TaskType("review", ("review",), target_improvement=0.5), Task
 
 
 def value(snapshot: Snapshot, name: str, **labels: str) -> float | None:
-    """Return the value of the one figure with that name and those labels."""
+    """Return the value of the only figure with that name and those labels."""
     (found,) = [f for f in snapshot.figures if f.name == f"stretto_{name}" and dict(f.labels) == labels]
     return found.value
 
 
 def test_an_empty_store_has_a_snapshot(tmp_path: Path) -> None:
-    """Nothing is made up: counts of what is going on are 0, everything else is absent."""
+    """Nothing is invented: counts of running things are 0, everything else is absent."""
     with store(tmp_path) as opened:
         taken = take_snapshot(opened.connection, at(0), TYPES, {})
         assert value(taken, "sessions_open") == 0
@@ -36,8 +36,8 @@ def test_an_empty_store_has_a_snapshot(tmp_path: Path) -> None:
         assert not opened.connection.in_transaction
 
 
-def test_a_recorded_pair_is_held_against_its_sequential_run(tmp_path: Path) -> None:
-    """Alone, the fan-out is held against its own work; once its sequential twin is stored, against that."""
+def test_a_recorded_pair_is_compared_with_its_sequential_run(tmp_path: Path) -> None:
+    """Alone, the fan-out is compared with its work; with its sequential twin stored, with that run."""
     fanout, sequential = recorded("fanout"), recorded("sequential")
     now = max(event.time for event in fanout) + SECOND
     with store(tmp_path) as opened:
@@ -71,7 +71,7 @@ def test_every_window_is_there(tmp_path: Path) -> None:
 
 
 def test_configured_hours_are_a_baseline(tmp_path: Path) -> None:
-    """The table's hours, where no measured run is stored."""
+    """The configured hours are used if no measured run is stored."""
     with store(tmp_path) as opened:
         opened.take(fork_join().events)
         taken = take_snapshot(opened.connection, at(60), TYPES, {"review": 0.05})
@@ -109,7 +109,7 @@ def test_what_is_going_on_now_is_counted(tmp_path: Path) -> None:
         assert [row.id for row in taken.latest] == ["busy", "fork-join"]
 
 
-def test_where_time_went_is_told_by_window(tmp_path: Path) -> None:
+def test_wall_time_is_reported_by_window(tmp_path: Path) -> None:
     """The straggler and its sequential twin: losses by factor, paths by agent, wall time by part."""
     with store(tmp_path) as opened:
         opened.take(straggler().events, one_by_one().events)
@@ -127,7 +127,7 @@ def test_where_time_went_is_told_by_window(tmp_path: Path) -> None:
     assert sum(parts) == len(WINDOWS) * (60 + 120)
 
 
-def test_the_bottleneck_is_told_with_share_and_since(tmp_path: Path) -> None:
+def test_the_bottleneck_has_share_and_since(tmp_path: Path) -> None:
     """By window, in the document too; the hour in which the row of its hours began."""
     with store(tmp_path) as opened:
         opened.take(straggler().events, one_by_one().events)
@@ -196,8 +196,8 @@ def test_two_snapshots_of_one_store_are_equal(tmp_path: Path) -> None:
         assert one == other
 
 
-def test_scores_are_told_with_weights_coverage_and_reasons(tmp_path: Path) -> None:
-    """The delivery in the document: what is withheld says why, what is known says of how much."""
+def test_scores_have_weights_coverage_and_reasons(tmp_path: Path) -> None:
+    """The delivery in the document: withheld scores have a reason, known scores their coverage."""
     with store(tmp_path) as opened:
         opened.take(delivery().events)
         told = json.loads(
@@ -247,7 +247,7 @@ def value_of_trend(snapshot: Snapshot) -> float | None:
 
 
 def test_what_is_stuck_is_listed_and_counted(tmp_path: Path) -> None:
-    """The document names session and task; the figure is their number; nobody looked is not none."""
+    """The document names session and task; the figure is their number; without a watch it is null."""
     with store(tmp_path) as opened:
         opened.take(Drawing("busy").opens(5).prompt(6).order("call-a", 7).run("a", 8).events)
         stuck = (StuckTask("busy", "a", at(8)),)

@@ -71,7 +71,7 @@ def test_a_second_saved_has_its_price() -> None:
 
 
 def test_only_executions_that_are_known_whole_count() -> None:
-    """One of two tells tokens: the price is that one's own, and the coverage says half."""
+    """Only the first of two reports tokens: the price is its price, and the coverage is a half."""
     found = named(list(compute_price_figures("1h", sums_of(paid(), straggler("dumb")), measured)))
     assert (found["parallel_tokens"].value, found["parallel_tokens"].coverage) == (600, 0.5)
     assert found["saved_second_tokens"].value == pytest.approx(15)
@@ -83,7 +83,7 @@ def test_only_executions_that_are_known_whole_count() -> None:
 
 
 def test_prices_of_different_baselines_are_never_mixed() -> None:
-    """The price is that of what is held against the best provenance; all tokens are still told."""
+    """The price covers the best provenance only; the tokens of all are still reported."""
     other = paid("other", command="plan")
     found = named(list(compute_price_figures("1h", sums_of(paid(), other), measured)))
     assert found["parallel_tokens"].value == 1200
@@ -91,7 +91,7 @@ def test_prices_of_different_baselines_are_never_mixed() -> None:
 
 
 def test_where_nothing_was_saved_a_second_has_no_price() -> None:
-    """Slower together: no division by what is not there."""
+    """The parallel run was slower: there is no saved second to divide by."""
     slow = Baseline(measured("release", "architecture,prd,test_strategy").provenance, {
         "architecture": 1.0 * SECOND, "prd": 1.0 * SECOND, "test_strategy": 1.0 * SECOND
     })  # fmt: skip
@@ -104,7 +104,7 @@ def test_where_nothing_was_saved_a_second_has_no_price() -> None:
 
 
 def test_a_price_may_come_from_elsewhere() -> None:
-    """Without a source's word nothing is known of the cost; a price list makes it known, call by call."""
+    """Without a reported cost it is unknown; a price list gives it call by call."""
     free = paid(cost=None)
     found = named(list(compute_price_figures("1h", sums_of(free), by_work)))
     assert found["parallel_tokens"].value == 600
@@ -125,7 +125,7 @@ def test_a_running_session_has_no_price_yet() -> None:
 
 
 def test_calls_belong_to_the_run_in_which_they_fell() -> None:
-    """An agent that is sent out twice: what it used the first time is not counted in its second fan-out."""
+    """A resumed agent: the use of its first run does not count in its second fan-out."""
     drawing = Drawing("twice")
     for start in (0, 100):
         for name in "ab":
@@ -146,7 +146,7 @@ def test_calls_belong_to_the_run_in_which_they_fell() -> None:
     assert tokens == 10
 
 
-def test_nothing_in_parallel_is_said_as_such() -> None:
+def test_nothing_in_parallel_has_a_reason() -> None:
     """An empty window withholds its prices with that reason."""
     found = list(compute_price_figures("1h", {}, by_work))
     assert {figure.value for figure in found} == {None}

@@ -16,7 +16,7 @@ LIMIT = 10 * MINUTE
 
 
 def working(session: str = "s") -> Drawing:
-    """Draw two running tasks that have each made a call, the last word being at 20 s and 30 s."""
+    """Draw two running tasks that have each made a call, with last events at 20 s and 30 s."""
     drawing = Drawing(session).opens().prompt(1)
     for name, second in (("a", 20), ("b", 30)):
         drawing.order(f"call-{name}", 2, "review").run(name, 3)
@@ -28,8 +28,8 @@ def names(stuck: tuple[StuckTask, ...]) -> list[str]:
     return [one.task for one in stuck]
 
 
-def test_a_task_that_nothing_is_heard_of_is_stuck(tmp_path: Path) -> None:
-    """Once the limit has passed since its own last event, whatever the others do."""
+def test_a_silent_task_is_stuck(tmp_path: Path) -> None:
+    """It is stuck once the limit has passed since its own last event; other tasks do not matter."""
     with store(tmp_path) as opened:
         opened.take(working().events)
         watch = StuckTaskWatch(by_description, LIMIT)
@@ -42,7 +42,7 @@ def test_a_task_that_nothing_is_heard_of_is_stuck(tmp_path: Path) -> None:
 
 
 def test_a_task_that_has_ended_is_not_stuck(tmp_path: Path) -> None:
-    """Neither is one of a session that is over."""
+    """A task of a session that is over is not stuck either."""
     with store(tmp_path) as opened:
         watch = StuckTaskWatch(by_description, LIMIT)
         opened.take(working().events)
@@ -64,7 +64,7 @@ def test_a_task_that_waits_for_its_tool_is_not_stuck(tmp_path: Path) -> None:
 
 
 def test_a_task_that_waits_for_a_task_of_its_own_is_not_stuck(tmp_path: Path) -> None:
-    """The one below may be, and is named instead."""
+    """The inner task may be stuck and is named instead."""
     drawing = working().order("call-c", 40, "review", parent="a").run("c", 41)
     with store(tmp_path) as opened:
         opened.take(drawing.events)
@@ -73,8 +73,8 @@ def test_a_task_that_waits_for_a_task_of_its_own_is_not_stuck(tmp_path: Path) ->
         ) == ["b", "c"]
 
 
-def test_a_sample_is_not_heard_of_a_task(tmp_path: Path) -> None:
-    """A process that lives is no sign of what is done in it."""
+def test_a_sample_is_no_sign_of_life(tmp_path: Path) -> None:
+    """A living process is no sign of progress in its tasks."""
     with store(tmp_path) as opened:
         opened.take(working().sample(600, 60, cpu=1).events)
         assert names(StuckTaskWatch(by_description, LIMIT).find_stuck_tasks(opened.connection, at(700))) == [
@@ -93,7 +93,7 @@ def test_a_young_session_is_not_looked_at(tmp_path: Path) -> None:
 
 
 def test_where_calls_name_no_task_the_main_agent_s_count_for_all() -> None:
-    """Some agents' hooks do not say in which task a call is made."""
+    """The hooks of some agents do not name the task of a call."""
     drawing = Drawing().opens().prompt(1).order("x", 2, "review").run("a", 3).call("c", 50, 60)
     assert find_last_signs(concluded(drawing.events)) == {"a": at(60)}
     assert find_last_signs(concluded(drawing.call("d", 70).events)) == {}
@@ -108,7 +108,7 @@ def test_where_calls_name_no_task_the_main_agent_s_count_for_all() -> None:
         (Kind.PERMISSION_REQUEST, {"parent": "a", "name": "Bash"}),
     ],
 )
-def test_whatever_it_says_is_a_sign_of_life(kind: Kind, more: dict[str, str]) -> None:
+def test_every_event_of_a_task_is_a_sign_of_life(kind: Kind, more: dict[str, str]) -> None:
     """Model calls, messages, hooks and questions as much as tools."""
     told = find_last_signs(concluded(working().stroke(kind, 300, **more).events))
     assert told == {"a": at(300), "b": at(30)}

@@ -1,4 +1,4 @@
-"""Trends: days of the last 30 and weeks of the last 12, each worked out on its own."""
+"""Trends: the last 30 days and 12 weeks, each computed separately."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_week_begins_on_monday(tmp_path: Path) -> None:
     assert [(row["begins"], row["fanouts"]) for row in weeks[-2:]] == [("2025-12-29", 1), ("2026-01-05", 1)]
 
 
-def test_the_snapshot_says_what_changed_since_last_week(tmp_path: Path) -> None:
+def test_the_snapshot_has_the_changes_since_last_week(tmp_path: Path) -> None:
     """Three stragglers a day and then fork-joins: seven days beside the seven days before."""
     with store(tmp_path) as opened:
         for number in range(14):

@@ -28,7 +28,7 @@ def figures(opened: Store, second: float = 60) -> Snapshot:
 
 
 def figure(snapshot: Snapshot, name: str, window: str | None = "1h", **labels: str) -> float | None:
-    """Return the one figure of a name with these labels; None where it is withheld."""
+    """Return the only figure of a name with these labels; None if it is withheld."""
     wanted = labels | ({"window": window} if window else {})
     (found,) = [f for f in snapshot.figures if f.name == f"stretto_{name}" and dict(f.labels) == wanted]
     return found.value
@@ -45,7 +45,7 @@ SONNET, GPT, OWN = ({"model": name} for name in ("claude-sonnet-4-5", "gpt-5", "
 
 
 def test_the_scenes_models_are_as_on_paper(tmp_path: Path) -> None:
-    """Calls that two sources tell of count once, with the largest word on each; names lose their dates."""
+    """A call reported by two sources counts once, with its largest counts; model names lose their dates."""
     with store(tmp_path, price=PRICE) as opened:
         opened.take(spender().events)
         found = figures(opened)
@@ -69,8 +69,8 @@ def test_the_scenes_models_are_as_on_paper(tmp_path: Path) -> None:
     assert absent(found, "first_token_quantile_seconds", **GPT)
 
 
-def test_the_cache_share_is_of_prompts_whose_source_tells_of_the_cache(tmp_path: Path) -> None:
-    """A call of which only input is told is in no denominator; one that read nothing is 0, and known."""
+def test_the_cache_share_covers_prompts_with_reported_cache(tmp_path: Path) -> None:
+    """A call that reports only input is left out; a call that read nothing counts as 0."""
     with store(tmp_path, price=PRICE) as opened:
         opened.take(spender().events)
         found = figures(opened)
@@ -100,7 +100,7 @@ def test_the_scenes_tests_are_as_on_paper(tmp_path: Path) -> None:
 
 
 def test_where_no_test_run_was_seen_their_share_is_not_known(tmp_path: Path) -> None:
-    """Not every source tells what its commands are, so no test run seen is not none at all."""
+    """Not every source reports its commands, so no seen test run does not mean that none ran."""
     with store(tmp_path) as opened:
         opened.take(framed(Drawing(), 50).call("c", 1, 3).events)
         found = figures(opened)
@@ -110,7 +110,7 @@ def test_where_no_test_run_was_seen_their_share_is_not_known(tmp_path: Path) -> 
 
 
 def test_the_scenes_cache_is_as_on_paper(tmp_path: Path) -> None:
-    """Counts of the reports add up; how full it is is the newest word, and too old a word is none."""
+    """Counts of the reports are summed; the number of entries is the newest report, unless it is too old."""
     with store(tmp_path) as opened:
         opened.take(spender().events)
         later = Drawing("later").cached(30, "other", entries=7).cached(31, "summaries", hits=0, misses=0)
@@ -129,11 +129,11 @@ def test_the_scenes_cache_is_as_on_paper(tmp_path: Path) -> None:
 
 
 def test_a_window_without_any_of_it_has_no_figures() -> None:
-    """Nothing used, nothing told: nothing is 0."""
+    """Without any use or report there is no figure, and none is 0."""
     assert list(compute_usage_figures("1h", {})) == []
 
 
-def test_a_session_tells_what_it_spent_on_what(tmp_path: Path) -> None:
+def test_a_session_document_has_its_spending(tmp_path: Path) -> None:
     """By model and by task, each with how its cost is known; the parts sum to the whole."""
     with store(tmp_path, price=PRICE) as opened:
         opened.take(spender().events)
@@ -175,7 +175,7 @@ def test_a_session_without_model_calls_spends_nothing_that_is_known(tmp_path: Pa
 class TestLive:
     @staticmethod
     def counted(taken: list[IngestResult], since: int = BEGIN) -> dict[Any, float]:
-        """Return what live metrics have after the news."""
+        """Return the live metrics after the events."""
         source = create_registry()
         live = LiveMetrics(source, since=since, version="1.0")
         for one in taken:
@@ -183,8 +183,8 @@ class TestLive:
             live.record_phases(one.ended.phases)
         return dict(samples(source))
 
-    def test_each_call_is_counted_once_however_often_it_is_told(self, tmp_path: Path) -> None:
-        """Word by word as they come in, doubles and second sources included: the sums of the scene."""
+    def test_each_call_is_counted_once_for_any_number_of_reports(self, tmp_path: Path) -> None:
+        """Reports that arrive in parts, twice or from a second source give the sums of the scene."""
         with store(tmp_path, price=PRICE) as opened:
             taken = [one for event in spender().events for one in opened.take([event])]
             taken += opened.take(spender().events)
@@ -198,7 +198,7 @@ class TestLive:
         assert value(found, "model_duration_seconds_sum", **SONNET) == 4
 
     def test_a_restart_counts_only_what_is_new(self, tmp_path: Path) -> None:
-        """What the store held is not told again; what a call has gained since is."""
+        """Stored calls are not counted again; the growth of a call since then is."""
         with store(tmp_path, price=PRICE) as opened:
             opened.take(Drawing().opens().model("m", 1, input_tokens=10, output_tokens=5).events)
         with store(tmp_path, price=PRICE) as opened:
@@ -208,7 +208,7 @@ class TestLive:
         assert value(found, "tokens_total", **SONNET, kind="input") is None
 
     def test_two_ids_that_turn_out_to_be_one_call_count_once(self, tmp_path: Path) -> None:
-        """A request and a response are told apart, then linked: the second adds only what is new."""
+        """A request and a response are first separate, then linked: the second adds only its growth."""
         with store(tmp_path) as opened:
             taken = opened.take(Drawing().opens().model("r", 1, input_tokens=10).events)
             taken += opened.take(
@@ -220,7 +220,7 @@ class TestLive:
         assert value(found, "tokens_total", **SONNET, kind="output") == 3
 
     def test_history_and_recordings_are_not_counted(self, tmp_path: Path) -> None:
-        """What ended before the service began, and what an empty store shows, stays out."""
+        """Calls that ended before the service started, and those of an empty store, are not counted."""
         with store(tmp_path) as opened:
             taken = opened.take(spender().events)
             shown = Drawing("shown").opens(recording=True).model("m", 1, input_tokens=10)
@@ -240,14 +240,14 @@ class TestLive:
 
 
 def session_calls(opened: Store) -> tuple[Any, ...]:
-    """Return the model calls of the one session."""
+    """Return the model calls of the only session."""
     session = queries.read_session(opened.connection, "scene", by_description)
     assert session is not None
     return session.model_calls
 
 
-def test_calls_that_no_id_tells_apart_give_way_to_those_that_have_one(tmp_path: Path) -> None:
-    """A call without an id of its own counts until another source tells of its task's calls."""
+def test_calls_without_an_id_give_way_to_calls_with_one(tmp_path: Path) -> None:
+    """A call without an id counts until another source reports calls of the same task."""
     with store(tmp_path) as opened:
         opened.take(Drawing().opens().model("span", 1, anonymous=True, input_tokens=10).events)
         assert figure(figures(opened), "window_tokens", **SONNET, kind="input") == 10

@@ -1,4 +1,4 @@
-"""Parallel work apart by what it is held against, and how sure one may be of it."""
+"""Parallel work by the provenance of its baseline, and the confidence of each comparison."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def configured(hours: dict[str, float]) -> FindBaseline:
     return lambda pattern, signature: choose_baseline(pattern, signature, None, hours)
 
 
-def test_parallel_work_is_held_against_the_best_baseline_by_type() -> None:
+def test_parallel_work_is_compared_with_the_best_baseline_by_type() -> None:
     """The straggler, measured: 18, 32 and 50 s against shares of 7.5, 12.5 and 40 s."""
     parallel = sum_parallel_by_type(build_mixes(sums_of(straggler()), measured))
     assert parallel == {
@@ -32,8 +32,8 @@ def test_parallel_work_is_held_against_the_best_baseline_by_type() -> None:
     }
 
 
-def test_a_type_keeps_its_baselines_apart() -> None:
-    """Reviews of a fan-out that the table knows, and of one that it does not, are two lines."""
+def test_a_type_has_a_row_per_provenance() -> None:
+    """Reviews with configured hours and reviews without are two rows."""
     mixed = Drawing("mixed").task("m1", 0, 10, "review").task("m2", 5, 15, "testing").ends(20)
     parallel = sum_parallel_by_type(build_mixes(sums_of(fork_join(), mixed), configured({"review": 0.01})))
     assert {key: part.sequential for key, part in parallel.items()} == {
@@ -43,8 +43,8 @@ def test_a_type_keeps_its_baselines_apart() -> None:
     }
 
 
-def test_the_verdict_never_adds_what_is_held_against_different_things() -> None:
-    """Two fan-outs, one measured and one held against itself: the measured one leads, the other stands by."""
+def test_the_verdict_never_mixes_provenances() -> None:
+    """Two fan-outs, measured and by own work: the measured leads, the other is listed separately."""
     found = build_verdict("1h", build_mixes(sums_of(straggler(), fork_join()), measured))
     assert (found.fanouts, found.tasks) == (2, 6)
     lead, other = found.parts
@@ -56,8 +56,8 @@ def test_the_verdict_never_adds_what_is_held_against_different_things() -> None:
     assert (other.provenance, other.elapsed, other.sequential, other.speedup) == (Provenance.WORK, 30, 90, 3)
 
 
-def test_the_verdict_says_how_sure_it_is() -> None:
-    """Runs of 90 and 110 s: 100 ± 12.706 × 10 s for one fan-out; a single run and the work have none."""
+def test_the_verdict_has_confidence_intervals() -> None:
+    """Runs of 90 and 110 s: 100 ± 12.706 × 10 s for a fan-out; a single run and own work have no interval."""
     runs = MeasuredRuns(({"review": [30 * SECOND] * 3}, {"review": [30 * SECOND, 40 * SECOND, 40 * SECOND]}))
     by_runs = build_mixes(sums_of(fork_join()), lambda p, s: choose_baseline(p, s, runs, {}))
     (part,) = build_verdict("1h", by_runs).parts
@@ -71,7 +71,7 @@ def test_the_verdict_says_how_sure_it_is() -> None:
     assert alone.no_interval == "the tasks' own lengths are no mean of runs"
 
 
-def test_executions_held_against_the_same_runs_err_together() -> None:
+def test_executions_compared_with_the_same_runs_share_an_estimate() -> None:
     """Twice the same fan-out is twice as far off, not √2 times: the interval grows with the sum."""
     runs = MeasuredRuns(tuple({"review": [length * SECOND] * 3} for length in (28, 30, 32)))
     one, two = (
@@ -86,8 +86,8 @@ def test_executions_held_against_the_same_runs_err_together() -> None:
     assert two == pytest.approx((2 * one[0], 2 * one[1]))
 
 
-def test_the_document_says_every_figure_with_its_interval() -> None:
-    """Lengths in seconds; three runs of 84, 90 and 96 s give 90 ± 14.9 s, and what follows from that."""
+def test_the_document_has_every_figure_with_its_interval() -> None:
+    """Lengths in seconds; three runs of 84, 90 and 96 s give 90 ± 14.9 s, and the figures derived from it."""
     runs = MeasuredRuns(tuple({"review": [length * SECOND] * 3} for length in (28, 30, 32)))
     (part,) = build_verdict(
         "1h", build_mixes(sums_of(fork_join()), lambda p, s: choose_baseline(p, s, runs, {}))

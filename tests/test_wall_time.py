@@ -28,7 +28,7 @@ def turn(name: str, start: int, end: int | None, origin: str = "user") -> Turn:
 
 
 @pytest.mark.parametrize("scene", SCENES)
-def test_a_scene_is_what_docs_figures_works_out(scene: str) -> None:
+def test_a_scene_has_the_figures_in_the_docs(scene: str) -> None:
     """Every part of every scene is the number on paper, and no other part is there."""
     drawn = concluded(SCENES[scene]().events)
     parts = measure_wall_time(drawn)
@@ -46,7 +46,7 @@ def test_every_scene_is_on_paper() -> None:
 
 
 def test_a_task_that_waits_for_its_own_is_not_parallel_to_it() -> None:
-    """While one task runs within another, one works; two within it are parallel."""
+    """A task within a task counts as a single task; two tasks within it are parallel."""
     tasks = (task("a", 0, 50), task("b", 10, 30, "a"), task("c", 20, 40, "b"))
     parts = measure_wall_time(session(tasks=tasks))
     # c outlives b, so b did not wait for it: both run from 20 to 30.
@@ -54,20 +54,20 @@ def test_a_task_that_waits_for_its_own_is_not_parallel_to_it() -> None:
 
 
 def test_a_task_of_a_later_run_lies_within_that_run() -> None:
-    """A parent is named by its agent; which of its runs is meant, the time tells."""
+    """A parent is named by its agent; the time decides which of its runs is meant."""
     tasks = (task("a", 0, 10), task("a/2", 20, 40), task("b", 25, 35, "a"))
     assert measure_wall_time(session(50, tasks=tasks)) == {WallPart.SINGLE: 30, WallPart.UNKNOWN: 20}
 
 
 def test_tasks_that_are_above_each_other_are_still_counted() -> None:
-    """A ring of parents, which only wrong events tell, hides no task."""
+    """A ring of parents, from contradictory events, hides no task."""
     tasks = (task("a", 0, 10, "b"), task("b", 0, 10, "a"), task("c", 20, 30, "c"))
     parts = measure_wall_time(session(40, tasks=tasks))
     assert sum(parts.values()) == 40
     assert parts[WallPart.UNKNOWN] == 20
 
 
-def test_a_running_session_reaches_to_its_last_word() -> None:
+def test_a_running_session_reaches_to_its_last_event() -> None:
     """Running tasks do as well."""
     running = session(30, end=None, outcome=Outcome.RUNNING, tasks=(task("a", 10, None), task("b", 20, 25)))
     assert measure_wall_time(running) == {WallPart.PARALLEL: 5, WallPart.SINGLE: 15, WallPart.UNKNOWN: 10}
@@ -95,7 +95,7 @@ def test_tasks_go_before_tools_before_models_before_hooks() -> None:
     }
 
 
-def test_overhead_stands_before_the_execution() -> None:
+def test_overhead_comes_before_the_execution() -> None:
     """Of 10 s a call executed for 6, and the rest was hooks; without a known overhead it is unknown."""
     turns = (turn("p", 0, 20),)
     told = session(20, turns=turns, tool_calls=(call("c", 5, 15, 6, overhead=True),))
@@ -105,7 +105,7 @@ def test_overhead_stands_before_the_execution() -> None:
 
 
 def test_a_person_is_waited_for_from_the_request_to_the_execution() -> None:
-    """Where the execution was measured; otherwise nobody knows who took the time."""
+    """This needs a measured execution; otherwise the length of the wait is unknown."""
     turns, asked = (turn("p", 0, 20),), (PermissionRequest(6, None, "Bash"),)
     measured = session(20, turns=turns, tool_calls=(call("c", 5, 15, 4),), permissions=asked)
     assert measure_wall_time(measured) == {WallPart.MAIN_TOOLS: 4, WallPart.WAITING: 5, WallPart.UNKNOWN: 11}
@@ -114,7 +114,7 @@ def test_a_person_is_waited_for_from_the_request_to_the_execution() -> None:
 
 
 def test_waiting_while_another_tool_executes_is_that_tools_time() -> None:
-    """Work that goes on is not waiting."""
+    """Time in which other work runs is not waiting."""
     drawn = session(
         20,
         turns=(turn("p", 0, 20),),
@@ -127,8 +127,8 @@ def test_waiting_while_another_tool_executes_is_that_tools_time() -> None:
 # Turns.
 
 
-def test_between_turns_the_next_prompt_says_who_was_waited_for() -> None:
-    """The user's is waiting, the host's idle; so is what precedes the first turn and follows the last."""
+def test_the_next_prompt_decides_who_was_waited_for() -> None:
+    """Before the user's prompt is waiting; before the host's, the first and after the last turn is idle."""
     turns = (turn("p", 5, 10), turn("h", 20, 25, "host"), turn("q", 40, 45))
     assert measure_wall_time(session(60, turns=turns)) == {
         WallPart.WAITING: 15,
@@ -138,13 +138,13 @@ def test_between_turns_the_next_prompt_says_who_was_waited_for() -> None:
 
 
 def test_an_interrupted_turn_may_have_gone_on() -> None:
-    """Without its end nothing says when the person was waited for; the last such turn reaches the end."""
+    """Without its end, waiting cannot be dated; the last such turn reaches to the session's end."""
     turns = (turn("p", 0, None), turn("q", 30, 40), turn("r", 50, None))
     assert measure_wall_time(session(60, turns=turns)) == {WallPart.WAITING: 10, WallPart.UNKNOWN: 50}
 
 
 def test_a_closed_session_waits_for_nobody() -> None:
-    """Between an end and the resumption it is idle, whoever prompts then."""
+    """Between an end and the resumption it is idle, for any prompt that follows."""
     turns = (turn("p", 0, 10), turn("q", 30, 40))
     assert measure_wall_time(session(40, turns=turns, ends=(12, 40))) == {
         WallPart.IDLE: 20,
@@ -153,7 +153,7 @@ def test_a_closed_session_waits_for_nobody() -> None:
 
 
 def test_a_session_without_turns_is_one_turn() -> None:
-    """A program that runs tasks is never idle: what it does between them is unknown."""
+    """A program that runs tasks is never idle: its time between them is unknown."""
     assert measure_wall_time(session(40, tasks=(task("a", 10, 20),))) == {
         WallPart.SINGLE: 10,
         WallPart.UNKNOWN: 30,
@@ -183,7 +183,7 @@ def test_each_part_is_a_figure_of_the_window() -> None:
 
 @given(sessions_at_random())
 def test_the_parts_sum_to_the_wall_time_exactly(drawn: Session) -> None:
-    """Whatever meets, nests or lies outside: each instant is in one part, and each part has some."""
+    """For stretches that touch, nest or lie outside: each instant is in exactly a single part."""
     parts = measure_wall_time(drawn)
     assert sum(parts.values()) == (drawn.end or 0) - drawn.start
     assert all(length > 0 for length in parts.values())
@@ -205,7 +205,7 @@ def test_some_task_runs_in_each_instant_that_is_called_parallel_or_single(drawn:
 
 @given(st.lists(any_event(), min_size=1, max_size=25), st.integers(0, 999))
 def test_neither_order_nor_repetition_of_events_matters(events: list[Event], seed: int) -> None:
-    """Shuffled and told twice, the same events give the same parts, and these the whole."""
+    """Shuffled and repeated events give the same parts, which sum to the wall time."""
     again = events + events[::2]
     Random(seed).shuffle(again)
     one, other = concluded(events, lost=True), concluded(again, lost=True)
@@ -213,7 +213,7 @@ def test_neither_order_nor_repetition_of_events_matters(events: list[Event], see
     assert sum(measure_wall_time(one).values()) == (one.last if one.end is None else one.end) - one.start
 
 
-def test_a_drawing_without_an_end_is_measured_to_its_last_word() -> None:
-    """A lost session's wall time ends where it was last heard of."""
+def test_a_drawing_without_an_end_is_measured_to_its_last_event() -> None:
+    """A lost session's wall time ends at its last event."""
     lost = concluded(Drawing().opens().prompt(0).call("c", 5, 9).events, lost=True)
     assert sum(measure_wall_time(lost).values()) == 9 * SECOND

@@ -22,7 +22,7 @@ def elapsed(drawn: Session, name: str, factor: float) -> int | None:
 @pytest.mark.parametrize(
     "row", rows("What if"), ids=lambda row: f"{row['scene']}-{row['task']}-{row['factor']}"
 )
-def test_a_scene_is_what_docs_figures_works_out(row: dict[str, str]) -> None:
+def test_a_scene_has_the_figures_in_the_docs(row: dict[str, str]) -> None:
     """Each row of the table, as it was and as it would be."""
     drawn = concluded(SCENES[row["scene"]]().events)
     (name,) = [one.id for one in drawn.tasks if short(one.id, row["scene"]) == row["task"]]
@@ -54,14 +54,14 @@ def test_a_tool_that_ends_after_the_task_holds_the_end() -> None:
 
 
 def test_a_task_inside_another_shortens_that_one_first() -> None:
-    """From the inside out, each level by its own last finishers."""
+    """The levels are simulated from the inside out, each by its own last finishers."""
     drawn = session(100, tasks=(task("outer", 0, 80), task("beside", 0, 70), task("in", 10, 60, "outer")))
     assert elapsed(drawn, "in", 0.9) == 95
     assert elapsed(drawn, "in", 0.1) == 90
 
 
 def test_a_task_whose_length_is_not_known_has_no_answer() -> None:
-    """Neither has one that there is not."""
+    """An unknown task has no answer either."""
     drawn = concluded(SCENES["lost_end"]().events)
     assert elapsed(drawn, "lost-end-b", 0.8) is None
     assert elapsed(drawn, "nobody", 0.8) is None
@@ -69,7 +69,7 @@ def test_a_task_whose_length_is_not_known_has_no_answer() -> None:
 
 @pytest.mark.parametrize("factor", [0, -1, float("inf"), float("nan")])
 def test_a_factor_is_a_positive_number(factor: float) -> None:
-    """Anything else is an error that says so."""
+    """Any other factor raises an error that names it."""
     with pytest.raises(ValueError, match="positive number"):
         elapsed(session(tasks=(task("a", 0, 10),)), "a", factor)
 
@@ -111,7 +111,7 @@ def test_the_replay_equals_the_slow_way(data: st.DataObject) -> None:
 
 @given(sessions_at_random(), st.floats(0.01, 4), st.floats(0.01, 4))
 def test_a_shorter_task_never_makes_the_session_longer(drawn: Session, one: float, other: float) -> None:
-    """At its own time nothing changes, and elapsed time grows with the factor."""
+    """At factor 1 nothing changes, and elapsed time grows with the factor."""
     for name in stretches_of(drawn):
         shorter, longer, same = (
             elapsed(drawn, name, factor) for factor in (min(one, other), max(one, other), 1)

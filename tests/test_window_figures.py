@@ -33,7 +33,7 @@ def sums_of(*drawings: Drawing) -> Sums:
 
 
 def measured(pattern: str, signature: str) -> Baseline:
-    """Know the straggler's tasks, one after another."""
+    """Return a baseline of the straggler's tasks, run one after another."""
     runs = MEASURED if (pattern, signature) == ("release", "architecture,prd,test_strategy") else None
     return choose_baseline(pattern, signature, runs, {})
 
@@ -59,7 +59,7 @@ def test_without_parallel_work_there_is_no_speedup() -> None:
     }
 
 
-def test_a_ratio_without_a_denominator_says_why() -> None:
+def test_a_ratio_without_a_denominator_has_a_reason() -> None:
     """It is withheld, with a reason, and not 0."""
     assert make_ratio("stretto_x", (), 1, 0, 0) == Figure("stretto_x", (), None, 0, "nothing to divide by")
     assert make_ratio("stretto_x", (), 1, 4, 7) == Figure("stretto_x", (), 0.25, 7)
@@ -83,7 +83,7 @@ def test_every_ratio_is_that_of_its_ingredients() -> None:
 
 
 def test_efficiency_is_the_product_of_its_factors_over_a_window() -> None:
-    """Over several fan-outs of one pattern the sums keep the product."""
+    """Sums over several fan-outs of a pattern keep the product."""
     values = valued(compute_window_figures("1h", sums := sums_of(straggler(), straggler("two")), {}))
     assert sums["fanouts"] == {("release",): 2}
     assert values["load_balance_ratio", "release"] == pytest.approx(105 / 165)
@@ -92,7 +92,7 @@ def test_efficiency_is_the_product_of_its_factors_over_a_window() -> None:
 
 
 def test_ratios_of_success_leave_out_what_is_not_known() -> None:
-    """Of two tasks one failed; cancelled and unknown ones are counted but judged neither way."""
+    """Of two judged tasks a single task failed; cancelled and unknown tasks are only counted."""
     lost = Drawing("lost").opens().order("call-q", 1, "testing").run("q", 2).ends(9)
     values = valued(compute_window_figures("1h", sums_of(background(), lost), {}))
     assert values["success_ratio", "review"] == 1
@@ -107,7 +107,7 @@ def test_ratios_of_success_leave_out_what_is_not_known() -> None:
 
 
 def test_tool_calls_have_counts_ratio_and_quantiles() -> None:
-    """Three calls that succeed and one that fails; the quantiles are those of the buckets."""
+    """Three calls succeed and a fourth fails; the quantiles are those of the buckets."""
     sums: Sums = {
         "calls": {("Bash", "success"): 3, ("Bash", "failure"): 1},
         "call_time": {("Bash", find_bucket(SECOND)): 3, ("Bash", find_bucket(9 * SECOND)): 1},

@@ -27,7 +27,7 @@ def reason(found: list[Figure], name: str, *labels: str) -> str | None:
 
 
 def test_retries_are_counted_by_task_type() -> None:
-    """Two of three reviews tried again, 16 s of work, one recovery; testing had none, which is known."""
+    """Two of three reviews are retries, with 16 s of work and a single recovery; testing has 0 retries."""
     values = valued(figures(sums_of(retried())))
     assert values["window_retries", "review"] == 2
     assert values["window_recoveries", "review"] == 1
@@ -37,7 +37,7 @@ def test_retries_are_counted_by_task_type() -> None:
 
 
 def test_adoption_is_withheld_below_a_cohort() -> None:
-    """Three of four eligible turns were parallel: four are too few to say so, unless three will do."""
+    """Three of four eligible turns were parallel: four turns are too few, unless the cohort is three."""
     sums = sums_of(fork_join(), straggler(), one_by_one(), delivery())
     found = figures(sums)
     values = valued(found)
@@ -50,7 +50,7 @@ def test_adoption_is_withheld_below_a_cohort() -> None:
 
 
 def test_integration_is_counted_by_pattern() -> None:
-    """One fan-out in conflict, one that fits, and one of which nothing is known."""
+    """A fan-out in conflict, a fan-out that fits, and a third without evidence."""
     found = figures(sums_of(conflict(), delivery(), fork_join()))
     values = valued(found)
     assert values["window_fanouts_checked", "build"] == values["window_conflicts", "build"] == 1
@@ -68,7 +68,7 @@ def test_integration_is_counted_by_pattern() -> None:
 
 
 def test_scores_from_outside_are_shown_in_their_own_scale() -> None:
-    """Of a task under its type, of the session under none; one off its scale is counted apart."""
+    """A task's judgement has its type, a session's has none; values off the scale are counted separately."""
     found = figures(sums_of(delivery()))
     values = valued(found)
     assert values["window_scores", "quality,review"] == 1
@@ -78,8 +78,8 @@ def test_scores_from_outside_are_shown_in_their_own_scale() -> None:
     assert ("window_scores_off_scale", "satisfaction,none") not in values
 
 
-def test_a_score_that_nobody_knows_is_shown_raw() -> None:
-    """Without a scale it has a mean; where all are off their scale the mean says why it is missing."""
+def test_a_score_without_a_scale_is_shown_raw() -> None:
+    """Without a scale it has a mean; if all values are off the scale, the mean has a reason."""
     drawing = (
         framed(Drawing(), 50).score("Reviewer mood", -3.5, 5).score("depth", 12, 6).score("huge", 1e300, 7)
     )
@@ -93,7 +93,7 @@ def test_a_score_that_nobody_knows_is_shown_raw() -> None:
 
 
 def test_each_score_is_a_figure_with_its_parts() -> None:
-    """The delivery: 79.97 for the session, its dimensions and parts, its one agent and pattern."""
+    """The delivery: 79.97 for the session, its dimensions and parts, its only agent and pattern."""
     values = valued(figures(sums_of(delivery())))
     assert values["efficiency_score", ""] == pytest.approx(79.974, abs=1e-3)
     assert values["efficiency_dimension_score", "time"] == pytest.approx(69.246, abs=1e-3)
@@ -120,13 +120,13 @@ def test_patterns_are_scored_alone() -> None:
 
 
 def test_tasks_without_an_agent_have_no_agent_score() -> None:
-    """The label "none" is nobody."""
+    """The label value "none" is not an agent."""
     sums: Sums = {"work_ends": {("p", "review", "none", "alone", "success"): 9}}
     assert not [f for f in figures(sums) if f.name == "stretto_agent_score"]
 
 
 def test_an_empty_window_makes_nothing_up() -> None:
-    """Counts of turns are 0; every score is withheld and says why."""
+    """Counts of turns are 0; every score is withheld with a reason."""
     found = figures({})
     assert {f.name: f.value for f in found if f.value is not None} == {
         "stretto_window_eligible_turns": 0,

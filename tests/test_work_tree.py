@@ -9,7 +9,7 @@ from tests.schedules import call, session, sessions_at_random, task
 
 
 def tree(stretch: Stretch) -> list[object]:
-    """Return what lies within a stretch, by end: the id of each, and after it what lies within that."""
+    """Return the ids of the stretches within a stretch, by end, each followed by those within it."""
     found: list[object] = []
     for inner in stretch.inner:
         found += [inner.id, tree(inner)] if inner.inner else [inner.id]
@@ -40,7 +40,7 @@ def test_a_task_that_outlives_its_delegator_lies_within_the_one_above() -> None:
 
 
 def test_a_delegator_of_unknown_length_is_passed_over() -> None:
-    """Its tasks lie where it would."""
+    """Its tasks lie in the next stretch outside it."""
     lost = task("b", 5, None, "a", outcome=Outcome.UNKNOWN)
     assert tree(build_work_tree(session(tasks=(task("a", 0, 50), lost, task("c", 10, 30, "b"))))) == [
         "a",
@@ -49,7 +49,7 @@ def test_a_delegator_of_unknown_length_is_passed_over() -> None:
 
 
 def test_a_call_goes_to_the_run_that_it_was_made_in() -> None:
-    """Tool calls name the run; model calls name the agent, and the time tells the run."""
+    """Tool calls name the run; model calls name the agent, and the time decides the run."""
     drawn = session(
         tasks=(task("a", 0, 10), task("a/2", 20, 40), task("odd/2", 45, 50)),
         tool_calls=(call("x", 21, 25, task="a/2"), call("y", 46, 47, task="odd/2")),
