@@ -35,12 +35,14 @@ SCENES: dict[str, Callable[[], Drawing]] = {
 """The scenes by their names in the tables."""
 
 
-def rows(heading: str) -> list[dict[str, str]]:
+def read_rows(heading: str) -> list[dict[str, str]]:
     """Return the rows of the table of scenes under a heading, by column; empty cells are left out."""
     page = (ROOT / "docs" / "figures.md").read_text(encoding="utf-8")
     section = page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     lines = [
-        _cells(line) for line in section[section.index("| scene |") :].splitlines() if line.startswith("|")
+        _split_cells(line)
+        for line in section[section.index("| scene |") :].splitlines()
+        if line.startswith("|")
     ]
     columns, _, *found = lines
     return [
@@ -50,20 +52,20 @@ def rows(heading: str) -> list[dict[str, str]]:
     ]
 
 
-def by_scene(heading: str) -> dict[str, dict[str, float]]:
+def read_figures(heading: str) -> dict[str, dict[str, float]]:
     """Return the numbers under a heading by scene and column."""
     return {
         row["scene"]: {
             column: float(cell) for column, cell in row.items() if column not in {"scene", "slack"}
         }
-        for row in rows(heading)
+        for row in read_rows(heading)
     }
 
 
-def short(name: str, scene: str) -> str:
+def shorten_name(name: str, scene: str) -> str:
     """Return a task's name as in the tables: without the name of its scene."""
     return name.removeprefix(scene.replace("_", "-") + "-")
 
 
-def _cells(line: str) -> list[str]:
+def _split_cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.strip().strip("|").split("|")]

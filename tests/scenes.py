@@ -227,7 +227,7 @@ class Drawing:
         )
 
 
-def folded(events: Iterable[Event]) -> SessionFacts:
+def fold_scene(events: Iterable[Event]) -> SessionFacts:
     """Return the facts of a session after its events, merged in order."""
     facts: SessionFacts | None = None
     for event in events:
@@ -238,12 +238,14 @@ def folded(events: Iterable[Event]) -> SessionFacts:
     return facts
 
 
-def concluded(events: Iterable[Event], *, lost: bool = False, classify: Classify = by_description) -> Session:
+def conclude_scene(
+    events: Iterable[Event], *, lost: bool = False, classify: Classify = by_description
+) -> Session:
     """Return the session that the events give."""
-    return conclude_session(folded(events), lost=lost, classify=classify)
+    return conclude_session(fold_scene(events), lost=lost, classify=classify)
 
 
-def framed(drawing: Drawing, until: float, command: str | None = None) -> Drawing:
+def frame_drawing(drawing: Drawing, until: float, command: str | None = None) -> Drawing:
     """Put a session and a turn around a drawing; ``command`` names its pattern."""
     attributes = {"command": command} if command else {}
     return drawing.opens().prompt(0, **attributes).stop(until).ends(until)
@@ -262,7 +264,7 @@ def fork_join(session: str = "fork-join") -> Drawing:
     drawing = Drawing(session)
     for name in "abc":
         drawing.task(f"{session}-{name}", 10, 40, "review")
-    return framed(drawing, 50)
+    return frame_drawing(drawing, 50)
 
 
 def straggler(session: str = "straggler", command: str | None = "release") -> Drawing:
@@ -278,7 +280,7 @@ def straggler(session: str = "straggler", command: str | None = "release") -> Dr
     drawing.task(f"{session}-a", 0, 20, "architecture")
     drawing.task(f"{session}-b", 0, 30, "prd")
     drawing.task(f"{session}-c", 5, 60, "test_strategy")
-    return framed(drawing, 60, command)
+    return frame_drawing(drawing, 60, command)
 
 
 def one_by_one(session: str = "one-by-one", command: str | None = "release") -> Drawing:
@@ -287,7 +289,7 @@ def one_by_one(session: str = "one-by-one", command: str | None = "release") -> 
     drawing.task(f"{session}-a", 0, 18, "architecture")
     drawing.task(f"{session}-b", 23, 55, "prd")
     drawing.task(f"{session}-c", 70, 120, "test_strategy")
-    return framed(drawing, 120, command)
+    return frame_drawing(drawing, 120, command)
 
 
 def nested(session: str = "nested") -> Drawing:
@@ -301,7 +303,7 @@ def nested(session: str = "nested") -> Drawing:
     """
     drawing = Drawing(session).task("outer", 0, 100, "plan")
     drawing.task("left", 10, 40, "review", parent="outer").task("right", 20, 50, "review", parent="outer")
-    return framed(drawing, 110)
+    return frame_drawing(drawing, 110)
 
 
 def paid(session: str = "paid", command: str | None = "release", cost: float | None = 0.5) -> Drawing:
@@ -369,7 +371,7 @@ def lost_end(session: str = "lost-end") -> Drawing:
     """
     drawing = Drawing(session).task(f"{session}-a", 10, 30, "review")
     drawing.order(f"call-{session}-b", 10, "testing").run(f"{session}-b", 10)
-    return framed(drawing, 60)
+    return frame_drawing(drawing, 60)
 
 
 def clock_step_back(session: str = "clock-step-back") -> Drawing:
@@ -382,7 +384,7 @@ def clock_step_back(session: str = "clock-step-back") -> Drawing:
 
 def resumed(session: str = "resumed") -> Drawing:
     """Draw a session that ends at 50, is opened again at 100 and ends again at 111."""
-    drawing = framed(Drawing(session).task(f"{session}-a", 10, 40, "review"), 50)
+    drawing = frame_drawing(Drawing(session).task(f"{session}-a", 10, 40, "review"), 50)
     return drawing.opens(100).prompt(101, "p2").stop(110, "p2").ends(111)
 
 
@@ -414,7 +416,7 @@ def spender(session: str = "spender") -> Drawing:
     drawing.call("write", 12, 13, tool="Write", wrote="00112233aabbccdd")
     drawing.cached(10, "summaries", hits=30, misses=10, evictions=0, invalidations=1, entries=9)
     drawing.cached(20, "summaries", hits=30, misses=0, evictions=4, invalidations=0, entries=5)
-    return framed(drawing, 50)
+    return frame_drawing(drawing, 50)
 
 
 def retried(session: str = "retried") -> Drawing:
@@ -430,7 +432,7 @@ def retried(session: str = "retried") -> Drawing:
     drawing.task(f"{session}-b", 12, 20, "review", outcome=Outcome.FAILURE)
     drawing.task(f"{session}-c", 22, 30, "review")
     drawing.task(f"{session}-d", 32, 40, "testing")
-    return framed(drawing, 45, "fix")
+    return frame_drawing(drawing, 45, "fix")
 
 
 def conflict(session: str = "conflict") -> Drawing:
@@ -441,7 +443,7 @@ def conflict(session: str = "conflict") -> Drawing:
         drawing.call(f"{session}-{name}-w", 10, 11, tool="Write", parent=f"{session}-{name}", wrote=file)
     drawing.call("tests", 35, 36, outcome=Outcome.FAILURE, test_framework="pytest")
     drawing.call("again", 40, 41, test_framework="pytest")
-    return framed(drawing, 45, "build")
+    return frame_drawing(drawing, 45, "build")
 
 
 def delivery(session: str = "delivery") -> Drawing:
@@ -481,7 +483,7 @@ def sampled(session: str = "sampled") -> Drawing:
     drawing = Drawing(session)
     for name in "abc":
         drawing.task(f"{session}-{name}", 10, 40, "review")
-    framed(drawing, 120)
+    frame_drawing(drawing, 120)
     for start, cpu, memory, busy in ((0, 90, 1, 114), (60, 30, 3, 60)):
         drawing.sample(
             start,

@@ -11,7 +11,7 @@ from stretto.figures.sum_reading import Sums
 from stretto.model.score_scales import SCALES, Scales
 from stretto.store.session_state import Rules
 from stretto.store.session_sums import SessionSums, compute_session_sums
-from tests.scenes import Drawing, by_description, concluded, folded
+from tests.scenes import Drawing, by_description, conclude_scene, fold_scene
 
 RULES = ScoreRules()
 
@@ -19,7 +19,9 @@ RULES = ScoreRules()
 def own(drawing: Drawing, scales: Scales = SCALES) -> SessionSums:
     """Return what one drawn session and its phases add."""
     events = drawing.events
-    return compute_session_sums(folded(events), concluded(events), Rules(by_description, scales=scales))
+    return compute_session_sums(
+        fold_scene(events), conclude_scene(events), Rules(by_description, scales=scales)
+    )
 
 
 def sums_of(*drawings: Drawing) -> Sums:

@@ -6,10 +6,10 @@ from tests.scenes import (
     Drawing,
     at,
     background,
-    concluded,
+    conclude_scene,
     delivery,
     fork_join,
-    framed,
+    frame_drawing,
     nested,
     one_by_one,
     straggler,
@@ -18,7 +18,7 @@ from tests.scenes import (
 
 def turns(drawing: Drawing) -> tuple[EligibleTurn, ...]:
     """Return the eligible turns of a drawing."""
-    return find_eligible_turns(concluded(drawing.events))
+    return find_eligible_turns(conclude_scene(drawing.events))
 
 
 def test_a_turn_that_ran_side_by_side_is_parallel() -> None:
@@ -38,7 +38,7 @@ def test_one_after_another_could_have_been_parallel() -> None:
 
 def test_a_task_and_its_own_task_cannot_run_in_parallel() -> None:
     """One task of the main agent is not two; the two inside it are."""
-    single = framed(
+    single = frame_drawing(
         Drawing().task("outer", 0, 50, "plan").task("inner", 10, 40, "review", parent="outer"), 60
     )
     assert turns(single) == ()
@@ -69,7 +69,7 @@ def test_agents_in_the_background_belong_to_the_turn_that_sent_them() -> None:
 
 def test_what_cannot_be_known_is_left_out() -> None:
     """A task of unknown length may have overlapped, so the turn is left out unless two others did overlap."""
-    drawing = framed(Drawing().task("a", 0, 10, "review").run("b", 20), 40)
+    drawing = frame_drawing(Drawing().task("a", 0, 10, "review").run("b", 20), 40)
     assert turns(drawing) == ()
     drawing.task("c", 5, 15, "review")
     (turn,) = turns(drawing)

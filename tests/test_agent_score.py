@@ -6,7 +6,7 @@ import pytest
 
 from stretto.figures.scores.agent_score import compute_agent_score
 from stretto.model.event import Outcome
-from tests.scenes import Drawing, delivery, fork_join, framed
+from tests.scenes import Drawing, delivery, fork_join, frame_drawing
 from tests.scored import RULES, sums_of
 
 
@@ -41,7 +41,7 @@ def test_an_agent_of_which_too_little_is_known_is_withheld() -> None:
 
 def test_a_cancelled_task_is_not_completed_and_no_error() -> None:
     """Completion is 1 of 2; the single task with a known outcome did not fail."""
-    drawing = framed(Drawing(), 50).task("a", 0, 10, "review")
+    drawing = frame_drawing(Drawing(), 50).task("a", 0, 10, "review")
     drawing.task("b", 20, 30, "review", outcome=Outcome.CANCELLED)
     values = {p.name: p.value for p in compute_agent_score(sums_of(drawing), "worker", RULES).parts}
     assert (values["completion"], values["errors"]) == (0.5, 1)

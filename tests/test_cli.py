@@ -18,7 +18,7 @@ from stretto.cli.statusline import LineOptions, parse_options
 from stretto.model.event import Outcome
 from stretto.state.lock import StateLock
 from tests.fakes import append
-from tests.scenes import Drawing, framed
+from tests.scenes import Drawing, frame_drawing
 
 RECORDED = Path(__file__).parent / "recorded"
 DEMO = Path(__file__).parents[1] / "src" / "stretto" / "demo"
@@ -505,7 +505,7 @@ def test_words_of_others_cannot_steer_the_terminal(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """Escapes in what an agent is called and asked to do are blanks in every answer that is text."""
-    drawing = framed(Drawing("s\x1b[2J").task("a", 0, 10, "review \x1b]0;title\x07 \u202e"), 20)
+    drawing = frame_drawing(Drawing("s\x1b[2J").task("a", 0, 10, "review \x1b]0;title\x07 \u202e"), 20)
     append(tmp_path / "state" / "journal", drawing.events)
     answer(capsys, "rebuild")
 

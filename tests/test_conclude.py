@@ -8,7 +8,17 @@ from stretto.model.entities import Task, ToolCall
 from stretto.model.event import Kind, Outcome
 from stretto.model.interval import Interval
 from tests.fakes import RECORDINGS, recorded
-from tests.scenes import BEGIN, Drawing, at, background, by_description, concluded, fork_join, framed, nested
+from tests.scenes import (
+    BEGIN,
+    Drawing,
+    at,
+    background,
+    by_description,
+    conclude_scene,
+    fork_join,
+    frame_drawing,
+    nested,
+)
 
 SUCCESS, FAILURE, CANCELLED = Outcome.SUCCESS, Outcome.FAILURE, Outcome.CANCELLED
 UNKNOWN, RUNNING = Outcome.UNKNOWN, Outcome.RUNNING
@@ -16,7 +26,7 @@ UNKNOWN, RUNNING = Outcome.UNKNOWN, Outcome.RUNNING
 
 def only_call(drawing: Drawing, *, lost: bool = False) -> ToolCall:
     """Return the scene's one tool call."""
-    (call,) = concluded(drawing.events, lost=lost).tool_calls
+    (call,) = conclude_scene(drawing.events, lost=lost).tool_calls
     return call
 
 
@@ -31,7 +41,7 @@ def seconds(task: Task) -> tuple[float, float] | None:
 
 def test_a_session_runs_from_its_first_event_to_its_end() -> None:
     """Start, end, outcome and the one turn of a session that ended."""
-    session = concluded(fork_join().events)
+    session = conclude_scene(fork_join().events)
     assert (session.start, session.end, session.outcome) == (at(0), at(50), SUCCESS)
     (turn,) = session.turns
     assert (turn.id, turn.origin, turn.start, turn.end, turn.outcome) == (
@@ -46,11 +56,11 @@ def test_a_session_runs_from_its_first_event_to_its_end() -> None:
 def test_a_session_without_its_end_runs_until_it_is_lost() -> None:
     """No end: running; lost: over, outcome unknown, no end made up, and nothing inside runs on."""
     drawing = Drawing().opens().prompt(1).order("call-a", 2).run("a", 3).call("c", 4, parent="a")
-    running = concluded(drawing.events)
+    running = conclude_scene(drawing.events)
     assert (running.outcome, running.end) == (RUNNING, None)
     assert [turn.outcome for turn in running.turns] == [task.outcome for task in running.tasks] == [RUNNING]
     assert {call.outcome for call in running.tool_calls} == {RUNNING}
-    lost = concluded(drawing.events, lost=True)
+    lost = conclude_scene(drawing.events, lost=True)
     assert (lost.outcome, lost.end, lost.last) == (UNKNOWN, None, at(4))
     assert [turn.outcome for turn in lost.turns] == [task.outcome for task in lost.tasks] == [UNKNOWN]
     assert [(call.outcome, call.end, call.duration) for call in lost.tool_calls] == [
@@ -61,24 +71,24 @@ def test_a_session_without_its_end_runs_until_it_is_lost() -> None:
 def test_a_session_whose_last_turn_failed_has_failed() -> None:
     """An error that ends the last turn is the session's outcome; an earlier one is not."""
     drawing = Drawing().opens().prompt(0).stop(5, outcome=FAILURE)
-    assert concluded([*drawing.events, *Drawing().ends(6).events]).outcome is FAILURE
+    assert conclude_scene([*drawing.events, *Drawing().ends(6).events]).outcome is FAILURE
     drawing.prompt(7, "p2").stop(8, "p2").ends(9)
-    assert concluded(drawing.events).outcome is SUCCESS
+    assert conclude_scene(drawing.events).outcome is SUCCESS
 
 
 def test_a_resumed_session_is_open_again() -> None:
     """A start after the end opens it; the next end is its end."""
-    drawing = framed(Drawing(), 10).opens(20, reason="resume")
-    session = concluded(drawing.events)
+    drawing = frame_drawing(Drawing(), 10).opens(20, reason="resume")
+    session = conclude_scene(drawing.events)
     assert (session.outcome, session.end, session.start) == (RUNNING, None, at(0))
-    session = concluded(drawing.ends(30).events)
+    session = conclude_scene(drawing.ends(30).events)
     assert (session.outcome, session.end) == (SUCCESS, at(30))
 
 
 def test_a_turn_that_never_stopped_ends_with_the_next_prompt() -> None:
     """After an interrupt no stop comes: the turn is over, outcome unknown, its end absent."""
     drawing = Drawing().opens().prompt(0).prompt(10, "p2")
-    first, second = concluded(drawing.events).turns
+    first, second = conclude_scene(drawing.events).turns
     assert (first.outcome, first.end) == (UNKNOWN, None)
     assert (second.outcome, second.end) == (RUNNING, None)
 
@@ -86,12 +96,12 @@ def test_a_turn_that_never_stopped_ends_with_the_next_prompt() -> None:
 def test_a_notification_does_not_end_the_users_turn() -> None:
     """The host's prompt is a turn of its own and says nothing of the user's."""
     drawing = Drawing().opens().prompt(0).prompt(10, "p2", by="host")
-    assert [turn.outcome for turn in concluded(drawing.events).turns] == [RUNNING, RUNNING]
+    assert [turn.outcome for turn in conclude_scene(drawing.events).turns] == [RUNNING, RUNNING]
 
 
 def test_the_last_stop_ends_a_turn() -> None:
     """Stop hooks may send the agent on, so a turn may stop more than once."""
-    (turn,) = concluded(Drawing().opens().prompt(0).stop(5).stop(9).events).turns
+    (turn,) = conclude_scene(Drawing().opens().prompt(0).stop(5).stop(9).events).turns
     assert turn.end == at(9)
 
 
@@ -99,7 +109,7 @@ def test_turns_of_clients_without_prompt_ids_end_with_the_stop_before_the_next_p
     """A prompt without an id is told apart by its time; each stop belongs to the prompt before it."""
     drawing = Drawing().opens().prompt(0, None).stop(4, None).stop(5, None).prompt(10, None)
     drawing.stop(12, None, outcome=FAILURE).prompt(20, None)
-    turns = concluded(drawing.events).turns
+    turns = conclude_scene(drawing.events).turns
     assert [(turn.start, turn.end, turn.outcome) for turn in turns] == [
         (at(0), at(5), SUCCESS),
         (at(10), at(12), FAILURE),
@@ -177,9 +187,9 @@ def test_a_call_that_was_cancelled_silently_is_closed(closer: Drawing) -> None:
 def test_an_agents_call_is_closed_by_the_agents_end() -> None:
     """The main agent's stop does not close a call inside a background agent; that agent's end does."""
     drawing = Drawing().opens().prompt(0).run("a", 1).call("c", 10, parent="a").stop(11, running=["a"])
-    (call,) = concluded(drawing.events).tool_calls
+    (call,) = conclude_scene(drawing.events).tool_calls
     assert (call.outcome, call.task) == (RUNNING, "a")
-    (call,) = concluded(drawing.run("a", None, 12).events).tool_calls
+    (call,) = conclude_scene(drawing.run("a", None, 12).events).tool_calls
     assert call.outcome is UNKNOWN
 
 
@@ -188,7 +198,7 @@ def test_an_agents_call_is_closed_by_the_agents_end() -> None:
 
 def test_a_task_carries_what_its_call_said() -> None:
     """Type, agent, description, parent and call of a task that was waited for."""
-    left = next(task for task in concluded(nested().events).tasks if task.id == "left")
+    left = next(task for task in conclude_scene(nested().events).tasks if task.id == "left")
     assert (left.task_type, left.agent, left.description) == ("review", "worker", "review")
     assert (left.parent, left.delegated_by, left.outcome) == ("outer", "call-left", SUCCESS)
     assert left.interval == Interval(at(10), at(40))
@@ -198,36 +208,36 @@ def test_a_waited_task_ends_as_its_call_does() -> None:
     """That an agent stopped does not say that it succeeded: the call's failure is the task's."""
     drawing = Drawing().opens().order("call-a", 0, "review").run("a", 1, 9)
     drawing.answer("call-a", 10, None, outcome=FAILURE)
-    (task,) = concluded(drawing.events).tasks
+    (task,) = conclude_scene(drawing.events).tasks
     assert (task.outcome, seconds(task)) == (FAILURE, (1, 9))
 
 
 def test_a_task_whose_stop_was_lost_ends_with_the_call_that_waited_for_it() -> None:
     """No stop of the agent: the end of its call is its end."""
     drawing = Drawing().opens().order("call-a", 0, "review").run("a", 1).answer("call-a", 10, "a")
-    (task,) = concluded(drawing.events).tasks
+    (task,) = conclude_scene(drawing.events).tasks
     assert (task.outcome, seconds(task)) == (SUCCESS, (1, 10))
 
 
 def test_a_task_whose_start_was_lost_began_when_it_was_called() -> None:
     """No start of the agent: its call's start is its start."""
     drawing = Drawing().opens().order("call-a", 0, "review").run("a", None, 9).answer("call-a", 10, "a")
-    (task,) = concluded(drawing.events).tasks
+    (task,) = conclude_scene(drawing.events).tasks
     assert seconds(task) == (0, 9)
-    (task,) = concluded(Drawing().opens().run("a", None, 9).events).tasks
+    (task,) = conclude_scene(Drawing().opens().run("a", None, 9).events).tasks
     assert (task.start, task.end, task.interval) == (None, at(9), None)
 
 
 def test_a_call_without_any_word_of_its_agent_is_the_task() -> None:
     """Where neither start nor stop was heard, the waiting call stands for its task."""
     drawing = Drawing().opens().order("call-a", 0, "review").answer("call-a", 10, None)
-    (task,) = concluded(drawing.events).tasks
+    (task,) = conclude_scene(drawing.events).tasks
     assert (task.id, task.task_type, task.agent, seconds(task)) == ("call-a", "review", "worker", (0, 10))
 
 
 def test_background_agents_end_by_their_own_stop() -> None:
     """The call returns at once and says nothing; the host's notice says how each agent ended."""
-    session = concluded(background().events)
+    session = conclude_scene(background().events)
     assert [(task.id, seconds(task), task.outcome) for task in session.tasks] == [
         ("x", (2, 22), SUCCESS),
         ("y", (4, 34), FAILURE),
@@ -245,9 +255,9 @@ def test_a_stop_that_lists_an_agent_keeps_it_running() -> None:
     for name in "xy":
         drawing.order(f"call-{name}", 1).answer(f"call-{name}", 2, name, status="async_launched").run(name, 2)
     drawing.stop(5, running=["x", "y"])
-    assert [task.outcome for task in concluded(drawing.events).tasks] == [RUNNING, RUNNING]
+    assert [task.outcome for task in conclude_scene(drawing.events).tasks] == [RUNNING, RUNNING]
     drawing.stop(9, running=["y"])
-    assert [(t.id, t.outcome, t.end) for t in concluded(drawing.events).tasks] == [
+    assert [(t.id, t.outcome, t.end) for t in conclude_scene(drawing.events).tasks] == [
         ("x", UNKNOWN, None),
         ("y", RUNNING, None),
     ]
@@ -256,14 +266,14 @@ def test_a_stop_that_lists_an_agent_keeps_it_running() -> None:
 def test_an_agent_that_is_listed_runs_even_if_its_launch_was_not_heard_to_return() -> None:
     """A call without an end is over after a stop, but the agent that the stop lists is not."""
     drawing = Drawing().opens().prompt(0).order("call-x", 1).run("x", 2).stop(5, running=["x"])
-    (task,) = concluded(drawing.events).tasks
+    (task,) = conclude_scene(drawing.events).tasks
     assert task.outcome is RUNNING
 
 
 def test_a_call_that_was_denied_silently_leaves_no_task_running() -> None:
     """A person's refusal is not reported: after the stop no agent is at work, and none is waited for."""
     drawing = Drawing().opens().prompt(0).order("call-a", 1, "review").stop(5)
-    (task,) = concluded(drawing.events).tasks
+    (task,) = conclude_scene(drawing.events).tasks
     assert (task.outcome, task.end) == (UNKNOWN, None)
 
 
@@ -271,26 +281,26 @@ def test_a_denied_delegation_is_no_task() -> None:
     """A denial that is reported leaves no task at all."""
     drawing = Drawing().opens().order("call-a", 1, "review")
     drawing.answer("call-a", 2, None, status="denied", outcome=CANCELLED)
-    assert concluded(drawing.events).tasks == ()
+    assert conclude_scene(drawing.events).tasks == ()
 
 
 def test_an_interrupted_task_is_cancelled() -> None:
     """The agent ran until the call that waited for it was broken off."""
     drawing = Drawing().opens().order("call-a", 1, "review").run("a", 2)
     drawing.answer("call-a", 8, None, status="", outcome=CANCELLED)
-    (task,) = concluded(drawing.events).tasks
+    (task,) = conclude_scene(drawing.events).tasks
     assert (task.id, task.task_type, task.outcome, seconds(task)) == ("a", "review", CANCELLED, (2, 8))
 
 
 def test_an_agent_that_is_sent_a_message_runs_again() -> None:
     """The same id twice is two runs; the call that waited for the first says nothing of the second."""
     drawing = Drawing().opens().prompt(0).task("a", 1, 10, "review").run("a", 20)
-    first, second = concluded(drawing.events).tasks
+    first, second = conclude_scene(drawing.events).tasks
     assert (first.id, seconds(first), first.outcome) == ("a", (1, 10), SUCCESS)
     assert (second.id, second.start, second.end, second.outcome) == ("a/2", at(20), None, RUNNING)
     assert (second.task_type, second.delegated_by) == ("review", "call-a")
     drawing.run("a", None, 30).call("c", 5, 6, parent="a").call("d", 25, 26, parent="a")
-    session = concluded(drawing.events)
+    session = conclude_scene(drawing.events)
     assert [seconds(task) for task in session.tasks] == [(1, 10), (20, 30)]
     assert [(call.id, call.task) for call in session.tool_calls] == [
         ("call-a", None),
@@ -303,15 +313,18 @@ def test_a_notice_tells_of_the_run_that_ended() -> None:
     """While an agent runs again, the host's word that it failed is about the run before."""
     drawing = Drawing().opens().prompt(0).run("x", 1, 10)
     drawing.prompt(11, "p2", by="host", task="x", task_status="failed").run("x", 20)
-    assert [task.outcome for task in concluded(drawing.events).tasks] == [FAILURE, RUNNING]
-    assert [task.outcome for task in concluded(drawing.run("x", None, 30).events).tasks] == [FAILURE, SUCCESS]
+    assert [task.outcome for task in conclude_scene(drawing.events).tasks] == [FAILURE, RUNNING]
+    assert [task.outcome for task in conclude_scene(drawing.run("x", None, 30).events).tasks] == [
+        FAILURE,
+        SUCCESS,
+    ]
 
 
 def test_an_agent_that_is_called_again_has_a_call_for_each_run() -> None:
     """The second call describes and ends the second run, and is no task of its own."""
     drawing = Drawing().opens().prompt(0).task("a", 1, 10, "review")
     drawing.order("again", 19, "testing").run("a", 20).answer("again", 29, "a", outcome=FAILURE)
-    first, second = concluded(drawing.events).tasks
+    first, second = conclude_scene(drawing.events).tasks
     assert (first.task_type, first.outcome, seconds(first)) == ("review", SUCCESS, (1, 10))
     assert (second.task_type, second.outcome, seconds(second)) == ("testing", FAILURE, (20, 29))
     assert second.delegated_by == "again"
@@ -333,7 +346,7 @@ def test_a_plugins_second_hook_is_no_second_run() -> None:
             attributes=event.attributes,
         )
         twice += later.events
-    session = concluded(twice)
+    session = conclude_scene(twice)
     assert [seconds(task) for task in session.tasks] == [(10, 40)] * 3
     assert len(session.tool_calls) == 3
     assert len(session.turns) == 1
@@ -344,7 +357,7 @@ def test_a_type_that_is_given_becomes_a_label_value() -> None:
     """A program's own type goes before all keywords, in the letters that labels are made of."""
     for given, wanted in (("Code Review, deep", "code_review_deep"), ("…", "other")):
         drawing = Drawing().stroke(Kind.TASK_START, 1, id="a", type=given, name="worker")
-        (task,) = concluded(drawing.events).tasks
+        (task,) = conclude_scene(drawing.events).tasks
         assert task.task_type == wanted
 
 
@@ -356,7 +369,7 @@ def test_no_length_is_made_up_where_the_clock_stepped_back() -> None:
     drawing = Drawing().opens(50).prompt(50)
     drawing.order("call-a", 51, "review").run("a", None, 20).answer("call-a", 21, "a")
     drawing.call("c", 52, 22).call("d", 53, 23, took=2).stop(24).ends(60)
-    session = concluded(drawing.events)
+    session = conclude_scene(drawing.events)
     (task,) = session.tasks
     assert (task.interval, task.end, task.outcome) == (None, at(20), SUCCESS)
     assert {call.id: (call.duration, call.overhead) for call in session.tool_calls} == {
@@ -374,7 +387,7 @@ def test_what_seems_to_take_a_month_has_no_length() -> None:
     far = LONGEST_ACTIVITY / SECOND
     assert only_call(Drawing().call("c", 0, far)).duration == LONGEST_ACTIVITY
     assert only_call(Drawing().call("c", 0, far + 1)).duration is None
-    (task,) = concluded(Drawing().opens().task("a", 0, far + 1, "review").events).tasks
+    (task,) = conclude_scene(Drawing().opens().task("a", 0, far + 1, "review").events).tasks
     assert (task.interval, task.end) == (None, at(far + 1))
 
 
@@ -384,7 +397,7 @@ def test_what_seems_to_take_a_month_has_no_length() -> None:
 @pytest.mark.parametrize("name", RECORDINGS)
 def test_a_recorded_session_is_concluded_whole(name: str) -> None:
     """Nothing is left open and nothing is counted twice: 12 tool calls, every task with its interval."""
-    session = concluded(recorded(name), classify=by_description)
+    session = conclude_scene(recorded(name), classify=by_description)
     assert len(session.tool_calls) == 12
     assert all(
         call.outcome in {SUCCESS, FAILURE} and call.duration is not None for call in session.tool_calls
@@ -397,6 +410,6 @@ def test_a_recorded_session_is_concluded_whole(name: str) -> None:
 
 def test_a_recorded_background_session_has_turns_of_user_and_host() -> None:
     """One prompt is the user's; the two others tell of agents that have finished."""
-    turns = concluded(recorded("fanout-background")).turns
+    turns = conclude_scene(recorded("fanout-background")).turns
     assert [turn.origin for turn in turns] == ["user", "host", "host"]
     assert all(turn.end is not None and turn.outcome is SUCCESS for turn in turns)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from stretto.clock import DAY, SECOND
 from stretto.model.event import Kind, Outcome
-from tests.scenes import Drawing, at, concluded, framed, orchestrated
+from tests.scenes import Drawing, at, conclude_scene, frame_drawing, orchestrated
 
 
 def test_an_orchestrators_session_is_concluded_whole() -> None:
     """Every phase, message, score and hook run as it was drawn; a judge's newest word stands."""
-    session = concluded(orchestrated().events)
+    session = conclude_scene(orchestrated().events)
 
     assert [(phase.name, phase.start, phase.end) for phase in session.phases] == [
         ("analysis", at(0), at(30)),
@@ -31,10 +31,10 @@ def test_an_orchestrators_session_is_concluded_whole() -> None:
 
 def test_a_score_is_no_sign_of_life() -> None:
     """A judgement a day later moves neither the session's end nor its last sign of life, nor its source."""
-    drawing = framed(Drawing(), 50)
-    before = concluded(drawing.events)
+    drawing = frame_drawing(Drawing(), 50)
+    before = conclude_scene(drawing.events)
     drawing.stroke(Kind.SCORE, 86_400, source="another", name="quality", attributes={"value": 1})
-    after = concluded(drawing.events)
+    after = conclude_scene(drawing.events)
 
     assert (after.start, after.end, after.last, after.source) == (
         before.start,
@@ -47,7 +47,7 @@ def test_a_score_is_no_sign_of_life() -> None:
 
 def test_a_session_of_which_only_a_score_is_known() -> None:
     """It is there, at the time of the judgement."""
-    session = concluded(Drawing().stroke(Kind.SCORE, 7, name="quality", attributes={"value": 1}).events)
+    session = conclude_scene(Drawing().stroke(Kind.SCORE, 7, name="quality", attributes={"value": 1}).events)
 
     assert (session.start, session.last, session.outcome) == (at(7), at(7), Outcome.RUNNING)
     assert session.source == "claude-code"
@@ -55,23 +55,23 @@ def test_a_session_of_which_only_a_score_is_known() -> None:
 
 def test_a_task_may_be_judged_by_the_call_that_started_it() -> None:
     """It is the agent's task where the agent is known, else the call's own."""
-    drawing = framed(Drawing(), 50).task("a", 1, 20, "review").order("call-b", 21, "review")
+    drawing = frame_drawing(Drawing(), 50).task("a", 1, 20, "review").order("call-b", 21, "review")
     for call in ("call-a", "call-b"):
         drawing.stroke(Kind.SCORE, 30, id=call, name=call, attributes={"of": "task", "value": 1})
 
-    session = concluded(drawing.events)
+    session = conclude_scene(drawing.events)
     assert {score.name: score.of_id for score in session.scores} == {"call-a": "a", "call-b": "call-b"}
     assert {task.id for task in session.tasks} == {"a", "call-b"}
 
 
 def test_a_score_of_what_is_no_task_is_its_tasks() -> None:
     """Judged by the id of a call or a request it is about the task, or where there is none the session."""
-    drawing = framed(Drawing(), 50).run("a", 1, 20).call("c", 2, 3, parent="a").call("d", 4, 5)
+    drawing = frame_drawing(Drawing(), 50).run("a", 1, 20).call("c", 2, 3, parent="a").call("d", 4, 5)
     drawing.stroke(Kind.MODEL_CALL, 6, id="m", parent="a", name="large")
     for id in ("a", "c", "d", "m", "p1", "unheard-of"):
         drawing.stroke(Kind.SCORE, 30, id=id, name=f"of {id}", attributes={"of": "task", "value": 1})
 
-    judged = {score.name: (score.of, score.of_id) for score in concluded(drawing.events).scores}
+    judged = {score.name: (score.of, score.of_id) for score in conclude_scene(drawing.events).scores}
     assert judged == {
         "of a": ("task", "a"),
         "of c": ("task", "a"),

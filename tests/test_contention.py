@@ -9,9 +9,9 @@ from stretto.figures.baselines import MeasuredRuns, choose_baseline
 from stretto.figures.contention import detect_contention, measure_session_use
 from stretto.figures.fanouts import Fanout, SequentialTime, estimate_sequential_time, find_fanouts
 from stretto.model.entities import Sample
-from tests.scenes import at, concluded, sampled
+from tests.scenes import at, conclude_scene, sampled
 
-SESSION = concluded(sampled().events)
+SESSION = conclude_scene(sampled().events)
 SAMPLES = SESSION.samples
 TARGET = (0.75, 0.85)
 (FANOUT,) = find_fanouts(SESSION.tasks)

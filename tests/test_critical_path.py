@@ -24,8 +24,8 @@ from stretto.model.event import Event, Outcome
 from stretto.model.interval import measure_union
 from stretto.names import MAIN, NONE
 from tests.fakes import any_event
-from tests.paper import SCENES, rows, short
-from tests.scenes import concluded
+from tests.paper import SCENES, read_rows, shorten_name
+from tests.scenes import conclude_scene
 from tests.schedules import call, session, sessions_at_random, task, tasks_at_random
 
 
@@ -47,16 +47,16 @@ def told(drawn: Session) -> list[tuple[int, int, str]]:
 # Scenes.
 
 
-@pytest.mark.parametrize("row", rows("The critical path"), ids=lambda row: row["scene"])
+@pytest.mark.parametrize("row", read_rows("The critical path"), ids=lambda row: row["scene"])
 def test_a_scene_has_the_figures_in_the_docs(row: dict[str, str]) -> None:
     """Length, parts and slack of every scene are the numbers on paper, and no other part is there."""
-    drawn = concluded(SCENES[row["scene"]]().events)
+    drawn = conclude_scene(SCENES[row["scene"]]().events)
     path = path_of(drawn)
     computed = {"elapsed": path.elapsed, "path": path.length, **path.sum_by_agent(), **path.sum_by_tool()}
     written = {name: float(cell) for name, cell in row.items() if name not in {"scene", "slack"}}
     assert {name: length / SECOND for name, length in computed.items()} == written
     slack = sorted(
-        f"{short(name, row['scene'])} {length // SECOND}"
+        f"{shorten_name(name, row['scene'])} {length // SECOND}"
         for name, length in compute_slack(build_work_tree(drawn)).tasks.items()
     )
     assert ", ".join(slack) == row.get("slack", "")
@@ -64,7 +64,7 @@ def test_a_scene_has_the_figures_in_the_docs(row: dict[str, str]) -> None:
 
 def test_every_scene_is_on_paper() -> None:
     """The table leaves none out."""
-    assert [row["scene"] for row in rows("The critical path")] == list(SCENES)
+    assert [row["scene"] for row in read_rows("The critical path")] == list(SCENES)
 
 
 def test_a_running_session_has_no_critical_path() -> None:
@@ -265,7 +265,7 @@ def test_neither_order_nor_repetition_of_events_matters(events: list[Event], see
     """Shuffled and repeated events give the same path and slack."""
     again = events + events[::2]
     Random(seed).shuffle(again)
-    one, other = concluded(events, lost=True), concluded(again, lost=True)
+    one, other = conclude_scene(events, lost=True), conclude_scene(again, lost=True)
     assert find_critical_path(one) == find_critical_path(other)
     assert compute_slack(build_work_tree(one)) == compute_slack(build_work_tree(other))
 

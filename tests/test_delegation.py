@@ -2,18 +2,18 @@ from __future__ import annotations
 
 from stretto.model.delegation import SLACK, match_delegations
 from stretto.model.event import Kind, Outcome
-from tests.scenes import Drawing, background, folded, nested
+from tests.scenes import Drawing, background, fold_scene, nested
 
 
 def agents(drawing: Drawing) -> dict[str, list[str]]:
     """Return the calls of each agent."""
-    found = match_delegations(folded(drawing.events))
+    found = match_delegations(fold_scene(drawing.events))
     return {agent_id: [call.id for call in calls] for agent_id, calls in found.by_agent.items()}
 
 
 def without_agent(drawing: Drawing) -> list[str]:
     """Return the calls for which no agent is known."""
-    return [call.id for call in match_delegations(folded(drawing.events)).without_agent]
+    return [call.id for call in match_delegations(fold_scene(drawing.events)).without_agent]
 
 
 def test_a_calls_answer_names_its_agent() -> None:
@@ -71,7 +71,7 @@ def test_a_launched_call_is_no_task_of_its_own() -> None:
 
 def test_a_nested_call_belongs_to_the_agent_that_made_it() -> None:
     """The parent of a delegation is the agent in which the call was made."""
-    by_agent = match_delegations(folded(nested().events)).by_agent
+    by_agent = match_delegations(fold_scene(nested().events)).by_agent
     assert {agent_id: [call.parent for call in calls] for agent_id, calls in by_agent.items()} == {
         "outer": [None],
         "left": ["outer"],
@@ -85,4 +85,7 @@ def test_a_message_to_an_agent_does_not_wait_for_it() -> None:
     drawing.stroke(Kind.TOOL_START, 20, id="message", name="SendMessage")
     drawing.stroke(Kind.TOOL_END, 21, id="message", name="SendMessage", attributes={"task": "a"})
     assert agents(drawing) == {"a": ["call-a", "message"]}
-    assert [call.waited for call in match_delegations(folded(drawing.events)).by_agent["a"]] == [True, False]
+    assert [call.waited for call in match_delegations(fold_scene(drawing.events)).by_agent["a"]] == [
+        True,
+        False,
+    ]

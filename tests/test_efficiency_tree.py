@@ -19,8 +19,8 @@ from stretto.figures.sum_reading import Sums
 from stretto.model.entities import Phase, Task
 from stretto.model.event import Outcome
 from stretto.names import NONE
-from tests.paper import SCENES, by_scene
-from tests.scenes import concluded
+from tests.paper import SCENES, read_figures
+from tests.scenes import conclude_scene
 from tests.schedules import session, task, tasks_at_random
 
 
@@ -29,10 +29,10 @@ def phase(name: str, start: int, end: int) -> Phase:
     return Phase(name, name, start, end, Outcome.SUCCESS)
 
 
-@pytest.mark.parametrize("scene", by_scene("Efficiency, level by level"))
+@pytest.mark.parametrize("scene", read_figures("Efficiency, level by level"))
 def test_a_scene_has_the_figures_in_the_docs(scene: str) -> None:
     """Work, capacity, the loss of each factor and the fan-out's path equal the numbers in the docs."""
-    (found,) = find_fanouts(concluded(SCENES[scene]().events).tasks)
+    (found,) = find_fanouts(conclude_scene(SCENES[scene]().events).tasks)
     node = measure_efficiency(found)
     computed = {
         "work": node.work,
@@ -40,14 +40,14 @@ def test_a_scene_has_the_figures_in_the_docs(scene: str) -> None:
         **{factor.value: lost for factor, lost in node.lost.items()},
         "critical path": measure_fanout_path(found),
     }
-    written = by_scene("Efficiency, level by level")[scene]
+    written = read_figures("Efficiency, level by level")[scene]
     assert {name: length / SECOND for name, length in computed.items()} == written
 
 
 def test_every_scene_with_a_fanout_is_on_paper() -> None:
     """The table leaves none out."""
-    having = {name for name, draw in SCENES.items() if find_fanouts(concluded(draw().events).tasks)}
-    assert by_scene("Efficiency, level by level").keys() == having
+    having = {name for name, draw in SCENES.items() if find_fanouts(conclude_scene(draw().events).tasks)}
+    assert read_figures("Efficiency, level by level").keys() == having
 
 
 def test_a_session_and_its_phases_are_sums_of_fanouts() -> None:

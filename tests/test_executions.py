@@ -19,7 +19,7 @@ from stretto.store.fanout_queries import (
 )
 from stretto.store.prune import prune_history
 from tests.fakes import store
-from tests.scenes import BEGIN, Drawing, at, fork_join, framed, one_by_one, straggler
+from tests.scenes import BEGIN, Drawing, at, fork_join, frame_drawing, one_by_one, straggler
 from tests.test_queries import moved
 
 MIX = "architecture,prd,test_strategy"
@@ -31,7 +31,9 @@ def test_the_best_execution_of_each_pattern_is_found(tmp_path: Path) -> None:
     """Work over elapsed 1.75 for release, 3 for what has no pattern; of equal ones the first."""
     with store(tmp_path) as opened:
         opened.take(moved(straggler("later"), 500), straggler().events, fork_join().events)
-        opened.take(framed(Drawing("less").task("x", 0, 10, "review").task("y", 9, 19, "prd"), 20).events)
+        opened.take(
+            frame_drawing(Drawing("less").task("x", 0, 10, "review").task("y", 9, 19, "prd"), 20).events
+        )
         found = list_best_fanouts(opened.connection)
     assert [(best.pattern, best.speedup, best.session) for best in found] == [
         ("none", 3, "fork-join"),

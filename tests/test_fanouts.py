@@ -23,12 +23,12 @@ from stretto.model.entities import Task
 from stretto.model.event import Outcome
 from stretto.model.interval import measure_union, measure_width, pack_lanes
 from tests.fakes import ROOT, recorded
-from tests.scenes import Drawing, at, background, concluded, fork_join, nested, one_by_one, straggler
+from tests.scenes import Drawing, at, background, conclude_scene, fork_join, nested, one_by_one, straggler
 
 
 def fanouts_of(drawing: Drawing) -> tuple[Fanout, ...]:
     """Return the scene's fan-outs."""
-    return find_fanouts(concluded(drawing.events).tasks)
+    return find_fanouts(conclude_scene(drawing.events).tasks)
 
 
 def task(name: str, start: int | None, end: int | None, kind: str = "review", **rest: object) -> Task:
@@ -57,7 +57,7 @@ def test_a_fork_join_loses_nothing() -> None:
 def test_the_straggler_has_the_figures_in_the_docs() -> None:
     """Every number of the worked scene in docs/figures.md is computed from the same scene."""
     (found,) = fanouts_of(straggler())
-    (run,) = find_sequential_runs(concluded(one_by_one().events).tasks)
+    (run,) = find_sequential_runs(conclude_scene(one_by_one().events).tasks)
     measured = MeasuredRuns((run.lengths,))
     hours = {"architecture": 0.01, "prd": 0.02, "test_strategy": 0.02}
     by_provenance = {
@@ -108,7 +108,7 @@ def worked_scene(page: Path) -> dict[str, float]:
 def test_a_chain_is_no_fanout_but_a_sequential_run() -> None:
     """Gaps between tasks one after another are not sequential time."""
     assert fanouts_of(one_by_one()) == ()
-    (run,) = find_sequential_runs(concluded(one_by_one().events).tasks)
+    (run,) = find_sequential_runs(conclude_scene(one_by_one().events).tasks)
     assert run.signature == "architecture,prd,test_strategy"
     assert (run.elapsed, run.end) == (100 * SECOND, at(120))
     assert run.lengths == {
@@ -197,7 +197,7 @@ def test_a_recorded_fanout_has_the_figures_that_were_taken_by_hand(
     name: str, tasks: int, work: float, elapsed: float
 ) -> None:
     """Width, work and elapsed of a real client's parallel agents."""
-    (found,) = find_fanouts(concluded(recorded(name)).tasks)
+    (found,) = find_fanouts(conclude_scene(recorded(name)).tasks)
     assert (found.width, len(found.tasks)) == (tasks, tasks)
     assert found.work / SECOND == pytest.approx(work, abs=0.005)
     assert found.elapsed / SECOND == pytest.approx(elapsed, abs=0.005)
@@ -208,13 +208,13 @@ def test_a_recorded_fanout_has_the_figures_that_were_taken_by_hand(
 
 def test_a_recorded_session_of_two_phases_has_two_fanouts() -> None:
     """Two agents, a shell call, two more agents."""
-    assert [found.width for found in find_fanouts(concluded(recorded("two-phase")).tasks)] == [2, 2]
+    assert [found.width for found in find_fanouts(conclude_scene(recorded("two-phase")).tasks)] == [2, 2]
 
 
 def test_a_recorded_sequential_session_matches_the_fanouts_signature() -> None:
     """The fan-out is compared with the same three tasks run one after another."""
-    (found,) = find_fanouts(concluded(recorded("fanout")).tasks)
-    (run,) = find_sequential_runs(concluded(recorded("sequential")).tasks)
+    (found,) = find_fanouts(conclude_scene(recorded("fanout")).tasks)
+    (run,) = find_sequential_runs(conclude_scene(recorded("sequential")).tasks)
     assert run.signature == found.signature
 
 

@@ -18,9 +18,9 @@ from tests.scenes import (
     at,
     background,
     by_description,
-    folded,
+    fold_scene,
     fork_join,
-    framed,
+    frame_drawing,
     nested,
     orchestrated,
 )
@@ -46,7 +46,7 @@ def entities(facts: SessionFacts) -> dict[tuple[str, str], EntityFacts]:
 
 def assert_same(one: list[Event], other: list[Event]) -> None:
     """Both orders give the same facts and the same session, open and closed."""
-    left, right = folded(one), folded(other)
+    left, right = fold_scene(one), fold_scene(other)
     assert left == right
     for lost in (False, True):
         assert conclude_session(left, lost=lost, classify=by_description) == conclude_session(
@@ -79,13 +79,13 @@ def test_events_may_be_merged_in_any_portions(events: list[Event], cut: int) -> 
     facts = SessionFacts("s")
     fold_events(facts, events[:cut])
     fold_events(facts, events[cut:])
-    assert facts == folded(events)
+    assert facts == fold_scene(events)
 
 
 @given(STREAM, any_event())
 def test_whatever_changes_is_named(events: list[Event], last: Event) -> None:
     """An entity that an event changes is among those that merging it returns."""
-    facts = folded(events)
+    facts = fold_scene(events)
     before = deepcopy(entities(facts))
     touched = fold_events(facts, [last])
     after = entities(facts)
@@ -98,7 +98,7 @@ def test_every_event_is_a_sign_of_life() -> None:
     drawing = (
         Drawing().stroke(Kind.NOTIFICATION, 9).stroke(Kind.COMPACTION_START, 3).stroke(Kind.BATCH_END, 5)
     )
-    facts = folded(drawing.events)
+    facts = fold_scene(drawing.events)
     assert facts.session == {"first": (0, at(3)), "last": (0, at(9)), "source": (2, "claude-code")}
     assert fold_events(SessionFacts("s"), []) == set()
 
@@ -108,7 +108,7 @@ def test_a_call_is_one_whoever_reports_it() -> None:
     drawing = Drawing().call("c", 10, 20, took=8).call("c", 10.5, 20.5, took=8.25)
     spans = Drawing().call("c", 11, 19, took=7)
     events = [*drawing.events, *(replace(event, channel=Channel.OTLP) for event in spans.events)]
-    facts = folded(events)
+    facts = fold_scene(events)
     assert len(facts.calls) == 1
     assert facts.calls["c"]["start"] == (1, at(11))
     assert facts.calls["c"]["end"] == (1, at(19))
@@ -119,13 +119,13 @@ def test_the_first_command_and_project_name_the_session() -> None:
     """A session that gives other commands later, or moves, keeps its first pattern and project."""
     drawing = Drawing().opens(0, project="one").prompt(1, "p1", command="release")
     drawing.prompt(5, "p2", command="fix").opens(6, project="two")
-    session = conclude_session(folded(reversed(drawing.events)), lost=False, classify=by_description)
+    session = conclude_session(fold_scene(reversed(drawing.events)), lost=False, classify=by_description)
     assert (session.pattern, session.project) == ("release", "one")
 
 
 def test_a_notice_of_the_host_says_how_an_agent_ended() -> None:
     """The host's prompt carries outcome and call of a background agent; the prompt is the host's turn."""
-    facts = folded(framed(background(), 50).events)
+    facts = fold_scene(frame_drawing(background(), 50).events)
     assert facts.tasks["x"][f"notice@{at(23)}"] == (2, "success")
     assert facts.tasks["y"][f"notice@{at(35)}"] == (2, "failure")
     assert facts.tasks["y"]["delegated_by"] == (2, "call-y")
@@ -152,4 +152,4 @@ def test_two_requests_for_permission_at_one_instant_are_two() -> None:
     drawing = Drawing()
     for agent_id in ("a", "b"):
         drawing.stroke(Kind.PERMISSION_REQUEST, 5, name="Bash", parent=agent_id)
-    assert len(folded(drawing.events).permissions) == 2
+    assert len(fold_scene(drawing.events).permissions) == 2

@@ -25,7 +25,7 @@ from stretto.summaries import snapshot
 from stretto.summaries.session_summary import build_session_document, summarise_session
 from tests.exposed import assert_sound
 from tests.fakes import DAY_FILE, IDLE, RECORDINGS, Store, rebuilt, recorded, store
-from tests.scenes import BEGIN, Drawing, at, by_description, concluded, fork_join
+from tests.scenes import BEGIN, Drawing, at, by_description, conclude_scene, fork_join
 
 LATER = BEGIN + 10 * IDLE * SECOND
 JOURNAL_REASONS = {
@@ -303,7 +303,7 @@ def test_one_bad_event_does_not_cost_its_batch(
         taken = list(opened.ingest.catch_up(opened.folder))
         assert sum(one.events for one in taken) == len(good)
         assert sum(one.rejects for one in taken) == 1
-        assert queries.read_session(opened.connection, "fork-join", by_description) == concluded(good)
+        assert queries.read_session(opened.connection, "fork-join", by_description) == conclude_scene(good)
 
 
 def test_agents_that_seem_to_run_for_a_century_overflow_nothing(tmp_path: Path) -> None:

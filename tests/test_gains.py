@@ -17,7 +17,7 @@ from stretto.figures.gains import (
 from stretto.figures.sum_reading import Sums
 from stretto.figures.verdict import build_mixes, sum_parallel_by_type
 from stretto.store.contributions.opportunity import add_up_sequential_runs
-from tests.scenes import Drawing, concluded, fork_join, one_by_one, straggler
+from tests.scenes import Drawing, conclude_scene, fork_join, one_by_one, straggler
 from tests.test_speedup_cost import settling
 from tests.test_window_figures import measured, sums_of
 
@@ -45,7 +45,7 @@ def test_expected_is_the_target_of_the_sequential_time() -> None:
 def test_the_expected_improvement_of_a_fanout_counts_each_type_once() -> None:
     """Two reviews and a test: the mean of two targets, not of three."""
     drawing = Drawing().task("a", 0, 9, "review").task("b", 1, 9, "review").task("c", 2, 9, "testing")
-    (fanout,) = find_fanouts(concluded(drawing.ends(10).events).tasks)
+    (fanout,) = find_fanouts(conclude_scene(drawing.ends(10).events).tasks)
     assert compute_expected_improvement(fanout, {"review": 0.3, "testing": 0.9}.__getitem__) == pytest.approx(
         0.6
     )
@@ -70,7 +70,7 @@ def test_contention_has_a_coverage() -> None:
 
 def test_a_fanouts_contention_needs_a_measured_baseline() -> None:
     """105 s of work against 100 s alone; configured hours and the work itself give no slowdown."""
-    (fanout,) = find_fanouts(concluded(straggler().events).tasks)
+    (fanout,) = find_fanouts(conclude_scene(straggler().events).tasks)
     assert measure_slowdown(
         fanout, estimate_sequential_time(fanout, measured("release", fanout.signature))
     ) == pytest.approx(1.05)

@@ -36,12 +36,12 @@ from tests.scenes import (
     background,
     by_description,
     clock_step_back,
-    concluded,
+    conclude_scene,
     conflict,
     delivery,
-    folded,
+    fold_scene,
     fork_join,
-    framed,
+    frame_drawing,
     idle_tail,
     lost_end,
     nested,
@@ -100,7 +100,7 @@ def test_a_scene_is_stored_as_it_was_drawn(tmp_path: Path) -> None:
     with store(tmp_path) as opened:
         taken = opened.take(straggler().events)
         session = queries.read_session(opened.connection, "straggler", by_description)
-        assert session == concluded(straggler().events)
+        assert session == conclude_scene(straggler().events)
         assert sum(one.events for one in taken) == len(straggler().events)
         (row,) = queries.list_sessions(opened.connection)
         assert (row.turns, row.tasks, row.running, row.tool_calls, row.fanouts) == (1, 3, 0, 3, 1)
@@ -160,7 +160,7 @@ def test_fanouts_of_two_parents_that_start_together_are_both_news(tmp_path: Path
 
 def test_what_changes_later_is_taken_out_of_the_sums(tmp_path: Path) -> None:
     """A late hook that corrects a call's tool or a task's type leaves no trace of what was counted."""
-    drawing = framed(Drawing(), 50).call("c", 1, 2).task("a", 10, 20, "review")
+    drawing = frame_drawing(Drawing(), 50).call("c", 1, 2).task("a", 10, 20, "review")
     with store(tmp_path) as opened:
         opened.take(drawing.events)
         opened.take(Drawing().call("c", 0.5, 2, tool="Awk", took=1).events)
@@ -175,7 +175,7 @@ def test_what_changes_later_is_taken_out_of_the_sums(tmp_path: Path) -> None:
 def test_a_permission_request_takes_the_overhead_back(tmp_path: Path) -> None:
     """It names no call, and may come in a later batch than the call's end."""
     with store(tmp_path) as opened:
-        opened.take(framed(Drawing(), 50).call("c", 10, 20, took=8).events)
+        opened.take(frame_drawing(Drawing(), 50).call("c", 10, 20, took=8).events)
         assert "overhead" in queries.read_sums(opened.connection, at(60), 3_600)
         opened.take(Drawing().stroke(Kind.PERMISSION_REQUEST, 12, name="Bash").events)
         assert "overhead" not in queries.read_sums(opened.connection, at(60), 3_600)
@@ -570,5 +570,5 @@ def test_facts_in_the_store_are_those_of_the_fold(tmp_path: Path) -> None:
         for name in RECORDINGS:
             opened.take(recorded(name))
         for name in RECORDINGS:
-            facts = folded(recorded(name))
+            facts = fold_scene(recorded(name))
             assert load_facts(opened.connection, facts.id) == facts

@@ -12,7 +12,7 @@ from stretto.model.event import Channel, Event, Kind
 from stretto.sources.judgement import parse_judgement
 from stretto.store import queries, score_targets
 from tests.fakes import Store, store
-from tests.scenes import Drawing, at, by_description, framed, orchestrated
+from tests.scenes import Drawing, at, by_description, frame_drawing, orchestrated
 
 GOOD: dict[str, Any] = {"session": "s", "name": "quality", "value": 8.5, "by": "lead"}
 
@@ -73,7 +73,9 @@ def get_target(event: Event | str) -> tuple[str, str | None, Any]:
 def test_the_target_of_a_score_is_found(tmp_path: Path) -> None:
     """By session, by the id of a task or phase, by an agent's later run, by the call that started a task."""
     with store(tmp_path) as opened:
-        opened.take(orchestrated().events, framed(Drawing("other"), 50).task("a", 1, 20, "review").events)
+        opened.take(
+            orchestrated().events, frame_drawing(Drawing("other"), 50).task("a", 1, 20, "review").events
+        )
         assert get_target(make_score(opened, session="other")) == ("other", "other", "session")
         assert get_target(make_score(opened, session="latest")) == ("other", "other", "session")
         assert get_target(make_score(opened, task="right")) == ("orchestrated", "right", "task")

@@ -22,7 +22,7 @@ from stretto.store.ingest import IngestResult
 from stretto.summaries.snapshot import take_snapshot
 from tests.exposed import assert_sound, families, samples, value
 from tests.fakes import store
-from tests.scenes import BEGIN, Drawing, at, background, concluded, fork_join, one_by_one, straggler
+from tests.scenes import BEGIN, Drawing, at, background, conclude_scene, fork_join, one_by_one, straggler
 
 CALL = ToolCall("c", "Bash", None, at(1), at(2), SECOND // 2, None, Outcome.SUCCESS)
 
@@ -52,7 +52,7 @@ def count(live: LiveMetrics, *sessions: Session) -> None:
 def test_a_session_is_counted_in_every_live_metric() -> None:
     """The straggler with a shell call: every counter and every histogram's count and sum."""
     source, live = counting()
-    count(live, concluded(straggler().call("c", 1, 3, took=1.5).events))
+    count(live, conclude_scene(straggler().call("c", 1, 3, took=1.5).events))
     found = samples(source)
     assert value(found, "sessions_total", source="claude-code", outcome="success") == 1
     assert value(found, "tasks_total", task_type="prd", agent="worker", outcome="success") == 1
@@ -77,7 +77,7 @@ def test_every_live_metric_is_exposed_as_the_table_says() -> None:
     """Names, units' suffixes, types, help and labels exactly as in ``names``; nothing beside them."""
     source, live = counting()
     drawing = straggler().call("c", 1, 3).staged("analysis", 1, 3)
-    count(live, concluded(drawing.events), concluded(background().events))
+    count(live, conclude_scene(drawing.events), conclude_scene(background().events))
     live.count_usage([NewUsage("opus", at(3), {"input": 5}, 7, SECOND)])
     assert_sound(source)
     found = {family.name: family for family in families(source)}
@@ -90,7 +90,7 @@ def test_every_live_metric_is_exposed_as_the_table_says() -> None:
 def test_histograms_have_our_buckets_in_seconds() -> None:
     """Never the library's default, which thinks in milliseconds, and never an exponential one."""
     source, live = counting()
-    count(live, concluded(straggler().call("c", 1, 3).events))
+    count(live, conclude_scene(straggler().call("c", 1, 3).events))
     checked = 0
     for family in families(source):
         if family.type == MetricKind.HISTOGRAM:
@@ -104,7 +104,7 @@ def test_counters_begin_at_nothing_and_history_is_not_counted() -> None:
     """A new process exposes no sample; what ended before it started never lands in its counters."""
     source, live = counting(since=at(1_000))
     assert samples(source) == {}
-    count(live, concluded(straggler().call("c", 1, 3).events), concluded(background().events))
+    count(live, conclude_scene(straggler().call("c", 1, 3).events), conclude_scene(background().events))
     assert samples(source) == {}
     live.count_tool_calls([replace(CALL, start=at(999), end=at(1_000))])
     assert value(samples(source), "tool_calls_total", tool="Bash", outcome="success") == 1
@@ -113,7 +113,7 @@ def test_counters_begin_at_nothing_and_history_is_not_counted() -> None:
 def test_a_recording_is_not_counted_as_a_session() -> None:
     """What an empty store shows is nobody's: sessions, turns and fan-outs of it count nowhere."""
     source, live = counting()
-    session = replace(concluded(straggler().events), recording=True)
+    session = replace(conclude_scene(straggler().events), recording=True)
     live.count_sessions([session])
     live.record_turns((session, turn) for turn in session.turns)
     live.count_fanouts([(session, fanout) for fanout in find_fanouts(session.tasks)], by_work)
@@ -124,7 +124,7 @@ def test_what_has_no_end_is_not_counted() -> None:
     """Lost and running calls, tasks and turns have no length and no moment to count them at."""
     source, live = counting()
     live.count_tool_calls([replace(CALL, end=None, duration=None, outcome=Outcome.UNKNOWN)])
-    lost = concluded(Drawing().opens().prompt(0).run("a", 1).events, lost=True)
+    lost = conclude_scene(Drawing().opens().prompt(0).run("a", 1).events, lost=True)
     live.count_tasks(lost.tasks)
     live.record_turns((lost, turn) for turn in lost.turns)
     assert samples(source) == {}

@@ -17,7 +17,7 @@ from stretto.figures.scores.slices import pick_slice
 from stretto.figures.sum_reading import Sums
 from stretto.model.event import Outcome
 from stretto.names.measures import Dimension
-from tests.scenes import Drawing, conflict, delivery, fork_join, framed
+from tests.scenes import Drawing, conflict, delivery, fork_join, frame_drawing
 from tests.scored import RULES, sums_of
 
 
@@ -63,7 +63,9 @@ def test_one_known_part_is_too_little() -> None:
 
 def test_a_score_off_its_scale_is_left_out_with_the_reason() -> None:
     """Eleven of ten is no ten: it is neither clamped nor counted as known."""
-    drawing = framed(Drawing(), 50).task("a", 0, 9, "review").score("quality", 11, 10, of="task", id="a")
+    drawing = (
+        frame_drawing(Drawing(), 50).task("a", 0, 9, "review").score("quality", 11, 10, of="task", id="a")
+    )
     found = {part.name: part for part in build_quality_parts(sums_of(drawing), RULES)}
     assert found["judgement"].value is None
     assert found["judgement"].reason == "1 score(s) outside the scale 0 to 10"
@@ -114,7 +116,7 @@ def test_parity_of_judged_quality_counts_as_much_as_that_of_success() -> None:
 
 def test_the_overall_quality_weighs_types_by_their_tasks() -> None:
     """Three reviews and three implementations of different quality, and a type without any."""
-    sums = sums_of(delivery(), conflict(), framed(Drawing("x").task("x", 0, 9, "testing"), 10))
+    sums = sums_of(delivery(), conflict(), frame_drawing(Drawing("x").task("x", 0, 9, "testing"), 10))
     values = [
         compute_quality(pick_slice(sums, Dimension.TASK_TYPE, name), RULES).value
         for name in ("review", "implementation")

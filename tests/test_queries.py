@@ -8,7 +8,7 @@ from stretto.model.event import Event, Kind, Outcome
 from stretto.store import queries
 from stretto.store.queries import MEASURED_RUNS, Activity, JournalPosition
 from tests.fakes import DAY_FILE, append, store
-from tests.scenes import BEGIN, Drawing, at, by_description, concluded, fork_join, one_by_one, straggler
+from tests.scenes import BEGIN, Drawing, at, by_description, conclude_scene, fork_join, one_by_one, straggler
 
 SIGNATURE = "architecture,prd,test_strategy"
 
@@ -64,7 +64,7 @@ def test_a_session_comes_whole_or_not_at_all(tmp_path: Path) -> None:
     with store(tmp_path) as opened:
         opened.take(fork_join().events, Drawing("open").opens().call("c", 1).events)
         whole = queries.read_session(opened.connection, "fork-join", by_description)
-        assert whole == concluded(fork_join().events)
+        assert whole == conclude_scene(fork_join().events)
         assert queries.read_session(opened.connection, "nobody", by_description) is None
         opened.ingest.close_idle_sessions(at(1_000_000))
         lost = queries.read_session(opened.connection, "open", by_description)

@@ -13,7 +13,7 @@ from stretto.errors import SourceError
 from stretto.model.event import LATEST, Kind
 from stretto.sources.recording import find_recordings, parse_lines, read_recording, shift_events
 from tests.fakes import RECORDINGS, recorded
-from tests.scenes import at, concluded
+from tests.scenes import at, conclude_scene
 
 LINE = json.dumps({"t": at(1), "payload": {"session_id": "s", "hook_event_name": "SessionStart"}}).encode()
 
@@ -124,7 +124,7 @@ def test_a_shifted_recording_is_the_same_session_at_another_time() -> None:
     events = recorded("fanout")
     moved = shift_events(events, at(1_000))
     assert max(event.time for event in moved) == at(1_000)
-    before, after = concluded(events), concluded(moved)
+    before, after = conclude_scene(events), conclude_scene(moved)
     assert after.recording
     assert not before.recording
     assert after.id == f"recording-{before.id}"

@@ -16,7 +16,7 @@ from stretto.figures.resource_figures import (
 )
 from stretto.store import queries
 from tests.fakes import store
-from tests.scenes import Drawing, at, framed, sampled
+from tests.scenes import Drawing, at, frame_drawing, sampled
 
 
 def figures(tmp_path: Path, *drawings: Drawing) -> dict[tuple[str, str], Figure]:
@@ -50,14 +50,16 @@ def test_quantiles_are_of_samples_within_two_per_cent(tmp_path: Path) -> None:
     found = figures(tmp_path, sampled())
     assert found["agents_cpu_quantile", "p50"].value == pytest.approx(0.5, rel=0.02)
     assert found["agents_memory_quantile_bytes", "p50"].value == pytest.approx(10**9, rel=0.02)
-    three = figures(tmp_path / "more", sampled(), framed(Drawing("c"), 60).sample(0, 60, cpu=240 * SECOND))
+    three = figures(
+        tmp_path / "more", sampled(), frame_drawing(Drawing("c"), 60).sample(0, 60, cpu=240 * SECOND)
+    )
     assert three["agents_cpu_quantile", "p50"].value == pytest.approx(1.5, rel=0.02)
     assert three["agents_cpu_quantile", "p99"].value == pytest.approx(4, rel=0.02)
 
 
 def test_nothing_sampled_is_absent_and_not_zero(tmp_path: Path) -> None:
     """Every figure of a window without samples is withheld with its reason, or not there at all."""
-    found = figures(tmp_path, framed(Drawing(), 60))
+    found = figures(tmp_path, frame_drawing(Drawing(), 60))
     assert {figure.value for figure in found.values()} == {None}
     assert found["window_agents_cpu_seconds", "1h"].reason == NOT_SAMPLED
     assert ("window_agents_io_bytes", "read") not in found
@@ -66,7 +68,7 @@ def test_nothing_sampled_is_absent_and_not_zero(tmp_path: Path) -> None:
 
 def test_a_value_missing_from_a_sample_is_not_zero(tmp_path: Path) -> None:
     """A system that reports only memory has only figures of memory."""
-    found = figures(tmp_path, framed(Drawing(), 60).sample(0, 60, memory=5))
+    found = figures(tmp_path, frame_drawing(Drawing(), 60).sample(0, 60, memory=5))
     assert found["window_sampled_seconds", "1h"].value == 60
     assert found["agents_memory_quantile_bytes", "p50"].value is not None
     for name in ("window_agents_cpu_seconds", "window_machine_busy_seconds", "machine_cpu_ratio"):
@@ -75,7 +77,7 @@ def test_a_value_missing_from_a_sample_is_not_zero(tmp_path: Path) -> None:
 
 def test_an_idle_tree_used_nothing_and_that_is_a_figure(tmp_path: Path) -> None:
     """0 seconds of processor time were measured, so 0 they are."""
-    found = figures(tmp_path, framed(Drawing(), 60).sample(0, 60, cpu=0))
+    found = figures(tmp_path, frame_drawing(Drawing(), 60).sample(0, 60, cpu=0))
     assert found["window_agents_cpu_seconds", "1h"].value == 0
     assert found["agents_cpu_quantile", "p50"].value == pytest.approx(0, abs=1e-5)
 

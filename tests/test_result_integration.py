@@ -12,18 +12,18 @@ from stretto.figures.result_integration import (
 from stretto.model.entities import TestRun as Run
 from stretto.model.entities import ToolCall
 from stretto.model.event import Kind, Outcome
-from tests.scenes import Drawing, concluded, conflict, delivery, fork_join, framed
+from tests.scenes import Drawing, conclude_scene, conflict, delivery, fork_join, frame_drawing
 
 
 def checked(drawing: Drawing) -> tuple[IntegrationCheck, ...]:
     """Return the evidence on each fan-out of a drawing."""
-    session = concluded(drawing.events)
+    session = conclude_scene(drawing.events)
     return check_integration(find_fanouts(session.tasks), session.tasks, session.tool_calls)
 
 
 def pair(until: float = 60) -> Drawing:
     """Two tasks side by side from 0 to 30 s."""
-    return framed(Drawing().task("a", 0, 30, "review").task("b", 0, 30, "review"), until)
+    return frame_drawing(Drawing().task("a", 0, 30, "review").task("b", 0, 30, "review"), until)
 
 
 def call(outcome: Outcome, tests: Run | None) -> ToolCall:
@@ -85,7 +85,7 @@ def test_the_first_tests_with_a_known_outcome_decide() -> None:
     """Tests whose end was never seen are skipped."""
     told = {"test_framework": "pytest"}
     drawing = pair().stroke(Kind.TOOL_START, 35, id="lost", name="Bash", attributes=told)
-    assert concluded(drawing.events).tool_calls[-1].tests == Run("pytest")
+    assert conclude_scene(drawing.events).tool_calls[-1].tests == Run("pytest")
     drawing.call("known", 40, 41, test_framework="pytest", tests_passed=3, tests_failed=1)
     (found,) = checked(drawing)
     assert found.gates is False
@@ -118,21 +118,23 @@ def test_tests_pass_by_their_count_else_by_their_call(
 def test_completeness_is_the_mean_of_what_is_known() -> None:
     """Result, open calls and tests count if they are known; without a known result there is no value."""
     drawing = (
-        framed(Drawing(), 100).task("a", 0, 10, "review").task("b", 0, 10, "review", outcome=Outcome.FAILURE)
+        frame_drawing(Drawing(), 100)
+        .task("a", 0, 10, "review")
+        .task("b", 0, 10, "review", outcome=Outcome.FAILURE)
     )
     drawing.task("c", 0, 10, "review").run("d", 0, 5)
-    session = concluded(drawing.events)
+    session = conclude_scene(drawing.events)
     tests = [ToolCall("t", "Bash", "c", 1, 2, 1, None, Outcome.FAILURE, None, Run("pytest"))]
     found = measure_completeness(session.tasks, calls_known=["b", "c"], left_open=["c"], tests=tests)
     assert found == {"a": 1.0, "b": 0.5, "c": pytest.approx(1 / 3), "d": 1.0}
-    lost = concluded(Drawing().opens().run("e", 0).ends(9).events)
+    lost = conclude_scene(Drawing().opens().run("e", 0).ends(9).events)
     assert measure_completeness(lost.tasks, calls_known=["e"], left_open=[], tests=[]) == {}
 
 
 def test_the_last_tests_of_a_task_count_and_those_below_it() -> None:
     """Red, then green is complete; a delegated test run is its delegator's as well."""
-    session = concluded(
-        framed(Drawing().task("a", 0, 30, "plan").task("b", 5, 20, "testing", parent="a"), 40).events
+    session = conclude_scene(
+        frame_drawing(Drawing().task("a", 0, 30, "plan").task("b", 5, 20, "testing", parent="a"), 40).events
     )
     tests = [
         ToolCall("1", "Bash", "b", 6, 7, 1, None, Outcome.FAILURE, None, Run("pytest")),

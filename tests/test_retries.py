@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from stretto.figures.retries import find_retries
 from stretto.model.entities import Task
 from stretto.model.event import Outcome
-from tests.scenes import at, concluded, retried
+from tests.scenes import at, conclude_scene, retried
 
 
 def task(
@@ -41,7 +41,7 @@ FAILED = task("a", 0, 10, Outcome.FAILURE)
 
 def test_the_drawn_scene_has_two_retries_and_one_recovery() -> None:
     """Each failure is repeated by the next task of its kind; only the last retry recovers it."""
-    found = find_retries(concluded(retried().events).tasks)
+    found = find_retries(conclude_scene(retried().events).tasks)
     assert [(r.task.id, r.failed.id, r.task.outcome is Outcome.SUCCESS) for r in found] == [
         ("retried-b", "retried-a", False),
         ("retried-c", "retried-b", True),

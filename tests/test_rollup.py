@@ -18,7 +18,7 @@ from stretto.store.contributions.tasks import add_up_tasks
 from stretto.store.contributions.tool_calls import count_tool_call
 from stretto.store.database import open_writer
 from stretto.store.rollup import SLOTS, Additions, find_slot, write_sums
-from tests.scenes import BEGIN, Drawing, background, concluded, straggler
+from tests.scenes import BEGIN, Drawing, background, conclude_scene, straggler
 
 CALL = ToolCall("c", "Bash", None, BEGIN, BEGIN + SECOND, SECOND // 2, SECOND // 4, Outcome.SUCCESS)
 SLOT = find_slot(BEGIN)
@@ -80,7 +80,7 @@ def test_calls_that_add_the_same_share_it_in_memory() -> None:
 
 def test_a_session_adds_its_tasks_and_fanouts() -> None:
     """The straggler, whole: every measure and its value on paper, in nanoseconds."""
-    session = concluded(straggler().events)
+    session = conclude_scene(straggler().events)
     added = add_up_tasks(session, find_fanouts(session.tasks))
     kind = ("release", "architecture,prd,test_strategy")
     own = {("architecture", 20, 7.5), ("prd", 30, 12.5), ("test_strategy", 55, 40)}
@@ -109,14 +109,14 @@ def test_a_session_adds_its_tasks_and_fanouts() -> None:
 def test_a_task_without_its_end_is_expected_but_not_seen() -> None:
     """It counts by outcome in the slot of its start, with no length; a running one not at all."""
     drawing = Drawing().opens().order("call-a", 1, "review").run("a", 2)
-    assert add_up_tasks(concluded(drawing.events), ()) == {}
-    lost = add_up_tasks(concluded(drawing.events, lost=True), ())
+    assert add_up_tasks(conclude_scene(drawing.events), ()) == {}
+    lost = add_up_tasks(conclude_scene(drawing.events, lost=True), ())
     assert lost == {(SLOT, "tasks", ("review", "worker", "unknown")): 1, (SLOT, "ends_expected", ()): 1}
 
 
 def test_a_task_whose_start_is_missing_was_seen_to_end() -> None:
     """Its end counts for completeness although its length is unknown."""
-    added = add_up_tasks(concluded(Drawing().opens().run("a", None, 9).ends(10).events), ())
+    added = add_up_tasks(conclude_scene(Drawing().opens().run("a", None, 9).ends(10).events), ())
     assert added[SLOT, "ends_seen", ()] == 1
     assert not any(measure == "task_time" for _, measure, _ in added)
 
@@ -135,7 +135,7 @@ def test_what_is_added_is_in_a_slot_of_each_width(connection: sqlite3.Connection
 
 def test_what_is_taken_out_leaves_nothing(connection: sqlite3.Connection) -> None:
     """A sum that falls to nothing goes; a change that cancels itself writes nothing."""
-    session = concluded(background().events)
+    session = conclude_scene(background().events)
     added = add_up_tasks(session, find_fanouts(session.tasks))
     write_sums(connection, added)
     assert len(rows(connection)) >= 2 * 10

@@ -15,13 +15,13 @@ from stretto.figures.session_analysis import (
 )
 from stretto.figures.work_tree import build_work_tree
 from stretto.model.event import Outcome
-from tests.scenes import concluded, idle_tail, nested, straggler
+from tests.scenes import conclude_scene, idle_tail, nested, straggler
 from tests.schedules import call, session, task
 
 
 def test_the_structure_of_the_straggler() -> None:
     """The whole analysis as JSON: the path, the slack beside it, and the what-ifs."""
-    drawn = concluded(straggler().events)
+    drawn = conclude_scene(straggler().events)
     told = json.loads(
         json.dumps(
             build_analysis_document(build_session_analysis(drawn, find_fanouts(drawn.tasks))), allow_nan=False
@@ -80,7 +80,7 @@ def test_the_structure_of_the_straggler() -> None:
 
 def test_tools_and_models_are_named_in_the_pieces() -> None:
     """The idle tail: a model call, then a call of Bash."""
-    drawn = concluded(idle_tail().events)
+    drawn = conclude_scene(idle_tail().events)
     told = build_analysis_document(build_session_analysis(drawn, ()))
     pieces = told["critical_path"]["pieces"]
     assert [(one["tool"], one["model"]) for one in pieces[:3]] == [
@@ -108,7 +108,7 @@ def test_only_the_foremost_tasks_are_tried() -> None:
 
 def test_a_task_is_tried_in_its_fanout_and_in_the_session() -> None:
     """Nested: `right` at half its time ends before `left`; `outer` is in no fan-out."""
-    drawn = concluded(nested().events)
+    drawn = conclude_scene(nested().events)
     root, found = build_work_tree(drawn), find_fanouts(drawn.tasks)
     tried = try_factor(root, found, "right", 0.5)
     assert tried == WhatIf("right", 0.5, 110 * SECOND, 100 * SECOND, 40 * SECOND, 30 * SECOND)

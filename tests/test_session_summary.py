@@ -20,7 +20,7 @@ from tests.scenes import (
     conflict,
     delivery,
     fork_join,
-    framed,
+    frame_drawing,
     one_by_one,
     orchestrated,
     sampled,
@@ -119,7 +119,7 @@ def test_each_baseline_has_its_turn(tmp_path: Path) -> None:
 
 def test_calls_of_an_agent_that_was_not_seen_are_not_none(tmp_path: Path) -> None:
     """Without the agents' transcripts only the waiting call is known: the agents' calls are unknown."""
-    drawing = framed(Drawing(), 50)
+    drawing = frame_drawing(Drawing(), 50)
     drawing.order("call-a", 1, "review").answer("call-a", 20, "a")
     drawing.order("call-b", 21, "review").run("b", 22, 39).answer("call-b", 40, "b")
     with store(tmp_path) as opened:
@@ -130,7 +130,7 @@ def test_calls_of_an_agent_that_was_not_seen_are_not_none(tmp_path: Path) -> Non
 
 def test_a_transcript_without_an_agents_calls_does_not_report_zero(tmp_path: Path) -> None:
     """The number of calls is unknown, with and without the agent's own file."""
-    drawing = framed(Drawing(), 50)
+    drawing = frame_drawing(Drawing(), 50)
     said = [
         Event(kind=kind, session="scene", time=at(second), id="t", channel=Channel.TRANSCRIPT)
         for kind, second in ((Kind.TASK_START, 1), (Kind.TASK_END, 20))
@@ -143,7 +143,7 @@ def test_a_transcript_without_an_agents_calls_does_not_report_zero(tmp_path: Pat
 
 def test_calls_are_listed_and_counted_by_task(tmp_path: Path) -> None:
     """Each call with its task, and each task with the number of its calls."""
-    drawing = framed(Drawing(), 50).task("a", 1, 20, "review")
+    drawing = frame_drawing(Drawing(), 50).task("a", 1, 20, "review")
     drawing.call("c", 2, 5, parent="a", took=2).call("d", 6, 7, parent="a").call("e", 30, 31)
     with store(tmp_path) as opened:
         opened.take(drawing.events)

@@ -14,7 +14,7 @@ from tests.fakes import store
 from tests.scenes import (
     Drawing,
     by_description,
-    framed,
+    frame_drawing,
     idle_tail,
     nested,
     one_by_one,
@@ -65,7 +65,7 @@ def test_several_fanouts_are_summed_once(tmp_path: Path) -> None:
     for name, start in (("a", 0), ("b", 0), ("c", 20), ("d", 20)):
         drawing.task(name, start, start + 10, "review")
 
-    lines = page(tmp_path, "two", framed(drawing, 40))
+    lines = page(tmp_path, "two", frame_drawing(drawing, 40))
 
     factors = "efficiency 100% = load balance 100% × concurrency 100%"
     lost = "lane time lost: 0 ms by load balance, 0 ms by concurrency"
@@ -135,6 +135,6 @@ def test_no_line_comes_twice(tmp_path: Path, scene: Callable[[], Drawing]) -> No
 
 def test_foreign_words_are_no_markup(tmp_path: Path) -> None:
     """A description with brackets is shown as it is."""
-    drawing = framed(Drawing("s").task("a", 0, 10, "[bold]review[/nope] :smile:"), 20)
+    drawing = frame_drawing(Drawing("s").task("a", 0, 10, "[bold]review[/nope] :smile:"), 20)
 
     assert any("[bold]review[/nope] :smile:" in line for line in page(tmp_path, "s", drawing))

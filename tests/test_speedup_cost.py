@@ -18,13 +18,13 @@ from stretto.model.model_call_cost import Cost, Origin, Price, get_reported_cost
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.speedup_costs import add_up_speedup_costs
 from stretto.store.contributions.tasks import add_up_tasks
-from tests.scenes import Drawing, by_description, folded, framed, paid, straggler
+from tests.scenes import Drawing, by_description, fold_scene, frame_drawing, paid, straggler
 from tests.test_window_figures import measured
 
 
 def settling(drawing: Drawing, price: Price = get_reported_cost) -> SessionContext:
     """Return the scene's session as it is settled."""
-    facts = folded(drawing.events)
+    facts = fold_scene(drawing.events)
     session = conclude_session(facts, lost=False, classify=by_description)
     return SessionContext(
         facts,
@@ -135,7 +135,7 @@ def test_calls_belong_to_the_run_in_which_they_fell() -> None:
                 Kind.MODEL_CALL, start + 1, id=f"m-{name}{start}", parent=name,
                 attributes={"input_tokens": 5 if start == 0 else 70},
             )  # fmt: skip
-    held = settling(framed(drawing, 200))
+    held = settling(frame_drawing(drawing, 200))
     assert len(held.fanouts) == 2
     added = add_up_speedup_costs(held)
     assert (

@@ -17,7 +17,7 @@ from stretto.summaries.session_summary import build_session_document, summarise_
 from stretto.summaries.snapshot import Snapshot, take_snapshot
 from tests.exposed import samples, value
 from tests.fakes import Store, store
-from tests.scenes import BEGIN, Drawing, at, by_description, framed, spender
+from tests.scenes import BEGIN, Drawing, at, by_description, frame_drawing, spender
 
 PRICE = Prices({}).compute_cost
 
@@ -102,7 +102,7 @@ def test_the_scenes_tests_are_as_on_paper(tmp_path: Path) -> None:
 def test_where_no_test_run_was_seen_their_share_is_not_known(tmp_path: Path) -> None:
     """Not every source reports its commands, so no seen test run does not mean that none ran."""
     with store(tmp_path) as opened:
-        opened.take(framed(Drawing(), 50).call("c", 1, 3).events)
+        opened.take(frame_drawing(Drawing(), 50).call("c", 1, 3).events)
         found = figures(opened)
     assert figure(found, "window_tool_seconds") == 2
     assert absent(found, "window_test_seconds")
@@ -114,7 +114,7 @@ def test_the_scenes_cache_is_as_on_paper(tmp_path: Path) -> None:
     with store(tmp_path) as opened:
         opened.take(spender().events)
         later = Drawing("later").cached(30, "other", entries=7).cached(31, "summaries", hits=0, misses=0)
-        opened.take(framed(later, 40).events)
+        opened.take(frame_drawing(later, 40).events)
         found = figures(opened)
         stale = figures(opened, 60 + 8 * DAY / SECOND)
     own = {"cache": "summaries"}
@@ -166,7 +166,7 @@ def test_a_session_document_has_its_spending(tmp_path: Path) -> None:
 def test_a_session_without_model_calls_spends_nothing_that_is_known(tmp_path: Path) -> None:
     """Null, and not a cost of 0."""
     with store(tmp_path) as opened:
-        opened.take(framed(Drawing(), 50).events)
+        opened.take(frame_drawing(Drawing(), 50).events)
         seen = summarise_session(opened.connection, "scene", by_description, {}, PRICE)
         assert seen is not None
         assert build_session_document(seen)["spending"] is None

@@ -12,8 +12,8 @@ from stretto.figures.wall_time import WallPart, compute_wall_figures, measure_wa
 from stretto.model.entities import HooksRun, ModelCall, PermissionRequest, Session, Turn
 from stretto.model.event import Event, Outcome
 from tests.fakes import any_event
-from tests.paper import SCENES, by_scene
-from tests.scenes import Drawing, concluded
+from tests.paper import SCENES, read_figures
+from tests.scenes import Drawing, conclude_scene
 from tests.schedules import call, session, sessions_at_random, task
 
 HEADING = "Wall time that adds up"
@@ -30,16 +30,16 @@ def turn(name: str, start: int, end: int | None, origin: str = "user") -> Turn:
 @pytest.mark.parametrize("scene", SCENES)
 def test_a_scene_has_the_figures_in_the_docs(scene: str) -> None:
     """Every part of every scene is the number on paper, and no other part is there."""
-    drawn = concluded(SCENES[scene]().events)
+    drawn = conclude_scene(SCENES[scene]().events)
     parts = measure_wall_time(drawn)
-    written = dict(by_scene(HEADING)[scene])
+    written = dict(read_figures(HEADING)[scene])
     assert sum(parts.values()) / SECOND == written.pop("wall time")
     assert {part.value: length / SECOND for part, length in parts.items()} == written
 
 
 def test_every_scene_is_on_paper() -> None:
     """The table leaves none out."""
-    assert by_scene(HEADING).keys() == SCENES.keys()
+    assert read_figures(HEADING).keys() == SCENES.keys()
 
 
 # Tasks.
@@ -208,12 +208,12 @@ def test_neither_order_nor_repetition_of_events_matters(events: list[Event], see
     """Shuffled and repeated events give the same parts, which sum to the wall time."""
     again = events + events[::2]
     Random(seed).shuffle(again)
-    one, other = concluded(events, lost=True), concluded(again, lost=True)
+    one, other = conclude_scene(events, lost=True), conclude_scene(again, lost=True)
     assert measure_wall_time(one) == measure_wall_time(other)
     assert sum(measure_wall_time(one).values()) == (one.last if one.end is None else one.end) - one.start
 
 
 def test_a_drawing_without_an_end_is_measured_to_its_last_event() -> None:
     """A lost session's wall time ends at its last event."""
-    lost = concluded(Drawing().opens().prompt(0).call("c", 5, 9).events, lost=True)
+    lost = conclude_scene(Drawing().opens().prompt(0).call("c", 5, 9).events, lost=True)
     assert sum(measure_wall_time(lost).values()) == 9 * SECOND

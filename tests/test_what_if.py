@@ -9,8 +9,8 @@ from stretto.figures.fanouts import Fanout, find_fanouts
 from stretto.figures.what_if import simulate_fanout, simulate_session
 from stretto.figures.work_tree import build_work_tree, walk_tasks
 from stretto.model.entities import Session, Task
-from tests.paper import SCENES, rows, short
-from tests.scenes import concluded, straggler
+from tests.paper import SCENES, read_rows, shorten_name
+from tests.scenes import conclude_scene, straggler
 from tests.schedules import call, session, sessions_at_random, task
 
 
@@ -20,19 +20,19 @@ def elapsed(drawn: Session, name: str, factor: float) -> int | None:
 
 
 @pytest.mark.parametrize(
-    "row", rows("What if"), ids=lambda row: f"{row['scene']}-{row['task']}-{row['factor']}"
+    "row", read_rows("What if"), ids=lambda row: f"{row['scene']}-{row['task']}-{row['factor']}"
 )
 def test_a_scene_has_the_figures_in_the_docs(row: dict[str, str]) -> None:
     """Each row of the table, as it was and as it would be."""
-    drawn = concluded(SCENES[row["scene"]]().events)
-    (name,) = [one.id for one in drawn.tasks if short(one.id, row["scene"]) == row["task"]]
+    drawn = conclude_scene(SCENES[row["scene"]]().events)
+    (name,) = [one.id for one in drawn.tasks if shorten_name(one.id, row["scene"]) == row["task"]]
     assert build_work_tree(drawn).length / SECOND == float(row["elapsed"])
     assert elapsed(drawn, name, float(row["factor"])) == float(row["would be"]) * SECOND
 
 
 def test_a_fanout_is_worked_out_by_itself() -> None:
     """The straggler: 5 + 0.8 × 55 s; at 0.2 the second task is the last; a task of another is in none."""
-    (found,) = find_fanouts(concluded(straggler().events).tasks)
+    (found,) = find_fanouts(conclude_scene(straggler().events).tasks)
     assert simulate_fanout(found, "straggler-c", 0.8) == 49 * SECOND
     assert simulate_fanout(found, "straggler-c", 0.2) == 30 * SECOND
     assert simulate_fanout(found, "straggler-a", 4) == 80 * SECOND
@@ -62,7 +62,7 @@ def test_a_task_inside_another_shortens_that_one_first() -> None:
 
 def test_a_task_whose_length_is_not_known_has_no_answer() -> None:
     """An unknown task has no answer either."""
-    drawn = concluded(SCENES["lost_end"]().events)
+    drawn = conclude_scene(SCENES["lost_end"]().events)
     assert elapsed(drawn, "lost-end-b", 0.8) is None
     assert elapsed(drawn, "nobody", 0.8) is None
 

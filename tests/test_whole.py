@@ -14,15 +14,15 @@ from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.path_and_wall_time import add_up_whole_session
 from stretto.store.rollup import Additions, find_slot
 from tests.fakes import IDLE, any_event, store
-from tests.paper import by_scene
-from tests.scenes import BEGIN, Drawing, at, by_description, folded, idle_tail, resumed, straggler
+from tests.paper import read_figures
+from tests.scenes import BEGIN, Drawing, at, by_description, fold_scene, idle_tail, resumed, straggler
 
 SLOT = find_slot(BEGIN)
 
 
 def added_by(events: list[Event], *, lost: bool = False) -> Additions:
     """Return what a session adds when it is settled after these events."""
-    facts = folded(events)
+    facts = fold_scene(events)
     session = conclude_session(facts, lost=lost, classify=by_description, calls=False)
     closed = lost or has_session_ended(facts)
     return add_up_whole_session(
@@ -53,7 +53,7 @@ def test_calls_requests_and_hooks_are_seen() -> None:
     added = added_by(idle_tail().events)
     assert added[SLOT, "critical_path_tool", ("Bash",)] == 12 * SECOND
     parts = {dims[0]: length / SECOND for (_, measure, dims), length in added.items() if measure == "wall"}
-    written = by_scene("Wall time that adds up")["idle_tail"]
+    written = read_figures("Wall time that adds up")["idle_tail"]
     assert parts == {part: length for part, length in written.items() if part != "wall time"}
 
 
@@ -85,7 +85,7 @@ def test_a_resumed_session_is_taken_out_and_counted_again(tmp_path: Path) -> Non
 def test_parts_and_path_are_whole_whatever_was_told(events: list[Event]) -> None:
     """The parts sum to the wall time, the agents' parts to the path, and the path is no longer than that."""
     added = added_by(events, lost=True)
-    session = conclude_session(folded(events), lost=True, classify=by_description)
+    session = conclude_session(fold_scene(events), lost=True, classify=by_description)
     assert session.outcome is not Outcome.RUNNING
 
     def summed(measure: str) -> int:

@@ -14,7 +14,7 @@ from stretto.figures.verdict import build_mixes, build_verdict, sum_parallel_by_
 from stretto.figures.window_figures import compute_window_figures
 from stretto.names import METRICS
 from stretto.store.contributions.tasks import add_up_tasks
-from tests.scenes import Drawing, background, concluded, fork_join, straggler
+from tests.scenes import Drawing, background, conclude_scene, fork_join, straggler
 
 MEASURED = MeasuredRuns(
     ({"architecture": [18 * SECOND], "prd": [32 * SECOND], "test_strategy": [50 * SECOND]},)
@@ -25,7 +25,7 @@ def sums_of(*drawings: Drawing) -> Sums:
     """Return the sums of a window in which the scenes ended."""
     found: dict[str, dict[tuple[str | int, ...], int]] = {}
     for drawing in drawings:
-        session = concluded(drawing.events)
+        session = conclude_scene(drawing.events)
         for (_, measure, dims), value in add_up_tasks(session, find_fanouts(session.tasks)).items():
             cells = found.setdefault(measure, {})
             cells[dims] = cells.get(dims, 0) + value

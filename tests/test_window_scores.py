@@ -9,7 +9,7 @@ from stretto.figures.scores.score_rules import WEIGHTS, Scoring
 from stretto.figures.scores.window_scores import compute_score_figures, compute_trend_figures
 from stretto.figures.sum_reading import Sums
 from stretto.names import METRICS, Made
-from tests.scenes import Drawing, conflict, delivery, fork_join, framed, one_by_one, retried, straggler
+from tests.scenes import Drawing, conflict, delivery, fork_join, frame_drawing, one_by_one, retried, straggler
 from tests.scored import RULES, by_work, sums_of, valued
 
 
@@ -81,7 +81,10 @@ def test_scores_from_outside_are_shown_in_their_own_scale() -> None:
 def test_a_score_without_a_scale_is_shown_raw() -> None:
     """Without a scale it has a mean; if all values are off the scale, the mean has a reason."""
     drawing = (
-        framed(Drawing(), 50).score("Reviewer mood", -3.5, 5).score("depth", 12, 6).score("huge", 1e300, 7)
+        frame_drawing(Drawing(), 50)
+        .score("Reviewer mood", -3.5, 5)
+        .score("depth", 12, 6)
+        .score("huge", 1e300, 7)
     )
     found = figures(sums_of(drawing))
     values = valued(found)

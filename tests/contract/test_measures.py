@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from tests.counted import SCENES
 from tests.fakes import recorded, store
+from tests.scenes import Drawing, frame_drawing
 
 from stretto.names import METRICS, measures
 from stretto.names.measure_users import READERS, WRITERS
@@ -137,6 +138,9 @@ def test_what_is_written_has_the_declared_dimensions(tmp_path: Path) -> None:
     seen = set()
     with store(tmp_path) as opened:
         opened.take(*(scene().events for scene in SCENES), recorded("fanout-background"))
+        # The writer waits for no one: it has slack while the reader decides when the end comes.
+        slack = Drawing("slack").run("a", 0, 10, agent="writer").run("b", 0, 30, agent="reader")
+        opened.take(frame_drawing(slack, 30).events)
         rows = opened.rows()["rollup"]
     for _, _, measure, dims, *_ in rows:
         row, values = MEASURES[measure], json.loads(dims)

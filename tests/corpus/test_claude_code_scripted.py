@@ -1,10 +1,12 @@
+"""A scripted run of Claude Code: the recorded session, its fan-outs and its measured baseline."""
+
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
 from tests.fakes import ROOT, rebuilt, store
-from tests.scenes import by_description, concluded
+from tests.scenes import by_description, conclude_scene
 
 from stretto.clock import SECOND
 from stretto.demo import parse_payload
@@ -30,7 +32,7 @@ def session_of(name: str) -> Session:
     """Return the recorded session, concluded from its hook calls."""
     found = read_recording(CORPUS / name / "hooks.jsonl", parse_payload)
     assert found.rejects == ()
-    return concluded(found.events)
+    return conclude_scene(found.events)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -61,7 +63,7 @@ def test_a_real_session_is_whole(name: str) -> None:
 def test_the_fanouts_are_those_of_the_script(
     name: str, widths: list[int], work: float | None, elapsed: float | None
 ) -> None:
-    """As many agents at once as the script starts, with the times taken from the recording by hand."""
+    """As many agents ran at once as the script starts, at times read from the recording by hand."""
     found = find_fanouts(session_of(name).tasks)
     assert [fanout.width for fanout in found] == widths
     if work is not None and elapsed is not None:

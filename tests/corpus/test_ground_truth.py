@@ -1,3 +1,5 @@
+"""Real workflow executions: figures agree with values that these tests compute from the raw runs."""
+
 from __future__ import annotations
 
 import csv
@@ -14,7 +16,7 @@ from typing import Any
 
 import pytest
 from tests.fakes import ROOT, store
-from tests.scenes import BEGIN, by_description, concluded
+from tests.scenes import BEGIN, by_description, conclude_scene
 
 from stretto.clock import SECOND
 from stretto.figures.critical_path import compute_slack, find_critical_path, measure_fanout_path
@@ -47,7 +49,7 @@ STATED = {
 
 
 def as_events(runs: list[Run], session: str = "truth") -> list[Event]:
-    """Return what a program that ran these tasks would have told through the Python API."""
+    """Return the events that a program with these tasks would report through the Python API."""
     first, last = min(run[1] for run in runs), max(run[2] for run in runs)
     told = [Event(kind=Kind.SESSION_START, session=session, time=first, channel=Channel.API)]
     for number, (name, start, end, failed) in enumerate(runs):
@@ -59,7 +61,7 @@ def as_events(runs: list[Run], session: str = "truth") -> list[Event]:
 
 
 def longest_chain(runs: list[Run]) -> int:
-    """Return the length (ns) of the chain of last finishers, worked out forwards by dynamic programming."""
+    """Return the length (ns) of the chain of last finishers, computed forwards by dynamic programming."""
     order = sorted((run for run in runs if run[2] > run[1]), key=lambda run: (run[2], -run[1]))
     ends = [run[2] for run in order]
     chains: list[int] = []
@@ -117,7 +119,7 @@ def test_a_trace_of_a_workflow_is_measured_as_its_rows_say(day: str) -> None:
     """Tasks, failures, makespan, work, width and critical path of hundreds of overlapping tasks."""
     (path,) = TRACES.glob(f"execution_trace_{day}_*.tsv")
     runs = traced(path)
-    session = concluded(as_events(runs))
+    session = conclude_scene(as_events(runs))
     assert_true(session, runs)
     tasks, failures, wall, summed, at_once = STATED[day]
     assert (len(session.tasks), sum(t.outcome is Outcome.FAILURE for t in session.tasks)) == (tasks, failures)
@@ -129,7 +131,7 @@ def test_a_trace_of_a_workflow_is_measured_as_its_rows_say(day: str) -> None:
 
 
 def test_a_trace_through_the_store_gives_the_same_document(tmp_path: Path) -> None:
-    """What an API client told is, after journal and store, the same path and wall time, and adds up."""
+    """Journal and store give the same path and wall time, and the parts add up."""
     (path,) = TRACES.glob("execution_trace_2022-05-15_*.tsv")
     runs = traced(path)
     with store(tmp_path) as opened:
@@ -164,7 +166,7 @@ def instance(file: str) -> tuple[dict[str, int], dict[str, list[str]]]:
 
 
 def scheduled(runtimes: dict[str, int], parents: dict[str, list[str]], lanes: int) -> list[Run]:
-    """Run a workflow on so many lanes: whatever is ready takes the first lane that falls free."""
+    """Run a workflow on a number of lanes: a ready task takes the first free lane."""
     waiting = {name: len(parents[name]) for name in runtimes}
     children: dict[str, list[str]] = {}
     for name in runtimes:
@@ -217,7 +219,7 @@ def test_a_workflow_takes_its_longest_path_and_on_few_lanes_longer(row: dict[str
     assert longest / SECOND == pytest.approx(float(row["critical_path_s"]), rel=1e-6, abs=1e-2)
     for lanes in (len(runtimes), 4):
         runs = scheduled(runtimes, parents, lanes)
-        session = concluded(as_events(runs))
+        session = conclude_scene(as_events(runs))
         assert_true(session, runs)
         path = find_critical_path(session)
         assert path is not None
