@@ -1,4 +1,4 @@
-"""OTLP requests as tests write them, in both encodings, and what a receiver makes of them."""
+"""Helpers of tests: write OTLP requests in both encodings, and read the events that a receiver makes."""
 
 from __future__ import annotations
 
@@ -86,11 +86,14 @@ def span(
 
 def log(name: str, *, at: float = 0, above: int = 0, **values: Any) -> dict[str, Any]:
     """Return a log event of Claude Code's shape, written ``at`` seconds in the context of a span."""
-    told = {"event.name": name, **{key.replace("__", "."): value for key, value in values.items()}}
+    values_with_name = {
+        "event.name": name,
+        **{key.replace("__", "."): value for key, value in values.items()},
+    }
     return {
         "timeUnixNano": str(T0 + round(at * SECOND)),
         "body": {"stringValue": f"claude_code.{name}"},
-        "attributes": attributes(told),
+        "attributes": attributes(values_with_name),
         **({"traceId": TRACE, "spanId": f"{above:016x}"} if above else {}),
     }
 
@@ -138,38 +141,40 @@ def _with_base64_ids(value: Any) -> Any:
 
 def events_of(records: bytes) -> list[Event]:
     """Return the events in journal records; one that the journal would set aside fails the test."""
-    found = [journal.parse_line(line) for line in records.split(b"\n") if line]
-    assert [event for event in found if not isinstance(event, Event)] == []
-    return [event for event in found if isinstance(event, Event)]
+    parsed = [journal.parse_line(line) for line in records.split(b"\n") if line]
+    assert [event for event in parsed if not isinstance(event, Event)] == []
+    return [event for event in parsed if isinstance(event, Event)]
 
 
 def receive(
     request: Mapping[str, Any], signal: Signal = Signal.TRACES, receiver: Receiver | None = None
 ) -> Received:
-    """Return what a receiver makes of a request in JSON."""
+    """Return the result of a request in JSON."""
     receiver = receiver or Receiver(journal.encode_event)
     return receiver.receive_request(signal, as_json(request), content_type=JSON, now=NOW)
 
 
-def told(*spans: dict[str, Any], scope: str = "test", service: str = "shop") -> list[Event]:
+def span_events(*spans: dict[str, Any], scope: str = "test", service: str = "shop") -> list[Event]:
     """Return the events of spans that come in one request."""
     return events_of(receive(traces(spans, scope=scope, service=service)).records)
 
 
 def sessions(events: Iterable[Event], *, lost: bool = True) -> dict[str, Session]:
-    """Return the sessions that events tell of; a task's type is its description."""
+    """Return the sessions of events, by id; a task's type is its description."""
     by_session: dict[str, list[Event]] = {}
     for event in events:
         by_session.setdefault(event.session, []).append(event)
-    found = {}
+    sessions_by_id = {}
     for session_id, members in by_session.items():
         facts = SessionFacts(session_id)
         fold_events(facts, members)
-        found[session_id] = conclude_session(facts, lost=lost, classify=lambda described, *_: described or "other")
-    return found
+        sessions_by_id[session_id] = conclude_session(
+            facts, lost=lost, classify=lambda described, *_: described or "other"
+        )
+    return sessions_by_id
 
 
 def only_session(events: Iterable[Event], *, lost: bool = True) -> Session:
-    """Return the one session that events tell of."""
+    """Return the only session of events."""
     (session,) = sessions(events, lost=lost).values()
     return session

@@ -1,4 +1,4 @@
-"""Claude Code's telemetry: one agent that the client waits for, one in the background, people who decide."""
+"""Claude Code's telemetry: agents that a call waits for, agents in the background, people's decisions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.otlp_requests import (
     only_session,
     receive,
     span,
-    told,
+    span_events,
     traces,
 )
 
@@ -108,8 +108,8 @@ def lengths(session: Session) -> dict[str, float | None]:
 
 
 def test_agent_that_was_waited_for() -> None:
-    """The execution of its call is the agent's length, and the call the one that delegated it."""
-    session = only_session(told(*waiting(), scope=SCOPE))
+    """The task lasts as long as its call's execution, and names that call as the delegating call."""
+    session = only_session(span_events(*waiting(), scope=SCOPE))
     (task,) = session.tasks
 
     assert session.id == SESSION
@@ -119,8 +119,8 @@ def test_agent_that_was_waited_for() -> None:
 
 
 def test_agent_in_the_background() -> None:
-    """The execution of its call says nothing of its length: the log event at its end does."""
-    spans = told(*background(), scope=SCOPE)
+    """The call's execution does not give the task's length; the log event at its end does."""
+    spans = span_events(*background(), scope=SCOPE)
     running = only_session(spans, lost=False)
     session = only_session([*spans, *log_events(ended(8.6, 7.6, agent_id="a1", above=EXECUTION))])
 
@@ -130,7 +130,7 @@ def test_agent_in_the_background() -> None:
 
 
 def test_agents_by_log_events_alone() -> None:
-    """Without traces a call that waits is the task, and one in the background is found by its times."""
+    """Without traces, a waiting call gives the task; a background task is matched by its times."""
     foreground = log_events(
         own_log("tool_result", at=9, tool_name="Agent", tool_use_id="t", success="true", duration_ms="8000")
     )
@@ -144,16 +144,16 @@ def test_agents_by_log_events_alone() -> None:
 
 
 def test_end_of_an_agent_without_its_id() -> None:
-    """Older clients do not say which agent has ended: the event would be nobody's and is left out."""
+    """Older clients send no agent id at an agent's end, so the log event gives no event."""
     assert log_events(ended(9, 8)) == []
 
 
 def test_nested_agent() -> None:
-    """The agent that called another is its parent."""
+    """The parent of an agent is the agent that called it."""
     inside: dict[str, Any] = {"agent_id": "a1"}
     deeper: dict[str, Any] = {"agent_id": "a2", "parent_agent_id": "a1"}
     session = only_session(
-        told(
+        span_events(
             *waiting(),
             own("llm_request", 22, 21, at=5, lasts=1, **deeper),
             own("tool.execution", 21, 20, at=5, lasts=2, success=True, tool_use_id="toolu_inner"),
@@ -169,10 +169,10 @@ def test_nested_agent() -> None:
 
 
 def test_events_bear_the_links_between_requests() -> None:
-    """What only another request can link is named: an execution's span, and the one an agent hangs below."""
+    """Events name the spans for links between requests: a call's execution, an agent's parent."""
     by_kind: dict[Kind, list[Event]] = {}
     for each in waiting():
-        for event in told(each, scope=SCOPE):
+        for event in span_events(each, scope=SCOPE):
             by_kind.setdefault(event.kind, []).append(event)
     execution = f"{EXECUTION:016x}"
 
@@ -188,7 +188,7 @@ def test_events_bear_the_links_between_requests() -> None:
 
 
 def test_execution_at_a_time_that_cannot_be() -> None:
-    """An agent does not take its start from a span that is rejected."""
+    """A rejected span gives no start to the agent below it."""
     spans = waiting()
     broken = [{**each, "startTimeUnixNano": "5"} if each["spanId"].endswith("3") else each for each in spans]
     received = receive(traces(broken, scope=SCOPE))
@@ -199,8 +199,8 @@ def test_execution_at_a_time_that_cannot_be() -> None:
 
 
 def test_tool_calls() -> None:
-    """A call is timed by its span, its execution without waiting, and belongs to the agent that made it."""
-    calls = {call.id: call for call in only_session(told(*waiting(), scope=SCOPE)).tool_calls}
+    """A call has its span's times, its execution's length without waiting, and the agent that made it."""
+    calls = {call.id: call for call in only_session(span_events(*waiting(), scope=SCOPE)).tool_calls}
     bash, agent = calls["toolu_bash"], calls["toolu_agent"]
 
     assert set(calls) == {"toolu_bash", "toolu_agent"}
@@ -233,7 +233,7 @@ def test_class_of_an_error() -> None:
         )
     )
 
-    assert [event.attributes.get("error") for event in [*told(*spans, scope=SCOPE), *written]] == [
+    assert [event.attributes.get("error") for event in [*span_events(*spans, scope=SCOPE), *written]] == [
         "ShellError",
         None,
         "Error:ENOENT",
@@ -241,9 +241,9 @@ def test_class_of_an_error() -> None:
 
 
 def test_client_without_call_ids() -> None:
-    """Where the client says no call id, the tool span's id names the call and links its execution to it."""
+    """If the client sends no call id, the tool span's id links the call and its execution."""
     session = only_session(
-        told(
+        span_events(
             own("tool.execution", 3, 2, success=True, lasts=2),
             own("tool", 2, 1, tool_name="Read", lasts=3),
             scope=SCOPE,
@@ -254,12 +254,12 @@ def test_client_without_call_ids() -> None:
 
 
 def test_execution_that_hangs_nowhere() -> None:
-    """An execution with neither a call id nor a parent is nobody's."""
-    assert told(own("tool.execution", 3, success=True), scope=SCOPE) == []
+    """An execution with neither a call id nor a parent gives no event."""
+    assert span_events(own("tool.execution", 3, success=True), scope=SCOPE) == []
 
 
 def test_call_by_log_event() -> None:
-    """The log event of a call gives its start as well, and the agent where the client names it."""
+    """A call's log event also gives its start, and its agent if the client sends it."""
     result = own_log(
         "tool_result",
         at=3,
@@ -287,10 +287,10 @@ def asked(source: str, decision: str) -> list[dict[str, Any]]:
 
 
 def test_permission_asked_of_a_person() -> None:
-    """Waiting for a person is a permission request with its length, about call, agent and tool."""
+    """Waiting for a person is a permission request with length, call, agent and tool."""
     (request,) = [
         event
-        for event in told(*asked("user_temporary", "accept"), scope=SCOPE)
+        for event in span_events(*asked("user_temporary", "accept"), scope=SCOPE)
         if event.kind is Kind.PERMISSION_REQUEST
     ]
 
@@ -300,8 +300,8 @@ def test_permission_asked_of_a_person() -> None:
 
 @pytest.mark.parametrize("source", ["config", "hook", "unknown"])
 def test_permission_that_nobody_was_asked_for(source: str) -> None:
-    """What settings or hooks decide makes nobody wait."""
-    events = told(*asked(source, "accept"), scope=SCOPE)
+    """Decisions by settings or hooks give no permission request, since nobody waited."""
+    events = span_events(*asked(source, "accept"), scope=SCOPE)
     written = log_events(
         own_log("tool_decision", tool_use_id="t", tool_name="Bash", decision="accept", source=source)
     )
@@ -312,7 +312,7 @@ def test_permission_that_nobody_was_asked_for(source: str) -> None:
 
 def test_denied_call() -> None:
     """A call that a person rejects is cancelled, by span and by log event alike."""
-    spans = told(*asked("user_reject", "reject"), scope=SCOPE)
+    spans = span_events(*asked("user_reject", "reject"), scope=SCOPE)
     decision: dict[str, Any] = {
         "tool_use_id": "t",
         "tool_name": "Bash",
@@ -330,11 +330,11 @@ def test_denied_call() -> None:
 
 
 def test_turn() -> None:
-    """The prompt's log event begins a turn and the interaction's span ends it, under the prompt's id."""
+    """The prompt's log event starts a turn and the interaction's span ends it, under the prompt's id."""
     prompt = log_events(
         own_log("user_prompt", at=0.1, prompt__id="p1", prompt_length="14", command_name="review")
     )
-    session = only_session([*told(*waiting(), scope=SCOPE), *prompt])
+    session = only_session([*span_events(*waiting(), scope=SCOPE), *prompt])
 
     assert [(turn.id, turn.start, turn.end, turn.outcome) for turn in session.turns] == [
         ("p1", T0 + SECOND // 10, T0 + 10 * SECOND, Outcome.SUCCESS)
@@ -344,12 +344,12 @@ def test_turn() -> None:
 
 
 def test_prompt_without_an_id() -> None:
-    """A prompt without an id would be a second turn beside the one that hooks tell of."""
+    """A prompt without an id gives no turn: it would double the turn that hooks report."""
     assert log_events(own_log("user_prompt", prompt_length="14")) == []
 
 
 def hooks_run(at: float, sequence: int, event: str, **values: Any) -> dict[str, Any]:
-    """Return the log event that the client writes when hooks it waited 250 ms for are done."""
+    """Return the log event that the client writes after it waited 250 ms for hooks."""
     return own_log(
         "hook_execution_complete",
         at=at,
@@ -361,7 +361,7 @@ def hooks_run(at: float, sequence: int, event: str, **values: Any) -> dict[str, 
 
 
 def test_hooks_run() -> None:
-    """What the client waited for its hooks: start, length, hook event and agent; told twice it is one run."""
+    """A wait for hooks has start, length, hook event and agent; a repeated log event is the same wait."""
     events = log_events(hooks_run(2, 7, "PreToolUse", agent_id="a1"))
     again = log_events(hooks_run(2, 7, "PreToolUse", agent_id="a1"), hooks_run(2, 8, "PreToolUse"))
 
@@ -373,7 +373,7 @@ def test_hooks_run() -> None:
 
 
 def test_hooks_of_a_resumed_session() -> None:
-    """The client counts its log events anew in each process; runs of two processes stay two."""
+    """The client's sequence numbers restart in each process; runs of two processes stay two."""
     first, second = log_events(hooks_run(2, 7, "SessionStart"), hooks_run(900, 7, "SessionStart"))
 
     assert first.id != second.id
@@ -381,12 +381,12 @@ def test_hooks_of_a_resumed_session() -> None:
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_hooks_of_an_older_client(order: int) -> None:
-    """Where no agent is named, the span that the hooks ran in tells it, whichever comes first."""
-    told_by = [
+    """Without an agent's id, the surrounding span gives the agent of a hook run, in either order."""
+    sent_by = [
         *log_events(hooks_run(5, 30, "PostToolUse", above=EXECUTION)),
         *log_events(hooks_run(9, 40, "PostToolUse", above=TURN)),
     ]
-    events = [*told_by, *told(*waiting(), scope=SCOPE)]
+    events = [*sent_by, *span_events(*waiting(), scope=SCOPE)]
 
     runs = only_session(events[::order]).hooks_run
     assert [run.task for run in runs] == ["a1", None]
@@ -394,18 +394,18 @@ def test_hooks_of_an_older_client(order: int) -> None:
 
 @pytest.mark.parametrize("values", [{}, {"total_duration_ms": -1}, {"total_duration_ms": "long"}])
 def test_hooks_of_unknown_length(values: dict[str, Any]) -> None:
-    """A run without a length says nothing."""
+    """A hook run without a length gives no event."""
     assert log_events(own_log("hook_execution_complete", hook_event="Stop", **values)) == []
 
 
 def test_hooks_by_span_are_not_counted_again() -> None:
-    """Detailed tracing tells the run that the log event tells; the span gives nothing."""
+    """Detailed tracing sends a span of the same hook run; the span gives no event."""
     values: dict[str, Any] = {"hook_event": "PreToolUse", "duration_ms": 250, "num_hooks": 1}
-    assert told(own("hook", 9, TURN, at=1, lasts=0.25, **values), scope=SCOPE) == []
+    assert span_events(own("hook", 9, TURN, at=1, lasts=0.25, **values), scope=SCOPE) == []
 
 
 def test_model_call_by_span() -> None:
-    """A request's span gives model, agent, length and tokens; its name is the response's id, else its own."""
+    """A request's span gives model, agent, length and tokens; its id is the response's, else the span's."""
     usage: dict[str, Any] = {
         "input_tokens": 12,
         "output_tokens": 5,
@@ -413,7 +413,7 @@ def test_model_call_by_span() -> None:
         "cache_creation_tokens": 7,
     }
     ids: dict[str, Any] = {"gen_ai.response.id": "msg_1", "request_id": "req_1"}
-    (call, *_) = told(
+    (call, *_) = span_events(
         own(
             "llm_request",
             10,
@@ -428,8 +428,8 @@ def test_model_call_by_span() -> None:
         ),
         scope=SCOPE,
     )
-    (by_request,) = told(own("llm_request", 10, 3, request_id="req_1"), scope=SCOPE)
-    (by_span,) = told(own("llm_request", 10, 3, success=False), scope=SCOPE)
+    (by_request,) = span_events(own("llm_request", 10, 3, request_id="req_1"), scope=SCOPE)
+    (by_span,) = span_events(own("llm_request", 10, 3, success=False), scope=SCOPE)
 
     assert (call.kind, call.id, call.name, call.parent) == (Kind.MODEL_CALL, "msg_1", "opus", "a1")
     assert (call.duration, call.outcome) == (2 * SECOND, Outcome.SUCCESS)
@@ -441,7 +441,7 @@ def test_model_call_by_span() -> None:
 
 
 def test_model_call_by_log_event() -> None:
-    """The log event adds what it cost, and names the request by which the span of the same call is found."""
+    """The log event adds the cost, and the request id that links it with the span of the call."""
     (call,) = log_events(
         own_log(
             "api_request",
@@ -459,7 +459,7 @@ def test_model_call_by_log_event() -> None:
 
 
 def test_request_without_an_id() -> None:
-    """Without a request id nothing tells a log event from the span of the same call: it is left out."""
+    """A log event without a request id is ignored: it cannot be matched with the call's span."""
     assert log_events(own_log("api_request", model="opus", duration_ms=2_000)) == []
 
 
@@ -467,12 +467,12 @@ def test_request_without_an_id() -> None:
 
 
 def test_order_and_repetition_in_a_request() -> None:
-    """Spans in any order, some of them twice, tell the same session."""
+    """Spans in any order, some of them twice, give the same session."""
     spans = waiting()
-    expected = only_session(told(*spans, scope=SCOPE))
+    expected = only_session(span_events(*spans, scope=SCOPE))
 
     for turned in itertools.islice(itertools.permutations(spans), 0, None, 97):
-        assert only_session(told(*turned, *turned[:3], scope=SCOPE)) == expected
+        assert only_session(span_events(*turned, *turned[:3], scope=SCOPE)) == expected
 
 
 def in_requests(groups: Iterable[list[dict[str, Any]]]) -> list[Event]:
@@ -487,9 +487,9 @@ def in_requests(groups: Iterable[list[dict[str, Any]]]) -> list[Event]:
 
 @pytest.mark.parametrize("cut", range(1, 7))
 def test_spans_in_two_requests(cut: int) -> None:
-    """However a turn is cut into requests, calls and tasks are the same; only what a request lacks may be."""
+    """A turn cut into requests gives the same calls and tasks; only facts of a missing span are absent."""
     spans = waiting()
-    whole = only_session(told(*spans, scope=SCOPE))
+    whole = only_session(span_events(*spans, scope=SCOPE))
     session = only_session(in_requests([spans[:cut], spans[cut:]]))
 
     assert session.tool_calls == whole.tool_calls
@@ -501,7 +501,7 @@ def test_spans_in_two_requests(cut: int) -> None:
 
 
 def test_trace_of_a_session() -> None:
-    """What else lies in a trace of the client's, as a script that an agent runs, joins the session."""
+    """Other spans in a trace of the client, such as an agent's script, join the session."""
     receiver = Receiver(journal.encode_event)
     receive(traces(waiting(), scope=SCOPE), receiver=receiver)
     script = span("invoke_agent helper", 50, 12, at=5, gen_ai__operation__name="invoke_agent")
@@ -511,7 +511,7 @@ def test_trace_of_a_session() -> None:
 
 
 def test_span_without_a_session() -> None:
-    """A span that does not name its session goes where its trace has gone."""
+    """A span that does not name its session gets the session of its trace."""
     receiver = Receiver(journal.encode_event)
     receive(traces(waiting(), scope=SCOPE), receiver=receiver)
     bare = span("claude_code.tool", 60, 1, tool_name="Read", tool_use_id="t")
@@ -521,7 +521,7 @@ def test_span_without_a_session() -> None:
 
 
 def test_nothing_private_passes() -> None:
-    """Who the user is, prompts and all that the client gates never reach a record, read or not."""
+    """The user's identity, prompts and all gated content never reach a record."""
     gated = [
         "user.id", "user.email", "user.account_uuid", "user.account_id", "organization.id", "terminal.type",
         "user_prompt", "prompt", "prompt_text", "response", "tool_input", "tool_parameters", "file_path",
@@ -556,7 +556,7 @@ def test_nothing_private_passes() -> None:
 
 
 def test_unknown_spans_and_log_events() -> None:
-    """What the client may come to send is counted and left."""
+    """Unknown spans and log events are counted and ignored."""
     received = receive(traces([own("dream", 2, 1), own("hook", 3, 1)], scope=SCOPE))
     written = receive(
         logs([own_log("dream"), own_log("hook_registered")], service="claude-code"), Signal.LOGS
@@ -576,19 +576,19 @@ def test_unknown_spans_and_log_events() -> None:
     ],
 )
 def test_whose_span(scope: str, service: str, name: str, own: bool) -> None:
-    """The client's spans are known by scope, or by service and name; a namesake's follow the conventions."""
+    """The client's spans are recognised by scope, or by service and name; others follow the conventions."""
     values: dict[str, Any] = {
         "tool_use_id": "t",
         "tool_name": "Bash",
         "gen_ai.operation.name": "execute_tool",
     }
-    events = told(span(name, 2, 1, **values), scope=scope, service=service)
+    events = span_events(span(name, 2, 1, **values), scope=scope, service=service)
 
     assert {event.id for event in events} == {"t" if own else f"{2:016x}"}
 
 
 def test_log_event_without_a_session() -> None:
-    """A log event that names no session belongs nowhere."""
+    """A log event without a session id gives no event."""
     result = log("tool_result", tool_use_id="t", success="true", duration_ms="5")
 
     assert log_events(result) == []
@@ -607,7 +607,7 @@ def with_key(request: dict[str, Any], signal: Signal = Signal.TRACES) -> list[Ev
 
 @pytest.mark.parametrize("by_log", [False, True])
 def test_tests_and_files_where_the_client_tells_inputs(by_log: bool) -> None:
-    """By its span or its log event: the framework, and the hash that hooks give to the same path."""
+    """Sent inputs give the test framework, and the hash that hooks give to the same path."""
     bash: dict[str, Any] = {"tool_use_id": "t", "tool_name": "Bash"}
     edit: dict[str, Any] = {"tool_use_id": "w", "tool_name": "Edit"}
     if by_log:
@@ -628,13 +628,17 @@ def test_tests_and_files_where_the_client_tells_inputs(by_log: bool) -> None:
             own("tool", 3, 1, file_path="/src/a.py", **edit),
         ]
         events = with_key(traces(spans, scope=SCOPE))
-    told = {event.id: event.attributes for event in events if event.kind is Kind.TOOL_END}
-    assert told["t"].get("test_framework") == "pytest"
-    assert told["w"].get("wrote") == hash_written_paths("Write", {"file_path": "/src/a.py"}, None, KEY)
-    assert not told.get("cut")
+    end_attributes = {event.id: event.attributes for event in events if event.kind is Kind.TOOL_END}
+    assert end_attributes["t"].get("test_framework") == "pytest"
+    assert end_attributes["w"].get("wrote") == hash_written_paths(
+        "Write", {"file_path": "/src/a.py"}, None, KEY
+    )
+    assert not end_attributes.get("cut")
 
 
 def test_without_the_secret_no_hash_goes_out() -> None:
-    """A path leaves no trace at all."""
-    (_, end) = told(own("tool", 3, 1, file_path="/src/a.py", tool_name="Edit", tool_use_id="w"), scope=SCOPE)
+    """Without the secret, a path leaves no trace."""
+    (_, end) = span_events(
+        own("tool", 3, 1, file_path="/src/a.py", tool_name="Edit", tool_use_id="w"), scope=SCOPE
+    )
     assert dict(end.attributes) == {}

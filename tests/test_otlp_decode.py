@@ -62,7 +62,7 @@ def a_trace() -> dict[str, Any]:
 
 
 def some_logs() -> dict[str, Any]:
-    """Return one log event of Claude Code's and a line that is nobody's."""
+    """Return a log event of Claude Code and a log line of another program."""
     result = log(
         "tool_result", session__id="s", tool_use_id="t", tool_name="Bash", success="true", duration_ms="5"
     )
@@ -72,7 +72,7 @@ def some_logs() -> dict[str, Any]:
 def receive_bytes(
     signal: Signal, body: bytes, content_type: str, encoding: str = "", limits: Limits | None = None
 ) -> Received:
-    """Return what a fresh receiver makes of a body."""
+    """Return the result of a body given to a new receiver."""
     receiver = Receiver(journal.encode_event, limits)
     return receiver.receive_request(
         signal, body, content_type=content_type, content_encoding=encoding, now=NOW
@@ -107,7 +107,7 @@ def test_encodings_agree(signal: Signal, request_: dict[str, Any]) -> None:
 
 
 def test_gzip() -> None:
-    """A compressed body gives what the plain one gives."""
+    """A compressed body gives the same records as the plain body."""
     body = as_protobuf(Signal.TRACES, a_trace())
     plain = receive_bytes(Signal.TRACES, body, PROTOBUF)
 
@@ -117,7 +117,7 @@ def test_gzip() -> None:
 
 
 def test_snake_case() -> None:
-    """JSON with protobuf's own field names gives what JSON in camelCase gives."""
+    """JSON with protobuf's field names gives the same records as JSON in camelCase."""
     names = [
         "resourceSpans", "scopeSpans", "traceId", "spanId", "parentSpanId", "startTimeUnixNano",
         "endTimeUnixNano", "stringValue", "intValue", "doubleValue", "arrayValue",
@@ -132,7 +132,7 @@ def test_snake_case() -> None:
 
 
 def test_lenient_json() -> None:
-    """Numbers may be text or not, ids may be in capitals, and null stands for what is not there."""
+    """Numbers may be text, ids may be in capitals, and null means an absent value."""
     strict = a_trace()
     loose = json.loads(as_json(strict))
     for each in loose["resourceSpans"][0]["scopeSpans"][0]["spans"]:
@@ -150,7 +150,7 @@ def test_lenient_json() -> None:
 
 @pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "Application/JSON"])
 def test_content_type_parameters(content_type: str) -> None:
-    """A content type is known by its name alone."""
+    """Parameters of a content type are ignored."""
     received = receive_bytes(Signal.TRACES, as_json(a_trace()), content_type)
 
     assert received.events > 0
@@ -158,7 +158,7 @@ def test_content_type_parameters(content_type: str) -> None:
 
 
 def test_resource_attributes_stand_in() -> None:
-    """What a span does not say itself is taken from its resource."""
+    """An attribute that a span lacks is taken from its resource."""
     request = traces([span("chat", 1, gen_ai__operation__name="chat")])
     request["resourceSpans"][0]["resource"]["attributes"].append(
         {
@@ -174,7 +174,7 @@ def test_resource_attributes_stand_in() -> None:
 
 
 def test_order_of_protobuf_fields() -> None:
-    """A scope or resource that stands behind its spans still counts for them: protobuf keeps no order."""
+    """A scope or resource after its spans still applies to them: protobuf fields have no order."""
     body = as_protobuf(Signal.TRACES, traces([claude_tool(1)], scope=CLAUDE, service="other"))
     group = parts_of(body)[0][1]
     resource, scoped = parts_of(group)
@@ -191,13 +191,13 @@ def test_order_of_protobuf_fields() -> None:
 
 
 def test_full_success() -> None:
-    """Where all was taken, partial success stays unset, as the protocol demands."""
+    """If everything was accepted, partial success stays unset, as the protocol demands."""
     assert receive(a_trace()).response == b"{}"
     assert receive_bytes(Signal.TRACES, as_protobuf(Signal.TRACES, a_trace()), PROTOBUF).response == b""
 
 
 def test_partial_success_in_protobuf() -> None:
-    """What could not be taken is told to the client, counted, with a reason."""
+    """Rejected spans are reported to the client, counted, with a reason."""
     request = traces([*a_trace()["resourceSpans"][0]["scopeSpans"][0]["spans"], broken_span()])
     received = receive_bytes(Signal.TRACES, as_protobuf(Signal.TRACES, request), PROTOBUF)
     answer = ExportTraceServiceResponse.FromString(received.response)
@@ -220,7 +220,7 @@ def test_partial_success_in_json() -> None:
 
 
 def test_partial_success_of_logs() -> None:
-    """Log records have a counter of their own."""
+    """Rejected log records have their own counter."""
     late = log("tool_result", session__id="s", tool_use_id="t", at=2 * DAY / SECOND)
     request = logs([late], service="claude-code")
     by_json = receive(request, Signal.LOGS)
@@ -233,7 +233,7 @@ def test_partial_success_of_logs() -> None:
 
 
 def test_metrics_are_counted() -> None:
-    """Metrics are accepted and counted; none becomes an event, for spans and log events say the same."""
+    """Metrics are accepted and counted, but give no events: spans and log events hold the same facts."""
     request = {
         "resourceMetrics": [{"scopeMetrics": [{"scope": {}, "metrics": [{"name": "a"}, {"name": "b"}]}]}]
     }
@@ -247,14 +247,14 @@ def test_metrics_are_counted() -> None:
 
 
 def test_empty_request() -> None:
-    """A request with nothing in it is fine: exporters send such to see who is there."""
+    """An empty request is accepted: exporters send it to test the connection."""
     for body, content_type in ((b"{}", JSON), (b"", PROTOBUF)):
         received = receive_bytes(Signal.TRACES, body, content_type)
         assert (received.records, received.rejected) == (b"", 0)
 
 
 def test_spans_of_others_are_left() -> None:
-    """A trace in which no span follows a convention is counted and left, and the client hears nothing."""
+    """A trace without any known convention is counted and ignored; the client sees full success."""
     received = receive(traces([span("GET /", 1, http__route="/"), span("SELECT", 2, 1, db__system="sqlite")]))
 
     assert (received.records, received.ignored, received.rejected, received.response) == (b"", 2, 0, b"{}")
@@ -298,7 +298,7 @@ def test_bad_span_costs_no_neighbour(bad: Any) -> None:
 
 
 def test_bad_protobuf_span_costs_no_neighbour() -> None:
-    """The same in protobuf: a span cut short inside the request is rejected alone."""
+    """In protobuf too, a span cut short inside the request is rejected alone."""
     body = as_protobuf(Signal.TRACES, traces([span("chat", 1, gen_ai__operation__name="chat")]))
     resource, scoped = parts_of(parts_of(body)[0][1])
     scope, item = parts_of(scoped[1])
@@ -316,7 +316,7 @@ def test_bad_protobuf_span_costs_no_neighbour() -> None:
     [(0, T0), (T0, 0), (EARLIEST - 1, T0), (T0, NOW + DAY + 1), (T0 // 1000, T0), (T0, 10**40)],
 )
 def test_times_that_cannot_be(start: int, end: int) -> None:
-    """A span without both times, from the future or in microseconds is rejected: it would bend windows."""
+    """A span without both times, from the future or in microseconds is rejected."""
     odd = {
         **span("chat", 1, gen_ai__operation__name="chat"),
         "startTimeUnixNano": start,
@@ -328,7 +328,7 @@ def test_times_that_cannot_be(start: int, end: int) -> None:
 
 
 def test_clock_set_back() -> None:
-    """A span that ends before it starts gives its edges but no length."""
+    """A span that ends before it starts gives its start and end but no length."""
     events = events_of(
         receive(traces([span("x", 1, 2, lasts=-1, gen_ai__operation__name="execute_tool")])).records
     )
@@ -343,7 +343,7 @@ def test_clock_set_back() -> None:
 
 
 def test_unknown_type_and_compression() -> None:
-    """What is neither of the two encodings, or compressed in another way, is 415."""
+    """Another encoding or another compression is 415."""
     body = as_json(a_trace())
 
     for content_type in ("text/plain", "", "application/xml", "application/grpc"):
@@ -363,7 +363,7 @@ def test_body_that_is_no_json(body: bytes) -> None:
 
 
 def test_half_a_character() -> None:
-    """Half a character, which JavaScript writes where it cuts a text, costs neither span nor request."""
+    """Half a character, as JavaScript leaves it in a cut text, costs neither span nor request."""
     body = as_json(traces([span("chat", 1, gen_ai__operation__name="chat", gen_ai__request__model="@")]))
     written = [rb"\ud83d", rb"x\uDE00y", rb"\ud83d\u0041", rb"\ud83d\ude00", rb"\\\\ud83d"]
     names = []
@@ -392,7 +392,7 @@ def test_body_that_is_no_protobuf(body: bytes) -> None:
 
 
 def test_truncated_protobuf() -> None:
-    """However a body is cut, it is refused or what is whole of it is taken; nothing else happens."""
+    """A body cut at any byte is refused, or its complete spans are accepted."""
     body = as_protobuf(Signal.TRACES, a_trace())
 
     statuses = {refused(Signal.TRACES, body[:end], PROTOBUF).status for end in range(1, len(body))}
@@ -400,7 +400,7 @@ def test_truncated_protobuf() -> None:
 
 
 def test_bad_gzip() -> None:
-    """Data that is no gzip, is cut short or has something behind it is 400."""
+    """Data that is not gzip, is cut short or has more data after it is 400."""
     packed = gzip.compress(as_json(a_trace()))
 
     for body in (
@@ -416,7 +416,7 @@ def test_bad_gzip() -> None:
 
 
 def test_limits() -> None:
-    """A body beyond any of the limits is 413, at the limit it is taken."""
+    """A body beyond any limit is 413; at the limit it is accepted."""
     body = as_json(a_trace())
     packed = gzip.compress(body)
     exact = Limits(
@@ -447,7 +447,7 @@ def test_limits() -> None:
 
 @pytest.mark.parametrize("content_type", [JSON, PROTOBUF])
 def test_large_span_costs_no_neighbour(content_type: str) -> None:
-    """A span larger than one may be is rejected alone."""
+    """A span larger than the limit of a span is rejected alone."""
     request = traces(
         [
             span("chat", 1, gen_ai__operation__name="chat"),
@@ -462,7 +462,7 @@ def test_large_span_costs_no_neighbour(content_type: str) -> None:
 
 
 def test_refusal_is_a_status() -> None:
-    """The answer to a refused request is a google.rpc.Status in the encoding that the client speaks."""
+    """The response to a refused request is a google.rpc.Status in the client's encoding."""
     error = RefusedError(413, "too much: é" + "!" * 200)
     in_protobuf, media = make_refusal(error, PROTOBUF)
     in_json, _ = make_refusal(error, JSON)
@@ -625,7 +625,7 @@ def refusal_of(signal: Signal, body: bytes, content_type: str, encoding: str = "
 
 @given(st.sampled_from(SAMPLES), st.lists(mutations(), min_size=1, max_size=4), st.booleans())
 def test_mutated_bodies(sample: tuple[Signal, bytes, str], changes: list[Mutate], packed: bool) -> None:
-    """Whatever a body is turned into, it is refused with a status or taken."""
+    """A body with any damage is refused with a status or accepted; nothing else is raised."""
     signal, body, content_type = sample
     body = gzip.compress(body) if packed else body
     for change in changes:
@@ -651,7 +651,7 @@ def any_json() -> st.SearchStrategy[Any]:
 
 @given(st.sampled_from([Signal.TRACES, Signal.LOGS, Signal.METRICS]), any_json())
 def test_json_of_any_shape(signal: Signal, value: Any) -> None:
-    """JSON of any shape under OTLP's names is refused or taken."""
+    """JSON of any shape under OTLP's names is refused or accepted."""
     assert refusal_of(signal, json.dumps(value).encode(), JSON) in {None, 400}
 
 
@@ -668,7 +668,7 @@ VALUES = (
 
 @given(st.data())
 def test_attributes_of_any_value(data: st.DataObject) -> None:
-    """Whatever the attributes of a span hold, each event that comes of it is one that the journal takes."""
+    """With any attribute values, each event of a span is accepted by the journal."""
     names = st.sampled_from(sorted(claude_code.ATTRIBUTES | conventions.ATTRIBUTES))
     drawn = data.draw(st.dictionaries(names, VALUES, max_size=12))
     values: dict[str, Any] = {

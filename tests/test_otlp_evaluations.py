@@ -1,4 +1,4 @@
-"""Evaluations by OTLP: on spans, in spans' attributes and in logs, about what their span is or lies in."""
+"""Evaluations by OTLP: results on spans, in spans' attributes and in logs, and the target of each."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ TURN, TASK, CHAT = 1, 2, 3
 
 def result(name: str = "relevance", value: object = 0.5, *, at: float = 1.5, **rest: Any) -> dict[str, Any]:
     """Return an evaluation's result as an event on a span."""
-    said = {"gen_ai.evaluation.name": name, "gen_ai.evaluation.score.value": value}
-    said |= {key.replace("__", "."): value for key, value in rest.items()}
+    values = {"gen_ai.evaluation.name": name, "gen_ai.evaluation.score.value": value}
+    values |= {key.replace("__", "."): value for key, value in rest.items()}
     return {
         "name": "gen_ai.evaluation.result",
         "timeUnixNano": str(T0 + round(at * SECOND)),
-        "attributes": attributes(said),
+        "attributes": attributes(values),
     }
 
 
@@ -50,23 +50,23 @@ def agents(**events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return a turn, its task and that task's request, with events on those named."""
     chat: dict[str, Any] = {"gen_ai.operation.name": "chat"}
     agent: dict[str, Any] = {"gen_ai.operation.name": "invoke_agent"}
-    found = {
+    spans = {
         "chat": span("chat large", CHAT, TASK, at=1, **chat),
         "task": span("invoke_agent writer", TASK, TURN, lasts=3, **agent),
         "turn": span("invoke_agent lead", TURN, lasts=4, **agent),
     }
     for name, added in events.items():
-        found[name]["events"] = added
-    return [*found.values()]
+        spans[name]["events"] = added
+    return [*spans.values()]
 
 
-def told_by(request: dict[str, Any], signal: Signal = Signal.TRACES) -> list[Event]:
+def request_events(request: dict[str, Any], signal: Signal = Signal.TRACES) -> list[Event]:
     """Return the events of a request."""
     return events_of(receive(request, signal).records)
 
 
 def scores(events: list[Event]) -> list[tuple[str, str, str, float, str | None]]:
-    """Return what the session holds of scores: of what, its id, name, value and judge."""
+    """Return a session's scores: kind and id of the target, name, value and judge."""
     return [(s.of, s.of_id, s.name, s.value, s.by) for s in only_session(events).scores]
 
 
@@ -79,8 +79,8 @@ def scores(events: list[Event]) -> list[tuple[str, str, str, float, str | None]]
     ],
 )
 def test_a_result_is_about_its_span(place: str, judged: tuple[str, str]) -> None:
-    """On the outermost agent it is about the session, on a task about that, on a request about its task."""
-    events = told_by(traces(agents(**{place: [result()]})))
+    """On the outermost agent the target is the session, on a task the task, on a request its task."""
+    events = request_events(traces(agents(**{place: [result()]})))
 
     assert scores(events) == [(*judged, "relevance", 0.5, None)]
     (event,) = [event for event in events if event.kind is Kind.SCORE]
@@ -88,9 +88,9 @@ def test_a_result_is_about_its_span(place: str, judged: tuple[str, str]) -> None
 
 
 def test_a_result_in_a_spans_own_attributes() -> None:
-    """A span that is itself the evaluation judges the task that it lies in, at its end."""
-    said: dict[str, Any] = {"gen_ai.evaluation.name": "clarity", "gen_ai.evaluation.score.value": 3}
-    events = told_by(traces([span("evaluate", 9, TASK, at=2, **said), *agents()]))
+    """A span that is itself an evaluation judges the task above it, at its end."""
+    values: dict[str, Any] = {"gen_ai.evaluation.name": "clarity", "gen_ai.evaluation.score.value": 3}
+    events = request_events(traces([span("evaluate", 9, TASK, at=2, **values), *agents()]))
 
     assert scores(events) == [("task", f"{TASK:016x}", "clarity", 3.0, None)]
     assert [event.time for event in events if event.kind is Kind.SCORE] == [T0 + 3 * SECOND]
@@ -102,9 +102,9 @@ def test_a_result_in_a_spans_own_attributes() -> None:
 )
 @pytest.mark.parametrize("first", [Signal.LOGS, Signal.TRACES])
 def test_a_result_in_a_log(above: int, judged: tuple[str, str], first: Signal) -> None:
-    """A log event in the context of a span is about it, though that span is told by another request."""
-    said: dict[str, Any] = {"gen_ai.evaluation.name": "tone", "gen_ai.evaluation.score.value": -1.5}
-    record = log("gen_ai.evaluation.result", at=5, above=above, **said)
+    """A log event in the context of a span is about that span, even if another request brings the span."""
+    values: dict[str, Any] = {"gen_ai.evaluation.name": "tone", "gen_ai.evaluation.score.value": -1.5}
+    record = log("gen_ai.evaluation.result", at=5, above=above, **values)
     receiver = Receiver(journal.encode_event)
     requests = [(Signal.TRACES, traces(agents())), (Signal.LOGS, logs([record], service="judge"))]
     events = [
@@ -118,10 +118,10 @@ def test_a_result_in_a_log(above: int, judged: tuple[str, str], first: Signal) -
 
 
 def test_a_result_in_a_log_that_names_its_session() -> None:
-    """Without a trace the session's id is enough; without either nobody knows what it is about."""
-    said: dict[str, Any] = {"gen_ai.evaluation.name": "tone", "gen_ai.evaluation.score.value": 1}
-    named = log("gen_ai.evaluation.result", **said, session__id="s1")
-    events = told_by(logs([named, log("gen_ai.evaluation.result", **said)]), Signal.LOGS)
+    """Without a trace, the session's id is enough; without both there is no score."""
+    values: dict[str, Any] = {"gen_ai.evaluation.name": "tone", "gen_ai.evaluation.score.value": 1}
+    named = log("gen_ai.evaluation.result", **values, session__id="s1")
+    events = request_events(logs([named, log("gen_ai.evaluation.result", **values)]), Signal.LOGS)
 
     assert [(event.session, event.id, event.attributes["of"]) for event in events] == [
         ("s1", "s1", "session")
@@ -132,17 +132,17 @@ def test_a_result_in_a_log_that_names_its_session() -> None:
     "value", ["good", True, math.nan, math.inf, None], ids=["text", "truth", "nan", "infinite", "none"]
 )
 def test_what_is_no_number_is_no_score(value: object) -> None:
-    """A label alone, or a number without a name, is left; results beside it are kept."""
-    said = [] if value is None else [result(value=value)]
+    """A label without a number, or a number without a name, is ignored; other results are kept."""
+    results = [] if value is None else [result(value=value)]
     nameless = result()
     del nameless["attributes"][0]
-    events = told_by(traces(agents(task=[*said, nameless, result("kept", 1)])))
+    events = request_events(traces(agents(task=[*results, nameless, result("kept", 1)])))
 
     assert [score[2] for score in scores(events)] == ["kept"]
 
 
 def test_explanations_are_not_kept() -> None:
-    """What a judge writes about an answer is content."""
+    """A judge's explanation is content, and is never kept."""
     explained = result(gen_ai__evaluation__explanation="the secret plan is good")
     received = receive(traces(agents(task=[explained])))
 
@@ -150,8 +150,8 @@ def test_explanations_are_not_kept() -> None:
 
 
 def test_a_time_outside_its_span_is_moved_to_its_edge() -> None:
-    """A result is given while its span is open: a clock of its own, or none, does not move the session."""
-    events = told_by(traces(agents(task=[result("a", at=-(10**9)), result("b", at=10**9)])))
+    """The time of a result is moved into its span: another clock does not extend the session."""
+    events = request_events(traces(agents(task=[result("a", at=-(10**9)), result("b", at=10**9)])))
 
     times = {event.name: event.time for event in events if event.kind is Kind.SCORE}
     assert times == {"a": T0, "b": T0 + 3 * SECOND}
@@ -159,7 +159,7 @@ def test_a_time_outside_its_span_is_moved_to_its_edge() -> None:
 
 @pytest.mark.parametrize("content_type", [JSON, PROTOBUF])
 def test_both_encodings_read_events(content_type: str) -> None:
-    """Results are read from either encoding, others' events are left, and no more than a bound of a span."""
+    """Results are read from both encodings, up to a limit per span; other events are ignored."""
     many = [result(f"n{number}", number) for number in range(MOST_SPAN_EVENTS + 50)]
     other = {"name": "gen_ai.request.attempt", "timeUnixNano": str(T0), "attributes": []}
     request = traces(agents(task=[other, *many]))
@@ -184,7 +184,7 @@ def test_both_encodings_read_events(content_type: str) -> None:
     ],
 )
 def test_a_bad_event_costs_neither_span_nor_neighbour(bad: object) -> None:
-    """Of events that cannot be read the span and its other events are kept."""
+    """If an event cannot be decoded, its span and the other events are kept."""
     request = traces(agents(task=[bad, result("kept", 1)]))  # type: ignore[list-item]  # that is the test
     received = receive(request)
 
@@ -194,7 +194,7 @@ def test_a_bad_event_costs_neither_span_nor_neighbour(bad: object) -> None:
 
 @pytest.mark.parametrize("events", [7, "gen_ai.evaluation.result", {"a": "gen_ai.evaluation.result"}, None])
 def test_events_that_are_no_list(events: object) -> None:
-    """Where the events of a span are none at all, the span is read."""
+    """If the events of a span are not a list, the span is read."""
     spans = agents()
     spans[1]["events"] = events
     received = receive(traces(spans))
@@ -204,7 +204,7 @@ def test_events_that_are_no_list(events: object) -> None:
 
 
 def test_names_in_snake_case() -> None:
-    """Senders that write protobuf's own names are understood here, too."""
+    """Results with protobuf's own field names are read too."""
     body = json.dumps(traces(agents(task=[result()])))
     for camel, snake in (
         ("resourceSpans", "resource_spans"),
@@ -225,11 +225,11 @@ def test_names_in_snake_case() -> None:
 
 
 def test_a_judge_may_send_nothing_but_results() -> None:
-    """An evaluation's span alone, in the trace of what it judges, is not passed over."""
-    said: dict[str, Any] = {"gen_ai.evaluation.name": "clarity", "gen_ai.evaluation.score.value": 3}
+    """An evaluation's span that comes alone, in the trace of its target, is read."""
+    values: dict[str, Any] = {"gen_ai.evaluation.name": "clarity", "gen_ai.evaluation.score.value": 3}
     receiver = Receiver(journal.encode_event)
     first = receive(traces(agents()), receiver=receiver)
-    later = receive(traces([span("evaluate", 9, TASK, at=60, **said)]), receiver=receiver)
+    later = receive(traces([span("evaluate", 9, TASK, at=60, **values)]), receiver=receiver)
 
     assert scores([*events_of(first.records), *events_of(later.records)]) == [
         ("task", f"{TASK:016x}", "clarity", 3.0, None)

@@ -1,4 +1,4 @@
-"""Frameworks' spans: what each convention calls what, whose it is, and to which session it belongs."""
+"""Frameworks' spans: the roles and names of each convention, parents, and sessions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.otlp_requests import (
     receive,
     sessions,
     span,
-    told,
+    span_events,
     traces,
 )
 from tests.test_otlp_claude_code import SCOPE, SESSION, waiting
@@ -40,7 +40,7 @@ TOOL: dict[str, Any] = {"gen_ai.operation.name": "execute_tool"}
 
 
 def ids(number: int) -> str:
-    """Return a span's id as it is written."""
+    """Return a span's id in OTLP's form."""
     return f"{number:016x}"
 
 
@@ -98,8 +98,8 @@ _MODEL = [Kind.MODEL_CALL]
     ({"http.route": "/"}, [], None),
 ])  # fmt: skip
 def test_conventions(values: dict[str, Any], expected: list[Kind], name: str | None) -> None:
-    """Each convention's agents, tools, model calls and workflows are known, under the names it gives them."""
-    events = told(span("the span", 1, 99, **values))
+    """Agents, tools, model calls and workflows of each convention are recognised, with their names."""
+    events = span_events(span("the span", 1, 99, **values))
 
     assert kinds(events) == expected
     assert {event.name for event in events} <= {name}
@@ -109,18 +109,18 @@ def test_conventions(values: dict[str, Any], expected: list[Kind], name: str | N
     ("scope", "expected"), [("traceloop.tracer", _TASK), ("opentelemetry.instrumentation.langchain", [])]
 )
 def test_declared_tasks(scope: str, expected: list[Kind]) -> None:
-    """A traceloop task that a program declares is work handed out; one of an instrumentation is any step."""
+    """A traceloop task declared by a program is a task; a task from an instrumentation is only a step."""
     values: dict[str, Any] = {"traceloop.span.kind": "task", "traceloop.entity.name": "step"}
 
-    assert kinds(told(span("step.task", 1, 99, **values), scope=scope)) == expected
+    assert kinds(span_events(span("step.task", 1, 99, **values), scope=scope)) == expected
 
 
 def test_pydantic_ai_before_it_followed_the_conventions() -> None:
-    """Its agents said their name and nothing of an operation."""
+    """Its old spans name the agent without an operation."""
     values: dict[str, Any] = {"agent_name": "planner", "model_name": "m"}
 
-    assert kinds(told(span("planner run", 1, 99, **values), scope="pydantic-ai")) == _TASK
-    assert kinds(told(span("planner run", 1, 99, **values), scope="other")) == []
+    assert kinds(span_events(span("planner run", 1, 99, **values), scope="pydantic-ai")) == _TASK
+    assert kinds(span_events(span("planner run", 1, 99, **values), scope="other")) == []
 
 
 @pytest.mark.parametrize(
@@ -128,8 +128,8 @@ def test_pydantic_ai_before_it_followed_the_conventions() -> None:
     [("execute_tool search", "search"), ("running tool: search", "search"), ("search", "search")],
 )
 def test_name_of_last_resort(name: str, kept: str) -> None:
-    """Where no attribute names a tool, the span does."""
-    assert {event.name for event in told(span(name, 1, 99, **TOOL))} == {kept}
+    """If no attribute names a tool, the span's name does."""
+    assert {event.name for event in span_events(span(name, 1, 99, **TOOL))} == {kept}
 
 
 @pytest.mark.parametrize(("service", "scope", "source"), [
@@ -140,8 +140,10 @@ def test_name_of_last_resort(name: str, kept: str) -> None:
     ("", "", "otlp"),
 ])  # fmt: skip
 def test_source(service: str, scope: str, source: str) -> None:
-    """The product that was watched is the service, else the framework."""
-    assert {event.source for event in told(span("x", 1, **CHAT), service=service, scope=scope)} == {source}
+    """The source is the service's name, else the framework's."""
+    assert {event.source for event in span_events(span("x", 1, **CHAT), service=service, scope=scope)} == {
+        source
+    }
 
 
 # Usage.
@@ -162,8 +164,8 @@ def test_source(service: str, scope: str, source: str) -> None:
      "llm.token_count.completion_details.reasoning": 3, "llm.cost.total": 0.5},
 ])  # fmt: skip
 def test_usage(values: dict[str, Any]) -> None:
-    """Tokens are told alike whatever names they come under, those of a cache apart from the input."""
-    (call,) = told(span("chat", 1, 99, **CHAT, **values))
+    """Tokens are the same under every convention's names; the input excludes cached tokens."""
+    (call,) = span_events(span("chat", 1, 99, **CHAT, **values))
 
     assert call.attributes == {
         "input_tokens": 12, "output_tokens": 5, "cache_read_tokens": 90, "cache_write_tokens": 8,
@@ -172,17 +174,17 @@ def test_usage(values: dict[str, Any]) -> None:
 
 
 def test_usage_that_counts_the_cache_apart() -> None:
-    """An input smaller than what was read from the cache does not contain it."""
+    """An input smaller than the tokens read from the cache does not contain them."""
     values: dict[str, Any] = {"gen_ai.usage.input_tokens": 12, "gen_ai.usage.cache_read.input_tokens": 90}
-    (call,) = told(span("chat", 1, 99, **CHAT, **values))
+    (call,) = span_events(span("chat", 1, 99, **CHAT, **values))
 
     assert call.attributes == {"input_tokens": 12, "cache_read_tokens": 90}
 
 
 @pytest.mark.parametrize("value", ["many", -5, True, 1e30, float("nan"), "nan", ["5"]])
 def test_count_that_is_none(value: Any) -> None:
-    """What is no count is absent, never 0."""
-    (call,) = told(span("chat", 1, 99, **CHAT, **{"gen_ai.usage.input_tokens": value}))
+    """A value that is not a count is absent, never 0."""
+    (call,) = span_events(span("chat", 1, 99, **CHAT, **{"gen_ai.usage.input_tokens": value}))
 
     assert call.attributes == {}
 
@@ -200,14 +202,14 @@ def test_count_that_is_none(value: Any) -> None:
     ({"stretto.outcome": "running"}, False, Outcome.SUCCESS),
 ])  # fmt: skip
 def test_outcomes(values: dict[str, Any], failed: bool, outcome: Outcome) -> None:
-    """A span fails by its status or its class of error; one left unset has not failed."""
-    (call,) = told(span("chat", 1, 99, failed=failed, **CHAT, **values))
+    """A span fails by its status or its class of error; an unset status is success."""
+    (call,) = span_events(span("chat", 1, 99, failed=failed, **CHAT, **values))
 
     assert call.outcome is outcome
 
 
 def test_failed_task() -> None:
-    """A task that failed says so, with the class of its error and without its message."""
+    """A failed task has the class of its error, without its message."""
     values: dict[str, Any] = {"error.type": "BudgetExceeded", "exception.message": "SECRET"}
     received = receive(traces([span("invoke_agent a", 1, 99, failed=True, **AGENT, **values)]))
     _, end = events_of(received.records)
@@ -238,10 +240,10 @@ def team() -> list[dict[str, Any]]:
 
 
 def test_parents() -> None:
-    """A call belongs to the nearest agent above it, a task to the nearest agent or call; others only link."""
+    """A call belongs to the nearest agent above it, a task to the nearest agent or call."""
     parents = {
         event.id: event.parent
-        for event in told(*team())
+        for event in span_events(*team())
         if event.kind in {Kind.TASK_START, Kind.TOOL_START, Kind.MODEL_CALL}
     }
 
@@ -252,8 +254,8 @@ def test_parents() -> None:
 
 
 def test_agents_that_a_tool_calls() -> None:
-    """A task that was started through a tool names that call, and the call's agent is its parent."""
-    tasks = only_session(told(*team())).tasks
+    """A task started through a tool names that call; its parent is the call's agent."""
+    tasks = only_session(span_events(*team())).tasks
 
     assert [(task.agent, task.delegated_by, task.parent) for task in tasks] == [
         ("writer", None, None),
@@ -263,10 +265,10 @@ def test_agents_that_a_tool_calls() -> None:
 
 
 def test_agents_that_one_tool_calls() -> None:
-    """Several agents may come of one call."""
+    """A single call may start several agents."""
     agents = [span("invoke_agent a", number, 2, at=1, lasts=number, **AGENT) for number in (3, 4, 5)]
     tasks = only_session(
-        told(*agents, span("ask_all", 2, 1, lasts=9, **TOOL), span("lead", 1, lasts=9, **AGENT))
+        span_events(*agents, span("ask_all", 2, 1, lasts=9, **TOOL), span("lead", 1, lasts=9, **AGENT))
     ).tasks
 
     assert [(task.id, task.delegated_by) for task in tasks] == [(ids(number), ids(2)) for number in (3, 4, 5)]
@@ -274,8 +276,8 @@ def test_agents_that_one_tool_calls() -> None:
 
 
 def test_the_outermost_agent_is_the_turn() -> None:
-    """The outermost agent is no task but the turn that the others were started in, its trace the session."""
-    session = only_session(told(*team()))
+    """The outermost agent is the turn in which the others started; its trace is the session."""
+    session = only_session(span_events(*team()))
 
     assert [(turn.id, turn.start, turn.end) for turn in session.turns] == [(ids(1), T0, T0 + 8 * SECOND)]
     assert [(task.agent, task.interval.length // SECOND) for task in session.tasks if task.interval] == [
@@ -288,9 +290,9 @@ def test_the_outermost_agent_is_the_turn() -> None:
 
 
 def test_agents_below_a_span_of_others() -> None:
-    """Agents that a plain span gathers are tasks of one session, the trace; its outermost span ends it."""
+    """Agents below a plain span are tasks of a session, the trace; its outermost span ends it."""
     agents = [span("invoke_agent a", number, 1, at=number, lasts=3, **AGENT) for number in (2, 3, 4)]
-    session = only_session(told(*agents, span("main", 1, at=0, lasts=9)))
+    session = only_session(span_events(*agents, span("main", 1, at=0, lasts=9)))
 
     assert [(task.id, task.parent) for task in session.tasks] == [
         (ids(2), None),
@@ -302,23 +304,25 @@ def test_agents_below_a_span_of_others() -> None:
 
 
 def test_workflow_is_the_pattern() -> None:
-    """A workflow's name is the session's pattern; one inside another, or inside an agent, is a step."""
+    """A workflow's name is the session's pattern; a workflow inside another or an agent is a step."""
     steps = [
         span("invoke_agent a", 2, 1, **AGENT),
         span("invoke_workflow inner", 3, 2, **WORKFLOW),
         span("invoke_workflow release", 1, **WORKFLOW, gen_ai__workflow__name="release"),
     ]
-    session = only_session(told(*steps))
-    below_others = told(*steps[:2], {**steps[2], "parentSpanId": ids(77)})
+    session = only_session(span_events(*steps))
+    below_others = span_events(*steps[:2], {**steps[2], "parentSpanId": ids(77)})
 
     assert (session.pattern, [turn.id for turn in session.turns]) == ("release", [ids(1)])
     assert only_session(below_others).pattern == "release"
 
 
 def test_chain_at_the_top_is_the_turn() -> None:
-    """A framework's outermost step is the turn; the steps below only link."""
+    """A framework's outermost step is the turn; the steps below are no entities."""
     chain: dict[str, Any] = {"openinference.span.kind": "CHAIN"}
-    events = told(span("LangGraph", 1, **chain), span("node", 2, 1, **chain), span("search", 3, 2, **TOOL))
+    events = span_events(
+        span("LangGraph", 1, **chain), span("node", 2, 1, **chain), span("search", 3, 2, **TOOL)
+    )
 
     assert [(event.kind, event.id) for event in events if event.kind in {*_TURN, *_CALL}] == [
         (Kind.TURN_START, ids(1)), (Kind.TURN_END, ids(1)),
@@ -327,7 +331,7 @@ def test_chain_at_the_top_is_the_turn() -> None:
 
 
 def test_tool_call_ids_may_repeat() -> None:
-    """Three calls that a model gave one id are three calls, each with that id beside its own."""
+    """Three calls with the same call id from the model stay three calls, each with that id."""
     calls = [
         span(
             "running tool: look_up",
@@ -339,18 +343,18 @@ def test_tool_call_ids_may_repeat() -> None:
         )
         for number in (2, 3, 4)
     ]
-    events = told(*calls, span("invoke_agent a", 1, lasts=5, **AGENT))
+    events = span_events(*calls, span("invoke_agent a", 1, lasts=5, **AGENT))
 
     assert [call.id for call in only_session(events).tool_calls] == [ids(2), ids(3), ids(4)]
     assert {event.attributes["call"] for event in events if event.kind is Kind.TOOL_END} == {"same"}
 
 
 def test_call_reported_twice() -> None:
-    """A model call inside a model call, and a tool inside the same tool, are one, reported by two."""
+    """A model call inside a model call, and a tool inside the same tool, count once."""
     other: dict[str, Any] = {"openinference.span.kind": "LLM"}
     tool: dict[str, Any] = {"openinference.span.kind": "TOOL", "tool.name": "search"}
     session = only_session(
-        told(
+        span_events(
             span("chat", 3, 2, **CHAT),
             span("POST", 2, 1, lasts=2),
             span("ChatModel", 1, 9, lasts=3, **other),
@@ -366,7 +370,9 @@ def test_call_reported_twice() -> None:
 
 def test_tool_inside_a_model_call() -> None:
     """A tool that a framework runs inside its model call belongs to the agent above both."""
-    events = told(span("tool", 3, 2, **TOOL), span("call_llm", 2, 1, **CHAT), span("agent", 1, 9, **AGENT))
+    events = span_events(
+        span("tool", 3, 2, **TOOL), span("call_llm", 2, 1, **CHAT), span("agent", 1, 9, **AGENT)
+    )
 
     assert {event.parent for event in events if event.kind in _CALL} == {ids(1)}
 
@@ -375,15 +381,15 @@ def test_tool_inside_a_model_call() -> None:
 
 
 def test_parent_in_another_request() -> None:
-    """Where the way up leaves the request, the missing span's id is the parent, whatever lies between."""
-    events = told(span("chat", 4, 3, **CHAT), span("step", 3, 2), span("tool", 5, 2, **TOOL))
+    """If an ancestor is not in the request, the missing span's id is the parent."""
+    events = span_events(span("chat", 4, 3, **CHAT), span("step", 3, 2), span("tool", 5, 2, **TOOL))
 
     assert {event.parent for event in events} == {ids(2)}
 
 
 @pytest.mark.parametrize("cut", range(1, 11))
 def test_one_trace_in_two_requests(cut: int) -> None:
-    """However a trace is cut into requests, it is one session with the same tasks, calls and lengths."""
+    """A trace cut into requests is the same session with the same tasks, calls and lengths."""
     spans = team()
     receiver = Receiver(journal.encode_event)
     events = [
@@ -391,7 +397,7 @@ def test_one_trace_in_two_requests(cut: int) -> None:
         for part in (spans[:cut], spans[cut:])
         for event in events_of(receive(traces(part), receiver=receiver).records)
     ]
-    whole, session = only_session(told(*spans)), only_session(events)
+    whole, session = only_session(span_events(*spans)), only_session(events)
 
     assert _shape(session) == _shape(whole)
 
@@ -407,18 +413,18 @@ def _shape(session: Session) -> tuple[Any, ...]:
 
 
 def test_order_and_repetition() -> None:
-    """Spans in any order, some of them twice, and requests that come again tell the same session."""
+    """Spans in any order, some of them twice, and repeated requests give the same session."""
     spans = team()
-    expected = only_session(told(*spans))
+    expected = only_session(span_events(*spans))
     for turned in itertools.islice(itertools.permutations(spans), 0, 5_000, 499):
-        events = told(*turned, *turned[:4])
+        events = span_events(*turned, *turned[:4])
         assert only_session([*events, *events]) == expected
 
 
 def test_parents_in_a_ring() -> None:
-    """Spans whose parents run in a ring are taken all the same."""
+    """Spans whose parents form a ring give events too."""
     ring = [span("invoke_agent a", number, number % 3 + 1, **AGENT) for number in (1, 2, 3)]
-    session = only_session(told(*ring, span("tool", 4, 3, **TOOL)))
+    session = only_session(span_events(*ring, span("tool", 4, 3, **TOOL)))
 
     assert {task.id for task in session.tasks} == {ids(1), ids(2), ids(3)}
     assert [call.task for call in session.tool_calls] == [ids(3)]
@@ -428,7 +434,7 @@ def test_deep_trace() -> None:
     """A chain of ten thousand spans, each the parent of the next, is walked once."""
     depth = 10_000
     steps = [span("step", number, number - 1) for number in range(depth, 1, -1)]
-    events = told(span("tool", depth + 1, depth, **TOOL), *steps, span("agent", 1, 77, **AGENT))
+    events = span_events(span("tool", depth + 1, depth, **TOOL), *steps, span("agent", 1, 77, **AGENT))
 
     assert {event.parent for event in events if event.kind in _CALL} == {ids(1)}
 
@@ -449,15 +455,15 @@ def test_deep_trace() -> None:
     ({"gen_ai.conversation.id": 5}, TRACE),
 ])  # fmt: skip
 def test_session(values: dict[str, Any], session: str) -> None:
-    """The session is what a span names, the better word first, else the trace."""
-    assert {event.session for event in told(span("chat", 1, 9, **CHAT, **values))} == {session}
+    """The session is named by the best attribute of a span, else by the trace."""
+    assert {event.session for event in span_events(span("chat", 1, 9, **CHAT, **values))} == {session}
 
 
 def test_session_named_by_one_span() -> None:
-    """What one span names holds for its whole trace; of nested agents' conversations the outermost counts."""
+    """A session id on any span holds for the whole trace; the outermost conversation id is used."""
     inner: dict[str, Any] = {"gen_ai.conversation.id": "inner"}
     outer: dict[str, Any] = {"gen_ai.conversation.id": "outer"}
-    events = told(
+    events = span_events(
         span("tool", 3, 2, at=2, **TOOL),
         span("invoke_agent b", 2, 1, at=1, **AGENT, **inner),
         span("invoke_agent a", 1, at=0, lasts=5, **AGENT, **outer),
@@ -468,7 +474,7 @@ def test_session_named_by_one_span() -> None:
 
 
 def test_first_word_on_a_trace_is_final() -> None:
-    """A trace never falls into two sessions, even where its name comes with its last span."""
+    """A trace never falls into two sessions, even if its session's id comes with its last span."""
     receiver = Receiver(journal.encode_event)
     early = receive(traces([span("chat", 2, 1, **CHAT)]), receiver=receiver)
     late = receive(traces([span("agent", 1, **AGENT, session__id="mine")]), receiver=receiver)
@@ -477,11 +483,11 @@ def test_first_word_on_a_trace_is_final() -> None:
 
 
 def test_traces_of_one_conversation() -> None:
-    """Each trace of a conversation is a turn of its session, which no trace ends."""
+    """Each trace of a conversation is a turn of its session, and no trace ends the session."""
     other = "1" * 32
     talk: dict[str, Any] = {"gen_ai.conversation.id": "talk"}
     session = only_session(
-        told(
+        span_events(
             span("invoke_agent a", 1, at=0, lasts=2, **AGENT, **talk),
             span("invoke_agent a", 2, at=60, lasts=3, trace=other, **AGENT, **talk),
         ),
@@ -493,25 +499,25 @@ def test_traces_of_one_conversation() -> None:
 
 
 def test_memory_of_traces_is_bounded() -> None:
-    """Of the traces that were heard of, the longest unheard of is forgotten first."""
-    known = TraceSessions(limit=2)
-    known.resolve_session("a", "one")
-    known.resolve_session("b", "two")
-    known.resolve_session("a", None)
-    known.resolve_session("c", None)
+    """Beyond the limit, the trace that was idle for longest is forgotten first."""
+    trace_sessions = TraceSessions(limit=2)
+    trace_sessions.resolve_session("a", "one")
+    trace_sessions.resolve_session("b", "two")
+    trace_sessions.resolve_session("a", None)
+    trace_sessions.resolve_session("c", None)
 
-    assert [known.resolve_session(trace, None) for trace in ("a", "c", "b")] == ["one", "c", "b"]
+    assert [trace_sessions.resolve_session(trace, None) for trace in ("a", "c", "b")] == ["one", "c", "b"]
 
 
 def test_memory_of_traces_in_threads() -> None:
-    """Requests that are worked on at once agree on the session of a trace."""
-    known = TraceSessions(limit=50)
-    said: list[str] = []
+    """Requests that are processed at the same time agree on the session of a trace."""
+    trace_sessions = TraceSessions(limit=50)
+    sessions_seen: list[str] = []
 
     def ask(name: str) -> None:
         for number in range(300):
-            known.resolve_session(f"other {number} {name}", None)
-            said.append(known.resolve_session("shared", name))
+            trace_sessions.resolve_session(f"other {number} {name}", None)
+            sessions_seen.append(trace_sessions.resolve_session("shared", name))
 
     threads = [Thread(target=ask, args=(str(number),)) for number in range(4)]
     for thread in threads:
@@ -519,18 +525,18 @@ def test_memory_of_traces_in_threads() -> None:
     for thread in threads:
         thread.join()
 
-    assert len(said) == 1_200
-    assert len(set(said)) == 1
+    assert len(sessions_seen) == 1_200
+    assert len(set(sessions_seen)) == 1
 
 
 # What Stretto itself sends out.
 
 
 def test_what_goes_out_comes_in_again() -> None:
-    """A session that Stretto sends as spans comes in as the same: turns, tasks and calls, ids kept."""
+    """A session that Stretto exports as spans comes back the same, with turns, tasks, calls and ids."""
     prompt = log("user_prompt", session__id=SESSION, prompt__id="p1")
     written = receive(logs([prompt], service="claude-code"), Signal.LOGS)
-    session = only_session([*told(*waiting(), scope=SCOPE), *events_of(written.records)])
+    session = only_session([*span_events(*waiting(), scope=SCOPE), *events_of(written.records)])
     body = encode_spans(build_spans(session, version="1")).SerializeToString()
     received = Receiver(journal.encode_event).receive_request(
         Signal.TRACES, body, content_type=PROTOBUF, now=NOW

@@ -1,4 +1,4 @@
-"""The Python API's spans by OTLP: the same program, sent both ways, is the same session."""
+"""The Python API's spans: a program gives the same session by the journal and by OTLP."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from stretto.store import queries
 from stretto.store.database import open_writer
 from stretto.store.ingest import Ingest
 from stretto.summaries.session_summary import build_session_document
-from tests.otlp_requests import only_session, span, told
+from tests.otlp_requests import only_session, span, span_events
 from tests.test_api_tracing import sdk
 from tests.test_service import configured, started, until
 from tests.web_served import served
@@ -59,28 +59,28 @@ async def _program() -> None:
 
 
 def by_journal(folder: Path, database: Path, service: Service) -> Session:
-    """Return the session that a journal gives."""
+    """Return the session in a journal."""
     classify = service.config.task_types.classify
     with closing(open_writer(database)) as connection:
         for _ in Ingest(connection, classify, idle_limit=14_400).catch_up(folder):
             pass
-        found = queries.read_session(connection, "s1", classify)
-    assert found is not None
-    return found
+        session = queries.read_session(connection, "s1", classify)
+    assert session is not None
+    return session
 
 
 def by_service(service: Service) -> Session:
-    """Return the session that a service has, once it has heard the program's last word."""
+    """Return the session in a service, once the program's last event has arrived."""
 
-    def whole() -> Session | None:
+    def read_ended_session() -> Session | None:
         seen = service.summarise_session("s1")
         is_whole = seen is not None and LAST in {score.name for score in seen.session.scores}
         return seen.session if seen is not None and is_whole else None
 
-    assert until(lambda: whole() is not None)
-    found = whole()
-    assert found is not None
-    return found
+    assert until(lambda: read_ended_session() is not None)
+    session = read_ended_session()
+    assert session is not None
+    return session
 
 
 @pytest.mark.parametrize("service_name", [None, "planner"])
@@ -99,7 +99,7 @@ def test_by_journal_and_by_otlp_it_is_the_same_session(tmp_path: Path, service_n
         journal = by_journal(own, tmp_path / "own.db", service)
         document = build_session_document(service.summarise_session("s1"))  # type: ignore[arg-type]  # it was there just now
 
-    # A process of this machine is told by a journal of this machine alone.
+    # A process of this machine is only in a journal of this machine.
     assert otlp == replace(journal, processes=None)
     # And nothing of it is missing in both alike.
     assert (otlp.source, otlp.pattern, otlp.project) == (service_name or "python", "fan-out", "shop")
@@ -135,13 +135,13 @@ def test_by_journal_and_by_otlp_it_is_the_same_session(tmp_path: Path, service_n
 
 
 def test_a_name_that_is_none_is_absent() -> None:
-    """A span that names its operation alone names no agent, no workflow and no tool."""
+    """A span named by its operation alone names no agent, no workflow and no tool."""
 
     def bare(operation: str) -> dict[str, Any]:
         return {"gen_ai.operation.name": operation}
 
     session = only_session(
-        told(
+        span_events(
             span("invoke_workflow", 1, lasts=5, **bare("invoke_workflow")),
             span("invoke_agent", 2, 1, lasts=4, **bare("invoke_agent")),
             span("execute_tool", 3, 2, lasts=3, **bare("execute_tool")),

@@ -40,7 +40,7 @@ def post(
 
 @pytest.mark.parametrize("compression", [Compression.NoCompression, Compression.Gzip])
 def test_a_stock_exporter_is_understood(web: httpx.Client, store: Store, compression: Compression) -> None:
-    """What OpenTelemetry's own exporter sends is in the journal when it is acknowledged."""
+    """Spans of OpenTelemetry's own exporter are in the journal when they are acknowledged."""
     exporter = OTLPSpanExporter(f"{web.base_url}/v1/traces", compression=compression)
     provider = TracerProvider(resource=Resource({"service.name": "atelier"}), shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
@@ -66,7 +66,7 @@ def test_a_stock_exporter_is_understood(web: httpx.Client, store: Store, compres
 
 
 def test_an_unknown_encoding_or_type_is_refused(web: httpx.Client) -> None:
-    """A request that cannot be read is answered with what is wrong, never with a 500."""
+    """An unreadable request gets a response with the reason, never a 500."""
     assert post(web, "/v1/traces", b"{}", media="text/plain").status_code == 415
     assert post(web, "/v1/traces", b"{}", encoding="br").status_code == 415
     torn = post(web, "/v1/traces", b"{")
@@ -75,17 +75,17 @@ def test_an_unknown_encoding_or_type_is_refused(web: httpx.Client) -> None:
 
 
 def test_a_bomb_is_refused(web: httpx.Client) -> None:
-    """A small body that becomes a huge one is refused before it is one."""
+    """A small body that decompresses to a huge body is refused before it is decompressed."""
     assert post(web, "/v1/logs", gzip.compress(b"[" * (256 << 20)), encoding="gzip").status_code == 413
 
 
 def test_only_otlp_takes_compressed_bodies(web: httpx.Client) -> None:
-    """Everywhere else a compressed body is refused, so nothing else can be bombed."""
+    """All other routes refuse compressed bodies, so they are safe from such bodies."""
     assert post(web, "/hooks/claude-code", gzip.compress(b"{}"), encoding="gzip").status_code == 415
 
 
 def test_metrics_are_accepted_and_give_no_events(web: httpx.Client, store: Store) -> None:
-    """Metrics would count again what spans and logs say; their exporter is told that all is well."""
+    """Metrics are acknowledged but give no events: spans and logs hold the same facts."""
     answer = post(web, "/v1/metrics", b'{"resourceMetrics": []}')
 
     assert (answer.status_code, answer.json()) == (200, {})
@@ -93,7 +93,7 @@ def test_metrics_are_accepted_and_give_no_events(web: httpx.Client, store: Store
 
 
 def test_a_full_disk_is_told_to_the_exporter(web: httpx.Client, store: Store) -> None:
-    """What cannot be kept is not acknowledged: the exporter is told to send it again."""
+    """Data that cannot be stored is not acknowledged: the exporter is asked to send it again."""
     store.config.state.mkdir(parents=True)
     store.config.journal.write_text("in the way", encoding="utf-8")
     attributes = [

@@ -1,4 +1,4 @@
-"""Transcripts: what is taken from a line, from a session with its agents; that no line stops the reading."""
+"""Transcripts: the events of lines, sessions and agents; no line stops the reading."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SECRET = "words that stay at home"
 
 
 def at(second: float) -> str:
-    """Return an instant of a hand-written session as transcripts write it."""
+    """Return an instant of a hand-written session in a transcript's format."""
     return f"2026-01-01T00:{int(second) // 60:02}:{int(second) % 60:02}.{round(second % 1 * 1000):03}Z"
 
 
@@ -90,7 +90,7 @@ def result(second: float, id: str, content: Any = SECRET, **fields: Any) -> dict
 def notification(
     task: str, status: str = "completed", summary: str = 'Agent "x" finished', more: str = ""
 ) -> str:
-    """Return the host's word that a task in the background has ended."""
+    """Return the host's notification that a task in the background has ended."""
     return (
         f"<task-notification>\n<task-id>{task}</task-id>\n<tool-use-id>c1</tool-use-id>\n"
         f"<status>{status}</status>\n<summary>{summary}</summary>{more}\n</task-notification>"
@@ -98,7 +98,7 @@ def notification(
 
 
 def glued(*lines: dict[str, Any]) -> bytes:
-    """Return lines as the client spells them, without newlines between them."""
+    """Return lines in the client's spelling, without newlines between them."""
     return b"".join(json.dumps(each, separators=(",", ":")).encode() for each in lines)
 
 
@@ -110,22 +110,22 @@ def written(path: Path, lines: Iterable[dict[str, Any] | bytes]) -> Path:
     return path
 
 
-def taken(path: Path, **options: Any) -> TranscriptChunk:
-    """Read one file to its end."""
+def read_file(path: Path, **options: Any) -> TranscriptChunk:
+    """Return the first read of a file."""
     return read_transcript(identify_transcript(path), **options)
 
 
 def events_of(tmp_path: Path, *lines: dict[str, Any] | bytes, at_rest: bool = False) -> tuple[Event, ...]:
-    """Return the events of a session's lines, none of which may be set aside."""
-    found = taken(written(tmp_path / "s.jsonl", lines), at_rest=at_rest)
-    assert not found.rejects
-    return found.events
+    """Return the events of a session's lines, none of which may be rejected."""
+    chunk = read_file(written(tmp_path / "s.jsonl", lines), at_rest=at_rest)
+    assert not chunk.rejects
+    return chunk.events
 
 
 def only(events: Iterable[Event], kind: Kind, id: str | None = None) -> Event:
-    """Return the one event of a kind, about an entity where its id is given."""
-    (found,) = (event for event in events if event.kind is kind and id in {None, event.id})
-    return found
+    """Return the single event of a kind, with an id if it is given."""
+    (match,) = (event for event in events if event.kind is kind and id in {None, event.id})
+    return match
 
 
 def kinds(events: Iterable[Event]) -> list[Kind]:
@@ -134,22 +134,22 @@ def kinds(events: Iterable[Event]) -> list[Kind]:
 
 
 def concluded(events: Iterable[Event], *, lost: bool = True) -> Session:
-    """Return the session that events tell of; its tasks' types are their descriptions."""
-    told = list(events)
-    facts = SessionFacts(told[0].session)
-    fold_events(facts, told)
+    """Return the session of the events; its tasks' types are their descriptions."""
+    event_list = list(events)
+    facts = SessionFacts(event_list[0].session)
+    fold_events(facts, event_list)
     return conclude_session(facts, lost=lost, classify=lambda description, _, __: description or "other")
 
 
 def all_events(root: Path) -> list[Event]:
-    """Return the events of all transcripts under a path, none of whose lines may be set aside."""
-    found: list[Event] = []
+    """Return the events of all transcripts under a path, none of whose lines may be rejected."""
+    all_found: list[Event] = []
     for each in find_transcripts(root):
-        got = read_transcript(each, at_rest=True)
-        assert got.ended
-        assert not got.rejects
-        found.extend(got.events)
-    return found
+        chunk = read_transcript(each, at_rest=True)
+        assert chunk.ended
+        assert not chunk.rejects
+        all_found.extend(chunk.events)
+    return all_found
 
 
 # The same session by hooks and by transcript.
@@ -157,24 +157,24 @@ def all_events(root: Path) -> list[Event]:
 
 @pytest.fixture(scope="module")
 def by_hooks() -> Session:
-    """Return the recorded session as its hooks tell it."""
+    """Return the recorded session by its hooks."""
     return concluded(recording.read_recording(RECORDED / "hooks.jsonl", parse_payload).events, lost=False)
 
 
 @pytest.fixture(scope="module")
 def by_transcript() -> Session:
-    """Return the same session as its transcripts tell it."""
+    """Return the same session by its transcripts."""
     return concluded(all_events(RECORDED / "projects"))
 
 
 def test_tasks_are_those_of_the_hooks(by_hooks: Session, by_transcript: Session) -> None:
     """Tasks agree with the hooks' in identity, agent, description, order, outcome, length and start."""
-    said = {
+    facts_by_source = {
         name: {task.id: replace(task, start=None, end=None, seen=True) for task in session.tasks}
         for name, session in (("hooks", by_hooks), ("transcript", by_transcript))
     }
-    assert said["transcript"] == said["hooks"]
-    assert len(said["hooks"]) == 3
+    assert facts_by_source["transcript"] == facts_by_source["hooks"]
+    assert len(facts_by_source["hooks"]) == 3
     for mine, theirs in zip(by_transcript.tasks, by_hooks.tasks, strict=True):
         assert mine.interval is not None
         assert theirs.interval is not None
@@ -188,12 +188,12 @@ def test_tool_calls_are_those_of_the_hooks(by_hooks: Session, by_transcript: Ses
     The gap: hooks carry the execution as the client measured it, transcripts do not. Their length holds
     waiting and hooks too, so it is never the shorter; and what of it is overhead is unknown.
     """
-    said = {
+    facts_by_source = {
         name: {call.id: (call.tool, call.task, call.outcome) for call in session.tool_calls}
         for name, session in (("hooks", by_hooks), ("transcript", by_transcript))
     }
-    assert said["transcript"] == said["hooks"]
-    assert len(said["hooks"]) == 12
+    assert facts_by_source["transcript"] == facts_by_source["hooks"]
+    assert len(facts_by_source["hooks"]) == 12
     theirs = {call.id: call for call in by_hooks.tool_calls}
     for mine in by_transcript.tool_calls:
         other = theirs[mine.id]
@@ -225,7 +225,7 @@ def test_speedup_is_that_of_the_hooks(by_hooks: Session, by_transcript: Session)
 
 
 def test_both_together_count_as_one(by_hooks: Session) -> None:
-    """Hooks and transcripts of a session merge: the same tasks, calls and turns, the hooks' measurements."""
+    """Hooks and transcripts merge: the same tasks, calls and turns, with the hooks' durations."""
     hooks = recording.read_recording(RECORDED / "hooks.jsonl", parse_payload).events
     both = concluded([*all_events(RECORDED / "projects"), *hooks], lost=False)
     assert [task.id for task in both.tasks] == [task.id for task in by_hooks.tasks]
@@ -237,7 +237,7 @@ def test_both_together_count_as_one(by_hooks: Session) -> None:
 
 
 def test_reading_again_changes_nothing() -> None:
-    """A session that is imported twice is concluded as if it were once: identity makes repeats harmless."""
+    """A session that is imported twice is the same as imported once, by its ids."""
     events = all_events(RECORDED / "projects")
     assert concluded([*events, *events]) == concluded(events)
 
@@ -255,7 +255,7 @@ def test_model_calls_of_the_recording() -> None:
 
 
 def test_events_pass_the_journal() -> None:
-    """Every event is one that the journal believes, by the channel of transcripts."""
+    """The journal accepts every event, with the channel of transcripts."""
     for event in all_events(RECORDED / "projects"):
         assert journal.parse_line(journal.encode_event(event).strip()) == event
         assert event.channel is Channel.TRANSCRIPT
@@ -265,7 +265,7 @@ def test_events_pass_the_journal() -> None:
 
 
 def test_session_starts_with_its_first_timed_line(tmp_path: Path) -> None:
-    """The first line with a time opens the session, in the project its folder is named after; once."""
+    """The first line with a time starts the session, once, in the project of its folder."""
     events = events_of(
         tmp_path,
         {"type": "summary", "summary": SECRET},
@@ -277,7 +277,7 @@ def test_session_starts_with_its_first_timed_line(tmp_path: Path) -> None:
 
 
 def test_turn_ends_where_the_model_says_so(tmp_path: Path) -> None:
-    """A prompt starts a turn named by its prompt id; the last answer that ends it is its end."""
+    """A prompt starts a turn with its prompt id; the last answer with a stop reason ends it."""
     session = concluded(
         events_of(
             tmp_path,
@@ -292,7 +292,7 @@ def test_turn_ends_where_the_model_says_so(tmp_path: Path) -> None:
 
 
 def test_turn_without_a_stop_reason_ends_when_the_next_begins(tmp_path: Path) -> None:
-    """Without stop reasons an answer that asks for no tool was the turn's end, once the next begins."""
+    """Without stop reasons, the last answer before the next prompt ends the turn."""
     lines = [
         prompt(1),
         answer(2),
@@ -311,13 +311,13 @@ def test_turn_without_a_stop_reason_ends_when_the_next_begins(tmp_path: Path) ->
 
 @pytest.mark.parametrize("subtype", ["turn_duration", "stop_hook_summary"])
 def test_client_marks_the_end_of_a_turn(tmp_path: Path, subtype: str) -> None:
-    """What the client writes after a turn settles that the last answer ended it, at the answer's time."""
+    """The client's line after a turn confirms that the last answer ended it, at the answer's time."""
     events = events_of(tmp_path, prompt(1), answer(2), line("system", 3, subtype=subtype))
     assert only(events, Kind.TURN_END).time == when(2)
 
 
 def test_silence_ends_a_turn_only_at_rest(tmp_path: Path) -> None:
-    """The last answer of a file is the turn's end when the file is at rest, and only a guess before."""
+    """The last answer of a file ends the turn only if the file is at rest."""
     assert Kind.TURN_END not in kinds(events_of(tmp_path, prompt(1), answer(2)))
     assert only(events_of(tmp_path, prompt(1), answer(2), at_rest=True), Kind.TURN_END).time == when(2)
     waiting = events_of(tmp_path, prompt(1), answer(2, use("c1")), answer(2), result(3, "c1"), at_rest=True)
@@ -325,21 +325,23 @@ def test_silence_ends_a_turn_only_at_rest(tmp_path: Path) -> None:
 
 
 def test_answer_that_was_cut_off_ends_nothing(tmp_path: Path) -> None:
-    """A model that ran out of tokens has not answered, whatever follows."""
+    """A model that ran out of tokens has not ended its turn."""
     events = events_of(tmp_path, prompt(1), answer(2, stop_reason="max_tokens"), prompt(3), at_rest=True)
     assert Kind.TURN_END not in kinds(events)
 
 
 def test_rest_is_at_the_end_of_the_file(tmp_path: Path) -> None:
-    """A file at rest that is read in several steps tells of its last answer only."""
+    """If a file at rest is read in several steps, only its last answer ends the turn."""
     path = written(
         tmp_path / "s.jsonl", [prompt(1), answer(2), answer(3, use("c1")), result(4, "c1"), answer(5)]
     )
-    got = taken(path, at_rest=True, limit=100)
-    events = [*got.events]
-    while not got.ended:
-        got = read_transcript(identify_transcript(path), got.offset, got.checkpoint, at_rest=True, limit=100)
-        events += got.events
+    chunk = read_file(path, at_rest=True, limit=100)
+    events = [*chunk.events]
+    while not chunk.ended:
+        chunk = read_transcript(
+            identify_transcript(path), chunk.offset, chunk.checkpoint, at_rest=True, limit=100
+        )
+        events += chunk.events
     assert only(events, Kind.TURN_END).time == when(5)
 
 
@@ -353,7 +355,7 @@ def test_interrupted_turn_is_cancelled(tmp_path: Path) -> None:
 
 
 def test_turn_fails_with_the_model(tmp_path: Path) -> None:
-    """An error of the model's interface ends the turn as a failure and is no model call."""
+    """An error of the model's API ends the turn as a failure and is no model call."""
     events = events_of(
         tmp_path,
         prompt(1),
@@ -378,7 +380,7 @@ def test_turn_fails_with_the_model(tmp_path: Path) -> None:
     ],
 )
 def test_command_of_a_prompt(tmp_path: Path, text: str, command: str | None) -> None:
-    """A slash command is taken by its name, and only if that looks like one."""
+    """A slash command is kept by its name, and only if the name is a plain word."""
     start = only(events_of(tmp_path, prompt(1, text)), Kind.TURN_START)
     assert start.attributes.get("command") == command
     assert start.attributes["prompt_length"] == len(text)
@@ -400,18 +402,18 @@ def test_command_of_a_prompt(tmp_path: Path, text: str, command: str | None) -> 
     ],
 )
 def test_line_of_the_user_that_is_no_prompt(tmp_path: Path, fields: dict[str, Any]) -> None:
-    """What the model is not asked starts no turn: client commands, injected texts, summaries, agents."""
+    """Client commands, injected texts, summaries and agents' lines start no turn."""
     assert Kind.TURN_START not in kinds(events_of(tmp_path, prompt(1, **fields)))
 
 
 def test_prompt_of_images_is_a_prompt(tmp_path: Path) -> None:
-    """A prompt without any text is one, of length 0."""
+    """A prompt without text is a prompt of length 0."""
     start = only(events_of(tmp_path, prompt(1, message={"content": [{"type": "image"}]})), Kind.TURN_START)
     assert start.attributes["prompt_length"] == 0
 
 
 def test_hosts_prompt_is_the_hosts_turn(tmp_path: Path) -> None:
-    """A notification starts a turn of the host's that says which task ended how, and no more."""
+    """A notification starts a turn of the host with the ended task and its status, and no text."""
     text = notification("a1", "failed", more=f"<result><status>completed</status>{SECRET}</result>")
     start = only(events_of(tmp_path, prompt(1, text)), Kind.TURN_START)
     assert start.type == "host"
@@ -426,7 +428,7 @@ def test_hosts_prompt_is_the_hosts_turn(tmp_path: Path) -> None:
 
 
 def test_agents_answer_says_nothing_of_its_end(tmp_path: Path) -> None:
-    """Tags inside the agent's answer are not the host's."""
+    """Tags inside the agent's answer are not read as the host's."""
     inside = "<result><status>failed</status><duration_ms>7</duration_ms></result>"
     text = f"<task-notification><task-id>a1</task-id><summary>Agent x</summary>{inside}</task-notification>"
     text = text.replace("</task-n", "<usage><duration_ms>9</duration_ms></usage></task-n")
@@ -437,7 +439,7 @@ def test_agents_answer_says_nothing_of_its_end(tmp_path: Path) -> None:
 
 
 def test_shell_command_in_the_background_is_no_task(tmp_path: Path) -> None:
-    """Shell commands are notified in the same words as agents, and make no task."""
+    """Notifications about shell commands have the same wording, but give no task."""
     text = notification("b1", summary='Background command "make" completed (exit code 0)')
     events = events_of(
         tmp_path, line("queue-operation", 1, operation="enqueue", content=text), prompt(2, text)
@@ -447,7 +449,7 @@ def test_shell_command_in_the_background_is_no_task(tmp_path: Path) -> None:
 
 
 def test_tool_call_and_its_result(tmp_path: Path) -> None:
-    """A call and its result are start and end of one call; the tool is named at both."""
+    """A call and its result are start and end of the same call, with the tool's name on both."""
     events = events_of(
         tmp_path, prompt(1), answer(2, use("c1"), use("c2", "Read")), result(3, "c2"), result(4, "c1")
     )
@@ -459,7 +461,7 @@ def test_tool_call_and_its_result(tmp_path: Path) -> None:
 
 
 def test_tests_that_a_command_runs(tmp_path: Path) -> None:
-    """The end tells framework and counts, by the command of the call and the last lines of its result."""
+    """The end has the framework and counts, by the call's command and the result's last lines."""
     events = events_of(
         tmp_path,
         prompt(1),
@@ -472,14 +474,14 @@ def test_tests_that_a_command_runs(tmp_path: Path) -> None:
         answer(8, use("c4", command="pytest", run_in_background=True)),
         result(9, "c4", "Command running in background"),
     )
-    told = {event.id: dict(event.attributes) for event in events if event.kind is Kind.TOOL_END}
-    assert told["c1"] == {"test_framework": "pytest", "tests_passed": 2, "tests_failed": 1}
-    assert told["c2"] == {"error": "exit_code", "test_framework": "go"}
-    assert told["c3"] == told["c4"] == {}
+    ends = {event.id: dict(event.attributes) for event in events if event.kind is Kind.TOOL_END}
+    assert ends["c1"] == {"test_framework": "pytest", "tests_passed": 2, "tests_failed": 1}
+    assert ends["c2"] == {"error": "exit_code", "test_framework": "go"}
+    assert ends["c3"] == ends["c4"] == {}
 
 
 def test_files_that_calls_write(tmp_path: Path) -> None:
-    """A hash where there is a key, the same by every tool and by hooks; none of a call that failed."""
+    """With a key, a written path's hash is that of hooks and other tools; failed calls have none."""
     path = written(
         tmp_path / "s.jsonl",
         [
@@ -497,7 +499,7 @@ def test_files_that_calls_write(tmp_path: Path) -> None:
     key = b"k" * 32
     hashes = {
         event.id: event.attributes.get("wrote")
-        for event in taken(path, key=key).events
+        for event in read_file(path, key=key).events
         if event.kind is Kind.TOOL_END
     }
     hook = {
@@ -509,16 +511,16 @@ def test_files_that_calls_write(tmp_path: Path) -> None:
     }
     by_hook = parse_payload(json.dumps(hook).encode(), 1, key).attributes["wrote"]
     assert hashes == {"c1": by_hook, "c2": by_hook, "c3": None, "c4": None}
-    assert all("wrote" not in event.attributes for event in taken(path).events)
+    assert all("wrote" not in event.attributes for event in read_file(path).events)
 
 
 def test_what_a_call_is_asked_lasts_from_one_read_to_the_next(tmp_path: Path) -> None:
-    """The end stands in a later read than the call, and tells what that was about all the same."""
+    """A call's end in a later read still has the facts of the call's input."""
     path = written(tmp_path / "s.jsonl", [prompt(1), answer(2, use("c1", command="pytest"))])
-    first = taken(path)
+    first = read_file(path)
     with path.open("ab") as file:
         file.write(glued(result(3, "c1", "2 passed in 0.1s")) + b"\n")
-    events = taken(path, offset=first.offset, checkpoint=first.checkpoint).events
+    events = read_file(path, offset=first.offset, checkpoint=first.checkpoint).events
     assert only(events, Kind.TOOL_END).attributes["test_framework"] == "pytest"
 
 
@@ -543,14 +545,14 @@ def test_what_a_call_is_asked_lasts_from_one_read_to_the_next(tmp_path: Path) ->
 def test_result_that_is_an_error(
     tmp_path: Path, content: Any, outcome: Outcome, attributes: dict[str, str]
 ) -> None:
-    """An error is a failure, unless its fixed wording says that the call was cancelled or not let run."""
+    """An error is a failure, unless its wording shows that the call was cancelled or denied."""
     events = events_of(tmp_path, answer(1, use("c1")), result(2, "c1", content, is_error=True))
     end = only(events, Kind.TOOL_END)
     assert (end.outcome, end.attributes) == (outcome, attributes)
 
 
 def test_duration_only_where_it_was_measured(tmp_path: Path) -> None:
-    """A tool's own measurement is its duration; another vendor's tool may mean anything by the same word."""
+    """A tool's own measurement is its duration; fields of MCP tools are not read."""
     events = events_of(
         tmp_path,
         answer(1, use("c1", "Glob"), use("c2", "mcp__x__y"), use("c3")),
@@ -563,7 +565,7 @@ def test_duration_only_where_it_was_measured(tmp_path: Path) -> None:
 
 
 def test_two_results_on_a_line_share_no_answer(tmp_path: Path) -> None:
-    """A line's structured answer is that of its one result; where it holds two, it is neither's."""
+    """A structured answer is used only if its line has a single result."""
     blocks = [{"type": "tool_result", "tool_use_id": id} for id in ("c1", "c2")]
     both = line("user", 2, message={"content": blocks}, toolUseResult={"durationMs": 5, "agentId": "a1"})
     ends = [event for event in events_of(tmp_path, both) if event.kind is Kind.TOOL_END]
@@ -574,7 +576,7 @@ def test_two_results_on_a_line_share_no_answer(tmp_path: Path) -> None:
 
 
 def test_message_counts_once(tmp_path: Path) -> None:
-    """The lines of one message repeat its usage: it is one call, with the largest counts."""
+    """The lines of a message repeat its usage: it is a single call, with the largest counts."""
     usage = {
         "input_tokens": 3,
         "output_tokens": 1,
@@ -600,7 +602,7 @@ def test_message_counts_once(tmp_path: Path) -> None:
 
 
 def test_model_call_starts_when_it_was_sent(tmp_path: Path) -> None:
-    """Newer clients write when a request was sent: that is the call's time; else its first block's."""
+    """A call's time is when it was sent, if the client writes it; else that of its first block."""
     events = events_of(
         tmp_path,
         line("api-request", 1, id="r"),
@@ -611,7 +613,7 @@ def test_model_call_starts_when_it_was_sent(tmp_path: Path) -> None:
 
 
 def test_tokens_that_are_none_are_absent(tmp_path: Path) -> None:
-    """Counts that are no counts are left out, not taken for 0."""
+    """Values that are not counts are absent, never 0."""
     usage = {"input_tokens": -1, "output_tokens": "x", "cache_read_input_tokens": True}
     assert only(events_of(tmp_path, answer(1, usage=usage)), Kind.MODEL_CALL).attributes == {}
 
@@ -628,7 +630,7 @@ def test_compaction(tmp_path: Path) -> None:
 
 
 def test_agent_that_is_waited_for(tmp_path: Path) -> None:
-    """The result of a waiting call gives the task: its end, its measured length, and so its start."""
+    """The result of a waiting call gives the task's end and length, and so its start."""
     events = events_of(
         tmp_path,
         answer(1, use("c1", "Task", subagent_type="reviewer", description="look " * 40, prompt=SECRET)),
@@ -673,7 +675,7 @@ def test_agent_in_the_background(tmp_path: Path) -> None:
 
 
 def test_agent_that_is_known_only_to_have_started(tmp_path: Path) -> None:
-    """The queue's word that an agent has begun gives its start and call; a shell command's makes no task."""
+    """A queue line about an agent gives its start and call; about a shell command, no task."""
 
     def begun(task: str, type: str) -> str:
         return json.dumps({"task_id": task, "tool_use_id": "c1", "description": SECRET, "task_type": type})
@@ -689,7 +691,7 @@ def test_agent_that_is_known_only_to_have_started(tmp_path: Path) -> None:
 
 
 def test_progress_lines_tell_what_an_agent_does(tmp_path: Path) -> None:
-    """Older clients copy an agent's messages into progress lines: its start, calls and tokens are there."""
+    """Older clients copy an agent's messages into progress lines: start, calls and tokens."""
     events = events_of(
         tmp_path,
         answer(1, use("c1", "Task")),
@@ -706,9 +708,9 @@ def test_progress_lines_tell_what_an_agent_does(tmp_path: Path) -> None:
     assert Kind.TURN_START not in kinds(events)
 
 
-def progress(second: float, told: float, message: dict[str, Any]) -> dict[str, Any]:
+def progress(second: float, copied_at: float, message: dict[str, Any]) -> dict[str, Any]:
     """Return the progress line that copies a message of agent a1."""
-    copied = {"type": message["type"], "timestamp": at(told), "message": message["message"]}
+    copied = {"type": message["type"], "timestamp": at(copied_at), "message": message["message"]}
     data = {"type": "agent_progress", "agentId": "a1", "message": copied}
     return line("progress", second, data=data, parentToolUseID="c1")
 
@@ -721,7 +723,7 @@ def progress(second: float, told: float, message: dict[str, Any]) -> dict[str, A
     ],
 )
 def test_progress_of_an_agent_that_runs_again(tmp_path: Path, stop: dict[str, Any]) -> None:
-    """An agent that has been told to have stopped, and is given a prompt, is at its second run."""
+    """A stopped agent that gets a prompt starts its second run."""
     events = events_of(
         tmp_path, answer(1, use("c1", "Task")), progress(2, 2, prompt(2)), stop, progress(7, 7, prompt(7))
     )
@@ -730,7 +732,7 @@ def test_progress_of_an_agent_that_runs_again(tmp_path: Path, stop: dict[str, An
 
 
 def agent_file(tmp_path: Path, *lines: dict[str, Any], agent: str = "a1", **sidecar: Any) -> Path:
-    """Write the transcript of an agent of session s, with its sidecar where anything is to stand there."""
+    """Write the transcript of an agent of session s, with its sidecar if its content is given."""
     path = tmp_path / f"s/subagents/agent-{agent}.jsonl"
     if sidecar:
         path.parent.mkdir(parents=True)
@@ -739,7 +741,7 @@ def agent_file(tmp_path: Path, *lines: dict[str, Any], agent: str = "a1", **side
 
 
 def test_agents_own_file(tmp_path: Path) -> None:
-    """An agent's file gives its run, from first line to answer; its sidecar says what and whose it is."""
+    """An agent's file gives its run, from first line to answer; its sidecar gives its name and parent."""
     path = agent_file(
         tmp_path,
         prompt(1),
@@ -751,7 +753,7 @@ def test_agents_own_file(tmp_path: Path) -> None:
         parentAgentId="a0",
         description="d" * 500,
     )
-    events = taken(path).events
+    events = read_file(path).events
     assert kinds(events)[0] is Kind.TASK_START
     start, end = only(events, Kind.TASK_START), only(events, Kind.TASK_END)
     assert (start.id, start.name, start.parent, start.time) == ("a1", "reviewer", "a0", when(1))
@@ -762,16 +764,16 @@ def test_agents_own_file(tmp_path: Path) -> None:
 
 
 def test_agent_without_its_session(tmp_path: Path) -> None:
-    """An orphan's file alone makes a session with a task; silence ends it after an answer."""
+    """An agent's file without its session's gives a session with a task, ended by silence."""
     path = agent_file(tmp_path, prompt(1), answer(2, use("c2")), result(3, "c2"), answer(4))
-    (task,) = concluded(taken(path, at_rest=True).events).tasks
+    (task,) = concluded(read_file(path, at_rest=True).events).tasks
     assert (task.id, task.start, task.end) == ("a1", when(1), when(4))
-    (running,) = concluded(taken(path).events, lost=False).tasks
+    (running,) = concluded(read_file(path).events, lost=False).tasks
     assert (running.end, running.outcome) == (None, Outcome.RUNNING)
 
 
 def test_agent_that_is_asked_again_runs_again(tmp_path: Path) -> None:
-    """A second prompt to an agent that has stopped is a second run; a prompt while it works is not."""
+    """A prompt to a stopped agent starts a second run; a prompt to a running agent does not."""
     path = agent_file(
         tmp_path,
         prompt(1),
@@ -780,29 +782,29 @@ def test_agent_that_is_asked_again_runs_again(tmp_path: Path) -> None:
         prompt(7),
         answer(9, stop_reason="end_turn"),
     )
-    tasks = concluded(taken(path).events).tasks
+    tasks = concluded(read_file(path).events).tasks
     assert [(task.start, task.end) for task in tasks] == [(when(1), when(3)), (when(7), when(9))]
 
 
 def test_interrupted_agent_is_cancelled(tmp_path: Path) -> None:
-    """The user's interrupt stands in the agent's file too, and ends its run."""
+    """The user's interrupt is also in the agent's file, and ends its run."""
     path = agent_file(tmp_path, prompt(1), prompt(2, "[Request interrupted by user]"))
-    end = only(taken(path).events, Kind.TASK_END)
+    end = only(read_file(path).events, Kind.TASK_END)
     assert (end.id, end.time, end.outcome) == ("a1", when(2), Outcome.CANCELLED)
 
 
 def test_helper_of_the_client_is_no_task(tmp_path: Path) -> None:
     """An agent that the client runs for itself makes no task, but its tokens count for the session."""
     path = agent_file(tmp_path, prompt(1), answer(2, usage={"output_tokens": 9}), agent="acompact-e1f845")
-    events = taken(path, at_rest=True).events
+    events = read_file(path, at_rest=True).events
     assert kinds(events) == [Kind.MODEL_CALL]
     assert events[0].parent is None
     named = agent_file(tmp_path / "named", prompt(1), agent="areviewer-e1f845", toolUseId="c1")
-    assert only(taken(named).events, Kind.TASK_START).id == "areviewer-e1f845"
+    assert only(read_file(named).events, Kind.TASK_START).id == "areviewer-e1f845"
 
 
 def test_sidechain_in_the_main_file(tmp_path: Path) -> None:
-    """Old clients keep agents' lines in the main file and give no ids: each chain of lines is one agent."""
+    """Old clients keep agents' lines without ids in the main file: each chain of lines is an agent."""
 
     def chained(uuid: str, above: str | None, message: dict[str, Any]) -> dict[str, Any]:
         return {**message, "isSidechain": True, "uuid": uuid, "parentUuid": above}
@@ -839,7 +841,7 @@ def test_sidechain_in_the_main_file(tmp_path: Path) -> None:
 
 
 def test_branch_is_not_counted_twice(tmp_path: Path) -> None:
-    """The lines that a branched session copied stay with the session they were copied from."""
+    """Lines that a forked session copied count only in their original session."""
     copied: dict[str, Any] = {"forkedFrom": {"sessionId": "other", "messageUuid": "u"}}
     events = events_of(tmp_path, prompt(1, **copied), answer(2, use("c1"), **copied), prompt(9))
     assert only(events, Kind.SESSION_START).time == when(9)
@@ -850,25 +852,25 @@ def test_branch_is_not_counted_twice(tmp_path: Path) -> None:
 
 
 def rejects_of(tmp_path: Path, *lines: dict[str, Any] | bytes) -> tuple[list[Kind], list[tuple[int, str]]]:
-    """Return the kinds of the events of lines, without the session's start, and what was set aside."""
-    found = taken(written(tmp_path / "s.jsonl", lines), at_rest=True)
-    return [kind for kind in kinds(found.events) if kind is not Kind.SESSION_START], [*found.rejects]
+    """Return the kinds of the events of lines, without the session's start, and the rejects."""
+    chunk = read_file(written(tmp_path / "s.jsonl", lines), at_rest=True)
+    return [kind for kind in kinds(chunk.events) if kind is not Kind.SESSION_START], [*chunk.rejects]
 
 
 def test_glued_lines_are_both_found(tmp_path: Path) -> None:
     """Two objects on one line are two lines."""
-    got, rejects = rejects_of(tmp_path, glued(answer(1, use("c1")), result(2, "c1")))
-    assert got == [Kind.MODEL_CALL, Kind.TOOL_START, Kind.TOOL_END]
+    read_kinds, rejects = rejects_of(tmp_path, glued(answer(1, use("c1")), result(2, "c1")))
+    assert read_kinds == [Kind.MODEL_CALL, Kind.TOOL_START, Kind.TOOL_END]
     assert rejects == []
 
 
 def test_line_after_a_torn_one_is_found(tmp_path: Path) -> None:
-    """Half a line is set aside; the whole one glued to it is not, and nothing inside the torn one is one."""
+    """Half a line is rejected; a complete line after it is read; objects inside the half are not."""
     inner = prompt(1)
     del inner["sessionId"]
     torn = glued(answer(1, inner, use("c1"), id="cut"))[:-30]
-    got, rejects = rejects_of(tmp_path, prompt(0), torn + glued(result(2, "c1")))
-    assert got == [Kind.TURN_START, Kind.TOOL_END]
+    read_kinds, rejects = rejects_of(tmp_path, prompt(0), torn + glued(result(2, "c1")))
+    assert read_kinds == [Kind.TURN_START, Kind.TOOL_END]
     assert rejects == [(len(glued(prompt(0))) + 1, "not JSON")]
 
 
@@ -890,19 +892,19 @@ def test_line_after_a_torn_one_is_found(tmp_path: Path) -> None:
     ],
 )
 def test_unreadable_line_is_set_aside(tmp_path: Path, data: bytes, reason: str) -> None:
-    """A line that cannot be read is set aside with its place and reason; its neighbours are read."""
-    got, rejects = rejects_of(tmp_path, prompt(0), data, answer(3, stop_reason="end_turn"))
-    assert got == [Kind.TURN_START, Kind.MODEL_CALL, Kind.TURN_END]
+    """An unreadable line is rejected with offset and reason; its neighbours are read."""
+    read_kinds, rejects = rejects_of(tmp_path, prompt(0), data, answer(3, stop_reason="end_turn"))
+    assert read_kinds == [Kind.TURN_START, Kind.MODEL_CALL, Kind.TURN_END]
     assert rejects == [(len(glued(prompt(0))) + 1, reason)]
 
 
 def test_line_from_the_future_is_set_aside(tmp_path: Path) -> None:
-    """A time after the one that the caller still believes would keep its session open; it is told of."""
+    """A line after the caller's latest time is rejected: it would keep its session open."""
     lines = (prompt(0), prompt(50), answer(3, stop_reason="end_turn"))
-    found = taken(written(tmp_path / "s.jsonl", lines), latest=when(49))
-    assert kinds(found.events) == [Kind.SESSION_START, Kind.TURN_START, Kind.MODEL_CALL, Kind.TURN_END]
-    assert found.rejects == ((len(glued(prompt(0))) + 1, "time in the future"),)
-    assert taken(tmp_path / "s.jsonl", latest=when(50)).rejects == ()
+    chunk = read_file(written(tmp_path / "s.jsonl", lines), latest=when(49))
+    assert kinds(chunk.events) == [Kind.SESSION_START, Kind.TURN_START, Kind.MODEL_CALL, Kind.TURN_END]
+    assert chunk.rejects == ((len(glued(prompt(0))) + 1, "time in the future"),)
+    assert read_file(tmp_path / "s.jsonl", latest=when(50)).rejects == ()
 
 
 @pytest.mark.parametrize(
@@ -926,7 +928,7 @@ def test_line_from_the_future_is_set_aside(tmp_path: Path) -> None:
     ],
 )
 def test_line_that_says_nothing_is_passed_over(tmp_path: Path, data: bytes) -> None:
-    """Unknown types, lines without a time that are no events, and odd parts are not even rejects."""
+    """Unknown types, lines without a time and odd parts are ignored, without a reject."""
     assert rejects_of(tmp_path, data) == ([], [])
 
 
@@ -947,28 +949,28 @@ def test_badly_written_line_is_read(tmp_path: Path, data: bytes) -> None:
 
 
 def test_sessions_id_comes_from_the_line(tmp_path: Path) -> None:
-    """The id in a line goes before the file's name; a file may hold two sessions, each with its own turns."""
+    """The id in a line is preferred to the file's name; a file may hold two sessions."""
     path = written(
         tmp_path / "copied.jsonl",
         [prompt(1), prompt(2, sessionId="t"), answer(3, stop_reason="end_turn"), prompt(4, sessionId=None)],
     )
-    events = taken(path).events
+    events = read_file(path).events
     assert [event.session for event in events if event.kind is Kind.SESSION_START] == ["s", "t", "copied"]
     assert (only(events, Kind.TURN_END).session, only(events, Kind.TURN_END).id) == ("s", "u1")
 
 
 def test_file_without_a_name(tmp_path: Path) -> None:
-    """A file called just .jsonl is read by its lines' ids; a line without one is set aside."""
+    """A file called just .jsonl is read by its lines' ids; a line without an id is rejected."""
     path = written(tmp_path / ".jsonl", [prompt(1), {**prompt(2), "sessionId": ""}])
-    (found,) = find_transcripts(tmp_path)
-    assert found.session is None
-    got = taken(path)
-    assert {event.session for event in got.events} == {"s"}
-    assert [reason for _, reason in got.rejects] == ["no session id"]
+    (transcript,) = find_transcripts(tmp_path)
+    assert transcript.session is None
+    chunk = read_file(path)
+    assert {event.session for event in chunk.events} == {"s"}
+    assert [reason for _, reason in chunk.rejects] == ["no session id"]
 
 
 def test_times_may_run_backwards(tmp_path: Path) -> None:
-    """Lines stand in the order in which they were written, not in that of time: order makes no difference."""
+    """Lines are in the order of writing, which need not be that of time; both orders give the same."""
     lines = [prompt(1), answer(2, use("c1")), result(3, "c1"), answer(4, stop_reason="end_turn")]
     forwards = concluded(events_of(tmp_path, *lines))
     swapped = concluded(events_of(tmp_path, lines[0], lines[2], lines[1], lines[3]))
@@ -977,14 +979,14 @@ def test_times_may_run_backwards(tmp_path: Path) -> None:
 
 
 def test_last_line_waits_for_its_newline(tmp_path: Path) -> None:
-    """A line still being written is left for the next read, and taken as it is when the file is at rest."""
+    """A line without its newline is left for the next read, or read if the file is at rest."""
     path = written(tmp_path / "s.jsonl", [prompt(1)])
     rest = glued(answer(2, stop_reason="end_turn"))
     with path.open("ab") as stream:
         stream.write(rest)
-    first = taken(path)
+    first = read_file(path)
     assert kinds(first.events) == [Kind.SESSION_START, Kind.TURN_START]
-    assert taken(path, at_rest=True).offset == path.stat().st_size
+    assert read_file(path, at_rest=True).offset == path.stat().st_size
     with path.open("ab") as stream:
         stream.write(b"\n")
     second = read_transcript(identify_transcript(path), first.offset, first.checkpoint)
@@ -994,25 +996,26 @@ def test_last_line_waits_for_its_newline(tmp_path: Path) -> None:
 
 
 def test_compressed_file_is_whole(tmp_path: Path) -> None:
-    """A compressed transcript gives the same events, its last line included; its offset counts content."""
+    """A compressed transcript gives the same events and its last line; offsets count content bytes."""
     data = MAIN.read_bytes()
     (tmp_path / "s.jsonl.gz").write_bytes(gzip.compress(data.rstrip(b"\n")))
-    got = taken(tmp_path / "s.jsonl.gz")
-    assert got.events == taken(MAIN).events
-    assert got.offset == len(data.rstrip(b"\n"))
+    chunk = read_file(tmp_path / "s.jsonl.gz")
+    assert chunk.events == read_file(MAIN).events
+    assert chunk.offset == len(data.rstrip(b"\n"))
     assert (
-        read_transcript(identify_transcript(tmp_path / "s.jsonl.gz"), got.offset, got.checkpoint).events == ()
+        read_transcript(identify_transcript(tmp_path / "s.jsonl.gz"), chunk.offset, chunk.checkpoint).events
+        == ()
     )
 
 
 def test_broken_files_are_set_aside(tmp_path: Path) -> None:
-    """A file that is gone, no file, or cut short in its compression becomes a reject and raises nothing."""
+    """A file that is missing, not a file, or badly compressed becomes a reject; nothing is raised."""
     cut = tmp_path / "cut.jsonl.gz"
     cut.write_bytes(gzip.compress(MAIN.read_bytes())[:-200])
     plain = tmp_path / "plain.jsonl.gz"
     plain.write_bytes(b"{}\n")
     reasons = {
-        path.name: [reason for _, reason in taken(path).rejects]
+        path.name: [reason for _, reason in read_file(path).rejects]
         for path in (tmp_path / "gone.jsonl", tmp_path, cut, plain)
     }
     assert reasons == {
@@ -1024,9 +1027,9 @@ def test_broken_files_are_set_aside(tmp_path: Path) -> None:
 
 
 def test_shortened_file_is_read_again(tmp_path: Path) -> None:
-    """A file that has become shorter than what was read of it is another one, and read from its beginning."""
+    """A file that is shorter than the offset is another file, and read from its beginning."""
     path = written(tmp_path / "s.jsonl", [prompt(1), answer(2)])
-    before = taken(path)
+    before = read_file(path)
     written(path, [prompt(5)])
     again = read_transcript(identify_transcript(path), before.offset, before.checkpoint)
     assert [(event.kind, event.time) for event in again.events] == [
@@ -1036,24 +1039,24 @@ def test_shortened_file_is_read_again(tmp_path: Path) -> None:
 
 
 def test_fifty_megabytes_in_a_line(tmp_path: Path) -> None:
-    """A huge result is read past; what stands beside it is taken."""
+    """A huge result is skipped; the other facts of its line are read."""
     path = written(
         tmp_path / "s.jsonl",
         [answer(1, use("c1")), result(2, "c1", "x" * 50_000_000), answer(3, stop_reason="end_turn")],
     )
     events: list[Event] = []
-    got = taken(path)
+    chunk = read_file(path)
     while True:
-        events.extend(got.events)
-        if got.ended:
+        events.extend(chunk.events)
+        if chunk.ended:
             break
-        got = read_transcript(identify_transcript(path), got.offset, got.checkpoint)
-    assert got.offset == path.stat().st_size
+        chunk = read_transcript(identify_transcript(path), chunk.offset, chunk.checkpoint)
+    assert chunk.offset == path.stat().st_size
     assert only(events, Kind.TOOL_END).time == when(2)
 
 
 def test_line_beyond_all_bounds_is_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line longer than memory should hold is skipped to its end; without an end it waits."""
+    """A line beyond the limit is skipped to its end; without an end it waits."""
     monkeypatch.setattr(reading, "LINE_LIMIT", 2_000)
     long = glued(prompt(2, "x" * 9_000))
     path = written(tmp_path / "s.jsonl", [prompt(1), long, prompt(3)])
@@ -1061,24 +1064,24 @@ def test_line_beyond_all_bounds_is_set_aside(tmp_path: Path, monkeypatch: pytest
     rejects: list[tuple[int, str]] = []
     offset, carry = 0, Checkpoint()
     for _ in range(100):
-        got = read_transcript(identify_transcript(path), offset, carry, limit=500)
-        offset, carry = got.offset, got.checkpoint
-        events.extend(got.events)
-        rejects.extend(got.rejects)
-        if got.ended and offset == path.stat().st_size:
+        chunk = read_transcript(identify_transcript(path), offset, carry, limit=500)
+        offset, carry = chunk.offset, chunk.checkpoint
+        events.extend(chunk.events)
+        rejects.extend(chunk.rejects)
+        if chunk.ended and offset == path.stat().st_size:
             break
     assert [event.time for event in events if event.kind is Kind.TURN_START] == [when(1), when(3)]
     assert rejects == [(len(glued(prompt(1))) + 1, "too long")]
     (tmp_path / "endless.jsonl").write_bytes(long)
-    endless = taken(tmp_path / "endless.jsonl", limit=500)
+    endless = read_file(tmp_path / "endless.jsonl", limit=500)
     assert (endless.offset, endless.events, endless.ended) == (0, (), True)
-    assert [reason for _, reason in taken(tmp_path / "endless.jsonl", limit=500, at_rest=True).rejects] == [
-        "too long"
-    ]
+    assert [
+        reason for _, reason in read_file(tmp_path / "endless.jsonl", limit=500, at_rest=True).rejects
+    ] == ["too long"]
 
 
 def test_nothing_of_the_content_is_kept(tmp_path: Path) -> None:
-    """Prompts, inputs, outputs, answers and paths do not reach an event; a short description is all."""
+    """Prompts, inputs, outputs, answers and paths never reach an event; short descriptions do."""
     lines = [
         prompt(1, f"{SECRET} /secret", cwd=f"/{SECRET}/atelier"),
         answer(2, use("c1", "Agent", subagent_type="reviewer", description="short", prompt=SECRET)),
@@ -1108,7 +1111,7 @@ def test_nothing_of_the_content_is_kept(tmp_path: Path) -> None:
 
 
 def test_files_of_a_tree(tmp_path: Path) -> None:
-    """All transcripts of a tree are found, each session's before its agents', with what their places say."""
+    """All transcripts of a tree are found, each session's before its agents', with session and agent."""
     for name in (
         "p1/s1.jsonl",
         "p1/s1/subagents/agent-a1.jsonl",
@@ -1120,7 +1123,10 @@ def test_files_of_a_tree(tmp_path: Path) -> None:
         "p2/s3/subagents/agent-a3.jsonl.gz",
     ):
         written(tmp_path / name, [])
-    assert [(found.path.name, found.session, found.agent) for found in find_transcripts(tmp_path)] == [
+    assert [
+        (transcript.path.name, transcript.session, transcript.agent)
+        for transcript in find_transcripts(tmp_path)
+    ] == [
         ("agent-5271c147.jsonl", None, "5271c147"),
         ("s1.jsonl", "s1", None),
         ("agent-a1.jsonl", "s1", "a1"),
@@ -1131,12 +1137,12 @@ def test_files_of_a_tree(tmp_path: Path) -> None:
 
 
 def test_files_of_a_session(tmp_path: Path) -> None:
-    """A session, named by its file or folder, brings its agents along; an agent's file comes alone."""
+    """A session's file or folder also gives its agents' files; an agent's file comes alone."""
     agent = agent_file(tmp_path, prompt(1), agentType="reviewer", toolUseId="c1")
     main = written(tmp_path / "s.jsonl", [prompt(1)])
     both = [main, agent]
-    assert [found.path for found in find_transcripts(main)] == both
-    assert [found.path for found in find_transcripts(tmp_path / "s")] == both
+    assert [transcript.path for transcript in find_transcripts(main)] == both
+    assert [transcript.path for transcript in find_transcripts(tmp_path / "s")] == both
     assert list(find_transcripts(agent)) == [
         TranscriptFile(agent, session="s", agent="a1", agent_type="reviewer", delegated_by="c1")
     ]
@@ -1144,14 +1150,14 @@ def test_files_of_a_session(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"agentType":7,"toolUseId":[]}'])
 def test_sidecar_that_says_nothing(tmp_path: Path, data: bytes) -> None:
-    """A sidecar that cannot be read leaves its agent without a name."""
+    """An agent with an unreadable sidecar has no name."""
     path = agent_file(tmp_path, prompt(1))
     path.with_suffix(".meta.json").write_bytes(data)
     assert identify_transcript(path) == TranscriptFile(path, session="s", agent="a1")
 
 
 def test_no_transcripts_is_an_error(tmp_path: Path) -> None:
-    """A path with nothing to read is the user's error, and says so."""
+    """A path without transcripts gives an error that says so."""
     with pytest.raises(SourceError, match="no such file or folder"):
         list(find_transcripts(tmp_path / "gone"))
     with pytest.raises(SourceError, match=r"no \.jsonl file in the folder"):
@@ -1171,13 +1177,13 @@ def piecewise(growing: TranscriptFile, data: bytes, cuts: Iterable[int], limit: 
     for cut in (*sorted(cuts), len(data)):
         growing.path.write_bytes(data[:cut])
         while True:
-            got = read_transcript(growing, offset, carry, limit=limit)
-            events.extend(got.events)
+            chunk = read_transcript(growing, offset, carry, limit=limit)
+            events.extend(chunk.events)
             offset, carry = (
-                got.offset,
-                msgspec.json.decode(msgspec.json.encode(got.checkpoint), type=Checkpoint),
+                chunk.offset,
+                msgspec.json.decode(msgspec.json.encode(chunk.checkpoint), type=Checkpoint),
             )
-            if got.ended:
+            if chunk.ended:
                 break
     return events
 
@@ -1185,7 +1191,7 @@ def piecewise(growing: TranscriptFile, data: bytes, cuts: Iterable[int], limit: 
 @QUIET
 @given(st.data())
 def test_reading_in_pieces_is_reading_whole(tmp_path: Path, data: st.DataObject) -> None:
-    """However a file grows and however it is cut, its events are those of the whole file, in their order."""
+    """A file that grows in any pieces gives the same events in the same order as a single read."""
     source = data.draw(st.sampled_from(TRANSCRIPTS))
     content = source.read_bytes()
     cuts = data.draw(st.lists(st.integers(0, len(content)), max_size=6))
@@ -1199,7 +1205,7 @@ def test_reading_in_pieces_is_reading_whole(tmp_path: Path, data: st.DataObject)
 @QUIET
 @given(st.data())
 def test_mutated_lines_never_raise(tmp_path: Path, data: st.DataObject) -> None:
-    """Whatever stands in a file, reading gives events that the journal believes, and rejects in the file."""
+    """For any damage, reading gives events that the journal accepts, and rejects inside the file."""
     content = bytearray(data.draw(st.sampled_from(TRANSCRIPTS)).read_bytes())
     for _ in range(data.draw(st.integers(1, 8))):
         start = data.draw(st.integers(0, len(content)))
@@ -1222,10 +1228,10 @@ def test_mutated_lines_never_raise(tmp_path: Path, data: st.DataObject) -> None:
         )
     path = tmp_path / "s.jsonl"
     path.write_bytes(content)
-    got = taken(path, at_rest=True)
-    assert got.offset == len(content)
-    assert all(0 <= offset < len(content) for offset, _ in got.rejects)
-    for event in got.events:
+    chunk = read_file(path, at_rest=True)
+    assert chunk.offset == len(content)
+    assert all(0 <= offset < len(content) for offset, _ in chunk.rejects)
+    for event in chunk.events:
         assert journal.parse_line(journal.encode_event(event).strip()) == event
 
 
@@ -1240,10 +1246,10 @@ PLACES = st.sampled_from([field.encode_name for field in msgspec.structs.fields(
 @QUIET
 @given(st.lists(st.tuples(st.integers(0, 60), PLACES, JSON), max_size=10))
 def test_fields_of_any_shape_never_raise(tmp_path: Path, changes: list[tuple[int, str, Any]]) -> None:
-    """A field may hold anything: the line is read without it or set aside, and what is told is sound."""
+    """With any value in a field, the line is read without it or rejected; its events are valid."""
     lines = [json.loads(text) for path in TRANSCRIPTS for text in path.read_text().splitlines()]
     for index, place, value in changes:
         lines[index % len(lines)][place] = value
-    got = taken(written(tmp_path / "s.jsonl", lines), at_rest=True)
-    for event in got.events:
+    chunk = read_file(written(tmp_path / "s.jsonl", lines), at_rest=True)
+    for event in chunk.events:
         assert journal.parse_line(journal.encode_event(event).strip()) == event

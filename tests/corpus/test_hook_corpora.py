@@ -1,3 +1,5 @@
+"""Foreign recordings of hooks: no record is lost, and every figure is within its bounds."""
+
 from __future__ import annotations
 
 import gzip
@@ -43,7 +45,7 @@ def payloads(corpus: str) -> Iterator[Any]:
 
 
 def assert_plausible(session: Session) -> None:
-    """Find every length, ratio and edge of a session within its bounds."""
+    """Assert that every length, ratio and edge of a session is within its bounds."""
     edges = [(task.start, task.end) for task in session.tasks]
     edges += [(call.start, call.end) for call in session.tool_calls]
     edges += [(turn.start, turn.end) for turn in session.turns]

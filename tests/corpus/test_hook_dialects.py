@@ -1,4 +1,4 @@
-"""Hook payloads that strangers have recorded: nothing raises, nothing is lost, and counts made here agree."""
+"""Hook payloads recorded by other projects: nothing raises, nothing is lost, and the counts agree."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ pytestmark = [
 
 
 def payloads(folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield the hook payloads in the JSON arrays below a folder; transcripts among them are none."""
+    """Yield the hook payloads in the JSON arrays below a folder, without transcripts."""
     for path in sorted([*folder.rglob("*.json"), *folder.rglob("*.json.gz")]):
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         found = json.loads(data)
@@ -54,7 +54,7 @@ def event_of(payload: dict[str, Any], time: int, agent: str) -> Event:
 class TestCodex:
     @pytest.fixture
     def recorded(self) -> list[dict[str, Any]]:
-        """Return the payloads in an order in which they can have come: the files keep none between hooks."""
+        """Return the payloads in a possible order of arrival; the files have no order across hooks."""
         order = ["SessionStart", "UserPromptSubmit", "SubagentStart", "PreToolUse", "PreCompact"]
         order += ["SubagentStop", "Stop"]
         return sorted(payloads(CODEX), key=lambda payload: order.index(payload["hook_event_name"]))
@@ -67,7 +67,7 @@ class TestCodex:
     def test_every_payload_becomes_an_event(
         self, recorded: list[dict[str, Any]], events: list[Event]
     ) -> None:
-        """All 31 are read; the two prompts that agents were given start their runs and are no turns."""
+        """All 31 are read; the two prompts for agents start their runs and are no turns."""
         assert Counter(payload["hook_event_name"] for payload in recorded) == CODEX_RECORDS
         assert Counter(event.kind for event in events) == {
             Kind.SESSION_START: 3,
@@ -124,7 +124,7 @@ class TestCodex:
 
 @pytest.mark.parametrize("folder", CLAUDE_CODE)
 def test_claude_codes_payloads_are_all_read(folder: str) -> None:
-    """Each record of a known hook is an event, each other one a reject that says why."""
+    """A record of a known hook is an event; any other is a reject with a reason."""
     found = list(payloads(DATA / folder))
     assert len(found) == CLAUDE_CODE[folder]
     for number, payload in enumerate(found):

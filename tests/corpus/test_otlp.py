@@ -1,4 +1,4 @@
-"""Recorded telemetry: a client's own runs against its hooks, and traces of seventeen agent frameworks."""
+"""Recorded telemetry: a client's runs compared with its hooks, and traces of seventeen frameworks."""
 
 from __future__ import annotations
 
@@ -59,17 +59,17 @@ class Request(NamedTuple):
 
 def requests_of(run: str) -> list[Request]:
     """Return the requests of a recorded run, as they came."""
-    found = []
+    requests = []
     for line in (SCRIPTED / run / "otlp.jsonl").read_bytes().splitlines():
         recorded = json.loads(line)
         body = recorded["body"]
         signal = Signal(recorded["path"].rpartition("/")[2])
-        found.append(Request(signal, json.loads(body) if isinstance(body, str) else body, recorded["t"]))
-    return found
+        requests.append(Request(signal, json.loads(body) if isinstance(body, str) else body, recorded["t"]))
+    return requests
 
 
 def by_otlp(requests: Iterable[Request], *, protobuf: bool = False) -> list[Event]:
-    """Return the events of recorded requests, given to one receiver; no part of any may be rejected."""
+    """Return the events of recorded requests, given to a single receiver; none may be rejected."""
     receiver = Receiver(journal.encode_event)
     events = []
     for signal, body, at in requests:
@@ -98,7 +98,7 @@ def run(request: pytest.FixtureRequest) -> str:
 
 
 def close(mine: int, theirs: int) -> bool:
-    """Tell whether two tellings of one length agree within 5 % or 60 ms."""
+    """Return whether two measurements of a length agree within 5 % or 60 ms."""
     return abs(mine - theirs) <= max(SLACK, 0.05 * theirs)
 
 
@@ -152,7 +152,7 @@ def test_speedup_agrees_with_hooks(run: str) -> None:
 
 
 def test_both_together(run: str) -> None:
-    """Hooks and OTLP of one run, in any order, count every turn, task and call once."""
+    """Hooks and OTLP of a run, in any order, count every turn, task and call once."""
     hooks, otlp = by_hooks(run), by_otlp(requests_of(run))
     alone = only_session(hooks, lost=False)
     together = [*hooks, *otlp, *otlp[::2]]
@@ -167,7 +167,7 @@ def test_both_together(run: str) -> None:
 
 
 def test_gaps(run: str) -> None:
-    """What OTLP cannot know is absent: descriptions, the session's end, who asked, older clients' agents."""
+    """Facts that OTLP lacks are absent: descriptions, session end, prompt origin, older clients' agents."""
     events = by_otlp(requests_of(run))
     session = only_session(events, lost=False)
 
@@ -205,12 +205,12 @@ def test_model_calls(run: str) -> None:
 
 
 def by_transcript(run: str) -> list[Event]:
-    """Return the events of the same run's transcripts, as history."""
+    """Return the events of the same run's transcripts, read as history."""
     events: list[Event] = []
-    for found in transcript.find_transcripts(SCRIPTED / run / "projects"):
-        got = transcript.read_transcript(found, at_rest=True)
-        assert got.ended
-        events += got.events
+    for file in transcript.find_transcripts(SCRIPTED / run / "projects"):
+        chunk = transcript.read_transcript(file, at_rest=True)
+        assert chunk.ended
+        events += chunk.events
     return events
 
 
@@ -233,7 +233,7 @@ def test_model_calls_agree_with_transcripts(run: str) -> None:
 
 
 def test_hooks_run_agree_with_hooks(run: str) -> None:
-    """The client timed each hook that ran while it could still tell: as many of each kind in each task."""
+    """Each task has as many hook runs of each kind as hooks, without those after the last export."""
     session = only_session(by_otlp(requests_of(run)))
     called: Counter[tuple[str, str | None]] = Counter()
     for line in (SCRIPTED / run / "hooks.jsonl").read_bytes().splitlines():
@@ -246,7 +246,7 @@ def test_hooks_run_agree_with_hooks(run: str) -> None:
 
 
 def test_hooks_run_lie_around_their_hooks(run: str) -> None:
-    """Each run lies around the hook process that was started by it: that looked at the clock inside of it."""
+    """Each hook run contains the time at which its hook's process read the clock."""
     runs = only_session(by_otlp(requests_of(run))).hooks_run
     arrivals = Counter[int]()
     for line in (SCRIPTED / run / "hooks.jsonl").read_bytes().splitlines():
@@ -270,14 +270,14 @@ def spans_of(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def test_encodings_agree(run: str) -> None:
-    """A recorded run in protobuf and gzip gives the events that it gives in JSON."""
+    """A recorded run in protobuf and gzip gives the same events as in JSON."""
     requests = requests_of(run)
 
     assert by_otlp(requests, protobuf=True) == by_otlp(requests)
 
 
 def test_requests_in_any_order(run: str) -> None:
-    """Requests that come in reverse, and come again, tell the same session."""
+    """Requests in reverse order, some of them twice, give the same session."""
     requests = requests_of(run)
 
     assert only_session(by_otlp([*reversed(requests), *requests[:3]])) == only_session(by_otlp(requests))
@@ -285,20 +285,20 @@ def test_requests_in_any_order(run: str) -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 5, 17])
 def test_spans_in_small_requests(run: str, size: int) -> None:
-    """However a run's spans are spread over requests, calls and tasks are the same, lengths within 5 %."""
+    """A run's spans in small requests give the same calls and tasks, lengths within 5 %."""
     requests = requests_of(run)
     cut = [
         piece
         for request in requests
         for piece in (pieces(request, size) if request.signal is Signal.TRACES else [request])
     ]
-    session, whole = only_session(by_otlp(cut)), only_session(by_otlp(requests))
+    session, uncut = only_session(by_otlp(cut)), only_session(by_otlp(requests))
 
-    assert session.tool_calls == whole.tool_calls
-    assert session.model_calls == whole.model_calls
-    assert session.turns == whole.turns
+    assert session.tool_calls == uncut.tool_calls
+    assert session.model_calls == uncut.model_calls
+    assert session.turns == uncut.turns
     assert {(task.id, task.outcome, task.delegated_by) for task in session.tasks} == {
-        (task.id, task.outcome, task.delegated_by) for task in whole.tasks
+        (task.id, task.outcome, task.delegated_by) for task in uncut.tasks
     }
     for task_id, length in lengths(only_session(by_hooks(run), lost=False)).items():
         assert close(lengths(session)[task_id], length)
@@ -314,7 +314,7 @@ def pieces(request: Request, size: int) -> Iterator[Request]:
 
 
 def test_nothing_private_passes(run: str) -> None:
-    """No attribute that says who the user is reaches a record."""
+    """No attribute that identifies the user reaches a record."""
     private = set()
     for request in requests_of(run):
         for pair in pairs_of(request.body):
@@ -342,7 +342,7 @@ def pairs_of(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def test_trace_of_a_stranger() -> None:
-    """A trace recorded elsewhere, its root last: one call with its execution time, two model calls."""
+    """A trace from elsewhere, its root last: a call with its execution time, two model calls."""
     body = json.loads(AGENTWEAVE.read_bytes())
     (interaction,) = [each for each in spans_of(body) if each["name"] == "claude_code.interaction"]
     events = by_otlp([Request(Signal.TRACES, body, int(interaction["endTimeUnixNano"]))])
@@ -363,7 +363,7 @@ def test_trace_of_a_stranger() -> None:
 
 
 class Found(NamedTuple):
-    """What a trace gives: numbers of entities, the names of tools and of the tasks' agents."""
+    """The entities in a trace: numbers, names of tools and of the tasks' agents."""
 
     turns: int
     tasks: int
@@ -422,8 +422,10 @@ EXPECTED: dict[str, Found] = {
 
 def observations(name: str) -> list[dict[str, Any]]:
     """Return the observations of an exported trace."""
-    found: list[dict[str, Any]] = json.loads((LANGFUSE / f"{name}.trace.json").read_bytes())["observations"]
-    return found
+    observed: list[dict[str, Any]] = json.loads((LANGFUSE / f"{name}.trace.json").read_bytes())[
+        "observations"
+    ]
+    return observed
 
 
 def langfuse_spans(name: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
@@ -433,7 +435,9 @@ def langfuse_spans(name: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
         metadata = plain(observation.get("metadata")) or {}
         scope = (plain(metadata.get("scope")) or {}).get("name") or ""
         values = {
-            key: said for key, said in (plain(metadata.get("attributes")) or {}).items() if said is not None
+            key: value
+            for key, value in (plain(metadata.get("attributes")) or {}).items()
+            if value is not None
         }
         if scope == "langfuse-sdk":
             # The export takes these two out of the attributes and puts them into fields of its own.
@@ -448,7 +452,7 @@ def langfuse_spans(name: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
                 "startTimeUnixNano": nanoseconds(observation["startTime"]),
                 "endTimeUnixNano": nanoseconds(observation["endTime"]),
                 "attributes": attributes(
-                    {key: said for key, said in values.items() if not isinstance(said, dict)}
+                    {key: value for key, value in values.items() if not isinstance(value, dict)}
                 ),
                 "status": {"code": 2 if observation["level"] == "ERROR" else 0},
             }
@@ -457,7 +461,7 @@ def langfuse_spans(name: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
 
 
 def plain(value: Any) -> Any:
-    """Return what a JSON text inside JSON says."""
+    """Return the value of a JSON text inside JSON."""
     while isinstance(value, str):
         value = json.loads(value)
     return value
@@ -477,7 +481,7 @@ def framework_events(name: str) -> list[Event]:
 
 
 def found_in(session: Session) -> Found:
-    """Count what a session holds."""
+    """Count the entities of a session."""
     return Found(
         len(session.turns),
         len(session.tasks),
@@ -490,29 +494,29 @@ def found_in(session: Session) -> Found:
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_frameworks(name: str) -> None:
-    """Agents, tools and model calls of each framework are found in one session, gaps as the table says."""
+    """Each framework's agents, tools and model calls are in a single session, gaps as in the table."""
     assert found_in(only_session(framework_events(name))) == EXPECTED[name]
 
 
 def test_every_trace_is_in_the_table() -> None:
-    """The table leaves out none of the exported traces."""
+    """The table covers all exported traces."""
     assert {path.name.removesuffix(".trace.json") for path in LANGFUSE.glob("*.trace.json")} == set(EXPECTED)
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_lengths_of_frameworks(name: str) -> None:
-    """Tasks, tool calls and model calls last as long as the exporter itself says."""
+    """Tasks, tool calls and model calls last as long as in the exporter's own data."""
     session = only_session(framework_events(name))
-    said = {each["id"]: milliseconds(each) for each in observations(name)}
-    told = {
+    expected = {each["id"]: milliseconds(each) for each in observations(name)}
+    lengths_by_id = {
         **{task.id: task.interval.length for task in session.tasks if task.interval},
         **{call.id: call.duration for call in session.tool_calls},
         **{call.id: call.duration for call in session.model_calls},
     }
 
-    assert len(told) == sum(found_in(session)[1:4])
-    assert {each: (length or 0) // 1_000_000 for each, length in told.items()} == {
-        each: said[each] for each in told
+    assert len(lengths_by_id) == sum(found_in(session)[1:4])
+    assert {each: (length or 0) // 1_000_000 for each, length in lengths_by_id.items()} == {
+        each: expected[each] for each in lengths_by_id
     }
 
 

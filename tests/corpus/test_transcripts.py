@@ -1,4 +1,4 @@
-"""Transcripts of real sessions: nothing raises, and counts made here without Stretto agree with its own."""
+"""Transcripts of real sessions: nothing raises, and counts agree with counts made without Stretto."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Corpus:
 
 
 def conclude_events(events: list[Event], *, lost: bool) -> Session:
-    """Return the session that events tell of; its tasks' types are their descriptions."""
+    """Return the session of the events; its tasks' types are their descriptions."""
     facts = SessionFacts(events[0].session)
     fold_events(facts, events)
     return conclude_session(facts, lost=lost, classify=lambda description, _, __: description or "other")
@@ -64,15 +64,17 @@ def corpus(folder: Path) -> Corpus:
     events: dict[str, list[Event]] = defaultdict(list)
     rejects = []
     for transcript in find_transcripts(folder):
-        got = read_transcript(transcript, at_rest=True)
+        chunk = read_transcript(transcript, at_rest=True)
         while True:
-            for event in got.events:
+            for event in chunk.events:
                 events[event.session].append(event)
-            rejects += [(transcript.path.name, offset, reason) for offset, reason in got.rejects]
-            if got.ended:
+            rejects += [(transcript.path.name, offset, reason) for offset, reason in chunk.rejects]
+            if chunk.ended:
                 break
-            got = read_transcript(transcript, got.offset, got.checkpoint, at_rest=True)
-    return Corpus(events, rejects, {id: conclude_events(told, lost=True) for id, told in events.items()})
+            chunk = read_transcript(transcript, chunk.offset, chunk.checkpoint, at_rest=True)
+    return Corpus(
+        events, rejects, {id: conclude_events(members, lost=True) for id, members in events.items()}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -100,20 +102,20 @@ def lines_of(folder: Path) -> Iterator[dict[str, Any]]:
 
 def blocks_of(folder: Path, type: str) -> dict[str, dict[str, Any]]:
     """Return the blocks of a type in a folder's messages, by the call they are about."""
-    found = {}
+    blocks = {}
     for line in lines_of(folder):
         content = line.get("message", {}).get("content") if line["type"] in {"user", "assistant"} else None
         for block in content if isinstance(content, list) else ():
             if block.get("type") == type:
-                found[block.get("id") or block["tool_use_id"]] = {
+                blocks[block.get("id") or block["tool_use_id"]] = {
                     **block,
                     "result": line.get("toolUseResult"),
                 }
-    return found
+    return blocks
 
 
 def tokens_of(folder: Path) -> Counter[str]:
-    """Return what a folder's messages used, the last line of each message standing for it."""
+    """Return the tokens of a folder's messages, by the last line of each message."""
     usage = {}
     for line in lines_of(folder):
         if line["type"] == "assistant" and line["message"]["model"] != "<synthetic>":
@@ -127,10 +129,10 @@ def tokens_of(folder: Path) -> Counter[str]:
     return total
 
 
-def tokens_told(found: Corpus) -> Counter[str]:
-    """Return what the events say was used, the largest count of each message standing for it."""
+def tokens_of_events(read: Corpus) -> Counter[str]:
+    """Return the tokens in the events, by the largest count of each message."""
     usage: dict[tuple[str, str | None], Counter[str]] = defaultdict(Counter)
-    for session, events in found.events.items():
+    for session, events in read.events.items():
         for event in events:
             if event.kind is Kind.MODEL_CALL:
                 counts = {name: value for name, value in event.attributes.items() if isinstance(value, int)}
@@ -216,13 +218,13 @@ def test_scripted_speedup_agrees(both: tuple[Session, Session, Session]) -> None
     """Fan-outs are the same, and the work over elapsed of each is within 5 %."""
     by_hooks, by_transcript, _ = both
     mine, theirs = find_fanouts(by_transcript.tasks), find_fanouts(by_hooks.tasks)
-    assert [found.width for found in mine] == [found.width for found in theirs]
-    for one, other in zip(mine, theirs, strict=True):
-        assert one.work / one.elapsed == pytest.approx(other.work / other.elapsed, rel=0.05)
+    assert [fanout.width for fanout in mine] == [fanout.width for fanout in theirs]
+    for hooked, other in zip(mine, theirs, strict=True):
+        assert hooked.work / hooked.elapsed == pytest.approx(other.work / other.elapsed, rel=0.05)
 
 
 def test_scripted_tellings_merge(both: tuple[Session, Session, Session]) -> None:
-    """Hooks and transcripts together count as one, and the hooks' measurement of a call stays."""
+    """Hooks and transcripts together count as a single session, with the hooks' durations."""
     by_hooks, _, merged = both
     assert {task.id: task.outcome for task in merged.tasks} == {
         task.id: task.outcome for task in by_hooks.tasks
@@ -238,21 +240,21 @@ def test_scripted_tellings_merge(both: tuple[Session, Session, Session]) -> None
 
 @pytest.mark.parametrize("folder", ["erk", "spotter"])
 def test_everything_is_read(folder: str, request: pytest.FixtureRequest) -> None:
-    """No line is set aside, and every event is one that the journal believes."""
-    found: Corpus = request.getfixturevalue(folder)
-    assert found.rejects == []
-    for events in found.events.values():
+    """No line is rejected, and the journal accepts every event."""
+    read: Corpus = request.getfixturevalue(folder)
+    assert read.rejects == []
+    for events in read.events.values():
         for event in events:
             assert journal.parse_line(journal.encode_event(event).strip()) == event
 
 
 @pytest.mark.parametrize("folder", ["erk", "spotter"])
 def test_every_call_is_found(folder: str, request: pytest.FixtureRequest) -> None:
-    """Every call and every result in the files is a call of some session, with the outcome of its result."""
-    found: Corpus = request.getfixturevalue(folder)
+    """Every call and result in the files is a call of some session, with its result's outcome."""
+    read: Corpus = request.getfixturevalue(folder)
     path = {"erk": ERK, "spotter": SPOTTER}[folder]
     uses, results = blocks_of(path, "tool_use"), blocks_of(path, "tool_result")
-    calls = {call.id: call for session in found.sessions.values() for call in session.tool_calls}
+    calls = {call.id: call for session in read.sessions.values() for call in session.tool_calls}
     assert {id: call.tool for id, call in calls.items()} == {id: use["name"] for id, use in uses.items()}
     assert {id for id, call in calls.items() if call.end is not None} == set(results)
     wrong = {id for id, result in results.items() if result.get("is_error")}
@@ -264,14 +266,14 @@ def test_every_call_is_found(folder: str, request: pytest.FixtureRequest) -> Non
 @pytest.mark.parametrize("folder", ["erk", "spotter"])
 def test_tokens_are_counted_once(folder: str, request: pytest.FixtureRequest) -> None:
     """Model calls and their tokens are those of an independent count by message."""
-    found: Corpus = request.getfixturevalue(folder)
+    read: Corpus = request.getfixturevalue(folder)
     counted = tokens_of({"erk": ERK, "spotter": SPOTTER}[folder])
-    assert tokens_told(found) == counted
+    assert tokens_of_events(read) == counted
     assert counted["output_tokens"] > 100_000
 
 
 def test_erk_tasks(erk: Corpus) -> None:
-    """All 459 delegations are tasks; all but the three that their session's end cut off have an end."""
+    """All 459 delegations are tasks; all but three, cut off by their session's end, have an end."""
     uses = blocks_of(ERK, "tool_use")
     delegating = {id for id, use in uses.items() if use["name"] in {"Task", "Agent"}}
     assert len(delegating) == 459
@@ -282,7 +284,7 @@ def test_erk_tasks(erk: Corpus) -> None:
 
 
 def test_erk_measured_lengths_are_reproduced(erk: Corpus) -> None:
-    """The 325 tasks whose length the client measured have it, within 60 ms."""
+    """The 325 tasks with a length measured by the client have it, within 60 ms."""
     results = blocks_of(ERK, "tool_result")
     measured = {
         id: result["result"]["totalDurationMs"]
@@ -296,14 +298,17 @@ def test_erk_measured_lengths_are_reproduced(erk: Corpus) -> None:
 
 
 def test_erk_background_tasks_end_with_their_notification(erk: Corpus) -> None:
-    """The 131 agents in the background that were notified end when the notification was queued."""
+    """The 131 notified background agents end when their notification was queued."""
     queued = {}
     for line in lines_of(ERK):
         content = line.get("content") if line["type"] == "queue-operation" else None
         if isinstance(content, str) and content.startswith("<agent-notification>"):
             queued[content.partition("<agent-id>")[2].partition("<")[0]] = line["timestamp"]
     ends = {
-        event.id: event.time for told in erk.events.values() for event in told if event.kind is Kind.TASK_END
+        event.id: event.time
+        for events in erk.events.values()
+        for event in events
+        if event.kind is Kind.TASK_END
     }
     tasks = {task.id: task for task in erk.tasks}
     assert len(queued) == 131
@@ -316,14 +321,14 @@ def test_erk_background_tasks_end_with_their_notification(erk: Corpus) -> None:
 
 
 def test_erk_widest_fanout(erk: Corpus) -> None:
-    """The nine agents of one message are one fan-out, which a tenth, launched while they ran, makes wider."""
+    """Nine agents of a message are a single fan-out; a tenth, launched meanwhile, widens it."""
     widest = max(
-        (found for s in erk.sessions.values() for found in find_fanouts(s.tasks)), key=lambda f: f.width
+        (fanout for s in erk.sessions.values() for fanout in find_fanouts(s.tasks)), key=lambda f: f.width
     )
     starts = sorted(task.start or 0 for task in widest.tasks)
     assert sum(start - starts[0] < 100_000_000 for start in starts) == 9
     assert widest.width == 10
-    widths = Counter(found.width for s in erk.sessions.values() for found in find_fanouts(s.tasks))
+    widths = Counter(fanout.width for s in erk.sessions.values() for fanout in find_fanouts(s.tasks))
     assert {2, 3, 4, 5, 6, 8} < widths.keys()
 
 
@@ -333,19 +338,19 @@ def test_erk_in_small_pieces(erk: Corpus) -> None:
     for transcript in find_transcripts(ERK):
         if transcript.path.suffix == ".gz":
             continue
-        got = read_transcript(transcript, limit=1 << 16, at_rest=True)
+        chunk = read_transcript(transcript, limit=1 << 16, at_rest=True)
         while True:
-            for event in got.events:
+            for event in chunk.events:
                 events[event.session].append(event)
-            if got.ended:
+            if chunk.ended:
                 break
-            got = read_transcript(transcript, got.offset, got.checkpoint, limit=1 << 16, at_rest=True)
+            chunk = read_transcript(transcript, chunk.offset, chunk.checkpoint, limit=1 << 16, at_rest=True)
     assert len(events) == 3
-    assert all(erk.events[session] == told for session, told in events.items())
+    assert all(erk.events[session] == members for session, members in events.items())
 
 
 def test_spotter_tasks(spotter: Corpus) -> None:
-    """Seven agents ran, one of them without its session's file; compactions are no tasks, but cost tokens."""
+    """Seven agents ran, one without its session's file; compactions are no tasks, but cost tokens."""
     assert len(spotter.tasks) == 7
     orphan = spotter.sessions["6c2214d7-b87e-4432-8e41-22ba294ea584"]
     (task,) = orphan.tasks
@@ -354,13 +359,13 @@ def test_spotter_tasks(spotter: Corpus) -> None:
     assert len(orphan.tool_calls) > 0
     assert {call.task for call in orphan.tool_calls} == {"afc096d"}
     compacted = [
-        event for told in spotter.events.values() for event in told if event.kind is Kind.COMPACTION_END
+        event for events in spotter.events.values() for event in events if event.kind is Kind.COMPACTION_END
     ]
     assert len(compacted) == 5
 
 
 def test_spotter_notified_shell_commands_are_no_tasks(spotter: Corpus) -> None:
-    """The host's turns after shell commands in the background are turns, and nothing more."""
+    """The host's turns after background shell commands are turns, and give no tasks."""
     turns = [turn for session in spotter.sessions.values() for turn in session.turns]
     assert Counter(turn.origin for turn in turns) == {"user": 12, "host": 5}
     assert all(task.id.startswith("a") for task in spotter.tasks)
