@@ -24,7 +24,7 @@ from stretto.model.score_scales import MOST, SCALES, Scale, Scales
 )
 def test_a_value_is_held_by_its_scale(name: str, value: float, held: bool) -> None:
     """Both ends belong to it; without a scale any number that sums can hold will do."""
-    assert SCALES.accepts(name, value) is held
+    assert SCALES.is_valid(name, value) is held
 
 
 def test_a_share_is_how_far_up_the_scale_a_value_lies() -> None:

@@ -17,8 +17,8 @@ class StrettoError(Exception):
 
     exit_code = 3
 
-    def __init__(self, what: str, *, where: str = "", cause: str = "", hint: str = "") -> None:
-        self.what = what
+    def __init__(self, attempt: str, *, where: str = "", cause: str = "", hint: str = "") -> None:
+        self.attempt = attempt
         self.where = where
         self.cause = cause
         self.hint = hint
@@ -26,7 +26,7 @@ class StrettoError(Exception):
 
     def to_line(self) -> str:
         """Return the whole error as a line of text."""
-        text = self.what
+        text = self.attempt
         if self.where:
             text += f" ({self.where})"
         if self.cause:
@@ -62,16 +62,16 @@ class ServiceError(StrettoError):
     """The service cannot start: its address is in use, or another service runs on the same state folder."""
 
 
-def make_unknown_key_error(key: str, known: Iterable[str], where: str) -> ConfigError:
+def make_unknown_key_error(key: str, known_keys: Iterable[str], where: str) -> ConfigError:
     """Return the error for an unknown key, with the nearest known key or all of them as the hint."""
-    names = list(known)
+    names = list(known_keys)
     nearest = find_nearest(key.rpartition(".")[2], names)
     hint = f"did you mean {nearest!r}?" if nearest else f"known: {', '.join(names)}"
     return ConfigError(f"{key!r} is not known", where=where, hint=hint)
 
 
-def find_nearest(word: str, known: Iterable[str]) -> str | None:
+def find_nearest(word: str, known_words: Iterable[str]) -> str | None:
     """Return the known word that was probably meant, or None."""
     from difflib import get_close_matches  # noqa: PLC0415  # only after a misspelling
 
-    return next(iter(get_close_matches(word, list(known), n=1)), None)
+    return next(iter(get_close_matches(word, list(known_words), n=1)), None)

@@ -105,7 +105,7 @@ class Config:
 
         rules = [[t.name, *t.keywords] for t in self.task_types.types]
         prices = [sorted(self.rates.items()), read_list_version()]
-        scales = [[scale.name, scale.low, scale.high] for scale in self.scores.scales.known]
+        scales = [[scale.name, scale.low, scale.high] for scale in self.scores.scales.scales]
         text = json.dumps([rules, self.idle_minutes, prices, scales])
         return sha256(text.encode()).hexdigest()[:16]
 

@@ -1,4 +1,4 @@
-"""Demo recordings for an empty store: the same real job with its agents in parallel and one after another.
+"""Demo recordings for an empty store: the same real job with its agents in parallel and in sequence.
 
 They are written to a separate journal file, which is deleted when the first real session arrives.
 """

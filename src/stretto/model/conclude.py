@@ -261,7 +261,7 @@ def _select_best_ranked(edges: _Edges) -> list[int]:
 
 def _find_call_of_run(run: Run, calls: tuple[Delegation, ...]) -> Delegation | None:
     """Return the call that started a run: the latest call before it."""
-    earlier = [call for call in calls if call.precedes(run.start)]
+    earlier = [call for call in calls if call.can_precede(run.start)]
     return earlier[-1] if earlier else (calls[0] if calls else None)
 
 

@@ -28,7 +28,7 @@ SLACK = 250_000_000
 
 @dataclass(frozen=True, slots=True)
 class Delegation:
-    """One call that starts an agent, as far as it is known."""
+    """A call that starts an agent, as far as it is known."""
 
     id: str
     agent: str | None
@@ -52,7 +52,7 @@ class Delegation:
         """Whether it was denied or interrupted: if no agent is known for it, none ran."""
         return self.outcome is Outcome.CANCELLED
 
-    def precedes(self, start: int | None) -> bool:
+    def can_precede(self, start: int | None) -> bool:
         """Return whether an agent's run that began at ``start`` can come from this call."""
         return self.start is None or start is None or self.start <= start + SLACK
 
@@ -157,7 +157,7 @@ def _guess_call(free: list[Delegation], agent: str | None, start: int) -> Delega
 def _can_start(call: Delegation, agent: str | None, start: int) -> bool:
     if call.denied or call.start is None or (call.agent and agent and call.agent != agent):
         return False
-    return call.precedes(start) and (call.end is None or call.end >= start)
+    return call.can_precede(start) and (call.end is None or call.end >= start)
 
 
 def _to_delegation(call_id: str, call_facts: EntityFacts) -> Delegation:

@@ -208,7 +208,7 @@ class Sample:
     written: int | None = None
     """Bytes written to disk."""
     machine_busy: int | None = None
-    """Nanoseconds of processor time used by the whole machine."""
+    """Nanoseconds of processor time used on the machine."""
     machine_available: int | None = None
     """Nanoseconds of processor time that the machine had: cores times duration."""
     machine_busy_share: int | None = None

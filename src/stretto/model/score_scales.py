@@ -29,13 +29,13 @@ class Scale:
 class Scales:
     """All known scales; a score with another criterion is accepted and shown as it is."""
 
-    known: tuple[Scale, ...] = ()
+    scales: tuple[Scale, ...] = ()
 
     def find_scale(self, name: str) -> Scale | None:
         """Return the scale of a criterion, or None if it has none."""
-        return next((scale for scale in self.known if scale.name == name), None)
+        return next((scale for scale in self.scales if scale.name == name), None)
 
-    def accepts(self, name: str, value: float) -> bool:
+    def is_valid(self, name: str, value: float) -> bool:
         """Return whether a value is a finite number and within the scale of its criterion, if it has one."""
         if not isfinite(value) or abs(value) > MOST:
             return False
@@ -44,7 +44,7 @@ class Scales:
 
     def explain_refusal(self, name: str, value: float) -> str | None:
         """Return the reason why a value is not accepted, or None if it is."""
-        if self.accepts(name, value):
+        if self.is_valid(name, value):
             return None
         scale = self.find_scale(name)
         return f"outside the scale {scale}" if scale else f"not a number from -{MOST} to {MOST}"

@@ -1,4 +1,4 @@
-"""Fact fields: the table of every field that facts are stored under, and the one place that makes their keys.
+"""Fact fields: the table of every field under which facts are stored, and the functions that make their keys.
 
 A field belongs to an entity kind and has one merge rule. A stamped field is stored once per instant, under
 the key ``field@nanoseconds`` (``start@1763000000000000000``). A timed text carries its instant in its value,
@@ -139,7 +139,7 @@ CACHE_COUNTS = (HITS, MISSES, EVICTIONS, INVALIDATIONS, ENTRIES)
 
 
 class Merge(Enum):
-    """The rule by which two facts about the same field become one."""
+    """The rule that merges two facts about the same field."""
 
     BEST_RANKED = "best ranked"
     """The fact of the better ranked channel stays; of equal ranks the smaller value, the earliest time."""
@@ -153,7 +153,7 @@ class ValueType(Enum):
     TEXT = "text"
     OUTCOME = "outcome"
     TIMED_TEXT = "timed text"
-    """An instant and one or more words, see ``pack_timed``."""
+    """An instant and the words after it, see ``pack_timed``."""
     TIME = "nanoseconds since the epoch"
     DURATION = "nanoseconds"
     RATE = "nanoseconds per second"
@@ -165,7 +165,7 @@ class ValueType(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FactField:
-    """One field of one entity kind."""
+    """A field of an entity kind."""
 
     entity: str
     """A constant of ``EntityKind``."""
@@ -181,46 +181,50 @@ _TEXT, _OUTCOME, _TIMED, _FLAG = ValueType.TEXT, ValueType.OUTCOME, ValueType.TI
 _TIME, _DURATION, _COUNT, _BYTES = ValueType.TIME, ValueType.DURATION, ValueType.COUNT, ValueType.BYTES
 
 
-def _largest(entity: str, name: str, value: ValueType, meaning: str) -> FactField:
+def _define_largest(entity: str, name: str, value: ValueType, meaning: str) -> FactField:
     return FactField(entity, name, value, meaning, merge=Merge.LARGEST)
 
 
-def _stamped(entity: str, name: str, value: ValueType, meaning: str) -> FactField:
+def _define_stamped(entity: str, name: str, value: ValueType, meaning: str) -> FactField:
     return FactField(entity, name, value, meaning, stamped=True)
 
 
 _SESSION = (
     FactField(EntityKind.SESSION, FIRST, _TIME, "When the session was first heard of."),
-    _largest(EntityKind.SESSION, LAST, _TIME, "When the session was last heard of."),
+    _define_largest(EntityKind.SESSION, LAST, _TIME, "When the session was last heard of."),
     FactField(EntityKind.SESSION, SOURCE, _TEXT, "The product that was watched."),
-    _largest(EntityKind.SESSION, OPENED, _TIME, "The latest start or prompt: it reopens an ended session."),
+    _define_largest(
+        EntityKind.SESSION, OPENED, _TIME, "The latest start or prompt: it reopens an ended session."
+    ),
     FactField(EntityKind.SESSION, PATTERN, _TEXT, "The pattern that an orchestrator declared."),
     FactField(EntityKind.SESSION, RECORDING, _FLAG, "The session is the recording of an empty store."),
-    _largest(EntityKind.SESSION, ENDED, _TIME, "The latest end."),
-    _stamped(EntityKind.SESSION, ENDED, _TIME, "Every end: a resumed session ends more than once."),
+    _define_largest(EntityKind.SESSION, ENDED, _TIME, "The latest end."),
+    _define_stamped(EntityKind.SESSION, ENDED, _TIME, "Every end: a resumed session ends more than once."),
     FactField(EntityKind.SESSION, OUTCOME, _OUTCOME, "How the session ended."),
     FactField(EntityKind.SESSION, COMMAND, _TIMED, "The first slash command, which names the pattern."),
     FactField(EntityKind.SESSION, PROJECT, _TIMED, "The project in which the session began."),
-    _largest(EntityKind.SESSION, PROCESSES, _TIMED, "The processes that the session runs in, nearest first."),
+    _define_largest(
+        EntityKind.SESSION, PROCESSES, _TIMED, "The processes that the session runs in, nearest first."
+    ),
     FactField(EntityKind.SESSION, TRACEPARENT, _TIMED, "The W3C trace context that started the agent."),
-    _largest(EntityKind.SESSION, PROMPTED, _TIME, "The user's latest prompt."),
-    _largest(EntityKind.SESSION, STOPPED, _TIME, "The latest stop of the main agent."),
-    _largest(EntityKind.SESSION, RUNNING, _TIMED, "The background tasks that ran at the latest stop."),
-    _stamped(EntityKind.SESSION, STOP, _OUTCOME, "A stop of the main agent without a turn id."),
-    _stamped(EntityKind.SESSION, ASKED, _TIME, "The prompt of the turn that ended at this instant."),
+    _define_largest(EntityKind.SESSION, PROMPTED, _TIME, "The user's latest prompt."),
+    _define_largest(EntityKind.SESSION, STOPPED, _TIME, "The latest stop of the main agent."),
+    _define_largest(EntityKind.SESSION, RUNNING, _TIMED, "The background tasks that ran at the latest stop."),
+    _define_stamped(EntityKind.SESSION, STOP, _OUTCOME, "A stop of the main agent without a turn id."),
+    _define_stamped(EntityKind.SESSION, ASKED, _TIME, "The prompt of the turn that ended at this instant."),
 )
 
 _TURN = (
     FactField(EntityKind.TURN, START, _TIME, "When the prompt arrived."),
     FactField(EntityKind.TURN, ORIGIN, _TEXT, "``user`` or ``host``."),
-    _largest(EntityKind.TURN, STOPPED, _TIME, "The last stop: a stop hook may send the agent on."),
+    _define_largest(EntityKind.TURN, STOPPED, _TIME, "The last stop: a stop hook may send the agent on."),
     FactField(EntityKind.TURN, OUTCOME, _OUTCOME, "How the turn ended."),
 )
 
 _TASK = (
-    _stamped(EntityKind.TASK, START, _TIME, "A start of the agent; an agent may run more than once."),
-    _stamped(EntityKind.TASK, END, _TIME, "An end of the agent."),
-    _stamped(EntityKind.TASK, NOTICE, _OUTCOME, "The host's notice of how a background run ended."),
+    _define_stamped(EntityKind.TASK, START, _TIME, "A start of the agent; an agent may run more than once."),
+    _define_stamped(EntityKind.TASK, END, _TIME, "An end of the agent."),
+    _define_stamped(EntityKind.TASK, NOTICE, _OUTCOME, "The host's notice of how a background run ended."),
     FactField(EntityKind.TASK, AGENT, _TEXT, "The agent's name."),
     FactField(EntityKind.TASK, TYPE, _TEXT, "The task type that an orchestrator declared."),
     FactField(EntityKind.TASK, PARENT, _TEXT, "The id of the task, call or turn that contains it."),
@@ -236,8 +240,8 @@ _CALL = (
     FactField(EntityKind.CALL, AGENT_ID, _TEXT, "The id of the agent that called; none is the main agent."),
     FactField(EntityKind.CALL, START, _TIME, "When the call started."),
     FactField(EntityKind.CALL, END, _TIME, "When the call ended."),
-    _stamped(EntityKind.CALL, START, _TIME, "A start of a call without an id of its own."),
-    _stamped(EntityKind.CALL, END, _OUTCOME, "An end of a call without an id of its own."),
+    _define_stamped(EntityKind.CALL, START, _TIME, "A start of a call without an id."),
+    _define_stamped(EntityKind.CALL, END, _OUTCOME, "An end of a call without an id."),
     FactField(EntityKind.CALL, OUTCOME, _OUTCOME, "How the call ended."),
     FactField(EntityKind.CALL, DURATION, _DURATION, "Its execution as the source measured it."),
     FactField(EntityKind.CALL, AGENT, _TEXT, "The kind of agent that a delegating call asks for."),
@@ -249,8 +253,8 @@ _CALL = (
     FactField(EntityKind.CALL, TEST_FRAMEWORK, _TEXT, "The test framework that it ran."),
     FactField(EntityKind.CALL, TESTS_PASSED, _COUNT, "Tests that passed."),
     FactField(EntityKind.CALL, TESTS_FAILED, _COUNT, "Tests that failed."),
-    _stamped(EntityKind.CALL, TESTS_PASSED, _COUNT, "Tests that passed in a call without an id of its own."),
-    _stamped(EntityKind.CALL, TESTS_FAILED, _COUNT, "Tests that failed in a call without an id of its own."),
+    _define_stamped(EntityKind.CALL, TESTS_PASSED, _COUNT, "Tests that passed in a call without an id."),
+    _define_stamped(EntityKind.CALL, TESTS_FAILED, _COUNT, "Tests that failed in a call without an id."),
     FactField(EntityKind.CALL, BATCHED, _TIME, "When the parallel batch of the call ended."),
 )
 
@@ -262,10 +266,10 @@ _MODEL = (
     FactField(EntityKind.MODEL, OUTCOME, _OUTCOME, "How the call ended."),
     FactField(EntityKind.MODEL, REQUEST, _TEXT, "The id of the request, where the key is the response's."),
     FactField(EntityKind.MODEL, ANONYMOUS, _FLAG, "The source knows no id of the call."),
-    _largest(EntityKind.MODEL, INPUT_TOKENS, _COUNT, "Input tokens without those of the cache."),
-    _largest(EntityKind.MODEL, OUTPUT_TOKENS, _COUNT, "Output tokens."),
-    _largest(EntityKind.MODEL, CACHE_READ_TOKENS, _COUNT, "Tokens read from the cache."),
-    _largest(EntityKind.MODEL, CACHE_WRITE_TOKENS, _COUNT, "Tokens written to the cache."),
+    _define_largest(EntityKind.MODEL, INPUT_TOKENS, _COUNT, "Input tokens without those of the cache."),
+    _define_largest(EntityKind.MODEL, OUTPUT_TOKENS, _COUNT, "Output tokens."),
+    _define_largest(EntityKind.MODEL, CACHE_READ_TOKENS, _COUNT, "Tokens read from the cache."),
+    _define_largest(EntityKind.MODEL, CACHE_WRITE_TOKENS, _COUNT, "Tokens written to the cache."),
     FactField(EntityKind.MODEL, COST, ValueType.MONEY, "The cost that the source reported."),
     FactField(EntityKind.MODEL, FIRST_TOKEN, _DURATION, "From the request to the answer's first token."),
 )
@@ -291,7 +295,7 @@ _SCORE = (
     FactField(EntityKind.SCORE, OF_ID, _TEXT, "The id of the judged entity."),
     FactField(EntityKind.SCORE, NAME, _TEXT, "The criterion, such as quality."),
     FactField(EntityKind.SCORE, BY, _TEXT, "The judge."),
-    _largest(EntityKind.SCORE, SAID, _TIMED, "The value of the judge's latest judgement."),
+    _define_largest(EntityKind.SCORE, SAID, _TIMED, "The value of the judge's latest judgement."),
 )
 
 _HOOKS = (

@@ -114,7 +114,7 @@ def parse_score_rules(tables: object, where: str) -> ScoreRules:
     table = _check_table(tables, "scores", where)
     numbers: dict[str, Any] = {}
     weights: Mapping[str, Weights] = WEIGHTS
-    scales = {scale.name: scale for scale in SCALES.known}
+    scales = {scale.name: scale for scale in SCALES.scales}
     for key, value in table.items():
         if key == "weights":
             weights = _parse_weights(value, where)
@@ -146,7 +146,7 @@ def build_rules_document(rules: ScoreRules) -> dict[str, Any]:
             score: {part: rules.get_weight(score, part) for part in parts}
             for score, parts in rules.weights.items()
         },
-        "scales": {scale.name: [scale.low, scale.high] for scale in rules.scales.known},
+        "scales": {scale.name: [scale.low, scale.high] for scale in rules.scales.scales},
     }
 
 

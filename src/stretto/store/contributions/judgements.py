@@ -29,7 +29,7 @@ def add_up_scores(context: SessionContext) -> Additions:
         task_type, agent = (NONE, NONE) if task is None else (task.task_type, task.agent or NONE)
         place = UNPLACED if task is None else place_by_task.get(task.id, UNPLACED)
         work = (name, session.pattern or NONE, task_type, agent)
-        if context.scales.accepts(name, score.value):
+        if context.scales.is_valid(name, score.value):
             added[slot, measures.SCORE_COUNT, (*work, place)] += 1
             added[slot, measures.SCORE_SUM, (*work, place)] += round(score.value * MICRO)
         else:
