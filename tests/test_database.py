@@ -83,7 +83,7 @@ def test_a_file_that_is_no_store_is_told_as_such(tmp_path: Path, opened: object)
 def test_a_place_that_cannot_be_written_is_told_as_such(tmp_path: Path) -> None:
     """A file where the folder should be: an error for people, not a traceback."""
     (tmp_path / "state").touch()
-    with pytest.raises(StoreError, match="the store cannot be made"):
+    with pytest.raises(StoreError, match="the store cannot be created"):
         open_writer(tmp_path / "state" / "stretto.db")
 
 

@@ -202,7 +202,7 @@ def test_a_kill_between_file_and_store_loses_nothing(tmp_path: Path) -> None:
     with store(tmp_path) as opened:
         opened.take(straggler().events, living[:2], file=FIRST)
         opened.take(living[2:], file=LATER)
-        opened.ingest.retire_sessions([straggler().session])
+        opened.ingest.release_sessions([straggler().session])
         journal.drop_sessions(opened.folder, FIRST, lambda session: session == "living")
         before = queries.read_session(opened.connection, "living", by_description)
     with closing(open_writer(tmp_path / "stretto.db")) as connection:

@@ -1,4 +1,4 @@
-"""The state folder: the one place that everything is kept in."""
+"""The choice of the state folder, which has all files that Stretto writes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 def find_state_folder(environ: Mapping[str, str], home: Path, flag: str | None = None) -> tuple[Path, str]:
     """Return the state folder and where the choice came from.
 
-    The hook client chooses alike but for one thing: it is started with the folder of its installation, which
-    ``STRETTO_STATE`` in the agent's environment overrides.
+    The hook client chooses in the same way, with one difference: its default is the folder given at its
+    installation, which ``STRETTO_STATE`` in the agent's environment overrides.
     """
     if flag:
         return Path(flag).absolute(), "--state"

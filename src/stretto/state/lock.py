@@ -1,4 +1,4 @@
-"""The lock of a state folder: one process at a time writes the store, and says where it can be reached."""
+"""The lock of a state folder: only its holder may write the store. The lock file has the holder's address."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Self
 
 try:
     import fcntl
-except ImportError:  # pragma: no cover  # Windows: two writers are then told apart by SQLite's own lock alone
+except ImportError:  # pragma: no cover  # Windows: only SQLite's own lock then keeps two writers apart
     fcntl = None  # type: ignore[assignment]  # the module or its absence
 
 from stretto.errors import ServiceError
@@ -24,34 +24,34 @@ ATTEMPT_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class LockHolder:
-    """Who holds the lock."""
+    """The process that holds the lock."""
 
     pid: int
     address: str | None
-    """Where the service answers; None for a command that holds the store for a moment."""
+    """The address of the service, or None for a command that holds the lock for a moment."""
 
 
 class StateLock:
-    """Holds the state folder from ``acquire`` to ``release``; the system lets go when the process dies."""
+    """A lock on a state folder. The system releases it when the process dies."""
 
     def __init__(self, state: Path) -> None:
         self._path = state / FILE
         self._descriptor: int | None = None
 
     def acquire(self, address: str | None = None) -> None:
-        """Take the lock, leaving a note of who has it. Raises ServiceError where another process does."""
+        """Take the lock and write process id and address into its file. Raises ServiceError if it is held."""
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         if not _try_lock(descriptor):
             os.close(descriptor)
-            raise self._taken()
+            raise self._make_held_error()
         note = json.dumps({"pid": os.getpid(), "address": address}).encode()
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, note, 0)
         self._descriptor = descriptor
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         if self._descriptor is not None:
             os.ftruncate(self._descriptor, 0)
             os.close(self._descriptor)
@@ -67,7 +67,7 @@ class StateLock:
     ) -> None:
         self.release()
 
-    def _taken(self) -> ServiceError:
+    def _make_held_error(self) -> ServiceError:
         holder = find_holder(self._path.parent)
         if holder is None or holder.address is None:
             return ServiceError(
@@ -90,7 +90,7 @@ def _try_lock(descriptor: int) -> bool:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             if attempt < ATTEMPTS - 1:
-                # Whoever asks who holds the lock holds it for an instant.
+                # ``find_holder`` holds the lock for an instant, so one failure proves nothing.
                 time.sleep(ATTEMPT_SECONDS)
         else:
             return True
@@ -98,7 +98,7 @@ def _try_lock(descriptor: int) -> bool:
 
 
 def find_holder(state: Path) -> LockHolder | None:
-    """Return who holds a state folder, or None. The note of a process that died is not believed."""
+    """Return the holder of a state folder, or None. The note of a process that died is ignored."""
     path = state / FILE
     try:
         with path.open("r+b") as file:
@@ -106,7 +106,7 @@ def find_holder(state: Path) -> LockHolder | None:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except OSError:
-                    pass  # held, so the note is true
+                    pass  # the lock is held, so the note is valid
                 else:
                     return None
             note = json.loads(file.read())

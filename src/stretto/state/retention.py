@@ -1,4 +1,4 @@
-"""Retention: how long what is kept. A value of the configuration, obeyed by ``store.prune``."""
+"""The retention of journal and store, as configured; ``store.prune`` applies it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long what is kept, in days, and how large store and journal may become together, in bytes."""
+    """Days that data is kept, and the most bytes of store and journal together."""
 
     raw_days: int
-    """Sessions with all their parts, and the journal's lines about them."""
+    """Sessions with all their entities, and the journal lines of them."""
     hourly_days: int
     """Sums by the hour."""
     daily_days: int
     """Sums by the day."""
     most_bytes: int
-    """Beyond this the oldest sessions go before their time, down to the last days'."""
+    """Beyond this size the oldest sessions are deleted early, except those of the last days."""

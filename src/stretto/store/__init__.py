@@ -1,1 +1,1 @@
-"""The store: SQLite, one writer; rows, roll-ups and journal position move in one transaction."""
+"""The store: rows, sums and journal position in SQLite, written by a single writer in common transactions."""

@@ -1,4 +1,4 @@
-"""Opening the database: pragmas, transactions, read-only handles."""
+"""Connections to the store's SQLite database: a writer, read-only readers, transactions."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from stretto.store.schema import create_tables, find_version_problem, is_empty
 BUSY_MS = 5_000
 
 SUFFIXES = ("", "-wal", "-shm")
-"""What the names of the store's files end with."""
+"""Suffixes of the names of the store's files."""
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
-    """Open the store for its one writer, creating folder (0700), file (0600) and schema where missing.
+    """Open the store for its only writer; create folder (0700), file (0600) and schema if missing.
 
-    Raises StoreError where it cannot be written, is no database or was made by a newer version.
+    Raises StoreError if the store cannot be written, is not a database or has another schema version.
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # The files that SQLite puts beside it take over this mode.
+        # SQLite gives the files that it creates beside it the same mode.
         path.touch(mode=0o600)
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     except (OSError, sqlite3.Error) as error:
         raise StoreError(
-            "the store cannot be made",
+            "the store cannot be created",
             where=str(path),
             cause=str(error),
-            hint="see who may write to that folder",
+            hint="check the permissions of that folder",
         ) from error
     try:
         problem = _prepare_connection(connection)
@@ -41,7 +41,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
             "the store cannot be opened",
             where=str(path),
             cause=str(error),
-            hint="move the file away and run 'stretto rebuild': everything is in the journal",
+            hint="move the file away and run 'stretto rebuild', which makes the store again from the journal",
         ) from error
     if problem:
         connection.close()
@@ -51,7 +51,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
-    """Open the store read-only. Raises StoreError where there is none yet, or it cannot be read."""
+    """Open the store read-only. Raises StoreError if there is no store yet, or it cannot be read."""
     if not path.exists():
         raise _make_missing_error(path)
     uri = f"{path.absolute().as_uri()}?mode=ro"
@@ -70,7 +70,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
 
 
 def get_store_size(path: Path) -> int:
-    """Return the bytes that the store's files take on the disk."""
+    """Return the size in bytes of the store's files on disk."""
     total = 0
     for suffix in SUFFIXES:
         with suppress(OSError):
@@ -79,14 +79,14 @@ def get_store_size(path: Path) -> int:
 
 
 def remove_unusable(path: Path) -> None:
-    """Remove a store that this program cannot read: it is a view of the journal and can be made anew."""
+    """Delete a store that this program cannot read: it can be made again from the journal."""
     if not path.exists():
         return
     try:
         with closing(sqlite3.connect(path)) as connection:
-            # A page that is damaged would stop the rebuild half-way; looking costs less than one.
-            whole = connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
-            usable = whole and find_version_problem(connection) is None
+            # A damaged page would stop the rebuild half-way; the check costs less than a rebuild.
+            intact = connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
+            usable = intact and find_version_problem(connection) is None
     except sqlite3.DatabaseError:
         usable = False
     if not usable:
@@ -96,13 +96,13 @@ def remove_unusable(path: Path) -> None:
 
 @contextmanager
 def open_transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Run a block in one transaction: all of it happens, or none of it."""
+    """Run a block in a transaction: all of its changes are stored, or none."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
         connection.execute("COMMIT")
     except BaseException:
-        # After some faults, a full disk among them, SQLite has rolled back by itself.
+        # After some errors, such as a full disk, SQLite has rolled back by itself.
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
@@ -110,14 +110,14 @@ def open_transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 def _prepare_connection(connection: sqlite3.Connection) -> str | None:
     connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-    # Takes effect only while there is no table yet: what is pruned can then be given back to the disk.
+    # Takes effect only while there is no table yet. It lets pruning give space back to the disk.
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA journal_mode = WAL")
-    # A lost last transaction is read again from the journal, so a sync per commit would buy nothing.
+    # A lost last transaction is read again from the journal, so no sync per commit is needed.
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute("PRAGMA cache_size = -32000")
-    # Pages that many sessions share are then copied back once for several batches.
+    # Large enough that pages shared by many sessions are copied back once for several batches.
     connection.execute("PRAGMA wal_autocheckpoint = 8000")
     problem = find_version_problem(connection)
     if problem is None:

@@ -1,6 +1,6 @@
-"""Declared baselines: one small file in the state folder, written by hand's command, read by everyone.
+"""Declared baselines: a file in the state folder that ``stretto baseline`` writes and all surfaces read.
 
-It is no part of the store, which is a view of the journal and may be built anew at any time.
+The file is not part of the store: the store is a view of the journal and may be made again at any time.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _decode = msgspec.json.Decoder(_FileRecord).decode
 
 
 def load_declared(folder: Path) -> DeclaredBaselines:
-    """Return what is declared in a state folder; nothing where there is no file. Raises BaselineError."""
+    """Return the baselines declared in a state folder; none if there is no file. Raises BaselineError."""
     path = folder / FILE
     try:
         text = path.read_bytes()
@@ -58,26 +58,26 @@ def load_declared(folder: Path) -> DeclaredBaselines:
     except OSError as error:
         raise _make_unreadable_error(path, error.strerror or str(error)) from error
     try:
-        told = _decode(text)
+        record = _decode(text)
     except msgspec.MsgspecError as error:
         raise _make_unreadable_error(path, str(error)) from error
-    problem = _find_problem(told)
+    problem = _find_problem(record)
     if problem:
         raise _make_unreadable_error(path, problem)
     return DeclaredBaselines(
         recorded=tuple(
             RecordedBaseline(r.name, r.session, r.pattern, tuple(r.runs), r.newest, r.at, r.whole)
-            for r in told.recorded
+            for r in record.recorded
         ),
-        set={name: SetLength(found.nanoseconds, found.at) for name, found in told.set.items()},
+        set={name: SetLength(length.nanoseconds, length.at) for name, length in record.set.items()},
     )
 
 
 def save_declared(folder: Path, declared: DeclaredBaselines) -> None:
-    """Replace the file in one step, readable by its owner alone. Raises BaselineError."""
-    told = _FileRecord(
+    """Replace the file in a single step; only its owner can read it. Raises BaselineError."""
+    record = _FileRecord(
         VERSION,
-        {name: _SetRecord(found.length, found.at) for name, found in sorted(declared.set.items())},
+        {name: _SetRecord(length.length, length.at) for name, length in sorted(declared.set.items())},
         [
             _RecordedRecord(
                 r.name,
@@ -96,7 +96,7 @@ def save_declared(folder: Path, declared: DeclaredBaselines) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         new.touch(mode=0o600)
-        new.write_bytes(msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n")
+        new.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
         new.replace(path)
     except OSError as error:
         with suppress(OSError):
@@ -107,26 +107,26 @@ def save_declared(folder: Path, declared: DeclaredBaselines) -> None:
 
 
 def with_recorded(declared: DeclaredBaselines, recorded: RecordedBaseline) -> DeclaredBaselines:
-    """Return what is declared with one more recorded baseline; one of the same name gives way."""
-    others = (found for found in declared.recorded if found.name != recorded.name)
+    """Return the declared baselines and a recorded baseline, in place of an earlier one with the same name."""
+    others = (other for other in declared.recorded if other.name != recorded.name)
     return replace(declared, recorded=(*others, recorded))
 
 
 def with_length(declared: DeclaredBaselines, task_type: str, length: SetLength) -> DeclaredBaselines:
-    """Return what is declared with a task type's length, in place of an older one."""
+    """Return the declared baselines with the length of a task type, in place of an older one."""
     return replace(declared, set={**declared.set, task_type: length})
 
 
 def remove_declared(declared: DeclaredBaselines, name: str) -> DeclaredBaselines:
-    """Return what is declared without what bears a name: a recorded baseline's, or a task type."""
+    """Return the declared baselines without the recorded baseline, or the length of the task type, with a name."""
     return DeclaredBaselines(
-        tuple(found for found in declared.recorded if found.name != name),
-        {task_type: found for task_type, found in declared.set.items() if task_type != name},
+        tuple(recorded for recorded in declared.recorded if recorded.name != name),
+        {task_type: length for task_type, length in declared.set.items() if task_type != name},
     )
 
 
 class DeclaredBaselineFile:
-    """The declared baselines as the file now says; read again only when it has changed. Safe in threads."""
+    """The declared baselines of a state folder, read again when the file has changed. Safe in threads."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -134,10 +134,10 @@ class DeclaredBaselineFile:
         self._stamp: tuple[int, int, int] | None = None
         self._declared = NOTHING_DECLARED
         self.problem: str | None = None
-        """Why the file cannot be read; what it said before stays in force."""
+        """Why the file cannot be read. Until it can, the baselines read before stay in force."""
 
     def __call__(self) -> DeclaredBaselines:
-        """Return what is declared."""
+        """Return the declared baselines."""
         with self._lock:
             stamp = _read_stamp(self._folder / FILE)
             if stamp != self._stamp or self.problem:
@@ -151,20 +151,20 @@ class DeclaredBaselineFile:
 
 def _read_stamp(path: Path) -> tuple[int, int, int] | None:
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def _find_problem(told: _FileRecord) -> str | None:
-    if told.version != VERSION:
-        return f"it is version {told.version}, this program reads version {VERSION}"
-    for name, found in told.set.items():
-        if found.nanoseconds <= 0:
+def _find_problem(record: _FileRecord) -> str | None:
+    if record.version != VERSION:
+        return f"it is version {record.version}, this program reads version {VERSION}"
+    for name, length in record.set.items():
+        if length.nanoseconds <= 0:
             return f"the length of {name!r} is not above 0"
-    for recorded in told.recorded:
-        lengths = [length for run in recorded.runs for own in run.values() for length in own or [0]]
+    for recorded in record.recorded:
+        lengths = [length for run in recorded.runs for lengths in run.values() for length in lengths or [0]]
         if not lengths or min(lengths) <= 0:
             return f"a length of {recorded.name!r} is missing or not above 0"
     return None
@@ -175,5 +175,5 @@ def _make_unreadable_error(path: Path, cause: str) -> BaselineError:
         "the declared baselines cannot be read",
         where=str(path),
         cause=cause,
-        hint="mend the file, or move it away and declare them again",
+        hint="correct the file, or move it away and declare them again",
     )

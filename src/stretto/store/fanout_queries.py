@@ -1,4 +1,4 @@
-"""Reads of parallel executions and sequential runs: the best ever, and what is held against what."""
+"""Queries of parallel executions and sequential runs: the best ones, their mixes, and their baselines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from stretto.store import queries
 
 @dataclass(frozen=True, slots=True)
 class BestFanout:
-    """The parallel execution of a pattern with the highest work over elapsed; of equal ones the first."""
+    """The parallel execution of a pattern with the highest work over elapsed, the earliest of equal ones."""
 
     pattern: str
     speedup: float
@@ -29,19 +29,19 @@ class BestFanout:
 
 @dataclass(frozen=True, slots=True)
 class MixCount:
-    """How many executions, or runs, of one pattern and mix of task types are in the store."""
+    """The number of parallel executions, or of sequential runs, with the same pattern and mix of task types."""
 
     pattern: str
     signature: str
     count: int
     newest: int
-    """When the newest of them ended (ns)."""
+    """End (ns) of the newest of them."""
 
 
 def make_baseline_finder(
     connection: sqlite3.Connection, hours: Hours, declared: DeclaredBaselines = NOTHING_DECLARED
 ) -> FindBaseline:
-    """Return what finds the best baseline of a pattern and mix of types; each is looked up once."""
+    """Return a function that finds the best baseline of a pattern and mix of types, each looked up once."""
 
     @cache
     def find(pattern: str, signature: str) -> Baseline:
@@ -53,8 +53,8 @@ def make_baseline_finder(
 
 
 def list_best_fanouts(connection: sqlite3.Connection) -> list[BestFanout]:
-    """Return the best execution of each pattern, in a time that does not grow with history."""
-    found = []
+    """Return the best parallel execution of each pattern, in a time that does not grow with history."""
+    best = []
     pattern = connection.execute("SELECT MIN(pattern) FROM fanouts").fetchone()[0]
     while pattern is not None:
         row = connection.execute(
@@ -62,20 +62,20 @@ def list_best_fanouts(connection: sqlite3.Connection) -> list[BestFanout]:
             ' ORDER BY work * 1.0 / elapsed DESC, "end", session LIMIT 1',
             (pattern,),
         ).fetchone()
-        found.append(BestFanout(pattern, *row))
-        # From one pattern to the next along the index: a GROUP BY would read every row.
+        best.append(BestFanout(pattern, *row))
+        # Steps along the index from pattern to pattern; a GROUP BY would read every row.
         following = "SELECT MIN(pattern) FROM fanouts WHERE pattern > ?"
         pattern = connection.execute(following, (pattern,)).fetchone()[0]
-    return found
+    return best
 
 
 def count_fanout_mixes(connection: sqlite3.Connection) -> list[MixCount]:
-    """Return how many parallel executions of each pattern and mix of types there are."""
+    """Return the number of parallel executions by pattern and mix of task types."""
     return _count_mixes(connection, "fanouts")
 
 
 def count_run_mixes(connection: sqlite3.Connection) -> list[MixCount]:
-    """Return how many sequential runs of each pattern and mix of types there are."""
+    """Return the number of sequential runs by pattern and mix of task types."""
     return _count_mixes(connection, "sequential_runs")
 
 

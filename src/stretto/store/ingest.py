@@ -52,7 +52,7 @@ _encode = msgspec.json.Encoder(order="deterministic").encode
 
 @dataclass(slots=True)
 class IngestResult:
-    """The result of one call of ``ingest_batch`` or ``close_idle_sessions``."""
+    """The result of a call of ``ingest_batch`` or ``close_idle_sessions``."""
 
     events: int = 0
     rejects: int = 0
@@ -89,7 +89,7 @@ class Ingest:
                 yield file, offset, size - offset
 
     def catch_up(self, folder: Path, *, now: int | None = None) -> Iterator[IngestResult]:
-        """Ingest all unread lines of the journal, one transaction per batch.
+        """Ingest all unread lines of the journal, a transaction per batch.
 
         A batch whose content makes the store fail is tried again, and then ingested line by line. Lines that
         still fail are set aside as ``internal``. A file that is shorter than its stored position is read
@@ -200,19 +200,19 @@ class Ingest:
         """Delete sessions from the store and the sums, with the position of their journal file."""
         with open_transaction(self._connection):
             for session_id in session_ids:
-                write_sums(self._connection, _negate_additions(self._get_state(session_id).sum_additions()))
+                write_sums(self._connection, _invert_additions(self._get_state(session_id).sum_additions()))
                 self._delete_executions(session_id)
                 self._delete_session(session_id)
             self._connection.execute("DELETE FROM journal WHERE file = ?", (file,))
             self._connection.execute("DELETE FROM rejects WHERE file = ?", (file,))
 
-    def retire_sessions(self, session_ids: Iterable[str]) -> None:
+    def release_sessions(self, session_ids: Iterable[str]) -> None:
         """Delete sessions but keep their sums, so that no figure of a window changes."""
         try:
             with open_transaction(self._connection):
                 for session_id in session_ids:
                     additions = self._get_state(session_id).sum_additions()
-                    write_sums(self._connection, _negate_additions(additions))
+                    write_sums(self._connection, _invert_additions(additions))
                     write_sums(self._connection, additions, kept=True)
                     self._keep_executions(session_id)
                     self._connection.execute(
@@ -385,7 +385,7 @@ def _pause_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _negate_additions(additions: Additions) -> Additions:
+def _invert_additions(additions: Additions) -> Additions:
     return Counter({addition: -value for addition, value in additions.items()})
 
 

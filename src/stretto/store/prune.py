@@ -1,9 +1,9 @@
-"""Prune: what is older than its retention goes, and no figure of a window that is still covered changes.
+"""Pruning: delete what is older than its retention, without a change of any figure that is still covered.
 
-A session that was last heard of before the cut, and whose lines in the journal all stand in files from before
-it, is let go of: its rows leave the store and its lines the journal, and what it added to the sums is kept.
-What was kept thins out with age: slots of five minutes stay as long as sessions do, those of an hour and of a
-day for longer. History that is imported today stands in today's file, and stays as long as what came today.
+A session is deleted if its last event, and all journal files with lines of it, are from before the cut. Its
+rows leave the store and its lines the journal; the amounts that it added to the sums are kept. Kept sums thin
+out with age: slots of five minutes stay as long as sessions, those of an hour and of a day stay longer.
+Imported history is in the file of the day of the import, and is kept as long as that day.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from stretto.store.ingest import Ingest
 from stretto.store.rollup import SLOTS
 
 STEP = 200
-"""Sessions let go of in one transaction, so that ingest never waits long."""
+"""Sessions deleted in a transaction, so that ingest never waits long."""
 
 _DAY_FILE = re.compile(r"\d{4}-\d\d-\d\d\.jsonl").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
 class PruneStep:
-    """What one pass let go of."""
+    """The result of a step of pruning."""
 
     sessions: int = 0
     files: int = 0
@@ -39,13 +39,13 @@ class PruneStep:
 def prune_history(
     connection: sqlite3.Connection, ingest: Ingest, folder: Path, retention: Retention, now: int
 ) -> Iterator[PruneStep]:
-    """Prune, a step at a time: between two steps the caller may do other work."""
+    """Prune step by step: between two steps the caller may do other work."""
     yield from _prune_before(connection, ingest, folder, now - retention.raw_days * DAY)
     for cut in _yield_cuts(folder, now):
         if count_used_bytes(connection, folder) <= retention.most_bytes:
             break
         yield from _prune_before(connection, ingest, folder, cut)
-    _thin_kept(connection, retention, now)
+    _reduce_kept_sums(connection, retention, now)
     connection.execute("PRAGMA incremental_vacuum")
 
 
@@ -59,43 +59,43 @@ def count_used_bytes(connection: sqlite3.Connection, folder: Path) -> int:
 def _prune_before(
     connection: sqlite3.Connection, ingest: Ingest, folder: Path, cut: int
 ) -> Iterator[PruneStep]:
-    """Let go of what was last heard of before the day of ``cut`` (ns), and arrived before it."""
+    """Delete the sessions whose last event and last journal file are from before the day of ``cut`` (ns)."""
     first_kept = journal.get_day_file(folder, cut).name
     query = (
         "SELECT id FROM sessions WHERE outcome <> 'running' AND last < ? AND arrived < ?"
         " ORDER BY last LIMIT ?"
     )
     while ids := [id for (id,) in connection.execute(query, (cut // DAY * DAY, first_kept, STEP))]:
-        ingest.retire_sessions(ids)
+        ingest.release_sessions(ids)
         yield PruneStep(sessions=len(ids))
     for file in journal.list_files(folder):
-        if file < first_kept and _thin_file(connection, folder, file):
+        if file < first_kept and _reduce_file(connection, folder, file):
             yield PruneStep(files=1)
 
 
-def _thin_file(connection: sqlite3.Connection, folder: Path, file: str) -> bool:
+def _reduce_file(connection: sqlite3.Connection, folder: Path, file: str) -> bool:
     row = connection.execute("SELECT offset FROM journal WHERE file = ?", (file,)).fetchone()
     size = journal.list_files(folder).get(file, 0)
     if not _DAY_FILE(file) or row is None or row[0] != size:
         return False
-    known = {id for (id,) in connection.execute("SELECT id FROM sessions")}
-    thinned = journal.drop_sessions(folder, file, known.__contains__)
+    stored_ids = {id for (id,) in connection.execute("SELECT id FROM sessions")}
+    thinned = journal.drop_sessions(folder, file, stored_ids.__contains__)
     if thinned is None:
         return False
-    events, left = thinned
-    # Killed before this commits, the file is shorter than its position says, and is read again.
+    events, bytes_left = thinned
+    # If killed before the commit, the file is shorter than its position, and is read again from its start.
     with open_transaction(connection):
         connection.execute("DELETE FROM rejects WHERE file = ?", (file,))
         connection.execute("DELETE FROM journal WHERE file = ?", (file,))
         if events:
-            connection.execute("INSERT INTO journal VALUES (?, ?, ?)", (file, left, events))
+            connection.execute("INSERT INTO journal VALUES (?, ?, ?)", (file, bytes_left, events))
     return True
 
 
 def _yield_cuts(folder: Path, now: int) -> Iterator[int]:
     """Yield the ends of the days that the journal has files of, the oldest first.
 
-    Neither today's nor yesterday's: a hook that started before midnight may still be writing there.
+    Today and yesterday are left out: a hook that started before midnight may still write to its file.
     """
     names = {file for file in journal.list_files(folder) if _DAY_FILE(file)}
     today = now // DAY
@@ -105,7 +105,7 @@ def _yield_cuts(folder: Path, now: int) -> Iterator[int]:
                 yield (day + 1) * DAY
 
 
-def _thin_kept(connection: sqlite3.Connection, retention: Retention, now: int) -> None:
+def _reduce_kept_sums(connection: sqlite3.Connection, retention: Retention, now: int) -> None:
     days = (retention.raw_days, retention.hourly_days, retention.daily_days)
     with open_transaction(connection):
         for width, kept in zip(SLOTS, days, strict=True):

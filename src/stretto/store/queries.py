@@ -1,4 +1,4 @@
-"""Reads: each returns entities or plain sums, never database rows of a shape to guess."""
+"""Queries of the store: each returns entities, sums or typed rows, never bare database rows."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from stretto.store.rollup import SLOTS
 from stretto.store.session_state import load_facts, load_session_facts
 
 MEASURED_RUNS = 20
-"""The newest sequential runs that a measured baseline is the mean of."""
+"""A measured baseline is the mean of this many sequential runs, the newest ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionRow:
-    """One session in a list."""
+    """A session in a list."""
 
     id: str
     source: str
@@ -47,7 +47,7 @@ class SessionRow:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What is going on now."""
+    """Counts of what is running now, and of what is stored."""
 
     sessions_open: int
     sessions_busy: int
@@ -56,12 +56,12 @@ class Activity:
     sessions: int
     recordings: int
     busy_since: int | None = None
-    """When the busy session that began first began."""
+    """Start (ns) of the busy session that has run longest."""
 
 
 @dataclass(frozen=True, slots=True)
 class JournalPosition:
-    """How far the journal has been read."""
+    """How far a journal file has been read."""
 
     file: str
     offset: int
@@ -73,7 +73,7 @@ _ROW = (
     " busy, turns, tasks, running, tool_calls, fanouts"
 )
 _SHORTENED = "shortened "
-"""What the notes of journal files that became shorter begin with."""
+"""Prefix of the names of notes about journal files that became shorter."""
 
 _decode_dims = msgspec.json.Decoder(tuple[str | int, ...]).decode
 _encode = msgspec.json.Encoder().encode
@@ -82,19 +82,19 @@ _decode_lengths = msgspec.json.Decoder(dict[str, list[int]]).decode
 
 @dataclass(frozen=True, slots=True)
 class SessionFilter:
-    """Which sessions of a list are wanted; what is None leaves all in."""
+    """A filter of sessions. A field that is None matches all."""
 
     project: str | None = None
     pattern: str | None = None
     outcome: Outcome | None = None
     since: int | None = None
-    """Heard of at this time (ns) or later."""
+    """The session has an event at this time (ns) or later."""
 
 
 def list_matching_sessions(
     connection: sqlite3.Connection, wanted: SessionFilter, *, limit: int
 ) -> list[SessionRow]:
-    """Return the wanted sessions, the one last heard of first."""
+    """Return the matching sessions, the latest event first."""
     rows = connection.execute(
         f"SELECT {_ROW} FROM sessions WHERE last >= :since AND project IS COALESCE(:project, project)"  # noqa: S608  # a constant
         " AND pattern IS COALESCE(:pattern, pattern) AND outcome = COALESCE(:outcome, outcome)"
@@ -113,9 +113,9 @@ def list_matching_sessions(
 def list_sessions(
     connection: sqlite3.Connection, *, limit: int = 50, before: int | None = None, after: str | None = None
 ) -> list[SessionRow]:
-    """Return sessions, the one last heard of first, and of those heard of at one instant by id.
+    """Return sessions, the latest event first, those with an event at the same instant by id.
 
-    ``before`` (ns) continues a list; ``after`` is the id that it goes on after, among those of that instant.
+    ``before`` (ns) and ``after`` continue a list: the time of the last event and the id of its last row.
     """
     select = f"SELECT {_ROW} FROM sessions WHERE"  # noqa: S608  # a constant
     rows: list[tuple[object, ...]] = []
@@ -128,7 +128,7 @@ def list_sessions(
 
 
 def find_sessions(connection: sqlite3.Connection, prefix: str) -> list[str]:
-    """Return the ids of the sessions that begin with a text, at most three of them."""
+    """Return at most three session ids that begin with a text."""
     end = prefix + "\U0010ffff"
     rows = connection.execute(
         "SELECT id FROM sessions WHERE id >= ? AND id < ? ORDER BY id LIMIT 3", (prefix, end)
@@ -137,15 +137,15 @@ def find_sessions(connection: sqlite3.Connection, prefix: str) -> list[str]:
 
 
 def read_session(connection: sqlite3.Connection, id: str, classify: Classify) -> Session | None:
-    """Return one session whole, or None where it is unknown."""
-    found = read_session_with_facts(connection, id, classify)
-    return None if found is None else found[0]
+    """Return a session with all of its entities, or None for an unknown id."""
+    session_and_facts = read_session_with_facts(connection, id, classify)
+    return None if session_and_facts is None else session_and_facts[0]
 
 
 def read_session_with_facts(
     connection: sqlite3.Connection, id: str, classify: Classify
 ) -> tuple[Session, SessionFacts] | None:
-    """Return one session whole with the facts that it was concluded from, or None where it is unknown."""
+    """Return a session with the facts that it was concluded from, or None for an unknown id."""
     row = connection.execute("SELECT lost FROM sessions WHERE id = ?", (id,)).fetchone()
     if row is None:
         return None
@@ -154,7 +154,7 @@ def read_session_with_facts(
 
 
 def read_measured(connection: sqlite3.Connection, pattern: str, signature: str) -> MeasuredRuns | None:
-    """Return the newest sequential runs of a pattern and mix of task types, or None without any."""
+    """Return the newest sequential runs of a pattern and mix of task types, or None without any run."""
     rows = connection.execute(
         'SELECT lengths, "end" FROM sequential_runs WHERE pattern = ? AND signature = ?'
         ' ORDER BY "end" DESC, session, number LIMIT ?',
@@ -168,7 +168,8 @@ def read_measured(connection: sqlite3.Connection, pattern: str, signature: str) 
 def read_sums(connection: sqlite3.Connection, now: int, window: int) -> Sums:
     """Return the sums over the last ``window`` seconds.
 
-    They begin with the slot that the window begins in; what a clock ahead of ours calls later is left out.
+    The first slot is that in which the window begins. Slots later than ``now``, of a
+    clock that runs ahead, are left out.
     """
     widths = SLOTS if window <= SLOTS[1] else SLOTS[1:]
     first, last = ((now - back * SECOND) // (widths[0] * SECOND) for back in (window, 0))
@@ -180,16 +181,16 @@ def read_sums(connection: sqlite3.Connection, now: int, window: int) -> Sums:
         " ON rollup.width = stretch.width AND slot BETWEEN first AND last GROUP BY measure, dims",
         (_encode([*split_into_slots(first, last, widths)]).decode(),),
     )
-    found: dict[str, dict[tuple[str | int, ...], int]] = {}
+    sums: dict[str, dict[tuple[str | int, ...], int]] = {}
     for measure, dims, value in rows:
-        found.setdefault(measure, {})[_decode_dims(dims)] = value
-    return found
+        sums.setdefault(measure, {})[_decode_dims(dims)] = value
+    return sums
 
 
 def split_into_slots(first: int, last: int, widths: Sequence[int]) -> Iterator[tuple[int, int, int]]:
-    """Yield (width, first slot, last slot) that together are slots of the first width, as few as there are.
+    """Yield (width, first slot, last slot) that cover some slots of the narrowest width by few, wide slots.
 
-    What lies in the middle is told by the widest slots that fit: a week is six days and some hours.
+    Example: a week from Monday 10:00 is 14 hours, six whole days and 10 hours, instead of 168 hours.
     """
     width, *wider = widths
     if wider:
@@ -206,25 +207,25 @@ def split_into_slots(first: int, last: int, widths: Sequence[int]) -> Iterator[t
 def read_sums_by_slot(
     connection: sqlite3.Connection, width: int, slots: range, measures: Sequence[str], *, together: int = 1
 ) -> dict[int, Sums]:
-    """Return the sums of some measures in each of the slots of a width in seconds that has any of them.
+    """Return the sums of some measures by slot; ``width`` is in seconds, and slots without sums are left out.
 
-    ``together`` takes so many slots as one from the first on, under the number of the first of them.
+    ``together`` groups so many slots together, under the number of the first slot of the group.
     """
     rows = connection.execute(
-        # By key and not by range: between two slots stand all the other measures, quantiles above all.
+        # By key and not by range: between two slots the table has rows of all other measures.
         "SELECT slot - (slot - ?) % ? AS begin, measure, dims, SUM(value) FROM rollup WHERE width = ?"
         " AND slot IN (SELECT value FROM json_each(?)) AND measure IN (SELECT value FROM json_each(?))"
         " GROUP BY begin, measure, dims",
         (slots.start, together, width, _encode([*slots]).decode(), _encode([*measures]).decode()),
     )
-    found: dict[int, dict[str, dict[tuple[str | int, ...], int]]] = {}
+    by_slot: dict[int, dict[str, dict[tuple[str | int, ...], int]]] = {}
     for slot, measure, dims, value in rows:
-        found.setdefault(slot, {}).setdefault(measure, {})[_decode_dims(dims)] = value
-    return dict(found)
+        by_slot.setdefault(slot, {}).setdefault(measure, {})[_decode_dims(dims)] = value
+    return dict(by_slot)
 
 
 def read_cache_entries(connection: sqlite3.Connection, since: int, until: int) -> dict[str, int]:
-    """Return how many entries each cache had when that was last told, between two instants (ns)."""
+    """Return the entries of each cache by its last report between two instants (ns)."""
     rows = connection.execute(
         "SELECT cache, entries FROM cache_entries WHERE time BETWEEN ? AND ? ORDER BY time, entries",
         (since, until),
@@ -233,18 +234,18 @@ def read_cache_entries(connection: sqlite3.Connection, since: int, until: int) -
 
 
 def list_slots(now: int, window: int, width: int) -> range:
-    """Return the numbers of the slots of a width (s) that the last ``window`` seconds reach into."""
+    """Return the numbers of the slots of a width (s) that the last ``window`` seconds touch."""
     return range((now - window * SECOND) // (width * SECOND), now // (width * SECOND) + 1)
 
 
 def find_first_slot(connection: sqlite3.Connection) -> int | None:
-    """Return when (ns) the earliest slot of the sums begins, or None where there are none."""
+    """Return the start (ns) of the earliest slot of the sums, or None without any sums."""
     (slot,) = connection.execute("SELECT MIN(slot) FROM rollup WHERE width = ?", (SLOTS[1],)).fetchone()
     return None if slot is None else int(slot) * SLOTS[1] * SECOND
 
 
 def read_activity(connection: sqlite3.Connection) -> Activity:
-    """Return what is going on now."""
+    """Return the counts of what is running now, and of what is stored."""
     is_open, busy, running, since = connection.execute(
         "SELECT COUNT(*), COALESCE(SUM(busy), 0), COALESCE(SUM(running), 0),"
         " MIN(CASE WHEN busy THEN start END) FROM sessions WHERE outcome = 'running'"
@@ -257,7 +258,7 @@ def read_activity(connection: sqlite3.Connection) -> Activity:
 
 
 def find_busy_processes(connection: sqlite3.Connection) -> list[tuple[str, int, Processes | None]]:
-    """Return (id, start, where it may be found) of the busy sessions that are no recordings."""
+    """Return (id, start, processes) of the busy sessions that are not recordings."""
     rows = connection.execute(
         "SELECT id, start FROM sessions WHERE outcome = 'running' AND busy AND NOT recording"
         " ORDER BY start, id"
@@ -276,7 +277,7 @@ def list_sessions_with_running_tasks(connection: sqlite3.Connection, before: int
 
 
 def list_open_sessions(connection: sqlite3.Connection, limit: int) -> list[SessionRow]:
-    """Return the open sessions, those at work first, then the one last heard of; no recordings."""
+    """Return the open sessions without recordings: busy ones first, then by latest event."""
     rows = connection.execute(
         f"SELECT {_ROW} FROM sessions WHERE outcome = 'running' AND NOT recording"  # noqa: S608  # a constant
         " ORDER BY busy DESC, last DESC, id LIMIT ?",
@@ -294,14 +295,14 @@ def read_positions(connection: sqlite3.Connection) -> list[JournalPosition]:
 
 
 def count_rejects(connection: sqlite3.Connection) -> dict[str, int]:
-    """Return how many stretches of input were set aside, by reason."""
+    """Return the number of rejected pieces of input by reason."""
     return dict(connection.execute("SELECT reason, COUNT(*) FROM rejects GROUP BY reason ORDER BY reason"))
 
 
 def count_reject_kinds(rejects: Mapping[str, int]) -> dict[str, int]:
-    """Return rejects summed by the kind of fault, the commonest first.
+    """Return the rejects by kind of fault, the commonest first.
 
-    What follows a reason's colon says what exactly was wrong: it differs from line to line, without end.
+    The kind is the text before a reason's colon. The text after it is the detail of a single line.
     """
     kinds: Counter[str] = Counter()
     for reason, count in rejects.items():
@@ -323,13 +324,13 @@ def list_recordings(connection: sqlite3.Connection) -> list[str]:
 
 
 def get_emitted_time(connection: sqlite3.Connection, id: str) -> int | None:
-    """Return up to when (ns) a session had been heard of when its spans went out, or None."""
+    """Return the time (ns) of a session's last event when its spans were sent, or None before that."""
     row = connection.execute("SELECT at FROM emitted WHERE session = ?", (id,)).fetchone()
     return int(row[0]) if row else None
 
 
 def list_unsent_sessions(connection: sqlite3.Connection, since: int) -> list[str]:
-    """Return the own sessions that are over, heard of since a time (ns), and not sent as they are."""
+    """Return the ended sessions with events since a time (ns) whose spans, as they are now, were not sent."""
     rows = connection.execute(
         "SELECT id FROM sessions LEFT JOIN emitted ON emitted.session = sessions.id"
         " WHERE outcome <> 'running' AND NOT recording AND last >= ? AND (at IS NULL OR at <> last)"
@@ -340,7 +341,7 @@ def list_unsent_sessions(connection: sqlite3.Connection, since: int) -> list[str
 
 
 def note_emitted(connection: sqlite3.Connection, id: str, at: int) -> None:
-    """Note that a session's spans have gone out."""
+    """Note that the spans of a session were sent."""
     connection.execute("INSERT OR REPLACE INTO emitted VALUES (?, ?)", (id, at))
 
 
@@ -351,25 +352,25 @@ def read_note(connection: sqlite3.Connection, name: str) -> str | None:
 
 
 def write_note(connection: sqlite3.Connection, name: str, value: str) -> None:
-    """Keep a note about the store as a whole."""
+    """Store a note about the store as a whole."""
     connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
 
 def read_shortened_files(connection: sqlite3.Connection) -> dict[str, int]:
-    """Return the journal files that became shorter after they were read, and by how many bytes."""
+    """Return the journal files that were cut after they were read, and by how many bytes."""
     rows = connection.execute(
         "SELECT name, value FROM meta WHERE name LIKE ? ORDER BY name", (_SHORTENED + "%",)
     )
     return {name.removeprefix(_SHORTENED): int(value) for name, value in rows}
 
 
-def note_shortened_file(connection: sqlite3.Connection, file: str, gone: int) -> None:
-    """Note that a journal file has become so many bytes shorter."""
-    write_note(connection, _SHORTENED + file, str(read_shortened_files(connection).get(file, 0) + gone))
+def note_shortened_file(connection: sqlite3.Connection, file: str, lost_bytes: int) -> None:
+    """Note that a journal file has lost some bytes, added to those it lost before."""
+    write_note(connection, _SHORTENED + file, str(read_shortened_files(connection).get(file, 0) + lost_bytes))
 
 
 def forget_shortened_files(connection: sqlite3.Connection) -> None:
-    """Drop the notes of files that became shorter: the store is made anew from what is there."""
+    """Delete the notes about cut files, since the store is made anew from the files as they are."""
     connection.execute("DELETE FROM meta WHERE name LIKE ?", (_SHORTENED + "%",))
 
 

@@ -1,7 +1,7 @@
-"""Roll-ups: what each entity adds to the sums of its slot of time.
+"""Roll-ups: sums of amounts by slot of time, measure and dimensions (``names.measures``).
 
-An addition is a pure function of the concluded entity and is made of integers, so an entity that changes is
-taken out with exactly what it once added: the sums never drift, and a rebuild gives the same.
+An amount is a pure function of a concluded entity, and an integer. So an entity that changes is subtracted
+with exactly the amount that it once added: the sums never drift, and a rebuild gives the same sums.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from stretto.clock import SECOND
 SLOTS = (300, 3_600, 86_400)
 """Widths of the slots in seconds: for windows of an hour, for longer windows, and for trends over months.
 
-Each is a multiple of the one before, so the first one's number tells all of them.
+Each width is a multiple of the width before, so the number of the narrowest slot gives those of all.
 """
 
 Addition = tuple[int, str, tuple[str | int, ...]]
-"""(number of the narrowest slot, measure, label values)."""
+"""(number of the narrowest slot, measure, values of its dimensions). A plain tuple: ingest makes many."""
 
 Amount = tuple[Addition, int]
-"""An addition of more than one: tokens, nanoseconds, billionths of a dollar."""
+"""An addition and how much it adds: a count, tokens, nanoseconds or billionths of a dollar."""
 
 Additions = Counter[Addition]
 
 Cells = dict[tuple[int, str, str], int]
-"""(slot, measure, label values as JSON) → sum."""
+"""(slot, measure, values of its dimensions as JSON) → sum."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -40,7 +40,7 @@ def find_slot(time: int) -> int:
 
 
 def write_sums(connection: sqlite3.Connection, change: Additions, *, kept: bool = False) -> None:
-    """Add a change to the sums, or to what pruned sessions left of them; a sum that falls to nothing goes."""
+    """Add a change to the sums, or to the kept sums of pruned sessions. Delete the sums that become 0."""
     cells = {
         (slot, measure, _encode(dims).decode()): value
         for (slot, measure, dims), value in change.items()
@@ -55,21 +55,21 @@ def write_sums(connection: sqlite3.Connection, change: Additions, *, kept: bool 
         " ON CONFLICT (width, slot, measure, dims, kept) DO UPDATE SET value = value + excluded.value",
         rows,
     )
-    gone = [(*row[:4], kept) for row in rows if row[4] < 0]
+    reduced = [(*row[:4], kept) for row in rows if row[4] < 0]
     connection.executemany(
         "DELETE FROM rollup"
         " WHERE width = ? AND slot = ? AND measure = ? AND dims = ? AND kept = ? AND value = 0",
-        gone,
+        reduced,
     )
 
 
 def _to_rows(width: int, cells: Cells, *, kept: bool) -> list[tuple[int, int, str, str, int, bool]]:
-    """Return the rows of one width, in the order in which they lie in the table."""
+    """Return the rows of a width, in the order of the table."""
     return [(width, *cell, value, kept) for cell, value in sorted(cells.items()) if value]
 
 
 def _widen_slots(cells: Cells, factor: int) -> Cells:
-    """Return the sums by slots that are so many times as wide."""
+    """Return the sums by slots that are ``factor`` times as wide."""
     wide: Cells = {}
     for (slot, measure, dims), value in cells.items():
         cell = (slot // factor, measure, dims)

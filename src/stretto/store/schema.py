@@ -1,9 +1,9 @@
-"""The tables. All times are nanoseconds since the epoch, all lengths nanoseconds, all of them integers.
+"""The schema of the store. All times are integer nanoseconds since the epoch, all lengths in nanoseconds.
 
-``facts`` is the fold's own state, one row an entity; everything else is concluded from it. The store is a
-view of the journal: a change of schema raises VERSION, and the store is built anew from the journal. Only
-rows with ``kept`` above 0 are in no journal any more: they are what pruned sessions left. A session that was
-resumed after that and pruned again has runs and fan-outs of each life, counted by ``kept``.
+``facts`` is the state of the fold, a row for each entity; everything else is concluded from it. The store is
+a view of the journal: a change of schema raises VERSION, and the store is built anew from the journal. Rows
+with ``kept`` above 0 come from pruned sessions, and no journal has their events any more. If such a session
+is resumed and pruned again, ``kept`` numbers its runs and fan-outs by pruning: 1, 2, and so on.
 """
 
 from __future__ import annotations
@@ -81,32 +81,32 @@ CREATE TABLE emitted (session TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROW
 CONCLUDED = (
     "journal", "rejects", "facts", "sessions", "sequential_runs", "fanouts", "cache_entries", "rollup",
 )  # fmt: skip
-"""The tables that a rebuild makes anew and that must then equal what incremental ingest made.
+"""The tables that a rebuild makes anew. Their rows must then equal those of incremental ingest.
 
-Rows with ``kept`` above 0 are left alone.
+A rebuild does not touch rows with ``kept`` above 0.
 """
 
 KEPT = frozenset({"sequential_runs", "fanouts", "rollup"})
-"""The tables among them that also hold what pruned sessions left."""
+"""The tables among them that also have rows of pruned sessions."""
 
 
 def create_tables(connection: sqlite3.Connection) -> None:
-    """Make the tables where the database is empty."""
+    """Create the tables if the database is empty."""
     if is_empty(connection):
         connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
 
 
 def is_empty(connection: sqlite3.Connection) -> bool:
-    """Tell whether there are no tables yet."""
+    """Return whether the database has no tables yet."""
     return _read_version(connection) == 0
 
 
 def find_version_problem(connection: sqlite3.Connection) -> str | None:
-    """Return why this database cannot be used by this program, or None."""
-    found = _read_version(connection)
-    if found in {0, VERSION}:
+    """Return why this program cannot use the database, or None if it can."""
+    version = _read_version(connection)
+    if version in {0, VERSION}:
         return None
-    return f"its schema is version {found}, this program reads version {VERSION}"
+    return f"its schema is version {version}, this program reads version {VERSION}"
 
 
 def _read_version(connection: sqlite3.Connection) -> int:

@@ -1,4 +1,4 @@
-"""Judged: what scores from outside are about, looked up in the store."""
+"""Targets of scores from outside: find the session, phase or task in the store, and make the event."""
 
 from __future__ import annotations
 
@@ -10,43 +10,44 @@ from stretto.sources import judgement
 from stretto.sources.judgement import LATEST, Judgement
 
 SESSIONS_SEARCHED = 1_000
-"""The sessions last heard of, in which a task or phase is looked for that is named without its session."""
+"""A task or phase without a session id is searched in this many sessions, the latest first."""
 
 _NAMED = 4
-"""Sessions named at most in a message."""
+"""Most sessions listed in a message, plus a last one that shows there are more."""
 
 _KINDS = {"task": ("task", "call"), "phase": ("phase",)}
-"""What can be judged → the kinds of facts that may bear its id; a task may be known by its call alone."""
+"""Kind of target → kinds of facts that may have its id. A task may be known by its call alone."""
 
 SessionAndSource = tuple[str, str]
-"""(session, the product whose session it is)."""
+"""(session id, the source of the session)."""
 
 
 def make_score_events(connection: sqlite3.Connection, items: Iterable[object], now: int) -> list[Event | str]:
-    """Return for each decoded JSON object the event of its score, or in a sentence why there is none.
+    """Return for each decoded JSON object the event of its score, or a sentence with the reason of refusal.
 
-    The times are ``now`` (ns) and the nanoseconds after it: of two words on one thing the later stands.
+    Each score is stamped 1 ns after the score before, from ``now`` (ns) on. So the last of two scores on the
+    same target wins.
     """
-    found: list[Event | str] = []
+    results: list[Event | str] = []
     for number, item in enumerate(items):
-        told = judgement.parse_judgement(item)
-        found.append(told if isinstance(told, str) else _make_event(connection, told, now + number))
-    return found
+        score = judgement.parse_judgement(item)
+        results.append(score if isinstance(score, str) else _make_event(connection, score, now + number))
+    return results
 
 
-def _make_event(connection: sqlite3.Connection, told: Judgement, time: int) -> Event | str:
-    session = None if told.session is None else _find_session(connection, told.session)
+def _make_event(connection: sqlite3.Connection, score: Judgement, time: int) -> Event | str:
+    session = None if score.session is None else _find_session(connection, score.session)
     if isinstance(session, str):
         return session
-    found = session if told.of == "session" else _find_session_of(connection, told, session)
-    if found is None or isinstance(found, str):
-        return found or f"there is no {told.of} {told.of_id!r}"
-    id, source = found
-    return told.to_event(id, source, id if told.of == "session" else told.of_id, time)
+    owner = session if score.of == "session" else _find_session_of(connection, score, session)
+    if owner is None or isinstance(owner, str):
+        return owner or f"there is no {score.of} {score.of_id!r}"
+    id, source = owner
+    return score.to_event(id, source, id if score.of == "session" else score.of_id, time)
 
 
 def _find_session(connection: sqlite3.Connection, id: str) -> SessionAndSource | str:
-    """Return a session by its id, or the latest that is nobody's recording."""
+    """Return a session by its id, or the latest session that is not a recording."""
     if id == LATEST:
         query = "SELECT id, source FROM sessions WHERE NOT recording ORDER BY last DESC, id LIMIT 1"
         row = connection.execute(query).fetchone()
@@ -63,22 +64,22 @@ def _find_session(connection: sqlite3.Connection, id: str) -> SessionAndSource |
 
 
 def _find_session_of(
-    connection: sqlite3.Connection, told: Judgement, session: SessionAndSource | None
+    connection: sqlite3.Connection, score: Judgement, session: SessionAndSource | None
 ) -> SessionAndSource | str | None:
-    """Return the session that has a task or a phase, None where none has, a sentence where several have."""
-    # An agent that runs again is a task of its own, and known by the agent's id.
-    base, _, run = told.of_id.rpartition("/")
-    ids = [told.of_id, base] if run.isdecimal() and base else [told.of_id]
-    for kind in _KINDS[told.of]:
+    """Return the session that has a task or phase. None if there is none, a sentence if there are several."""
+    # A second run of agent "a" is task "a/2", and its facts are stored under "a".
+    base, _, run = score.of_id.rpartition("/")
+    ids = [score.of_id, base] if run.isdecimal() and base else [score.of_id]
+    for kind in _KINDS[score.of]:
         for id in ids:
-            found = _list_sessions_with(connection, kind, id, session)
-            if len(found) > 1:
-                named = ", ".join(session for session, _ in found[: _NAMED - 1])
-                more = " …" if len(found) >= _NAMED else ""
-                what = f"{told.of} {told.of_id!r}"
-                return f"{what} is in several sessions ({named}{more}): name the session, too"
-            if found:
-                return found[0]
+            owners = _list_sessions_with(connection, kind, id, session)
+            if len(owners) > 1:
+                listed = ", ".join(session for session, _ in owners[: _NAMED - 1])
+                more = " …" if len(owners) >= _NAMED else ""
+                subject = f"{score.of} {score.of_id!r}"
+                return f"{subject} is in several sessions ({listed}{more}): name the session, too"
+            if owners:
+                return owners[0]
     return None
 
 

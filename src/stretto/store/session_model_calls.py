@@ -1,7 +1,7 @@
-"""The sums of the model calls of one session, kept call by call: a long session costs no more per batch.
+"""The sums of the model calls of a session, kept call by call: a long session costs no more per batch.
 
 Two sources may know one call by different ids, that of the request and that of the response; both are then
-one call. A change of a call therefore reaches only the calls linked with it by such ids. The exception are
+the same call. A change of a call therefore reaches only the calls linked with it by such ids. The exception are
 sessions with calls without an id of their own: these are rare, and all of their calls are concluded again.
 """
 
@@ -23,7 +23,7 @@ from stretto.store.rollup import Additions, Amount
 
 @dataclass(slots=True)
 class _ReportedUsage:
-    """The usage already passed on of a call, or of several that turned out to be one call."""
+    """The usage already passed on of a call, or of several that turned out to be the same."""
 
     tokens: Counter[str] = field(default_factory=Counter)
     cost: int = 0
@@ -32,7 +32,7 @@ class _ReportedUsage:
 
 @dataclass(slots=True)
 class ModelCallSums:
-    """The amounts that the model calls of one session have added, and the usage already passed on."""
+    """The amounts that the model calls of a session have added, and the usage already passed on."""
 
     amounts: dict[str, tuple[Amount, ...]] = field(default_factory=dict)
     """By call id; empty for an id that is a second name of another call."""
@@ -52,7 +52,7 @@ class ModelCallSums:
         """Conclude the changed calls, add the change of the sums to ``change``, and collect new usage."""
         ids = self._find_linked_calls(facts, changed)
         calls = {call.id: call for call in conclude_model_calls(facts, ids)}
-        # If several calls name one request, the request is part of the first of them.
+        # If several calls name the same request, the request is part of the first of them.
         for id in sorted(ids):
             call = calls.get(id)
             cost = None if call is None else price(call)

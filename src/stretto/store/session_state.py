@@ -1,4 +1,4 @@
-"""The state of one session in memory: its facts, and the additions that they have made to the sums so far."""
+"""The state of a session in memory: its facts, and the additions that they have made to the sums so far."""
 
 from __future__ import annotations
 

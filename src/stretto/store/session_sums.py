@@ -1,4 +1,4 @@
-"""The sums of one session, or of one phase of it, so that it can be scored in the same way as a window."""
+"""The sums of a session, or of a phase of it, so that it can be scored in the same way as a window."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class SessionSums:
 def compute_session_sums(facts: SessionFacts, session: Session, rules: Rules) -> SessionSums:
     """Return the sums of a wholly concluded session, and of each of its phases."""
     phases = tuple(
-        (phase, _compute_sums(*_restrict_to_phase(facts, session, phase), session, rules))
+        (phase, _compute_sums(*_select_phase(facts, session, phase), session, rules))
         for phase in session.phases
     )
     return SessionSums(_compute_sums(facts, session, session, rules), phases)
@@ -69,11 +69,11 @@ def _compute_sums(facts: SessionFacts, session: Session, whole: Session, rules: 
     return dict(sums)
 
 
-def _restrict_to_phase(facts: SessionFacts, session: Session, phase: Phase) -> tuple[SessionFacts, Session]:
+def _select_phase(facts: SessionFacts, session: Session, phase: Phase) -> tuple[SessionFacts, Session]:
     """Return the part of a session that belongs to a phase, and its facts.
 
-    Entities that name the phase belong to it, else those that began during it. If several phases have one
-    name, a task must name the phase and begin during it.
+    Entities that name the phase belong to it, else those that began during it. If several phases have the
+    same name, a task must name the phase and begin during it.
     """
     is_only_one = sum(other.name == phase.name for other in session.phases) == 1
     end = phase.end if phase.end is not None else session.last + 1

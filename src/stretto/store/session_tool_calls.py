@@ -1,4 +1,4 @@
-"""The sums of the tool calls of one session, kept call by call: a batch costs only the calls it changes.
+"""The sums of the tool calls of a session, kept call by call: a batch costs only the calls it changes.
 
 A session has many tool calls and few change in a batch. A call with a known end concludes the same until it
 has new facts; only the task that it belongs to may change.
@@ -19,7 +19,7 @@ from stretto.store.rollup import Addition, Additions
 
 @dataclass(slots=True)
 class ToolCallSums:
-    """The tool calls of one session that are counted in the sums."""
+    """The tool calls of a session that are counted in the sums."""
 
     concluded: dict[str, tuple[ToolCall, ...]] = field(default_factory=dict)
     """By key. A key has several calls if an agent's calls have no ids of their own."""

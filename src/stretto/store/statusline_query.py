@@ -1,6 +1,6 @@
-"""Brief: a session in a few numbers, for a process that may take no longer than a blink.
+"""Query for the status line: a session in a few numbers, in a process that must answer at once.
 
-It imports next to nothing: the modules that read more of the store take longer to load than this to answer.
+It imports almost nothing: loading the other modules of the store would take longer than the query.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import NamedTuple
 from stretto.store.schema import find_version_problem, is_empty
 
 BUSY_SECONDS = 0.02
-"""What is being written now is not waited for: the next look comes within seconds."""
+"""How long a reader waits for a writer: the next status line follows within seconds."""
 
 LAG_NS = 30_000_000_000
-"""A service that follows has read what is in the journal long before."""
+"""A running service reads new journal lines much sooner than this."""
 
 
 class SessionBrief(NamedTuple):
-    """One session so far. Lengths in nanoseconds; only finished fan-outs count."""
+    """Counts of a session so far. Lengths are in nanoseconds, of finished fan-outs only."""
 
     tasks: int
     running: int
@@ -30,7 +30,7 @@ class SessionBrief(NamedTuple):
 
     @property
     def speedup(self) -> float | None:
-        """Work over elapsed of all fan-outs together: held against the same tasks one after another."""
+        """Work over elapsed of all fan-outs: compared with the same tasks one after another."""
         return self.work / self.elapsed if self.elapsed else None
 
     @property
@@ -40,26 +40,26 @@ class SessionBrief(NamedTuple):
 
 
 def read_brief(path: Path, session: str) -> SessionBrief | None:
-    """Return what the store holds of a session, or None where it is unknown.
+    """Return the numbers of a session, or None for an unknown session.
 
-    Raises sqlite3.Error where there is no store, it is of another version, or it cannot be read now.
+    Raises sqlite3.Error if there is no store, it has another version, or it cannot be read now.
     """
     with closing(_open_store(path)) as connection:
         row = connection.execute("SELECT tasks, running FROM sessions WHERE id = ?", (session,)).fetchone()
         if row is None:
             return None
-        found = connection.execute(
+        fanout_sums = connection.execute(
             "SELECT COUNT(*), COALESCE(SUM(work), 0), COALESCE(SUM(elapsed), 0) FROM fanouts"
             " WHERE session = ?",
             (session,),
         ).fetchone()
-    return SessionBrief(*row, *found)
+    return SessionBrief(*row, *fanout_sums)
 
 
 def is_behind(path: Path, journal: Path, now: int) -> bool:
-    """Tell whether the journal holds what the store at ``path`` has not taken in for long (``LAG_NS``).
+    """Return whether the journal has lines that the store did not ingest for long (``LAG_NS``).
 
-    Raises sqlite3.Error or OSError where that cannot be seen.
+    Raises sqlite3.Error or OSError if that cannot be determined.
     """
     newest = max(journal.glob("????-??-??.jsonl"), default=None)
     if newest is None:

@@ -86,7 +86,7 @@ class SessionContext:
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """The amounts that one kind of entity adds to the sums.
+    """The amounts that a kind of entity adds to the sums.
 
     ``reads`` names its inputs, by kinds of facts (``facts.KINDS``) and aspects. The amounts are computed
     again when any of these has changed.

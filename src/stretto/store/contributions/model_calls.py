@@ -1,4 +1,4 @@
-"""Sums of one model call: outcome, length, tokens and cost."""
+"""Sums of a model call: outcome, length, tokens and cost."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The list of contributions: all that a session adds to the sums beside its tool calls and model calls.
 
-Those are counted one by one, because a session has many of them and few change in a batch.
+Those are counted by themselves, because a session has many of them and few change in a batch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sums of one tool call: outcome, length, and the tests that it ran."""
+"""Sums of a tool call: outcome, length, and the tests that it ran."""
 
 from __future__ import annotations
 
