@@ -73,6 +73,6 @@ def test_a_limit_that_is_no_constant_is_refused(tmp_path: Path) -> None:
     """A colour cannot follow an expression, and the error says where and what to write."""
     odd = tmp_path / "thresholds.yml"
     odd.write_text("groups: [{name: x, rules: [{record: 'stretto:threshold:x', expr: up}]}]")
-    with pytest.raises(StrettoError, match="is no constant") as error:
+    with pytest.raises(StrettoError, match="is not a constant") as error:
         read_limits(odd)
     assert error.value.hint == "write vector(number)"

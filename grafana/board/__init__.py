@@ -1,1 +1,1 @@
-"""The Grafana dashboards, built from the table of names; ``grafana/dashboards`` holds what comes out."""
+"""Grafana dashboards, built from the table of names into ``grafana/dashboards``."""

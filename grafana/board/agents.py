@@ -1,4 +1,4 @@
-"""Agents: how each one does, at what, and how they work together."""
+"""The dashboard of agents: outcomes, times and scores of each agent, and their messages."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _ALL = Row(
         ),
         make_stat(
             "Errors of agents",
-            "Tasks that failed over those whose outcome is known.",
+            "Share of tasks with a known outcome that failed.",
             "How often do agents fail?",
             Unit.RATIO,
             share_outcome("window_agent_tasks", "failure"),
@@ -51,7 +51,7 @@ _ALL = Row(
         make_stat(
             "Completion of agents",
             "Tasks that ended with success or failure over all that are over.",
-            "How much is broken off or never heard of again?",
+            "How much is cancelled or lost?",
             Unit.RATIO,
             share_completed("window_agent_tasks"),
             high=1,
@@ -135,7 +135,7 @@ _EACH = Row(
         ),
         make_lines(
             "Errors by agent",
-            "Tasks that failed over those whose outcome is known.",
+            "Share of tasks with a known outcome that failed.",
             "Which agent fails too often, and since when?",
             Unit.RATIO,
             {"{{agent}}": share_outcome("window_agent_tasks", "failure", Label.AGENT)},
@@ -229,7 +229,7 @@ _TOGETHER = Row(
         make_lines(
             "Response time",
             "Time from a message to its answer: median, p95 and p99.",
-            "How long does one agent wait for another?",
+            "How long do agents wait for each other?",
             Unit.SECONDS,
             {"{{stat}}": max_by(select_series("message_response_quantile_seconds"), Label.STAT)},
             draw_limit("collaboration_seconds", "warning"),

@@ -1,4 +1,4 @@
-"""A board: rows of panels in the order of a person with a question, and the JSON that Grafana loads."""
+"""Define a dashboard as rows of panels, and build the JSON that Grafana loads."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from grafana_foundation_sdk.models import dashboard as model
 
 TAG = "stretto"
 COLUMNS = 24
-TOLD = 'alertname=~"Stretto.+",alertname!="StrettoWatchdog"'
-"""Our alerts, but for the one that fires always."""
-FIRING = f'ALERTS{{{TOLD},alertstate="firing"}}'
+STRETTO_ALERTS = 'alertname=~"Stretto.+",alertname!="StrettoWatchdog"'
+"""Stretto's alerts, except the watchdog, which always fires."""
+FIRING = f'ALERTS{{{STRETTO_ALERTS},alertstate="firing"}}'
 _RUNNING = select_series("build_info")
 STARTED = f"{_RUNNING} unless on (version) ({_RUNNING} offset 10m)"
-"""What answers now and did not ten minutes ago: a new version, or the service after a longer absence."""
-ONLY_AN_INTERVAL_S = {"auto", "auto_min", "auto_count"}
-"""What the SDK writes into every variable; Grafana's types refuse it."""
-NO_LONGER_A_TABLE_S = {"footer"}
-"""What the SDK writes into every table; Grafana's types refuse it."""
+"""Versions that run now but did not ten minutes ago: a new version, or a restart after an outage."""
+INTERVAL_KEYS = {"auto", "auto_min", "auto_count"}
+"""Keys that the SDK adds to every variable, though only intervals may have them."""
+FORMER_TABLE_KEYS = {"footer"}
+"""Keys that the SDK adds to every table, though Grafana no longer accepts them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +48,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
-    """One dashboard."""
+    """A dashboard."""
 
     id: BoardId
     title: str
     asks: str
-    """The question that it answers."""
+    """The question that the dashboard answers."""
     rows: tuple[Row, ...]
     since: str = "now-24h"
     window: str = "24h"
-    """What stands in the variable at first."""
+    """The initial value of the window variable."""
     refresh: str = "30s"
 
     @property
@@ -72,12 +72,12 @@ class Board:
 
 
 def build_document(board: Board, boards: Iterable[Board]) -> dict[str, Any]:
-    """Return a board as Grafana's JSON; ``boards`` are all that it can link to."""
-    mine = {str(variable.label) for variable in board.variables}
+    """Return a board as Grafana's JSON; ``boards`` are the boards it may link to."""
+    own_labels = {str(variable.label) for variable in board.variables}
     carried: Carried = {
-        other.id: tuple(str(v.label) for v in other.variables if v.label in mine) for other in boards
+        other.id: tuple(str(v.label) for v in other.variables if v.label in own_labels) for other in boards
     }
-    made = (
+    builder = (
         build.Dashboard(board.title)
         .uid(board.id.uid)
         .description(board.asks)
@@ -89,36 +89,39 @@ def build_document(board: Board, boards: Iterable[Board]) -> dict[str, Any]:
         .variables(
             [*build_fixed(), *(build_variable(variable, board.window) for variable in board.variables)]
         )
-        .annotations([_annotate_alerts(), _annotate_starts()])
+        .annotations([_mark_alerts(), _mark_starts()])
         .links([_link_boards(), _link_service()])
     )
     top = 0
     for row in board.rows:
-        made.with_row(
-            build.Row(row.title).grid_pos(model.GridPos(x=0, y=top, w=COLUMNS, h=1)).id(_number_row(row))
+        builder.with_row(
+            build.Row(row.title).grid_pos(model.GridPos(x=0, y=top, w=COLUMNS, h=1)).id(_compute_row_id(row))
         )
         top += 1
         for panel, (left, down) in zip(row.panels, _place_panels(row.panels), strict=True):
             place = model.GridPos(x=left, y=top + down, w=panel.width, h=panel.height)
-            made.with_panel(build_panel(panel, carried).grid_pos(place))
+            builder.with_panel(build_panel(panel, carried).grid_pos(place))
         top += _measure_height(row.panels)
-    plain: dict[str, Any] = json.loads(json.dumps(made.build(), cls=JSONEncoder))
-    for variable in plain["templating"]["list"]:
-        for name in ONLY_AN_INTERVAL_S:
+    json_document: dict[str, Any] = json.loads(json.dumps(builder.build(), cls=JSONEncoder))
+    for variable in json_document["templating"]["list"]:
+        for name in INTERVAL_KEYS:
             variable.pop(name, None)
-    for panel in plain["panels"]:
-        for name in NO_LONGER_A_TABLE_S:
+    for panel in json_document["panels"]:
+        for name in FORMER_TABLE_KEYS:
             panel.get("options", {}).pop(name, None)
-    return plain
+    return json_document
 
 
 def render_text(board: Board, boards: Iterable[Board]) -> str:
-    """Return the file of a board."""
+    """Return the text of a board's file."""
     return json.dumps(build_document(board, boards), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def _place_panels(panels: tuple[Panel, ...]) -> list[tuple[int, int]]:
-    """Return (x, y) of each panel: side by side until the row is full, then below the tallest."""
+    """Return (x, y) of each panel: side by side until the row is full, then below the tallest.
+
+    Example: panels of width 10, 10 and 10 and height 3, 5 and 4 are at (0, 0), (10, 0) and (0, 5).
+    """
     places, left, down, tallest = [], 0, 0, 0
     for panel in panels:
         if left + panel.width > COLUMNS:
@@ -133,30 +136,34 @@ def _measure_height(panels: tuple[Panel, ...]) -> int:
     return max(down + panel.height for panel, (_, down) in zip(panels, _place_panels(panels), strict=True))
 
 
-def _number_row(row: Row) -> int:
-    # Above every panel's own number.
+def _compute_row_id(row: Row) -> int:
+    # Above the number of any panel.
     return 1_000_000 + sum(ord(letter) * place for place, letter in enumerate(row.title, 1))
 
 
-def _annotate_alerts() -> build.AnnotationQuery:
-    told = _build_annotation("Alerts", FIRING, "red")
-    return told.title_format("{{alertname}}").text_format("{{severity}} {{task_type}} {{agent}} {{tool}}")
+def _mark_alerts() -> build.AnnotationQuery:
+    annotation = _build_annotation("Alerts", FIRING, "red")
+    return annotation.title_format("{{alertname}}").text_format(
+        "{{severity}} {{task_type}} {{agent}} {{tool}}"
+    )
 
 
-def _annotate_starts() -> build.AnnotationQuery:
-    told = _build_annotation("Starts", STARTED, "blue")
-    return told.title_format("Stretto {{version}}").text_format("Up, after ten minutes or more without it.")
+def _mark_starts() -> build.AnnotationQuery:
+    annotation = _build_annotation("Starts", STARTED, "blue")
+    return annotation.title_format("Stretto {{version}}").text_format(
+        "Up, after ten minutes or more without it."
+    )
 
 
 def _build_annotation(name: str, expr: str, colour: str) -> build.AnnotationQuery:
-    asked = prometheus.Dataquery().datasource(refer_datasource()).ref_id(name).expr(expr).range()
+    query = prometheus.Dataquery().datasource(refer_datasource()).ref_id(name).expr(expr).range()
     return (
         build.AnnotationQuery()
         .name(name)
         .datasource(refer_datasource())
         .enable(True)
         .icon_color(colour)
-        .target(asked)
+        .target(query)
     )
 
 
@@ -176,7 +183,7 @@ def _link_service() -> build.DashboardLink:
         build.DashboardLink("Sessions")
         .type(model.DashboardLinkType.LINK)
         .icon("external link")
-        .tooltip("Single sessions stand in the service's own page: they are no labels.")
+        .tooltip("Single sessions are on the service's page; they are not labels.")
         .url(f"${{{SERVICE}}}/")
         .target_blank(True)
     )

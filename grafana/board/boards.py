@@ -1,4 +1,4 @@
-"""All boards, in the order in which a person with a question meets them."""
+"""List all dashboards, in the order in which a reader visits them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures held against themselves a week ago: one list for the first board and for that of trends."""
+"""Compare figures with those a week ago, for the overview and the trends."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from grafana.board.query import (
 )
 
 FIGURE = "figure"
-"""The label that says what a row is about; it exists in these answers only."""
+"""The label with the name of a row's figure; only these queries have it."""
 
 At = Callable[[str], str]
-"""Offset, "" for now → expression."""
+"""Offset ("" means now) → expression."""
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class WatchedFigure:
     """A figure whose change matters."""
 
     title: str
@@ -34,7 +34,7 @@ class Watched:
 
 
 def compute_speedup(offset: str = "") -> str:
-    """Return sequential over elapsed of all parallel work."""
+    """Return sequential time divided by elapsed time of all parallel work."""
     return divide_sums(
         select_series("parallel_sequential_seconds", offset=offset),
         select_series("parallel_elapsed_seconds", offset=offset),
@@ -42,7 +42,7 @@ def compute_speedup(offset: str = "") -> str:
 
 
 def compute_improvement(offset: str = "") -> str:
-    """Return time saved over sequential of all parallel work."""
+    """Return time saved divided by sequential time of all parallel work."""
     return divide_sums(
         select_series("time_saved_seconds", offset=offset),
         select_series("parallel_sequential_seconds", offset=offset),
@@ -50,12 +50,12 @@ def compute_improvement(offset: str = "") -> str:
 
 
 def compute_success(offset: str = "") -> str:
-    """Return how many tasks succeeded."""
+    """Return the share of tasks that succeeded."""
     return share_outcome("window_tasks", "success", offset=offset)
 
 
 def compute_efficiency(offset: str = "") -> str:
-    """Return work over capacity of all parallel executions."""
+    """Return work divided by capacity of all parallel executions."""
     return divide_sums(
         select_series("pattern_work_seconds", offset=offset),
         select_series("pattern_capacity_seconds", offset=offset),
@@ -63,7 +63,7 @@ def compute_efficiency(offset: str = "") -> str:
 
 
 def compute_adoption(offset: str = "") -> str:
-    """Return how many of the turns that could run in parallel did."""
+    """Return the share of turns that ran in parallel, of those that could."""
     return divide_sums(
         select_series("window_parallel_turns", offset=offset),
         select_series("window_eligible_turns", offset=offset),
@@ -71,7 +71,7 @@ def compute_adoption(offset: str = "") -> str:
 
 
 def compute_cache_share(offset: str = "") -> str:
-    """Return how much of what models read came from the provider's cache."""
+    """Return the share of prompt tokens that came from the provider's cache."""
     return divide_sums(
         select_series("window_cache_read_tokens", offset=offset),
         select_series("window_prompt_tokens", offset=offset),
@@ -96,12 +96,12 @@ def compute_average_session(offset: str = "") -> str:
 
 
 def compute_cost(offset: str = "") -> str:
-    """Return what model calls cost."""
+    """Return the cost of model calls."""
     return sum_by(select_series("window_cost_usd", offset=offset))
 
 
 def compute_test_share(offset: str = "") -> str:
-    """Return how much of the execution time of tool calls went into tests."""
+    """Return the share of tool time that was spent in tests."""
     return divide_sums(
         select_series("window_test_seconds", offset=offset),
         select_series("window_tool_seconds", offset=offset),
@@ -109,25 +109,25 @@ def compute_test_share(offset: str = "") -> str:
 
 
 SHARES = (
-    Watched("Improvement", compute_improvement),
-    Watched("Success", compute_success),
-    Watched("Parallel efficiency", compute_efficiency),
-    Watched("Adoption", compute_adoption),
-    Watched("Cache reads", compute_cache_share),
+    WatchedFigure("Improvement", compute_improvement),
+    WatchedFigure("Success", compute_success),
+    WatchedFigure("Parallel efficiency", compute_efficiency),
+    WatchedFigure("Adoption", compute_adoption),
+    WatchedFigure("Cache reads", compute_cache_share),
 )
-"""Shares of a whole: their change is counted in percentage points."""
+"""Shares; their change is in percentage points."""
 
 AMOUNTS = (
-    Watched("Efficiency score", compute_score),
-    Watched("Speedup (×)", compute_speedup),
-    Watched("Time saved (s)", compute_time_saved),
-    Watched("Sessions ended", lambda offset: sum_by(select_series("window_sessions", offset=offset))),
-    Watched("Average session (s)", compute_average_session),
-    Watched("Time in tests (share of tool time)", compute_test_share),
-    Watched("Tokens", lambda offset: sum_by(select_series("window_tokens", offset=offset))),
-    Watched("Cost (USD)", compute_cost),
+    WatchedFigure("Efficiency score", compute_score),
+    WatchedFigure("Speedup (×)", compute_speedup),
+    WatchedFigure("Time saved (s)", compute_time_saved),
+    WatchedFigure("Sessions ended", lambda offset: sum_by(select_series("window_sessions", offset=offset))),
+    WatchedFigure("Average session (s)", compute_average_session),
+    WatchedFigure("Time in tests (share of tool time)", compute_test_share),
+    WatchedFigure("Tokens", lambda offset: sum_by(select_series("window_tokens", offset=offset))),
+    WatchedFigure("Cost (USD)", compute_cost),
 )
-"""Amounts: their change is relative to what they were. Their units stand in their names."""
+"""Amounts; their change is relative to the week before. Their titles have the units."""
 
 
 def build_share_columns() -> tuple[Column, ...]:
@@ -159,7 +159,7 @@ def build_amount_columns() -> tuple[Column, ...]:
 
 
 def build_difference_column(title: str, at: At, unit: Unit, *, rise_is_bad: bool = False) -> Column:
-    """Return a column of how much a figure differs from a week ago, by whatever labels it has."""
+    """Return a column of the difference between now and a week ago."""
     steps: tuple[Step, ...] = RISING if rise_is_bad else FALLING
     return Column(
         title, f"{_wrap_parentheses(at(''))} - {_wrap_parentheses(at(WEEK))}", unit, steps, low=None
@@ -167,13 +167,13 @@ def build_difference_column(title: str, at: At, unit: Unit, *, rise_is_bad: bool
 
 
 def build_relative_column(title: str, at: At, *, rise_is_bad: bool = False) -> Column:
-    """Return a column of how much a figure differs from a week ago, relative to what it was."""
+    """Return a column of the relative difference between now and a week ago."""
     steps: tuple[Step, ...] = RISING if rise_is_bad else FALLING
     change = f"{_wrap_parentheses(at(''))} / ({_wrap_parentheses(at(WEEK))} > 0) - 1"
     return Column(title, change, Unit.RATIO, steps, low=-1)
 
 
-def _join_rows(watched: tuple[Watched, ...], offset: str) -> str:
+def _join_rows(watched: tuple[WatchedFigure, ...], offset: str) -> str:
     return join_series(label_rows(figure.at(offset), FIGURE, figure.title) for figure in watched)
 
 

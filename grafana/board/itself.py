@@ -1,4 +1,4 @@
-"""Stretto itself: how far the figures can be trusted, and what watching costs."""
+"""The dashboard of Stretto itself: how complete the figures are, and the cost of monitoring."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ UP = f'up{{job="{JOB}"}}'
 SCRAPE = f'scrape_duration_seconds{{job="{JOB}"}}'
 
 ANSWERS = {1: State("up", GOOD), 0: State("down", CRITICAL)}
-WORKED = {1: State("worked out", GOOD), 0: State("failed", CRITICAL)}
+COLLECTED = {1: State("computed", GOOD), 0: State("failed", CRITICAL)}
 
 
 def _rate_per_second(selector: str) -> str:
-    """Return how fast something grows that starts anew with its process."""
+    """Return the growth per second of a value that restarts with its process."""
     return f"sum (rate({selector}[{RATE}]))"
 
 
@@ -36,7 +36,7 @@ _TRUST = Row(
         ),
         make_stat(
             "Capture completeness",
-            "Tasks and tool calls whose end was seen over all that are over.",
+            "Share of ended tasks and tool calls whose end was seen.",
             "Is anything missing from the figures?",
             Unit.RATIO,
             divide_sums(select_series("window_ends_seen"), select_series("window_ends_expected")),
@@ -52,7 +52,7 @@ _TRUST = Row(
         ),
         make_stat(
             "Age of the figures",
-            "How long ago the figures were last worked out.",
+            "Time since the figures were last computed.",
             "Is what I see of now?",
             Unit.SECONDS,
             measure_age(max_by(select_series("snapshot_timestamp_seconds"))),
@@ -76,10 +76,10 @@ _TRUST = Row(
         ),
         make_states(
             "Groups of figures",
-            "Whether each group of figures could be worked out in a scrape.",
+            "Whether each group of figures could be computed in a scrape.",
             "Which figures are missing because something is broken?",
             f"min by (group) ({select_series('collector_success')})",
-            WORKED,
+            COLLECTED,
             legend="{{group}}",
             high=1,
         ),
@@ -94,7 +94,7 @@ _TRUST = Row(
         ),
         make_lines(
             "Completeness over time",
-            "Tasks and tool calls whose end was seen over all that are over.",
+            "Share of ended tasks and tool calls whose end was seen.",
             "Since when is something missing?",
             Unit.RATIO,
             {
@@ -131,14 +131,14 @@ _KEEPS_UP = Row(
     (
         make_lines(
             "Ingest",
-            "Events taken into the store per second.",
+            "Events ingested into the store per second.",
             "How much comes in?",
             Unit.PER_SECOND,
             {"events": _rate_per_second(select_series("ingest_events"))},
             width=8,
         ),
         make_lines(
-            "Waiting to be taken in",
+            "Waiting to be ingested",
             "Journal bytes not yet in the store.",
             "Does a backlog build up?",
             Unit.BYTES,

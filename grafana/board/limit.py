@@ -1,7 +1,7 @@
-"""The limits of ``prometheus/rules/thresholds.yml``: no dashboard has a number of its own.
+"""Read the limits of ``prometheus/rules/thresholds.yml``, so that dashboards repeat no number.
 
-Lines are drawn from the published series and follow it at once. Colours of single values cannot be: Grafana
-keeps them in the dashboard, so they are read from the rule file when the dashboards are built.
+Limit lines query the published series. Grafana stores the colours of single values in the dashboard, so they
+are read from the rule file when the dashboards are built.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ GOOD, WARNING, CRITICAL, PLAIN = "green", "orange", "red", "text"
 COLOURS = {"info": "blue", "warning": WARNING, "critical": CRITICAL}
 
 BEYOND_NONE = 1e-9
-"""Grafana colours from a step upward, an alert fires beyond its limit: at a limit of 0 that differs."""
+"""Step for a limit of 0: Grafana colours from a step upward, but an alert fires only beyond its limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,40 +34,40 @@ class Step:
     value: float | None
     colour: str
     limit: str = ""
-    """The published limit that the number is; none for what is only counted."""
+    """Name of the published limit; empty for a fixed step."""
 
 
 PLAIN_STEPS = (Step(None, PLAIN),)
-"""For what is neither good nor bad."""
+"""For values that are neither good nor bad."""
 
 ANY = (Step(None, GOOD), Step(1, WARNING))
-"""For counts of which 0 is the only good one."""
+"""For counts that should be 0."""
 
 FALLING = (Step(None, WARNING), Step(0, GOOD))
-"""For changes of what should not fall."""
+"""For changes of a value that should not fall."""
 
 RISING = (Step(None, GOOD), Step(BEYOND_NONE, WARNING))
-"""For changes of what should not rise."""
+"""For changes of a value that should not rise."""
 
 
 @cache
 def read_limits(path: Path = RULES) -> dict[tuple[str, str, str], float]:
-    """Return (name, severity, baseline) → number of every limit, "" for a label that it does not have.
+    """Return (name, severity, baseline) → number of every limit; a missing label is "".
 
-    Raises StrettoError where a rule is not a constant.
+    Raises StrettoError if a rule is not a constant.
     """
-    found = {}
+    limits = {}
     for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]:
         for rule in group["rules"]:
             constant = re.fullmatch(r"vector\(([-0-9.e]+)\)", rule["expr"].strip())
             if constant is None:
                 raise StrettoError(
-                    f"{rule['record']} is no constant", where=str(path), hint="write vector(number)"
+                    f"{rule['record']} is not a constant", where=str(path), hint="write vector(number)"
                 )
             labels = rule.get("labels", {})
             key = rule["record"].removeprefix(LEVEL), labels.get("severity", ""), labels.get("baseline", "")
-            found[key] = float(constant[1])
-    return found
+            limits[key] = float(constant[1])
+    return limits
 
 
 def make_steps(
@@ -79,10 +79,11 @@ def make_steps(
     of: tuple[str, ...] = SEVERITIES,
     path: Path = RULES,
 ) -> tuple[Step, ...]:
-    """Return the colours that limits give to a value: bad above them, or below where ``low``.
+    """Return the colour steps of a value by its limits: bad above them, or below if ``low``.
 
-    ``of`` names the severities whose limits count. ``sign`` -1 is for a value that the limit is taken off,
-    such as what is left of a target. Raises KeyError for a limit that is not published.
+    ``of`` names the severities used. ``sign`` -1 is for a value from which the limit was subtracted, such as
+    the distance to a target. Raises KeyError if no limit is published. Example: limits of 20 (warning) and 40
+    (critical) give green, orange from 20 and red from 40.
     """
     numbers = {
         severity: sign * read_limits(path)[name, severity, baseline]
@@ -104,7 +105,7 @@ def make_steps(
 
 
 def select_limit(name: str, severity: str, baseline: str = "") -> str:
-    """Return the published series of a limit. Raises KeyError where there is none."""
+    """Return the selector of a published limit. Raises KeyError if there is none."""
     _ = read_limits()[name, severity, baseline]
     labels = f'severity="{severity}"' + (f',baseline="{baseline}"' if baseline else "")
     return f"{LEVEL}{name}{{{labels}}}"

@@ -1,4 +1,4 @@
-"""Links from a figure to the board that has its details, the choice of variables taken along."""
+"""Define links from a panel to a board with details, keeping the chosen variables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stretto.names import Label
 
 
 class BoardId(StrEnum):
-    """The boards by the name of their file; ``stretto-`` in front makes the uid, so that links survive."""
+    """The boards by file name; the uid adds the prefix ``stretto-`` and never changes."""
 
     OVERVIEW = "overview"
     PARALLELISM = "parallelism"
@@ -30,7 +30,7 @@ class BoardId(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A way on from a panel: to a board, for the clicked value of one label where ``by`` names it."""
+    """A link to a board, filtered by the clicked value of the label ``by`` if there is one."""
 
     to: BoardId
     title: str
@@ -39,7 +39,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class ServiceLink:
-    """A way on from a panel to a page of the service; a table may put a column's value at the end."""
+    """A link to a page of the service; in a table, a column's value may end the path."""
 
     path: str
     title: str
@@ -47,10 +47,10 @@ class ServiceLink:
 
 
 def build_url(link: Link | ServiceLink, carried: tuple[str, ...], column: str = "") -> str:
-    """Return a data link's address; ``carried`` names the variables that both boards have.
+    """Return the address of a link; ``carried`` names the variables that both boards have.
 
-    ``column`` is the header of the table column that holds the label; without it the series' own label is
-    meant.
+    ``column`` is the header of the table column with the label's value; without it the series' label is
+    used.
     """
     if isinstance(link, ServiceLink):
         end = f'${{__data.fields["{link.column}"]:percentencode}}' if link.column else ""

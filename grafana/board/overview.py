@@ -1,9 +1,9 @@
-"""Overview: whether it works, what is gained, what fails, what changed."""
+"""The overview dashboard: verdict, gains, failures and changes."""
 
 from __future__ import annotations
 
 from grafana.board import change
-from grafana.board.board import FIRING, TOLD, Board, Row
+from grafana.board.board import FIRING, STRETTO_ALERTS, Board, Row
 from grafana.board.limit import ANY, CRITICAL, GOOD, WARNING, make_steps
 from grafana.board.link import BoardId, Link, ServiceLink
 from grafana.board.panel import Column, State, Unit, make_bars, make_lines, make_stat, make_states, make_table
@@ -28,7 +28,7 @@ VERDICT = " or ".join(
         "vector(0)",
     )
 )
-"""The worst that is true: 3 a critical alert, 2 a warning, 1 parallel work without an alert, 0 none."""
+"""The worst state: 3 a critical alert, 2 a warning, 1 parallel work without an alert, 0 no such work."""
 
 VERDICTS = {
     3: State("Failing", CRITICAL),
@@ -42,7 +42,7 @@ _VERDICT = Row(
     (
         make_stat(
             "Verdict",
-            "The worst of what alerts say, or that nothing ran in parallel.",
+            "The most severe firing alert, or whether anything ran in parallel.",
             "Is it working?",
             Unit.PLAIN,
             VERDICT,
@@ -70,7 +70,7 @@ _VERDICT = Row(
         ),
         make_stat(
             "Task success",
-            "Tasks that succeeded over those whose outcome is known.",
+            "Share of tasks with a known outcome that succeeded.",
             "Do tasks end well?",
             Unit.RATIO,
             change.compute_success(),
@@ -118,7 +118,7 @@ _NOW = Row(
         ),
         make_stat(
             "Stuck tasks",
-            "Running tasks that nothing was heard of for longer than the limit.",
+            "Running tasks without an event for longer than the limit.",
             "Does something hang?",
             Unit.COUNT,
             max_by(select_series("stuck_tasks")),
@@ -183,7 +183,8 @@ _FAILING = Row(
             },
             Column(
                 "Count",
-                f"count by (alertname, severity, alertstate, task_type, agent, tool) (ALERTS{{{TOLD}}})",
+                "count by (alertname, severity, alertstate, task_type, agent, tool)"
+                f" (ALERTS{{{STRETTO_ALERTS}}})",
                 Unit.COUNT,
             ),
             width=12,
@@ -202,7 +203,7 @@ _FAILING = Row(
         ),
         make_bars(
             "Least successful task types",
-            "Tasks that succeeded over those whose outcome is known, worst first.",
+            "Share of tasks with a known outcome that succeeded, worst first.",
             "Which kind of work fails?",
             Unit.RATIO,
             pick_lowest(8, share_outcome("window_tasks", "success", Label.TASK_TYPE)),
@@ -213,7 +214,7 @@ _FAILING = Row(
         ),
         make_bars(
             "Failing agents",
-            "Tasks that failed over those whose outcome is known, worst first.",
+            "Share of tasks with a known outcome that failed, worst first.",
             "Which agent fails?",
             Unit.RATIO,
             pick_highest(8, share_outcome("window_agent_tasks", "failure", Label.AGENT)),
@@ -224,7 +225,7 @@ _FAILING = Row(
         ),
         make_bars(
             "Failing tools",
-            "Calls that failed over those whose outcome is known, worst first.",
+            "Share of calls with a known outcome that failed, worst first.",
             "Which tool fails?",
             Unit.RATIO,
             pick_highest(8, share_outcome("window_tool_calls", "failure", Label.TOOL)),
@@ -301,7 +302,7 @@ _WHO = Row(
         make_lines(
             "Completion",
             "Tasks that ended with success or failure over all that are over.",
-            "How much is broken off or never heard of again?",
+            "How much is cancelled or lost?",
             Unit.RATIO,
             {"completion": share_completed("window_tasks"), "success": change.compute_success()},
             high=1,

@@ -1,4 +1,4 @@
-"""The page of all boards and panels, in words, for ``docs/dashboards.md``."""
+"""Write ``docs/dashboards.md``, which describes all boards and panels."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ INTRODUCTION = """\
 Grafana loads the boards from `grafana/dashboards`; `make dashboards` writes them from `grafana/board`. Their
 data source is the Prometheus with the uid `prometheus`.
 
-- The variables on top narrow every panel whose figures have the label. *Window* says over how long a figure
-  is taken; the time range of the board says from when to when it is drawn.
-- A single number is that of now. What is not known is left out or says so: it is never drawn as 0, nor as
-  its last value.
+- The variables on top narrow every panel whose figures have the label. *Window* is the period over which a
+  figure is computed; the time range of the board is the period that is drawn.
+- A single number is the current value. Unknown values are left out or marked: they are never drawn as 0 or
+  as their last value.
 - Dashed lines are targets, and limits read from the series that the alerts compare with. The colours of
   single numbers and tables come from the same rule file, `prometheus/rules/thresholds.yml`, when the boards
   are built: after changing a limit, run `make dashboards`.
 - A click on a bar, a line or a name leads to the board with the details, for that task type, agent, pattern
-  or tool. Single sessions stand on the service's own page: they are no labels."""
+  or tool. Single sessions are on the service's page; they are not labels."""
 
 
 def render_page(mark: str) -> str:
-    """Return the page; ``mark`` says that it is generated."""
+    """Return the page; ``mark`` is the notice that it is generated."""
     lines = ["# Dashboards", "", mark, "", INTRODUCTION]
     for board in BOARDS:
         lines += _render_board(board)

@@ -1,4 +1,4 @@
-"""A panel as it is thought of: what it shows, the question it answers, its queries; no word of Grafana's."""
+"""Define panels independently of Grafana: a description, a question, and queries."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ class Kind(StrEnum):
     """The visualisation, by Grafana's name."""
 
     STAT = "stat"
-    """One number that must be read from across the room."""
+    """A large number."""
     LINES = "timeseries"
-    """How something moved."""
+    """Values over time."""
     BARS = "bargauge"
-    """Which of several is largest, against the same limits."""
+    """Several current values side by side, with the same limits."""
     TABLE = "table"
-    """Several figures of each of several things."""
+    """Several figures for each label value."""
     STATES = "state-timeline"
-    """When something was in which state."""
+    """States over time."""
 
 
 class Unit(StrEnum):
-    """Units by Grafana's name. Grafana scales them, so that no query does."""
+    """Units by Grafana's name. Grafana scales values, so queries do not."""
 
     RATIO = "percentunit"
     TIMES = "suffix:×"
@@ -45,7 +45,7 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One question to Prometheus. A query with ``colour`` is a limit, drawn as a dashed line."""
+    """A query to Prometheus. A query with ``colour`` is a limit, drawn as a dashed line."""
 
     expr: str
     legend: str = ""
@@ -54,7 +54,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One figure of a table, with what is needed to read it."""
+    """A column of a table: a query with unit, colour steps and bounds."""
 
     title: str
     expr: str
@@ -66,7 +66,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a number stands for."""
+    """The text and colour of a state number."""
 
     text: str
     colour: str
@@ -74,14 +74,14 @@ class State:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """One panel. ``low`` and ``high`` are what the values cannot leave; None says that there is no bound."""
+    """A panel. ``low`` and ``high`` are the bounds of its values, or None."""
 
     kind: Kind
     title: str
     shows: str
-    """One sentence."""
+    """Description in a sentence."""
     asks: str
-    """The question that it answers."""
+    """The question that the panel answers."""
     unit: Unit = Unit.PLAIN
     queries: tuple[Query, ...] = ()
     width: int = 12
@@ -93,27 +93,27 @@ class Panel:
     decimals: int | None = None
     stacked: bool = False
     shows_name: bool = False
-    """Whether a single number is read by its name and not by its value."""
+    """Whether a single number shows its name in place of its value."""
     keys: Mapping[Label | str, str] = field(default_factory=dict)
-    """Of a table: label → header of the column that says what a row is about."""
+    """Of a table: key label → column header."""
     columns: tuple[Column, ...] = ()
     links: tuple[Link | ServiceLink, ...] = ()
     absent: str = "none"
-    """What stands where there is no figure: never a 0."""
+    """Text shown if there is no figure; never 0."""
 
     @property
     def id(self) -> int:
-        """Return a number that stays the panel's own when others come and go."""
+        """Return a stable number that depends on the title only."""
         return zlib.crc32(self.title.encode()) % 1_000_000
 
     @property
     def description(self) -> str:
-        """Return what is shown and asked."""
+        """Return description and question."""
         return f"{self.shows} {self.asks}"
 
     @property
     def asked(self) -> tuple[Query, ...]:
-        """Return all queries, a table's columns among them."""
+        """Return all queries, including those of table columns."""
         return self.queries + tuple(Query(column.expr, column.title) for column in self.columns)
 
 
@@ -123,16 +123,16 @@ def draw_limit(name: str, severity: str, baseline: str = "") -> Query:
 
 
 def draw_target(expr: str, legend: str = "target") -> Query:
-    """Return a wanted value as a dashed line."""
+    """Return a target value as a dashed line."""
     return Query(expr, legend, "blue")
 
 
 def make_stat(
     title: str, shows: str, asks: str, unit: Unit, expr: str | Mapping[str, str], **rest: Any
 ) -> Panel:
-    """Return a panel of one number, or of several under their names."""
-    told = {"": expr} if isinstance(expr, str) else expr
-    queries = tuple(Query(asked, name) for name, asked in told.items())
+    """Return a panel of a number, or of several named numbers."""
+    by_name = {"": expr} if isinstance(expr, str) else expr
+    queries = tuple(Query(query, name) for name, query in by_name.items())
     sized = {"width": 4, "height": 5, **rest}
     return Panel(kind=Kind.STAT, title=title, shows=shows, asks=asks, unit=unit, queries=queries, **sized)
 
@@ -140,28 +140,30 @@ def make_stat(
 def make_lines(
     title: str, shows: str, asks: str, unit: Unit, expr: str | Mapping[str, str], *also: Query, **rest: Any
 ) -> Panel:
-    """Return a panel of lines over time, by legend and query, with limits after them."""
-    told = {"": expr} if isinstance(expr, str) else expr
-    queries = tuple(Query(asked, legend) for legend, asked in told.items())
+    """Return a panel of lines over time by legend and query, followed by limits."""
+    by_name = {"": expr} if isinstance(expr, str) else expr
+    queries = tuple(Query(query, legend) for legend, query in by_name.items())
     return Panel(
         kind=Kind.LINES, title=title, shows=shows, asks=asks, unit=unit, queries=queries + also, **rest
     )
 
 
 def make_bars(title: str, shows: str, asks: str, unit: Unit, expr: str, *, legend: str, **rest: Any) -> Panel:
-    """Return a panel that compares the values of one label."""
+    """Return a panel that compares the values of a label."""
     sized = {"width": 8, **rest}
     queries = (Query(expr, legend),)
     return Panel(kind=Kind.BARS, title=title, shows=shows, asks=asks, unit=unit, queries=queries, **sized)
 
 
 def make_states(
-    title: str, shows: str, asks: str, expr: str, says: Mapping[int, State], *, legend: str, **rest: Any
+    title: str, shows: str, asks: str, expr: str, meanings: Mapping[int, State], *, legend: str, **rest: Any
 ) -> Panel:
-    """Return a panel of when what was in which state."""
+    """Return a panel of states over time."""
     sized = {"width": 12, "height": 6, **rest}
     queries = (Query(expr, legend),)
-    return Panel(kind=Kind.STATES, title=title, shows=shows, asks=asks, queries=queries, states=says, **sized)
+    return Panel(
+        kind=Kind.STATES, title=title, shows=shows, asks=asks, queries=queries, states=meanings, **sized
+    )
 
 
 def make_table(

@@ -1,4 +1,4 @@
-"""Parallelism: what running side by side gains, where the gain is lost, and what it costs."""
+"""The dashboard of parallel work: its gain, its losses and its cost."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ LONGEST, ELAPSED = select_series("pattern_longest_lane_seconds"), select_series(
 
 
 def _compare_target(*by: Label) -> str:
-    """Return how far the improvement is above its target, below 0 where it misses it."""
+    """Return the improvement minus its target; negative if the target is missed."""
     return divide_sums(f"{SAVED} - {EXPECTED}", SEQUENTIAL, *by)
 
 
 _GAIN = Row(
-    "What it gains",
+    "Gain",
     (
         make_stat(
             "Speedup of parallel work",
@@ -272,7 +272,7 @@ _TREE = Row(
 )
 
 _PRICE = Row(
-    "What it costs, and what is left",
+    "Cost and potential",
     (
         make_stat(
             "Price of a second",
@@ -309,7 +309,7 @@ _PRICE = Row(
         ),
         make_bars(
             "Time still to be saved",
-            "Time that runs of tasks one after another would have saved side by side, at most.",
+            "Most time that tasks run one after another could have saved in parallel.",
             "Where is parallel work still missing?",
             Unit.SECONDS,
             sum_by(select_series("opportunity_seconds"), Label.PATTERN),

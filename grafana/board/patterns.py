@@ -1,4 +1,4 @@
-"""Patterns and phases: which ways of working pay, and where the time of a session goes."""
+"""The dashboard of patterns and phases: which workflows pay, and where a session's time is spent."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ _SESSIONS = Row(
         ),
         make_lines(
             "Session success by pattern",
-            "Sessions that succeeded over those whose outcome is known.",
+            "Share of sessions with a known outcome that succeeded.",
             "Which pattern fails, and since when?",
             Unit.RATIO,
             {"{{pattern}}": share_outcome("window_sessions", "success", Label.PATTERN)},
@@ -171,8 +171,8 @@ _SESSIONS = Row(
         ),
         make_lines(
             "Session and turn time by source, live p95",
-            "Sessions and turns that ended since the service started, by the client that told them.",
-            "Is one client slower than the others?",
+            "Sessions and turns that ended since the service started, by the client that reported them.",
+            "Is a client slower than the others?",
             Unit.SECONDS,
             {
                 "session {{source}}": take_quantile(0.95, "session_duration_seconds", Label.SOURCE),
@@ -227,7 +227,7 @@ _PHASES = Row(
         ),
         make_lines(
             "Phase success",
-            "Phases that succeeded over those whose outcome is known.",
+            "Share of phases with a known outcome that succeeded.",
             "Which stage fails, and since when?",
             Unit.RATIO,
             {"{{phase}}": share_outcome("window_phases", "success", Label.PHASE)},

@@ -1,4 +1,4 @@
-"""Quality and adoption: how good the work is, whether it fits together, whether parallel runs are used."""
+"""The dashboard of quality and adoption: scores, integration of results, use of parallel work."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ _QUALITY = Row(
         ),
         make_lines(
             "Success by task type",
-            "Tasks that succeeded over those whose outcome is known.",
+            "Share of tasks with a known outcome that succeeded.",
             "Which kind of work fails, and since when?",
             Unit.RATIO,
             {"{{task_type}}": share_outcome("window_tasks", "success", Label.TASK_TYPE)},
@@ -203,7 +203,7 @@ _INTEGRATION = Row(
     (
         make_stat(
             "Integration success",
-            "Parallel executions whose results fit together over those of which it is known.",
+            "Share of checked parallel executions whose results fit together.",
             "Do the pieces fit?",
             Unit.RATIO,
             divide_sums(_INTEGRATED, _CHECKED),
@@ -220,7 +220,7 @@ _INTEGRATION = Row(
         ),
         make_stat(
             "Failures in parallel",
-            "Tasks inside parallel executions that failed over those whose outcome is known.",
+            "Share of tasks inside parallel executions with a known outcome that failed.",
             "Does running side by side break things?",
             Unit.RATIO,
             share_outcome("window_parallel_tasks", "failure"),
@@ -229,7 +229,7 @@ _INTEGRATION = Row(
         ),
         make_lines(
             "Integration by pattern",
-            "Parallel executions whose results fit together over those of which it is known.",
+            "Share of checked parallel executions whose results fit together.",
             "Which way of working gives pieces that fit?",
             Unit.RATIO,
             {"{{pattern}}": divide_sums(_INTEGRATED, _CHECKED, Label.PATTERN)},
@@ -244,7 +244,7 @@ _ADOPTION = Row(
     (
         make_stat(
             "Adoption",
-            "Turns whose tasks ran in parallel over those whose tasks could.",
+            "Share of turns with two or more tasks whose tasks ran in parallel.",
             "Is running in parallel used where it could be?",
             Unit.RATIO,
             change.compute_adoption(),
@@ -281,7 +281,7 @@ _TESTS = Row(
     (
         make_stat(
             "Test runs that passed",
-            "Test runs that succeeded over those whose outcome is known.",
+            "Share of test runs with a known outcome that succeeded.",
             "Do agents leave the tests green?",
             Unit.RATIO,
             share_outcome("window_test_runs", "success"),

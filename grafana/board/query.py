@@ -1,8 +1,7 @@
-"""PromQL for panels, written from the table of names: a metric or label that is not there raises KeyError.
+"""Write PromQL for panels; a metric or label missing from the table of names raises KeyError.
 
-Panels read the windowed gauges that the exporter publishes and work ratios out of their ingredients, so that
-a ratio holds for whatever the variables select. They read no recorded ratio: ``stretto backfill`` gives the
-past to the gauges only.
+Panels read the exporter's windowed gauges and compute ratios from their ingredients, so that a ratio is right
+for any choice of variables. They read no recorded ratios, because ``stretto backfill`` fills gauges only.
 """
 
 from __future__ import annotations
@@ -14,29 +13,28 @@ from grafana.board.variable import VARIABLES
 from stretto.names import METRICS, PREFIX, Label, MetricKind
 
 KNOWN = "success|failure"
-"""The outcomes that are verdicts: cancelled, running and unknown count neither for nor against."""
+"""The outcomes that count; cancelled, running and unknown do not."""
 
 RATE = "$__rate_interval"
 WEEK = "7d"
 
 
-def select_series(name: str, /, suffix: str = "", offset: str = "", **asked: str) -> str:
-    """Return the selector of a metric, narrowed by every variable that it has the label for.
+def select_series(name: str, /, suffix: str = "", offset: str = "", **matchers: str) -> str:
+    """Return the selector of a metric, filtered by every variable whose label it has.
 
-    ``asked`` gives labels a value of their own; ``~`` in front makes it a pattern. Raises KeyError for a
-    metric or label that the table of names does not have, ValueError for a suffix on anything but a
-    histogram.
+    ``matchers`` sets the values of labels; the prefix ``~`` makes a value a pattern. Raises KeyError for an
+    unknown metric or label, ValueError for a suffix on a metric that is not a histogram.
     """
     metric = METRICS[PREFIX + name]
     labels = {label.value for label in metric.labels}
     if suffix and metric.kind is not MetricKind.HISTOGRAM:
-        raise ValueError(f"{metric.name} is no histogram")
-    for label in asked:
+        raise ValueError(f"{metric.name} is not a histogram")
+    for label in matchers:
         if label not in labels:
             raise KeyError(f"{metric.name} has no label {label}")
     chosen = {label.value: variable.match for label, variable in VARIABLES.items() if label in labels}
-    wanted = [_format_matcher(label, value) for label, value in {**chosen, **asked}.items()]
-    selector = f"{metric.name}{suffix}" + (f"{{{','.join(wanted)}}}" if wanted else "")
+    conditions = [_format_matcher(label, value) for label, value in {**chosen, **matchers}.items()]
+    selector = f"{metric.name}{suffix}" + (f"{{{','.join(conditions)}}}" if conditions else "")
     return selector + (f" offset {offset}" if offset else "")
 
 
@@ -50,17 +48,17 @@ def sum_by(expression: str, *by: Label | str) -> str:
 
 
 def max_by(expression: str, *by: Label | str) -> str:
-    """Return the largest value of an expression, by labels: of figures that do not add up."""
+    """Return the largest value of an expression by labels, for figures that cannot be summed."""
     return f"max{_format_by(by)} ({expression})"
 
 
 def divide_sums(above: str, below: str, *by: Label | str) -> str:
-    """Return sum over sum by labels; absent, not NaN, where there is nothing to divide by."""
+    """Return a sum divided by a sum, by labels; absent, not NaN, if the divisor is 0."""
     return f"{sum_by(above, *by)} / ({sum_by(below, *by)} > 0)"
 
 
 def share_outcome(name: str, outcome: str, *by: Label, offset: str = "") -> str:
-    """Return how much of what is known to have ended did so in one way: 0, not absent, where none did."""
+    """Return the share of known outcomes that are this outcome; 0, not absent, if there are none."""
     other = next(other for other in KNOWN.split("|") if other != outcome)
     # Without the second part a share of 0 would be missing.
     some = select_series(name, outcome=outcome, offset=offset)
@@ -69,7 +67,7 @@ def share_outcome(name: str, outcome: str, *by: Label, offset: str = "") -> str:
 
 
 def share_value(name: str, label: Label, value: str, *by: Label) -> str:
-    """Return how much of a metric has one value of a label: 0, not absent, where none has."""
+    """Return the share of a metric with a label value; 0, not absent, if no series has it."""
     return divide_sums(
         f"{select_series(name, **{label.value: value})} or 0 * {select_series(name)}",
         select_series(name),
@@ -78,17 +76,17 @@ def share_value(name: str, label: Label, value: str, *by: Label) -> str:
 
 
 def share_completed(name: str, *by: Label) -> str:
-    """Return how much of what is over ended with a verdict: neither cancelled nor unseen."""
+    """Return the share of ended items with a known outcome, neither cancelled nor unknown."""
     return share_value(name, Label.OUTCOME, f"~{KNOWN}", *by)
 
 
 def measure_rate(name: str, suffix: str = "") -> str:
-    """Return how fast a counter grows, per second."""
+    """Return the growth of a counter per second."""
     return f"rate({select_series(name, suffix)}[{RATE}])"
 
 
 def measure_increase(name: str, /, over: str = "$__range", **asked: str) -> str:
-    """Return how much a counter grew over a stretch of time, the board's range unless said."""
+    """Return the growth of a counter over a period, by default the board's range."""
     return f"increase({select_series(name, **asked)}[{over}])"
 
 
@@ -108,17 +106,17 @@ def pick_lowest(count: int, expression: str) -> str:
 
 
 def label_rows(expression: str, label: str, value: str) -> str:
-    """Return an expression with a label added, which tells rows of one table apart."""
+    """Return an expression with an added label, which names a row of a table."""
     return f'label_replace({expression}, "{label}", "{value}", "", "")'
 
 
 def join_series(expressions: Iterable[str]) -> str:
-    """Return all of several expressions' series."""
+    """Return the series of all expressions."""
     return " or ".join(expressions)
 
 
 def measure_age(expression: str) -> str:
-    """Return how many seconds ago a time was."""
+    """Return the seconds since a time."""
     return f"time() - {expression}"
 
 

@@ -1,4 +1,4 @@
-"""Panels as Grafana has them, by its own foundation SDK."""
+"""Convert panels to Grafana's model with its foundation SDK."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from grafana_foundation_sdk.builders import dashboard as build_dashboard
 from grafana_foundation_sdk.models import common, dashboard
 from grafana_foundation_sdk.models import prometheus as model
 
-Built = stat.Panel | timeseries.Panel | bargauge.Panel | table.Panel | statetimeline.Panel
+PanelBuilder = stat.Panel | timeseries.Panel | bargauge.Panel | table.Panel | statetimeline.Panel
 Carried = Mapping[BoardId, tuple[str, ...]]
-"""Board → the variables that a link to it takes along."""
+"""Board → the variables that a link to it keeps."""
 
 BROAD = 12
-"""From this width on the legend stands beside the lines, with the last values."""
+"""Panels at least this wide have the legend beside the lines, with the last values."""
 
 
-def build_panel(panel: Panel, carried: Carried) -> Built:
-    """Return a panel's builder."""
-    built: Built = _BY_KIND[panel.kind](panel)
+def build_panel(panel: Panel, carried: Carried) -> PanelBuilder:
+    """Return the SDK builder of a panel."""
+    built: PanelBuilder = _BY_KIND[panel.kind](panel)
     built.id(panel.id).title(panel.title).description(panel.description)
     built.height(panel.height).span(panel.width).datasource(refer_datasource()).no_value(panel.absent)
     for number, query in enumerate(panel.asked):
@@ -53,7 +53,7 @@ def _build_target(panel: Panel, query: Query, ref: str) -> prometheus.Dataquery:
     if panel.kind is Kind.TABLE:
         return built.instant().format(model.PromQueryFormat.TABLE)
     built.legend_format(query.legend or "__auto")
-    # One value is that of now: the last of a range may be yesterday's, and would hide that today has none.
+    # A single value is the current value: the last of a range may be yesterday's.
     return built.instant() if panel.kind in {Kind.STAT, Kind.BARS} else built.range()
 
 
@@ -96,7 +96,7 @@ def _build_lines(panel: Panel) -> timeseries.Panel:
         .line_width(2)
         .fill_opacity(30 if panel.stacked else 0)
         .show_points(common.VisibilityMode.AUTO)
-        # A gap is a gap: what was absent for an hour is not drawn through.
+        # Gaps stay visible: lines do not bridge absent values.
         .span_nulls(False)
     )
     if panel.stacked:
@@ -135,7 +135,7 @@ def _build_table(_: Panel) -> table.Panel:
     return table.Panel().show_header(True).cell_height(common.TableCellHeight.SM)
 
 
-_BY_KIND: dict[Kind, Callable[[Panel], Built]] = {
+_BY_KIND: dict[Kind, Callable[[Panel], PanelBuilder]] = {
     Kind.STAT: _build_stat,
     Kind.LINES: _build_lines,
     Kind.BARS: _build_bars,
@@ -153,7 +153,7 @@ def _use_threshold_colours() -> build_dashboard.FieldColor:
 
 
 def _lay_out(built: table.Panel, panel: Panel, carried: Carried) -> None:
-    """Join the columns' answers on their labels, then name, order and dress what came out."""
+    """Join the results of the columns on their labels, then name, order and format the columns."""
     names = {"Value": panel.columns[0].title} if len(panel.columns) == 1 else {}
     names |= {f"Value #{chr(ord('A') + n)}": column.title for n, column in enumerate(panel.columns)}
     order = [str(label) for label in panel.keys] + list(names)
@@ -233,5 +233,9 @@ def _build_address(link: Link | ServiceLink, carried: Carried, column: str = "")
 
 
 def _build_link(link: Link | ServiceLink, carried: Carried) -> build_dashboard.DashboardLink:
-    told = _build_address(link, carried)
-    return build_dashboard.DashboardLink(told["title"]).url(told["url"]).target_blank(told["targetBlank"])
+    address = _build_address(link, carried)
+    return (
+        build_dashboard.DashboardLink(address["title"])
+        .url(address["url"])
+        .target_blank(address["targetBlank"])
+    )

@@ -1,4 +1,4 @@
-"""Tools, hooks and resources: what the agents wait for, and what they take of models and machine."""
+"""The dashboard of tools, hooks and resources: waiting times, model use and machine load."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ _TOOLS = Row(
         ),
         make_lines(
             "Tool failures",
-            "Calls that failed over those whose outcome is known.",
+            "Share of calls with a known outcome that failed.",
             "Which tool fails, and since when?",
             Unit.RATIO,
             {"{{tool}}": pick_highest(10, share_outcome("window_tool_calls", "failure", Label.TOOL))},
@@ -181,7 +181,7 @@ _MODELS = Row(
         ),
         make_lines(
             "First token, p95",
-            "From a request to the answer's first token, where the source tells.",
+            "From a request to the answer's first token, if the source reports it.",
             "How long does a model let an agent wait before it says anything?",
             Unit.SECONDS,
             {"{{model}}": max_by(select_series("first_token_quantile_seconds", stat="p95"), Label.MODEL)},
@@ -301,7 +301,7 @@ _MACHINE = Row(
         ),
         make_lines(
             "Processors by session",
-            "Processors in use by one session's process tree: median, p95 and p99.",
+            "Processors in use by a session's process tree: median, p95 and p99.",
             "How many processors does a session need at its peak?",
             Unit.PLAIN,
             {"{{stat}}": max_by(select_series("agents_cpu_quantile"), Label.STAT)},
@@ -309,7 +309,7 @@ _MACHINE = Row(
         ),
         make_lines(
             "Memory by session",
-            "Resident memory of one session's process tree: median, p95 and p99.",
+            "Resident memory of a session's process tree: median, p95 and p99.",
             "How much memory does a session need at its peak?",
             Unit.BYTES,
             {"{{stat}}": max_by(select_series("agents_memory_quantile_bytes"), Label.STAT)},

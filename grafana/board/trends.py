@@ -1,4 +1,4 @@
-"""Trends and regressions: what moved against last week, and who or what moved it."""
+"""The dashboard of trends: changes since last week, by agent, task type, pattern and tool."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stretto.names import Label
 def _compare_weeks(
     title: str, shows: str, asks: str, unit: Unit, at: At, *also: Query, **rest: object
 ) -> Panel:
-    """Return a figure over time with itself a week before as a second line."""
+    """Return a panel of a figure over time, with the week before as a second line."""
     return make_lines(
         title, shows, asks, unit, {"now": at(""), "a week before": at(WEEK)}, *also, width=8, **rest
     )
@@ -28,7 +28,8 @@ def _take_p95(name: str, *by: Label) -> At:
 
 def _compute_speedup(offset: str) -> str:
     sequential = select_series("parallel_sequential_seconds", offset=offset)
-    return f"({divide_sums(sequential, select_series('parallel_elapsed_seconds', offset=offset), Label.TASK_TYPE)})"
+    elapsed = select_series("parallel_elapsed_seconds", offset=offset)
+    return f"({divide_sums(sequential, elapsed, Label.TASK_TYPE)})"
 
 
 _ALL = Row(
@@ -65,7 +66,7 @@ _OVER_TIME = Row(
         ),
         _compare_weeks(
             "Success over time",
-            "Tasks that succeeded over those whose outcome is known.",
+            "Share of tasks with a known outcome that succeeded.",
             "Does more fail than last week?",
             Unit.RATIO,
             change.compute_success,
@@ -227,7 +228,7 @@ _LONG = Row(
         ),
         make_lines(
             "Parallel failures",
-            "Tasks inside parallel executions that failed over those whose outcome is known.",
+            "Share of tasks inside parallel executions with a known outcome that failed.",
             "Does running side by side break more than it used to?",
             Unit.RATIO,
             {"failed": share_outcome("window_parallel_tasks", "failure")},
@@ -236,7 +237,7 @@ _LONG = Row(
         ),
         make_lines(
             "Adoption over time",
-            "Turns whose tasks ran in parallel over those whose tasks could.",
+            "Share of turns with two or more tasks whose tasks ran in parallel.",
             "Is parallel work catching on?",
             Unit.RATIO,
             {"adoption": change.compute_adoption()},

@@ -1,9 +1,9 @@
-"""The metrics that stand on no board, each with its reason; a test finds what is neither here nor there."""
+"""List the metrics that no dashboard shows, each with its reason."""
 
 from __future__ import annotations
 
-WORKED_OUT = "worked out again from its ingredients, so that it holds for whatever the variables select"
-FOR_OTHER_STRETCHES = "for rates over stretches other than the windows; boards show the windowed figure"
+COMPUTED = "computed from its ingredients, so that it is right for any choice of variables"
+FOR_OTHER_PERIODS = "for rates over periods other than the windows; boards show the windowed figure"
 
 UNUSED: dict[str, str] = {
     **dict.fromkeys(
@@ -18,7 +18,7 @@ UNUSED: dict[str, str] = {
             "stretto_speedup_ratio",
             "stretto_test_time_ratio",
         ),
-        WORKED_OUT,
+        COMPUTED,
     ),
     **dict.fromkeys(
         (
@@ -28,7 +28,7 @@ UNUSED: dict[str, str] = {
             "stretto_sessions_total",
             "stretto_work_seconds_total",
         ),
-        FOR_OTHER_STRETCHES,
+        FOR_OTHER_PERIODS,
     ),
 }
 """Metric → why no panel reads it."""

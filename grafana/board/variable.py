@@ -1,4 +1,4 @@
-"""The variables on top of a dashboard. A board shows exactly those that its queries use."""
+"""Define the variables at the top of dashboards; a board has exactly those that its queries use."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ ALL = ".*"
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One label to select by, and the metric whose series have all its values."""
+    """A label to filter by, and the metric whose series have all its values."""
 
     label: Label
     title: str
     asks: str
     values_from: str = ""
-    """Name of the metric without its prefix; none where the values are a closed set."""
+    """Name of the metric without prefix; empty if the values are a fixed set."""
 
     @property
     def match(self) -> str:
-        """Return how a query matches the label with the variable."""
+        """Return the matcher of the label by the variable."""
         return f"~${self.label}" if self.values_from else f"${self.label}"
 
 
@@ -48,10 +48,10 @@ VARIABLES: dict[Label, Variable] = {
         Variable(Label.PHASE, "Phase", "For which phases?", "window_phases"),
         Variable(Label.TOOL, "Tool", "For which tools?", "window_tool_calls"),
         Variable(Label.MODEL, "Model", "For which models?", "window_model_calls"),
-        Variable(Label.SOURCE, "Source", "Told by which clients?", "window_sessions"),
+        Variable(Label.SOURCE, "Source", "Reported by which clients?", "window_sessions"),
     )
 }
-"""In the order in which they stand on a board."""
+"""In the order in which boards show them."""
 
 DEFAULT_WINDOW = "24h"
 
@@ -62,13 +62,13 @@ def refer_datasource() -> common.DataSourceRef:
 
 
 def select_used(text: str) -> list[Variable]:
-    """Return the variables that a text names, in the order of the table."""
+    """Return the variables that a text uses, in the order of the table."""
     named = set(re.findall(r"\$\{?(\w+)", text))
     return [variable for variable in VARIABLES.values() if variable.label in named]
 
 
 def build_fixed() -> list[Builder[model.VariableModel]]:
-    """Return the hidden variables of every board: where the data is, where the service answers."""
+    """Return the hidden variables of every board: data source and address of the service."""
     source = (
         build.DatasourceVariable(DATASOURCE)
         .label("Data source")
@@ -80,13 +80,13 @@ def build_fixed() -> list[Builder[model.VariableModel]]:
         build.ConstantVariable(SERVICE)
         .label("Stretto")
         .value(SERVICE_ADDRESS)
-        .description("Where the service answers.")
+        .description("The address of the service.")
     )
     return [source, service]
 
 
 def build_variable(variable: Variable, default_window: str = DEFAULT_WINDOW) -> Builder[model.VariableModel]:
-    """Return a variable as Grafana has it."""
+    """Return the SDK builder of a variable."""
     if not variable.values_from:
         return (
             build.CustomVariable(variable.label)
