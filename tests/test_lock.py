@@ -16,7 +16,8 @@ from stretto.state.lock import FILE, LockHolder, StateLock, find_holder
 
 ADDRESS = "127.0.0.1:9464"
 HOLD = (
-    "import sys, pathlib; from stretto.state.lock import StateLock; lock = StateLock(pathlib.Path(sys.argv[1]));"
+    "import sys, pathlib; from stretto.state.lock import StateLock;"
+    " lock = StateLock(pathlib.Path(sys.argv[1]));"
     "lock.acquire(sys.argv[2] or None); print('held', flush=True); sys.stdin.read()"
 )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from stretto.names.measures import Dimension, Dims, position_of
+from stretto.names.measures import Dimension, Dims, find_position
 
 Cells = Mapping[Dims, int]
 """Values of the dimensions of a measure → sum."""
@@ -22,7 +22,7 @@ def sum_up(sums: Sums, measure: str, **wanted: str) -> int:
     cells = sums.get(measure, {})
     if not wanted:
         return sum(cells.values())
-    fits = [(position_of(measure, Dimension(name)), value) for name, value in wanted.items()]
+    fits = [(find_position(measure, Dimension(name)), value) for name, value in wanted.items()]
     return sum(count for dims, count in cells.items() if all(dims[at] == value for at, value in fits))
 
 
@@ -33,7 +33,7 @@ def sum_by(sums: Sums, measure: str, dimension: Dimension) -> dict[str, int]:
 
 def group_by(sums: Sums, measure: str, *dimensions: Dimension) -> dict[tuple[str, ...], int]:
     """Return the sums of a measure by the values of several dimensions."""
-    places = [position_of(measure, dimension) for dimension in dimensions]
+    places = [find_position(measure, dimension) for dimension in dimensions]
     groups: dict[tuple[str, ...], int] = {}
     for dims, count in sums.get(measure, {}).items():
         key = tuple(str(dims[at]) for at in places)
@@ -56,8 +56,8 @@ def collect_sketches(sums: Sums, measure: str, dimension: Dimension | None) -> d
 
     Without a dimension all things are in one sketch, under the empty text.
     """
-    bucket = position_of(measure, Dimension.BUCKET)
-    place = None if dimension is None else position_of(measure, dimension)
+    bucket = find_position(measure, Dimension.BUCKET)
+    place = None if dimension is None else find_position(measure, dimension)
     sketches: dict[str, dict[int, int]] = {}
     for dims, count in sums.get(measure, {}).items():
         sketch = sketches.setdefault("" if place is None else str(dims[place]), {})

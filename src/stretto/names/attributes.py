@@ -1,18 +1,18 @@
-"""Attributes of the spans that go out and come back in."""
+"""Attributes of OpenTelemetry spans that Stretto sends and reads."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
 API_SCOPE = "stretto.api"
-"""The instrumentation scope of the Python API's spans and metrics: by it they are known anywhere."""
+"""The instrumentation scope of the Python API's spans and metrics, which identifies them anywhere."""
 
 EVALUATION = "gen_ai.evaluation.result"
-"""The conventions' name of the event, on a span or in a log, by which somebody judges what was done."""
+"""The event of the GenAI conventions, on a span or in a log, that gives a score."""
 
 
 class Attribute(StrEnum):
-    """Attributes of the spans that go out: the GenAI conventions' where they have one, else our own."""
+    """Attributes of sent spans: those of the GenAI conventions if they define it, else Stretto's."""
 
     ERROR_TYPE = "error.type"
     AGENT_NAME = "gen_ai.agent.name"

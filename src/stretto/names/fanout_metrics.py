@@ -1,9 +1,9 @@
-"""What running in parallel gained, where the gain was lost, and what it cost."""
+"""Metrics of parallel executions: their gain, the losses by cause, and the price."""
 
 from __future__ import annotations
 
 from stretto.names.labels import Label
-from stretto.names.metric import Metric, gauge
+from stretto.names.metric import Metric, define_gauge
 
 _T, _A, _P, _TOOL, _B, _W = (
     Label.TASK_TYPE,
@@ -15,7 +15,7 @@ _T, _A, _P, _TOOL, _B, _W = (
 )
 
 PARALLEL: tuple[Metric, ...] = (
-    gauge(
+    define_gauge(
         "stretto_speedup_ratio",
         "1",
         (_T, _B, _W),
@@ -23,44 +23,44 @@ PARALLEL: tuple[Metric, ...] = (
         "stretto_parallel_sequential_seconds",
         "stretto_parallel_elapsed_seconds",
     ),
-    gauge(
+    define_gauge(
         "stretto_improvement_ratio",
         "1",
         (_T, _B, _W),
-        "Time saved over sequential time of parallel tasks; below 0 where parallel was slower.",
+        "Time saved over sequential time of parallel tasks; below 0 if parallel was slower.",
         "stretto_time_saved_seconds",
         "stretto_parallel_sequential_seconds",
     ),
-    gauge(
+    define_gauge(
         "stretto_time_saved_seconds",
         "s",
         (_T, _B, _W),
         "Sequential time less elapsed time of parallel tasks.",
     ),
-    gauge(
+    define_gauge(
         "stretto_parallel_sequential_seconds",
         "s",
         (_T, _B, _W),
-        "What parallel tasks take one after another.",
+        "Time that parallel tasks take one after another.",
     ),
-    gauge(
+    define_gauge(
         "stretto_parallel_elapsed_seconds",
         "s",
         (_T, _B, _W),
         "Wall time of parallel tasks, shared among those running.",
     ),
-    gauge("stretto_parallel_work_seconds", "s", (_T, _B, _W), "Busy time of parallel tasks, summed."),
-    gauge(
+    define_gauge("stretto_parallel_work_seconds", "s", (_T, _B, _W), "Busy time of parallel tasks, summed."),
+    define_gauge(
         "stretto_parallel_tasks",
         "1",
         (_T, _B, _W),
         "Tasks inside parallel executions that the figures are made of.",
     ),
-    gauge(
+    define_gauge(
         "stretto_improvement_target_ratio", "1", (_T,), "Improvement asked of a task type by configuration."
     ),
-    gauge("stretto_window_fanouts", "1", (_P, _W), "Parallel executions that ended in the window."),
-    gauge(
+    define_gauge("stretto_window_fanouts", "1", (_P, _W), "Parallel executions that ended in the window."),
+    define_gauge(
         "stretto_parallel_efficiency_ratio",
         "1",
         (_P, _W),
@@ -68,7 +68,7 @@ PARALLEL: tuple[Metric, ...] = (
         "stretto_pattern_work_seconds",
         "stretto_pattern_capacity_seconds",
     ),
-    gauge(
+    define_gauge(
         "stretto_load_balance_ratio",
         "1",
         (_P, _W),
@@ -76,109 +76,115 @@ PARALLEL: tuple[Metric, ...] = (
         "stretto_pattern_work_seconds",
         "stretto_pattern_longest_lane_seconds",
     ),
-    gauge(
+    define_gauge(
         "stretto_concurrency_ratio",
         "1",
         (_P, _W),
-        "Longest lane's busy time over elapsed: what late starts and hand-overs leave.",
+        "Longest lane's busy time over elapsed: below 1 by late starts and hand-overs.",
         "stretto_pattern_longest_lane_seconds",
         "stretto_pattern_capacity_seconds",
     ),
-    gauge("stretto_pattern_work_seconds", "s", (_P, _W), "Busy time of the tasks of parallel executions."),
-    gauge(
+    define_gauge(
+        "stretto_pattern_work_seconds", "s", (_P, _W), "Busy time of the tasks of parallel executions."
+    ),
+    define_gauge(
         "stretto_pattern_capacity_seconds",
         "s",
         (_P, _W),
         "Width times elapsed, summed over parallel executions.",
     ),
-    gauge(
+    define_gauge(
         "stretto_pattern_longest_lane_seconds",
         "s",
         (_P, _W),
         "Width times the longest lane's busy time, summed.",
     ),
-    gauge("stretto_pattern_elapsed_seconds", "s", (_P, _W), "Wall time of parallel executions, summed."),
-    gauge(
+    define_gauge(
+        "stretto_pattern_elapsed_seconds", "s", (_P, _W), "Wall time of parallel executions, summed."
+    ),
+    define_gauge(
         "stretto_efficiency_lost_seconds",
         "s",
         (_P, Label.FACTOR, _W),
         "Lane time lost by parallel executions, by the factor of efficiency that lost it.",
     ),
-    gauge(
+    define_gauge(
         "stretto_expected_saved_seconds",
         "s",
         (_T, _B, _W),
         "Time that parallel tasks would have saved at their target.",
     ),
-    gauge(
+    define_gauge(
         "stretto_contention_ratio",
         "1",
         (_T, _W),
-        "How long tasks took side by side over how long they take alone, where that was measured.",
+        "Time of tasks in parallel over their time alone, if that was measured.",
         "stretto_parallel_work_seconds",
         "stretto_parallel_sequential_seconds",
     ),
-    gauge(
+    define_gauge(
         "stretto_opportunity_seconds",
         "s",
         (_P, _W),
         "Time that runs of tasks one after another would have saved side by side, at most.",
     ),
-    gauge(
+    define_gauge(
         "stretto_best_speedup", "1", (_P,), "Highest work over elapsed of a parallel execution in the store."
     ),
-    gauge(
+    define_gauge(
         "stretto_best_speedup_timestamp_seconds",
         "unixtime",
         (_P,),
         "When the parallel execution with the highest speedup ended.",
     ),
-    gauge("stretto_parallel_tokens", "1", (_W,), "Tokens used by the tasks of parallel executions."),
-    gauge("stretto_parallel_cost_usd", "USD", (_W,), "What the tasks of parallel executions cost."),
-    gauge("stretto_saved_second_tokens", "1", (_W,), "Tokens of parallel tasks over the seconds they saved."),
-    gauge(
+    define_gauge("stretto_parallel_tokens", "1", (_W,), "Tokens used by the tasks of parallel executions."),
+    define_gauge("stretto_parallel_cost_usd", "USD", (_W,), "Cost of the tasks of parallel executions."),
+    define_gauge(
+        "stretto_saved_second_tokens", "1", (_W,), "Tokens of parallel tasks over the seconds they saved."
+    ),
+    define_gauge(
         "stretto_saved_second_cost_usd", "USD", (_W,), "Cost of parallel tasks over the seconds they saved."
     ),
-    gauge(
+    define_gauge(
         "stretto_critical_path_seconds",
         "s",
         (_W,),
         "Length of the critical paths of sessions that ended, summed.",
     ),
-    gauge(
+    define_gauge(
         "stretto_critical_path_agent_seconds",
         "s",
         (_A, _W),
         "Part of the critical paths that an agent's own work was.",
     ),
-    gauge(
+    define_gauge(
         "stretto_critical_path_task_type_seconds",
         "s",
         (_T, _W),
         "Part of the critical paths that tasks of a type were.",
     ),
-    gauge(
+    define_gauge(
         "stretto_critical_path_tool_seconds", "s", (_TOOL, _W), "Part of the critical paths that a tool was."
     ),
-    gauge(
+    define_gauge(
         "stretto_slack_agent_seconds",
         "s",
         (_A, _W),
         "Least slack of an agent in a session, the mean over sessions.",
     ),
-    gauge(
+    define_gauge(
         "stretto_slack_task_type_seconds",
         "s",
         (_T, _W),
         "Least slack of a task type in a session, the mean over sessions.",
     ),
-    gauge(
+    define_gauge(
         "stretto_slack_tool_seconds",
         "s",
         (_TOOL, _W),
         "Least slack of a tool in a session, the mean over sessions.",
     ),
-    gauge(
+    define_gauge(
         "stretto_session_wall_seconds",
         "s",
         (Label.PART, _W),

@@ -1,4 +1,4 @@
-"""Labels: the closed set of them, and the values that Stretto itself gives them."""
+"""Labels of metrics: the closed set of them, and the values that Stretto itself gives them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ WINDOWS: dict[str, int] = {"1h": 3_600, "24h": 86_400, "7d": 604_800}
 """Windows of the derived gauges: label value → seconds."""
 
 OTHER = "other"
-"""The label value that takes what has no type, or what the series budget folds away."""
+"""The label value for things without a type, and for series beyond the series budget."""
 
 NONE = "none"
 """The label value for an absent agent, pattern or phase."""
 
 MAIN = "main"
-"""The agent label of the main agent, where a figure has its part beside those of the agents it called."""
+"""The agent label of the main agent, beside those of the agents that it called."""
 
 
 class Label(StrEnum):

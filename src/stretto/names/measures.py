@@ -70,15 +70,15 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One row of the table."""
+    """A row of the table."""
 
     name: str
     dimensions: tuple[Dimension, ...]
     unit: Unit
     meaning: str
 
-    def position(self, dimension: Dimension) -> int:
-        """Return where a dimension is among the values. Raises ValueError if the measure does not have it."""
+    def find_position(self, dimension: Dimension) -> int:
+        """Return where a dimension is among the values. Raises ValueError if it is missing."""
         return self.dimensions.index(dimension)
 
     @property
@@ -97,14 +97,14 @@ def define_measure(name: str, dimensions: tuple[Dimension, ...], unit: Unit, mea
     return name
 
 
-def position_of(name: str, dimension: Dimension) -> int:
-    """Return where a dimension is among the values of a measure. Raises ValueError if it has no such one."""
-    return MEASURES[name].position(dimension)
+def find_position(name: str, dimension: Dimension) -> int:
+    """Return where a dimension is among the values of a measure. Raises ValueError if it is missing."""
+    return MEASURES[name].find_position(dimension)
 
 
 _D, _U = Dimension, Unit
 _WORK = (_D.PATTERN, _D.TASK_TYPE, _D.AGENT)
-"""What was worked on: the leading dimensions of the measures that scores are made of."""
+"""The leading dimensions of the measures that scores are made of."""
 
 # Tasks and parallel executions.
 TASKS = define_measure("tasks", (_D.TASK_TYPE, _D.AGENT, _D.OUTCOME), _U.COUNT, "Tasks that are over.")
@@ -150,7 +150,7 @@ SEQUENTIAL_RUNS = define_measure(
     "sequential_runs", (_D.PATTERN,), _U.COUNT, "Runs of tasks one after another."
 )
 
-# What parallel executions used; only those whose every task reported its tokens, or its cost.
+# Usage of the parallel executions whose every task reported its tokens, or its cost.
 TOKEN_COUNT = define_measure(
     "token_count", (_D.PATTERN, _D.SIGNATURE), _U.COUNT, "Tokens of parallel executions."
 )
@@ -286,13 +286,13 @@ MACHINE_AVAILABLE = define_measure(
     "machine_available", (), _U.NANOSECONDS, "Processor time that the machine had."
 )
 
-# What scores are made of.
+# Inputs of the scores.
 WORK_ENDS = define_measure("work_ends", (*_WORK, _D.PLACE, _D.OUTCOME), _U.COUNT, "Tasks that are over.")
 WORK_TIME = define_measure("work_time", _WORK, _U.NANOSECONDS, "Length of tasks.")
 RETRY_ENDS = define_measure(
-    "retry_ends", (*_WORK, _D.OUTCOME), _U.COUNT, "Tasks that tried again what had failed."
+    "retry_ends", (*_WORK, _D.OUTCOME), _U.COUNT, "Tasks that repeated a failed task."
 )
-RETRY_TIME = define_measure("retry_time", _WORK, _U.NANOSECONDS, "Length of the tasks that tried again.")
+RETRY_TIME = define_measure("retry_time", _WORK, _U.NANOSECONDS, "Length of these tasks.")
 TURNS = define_measure(
     "turns", (_D.PATTERN, _D.PLACE), _U.COUNT, "Turns with two or more tasks of one parent."
 )

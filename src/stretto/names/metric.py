@@ -1,4 +1,4 @@
-"""What the table promises about one metric, and short ways to write its rows."""
+"""Rows of the metric table, and functions that define them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from stretto.names.labels import Label
 
 
 class Made(StrEnum):
-    """How a metric comes about."""
+    """How a metric is made."""
 
     LIVE = "live"
-    """OpenTelemetry instrument, counted as things happen; restarts at zero with the process."""
+    """By an OpenTelemetry instrument as events arrive; restarts at zero with the process."""
     DERIVED = "derived"
-    """Built fresh at each scrape from the snapshot."""
+    """From the snapshot, at each scrape."""
     OWN = "own"
-    """About Stretto itself, built at each scrape."""
+    """About Stretto itself, at each scrape."""
 
 
 class MetricKind(StrEnum):
@@ -29,7 +29,7 @@ class MetricKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric name on the wire with all that is promised about it."""
+    """A metric with its name, type, unit, labels and help text."""
 
     name: str
     kind: MetricKind
@@ -39,24 +39,24 @@ class Metric:
     labels: tuple[Label, ...]
     help: str
     ingredients: tuple[str, ...] = ()
-    """For a ratio: numerator and denominator, exported beside it so that PromQL can work it out again."""
+    """For a ratio: numerator and denominator, exported beside it so that PromQL can recompute it."""
 
 
-def gauge(name: str, unit: str, labels: tuple[Label, ...], text: str, *ingredients: str) -> Metric:
+def define_gauge(name: str, unit: str, labels: tuple[Label, ...], text: str, *ingredients: str) -> Metric:
     """Return a derived gauge."""
     return Metric(name, MetricKind.GAUGE, Made.DERIVED, unit, labels, text, ingredients)
 
 
-def own(name: str, unit: str, labels: tuple[Label, ...], text: str) -> Metric:
+def define_self_gauge(name: str, unit: str, labels: tuple[Label, ...], text: str) -> Metric:
     """Return a gauge about Stretto itself."""
     return Metric(name, MetricKind.GAUGE, Made.OWN, unit, labels, text)
 
 
-def counter(name: str, unit: str, labels: tuple[Label, ...], text: str) -> Metric:
-    """Return a counter of what happens live."""
+def define_counter(name: str, unit: str, labels: tuple[Label, ...], text: str) -> Metric:
+    """Return a live counter."""
     return Metric(name, MetricKind.COUNTER, Made.LIVE, unit, labels, text)
 
 
-def histogram(name: str, labels: tuple[Label, ...], text: str) -> Metric:
-    """Return a histogram, in seconds, of what happens live."""
+def define_histogram(name: str, labels: tuple[Label, ...], text: str) -> Metric:
+    """Return a live histogram in seconds."""
     return Metric(name, MetricKind.HISTOGRAM, Made.LIVE, "s", labels, text)

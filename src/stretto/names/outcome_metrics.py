@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stretto.names.labels import Label
-from stretto.names.metric import Metric, gauge
+from stretto.names.metric import Metric, define_gauge
 
 _T, _A, _P, _TOOL, _O, _W, _STAT = (
     Label.TASK_TYPE,
@@ -16,8 +16,8 @@ _T, _A, _P, _TOOL, _O, _W, _STAT = (
 )
 
 OUTCOMES: tuple[Metric, ...] = (
-    gauge("stretto_window_tasks", "1", (_T, _O, _W), "Tasks that ended in the window, by outcome."),
-    gauge(
+    define_gauge("stretto_window_tasks", "1", (_T, _O, _W), "Tasks that ended in the window, by outcome."),
+    define_gauge(
         "stretto_success_ratio",
         "1",
         (_T, _W),
@@ -25,13 +25,13 @@ OUTCOMES: tuple[Metric, ...] = (
         "stretto_window_tasks",
         "stretto_window_tasks",
     ),
-    gauge(
+    define_gauge(
         "stretto_window_agent_tasks",
         "1",
         (_A, _O, _W),
         "Tasks that ended in the window, by agent and outcome.",
     ),
-    gauge(
+    define_gauge(
         "stretto_agent_error_ratio",
         "1",
         (_A, _W),
@@ -39,8 +39,10 @@ OUTCOMES: tuple[Metric, ...] = (
         "stretto_window_agent_tasks",
         "stretto_window_agent_tasks",
     ),
-    gauge("stretto_window_parallel_tasks", "1", (_O, _W), "Tasks inside parallel executions, by outcome."),
-    gauge(
+    define_gauge(
+        "stretto_window_parallel_tasks", "1", (_O, _W), "Tasks inside parallel executions, by outcome."
+    ),
+    define_gauge(
         "stretto_parallel_failure_ratio",
         "1",
         (_W,),
@@ -48,10 +50,10 @@ OUTCOMES: tuple[Metric, ...] = (
         "stretto_window_parallel_tasks",
         "stretto_window_parallel_tasks",
     ),
-    gauge(
+    define_gauge(
         "stretto_window_tool_calls", "1", (_TOOL, _O, _W), "Tool calls that ended in the window, by outcome."
     ),
-    gauge(
+    define_gauge(
         "stretto_tool_success_ratio",
         "1",
         (_TOOL, _W),
@@ -59,26 +61,28 @@ OUTCOMES: tuple[Metric, ...] = (
         "stretto_window_tool_calls",
         "stretto_window_tool_calls",
     ),
-    gauge(
+    define_gauge(
         "stretto_tool_duration_quantile_seconds",
         "s",
         (_TOOL, _STAT, _W),
         "Execution time of tool calls, within 2 %.",
     ),
-    gauge("stretto_task_duration_quantile_seconds", "s", (_T, _STAT, _W), "Wall time of tasks, within 2 %."),
-    gauge(
+    define_gauge(
+        "stretto_task_duration_quantile_seconds", "s", (_T, _STAT, _W), "Wall time of tasks, within 2 %."
+    ),
+    define_gauge(
         "stretto_agent_duration_quantile_seconds",
         "s",
         (_A, _STAT, _W),
         "Wall time of an agent's tasks, within 2 %.",
     ),
-    gauge(
+    define_gauge(
         "stretto_overhead_quantile_seconds",
         "s",
         (_STAT, _W),
         "Time around a tool call that is neither execution nor a person's: hooks, mostly. Within 2 %.",
     ),
-    gauge(
+    define_gauge(
         "stretto_capture_completeness_ratio",
         "1",
         (_W,),
@@ -86,35 +90,35 @@ OUTCOMES: tuple[Metric, ...] = (
         "stretto_window_ends_seen",
         "stretto_window_ends_expected",
     ),
-    gauge("stretto_window_ends_seen", "1", (_W,), "Tasks and tool calls whose end was seen."),
-    gauge(
+    define_gauge("stretto_window_ends_seen", "1", (_W,), "Tasks and tool calls whose end was seen."),
+    define_gauge(
         "stretto_window_ends_expected",
         "1",
         (_W,),
         "Tasks and tool calls that are over, their end seen or not.",
     ),
-    gauge(
+    define_gauge(
         "stretto_window_sessions",
         "1",
         (Label.SOURCE, _P, _O, _W),
         "Sessions that ended in the window, by outcome.",
     ),
-    gauge(
+    define_gauge(
         "stretto_session_duration_quantile_seconds",
         "s",
         (_P, _STAT, _W),
         "Wall time of sessions, within 2 %.",
     ),
-    gauge(
+    define_gauge(
         "stretto_turn_duration_quantile_seconds",
         "s",
         (_STAT, _W),
         "Wall time from a prompt to the end of the answer, within 2 %.",
     ),
-    gauge(
+    define_gauge(
         "stretto_window_phases", "1", (Label.PHASE, _O, _W), "Phases that ended in the window, by outcome."
     ),
-    gauge(
+    define_gauge(
         "stretto_phase_success_ratio",
         "1",
         (Label.PHASE, _W),
@@ -122,13 +126,13 @@ OUTCOMES: tuple[Metric, ...] = (
         "stretto_window_phases",
         "stretto_window_phases",
     ),
-    gauge(
+    define_gauge(
         "stretto_phase_duration_quantile_seconds",
         "s",
         (Label.PHASE, _STAT, _W),
         "Wall time of phases, within 2 %.",
     ),
-    gauge(
+    define_gauge(
         "stretto_completion_ratio",
         "1",
         (_T, _W),
@@ -136,7 +140,7 @@ OUTCOMES: tuple[Metric, ...] = (
         "stretto_window_tasks",
         "stretto_window_tasks",
     ),
-    gauge(
+    define_gauge(
         "stretto_agent_completion_ratio",
         "1",
         (_A, _W),
@@ -144,29 +148,31 @@ OUTCOMES: tuple[Metric, ...] = (
         "stretto_window_agent_tasks",
         "stretto_window_agent_tasks",
     ),
-    gauge("stretto_window_retries", "1", (_T, _W), "Tasks that tried again what had failed."),
-    gauge(
-        "stretto_window_recoveries", "1", (_T, _W), "Tasks that tried again what had failed, and succeeded."
+    define_gauge("stretto_window_retries", "1", (_T, _W), "Tasks that repeated a failed task."),
+    define_gauge(
+        "stretto_window_recoveries", "1", (_T, _W), "Tasks that repeated a failed task and succeeded."
     ),
-    gauge(
+    define_gauge(
         "stretto_retry_ratio",
         "1",
         (_T, _W),
-        "Tasks that tried again what had failed, over all that are over.",
+        "Tasks that repeated a failed task, over all tasks that are over.",
         "stretto_window_retries",
         "stretto_window_tasks",
     ),
-    gauge(
-        "stretto_retry_work_seconds", "s", (_T, _W), "Busy time of tasks that tried again what had failed."
+    define_gauge(
+        "stretto_retry_work_seconds", "s", (_T, _W), "Busy time of tasks that repeated a failed task."
     ),
-    gauge("stretto_window_messages", "1", (_A, _O, _W), "Messages between agents, by receiver and outcome."),
-    gauge(
+    define_gauge(
+        "stretto_window_messages", "1", (_A, _O, _W), "Messages between agents, by receiver and outcome."
+    ),
+    define_gauge(
         "stretto_message_response_quantile_seconds",
         "s",
         (_STAT, _W),
         "Time from a message to its answer, within 2 %.",
     ),
-    gauge(
+    define_gauge(
         "stretto_hook_duration_quantile_seconds",
         "s",
         (_STAT, _W),

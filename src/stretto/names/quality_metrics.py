@@ -3,59 +3,63 @@
 from __future__ import annotations
 
 from stretto.names.labels import Label
-from stretto.names.metric import Metric, gauge
+from stretto.names.metric import Metric, define_gauge
 
 _T, _A, _P, _W = Label.TASK_TYPE, Label.AGENT, Label.PATTERN, Label.WINDOW
 
 QUALITY: tuple[Metric, ...] = (
-    gauge("stretto_window_scores", "1", (Label.SCORE, _T, _W), "Scores given from outside in the window."),
-    gauge(
+    define_gauge(
+        "stretto_window_scores", "1", (Label.SCORE, _T, _W), "Scores given from outside in the window."
+    ),
+    define_gauge(
         "stretto_window_scores_off_scale",
         "1",
         (Label.SCORE, _T, _W),
         "Scores given from outside that lie outside their scale and count for nothing.",
     ),
-    gauge(
+    define_gauge(
         "stretto_score_mean",
         "1",
         (Label.SCORE, _T, _W),
         "Mean of the scores given from outside, each in its own scale.",
     ),
-    gauge(
+    define_gauge(
         "stretto_window_score_points",
         "1",
         (Label.SCORE, _T, _W),
         "Sum of the scores given from outside, each in its own scale.",
     ),
-    gauge(
+    define_gauge(
         "stretto_quality_score", "1", (_T, _W), "Quality of tasks from 0 to 10: the mean of its known parts."
     ),
-    gauge(
+    define_gauge(
         "stretto_quality_part_score",
         "1",
         (_T, Label.PART, _W),
         "One part of quality from 0 to 10, such as completeness, consistency or parity.",
     ),
-    gauge(
+    define_gauge(
         "stretto_quality_current", "1", (_T, _W), "Quality score of the newest day with one, from 0 to 10."
     ),
-    gauge(
+    define_gauge(
         "stretto_quality_rate_per_day", "1", (_T, _W), "How much the quality score rises or falls in a day."
     ),
-    gauge("stretto_quality_volatility", "1", (_T, _W), "Standard deviation of the daily quality score."),
-    gauge(
+    define_gauge(
+        "stretto_quality_volatility", "1", (_T, _W), "Standard deviation of the daily quality score."
+    ),
+    define_gauge(
         "stretto_window_fanouts_checked",
         "1",
         (_P, _W),
         "Parallel executions of which it is known whether their results fit together.",
     ),
-    gauge(
+    define_gauge(
         "stretto_window_fanouts_integrated",
         "1",
         (_P, _W),
         "Parallel executions whose tasks wrote no file in common and whose checks passed.",
     ),
-    gauge(
+    define_gauge(
         "stretto_integration_success_ratio",
         "1",
         (_P, _W),
@@ -63,15 +67,15 @@ QUALITY: tuple[Metric, ...] = (
         "stretto_window_fanouts_integrated",
         "stretto_window_fanouts_checked",
     ),
-    gauge(
+    define_gauge(
         "stretto_window_conflicts",
         "1",
         (_P, _W),
         "Parallel executions in which two tasks wrote the same file.",
     ),
-    gauge("stretto_window_eligible_turns", "1", (_W,), "Turns with two or more tasks of one parent."),
-    gauge("stretto_window_parallel_turns", "1", (_W,), "Turns whose tasks ran in parallel."),
-    gauge(
+    define_gauge("stretto_window_eligible_turns", "1", (_W,), "Turns with two or more tasks of one parent."),
+    define_gauge("stretto_window_parallel_turns", "1", (_W,), "Turns whose tasks ran in parallel."),
+    define_gauge(
         "stretto_adoption_ratio",
         "1",
         (_W,),
@@ -79,10 +83,10 @@ QUALITY: tuple[Metric, ...] = (
         "stretto_window_parallel_turns",
         "stretto_window_eligible_turns",
     ),
-    gauge(
+    define_gauge(
         "stretto_window_agent_parallel_tasks", "1", (_A, _W), "An agent's tasks inside parallel executions."
     ),
-    gauge(
+    define_gauge(
         "stretto_agent_parallel_ratio",
         "1",
         (_A, _W),
@@ -90,40 +94,40 @@ QUALITY: tuple[Metric, ...] = (
         "stretto_window_agent_parallel_tasks",
         "stretto_window_agent_tasks",
     ),
-    gauge(
+    define_gauge(
         "stretto_efficiency_score",
         "1",
         (_W,),
         "Weighted efficiency from 0 to 100: time, resource, quality and workflow.",
     ),
-    gauge(
+    define_gauge(
         "stretto_efficiency_dimension_score",
         "1",
         (Label.DIMENSION, _W),
         "One dimension of the efficiency score from 0 to 100.",
     ),
-    gauge(
+    define_gauge(
         "stretto_efficiency_part_score",
         "1",
         (Label.DIMENSION, Label.PART, _W),
         "One part of a dimension of the efficiency score from 0 to 100.",
     ),
-    gauge(
+    define_gauge(
         "stretto_pattern_efficiency_score", "1", (_P, _W), "Weighted efficiency of one pattern from 0 to 100."
     ),
-    gauge(
+    define_gauge(
         "stretto_agent_score",
         "1",
         (_A, _W),
         "Weighted score of an agent from 0 to 100: completion, quality, collaboration, errors, response.",
     ),
-    gauge(
+    define_gauge(
         "stretto_collaboration_score",
         "1",
         (_W,),
         "How well agents exchanged messages, from 0 to 100: balance, response, success.",
     ),
-    gauge(
+    define_gauge(
         "stretto_agent_collaboration_score",
         "1",
         (_A, _W),

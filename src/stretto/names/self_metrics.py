@@ -1,51 +1,57 @@
-"""What Stretto says of itself."""
+"""Metrics about Stretto itself."""
 
 from __future__ import annotations
 
 from stretto.names.labels import OTHER, Label
-from stretto.names.metric import Metric, own
+from stretto.names.metric import Metric, define_self_gauge
 
 OWN: tuple[Metric, ...] = (
-    own("stretto_build_info", "1", (Label.VERSION,), "Always 1; the version is the label."),
-    own(
+    define_self_gauge("stretto_build_info", "1", (Label.VERSION,), "Always 1; the version is the label."),
+    define_self_gauge(
         "stretto_collector_success",
         "1",
         (Label.GROUP,),
-        "1 where a group of figures could be worked out, else 0.",
+        "1 if a group of figures could be computed, else 0.",
     ),
-    own(
+    define_self_gauge(
         "stretto_collector_duration_seconds",
         "s",
         (Label.GROUP,),
         "How long a group of figures took in this scrape.",
     ),
-    own("stretto_snapshot_timestamp_seconds", "unixtime", (), "When the figures were last worked out."),
-    own("stretto_snapshot_duration_seconds", "s", (), "How long working out the figures took."),
-    own("stretto_ingest_pending_bytes", "By", (), "Journal bytes not yet in the store."),
-    own("stretto_ingest_events", "1", (), "Events in the store's journal position."),
-    own("stretto_rejected_lines", "1", (Label.REASON,), "Input set aside, by reason."),
-    own("stretto_spans_sent", "1", (), "Spans handed to the OTLP endpoint since start."),
-    own(
+    define_self_gauge(
+        "stretto_snapshot_timestamp_seconds", "unixtime", (), "When the figures were last computed."
+    ),
+    define_self_gauge(
+        "stretto_snapshot_duration_seconds", "s", (), "How long the computation of the figures took."
+    ),
+    define_self_gauge("stretto_ingest_pending_bytes", "By", (), "Journal bytes not yet in the store."),
+    define_self_gauge("stretto_ingest_events", "1", (), "Events in the store's journal position."),
+    define_self_gauge("stretto_rejected_lines", "1", (Label.REASON,), "Input set aside, by reason."),
+    define_self_gauge("stretto_spans_sent", "1", (), "Spans handed to the OTLP endpoint since start."),
+    define_self_gauge(
         "stretto_spans_dropped",
         "1",
         (),
         "Spans dropped since start because the queue was full or the endpoint failed.",
     ),
-    own("stretto_series", "1", (), "Series of derived figures in this scrape."),
-    own("stretto_series_budget", "1", (), "Most series of derived figures that are exported."),
-    own("stretto_series_folded", "1", (Label.LABEL,), f"Label values folded into '{OTHER}' in this scrape."),
-    own(
+    define_self_gauge("stretto_series", "1", (), "Series of derived figures in this scrape."),
+    define_self_gauge("stretto_series_budget", "1", (), "Most series of derived figures that are exported."),
+    define_self_gauge(
+        "stretto_series_folded", "1", (Label.LABEL,), f"Label values folded into '{OTHER}' in this scrape."
+    ),
+    define_self_gauge(
         "stretto_ingest_lag_seconds",
         "s",
         (),
         "How long the oldest journal bytes that are not in the store have waited.",
     ),
-    own(
+    define_self_gauge(
         "stretto_sampler_cpu_seconds",
         "s",
         (),
         "Processor time spent sampling the agents' processes since start.",
     ),
-    own("stretto_store_bytes", "By", (), "Size of the store's files."),
-    own("stretto_journal_bytes", "By", (), "Size of the journal's files."),
+    define_self_gauge("stretto_store_bytes", "By", (), "Size of the store's files."),
+    define_self_gauge("stretto_journal_bytes", "By", (), "Size of the journal's files."),
 )

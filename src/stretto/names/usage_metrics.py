@@ -1,45 +1,47 @@
-"""What models, caches and test runs used and took."""
+"""Metrics of model calls, caches and test runs."""
 
 from __future__ import annotations
 
 from stretto.names.labels import Label
-from stretto.names.metric import Metric, gauge
+from stretto.names.metric import Metric, define_gauge
 
 _O, _W, _STAT = Label.OUTCOME, Label.WINDOW, Label.STAT
 
 USAGE: tuple[Metric, ...] = (
-    gauge("stretto_window_model_calls", "1", (Label.MODEL, _O, _W), "Model calls in the window, by outcome."),
-    gauge(
+    define_gauge(
+        "stretto_window_model_calls", "1", (Label.MODEL, _O, _W), "Model calls in the window, by outcome."
+    ),
+    define_gauge(
         "stretto_model_duration_quantile_seconds",
         "s",
         (Label.MODEL, _STAT, _W),
         "Time from a model call's request to the end of its answer, within 2 %.",
     ),
-    gauge(
+    define_gauge(
         "stretto_first_token_quantile_seconds",
         "s",
         (Label.MODEL, _STAT, _W),
-        "Time from a model call's request to its first token, where the source tells, within 2 %.",
+        "Time from a model call's request to its first token, if its source reports it, within 2 %.",
     ),
-    gauge(
+    define_gauge(
         "stretto_window_tokens",
         "1",
         (Label.MODEL, Label.KIND, _W),
         "Tokens that model calls used: input, output, cache_read, cache_write.",
     ),
-    gauge(
+    define_gauge(
         "stretto_window_prompt_tokens",
         "1",
         (Label.MODEL, _W),
-        "Tokens that model calls read, where they tell of the cache: input, cache_read and cache_write.",
+        "Tokens read by model calls that report cache reads: input, cache_read and cache_write.",
     ),
-    gauge(
+    define_gauge(
         "stretto_window_cache_read_tokens",
         "1",
         (Label.MODEL, _W),
         "Tokens that model calls read from the provider's cache.",
     ),
-    gauge(
+    define_gauge(
         "stretto_cache_read_ratio",
         "1",
         (Label.MODEL, _W),
@@ -47,25 +49,25 @@ USAGE: tuple[Metric, ...] = (
         "stretto_window_cache_read_tokens",
         "stretto_window_prompt_tokens",
     ),
-    gauge(
+    define_gauge(
         "stretto_window_cost_usd",
         "USD",
         (Label.MODEL, _W),
-        "What model calls cost: as configured, as their source says, else by list price.",
+        "Cost of model calls: by configured price, else as reported by their source, else by list price.",
     ),
-    gauge(
+    define_gauge(
         "stretto_window_unpriced_model_calls",
         "1",
         (Label.MODEL, _W),
         "Model calls that used tokens and whose price is not known.",
     ),
-    gauge(
+    define_gauge(
         "stretto_window_cache_lookups",
         "1",
         (Label.CACHE, Label.RESULT, _W),
         "Lookups in a reported cache: hit or miss.",
     ),
-    gauge(
+    define_gauge(
         "stretto_cache_hit_ratio",
         "1",
         (Label.CACHE, _W),
@@ -73,31 +75,33 @@ USAGE: tuple[Metric, ...] = (
         "stretto_window_cache_lookups",
         "stretto_window_cache_lookups",
     ),
-    gauge(
+    define_gauge(
         "stretto_window_cache_removals",
         "1",
         (Label.CACHE, Label.REASON, _W),
         "Entries that left a reported cache: eviction or invalidation.",
     ),
-    gauge("stretto_cache_entries", "1", (Label.CACHE,), "Entries in a reported cache, as last told."),
-    gauge(
+    define_gauge(
+        "stretto_cache_entries", "1", (Label.CACHE,), "Entries in a reported cache at its last report."
+    ),
+    define_gauge(
         "stretto_window_test_runs", "1", (Label.FRAMEWORK, _O, _W), "Test runs inside tool calls, by outcome."
     ),
-    gauge(
+    define_gauge(
         "stretto_window_tests",
         "1",
         (Label.FRAMEWORK, Label.RESULT, _W),
-        "Single tests that passed or failed, where the run says so.",
+        "Single tests that passed or failed, if the run reports them.",
     ),
-    gauge(
+    define_gauge(
         "stretto_test_run_duration_quantile_seconds",
         "s",
         (Label.FRAMEWORK, _STAT, _W),
         "Wall time of test runs, within 2 %.",
     ),
-    gauge("stretto_window_test_seconds", "s", (_W,), "Time that tool calls spent running tests."),
-    gauge("stretto_window_tool_seconds", "s", (_W,), "Execution time of all tool calls."),
-    gauge(
+    define_gauge("stretto_window_test_seconds", "s", (_W,), "Time that tool calls spent running tests."),
+    define_gauge("stretto_window_tool_seconds", "s", (_W,), "Execution time of all tool calls."),
+    define_gauge(
         "stretto_test_time_ratio",
         "1",
         (_W,),

@@ -107,7 +107,7 @@ def save_declared(folder: Path, declared: DeclaredBaselines) -> None:
 
 
 def with_recorded(declared: DeclaredBaselines, recorded: RecordedBaseline) -> DeclaredBaselines:
-    """Return the declared baselines and a recorded baseline, in place of an earlier one with the same name."""
+    """Return the declared baselines with another recorded baseline; it replaces that of the same name."""
     others = (other for other in declared.recorded if other.name != recorded.name)
     return replace(declared, recorded=(*others, recorded))
 
@@ -118,7 +118,7 @@ def with_length(declared: DeclaredBaselines, task_type: str, length: SetLength) 
 
 
 def remove_declared(declared: DeclaredBaselines, name: str) -> DeclaredBaselines:
-    """Return the declared baselines without the recorded baseline, or the length of the task type, with a name."""
+    """Return the declared baselines without the recorded baseline, or task type, of a name."""
     return DeclaredBaselines(
         tuple(recorded for recorded in declared.recorded if recorded.name != name),
         {task_type: length for task_type, length in declared.set.items() if task_type != name},

@@ -29,7 +29,7 @@ class BestFanout:
 
 @dataclass(frozen=True, slots=True)
 class MixCount:
-    """The number of parallel executions, or of sequential runs, with the same pattern and mix of task types."""
+    """The number of parallel executions, or sequential runs, by pattern and mix of task types."""
 
     pattern: str
     signature: str

@@ -1,8 +1,8 @@
 """The sums of the model calls of a session, kept call by call: a long session costs no more per batch.
 
-Two sources may know one call by different ids, that of the request and that of the response; both are then
-the same call. A change of a call therefore reaches only the calls linked with it by such ids. The exception are
-sessions with calls without an id of their own: these are rare, and all of their calls are concluded again.
+Two sources may know the same call by different ids, that of the request and that of the response. A change of
+a call therefore reaches only the calls linked with it by such ids. The exception are sessions with calls that
+have no id of their own: these are rare, and all of their calls are concluded again.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from stretto.figures.sum_reading import Sums, sum_by, sum_up
 from stretto.model.event import Outcome
 from stretto.names import measures
-from stretto.names.measures import Dimension, position_of
+from stretto.names.measures import Dimension, find_position
 
 PARALLEL, ALONE, UNPLACED = "parallel", "alone", "unplaced"
 """How a task ran: inside a finished fan-out, without overlap, or unknown."""
@@ -90,7 +90,7 @@ def split_by(sums: Sums, dimension: Dimension, names: Iterable[str] | None = Non
     split = _SPLIT_BY_PATTERN if dimension is Dimension.PATTERN else _SPLIT_BY_ANY
     for measure, cells in sums.items():
         if measure in split:
-            place = position_of(measure, dimension)
+            place = find_position(measure, dimension)
             for dims, count in cells.items():
                 slice_sums = slices.get(str(dims[place]))
                 if slice_sums is not None:
