@@ -11,7 +11,7 @@ import pytest
 from stretto import journal
 from stretto.clock import SECOND
 from stretto.model.event import Event, Kind
-from stretto.sources.otlp.plain_records import MOST_SPAN_EVENTS
+from stretto.sources.otlp.plain_records import SPAN_JUDGEMENT_LIMIT
 from stretto.sources.otlp.receive import Receiver, Signal
 from tests.otlp_requests import (
     JSON,
@@ -160,7 +160,7 @@ def test_a_time_outside_its_span_is_moved_to_its_edge() -> None:
 @pytest.mark.parametrize("content_type", [JSON, PROTOBUF])
 def test_both_encodings_read_events(content_type: str) -> None:
     """Results are read from both encodings, up to a limit per span; other events are ignored."""
-    many = [result(f"n{number}", number) for number in range(MOST_SPAN_EVENTS + 50)]
+    many = [result(f"n{number}", number) for number in range(SPAN_JUDGEMENT_LIMIT + 50)]
     other = {"name": "gen_ai.request.attempt", "timeUnixNano": str(T0), "attributes": []}
     request = traces(agents(task=[other, *many]))
     body = as_json(request) if content_type == JSON else as_protobuf(Signal.TRACES, request)
@@ -170,8 +170,8 @@ def test_both_encodings_read_events(content_type: str) -> None:
 
     assert received.rejected == 0
     found = scores(events_of(received.records))
-    assert len(found) == MOST_SPAN_EVENTS
-    assert {score[2] for score in found} == {f"n{number}" for number in range(MOST_SPAN_EVENTS)}
+    assert len(found) == SPAN_JUDGEMENT_LIMIT
+    assert {score[2] for score in found} == {f"n{number}" for number in range(SPAN_JUDGEMENT_LIMIT)}
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def _read_judgements(events: Iterable[SpanEvent]) -> tuple[records.SpanEvent, ..
     judging = (event for event in events if event.name == EVALUATION)
     return tuple(
         records.SpanEvent(event.timestamp, _read_attributes(dict(event.attributes or {})))
-        for event in islice(judging, records.MOST_SPAN_EVENTS)
+        for event in islice(judging, records.SPAN_JUDGEMENT_LIMIT)
     )
 
 

@@ -91,13 +91,13 @@ class SpanBatch:
         """Span id of a call's execution → the agent it started, and the agent's earliest span."""
 
 
-def translate_span(span: Span, session: str, batch: SpanBatch) -> list[Event]:
+def translate_client_span(span: Span, session: str, batch: SpanBatch) -> list[Event]:
     """Return the events of a span; a span without kept facts has none."""
     translate = _SPANS.get(span.name)
     return [] if translate is None else translate(span, session, batch)
 
 
-def translate_log(log: LogRecord, session: str, key: bytes = b"") -> list[Event]:
+def translate_client_log(log: LogRecord, session: str, key: bytes = b"") -> list[Event]:
     """Return the events of a log event; a log event without kept facts has none."""
     translate = _LOGS.get(log.name.removeprefix(_PREFIX))
     return [] if translate is None else translate(log, session, key)

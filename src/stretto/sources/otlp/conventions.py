@@ -230,7 +230,7 @@ def get_stretto_session(span: Span) -> str | None:
     return get_id(span.attributes, *names)
 
 
-def find_session(attributes: Attributes) -> tuple[int, str] | None:
+def find_ranked_session(attributes: Attributes) -> tuple[int, str] | None:
     """Return (rank, session id) of the best attribute that names a session; rank 0 is the best.
 
     Example: ``session.id`` "s1" and ``gen_ai.conversation.id`` "c1" give (1, "s1").

@@ -81,8 +81,8 @@ def decode_request(
     plain = _decompress_body(body, content_encoding, limits.decompressed_bytes)
     try:
         if media == JSON:
-            return _decode_json(signal, plain, limits, wanted)
-        return protobuf.decode_request(
+            return _decode_bounded_json(signal, plain, limits, wanted)
+        return protobuf.decode_protobuf(
             signal, plain, wanted, items=limits.items, item_bytes=limits.item_bytes
         )
     except TooManyError as error:
@@ -93,12 +93,12 @@ def decode_request(
         raise RefusedError(400, "the body is nested too deeply") from error
 
 
-def _decode_json(signal: Signal, plain: bytes, limits: Limits, wanted: frozenset[str]) -> DecodedRequest:
+def _decode_bounded_json(signal: Signal, plain: bytes, limits: Limits, wanted: frozenset[str]) -> DecodedRequest:
     # Every value except the first of a container follows a comma, so commas bound the objects that are made.
     # Example: [1,2,{"a":3}] has two commas, two containers and four values.
     if plain.count(b",") > limits.json_commas:
         raise RefusedError(413, f"the request has more than {limits.json_commas} values")
-    return proto_json.decode_request(signal, plain, wanted, items=limits.items, item_bytes=limits.item_bytes)
+    return proto_json.decode_json(signal, plain, wanted, items=limits.items, item_bytes=limits.item_bytes)
 
 
 def _decompress_body(body: bytes, encoding: str, limit: int) -> bytes:

@@ -76,7 +76,7 @@ class Trace:
         candidates = [
             (*ranked_session, span)
             for span in self._spans.values()
-            if (ranked_session := conventions.find_session(span.attributes)) is not None
+            if (ranked_session := conventions.find_ranked_session(span.attributes)) is not None
         ]
         # Each candidate is (rank, session, span): the lowest rank wins, then the earliest span.
         if not candidates:

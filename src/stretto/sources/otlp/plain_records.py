@@ -52,7 +52,7 @@ class SpanEvent(msgspec.Struct, frozen=True, gc=False):
     attributes: Attributes
 
 
-MOST_SPAN_EVENTS = 128
+SPAN_JUDGEMENT_LIMIT = 128
 """Judgements read per span; SDKs keep at most that many events of a span by default."""
 
 
@@ -73,7 +73,7 @@ class Span(msgspec.Struct, frozen=True, gc=False):
     service: str
     """The resource's ``service.name``."""
     judgements: tuple[SpanEvent, ...] = ()
-    """Its events ``gen_ai.evaluation.result``, at most ``MOST_SPAN_EVENTS``; others are not read."""
+    """Its events ``gen_ai.evaluation.result``, at most ``SPAN_JUDGEMENT_LIMIT``; others are not read."""
 
     @property
     def duration(self) -> int | None:

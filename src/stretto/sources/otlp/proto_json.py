@@ -17,7 +17,7 @@ import msgspec
 
 from stretto.names import EVALUATION
 from stretto.sources.otlp.plain_records import (
-    MOST_SPAN_EVENTS,
+    SPAN_JUDGEMENT_LIMIT,
     DecodedRequest,
     Encoding,
     LogRecord,
@@ -138,7 +138,7 @@ _SNAKE = {
 }
 
 
-def decode_request(
+def decode_json(
     signal: str, body: bytes, wanted: frozenset[str], *, items: int, item_bytes: int
 ) -> DecodedRequest:
     """Return the records in an export request of a signal; metrics are only counted.
@@ -230,7 +230,7 @@ def _read_judgements(events: msgspec.Raw, wanted: frozenset[str]) -> tuple[SpanE
     judgements: list[SpanEvent] = []
     with suppress(*_UNREADABLE, RecursionError):
         for raw in _events_decoder.decode(events):
-            if len(judgements) < MOST_SPAN_EVENTS and _EVALUATION in bytes(raw):
+            if len(judgements) < SPAN_JUDGEMENT_LIMIT and _EVALUATION in bytes(raw):
                 with suppress(*_UNREADABLE, RecursionError):
                     event = _event_decoder.decode(raw)
                     if event.name == EVALUATION:

@@ -21,7 +21,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from stretto.names import EVALUATION
 from stretto.sources.otlp.plain_records import (
-    MOST_SPAN_EVENTS,
+    SPAN_JUDGEMENT_LIMIT,
     DecodedRequest,
     Encoding,
     LogRecord,
@@ -49,7 +49,7 @@ _SCALARS = frozenset({"string_value", "bool_value", "int_value", "double_value"}
 _Shared = TypeVar("_Shared", Resource, InstrumentationScope)
 
 
-def decode_request(
+def decode_protobuf(
     signal: str, body: bytes, wanted: frozenset[str], *, items: int, item_bytes: int
 ) -> DecodedRequest:
     """Return the records in an export request of a signal; metrics are only counted.
@@ -179,7 +179,7 @@ def _read_judgements(message: SpanMessage, wanted: frozenset[str]) -> tuple[Span
     judgements = (event for event in message.events if event.name == EVALUATION)
     return tuple(
         SpanEvent(event.time_unix_nano, _read_attributes(event.attributes, wanted, {}))
-        for event in islice(judgements, MOST_SPAN_EVENTS)
+        for event in islice(judgements, SPAN_JUDGEMENT_LIMIT)
     )
 
 

@@ -158,7 +158,7 @@ class Receiver:
         batch = claude_code.SpanBatch(spans, self._key)
         events_by_trace: dict[str, list[list[Event]]] = {}
         for span in spans:
-            events = claude_code.translate_span(span, self._get_client_session(span), batch)
+            events = claude_code.translate_client_span(span, self._get_client_session(span), batch)
             events_by_trace.setdefault(span.trace, []).append(events)
         for trace_id, groups in events_by_trace.items():
             self._note_session(trace_id, groups)
@@ -194,7 +194,9 @@ class Receiver:
             if claude_code.is_client_log(log):
                 if result.accept_times(log.time):
                     session = claude_code.get_session_id(log.attributes)
-                    events = [] if session is None else claude_code.translate_log(log, session, self._key)
+                    events = (
+                        [] if session is None else claude_code.translate_client_log(log, session, self._key)
+                    )
                     result.add_events(events)
             elif not evaluations.is_result(log):
                 result.ignored += 1
@@ -203,7 +205,7 @@ class Receiver:
                 result.add_events([] if session is None else [*evaluations.read_log_scores(log, session)])
 
     def _find_log_session(self, log: LogRecord) -> str | None:
-        ranked_session = conventions.find_session(log.attributes)
+        ranked_session = conventions.find_ranked_session(log.attributes)
         session = None if ranked_session is None else ranked_session[1]
         return self._sessions.resolve_session(log.trace, session) if log.trace else session
 

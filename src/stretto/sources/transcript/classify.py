@@ -83,7 +83,7 @@ class TaskNotice:
         return {name: value for name, value in values.items() if value is not None}
 
 
-def get_text(content: msgspec.Raw) -> str | None:
+def get_message_text(content: msgspec.Raw) -> str | None:
     """Return a message's text: the plain content, or its first block of text; None if it has no text."""
     plain_text = decode_part(TEXT, content)
     if plain_text is not None:
@@ -94,7 +94,7 @@ def get_text(content: msgspec.Raw) -> str | None:
     return None
 
 
-def get_blocks(content: msgspec.Raw) -> list[ContentBlock]:
+def get_content_blocks(content: msgspec.Raw) -> list[ContentBlock]:
     """Return a message's blocks; a content of plain text has no blocks."""
     return decode_part(BLOCKS, content) or []
 
@@ -136,7 +136,7 @@ def parse_notice(text: str) -> TaskNotice | None:
 
 def classify_failure(content: msgspec.Raw) -> tuple[Outcome, dict[str, Value]]:
     """Return outcome and attributes of a call whose result is an error; its text is never kept."""
-    text = get_text(content) or ""
+    text = get_message_text(content) or ""
     if text.startswith(_CANCELLED):
         return Outcome.CANCELLED, {}
     if _DENIED.match(text):

@@ -131,7 +131,7 @@ def read_transcript(
 def _translate_data(translator: LineTranslator, data: bytes) -> Iterator[str]:
     if not data or data.isspace():
         return
-    lines, reason = schema.parse_line(data)
+    lines, reason = schema.decode_line(data)
     if reason is not None:
         yield reason
     for line in lines:

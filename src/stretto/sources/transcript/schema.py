@@ -185,7 +185,7 @@ TEXT: Final = make_decoder(str)
 # Lines of the file.
 
 
-def parse_line(data: bytes) -> tuple[list[TranscriptLine], str | None]:
+def decode_line(data: bytes) -> tuple[list[TranscriptLine], str | None]:
     """Return the objects on a line of the file, and a reason if part of the line is unreadable.
 
     A sound line holds a single object. A writer that was cut short leaves half an object before the next

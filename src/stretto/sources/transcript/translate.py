@@ -114,7 +114,7 @@ class LineTranslator:
         if message.model == SYNTHETIC:
             return None
         self._add_model_call(line, message, context)
-        blocks = classify.get_blocks(message.content)
+        blocks = classify.get_content_blocks(message.content)
         calls = [block for block in blocks if block.type == "tool_use"]
         for call in calls:
             self._start_tool(call, line, context)
@@ -199,14 +199,14 @@ class LineTranslator:
         message = schema.decode_part(schema.MESSAGE, line.message)
         if message is None:
             return "unexpected shape"
-        blocks = classify.get_blocks(message.content)
+        blocks = classify.get_content_blocks(message.content)
         results = [block for block in blocks if block.type == "tool_result"]
         for block in results:
             self._end_tool(block, line.tool_use_result if len(results) == 1 else schema.ABSENT, context)
         if results:
             self.log.note_answer(context, None)
         elif line.is_meta is not True and line.is_compact_summary is not True:
-            text = classify.get_text(message.content)
+            text = classify.get_message_text(message.content)
             if text is not None or blocks:
                 self._translate_prompt(text or "", line, context)
         return None
@@ -354,7 +354,7 @@ def _get_work_result(work: dict[str, str], block: schema.ContentBlock, outcome: 
     if "wrote" in work and outcome is Outcome.SUCCESS:
         attributes["wrote"] = work["wrote"]
     if "test_framework" in work and outcome is not Outcome.CANCELLED:
-        passed, failed = tool_results.read_test_counts(classify.get_text(block.content) or "")
+        passed, failed = tool_results.read_test_counts(classify.get_message_text(block.content) or "")
         attributes["test_framework"] = work["test_framework"]
         attributes |= omit_none(tests_passed=passed, tests_failed=failed)
     return attributes
