@@ -25,13 +25,13 @@ UNKNOWN, RUNNING = Outcome.UNKNOWN, Outcome.RUNNING
 
 
 def only_call(drawing: Drawing, *, lost: bool = False) -> ToolCall:
-    """Return the scene's one tool call."""
+    """Return the scene's only tool call."""
     (call,) = conclude_scene(drawing.events, lost=lost).tool_calls
     return call
 
 
 def seconds(task: Task) -> tuple[float, float] | None:
-    """Return when a task ran, by the scenes' clock."""
+    """Return the interval of a task in seconds of the scenes' clock."""
     interval = task.interval
     return None if interval is None else ((interval.start - BEGIN) / SECOND, (interval.end - BEGIN) / SECOND)
 
@@ -40,7 +40,7 @@ def seconds(task: Task) -> tuple[float, float] | None:
 
 
 def test_a_session_runs_from_its_first_event_to_its_end() -> None:
-    """Start, end, outcome and the one turn of a session that ended."""
+    """An ended session has a start, an end, an outcome and its single turn."""
     session = conclude_scene(fork_join().events)
     assert (session.start, session.end, session.outcome) == (at(0), at(50), SUCCESS)
     (turn,) = session.turns
@@ -54,7 +54,7 @@ def test_a_session_runs_from_its_first_event_to_its_end() -> None:
 
 
 def test_a_session_without_its_end_runs_until_it_is_lost() -> None:
-    """No end: running; lost: over, outcome unknown, no end made up, and nothing inside runs on."""
+    """Without an end it is running; if lost, it and all inside it are over, with outcome unknown and no end."""
     drawing = Drawing().opens().prompt(1).order("call-a", 2).run("a", 3).call("c", 4, parent="a")
     running = conclude_scene(drawing.events)
     assert (running.outcome, running.end) == (RUNNING, None)
@@ -77,7 +77,7 @@ def test_a_session_whose_last_turn_failed_has_failed() -> None:
 
 
 def test_a_resumed_session_is_open_again() -> None:
-    """A start after the end opens it; the next end is its end."""
+    """A start after the end reopens it; the next end is its end."""
     drawing = frame_drawing(Drawing(), 10).opens(20, reason="resume")
     session = conclude_scene(drawing.events)
     assert (session.outcome, session.end, session.start) == (RUNNING, None, at(0))
@@ -94,7 +94,7 @@ def test_a_turn_that_never_stopped_ends_with_the_next_prompt() -> None:
 
 
 def test_a_notification_does_not_end_the_users_turn() -> None:
-    """The host's prompt is a turn of its own and says nothing of the user's."""
+    """The host's prompt is a separate turn and does not affect the user's."""
     drawing = Drawing().opens().prompt(0).prompt(10, "p2", by="host")
     assert [turn.outcome for turn in conclude_scene(drawing.events).turns] == [RUNNING, RUNNING]
 
@@ -106,7 +106,7 @@ def test_the_last_stop_ends_a_turn() -> None:
 
 
 def test_turns_of_clients_without_prompt_ids_end_with_the_stop_before_the_next_prompt() -> None:
-    """A prompt without an id is told apart by its time; each stop belongs to the prompt before it."""
+    """A prompt without an id is identified by its time; each stop belongs to the prompt before it."""
     drawing = Drawing().opens().prompt(0, None).stop(4, None).stop(5, None).prompt(10, None)
     drawing.stop(12, None, outcome=FAILURE).prompt(20, None)
     turns = conclude_scene(drawing.events).turns
@@ -120,34 +120,34 @@ def test_turns_of_clients_without_prompt_ids_end_with_the_stop_before_the_next_p
 # Tool calls.
 
 
-def test_a_call_takes_what_its_source_measured() -> None:
+def test_a_measured_duration_leaves_the_rest_as_overhead() -> None:
     """8 s measured inside 10 s between the hooks: 8 s of execution, 2 s of overhead."""
     call = only_call(Drawing().call("c", 10, 20, took=8))
     assert (call.start, call.end, call.duration, call.overhead) == (at(10), at(20), 8 * SECOND, 2 * SECOND)
     assert (call.tool, call.task, call.outcome) == ("Bash", None, SUCCESS)
 
 
-def test_a_call_that_was_not_measured_takes_the_time_between_its_hooks() -> None:
-    """Old clients measure nothing: end less start, and no overhead."""
+def test_without_a_measured_duration_the_hooks_give_it() -> None:
+    """Old clients measure nothing: the duration is end minus start, without overhead."""
     call = only_call(Drawing().call("c", 10, 20))
     assert (call.duration, call.overhead) == (10 * SECOND, None)
 
 
-def test_a_call_whose_start_was_lost_starts_so_much_before_its_end() -> None:
-    """With a measured duration the start is known; without, neither start nor duration is made up."""
+def test_a_lost_start_is_computed_from_end_and_duration() -> None:
+    """With a measured duration the start is known; without it, start and duration are absent."""
     call = only_call(Drawing().call("c", None, 20, took=8))
     assert (call.start, call.duration, call.overhead) == (at(12), 8 * SECOND, None)
     call = only_call(Drawing().call("c", None, 20))
     assert (call.start, call.end, call.duration) == (None, at(20), None)
 
 
-def test_overhead_is_only_told_by_hooks_about_hooks() -> None:
-    """A delegating call waits for its agent: what is left of it is not overhead."""
+def test_a_delegating_call_has_no_overhead() -> None:
+    """A delegating call waits for its agent, so its remaining time is not overhead."""
     assert only_call(Drawing().call("c", 10, 20, took=8, tool="Agent")).overhead is None
 
 
 def test_waiting_for_permission_is_a_persons_time() -> None:
-    """A request for this tool by this agent while the call is open leaves no overhead; others do."""
+    """A request for the same tool by the same agent removes the overhead; other requests do not."""
     for parent, tool, second, overhead in (
         (None, "Bash", 12, None),
         ("a", "Bash", 12, 2 * SECOND),
@@ -177,7 +177,7 @@ def test_denied_and_cancelled_calls_end_as_such() -> None:
     ],
 )
 def test_a_call_that_was_cancelled_silently_is_closed(closer: Drawing) -> None:
-    """Cancelled and denied calls often have no end: what follows closes them, outcome unknown, no length."""
+    """Cancelled and denied calls often have no end: later events close them, outcome unknown, no duration."""
     drawing = Drawing().opens().prompt(0).call("c", 10)
     assert only_call(drawing).outcome is RUNNING
     call = only_call(Drawing(events=[*drawing.events, *closer.events]))
@@ -196,8 +196,8 @@ def test_an_agents_call_is_closed_by_the_agents_end() -> None:
 # Tasks.
 
 
-def test_a_task_carries_what_its_call_said() -> None:
-    """Type, agent, description, parent and call of a task that was waited for."""
+def test_a_task_takes_its_attributes_from_its_call() -> None:
+    """A task with a waiting call has its type, agent, description, parent and call."""
     left = next(task for task in conclude_scene(nested().events).tasks if task.id == "left")
     assert (left.task_type, left.agent, left.description) == ("review", "worker", "review")
     assert (left.parent, left.delegated_by, left.outcome) == ("outer", "call-left", SUCCESS)
@@ -205,7 +205,7 @@ def test_a_task_carries_what_its_call_said() -> None:
 
 
 def test_a_waited_task_ends_as_its_call_does() -> None:
-    """That an agent stopped does not say that it succeeded: the call's failure is the task's."""
+    """A stopped agent has not necessarily succeeded: the call's failure is the task's."""
     drawing = Drawing().opens().order("call-a", 0, "review").run("a", 1, 9)
     drawing.answer("call-a", 10, None, outcome=FAILURE)
     (task,) = conclude_scene(drawing.events).tasks
@@ -213,14 +213,14 @@ def test_a_waited_task_ends_as_its_call_does() -> None:
 
 
 def test_a_task_whose_stop_was_lost_ends_with_the_call_that_waited_for_it() -> None:
-    """No stop of the agent: the end of its call is its end."""
+    """Without a stop of the agent, the end of its call is the task's end."""
     drawing = Drawing().opens().order("call-a", 0, "review").run("a", 1).answer("call-a", 10, "a")
     (task,) = conclude_scene(drawing.events).tasks
     assert (task.outcome, seconds(task)) == (SUCCESS, (1, 10))
 
 
 def test_a_task_whose_start_was_lost_began_when_it_was_called() -> None:
-    """No start of the agent: its call's start is its start."""
+    """Without a start of the agent, the start of its call is the task's start."""
     drawing = Drawing().opens().order("call-a", 0, "review").run("a", None, 9).answer("call-a", 10, "a")
     (task,) = conclude_scene(drawing.events).tasks
     assert seconds(task) == (0, 9)
@@ -228,15 +228,15 @@ def test_a_task_whose_start_was_lost_began_when_it_was_called() -> None:
     assert (task.start, task.end, task.interval) == (None, at(9), None)
 
 
-def test_a_call_without_any_word_of_its_agent_is_the_task() -> None:
-    """Where neither start nor stop was heard, the waiting call stands for its task."""
+def test_a_call_without_reports_of_its_agent_is_the_task() -> None:
+    """If neither start nor stop of the agent was reported, the waiting call is the task."""
     drawing = Drawing().opens().order("call-a", 0, "review").answer("call-a", 10, None)
     (task,) = conclude_scene(drawing.events).tasks
     assert (task.id, task.task_type, task.agent, seconds(task)) == ("call-a", "review", "worker", (0, 10))
 
 
 def test_background_agents_end_by_their_own_stop() -> None:
-    """The call returns at once and says nothing; the host's notice says how each agent ended."""
+    """The call returns at once; the host's notice gives the outcome of each agent."""
     session = conclude_scene(background().events)
     assert [(task.id, seconds(task), task.outcome) for task in session.tasks] == [
         ("x", (2, 22), SUCCESS),
@@ -250,7 +250,7 @@ def test_background_agents_end_by_their_own_stop() -> None:
 
 
 def test_a_stop_that_lists_an_agent_keeps_it_running() -> None:
-    """What the last stop lists runs on; what it no longer lists is over, outcome unknown."""
+    """An agent listed by the last stop is running; one no longer listed is over, with outcome unknown."""
     drawing = Drawing().opens().prompt(0)
     for name in "xy":
         drawing.order(f"call-{name}", 1).answer(f"call-{name}", 2, name, status="async_launched").run(name, 2)
@@ -263,7 +263,7 @@ def test_a_stop_that_lists_an_agent_keeps_it_running() -> None:
     ]
 
 
-def test_an_agent_that_is_listed_runs_even_if_its_launch_was_not_heard_to_return() -> None:
+def test_a_listed_agent_runs_even_if_its_call_has_no_end() -> None:
     """A call without an end is over after a stop, but the agent that the stop lists is not."""
     drawing = Drawing().opens().prompt(0).order("call-x", 1).run("x", 2).stop(5, running=["x"])
     (task,) = conclude_scene(drawing.events).tasks
@@ -271,21 +271,21 @@ def test_an_agent_that_is_listed_runs_even_if_its_launch_was_not_heard_to_return
 
 
 def test_a_call_that_was_denied_silently_leaves_no_task_running() -> None:
-    """A person's refusal is not reported: after the stop no agent is at work, and none is waited for."""
+    """A person's refusal is not reported: after the stop no task is running."""
     drawing = Drawing().opens().prompt(0).order("call-a", 1, "review").stop(5)
     (task,) = conclude_scene(drawing.events).tasks
     assert (task.outcome, task.end) == (UNKNOWN, None)
 
 
 def test_a_denied_delegation_is_no_task() -> None:
-    """A denial that is reported leaves no task at all."""
+    """A reported denial leaves no task at all."""
     drawing = Drawing().opens().order("call-a", 1, "review")
     drawing.answer("call-a", 2, None, status="denied", outcome=CANCELLED)
     assert conclude_scene(drawing.events).tasks == ()
 
 
 def test_an_interrupted_task_is_cancelled() -> None:
-    """The agent ran until the call that waited for it was broken off."""
+    """The agent ran until the call that waited for it was interrupted."""
     drawing = Drawing().opens().order("call-a", 1, "review").run("a", 2)
     drawing.answer("call-a", 8, None, status="", outcome=CANCELLED)
     (task,) = conclude_scene(drawing.events).tasks
@@ -293,7 +293,7 @@ def test_an_interrupted_task_is_cancelled() -> None:
 
 
 def test_an_agent_that_is_sent_a_message_runs_again() -> None:
-    """The same id twice is two runs; the call that waited for the first says nothing of the second."""
+    """The same id twice is two runs; the call that waited for the first does not end the second."""
     drawing = Drawing().opens().prompt(0).task("a", 1, 10, "review").run("a", 20)
     first, second = conclude_scene(drawing.events).tasks
     assert (first.id, seconds(first), first.outcome) == ("a", (1, 10), SUCCESS)
@@ -309,8 +309,8 @@ def test_an_agent_that_is_sent_a_message_runs_again() -> None:
     ]
 
 
-def test_a_notice_tells_of_the_run_that_ended() -> None:
-    """While an agent runs again, the host's word that it failed is about the run before."""
+def test_a_notice_is_about_the_run_before_it() -> None:
+    """While an agent runs again, the host's notice of a failure is about the previous run."""
     drawing = Drawing().opens().prompt(0).run("x", 1, 10)
     drawing.prompt(11, "p2", by="host", task="x", task_status="failed").run("x", 20)
     assert [task.outcome for task in conclude_scene(drawing.events).tasks] == [FAILURE, RUNNING]
@@ -321,7 +321,7 @@ def test_a_notice_tells_of_the_run_that_ended() -> None:
 
 
 def test_an_agent_that_is_called_again_has_a_call_for_each_run() -> None:
-    """The second call describes and ends the second run, and is no task of its own."""
+    """The second call describes and ends the second run and is not a separate task."""
     drawing = Drawing().opens().prompt(0).task("a", 1, 10, "review")
     drawing.order("again", 19, "testing").run("a", 20).answer("again", 29, "a", outcome=FAILURE)
     first, second = conclude_scene(drawing.events).tasks
@@ -353,8 +353,8 @@ def test_a_plugins_second_hook_is_no_second_run() -> None:
     assert session.outcome is SUCCESS
 
 
-def test_a_type_that_is_given_becomes_a_label_value() -> None:
-    """A program's own type goes before all keywords, in the letters that labels are made of."""
+def test_a_declared_type_becomes_a_label_value() -> None:
+    """A type declared by a program is preferred to keywords and written as a label value."""
     for given, wanted in (("Code Review, deep", "code_review_deep"), ("…", "other")):
         drawing = Drawing().stroke(Kind.TASK_START, 1, id="a", type=given, name="worker")
         (task,) = conclude_scene(drawing.events).tasks
@@ -364,8 +364,8 @@ def test_a_type_that_is_given_becomes_a_label_value() -> None:
 # Clocks that were set.
 
 
-def test_no_length_is_made_up_where_the_clock_stepped_back() -> None:
-    """An end before its start gives no length anywhere, and nothing runs on."""
+def test_a_clock_that_stepped_back_gives_no_duration() -> None:
+    """An end before its start gives no duration anywhere, and nothing keeps running."""
     drawing = Drawing().opens(50).prompt(50)
     drawing.order("call-a", 51, "review").run("a", None, 20).answer("call-a", 21, "a")
     drawing.call("c", 52, 22).call("d", 53, 23, took=2).stop(24).ends(60)
@@ -382,8 +382,8 @@ def test_no_length_is_made_up_where_the_clock_stepped_back() -> None:
     assert session.start == at(20)
 
 
-def test_what_seems_to_take_a_month_has_no_length() -> None:
-    """A clock that was set far forward between start and end is not believed either."""
+def test_an_activity_of_a_month_has_no_duration() -> None:
+    """A clock that was set far forward between start and end gives no duration either."""
     far = LONGEST_ACTIVITY / SECOND
     assert only_call(Drawing().call("c", 0, far)).duration == LONGEST_ACTIVITY
     assert only_call(Drawing().call("c", 0, far + 1)).duration is None
@@ -395,8 +395,8 @@ def test_what_seems_to_take_a_month_has_no_length() -> None:
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
-def test_a_recorded_session_is_concluded_whole(name: str) -> None:
-    """Nothing is left open and nothing is counted twice: 12 tool calls, every task with its interval."""
+def test_a_recorded_session_is_concluded_completely(name: str) -> None:
+    """Nothing stays open and nothing is counted twice: 12 tool calls, each task with its interval."""
     session = conclude_scene(recorded(name), classify=by_description)
     assert len(session.tool_calls) == 12
     assert all(
@@ -409,7 +409,7 @@ def test_a_recorded_session_is_concluded_whole(name: str) -> None:
 
 
 def test_a_recorded_background_session_has_turns_of_user_and_host() -> None:
-    """One prompt is the user's; the two others tell of agents that have finished."""
+    """A single prompt is the user's; the two others are notices of finished agents."""
     turns = conclude_scene(recorded("fanout-background")).turns
     assert [turn.origin for turn in turns] == ["user", "host", "host"]
     assert all(turn.end is not None and turn.outcome is SUCCESS for turn in turns)

@@ -1,4 +1,4 @@
-"""What hangs on nothing else: phases, messages, scores, hooks run, as they are concluded."""
+"""Phases, messages, scores and hook runs are concluded from their own facts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.scenes import Drawing, at, conclude_scene, frame_drawing, orchestrate
 
 
 def test_an_orchestrators_session_is_concluded_whole() -> None:
-    """Every phase, message, score and hook run as it was drawn; a judge's newest word stands."""
+    """Each phase, message, score and hook run is as drawn; a judge's latest judgement is kept."""
     session = conclude_scene(orchestrated().events)
 
     assert [(phase.name, phase.start, phase.end) for phase in session.phases] == [
@@ -30,7 +30,7 @@ def test_an_orchestrators_session_is_concluded_whole() -> None:
 
 
 def test_a_score_is_no_sign_of_life() -> None:
-    """A judgement a day later moves neither the session's end nor its last sign of life, nor its source."""
+    """A judgement a day later changes neither the session's end nor its last sign of life nor source."""
     drawing = frame_drawing(Drawing(), 50)
     before = conclude_scene(drawing.events)
     drawing.stroke(Kind.SCORE, 86_400, source="another", name="quality", attributes={"value": 1})
@@ -46,7 +46,7 @@ def test_a_score_is_no_sign_of_life() -> None:
 
 
 def test_a_session_of_which_only_a_score_is_known() -> None:
-    """It is there, at the time of the judgement."""
+    """A session known only by a judgement starts at the time of the judgement."""
     session = conclude_scene(Drawing().stroke(Kind.SCORE, 7, name="quality", attributes={"value": 1}).events)
 
     assert (session.start, session.last, session.outcome) == (at(7), at(7), Outcome.RUNNING)
@@ -54,7 +54,7 @@ def test_a_session_of_which_only_a_score_is_known() -> None:
 
 
 def test_a_task_may_be_judged_by_the_call_that_started_it() -> None:
-    """It is the agent's task where the agent is known, else the call's own."""
+    """The judged task is the agent's if the agent is known, else the call's."""
     drawing = frame_drawing(Drawing(), 50).task("a", 1, 20, "review").order("call-b", 21, "review")
     for call in ("call-a", "call-b"):
         drawing.stroke(Kind.SCORE, 30, id=call, name=call, attributes={"of": "task", "value": 1})
@@ -65,7 +65,7 @@ def test_a_task_may_be_judged_by_the_call_that_started_it() -> None:
 
 
 def test_a_score_of_what_is_no_task_is_its_tasks() -> None:
-    """Judged by the id of a call or a request it is about the task, or where there is none the session."""
+    """A judgement of a call or request is about its task, or the session if it has no task."""
     drawing = frame_drawing(Drawing(), 50).run("a", 1, 20).call("c", 2, 3, parent="a").call("d", 4, 5)
     drawing.stroke(Kind.MODEL_CALL, 6, id="m", parent="a", name="large")
     for id in ("a", "c", "d", "m", "p1", "unheard-of"):

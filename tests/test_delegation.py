@@ -17,14 +17,14 @@ def without_agent(drawing: Drawing) -> list[str]:
 
 
 def test_a_calls_answer_names_its_agent() -> None:
-    """The answer is better than any guess: agents that started the other way round are told apart."""
+    """The answer is better than any guess: it also matches agents that started in reverse order."""
     drawing = Drawing().order("first", 1).order("second", 2).run("a", 3).run("b", 4)
     drawing.answer("first", 9, "b").answer("second", 9, "a")
     assert agents(drawing) == {"a": ["second"], "b": ["first"]}
 
 
 def test_a_notice_of_the_host_names_the_call() -> None:
-    """Where the call's answer was lost, the notice of the agent's end tells which call it was."""
+    """If the call's answer was lost, the notice of the agent's end names the call."""
     drawing = Drawing().order("first", 1).order("second", 2).run("a", 3).run("b", 4)
     drawing.prompt(9, "p2", by="host", task="a", task_status="completed", delegated_by="second")
     assert agents(drawing) == {"a": ["second"], "b": ["first"]}
@@ -32,7 +32,7 @@ def test_a_notice_of_the_host_names_the_call() -> None:
 
 
 def test_while_nothing_has_answered_agents_start_in_the_order_of_their_calls() -> None:
-    """The oldest open call for that kind of agent; a kind that does not match is never taken."""
+    """The oldest open call for that kind of agent is matched, never a call for another kind."""
     drawing = Drawing().order("one", 1, agent="worker").order("two", 2, agent="tester").order("three", 3)
     drawing.run("t", 4, agent="tester").run("w1", 5).run("w2", 6).run("w3", 7)
     assert agents(drawing) == {"t": ["two"], "w1": ["one"], "w2": ["three"]}
@@ -40,7 +40,7 @@ def test_while_nothing_has_answered_agents_start_in_the_order_of_their_calls() -
 
 
 def test_an_agent_may_be_stamped_a_little_before_its_call() -> None:
-    """Two hook processes race for the clock: by the slack, and no more, a call may follow its agent."""
+    """Two hook processes race: a call may be stamped after its agent by the slack, and no more."""
     slack = SLACK / 1_000_000_000
     assert agents(Drawing().order("call", 10 + slack).run("a", 10)) == {"a": ["call"]}
     assert agents(Drawing().order("call", 10.1 + slack).run("a", 10)) == {}
@@ -64,7 +64,7 @@ def test_a_denied_call_starts_nothing_and_a_broken_off_one_only_if_no_other_is_l
 
 
 def test_a_launched_call_is_no_task_of_its_own() -> None:
-    """A call that left its agent in the background has one, even where no word of it was heard."""
+    """A call that left its agent in the background has an agent, even if the agent was never reported."""
     drawing = Drawing().order("call", 1).answer("call", 2, None, status="async_launched")
     assert without_agent(drawing) == []
 

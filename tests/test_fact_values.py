@@ -27,7 +27,7 @@ from tests.scenes import BEGIN, Drawing, at, by_description
 
 
 def make_event(kind: Kind, second: float, **attributes: int) -> Event:
-    """Return a call, sample or report with these counts, under an id of its own."""
+    """Return a call, sample or report with these counts, under a separate id."""
     return Event(
         kind=kind,
         session="s",
@@ -56,7 +56,7 @@ def test_a_count_is_a_whole_number_within_its_bound(value: object, merged: int |
     ("duration", "merged"),
     [(None, None), (0, 0), (LONGEST_ACTIVITY, LONGEST_ACTIVITY), (LONGEST_ACTIVITY + 1, None)],
 )
-def test_nothing_takes_longer_than_an_agent_can(duration: int | None, merged: int | None) -> None:
+def test_a_duration_is_within_its_bound(duration: int | None, merged: int | None) -> None:
     """An implausibly long duration is dropped."""
     entity_facts: EntityFacts = {}
     merge_duration(
@@ -66,7 +66,7 @@ def test_nothing_takes_longer_than_an_agent_can(duration: int | None, merged: in
 
 
 def test_an_empty_text_is_none() -> None:
-    """Neither an empty text nor a number is a text."""
+    """An empty text and a number are read as None."""
     assert [read_text({"a": value}, "a") for value in ("x", "", 1)] == ["x", None, None]
     assert read_text({}, "a") is None
 
@@ -94,7 +94,7 @@ def test_absurd_counts_stop_no_figure(tmp_path: Path, most: int) -> None:
 
 
 def test_absurd_lengths_and_samples_stop_no_snapshot(tmp_path: Path) -> None:
-    """Each of them alone fits into 64 bits, and their sum would not."""
+    """Each value fits into 64 bits but their sum would not."""
     years = 10 * 365 * 24 * HOUR
     events = [
         Event(
@@ -118,7 +118,7 @@ def test_absurd_lengths_and_samples_stop_no_snapshot(tmp_path: Path) -> None:
 
 
 def test_a_session_from_before_its_clock_was_set_stops_no_snapshot(tmp_path: Path) -> None:
-    """It began in 1970: its wall time is not known, and that of the others is."""
+    """A session that began in 1970 has no wall time; the others have."""
     with store(tmp_path) as opened:
         for number in range(9):
             name = f"unset-{number}"

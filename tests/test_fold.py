@@ -30,7 +30,7 @@ DRAWINGS = [fork_join, nested, background, orchestrated]
 
 
 def entities(facts: SessionFacts) -> dict[tuple[str, str], EntityFacts]:
-    """Return all that is known, by kind and id."""
+    """Return the facts about all entities, by kind and id."""
     tables = {
         "turn": facts.turns,
         "task": facts.tasks,
@@ -65,7 +65,7 @@ def test_order_and_repetition_do_not_matter(events: list[Event], random: Random)
 @pytest.mark.parametrize("name", RECORDINGS)
 @pytest.mark.parametrize("seed", range(10))
 def test_recordings_may_come_in_any_order_and_twice(name: str, seed: int) -> None:
-    """Recorded sessions that are shuffled and partly doubled give the same facts and the same session."""
+    """Shuffled and partly doubled recordings give the same facts and the same session."""
     random = Random(seed)
     events = list(recorded(name))
     again = [*events, *random.choices(events, k=20)]
@@ -75,7 +75,7 @@ def test_recordings_may_come_in_any_order_and_twice(name: str, seed: int) -> Non
 
 @given(STREAM, st.integers(0, 25))
 def test_events_may_be_merged_in_any_portions(events: list[Event], cut: int) -> None:
-    """Merging many events at once is merging one after another."""
+    """Merging many events at once equals merging them in sequence."""
     facts = SessionFacts("s")
     fold_events(facts, events[:cut])
     fold_events(facts, events[cut:])
@@ -84,7 +84,7 @@ def test_events_may_be_merged_in_any_portions(events: list[Event], cut: int) -> 
 
 @given(STREAM, any_event())
 def test_whatever_changes_is_named(events: list[Event], last: Event) -> None:
-    """An entity that an event changes is among those that merging it returns."""
+    """Each entity that an event changes is among those that the merge returns."""
     facts = fold_scene(events)
     before = deepcopy(entities(facts))
     touched = fold_events(facts, [last])
@@ -94,7 +94,7 @@ def test_whatever_changes_is_named(events: list[Event], last: Event) -> None:
 
 
 def test_every_event_is_a_sign_of_life() -> None:
-    """First, last and source of a session come from all its events, those of no entity included."""
+    """First, last and source of a session come from all its events, including those without an entity."""
     drawing = (
         Drawing().stroke(Kind.NOTIFICATION, 9).stroke(Kind.COMPACTION_START, 3).stroke(Kind.BATCH_END, 5)
     )
@@ -104,7 +104,7 @@ def test_every_event_is_a_sign_of_life() -> None:
 
 
 def test_a_call_is_one_whoever_reports_it() -> None:
-    """Hooks of plugin and settings, spans and transcripts tell of one call: the best trusted edges stay."""
+    """Hooks, spans and transcripts report the same call: the best ranked times are kept."""
     drawing = Drawing().call("c", 10, 20, took=8).call("c", 10.5, 20.5, took=8.25)
     spans = Drawing().call("c", 11, 19, took=7)
     events = [*drawing.events, *(replace(event, channel=Channel.OTLP) for event in spans.events)]
@@ -133,7 +133,7 @@ def test_a_notice_of_the_host_says_how_an_agent_ended() -> None:
 
 
 def test_an_event_without_an_id_touches_no_entity() -> None:
-    """A call, task or model call that cannot be told from another is only a sign of life."""
+    """A call, task or model call without an id is only a sign of life."""
     for kind in (
         Kind.TOOL_START,
         Kind.TOOL_END,

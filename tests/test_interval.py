@@ -9,7 +9,7 @@ from stretto.model.interval import Interval, measure_union, measure_width, pack_
 
 EDGE = st.integers(0, 60)
 INTERVALS = st.lists(st.builds(Interval, EDGE, EDGE), max_size=12)
-"""Few edges, so that touching, nested, equal and empty stretches are common."""
+"""Few edges, so that touching, nested, equal and empty intervals are common."""
 
 
 def test_an_interval_is_half_open() -> None:
@@ -21,13 +21,13 @@ def test_an_interval_is_half_open() -> None:
 
 
 def test_a_length_is_never_negative() -> None:
-    """An end before its start gives an empty stretch."""
+    """An end before its start gives an empty interval."""
     assert Interval(10, 3).length == 0
     assert Interval(3, 10).length == 7
 
 
 def test_union_counts_each_instant_once() -> None:
-    """Overlaps, gaps, nested and empty stretches: only what is covered counts."""
+    """Of overlaps, gaps, nested and empty intervals only covered instants count."""
     assert measure_union([]) == 0
     assert (
         measure_union([Interval(0, 10), Interval(5, 15), Interval(6, 7), Interval(20, 25), Interval(9, 2)])
@@ -36,26 +36,26 @@ def test_union_counts_each_instant_once() -> None:
 
 
 def test_width_is_the_most_at_one_instant() -> None:
-    """Of three stretches that overlap in pairs only, two are at work at once; those that touch are one."""
+    """Three intervals that overlap only in pairs have width 2; intervals that touch have width 1."""
     assert measure_width([]) == 0
     assert measure_width([Interval(0, 10), Interval(5, 15), Interval(10, 20)]) == 2
     assert measure_width([Interval(0, 10), Interval(10, 20)]) == 1
 
 
-def test_an_instant_is_shared_by_those_that_hold_it() -> None:
+def test_an_instant_is_shared_by_the_intervals_that_cover_it() -> None:
     """0-5 alone, 5-10 with two, 10-20 with the second: 7.5 and 12.5 of 20; an empty one gets nothing."""
     assert split_shares([Interval(0, 10), Interval(5, 20), Interval(7, 7)]) == [7.5, 12.5, 0]
 
 
 def test_lanes_are_packed_by_start() -> None:
-    """A stretch goes into the lane that has been free longest, and opens one only where none is free."""
+    """An interval takes the lane that has been free longest and opens a lane only if none is free."""
     assert pack_lanes([Interval(0, 10), Interval(0, 20), Interval(10, 30), Interval(25, 30)]) == [30, 25]
     assert pack_lanes([Interval(3, 3)]) == []
 
 
 @given(INTERVALS)
-def test_union_and_width_are_what_counting_instants_gives(intervals: list[Interval]) -> None:
-    """Union and width agree with looking at every instant."""
+def test_union_and_width_agree_with_counting_instants(intervals: list[Interval]) -> None:
+    """Union and width equal those counted instant by instant."""
     held = [sum(one.start <= instant < one.end for one in intervals) for instant in range(61)]
     assert measure_union(intervals) == sum(count > 0 for count in held)
     assert measure_width(intervals) == max(held)
@@ -63,7 +63,7 @@ def test_union_and_width_are_what_counting_instants_gives(intervals: list[Interv
 
 @given(INTERVALS)
 def test_there_are_as_many_lanes_as_the_width(intervals: list[Interval]) -> None:
-    """Packing opens no lane too many, loses no work, and overfills no lane."""
+    """Packing opens no unneeded lane, loses no work and overfills no lane."""
     busy = pack_lanes(intervals)
     assert len(busy) == measure_width(intervals)
     assert sum(busy) == sum(interval.length for interval in intervals)
@@ -72,7 +72,7 @@ def test_there_are_as_many_lanes_as_the_width(intervals: list[Interval]) -> None
 
 @given(INTERVALS)
 def test_shares_sum_to_the_union(intervals: list[Interval]) -> None:
-    """What the intervals are given sums to what they cover, and each gets what counting instants gives it."""
+    """The shares sum to the union, and each equals the share counted instant by instant."""
     found = split_shares(intervals)
     exact = [
         sum(

@@ -36,7 +36,7 @@ LEAST = b'{"kind":"notification","session":"s","time":1}'
 
 
 def everything(folder: Path, file: str, *, limit: int) -> tuple[list[Event], list[Reject], int]:
-    """Read a file from its beginning in portions of about ``limit`` bytes."""
+    """Read a file from its start in portions of about ``limit`` bytes."""
     events: list[Event] = []
     rejects: list[Reject] = []
     offset = 0
@@ -51,7 +51,7 @@ def everything(folder: Path, file: str, *, limit: int) -> tuple[list[Event], lis
 
 
 def test_an_event_comes_back_as_it_was_written() -> None:
-    """One line with a newline on either side, what is absent left out."""
+    """A line has a newline on either side and omits absent values."""
     record = encode_event(EVENT)
     assert record.startswith(b"\n{")
     assert record.endswith(b"}\n")
@@ -64,12 +64,12 @@ def test_an_event_comes_back_as_it_was_written() -> None:
 
 @given(any_event())
 def test_any_event_comes_back_as_it_was_written(event: Event) -> None:
-    """Whatever a source may report survives the journal."""
+    """Every valid event survives the journal unchanged."""
     assert parse_line(encode_event(event)) == event
 
 
 def test_a_line_needs_kind_session_and_time() -> None:
-    """The least line is an event; unknown members are left aside."""
+    """The smallest line is an event; unknown members are ignored."""
     assert parse_line(LEAST) == Event(kind=Kind.NOTIFICATION, session="s", time=1)
     assert parse_line(LEAST[:-1] + b',"new":{"deep":[1]}}') == parse_line(LEAST)
 
@@ -121,22 +121,22 @@ LONG = "x" * (LONGEST_TEXT + 1)
         (_with('"attributes":{' + ",".join(f'"{n}":1' for n in range(65)) + "}"), "too many attributes"),
     ],
 )
-def test_what_is_no_event_has_a_reason(line: bytes, reason: str) -> None:
-    """Each fault has a reason of a few words; what may vary stands behind a colon and is bounded."""
+def test_an_invalid_line_has_a_reason(line: bytes, reason: str) -> None:
+    """Each fault has a short reason; the variable part follows a colon and is bounded."""
     found = parse_line(line)
     assert isinstance(found, str)
     assert found.partition(":")[0] == reason
     assert len(found) < 250
 
 
-def test_a_reason_does_not_repeat_what_was_written() -> None:
-    """A foreign line may hold anything; its reason says where the fault stands, not what stands there."""
+def test_a_reason_does_not_quote_the_line() -> None:
+    """A foreign line may contain secrets; its reason names the faulty member, not its value."""
     found = parse_line(b'{"kind":"my-password","session":"s","time":1}')
     assert found == "not an event: $.kind"
 
 
 def test_the_bounds_are_inside() -> None:
-    """The longest text, the latest time and the longest lists that are allowed are events."""
+    """The longest allowed text, the latest time and the longest list are valid."""
     text = "x" * LONGEST_TEXT
     event = Event(
         kind=Kind.TOOL_END, session=text, time=LATEST - 1, id=text, attributes={"ids": [text] * 100}
@@ -144,8 +144,8 @@ def test_the_bounds_are_inside() -> None:
     assert parse_line(encode_event(event)) == event
 
 
-def test_an_event_with_an_empty_text_attribute_is_one() -> None:
-    """Empty is a value, only ids cannot be empty."""
+def test_an_empty_text_attribute_is_valid() -> None:
+    """An attribute may be empty, only ids cannot."""
     assert not isinstance(parse_line(_with('"attributes":{"a":""}')), str)
 
 
@@ -156,7 +156,7 @@ def test_files_are_named_by_the_utc_day(tmp_path: Path) -> None:
 
 
 def test_only_the_owner_can_read_the_journal(tmp_path: Path) -> None:
-    """The folder is 0700 and files are 0600, made where missing."""
+    """The folder is 0700 and files are 0600, created if missing."""
     path = tmp_path / "journal" / "a.jsonl"
     journal.append_records(path, encode_event(EVENT))
     journal.append_records(path, encode_event(EVENT))
@@ -165,15 +165,15 @@ def test_only_the_owner_can_read_the_journal(tmp_path: Path) -> None:
     assert path.read_bytes() == encode_event(EVENT) * 2
 
 
-def test_what_cannot_be_written_is_told(tmp_path: Path) -> None:
-    """The caller hears of a refused write."""
+def test_a_failed_write_raises(tmp_path: Path) -> None:
+    """The caller gets the error of a refused write."""
     (tmp_path / "a.jsonl").mkdir()
     with pytest.raises(OSError, match=r"a\.jsonl"):
         journal.append_records(tmp_path / "a.jsonl", encode_event(EVENT))
 
 
 def test_files_are_listed_by_name_with_their_sizes(tmp_path: Path) -> None:
-    """Other files, folders and dangling links are no journal; a missing folder is an empty one."""
+    """Other files, folders and dangling links are skipped; a missing folder has no files."""
     assert journal.list_files(tmp_path / "none") == {}
     (tmp_path / "b.jsonl").write_bytes(b"12345")
     (tmp_path / "a.jsonl").write_bytes(b"")
@@ -183,8 +183,8 @@ def test_files_are_listed_by_name_with_their_sizes(tmp_path: Path) -> None:
     assert list(journal.list_files(tmp_path).items()) == [("a.jsonl", 0), ("b.jsonl", 5)]
 
 
-def test_the_newest_events_that_bear_a_mark(tmp_path: Path) -> None:
-    """Oldest first, from the files of days alone, no more than the last so many bytes of them."""
+def test_recent_events_that_match_a_pattern(tmp_path: Path) -> None:
+    """Oldest first, only from day files, and only from their last ``limit`` bytes."""
     for file in ("2026-01-01.jsonl", "2026-01-02.jsonl", "import-abc.jsonl"):
         events = [
             Event(
@@ -205,7 +205,7 @@ def test_the_newest_events_that_bear_a_mark(tmp_path: Path) -> None:
 
 
 def test_a_torn_record_costs_only_itself(tmp_path: Path) -> None:
-    """The next writer's newline ends what a kill has left; both neighbours are read."""
+    """The next writer's newline ends a record cut short by a kill; both neighbours are read."""
     whole = encode_event(EVENT)
     (tmp_path / "a.jsonl").write_bytes(whole + whole[:40] + whole)
     batch = read_batch(tmp_path, "a.jsonl", 0)
@@ -228,13 +228,13 @@ def test_cut_anywhere_the_last_record_is_read_once_it_is_whole(tmp_path: Path) -
 
 
 def test_nothing_new_is_an_empty_batch(tmp_path: Path) -> None:
-    """At the end of the file, or behind it, nothing is read."""
+    """At or after the end of the file nothing is read."""
     (tmp_path / "a.jsonl").write_bytes(b"\n")
     assert read_batch(tmp_path, "a.jsonl", 1) == Batch("a.jsonl", 1, 1, (), ())
     assert read_batch(tmp_path, "a.jsonl", 5) == Batch("a.jsonl", 5, 5, (), ())
 
 
-def test_blank_lines_are_nothing(tmp_path: Path) -> None:
+def test_blank_lines_are_skipped(tmp_path: Path) -> None:
     """Newlines and spaces between records are neither events nor rejects."""
     (tmp_path / "a.jsonl").write_bytes(b"\n\n  \r\n" + encode_event(EVENT) + b"\n\t\n")
     batch = read_batch(tmp_path, "a.jsonl", 0)
@@ -243,7 +243,7 @@ def test_blank_lines_are_nothing(tmp_path: Path) -> None:
 
 @given(limit=st.integers(1, 3_000))
 def test_portions_of_any_size_give_the_same(tmp_path_factory: pytest.TempPathFactory, limit: int) -> None:
-    """Events, rejects and their places do not depend on how much is read at once."""
+    """Events, rejects and their offsets do not depend on the size of a read."""
     folder = tmp_path_factory.mktemp("journal")
     append(folder, fork_join().events, "a.jsonl")
     with (folder / "a.jsonl").open("ab") as file:
@@ -256,8 +256,8 @@ def test_portions_of_any_size_give_the_same(tmp_path_factory: pytest.TempPathFac
 
 @pytest.mark.parametrize("limit", [1_000, LONGEST_LINE, 4 * LONGEST_LINE])
 @pytest.mark.parametrize("excess", [-1, 0, 1, 3 * LONGEST_LINE])
-def test_a_line_without_end_is_set_aside_unread(tmp_path: Path, limit: int, excess: int) -> None:
-    """A megabyte on one line is rejected alike however much is read at once, and what follows it is read."""
+def test_an_endless_line_is_rejected_unparsed(tmp_path: Path, limit: int, excess: int) -> None:
+    """A line of a megabyte is rejected at any size of a read, and the lines after it are read."""
     line = b'{"kind":"notification","session":"s","time":1' + b" " * (LONGEST_LINE + excess - 46) + b"}"
     assert len(line) == LONGEST_LINE + excess
     (tmp_path / "a.jsonl").write_bytes(encode_event(EVENT)[1:] + line + encode_event(EVENT))
@@ -277,8 +277,8 @@ def test_a_long_line_that_is_still_being_written_is_waited_for(tmp_path: Path) -
     assert read_batch(tmp_path, "a.jsonl", 0) == Batch("a.jsonl", 0, 0, (), ())
 
 
-def test_what_a_source_set_aside_stands_at_its_place(tmp_path: Path) -> None:
-    """A source's own reject keeps its reason; it is no event of any session."""
+def test_a_reject_of_a_source_keeps_its_offset(tmp_path: Path) -> None:
+    """A source's reject keeps its reason and is not an event of any session."""
     reject = Event(kind=Kind.REJECT, session="", time=1, attributes={"reason": "not JSON", "bytes": 9})
     silent = Event(kind=Kind.REJECT, session="", time=1)
     append(tmp_path, [EVENT, reject, silent, EVENT], "a.jsonl")
@@ -291,7 +291,7 @@ def test_what_a_source_set_aside_stands_at_its_place(tmp_path: Path) -> None:
     ]
 
 
-def test_recorded_sessions_go_through_whole(tmp_path: Path) -> None:
+def test_recorded_sessions_survive_the_journal(tmp_path: Path) -> None:
     """Every event of a real session is read as it was written."""
     append(tmp_path, recorded("fanout"), "a.jsonl")
     assert read_batch(tmp_path, "a.jsonl", 0).events == recorded("fanout")
@@ -311,7 +311,7 @@ def test_two_writers_do_not_tear_each_other(tmp_path: Path) -> None:
 
 
 def test_a_batch_can_be_read_again_line_by_line(tmp_path: Path) -> None:
-    """Each line is a batch of its own at its own place, and together they are the batch."""
+    """Each line is a separate batch at its offset, and together they are the whole batch."""
     path = tmp_path / "journal" / "2026-01-01.jsonl"
     for event in (EVENT, Event(kind=Kind.NOTIFICATION, session="s", time=1)):
         journal.append_records(path, journal.encode_event(event))
@@ -337,7 +337,7 @@ while os.getppid() == int(sys.argv[2]):
 
 
 def test_a_file_that_vanishes_while_files_are_listed_hides_no_other(tmp_path: Path) -> None:
-    """One process makes and removes files, this one lists them: the file that stays is always there."""
+    """While another process creates and deletes files, the remaining file is always listed."""
     (tmp_path / "2026-01-01.jsonl").write_bytes(b"x")
     other = subprocess.Popen([sys.executable, "-c", COME_AND_GO, str(tmp_path), str(os.getpid())])
     try:

@@ -6,7 +6,7 @@ from stretto.model.model_name import normalise_model
 
 
 @pytest.mark.parametrize(
-    ("said", "normal"),
+    ("spelling", "normal"),
     [
         ("claude-sonnet-4-5", "claude-sonnet-4-5"),
         ("claude-sonnet-4-5-20250929", "claude-sonnet-4-5"),
@@ -27,7 +27,7 @@ from stretto.model.model_name import normalise_model
         (None, "none"),
     ],
 )
-def test_one_model_has_one_name(said: str | None, normal: str) -> None:
-    """Who serves it, which day's release it is and options go; what tells models apart stays."""
-    assert normalise_model(said) == normal
+def test_spellings_of_a_model_have_the_same_name(spelling: str | None, normal: str) -> None:
+    """Provider, release date and options are removed; parts that distinguish models stay."""
+    assert normalise_model(spelling) == normal
     assert normalise_model(normal) == normal

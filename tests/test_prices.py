@@ -33,7 +33,7 @@ def call(
 
 
 def by_the_package(model: str, tokens: Tokens, at: datetime = AT) -> Decimal:
-    """Return what the package itself works out, in billionths of a dollar."""
+    """Return the cost computed by the package, in billionths of a dollar."""
     read, written = tokens.cache_read or 0, tokens.cache_write or 0
     usage = Usage(
         input_tokens=(tokens.input or 0) + read + written,
@@ -45,7 +45,7 @@ def by_the_package(model: str, tokens: Tokens, at: datetime = AT) -> Decimal:
 
 
 def listed() -> Iterator[str]:
-    """Yield the models of the list that are found by their bare names and priced by tokens alone."""
+    """Yield the listed models that are found by their bare names and priced only by tokens."""
     for provider in providers:
         for model in provider.models:
             try:
@@ -58,7 +58,7 @@ def listed() -> Iterator[str]:
 
 
 def test_list_prices_are_those_of_the_package() -> None:
-    """For every model that has prices by the token, short and long prompts: to the billionth."""
+    """Costs agree to the billionth for every model priced by tokens, for short and long prompts."""
     models = sorted({*listed()})
     assert len(models) > 200
     long = Tokens(input=150_000, output=3_000, cache_read=100_000, cache_write=30_000)
@@ -71,7 +71,7 @@ def test_list_prices_are_those_of_the_package() -> None:
 
 
 def test_a_price_is_that_of_the_day_of_the_call() -> None:
-    """A model that became cheaper costs what it did when it was called."""
+    """A model that became cheaper is charged at the price of the call's day."""
     before, after = datetime(2025, 5, 1, tzinfo=UTC), datetime(2025, 7, 1, tzinfo=UTC)
     then, now = (LIST.compute_cost(call("o3", at=at)) for at in (before, after))
     assert then is not None
@@ -88,11 +88,11 @@ def test_a_worked_example() -> None:
 
 @pytest.mark.parametrize("model", ["us.anthropic.claude-sonnet-4-5-20250929-v1:0", "claude-sonnet-4-5[1m]"])
 def test_another_spelling_has_the_same_price(model: str) -> None:
-    """Where a name is not in the list as it is said, its normal form is."""
+    """A name that is not in the list is looked up in its normalised form."""
     assert LIST.compute_cost(call(model)) == LIST.compute_cost(call("claude-sonnet-4-5"))
 
 
-def test_what_nobody_knows_has_no_cost() -> None:
+def test_an_unknown_cost_is_absent() -> None:
     """A model that is not in the list, none at all, a call without time or tokens: absent, not 0."""
     assert LIST.compute_cost(call("homemade")) is None
     assert LIST.compute_cost(call(None)) is None
@@ -100,23 +100,25 @@ def test_what_nobody_knows_has_no_cost() -> None:
     assert LIST.compute_cost(ModelCall("m", "gpt-5", None, None, None, Outcome.SUCCESS, TOKENS)) is None
 
 
-def test_what_the_source_says_goes_before_the_list() -> None:
-    """Also where it says that a call cost nothing, and where nothing else is known of it."""
+def test_a_reported_cost_is_preferred_to_the_list() -> None:
+    """This includes a reported cost of nothing and calls without any other data."""
     assert LIST.compute_cost(call("gpt-5", cost=7)) == Cost(7, Origin.REPORTED)
     assert LIST.compute_cost(call(None, Tokens(), cost=0)) == Cost(0, Origin.REPORTED)
 
 
-def test_configured_prices_go_before_all() -> None:
-    """By the name as it is said, else by its normal form; a price of 0 is one."""
+def test_configured_prices_are_preferred_to_all() -> None:
+    """They apply to the name as reported, else to its normalised form; 0 is a valid price."""
     own = Prices({"homemade": Rates(0, 0, 0, 0), "gpt-5": Rates(input=1, output=2)})
     assert own.compute_cost(call("homemade")) == Cost(0, Origin.CONFIGURED)
     tokens = Tokens(input=1_000_000, output=1_000_000)
-    assert own.compute_cost(call("gpt-5-2025-08-07", tokens, cost=7)) == Cost(3_000_000_000, Origin.CONFIGURED)
+    assert own.compute_cost(call("gpt-5-2025-08-07", tokens, cost=7)) == Cost(
+        3_000_000_000, Origin.CONFIGURED
+    )
     assert own.compute_cost(call("gpt-4o")) == LIST.compute_cost(call("gpt-4o"))
 
 
 def test_a_kind_without_a_configured_price_falls_back() -> None:
-    """Prices that leave out what a call used do not tell its cost: the source or the list still may."""
+    """If configured prices lack a kind that the call used, the source or the list gives the cost."""
     own = Prices({"gpt-5": Rates(input=1, output=2)})
     assert own.compute_cost(call("gpt-5", cost=7)) == Cost(7, Origin.REPORTED)
     assert own.compute_cost(call("gpt-5")) == LIST.compute_cost(call("gpt-5"))
@@ -128,8 +130,8 @@ def test_parts_of_a_billionth_are_rounded_once() -> None:
     assert own.compute_cost(call("tiny", Tokens(input=10))) == Cost(3, Origin.CONFIGURED)
 
 
-def test_a_cost_that_cannot_be_true_is_none() -> None:
-    """A slip in the table: a million dollars a call is not believed, and sums stay inside 64 bits."""
+def test_an_implausible_cost_is_dropped() -> None:
+    """A mistyped price that makes a call cost a million dollars is ignored, so sums stay within 64 bits."""
     slip = Prices({"m": Rates(input=1e6), "gpt-4o": Rates(input=1e6)})
     assert slip.compute_cost(call("m", Tokens(input=10**6))) is None
     assert slip.compute_cost(call("m", Tokens(input=10**5))) == Cost(10**14, Origin.CONFIGURED)
@@ -137,7 +139,7 @@ def test_a_cost_that_cannot_be_true_is_none() -> None:
 
 
 def test_nothing_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No connection is even tried, whatever is asked."""
+    """No look-up attempts a connection."""
 
     def refuse(*_: object) -> None:
         raise AssertionError("a connection was tried")
@@ -148,7 +150,7 @@ def test_nothing_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_package_is_loaded_when_a_price_is_needed() -> None:
-    """Whoever asks for no list price does not pay for the list."""
+    """Without a need for list prices the package is not imported."""
     program = (
         "import sys, stretto.prices as p; p.read_list_version();"
         "from stretto.model.entities import ModelCall; from stretto.model.event import Outcome;"
@@ -158,6 +160,6 @@ def test_the_package_is_loaded_when_a_price_is_needed() -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0
 
 
-def test_the_lists_version_is_told() -> None:
-    """It is part of what the store was concluded under."""
+def test_the_list_has_a_version() -> None:
+    """The version is part of the rules by which the store was concluded."""
     assert read_list_version().count(".") == 2

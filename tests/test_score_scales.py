@@ -6,7 +6,7 @@ from stretto.model.score_scales import MOST, SCALES, Scale, Scales
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "held"),
+    ("name", "value", "valid"),
     [
         ("quality", 0, True),
         ("quality", 10, True),
@@ -22,18 +22,18 @@ from stretto.model.score_scales import MOST, SCALES, Scale, Scales
         ("quality", float("nan"), False),
     ],
 )
-def test_a_value_is_held_by_its_scale(name: str, value: float, held: bool) -> None:
-    """Both ends belong to it; without a scale any number that sums can hold will do."""
-    assert SCALES.is_valid(name, value) is held
+def test_a_value_is_valid_within_its_scale(name: str, value: float, valid: bool) -> None:
+    """Both ends are valid; without a scale any finite number within the bound is."""
+    assert SCALES.is_valid(name, value) is valid
 
 
-def test_a_share_is_how_far_up_the_scale_a_value_lies() -> None:
-    """From 0 to 1, wherever the scale begins; a count without end has none."""
+def test_a_share_is_the_position_on_the_scale() -> None:
+    """It is from 0 to 1, wherever the scale begins; a count without a limit has none."""
     assert Scale("x", 1, 5).to_share(2) == 0.25
     assert Scale("x", 0, None).to_share(2) is None
 
 
-def test_a_scale_says_what_it_is() -> None:
-    """For the reason why a score was left out."""
+def test_a_scale_has_a_text() -> None:
+    """The reason for a rejected score contains it."""
     assert [str(Scale("x", 0, 10)), str(Scale("x", 0, None))] == ["0 to 10", "from 0 up"]
     assert Scales().find_scale("quality") is None

@@ -37,8 +37,8 @@ def test_keywords_are_whole_words(description: str, wanted: str) -> None:
     assert TYPES.classify(description, None, None) == wanted
 
 
-def test_the_description_goes_before_the_agent_and_the_agent_before_the_command() -> None:
-    """The first that has a keyword decides, by the order of the types."""
+def test_the_description_is_tried_before_the_agent_and_the_agent_before_the_command() -> None:
+    """The first text with a keyword decides, by the order of the types."""
     assert TYPES.classify("review", "tester test", "test plan") == "review"
     assert TYPES.classify("something", "test-runner", "review") == "testing"
     assert TYPES.classify(None, None, "review") == "review"
@@ -47,21 +47,21 @@ def test_the_description_goes_before_the_agent_and_the_agent_before_the_command(
 
 
 def test_targets_are_those_configured_or_the_default() -> None:
-    """Known with a target, known without, and unknown."""
+    """A type with a target, a type without, and an unknown type."""
     assert TYPES.find_target("test_plan") == 0.5
     assert TYPES.find_target("testing") == DEFAULT_TARGET
     assert TYPES.find_target("nobody knows") == DEFAULT_TARGET
     assert TYPES.by_name["review"].keywords == ("review", "code audit")
 
 
-def test_sets_of_types_do_not_share_what_they_found() -> None:
-    """Two sets that are asked the same answer for themselves."""
+def test_sets_of_types_do_not_share_results() -> None:
+    """Two sets of types classify the same text independently."""
     assert TaskTypes((TaskType("mine", ("review",)),)).classify("review", None, None) == "mine"
     assert TYPES.classify("review", None, None) == "review"
     assert TaskTypes() == TaskTypes()
 
 
 def test_a_name_becomes_a_label_value() -> None:
-    """Lower case; one underscore for whatever is no letter or digit."""
+    """Lower case, with an underscore for each run of other characters than letters and digits."""
     assert normalise_name("Code Review, deep!") == "code_review_deep"
     assert normalise_name("…") == ""
