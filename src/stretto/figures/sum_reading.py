@@ -6,7 +6,8 @@ Example: of the sums ``{"tasks": {("review", "critic", "success"): 3, ("review",
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from operator import itemgetter
 
 from stretto.names.measures import Dimension, Dims, find_position
 
@@ -19,26 +20,27 @@ Sums = Mapping[str, Cells]
 
 def sum_up(sums: Sums, measure: str, **wanted: str) -> int:
     """Return the sum of a measure over the cells that have the wanted values, given by dimension."""
-    cells = sums.get(measure, {})
-    if not wanted:
-        return sum(cells.values())
-    fits = [(find_position(measure, Dimension(name)), value) for name, value in wanted.items()]
-    return sum(count for dims, count in cells.items() if all(dims[at] == value for at, value in fits))
+    return sum(count for _, count in _select_cells(sums, measure, wanted))
 
 
-def sum_by(sums: Sums, measure: str, dimension: Dimension) -> dict[str, int]:
-    """Return the sums of a measure by the value of a dimension."""
-    return {key: count for (key,), count in group_by(sums, measure, dimension).items()}
+def sum_by(sums: Sums, measure: str, dimension: Dimension, **wanted: str) -> dict[str, int]:
+    """Return the sums of a measure by a dimension, over the cells that have the wanted values."""
+    place = find_position(measure, dimension)
+    total: dict[str, int] = {}
+    for dims, count in _select_cells(sums, measure, wanted):
+        key = str(dims[place])
+        total[key] = total.get(key, 0) + count
+    return total
 
 
 def group_by(sums: Sums, measure: str, *dimensions: Dimension) -> dict[tuple[str, ...], int]:
-    """Return the sums of a measure by the values of several dimensions."""
-    places = [find_position(measure, dimension) for dimension in dimensions]
-    groups: dict[tuple[str, ...], int] = {}
+    """Return the sums of a measure by several dimensions."""
+    pick = itemgetter(*(find_position(measure, dimension) for dimension in dimensions))
+    total: dict[tuple[str, ...], int] = {}
     for dims, count in sums.get(measure, {}).items():
-        key = tuple(str(dims[at]) for at in places)
-        groups[key] = groups.get(key, 0) + count
-    return groups
+        key = tuple(map(str, pick(dims)))
+        total[key] = total.get(key, 0) + count
+    return total
 
 
 def group_in_table(
@@ -63,3 +65,13 @@ def collect_sketches(sums: Sums, measure: str, dimension: Dimension | None) -> d
         sketch = sketches.setdefault("" if place is None else str(dims[place]), {})
         sketch[int(dims[bucket])] = sketch.get(int(dims[bucket]), 0) + count
     return sketches
+
+
+def _select_cells(sums: Sums, measure: str, wanted: Mapping[str, str]) -> Iterable[tuple[Dims, int]]:
+    cells = sums.get(measure, {}).items()
+    if not wanted:
+        return cells
+    pick = itemgetter(*(find_position(measure, Dimension(name)) for name in wanted))
+    # One place gives a bare value, several places give a tuple of them.
+    values = tuple(wanted.values()) if len(wanted) > 1 else next(iter(wanted.values()))
+    return ((dims, count) for dims, count in cells if pick(dims) == values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from stretto.figures.sum_reading import Sums, sum_by, sum_up
+from stretto.figures.sum_reading import Sums, sum_by
 from stretto.model.event import Outcome
 from stretto.names import measures
 from stretto.names.measures import Dimension, find_position
@@ -105,10 +105,8 @@ def pick_slice(sums: Sums, dimension: Dimension, key: str) -> Sums:
 
 def count_judged(sums: Sums, measure: str, **wanted: str) -> OutcomeCounts:
     """Return how many things of a measure succeeded and failed, among those with the wanted values."""
-    return OutcomeCounts(
-        sum_up(sums, measure, outcome=Outcome.SUCCESS.value, **wanted),
-        sum_up(sums, measure, outcome=Outcome.FAILURE.value, **wanted),
-    )
+    by_outcome = sum_by(sums, measure, Dimension.OUTCOME, **wanted)
+    return OutcomeCounts(by_outcome.get(Outcome.SUCCESS.value, 0), by_outcome.get(Outcome.FAILURE.value, 0))
 
 
 def count_outcomes(sums: Sums, measure: str, ended: Iterable[Outcome]) -> tuple[int, int]:

@@ -8,7 +8,7 @@ import pytest
 
 from stretto.model.facts import ENTITY_KINDS
 from stretto.store import queries
-from stretto.store.contributions import registry as parts
+from stretto.store.contributions import registry
 from stretto.store.contributions.contribution import Aspect
 from stretto.store.contributions.registry import CONTRIBUTIONS, SUMS_VERSION, get_sums_version
 from tests.counted import COUNTED, count_scenes
@@ -24,31 +24,31 @@ def test_counted_is_up_to_date(tmp_path: Path) -> None:
     assert count_scenes(tmp_path) == json.loads(COUNTED.read_text(encoding="utf-8")), step
 
 
-def test_a_store_that_was_counted_otherwise_is_made_anew(
+def test_a_store_with_another_version_of_the_sums_is_made_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A new part, or a raised version, empties the store once; the journal then fills it again."""
+    """A new contribution, or a raised version, empties the store once; the journal then fills it again."""
     with store(tmp_path) as opened:
         opened.ingest.reset_if_rules_changed("rules")
         opened.take(straggler().events)
         sums = opened.rows()["rollup"]
         opened.ingest.reset_if_rules_changed("rules")
         assert opened.rows()["rollup"] == sums
-        monkeypatch.setattr(parts, "SUMS_VERSION", SUMS_VERSION + 1)
+        monkeypatch.setattr(registry, "SUMS_VERSION", SUMS_VERSION + 1)
         opened.ingest.reset_if_rules_changed("rules")
         assert queries.read_positions(opened.connection) == []
         opened.take()
         assert opened.rows()["rollup"] == sums
-        part = replace(CONTRIBUTIONS["tasks"])
-        monkeypatch.setitem(CONTRIBUTIONS, "new", part)
+        contribution = replace(CONTRIBUTIONS["tasks"])
+        monkeypatch.setitem(CONTRIBUTIONS, "new", contribution)
         opened.ingest.reset_if_rules_changed("rules")
         assert opened.rows()["rollup"] == []
         opened.ingest.reset_if_rules_changed("other rules")
         assert queries.read_note(opened.connection, "rules") == f"other rules {get_sums_version()}"
 
 
-def test_a_part_reads_what_there_is() -> None:
-    """A misspelt kind would never be found to have changed."""
-    for name, part in CONTRIBUTIONS.items():
-        assert part.reads, name
-        assert part.reads <= {*ENTITY_KINDS, *Aspect}, name
+def test_a_contribution_reads_existing_kinds_and_aspects() -> None:
+    """A misspelt kind never changes, so the sums would go stale without an error."""
+    for name, contribution in CONTRIBUTIONS.items():
+        assert contribution.reads, name
+        assert contribution.reads <= {*ENTITY_KINDS, *Aspect}, name
