@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from functools import cache
 
 from stretto.cli.main import build_parser
 
 
+@cache
 def list_commands() -> tuple[str, ...]:
     """Return each command by its words, such as ``hooks install``."""
     return tuple(_walk(build_parser(), ()))
