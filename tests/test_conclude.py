@@ -54,7 +54,7 @@ def test_a_session_runs_from_its_first_event_to_its_end() -> None:
 
 
 def test_a_session_without_its_end_runs_until_it_is_lost() -> None:
-    """Without an end it is running; if lost, it and all inside it are over, with outcome unknown and no end."""
+    """Without an end it is running; if lost, it and all inside it are over, outcome unknown and no end."""
     drawing = Drawing().opens().prompt(1).order("call-a", 2).run("a", 3).call("c", 4, parent="a")
     running = conclude_scene(drawing.events)
     assert (running.outcome, running.end) == (RUNNING, None)

@@ -5,6 +5,7 @@ Those are counted by themselves, because a session has many of them and few chan
 
 from __future__ import annotations
 
+from stretto.names.fields import EntityKind
 from stretto.store.contributions.contribution import Aspect, Contribution
 from stretto.store.contributions.judgements import (
     add_up_message_balance,
@@ -40,21 +41,34 @@ CONTRIBUTIONS: dict[str, Contribution] = {
     "session": Contribution(
         frozenset({Aspect.TURNS, Aspect.WHOLE}), lambda context: add_up_session(context.session)
     ),
-    "phases": Contribution(frozenset({"phase", Aspect.WHOLE}), add_up_phases),
-    "messages": Contribution(frozenset({"message"}), add_up_messages),
-    "hooks": Contribution(frozenset({"hooks"}), add_up_hook_runs),
-    "caches": Contribution(frozenset({"cache"}), add_up_cache_reports),
+    "phases": Contribution(frozenset({EntityKind.PHASE, Aspect.WHOLE}), add_up_phases),
+    "messages": Contribution(frozenset({EntityKind.MESSAGE}), add_up_messages),
+    "hooks": Contribution(frozenset({EntityKind.HOOKS}), add_up_hook_runs),
+    "caches": Contribution(frozenset({EntityKind.CACHE}), add_up_cache_reports),
     "whole": Contribution(frozenset({Aspect.WHOLE}), add_up_whole_session),
     "work": Contribution(
         frozenset({Aspect.TASKS, Aspect.TURNS, Aspect.PATTERN, Aspect.WHOLE}), add_up_task_outcomes
     ),
     "checks": Contribution(frozenset({Aspect.WHOLE}), add_up_result_checks),
     "scores": Contribution(
-        frozenset({"score", "turn", "task", "call", "model", Aspect.TASKS, Aspect.PATTERN}), add_up_scores
+        frozenset(
+            {
+                EntityKind.SCORE,
+                EntityKind.TURN,
+                EntityKind.TASK,
+                EntityKind.CALL,
+                EntityKind.MODEL,
+                Aspect.TASKS,
+                Aspect.PATTERN,
+            }
+        ),
+        add_up_scores,
     ),
-    "talk": Contribution(frozenset({"message"}), add_up_message_balance),
-    "handover": Contribution(frozenset({"phase", Aspect.PATTERN, Aspect.WHOLE}), add_up_phase_coverage),
-    "samples": Contribution(frozenset({"sample"}), add_up_samples),
+    "talk": Contribution(frozenset({EntityKind.MESSAGE}), add_up_message_balance),
+    "handover": Contribution(
+        frozenset({EntityKind.PHASE, Aspect.PATTERN, Aspect.WHOLE}), add_up_phase_coverage
+    ),
+    "samples": Contribution(frozenset({EntityKind.SAMPLE}), add_up_samples),
 }
 
 
