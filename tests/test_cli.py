@@ -1,4 +1,4 @@
-"""The command line: answers on standard output, talk on standard error, documented JSON, exit codes."""
+"""The command line: answers on standard output, notes on standard error, documented JSON, exit codes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ FANOUT_KEYS = {
 
 @pytest.fixture(autouse=True)
 def _own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of the machine's user is read or written."""
+    """Keep the test away from the files of the machine's user."""
     ours = [name for name in os.environ if name.startswith("STRETTO_")]
     for name in ("XDG_STATE_HOME", "CLAUDE_CONFIG_DIR", *ours):
         monkeypatch.delenv(name, raising=False)
@@ -58,14 +58,14 @@ def _own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    """The exit code, standard output and standard error of one command."""
+    """Return the exit code, standard output and standard error of a command."""
     code = main(arguments)
     out, err = capsys.readouterr()
     return code, out, err
 
 
 def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
-    """The JSON answer of a command that succeeds."""
+    """Return the JSON answer of a command that succeeds."""
     code, out, err = run(capsys, *arguments, "--json")
     assert code == 0, err
     return json.loads(out)
@@ -114,7 +114,7 @@ def test_a_sequential_run_becomes_the_measured_baseline(capsys: pytest.CaptureFi
 def test_the_preset_is_the_configured_baseline(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the table of hours chosen, a fan-out without a measured run is held against 6 + 5 + 4 hours."""
+    """With the preset's hours, an execution without a measured run is compared with 6 + 5 + 4 hours."""
     monkeypatch.setenv("STRETTO_PRESET", "ap")
     answer(capsys, "import", str(DEMO / "fanout.jsonl"))
 
@@ -134,7 +134,7 @@ def test_importing_twice_changes_nothing(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_a_folder_of_recordings_is_imported(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """Every hooks.jsonl under a folder is taken."""
+    """Every hooks.jsonl under a folder is imported."""
     for name in ("two-phase", "fanout-background"):
         (tmp_path / "recordings" / name).mkdir(parents=True)
         shutil.copy(RECORDED / f"{name}.jsonl", tmp_path / "recordings" / name / "hooks.jsonl")
@@ -146,7 +146,7 @@ def test_a_folder_of_recordings_is_imported(capsys: pytest.CaptureFixture[str], 
 
 
 def test_bad_lines_are_set_aside_and_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """A broken line costs itself alone; it is named by number, counted, and shown by doctor."""
+    """Only a broken line is lost; it is named by number, counted, and shown by doctor."""
     lines = (DEMO / "fanout.jsonl").read_bytes().splitlines(keepends=True)
     broken = tmp_path / "broken.jsonl"
     broken.write_bytes(b"".join([*lines[:3], b"nonsense\n", b'{"t": "late", "payload": {}}\n', *lines[3:]]))
@@ -175,7 +175,7 @@ def test_bad_lines_are_set_aside_and_told(capsys: pytest.CaptureFixture[str], tm
 def test_exit_codes_in_an_empty_world(
     capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, said: str
 ) -> None:
-    """Nothing there yet is told in a sentence with what to do, never as a traceback."""
+    """An empty state gives a sentence with a remedy, never a traceback."""
     found, _, err = run(capsys, *arguments)
 
     assert found == code
@@ -184,7 +184,7 @@ def test_exit_codes_in_an_empty_world(
 
 
 def test_an_unknown_session_is_a_finding(capsys: pytest.CaptureFixture[str]) -> None:
-    """Asking for a session that is not there ends with 1 and says how to find one."""
+    """An unknown session gives exit code 1 and a hint how to list sessions."""
     answer(capsys, "import", str(DEMO / "fanout.jsonl"))
 
     code, _, err = run(capsys, "show", "nobody")
@@ -205,7 +205,7 @@ def test_a_beginning_of_several_sessions_names_them(capsys: pytest.CaptureFixtur
 
 
 def test_rebuild_gives_the_same_answers(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """A store made anew, even from a file that is no database, answers exactly as before."""
+    """A rebuilt store, even in place of a file that is not a database, answers exactly as before."""
     answer(capsys, "import", str(DEMO / "fanout.jsonl"), str(DEMO / "sequential.jsonl"))
     before = answer(capsys, "sessions"), answer(capsys, "show", "e8cd2941")
 
@@ -231,7 +231,7 @@ def test_rebuild_leaves_a_held_store_alone(capsys: pytest.CaptureFixture[str], t
 
 
 def test_config_shows_origins(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """Each setting says where it comes from; a token is never printed."""
+    """Each setting is shown with its origin; a token is never printed."""
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "config.toml").write_text(
         'token = "hush-hush"\nidle_minutes = 5\n', encoding="utf-8"
@@ -260,7 +260,7 @@ def test_a_wrong_key_names_the_nearest(capsys: pytest.CaptureFixture[str], tmp_p
 
 
 def test_hooks_install_status_uninstall(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """The verbs connect, report and undo; what was there before is back byte for byte."""
+    """Install, status and uninstall work; afterwards the settings are the same byte for byte."""
     settings = tmp_path / "home" / ".claude" / "settings.json"
     settings.parent.mkdir(parents=True)
     foreign = '{"Stop": [{"hooks": [{"type": "command", "command": "true"}]}]}'
@@ -279,7 +279,7 @@ def test_hooks_install_status_uninstall(capsys: pytest.CaptureFixture[str], tmp_
 
 
 def test_broken_settings_are_a_finding(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """Settings that cannot be read give 1 and are named; no hooks at all are no fault."""
+    """Unreadable settings give exit code 1 and are named; missing hooks are not a fault."""
     assert run(capsys, "hooks", "status")[0] == 0
     settings = tmp_path / "home" / ".claude" / "settings.json"
     settings.parent.mkdir(parents=True)
@@ -294,7 +294,7 @@ def test_broken_settings_are_a_finding(capsys: pytest.CaptureFixture[str], tmp_p
 def test_a_variable_that_nobody_reads_is_told(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A misspelt STRETTO_ variable is warned of on standard error; the command goes on and answers."""
+    """A misspelt STRETTO_ variable gives a warning on standard error; the command still answers."""
     monkeypatch.setenv("STRETTO_IDLE_MINUTE", "5")
     monkeypatch.setenv("STRETTO_CONTEXT", "{}")
 
@@ -306,7 +306,7 @@ def test_a_variable_that_nobody_reads_is_told(
 
 
 def test_doctor_walks_every_station(capsys: pytest.CaptureFixture[str]) -> None:
-    """Doctor names each station from configuration to spans, with a hint wherever something is missing."""
+    """Doctor names each station from configuration to spans, with a hint for each missing part."""
     code, out, _ = run(capsys, "doctor", "--json")
 
     findings = json.loads(out)["findings"]
@@ -329,7 +329,7 @@ def test_doctor_walks_every_station(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_doctor_notes_the_plugin(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """The plugin alone is fine; beside hooks in the settings it is a note that says it does no harm."""
+    """The plugin alone is fine; beside hooks in the settings it gives a harmless note."""
 
     def hooks() -> dict[str, Any]:
         found = json.loads(run(capsys, "doctor", "--json")[1])["findings"]
@@ -350,7 +350,7 @@ def test_doctor_notes_the_plugin(capsys: pytest.CaptureFixture[str], tmp_path: P
 
 
 def test_doctor_finds_a_broken_store(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """A store of another version is trouble: exit code 1, and what to do."""
+    """A store of another version is trouble: exit code 1 and a remedy."""
     answer(capsys, "import", str(DEMO / "fanout.jsonl"))
     with sqlite3.connect(tmp_path / "state" / "stretto.db") as connection:
         connection.execute("PRAGMA user_version = 99")
@@ -363,7 +363,7 @@ def test_doctor_finds_a_broken_store(capsys: pytest.CaptureFixture[str], tmp_pat
 
 
 def test_the_text_answers_are_for_people(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without --json a person reads the verdict, the baseline's provenance and what is absent."""
+    """Without --json a person reads the verdict, the baseline's provenance and the absent figures."""
     answer(capsys, "import", str(DEMO / "fanout.jsonl"))
 
     out = run(capsys, "show", "last")[1]
@@ -393,7 +393,7 @@ def test_show_says_where_the_time_went(capsys: pytest.CaptureFixture[str]) -> No
 def test_the_status_line_is_installed_and_taken_out(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """Over the line that is there, told by status, and gone with the hooks."""
+    """It is installed over an existing line, shown by status, and removed with the hooks."""
     settings = tmp_path / "home" / ".claude" / "settings.json"
     settings.parent.mkdir(parents=True)
     settings.write_text('{"statusLine": {"type": "command", "command": "date"}}')
@@ -414,7 +414,7 @@ def test_the_status_line_is_installed_and_taken_out(
 
 
 def test_what_if_works_elapsed_time_out_again(capsys: pytest.CaptureFixture[str]) -> None:
-    """A task by the beginning of its id; the answer says how long session and fan-out had taken."""
+    """A task is named by the beginning of its id; the answer has the new times of session and execution."""
     answer(capsys, "import", str(DEMO / "fanout.jsonl"))
     first = answer(capsys, "show", "last")["critical_path"]["faster"][0]
     name = first["task"]
@@ -436,7 +436,7 @@ def test_what_if_works_elapsed_time_out_again(capsys: pytest.CaptureFixture[str]
 def test_a_what_if_that_cannot_be_worked_out_says_why(
     capsys: pytest.CaptureFixture[str], said: str, told: str
 ) -> None:
-    """Wrong use: exit code 2, what was wrong, and what can be said instead."""
+    """Wrong use gives exit code 2, the mistake and the accepted values."""
     answer(capsys, "import", str(DEMO / "fanout.jsonl"))
     task = answer(capsys, "show", "last")["tasks"][0]["id"]
 
@@ -449,7 +449,7 @@ def test_a_what_if_that_cannot_be_worked_out_says_why(
 def test_nothing_is_written_outside_the_state_folder(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """Import, show, doctor and rebuild leave nothing beside the state folder."""
+    """Import, show, doctor and rebuild write only to the state folder."""
     before = {path for path in tmp_path.rglob("*") if "state" not in path.parts}
     for arguments in (
         ["import", str(DEMO / "fanout.jsonl")],
@@ -466,7 +466,7 @@ def test_nothing_is_written_outside_the_state_folder(
 def test_http_hooks_and_a_token_exclude_each_other(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """HTTP hooks could not show the token and would all be refused: installing them is, with what to do."""
+    """Installing HTTP hooks beside a token is refused with a remedy, since they could not send the token."""
     monkeypatch.setenv("STRETTO_TOKEN", "hush")
 
     code, _, err = run(capsys, "hooks", "install", "--transport", "http")
@@ -504,7 +504,7 @@ def test_what_is_no_transcript_is_refused(capsys: pytest.CaptureFixture[str], tm
 def test_words_of_others_cannot_steer_the_terminal(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """Escapes in what an agent is called and asked to do are blanks in every answer that is text."""
+    """Terminal escapes in names and descriptions are spaces in every text answer."""
     drawing = frame_drawing(Drawing("s\x1b[2J").task("a", 0, 10, "review \x1b]0;title\x07 \u202e"), 20)
     append(tmp_path / "state" / "journal", drawing.events)
     answer(capsys, "rebuild")
@@ -515,7 +515,7 @@ def test_words_of_others_cannot_steer_the_terminal(
 
 
 def test_sessions_can_be_picked(capsys: pytest.CaptureFixture[str]) -> None:
-    """By project, pattern, outcome and time; filters add up, and a list without any says so."""
+    """By project, pattern, outcome and time; filters combine, and an empty list gives a sentence."""
     answer(capsys, "import", str(DEMO / "fanout.jsonl"), str(RECORDED / "two-phase.jsonl"))
     every = answer(capsys, "sessions")["sessions"]
     first, second = every
@@ -542,14 +542,14 @@ def test_sessions_can_be_picked(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_parser_knows_every_outcome() -> None:
-    """What the command line spells for speed is what the model has."""
+    """The names repeated in the parser for speed equal those of the model."""
     assert set(OUTCOMES) == {outcome.value for outcome in Outcome}
 
 
 def test_a_description_is_never_taken_for_an_order(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """Brackets and colons in a task's description are shown as they are; they once broke the table."""
+    """Brackets and colons in a task's description are shown unchanged."""
     lines = (DEMO / "fanout.jsonl").read_text(encoding="utf-8").replace("prd draft", "[/draft] :bug: of it")
     (tmp_path / "changed.jsonl").write_text(lines, encoding="utf-8")
     answer(capsys, "import", str(tmp_path / "changed.jsonl"))
@@ -576,7 +576,7 @@ def test_show_tells_the_kpis_and_why_some_are_withheld(capsys: pytest.CaptureFix
 
 
 def test_json_lines_of_another_kind_are_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """Objects that no transcript holds are not reported as a transcript without events."""
+    """Foreign JSON objects are refused, not imported as a transcript without events."""
     (tmp_path / "log.jsonl").write_text('{"level": "info"}\n{"level": "warn"}\n', encoding="utf-8")
 
     code, out, err = run(capsys, "import", str(tmp_path / "log.jsonl"))

@@ -20,7 +20,7 @@ MIX = ["architecture", "prd", "test_strategy"]
 
 @pytest.fixture
 def both(capsys: pytest.CaptureFixture[str]) -> str:
-    """Import a fan-out and its sequential twin; return the twin's id."""
+    """Import a parallel execution and a sequential run of the same tasks; return the id of the latter."""
     answer(capsys, "import", str(DEMO / "fanout.jsonl"), str(DEMO / "sequential.jsonl"))
     ids = [row["id"] for row in answer(capsys, "sessions")["sessions"] if not row["fanouts"]]
     assert len(ids) == 1
@@ -28,13 +28,13 @@ def both(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def held_against(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    """Return the one fan-out as it is shown."""
+    """Return the only parallel execution as shown."""
     (fanout,) = answer(capsys, "show", "e8cd2941")["fanouts"]
     return dict(fanout)
 
 
 def test_the_list_tells_of_every_baseline_and_its_use(capsys: pytest.CaptureFixture[str], both: str) -> None:
-    """Measured from one run, so without an interval and saying so; what was set comes after it."""
+    """A measured baseline of a single run has no interval and a reason; set durations come after it."""
     assert both
     answer(capsys, "baseline", "set", "prd", "90min")
     told = answer(capsys, "baseline", "list")
@@ -57,7 +57,7 @@ def test_the_list_tells_of_every_baseline_and_its_use(capsys: pytest.CaptureFixt
 def test_a_recorded_session_goes_before_the_measured_ones(
     capsys: pytest.CaptureFixture[str], both: str
 ) -> None:
-    """Pinned under a name, shown as recorded, kept through a rebuild, and forgotten again."""
+    """A baseline is recorded under a name, survives a rebuild, and can be removed."""
     told = answer(capsys, "baseline", "record", both, "--name", "before")
     assert (told["name"], told["session"], told["runs"], told["replaced"]) == ("before", both, 1, False)
     assert told["task_types"] == [MIX]
@@ -78,7 +78,7 @@ def test_a_recorded_session_goes_before_the_measured_ones(
 
 
 def test_a_length_set_by_hand_is_a_baseline(capsys: pytest.CaptureFixture[str]) -> None:
-    """Hours for each of the three types: 4 + 5 + 3, held against what ran in seconds."""
+    """Hours set for the three types, 4 + 5 + 3, are compared with the run of seconds."""
     answer(capsys, "import", str(DEMO / "fanout.jsonl"))
     for task_type, length in (("architecture", "4h"), ("prd", "5h"), ("test-strategy", "10800")):
         answer(capsys, "baseline", "set", task_type, length)
@@ -93,7 +93,7 @@ def test_a_length_set_by_hand_is_a_baseline(capsys: pytest.CaptureFixture[str]) 
 def test_what_was_set_counts_beside_the_configured_table(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One type set by hand, two from the table of 6, 5 and 4 h: configured, by the hand's word on the one."""
+    """A set duration replaces the configured hours of its type; the other two types keep 5 and 4 h."""
     monkeypatch.setenv("STRETTO_PRESET", "ap")
     answer(capsys, "import", str(DEMO / "fanout.jsonl"))
     answer(capsys, "baseline", "set", "architecture", "1h")
@@ -130,7 +130,7 @@ def test_a_length_is_written_as_people_write_it(
     "written", ["", "0", "-3", "4 hours or so", "h", "1e9", "4x", "nan", "1e99h", "9999999h"]
 )
 def test_what_is_no_length_is_refused(capsys: pytest.CaptureFixture[str], written: str) -> None:
-    """Exit code 2, and nothing is kept."""
+    """An invalid duration gives exit code 2, and nothing is stored."""
     code, _, err = run(capsys, "baseline", "set", "prd", "--", written)
     assert code == 2
     assert "duration" in err
@@ -145,7 +145,7 @@ def test_a_type_that_nobody_configured_is_taken_with_a_note(capsys: pytest.Captu
 
 
 def test_a_whole_session_stands_for_any_mix(capsys: pytest.CaptureFixture[str], both: str) -> None:
-    """The twin as a whole holds for its three types in any number."""
+    """A session recorded as a whole is a baseline for its types in any number."""
     told = answer(capsys, "baseline", "record", both, "--whole")
     assert (told["name"], told["whole"]) == (both, True)
     assert held_against(capsys)["baseline"] == "recorded"
@@ -154,7 +154,7 @@ def test_a_whole_session_stands_for_any_mix(capsys: pytest.CaptureFixture[str], 
 
 
 def test_a_session_that_ran_nothing_alone_cannot_be_recorded(capsys: pytest.CaptureFixture[str]) -> None:
-    """A fan-out is no sequential reference, as runs or as a whole; an unknown session is none at all."""
+    """A session without sequential tasks cannot be recorded, nor an unknown session."""
     answer(capsys, "import", str(DEMO / "fanout.jsonl"))
     code, _, err = run(capsys, "baseline", "record", "last")
     assert code == 2
@@ -179,7 +179,7 @@ def test_names_and_task_types_are_not_confused(capsys: pytest.CaptureFixture[str
 
 
 def test_without_any_baseline_the_list_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    """And a store that is not there yet is told as such."""
+    """A missing store is reported as missing."""
     assert run(capsys, "baseline", "list")[0] == 3
     answer(capsys, "import", str(DEMO / "fanout.jsonl"))
     assert "no baseline is known" in run(capsys, "baseline", "list")[1]

@@ -50,7 +50,7 @@ def scores(state: Path, capsys: pytest.CaptureFixture[str]) -> list[tuple[Any, .
 def test_a_score_is_kept(
     state: Path, capsys: pytest.CaptureFixture[str], what: list[str], judged: tuple[str, str]
 ) -> None:
-    """Without a service: in the journal and in the store at once, whichever way it is named."""
+    """Without a service the score is in the journal and the store at once, however its target is named."""
     assert main(["--state", str(state), "score", *what, "quality", "-8.5", "--by", "lead", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert (said["session"], said["of"], said["of_id"], said["value"]) == (SESSION, *judged, -8.5)
@@ -60,7 +60,7 @@ def test_a_score_is_kept(
 
 
 def test_a_judge_who_judges_again_corrects(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The newest word stands; another judge's stays beside it, and so does a rebuild's."""
+    """A judge's newest score wins, another judge's score stays, and a rebuild gives the same."""
     for value, by in (("1", "lead"), ("7", "customer"), ("9", "lead")):
         assert main(["--state", str(state), "score", "latest", "quality", value, "--by", by]) == 0
     assert "quality 9: session" in capsys.readouterr().out
@@ -88,7 +88,7 @@ def test_a_judge_who_judges_again_corrects(state: Path, capsys: pytest.CaptureFi
 def test_what_cannot_be_kept_is_told(
     state: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, said: str
 ) -> None:
-    """Wrong use is 2, what is not found is 1; nothing is written."""
+    """Wrong use gives exit code 2, an unknown target 1; nothing is written."""
     before = journal.list_files(state / "journal")
     assert main(["--state", str(state), "score", *arguments]) == code
     assert said in capsys.readouterr().err
@@ -96,7 +96,7 @@ def test_what_cannot_be_kept_is_told(
 
 
 def test_an_empty_world_has_nothing_to_judge(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Said plainly, before there ever was a session."""
+    """Without any session the command reports that plainly."""
     assert main(["--state", str(tmp_path), "score", "latest", "quality", "8"]) == 1
     assert "there is no session yet" in capsys.readouterr().err
 

@@ -15,7 +15,7 @@ from stretto.state.folder import find_state_folder
 
 
 def written(tmp_path: Path, text: str) -> Path:
-    """Write the state folder's file and return the folder."""
+    """Write the configuration file of a state folder and return the folder."""
     state = tmp_path / "state"
     state.mkdir(exist_ok=True)
     (state / "config.toml").write_text(text, encoding="utf-8")
@@ -23,7 +23,7 @@ def written(tmp_path: Path, text: str) -> Path:
 
 
 def loaded(tmp_path: Path, text: str = "", **rest: Any) -> Config:
-    """Settle a configuration with that file in the state folder."""
+    """Load the configuration of a state folder with that file."""
     state = written(tmp_path, text)
     return load_config(rest.pop("environ", {}), tmp_path, state=str(state), **rest)
 
@@ -34,7 +34,7 @@ def origins(config: Config) -> dict[str, tuple[object, str]]:
 
 
 def test_without_anything_the_defaults_hold(tmp_path: Path) -> None:
-    """An empty home: everything is settled, and says that it is a default."""
+    """In an empty home every setting has its default, with that origin."""
     config = load_config({}, tmp_path)
     assert config.state == tmp_path / ".local" / "state" / "stretto"
     assert (config.host, config.port, config.loopback, config.token) == ("127.0.0.1", 9464, True, None)
@@ -47,7 +47,7 @@ def test_without_anything_the_defaults_hold(tmp_path: Path) -> None:
 
 
 def test_the_state_folder_is_chosen_in_one_order(tmp_path: Path) -> None:
-    """Flag, STRETTO_STATE, XDG_STATE_HOME, home; empty variables are none."""
+    """The order is flag, STRETTO_STATE, XDG_STATE_HOME, home; empty variables are ignored."""
     everything = {"STRETTO_STATE": "/one", "XDG_STATE_HOME": "/two"}
     assert find_state_folder(everything, tmp_path, "/flag") == (Path("/flag"), "--state")
     assert find_state_folder(everything, tmp_path) == (Path("/one"), "STRETTO_STATE")
@@ -57,7 +57,7 @@ def test_the_state_folder_is_chosen_in_one_order(tmp_path: Path) -> None:
 
 
 def test_a_flag_beats_the_environment_and_that_the_file(tmp_path: Path) -> None:
-    """Each value remembers who settled it."""
+    """Each value has its origin."""
     text = 'listen = "127.0.0.1:1"\nidle_minutes = 5\nseries_budget = 7\n'
     environ = {"STRETTO_LISTEN": "127.0.0.1:2", "STRETTO_IDLE_MINUTES": "6"}
     config = loaded(tmp_path, text, environ=environ, listen="127.0.0.1:3")
@@ -69,7 +69,7 @@ def test_a_flag_beats_the_environment_and_that_the_file(tmp_path: Path) -> None:
 
 
 def test_another_file_can_be_named(tmp_path: Path) -> None:
-    """STRETTO_CONFIG names it and must then exist; empty, it is as good as unset."""
+    """The file that STRETTO_CONFIG names must exist; an empty variable is ignored."""
     path = tmp_path / "mine.toml"
     path.write_text("idle_minutes = 9", encoding="utf-8")
     assert loaded(tmp_path, environ={"STRETTO_CONFIG": str(path)}).idle_minutes == 9
@@ -128,7 +128,7 @@ def test_another_file_can_be_named(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_used_is_named(tmp_path: Path, text: str, told: str) -> None:
-    """The error says what is wrong, where, and what would be right."""
+    """The error names the fault, its place and the correct form."""
     with pytest.raises(ConfigError) as error:
         loaded(tmp_path, text)
     assert told in f"{error.value} {error.value.hint}"
@@ -136,13 +136,13 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, text: str, told: str) -> N
 
 @pytest.mark.parametrize("value", ["five", "²", "-1", "9" * 5_000])
 def test_a_variable_that_cannot_be_used_is_named(tmp_path: Path, value: str) -> None:
-    """Whatever stands in the environment, the answer is an error for people."""
+    """An invalid number in the environment gives an error that names the setting."""
     with pytest.raises(ConfigError, match="idle_minutes must be"):
         load_config({"STRETTO_IDLE_MINUTES": value}, tmp_path)
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    """A folder in its place, or bytes that are no text."""
+    """A folder or bytes that are not text give an error."""
     (tmp_path / "folder").mkdir()
     with pytest.raises(ConfigError, match="cannot be read"):
         load_config({"STRETTO_CONFIG": str(tmp_path / "folder")}, tmp_path)
@@ -152,7 +152,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 
 def test_listening_to_everyone_takes_a_token(tmp_path: Path) -> None:
-    """With one it may; the token itself is never shown."""
+    """A token allows it; the token itself is never shown."""
     environ = {"STRETTO_LISTEN": "0.0.0.0:9464", "STRETTO_TOKEN": "long random text"}
     config = load_config(environ, tmp_path)
     assert (config.host, config.loopback, config.token) == ("0.0.0.0", False, "long random text")
@@ -161,7 +161,7 @@ def test_listening_to_everyone_takes_a_token(tmp_path: Path) -> None:
 
 
 def test_the_token_may_stand_in_a_file(tmp_path: Path) -> None:
-    """A container's secret is read without the newline that an editor adds, and is not shown either."""
+    """A token file is read without its final newline, and its content is never shown."""
     (tmp_path / "secret").write_text("long random text\n", encoding="utf-8")
     environ = {"STRETTO_LISTEN": "0.0.0.0:9464", "STRETTO_TOKEN_FILE": str(tmp_path / "secret")}
     config = load_config(environ, tmp_path)
@@ -171,7 +171,7 @@ def test_the_token_may_stand_in_a_file(tmp_path: Path) -> None:
 
 
 def test_a_token_file_that_gives_no_token_is_an_error(tmp_path: Path) -> None:
-    """Missing, empty or beside another token: the service must not run with less than was asked for."""
+    """A token file that is missing, empty or beside another token is an error."""
     named = {"STRETTO_TOKEN_FILE": str(tmp_path / "secret")}
     with pytest.raises(ConfigError, match="cannot be read"):
         load_config(named, tmp_path)
@@ -214,7 +214,7 @@ def test_the_built_in_types_know_common_work(tmp_path: Path) -> None:
 
 
 def test_a_preset_brings_hours_and_targets(tmp_path: Path) -> None:
-    """They come on top of the built-in types, whose keywords stay."""
+    """A preset adds to the built-in types, whose keywords stay."""
     config = load_config({"STRETTO_PRESET": "ap"}, tmp_path)
     assert config.hours["architecture"] == 6
     assert config.task_types.find_target("architecture") == 0.75
@@ -222,7 +222,7 @@ def test_a_preset_brings_hours_and_targets(tmp_path: Path) -> None:
 
 
 def test_own_types_are_tried_first_and_change_only_what_they_give(tmp_path: Path) -> None:
-    """A new type wins over the built-in ones; a built-in one keeps its keywords with a new target."""
+    """A new type is matched first; a built-in type with a new target keeps its keywords."""
     text = (
         "[task_types.'Data Migration']\nkeywords = ['architecture']\nsequential_hours = 2\n"
         "[task_types.review]\ntarget_improvement = 0.3\n"
@@ -243,7 +243,7 @@ def test_two_spellings_of_one_type_are_one(tmp_path: Path) -> None:
 
 
 def test_the_fingerprint_changes_with_what_is_concluded(tmp_path: Path) -> None:
-    """Keywords, idle limit and scales change what is stored; hours, targets, weights and ports do not."""
+    """The fingerprint depends on keywords, idle limit and scales, not on hours, targets, weights or ports."""
     config = loaded(tmp_path)
     assert replace(config, port=1, series_budget=1).fingerprint == config.fingerprint
     assert replace(config, idle_minutes=1).fingerprint != config.fingerprint
@@ -265,7 +265,7 @@ def test_configured_prices_are_taken_and_change_the_rules(tmp_path: Path) -> Non
 
 
 def test_scores_are_made_by_the_rules_of_the_file(tmp_path: Path) -> None:
-    """Its weights and numbers, and the targets of its task types."""
+    """Scoring has the configured weights and the targets of the task types."""
     text = "[scores]\nmin_parts = 3\n[task_types.review]\ntarget_improvement = 0.3\n"
     scoring = loaded(tmp_path, text).scoring
     assert (scoring.rules.min_parts, scoring.rules.cohort) == (3, 5)
@@ -273,7 +273,7 @@ def test_scores_are_made_by_the_rules_of_the_file(tmp_path: Path) -> None:
 
 
 def test_a_setting_may_stand_in_a_table(tmp_path: Path) -> None:
-    """It is called by both names, and the environment beats it as any other."""
+    """A setting in a table is named table.key, and the environment overrides it."""
     text = "[resources]\ninterval_seconds = 0\n"
     config = loaded(tmp_path, text)
     assert config.resources_interval_seconds == 0

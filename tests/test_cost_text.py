@@ -1,4 +1,4 @@
-"""Spending in words: cost, tokens, and what is not known of them."""
+"""Spending as text: cost, tokens and their missing parts."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from stretto.model.model_call_cost import Cost, Origin
 
 
 def call(model: str, task: str | None, tokens: Tokens, dollars: float | None) -> Priced:
-    """A model call with its cost."""
+    """Return a model call with its cost."""
     found = ModelCall("m", model, task, 0, 1, Outcome.SUCCESS, tokens)
     return found, None if dollars is None else Cost(round(dollars * 1e9), Origin.LIST)
 
 
 def test_a_session_without_model_calls_has_no_line() -> None:
-    """Nothing told is nothing said, not zero dollars."""
+    """Without reported model calls the text is empty, not zero dollars."""
     assert format_model_calls([]) == []
     assert format_spending(None) == ""
 
 
 def test_it_tells_cost_tokens_models_and_tasks() -> None:
-    """The dearest first; the main agent's calls under its own name."""
+    """The most expensive part comes first; the main agent's calls have its name."""
     told = format_model_calls(
         [
             call("small", "t1", Tokens(input=900, output=100), 0.10),
@@ -41,16 +41,17 @@ def test_it_tells_cost_tokens_models_and_tasks() -> None:
 
 
 def test_what_has_no_price_is_said_beside_the_cost() -> None:
-    """A cost without some calls says so, and an unknown cost is never 0."""
+    """Calls without a price are counted, and an unknown cost is never 0."""
     known = call("a", None, Tokens(output=1), 0.004)
     unknown = call("b", None, Tokens(output=1), None)
 
-    assert format_model_calls([known, unknown])[0].startswith("spent $0.004 and 1 call without a price, 2 tokens")
+    first_line = format_model_calls([known, unknown])[0]
+    assert first_line.startswith("spent $0.004 and 1 call without a price, 2 tokens")
     assert format_model_calls([unknown])[0] == "spent cost unknown, 1 token in 1 model call"
 
 
 def test_many_models_are_cut_and_counted() -> None:
-    """Five are named; the rest is a number."""
+    """Five models are named, the rest is counted."""
     lines = format_model_calls([call(f"m{n}", None, Tokens(output=10 - n), None) for n in range(7)])
 
     (models,) = (line for line in lines if line.startswith("  models: "))
@@ -59,12 +60,12 @@ def test_many_models_are_cut_and_counted() -> None:
 
 
 def test_calls_without_tokens_have_no_sum_of_them() -> None:
-    """A source that tells of calls alone leaves tokens out."""
+    """A source that reports only calls gives no tokens."""
     assert format_spending(Spending(model_calls=2)) == "cost unknown"
 
 
 def test_a_phase_has_its_own_line() -> None:
-    """Its name stands before what is known of it; why the rest is not stands with the session alone."""
+    """A phase's line begins with its name; reasons for absent figures are shown for the session only."""
     share = {"ratio": 0.5, "count": 4, "reason": None}
     none = {"ratio": None, "count": 0, "reason": "nothing to divide by"}
     score = {"score": 80.0, "coverage": 1.0, "reason": None}

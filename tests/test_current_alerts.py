@@ -1,4 +1,4 @@
-"""Alerts on the page: the way to silence exactly one, and whether alerting is heard."""
+"""Alerts on the page: the link that silences an alert, and whether alerting works."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.web_served import NOON, Store
 
 
 def told(external: str) -> Notification:
-    """Return an alert as an Alertmanager at that address tells it."""
+    """Return an alert as reported by an Alertmanager at that address."""
     (found,) = parse_webhook(message(alert(), externalURL=external), NOON)
     return found
 
 
 def test_a_firing_alert_leads_to_its_silence(tmp_path: Path) -> None:
-    """The link is Alertmanager's own form, filled with the alert's labels; once resolved there is none."""
+    """The link is Alertmanager's own form, filled with the alert's labels; a resolved alert has no link."""
     store = Store(tmp_path)
     with shown(store) as client:
         client.post("/api/notifications", content=message(alert()))
@@ -46,7 +46,7 @@ def test_only_an_address_of_the_web_becomes_a_link(external: str) -> None:
 
 
 def test_alerting_is_heard_silent_or_never(tmp_path: Path) -> None:
-    """The alert that fires always is what tells the three apart."""
+    """The watchdog's arrival decides between heard, silent and never."""
     store = Store(tmp_path)
     with shown(store) as client:
         never = read(client).text

@@ -1,4 +1,4 @@
-"""Announcing: what is said, when and by what; recording stand-ins on a PATH of their own are the programs."""
+"""Announcements: their text, time and program. The programs are recording stand-ins on a PATH of the test."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def changed(**fields: object) -> Notification:
 
 
 def program(folder: Path, name: str, code: int = 0) -> Path:
-    """Put a program on the PATH that writes down what it was asked to say, and return where."""
+    """Put a program on the PATH that records its arguments, and return the record's path."""
     said = folder / f"{name}.said"
     path = folder / name
     path.write_text(f"#!/bin/sh\nprintf '%s|' \"$@\" >> {said}\necho >> {said}\nexit {code}\n")
@@ -48,12 +48,12 @@ def program(folder: Path, name: str, code: int = 0) -> Path:
 
 
 def on(folder: Path) -> Find:
-    """Look for programs in one folder alone."""
+    """Return a search for programs in a single folder."""
     return partial(shutil.which, path=str(folder))
 
 
 def test_a_critical_alert_is_spoken_once(tmp_path: Path) -> None:
-    """Its summary is said when it begins to fire; repetitions, warnings and resolutions are not."""
+    """A critical alert is announced when it starts; repetitions, warnings and resolutions are not."""
     said = program(tmp_path, "espeak-ng")
     announcer = Announcer(AnnouncementSettings(speak=True), find=on(tmp_path))
     announcer.announce([FIRING, changed(severity="warning", fingerprint="f2"), changed(status="resolved")])
@@ -63,7 +63,7 @@ def test_a_critical_alert_is_spoken_once(tmp_path: Path) -> None:
 
 
 def test_an_alert_that_fires_again_is_spoken_again(tmp_path: Path) -> None:
-    """Another beginning is other news."""
+    """A new start of the alert is announced again."""
     said = program(tmp_path, "espeak-ng")
     announcer = Announcer(AnnouncementSettings(speak=True), find=on(tmp_path))
     announcer.announce([FIRING])
@@ -73,7 +73,7 @@ def test_an_alert_that_fires_again_is_spoken_again(tmp_path: Path) -> None:
 
 
 def test_a_program_that_fails_stops_no_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The failure is logged, and the desktop still tells."""
+    """A failing program is logged, and the desktop notification still appears."""
     program(tmp_path, "espeak-ng", code=1)
     raised = program(tmp_path, "notify-send")
     announcer = Announcer(AnnouncementSettings(speak=True, desktop=True), find=on(tmp_path))
@@ -84,7 +84,7 @@ def test_a_program_that_fails_stops_no_other(tmp_path: Path, caplog: pytest.LogC
 
 
 def test_off_says_nothing(tmp_path: Path) -> None:
-    """Unless it is switched on no program is started."""
+    """Without a setting no program is started."""
     said = program(tmp_path, "espeak-ng")
     announcer = Announcer(AnnouncementSettings(), find=on(tmp_path))
     announcer.announce([FIRING])
@@ -94,7 +94,7 @@ def test_off_says_nothing(tmp_path: Path) -> None:
 
 
 def test_what_is_wanted_and_missing_is_told(tmp_path: Path) -> None:
-    """A person who switched it on learns that nothing can speak."""
+    """A missing speech program is reported."""
     announcer = Announcer(AnnouncementSettings(speak=True, desktop=True), find=on(tmp_path))
     announcer.announce([FIRING])
     assert len(announcer.missing) == 2
@@ -103,7 +103,7 @@ def test_what_is_wanted_and_missing_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "rest"), [("espeak-ng", []), ("say", []), ("spd-say", ["--wait"])])
 def test_each_speaker_is_found(tmp_path: Path, name: str, rest: list[str]) -> None:
-    """Whichever is installed is taken."""
+    """The first installed program is used."""
     program(tmp_path, name)
     assert find_speech_command(on(tmp_path)) == [str(tmp_path / name), *rest]
 
@@ -118,6 +118,6 @@ def test_macos_gets_the_text_as_an_argument(tmp_path: Path) -> None:
 
 
 def test_an_alert_without_a_summary_has_its_name_said() -> None:
-    """Alerts of one's own may have none."""
+    """An alert without a summary or name has a substitute text."""
     assert describe_alert(changed(summary=None)) == "Critical: StrettoDown"
     assert describe_alert(changed(summary=None, alertname=None)) == "Critical: an alert without a name"

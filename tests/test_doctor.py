@@ -1,4 +1,4 @@
-"""Doctor beside a service that answers, and what it finds in the store and the configuration."""
+"""Doctor beside a running service, and its results on the store and the configuration."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.web_served import Store, served
 def examined(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[], list[dict[str, Any]]]:
-    """Runs doctor on a state folder of the test's own and gives its findings."""
+    """Run doctor on the test's state folder and return its results."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
 
     def run() -> list[dict[str, Any]]:
@@ -43,7 +43,7 @@ def of(findings: list[dict[str, Any]], station: str) -> list[tuple[str, str]]:
 def test_what_the_running_service_finds_wrong_is_trouble(
     tmp_path: Path, examined: Callable[[], list[dict[str, Any]]]
 ) -> None:
-    """Only the service itself knows that its spans are dropped: doctor asks it."""
+    """Doctor asks the running service for problems that only the service knows, such as dropped spans."""
     store = Store(tmp_path / "store")
     store.refresh()
     backend = store.make_backend(faults=lambda: ["spans are being dropped: nobody answers"])
@@ -58,7 +58,7 @@ def test_what_the_running_service_finds_wrong_is_trouble(
 def test_sampling_is_a_station(
     examined: Callable[[], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """How often processes are read, or that they are not and by which setting."""
+    """Doctor shows how often processes are sampled, or which setting disables it."""
     assert of(examined(), "resources") == [("fine", "agents' processes are read every 10 s")]
     monkeypatch.setenv("STRETTO_RESOURCES_INTERVAL_SECONDS", "0")
     assert of(examined(), "resources") == [("note", "off: resources.interval_seconds is 0")]
@@ -67,7 +67,7 @@ def test_sampling_is_a_station(
 def test_what_was_set_aside_for_a_fault_of_ours_is_told(
     tmp_path: Path, examined: Callable[[], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the advice to take it in again once that is mended."""
+    """A line that failed internally is shown with the advice to rebuild after an update."""
     append(tmp_path / "state/journal", [Event(kind=Kind.TASK_START, session="s", time=1, id="a", name="x")])
 
     def fails(*_: object) -> str:
@@ -85,7 +85,7 @@ def test_what_was_set_aside_for_a_fault_of_ours_is_told(
 def test_a_journal_file_that_was_cut_is_told_until_a_rebuild(
     tmp_path: Path, examined: Callable[[], list[dict[str, Any]]]
 ) -> None:
-    """What stood there is in the store and nowhere else."""
+    """Doctor reports a shortened journal file: only the store still has its events."""
     state = tmp_path / "state"
     append(state / "journal", [Event(kind=Kind.SESSION_START, session="s", time=1)])
     main(["--state", str(state), "rebuild"])

@@ -1,4 +1,4 @@
-"""Imports: recordings and transcripts land once, together tell one story, and are asked for politely."""
+"""Imports: recordings and transcripts are imported once, agree, and are offered at the start."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SESSION = "e8cd2941-d5b4-4cbf-9176-9085d5e9a231"
 
 @pytest.fixture(autouse=True)
 def _own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of the machine's user is read or written."""
+    """Keep the test away from the files of the machine's user."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("STRETTO_STATE", str(tmp_path / "state"))
     for name in ("XDG_STATE_HOME", "STRETTO_CONFIG", "CLAUDE_CONFIG_DIR"):
@@ -31,7 +31,7 @@ def _own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
-    """The JSON answer of a command that succeeds."""
+    """Return the JSON answer of a command that succeeds."""
     code = main([*arguments, "--json"])
     out, err = capsys.readouterr()
     assert code == 0, err
@@ -39,12 +39,12 @@ def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
 
 
 def recorded(name: str) -> Path:
-    """A part of the recorded run: ``hooks`` or ``projects``."""
+    """Return a part of the recorded run: ``hooks`` or ``projects``."""
     return next(path for path in FANOUT.rglob(name))
 
 
 def story(shown: dict[str, Any]) -> dict[str, Any]:
-    """What every source must tell alike."""
+    """Return the facts that every source must report alike."""
     return {
         "tasks": sorted(
             (task["id"], task["task_type"], task["outcome"], task["tool_calls"]) for task in shown["tasks"]
@@ -60,7 +60,7 @@ def story(shown: dict[str, Any]) -> dict[str, Any]:
 def test_a_transcript_tells_the_story_of_the_hooks(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """One run by hooks alone, by transcript alone and by both: the same tasks, calls, turns and fan-outs."""
+    """Hooks, the transcript and both together give the same tasks, calls, turns and parallel executions."""
     answer(capsys, "--state", str(tmp_path / "hooks"), "import", str(recorded("hooks.jsonl")))
     answer(capsys, "--state", str(tmp_path / "transcript"), "import", str(recorded("projects")))
     answer(capsys, "--state", str(tmp_path / "both"), "import", str(recorded("projects")))
@@ -79,7 +79,7 @@ def test_a_transcript_tells_the_story_of_the_hooks(
 
 
 def test_a_transcript_adds_what_hooks_do_not_know(capsys: pytest.CaptureFixture[str]) -> None:
-    """Tokens come with the transcript, once a message; by hooks alone they are absent with the reason."""
+    """The transcript adds tokens, once a message; with hooks alone they are absent with a reason."""
     answer(capsys, "import", str(recorded("hooks.jsonl")))
     alone = answer(capsys, "show", SESSION)
     assert alone["tokens"] is None
@@ -95,7 +95,7 @@ def test_a_transcript_adds_what_hooks_do_not_know(capsys: pytest.CaptureFixture[
 
 
 def test_a_second_import_reads_on(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """A transcript that has grown gives only what is new; one that has not is already known."""
+    """A longer transcript gives only its new events; an unchanged transcript is already known."""
     projects = tmp_path / "projects"
     shutil.copytree(recorded("projects"), projects)
     main_file = next(path for path in projects.rglob("*.jsonl") if "subagents" not in path.parts)
@@ -115,7 +115,7 @@ def test_a_second_import_reads_on(capsys: pytest.CaptureFixture[str], tmp_path: 
 
 
 def test_history_never_lands_in_this_hour(capsys: pytest.CaptureFixture[str]) -> None:
-    """Imported sessions stand at their own time in the list, not at the time of the import."""
+    """Imported sessions are listed at the time they ran, not at the time of the import."""
     answer(capsys, "import", str(recorded("projects")))
 
     (row,) = answer(capsys, "sessions")["sessions"]
@@ -124,7 +124,7 @@ def test_history_never_lands_in_this_hour(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_a_folder_with_nothing_in_it_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """An import that finds nothing ends with 3 and says what would have been taken."""
+    """An import without input gives exit code 3 and names the accepted files."""
     assert main(["import", str(tmp_path)]) == 3
     err = capsys.readouterr().err
     assert "no hooks.jsonl and no transcript" in err
@@ -132,18 +132,18 @@ def test_a_folder_with_nothing_in_it_is_told(capsys: pytest.CaptureFixture[str],
 
 
 class TestHistory:
-    """The newcomer's own history, offered at the first start."""
+    """Earlier sessions of the user, offered at the first start."""
 
     @pytest.fixture
     def context(self, tmp_path: Path) -> CommandContext:
-        """A home with one earlier session of Claude Code."""
+        """A home folder with an earlier session of Claude Code."""
         shutil.copytree(recorded("projects"), tmp_path / "home" / ".claude" / "projects")
         (tmp_path / "state").mkdir()
         config = load_config(os.environ, tmp_path / "home")
         return CommandContext(config=config, json=False, environ={}, home=tmp_path / "home")
 
     def test_it_is_asked_for_once(self, context: CommandContext) -> None:
-        """An answer given once holds; the import follows a yes."""
+        """The answer is remembered; a yes starts the import."""
         asked: list[str] = []
 
         def ask(question: str) -> str:
@@ -163,7 +163,7 @@ class TestHistory:
         assert not context.config.journal.exists()
 
     def test_without_a_terminal_it_is_only_mentioned(self, context: CommandContext) -> None:
-        """A start by a script imports nothing and says how."""
+        """A start without a terminal imports nothing and shows the command."""
         assert "stretto import" in import_history(context, "ask", None)[0]
         assert not context.config.journal.exists()
 
@@ -173,7 +173,7 @@ class TestHistory:
         assert import_history(context, "yes", None)[0].startswith("1 session(s) imported")
 
     def test_what_was_imported_by_command_is_not_offered(self, context: CommandContext) -> None:
-        """A start after ``stretto import`` offers only the sessions that have come since."""
+        """A start after ``stretto import`` offers only newer sessions."""
         root = context.home / ".claude" / "projects"
         import_transcripts(context.config, transcript.find_transcripts(root))
         assert import_history(context, "ask", lambda _: pytest.fail("asked for what is there")) == []

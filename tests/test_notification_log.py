@@ -29,7 +29,7 @@ TOLD = 1_795_176_000 * SECOND
 
 
 def alert(name: str = "StrettoDown", status: str = "firing", **more: Any) -> dict[str, Any]:
-    """Return one alert as Alertmanager spells it."""
+    """Return an alert in Alertmanager's format."""
     return {
         "status": status,
         "labels": {"alertname": name, "severity": "critical", "job": "stretto"},
@@ -66,13 +66,13 @@ def message(*alerts: dict[str, Any], **more: Any) -> bytes:
 
 
 def numbered(number: int) -> Notification:
-    """Return one notification unlike any other."""
+    """Return a notification that differs from every other number."""
     (found,) = parse_webhook(message(alert(f"A{number}", fingerprint=str(number))), TOLD + number)
     return found
 
 
 def test_a_message_becomes_one_notification_per_alert() -> None:
-    """Every field that a person needs comes through, and nothing is made up."""
+    """Every field is kept, and missing fields stay missing."""
     firing, resolved = parse_webhook(
         message(alert(), alert("StrettoSlowTool", "resolved", endsAt="2026-11-20T11:59:00Z", annotations={})),
         TOLD,
@@ -96,7 +96,7 @@ def test_a_message_becomes_one_notification_per_alert() -> None:
 
 
 def test_an_alert_is_the_same_by_fingerprint_or_by_labels() -> None:
-    """What tells alerts apart is Alertmanager's fingerprint; without one, all of their labels."""
+    """An alert's identity is its fingerprint; without a fingerprint all labels."""
     (first,) = parse_webhook(message(alert(fingerprint="x")), TOLD)
     (second,) = parse_webhook(message(alert("Other", fingerprint="x")), TOLD)
     (bare,) = parse_webhook(message(alert(fingerprint="")), TOLD)
@@ -123,7 +123,7 @@ def test_an_alert_is_the_same_by_fingerprint_or_by_labels() -> None:
     ],
 )
 def test_what_is_no_message_is_refused_with_the_reason(payload: bytes, reason: str) -> None:
-    """A refusal says what was expected and where."""
+    """A refusal names the expected value and its place."""
     with pytest.raises(PayloadError) as refused:
         parse_webhook(payload, TOLD)
 
@@ -131,7 +131,7 @@ def test_what_is_no_message_is_refused_with_the_reason(payload: bytes, reason: s
 
 
 def test_texts_and_labels_are_bounded() -> None:
-    """However large an alert is, what is kept of it is small."""
+    """The stored size of an alert is bounded."""
     many = {f"label{number:03}": "v" * 9_000 for number in range(90)}
     (found,) = parse_webhook(message(alert(labels=many, annotations={"summary": "s" * 9_000})), TOLD)
 
@@ -141,7 +141,7 @@ def test_texts_and_labels_are_bounded() -> None:
 
 
 def test_notifications_survive_a_restart(tmp_path: Path) -> None:
-    """What was told is there again, in the same order, the newest first."""
+    """After a restart the notifications are there in the same order, newest first."""
     path = tmp_path / "state" / "notifications.jsonl"
     log = NotificationLog(path)
     log.add_notifications([numbered(1), numbered(2)])
@@ -152,7 +152,7 @@ def test_notifications_survive_a_restart(tmp_path: Path) -> None:
 
 
 def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
-    """The file is made 0600, and is made so again where it was opened up."""
+    """The file has mode 0600, which is restored if it was changed."""
     path = tmp_path / "notifications.jsonl"
     NotificationLog(path).add_notifications([numbered(1)])
 
@@ -165,7 +165,7 @@ def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
 
 
 def test_torn_and_foreign_lines_cost_only_themselves(tmp_path: Path) -> None:
-    """A record that was cut off at any byte takes no other with it, and what is set aside is counted."""
+    """A record cut off at any byte damages no other, and rejected lines are counted."""
     path = tmp_path / "notifications.jsonl"
     NotificationLog(path).add_notifications([numbered(1)])
     whole = path.read_bytes()
@@ -190,7 +190,7 @@ def test_foreign_bytes_are_set_aside(tmp_path: Path) -> None:
 
 
 def test_only_the_newest_stay_in_memory(tmp_path: Path) -> None:
-    """Memory is bounded whatever comes in."""
+    """Memory is bounded for any input."""
     log = NotificationLog(tmp_path / "n.jsonl")
     log.add_notifications([numbered(number) for number in range(KEPT + 10)])
 
@@ -199,7 +199,7 @@ def test_only_the_newest_stay_in_memory(tmp_path: Path) -> None:
 
 
 def test_a_long_file_is_compacted_at_start(tmp_path: Path) -> None:
-    """Beyond the limit the file is written anew with what is kept, and takes more after that."""
+    """Beyond the limit the file is compacted, and further notifications are appended."""
     path = tmp_path / "n.jsonl"
     one = tmp_path / "one.jsonl"
     NotificationLog(one).add_notifications([numbered(1)])
@@ -244,7 +244,7 @@ def test_a_left_over_of_a_killed_compaction_does_not_matter(tmp_path: Path) -> N
 
 
 def test_what_cannot_be_written_is_not_kept(tmp_path: Path) -> None:
-    """A file that takes nothing raises, and memory does not claim more than the file holds."""
+    """A file that cannot be written raises, and memory holds no more than the file."""
     path = tmp_path / "n.jsonl"
     log = NotificationLog(path)
     path.mkdir()
@@ -297,7 +297,7 @@ def test_nothing_told_writes_nothing(tmp_path: Path) -> None:
     | st.recursive(st.none() | st.text(max_size=5), st.lists).map(repr).map(str.encode)
 )
 def test_any_bytes_are_read_or_refused(payload: bytes) -> None:
-    """Whatever is posted gives notifications or a reason, never another error."""
+    """Any payload gives notifications or a PayloadError, never another error."""
     try:
         found = parse_webhook(payload, TOLD)
     except PayloadError:
@@ -306,7 +306,7 @@ def test_any_bytes_are_read_or_refused(payload: bytes) -> None:
 
 
 def test_the_watchdog_is_heard_and_not_kept(tmp_path: Path) -> None:
-    """The alert that fires always leaves the time at which it came, and nothing in the history."""
+    """The watchdog alert leaves the time of its arrival and no entry."""
     log = NotificationLog(tmp_path / "n.jsonl")
     assert log.watchdog_heard is None
     log.add_notifications([*parse_webhook(message(alert("StrettoWatchdog")), TOLD), numbered(1)])

@@ -1,4 +1,4 @@
-"""The service without its HTTP skin: it follows the journal, shows a recording, emits, restarts."""
+"""The service without HTTP: it follows the journal, shows a recording, sends spans and restarts."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from tests.otlp_requests import TRACE, as_json, span, traces
 
 
 def configured(tmp_path: Path, **environ: str) -> Config:
-    """The configuration of a state folder of its own."""
+    """The configuration of the test's state folder."""
     return load_config(environ, tmp_path, state=str(tmp_path / "state"))
 
 
@@ -45,7 +45,7 @@ def configured(tmp_path: Path, **environ: str) -> Config:
 def started(
     config: Config, sender: Sender | NullSender | None = None, *, demo: bool = False
 ) -> Iterator[Service]:
-    """A service that follows its journal until the block ends."""
+    """Provide a service that follows its journal until the block ends."""
     service = Service(config, version="1.0", clock=read_wall_clock, sender=sender or NullSender())
     try:
         service.start(demo_wanted=demo)
@@ -66,7 +66,7 @@ def report(config: Config, session: str, *events: tuple[str, dict[str, Any]], at
 
 
 def whole_session(session: str) -> list[tuple[str, dict[str, Any]]]:
-    """The hook calls of a short session with one tool call."""
+    """Return the hook calls of a short session with a tool call."""
     call = {"tool_name": "Bash", "tool_use_id": f"{session}-call"}
     return [
         ("SessionStart", {"source": "startup"}),
@@ -79,13 +79,13 @@ def whole_session(session: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 def until(ask: Callable[[], bool]) -> bool:
-    """Ask, for ten seconds at most, until the answer is yes."""
+    """Return whether the condition becomes true within ten seconds."""
     pause = threading.Event()
     return any(ask() or pause.wait(0.05) for _ in range(200))
 
 
 def samples(service: Service) -> dict[str, float]:
-    """The scrape's samples by name and labels."""
+    """Return the samples of a scrape by name and labels."""
     text = service.expose_metrics("text/plain").body.decode()
     return {
         sample.name + json.dumps(dict(sorted(sample.labels.items()))): sample.value
@@ -95,7 +95,7 @@ def samples(service: Service) -> dict[str, float]:
 
 
 def test_an_event_in_the_journal_becomes_a_figure(tmp_path: Path) -> None:
-    """What a hook process appended shows in sessions, snapshot and scrape without anything being called."""
+    """An event of a hook process appears in sessions, snapshot and scrape by itself."""
     config = configured(tmp_path)
     with started(config) as service:
         report(config, "mine", *whole_session("mine"))
@@ -112,7 +112,7 @@ def test_an_event_in_the_journal_becomes_a_figure(tmp_path: Path) -> None:
 
 
 def test_an_empty_store_shows_the_recording_until_an_own_session_comes(tmp_path: Path) -> None:
-    """The recording is marked as one, counts in no live counter, and goes with the first own session."""
+    """The recording is marked, is in no live counter, and is removed with the user's first session."""
     config = configured(tmp_path)
     with started(config) as service:
         first = service.snapshot
@@ -130,7 +130,7 @@ def test_an_empty_store_shows_the_recording_until_an_own_session_comes(tmp_path:
 
 
 def test_a_wanted_recording_stays_beside_own_sessions(tmp_path: Path) -> None:
-    """With --demo the recording is loaded beside own sessions; the next start without drops it."""
+    """With --demo the recording is shown beside the user's sessions; the next start without it removes it."""
     config = configured(tmp_path)
     report(config, "mine", *whole_session("mine"))
     with started(config, demo=True) as service:
@@ -140,7 +140,7 @@ def test_a_wanted_recording_stays_beside_own_sessions(tmp_path: Path) -> None:
 
 
 def test_a_restart_counts_nothing_twice(tmp_path: Path) -> None:
-    """After a stop and a start the store is what it was, and history does not land in live counters."""
+    """After a restart the store is the same, and live counters start at 0."""
     config = configured(tmp_path)
     report(config, "mine", *whole_session("mine"))
     with started(config) as service:
@@ -157,7 +157,7 @@ def test_a_restart_counts_nothing_twice(tmp_path: Path) -> None:
 
 
 def test_changed_rules_are_applied_to_history(tmp_path: Path) -> None:
-    """A store made under other classification rules is built anew at the start."""
+    """A store made under other classification rules is rebuilt at the start."""
     events = [
         ("SubagentStart", {"agent_id": "a", "agent_type": "zebra-keeper"}),
         ("SubagentStop", {"agent_id": "a", "agent_type": "zebra-keeper"}),
@@ -174,7 +174,7 @@ def test_changed_rules_are_applied_to_history(tmp_path: Path) -> None:
 
 
 def test_an_http_hook_is_in_the_journal_when_it_returns(tmp_path: Path) -> None:
-    """What came by HTTP is on disk before it is answered, as a hook process would have written it."""
+    """An HTTP hook is in the journal before its answer, as a hook process would write it."""
     config = configured(tmp_path)
     with started(config) as service:
         service.append_hook(json.dumps({"session_id": "s", "hook_event_name": "SessionStart"}).encode())
@@ -185,7 +185,7 @@ def test_an_http_hook_is_in_the_journal_when_it_returns(tmp_path: Path) -> None:
 
 
 def agents_of(*numbers: int, root: bool = False, session: str | None = None) -> bytes:
-    """The spans of agents of one trace, with its root last where wanted; only the agents name a session."""
+    """Return the spans of a trace's agents, optionally with its root last; only agents name the session."""
     said: dict[str, Any] = {} if session is None else {"session.id": session}
     agent: dict[str, Any] = {"gen_ai.operation.name": "invoke_agent", **said}
     workflow: dict[str, Any] = {"gen_ai.operation.name": "invoke_workflow"}
@@ -200,7 +200,7 @@ def agents_of(*numbers: int, root: bool = False, session: str | None = None) -> 
 def test_a_trace_that_outlives_the_service_is_one_session(
     tmp_path: Path, before: str | None, after: str | None
 ) -> None:
-    """What comes after a restart, the root last, falls into the session that was given before it."""
+    """Spans that arrive after a restart belong to the session that the trace had before."""
     config = configured(tmp_path)
     with started(config) as service:
         service.receive_otlp(Signal.TRACES, agents_of(2, 3, session=before), "application/json", "")
@@ -212,7 +212,7 @@ def test_a_trace_that_outlives_the_service_is_one_session(
 
 
 def test_a_finished_session_is_sent_once(tmp_path: Path) -> None:
-    """Its spans reach a real OTLP receiver, and neither a restart nor the recording sends anything more."""
+    """Its spans reach a real OTLP receiver once; a restart or the recording sends nothing."""
     config = configured(tmp_path)
     with OtlpReceiver() as receiver:
         environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url}
@@ -232,7 +232,7 @@ def test_a_finished_session_is_sent_once(tmp_path: Path) -> None:
 
 
 def test_a_fault_in_the_store_is_told_and_survived(tmp_path: Path) -> None:
-    """While the store cannot be written the service says why; nothing is lost once it can be again."""
+    """While the store cannot be written the service reports why; afterwards nothing is lost."""
     config = configured(tmp_path)
     with started(config) as service:
         service.worker.writer.execute(
@@ -249,7 +249,7 @@ def test_a_fault_in_the_store_is_told_and_survived(tmp_path: Path) -> None:
 
 
 def test_a_lost_session_is_closed_after_the_idle_limit(tmp_path: Path) -> None:
-    """A session that nothing was heard of for longer than the limit is over, with its outcome unknown."""
+    """A session without an event for longer than the limit ends with the outcome unknown."""
     config = configured(tmp_path, STRETTO_IDLE_MINUTES="1")
     report(
         config,
@@ -265,7 +265,7 @@ def test_a_lost_session_is_closed_after_the_idle_limit(tmp_path: Path) -> None:
 
 
 def test_a_declared_baseline_is_in_force_without_a_restart(tmp_path: Path) -> None:
-    """What another process sets counts for the session's figures at once, for days and weeks too."""
+    """A baseline that another process sets applies at once, to sessions, days and weeks."""
     config = configured(tmp_path)
     with started(config, demo=True) as service:
         (shown,) = (row for row in service.list_sessions(10, None) if row.fanouts)
@@ -298,7 +298,7 @@ def test_each_service_has_a_registry_of_its_own(tmp_path: Path) -> None:
 def test_an_import_beside_a_running_service_does_not_wait_for_the_recording(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The first own data takes the recording's file away; the import ends when its own is taken in."""
+    """The import removes the recording's file and ends once its own events are ingested."""
     config = configured(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr("stretto.cli.import_command.WAIT_SECONDS", 10.0)
@@ -314,7 +314,7 @@ def test_an_import_beside_a_running_service_does_not_wait_for_the_recording(
 
 
 def test_what_ended_unseen_is_sent_at_the_next_start(tmp_path: Path) -> None:
-    """A session that ends while no service runs goes out when one does; history from before does not."""
+    """A session that ended while the service was down is sent at the next start; older history is not."""
     config = configured(tmp_path)
     report(config, "before", *whole_session("before"), at=read_wall_clock() - 3600 * SECOND)
     with OtlpReceiver() as receiver:
@@ -330,7 +330,7 @@ def test_what_ended_unseen_is_sent_at_the_next_start(tmp_path: Path) -> None:
 
 
 def test_a_busy_agent_is_sampled_into_the_journal(tmp_path: Path) -> None:
-    """Its processor time reaches session and figures, and a rebuild from the journal gives the same."""
+    """Its processor time appears in session and figures, and a rebuild gives the same."""
     config = configured(tmp_path, STRETTO_RESOURCES_INTERVAL_SECONDS="1")
     with busy_process(tmp_path) as busy, started(config) as service:
         start = Event(
@@ -363,7 +363,7 @@ def test_a_busy_agent_is_sampled_into_the_journal(tmp_path: Path) -> None:
 
 
 def test_its_own_sizes_and_lag_are_told(tmp_path: Path) -> None:
-    """Bytes of journal and store are those on the disk; what cannot be taken in waits longer and longer."""
+    """Sizes equal the files on disk; the lag of events that cannot be ingested grows."""
     config = configured(tmp_path)
     report(config, "mine", *whole_session("mine"))
     with started(config) as service:
@@ -383,7 +383,7 @@ def test_its_own_sizes_and_lag_are_told(tmp_path: Path) -> None:
 
 
 def test_a_torn_last_line_is_no_lag(tmp_path: Path) -> None:
-    """Nobody but its writer can end it, so it does not wait for us."""
+    """An unfinished line is no lag: only its writer can complete it."""
     config = configured(tmp_path)
     report(config, "mine", *whole_session("mine"))
     with started(config) as service:
@@ -396,7 +396,7 @@ def test_a_torn_last_line_is_no_lag(tmp_path: Path) -> None:
 
 
 def test_a_journal_file_that_is_cut_is_told_and_read_again(tmp_path: Path) -> None:
-    """The page's problems name it until a rebuild; what is written afterwards is taken in."""
+    """A shortened journal file is a problem until a rebuild; later events are ingested."""
     config = configured(tmp_path)
     report(config, "mine", *whole_session("mine"))
     path = journal.get_day_file(config.journal, read_wall_clock())
@@ -408,7 +408,7 @@ def test_a_journal_file_that_is_cut_is_told_and_read_again(tmp_path: Path) -> No
 
 
 def test_spans_that_are_dropped_are_a_problem(tmp_path: Path) -> None:
-    """In the words of who could not send them."""
+    """Dropped spans are a problem with the sender's error."""
     config = configured(tmp_path)
     with OtlpReceiver() as receiver:
         gone = receiver.url

@@ -1,4 +1,4 @@
-"""One session as a page: every part once, in order, and what is absent in a line each."""
+"""A session as a page of text: every part once, in order, and a line for each absent figure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.scenes import (
 
 
 def page(tmp_path: Path, session: str, *drawings: Drawing) -> list[str]:
-    """The page's lines, without blank ones and without the blanks around them."""
+    """Return the page's lines, stripped and without empty lines."""
     with store(tmp_path) as opened:
         opened.take(*(drawing.events for drawing in drawings))
         seen = summarise_session(opened.connection, session, by_description, {})
@@ -37,12 +37,12 @@ def page(tmp_path: Path, session: str, *drawings: Drawing) -> list[str]:
 
 
 def starts(lines: list[str]) -> list[str]:
-    """What each line begins with."""
+    """Return the first word of each line."""
     return [line.partition(":")[0].split(" ")[0] for line in lines]
 
 
 def test_a_fanout_leads_the_page(tmp_path: Path) -> None:
-    """What was gained, against what, how sure; then efficiency with what it lost."""
+    """The gain, its baseline and confidence come first; then the efficiency and its losses."""
     lines = page(tmp_path, "straggler", straggler(), one_by_one())
 
     assert lines[:3] == [
@@ -60,7 +60,7 @@ def test_a_fanout_leads_the_page(tmp_path: Path) -> None:
 
 
 def test_several_fanouts_are_summed_once(tmp_path: Path) -> None:
-    """Each has its efficiency, and one line has that of all with what was lost."""
+    """Each execution has its efficiency, and a line has the efficiency of all."""
     drawing = Drawing("two")
     for name, start in (("a", 0), ("b", 0), ("c", 20), ("d", 20)):
         drawing.task(name, start, start + 10, "review")
@@ -84,7 +84,7 @@ def test_where_the_time_went_follows(tmp_path: Path) -> None:
 
 
 def test_phases_scores_and_messages_are_told(tmp_path: Path) -> None:
-    """An orchestrator's session: its phases, its judgements with who gave them and whether they count."""
+    """An orchestrator's session shows its phases, and its scores with judge and validity."""
     lines = page(tmp_path, "orchestrated", orchestrated())
 
     assert "0 turns, 2 tasks, 0 tool calls, 2 messages" in lines
@@ -97,7 +97,7 @@ def test_phases_scores_and_messages_are_told(tmp_path: Path) -> None:
 
 
 def test_each_part_stands_in_its_place(tmp_path: Path) -> None:
-    """Where the time went, who worked, what was used, how well it went, what is not known."""
+    """The parts come in order: time, tasks, resources, quality, absent figures."""
     order = starts(page(tmp_path, "spender", spender()))
 
     places = [order.index(word) for word in ("wall", "critical", "task", "spent", "outcomes", "absent")]
@@ -113,7 +113,7 @@ def test_resources_are_one_line(tmp_path: Path) -> None:
 
 
 def test_what_is_absent_has_one_line_each(tmp_path: Path) -> None:
-    """At the end, each with its reason, and nothing twice."""
+    """Absent figures come last, each once with its reason."""
     lines = page(tmp_path, "idle-tail", idle_tail())
 
     absent = [line for line in lines if line.startswith("absent: ")]
@@ -125,7 +125,7 @@ def test_what_is_absent_has_one_line_each(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("scene", [nested, orchestrated, paid, sampled, spender, straggler])
 def test_no_line_comes_twice(tmp_path: Path, scene: Callable[[], Drawing]) -> None:
-    """Whatever a session has, each thing stands in one place."""
+    """No line of the page is repeated."""
     drawing = scene()
 
     lines = page(tmp_path, drawing.session, drawing)
@@ -134,7 +134,7 @@ def test_no_line_comes_twice(tmp_path: Path, scene: Callable[[], Drawing]) -> No
 
 
 def test_foreign_words_are_no_markup(tmp_path: Path) -> None:
-    """A description with brackets is shown as it is."""
+    """A description with brackets is shown unchanged."""
     drawing = frame_drawing(Drawing("s").task("a", 0, 10, "[bold]review[/nope] :smile:"), 20)
 
     assert any("[bold]review[/nope] :smile:" in line for line in page(tmp_path, "s", drawing))

@@ -1,4 +1,4 @@
-"""Silence links: what Alertmanager's page reads back from them."""
+"""Silence links, checked with the grammar of Alertmanager's page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAMES = st.from_regex(r"[a-zA-Z_][a-zA-Z0-9_]{0,8}", fullmatch=True)
 
 
 def read_back(url: str) -> dict[str, str]:
-    """Return the matchers that the page's own grammar finds behind the address's hash."""
+    """Return the matchers that the page's grammar finds in the address."""
     base, _, fragment = url.partition("#")
     assert base == f"{BASE}/"
     path, _, query = fragment.partition("?")
@@ -30,7 +30,7 @@ def read_back(url: str) -> dict[str, str]:
 
 
 def test_the_form_opens_with_the_alerts_labels() -> None:
-    """One alert's labels stand in the address, its name first, encoded."""
+    """The address has the alert's labels, encoded, the name first."""
     url = build_silence_url(BASE, {"agent": "a", "severity": "critical", "alertname": "StrettoSuccessLow"})
     assert url == (
         "http://127.0.0.1:9093/#/silences/new"
@@ -40,7 +40,7 @@ def test_the_form_opens_with_the_alerts_labels() -> None:
 
 @given(st.dictionaries(NAMES, st.text(st.characters(exclude_categories=["Cs"])), min_size=1))
 def test_every_label_is_read_back_as_it_was(labels: dict[str, str]) -> None:
-    """Quotes, backslashes, ampersands, braces and any script survive the way through the address."""
+    """Quotes, backslashes, ampersands, braces and any script are preserved in the address."""
     assert read_back(build_silence_url(BASE, labels)) == labels
 
 

@@ -1,4 +1,4 @@
-"""The status line: one calm line about the agent's session, whatever happens, and exit code 0."""
+"""The status line: a line about the agent's session, without errors, and always exit code 0."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PROGRAM = "import sys; from stretto.cli.main import main; sys.exit(main())"
 def status_line(
     folder: Path, message: bytes, *words: str, stdout: int = subprocess.PIPE
 ) -> subprocess.CompletedProcess[bytes]:
-    """One run of the real command over a state folder."""
+    """Run the real command on a state folder."""
     environ = {**os.environ, "STRETTO_STATE": str(folder / "state"), "HOME": str(folder), "LC_ALL": "C"}
     return subprocess.run(
         [sys.executable, "-c", PROGRAM, "statusline", *words],
@@ -32,13 +32,13 @@ def status_line(
 
 
 def told(session: str) -> bytes:
-    """What the agent writes, as far as it matters here."""
+    """Return the part of the agent's message that the command reads."""
     return json.dumps({"session_id": session, "cwd": "/srv/site", "cost": {"total_cost_usd": 0.1}}).encode()
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A state folder with a session whose fan-out is over."""
+    """A state folder with a session whose parallel execution has ended."""
     store = Store(tmp_path)
     store.scene("done", NOON - 600 * SECOND, [Work(1, 11), Work(1, 11), Work(1, 11)])
     store.refresh()
@@ -46,7 +46,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_it_tells_of_the_agents_session(folder: Path) -> None:
-    """The whole way: message in, one line out, in UTF-8 whatever the locale, and nothing beside it."""
+    """A message gives exactly one line, in UTF-8 under any locale."""
     done = status_line(folder, told("done"))
 
     assert done.returncode == 0
@@ -73,14 +73,14 @@ def test_it_tells_of_the_agents_session(folder: Path) -> None:
     ids=repr,
 )
 def test_what_is_not_known_is_calm(folder: Path, message: bytes) -> None:
-    """No message, a foreign one or an unknown session: the same calm line, no traceback, 0."""
+    """A missing or foreign message or an unknown session gives the same line, no traceback, exit code 0."""
     done = status_line(folder, message)
 
     assert (done.returncode, done.stdout.decode(), done.stderr) == (0, NO_DATA + "\n", b"")
 
 
 def test_a_damaged_store_and_a_broken_configuration_are_calm(folder: Path) -> None:
-    """Neither is for the person who looks at another program's status line."""
+    """Warnings and tracebacks never appear in the status line."""
     (folder / "state" / "config.toml").write_text("nonsense = [")
     (folder / "state" / "stretto.db").write_bytes(b"no database" * 1000)
 
@@ -90,7 +90,7 @@ def test_a_damaged_store_and_a_broken_configuration_are_calm(folder: Path) -> No
 
 
 def test_nobody_who_reads_is_no_trouble(folder: Path) -> None:
-    """With the reading end gone it still ends with 0 and without a word."""
+    """A closed output gives exit code 0 and no error text."""
     reading, writing = os.pipe()
     os.close(reading)
     try:
@@ -102,7 +102,7 @@ def test_nobody_who_reads_is_no_trouble(folder: Path) -> None:
 
 
 def test_it_does_not_wait_for_a_terminal(folder: Path) -> None:
-    """Typed by a person, it answers at once instead of waiting for a message that nobody writes."""
+    """Typed by a person, it answers at once instead of waiting for a message."""
     own, other = pty.openpty()
     try:
         done = subprocess.run(
@@ -117,7 +117,7 @@ def test_it_does_not_wait_for_a_terminal(folder: Path) -> None:
 
 
 def test_the_line_that_was_there_before_comes_first(folder: Path) -> None:
-    """The chained command gets the same message, and all its lines stand before ours."""
+    """The chained command gets the same message, and its lines come first."""
     command = f'''{sys.executable} -c "import json; print(json.loads(input())['cwd']); print('main')"'''
 
     done = status_line(folder, told("done"), "--chain", command)
@@ -131,7 +131,7 @@ def test_the_line_that_was_there_before_comes_first(folder: Path) -> None:
     "command", ["exit 3", "no-such-command-anywhere", "echo trouble >&2; false", "exec cat >&-"]
 )
 def test_a_chained_command_that_fails_costs_its_line_alone(folder: Path, command: str) -> None:
-    """Ours is printed all the same, and what the other complains of is not repeated."""
+    """A failing chained command does not suppress the line, and its errors are not shown."""
     done = status_line(folder, told("done"), f"--chain={command}")
 
     assert (done.returncode, done.stderr) == (0, b"")
@@ -139,7 +139,7 @@ def test_a_chained_command_that_fails_costs_its_line_alone(folder: Path, command
 
 
 def test_a_chained_command_that_hangs_is_ended_with_what_it_started(folder: Path, tmp_path: Path) -> None:
-    """After its time its whole group is gone: nothing piles up behind a status line."""
+    """After the time limit the whole process group is killed, so that processes do not pile up."""
     kept = tmp_path / "pid"
 
     done = status_line(folder, told("done"), "--chain", f"sleep 600 & echo $! > {kept}; echo late; wait")
@@ -169,7 +169,7 @@ def test_a_chained_command_that_hangs_is_ended_with_what_it_started(folder: Path
     ],
 )
 def test_each_state_has_its_line(found: SessionBrief | None, text: str) -> None:
-    """What is not known is not in the line; a store that lags says so behind it."""
+    """Unknown figures are left out of the line; a store behind the journal is marked."""
     assert format_line(found) == text
     assert format_line(found, behind=True) == f"{text} · {BEHIND}"
 
@@ -189,5 +189,5 @@ def test_each_state_has_its_line(found: SessionBrief | None, text: str) -> None:
     ],
 )
 def test_the_short_way_takes_only_what_it_understands(words: list[str], wish: LineOptions | None) -> None:
-    """Help and slips go to the whole parser, which knows how to answer them."""
+    """Help and mistyped options are left to the full parser."""
     assert parse_options(words) == wish

@@ -1,4 +1,4 @@
-"""The live view: what the agents do now, from a real store, in a real terminal that is left as it was."""
+"""The live view: current activity from a real store, in a real terminal that is restored at the end."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ PROGRAM = "import sys; from stretto.cli.main import main; sys.exit(main())"
 
 
 def hook(store: Store, session: str, at: int, **payload: Any) -> None:
-    """One more hook call of a session."""
+    """Append a hook call of a session."""
     told = build_record(json.dumps({"session_id": session, **payload}).encode(), at)
     journal.append_records(journal.get_day_file(store.config.journal, at), told)
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """One session over with a fan-out; one at work with an agent in Bash and a silent one."""
+    """A finished session with a parallel execution, and a session with a working and a silent agent."""
     store = Store(tmp_path)
     store.scene("done", NOON - 30 * MINUTE, [Work(1, 11), Work(1, 11)])
     store.scene(
@@ -82,7 +82,7 @@ def notification(**changed: Any) -> Notification:
 
 
 def test_it_tells_what_each_agent_does_now(store: Store) -> None:
-    """Bash since when, silence where there is no call, and nothing of the agent that is done."""
+    """The running call with its age, silence without a call, and no finished agent."""
     (session,) = frame(store).sessions
     builder, tester = session.agents
 
@@ -94,7 +94,7 @@ def test_it_tells_what_each_agent_does_now(store: Store) -> None:
 
 
 def test_a_call_of_the_main_agent_stands_with_the_session(store: Store) -> None:
-    """What the main agent does beside its agents is told as its own."""
+    """A call of the main agent is shown with the session."""
     read = {"hook_event_name": "PreToolUse", "tool_name": "Read", "tool_use_id": "r1", "tool_input": {}}
     hook(store, "open-now", NOON - 2 * SECOND, **read)
     store.refresh()
@@ -105,7 +105,7 @@ def test_a_call_of_the_main_agent_stands_with_the_session(store: Store) -> None:
 
 
 def test_verdicts_and_spending_stand_by_window(store: Store) -> None:
-    """What ran in parallel within the hour, and what model calls cost in it."""
+    """Each window shows its verdict and the cost of its model calls."""
     found = frame(store)
 
     lead = found.verdicts["1h"].lead
@@ -119,7 +119,7 @@ def test_verdicts_and_spending_stand_by_window(store: Store) -> None:
 
 
 def test_a_kept_look_sees_what_has_happened_since(store: Store) -> None:
-    """The next frame has the ended call gone, and another session's frame is the same as a fresh one."""
+    """The next frame lacks the ended call, and equals the frame of a fresh reader."""
     reader = FrameReader(store.config, stopwatch=lambda: 0)
     reader.read_frame(NOON)
     end = {"hook_event_name": "PostToolUse", "tool_name": "Bash", "agent_id": "agent1", "tool_use_id": "b1"}
@@ -136,7 +136,7 @@ def test_a_kept_look_sees_what_has_happened_since(store: Store) -> None:
 
 
 def test_a_session_that_takes_long_is_looked_at_more_seldom(store: Store) -> None:
-    """What took a second to work out is worked out again ten seconds later, whatever happened meanwhile."""
+    """A session that took a second to conclude is concluded again ten seconds later at the earliest."""
     stopwatch = iter(second * SECOND for second in (0, 1, 10, 11, 12))
     reader = FrameReader(store.config, stopwatch=lambda: next(stopwatch))
     end = {"hook_event_name": "PostToolUse", "tool_name": "Bash", "agent_id": "agent1", "tool_use_id": "b1"}
@@ -153,7 +153,7 @@ def test_a_session_that_takes_long_is_looked_at_more_seldom(store: Store) -> Non
 
 
 def test_tokens_of_a_minute_are_those_of_late(store: Store) -> None:
-    """1,234 tokens within the last five minutes, none of them later; of what is untold there is no rate."""
+    """The rate covers the last five minutes; without reported tokens there is no rate."""
     assert frame(store).sessions[0].tokens_per_minute == pytest.approx(1234 / 5)
     assert frame(store, NOON + 10 * MINUTE).sessions[0].tokens_per_minute == 0
     assert "247 a minute" in format_frame(frame(store)).replace("\N{NO-BREAK SPACE}", " ")
@@ -164,7 +164,7 @@ def test_tokens_of_a_minute_are_those_of_late(store: Store) -> None:
 
 
 def test_the_rate_of_a_young_session_is_over_its_own_life(store: Store) -> None:
-    """600 tokens in the two minutes that it has lasted."""
+    """600 tokens in a session of two minutes are 300 a minute."""
     store.scene("young", NOON - 2 * MINUTE, [Work(1, None)], over=False)
     used = {"input_tokens": 600}
     store.events([Event(kind=Kind.MODEL_CALL, session="young", time=NOON - MINUTE, id="m2", attributes=used)])
@@ -175,7 +175,7 @@ def test_the_rate_of_a_young_session_is_over_its_own_life(store: Store) -> None:
 
 
 def test_alerts_that_fire_are_shown_and_their_file_is_left_alone(store: Store) -> None:
-    """The gravest first, the resolved ones not; looking neither shortens nor touches the file."""
+    """Firing alerts are sorted by severity, resolved alerts are left out, and the file is not changed."""
     path = store.config.state / "notifications.jsonl"
     NotificationLog(path).add_notifications(
         [
@@ -194,7 +194,7 @@ def test_alerts_that_fire_are_shown_and_their_file_is_left_alone(store: Store) -
 
 
 def test_problems_say_that_nobody_follows(store: Store) -> None:
-    """Without a service what is shown grows old, and input that was set aside is told."""
+    """A missing service and rejected input are shown as problems."""
     store.garble()
     store.refresh()
 
@@ -205,7 +205,7 @@ def test_problems_say_that_nobody_follows(store: Store) -> None:
 
 
 def test_a_service_that_does_not_answer_is_a_problem(store: Store) -> None:
-    """The lock is held, and nobody listens at the address that its note names."""
+    """A service that holds the lock but does not answer is a problem."""
     with pty_free_port() as address:
         pass
     lock = StateLock(store.config.state)
@@ -227,7 +227,7 @@ def pty_free_port() -> Iterator[str]:
 
 
 def test_the_text_is_readable_and_harmless(store: Store) -> None:
-    """Markup in a description is text, and what would order a terminal about is not printed."""
+    """Markup in a description is shown as text, and terminal control characters are not printed."""
     text = format_frame(frame(store)).replace("\N{NO-BREAK SPACE}", " ")
 
     assert "\x1b" not in text
@@ -267,7 +267,7 @@ def test_json_is_the_document_of_one_frame(store: Store, capsys: pytest.CaptureF
 
 
 def test_without_a_terminal_it_prints_one_frame(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    """A pipe gets the text once, without any order to a terminal."""
+    """A pipe gets the text once, without terminal control sequences."""
     assert main(["--state", str(store.config.state), "top"]) == 0
     out = capsys.readouterr().out
     assert out.startswith("stretto  ")
@@ -275,14 +275,14 @@ def test_without_a_terminal_it_prints_one_frame(store: Store, capsys: pytest.Cap
 
 
 def test_without_a_store_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """As every verb does: exit code 3 and what to do."""
+    """Without a store the exit code is 3, with a remedy."""
     assert main(["--state", str(tmp_path), "top"]) == 3
     assert "stretto up" in capsys.readouterr().err
 
 
 @contextmanager
 def in_terminal(store: Store) -> Iterator[tuple[int, int, subprocess.Popen[bytes]]]:
-    """The live view in a terminal of its own: our end, the terminal, the process."""
+    """Run the live view in a pseudo-terminal; return this end, the terminal and the process."""
     own, terminal = pty.openpty()
     termios.tcsetwinsize(terminal, (40, 120))
     environ = {**os.environ, "TERM": "xterm-256color", "HOME": str(store.folder)}
@@ -300,7 +300,7 @@ def in_terminal(store: Store) -> Iterator[tuple[int, int, subprocess.Popen[bytes
 
 
 def until(own: int, text: bytes) -> bytes:
-    """What the terminal is sent up to a text."""
+    """Return the terminal's output up to a text."""
     seen = b""
     while text not in seen:
         assert select.select([own], [], [], PATIENCE)[0], f"{text!r} never came after {seen!r}"
@@ -309,12 +309,12 @@ def until(own: int, text: bytes) -> bytes:
 
 
 SHOWN, HIDDEN = b"\x1b[?1049h", b"\x1b[?1049l"
-"""The terminal's other screen: taken, and given back."""
+"""Control sequences that enter and leave the terminal's alternate screen."""
 
 
 @pytest.mark.parametrize("end", ["q", "SIGINT", "SIGTERM"])
 def test_the_terminal_is_left_as_it_was(store: Store, end: str) -> None:
-    """However it is ended: exit code 0, the first screen back, the cursor shown, the keys as before."""
+    """Every way to end it gives exit code 0 and restores the screen, the cursor and the keyboard mode."""
     with in_terminal(store) as (own, terminal, process):
         before = termios.tcgetattr(terminal)
         seen = until(own, b"q quits")
@@ -333,7 +333,7 @@ def test_the_terminal_is_left_as_it_was(store: Store, end: str) -> None:
 
 
 def test_other_keys_change_nothing_and_the_view_goes_on(store: Store) -> None:
-    """A stray key neither ends nor echoes; the store is read again, and going away is told and survived."""
+    """Another key has no effect; the store is read again, and a missing store is reported and survived."""
     with in_terminal(store) as (own, _, process):
         until(own, b"q quits")
         os.write(own, b"x")

@@ -1,1 +1,1 @@
-"""The command line: one program, a module for each group of verbs."""
+"""The command line: the program ``stretto``, with a module for each group of commands."""

@@ -25,7 +25,7 @@ from stretto.store.database import open_reader
 from stretto.summaries import baseline_catalog
 
 
-def list_baselines(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every verb takes both
+def list_baselines(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every command takes both
     """List every known baseline, and the baseline of each kind of parallel work."""
     config, now = context.config, read_wall_clock()
     declared = baselines.load_declared(config.state)

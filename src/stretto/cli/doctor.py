@@ -52,7 +52,7 @@ class CheckResult:
     hint: str = ""
 
 
-def run_doctor(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every verb takes both
+def run_doctor(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every command takes both
     """Print the results; exit code 1 if there is trouble."""
     findings = list(run_checks(context))
     signs = {CheckVerdict.FINE: "ok  ", CheckVerdict.NOTE: "note", CheckVerdict.TROUBLE: "BAD "}
@@ -162,6 +162,7 @@ def _check_store(config: Config) -> Iterator[CheckResult]:
 def _check_ingest(connection: sqlite3.Connection, config: Config) -> Iterator[CheckResult]:
     positions = {p.file: p for p in queries.read_positions(connection)}
     events = sum(p.events for p in positions.values())
+    # Example: a file of 1,000 bytes that was read up to byte 900 is 100 bytes behind.
     behind = sum(
         max(0, size - (positions[file].offset if file in positions else 0))
         for file, size in journal.list_files(config.journal).items()

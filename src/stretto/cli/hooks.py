@@ -58,7 +58,7 @@ def uninstall_hooks(context: CommandContext, options: argparse.Namespace) -> int
     return _print_change(context, settings.uninstall_hooks(path, context.config.state, agent))
 
 
-def show_status(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every verb takes both
+def show_status(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every command takes both
     """Show which hooks are registered where.
 
     The exit code is 1 if settings are unreadable or a hook's command is missing.

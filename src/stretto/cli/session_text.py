@@ -102,7 +102,7 @@ def _format_fanout(
 def _format_confidence(fanout: Fanout, sequential: SequentialTime) -> str:
     bounds = sequential.estimate.bounds
     if bounds is None:
-        return f"no confidence interval: {sequential.baseline.no_interval}"
+        return f"no confidence interval: {sequential.baseline.no_interval_reason}"
     low, high = (edge / fanout.elapsed for edge in bounds)
     return f"{low:.2f}× to {high:.2f}× at 95 % confidence, from {sequential.estimate.count} sequential runs"
 

@@ -86,7 +86,7 @@ def format_line(brief: SessionBrief | None, *, behind: bool = False) -> str:
     return " · ".join([*parts, *([BEHIND] if behind else [])]).replace(quantities.SPACE, " ")
 
 
-def run_statusline(context: object, options: argparse.Namespace) -> int:  # noqa: ARG001  # every verb takes both
+def run_statusline(context: object, options: argparse.Namespace) -> int:  # noqa: ARG001  # every command takes both
     """Print the line for a command line that only the full parser can read."""
     return print_line(LineOptions(options.state, options.chain), os.environ)
 
@@ -96,8 +96,8 @@ def _build_line(message: bytes, options: LineOptions, environ: Mapping[str, str]
         session = json.loads(message)["session_id"]
         state, _ = find_state_folder(environ, Path.home(), options.state)
         store = state / "stretto.db"
-        found = read_brief(store, session)
-        return format_line(found, behind=is_behind(store, state / "journal", time.time_ns()))
+        session_brief = read_brief(store, session)
+        return format_line(session_brief, behind=is_behind(store, state / "journal", time.time_ns()))
     except Exception:  # noqa: BLE001  # an unknown message or no readable store means no data, without an error
         return NO_DATA
 

@@ -73,7 +73,7 @@ def show_session(context: CommandContext, options: argparse.Namespace) -> int:
             scoring=config.scoring,
         )
     if summary is None:
-        raise AssertionError("a session that was just listed is gone")
+        raise AssertionError("a session that was just listed no longer exists")
     document, text = build_session_document(summary), format_session(summary)
     if options.what_if is not None:
         what_if = _compute_what_if(summary, options.what_if)
@@ -83,7 +83,7 @@ def show_session(context: CommandContext, options: argparse.Namespace) -> int:
     return 0
 
 
-def rebuild_store(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every verb takes both
+def rebuild_store(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every command takes both
     """Build the store anew from the journal."""
     config = context.config
     with StateLock(config.state):
@@ -108,7 +108,7 @@ def rebuild_store(context: CommandContext, options: argparse.Namespace) -> int: 
     return 0
 
 
-def show_config(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every verb takes both
+def show_config(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every command takes both
     """Show every setting with its origin."""
     config = context.config
     document = {

@@ -51,7 +51,7 @@ Wait = Callable[[], bool]
 """Waits for the next refresh; returns False to end the program."""
 
 
-def run_top(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every verb takes both
+def run_top(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every command takes both
     """Show the open sessions until q or Ctrl-C, or once without a terminal."""
     reader = FrameReader(context.config)
     if context.json or not sys.stdout.isatty():

@@ -47,6 +47,8 @@ def load_config(
     file_values = _read_file(path, required=bool(environ.get("STRETTO_CONFIG")))
     settings = [Setting("state", str(folder), state_origin)]
     values: dict[str, Any] = {}
+    # Example: idle_minutes is 60 in the file and STRETTO_IDLE_MINUTES is 30: the value is 30, its origin the
+    # variable.
     for name, (kind, default, variable) in SETTINGS.items():
         value, origin = default, "default"
         if name in file_values:
@@ -123,7 +125,8 @@ def _read_file(path: Path, *, required: bool) -> dict[str, Any]:
             siblings = [
                 name.removeprefix(table + dot) for name in SETTINGS if name.rpartition(".")[0] == table
             ]
-            raise make_unknown_key_error(key, siblings if dot else [*siblings, *KEYED_TABLES, *TABLES], str(path))
+            known = siblings if dot else [*siblings, *KEYED_TABLES, *TABLES]
+            raise make_unknown_key_error(key, known, str(path))
     return file_values
 
 

@@ -26,6 +26,7 @@ def read_task_types(preset: str | None, user_types: object, where: str) -> TaskT
         raise make_unknown_key_error(preset, PRESETS, "preset")
     if not isinstance(user_types, dict):
         raise ConfigError("task_types must be a table", where=where)
+    # Example: a type with only a new target of 0.6 in the file keeps the keywords of the preset.
     merged: dict[str, dict[str, Any]] = {}
     for origin, table in (
         ("default preset", _load_preset("default")),

@@ -107,7 +107,7 @@ def format_number(value: float) -> str:
 
 
 def format_figure(name: str, unit: str, value: float) -> str:
-    """Return a figure's value as text, by its unit. Without a unit its name decides, e.g. speedup or ratio."""
+    """Return a figure's value as text, by its unit. Without a unit its name decides, e.g. a ratio."""
     by_unit: dict[str, Callable[[float], str]] = {
         "s": format_duration,
         "By": format_bytes,

@@ -24,7 +24,7 @@ from stretto.resources.sampler import Sampler, WatchedSession
 from stretto.resources.sampler_thread import SamplerThread
 from stretto.service.health import Health
 from stretto.service.worker import Worker
-from stretto.sources.otlp.receive import TRACE_NOTE_PATTERN, Received, Receiver, Signal
+from stretto.sources.otlp.receive import TRACE_NOTE_PATTERN, Receiver, RequestResult, Signal
 from stretto.sources.redact import redact_for_journal
 from stretto.store import queries
 from stretto.store import score_targets as judged
@@ -154,7 +154,9 @@ class Service:
             build_record(payload, now, key=self._secret, describe=self.config.descriptions), now
         )
 
-    def receive_otlp(self, signal: Signal, body: bytes, content_type: str, content_encoding: str) -> Received:
+    def receive_otlp(
+        self, signal: Signal, body: bytes, content_type: str, content_encoding: str
+    ) -> RequestResult:
         """Append the events of an OTLP request.
 
         Raises RefusedError, and OSError if the journal cannot be written.
