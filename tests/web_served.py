@@ -74,7 +74,7 @@ class Store:
         path = journal.get_day_file(self.config.journal, self.now)
         journal.append_records(path, build_record(payload, self.now))
 
-    def receive_otlp(self, signal: otlp.Signal, body: bytes, media: str, encoding: str) -> otlp.Received:
+    def receive_otlp(self, signal: otlp.Signal, body: bytes, media: str, encoding: str) -> otlp.RequestResult:
         """Append what an exporter sent to the journal, as the service does; exporters live in the present."""
         got = self._otlp.receive_request(
             signal, body, content_type=media, content_encoding=encoding, now=read_wall_clock()

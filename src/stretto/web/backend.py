@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from stretto.clock import Clock, read_wall_clock
 from stretto.figures.figure import Figure
 from stretto.notifications.log import Notification, NotificationLog
-from stretto.sources.otlp.receive import Received, Signal
+from stretto.sources.otlp.receive import RequestResult, Signal
 from stretto.store.queries import SessionRow
 from stretto.summaries.session_summary import SessionSummary
 from stretto.summaries.snapshot import Snapshot
@@ -49,7 +49,7 @@ class Backend:
     """Appends a hook's payload to the journal. Raises OSError if the journal cannot be written."""
     append_scores: Callable[[Sequence[object]], list[str | None]]
     """Appends decoded JSON objects; returns for each the reason it was refused, or None. Raises OSError."""
-    receive_otlp: Callable[[Signal, bytes, str, str], Received]
+    receive_otlp: Callable[[Signal, bytes, str, str], RequestResult]
     """(signal, body, Content-Type, Content-Encoding) → the accepted records. Raises RefusedError for a
     malformed request, OSError if the journal cannot be written."""
     notifications: NotificationLog

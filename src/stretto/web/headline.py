@@ -94,7 +94,7 @@ def describe_confidence(part: BaselineComparison) -> str:
         return ""
     bounds = part.speedup_bounds
     if bounds is None:
-        return f"The uncertainty is not known: {part.no_interval}."
+        return f"The uncertainty is not known: {part.no_interval_reason}."
     runs = quantities.format_count_of(part.runs, "sequential run")
     low, high = (quantities.format_speedup(bound) for bound in bounds)
     return f"{low} to {high} at 95 % confidence, by the scatter of {runs}."
