@@ -1,4 +1,4 @@
-"""Receivers: a user's file becomes part of Alertmanager's configuration, or says where it is wrong."""
+"""The alert receivers: a user's file is merged into Alertmanager's configuration, or its error is located."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ receivers:
 
 
 def given(folder: Path, text: str) -> ReceiversFile:
-    """What a file with this text adds."""
+    """Return the receivers of a file with this text."""
     path = folder / "receivers.yml"
     path.write_text(text, encoding="utf-8")
     return read_receivers(path)
@@ -60,7 +60,7 @@ def test_the_names_are_those_of_the_shipped_receivers() -> None:
 
 
 def test_what_is_added_stands_behind_what_ships(tmp_path: Path) -> None:
-    """The page is told first, as ever; other receivers, routes and inhibitions are as they were."""
+    """The page is still notified first; other receivers, routes and inhibitions do not change."""
     found = merge_receivers(CONFIGURATION, given(tmp_path, HOOK))
 
     before, after = yaml.safe_load(CONFIGURATION), yaml.safe_load(found)
@@ -70,7 +70,7 @@ def test_what_is_added_stands_behind_what_ships(tmp_path: Path) -> None:
 
 
 def test_the_example_is_whole(example: Path) -> None:
-    """Copied with its secrets it adds what it says, under every name."""
+    """Copied with its secrets, the example adds its integrations under every receiver name."""
     found = read_receivers(example)
 
     assert found.kinds == {
@@ -84,7 +84,7 @@ def test_the_example_is_whole(example: Path) -> None:
 
 
 def test_secrets_are_found_beside_the_file(example: Path, tmp_path: Path) -> None:
-    """Relative paths are the file's folder's, wherever Alertmanager runs; absolute ones stay."""
+    """Relative paths are resolved from the file's folder; absolute paths stay."""
     critical = by_name(merge_receivers(CONFIGURATION, read_receivers(example)))["stretto-critical"]
     folder = tmp_path / "secrets"
     assert critical["slack_configs"][0]["api_url_file"] == str(folder / "slack-url")
@@ -96,7 +96,7 @@ def test_secrets_are_found_beside_the_file(example: Path, tmp_path: Path) -> Non
 
 
 def test_the_users_own_keys_are_no_paths(tmp_path: Path) -> None:
-    """In tables of free names one that ends in _file is left alone."""
+    """In tables with the user's own keys, a key that ends in _file is left alone."""
     text = HOOK.replace("webhook_configs", "pagerduty_configs").replace(
         "url: http://127.0.0.1:1/", "routing_key: x\n        details: {log_file: agent.log}"
     )
@@ -106,7 +106,7 @@ def test_the_users_own_keys_are_no_paths(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("scalar", ["012345", "0x1f", "1_000", "'012'", '"é\\n"', "12:30:45", "yes", "~"])
 def test_values_reach_alertmanager_as_they_were_written(tmp_path: Path, scalar: str) -> None:
-    """A key of digits keeps its zeros: what stands there is not read and written again."""
+    """A key of digits keeps its zeros: values are not parsed and written again."""
     text = HOOK.replace("webhook_configs", "pagerduty_configs").replace("url: http://127.0.0.1:1/", "{}")
     found = merge_receivers(CONFIGURATION, given(tmp_path, text.format(f"routing_key: {scalar}")))
     [key] = [line for line in found.splitlines() if "routing_key" in line]
@@ -134,7 +134,7 @@ def test_values_reach_alertmanager_as_they_were_written(tmp_path: Path, scalar: 
     ],
 )  # fmt: skip
 def test_a_fault_is_told_with_its_place(tmp_path: Path, text: str, line: int | None, said: str) -> None:
-    """The error names the file, the line and the key; nothing is guessed."""
+    """The error names the file, the line and the key; no value is guessed."""
     with pytest.raises(ConfigError) as caught:
         given(tmp_path, text)
 
@@ -144,25 +144,25 @@ def test_a_fault_is_told_with_its_place(tmp_path: Path, text: str, line: int | N
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
-    """The name of a file that does not exist is no wish for nothing."""
+    """A file name that does not exist is an error, not an empty file."""
     with pytest.raises(ConfigError, match="cannot be read"):
         read_receivers(tmp_path / "gone.yml")
 
 
 def test_a_file_in_a_circle_comes_to_an_end(tmp_path: Path) -> None:
-    """YAML allows a table inside itself; that is left to Alertmanager to refuse."""
+    """YAML allows a table inside itself; Alertmanager may refuse it later."""
     text = HOOK.replace("- url: http://127.0.0.1:1/", "- &me {url: 'http://127.0.0.1:1/', http_config: *me}")
     assert given(tmp_path, text).kinds == {"stretto-critical": ("webhook",)}
 
 
 def test_without_alertmanagers_tool_nothing_more_is_checked(tmp_path: Path) -> None:
-    """The tool is not part of Stretto; Alertmanager itself says then what it does not take."""
+    """The tool is not part of Stretto; without it, Alertmanager itself reports errors."""
     check_receivers(given(tmp_path, HOOK), lambda _: None)
     check_receivers(given(tmp_path, HOOK), lambda _: str(tmp_path / "gone"))
 
 
 def test_the_tools_complaint_is_passed_on(tmp_path: Path) -> None:
-    """What it says is part of the error; the file that it read has the user's file's lines."""
+    """The tool's message is part of the error, with the line numbers of the user's file."""
     tool = tmp_path / "amtool"
     tool.write_text(
         '#!/bin/sh\necho "Checking x  FAILED: line $(grep -n url "$2" | head -c1): bad url" >&2; exit 1\n'
@@ -175,7 +175,7 @@ def test_the_tools_complaint_is_passed_on(tmp_path: Path) -> None:
 
 
 def test_the_embedded_alertmanager_reads_them(example: Path, tmp_path: Path) -> None:
-    """The rendered copy has them beside the service's address, and the templates that they use."""
+    """The rendered copy has the receivers, the service's address and the templates."""
     addresses = {**SHIPPED, "stretto": "127.0.0.1:19464"}
     # A text of the user's that looks like a shipped address stays what it is.
     text = example.read_text(encoding="utf-8").replace("hooks.example.org/", "stretto:9464/")
@@ -204,7 +204,7 @@ def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_verb_says_where_alerts_go(at_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a file it names the example and the place; with one, each receiver's ways out."""
+    """Without a file it names the example and the path; with a file, the integrations of each receiver."""
     assert main(["receivers"]) == 0
     out = capsys.readouterr().out
     assert str(EXAMPLE) in out
@@ -223,7 +223,7 @@ def test_the_verb_says_where_alerts_go(at_home: Path, capsys: pytest.CaptureFixt
 
 @pytest.mark.parametrize("text", [None, HOOK])
 def test_the_verb_writes_the_configuration(at_home: Path, tmp_path: Path, text: str | None) -> None:
-    """For the containers: what ships, byte for byte, where there is no file; else with it merged in."""
+    """For containers: without a file the shipped configuration, byte for byte; else the merged one."""
     if text:
         (at_home / "receivers.yml").write_text(text, encoding="utf-8")
     assert main(["receivers", "--write", str(tmp_path / "alertmanager.yml")]) == 0

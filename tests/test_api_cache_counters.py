@@ -36,7 +36,7 @@ def _own_caches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def reports(spans: Spans) -> list[dict[str, Any]]:
-    """Return what the reports say, without the prefix."""
+    """Return the attributes of the reports, without their prefix."""
     return [
         {key.removeprefix("stretto.cache."): value for key, value in (span.attributes or {}).items()}
         for span in spans.all()
@@ -45,7 +45,7 @@ def reports(spans: Spans) -> list[dict[str, Any]]:
 
 
 def test_a_session_reports_its_caches_before_it_ends(written: Journal) -> None:
-    """One report with all that was counted, in the journal as the session's, at the session's end."""
+    """The journal has a single report with all counts, for the session, at the session's end."""
     with stretto.session(id="s"):
         summaries = stretto.cache("summaries")
         summaries.miss()
@@ -62,7 +62,7 @@ def test_a_session_reports_its_caches_before_it_ends(written: Journal) -> None:
 
 
 def test_each_session_has_its_own_counts(spans: Spans) -> None:
-    """Two sessions share a cache and not its counts; what was told once is not told again."""
+    """Two sessions share a cache but not its counts; reported counts are not reported again."""
     for id in ("one", "two"):
         with stretto.session(id=id):
             stretto.cache("c").hit()
@@ -72,14 +72,14 @@ def test_each_session_has_its_own_counts(spans: Spans) -> None:
 
 
 def test_a_cache_that_nothing_happened_in_reports_nothing(spans: Spans) -> None:
-    """No report, and not one of zeros."""
+    """An unused cache sends no report, not a report of zeros."""
     with stretto.session(id="s"):
         stretto.cache("c")
     assert reports(spans) == []
 
 
 def test_what_is_counted_outside_belongs_to_the_session_that_is_reported_next(spans: Spans) -> None:
-    """Threads begin outside of any session; their counts wait for one."""
+    """Threads begin outside any session; their counts wait for the next session."""
     found = stretto.cache("c")
     found.hit()
     assert stretto.flush()
@@ -93,7 +93,7 @@ def test_what_is_counted_outside_belongs_to_the_session_that_is_reported_next(sp
 
 @pytest.mark.parametrize("inside_first", [False, True])
 def test_the_newest_size_is_reported(spans: Spans, inside_first: bool) -> None:
-    """Whether it was told inside the session or outside any."""
+    """The newest size is reported, set inside or outside the session."""
     cache = stretto.cache("summaries")
     with stretto.session(id="s"):
         if inside_first:
@@ -120,7 +120,7 @@ def test_counting_goes_out_while_the_session_runs(spans: Spans, monkeypatch: pyt
 
 
 def test_without_an_sdk_nothing_is_counted() -> None:
-    """The program runs on and nothing piles up."""
+    """The program continues, and no counts accumulate."""
     assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
     found = stretto.cache("c")
     found.hit()
@@ -128,7 +128,7 @@ def test_without_an_sdk_nothing_is_counted() -> None:
 
 
 def test_a_name_is_one_cache() -> None:
-    """The same name counts in the same place; without a name there is none."""
+    """The same name gives the same counter; an empty name is an error."""
     assert stretto.cache("c") is stretto.cache("c")
     assert stretto.cache("c") is not stretto.cache("d")
     with pytest.raises(ValueError, match="needs a name"):
@@ -153,7 +153,7 @@ if {forks!r}:
 
 @pytest.mark.parametrize("forks", [False, True] if hasattr(os, "fork") else [False])
 def test_a_program_that_exits_reports_first(tmp_path: Path, forks: bool) -> None:
-    """Also where a session is left open; the copy of a process reports its own counts and no others."""
+    """Open sessions are reported too; a forked process reports only its own counts."""
     program = PROGRAM.format(state=str(tmp_path), forks=forks)
     subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, timeout=60)
     told = [event.attributes for event in events(tmp_path / "journal") if event.kind is Kind.CACHE_REPORT]

@@ -30,7 +30,7 @@ def agent(name: str, *calls: str, answer: str = SECRET) -> Agent[None, str]:
 
 
 def test_an_agent_inside_a_session_is_a_task(written: Journal) -> None:
-    """Its tool calls and model calls are the task's, with what the model used; content stays outside."""
+    """Its tool calls and model calls belong to the task, with tokens; content is not recorded."""
     lead = agent("lead", "look", "weigh")
 
     @lead.tool_plain
@@ -108,7 +108,7 @@ def test_an_agent_that_asks_another_is_its_parent(written: Journal) -> None:
 
 
 def test_an_agent_inside_a_task_of_ours(written: Journal) -> None:
-    """Our task is the one around it, and what the agent calls is the agent's."""
+    """Our task is the agent's parent, and the agent's calls belong to the agent."""
     lead = agent("lead", "look")
 
     @lead.tool_plain

@@ -45,17 +45,17 @@ class Journal:
         self.spans = spans
 
     def events(self) -> list[Event]:
-        """Write what waits, and return all that is in the journal."""
+        """Write all waiting spans, and return the events in the journal."""
         assert self.spans.provider.force_flush()
         return events(self.folder)
 
     def told(self, kind: Kind) -> list[Event]:
-        """Return the events of one kind."""
+        """Return the events of a kind."""
         return [event for event in self.events() if event.kind is kind]
 
 
 def events(folder: Path) -> list[Event]:
-    """Return all that is in a journal; nothing in it is set aside."""
+    """Return all events of a journal; every line of it must be valid."""
     batches = [journal.read_batch(folder, file, 0) for file in journal.list_files(folder)]
     assert [reject for batch in batches for reject in batch.rejects] == []
     return [event for batch in batches for event in batch.events]
@@ -76,7 +76,7 @@ def written(tmp_path: Path) -> Iterator[Journal]:
 
 
 def concluded(told: list[Event]) -> Session:
-    """Return the one session that events tell of."""
+    """Return the session that the events describe."""
     (id,) = {event.session for event in told}
     facts = SessionFacts(id)
     fold_events(facts, told)
@@ -106,7 +106,7 @@ async def _orchestrate() -> None:
 
 
 def test_a_run_becomes_events(written: Journal) -> None:
-    """Session, phases, tasks, calls, scores and messages are told, each with what it was given."""
+    """Session, phases, tasks, calls, scores and messages become events with their given values."""
     asyncio.run(_orchestrate())
     told = written.events()
 
@@ -154,7 +154,7 @@ def test_a_run_becomes_events(written: Journal) -> None:
 
 
 def test_a_message_of_known_response_time(written: Journal) -> None:
-    """It was sent that long ago; one without an answer has no length."""
+    """The message was sent that long ago; a message without an answer has no duration."""
     stretto.message("a").sent(response_seconds=0.5)
     stretto.message("b").sent()
 
@@ -190,7 +190,7 @@ def test_a_run_is_found_in_the_store(tmp_path: Path) -> None:
 
 
 def test_a_session_shows_before_it_is_over(tmp_path: Path) -> None:
-    """What is open is told as it starts, so the store has it as running; its end then settles it."""
+    """An open span is recorded at its start, so the store shows it as running until its end."""
     with store(tmp_path) as kept, journalled(kept.folder) as written:
 
         def taken() -> Session:
@@ -218,7 +218,7 @@ def test_a_session_shows_before_it_is_over(tmp_path: Path) -> None:
 
 
 def test_a_task_that_is_told_the_moment_it_starts_is_a_task(tmp_path: Path) -> None:
-    """A writer that is quick enough sees a span before it bears its own id, and still knows what it is."""
+    """A span that is written before it has its own id is recognised all the same."""
     exporter = JournalSpanExporter(tmp_path)
 
     class AtOnce(SpanProcessor):
@@ -238,7 +238,7 @@ def test_a_task_that_is_told_the_moment_it_starts_is_a_task(tmp_path: Path) -> N
 
 
 def test_what_has_ended_is_no_longer_kept_in_mind(tmp_path: Path) -> None:
-    """Once the last span of a run has ended and was written, the exporter holds none of it."""
+    """After the last span of a run is written, the exporter keeps no data of the run."""
     exporter = JournalSpanExporter(tmp_path)
     with sdk(JournalSpanProcessor(exporter, delay_seconds=3600)) as spans:
         asyncio.run(_orchestrate())
@@ -249,7 +249,7 @@ def test_what_has_ended_is_no_longer_kept_in_mind(tmp_path: Path) -> None:
 
 
 def test_told_twice_or_once_is_the_same(tmp_path: Path) -> None:
-    """An exporter that sees only ends, and one that sees starts too, lead to one and the same session."""
+    """An exporter that sees only ends gives the same session as an exporter that sees starts too."""
     only_ends = SimpleSpanProcessor(JournalSpanExporter(tmp_path / "ends"))
     both = JournalSpanProcessor(JournalSpanExporter(tmp_path / "both"), delay_seconds=3600)
     with sdk(only_ends, both) as spans:
@@ -371,7 +371,7 @@ def test_a_framework_by_itself_is_a_session_by_trace(written: Journal) -> None:
 
 
 def test_a_trace_stays_with_the_session_in_it(written: Journal) -> None:
-    """What a framework does after our session, in the same trace, is no other session."""
+    """Spans of a framework after our session, in the same trace, are not another session."""
     with _theirs("handle request"):
         with stretto.session(id="s1"):
             pass
@@ -383,7 +383,7 @@ def test_a_trace_stays_with_the_session_in_it(written: Journal) -> None:
 
 
 def test_an_open_trace_waits_for_the_word_on_its_session(written: Journal) -> None:
-    """A framework may name the conversation only in the end: nothing is told before in another's name."""
+    """A framework may name the conversation only at the end: until then no event has another session."""
     with _their_agent("theirs") as span:
         assert written.events() == []
         with _their_tool("search"):
@@ -395,7 +395,7 @@ def test_an_open_trace_waits_for_the_word_on_its_session(written: Journal) -> No
 
 
 def test_spans_about_something_else_are_left(written: Journal) -> None:
-    """A host's web requests and queries are nothing of ours: no line is written."""
+    """A host's web requests and queries are irrelevant: no line is written."""
     with _theirs("GET /"), _theirs("SELECT"):
         written.events()
 
@@ -403,7 +403,7 @@ def test_spans_about_something_else_are_left(written: Journal) -> None:
 
 
 def test_content_stays_where_it_is(written: Journal) -> None:
-    """Of what frameworks write on their spans only names, ids, counts and classes reach the journal."""
+    """Only names, ids, counts and classes of a framework's spans reach the journal."""
     content = {
         "gen_ai__input__messages": SECRET,
         "gen_ai__tool__call__arguments": SECRET,
@@ -423,7 +423,7 @@ def test_content_stays_where_it_is(written: Journal) -> None:
 
 
 def test_the_programs_name_is_the_source(tmp_path: Path) -> None:
-    """``service.name`` says what program it was."""
+    """``service.name`` is the source of the events."""
     with journalled(tmp_path, resource=Resource.create({"service.name": "planner"})) as written:
         with stretto.session():
             pass
@@ -467,7 +467,7 @@ def test_a_journal_that_cannot_be_written_is_told_once(
 
 
 def test_a_name_that_is_no_text_costs_only_its_own_event(written: Journal) -> None:
-    """A lone surrogate cannot be written in any encoding; what stands beside it is."""
+    """A lone surrogate has no encoding; the neighbouring events are written."""
     with stretto.session(), stretto.tool_call("bad \udc80 name"), stretto.tool_call("good"):
         pass
 
@@ -476,7 +476,7 @@ def test_a_name_that_is_no_text_costs_only_its_own_event(written: Journal) -> No
 
 
 def test_long_names_and_ids_are_believed(written: Journal) -> None:
-    """Whatever is given, no line is set aside for its length: names are cut, and too long an id is none."""
+    """No line is set aside for its length: long names are cut, and an overlong id is absent."""
     with stretto.session("d" * 999, pattern="p" * 999, id="i" * 999) as session:
         with stretto.task("t" * 999, type="y" * 999, agent="a" * 999, id="k" * 999) as task:
             task.score("n" * 999, 1, by="b" * 999)
@@ -488,7 +488,7 @@ def test_long_names_and_ids_are_believed(written: Journal) -> None:
 
 
 def test_a_block_that_never_ends_is_forgotten_in_the_end(tmp_path: Path) -> None:
-    """Spans that nobody ends do not gather without bound, and those known still end well."""
+    """Spans that never end are bounded in number, and known spans still end correctly."""
     exporter = JournalSpanExporter(tmp_path)
     with sdk() as spans:
         tracer = spans.provider.get_tracer("host")
@@ -511,7 +511,7 @@ def test_the_journal_is_private(written: Journal) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_forked_process_writes_what_is_its_own(written: Journal) -> None:
-    """A child neither repeats what waited in its parent nor loses what it did itself."""
+    """A child process neither repeats its parent's waiting spans nor loses its own."""
     with stretto.session(id="s1"):
         with stretto.task("t", id="parents"):
             pass

@@ -69,7 +69,7 @@ class Program:
         return done
 
     def told(self, *kinds: Kind) -> list[Event]:
-        """Return what is in the journal, or what of some kinds is."""
+        """Return the journal's events, all or of some kinds."""
         return [event for event in events(self.state / "journal") if not kinds or event.kind in kinds]
 
 
@@ -80,7 +80,7 @@ def program(tmp_path: Path) -> Program:
 
 @pytest.fixture
 def unconfigured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let this process be one in which nothing has been set up, and leave nothing behind."""
+    """Run the test in an unconfigured process, and leave no configuration behind."""
     monkeypatch.setattr(setup, "_done", None)
     monkeypatch.setattr(setup, "_flush_in_worker_processes", lambda: None)
     monkeypatch.setattr(context, "_inherited", Context())
@@ -102,7 +102,7 @@ with stretto.session("s", id="s1"):
 
 
 def test_a_short_lived_program_loses_nothing(program: Program) -> None:
-    """All that it did is in the journal when it has exited, and nothing was said about it."""
+    """After the program's exit, all its work is in the journal, and it has printed nothing."""
     done = program.run(SHORT_LIVED)
 
     assert (done.stdout, done.stderr) == ("", "")
@@ -111,7 +111,7 @@ def test_a_short_lived_program_loses_nothing(program: Program) -> None:
 
 
 def test_a_program_that_fails_loses_nothing(program: Program) -> None:
-    """The exception that ends the program marks what it ends."""
+    """The exception that ends the program sets the outcome of the open blocks."""
     program.run(
         "import stretto, sys\n"
         "sys.excepthook = lambda *_: None\n"
@@ -137,7 +137,7 @@ def test_the_program_may_have_a_name(program: Program) -> None:
 
 @pytest.mark.parametrize("variable", ["STRETTO_DISABLED=1", "OTEL_SDK_DISABLED=true"])
 def test_it_can_be_switched_off(program: Program, variable: str) -> None:
-    """Nothing is set up, nothing is written, and the program runs."""
+    """No SDK is set up, no journal is written, and the program runs."""
     name, _, value = variable.partition("=")
     program.run(SHORT_LIVED, **{name: value})
 
@@ -171,7 +171,7 @@ def test_the_example_tells_its_story(program: Program, tmp_path: Path) -> None:
 
 
 def test_otlp_where_the_standard_variables_say_so(program: Program) -> None:
-    """Then the journal is not written; spans of other instrumentations bear the session's id."""
+    """The journal is not written then; spans of other instrumentations carry the session's id."""
     text = """
 import stretto
 from opentelemetry import trace
@@ -207,7 +207,7 @@ with stretto.session(id="s1"):
 
 
 def test_a_protocol_that_cannot_be_sent_falls_back(program: Program) -> None:
-    """The log says why, and nothing is lost."""
+    """The log gives the reason, and no span is lost."""
     done = program.run(
         "import stretto\nstretto.configure()\nwith stretto.session(): pass\n",
         OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:4317",
@@ -220,7 +220,7 @@ def test_a_protocol_that_cannot_be_sent_falls_back(program: Program) -> None:
 
 @pytest.mark.usefixtures("unconfigured")
 def test_a_hosts_sdk_is_left_alone(tmp_path: Path) -> None:
-    """Nothing is added to it unasked; the blocks use it as it is."""
+    """No processor is added without a request; the blocks use the host's SDK unchanged."""
     with sdk() as spans:
         assert stretto.configure(state=tmp_path) == Setup(host=True)
         with stretto.session():
@@ -233,7 +233,7 @@ def test_a_hosts_sdk_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("unconfigured")
 def test_our_processor_can_be_added_to_a_hosts_sdk(tmp_path: Path) -> None:
-    """The host's own exporters keep getting what they got, and the journal is written beside them."""
+    """The host's exporters get the same spans as before, and the journal is written too."""
     with sdk() as spans:
         done = stretto.configure(state=tmp_path, add_to_host=True)
         with stretto.session(id="s1"):
@@ -249,7 +249,7 @@ def test_our_processor_can_be_added_to_a_hosts_sdk(tmp_path: Path) -> None:
 def test_a_provider_that_takes_no_processors_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It stays as it is, and the log says that nothing was added."""
+    """The provider is unchanged, and the log reports that no processor was added."""
     monkeypatch.setattr(trace, "_TRACER_PROVIDER", NoOpTracerProvider())
     with caplog.at_level(logging.WARNING):
         assert stretto.configure(state=tmp_path, add_to_host=True) == Setup(host=True)
@@ -260,7 +260,7 @@ def test_a_provider_that_takes_no_processors_is_told(
 
 @pytest.mark.usefixtures("unconfigured")
 def test_a_second_call_changes_nothing(tmp_path: Path) -> None:
-    """Notebooks configure again and again: there is one processor all the same."""
+    """Notebooks configure again and again, and still there is a single processor."""
     with sdk():
         first = stretto.configure(state=tmp_path / "one", add_to_host=True)
         assert stretto.configure(state=tmp_path / "two", add_to_host=True) == first
@@ -308,7 +308,7 @@ def test_a_program_started_from_an_agents_shell_joins_its_session(program: Progr
 
 
 def test_an_agents_session_is_joined_without_a_trace(program: Program) -> None:
-    """An agent that does not trace still says which session its commands belong to."""
+    """An agent without tracing still names the session of its commands."""
     program.run(JOINING, CLAUDE_CODE_SESSION_ID="agents-session")
 
     assert {event.session for event in program.told()} == {"agents-session"}
@@ -329,7 +329,7 @@ def test_a_session_with_an_id_does_not_join(program: Program) -> None:
 
 
 def test_a_traceparent_alone_is_a_trace_and_no_session(program: Program) -> None:
-    """Build servers set it, too: the program has a session of its own there, and is part of the trace."""
+    """Build servers set it too: the program joins the trace but has its own session."""
     done = program.run(JOINING + "print(stretto.environ())\n", TRACEPARENT=TRACEPARENT)
 
     session, sent = done.stdout.splitlines()
@@ -340,7 +340,7 @@ def test_a_traceparent_alone_is_a_trace_and_no_session(program: Program) -> None
 
 
 def test_a_trace_that_nobody_samples_is_work_all_the_same(program: Program) -> None:
-    """The journal holds what was done, whatever the caller's tracing keeps; a sampler that is named wins."""
+    """The journal has all work, whatever the caller samples; a configured sampler wins."""
     program.run(JOINING, TRACEPARENT=f"00-{TRACE}-{SPAN}-00")
     assert len(program.told(Kind.TASK_END)) == 2
 
@@ -394,7 +394,7 @@ else:
 
 
 def test_an_agent_between_the_two_is_nearer() -> None:
-    """What an orchestrator told its child does not hold for the commands of an agent that this child is."""
+    """An agent started by the orchestrator is nearer to its commands than the orchestrator."""
     with sdk(), stretto.session(id="orchestrators"):
         sent = stretto.environ()
 
@@ -408,7 +408,7 @@ def test_an_agent_between_the_two_is_nearer() -> None:
 
 
 def test_what_goes_to_a_child_is_the_w3c_context_and_ours() -> None:
-    """``TRACEPARENT`` names the block around; ``tracestate`` goes on as it came, with nothing added."""
+    """``TRACEPARENT`` names the current block; ``tracestate`` is passed on unchanged."""
     inherited = context.read_context({"TRACEPARENT": TRACEPARENT, "TRACESTATE": "vendor=1"})
     token = attach(inherited)
     try:
@@ -431,7 +431,7 @@ def test_what_goes_to_a_child_is_the_w3c_context_and_ours() -> None:
 
 @pytest.mark.usefixtures("unconfigured")
 def test_other_instrumentations_join_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the SDK is ours, what the process was started in is current; a host's context is its own."""
+    """If the SDK is ours, the inherited context becomes current; a host's context does not change."""
     for name, value in AGENT.items():
         monkeypatch.setenv(name, value)
     with sdk():

@@ -32,7 +32,7 @@ SECRET = "the prompt said: buy low"
 
 
 class Spans:
-    """What an SDK in memory was given."""
+    """The spans exported by an SDK in memory."""
 
     def __init__(self, exporter: InMemorySpanExporter, provider: TracerProvider) -> None:
         self._exporter = exporter
@@ -43,18 +43,18 @@ class Spans:
         return self._exporter.get_finished_spans()
 
     def named(self, name: str) -> ReadableSpan:
-        """Return the one span of a name."""
+        """Return the single span with a name."""
         (found,) = [span for span in self.all() if span.name == name]
         return found
 
     def said(self, name: str) -> MappingProxyType[str, Any]:
-        """Return the attributes of the one span of a name."""
+        """Return the attributes of the single span with a name."""
         return MappingProxyType(dict(self.named(name).attributes or {}))
 
 
 @contextmanager
 def sdk(*processors: SpanProcessor, **options: Any) -> Iterator[Spans]:
-    """Let an SDK be the one that is set, as a host does it, and nobody's afterwards."""
+    """Set an SDK as a host program does, and remove it afterwards."""
     before, exporter = trace._TRACER_PROVIDER, InMemorySpanExporter()
     provider = TracerProvider(shutdown_on_exit=False, **options)
     for processor in (*processors, SimpleSpanProcessor(exporter)):
@@ -141,7 +141,7 @@ def test_each_block_is_a_span_in_the_conventions_words(spans: Spans) -> None:
 
 
 def test_what_was_not_given_is_absent(spans: Spans) -> None:
-    """A task outside any session says nothing of one, and neither type nor agent is made up."""
+    """A task outside any session has no session, and neither type nor agent is invented."""
     with stretto.task("look around") as task:
         pass
 
@@ -154,7 +154,7 @@ def test_what_was_not_given_is_absent(spans: Spans) -> None:
 
 
 def test_a_block_has_its_spans_id(spans: Spans) -> None:
-    """Without an id of its own a task, a tool call or a phase is named by its span, a session afresh."""
+    """Without a given id, a task, tool call or phase has its span's id, a session a new id."""
     with (
         stretto.session() as session,
         stretto.phase("p") as phase,
@@ -171,7 +171,7 @@ def test_a_block_has_its_spans_id(spans: Spans) -> None:
 
 
 def test_a_task_says_whose_part_it_is(spans: Spans) -> None:
-    """The task or tool call around a task is its parent, also past phases; at the top there is none."""
+    """The outer task or tool call is the parent, also through phases; at the top the parent is absent."""
     with stretto.session(), stretto.task("outer", agent="a") as outer, stretto.phase("p"):
         with stretto.task("second", agent="b"):
             pass
@@ -185,7 +185,7 @@ def test_a_task_says_whose_part_it_is(spans: Spans) -> None:
 
 
 def test_a_task_without_an_agent_does_not_take_the_one_around_it(spans: Spans) -> None:
-    """Who does a task is said by the task; its tool calls are that agent's."""
+    """A task's agent is only its own; its tool calls have that agent."""
     with (
         stretto.task("outer", agent="a"),
         stretto.tool_call("first"),
@@ -200,7 +200,7 @@ def test_a_task_without_an_agent_does_not_take_the_one_around_it(spans: Spans) -
 
 
 def test_a_session_in_a_session_is_part_of_it(spans: Spans) -> None:
-    """It opens none of its own, keeps task and phase, and its span does not pass for the session's."""
+    """It opens no session, keeps task and phase, and its span does not look like the session's."""
     with (
         stretto.session(pattern="outer") as outer,
         stretto.task("t") as task,
@@ -215,7 +215,7 @@ def test_a_session_in_a_session_is_part_of_it(spans: Spans) -> None:
 
 
 def test_a_session_with_an_id_of_its_own_is_one(spans: Spans) -> None:
-    """It takes nothing over but the trace; the same id again means the same session."""
+    """It inherits only the trace; the same id again means the same session."""
     with stretto.session(id="one"), stretto.phase("p"), stretto.task("t", agent="a"):
         with stretto.session(id="two", pattern="second"), stretto.tool_call("x"):
             pass
@@ -271,7 +271,7 @@ def test_an_exception_marks_the_block_and_passes_on(spans: Spans) -> None:
     ids=repr,
 )
 def test_what_breaks_off_is_no_failure(spans: Spans, error: BaseException, outcome: str) -> None:
-    """A cancelled block is marked as that, without an error; leaving the program is as its code says."""
+    """A cancelled block has that outcome and no error; an exit's outcome follows its exit code."""
     with pytest.raises(type(error)), stretto.task("t"):
         raise error
 
@@ -282,7 +282,7 @@ def test_what_breaks_off_is_no_failure(spans: Spans, error: BaseException, outco
 
 
 def test_a_failure_without_an_exception_can_be_said(spans: Spans) -> None:
-    """``fail`` marks it, with a class of errors where there is one."""
+    """``fail`` marks the block as failed, with an error class if given."""
     with stretto.task("t", agent="a") as task:
         task.fail("TestsFailed")
     with stretto.tool_call("x") as call:
@@ -294,7 +294,7 @@ def test_a_failure_without_an_exception_can_be_said(spans: Spans) -> None:
 
 
 def test_a_cancelled_task_of_asyncio_is_cancelled(spans: Spans) -> None:
-    """The block sees asyncio's own cancellation, and a time limit fails the one that set it."""
+    """The block sees asyncio's cancellation; a time limit fails the block that set it."""
 
     async def main() -> None:
         with stretto.task("outer", agent="outer"):
@@ -313,7 +313,7 @@ def test_a_cancelled_task_of_asyncio_is_cancelled(spans: Spans) -> None:
 
 
 def test_a_decorator_wraps_each_call(spans: Spans) -> None:
-    """Arguments, result, name and signature are the function's; each call is a task of its own."""
+    """Arguments, result, name and signature are the function's; each call is a new task."""
 
     @stretto.task("add", agent="adder")
     def add(one: int, *, two: int = 2) -> int:
@@ -328,7 +328,7 @@ def test_a_decorator_wraps_each_call(spans: Spans) -> None:
 
 
 def test_a_decorated_function_may_call_itself(spans: Spans) -> None:
-    """One decorator holds for any number of calls at once: each task's parent is the call around it."""
+    """A decorator works for any number of calls at once: a task's parent is the outer call."""
 
     @stretto.task("down", agent="down")
     def down(steps: int) -> int:
@@ -347,7 +347,7 @@ def test_a_decorated_function_may_call_itself(spans: Spans) -> None:
 
 
 def test_a_decorated_coroutine_function_lasts_until_it_has_returned(spans: Spans) -> None:
-    """It stays a coroutine function, its calls may overlap, and none is inside another."""
+    """It stays a coroutine function; its calls can overlap without being nested."""
 
     @stretto.task("wait", agent="waiter")
     async def wait(name: str, mine: asyncio.Event, other: asyncio.Event) -> str:
@@ -375,7 +375,7 @@ def test_a_decorated_coroutine_function_lasts_until_it_has_returned(spans: Spans
 
 
 def test_a_decorated_method_and_an_object_that_is_called(spans: Spans) -> None:
-    """Whatever can be called can be decorated, an awaited ``__call__`` too."""
+    """Every callable can be decorated, also an object with an async ``__call__``."""
 
     class Agent:
         @stretto.tool_call("method")
@@ -402,7 +402,7 @@ def test_a_decorated_method_and_an_object_that_is_called(spans: Spans) -> None:
     ],
 )
 def test_every_block_decorates_as_it_wraps(spans: Spans, block: Callable[[], SpanBlock]) -> None:
-    """A decorated call and an entered block write down the same, but for what differs from time to time."""
+    """A decorated call and an entered block record the same, except ids and times."""
     with block():
         pass
     block()(lambda: None)()
@@ -433,27 +433,27 @@ class _Reader:
 
 @pytest.mark.parametrize("function", [_numbers, _numbers_later, _Reader()], ids=["sync", "async", "object"])
 def test_a_generator_is_refused(function: Callable[..., Any]) -> None:
-    """It ends when its reader does, so a decorator cannot tell how long it took."""
+    """A generator ends with its reader, so a decorator cannot measure its duration."""
     with pytest.raises(TypeError, match="is a generator"):
         stretto.task("t")(function)
 
 
 @pytest.mark.parametrize("thing", [_Reader, "text", None])
 def test_what_is_no_function_is_refused(thing: Any) -> None:
-    """A decorated class would no longer be one."""
+    """A decorated class would not be a class any more."""
     with pytest.raises(TypeError, match="only a function can be decorated"):
         stretto.task("t")(thing)
 
 
 @pytest.mark.parametrize("name", ["phase", "task", "tool_call", "model_call", "message"])
 def test_a_decorator_without_its_parentheses_is_refused(name: str) -> None:
-    """``@stretto.task`` alone gives no name, and says so where it stands, not at the first call."""
+    """``@stretto.task`` without a name fails at the decorator, not at the first call."""
     with pytest.raises(TypeError, match="give a name first"):
         getattr(stretto, name)(_numbers)
 
 
 def test_a_decorator_cannot_give_an_id() -> None:
-    """All its calls would be one task."""
+    """All its calls would be the same task."""
     with pytest.raises(TypeError, match="cannot have an id"):
         stretto.task("t", id="one")(lambda: None)
 
@@ -476,7 +476,7 @@ def _judgements(span: ReadableSpan) -> list[dict[str, Any]]:
 
 
 def test_a_score_stands_on_what_is_judged(spans: Spans) -> None:
-    """Name, value and who gave it stand on the block's span, with the id of what is judged."""
+    """Name, value and judge are on the block's span, with the id of the judged block."""
     with stretto.session(id="s") as session, stretto.phase("p") as phase, stretto.task("t") as task:
         task.score("quality", 9.2, by="reviewer")
         phase.score("coverage", 1)
@@ -496,7 +496,7 @@ def test_a_score_stands_on_what_is_judged(spans: Spans) -> None:
 
 
 def test_a_score_without_an_object_is_about_the_innermost(spans: Spans) -> None:
-    """Inside a tool call that is the task, and the one around it again once that has ended."""
+    """Inside a tool call it judges the task, and after that task's end the outer task."""
     with stretto.session(), stretto.task("outer", agent="a"):
         with stretto.task("inner", agent="b"), stretto.tool_call("x"), stretto.model_call("m"):
             stretto.score("quality", 1)
@@ -511,7 +511,7 @@ def test_a_score_without_an_object_is_about_the_innermost(spans: Spans) -> None:
 
 
 def test_a_score_after_the_end_is_not_lost(spans: Spans) -> None:
-    """It stands on a span of its own in the same trace and session, and says of what it is."""
+    """It is on its own span in the same trace and session, and names the judged block."""
     with stretto.session(id="s"), stretto.task("t") as task:
         pass
     task.score("quality", 7)
@@ -528,7 +528,7 @@ def test_a_score_after_the_end_is_not_lost(spans: Spans) -> None:
 def test_a_score_that_is_no_number_is_left_out(
     spans: Spans, caplog: pytest.LogCaptureFixture, value: float
 ) -> None:
-    """The log says so; the work goes on."""
+    """The log reports it; the work goes on."""
     with caplog.at_level(logging.WARNING), stretto.task("t") as task:
         task.score("quality", value)
 
@@ -538,7 +538,7 @@ def test_a_score_that_is_no_number_is_left_out(
 
 @pytest.mark.usefixtures("spans")
 def test_a_score_about_nothing_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
-    """Outside any block the log says so."""
+    """Outside any block, the log reports it."""
     with caplog.at_level(logging.WARNING):
         stretto.score("quality", 1)
 
@@ -546,7 +546,7 @@ def test_a_score_about_nothing_is_left_out(caplog: pytest.LogCaptureFixture) -> 
 
 
 def test_tokens_are_counted_as_the_conventions_count(spans: Spans) -> None:
-    """Input on the span holds what a cache gave and took; what is said later replaces what was said."""
+    """The span's input includes tokens read from and written to a cache; later counts replace earlier."""
     with stretto.model_call("m") as call:
         call.tokens(input=10, cache_read=100)
         call.tokens(output=5, cache_write=7)
@@ -565,7 +565,7 @@ def test_tokens_are_counted_as_the_conventions_count(spans: Spans) -> None:
 
 
 def test_unknown_input_is_not_guessed_from_the_cache(spans: Spans) -> None:
-    """Where only the cache's share is known, input stays absent."""
+    """If only the cache's share is known, the input stays absent."""
     with stretto.model_call("m") as call:
         call.tokens(cache_read=100)
 
@@ -586,7 +586,7 @@ def test_a_message_lasts_until_it_is_answered(spans: Spans) -> None:
 
 
 def test_a_message_can_be_recorded_at_once(spans: Spans) -> None:
-    """With a known response time it is set back by it; without one there is none."""
+    """A known response time moves its start back; otherwise the response time is absent."""
     stretto.message("one", sender="me").sent(response_seconds=1.5)
     stretto.message("two").sent()
 
@@ -599,7 +599,7 @@ def test_a_message_can_be_recorded_at_once(spans: Spans) -> None:
 
 
 def test_a_message_that_failed_has_no_response_time(spans: Spans) -> None:
-    """Nobody answered."""
+    """A failed message was not answered."""
     with pytest.raises(ConnectionError), stretto.message("tester"):
         raise ConnectionError
 
@@ -610,7 +610,7 @@ def test_a_message_that_failed_has_no_response_time(spans: Spans) -> None:
 
 
 def test_tasks_of_asyncio_know_what_they_are_part_of(spans: Spans) -> None:
-    """Tasks that run side by side have one parent and are not inside each other."""
+    """Concurrent tasks have the same parent and are not nested in each other."""
 
     async def work(name: str, ready: asyncio.Barrier) -> None:
         async with stretto.task(name, agent=name):
@@ -703,7 +703,7 @@ def _everything() -> str:
 def test_without_an_sdk_nothing_happens(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """No block has an id but the one it was given, nothing enters the context, and nothing is logged."""
+    """Blocks have only given ids, the context does not change, and no log line is written."""
     monkeypatch.setattr(trace, "_TRACER_PROVIDER", None)
     with caplog.at_level(logging.INFO):
         assert _everything() == "given None"
@@ -736,7 +736,7 @@ def test_a_provider_that_does_nothing_is_fine(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_what_is_not_sampled_is_not_recorded() -> None:
-    """The blocks work, have ids, and write nothing."""
+    """Unsampled blocks work and have ids, but write no span."""
     with sdk(sampler=ALWAYS_OFF) as spans:
         with stretto.session() as session, stretto.task("t") as task:
             task.score("quality", 1)
@@ -782,7 +782,7 @@ def test_durations_are_metrics_of_the_conventions(monkeypatch: pytest.MonkeyPatc
 
 
 def test_names_are_cut_and_made_text(spans: Spans) -> None:
-    """Whatever is given as a name becomes a text of at most 120 characters; an empty one is none."""
+    """Any value given as a name becomes text of at most 120 characters; an empty name is absent."""
     with stretto.task("d" * 500, type="", agent="a" * 500), stretto.tool_call(7):  # type: ignore[arg-type]  # on purpose
         pass
 
@@ -824,13 +824,13 @@ def _run(script: str, **variables: str) -> str:
 
 
 def test_it_can_be_switched_off_from_outside() -> None:
-    """With STRETTO_DISABLED=1 nothing is recorded, whatever SDK the host has set."""
+    """With STRETTO_DISABLED=1 no span is recorded, whatever SDK the host uses."""
     assert "invoke_agent a" in _run(_IN_A_HOST)
     assert _run(_IN_A_HOST, STRETTO_DISABLED="1") == ""
 
 
 def test_descriptions_can_be_switched_off() -> None:
-    """With STRETTO_DESCRIPTIONS=0 they stay where they are said, as with the hooks."""
+    """With STRETTO_DESCRIPTIONS=0 descriptions are not recorded, as with the hooks."""
     assert "private" in _run(_IN_A_HOST)
     without = _run(_IN_A_HOST, STRETTO_DESCRIPTIONS="0")
     assert "invoke_agent a" in without
@@ -856,7 +856,7 @@ print("opentelemetry" in sys.modules)
 
 
 def test_every_public_name_is_there() -> None:
-    """All that the package promises can be had from it, and nothing else."""
+    """The package has exactly the promised names."""
     for name in stretto.__all__:
         assert getattr(stretto, name)
     with pytest.raises(AttributeError, match="no attribute 'missing'"):

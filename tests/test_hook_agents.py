@@ -87,7 +87,7 @@ def plan(request: pytest.FixtureRequest, tmp_path: Path) -> InstallPlan:
 
 @pytest.fixture
 def foreign(plan: InstallPlan) -> InstallPlan:
-    """Return the plan of a user who has hooks of their own."""
+    """Return the plan of a user with other hooks."""
     plan.settings.parent.mkdir(parents=True)
     plan.settings.write_text(FOREIGN[plan.agent.name])
     plan.settings.chmod(0o640)
@@ -95,7 +95,7 @@ def foreign(plan: InstallPlan) -> InstallPlan:
 
 
 def hooks(plan: InstallPlan) -> dict[str, Any]:
-    """Return what the settings file holds hooks in."""
+    """Return the member of the settings file that holds the hooks."""
     value = json.loads(plan.settings.read_bytes())
     inside = find_container(plan.agent, plan.settings, value)
     return dict(value[inside] if inside else value)
@@ -119,7 +119,7 @@ def test_every_dialect_can_be_installed() -> None:
 
 class TestHandlers:
     def test_each_agent_gets_its_own_shape(self, plan: InstallPlan) -> None:
-        """Members, the unit of the limit and what must not be there, as each reference has it."""
+        """Members, the unit of the limit and forbidden members are as in each agent's reference."""
         command = line(plan)
         expected: dict[str, dict[str, Any]] = {
             "codex": {"type": "command", "command": command, "timeout": 3},
@@ -143,7 +143,7 @@ class TestHandlers:
         assert not {"beforeShellExecution", "beforeReadFile", "workspaceOpen"} & registered["cursor"]
 
     def test_http_is_claude_codes(self, plan: InstallPlan) -> None:
-        """The other transport is refused, with what to do, and nothing is written."""
+        """For other agents HTTP is refused, with the next step, and the settings are unchanged."""
         with pytest.raises(SettingsError, match="HTTP"):
             install_hooks(dataclasses.replace(plan, transport=Transport.HTTP))
         assert not plan.settings.exists()
@@ -196,7 +196,7 @@ class TestInstall:
         assert [path.name for path in foreign.settings.parent.iterdir()] == [foreign.settings.name]
 
     def test_twice_changes_nothing(self, foreign: InstallPlan) -> None:
-        """The second install writes nothing at all."""
+        """A second installation writes no file."""
         install_hooks(foreign)
         files = {path: path.stat().st_mtime_ns for path in foreign.state.parent.rglob("*")}
         change = install_hooks(foreign)
@@ -204,7 +204,7 @@ class TestInstall:
         assert {path: path.stat().st_mtime_ns for path in foreign.state.parent.rglob("*")} == files
 
     def test_another_interpreter_replaces_ours(self, foreign: InstallPlan) -> None:
-        """An update leaves one handler for each hook, and the backup stays that from before the first."""
+        """An update leaves a single handler for each hook, and the backup of the first installation."""
         install_hooks(foreign)
         moved = dataclasses.replace(foreign, interpreter=Path("/opt/python/bin/python3"))
         assert install_hooks(moved).action == "updated"
@@ -230,7 +230,7 @@ class TestInstall:
         assert json.loads(foreign.settings.read_text()) == expected
 
     def test_what_cannot_be_understood_is_not_touched(self, plan: InstallPlan) -> None:
-        """Comments too, which some agents read: the error names the file, and nothing is written."""
+        """Comments too, which some agents read: the error names the file, and the file is unchanged."""
         odd = b'{"Stop": {}}' if plan.agent.name == "droid" else b'{"hooks": []}'
         plan.settings.parent.mkdir(parents=True)
         for content in (b"{", b"[]", b"// mine\n{}", odd):
@@ -268,7 +268,7 @@ class TestVersion:
         )
 
     def test_hooks_without_a_version_are_not_brought_to_life(self, plan: InstallPlan) -> None:
-        """The agent ignores such a file; writing the version would run what nobody has run before."""
+        """The agent ignores such a file; adding the version would activate unknown hooks."""
         original = '{"hooks": {"stop": [{"command": "rm -r old"}]}}'
         plan.settings.write_text(original)
         with pytest.raises(SettingsError, match="no version"):
@@ -277,7 +277,7 @@ class TestVersion:
         assert not plan.state.exists()
 
     def test_an_empty_file_gets_one_and_loses_it_again(self, plan: InstallPlan) -> None:
-        """Also where the file was changed in between, and so is not put back from the backup."""
+        """This also holds if the file was changed in between and the backup is not restored."""
         plan.settings.write_text('{"$schema": "x"}')
         install_hooks(plan)
         value = json.loads(plan.settings.read_text())
@@ -302,7 +302,7 @@ class TestDroid:
         return find_settings_path(AGENTS["droid"], Scope.USER, home=home, project=home / "p", environ={}).name
 
     def test_the_older_file_is_kept_in_force(self, folder: Path) -> None:
-        """Hooks that Droid reads from settings.json stay read: no hooks.json is made beside them."""
+        """Hooks that Droid reads from settings.json stay active: no hooks.json is created."""
         assert self.chosen(folder) == "hooks.json"
         (folder / "settings.json").write_text('{"model": "x"}')
         assert self.chosen(folder) == "hooks.json"
@@ -312,7 +312,7 @@ class TestDroid:
         assert self.chosen(folder) == "hooks.json"
 
     def test_settings_are_never_taken_for_hooks(self, folder: Path) -> None:
-        """Where the older file holds hooks of an odd shape, nothing is put beside them."""
+        """If hooks in the older file have an unknown shape, no file is created."""
         settings = folder / "settings.json"
         settings.write_text('{"hooks": [], "model": "x"}')
         assert self.chosen(folder) == "settings.json"
@@ -331,7 +331,7 @@ class TestDroid:
         ],
     )
     def test_the_files_own_layout_is_followed(self, folder: Path, name: str, content: str) -> None:
-        """Where hooks stand in a member of their own, ours stand there too, and go without a trace."""
+        """If a member holds the hooks, ours are added there and removed without a trace."""
         settings = folder / name
         settings.write_text(content)
         plan = InstallPlan(
@@ -386,7 +386,7 @@ class TestStatus:
         return check_hooks([(CLAUDE_CODE, "user", claude), *files], plan.state)
 
     def test_installed(self, plan: InstallPlan) -> None:
-        """The agent's file tells its hooks; Claude Code's tells that there are none."""
+        """The agent's file lists its hooks; Claude Code's file lists no hooks."""
         install_hooks(plan)
         found = self.status(plan)
         claude, mine = found.scopes
@@ -396,7 +396,7 @@ class TestStatus:
         assert (mine.missing, mine.transports, mine.dangling) == ((), ("command",), ())
 
     def test_what_is_wrong_is_told(self, plan: InstallPlan) -> None:
-        """A hook that is missing, and an interpreter that is gone."""
+        """A missing hook and a removed interpreter are reported."""
         gone = plan.state / "gone" / "python"
         install_hooks(dataclasses.replace(plan, interpreter=gone))
         value = json.loads(plan.settings.read_text())
@@ -497,7 +497,7 @@ class TestCommandLine:
         assert self.answer(capsys, "status")["installed"] is False
 
     def test_the_remedy_names_the_agent(self, capsys: pytest.CaptureFixture[str]) -> None:
-        """What status proposes can be typed as it stands."""
+        """The command that status proposes can be typed as printed."""
         change = self.answer(capsys, "install", "--agent", "codex")
         path = Path(change["settings"])
         value = json.loads(path.read_text())
@@ -507,14 +507,14 @@ class TestCommandLine:
         assert problem == "codex user lacks Stop: stretto hooks install --agent codex --scope user"
 
     def test_what_else_has_to_be_done_is_said(self, capsys: pytest.CaptureFixture[str]) -> None:
-        """Codex runs no hook that nobody has trusted: once said, not again where nothing changed."""
+        """Codex runs only trusted hooks: this is printed once, not again without a change."""
         assert main(["hooks", "install", "--agent", "codex"]) == 0
         assert "start it and type /hooks" in capsys.readouterr().out
         assert main(["hooks", "install", "--agent", "codex"]) == 0
         assert "start it and type /hooks" not in capsys.readouterr().out
 
     def test_claude_code_is_the_default(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-        """Without ``--agent`` nothing is as it was not before."""
+        """Without ``--agent`` the command behaves as before."""
         change = self.answer(capsys, "install")
         assert change["settings"] == str(tmp_path / "home" / ".claude" / "settings.json")
 

@@ -1,4 +1,4 @@
-"""The hook client: what it takes from a payload, and that nothing stops it or comes out of it."""
+"""The hook client: the values it reads from a payload, and its behaviour as a process."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class TestRecord:
 
     @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
     def test_every_recorded_payload_becomes_an_event(self, path: Path) -> None:
-        """Each recorded payload gives one framed line that is an event with its time and session."""
+        """Each recorded payload gives a framed line that is an event with its time and session."""
         for line in path.read_text().splitlines():
             recorded = json.loads(line)
             written = build_record(json.dumps(recorded["payload"]).encode(), recorded["t"])
@@ -112,7 +112,7 @@ class TestRecord:
         ],
     )
     def test_project_is_the_last_component(self, cwd: object, project: str | None) -> None:
-        """POSIX and Windows paths end in a project; roots, drives and other types have none."""
+        """POSIX and Windows paths give a project; roots, drives and other types do not."""
         assert attributes_of({"hook_event_name": "SessionStart", "cwd": cwd}).get("project") == project
 
     def test_project_and_trace_context_only_at_the_start_of_session_and_turn(self) -> None:
@@ -136,16 +136,16 @@ class TestRecord:
         ],
     )
     def test_a_bad_trace_context_is_absent(self, value: str) -> None:
-        """What W3C Trace Context calls invalid is not passed on."""
+        """A context that is invalid by W3C Trace Context is not passed on."""
         assert "traceparent" not in attributes_of({"hook_event_name": "SessionStart"}, traceparent=value)
 
     def test_a_session_end_gives_its_reason(self) -> None:
-        """SessionEnd says why."""
+        """SessionEnd gives the reason."""
         event = event_of({"hook_event_name": "SessionEnd", "reason": "logout"})
         assert (event.kind, event.attributes) == (Kind.SESSION_END, {"reason": "logout"})
 
     def test_a_prompt_gives_a_turn_and_its_length(self) -> None:
-        """UserPromptSubmit opens a user's turn and tells the prompt's length, not the prompt."""
+        """UserPromptSubmit opens a user's turn with the prompt's length, not the prompt."""
         event = event_of({"hook_event_name": "UserPromptSubmit", "prompt_id": "p", "prompt": "make it fast"})
         assert (event.kind, event.id, event.type) == (Kind.TURN_START, "p", "user")
         assert event.attributes == {"prompt_length": 12}
@@ -167,7 +167,7 @@ class TestRecord:
         ],
     )
     def test_a_slash_command_is_named(self, prompt: str, command: str | None) -> None:
-        """Only the name of a slash command passes, never a path that looks like one."""
+        """Only the name of a slash command is recorded, never a path that looks like a command."""
         attributes = attributes_of({"hook_event_name": "UserPromptSubmit", "prompt": prompt})
         assert attributes == {"prompt_length": len(prompt)} | ({"command": command} if command else {})
 
@@ -203,7 +203,7 @@ class TestRecord:
         assert attributes == {"prompt_length": len(prompt)}
 
     def test_a_tool_call_starts(self) -> None:
-        """PreToolUse carries id, tool and the task it is made in; nothing of its input."""
+        """PreToolUse gives id, tool and task, but nothing of the tool's input."""
         event = event_of(
             {
                 "hook_event_name": "PreToolUse",
@@ -224,7 +224,7 @@ class TestRecord:
 
     @pytest.mark.parametrize("tool", ["Agent", "Task"])
     def test_a_delegation_is_described(self, tool: str) -> None:
-        """The Agent tool, also under its former name, tells agent, description (cut) and background."""
+        """The Agent tool, under both of its names, gives agent, description (cut) and background."""
         payload = {
             "hook_event_name": "PreToolUse",
             "tool_name": tool,
@@ -308,7 +308,7 @@ class TestRecord:
     def test_a_failing_call_gives_its_class(
         self, fields: dict[str, Any], outcome: Outcome, attributes: dict[str, Any]
     ) -> None:
-        """A failure is told from an interruption; of the error's text its class passes at most."""
+        """A failure and an interruption differ; at most the class of the error's text is recorded."""
         event = event_of({"hook_event_name": "PostToolUseFailure", "duration_ms": 3, **fields})
         assert (event.kind, event.outcome, event.duration) == (Kind.TOOL_END, outcome, 3_000_000)
         assert event.attributes == attributes
@@ -329,7 +329,7 @@ class TestRecord:
         assert ids == [f"t{n}" for n in range(client.LIST_LIMIT)]
 
     def test_a_permission_request_names_tool_and_task(self) -> None:
-        """PermissionRequest has no id of its own."""
+        """PermissionRequest has no id."""
         event = event_of({"hook_event_name": "PermissionRequest", "agent_id": "a", "tool_name": "Bash"})
         assert (event.kind, event.parent, event.name) == (Kind.PERMISSION_REQUEST, "a", "Bash")
 
@@ -347,7 +347,7 @@ class TestRecord:
         assert (event.kind, event.type, event.attributes) == (kind, "auto", {})
 
     def test_a_task_starts_and_ends(self) -> None:
-        """SubagentStart and SubagentStop are about the agent's id; the stop tells who still runs."""
+        """SubagentStart and SubagentStop have the agent's id; the stop lists the running subagents."""
         named = {"agent_id": "a1", "agent_type": "architect"}
         start = event_of({"hook_event_name": "SubagentStart", **named})
         assert (start.kind, start.id, start.parent, start.name) == (Kind.TASK_START, "a1", None, "architect")
@@ -363,7 +363,7 @@ class TestRecord:
         assert end.attributes == {"running": ["a2"]}
 
     def test_a_turn_ends(self) -> None:
-        """Stop ends the prompt's turn, has no parent, and tells nobody running from nothing said."""
+        """Stop ends the prompt's turn, has no parent, and an empty list differs from a missing list."""
         stop = {"hook_event_name": "Stop", "prompt_id": "p", "last_assistant_message": "secret"}
         event = event_of({**stop, "background_tasks": [], "agent_id": "a"})
         assert (event.kind, event.id, event.parent) == (Kind.TURN_END, "p", None)
@@ -375,25 +375,25 @@ class TestRecord:
         [("rate_limit", {"error": "rate_limit"}), ("No, because", {}), ("E42", {}), ("x" * 60, {}), (7, {})],
     )
     def test_a_turn_fails(self, error: object, attributes: dict[str, Any]) -> None:
-        """StopFailure gives the error's word, if it is one."""
+        """StopFailure gives the error if it is a single word."""
         event = event_of({"hook_event_name": "StopFailure", "prompt_id": "p", "error": error})
         assert (event.kind, event.id, event.outcome) == (Kind.TURN_END, "p", Outcome.FAILURE)
         assert event.attributes == attributes
 
     def test_the_table_speaks_the_models_words(self) -> None:
-        """Each kind and outcome the client writes is one of the model's."""
+        """Each kind and outcome that the client writes is in the model."""
         assert {kind for kind, *_ in client.EVENTS.values()} <= set(Kind)
         assert {outcome for _, outcome, *_ in client.EVENTS.values()} - {None} <= set(Outcome)
         assert set(client.REFINED) <= set(client.EVENTS)
 
     def test_the_limits_are_within_the_journals(self) -> None:
-        """What the client lets pass, the journal's reader believes."""
+        """The journal's reader accepts every value that the client records."""
         assert client.NAME_LIMIT <= client.ID_LIMIT <= LONGEST_TEXT
         assert client.LIST_LIMIT <= LONGEST_LIST
         assert client.NUMBER_LIMIT <= LONGEST_DURATION
 
     def test_ids_are_whole_or_absent_and_names_are_cut(self) -> None:
-        """An id beyond its limit is none; a name beyond its limit is shortened."""
+        """An id beyond its limit is absent; a name beyond its limit is shortened."""
         payload = {"hook_event_name": "PreToolUse", "tool_use_id": "t" * 201, "tool_name": "n" * 130}
         event = event_of(payload)
         assert (event.id, event.name) == (None, "n" * 120)
@@ -407,7 +407,7 @@ class TestRecord:
         assert decoded(written).name == "a?\N{GRINNING FACE}"
 
     def test_stray_bytes_cost_no_event(self) -> None:
-        """A byte that is no UTF-8, a bare control character and NaN in some tool's output are put up with."""
+        """Invalid UTF-8, a bare control character or NaN in a tool's output do not lose the event."""
         payload = b'{"session_id":"s","hook_event_name":"Stop","x":"\xff\x01\n","y":[NaN],"prompt_id":"p"}'
         assert decoded(build_record(payload, NOW)).id == "p"
         assert decoded(build_record(b"\xef\xbb\xbf \r\n" + payload + b"\n\n", NOW)).id == "p"
@@ -437,7 +437,7 @@ class TestReject:
         ids=lambda value: str(value[:20]),
     )
     def test_input_that_is_no_event_is_reported(self, payload: bytes, reason: str) -> None:
-        """It becomes a reject event with its reason and size, so that nothing is lost unseen."""
+        """It becomes a reject event with its reason and size, so that the loss is visible."""
         assert rejected(payload) == (reason, None)
 
     @pytest.mark.parametrize(
@@ -519,7 +519,7 @@ class TestPrivacy:
         assert checked > 50
 
     def test_only_what_is_allowed_can_pass(self) -> None:
-        """Where all free text of a payload is a secret, none of it is in the event."""
+        """If all free texts of a payload are secrets, the event contains no secret."""
         content: dict[str, Any] = {"prompt": "a secret", "command": "a secret", "content": ["a secret"]}
         for hook in client.EVENTS:
             payload: dict[str, Any] = {
@@ -556,7 +556,7 @@ mutations = values | nested | st.lists(nested, max_size=3)
 class TestAnything:
     @given(st.binary(max_size=400))
     def test_random_bytes_give_a_reject(self, payload: bytes) -> None:
-        """Any bytes at all give one event line."""
+        """Any bytes give a single event line."""
         written = build_record(payload, NOW)
         assert written.count(b"\n") == 2
         assert decoded(written).kind is Kind.REJECT
@@ -566,7 +566,7 @@ class TestAnything:
     def test_mutated_payloads_give_an_event(
         self, recorded: tuple[int, dict[str, Any]], hook: str, data: st.DataObject
     ) -> None:
-        """A payload with some of its members replaced by anything still gives one event line."""
+        """A payload with some members replaced by any values still gives a single event line."""
         payload = {**recorded[1], "hook_event_name": hook}
         keys = sorted({*payload, "agent_id", "tool_calls", "background_tasks", "trigger", "is_interrupt"})
         payload |= data.draw(st.dictionaries(st.sampled_from(keys), mutations, max_size=5))
@@ -580,7 +580,7 @@ class TestAnything:
     def test_damaged_text_gives_an_event(
         self, recorded: tuple[int, dict[str, Any]], data: st.DataObject
     ) -> None:
-        """A payload's text with bytes cut out and put in still gives one event line."""
+        """A payload's text with bytes removed and inserted still gives a single event line."""
         text = json.dumps(recorded[1]).encode()
         start = data.draw(st.integers(0, len(text)))
         stop = data.draw(st.integers(start, len(text)))
@@ -602,7 +602,7 @@ def run(
 
 
 def journal(state: Path) -> list[Event]:
-    """Return all events of a state folder's journal; each line must be one."""
+    """Return all events of a state folder's journal; each line must be an event."""
     lines = [
         line
         for path in sorted(state.glob("journal/*.jsonl"))
@@ -617,7 +617,7 @@ STOP = b'{"session_id":"s","hook_event_name":"Stop","prompt_id":"p"}'
 
 class TestProcess:
     def test_it_appends_to_the_day_of_the_event(self, tmp_path: Path) -> None:
-        """Two hooks give two events in one file, closed to others, named by the UTC day of their time."""
+        """Two hooks give two events in a private file, named by the UTC day of their time."""
         state = tmp_path / "deep" / "state"
         run(STOP, state)
         run(STOP, state)
@@ -637,7 +637,7 @@ class TestProcess:
         assert file.read_bytes() == build_record(body, journal(tmp_path)[0].time)
 
     def test_the_state_is_found(self, tmp_path: Path) -> None:
-        """STRETTO_STATE goes before the argument, that before XDG_STATE_HOME, that before HOME."""
+        """STRETTO_STATE wins over the argument, that over XDG_STATE_HOME, that over HOME."""
         named, given, xdg, home = (tmp_path / name for name in ("näme d", "given", "xdg", "home"))
         everything = {"STRETTO_STATE": str(named), "XDG_STATE_HOME": str(xdg), "HOME": str(home)}
         run(STOP, given, environment=everything)
@@ -650,7 +650,7 @@ class TestProcess:
         assert len(journal(home / ".local/state/stretto")) == 1
 
     def test_without_a_home_it_does_nothing(self, tmp_path: Path) -> None:
-        """No place for the journal is no error."""
+        """A missing place for the journal is not an error."""
         run(STOP)
         assert list(tmp_path.iterdir()) == []
 
@@ -678,7 +678,7 @@ class TestProcess:
     @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are found through /proc")
     @pytest.mark.parametrize("hook", ["SessionStart", "UserPromptSubmit", "Stop"])
     def test_the_agent_is_named_behind_its_shells(self, tmp_path: Path, hook: str) -> None:
-        """At the start of a session or a turn: the shell that runs the hook, and what started that shell."""
+        """At the start of a session or turn: the shell that runs the hook, and the shell's parent."""
         payload = json.dumps({"session_id": "s", "hook_event_name": hook}).encode()
         # Two commands, so that the shell cannot become the interpreter.
         words = ["/bin/sh", "-c", f"{PYTHON} -I -S {START} {tmp_path}; :"]
@@ -696,7 +696,7 @@ class TestProcess:
         assert len(told) == 2
 
     def test_a_process_is_spelled_the_same_by_whoever_asks(self) -> None:
-        """Pid and start: another process with the same pid is another text; one that is gone has no start."""
+        """Pid and start distinguish processes with the same pid; an ended process has no start."""
         pid, _, started = client.identify_process(os.getpid()).partition(":")
         assert pid == str(os.getpid())
         if Path("/proc/self/stat").exists():
@@ -707,7 +707,7 @@ class TestProcess:
         assert client.identify_process(gone.pid) == str(gone.pid)
 
     def test_a_torn_line_does_not_swallow_the_next(self, tmp_path: Path) -> None:
-        """What an earlier writer left unfinished ends where the next record begins."""
+        """An unfinished line of an earlier writer ends at the next record."""
         run(STOP, tmp_path)
         (file,) = tmp_path.glob("journal/*")
         file.write_bytes(file.read_bytes() + b'\n{"version":1,"kind":"to')
@@ -717,7 +717,7 @@ class TestProcess:
         assert [decoded(line).kind for line in (lines[0], lines[2])] == [Kind.TURN_END, Kind.TURN_END]
 
     def test_it_loads_next_to_nothing(self, tmp_path: Path) -> None:
-        """Beyond what the bare interpreter has loaded there is the JSON accelerator, and no package."""
+        """Beyond the bare interpreter it loads the JSON accelerator, and no package."""
         shown = "import sys; print(*sorted(sys.modules))"
         bare = subprocess.check_output([PYTHON, "-I", "-S", "-c", shown], env={}).split()
         loading = f"import sys; sys.path.insert(0, {str(CLIENT.parent)!r}); import client; {shown}"
@@ -770,7 +770,7 @@ class TestProcess:
         assert [event.kind for event in journal(tmp_path)] == [Kind.TURN_END] * 6
 
     def test_the_compiled_start_is_silent_without_its_client(self, tmp_path: Path) -> None:
-        """A missing or broken client beside it is no error of the agent's."""
+        """A missing or broken client is not an error for the agent."""
         start = tmp_path / "start.py"
         start.write_bytes(START.read_bytes())
         run(STOP, tmp_path, script=start)

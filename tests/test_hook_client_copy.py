@@ -6,7 +6,7 @@ from stretto.hook.install.client_copy import KEY_BYTES, check_client_copy, copy_
 
 
 def test_the_secret_is_made_once_and_kept(tmp_path: Path) -> None:
-    """Whoever comes first makes it, readable for its owner alone; an install afterwards leaves it."""
+    """The first caller creates it, readable for the owner only; a later installation keeps it."""
     made = ensure_secret(tmp_path)
     assert len(made) == KEY_BYTES
     assert ensure_secret(tmp_path) == made
@@ -17,13 +17,13 @@ def test_the_secret_is_made_once_and_kept(tmp_path: Path) -> None:
 
 
 def test_a_secret_that_is_cut_short_is_made_anew(tmp_path: Path) -> None:
-    """Half a key would be none."""
+    """Half a key is not a key."""
     ensure_secret(tmp_path)
     (tmp_path / "hook" / "key").write_bytes(b"half")
     assert len(ensure_secret(tmp_path)) == KEY_BYTES
 
 
 def test_where_none_can_be_made_there_is_none(tmp_path: Path) -> None:
-    """Then nothing has a hash, and nothing fails."""
+    """Without a secret no path is hashed, and no call fails."""
     (tmp_path / "hook").write_text("a file in the folder's place")
     assert ensure_secret(tmp_path) == b""

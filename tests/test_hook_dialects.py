@@ -1,8 +1,8 @@
-"""The dialects: what the client makes of other agents' payloads, each as its vendor documents it.
+"""The dialects: the events that the client makes of other agents' payloads, as their vendors document them.
 
-``tests/recorded/dialects`` holds the payloads, a file for each agent, and beside each one the whole event
-that must come of it. A ``pair`` there is a label: equal labels stand for equal hashes, different for
-different ones.
+``tests/recorded/dialects`` has a file of payloads for each agent, and beside each payload the complete event
+that it must give. A ``pair`` there is a label: equal labels stand for equal hashes, different labels for
+different hashes.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def texts(value: object) -> Iterator[str]:
 
 
 def test_every_dialect_is_documented() -> None:
-    """No agent goes without payloads, and each hook that is registered for it occurs in them."""
+    """Each agent has payloads, and each of its registered hooks occurs in them."""
     assert [path.stem for path in DOCUMENTED] == sorted(DIALECTS)
     for agent, dialect in DIALECTS.items():
         seen = {
@@ -73,14 +73,14 @@ def test_every_dialect_is_documented() -> None:
 
 
 def test_the_tables_speak_the_common_words() -> None:
-    """Each hook means one that the client knows."""
+    """Each hook translates to a hook that the client knows."""
     assert {hook for dialect in DIALECTS.values() for hook in dialect.events.values()} <= set(client.EVENTS)
     assert dialects.DELEGATING == client.DELEGATING
 
 
 @pytest.mark.parametrize("agent", sorted(DIALECTS))
 def test_documented_payloads_become_exactly_these_events(agent: str) -> None:
-    """Each payload gives the event beside it, whole: nothing more is taken, nothing less."""
+    """Each payload gives exactly the event beside it, with no field more or less."""
     labels: dict[str, str] = {}
     for row in rows(agent):
         event = written(agent, row["payload"], row["t"])
@@ -121,7 +121,7 @@ def test_nothing_of_the_content_passes(agent: str) -> None:
 
 @pytest.mark.parametrize("agent", sorted(DIALECTS))
 def test_only_what_is_allowed_can_pass(agent: str) -> None:
-    """Where all free text of a payload is a secret, none of it is in the event, whatever the hook."""
+    """If all free texts of a payload are secrets, the event of any hook contains no secret."""
     content = {"prompt": "a secret", "command": "a secret", "text_result_for_llm": "a secret"}
     order = {**content, "description": "a secret", "agent_type": "a secret", "agent_name": "a secret"}
     for hook in DIALECTS[agent].events:
@@ -153,7 +153,7 @@ def test_only_what_is_allowed_can_pass(agent: str) -> None:
 
 
 class TestPairs:
-    """The hash that stands in for an id where start and end of a call share none."""
+    """The hash that replaces a missing id shared by the start and end of a call."""
 
     CALL: ClassVar[dict[str, Any]] = {
         "session_id": "s",
@@ -168,7 +168,7 @@ class TestPairs:
         return attributes("droid", {**cls.CALL, **changed}, key).get("pair")
 
     def test_a_call_and_its_end_share_it(self) -> None:
-        """The same session, tool and input give the same hash, in whatever order the members come."""
+        """The same session, tool and input give the same hash, in any order of members."""
         turned = {"deep": [{"b": None, "a": 1}], "command": "ls"}
         assert self.pair() == self.pair(hook_event_name="PostToolUse", tool_input=turned, tool_response="x")
 
@@ -185,11 +185,11 @@ class TestPairs:
         ],
     )
     def test_another_call_has_another(self, changed: dict[str, Any]) -> None:
-        """A difference in session, tool or input gives another hash, also where it is one of type alone."""
+        """A difference in session, tool or input gives another hash, even a difference of type only."""
         assert self.pair() != self.pair(**changed)
 
     def test_it_is_of_no_use_to_others(self) -> None:
-        """It depends on the installation's secret; without one there is none, and no call is made up."""
+        """It depends on the installation's secret; without a secret there is no hash."""
         assert self.pair() != self.pair(key=b"j" * 32)
         assert self.pair(key=b"") is None
 
@@ -199,7 +199,7 @@ class TestPairs:
         assert (event["id"], event.get("attributes")) == ("t", None)
 
     def test_it_comes_with_calls_only(self) -> None:
-        """No other hook carries one, and no agent that has ids."""
+        """Other hooks have no hash, and neither do agents with call ids."""
         for agent, dialect in DIALECTS.items():
             for hook, common in dialect.events.items():
                 event = written(agent, {**self.CALL, "hook_event_name": hook})
@@ -211,13 +211,13 @@ class TestPairs:
         assert self.pair(tool_input="\ud800") not in (None, self.pair(tool_input="?"))
 
     def test_every_interpreter_makes_the_same(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """One that lacks the small module for the hash takes the large one."""
+        """An interpreter without the small hash module loads the large module."""
         usual = self.pair()
         monkeypatch.setitem(sys.modules, "_blake2", None)
         assert self.pair() == usual
 
     def test_an_input_too_deep_has_none(self) -> None:
-        """The event is kept even where its input cannot be walked."""
+        """The event is kept even if its input is too deep to be hashed."""
         deep = b'{"session_id":"s","hook_event_name":"PreToolUse","tool_name":"x","tool_input":'
         line = build_record(deep + b"[" * 500 + b"]" * 500 + b"}", NOW, agent="droid", key=KEY)
         event = parse_line(line)
@@ -226,7 +226,7 @@ class TestPairs:
 
 
 class TestTime:
-    """The agent's own stamp, where there is one and it can be right."""
+    """The agent's timestamp, if it has a plausible timestamp."""
 
     @staticmethod
     def time(stamp: object, now: int = NOW) -> int:
@@ -312,7 +312,7 @@ class TestAgents:
         }
 
     def test_claude_code_is_read_as_before(self) -> None:
-        """Fields that only other agents' dialects read change nothing: no stamp, no pair, no turn."""
+        """Fields that only other dialects read change nothing: no timestamp, no pair, no turn."""
         payload = {"session_id": "s", "hook_event_name": "PreToolUse", "tool_name": "Bash"}
         more = {"timestamp": "2026-09-21T14:13:19.990Z", "tool_input": {"command": "ls"}, "turn_id": "t"}
         assert written("claude-code", {**payload, **more}) == written("claude-code", payload)
@@ -324,7 +324,7 @@ class TestAgents:
         [({}, "no session id"), ([], "not an object"), ({"session_id": "s"}, "unknown event")],
     )
     def test_a_reject_names_the_agent(self, agent: str, payload: object, reason: str) -> None:
-        """What gives no event is counted for the agent it came from."""
+        """A payload without an event is counted for its agent."""
         event = written(agent, payload)
         assert (event["kind"], event["source"]) == ("reject", agent)
         assert event["attributes"]["reason"] == reason
@@ -347,7 +347,7 @@ class TestAgents:
         ],
     )
     def test_codex_names_the_parent_by_its_rollout(self, path: object, parent: bool) -> None:
-        """An agent's stop points to the rollout of the thread that started it; another path says nothing."""
+        """An agent's stop has the path of its parent's rollout; another path gives no parent."""
         payload = {
             "session_id": "s",
             "hook_event_name": "SubagentStop",
@@ -361,7 +361,7 @@ class TestAgents:
         "order", [{"run_in_background": True}, {"is_background": True}, {"mode": "background"}]
     )
     def test_a_delegation_left_in_the_background_is_told(self, order: dict[str, Any]) -> None:
-        """Its end is not the agent's, which the call's status says in the words of Claude Code."""
+        """The call's end is not the agent's end, and its status has Claude Code's word for that."""
         payload = {"session_id": "s", "tool_name": "Task", "tool_use_id": "t", "tool_input": order}
         start = attributes("cursor", {**payload, "hook_event_name": "preToolUse"})
         end = attributes("cursor", {**payload, "hook_event_name": "postToolUse"})
@@ -384,7 +384,7 @@ FIELDS = sorted({name for _, payload in EVERYTHING for name in payload})
 def test_mutated_payloads_give_an_event(
     documented: tuple[str, dict[str, Any]], agent: str, data: st.DataObject
 ) -> None:
-    """Any payload with some members replaced by anything, read as any agent's, gives one event line."""
+    """Any payload with replaced members, read as any agent's, gives a single event line."""
     changed = data.draw(st.dictionaries(st.sampled_from(FIELDS), values, max_size=5))
     line = build_record(json.dumps({**documented[1], **changed}).encode(), NOW, agent=agent, key=KEY)
     assert line.count(b"\n") == 2
@@ -396,7 +396,7 @@ def test_mutated_payloads_give_an_event(
 
 
 class TestFolder:
-    """The copied folder: what is beside the client, and what is not."""
+    """The copied folder, with and without the files beside the client."""
 
     @pytest.fixture
     def folder(self, tmp_path: Path) -> Path:
@@ -410,7 +410,7 @@ class TestFolder:
 
     @staticmethod
     def run(folder: Path, *, script: str = "start.py", agent: str = "gemini-cli") -> dict[str, Any]:
-        """Run a hook of that copy and return the one event it adds."""
+        """Run a hook of that copy and return the event that it adds."""
         state = folder.parent / "state"
         payload = {
             "session_id": "s",
@@ -444,37 +444,37 @@ class TestFolder:
 
     @pytest.mark.parametrize("damaged", [b"", b"\x00" * 16, b"nonsense"])
     def test_a_damaged_cache_costs_no_event(self, folder: Path, damaged: bytes) -> None:
-        """Client and dialects are read from their source where their compiled forms are broken."""
+        """Client and dialects are read from source if their compiled forms are damaged."""
         self.run(folder)
         for compiled in (folder / "__pycache__").iterdir():
             compiled.write_bytes(compiled.read_bytes()[:16] + damaged)
         assert self.run(folder)["kind"] == "tool.start"
 
     def test_without_a_key_calls_have_no_pair(self, folder: Path) -> None:
-        """The event stays; what would make it a call is absent."""
+        """The event is kept without the pair that would make it a call."""
         (folder / "key").unlink()
         assert "attributes" not in self.run(folder)
 
     def test_without_the_dialects_a_gap_shows(self, folder: Path) -> None:
-        """A file that is gone or broken becomes a reject event, not silence."""
+        """A missing or damaged file becomes a reject event, so that the gap is visible."""
         (folder / "dialects.py").write_text("def (")
         assert self.run(folder)["attributes"]["reason"] == "internal"
         (folder / "dialects.py").unlink()
         assert self.run(folder)["attributes"]["reason"] == "internal"
 
     def test_claude_code_needs_neither(self, folder: Path) -> None:
-        """Its hooks load what they always loaded."""
+        """Claude Code's hooks load the same files as before."""
         (folder / "dialects.py").unlink()
         (folder / "key").unlink()
         event = self.run(folder, agent="claude-code")
         assert (event["kind"], event["attributes"]["reason"]) == ("reject", "unknown event")
 
     def test_a_name_that_is_none_is_other(self, folder: Path) -> None:
-        """What stands in the settings is taken for a name only if it looks like one."""
+        """The agent in the settings is used only if it looks like a name."""
         assert self.run(folder, agent="no name\n")["source"] == "other"
 
     def test_it_loads_next_to_nothing(self, folder: Path) -> None:
-        """Beyond the client's own there are the dialects, and for a call without an id one hash."""
+        """Beyond the client it loads the dialects and, for a call without an id, a hash module."""
         shown = "import sys; print(*sorted(sys.modules))"
         bare = subprocess.check_output([PYTHON, "-I", "-S", "-c", shown], env={}).split()
         program = (

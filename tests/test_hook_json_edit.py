@@ -1,4 +1,4 @@
-"""Changing one member of a JSON object in its text."""
+"""Edits of a single member of a JSON object in its text."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_member_is_set_in_the_texts_own_layout(text: str, expected: str) -> No
     ],
 )
 def test_a_member_is_dropped_with_its_comma(text: str, expected: str) -> None:
-    """Nothing is left of it, and nothing else goes."""
+    """The member is removed completely, and no other text is removed."""
     assert drop_member(text, "hooks") == expected
 
 
@@ -59,7 +59,7 @@ def test_text_outside_ascii_stays_readable() -> None:
 
 
 def test_of_several_members_the_last_counts() -> None:
-    """JSON's readers take the last of several members of one name; so do set and drop."""
+    """JSON readers use the last of several members with a name; so do set and drop."""
     assert set_member('{"a": 1, "a": 2}', "a", 3) == '{"a": 1, "a": 3}'
     assert drop_member('{"a": 1, "a": 2}', "a") == '{"a": 1}'
 

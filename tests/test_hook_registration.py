@@ -76,7 +76,7 @@ def plan(tmp_path: Path) -> InstallPlan:
 
 @pytest.fixture
 def foreign(plan: InstallPlan) -> InstallPlan:
-    """Return the plan of a user who has settings and hooks of their own."""
+    """Return the plan of a user with other settings and hooks."""
     plan.settings.parent.mkdir(parents=True)
     plan.settings.write_text(FOREIGN)
     plan.settings.chmod(0o640)
@@ -100,7 +100,7 @@ def backup(plan: InstallPlan) -> Path:
 
 class TestHandlers:
     def test_exactly_the_harmless_hooks_are_registered(self, plan: InstallPlan) -> None:
-        """The list is the one of the design; hooks that hold up or replace something are not in it."""
+        """The list is that of the design, without hooks that delay or replace the agent's work."""
         assert set(EVENTS) == set(build_handlers(plan)) == set(build_handlers(http(plan))) == REGISTERED
         assert not {"MessageDisplay", "WorktreeCreate", "Elicitation"} & set(EVENTS)
 
@@ -116,7 +116,7 @@ class TestHandlers:
             ]  # fmt: skip
 
     def test_the_agent_waits_only_where_a_figure_would_be_lost(self, plan: InstallPlan) -> None:
-        """Everything is asynchronous but what comes last before the agent may end."""
+        """All hooks are asynchronous except those just before the agent may end."""
         awaited = {event for event, handler in build_handlers(plan).items() if not handler.get("async")}
         assert awaited == AWAITED == {"Stop", "StopFailure", "SubagentStop", "SessionEnd"}
 
@@ -129,7 +129,7 @@ class TestHandlers:
         }
 
     def test_an_old_agent_gets_no_hook_it_does_not_know(self, plan: InstallPlan) -> None:
-        """Before 2.1.101 an unknown name voids the whole settings file, so none is written."""
+        """Before 2.1.101 an unknown name invalidates the whole file, so it is not written."""
         for version, missing in [
             (TOLERANT, set()),
             ((2, 1, 240), set()),
@@ -179,11 +179,11 @@ class TestHandlers:
         ],
     )
     def test_ours_are_recognised(self, handler: object, expected: bool) -> None:
-        """By the client's place and the mark, or the service's path; nobody else's command is ours."""
+        """The client's path and the mark, or the service's path, identify our handlers."""
         assert is_ours(handler) is expected
 
     def test_every_handler_made_is_recognised(self, plan: InstallPlan) -> None:
-        """Whatever is installed can be removed, also from a state folder whose name says nothing."""
+        """Every installed handler can be removed, also from a state folder with any name."""
         for made in (plan, http(plan), dataclasses.replace(plan, state=Path("/data"))):
             assert all(map(is_ours, build_handlers(made).values()))
 
@@ -199,7 +199,7 @@ class TestHandlers:
 
 class TestInstall:
     def test_into_nothing(self, plan: InstallPlan) -> None:
-        """The file is made, the client is copied, closed to others, and there is nothing to back up."""
+        """The file is created, the client is copied privately, and no backup is needed."""
         change = install_hooks(plan)
         assert (change.action, change.backup, change.transport) == ("installed", None, "command")
         assert change.client == str(get_client_folder(plan.state))
@@ -217,7 +217,7 @@ class TestInstall:
         assert (len(key.read_bytes()), key.stat().st_mode & 0o777) == (32, 0o600)
 
     def test_beside_others(self, foreign: InstallPlan) -> None:
-        """Foreign hooks, order, layout and mode stay; what was there is kept beside the file."""
+        """Foreign hooks, order, layout and mode are kept; the previous file is backed up."""
         change = install_hooks(foreign)
         assert change.action == "installed"
         assert change.backup == str(backup(foreign))
@@ -233,7 +233,7 @@ class TestInstall:
         assert found["WorktreeCreate"] == original["WorktreeCreate"]
 
     def test_twice_changes_nothing(self, foreign: InstallPlan) -> None:
-        """The second install writes nothing at all."""
+        """A second installation writes no file."""
         install_hooks(foreign)
         files = {path: path.stat().st_mtime_ns for path in foreign.state.parent.rglob("*")}
         change = install_hooks(foreign)
@@ -241,7 +241,7 @@ class TestInstall:
         assert {path: path.stat().st_mtime_ns for path in foreign.state.parent.rglob("*")} == files
 
     def test_it_leaves_our_place_among_others(self, foreign: InstallPlan) -> None:
-        """Where another tool has added its hooks behind ours, a second install still changes nothing."""
+        """If another tool has added hooks after ours, a second installation changes nothing."""
         install_hooks(foreign)
         value = json.loads(foreign.settings.read_text())
         value["hooks"]["Stop"].append({"hooks": [{"type": "command", "command": "later"}]})
@@ -269,7 +269,7 @@ class TestInstall:
         assert set(hooks(plan)) == set(build_handlers(old)) < REGISTERED
 
     def test_an_edit_in_between_is_backed_up(self, foreign: InstallPlan) -> None:
-        """What the user has changed since is not lost by an update."""
+        """An update backs up the user's later changes."""
         install_hooks(foreign)
         edited = foreign.settings.read_text().replace("opus", "sonnet")
         foreign.settings.write_text(edited)
@@ -290,7 +290,7 @@ class TestInstall:
         assert install_hooks(plan).client is None
 
     def test_a_link_is_followed(self, foreign: InstallPlan) -> None:
-        """Settings kept elsewhere and linked to are changed where they are."""
+        """Settings behind a symbolic link are changed in the linked file."""
         target = foreign.settings.parent / "dotfiles" / "claude.json"
         target.parent.mkdir()
         foreign.settings.rename(target)
@@ -319,7 +319,7 @@ class TestInstall:
     def test_what_cannot_be_understood_is_not_touched(
         self, plan: InstallPlan, content: bytes, why: str
     ) -> None:
-        """The error says what and where; nothing is written, here or in the state folder."""
+        """The error names the problem and the file; neither settings nor state folder change."""
         plan.settings.parent.mkdir(parents=True)
         plan.settings.write_bytes(content)
         with pytest.raises(SettingsError, match=why) as raised:
@@ -333,7 +333,7 @@ class TestInstall:
         assert not plan.state.exists()
 
     def test_a_byte_order_mark_stays(self, plan: InstallPlan) -> None:
-        """Some editors write one; it is no reason to refuse."""
+        """Some editors write a byte order mark; the file is accepted."""
         plan.settings.parent.mkdir(parents=True)
         original = b'\xef\xbb\xbf{\r\n  "model": "x"\r\n}'
         plan.settings.write_bytes(original)
@@ -350,7 +350,7 @@ class TestInstall:
             install_hooks(plan)
 
     def test_without_a_place_for_the_client_nothing_is_registered(self, foreign: InstallPlan) -> None:
-        """Hooks never point to what could not be written."""
+        """Hooks are never registered for a client that could not be written."""
         foreign.state.write_text("in the way")
         with pytest.raises(SettingsError):
             install_hooks(foreign)
@@ -359,7 +359,7 @@ class TestInstall:
 
 class TestUninstall:
     def test_the_original_bytes_come_back(self, foreign: InstallPlan) -> None:
-        """Install and uninstall leave what was there, to the byte, and no backup of it."""
+        """Installation and removal restore every byte and leave no backup."""
         install_hooks(foreign)
         change = uninstall_hooks(foreign.settings, foreign.state)
         assert (change.action, change.backup, change.deleted) == ("removed", None, False)
@@ -380,7 +380,7 @@ class TestUninstall:
         assert plan.settings.read_text() == content
 
     def test_a_file_of_our_own_making_goes(self, plan: InstallPlan) -> None:
-        """Where there was no file, there is none again; the client's copy stays for running sessions."""
+        """A file that we created is removed; the client's copy stays for running sessions."""
         install_hooks(plan)
         change = uninstall_hooks(plan.settings, plan.state)
         assert (change.action, change.deleted) == ("removed", True)
@@ -388,7 +388,7 @@ class TestUninstall:
         assert (get_client_folder(plan.state) / "start.py").exists()
 
     def test_a_file_of_our_own_making_stays_once_it_holds_more(self, plan: InstallPlan) -> None:
-        """What the user has added since is kept."""
+        """The user's later additions are kept."""
         install_hooks(plan)
         value = json.loads(plan.settings.read_text())
         plan.settings.write_text(json.dumps({**value, "model": "opus"}))
@@ -412,7 +412,7 @@ class TestUninstall:
         assert json.loads(foreign.settings.read_text()) == expected
 
     def test_an_empty_place_for_hooks_stays_after_an_edit(self, plan: InstallPlan) -> None:
-        """A member that was there before the install is there after it, though nothing is in it."""
+        """A member that existed before the installation still exists afterwards, even if empty."""
         plan.settings.parent.mkdir(parents=True)
         plan.settings.write_text('{"hooks": {}}')
         install_hooks(plan)
@@ -432,7 +432,7 @@ class TestUninstall:
         assert json.loads(foreign.settings.read_text()) == expected
 
     def test_a_backup_that_holds_ours_is_not_put_back(self, foreign: InstallPlan) -> None:
-        """After an update that knew of no earlier install, uninstall still removes what both have left."""
+        """After an update without a receipt, removal still removes the hooks of both installations."""
         install_hooks(foreign)
         (get_client_folder(foreign.state) / "installed.json").unlink()
         install_hooks(http(foreign))
@@ -442,14 +442,14 @@ class TestUninstall:
         assert hooks(foreign)["Stop"] == json.loads(FOREIGN)["hooks"]["Stop"]
 
     def test_nothing_to_remove_changes_nothing(self, foreign: InstallPlan, tmp_path: Path) -> None:
-        """Settings without our hooks, or none at all, stay as they are."""
+        """Settings without our hooks, or missing settings, stay as they are."""
         assert uninstall_hooks(foreign.settings, foreign.state).action == "unchanged"
         assert foreign.settings.read_text() == FOREIGN
         assert uninstall_hooks(tmp_path / "none.json", foreign.state).action == "unchanged"
         assert not foreign.state.exists()
 
     def test_a_second_round_is_exact_too(self, foreign: InstallPlan) -> None:
-        """Installing again after an uninstall starts from what is there then."""
+        """An installation after a removal starts from the present settings."""
         install_hooks(foreign)
         uninstall_hooks(foreign.settings, foreign.state)
         changed = FOREIGN.replace("opus", "haiku")
@@ -472,7 +472,7 @@ class TestStatus:
         return check_hooks(files, plan.state)
 
     def test_before_anything(self, plan: InstallPlan) -> None:
-        """Nothing installed is an answer, and dumps as JSON."""
+        """Without an installation the status is still an answer that dumps as JSON."""
         found = self.status(plan)
         assert (found.installed, found.client, found.switched_off, found.doubled) == (False, "absent", (), ())
         assert [(scope.scope, scope.exists) for scope in found.scopes] == [
@@ -481,7 +481,7 @@ class TestStatus:
         assert json.loads(json.dumps(dataclasses.asdict(found)))["client"] == "absent"
 
     def test_installed(self, plan: InstallPlan) -> None:
-        """The scope tells its hooks and transport; nothing is missing or dangling."""
+        """The scope lists its hooks and transport; no hook is missing, no file dangling."""
         install_hooks(plan)
         found = self.status(plan)
         assert (found.installed, found.client) == (True, "current")
@@ -492,7 +492,7 @@ class TestStatus:
         assert self.status(plan).scopes[0].transports == ("command", "http")
 
     def test_what_is_wrong_is_told(self, plan: InstallPlan) -> None:
-        """Missing hooks, an outdated copy and an interpreter that is gone."""
+        """Missing hooks, an outdated copy and a removed interpreter are reported."""
         gone = plan.state / "gone" / "python"
         install_hooks(dataclasses.replace(plan, interpreter=gone, version=(2, 1, 77)))
         (get_client_folder(plan.state) / "client.py").write_text("# old")
@@ -507,7 +507,7 @@ class TestStatus:
         assert found.scopes[0].dangling == (str(gone), str(get_client_folder(plan.state) / "start.py"))
 
     def test_switches_are_told(self, plan: InstallPlan) -> None:
-        """Hooks that are switched off say so, wherever the switch stands."""
+        """Disabled hooks are reported, in whatever file the switch is."""
         install_hooks(plan)
         files = self.files(plan)
         files["project"].write_text('{"disableAllHooks": true, "allowManagedHooksOnly": false}')
@@ -528,7 +528,7 @@ class TestStatus:
         assert found.installed
 
     def test_double_registration_is_told(self, plan: InstallPlan) -> None:
-        """Different handlers in two files, or a plugin beside them; the same handler twice runs once."""
+        """Different handlers in two files, or a plugin and settings, are reported; equal handlers are not."""
         install_hooks(plan)
         files = self.files(plan)
         project = dataclasses.replace(plan, settings=files["project"])
@@ -546,7 +546,7 @@ class TestStatus:
 
 
 def test_the_scopes_files() -> None:
-    """User settings follow CLAUDE_CONFIG_DIR; project and local settings stand in the project."""
+    """User settings follow CLAUDE_CONFIG_DIR; project and local settings are in the project."""
     places = {"home": Path("/home/a"), "project": Path("/srv/shop")}
     moved = {"CLAUDE_CONFIG_DIR": "/cfg"}
     for scope, environ, expected in [

@@ -42,7 +42,7 @@ def plan(tmp_path: Path) -> InstallPlan:
 
 
 def written(plan: InstallPlan, value: dict[str, Any]) -> bytes:
-    """Write settings in a layout of their own and return their bytes."""
+    """Write settings in an unusual layout and return their bytes."""
     plan.settings.parent.mkdir(parents=True)
     data = json.dumps(value, indent=7).replace("\n", "\r\n").encode()
     plan.settings.write_bytes(data)
@@ -50,7 +50,7 @@ def written(plan: InstallPlan, value: dict[str, Any]) -> bytes:
 
 
 def shown(plan: InstallPlan) -> Any:
-    """The status line that stands in the settings."""
+    """Return the status line in the settings."""
     return json.loads(plan.settings.read_text(encoding="utf-8")).get(MEMBER)
 
 
@@ -69,7 +69,7 @@ def test_an_absent_line_becomes_ours() -> None:
 
 
 def test_another_line_is_chained_whole() -> None:
-    """Its command stands quoted in ours, its other members stay, and it comes out unchanged."""
+    """Its command is quoted in ours, its other members are kept, and removal restores it."""
     found = register_status_line(OWN, PROGRAM, STATE)
 
     assert found["padding"] == 0
@@ -93,7 +93,7 @@ def test_another_line_is_chained_whole() -> None:
     ],
 )
 def test_ours_is_known_by_program_and_verb(command: str, ours: bool) -> None:
-    """Of whatever release it is."""
+    """Our status line is recognised in every release's form."""
     assert is_ours({"type": "command", "command": command}) is ours
 
 
@@ -116,7 +116,7 @@ def test_what_cannot_be_chained_is_refused(plan: InstallPlan, value: object) -> 
 
 
 def test_install_and_uninstall_leave_no_trace(plan: InstallPlan) -> None:
-    """Where there were no settings, there are none again."""
+    """Without settings before, there are no settings afterwards."""
     change = install_hooks(plan)
 
     assert change.status_line == shown(plan)["command"]
@@ -126,7 +126,7 @@ def test_install_and_uninstall_leave_no_trace(plan: InstallPlan) -> None:
 
 
 def test_the_settings_get_their_bytes_back(plan: InstallPlan) -> None:
-    """With hooks and line installed at once, or one after the other."""
+    """Hooks and line can be installed together or one after the other."""
     before = written(plan, {MEMBER: OWN, "model": "opus"})
     for first in (plan, dataclasses.replace(plan, program=())):
         install_hooks(first)
@@ -141,7 +141,7 @@ def test_the_settings_get_their_bytes_back(plan: InstallPlan) -> None:
 
 
 def test_a_later_change_of_the_settings_stays(plan: InstallPlan) -> None:
-    """What was edited since the install is kept, and the former status line comes back all the same."""
+    """Later edits are kept, and the former status line is still restored."""
     written(plan, {MEMBER: OWN, "model": "opus"})
     install_hooks(plan)
     edited = plan.settings.read_text(encoding="utf-8").replace("opus", "sonnet")
@@ -168,7 +168,7 @@ def test_only_the_line_is_left_to_uninstall(plan: InstallPlan) -> None:
 
 
 def test_an_install_without_the_line_leaves_it(plan: InstallPlan) -> None:
-    """Renewing the hooks takes nothing away."""
+    """Updating the hooks keeps the status line."""
     install_hooks(plan)
     line = shown(plan)
 
@@ -191,7 +191,7 @@ def test_a_new_program_replaces_the_old(plan: InstallPlan) -> None:
 
 
 def test_the_status_tells_of_the_line(plan: InstallPlan) -> None:
-    """Registered, what it chains, and that its program is gone."""
+    """It reports the registration, the chained command and a removed program."""
     written(plan, {MEMBER: OWN})
     files = [(CLAUDE_CODE, "user", plan.settings)]
     (before,) = check_hooks(files, plan.state).scopes

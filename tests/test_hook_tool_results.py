@@ -96,12 +96,12 @@ KEY = b"k" * 32
 def test_a_command_that_runs_tests_is_told_from_one_that_only_names_them(
     command: str, framework: str | None
 ) -> None:
-    """The program decides, wherever it stands among launchers, assignments and other commands."""
+    """The program decides, at any place among launchers, assignments and other commands."""
     assert find_framework("Bash", {"command": command}) == framework
 
 
 def test_a_command_comes_as_text_or_as_a_list() -> None:
-    """Each agent's way to give a command is read; a tool that runs none, or one left running, has none."""
+    """Each agent's form of a command is read; other tools and background commands have none."""
     assert find_framework("shell", {"command": ["bash", "-lc", "pytest -q"]}) == "pytest"
     assert find_framework("exec_command", {"cmd": "go test ./..."}) == "go"
     assert find_framework("Bash", {"command": "pytest", "run_in_background": True}) is None
@@ -184,7 +184,7 @@ MAVEN = """\
     ids=lambda value: value[:24] if isinstance(value, str) else "",
 )
 def test_the_summary_of_a_run_tells_its_counts(text: str, passed: int | None, failed: int | None) -> None:
-    """Each framework's last lines, coloured or not; what tells no counts is left without."""
+    """Each framework's last lines are read, with or without colours; others give no counts."""
     assert read_test_counts(text) == (passed, failed)
 
 
@@ -201,7 +201,7 @@ def test_the_summary_of_a_run_tells_its_counts(text: str, passed: int | None, fa
     ],
 )
 def test_the_counts_are_found_in_every_agents_result(result: dict[str, Any]) -> None:
-    """Wherever an agent puts the output of a command; of it nothing but the two numbers stays."""
+    """The output is found in every agent's result; only the two numbers are recorded."""
     payload = {"tool_name": "Bash", "tool_input": {"command": "pytest"}, **result}
     assert read_tool_result(payload, KEY) == {
         "wrote": None,
@@ -212,7 +212,7 @@ def test_the_counts_are_found_in_every_agents_result(result: dict[str, Any]) -> 
 
 
 def test_a_run_without_counts_has_its_framework_alone() -> None:
-    """What the result does not tell is left out."""
+    """Unreported counts are left out."""
     payload: dict[str, Any] = {
         "tool_name": "Bash",
         "tool_input": {"command": "go test ./..."},
@@ -223,7 +223,7 @@ def test_a_run_without_counts_has_its_framework_alone() -> None:
 
 class TestWhatWasWritten:
     def test_one_file_has_one_hash_however_it_is_named(self) -> None:
-        """Absolute, relative, with dots, with either slash, by whichever tool: the same 16 hex digits."""
+        """Absolute, relative, with dots, with either slash, by any tool: the same 16 hex digits."""
         hashes = {
             hash_written_paths("Write", {"file_path": "/src/app/a.py", "content": "x"}, "/elsewhere", KEY),
             hash_written_paths("Edit", {"file_path": "/src/./app//b/../a.py"}, None, KEY),
@@ -241,14 +241,14 @@ class TestWhatWasWritten:
         assert set(found) <= set("0123456789abcdef")
 
     def test_another_file_or_another_secret_is_another_hash(self) -> None:
-        """Nobody without the secret can try out a path."""
+        """Without the secret nobody can find the path by trial."""
         one = hash_written_paths("Write", {"file_path": "/a"}, None, KEY)
         assert one != hash_written_paths("Write", {"file_path": "/b"}, None, KEY)
         assert one != hash_written_paths("Write", {"file_path": "/a"}, None, b"other")
         assert hash_written_paths("Write", {"file_path": "/a"}, None, b"") is None
 
     def test_a_patch_writes_several_files(self) -> None:
-        """One hash for each file, in one order, and no more of them than an attribute holds."""
+        """Each file has a hash, in a fixed order, and at most as many as an attribute holds."""
         patch = "*** Begin Patch\n*** Add File: b\n+x\n*** Delete File: a\n*** Move to: c\n*** End Patch\n"
         found = hash_written_paths("apply_patch", {"command": patch}, "/src", KEY)
         each = {hash_written_paths("Write", {"file_path": f"/src/{name}"}, None, KEY) for name in "abc"}
@@ -276,5 +276,5 @@ class TestWhatWasWritten:
 
 
 def test_the_client_and_this_file_know_the_same_tools() -> None:
-    """The client loads this file for exactly those tools that it has something to say of."""
+    """The client loads the module for exactly the tools whose results it can read."""
     assert client.WORKING == work.SHELLS | work.WRITERS

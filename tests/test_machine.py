@@ -13,7 +13,7 @@ Times = namedtuple("Times", "user nice system idle iowait guest")  # noqa: PYI02
 
 
 def test_the_machine_has_processors_and_memory() -> None:
-    """Busy is a part of what is available, and free memory a part of all."""
+    """Busy time is a part of the available time, and free memory a part of all memory."""
     now = machine.read()
     assert now.busy is not None
     assert now.available is not None
@@ -39,7 +39,7 @@ def test_a_machine_that_tells_nothing_but_zeros_tells_nothing(monkeypatch: pytes
 
 
 def test_what_may_not_be_read_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A system without these files is no fault."""
+    """A system without these files is not an error."""
 
     def refused() -> None:
         raise PermissionError("/proc/stat")

@@ -71,7 +71,7 @@ def test_the_hooks_are_those_of_the_installer() -> None:
 
 @pytest.mark.parametrize("event", EVENTS)
 def test_each_hook_appends_one_event(tmp_path: Path, event: str) -> None:
-    """A hook run as the agent runs it leaves one line that is no reject, without the payload's text."""
+    """A hook run as the agent runs it appends a line that is not a reject, without the payload's text."""
     (tmp_path / "journal").mkdir()
     [line] = run(event, tmp_path)
     assert line["kind"] != "reject"
@@ -80,13 +80,13 @@ def test_each_hook_appends_one_event(tmp_path: Path, event: str) -> None:
 
 
 def test_without_a_journal_nothing_is_written(tmp_path: Path) -> None:
-    """On a machine where Stretto is not in use, the hook makes no file and no folder."""
+    """On a machine without Stretto, the hook creates no file and no folder."""
     assert run("PreToolUse", tmp_path) == []
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_journal_is_found_by_the_usual_variables(tmp_path: Path) -> None:
-    """STRETTO_STATE goes before XDG_STATE_HOME, which goes before the home folder: as the service chooses."""
+    """STRETTO_STATE wins over XDG_STATE_HOME, and that over the home folder, as in the service."""
     for name in ("named", "xdg/stretto", ".local/state/stretto"):
         (tmp_path / name / "journal").mkdir(parents=True)
     home = {"HOME": str(tmp_path)}
@@ -107,20 +107,20 @@ def test_the_journal_is_found_by_the_usual_variables(tmp_path: Path) -> None:
     ids=["no interpreter", "no python3", "no plugin folder"],
 )
 def test_what_is_missing_harms_nobody(tmp_path: Path, broken: dict[str, str]) -> None:
-    """Without Python, or with the plugin's files gone, the hook ends with 0 and silence."""
+    """Without Python or the plugin's files, the hook exits with 0 and prints nothing."""
     (tmp_path / "journal").mkdir()
     assert run("PreToolUse", tmp_path, broken) == []
 
 
 def test_input_that_is_none_shows_as_a_gap(tmp_path: Path) -> None:
-    """What cannot be read becomes a reject in the journal, and nothing in the agent."""
+    """Unreadable input becomes a reject in the journal, and the agent does not notice."""
     (tmp_path / "journal").mkdir()
     [line] = run("PreToolUse", tmp_path, payload=b"not json")
     assert line["kind"] == "reject"
 
 
 def test_the_manifest_is_what_the_agent_asks_for() -> None:
-    """A name in kebab-case, this release's version, and components where they are found by default."""
+    """It has a name in kebab-case, this release's version, and components at their default paths."""
     manifest = loaded(PLUGIN / ".claude-plugin" / "plugin.json")
     known = {"name", "version", "description", "author", "homepage", "repository", "license", "keywords"}
     assert set(manifest) <= known
@@ -132,7 +132,7 @@ def test_the_manifest_is_what_the_agent_asks_for() -> None:
 
 
 def test_the_marketplace_leads_to_the_plugin() -> None:
-    """It stands at the top of the repository, where it is looked for, and names the plugin by its folder."""
+    """It is at the top of the repository, where agents look for it, and names the plugin's folder."""
     market = loaded(ROOT / ".claude-plugin" / "marketplace.json")
     assert re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", market["name"])
     assert market["owner"]["name"]
@@ -144,7 +144,7 @@ def test_the_marketplace_leads_to_the_plugin() -> None:
 
 
 def test_the_command_calls_verbs_that_exist() -> None:
-    """Its front matter is YAML, and every call of stretto in it is one that the command line takes."""
+    """Its front matter is YAML, and the command line accepts each of its stretto calls."""
     _, front, body = (PLUGIN / "commands" / "performance-monitor.md").read_text().split("---\n", 2)
     settings = yaml.safe_load(front)
     assert settings["description"]

@@ -1,4 +1,4 @@
-"""Process trees: what real processes used, held against what they say of themselves."""
+"""Process trees: the measured use of real processes, compared with their own reports."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def only(looked: dict[psutil.Process, TreeUsage]) -> TreeUsage:
 
 
 def test_a_tree_has_used_nothing_at_its_first_look(busy: Busy) -> None:
-    """What it used before anybody looked is not counted; its memory is there at once."""
+    """Use before the first reading is not counted; the memory is known at once."""
     busy.tell("burn 0.1")
     used = only(ProcessTrees().read_usage([root(busy)]))
     assert used.cpu == 0
@@ -58,7 +58,7 @@ def test_processor_time_is_what_the_process_itself_says(busy: Busy) -> None:
 
 @hands_on
 def test_children_that_came_and_went_between_two_looks_count(busy: Busy) -> None:
-    """Their parent has inherited what they used."""
+    """Their parent has inherited their use."""
     forest = ProcessTrees()
     forest.read_usage([root(busy)])
     before, after = busy.tell("burn 0"), busy.tell("run 0.2")
@@ -69,7 +69,7 @@ def test_children_that_came_and_went_between_two_looks_count(busy: Busy) -> None
 
 @hands_on
 def test_a_child_that_ends_is_not_counted_again(busy: Busy) -> None:
-    """What was seen of it while it lived is taken off what its parent inherits."""
+    """The use counted during its life is subtracted from its parent's inherited use."""
     forest = ProcessTrees()
     forest.read_usage([root(busy)])
     before = busy.tell("burn 0")
@@ -86,7 +86,7 @@ def test_a_child_that_ends_is_not_counted_again(busy: Busy) -> None:
 
 
 def test_a_tree_inside_another_is_its_own(busy: Busy) -> None:
-    """Each process belongs to the nearest root above it: the sum counts none twice."""
+    """Each process belongs to the nearest root above it: the sum counts no process twice."""
     inner_pid = int(busy.tell("start"))
     inner = psutil.Process(inner_pid)
     forest = ProcessTrees()
@@ -100,7 +100,7 @@ def test_a_tree_inside_another_is_its_own(busy: Busy) -> None:
 
 @hands_on
 def test_a_root_that_ends_inside_another_tree_is_not_counted_again(busy: Busy) -> None:
-    """The outer tree inherits only what the inner had not been counted for."""
+    """The outer tree inherits only the inner tree's uncounted use."""
     inner = psutil.Process(int(busy.tell("start")))
     forest = ProcessTrees()
     forest.read_usage([root(busy), inner])
@@ -113,7 +113,7 @@ def test_a_root_that_ends_inside_another_tree_is_not_counted_again(busy: Busy) -
 
 
 def test_memory_is_that_of_the_whole_tree_now(busy: Busy) -> None:
-    """It grows with what is held, and by a process that joins."""
+    """It grows with allocated memory, and with a new process."""
     forest = ProcessTrees()
     first = only(forest.read_usage([root(busy)])).memory
     busy.tell("hold 30000000")
@@ -125,7 +125,7 @@ def test_memory_is_that_of_the_whole_tree_now(busy: Busy) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="the system does not tell bytes by process")
 def test_bytes_written_are_counted_or_absent(busy: Busy, tmp_path: Path) -> None:
-    """What is told is what was written since the last look."""
+    """The reported bytes are those written since the last reading."""
     forest = ProcessTrees()
     assert only(forest.read_usage([root(busy)])).written == 0
     busy.tell(f"write {tmp_path / 'file'} 1048576")
@@ -145,7 +145,7 @@ def test_what_is_gone_is_left_out(busy: Busy) -> None:
 
 
 def test_what_may_not_be_looked_at_is_absent(busy: Busy, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bytes that nobody may read are None, not 0, and cost nothing else."""
+    """Bytes that may not be read are None, not 0; the other values are known."""
 
     def denied(process: psutil.Process) -> None:
         raise psutil.AccessDenied(process.pid)

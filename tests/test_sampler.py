@@ -1,4 +1,4 @@
-"""The sampler over real processes, with a clock of its own."""
+"""The sampler over real processes, with a simulated clock."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def busy(tmp_path: Path) -> Iterator[Busy]:
 
 @dataclass(slots=True)
 class Rounds:
-    """A sampler whose readings are ten seconds apart, whatever the time."""
+    """A sampler whose readings seem ten seconds apart, however fast the test runs."""
 
     passed: int = 0
     samples: list[Event] = field(default_factory=list)
@@ -60,7 +60,7 @@ def cpu(event: Event) -> float:
 
 
 def test_a_minute_of_readings_is_one_sample(busy: Busy) -> None:
-    """It says when it began, how long it was, and what was used in it; the next begins where it ended."""
+    """A sample has its start, duration and use; the next sample begins at its end."""
     rounds, one = Rounds(), watched(busy)
     assert rounds.look(one, times=6) == []
     before, after = busy.tell("burn 0"), busy.tell("burn 0.4")
@@ -76,7 +76,7 @@ def test_a_minute_of_readings_is_one_sample(busy: Busy) -> None:
 
 
 def test_a_sample_is_an_event_that_the_journal_believes(busy: Busy) -> None:
-    """Whole numbers only, each within bounds, and none of them text."""
+    """Its values are whole numbers within bounds, never text."""
     rounds, one = Rounds(), watched(busy)
     (sample,) = rounds.look(one, times=7)
     assert parse_line(encode_event(sample).strip()) == sample
@@ -86,7 +86,7 @@ def test_a_sample_is_an_event_that_the_journal_believes(busy: Busy) -> None:
 
 
 def test_a_session_that_falls_silent_is_read_once_more(busy: Busy) -> None:
-    """What it used up to then is in its last, shorter sample; afterwards nothing is read."""
+    """Its last, shorter sample has its use up to then; afterwards no reading is taken."""
     rounds, one = Rounds(), watched(busy)
     rounds.look(one, times=2)
     busy.tell("burn 0.2")
@@ -109,7 +109,7 @@ def test_the_end_hands_over_what_is_not_complete(busy: Busy) -> None:
 
 
 def test_sessions_of_one_process_are_not_counted_twice(busy: Busy) -> None:
-    """The tree is that of the session that began first, and of the other once that one is no longer busy."""
+    """The tree belongs to the session that began first, and to the other once the first is idle."""
     rounds = Rounds()
     first, second = watched(busy, "first", 1), watched(busy, "second", 2)
     rounds.look(second, first, times=2)
@@ -126,7 +126,7 @@ def test_sessions_of_one_process_are_not_counted_twice(busy: Busy) -> None:
 
 
 def test_the_machine_is_shared_among_those_sampled(busy: Busy, tmp_path: Path) -> None:
-    """Each session's shares of the machine's time sum to what there was, once for each instant."""
+    """The sessions' shares of the machine's time sum to the machine's time."""
     (tmp_path / "other").mkdir()
     with busy_process(tmp_path / "other") as other:
         rounds = Rounds()
@@ -141,7 +141,7 @@ def test_the_machine_is_shared_among_those_sampled(busy: Busy, tmp_path: Path) -
 
 
 def test_a_session_whose_process_ends_is_not_looked_for_among_its_parents(busy: Busy) -> None:
-    """What is left is its user's shell: the sample ends, and nothing more is counted until it says more."""
+    """The parent is the user's shell: sampling stops until the session reports a new process."""
     rounds = Rounds()
     me = psutil.Process()
     with_parent = WatchedSession("s", 0, Processes(read_wall_clock(), (*busy.found.names, str(me.pid))))
@@ -157,7 +157,7 @@ def test_a_session_whose_process_ends_is_not_looked_for_among_its_parents(busy: 
 
 
 def test_a_shell_that_is_gone_by_the_second_reading_gives_way(busy: Busy, tmp_path: Path) -> None:
-    """A hook's own shell may live for an instant longer: what is above it is the agent."""
+    """A hook's shell may live a little longer than the hook: the agent is above it."""
     (tmp_path / "shell").mkdir()
     rounds = Rounds()
     with busy_process(tmp_path / "shell") as shell:
@@ -171,7 +171,7 @@ def test_a_shell_that_is_gone_by_the_second_reading_gives_way(busy: Busy, tmp_pa
 
 
 def test_now_is_what_the_last_reading_found(busy: Busy) -> None:
-    """Processors in use need two readings, memory one; without any there is a reason instead."""
+    """Processor use needs two readings, memory a single reading; without readings there is a reason."""
     rounds, one = Rounds(), watched(busy)
     assert rounds.sampler.use.reason
     rounds.look(one)
@@ -187,7 +187,7 @@ def test_now_is_what_the_last_reading_found(busy: Busy) -> None:
 
 class TestLocated:
     def test_the_nearest_that_lives_is_taken(self, busy: Busy) -> None:
-        """What is gone is passed over."""
+        """Ended processes are skipped."""
         gone = subprocess.Popen([sys.executable, "-c", "pass"])
         gone.wait()
         names = (str(gone.pid), *busy.found.names)
@@ -196,7 +196,7 @@ class TestLocated:
 
     @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="a start is told through /proc")
     def test_another_process_with_the_same_pid_is_not_it(self, busy: Busy) -> None:
-        """The start tells them apart."""
+        """The start time distinguishes the two processes."""
         assert locate_process(Processes(read_wall_clock(), (f"{busy.pid}:17",))) is None
 
     def test_what_is_younger_than_what_it_told_is_not_it(self, busy: Busy) -> None:
@@ -206,5 +206,5 @@ class TestLocated:
 
     @pytest.mark.parametrize("name", ["", "x", "-1", ":", "7:x", "²", "9" * 30, "1.5"])
     def test_what_is_no_process_is_none(self, name: str) -> None:
-        """Whatever a journal of elsewhere holds."""
+        """Invalid texts, for example from another machine's journal, give no process."""
         assert locate_process(Processes(read_wall_clock(), (name,))) is None

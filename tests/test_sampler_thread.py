@@ -14,7 +14,7 @@ from tests.busy_process import busy_process
 
 
 def test_it_reads_in_a_thread_of_its_own_until_it_is_closed(tmp_path: Path) -> None:
-    """Closing hands on what is not complete, and the thread's own processor time is told."""
+    """Closing passes on incomplete samples, and the thread's processor time is reported."""
     kept: list[Event] = []
     asked = threading.Semaphore(0)
     with busy_process(tmp_path) as busy:
@@ -52,7 +52,7 @@ def test_switched_off_it_does_nothing_and_says_so() -> None:
 
 
 def test_a_fault_is_told_and_survived(caplog: pytest.LogCaptureFixture) -> None:
-    """It goes on reading; the log has it once, however often it happens."""
+    """The thread continues; the log has a repeated error once."""
     called = threading.Semaphore(0)
     broken = True
 

@@ -1,4 +1,4 @@
-"""The supervisor: what ships is found, addresses are replaced, servers are kept and stopped."""
+"""The supervisor: shipped files are found, addresses are replaced, servers are kept running and stopped."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def sleeper(folder: Path, code: str = SLEEPER) -> SupervisedServer:
 
 
 def test_everything_that_ships_is_found() -> None:
-    """Configuration, rules and runbook are where the service looks for them."""
+    """Configuration, rules and runbook are at the paths where the service looks for them."""
     assert (find_shipped_folder("prometheus") / "prometheus.yml").is_file()
     assert list((find_shipped_folder("prometheus") / "rules").glob("*.yml"))
     assert (find_shipped_folder("alertmanager") / "alertmanager.yml").is_file()
@@ -45,7 +45,7 @@ def test_everything_that_ships_is_found() -> None:
 
 
 def test_a_missing_folder_says_what_to_do() -> None:
-    """An installation without its files is told plainly, with the next step."""
+    """An installation without its files gives an error with the next step."""
     with pytest.raises(ServiceError) as caught:
         find_shipped_folder("nothing-of-that-name")
 
@@ -53,7 +53,7 @@ def test_a_missing_folder_says_what_to_do() -> None:
 
 
 def test_render_replaces_each_address_by_its_own(tmp_path: Path) -> None:
-    """A copy names the addresses in force, even where one takes another's place; no tests in it."""
+    """A copy has the actual addresses, even if an address equals another default; it has no tests."""
     addresses = {
         "stretto": SHIPPED["prometheus"],
         "prometheus": SHIPPED["alertmanager"],
@@ -144,7 +144,7 @@ def test_a_server_that_dies_is_started_again_and_told(tmp_path: Path) -> None:
 
 
 def test_stop_leaves_no_process_and_no_mark(tmp_path: Path) -> None:
-    """After stop the server has ended and nothing says that it runs."""
+    """After stop the server has ended, and no file claims that it runs."""
     supervisor = Supervisor([sleeper(tmp_path)])
     supervisor.start()
     assert _poll(lambda: "up" in _log(tmp_path))
@@ -157,7 +157,7 @@ def test_stop_leaves_no_process_and_no_mark(tmp_path: Path) -> None:
 
 
 def test_a_leftover_of_a_killed_service_is_stopped(tmp_path: Path) -> None:
-    """The next start ends the server that nobody supervises any more."""
+    """The next start ends the server that a killed service left running."""
     left = subprocess.Popen([sys.executable, "-c", SLEEPER, str(tmp_path)], stdout=subprocess.DEVNULL)
     server = sleeper(tmp_path)
     server.mark.write_text(json.dumps({"pid": left.pid, "address": server.address}), encoding="utf-8")

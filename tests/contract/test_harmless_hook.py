@@ -1,7 +1,7 @@
 """Whatever happens to a hook, the agent sees exit code 0 and no output, and the journal stays readable.
 
-Every promise holds for both ways to start the client: as a script, and from its compiled form. What other
-agents take amiss is tried with the command of each of them.
+Each promise holds for both ways to start the client: as a script, and from its compiled form. The special
+reactions of other agents are tested with the command of each agent.
 """
 
 from __future__ import annotations
@@ -115,30 +115,30 @@ class TestInput:
         assert kinds(state) == [(Kind.SESSION_START, None)]
 
     def test_fifty_megabytes_are_read(self, script: Path, state: Path) -> None:
-        """A huge tool output costs no event, and leaves none of itself."""
+        """A huge tool output loses no event, and no part of it is recorded."""
         payload = {"session_id": "s", "hook_event_name": "PostToolUse", "tool_use_id": "t"}
         run(command(script, state), json.dumps({**payload, "tool_response": "x" * 50_000_000}).encode())
         assert kinds(state) == [(Kind.TOOL_END, None)]
         assert len(lines(state)[0]) < 500
 
     def test_more_than_the_limit_is_drained_and_reported(self, script: Path, state: Path) -> None:
-        """Beyond 64 MiB the rest is read and dropped, and its size is told."""
+        """Beyond 64 MiB the input is read and dropped, and its size is reported."""
         run(command(script, state), b" " * (client.LIMIT + 5))
         assert kinds(state) == [(Kind.REJECT, "too large")]
         assert events.decode(lines(state)[0]).attributes["bytes"] == client.LIMIT + 5
 
     def test_a_closed_input_is_reported(self, script: Path, state: Path) -> None:
-        """A process without standard input is no error."""
+        """A process without standard input is not an error."""
         run(["/bin/sh", "-c", 'exec "$0" "$@" <&-', *command(script, state)])
         assert kinds(state) == [(Kind.REJECT, "no input")]
 
     def test_an_input_that_cannot_be_read_is_reported(self, script: Path, state: Path) -> None:
-        """A standard input that is open for writing only is no error."""
+        """A standard input that is open for writing only is not an error."""
         run(["/bin/sh", "-c", 'exec "$0" "$@" 0>/dev/null', *command(script, state)])
         assert kinds(state) == [(Kind.REJECT, "no input")]
 
     def test_the_agent_can_always_write(self, script: Path) -> None:
-        """Also where there is nothing to do, the whole input is taken: the agent's pipe does not break."""
+        """Even without a journal, the whole input is read: the agent's pipe does not break."""
         process = subprocess.Popen([str(PYTHON), "-I", "-S", str(script)], stdin=subprocess.PIPE, env={})
         assert process.stdin is not None
         process.stdin.write(b"x" * 3_000_000)
@@ -148,13 +148,13 @@ class TestInput:
 
 class TestJournal:
     def test_a_file_in_place_of_the_state(self, script: Path, state: Path) -> None:
-        """Where the folder cannot be made, the event is lost and the agent unharmed."""
+        """If the folder cannot be created, the event is lost and the agent is not disturbed."""
         state.write_text("in the way")
         run(command(script, state))
         assert state.read_text() == "in the way"
 
     def test_a_file_in_place_of_the_journal(self, script: Path, state: Path) -> None:
-        """Likewise one level deeper."""
+        """The same holds for the journal's folder."""
         state.mkdir()
         (state / "journal").write_text("in the way")
         run(command(script, state))
@@ -168,7 +168,7 @@ class TestJournal:
 
     @linux
     def test_a_full_disk(self, script: Path, state: Path) -> None:
-        """A write that fails for want of space is no error."""
+        """A write that fails on a full disk is not an error."""
         (state / "journal").mkdir(parents=True)
         for day in days():
             (state / "journal" / day).symlink_to("/dev/full")
@@ -176,7 +176,7 @@ class TestJournal:
         assert Path("/dev/full").is_char_device()
 
     def test_a_pipe_in_place_of_the_journal(self, script: Path, state: Path) -> None:
-        """A pipe that nobody reads does not hold the hook."""
+        """A pipe without a reader does not block the hook."""
         (state / "journal").mkdir(parents=True)
         for day in days():
             os.mkfifo(state / "journal" / day)
@@ -221,7 +221,7 @@ class TestJournal:
         assert kinds(state) == [(Kind.REJECT, "out of memory")]
 
     def test_no_file_descriptors(self, script: Path, state: Path) -> None:
-        """A process that may open nothing loses its event and harms nobody."""
+        """A process that may open no file loses its event and disturbs no agent."""
         limit = "resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))"
         words = limited(command(script, state), limit)
         done = subprocess.run(
@@ -249,7 +249,7 @@ class TestSignals:
             yield process
 
     def test_an_interrupted_hook_is_silent(self, waiting: subprocess.Popen[bytes]) -> None:
-        """Ctrl-C in the agent's terminal reaches its hooks too, and shows nothing of them."""
+        """Ctrl-C in the agent's terminal reaches its hooks too, which print nothing."""
         waiting.send_signal(signal.SIGINT)
         assert waiting.communicate(timeout=60) == (b"", b"")
         assert waiting.returncode == 0
@@ -282,7 +282,7 @@ def test_hooks_at_the_same_moment_lose_nothing(script: Path, state: Path) -> Non
 
 
 class TestCommand:
-    """The command line as it stands in the settings, run by a shell as the agent runs it."""
+    """The command line in the settings, run by a shell as the agent runs it."""
 
     @pytest.fixture
     def plan(self, tmp_path: Path) -> InstallPlan:
@@ -342,7 +342,7 @@ class TestEveryAgent:
 
     @staticmethod
     def payload(plan: InstallPlan) -> bytes:
-        """Return a payload of the last hook registered, with what any agent may send."""
+        """Return a payload of the last registered hook, with fields that any agent may send."""
         named = {"session_id": "s", "conversation_id": "s", "hook_event_name": plan.agent.events[-1]}
         return json.dumps({**named, "tool_input": {"x": ["y", 1]}, "timestamp": "soon"}).encode()
 
@@ -375,7 +375,7 @@ class TestEveryAgent:
     @pytest.mark.parametrize("gone", ["start.py", "client.py", "dialects.py", "tool_results.py", "key"])
     @pytest.mark.parametrize("left", [None, b"def (", b"\x00\xff"])
     def test_a_copy_that_is_gone_or_broken(self, plan: InstallPlan, gone: str, left: bytes | None) -> None:
-        """Whatever file of the copy is missing or damaged, the agent does not notice."""
+        """If any file of the copy is missing or damaged, the agent does not notice."""
         path = get_client_folder(plan.state) / gone
         path.unlink()
         if left is not None:

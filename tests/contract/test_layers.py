@@ -219,7 +219,10 @@ def test_an_import_that_points_elsewhere_is_found(
     ("place", "text"),
     [
         ("model/fold.py", "from stretto.model.facts import learn\nfrom . import event\nimport json"),
-        ("demo/__init__.py", "from stretto import journal\nfrom stretto.hook.client.client import build_record"),
+        (
+            "demo/__init__.py",
+            "from stretto import journal\nfrom stretto.hook.client.client import build_record",
+        ),
         ("cli/main.py", "from stretto.service.service import Service\nfrom stretto import config"),
         ("web/app.py", "from stretto.model.event import Event\nfrom stretto.names import METRICS"),
         ("__init__.py", "from stretto.service.service import Service"),
