@@ -115,8 +115,8 @@ def test_runs_that_do_not_know_every_type_have_no_interval() -> None:
     assert mixed.estimate({"review": 1, "testing": 1}).mean == 20
     assert mixed.estimate({"review": 1, "testing": 1}).bounds is None
     against = Baseline(Provenance.RECORDED, mixed.lengths, mixed)
-    assert against.no_interval is not None
-    assert "every recorded run" in against.no_interval
+    assert against.no_interval_reason is not None
+    assert "every recorded run" in against.no_interval_reason
 
 
 @pytest.mark.parametrize("provenance", [Provenance.SET, Provenance.CONFIGURED, Provenance.WORK])
@@ -125,11 +125,11 @@ def test_a_length_without_runs_has_a_reason(provenance: Provenance) -> None:
     baseline = Baseline(provenance, None if provenance is Provenance.WORK else {"review": 3})
     assert baseline.estimate({"review": 2}, work=8).bounds is None
     assert baseline.estimate({"review": 2}, work=8).mean == (8 if provenance is Provenance.WORK else 6)
-    assert "no mean of runs" in (baseline.no_interval or "")
+    assert "no mean of runs" in (baseline.no_interval_reason or "")
 
 
 def test_a_single_run_has_no_interval() -> None:
     """The reason names the single run; two runs have an interval."""
     single = choose_baseline("release", MIX, MeasuredRuns(RUNS.runs[:1]), {})
-    assert single.no_interval == "the baseline is a single run, which has no interval"
-    assert choose_baseline("release", MIX, RUNS, {}).no_interval is None
+    assert single.no_interval_reason == "the baseline is a single run, which has no interval"
+    assert choose_baseline("release", MIX, RUNS, {}).no_interval_reason is None

@@ -17,20 +17,20 @@ def request(time: int, tool: str = "Bash", agent: str | None = None) -> Permissi
 def test_a_request_waits_until_its_call_executes() -> None:
     """The execution was measured as the last 4 of the call, so the person took 5."""
     found = find_asked_calls(session(tool_calls=(call("c", 5, 15, 4),), permissions=(request(6),)))
-    assert found == {"c": AskedCall(6, measured=True, waited=Interval(6, 11))}
+    assert found == {"c": AskedCall(6, is_measured=True, wait=Interval(6, 11))}
 
 
 def test_without_a_measured_execution_the_wait_is_unknown() -> None:
     """The request is reported without a waiting time."""
     found = find_asked_calls(session(tool_calls=(call("c", 5, 15),), permissions=(request(6),)))
-    assert found == {"c": AskedCall(6, measured=False, waited=None)}
+    assert found == {"c": AskedCall(6, is_measured=False, wait=None)}
 
 
 def test_two_requests_are_two_calls() -> None:
     """Each request belongs to the call that executed next and has no request yet."""
     calls = (call("a", 5, 30, 10), call("b", 5, 15, 4), call("c", 5, 40, 2))
     found = find_asked_calls(session(tool_calls=calls, permissions=(request(6), request(7))))
-    assert {name: one.waited for name, one in found.items()} == {"b": Interval(6, 11), "a": Interval(7, 20)}
+    assert {name: one.wait for name, one in found.items()} == {"b": Interval(6, 11), "a": Interval(7, 20)}
 
 
 def test_a_request_is_only_about_that_tool_of_that_agent_while_it_is_open() -> None:
@@ -51,7 +51,7 @@ def test_an_agent_is_asked_about_in_any_of_its_runs() -> None:
     drawn = session(
         tasks=tasks, tool_calls=(call("c", 25, 40, 5, task="a/2"),), permissions=(request(30, agent="a"),)
     )
-    assert find_asked_calls(drawn)["c"].waited == Interval(30, 35)
+    assert find_asked_calls(drawn)["c"].wait == Interval(30, 35)
 
 
 def test_without_requests_nothing_was_asked() -> None:
@@ -68,5 +68,5 @@ def test_what_was_waited_lies_between_the_edges_of_a_call(drawn: Session) -> Non
     for name, one in found.items():
         start, end = calls[name].start or 0, calls[name].end or 0
         assert start <= one.time <= end
-        if one.waited is not None:
-            assert (one.waited.start, one.waited.end) == (one.time, end - (calls[name].duration or 0))
+        if one.wait is not None:
+            assert (one.wait.start, one.wait.end) == (one.time, end - (calls[name].duration or 0))

@@ -35,19 +35,19 @@ def test_two_tasks_that_wrote_one_file_conflict() -> None:
     """The third wrote another file. The first tests after them failed: that they pass later is no help."""
     (found,) = checked(conflict())
     assert found.conflicting == {"conflict-a", "conflict-b"}
-    assert (found.writes_known, found.gates, found.checked, found.integrated) == (True, False, True, False)
+    assert (found.writes_known, found.tests_passed, found.checked, found.integrated) == (True, False, True, False)
 
 
 def test_files_of_their_own_and_tests_that_pass_fit_together() -> None:
     """In the delivery each task writes another file, and the tests after both pass."""
     (found,) = checked(delivery())
-    assert (found.conflicting, found.gates, found.integrated) == (frozenset(), True, True)
+    assert (found.conflicting, found.tests_passed, found.integrated) == (frozenset(), True, True)
 
 
 def test_where_nothing_is_known_nothing_is_checked() -> None:
     """Neither a file nor a test: the fan-out is neither integrated nor not."""
     (found,) = checked(fork_join())
-    assert (found.checked, found.gates) == (False, None)
+    assert (found.checked, found.tests_passed) == (False, None)
 
 
 def test_a_write_that_failed_is_none() -> None:
@@ -78,7 +78,7 @@ def test_tests_count_from_the_end_of_the_fanout_to_the_next_one() -> None:
     drawing = pair(200).call("early", 10, 11, test_framework="pytest", outcome=Outcome.FAILURE)
     drawing.task("c", 50, 80, "review").task("d", 50, 80, "review")
     drawing.call("late", 90, 91, test_framework="pytest")
-    assert [found.gates for found in checked(drawing)] == [None, True]
+    assert [found.tests_passed for found in checked(drawing)] == [None, True]
 
 
 def test_the_first_tests_with_a_known_outcome_decide() -> None:
@@ -88,7 +88,7 @@ def test_the_first_tests_with_a_known_outcome_decide() -> None:
     assert conclude_scene(drawing.events).tool_calls[-1].tests == Run("pytest")
     drawing.call("known", 40, 41, test_framework="pytest", tests_passed=3, tests_failed=1)
     (found,) = checked(drawing)
-    assert found.gates is False
+    assert found.tests_passed is False
 
 
 @pytest.mark.parametrize(

@@ -61,14 +61,14 @@ def test_the_verdict_has_confidence_intervals() -> None:
     runs = MeasuredRuns(({"review": [30 * SECOND] * 3}, {"review": [30 * SECOND, 40 * SECOND, 40 * SECOND]}))
     by_runs = build_mixes(sums_of(fork_join()), lambda p, s: choose_baseline(p, s, runs, {}))
     (part,) = build_verdict("1h", by_runs).parts
-    assert (part.sequential, part.runs, part.no_interval) == (100, 2, None)
+    assert (part.sequential, part.runs, part.no_interval_reason) == (100, 2, None)
     assert part.bounds == pytest.approx((0, 100 + 12.706 * 10))
     assert part.speedup_bounds == pytest.approx((0, (100 + 12.706 * 10) / 30))
     (single, alone) = build_verdict("1h", build_mixes(sums_of(straggler(), fork_join()), measured)).parts
     assert (single.bounds, single.runs) == (None, 1)
-    assert single.no_interval == "the baseline is a single run, which has no interval"
+    assert single.no_interval_reason == "the baseline is a single run, which has no interval"
     assert (alone.bounds, alone.runs) == (None, 0)
-    assert alone.no_interval == "the tasks' own lengths are no mean of runs"
+    assert alone.no_interval_reason == "the tasks' own lengths are no mean of runs"
 
 
 def test_executions_compared_with_the_same_runs_share_an_estimate() -> None:

@@ -144,7 +144,7 @@ class Baseline:
         return Estimate(sum(self.lengths[name] * count for name, count in tasks.items()), 0)
 
     @property
-    def no_interval(self) -> str | None:
+    def no_interval_reason(self) -> str | None:
         """Why figures based on it have no confidence interval; None if they have."""
         if self.measured is None:
             return _NO_INTERVAL[self.provenance]

@@ -16,9 +16,9 @@ class AskedCall:
 
     time: int
     """When permission was requested, in nanoseconds since the epoch."""
-    measured: bool
+    is_measured: bool
     """Whether its execution was measured without the waiting."""
-    waited: Interval | None
+    wait: Interval | None
     """From the request to the execution; None if the start of the execution is unknown."""
 
 
@@ -51,7 +51,7 @@ def _match_requests(requests: list[PermissionRequest], calls: list[ToolCall]) ->
         ((call.start, number) for number, call in enumerate(calls) if call.start is not None), reverse=True
     )
     # A heap of open calls by execution start; by end if that start is unknown. Example: calls open at 5 s
-    # that execute at 7 s and 9 s: a request at 6 s is matched with the first, one at 8 s with the second.
+    # that execute at 7 s and 9 s: a request at 6 s is matched with the first, a request at 8 s with the second.
     open_calls: list[tuple[int, int]] = []
     for request in sorted(requests, key=lambda request: request.time):
         while upcoming and upcoming[-1][0] <= request.time:
@@ -65,8 +65,8 @@ def _match_requests(requests: list[PermissionRequest], calls: list[ToolCall]) ->
             execution_start, number = heappop(open_calls)
             call = calls[number]
             is_measured = _is_measured(call)
-            waited = Interval(request.time, execution_start) if is_measured else None
-            asked[call.id] = AskedCall(request.time, is_measured, waited)
+            wait = Interval(request.time, execution_start) if is_measured else None
+            asked[call.id] = AskedCall(request.time, is_measured, wait)
     return asked
 
 

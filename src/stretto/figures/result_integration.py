@@ -20,18 +20,18 @@ class IntegrationCheck:
     """Whether any of its tasks was seen to write a file."""
     conflicting: frozenset[str]
     """Ids of the tasks that wrote a file which another task of the fan-out also wrote."""
-    gates: bool | None
+    tests_passed: bool | None
     """Whether the first tests after it passed; None if none ran or their outcome is unknown."""
 
     @property
     def checked(self) -> bool:
         """Whether there is any evidence."""
-        return self.writes_known or self.gates is not None
+        return self.writes_known or self.tests_passed is not None
 
     @property
     def integrated(self) -> bool:
         """Whether no evidence speaks against integration."""
-        return not self.conflicting and self.gates is not False
+        return not self.conflicting and self.tests_passed is not False
 
 
 def check_integration(
@@ -71,8 +71,8 @@ def check_integration(
         verdicts = (
             has_passed(test_calls[index]) for index in range(bisect_left(test_starts, fanout.end), until)
         )
-        gates = next((verdict for verdict in verdicts if verdict is not None), None)
-        checks.append(IntegrationCheck(fanout, bool(files), frozenset[str]().union(*shared), gates))
+        tests_passed = next((verdict for verdict in verdicts if verdict is not None), None)
+        checks.append(IntegrationCheck(fanout, bool(files), frozenset[str]().union(*shared), tests_passed))
     return tuple(checks)
 
 

@@ -67,6 +67,15 @@ def collect_sketches(sums: Sums, measure: str, dimension: Dimension | None) -> d
     return sketches
 
 
+def read_sketch(sums: Sums, measure: str, **wanted: str) -> dict[int, int]:
+    """Return one quantile sketch of a measure, over the cells that have the wanted values."""
+    bucket = find_position(measure, Dimension.BUCKET)
+    sketch: dict[int, int] = {}
+    for dims, count in _select_cells(sums, measure, wanted):
+        sketch[int(dims[bucket])] = sketch.get(int(dims[bucket]), 0) + count
+    return sketch
+
+
 def _select_cells(sums: Sums, measure: str, wanted: Mapping[str, str]) -> Iterable[tuple[Dims, int]]:
     cells = sums.get(measure, {}).items()
     if not wanted:

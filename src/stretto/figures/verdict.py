@@ -51,7 +51,7 @@ class BaselineComparison:
     sequential: float
     bounds: Bounds | None = None
     """The 95 % interval of ``sequential``."""
-    no_interval: str | None = None
+    no_interval_reason: str | None = None
     """Why there is no interval."""
     runs: int = 0
     """Number of sequential runs behind the baselines."""
@@ -153,7 +153,7 @@ def build_verdict(window: str, mixes: Sequence[FanoutMix]) -> Verdict:
 def _compare_with(provenance: Provenance, group: Sequence[FanoutMix]) -> BaselineComparison:
     sequential = _estimate_sequential(group)
     bounds = sequential.bounds
-    reasons = (mix.baseline.no_interval for mix in group)
+    reasons = (mix.baseline.no_interval_reason for mix in group)
     return BaselineComparison(
         provenance=provenance,
         fanouts=sum(mix.fanouts for mix in group),
@@ -162,7 +162,7 @@ def _compare_with(provenance: Provenance, group: Sequence[FanoutMix]) -> Baselin
         elapsed=sum(sum(mix.elapsed.values()) for mix in group) / SECOND,
         sequential=sequential.mean / SECOND,
         bounds=None if bounds is None else (bounds[0] / SECOND, bounds[1] / SECOND),
-        no_interval=next(filter(None, reasons), None) if bounds is None else None,
+        no_interval_reason=next(filter(None, reasons), None) if bounds is None else None,
         runs=sequential.count,
     )
 
@@ -205,6 +205,6 @@ def build_comparison_document(part: BaselineComparison) -> dict[str, Any]:
             "time_saved_seconds": None if bounds is None else [edge - part.elapsed for edge in bounds],
             "speedup": None if speedup is None else list(speedup),
             "improvement": None if bounds is None else list(compute_improvement_bounds(bounds, part.elapsed)),
-            "reason": part.no_interval,
+            "reason": part.no_interval_reason,
         },
     }

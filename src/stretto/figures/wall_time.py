@@ -193,8 +193,8 @@ def _find_permission_waits(session: Session, requests: Mapping[str, AskedCall]) 
     """Yield when the main agent waited for permission, if the end of the waiting is known."""
     for call in session.tool_calls if requests else ():
         request = requests.get(call.id) if call.task is None else None
-        if request is not None and request.waited is not None:
-            yield request.waited
+        if request is not None and request.wait is not None:
+            yield request.wait
 
 
 def _merge_intervals(intervals: Iterable[Interval], limits: Interval) -> list[Interval]:

@@ -102,7 +102,7 @@ def find_execution(call: ToolCall, requests: Mapping[str, AskedCall]) -> Interva
     """
     if call.end is None or call.duration is None or call.duration <= 0:
         return None
-    if call.id in requests and not requests[call.id].measured:
+    if call.id in requests and not requests[call.id].is_measured:
         return None
     return Interval(call.end - call.duration, call.end)
 

@@ -350,7 +350,7 @@ def _build_confidence(fanout: Fanout, sequential: SequentialTime) -> dict[str, A
         "time_saved_seconds": None if bounds is None else [_to_seconds(edge - elapsed) for edge in bounds],
         "speedup": None if bounds is None else [edge / elapsed for edge in bounds],
         "improvement": None if bounds is None else list(compute_improvement_bounds(bounds, elapsed)),
-        "reason": sequential.baseline.no_interval,
+        "reason": sequential.baseline.no_interval_reason,
     }
 
 

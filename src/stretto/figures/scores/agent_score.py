@@ -9,7 +9,7 @@ from stretto.figures.scores.composite import Composite, combine_parts, to_part
 from stretto.figures.scores.quality_score import compute_quality
 from stretto.figures.scores.score_rules import ScoreRules
 from stretto.figures.scores.slices import count_judged, count_outcomes, pick_slice
-from stretto.figures.sum_reading import Sums, collect_sketches
+from stretto.figures.sum_reading import Sums, read_sketch
 from stretto.model.event import Outcome
 from stretto.names import measures
 from stretto.names.measures import Dimension
@@ -26,7 +26,7 @@ def compute_agent_score(
     agent_sums = pick_slice(sums, Dimension.AGENT, agent) if agent_sums is None else agent_sums
     ended, all_tasks = count_outcomes(agent_sums, measures.WORK_ENDS, (Outcome.SUCCESS, Outcome.FAILURE))
     judged = count_judged(agent_sums, measures.WORK_ENDS)
-    times = collect_sketches(sums, measures.AGENT_TIME, Dimension.AGENT).get(agent, {})
+    times = read_sketch(sums, measures.AGENT_TIME, agent=agent)
     median = compute_quantile(times, 0.5)
     response = None if median is None else 1 / (1 + median / SECOND / rules.response_seconds)
     return combine_parts(
