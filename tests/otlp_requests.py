@@ -21,7 +21,7 @@ from stretto.model.entities import Session
 from stretto.model.event import Event
 from stretto.model.facts import SessionFacts
 from stretto.model.fold import fold_events
-from stretto.sources.otlp.receive import Received, Receiver, Signal
+from stretto.sources.otlp.receive import Receiver, RequestResult, Signal
 
 JSON = "application/json"
 PROTOBUF = "application/x-protobuf"
@@ -148,7 +148,7 @@ def events_of(records: bytes) -> list[Event]:
 
 def receive(
     request: Mapping[str, Any], signal: Signal = Signal.TRACES, receiver: Receiver | None = None
-) -> Received:
+) -> RequestResult:
     """Return the result of a request in JSON."""
     receiver = receiver or Receiver(journal.encode_event)
     return receiver.receive_request(signal, as_json(request), content_type=JSON, now=NOW)

@@ -24,9 +24,9 @@ from stretto.sources.otlp import claude_code, conventions
 from stretto.sources.otlp.receive import (
     EARLIEST,
     Limits,
-    Received,
     Receiver,
     RefusedError,
+    RequestResult,
     Signal,
     make_refusal,
 )
@@ -71,7 +71,7 @@ def some_logs() -> dict[str, Any]:
 
 def receive_bytes(
     signal: Signal, body: bytes, content_type: str, encoding: str = "", limits: Limits | None = None
-) -> Received:
+) -> RequestResult:
     """Return the result of a body given to a new receiver."""
     receiver = Receiver(journal.encode_event, limits)
     return receiver.receive_request(

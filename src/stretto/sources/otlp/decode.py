@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from stretto.sources.otlp import proto_json, protobuf
-from stretto.sources.otlp.plain_records import DecodedRequest, MalformedError, TooManyError
+from stretto.sources.otlp.plain_records import DecodedRequest, MalformedBodyError, TooManyItemsError
 
 MIB = 1024 * 1024
 
@@ -85,15 +85,17 @@ def decode_request(
         return protobuf.decode_protobuf(
             signal, plain, wanted, items=limits.items, item_bytes=limits.item_bytes
         )
-    except TooManyError as error:
+    except TooManyItemsError as error:
         raise RefusedError(413, f"the request has more than {limits.items} parts") from error
-    except MalformedError as error:
+    except MalformedBodyError as error:
         raise RefusedError(400, f"the body is not an OTLP export request in {media}: {error}") from error
     except RecursionError as error:
         raise RefusedError(400, "the body is nested too deeply") from error
 
 
-def _decode_bounded_json(signal: Signal, plain: bytes, limits: Limits, wanted: frozenset[str]) -> DecodedRequest:
+def _decode_bounded_json(
+    signal: Signal, plain: bytes, limits: Limits, wanted: frozenset[str]
+) -> DecodedRequest:
     # Every value except the first of a container follows a comma, so commas bound the objects that are made.
     # Example: [1,2,{"a":3}] has two commas, two containers and four values.
     if plain.count(b",") > limits.json_commas:

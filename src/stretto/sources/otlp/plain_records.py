@@ -24,11 +24,11 @@ NUMBER_LIMIT = 10**18
 _TOKEN_MARKS = str.maketrans("", "", "-_.:/")
 
 
-class MalformedError(Exception):
+class MalformedBodyError(Exception):
     """The body does not fit its content type."""
 
 
-class TooManyError(Exception):
+class TooManyItemsError(Exception):
     """The body holds more items than a request may have."""
 
 

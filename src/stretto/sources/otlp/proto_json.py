@@ -21,12 +21,12 @@ from stretto.sources.otlp.plain_records import (
     DecodedRequest,
     Encoding,
     LogRecord,
-    MalformedError,
+    MalformedBodyError,
     Scalar,
     ScopeContext,
     Span,
     SpanEvent,
-    TooManyError,
+    TooManyItemsError,
 )
 
 _ERROR = (2, "2", "STATUS_CODE_ERROR")
@@ -143,8 +143,8 @@ def decode_json(
 ) -> DecodedRequest:
     """Return the records in an export request of a signal; metrics are only counted.
 
-    ``items`` limits the number of items, ``item_bytes`` the size of each. Raises MalformedError if the outer
-    objects cannot be decoded, TooManyError beyond ``items``.
+    ``items`` limits the number of items, ``item_bytes`` the size of each. Raises MalformedBodyError if the
+    outer objects cannot be decoded, TooManyItemsError beyond ``items``.
     """
     request = _decode_envelope(body)
     decoded = DecodedRequest([], [])
@@ -156,7 +156,7 @@ def decode_json(
             raw_items = _get_items(signal, scoped)
             item_count += len(raw_items)
             if item_count > items:
-                raise TooManyError
+                raise TooManyItemsError
             if signal == "metrics":
                 decoded.metrics += len(raw_items)
                 continue
@@ -175,7 +175,7 @@ def _decode_envelope(body: bytes) -> _Request:
         except msgspec.DecodeError:
             return _read_envelope(_LONE_SURROGATE.sub(_replace_surrogate, body, count=_REPAIRS))
     except _UNREADABLE as error:
-        raise MalformedError(str(error)) from error
+        raise MalformedBodyError(str(error)) from error
 
 
 def _read_envelope(body: bytes) -> _Request:

@@ -25,12 +25,12 @@ from stretto.sources.otlp.plain_records import (
     DecodedRequest,
     Encoding,
     LogRecord,
-    MalformedError,
+    MalformedBodyError,
     Scalar,
     ScopeContext,
     Span,
     SpanEvent,
-    TooManyError,
+    TooManyItemsError,
 )
 
 _GROUPS = 1
@@ -54,8 +54,8 @@ def decode_protobuf(
 ) -> DecodedRequest:
     """Return the records in an export request of a signal; metrics are only counted.
 
-    ``items`` limits the number of items, ``item_bytes`` the size of each. Raises MalformedError if the outer
-    messages cannot be decoded, TooManyError beyond ``items``.
+    ``items`` limits the number of items, ``item_bytes`` the size of each. Raises MalformedBodyError if the
+    outer messages cannot be decoded, TooManyItemsError beyond ``items``.
     """
     return _RequestReader(signal, body, wanted, items=items, item_bytes=item_bytes).decode_all()
 
@@ -101,7 +101,7 @@ class _RequestReader:
         for _, offset, end in parts:
             self._items_left -= 1
             if self._items_left < 0:
-                raise TooManyError
+                raise TooManyItemsError
             if self._signal == "metrics":
                 decoded.metrics += 1
             elif end - offset > self._item_bytes:
@@ -115,7 +115,7 @@ class _RequestReader:
 
     def _get_shared_part(self, offset: int, end: int) -> bytes:
         if end - offset > self._item_bytes:
-            raise MalformedError(f"a resource or scope is larger than {self._item_bytes} bytes")
+            raise MalformedBodyError(f"a resource or scope is larger than {self._item_bytes} bytes")
         return self._body[offset:end]
 
     def _iterate_fields(self, offset: int, end: int, *wanted: int) -> Iterator[tuple[int, int, int]]:
@@ -128,13 +128,13 @@ class _RequestReader:
         while offset < end:
             self._fields_left -= 1
             if self._fields_left < 0:
-                raise TooManyError
+                raise TooManyItemsError
             tag, offset = _read_varint(body, offset, end)
             wire_type = tag & 7
             if wire_type == _BYTES:
                 length, offset = _read_varint(body, offset, end)
                 if offset + length > end:
-                    raise MalformedError("the data is cut short")
+                    raise MalformedBodyError("the data is cut short")
                 if tag >> 3 in wanted:
                     yield tag >> 3, offset, offset + length
                 offset += length
@@ -143,16 +143,16 @@ class _RequestReader:
             elif wire_type in (_FIXED64, _FIXED32):
                 offset += 8 if wire_type == _FIXED64 else 4
                 if offset > end:
-                    raise MalformedError("the data is cut short")
+                    raise MalformedBodyError("the data is cut short")
             else:
-                raise MalformedError(f"wire type {wire_type} does not occur in OTLP")
+                raise MalformedBodyError(f"wire type {wire_type} does not occur in OTLP")
 
 
 def _parse_message(kind: type[_Shared], part: bytes) -> _Shared:
     try:
         return kind.FromString(part)
     except DecodeError as error:
-        raise MalformedError(f"a {kind.__name__} cannot be read") from error
+        raise MalformedBodyError(f"a {kind.__name__} cannot be read") from error
 
 
 def _make_span(data: bytes, context: ScopeContext, wanted: frozenset[str]) -> Span | None:
@@ -225,5 +225,5 @@ def _read_varint(body: bytes, offset: int, end: int) -> tuple[int, int]:
             return value, offset
         shift += 7
         if shift > 63:  # noqa: PLR2004  # ten bytes hold any 64-bit number
-            raise MalformedError("a number is too long")
-    raise MalformedError("the data is cut short")
+            raise MalformedBodyError("a number is too long")
+    raise MalformedBodyError("the data is cut short")

@@ -27,7 +27,7 @@ from stretto.sources.otlp.decode import JSON, Limits, RefusedError, Signal, deco
 from stretto.sources.otlp.plain_records import LogRecord, Span
 from stretto.sources.otlp.trace_sessions import TraceSessions
 
-__all__ = ["Limits", "Received", "Receiver", "RefusedError", "Signal", "make_refusal"]
+__all__ = ["Limits", "Receiver", "RefusedError", "RequestResult", "Signal", "make_refusal"]
 
 EARLIEST = 946_684_800 * SECOND
 """2000-01-01. A sender of earlier times uses another unit than nanoseconds."""
@@ -43,7 +43,7 @@ _IMPLAUSIBLE_TIME = "a span or log record with an implausible time"
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class RequestResult:
     """The records and counts of a request, and the response to its client."""
 
     records: bytes
@@ -61,7 +61,7 @@ class Received:
 
 
 @dataclass(slots=True)
-class _RequestResult:
+class _ResultBuilder:
     """The records and counts of a request while it is processed."""
 
     encode: Callable[[Event], bytes]
@@ -112,7 +112,7 @@ class Receiver:
 
     def receive_request(
         self, signal: Signal, body: bytes, *, content_type: str, content_encoding: str = "", now: int
-    ) -> Received:
+    ) -> RequestResult:
         """Return the records and the response of a request; ``now`` is nanoseconds since the epoch.
 
         Raises RefusedError, and nothing else, for a request that is refused as a whole.
@@ -128,11 +128,11 @@ class Receiver:
             )
         except MemoryError as error:
             raise RefusedError(413, "the request takes more memory than there is") from error
-        result = _RequestResult(self._encode, now + AHEAD, ignored=decoded.metrics)
+        result = _ResultBuilder(self._encode, now + AHEAD, ignored=decoded.metrics)
         self._process_spans(decoded.spans, result)
         self._process_logs(decoded.logs, result)
         rejected, reason = decoded.rejected + result.rejected, decoded.reason or result.reason
-        return Received(
+        return RequestResult(
             records=b"".join(result.records),
             events=len(result.records),
             ignored=result.ignored,
@@ -142,7 +142,7 @@ class Receiver:
             response_content_type=parse_media_type(content_type),
         )
 
-    def _process_spans(self, spans: list[Span], result: _RequestResult) -> None:
+    def _process_spans(self, spans: list[Span], result: _ResultBuilder) -> None:
         client_spans: list[Span] = []
         traces: dict[str, list[Span]] = {}
         for span in spans:
@@ -154,7 +154,7 @@ class Receiver:
         for trace_id, members in traces.items():
             self._process_trace(trace_id, genai.Trace(members), len(members), result)
 
-    def _process_client_spans(self, spans: list[Span], result: _RequestResult) -> None:
+    def _process_client_spans(self, spans: list[Span], result: _ResultBuilder) -> None:
         batch = claude_code.SpanBatch(spans, self._key)
         events_by_trace: dict[str, list[list[Event]]] = {}
         for span in spans:
@@ -166,7 +166,7 @@ class Receiver:
             for events in groups:
                 result.add_events(events)
 
-    def _process_trace(self, trace_id: str, trace: genai.Trace, size: int, result: _RequestResult) -> None:
+    def _process_trace(self, trace_id: str, trace: genai.Trace, size: int, result: _ResultBuilder) -> None:
         if not trace.is_relevant:
             result.ignored += size
             return
@@ -189,7 +189,7 @@ class Receiver:
         for events in span_events:
             result.add_events(events)
 
-    def _process_logs(self, logs: list[LogRecord], result: _RequestResult) -> None:
+    def _process_logs(self, logs: list[LogRecord], result: _ResultBuilder) -> None:
         for log in logs:
             if claude_code.is_client_log(log):
                 if result.accept_times(log.time):

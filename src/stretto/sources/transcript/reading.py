@@ -118,7 +118,7 @@ def read_transcript(
     rejects = [(offset, "too long")] if raw.skipped else []
     line_offset = offset
     for data in raw.data.split(b"\n"):
-        rejects.extend((line_offset, reason) for reason in _translate_data(translator, data))
+        rejects.extend((line_offset, reason) for reason in _translate_raw_line(translator, data))
         line_offset += len(data) + 1
     if at_rest and raw.ended:
         translator.log.end_all_answered()
@@ -128,7 +128,7 @@ def read_transcript(
     )
 
 
-def _translate_data(translator: LineTranslator, data: bytes) -> Iterator[str]:
+def _translate_raw_line(translator: LineTranslator, data: bytes) -> Iterator[str]:
     if not data or data.isspace():
         return
     lines, reason = schema.decode_line(data)
@@ -177,13 +177,13 @@ def _find_paths(root: Path) -> Iterator[Path]:
     if root.is_file():
         yield root
         if not _get_stem(root).startswith(_AGENT):
-            yield from _find_below(root.with_name(_get_stem(root)) / "subagents")
+            yield from _find_in_folder(root.with_name(_get_stem(root)) / "subagents")
     elif root.is_dir():
-        yield from _find_below(root)
+        yield from _find_in_folder(root)
         yield from (path for suffix in _SUFFIXES if (path := root.with_name(root.name + suffix)).is_file())
 
 
-def _find_below(folder: Path) -> Iterator[Path]:
+def _find_in_folder(folder: Path) -> Iterator[Path]:
     for suffix in _SUFFIXES:
         candidates = folder.rglob(f"*{suffix}")
         yield from (path for path in candidates if path.is_file() and _get_stem(path) not in _NOT_TRANSCRIPTS)
