@@ -85,9 +85,9 @@ def measure_rate(name: str, suffix: str = "") -> str:
     return f"rate({select_series(name, suffix)}[{RATE}])"
 
 
-def measure_increase(name: str, /, over: str = "$__range", **asked: str) -> str:
+def measure_increase(name: str, /, over: str = "$__range", **matchers: str) -> str:
     """Return the growth of a counter over a period, by default the board's range."""
-    return f"increase({select_series(name, **asked)}[{over}])"
+    return f"increase({select_series(name, **matchers)}[{over}])"
 
 
 def take_quantile(at: float, name: str, *by: Label) -> str:

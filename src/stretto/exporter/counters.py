@@ -48,7 +48,7 @@ class LiveMetrics:
         self._since = since
         self._counters: dict[str, Counter] = {}
         self._histograms: dict[str, Histogram] = {}
-        self._seen: dict[str, set[str]] = {}
+        self._label_values: dict[str, set[str]] = {}
         for metric in LIVE:
             name = metric.name
             if metric.kind is MetricKind.COUNTER:
@@ -132,7 +132,9 @@ class LiveMetrics:
             if usage.cost:
                 self._add_count("stretto_cost_usd_total", usage.cost / DOLLAR, {"model": usage.model})
             if usage.duration is not None:
-                self._record_duration("stretto_model_duration_seconds", usage.duration, {"model": usage.model})
+                self._record_duration(
+                    "stretto_model_duration_seconds", usage.duration, {"model": usage.model}
+                )
 
     def count_fanouts(
         self,
@@ -170,10 +172,10 @@ class LiveMetrics:
     def _limit_label_values(self, labels: Mapping[str, str]) -> dict[str, str]:
         closed = {}
         for label, value in labels.items():
-            seen = self._seen.setdefault(label, set())
-            if value not in seen and len(seen) >= VALUES:
+            known_values = self._label_values.setdefault(label, set())
+            if value not in known_values and len(known_values) >= VALUES:
                 closed[label] = OTHER
             else:
-                seen.add(value)
+                known_values.add(value)
                 closed[label] = value
         return closed

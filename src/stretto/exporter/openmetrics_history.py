@@ -22,8 +22,8 @@ def generate_openmetrics(series: Iterable[At], instance: str) -> Iterator[str]:
     for at, figures in series:
         for figure in figures:
             if figure.value is not None:
-                own = "".join(f',{name}="{_escape_text(value)}"' for name, value in figure.labels)
-                key = f"{figure.name}{{{scraped}{own}}}"
+                figure_labels = "".join(f',{name}="{_escape_text(value)}"' for name, value in figure.labels)
+                key = f"{figure.name}{{{scraped}{figure_labels}}}"
                 line = f"{key} {figure.value!r} {at // SECOND}"
                 samples.setdefault(figure.name, {}).setdefault(key, []).append(line)
     for name, by_series in samples.items():

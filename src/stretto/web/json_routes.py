@@ -104,9 +104,12 @@ class JsonRoutes:
             notifications.build_document(notification)
             for notification in self._backend.notifications.list_newest()
         ]
-        heard = self._backend.notifications.watchdog_heard
+        last_watchdog = self._backend.notifications.watchdog_heard
         return responses.build_json(
-            {"watchdog_heard": None if heard is None else to_rfc3339(heard), "notifications": listed}
+            {
+                "watchdog_heard": None if last_watchdog is None else to_rfc3339(last_watchdog),
+                "notifications": listed,
+            }
         )
 
     async def _receive_notifications(self, request: Request) -> Response:

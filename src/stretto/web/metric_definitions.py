@@ -53,7 +53,7 @@ DEFINITIONS: dict[str, str] = {
     "slack": "How much longer it could have taken without delaying the end, all else being equal.",
     "share": "Its share of the critical path.",
     "faster": "Elapsed time recomputed with this task taking a fifth less.",
-    "wall_time": "Each instant of the session belongs to exactly one part; the parts sum to its elapsed time.",
+    "wall_time": "Each instant of the session is in exactly one part. The parts sum to its elapsed time.",
     "parallel_part": "Two or more tasks ran.",
     "single": "One task ran.",
     "main_tools": "A tool call of the main agent executed.",

@@ -121,12 +121,12 @@ def draw_session(session: Session, part: Interval | None = None) -> Drawing:
         calls.setdefault(call.task, []).append(call)
     delegating = {task.delegated_by for task in session.tasks}
     calls[None] = [call for call in calls.get(None, ()) if call.id not in delegating]
-    placed = [(stretch, task) for task in session.tasks if (stretch := _find_interval(task, extent))]
+    placed = [(interval, task) for task in session.tasks if (interval := _find_interval(task, extent))]
     lanes = [_draw_main_lane(session, calls[None], extent, view)]
     for agent, packed in _choose_lanes(_pack_agents(placed)):
         if packed:
             lanes += [
-                _draw_task_lane(agent, number, calls=calls, extent=extent, seen=view)
+                _draw_task_lane(agent, number, calls=calls, extent=extent, view=view)
                 for number in range(len(agent.lanes))
             ]
         else:
@@ -151,14 +151,14 @@ def _find_interval(task: Task, extent: Interval) -> Interval | None:
 
 def _pack_agents(placed: Iterable[tuple[Interval, Task]]) -> list[_AgentLanes]:
     by_name: dict[str, _AgentLanes] = {}
-    for stretch, task in sorted(placed, key=lambda pair: (pair[0].start, -pair[0].end, pair[1].id)):
+    for interval, task in sorted(placed, key=lambda pair: (pair[0].start, -pair[0].end, pair[1].id)):
         name = task.agent or UNNAMED
         agent = by_name.setdefault(name, _AgentLanes(name))
-        free = next((lane for lane in agent.lanes if lane[-1][0].end <= stretch.start), None)
+        free = next((lane for lane in agent.lanes if lane[-1][0].end <= interval.start), None)
         if free is None:
-            agent.lanes.append([(stretch, task)])
+            agent.lanes.append([(interval, task)])
         else:
-            free.append((stretch, task))
+            free.append((interval, task))
     return list(by_name.values())
 
 
@@ -188,20 +188,20 @@ def _count_lanes(agents: Iterable[_AgentLanes], packed: set[str]) -> int:
     return sum(len(agent.lanes) if agent.name in packed else 1 for agent in agents)
 
 
-def _draw_main_lane(session: Session, calls: Iterable[ToolCall], extent: Interval, seen: Interval) -> Lane:
+def _draw_main_lane(session: Session, calls: Iterable[ToolCall], extent: Interval, view: Interval) -> Lane:
     bars = []
     for turn in session.turns:
-        stretch = Interval(turn.start, extent.end if turn.end is None else turn.end)
-        about = f"turn by {turn.origin}\n{timeline_shapes.describe_interval(stretch, extent)}"
+        interval = Interval(turn.start, extent.end if turn.end is None else turn.end)
+        about = f"turn by {turn.origin}\n{timeline_shapes.describe_interval(interval, extent)}"
         if turn.end is None:
             about += "\nits end was not seen"
-        bars.append((stretch, Bar(0, 0, turn.outcome.value, "", about)))
+        bars.append((interval, Bar(0, 0, turn.outcome.value, "", about)))
     return Lane(
         MAIN,
         first=True,
         tasks=0,
-        bars=timeline_shapes.place_bars(bars, seen, "turn"),
-        calls=timeline_shapes.place_bars(_place_calls(calls, extent), seen, "tool call"),
+        bars=timeline_shapes.place_bars(bars, view, "turn"),
+        calls=timeline_shapes.place_bars(_place_calls(calls, extent), view, "tool call"),
     )
 
 
@@ -211,17 +211,17 @@ def _draw_task_lane(
     *,
     calls: dict[str | None, list[ToolCall]],
     extent: Interval,
-    seen: Interval,
+    view: Interval,
 ) -> Lane:
     placed = agent.lanes[number]
     bars = []
     inside: list[tuple[Interval, Bar]] = []
-    for stretch, task in placed:
+    for interval, task in placed:
         task_calls = calls.get(task.id, [])
         about = [
             task.description or task.agent or task.task_type,
             f"{task.task_type} by {task.agent or UNNAMED}: {task.outcome.value}",
-            _describe_length(task, stretch, extent),
+            _describe_length(task, interval, extent),
         ]
         if task_calls:
             failed = sum(call.outcome is Outcome.FAILURE for call in task_calls)
@@ -230,21 +230,21 @@ def _draw_task_lane(
                 + (f", {failed} failed" if failed else "")
             )
         label = task.description or task.task_type
-        bars.append((stretch, Bar(0, 0, task.outcome.value, label, "\n".join(about), task=task.id)))
+        bars.append((interval, Bar(0, 0, task.outcome.value, label, "\n".join(about), task=task.id)))
         inside += _place_calls(task_calls, extent)
     return Lane(
         agent.name,
         first=number == 0,
         tasks=agent.tasks,
-        bars=timeline_shapes.place_bars(bars, seen, "task"),
-        calls=timeline_shapes.place_bars(inside, seen, "tool call"),
+        bars=timeline_shapes.place_bars(bars, view, "task"),
+        calls=timeline_shapes.place_bars(inside, view, "tool call"),
         ids=tuple(task.id for _, task in placed),
     )
 
 
-def _draw_level_lane(agent: _AgentLanes, seen: Interval) -> Lane:
+def _draw_level_lane(agent: _AgentLanes, view: Interval) -> Lane:
     placed = [pair for lane in agent.lanes for pair in lane]
-    level, most = timeline_shapes.compute_level([stretch for stretch, _ in placed], seen)
+    level, most = timeline_shapes.compute_level([interval for interval, _ in placed], view)
     ids = tuple(task.id for _, task in placed)
     return Lane(agent.name, first=True, tasks=agent.tasks, level=level, most=most, ids=ids)
 
@@ -255,7 +255,7 @@ def _place_calls(calls: Iterable[ToolCall], extent: Interval) -> list[tuple[Inte
         if call.start is None:
             continue
         end = call.start + (call.duration or 0) if call.end is None else call.end
-        stretch = Interval(call.start, extent.end if call.outcome is Outcome.RUNNING else end)
+        interval = Interval(call.start, extent.end if call.outcome is Outcome.RUNNING else end)
         length = (
             "length unknown" if call.duration is None else quantities.format_duration(call.duration / SECOND)
         )
@@ -263,13 +263,13 @@ def _place_calls(calls: Iterable[ToolCall], extent: Interval) -> list[tuple[Inte
             f"{call.tool or 'a tool without a name'}: {call.outcome.value}\n"
             f"{length}, from {timeline_shapes.describe_instant(call.start, extent)}"
         )
-        bars.append((stretch, Bar(0, 0, call.outcome.value, "", about)))
+        bars.append((interval, Bar(0, 0, call.outcome.value, "", about)))
     return bars
 
 
-def _describe_length(task: Task, stretch: Interval, extent: Interval) -> str:
+def _describe_length(task: Task, interval: Interval, extent: Interval) -> str:
     if task.outcome is Outcome.RUNNING:
-        return f"running since {timeline_shapes.describe_instant(stretch.start, extent)}"
+        return f"running since {timeline_shapes.describe_instant(interval.start, extent)}"
     if task.interval is None:
-        return f"began at {timeline_shapes.describe_instant(stretch.start, extent)}; its end was never seen"
-    return timeline_shapes.describe_interval(stretch, extent)
+        return f"began at {timeline_shapes.describe_instant(interval.start, extent)}; its end was never seen"
+    return timeline_shapes.describe_interval(interval, extent)

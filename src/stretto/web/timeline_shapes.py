@@ -70,7 +70,7 @@ class WallTimeShape:
     about: str
 
 
-def place_bars(placed: Iterable[tuple[Interval, Bar]], seen: Interval, noun: str) -> tuple[Bar, ...]:
+def place_bars(items: Iterable[tuple[Interval, Bar]], view: Interval, noun: str) -> tuple[Bar, ...]:
     """Clip bars to the view, scale them to percent, and merge narrow bars that are close together.
 
     Example: in a view of 1,000 s two bars of 2 s with a gap of 1 s are 0.2 % wide and 0.1 % apart. They are
@@ -86,11 +86,11 @@ def place_bars(placed: Iterable[tuple[Interval, Bar]], seen: Interval, noun: str
             bars.extend(group)
         group.clear()
 
-    for stretch, bar in sorted(placed, key=lambda pair: pair[0]):
-        touches = stretch.start == seen.end or stretch.end == seen.start
-        if stretch.start > seen.end or stretch.end < seen.start or (touches and stretch.length):
+    for interval, bar in sorted(items, key=lambda pair: pair[0]):
+        touches = interval.start == view.end or interval.end == view.start
+        if interval.start > view.end or interval.end < view.start or (touches and interval.length):
             continue
-        at = _scale_bar(stretch, bar, seen)
+        at = _scale_bar(interval, bar, view)
         near = bool(group) and at.x - (group[-1].x + group[-1].width) < APART
         if not near or at.width >= SMALL or group[-1].width >= SMALL:
             close()
@@ -99,10 +99,10 @@ def place_bars(placed: Iterable[tuple[Interval, Bar]], seen: Interval, noun: str
     return tuple(bars)
 
 
-def _scale_bar(stretch: Interval, bar: Bar, seen: Interval) -> Bar:
-    start, end = max(stretch.start, seen.start), min(stretch.end, seen.end)
-    x = min((start - seen.start) * 100 / seen.length, 100 - NARROWEST)
-    width = min(max((end - start) * 100 / seen.length, NARROWEST), 100 - x)
+def _scale_bar(interval: Interval, bar: Bar, view: Interval) -> Bar:
+    start, end = max(interval.start, view.start), min(interval.end, view.end)
+    x = min((start - view.start) * 100 / view.length, 100 - NARROWEST)
+    width = min(max((end - start) * 100 / view.length, NARROWEST), 100 - x)
     return replace(bar, x=round(x, 3), width=round(width, 3))
 
 
@@ -119,14 +119,14 @@ def _merge_bars(group: Sequence[Bar], noun: str) -> Bar:
     return Bar(start, round(end - start, 3), shown, "", about, count)
 
 
-def compute_level(stretches: Iterable[Interval], seen: Interval) -> tuple[tuple[Step, ...], int]:
+def compute_level(intervals: Iterable[Interval], view: Interval) -> tuple[tuple[Step, ...], int]:
     """Return the running count over time in steps, and its maximum; a step shows the most in its columns.
 
     Example: a view of 400 s has columns of 1 s. Two intervals, 0 to 2.5 s and 2 to 4 s, give the counts 1, 1,
     2, 1 and so the steps of 1 (two columns), 2 (a column) and 1 (a column).
     """
     edges: Counter[int] = Counter()
-    for start, end in stretches:
+    for start, end in intervals:
         edges[start] += 1
         edges[end] -= 1
     counts = [0] * COLUMNS
@@ -134,7 +134,7 @@ def compute_level(stretches: Iterable[Interval], seen: Interval) -> tuple[tuple[
     at: int | None = None
     for edge, change in sorted(edges.items()):
         if running and at is not None:
-            _raise_columns(counts, Interval(at, edge), running, seen)
+            _raise_columns(counts, Interval(at, edge), running, view)
         running, at = running + change, edge
     most = max(counts)
     steps: list[Step] = []
@@ -146,43 +146,43 @@ def compute_level(stretches: Iterable[Interval], seen: Interval) -> tuple[tuple[
     return tuple(step for step in steps if step.count), most
 
 
-def _raise_columns(counts: list[int], stretch: Interval, running: int, seen: Interval) -> None:
-    first = (stretch.start - seen.start) * COLUMNS // seen.length
-    last = -((stretch.end - seen.start) * -COLUMNS // seen.length)
+def _raise_columns(counts: list[int], interval: Interval, running: int, view: Interval) -> None:
+    first = (interval.start - view.start) * COLUMNS // view.length
+    last = -((interval.end - view.start) * -COLUMNS // view.length)
     for column in range(max(0, first), min(COLUMNS, last)):
         counts[column] = max(counts[column], running)
 
 
-def draw_wall_time(session: Session, extent: Interval, seen: Interval) -> tuple[WallTimeShape, ...]:
+def draw_wall_time(session: Session, extent: Interval, view: Interval) -> tuple[WallTimeShape, ...]:
     """Return the wall time as shapes: each cell shows the part that takes the most of it.
 
     Example: a session of 500 s has cells of 1 s. A cell with 0.7 s of model time and 0.3 s of tools shows
     model time; neighbouring cells of the same part become a single shape.
     """
     cells: list[Counter[WallPart]] = [Counter() for _ in range(CELLS)]
-    for stretch, part in split_wall_time(session):
-        start, end = max(stretch.start, seen.start), min(stretch.end, seen.end)
-        first = (start - seen.start) * CELLS // seen.length
-        last = -((end - seen.start) * -CELLS // seen.length)
+    for interval, part in split_wall_time(session):
+        start, end = max(interval.start, view.start), min(interval.end, view.end)
+        first = (start - view.start) * CELLS // view.length
+        last = -((end - view.start) * -CELLS // view.length)
         for number in range(first, last):
-            left = seen.start + number * seen.length // CELLS
-            right = seen.start + (number + 1) * seen.length // CELLS
+            left = view.start + number * view.length // CELLS
+            right = view.start + (number + 1) * view.length // CELLS
             cells[number][part] += max(0, min(end, right) - max(start, left))
     shapes: list[WallTimeShape] = []
     of_cells = [next(iter(cell.most_common(1)), (WallPart.UNKNOWN, 0))[0] for cell in cells]
     for part, group in groupby(enumerate(of_cells), key=lambda cell: cell[1]):
         numbers = [number for number, _ in group]
-        left, right = (seen.start + number * seen.length // CELLS for number in (numbers[0], numbers[-1] + 1))
+        left, right = (view.start + number * view.length // CELLS for number in (numbers[0], numbers[-1] + 1))
         about = f"{PARTS[part][0]}, mostly\n{describe_interval(Interval(left, right), extent)}"
         x, width = numbers[0] * 100 / CELLS, len(numbers) * 100 / CELLS
         shapes.append(WallTimeShape(round(x, 3), round(width, 3), part.value, about))
     return tuple(shapes)
 
 
-def describe_interval(stretch: Interval, extent: Interval) -> str:
+def describe_interval(interval: Interval, extent: Interval) -> str:
     """Return in words the length of an interval, and its start and end since the session's start."""
-    start, end = describe_instant(stretch.start, extent), describe_instant(stretch.end, extent)
-    return f"{quantities.format_duration(stretch.length / SECOND)}, from {start} to {end}"
+    start, end = describe_instant(interval.start, extent), describe_instant(interval.end, extent)
+    return f"{quantities.format_duration(interval.length / SECOND)}, from {start} to {end}"
 
 
 def describe_instant(at: int, extent: Interval) -> str:
