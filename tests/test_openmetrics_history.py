@@ -1,0 +1,117 @@
+"""Backfill: the past as Prometheus would have scraped it, in a text that its own tool takes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from stretto.cli.main import main
+from stretto.clock import HOUR, SECOND
+from stretto.exporter.openmetrics_history import generate_openmetrics
+from stretto.figures.figure import Figure
+from tests.stack.running import require_servers
+
+DEMO = Path(__file__).parents[1] / "src" / "stretto" / "demo"
+
+
+def written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    """A backfill of one recorded parallel run and its sequential one."""
+    state = ["--state", str(tmp_path / "state")]
+    assert main([*state, "import", str(DEMO / "fanout.jsonl"), str(DEMO / "sequential.jsonl")]) == 0
+    target = tmp_path / "past.om"
+    capsys.readouterr()
+    assert main([*state, "backfill", "--output", str(target), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["file"] == str(target)
+    assert said["samples"] > 0
+    return target
+
+
+def test_each_family_stands_in_one_piece() -> None:
+    """Samples of one family are together and in time order, whatever the order they were worked out in."""
+    labels = (("window", "1h"),)
+    hours = [
+        (
+            hour * HOUR,
+            [Figure("stretto_window_ends_seen", labels, hour, 1), Figure("stretto_tasks_running", (), 0, 0)],
+        )
+        for hour in (1, 2)
+    ]
+
+    lines = list(generate_openmetrics(hours, "127.0.0.1:9464"))
+
+    seen = 'stretto_window_ends_seen{instance="127.0.0.1:9464",job="stretto",window="1h"}'
+    assert [line for line in lines if line.startswith("stretto_window")] == [
+        f"{seen} 1 3600",
+        f"{seen} 2 7200",
+    ]
+    assert lines[-1] == "# EOF"
+
+
+def test_absent_figures_are_not_written() -> None:
+    """A figure that is withheld leaves a gap, not a 0."""
+    withheld = Figure("stretto_success_ratio", (("task_type", "prd"), ("window", "1h")), None, 0, "no task")
+
+    assert list(generate_openmetrics([(HOUR, [withheld])], "x")) == ["# EOF"]
+
+
+def test_the_past_has_the_figures_of_its_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The hour after the recorded run shows its speedup in the 24-hour window, at that hour."""
+    text = written(tmp_path, capsys).read_text(encoding="utf-8")
+
+    parsed = text_string_to_metric_families(text)  # type: ignore[no-untyped-call]  # upstream's parser
+    families = {family.name: family for family in parsed}
+    prd = [
+        sample
+        for sample in families["stretto_speedup_ratio"].samples
+        if sample.labels["task_type"] == "prd" and sample.labels["window"] == "24h"
+    ]
+    ran = 1795189587  # when the recording was made, in seconds
+    assert prd[0].value == pytest.approx(2.449, abs=0.001)
+    assert 0 < float(prd[0].timestamp) - ran <= HOUR / SECOND
+
+
+def test_an_existing_file_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A second backfill to the same file is refused with 2."""
+    target = written(tmp_path, capsys)
+
+    assert main(["--state", str(tmp_path / "state"), "backfill", "--output", str(target)]) == 2
+
+
+def test_without_a_past_nothing_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty store has no samples: said so, with 1, and no file is left; nor is one without any store."""
+    state, target = ["--state", str(tmp_path / "state")], tmp_path / "past.om"
+    assert main([*state, "backfill", "--output", str(target)]) == 3
+    assert main([*state, "rebuild"]) == 0
+    capsys.readouterr()
+
+    assert main([*state, "backfill", "--output", str(target)]) == 1
+    assert "no full hour has figures yet" in capsys.readouterr().out
+    assert main([*state, "backfill", "--output", str(target), "--json"]) == 1
+    assert json.loads(capsys.readouterr().out) == {"file": None, "samples": 0, "next": None}
+    assert not target.exists()
+
+
+@pytest.mark.stack
+def test_prometheus_takes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its own tool turns the text into blocks without a complaint."""
+    require_servers()
+    promtool = shutil.which("promtool")
+    assert promtool is not None
+    target = written(tmp_path, capsys)
+
+    made = subprocess.run(
+        [promtool, "tsdb", "create-blocks-from", "openmetrics", str(target), str(tmp_path / "blocks")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    assert made.returncode == 0, made.stderr
+    assert list((tmp_path / "blocks").glob("*/meta.json"))

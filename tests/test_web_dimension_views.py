@@ -1,0 +1,108 @@
+"""Views: figures by task type, agent and pattern, each explaining itself, and all of them of one name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stretto.clock import DAY, HOUR
+from stretto.web import dimension_views
+from tests.web_page import ARCHITECTURE, TESTS, full, read, shown
+from tests.web_served import NOON, Store, Work, served
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """Return a store with what shows every column."""
+    made = Store(tmp_path)
+    full(made)
+    return made
+
+
+def test_agents_show_what_became_of_their_tasks(store: Store) -> None:
+    """Tasks, completion, errors, times and the part of the critical path of each agent."""
+    store.scene("failed", NOON - HOUR, (Work(0, 10, "write tests", "tester", ok=False), Work(0, 5)))
+    rows = {
+        row.agent: row
+        for row in dimension_views.list_agent_rows(dimension_views.FigureIndex(store.refresh()), "24h")
+    }
+
+    assert rows["tester"].tasks == 3
+    assert rows["tester"].errors.value == pytest.approx(1 / 3)
+    assert rows["tester"].completion.value == 1
+    assert rows["architect"].path.value == pytest.approx(60)
+    assert rows["explorer"].completion.value is not None
+    with shown(store) as client:
+        text = read(client, "/agents").text
+    assert "tester 3 100 % 33 %" in text
+
+
+def test_every_figure_says_what_it_is_and_of_how_many_things(store: Store) -> None:
+    """Definition, count and the baseline's provenance stand behind the figure, for the keyboard too."""
+    with shown(store) as client:
+        page = read(client, "/types")
+    told = [" ".join(one.split()).replace("\N{NO-BREAK SPACE}", " ") for one in page.explanations]
+    buttons = [one for one in page.attributes("button") if "popovertarget" in one]
+
+    assert any(
+        "Sequential time over elapsed time of parallel tasks. Based on 1 task. Baseline measured:" in one
+        for one in told
+    )
+    assert {one["popovertarget"] for one in buttons} == {
+        attributes["id"] for _, attributes in page.elements if "popover" in attributes
+    }
+
+
+def test_a_view_has_the_window_that_is_asked_for(store: Store) -> None:
+    """Another window is another table; one that is none is refused."""
+    store.scene("old", NOON - 3 * DAY, (Work(0, 5, "research"), Work(0, 5, "research")))
+    with shown(store) as client:
+        assert "research work 2 2×" in read(client, "/types?window=7d").text
+        assert client.get("/types?window=1y").status_code == 400
+        assert "research work" not in read(client, "/types?window=24h").text
+        assert "no parallel execution ended in the last hour" in read(client, "/patterns?window=1h").text
+
+
+def test_one_name_has_all_its_figures_in_every_window(store: Store) -> None:
+    """Nothing that is exported of an agent is hidden from the page."""
+    store.scene("old", NOON - 3 * DAY, (ARCHITECTURE, TESTS))
+    taken = store.refresh()
+    rows = dimension_views.list_detail_rows(taken, "agent", "tester")
+    exported = {figure.name for figure in taken.figures if ("agent", "tester") in figure.labels}
+
+    assert {row.name for row in rows} == exported
+    (tasks,) = [
+        row
+        for row in rows
+        if (row.name, row.labels) == ("stretto_window_agent_tasks", (("outcome", "success"),))
+    ]
+    assert [cell and cell.value for cell in tasks.cells] == [None, 2, 3]
+    with shown(store) as client:
+        assert "window_agent_tasks" in read(client, "/agents/tester").text
+        assert client.get("/agents/nobody").status_code == 404
+
+
+def test_before_the_first_figures_a_view_is_empty(tmp_path: Path) -> None:
+    """A service that has only just started has no rows, and no zeros."""
+    with served(Store(tmp_path).make_backend()) as client:
+        for path in ("/types", "/agents", "/patterns"):
+            assert read(client, path).attributes("table") == []
+
+
+def test_sessions_are_listed_page_by_page(store: Store) -> None:
+    """Every session is on exactly one page, those heard of at one instant too."""
+    for number in range(120):
+        store.scene(f"s{number:03}", NOON - 5 * HOUR - number // 3, (Work(0, 1),))
+    seen: list[str] = []
+    with shown(store) as client:
+        path = "/sessions"
+        for _ in range(10):
+            page = read(client, path)
+            seen += [link for link in page.addresses if link.startswith("/sessions/")]
+            (following, *_) = [*(link for link in page.addresses if link.startswith("?before=")), None]
+            if following is None:
+                break
+            path = f"/sessions{following}"
+        assert client.get("/sessions?before=yesterday").status_code == 400
+    assert len(seen) == len(set(seen)) == 124
