@@ -25,7 +25,7 @@ Tokens = dict[str, int]
 
 @dataclass(frozen=True, slots=True)
 class TranscriptFile:
-    """The transcript of a session, or of one of its agents."""
+    """The transcript of a session, or of an agent in it."""
 
     path: Path
     session: str | None = None
@@ -58,7 +58,7 @@ class RunState:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The state of reading one file up to an offset. Plain data, kept as JSON under these names."""
+    """The state of reading a file up to a byte offset. Plain data, kept as JSON under these names."""
 
     turns: Mapping[str, RunState] = field(default_factory=dict)
     """Session → its current turn; holds every session whose start has been reported."""

@@ -11,7 +11,7 @@ from stretto.sources.transcript.checkpoint import Checkpoint, RunState, Tokens, 
 
 
 class LineContext(NamedTuple):
-    """The session, time and agent of one line."""
+    """The session, time and agent of a line."""
 
     session: str
     time: int
@@ -22,7 +22,7 @@ class LineContext(NamedTuple):
 
 
 class EventLog:
-    """The events of one read, and the state behind its checkpoint while lines are added."""
+    """The events of a read, and the state behind its checkpoint while lines are added."""
 
     def __init__(self, transcript: TranscriptFile, checkpoint: Checkpoint) -> None:
         self.events: list[Event] = []

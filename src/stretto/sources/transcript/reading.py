@@ -34,7 +34,7 @@ _NOT_TRANSCRIPTS = frozenset({"journal", "history"})
 
 @dataclass(frozen=True, slots=True)
 class TranscriptChunk:
-    """The events of one read, and the state from which the next read continues."""
+    """The events of a read, and the state from which the next read continues."""
 
     events: tuple[Event, ...]
     rejects: tuple[tuple[int, str], ...]

@@ -73,7 +73,7 @@ class TranscriptMessage(msgspec.Struct):
 
 
 class ContentBlock(msgspec.Struct):
-    """One block of a message's content."""
+    """A block of a message's content."""
 
     type: Any = None
     id: Any = None
@@ -86,7 +86,7 @@ class ContentBlock(msgspec.Struct):
 
 
 class TokenUsage(msgspec.Struct):
-    """Token counts of one request."""
+    """Token counts of a request."""
 
     input_tokens: Any = None
     output_tokens: Any = None
