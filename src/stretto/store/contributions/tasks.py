@@ -45,8 +45,9 @@ def _add_fanout(added: Additions, fanout: Fanout, pattern: str) -> None:
     added[slot, measures.PATTERN_WORK, (pattern,)] += fanout.work
     added[slot, measures.PATTERN_ELAPSED, (pattern,)] += fanout.elapsed
     added[slot, measures.LONGEST_LANE, (pattern,)] += fanout.width * fanout.longest_lane
+    signature = fanout.signature
     for task, share in zip(fanout.tasks, fanout.shares, strict=True):
-        dims = (pattern, fanout.signature, task.task_type)
+        dims = (pattern, signature, task.task_type)
         added[slot, measures.PARALLEL_TASKS, dims] += 1
         added[slot, measures.PARALLEL_WORK, dims] += task.interval.length if task.interval else 0
         added[slot, measures.PARALLEL_ELAPSED, dims] += round(share)
