@@ -18,7 +18,7 @@ from stretto.figures.critical_path import (
 from stretto.figures.fanouts import find_fanouts
 from stretto.figures.sum_reading import Sums
 from stretto.figures.what_if import simulate_session
-from stretto.figures.work_tree import Stretch, Worker, build_work_tree, walk_tasks
+from stretto.figures.work_tree import Stretch, WorkerKind, build_work_tree, walk_tasks
 from stretto.model.entities import ModelCall, PermissionRequest, Session, Turn
 from stretto.model.event import Event, Outcome
 from stretto.model.interval import measure_union
@@ -213,7 +213,7 @@ def test_a_piece_lies_within_what_it_is_a_piece_of(drawn: Session) -> None:
         if piece.task is not None and piece.task.interval is not None:
             assert piece.task.interval.start <= piece.start
             assert piece.end <= piece.task.interval.end
-        if piece.worker is Worker.TOOL:
+        if piece.worker is WorkerKind.TOOL:
             of_it = [one for one in drawn.tool_calls if one.tool == piece.name]
             assert any((one.start or 0) <= piece.start and piece.end <= (one.end or 0) for one in of_it)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from hypothesis import given
 
-from stretto.figures.work_tree import Stretch, Worker, build_work_tree, walk_tasks
+from stretto.figures.work_tree import Stretch, WorkerKind, build_work_tree, walk_tasks
 from stretto.model.entities import ModelCall, Session, ToolCall
 from stretto.model.event import Outcome
 from tests.schedules import call, session, sessions_at_random, task
@@ -95,7 +95,7 @@ def test_every_stretch_lies_within_the_one_around_it(drawn: Session) -> None:
             assert inner.length > 0
             assert inner.is_within(stretch)
             assert inner.parent is not None
-            seen += [inner.id] if inner.worker is Worker.TASK else []
+            seen += [inner.id] if inner.worker is WorkerKind.TASK else []
     end = drawn.end or 0
     known = [
         one.id for one in drawn.tasks if one.interval and one.interval.start < end and one.interval.length

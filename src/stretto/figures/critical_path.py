@@ -22,7 +22,7 @@ from stretto.figures.fanouts import Fanout
 from stretto.figures.figure import Figure, Labels
 from stretto.figures.sum_reading import Sums, sum_by, sum_up
 from stretto.figures.wall_time import find_turns
-from stretto.figures.work_tree import LONGEST_SESSION, Stretch, Worker, build_work_tree, walk_tasks
+from stretto.figures.work_tree import LONGEST_SESSION, Stretch, WorkerKind, build_work_tree, walk_tasks
 from stretto.model.entities import Session, Task
 from stretto.model.event import Outcome
 from stretto.model.interval import Interval
@@ -35,7 +35,7 @@ class PathPiece(NamedTuple):
 
     start: int
     end: int
-    worker: Worker
+    worker: WorkerKind
     task: Task | None
     """The task itself, or the task that called the tool or model; None is the main agent."""
     name: str | None
@@ -76,7 +76,7 @@ class CriticalPath:
     def sum_by_tool(self) -> Counter[str]:
         """Return the length of the path by tool."""
         return _sum_lengths(
-            (piece.name or NONE, piece) for piece in self.pieces if piece.worker is Worker.TOOL
+            (piece.name or NONE, piece) for piece in self.pieces if piece.worker is WorkerKind.TOOL
         )
 
     def sum_by_task(self) -> Counter[str]:
@@ -99,11 +99,11 @@ class Slack:
 
     def add_stretch(self, stretch: Stretch, slack: int) -> None:
         """Add the slack of a task or tool call."""
-        if stretch.worker is Worker.TASK and stretch.task is not None:
+        if stretch.worker is WorkerKind.TASK and stretch.task is not None:
             self.tasks[stretch.id] = slack
             _keep_least(self.agents, get_agent_label(stretch.task), slack)
             _keep_least(self.task_types, stretch.task.task_type, slack)
-        elif stretch.worker is Worker.TOOL:
+        elif stretch.worker is WorkerKind.TOOL:
             _keep_least(self.tools, stretch.name or NONE, slack)
 
 

@@ -50,8 +50,8 @@ def _match_requests(requests: list[PermissionRequest], calls: list[ToolCall]) ->
     upcoming = sorted(
         ((call.start, number) for number, call in enumerate(calls) if call.start is not None), reverse=True
     )
-    # A heap of open calls by execution start; by end if that start is unknown. Example: calls open at 5 s
-    # that execute at 7 s and 9 s: a request at 6 s is matched with the first, a request at 8 s with the second.
+    # A heap of open calls by execution start; by end if that start is unknown. Example: of calls open at 5 s
+    # that execute at 7 s and 9 s, the first is matched with a request at 6 s, the second with that at 8 s.
     open_calls: list[tuple[int, int]] = []
     for request in sorted(requests, key=lambda request: request.time):
         while upcoming and upcoming[-1][0] <= request.time:

@@ -24,7 +24,7 @@ from stretto.figures.efficiency_tree import (
 from stretto.figures.fanouts import Fanout
 from stretto.figures.wall_time import WallPart, measure_wall_time
 from stretto.figures.what_if import simulate_fanout, simulate_session
-from stretto.figures.work_tree import Stretch, Worker, build_work_tree
+from stretto.figures.work_tree import Stretch, WorkerKind, build_work_tree
 from stretto.model.entities import Session
 
 FASTER_FACTOR = 0.8
@@ -173,8 +173,8 @@ def _build_piece(piece: PathPiece) -> dict[str, Any]:
         "seconds": piece.length / SECOND,
         "agent": piece.agent,
         "task": piece.task.id if piece.task else None,
-        "tool": piece.name if piece.worker is Worker.TOOL else None,
-        "model": piece.name if piece.worker is Worker.MODEL else None,
+        "tool": piece.name if piece.worker is WorkerKind.TOOL else None,
+        "model": piece.name if piece.worker is WorkerKind.MODEL else None,
     }
 
 

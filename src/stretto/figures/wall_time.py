@@ -18,7 +18,7 @@ from stretto.figures.sum_reading import Sums, sum_by, sum_up
 from stretto.figures.work_tree import (
     LONGEST_SESSION,
     Stretch,
-    Worker,
+    WorkerKind,
     build_work_tree,
     find_execution,
     walk_tasks,
@@ -85,7 +85,7 @@ def split_wall_time(session: Session, root: Stretch | None = None) -> Iterator[t
         WallPart.SINGLE: _find_single_tasks(root),
         WallPart.MAIN_TOOLS: _find_main_tools(session, requests),
         WallPart.MODEL: (
-            Interval(inner.start, inner.end) for inner in root.inner if inner.worker is Worker.MODEL
+            Interval(inner.start, inner.end) for inner in root.inner if inner.worker is WorkerKind.MODEL
         ),
         WallPart.HOOKS: _find_hooks(session),
         WallPart.WAITING: [
@@ -166,7 +166,7 @@ def _find_single_tasks(root: Stretch) -> Iterator[Interval]:
             inner = [
                 Interval(inner_stretch.start, inner_stretch.end)
                 for inner_stretch in stretch.inner
-                if inner_stretch.worker is Worker.TASK
+                if inner_stretch.worker is WorkerKind.TASK
             ]
             task_interval = Interval(stretch.start, stretch.end)
             yield from _find_gaps(_merge_intervals(inner, task_interval), task_interval)

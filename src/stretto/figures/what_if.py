@@ -8,7 +8,7 @@ two turns. Example: a (0-10 s), then b (12-20 s): with a at half its time, b run
 from __future__ import annotations
 
 from stretto.figures.fanouts import Fanout
-from stretto.figures.work_tree import Stretch, Worker, get_end_order, walk_tasks
+from stretto.figures.work_tree import Stretch, WorkerKind, get_end_order, walk_tasks
 
 
 def simulate_session(root: Stretch, task_id: str, factor: float) -> int | None:
@@ -32,11 +32,11 @@ def simulate_fanout(fanout: Fanout, task_id: str, factor: float) -> int | None:
     None if the task is not in it. Raises ValueError unless the factor is a positive number.
     """
     inner = [
-        Stretch(Worker.TASK, task.id, interval.start, interval.end, task)
+        Stretch(WorkerKind.TASK, task.id, interval.start, interval.end, task)
         for task in fanout.tasks
         if (interval := task.interval) is not None
     ]
-    outer = Stretch(Worker.MAIN, "", fanout.start, fanout.end, inner=sorted(inner, key=get_end_order))
+    outer = Stretch(WorkerKind.MAIN, "", fanout.start, fanout.end, inner=sorted(inner, key=get_end_order))
     changed = next((stretch for stretch in inner if stretch.id == task_id), None)
     return None if changed is None else _simulate_stretch(outer, changed, _scale_length(changed, factor))
 
@@ -46,7 +46,7 @@ def _find_chain(root: Stretch, task_id: str) -> list[Stretch] | None:
     outer_of: dict[str, Stretch] = {}
     for stretch in walk_tasks(root):
         for inner in stretch.inner:
-            if inner.worker is Worker.TASK:
+            if inner.worker is WorkerKind.TASK:
                 outer_of[inner.id] = stretch
                 if inner.id == task_id:
                     chain = [inner]

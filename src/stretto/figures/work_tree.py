@@ -23,7 +23,7 @@ LONGEST_SESSION = 366 * DAY
 """Nanoseconds. A session that seems longer was started and ended by different clocks."""
 
 
-class Worker(StrEnum):
+class WorkerKind(StrEnum):
     """The kind of worker of a stretch."""
 
     MAIN = "main"
@@ -36,7 +36,7 @@ class Worker(StrEnum):
 class Stretch:
     """The time [start, end) of a worker, in nanoseconds; only the root may be empty."""
 
-    worker: Worker
+    worker: WorkerKind
     id: str
     start: int
     end: int
@@ -72,7 +72,7 @@ def build_work_tree(session: Session) -> Stretch:
     out. A running task reaches to the session's last event. All stretches are clipped to the session.
     """
     root = Stretch(
-        Worker.MAIN,
+        WorkerKind.MAIN,
         "",
         session.start,
         session.last if session.end is None else max(session.start, session.end),
@@ -113,7 +113,7 @@ def walk_tasks(root: Stretch) -> Iterator[Stretch]:
     while pending:
         stretch = pending.pop()
         yield stretch
-        pending += [inner for inner in stretch.inner if inner.worker is Worker.TASK]
+        pending += [inner for inner in stretch.inner if inner.worker is WorkerKind.TASK]
 
 
 class AgentRuns:
@@ -132,7 +132,7 @@ class AgentRuns:
                 continue
             start, end = max(task.start, root.start), min(end, root.end)
             if start < end:
-                run = Stretch(Worker.TASK, task.id, start, end, task)
+                run = Stretch(WorkerKind.TASK, task.id, start, end, task)
                 self._by_agent.setdefault(agent, []).append(run)
         self.by_id = {run.id: run for runs in self._by_agent.values() for run in runs}
         self.all = sorted(self.by_id.values(), key=lambda run: (run.start, run.id))
@@ -190,16 +190,16 @@ def _iterate_calls(session: Session, runs: AgentRuns, root: Stretch) -> Iterator
             else None
         )
         if owner is not None and execution is not None:
-            yield _clip_call(owner, Worker.TOOL, call.id, call.tool, execution)
+            yield _clip_call(owner, WorkerKind.TOOL, call.id, call.tool, execution)
     for model_call in session.model_calls:
         if model_call.start is None or model_call.duration is None:
             continue
         owner = root if model_call.task is None else runs.find_run(model_call.task, model_call.start)
         if owner is not None:
             execution = Interval(model_call.start, model_call.start + model_call.duration)
-            yield _clip_call(owner, Worker.MODEL, model_call.id, model_call.model, execution)
+            yield _clip_call(owner, WorkerKind.MODEL, model_call.id, model_call.model, execution)
 
 
-def _clip_call(owner: Stretch, worker: Worker, id: str, name: str | None, execution: Interval) -> Stretch:
+def _clip_call(owner: Stretch, worker: WorkerKind, id: str, name: str | None, execution: Interval) -> Stretch:
     start, end = max(execution.start, owner.start), min(execution.end, owner.end)
     return Stretch(worker, id, start, end, owner.task, name, owner)
