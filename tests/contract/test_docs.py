@@ -32,7 +32,7 @@ def test_every_metric_is_documented() -> None:
     """Each name on the wire has its line in the reference."""
     page = _text("docs/metrics.md")
 
-    assert [name for name in METRICS if f"`{name}`" not in page] == []
+    assert [name for name in METRICS if f"`{name}`" not in page] == [], "run make docs"
 
 
 def test_the_readme_shows_both_commands() -> None:
@@ -49,8 +49,8 @@ def test_every_setting_is_documented() -> None:
 
     page = _text("docs/configuration.md")
     for key, (_, _, variable) in SETTINGS.items():
-        assert f"`{key}`" in page, key
-        assert f"`{variable}`" in page, variable
+        assert f"`{key}`" in page, f"describe the setting {key} in docs/configuration.md"
+        assert f"`{variable}`" in page, f"name {variable} beside {key} in docs/configuration.md"
     for preset in PRESETS:
         assert f"`{preset}`" in page, preset
 
@@ -61,3 +61,15 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         if not target.startswith(("http://", "https://", "mailto:")):
             assert (page.parent / target).exists(), target
+
+
+def test_recipes_name_files_that_exist() -> None:
+    """Each file that docs/extending.md sends a reader to is there: follow the move in the recipe."""
+    page = _text("docs/extending.md")
+    files = re.findall(r"`((?:src|tests|docs|grafana|prometheus)/[^`]+)`", page)
+
+    assert len(files) > 40
+    assert [name for name in files if not (ROOT / name).exists()] == []
+    assert re.findall(r"^## (.+)$", page, re.MULTILINE) == [
+        "A figure", "An alert", "A verb", "An agent", "A page",
+    ]  # fmt: skip

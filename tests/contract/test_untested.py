@@ -1,10 +1,10 @@
 """Metrics and commands without a test of their value, listed in tests/contract/untested.json.
 
 A metric counts as tested if an expression of a test holds its name beside a number: an assert, an entry of a
-dict, a tuple, a call with no other text, or a line of exposition text. The name may stand without ``stretto_``.
-What is put into ``Figure(…)`` and ``Sample(…)`` does not count: it is a test's input. A command counts as tested
-if a test function with an assert passes its words to the program. Neither proves that the number is right; a
-listed name is known to have no such test.
+dict, a tuple, a call with no other text, or a line of exposition text. The name may stand without
+``stretto_``. What is put into ``Figure(…)`` and ``Sample(…)`` does not count: it is a test's input. A command
+counts as tested if a test function with an assert passes its words to the program. Neither proves that the
+number is right; a listed name is known to have no such test.
 """
 
 from __future__ import annotations
