@@ -22,11 +22,11 @@ from stretto.hook.install.handlers import (
     build_handlers,
     find_our_handlers,
     get_client_folder,
-    is_ours,
+    is_our_handler,
 )
 from stretto.hook.install.registration import install_hooks, uninstall_hooks
 from stretto.hook.install.settings_file import find_container, get_backup_path
-from stretto.hook.install.status import HooksStatus, check_hooks
+from stretto.hook.install.status import HooksStatus, read_hooks_status
 
 OTHERS = [agent for agent in AGENTS.values() if agent is not CLAUDE_CODE]
 
@@ -130,7 +130,7 @@ class TestHandlers:
         }
         made = build_handlers(plan)
         assert made == dict.fromkeys(plan.agent.events, expected[plan.agent.name])
-        assert all(map(is_ours, made.values()))
+        assert all(map(is_our_handler, made.values()))
 
     def test_hooks_that_hold_up_or_mislead_are_not_registered(self) -> None:
         """Of each agent's hooks, those that run for every request, answer for a person or double a task."""
@@ -383,7 +383,7 @@ class TestStatus:
         """Return the status of Claude Code's file, the plan's and others of its agent."""
         files = [(plan.agent, scope, path) for scope, path in (("user", plan.settings), *more)]
         claude = plan.state.parent / "claude.json"
-        return check_hooks([(CLAUDE_CODE, "user", claude), *files], plan.state)
+        return read_hooks_status([(CLAUDE_CODE, "user", claude), *files], plan.state)
 
     def test_installed(self, plan: InstallPlan) -> None:
         """The agent's file lists its hooks; Claude Code's file lists no hooks."""

@@ -25,12 +25,12 @@ from stretto.hook.install.handlers import (
     build_handlers,
     find_our_handlers,
     get_client_folder,
-    is_ours,
+    is_our_handler,
     parse_version,
     remove_our_handlers,
 )
 from stretto.hook.install.registration import install_hooks, uninstall_hooks
-from stretto.hook.install.status import HooksStatus, check_hooks
+from stretto.hook.install.status import HooksStatus, read_hooks_status
 
 REGISTERED = {
     "SessionStart", "SessionEnd", "UserPromptSubmit", "PreToolUse", "PostToolUse", "PostToolUseFailure",
@@ -180,12 +180,12 @@ class TestHandlers:
     )
     def test_ours_are_recognised(self, handler: object, expected: bool) -> None:
         """The client's path and the mark, or the service's path, identify our handlers."""
-        assert is_ours(handler) is expected
+        assert is_our_handler(handler) is expected
 
     def test_every_handler_made_is_recognised(self, plan: InstallPlan) -> None:
         """Every installed handler can be removed, also from a state folder with any name."""
         for made in (plan, http(plan), dataclasses.replace(plan, state=Path("/data"))):
-            assert all(map(is_ours, build_handlers(made).values()))
+            assert all(map(is_our_handler, build_handlers(made).values()))
 
     def test_ours_are_taken_out_of_a_shared_group(self, plan: InstallPlan) -> None:
         """A group that someone has put our handler into keeps the others, its matcher and its place."""
@@ -469,7 +469,7 @@ class TestStatus:
     def status(cls, plan: InstallPlan) -> HooksStatus:
         """Return the status of Claude Code's three files."""
         files = [(CLAUDE_CODE, scope, path) for scope, path in cls.files(plan).items()]
-        return check_hooks(files, plan.state)
+        return read_hooks_status(files, plan.state)
 
     def test_before_anything(self, plan: InstallPlan) -> None:
         """Without an installation the status is still an answer that dumps as JSON."""

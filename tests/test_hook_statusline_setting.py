@@ -15,12 +15,12 @@ from stretto.errors import SettingsError
 from stretto.hook.install.agents import CLAUDE_CODE
 from stretto.hook.install.handlers import InstallPlan
 from stretto.hook.install.registration import install_hooks, uninstall_hooks
-from stretto.hook.install.status import check_hooks
+from stretto.hook.install.status import read_hooks_status
 from stretto.hook.install.statusline_setting import (
     MEMBER,
     get_chained_command,
     get_program,
-    is_ours,
+    is_our_status_line,
     register_status_line,
     restore_status_line,
 )
@@ -60,7 +60,7 @@ def test_an_absent_line_becomes_ours() -> None:
 
     assert found["type"] == "command"
     assert shlex.split(found["command"]) == [*PROGRAM, "--state", str(STATE), "statusline"]
-    assert is_ours(found)
+    assert is_our_status_line(found)
     assert (get_program(found), get_chained_command(found), restore_status_line(found)) == (
         PROGRAM[0],
         "",
@@ -94,13 +94,13 @@ def test_another_line_is_chained_whole() -> None:
 )
 def test_ours_is_known_by_program_and_verb(command: str, ours: bool) -> None:
     """Our status line is recognised in every release's form."""
-    assert is_ours({"type": "command", "command": command}) is ours
+    assert is_our_status_line({"type": "command", "command": command}) is ours
 
 
 @pytest.mark.parametrize("value", [None, [], "x", {"command": None}, {"command": 5}])
 def test_what_is_no_line_is_not_ours(value: object) -> None:
     """Foreign shapes are left as they are."""
-    assert not is_ours(value)
+    assert not is_our_status_line(value)
     assert restore_status_line(value) == value
 
 
@@ -194,11 +194,11 @@ def test_the_status_tells_of_the_line(plan: InstallPlan) -> None:
     """It reports the registration, the chained command and a removed program."""
     written(plan, {MEMBER: OWN})
     files = [(CLAUDE_CODE, "user", plan.settings)]
-    (before,) = check_hooks(files, plan.state).scopes
+    (before,) = read_hooks_status(files, plan.state).scopes
     assert (before.status_line, before.chained, before.dangling) == (False, None, ())
 
     install_hooks(plan)
 
-    (found,) = check_hooks(files, plan.state).scopes
+    (found,) = read_hooks_status(files, plan.state).scopes
     assert (found.status_line, found.chained) == (True, OWN["command"])
     assert found.dangling == (PROGRAM[0],)

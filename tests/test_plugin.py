@@ -18,7 +18,7 @@ from stretto import __version__
 from stretto.cli.main import build_parser
 from stretto.hook.client.tool_results import hash_written_paths
 from stretto.hook.install.client_copy import ensure_secret
-from stretto.hook.install.handlers import AWAITED, EVENTS, is_ours
+from stretto.hook.install.handlers import AWAITED, EVENTS, is_our_handler
 
 ROOT = Path(__file__).resolve().parents[1]
 PLUGIN = ROOT / "deploy" / "claude-code-plugin"
@@ -66,7 +66,7 @@ def test_the_hooks_are_those_of_the_installer() -> None:
         [handler] = [handler for group in groups for handler in group["hooks"]]
         assert handler.get("async", False) is (event not in AWAITED)
         assert 0 < handler["timeout"] <= 5
-        assert is_ours(handler)
+        assert is_our_handler(handler)
 
 
 @pytest.mark.parametrize("event", EVENTS)

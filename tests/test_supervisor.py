@@ -143,7 +143,7 @@ def test_a_server_that_dies_is_started_again_and_told(tmp_path: Path) -> None:
     assert "no" in (tmp_path / "prometheus.log").read_text(encoding="utf-8")
 
 
-def test_stop_leaves_no_process_and_no_mark(tmp_path: Path) -> None:
+def test_stop_leaves_no_process_and_no_pid_file(tmp_path: Path) -> None:
     """After stop the server has ended, and no file claims that it runs."""
     supervisor = Supervisor([sleeper(tmp_path)])
     supervisor.start()
@@ -160,25 +160,25 @@ def test_a_leftover_of_a_killed_service_is_stopped(tmp_path: Path) -> None:
     """The next start ends the server that a killed service left running."""
     left = subprocess.Popen([sys.executable, "-c", SLEEPER, str(tmp_path)], stdout=subprocess.DEVNULL)
     server = sleeper(tmp_path)
-    server.mark.write_text(json.dumps({"pid": left.pid, "address": server.address}), encoding="utf-8")
+    server.pid_file.write_text(json.dumps({"pid": left.pid, "address": server.address}), encoding="utf-8")
 
-    stop_leftover(server.mark)
+    stop_leftover(server.pid_file)
 
     # Whoever waits first gets the exit status; here that was the supervisor.
     assert left.poll() is not None
 
 
-@pytest.mark.parametrize("mark", ["", "not json", '{"pid": "x"}', '{"pid": -1}', "[]"])
-def test_a_foreign_or_broken_mark_stops_nothing(tmp_path: Path, mark: str) -> None:
+@pytest.mark.parametrize("content", ["", "not json", '{"pid": "x"}', '{"pid": -1}', "[]"])
+def test_a_foreign_or_broken_pid_file_stops_nothing(tmp_path: Path, content: str) -> None:
     """Only a process with our folder in its arguments is ours to stop."""
     server = sleeper(tmp_path)
-    server.mark.write_text(mark, encoding="utf-8")
-    stop_leftover(server.mark)
+    server.pid_file.write_text(content, encoding="utf-8")
+    stop_leftover(server.pid_file)
 
     other = subprocess.Popen([sys.executable, "-c", SLEEPER], stdout=subprocess.DEVNULL)
-    server.mark.write_text(json.dumps({"pid": other.pid}), encoding="utf-8")
+    server.pid_file.write_text(json.dumps({"pid": other.pid}), encoding="utf-8")
     try:
-        stop_leftover(server.mark)
+        stop_leftover(server.pid_file)
         assert other.poll() is None
     finally:
         other.kill()

@@ -15,7 +15,7 @@ from time import monotonic, time_ns
 from opentelemetry.context import Context
 
 from stretto.api.context import Surroundings, get_context, get_surroundings
-from stretto.api.span_block import describe_surroundings, get_tracer, keep_known, name_span, trim_name
+from stretto.api.span_block import build_attributes, describe_surroundings, get_tracer, name_span, trim_name
 
 REPORT_SECONDS = 10.0
 """Longest wait of counts for a report while a session runs."""
@@ -159,7 +159,7 @@ def _send_report(
     if tracer is None:
         return
     hits, misses, evictions, invalidations = numbers
-    counts = keep_known(
+    counts = build_attributes(
         CACHE_NAME=name,
         CACHE_HITS=hits,
         CACHE_MISSES=misses,
@@ -180,7 +180,7 @@ def _report_at_exit() -> None:
         atexit.register(report_all)
 
 
-def _forget_in_copy() -> None:
+def _forget_after_fork() -> None:
     global _lock  # noqa: PLW0603  # a thread of the parent may have held the lock
     _lock = Lock()
     for counter in _caches.values():
@@ -188,4 +188,4 @@ def _forget_in_copy() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_in_copy)
+    os.register_at_fork(after_in_child=_forget_after_fork)

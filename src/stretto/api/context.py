@@ -79,7 +79,7 @@ def get_context() -> Context:
     return Context({**_inherited, **context})
 
 
-def adopt_context(context: Context) -> None:
+def set_inherited_context(context: Context) -> None:
     """Store the context that the process inherited."""
     global _inherited  # noqa: PLW0603  # a process inherits a single context
     _inherited = context

@@ -153,14 +153,14 @@ class JournalSpanExporter(SpanExporter):
     def _build_lines(self, spans: Iterable[ReadableSpan]) -> Iterator[bytes]:
         traces: dict[str, dict[str, _BatchSpan]] = {}
         for span in spans:
-            member = self._place_span(span)
+            member = self._link_span(span)
             record = member.node.record
             # If a span began and ended since the last batch, its end replaces its start.
             traces.setdefault(record.trace, {})[record.id] = member
         for trace_id, members in traces.items():
             yield from _encode_events(self._build_trace_events(trace_id, members))
 
-    def _place_span(self, span: ReadableSpan) -> _BatchSpan:
+    def _link_span(self, span: ReadableSpan) -> _BatchSpan:
         """Return a span, linked to its open parents."""
         record = spans_to_events.read_span(span)
         node = self._open.get(record.id) or _SpanNode(record, self._open.get(record.parent))

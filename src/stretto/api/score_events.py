@@ -19,9 +19,9 @@ from stretto.api.context import Surroundings, get_context, get_surroundings
 from stretto.api.span_block import (
     Attributes,
     SpanBlock,
+    build_attributes,
     describe_surroundings,
     get_tracer,
-    keep_known,
     trim_name,
 )
 from stretto.names import EVALUATION
@@ -51,7 +51,7 @@ class JudgedBlock(SpanBlock):
         if attributes and span.is_recording():
             span.add_event(EVALUATION, attributes)
         elif attributes:
-            _send_alone(attributes, self, set_span_in_context(span, Context()))
+            _send_score_span(attributes, self, set_span_in_context(span, Context()))
 
 
 def score(name: str, value: float, *, by: str | None = None) -> None:
@@ -68,7 +68,7 @@ def score(name: str, value: float, *, by: str | None = None) -> None:
         of, of_id = (TASK, surroundings.task) if surroundings.task else (SESSION, surroundings.session or "")
         attributes = _build_judgement(name, value, by, of=of, of_id=of_id)
         if attributes:
-            _send_alone(attributes, surroundings, context)
+            _send_score_span(attributes, surroundings, context)
     elif get_tracer() is not None:
         _log.warning("a score outside any session, phase or task judges nothing: it was left out")
 
@@ -79,7 +79,7 @@ def _build_judgement(name: str, value: float, by: str | None, *, of: str, of_id:
     if score_name is None or not math.isfinite(number):
         _log.warning("a score of a %s was left out: it needs a name and a finite number", of)
         return {}
-    return keep_known(
+    return build_attributes(
         EVALUATION_NAME=score_name,
         EVALUATION_VALUE=number,
         SCORE_BY=trim_name(by),
@@ -88,7 +88,7 @@ def _build_judgement(name: str, value: float, by: str | None, *, of: str, of_id:
     )
 
 
-def _send_alone(attributes: Attributes, surroundings: Surroundings, context: Context) -> None:
+def _send_score_span(attributes: Attributes, surroundings: Surroundings, context: Context) -> None:
     tracer = get_tracer()
     if tracer is not None:
         now = time_ns()

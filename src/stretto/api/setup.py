@@ -24,7 +24,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider, set_tracer_provider
 
 from stretto.api.cache_counters import report_all
-from stretto.api.context import adopt_context, read_context
+from stretto.api.context import read_context, set_inherited_context
 from stretto.api.journal_exporter import JournalSpanExporter, JournalSpanProcessor, SessionStamp
 from stretto.api.span_block import DISABLED
 from stretto.state.folder import find_state_folder
@@ -114,7 +114,7 @@ def _configure_sdk(
     is_host = not isinstance(provider, ProxyTracerProvider)
     if join:
         context = read_context(environ)
-        adopt_context(context)
+        set_inherited_context(context)
         if context and not is_host:
             # Spans of other instrumentations join too, in this thread and the threads it starts.
             attach(type(context)({**context, **get_current()}))

@@ -93,7 +93,7 @@ def name_span(operation: str, subject: str | None) -> str:
     return operation if subject is None else f"{operation} {subject}"
 
 
-def keep_known(**attributes: AttributeValue | None) -> Attributes:
+def build_attributes(**attributes: AttributeValue | None) -> Attributes:
     """Return the attributes whose value is not None; the keywords are names of ``Attribute``'s members."""
     return {_NAMES[name]: value for name, value in attributes.items() if value is not None}
 
@@ -199,14 +199,14 @@ class SpanBlock(Surroundings):
     # Methods that the kinds of blocks override.
 
     def _make_copy(self) -> Self:
-        """Return a block like this one that has not been entered."""
+        """Return a new block with the same settings."""
         raise NotImplementedError
 
     def _describe_span(self) -> tuple[str, Attributes]:
         """Return the span's name and attributes, and set the values that inner blocks inherit."""
         raise NotImplementedError
 
-    def _take_id(self, span: Span, id: str) -> None:  # noqa: ARG002  # some kinds write it on the span
+    def _set_id(self, span: Span, id: str) -> None:  # noqa: ARG002  # some kinds write it on the span
         """Set the block's id to the span's id unless an id was given."""
         self.id = self.id or id
 
@@ -236,7 +236,7 @@ class SpanBlock(Surroundings):
         span = self._span = tracer.start_span(name, context, self.KIND, attributes, start_time=self._start)
         span_context = span.get_span_context()
         if span_context.is_valid:
-            self._take_id(span, format_span_id(span_context.span_id))
+            self._set_id(span, format_span_id(span_context.span_id))
         self._token = attach(set_value(KEY, self, set_span_in_context(span, context)))
 
     def _classify_exception(self, kind: type[BaseException], error: BaseException | None) -> str:

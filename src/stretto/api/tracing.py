@@ -23,7 +23,7 @@ from stretto.api.span_block import (
     ERROR_TYPE,
     Attributes,
     SpanBlock,
-    keep_known,
+    build_attributes,
     name_span,
     trim_name,
 )
@@ -106,7 +106,7 @@ class SessionBlock(JudgedBlock):
         self._project = project
 
     def _make_copy(self) -> Self:
-        """Return a block like this one that has not been entered."""
+        """Return a new block with the same settings."""
         return type(self)(self._description, self._pattern, self._project)
 
     def _close_span(self, span: Span, outcome: str, end: int) -> None:
@@ -125,7 +125,7 @@ class SessionBlock(JudgedBlock):
         else:
             # This block ends before the outer session, so its span must not look like the session's span.
             self.id = self.session
-        return name_span("invoke_workflow", self._pattern), keep_known(
+        return name_span("invoke_workflow", self._pattern), build_attributes(
             OPERATION_NAME=operation,
             WORKFLOW_NAME=self._pattern,
             PATTERN=self._pattern,
@@ -146,7 +146,7 @@ class PhaseBlock(JudgedBlock):
         self._stage = stage
 
     def _make_copy(self) -> Self:
-        """Return a block like this one that has not been entered."""
+        """Return a new block with the same settings."""
         return type(self)(self._stage)
 
     def _describe_span(self) -> tuple[str, Attributes]:
@@ -155,7 +155,7 @@ class PhaseBlock(JudgedBlock):
         self.phase = self._stage
         return name_span("phase", self._stage), {}
 
-    def _take_id(self, span: Span, id: str) -> None:
+    def _set_id(self, span: Span, id: str) -> None:
         """Set the id to the span's id."""
         self.id = id
         span.set_attribute(Attribute.PHASE_ID.value, id)
@@ -177,21 +177,21 @@ class TaskBlock(JudgedBlock):
         self._doer = agent
 
     def _make_copy(self) -> Self:
-        """Return a block like this one that has not been entered."""
+        """Return a new block with the same settings."""
         return type(self)(self._description, self._type, self._doer)
 
     def _describe_span(self) -> tuple[str, Attributes]:
         """Assign inner blocks to this task's agent."""
         self.judged = self
         self.agent = self._doer
-        return name_span("invoke_agent", self._doer), keep_known(
+        return name_span("invoke_agent", self._doer), build_attributes(
             OPERATION_NAME="invoke_agent",
             PARENT_ID=self.caller,
             TASK_TYPE=self._type,
             TASK_DESCRIPTION=self._description,
         )
 
-    def _take_id(self, span: Span, id: str) -> None:
+    def _set_id(self, span: Span, id: str) -> None:
         """Set the id to the span's id unless an id was given, and put inner blocks into this task."""
         self.task = self.caller = self.id = self.id or id
         span.set_attribute(_TASK_ID, self.id)
@@ -211,16 +211,16 @@ class ToolCallBlock(SpanBlock):
         self._tool = tool
 
     def _make_copy(self) -> Self:
-        """Return a block like this one that has not been entered."""
+        """Return a new block with the same settings."""
         return type(self)(self._tool)
 
     def _describe_span(self) -> tuple[str, Attributes]:
         """Name the tool."""
-        return name_span("execute_tool", self._tool), keep_known(
+        return name_span("execute_tool", self._tool), build_attributes(
             OPERATION_NAME="execute_tool", TOOL_NAME=self._tool, TOOL_CALL_ID=self.id, TASK_ID=self.task
         )
 
-    def _take_id(self, span: Span, id: str) -> None:  # noqa: ARG002  # the span has the same id
+    def _set_id(self, span: Span, id: str) -> None:  # noqa: ARG002  # the span has the same id
         """Set the id to the span's id unless an id was given, and make inner tasks children of this call."""
         self.caller = self.id = self.id or id
 
@@ -264,7 +264,7 @@ class ModelCallBlock(SpanBlock):
             # The conventions count tokens read from and written to a cache as input too.
             total = used["input"] + used.get("read", 0) + used.get("write", 0)
         self._set_attributes(
-            keep_known(
+            build_attributes(
                 USAGE_INPUT=total,
                 USAGE_OUTPUT=used.get("output"),
                 USAGE_CACHE_READ=used.get("read"),
@@ -274,15 +274,15 @@ class ModelCallBlock(SpanBlock):
 
     def cost_usd(self, amount: float) -> None:
         """Record the cost in US dollars."""
-        self._set_attributes(keep_known(USAGE_COST=float(amount)))
+        self._set_attributes(build_attributes(USAGE_COST=float(amount)))
 
     def _make_copy(self) -> Self:
-        """Return a block like this one that has not been entered."""
+        """Return a new block with the same settings."""
         return type(self)(self._model, self._provider)
 
     def _describe_span(self) -> tuple[str, Attributes]:
         """Name the model."""
-        return name_span("chat", self._model), keep_known(
+        return name_span("chat", self._model), build_attributes(
             OPERATION_NAME="chat", REQUEST_MODEL=self._model, PROVIDER_NAME=self._provider, TASK_ID=self.task
         )
 
@@ -311,12 +311,12 @@ class MessageBlock(SpanBlock):
             pass
 
     def _make_copy(self) -> Self:
-        """Return a block like this one that has not been entered."""
+        """Return a new block with the same settings."""
         return type(self)(self._to, self._sender)
 
     def _describe_span(self) -> tuple[str, Attributes]:
         """Name the sender and the receiver."""
-        return name_span("message", self._to), keep_known(
+        return name_span("message", self._to), build_attributes(
             MESSAGE_TO=self._to, MESSAGE_FROM=self._sender or self.agent, TASK_ID=self.task
         )
 

@@ -19,7 +19,7 @@ from stretto.hook.install.agents import AGENTS, CLAUDE_CODE, CodingAgent, Scope,
 from stretto.hook.install.handlers import InstallPlan, Transport, Version, parse_version
 from stretto.hook.install.registration import SettingsChange
 from stretto.hook.install.status import HooksStatus, ScopeStatus
-from stretto.hook.install.status import check_hooks as status_of
+from stretto.hook.install.status import read_hooks_status as status_of
 
 VERSION_SECONDS = 10
 BROKEN = 1

@@ -32,7 +32,7 @@ class TreeUsage:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
+class _ProcessReading:
     """A process at an instant; processor time inherited from ended children is kept apart."""
 
     parent: int
@@ -43,7 +43,7 @@ class _Reading:
     written: int | None
 
 
-_NOTHING = _Reading(0, 0, 0, 0, 0, 0)
+_NOTHING = _ProcessReading(0, 0, 0, 0, 0, 0)
 
 
 @dataclass(slots=True)
@@ -59,7 +59,7 @@ class _EndedUsage:
 class ProcessTrees:
     """The process trees of some roots. Each process belongs only to the tree of its nearest root."""
 
-    _read: dict[psutil.Process, _Reading] = field(default_factory=dict)
+    _read: dict[psutil.Process, _ProcessReading] = field(default_factory=dict)
     _existed: frozenset[psutil.Process] = frozenset()
 
     def read_usage(self, roots: Collection[psutil.Process]) -> dict[psutil.Process, TreeUsage]:
@@ -71,7 +71,7 @@ class ProcessTrees:
         """
         running, children = _list_processes()
         trees = {root: _collect_tree(root, children, set(roots)) for root in roots if root in running}
-        now: dict[psutil.Process, _Reading] = {}
+        now: dict[psutil.Process, _ProcessReading] = {}
         for members in trees.values():
             for process in members:
                 reading = _read_process(process)
@@ -85,7 +85,7 @@ class ProcessTrees:
         return used
 
     def _sum_ended(
-        self, running: Collection[psutil.Process], now: Mapping[psutil.Process, _Reading]
+        self, running: Collection[psutil.Process], now: Mapping[psutil.Process, _ProcessReading]
     ) -> dict[psutil.Process, _EndedUsage]:
         """Return the use already counted for ended processes, by their nearest living ancestor."""
         ended: dict[psutil.Process, _EndedUsage] = {}
@@ -107,7 +107,7 @@ class ProcessTrees:
         self,
         root: psutil.Process,
         members: Collection[psutil.Process],
-        now: Mapping[psutil.Process, _Reading],
+        now: Mapping[psutil.Process, _ProcessReading],
         ended: Mapping[psutil.Process, _EndedUsage],
     ) -> TreeUsage:
         usage = TreeUsage()
@@ -159,7 +159,7 @@ def _collect_tree(
     return members
 
 
-def _read_process(process: psutil.Process) -> _Reading | None:
+def _read_process(process: psutil.Process) -> _ProcessReading | None:
     """Return the use of a process so far, or None if it has ended or may not be inspected."""
     try:
         # psutil's cache may still map a reused pid to the old process.
@@ -170,7 +170,7 @@ def _read_process(process: psutil.Process) -> _Reading | None:
     except psutil.Error:
         return None
     read, written = _read_disk(process)
-    return _Reading(
+    return _ProcessReading(
         parent=parent,
         cpu=round((times.user + times.system) * SECOND),
         inherited=round((times.children_user + times.children_system) * SECOND),

@@ -20,7 +20,7 @@ from stretto.resources.process_trees import ProcessTrees, TreeUsage
 SOURCE = "stretto"
 """The source of samples: Stretto itself, not the sampled agent."""
 
-STRETCH = MINUTE
+SAMPLE_LENGTH = MINUTE
 """Nanoseconds that a sample covers, unless the session becomes idle earlier."""
 
 CLOCK_SLACK = 2.0
@@ -37,7 +37,7 @@ class WatchedSession:
 
 
 @dataclass(slots=True)
-class _Stretch:
+class _OpenSample:
     """The sums of the readings since the last sample; None if no reading had the value."""
 
     start: int
@@ -67,7 +67,7 @@ class _FollowedSession:
     """Whether the last reading found its process, so that the next reading gives its use."""
     counted: bool = False
     """Whether its process existed in two readings; a shell that only starts a hook does not."""
-    stretch: _Stretch | None = None
+    open_sample: _OpenSample | None = None
 
 
 @dataclass(slots=True)
@@ -107,10 +107,10 @@ class Sampler:
             reason = "no busy session's process is known on this machine" if busy else "no session is busy"
             self.use = ResourceUse(machine_memory_available=machine.read().memory_available, reason=reason)
         for id in list(self._sessions):
-            stretch = self._sessions[id].stretch
+            open_sample = self._sessions[id].open_sample
             if id in over:
                 samples += self._drop_session(id)
-            elif stretch is not None and stretch.duration >= STRETCH:
+            elif open_sample is not None and open_sample.duration >= SAMPLE_LENGTH:
                 samples += self._complete_sample(id)
         return samples
 
@@ -161,11 +161,11 @@ class Sampler:
         }
         for root, session in counted.items():
             session.counted = True
-            if session.stretch is None:
-                session.stretch = _Stretch(self.clock() - elapsed)
-            _add_reading(session.stretch, usage[root], elapsed)
+            if session.open_sample is None:
+                session.open_sample = _OpenSample(self.clock() - elapsed)
+            _add_reading(session.open_sample, usage[root], elapsed)
             if machine_before is not None:
-                _add_machine(session.stretch, machine_before, machine_now, len(counted))
+                _add_machine(session.open_sample, machine_before, machine_now, len(counted))
         for session in self._sessions.values():
             session.read = session.root in usage
         self.use = ResourceUse(
@@ -185,12 +185,12 @@ class Sampler:
         return samples
 
     def _complete_sample(self, id: str) -> list[Event]:
-        """Return the sample of a session's stretch, if it has a stretch, and begin the next."""
+        """Return the session's open sample as an event, if it has any reading, and close it."""
         session = self._sessions[id]
-        stretch, session.stretch = session.stretch, None
-        if stretch is None or not stretch.duration:
+        open_sample, session.open_sample = session.open_sample, None
+        if open_sample is None or not open_sample.duration:
             return []
-        return [_build_sample(id, stretch)]
+        return [_build_sample(id, open_sample)]
 
 
 def locate_process(processes: Processes) -> psutil.Process | None:
@@ -208,21 +208,21 @@ def locate_process(processes: Processes) -> psutil.Process | None:
     return None
 
 
-def _add_reading(stretch: _Stretch, usage: TreeUsage, elapsed: int) -> None:
-    stretch.duration += elapsed
-    stretch.cpu += usage.cpu
-    stretch.cpu_peak = max(stretch.cpu_peak, usage.cpu * SECOND // elapsed)
-    stretch.memory += usage.memory * elapsed
-    stretch.memory_peak = max(stretch.memory_peak, usage.memory)
-    stretch.read = _add_known(stretch.read, usage.read)
-    stretch.written = _add_known(stretch.written, usage.written)
+def _add_reading(open_sample: _OpenSample, usage: TreeUsage, elapsed: int) -> None:
+    open_sample.duration += elapsed
+    open_sample.cpu += usage.cpu
+    open_sample.cpu_peak = max(open_sample.cpu_peak, usage.cpu * SECOND // elapsed)
+    open_sample.memory += usage.memory * elapsed
+    open_sample.memory_peak = max(open_sample.memory_peak, usage.memory)
+    open_sample.read = _add_optional(open_sample.read, usage.read)
+    open_sample.written = _add_optional(open_sample.written, usage.written)
 
 
-def _add_machine(stretch: _Stretch, before: Machine, now: Machine, sessions: int) -> None:
+def _add_machine(open_sample: _OpenSample, before: Machine, now: Machine, sessions: int) -> None:
     if now.memory_available is not None:
-        least = stretch.machine_memory_available
-        stretch.machine_memory = now.memory
-        stretch.machine_memory_available = (
+        least = open_sample.machine_memory_available
+        open_sample.machine_memory = now.memory
+        open_sample.machine_memory_available = (
             now.memory_available if least is None else min(now.memory_available, least)
         )
     if before.busy is None or before.available is None or now.busy is None or now.available is None:
@@ -230,35 +230,38 @@ def _add_machine(stretch: _Stretch, before: Machine, now: Machine, sessions: int
     available = max(0, now.available - before.available)
     # The kernel's idle time may decrease by a tick between two readings.
     busy = min(available, max(0, now.busy - before.busy))
-    stretch.busy, stretch.available = _add_known(stretch.busy, busy), _add_known(stretch.available, available)
-    stretch.busy_share = _add_known(stretch.busy_share, busy // sessions)
-    stretch.available_share = _add_known(stretch.available_share, available // sessions)
+    open_sample.busy, open_sample.available = (
+        _add_optional(open_sample.busy, busy),
+        _add_optional(open_sample.available, available),
+    )
+    open_sample.busy_share = _add_optional(open_sample.busy_share, busy // sessions)
+    open_sample.available_share = _add_optional(open_sample.available_share, available // sessions)
 
 
-def _add_known(so_far: int | None, more: int | None) -> int | None:
+def _add_optional(so_far: int | None, more: int | None) -> int | None:
     return so_far if more is None else (so_far or 0) + more
 
 
-def _build_sample(session: str, stretch: _Stretch) -> Event:
+def _build_sample(session: str, open_sample: _OpenSample) -> Event:
     return Event(
         kind=Kind.SAMPLE,
         session=session,
-        time=stretch.start,
-        duration=stretch.duration,
+        time=open_sample.start,
+        duration=open_sample.duration,
         source=SOURCE,
         channel=Channel.API,
         attributes=omit_none(
-            cpu=stretch.cpu,
-            cpu_peak=stretch.cpu_peak,
-            memory=stretch.memory // stretch.duration,
-            memory_peak=stretch.memory_peak,
-            read=stretch.read,
-            written=stretch.written,
-            machine_busy=stretch.busy,
-            machine_available=stretch.available,
-            machine_busy_share=stretch.busy_share,
-            machine_available_share=stretch.available_share,
-            machine_memory=stretch.machine_memory,
-            machine_memory_available=stretch.machine_memory_available,
+            cpu=open_sample.cpu,
+            cpu_peak=open_sample.cpu_peak,
+            memory=open_sample.memory // open_sample.duration,
+            memory_peak=open_sample.memory_peak,
+            read=open_sample.read,
+            written=open_sample.written,
+            machine_busy=open_sample.busy,
+            machine_available=open_sample.available,
+            machine_busy_share=open_sample.busy_share,
+            machine_available_share=open_sample.available_share,
+            machine_memory=open_sample.machine_memory,
+            machine_memory_available=open_sample.machine_memory_available,
         ),
     )

@@ -61,7 +61,7 @@ class SupervisedServer:
         return self.folder / f"{self.name}.log"
 
     @property
-    def mark(self) -> Path:
+    def pid_file(self) -> Path:
         """The path of its process id, by which servers of a killed service are found."""
         return self.folder / f"{self.name}.pid"
 
@@ -219,7 +219,7 @@ class Supervisor:
         for thread in self._threads:
             thread.join(timeout=STOP_SECONDS)
         for server in self.servers:
-            server.mark.unlink(missing_ok=True)
+            server.pid_file.unlink(missing_ok=True)
 
     def list_problems(self) -> list[str]:
         """Return a sentence for each server that has died, with its log, or that cannot be started."""
@@ -254,7 +254,9 @@ class Supervisor:
                 start_new_session=True,
             )
         self._children[server.name] = child
-        server.mark.write_text(json.dumps({"pid": child.pid, "address": server.address}), encoding="utf-8")
+        server.pid_file.write_text(
+            json.dumps({"pid": child.pid, "address": server.address}), encoding="utf-8"
+        )
         self._faults.pop(server.name, None)
         if self._stopping.is_set():
             child.terminate()
@@ -266,15 +268,15 @@ class Supervisor:
 
 def stop_leftovers(folder: Path) -> None:
     """Stop the servers that a killed service left running, before their ports are checked."""
-    for mark in folder.glob("*.pid"):
-        stop_leftover(mark)
+    for pid_file in folder.glob("*.pid"):
+        stop_leftover(pid_file)
 
 
-def stop_leftover(mark: Path) -> None:
+def stop_leftover(pid_file: Path) -> None:
     """Stop the server whose process id is in a file, if its arguments name our folder."""
     try:
-        process = psutil.Process(int(json.loads(mark.read_text(encoding="utf-8"))["pid"]))
-        if not any(str(mark.parent) in argument for argument in process.cmdline()):
+        process = psutil.Process(int(json.loads(pid_file.read_text(encoding="utf-8"))["pid"]))
+        if not any(str(pid_file.parent) in argument for argument in process.cmdline()):
             return
         process.terminate()
         try:

@@ -142,7 +142,7 @@ def get_client_folder(state: Path) -> Path:
     return state / "hook"
 
 
-def is_ours(handler: object) -> bool:
+def is_our_handler(handler: object) -> bool:
     """Return whether a handler is Stretto's, of this or another release."""
     if not isinstance(handler, dict):
         return False
@@ -164,7 +164,7 @@ def find_our_handlers(hooks: Mapping[str, Any]) -> dict[str, list[dict[str, Any]
     for event, groups in hooks.items():
         for group in groups if isinstance(groups, list) else []:
             for handler in _list_handlers(group):
-                if is_ours(handler):
+                if is_our_handler(handler):
                     ours.setdefault(event, []).append(handler)
     return ours
 
@@ -187,7 +187,7 @@ def remove_our_handlers(hooks: Mapping[str, Any], droppable: frozenset[str] | No
 def _keep_foreign(group: Any) -> Any:
     """Return a group without our handlers, or None if the group becomes empty."""
     handlers = _list_handlers(group)
-    foreign = [handler for handler in handlers if not is_ours(handler)]
+    foreign = [handler for handler in handlers if not is_our_handler(handler)]
     if len(foreign) == len(handlers):
         return group
     return {**group, "hooks": foreign} if foreign else None

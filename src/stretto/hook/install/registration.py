@@ -32,7 +32,12 @@ from stretto.hook.install.settings_file import (
     remove_file,
     write_file,
 )
-from stretto.hook.install.statusline_setting import MEMBER, is_ours, register_status_line, restore_status_line
+from stretto.hook.install.statusline_setting import (
+    MEMBER,
+    is_our_status_line,
+    register_status_line,
+    restore_status_line,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +101,7 @@ def install_hooks(plan: InstallPlan) -> SettingsChange:
     same = ours == {event: [handler] for event, handler in wanted.items()} and line == value.get(MEMBER)
     if same and not unversioned:
         return change
-    installed = bool(ours) or is_ours(value.get(MEMBER))
+    installed = bool(ours) or is_our_status_line(value.get(MEMBER))
     earlier = Receipt.load(plan.state, plan.settings) if installed else None
     merged = remove_our_handlers(hooks, earlier.containers if earlier else None)
     for event, handler in wanted.items():
@@ -133,14 +138,14 @@ def uninstall_hooks(settings: Path, state: Path, agent: CodingAgent = CLAUDE_COD
     ours = find_our_handlers(hooks)
     change = SettingsChange(action="unchanged", agent=agent.name, settings=str(settings), events=tuple(ours))
     line_before = value.get(MEMBER)
-    if before is None or not (ours or is_ours(line_before)):
+    if before is None or not (ours or is_our_status_line(line_before)):
         return change
     receipt = Receipt.load(state, settings)
     remaining = remove_our_handlers(hooks, receipt.containers if receipt else None)
     emptied = not remaining and (receipt is None or not inside or inside in receipt.containers)
     obsolete = {inside, "version"} & receipt.containers if receipt and emptied else set()
     line = restore_status_line(line_before)
-    if is_ours(line_before):
+    if is_our_status_line(line_before):
         change = replace(change, status_line=_get_command(line))
         obsolete |= {MEMBER} if line is None else set()
     backup = get_backup_path(settings)

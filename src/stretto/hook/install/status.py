@@ -14,7 +14,12 @@ from stretto.hook.install.agents import AGENTS, CLAUDE_CODE, CodingAgent
 from stretto.hook.install.client_copy import CLIENT_FILES, check_client_copy
 from stretto.hook.install.handlers import MARK, find_our_handlers, get_command_line
 from stretto.hook.install.settings_file import find_container, parse_settings, read_file
-from stretto.hook.install.statusline_setting import MEMBER, get_chained_command, get_program, is_ours
+from stretto.hook.install.statusline_setting import (
+    MEMBER,
+    get_chained_command,
+    get_program,
+    is_our_status_line,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +66,7 @@ class HooksStatus:
     """Our plugins that the settings enable: they report without hooks in the settings."""
 
 
-def check_hooks(files: Iterable[tuple[CodingAgent, str, Path]], state: Path) -> HooksStatus:
+def read_hooks_status(files: Iterable[tuple[CodingAgent, str, Path]], state: Path) -> HooksStatus:
     """Return the state of the hooks; ``files`` lists the settings files by agent and scope.
 
     A missing or broken file is part of the answer, not an error. A file that serves two scopes, such as a
@@ -154,7 +159,7 @@ def _describe_scope(
 
 
 def _add_status_line(scope: ScopeStatus, line: object) -> ScopeStatus:
-    if not is_ours(line):
+    if not is_our_status_line(line):
         return scope
     program = get_program(line)
     missing = () if Path(program).exists() else (program,)

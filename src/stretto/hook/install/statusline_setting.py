@@ -41,13 +41,13 @@ def register_status_line(value: object, program: Sequence[str], state: Path) -> 
 
 def restore_status_line(value: object) -> object:
     """Return the status line without ours: the chained line, else another program's line, else None."""
-    if not is_ours(value):
+    if not is_our_status_line(value):
         return value
     chained = get_chained_command(value)
     return {**value, "command": chained} if chained and isinstance(value, dict) else None
 
 
-def is_ours(value: object) -> bool:
+def is_our_status_line(value: object) -> bool:
     """Return whether a status line is Stretto's, of this or another release."""
     words = _split_words(value)
     before = words[: words.index(VERB)] if VERB in words else []
