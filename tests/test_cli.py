@@ -163,7 +163,7 @@ def test_bad_lines_are_set_aside_and_told(capsys: pytest.CaptureFixture[str], tm
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (["sessions"], 3, "there is no store yet"),
         (["show", "x"], 3, "there is no store yet"),
@@ -173,13 +173,13 @@ def test_bad_lines_are_set_aside_and_told(capsys: pytest.CaptureFixture[str], tm
     ],
 )
 def test_exit_codes_in_an_empty_world(
-    capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, said: str
+    capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, message: str
 ) -> None:
     """An empty state gives a sentence with a remedy, never a traceback."""
-    found, _, err = run(capsys, *arguments)
+    exit_code, _, err = run(capsys, *arguments)
 
-    assert found == code
-    assert said in err
+    assert exit_code == code
+    assert message in err
     assert "Traceback" not in err
 
 
@@ -332,8 +332,8 @@ def test_doctor_notes_the_plugin(capsys: pytest.CaptureFixture[str], tmp_path: P
     """The plugin alone is fine; beside hooks in the settings it gives a harmless note."""
 
     def hooks() -> dict[str, Any]:
-        found = json.loads(run(capsys, "doctor", "--json")[1])["findings"]
-        return next(f for f in found if f["station"] == "hooks")
+        results = json.loads(run(capsys, "doctor", "--json")[1])["findings"]
+        return next(f for f in results if f["station"] == "hooks")
 
     settings = tmp_path / "home" / ".claude" / "settings.json"
     settings.parent.mkdir(parents=True, exist_ok=True)
@@ -419,31 +419,31 @@ def test_what_if_works_elapsed_time_out_again(capsys: pytest.CaptureFixture[str]
     first = answer(capsys, "show", "last")["critical_path"]["faster"][0]
     name = first["task"]
 
-    found = answer(capsys, "show", "last", "--what-if", f"{name[:-1]}=0.8")["what_if"]
+    what_if = answer(capsys, "show", "last", "--what-if", f"{name[:-1]}=0.8")["what_if"]
     text = run(capsys, "show", "last", "--what-if", f"{name}=0.8")[1]
 
-    assert found == first
-    assert found["would_be_seconds"] < found["elapsed_seconds"]
+    assert what_if == first
+    assert what_if["would_be_seconds"] < what_if["elapsed_seconds"]
     assert f"what if: with task {name} at 0.8 of its time, the session " in text
     assert "its parallel execution " in text
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("expression", "message"),
     [("nobody=0.8", "is not a task"), ("a=0.8", "several tasks"), ("{task}=soon", "not a positive"),
      ("{task}=0", "not a positive"), ("0.8", "is not a task")],
 )  # fmt: skip
 def test_a_what_if_that_cannot_be_worked_out_says_why(
-    capsys: pytest.CaptureFixture[str], said: str, told: str
+    capsys: pytest.CaptureFixture[str], expression: str, message: str
 ) -> None:
     """Wrong use gives exit code 2, the mistake and the accepted values."""
     answer(capsys, "import", str(DEMO / "fanout.jsonl"))
     task = answer(capsys, "show", "last")["tasks"][0]["id"]
 
-    code, _, err = run(capsys, "show", "last", "--what-if", said.format(task=task))
+    code, _, err = run(capsys, "show", "last", "--what-if", expression.format(task=task))
 
     assert code == 2
-    assert told in err
+    assert message in err
 
 
 def test_nothing_is_written_outside_the_state_folder(

@@ -37,9 +37,9 @@ def test_the_list_tells_of_every_baseline_and_its_use(capsys: pytest.CaptureFixt
     """A measured baseline of a single run has no interval and a reason; set durations come after it."""
     assert both
     answer(capsys, "baseline", "set", "prd", "90min")
-    told = answer(capsys, "baseline", "list")
-    assert all(row.keys() == ROW_KEYS for row in told["baselines"])
-    measured, by_hand = told["baselines"]
+    catalog = answer(capsys, "baseline", "list")
+    assert all(row.keys() == ROW_KEYS for row in catalog["baselines"])
+    measured, by_hand = catalog["baselines"]
     assert (measured["provenance"], measured["task_types"], measured["runs"]) == ("measured", MIX, 1)
     assert measured["mean_seconds"] == pytest.approx(SEQUENTIAL, abs=0.001)
     assert measured["confidence"]["seconds"] is None
@@ -47,7 +47,7 @@ def test_the_list_tells_of_every_baseline_and_its_use(capsys: pytest.CaptureFixt
     assert measured["fanouts"] == 1
     assert (by_hand["provenance"], by_hand["mean_seconds"], by_hand["fanouts"]) == ("set", 5_400, 0)
     assert by_hand["confidence"]["reason"] == "it is no mean of runs"
-    (use,) = told["fanouts"]
+    (use,) = catalog["fanouts"]
     assert (use["task_types"], use["count"], use["baseline"]) == (MIX, 1, "measured")
     text = run(capsys, "baseline", "list")[1]
     assert "a single run has no interval" in text
@@ -58,9 +58,14 @@ def test_a_recorded_session_goes_before_the_measured_ones(
     capsys: pytest.CaptureFixture[str], both: str
 ) -> None:
     """A baseline is recorded under a name, survives a rebuild, and can be removed."""
-    told = answer(capsys, "baseline", "record", both, "--name", "before")
-    assert (told["name"], told["session"], told["runs"], told["replaced"]) == ("before", both, 1, False)
-    assert told["task_types"] == [MIX]
+    recorded = answer(capsys, "baseline", "record", both, "--name", "before")
+    assert (recorded["name"], recorded["session"], recorded["runs"], recorded["replaced"]) == (
+        "before",
+        both,
+        1,
+        False,
+    )
+    assert recorded["task_types"] == [MIX]
     fanout = held_against(capsys)
     assert fanout["baseline"] == "recorded"
     assert fanout["sequential_seconds"] == pytest.approx(SEQUENTIAL, abs=0.001)
@@ -146,8 +151,8 @@ def test_a_type_that_nobody_configured_is_taken_with_a_note(capsys: pytest.Captu
 
 def test_a_whole_session_stands_for_any_mix(capsys: pytest.CaptureFixture[str], both: str) -> None:
     """A session recorded as a whole is a baseline for its types in any number."""
-    told = answer(capsys, "baseline", "record", both, "--whole")
-    assert (told["name"], told["whole"]) == (both, True)
+    recorded = answer(capsys, "baseline", "record", both, "--whole")
+    assert (recorded["name"], recorded["whole"]) == (both, True)
     assert held_against(capsys)["baseline"] == "recorded"
     (row, _) = answer(capsys, "baseline", "list")["baselines"]
     assert (row["whole"], row["fanouts"]) == (True, 1)

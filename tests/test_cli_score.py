@@ -32,8 +32,8 @@ def scores(state: Path, capsys: pytest.CaptureFixture[str]) -> list[tuple[Any, .
     """Return the session's scores."""
     capsys.readouterr()
     assert main(["--state", str(state), "show", SESSION, "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)["scores"]
-    return [tuple(score[name] for name in ("of", "of_id", "name", "value", "by")) for score in found]
+    scores = json.loads(capsys.readouterr().out)["scores"]
+    return [tuple(score[name] for name in ("of", "of_id", "name", "value", "by")) for score in scores]
 
 
 @pytest.mark.parametrize(
@@ -52,8 +52,8 @@ def test_a_score_is_kept(
 ) -> None:
     """Without a service the score is in the journal and the store at once, however its target is named."""
     assert main(["--state", str(state), "score", *what, "quality", "-8.5", "--by", "lead", "--json"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert (said["session"], said["of"], said["of_id"], said["value"]) == (SESSION, *judged, -8.5)
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["session"], answer["of"], answer["of_id"], answer["value"]) == (SESSION, *judged, -8.5)
     assert scores(state, capsys) == [(*judged, "quality", -8.5, "lead")]
     assert main(["--state", str(state), "show", "last"]) == 0
     assert "lead" in capsys.readouterr().out
@@ -71,7 +71,7 @@ def test_a_judge_who_judges_again_corrects(state: Path, capsys: pytest.CaptureFi
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (["latest", "quality", "good"], 2, "'good' is not a number"),
         (["latest", "quality", "nan"], 2, "'value' must be a finite number"),
@@ -86,12 +86,12 @@ def test_a_judge_who_judges_again_corrects(state: Path, capsys: pytest.CaptureFi
     ],
 )
 def test_what_cannot_be_kept_is_told(
-    state: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, said: str
+    state: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, message: str
 ) -> None:
     """Wrong use gives exit code 2, an unknown target 1; nothing is written."""
     before = journal.list_files(state / "journal")
     assert main(["--state", str(state), "score", *arguments]) == code
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert journal.list_files(state / "journal") == before
 
 

@@ -61,10 +61,10 @@ def test_a_flag_beats_the_environment_and_that_the_file(tmp_path: Path) -> None:
     text = 'listen = "127.0.0.1:1"\nidle_minutes = 5\nseries_budget = 7\n'
     environ = {"STRETTO_LISTEN": "127.0.0.1:2", "STRETTO_IDLE_MINUTES": "6"}
     config = loaded(tmp_path, text, environ=environ, listen="127.0.0.1:3")
-    told = origins(config)
-    assert told["listen"] == ("127.0.0.1:3", "--listen")
-    assert told["idle_minutes"] == (6, "STRETTO_IDLE_MINUTES")
-    assert told["series_budget"] == (7, str(tmp_path / "state" / "config.toml"))
+    effective = origins(config)
+    assert effective["listen"] == ("127.0.0.1:3", "--listen")
+    assert effective["idle_minutes"] == (6, "STRETTO_IDLE_MINUTES")
+    assert effective["series_budget"] == (7, str(tmp_path / "state" / "config.toml"))
     assert (config.port, config.idle_minutes, config.series_budget) == (3, 6, 7)
 
 
@@ -79,7 +79,7 @@ def test_another_file_can_be_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("idle_minutes = ", "is not TOML"),
         ("idle_minute = 5", "did you mean 'idle_minutes'"),
@@ -127,11 +127,11 @@ def test_another_file_can_be_named(tmp_path: Path) -> None:
         ("[scores.weights.agent]\nqualty = 1", "did you mean 'quality'"),
     ],
 )
-def test_what_cannot_be_used_is_named(tmp_path: Path, text: str, told: str) -> None:
+def test_what_cannot_be_used_is_named(tmp_path: Path, text: str, message: str) -> None:
     """The error names the fault, its place and the correct form."""
     with pytest.raises(ConfigError) as error:
         loaded(tmp_path, text)
-    assert told in f"{error.value} {error.value.hint}"
+    assert message in f"{error.value} {error.value.hint}"
 
 
 @pytest.mark.parametrize("value", ["five", "²", "-1", "9" * 5_000])
@@ -238,7 +238,7 @@ def test_two_spellings_of_one_type_are_one(tmp_path: Path) -> None:
     """Names are compared as label values."""
     text = "[task_types.'my type']\nkeywords = ['a']\n[task_types.my_type]\nsequential_hours = 1\n"
     types = loaded(tmp_path, text).task_types.types
-    assert [one.name for one in types].count("my_type") == 1
+    assert [task_type.name for task_type in types].count("my_type") == 1
     assert types[0].keywords == ("a",)
 
 

@@ -12,8 +12,8 @@ from stretto.model.model_call_cost import Cost, Origin
 
 def call(model: str, task: str | None, tokens: Tokens, dollars: float | None) -> Priced:
     """Return a model call with its cost."""
-    found = ModelCall("m", model, task, 0, 1, Outcome.SUCCESS, tokens)
-    return found, None if dollars is None else Cost(round(dollars * 1e9), Origin.LIST)
+    model_call = ModelCall("m", model, task, 0, 1, Outcome.SUCCESS, tokens)
+    return model_call, None if dollars is None else Cost(round(dollars * 1e9), Origin.LIST)
 
 
 def test_a_session_without_model_calls_has_no_line() -> None:
@@ -24,14 +24,14 @@ def test_a_session_without_model_calls_has_no_line() -> None:
 
 def test_it_tells_cost_tokens_models_and_tasks() -> None:
     """The most expensive part comes first; the main agent's calls have its name."""
-    told = format_model_calls(
+    lines = format_model_calls(
         [
             call("small", "t1", Tokens(input=900, output=100), 0.10),
             call("large", None, Tokens(input=50, cache_read=5000), 1.25),
         ]
     )
 
-    assert told == [
+    assert lines == [
         "spent $1.35, 6.05 k tokens in 2 model calls (price: 2 calls list)",
         "  tokens: input 950, output 100, cache read 5 k",
         "  models: large $1.25, 5.05 k tokens; small $0.10, 1 k tokens",
@@ -81,9 +81,9 @@ def test_a_phase_has_its_own_line() -> None:
         "agents": {},
     }
 
-    told = format_kpis({**kpis, "phases": [{"name": "build", **kpis}]})
+    lines = format_kpis({**kpis, "phases": [{"name": "build", **kpis}]})
 
-    assert told == [
+    assert lines == [
         "outcomes: success 50% of 4, conflicts 2",
         "scores: efficiency 80/100, quality prd 7.2/10 (50% of it known)",
         (

@@ -15,10 +15,10 @@ from tests.web_page import read, shown
 from tests.web_served import NOON, Store
 
 
-def told(external: str) -> Notification:
+def reported_alert(external: str) -> Notification:
     """Return an alert as reported by an Alertmanager at that address."""
-    (found,) = parse_webhook(message(alert(), externalURL=external), NOON)
-    return found
+    (notification,) = parse_webhook(message(alert(), externalURL=external), NOON)
+    return notification
 
 
 def test_a_firing_alert_leads_to_its_silence(tmp_path: Path) -> None:
@@ -40,9 +40,9 @@ def test_a_firing_alert_leads_to_its_silence(tmp_path: Path) -> None:
 @pytest.mark.parametrize("external", ["", "javascript:alert(1)", "file:///etc/passwd", "//evil.example"])
 def test_only_an_address_of_the_web_becomes_a_link(external: str) -> None:
     """Whoever posts a notification cannot make the page run or open anything else."""
-    assert told(external).alertmanager is None
-    assert alerts.get_silence_link(told(external)) is None
-    assert alerts.get_alertmanager_link(told(external)) is None
+    assert reported_alert(external).alertmanager is None
+    assert alerts.get_silence_link(reported_alert(external)) is None
+    assert alerts.get_alertmanager_link(reported_alert(external)) is None
 
 
 def test_alerting_is_heard_silent_or_never(tmp_path: Path) -> None:

@@ -40,11 +40,11 @@ def changed(**fields: object) -> Notification:
 
 def program(folder: Path, name: str, code: int = 0) -> Path:
     """Put a program on the PATH that records its arguments, and return the record's path."""
-    said = folder / f"{name}.said"
+    record = folder / f"{name}.said"
     path = folder / name
-    path.write_text(f"#!/bin/sh\nprintf '%s|' \"$@\" >> {said}\necho >> {said}\nexit {code}\n")
+    path.write_text(f"#!/bin/sh\nprintf '%s|' \"$@\" >> {record}\necho >> {record}\nexit {code}\n")
     path.chmod(0o755)
-    return said
+    return record
 
 
 def on(folder: Path) -> Find:
@@ -54,22 +54,22 @@ def on(folder: Path) -> Find:
 
 def test_a_critical_alert_is_spoken_once(tmp_path: Path) -> None:
     """A critical alert is announced when it starts; repetitions, warnings and resolutions are not."""
-    said = program(tmp_path, "espeak-ng")
+    record = program(tmp_path, "espeak-ng")
     announcer = Announcer(AnnouncementSettings(speak=True), find=on(tmp_path))
     announcer.announce([FIRING, changed(severity="warning", fingerprint="f2"), changed(status="resolved")])
     announcer.announce([FIRING])
     announcer.wait_until_done()
-    assert said.read_text() == "Critical: Prometheus gets no figures from Stretto.|\n"
+    assert record.read_text() == "Critical: Prometheus gets no figures from Stretto.|\n"
 
 
 def test_an_alert_that_fires_again_is_spoken_again(tmp_path: Path) -> None:
     """A new start of the alert is announced again."""
-    said = program(tmp_path, "espeak-ng")
+    record = program(tmp_path, "espeak-ng")
     announcer = Announcer(AnnouncementSettings(speak=True), find=on(tmp_path))
     announcer.announce([FIRING])
     announcer.announce([changed(starts_at="2026-01-02T00:00:00Z")])
     announcer.wait_until_done()
-    assert len(said.read_text().splitlines()) == 2
+    assert len(record.read_text().splitlines()) == 2
 
 
 def test_a_program_that_fails_stops_no_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -85,11 +85,11 @@ def test_a_program_that_fails_stops_no_other(tmp_path: Path, caplog: pytest.LogC
 
 def test_off_says_nothing(tmp_path: Path) -> None:
     """Without a setting no program is started."""
-    said = program(tmp_path, "espeak-ng")
+    record = program(tmp_path, "espeak-ng")
     announcer = Announcer(AnnouncementSettings(), find=on(tmp_path))
     announcer.announce([FIRING])
     announcer.wait_until_done()
-    assert not said.exists()
+    assert not record.exists()
     assert announcer.missing == []
 
 

@@ -30,14 +30,14 @@ def examined(
     def run() -> list[dict[str, Any]]:
         capsys.readouterr()
         main(["--state", str(tmp_path / "state"), "doctor", "--json"])
-        found: list[dict[str, Any]] = json.loads(capsys.readouterr().out)["findings"]
-        return found
+        results: list[dict[str, Any]] = json.loads(capsys.readouterr().out)["findings"]
+        return results
 
     return run
 
 
 def of(findings: list[dict[str, Any]], station: str) -> list[tuple[str, str]]:
-    return [(one["verdict"], one["found"]) for one in findings if one["station"] == station]
+    return [(row["verdict"], row["found"]) for row in findings if row["station"] == station]
 
 
 def test_what_the_running_service_finds_wrong_is_trouble(
@@ -50,9 +50,9 @@ def test_what_the_running_service_finds_wrong_is_trouble(
     with served(backend) as client, StateLock(tmp_path / "state") as lock:
         lock.release()
         lock.acquire(f"{client.base_url.host}:{client.base_url.port}")
-        told = of(examined(), "service")
-    assert ("trouble", "spans are being dropped: nobody answers") in told
-    assert [verdict for verdict, _ in told] == ["fine", "trouble"]
+        results = of(examined(), "service")
+    assert ("trouble", "spans are being dropped: nobody answers") in results
+    assert [verdict for verdict, _ in results] == ["fine", "trouble"]
 
 
 def test_sampling_is_a_station(
@@ -79,7 +79,7 @@ def test_what_was_set_aside_for_a_fault_of_ours_is_told(
     findings = examined()
     assert [verdict for verdict, _ in of(findings, "rejects")] == ["note"]
     assert "1 × internal" in of(findings, "rejects")[0][1]
-    assert any("rebuild" in one["hint"] for one in findings if one["station"] == "rejects")
+    assert any("rebuild" in row["hint"] for row in findings if row["station"] == "rejects")
 
 
 def test_a_journal_file_that_was_cut_is_told_until_a_rebuild(
@@ -92,6 +92,6 @@ def test_a_journal_file_that_was_cut_is_told_until_a_rebuild(
     (state / "journal" / "2026-01-01.jsonl").write_bytes(b"")
     with closing(open_writer(state / "stretto.db")) as connection:
         assert list(Ingest(connection, by_description, idle_limit=60).catch_up(state / "journal")) == []
-    assert any("2026-01-01.jsonl became" in found for _, found in of(examined(), "store"))
+    assert any("2026-01-01.jsonl became" in text for _, text in of(examined(), "store"))
     main(["--state", str(state), "rebuild"])
-    assert not any("became" in found for _, found in of(examined(), "store"))
+    assert not any("became" in text for _, text in of(examined(), "store"))

@@ -87,11 +87,11 @@ def test_a_transcript_adds_what_hooks_do_not_know(capsys: pytest.CaptureFixture[
 
     answer(capsys, "import", str(recorded("projects")))
 
-    told = answer(capsys, "show", SESSION)
-    assert len(told["model_calls"]) == len({call["id"] for call in told["model_calls"]})
-    assert told["tokens"]["output"] == sum(call["tokens"]["output"] for call in told["model_calls"])
-    assert told["tokens"]["output"] > 0
-    assert "model_calls" not in told["absent"]
+    document = answer(capsys, "show", SESSION)
+    assert len(document["model_calls"]) == len({call["id"] for call in document["model_calls"]})
+    assert document["tokens"]["output"] == sum(call["tokens"]["output"] for call in document["model_calls"])
+    assert document["tokens"]["output"] > 0
+    assert "model_calls" not in document["absent"]
 
 
 def test_a_second_import_reads_on(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -99,12 +99,12 @@ def test_a_second_import_reads_on(capsys: pytest.CaptureFixture[str], tmp_path: 
     projects = tmp_path / "projects"
     shutil.copytree(recorded("projects"), projects)
     main_file = next(path for path in projects.rglob("*.jsonl") if "subagents" not in path.parts)
-    whole = main_file.read_bytes()
-    cut = whole[: len(whole) // 2].rfind(b"\n") + 1
-    main_file.write_bytes(whole[:cut])
+    content = main_file.read_bytes()
+    cut = content[: len(content) // 2].rfind(b"\n") + 1
+    main_file.write_bytes(content[:cut])
 
     first = answer(capsys, "import", str(projects))["imported"]
-    main_file.write_bytes(whole)
+    main_file.write_bytes(content)
     second = answer(capsys, "import", str(projects))["imported"]
     third = answer(capsys, "import", str(projects))["imported"]
 

@@ -67,8 +67,8 @@ def message(*alerts: dict[str, Any], **more: Any) -> bytes:
 
 def numbered(number: int) -> Notification:
     """Return a notification that differs from every other number."""
-    (found,) = parse_webhook(message(alert(f"A{number}", fingerprint=str(number))), TOLD + number)
-    return found
+    (notification,) = parse_webhook(message(alert(f"A{number}", fingerprint=str(number))), TOLD + number)
+    return notification
 
 
 def test_a_message_becomes_one_notification_per_alert() -> None:
@@ -133,11 +133,11 @@ def test_what_is_no_message_is_refused_with_the_reason(payload: bytes, reason: s
 def test_texts_and_labels_are_bounded() -> None:
     """The stored size of an alert is bounded."""
     many = {f"label{number:03}": "v" * 9_000 for number in range(90)}
-    (found,) = parse_webhook(message(alert(labels=many, annotations={"summary": "s" * 9_000})), TOLD)
+    (notification,) = parse_webhook(message(alert(labels=many, annotations={"summary": "s" * 9_000})), TOLD)
 
-    assert len(found.labels) == LABELS_LIMIT
-    assert {len(value) for value in found.labels.values()} == {TEXT_LIMIT}
-    assert found.summary == "s" * (TEXT_LIMIT - 1) + "…"
+    assert len(notification.labels) == LABELS_LIMIT
+    assert {len(value) for value in notification.labels.values()} == {TEXT_LIMIT}
+    assert notification.summary == "s" * (TEXT_LIMIT - 1) + "…"
 
 
 def test_notifications_survive_a_restart(tmp_path: Path) -> None:
@@ -168,9 +168,9 @@ def test_torn_and_foreign_lines_cost_only_themselves(tmp_path: Path) -> None:
     """A record cut off at any byte damages no other, and rejected lines are counted."""
     path = tmp_path / "notifications.jsonl"
     NotificationLog(path).add_notifications([numbered(1)])
-    whole = path.read_bytes()
-    for cut in range(2, len(whole) - 1):
-        path.write_bytes(whole[:cut])
+    content = path.read_bytes()
+    for cut in range(2, len(content) - 1):
+        path.write_bytes(content[:cut])
         NotificationLog(path).add_notifications([numbered(2)])
         reopened = NotificationLog(path)
 
@@ -201,15 +201,15 @@ def test_only_the_newest_stay_in_memory(tmp_path: Path) -> None:
 def test_a_long_file_is_compacted_at_start(tmp_path: Path) -> None:
     """Beyond the limit the file is compacted, and further notifications are appended."""
     path = tmp_path / "n.jsonl"
-    one = tmp_path / "one.jsonl"
-    NotificationLog(one).add_notifications([numbered(1)])
-    path.write_bytes(one.read_bytes() * COMPACT_BEYOND)
+    single = tmp_path / "single.jsonl"
+    NotificationLog(single).add_notifications([numbered(1)])
+    path.write_bytes(single.read_bytes() * COMPACT_BEYOND)
 
     NotificationLog(path)
 
     assert len(path.read_bytes().split()) >= COMPACT_BEYOND
 
-    path.write_bytes(one.read_bytes() * (COMPACT_BEYOND + 1))
+    path.write_bytes(single.read_bytes() * (COMPACT_BEYOND + 1))
     log = NotificationLog(path)
     lines = [line for line in path.read_bytes().splitlines() if line]
 
@@ -299,10 +299,10 @@ def test_nothing_told_writes_nothing(tmp_path: Path) -> None:
 def test_any_bytes_are_read_or_refused(payload: bytes) -> None:
     """Any payload gives notifications or a PayloadError, never another error."""
     try:
-        found = parse_webhook(payload, TOLD)
+        notifications = parse_webhook(payload, TOLD)
     except PayloadError:
         return
-    assert all(notification.received == TOLD for notification in found)
+    assert all(notification.received == TOLD for notification in notifications)
 
 
 def test_the_watchdog_is_heard_and_not_kept(tmp_path: Path) -> None:

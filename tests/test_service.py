@@ -186,12 +186,12 @@ def test_an_http_hook_is_in_the_journal_when_it_returns(tmp_path: Path) -> None:
 
 def agents_of(*numbers: int, root: bool = False, session: str | None = None) -> bytes:
     """Return the spans of a trace's agents, optionally with its root last; only agents name the session."""
-    said: dict[str, Any] = {} if session is None else {"session.id": session}
-    agent: dict[str, Any] = {"gen_ai.operation.name": "invoke_agent", **said}
+    session_attributes: dict[str, Any] = {} if session is None else {"session.id": session}
+    agent: dict[str, Any] = {"gen_ai.operation.name": "invoke_agent", **session_attributes}
     workflow: dict[str, Any] = {"gen_ai.operation.name": "invoke_workflow"}
-    whole = span("workflow", 1, lasts=60, **workflow)
+    root_span = span("workflow", 1, lasts=60, **workflow)
     spans = [span(f"work {number}", number, 1, at=number, lasts=30, **agent) for number in numbers]
-    return as_json(traces([*spans, whole] if root else spans))
+    return as_json(traces([*spans, root_span] if root else spans))
 
 
 @pytest.mark.parametrize(
@@ -272,27 +272,29 @@ def test_a_declared_baseline_is_in_force_without_a_restart(tmp_path: Path) -> No
         types = ("architecture", "prd", "test_strategy")
         assert service.summarise_trends()["days"][-1]["lead"]["baseline"] == "measured"
         with closing(open_reader(config.database)) as connection:
-            (found,) = (
+            (sequential_row,) = (
                 queries.read_session(connection, row.id, config.task_types.classify)
                 for row in service.list_sessions(10, None)
                 if not row.fanouts
             )
-        assert found is not None
+        assert sequential_row is not None
         lengths = {name: [SECOND] for name in types}
-        pinned = RecordedBaseline("pin", found.id, found.pattern or NONE, (lengths,), newest=1, at=1)
+        pinned = RecordedBaseline(
+            "pin", sequential_row.id, sequential_row.pattern or NONE, (lengths,), newest=1, at=1
+        )
         baselines.save_declared(config.state, DeclaredBaselines((pinned,)))
-        told = service.summarise_session(shown.id)
-        assert told is not None
-        assert [against.provenance for _, against in told.fanouts] == ["recorded"]
+        summary = service.summarise_session(shown.id)
+        assert summary is not None
+        assert [against.provenance for _, against in summary.fanouts] == ["recorded"]
         assert service.summarise_trends()["days"][-1]["lead"]["sequential_seconds"] == 3
 
 
 def test_each_service_has_a_registry_of_its_own(tmp_path: Path) -> None:
     """Two services in one process do not see each other's metrics."""
-    with started(configured(tmp_path / "a")) as one, started(configured(tmp_path / "b")) as other:
-        assert isinstance(one.registry, CollectorRegistry)
-        assert one.registry is not other.registry
-        assert samples(one)["stretto_ingest_events{}"] == samples(other)["stretto_ingest_events{}"] == 86
+    with started(configured(tmp_path / "a")) as first, started(configured(tmp_path / "b")) as second:
+        assert isinstance(first.registry, CollectorRegistry)
+        assert first.registry is not second.registry
+        assert samples(first)["stretto_ingest_events{}"] == samples(second)["stretto_ingest_events{}"] == 86
 
 
 def test_an_import_beside_a_running_service_does_not_wait_for_the_recording(
@@ -348,15 +350,15 @@ def test_a_busy_agent_is_sampled_into_the_journal(tmp_path: Path) -> None:
         report(config, "mine", ("Stop", {"prompt_id": "p"}))
 
         def sampled() -> bool:
-            found = service.summarise_session("mine")
-            return found is not None and bool(found.session.samples)
+            summary = service.summarise_session("mine")
+            return summary is not None and bool(summary.session.samples)
 
         assert until(sampled)
-        found = service.summarise_session("mine")
-        assert found is not None
-        cpu = sum(sample.cpu or 0 for sample in found.session.samples) / SECOND
+        summary = service.summarise_session("mine")
+        assert summary is not None
+        cpu = sum(sample.cpu or 0 for sample in summary.session.samples) / SECOND
         assert cpu == pytest.approx(after - before, abs=0.1)
-        assert found.session.last < read_wall_clock()
+        assert summary.session.last < read_wall_clock()
         assert samples(service)["stretto_sampler_cpu_seconds{}"] > 0
         rows = dump(service.worker.writer)
     assert rebuilt(config.journal, tmp_path / "anew.db", now=0, classify=config.task_types.classify) == rows
@@ -367,9 +369,9 @@ def test_its_own_sizes_and_lag_are_told(tmp_path: Path) -> None:
     config = configured(tmp_path)
     report(config, "mine", *whole_session("mine"))
     with started(config) as service:
-        told = samples(service)
-        assert told["stretto_journal_bytes{}"] == sum(journal.list_files(config.journal).values()) > 0
-        assert told["stretto_store_bytes{}"] >= config.database.stat().st_size
+        values = samples(service)
+        assert values["stretto_journal_bytes{}"] == sum(journal.list_files(config.journal).values()) > 0
+        assert values["stretto_store_bytes{}"] >= config.database.stat().st_size
         assert until(lambda: samples(service)["stretto_ingest_lag_seconds{}"] == 0)
         service.worker.writer.execute(
             "CREATE TEMP TRIGGER broken BEFORE INSERT ON facts BEGIN SELECT RAISE(ABORT, 'full'); END"

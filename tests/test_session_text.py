@@ -106,10 +106,14 @@ def test_each_part_stands_in_its_place(tmp_path: Path) -> None:
 
 def test_resources_are_one_line(tmp_path: Path) -> None:
     """Processors, memory, disk and the machine against its target."""
-    (line,) = [one for one in page(tmp_path, "sampled", sampled()) if one.startswith("resources: sampled")]
+    (resources,) = [
+        line for line in page(tmp_path, "sampled", sampled()) if line.startswith("resources: sampled")
+    ]
 
-    assert line.startswith("resources: sampled for 2 min, processors 1 (most 3), memory 2 GB (most 3 GB), ")
-    assert line.endswith("machine 72% busy (below the target, 75% to 85%)")
+    assert resources.startswith(
+        "resources: sampled for 2 min, processors 1 (most 3), memory 2 GB (most 3 GB), "
+    )
+    assert resources.endswith("machine 72% busy (below the target, 75% to 85%)")
 
 
 def test_what_is_absent_has_one_line_each(tmp_path: Path) -> None:

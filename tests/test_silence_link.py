@@ -24,9 +24,9 @@ def read_back(url: str) -> dict[str, str]:
     assert path == "/silences/new"
     [text] = parse_qs(query, strict_parsing=True)["filter"]
     assert (text[0], text[-1]) == ("{", "}")
-    found = MATCHER.findall(text[1:-1])
-    assert ",".join(f"{name}={value}" for name, value in found) == text[1:-1]
-    return {name: json.loads(value) for name, value in found}
+    matchers = MATCHER.findall(text[1:-1])
+    assert ",".join(f"{name}={value}" for name, value in matchers) == text[1:-1]
+    return {name: json.loads(value) for name, value in matchers}
 
 
 def test_the_form_opens_with_the_alerts_labels() -> None:

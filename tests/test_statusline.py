@@ -31,7 +31,7 @@ def status_line(
     )  # fmt: skip
 
 
-def told(session: str) -> bytes:
+def message_for(session: str) -> bytes:
     """Return the part of the agent's message that the command reads."""
     return json.dumps({"session_id": session, "cwd": "/srv/site", "cost": {"total_cost_usd": 0.1}}).encode()
 
@@ -47,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_it_tells_of_the_agents_session(folder: Path) -> None:
     """A message gives exactly one line, in UTF-8 under any locale."""
-    done = status_line(folder, told("done"))
+    done = status_line(folder, message_for("done"))
 
     assert done.returncode == 0
     assert (
@@ -68,7 +68,7 @@ def test_it_tells_of_the_agents_session(folder: Path) -> None:
         b'{"session_id": null}',
         b'{"session_id": ["a"]}',
         b"\xff\xfe",
-        told("x"),
+        message_for("x"),
     ],
     ids=repr,
 )
@@ -84,7 +84,7 @@ def test_a_damaged_store_and_a_broken_configuration_are_calm(folder: Path) -> No
     (folder / "state" / "config.toml").write_text("nonsense = [")
     (folder / "state" / "stretto.db").write_bytes(b"no database" * 1000)
 
-    done = status_line(folder, told("done"))
+    done = status_line(folder, message_for("done"))
 
     assert (done.returncode, done.stdout.decode(), done.stderr) == (0, NO_DATA + "\n", b"")
 
@@ -94,7 +94,7 @@ def test_nobody_who_reads_is_no_trouble(folder: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     try:
-        done = status_line(folder, told("done"), stdout=writing)
+        done = status_line(folder, message_for("done"), stdout=writing)
     finally:
         os.close(writing)
 
@@ -103,14 +103,14 @@ def test_nobody_who_reads_is_no_trouble(folder: Path) -> None:
 
 def test_it_does_not_wait_for_a_terminal(folder: Path) -> None:
     """Typed by a person, it answers at once instead of waiting for a message."""
-    own, other = pty.openpty()
+    controller, other = pty.openpty()
     try:
         done = subprocess.run(
             [sys.executable, "-c", PROGRAM, "--state", str(folder / "state"), "statusline"],
             stdin=other, capture_output=True, check=False, timeout=60,
         )  # fmt: skip
     finally:
-        os.close(own)
+        os.close(controller)
         os.close(other)
 
     assert (done.returncode, done.stdout.decode()) == (0, NO_DATA + "\n")
@@ -120,11 +120,11 @@ def test_the_line_that_was_there_before_comes_first(folder: Path) -> None:
     """The chained command gets the same message, and its lines come first."""
     command = f'''{sys.executable} -c "import json; print(json.loads(input())['cwd']); print('main')"'''
 
-    done = status_line(folder, told("done"), "--chain", command)
+    done = status_line(folder, message_for("done"), "--chain", command)
 
-    first, second, own = done.stdout.decode().splitlines()
+    first, second, line = done.stdout.decode().splitlines()
     assert (done.returncode, first, second) == (0, "/srv/site", "main")
-    assert own.startswith("stretto: 3 agents")
+    assert line.startswith("stretto: 3 agents")
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_the_line_that_was_there_before_comes_first(folder: Path) -> None:
 )
 def test_a_chained_command_that_fails_costs_its_line_alone(folder: Path, command: str) -> None:
     """A failing chained command does not suppress the line, and its errors are not shown."""
-    done = status_line(folder, told("done"), f"--chain={command}")
+    done = status_line(folder, message_for("done"), f"--chain={command}")
 
     assert (done.returncode, done.stderr) == (0, b"")
     assert [text.partition(":")[0] for text in done.stdout.decode().splitlines()] == ["stretto"]
@@ -142,7 +142,9 @@ def test_a_chained_command_that_hangs_is_ended_with_what_it_started(folder: Path
     """After the time limit the whole process group is killed, so that processes do not pile up."""
     kept = tmp_path / "pid"
 
-    done = status_line(folder, told("done"), "--chain", f"sleep 600 & echo $! > {kept}; echo late; wait")
+    done = status_line(
+        folder, message_for("done"), "--chain", f"sleep 600 & echo $! > {kept}; echo late; wait"
+    )
 
     assert done.returncode == 0
     assert [text.partition(":")[0] for text in done.stdout.decode().splitlines()] == ["stretto"]
@@ -157,7 +159,7 @@ def test_a_chained_command_that_hangs_is_ended_with_what_it_started(folder: Path
 
 
 @pytest.mark.parametrize(
-    ("found", "text"),
+    ("session_brief", "text"),
     [
         (None, NO_DATA),
         (SessionBrief(0, 0, 0, 0, 0), "stretto: no agents yet"),
@@ -168,14 +170,14 @@ def test_a_chained_command_that_hangs_is_ended_with_what_it_started(folder: Path
         ),
     ],
 )
-def test_each_state_has_its_line(found: SessionBrief | None, text: str) -> None:
+def test_each_state_has_its_line(session_brief: SessionBrief | None, text: str) -> None:
     """Unknown figures are left out of the line; a store behind the journal is marked."""
-    assert format_line(found) == text
-    assert format_line(found, behind=True) == f"{text} · {BEHIND}"
+    assert format_line(session_brief) == text
+    assert format_line(session_brief, behind=True) == f"{text} · {BEHIND}"
 
 
 @pytest.mark.parametrize(
-    ("words", "wish"),
+    ("words", "expected"),
     [
         (["statusline"], LineOptions()),
         (["--state", "/s", "statusline", "--chain", "a b"], LineOptions("/s", "a b")),
@@ -188,6 +190,6 @@ def test_each_state_has_its_line(found: SessionBrief | None, text: str) -> None:
         ([], None),
     ],
 )
-def test_the_short_way_takes_only_what_it_understands(words: list[str], wish: LineOptions | None) -> None:
+def test_the_short_way_takes_only_what_it_understands(words: list[str], expected: LineOptions | None) -> None:
     """Help and mistyped options are left to the full parser."""
-    assert parse_options(words) == wish
+    assert parse_options(words) == expected

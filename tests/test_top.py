@@ -35,8 +35,8 @@ PROGRAM = "import sys; from stretto.cli.main import main; sys.exit(main())"
 
 def hook(store: Store, session: str, at: int, **payload: Any) -> None:
     """Append a hook call of a session."""
-    told = build_record(json.dumps({"session_id": session, **payload}).encode(), at)
-    journal.append_records(journal.get_day_file(store.config.journal, at), told)
+    record = build_record(json.dumps({"session_id": session, **payload}).encode(), at)
+    journal.append_records(journal.get_day_file(store.config.journal, at), record)
 
 
 @pytest.fixture
@@ -106,16 +106,16 @@ def test_a_call_of_the_main_agent_stands_with_the_session(store: Store) -> None:
 
 def test_verdicts_and_spending_stand_by_window(store: Store) -> None:
     """Each window shows its verdict and the cost of its model calls."""
-    found = frame(store)
+    current = frame(store)
 
-    lead = found.verdicts["1h"].lead
+    lead = current.verdicts["1h"].lead
     assert lead is not None
     assert lead.speedup == pytest.approx(2)
     assert lead.fanouts == 1
-    spent = found.spent["1h"]
+    spent = current.spent["1h"]
     assert (spent.cost, spent.model_calls, sum(spent.tokens.values())) == (250_000_000, 1, 1234)
-    assert found.sessions[0].spent is not None
-    assert found.sessions[0].spent.cost == 250_000_000
+    assert current.sessions[0].spent is not None
+    assert current.sessions[0].spent.cost == 250_000_000
 
 
 def test_a_kept_look_sees_what_has_happened_since(store: Store) -> None:
@@ -130,7 +130,7 @@ def test_a_kept_look_sees_what_has_happened_since(store: Store) -> None:
     later = reader.read_frame(NOON + 11 * SECOND)
 
     assert later == frame(store, NOON + 11 * SECOND)
-    assert {one.row.id: [a.call for a in one.agents] for one in later.sessions} == {
+    assert {session.row.id: [a.call for a in session.agents] for session in later.sessions} == {
         "late": [None], "open-now": [None, None],
     }  # fmt: skip
 
@@ -159,7 +159,7 @@ def test_tokens_of_a_minute_are_those_of_late(store: Store) -> None:
     assert "247 a minute" in format_frame(frame(store)).replace("\N{NO-BREAK SPACE}", " ")
     store.scene("untold", NOON - MINUTE, [Work(1, None)], over=False)
     store.refresh()
-    rates = {one.row.id: one.tokens_per_minute for one in frame(store).sessions}
+    rates = {session.row.id: session.tokens_per_minute for session in frame(store).sessions}
     assert rates["untold"] is None
 
 
@@ -170,7 +170,7 @@ def test_the_rate_of_a_young_session_is_over_its_own_life(store: Store) -> None:
     store.events([Event(kind=Kind.MODEL_CALL, session="young", time=NOON - MINUTE, id="m2", attributes=used)])
     store.refresh()
 
-    rates = {one.row.id: one.tokens_per_minute for one in frame(store).sessions}
+    rates = {session.row.id: session.tokens_per_minute for session in frame(store).sessions}
     assert rates["young"] == pytest.approx(300)
 
 
@@ -245,25 +245,25 @@ def test_the_text_is_readable_and_harmless(store: Store) -> None:
 
 def test_json_is_the_document_of_one_frame(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     """The keys are those that docs/json.md names, and the document is JSON through and through."""
-    told = build_document(frame(store))
+    built = build_document(frame(store))
     assert main(["--state", str(store.config.state), "top", "--json"]) == 0
-    said = json.loads(capsys.readouterr().out)
+    printed = json.loads(capsys.readouterr().out)
 
-    assert json.loads(json.dumps(told)) == told
-    assert said.keys() == told.keys() == {
+    assert json.loads(json.dumps(built)) == built
+    assert printed.keys() == built.keys() == {
         "at", "activity", "verdicts", "spending", "sessions", "alerts", "problems",
     }  # fmt: skip
-    agent = told["sessions"][0]["agents"][0]
+    agent = built["sessions"][0]["agents"][0]
     assert agent["call"] == {"id": "b1", "tool": "Bash", "start": "2026-11-20T11:59:48.000000Z"}
     assert agent.keys() == {
         "task", "task_type", "agent", "description", "start", "call", "stuck_since",
     }  # fmt: skip
-    assert told["spending"]["1h"]["cost_usd"] == 0.25
+    assert built["spending"]["1h"]["cost_usd"] == 0.25
     page = (Path(__file__).parents[1] / "docs" / "json.md").read_text(encoding="utf-8")
     (row,) = (line for line in page.splitlines() if line.startswith("| `top --json`"))
     listed = build_row_document(frame(store).sessions[0].row)  # as in another row of that page
-    own = [key for key in told["sessions"][0] if key not in listed]
-    assert [key for key in (*told, *own, *agent) if f"`{key}" not in row] == []
+    live_keys = [key for key in built["sessions"][0] if key not in listed]
+    assert [key for key in (*built, *live_keys, *agent) if f"`{key}" not in row] == []
 
 
 def test_without_a_terminal_it_prints_one_frame(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
@@ -283,7 +283,7 @@ def test_without_a_store_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixtur
 @contextmanager
 def in_terminal(store: Store) -> Iterator[tuple[int, int, subprocess.Popen[bytes]]]:
     """Run the live view in a pseudo-terminal; return this end, the terminal and the process."""
-    own, terminal = pty.openpty()
+    controller, terminal = pty.openpty()
     termios.tcsetwinsize(terminal, (40, 120))
     environ = {**os.environ, "TERM": "xterm-256color", "HOME": str(store.folder)}
     process = subprocess.Popen(
@@ -291,20 +291,20 @@ def in_terminal(store: Store) -> Iterator[tuple[int, int, subprocess.Popen[bytes
         stdin=terminal, stdout=terminal, stderr=terminal, env=environ, start_new_session=True,
     )  # fmt: skip
     try:
-        yield own, terminal, process
+        yield controller, terminal, process
     finally:
         process.kill()
         process.wait()
-        os.close(own)
+        os.close(controller)
         os.close(terminal)
 
 
-def until(own: int, text: bytes) -> bytes:
+def until(controller: int, text: bytes) -> bytes:
     """Return the terminal's output up to a text."""
     seen = b""
     while text not in seen:
-        assert select.select([own], [], [], PATIENCE)[0], f"{text!r} never came after {seen!r}"
-        seen += os.read(own, 65_536)
+        assert select.select([controller], [], [], PATIENCE)[0], f"{text!r} never came after {seen!r}"
+        seen += os.read(controller, 65_536)
     return seen
 
 
@@ -315,18 +315,18 @@ SHOWN, HIDDEN = b"\x1b[?1049h", b"\x1b[?1049l"
 @pytest.mark.parametrize("end", ["q", "SIGINT", "SIGTERM"])
 def test_the_terminal_is_left_as_it_was(store: Store, end: str) -> None:
     """Every way to end it gives exit code 0 and restores the screen, the cursor and the keyboard mode."""
-    with in_terminal(store) as (own, terminal, process):
+    with in_terminal(store) as (controller, terminal, process):
         before = termios.tcgetattr(terminal)
-        seen = until(own, b"q quits")
+        seen = until(controller, b"q quits")
         assert SHOWN in seen
         assert b"builder" in seen
         if end == "q":
-            os.write(own, b"q")
+            os.write(controller, b"q")
         else:
             process.send_signal(getattr(signal, end))
-        left = until(own, HIDDEN)
+        left = until(controller, HIDDEN)
         if b"\x1b[?25h" not in left:
-            until(own, b"\x1b[?25h")
+            until(controller, b"\x1b[?25h")
 
         assert process.wait(PATIENCE) == 0
         assert termios.tcgetattr(terminal) == before
@@ -334,17 +334,17 @@ def test_the_terminal_is_left_as_it_was(store: Store, end: str) -> None:
 
 def test_other_keys_change_nothing_and_the_view_goes_on(store: Store) -> None:
     """Another key has no effect; the store is read again, and a missing store is reported and survived."""
-    with in_terminal(store) as (own, _, process):
-        until(own, b"q quits")
-        os.write(own, b"x")
+    with in_terminal(store) as (controller, _, process):
+        until(controller, b"q quits")
+        os.write(controller, b"x")
         kept = {suffix: store.config.database.with_name("stretto.db" + suffix) for suffix in SUFFIXES}
         away = store.config.database.with_name("away.db")
         kept[""].rename(away)
-        until(own, b"there is no store yet")
+        until(controller, b"there is no store yet")
         away.rename(kept[""])
-        seen = until(own, b"q quits")
+        seen = until(controller, b"q quits")
         while b"no store yet" in seen:
-            seen = until(own, b"q quits")
-        os.write(own, b"q")
-        until(own, HIDDEN)
+            seen = until(controller, b"q quits")
+        os.write(controller, b"q")
+        until(controller, HIDDEN)
         assert process.wait(PATIENCE) == 0
