@@ -159,6 +159,17 @@ def test_every_room_is_found() -> None:
     assert seen >= {"names", "errors", "clock", "model", "journal", "figures", "store", "summaries", "config"}
 
 
+def test_every_exception_is_used() -> None:
+    """An import between rooms of a layer that no longer exists is removed from the table."""
+    used = {
+        (path.relative_to(SOURCE).parts[0].removesuffix(".py"), name.split(".")[1])
+        for path in SOURCE.rglob("*.py")
+        for _, name in find_imports(path, SOURCE)
+    }
+    listed = {(room, other) for room, others in ALLOWED.items() for other in others}
+    assert sorted(listed - used) == [], "remove these from ALLOWED in tests/contract/test_layers.py"
+
+
 def test_the_model_needs_nothing_but_the_standard_library() -> None:
     """Facts, fold and entities can be used outside the package."""
     import sys  # noqa: PLC0415  # for the list of its modules only

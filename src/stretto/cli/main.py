@@ -36,10 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         line_options = statusline.parse_options(command_line)
         if line_options is not None:
             return statusline.print_line(line_options, os.environ)
-    return _run_verb(build_parser().parse_args(command_line))
+    return _run_command(build_parser().parse_args(command_line))
 
 
-def _run_verb(options: argparse.Namespace) -> int:
+def _run_command(options: argparse.Namespace) -> int:
     from stretto.cli.command_context import CommandContext  # noqa: PLC0415  # the status line does not need it
     from stretto.config.loading import find_unknown_variables, load_config  # noqa: PLC0415  # likewise
 
@@ -82,10 +82,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action=_ShowVersion, nargs=0, help="show the version and exit")
     top.add_argument("--state", metavar="DIR", help="the folder of all data (STRETTO_STATE)")
-    verbs = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    up = _add_verb(
-        verbs,
+    up = _add_command(
+        commands,
         "up",
         "up:run_up",
         "run the service, with Prometheus and Alertmanager if they are installed",
@@ -103,14 +103,14 @@ def build_parser() -> argparse.ArgumentParser:
     )
     up.add_argument("--no-servers", action="store_true", help="do not start Prometheus and Alertmanager")
 
-    hooks = verbs.add_parser("hooks", help="connect a coding agent: install, uninstall, status")
+    hooks = commands.add_parser("hooks", help="connect a coding agent: install, uninstall, status")
     actions = hooks.add_subparsers(title="actions", metavar="ACTION", required=True)
     for name, run, text in (
         ("install", "hooks:install_hooks", "register the hooks in the agent's settings"),
         ("uninstall", "hooks:uninstall_hooks", "remove the hooks, leaving every other setting as it was"),
         ("status", "hooks:show_status", "show which hooks are registered where"),
     ):
-        action = _add_verb(actions, name, run, text)
+        action = _add_command(actions, name, run, text)
         action.add_argument(
             "--scope",
             choices=("user", "project", "local"),
@@ -127,14 +127,16 @@ def build_parser() -> argparse.ArgumentParser:
                 help="show a line of figures in Claude Code, below an existing status line",
             )
 
-    imported = _add_verb(
-        verbs, "import", "import_command:run_import", "import transcripts and recordings of hooks"
+    imported = _add_command(
+        commands, "import", "import_command:run_import", "import transcripts and recordings of hooks"
     )
     imported.add_argument(
         "paths", nargs="+", metavar="PATH", help="a file, or a folder such as ~/.claude/projects"
     )
 
-    listed = _add_verb(verbs, "sessions", "store_commands:list_sessions", "list sessions, the latest first")
+    listed = _add_command(
+        commands, "sessions", "store_commands:list_sessions", "list sessions, the latest first"
+    )
     listed.add_argument(
         "--limit", type=int, default=20, metavar="N", help="the largest number of sessions (20)"
     )
@@ -145,8 +147,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--since", metavar="WHEN", help="only sessions active since: 24h, 7d, 2026-11-20, or an RFC 3339 time"
     )
 
-    show = _add_verb(
-        verbs,
+    show = _add_command(
+        commands,
         "show",
         "store_commands:show_session",
         "show a session: its tasks, its parallel executions and the time they saved",
@@ -158,12 +160,12 @@ def build_parser() -> argparse.ArgumentParser:
         help="estimate the session's time if a task took FACTOR of its time (0.8: a fifth faster)",
     )
 
-    _add_verb(
-        verbs, "top", "top:run_top", "watch running agents, their calls, time saved, spending and alerts"
+    _add_command(
+        commands, "top", "top:run_top", "watch running agents, their calls, time saved, spending and alerts"
     )
 
-    status_line = _add_verb(
-        verbs,
+    status_line = _add_command(
+        commands,
         STATUS_LINE,
         "statusline:run_statusline",
         "print a line about the session that the agent names on standard input",
@@ -175,9 +177,11 @@ def build_parser() -> argparse.ArgumentParser:
         help="first run this status line command on the same input and print its line",
     )
 
-    _add_baseline(verbs)
+    _add_baseline(commands)
 
-    score = _add_verb(verbs, "score", "score:record_score", "record a judgement on a session, task or phase")
+    score = _add_command(
+        commands, "score", "score:record_score", "record a judgement on a session, task or phase"
+    )
     score.usage = (
         "stretto score [-h] [--json] (latest | --session ID | --task ID | --phase ID) NAME VALUE [--by WHO]"
     )
@@ -199,27 +203,27 @@ def build_parser() -> argparse.ArgumentParser:
         "--by", metavar="WHO", help="who judges; a later score by the same name replaces the earlier score"
     )
 
-    backfill = _add_verb(
-        verbs, "backfill", "backfill:run_backfill", "write past figures as OpenMetrics for Prometheus"
+    backfill = _add_command(
+        commands, "backfill", "backfill:run_backfill", "write past figures as OpenMetrics for Prometheus"
     )
     backfill.add_argument(
         "--output", default="stretto-backfill.om", metavar="FILE", help="the file to create"
     )
 
-    _add_verb(
-        verbs,
+    _add_command(
+        commands,
         "doctor",
         "doctor:run_doctor",
         "check every part from hook to notification and show what is missing",
     )
-    receivers = _add_verb(
-        verbs, "receivers", "receivers:show_receivers", "check where alerts are sent beside the page"
+    receivers = _add_command(
+        commands, "receivers", "receivers:show_receivers", "check where alerts are sent beside the page"
     )
     receivers.add_argument(
         "--write", metavar="FILE", help="write Alertmanager's configuration with these receivers"
     )
-    _add_verb(verbs, "rebuild", "store_commands:rebuild_store", "rebuild the store from the journal")
-    _add_verb(verbs, "config", "store_commands:show_config", "show every setting and its origin")
+    _add_command(commands, "rebuild", "store_commands:rebuild_store", "rebuild the store from the journal")
+    _add_command(commands, "config", "store_commands:show_config", "show every setting and its origin")
     return top
 
 
@@ -233,18 +237,18 @@ class _ShowVersion(argparse.Action):
         parser.exit()
 
 
-def _add_baseline(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    baseline = verbs.add_parser(
+def _add_baseline(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    baseline = commands.add_parser(
         "baseline", help="the baselines that parallel work is compared with: list, record, set, forget"
     )
     actions = baseline.add_subparsers(title="actions", metavar="ACTION", required=True)
-    _add_verb(
+    _add_command(
         actions,
         "list",
         "baseline:list_baselines",
         "list every known baseline and the parallel work compared with it",
     )
-    record = _add_verb(
+    record = _add_command(
         actions,
         "record",
         "baseline:record_baseline",
@@ -257,12 +261,12 @@ def _add_baseline(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="store_true",
         help="use it for any mix of its task types, not only for the mix of its runs",
     )
-    set_ = _add_verb(
+    set_ = _add_command(
         actions, "set", "baseline:set_length", "set how long a task of a type takes without parallel work"
     )
     set_.add_argument("task_type", metavar="TASK_TYPE")
     set_.add_argument("length", metavar="LENGTH", help="seconds, or a duration such as 4h, 90min, 1h30min")
-    forget = _add_verb(
+    forget = _add_command(
         actions,
         "forget",
         "baseline:forget_baseline",
@@ -271,16 +275,16 @@ def _add_baseline(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     forget.add_argument("name", metavar="NAME", help="the baseline's name, or the task type")
 
 
-def _add_verb(
-    verbs: argparse._SubParsersAction[argparse.ArgumentParser],
+def _add_command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
     name: str,
     run: str,
     text: str,
     *,
     json: bool = True,
 ) -> argparse.ArgumentParser:
-    verb = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-    verb.set_defaults(run=run)
+    command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    command.set_defaults(run=run)
     if json:
-        verb.add_argument("--json", action="store_true", help="answer as JSON (docs/cli.md has the shape)")
-    return verb
+        command.add_argument("--json", action="store_true", help="answer as JSON (docs/cli.md has the shape)")
+    return command

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import argparse
     import subprocess
 
-VERB = "statusline"
+COMMAND = "statusline"
 NO_DATA = "stretto: no data yet"
 BEHIND = "behind: is 'stretto up' running?"
 INPUT_LIMIT = 1 << 20
@@ -44,20 +44,20 @@ def parse_options(arguments: Sequence[str]) -> LineOptions | None:
     None for any other command line: the full parser has to read it.
     """
     values: dict[str, str] = {}
-    verb = False
+    has_command = False
     rest = iter(arguments)
     for word in rest:
         name, equals, value = word.partition("=")
-        if word == VERB and not verb:
-            verb = True
-        elif name == ("--chain" if verb else "--state") and name not in values:
+        if word == COMMAND and not has_command:
+            has_command = True
+        elif name == ("--chain" if has_command else "--state") and name not in values:
             argument = value if equals else next(rest, None)
             if argument is None:
                 return None
             values[name] = argument
         else:
             return None
-    return LineOptions(values.get("--state"), values.get("--chain")) if verb else None
+    return LineOptions(values.get("--state"), values.get("--chain")) if has_command else None
 
 
 def print_line(options: LineOptions, environ: Mapping[str, str]) -> int:

@@ -23,7 +23,7 @@ from rich.text import Text
 
 from stretto.cli.command_context import CommandContext
 from stretto.cli.cost_text import format_spending
-from stretto.cli.text_tables import WIDTH
+from stretto.cli.text_tables import render_text
 from stretto.cli.top_data import (
     Frame,
     FrameReader,
@@ -67,12 +67,7 @@ def run_top(context: CommandContext, options: argparse.Namespace) -> int:  # noq
 
 def format_frame(frame: Frame) -> str:
     """Return a frame as plain text."""
-    console = Console(
-        width=WIDTH, no_color=True, highlight=False, force_terminal=False, markup=False, emoji=False
-    )
-    with console.capture() as capture:
-        console.print(draw_frame(frame))
-    return "\n".join(line.rstrip() for line in capture.get().rstrip().splitlines())
+    return render_text(draw_frame(frame))
 
 
 def draw_frame(frame: Frame, trouble: str | None = None) -> RenderableType:
