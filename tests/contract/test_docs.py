@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.contract.test_layers import LAYERS
 
 from stretto.config.task_type_tables import PRESETS
 from stretto.names import METRICS
@@ -73,3 +74,21 @@ def test_recipes_name_files_that_exist() -> None:
     assert re.findall(r"^## (.+)$", page, re.MULTILINE) == [
         "A figure", "An alert", "A verb", "An agent", "A page",
     ]  # fmt: skip
+
+
+def test_the_layers_on_paper_are_those_that_are_tested() -> None:
+    """The table in docs/architecture.md has the rooms of each layer: change both together."""
+    rows = re.findall(r"^\| (\d) \| (.+) \|$", _text("docs/architecture.md"), re.MULTILINE)
+
+    assert [set(re.findall(r"`(\w+)`", rooms)) for _, rooms in rows] == [
+        rooms - {"__main__"} for rooms in LAYERS
+    ]
+
+
+def test_the_architecture_names_modules_that_exist() -> None:
+    """Each module that the paragraphs of docs/architecture.md name is a file or a folder of the package."""
+    text = _text("docs/architecture.md").partition("**names,")[2].partition("## What stays")[0]
+    modules = {path.stem for path in (ROOT / "src" / "stretto").rglob("*")} | {"render", "src"}
+    named = set(re.findall(r"`(?:[a-z_]+/)?([a-z_]+)`", text))
+
+    assert named - modules <= {"stretto"}
