@@ -54,10 +54,10 @@ def test_a_session_reports_its_caches_before_it_ends(written: Journal) -> None:
         summaries.invalidate()
         summaries.size(7)
         summaries.size(5)
-    (report,) = written.told(Kind.CACHE_REPORT)
+    (report,) = written.list_events(Kind.CACHE_REPORT)
     assert (report.session, report.name, report.channel) == ("s", "summaries", Channel.API)
     assert report.attributes == {"hits": 3, "misses": 1, "evictions": 2, "invalidations": 1, "entries": 5}
-    (end,) = written.told(Kind.SESSION_END)
+    (end,) = written.list_events(Kind.SESSION_END)
     assert report.time <= end.time
 
 
@@ -156,6 +156,6 @@ def test_a_program_that_exits_reports_first(tmp_path: Path, forks: bool) -> None
     """Open sessions are reported too; a forked process reports only its own counts."""
     program = PROGRAM.format(state=str(tmp_path), forks=forks)
     subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, timeout=60)
-    told = [event.attributes for event in events(tmp_path / "journal") if event.kind is Kind.CACHE_REPORT]
-    assert sum(int(str(said["hits"])) for said in told) == 2
-    assert sum(int(str(said["misses"])) for said in told) == (5 if forks else 0)
+    reports = [event.attributes for event in events(tmp_path / "journal") if event.kind is Kind.CACHE_REPORT]
+    assert sum(int(str(report["hits"])) for report in reports) == 2
+    assert sum(int(str(report["misses"])) for report in reports) == (5 if forks else 0)

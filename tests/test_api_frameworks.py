@@ -11,7 +11,7 @@ from pydantic_ai.models.test import TestModel
 
 import stretto
 from stretto.model.event import Kind, Outcome
-from tests.test_api_journal_exporter import Journal, concluded, journalled
+from tests.test_api_journal_exporter import Journal, conclude_events, journalled
 
 SECRET = "buy low, sell high"
 
@@ -44,7 +44,7 @@ def test_an_agent_inside_a_session_is_a_task(written: Journal) -> None:
     with stretto.session("release", id="s1"):
         asyncio.run(lead.run(SECRET))
 
-    session = concluded(written.events())
+    session = conclude_events(written.events())
     (task,) = session.tasks
     assert (session.id, session.outcome) == ("s1", Outcome.SUCCESS)
     assert (task.agent, task.outcome) == ("lead", Outcome.SUCCESS)
@@ -76,8 +76,8 @@ def test_calls_of_one_id_are_calls_of_their_own(written: Journal) -> None:
 
     asyncio.run(main())
 
-    session = concluded(written.events())
-    said = {event.attributes["call"] for event in written.told(Kind.TOOL_END)}
+    session = conclude_events(written.events())
+    said = {event.attributes["call"] for event in written.list_events(Kind.TOOL_END)}
     assert len(said) == 1
     assert sorted(str(task.agent) for task in session.tasks) == ["a", "b", "c"]
     assert sorted(str(call.task) for call in session.tool_calls) == sorted(task.id for task in session.tasks)
@@ -97,7 +97,7 @@ def test_an_agent_that_asks_another_is_its_parent(written: Journal) -> None:
     with stretto.session():
         asyncio.run(lead.run("go"))
 
-    session = concluded(written.events())
+    session = conclude_events(written.events())
     tasks = {task.agent: task for task in session.tasks}
     (call,) = session.tool_calls
     assert set(tasks) == {"lead", "helper"}
@@ -118,8 +118,8 @@ def test_an_agent_inside_a_task_of_ours(written: Journal) -> None:
     with stretto.session(), stretto.task("t", agent="outer") as outer:
         asyncio.run(lead.run("go"))
 
-    ended = {event.name: event for event in written.told(Kind.TASK_END)}
-    (call,) = written.told(Kind.TOOL_END)
+    ended = {event.name: event for event in written.list_events(Kind.TASK_END)}
+    (call,) = written.list_events(Kind.TOOL_END)
     assert ended["lead"].parent == outer.id
     assert call.parent == ended["lead"].id
 
@@ -135,10 +135,10 @@ def test_a_tool_that_fails_is_told_so(written: Journal) -> None:
     with pytest.raises(LookupError), stretto.session(id="s1"):
         asyncio.run(lead.run("go"))
 
-    session = concluded(written.events())
+    session = conclude_events(written.events())
     assert [call.outcome for call in session.tool_calls] == [Outcome.FAILURE]
     assert [task.outcome for task in session.tasks] == [Outcome.FAILURE]
-    (end,) = written.told(Kind.SESSION_END)
+    (end,) = written.list_events(Kind.SESSION_END)
     assert end.outcome is Outcome.FAILURE
     assert all(path.read_bytes().count(SECRET.encode()) == 0 for path in written.folder.iterdir())
 
@@ -153,8 +153,8 @@ def test_an_agent_by_itself_is_a_session_of_its_own(written: Journal) -> None:
 
     asyncio.run(lead.run("go"))
 
-    session = concluded(written.events())
-    run = written.spans.said("invoke_agent lead")
+    session = conclude_events(written.events())
+    run = written.spans.read_attributes("invoke_agent lead")
     assert session.id == run["gen_ai.conversation.id"]
     assert session.tasks == ()
     assert [turn.outcome for turn in session.turns] == [Outcome.SUCCESS]

@@ -49,7 +49,7 @@ class Journal:
         assert self.spans.provider.force_flush()
         return events(self.folder)
 
-    def told(self, kind: Kind) -> list[Event]:
+    def list_events(self, kind: Kind) -> list[Event]:
         """Return the events of a kind."""
         return [event for event in self.events() if event.kind is kind]
 
@@ -75,11 +75,11 @@ def written(tmp_path: Path) -> Iterator[Journal]:
         yield found
 
 
-def concluded(told: list[Event]) -> Session:
+def conclude_events(events: list[Event]) -> Session:
     """Return the session that the events describe."""
-    (id,) = {event.session for event in told}
+    (id,) = {event.session for event in events}
     facts = SessionFacts(id)
-    fold_events(facts, told)
+    fold_events(facts, events)
     return conclude_session(facts, lost=False, classify=by_description)
 
 
@@ -108,12 +108,12 @@ async def _orchestrate() -> None:
 def test_a_run_becomes_events(written: Journal) -> None:
     """Session, phases, tasks, calls, scores and messages become events with their given values."""
     asyncio.run(_orchestrate())
-    told = written.events()
+    events = written.events()
 
-    assert {event.channel for event in told} == {Channel.API}
-    assert {event.source for event in told} == {"python"}
-    assert {event.session for event in told} == {"s1"}
-    (opened,), (closed,) = written.told(Kind.SESSION_START), written.told(Kind.SESSION_END)
+    assert {event.channel for event in events} == {Channel.API}
+    assert {event.source for event in events} == {"python"}
+    assert {event.session for event in events} == {"s1"}
+    (opened,), (closed,) = written.list_events(Kind.SESSION_START), written.list_events(Kind.SESSION_END)
     assert opened.attributes == {
         "pattern": "fan-out",
         "project": "shop",
@@ -122,10 +122,13 @@ def test_a_run_becomes_events(written: Journal) -> None:
     }
     assert closed.outcome is Outcome.SUCCESS
     assert closed.duration == closed.time - opened.time
-    assert [event.name for event in written.told(Kind.PHASE_START)] == ["analysis", "report"]
-    assert [event.outcome for event in written.told(Kind.PHASE_END)] == [Outcome.SUCCESS, Outcome.SUCCESS]
-    started = {event.name: event for event in written.told(Kind.TASK_START)}
-    ended = {event.name: event for event in written.told(Kind.TASK_END)}
+    assert [event.name for event in written.list_events(Kind.PHASE_START)] == ["analysis", "report"]
+    assert [event.outcome for event in written.list_events(Kind.PHASE_END)] == [
+        Outcome.SUCCESS,
+        Outcome.SUCCESS,
+    ]
+    started = {event.name: event for event in written.list_events(Kind.TASK_START)}
+    ended = {event.name: event for event in written.list_events(Kind.TASK_END)}
     assert set(started) == set(ended) == {"a", "b", "c"}
     assert started["a"].attributes == {"description": "review a", "phase": "analysis"}
     assert started["a"].type == "review"
@@ -135,20 +138,20 @@ def test_a_run_becomes_events(written: Journal) -> None:
     assert ended["c"].attributes["error"] == "ValueError"
     task_ids = {event.id for event in started.values()}
     for kind in (Kind.TOOL_START, Kind.TOOL_END, Kind.MODEL_CALL):
-        assert {event.parent for event in written.told(kind)} == task_ids, kind
-    call = written.told(Kind.MODEL_CALL)[0]
+        assert {event.parent for event in written.list_events(kind)} == task_ids, kind
+    call = written.list_events(Kind.MODEL_CALL)[0]
     assert call.name == "large"
     assert {k: v for k, v in call.attributes.items() if k.endswith("tokens")} == {
         "input_tokens": 3,
         "output_tokens": 4,
         "cache_read_tokens": 5,
     }
-    scores = written.told(Kind.SCORE)
+    scores = written.list_events(Kind.SCORE)
     assert {score.id for score in scores} == task_ids
     assert scores[0].name == "quality"
     assert scores[0].attributes == {"value": 8.0, "by": "lead", "of": "task"}
-    (message,) = written.told(Kind.MESSAGE)
-    span = written.spans.named("message a")
+    (message,) = written.list_events(Kind.MESSAGE)
+    span = written.spans.find_span("message a")
     assert (message.name, message.time, message.attributes) == ("a", span.start_time, {"sender": "lead"})
     assert message.duration == (span.end_time or 0) - message.time
 
@@ -158,7 +161,7 @@ def test_a_message_of_known_response_time(written: Journal) -> None:
     stretto.message("a").sent(response_seconds=0.5)
     stretto.message("b").sent()
 
-    answered, unanswered = written.told(Kind.MESSAGE)
+    answered, unanswered = written.list_events(Kind.MESSAGE)
     assert answered.duration == SECOND // 2
     assert unanswered.duration is None
 
@@ -261,7 +264,7 @@ def test_told_twice_or_once_is_the_same(tmp_path: Path) -> None:
         spans.provider.force_flush()
 
     once, twice = events(tmp_path / "ends"), events(tmp_path / "both")
-    assert concluded(once) == concluded(twice) == concluded([*once, *twice])
+    assert conclude_events(once) == conclude_events(twice) == conclude_events([*once, *twice])
     assert sorted(map(repr, once)) == sorted(map(repr, twice))
 
 
@@ -273,8 +276,8 @@ def test_by_otlp_it_is_the_same_story(written: Journal) -> None:
         Signal.TRACES, body, content_type="application/x-protobuf", now=read_wall_clock()
     )
     by_otlp = [journal.parse_line(line) for line in received.records.split(b"\n") if line]
-    sent = concluded([event for event in by_otlp if isinstance(event, Event)])
-    own = concluded(written.events())
+    sent = conclude_events([event for event in by_otlp if isinstance(event, Event)])
+    own = conclude_events(written.events())
 
     assert len(by_otlp) == received.events > 0
     assert (sent.id, sent.start, sent.end) == (own.id, own.start, own.end)
@@ -292,13 +295,13 @@ def test_a_task_inside_a_task_or_a_call_names_it(written: Journal) -> None:
         with stretto.tool_call("delegate") as call, stretto.task("t", agent="third") as third:
             pass
 
-    ended = {event.name: event for event in written.told(Kind.TASK_END)}
+    ended = {event.name: event for event in written.list_events(Kind.TASK_END)}
     assert ended["outer"].parent is None
     assert ended["second"].parent == outer.id
     assert ended["third"].parent == call.id
-    started = {event.name: event for event in written.told(Kind.TASK_START)}
+    started = {event.name: event for event in written.list_events(Kind.TASK_START)}
     assert started["third"].attributes["delegated_by"] == call.id
-    (end,) = [event for event in written.told(Kind.TOOL_END) if event.id == call.id]
+    (end,) = [event for event in written.list_events(Kind.TOOL_END) if event.id == call.id]
     assert end.attributes["task"] == third.id
 
 
@@ -309,7 +312,7 @@ def test_a_call_knows_the_task_that_it_started_batches_later(written: Journal) -
             written.events()
         written.events()
 
-    (end,) = written.told(Kind.TOOL_END)
+    (end,) = written.list_events(Kind.TOOL_END)
     assert end.attributes["task"] == task.id
 
 
@@ -338,12 +341,12 @@ def test_spans_of_others_are_part_of_the_session(written: Journal) -> None:
             pass
         written.events()
 
-    (task,) = written.told(Kind.TASK_END)
-    (call,) = written.told(Kind.TOOL_END)
+    (task,) = written.list_events(Kind.TASK_END)
+    (call,) = written.list_events(Kind.TOOL_END)
     assert {event.session for event in written.events()} == {"s1"}
     assert task.name == "theirs"
     assert call.parent == task.id
-    assert written.spans.said("invoke_agent theirs")["session.id"] == "s1"
+    assert written.spans.read_attributes("invoke_agent theirs")["session.id"] == "s1"
 
 
 def test_a_task_of_ours_holds_their_calls(written: Journal) -> None:
@@ -351,7 +354,7 @@ def test_a_task_of_ours_holds_their_calls(written: Journal) -> None:
     with stretto.session(), stretto.task("t", id="mine"), _their_tool("search"):
         written.events()
 
-    (call,) = written.told(Kind.TOOL_END)
+    (call,) = written.list_events(Kind.TOOL_END)
     assert call.parent == "mine"
 
 
@@ -363,11 +366,11 @@ def test_a_framework_by_itself_is_a_session_by_trace(written: Journal) -> None:
             written.events()
         written.events()
 
-    root = written.spans.named("handle request")
-    (opened,), (closed,) = written.told(Kind.SESSION_START), written.told(Kind.SESSION_END)
+    root = written.spans.find_span("handle request")
+    (opened,), (closed,) = written.list_events(Kind.SESSION_START), written.list_events(Kind.SESSION_END)
     assert opened.session == closed.session == f"{root.context.trace_id:032x}"
     assert (opened.time, closed.time) == (root.start_time, root.end_time)
-    assert written.told(Kind.TASK_END)[0].session == opened.session
+    assert written.list_events(Kind.TASK_END)[0].session == opened.session
 
 
 def test_a_trace_stays_with_the_session_in_it(written: Journal) -> None:
@@ -391,7 +394,7 @@ def test_an_open_trace_waits_for_the_word_on_its_session(written: Journal) -> No
             span.set_attribute("gen_ai.conversation.id", "c1")
 
     assert {event.session for event in written.events()} == {"c1"}
-    assert len(written.told(Kind.TURN_END)) == 1
+    assert len(written.list_events(Kind.TURN_END)) == 1
 
 
 def test_spans_about_something_else_are_left(written: Journal) -> None:
@@ -417,7 +420,7 @@ def test_content_stays_where_it_is(written: Journal) -> None:
         with pytest.raises(ValueError, match="buy low"), stretto.task("t"):
             raise ValueError(SECRET)
 
-    assert len(written.told(Kind.TOOL_END)) == 1
+    assert len(written.list_events(Kind.TOOL_END)) == 1
     lines = b"".join(path.read_bytes() for path in written.folder.iterdir())
     assert SECRET.encode() not in lines
 
@@ -437,8 +440,8 @@ def test_a_judgement_by_others_is_a_score(written: Journal) -> None:
             named = {"gen_ai.evaluation.name": "relevance", "gen_ai.evaluation.score.value": value}
             span.add_event("gen_ai.evaluation.result", named)
 
-    (task,) = written.told(Kind.TASK_END)
-    assert [(score.id, score.attributes) for score in written.told(Kind.SCORE)] == [
+    (task,) = written.list_events(Kind.TASK_END)
+    assert [(score.id, score.attributes) for score in written.list_events(Kind.SCORE)] == [
         (task.id, {"value": 0.5, "of": "task"})
     ]
 
@@ -471,8 +474,8 @@ def test_a_name_that_is_no_text_costs_only_its_own_event(written: Journal) -> No
     with stretto.session(), stretto.tool_call("bad \udc80 name"), stretto.tool_call("good"):
         pass
 
-    assert [event.name for event in written.told(Kind.TOOL_END)] == ["good"]
-    assert len(written.told(Kind.SESSION_END)) == 1
+    assert [event.name for event in written.list_events(Kind.TOOL_END)] == ["good"]
+    assert len(written.list_events(Kind.SESSION_END)) == 1
 
 
 def test_long_names_and_ids_are_believed(written: Journal) -> None:
@@ -484,7 +487,7 @@ def test_long_names_and_ids_are_believed(written: Journal) -> None:
             pass
 
     assert {event.session for event in written.events()} == {session.id}
-    assert {event.id for event in written.told(Kind.TASK_END)} == {task.id}
+    assert {event.id for event in written.list_events(Kind.TASK_END)} == {task.id}
 
 
 def test_a_block_that_never_ends_is_forgotten_in_the_end(tmp_path: Path) -> None:
@@ -523,5 +526,5 @@ def test_a_forked_process_writes_what_is_its_own(written: Journal) -> None:
             os._exit(0)
         assert os.waitpid(child, 0)[1] == 0
 
-    assert sorted(str(event.id) for event in written.told(Kind.TASK_END)) == ["childs", "parents"]
+    assert sorted(str(event.id) for event in written.list_events(Kind.TASK_END)) == ["childs", "parents"]
     assert {event.session for event in written.events()} == {"s1"}

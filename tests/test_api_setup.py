@@ -24,7 +24,7 @@ from stretto.store import queries
 from tests.fakes import store
 from tests.otlp_receiver import OtlpReceiver
 from tests.scenes import by_description
-from tests.test_api_journal_exporter import concluded, events
+from tests.test_api_journal_exporter import conclude_events, events
 from tests.test_api_tracing import sdk
 
 SRC = Path(__file__).parents[1] / "src"
@@ -68,7 +68,7 @@ class Program:
         assert done.returncode == 0, done.stderr
         return done
 
-    def told(self, *kinds: Kind) -> list[Event]:
+    def list_events(self, *kinds: Kind) -> list[Event]:
         """Return the journal's events, all or of some kinds."""
         return [event for event in events(self.state / "journal") if not kinds or event.kind in kinds]
 
@@ -106,8 +106,8 @@ def test_a_short_lived_program_loses_nothing(program: Program) -> None:
     done = program.run(SHORT_LIVED)
 
     assert (done.stdout, done.stderr) == ("", "")
-    assert len({event.id for event in program.told(Kind.TASK_END)}) == 300
-    assert len(program.told(Kind.SESSION_END)) == 1
+    assert len({event.id for event in program.list_events(Kind.TASK_END)}) == 300
+    assert len(program.list_events(Kind.SESSION_END)) == 1
 
 
 def test_a_program_that_fails_loses_nothing(program: Program) -> None:
@@ -122,7 +122,9 @@ def test_a_program_that_fails_loses_nothing(program: Program) -> None:
         "    raise ValueError\n"
     )
 
-    assert [event.outcome for event in program.told(Kind.TASK_END, Kind.SESSION_END)] == [Outcome.FAILURE] * 2
+    assert [event.outcome for event in program.list_events(Kind.TASK_END, Kind.SESSION_END)] == [
+        Outcome.FAILURE
+    ] * 2
 
 
 def test_the_program_may_have_a_name(program: Program) -> None:
@@ -132,7 +134,11 @@ def test_the_program_may_have_a_name(program: Program) -> None:
     program.run(text.format(""), OTEL_SERVICE_NAME="standard")
     program.run(text.format(""))
 
-    assert [event.source for event in program.told(Kind.SESSION_START)] == ["given", "standard", "python"]
+    assert [event.source for event in program.list_events(Kind.SESSION_START)] == [
+        "given",
+        "standard",
+        "python",
+    ]
 
 
 @pytest.mark.parametrize("variable", ["STRETTO_DISABLED=1", "OTEL_SDK_DISABLED=true"])
@@ -162,9 +168,9 @@ def test_the_example_tells_its_story(program: Program, tmp_path: Path) -> None:
     assert sorted(tests) == [Outcome.FAILURE, Outcome.SUCCESS, Outcome.SUCCESS]
     assert {task.agent for task in session.tasks} == {"architect", "security", "writer", "tester"}
     assert len(session.model_calls) == 6
-    assert [event.name for event in program.told(Kind.PHASE_END)] == ["analysis", "testing"]
-    assert len(program.told(Kind.SCORE)) == 5
-    assert {event.name for event in program.told(Kind.MESSAGE)} == {"lead"}
+    assert [event.name for event in program.list_events(Kind.PHASE_END)] == ["analysis", "testing"]
+    assert len(program.list_events(Kind.SCORE)) == 5
+    assert {event.name for event in program.list_events(Kind.MESSAGE)} == {"lead"}
 
 
 # Where spans go.
@@ -203,7 +209,7 @@ with stretto.session(id="s1"):
 """)
 
     assert [received.path for received in receiver.requests] == ["/v1/traces"]
-    assert len(program.told(Kind.SESSION_END)) == 1
+    assert len(program.list_events(Kind.SESSION_END)) == 1
 
 
 def test_a_protocol_that_cannot_be_sent_falls_back(program: Program) -> None:
@@ -215,7 +221,7 @@ def test_a_protocol_that_cannot_be_sent_falls_back(program: Program) -> None:
     )
 
     assert "http/protobuf only, not by grpc" in done.stderr
-    assert len(program.told(Kind.SESSION_END)) == 1
+    assert len(program.list_events(Kind.SESSION_END)) == 1
 
 
 @pytest.mark.usefixtures("unconfigured")
@@ -294,15 +300,20 @@ def test_a_program_started_from_an_agents_shell_joins_its_session(program: Progr
     """Its tasks are the agent's session's, of the tool call that ran it; the session is not ended by it."""
     done = program.run(JOINING, **AGENT)
 
-    told = program.told()
+    events = program.list_events()
     assert done.stdout.strip() == "agents-session"
-    assert {(event.session, event.source) for event in told} == {("agents-session", "claude-code")}
-    assert {event.kind for event in told} == {Kind.TASK_START, Kind.TASK_END, Kind.TOOL_START, Kind.TOOL_END}
-    assert {(event.name, event.parent) for event in told if event.kind is Kind.TASK_END} == {
+    assert {(event.session, event.source) for event in events} == {("agents-session", "claude-code")}
+    assert {event.kind for event in events} == {
+        Kind.TASK_START,
+        Kind.TASK_END,
+        Kind.TOOL_START,
+        Kind.TOOL_END,
+    }
+    assert {(event.name, event.parent) for event in events if event.kind is Kind.TASK_END} == {
         ("a", SPAN),
         ("in a thread", SPAN),
     }
-    session = concluded(told)
+    session = conclude_events(events)
     assert session.outcome is Outcome.RUNNING
     assert [task.outcome for task in session.tasks] == [Outcome.SUCCESS] * 2
 
@@ -311,8 +322,8 @@ def test_an_agents_session_is_joined_without_a_trace(program: Program) -> None:
     """An agent without tracing still names the session of its commands."""
     program.run(JOINING, CLAUDE_CODE_SESSION_ID="agents-session")
 
-    assert {event.session for event in program.told()} == {"agents-session"}
-    assert {event.parent for event in program.told(Kind.TASK_END)} == {None}
+    assert {event.session for event in program.list_events()} == {"agents-session"}
+    assert {event.parent for event in program.list_events(Kind.TASK_END)} == {None}
 
 
 def test_a_session_with_an_id_does_not_join(program: Program) -> None:
@@ -321,9 +332,9 @@ def test_a_session_with_an_id_does_not_join(program: Program) -> None:
     own = program.run(text.format("", "own"), **AGENT)
     apart = program.run(text.format("join=False", None), **AGENT)
 
-    assert {event.session for event in program.told()} & {"own", "agents-session"} == {"own"}
-    assert {event.source for event in program.told()} == {"python"}
-    assert len(program.told(Kind.SESSION_END)) == 2
+    assert {event.session for event in program.list_events()} & {"own", "agents-session"} == {"own"}
+    assert {event.source for event in program.list_events()} == {"python"}
+    assert len(program.list_events(Kind.SESSION_END)) == 2
     assert TRACE in own.stdout
     assert TRACE not in apart.stdout
 
@@ -334,18 +345,18 @@ def test_a_traceparent_alone_is_a_trace_and_no_session(program: Program) -> None
 
     session, sent = done.stdout.splitlines()
     assert len(session) == 36
-    assert {event.session for event in program.told()} == {session}
+    assert {event.session for event in program.list_events()} == {session}
     assert TRACE in sent
-    assert len(program.told(Kind.SESSION_END)) == 1
+    assert len(program.list_events(Kind.SESSION_END)) == 1
 
 
 def test_a_trace_that_nobody_samples_is_work_all_the_same(program: Program) -> None:
     """The journal has all work, whatever the caller samples; a configured sampler wins."""
     program.run(JOINING, TRACEPARENT=f"00-{TRACE}-{SPAN}-00")
-    assert len(program.told(Kind.TASK_END)) == 2
+    assert len(program.list_events(Kind.TASK_END)) == 2
 
     program.run(JOINING, TRACEPARENT=f"00-{TRACE}-{SPAN}-00", OTEL_TRACES_SAMPLER="parentbased_always_on")
-    assert len(program.told(Kind.TASK_END)) == 2
+    assert len(program.list_events(Kind.TASK_END)) == 2
 
 
 @pytest.mark.parametrize(
@@ -356,8 +367,8 @@ def test_variables_that_say_nothing_are_passed_over(program: Program, variables:
     done = program.run(JOINING, **variables)
 
     session = done.stdout.strip()
-    assert [event.session for event in program.told(Kind.TOOL_END)] == [session]
-    assert session in {event.session for event in program.told(Kind.SESSION_END)}
+    assert [event.session for event in program.list_events(Kind.TOOL_END)] == [session]
+    assert session in {event.session for event in program.list_events(Kind.SESSION_END)}
 
 
 def test_a_child_process_joins(program: Program) -> None:
@@ -381,13 +392,13 @@ else:
 """
     )
 
-    assert {event.session for event in program.told()} == {"s1"}
-    assert len(program.told(Kind.SESSION_START)) == len(program.told(Kind.SESSION_END)) == 1
-    (call,) = program.told(Kind.TOOL_END)
-    inner = {event.name: event for event in program.told(Kind.TASK_START)}["inner"]
+    assert {event.session for event in program.list_events()} == {"s1"}
+    assert len(program.list_events(Kind.SESSION_START)) == len(program.list_events(Kind.SESSION_END)) == 1
+    (call,) = program.list_events(Kind.TOOL_END)
+    inner = {event.name: event for event in program.list_events(Kind.TASK_START)}["inner"]
     assert (call.parent, call.source) == ("outer", "child")
     assert (inner.parent, inner.attributes["phase"]) == (call.id, "p")
-    assert {(score.name, score.id) for score in program.told(Kind.SCORE)} == {
+    assert {(score.name, score.id) for score in program.list_events(Kind.SCORE)} == {
         ("quality", "s1"),
         ("satisfaction", "outer"),
     }
@@ -415,14 +426,14 @@ def test_what_goes_to_a_child_is_the_w3c_context_and_ours() -> None:
         with sdk() as spans:
             with stretto.task("t", agent="a", id="t1"):
                 sent = stretto.environ()
-            span = spans.named("invoke_agent a").context
+            span = spans.find_span("invoke_agent a").context
     finally:
         detach(token)
 
     assert sent["TRACEPARENT"] == f"00-{TRACE}-{span.span_id:016x}-01"
     assert sent["TRACESTATE"] == "vendor=1"
-    told = json.loads(sent[context.VARIABLE])
-    assert {name: told[name] for name in told if name != "seen"} == {
+    fields = json.loads(sent[context.VARIABLE])
+    assert {name: fields[name] for name in fields if name != "seen"} == {
         "task": "t1",
         "caller": "t1",
         "agent": "a",
@@ -484,14 +495,14 @@ def test_carried_work_in_other_processes_is_part_of_the_session(program: Program
     # Newer interpreters warn of every fork beside a thread, and there always is one here.
     program.run(POOL, warnings="default", METHOD=method)
 
-    ended = program.told(Kind.TASK_END)
+    ended = program.list_events(Kind.TASK_END)
     assert len(ended) == len({event.id for event in ended}) == 40
-    assert {event.session for event in program.told()} == {"s1"}
+    assert {event.session for event in program.list_events()} == {"s1"}
     assert {event.attributes["phase"] for event in ended} == {"p"}
-    calls = program.told(Kind.TOOL_END)
+    calls = program.list_events(Kind.TOOL_END)
     assert {event.parent for event in calls} < {event.id for event in ended}
     assert len(calls) == 20
-    assert len(program.told(Kind.SESSION_END)) == 1
+    assert len(program.list_events(Kind.SESSION_END)) == 1
 
 
 @pytest.mark.skipif("fork" not in START_METHODS, reason="there is no fork here")
@@ -515,7 +526,7 @@ with stretto.session("s", id="s1"):
 """
     program.run(text, warnings="default")
 
-    ended = program.told(Kind.TASK_END)
+    ended = program.list_events(Kind.TASK_END)
     assert len({event.id for event in ended}) == len(ended) == 3
-    assert {event.session for event in program.told()} == {"s1"}
-    assert len(program.told(Kind.SESSION_START)) == len(program.told(Kind.SESSION_END)) == 1
+    assert {event.session for event in program.list_events()} == {"s1"}
+    assert len(program.list_events(Kind.SESSION_START)) == len(program.list_events(Kind.SESSION_END)) == 1

@@ -42,14 +42,14 @@ class Spans:
         """Return the finished spans, in the order in which they ended."""
         return self._exporter.get_finished_spans()
 
-    def named(self, name: str) -> ReadableSpan:
+    def find_span(self, name: str) -> ReadableSpan:
         """Return the single span with a name."""
         (found,) = [span for span in self.all() if span.name == name]
         return found
 
-    def said(self, name: str) -> MappingProxyType[str, Any]:
+    def read_attributes(self, name: str) -> MappingProxyType[str, Any]:
         """Return the attributes of the single span with a name."""
-        return MappingProxyType(dict(self.named(name).attributes or {}))
+        return MappingProxyType(dict(self.find_span(name).attributes or {}))
 
 
 @contextmanager
@@ -75,7 +75,7 @@ def spans() -> Iterator[Spans]:
 
 def parent(spans: Spans, name: str) -> str:
     """Return the name of the span that a span hangs below."""
-    above = spans.named(name).parent
+    above = spans.find_span(name).parent
     assert above is not None
     (found,) = [span for span in spans.all() if span.context.span_id == above.span_id]
     return found.name
@@ -99,8 +99,8 @@ def test_each_block_is_a_span_in_the_conventions_words(spans: Spans) -> None:
         "gen_ai.agent.name": "architect",
         "stretto.task.id": "t1",
     }
-    phase = spans.named("phase analysis")
-    assert spans.said("invoke_workflow fan-out") == {
+    phase = spans.find_span("phase analysis")
+    assert spans.read_attributes("invoke_workflow fan-out") == {
         **common,
         "gen_ai.operation.name": "invoke_workflow",
         "gen_ai.workflow.name": "fan-out",
@@ -108,24 +108,24 @@ def test_each_block_is_a_span_in_the_conventions_words(spans: Spans) -> None:
         "stretto.project": "shop",
         "stretto.session.name": "release review",
     }
-    assert spans.said("phase analysis") == {
+    assert spans.read_attributes("phase analysis") == {
         **common,
         "stretto.phase": "analysis",
         "stretto.phase.id": f"{phase.context.span_id:016x}",
     }
-    assert spans.said("invoke_agent architect") == {
+    assert spans.read_attributes("invoke_agent architect") == {
         **inside,
         "gen_ai.operation.name": "invoke_agent",
         "stretto.task.type": "architecture",
         "stretto.task.description": "review it",
     }
-    assert spans.said("execute_tool Bash") == {
+    assert spans.read_attributes("execute_tool Bash") == {
         **inside,
         "gen_ai.operation.name": "execute_tool",
         "gen_ai.tool.name": "Bash",
         "gen_ai.tool.call.id": "c1",
     }
-    assert spans.said("chat large") == {
+    assert spans.read_attributes("chat large") == {
         **inside,
         "gen_ai.operation.name": "chat",
         "gen_ai.request.model": "large",
@@ -145,7 +145,7 @@ def test_what_was_not_given_is_absent(spans: Spans) -> None:
     with stretto.task("look around") as task:
         pass
 
-    assert spans.said("invoke_agent") == {
+    assert spans.read_attributes("invoke_agent") == {
         "gen_ai.operation.name": "invoke_agent",
         "stretto.task.description": "look around",
         "stretto.task.id": task.id,
@@ -163,10 +163,10 @@ def test_a_block_has_its_spans_id(spans: Spans) -> None:
     ):
         pass
 
-    assert phase.id == f"{spans.named('phase p').context.span_id:016x}"
-    assert task.id == f"{spans.named('invoke_agent').context.span_id:016x}"
-    assert call.id == f"{spans.named('execute_tool x').context.span_id:016x}"
-    assert session.id == spans.said("execute_tool x")["stretto.session.id"]
+    assert phase.id == f"{spans.find_span('phase p').context.span_id:016x}"
+    assert task.id == f"{spans.find_span('invoke_agent').context.span_id:016x}"
+    assert call.id == f"{spans.find_span('execute_tool x').context.span_id:016x}"
+    assert session.id == spans.read_attributes("execute_tool x")["stretto.session.id"]
     assert len(str(session.id)) == 36
 
 
@@ -178,10 +178,10 @@ def test_a_task_says_whose_part_it_is(spans: Spans) -> None:
         with stretto.tool_call("delegate") as call, stretto.task("third", agent="c"):
             pass
 
-    assert "stretto.parent.id" not in spans.said("invoke_agent a")
-    assert spans.said("invoke_agent b")["stretto.parent.id"] == outer.id
-    assert spans.said("invoke_agent c")["stretto.parent.id"] == call.id
-    assert spans.said("execute_tool delegate")["stretto.task.id"] == outer.id
+    assert "stretto.parent.id" not in spans.read_attributes("invoke_agent a")
+    assert spans.read_attributes("invoke_agent b")["stretto.parent.id"] == outer.id
+    assert spans.read_attributes("invoke_agent c")["stretto.parent.id"] == call.id
+    assert spans.read_attributes("execute_tool delegate")["stretto.task.id"] == outer.id
 
 
 def test_a_task_without_an_agent_does_not_take_the_one_around_it(spans: Spans) -> None:
@@ -194,9 +194,9 @@ def test_a_task_without_an_agent_does_not_take_the_one_around_it(spans: Spans) -
     ):
         pass
 
-    assert spans.said("execute_tool first")["gen_ai.agent.name"] == "a"
-    assert "gen_ai.agent.name" not in spans.said("invoke_agent")
-    assert "gen_ai.agent.name" not in spans.said("execute_tool second")
+    assert spans.read_attributes("execute_tool first")["gen_ai.agent.name"] == "a"
+    assert "gen_ai.agent.name" not in spans.read_attributes("invoke_agent")
+    assert "gen_ai.agent.name" not in spans.read_attributes("execute_tool second")
 
 
 def test_a_session_in_a_session_is_part_of_it(spans: Spans) -> None:
@@ -210,8 +210,8 @@ def test_a_session_in_a_session_is_part_of_it(spans: Spans) -> None:
         pass
 
     assert inner.id == outer.id
-    assert "gen_ai.operation.name" not in spans.said("invoke_workflow inner")
-    assert spans.said("execute_tool x")["stretto.task.id"] == task.id
+    assert "gen_ai.operation.name" not in spans.read_attributes("invoke_workflow inner")
+    assert spans.read_attributes("execute_tool x")["stretto.task.id"] == task.id
 
 
 def test_a_session_with_an_id_of_its_own_is_one(spans: Spans) -> None:
@@ -222,15 +222,15 @@ def test_a_session_with_an_id_of_its_own_is_one(spans: Spans) -> None:
         with stretto.session(id="one", pattern="same"):
             pass
 
-    assert spans.said("invoke_workflow second")["gen_ai.operation.name"] == "invoke_workflow"
-    assert spans.said("execute_tool x") == {
+    assert spans.read_attributes("invoke_workflow second")["gen_ai.operation.name"] == "invoke_workflow"
+    assert spans.read_attributes("execute_tool x") == {
         "gen_ai.operation.name": "execute_tool",
         "gen_ai.tool.name": "x",
         "stretto.session.id": "two",
         "gen_ai.conversation.id": "two",
         "stretto.outcome": "success",
     }
-    assert "gen_ai.operation.name" not in spans.said("invoke_workflow same")
+    assert "gen_ai.operation.name" not in spans.read_attributes("invoke_workflow same")
 
 
 # How it ended.
@@ -275,10 +275,10 @@ def test_what_breaks_off_is_no_failure(spans: Spans, error: BaseException, outco
     with pytest.raises(type(error)), stretto.task("t"):
         raise error
 
-    assert spans.said("invoke_agent")["stretto.outcome"] == outcome
-    failed = spans.named("invoke_agent").status.status_code is StatusCode.ERROR
+    assert spans.read_attributes("invoke_agent")["stretto.outcome"] == outcome
+    failed = spans.find_span("invoke_agent").status.status_code is StatusCode.ERROR
     assert failed == (outcome == "failure")
-    assert ("error.type" in spans.said("invoke_agent")) == failed
+    assert ("error.type" in spans.read_attributes("invoke_agent")) == failed
 
 
 def test_a_failure_without_an_exception_can_be_said(spans: Spans) -> None:
@@ -288,9 +288,9 @@ def test_a_failure_without_an_exception_can_be_said(spans: Spans) -> None:
     with stretto.tool_call("x") as call:
         call.fail()
 
-    assert spans.said("invoke_agent a")["stretto.outcome"] == "failure"
-    assert spans.said("invoke_agent a")["error.type"] == "TestsFailed"
-    assert spans.said("execute_tool x")["error.type"] == "_OTHER"
+    assert spans.read_attributes("invoke_agent a")["stretto.outcome"] == "failure"
+    assert spans.read_attributes("invoke_agent a")["error.type"] == "TestsFailed"
+    assert spans.read_attributes("execute_tool x")["error.type"] == "_OTHER"
 
 
 def test_a_cancelled_task_of_asyncio_is_cancelled(spans: Spans) -> None:
@@ -305,8 +305,8 @@ def test_a_cancelled_task_of_asyncio_is_cancelled(spans: Spans) -> None:
     with pytest.raises(TimeoutError):
         asyncio.run(main())
 
-    assert spans.said("invoke_agent inner")["stretto.outcome"] == "cancelled"
-    assert spans.said("invoke_agent outer")["error.type"] == "TimeoutError"
+    assert spans.read_attributes("invoke_agent inner")["stretto.outcome"] == "cancelled"
+    assert spans.read_attributes("invoke_agent outer")["error.type"] == "TimeoutError"
 
 
 # Decorators.
@@ -369,7 +369,7 @@ def test_a_decorated_coroutine_function_lasts_until_it_has_returned(spans: Spans
     assert second.start_time is not None
     assert second.start_time < first.end_time
     assert {parent(spans, f"execute_tool {name}") for name in ("one", "two")} == {"invoke_agent waiter"}
-    calls = {spans.said(f"execute_tool {name}")["stretto.task.id"] for name in ("one", "two")}
+    calls = {spans.read_attributes(f"execute_tool {name}")["stretto.task.id"] for name in ("one", "two")}
     assert calls == {f"{span.context.span_id:016x}" for span in (first, second)}
     assert all("stretto.parent.id" not in dict(span.attributes or {}) for span in (first, second))
 
@@ -410,10 +410,10 @@ def test_every_block_decorates_as_it_wraps(spans: Spans, block: Callable[[], Spa
     entered, decorated = spans.all()
     changing = {"stretto.session.id", "gen_ai.conversation.id", "stretto.phase.id", "stretto.task.id"}
     changing |= {"stretto.message.response_seconds"}
-    told = [
+    recorded = [
         {k: v for k, v in (s.attributes or {}).items() if k not in changing} for s in (entered, decorated)
     ]
-    assert told[0] == told[1]
+    assert recorded[0] == recorded[1]
     assert set(entered.attributes or {}) == set(decorated.attributes or {})
     assert entered.name == decorated.name
 
@@ -482,7 +482,7 @@ def test_a_score_stands_on_what_is_judged(spans: Spans) -> None:
         phase.score("coverage", 1)
         session.score("satisfaction", 3)
 
-    assert _judgements(spans.named("invoke_agent")) == [
+    assert _judgements(spans.find_span("invoke_agent")) == [
         {
             "gen_ai.evaluation.name": "quality",
             "gen_ai.evaluation.score.value": 9.2,
@@ -491,8 +491,8 @@ def test_a_score_stands_on_what_is_judged(spans: Spans) -> None:
             "stretto.score.of_id": task.id,
         }
     ]
-    assert _judgements(spans.named("phase p"))[0]["stretto.score.of_id"] == phase.id
-    assert _judgements(spans.named("invoke_workflow"))[0]["stretto.score.of"] == "session"
+    assert _judgements(spans.find_span("phase p"))[0]["stretto.score.of_id"] == phase.id
+    assert _judgements(spans.find_span("invoke_workflow"))[0]["stretto.score.of"] == "session"
 
 
 def test_a_score_without_an_object_is_about_the_innermost(spans: Spans) -> None:
@@ -502,12 +502,14 @@ def test_a_score_without_an_object_is_about_the_innermost(spans: Spans) -> None:
             stretto.score("quality", 1)
         stretto.score("quality", 2)
 
-    assert [told["gen_ai.evaluation.score.value"] for told in _judgements(spans.named("invoke_agent b"))] == [
-        1
-    ]
-    assert [told["gen_ai.evaluation.score.value"] for told in _judgements(spans.named("invoke_agent a"))] == [
-        2
-    ]
+    assert [
+        judgement["gen_ai.evaluation.score.value"]
+        for judgement in _judgements(spans.find_span("invoke_agent b"))
+    ] == [1]
+    assert [
+        judgement["gen_ai.evaluation.score.value"]
+        for judgement in _judgements(spans.find_span("invoke_agent a"))
+    ] == [2]
 
 
 def test_a_score_after_the_end_is_not_lost(spans: Spans) -> None:
@@ -516,12 +518,12 @@ def test_a_score_after_the_end_is_not_lost(spans: Spans) -> None:
         pass
     task.score("quality", 7)
 
-    late, judged = spans.named("gen_ai.evaluation.result"), spans.named("invoke_agent")
+    late, judged = spans.find_span("gen_ai.evaluation.result"), spans.find_span("invoke_agent")
     assert _judgements(judged) == []
     assert _judgements(late)[0]["stretto.score.of_id"] == task.id
     assert late.parent is not None
     assert late.parent.span_id == judged.context.span_id
-    assert spans.said("gen_ai.evaluation.result")["stretto.session.id"] == "s"
+    assert spans.read_attributes("gen_ai.evaluation.result")["stretto.session.id"] == "s"
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -532,7 +534,7 @@ def test_a_score_that_is_no_number_is_left_out(
     with caplog.at_level(logging.WARNING), stretto.task("t") as task:
         task.score("quality", value)
 
-    assert _judgements(spans.named("invoke_agent")) == []
+    assert _judgements(spans.find_span("invoke_agent")) == []
     assert "finite number" in caplog.text
 
 
@@ -554,7 +556,7 @@ def test_tokens_are_counted_as_the_conventions_count(spans: Spans) -> None:
         call.cost_usd(0.25)
     call.tokens(output=99)
 
-    said = spans.said("chat m")
+    said = spans.read_attributes("chat m")
     assert {name: value for name, value in said.items() if "usage" in name} == {
         "gen_ai.usage.input_tokens": 117,
         "gen_ai.usage.output_tokens": 6,
@@ -569,7 +571,7 @@ def test_unknown_input_is_not_guessed_from_the_cache(spans: Spans) -> None:
     with stretto.model_call("m") as call:
         call.tokens(cache_read=100)
 
-    assert "gen_ai.usage.input_tokens" not in spans.said("chat m")
+    assert "gen_ai.usage.input_tokens" not in spans.read_attributes("chat m")
 
 
 def test_a_message_lasts_until_it_is_answered(spans: Spans) -> None:
@@ -577,12 +579,12 @@ def test_a_message_lasts_until_it_is_answered(spans: Spans) -> None:
     with stretto.task("t", agent="architect"), stretto.message("tester"):
         pass
 
-    told, span = spans.said("message tester"), spans.named("message tester")
+    attributes, span = spans.read_attributes("message tester"), spans.find_span("message tester")
     assert span.start_time is not None
     assert span.end_time is not None
-    assert told["stretto.message.to"] == "tester"
-    assert told["stretto.message.from"] == "architect"
-    assert told["stretto.message.response_seconds"] == (span.end_time - span.start_time) / 1e9
+    assert attributes["stretto.message.to"] == "tester"
+    assert attributes["stretto.message.from"] == "architect"
+    assert attributes["stretto.message.response_seconds"] == (span.end_time - span.start_time) / 1e9
 
 
 def test_a_message_can_be_recorded_at_once(spans: Spans) -> None:
@@ -590,12 +592,12 @@ def test_a_message_can_be_recorded_at_once(spans: Spans) -> None:
     stretto.message("one", sender="me").sent(response_seconds=1.5)
     stretto.message("two").sent()
 
-    answered = spans.named("message one")
+    answered = spans.find_span("message one")
     assert answered.start_time is not None
     assert answered.end_time is not None
-    assert spans.said("message one")["stretto.message.response_seconds"] == 1.5
+    assert spans.read_attributes("message one")["stretto.message.response_seconds"] == 1.5
     assert 1.5e9 <= answered.end_time - answered.start_time < 2.5e9
-    assert "stretto.message.response_seconds" not in spans.said("message two")
+    assert "stretto.message.response_seconds" not in spans.read_attributes("message two")
 
 
 def test_a_message_that_failed_has_no_response_time(spans: Spans) -> None:
@@ -603,7 +605,7 @@ def test_a_message_that_failed_has_no_response_time(spans: Spans) -> None:
     with pytest.raises(ConnectionError), stretto.message("tester"):
         raise ConnectionError
 
-    assert "stretto.message.response_seconds" not in spans.said("message tester")
+    assert "stretto.message.response_seconds" not in spans.read_attributes("message tester")
 
 
 # Where the work runs.
@@ -627,7 +629,7 @@ def test_tasks_of_asyncio_know_what_they_are_part_of(spans: Spans) -> None:
 
     for name in "abc":
         assert parent(spans, f"invoke_agent {name}") == "phase p"
-        assert spans.said(f"invoke_agent {name}")["stretto.session.id"] == "s"
+        assert spans.read_attributes(f"invoke_agent {name}")["stretto.session.id"] == "s"
 
 
 def test_a_thread_begins_outside_and_carry_takes_it_in(spans: Spans) -> None:
@@ -642,11 +644,11 @@ def test_a_thread_begins_outside_and_carry_takes_it_in(spans: Spans) -> None:
         assert sorted(pool.map(stretto.carry(work), ["one", "two"])) == ["one", "two"]
         assert pool.submit(work, "outside again").result() == "outside again"
 
-    assert "stretto.session.id" not in spans.said("invoke_agent outside")
-    assert "stretto.session.id" not in spans.said("invoke_agent outside again")
+    assert "stretto.session.id" not in spans.read_attributes("invoke_agent outside")
+    assert "stretto.session.id" not in spans.read_attributes("invoke_agent outside again")
     for name in ("one", "two"):
         assert parent(spans, f"invoke_agent {name}") == "phase p"
-        assert spans.said(f"invoke_agent {name}")["stretto.phase"] == "p"
+        assert spans.read_attributes(f"invoke_agent {name}")["stretto.phase"] == "p"
 
 
 def test_a_carried_function_raises_what_it_raises(spans: Spans) -> None:
@@ -679,7 +681,7 @@ def test_a_coroutine_function_is_carried_to_another_loop(spans: Spans) -> None:
         with stretto.task("t") as task:
             await asyncio.to_thread(lambda: asyncio.run(stretto.carry(work)(loops)))
         assert loops[0] is not loops[1]
-        assert spans.said("execute_tool there")["stretto.task.id"] == task.id
+        assert spans.read_attributes("execute_tool there")["stretto.task.id"] == task.id
 
     asyncio.run(main())
 
@@ -774,7 +776,7 @@ def test_durations_are_metrics_of_the_conventions(monkeypatch: pytest.MonkeyPatc
     }
     assert [round(bound, 1) for bound in task.explicit_bounds] == [0.1 * 2**n for n in range(12)] + [409.6]
     assert (min(call.explicit_bounds), max(call.explicit_bounds)) == (0.01, 81.92)
-    span = spans.named("execute_tool x")
+    span = spans.find_span("execute_tool x")
     assert span.start_time is not None
     assert span.end_time is not None
     assert call.sum == pytest.approx((span.end_time - span.start_time) / 1e9)
@@ -786,10 +788,10 @@ def test_names_are_cut_and_made_text(spans: Spans) -> None:
     with stretto.task("d" * 500, type="", agent="a" * 500), stretto.tool_call(7):  # type: ignore[arg-type]  # on purpose
         pass
 
-    said = spans.said(f"invoke_agent {'a' * 120}")
+    said = spans.read_attributes(f"invoke_agent {'a' * 120}")
     assert said["stretto.task.description"] == "d" * 120
     assert "stretto.task.type" not in said
-    assert spans.said("execute_tool 7")["gen_ai.tool.name"] == "7"
+    assert spans.read_attributes("execute_tool 7")["gen_ai.tool.name"] == "7"
 
 
 # In a process of its own, because the environment is read as the module is loaded.
