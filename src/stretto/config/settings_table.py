@@ -34,7 +34,7 @@ KEYED_TABLES = frozenset(name.partition(".")[0] for name in SETTINGS if "." in n
 SMALLEST = {"resources.interval_seconds": 0}
 
 TABLES = ("task_types", "prices", "scores")
-"""Tables in the file whose keys are names that the user chooses."""
+"""Further tables in the file, each with a separate reader."""
 
 OTHER_VARIABLES = (
     "STRETTO_STATE", "STRETTO_CONFIG", "STRETTO_DISABLED", "STRETTO_CONTEXT",
