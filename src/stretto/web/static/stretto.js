@@ -1,17 +1,17 @@
-// What a page does beyond showing itself: it takes over what has changed, keeps its times true, and lets the
-// timeline be walked. Without it every page still shows everything and asks for itself again.
+// Updates an open page: it replaces the parts that changed, keeps relative times current, and moves through the
+// timeline by key. Without this script a page still shows everything and reloads itself.
 "use strict";
 (() => {
-  const GAP = 700; // ms between two renewals: a busy agent changes something many times a second
+  const GAP = 700; // ms between two reloads: a busy agent causes many changes a second
   const body = document.body;
   document.documentElement.classList.add("script");
 
-  // Taking over: the new page is laid over the old one, node by node, so that focus, scroll, open details
-  // and popovers stay. Elements with an id are the same element wherever they stand among their siblings.
+  // Patching: the new page is merged into the old page node by node, so that focus, scroll position, open
+  // details and popovers stay. Elements with the same id are matched at any place among their siblings.
 
-  const alike = (a, b) => a && a.nodeType === b.nodeType && a.nodeName === b.nodeName && (a.id || "") === (b.id || "");
+  const isSameNode = (a, b) => a && a.nodeType === b.nodeType && a.nodeName === b.nodeName && (a.id || "") === (b.id || "");
 
-  const takeOver = (old, now) => {
+  const patchNode = (old, now) => {
     if (old.isEqualNode(now)) return;
     if (old.nodeType !== Node.ELEMENT_NODE) {
       if (old.data !== now.data) old.data = now.data;
@@ -24,14 +24,14 @@
       const kept = name === "open" && old.nodeName === "DETAILS";
       if (!kept && !now.hasAttribute(name) && !name.startsWith("data-own-")) old.removeAttribute(name);
     }
-    const named = new Map([...old.children].filter((one) => one.id).map((one) => [one.id, one]));
+    const byId = new Map([...old.children].filter((child) => child.id).map((child) => [child.id, child]));
     let at = old.firstChild;
     for (const child of [...now.childNodes]) {
-      const found = (child.id && named.get(child.id)) || (alike(at, child) ? at : null);
-      if (found && alike(found, child)) {
+      const found = (child.id && byId.get(child.id)) || (isSameNode(at, child) ? at : null);
+      if (found && isSameNode(found, child)) {
         if (found === at) at = at.nextSibling;
         else old.insertBefore(found, at);
-        takeOver(found, child);
+        patchNode(found, child);
       } else {
         old.insertBefore(document.importNode(child, true), at);
       }
@@ -43,22 +43,22 @@
     }
   };
 
-  const show = (text) => {
+  const replacePage = (text) => {
     const page = new DOMParser().parseFromString(text, "text/html");
     document.title = page.title;
     for (const part of ["header.top", "main", "footer"]) {
       const old = document.querySelector(part);
       const now = page.querySelector(part);
-      if (old && now) takeOver(old, now);
+      if (old && now) patchNode(old, now);
     }
-    sayLive();
+    showStatus();
   };
 
   let busy = false;
   let again = false;
   let last = 0;
 
-  const renew = async () => {
+  const reloadPage = async () => {
     if (busy) {
       again = true;
       return;
@@ -69,69 +69,69 @@
     again = false;
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-      if (answer.ok) show(await answer.text());
+      if (answer.ok) replacePage(await answer.text());
     } catch {
-      // The service is away: the stream says so, and opens again by itself.
+      // The service does not answer; the stream reports this and reconnects by itself.
     }
     last = performance.now();
     busy = false;
-    if (again) renew();
+    if (again) reloadPage();
   };
 
-  // Live: a stream tells when to renew. It is let go while nobody looks: a browser has few connections.
+  // Live: an event stream triggers reloads. A hidden page closes it, because a browser has few connections.
 
   let stream = null;
   let timer = null;
-  let said = "";
+  let status = "";
 
-  const sayLive = (text = said) => {
-    said = text;
+  const showStatus = (text = status) => {
+    status = text;
     const place = document.getElementById("live");
     if (!place) return;
     place.textContent = text || place.dataset.renews;
     place.classList.toggle("on", text === "live");
   };
 
-  const concerns = (change) => {
+  const affectsPage = (change) => {
     const main = document.getElementById("content");
     const id = main.dataset.session;
     if (id !== undefined) return change.sessions === null || change.sessions.includes(id);
     return change.notifications || change.sessions === null || (change.snapshot !== null && change.snapshot !== main.dataset.at);
   };
 
-  const fallBack = () => {
-    sayLive("");
-    timer ??= setInterval(renew, 1000 * Number(body.dataset.seconds));
+  const startPolling = () => {
+    showStatus("");
+    timer ??= setInterval(reloadPage, 1000 * Number(body.dataset.seconds));
   };
 
-  const listen = () => {
+  const openStream = () => {
     if (stream || !body.dataset.events || document.hidden) return;
     stream = new EventSource(body.dataset.events);
     let first = true;
     stream.addEventListener("open", () => {
       clearInterval(timer);
       timer = null;
-      sayLive("live");
+      showStatus("live");
     });
     stream.addEventListener("change", (event) => {
       const change = JSON.parse(event.data);
-      // The first word after a silence: whatever was missed, the page is compared with the newest figures.
+      // The first event after a gap: changes may have been missed, so compare with the newest snapshot.
       const missed = first && change.snapshot !== null && change.snapshot !== document.getElementById("content").dataset.at;
       first = false;
-      if (missed || concerns(change)) renew();
+      if (missed || affectsPage(change)) reloadPage();
     });
     stream.addEventListener("error", () => {
       first = true;
       if (stream.readyState === EventSource.CLOSED) {
         stream = null;
-        fallBack();
+        startPolling();
       } else {
-        sayLive("reconnecting");
+        showStatus("reconnecting");
       }
     });
   };
 
-  const hush = () => {
+  const closeStream = () => {
     stream?.close();
     stream = null;
     clearInterval(timer);
@@ -140,16 +140,16 @@
 
   document.addEventListener("visibilitychange", () => {
     if (!body.dataset.events) return;
-    if (document.hidden) hush();
-    else listen();
+    if (document.hidden) closeStream();
+    else openStream();
   });
-  addEventListener("pagehide", hush);
-  addEventListener("pageshow", listen);
-  listen();
+  addEventListener("pagehide", closeStream);
+  addEventListener("pageshow", openStream);
+  openStream();
 
-  // Times: "3 s ago" goes on.
+  // Relative times such as "3 s ago" are updated every second.
 
-  const ago = (past) => {
+  const formatAge = (past) => {
     if (past < 1) return "just now";
     for (const [unit, word, most] of [[1, "s", 60], [60, "min", 3600], [3600, "h", 172800]]) {
       if (past < most) return `${Math.floor(past / unit)}\u00a0${word} ago`;
@@ -157,20 +157,20 @@
     return `${Math.floor(past / 86400)}\u00a0days ago`;
   };
 
-  // The service's clock need not be this browser's: the page says what time it was there when it was made.
-  let made = 0;
-  let came = 0;
+  // The service's clock may differ from the browser's: the page carries the service's time.
+  let serverTime = 0;
+  let receivedAt = 0;
   setInterval(() => {
     if (!body.dataset.events || document.hidden) return;
     const now = Date.parse(document.getElementById("content").dataset.now);
-    if (now !== made) [made, came] = [now, performance.now()];
+    if (now !== serverTime) [serverTime, receivedAt] = [now, performance.now()];
     for (const time of document.querySelectorAll("main time, header time")) {
-      const text = ago((made + performance.now() - came - Date.parse(time.dateTime)) / 1000);
+      const text = formatAge((serverTime + performance.now() - receivedAt - Date.parse(time.dateTime)) / 1000);
       if (time.textContent !== text) time.textContent = text;
     }
   }, 1000);
 
-  // Links that change only what is drawn of this page are followed in place.
+  // Links to another view of this page are followed without leaving it.
 
   document.addEventListener("click", async (event) => {
     const link = event.target.closest?.("nav.zoom a, nav.windows a, nav.pages a, p.after a");
@@ -180,13 +180,13 @@
     event.preventDefault();
     const focused = document.activeElement === link && link.dataset.key;
     history.pushState(null, "", to);
-    await renew();
+    await reloadPage();
     if (focused) document.querySelector(`nav.zoom a[data-key="${CSS.escape(focused)}"]`)?.focus();
     else if (to.hash) document.querySelector(to.hash)?.scrollIntoView({ block: "nearest" });
   });
-  addEventListener("popstate", renew);
+  addEventListener("popstate", reloadPage);
 
-  // The timeline: what is pointed at, or walked to by the arrow keys, explains itself beside it.
+  // The timeline: the bar under the pointer, or reached by arrow keys, shows its description.
 
   const tip = document.createElement("div");
   tip.className = "tip";
@@ -194,7 +194,7 @@
   tip.hidden = true;
   body.append(tip);
 
-  const explain = (bar) => {
+  const showTip = (bar) => {
     const text = bar?.querySelector("title")?.textContent;
     tip.hidden = !text;
     if (!text) return;
@@ -215,16 +215,16 @@
     const bar = event.target.closest?.(shapes);
     if (bar === hovered) return;
     hovered = bar;
-    if (bar) explain(bar);
-    else explain(document.activeElement?.closest?.(shapes));
+    if (bar) showTip(bar);
+    else showTip(document.activeElement?.closest?.(shapes));
   });
-  document.addEventListener("focusin", (event) => explain(event.target.closest?.(shapes)));
-  document.addEventListener("focusout", () => explain(null));
+  document.addEventListener("focusin", (event) => showTip(event.target.closest?.(shapes)));
+  document.addEventListener("focusout", () => showTip(null));
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") tip.hidden = true;
   });
 
-  const middle = (bar) => {
+  const findMiddle = (bar) => {
     const box = bar.getBoundingClientRect();
     return box.left + box.width / 2;
   };
@@ -232,7 +232,7 @@
   document.addEventListener("keydown", (event) => {
     const drawing = event.target.closest?.(".timeline .lanes");
     if (!drawing || event.metaKey || event.ctrlKey || event.altKey) return;
-    const link = [...document.querySelectorAll("nav.zoom a")].find((one) => one.dataset.key === event.key);
+    const link = [...document.querySelectorAll("nav.zoom a")].find((candidate) => candidate.dataset.key === event.key);
     if (link) {
       event.preventDefault();
       link.click();
@@ -245,13 +245,13 @@
     if (!lanes.length) return;
     const bar = event.target.closest(".bar");
     const row = lanes.findIndex((bars) => bars.includes(bar));
-    const nearest = (bars) => bars.reduce((a, b) => (Math.abs(middle(b) - middle(bar)) < Math.abs(middle(a) - middle(bar)) ? b : a));
+    const findNearest = (bars) => bars.reduce((a, b) => (Math.abs(findMiddle(b) - findMiddle(bar)) < Math.abs(findMiddle(a) - findMiddle(bar)) ? b : a));
     let to = null;
     if (row < 0) to = ["ArrowRight", "ArrowDown", "Home"].includes(event.key) ? lanes[0][0] : null;
     else if (event.key === "ArrowRight") to = lanes[row][lanes[row].indexOf(bar) + 1] ?? lanes[row + 1]?.[0];
     else if (event.key === "ArrowLeft") to = lanes[row][lanes[row].indexOf(bar) - 1] ?? lanes[row - 1]?.at(-1);
-    else if (event.key === "ArrowDown" && lanes[row + 1]) to = nearest(lanes[row + 1]);
-    else if (event.key === "ArrowUp" && lanes[row - 1]) to = nearest(lanes[row - 1]);
+    else if (event.key === "ArrowDown" && lanes[row + 1]) to = findNearest(lanes[row + 1]);
+    else if (event.key === "ArrowUp" && lanes[row - 1]) to = findNearest(lanes[row - 1]);
     else if (event.key === "Home") to = lanes[row][0];
     else if (event.key === "End") to = lanes[row].at(-1);
     if (to) {
