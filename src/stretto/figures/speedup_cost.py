@@ -56,6 +56,7 @@ def compute_price_figures(window: str, sums: Sums, find_baseline: FindBaseline) 
     The price covers the executions with the best provenance and with known use, so numerator and denominator
     cover the same executions.
     """
+    # Example: executions that used 600 tokens and saved 40 s cost 15 tokens for each second saved.
     at: Labels = (("window", window),)
     fanouts = sum_up(sums, measures.FANOUTS)
     for priced, scale, total, price in (

@@ -15,6 +15,7 @@ def find_last_signs(session: Session) -> dict[str, int]:
     call is left out. If the source never names the task of a call, a call without a task may belong to any
     task and counts for all of them.
     """
+    # Example: a task from 5 s on with a call at 7-20 s gave its last sign at 20 s.
     running = [task for task in session.tasks if task.outcome is Outcome.RUNNING]
     delegating = {task.delegated_by for task in running} | {task.id for task in running}
     waiting = {

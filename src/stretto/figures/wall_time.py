@@ -75,6 +75,7 @@ def measure_wall_time(session: Session, root: Stretch | None = None) -> dict[Wal
 
 def split_wall_time(session: Session, root: Stretch | None = None) -> Iterator[tuple[Interval, WallPart]]:
     """Yield the session's wall time by start, without gaps, as intervals with their part."""
+    # Example: an interval of 10-40 s with rank 2 has the edges (10, 2, 1) and (40, 2, -1).
     root = root or build_work_tree(session)
     if root.length > LONGEST_SESSION:
         return
@@ -117,6 +118,7 @@ def find_turns(session: Session, root: Stretch) -> TurnTimes:
 
     A session without turns belongs to a program. It counts as a single turn, because nobody prompts there.
     """
+    # Example: user turns at 0-20 s and 50-60 s of 100 s leave 20-50 s (waiting) and 60-100 s (idle).
     session_interval = Interval(root.start, root.end)
     if not session.turns:
         return TurnTimes((session_interval,), ())

@@ -38,6 +38,7 @@ def compute_window_figures(
 def _compute_improvement(
     at: Labels, parallel: Mapping[tuple[str, Provenance], ParallelWork]
 ) -> Iterator[Figure]:
+    # Example: sequential 100 s (bounds 80-120 s) and elapsed 60 s: 40 s saved (bounds 20-60 s).
     for (task_type, provenance), p in sorted(parallel.items()):
         labels = (("task_type", task_type), ("baseline", provenance.value), *at)
         saved, bounds = p.sequential - p.elapsed, p.bounds
@@ -82,6 +83,7 @@ def _compute_efficiency(at: Labels, sums: Sums) -> Iterator[Figure]:
 
 
 def _compute_tasks(at: Labels, sums: Sums) -> Iterator[Figure]:
+    # Example: a success, a failure and a cancelled task: success ratio 1 / 2, completion ratio 2 / 3.
     by_type = group_in_table(sums, measures.TASKS, Dimension.TASK_TYPE, Dimension.OUTCOME)
     by_agent = group_in_table(sums, measures.TASKS, Dimension.AGENT, Dimension.OUTCOME)
     yield from compute_outcome_figures(

@@ -71,6 +71,7 @@ def build_work_tree(session: Session) -> Stretch:
     delegator, which did not wait for it, and so lies further out. Tasks and calls of unknown length are left
     out. A running task reaches to the session's last event. All stretches are clipped to the session.
     """
+    # Example: left (10-40 s), delegated by outer (0-100 s), lies in outer; ending at 120 s, in the root.
     root = Stretch(
         WorkerKind.MAIN,
         "",

@@ -29,6 +29,7 @@ def read_trends(
 
     Days are those of UTC, weeks begin on Monday. All are compared with the baselines known now.
     """
+    # Example: on Wednesday 7 January 2026 the current week begins on Monday 5 January.
     today = now // DAY
     monday = today - (today - _MONDAY) % _WEEK
     first = min(today - DAYS + 1, monday - (WEEKS - 1) * _WEEK)

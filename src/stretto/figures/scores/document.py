@@ -59,6 +59,7 @@ def _build_efficiency(named: NamedFigures, rules: ScoreRules) -> dict[str, Any]:
 
 
 def _build_quality(named: NamedFigures, rules: ScoreRules) -> dict[str, Any]:
+    # Example: with only judgement (weight 0.3) and depth (weight 0.1) known, the coverage is 0.4.
     by_task_type = {}
     for key, figure in named.items():
         if key[0] != "score":

@@ -111,6 +111,7 @@ def parse_score_rules(tables: object, where: str) -> ScoreRules:
     ``[scores.weights.<score>]`` has weights; every other table has the ``scale`` of the score it is named
     after. Raises ConfigError for a value that cannot be used.
     """
+    # Example: {"cohort": 3, "satisfaction": {"scale": [0, 10]}} changes a number and a scale.
     table = _check_table(tables, "scores", where)
     numbers: dict[str, Any] = {}
     weights: Mapping[str, Weights] = WEIGHTS

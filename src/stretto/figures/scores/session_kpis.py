@@ -38,6 +38,7 @@ def build_kpis_document(
     sums: Sums, published: Iterable[Figure], scoring: Scoring, find_baseline: FindBaseline
 ) -> dict[str, Any]:
     """Return the KPIs of a session's or phase's sums; ``published`` are its other figures."""
+    # Example: two successes and a failure give "success": {"ratio": 0.667, "count": 3, "reason": null}.
     rules = scoring.rules
     parallel = sum_parallel_by_type(build_mixes(sums, find_baseline))
     efficiency = compute_efficiency_score(

@@ -52,6 +52,7 @@ def compute_score_figures(
 
     ``published`` are the window's other figures: those of machine, models and wall time.
     """
+    # Example: a task type of quality 0.8 has a quality score of 8; an agent's score of 0.8 is 80.
     at: Labels = (("window", window),)
     rules = scoring.rules
     yield from compute_retry_figures(at, sums)
