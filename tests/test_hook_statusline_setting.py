@@ -17,7 +17,7 @@ from stretto.hook.install.handlers import InstallPlan
 from stretto.hook.install.registration import install_hooks, uninstall_hooks
 from stretto.hook.install.status import read_hooks_status
 from stretto.hook.install.statusline_setting import (
-    MEMBER,
+    STATUS_LINE_MEMBER,
     get_chained_command,
     get_program,
     is_our_status_line,
@@ -51,7 +51,7 @@ def written(plan: InstallPlan, value: dict[str, Any]) -> bytes:
 
 def shown(plan: InstallPlan) -> Any:
     """Return the status line in the settings."""
-    return json.loads(plan.settings.read_text(encoding="utf-8")).get(MEMBER)
+    return json.loads(plan.settings.read_text(encoding="utf-8")).get(STATUS_LINE_MEMBER)
 
 
 def test_an_absent_line_becomes_ours() -> None:
@@ -107,7 +107,7 @@ def test_what_is_no_line_is_not_ours(value: object) -> None:
 @pytest.mark.parametrize("value", [[], "x", {"type": "command"}, {"command": ""}])
 def test_what_cannot_be_chained_is_refused(plan: InstallPlan, value: object) -> None:
     """The settings stay untouched."""
-    before = written(plan, {MEMBER: value})
+    before = written(plan, {STATUS_LINE_MEMBER: value})
 
     with pytest.raises(SettingsError, match="not a command"):
         install_hooks(plan)
@@ -127,7 +127,7 @@ def test_install_and_uninstall_leave_no_trace(plan: InstallPlan) -> None:
 
 def test_the_settings_get_their_bytes_back(plan: InstallPlan) -> None:
     """Hooks and line can be installed together or one after the other."""
-    before = written(plan, {MEMBER: OWN, "model": "opus"})
+    before = written(plan, {STATUS_LINE_MEMBER: OWN, "model": "opus"})
     for first in (plan, dataclasses.replace(plan, program=())):
         install_hooks(first)
         install_hooks(plan)
@@ -142,21 +142,21 @@ def test_the_settings_get_their_bytes_back(plan: InstallPlan) -> None:
 
 def test_a_later_change_of_the_settings_stays(plan: InstallPlan) -> None:
     """Later edits are kept, and the former status line is still restored."""
-    written(plan, {MEMBER: OWN, "model": "opus"})
+    written(plan, {STATUS_LINE_MEMBER: OWN, "model": "opus"})
     install_hooks(plan)
     edited = plan.settings.read_text(encoding="utf-8").replace("opus", "sonnet")
     plan.settings.write_text(edited, encoding="utf-8")
 
     uninstall_hooks(plan.settings, plan.state)
 
-    assert json.loads(plan.settings.read_text(encoding="utf-8")) == {MEMBER: OWN, "model": "sonnet"}
+    assert json.loads(plan.settings.read_text(encoding="utf-8")) == {STATUS_LINE_MEMBER: OWN, "model": "sonnet"}
 
 
 def test_only_the_line_is_left_to_uninstall(plan: InstallPlan) -> None:
     """Hooks that somebody took out by hand do not keep the line in, and other hooks are not laid out anew."""
     written(
         plan,
-        {"hooks": {"Stop": []}, MEMBER: register_status_line(None, PROGRAM, plan.state), "model": "opus"},
+        {"hooks": {"Stop": []}, STATUS_LINE_MEMBER: register_status_line(None, PROGRAM, plan.state), "model": "opus"},
     )
 
     change = uninstall_hooks(plan.settings, plan.state)
@@ -180,7 +180,7 @@ def test_an_install_without_the_line_leaves_it(plan: InstallPlan) -> None:
 
 def test_a_new_program_replaces_the_old(plan: InstallPlan) -> None:
     """After a move of the environment the same command mends the line, and chains no line of ours."""
-    written(plan, {MEMBER: OWN})
+    written(plan, {STATUS_LINE_MEMBER: OWN})
     install_hooks(plan)
 
     change = install_hooks(dataclasses.replace(plan, program=("/new/stretto",)))
@@ -192,7 +192,7 @@ def test_a_new_program_replaces_the_old(plan: InstallPlan) -> None:
 
 def test_the_status_tells_of_the_line(plan: InstallPlan) -> None:
     """It reports the registration, the chained command and a removed program."""
-    written(plan, {MEMBER: OWN})
+    written(plan, {STATUS_LINE_MEMBER: OWN})
     files = [(CLAUDE_CODE, "user", plan.settings)]
     (before,) = read_hooks_status(files, plan.state).scopes
     assert (before.status_line, before.chained, before.dangling) == (False, None, ())

@@ -108,6 +108,11 @@ def _configure_sdk(
     add_to_host: bool,
     join: bool,
 ) -> Setup:
+    """Set up the SDK and return where spans go.
+
+    Example: without an SDK, endpoint and state, spans go to ~/.local/state/stretto/journal. With an SDK of
+    the host and without ``add_to_host``, no processor is added.
+    """
     if DISABLED or environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return Setup()
     provider = get_tracer_provider()

@@ -146,7 +146,12 @@ class Sampler:
         return same or locate_process(session.processes) in {followed.root, None}
 
     def _read_trees(self) -> None:
-        # Of several sessions, the session that began first owns the process.
+        """Read all trees and add their use to the open samples.
+
+        Example: 10 s after the last reading, a session's tree has used 3 s of processor time. Its open sample
+        grows by 10 s of duration and 3 s of processor time, and its peak is at least 0.3 processors.
+        """
+        # Of several sessions with the same process, the session that began first owns it.
         owners: dict[psutil.Process, str] = {}
         for id, session in sorted(self._sessions.items(), key=lambda item: (item[1].watched.start, item[0])):
             owners.setdefault(session.root, id)

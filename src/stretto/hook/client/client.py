@@ -190,6 +190,8 @@ def _build_event(
     describe: bool,
     processes: "Processes | None",
 ) -> bytes:
+    # Example: {"hook_event_name": "PostToolUse", "session_id": "s", "tool_use_id": "t", "tool_name": "Read",
+    # "duration_ms": 12} gives kind "tool.end", outcome "success", id "t", name "Read", duration 12000000.
     if agent == CLAUDE_CODE:
         hook, event_changes, attribute_changes = payload.get("hook_event_name"), None, None
     else:

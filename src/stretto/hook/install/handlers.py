@@ -86,7 +86,9 @@ def parse_version(text: str) -> Version | None:
 def build_handlers(plan: InstallPlan) -> dict[str, dict[str, Any]]:
     """Return the handler to register for each hook.
 
-    Raises SettingsError if a path is relative, or if the agent or its release has no HTTP hooks.
+    Raises SettingsError if a path is relative, or if the agent or its release has no HTTP hooks. Example: by
+    HTTP, "Stop" gets a request to http://127.0.0.1:9464/hooks/claude-code, and "SessionStart" still gets a
+    command.
     """
     for path in (plan.settings, plan.state, plan.interpreter):
         if not path.is_absolute():

@@ -33,7 +33,7 @@ from stretto.hook.install.settings_file import (
     write_file,
 )
 from stretto.hook.install.statusline_setting import (
-    MEMBER,
+    STATUS_LINE_MEMBER,
     is_our_status_line,
     register_status_line,
     restore_status_line,
@@ -73,8 +73,8 @@ def install_hooks(plan: InstallPlan) -> SettingsChange:
     agent, wanted = plan.agent, build_handlers(plan)
     before = read_file(plan.settings)
     text, value = parse_settings(agent, plan.settings, b"{}\n" if before is None else before)
-    inside = find_container(agent, plan.settings, value)
-    hooks = _get_hooks(value, inside)
+    hooks_member = find_container(agent, plan.settings, value)
+    hooks = _get_hooks(value, hooks_member)
     ours = find_our_handlers(hooks)
     unversioned = agent.version and "version" not in value
     if unversioned and remove_our_handlers(hooks, None):
@@ -82,10 +82,10 @@ def install_hooks(plan: InstallPlan) -> SettingsChange:
             f"The settings have no version, so that {agent.title} ignores the hooks in them",
             where=str(plan.settings), hint='Add "version": 1 if they are meant to run, then try again.',
         )  # fmt: skip
-    line = (
-        register_status_line(value.get(MEMBER), plan.program, plan.state)
+    status_line = (
+        register_status_line(value.get(STATUS_LINE_MEMBER), plan.program, plan.state)
         if plan.program
-        else value.get(MEMBER)
+        else value.get(STATUS_LINE_MEMBER)
     )
     copied = copy_client(plan.state)
     change = SettingsChange(
@@ -95,25 +95,27 @@ def install_hooks(plan: InstallPlan) -> SettingsChange:
         events=tuple(wanted),
         transport=plan.transport.value,
         client=str(get_client_folder(plan.state)) if copied else None,
-        status_line=_get_command(line) if plan.program else None,
+        status_line=_get_command(status_line) if plan.program else None,
         note=agent.note or None,
     )
-    same = ours == {event: [handler] for event, handler in wanted.items()} and line == value.get(MEMBER)
-    if same and not unversioned:
+    is_same = ours == {event: [handler] for event, handler in wanted.items()} and status_line == value.get(
+        STATUS_LINE_MEMBER
+    )
+    if is_same and not unversioned:
         return change
-    installed = bool(ours) or is_our_status_line(value.get(MEMBER))
+    installed = bool(ours) or is_our_status_line(value.get(STATUS_LINE_MEMBER))
     earlier = Receipt.load(plan.state, plan.settings) if installed else None
     merged = remove_our_handlers(hooks, earlier.containers if earlier else None)
     for event, handler in wanted.items():
         merged[event] = [*merged.get(event, []), agent.build_entry(handler)]
     text = set_member(text, "version", 1) if unversioned else text
-    if line != value.get(MEMBER):
-        text = set_member(text, MEMBER, line)
-    after = (text if merged == hooks else _replace_hooks(text, inside, hooks, merged)).encode()
-    added = {*wanted} - {*hooks} | {name for name in (inside, "version" if unversioned else "") if name}
+    if status_line != value.get(STATUS_LINE_MEMBER):
+        text = set_member(text, STATUS_LINE_MEMBER, status_line)
+    after = (text if merged == hooks else _replace_hooks(text, hooks_member, hooks, merged)).encode()
+    added = {*wanted} - {*hooks} | {name for name in (hooks_member, "version" if unversioned else "") if name}
     receipt = Receipt(
         created=before is None,
-        containers=frozenset(added - ({inside} if inside in value else set())),
+        containers=frozenset(added - ({hooks_member} if hooks_member in value else set())),
         original=None if before is None or installed else compute_digest(before),
         written=compute_digest(after),
     )
@@ -130,26 +132,27 @@ def uninstall_hooks(settings: Path, state: Path, agent: CodingAgent = CLAUDE_COD
 
     If nothing else has changed since the installation, the file gets its original bytes. The client's copy
     stays for sessions that still run with the hooks. Raises SettingsError, with the settings unchanged.
+    Example: of "Stop": [theirs, ours] the entry theirs stays, and a list with only our handler is removed.
     """
     before = read_file(settings)
     text, value = parse_settings(agent, settings, b"{}" if before is None else before)
-    inside = find_container(agent, settings, value)
-    hooks = _get_hooks(value, inside)
+    hooks_member = find_container(agent, settings, value)
+    hooks = _get_hooks(value, hooks_member)
     ours = find_our_handlers(hooks)
     change = SettingsChange(action="unchanged", agent=agent.name, settings=str(settings), events=tuple(ours))
-    line_before = value.get(MEMBER)
-    if before is None or not (ours or is_our_status_line(line_before)):
+    status_line_before = value.get(STATUS_LINE_MEMBER)
+    if before is None or not (ours or is_our_status_line(status_line_before)):
         return change
     receipt = Receipt.load(state, settings)
     remaining = remove_our_handlers(hooks, receipt.containers if receipt else None)
-    emptied = not remaining and (receipt is None or not inside or inside in receipt.containers)
-    obsolete = {inside, "version"} & receipt.containers if receipt and emptied else set()
-    line = restore_status_line(line_before)
-    if is_our_status_line(line_before):
-        change = replace(change, status_line=_get_command(line))
-        obsolete |= {MEMBER} if line is None else set()
+    emptied = not remaining and (receipt is None or not hooks_member or hooks_member in receipt.containers)
+    obsolete = {hooks_member, "version"} & receipt.containers if receipt and emptied else set()
+    status_line = restore_status_line(status_line_before)
+    if is_our_status_line(status_line_before):
+        change = replace(change, status_line=_get_command(status_line))
+        obsolete |= {STATUS_LINE_MEMBER} if status_line is None else set()
     backup = get_backup_path(settings)
-    if receipt and receipt.created and emptied and not {*_list_other_members(value, inside)} - obsolete:
+    if receipt and receipt.created and emptied and not {*_list_other_members(value, hooks_member)} - obsolete:
         remove_file(settings)
         change = replace(change, deleted=True)
     elif (
@@ -162,14 +165,14 @@ def uninstall_hooks(settings: Path, state: Path, agent: CodingAgent = CLAUDE_COD
     else:
         change = replace(change, backup=back_up(settings, before))
         after = text
-        if ours and inside and emptied:
-            after = drop_member(text, inside)
+        if ours and hooks_member and emptied:
+            after = drop_member(text, hooks_member)
         elif ours:
-            after = _replace_hooks(text, inside, hooks, remaining)
-        for member in obsolete - {inside}:
+            after = _replace_hooks(text, hooks_member, hooks, remaining)
+        for member in obsolete - {hooks_member}:
             after = drop_member(after, member)
-        if line != line_before and line is not None:
-            after = set_member(after, MEMBER, line)
+        if status_line != status_line_before and status_line is not None:
+            after = set_member(after, STATUS_LINE_MEMBER, status_line)
         write_file(settings, after.encode())
     Receipt.drop(state, settings)
     return replace(change, action="removed")
@@ -180,20 +183,20 @@ def _get_command(line: object) -> str | None:
     return line.get("command") if isinstance(line, dict) else None
 
 
-def _get_hooks(value: dict[str, Any], inside: str) -> dict[str, Any]:
+def _get_hooks(value: dict[str, Any], hooks_member: str) -> dict[str, Any]:
     """Return the hooks in a settings file's value."""
-    return value.get(inside, {}) if inside else value
+    return value.get(hooks_member, {}) if hooks_member else value
 
 
-def _list_other_members(value: dict[str, Any], inside: str) -> list[str]:
+def _list_other_members(value: dict[str, Any], hooks_member: str) -> list[str]:
     """Return the members of a settings file except the member with the hooks."""
-    return [name for name in value if name != inside] if inside else []
+    return [name for name in value if name != hooks_member] if hooks_member else []
 
 
-def _replace_hooks(text: str, inside: str, before: dict[str, Any], after: dict[str, Any]) -> str:
+def _replace_hooks(text: str, hooks_member: str, before: dict[str, Any], after: dict[str, Any]) -> str:
     """Return the text of a settings file with its hooks replaced."""
-    if inside:
-        return set_member(text, inside, after)
+    if hooks_member:
+        return set_member(text, hooks_member, after)
     for event in [event for event in before if event not in after]:
         text = drop_member(text, event)
     for event in [event for event in after if after[event] != before.get(event)]:

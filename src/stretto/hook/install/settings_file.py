@@ -34,8 +34,8 @@ def parse_settings(agent: CodingAgent, path: Path, data: bytes) -> tuple[str, di
         ) from error  # fmt: skip
     if not isinstance(value, dict):
         raise SettingsError("The settings are not a JSON object", where=str(path), hint="Start it with {.")
-    inside = find_container(agent, path, value)
-    hooks = value.get(inside, {}) if inside else value
+    hooks_member = find_container(agent, path, value)
+    hooks = value.get(hooks_member, {}) if hooks_member else value
     if not isinstance(hooks, dict) or any(not isinstance(hooks.get(name, []), list) for name in agent.events):
         raise SettingsError(
             f"The settings hold hooks in a shape that {agent.title} does not know", where=str(path),

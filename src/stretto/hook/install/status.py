@@ -15,7 +15,7 @@ from stretto.hook.install.client_copy import CLIENT_FILES, check_client_copy
 from stretto.hook.install.handlers import MARK, find_our_handlers, get_command_line
 from stretto.hook.install.settings_file import find_container, parse_settings, read_file
 from stretto.hook.install.statusline_setting import (
-    MEMBER,
+    STATUS_LINE_MEMBER,
     get_chained_command,
     get_program,
     is_our_status_line,
@@ -86,10 +86,10 @@ def read_hooks_status(files: Iterable[tuple[CodingAgent, str, Path]], state: Pat
             if agent is CLAUDE_CODE or _has_our_command(path):
                 scopes.append(_describe_broken(agent, scope, path, error))
             continue
-        inside = find_container(agent, path, value)
-        ours = find_our_handlers(value.get(inside, {}) if inside else value)
+        hooks_member = find_container(agent, path, value)
+        ours = find_our_handlers(value.get(hooks_member, {}) if hooks_member else value)
         described = _describe_scope(agent, scope, path, data is not None, ours)
-        scopes.append(_add_status_line(described, value.get(MEMBER)))
+        scopes.append(_add_status_line(described, value.get(STATUS_LINE_MEMBER)))
         off = tuple(f"{name} in {path}" for name in _list_switches(agent, value))
         reports.append(_FileReport(agent, scopes[-1], ours, off, _list_plugins(value)))
     used_agents = {report.agent for report in reports if report.handlers}

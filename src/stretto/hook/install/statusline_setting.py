@@ -13,7 +13,7 @@ from typing import Any
 
 from stretto.errors import SettingsError
 
-MEMBER = "statusLine"
+STATUS_LINE_MEMBER = "statusLine"
 VERB = "statusline"
 _CHAIN = "--chain"
 _STATE = "--state"
@@ -33,8 +33,8 @@ def register_status_line(value: object, program: Sequence[str], state: Path) -> 
     if not isinstance(before, dict) or not _get_command(before):
         raise SettingsError(
             "The status line cannot be added",
-            cause=f"the present {MEMBER} is not a command",
-            hint=f"Remove {MEMBER} from the settings, or install without the status line.",
+            cause=f"the present {STATUS_LINE_MEMBER} is not a command",
+            hint=f"Remove {STATUS_LINE_MEMBER} from the settings, or install without the status line.",
         )
     return {**before, "command": shlex.join([*words, _CHAIN, _get_command(before)])}
 
