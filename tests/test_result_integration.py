@@ -35,7 +35,12 @@ def test_two_tasks_that_wrote_one_file_conflict() -> None:
     """The third wrote another file. The first tests after them failed: that they pass later is no help."""
     (found,) = checked(conflict())
     assert found.conflicting == {"conflict-a", "conflict-b"}
-    assert (found.writes_known, found.tests_passed, found.checked, found.integrated) == (True, False, True, False)
+    assert (found.writes_known, found.tests_passed, found.checked, found.integrated) == (
+        True,
+        False,
+        True,
+        False,
+    )
 
 
 def test_files_of_their_own_and_tests_that_pass_fit_together() -> None:

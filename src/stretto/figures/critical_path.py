@@ -57,7 +57,7 @@ class CriticalPath:
     """The critical path of a session that is over. Lengths are in nanoseconds."""
 
     pieces: tuple[PathPiece, ...]
-    """By start. In a gap between two pieces nobody worked: the main agent was outside a turn."""
+    """By start. In a gap between two pieces no work was done: the main agent was outside a turn."""
     elapsed: int
 
     @property
@@ -194,38 +194,43 @@ def compute_path_figures(window: str, sums: Sums) -> Iterator[Figure]:
     sessions = sum_up(sums, measures.SESSIONS)
     if path_length:
         yield Figure("stretto_critical_path_seconds", at, path_length / SECOND, sessions)
-    for dimension, path_measure, path_name in (
-        (Dimension.AGENT, measures.CRITICAL_PATH_AGENT, "stretto_critical_path_agent_seconds"),
-        (Dimension.TASK_TYPE, measures.CRITICAL_PATH_TASK_TYPE, "stretto_critical_path_task_type_seconds"),
-        (Dimension.TOOL, measures.CRITICAL_PATH_TOOL, "stretto_critical_path_tool_seconds"),
-    ):
+    for dimension, path_measure, path_name, slack_measure, sessions_measure, slack_name in _PATH_TABLE:
         for key, length in sorted(sum_by(sums, path_measure, dimension).items()):
             yield Figure(path_name, ((dimension.value, key), *at), length / SECOND, sessions)
-    for dimension, slack_measure, sessions_measure, slack_name in (
-        (
-            Dimension.AGENT,
-            measures.SLACK_AGENT,
-            measures.SLACK_AGENT_SESSIONS,
-            "stretto_slack_agent_seconds",
-        ),
-        (
-            Dimension.TASK_TYPE,
-            measures.SLACK_TASK_TYPE,
-            measures.SLACK_TASK_TYPE_SESSIONS,
-            "stretto_slack_task_type_seconds",
-        ),
-        (
-            Dimension.TOOL,
-            measures.SLACK_TOOL,
-            measures.SLACK_TOOL_SESSIONS,
-            "stretto_slack_tool_seconds",
-        ),
-    ):
         least = sum_by(sums, slack_measure, dimension)
         # A slack of 0 adds nothing to its sum: only the number of sessions shows that it is known.
         for key, count in sorted(sum_by(sums, sessions_measure, dimension).items()):
             mean = least.get(key, 0) / count / SECOND
             yield Figure(slack_name, ((dimension.value, key), *at), mean, count)
+
+
+_PATH_TABLE = (
+    (
+        Dimension.AGENT,
+        measures.CRITICAL_PATH_AGENT,
+        "stretto_critical_path_agent_seconds",
+        measures.SLACK_AGENT,
+        measures.SLACK_AGENT_SESSIONS,
+        "stretto_slack_agent_seconds",
+    ),
+    (
+        Dimension.TASK_TYPE,
+        measures.CRITICAL_PATH_TASK_TYPE,
+        "stretto_critical_path_task_type_seconds",
+        measures.SLACK_TASK_TYPE,
+        measures.SLACK_TASK_TYPE_SESSIONS,
+        "stretto_slack_task_type_seconds",
+    ),
+    (
+        Dimension.TOOL,
+        measures.CRITICAL_PATH_TOOL,
+        "stretto_critical_path_tool_seconds",
+        measures.SLACK_TOOL,
+        measures.SLACK_TOOL_SESSIONS,
+        "stretto_slack_tool_seconds",
+    ),
+)
+"""Dimension, measure and figure of the path, measures and figure of the slack."""
 
 
 def _find_delegator(stretch: Stretch, time: int, root: Stretch) -> Stretch:

@@ -6,7 +6,7 @@ is the most tasks at once; tasks are packed by start into that many lanes. Effic
 times elapsed. It is the product of two factors of the POP efficiency hierarchy: load balance (mean lane over
 longest lane) and concurrency (longest lane over elapsed).
 
-Example: tasks at 0-10 s, 0-10 s and 12-16 s beside one of 0-16 s: work 40 s, elapsed 16 s, width 3.
+Example: tasks at 0-10 s, 0-10 s and 12-16 s beside a task at 0-16 s: work 40 s, elapsed 16 s, width 3.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from stretto.model.interval import Interval, measure_union, pack_lanes, split_sh
 
 @dataclass(frozen=True, slots=True)
 class Fanout:
-    """Two or more tasks of one parent whose intervals overlap: one parallel execution. Lengths are in ns."""
+    """Two or more tasks of the same parent whose intervals overlap: a parallel execution. Lengths are in ns."""
 
     parent: str | None
     tasks: tuple[Task, ...]
@@ -65,7 +65,7 @@ class Fanout:
 
 @dataclass(frozen=True, slots=True)
 class SequentialRun:
-    """Tasks of one parent that ran one after another between fan-outs: a possible measured baseline."""
+    """Tasks of the same parent that ran one after another between fan-outs: a possible measured baseline."""
 
     tasks: tuple[Task, ...]
 

@@ -66,7 +66,7 @@ def compute_current_figures(use: ResourceUse) -> Iterator[Figure]:
 
 
 def _sum_seconds(name: str, at: Labels, sums: Sums, measure: str, count: int | None) -> Figure:
-    """Return a sum of nanoseconds in seconds; one that nothing was added to is withheld, unless counted."""
+    """Return a sum of nanoseconds in seconds; an empty sum is withheld, unless samples were counted."""
     if not sums.get(measure) and not count:
         return Figure(name, at, None, 0, NOT_SAMPLED)
     return Figure(name, at, sum_up(sums, measure) / SECOND, count or 1)

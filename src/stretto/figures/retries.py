@@ -24,7 +24,7 @@ class Retry:
 
 
 def find_retries(tasks: Iterable[Task]) -> tuple[Retry, ...]:
-    """Return the retries among the tasks of one session, by start.
+    """Return the retries among the tasks of a session, by start.
 
     A task is a retry if an earlier task of the same parent, task type, agent and description had failed
     before it started. Each failure has at most a single retry: the first task to start after it.

@@ -116,7 +116,7 @@ def compute_wall_figures(window: str, sums: Sums) -> Iterator[Figure]:
 def find_turns(session: Session, root: Stretch) -> TurnTimes:
     """Return when the main agent was in a turn.
 
-    A session without turns belongs to a program. It counts as a single turn, because nobody prompts there.
+    A session without turns belongs to a program. It counts as a single turn, because no person prompts there.
     """
     # Example: user turns at 0-20 s and 50-60 s of 100 s leave 20-50 s (waiting) and 60-100 s (idle).
     session_interval = Interval(root.start, root.end)

@@ -59,7 +59,7 @@ class BaselineCatalog:
 def read_catalog(
     connection: sqlite3.Connection, hours: Hours, declared: DeclaredBaselines
 ) -> BaselineCatalog:
-    """Read all baselines in one transaction."""
+    """Read all baselines in a single transaction."""
     connection.execute("BEGIN")
     try:
         find_baseline = make_baseline_finder(connection, hours, declared)

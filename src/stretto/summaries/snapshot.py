@@ -48,7 +48,7 @@ LATEST = 25
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All figures at one instant."""
+    """All figures at an instant."""
 
     at: int
     figures: tuple[Figure, ...]
@@ -86,7 +86,7 @@ def take_snapshot(
     scoring: Scoring | None = None,
     live: LiveState | None = None,
 ) -> Snapshot:
-    """Read the store in one transaction and freeze all figures."""
+    """Read the store in a single transaction and freeze all figures."""
     connection.execute("BEGIN")
     try:
         find_baseline = make_baseline_finder(connection, hours, declared)
