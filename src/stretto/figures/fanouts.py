@@ -24,7 +24,7 @@ from stretto.model.interval import Interval, measure_union, pack_lanes, split_sh
 
 @dataclass(frozen=True, slots=True)
 class Fanout:
-    """Two or more tasks of the same parent whose intervals overlap: a parallel execution. Lengths are in ns."""
+    """Two or more tasks of the same parent whose intervals overlap: a parallel execution. Lengths in ns."""
 
     parent: str | None
     tasks: tuple[Task, ...]
