@@ -149,14 +149,21 @@ def test_a_later_change_of_the_settings_stays(plan: InstallPlan) -> None:
 
     uninstall_hooks(plan.settings, plan.state)
 
-    assert json.loads(plan.settings.read_text(encoding="utf-8")) == {STATUS_LINE_MEMBER: OWN, "model": "sonnet"}
+    assert json.loads(plan.settings.read_text(encoding="utf-8")) == {
+        STATUS_LINE_MEMBER: OWN,
+        "model": "sonnet",
+    }
 
 
 def test_only_the_line_is_left_to_uninstall(plan: InstallPlan) -> None:
     """Hooks that somebody took out by hand do not keep the line in, and other hooks are not laid out anew."""
     written(
         plan,
-        {"hooks": {"Stop": []}, STATUS_LINE_MEMBER: register_status_line(None, PROGRAM, plan.state), "model": "opus"},
+        {
+            "hooks": {"Stop": []},
+            STATUS_LINE_MEMBER: register_status_line(None, PROGRAM, plan.state),
+            "model": "opus",
+        },
     )
 
     change = uninstall_hooks(plan.settings, plan.state)
