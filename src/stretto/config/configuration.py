@@ -24,7 +24,7 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """The effective value of one setting, and its origin."""
+    """The effective value of a setting, and its origin."""
 
     name: str
     value: object
@@ -36,7 +36,7 @@ class Config:
     """Everything that can be configured."""
 
     state: Path
-    """The one folder that Stretto writes to."""
+    """The only folder that Stretto writes to."""
     host: str
     port: int
     token: str | None

@@ -85,7 +85,7 @@ def load_config(
 
 
 def _pop_retention(values: dict[str, Any]) -> Retention:
-    """Remove the retention settings from the values and return them as one value. Raises ConfigError."""
+    """Remove the retention settings from the values and return them as a value. Raises ConfigError."""
     raw, hourly, daily = (values.pop(f"retention_{name}_days") for name in ("raw", "hourly", "daily"))
     if not LEAST_RAW_DAYS <= raw <= hourly <= daily:
         raise ConfigError(

@@ -1,1 +1,1 @@
-"""The service: one process that follows the journal, keeps the store up to date and answers HTTP."""
+"""The service: a process that follows the journal, keeps the store up to date and answers HTTP."""

@@ -110,7 +110,7 @@ class Service:
             return queries.list_sessions(self._reader, limit=limit, before=before, after=after)
 
     def summarise_session(self, id: str) -> SessionSummary | None:
-        """Return the summary of one session, or None if it is unknown."""
+        """Return the summary of a session, or None if it is unknown."""
         with self._reading:
             return summarise_session(
                 self._reader,

@@ -1,4 +1,4 @@
-"""The worker: one thread that ingests the journal, prunes the store and refreshes the snapshot.
+"""The worker: the thread that ingests the journal, prunes the store and refreshes the snapshot.
 
 It is the store's only writer, and the journal is its only input, even for events that arrive over HTTP.
 Killing the process at any moment therefore loses nothing.
@@ -36,7 +36,7 @@ from stretto.summaries.stuck_tasks import StuckTask, StuckTaskWatch
 LOG = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.25
-"""Pause between two looks at the journal. With one refresh an event reaches the page within a second."""
+"""Pause between two looks at the journal. With a refresh an event reaches the page within a second."""
 
 REFRESH_SECONDS = 10.0
 """Longest time between two snapshots: time windows move even when nothing happens."""
