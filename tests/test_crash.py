@@ -57,7 +57,7 @@ class Writer:
 
 @contextmanager
 def nursery(state: Path) -> Iterator[subprocess.Popen[str]]:
-    """Run the process that brings forth children to be killed."""
+    """Run the process that starts the children to be killed."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.crash_child", str(state)],
         stdin=subprocess.PIPE,
@@ -110,7 +110,7 @@ def kill_again_and_again(tmp_path: Path, kills: int) -> None:
 
 
 def pending(state: Path) -> int:
-    """Return the bytes of the journal that the store has not seen."""
+    """Return the number of journal bytes that the store has not read."""
     with sqlite3.connect(state / "stretto.db") as connection:
         try:
             read = connection.execute("SELECT SUM(offset) FROM journal").fetchone()[0] or 0
@@ -121,18 +121,18 @@ def pending(state: Path) -> int:
 
 
 def test_twenty_kills_lose_and_double_nothing(tmp_path: Path) -> None:
-    """Whatever moment the ingesting process dies at, its successor ends up with every event, once."""
+    """Whenever the ingesting process dies, its successor stores every event exactly once."""
     kill_again_and_again(tmp_path, 20)
 
 
 @pytest.mark.slow
 def test_two_hundred_kills_lose_and_double_nothing(tmp_path: Path) -> None:
-    """The same, often enough to hit the rare moments."""
+    """The same holds often enough to hit rare moments."""
     kill_again_and_again(tmp_path, 200)
 
 
 def test_broken_off_at_any_step_a_batch_is_stored_whole_or_not_at_all(tmp_path: Path) -> None:
-    """Interrupted after 1, 2, 3 … hundred steps of the database, nothing has changed until all of it has."""
+    """Interrupted after 1, 2, 3 … hundred steps of the database, a batch is stored whole or not at all."""
     with store(tmp_path) as opened:
         append(opened.folder, recorded("fanout"))
         append(opened.folder, straggler().events)
@@ -148,7 +148,7 @@ def test_broken_off_at_any_step_a_batch_is_stored_whole_or_not_at_all(tmp_path: 
 
 
 def taken(opened: Store, batch: journal.Batch, *, after: int) -> bool:
-    """Take a batch, broken off once, after so many hundred steps; tell whether it came to its end."""
+    """Ingest a batch, interrupted once after some hundred steps; return whether it was completed."""
     steps = iter([False] * after + [True])
     opened.connection.set_progress_handler(lambda: next(steps, False), 100)
     try:

@@ -12,8 +12,8 @@ from stretto.store.database import open_reader, open_transaction, open_writer, r
 from stretto.store.schema import CONCLUDED, VERSION
 
 
-def test_a_store_is_made_for_its_owner_only(tmp_path: Path) -> None:
-    """Folder 0700, file and what SQLite puts beside it 0600, all tables there."""
+def test_only_its_owner_can_read_a_new_store(tmp_path: Path) -> None:
+    """The folder has mode 0700, the files of SQLite 0600, and all tables exist."""
     path = tmp_path / "state" / "stretto.db"
     with closing(open_writer(path)) as connection:
         connection.execute("INSERT INTO meta VALUES ('a', 'b')")
@@ -26,8 +26,8 @@ def test_a_store_is_made_for_its_owner_only(tmp_path: Path) -> None:
         assert tables == {*CONCLUDED, "meta", "emitted", "pruned"}
 
 
-def test_a_store_is_opened_again_with_what_it_holds(tmp_path: Path) -> None:
-    """Opening twice neither makes the tables again nor loses a row."""
+def test_a_store_keeps_its_rows_when_opened_again(tmp_path: Path) -> None:
+    """Opening twice neither creates the tables again nor loses a row."""
     path = tmp_path / "stretto.db"
     with closing(open_writer(path)) as connection:
         connection.execute("INSERT INTO meta VALUES ('a', 'b')")
@@ -36,7 +36,7 @@ def test_a_store_is_opened_again_with_what_it_holds(tmp_path: Path) -> None:
 
 
 def test_a_reader_sees_what_the_writer_commits_and_writes_nothing(tmp_path: Path) -> None:
-    """Read-only, beside a writer that holds the store."""
+    """A reader is read-only and works beside an open writer."""
     path = tmp_path / "a #?% folder" / "stretto.db"
     with closing(open_writer(path)) as writer, closing(open_reader(path)) as reader:
         with open_transaction(writer):
@@ -47,8 +47,8 @@ def test_a_reader_sees_what_the_writer_commits_and_writes_nothing(tmp_path: Path
             reader.execute("DELETE FROM meta")
 
 
-def test_without_a_store_a_reader_says_what_to_do(tmp_path: Path) -> None:
-    """No file, or a file that its writer had no time to fill: there is no store yet."""
+def test_a_missing_store_is_an_error_with_a_hint(tmp_path: Path) -> None:
+    """A missing file, or one without tables, means that there is no store yet."""
     with pytest.raises(StoreError, match="there is no store yet") as missing:
         open_reader(tmp_path / "stretto.db")
     assert "stretto up" in missing.value.hint
@@ -58,7 +58,7 @@ def test_without_a_store_a_reader_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_a_newer_store_is_refused_and_left_alone(tmp_path: Path) -> None:
-    """Neither reader nor writer touches what a newer version has made."""
+    """Neither reader nor writer changes a store of a newer version."""
     path = tmp_path / "stretto.db"
     with closing(open_writer(path)) as connection:
         connection.execute(f"PRAGMA user_version = {VERSION + 1}")
@@ -70,8 +70,8 @@ def test_a_newer_store_is_refused_and_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("opened", [open_reader, open_writer])
-def test_a_file_that_is_no_store_is_told_as_such(tmp_path: Path, opened: object) -> None:
-    """The error names the file and says that nothing is lost by making it anew."""
+def test_a_file_that_is_not_a_database_is_an_error_with_a_hint(tmp_path: Path, opened: object) -> None:
+    """The error names the file and says how to make the store again from the journal."""
     path = tmp_path / "stretto.db"
     path.write_bytes(b"this is not a database, and never was one" * 100)
     assert callable(opened)
@@ -80,15 +80,15 @@ def test_a_file_that_is_no_store_is_told_as_such(tmp_path: Path, opened: object)
     assert "stretto rebuild" in told.value.hint
 
 
-def test_a_place_that_cannot_be_written_is_told_as_such(tmp_path: Path) -> None:
-    """A file where the folder should be: an error for people, not a traceback."""
+def test_a_folder_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
+    """A file in the place of the folder gives a readable error, not a traceback."""
     (tmp_path / "state").touch()
     with pytest.raises(StoreError, match="the store cannot be created"):
         open_writer(tmp_path / "state" / "stretto.db")
 
 
 def test_only_an_unusable_store_is_removed(tmp_path: Path) -> None:
-    """Foreign and newer files go with what SQLite put beside them; a good store stays; none is fine."""
+    """Foreign and newer files are deleted with the other files of SQLite; a usable store stays."""
     path = tmp_path / "stretto.db"
     remove_unusable(path)
     with closing(open_writer(path)) as connection:
@@ -105,8 +105,8 @@ def test_only_an_unusable_store_is_removed(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_transaction_happens_whole_or_not_at_all(tmp_path: Path) -> None:
-    """An error inside undoes everything and passes on; the connection can be used again."""
+def test_a_transaction_is_stored_whole_or_not_at_all(tmp_path: Path) -> None:
+    """An error inside undoes all changes and is raised; the connection can be used again."""
     with closing(open_writer(tmp_path / "stretto.db")) as connection:
         with pytest.raises(sqlite3.IntegrityError), open_transaction(connection):
             connection.executemany("INSERT INTO meta VALUES (?, ?)", [("a", "b"), ("a", "c")])
@@ -117,7 +117,7 @@ def test_a_transaction_happens_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_leaves_the_connection_usable(tmp_path: Path) -> None:
-    """SQLite may roll back by itself when out of space: the error is told, and the next transaction works."""
+    """SQLite may roll back by itself on a full disk: the error is raised, and the next transaction works."""
     with closing(open_writer(tmp_path / "stretto.db")) as connection:
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count = {pages}")
@@ -131,7 +131,7 @@ def test_a_full_disk_leaves_the_connection_usable(tmp_path: Path) -> None:
 
 
 def test_a_damaged_store_is_removed(tmp_path: Path) -> None:
-    """A file that opens but whose pages are damaged is no store to rebuild into."""
+    """A file that opens but has damaged pages cannot be rebuilt into, so it is deleted."""
     path = tmp_path / "s.db"
     with closing(open_writer(path)) as connection:
         rows = [("s", "call", str(number), b"x" * 200) for number in range(500)]

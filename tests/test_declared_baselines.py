@@ -25,8 +25,8 @@ WHOLE = RecordedBaseline("whole", "s2", "none", ({"review": [1]},), newest=1, at
 BOTH = DeclaredBaselines((PIN, WHOLE), {"prd": SetLength(3.5, 4)})
 
 
-def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
-    """Every field, in a file for its owner alone, and nothing beside it."""
+def test_saved_baselines_are_loaded_unchanged(tmp_path: Path) -> None:
+    """Every field is kept, only the owner can read the file, and no other file is left."""
     folder = tmp_path / "state"
     assert load_declared(folder) == NOTHING_DECLARED
     save_declared(folder, BOTH)
@@ -37,8 +37,8 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
     assert load_declared(folder) == NOTHING_DECLARED
 
 
-def test_declarations_are_added_and_taken_away() -> None:
-    """One of the same name gives way; what is not there changes nothing."""
+def test_declarations_are_added_and_removed() -> None:
+    """A declaration replaces that of the same name; removing an unknown name changes nothing."""
     declared = with_length(with_recorded(NOTHING_DECLARED, PIN), "prd", SetLength(1, 1))
     again = with_recorded(declared, RecordedBaseline("pin", "s9", "release", PIN.runs, 8, 10))
     assert [found.session for found in again.recorded] == ["s9"]
@@ -63,7 +63,7 @@ def test_declarations_are_added_and_taken_away() -> None:
     ],
 )
 def test_a_damaged_file_is_refused_with_its_fault(tmp_path: Path, text: str, cause: str) -> None:
-    """Where, why and what to do; it is not taken for an empty one, or the next word would overwrite it."""
+    """The error says where, why and how to go on. Read as empty, the file would be overwritten."""
     (tmp_path / FILE).write_text(text, encoding="utf-8")
     with pytest.raises(BaselineError) as raised:
         load_declared(tmp_path)
@@ -72,15 +72,15 @@ def test_a_damaged_file_is_refused_with_its_fault(tmp_path: Path, text: str, cau
     assert "move it away" in raised.value.hint
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    """A file in the folder's place: an error that names it, and no half-written file."""
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    """A file in the place of the folder gives an error that names it, and no half-written file."""
     (tmp_path / "state").write_text("in the way", encoding="utf-8")
     with pytest.raises(BaselineError, match="cannot be kept"):
         save_declared(tmp_path / "state", BOTH)
 
 
 def test_a_follower_sees_each_change_and_survives_damage(tmp_path: Path) -> None:
-    """A running service takes what another process declares; while it is damaged the last word holds."""
+    """A service reads the changes of other processes; while the file is damaged, the last ones stay."""
     followed = DeclaredBaselineFile(tmp_path)
     assert followed() == NOTHING_DECLARED
     save_declared(tmp_path, BOTH)
@@ -98,7 +98,7 @@ def test_a_follower_sees_each_change_and_survives_damage(tmp_path: Path) -> None
 
 
 def test_the_file_can_be_read_by_people(tmp_path: Path) -> None:
-    """Indented JSON with the version that it is of."""
+    """The file is indented JSON with its version."""
     save_declared(tmp_path, BOTH)
     text = (tmp_path / FILE).read_text(encoding="utf-8")
     assert text.endswith(os.linesep if os.linesep == "\n" else "\n")

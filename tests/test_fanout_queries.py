@@ -28,7 +28,7 @@ RETENTION = Retention(raw_days=30, hourly_days=90, daily_days=365, most_bytes=1 
 
 
 def test_the_best_execution_of_each_pattern_is_found(tmp_path: Path) -> None:
-    """Work over elapsed 1.75 for release, 3 for what has no pattern; of equal ones the first."""
+    """Work over elapsed is 1.75 for release, 3 without a pattern; of equal ones the first is returned."""
     with store(tmp_path) as opened:
         opened.take(moved(straggler("later"), 500), straggler().events, fork_join().events)
         opened.take(
@@ -42,8 +42,8 @@ def test_the_best_execution_of_each_pattern_is_found(tmp_path: Path) -> None:
     assert found[1].end == at(60)
 
 
-def test_a_late_word_takes_the_place_of_what_was_written(tmp_path: Path) -> None:
-    """Without the end of one task two of them overlap; with it three, and no row of the two is left."""
+def test_a_late_event_replaces_the_stored_executions(tmp_path: Path) -> None:
+    """Before the third task's end is known two tasks overlap, after it three; the old row is deleted."""
     late = {"fork-join-a", "call-fork-join-a"}
     events = fork_join().events
     ends = [event for event in events if event.id in late and event.kind in {Kind.TASK_END, Kind.TOOL_END}]
@@ -57,7 +57,7 @@ def test_a_late_word_takes_the_place_of_what_was_written(tmp_path: Path) -> None
 
 
 def test_executions_are_counted_by_mix(tmp_path: Path) -> None:
-    """Two stragglers and a run of their types, one fork-join."""
+    """Two stragglers, a sequential run of the same types and a fork-join are counted apart."""
     with store(tmp_path) as opened:
         opened.take(straggler().events, moved(straggler("two"), 200), one_by_one().events, fork_join().events)
         assert count_fanout_mixes(opened.connection) == [
@@ -67,8 +67,8 @@ def test_executions_are_counted_by_mix(tmp_path: Path) -> None:
         assert count_run_mixes(opened.connection) == [MixCount("release", MIX, 1, at(120))]
 
 
-def test_the_finder_asks_the_store_and_the_declared(tmp_path: Path) -> None:
-    """A run in the store is measured; without one the hours are taken."""
+def test_the_finder_uses_the_store_and_the_declared_hours(tmp_path: Path) -> None:
+    """A stored run gives a measured baseline; without any the configured hours count."""
     with store(tmp_path) as opened:
         opened.take(one_by_one().events)
         find = make_baseline_finder(opened.connection, {"review": 1.0})
@@ -79,7 +79,7 @@ def test_the_finder_asks_the_store_and_the_declared(tmp_path: Path) -> None:
 
 
 def test_a_record_outlives_its_session_and_a_rebuild(tmp_path: Path) -> None:
-    """What is pruned leaves its executions, even where the session came back and was pruned again."""
+    """A pruned session leaves its executions, even if it was resumed and pruned again."""
     with store(tmp_path) as opened:
         opened.take(straggler().events, one_by_one().events)
         list(prune_history(opened.connection, opened.ingest, opened.folder, RETENTION, NOW))
@@ -97,7 +97,7 @@ def test_a_record_outlives_its_session_and_a_rebuild(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("session", ["straggler", "one-by-one"])
 def test_a_forgotten_session_leaves_nothing(tmp_path: Path, session: str) -> None:
-    """A recording that goes takes its executions along."""
+    """The executions of a deleted recording are deleted with it."""
     with store(tmp_path) as opened:
         opened.take(straggler().events, one_by_one().events)
         opened.ingest.forget_sessions([session], "2026-01-01.jsonl")

@@ -90,13 +90,13 @@ def ended(taken: list[IngestResult]) -> dict[str, list[str]]:
 
 
 def assert_equals_rebuild(opened: Store, tmp_path: Path) -> None:
-    """Sweep the store, and find in it byte for byte what a new one gets from the same journal."""
+    """Close idle sessions, and compare the store byte for byte with one rebuilt from the same journal."""
     opened.ingest.close_idle_sessions(LATER)
     assert opened.rows() == rebuilt(opened.folder, tmp_path / "anew.db", now=LATER)
 
 
 def test_a_scene_is_stored_as_it_was_drawn(tmp_path: Path) -> None:
-    """What comes out of the store is what the events say, and sums are those of its entities."""
+    """A stored session equals the drawn one, and the sums are those of its entities."""
     with store(tmp_path) as opened:
         taken = opened.take(straggler().events)
         session = queries.read_session(opened.connection, "straggler", by_description)
@@ -108,7 +108,7 @@ def test_a_scene_is_stored_as_it_was_drawn(tmp_path: Path) -> None:
 
 
 def test_everything_that_ended_is_reported_once(tmp_path: Path) -> None:
-    """Batch by batch, however the journal is cut, each end is news exactly once."""
+    """However the journal is cut into batches, each end is reported exactly once."""
     events = straggler().events
     with store(tmp_path) as opened:
         taken = [one for event in events for one in opened.take([event])]
@@ -124,7 +124,7 @@ def test_everything_that_ended_is_reported_once(tmp_path: Path) -> None:
 
 
 def test_a_reloaded_session_does_not_report_again(tmp_path: Path) -> None:
-    """A restart takes the rest of a session in and tells only what is new."""
+    """After a restart the rest of a session is ingested, and only new ends are reported."""
     events = sorted(straggler().events, key=lambda event: event.time)
     with store(tmp_path) as opened:
         opened.take(events[:-4])
@@ -135,7 +135,7 @@ def test_a_reloaded_session_does_not_report_again(tmp_path: Path) -> None:
 
 
 def test_a_resumed_session_ends_again(tmp_path: Path) -> None:
-    """Each end of a session is news; what ended before it is not."""
+    """Each end of a session is reported; entities that ended before are not reported again."""
     with store(tmp_path) as opened:
         assert ended(opened.take(fork_join().events))["sessions"] == ["fork-join"]
         more = Drawing("fork-join").opens(100).prompt(101, "p2")
@@ -147,8 +147,8 @@ def test_a_resumed_session_ends_again(tmp_path: Path) -> None:
         assert news["tasks"] == []
 
 
-def test_fanouts_of_two_parents_that_start_together_are_both_news(tmp_path: Path) -> None:
-    """A fan-out is known by its tasks, not by its start."""
+def test_fanouts_of_two_parents_that_start_together_are_both_reported(tmp_path: Path) -> None:
+    """A fan-out is identified by its tasks, not by its start."""
     drawing = Drawing().opens()
     for parent in ("left", "right"):
         drawing.task(parent, 0, 50, "plan")
@@ -158,8 +158,8 @@ def test_fanouts_of_two_parents_that_start_together_are_both_news(tmp_path: Path
         assert len(ended(opened.take(drawing.events))["fanouts"]) == 3
 
 
-def test_what_changes_later_is_taken_out_of_the_sums(tmp_path: Path) -> None:
-    """A late hook that corrects a call's tool or a task's type leaves no trace of what was counted."""
+def test_a_late_correction_is_subtracted_from_the_sums(tmp_path: Path) -> None:
+    """A late hook that corrects a call's tool or a task's type leaves no amount under the old name."""
     drawing = frame_drawing(Drawing(), 50).call("c", 1, 2).task("a", 10, 20, "review")
     with store(tmp_path) as opened:
         opened.take(drawing.events)
@@ -172,8 +172,8 @@ def test_what_changes_later_is_taken_out_of_the_sums(tmp_path: Path) -> None:
         assert_equals_rebuild(opened, tmp_path)
 
 
-def test_a_permission_request_takes_the_overhead_back(tmp_path: Path) -> None:
-    """It names no call, and may come in a later batch than the call's end."""
+def test_a_permission_request_removes_the_overhead(tmp_path: Path) -> None:
+    """The request names no call, and may be in a later batch than the end of the call."""
     with store(tmp_path) as opened:
         opened.take(frame_drawing(Drawing(), 50).call("c", 10, 20, took=8).events)
         assert "overhead" in queries.read_sums(opened.connection, at(60), 3_600)
@@ -182,8 +182,8 @@ def test_a_permission_request_takes_the_overhead_back(tmp_path: Path) -> None:
         assert_equals_rebuild(opened, tmp_path)
 
 
-def test_an_idle_session_is_closed_and_opened_again_by_a_word(tmp_path: Path) -> None:
-    """After the idle limit it is over, outcome unknown; its next event shows that it was not."""
+def test_an_idle_session_is_closed_and_reopened_by_an_event(tmp_path: Path) -> None:
+    """After the idle limit a session is over with outcome unknown; its next event opens it again."""
     with store(tmp_path) as opened:
         opened.take(Drawing().opens().prompt(1).order("call-a", 2).run("a", 3).events)
         assert ended([opened.ingest.close_idle_sessions(at(IDLE))])["sessions"] == []
@@ -200,7 +200,7 @@ def test_an_idle_session_is_closed_and_opened_again_by_a_word(tmp_path: Path) ->
 
 
 def test_a_judgement_does_not_open_a_session_again(tmp_path: Path) -> None:
-    """A session that is over by silence stays so, its end where it was; the judgement is kept."""
+    """A session closed by silence stays closed with the same end, and the score is stored."""
     with store(tmp_path) as opened:
         opened.take(Drawing().opens().prompt(1).events)
         opened.ingest.close_idle_sessions(at(2 * IDLE))
@@ -214,7 +214,7 @@ def test_a_judgement_does_not_open_a_session_again(tmp_path: Path) -> None:
 
 
 def test_a_description_is_redacted_before_it_is_stored(tmp_path: Path) -> None:
-    """The journal holds what the agent gave; the store never does."""
+    """The journal has the agent's text; the store has the redacted text."""
     secret = "sk-ant-" + "0123456789abcdef" * 2
     with store(tmp_path) as opened:
         opened.take(Drawing().order("call-a", 1, f"review with {secret}").events)
@@ -223,8 +223,8 @@ def test_a_description_is_redacted_before_it_is_stored(tmp_path: Path) -> None:
         assert secret not in rows
 
 
-def test_what_is_set_aside_is_counted_with_its_place(tmp_path: Path) -> None:
-    """Torn lines and what sources rejected are rows of their own, and no event is lost around them."""
+def test_rejected_lines_are_counted_with_their_place(tmp_path: Path) -> None:
+    """Torn lines and rejects of sources are rows with a place, and no event around them is lost."""
     with store(tmp_path) as opened:
         good = Drawing().opens().events
         reject = Event(kind=Kind.REJECT, session="", time=at(1), attributes={"reason": "not JSON"})
@@ -240,7 +240,7 @@ def test_what_is_set_aside_is_counted_with_its_place(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("tail", [b'{"version":1,"kind":"sess', b"x" * (journal.LONGEST_LINE + 5), None])
 def test_the_torn_last_line_of_a_past_day_is_set_aside(tmp_path: Path, tail: bytes | None) -> None:
-    """While its writer may be at it, it waits; an hour after its day it is taken for what it is, once."""
+    """A torn last line waits while its writer may finish it; an hour after its day it is rejected, once."""
     whole = journal.encode_event(Drawing().opens().events[0])
     day_over = at(86_400 + 3_600)
     with store(tmp_path) as opened:
@@ -262,8 +262,8 @@ def test_the_torn_last_line_of_a_past_day_is_set_aside(tmp_path: Path, tail: byt
         assert_equals_rebuild(opened, tmp_path)
 
 
-def test_a_failed_batch_changes_nothing_and_can_be_taken_again(tmp_path: Path) -> None:
-    """An error in the middle rolls all of it back, in memory as well."""
+def test_a_failed_batch_changes_nothing_and_can_be_ingested_again(tmp_path: Path) -> None:
+    """An error in the middle rolls back all of the batch, in memory as well."""
     with store(tmp_path) as opened:
         opened.take(fork_join().events)
         before = opened.rows()
@@ -279,8 +279,8 @@ def test_a_failed_batch_changes_nothing_and_can_be_taken_again(tmp_path: Path) -
         assert_equals_rebuild(opened, tmp_path)
 
 
-def test_a_failed_sweep_changes_nothing_and_can_be_done_again(tmp_path: Path) -> None:
-    """What it had closed in memory is forgotten with what was rolled back."""
+def test_a_failed_closing_of_idle_sessions_changes_nothing(tmp_path: Path) -> None:
+    """Sessions closed in memory are dropped with the rollback, and can be closed again."""
     with store(tmp_path) as opened:
         opened.take(Drawing().opens().prompt(1).call("c", 2).events)
         before = opened.rows()
@@ -295,7 +295,7 @@ def test_a_failed_sweep_changes_nothing_and_can_be_done_again(tmp_path: Path) ->
 
 
 def test_a_forgotten_recording_leaves_no_trace(tmp_path: Path) -> None:
-    """Its rows, its sums, its rejects and its place in the journal go; everyone else's stay."""
+    """Its rows, sums, rejects and journal position are deleted; those of other sessions stay."""
     with store(tmp_path) as opened:
         opened.take(straggler().events)
         before = opened.rows()
@@ -304,8 +304,8 @@ def test_a_forgotten_recording_leaves_no_trace(tmp_path: Path) -> None:
         assert opened.rows() == before
 
 
-def test_a_forgotten_recording_is_worked_out_again_after_a_restart(tmp_path: Path) -> None:
-    """A session that is no longer in memory is taken out with exactly what it had added."""
+def test_a_forgotten_recording_is_subtracted_after_a_restart(tmp_path: Path) -> None:
+    """A session that is no longer in memory is loaded, and exactly its amounts are subtracted."""
     with store(tmp_path) as opened:
         opened.take(nested().events, file="recording.jsonl")
         opened.take(Drawing("nested").call("odd", 5, 6, took=0.5).events, file="recording.jsonl")
@@ -314,8 +314,8 @@ def test_a_forgotten_recording_is_worked_out_again_after_a_restart(tmp_path: Pat
         assert opened.rows() == {table: [] for table in CONCLUDED}
 
 
-def test_clearing_forgets_what_is_concluded_and_nothing_else(tmp_path: Path) -> None:
-    """Notes and what was sent out stay: neither is in the journal."""
+def test_clearing_deletes_concluded_rows_and_nothing_else(tmp_path: Path) -> None:
+    """Notes and the times of sent spans stay: neither is in the journal."""
     with store(tmp_path) as opened:
         opened.take(fork_join().events)
         before = opened.rows()
@@ -330,7 +330,7 @@ def test_clearing_forgets_what_is_concluded_and_nothing_else(tmp_path: Path) -> 
 
 
 def test_the_sums_are_those_of_the_entities(tmp_path: Path) -> None:
-    """What has been added and taken out along the way equals the sums over the sessions as they now are."""
+    """All additions and subtractions over time equal the sums of the sessions as they are now."""
     with store(tmp_path) as opened, store(tmp_path / "other") as other:
         for draw in SCENES:
             for event in draw().events:
@@ -363,8 +363,8 @@ def test_the_sums_are_those_of_the_entities(tmp_path: Path) -> None:
         assert sums == other.rows()["rollup"]
 
 
-def test_scores_are_summed_on_the_scales_that_are_given(tmp_path: Path) -> None:
-    """Of ten and eleven the configured scale takes one; a reload takes out what was put in."""
+def test_scores_are_summed_on_the_configured_scales(tmp_path: Path) -> None:
+    """Of the scores 10 and 11 only 10 is on the scale; a reloaded session subtracts the same amounts."""
     connection = open_writer(tmp_path / "scaled.db")
     scales = Scales((Scale("quality", 0, 20),))
     with closing(connection):
@@ -386,14 +386,14 @@ def test_scores_are_summed_on_the_scales_that_are_given(tmp_path: Path) -> None:
 
 
 def unsettling(description: str | None, agent: str | None, command: str | None) -> str:
-    """Classify like the scenes, but for one agent that no code of ours is ready for."""
+    """Classify like the scenes, but raise an error for one agent."""
     if agent == "poison":
         raise KeyError("what nobody thought of")
     return by_description(description, agent, command)
 
 
-def test_an_event_that_nobody_is_ready_for_is_set_aside_alone(tmp_path: Path) -> None:
-    """Its neighbours in the batch and in its session are taken, and the reason is counted with its place."""
+def test_an_event_that_raises_an_error_is_set_aside_alone(tmp_path: Path) -> None:
+    """Its neighbours in batch and session are ingested, and the reason is counted with its place."""
     with store(tmp_path, unsettling) as opened:
         bad = Drawing("fork-join").run("x", 41, 42, agent="poison").events
         events = [*fork_join().events, *bad, *straggler().events]
@@ -411,8 +411,8 @@ def test_an_event_that_nobody_is_ready_for_is_set_aside_alone(tmp_path: Path) ->
         assert ended(taken)["fanouts"] == ["fork-join", "straggler"]
 
 
-def test_what_was_set_aside_is_taken_by_a_rebuild_that_is_ready_for_it(tmp_path: Path) -> None:
-    """The journal still has it: nothing is lost but time."""
+def test_a_line_set_aside_is_ingested_by_a_later_rebuild(tmp_path: Path) -> None:
+    """The journal keeps the line, so a corrected program loses nothing."""
     with store(tmp_path, unsettling) as opened:
         opened.take(Drawing("one").run("x", 1, 2, agent="poison").events)
         assert queries.list_sessions(opened.connection) == []
@@ -422,7 +422,7 @@ def test_what_was_set_aside_is_taken_by_a_rebuild_that_is_ready_for_it(tmp_path:
 
 
 def test_a_full_disk_sets_nothing_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the machine refuses is no fault of the events: it is raised, and taken once that is possible."""
+    """A full disk is not a fault of the events: the error is raised, and the batch ingested later."""
     with store(tmp_path) as opened, monkeypatch.context() as patched:
         append(opened.folder, fork_join().events)
 
@@ -438,8 +438,8 @@ def test_a_full_disk_sets_nothing_aside(tmp_path: Path, monkeypatch: pytest.Monk
         assert_equals_rebuild(opened, tmp_path)
 
 
-def test_a_file_that_became_shorter_is_read_again_and_told(tmp_path: Path) -> None:
-    """What is written after the cut is taken in, whatever the length; a rebuild forgets what is gone."""
+def test_a_file_that_became_shorter_is_read_again_and_reported(tmp_path: Path) -> None:
+    """Lines written after the cut are ingested, whatever the length; a rebuild drops the lost events."""
     with store(tmp_path) as opened:
         opened.take(fork_join().events)
         path = opened.folder / DAY_FILE
@@ -458,7 +458,7 @@ def test_a_file_that_became_shorter_is_read_again_and_told(tmp_path: Path) -> No
 
 
 def test_a_sample_is_no_sign_of_life(tmp_path: Path) -> None:
-    """It neither keeps a session open nor opens it again, dates nothing and names no source."""
+    """A sample neither keeps a session open nor reopens it, and sets neither its times nor its source."""
     with store(tmp_path) as opened:
         opened.take(Drawing().opens(1).prompt(2).events)
         opened.take(Drawing().sample(100, 60, cpu=SECOND).events)
@@ -475,7 +475,7 @@ def test_a_sample_is_no_sign_of_life(tmp_path: Path) -> None:
 
 
 def assert_incremental(opened: Store, tmp_path: Path, random: Random, sessions: list[list[Event]]) -> None:
-    """Write sessions in turns to two files, take them in at random moments, sweep between: as a rebuild."""
+    """Write sessions in turns to two files, ingest at random moments, close idle ones: as a rebuild."""
     now = BEGIN
     while any(sessions):
         events = random.choice([events for events in sessions if events])
@@ -497,7 +497,7 @@ def assert_incremental(opened: Store, tmp_path: Path, random: Random, sessions: 
 def test_incremental_ingest_of_scenes_and_recordings_equals_a_rebuild(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, held: int
 ) -> None:
-    """Any interleaving of sessions, any batches, evictions and sweeps: byte for byte the same rows."""
+    """Any interleaving, batches, evictions and closings of idle sessions give byte for byte the same rows."""
     monkeypatch.setattr(ingest, "MOST_CALLS_IN_MEMORY", held)
     random = Random(seed)
     sessions = [list(draw().events) for draw in SCENES]
@@ -519,7 +519,7 @@ def test_incremental_ingest_of_scenes_and_recordings_equals_a_rebuild(
 def test_incremental_ingest_of_anything_equals_a_rebuild(
     tmp_path_factory: pytest.TempPathFactory, sessions: list[list[Event]], seed: int, held: int
 ) -> None:
-    """Events at random, of several sessions, doubled ids and channels included."""
+    """Random events of several sessions, with repeated ids and several channels."""
     tmp_path = tmp_path_factory.mktemp("store")
     named = [[replace(event, session=f"s{n}") for event in events] for n, events in enumerate(sessions)]
     with pytest.MonkeyPatch.context() as patched, store(tmp_path) as opened:
@@ -528,7 +528,7 @@ def test_incremental_ingest_of_anything_equals_a_rebuild(
 
 
 def test_memory_holds_no_more_calls_than_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The open sessions that were touched longest ago go first, and come back when they are heard of."""
+    """Open sessions unused for longest are dropped first, and loaded again with their next event."""
     monkeypatch.setattr(ingest, "MOST_CALLS_IN_MEMORY", 16)
     with store(tmp_path) as opened:
         for name in ("one", "two", "three", "four"):
@@ -541,8 +541,8 @@ def test_memory_holds_no_more_calls_than_allowed(tmp_path: Path, monkeypatch: py
         assert_equals_rebuild(opened, tmp_path)
 
 
-def test_a_session_that_is_over_is_let_go_of(tmp_path: Path) -> None:
-    """Ended or lost, it is no longer in memory; a late word brings it back, and it is not news again."""
+def test_a_session_that_is_over_leaves_memory(tmp_path: Path) -> None:
+    """An ended or lost session leaves memory; a late event loads it without a second report."""
     with store(tmp_path) as opened:
         opened.take(fork_join().events, Drawing("lost").opens().events)
         assert list(opened.ingest._states) == ["lost"]
@@ -553,8 +553,8 @@ def test_a_session_that_is_over_is_let_go_of(tmp_path: Path) -> None:
         assert_equals_rebuild(opened, tmp_path)
 
 
-def test_a_journal_that_goes_on_during_catching_up_is_taken_to_its_end(tmp_path: Path) -> None:
-    """Positions move batch by batch and every byte is read once."""
+def test_a_journal_that_grows_during_catching_up_is_read_to_its_end(tmp_path: Path) -> None:
+    """Positions move batch by batch, and every byte is read once."""
     with store(tmp_path) as opened:
         for _ in range(40):
             append(opened.folder, [Event(kind=Kind.NOTIFICATION, session="s", time=at(1))] * 2_000)
@@ -565,7 +565,7 @@ def test_a_journal_that_goes_on_during_catching_up_is_taken_to_its_end(tmp_path:
 
 
 def test_facts_in_the_store_are_those_of_the_fold(tmp_path: Path) -> None:
-    """What is read back is what merging the events gives, for every recording."""
+    """Loaded facts equal the merged events of every recording."""
     with store(tmp_path) as opened:
         for name in RECORDINGS:
             opened.take(recorded(name))

@@ -8,7 +8,7 @@ FORBIDDEN = {"session_id", "session", "path", "prompt", "description", "project_
 
 
 def test_no_name_is_given_twice() -> None:
-    """The three tables between them are all metrics, each once."""
+    """The tables together have each metric once."""
     tables = (*LIVE, *DERIVED, *OWN)
     assert len({metric.name for metric in tables}) == len(tables) == len(METRICS)
     for table, made in ((LIVE, Made.LIVE), (DERIVED, Made.DERIVED), (OWN, Made.OWN)):
@@ -29,7 +29,7 @@ def test_help_is_a_sentence() -> None:
         assert "\n" not in metric.help
 
 
-def test_units_are_base_units_and_stand_in_the_name() -> None:
+def test_units_are_base_units_and_part_of_the_name() -> None:
     """Seconds, bytes, dollars, ratios and counts; no per cent, no milliseconds, no kilobytes."""
     suffix = {
         "s": ("_seconds", "_seconds_total"),
@@ -47,7 +47,7 @@ def test_units_are_base_units_and_stand_in_the_name() -> None:
 
 
 def test_counters_end_in_total_and_nothing_else_does() -> None:
-    """And only what is counted live is a counter or a histogram."""
+    """Only live metrics are counters or histograms."""
     for metric in METRICS.values():
         assert (metric.kind is MetricKind.COUNTER) == metric.name.endswith("_total"), metric.name
         assert (metric.kind is MetricKind.GAUGE) == (metric.made is not Made.LIVE), metric.name
@@ -60,7 +60,7 @@ def _is_ratio(metric: Metric) -> bool:
 
 
 def test_a_ratio_has_its_ingredients_beside_it() -> None:
-    """They exist, carry at least the ratio's labels, and are what a ratio can be worked out from."""
+    """They exist and have at least the ratio's labels, so that the ratio can be computed from them."""
     ratios = [metric for metric in METRICS.values() if _is_ratio(metric)]
     assert len(ratios) > 8
     for metric in ratios:

@@ -21,7 +21,7 @@ SLOT = find_slot(BEGIN)
 
 
 def added_by(events: list[Event], *, lost: bool = False) -> Additions:
-    """Return what a session adds when it is settled after these events."""
+    """Return the sums that a session adds after these events."""
     facts = fold_scene(events)
     session = conclude_session(facts, lost=lost, classify=by_description, calls=False)
     closed = lost or has_session_ended(facts)
@@ -31,7 +31,7 @@ def added_by(events: list[Event], *, lost: bool = False) -> Additions:
 
 
 def test_a_session_adds_its_path_and_its_wall_time() -> None:
-    """The straggler, whole: every measure and its value on paper, in nanoseconds."""
+    """The straggler scene adds every measure with its value on paper, in nanoseconds."""
     assert added_by(straggler().events) == {
         (SLOT, "wall", ("parallel",)): 30 * SECOND,
         (SLOT, "wall", ("single",)): 30 * SECOND,
@@ -49,7 +49,7 @@ def test_a_session_adds_its_path_and_its_wall_time() -> None:
 
 
 def test_calls_requests_and_hooks_are_seen() -> None:
-    """What is not concluded with every batch is there when the session is over."""
+    """Calls and hooks, which are not concluded with every batch, count when the session is over."""
     added = added_by(idle_tail().events)
     assert added[SLOT, "critical_path_tool", ("Bash",)] == 12 * SECOND
     parts = {dims[0]: length / SECOND for (_, measure, dims), length in added.items() if measure == "wall"}
@@ -57,8 +57,8 @@ def test_calls_requests_and_hooks_are_seen() -> None:
     assert parts == {part: length for part, length in written.items() if part != "wall time"}
 
 
-def test_a_running_session_adds_nothing_and_a_lost_one_counts_to_its_last_word() -> None:
-    """Its slot is that of its end, or of the last word of it."""
+def test_a_running_session_adds_nothing_and_a_lost_one_counts_to_its_last_event() -> None:
+    """Its slot is that of its end, or of its last event."""
     events = Drawing().opens().prompt(0).call("c", 5, 400).events
     assert added_by(events) == Counter()
     lost = added_by(events, lost=True)
@@ -66,8 +66,8 @@ def test_a_running_session_adds_nothing_and_a_lost_one_counts_to_its_last_word()
     assert lost[find_slot(at(400)), "critical_path", ()] == 400 * SECOND
 
 
-def test_a_resumed_session_is_taken_out_and_counted_again(tmp_path: Path) -> None:
-    """While it is open again its sums are gone; after its second end they are those of the whole."""
+def test_a_resumed_session_is_subtracted_and_counted_again(tmp_path: Path) -> None:
+    """While it is open again it has no sums; after its second end they are those of both parts."""
     events = sorted(resumed().events, key=lambda event: event.time)
     first = [event for event in events if event.time <= at(50)]
     with store(tmp_path) as opened:
@@ -82,7 +82,7 @@ def test_a_resumed_session_is_taken_out_and_counted_again(tmp_path: Path) -> Non
 
 
 @given(st.lists(any_event(), min_size=1, max_size=25))
-def test_parts_and_path_are_whole_whatever_was_told(events: list[Event]) -> None:
+def test_parts_and_path_add_up_for_any_events(events: list[Event]) -> None:
     """The parts sum to the wall time, the agents' parts to the path, and the path is no longer than that."""
     added = added_by(events, lost=True)
     session = conclude_session(fold_scene(events), lost=True, classify=by_description)
@@ -96,8 +96,8 @@ def test_parts_and_path_are_whole_whatever_was_told(events: list[Event]) -> None
     assert summed("critical_path_agent") == summed("critical_path") <= wall
 
 
-def test_a_session_that_is_swept_is_whole(tmp_path: Path) -> None:
-    """Its sums come with the sweep that closes it."""
+def test_a_session_closed_by_silence_adds_its_sums(tmp_path: Path) -> None:
+    """Its sums are added when the idle limit closes it."""
     with store(tmp_path) as opened:
         opened.take(Drawing().opens().prompt(0).call("c", 5, 9).events)
         assert "wall" not in queries.read_sums(opened.connection, at(60), 3_600)

@@ -26,7 +26,7 @@ NOW = BEGIN + 51 * DAY
 
 
 def pruned(opened: Store, now: int = NOW, retention: Retention = RETENTION) -> PruneStep:
-    """Prune to the end and return what went."""
+    """Prune to the end and return the sum of all steps."""
     steps = list(prune_history(opened.connection, opened.ingest, opened.folder, retention, now))
     return PruneStep(sum(step.sessions for step in steps), sum(step.files for step in steps))
 
@@ -42,8 +42,8 @@ def late(session: str = "late") -> list[Event]:
     return Drawing(session).opens(day).call("c", day + 1, day + 3).ends(day + 5).events
 
 
-def test_old_sessions_go_and_every_sum_stays(tmp_path: Path) -> None:
-    """Rows and journal lines are gone; the sums over any window are what they were, baselines included."""
+def test_old_sessions_are_deleted_and_every_sum_stays(tmp_path: Path) -> None:
+    """Rows and journal lines are deleted; the sums of any window and the baselines are as before."""
     with store(tmp_path) as opened:
         opened.take(straggler().events, one_by_one().events, file=FIRST)
         opened.take(late(), file=LATER)
@@ -65,8 +65,8 @@ def test_old_sessions_go_and_every_sum_stays(tmp_path: Path) -> None:
         assert pruned(opened) == PruneStep()
 
 
-def test_notes_of_sent_spans_go_with_their_sessions(tmp_path: Path) -> None:
-    """What was sent and is still there is not sent again; of a session that is gone nothing is left."""
+def test_notes_of_sent_spans_are_deleted_with_their_sessions(tmp_path: Path) -> None:
+    """A stored session whose spans were sent is not sent again; a deleted session leaves no note."""
     with store(tmp_path) as opened:
         opened.take(straggler().events, file=FIRST)
         opened.take(late(), file=LATER)
@@ -78,7 +78,7 @@ def test_notes_of_sent_spans_go_with_their_sessions(tmp_path: Path) -> None:
 
 
 def test_a_rebuild_after_pruning_gives_the_same(tmp_path: Path) -> None:
-    """What is kept of pruned sessions survives the rebuild, and nothing is counted twice."""
+    """The kept sums of pruned sessions survive the rebuild, and nothing is counted twice."""
     with store(tmp_path) as opened:
         opened.take(straggler().events, late("old but living")[:1], file=FIRST)
         opened.take(late("old but living")[1:], late(), file=LATER)
@@ -92,8 +92,8 @@ def test_a_rebuild_after_pruning_gives_the_same(tmp_path: Path) -> None:
         assert opened.rows() == before
 
 
-def test_a_session_that_goes_on_keeps_its_lines_in_old_files(tmp_path: Path) -> None:
-    """A file thins out to the lines of sessions that stay; the position moves with it."""
+def test_a_continued_session_keeps_its_lines_in_old_files(tmp_path: Path) -> None:
+    """A file keeps only the lines of stored sessions, and its position follows."""
     living = late("living")
     with store(tmp_path) as opened:
         opened.take(straggler().events, living[:2], file=FIRST)
@@ -109,7 +109,7 @@ def test_a_session_that_goes_on_keeps_its_lines_in_old_files(tmp_path: Path) -> 
 
 
 def test_history_that_arrived_lately_stays(tmp_path: Path) -> None:
-    """An imported session is old, but its lines stand in a new file: it is kept as long as that file."""
+    """An imported session is old, but its lines are in a new file: it is kept as long as that file."""
     with store(tmp_path) as opened:
         opened.take(straggler().events, file=LATER)
         assert pruned(opened) == PruneStep()
@@ -117,7 +117,7 @@ def test_history_that_arrived_lately_stays(tmp_path: Path) -> None:
 
 
 def test_an_open_session_stays(tmp_path: Path) -> None:
-    """Nothing is let go of before it is over, however old."""
+    """A running session is not deleted, however old it is."""
     with store(tmp_path) as opened:
         opened.take(Drawing("open").opens().events, file=FIRST)
         assert pruned(opened) == PruneStep()
@@ -125,8 +125,8 @@ def test_an_open_session_stays(tmp_path: Path) -> None:
         assert pruned(opened).sessions == 1
 
 
-def test_what_was_pruned_and_is_told_again_is_not_counted_again(tmp_path: Path) -> None:
-    """Events of before the end change nothing; what happened later begins the session anew."""
+def test_repeated_events_of_a_pruned_session_are_not_counted_again(tmp_path: Path) -> None:
+    """Events from before its end change nothing; later events begin the session anew."""
     with store(tmp_path) as opened:
         opened.take(straggler().events, file=FIRST)
         pruned(opened)
@@ -145,8 +145,8 @@ def test_what_was_pruned_and_is_told_again_is_not_counted_again(tmp_path: Path) 
         assert len(found.tool_calls) == 1
 
 
-def test_beyond_the_size_the_oldest_days_go_first(tmp_path: Path) -> None:
-    """Whole days go until the rest fits; what came today and yesterday stays whatever the size."""
+def test_beyond_the_size_the_oldest_days_are_deleted_first(tmp_path: Path) -> None:
+    """Whole days are deleted until the rest fits; today and yesterday stay whatever the size."""
     day = DAY // 10**9
     with store(tmp_path) as opened:
         for number in range(5):
@@ -170,7 +170,7 @@ def test_beyond_the_size_the_oldest_days_go_first(tmp_path: Path) -> None:
 
 
 def test_sums_thin_out_with_age(tmp_path: Path) -> None:
-    """Slots of five minutes go with the sessions, those of an hour later, those of a day last."""
+    """Slots of five minutes are deleted with the sessions, those of an hour later, those of a day last."""
 
     def widths(opened: Store) -> set[int]:
         return {width for (width,) in opened.connection.execute("SELECT DISTINCT width FROM rollup")}
@@ -187,7 +187,7 @@ def test_sums_thin_out_with_age(tmp_path: Path) -> None:
 
 
 def test_a_file_with_unread_lines_is_left_alone(tmp_path: Path) -> None:
-    """What has not been taken in yet is never thinned away."""
+    """Lines that are not ingested yet are never deleted."""
     with store(tmp_path) as opened:
         opened.take(straggler().events, file=FIRST)
         append(opened.folder, late("unread"), FIRST)
@@ -197,7 +197,7 @@ def test_a_file_with_unread_lines_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_kill_between_file_and_store_loses_nothing(tmp_path: Path) -> None:
-    """Where a file was thinned and its position not yet moved, the next start thins and reads it again."""
+    """If a file was shortened but its position not yet moved, the next start reads it again."""
     living = late("living")
     with store(tmp_path) as opened:
         opened.take(straggler().events, living[:2], file=FIRST)

@@ -18,8 +18,8 @@ def moved(drawing: Drawing, seconds: float) -> list[Event]:
     return [replace(event, time=event.time + round(seconds * SECOND)) for event in drawing.events]
 
 
-def test_sessions_are_listed_the_last_heard_of_first(tmp_path: Path) -> None:
-    """Every column as it stands, a page at a time."""
+def test_sessions_are_listed_by_latest_event(tmp_path: Path) -> None:
+    """A page of rows has every stored column."""
     with store(tmp_path) as opened:
         for number in range(5):
             opened.take(moved(fork_join(f"s{number}"), 100 * number))
@@ -33,8 +33,8 @@ def test_sessions_are_listed_the_last_heard_of_first(tmp_path: Path) -> None:
         assert (row.turns, row.tasks, row.running, row.tool_calls, row.fanouts) == (1, 3, 0, 3, 1)
 
 
-def test_sessions_heard_of_at_one_instant_are_paged_by_id(tmp_path: Path) -> None:
-    """The page goes on after the last id of that instant; without one it goes on before the instant."""
+def test_sessions_with_an_event_at_one_instant_are_paged_by_id(tmp_path: Path) -> None:
+    """The next page begins after the given id of that instant; without an id, before the instant."""
     with store(tmp_path) as opened:
         for name in "cab":
             opened.take(fork_join(name).events)
@@ -49,7 +49,7 @@ def test_sessions_heard_of_at_one_instant_are_paged_by_id(tmp_path: Path) -> Non
 
 
 def test_a_session_is_found_by_the_beginning_of_its_id(tmp_path: Path) -> None:
-    """Three at most, so that the caller can tell one from several; nothing in an id is a wildcard."""
+    """At most three are returned, enough to see an ambiguity; no character of an id is a wildcard."""
     with store(tmp_path) as opened:
         for name in ("abc", "abd", "abe", "abf", "a%_", "b"):
             opened.take(Drawing(name).opens().events)
@@ -60,7 +60,7 @@ def test_a_session_is_found_by_the_beginning_of_its_id(tmp_path: Path) -> None:
 
 
 def test_a_session_comes_whole_or_not_at_all(tmp_path: Path) -> None:
-    """Tool calls included; an unknown id gives None; a lost session stays lost."""
+    """It has its tool calls; an unknown id gives None; a lost session stays lost."""
     with store(tmp_path) as opened:
         opened.take(fork_join().events, Drawing("open").opens().call("c", 1).events)
         whole = queries.read_session(opened.connection, "fork-join", by_description)
@@ -127,16 +127,16 @@ def test_a_window_reaches_back_to_the_start_of_a_slot(tmp_path: Path) -> None:
         assert not counted(86_400 + 3_600, 86_400)
 
 
-def test_what_lies_ahead_is_counted_when_its_time_has_come(tmp_path: Path) -> None:
-    """A clock that is ahead of ours must not fill every window until then."""
+def test_events_of_the_future_are_counted_when_their_time_has_come(tmp_path: Path) -> None:
+    """A clock that runs ahead must not fill every window until then."""
     with store(tmp_path) as opened:
         opened.take(Drawing().opens().call("c", 1_000_000, 1_000_001).events)
         assert queries.read_sums(opened.connection, at(10), 604_800) == {}
         assert "calls" in queries.read_sums(opened.connection, at(1_000_001), 3_600)
 
 
-def test_activity_tells_what_is_going_on(tmp_path: Path) -> None:
-    """Open and busy sessions, running tasks, the newest event, and how many are recordings."""
+def test_activity_counts_what_is_running(tmp_path: Path) -> None:
+    """It counts open and busy sessions, running tasks and recordings, and has the newest event."""
     with store(tmp_path) as opened:
         assert queries.read_activity(opened.connection) == Activity(0, 0, 0, None, 0, 0)
         opened.take(fork_join().events, Drawing("idle").opens(60).prompt(61).stop(62).events)
@@ -146,8 +146,8 @@ def test_activity_tells_what_is_going_on(tmp_path: Path) -> None:
         assert queries.list_recordings(opened.connection) == ["shown"]
 
 
-def test_positions_and_rejects_are_told_by_file_and_reason(tmp_path: Path) -> None:
-    """How far each file is read, how many lines were set aside for what, and where the newest are."""
+def test_positions_and_rejects_are_reported_by_file_and_reason(tmp_path: Path) -> None:
+    """Each file has its position, each reason its number of rejects, and the newest rejects a place."""
     with store(tmp_path) as opened:
         bad = Event(kind=Kind.REJECT, session="", time=1, attributes={"reason": "empty"})
         append(opened.folder, [bad, bad, *Drawing().opens().events])
@@ -166,7 +166,7 @@ def test_positions_and_rejects_are_told_by_file_and_reason(tmp_path: Path) -> No
 
 
 def test_notes_are_kept(tmp_path: Path) -> None:
-    """What was emitted and notes about the store can be written again and again."""
+    """Notes about the store and about sent spans can be overwritten."""
     with store(tmp_path) as opened:
         assert queries.read_note(opened.connection, "rules") is None
         assert queries.get_emitted_time(opened.connection, "s") is None
@@ -177,8 +177,8 @@ def test_notes_are_kept(tmp_path: Path) -> None:
         assert queries.get_emitted_time(opened.connection, "s") == BEGIN
 
 
-def test_sums_come_slot_by_slot_of_the_measures_asked_for(tmp_path: Path) -> None:
-    """Three days with a session each, of which a window of one day touches two; nothing else is read."""
+def test_sums_by_slot_have_only_the_requested_measures(tmp_path: Path) -> None:
+    """Of three days with a session each, a window of a day touches two; no other measure is read."""
     day = 86_400
     with store(tmp_path) as opened:
         for number in range(3):

@@ -26,7 +26,7 @@ SLOT = find_slot(BEGIN)
 
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    """Give a store's writing connection."""
+    """Return the writing connection of a store."""
     with closing(open_writer(tmp_path / "stretto.db")) as opened:
         yield opened
 
@@ -43,7 +43,7 @@ def test_wide_slots_are_made_of_narrow_ones() -> None:
 
 
 def test_a_call_adds_count_time_overhead_and_completeness() -> None:
-    """One each, in the slot of its end."""
+    """Each is added once, in the slot of the call's end."""
     assert count_tool_call(CALL) == (
         (SLOT, "calls", ("Bash", "success")),
         (SLOT, "ends_expected", ()),
@@ -56,30 +56,30 @@ def test_a_call_adds_count_time_overhead_and_completeness() -> None:
 
 
 def test_a_running_call_adds_nothing() -> None:
-    """It is counted once it is over."""
+    """A call is counted only when it is over."""
     assert count_tool_call(replace(CALL, end=None, outcome=Outcome.RUNNING)) == ()
 
 
 def test_a_call_whose_end_is_missing_is_expected_but_not_seen() -> None:
-    """It counts where it started, and nowhere if nothing is known about it but that its batch ended."""
+    """It counts in the slot of its start, and nowhere if only the end of its batch is known."""
     lost = replace(CALL, end=None, duration=None, overhead=None, outcome=Outcome.UNKNOWN)
     assert count_tool_call(lost) == ((SLOT, "calls", ("Bash", "unknown")), (SLOT, "ends_expected", ()))
     assert count_tool_call(replace(lost, start=None)) == ()
 
 
 def test_the_time_of_a_delegating_call_is_its_tasks() -> None:
-    """It is counted as a call and not as tool time."""
+    """It is counted as a call, but its time is not tool time."""
     measures = [measure for _, measure, _ in count_tool_call(replace(CALL, tool="Agent", overhead=None))]
     assert measures == ["calls", "ends_expected", "ends_seen"]
 
 
-def test_calls_that_add_the_same_share_it_in_memory() -> None:
-    """What is kept of a million calls is one reference each."""
+def test_calls_with_equal_additions_share_them_in_memory() -> None:
+    """A million calls keep only a reference each."""
     assert count_tool_call(CALL) is count_tool_call(replace(CALL, id="d", end=BEGIN + 2 * SECOND))
 
 
 def test_a_session_adds_its_tasks_and_fanouts() -> None:
-    """The straggler, whole: every measure and its value on paper, in nanoseconds."""
+    """The straggler scene adds every measure with its value on paper, in nanoseconds."""
     session = conclude_scene(straggler().events)
     added = add_up_tasks(session, find_fanouts(session.tasks))
     kind = ("release", "architecture,prd,test_strategy")
@@ -107,7 +107,7 @@ def test_a_session_adds_its_tasks_and_fanouts() -> None:
 
 
 def test_a_task_without_its_end_is_expected_but_not_seen() -> None:
-    """It counts by outcome in the slot of its start, with no length; a running one not at all."""
+    """It counts by outcome in the slot of its start, without a length; a running task does not count."""
     drawing = Drawing().opens().order("call-a", 1, "review").run("a", 2)
     assert add_up_tasks(conclude_scene(drawing.events), ()) == {}
     lost = add_up_tasks(conclude_scene(drawing.events, lost=True), ())
@@ -121,8 +121,8 @@ def test_a_task_whose_start_is_missing_was_seen_to_end() -> None:
     assert not any(measure == "task_time" for _, measure, _ in added)
 
 
-def test_what_is_added_is_in_a_slot_of_each_width(connection: sqlite3.Connection) -> None:
-    """One cell a width; the same cell grows."""
+def test_an_addition_is_in_a_slot_of_each_width(connection: sqlite3.Connection) -> None:
+    """It makes a cell for each width; a second addition grows the same cell."""
     slot = find_slot(BEGIN + 61 * MINUTE)
     write_sums(connection, Counter({(slot, "calls", ("Bash", "success")): 2}))
     write_sums(connection, Counter({(slot, "calls", ("Bash", "success")): 3}))
@@ -133,8 +133,8 @@ def test_what_is_added_is_in_a_slot_of_each_width(connection: sqlite3.Connection
     ]
 
 
-def test_what_is_taken_out_leaves_nothing(connection: sqlite3.Connection) -> None:
-    """A sum that falls to nothing goes; a change that cancels itself writes nothing."""
+def test_a_subtracted_addition_leaves_nothing(connection: sqlite3.Connection) -> None:
+    """A sum that becomes 0 is deleted; a change that cancels itself writes nothing."""
     session = conclude_scene(background().events)
     added = add_up_tasks(session, find_fanouts(session.tasks))
     write_sums(connection, added)

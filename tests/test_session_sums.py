@@ -10,8 +10,8 @@ from tests.scenes import Drawing, at, delivery, straggler
 from tests.scored import own
 
 
-def test_the_sums_of_a_session_are_those_of_a_window_with_nothing_else(tmp_path: Path) -> None:
-    """Whatever a session adds to the store it adds here."""
+def test_the_sums_of_a_session_equal_those_of_a_window_with_it_alone(tmp_path: Path) -> None:
+    """All that a session adds to the store is in its sums."""
     for drawing in (delivery(), straggler()):
         with store(tmp_path / drawing.session) as opened:
             opened.take(drawing.events)
@@ -21,7 +21,7 @@ def test_the_sums_of_a_session_are_those_of_a_window_with_nothing_else(tmp_path:
 
 
 def test_a_phase_has_the_tasks_that_name_it_or_began_in_it() -> None:
-    """What names another phase is the other's, whenever it began; what names none goes by the clock."""
+    """A task that names another phase belongs to that phase; a task without a name goes by its start."""
     drawing = Drawing().opens().phase("plan", 0, 20).phase("build", 20, 60)
     drawing.task("early", 5, 15, "review").task("late", 30, 40, "testing")
     told = {"phase": "build", "description": "audit"}
@@ -32,8 +32,8 @@ def test_a_phase_has_the_tasks_that_name_it_or_began_in_it() -> None:
     assert set(build["tasks"]) == {("testing", "worker", "success"), ("audit", "worker", "success")}
 
 
-def test_phases_of_one_name_are_told_apart_by_the_clock() -> None:
-    """A stage that comes twice has each time the tasks that began in it."""
+def test_phases_of_one_name_are_separated_by_time() -> None:
+    """A phase that occurs twice has each time the tasks that began in it."""
     drawing = Drawing().opens()
     for number, start in enumerate((0, 50)):
         drawing.stroke(Kind.PHASE_START, start, id=f"p{number}", name="build")
@@ -46,7 +46,7 @@ def test_phases_of_one_name_are_told_apart_by_the_clock() -> None:
 
 
 def test_a_phase_has_the_calls_and_messages_of_its_time_and_its_scores() -> None:
-    """A task's call is where the task is; the session's scores are no phase's."""
+    """A call belongs to the phase of its task; a score of the session belongs to no phase."""
     drawing = Drawing().opens().phase("plan", 0, 20).phase("build", 20, None)
     drawing.call("c", 5, 6).call("d", 30, 31).message("m", 25, "worker")
     drawing.task("a", 10, 30, "review").call("e", 25, 26, tool="Read", parent="a")
@@ -58,7 +58,7 @@ def test_a_phase_has_the_calls_and_messages_of_its_time_and_its_scores() -> None
     assert ("messages" in plan, sum(build["messages"].values())) == (False, 1)
 
 
-def test_scores_are_held_against_the_scales_that_are_given() -> None:
-    """As in the store."""
+def test_scores_use_the_configured_scales() -> None:
+    """A score off its scale is counted apart, as in the store."""
     found = own(delivery(), Scales((Scale("quality", 0, 20),))).session
     assert sum(count for dims, count in found["score_count"].items() if dims[0] == "quality") == 2

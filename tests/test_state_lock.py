@@ -41,7 +41,7 @@ def held_elsewhere(state: Path, address: str = "") -> Iterator[subprocess.Popen[
 
 
 def test_the_holder_is_known_by_its_note(tmp_path: Path) -> None:
-    """Process and address, for as long as it is held."""
+    """The note has process and address, as long as the lock is held."""
     lock = StateLock(tmp_path / "state")
     assert find_holder(tmp_path / "state") is None
     lock.acquire(ADDRESS)
@@ -52,7 +52,7 @@ def test_the_holder_is_known_by_its_note(tmp_path: Path) -> None:
 
 
 def test_only_one_holds_it(tmp_path: Path) -> None:
-    """A second one is refused, within one process too, and gets it once it is free."""
+    """A second holder is refused, in the same process too, until the lock is free."""
     with StateLock(tmp_path):
         with pytest.raises(ServiceError, match="another command is writing the store"):
             StateLock(tmp_path).acquire()
@@ -61,8 +61,8 @@ def test_only_one_holds_it(tmp_path: Path) -> None:
         pass
 
 
-def test_the_refused_hear_where_the_service_is(tmp_path: Path) -> None:
-    """Process, address and how to stop it."""
+def test_the_error_says_where_the_service_is(tmp_path: Path) -> None:
+    """It has process, address and the command that stops it."""
     with held_elsewhere(tmp_path, ADDRESS) as child:
         assert find_holder(tmp_path) == LockHolder(child.pid, ADDRESS)
         with pytest.raises(ServiceError, match="stretto is running already") as told:
@@ -71,8 +71,8 @@ def test_the_refused_hear_where_the_service_is(tmp_path: Path) -> None:
         assert f"kill {child.pid}" in told.value.hint
 
 
-def test_the_system_lets_go_when_the_holder_dies(tmp_path: Path) -> None:
-    """A killed holder leaves its note behind, which nobody believes."""
+def test_the_system_releases_the_lock_of_a_dead_process(tmp_path: Path) -> None:
+    """A killed holder leaves its note, which is ignored."""
     with held_elsewhere(tmp_path, ADDRESS):
         pass
     assert json.loads((tmp_path / FILE).read_text(encoding="utf-8"))["address"] == ADDRESS
@@ -82,7 +82,7 @@ def test_the_system_lets_go_when_the_holder_dies(tmp_path: Path) -> None:
 
 
 def test_asking_does_not_take_the_lock(tmp_path: Path) -> None:
-    """Whoever asks who holds it leaves it free."""
+    """Asking for the holder leaves the lock free."""
     StateLock(tmp_path).release()
     (tmp_path / FILE).touch()
     assert find_holder(tmp_path) is None
@@ -94,7 +94,7 @@ def test_asking_does_not_take_the_lock(tmp_path: Path) -> None:
     "note", [b"", b"{", b"[]", b'{"pid":"x","address":null}', b'{"address":null}', b"\xff"]
 )
 def test_a_note_that_cannot_be_read_names_nobody(tmp_path: Path, note: bytes) -> None:
-    """Whatever stands in the file, the answer is None and the lock still holds."""
+    """Whatever the file contains, the answer is None and the lock still works."""
     with StateLock(tmp_path):
         (tmp_path / FILE).write_bytes(note)
         assert find_holder(tmp_path) is None

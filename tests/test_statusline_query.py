@@ -18,7 +18,7 @@ from tests.web_served import NOON, Store, Work
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """A store with a session that is over and one with an agent still at work."""
+    """Return a store with a session that is over and another with a running agent."""
     store = Store(tmp_path)
     store.scene("done", NOON - 600 * SECOND, [Work(1, 11), Work(2, 12), Work(20, 30), Work(20, 30)])
     store.scene("open", NOON - 60 * SECOND, [Work(1, 11), Work(2, None)], over=False)
@@ -36,20 +36,20 @@ def test_it_sums_the_fan_outs_of_one_session(store: Store) -> None:
 
 
 def test_an_unfinished_fan_out_counts_for_nothing(store: Store) -> None:
-    """While an agent runs there are agents, and no speedup."""
+    """While an agent runs there is a count of agents, but no speedup."""
     found = read_brief(store.config.database, "open")
 
     assert found == SessionBrief(tasks=2, running=1, fanouts=0, work=0, elapsed=0)
     assert found.speedup is None
 
 
-def test_a_session_that_nobody_told_of_is_unknown(store: Store) -> None:
-    """An unknown session is None, not a session of nothing."""
+def test_a_session_without_events_is_unknown(store: Store) -> None:
+    """An unknown session is None, not a session with zeros."""
     assert read_brief(store.config.database, "nobody") is None
 
 
 def test_a_store_of_another_version_is_not_read(store: Store) -> None:
-    """What another version means by its columns is not known."""
+    """The columns of another version may have another meaning."""
     with closing(sqlite3.connect(store.config.database)) as connection:
         connection.execute("PRAGMA user_version = 999")
 
@@ -57,15 +57,15 @@ def test_a_store_of_another_version_is_not_read(store: Store) -> None:
         read_brief(store.config.database, "done")
 
 
-def test_no_store_is_made_by_looking(tmp_path: Path) -> None:
-    """Where there is no store it says so and leaves none behind."""
+def test_a_query_creates_no_store(tmp_path: Path) -> None:
+    """Without a store the query raises an error and creates no file."""
     with pytest.raises(sqlite3.Error):
         read_brief(tmp_path / "stretto.db", "done")
     assert not (tmp_path / "stretto.db").exists()
 
 
-def test_it_is_behind_only_after_what_was_told_lay_unread_for_long(store: Store) -> None:
-    """Read to the end is never behind, however old; unread is behind once the store has stood still."""
+def test_it_is_behind_only_if_lines_are_unread_for_long(store: Store) -> None:
+    """A store read to the end is never behind, however old; unread lines count once it stopped changing."""
     database, journal = store.config.database, store.config.journal
     written = database.stat().st_mtime_ns
     late = written + LAG_NS + 2
@@ -80,14 +80,14 @@ def test_it_is_behind_only_after_what_was_told_lay_unread_for_long(store: Store)
 
 
 def test_the_recording_is_not_taken_for_the_newest_day(store: Store) -> None:
-    """Files that are no days are left out of the question."""
+    """Files that are not named by a day are ignored."""
     (store.config.journal / "recording.jsonl").write_bytes(b"{}\n")
 
     assert not is_behind(store.config.database, store.config.journal, 1 << 62)
 
 
-def test_it_loads_next_to_nothing() -> None:
-    """What takes long to load stays unloaded: dataclasses, msgspec and every figure."""
+def test_it_loads_no_slow_module() -> None:
+    """Modules that take long to load stay unloaded: dataclasses, msgspec and all figures."""
     program = "import sys, stretto.store.statusline_query; print(*sys.modules)"
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
