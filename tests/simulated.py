@@ -99,7 +99,7 @@ def month(until: float, every: float) -> Iterator[str]:
 def exposition(at: float, since: float) -> str:
     """Return the text of a scrape: all gauges, and counters and histograms that grew since ``since``."""
     lines = [
-        _sample(f.name, f.labels, f.value or 0) for f in (*figures(at, Made.DERIVED), *figures(at, Made.OWN))
+        _sample(f.name, f.labels, f.value or 0) for f in (*figures(at, Made.DERIVED), *figures(at, Made.SELF))
     ]
     for metric in METRICS.values():
         if metric.kind is MetricKind.COUNTER:

@@ -2,16 +2,16 @@ from __future__ import annotations
 
 import re
 
-from stretto.names import DERIVED, LIVE, METRICS, OWN, PREFIX, Label, Made, Metric, MetricKind
+from stretto.names import DERIVED, LIVE, METRICS, PREFIX, SELF_METRICS, Label, Made, Metric, MetricKind
 
 FORBIDDEN = {"session_id", "session", "path", "prompt", "description", "project_path", "id"}
 
 
 def test_no_name_is_given_twice() -> None:
     """The tables together have each metric once."""
-    tables = (*LIVE, *DERIVED, *OWN)
+    tables = (*LIVE, *DERIVED, *SELF_METRICS)
     assert len({metric.name for metric in tables}) == len(tables) == len(METRICS)
-    for table, made in ((LIVE, Made.LIVE), (DERIVED, Made.DERIVED), (OWN, Made.OWN)):
+    for table, made in ((LIVE, Made.LIVE), (DERIVED, Made.DERIVED), (SELF_METRICS, Made.SELF)):
         assert {metric.made for metric in table} == {made}
 
 

@@ -56,7 +56,7 @@ def snapshot(tmp_path: Path) -> Snapshot:
 
 
 def test_a_snapshot_is_exposed_whole_and_sound(snapshot: Snapshot) -> None:
-    """Every figure with a value is one sample with that value; both formats parse; nothing else is there."""
+    """Every figure with a value is a sample with that value; both formats parse; nothing else is exposed."""
     source = exposing(("snapshot", snapshot.figures))
     assert_sound(source)
     found = samples(source)
@@ -101,7 +101,7 @@ OTHER_GAUGE = Figure("stretto_tasks_running", (), 1, 1)
 
 
 def test_the_budget_is_kept_and_told(snapshot: Snapshot) -> None:
-    """Fewer series than figures: the account says how many are shown, allowed and folded."""
+    """With fewer series than figures, the shown, allowed and folded series are counted."""
     source = exposing(("snapshot", snapshot.figures), budget=100)
     found = samples(source)
     assert (value(found, "series"), value(found, "series_budget")) == (100, 100)
@@ -118,7 +118,7 @@ def test_the_budget_is_kept_and_told(snapshot: Snapshot) -> None:
 
 
 def test_a_figure_that_is_gone_is_gone() -> None:
-    """Gauges are built fresh at each scrape: nothing lingers of what was once exposed."""
+    """Gauges are built at each scrape: a figure that is gone is no longer exposed."""
     figures = [GONE, OTHER_GAUGE]
     source = exposing(("snapshot", figures))
     assert value(samples(source), "tasks_running") == 1
@@ -129,7 +129,9 @@ def test_a_figure_that_is_gone_is_gone() -> None:
 def test_the_format_is_what_was_asked_for() -> None:
     """OpenMetrics where the scraper asks for it, the classic text otherwise, each with its content type."""
     source = exposing(("snapshot", [GONE]))
-    assert encode_metrics(source, OPENMETRICS).content_type.startswith("application/openmetrics-text; version=1.0.0")
+    assert encode_metrics(source, OPENMETRICS).content_type.startswith(
+        "application/openmetrics-text; version=1.0.0"
+    )
     assert encode_metrics(source, OPENMETRICS).body.endswith(b"# EOF\n")
     for accept in (TEXT, "", "*/*", "nonsense"):
         assert encode_metrics(source, accept).content_type.startswith("text/plain; version=")
@@ -156,7 +158,7 @@ def test_the_whole_service_is_exposed_as_the_table_says(tmp_path: Path) -> None:
         told = {family.name for family in families(service.registry)}
     finally:
         service.stop()
-    own = {metric.name for metric in METRICS.values() if metric.made is Made.OWN}
+    own = {metric.name for metric in METRICS.values() if metric.made is Made.SELF}
     # Folding shows only where something was folded.
     assert own - told <= {"stretto_series_folded"}
 

@@ -151,7 +151,7 @@ def test_what_is_written_has_the_declared_dimensions(tmp_path: Path) -> None:
     assert set(MEASURES) - seen == set()
 
 
-@pytest.mark.parametrize("name", ["figures", "store", "exporter"])
+@pytest.mark.parametrize("name", ["figures", "store", "exporter", "summaries", "service"])
 def test_no_metric_name_is_put_together(name: str) -> None:
     """A metric seen on a dashboard is found in the code by its full name."""
     for module, tree in modules().items():

@@ -46,8 +46,8 @@ def fit_budget(figures: Sequence[Figure], budget: int) -> BudgetedFigures:
     model, and a budget of 125. Of 20 models 12 are kept and 8 are summed in ``other``: 123 figures remain.
     """
     valued = [figure for figure in figures if figure.value is not None]
-    about_stretto = [figure for figure in valued if METRICS[figure.name].made is Made.OWN]
-    derived = [figure for figure in valued if METRICS[figure.name].made is not Made.OWN]
+    about_stretto = [figure for figure in valued if METRICS[figure.name].made is Made.SELF]
+    derived = [figure for figure in valued if METRICS[figure.name].made is not Made.SELF]
     folded: dict[str, int] = {}
     for label in FOLDED:
         if len(derived) <= budget:

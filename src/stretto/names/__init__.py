@@ -14,12 +14,12 @@ from stretto.names.metric import Made, Metric, MetricKind
 from stretto.names.outcome_metrics import OUTCOMES
 from stretto.names.quality_metrics import QUALITY
 from stretto.names.resource_metrics import RESOURCES
-from stretto.names.self_metrics import OWN
+from stretto.names.self_metrics import SELF_METRICS
 from stretto.names.usage_metrics import USAGE
 
 DERIVED: tuple[Metric, ...] = (*PARALLEL, *OUTCOMES, *USAGE, *QUALITY, *RESOURCES)
 
-METRICS: dict[str, Metric] = {metric.name: metric for metric in (*LIVE, *DERIVED, *OWN)}
+METRICS: dict[str, Metric] = {metric.name: metric for metric in (*LIVE, *DERIVED, *SELF_METRICS)}
 
 DURATION_BUCKETS: tuple[float, ...] = (
     0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 300, 600, 1800, 3600, 7200,
@@ -31,5 +31,6 @@ QUANTILES: dict[str, float] = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 __all__ = [
     "API_SCOPE", "DERIVED", "DURATION_BUCKETS", "EVALUATION", "JOB", "LIVE", "MAIN", "METRICS", "NONE",
-    "OTHER", "OWN", "PREFIX", "QUANTILES", "WINDOWS", "Attribute", "Label", "Made", "Metric", "MetricKind",
+    "OTHER", "PREFIX", "QUANTILES", "SELF_METRICS", "WINDOWS", "Attribute", "Label", "Made", "Metric",
+    "MetricKind",
 ]  # fmt: skip

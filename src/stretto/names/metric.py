@@ -15,7 +15,7 @@ class Made(StrEnum):
     """By an OpenTelemetry instrument as events arrive; restarts at zero with the process."""
     DERIVED = "derived"
     """From the snapshot, at each scrape."""
-    OWN = "own"
+    SELF = "own"
     """About Stretto itself, at each scrape."""
 
 
@@ -49,7 +49,7 @@ def define_gauge(name: str, unit: str, labels: tuple[Label, ...], text: str, *in
 
 def define_self_gauge(name: str, unit: str, labels: tuple[Label, ...], text: str) -> Metric:
     """Return a gauge about Stretto itself."""
-    return Metric(name, MetricKind.GAUGE, Made.OWN, unit, labels, text)
+    return Metric(name, MetricKind.GAUGE, Made.SELF, unit, labels, text)
 
 
 def define_counter(name: str, unit: str, labels: tuple[Label, ...], text: str) -> Metric:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from stretto.names.labels import OTHER, Label
 from stretto.names.metric import Metric, define_self_gauge
 
-OWN: tuple[Metric, ...] = (
+SELF_METRICS: tuple[Metric, ...] = (
     define_self_gauge("stretto_build_info", "1", (Label.VERSION,), "Always 1; the version is the label."),
     define_self_gauge(
         "stretto_collector_success",

@@ -35,8 +35,8 @@ def compute_session_sums(facts: SessionFacts, session: Session, rules: Rules) ->
     return SessionSums(_compute_sums(facts, session, session, rules), phases)
 
 
-def _compute_sums(facts: SessionFacts, session: Session, whole: Session, rules: Rules) -> Sums:
-    """Return the sums of a session, or of the part of it that is a phase; ``whole`` is the whole session."""
+def _compute_sums(facts: SessionFacts, session: Session, whole_session: Session, rules: Rules) -> Sums:
+    """Return the sums of a session, or of the part of it that is a phase; ``whole_session`` is all of it."""
     closed = session.outcome is not Outcome.RUNNING
     context = SessionContext(
         facts,
@@ -50,10 +50,10 @@ def _compute_sums(facts: SessionFacts, session: Session, whole: Session, rules: 
         scales=rules.scales,
         whole_session=replace(
             session,
-            tool_calls=whole.tool_calls,
-            model_calls=whole.model_calls,
-            permissions=whole.permissions,
-            hooks_run=whole.hooks_run,
+            tool_calls=whole_session.tool_calls,
+            model_calls=whole_session.model_calls,
+            permissions=whole_session.permissions,
+            hooks_run=whole_session.hooks_run,
         ),
     )
     sums: dict[str, dict[tuple[str | int, ...], int]] = {}
