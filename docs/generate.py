@@ -25,7 +25,7 @@ from grafana.board import page as dashboards
 from stretto.cli.main import build_parser
 from stretto.hook.client import client
 from stretto.hook.install.handlers import MARK, InstallPlan, build_handlers
-from stretto.names import DERIVED, LIVE, OWN, Metric
+from stretto.names import DERIVED, LIVE, SELF_METRICS, Metric
 
 DOCS = Path(__file__).parent
 PLUGIN = DOCS.parent / "deploy" / "claude-code-plugin"
@@ -80,7 +80,7 @@ def metrics_page() -> str:
     for title, text, group in (
         ("Derived figures", "Gauges, built fresh at each scrape from the last snapshot.", DERIVED),
         ("Live counters and histograms", "What ended since the service started, never history.", LIVE),
-        ("Stretto itself", "Its own health.", OWN),
+        ("Stretto itself", "Its own health.", SELF_METRICS),
     ):
         lines += ["", f"## {title}", "", text, ""]
         lines += ["| name | type | labels | meaning |", "| --- | --- | --- | --- |"]
