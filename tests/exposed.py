@@ -41,13 +41,13 @@ def exposing(*groups: tuple[str, Iterable[Figure] | Exception], budget: int = 5_
 
 
 def families(registry: CollectorRegistry, accept: str = OPENMETRICS) -> list[Metric]:
-    """Return the families of one scrape, strictly parsed."""
+    """Return the families of a scrape, strictly parsed."""
     body = encode_metrics(registry, accept).body.decode()
     return list((parse_openmetrics if accept == OPENMETRICS else parse_text)(body))
 
 
 def samples(registry: CollectorRegistry) -> Samples:
-    """Return every sample of one scrape."""
+    """Return every sample of a scrape."""
     return {
         (sample.name.removeprefix("stretto_"), tuple(sorted(sample.labels.items()))): sample.value
         for family in families(registry)
@@ -56,7 +56,7 @@ def samples(registry: CollectorRegistry) -> Samples:
 
 
 def value(found: Samples, name: str, **labels: str) -> float | None:
-    """Return one sample's value, or None where there is none."""
+    """Return a sample's value, or None."""
     return found.get((name, tuple(sorted(labels.items()))))
 
 

@@ -41,7 +41,7 @@ def test_a_limit_of_none_colours_from_the_first_one() -> None:
 
 
 def test_news_is_blue() -> None:
-    """What an alert of severity info compares with is told apart from what is bad."""
+    """A limit of severity info has another colour than a bad value."""
     assert drawn(make_steps("fanouts", of=INFO)) == [(None, "green"), (20, "blue")]
     assert drawn(make_steps("quality_score", low=True)) == [(None, "red"), (8, "green")]
 
@@ -70,7 +70,7 @@ def test_a_limit_that_is_not_published_is_refused() -> None:
 
 
 def test_a_limit_that_is_no_constant_is_refused(tmp_path: Path) -> None:
-    """A colour cannot follow an expression, and the error says where and what to write."""
+    """A colour needs a constant; the error names the place and the fix."""
     odd = tmp_path / "thresholds.yml"
     odd.write_text("groups: [{name: x, rules: [{record: 'stretto:threshold:x', expr: up}]}]")
     with pytest.raises(StrettoError, match="is not a constant") as error:

@@ -38,7 +38,7 @@ def test_what_is_asked_of_a_label_goes_before_its_variable() -> None:
     ],
 )
 def test_what_the_table_of_names_does_not_have_is_refused(ask: object) -> None:
-    """A metric or label that does not exist, or a histogram's part of what is none, fails the build."""
+    """An unknown metric or label, or a suffix on a metric that is not a histogram, fails the build."""
     with pytest.raises((KeyError, ValueError), match=r"no_such_metric|no label agent|not a histogram"):
         ask()  # type: ignore[operator]  # each is called alike
 
@@ -49,7 +49,7 @@ def test_a_ratio_is_absent_where_there_is_nothing_to_divide_by() -> None:
 
 
 def test_a_share_of_nothing_is_zero() -> None:
-    """Where only the other outcome is there, its zero stands in for the missing part."""
+    """If only the other outcome exists, its zero replaces the missing part."""
     asked = 'stretto_window_parallel_tasks{window="$window",outcome'
     above = f'sum ({asked}="failure"}} or 0 * {asked}="success"}})'
     assert (

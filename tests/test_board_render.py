@@ -82,7 +82,7 @@ def test_several_numbers_show_their_names() -> None:
 
 
 def test_a_limit_is_a_dashed_line_in_its_colour() -> None:
-    """It is a query of the published series, told from the figures by its dashes."""
+    """A limit is a query of the published series, marked by dashes."""
     (panel,) = drawn(
         make_lines(*WORDS, Unit.SECONDS, {"{{tool}}": "x"}, draw_limit("overhead_seconds", "critical"))
     )
@@ -96,7 +96,7 @@ def test_a_limit_is_a_dashed_line_in_its_colour() -> None:
 
 
 def test_a_gap_stays_a_gap() -> None:
-    """What was absent is not drawn through."""
+    """Absent values leave a gap in the line."""
     (panel,) = drawn(make_lines(*WORDS, Unit.SECONDS, "x", stacked=True))
     custom = panel["fieldConfig"]["defaults"]["custom"]
     assert custom["spanNulls"] is False

@@ -132,7 +132,7 @@ def test_a_dashboard_is_what_grafana_s_types_say(schemas: Schemas, path: Path) -
     ids=lambda value: ".".join(map(str, value)) if isinstance(value, tuple) else str(value),
 )
 def test_a_planted_fault_is_found(schemas: Schemas, where: tuple[str | int, ...], value: Any) -> None:
-    """The schemas are strict: one wrong key or value in a good dashboard is told."""
+    """The schemas are strict: a wrong key or value in a good dashboard is found."""
     dashboard = json.loads((DASHBOARDS / "overview.json").read_text())
     inside = dashboard
     for step in where[:-1]:

@@ -35,7 +35,7 @@ def test_within_the_budget_nothing_changes() -> None:
 
 
 def test_beyond_the_budget_the_rarest_values_become_other() -> None:
-    """The most counted keep their names; the rest are added up, and how many were folded is told."""
+    """The most common values keep their names; the rest are summed, and the folded values are counted."""
     found = fit_budget([*MANY, OPEN], 20)
     assert found.derived == (*MANY[:KEPT], OPEN, calls(OTHER, 8, count=sum(100 - n for n in range(KEPT, 20))))
     assert found.folded == {"tool": 8}
@@ -57,7 +57,7 @@ def test_a_ratio_of_what_was_folded_is_left_out() -> None:
 
 
 def test_a_record_of_what_was_folded_is_left_out() -> None:
-    """Two records are not one twice as high, nor are two instants one."""
+    """Two records do not add up to a higher record, and two instants not to a later one."""
     records = [
         Figure(f"stretto_{name}", (("pattern", f"p{number:02}"),), 2, 1)
         for number in range(20)
@@ -70,7 +70,7 @@ def test_a_record_of_what_was_folded_is_left_out() -> None:
 
 
 def test_scores_of_what_was_folded_are_left_out() -> None:
-    """Two agents' scores make no third one, and no mean or sum of scores another: only counts add up."""
+    """Two agents' scores, means or sums of scores are not summed: only counts are."""
     agents = [f"agent-{number:02}" for number in range(20)]
     for name in ("agent_score", "agent_collaboration_score"):
         found = fit_budget(
@@ -112,7 +112,7 @@ def test_the_last_resort_is_to_drop_what_stands_last() -> None:
 
 
 def test_figures_about_stretto_itself_stay() -> None:
-    """The account of a scrape is what tells that something is missing: the budget is not for it."""
+    """Metrics about the scrape show that something is missing, so they are outside the budget."""
     found = fit_budget([OPEN, OPEN, OWN], 1)
     assert (found.derived, found.about_stretto, dict(found.folded)) == ((OPEN,), (OWN,), {"all": 1})
 

@@ -39,7 +39,7 @@ def counting(since: int = BEGIN) -> tuple[CollectorRegistry, LiveMetrics]:
 
 
 def count(live: LiveMetrics, *sessions: Session) -> None:
-    """Count all of the sessions, as one batch of news."""
+    """Count all entities of the sessions in a batch."""
     live.count_sessions(sessions)
     for session in sessions:
         live.record_turns((session, turn) for turn in session.turns)
@@ -101,7 +101,7 @@ def test_histograms_have_our_buckets_in_seconds() -> None:
 
 
 def test_counters_begin_at_nothing_and_history_is_not_counted() -> None:
-    """A new process exposes no sample; what ended before it started never lands in its counters."""
+    """A new process exposes no sample; entities that ended before its start are not counted."""
     source, live = counting(since=at(1_000))
     assert samples(source) == {}
     count(live, conclude_scene(straggler().call("c", 1, 3).events), conclude_scene(background().events))
@@ -111,7 +111,7 @@ def test_counters_begin_at_nothing_and_history_is_not_counted() -> None:
 
 
 def test_a_recording_is_not_counted_as_a_session() -> None:
-    """What an empty store shows is nobody's: sessions, turns and fan-outs of it count nowhere."""
+    """The shipped recording is not counted: neither its sessions, turns nor fan-outs."""
     source, live = counting()
     session = replace(conclude_scene(straggler().events), recording=True)
     live.count_sessions([session])

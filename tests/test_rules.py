@@ -1,4 +1,4 @@
-"""Rules, Alertmanager's configuration and the runbook, held against the table of names; needs no server."""
+"""Rules, Alertmanager's configuration and the runbook agree with the table of names; needs no server."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ HEADINGS = ("## Meaning", "## Impact", "## Diagnosis", "## First step", "## Sile
 
 @dataclass(frozen=True)
 class Rule:
-    """One recording or alerting rule as written, with the labels that its series turn out to have."""
+    """A recording or alerting rule as written, with the labels of its series."""
 
     name: str
     group: str
@@ -85,14 +85,14 @@ RECORDED = {rule.name: rule for rule in RULES if "record" in rule.written}
 KNOWN = exported() | {name: rule.series for name, rule in RECORDED.items()}
 THRESHOLDS = [rule for rule in RULES if rule.name.startswith("stretto:threshold:")]
 WATCHDOG = "StrettoWatchdog"
-"""It fires always, about nothing: what is asked of the others has no meaning for it."""
+"""It always fires and is about no figure, so the checks of other alerts do not apply."""
 ALERTS = [rule for rule in RULES if "alert" in rule.written and rule.name != WATCHDOG]
 NAMES = sorted({alert.name for alert in ALERTS} | {WATCHDOG})
 RATIOS = [metric for metric in METRICS.values() if metric.ingredients]
 SUBJECTS = {
     Label.TASK_TYPE, Label.AGENT, Label.TOOL, Label.PATTERN, Label.MODEL, Label.CACHE, Label.SCORE,
 }  # fmt: skip
-"""The labels that say what an alert is about."""
+"""The labels that name the subject of an alert."""
 each_alert = for_each(ALERTS)
 
 
@@ -129,7 +129,7 @@ def recorded_for(figure: str) -> str:
     ],
 )
 def test_a_wrong_name_label_value_or_match_is_found(expression: str) -> None:
-    """The reading of the rules can fail: each of these mistakes is one it reports."""
+    """The check of the rules reports each of these mistakes."""
     with pytest.raises(AssertionError):
         labels_of(promql.parse(expression), KNOWN)
 

@@ -478,13 +478,13 @@ def test_a_caller_that_did_not_sample_gets_no_spans() -> None:
     ],
 )
 def test_an_invalid_traceparent_is_as_good_as_none(text: str) -> None:
-    """What the W3C format forbids never becomes a trace id."""
+    """An id that the W3C format forbids never becomes a trace id."""
     assert flat(spans_of(session(traceparent=text))) == flat(spans_of(session()))
     assert compute_trace_id(session(traceparent=text)) == compute_trace_id(session())
 
 
 def test_resource_and_scope_say_who_is_speaking() -> None:
-    """service.name is stretto, what is given is added, and nothing is read from the machine."""
+    """service.name is stretto, given attributes are added, and nothing is read from the machine."""
     spans = build_spans(session(), version="1.2.3", resource={"host.name": "studio"})
 
     for span in spans:
@@ -512,7 +512,7 @@ def test_without_a_pattern_the_workflow_is_the_source() -> None:
 
 
 def test_a_lost_session_ends_when_it_was_last_heard_of_and_says_so() -> None:
-    """A root is needed; its end is then the last thing seen, and marked as not the real one."""
+    """A root is needed; it then ends at the last event and is marked as having no known end."""
     root = spans_of(session(end=None, last=at(97), outcome=UNKNOWN))[0]
 
     assert seconds(root.end_time) == 97
@@ -551,7 +551,7 @@ def test_an_end_before_its_start_is_no_end() -> None:
 
 
 def test_what_is_inside_an_unfinished_turn_or_call_hangs_on_the_next_span_above() -> None:
-    """A turn without an end holds nothing; a task goes to what its unfinished call belongs to."""
+    """A turn without an end has no children; a task gets the owner of its unfinished call as parent."""
     scene = session(
         turns=(Turn("p1", "user", at(5), None, UNKNOWN),),
         tasks=(task("A", "architect", None, None, 10, 40), task("B", "tester", "A", "c2", 15, 20)),

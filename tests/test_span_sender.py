@@ -206,7 +206,7 @@ def test_sending_goes_on_after_a_failure(receiver: OtlpReceiver) -> None:
 def test_an_outage_is_one_line_in_the_log(
     receiver: OtlpReceiver, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """However many batches fail, the log says once that they do and once that they no longer do."""
+    """For any number of failed batches, the log has a line at the first and a line at the recovery."""
     caplog.set_level(logging.DEBUG, logger="opentelemetry")
     caplog.set_level(logging.DEBUG, logger="stretto")
     receiver.refuse(HTTPStatus.BAD_REQUEST)
@@ -230,7 +230,7 @@ def test_an_outage_is_one_line_in_the_log(
 def test_another_exporters_log_is_left_alone(
     receiver: OtlpReceiver, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Only what the sender's own thread logs is kept back."""
+    """Only log messages of the sender's thread are suppressed."""
     sender = sender_to(receiver.url)
     sender.submit(trace_of(1))
     receiver.wait_for_requests(1)
@@ -266,7 +266,7 @@ def test_a_hanging_endpoint_blocks_neither_submit_nor_close(receiver: OtlpReceiv
 
 
 def test_close_ends_the_exporters_wait_between_retries(receiver: OtlpReceiver) -> None:
-    """An exporter that was told to come back in an hour does not keep its thread for that hour."""
+    """An exporter that must retry in an hour does not keep its thread for that hour."""
     receiver.refuse_next(HTTPStatus.SERVICE_UNAVAILABLE, retry_after="3000")
     sender = sender_to(receiver.url, OTEL_EXPORTER_OTLP_TIMEOUT=NEVER)
 
@@ -312,7 +312,7 @@ class Gate(SpanExporter):
 
 
 def test_a_full_queue_refuses_the_newest_session_whole() -> None:
-    """The limit counts waiting spans; what no longer fits is refused, counted and not torn apart."""
+    """The limit counts waiting spans; a session that does not fit is refused whole and counted."""
     gate = Gate()
     sender = Sender(gate, limit=5)
     sender.submit(trace_of(1, "under way"))
@@ -386,7 +386,7 @@ def test_an_exporter_that_raises_does_not_end_sending() -> None:
 
 @pytest.mark.parametrize("compression", ["gzip", "deflate", "none", "GZIP"])
 def test_compression_is_honoured(receiver: OtlpReceiver, compression: str) -> None:
-    """What the variable says is on the wire, and the receiver can read it."""
+    """The compression of the variable is used, and the receiver can read it."""
     sender = sender_to(receiver.url, OTEL_EXPORTER_OTLP_COMPRESSION=compression)
 
     sender.submit(trace_of(2))
@@ -415,7 +415,7 @@ def test_headers_are_sent_and_the_traces_variable_goes_first(receiver: OtlpRecei
 
 
 def test_the_traces_endpoint_is_taken_as_it_is(receiver: OtlpReceiver) -> None:
-    """It goes before the general one, and no path is added to it."""
+    """It takes precedence over the general variable, and no path is added to it."""
     sender = build_sender(
         {
             "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",

@@ -40,7 +40,7 @@ def three_sessions(folder: Path) -> Store:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """Return a store of one's own."""
+    """Return an empty store."""
     return three_sessions(tmp_path)
 
 
@@ -53,13 +53,13 @@ def reading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def client(store: Store) -> Iterator[httpx.Client]:
-    """Serve a store of one's own."""
+    """Serve an empty store."""
     with served(store.make_backend()) as made:
         yield made
 
 
 def test_metrics_speak_the_format_that_is_asked_for(reading: httpx.Client) -> None:
-    """Prometheus negotiates; whoever asks for nothing gets plain text."""
+    """Prometheus negotiates the format; a client without an Accept header gets plain text."""
     plain = reading.get("/metrics")
     open_metrics = reading.get("/metrics", headers={"Accept": "application/openmetrics-text;version=1.0.0"})
 
@@ -154,7 +154,7 @@ def test_a_hook_is_appended_and_answered_with_nothing(store: Store, client: http
 
 @pytest.mark.parametrize("payload", [b"", b"{", b"\xff\x00", b"[]", b'{"session_id":5}', b"x" * 2_000_000])
 def test_whatever_a_hook_sends_is_taken(store: Store, client: httpx.Client, payload: bytes) -> None:
-    """An agent is never told that its hook was wrong; the journal shows it as a reject."""
+    """An agent never gets an error for a malformed hook; the journal shows it as a reject."""
     assert client.post(HOOK, content=payload).status_code == 204
     assert sum(store.refresh().rejects.values()) == 1
 
@@ -172,7 +172,7 @@ def test_a_hook_that_cannot_be_kept_is_told_without_a_word(store: Store) -> None
 
 
 def test_a_hooks_answer_comes_in_one_piece_and_the_connection_stays(client: httpx.Client) -> None:
-    """One segment per answer, so that no client waits for an acknowledgement that is held back."""
+    """Each answer is a single segment, so that no client waits for a delayed acknowledgement."""
     request = b"POST " + HOOK.encode() + b" HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 2\r\n\r\n{}"
     with socket.create_connection(
         (client.base_url.host, client.base_url.port), timeout=PATIENCE
@@ -339,7 +339,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("id", HOSTILE)
 def test_an_id_that_nobody_has_is_not_found(reading: httpx.Client, id: str) -> None:
-    """Whatever is asked for is looked up as text and nothing else, and is not repeated in the answer."""
+    """A requested name is only looked up as text, and is not repeated in the answer."""
     request = f"GET /api/sessions/{id} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode()
     head, _, body = exchange(reading, request, until=b"}").partition(b"\r\n\r\n")
 
@@ -373,7 +373,7 @@ def test_an_id_may_hold_whatever_an_agent_puts_there(store: Store) -> None:
 
 
 def test_notifications_come_back_newest_first(store: Store, client: httpx.Client) -> None:
-    """What Alertmanager posts is kept with the time it came and listed for everyone."""
+    """Notifications from Alertmanager are stored with the time of arrival and listed."""
     first = client.post("/api/notifications", content=message(alert()))
     store.now += MINUTE
     second = client.post(
@@ -389,7 +389,7 @@ def test_notifications_come_back_newest_first(store: Store, client: httpx.Client
 
 
 def test_a_notification_that_is_none_is_refused_with_the_reason(reading: httpx.Client) -> None:
-    """Whoever sets Alertmanager up learns what was wrong."""
+    """The person who sets Alertmanager up learns the mistake."""
     answer = reading.post("/api/notifications", content=b'{"version":"4"}')
 
     assert answer.status_code == 400
@@ -398,7 +398,7 @@ def test_a_notification_that_is_none_is_refused_with_the_reason(reading: httpx.C
 
 
 def test_a_notification_that_cannot_be_kept_is_asked_for_again(store: Store) -> None:
-    """Alertmanager repeats what was answered with a 5xx, so it hears the truth."""
+    """Alertmanager repeats a notification that was answered with a 5xx, so a failure to store is a 5xx."""
     backend = store.make_backend()
     (store.folder / "notifications.jsonl").mkdir()
     with served(backend) as client:

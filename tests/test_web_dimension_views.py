@@ -14,7 +14,7 @@ from tests.web_served import NOON, Store, Work, served
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """Return a store with what shows every column."""
+    """Return a store that fills every column."""
     made = Store(tmp_path)
     full(made)
     return made
@@ -55,7 +55,7 @@ def test_every_figure_says_what_it_is_and_of_how_many_things(store: Store) -> No
 
 
 def test_a_view_has_the_window_that_is_asked_for(store: Store) -> None:
-    """Another window is another table; one that is none is refused."""
+    """Another window is another table; an unknown window is refused."""
     store.scene("old", NOON - 3 * DAY, (Work(0, 5, "research"), Work(0, 5, "research")))
     with shown(store) as client:
         assert "research work 2 2×" in read(client, "/types?window=7d").text
@@ -91,7 +91,7 @@ def test_before_the_first_figures_a_view_is_empty(tmp_path: Path) -> None:
 
 
 def test_sessions_are_listed_page_by_page(store: Store) -> None:
-    """Every session is on exactly one page, those heard of at one instant too."""
+    """Every session is on exactly one page, even if several share the instant of their last event."""
     for number in range(120):
         store.scene(f"s{number:03}", NOON - 5 * HOUR - number // 3, (Work(0, 1),))
     seen: list[str] = []

@@ -1,4 +1,4 @@
-"""The guard: who may ask, what a body may be, and what every answer carries."""
+"""Which requests the guard lets through, and the headers of every answer."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.web_served import Store, exchange, served
 
 @dataclass
 class Answer:
-    """What came out of an ASGI application."""
+    """The answer of an ASGI application."""
 
     status: int = 0
     headers: list[tuple[str, str]] = field(default_factory=list)
@@ -45,12 +45,12 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def guard(token: str | None = None, hosts: frozenset[str] = frozenset()) -> Guard:
-    """Return the guard around an application that says how much it was given."""
+    """Return the guard around an application that answers with the size of its body."""
     return Guard(echo, hosts=hosts, token=token, limits={"/large": 100}, limit=10)
 
 
 def ask(app: Guard, path: str = "/", method: str = "GET", body: bytes = b"", **headers: str) -> Answer:
-    """Put one request to an application; header names are spelled with underscores."""
+    """Send a request to an application; header names are spelled with underscores."""
     answer = Answer()
     raw = [(name.replace("_", "-").encode(), value.encode("utf-8")) for name, value in headers.items()]
     if "host" not in headers:
@@ -86,7 +86,7 @@ def store(tmp_path: Path) -> Store:
     "host", ["127.0.0.1", "127.0.0.1:9464", "127.8.9.1:1", "localhost", "LocalHost:80", "[::1]", "[::1]:9464"]
 )
 def test_the_loopback_interface_is_answered_by_any_of_its_names(host: str) -> None:
-    """Whatever this machine calls itself, it is let in."""
+    """Every name of this machine is accepted."""
     assert ask(guard(), host=host).status == 200
 
 
@@ -110,7 +110,7 @@ def test_a_name_that_could_be_rebound_is_misdirected(host: str) -> None:
     "host", ["", " ", "a b", "[::1", "x@127.0.0.1", "127.0.0.1/..", "127.0.0.1:port", "ähm", "[::1]x"]
 )
 def test_a_host_that_names_nothing_is_a_bad_request(host: str) -> None:
-    """What cannot be read as a host is not guessed at."""
+    """A malformed Host header is refused."""
     assert ask(guard(), host=host).status == 400
 
 
@@ -132,7 +132,7 @@ def test_behind_a_token_any_address_is_answered_but_no_other_name() -> None:
 
 @given(host=st.text(max_size=30) | st.ip_addresses().map(str))
 def test_only_loopback_addresses_and_localhost_ever_pass(host: str) -> None:
-    """No spelling of a Host slips through: what passes is the loopback interface."""
+    """No spelling of a Host slips through: only the loopback interface passes."""
     if ask(guard(), host=host).status == 200:
         name = host.rsplit(":", 1)[0] if host.count(":") == 1 or "]:" in host else host
         assert name.lower() == "localhost" or ip_address(name.strip("[]")).is_loopback
@@ -148,7 +148,7 @@ def test_only_loopback_addresses_and_localhost_ever_pass(host: str) -> None:
     ],
 )  # fmt: skip
 def test_a_page_of_another_origin_may_not_send(method: str, origin: str) -> None:
-    """What changes state is refused to every page but our own."""
+    """Requests that change state are refused to every page of another origin."""
     answer = ask(guard(), method=method, origin=origin)
 
     assert answer.status == 403
@@ -293,7 +293,7 @@ def broken(_: int, __: int | None) -> Any:
 
 
 def test_every_answer_carries_the_headers(store: Store) -> None:
-    """Pages, errors, refusals and faults alike tell the browser what it must not do."""
+    """Pages, errors, refusals and faults all carry the security headers."""
     backend = store.make_backend(expose=failing, sessions=broken)
     with served(backend) as client:
         answers = [
@@ -313,7 +313,7 @@ def test_every_answer_carries_the_headers(store: Store) -> None:
 
 
 def test_a_fault_tells_nothing_of_the_inside(store: Store) -> None:
-    """An error that nobody foresaw is told as such, without a trace of code."""
+    """An unexpected error is answered as such, without a trace of code."""
     with served(store.make_backend(sessions=broken)) as client:
         answer = client.get("/api/sessions")
 
@@ -324,7 +324,7 @@ def test_a_fault_tells_nothing_of_the_inside(store: Store) -> None:
 
 
 def test_errors_below_api_are_json_and_text_elsewhere() -> None:
-    """A refusal has the shape of the place it stands at."""
+    """A refusal below /api/ is JSON, elsewhere text."""
     assert json.loads(ask(guard(), "/api/x", host="evil.example").body).keys() == {"error", "hint"}
     assert ask(guard(), "/x", host="evil.example").all("content-type") == ["text/plain; charset=utf-8"]
 

@@ -1,4 +1,4 @@
-"""The stream that tells pages what has changed: exact, bounded, and given back."""
+"""The event stream of page updates: exact, bounded, and freed at its end."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def store(tmp_path: Path) -> Store:
 
 @contextmanager
 def listening(client: httpx.Client) -> Iterator[Iterator[dict[str, Any]]]:
-    """Open a stream and yield its changes as they come; the first is what every stream begins with."""
+    """Open a stream and yield its updates as they arrive; the first begins every stream."""
     with client.stream("GET", PATH) as answer:
         assert answer.status_code == 200
         assert answer.headers["Content-Type"].startswith(MEDIA)
@@ -67,7 +67,7 @@ def test_a_refresh_tells_which_sessions_are_no_longer_as_they_were(store: Store)
 
 
 def test_more_changes_than_a_snapshot_lists_may_be_any(store: Store) -> None:
-    """Where every listed session is new, those behind them may be too: every page is told."""
+    """If every listed session is new, further sessions may be too: every page is updated."""
     with served(store.make_backend()) as client:
         store.refresh()
         with listening(client) as changes:
@@ -87,7 +87,7 @@ def test_what_alertmanager_tells_is_told_on(store: Store) -> None:
 
 
 def test_a_slow_reader_gets_one_change_that_is_all_of_them() -> None:
-    """Nothing queues up: what was not taken yet grows into one."""
+    """Nothing queues up: updates that were not read yet are merged."""
     change = PageUpdate()
     for other in (
         PageUpdate(snapshot=1, sessions={"a"}),
@@ -102,7 +102,7 @@ def test_a_slow_reader_gets_one_change_that_is_all_of_them() -> None:
 
 
 def test_streams_are_bounded_and_given_back(store: Store) -> None:
-    """One too many is sent away with a status that a script understands; who leaves makes room."""
+    """A stream too many is refused with a status that the script understands; a closed stream makes room."""
     changes = UpdateStreams(most=2)
     with served(store.make_backend(updates=changes)) as client, ExitStack() as opened:
         streams = [opened.enter_context(listening(client)) for _ in range(2)]
@@ -140,7 +140,7 @@ def test_a_server_that_stops_ends_its_streams(store: Store) -> None:
 
 
 def test_the_head_of_a_stream_ends(store: Store) -> None:
-    """Whoever asks for the head alone takes no stream's place."""
+    """A HEAD request takes no stream's place."""
     with served(store.make_backend()) as client:
         assert client.head(PATH).status_code == 200
         assert store.updates.streams == 0

@@ -75,7 +75,7 @@ def test_the_verdict_comes_first_in_one_sentence(store: Store) -> None:
 def test_a_loss_and_a_draw_are_said_as_plainly(
     store: Store, sequential: Sequence[Work], title: str, lead: str
 ) -> None:
-    """Whoever was slower together is told so in the same place."""
+    """A loss is shown in the same place as a gain."""
     store.scene("one-by-one", NOON - 3 * HOUR, sequential)
     store.scene("together", NOON - 2 * HOUR, (ARCHITECTURE, TESTS))
     snapshot = store.refresh()
@@ -97,7 +97,7 @@ def test_since_when_an_agent_decides_is_said_as_known(store: Store, before: int,
 
 
 def test_without_a_sequential_run_the_baseline_admits_it(store: Store) -> None:
-    """The weakest baseline says that it flatters."""
+    """The page explains that the weakest baseline flatters."""
     store.scene("together", NOON - HOUR, (ARCHITECTURE, TESTS))
     with shown(store) as client:
         text = read(client).text
@@ -109,7 +109,7 @@ def test_without_a_sequential_run_the_baseline_admits_it(store: Store) -> None:
 
 
 def test_more_than_one_baseline_leads_with_the_best_and_adds_nothing(store: Store) -> None:
-    """What is measured is the verdict; what is held against something else stands beside it with its own."""
+    """The measured baseline leads; work compared with another baseline has a verdict of its own beside it."""
     full(store)
     store.scene(
         "other", NOON - HOUR, (Work(0, 8, "research"), Work(0, 8, "research"), Work(1, 8, "research"))
@@ -141,7 +141,7 @@ def test_the_headline_says_how_sure_it_is(store: Store) -> None:
 
 
 def test_every_provenance_is_explained() -> None:
-    """No baseline is shown whose meaning is not said."""
+    """Every baseline has an explanation."""
     meanings = {headline.explain_baseline(provenance) for provenance in Provenance}
 
     assert len(meanings) == len(Provenance)
@@ -183,7 +183,7 @@ def test_an_empty_store_says_what_to_do(store: Store) -> None:
 
 
 def test_sessions_without_parallel_work_are_no_failure(store: Store) -> None:
-    """Nothing in parallel is said as such, with what would count."""
+    """The page says that nothing ran in parallel, and what would count."""
     store.scene("alone", NOON - HOUR, (ARCHITECTURE,))
     with shown(store) as client:
         text = read(client).text
@@ -204,7 +204,7 @@ def test_running_tasks_are_waited_for(store: Store) -> None:
 
 
 def test_what_is_withheld_shows_its_reason_and_never_a_zero(store: Store) -> None:
-    """Where there is no figure stands a dash, with the reason in the title and as text."""
+    """An absent figure is a dash, with the reason in the title and as text."""
     store.scene("alone", NOON - HOUR, (Work(0, None, "look around"),))
     with shown(store) as client:
         page = read(client, "/types")
@@ -231,7 +231,7 @@ def test_a_recording_is_called_one(store: Store) -> None:
 
 
 def test_a_recording_beside_own_sessions_is_told_apart(store: Store) -> None:
-    """A mixture is called one, and does not promise to go away."""
+    """A mixture with a recording is marked, without a promise to remove it."""
     store.recording()
     store.scene("own", NOON - HOUR, (ARCHITECTURE, TESTS))
     with shown(store) as client:
@@ -278,7 +278,7 @@ def test_efficiency_shows_its_factors(store: Store) -> None:
 
 
 def test_the_latest_sessions_lead_to_their_pages(store: Store) -> None:
-    """Every row's link works, and the rest is said to exist."""
+    """Every row's link works, and the page says that there are more sessions."""
     for number in range(LATEST + 2):
         store.scene(f"session {number}/?#%", NOON - number * MINUTE, (ARCHITECTURE, TESTS))
     with shown(store) as client:
@@ -292,7 +292,7 @@ def test_the_latest_sessions_lead_to_their_pages(store: Store) -> None:
 
 
 def test_stretto_tells_of_itself(store: Store) -> None:
-    """What was set aside is counted by reason, and what needs a person is said."""
+    """Rejected input is counted by reason, and problems for a person are shown."""
     full(store)
     store.append(b"[]")
     store.refresh()
@@ -328,7 +328,7 @@ def test_every_figure_is_defined_in_the_words_of_the_table() -> None:
 
 
 def test_what_fires_is_seen_before_anything_else(store: Store) -> None:
-    """Alerts stand by gravity, the newest word about each counts, and what is over moves below."""
+    """Alerts are sorted by severity; the newest notification of each counts; resolved alerts are below."""
     told = [
         message(
             alert(
@@ -355,7 +355,7 @@ def test_what_fires_is_seen_before_anything_else(store: Store) -> None:
 
 
 def test_no_notification_is_said_in_so_many_words(store: Store) -> None:
-    """Quiet is reported as what Alertmanager has told, not as proof that all is well."""
+    """Quiet is shown as Alertmanager's report, not as proof that all is well."""
     with shown(store) as client:
         assert "Alertmanager reports no firing alert." in read(client).text
 
@@ -403,7 +403,7 @@ def test_a_session_says_what_is_absent_and_why(store: Store) -> None:
 
 
 def test_only_a_running_session_renews_itself(store: Store) -> None:
-    """A page whose figures cannot change any more stands still."""
+    """A page whose figures cannot change does not reload."""
     full(store)
     with shown(store) as client:
         assert not renews(read(client, "/sessions/together"))
@@ -411,7 +411,7 @@ def test_only_a_running_session_renews_itself(store: Store) -> None:
 
 
 def test_tool_calls_are_counted_by_tool(store: Store) -> None:
-    """Calls, failures and summed time of each tool; calls of unknown length are said to be left out."""
+    """Calls, failures and summed time of each tool; calls of unknown length are mentioned as left out."""
     store.scene("mixed", NOON - HOUR, (Work(0, 4), Work(1, 4, ok=False), Work(2, None)))
     with shown(store) as client:
         text = read(client, "/sessions/mixed").text
@@ -470,7 +470,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_nothing_from_outside_becomes_markup(store: Store, text: str) -> None:
-    """Whatever an agent, a project, a session or an alert is called comes out as that very text."""
+    """The name of an agent, project, session or alert is shown exactly as text."""
     pair = (Work(0, 30, text, text), Work(0, 20, text, text), Work(40, None, text, text))
     store.scene(text, NOON - HOUR, pair, cwd=f"/srv/{text.replace('/', '')}")
     store.scene("plain", NOON - HOUR, (ARCHITECTURE, TESTS, Work(40, None)))
@@ -562,12 +562,12 @@ def test_a_page_can_be_read_without_seeing_it(store: Store, path: str) -> None:
 
 
 def renews(page: Page) -> bool:
-    """Tell whether a page asks for itself again."""
+    """Return whether a page reloads itself."""
     return {"http-equiv": "refresh", "content": str(REFRESH_SECONDS)} in page.attributes("meta")
 
 
 def test_the_page_renews_itself_until_it_is_told_to_stay(store: Store) -> None:
-    """Whoever needs time to read can stop the renewal, window and all, and start it again."""
+    """A reader can stop the reloads, keeping the window, and start them again."""
     full(store)
     with shown(store) as client:
         first = read(client, "/?window=7d")
@@ -596,7 +596,7 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize("theme", [0, 1])
 def test_colours_keep_their_contrast(theme: int) -> None:
-    """Text has 4.5 to 1 on what it stands on, bars 3 to 1, in light and dark (WCAG 2.2 AA)."""
+    """Text has a contrast of 4.5 to 1, bars 3 to 1, in light and dark (WCAG 2.2 AA)."""
     style = resources.files("stretto.web").joinpath("static", "stretto.css").read_text(encoding="utf-8")
     colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", re.findall(r":root \{([^}]*)\}", style)[theme]))
 
@@ -637,7 +637,7 @@ def test_the_runbook_has_an_index(store: Store) -> None:
 
 
 def test_the_shipped_runbook_is_listed() -> None:
-    """Each page that comes with Stretto says in its first sentence what the alert means."""
+    """The first sentence of each shipped runbook page is the meaning of the alert."""
     names = sorted(_find_runbooks())
     assert "StrettoDown" in names
     for name in names:
@@ -681,7 +681,7 @@ def test_markdown_says_what_it_means() -> None:
 
 @given(st.text(alphabet="#`*-[]()<>&\"'1. \n\tab{}%", max_size=80))
 def test_no_markdown_brings_markup_of_its_own(text: str) -> None:
-    """Whatever stands in a page, its elements are ours, closed, and without attributes."""
+    """Any text in a runbook page gives known elements only, closed and without attributes."""
     page = Page(str(markdown.render_html(text)))
 
     assert {tag for tag, _ in page.elements} <= {
@@ -740,11 +740,12 @@ def test_speed_ups_are_told_in_times(value: float, text: str) -> None:
     ("ratio", "text"),
     [
         (0, "0 %"), (0.004, "0.4 %"), (0.0999, "10 %"), (0.553, "55 %"), (0.9, "90 %"), (0.994, "99.4 %"),
-        (0.9999, "99.9 %"), (1, "100 %"), (-0.5, f"{quantities.MINUS}50 %"), (-12.344, f"{quantities.MINUS}1,230 %"),
+        (0.9999, "99.9 %"), (1, "100 %"), (-0.5, f"{quantities.MINUS}50 %"),
+        (-12.344, f"{quantities.MINUS}1,230 %"),
     ],
 )  # fmt: skip
 def test_shares_are_told_in_per_cent(ratio: float, text: str) -> None:
-    """What is not all is never called 100 %."""
+    """A share below 1 is never shown as 100 %."""
     assert quantities.format_percent(ratio).replace("\N{NO-BREAK SPACE}", " ") == text
 
 
@@ -813,7 +814,7 @@ def test_the_past_is_told_in_one_unit(past: int, text: str) -> None:
 
 
 def test_a_stuck_task_is_named_with_its_session(store: Store) -> None:
-    """The page says which it is and leads to its session; without one there is no such section."""
+    """The page names the task and links to its session; without a stuck task there is no such section."""
     full(store)
     taken = store.refresh()
     stuck = (StuckTask("<open>", "task-1", store.now - 3_600 * SECOND),)

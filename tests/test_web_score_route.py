@@ -17,7 +17,7 @@ from tests.web_served import NOON, Store, Work, served
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """Return a store with one session."""
+    """Return a store with a session."""
     made = Store(tmp_path)
     made.scene("first", NOON - HOUR, (Work(0, 30), Work(0, 20, "write tests", "tester")))
     made.refresh()
@@ -59,7 +59,7 @@ def test_a_score_is_kept(store: Store, client: httpx.Client) -> None:
 
 
 def test_of_many_scores_the_bad_ones_are_named(store: Store, client: httpx.Client) -> None:
-    """Each that was not taken is told with its place and why; the others are kept."""
+    """Each refused score is listed with its index and reason; the others are stored."""
     item = {"name": "quality", "value": 1}
     answer = client.post("/api/scores", json=[{**item, "task": "agent0"}, {**item, "task": "x"}, 7])
 
@@ -91,7 +91,7 @@ def test_of_many_scores_the_bad_ones_are_named(store: Store, client: httpx.Clien
 def test_a_request_without_any_score_is_refused(
     store: Store, client: httpx.Client, body: bytes, error: str
 ) -> None:
-    """400, what was wrong and what to send instead; nothing is written."""
+    """The answer is 400 with the mistake and an example; nothing is written."""
     before = journal.list_files(store.config.journal)
     answer = client.post("/api/scores", content=body)
 
@@ -102,7 +102,7 @@ def test_a_request_without_any_score_is_refused(
 
 
 def test_a_journal_that_cannot_be_written_is_told(store: Store) -> None:
-    """503, so that whoever sends tries again."""
+    """The answer is 503, so that the sender tries again."""
 
     def full(_: object) -> Any:
         raise OSError(28, "No space left on device")
@@ -115,7 +115,7 @@ def test_a_journal_that_cannot_be_written_is_told(store: Store) -> None:
 
 
 def test_strangers_may_not_judge(store: Store) -> None:
-    """A page of another origin, and whoever lacks the token, are refused as at the other addresses."""
+    """Requests of another origin or without the token are refused, as at other addresses."""
     item = {"session": "first", "name": "quality", "value": 1}
     with served(store.make_backend(token="secret")) as client:
         without = client.post("/api/scores", json=item)

@@ -1,4 +1,4 @@
-"""The timeline: everything stands where its time is, and a drawing of anything stays small."""
+"""The timeline: every shape is at its time, and every drawing stays small."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def shapes_of(drawing: Drawing) -> int:
 
 
 def test_bars_stand_where_their_time_is() -> None:
-    """Place and width are shares of the session's time; the main agent's turn stands first."""
+    """Position and width are shares of the session's time; the main agent's turn is first."""
     drawing = draw_session(session(task("x", 0, 100), task("y", 25, 75, "b")))
 
     assert [(lane.agent, [(bar.x, bar.width) for bar in lane.bars]) for lane in drawing.lanes] == [
@@ -65,7 +65,7 @@ def test_bars_stand_where_their_time_is() -> None:
 
 
 def test_an_agent_has_as_many_lanes_as_it_ran_at_once() -> None:
-    """Tasks of one agent that overlap stand below each other, those that do not share a lane."""
+    """Overlapping tasks of an agent have separate lanes; others share a lane."""
     drawing = draw_session(session(task("x", 0, 40), task("y", 10, 50), task("z", 40, 90)))
 
     assert [[bar.task for bar in lane.bars] for lane in drawing.lanes[1:]] == [["x", "z"], ["y"]]
@@ -83,7 +83,7 @@ def test_the_shortest_can_be_seen() -> None:
 
 
 def test_what_has_no_end_and_no_start_is_told() -> None:
-    """What runs reaches to the newest event, a lost end is a moment, without a start there is no place."""
+    """A running task reaches to the newest event, a lost end is a moment; without a start it is left out."""
     running = replace(task("r", 40, None, "r"), outcome=Outcome.RUNNING)
     drawing = draw_session(session(running, task("l", 20, None, "l", "unknown"), task("n", None, 30, "n")))
 
@@ -96,7 +96,7 @@ def test_what_has_no_end_and_no_start_is_told() -> None:
 
 
 def test_a_part_is_drawn_in_full_detail() -> None:
-    """What crosses the edge is clipped, what is outside is not there."""
+    """Shapes that cross the edge are clipped, shapes outside are left out."""
     one = session(task("x", 0, 100), task("y", 55, 60, "b"), task("z", 80, 90, "c"))
     drawing = draw_session(one, choose_view(one, 50, 70))
 
@@ -112,7 +112,7 @@ def test_a_part_is_drawn_in_full_detail() -> None:
     [(None, None, (0, 100)), (20, None, (20, 100)), (None, 30, (0, 30)), (90, 500, (90, 100))],
 )
 def test_a_view_fits_into_the_session(start: float | None, end: float | None, seen: tuple[int, int]) -> None:
-    """Whatever is asked for, what is drawn is a part of the session."""
+    """For any requested view, the drawn view is a part of the session."""
     assert choose_view(session(), start, end) == Interval(AT + seen[0] * SECOND, AT + seen[1] * SECOND)
 
 
@@ -137,7 +137,7 @@ def test_calls_stand_in_their_task_and_what_delegates_is_none() -> None:
 
 
 def test_neighbours_too_narrow_to_tell_apart_become_one() -> None:
-    """One bar stands for them and says so; a failure among many successes is told, not painted."""
+    """A merged bar counts its items; a failure among many successes is in the text, not the colour."""
     calls = tuple(call(f"c{n}", None, n / 100, 0.005, "failure" if n == 3 else "success") for n in range(50))
     (merged,) = draw_session(session(calls=calls)).lanes[0].calls
 
@@ -148,7 +148,7 @@ def test_neighbours_too_narrow_to_tell_apart_become_one() -> None:
 
 
 def test_too_many_at_once_are_drawn_as_a_level() -> None:
-    """A thousand parallel tasks of one agent are one lane that shows how many ran."""
+    """A thousand parallel tasks of an agent are a single lane with the number of running tasks."""
     drawing = draw_session(session(*(task(f"t{n}", n / 100, 50 + n / 20) for n in range(1000))))
     level = drawing.lanes[1]
 
@@ -175,7 +175,7 @@ def test_many_agents_are_drawn_as_levels_and_the_rest_in_one() -> None:
     )
 )
 def test_a_drawing_is_bounded_whatever_happened(drawn: list[tuple[float, float, str]]) -> None:
-    """Bars lie inside, in order, and each stands for at least one task; all tasks have a lane."""
+    """Bars are inside the drawing, in order, and each represents a task at least; all tasks have a lane."""
     tasks = [task(f"t{n}", start, start + length, agent) for n, (start, length, agent) in enumerate(drawn)]
     drawing = draw_session(session(*tasks, length=130))
 

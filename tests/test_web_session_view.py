@@ -1,4 +1,4 @@
-"""One session's page: every source's part of it, the critical path as drawn, and a thousand tasks."""
+"""A session's page: sections of every source, the drawn critical path, and a thousand tasks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def event(kind: Kind, second: float, **more: Any) -> Event:
 
 
 def told(store: Store) -> None:
-    """Put in a session of an orchestrator that tells everything that hooks do not."""
+    """Add a session of an orchestrator that reports everything that hooks do not."""
     store.events(
         [
             event(Kind.SESSION_START, 0),
@@ -77,7 +77,7 @@ def test_a_speedup_that_has_no_room_is_left_out_of_the_drawing(store: Store) -> 
 
 
 def test_calls_of_an_agent_that_was_not_seen_are_absent(store: Store) -> None:
-    """Where only the call that waited for it is known, the table does not say 0."""
+    """If only the call that waited for it is known, the table does not show 0."""
     store.events(
         [
             event(Kind.SESSION_START, 0),
@@ -114,7 +114,7 @@ def test_where_the_time_went_and_what_decided_the_end(store: Store) -> None:
 
 
 def test_the_critical_path_is_drawn_from_lane_to_lane(store: Store) -> None:
-    """It runs along whoever was waited for, and steps over where the next one took its place."""
+    """It follows the agent that was waited for, and steps to the next agent."""
     store.scene("s", AT, (Work(0, 10), Work(10, 30, "write tests", "tester"), Work(12, 20, "look", "tester")))
     store.refresh()
     found = store.make_backend().session_summary("s")
@@ -171,7 +171,7 @@ def test_every_source_has_its_part(store: Store) -> None:
 
 
 def test_what_no_source_tells_has_a_reason_and_no_section(store: Store) -> None:
-    """A session by hooks alone shows no empty tables, and says what is missing and why."""
+    """A session by hooks alone shows no empty tables, and lists the absent figures with reasons."""
     full(store)
     with shown(store) as client:
         page = read(client, "/sessions/together")
@@ -183,7 +183,7 @@ def test_what_no_source_tells_has_a_reason_and_no_section(store: Store) -> None:
 
 
 def test_bars_explain_themselves(store: Store) -> None:
-    """Each shape of the timeline says what it is, how long and when."""
+    """Each shape of the timeline has a description with duration and time."""
     full(store)
     with shown(store) as client:
         told = " ".join(read(client, "/sessions/together").explanations).replace("\N{NO-BREAK SPACE}", " ")
@@ -215,7 +215,7 @@ def test_a_thousand_tasks_stay_a_page(store: Store) -> None:
 
 
 def test_many_fan_outs_are_counted(store: Store) -> None:
-    """What is not listed is said to exist, and the JSON has it."""
+    """The page says that there are more parallel executions, and the JSON has them."""
     pairs = [Work(10 * n + shift, 10 * n + 5, f"part {n}") for n in range(45) for shift in (0, 1)]
     store.scene("many", AT, pairs)
     with shown(store) as client:
@@ -230,7 +230,7 @@ def test_many_fan_outs_are_counted(store: Store) -> None:
     ["from=x&to=y", "from=-1", "to=1e9", "from=999999999", "page=0", "page=-3", "page=x", "from=5&to=5"],
 )
 def test_no_address_breaks_the_page(store: Store, query: str) -> None:
-    """Whatever stands in the address, there is a page."""
+    """Any parameters in the address give a page."""
     store.scene("s", NOON - MINUTE, (ARCHITECTURE, TESTS))
     with shown(store) as client:
         assert client.get(f"/sessions/s?{query}").status_code == 200

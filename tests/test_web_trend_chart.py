@@ -1,4 +1,4 @@
-"""Trends and changes in words and bars: signs, scales and what cannot be told."""
+"""Trends and changes in words and bars: signs, scales and unknown values."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def day(begins: str, saved: float | None) -> dict[str, Any]:
 
 
 def test_columns_stand_on_the_line_of_zero() -> None:
-    """What was saved rises from it, what was lost hangs from it, and nothing is drawn where nothing ran."""
+    """Saved time is above zero, lost time below, and a day without parallel work has no column."""
     chart = trend_chart.build_chart([day("a", 30), day("b", None), day("c", -10), day("d", 0)])
     up, none, down, zero = chart.columns
 
@@ -79,7 +79,7 @@ def test_a_chart_of_nothing_has_its_line_at_the_bottom() -> None:
 def test_a_change_says_how_much_and_whether_it_counts(
     change: FigureChange, difference: str, tone: str, note: str
 ) -> None:
-    """Only what is more than noise is called a gain or a loss, and more work is neither."""
+    """Only a difference that exceeds noise is a gain or a loss, and more work is neither."""
     (found,) = trend_chart.list_changes([change])
     assert found.difference.replace("\N{NO-BREAK SPACE}", " ") == difference
     assert (found.tone, found.note) == (tone, note)
@@ -94,7 +94,7 @@ def test_what_is_not_known_of_both_weeks_is_left_out() -> None:
 
 
 def test_the_overview_shows_the_trend_and_since_last_week(tmp_path: Path) -> None:
-    """The days are a chart and a table; the week before is compared, or said to be missing."""
+    """The days are a chart and a table; the week before is compared, or reported as missing."""
     store = Store(tmp_path)
     store.scene("new", NOON - HOUR, (ARCHITECTURE, TESTS))
     with shown(store) as client:

@@ -29,7 +29,7 @@ class Page(HTMLParser):
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.words: list[str] = []
         self.explanations: list[str] = []
-        """What a shape says when it is pointed at, and a figure when it is asked."""
+        """The descriptions of shapes and of figures."""
         self._hidden = 0
         self._open: list[str] = []
         self.feed(html)
@@ -97,7 +97,7 @@ def shown(store: Store) -> Iterator[httpx.Client]:
 
 
 def full(store: Store) -> None:
-    """Put in what shows every part of the first page."""
+    """Add sessions that fill every part of the overview."""
     store.scene("one-by-one", NOON - 3 * HOUR, ONE_BY_ONE)
     store.scene("together", NOON - 2 * HOUR, (ARCHITECTURE, TESTS))
     store.scene(

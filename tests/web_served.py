@@ -46,7 +46,7 @@ PATIENCE = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One delegated task of a scene; seconds after the scene's start. No end: it never came."""
+    """A delegated task of a scene; seconds after the scene's start. No end means that it never came."""
 
     start: float
     end: float | None
@@ -67,7 +67,7 @@ class Store:
         self._problems: list[str] = []
         self.updates = UpdateStreams()
         self.announced: list[Notification] = []
-        """What the page was asked to tell aloud."""
+        """Notifications that were announced."""
 
     def append(self, payload: bytes) -> None:
         """Append a hook's payload to the journal, as the service does."""
@@ -93,7 +93,7 @@ class Store:
     def scene(
         self, session: str, start: int, tasks: Sequence[Work], *, over: bool = True, **first: Any
     ) -> None:
-        """Tell of a session by hook calls: one turn that delegates these tasks, from ``start`` (ns)."""
+        """Append the hook calls of a session: a turn that delegates these tasks, from ``start`` (ns)."""
         calls: list[tuple[float, dict[str, Any]]] = []
         name = "hook_event_name"
         calls.append((0, {name: "SessionStart", "cwd": "/srv/site", "source": "startup", **first}))

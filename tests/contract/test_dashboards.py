@@ -1,4 +1,4 @@
-"""The committed dashboards: fresh, complete, readable, and asking only what there is to ask.
+"""The committed dashboards are fresh, complete and readable, and query only existing series.
 
 These are the rules of Grafana's own dashboard linter, but for one: it wants variables for job and instance,
 and there is one service.
@@ -18,7 +18,7 @@ import promql_parser as promql
 import pytest
 from grafana.board.board import COLUMNS
 from grafana.board.boards import BOARDS
-from grafana.board.build import DASHBOARDS, render_files, find_stale
+from grafana.board.build import DASHBOARDS, find_stale, render_files
 from grafana.board.limit import BEYOND_NONE, COLOURS, LEVEL, read_limits
 from grafana.board.panel import Kind, Panel, Query, Unit
 from grafana.board.unused import UNUSED
@@ -91,7 +91,7 @@ def test_the_builder_takes_names_only() -> None:
 
 
 def test_a_stale_file_is_found(tmp_path: Path) -> None:
-    """A changed, a missing and a left-over file are each told."""
+    """A changed, a missing and a left-over file are each found."""
     wanted = {tmp_path / "same.json": "a", tmp_path / "changed.json": "b", tmp_path / "missing.json": "c"}
     for name in ("same", "changed", "left-over"):
         (tmp_path / f"{name}.json").write_text("a")
@@ -111,7 +111,7 @@ def test_every_metric_is_on_a_board_or_says_why_not() -> None:
 
 
 def test_every_alert_s_figure_can_be_seen() -> None:
-    """Whatever an alert reads, directly or through a rule, is on a board."""
+    """Every series that an alert reads, directly or through a rule, is on a board."""
     recorded = {rule.name: series_in(rule.expr) for rule in RULES if "record" in rule.written}
     shown = {name for _, query in QUERIES for name in series_in(promql.parse(substituted(query.expr)))}
     for rule in RULES:
@@ -180,7 +180,7 @@ def test_every_panel_says_what_it_is(name: str) -> None:
 
 @each_file
 def test_single_values_are_of_now(name: str) -> None:
-    """A number, a bar and a table ask for this instant, so that what is gone is not shown as if it were."""
+    """Numbers, bars and tables query the current instant, so that a former value is not shown as current."""
     for panel in drawn(name):
         over_time = panel["type"] in {"timeseries", "state-timeline"}
         for target in panel["targets"]:
@@ -189,7 +189,7 @@ def test_single_values_are_of_now(name: str) -> None:
 
 
 def test_annotations_read_what_exists() -> None:
-    """What marks moments on the lines parses, and names only labels that its series have."""
+    """The queries of annotations parse, and their texts name only labels of their series."""
     for name, board in LOADED.items():
         for annotation in board["annotations"]["list"]:
             labels = labels_of(promql.parse(annotation["target"]["expr"]), KNOWN)
@@ -231,7 +231,7 @@ def test_every_unit_is_that_of_its_query(measured: tuple[Query, Unit]) -> None:
     ],
 )
 def test_units_are_worked_out(expr: str, unit: str) -> None:
-    """The reading of units can tell them apart."""
+    """The units of expressions are computed correctly."""
     assert unit_of(promql.parse(expr)) == unit
 
 

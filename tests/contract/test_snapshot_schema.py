@@ -23,7 +23,7 @@ VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> dict[str, Any]:
+def snapshot_document(tmp_path: Path) -> dict[str, Any]:
     """Give the document of a store with every kind of session in it."""
     drawn = (conflict, delivery, one_by_one, orchestrated, paid, sampled, spender, straggler)
     with store(tmp_path) as opened:
@@ -39,13 +39,16 @@ def test_the_schema_is_one() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 
-def test_what_is_answered_is_what_the_schema_says(told: dict[str, Any]) -> None:
+def test_what_is_answered_is_what_the_schema_says(snapshot_document: dict[str, Any]) -> None:
     """Of a full store, where every branch has something in it."""
-    VALIDATOR.validate(told)
-    assert told["bottlenecks"]
-    assert told["stuck_tasks"]
-    assert told["verdicts"]["1h"]["lead"]["confidence"]["speedup"] or told["verdicts"]["1h"]["others"]
-    assert told["scores"]["1h"]["quality"]
+    VALIDATOR.validate(snapshot_document)
+    assert snapshot_document["bottlenecks"]
+    assert snapshot_document["stuck_tasks"]
+    assert (
+        snapshot_document["verdicts"]["1h"]["lead"]["confidence"]["speedup"]
+        or snapshot_document["verdicts"]["1h"]["others"]
+    )
+    assert snapshot_document["scores"]["1h"]["quality"]
 
 
 def test_an_empty_store_answers_by_the_schema_too(tmp_path: Path) -> None:
@@ -56,13 +59,13 @@ def test_an_empty_store_answers_by_the_schema_too(tmp_path: Path) -> None:
         )
 
 
-def test_what_is_missing_unknown_or_of_another_type_is_refused(told: dict[str, Any]) -> None:
+def test_what_is_missing_unknown_or_of_another_type_is_refused(snapshot_document: dict[str, Any]) -> None:
     """Each key that is taken out, added or given another type makes the document invalid."""
-    for key in told:
-        without = {name: value for name, value in told.items() if name != key}
+    for key in snapshot_document:
+        without = {name: value for name, value in snapshot_document.items() if name != key}
         assert not VALIDATOR.is_valid(without), key
-        assert not VALIDATOR.is_valid({**told, key: ["?"]}), key
-    assert not VALIDATOR.is_valid({**told, "more": 1})
-    silent = copy.deepcopy(told)
+        assert not VALIDATOR.is_valid({**snapshot_document, key: ["?"]}), key
+    assert not VALIDATOR.is_valid({**snapshot_document, "more": 1})
+    silent = copy.deepcopy(snapshot_document)
     silent["figures"][0] |= {"value": None, "reason": None}
     assert not VALIDATOR.is_valid(silent)
