@@ -19,7 +19,7 @@ FRESH_SECONDS = 60.0
 """Age in seconds at which a snapshot is stale: several refreshes have been missed."""
 
 
-class Exposition(Protocol):
+class ScrapeAnswer(Protocol):
     """The answer to a scrape."""
 
     @property
@@ -43,7 +43,7 @@ class Backend:
     """A session's id → its summary, or None if it is unknown."""
     trends: Callable[[], dict[str, Any]]
     """Returns parallel work by day and by week, as JSON."""
-    expose: Callable[[str], Exposition]
+    expose: Callable[[str], ScrapeAnswer]
     """Accept header → all metrics. Raises StrettoError if there are none."""
     append_hook: Callable[[bytes], None]
     """Appends a hook's payload to the journal. Raises OSError if the journal cannot be written."""
