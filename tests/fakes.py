@@ -19,8 +19,8 @@ from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.model.model_call_cost import Price, get_reported_cost
 from stretto.sources.recording import read_recording
 from stretto.store.database import open_writer
+from stretto.store.database_schema import CONCLUDED
 from stretto.store.ingest import Ingest, IngestResult
-from stretto.store.schema import CONCLUDED
 from tests.scenes import at, by_description
 
 IDLE = 3_600

@@ -9,7 +9,7 @@ import pytest
 
 from stretto.errors import StoreError
 from stretto.store.database import open_reader, open_transaction, open_writer, remove_unusable
-from stretto.store.schema import CONCLUDED, VERSION
+from stretto.store.database_schema import CONCLUDED, VERSION
 
 
 def test_only_its_owner_can_read_a_new_store(tmp_path: Path) -> None:

@@ -24,9 +24,9 @@ from stretto.store.contributions.model_calls import add_up_model_call
 from stretto.store.contributions.registry import CONTRIBUTIONS
 from stretto.store.contributions.tool_calls import add_up_tool_call, count_tool_call
 from stretto.store.database import open_writer
+from stretto.store.database_schema import CONCLUDED
 from stretto.store.ingest import IngestResult
 from stretto.store.rollup import Additions, write_sums
-from stretto.store.schema import CONCLUDED
 from stretto.store.session_state import load_facts
 from tests.fakes import DAY_FILE, IDLE, RECORDINGS, Store, any_event, append, rebuilt, recorded, store
 from tests.scenes import (

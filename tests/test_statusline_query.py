@@ -94,5 +94,5 @@ def test_it_loads_no_slow_module() -> None:
     loaded = set(told.stdout.split())
     assert not loaded & {"dataclasses", "msgspec", "rich", "inspect", "stretto.config", "stretto.model"}
     assert {name for name in loaded if name.startswith("stretto.store")} == {
-        "stretto.store", "stretto.store.statusline_query", "stretto.store.schema",
+        "stretto.store", "stretto.store.statusline_query", "stretto.store.database_schema",
     }  # fmt: skip

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from stretto.errors import StoreError
-from stretto.store.schema import create_tables, find_version_problem, is_empty
+from stretto.store.database_schema import create_tables, find_version_problem, is_empty
 
 BUSY_MS = 5_000
 

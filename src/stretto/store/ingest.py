@@ -29,8 +29,8 @@ from stretto.sources.redact import redact_event
 from stretto.store import queries
 from stretto.store.contributions.registry import get_sums_version
 from stretto.store.database import open_transaction
+from stretto.store.database_schema import CONCLUDED, KEPT
 from stretto.store.rollup import Additions, write_sums
-from stretto.store.schema import CONCLUDED, KEPT
 from stretto.store.session_state import NewlyEnded, Rules, SessionState, SettledSession, load_session_state
 
 LOG = logging.getLogger(__name__)

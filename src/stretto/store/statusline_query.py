@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from stretto.store.schema import find_version_problem, is_empty
+from stretto.store.database_schema import find_version_problem, is_empty
 
 BUSY_SECONDS = 0.02
 """How long a reader waits for a writer: the next status line follows within seconds."""
