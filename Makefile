@@ -21,7 +21,7 @@ up: $(READY) ## run the service: hooks in, page and metrics out
 	@$(BIN)/stretto up $(ARGS)
 
 quick: $(READY) ## run the tests that need neither minutes nor real servers
-	$(BIN)/pytest -n logical --dist worksteal -m "not slow and not stack and not npm" $(ARGS)
+	$(BIN)/pytest -n logical --dist worksteal -m "not slow and not stack and not npm and not corpus" $(ARGS)
 
 style: $(READY) ## check style and types
 	$(BIN)/ruff check .
