@@ -163,7 +163,7 @@ _SURE = Row(
         ),
         make_lines(
             "Speedup by baseline",
-            "Speedup apart for what was measured, configured and taken from the work itself.",
+            "Speedup for each kind of baseline: measured, configured, or the work itself.",
             "Does the gain hold against a measured sequential run?",
             Unit.TIMES,
             {
@@ -336,7 +336,7 @@ _PRICE = Row(
         ),
         make_bars(
             "Slack by task type",
-            "How much longer a type's tasks could have taken before a session had ended later.",
+            "How much longer a type's tasks could have taken without delaying the end of a session.",
             "Which work may take its time?",
             Unit.SECONDS,
             max_by(select_series("slack_task_type_seconds"), Label.TASK_TYPE),

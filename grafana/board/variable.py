@@ -41,7 +41,7 @@ class Variable:
 VARIABLES: dict[Label, Variable] = {
     variable.label: variable
     for variable in (
-        Variable(Label.WINDOW, "Window", "Over how long are the figures taken?"),
+        Variable(Label.WINDOW, "Window", "Over which period are the figures computed?"),
         Variable(Label.TASK_TYPE, "Task type", "For which kinds of work?", "window_tasks"),
         Variable(Label.AGENT, "Agent", "For which agents?", "window_agent_tasks"),
         Variable(Label.PATTERN, "Pattern", "For which workflows?", "window_fanouts"),

@@ -139,7 +139,7 @@ class LiveMetrics:
     def count_fanouts(
         self,
         ended: Iterable[tuple[Session, Fanout]],
-        held_against: Callable[[Session, Fanout], SequentialTime],
+        find_sequential: Callable[[Session, Fanout], SequentialTime],
     ) -> None:
         """Count parallel executions, and add up their work, elapsed and sequential time by task type.
 
@@ -150,7 +150,7 @@ class LiveMetrics:
             if fanout.end < self._since or session.recording:
                 continue
             self._add_count("stretto_fanouts_total", 1, {"pattern": session.pattern or NONE})
-            sequential = held_against(session, fanout)
+            sequential = find_sequential(session, fanout)
             for task, share in zip(fanout.tasks, fanout.shares, strict=True):
                 length = task.interval.length if task.interval else 0
                 labels = {"task_type": task.task_type}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from stretto.figures.figure import Figure, Labels
 from stretto.format import quantities
-from stretto.names import PREFIX, WINDOWS
+from stretto.names import WINDOWS
 from stretto.summaries.snapshot import Snapshot
 
 REASONS_SHOWN = 12
@@ -83,14 +83,14 @@ class FigureIndex:
         self._by_key = {(figure.name, frozenset(figure.labels)): figure for figure in snapshot.figures}
 
     def find_figure(self, name: str, reason: str, **labels: str) -> Figure:
-        """Return the figure with this name (without prefix) and labels, else a withheld figure."""
-        key = PREFIX + name, frozenset(labels.items())
-        return self._by_key.get(key) or Figure(PREFIX + name, tuple(labels.items()), None, 0, reason)
+        """Return the figure with this name and labels, else a withheld figure with the reason."""
+        key = name, frozenset(labels.items())
+        return self._by_key.get(key) or Figure(name, tuple(labels.items()), None, 0, reason)
 
     def list_labels(self, name: str, **labels: str) -> Iterable[dict[str, str]]:
         """Yield all labels of each figure with this name and these labels, in the snapshot's order."""
         for figure_name, figure_labels in self._by_key:
-            if figure_name == PREFIX + name and labels.items() <= figure_labels:
+            if figure_name == name and labels.items() <= figure_labels:
                 yield dict(figure_labels)
 
 
@@ -98,9 +98,9 @@ def list_type_rows(figures: FigureIndex, window: str) -> list[TypeRow]:
     """Return a row for each task type in a window: parallel ones first, then the others."""
     parallel = [
         (labels["task_type"], labels["baseline"])
-        for labels in figures.list_labels("parallel_tasks", window=window)
+        for labels in figures.list_labels("stretto_parallel_tasks", window=window)
     ]
-    others = {labels["task_type"] for labels in figures.list_labels("window_tasks", window=window)}
+    others = {labels["task_type"] for labels in figures.list_labels("stretto_window_tasks", window=window)}
     others -= {task_type for task_type, _ in parallel}
     rows = [_build_type_row(figures, window, task_type, baseline) for task_type, baseline in parallel]
     return rows + [_build_type_row(figures, window, task_type, None) for task_type in sorted(others)]
@@ -109,32 +109,36 @@ def list_type_rows(figures: FigureIndex, window: str) -> list[TypeRow]:
 def _build_type_row(figures: FigureIndex, window: str, task_type: str, baseline: str | None) -> TypeRow:
     def against_baseline(name: str) -> Figure:
         if baseline is None:
-            return Figure(PREFIX + name, (), None, 0, "none of its tasks ran in parallel")
+            return Figure(name, (), None, 0, "none of its tasks ran in parallel")
         return figures.find_figure(
             name, "not computed", task_type=task_type, baseline=baseline, window=window
         )
 
     def length(stat: str) -> Figure:
         at = {"task_type": task_type, "stat": stat, "window": window}
-        return figures.find_figure("task_duration_quantile_seconds", "no end was seen", **at)
+        return figures.find_figure("stretto_task_duration_quantile_seconds", "no end was seen", **at)
 
-    tasks = _sum_counts(figures, "window_tasks", task_type=task_type, window=window)
+    tasks = _sum_counts(figures, "stretto_window_tasks", task_type=task_type, window=window)
     return TypeRow(
         task_type=task_type,
         baseline=baseline,
-        tasks=tasks if baseline is None else int(against_baseline("parallel_tasks").value or 0),
-        speedup=against_baseline("speedup_ratio"),
-        improvement=against_baseline("improvement_ratio"),
-        saved=against_baseline("time_saved_seconds"),
-        target=figures.find_figure("improvement_target_ratio", "no target is set", task_type=task_type),
+        tasks=tasks if baseline is None else int(against_baseline("stretto_parallel_tasks").value or 0),
+        speedup=against_baseline("stretto_speedup_ratio"),
+        improvement=against_baseline("stretto_improvement_ratio"),
+        saved=against_baseline("stretto_time_saved_seconds"),
+        target=figures.find_figure(
+            "stretto_improvement_target_ratio", "no target is set", task_type=task_type
+        ),
         success=replace_reason(
-            figures.find_figure("success_ratio", "", task_type=task_type, window=window),
+            figures.find_figure("stretto_success_ratio", "", task_type=task_type, window=window),
             "no outcome is known",
         ),
         median=length("p50"),
         p95=length("p95"),
-        retry=figures.find_figure("retry_ratio", "not computed", task_type=task_type, window=window),
-        quality=figures.find_figure("quality_score", "not computed", task_type=task_type, window=window),
+        retry=figures.find_figure("stretto_retry_ratio", "not computed", task_type=task_type, window=window),
+        quality=figures.find_figure(
+            "stretto_quality_score", "not computed", task_type=task_type, window=window
+        ),
     )
 
 
@@ -146,18 +150,18 @@ def replace_reason(figure: Figure, reason: str) -> Figure:
 def list_pattern_rows(figures: FigureIndex, window: str) -> list[PatternRow]:
     """Return a row for each pattern with parallel executions in a window."""
     rows = []
-    for labels in figures.list_labels("window_fanouts", window=window):
+    for labels in figures.list_labels("stretto_window_fanouts", window=window):
         at = {"pattern": labels["pattern"], "window": window}
         rows.append(
             PatternRow(
                 pattern=labels["pattern"],
-                fanouts=int(figures.find_figure("window_fanouts", "", **at).value or 0),
-                efficiency=figures.find_figure("parallel_efficiency_ratio", "not computed", **at),
-                load_balance=figures.find_figure("load_balance_ratio", "not computed", **at),
-                concurrency=figures.find_figure("concurrency_ratio", "not computed", **at),
-                sessions=_sum_counts(figures, "window_sessions", **at),
+                fanouts=int(figures.find_figure("stretto_window_fanouts", "", **at).value or 0),
+                efficiency=figures.find_figure("stretto_parallel_efficiency_ratio", "not computed", **at),
+                load_balance=figures.find_figure("stretto_load_balance_ratio", "not computed", **at),
+                concurrency=figures.find_figure("stretto_concurrency_ratio", "not computed", **at),
+                sessions=_sum_counts(figures, "stretto_window_sessions", **at),
                 session=figures.find_figure(
-                    "session_duration_quantile_seconds", "no session ended", stat="p50", **at
+                    "stretto_session_duration_quantile_seconds", "no session ended", stat="p50", **at
                 ),
             )
         )
@@ -166,24 +170,30 @@ def list_pattern_rows(figures: FigureIndex, window: str) -> list[PatternRow]:
 
 def list_agent_rows(figures: FigureIndex, window: str) -> list[AgentRow]:
     """Return a row for each agent with ended tasks in a window, by number of tasks."""
-    agents = {labels["agent"] for labels in figures.list_labels("window_agent_tasks", window=window)}
+    agents = {labels["agent"] for labels in figures.list_labels("stretto_window_agent_tasks", window=window)}
     rows = [_build_agent_row(figures, {"agent": agent, "window": window}) for agent in sorted(agents)]
     return sorted(rows, key=lambda row: -row.tasks)
 
 
 def _build_agent_row(figures: FigureIndex, at: dict[str, str]) -> AgentRow:
     def length(stat: str) -> Figure:
-        return figures.find_figure("agent_duration_quantile_seconds", "no end was seen", stat=stat, **at)
+        return figures.find_figure(
+            "stretto_agent_duration_quantile_seconds", "no end was seen", stat=stat, **at
+        )
 
     return AgentRow(
         agent=at["agent"],
-        tasks=_sum_counts(figures, "window_agent_tasks", **at),
-        completion=replace_reason(figures.find_figure("agent_completion_ratio", "", **at), "no task is over"),
-        errors=replace_reason(figures.find_figure("agent_error_ratio", "", **at), "no outcome is known"),
+        tasks=_sum_counts(figures, "stretto_window_agent_tasks", **at),
+        completion=replace_reason(
+            figures.find_figure("stretto_agent_completion_ratio", "", **at), "no task is over"
+        ),
+        errors=replace_reason(
+            figures.find_figure("stretto_agent_error_ratio", "", **at), "no outcome is known"
+        ),
         median=length("p50"),
         p95=length("p95"),
-        path=figures.find_figure("critical_path_agent_seconds", "it was on no critical path", **at),
-        score=figures.find_figure("agent_score", "not computed", **at),
+        path=figures.find_figure("stretto_critical_path_agent_seconds", "it was on no critical path", **at),
+        score=figures.find_figure("stretto_agent_score", "not computed", **at),
     )
 
 

@@ -100,7 +100,7 @@ class PageRoutes:
             weeks=trend_chart.build_chart(trends["weeks"]),
             changed=trend_chart.list_changes(snapshot.change.figures),
             completeness=dimension_views.replace_reason(
-                figures.find_figure("capture_completeness_ratio", "", window=window),
+                figures.find_figure("stretto_capture_completeness_ratio", "", window=window),
                 "no task or tool call is over",
             ),
             self_figures={
