@@ -51,6 +51,13 @@ def test_what_is_answered_is_what_the_schema_says(snapshot_document: dict[str, A
     assert snapshot_document["scores"]["1h"]["quality"]
 
 
+def test_quantiles_keep_their_key(snapshot_document: dict[str, Any]) -> None:
+    """The label ``stat`` of the series is ``quantile`` in the document, with the quantile as its value."""
+    labels = [figure["labels"] for figure in snapshot_document["figures"]]
+    assert {each["quantile"] for each in labels if "quantile" in each} == {"0.5", "0.95", "0.99"}
+    assert not [each for each in labels if "stat" in each]
+
+
 def test_an_empty_store_answers_by_the_schema_too(tmp_path: Path) -> None:
     """Nothing known is null or empty, never left out."""
     with store(tmp_path) as opened:
