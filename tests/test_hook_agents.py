@@ -110,8 +110,8 @@ def line(plan: InstallPlan) -> str:
 
 def test_every_dialect_can_be_installed() -> None:
     """The installer, the dialects and the command line know the same agents and hooks."""
-    assert [agent.name for agent in OTHERS] == list(DIALECTS)
-    assert tuple(AGENTS) == AGENT_NAMES
+    assert [agent.name for agent in OTHERS] == list(DIALECTS), "an agent needs hook/install and a dialect"
+    assert tuple(AGENTS) == AGENT_NAMES, "add the agent to AGENT_NAMES in cli/main.py"
     assert {agent.name: set(agent.events) for agent in OTHERS} == {
         name: set(dialect.events) for name, dialect in DIALECTS.items()
     }

@@ -277,8 +277,9 @@ def read_promtool_cases() -> Iterator[tuple[str, str, bool]]:
 def test_alert_is_tested_to_fire_and_to_stay_silent(alert: Rule) -> None:
     """The promtool tests see each alert of each severity both ways."""
     cases = promtool_cases()
-    assert (alert.name, alert.severity, True) in cases
-    assert (alert.name, alert.severity, False) in cases
+    step = f"add a case of {alert.name} to prometheus/tests"
+    assert (alert.name, alert.severity, True) in cases, f"{step} that fires {alert.severity}"
+    assert (alert.name, alert.severity, False) in cases, f"{step} that stays silent as {alert.severity}"
 
 
 def test_promtool_tests_load_all_rules_in_order() -> None:
@@ -374,7 +375,9 @@ def test_only_addresses_of_the_stack_are_written() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_alert_has_a_runbook_page(name: str) -> None:
     """The page exists, is titled like the alert, and has all parts in their order, none of them empty."""
-    title, *parts = re.split(r"^(?=## )", (RUNBOOK / f"{name}.md").read_text(), flags=re.MULTILINE)
+    page = RUNBOOK / f"{name}.md"
+    assert page.exists(), f"write {page} with the headings of the others"
+    title, *parts = re.split(r"^(?=## )", page.read_text(), flags=re.MULTILINE)
     assert title.strip() == f"# {name}"
     assert tuple(part.splitlines()[0] for part in parts) == HEADINGS
     assert all(len(part.split()) > 10 for part in parts)
@@ -386,7 +389,8 @@ def test_runbook_index_lists_every_alert_with_its_severities() -> None:
     found = row.findall((RUNBOOK / "README.md").read_text())
     listed = {name: set(severities.split(", ")) for name, page, severities in found if name == page}
     said = [rule for rule in RULES if "alert" in rule.written]
-    assert listed == {name: {alert.severity for alert in said if alert.name == name} for name in NAMES}
+    step = "bring the table of docs/runbook/README.md up to date"
+    assert listed == {name: {alert.severity for alert in said if alert.name == name} for name in NAMES}, step
     assert {path.stem for path in RUNBOOK.glob("*.md")} == {"README", *NAMES}
 
 

@@ -77,7 +77,7 @@ def urls(name: str) -> Iterator[str]:
 
 def test_dashboards_are_what_the_builder_writes() -> None:
     """No file was changed by hand, forgotten, or left over: make dashboards changes nothing."""
-    assert [path.name for path in find_stale(render_files())] == []
+    assert [path.name for path in find_stale(render_files())] == [], "run make dashboards"
 
 
 def test_the_builder_takes_names_only() -> None:
@@ -105,8 +105,9 @@ def test_every_metric_is_on_a_board_or_says_why_not() -> None:
     on_board = {
         name for name in METRICS if read & {name, *(f"{name}_{part}" for part in ("bucket", "sum", "count"))}
     }
-    assert on_board.isdisjoint(UNUSED), "unused, it says"
-    assert set(METRICS) - on_board == set(UNUSED)
+    assert on_board.isdisjoint(UNUSED), "on a board now: remove it from grafana/board/unused.py"
+    step = "draw the metric in a module of grafana/board, or give the reason in grafana/board/unused.py"
+    assert set(METRICS) - on_board == set(UNUSED), step
     assert all(len(reason.split()) > 5 for reason in UNUSED.values())
 
 
@@ -119,7 +120,9 @@ def test_every_alert_s_figure_can_be_seen() -> None:
             asked = set(series_in(rule.expr))
             while asked & recorded.keys():
                 asked = {inner for name in asked for inner in recorded.get(name, {name})}
-            assert asked <= shown, f"{rule.name} reads {asked - shown}"
+            assert asked <= shown, (
+                f"{rule.name} reads {asked - shown}: draw them in a module of grafana/board"
+            )
 
 
 @each_file
