@@ -121,7 +121,7 @@ def test_every_alert_s_figure_can_be_seen() -> None:
             while asked & recorded.keys():
                 asked = {inner for name in asked for inner in recorded.get(name, {name})}
             assert asked <= shown, (
-                f"{rule.name} reads {asked - shown}: draw them in a module of grafana/board"
+                f"{rule.name} reads {asked - shown}: draw them in grafana/board"
             )
 
 
