@@ -64,7 +64,7 @@ async def run_tests(suite: str, seconds: float, *, fails: bool = False) -> None:
 
 
 async def ask_model(tokens: int, seconds: float) -> None:
-    """Wait as one does for a language model, and say what it would have used."""
+    """Wait as if for a language model, and report tokens and cost as if it had answered."""
     with stretto.model_call("pretend-large", provider="nobody") as call:
         await asyncio.sleep(seconds)
         call.tokens(input=tokens // 4, output=tokens, cache_read=tokens * 3)
