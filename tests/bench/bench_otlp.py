@@ -229,7 +229,9 @@ def measure(workload: str, encoding: str, bodies: list[bytes], folder: Path) -> 
     events = 0
     begin = time.process_time()
     for body in bodies:
-        received = receiver.receive_request(Signal.TRACES, body, content_type=content_type, now=read_wall_clock())
+        received = receiver.receive_request(
+            Signal.TRACES, body, content_type=content_type, now=read_wall_clock()
+        )
         assert received.rejected == 0
         events += received.events
         journal.append_records(path, received.records)

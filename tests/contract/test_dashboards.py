@@ -120,9 +120,7 @@ def test_every_alert_s_figure_can_be_seen() -> None:
             asked = set(series_in(rule.expr))
             while asked & recorded.keys():
                 asked = {inner for name in asked for inner in recorded.get(name, {name})}
-            assert asked <= shown, (
-                f"{rule.name} reads {asked - shown}: draw them in grafana/board"
-            )
+            assert asked <= shown, f"{rule.name} reads {asked - shown}: draw them in grafana/board"
 
 
 @each_file

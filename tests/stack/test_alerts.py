@@ -112,7 +112,9 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             suppressed = _suppressed(service)
 
             # One write, so that no scrape sees the recovery half done: the graver alert would end first.
-            records = b"".join(build_record(json.dumps(payload).encode(), read_wall_clock()) for payload in _working())
+            records = b"".join(
+                build_record(json.dumps(payload).encode(), read_wall_clock()) for payload in _working()
+            )
             journal.append_records(journal.get_day_file(state / "journal", read_wall_clock()), records)
             until("the end of the failures", lambda: _all_over(receiver), seconds=120)
             until("the same on the page", lambda: _kept(service, "resolved"), seconds=20)

@@ -76,7 +76,9 @@ def _tell(folder: Path, drawings: list[Drawing], now: int) -> None:
     events = [replace(event, time=event.time + shift) for drawing in drawings for event in drawing.events]
     path = journal.get_day_file(folder, now)
     # What is dated later than now, a day's judgement among it, would count once that time has come.
-    journal.append_records(path, b"".join(journal.encode_event(event) for event in events if event.time < now))
+    journal.append_records(
+        path, b"".join(journal.encode_event(event) for event in events if event.time < now)
+    )
 
 
 def _agreed(service: Running, ratio: str) -> bool:
