@@ -54,16 +54,28 @@ def test_only_a_failure_is_tried_again() -> None:
         assert pairs(task("a", 0, 10, outcome), task("b", 20, 30, Outcome.SUCCESS)) == []
 
 
-def test_what_differs_in_parent_type_agent_or_description_is_other_work() -> None:
-    """Each of the four must be the same."""
+def test_what_differs_in_parent_or_description_is_other_work() -> None:
+    """The same description under the same parent is the same work, whatever agent and type it went to."""
     for other in (
         task("b", 20, 30, Outcome.SUCCESS, parent="p"),
-        task("b", 20, 30, Outcome.SUCCESS, task_type="testing"),
-        task("b", 20, 30, Outcome.SUCCESS, agent="tester"),
         task("b", 20, 30, Outcome.SUCCESS, "review the other half"),
+        task("b", 20, 30, Outcome.SUCCESS, None),
     ):
         assert pairs(FAILED, other) == []
-    assert pairs(FAILED, task("b", 20, 30, Outcome.SUCCESS)) == [("b", "a")]
+    for same in (
+        task("b", 20, 30, Outcome.SUCCESS),
+        task("b", 20, 30, Outcome.SUCCESS, task_type="testing"),
+        task("b", 20, 30, Outcome.SUCCESS, agent="tester"),
+    ):
+        assert pairs(FAILED, same) == [("b", "a")]
+
+
+def test_without_descriptions_agent_and_type_must_be_the_same() -> None:
+    """A failed review by the worker is repeated by its next review, not by another agent or type."""
+    failed = task("a", 0, 10, Outcome.FAILURE, None)
+    assert pairs(failed, task("b", 20, 30, Outcome.SUCCESS, None)) == [("b", "a")]
+    assert pairs(failed, task("b", 20, 30, Outcome.SUCCESS, None, agent="tester")) == []
+    assert pairs(failed, task("b", 20, 30, Outcome.SUCCESS, None, task_type="testing")) == []
 
 
 def test_words_of_repetition_do_not_make_other_work() -> None:

@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from stretto.clock import DAY
 from stretto.figures.permission_waits import AskedCall, find_asked_calls
+from stretto.model.conclude_delivery import get_agent_id
 from stretto.model.entities import Session, Task, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.facts import DELEGATING_TOOLS
@@ -140,8 +141,7 @@ class AgentRuns:
 
     def get_agent_id(self, task_id: str) -> str:
         """Return the agent id of a task: a resumed run ``a1/2`` belongs to the agent ``a1``."""
-        agent, _, number = task_id.rpartition("/")
-        return agent if number.isdigit() and agent in self._ids else task_id
+        return get_agent_id(task_id, self._ids)
 
     def find_run(self, agent: str, time: int) -> Stretch | None:
         """Return an agent's last run that began by a time, else its first run."""

@@ -25,6 +25,7 @@ from stretto.model.conclude_calls import (
     is_call_over,
     keep_plausible_start,
 )
+from stretto.model.conclude_delivery import judge_tasks
 from stretto.model.conclude_leaves import (
     conclude_cache_reports,
     conclude_hooks_run,
@@ -78,9 +79,10 @@ def conclude_session(facts: SessionFacts, *, lost: bool, classify: Classify, cal
     closed = lost or has_session_ended(facts)
     # An orchestrator declares its pattern; an agent's session takes its first command instead.
     pattern = get_text(session, fields.PATTERN) or _get_words(session, fields.COMMAND)
-    tasks = conclude_tasks(facts, closed=closed, classify=classify, command=pattern)
     turns = _conclude_turns(facts, closed=closed)
     end = get_number(session, fields.ENDED) if has_session_ended(facts) else None
+    tasks = conclude_tasks(facts, closed=closed, classify=classify, command=pattern)
+    tasks = judge_tasks(facts, tasks, turns, end)
     first = get_number(session, fields.FIRST) or 0
     return Session(
         id=facts.id,

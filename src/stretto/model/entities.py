@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from stretto.clock import SECOND
+from stretto.model.delivery import TaskDelivery, judge_outcome
 from stretto.model.event import Outcome
 from stretto.model.interval import Interval
 
@@ -117,6 +118,24 @@ class Task:
     """The name of the phase it belongs to, if an orchestrator declared it."""
     seen: bool = True
     """Whether its agent's start was reported live; if not, perhaps only the call that started it is known."""
+    judged: TaskDelivery | None = None
+    """Its class, if other entities of the session changed it (``conclude_delivery``)."""
+
+    @property
+    def own_delivery(self) -> TaskDelivery | None:
+        """Its class by its own outcome and end alone; None while it runs."""
+        return judge_outcome(self.outcome, self.end)
+
+    @property
+    def delivery(self) -> TaskDelivery | None:
+        """Its class: delivered, taken as delivered or wasted; None while it runs."""
+        return self.judged or self.own_delivery
+
+    @property
+    def is_wasted(self) -> bool:
+        """Whether it is over and delivered nothing."""
+        delivery = self.delivery
+        return delivery is not None and delivery.is_wasted
 
     @property
     def interval(self) -> Interval | None:
