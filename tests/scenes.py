@@ -26,7 +26,7 @@ def at(second: float) -> int:
     return BEGIN + round(second * SECOND)
 
 
-def by_description(description: str | None, agent: str | None, _command: str | None) -> str:
+def by_description(description: str | None, agent: str | None) -> str:
     """Return a task's type: its description in scenes."""
     return description or agent or "other"
 

@@ -203,13 +203,23 @@ def test_the_built_in_types_know_common_work(tmp_path: Path) -> None:
         "review the system architecture": "architecture",
         "frontend architecture review": "frontend_architecture",
         "test strategy for payments": "test_strategy",
+        "testing strategy": "test_strategy",
+        "validation of inputs": "quality_review",
+        "validate the schema": "quality_review",
+        "quality of the design": "quality_review",
+        "quality review of the report": "quality_review",
+        "story for cart": "user_stories",
+        "write user stories": "user_stories",
+        "the system's design": "planning",
+        "review of the parser": "review",
+        "history of the parser": "other",
         "prd draft": "prd",
         "write unit tests": "testing",
         "fix the login bug": "debugging",
         "implement login": "implementation",
         "something else": "other",
     }.items():
-        assert types.classify(description, None, None) == wanted, description
+        assert types.classify(description, None) == wanted, description
     assert types.find_target("architecture") == DEFAULT_TARGET
 
 
@@ -218,7 +228,13 @@ def test_a_preset_brings_hours_and_targets(tmp_path: Path) -> None:
     config = load_config({"STRETTO_PRESET": "ap"}, tmp_path)
     assert config.hours["architecture"] == 6
     assert config.task_types.find_target("architecture") == 0.75
-    assert config.task_types.classify("architecture", None, None) == "architecture"
+    assert config.task_types.classify("architecture", None) == "architecture"
+
+
+def test_target_hours_below_none_are_refused(tmp_path: Path) -> None:
+    """A target in parallel that is not shorter than one after another would be a target of nothing."""
+    with pytest.raises(ConfigError, match="parallel_target_hours is no target"):
+        loaded(tmp_path, "[task_types.a]\nsequential_hours = 1\nparallel_target_hours = 1\n")
 
 
 def test_own_types_are_tried_first_and_change_only_what_they_give(tmp_path: Path) -> None:
@@ -228,8 +244,8 @@ def test_own_types_are_tried_first_and_change_only_what_they_give(tmp_path: Path
         "[task_types.review]\ntarget_improvement = 0.3\n"
     )
     config = loaded(tmp_path, text)
-    assert config.task_types.classify("architecture", None, None) == "data_migration"
-    assert config.task_types.classify("review", None, None) == "review"
+    assert config.task_types.classify("architecture", None) == "data_migration"
+    assert config.task_types.classify("review", None) == "review"
     assert config.task_types.find_target("review") == 0.3
     assert config.hours == {"data_migration": 2}
 

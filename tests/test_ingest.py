@@ -385,11 +385,11 @@ def test_scores_are_summed_on_the_configured_scales(tmp_path: Path) -> None:
 # What cannot be taken, and what is no longer there.
 
 
-def unsettling(description: str | None, agent: str | None, command: str | None) -> str:
+def unsettling(description: str | None, agent: str | None) -> str:
     """Classify like the scenes, but raise an error for one agent."""
     if agent == "poison":
         raise KeyError("what nobody thought of")
-    return by_description(description, agent, command)
+    return by_description(description, agent)
 
 
 def test_an_event_that_raises_an_error_is_set_aside_alone(tmp_path: Path) -> None:

@@ -34,16 +34,15 @@ TYPES = TaskTypes(
 )
 def test_keywords_are_whole_words(description: str, wanted: str) -> None:
     """Case, plurals, hyphens and underscores do not matter; parts of words do not count."""
-    assert TYPES.classify(description, None, None) == wanted
+    assert TYPES.classify(description, None) == wanted
 
 
-def test_the_description_is_tried_before_the_agent_and_the_agent_before_the_command() -> None:
-    """The first text with a keyword decides, by the order of the types."""
-    assert TYPES.classify("review", "tester test", "test plan") == "review"
-    assert TYPES.classify("something", "test-runner", "review") == "testing"
-    assert TYPES.classify(None, None, "review") == "review"
-    assert TYPES.classify(None, None, None) == OTHER
-    assert TYPES.classify("review the test", None, None) == "testing"
+def test_the_description_is_tried_before_the_agent() -> None:
+    """The first text with a keyword decides, by the order of the types; without a keyword it is other."""
+    assert TYPES.classify("review", "tester test") == "review"
+    assert TYPES.classify("something", "test-runner") == "testing"
+    assert TYPES.classify(None, None) == OTHER
+    assert TYPES.classify("review the test", None) == "testing"
 
 
 def test_targets_are_those_configured_or_the_default() -> None:
@@ -54,10 +53,18 @@ def test_targets_are_those_configured_or_the_default() -> None:
     assert TYPES.by_name["review"].keywords == ("review", "code audit")
 
 
+def test_target_hours_are_a_target() -> None:
+    """Hours in parallel over hours one after another give the target; a ratio given beside them precedes."""
+    assert TaskType("a", sequential_hours=6, parallel_target_hours=1.5, keywords=()).target == 0.75
+    assert TaskType("a", (), 6, 1.5, target_improvement=0.7).target == 0.7
+    assert TaskType("a", (), sequential_hours=6).configured_target is None
+    assert TaskType("a", (), parallel_target_hours=6).target == DEFAULT_TARGET
+
+
 def test_sets_of_types_do_not_share_results() -> None:
     """Two sets of types classify the same text independently."""
-    assert TaskTypes((TaskType("mine", ("review",)),)).classify("review", None, None) == "mine"
-    assert TYPES.classify("review", None, None) == "review"
+    assert TaskTypes((TaskType("mine", ("review",)),)).classify("review", None) == "mine"
+    assert TYPES.classify("review", None) == "review"
     assert TaskTypes() == TaskTypes()
 
 

@@ -138,7 +138,7 @@ def concluded(events: Iterable[Event], *, lost: bool = True) -> Session:
     event_list = list(events)
     facts = SessionFacts(event_list[0].session)
     fold_events(facts, event_list)
-    return conclude_session(facts, lost=lost, classify=lambda description, _, __: description or "other")
+    return conclude_session(facts, lost=lost, classify=lambda description, _: description or "other")
 
 
 def all_events(root: Path) -> list[Event]:

@@ -56,7 +56,7 @@ def conclude_events(events: list[Event], *, lost: bool) -> Session:
     """Return the session of the events; its tasks' types are their descriptions."""
     facts = SessionFacts(events[0].session)
     fold_events(facts, events)
-    return conclude_session(facts, lost=lost, classify=lambda description, _, __: description or "other")
+    return conclude_session(facts, lost=lost, classify=lambda description, _: description or "other")
 
 
 def corpus(folder: Path) -> Corpus:

@@ -35,6 +35,14 @@ def read_task_types(preset: str | None, user_types: object, where: str) -> TaskT
     ):
         for name, fields in table.items():
             merged.setdefault(normalise_name(name), {}).update(_check_type_fields(name, fields, origin))
+    for name, fields in merged.items():
+        sequential, target = (fields.get(key) for key in ("sequential_hours", "parallel_target_hours"))
+        if sequential is not None and target is not None and target >= sequential:
+            raise ConfigError(
+                f"task_types.{name}.parallel_target_hours is no target", where=where,
+                cause=f"{target:g} h in parallel is not less than {sequential:g} h one after another",
+                hint="give fewer hours, or only one of the two",
+            )  # fmt: skip
     if "" in merged:
         raise ConfigError("a task type needs a letter or a digit in its name", where=where)
     user_names = dict.fromkeys(normalise_name(name) for name in user_types)

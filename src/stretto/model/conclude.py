@@ -52,8 +52,8 @@ from stretto.model.task_type import OTHER, normalise_name
 from stretto.names import fields
 from stretto.names.fields import list_stamped, make_stamped_key, unpack_timed
 
-Classify = Callable[[str | None, str | None, str | None], str]
-"""(description, agent, command) → task type."""
+Classify = Callable[[str | None, str | None], str]
+"""(description, agent) → task type."""
 
 _Edges = list[tuple[int, Fact]]
 """The starts or the ends of an agent, with their facts."""
@@ -81,7 +81,7 @@ def conclude_session(facts: SessionFacts, *, lost: bool, classify: Classify, cal
     pattern = get_text(session, fields.PATTERN) or _get_words(session, fields.COMMAND)
     turns = _conclude_turns(facts, closed=closed)
     end = get_number(session, fields.ENDED) if has_session_ended(facts) else None
-    tasks = conclude_tasks(facts, closed=closed, classify=classify, command=pattern)
+    tasks = conclude_tasks(facts, closed=closed, classify=classify)
     tasks = judge_tasks(facts, tasks, turns, end)
     first = get_number(session, fields.FIRST) or 0
     return Session(
@@ -117,9 +117,7 @@ def has_session_ended(facts: SessionFacts) -> bool:
     return ended is not None and ended >= (get_number(facts.session, fields.OPENED) or 0)
 
 
-def conclude_tasks(
-    facts: SessionFacts, *, closed: bool, classify: Classify, command: str | None
-) -> tuple[Task, ...]:
+def conclude_tasks(facts: SessionFacts, *, closed: bool, classify: Classify) -> tuple[Task, ...]:
     """Return the tasks by start: each run of each agent, and each delegating call without a known agent.
 
     Example: agent ``a`` with start@10, end@20 and start@50 gives task ``a`` [10, 20] and open task ``a/2``.
@@ -156,7 +154,6 @@ def conclude_tasks(
                     or _conclude_task_outcome(task_facts, waiting_call, run, is_over=is_over),
                     seen=seen,
                     classify=classify,
-                    command=command,
                 )
             )
     for call in delegations.without_agent:
@@ -174,7 +171,6 @@ def conclude_tasks(
                 outcome=_conclude_task_outcome({}, call, run, is_over=is_over),
                 seen=False,
                 classify=classify,
-                command=command,
             )
         )
     return tuple(sorted(tasks, key=lambda task: (task.start or 0, task.id)))
@@ -199,7 +195,6 @@ def _conclude_task(
     outcome: Outcome,
     seen: bool,
     classify: Classify,
-    command: str | None,
 ) -> Task:
     agent = get_text(task_facts, fields.AGENT) or (call.agent if call else None)
     description = (call.description if call else None) or get_text(task_facts, fields.DESCRIPTION)
@@ -207,7 +202,7 @@ def _conclude_task(
     if declared_type:
         task_type = normalise_name(declared_type) or OTHER
     else:
-        task_type = classify(description, agent, command)
+        task_type = classify(description, agent)
     delegated_by = (call.id if call else None) or get_text(task_facts, fields.DELEGATED_BY)
     parent = call.parent if call else get_text(task_facts, fields.PARENT)
     return Task(

@@ -1,4 +1,4 @@
-"""Task types: classify a task by keywords in its description, its agent's name or the command."""
+"""Task types: classify a task by keywords in its description or its agent's name."""
 
 from __future__ import annotations
 
@@ -23,9 +23,22 @@ class TaskType:
     target_improvement: float | None = None
 
     @property
+    def configured_target(self) -> float | None:
+        """The target improvement as configured: a ratio, else by hours; None without either.
+
+        Example: 6 h one after another and at most 1.5 h in parallel are a target of 0.75.
+        """
+        if self.target_improvement is not None:
+            return self.target_improvement
+        if self.sequential_hours is None or self.parallel_target_hours is None:
+            return None
+        return 1 - self.parallel_target_hours / self.sequential_hours
+
+    @property
     def target(self) -> float:
         """The target improvement, as a ratio."""
-        return DEFAULT_TARGET if self.target_improvement is None else self.target_improvement
+        configured = self.configured_target
+        return DEFAULT_TARGET if configured is None else configured
 
 
 @dataclass(frozen=True)
@@ -33,7 +46,7 @@ class TaskTypes:
     """All task types, in the order in which their keywords are tried."""
 
     types: tuple[TaskType, ...] = ()
-    _classify_cached: Callable[[str | None, str | None, str | None], str] = field(
+    _classify_cached: Callable[[str | None, str | None], str] = field(
         init=False, repr=False, compare=False
     )
 
@@ -49,13 +62,13 @@ class TaskTypes:
         """The types by name."""
         return {t.name: t for t in self.types}
 
-    def classify(self, description: str | None, agent: str | None, command: str | None) -> str:
-        """Return the first type with a keyword in the description, else in the agent, else in the command.
+    def classify(self, description: str | None, agent: str | None) -> str:
+        """Return the first type with a keyword in the description, else in the agent.
 
         Keywords match whole words and their plurals, with ``-`` or ``_`` for a space. No match gives
-        ``other``.
+        ``other``. The session's command types no task: all tasks of a session would get the same type.
         """
-        return self._classify_cached(description, agent, command)
+        return self._classify_cached(description, agent)
 
     def find_target(self, name: str) -> float:
         """Return the target improvement of a type, as a ratio."""
@@ -72,9 +85,8 @@ def _classify_by_keywords(
     patterns: tuple[tuple[str, re.Pattern[str]], ...],
     description: str | None,
     agent: str | None,
-    command: str | None,
 ) -> str:
-    for text in (description, agent, command):
+    for text in (description, agent):
         if text:
             plain = re.sub(r"[-_:/]+", " ", text.lower())
             for name, pattern in patterns:

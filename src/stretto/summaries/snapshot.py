@@ -268,7 +268,7 @@ def _compute_targets(task_types: TaskTypes, seen_types: set[str]) -> list[Figure
     configured = {
         task_type.name: task_type.target
         for task_type in task_types.types
-        if task_type.target_improvement is not None
+        if task_type.configured_target is not None
     }
     targets = {**dict.fromkeys(sorted(seen_types), DEFAULT_TARGET), **configured}
     return [
