@@ -199,10 +199,7 @@ def _conclude_task(
     agent = get_text(task_facts, fields.AGENT) or (call.agent if call else None)
     description = (call.description if call else None) or get_text(task_facts, fields.DESCRIPTION)
     declared_type = get_text(task_facts, fields.TYPE)
-    if declared_type:
-        task_type = normalise_name(declared_type) or OTHER
-    else:
-        task_type = classify(description, agent)
+    task_type = normalise_name(declared_type) or OTHER if declared_type else classify(description, agent)
     delegated_by = (call.id if call else None) or get_text(task_facts, fields.DELEGATED_BY)
     parent = call.parent if call else get_text(task_facts, fields.PARENT)
     return Task(
