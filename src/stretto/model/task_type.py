@@ -46,9 +46,7 @@ class TaskTypes:
     """All task types, in the order in which their keywords are tried."""
 
     types: tuple[TaskType, ...] = ()
-    _classify_cached: Callable[[str | None, str | None], str] = field(
-        init=False, repr=False, compare=False
-    )
+    _classify_cached: Callable[[str | None, str | None], str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         patterns = tuple((t.name, _compile_keywords(t.keywords)) for t in self.types if t.keywords)
