@@ -38,6 +38,8 @@ def entities(facts: SessionFacts) -> dict[tuple[str, str], EntityFacts]:
         "model": facts.model_calls,
         "session": {"": facts.session},
         "permission": {"": facts.permissions},
+        "span": facts.spans,
+        "alias": facts.aliases,
         **{kind: facts.leaves.get(kind, {}) for kind in LEAF_KINDS},
     }
     assert tables.keys() == set(ENTITY_KINDS)

@@ -48,6 +48,7 @@ from stretto.model.facts import (
     get_number,
     get_text,
 )
+from stretto.model.join import join_facts
 from stretto.model.task_type import OTHER, normalise_name
 from stretto.names import fields
 from stretto.names.fields import list_stamped, make_stamped_key, unpack_timed
@@ -75,6 +76,7 @@ def conclude_session(facts: SessionFacts, *, lost: bool, classify: Classify, cal
     ``lost`` means that nothing was heard for longer than the idle limit. Without ``calls`` only turns and
     tasks are concluded, so the cost depends on the number of tasks alone.
     """
+    facts = join_facts(facts)
     session = facts.session
     closed = lost or has_session_ended(facts)
     # An orchestrator declares its pattern; an agent's session takes its first command instead.

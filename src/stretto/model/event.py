@@ -55,6 +55,14 @@ class Kind(StrEnum):
     """Resource use of the session's processes for ``duration`` from ``time``; the amounts are attributes."""
     CACHE_REPORT = "cache.report"
     """Counts of the cache ``name`` since its last report; the counts are attributes."""
+    SPAN = "span"
+    """A span of an instrumented program, open or ended; ``attributes["role"]`` is the role that it declares.
+
+    ``id`` is the span's id, ``parent`` that of the span above it; no parent means the top of a trace. Its
+    entity and the owner of that entity are found while concluding, among all spans of the session.
+    """
+    ALIAS = "alias"
+    """A channel's id, ``attributes["alias"]``, for the entity that ``id`` names in every other channel."""
     REJECT = "reject"
     """A source could not read an input; ``attributes["reason"]`` gives the reason."""
 

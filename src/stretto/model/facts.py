@@ -47,10 +47,24 @@ ENTITY_KINDS = (
     EntityKind.CALL,
     EntityKind.MODEL,
     *LEAF_KINDS,
+    EntityKind.SPAN,
+    EntityKind.ALIAS,
 )
 """All kinds. Session and permission have a single entry each, under the key ``""``."""
 
 _LARGEST = fields.LARGEST
+
+_SINGLE_KINDS = frozenset({EntityKind.SESSION, EntityKind.PERMISSION})
+
+_TABLES = {
+    EntityKind.CALL: "calls",
+    EntityKind.TURN: "turns",
+    EntityKind.TASK: "tasks",
+    EntityKind.MODEL: "model_calls",
+    EntityKind.SPAN: "spans",
+    EntityKind.ALIAS: "aliases",
+}
+"""Kind → the attribute of ``SessionFacts`` that holds its entities."""
 
 
 @dataclass(slots=True)
@@ -68,8 +82,16 @@ class SessionFacts:
     """Permission requests, ``agent id|tool@time`` → time: they carry no call id."""
     leaves: dict[str, dict[str, EntityFacts]] = field(default_factory=dict)
     """The entities of ``LEAF_KINDS``, by kind and id."""
+    spans: dict[str, EntityFacts] = field(default_factory=dict)
+    """By span id. ``join.join_facts`` makes turns, tasks and calls of them."""
+    aliases: dict[str, EntityFacts] = field(default_factory=dict)
+    """By alias: a channel's id of an entity that has another id in every other channel."""
+    places: dict[str, str | None] = field(default_factory=dict, compare=False)
+    """Span id → the entity that it stands for or lies in, None for the main agent. Filled by ``join``."""
     delegating: set[str] = field(default_factory=set)
     """The ids of the calls that start agents. An index: tasks are concluded without a walk over all calls."""
+    unnamed_calls: set[str] = field(default_factory=set)
+    """The keys of calls whose source knows no id. An index: ``pairing`` matches them with others."""
     permission_times: dict[str, list[int]] = field(default_factory=dict)
     """An index of ``permissions``: sorted request times by permission key (``make_permission_key``)."""
     _calls_by_permission: dict[str, set[str]] | None = field(default=None, compare=False)
@@ -77,7 +99,7 @@ class SessionFacts:
 
     def get_entity(self, kind: str, key: str) -> EntityFacts:
         """Return the facts about an entity, new and empty if there are none; ``kind``: ``ENTITY_KINDS``."""
-        return self._get_table(kind).setdefault(key, {})
+        return self.get_table(kind).setdefault(key, {})
 
     def restore_entity(self, kind: str, key: str, entity_facts: EntityFacts) -> None:
         """Put back an entity's facts as the store returned them."""
@@ -90,9 +112,11 @@ class SessionFacts:
                 permission_key, time = parse_stamped_key(name)
                 insort(self.permission_times.setdefault(permission_key, []), time)
         else:
-            self._get_table(kind)[key] = entity_facts
+            self.get_table(kind)[key] = entity_facts
         if kind == EntityKind.CALL:
             self.index_delegating(key, entity_facts)
+            if fields.STAMP in "".join(entity_facts):
+                self.unnamed_calls.add(key)
 
     def index_delegating(self, call_id: str, call_facts: EntityFacts) -> None:
         """Update the index ``delegating`` after a call's facts changed."""
@@ -130,18 +154,14 @@ class SessionFacts:
         if self._calls_by_permission is not None:
             self._calls_by_permission.setdefault(get_permission_key(call_facts), set()).add(call_id)
 
-    def _get_table(self, kind: str) -> dict[str, EntityFacts]:
-        if kind == EntityKind.CALL:
-            return self.calls
-        if kind == EntityKind.TURN:
-            return self.turns
-        if kind == EntityKind.TASK:
-            return self.tasks
-        if kind == EntityKind.MODEL:
-            return self.model_calls
+    def get_table(self, kind: str) -> dict[str, EntityFacts]:
+        """Return the entities of a kind by key; ``kind``: ``ENTITY_KINDS``."""
         if kind in LEAF_KINDS:
             return self.leaves.setdefault(kind, {})
-        return {"": self.session if kind == EntityKind.SESSION else self.permissions}
+        if kind in _SINGLE_KINDS:
+            return {"": self.session if kind == EntityKind.SESSION else self.permissions}
+        table: dict[str, EntityFacts] = getattr(self, _TABLES[kind])
+        return table
 
 
 def is_delegating(call_facts: EntityFacts) -> bool:
@@ -174,13 +194,17 @@ def get_text(entity_facts: EntityFacts, name: str) -> str | None:
 def find_nearest_task(facts: SessionFacts, parent: str | None) -> str | None:
     """Return the nearest task at or above an id, or None for the main agent.
 
-    The walk passes from a call to the agent that made it and ends at a turn, which is the main agent's. An
-    unknown id is returned unchanged: the event about it may still come.
+    The walk passes from a span to its entity, from a call to the agent that made it, and ends at a turn,
+    which is the main agent's. An unknown id is returned unchanged: the event about it may still come.
     """
     visited: set[str] = set()
     while parent is not None and parent not in facts.tasks:
         if parent in facts.turns or parent in visited:
             return None
+        if parent in facts.places:
+            visited.add(parent)
+            parent = facts.places[parent]
+            continue
         if parent not in facts.calls:
             return parent
         visited.add(parent)

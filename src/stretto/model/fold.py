@@ -19,6 +19,7 @@ from stretto.model.facts import (
     make_permission_key,
     merge_fact,
 )
+from stretto.model.fold_identity import IDENTITY_HANDLERS
 from stretto.model.fold_leaves import LEAF_HANDLERS
 from stretto.model.model_call_cost import DOLLAR, MOST_DOLLARS
 from stretto.names import fields
@@ -66,7 +67,7 @@ def fold_events(facts: SessionFacts, events: Sequence[Event]) -> set[tuple[str, 
     if signs:
         merge_fact(session, fields.FIRST, 0, min(event.time for event in signs))
         merge_fact(session, fields.LAST, 0, max(event.time for event in signs))
-    for channel, source in {(event.channel, event.source) for event in signs}:
+    for channel, source in {(event.channel, event.source) for event in signs if event.kind is not Kind.SPAN}:
         merge_fact(session, fields.SOURCE, RANK[channel], source)
     for event in events:
         if event.kind in NO_SIGN_OF_LIFE:
@@ -208,6 +209,8 @@ def _fold_tool_start(facts: SessionFacts, event: Event, rank: int) -> Touched:
     if call_id is None:
         return ()
     call = _fold_call(facts, event, call_id, rank)
+    if event.id is None:
+        facts.unnamed_calls.add(call_id)
     start = fields.START if event.id else make_stamped_key(fields.START, event.time)
     merge_fact(call, start, rank, event.time)
     if event.attributes:
@@ -224,6 +227,7 @@ def _fold_tool_end(facts: SessionFacts, event: Event, rank: int) -> Touched:
         return ()
     call = _fold_call(facts, event, call_id, rank)
     if event.id is None:
+        facts.unnamed_calls.add(call_id)
         merge_fact(call, make_stamped_key(fields.END, event.time), rank, event.outcome or Outcome.UNKNOWN)
     else:
         merge_fact(call, fields.END, rank, event.time)
@@ -341,5 +345,6 @@ _HANDLERS: dict[Kind, Callable[[SessionFacts, Event, int], Touched]] = {
     Kind.PERMISSION_REQUEST: _fold_permission_request,
     Kind.MODEL_CALL: _fold_model_call,
     **LEAF_HANDLERS,
+    **IDENTITY_HANDLERS,
 }
 """The kinds of event that change entities; the other kinds are only signs of life."""

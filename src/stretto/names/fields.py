@@ -31,6 +31,8 @@ class EntityKind:
     HOOKS: Final = "hooks"
     SAMPLE: Final = "sample"
     CACHE: Final = "cache"
+    SPAN: Final = "span"
+    ALIAS: Final = "alias"
 
 
 AGENT: Final = "agent"
@@ -41,6 +43,8 @@ BATCHED: Final = "batched"
 BY: Final = "by"
 CACHE_READ_TOKENS: Final = "cache_read_tokens"
 CACHE_WRITE_TOKENS: Final = "cache_write_tokens"
+CALL: Final = "call"
+CANONICAL: Final = "canonical"
 COMMAND: Final = "command"
 COST: Final = "cost"
 CPU: Final = "cpu"
@@ -50,6 +54,7 @@ DESCRIPTION: Final = "description"
 DURATION: Final = "duration"
 END: Final = "end"
 ENDED: Final = "ended"
+ENTITY: Final = "entity"
 ENTRIES: Final = "entries"
 EVENT: Final = "event"
 EVICTIONS: Final = "evictions"
@@ -77,6 +82,7 @@ OPENED: Final = "opened"
 ORIGIN: Final = "origin"
 OUTCOME: Final = "outcome"
 OUTPUT_TOKENS: Final = "output_tokens"
+OWNER: Final = "owner"
 PARENT: Final = "parent"
 PATTERN: Final = "pattern"
 PHASE: Final = "phase"
@@ -88,6 +94,7 @@ RECEIVER: Final = "receiver"
 RECORDING: Final = "recording"
 REQUEST: Final = "request"
 RESPONSE: Final = "response"
+ROLE: Final = "role"
 RUNNING: Final = "running"
 SAID: Final = "said"
 SENDER: Final = "sender"
@@ -104,6 +111,7 @@ TESTS_PASSED: Final = "tests_passed"
 TEST_FRAMEWORK: Final = "test_framework"
 TIME: Final = "time"
 TOOL: Final = "tool"
+TRACE: Final = "trace"
 TRACEPARENT: Final = "traceparent"
 TYPE: Final = "type"
 WRITTEN: Final = "written"
@@ -332,6 +340,33 @@ _CACHE = (
     FactField(EntityKind.CACHE, ENTRIES, _COUNT, "Entries in the cache now."),
 )
 
+_SPAN = (
+    FactField(EntityKind.SPAN, PARENT, _TEXT, "The id of the span above; none is the top of a trace."),
+    FactField(EntityKind.SPAN, ROLE, _TEXT, "The role that the span declares (``span_tree.SpanRole``)."),
+    FactField(EntityKind.SPAN, TRACE, _TEXT, "The id of its trace."),
+    FactField(EntityKind.SPAN, SOURCE, _TEXT, "The product that made it."),
+    FactField(EntityKind.SPAN, START, _TIME, "When it started."),
+    FactField(EntityKind.SPAN, END, _TIME, "When it ended."),
+    FactField(EntityKind.SPAN, DURATION, _DURATION, "Its duration as the source measured it."),
+    FactField(EntityKind.SPAN, OUTCOME, _OUTCOME, "How it ended."),
+    FactField(EntityKind.SPAN, NAME, _TEXT, "The name of its agent, tool, model, phase or workflow."),
+    FactField(EntityKind.SPAN, TYPE, _TEXT, "The task type, or a turn's origin, that it declares."),
+    FactField(EntityKind.SPAN, ENTITY, _TEXT, "The id that its entity has in every channel."),
+    FactField(EntityKind.SPAN, CALL, _TEXT, "The id that the model gave to a tool call."),
+    FactField(EntityKind.SPAN, OWNER, _TEXT, "The id above its entity; empty is the main agent."),
+    FactField(EntityKind.SPAN, DESCRIPTION, _TEXT, "The description of its task."),
+    FactField(EntityKind.SPAN, PHASE, _TEXT, "The name of its phase."),
+    FactField(EntityKind.SPAN, DELEGATED_BY, _TEXT, "The id of the tool call that started its agent."),
+    FactField(EntityKind.SPAN, RESPONSE, _TEXT, "The id that the provider gave to a model's response."),
+    _define_largest(EntityKind.SPAN, INPUT_TOKENS, _COUNT, "Input tokens without those of the cache."),
+    _define_largest(EntityKind.SPAN, OUTPUT_TOKENS, _COUNT, "Output tokens."),
+    _define_largest(EntityKind.SPAN, CACHE_READ_TOKENS, _COUNT, "Tokens read from the cache."),
+    _define_largest(EntityKind.SPAN, CACHE_WRITE_TOKENS, _COUNT, "Tokens written to the cache."),
+    FactField(EntityKind.SPAN, COST, ValueType.MONEY, "The cost that the source reported."),
+)
+
+_ALIAS = (FactField(EntityKind.ALIAS, CANONICAL, _TEXT, "The id that the alias stands for."),)
+
 FIELDS: tuple[FactField, ...] = (
     *_SESSION,
     *_TURN,
@@ -344,6 +379,8 @@ FIELDS: tuple[FactField, ...] = (
     *_HOOKS,
     *_SAMPLE,
     *_CACHE,
+    *_SPAN,
+    *_ALIAS,
 )
 """Every field of every entity. Permission requests have none: their key is agent, tool and instant."""
 

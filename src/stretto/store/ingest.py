@@ -311,7 +311,7 @@ class Ingest:
                 len(session.turns),
                 len(session.tasks),
                 running,
-                len(state.facts.calls) + state.tool_calls.repeats,
+                state.call_count,
                 len(settled.fanouts),
                 state.arrived,
             ),

@@ -51,6 +51,10 @@ class ModelCallSums:
     ) -> None:
         """Conclude the changed calls, add the change of the sums to ``change``, and collect new usage."""
         ids = self._find_linked_calls(facts, changed)
+        for id in set(changed) - facts.model_calls.keys():
+            # A call that turned out to be another's report adds nothing of its own.
+            for addition, amount in self.amounts.pop(id, ()):
+                change[addition] -= amount
         calls = {call.id: call for call in conclude_model_calls(facts, ids)}
         # If several calls name the same request, the request is part of the first of them.
         for id in sorted(ids):
@@ -70,7 +74,7 @@ class ModelCallSums:
 
     def _find_linked_calls(self, facts: SessionFacts, changed: Iterable[str]) -> set[str]:
         """Return the changed calls and all calls that are linked with them by a request id."""
-        pending = set(changed)
+        pending = facts.model_calls.keys() & set(changed)
         for id in pending:
             call_facts = facts.model_calls[id]
             self._some_anonymous |= get_number(call_facts, fields.ANONYMOUS) == 1

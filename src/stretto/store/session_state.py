@@ -17,6 +17,7 @@ from stretto.model.entities import Phase, Session, Task, ToolCall, Turn
 from stretto.model.event import Event, Outcome
 from stretto.model.facts import EntityFacts, SessionFacts
 from stretto.model.fold import fold_events
+from stretto.model.join import find_differences, join_facts
 from stretto.model.model_call_cost import NewUsage, Price, get_reported_cost
 from stretto.model.score_scales import SCALES, Scales
 from stretto.names.fields import EntityKind
@@ -71,11 +72,15 @@ class SessionState:
     """A session's facts and the additions that they have made to the sums."""
 
     facts: SessionFacts
+    joined: SessionFacts | None = None
+    """The facts with all ids joined, as last concluded; ``facts`` itself if there is nothing to join."""
     lost: bool = False
     arrived: str = ""
     """The last journal file, in the order of names, that has an event of the session."""
     changed_entities: set[tuple[str, str]] = field(default_factory=set)
     """(kind, key) of the entities whose facts are not yet written."""
+    joined_entities: set[str] = field(default_factory=set)
+    """The kinds of entity that the last join changed."""
     tool_calls: ToolCallSums = field(default_factory=ToolCallSums)
     model_calls: ModelCallSums = field(default_factory=ModelCallSums)
     changed_model_calls: set[str] = field(default_factory=set)
@@ -88,6 +93,11 @@ class SessionState:
     """The stored rows of fan-outs and sequential runs. None if unknown."""
     reported_ends: dict[str, set[str]] = field(default_factory=dict)
     """The ids of entities already reported as ended, by kind."""
+
+    @property
+    def call_count(self) -> int:
+        """The number of tool calls."""
+        return len((self.joined or self.facts).calls) + self.tool_calls.repeats
 
     @property
     def over(self) -> bool:
@@ -113,10 +123,11 @@ class SessionState:
 
     def update_sums(self, rules: Rules, change: Additions, newly_ended: NewlyEnded) -> SettledSession:
         """Conclude the session, add the change of its sums to ``change``, and collect what newly ended."""
-        session = conclude_session(self.facts, lost=self.lost, classify=rules.classify, calls=False)
-        closed = self.lost or has_session_ended(self.facts)
+        facts = self._join_facts()
+        session = conclude_session(facts, lost=self.lost, classify=rules.classify, calls=False)
+        closed = self.lost or has_session_ended(facts)
         self.tool_calls.update_sums(
-            self.facts,
+            facts,
             change,
             closed=closed,
             newly_ended=newly_ended.tool_calls,
@@ -124,21 +135,37 @@ class SessionState:
         )
         # Model calls of a recording are not made now, whatever their times are.
         new_usage = [] if session.recording else newly_ended.used
-        self.model_calls.update_sums(self.facts, self.changed_model_calls, rules.price, change, new_usage)
+        self.model_calls.update_sums(facts, self.changed_model_calls, rules.price, change, new_usage)
         self.changed_model_calls = set()
-        context = self._make_context(session, rules, closed=closed)
+        context = self._make_context(facts, session, rules, closed=closed)
         self._update_contributions(context, change)
         self._report_ends(session, context.fanouts, newly_ended)
         return SettledSession(session, context.fanouts, context.sequential_runs)
 
-    def _make_context(self, session: Session, rules: Rules, *, closed: bool) -> SessionContext:
+    def _join_facts(self) -> SessionFacts:
+        """Join the facts again if they changed, and mark the calls that come out otherwise than before."""
+        before = self.joined
+        self.joined_entities = set()
+        if before is not None and before is not self.facts and not self.changed_entities:
+            return before
+        self.joined = join_facts(self.facts)
+        if self.joined is not self.facts:
+            changed = find_differences(before, self.joined)
+            self.joined_entities = {kind for kind, _ in changed}
+            self.tool_calls.mark_changed([key for kind, key in changed if kind == EntityKind.CALL])
+            self.changed_model_calls = {key for kind, key in changed if kind == EntityKind.MODEL}
+        return self.joined
+
+    def _make_context(
+        self, facts: SessionFacts, session: Session, rules: Rules, *, closed: bool
+    ) -> SessionContext:
         before = self.last_context
         if before is not None and before.session.tasks == session.tasks:
             executions = before.fanouts, before.sequential_runs
         else:
             executions = find_fanouts(session.tasks), find_sequential_runs(session.tasks)
         return SessionContext(
-            self.facts,
+            facts,
             session,
             *executions,
             closed=closed,
@@ -151,7 +178,7 @@ class SessionState:
 
     def _update_contributions(self, context: SessionContext, change: Additions) -> None:
         """Compute the contributions again whose inputs have changed, and add the difference to ``change``."""
-        changed = {kind for kind, _ in self.changed_entities}
+        changed = {kind for kind, _ in self.changed_entities} | self.joined_entities
         if self.last_context is not None:
             changed |= context.find_changes(self.last_context)
         for name, contribution in CONTRIBUTIONS.items():

@@ -46,11 +46,13 @@ class ToolCallSums:
         removed: list[Addition] = []
         still_open: set[str] = set()
         for key in self._open:
-            calls = conclude_call(facts, key, closed=closed)
-            before = self.concluded.get(key, ())
-            if calls != before:
+            # A call that turned out to be another has no facts under its key any more.
+            calls = conclude_call(facts, key, closed=closed) if key in facts.calls else ()
+            before = self.concluded.pop(key, ())
+            if calls:
                 self.concluded[key] = calls
-                self.repeats += len(calls) - (len(before) or 1)
+            if calls != before:
+                self.repeats += max(0, len(calls) - 1) - max(0, len(before) - 1)
                 _add_calls(calls, 1, added, change)
                 if before:
                     _add_calls(before, -1, removed, change)

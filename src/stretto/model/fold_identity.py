@@ -1,0 +1,76 @@
+"""Fold identity: merge spans and aliases into facts, from which entities are joined while concluding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from stretto.model.event import Event, Kind
+from stretto.model.fact_values import Touched, merge_counts, merge_duration, read_text
+from stretto.model.facts import HEARSAY, SessionFacts, merge_fact
+from stretto.model.model_call_cost import DOLLAR, MOST_DOLLARS
+from stretto.names import fields
+from stretto.names.fields import EntityKind
+
+_SPAN_TEXTS = (
+    fields.ROLE,
+    fields.TRACE,
+    fields.ENTITY,
+    fields.CALL,
+    fields.DESCRIPTION,
+    fields.PHASE,
+    fields.DELEGATED_BY,
+    fields.RESPONSE,
+)
+"""Attributes of a span's event that become fields of the same name."""
+
+
+def _fold_span(facts: SessionFacts, event: Event, rank: int) -> Touched:
+    """Merge a span. An open span is written again when it ends, and its later words replace the first."""
+    if event.id is None:
+        return ()
+    span = facts.get_entity(EntityKind.SPAN, event.id)
+    is_open = event.attributes.get("open") is True
+    text_rank = rank + HEARSAY if is_open else rank
+    merge_fact(span, fields.START, rank, event.time)
+    if not is_open:
+        end = event.attributes.get("end")
+        ended_at = end if type(end) is int else event.time + (event.duration or 0)
+        merge_fact(span, fields.END, rank, ended_at)
+        merge_duration(span, fields.DURATION, event, rank)
+        if event.outcome:
+            merge_fact(span, fields.OUTCOME, rank, event.outcome)
+    for name in _SPAN_TEXTS:
+        value = read_text(event.attributes, name)
+        if value:
+            merge_fact(span, name, text_rank, value)
+    owner = event.attributes.get("owner")
+    if isinstance(owner, str):
+        merge_fact(span, fields.OWNER, text_rank, owner)
+    for name, text in (
+        (fields.PARENT, event.parent),
+        (fields.SOURCE, event.source),
+        (fields.NAME, event.name),
+        (fields.TYPE, event.type),
+    ):
+        if text:
+            merge_fact(span, name, text_rank, text)
+    merge_counts(span, event, fields.TOKENS, rank)
+    cost = event.attributes.get("cost_usd")
+    if isinstance(cost, int | float) and 0 <= cost < MOST_DOLLARS:
+        merge_fact(span, fields.COST, rank, round(cost * DOLLAR))
+    return ((EntityKind.SPAN, event.id),)
+
+
+def _fold_alias(facts: SessionFacts, event: Event, rank: int) -> Touched:
+    alias = read_text(event.attributes, "alias")
+    if event.id is None or alias is None or alias == event.id:
+        return ()
+    merge_fact(facts.get_entity(EntityKind.ALIAS, alias), fields.CANONICAL, rank, event.id)
+    return ((EntityKind.ALIAS, alias),)
+
+
+IDENTITY_HANDLERS: Mapping[Kind, Callable[[SessionFacts, Event, int], Touched]] = {
+    Kind.SPAN: _fold_span,
+    Kind.ALIAS: _fold_alias,
+}
+"""Each kind's function: it merges an event with a rank and returns the entities that may have changed."""

@@ -1,0 +1,117 @@
+"""Join: make of all that channels reported about a session the entities that the reports are about.
+
+An entity is known by the id that the model or the client gave it. Each channel has ids of its own beside it,
+and some channels have nothing else. ``join_facts`` puts the spans of a session together, replaces aliases,
+and pairs what was reported without an id with the reports that have one. It depends on the facts alone, not
+on the order in which they came, and is run again whenever they change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from stretto.model.event import Kind
+from stretto.model.facts import EntityFacts, SessionFacts, get_text
+from stretto.model.fold import fold_events
+from stretto.model.pairing import merge_entity, pair_calls, pair_tasks, pair_turns
+from stretto.model.span_events import tell_story
+from stretto.names import fields
+from stretto.names.fields import EntityKind
+
+_REFERENCES = (fields.AGENT_ID, fields.PARENT, fields.DELEGATED_BY, fields.TASK)
+"""Fields that hold the id of another entity."""
+
+_EDGES = frozenset({Kind.SESSION_START, Kind.SESSION_END})
+
+
+def join_facts(facts: SessionFacts) -> SessionFacts:
+    """Return the facts with all ids joined; the same object if each entity has a single id already."""
+    some_named = bool(facts.unnamed_calls) and len(facts.unnamed_calls) < len(facts.calls)
+    if not (facts.spans or facts.aliases or some_named):
+        return facts
+    joined = SessionFacts(
+        facts.id,
+        session=dict(facts.session),
+        turns=_copy_table(facts.turns),
+        tasks=_copy_table(facts.tasks),
+        calls=_copy_table(facts.calls),
+        model_calls=_copy_table(facts.model_calls),
+        permissions=facts.permissions,
+        leaves=facts.leaves,
+        permission_times=facts.permission_times,
+        unnamed_calls=facts.unnamed_calls,
+    )
+    if facts.spans:
+        known = frozenset([*facts.turns, *facts.tasks, *facts.calls])
+        story = tell_story(facts.spans, facts.id, known)
+        # A coding agent whose hooks report its turns ends by them, not with each trace.
+        events = [event for event in story.events if not (facts.turns and event.kind in _EDGES)]
+        fold_events(joined, events)
+        joined.places = dict(story.places)
+        _set_source(joined, story.source)
+    if facts.aliases:
+        _replace_aliases(joined, {alias: _follow(facts.aliases, alias) for alias in facts.aliases})
+    pairs = pair_tasks(joined, set(joined.tasks) - set(facts.tasks))
+    if pairs:
+        _replace_aliases(joined, pairs)
+    pair_turns(joined, set(joined.turns) - set(facts.turns))
+    pair_calls(joined)
+    joined.unnamed_calls = set()
+    joined.delegating = set()
+    for call_id, call in joined.calls.items():
+        joined.index_delegating(call_id, call)
+    return joined
+
+
+def find_differences(before: SessionFacts | None, after: SessionFacts) -> set[tuple[str, str]]:
+    """Return (kind, key) of the turns, tasks and calls that two joins of a session differ in."""
+    changed: set[tuple[str, str]] = set()
+    for kind in (EntityKind.TURN, EntityKind.TASK, EntityKind.CALL, EntityKind.MODEL):
+        old = {} if before is None else before.get_table(kind)
+        new = after.get_table(kind)
+        if old is new:
+            continue
+        changed |= {(kind, key) for key, value in new.items() if old.get(key) != value}
+        changed |= {(kind, key) for key in old if key not in new}
+    return changed
+
+
+def _copy_table(table: Mapping[str, EntityFacts]) -> dict[str, EntityFacts]:
+    return {key: dict(entity_facts) for key, entity_facts in table.items()}
+
+
+def _set_source(joined: SessionFacts, source: str | None) -> None:
+    """Let the first outermost span name the product, unless a better ranked channel did."""
+    reported = joined.session.get(fields.SOURCE)
+    if source and (reported is None or reported[0] >= 1):
+        joined.session[fields.SOURCE] = (1, source)
+
+
+def _follow(aliases: Mapping[str, EntityFacts], alias: str) -> str:
+    """Return the id at the end of a chain of aliases; a ring ends at its smallest id."""
+    seen = [alias]
+    while (canonical := get_text(aliases.get(seen[-1], {}), fields.CANONICAL)) is not None:
+        if canonical in seen:
+            return min(seen[seen.index(canonical) :])
+        seen.append(canonical)
+    return seen[-1]
+
+
+def _replace_aliases(joined: SessionFacts, canonical_ids: Mapping[str, str]) -> None:
+    for table in (joined.turns, joined.tasks, joined.calls):
+        for alias, canonical in canonical_ids.items():
+            if alias in table and alias != canonical:
+                merge_entity(table.setdefault(canonical, {}), table.pop(alias))
+        _replace_references(table.values(), canonical_ids)
+    _replace_references(joined.model_calls.values(), canonical_ids)
+    for alias, canonical in canonical_ids.items():
+        if alias != canonical:
+            joined.places.setdefault(alias, canonical)
+
+
+def _replace_references(entities: Iterable[EntityFacts], canonical_ids: Mapping[str, str]) -> None:
+    for entity_facts in entities:
+        for name in _REFERENCES:
+            fact = entity_facts.get(name)
+            if fact is not None and fact[1] in canonical_ids:
+                entity_facts[name] = (fact[0], canonical_ids[str(fact[1])])

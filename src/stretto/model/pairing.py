@@ -1,0 +1,181 @@
+"""Pairing: match what a channel reported without an id with another channel's report that has one.
+
+Two reports are about the same work if they agree in kind and name and overlap in time. A report without an id
+that matches none is dropped only if it lies in the time in which the channel with ids was listening: that
+channel would have reported it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from stretto.clock import SECOND
+from stretto.model.facts import EntityFacts, SessionFacts, get_number, get_text, split_repeated_calls
+from stretto.names import fields
+from stretto.names.fields import list_stamped, make_stamped_key
+
+SLACK = 2 * SECOND
+"""Nanoseconds by which two channels may differ about an instant: a hook's process may start late."""
+
+
+class _Report(NamedTuple):
+    """An activity as one channel reported it."""
+
+    start: int
+    end: int | None
+    key: str
+    facts: EntityFacts
+
+    def may_be(self, other: _Report) -> bool:
+        """Return whether two reports overlap in time, give or take the slack."""
+        ends_before = other.end is not None and other.end + SLACK < self.start
+        starts_after = self.end is not None and self.end + SLACK < other.start
+        return not ends_before and not starts_after
+
+
+def merge_entity(target: EntityFacts, other: EntityFacts) -> None:
+    """Merge all facts of an entity into those of another."""
+    for name, fact in other.items():
+        kept = target.get(name)
+        if kept is None:
+            target[name] = fact
+        else:
+            target[name] = max(kept, fact) if name in fields.LARGEST else min(kept, fact)
+
+
+def pair_turns(joined: SessionFacts, without_id: Iterable[str]) -> None:
+    """Drop the turns of spans that a channel with prompt ids reports too.
+
+    Example: prompts at 0 and 100 s, the last stop at 140 s: an outermost span from 1 to 60 s is the first
+    turn.
+    """
+    span_turns = [turn_id for turn_id in without_id if turn_id in joined.turns]
+    prompts = [turn for turn_id, turn in joined.turns.items() if turn_id not in span_turns]
+    starts = [start for turn in prompts if (start := get_number(turn, fields.START)) is not None]
+    if not span_turns or not starts:
+        return
+    last = max(get_number(joined.session, fields.LAST) or 0, *starts)
+    for turn_id in span_turns:
+        start = get_number(joined.turns[turn_id], fields.START)
+        if start is not None and min(starts) - SLACK <= start <= last:
+            turn = joined.turns.pop(turn_id)
+            _close_prompt(prompts, start, turn)
+
+
+def _close_prompt(prompts: list[EntityFacts], start: int, span_turn: EntityFacts) -> None:
+    """Give the end of a span's turn to the prompt before it, if no other channel reported an end."""
+    earlier = [
+        turn for turn in prompts if (at := get_number(turn, fields.START)) is not None and at <= start + SLACK
+    ]
+    if not earlier:
+        return
+    turn = max(earlier, key=lambda each: get_number(each, fields.START) or 0)
+    for name in (fields.STOPPED, fields.OUTCOME):
+        fact = span_turn.get(name)
+        if fact is not None and name not in turn:
+            turn[name] = fact
+
+
+def pair_tasks(joined: SessionFacts, without_id: Iterable[str]) -> dict[str, str]:
+    """Return span tasks that a channel with agent ids reports too, each with the agent's id.
+
+    They share the call that started them, or the agent's name and the time.
+    """
+    span_tasks = [task_id for task_id in without_id if task_id in joined.tasks]
+    known = {task_id: task for task_id, task in joined.tasks.items() if task_id not in span_tasks}
+    if not span_tasks or not known:
+        return {}
+    by_call = {
+        call: task_id for task_id, task in known.items() if (call := get_text(task, fields.DELEGATED_BY))
+    }
+    pairs: dict[str, str] = {}
+    reports = _list_task_reports(joined, span_tasks)
+    for report in reports:
+        task_id = by_call.get(get_text(report.facts, fields.DELEGATED_BY) or "")
+        if task_id is not None and task_id not in pairs.values():
+            pairs[report.key] = task_id
+    free = [report for report in _list_task_reports(joined, known) if report.key not in set(pairs.values())]
+    for report in reports:
+        if report.key in pairs:
+            continue
+        agent = get_text(report.facts, fields.AGENT)
+        match = _find_closest(report, [each for each in free if get_text(each.facts, fields.AGENT) == agent])
+        if match is not None:
+            pairs[report.key] = match.key
+            free.remove(match)
+    return pairs
+
+
+def _list_task_reports(joined: SessionFacts, task_ids: Iterable[str]) -> list[_Report]:
+    reports = []
+    for task_id in task_ids:
+        task = joined.tasks[task_id]
+        starts = [time for time, _ in list_stamped(task, fields.START)]
+        ends = [time for time, _ in list_stamped(task, fields.END)]
+        if starts:
+            reports.append(_Report(min(starts), max(ends, default=None), task_id, task))
+    return sorted(reports, key=lambda report: (report.start, report.key))
+
+
+def _find_closest(report: _Report, candidates: list[_Report]) -> _Report | None:
+    """Return the candidate with the closest start among those that may be the same."""
+    fitting = [each for each in candidates if report.may_be(each)]
+    return min(fitting, key=lambda each: (abs(each.start - report.start), each.key), default=None)
+
+
+def pair_calls(joined: SessionFacts) -> None:
+    """Merge calls without an id into calls with an id; drop those that the other channel must have reported.
+
+    Example: hooks report ``bash`` at 3.1 to 5.2 s without an id, spans report ``bash`` call_7 at 3.0 to 5.0
+    s. It is call_7. A second ``bash`` at 4 s that no span reports is dropped, a third at 90 s, after the last
+    span, stays.
+    """
+    unnamed = {key for key in joined.unnamed_calls if key in joined.calls}
+    named = _list_named_calls(joined, unnamed)
+    if not unnamed or not named:
+        return
+    first, last = min(report.start for report in named), max(report.end or report.start for report in named)
+    by_tool: dict[str | None, list[_Report]] = {}
+    for report in named:
+        by_tool.setdefault(get_text(report.facts, fields.TOOL), []).append(report)
+    for report in sorted(_split_unnamed_calls(joined, unnamed), key=lambda each: (each.start, each.key)):
+        candidates = by_tool.get(get_text(report.facts, fields.TOOL), [])
+        match = _find_closest(report, candidates)
+        if match is not None:
+            candidates.remove(match)
+            merge_entity(match.facts, report.facts)
+        if match is not None or first - SLACK <= report.start <= last + SLACK:
+            _remove_report(joined, report)
+
+
+def _list_named_calls(joined: SessionFacts, unnamed: set[str]) -> list[_Report]:
+    return [
+        _Report(start, get_number(call, fields.END), call_id, call)
+        for call_id, call in joined.calls.items()
+        if call_id not in unnamed and (start := get_number(call, fields.START)) is not None
+    ]
+
+
+def _split_unnamed_calls(joined: SessionFacts, unnamed: set[str]) -> list[_Report]:
+    reports = []
+    for key in unnamed:
+        for _, call in split_repeated_calls(key, joined.calls[key]):
+            start, end = get_number(call, fields.START), get_number(call, fields.END)
+            at = start if start is not None else end
+            if at is not None:
+                reports.append(_Report(at, end, key, call))
+    return reports
+
+
+def _remove_report(joined: SessionFacts, report: _Report) -> None:
+    """Remove the start and the end of a call from the facts that it shares with others of its key."""
+    call = joined.calls[report.key]
+    for edge in (fields.START, fields.END):
+        time = get_number(report.facts, edge)
+        if time is not None:
+            call.pop(make_stamped_key(edge, time), None)
+            for name in fields.TEST_COUNTS:
+                call.pop(make_stamped_key(name, time), None)
+    if fields.STAMP not in "".join(call):
+        del joined.calls[report.key]
