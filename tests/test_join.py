@@ -253,7 +253,7 @@ def test_attempts_of_an_engine_are_one_task() -> None:
 
 
 def test_the_last_outermost_span_ends_the_session() -> None:
-    """A session of several traces ends with the last, and has its outcome; an unfinished trace keeps it open."""
+    """A session of several traces ends with the last and has its outcome; an unfinished one keeps it open."""
     first = span("1", None, "agent", 0, 2, trace="t1")
     second = span("2", None, "agent", 60, 63, trace="t2", outcome=Outcome.FAILURE)
     inner = span("3", "4", "model", 70, 71, trace="t3")
