@@ -78,6 +78,7 @@ def test_import_and_show_give_the_documented_session(capsys: pytest.CaptureFixtu
         {
             "file": str(DEMO / "fanout.jsonl"),
             "kind": "recording",
+            "format": None,
             "events": 42,
             "sessions": 1,
             "rejects": [],
@@ -583,5 +584,5 @@ def test_json_lines_of_another_kind_are_refused(capsys: pytest.CaptureFixture[st
 
     assert code == 3
     assert out == ""
-    assert "'type'" in err
+    assert "not recognised" in err
     assert not (tmp_path / "state" / "journal").exists()

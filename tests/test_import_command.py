@@ -127,7 +127,7 @@ def test_a_folder_with_nothing_in_it_is_told(capsys: pytest.CaptureFixture[str],
     """An import without input gives exit code 3 and names the accepted files."""
     assert main(["import", str(tmp_path)]) == 3
     err = capsys.readouterr().err
-    assert "no hooks.jsonl and no transcript" in err
+    assert "no hooks.jsonl, no transcript and no history" in err
     assert "~/.claude/projects" in err
 
 

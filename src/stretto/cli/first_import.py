@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stretto.cli.command_context import CommandContext
-from stretto.cli.import_command import ImportedFile, find_unread, import_transcripts
+from stretto.cli.import_command import find_unread, import_transcripts
+from stretto.cli.import_journal import ImportedFile
 from stretto.errors import SourceError
 from stretto.sources import transcript
 

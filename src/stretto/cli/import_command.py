@@ -1,19 +1,17 @@
-"""``stretto import``: import recordings of hooks and transcripts into the journal and the store."""
+"""``stretto import``: import recordings of hooks and agents' histories into the journal and the store."""
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
 from functools import partial
-from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from rich.console import Console
@@ -21,15 +19,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from stretto import journal
 from stretto.cli.command_context import CommandContext
+from stretto.cli.history_import import import_histories
+from stretto.cli.import_journal import (
+    IMPORTS,
+    ImportedFile,
+    append_events,
+    load_positions,
+    save_positions,
+)
 from stretto.clock import AHEAD, MINUTE, read_wall_clock
 from stretto.config.configuration import Config
 from stretto.demo import parse_payload
 from stretto.errors import ServiceError, SourceError
 from stretto.hook.install.client_copy import ensure_secret
-from stretto.model.event import Event, Kind
 from stretto.service.ingest_setup import create_ingest
 from stretto.sources import recording, transcript
-from stretto.sources.redact import redact_for_journal
+from stretto.sources.histories.finding import FoundFiles, find_files
 from stretto.sources.transcript import Checkpoint, TranscriptFile
 from stretto.state.lock import StateLock, find_holder
 from stretto.store import queries
@@ -38,28 +43,13 @@ from stretto.store.database import open_reader, open_writer
 WAIT_SECONDS = 60.0
 """How long an import waits for a running service to ingest the new events."""
 
-IMPORTS = "import-"
-"""Prefix of the journal files of imports."""
-
 TRANSCRIPTS = f"{IMPORTS}transcripts{journal.SUFFIX}"
 """The journal file of the events of transcripts."""
 
-NOT_TRANSCRIPTS = frozenset({"hooks.jsonl", "otlp.jsonl"})
-"""Recordings of other channels that lie beside transcripts."""
+POSITIONS = "transcripts.json"
+"""The file in the state folder that holds how far each transcript was read."""
 
-
-@dataclass(frozen=True, slots=True)
-class ImportedFile:
-    """The result of importing a file."""
-
-    file: str
-    kind: str
-    """``recording`` or ``transcript``."""
-    events: int
-    sessions: frozenset[str]
-    rejects: tuple[tuple[int, str], ...]
-    """Line number (in a transcript the byte offset) and reason of each line set aside."""
-    already_known: bool
+Item = TypeVar("Item")
 
 
 class TranscriptPosition(msgspec.Struct, frozen=True):
@@ -70,22 +60,80 @@ class TranscriptPosition(msgspec.Struct, frozen=True):
 
 
 def run_import(context: CommandContext, options: argparse.Namespace) -> int:
-    """Import the files at the paths into the journal and bring the store up to date."""
+    """Import the files at the paths into the journal and bring the store up to date.
+
+    Files of a format that cannot be read are named with the reason and passed over.
+    """
     config = context.config
     imported: list[ImportedFile] = []
+    refused: list[tuple[Path, str]] = []
     for path in (Path(name) for name in options.paths):
-        recordings, transcripts = _find_inputs(path)
-        imported += (_import_recording(file, config) for file in recordings)
-        with _show_progress(len(transcripts)) as progress_bar:
+        found = find_inputs(path)
+        refused += found.refused
+        imported += (_import_recording(file, config, options.agent) for file in found.recordings)
+        transcripts = _list_transcripts(path, found)
+        with _show_progress(len(transcripts) + len(found.histories)) as progress_bar:
             imported += import_transcripts(config, progress_bar(transcripts))
+            imported += import_histories(config, progress_bar(found.histories))
     update_store(context)
     for entry in imported:
         for at, reason in entry.rejects:
             context.print_note(f"{entry.file}:{at}: set aside: {reason}")
+    for note in describe_refused(refused):
+        context.print_note(note)
     context.print_answer(
-        {"imported": [_build_document(entry) for entry in imported]}, _format_results(imported)
+        {
+            "imported": [_build_document(entry) for entry in imported],
+            "refused": [{"file": str(file), "reason": reason} for file, reason in refused],
+        },
+        _format_results(imported),
     )
     return 0
+
+
+def find_inputs(path: Path) -> FoundFiles:
+    """Return the files under a path by their formats. Raises SourceError if none can be read."""
+    found = find_files(path)
+    if not found.is_empty:
+        return found
+    if found.refused:
+        file, reason = found.refused[0]
+        more = f", and {len(found.refused) - 1} more such file(s)" if len(found.refused) > 1 else ""
+        cause = reason if path.is_file() else f"{file.relative_to(path)}: {reason}{more}"
+    else:
+        cause = (
+            "no hooks.jsonl, no transcript and no history in it"
+            if path.exists()
+            else "no such file or folder"
+        )
+    raise SourceError(
+        "there is nothing to import here",
+        where=str(path),
+        cause=cause,
+        hint="name a recording of hooks, or a folder such as ~/.claude/projects or ~/.codex/sessions",
+    )
+
+
+def describe_refused(refused: list[tuple[Path, str]]) -> list[str]:
+    """Return a line for each reason for which files were passed over, with the first of them.
+
+    Example: ``2 file(s) passed over: an Amp thread: Amp is not read yet (threads/T-1.json, …)``.
+    """
+    counts = Counter(reason for _, reason in refused)
+    first = {reason: file for file, reason in reversed(refused)}
+    return [
+        f"{count} file(s) passed over: {reason} ({first[reason]}{', …' if count > 1 else ''})"
+        for reason, count in counts.items()
+    ]
+
+
+def _list_transcripts(path: Path, found: FoundFiles) -> list[TranscriptFile]:
+    """Return Claude Code's transcripts; those of the agents beside a single named transcript belong to it."""
+    if not found.transcripts:
+        return []
+    recognised = set(found.transcripts)
+    files = list(transcript.find_transcripts(path))
+    return [file for file in files if file.path in recognised or path.is_file()]
 
 
 def import_transcripts(config: Config, transcripts: Iterable[TranscriptFile]) -> list[ImportedFile]:
@@ -93,7 +141,7 @@ def import_transcripts(config: Config, transcripts: Iterable[TranscriptFile]) ->
 
     A transcript without a write for longer than the idle limit counts as complete.
     """
-    positions = _load_positions(config)
+    positions = load_positions(config, POSITIONS, TranscriptPosition)
     idle = config.idle_minutes * MINUTE
     hashing = ensure_secret(config.state)
     imported = []
@@ -107,13 +155,13 @@ def import_transcripts(config: Config, transcripts: Iterable[TranscriptFile]) ->
         entry, positions[key] = _import_transcript(file, position, config, at_rest=at_rest, hashing=hashing)
         imported.append(entry)
     # Saved last: an event that is written twice merges, an event that is never written is lost.
-    _save_positions(config, positions)
+    save_positions(config, POSITIONS, positions)
     return imported
 
 
 def find_unread(config: Config, transcripts: Iterable[Path]) -> list[Path]:
     """Return the transcripts that no import has read yet."""
-    positions = _load_positions(config)
+    positions = load_positions(config, POSITIONS, TranscriptPosition)
     return [path for path in transcripts if str(path.absolute()) not in positions]
 
 
@@ -134,58 +182,20 @@ def update_store(context: CommandContext) -> None:
         connection.close()
 
 
-def _find_inputs(path: Path) -> tuple[list[Path], list[TranscriptFile]]:
-    if path.is_file():
-        if recording.is_recording(path):
-            return [path], []
-        if cause := _explain_no_transcript(path):
-            raise _build_error(path, cause)
-        return [], list(transcript.find_transcripts(path))
-    recordings, transcripts = [], []
-    with suppress(SourceError):
-        recordings = list(recording.find_recordings(path))
-    with suppress(SourceError):
-        files = transcript.find_transcripts(path)
-        transcripts = [file for file in files if file.path.name.removesuffix(".gz") not in NOT_TRANSCRIPTS]
-    if not recordings and not transcripts:
-        cause = "no hooks.jsonl and no transcript in it" if path.exists() else "no such file or folder"
-        raise _build_error(path, cause)
-    return recordings, transcripts
-
-
-def _build_error(path: Path, cause: str) -> SourceError:
-    return SourceError(
-        "there is nothing to import here",
-        where=str(path),
-        cause=cause,
-        hint="name a recording of hooks, a transcript, or a folder such as ~/.claude/projects",
-    )
-
-
-def _explain_no_transcript(path: Path) -> str | None:
-    """Return why a file is not a transcript, by its first lines; None if it may be a transcript."""
-    if path.suffix == ".gz":
-        return None
-    with path.open("rb") as lines:
-        first = (line.lstrip(b"\xef\xbb\xbf \t") for line in islice(lines, recording.LINES_TO_CHECK))
-        objects = [line for line in first if line.startswith(b"{")]
-    if not objects:
-        return "no line of it begins a JSON object"
-    if not any(b'"type"' in line for line in objects):
-        return "none of its first lines has the 'type' that each line of a transcript has"
-    return None
-
-
-def _import_recording(file: Path, config: Config) -> ImportedFile:
+def _import_recording(file: Path, config: Config, agent: str | None) -> ImportedFile:
+    agent = agent or recording.find_agent(file)
     read = recording.read_recording(
-        file, partial(parse_payload, key=ensure_secret(config.state)), latest=read_wall_clock() + AHEAD
+        file,
+        partial(parse_payload, key=ensure_secret(config.state), agent=agent),
+        latest=read_wall_clock() + AHEAD,
     )
-    # Named after its content, so that importing it again adds nothing.
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+    # Named after its content and its reading, so that importing it again adds nothing.
+    content = file.read_bytes() + (b"" if agent == recording.CLAUDE_CODE else agent.encode())
+    digest = hashlib.sha256(content).hexdigest()[:16]
     target = config.journal / f"{IMPORTS}{digest}{journal.SUFFIX}"
     already_known = target.exists()
     if not already_known:
-        _append_events(target, read.events, read.rejects, describe=config.descriptions)
+        append_events(target, read.events, read.rejects, describe=config.descriptions)
     sessions = frozenset(event.session for event in read.events if event.session)
     return ImportedFile(str(file), "recording", len(read.events), sessions, read.rejects, already_known)
 
@@ -208,7 +218,7 @@ def _import_transcript(
         )
         # An unreadable file is reported but not counted again at every attempt.
         unparsed = [entry for entry in read.rejects if not entry[1].startswith(transcript.UNREADABLE)]
-        _append_events(config.journal / TRANSCRIPTS, read.events, unparsed, describe=config.descriptions)
+        append_events(config.journal / TRANSCRIPTS, read.events, unparsed, describe=config.descriptions)
         events += len(read.events)
         sessions.update(event.session for event in read.events)
         rejects += read.rejects
@@ -220,40 +230,6 @@ def _import_transcript(
         str(file.path), "transcript", events, frozenset(sessions), tuple(rejects), already_known
     )
     return entry, position
-
-
-def _append_events(
-    target: Path, events: Iterable[Event], rejects: Iterable[tuple[int, str]], *, describe: bool
-) -> None:
-    lost_lines = [_make_reject(reason) for _, reason in rejects]
-    records = b"".join(
-        journal.encode_event(redact_for_journal(event, describe=describe)) for event in (*events, *lost_lines)
-    )
-    if records:
-        journal.append_records(target, records)
-
-
-def _make_reject(reason: str) -> Event:
-    """Return the event that counts a line that could not be parsed."""
-    return Event(kind=Kind.REJECT, session="", time=read_wall_clock(), attributes={"reason": reason})
-
-
-def _load_positions(config: Config) -> dict[str, TranscriptPosition]:
-    try:
-        return msgspec.json.decode(
-            (config.state / "transcripts.json").read_bytes(), type=dict[str, TranscriptPosition]
-        )
-    except (FileNotFoundError, msgspec.DecodeError):
-        # Without positions every transcript is read again, which adds nothing new.
-        return {}
-
-
-def _save_positions(config: Config, positions: dict[str, TranscriptPosition]) -> None:
-    config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new_file = config.state / f"transcripts.json.{os.getpid()}"
-    new_file.touch(mode=0o600)
-    new_file.write_bytes(msgspec.json.encode(positions))
-    new_file.replace(config.state / "transcripts.json")
 
 
 def _wait_for_service(config: Config) -> None:
@@ -281,9 +257,9 @@ class _ProgressBar:
 
     def __init__(self, progress: Progress, total: int) -> None:
         self._progress = progress
-        self._task = progress.add_task("transcripts", total=total, visible=total > 0)
+        self._task = progress.add_task("files", total=total, visible=total > 0)
 
-    def __call__(self, items: Iterable[TranscriptFile]) -> Iterator[TranscriptFile]:
+    def __call__(self, items: Iterable[Item]) -> Iterator[Item]:
         for item in items:
             yield item
             self._progress.advance(self._task)
@@ -301,6 +277,7 @@ def _build_document(entry: ImportedFile) -> dict[str, Any]:
     return {
         "file": entry.file,
         "kind": entry.kind,
+        "format": entry.format,
         "events": entry.events,
         "sessions": len(entry.sessions),
         "rejects": [{position_key: at, "reason": reason} for at, reason in entry.rejects],
@@ -310,14 +287,22 @@ def _build_document(entry: ImportedFile) -> dict[str, Any]:
 
 def _format_results(imported: list[ImportedFile]) -> str:
     lines = []
-    for kind in ("recording", "transcript"):
-        files = [entry for entry in imported if entry.kind == kind]
-        if files:
-            sessions = len(frozenset().union(*(entry.sessions for entry in files)))
-            events, rejects = sum(e.events for e in files), sum(len(e.rejects) for e in files)
-            already_known = sum(entry.already_known for entry in files)
-            line = f"{len(files)} {kind}(s): {events} events of {sessions} session(s)"
-            line += f", {rejects} line(s) set aside" if rejects else ""
-            line += f", {already_known} already known" if already_known else ""
-            lines.append(line)
+    for kind in ("recording", "transcript", "history"):
+        by_format: dict[str | None, list[ImportedFile]] = {}
+        for entry in imported:
+            if entry.kind == kind:
+                by_format.setdefault(entry.format, []).append(entry)
+        lines += [_format_files(format or f"a {kind}", files) for format, files in by_format.items()]
     return "\n".join(lines)
+
+
+def _format_files(title: str, files: list[ImportedFile]) -> str:
+    """Return the sum of files of one format: ``3 Codex rollout(s): 109 events of 1 session(s)``."""
+    noun = title.removeprefix("an ").removeprefix("a ")
+    sessions = len(frozenset[str]().union(*(entry.sessions for entry in files)))
+    events, rejects = sum(e.events for e in files), sum(len(e.rejects) for e in files)
+    already_known = sum(entry.already_known for entry in files)
+    line = f"{len(files)} {noun}(s): {events} events of {sessions} session(s)"
+    line += f", {rejects} line(s) set aside" if rejects else ""
+    line += f", {already_known} already known" if already_known else ""
+    return line

@@ -128,7 +128,10 @@ def build_parser() -> argparse.ArgumentParser:
             )
 
     imported = _add_command(
-        commands, "import", "import_command:run_import", "import transcripts and recordings of hooks"
+        commands, "import", "import_command:run_import", "import histories of agents and recordings of hooks"
+    )
+    imported.add_argument(
+        "--agent", choices=AGENT_NAMES, help="the agent whose hooks a recording holds; recognised otherwise"
     )
     imported.add_argument(
         "paths", nargs="+", metavar="PATH", help="a file, or a folder such as ~/.claude/projects"

@@ -12,7 +12,7 @@ import msgspec
 
 from stretto import journal
 from stretto.clock import MINUTE, SECOND
-from stretto.hook.client.client import build_record
+from stretto.hook.client.client import CLAUDE_CODE, build_record
 from stretto.model.event import Event
 from stretto.sources.recording import parse_lines, shift_events
 
@@ -23,9 +23,9 @@ ENDS = {"sequential": 2 * MINUTE, "fanout": SECOND}
 _decode = msgspec.json.Decoder(Event).decode
 
 
-def parse_payload(payload: bytes, now: int, key: bytes = b"") -> Event:
-    """Return the event of a hook payload, as the hook client maps it."""
-    return _decode(build_record(payload, now, key=key))
+def parse_payload(payload: bytes, now: int, key: bytes = b"", agent: str = CLAUDE_CODE) -> Event:
+    """Return the event of a hook payload of an agent, as the hook client maps it."""
+    return _decode(build_record(payload, now, key=key, agent=agent))
 
 
 def write_recordings(folder: Path, now: int) -> None:

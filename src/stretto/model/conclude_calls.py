@@ -29,6 +29,9 @@ LONGEST_ACTIVITY = 30 * DAY
 
 OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 
+NOT_STARTED = "not_started"
+"""The status of a call that the client refused before it ran: the model asked for it, nothing happened."""
+
 _HOOK = RANK[Channel.HOOK]
 
 
@@ -54,7 +57,12 @@ def conclude_calls(
 
 
 def conclude_call(facts: SessionFacts, call_id: str, *, closed: bool) -> tuple[ToolCall, ...]:
-    """Return the tool calls under a key, usually a single call; their task is the agent, not yet its run."""
+    """Return the tool calls under a key, usually a single call; none for a refused call.
+
+    Their task is the agent, not yet its run.
+    """
+    if get_text(facts.calls[call_id], fields.STATUS) == NOT_STARTED:
+        return ()
     calls = split_repeated_calls(call_id, facts.calls[call_id])
     return tuple([_conclude_tool_call(facts, id, call_facts, closed=closed) for id, call_facts in calls])
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -18,6 +19,18 @@ import msgspec
 
 from stretto.errors import SourceError
 from stretto.model.event import LATEST, Event
+from stretto.sources.recorded_agent import CLAUDE_CODE, recognise_agent
+
+__all__ = [
+    "CLAUDE_CODE",
+    "ParsedRecording",
+    "find_agent",
+    "find_recordings",
+    "is_recording",
+    "parse_lines",
+    "read_recording",
+    "shift_events",
+]
 
 PayloadParser = Callable[[bytes, int], Event]
 """(payload, arrival in ns) → event, as the hook client does it."""
@@ -32,6 +45,7 @@ LINES_TO_CHECK = 20
 """Lines of a file that are checked to recognise its format."""
 
 _decode = msgspec.json.Decoder(_RecordedCall).decode
+_decode_payload = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +80,19 @@ def is_recording(path: Path) -> bool:
             return any(_is_line(line) for line in islice(lines, LINES_TO_CHECK))
     except (OSError, EOFError, zlib.error):
         return False
+
+
+def find_agent(path: Path) -> str:
+    """Return the agent whose hooks a recording holds, by its first payloads. Raises SourceError."""
+    payloads: list[dict[str, Any]] = []
+    try:
+        with _open_recording(path) as lines:
+            for line in islice(lines, LINES_TO_CHECK):
+                with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                    payloads.append(_decode_payload(_decode(line).payload))
+    except (OSError, EOFError, zlib.error) as error:
+        raise SourceError("the recording cannot be read", where=str(path), cause=str(error)) from error
+    return recognise_agent(payloads)
 
 
 def _is_line(line: bytes) -> bool:

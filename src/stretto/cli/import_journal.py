@@ -1,0 +1,72 @@
+"""Import journal: append the events of imported files to journal files of their own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from stretto import journal
+from stretto.clock import read_wall_clock
+from stretto.config.configuration import Config
+from stretto.model.event import Event, Kind
+from stretto.sources.redact import redact_for_journal
+
+IMPORTS = "import-"
+"""Prefix of the journal files of imports."""
+
+Position = TypeVar("Position")
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedFile:
+    """The result of importing a file."""
+
+    file: str
+    kind: str
+    """``recording``, ``transcript`` or ``history``."""
+    events: int
+    sessions: frozenset[str]
+    rejects: tuple[tuple[int, str], ...]
+    """Line number (in a transcript or history the byte offset) and reason of each line set aside."""
+    already_known: bool
+    format: str | None = None
+    """The format in words, if the file is a history: ``a Codex rollout``."""
+
+
+def append_events(
+    target: Path, events: Iterable[Event], rejects: Iterable[tuple[int, str]], *, describe: bool
+) -> None:
+    """Append events to a journal file, redacted, and an event for each line that was set aside."""
+    lost_lines = [_make_reject(reason) for _, reason in rejects]
+    records = b"".join(
+        journal.encode_event(redact_for_journal(event, describe=describe)) for event in (*events, *lost_lines)
+    )
+    if records:
+        journal.append_records(target, records)
+
+
+def _make_reject(reason: str) -> Event:
+    """Return the event that counts a line that could not be parsed."""
+    return Event(kind=Kind.REJECT, session="", time=read_wall_clock(), attributes={"reason": reason})
+
+
+def load_positions(config: Config, name: str, position: type[Position]) -> dict[str, Position]:
+    """Return how far each file was read; without the table every file is read again, which adds nothing."""
+    try:
+        return msgspec.json.decode((config.state / name).read_bytes(), type=dict[str, position])  # type: ignore[valid-type]  # the type is an argument
+    except (FileNotFoundError, msgspec.DecodeError):
+        return {}
+
+
+def save_positions(config: Config, name: str, positions: dict[str, Position]) -> None:
+    """Write how far each file was read, at once."""
+    config.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new_file = config.state / f"{name}.{os.getpid()}"
+    new_file.touch(mode=0o600)
+    new_file.write_bytes(msgspec.json.encode(positions))
+    new_file.replace(config.state / name)

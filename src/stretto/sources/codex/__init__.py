@@ -1,0 +1,1 @@
+"""Codex: the rollout files of OpenAI's Codex CLI."""

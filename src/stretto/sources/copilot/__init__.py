@@ -1,0 +1,1 @@
+"""Copilot: the ``events.jsonl`` files of GitHub Copilot CLI."""

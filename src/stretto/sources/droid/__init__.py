@@ -1,0 +1,1 @@
+"""Droid: its session files."""

@@ -1,0 +1,1 @@
+"""Gemini CLI: its chat files and those of its subagents."""

@@ -1,0 +1,166 @@
+"""Decoder: the common part of all formats of histories, from a record of a file to events.
+
+A decoder gets the records of one file in their order. The few facts that later records need are kept in
+``memory``, a table of JSON values: it is stored with the file's position, and the next read continues with
+it. Decoders are pure: they open nothing and read no clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from stretto.hook.client import tool_results
+from stretto.hook.client.client import WORKING
+from stretto.model.event import LATEST, Channel, Event, Kind, Outcome, Value, omit_none
+from stretto.sources.histories.records import Record
+
+OPEN = 4096
+"""Limit of a table of the memory: entries that wait for a later record."""
+
+Memory = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """The facts about a file that its path and its neighbours give."""
+
+    name: str = ""
+    """The file's name without suffixes."""
+    folders: tuple[str, ...] = ()
+    """The names of the folders above it, nearest first."""
+    sidecar: Record = field(default_factory=dict)
+    """The object in the ``.meta.json`` file beside it; empty if there is none."""
+
+
+class HistoryDecoder:
+    """Turns the records of one file into ``events``. A subclass exists for each format."""
+
+    source: ClassVar[str]
+    """The product, as in ``Event.source``."""
+
+    def __init__(self, facts: FileFacts, memory: Memory, *, latest: int = LATEST, key: bytes = b"") -> None:
+        self.events: list[Event] = []
+        self.facts = facts
+        self.memory = memory
+        self.latest = latest
+        self.key = key
+
+    def decode(self, record: Record) -> str | None:
+        """Add the events of a record; return the reason if it is unreadable."""
+        raise NotImplementedError
+
+    def finish(self) -> None:
+        """Add the events that the end of the file gives, as far as it is written."""
+
+    def add(
+        self,
+        kind: Kind,
+        session: str,
+        time: int,
+        *,
+        id: str | None = None,
+        parent: str | None = None,
+        name: str | None = None,
+        type: str | None = None,
+        duration: int | None = None,
+        outcome: Outcome | None = None,
+        attributes: Mapping[str, Value] | None = None,
+    ) -> None:
+        """Add an event of this file's product."""
+        self.events.append(
+            Event(
+                kind=kind,
+                session=session,
+                time=time,
+                source=self.source,
+                channel=Channel.TRANSCRIPT,
+                id=id,
+                parent=parent,
+                name=name,
+                type=type,
+                duration=duration,
+                outcome=outcome,
+                attributes=attributes or {},
+            )
+        )
+
+    def get_table(self, name: str) -> dict[str, Any]:
+        """Return a table of the memory, new and empty at first."""
+        table: dict[str, Any] = self.memory.setdefault(name, {})
+        return table
+
+    def remember(self, name: str, key: str, value: object) -> None:
+        """Put a value last in a table of the memory; the oldest entry falls out of a full table."""
+        table = self.get_table(name)
+        table.pop(key, None)
+        table[key] = value
+        if len(table) > OPEN:
+            del table[next(iter(table))]
+
+    # Tool calls.
+
+    def start_call(
+        self,
+        session: str,
+        time: int,
+        id: str,
+        *,
+        name: str | None,
+        parent: str | None = None,
+        order: Record | None = None,
+        folder: object = None,
+        attributes: Mapping[str, Value] | None = None,
+    ) -> None:
+        """Add the start of a tool call; remember its tool, its agent and the work that its input shows.
+
+        ``order`` is the call's input, ``folder`` the working directory. Neither is kept.
+        """
+        work: dict[str, str] = {}
+        if name in WORKING and order:
+            facts = {
+                "test_framework": tool_results.find_framework(name, order),
+                "wrote": tool_results.hash_written_paths(name, order, folder, self.key),
+            }
+            work = {field: value for field, value in facts.items() if value is not None}
+        self.remember("calls", id, omit_none(tool=name, parent=parent) | work)
+        self.add(Kind.TOOL_START, session, time, id=id, parent=parent, name=name, attributes=attributes)
+
+    def end_call(
+        self,
+        session: str,
+        time: int,
+        id: str,
+        *,
+        outcome: Outcome | None,
+        name: str | None = None,
+        parent: str | None = None,
+        duration: int | None = None,
+        result: str = "",
+        attributes: Mapping[str, Value] | None = None,
+    ) -> None:
+        """Add the end of a tool call. Test counts are read from ``result``, its text, which is not kept."""
+        call = self.get_table("calls").pop(id, {})
+        values: dict[str, Value] = dict(attributes or {})
+        if "wrote" in call and outcome is Outcome.SUCCESS:
+            values["wrote"] = call["wrote"]
+        if "test_framework" in call and outcome is not Outcome.CANCELLED:
+            passed, failed = tool_results.read_test_counts(result)
+            values["test_framework"] = call["test_framework"]
+            values |= omit_none(tests_passed=passed, tests_failed=failed)
+        self.add(
+            Kind.TOOL_END,
+            session,
+            time,
+            id=id,
+            parent=parent or call.get("parent"),
+            name=name or call.get("tool"),
+            duration=duration,
+            outcome=outcome,
+            attributes=values,
+        )
+
+    def is_open_call(self, id: str) -> bool:
+        """Return whether a call's start was added and its end was not."""
+        return id in self.get_table("calls")

@@ -1,0 +1,1 @@
+"""opencode: its SQLite database, which Kilo has in the same form."""

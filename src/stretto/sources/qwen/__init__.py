@@ -1,0 +1,1 @@
+"""Qwen Code: its chat files and those of its subagents."""
