@@ -4,6 +4,8 @@ import asyncio
 import logging
 import math
 import os
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +23,7 @@ import stretto
 from stretto import journal
 from stretto.api.context import read_context
 from stretto.api.journal_exporter import OPEN_LIMIT, JournalSpanExporter, JournalSpanProcessor, SessionStamp
+from stretto.api.unwritten_records import RecordWriter
 from stretto.clock import SECOND, read_wall_clock
 from stretto.hook.client.client import identify_process
 from stretto.model.conclude import conclude_session
@@ -449,24 +452,99 @@ def test_a_judgement_by_others_is_a_score(written: Journal) -> None:
 # What can go wrong.
 
 
-def test_a_journal_that_cannot_be_written_is_told_once(
+def test_a_journal_that_cannot_be_written_is_reported_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The host hears of it in its log and nowhere else, and again when it works."""
+    """The host reads in its log that events wait, and again that they are written; nothing is lost."""
     folder = tmp_path / "journal"
     folder.write_text("a file where the folder should be")
     exporter = JournalSpanExporter(folder)
     with sdk() as spans, stretto.session():
         pass
     with caplog.at_level(logging.WARNING):
-        assert exporter.export(spans.all()) is SpanExportResult.FAILURE
-        assert exporter.export(spans.all()) is SpanExportResult.FAILURE
+        exporter.export(spans.all())
+        exporter.export(spans.all())
         assert caplog.text.count("cannot be written") == 1
         folder.unlink()
         assert exporter.export(spans.all()) is SpanExportResult.SUCCESS
 
     assert "are written" in caplog.text
-    assert events(folder) != []
+    kinds = [event.kind for event in events(folder)]
+    assert kinds.count(Kind.SESSION_END) == 3
+
+
+def test_events_of_a_blocked_folder_are_written_when_it_is_back(tmp_path: Path) -> None:
+    """All events of a folder that is blocked at first are written, though the program records no more."""
+    folder = tmp_path / "journal"
+    folder.write_text("a file where the folder should be")
+    with journalled(folder) as written:
+        asyncio.run(_orchestrate())
+        assert not written.spans.provider.force_flush()
+        folder.unlink()
+        deadline = time.monotonic() + 30
+        while not folder.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        unblocked = [(event.kind, event.id) for event in events(folder)]
+    with journalled(tmp_path / "free") as written:
+        asyncio.run(_orchestrate())
+        free = written.events()
+
+    assert len(unblocked) == len(free) > 20
+    assert sorted(kind for kind, _ in unblocked) == sorted(event.kind for event in free)
+
+
+def test_waiting_events_are_bounded_and_the_dropped_ones_counted_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Beyond the bound the oldest records are dropped, and the log has the number of all lost ones."""
+    folder = tmp_path / "journal"
+    folder.write_text("a file where the folder should be")
+    writer = RecordWriter(folder, read_wall_clock, kept_bytes=50)
+    with caplog.at_level(logging.WARNING):
+        for number in range(10):
+            assert not writer.write([b"\n%09d\n" % number])
+        assert (writer.waiting, writer.dropped) == (4, 6)
+        assert caplog.text.count("the oldest are dropped") == 1
+        writer.close(timeout=0.01)
+
+    assert (writer.waiting, writer.dropped) == (0, 10)
+    assert "4 events are lost" in caplog.text
+
+
+def test_a_program_waits_a_moment_for_the_folder_as_it_exits(tmp_path: Path) -> None:
+    """Closing writes the waiting records in order if the folder comes back in time."""
+    folder = tmp_path / "journal"
+    folder.write_text("a file where the folder should be")
+    writer = RecordWriter(folder, read_wall_clock)
+    writer.write([b"\n1\n", b"\n2\n"])
+    unblock = threading.Timer(0.1, folder.unlink)
+    unblock.start()
+    writer.close(timeout=30)
+    unblock.join()
+
+    (file,) = journal.list_files(folder)
+    assert (folder / file).read_bytes() == b"\n1\n\n2\n"
+    assert writer.dropped == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_process_leaves_the_waiting_events_to_its_parent(tmp_path: Path) -> None:
+    """Only the parent writes records that waited at the fork, so that no event is doubled or lost."""
+    folder = tmp_path / "journal"
+    folder.write_text("a file where the folder should be")
+    exporter = JournalSpanExporter(folder)
+    with sdk() as spans, stretto.session(id="s1"):
+        pass
+    exporter.export(spans.all())
+    child = os.fork()
+    if child == 0:
+        folder.unlink()
+        exporter.force_flush()
+        os._exit(0 if not folder.exists() else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    exporter.shutdown()
+
+    assert len(events(folder)) == len({(event.kind, event.id) for event in events(folder)}) > 0
 
 
 def test_a_name_that_is_no_text_costs_only_its_own_event(written: Journal) -> None:

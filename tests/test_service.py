@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from http import HTTPStatus
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -24,6 +27,7 @@ from stretto.hook.client.client import build_record
 from stretto.model.event import Event, Kind
 from stretto.names import NONE
 from stretto.otlp_export.sender import NullSender, Sender, build_sender
+from stretto.service import span_queue
 from stretto.service.service import Service
 from stretto.sources.otlp.receive import Signal
 from stretto.state.lock import StateLock
@@ -409,6 +413,81 @@ def test_a_journal_file_that_is_cut_is_told_and_read_again(tmp_path: Path) -> No
         assert until(lambda: {row.id for row in service.list_sessions(10, None)} == {"mine", "new"})
 
 
+def test_a_session_is_sent_again_until_the_endpoint_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sessions that ended while the endpoint was away arrive once it is back; nothing counts as dropped."""
+    monkeypatch.setattr(span_queue, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(span_queue, "SETTLE_SECONDS", 0.1)
+    config = configured(tmp_path)
+    with OtlpReceiver() as receiver:
+        receiver.refuse(HTTPStatus.UNAUTHORIZED)
+        with started(config, build_sender({"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url})) as service:
+            for name in "abc":
+                report(config, name, *whole_session(name))
+            assert until(lambda: len(receiver.requests) >= 4)
+            assert any("wait to be sent again" in problem for problem in service.list_problems())
+            refused = len(receiver.requests)
+            receiver.accept()
+            assert until(lambda: samples(service)["stretto_spans_sent{}"] == 9)
+            assert until(lambda: service.list_problems() == [])
+            assert samples(service)["stretto_spans_dropped{}"] == 0
+        received = [
+            value.value.string_value
+            for request in receiver.requests[refused:]
+            for span in request.message.resource_spans[0].scope_spans[0].spans
+            for value in span.attributes
+            if value.key == "gen_ai.conversation.id"
+        ]
+    assert sorted(set(received)) == ["a", "b", "c"]
+
+
+def test_what_no_endpoint_acknowledged_is_sent_at_the_next_start(tmp_path: Path) -> None:
+    """A service that stops while the endpoint is away sends its finished sessions after the next start."""
+    config = configured(tmp_path)
+    with OtlpReceiver() as receiver:
+        environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url, "OTEL_EXPORTER_OTLP_TIMEOUT": "0.2"}
+        with started(config, build_sender(environ)) as service:
+            receiver.refuse()
+            report(config, "mine", *whole_session("mine"))
+            assert until(lambda: [row.id for row in service.list_sessions(10, None)] == ["mine"])
+        refused = len(receiver.spans)
+        receiver.accept()
+        with started(config, build_sender(environ)):
+            assert until(lambda: len(receiver.spans) == refused + 3)
+        assert refused > 0
+        with started(config, build_sender(environ)):
+            pass
+        assert len(receiver.spans) == refused + 3
+
+
+def test_a_session_that_alone_is_refused_is_given_up_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An endpoint that takes other sessions is not asked for ever; the lost spans are counted once."""
+    monkeypatch.setattr(span_queue, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(span_queue, "SETTLE_SECONDS", 0.05)
+
+    class Refusing(SpanExporter):
+        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+            names = {(span.attributes or {}).get("gen_ai.conversation.id") for span in spans}
+            return SpanExportResult.FAILURE if names == {"bad"} else SpanExportResult.SUCCESS
+
+        def shutdown(self) -> None:
+            """Nothing is open."""
+
+    config = configured(tmp_path)
+    with started(config, Sender(Refusing())) as service:
+        report(config, "bad", *whole_session("bad"))
+        assert until(lambda: any("1 finished" in problem for problem in service.list_problems()))
+        report(config, "good", *whole_session("good"))
+        assert until(lambda: samples(service)["stretto_spans_dropped{}"] == 3)
+        assert samples(service)["stretto_spans_sent{}"] == 3
+    assert [record.getMessage() for record in caplog.records if "are dropped" in record.getMessage()] == [
+        "OTLP: the 3 spans of session bad are dropped: the endpoint refuses it: the exporter gave no reason"
+    ]
+
+
 def test_spans_that_are_dropped_are_a_problem(tmp_path: Path) -> None:
     """Dropped spans are a problem with the sender's error."""
     config = configured(tmp_path)
@@ -418,4 +497,4 @@ def test_spans_that_are_dropped_are_a_problem(tmp_path: Path) -> None:
     with started(config, build_sender(environ)) as service:
         assert service.list_problems() == []
         report(config, "mine", *whole_session("mine"))
-        assert until(lambda: any("spans are being dropped" in problem for problem in service.list_problems()))
+        assert until(lambda: any("wait to be sent again" in problem for problem in service.list_problems()))

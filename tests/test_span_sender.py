@@ -5,7 +5,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 
 import pytest
@@ -118,7 +118,7 @@ def test_all_spans_arrive_with_resource_and_scope(receiver: OtlpReceiver) -> Non
         "host.name": AnyValue(string_value="studio"),
     }
     assert (scope_spans.scope.name, scope_spans.scope.version) == ("stretto", "1.2.3")
-    assert (sender.sent, sender.dropped, sender.pending) == (3, 0, 0)
+    assert (sender.sent, sender.returned, sender.pending) == (3, 0, 0)
     assert (sender.failing, sender.last_error, sender.problem) == (False, None, None)
 
 
@@ -161,7 +161,7 @@ def test_a_refusal_that_passes_is_retried(receiver: OtlpReceiver) -> None:
     sender.close(PATIENCE)
 
     assert len(receiver.requests) == 2
-    assert (sender.sent, sender.dropped, sender.failing) == (2, 0, False)
+    assert (sender.sent, sender.returned, sender.failing) == (2, 0, False)
 
 
 def test_a_dead_endpoint_is_counted_and_explained(dead_url: str) -> None:
@@ -172,7 +172,7 @@ def test_a_dead_endpoint_is_counted_and_explained(dead_url: str) -> None:
     sender.close(PATIENCE)
 
     assert taken
-    assert (sender.sent, sender.dropped, sender.pending) == (0, 5, 0)
+    assert (sender.sent, sender.returned, sender.pending) == (0, 5, 0)
     assert sender.failing
     assert sender.last_error
 
@@ -185,7 +185,7 @@ def test_a_refusing_endpoint_is_counted_with_its_answer(receiver: OtlpReceiver) 
     sender.submit(trace_of(5))
     sender.close(PATIENCE)
 
-    assert (sender.sent, sender.dropped, sender.failing) == (0, 5, True)
+    assert (sender.sent, sender.returned, sender.failing) == (0, 5, True)
     assert "401" in (sender.last_error or "")
 
 
@@ -199,7 +199,7 @@ def test_sending_goes_on_after_a_failure(receiver: OtlpReceiver) -> None:
     sender.submit(trace_of(3, "second"))
     sender.close(PATIENCE)
 
-    assert (sender.sent, sender.dropped, sender.failing) == (3, 2, False)
+    assert (sender.sent, sender.returned, sender.failing) == (3, 2, False)
     assert "400" in (sender.last_error or "")
 
 
@@ -221,7 +221,7 @@ def test_an_outage_is_one_line_in_the_log(
 
     lines = [(record.name, record.getMessage()) for record in caplog.records]
     assert [name for name, _ in lines] == ["stretto.otlp_export.sender"] * 2
-    assert lines[0][1].startswith("OTLP: spans are being dropped: ")
+    assert lines[0][1].startswith("OTLP: spans cannot be sent and wait: ")
     assert "400" in lines[0][1]
     assert lines[1][1] == "OTLP: spans are being sent again"
     assert capfd.readouterr().err == ""
@@ -255,14 +255,14 @@ def test_a_hanging_endpoint_blocks_neither_submit_nor_close(receiver: OtlpReceiv
 
     assert taken
     assert (pending, held_at_submit, held_at_close) == (5, 1, 1)
-    assert (sender.sent, sender.dropped, sender.pending) == (0, 5, 0)
+    assert (sender.sent, sender.returned, sender.pending) == (0, 5, 0)
     assert "closed" in (sender.last_error or "")
 
     # The answer comes after all: it was given up, so it counts no more.
     receiver.release()
     sender._thread.join(PATIENCE)
 
-    assert (sender.sent, sender.dropped) == (0, 5)
+    assert (sender.sent, sender.returned) == (0, 5)
 
 
 def test_close_ends_the_exporters_wait_between_retries(receiver: OtlpReceiver) -> None:
@@ -276,7 +276,7 @@ def test_close_ends_the_exporters_wait_between_retries(receiver: OtlpReceiver) -
     sender._thread.join(PATIENCE)
 
     assert not sender._thread.is_alive()
-    assert (sender.sent, sender.dropped) == (0, 2)
+    assert (sender.sent, sender.returned) == (0, 2)
     assert "closed" in (sender.last_error or "")
 
 
@@ -289,7 +289,7 @@ def test_a_slow_endpoint_gets_everything_before_close_returns(receiver: OtlpRece
         sender.submit(trace_of(2, f"s{number}"))
     sender.close(PATIENCE)
 
-    assert (sender.sent, sender.dropped, len(receiver.spans)) == (6, 0, 6)
+    assert (sender.sent, sender.returned, len(receiver.spans)) == (6, 0, 6)
 
 
 class Gate(SpanExporter):
@@ -301,7 +301,7 @@ class Gate(SpanExporter):
         self.batches: list[list[str]] = []
 
     def export(self, spans: object) -> SpanExportResult:
-        assert isinstance(spans, list)
+        assert isinstance(spans, Sequence)
         self.batches.append([span.attributes["gen_ai.conversation.id"] for span in spans])
         self.entered.release()
         self.go.acquire()
@@ -321,14 +321,14 @@ def test_a_full_queue_refuses_the_newest_session_whole() -> None:
     fits = sender.submit(trace_of(3, "oldest"))
     too_much = sender.submit(trace_of(3, "newest"))
     still_fits = sender.submit(trace_of(2, "small"))
-    dropped, last_error = sender.dropped, sender.last_error
-    gate.go.release(2)
+    dropped, last_error = sender.returned, sender.last_error
+    gate.go.release(3)
     sender.close(PATIENCE)
 
     assert (fits, too_much, still_fits) == (True, False, True)
     assert (dropped, last_error) == (3, "the queue is full")
-    assert gate.batches == [["under way"], ["oldest"] * 3 + ["small"] * 2]
-    assert (sender.sent, sender.dropped) == (6, 3)
+    assert gate.batches == [["under way"], ["oldest"] * 3, ["small"] * 2]
+    assert (sender.sent, sender.returned) == (6, 3)
 
 
 def test_a_session_larger_than_the_whole_queue_is_refused() -> None:
@@ -338,7 +338,7 @@ def test_a_session_larger_than_the_whole_queue_is_refused() -> None:
     taken = sender.submit(trace_of(6))
     sender.close(PATIENCE)
 
-    assert (taken, sender.dropped) == (False, 6)
+    assert (taken, sender.returned) == (False, 6)
 
 
 def test_a_closed_sender_takes_nothing_and_closes_again_quietly(receiver: OtlpReceiver) -> None:
@@ -349,7 +349,7 @@ def test_a_closed_sender_takes_nothing_and_closes_again_quietly(receiver: OtlpRe
     taken = sender.submit(trace_of(2))
     sender.close(PATIENCE)
 
-    assert (taken, sender.dropped, sender.last_error) == (False, 2, "the sender is closed")
+    assert (taken, sender.returned, sender.last_error) == (False, 2, "the sender is closed")
     assert receiver.requests == []
 
 
@@ -360,7 +360,7 @@ def test_no_spans_are_no_request(receiver: OtlpReceiver) -> None:
     taken = sender.submit(())
     sender.close(PATIENCE)
 
-    assert (taken, sender.dropped, receiver.requests) == (True, 0, [])
+    assert (taken, sender.returned, receiver.requests) == (True, 0, [])
 
 
 class Broken(SpanExporter):
@@ -380,7 +380,7 @@ def test_an_exporter_that_raises_does_not_end_sending() -> None:
     sender.submit(trace_of(513))
     sender.close(PATIENCE)
 
-    assert (sender.sent, sender.dropped) == (0, 513)
+    assert (sender.sent, sender.returned) == (0, 513)
     assert sender.last_error == "RuntimeError: no such luck"
 
 
@@ -461,7 +461,7 @@ def test_off_by_choice_is_no_problem(environ: dict[str, str]) -> None:
     sender.close(PATIENCE)
 
     assert isinstance(sender, NullSender)
-    assert (taken, sender.sent, sender.dropped, sender.pending) == (False, 0, 0, 0)
+    assert (taken, sender.sent, sender.returned, sender.pending) == (False, 0, 0, 0)
     assert (sender.failing, sender.last_error, sender.problem) == (False, None, None)
 
 

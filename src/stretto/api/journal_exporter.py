@@ -22,6 +22,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from stretto import journal
 from stretto.api import spans_to_events
 from stretto.api.context import get_context, get_surroundings
+from stretto.api.unwritten_records import RecordWriter
 from stretto.clock import Clock, read_wall_clock
 from stretto.hook.client.client import identify_process
 from stretto.model.event import Event
@@ -68,6 +69,11 @@ class JournalSpanProcessor(BatchSpanProcessor):
 
     def __init__(self, exporter: JournalSpanExporter, *, delay_seconds: float = DELAY_SECONDS) -> None:
         super().__init__(exporter, max_queue_size=QUEUE_LIMIT, schedule_delay_millis=delay_seconds * 1000)
+        self._exporter = exporter
+
+    def force_flush(self, timeout_millis: int | None = None) -> bool:
+        """Write all waiting spans; return False if the folder cannot be written now."""
+        return bool(super().force_flush(timeout_millis)) and self._exporter.force_flush()
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002  # the SDK's shape
         """Queue the open span; it may have ended before it is written."""
@@ -104,6 +110,8 @@ class _BatchSpan:
 class JournalSpanExporter(SpanExporter):
     """Writes spans to the journal in ``folder``, with a single write for each batch; never raises.
 
+    Events that cannot be written wait in memory until the folder is back (``RecordWriter``).
+
     It takes finished spans and open spans (see ``JournalSpanProcessor``). Open spans give the parents of
     spans that end earlier. Without open spans it knows only the parents in the same batch.
     """
@@ -117,36 +125,33 @@ class JournalSpanExporter(SpanExporter):
         self._sessions = TraceSessions()
         self._process = os.getpid()
         self._process_name = identify_process(self._process)
-        self._failing = False
+        self._writer = RecordWriter(folder, clock)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Append the events of the spans. A failure is logged once, until writing works again."""
+        """Append the events of the spans, or keep them until the folder can be written again."""
         try:
             self._reset_after_fork()
-            lines = b"".join(self._build_lines(spans))
-            if lines:
-                journal.append_records(journal.get_day_file(self._folder, self._clock()), lines)
+            self._writer.write(list(self._build_lines(spans)))
         except Exception as error:  # noqa: BLE001  # a failure must not disturb the observed program
-            if not self._failing:
-                _log.warning("events cannot be written to %s and are lost: %s", self._folder, error)
-            self._failing = True
+            _log.warning("events of a program could not be recorded: %s", error, exc_info=True)
             return SpanExportResult.FAILURE
-        if self._failing and lines:
-            _log.warning("events are written to %s again", self._folder)
-            self._failing = False
         return SpanExportResult.SUCCESS
 
     def shutdown(self) -> None:
-        """Return at once: ``export`` leaves nothing unwritten."""
+        """Write what waits, or report after a moment how much is lost."""
+        self._reset_after_fork()
+        self._writer.close()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002  # the SDK's shape
-        """Return True: ``export`` has written all spans."""
-        return True
+        """Try to write what waits; return whether all is written."""
+        self._reset_after_fork()
+        return self._writer.write(())
 
     def _reset_after_fork(self) -> None:
         if self._process != os.getpid():
             # A thread of the parent may have held the lock inside at the moment of the fork.
             self._sessions = TraceSessions()
+            self._writer = RecordWriter(self._folder, self._clock)
             self._process = os.getpid()
             self._process_name = identify_process(self._process)
 

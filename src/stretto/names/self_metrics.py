@@ -28,12 +28,14 @@ SELF_METRICS: tuple[Metric, ...] = (
     define_self_gauge("stretto_ingest_pending_bytes", "By", (), "Journal bytes not yet in the store."),
     define_self_gauge("stretto_ingest_events", "1", (), "Events in the store's journal position."),
     define_self_gauge("stretto_rejected_lines", "1", (Label.REASON,), "Input set aside, by reason."),
-    define_self_gauge("stretto_spans_sent", "1", (), "Spans handed to the OTLP endpoint since start."),
+    define_self_gauge(
+        "stretto_spans_sent", "1", (), "Spans that the OTLP endpoint acknowledged since start."
+    ),
     define_self_gauge(
         "stretto_spans_dropped",
         "1",
         (),
-        "Spans dropped since start because the queue was full or the endpoint failed.",
+        "Spans given up since start: the endpoint kept refusing their session, or it was pruned first.",
     ),
     define_self_gauge("stretto_series", "1", (), "Series of derived figures in this scrape."),
     define_self_gauge("stretto_series_budget", "1", (), "Most series of derived figures that are exported."),

@@ -9,6 +9,7 @@ import logging
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from threading import Condition, Thread, get_ident
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -31,13 +32,35 @@ DEFAULT_TIMEOUT = 10.0
 _log = logging.getLogger(__name__)
 
 
-class Sender:
-    """Queue that sends spans in batches from a daemon thread, and counts sent and dropped spans.
+class SubmissionResult(NamedTuple):
+    """What became of a submitted session."""
 
-    A session is queued or refused as a whole. The newest session is refused, because the oldest may be half
-    sent already. The refused session is still in the store; ``submit`` returns False so that the caller can
-    send it again. A batch is dropped once the exporter has given up its retries. Spans count as sent if the
-    endpoint answers below 400, even if it reports a partial success.
+    key: str
+    """The name that the caller gave to the submission."""
+    acknowledged: bool
+    """Whether the endpoint acknowledged every span of it."""
+
+
+@dataclass(slots=True)
+class _Submission:
+    """A session's spans in the queue, and how many of them were acknowledged."""
+
+    key: str
+    spans: Sequence[ReadableSpan]
+    acknowledged: int = 0
+
+    @property
+    def waiting(self) -> int:
+        return len(self.spans) - self.acknowledged
+
+
+class Sender:
+    """Queue that sends spans in batches from a daemon thread and reports which sessions were acknowledged.
+
+    A session is queued or refused as a whole, and a request holds spans of one session only. If a request
+    fails after the exporter's retries, the rest of that session is returned: ``take_results`` reports it, and
+    the caller can submit the whole session again. Spans count as sent if the endpoint answers below 400, even
+    if it reports a partial success.
 
     ``exporter`` is used by this sender only and is shut down by ``close``; ``limit`` is the most spans that
     wait. ``problem`` is a sentence for ``doctor`` that names the settings that were ignored.
@@ -50,11 +73,13 @@ class Sender:
         self._exporter = exporter
         self._limit = limit
         self._changed = Condition()
-        self._queue: deque[ReadableSpan] = deque()
+        self._queue: deque[_Submission] = deque()
         self._in_flight = 0
+        """Spans of the first submission in the queue that are being sent."""
+        self._results: list[SubmissionResult] = []
         self._closing = False
         self._sent = 0
-        self._dropped = 0
+        self._returned = 0
         self._last_error: str | None = None
         self._failing = False
         self._thread = Thread(target=self._send_batches, name="stretto-sender", daemon=True)
@@ -66,15 +91,15 @@ class Sender:
         return self._sent
 
     @property
-    def dropped(self) -> int:
-        """Spans that a full or closed queue or the endpoint refused."""
-        return self._dropped
+    def returned(self) -> int:
+        """Spans that a full or closed queue or the endpoint refused; the caller may submit them again."""
+        return self._returned
 
     @property
     def pending(self) -> int:
         """Spans that wait or are being sent."""
         with self._changed:
-            return len(self._queue) + self._in_flight
+            return self._count_waiting()
 
     @property
     def failing(self) -> bool:
@@ -83,36 +108,51 @@ class Sender:
 
     @property
     def last_error(self) -> str | None:
-        """The exporter's reason for the last lost spans; a later success does not clear it."""
+        """The exporter's reason for the last failed request; a later success does not clear it."""
         return self._last_error
 
     def has_room(self, count: int) -> bool:
         """Return whether to submit now: ``count`` spans fit, or would not fit an empty queue either."""
         with self._changed:
-            return count > self._limit or len(self._queue) + count <= self._limit
+            return count > self._limit or self._count_waiting() - self._in_flight + count <= self._limit
 
-    def submit(self, spans: Sequence[ReadableSpan]) -> bool:
-        """Queue the spans of a session and return at once; False if they were refused and dropped."""
+    def submit(self, spans: Sequence[ReadableSpan], key: str = "") -> bool:
+        """Queue the spans of a session and return at once; False if they were refused.
+
+        Without spans the session counts as acknowledged.
+        """
         with self._changed:
-            if self._closing or len(self._queue) + len(spans) > self._limit:
-                self._dropped += len(spans)
+            if self._closing or self._count_waiting() - self._in_flight + len(spans) > self._limit:
+                self._returned += len(spans)
                 self._last_error = "the sender is closed" if self._closing else "the queue is full"
                 return False
-            self._queue.extend(spans)
+            if spans:
+                self._queue.append(_Submission(key, spans))
+            else:
+                self._results.append(SubmissionResult(key, acknowledged=True))
             self._changed.notify()
             return True
 
+    def take_results(self) -> list[SubmissionResult]:
+        """Return the sessions that were acknowledged or returned since the last call."""
+        with self._changed:
+            results, self._results = self._results, []
+            return results
+
     def close(self, timeout: float) -> None:
-        """Send the waiting spans for at most ``timeout`` seconds; the rest counts as dropped."""
+        """Send the waiting spans for at most ``timeout`` seconds; the rest is returned."""
         with self._changed:
             first, self._closing = not self._closing, True
             self._changed.notify()
         self._thread.join(max(0.0, timeout))
         if first:
-            self._drop_pending()
+            self._return_pending()
             # Ends the exporter's wait between retries. A hanging request keeps the thread until it times out;
             # a daemon thread does not keep the process alive.
             self._exporter.shutdown()
+
+    def _count_waiting(self) -> int:
+        return sum(submission.waiting for submission in self._queue)
 
     def _send_batches(self) -> None:
         log_capture = _LogCapture()
@@ -124,11 +164,17 @@ class Sender:
         finally:
             logger.removeFilter(log_capture)
 
-    def _take_batch(self) -> list[ReadableSpan]:
-        """Wait for spans and remove a batch from the queue; it is empty only if the sender is closing."""
+    def _take_batch(self) -> Sequence[ReadableSpan]:
+        """Wait for spans and return the next batch of the first session; empty only if closing.
+
+        Example: a session of 1,300 spans goes out as batches of 512, 512 and 276 spans.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._closing)
-            batch = [self._queue.popleft() for _ in range(min(BATCH_LIMIT, len(self._queue)))]
+            if not self._queue:
+                return ()
+            first = self._queue[0]
+            batch = first.spans[first.acknowledged : first.acknowledged + BATCH_LIMIT]
             self._in_flight = len(batch)
             return batch
 
@@ -146,25 +192,32 @@ class Sender:
         with self._changed:
             if not self._in_flight:
                 return
+            first = self._queue[0]
             if error is None:
                 self._sent += self._in_flight
+                first.acknowledged += self._in_flight
             else:
-                self._dropped += self._in_flight
+                self._returned += first.waiting
                 self._last_error = error
             self._in_flight = 0
+            if error is not None or not first.waiting:
+                self._queue.popleft()
+                self._results.append(SubmissionResult(first.key, acknowledged=error is None))
         if error and not self._failing:
             # Logged once per change: an endpoint that is down for a night gives a single line.
-            _log.warning("OTLP: spans are being dropped: %s", error)
+            _log.warning("OTLP: spans cannot be sent and wait: %s", error)
         elif self._failing and not error:
             _log.warning("OTLP: spans are being sent again")
         self._failing = error is not None
 
-    def _drop_pending(self) -> None:
+    def _return_pending(self) -> None:
         with self._changed:
-            left = len(self._queue) + self._in_flight
-            if left:
-                self._dropped += left
+            if self._queue:
+                self._returned += self._count_waiting()
                 self._last_error = "the sender was closed before the endpoint answered"
+            self._results.extend(
+                SubmissionResult(submission.key, acknowledged=False) for submission in self._queue
+            )
             self._queue.clear()
             # The batch under way is counted now, so that a late answer counts nothing.
             self._in_flight = 0
@@ -173,16 +226,20 @@ class Sender:
 class NullSender:
     """Sender that sends nothing, for when sending is off. ``problem`` is the reason, unless it was chosen."""
 
-    sent = dropped = pending = 0
+    sent = returned = pending = 0
     failing = False
     last_error = None
 
     def __init__(self, problem: str | None = None) -> None:
         self.problem = problem
 
-    def submit(self, spans: Sequence[ReadableSpan]) -> bool:  # noqa: ARG002 - the shape of Sender
+    def submit(self, spans: Sequence[ReadableSpan], key: str = "") -> bool:  # noqa: ARG002 - the shape of Sender
         """Refuse the spans and return False."""
         return False
+
+    def take_results(self) -> list[SubmissionResult]:
+        """Return nothing: no session was submitted."""
+        return []
 
     def close(self, timeout: float) -> None:
         """Do nothing."""

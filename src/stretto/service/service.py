@@ -137,7 +137,10 @@ class Service:
         if self.health.error:
             problems.append(f"the store is not up to date: {self.health.error}")
         if self._sender.failing:
-            problems.append(f"spans are being dropped: {self._sender.last_error}")
+            problems.append(
+                f"traces of {self.worker.spans.waiting} finished session(s) wait to be sent again: "
+                f"{self._sender.last_error}"
+            )
         if self.sampling.error:
             problems.append(f"the agents' processes are not sampled: {self.sampling.error}")
         if self.health.shortened:
@@ -234,4 +237,4 @@ class Service:
         sampler_seconds = self.sampling.cpu_seconds
         yield Figure("stretto_sampler_cpu_seconds", (), sampler_seconds, 1, self.sampling.use.reason)
         yield Figure("stretto_spans_sent", (), self._sender.sent, 1)
-        yield Figure("stretto_spans_dropped", (), self._sender.dropped, 1)
+        yield Figure("stretto_spans_dropped", (), self.worker.spans.dropped, 1)

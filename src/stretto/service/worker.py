@@ -75,7 +75,7 @@ class Worker:
         self.writer = open_writer(config.database)
         self._ingest = create_ingest(config, self.writer)
         self._recording = DemoRecording(self.writer, self._ingest, config.journal, clock)
-        self._spans = SpanQueue(
+        self.spans = SpanQueue(
             self.writer,
             sender,
             config.task_types.classify,
@@ -101,19 +101,20 @@ class Worker:
         self._ingest.close_idle_sessions(self._clock())
         self._find_stuck_tasks()
         self._refresh_snapshot()
-        self._spans.add_unsent()
+        self.spans.add_unsent()
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish the current round and send the spans that wait. ``close`` must follow."""
+        """Finish the current round and queue the spans that wait. ``close`` must follow."""
         self._stopping.set()
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
-        self._spans.send_all()
+        self.spans.send_all()
 
     def close(self) -> None:
-        """Close the store."""
+        """Note which spans the endpoint acknowledged in time, and close the store."""
+        self.spans.note_results()
         self.writer.close()
 
     def _run(self) -> None:
@@ -138,7 +139,7 @@ class Worker:
                 if changed or now - refreshed >= max(REFRESH_SECONDS, 4 * self.health.snapshot_seconds):
                     self._refresh_snapshot()
                     refreshed = time.monotonic()
-                self._spans.send_due()
+                self.spans.send_due()
                 self.health.error = None
             except Exception as error:
                 # A full disk, a moved folder or a fault in this program: report it and try again. A thread
@@ -184,7 +185,7 @@ class Worker:
         self._live.record_phases(ended.phases)
         self._live.count_usage(ended.used)
         self._live.count_fanouts(ended.fanouts, self._find_baseline)
-        self._spans.add_ended(ended.sessions)
+        self.spans.add_ended(ended.sessions)
 
     def _find_baseline(self, session: Session, fanout: Fanout) -> SequentialTime:
         find = make_baseline_finder(self.writer, self._config.hours, self._declared())
