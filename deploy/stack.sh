@@ -56,6 +56,13 @@ if [ ! -s "$token" ]; then
   chmod 444 "$token.new"
   mv "$token.new" "$token"
 fi
+web=$STRETTO_STATE/stack/web.yml
+if [ ! -s "$web" ] || [ -n "$(find "$token" -newer "$web")" ]; then
+  # Prometheus and Alertmanager check the hash of the token, which only our image can compute.
+  $COMPOSE build stretto
+  $COMPOSE run --rm --no-deps -T --volume "$STRETTO_STATE/stack:/stack" stretto servers --write /stack/web.yml
+  chmod 444 "$web"
+fi
 profile=
 if [ "${TRACES:-}" = 1 ]; then
   profile="--profile traces"
@@ -65,7 +72,7 @@ if [ -n "$merged" ]; then
   # Copy all of Alertmanager's files to the folder that it mounts, so that the paths in them are checked as it reads them.
   mkdir -p "$merged"
   rm -rf "$merged/templates" "$merged/secrets"
-  cp -R deploy/alertmanager/templates "$merged/"
+  cp -R deploy/alertmanager/templates deploy/alertmanager/http.yml "$merged/"
   cp "$receivers" "$merged/receivers.yml"
   if [ -d "$(dirname "$receivers")/secrets" ]; then cp -R "$(dirname "$receivers")/secrets" "$merged/"; fi
   chmod -R u+w,a+rX "$merged"
@@ -81,8 +88,8 @@ $COMPOSE $profile up --detach --build "$@"
 echo
 echo "the page      http://127.0.0.1:9464   any user name; the password is the token"
 echo "Grafana       http://127.0.0.1:3000   admin; the same password"
-echo "Prometheus    http://127.0.0.1:9090"
-echo "Alertmanager  http://127.0.0.1:9093"
+echo "Prometheus    http://127.0.0.1:9090   stretto; the same password"
+echo "Alertmanager  http://127.0.0.1:9093   stretto; the same password"
 [ -z "$profile" ] || echo "Jaeger        http://127.0.0.1:16686; send OTLP to http://127.0.0.1:4318"
 echo "the token     $token"
 echo "to stop       make stack-down (all data is kept)"

@@ -20,6 +20,7 @@ from stretto.servers.alert_receivers import (
     merge_receivers,
     read_receivers,
 )
+from stretto.servers.credentials import ServerCredentials
 from stretto.servers.supervisor import SHIPPED, find_shipped_folder, prepare_alertmanager
 
 EXAMPLE = find_shipped_folder("alertmanager") / "receivers.example.yml"
@@ -179,8 +180,9 @@ def test_the_embedded_alertmanager_reads_them(example: Path, tmp_path: Path) -> 
     addresses = {**SHIPPED, "stretto": "127.0.0.1:19464"}
     # A text of the user's that looks like a shipped address stays what it is.
     text = example.read_text(encoding="utf-8").replace("hooks.example.org/", "stretto:9464/")
+    credentials = ServerCredentials(tmp_path, "a long random text")
     server = prepare_alertmanager(
-        tmp_path, "alertmanager", addresses, tmp_path / "token", given(tmp_path, text)
+        "alertmanager", addresses, tmp_path / "token", credentials, given(tmp_path, text)
     )
 
     [path] = [Path(a.partition("=")[2]) for a in server.arguments if a.startswith("--config.file")]

@@ -15,7 +15,15 @@ import yaml
 
 from stretto import __version__
 from stretto.cli.main import build_parser
-from stretto.servers.supervisor import RETENTION, SHIPPED, SHIPPED_PAGE, SHIPPED_TOKEN
+from stretto.servers.credentials import USER
+from stretto.servers.supervisor import (
+    NO_ORIGIN,
+    RETENTION,
+    SHIPPED,
+    SHIPPED_PAGE,
+    SHIPPED_PASSWORD,
+    SHIPPED_TOKEN,
+)
 from tests.compose import FILE, ROOT, compose
 
 STACK = compose(STRETTO_STATE="/home/me/.local/state/stretto")
@@ -113,14 +121,35 @@ def test_names_ports_and_the_token_agree_with_the_configuration() -> None:
     for name, address in SHIPPED.items():
         assert address == f"{name}:{SERVICES[name]['ports'][0].rpartition(':')[2]}"
     assert f"{SERVICES['stretto']['ports'][0].rpartition(':')[0]}" == SHIPPED_PAGE
-    for name in ("stretto", "prometheus", "alertmanager"):
-        assert SERVICES[name]["secrets"] == [Path(SHIPPED_TOKEN).name]
+    token, password, web = Path(SHIPPED_TOKEN).name, Path(SHIPPED_PASSWORD).name, "stretto-web"
+    assert SERVICES["stretto"]["secrets"] == [token]
+    for name in ("prometheus", "alertmanager"):
+        assert SERVICES[name]["secrets"] == [token, password, web]
+        assert f"--web.config.file=/run/secrets/{web}" in SERVICES[name]["command"]
+    assert f"--web.cors.origin={NO_ORIGIN}" in SERVICES["prometheus"]["command"]
+    # The token is the password too; the hash is a file beside it.
+    assert STACK["secrets"][password] == STACK["secrets"][token]
+    assert Path(STACK["secrets"][web]["file"]).parent == Path(STACK["secrets"][token]["file"]).parent
     environment = SERVICES["stretto"]["environment"]
     assert environment["STRETTO_TOKEN_FILE"] == SHIPPED_TOKEN
     # The name that the others ask by, or the guard turns them away.
     assert environment["STRETTO_HOSTS"] == SHIPPED["stretto"].partition(":")[0]
     # The only kind of secret that an engine can put into a read-only container.
     assert list(STACK["secrets"][Path(SHIPPED_TOKEN).name]) == ["file"]
+
+
+def test_health_checks_and_grafana_show_the_password() -> None:
+    """Each reads it from the secret's file, with the user of the servers."""
+    for name, folder in (("prometheus", "prometheus"), ("alertmanager", "deploy/alertmanager")):
+        (option,) = [w for w in SERVICES[name]["healthcheck"]["test"] if w.startswith("--http.config.file=")]
+        mounted = Path(option.partition("=")[2])
+        assert (f"./{folder}", str(mounted.parent), True) in mounts(SERVICES[name])
+        client = yaml.safe_load((ROOT / folder / mounted.name).read_text())
+        assert client == {"basic_auth": {"username": USER, "password_file": SHIPPED_PASSWORD}}
+    assert Path(SHIPPED_PASSWORD).name in SERVICES["grafana"]["secrets"]
+    for source in yaml.safe_load((PROVISIONING / "datasources/stretto.yml").read_text())["datasources"]:
+        assert (source["basicAuth"], source["basicAuthUser"]) == (True, USER)
+        assert source["secureJsonData"] == {"basicAuthPassword": f"$__file{{{SHIPPED_PASSWORD}}}"}
 
 
 def test_the_servers_tell_people_addresses_that_work() -> None:

@@ -13,11 +13,13 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-TOOLS = ("sh", "dirname", "id", "mkdir", "chmod", "od", "tr", "mv", "grep", "cat", "env", "cp", "rm")
+TOOLS = ("sh", "dirname", "id", "mkdir", "chmod", "od", "tr", "mv", "grep", "cat", "env", "cp", "rm", "find")
 ENGINE = """#!/bin/sh
 echo "$*" >> "$TOLD.all"
 case "$*" in
   *" stretto receivers "*) exec "$RECEIVERS" "$@";;
+  "compose build stretto" | "build stretto") exit 0;;
+  *" stretto servers --write /stack/web.yml") echo hash > "$STRETTO_STATE/stack/web.yml"; exit 0;;
   info*) echo "{security}"; exit 0;;
   "compose version") exit {version};;
 esac
@@ -88,6 +90,28 @@ def test_a_second_start_keeps_the_token(tmp_path: Path) -> None:
     before = token.read_text()
     run(tmp_path, "up", engine="docker")
     assert token.read_text() == before
+
+
+def test_the_servers_password_is_hashed_before_they_start(tmp_path: Path) -> None:
+    """The hash of the token is written by our image once, again after a new token, and never left empty."""
+    ended, _ = run(tmp_path, "up", engine="docker")
+    assert ended.returncode == 0, ended.stderr
+    state = tmp_path / "home/.local/state/stretto"
+    web = state / "stack/web.yml"
+    told = (tmp_path / "told.all").read_text().splitlines()
+    hashing = [line for line in told if "stretto servers --write" in line]
+    assert hashing == [
+        f"compose run --rm --no-deps -T --volume {state}/stack:/stack stretto servers --write /stack/web.yml"
+    ]
+    assert told.index(hashing[0]) < next(number for number, line in enumerate(told) if " up " in line)
+    assert stat.S_IMODE(web.stat().st_mode) == 0o444
+
+    run(tmp_path, "up", engine="docker")
+    assert (tmp_path / "told.all").read_text().count("stretto servers --write") == 1
+    os.utime(web, (0, 0))
+    web.chmod(0o644)
+    run(tmp_path, "up", engine="docker")
+    assert (tmp_path / "told.all").read_text().count("stretto servers --write") == 2
 
 
 def test_the_profile_sends_spans_to_the_collector(tmp_path: Path) -> None:
@@ -191,7 +215,7 @@ def test_without_receivers_the_shipped_folder_is_mounted(
     ended, told = up()
     assert ended.returncode == 0, ended.stderr
     assert "STRETTO_ALERTMANAGER" not in (tmp_path / "told").read_text()
-    assert not [line for line in told if " run " in line]
+    assert not [line for line in told if " run " in line and "stretto servers --write" not in line]
 
 
 def test_down_stops_everything_and_keeps_what_was_kept(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from stretto.errors import ServiceError
 from stretto.servers.supervisor import (
     SHIPPED,
     SHIPPED_PAGE,
+    SHIPPED_PASSWORD,
     SHIPPED_TOKEN,
     SupervisedServer,
     Supervisor,
@@ -34,6 +35,12 @@ SLEEPER = "import sys, time; print('up', flush=True); time.sleep(600)  # stands 
 def sleeper(folder: Path, code: str = SLEEPER) -> SupervisedServer:
     """A server that is a Python process with our folder among its arguments."""
     return SupervisedServer("prometheus", sys.executable, "127.0.0.1:1", folder, ("-c", code, str(folder)))
+
+
+def render(name: str, target: Path, addresses: dict[str, str], secrets: Path) -> None:
+    """Render a shipped folder with the token and the password in a folder."""
+    source = find_shipped_folder(name)
+    render_configuration(source, target, addresses, secrets / "token", secrets / "password")
 
 
 def test_everything_that_ships_is_found() -> None:
@@ -60,7 +67,13 @@ def test_render_replaces_each_address_by_its_own(tmp_path: Path) -> None:
         "alertmanager": "127.0.0.1:19093",
     }
 
-    render_configuration(find_shipped_folder("prometheus"), tmp_path / "copy", addresses, tmp_path / "token")
+    render_configuration(
+        find_shipped_folder("prometheus"),
+        tmp_path / "copy",
+        addresses,
+        tmp_path / "token",
+        tmp_path / "password",
+    )
 
     text = (tmp_path / "copy" / "prometheus.yml").read_text(encoding="utf-8")
     jobs = {job: text.index(f"job_name: {job}") for job in ("stretto", "prometheus", "alertmanager")}
@@ -78,28 +91,52 @@ def test_render_removes_what_no_longer_ships(tmp_path: Path) -> None:
     (tmp_path / "copy" / "rules").mkdir(parents=True)
     (tmp_path / "copy" / "rules" / "old.yml").write_text("groups: []", encoding="utf-8")
 
-    render_configuration(find_shipped_folder("prometheus"), tmp_path / "copy", SHIPPED, tmp_path / "token")
+    render_configuration(
+        find_shipped_folder("prometheus"),
+        tmp_path / "copy",
+        SHIPPED,
+        tmp_path / "token",
+        tmp_path / "password",
+    )
 
     assert not (tmp_path / "copy" / "rules" / "old.yml").exists()
 
 
 def test_only_addresses_and_the_token_are_replaced(tmp_path: Path) -> None:
     """With the compose file's own values the copy is byte for byte the file."""
-    render_configuration(find_shipped_folder("alertmanager"), tmp_path / "copy", SHIPPED, Path(SHIPPED_TOKEN))
+    render_configuration(
+        find_shipped_folder("alertmanager"),
+        tmp_path / "copy",
+        SHIPPED,
+        Path(SHIPPED_TOKEN),
+        Path(SHIPPED_PASSWORD),
+    )
 
     for file in find_shipped_folder("alertmanager").glob("*.yml"):
         assert (tmp_path / "copy" / file.name).read_bytes() == file.read_bytes()
 
 
 def test_a_token_is_shown_wherever_the_servers_talk_to_the_service(tmp_path: Path) -> None:
-    """The scrape and every webhook name the file that holds it, and no other job does."""
-    render_configuration(find_shipped_folder("prometheus"), tmp_path / "p", SHIPPED, tmp_path / "token")
-    render_configuration(find_shipped_folder("alertmanager"), tmp_path / "a", SHIPPED, tmp_path / "token")
+    """The scrape and every webhook name the token's file; the servers show each other the password."""
+    render_configuration(
+        find_shipped_folder("prometheus"), tmp_path / "p", SHIPPED, tmp_path / "token", tmp_path / "password"
+    )
+    render_configuration(
+        find_shipped_folder("alertmanager"),
+        tmp_path / "a",
+        SHIPPED,
+        tmp_path / "token",
+        tmp_path / "password",
+    )
 
     scrape = yaml.safe_load((tmp_path / "p" / "prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]
     shown = {"credentials_file": str(tmp_path / "token")}
     assert {job["job_name"]: job.get("authorization") for job in scrape} == {
         "stretto": shown, "prometheus": None, "alertmanager": None,
+    }  # fmt: skip
+    password = {"username": "stretto", "password_file": str(tmp_path / "password")}
+    assert {job["job_name"]: job.get("basic_auth") for job in scrape} == {
+        "stretto": None, "prometheus": password, "alertmanager": password,
     }  # fmt: skip
     told = yaml.safe_load((tmp_path / "a" / "alertmanager.yml").read_text(encoding="utf-8"))["receivers"]
     hooks = [hook for receiver in told for hook in receiver["webhook_configs"]]

@@ -10,7 +10,8 @@ from grafana.board.unused import UNUSED
 
 INTRODUCTION = """\
 Grafana loads the boards from `grafana/dashboards`; `make dashboards` writes them from `grafana/board`. Their
-data source is the Prometheus with the uid `prometheus`.
+data source is the Prometheus with the uid `prometheus`. In a Grafana of your own that data source needs the
+user and the password that `stretto servers` names.
 
 - The variables on top narrow every panel whose figures have the label. *Window* is the period over which a
   figure is computed; the time range of the board is the period that is drawn.

@@ -21,6 +21,8 @@ from typing import Any, TypeVar
 
 import pytest
 
+from stretto.servers.credentials import ServerCredentials, read_credentials
+
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 
@@ -67,9 +69,19 @@ class Running:
     alertmanager: str
 
     def get(self, path: str, *, base: str | None = None) -> Any:
-        """Return the JSON at a path of the service, or of another server."""
-        with urllib.request.urlopen(f"http://{base or self.stretto}{path}", timeout=10) as answer:
+        """Return the JSON at a path of the service, or of another server, which is shown its password."""
+        request = urllib.request.Request(f"http://{base or self.stretto}{path}")
+        if base is not None:
+            request.add_header("Authorization", self.credentials.authorization)
+        with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)
+
+    @property
+    def credentials(self) -> ServerCredentials:
+        """The user and password of the service's servers."""
+        credentials = read_credentials(self.state / "servers")
+        assert credentials is not None
+        return credentials
 
     def text(self, path: str) -> str:
         """Return the text at a path of the service."""

@@ -82,7 +82,9 @@ def alerts() -> list[dict[str, Any]]:
 def test_prometheus_accepts_its_configuration(promtool: str, tmp_path: Path) -> None:
     """The copy that the service runs is valid, and finds the rule files and the token."""
     (tmp_path / "token").touch()
-    render_configuration(ROOT / "prometheus", tmp_path / "copy", SHIPPED, tmp_path / "token")
+    render_configuration(
+        ROOT / "prometheus", tmp_path / "copy", SHIPPED, tmp_path / "token", tmp_path / "password"
+    )
 
     said = accepted(
         promtool, "check", "config", "--lint=all", "--lint-fatal", tmp_path / "copy/prometheus.yml"
@@ -91,7 +93,7 @@ def test_prometheus_accepts_its_configuration(promtool: str, tmp_path: Path) -> 
 
 
 def test_prometheus_accepts_what_the_compose_file_mounts(promtool: str) -> None:
-    """The file as it stands in the repository is valid, but for the token, which only the container has."""
+    """The file in the repository is valid, but for the secrets, which only the container has."""
     check = (promtool, "check", "config", "--lint=all", "--lint-fatal")
     path = ROOT / "prometheus/prometheus.yml"
     accepted(*check, "--syntax-only", path)

@@ -24,13 +24,18 @@ from stretto.config.configuration import Config
 from stretto.errors import StrettoError
 from stretto.otlp_export.sender import NullSender, build_sender
 from stretto.servers.alert_receivers import check_receivers, read_receivers
-from stretto.servers.supervisor import PACKAGES, explain_missing, find_program
+from stretto.servers.credentials import read_credentials
+from stretto.servers.running_servers import find_running_server
+from stretto.servers.supervisor import BINARIES, PACKAGES, explain_missing, find_program
 from stretto.state.lock import find_holder
 from stretto.store import declared_baselines as baselines
 from stretto.store import queries
 from stretto.store.database import open_reader
 
 FOUND_TROUBLE = 1
+
+READY = "/-/ready"
+"""Where both servers answer when they have started."""
 
 
 class CheckVerdict(StrEnum):
@@ -79,11 +84,8 @@ def run_checks(context: CommandContext) -> Iterator[CheckResult]:
     if running:
         yield from _report_problems(config)
     yield _check_sampling(config)
-    for name, port, path in (
-        ("prometheus", config.prometheus_port, "/-/ready"),
-        ("alertmanager", config.alertmanager_port, "/-/ready"),
-    ):
-        yield _check_server(name, config.state / "servers", port, path, running=running)
+    for name in BINARIES:
+        yield _check_server(name, config.state / "servers", running=running)
     yield _check_receivers(config)
     yield _check_spans(context)
 
@@ -230,27 +232,50 @@ def _check_sampling(config: Config) -> CheckResult:
     return CheckResult("resources", CheckVerdict.FINE, f"agents' processes are read every {interval} s")
 
 
-def _check_server(name: str, folder: Path, port: int, path: str, *, running: bool) -> CheckResult:
+def _check_server(name: str, folder: Path, *, running: bool) -> CheckResult:
+    """Return whether the service's server answers to its password, and to nobody else."""
+    log = f"see {folder / (name + '.log')}"
+    server = find_running_server(folder, name)
     if find_program(name) is None:
-        return CheckResult(
-            name, CheckVerdict.NOTE, "not installed: no alerts, no history in Grafana", explain_missing(name)
-        )
-    if not running:
-        return CheckResult(name, CheckVerdict.NOTE, f"installed ({PACKAGES[name]}), started by 'stretto up'")
-    address = _read_server_address(folder, name) or f"127.0.0.1:{port}"
-    answer = get_response(address, path)
+        text = "not installed: no alerts, no history in Grafana"
+        result = CheckResult(name, CheckVerdict.NOTE, text, explain_missing(name))
+    elif not running:
+        text = f"installed ({PACKAGES[name]}), started by 'stretto up'"
+        result = CheckResult(name, CheckVerdict.NOTE, text)
+    elif server is not None:
+        result = _check_answers(name, server.address, folder, log)
+    elif (folder / f"{name}.pid").exists():
+        result = CheckResult(name, CheckVerdict.TROUBLE, "has died", log)
+    else:
+        hint = "start 'stretto up' without --no-servers for alerts and history"
+        result = CheckResult(name, CheckVerdict.NOTE, "not started by the running service", hint)
+    return result
+
+
+def _check_answers(name: str, address: str, folder: Path, log: str) -> CheckResult:
+    # Asked without the password first: it must not reach another program on this address.
+    stranger = get_response(address, READY)
+    if stranger is None:
+        return CheckResult(name, CheckVerdict.TROUBLE, f"does not answer on {address}", log)
+    if stranger[0] != http.client.UNAUTHORIZED:
+        text = f"another program answers on {address}, without a password"
+        hint = f"stop that program, or choose another {name}_port"
+        return CheckResult(name, CheckVerdict.TROUBLE, text, hint)
+    credentials = read_credentials(folder)
+    authorization = credentials.authorization if credentials else None
+    answer = get_response(address, READY, authorization=authorization)
     if answer is None or answer[0] != http.client.OK:
-        return CheckResult(
-            name, CheckVerdict.TROUBLE, f"does not answer on {address}", f"see {folder / (name + '.log')}"
-        )
+        text = f"http://{address} refuses the password in {folder}"
+        return CheckResult(name, CheckVerdict.TROUBLE, text, "restart 'stretto up'")
     if name == "prometheus":
-        return _check_scraping(address)
+        return _check_scraping(address, authorization)
     return CheckResult(name, CheckVerdict.FINE, f"http://{address}")
 
 
-def _check_scraping(address: str) -> CheckResult:
+def _check_scraping(address: str, authorization: str | None) -> CheckResult:
     """Return whether Prometheus scrapes stretto: a running server may scrape other targets only."""
-    answer = get_response(address, "/api/v1/query?query=up%7Bjob%3D%22stretto%22%7D")
+    path = "/api/v1/query?query=up%7Bjob%3D%22stretto%22%7D"
+    answer = get_response(address, path, authorization=authorization)
     try:
         result: list[dict[str, Any]] = json.loads(answer[1])["data"]["result"] if answer else []
     except (ValueError, KeyError, TypeError):
@@ -270,14 +295,6 @@ def _check_scraping(address: str) -> CheckResult:
         f"http://{address} does not get an answer from stretto",
         "look at its /targets",
     )
-
-
-def _read_server_address(folder: Path, name: str) -> str | None:
-    try:
-        address = json.loads((folder / f"{name}.pid").read_text(encoding="utf-8"))["address"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return address if isinstance(address, str) else None
 
 
 def _check_receivers(config: Config) -> CheckResult:

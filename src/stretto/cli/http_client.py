@@ -8,11 +8,18 @@ import json
 TIMEOUT = 2.0
 
 
-def get_response(address: str, path: str, token: str | None = None) -> tuple[int, str] | None:
-    """Return the status and body of a GET request, or None if the server does not answer."""
+def get_response(
+    address: str, path: str, token: str | None = None, *, authorization: str | None = None
+) -> tuple[int, str] | None:
+    """Return the status and body of a GET request, or None if the server does not answer.
+
+    ``authorization`` is the value of that header; a ``token`` is shown as Bearer.
+    """
     connection = http.client.HTTPConnection(address, timeout=TIMEOUT)
+    if authorization is None and token:
+        authorization = f"Bearer {token}"
     try:
-        connection.request("GET", path, headers={"Authorization": f"Bearer {token}"} if token else {})
+        connection.request("GET", path, headers={"Authorization": authorization} if authorization else {})
         response = connection.getresponse()
         return response.status, response.read().decode(errors="replace")
     except (OSError, http.client.HTTPException):

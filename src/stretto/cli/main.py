@@ -219,12 +219,7 @@ def build_parser() -> argparse.ArgumentParser:
         "doctor:run_doctor",
         "check every part from hook to notification and show what is missing",
     )
-    receivers = _add_command(
-        commands, "receivers", "receivers:show_receivers", "check where alerts are sent beside the page"
-    )
-    receivers.add_argument(
-        "--write", metavar="FILE", help="write Alertmanager's configuration with these receivers"
-    )
+    _add_servers(commands)
     _add_command(commands, "rebuild", "store_commands:rebuild_store", "rebuild the store from the journal")
     _add_command(commands, "config", "store_commands:show_config", "show every setting and its origin")
     return top
@@ -238,6 +233,26 @@ class _ShowVersion(argparse.Action):
 
         print(f"stretto {read_version()}")
         parser.exit()
+
+
+def _add_servers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    servers = _add_command(
+        commands,
+        "servers",
+        "servers_command:show_servers",
+        "print address, user and password file of Prometheus and Alertmanager",
+    )
+    servers.add_argument(
+        "--write",
+        metavar="FILE",
+        help="write the servers' web configuration for containers, with the token as password",
+    )
+    receivers = _add_command(
+        commands, "receivers", "receivers:show_receivers", "check where alerts are sent beside the page"
+    )
+    receivers.add_argument(
+        "--write", metavar="FILE", help="write Alertmanager's configuration with these receivers"
+    )
 
 
 def _add_baseline(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -23,6 +23,7 @@ from stretto.notifications.desktop_alerts import AnnouncementSettings, Announcer
 from stretto.notifications.log import NotificationLog
 from stretto.otlp_export.sender import build_sender
 from stretto.servers.alert_receivers import check_receivers, read_receivers
+from stretto.servers.credentials import ServerCredentials, ensure_credentials, write_private
 from stretto.servers.supervisor import (
     SupervisedServer,
     Supervisor,
@@ -148,13 +149,14 @@ def _create_servers(config: Config, *, wanted: bool) -> tuple[Supervisor, list[s
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     stop_leftovers(folder)
     token_file = _write_token_file(config, folder)
+    credentials = ensure_credentials(folder)
     addresses = {
         "stretto": config.address,
         "prometheus": find_free_address("127.0.0.1", config.prometheus_port),
         "alertmanager": find_free_address("127.0.0.1", config.alertmanager_port),
     }
     servers: list[SupervisedServer] = []
-    makers: dict[str, Callable[[Path, str, dict[str, str], Path], SupervisedServer]] = {
+    makers: dict[str, Callable[[str, dict[str, str], Path, ServerCredentials], SupervisedServer]] = {
         "prometheus": prepare_prometheus,
         "alertmanager": partial(prepare_alertmanager, receivers=receivers),
     }
@@ -163,15 +165,14 @@ def _create_servers(config: Config, *, wanted: bool) -> tuple[Supervisor, list[s
         if program is None:
             notes.append(explain_missing(name))
         else:
-            servers.append(make(folder, program, addresses, token_file))
+            servers.append(make(program, addresses, token_file, credentials))
     return Supervisor(servers), notes
 
 
 def _write_token_file(config: Config, folder: Path) -> Path:
     """Write the token to a file that only the servers read, and return its path; empty without a token."""
     path = folder / "token"
-    path.touch(mode=0o600)
-    path.write_text(config.token or "", encoding="utf-8")
+    write_private(path, config.token or "")
     return path
 
 
@@ -215,6 +216,8 @@ def _format_greeting(
     config = context.config
     lines = [f"stretto {read_version()}: {config.url}  (state in {config.state})"]
     lines += [f"  {server.name}: http://{server.address}" for server in supervisor.servers]
+    if supervisor.servers:
+        lines.append("  their user and password: stretto servers")
     lines += [f"  {note}" for note in notes]
     snapshot = service.snapshot
     if snapshot is not None and snapshot.activity.recordings:

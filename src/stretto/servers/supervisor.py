@@ -8,6 +8,7 @@ compose file. The servers read a copy in which these are replaced by the actual 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -21,6 +22,8 @@ import psutil
 
 from stretto.errors import ServiceError
 from stretto.servers.alert_receivers import ReceiversFile, merge_receivers
+from stretto.servers.credentials import ServerCredentials, write_private
+from stretto.servers.running_servers import find_running_server
 
 SHIPPED = {"stretto": "stretto:9464", "prometheus": "prometheus:9090", "alertmanager": "alertmanager:9093"}
 """The addresses in the shipped files: those of the compose file's network."""
@@ -31,6 +34,12 @@ SHIPPED_PAGE = "127.0.0.1:9464"
 SHIPPED_TOKEN = "/run/secrets/stretto-token"  # noqa: S105  # a path, not the token
 """The path in the shipped files of the token that the servers send to the service."""
 
+SHIPPED_PASSWORD = "/run/secrets/stretto-password"  # noqa: S105  # a path, not the password
+"""The path in the shipped files of the password that the servers ask for and show to each other."""
+
+NO_ORIGIN = "none"
+"""The only web origin that Prometheus answers: no page has it, because an origin begins with a scheme."""
+
 BINARIES: dict[str, tuple[str, ...]] = {
     "prometheus": ("prometheus",),
     "alertmanager": ("alertmanager", "prometheus-alertmanager"),
@@ -39,6 +48,10 @@ BINARIES: dict[str, tuple[str, ...]] = {
 
 PACKAGES = {"prometheus": "prometheus", "alertmanager": "prometheus-alertmanager"}
 RETENTION = "90d"
+
+PRIVATE = 0o077
+"""The mode bits that no file of a server has: everything under the folder is its owner's alone."""
+
 STOP_SECONDS = 10.0
 SETTLED_SECONDS = 60.0
 RESTART_SECONDS = (1.0, 2.0, 5.0, 15.0, 60.0)
@@ -108,14 +121,21 @@ def find_free_address(host: str, wanted: int) -> str:
     raise ServiceError(f"no free port on {host}")
 
 
-def render_configuration(source: Path, target: Path, addresses: Mapping[str, str], token_file: Path) -> None:
+def render_configuration(
+    source: Path, target: Path, addresses: Mapping[str, str], token_file: Path, password_file: Path
+) -> None:
     """Copy a shipped folder's configuration, replacing the compose file's addresses by the actual values.
 
     The servers send the content of ``token_file`` to the service. The file must exist; it is empty if no
-    token is required. Example: "stretto:9464" becomes "127.0.0.1:9464".
+    token is required. They show each other the content of ``password_file``. The copies are readable for
+    their owner alone. Example: "stretto:9464" becomes "127.0.0.1:9464".
     """
     replacements = [(SHIPPED[name], address) for name, address in addresses.items()]
-    replacements += [(SHIPPED_PAGE, addresses["stretto"]), (SHIPPED_TOKEN, str(token_file))]
+    replacements += [
+        (SHIPPED_PAGE, addresses["stretto"]),
+        (SHIPPED_TOKEN, str(token_file)),
+        (SHIPPED_PASSWORD, str(password_file)),
+    ]
     shutil.rmtree(target, ignore_errors=True)
     for file in sorted(path for path in source.rglob("*") if path.suffix in {".yml", ".tmpl"}):
         if "tests" in file.relative_to(source).parts:
@@ -127,15 +147,22 @@ def render_configuration(source: Path, target: Path, addresses: Mapping[str, str
         for number, (_, value) in enumerate(replacements):
             text = text.replace(f"\0{number}\0", value)
         copy = target / file.relative_to(source)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_text(text, encoding="utf-8")
+        copy.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_private(copy, text)
 
 
 def prepare_prometheus(
-    folder: Path, program: str, addresses: Mapping[str, str], token_file: Path
+    program: str, addresses: Mapping[str, str], token_file: Path, credentials: ServerCredentials
 ) -> SupervisedServer:
     """Render Prometheus's configuration and return the server to start."""
-    render_configuration(find_shipped_folder("prometheus"), folder / "prometheus", addresses, token_file)
+    folder = credentials.folder
+    render_configuration(
+        find_shipped_folder("prometheus"),
+        folder / "prometheus",
+        addresses,
+        token_file,
+        credentials.password_file,
+    )
     return SupervisedServer(
         name="prometheus",
         program=program,
@@ -146,6 +173,8 @@ def prepare_prometheus(
             f"--storage.tsdb.path={folder / 'prometheus-data'}",
             f"--storage.tsdb.retention.time={RETENTION}",
             f"--web.listen-address={addresses['prometheus']}",
+            f"--web.config.file={credentials.web_file}",
+            f"--web.cors.origin={NO_ORIGIN}",
             # The base of links in notifications; the default is the machine's name.
             f"--web.external-url=http://{addresses['prometheus']}",
         ),
@@ -153,18 +182,29 @@ def prepare_prometheus(
 
 
 def prepare_alertmanager(
-    folder: Path,
     program: str,
     addresses: Mapping[str, str],
     token_file: Path,
+    credentials: ServerCredentials,
     receivers: ReceiversFile | None = None,
 ) -> SupervisedServer:
-    """Render Alertmanager's configuration with the user's receivers and return the server to start."""
-    render_configuration(find_shipped_folder("alertmanager"), folder / "alertmanager", addresses, token_file)
+    """Render Alertmanager's configuration with the user's receivers and return the server to start.
+
+    Alertmanager has no setting for origins: its answers allow every origin, but to requests without the
+    password, which a browser's preflight never has, the answer is a refusal.
+    """
+    folder = credentials.folder
+    render_configuration(
+        find_shipped_folder("alertmanager"),
+        folder / "alertmanager",
+        addresses,
+        token_file,
+        credentials.password_file,
+    )
     if receivers is not None:
         configuration = folder / "alertmanager" / "alertmanager.yml"
         text = merge_receivers(configuration.read_text(encoding="utf-8"), receivers)
-        configuration.write_text(text, encoding="utf-8")
+        write_private(configuration, text)
     return SupervisedServer(
         name="alertmanager",
         program=program,
@@ -174,6 +214,7 @@ def prepare_alertmanager(
             f"--config.file={folder / 'alertmanager' / 'alertmanager.yml'}",
             f"--storage.path={folder / 'alertmanager-data'}",
             f"--web.listen-address={addresses['alertmanager']}",
+            f"--web.config.file={credentials.web_file}",
             # The base of links in notifications; the default is the machine's name, where it does not listen.
             f"--web.external-url=http://{addresses['alertmanager']}",
             # Otherwise it looks for peers on every interface.
@@ -244,7 +285,7 @@ class Supervisor:
 
     def _run_once(self, server: SupervisedServer) -> None:
         began = time.monotonic()
-        with server.log.open("ab") as log:
+        with open(server.log, "ab", opener=_open_private) as log:  # Path.open has no opener
             child = subprocess.Popen(  # noqa: S603  # a program found on the PATH, our own arguments
                 [server.program, *server.arguments],
                 stdin=subprocess.DEVNULL,
@@ -252,11 +293,10 @@ class Supervisor:
                 stderr=subprocess.STDOUT,
                 # Ctrl-C reaches the whole group; the service stops its servers in order instead.
                 start_new_session=True,
+                umask=PRIVATE,
             )
         self._children[server.name] = child
-        server.pid_file.write_text(
-            json.dumps({"pid": child.pid, "address": server.address}), encoding="utf-8"
-        )
+        write_private(server.pid_file, json.dumps({"pid": child.pid, "address": server.address}))
         self._faults.pop(server.name, None)
         if self._stopping.is_set():
             child.terminate()
@@ -264,6 +304,10 @@ class Supervisor:
         if time.monotonic() - began > SETTLED_SECONDS:
             # The server ran for a while: its next death is a new fault, not a repetition.
             self._deaths.pop(server.name, None)
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def stop_leftovers(folder: Path) -> None:
@@ -274,10 +318,11 @@ def stop_leftovers(folder: Path) -> None:
 
 def stop_leftover(pid_file: Path) -> None:
     """Stop the server whose process id is in a file, if its arguments name our folder."""
+    server = find_running_server(pid_file.parent, pid_file.stem)
+    if server is None:
+        return
+    process = server.process
     try:
-        process = psutil.Process(int(json.loads(pid_file.read_text(encoding="utf-8"))["pid"]))
-        if not any(str(pid_file.parent) in argument for argument in process.cmdline()):
-            return
         process.terminate()
         try:
             process.wait(STOP_SECONDS)
@@ -285,6 +330,6 @@ def stop_leftover(pid_file: Path) -> None:
             # Two servers must not use the same data folder.
             process.kill()
             process.wait(STOP_SECONDS)
-    except (OSError, ValueError, KeyError, TypeError, psutil.Error):
-        # The file is invalid, or the process is not ours: there is nothing to stop.
+    except psutil.Error:
+        # It has ended by itself in the meantime.
         return
