@@ -23,18 +23,33 @@ POSITIONS = "histories.json"
 
 def import_histories(config: Config, files: Iterable[tuple[Path, HistoryFormat]]) -> list[ImportedFile]:
     """Append the new events of histories since the last import to the journal."""
-    positions = load_positions(config, POSITIONS, HistoryPosition)
-    key = ensure_secret(config.state)
-    imported = []
-    for path, history_format in files:
-        name = str(path.absolute())
-        entry, positions[name] = _import_history(
-            path, history_format, positions.get(name, HistoryPosition()), config, key
-        )
-        imported.append(entry)
+    reader = HistoryReader(config)
+    imported = [reader.read(path, history_format) for path, history_format in files]
     # Saved last: an event that is written twice merges, an event that is never written is lost.
-    save_positions(config, POSITIONS, positions)
+    reader.save_positions()
     return imported
+
+
+class HistoryReader:
+    """Reads histories on from where they were read to, and keeps the positions until they are saved."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._positions = load_positions(config, POSITIONS, HistoryPosition)
+        self._key = ensure_secret(config.state)
+
+    def read(self, path: Path, history_format: HistoryFormat) -> ImportedFile:
+        """Append the new events of a history to the journal."""
+        name = str(path.absolute())
+        position = self._positions.get(name, HistoryPosition())
+        entry, self._positions[name] = _import_history(
+            path, history_format, position, self._config, self._key
+        )
+        return entry
+
+    def save_positions(self) -> None:
+        """Write the positions to the state folder."""
+        save_positions(self._config, POSITIONS, self._positions)
 
 
 def list_read_histories(config: Config) -> frozenset[str]:

@@ -72,7 +72,7 @@ def run_import(context: CommandContext, options: argparse.Namespace) -> int:
         refused += found.refused
         imported += (_import_recording(file, config, options.agent) for file in found.recordings)
         transcripts = _list_transcripts(path, found)
-        with _show_progress(len(transcripts) + len(found.histories)) as progress_bar:
+        with show_progress(len(transcripts) + len(found.histories)) as progress_bar:
             imported += import_transcripts(config, progress_bar(transcripts))
             imported += import_histories(config, progress_bar(found.histories))
     update_store(context)
@@ -252,24 +252,26 @@ def _wait_for_service(config: Config) -> None:
     )
 
 
-class _ProgressBar:
+class ProgressBar:
     """Counts the items that pass through it on a progress bar."""
 
-    def __init__(self, progress: Progress, total: int) -> None:
+    def __init__(self, progress: Progress, total: int, title: str) -> None:
         self._progress = progress
-        self._task = progress.add_task("files", total=total, visible=total > 0)
+        self._task = progress.add_task(title, total=total, visible=total > 0)
 
     def __call__(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Yield the items, and advance the bar after each."""
         for item in items:
             yield item
             self._progress.advance(self._task)
 
 
 @contextmanager
-def _show_progress(total: int) -> Iterator[_ProgressBar]:
+def show_progress(total: int, title: str = "files") -> Iterator[ProgressBar]:
+    """Show a progress bar on standard error, if that is a terminal, while its items pass through."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
-        yield _ProgressBar(progress, total)
+        yield ProgressBar(progress, total, title)
 
 
 def _build_document(entry: ImportedFile) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--history",
         choices=("ask", "yes", "no"),
         default="ask",
-        help="import the agent's earlier transcripts first (asked once, if there is a terminal)",
+        help="import the agents' earlier sessions first, and follow agents without hooks (asked once)",
     )
     up.add_argument("--no-servers", action="store_true", help="do not start Prometheus and Alertmanager")
 

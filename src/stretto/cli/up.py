@@ -14,7 +14,8 @@ import uvicorn
 from opentelemetry.sdk.resources import OTELResourceDetector
 
 from stretto.cli.command_context import CommandContext
-from stretto.cli.first_import import find_prompt, import_history
+from stretto.cli.first_import import find_prompt, find_transcripts_folder, has_agreed, import_history
+from stretto.cli.history_watch import HistoryWatch
 from stretto.cli.hooks import describe_hooks, find_hook_status
 from stretto.clock import read_wall_clock
 from stretto.config.configuration import Config
@@ -36,6 +37,8 @@ from stretto.servers.supervisor import (
     stop_leftovers,
 )
 from stretto.service.service import Service
+from stretto.sources.histories.folders import HistoryFolder, list_history_folders
+from stretto.sources.histories.formats import CLAUDE_CODE
 from stretto.state.lock import StateLock
 from stretto.version import read_version
 from stretto.web.app import Backend, create_app
@@ -61,8 +64,11 @@ def run_up(context: CommandContext, options: argparse.Namespace) -> int:
         service = Service(
             config, version=read_version(), clock=read_wall_clock, sender=sender, resource=resource
         )
+        followed = _list_followed(context, options.history)
+        watch = HistoryWatch(config, followed, read_wall_clock)
         try:
             service.start(demo_wanted=options.demo)
+            watch.start()
             supervisor, notes = _create_servers(config, wanted=not options.no_servers)
             if sender.problem:
                 notes.append(sender.problem)
@@ -70,16 +76,30 @@ def run_up(context: CommandContext, options: argparse.Namespace) -> int:
                 config, service, lambda: [*notes, *supervisor.list_problems(), *service.list_problems()]
             )
             service.on_snapshot(backend.updates.announce_snapshot)
+            if followed:
+                names = ", ".join(folder.title for folder in followed)
+                notes.append(f"following the histories of {names}: their hooks are not installed")
             for line in _format_greeting(context, service, supervisor, [*history, *notes]):
                 context.print_note(line)
             _serve_http(backend, supervisor, listener)
         except KeyboardInterrupt:
             context.print_note("stopping")
         finally:
+            watch.close()
             service.stop()
     finally:
         lock.release()
     return 0
+
+
+def _list_followed(context: CommandContext, mode: str) -> list[HistoryFolder]:
+    """Return the folders of the agents without hooks, if the user wants their histories read."""
+    if mode == "no" or not (mode == "yes" or has_agreed(context)):
+        return []
+    hooked = {scope.agent for scope in find_hook_status(context).scopes if scope.events}
+    claude_code = HistoryFolder(CLAUDE_CODE, "Claude Code", find_transcripts_folder(context))
+    folders = [claude_code, *list_history_folders(context.home, context.environ)]
+    return [folder for folder in folders if folder.source not in hooked and folder.path.is_dir()]
 
 
 def _raise_interrupt(*_: object) -> None:
