@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up setup quick test style slow coverage check counted bench bench-peer docs dashboards pictures servers stack \
+.PHONY: help up setup quick test style slow shown coverage check counted bench bench-peer docs dashboards pictures servers stack \
   stack-down clean
 
 # Tests of real servers mostly wait, so more of them run at once than there are processors. Those of one file
@@ -21,7 +21,7 @@ up: $(READY) ## run the service: hooks in, page and metrics out
 	@$(BIN)/stretto up $(ARGS)
 
 quick: $(READY) ## run the tests that need neither minutes nor real servers
-	$(BIN)/pytest -n logical --dist worksteal -m "not slow and not stack and not npm and not corpus" $(ARGS)
+	$(BIN)/pytest -n logical --dist worksteal -m "not slow and not stack and not npm and not corpus and not shown" $(ARGS)
 
 style: $(READY) ## check style and types
 	$(BIN)/ruff check .
@@ -29,20 +29,24 @@ style: $(READY) ## check style and types
 	$(BIN)/mypy
 
 test: style ## check style and types, run the tests, those of real servers too
-	$(BIN)/pytest -n logical --dist worksteal -m "not slow and not stack" $(ARGS) $(UNLESS_EMPTY)
+	$(BIN)/pytest -n logical --dist worksteal -m "not slow and not stack and not shown" $(ARGS) $(UNLESS_EMPTY)
 	$(BIN)/pytest -n $(SERVER_TESTS) --dist loadgroup -m "stack and not slow" $(ARGS) $(UNLESS_EMPTY)
 
 slow: $(READY) ## run the tests that take minutes
 	$(BIN)/pytest -m slow $(ARGS)
 
+shown: $(READY) ## run random operations over caches, gates and profiles (LONG=1: as many as check runs)
+	$(if $(LONG),STRETTO_SHOWN=long) $(BIN)/pytest -n logical --dist worksteal -m shown tests/shown $(ARGS)
+
 coverage: $(READY) ## measure which lines and branches the tests run, and fail below the floors
 	rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest -n logical --dist worksteal -m "not slow and not stack and not npm" $(ARGS)
+	$(BIN)/coverage run -m pytest -n logical --dist worksteal -m "not slow and not stack and not npm and not shown" $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage json --quiet
 	$(BIN)/python tests/coverage_floors.py coverage.json
 
 check: test slow coverage ## run everything that must hold, speed left out
+	$(MAKE) shown LONG=1
 
 counted: $(READY) ## write tests/counted.json after the sums' version was raised
 	$(BIN)/python -m tests.counted

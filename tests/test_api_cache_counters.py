@@ -13,6 +13,7 @@ from opentelemetry import trace
 
 import stretto
 from stretto.api import cache_counters as caching
+from stretto.caching import cached
 from stretto.model.event import Channel, Kind
 from tests.test_api_journal_exporter import Journal, events, journalled
 from tests.test_api_tracing import Spans, sdk
@@ -59,6 +60,35 @@ def test_a_session_reports_its_caches_before_it_ends(written: Journal) -> None:
     assert report.attributes == {"hits": 3, "misses": 1, "evictions": 2, "invalidations": 1, "entries": 5}
     (end,) = written.list_events(Kind.SESSION_END)
     assert report.time <= end.time
+
+
+def test_a_timed_cache_reports_its_times_and_bytes(written: Journal) -> None:
+    """What ``stretto.caching`` counts beside hits and misses is in the journal, in nanoseconds and bytes."""
+    with stretto.session(id="s"):
+        plans = stretto.cache("plans")
+        for is_hit, was_evicted in ((True, False), (False, True)):
+            plans.add_lookup(
+                is_hit=is_hit, is_refused=was_evicted, was_evicted=was_evicted,
+                saved_seconds=1.5 * is_hit, lookup_seconds=0.25,
+            )  # fmt: skip
+        plans.size(3, bytes=400)
+    (report,) = written.list_events(Kind.CACHE_REPORT)
+    assert report.attributes == {
+        "hits": 1, "misses": 1, "evictions": 0, "invalidations": 0, "entries": 3, "bytes": 400, "refused": 1,
+        "evicted_misses": 1, "saved": 1_500_000_000, "lookup_time": 500_000_000,
+    }  # fmt: skip
+
+
+def test_a_cached_function_reports_to_its_session(written: Journal) -> None:
+    """Lookups of ``stretto.caching`` are in the report of the session that asked."""
+    double: Any = cached("double", max_bytes=10_000)(lambda number: number * 2)
+    with stretto.session(id="s"):
+        assert [double(1), double(1), double(2)] == [2, 2, 4]
+    (report,) = written.list_events(Kind.CACHE_REPORT)
+    assert (report.name, report.attributes["hits"], report.attributes["misses"]) == ("double", 1, 2)
+    assert report.attributes["entries"] == 2
+    assert isinstance(report.attributes["bytes"], int)
+    assert report.attributes["bytes"] > 0
 
 
 def test_each_session_has_its_own_counts(spans: Spans) -> None:

@@ -221,7 +221,20 @@ _MODELS = Row(
             "Is a cache too small, or thrown away too often?",
             {Label.CACHE: "Cache"},
             Column("Lookups", sum_by(select_series("window_cache_lookups"), Label.CACHE), Unit.COUNT),
+            Column("Saved", sum_by(select_series("window_cache_saved_seconds"), Label.CACHE), Unit.SECONDS),
+            Column(
+                "Look-up time",
+                sum_by(select_series("window_cache_lookup_seconds"), Label.CACHE),
+                Unit.SECONDS,
+            ),
+            Column("Stale, refused", sum_by(select_series("window_cache_refusals"), Label.CACHE), Unit.COUNT),
+            Column(
+                "Hits lost by size",
+                sum_by(select_series("window_cache_evicted_misses"), Label.CACHE),
+                Unit.COUNT,
+            ),
             Column("Entries", max_by(select_series("cache_entries"), Label.CACHE), Unit.COUNT),
+            Column("Bytes", max_by(select_series("cache_bytes"), Label.CACHE), Unit.BYTES),
             Column(
                 "Removed",
                 sum_by(select_series("window_cache_removals"), Label.CACHE),

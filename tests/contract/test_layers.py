@@ -18,7 +18,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"names", "errors", "clock", "version"}),
     frozenset({"state", "model", "format"}),
     frozenset({"sources", "journal", "figures", "hook", "demo", "prices"}),
-    frozenset({"store", "servers", "notifications", "api", "resources"}),
+    frozenset({"store", "servers", "notifications", "api", "caching", "resources"}),
     frozenset({"summaries"}),
     frozenset({"exporter", "otlp_export", "web"}),
     frozenset({"cli", "service", "config", "__main__"}),
@@ -30,6 +30,8 @@ ALLOWED: dict[str, frozenset[str]] = {
     "demo": frozenset({"hook", "sources", "journal"}),
     # Test runs and written files are recognised by the client's own code, which can import from nowhere.
     "sources": frozenset({"hook"}),
+    # Caches of programs are counted by the API's counters and reported in its sessions.
+    "caching": frozenset({"api"}),
     # The composition.
     "service": frozenset({"config"}),
     "cli": frozenset({"service", "config"}),

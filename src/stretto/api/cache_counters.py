@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import atexit
 import os
+from collections.abc import Sequence
+from operator import itemgetter
 from threading import Lock
 from time import monotonic, time_ns
 
@@ -16,11 +18,13 @@ from opentelemetry.context import Context
 
 from stretto.api.context import Surroundings, get_context, get_surroundings
 from stretto.api.span_block import build_attributes, describe_surroundings, get_tracer, name_span, trim_name
+from stretto.clock import SECOND
 
 REPORT_SECONDS = 10.0
 """Longest wait of counts for a report while a session runs."""
 
-HITS, MISSES, EVICTIONS, INVALIDATIONS = range(4)
+HITS, MISSES, EVICTIONS, INVALIDATIONS, REFUSED, EVICTED_MISSES, SAVED, LOOKUP_TIME = range(8)
+"""The counts of a cache; the last two are nanoseconds."""
 
 _caches: dict[str, Cache] = {}
 _lock = Lock()
@@ -42,14 +46,16 @@ def cache(name: str) -> Cache:
 class _SessionCounts:
     """The counts of a cache in a session since the last report."""
 
-    __slots__ = ("due", "entries", "numbers", "surroundings")
+    __slots__ = ("due", "is_timed", "numbers", "size", "surroundings")
 
     def __init__(self, surroundings: Surroundings | None) -> None:
         self.surroundings = surroundings
         self.due = monotonic() + REPORT_SECONDS
-        self.numbers = [0, 0, 0, 0]
-        self.entries: tuple[float, int] | None = None
-        """Time and value of the last reported size."""
+        self.numbers = [0] * 8
+        self.is_timed = False
+        """Whether lookups are timed and refusals counted: a cache that does neither reports none of it."""
+        self.size: tuple[float, int, int | None] | None = None
+        """Time, entries and bytes of the last reported size."""
 
 
 class Cache:
@@ -64,23 +70,51 @@ class Cache:
 
     def hit(self, count: int = 1) -> None:
         """Count lookups that found an entry."""
-        self._add_count(HITS, count)
+        self._add_counts(((HITS, count),))
 
     def miss(self, count: int = 1) -> None:
         """Count lookups that found no entry."""
-        self._add_count(MISSES, count)
+        self._add_counts(((MISSES, count),))
 
     def evict(self, count: int = 1) -> None:
         """Count entries that were removed to make room."""
-        self._add_count(EVICTIONS, count)
+        self._add_counts(((EVICTIONS, count),))
 
     def invalidate(self, count: int = 1) -> None:
         """Count entries that were removed because they were no longer valid."""
-        self._add_count(INVALIDATIONS, count)
+        self._add_counts(((INVALIDATIONS, count),))
 
-    def size(self, entries: int) -> None:
-        """Record the number of entries that the cache holds now."""
-        self._add_count(None, entries)
+    def size(self, entries: int, *, bytes: int | None = None) -> None:
+        """Record the number of entries that the cache holds now, and their bytes if they are measured."""
+        self._add_counts((), size=(entries, bytes))
+
+    def add_lookup(
+        self,
+        *,
+        is_hit: bool,
+        is_refused: bool,
+        was_evicted: bool,
+        saved_seconds: float,
+        lookup_seconds: float,
+    ) -> None:
+        """Count a lookup with its times.
+
+        ``is_refused``: it met a stale entry and did not answer with it. ``was_evicted``: it missed an entry
+        that twice the room would still hold. ``saved_seconds``: how long the
+        computation of the answer had taken.
+        """
+        if get_tracer() is None:
+            return
+        self._add_counts(
+            (
+                (HITS if is_hit else MISSES, 1),
+                (REFUSED, int(is_refused)),
+                (EVICTED_MISSES, int(was_evicted)),
+                (SAVED, round(saved_seconds * SECOND)),
+                (LOOKUP_TIME, round(lookup_seconds * SECOND)),
+            ),
+            is_timed=True,
+        )
 
     def report_counts(self, session: str | None, context: Context, at: int | None = None) -> None:
         """Report the counts of a session, and those outside any session, at ``at`` (ns) or now."""
@@ -96,12 +130,8 @@ class Cache:
                 # The counts belong to no session yet: they wait for the next session.
                 self._counts[None] = reported[0]
                 return
-        numbers = [sum(amounts) for amounts in zip(*(counts.numbers for counts in reported), strict=True)]
-        newest = max((counts.entries for counts in reported if counts.entries is not None), default=None)
-        source = place.source if place is not None else None
-        surroundings = Surroundings(session=session, source=source)
-        entries = None if newest is None else newest[1]
-        _send_report(self.name, surroundings, numbers, entries, context, at=time_ns() if at is None else at)
+        surroundings = Surroundings(session=session, source=place.source if place is not None else None)
+        _send_report(self.name, surroundings, reported, context, at=time_ns() if at is None else at)
 
     def list_sessions(self) -> list[str | None]:
         """Return the sessions with counts since the last report."""
@@ -113,7 +143,13 @@ class Cache:
         self._lock = Lock()
         self._counts = {}
 
-    def _add_count(self, kind: int | None, number: int) -> None:
+    def _add_counts(
+        self,
+        amounts: Sequence[tuple[int, int]],
+        *,
+        is_timed: bool = False,
+        size: tuple[int, int | None] | None = None,
+    ) -> None:
         if get_tracer() is None:
             return
         _report_at_exit()
@@ -124,10 +160,11 @@ class Cache:
             counts = self._counts.get(session)
             if counts is None:
                 counts = self._counts[session] = _SessionCounts(surroundings)
-            if kind is None:
-                counts.entries = (monotonic(), number)
-            else:
+            for kind, number in amounts:
                 counts.numbers[kind] += number
+            counts.is_timed |= is_timed
+            if size is not None:
+                counts.size = (monotonic(), *size)
             due = session is not None and monotonic() >= counts.due
         if due:
             self.report_counts(session, context)
@@ -147,25 +184,27 @@ def report_all() -> None:
 
 
 def _send_report(
-    name: str,
-    surroundings: Surroundings,
-    numbers: list[int],
-    entries: int | None,
-    context: Context,
-    *,
-    at: int,
+    name: str, surroundings: Surroundings, reported: list[_SessionCounts], context: Context, *, at: int
 ) -> None:
     tracer = get_tracer()
     if tracer is None:
         return
-    hits, misses, evictions, invalidations = numbers
+    numbers = [sum(amounts) for amounts in zip(*(counts.numbers for counts in reported), strict=True)]
+    is_timed = any(counts.is_timed for counts in reported)
+    sizes = [counts.size for counts in reported if counts.size is not None]
+    _, entries, size = max(sizes, key=itemgetter(0), default=(0.0, None, None))
     counts = build_attributes(
         CACHE_NAME=name,
-        CACHE_HITS=hits,
-        CACHE_MISSES=misses,
-        CACHE_EVICTIONS=evictions,
-        CACHE_INVALIDATIONS=invalidations,
+        CACHE_HITS=numbers[HITS],
+        CACHE_MISSES=numbers[MISSES],
+        CACHE_EVICTIONS=numbers[EVICTIONS],
+        CACHE_INVALIDATIONS=numbers[INVALIDATIONS],
         CACHE_ENTRIES=entries,
+        CACHE_BYTES=size,
+        CACHE_REFUSED=numbers[REFUSED] if is_timed else None,
+        CACHE_EVICTED_MISSES=numbers[EVICTED_MISSES] if is_timed else None,
+        CACHE_SAVED_SECONDS=numbers[SAVED] / SECOND if is_timed else None,
+        CACHE_LOOKUP_SECONDS=numbers[LOOKUP_TIME] / SECOND if is_timed else None,
     )
     attributes = describe_surroundings(surroundings) | counts
     span = tracer.start_span(name_span("cache", name), context, attributes=attributes, start_time=at)

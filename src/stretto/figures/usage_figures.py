@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from stretto.clock import SECOND
+from stretto.figures.cache_figures import compute_cache_figures
 from stretto.figures.figure import Figure, Labels, make_ratio
 from stretto.figures.sum_reading import Sums, group_by, group_in_table, sum_by, sum_up
 from stretto.figures.tallies import compute_outcome_figures, compute_quantile_figures
@@ -18,14 +19,8 @@ def compute_usage_figures(window: str, sums: Sums) -> Iterator[Figure]:
     at: Labels = (("window", window),)
     yield from _compute_model_figures(at, sums)
     yield from _compute_cost_figures(at, sums)
-    yield from _compute_cache_figures(at, sums)
+    yield from compute_cache_figures(at, sums)
     yield from _compute_test_figures(at, sums)
-
-
-def compute_cache_entry_figures(entries: Mapping[str, int]) -> Iterator[Figure]:
-    """Yield the last reported number of entries of each cache."""
-    for cache, count in sorted(entries.items()):
-        yield Figure("stretto_cache_entries", (("cache", cache),), count, 1)
 
 
 def _compute_model_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
@@ -56,22 +51,6 @@ def _compute_cost_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
     for model, calls in sorted(sum_by(sums, measures.UNPRICED_CALLS, Dimension.MODEL).items()):
         labels = (("model", model), *at)
         yield Figure("stretto_window_unpriced_model_calls", labels, calls, calls)
-
-
-def _compute_cache_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
-    by_cache = group_in_table(sums, measures.CACHE_LOOKUPS, Dimension.CACHE, Dimension.RESULT)
-    for cache, lookups in sorted(by_cache.items()):
-        cache_labels: Labels = (("cache", cache),)
-        both = sum(lookups.values())
-        for result, count in sorted(lookups.items()):
-            yield Figure(
-                "stretto_window_cache_lookups", (*cache_labels, ("result", result), *at), count, count
-            )
-        yield make_ratio("stretto_cache_hit_ratio", (*cache_labels, *at), lookups.get("hit", 0), both, both)
-    removals = group_by(sums, measures.CACHE_REMOVALS, Dimension.CACHE, Dimension.REASON)
-    for (cache, reason), count in sorted(removals.items()):
-        labels = (("cache", cache), ("reason", reason), *at)
-        yield Figure("stretto_window_cache_removals", labels, count, count)
 
 
 def _compute_test_figures(at: Labels, sums: Sums) -> Iterator[Figure]:

@@ -159,17 +159,21 @@ def conclude_cache_reports(facts: SessionFacts) -> tuple[CacheReport, ...]:
         CacheReport(
             get_text(report_facts, fields.NAME) or NONE,
             get_number(report_facts, fields.TIME) or 0,
-            *(get_number(report_facts, name) for name in fields.CACHE_COUNTS),
+            *(get_number(report_facts, name) for name in (*fields.CACHE_COUNTS, *fields.CACHE_AMOUNTS)),
         )
         for _, report_facts in _list_leaves(facts, EntityKind.CACHE)
     ]
     return tuple(sorted(reports, key=lambda report: (report.time, report.name)))
 
 
-def find_newest_entries(facts: SessionFacts) -> dict[str, tuple[int, int]]:
-    """Return the latest known number of entries of each cache, with its time: cache → (time, entries)."""
+def find_newest_entries(facts: SessionFacts) -> dict[str, tuple[int, int, int | None]]:
+    """Return the latest known size of each cache, with its time: cache → (time, entries, bytes)."""
     reports = conclude_cache_reports(facts) if facts.leaves.get(EntityKind.CACHE) else ()
-    return {report.name: (report.time, report.entries) for report in reports if report.entries is not None}
+    return {
+        report.name: (report.time, report.entries, report.bytes)
+        for report in reports
+        if report.entries is not None
+    }
 
 
 def _list_leaves(facts: SessionFacts, kind: str) -> Iterable[tuple[str, EntityFacts]]:

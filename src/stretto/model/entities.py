@@ -246,7 +246,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class CacheReport:
-    """Counts of a cache since its last report; None if not reported. ``entries`` are those in it now."""
+    """Counts of a cache since its last report; None if not reported. Entries and bytes are those now."""
 
     name: str
     time: int
@@ -255,6 +255,15 @@ class CacheReport:
     evictions: int | None
     invalidations: int | None
     entries: int | None
+    refused: int | None = None
+    """Look-ups that met a stale entry and were not answered with it."""
+    evicted_misses: int | None = None
+    """Look-ups that missed an entry which twice the room would still hold."""
+    saved: int | None = None
+    """Nanoseconds that computing the answered results had taken."""
+    lookup_time: int | None = None
+    """Nanoseconds that the look-ups took."""
+    bytes: int | None = None
 
 
 class Processes(NamedTuple):

@@ -94,6 +94,7 @@ def _fold_cache_report(facts: SessionFacts, event: Event, rank: int) -> Touched:
     merge_fact(report, fields.NAME, rank, event.name)
     merge_fact(report, fields.TIME, rank, event.time)
     merge_counts(report, event, fields.CACHE_COUNTS, rank)
+    merge_counts(report, event, fields.CACHE_AMOUNTS, rank, most=MAX_AMOUNT)
     return ((EntityKind.CACHE, key),)
 
 

@@ -60,10 +60,13 @@ EVENT: Final = "event"
 EVICTIONS: Final = "evictions"
 FIRST: Final = "first"
 FIRST_TOKEN: Final = "first_token"  # noqa: S105  # a field, not a password
+BYTES: Final = "bytes"
+EVICTED_MISSES: Final = "evicted_misses"
 HITS: Final = "hits"
 INPUT_TOKENS: Final = "input_tokens"
 INVALIDATIONS: Final = "invalidations"
 LAST: Final = "last"
+LOOKUP_TIME: Final = "lookup_time"
 MACHINE_AVAILABLE: Final = "machine_available"
 MACHINE_AVAILABLE_SHARE: Final = "machine_available_share"
 MACHINE_BUSY: Final = "machine_busy"
@@ -92,11 +95,13 @@ PROMPTED: Final = "prompted"
 READ: Final = "read"
 RECEIVER: Final = "receiver"
 RECORDING: Final = "recording"
+REFUSED: Final = "refused"
 REQUEST: Final = "request"
 RESPONSE: Final = "response"
 ROLE: Final = "role"
 RUNNING: Final = "running"
 SAID: Final = "said"
+SAVED: Final = "saved"
 SENDER: Final = "sender"
 SOURCE: Final = "source"
 SPAN: Final = "span"
@@ -142,8 +147,11 @@ SAMPLE_AMOUNTS = (
 )
 """The amounts of a process sample, in the order of ``entities.Sample``."""
 
-CACHE_COUNTS = (HITS, MISSES, EVICTIONS, INVALIDATIONS, ENTRIES)
+CACHE_COUNTS = (HITS, MISSES, EVICTIONS, INVALIDATIONS, ENTRIES, REFUSED, EVICTED_MISSES)
 """The counts of a cache report, in the order of ``entities.CacheReport``."""
+
+CACHE_AMOUNTS = (SAVED, LOOKUP_TIME, BYTES)
+"""The amounts of a cache report, which follow its counts there."""
 
 
 class Merge(Enum):
@@ -338,6 +346,11 @@ _CACHE = (
     FactField(EntityKind.CACHE, EVICTIONS, _COUNT, "Entries evicted since the last report."),
     FactField(EntityKind.CACHE, INVALIDATIONS, _COUNT, "Entries invalidated since the last report."),
     FactField(EntityKind.CACHE, ENTRIES, _COUNT, "Entries in the cache now."),
+    FactField(EntityKind.CACHE, REFUSED, _COUNT, "Look-ups that met a stale entry since the last report."),
+    FactField(EntityKind.CACHE, EVICTED_MISSES, _COUNT, "Look-ups that missed an entry evicted just before."),
+    FactField(EntityKind.CACHE, SAVED, _DURATION, "What computing the answered results had taken."),
+    FactField(EntityKind.CACHE, LOOKUP_TIME, _DURATION, "What the look-ups took."),
+    FactField(EntityKind.CACHE, BYTES, _BYTES, "Bytes in the cache now."),
 )
 
 _SPAN = (

@@ -14,8 +14,9 @@ WRITERS: dict[str, tuple[str, ...]] = {
         measures.TALK_MESSAGES, measures.TALK_SHARE,
     ),
     "store.contributions.leaves": (
-        measures.CACHE_LOOKUPS, measures.CACHE_REMOVALS, measures.HOOKS_TIME, measures.MESSAGES,
-        measures.MESSAGE_TIME, measures.PHASES, measures.PHASE_TIME,
+        measures.CACHE_EVICTED_MISSES, measures.CACHE_LOOKUPS, measures.CACHE_LOOKUP_TIME,
+        measures.CACHE_REFUSED, measures.CACHE_REMOVALS, measures.CACHE_SAVED, measures.HOOKS_TIME,
+        measures.MESSAGES, measures.MESSAGE_TIME, measures.PHASES, measures.PHASE_TIME,
     ),
     "store.contributions.model_calls": (
         measures.COST, measures.FIRST_TOKEN_TIME, measures.MODEL_CALLS, measures.MODEL_TIME,
@@ -133,8 +134,12 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.FANOUTS, measures.TOKEN_COUNT, measures.TOKEN_ELAPSED, measures.TOKEN_FANOUTS,
         measures.TOKEN_WORK,
     ),
+    "figures.cache_figures": (
+        measures.CACHE_EVICTED_MISSES, measures.CACHE_LOOKUPS, measures.CACHE_LOOKUP_TIME,
+        measures.CACHE_REFUSED, measures.CACHE_REMOVALS, measures.CACHE_SAVED,
+    ),
     "figures.usage_figures": (
-        measures.CACHE_LOOKUPS, measures.CACHE_REMOVALS, measures.CALLS, measures.COST,
+        measures.CALLS, measures.COST,
         measures.FIRST_TOKEN_TIME, measures.MODEL_CALLS, measures.MODEL_TIME, measures.PRICED_CALLS,
         measures.PROMPT_TOKENS, measures.TESTS, measures.TEST_RUNS, measures.TEST_RUN_TIME,
         measures.TEST_SECONDS, measures.TOKENS, measures.TOOL_SECONDS, measures.UNPRICED_CALLS,

@@ -235,6 +235,18 @@ CACHE_LOOKUPS = define_measure(
 CACHE_REMOVALS = define_measure(
     "cache_removals", (_D.CACHE, _D.REASON), _U.COUNT, "Entries that left a reported cache."
 )
+CACHE_REFUSED = define_measure(
+    "cache_refused", (_D.CACHE,), _U.COUNT, "Lookups in a reported cache that met a stale entry."
+)
+CACHE_EVICTED_MISSES = define_measure(
+    "cache_evicted_misses", (_D.CACHE,), _U.COUNT, "Lookups that twice the room would have answered."
+)
+CACHE_SAVED = define_measure(
+    "cache_saved", (_D.CACHE,), _U.NANOSECONDS, "What computing the answered results had taken."
+)
+CACHE_LOOKUP_TIME = define_measure(
+    "cache_lookup_time", (_D.CACHE,), _U.NANOSECONDS, "What the lookups in a reported cache took."
+)
 
 # Wall time, critical paths and slack of the sessions that are over.
 WALL = define_measure("wall", (_D.PART,), _U.NANOSECONDS, "Wall time by part.")

@@ -82,6 +82,33 @@ USAGE: tuple[Metric, ...] = (
         "Entries that left a reported cache: eviction or invalidation.",
     ),
     define_gauge(
+        "stretto_window_cache_refusals",
+        "1",
+        (Label.CACHE, _W),
+        "Lookups that met a stale entry of a reported cache and were not answered with it.",
+    ),
+    define_gauge(
+        "stretto_window_cache_evicted_misses",
+        "1",
+        (Label.CACHE, _W),
+        "Lookups that missed an entry which twice the room would still hold.",
+    ),
+    define_gauge(
+        "stretto_window_cache_saved_seconds",
+        "s",
+        (Label.CACHE, _W),
+        "Time that computing the results had taken which a reported cache answered with.",
+    ),
+    define_gauge(
+        "stretto_window_cache_lookup_seconds",
+        "s",
+        (Label.CACHE, _W),
+        "Time that lookups in a reported cache took, without computing and waiting.",
+    ),
+    define_gauge(
+        "stretto_cache_bytes", "By", (Label.CACHE,), "Bytes in a reported cache at its last report."
+    ),
+    define_gauge(
         "stretto_cache_entries", "1", (Label.CACHE,), "Entries in a reported cache at its last report."
     ),
     define_gauge(

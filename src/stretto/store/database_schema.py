@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 
-VERSION = 6
+VERSION = 7
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -57,7 +57,7 @@ CREATE INDEX fanouts_by_signature ON fanouts (pattern, signature, "end");
 
 -- How full each cache was when a session last told of it.
 CREATE TABLE cache_entries (
-  session TEXT NOT NULL, cache TEXT NOT NULL, time INTEGER NOT NULL, entries INTEGER NOT NULL,
+  session TEXT NOT NULL, cache TEXT NOT NULL, time INTEGER NOT NULL, entries INTEGER NOT NULL, bytes INTEGER,
   PRIMARY KEY (session, cache)
 ) WITHOUT ROWID;
 CREATE INDEX cache_entries_by_time ON cache_entries (time);

@@ -317,7 +317,7 @@ class Ingest:
             ),
         )
         self._connection.executemany(
-            "INSERT OR REPLACE INTO cache_entries VALUES (?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO cache_entries VALUES (?, ?, ?, ?, ?)",
             [(session.id, name, *newest) for name, newest in find_newest_entries(state.facts).items()],
         )
         self._write_executions(state, settled)

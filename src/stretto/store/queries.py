@@ -224,13 +224,15 @@ def read_sums_by_slot(
     return dict(by_slot)
 
 
-def read_cache_entries(connection: sqlite3.Connection, since: int, until: int) -> dict[str, int]:
-    """Return the entries of each cache by its last report between two instants (ns)."""
+def read_cache_sizes(
+    connection: sqlite3.Connection, since: int, until: int
+) -> dict[str, tuple[int, int | None]]:
+    """Return entries and bytes of each cache by its last report between two instants (ns)."""
     rows = connection.execute(
-        "SELECT cache, entries FROM cache_entries WHERE time BETWEEN ? AND ? ORDER BY time, entries",
+        "SELECT cache, entries, bytes FROM cache_entries WHERE time BETWEEN ? AND ? ORDER BY time, entries",
         (since, until),
     )
-    return {cache: int(entries) for cache, entries in rows}
+    return {cache: (int(entries), size) for cache, entries, size in rows}
 
 
 def list_slots(now: int, window: int, width: int) -> range:

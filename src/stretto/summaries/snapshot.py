@@ -10,6 +10,7 @@ from typing import Any
 from stretto.clock import DAY, HOUR, SECOND, to_rfc3339
 from stretto.figures.baselines import NOTHING_DECLARED, DeclaredBaselines, FindBaseline, Hours
 from stretto.figures.bottleneck import Bottleneck, find_bottlenecks
+from stretto.figures.cache_figures import compute_cache_size_figures
 from stretto.figures.critical_path import compute_path_figures
 from stretto.figures.efficiency_tree import compute_efficiency_figures
 from stretto.figures.figure import Figure, Labels
@@ -21,7 +22,7 @@ from stretto.figures.scores.score_rules import ScoreRules, Scoring
 from stretto.figures.scores.window_scores import TREND_MEASURES, compute_score_figures, compute_trend_figures
 from stretto.figures.speedup_cost import compute_price_figures
 from stretto.figures.sum_reading import sum_by
-from stretto.figures.usage_figures import compute_cache_entry_figures, compute_usage_figures
+from stretto.figures.usage_figures import compute_usage_figures
 from stretto.figures.verdict import (
     Verdict,
     build_comparison_document,
@@ -124,8 +125,8 @@ def compute_windows(
         days = queries.list_slots(now, seconds, DAY // SECOND)
         by_day = queries.read_sums_by_slot(connection, DAY // SECOND, days, TREND_MEASURES)
         figures += compute_trend_figures(window, by_day, scoring.rules)
-    figures += compute_cache_entry_figures(
-        queries.read_cache_entries(connection, now - max(WINDOWS.values()) * SECOND, now)
+    figures += compute_cache_size_figures(
+        queries.read_cache_sizes(connection, now - max(WINDOWS.values()) * SECOND, now)
     )
     return figures, verdicts, seen_types
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from stretto.clock import SECOND
 from stretto.model.event import Channel, Event, Kind, omit_none
 from stretto.names import Attribute
 from stretto.sources.otlp import conventions
-from stretto.sources.otlp.plain_records import Span, get_count, get_text
+from stretto.sources.otlp.plain_records import Attributes, Span, get_count, get_number, get_text, to_duration
 
 
 def make_cache_report(span: Span, session: str) -> Event:
@@ -25,5 +26,15 @@ def make_cache_report(span: Span, session: str) -> Event:
             evictions=get_count(attributes, Attribute.CACHE_EVICTIONS.value),
             invalidations=get_count(attributes, Attribute.CACHE_INVALIDATIONS.value),
             entries=get_count(attributes, Attribute.CACHE_ENTRIES.value),
+            refused=get_count(attributes, Attribute.CACHE_REFUSED.value),
+            evicted_misses=get_count(attributes, Attribute.CACHE_EVICTED_MISSES.value),
+            saved=_get_nanoseconds(attributes, Attribute.CACHE_SAVED_SECONDS),
+            lookup_time=_get_nanoseconds(attributes, Attribute.CACHE_LOOKUP_SECONDS),
+            bytes=get_count(attributes, Attribute.CACHE_BYTES.value),
         ),
     )
+
+
+def _get_nanoseconds(attributes: Attributes, name: Attribute) -> int | None:
+    seconds = get_number(attributes, name.value)
+    return None if seconds is None else to_duration(seconds * SECOND)

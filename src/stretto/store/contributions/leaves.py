@@ -50,7 +50,7 @@ def add_up_hook_runs(context: SessionContext) -> Additions:
 
 
 def add_up_cache_reports(context: SessionContext) -> Additions:
-    """Return the sums of lookups and removals in reported caches."""
+    """Return the sums of lookups, removals and times in reported caches."""
     added: Additions = Counter()
     for report in conclude_cache_reports(context.facts):
         slot = find_slot(report.time)
@@ -62,4 +62,12 @@ def add_up_cache_reports(context: SessionContext) -> Additions:
         ):
             if count:
                 added[slot, measure, (report.name, result)] += count
+        for measure, amount in (
+            (measures.CACHE_REFUSED, report.refused),
+            (measures.CACHE_EVICTED_MISSES, report.evicted_misses),
+            (measures.CACHE_SAVED, report.saved),
+            (measures.CACHE_LOOKUP_TIME, report.lookup_time),
+        ):
+            if amount:
+                added[slot, measure, (report.name,)] += amount
     return added
