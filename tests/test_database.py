@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stretto.errors import StoreError
-from stretto.store.database import open_reader, open_transaction, open_writer, remove_unusable
+from stretto.store.database import open_reader, open_transaction, open_writer
 from stretto.store.database_schema import CONCLUDED, VERSION
 
 
@@ -23,7 +23,7 @@ def test_only_its_owner_can_read_a_new_store(tmp_path: Path) -> None:
         tables = {
             name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         }
-        assert tables == {*CONCLUDED, "meta", "emitted", "pruned"}
+        assert tables == {*CONCLUDED, "meta", "emitted"}
 
 
 def test_a_store_keeps_its_rows_when_opened_again(tmp_path: Path) -> None:
@@ -87,24 +87,6 @@ def test_a_folder_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
         open_writer(tmp_path / "state" / "stretto.db")
 
 
-def test_only_an_unusable_store_is_removed(tmp_path: Path) -> None:
-    """Foreign and newer files are deleted with the other files of SQLite; a usable store stays."""
-    path = tmp_path / "stretto.db"
-    remove_unusable(path)
-    with closing(open_writer(path)) as connection:
-        connection.execute("INSERT INTO meta VALUES ('a', 'b')")
-    remove_unusable(path)
-    assert path.exists()
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute(f"PRAGMA user_version = {VERSION + 1}")
-    remove_unusable(path)
-    assert list(tmp_path.iterdir()) == []
-    path.write_bytes(b"nonsense" * 1_000)
-    (tmp_path / "stretto.db-wal").touch()
-    remove_unusable(path)
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_transaction_is_stored_whole_or_not_at_all(tmp_path: Path) -> None:
     """An error inside undoes all changes and is raised; the connection can be used again."""
     with closing(open_writer(tmp_path / "stretto.db")) as connection:
@@ -128,19 +110,3 @@ def test_a_full_disk_leaves_the_connection_usable(tmp_path: Path) -> None:
         with open_transaction(connection):
             connection.execute("INSERT INTO meta VALUES ('a', 'b')")
         assert connection.execute("SELECT value FROM meta").fetchone() == ("b",)
-
-
-def test_a_damaged_store_is_removed(tmp_path: Path) -> None:
-    """A file that opens but has damaged pages cannot be rebuilt into, so it is deleted."""
-    path = tmp_path / "s.db"
-    with closing(open_writer(path)) as connection:
-        rows = [("s", "call", str(number), b"x" * 200) for number in range(500)]
-        connection.executemany("INSERT INTO facts VALUES (?, ?, ?, ?)", rows)
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2 : len(data) // 2 + 4096] = b"\xff" * 4096
-    path.write_bytes(data)
-
-    remove_unusable(path)
-
-    assert not path.exists()

@@ -20,6 +20,7 @@ from tests.scenes import BEGIN, Drawing, at, by_description, one_by_one, straggl
 RETENTION = Retention(raw_days=30, hourly_days=90, daily_days=365, most_bytes=1 << 40)
 FIRST = "2026-01-01.jsonl"
 LATER = "2026-02-20.jsonl"
+KEPT = "kept-2026-01.jsonl"
 """A day on which that of the scenes is past its retention."""
 
 NOW = BEGIN + 51 * DAY
@@ -57,7 +58,7 @@ def test_old_sessions_are_deleted_and_every_sum_stays(tmp_path: Path) -> None:
         assert pruned(opened) == PruneStep(sessions=2, files=1)
 
         assert ids(opened) == ["late"]
-        assert list(journal.list_files(opened.folder)) == [LATER]
+        assert list(journal.list_files(opened.folder)) == [LATER, KEPT]
         assert before[0]["tasks"]
         assert [queries.read_sums(opened.connection, NOW, window) for window in windows] == before
         assert measured is not None
@@ -202,7 +203,7 @@ def test_a_kill_between_file_and_store_loses_nothing(tmp_path: Path) -> None:
     with store(tmp_path) as opened:
         opened.take(straggler().events, living[:2], file=FIRST)
         opened.take(living[2:], file=LATER)
-        opened.ingest.release_sessions([straggler().session])
+        opened.ingest.release_sessions([straggler().session], opened.folder)
         journal.drop_sessions(opened.folder, FIRST, lambda session: session == "living")
         before = queries.read_session(opened.connection, "living", by_description)
     with closing(open_writer(tmp_path / "stretto.db")) as connection:

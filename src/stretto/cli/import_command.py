@@ -39,6 +39,7 @@ from stretto.sources.transcript import Checkpoint, TranscriptFile
 from stretto.state.lock import StateLock, find_holder
 from stretto.store import queries
 from stretto.store.database import open_reader, open_writer
+from stretto.store.store_rescue import describe_aside, move_unusable_aside
 
 WAIT_SECONDS = 60.0
 """How long an import waits for a running service to ingest the new events."""
@@ -173,6 +174,9 @@ def update_store(context: CommandContext) -> None:
         _wait_for_service(config)
         return
     with StateLock(config.state):
+        aside = move_unusable_aside(config.database, config.journal, read_wall_clock())
+        if aside is not None:
+            context.print_note(describe_aside(aside))
         connection = open_writer(config.database)
         ingest = create_ingest(config, connection)
         ingest.reset_if_rules_changed(config.fingerprint)

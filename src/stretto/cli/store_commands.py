@@ -21,7 +21,8 @@ from stretto.service.ingest_setup import create_ingest
 from stretto.state.lock import StateLock
 from stretto.store import declared_baselines as baselines
 from stretto.store import queries
-from stretto.store.database import open_reader, open_writer, remove_unusable
+from stretto.store.database import open_reader, open_writer
+from stretto.store.store_rescue import describe_aside, move_unusable_aside
 from stretto.summaries.session_summary import (
     SessionSummary,
     build_row_document,
@@ -87,7 +88,9 @@ def rebuild_store(context: CommandContext, options: argparse.Namespace) -> int: 
     """Build the store anew from the journal."""
     config = context.config
     with StateLock(config.state):
-        remove_unusable(config.database)
+        aside = move_unusable_aside(config.database, config.journal, read_wall_clock(), thorough=True)
+        if aside is not None:
+            context.print_note(describe_aside(aside))
         connection = open_writer(config.database)
         ingest = create_ingest(config, connection)
         started = time.perf_counter()

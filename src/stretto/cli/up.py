@@ -40,6 +40,7 @@ from stretto.service.service import Service
 from stretto.sources.histories.folders import HistoryFolder, list_history_folders
 from stretto.sources.histories.formats import CLAUDE_CODE
 from stretto.state.lock import StateLock
+from stretto.store.store_rescue import describe_aside
 from stretto.version import read_version
 from stretto.web.app import Backend, create_app
 from stretto.web.live_updates import UpdateStreams
@@ -66,6 +67,8 @@ def run_up(context: CommandContext, options: argparse.Namespace) -> int:
         )
         followed = _list_followed(context, options.history)
         watch = HistoryWatch(config, followed, read_wall_clock)
+        if service.worker.aside is not None:
+            context.print_note(describe_aside(service.worker.aside))
         try:
             service.start(demo_wanted=options.demo)
             watch.start()

@@ -21,9 +21,6 @@ from stretto.otlp_export.sender import NullSender, Sender
 from stretto.otlp_export.session_spans import build_spans
 from stretto.store import queries
 
-EMITTING_SINCE = "emitting since"
-"""The store's note of when spans were first sent. Sessions that ended before are never sent."""
-
 SETTLE_SECONDS = 2.0
 """How long after a session's end its spans are sent: asynchronous hooks arrive after the end."""
 
@@ -96,9 +93,9 @@ class SpanQueue:
         """Queue the sessions that ended while the service was down, if they ended after sending began."""
         if isinstance(self._sender, NullSender):
             return
-        since = queries.read_note(self._writer, EMITTING_SINCE)
+        since = queries.read_note(self._writer, queries.EMITTING_SINCE)
         if since is None:
-            queries.write_note(self._writer, EMITTING_SINCE, str(self._clock()))
+            queries.write_note(self._writer, queries.EMITTING_SINCE, str(self._clock()))
             return
         unsent = queries.list_unsent_sessions(self._writer, int(since))
         self._due.update(dict.fromkeys(unsent, time.monotonic()))

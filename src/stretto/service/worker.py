@@ -30,6 +30,7 @@ from stretto.store.declared_baselines import DeclaredBaselineFile
 from stretto.store.fanout_queries import make_baseline_finder
 from stretto.store.ingest import IngestResult
 from stretto.store.prune import PruneStep, prune_history
+from stretto.store.store_rescue import move_unusable_aside
 from stretto.summaries.snapshot import LiveState, Snapshot, take_snapshot
 from stretto.summaries.stuck_tasks import StuckTask, StuckTaskWatch
 
@@ -72,6 +73,8 @@ class Worker:
         self.snapshot_listeners: list[Callable[[Snapshot], None]] = []
         self._stopping = threading.Event()
         self._wake = threading.Event()
+        self.aside = move_unusable_aside(config.database, config.journal, clock())
+        """The store that could not be used at the start, if any; it is made again from the journal."""
         self.writer = open_writer(config.database)
         self._ingest = create_ingest(config, self.writer)
         self._recording = DemoRecording(self.writer, self._ingest, config.journal, clock)

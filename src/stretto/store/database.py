@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from stretto.errors import StoreError
@@ -13,7 +13,7 @@ from stretto.store.database_schema import create_tables, find_version_problem, i
 BUSY_MS = 5_000
 
 SUFFIXES = ("", "-wal", "-shm")
-"""Suffixes of the names of the store's files."""
+"""Suffixes of the names of the store's files: the database, its log and the index of the log."""
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
@@ -76,22 +76,6 @@ def get_store_size(path: Path) -> int:
         with suppress(OSError):
             total += path.with_name(path.name + suffix).stat().st_size
     return total
-
-
-def remove_unusable(path: Path) -> None:
-    """Delete a store that this program cannot read: it can be made again from the journal."""
-    if not path.exists():
-        return
-    try:
-        with closing(sqlite3.connect(path)) as connection:
-            # A damaged page would stop the rebuild half-way; the check costs less than a rebuild.
-            intact = connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
-            usable = intact and find_version_problem(connection) is None
-    except sqlite3.DatabaseError:
-        usable = False
-    if not usable:
-        for suffix in SUFFIXES:
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 @contextmanager

@@ -2,8 +2,12 @@
 
 ``facts`` is the state of the fold, a row for each entity; everything else is concluded from it. The store is
 a view of the journal: a change of schema raises VERSION, and the store is built anew from the journal. Rows
-with ``kept`` above 0 come from pruned sessions, and no journal has their events any more. If such a session
-is resumed and pruned again, ``kept`` numbers its runs and fan-outs by pruning: 1, 2, and so on.
+with ``kept`` above 0 come from the kept records of pruned sessions, and name a session by its hash. If such a
+session is resumed and pruned again, ``kept`` numbers its runs and fan-outs by pruning: 1, 2, and so on.
+
+Kept records have a row's values by column, and outlive this schema. A new column of ``sequential_runs`` or
+``fanouts`` therefore needs a default. Columns of a key stand first: before SQLite 3.42, ``quick_check`` takes
+a NOT NULL column before a key column of a table WITHOUT ROWID for damage.
 """
 
 from __future__ import annotations
@@ -39,17 +43,17 @@ CREATE INDEX sessions_by_last ON sessions (last);
 CREATE INDEX sessions_open ON sessions (outcome) WHERE outcome = 'running';
 
 CREATE TABLE sequential_runs (
-  session TEXT NOT NULL, number INTEGER NOT NULL, pattern TEXT NOT NULL, signature TEXT NOT NULL,
-  "end" INTEGER NOT NULL, lengths TEXT NOT NULL, kept INTEGER NOT NULL DEFAULT 0,
+  session TEXT NOT NULL, number INTEGER NOT NULL, kept INTEGER NOT NULL DEFAULT 0, pattern TEXT NOT NULL,
+  signature TEXT NOT NULL, "end" INTEGER NOT NULL, lengths TEXT NOT NULL,
   PRIMARY KEY (session, number, kept)
 ) WITHOUT ROWID;
 CREATE INDEX sequential_runs_by_signature ON sequential_runs (pattern, signature, "end");
 
 -- Finished fan-outs, to find the best ones and what each is held against.
 CREATE TABLE fanouts (
-  session TEXT NOT NULL, number INTEGER NOT NULL, pattern TEXT NOT NULL, signature TEXT NOT NULL,
-  start INTEGER NOT NULL, "end" INTEGER NOT NULL, width INTEGER NOT NULL, work INTEGER NOT NULL,
-  elapsed INTEGER NOT NULL, longest_lane INTEGER NOT NULL, kept INTEGER NOT NULL DEFAULT 0,
+  session TEXT NOT NULL, number INTEGER NOT NULL, kept INTEGER NOT NULL DEFAULT 0, pattern TEXT NOT NULL,
+  signature TEXT NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL, width INTEGER NOT NULL,
+  work INTEGER NOT NULL, elapsed INTEGER NOT NULL, longest_lane INTEGER NOT NULL,
   PRIMARY KEY (session, number, kept)
 ) WITHOUT ROWID;
 CREATE INDEX fanouts_by_speedup ON fanouts (pattern, work * 1.0 / elapsed DESC, "end");
@@ -66,13 +70,13 @@ CREATE INDEX cache_entries_by_time ON cache_entries (time);
 -- or billionths of a dollar.
 CREATE TABLE rollup (
   width INTEGER NOT NULL, slot INTEGER NOT NULL, measure TEXT NOT NULL, dims TEXT NOT NULL,
-  value INTEGER NOT NULL, kept INTEGER NOT NULL DEFAULT 0,
+  kept INTEGER NOT NULL DEFAULT 0, value INTEGER NOT NULL,
   PRIMARY KEY (width, slot, measure, dims, kept)
 ) WITHOUT ROWID;
 
--- Sessions that were pruned, and when they were last heard of: what is told of them up to then is known to
--- have been counted. Their sums and runs stand above with kept = 1, and no rebuild can make them again.
-CREATE TABLE pruned (session TEXT PRIMARY KEY, last INTEGER NOT NULL) WITHOUT ROWID;
+-- Kept records that were added above, by hash of the session and time of its last event: a record is added
+-- once, and events up to that time are ignored.
+CREATE TABLE pruned (session TEXT NOT NULL, last INTEGER NOT NULL, PRIMARY KEY (session, last)) WITHOUT ROWID;
 
 -- Sessions whose spans have been handed to the sender; not concluded from anything, so not part of a rebuild.
 CREATE TABLE emitted (session TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID;
@@ -80,14 +84,12 @@ CREATE TABLE emitted (session TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROW
 
 CONCLUDED = (
     "journal", "rejects", "facts", "sessions", "sequential_runs", "fanouts", "cache_entries", "rollup",
+    "pruned",
 )  # fmt: skip
-"""The tables that a rebuild makes anew. Their rows must then equal those of incremental ingest.
+"""The tables that a rebuild makes anew. Their rows must then equal those of incremental ingest."""
 
-A rebuild does not touch rows with ``kept`` above 0.
-"""
-
-KEPT = frozenset({"sequential_runs", "fanouts", "rollup"})
-"""The tables among them that also have rows of pruned sessions."""
+EXECUTIONS = ("sequential_runs", "fanouts")
+"""The tables of a session's sequential runs and parallel executions."""
 
 
 def create_tables(connection: sqlite3.Connection) -> None:

@@ -18,6 +18,8 @@ import msgspec
 
 from stretto import journal
 from stretto.clock import SECOND
+from stretto.journal import kept_records
+from stretto.journal.kept_records import KeptRecord, hash_session, is_kept_file
 from stretto.model.conclude import Classify
 from stretto.model.conclude_leaves import find_newest_entries
 from stretto.model.event import Event, Outcome
@@ -29,7 +31,13 @@ from stretto.sources.redact import redact_event
 from stretto.store import queries
 from stretto.store.contributions.registry import get_sums_version
 from stretto.store.database import open_transaction
-from stretto.store.database_schema import CONCLUDED, KEPT
+from stretto.store.database_schema import CONCLUDED, EXECUTIONS
+from stretto.store.kept_sessions import (
+    add_kept_record,
+    find_pruned_until,
+    is_record_added,
+    make_kept_record,
+)
 from stretto.store.rollup import Additions, write_sums
 from stretto.store.session_state import NewlyEnded, Rules, SessionState, SettledSession, load_session_state
 
@@ -40,8 +48,6 @@ ATTEMPTS = 3
 
 MOST_CALLS_IN_MEMORY = 20_000
 """Most tool calls and other entities of sessions that stay in memory between batches."""
-
-_EXECUTIONS = ("sequential_runs", "fanouts")
 
 _RULES = "rules"
 """The name of the stored note about the rules and the version of sums that the store was made with."""
@@ -94,14 +100,19 @@ class Ingest:
         A batch whose content makes the store fail is tried again, and then ingested line by line. Lines that
         still fail are set aside as ``internal``. A file that is shorter than its stored position is read
         again from its start. ``now`` (ns) decides which files are closed: the last line of a closed file is
-        ingested even without a line end.
+        ingested even without a line end. Kept records are read first: they decide which events are ignored.
         """
         positions = self._read_positions()
-        for file, size in journal.list_files(folder).items():
+        files = journal.list_files(folder)
+        for file, size in sorted(files.items(), key=lambda entry: (not is_kept_file(entry[0]), entry)):
             position = positions.get(file, 0)
             if size < position:
                 self._restart_file(file, lost_bytes=position - size)
                 position = 0
+            if is_kept_file(file):
+                if size > position:
+                    yield self._ingest_kept_file(folder, file, position)
+                continue
             closed = now is not None and journal.is_closed(file, now)
             while size > position:
                 with _pause_collector():
@@ -148,6 +159,62 @@ class Ingest:
             self._connection.execute("DELETE FROM rejects WHERE file = ?", (file,))
             queries.note_shortened_file(self._connection, file, lost_bytes)
 
+    def _ingest_kept_file(self, folder: Path, file: str, position: int) -> IngestResult:
+        """Add the unread records of a file to the store, each in a transaction with the file's position.
+
+        A record that was added before is skipped. If the session of a new record is still stored, the prune
+        that wrote the record was killed, and is completed here.
+        """
+        result = IngestResult()
+        for line in kept_records.read_kept_lines(folder, file, position):
+            content = line.content
+            if isinstance(content, KeptRecord):
+                try:
+                    self._add_record(content, file, line.end)
+                    continue
+                except sqlite3.IntegrityError:
+                    content = journal.Reject(
+                        file, line.start, line.end - line.start, "internal: IntegrityError"
+                    )
+            with open_transaction(self._connection):
+                if content is not None:
+                    result.rejects += 1
+                    reject = (content.file, content.offset, content.length, content.reason)
+                    self._connection.execute("INSERT OR REPLACE INTO rejects VALUES (?, ?, ?, ?)", reject)
+                self._write_position(file, line.end, 0)
+        return result
+
+    def _add_record(self, record: KeptRecord, file: str, end: int) -> None:
+        try:
+            with open_transaction(self._connection):
+                if not is_record_added(self._connection, record):
+                    self._replace_stored(record)
+                    add_kept_record(self._connection, record)
+                self._write_position(file, end, 0)
+        except BaseException:
+            self._states.clear()
+            raise
+
+    def _replace_stored(self, record: KeptRecord) -> None:
+        """Remove the stored session that a new record is about.
+
+        If it has events after the record, all events are read again: those up to the record are then ignored.
+        """
+        for id, last in self._connection.execute("SELECT id, last FROM sessions").fetchall():
+            if hash_session(id) == record.session:
+                self._remove_session(id)
+                if last > record.last:
+                    self._connection.execute(
+                        "DELETE FROM journal WHERE file NOT LIKE ?", (kept_records.PREFIX + "%",)
+                    )
+
+    def _write_position(self, file: str, offset: int, events: int) -> None:
+        self._connection.execute(
+            "INSERT INTO journal VALUES (?, ?, ?) ON CONFLICT (file)"
+            " DO UPDATE SET offset = excluded.offset, events = events + excluded.events",
+            (file, offset, events),
+        )
+
     def ingest_batch(self, batch: journal.Batch) -> IngestResult:
         """Store a batch and the new journal position: all of it, or nothing."""
         result = IngestResult()
@@ -165,11 +232,7 @@ class Ingest:
                         state.apply_events(events)
                 self._write_sessions(touched, result.ended)
                 self._connection.executemany("INSERT OR REPLACE INTO rejects VALUES (?, ?, ?, ?)", rejects)
-                self._connection.execute(
-                    "INSERT INTO journal VALUES (?, ?, ?) ON CONFLICT (file)"
-                    " DO UPDATE SET offset = excluded.offset, events = events + excluded.events",
-                    (batch.file, batch.end, len(batch.events)),
-                )
+                self._write_position(batch.file, batch.end, len(batch.events))
         except BaseException:
             # The states in memory are ahead of the store after a rollback.
             self._states.clear()
@@ -200,27 +263,36 @@ class Ingest:
         """Delete sessions from the store and the sums, with the position of their journal file."""
         with open_transaction(self._connection):
             for session_id in session_ids:
-                write_sums(self._connection, _invert_additions(self._get_state(session_id).sum_additions()))
-                self._delete_executions(session_id)
-                self._delete_session(session_id)
+                self._remove_session(session_id)
             self._connection.execute("DELETE FROM journal WHERE file = ?", (file,))
             self._connection.execute("DELETE FROM rejects WHERE file = ?", (file,))
 
-    def release_sessions(self, session_ids: Iterable[str]) -> None:
-        """Delete sessions but keep their sums, so that no figure of a window changes."""
+    def release_sessions(self, session_ids: Sequence[str], folder: Path, *, coarse_before: int = 0) -> None:
+        """Delete sessions but keep their sums, so that no figure of a window changes.
+
+        Their records are in the journal before the store forgets them; ``coarse_before`` (ns) is the time
+        before which sums by the hour are enough. Raises OSError if the records cannot be written.
+        """
+        records = {
+            session_id: make_kept_record(
+                self._connection,
+                session_id,
+                self._get_state(session_id).sum_additions(),
+                coarse_before=coarse_before,
+            )
+            for session_id in session_ids
+        }
+        appended = kept_records.append_kept_records(folder, records.values())
         try:
             with open_transaction(self._connection):
-                for session_id in session_ids:
-                    additions = self._get_state(session_id).sum_additions()
-                    write_sums(self._connection, _invert_additions(additions))
-                    write_sums(self._connection, additions, kept=True)
-                    self._keep_executions(session_id)
-                    self._connection.execute(
-                        "INSERT INTO pruned SELECT id, last FROM sessions WHERE id = ?"
-                        " ON CONFLICT (session) DO UPDATE SET last = excluded.last",
-                        (session_id,),
-                    )
-                    self._delete_session(session_id)
+                for session_id, record in records.items():
+                    self._remove_session(session_id)
+                    add_kept_record(self._connection, record)
+                positions = self._read_positions()
+                for file, (before, after) in appended.items():
+                    # Otherwise the file has lines that were never read; reading adds no record twice.
+                    if positions.get(file, 0) == before:
+                        self._write_position(file, after, 0)
         except BaseException:
             self._states.clear()
             raise
@@ -239,12 +311,14 @@ class Ingest:
         """Delete everything that is concluded from the journal, so that the journal can be ingested again."""
         with open_transaction(self._connection):
             for table in CONCLUDED:
-                kept = " WHERE kept = 0" if table in KEPT else ""
-                self._connection.execute(f"DELETE FROM {table}{kept}")  # noqa: S608  # names from a constant
+                self._connection.execute(f"DELETE FROM {table}")  # noqa: S608  # names from a constant
             queries.forget_shortened_files(self._connection)
         self._states.clear()
 
-    def _delete_session(self, session_id: str) -> None:
+    def _remove_session(self, session_id: str) -> None:
+        """Delete a session with its executions, and subtract its additions from the sums."""
+        write_sums(self._connection, _invert_additions(self._get_state(session_id).sum_additions()))
+        self._delete_executions(session_id)
         for table, key in (("facts", "session"), ("cache_entries", "session"), ("sessions", "id")):
             query = f"DELETE FROM {table} WHERE {key} = ?"  # noqa: S608  # names from the line above
             self._connection.execute(query, (session_id,))
@@ -254,8 +328,8 @@ class Ingest:
         """Return the events of a session after its pruned past, which is already in the kept sums."""
         if session_id in self._states:
             return events
-        row = self._connection.execute("SELECT last FROM pruned WHERE session = ?", (session_id,)).fetchone()
-        return events if row is None else [event for event in events if event.time > row[0]]
+        until = find_pruned_until(self._connection, session_id)
+        return events if until is None else [event for event in events if event.time > until]
 
     def _get_state(self, session_id: str) -> SessionState:
         state = self._states.get(session_id)
@@ -323,29 +397,21 @@ class Ingest:
         self._write_executions(state, settled)
 
     def _delete_executions(self, session_id: str) -> None:
-        for table in _EXECUTIONS:
+        for table in EXECUTIONS:
             query = f"DELETE FROM {table} WHERE session = ? AND kept = 0"  # noqa: S608  # names from a constant
-            self._connection.execute(query, (session_id,))
-
-    def _keep_executions(self, session_id: str) -> None:
-        """Mark a session's runs and fan-outs as kept, with a number of their own if it was pruned before."""
-        for table in _EXECUTIONS:
-            query = (
-                f"UPDATE {table} SET kept = (SELECT MAX(kept) + 1 FROM {table} WHERE session = ?1)"  # noqa: S608  # names from a constant
-                " WHERE session = ?1 AND kept = 0"
-            )
             self._connection.execute(query, (session_id,))
 
     def _write_executions(self, state: SessionState, settled: SettledSession) -> None:
         session, pattern = settled.session, settled.session.pattern or NONE
         runs = [
-            (session.id, number, pattern, run.signature, run.end, _encode(run.lengths).decode())
+            (session.id, number, 0, pattern, run.signature, run.end, _encode(run.lengths).decode())
             for number, run in enumerate(settled.sequential_runs)
         ]
         fanouts = [
             (
                 session.id,
                 number,
+                0,
                 pattern,
                 f.signature,
                 f.start,
@@ -361,8 +427,8 @@ class Ingest:
         if state.executions == (runs, fanouts):
             return
         self._delete_executions(session.id)
-        self._connection.executemany("INSERT INTO sequential_runs VALUES (?, ?, ?, ?, ?, ?, 0)", runs)
-        self._connection.executemany("INSERT INTO fanouts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)", fanouts)
+        self._connection.executemany("INSERT INTO sequential_runs VALUES (?, ?, ?, ?, ?, ?, ?)", runs)
+        self._connection.executemany("INSERT INTO fanouts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", fanouts)
         state.executions = (runs, fanouts)
 
 

@@ -1,9 +1,10 @@
 """Pruning: delete what is older than its retention, without a change of any figure that is still covered.
 
 A session is deleted if its last event, and all journal files with lines of it, are from before the cut. Its
-rows leave the store and its lines the journal; the amounts that it added to the sums are kept. Kept sums thin
-out with age: slots of five minutes stay as long as sessions, those of an hour and of a day stay longer.
-Imported history is in the file of the day of the import, and is kept as long as that day.
+rows leave the store and its lines the journal; the amounts that it added to the sums are kept, in a record
+of the journal that is written first. Kept sums thin out with age: slots of five minutes stay as long as
+sessions, those of an hour and of a day stay longer. Imported history is in the file of the day of the
+import, and is kept as long as that day.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from stretto import journal
 from stretto.clock import DAY, SECOND
+from stretto.journal.kept_records import STORE_PREFIX, find_month_end, find_month_start
 from stretto.state.retention import Retention
 from stretto.store.database import open_transaction
 from stretto.store.ingest import Ingest
@@ -40,12 +42,13 @@ def prune_history(
     connection: sqlite3.Connection, ingest: Ingest, folder: Path, retention: Retention, now: int
 ) -> Iterator[PruneStep]:
     """Prune step by step: between two steps the caller may do other work."""
-    yield from _prune_before(connection, ingest, folder, now - retention.raw_days * DAY)
+    raw_cut = now - retention.raw_days * DAY
+    yield from _prune_before(connection, ingest, folder, raw_cut, coarse_before=raw_cut)
     for cut in _yield_cuts(folder, now):
         if count_used_bytes(connection, folder) <= retention.most_bytes:
             break
-        yield from _prune_before(connection, ingest, folder, cut)
-    _reduce_kept_sums(connection, retention, now)
+        yield from _prune_before(connection, ingest, folder, cut, coarse_before=raw_cut)
+    _reduce_kept_sums(connection, folder, retention, now)
     connection.execute("PRAGMA incremental_vacuum")
 
 
@@ -57,16 +60,19 @@ def count_used_bytes(connection: sqlite3.Connection, folder: Path) -> int:
 
 
 def _prune_before(
-    connection: sqlite3.Connection, ingest: Ingest, folder: Path, cut: int
+    connection: sqlite3.Connection, ingest: Ingest, folder: Path, cut: int, *, coarse_before: int
 ) -> Iterator[PruneStep]:
-    """Delete the sessions whose last event and last journal file are from before the day of ``cut`` (ns)."""
+    """Delete the sessions whose last event and last journal file are from before the day of ``cut`` (ns).
+
+    Five-minute sums from before ``coarse_before`` (ns) are not kept.
+    """
     first_kept = journal.get_day_file(folder, cut).name
     query = (
         "SELECT id FROM sessions WHERE outcome <> 'running' AND last < ? AND arrived < ?"
         " ORDER BY last LIMIT ?"
     )
     while ids := [id for (id,) in connection.execute(query, (cut // DAY * DAY, first_kept, STEP))]:
-        ingest.release_sessions(ids)
+        ingest.release_sessions(ids, folder, coarse_before=coarse_before)
         yield PruneStep(sessions=len(ids))
     for file in journal.list_files(folder):
         if file < first_kept and _reduce_file(connection, folder, file):
@@ -105,11 +111,31 @@ def _yield_cuts(folder: Path, now: int) -> Iterator[int]:
                 yield (day + 1) * DAY
 
 
-def _reduce_kept_sums(connection: sqlite3.Connection, retention: Retention, now: int) -> None:
+def _reduce_kept_sums(connection: sqlite3.Connection, folder: Path, retention: Retention, now: int) -> None:
     days = (retention.raw_days, retention.hourly_days, retention.daily_days)
     with open_transaction(connection):
         for width, kept in zip(SLOTS, days, strict=True):
             first = (now - kept * DAY) // (width * SECOND)
             connection.execute("DELETE FROM rollup WHERE width = ? AND slot < ? AND kept = 1", (width, first))
-        connection.execute("DELETE FROM pruned WHERE last < ?", (now - retention.daily_days * DAY,))
         connection.execute("DELETE FROM emitted WHERE session NOT IN (SELECT id FROM sessions)")
+    _remove_expired_records(connection, folder, now - retention.daily_days * DAY)
+
+
+def _remove_expired_records(connection: sqlite3.Connection, folder: Path, cut: int) -> None:
+    """Delete the files of kept records whose sums are all past retention, and the notes about the records."""
+    expired = {
+        file: end for file in journal.list_files(folder) if (end := find_month_end(file)) and end <= cut
+    }
+    for file in expired:
+        (folder / file).unlink(missing_ok=True)
+    with open_transaction(connection):
+        connection.executemany("DELETE FROM journal WHERE file = ?", [(file,) for file in expired])
+        connection.execute("DELETE FROM pruned WHERE last < ?", (find_month_start(cut),))
+    for file in journal.list_files(folder):
+        if file.startswith(STORE_PREFIX):
+            name = file.removeprefix(STORE_PREFIX).removesuffix(journal.SUFFIX)
+            read = connection.execute("SELECT 1 FROM journal WHERE file = ?", (file,)).fetchone()
+            added = connection.execute("SELECT 1 FROM pruned WHERE session = ?", (name,)).fetchone()
+            if read and not added:
+                (folder / file).unlink(missing_ok=True)
+                connection.execute("DELETE FROM journal WHERE file = ?", (file,))

@@ -68,6 +68,9 @@ class JournalPosition:
     events: int
 
 
+EMITTING_SINCE = "emitting since"
+"""Name of the note of when spans were first sent. Sessions that ended before are never sent."""
+
 _ROW = (
     'id, source, project, pattern, recording, start, "end", last, outcome,'
     " busy, turns, tasks, running, tool_calls, fanouts"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from itertools import pairwise
+from collections.abc import Mapping
 
 import msgspec
 
@@ -33,29 +33,45 @@ Cells = dict[tuple[int, str, str], int]
 
 _encode = msgspec.json.Encoder().encode
 
+decode_dims = msgspec.json.Decoder(tuple[str | int, ...]).decode
+"""Decode the stored values of dimensions."""
+
 
 def find_slot(time: int) -> int:
     """Return the number of the narrowest slot that an instant (ns) falls into."""
     return time // (SLOTS[0] * SECOND)
 
 
-def write_sums(connection: sqlite3.Connection, change: Additions, *, kept: bool = False) -> None:
-    """Add a change to the sums, or to the kept sums of pruned sessions. Delete the sums that become 0."""
+def write_sums(connection: sqlite3.Connection, change: Additions) -> None:
+    """Add a change to the sums. Delete the sums that become 0."""
     cells = {
         (slot, measure, _encode(dims).decode()): value
         for (slot, measure, dims), value in change.items()
         if value
     }
-    rows = _to_rows(SLOTS[0], cells, kept=kept)
-    for width, wider in pairwise(SLOTS):
-        cells = _widen_slots(cells, wider // width)
-        rows += _to_rows(wider, cells, kept=kept)
+    _add_cells(connection, {SLOTS[0]: cells}, kept=False)
+
+
+def add_kept_sums(connection: sqlite3.Connection, sums: Mapping[int, Cells]) -> None:
+    """Add the sums of a pruned session; those of a width of slots count in all wider widths too."""
+    _add_cells(connection, sums, kept=True)
+
+
+def _add_cells(connection: sqlite3.Connection, sums: Mapping[int, Cells], *, kept: bool) -> None:
+    """Add sums by width. Example: 5 at width 300 and 2 at width 3,600 make 5, 7 and 7 at the three widths."""
+    rows: list[tuple[int, int, str, str, bool, int]] = []
+    cells: Cells = {}
+    for narrower, width in zip((0, *SLOTS), SLOTS, strict=False):
+        cells = _widen_slots(cells, width // narrower) if narrower else {}
+        for cell, value in sums.get(width, {}).items():
+            cells[cell] = cells.get(cell, 0) + value
+        rows += _to_rows(width, cells, kept=kept)
     connection.executemany(
-        "INSERT INTO rollup VALUES (?, ?, ?, ?, ?, ?)"
+        "INSERT INTO rollup (width, slot, measure, dims, kept, value) VALUES (?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (width, slot, measure, dims, kept) DO UPDATE SET value = value + excluded.value",
         rows,
     )
-    reduced = [(*row[:4], kept) for row in rows if row[4] < 0]
+    reduced = [row[:5] for row in rows if row[5] < 0]
     connection.executemany(
         "DELETE FROM rollup"
         " WHERE width = ? AND slot = ? AND measure = ? AND dims = ? AND kept = ? AND value = 0",
@@ -63,9 +79,9 @@ def write_sums(connection: sqlite3.Connection, change: Additions, *, kept: bool 
     )
 
 
-def _to_rows(width: int, cells: Cells, *, kept: bool) -> list[tuple[int, int, str, str, int, bool]]:
+def _to_rows(width: int, cells: Cells, *, kept: bool) -> list[tuple[int, int, str, str, bool, int]]:
     """Return the rows of a width, in the order of the table."""
-    return [(width, *cell, value, kept) for cell, value in sorted(cells.items()) if value]
+    return [(width, *cell, kept, value) for cell, value in sorted(cells.items()) if value]
 
 
 def _widen_slots(cells: Cells, factor: int) -> Cells:

@@ -1,4 +1,4 @@
-"""The journal: write, read and rewrite the append-only event files, from which the store can be rebuilt.
+"""Write, read and rewrite the append-only files of events.
 
 There is a file per day. Each record is a JSON object on its own line, written by a single ``write`` call on
 an O_APPEND descriptor, with a newline before it as well as after. A record that a full disk or a kill cut
@@ -84,10 +84,11 @@ def get_day_file(folder: Path, now: int) -> Path:
     return folder / (datetime.fromtimestamp(now // SECOND, UTC).strftime("%Y-%m-%d") + SUFFIX)
 
 
-def append_records(path: Path, records: bytes) -> None:
+def append_records(path: Path, records: bytes, *, sync: bool = False) -> None:
     """Append whole records with a single write call; create folder (0700) and file (0600) if missing.
 
-    Raises OSError if the write fails or is cut short: the caller decides how to report it.
+    ``sync`` waits until the records are on the disk. Raises OSError if the write fails or is cut short: the
+    caller decides how to report it.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Without O_BINARY, Windows would write two characters for a newline.
@@ -97,6 +98,8 @@ def append_records(path: Path, records: bytes) -> None:
         written = os.write(descriptor, records)
         if written < len(records):
             raise OSError(f"only {written} of {len(records)} bytes were written to {path}")
+        if sync:
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
