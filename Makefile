@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up setup quick test style slow shown coverage check counted bench bench-peer docs dashboards pictures servers stack \
-  stack-down clean
+.PHONY: help up setup quick test style slow shown coverage check counted bench bench-peer trial docs dashboards \
+  pictures servers stack stack-down clean
 
 # Tests of real servers mostly wait, so more of them run at once than there are processors. Those of one file
 # share its servers: tests/stack/conftest.py keeps them together.
@@ -50,6 +50,9 @@ check: test slow coverage ## run everything that must hold, speed left out
 
 counted: $(READY) ## write tests/counted.json after the sums' version was raised
 	$(BIN)/python -m tests.counted
+
+trial: $(READY) ## try to lose, forge and expose data on this machine (ARGS=--short takes three minutes)
+	$(BIN)/python -m tests.trial $(ARGS)
 
 bench: $(READY) ## measure speed as ratios beside the budgets
 	$(BIN)/python tests/bench/bench_hook.py
