@@ -18,9 +18,10 @@ from stretto import journal
 from stretto.clock import SECOND
 from stretto.model.conclude import conclude_session
 from stretto.model.entities import Session
-from stretto.model.event import Event
+from stretto.model.event import Event, Kind
 from stretto.model.facts import SessionFacts
 from stretto.model.fold import fold_events
+from stretto.model.span_events import tell_story
 from stretto.sources.otlp.receive import Receiver, RequestResult, Signal
 
 JSON = "application/json"
@@ -144,6 +145,19 @@ def events_of(records: bytes) -> list[Event]:
     parsed = [journal.parse_line(line) for line in records.split(b"\n") if line]
     assert [event for event in parsed if not isinstance(event, Event)] == []
     return [event for event in parsed if isinstance(event, Event)]
+
+
+def entity_events(events: Iterable[Event]) -> list[Event]:
+    """Return the events, with the spans of each session replaced by what they amount to."""
+    others: list[Event] = []
+    spans: dict[str, list[Event]] = {}
+    for event in events:
+        (others if event.kind is not Kind.SPAN else spans.setdefault(event.session, [])).append(event)
+    for session, members in spans.items():
+        facts = SessionFacts(session)
+        fold_events(facts, members)
+        others += tell_story(facts.spans, session).events
+    return others
 
 
 def receive(

@@ -38,6 +38,7 @@ from tests.otlp_requests import (
     TRACE,
     as_json,
     as_protobuf,
+    entity_events,
     events_of,
     log,
     logs,
@@ -292,9 +293,9 @@ def test_bad_span_costs_no_neighbour(bad: Any) -> None:
     received = receive(traces([bad, good, bad]))
 
     assert received.rejected == 2
-    assert [event.id for event in events_of(received.records) if event.kind is Kind.MODEL_CALL] == [
-        good["spanId"]
-    ]
+    assert [
+        event.id for event in entity_events(events_of(received.records)) if event.kind is Kind.MODEL_CALL
+    ] == [good["spanId"]]
 
 
 def test_bad_protobuf_span_costs_no_neighbour() -> None:
@@ -329,9 +330,8 @@ def test_times_that_cannot_be(start: int, end: int) -> None:
 
 def test_clock_set_back() -> None:
     """A span that ends before it starts gives its start and end but no length."""
-    events = events_of(
-        receive(traces([span("x", 1, 2, lasts=-1, gen_ai__operation__name="execute_tool")])).records
-    )
+    received = receive(traces([span("x", 1, 2, lasts=-1, gen_ai__operation__name="execute_tool")]))
+    events = entity_events(events_of(received.records))
 
     assert [(event.kind, event.duration) for event in events] == [
         (Kind.TOOL_START, None),
@@ -369,7 +369,7 @@ def test_half_a_character() -> None:
     names = []
     for text in written:
         received = receive_bytes(Signal.TRACES, body.replace(b"@", text), JSON)
-        names += [event.name for event in events_of(received.records) if event.kind is Kind.MODEL_CALL]
+        names += [event.name for event in events_of(received.records) if event.kind is Kind.SPAN]
 
     assert names == ["\ufffd", "x\ufffdy", "\ufffdA", "\U0001f600", "\\\\ud83d"]
 

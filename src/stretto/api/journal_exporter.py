@@ -27,9 +27,8 @@ from stretto.clock import Clock, read_wall_clock
 from stretto.hook.client.client import identify_process
 from stretto.model.event import Event
 from stretto.names import API_SCOPE
-from stretto.sources.otlp import conventions
+from stretto.sources.otlp import conventions, genai
 from stretto.sources.otlp import plain_records as records
-from stretto.sources.otlp.genai import SpanPlace, Trace
 from stretto.sources.otlp.trace_sessions import TraceSessions
 from stretto.sources.redact import redact_event
 
@@ -120,8 +119,6 @@ class JournalSpanExporter(SpanExporter):
         self._folder = folder
         self._clock = clock
         self._open: OrderedDict[str, _SpanNode] = OrderedDict()
-        self._started: OrderedDict[str, str] = OrderedDict()
-        """Tool call → the first task that the call started."""
         self._sessions = TraceSessions()
         self._process = os.getpid()
         self._process_name = identify_process(self._process)
@@ -180,26 +177,16 @@ class JournalSpanExporter(SpanExporter):
         return _BatchSpan(node, has_ended)
 
     def _build_trace_events(self, trace_id: str, members: dict[str, _BatchSpan]) -> Iterator[Event]:
-        trace = Trace(
-            {
-                node.record.id: node.record for member in members.values() for node in member.node.walk_up()
-            }.values()
-        )
-        for call, task in trace.first_tasks.items():
-            self._started.setdefault(call, task)
-        _drop_oldest(self._started)
-        placed = [
-            (members[record.id], place) for record, place in trace.iterate_spans() if record.id in members
-        ]
-        for member, place in placed:
-            if trace.is_relevant_span(member.node.record, place):
+        for member in members.values():
+            if genai.is_relevant_span(member.node.record):
                 for node in member.node.walk_up():
                     node.is_relevant = True
-        session_name, source = trace.find_session(), trace.source if trace.is_relevant else None
-        for member, place in placed:
+        above = {node.record.id: node.record for each in members.values() for node in each.node.walk_up()}
+        session_name = genai.find_named_session([*above.values()])
+        for member in members.values():
             session = self._find_session(trace_id, member, session_name)
             if session is not None:
-                yield from self._build_span_events(member, place, session, source)
+                yield from self._build_span_events(member, session)
 
     def _find_session(self, trace_id: str, member: _BatchSpan, trace_session: str | None) -> str | None:
         """Return a span's session; None for an irrelevant span, or while the session is unknown."""
@@ -214,15 +201,11 @@ class JournalSpanExporter(SpanExporter):
             return None
         return self._sessions.resolve_session(trace_id, trace_session)
 
-    def _build_span_events(
-        self, member: _BatchSpan, place: SpanPlace, session: str, source: str | None
-    ) -> Iterator[Event]:
+    def _build_span_events(self, member: _BatchSpan, session: str) -> Iterator[Event]:
         node, record = member.node, member.node.record
         events = [
             spans_to_events.add_process(event, self._process_name)
-            for event in spans_to_events.translate_span(
-                record, place, session, self._started, source or conventions.get_source(record)
-            )
+            for event in spans_to_events.translate_span(record, session, has_ended=member.has_ended)
         ]
         if member.has_ended:
             yield from (
@@ -230,7 +213,7 @@ class JournalSpanExporter(SpanExporter):
             )
         elif not node.start_written:
             node.start_written = True
-            yield from (event for event in events if event.kind in spans_to_events.STARTS)
+            yield from events
 
 
 def _drop_oldest(entries: OrderedDict[str, Any]) -> None:

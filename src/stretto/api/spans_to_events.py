@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
 
@@ -14,11 +14,10 @@ from stretto.model.event import Channel, Event, Kind
 from stretto.names import API_SCOPE, EVALUATION, Attribute
 from stretto.sources.otlp import conventions, python_api
 from stretto.sources.otlp import plain_records as records
-from stretto.sources.otlp.genai import SpanPlace
 from stretto.sources.otlp.plain_records import Scalar, Span
 
-STARTS = frozenset({Kind.SESSION_START, Kind.TURN_START, Kind.PHASE_START, Kind.TASK_START, Kind.TOOL_START})
-"""The kinds of events that an open span already gives."""
+STARTS = frozenset({Kind.SESSION_START, Kind.PHASE_START})
+"""The kinds of events that an open span gives beside the span's own event."""
 
 _OPERATION = Attribute.OPERATION_NAME.value
 _TASK_ID = Attribute.TASK_ID.value
@@ -52,16 +51,21 @@ def read_span(span: ReadableSpan) -> Span:
     )
 
 
-def translate_span(
-    span: Span, place: SpanPlace, session: str, started: Mapping[str, str], source: str
-) -> list[Event]:
-    """Return the events of a span at its place in the trace, with the API as their channel.
+def translate_span(span: Span, session: str, *, has_ended: bool) -> list[Event]:
+    """Return the events of a span, with the API as their channel.
 
-    ``started`` maps a tool call to the first task that the call started. ``source`` is the product that sent
-    the trace.
+    An open span gives its own event, marked as open, and the starts of a session or phase.
     """
-    events = python_api.make_span_events(span, place, session, started, source)
-    return [replace(event, channel=Channel.API) for event in events]
+    events = [replace(event, channel=Channel.API) for event in python_api.make_span_events(span, session)]
+    if has_ended:
+        return events
+    return [
+        event
+        if event.kind is not Kind.SPAN
+        else replace(event, duration=None, outcome=None, attributes={**event.attributes, "open": True})
+        for event in events
+        if event.kind in STARTS or event.kind is Kind.SPAN
+    ]
 
 
 def add_process(event: Event, process: str) -> Event:

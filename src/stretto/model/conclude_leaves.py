@@ -88,6 +88,10 @@ def _find_judged_entity(facts: SessionFacts, of: str, of_id: str) -> tuple[str, 
     """Return the kind and id of a judged entity: a call or turn stands for its task, else for the session."""
     if of != EntityKind.TASK:
         return of, of_id
+    place = facts.places.get(of_id, of_id)
+    if place is None:
+        return EntityKind.SESSION, facts.id
+    of_id = place
     if of_id in facts.delegating:
         # Perhaps only the call that started the task is known.
         return of, get_text(facts.calls[of_id], fields.TASK) or of_id

@@ -268,28 +268,24 @@ _EVENT_MAKERS: Mapping[SpanKind, Callable[[SpanNode, _Surroundings], list[Event]
 def _make_edges(nodes: list[SpanNode], session: str) -> list[Event]:
     """Return start and end of a session that declares none: its last outermost span ends it.
 
-    A trace whose outermost span has not arrived keeps the session open from its latest span on.
+    A trace whose outermost span has not arrived keeps the session open from its latest span on. Spans that
+    name what they belong to, such as the Python API's, lie in a session that something else begins and ends.
     """
     if any(node.kind is SpanKind.SESSION for node in nodes):
         return []
+    nodes = [node for node in nodes if fields.OWNER not in node.facts]
     roots = [node for node in nodes if node.is_root]
+    ended = [node for node in roots if node.end is not None]
+    last = max(ended, key=lambda node: (node.end or 0, node.id), default=None)
     finished = {get_text(node.facts, fields.TRACE) for node in roots}
+    unfinished = [node for node in nodes if get_text(node.facts, fields.TRACE) not in finished]
     events: list[Event] = []
-    for node in roots:
+    for node in (*roots, *(unfinished if ended else ())):
         new_event = partial(_bind_event(node, session), id=None)
         events.append(new_event(kind=Kind.SESSION_START, time=node.start))
-        if node.end is not None:
-            events.append(new_event(kind=Kind.SESSION_END, time=node.end))
-    ended = [node for node in roots if node.end is not None]
-    if ended:
-        last = max(ended, key=lambda node: (node.end or 0, node.id))
-        new_event = partial(_bind_event(last, session), id=None)
-        events.append(new_event(kind=Kind.SESSION_END, time=last.end, outcome=_get_outcome(last)))
-        events += [
-            partial(_bind_event(node, session), id=None)(kind=Kind.SESSION_START, time=node.start)
-            for node in nodes
-            if get_text(node.facts, fields.TRACE) not in finished
-        ]
+        if node.is_root and node.end is not None:
+            outcome = _get_outcome(node) if last is not None and node.id == last.id else None
+            events.append(new_event(kind=Kind.SESSION_END, time=node.end, outcome=outcome))
     return events
 
 

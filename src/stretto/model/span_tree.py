@@ -29,7 +29,9 @@ _IDLE_STEP_SHARE = 20
 """A step without work inside counts only from a twentieth of the longest step beside it."""
 _COVER_SHARE = 0.9
 """A step is a wrapper if a single agent or call fills nine tenths of it."""
-_NO_CALL = 5 * _MILLISECOND
+_FILL_SHARE = 0.8
+"""A called agent fills at least four fifths of the call; the rest is the framework's."""
+_NO_CALL = 50 * _MILLISECOND
 """A model call without usage that is shorter prepared a call and sent none."""
 
 
@@ -187,6 +189,14 @@ def _is_same_interval(one: SpanNode, other: SpanNode) -> bool:
     return abs(one.start - other.start) <= slack and abs(one.end - other.end) <= slack
 
 
+def _fills(node: SpanNode, call: SpanNode) -> bool:
+    """Return whether a span lies in a call, give or take the slack, and fills most of it."""
+    if node.end is None or call.end is None:
+        return False
+    lies_inside = call.start - _SLACK <= node.start and node.end <= call.end + _SLACK
+    return lies_inside and node.length >= call.length * _FILL_SHARE
+
+
 def _move_agents_below_calls(nodes: list[SpanNode]) -> None:
     """Move each agent that no call contains below the call of its name and interval, if there is such a call.
 
@@ -204,7 +214,7 @@ def _move_agents_below_calls(nodes: list[SpanNode]) -> None:
         if any(each.role is SpanRole.TOOL for each in node.walk_up()):
             continue
         for call in calls[node.name]:
-            if _is_same_interval(node, call) and node not in call.walk_up() and not call.children:
+            if _fills(node, call) and node not in call.walk_up() and not call.children:
                 _move_node(node, call)
                 break
 
@@ -299,11 +309,17 @@ _KIND_OF_ROLE = {
 
 
 def _prepares_call(node: SpanNode, beside: list[SpanNode]) -> bool:
-    """Return whether a model's span took no time and has no usage, while a span beside it has."""
-    if node.has_usage or node.end is None or node.length > _NO_CALL:
+    """Return whether a model's span is short and has neither usage nor error, while one beside it has."""
+    if node.end is None or node.length > _NO_CALL or _was_answered(node):
         return False
-    succeeded = get_text(node.facts, fields.OUTCOME) == Outcome.SUCCESS
-    return succeeded and any(each.has_usage for each in beside if each.role is SpanRole.MODEL)
+    return any(_was_answered(each) for each in beside if each.role is SpanRole.MODEL)
+
+
+def _was_answered(node: SpanNode) -> bool:
+    """Return whether a model's span, or one below it, has usage or an error."""
+    if node.has_usage or get_text(node.facts, fields.OUTCOME) not in {None, Outcome.SUCCESS}:
+        return True
+    return any(_was_answered(child) for child in node.children if child.role is SpanRole.MODEL)
 
 
 def _is_delegated_step(node: SpanNode, beside: list[SpanNode]) -> bool:
@@ -321,6 +337,8 @@ def _is_delegated_step(node: SpanNode, beside: list[SpanNode]) -> bool:
         for each in beside
         if each is not node and (each.role in _STEPS or each.role in _AGENTS) and overlap(node, each)
     ]
+    # A step of no length beside a long step does not make the long step parallel work.
+    rivals = [each for each in rivals if each.has_work or each.length * _IDLE_STEP_SHARE >= node.length]
     if not rivals:
         return False
     return node.has_work or node.length * _IDLE_STEP_SHARE >= max(each.length for each in rivals)
@@ -351,7 +369,7 @@ def _reports_again(node: SpanNode, above: SpanNode, beside: list[SpanNode]) -> b
         return above.kind is SpanKind.TOOL and above.name == node.name and len(ids) <= 1
     if node.role is not SpanRole.AGENT or node.kind is not SpanKind.TASK or node.name is None:
         return False
-    if above.kind not in {SpanKind.TASK, SpanKind.TURN} or above.name != node.name:
+    if above.role not in _AGENTS or above.name != node.name:
         return False
     # An agent may start several of its kind at once: these are workers, and no reports of itself.
     return not any(

@@ -10,10 +10,12 @@ conventions, and Stretto's ``stretto.*``. Spans often follow two conventions at 
 from __future__ import annotations
 
 import re
-from enum import Enum, auto
+from collections.abc import Callable
 
 from stretto.model.event import Outcome
+from stretto.model.span_tree import SpanRole
 from stretto.names import API_SCOPE, Attribute
+from stretto.sources.otlp import roles
 from stretto.sources.otlp.plain_records import (
     NAME_LIMIT,
     Attributes,
@@ -26,72 +28,6 @@ from stretto.sources.otlp.plain_records import (
     get_text,
 )
 
-
-class Role(Enum):
-    """The role that a span declares."""
-
-    SESSION = auto()
-    TURN = auto()
-    TASK = auto()
-    AGENT = auto()
-    """An agent's run: a turn if it is the outermost span, else a task."""
-    WORKFLOW = auto()
-    """A turn, unless it is inside another turn."""
-    CHAIN = auto()
-    """A framework's step: a turn if it is the outermost span, else no entity."""
-    TOOL = auto()
-    MODEL = auto()
-
-
-_ROLES: dict[str, dict[str, Role]] = {
-    "gen_ai.operation.name": {
-        "invoke_agent": Role.AGENT,
-        "invoke_workflow": Role.WORKFLOW,
-        "execute_tool": Role.TOOL,
-        "chat": Role.MODEL,
-        "generate_content": Role.MODEL,
-        "text_completion": Role.MODEL,
-        "embeddings": Role.MODEL,
-    },
-    "openinference.span.kind": {
-        "AGENT": Role.AGENT,
-        "CHAIN": Role.CHAIN,
-        "TOOL": Role.TOOL,
-        "LLM": Role.MODEL,
-        "EMBEDDING": Role.MODEL,
-    },
-    "traceloop.span.kind": {
-        "workflow": Role.WORKFLOW,
-        "agent": Role.AGENT,
-        "tool": Role.TOOL,
-        "task": Role.CHAIN,
-    },
-    "langfuse.observation.type": {
-        "agent": Role.AGENT,
-        "chain": Role.CHAIN,
-        "tool": Role.TOOL,
-        "generation": Role.MODEL,
-        "embedding": Role.MODEL,
-    },
-    "langsmith.span.kind": {"chain": Role.CHAIN, "tool": Role.TOOL, "llm": Role.MODEL},
-    "llm.request.type": {"chat": Role.MODEL, "completion": Role.MODEL, "embedding": Role.MODEL},
-    "ai.operationId": {
-        "ai.toolCall": Role.TOOL,
-        "ai.generateText.doGenerate": Role.MODEL,
-        "ai.streamText.doStream": Role.MODEL,
-        "ai.generateObject.doGenerate": Role.MODEL,
-        "ai.streamObject.doStream": Role.MODEL,
-        "ai.embed.doEmbed": Role.MODEL,
-        "ai.embedMany.doEmbed": Role.MODEL,
-        "ai.generateText": Role.CHAIN,
-        "ai.streamText": Role.CHAIN,
-        "ai.generateObject": Role.CHAIN,
-        "ai.streamObject": Role.CHAIN,
-    },
-    "mcp.method.name": {"tools/call": Role.TOOL},
-}
-"""Attribute → its values; the first attribute with a known value decides."""
-
 _SESSIONS = (
     Attribute.SESSION_ID.value,
     "session.id",
@@ -103,9 +39,32 @@ _SESSIONS = (
 """Attributes with a session's id, best first; conversation ids come last since nested agents add theirs."""
 
 _AGENTS = (Attribute.AGENT_NAME.value, "agent_name", "agent.name", "traceloop.entity.name", "graph.node.id")
+_INVOKING_CALLS = ("qwen-code.subagent.invoking_request_id",)
 _TOOLS = (Attribute.TOOL_NAME.value, "tool.name", "ai.toolCall.name", "traceloop.entity.name")
-_CALLS = (Attribute.TOOL_CALL_ID.value, "tool_call.id", "ai.toolCall.id")
-_WORKFLOWS = (Attribute.WORKFLOW_NAME.value, "traceloop.workflow.name", "traceloop.entity.name")
+_CALLS = (Attribute.TOOL_CALL_ID.value, "gen_ai.tool.call_id", "tool_call.id", "ai.toolCall.id")
+_WORKFLOWS = (
+    Attribute.WORKFLOW_NAME.value,
+    "workflow.name",
+    "traceloop.workflow.name",
+    "traceloop.entity.name",
+    "prefect.run.name",
+    "airflow.dag_id",
+)
+_STEPS = (
+    "gen_ai.task.name",
+    "langsmith.metadata.langgraph_node",
+    "haystack.component.name",
+    "traceloop.entity.name",
+)
+_UNITS = ("celery.task_name", "airflow.task_id", "prefect.run.name")
+_UNIT_IDS = (
+    "prefect.run.id",
+    "messaging.message.id",
+    "messaging.message_id",
+    "messaging.conversation_id",
+)
+"""Attributes with the id of an engine's task, which all of its attempts share."""
+_AIRFLOW_INDEX = "airflow.task_instance.map_index"
 _MODELS = (
     "gen_ai.response.model",
     Attribute.REQUEST_MODEL.value,
@@ -115,7 +74,6 @@ _MODELS = (
     "langfuse.observation.model.name",
 )
 _RESPONSES = ("gen_ai.response.id", "ai.response.id")
-_ANSWERED = frozenset({"gen_ai.response.model", "gen_ai.response.finish_reasons", "gen_ai.response.id"})
 
 _USAGE: dict[str, tuple[str, ...]] = {
     "input_tokens": (
@@ -158,7 +116,8 @@ _COSTS = ("operation.cost", "gen_ai.usage.cost", "llm.cost.total")
 _EVALUATION_VALUE = Attribute.EVALUATION_VALUE.value
 
 ATTRIBUTES = frozenset({
-    *_ROLES, *_SESSIONS, *_AGENTS, *_TOOLS, *_CALLS, *_WORKFLOWS, *_MODELS, *_RESPONSES, *_ANSWERED,
+    *roles.ATTRIBUTES, *_SESSIONS, *_AGENTS, *_TOOLS, *_CALLS, *_WORKFLOWS, *_MODELS, *_RESPONSES,
+    *_STEPS, *_UNITS, *_UNIT_IDS, _AIRFLOW_INDEX, *roles.SUBAGENT_IDS, *_INVOKING_CALLS,
     *_COSTS, *(name for names in _USAGE.values() for name in names),
     *(attribute.value for attribute in Attribute),
 })  # fmt: skip
@@ -169,44 +128,6 @@ _BARE = frozenset(prefix.rstrip(": ") for prefix in _PREFIXES)
 """Span names that consist of a prefix alone, since the agent or tool has no name."""
 _RUN_ID = re.compile(r"[0-9a-f]{8}")
 _INSTRUMENTATIONS = ("openinference.instrumentation.", "opentelemetry.instrumentation.")
-
-
-def find_role(span: Span) -> Role | None:
-    """Return the role that a span declares, or None if it follows no known convention."""
-    attributes = span.attributes
-    stretto_role = _find_stretto_role(attributes)
-    if stretto_role is not None:
-        return stretto_role
-    for name, values in _ROLES.items():
-        value = attributes.get(name)
-        if value is not None and (role := values.get(str(value))) is not None:
-            return _get_traceloop_role(span) if name == "traceloop.span.kind" else role
-    if _TOOLS[0] in attributes or _CALLS[0] in attributes:
-        return Role.TOOL
-    if "agent_name" in attributes and span.scope.startswith("pydantic-ai"):
-        return Role.AGENT
-    if Attribute.REQUEST_MODEL.value in attributes and not _ANSWERED.isdisjoint(attributes):
-        return Role.MODEL
-    return None
-
-
-def _find_stretto_role(attributes: Attributes) -> Role | None:
-    if Attribute.TURN_ID.value in attributes:
-        return Role.TURN
-    operation = attributes.get(Attribute.OPERATION_NAME.value)
-    if Attribute.TASK_ID.value in attributes and operation == "invoke_agent":
-        return Role.TASK
-    if Attribute.SESSION_ID.value in attributes and operation == "invoke_workflow":
-        return Role.SESSION
-    return None
-
-
-def _get_traceloop_role(span: Span) -> Role:
-    kind = str(span.attributes["traceloop.span.kind"])
-    # A "task" declared by a program is delegated work; a "task" from an instrumentation is any step.
-    if kind == "task" and span.scope == "traceloop.tracer":
-        return Role.AGENT
-    return _ROLES["traceloop.span.kind"][kind]
 
 
 def was_sent_by_stretto(span: Span) -> bool:
@@ -230,12 +151,13 @@ def get_stretto_session(span: Span) -> str | None:
     return get_id(span.attributes, *names)
 
 
-def find_ranked_session(attributes: Attributes) -> tuple[int, str] | None:
+def find_ranked_session(attributes: Attributes, *, is_root: bool = True) -> tuple[int, str] | None:
     """Return (rank, session id) of the best attribute that names a session; rank 0 is the best.
 
+    A conversation id names the session only on the outermost span: nested agents add ids of their own.
     Example: ``session.id`` "s1" and ``gen_ai.conversation.id`` "c1" give (1, "s1").
     """
-    for rank, name in enumerate(_SESSIONS):
+    for rank, name in enumerate(_SESSIONS if is_root else _SESSIONS[:-1]):
         session = get_id(attributes, name)
         # Some senders put the id of the continued response in place of the conversation's.
         if session is not None and not session.startswith("resp_"):
@@ -246,6 +168,7 @@ def find_ranked_session(attributes: Attributes) -> tuple[int, str] | None:
 def get_source(span: Span | LogRecord) -> str:
     """Return the product that made a span: the service's name, else the framework's."""
     service = get_text(span.attributes, Attribute.SOURCE.value) or span.service
+    service = _PRODUCTS.get(service, service)
     if service and not service.startswith("unknown_service"):
         return service[:_SOURCE_LIMIT]
     if span.scope == API_SCOPE:
@@ -256,6 +179,14 @@ def get_source(span: Span | LogRecord) -> str:
     return scope[:_SOURCE_LIMIT] or "otlp"
 
 
+_PRODUCTS = {
+    "github-copilot": "copilot-cli",
+    "codex_exec": "codex",
+    "codex_cli_rs": "codex",
+    "codex_tui": "codex",
+}
+"""Service name → the name that the product's other channels have."""
+
 DEFAULT_SOURCE = "python"
 """The source of a program that uses Stretto's Python API and sets no service name."""
 
@@ -263,9 +194,93 @@ _SOURCE_LIMIT = 60
 """Characters; the source becomes a label's value."""
 
 
+def get_entity_name(span: Span, role: SpanRole) -> str | None:
+    """Return the name of a span's agent, step, tool, model, phase or workflow, else the span's."""
+    get_name = _NAME_READERS.get(role)
+    return None if get_name is None else get_name(span)
+
+
+def _get_phase_name(span: Span) -> str | None:
+    return get_text(span.attributes, Attribute.PHASE.value)
+
+
+def _get_unit_name(span: Span) -> str | None:
+    return _strip_run(get_text(span.attributes, *_UNITS) or span.name)
+
+
+def _get_step_name(span: Span) -> str | None:
+    return get_text(span.attributes, *_STEPS) or _strip_prefix(span.name)
+
+
+def _strip_run(name: str) -> str | None:
+    """Return the name of an engine's task without the marks of its run.
+
+    Example: "architect-ae6", "worker.load" and "app.load ray.remote_worker" give "architect", "load", "load".
+    """
+    name = _RUN_SUFFIX.sub("", name.removeprefix("worker."))
+    if name.endswith(roles.RAY_WORKER):
+        name = name.removesuffix(roles.RAY_WORKER).rpartition(".")[2]
+    return name[:NAME_LIMIT] or None
+
+
+_RUN_SUFFIX = re.compile(r"-[0-9a-f]{3}$")
+
+
+def get_entity_id(span: Span, role: SpanRole) -> str | None:
+    """Return the id that a span's entity has in every channel, if the span names it."""
+    attributes = span.attributes
+    if role is SpanRole.UNIT:
+        index = attributes.get(_AIRFLOW_INDEX)
+        airflow_task = get_text(attributes, "airflow.task_id")
+        return f"{airflow_task}[{index}]" if airflow_task else get_id(attributes, *_UNIT_IDS)
+    if role is SpanRole.TOOL:
+        is_ours = was_sent_by_stretto(span) and not is_from_api(span)
+        return get_call_id(span) if is_ours else None
+    names = _ENTITY_IDS.get(role)
+    return None if names is None else get_id(attributes, *names)
+
+
+_ENTITY_IDS = {
+    SpanRole.TURN: (Attribute.TURN_ID.value,),
+    SpanRole.TASK: (Attribute.TASK_ID.value, *roles.SUBAGENT_IDS),
+    SpanRole.MODEL: (Attribute.MODEL_CALL_ID.value,),
+}
+
+
+def get_owner(span: Span, role: SpanRole) -> str | None:
+    """Return the id above a span's entity if Stretto or its API wrote it; empty for the main agent."""
+    if not was_sent_by_stretto(span):
+        return None
+    if role in {SpanRole.TOOL, SpanRole.MODEL}:
+        return get_id(span.attributes, Attribute.TASK_ID.value) or ""
+    if role is SpanRole.TASK and is_from_api(span):
+        return get_id(span.attributes, Attribute.PARENT_ID.value) or ""
+    return None
+
+
+def get_invoking_call(span: Span) -> str | None:
+    """Return the id of the tool call that started a span's agent, if the span names it."""
+    return get_id(span.attributes, *_INVOKING_CALLS)
+
+
 def get_agent_name(span: Span) -> str | None:
-    """Return the agent's name, else the span's."""
-    return get_text(span.attributes, *_AGENTS) or _strip_prefix(span.name)
+    """Return the agent's name, else the span's without the marks of its instrumentation."""
+    name = get_text(span.attributes, *_AGENTS) or _strip_prefix(span.name)
+    return None if name is None else _strip_marks(name)
+
+
+def _strip_marks(name: str) -> str | None:
+    """Return a name without the marks of the instrumentation that made the span.
+
+    Example: "architect.run", "tester._execute_core" and "lead.agent" give "architect", "tester" and "lead".
+    """
+    for mark in _MARKS:
+        if name.endswith(mark) and len(name) > len(mark):
+            return name.removesuffix(mark)
+    return name
+
+
+_MARKS = ("._execute_core", ".kickoff", ".agent", ".workflow", ".task", ".tool", ".run")
 
 
 def get_tool_name(span: Span) -> str | None:
@@ -275,12 +290,27 @@ def get_tool_name(span: Span) -> str | None:
 
 def get_workflow_name(span: Span) -> str | None:
     """Return the workflow's name, else the span's."""
-    return get_text(span.attributes, *_WORKFLOWS) or _strip_prefix(span.name)
+    name = get_text(span.attributes, *_WORKFLOWS) or _strip_prefix(span.name)
+    return None if name is None else _strip_marks(name)
 
 
 def get_model_name(span: Span) -> str | None:
     """Return the model that answered, else the requested model."""
     return get_text(span.attributes, *_MODELS)
+
+
+_NAME_READERS: dict[SpanRole, Callable[[Span], str | None]] = {
+    SpanRole.SESSION: get_workflow_name,
+    SpanRole.WORKFLOW: get_workflow_name,
+    SpanRole.TURN: get_agent_name,
+    SpanRole.TASK: get_agent_name,
+    SpanRole.AGENT: get_agent_name,
+    SpanRole.UNIT: _get_unit_name,
+    SpanRole.CHAIN: _get_step_name,
+    SpanRole.TOOL: get_tool_name,
+    SpanRole.MODEL: get_model_name,
+    SpanRole.PHASE: _get_phase_name,
+}
 
 
 def get_call_id(span: Span) -> str | None:
@@ -338,5 +368,14 @@ def get_outcome(span: Span) -> Outcome:
     is_cancelled = "cancel" in error_class or "abort" in error_class
     return Outcome.CANCELLED if is_cancelled else Outcome.FAILURE
 
+
+def get_tool_outcome(span: Span) -> Outcome | None:
+    """Return a tool call's outcome; None from a client whose spans are good whatever the call did."""
+    if span.service in _BLIND_SERVICES and not span.failed:
+        return None
+    return get_outcome(span)
+
+
+_BLIND_SERVICES = frozenset({"gemini-cli"})
 
 _OUTCOMES = frozenset(Outcome) - {Outcome.RUNNING}

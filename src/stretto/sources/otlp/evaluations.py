@@ -14,10 +14,9 @@ from collections.abc import Iterator
 from functools import partial
 
 from stretto.model.event import Channel, Event, Kind, omit_none
+from stretto.model.span_tree import SpanRole
 from stretto.names import EVALUATION, Attribute
-from stretto.sources.otlp import conventions
-from stretto.sources.otlp.conventions import Role
-from stretto.sources.otlp.genai import SpanPlace, find_task, get_entity_id
+from stretto.sources.otlp import conventions, roles
 from stretto.sources.otlp.plain_records import Attributes, LogRecord, Span, get_id, get_text
 
 SESSION, TASK = "session", "task"
@@ -30,9 +29,9 @@ def is_result(log: LogRecord) -> bool:
     return log.name == EVALUATION
 
 
-def read_span_scores(span: Span, place: SpanPlace, session: str) -> Iterator[Event]:
+def read_span_scores(span: Span, session: str) -> Iterator[Event]:
     """Yield the scores on a span; the time of each is moved into the span if it lies outside."""
-    of, of_id = _find_target(span, place, session)
+    of, of_id = _find_target(span, session)
     read_scores = partial(
         _read_scores, source=conventions.get_source(span), session=session, of=of, of_id=of_id
     )
@@ -42,7 +41,7 @@ def read_span_scores(span: Span, place: SpanPlace, session: str) -> Iterator[Eve
 
 
 def read_log_scores(log: LogRecord, session: str) -> Iterator[Event]:
-    """Yield the score in a log event; the log's span, which another request may bring, counts as a task."""
+    """Yield the score in a log event; its span counts as a task, which concluding replaces by the span's."""
     of, of_id = (TASK, log.span) if log.span else (SESSION, session)
     source = conventions.get_source(log)
     yield from _read_scores(log.attributes, time=log.time, source=source, session=session, of=of, of_id=of_id)
@@ -71,8 +70,16 @@ def _read_scores(
     )
 
 
-def _find_target(span: Span, place: SpanPlace, session: str) -> tuple[str, str]:
-    if place.role is Role.TASK:
-        return TASK, get_entity_id(span, Role.TASK)
-    task = None if place.role in (Role.SESSION, Role.TURN) else find_task(span, place)
-    return (SESSION, session) if task is None else (TASK, task)
+def _find_target(span: Span, session: str) -> tuple[str, str]:
+    """Return kind and id of a span's target; the span counts as a task until concluding finds its task."""
+    role = roles.find_role(span)
+    if role in {SpanRole.SESSION, SpanRole.TURN}:
+        return SESSION, session
+    if role is SpanRole.TASK:
+        return TASK, conventions.get_entity_id(span, role) or span.id
+    owner = conventions.get_owner(span, role)
+    if owner is None and conventions.was_sent_by_stretto(span):
+        owner = get_id(span.attributes, Attribute.TASK_ID.value) or ""
+    if owner is not None:
+        return (TASK, owner) if owner else (SESSION, session)
+    return TASK, span.id

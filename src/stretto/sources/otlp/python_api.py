@@ -1,8 +1,7 @@
 """Translate spans of Stretto's Python API into events, whether they come by OTLP or stay in their process.
 
-The role and parent of such a span follow the rules for every framework (``genai``). This module adds facts
-that only the Python API writes: phases, messages, cache reports, the names of sessions and tasks, and the
-parent of a task that another process started.
+Such a span is translated like every framework's (``genai``). This module adds facts that only the Python API
+writes: phases, messages, cache reports and the names of sessions.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from stretto.model.event import Channel, Event, Kind, Value, omit_none
 from stretto.names import Attribute
 from stretto.sources.otlp import conventions, evaluations
 from stretto.sources.otlp.cache_reports import make_cache_report
-from stretto.sources.otlp.genai import SpanPlace, make_entity_events, make_trace_edges
+from stretto.sources.otlp.genai import make_session_events, make_span_event
 from stretto.sources.otlp.plain_records import Attributes, Span, get_id, get_number, get_text, to_duration
 
 _OF_SESSION = {
@@ -27,21 +26,14 @@ _OF_SESSION = {
 """Attribute of a session's start event → attribute of the span."""
 
 
-def make_span_events(
-    span: Span, place: SpanPlace, session: str, first_tasks: Mapping[str, str], source: str
-) -> list[Event]:
-    """Return all events of a span, from any framework; scores come last.
-
-    ``first_tasks`` maps a tool call to the first task it started; ``source`` is the product of the trace.
-    """
-    events = [
-        *make_entity_events(span, place, session, first_tasks),
-        *make_trace_edges(span, place, session, source),
-    ]
+def make_span_events(span: Span, session: str) -> list[Event]:
+    """Return all events of a span, from any framework; scores come last."""
+    events = make_session_events(span, session)
     if conventions.is_from_api(span):
         events = [_add_api_fields(event, span) for event in events] + _make_api_events(span, session)
+    events.append(make_span_event(span, session))
     if conventions.has_judgement(span):
-        events += evaluations.read_span_scores(span, place, session)
+        events += evaluations.read_span_scores(span, session)
     return events
 
 
@@ -87,14 +79,6 @@ def _make_message_event(span: Span, new_event: Callable[..., Event]) -> Event:
 def _add_api_fields(event: Event, span: Span) -> Event:
     """Return the event with the facts that only the Python API's spans have."""
     attributes = span.attributes
-    if event.kind in {Kind.TASK_START, Kind.TASK_END}:
-        names = {"description": Attribute.TASK_DESCRIPTION} if event.kind is Kind.TASK_START else {}
-        phase = get_text(attributes, Attribute.PHASE.value)
-        return replace(
-            event,
-            parent=get_id(attributes, Attribute.PARENT_ID.value),
-            attributes={**event.attributes, **_get_texts(attributes, names), **omit_none(phase=phase)},
-        )
     if event.kind is Kind.SESSION_START:
         return replace(event, attributes=_get_texts(attributes, _OF_SESSION))
     if event.kind is Kind.SESSION_END:

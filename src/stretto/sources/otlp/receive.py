@@ -21,10 +21,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from stretto.clock import AHEAD, SECOND
-from stretto.model.event import Channel, Event
+from stretto.model.event import Channel, Event, Kind
 from stretto.sources.otlp import claude_code, conventions, evaluations, genai, python_api
 from stretto.sources.otlp.decode import JSON, Limits, RefusedError, Signal, decode_request, parse_media_type
 from stretto.sources.otlp.plain_records import LogRecord, Span
+from stretto.sources.otlp.span_links import SpanLinks
 from stretto.sources.otlp.trace_sessions import TraceSessions
 
 __all__ = ["Limits", "Receiver", "RefusedError", "RequestResult", "Signal", "make_refusal"]
@@ -89,8 +90,9 @@ class Receiver:
     """Turns requests into journal records. Safe to use from several threads.
 
     ``encode`` turns an event into a line of the journal. ``key`` is the installation's secret for the hashes
-    of written paths. The only state between requests is the session of each trace. It is noted on the events,
-    so that ``recall_sessions`` can read it back after a restart.
+    of written paths. The only state between requests is the session of each trace, and the spans that wait
+    for a span below them. Sessions are noted on the events, so that ``recall_sessions`` can read them after a
+    restart.
     """
 
     def __init__(
@@ -100,15 +102,20 @@ class Receiver:
         self._key = key
         self._limits = limits or Limits()
         self._sessions = TraceSessions()
+        self._links = SpanLinks()
 
     def recall_sessions(self, events: Iterable[Event]) -> None:
-        """Restore the session of each trace from the events received before, oldest first."""
+        """Restore the session and the missing spans of each trace from earlier events, oldest first."""
+        seen: set[str] = set()
         for event in events:
             if event.channel is Channel.OTLP:
                 # If a whole trace is a session, the session's id is the trace's and there is no note.
                 trace_id = event.attributes.get(TRACE_NOTE, event.session)
                 if isinstance(trace_id, str) and _TRACE_ID.fullmatch(trace_id):
                     self._sessions.set_session(trace_id, event.session)
+                    if event.kind is Kind.SPAN and event.id is not None:
+                        seen.add(event.id)
+                        self._links.recall_span(trace_id, event.id, event.parent, seen)
 
     def receive_request(
         self, signal: Signal, body: bytes, *, content_type: str, content_encoding: str = "", now: int
@@ -152,7 +159,7 @@ class Receiver:
                 client_spans.append(span)
         self._process_client_spans(client_spans, result)
         for trace_id, members in traces.items():
-            self._process_trace(trace_id, genai.Trace(members), len(members), result)
+            self._process_trace(trace_id, members, result)
 
     def _process_client_spans(self, spans: list[Span], result: _ResultBuilder) -> None:
         batch = claude_code.SpanBatch(spans, self._key)
@@ -166,28 +173,19 @@ class Receiver:
             for events in groups:
                 result.add_events(events)
 
-    def _process_trace(self, trace_id: str, trace: genai.Trace, size: int, result: _ResultBuilder) -> None:
-        if not trace.is_relevant:
-            result.ignored += size
+    def _process_trace(self, trace_id: str, spans: list[Span], result: _ResultBuilder) -> None:
+        plausible = [span for span in spans if result.accept_times(span.start, span.end)]
+        written = self._links.select_spans(trace_id, plausible, genai.is_relevant_span)
+        result.ignored += max(0, len({span.id for span in plausible}) - len(written))
+        named = genai.find_named_session(plausible)
+        if not written and named is None:
             return
-        session, source = self._sessions.resolve_session(trace_id, trace.find_session()), trace.source
-        # Events are encoded only after all spans are read, since the note goes on an event of the last span.
-        span_events: list[list[Event]] = []
-        for span, place in trace.iterate_spans():
-            if span.parent and not trace.is_relevant_span(span, place):
-                result.ignored += 1
-            elif result.accept_times(span.start, span.end):
-                own_session = conventions.get_stretto_session(span)
-                if own_session is not None:
-                    self._sessions.set_session(trace_id, own_session)
-                span_events.append(
-                    python_api.make_span_events(
-                        span, place, own_session or session, trace.first_tasks, source
-                    )
-                )
-        self._note_session(trace_id, span_events)
-        for events in span_events:
-            result.add_events(events)
+        session = self._sessions.resolve_session(trace_id, named)
+        for span in written:
+            own_session = conventions.get_stretto_session(span)
+            if own_session is not None:
+                self._sessions.set_session(trace_id, own_session)
+            result.add_events(python_api.make_span_events(span, own_session or session))
 
     def _process_logs(self, logs: list[LogRecord], result: _ResultBuilder) -> None:
         for log in logs:
