@@ -29,6 +29,7 @@ from tests.scenes import (
     sampled,
     spender,
     straggler,
+    wasteful,
 )
 
 COUNTED = Path(__file__).parent / "counted.json"
@@ -47,6 +48,7 @@ SCENES: tuple[Callable[[], Drawing], ...] = (
     sampled,
     spender,
     straggler,
+    wasteful,
 )
 
 

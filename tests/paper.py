@@ -16,6 +16,7 @@ from tests.scenes import (
     one_by_one,
     resumed,
     straggler,
+    wasteful,
 )
 
 SCENES: dict[str, Callable[[], Drawing]] = {
@@ -30,6 +31,7 @@ SCENES: dict[str, Callable[[], Drawing]] = {
         lost_end,
         clock_step_back,
         resumed,
+        wasteful,
     )
 }
 """The scenes by their names in the tables."""

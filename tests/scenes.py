@@ -326,6 +326,26 @@ def paid(session: str = "paid", command: str | None = "release", cost: float | N
     return drawing
 
 
+def wasteful(session: str = "wasteful", command: str | None = "release") -> Drawing:
+    """Draw four tasks of which two deliver; docs/figures.md has its figures.
+
+    ::
+
+        review     xxxxxxxxxx    ################             10 - 20 fails, 24 - 40 delivers the same
+        testing    ##########################                 10 - 36
+        planning   xxxxxxxxxxxxxxxxxxxx                       10 - 30 cancelled
+    """
+    drawing = Drawing(session)
+    drawing.task(f"{session}-a", 10, 20, "review", outcome=Outcome.FAILURE)
+    drawing.task(f"{session}-b", 10, 36, "testing")
+    drawing.task(f"{session}-c", 10, 30, "planning", outcome=Outcome.CANCELLED)
+    drawing.task(f"{session}-d", 24, 40, "review")
+    for name, second, tokens in (("a", 11, 100), ("b", 11, 200), ("c", 12, 300), ("d", 25, 400)):
+        used: dict[str, Any] = {"input_tokens": tokens - 10, "output_tokens": 10, "cost_usd": tokens / 1000}
+        drawing.model(f"model-{session}-{name}", second, model="a-model", parent=f"{session}-{name}", **used)
+    return frame_drawing(drawing, 50, command)
+
+
 def background(session: str = "background") -> Drawing:
     """Draw two agents that are launched and not waited for, and the host's notices of how they ended.
 

@@ -35,11 +35,12 @@ SESSION_KEYS = {
 }  # fmt: skip
 TASK_KEYS = {"phase",
     "id", "task_type", "agent", "description", "parent", "start", "end", "seconds", "outcome", "tool_calls",
+    "delivery", "waste_reason",
 }  # fmt: skip
 FANOUT_KEYS = {
     "tasks", "parent", "start", "end", "width", "work_seconds", "elapsed_seconds", "sequential_seconds",
     "baseline", "speedup", "improvement", "time_saved_seconds", "efficiency", "load_balance", "concurrency",
-    "critical_path_seconds", "lost_seconds",
+    "critical_path_seconds", "lost_seconds", "delivered", "delivered_work_seconds", "delivery", "reason",
     "expected_improvement", "contention", "confidence",
 }  # fmt: skip
 
@@ -382,7 +383,7 @@ def test_show_says_where_the_time_went(capsys: pytest.CaptureFixture[str]) -> No
 
     out = run(capsys, "show", "last")[1]
 
-    assert "  efficiency 72% = load balance 73% × concurrency 98%; lane time lost: " in out
+    assert "  efficiency 72% = load balance 73% × concurrency 98% × delivery 100% (3 of 3 tasks); " in out
     assert "all parallel executions" not in out
     assert re.search(r"^critical path \S+ s of 4\.05 s$", out, re.MULTILINE)
     assert re.search(r"^  agents: \S+ \S+ s \(\d+%\)", out, re.MULTILINE)

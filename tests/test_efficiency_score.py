@@ -60,7 +60,7 @@ def test_the_delivery_is_scored_as_on_paper() -> None:
     """Every number of the worked example; resource is withheld, because only 1 of its 4 parts is known."""
     given_ = shown(sums_of(delivery()))
     assert parts(given_, "time") == pytest.approx(
-        {"expected": 36 / 60, "improvement": 30 / 54, "busy": 100 / 140, "handover": 90 / 100}
+        {"expected": 12 / 60, "improvement": 0, "busy": 100 / 140, "handover": 90 / 100}
     )
     assert parts(given_, "resource") == pytest.approx(
         {"cpu": None, "memory": None, "concurrency": 90 / 120, "cache": None}
@@ -71,9 +71,9 @@ def test_the_delivery_is_scored_as_on_paper() -> None:
     assert parts(given_, "workflow") == {"phases": 1, "integration": 1, "working": None, "recovery": 1}
     found = compute_efficiency_score(given_)
     assert {name: one.value for name, one in found.dimensions.items()} == pytest.approx(
-        {"time": 0.69246, "resource": None, "quality": 0.80833, "workflow": 1}, abs=1e-5
+        {"time": 0.45357, "resource": None, "quality": 0.80833, "workflow": 1}, abs=1e-5
     )
-    assert found.score.value == pytest.approx(0.79974, abs=1e-5)
+    assert found.score.value == pytest.approx(0.69736, abs=1e-5)
     assert found.score.coverage == pytest.approx(0.7)
     assert found.coverage == pytest.approx(0.3 + 0.3 / 4 + 0.25 + 0.15 * 3 / 4)
     assert found.dimensions["resource"].reason == (

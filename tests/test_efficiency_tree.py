@@ -36,6 +36,7 @@ def test_a_scene_has_the_figures_in_the_docs(scene: str) -> None:
     node = measure_efficiency(found)
     computed = {
         "work": node.work,
+        "delivered work": node.delivered_work,
         "capacity": node.capacity,
         **{factor.value: lost for factor, lost in node.lost.items()},
         "critical path": measure_fanout_path(found),
@@ -59,12 +60,16 @@ def test_a_session_and_its_phases_are_sums_of_fanouts() -> None:
     tree = build_efficiency_tree(drawn, find_fanouts(tasks))
     assert tree is not None
     assert tree.phases == {
-        "plan": EfficiencyNode(1, 10, 20, 20, 20),
-        "build": EfficiencyNode(1, 20, 30, 40, 40),
-        NONE: EfficiencyNode(1, 10, 20, 20, 20),
+        "plan": EfficiencyNode(1, 10, 20, 20, 20, 20, 2, 2),
+        "build": EfficiencyNode(1, 20, 30, 40, 40, 30, 2, 2),
+        NONE: EfficiencyNode(1, 10, 20, 20, 20, 20, 2, 2),
     }
-    assert tree.session == EfficiencyNode(3, 40, 70, 80, 80)
-    assert tree.session.factors == {Factor.LOAD_BALANCE: 70 / 80, Factor.CONCURRENCY: 1}
+    assert tree.session == EfficiencyNode(3, 40, 70, 80, 80, 70, 6, 6)
+    assert tree.session.factors == {
+        Factor.LOAD_BALANCE: 70 / 80,
+        Factor.CONCURRENCY: 1,
+        Factor.DELIVERY: 1,
+    }
 
 
 def test_tasks_of_two_phases_are_of_none() -> None:
@@ -90,6 +95,11 @@ def test_each_factors_loss_is_a_figure_by_pattern() -> None:
         "fanouts": {key: 2},
         "pattern_elapsed": {key: 90 * SECOND},
         "pattern_work": {key: 195 * SECOND},
+        "pattern_delivered_work": {key: 156 * SECOND},
+        "pattern_tasks": {key: 6},
+        "pattern_delivered": {key: 5},
+        "empty_in_balance": {key: 7 * SECOND},
+        "empty_in_concurrency": {key: 2 * SECOND},
         "longest_lane": {key: 255 * SECOND},
         "capacity": {key: 270 * SECOND},
     }
@@ -98,16 +108,28 @@ def test_each_factors_loss_is_a_figure_by_pattern() -> None:
         for f in compute_efficiency_figures("1h", sums)
     }
     assert found == {
+        ("stretto_window_fanouts", None): (2, 2),
         ("stretto_pattern_elapsed_seconds", None): (90, 2),
-        ("stretto_efficiency_lost_seconds", "load_balance"): (60, 2),
-        ("stretto_efficiency_lost_seconds", "concurrency"): (15, 2),
+        ("stretto_pattern_work_seconds", None): (195, 2),
+        ("stretto_pattern_delivered_work_seconds", None): (156, 2),
+        ("stretto_pattern_capacity_seconds", None): (270, 2),
+        ("stretto_pattern_longest_lane_seconds", None): (255, 2),
+        ("stretto_pattern_tasks", None): (6, 6),
+        ("stretto_pattern_delivered_tasks", None): (5, 6),
+        ("stretto_parallel_efficiency_ratio", None): (156 / 270, 2),
+        ("stretto_load_balance_ratio", None): (195 / 255, 2),
+        ("stretto_concurrency_ratio", None): (255 / 270, 2),
+        ("stretto_delivery_ratio", None): (0.8, 2),
+        ("stretto_efficiency_lost_seconds", "load_balance"): (53, 2),
+        ("stretto_efficiency_lost_seconds", "concurrency"): (13, 2),
+        ("stretto_efficiency_lost_seconds", "delivery"): (48, 2),
     }
     assert list(compute_efficiency_figures("1h", {})) == []
 
 
 @given(tasks_at_random())
 def test_factors_multiply_to_the_whole_on_every_level(tasks: tuple[Task, ...]) -> None:
-    """Work and the losses sum to the capacity, to the nanosecond."""
+    """Delivered work and the losses sum to the capacity, to the nanosecond."""
     found = find_fanouts(tasks)
     tree = build_efficiency_tree(session(tasks=tasks, phases=(phase("first", 0, 30),)), found)
     nodes = [measure_efficiency(one) for one in found]
@@ -119,6 +141,7 @@ def test_factors_multiply_to_the_whole_on_every_level(tasks: tuple[Task, ...]) -
         )
     for node in nodes:
         assert math.isclose(node.efficiency, math.prod(node.factors.values()))
-        assert all(0 < factor <= 1 for factor in node.factors.values())
+        assert all(0 <= factor <= 1 for factor in node.factors.values())
+        assert all(share > 0 for factor, share in node.factors.items() if factor is not Factor.DELIVERY)
         assert all(lost >= 0 for lost in node.lost.values())
-        assert node.work + sum(node.lost.values()) == node.capacity
+        assert node.delivered_work + sum(node.lost.values()) == node.capacity

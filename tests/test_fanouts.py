@@ -248,15 +248,21 @@ def test_the_figures_of_a_fanout_agree_with_each_other(tasks: list[Task]) -> Non
         assert found.elapsed == measure_union(intervals) == found.end - found.start
         assert found.elapsed < found.work <= found.capacity
         assert len(pack_lanes(intervals)) == measure_width(intervals) == found.width >= 2
-        assert 0 < found.efficiency <= 1
+        assert 0 <= found.efficiency <= 1
+        assert 0 <= found.delivery <= 1
         assert 0 < found.load_balance <= 1
         assert 0 < found.concurrency <= 1
-        assert math.isclose(found.efficiency, found.load_balance * found.concurrency)
+        factors = found.load_balance * found.concurrency * found.delivery
+        assert math.isclose(found.efficiency, factors, abs_tol=1e-12)
         assert math.isclose(sum(found.shares), found.elapsed)
         assert all(
             0 < share <= interval.length for share, interval in zip(found.shares, intervals, strict=True)
         )
-        assert estimate_sequential_time(found, WORK_BASELINE).length / found.elapsed > 1
+        sequential = estimate_sequential_time(found, WORK_BASELINE)
+        assert sequential.length == found.delivered_work
+        assert sum(map(sequential.get_task_length, found.tasks)) == sequential.length
+        assert found.delivered or sequential.length == 0
+        assert 0 <= found.paid <= found.elapsed
 
 
 @given(tasks_at_random())

@@ -42,12 +42,12 @@ def test_expected_is_the_target_of_the_sequential_time() -> None:
     assert found["expected_saved_seconds", "test_strategy,measured"].value == pytest.approx(30)
 
 
-def test_the_expected_improvement_of_a_fanout_counts_each_type_once() -> None:
-    """Two reviews and a test: the mean of two targets, not of three."""
+def test_the_expected_improvement_of_a_fanout_is_the_mean_over_its_tasks() -> None:
+    """Two reviews and a test: the mean of three targets."""
     drawing = Drawing().task("a", 0, 9, "review").task("b", 1, 9, "review").task("c", 2, 9, "testing")
     (fanout,) = find_fanouts(conclude_scene(drawing.ends(10).events).tasks)
     assert compute_expected_improvement(fanout, {"review": 0.3, "testing": 0.9}.__getitem__) == pytest.approx(
-        0.6
+        0.5
     )
 
 

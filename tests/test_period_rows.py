@@ -27,6 +27,8 @@ def day(fanouts: int, elapsed: float, failed: int = 0) -> Sums:
     return {
         "parallel_tasks": {mix: 2 * fanouts},
         "parallel_work": {mix: 60 * SECOND * fanouts},
+        "parallel_delivered": {mix: 2 * fanouts},
+        "parallel_delivered_work": {mix: 60 * SECOND * fanouts},
         "parallel_elapsed": {mix: round(elapsed * SECOND) * fanouts},
         "tasks": {
             ("review", "worker", "success"): 2 * fanouts - failed,

@@ -91,6 +91,9 @@ def test_a_session_adds_its_tasks_and_fanouts() -> None:
             (SLOT, "fanouts", ("release",)): 1,
             (SLOT, "capacity", ("release",)): 180 * SECOND,
             (SLOT, "pattern_work", ("release",)): 105 * SECOND,
+            (SLOT, "pattern_delivered_work", ("release",)): 105 * SECOND,
+            (SLOT, "pattern_tasks", ("release",)): 3,
+            (SLOT, "pattern_delivered", ("release",)): 3,
             (SLOT, "pattern_elapsed", ("release",)): 60 * SECOND,
             (SLOT, "longest_lane", ("release",)): 165 * SECOND,
             (SLOT, "parallel_outcomes", ("success",)): 3,
@@ -102,6 +105,8 @@ def test_a_session_adds_its_tasks_and_fanouts() -> None:
         wanted[SLOT, "agent_time", ("worker", find_bucket(length * SECOND))] = 1
         wanted[SLOT, "parallel_tasks", (*kind, name)] = 1
         wanted[SLOT, "parallel_work", (*kind, name)] = length * SECOND
+        wanted[SLOT, "parallel_delivered", (*kind, name)] = 1
+        wanted[SLOT, "parallel_delivered_work", (*kind, name)] = length * SECOND
         wanted[SLOT, "parallel_elapsed", (*kind, name)] = round(share * SECOND)
     assert added == wanted
 

@@ -32,6 +32,7 @@ from tests.scenes import (
     sampled,
     spender,
     straggler,
+    wasteful,
 )
 
 GONE = Figure("stretto_sessions_open", (), 3, 3)
@@ -43,7 +44,7 @@ def snapshot(tmp_path: Path) -> Snapshot:
     with store(tmp_path) as opened:
         opened.take(paid().events, one_by_one().events, background().events, recorded("fanout"))
         opened.take(Drawing("calls").opens().call("c", 1, 3, took=1.5).events, spender().events)
-        opened.take(sampled().events, delivery().events, orchestrated().events)
+        opened.take(sampled().events, delivery().events, orchestrated().events, wasteful().events)
         for day in (1, 2):
             begin = -86_400 * day
             judged = Drawing(f"day-{day}").opens(begin).task(f"t{day}", begin + 1, begin + 9, "review")

@@ -74,7 +74,7 @@ def test_the_structure_of_the_straggler() -> None:
     ]
     node = told["efficiency"]
     assert (node["fanouts"], node["work_seconds"], node["capacity_seconds"]) == (1, 105, 180)
-    assert node["lost_seconds"] == {"load_balance": 60, "concurrency": 15}
+    assert node["lost_seconds"] == {"load_balance": 60, "concurrency": 15, "delivery": 0}
     assert node["phases"]["none"]["efficiency"] == node["efficiency"] == pytest.approx(105 / 180)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,9 @@ def test_a_session_document_is_complete(tmp_path: Path) -> None:
     assert (fanout["sequential_seconds"], fanout["baseline"]) == (100, "measured")
     assert fanout["speedup"] == pytest.approx(5 / 3)
     assert (fanout["time_saved_seconds"], fanout["improvement"]) == (40, 0.4)
-    assert fanout["efficiency"] == pytest.approx(fanout["load_balance"] * fanout["concurrency"])
+    factors = (fanout["load_balance"], fanout["concurrency"], fanout["delivery"])
+    assert fanout["efficiency"] == pytest.approx(math.prod(factors))
+    assert (fanout["delivered"], fanout["delivered_work_seconds"], fanout["reason"]) == (3, 105, None)
     assert (found["pattern"], found["outcome"], found["elapsed_seconds"]) == ("release", "success", 60)
     assert (found["start"], found["end"]) == ("2026-01-01T00:00:00.000000Z", "2026-01-01T00:01:00.000000Z")
     (turn,) = found["turns"]
@@ -65,7 +68,7 @@ def test_wall_time_is_in_the_document(tmp_path: Path) -> None:
     assert found["wall_time"] == {"parallel": 30, "single": 30}
     assert sum(found["wall_time"].values()) == found["elapsed_seconds"]
     assert found["critical_path"]["seconds"] == 60
-    assert found["efficiency"]["lost_seconds"] == {"load_balance": 60, "concurrency": 15}
+    assert found["efficiency"]["lost_seconds"] == {"load_balance": 60, "concurrency": 15, "delivery": 0}
     (fanout,) = found["fanouts"]
     assert fanout["lost_seconds"] == found["efficiency"]["lost_seconds"]
     assert fanout["critical_path_seconds"] == 55
@@ -235,7 +238,7 @@ def test_a_session_has_its_kpis_with_every_part(tmp_path: Path) -> None:
     assert kpis["collaboration"]["score"] == pytest.approx(74)
     assert kpis["agents"]["worker"]["score"] == pytest.approx(84.72, abs=0.05)
     efficiency = kpis["efficiency"]
-    assert efficiency["score"] == pytest.approx(79.974, abs=1e-3)
+    assert efficiency["score"] == pytest.approx(69.736, abs=1e-3)
     assert efficiency["parts"]["resource"]["score"] is None
     assert efficiency["parts"]["resource"]["parts"]["cpu"]["reason"] == "the machine was not sampled"
     assert sum(one["weight"] for one in efficiency["parts"].values()) == pytest.approx(1)

@@ -55,8 +55,9 @@ def test_a_fanout_leads_the_page(tmp_path: Path) -> None:
         "sequential 1.67 min, elapsed 1 min, saved 40 s, work 1.75 min",
         "no confidence interval: the baseline is a single run, which has no interval",
     ]
-    lost = "lane time lost: 1 min by load balance, 15 s by concurrency"
-    assert lines[6] == f"efficiency 58% = load balance 64% × concurrency 92%; {lost}"
+    all_delivered = "delivery 100% (3 of 3 tasks)"
+    lost = "lane time lost: 1 min by load balance, 15 s by concurrency, 0 ms by delivery"
+    assert lines[6] == f"efficiency 58% = load balance 64% × concurrency 92% × {all_delivered}; {lost}"
 
 
 def test_several_fanouts_are_summed_once(tmp_path: Path) -> None:
@@ -67,10 +68,11 @@ def test_several_fanouts_are_summed_once(tmp_path: Path) -> None:
 
     lines = page(tmp_path, "two", frame_drawing(drawing, 40))
 
-    factors = "efficiency 100% = load balance 100% × concurrency 100%"
-    lost = "lane time lost: 0 ms by load balance, 0 ms by concurrency"
-    each = f"{factors}; {lost}"
-    assert [line for line in lines if factors in line] == [each, each, f"all parallel executions: {each}"]
+    factors = "efficiency 100% = load balance 100% × concurrency 100% × delivery 100%"
+    lost = "lane time lost: 0 ms by load balance, 0 ms by concurrency, 0 ms by delivery"
+    each = f"{factors} (2 of 2 tasks); {lost}"
+    both = f"all parallel executions: {factors} (4 of 4 tasks); {lost}"
+    assert [line for line in lines if factors in line] == [each, each, both]
 
 
 def test_where_the_time_went_follows(tmp_path: Path) -> None:

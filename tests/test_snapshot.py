@@ -206,8 +206,8 @@ def test_scores_have_weights_coverage_and_reasons(tmp_path: Path) -> None:
             )
         )
     found = told["scores"]["1h"]["efficiency"]
-    # The target of a review is 0.5 here: 45 s expected of 60, 30 of 45 saved.
-    time = (0.75 + 30 / 45 + 100 / 140 + 0.9) / 4
+    # The target of a review is 0.5 here: 15 s expected of 60; the task that failed saves nothing.
+    time = (0.25 + 0 + 100 / 140 + 0.9) / 4
     assert found["score"] == pytest.approx((0.3 * time + 0.25 * 0.80833 + 0.15) / 0.7 * 100, abs=1e-2)
     assert found["coverage"] == pytest.approx(0.3 + 0.3 / 4 + 0.25 + 0.15)
     resource = found["dimensions"]["resource"]

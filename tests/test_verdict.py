@@ -26,9 +26,15 @@ def test_parallel_work_is_compared_with_the_best_baseline_by_type() -> None:
     """The straggler, measured: 18, 32 and 50 s against shares of 7.5, 12.5 and 40 s."""
     parallel = sum_parallel_by_type(build_mixes(sums_of(straggler()), measured))
     assert parallel == {
-        ("architecture", Provenance.MEASURED): ParallelWork(1, 20 * SECOND, 7_500_000_000, 18.0 * SECOND),
-        ("prd", Provenance.MEASURED): ParallelWork(1, 30 * SECOND, 12_500_000_000, 32.0 * SECOND),
-        ("test_strategy", Provenance.MEASURED): ParallelWork(1, 55 * SECOND, 40 * SECOND, 50.0 * SECOND),
+        ("architecture", Provenance.MEASURED): ParallelWork(
+            1, 20 * SECOND, 7_500_000_000, 18.0 * SECOND, delivered=1, delivered_work=20 * SECOND
+        ),
+        ("prd", Provenance.MEASURED): ParallelWork(
+            1, 30 * SECOND, 12_500_000_000, 32.0 * SECOND, delivered=1, delivered_work=30 * SECOND
+        ),
+        ("test_strategy", Provenance.MEASURED): ParallelWork(
+            1, 55 * SECOND, 40 * SECOND, 50.0 * SECOND, delivered=1, delivered_work=55 * SECOND
+        ),
     }
 
 

@@ -46,7 +46,8 @@ def test_every_figure_says_what_it_is_and_of_how_many_things(store: Store) -> No
     buttons = [one for one in page.attributes("button") if "popovertarget" in one]
 
     assert any(
-        "Sequential time over elapsed time of parallel tasks. Based on 1 task. Baseline measured:" in one
+        "Sequential time of the delivered parallel tasks over elapsed time of all. Based on 1 task. Baseline measured:"
+        in one
         for one in told
     )
     assert {one["popovertarget"] for one in buttons} == {

@@ -6,6 +6,7 @@ import pytest
 
 from stretto.clock import SECOND
 from stretto.figures.baselines import Baseline, MeasuredRuns, choose_baseline
+from stretto.figures.efficiency_tree import compute_efficiency_figures
 from stretto.figures.fanouts import find_fanouts
 from stretto.figures.figure import Figure, make_ratio
 from stretto.figures.quantile_sketch import find_bucket
@@ -68,7 +69,10 @@ def test_a_ratio_without_a_denominator_has_a_reason() -> None:
 def test_every_ratio_is_that_of_its_ingredients() -> None:
     """Each derived ratio with two different ingredients equals their quotient at the same labels."""
     sums = sums_of(straggler(), fork_join(), background())
-    figures = list(compute_window_figures("24h", sums, sum_parallel_by_type(build_mixes(sums, measured))))
+    figures = [
+        *compute_window_figures("24h", sums, sum_parallel_by_type(build_mixes(sums, measured))),
+        *compute_efficiency_figures("24h", sums),
+    ]
     values = {(figure.name, figure.labels): figure.value for figure in figures}
     checked = 0
     for figure in figures:
@@ -84,7 +88,7 @@ def test_every_ratio_is_that_of_its_ingredients() -> None:
 
 def test_efficiency_is_the_product_of_its_factors_over_a_window() -> None:
     """Sums over several fan-outs of a pattern keep the product."""
-    values = valued(compute_window_figures("1h", sums := sums_of(straggler(), straggler("two")), {}))
+    values = valued(compute_efficiency_figures("1h", sums := sums_of(straggler(), straggler("two"))))
     assert sums["fanouts"] == {("release",): 2}
     assert values["load_balance_ratio", "release"] == pytest.approx(105 / 165)
     assert values["concurrency_ratio", "release"] == pytest.approx(55 / 60)

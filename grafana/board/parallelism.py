@@ -24,6 +24,7 @@ SEQUENTIAL = select_series("parallel_sequential_seconds")
 SAVED = select_series("time_saved_seconds")
 EXPECTED = select_series("expected_saved_seconds")
 WORK, CAPACITY = select_series("pattern_work_seconds"), select_series("pattern_capacity_seconds")
+DELIVERED = select_series("pattern_delivered_work_seconds")
 LONGEST, ELAPSED = select_series("pattern_longest_lane_seconds"), select_series("pattern_elapsed_seconds")
 
 
@@ -123,6 +124,9 @@ _TYPES = Row(
                 high=1,
             ),
             Column("Tasks", sum_by(select_series("parallel_tasks"), Label.TASK_TYPE), Unit.COUNT),
+            Column(
+                "Delivered", sum_by(select_series("parallel_delivered_tasks"), Label.TASK_TYPE), Unit.COUNT
+            ),
             Column("Work", sum_by(select_series("parallel_work_seconds"), Label.TASK_TYPE), Unit.SECONDS),
             links=(Link(BoardId.QUALITY, "Quality of this type", Label.TASK_TYPE),),
         ),
@@ -185,14 +189,14 @@ _SURE = Row(
 )
 
 _TREE = Row(
-    "Where it is lost: efficiency = load balance × concurrency",
+    "Where it is lost: efficiency = load balance × concurrency × delivery",
     (
         make_stat(
             "Efficiency",
-            "Work over width times elapsed.",
-            "How much of what the lanes could do did they do?",
+            "Delivered work over width times elapsed.",
+            "How much of what the lanes could do did they deliver?",
             Unit.RATIO,
-            divide_sums(WORK, CAPACITY),
+            divide_sums(DELIVERED, CAPACITY),
             high=1,
         ),
         make_stat(
@@ -209,6 +213,14 @@ _TREE = Row(
             "Do late starts and hand-overs leave lanes empty?",
             Unit.RATIO,
             divide_sums(LONGEST, CAPACITY),
+            high=1,
+        ),
+        make_stat(
+            "Delivery",
+            "Delivered work over work: below 1 by failed, cancelled and lost tasks.",
+            "How much of the work was worth having?",
+            Unit.RATIO,
+            divide_sums(DELIVERED, WORK),
             high=1,
         ),
         make_stat(
@@ -230,13 +242,14 @@ _TREE = Row(
         ),
         make_lines(
             "Efficiency tree",
-            "Efficiency and the two factors that multiply to it.",
+            "Efficiency and the three factors that multiply to it.",
             "Which factor moved?",
             Unit.RATIO,
             {
-                "efficiency": divide_sums(WORK, CAPACITY),
+                "efficiency": divide_sums(DELIVERED, CAPACITY),
                 "load balance": divide_sums(WORK, LONGEST),
                 "concurrency": divide_sums(LONGEST, CAPACITY),
+                "delivery": divide_sums(DELIVERED, WORK),
             },
             high=1,
         ),
@@ -262,11 +275,78 @@ _TREE = Row(
             Column(
                 "Concurrency", max_by(select_series("concurrency_ratio"), Label.PATTERN), Unit.RATIO, high=1
             ),
+            Column("Delivery", max_by(select_series("delivery_ratio"), Label.PATTERN), Unit.RATIO, high=1),
+            Column(
+                "Delivered tasks",
+                sum_by(select_series("pattern_delivered_tasks"), Label.PATTERN),
+                Unit.COUNT,
+            ),
+            Column("Tasks", sum_by(select_series("pattern_tasks"), Label.PATTERN), Unit.COUNT),
             Column("Width", divide_sums(CAPACITY, ELAPSED, Label.PATTERN), Unit.PLAIN),
             Column("Executions", sum_by(select_series("window_fanouts"), Label.PATTERN), Unit.COUNT),
             width=12,
             height=8,
             links=(Link(BoardId.PATTERNS, "This pattern", Label.PATTERN),),
+        ),
+    ),
+)
+
+WASTED = ("wasted_tasks", "wasted_seconds", "wasted_tokens", "wasted_cost_usd")
+
+_WASTE = Row(
+    "What was wasted",
+    (
+        make_stat(
+            "Share wasted",
+            "Tasks that were retried, failed or lost over all that are over; cancelled ones are left out.",
+            "How much of what was started delivers nothing?",
+            Unit.RATIO,
+            divide_sums(select_series("window_uncancelled_waste"), select_series("window_uncancelled_tasks")),
+            high=1,
+        ),
+        make_bars(
+            "Classes of tasks",
+            "Tasks that are over: delivered, taken as delivered without a reported outcome, or wasted.",
+            "Of how much is the outcome known?",
+            Unit.COUNT,
+            sum_by(select_series("window_deliveries"), Label.DELIVERY),
+            legend="{{delivery}}",
+        ),
+        make_bars(
+            "Time wasted",
+            "Busy time of the tasks that delivered nothing, by the reason.",
+            "What wastes the most time?",
+            Unit.SECONDS,
+            sum_by(select_series("wasted_seconds"), Label.REASON),
+            legend="{{reason}}",
+        ),
+        make_table(
+            "Waste by task type",
+            "Tasks that delivered nothing, with the time, tokens and money that they took.",
+            "Which work is done for nothing, and what does it cost?",
+            {Label.TASK_TYPE: "Task type"},
+            *(
+                Column(title, sum_by(select_series(name), Label.TASK_TYPE), unit)
+                for title, name, unit in zip(
+                    ("Tasks", "Time", "Tokens", "Cost"),
+                    WASTED,
+                    (Unit.COUNT, Unit.SECONDS, Unit.COUNT, Unit.MONEY),
+                    strict=True,
+                )
+            ),
+            width=12,
+        ),
+        make_table(
+            "Waste by agent",
+            "Tasks of an agent by class.",
+            "Whose work is done for nothing?",
+            {Label.AGENT: "Agent", Label.DELIVERY: "Class"},
+            Column(
+                "Tasks",
+                sum_by(select_series("window_agent_deliveries"), Label.AGENT, Label.DELIVERY),
+                Unit.COUNT,
+            ),
+            width=12,
         ),
     ),
 )
@@ -350,5 +430,5 @@ PARALLELISM = Board(
     id=BoardId.PARALLELISM,
     title="Stretto / Parallelism",
     asks="What does running agents side by side gain, where is the gain lost, and what does it cost?",
-    rows=(_GAIN, _TYPES, _SURE, _TREE, _PRICE),
+    rows=(_GAIN, _TYPES, _SURE, _TREE, _WASTE, _PRICE),
 )

@@ -81,7 +81,7 @@ def _format_fanout(
 ) -> Iterator[str]:
     speedup = sequential.length / fanout.elapsed
     against = f"as one after another (baseline: {sequential.provenance.value})"
-    shape = f"{len(fanout.tasks)} tasks, {fanout.width} at once"
+    shape = f"{quantities.format_delivered(len(fanout.delivered), len(fanout.tasks))}, {fanout.width} at once"
     yield f"parallel execution {number}: {shape}: {speedup:.2f}× as fast {against}"
     saved = sequential.length - fanout.elapsed
     lengths = [
@@ -124,6 +124,7 @@ def _format_factors(node: EfficiencyNode) -> str:
     factors = " × ".join(
         f"{factor.value.replace('_', ' ')} {share:.0%}" for factor, share in node.factors.items()
     )
+    factors += f" ({node.delivered} of {node.tasks} tasks)"
     lost = ", ".join(
         f"{format_nanoseconds(length)} by {factor.value.replace('_', ' ')}"
         for factor, length in node.lost.items()

@@ -1,22 +1,27 @@
 """Find fan-outs (parallel executions) and sequential runs among tasks, and compute their figures.
 
-Work is the sum of the tasks' lengths, elapsed the length of the union of their intervals. Speedup is
-sequential over elapsed, time saved sequential less elapsed, improvement time saved over sequential. Width
-is the most tasks at once; tasks are packed by start into that many lanes. Efficiency is work over width
-times elapsed. It is the product of two factors of the POP efficiency hierarchy: load balance (mean lane over
-longest lane) and concurrency (longest lane over elapsed).
+Work is the sum of the tasks' lengths, elapsed the length of the union of their intervals. Sequential is the
+time that the delivered tasks take one after another; elapsed counts all tasks, because wasted ones were paid
+too. Speedup is sequential over elapsed, time saved sequential less elapsed, improvement time saved over
+sequential. Width is the most tasks at once; tasks are packed by start into that many lanes. Efficiency is
+delivered work over width times elapsed. It is the product of two factors of the POP efficiency hierarchy,
+load balance (mean lane over longest lane) and concurrency (longest lane over elapsed), and of delivery
+(delivered work over work).
 
-Example: tasks at 0-10 s, 0-10 s and 12-16 s beside a task at 0-16 s: work 40 s, elapsed 16 s, width 3.
+Example: tasks at 0-10 s, 0-10 s and 12-16 s beside a task at 0-16 s: work 40 s, elapsed 16 s, width 3. If the
+task at 0-16 s failed, the delivered work is 24 s.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from stretto.figures.baselines import Baseline, Provenance
 from stretto.figures.confidence import Estimate
+from stretto.model.conclude_delivery import get_agent_id
+from stretto.model.delivery import Delivery
 from stretto.model.entities import Task
 from stretto.model.event import Outcome
 from stretto.model.interval import Interval, measure_union, pack_lanes, split_shares
@@ -36,6 +41,25 @@ class Fanout:
     longest_lane: int
     shares: tuple[float, ...]
     """Elapsed time attributed to each task: each instant is shared equally by the tasks running then."""
+    empty_after_waste: int = 0
+    """Empty lane time after wasted tasks, each up to its lane's next task or to the end."""
+    paid: int = 0
+    """Elapsed that no wasted task above has paid already: below such a task only what lies outside of it."""
+
+    @property
+    def delivered(self) -> tuple[Task, ...]:
+        """The tasks that were delivered or taken as delivered."""
+        return tuple(task for task in self.tasks if not task.is_wasted)
+
+    @property
+    def delivered_work(self) -> int:
+        """The sum of the lengths of these tasks."""
+        return sum(_get_interval(task).length for task in self.tasks if not task.is_wasted)
+
+    @property
+    def is_reported_delivered(self) -> bool:
+        """Whether a source reported the success of every task; only then can it be a record or a baseline."""
+        return all(is_reported_delivered(task) for task in self.tasks)
 
     @property
     def capacity(self) -> int:
@@ -44,8 +68,13 @@ class Fanout:
 
     @property
     def efficiency(self) -> float:
-        """Work over capacity, in (0, 1]."""
-        return self.work / self.capacity
+        """Delivered work over capacity, in [0, 1]."""
+        return self.delivered_work / self.capacity
+
+    @property
+    def delivery(self) -> float:
+        """Delivered work over work, in [0, 1]."""
+        return self.delivered_work / self.work
 
     @property
     def load_balance(self) -> float:
@@ -95,7 +124,7 @@ class SequentialRun:
 
 @dataclass(frozen=True, slots=True)
 class SequentialTime:
-    """How long the tasks of a fan-out take one after another (ns), and by which baseline."""
+    """How long the delivered tasks of a fan-out take one after another (ns), and by which baseline."""
 
     length: float
     baseline: Baseline
@@ -107,7 +136,9 @@ class SequentialTime:
         return self.baseline.provenance
 
     def get_task_length(self, task: Task) -> float:
-        """Return the sequential length of a task (ns); over the fan-out's tasks it sums to ``length``."""
+        """Return the sequential length of a task (ns), 0 if wasted; over all tasks it sums to ``length``."""
+        if task.is_wasted:
+            return 0
         lengths = self.baseline.lengths
         return _get_interval(task).length if lengths is None else lengths[task.task_type]
 
@@ -123,22 +154,28 @@ def find_fanouts(tasks: Iterable[Task]) -> tuple[Fanout, ...]:
     Tasks of unknown length are ignored. A fan-out with a running task is left out.
     """
     fanouts = []
-    for parent, group in _group_overlapping(tasks):
+    all_tasks = tuple(tasks)
+    wasted_above = _find_wasted_intervals(all_tasks)
+    for parent, group in _group_overlapping(all_tasks):
         if len(group) < 2 or any(task.outcome is Outcome.RUNNING for task in group):  # noqa: PLR2004  # "two or more"
             continue
         intervals = [_get_interval(task) for task in group]
-        lane_lengths = pack_lanes(intervals)
+        lanes = pack_lanes(intervals)
+        end, elapsed = max(interval.end for interval in intervals), measure_union(intervals)
+        above = wasted_above.get(parent)
         fanouts.append(
             Fanout(
                 parent=parent,
                 tasks=tuple(group),
                 start=intervals[0].start,
-                end=max(interval.end for interval in intervals),
-                width=len(lane_lengths),
+                end=end,
+                width=len(lanes),
                 work=sum(interval.length for interval in intervals),
-                elapsed=measure_union(intervals),
-                longest_lane=max(lane_lengths),
+                elapsed=elapsed,
+                longest_lane=max(sum(intervals[place].length for place in lane) for lane in lanes),
                 shares=tuple(split_shares(intervals)),
+                empty_after_waste=_measure_empty_after_waste(group, lanes, end),
+                paid=elapsed if above is None else _measure_outside(intervals, above),
             )
         )
     return tuple(sorted(fanouts, key=lambda fanout: (fanout.start, fanout.parent or "")))
@@ -156,7 +193,7 @@ def find_sequential_runs(tasks: Iterable[Task]) -> tuple[SequentialRun, ...]:
         run.clear()
 
     for parent, group in _group_overlapping(tasks):
-        is_alone = len(group) == 1 and group[0].outcome is Outcome.SUCCESS
+        is_alone = len(group) == 1 and is_reported_delivered(group[0])
         if not is_alone or parent != run_parent:
             close_run()
         run_parent = parent
@@ -173,10 +210,46 @@ def find_lone_tasks(tasks: Iterable[Task]) -> tuple[Task, ...]:
 
 
 def estimate_sequential_time(fanout: Fanout, baseline: Baseline) -> SequentialTime:
-    """Return a fan-out's sequential time by a baseline that has a length for all its types."""
-    tasks = Counter(task.task_type for task in fanout.tasks)
-    estimate = baseline.estimate(tasks, float(fanout.work))
+    """Return the sequential time of the delivered tasks, by a baseline with a length for all types."""
+    tasks = Counter(task.task_type for task in fanout.delivered)
+    estimate = baseline.estimate(tasks, float(fanout.delivered_work)) if tasks else Estimate(0.0, 0)
     return SequentialTime(estimate.mean, baseline, estimate)
+
+
+def is_reported_delivered(task: Task) -> bool:
+    """Return whether a source reported the task's success, and nothing made it waste."""
+    return task.delivery is not None and task.delivery.delivery is Delivery.DELIVERED
+
+
+def _find_wasted_intervals(tasks: Sequence[Task]) -> dict[str | None, list[Interval]]:
+    """Return the intervals of each wasted agent's runs, by the agent's id."""
+    ids = {task.id for task in tasks}
+    by_agent: dict[str | None, list[Interval]] = {}
+    for task in tasks:
+        if task.is_wasted:
+            runs = by_agent.setdefault(get_agent_id(task.id, ids), [])
+            if task.interval is not None:
+                runs.append(task.interval)
+    return by_agent
+
+
+def _measure_outside(intervals: Sequence[Interval], above: Sequence[Interval]) -> int:
+    """Return the nanoseconds of intervals outside those of the wasted task above; 0 if these are unknown."""
+    return measure_union([*intervals, *above]) - measure_union(above) if above else 0
+
+
+def _measure_empty_after_waste(tasks: Sequence[Task], lanes: Iterable[Sequence[int]], end: int) -> int:
+    # Example: a lane of a failed task at 0-4 s and a task at 6-8 s, in a fan-out until 10 s: 2 s are empty
+    # after the failure; those from 8 s on are not.
+    if not any(task.is_wasted for task in tasks):
+        return 0
+    empty = 0
+    for lane in lanes:
+        following = [_get_interval(tasks[place]).start for place in lane[1:]] + [end]
+        for place, until in zip(lane, following, strict=True):
+            if tasks[place].is_wasted:
+                empty += until - _get_interval(tasks[place]).end
+    return empty
 
 
 def _group_overlapping(tasks: Iterable[Task]) -> Iterable[tuple[str | None, list[Task]]]:

@@ -42,20 +42,24 @@ def _compute_contention(
 ) -> Iterator[Figure]:
     for task_type in sorted({task_type for task_type, _ in parallel}):
         labels = (("task_type", task_type), *at)
-        all_tasks = sum(p.tasks for (name, _), p in parallel.items() if name == task_type)
+        all_tasks = sum(p.delivered for (name, _), p in parallel.items() if name == task_type)
         measured_alone = [parallel[task_type, p] for p in ALONE_PROVENANCES if (task_type, p) in parallel]
         if not measured_alone:
             reason = "no sequential run shows how long these tasks take alone"
             yield Figure("stretto_contention_ratio", labels, None, 0, reason)
             continue
-        work, tasks = sum(p.work for p in measured_alone), sum(p.tasks for p in measured_alone)
+        # Both sides of the ratio are the delivered tasks: a failed task shows no length to compare.
+        work, tasks = (
+            sum(p.delivered_work for p in measured_alone),
+            sum(p.delivered for p in measured_alone),
+        )
         figure = make_ratio(
             "stretto_contention_ratio",
             labels,
             work,
             sum(p.sequential for p in measured_alone),
             tasks,
-            coverage=tasks / all_tasks,
+            coverage=tasks / all_tasks if all_tasks else None,
         )
         if len(measured_alone) == 1 and measured_alone[0].bounds is not None:
             low, high = measured_alone[0].bounds
@@ -64,19 +68,22 @@ def _compute_contention(
 
 
 def measure_slowdown(fanout: Fanout, sequential: SequentialTime) -> float | None:
-    """Return the length of a fan-out's tasks over their length alone; None if the latter is unknown."""
+    """Return the length of the delivered tasks over their length alone; None if the latter is unknown."""
     if sequential.provenance not in ALONE_PROVENANCES or not sequential.length:
         return None
-    return fanout.work / sequential.length
+    return fanout.delivered_work / sequential.length
 
 
 def compute_expected_improvement(fanout: Fanout, target: Target) -> float:
-    """Return the mean target of the task types in a fan-out, each counted once."""
-    return fmean(target(name) for name in sorted({task.task_type for task in fanout.tasks}))
+    """Return the mean target of the tasks in a fan-out."""
+    return fmean(target(task.task_type) for task in fanout.tasks)
 
 
 def compute_record_figures(best: Iterable[tuple[str, float, int]]) -> Iterator[Figure]:
-    """Yield the best work over elapsed of each pattern, given (pattern, speedup, end in ns)."""
+    """Yield the best work over elapsed of each pattern, given (pattern, speedup, end in ns).
+
+    Only executions whose every task reported success are given: failing early is no record.
+    """
     for pattern, speedup, end in best:
         labels: Labels = (("pattern", pattern),)
         yield Figure("stretto_best_speedup", labels, speedup, 1)

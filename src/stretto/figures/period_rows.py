@@ -18,6 +18,8 @@ PERIOD_MEASURES = (
     measures.PARALLEL_TASKS,
     measures.PARALLEL_WORK,
     measures.PARALLEL_ELAPSED,
+    measures.PARALLEL_DELIVERED,
+    measures.PARALLEL_DELIVERED_WORK,
     measures.TASKS,
 )
 """The sums that a period is computed from."""

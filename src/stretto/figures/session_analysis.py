@@ -183,7 +183,10 @@ def _build_node(node: EfficiencyNode) -> dict[str, Any]:
     return {
         "fanouts": node.fanouts,
         "elapsed_seconds": node.elapsed / SECOND,
+        "tasks": node.tasks,
+        "delivered": node.delivered,
         "work_seconds": node.work / SECOND,
+        "delivered_work_seconds": node.delivered_work / SECOND,
         "capacity_seconds": node.capacity / SECOND,
         "efficiency": node.efficiency,
         **factors,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -24,15 +23,26 @@ class _PricedMeasures:
     name: str
     used: str
     fanouts: str
+    delivered: str
     work: str
     elapsed: str
 
 
 _TOKENS = _PricedMeasures(
-    "tokens", measures.TOKEN_COUNT, measures.TOKEN_FANOUTS, measures.TOKEN_WORK, measures.TOKEN_ELAPSED
+    "tokens",
+    measures.TOKEN_COUNT,
+    measures.TOKEN_FANOUTS,
+    measures.TOKEN_DELIVERED,
+    measures.TOKEN_WORK,
+    measures.TOKEN_ELAPSED,
 )
 _COST = _PricedMeasures(
-    "cost", measures.COST_NANO_USD, measures.COST_FANOUTS, measures.COST_WORK, measures.COST_ELAPSED
+    "cost",
+    measures.COST_NANO_USD,
+    measures.COST_FANOUTS,
+    measures.COST_DELIVERED,
+    measures.COST_WORK,
+    measures.COST_ELAPSED,
 )
 
 
@@ -54,7 +64,7 @@ def compute_price_figures(window: str, sums: Sums, find_baseline: FindBaseline) 
     """Yield the use of parallel executions, and their use for each second saved.
 
     The price covers the executions with the best provenance and with known use, so numerator and denominator
-    cover the same executions.
+    cover the same executions. Wasted tasks used tokens too, but saved nothing.
     """
     # Example: executions that used 600 tokens and saved 40 s cost 15 tokens for each second saved.
     at: Labels = (("window", window),)
@@ -93,14 +103,17 @@ def _sum_priced(
     used_by_mix, work_by_mix, elapsed_by_mix = (
         group_by(sums, measure, *_MIX) for measure in (priced.used, priced.work, priced.elapsed)
     )
+    delivered_by_mix: dict[tuple[str, ...], dict[str, int]] = {}
+    for (*key, task_type), count in group_by(sums, priced.delivered, *_MIX, Dimension.TASK_TYPE).items():
+        delivered_by_mix.setdefault(tuple(key), {})[task_type] = count
     for mix, count in group_by(sums, priced.fanouts, *_MIX).items():
         pattern, signature = mix
-        tasks = {name: each * count for name, each in Counter(signature.split(",")).items()}
+        tasks = delivered_by_mix.get(mix, {})
         work = float(work_by_mix.get(mix, 0))
         baseline = find_baseline(pattern, signature)
         paid = by_provenance.setdefault(baseline.provenance, _PricedFanouts())
         paid.fanouts += count
         paid.used += used_by_mix.get(mix, 0)
         paid.elapsed += elapsed_by_mix.get(mix, 0)
-        paid.sequential += baseline.estimate(tasks, work).mean
+        paid.sequential += baseline.estimate(tasks, work).mean if tasks else 0.0
     return by_provenance

@@ -14,6 +14,9 @@ from stretto.figures.sum_reading import Sums, group_by
 from stretto.names import measures
 from stretto.names.measures import Dimension
 
+NOTHING_DELIVERED = "nothing delivered"
+"""Why there is no improvement if every task was wasted."""
+
 
 @dataclass(slots=True)
 class ParallelWork:
@@ -25,6 +28,9 @@ class ParallelWork:
     sequential: float = 0.0
     bounds: Bounds | None = None
     """The 95 % interval of ``sequential`` (ns); None if the baseline has none."""
+    delivered: int = 0
+    """Tasks that were delivered or taken as delivered; ``sequential`` is theirs."""
+    delivered_work: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,9 @@ class FanoutMix:
     """Tasks by type."""
     work: Mapping[str, int]
     elapsed: Mapping[str, int]
+    delivered: Mapping[str, int]
+    """Tasks by type that were delivered or taken as delivered."""
+    delivered_work: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,8 @@ class BaselineComparison:
     """Why there is no interval."""
     runs: int = 0
     """Number of sequential runs behind the baselines."""
+    delivered: int = 0
+    """Tasks that were delivered or taken as delivered; ``sequential`` is theirs."""
 
     @property
     def speedup(self) -> float | None:
@@ -100,19 +111,30 @@ class Verdict:
         return self.lead.speedup if self.lead else None
 
 
+_MIX_COLUMNS = (
+    measures.PARALLEL_WORK,
+    measures.PARALLEL_ELAPSED,
+    measures.PARALLEL_DELIVERED,
+    measures.PARALLEL_DELIVERED_WORK,
+)
+"""The sums of a mix by task type, in the order of ``FanoutMix``, after the number of tasks."""
+
+
 def build_mixes(sums: Sums, find_baseline: FindBaseline) -> list[FanoutMix]:
     """Return the fan-outs of a window by pattern and mix of task types."""
     mix_and_type = (Dimension.PATTERN, Dimension.SIGNATURE, Dimension.TASK_TYPE)
-    work = group_by(sums, measures.PARALLEL_WORK, *mix_and_type)
-    elapsed = group_by(sums, measures.PARALLEL_ELAPSED, *mix_and_type)
-    by_mix: dict[tuple[str, str], dict[str, tuple[int, int, int]]] = {}
+    columns = [group_by(sums, measure, *mix_and_type) for measure in _MIX_COLUMNS]
+    by_mix: dict[tuple[str, str], dict[str, list[int]]] = {}
     for key, tasks in group_by(sums, measures.PARALLEL_TASKS, *mix_and_type).items():
         pattern, signature, task_type = key
         cells = by_mix.setdefault((pattern, signature), {})
-        cells[task_type] = (tasks, work.get(key, 0), elapsed.get(key, 0))
+        cells[task_type] = [tasks, *(column.get(key, 0) for column in columns)]
     mixes = []
     for (pattern, signature), cells in sorted(by_mix.items()):
-        by_type = [{name: cell[place] for name, cell in sorted(cells.items())} for place in range(3)]
+        by_type = [
+            {name: cell[place] for name, cell in sorted(cells.items())}
+            for place in range(1 + len(_MIX_COLUMNS))
+        ]
         # Each of these fan-outs has as many tasks as the signature names.
         fanouts = sum(by_type[0].values()) // len(signature.split(","))
         mixes.append(FanoutMix(find_baseline(pattern, signature), fanouts, *by_type))
@@ -134,6 +156,8 @@ def sum_parallel_by_type(mixes: Iterable[FanoutMix]) -> dict[tuple[str, Provenan
             sum(mix.elapsed[task_type] for mix in group),
             sequential.mean,
             sequential.bounds,
+            sum(mix.delivered[task_type] for mix in group),
+            sum(mix.delivered_work[task_type] for mix in group),
         )
     return parallel
 
@@ -164,18 +188,22 @@ def _compare_with(provenance: Provenance, group: Sequence[FanoutMix]) -> Baselin
         bounds=None if bounds is None else (bounds[0] / SECOND, bounds[1] / SECOND),
         no_interval_reason=next(filter(None, reasons), None) if bounds is None else None,
         runs=sequential.count,
+        delivered=sum(sum(mix.delivered.values()) for mix in group),
     )
 
 
 def _estimate_sequential(group: Iterable[FanoutMix], only: str | None = None) -> Estimate:
-    """Return how long the tasks of fan-outs, or only those of a type, take one after another (ns)."""
+    """Return how long the delivered tasks of fan-outs, or only those of a type, take one by one (ns)."""
     by_runs: dict[tuple[int, ...], tuple[MeasuredRuns, Counter[str]]] = {}
     parts: list[Estimate] = []
     for mix in group:
-        tasks = {name: count for name, count in mix.tasks.items() if only in (None, name)}
+        tasks = {name: count for name, count in mix.delivered.items() if count and only in (None, name)}
+        if not tasks:
+            continue
         measured = mix.baseline.measured
         if measured is None:
-            parts.append(mix.baseline.estimate(tasks, float(sum(mix.work[name] for name in tasks))))
+            work = float(sum(mix.delivered_work[name] for name in tasks))
+            parts.append(mix.baseline.estimate(tasks, work))
         else:
             # Mixes compared with the same runs are not independent, so they share an estimate. Example: two
             # mixes of one review each with the same baseline are estimated as two reviews.
@@ -192,6 +220,7 @@ def build_comparison_document(part: BaselineComparison) -> dict[str, Any]:
         "baseline": part.provenance.value,
         "fanouts": part.fanouts,
         "tasks": part.tasks,
+        "delivered": part.delivered,
         "work_seconds": part.work,
         "elapsed_seconds": part.elapsed,
         "sequential_seconds": part.sequential,

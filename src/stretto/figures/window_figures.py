@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from stretto.clock import SECOND
 from stretto.figures.baselines import Provenance
@@ -10,7 +11,7 @@ from stretto.figures.confidence import compute_improvement_bounds
 from stretto.figures.figure import Figure, Labels, make_ratio, with_bounds
 from stretto.figures.sum_reading import Sums, group_by, group_in_table, sum_by, sum_up
 from stretto.figures.tallies import compute_outcome_figures, compute_quantile_figures
-from stretto.figures.verdict import ParallelWork
+from stretto.figures.verdict import NOTHING_DELIVERED, ParallelWork
 from stretto.model.event import Outcome
 from stretto.names import measures
 from stretto.names.measures import Dimension
@@ -22,7 +23,6 @@ def compute_window_figures(
     """Yield the figures about how work ran and ended."""
     at: Labels = (("window", window),)
     yield from _compute_improvement(at, parallel)
-    yield from _compute_efficiency(at, sums)
     yield from _compute_tasks(at, sums)
     yield from _compute_tool_calls(at, sums)
     yield from _compute_sessions(at, sums)
@@ -44,6 +44,8 @@ def _compute_improvement(
         saved, bounds = p.sequential - p.elapsed, p.bounds
         speedup = make_ratio("stretto_speedup_ratio", labels, p.sequential, p.elapsed, p.tasks)
         improvement = make_ratio("stretto_improvement_ratio", labels, saved, p.sequential, p.tasks)
+        if not p.delivered:
+            improvement = replace(improvement, reason=NOTHING_DELIVERED)
         lengths = [
             Figure(name, labels, length / SECOND, p.tasks)
             for name, length in (
@@ -51,6 +53,7 @@ def _compute_improvement(
                 ("stretto_parallel_sequential_seconds", p.sequential),
                 ("stretto_parallel_elapsed_seconds", p.elapsed),
                 ("stretto_parallel_work_seconds", p.work),
+                ("stretto_parallel_delivered_work_seconds", p.delivered_work),
             )
         ]
         if bounds is not None:
@@ -63,23 +66,7 @@ def _compute_improvement(
         yield improvement
         yield from lengths
         yield Figure("stretto_parallel_tasks", labels, p.tasks, p.tasks)
-
-
-def _compute_efficiency(at: Labels, sums: Sums) -> Iterator[Figure]:
-    works, capacities, longest_lanes = (
-        sum_by(sums, measure, Dimension.PATTERN)
-        for measure in (measures.PATTERN_WORK, measures.CAPACITY, measures.LONGEST_LANE)
-    )
-    for name, count in sorted(sum_by(sums, measures.FANOUTS, Dimension.PATTERN).items()):
-        labels = (("pattern", name), *at)
-        work, capacity, longest = (table.get(name, 0) for table in (works, capacities, longest_lanes))
-        yield Figure("stretto_window_fanouts", labels, count, count)
-        yield Figure("stretto_pattern_work_seconds", labels, work / SECOND, count)
-        yield Figure("stretto_pattern_capacity_seconds", labels, capacity / SECOND, count)
-        yield Figure("stretto_pattern_longest_lane_seconds", labels, longest / SECOND, count)
-        yield make_ratio("stretto_parallel_efficiency_ratio", labels, work, capacity, count)
-        yield make_ratio("stretto_load_balance_ratio", labels, work, longest, count)
-        yield make_ratio("stretto_concurrency_ratio", labels, longest, capacity, count)
+        yield Figure("stretto_parallel_delivered_tasks", labels, p.delivered, p.tasks)
 
 
 def _compute_tasks(at: Labels, sums: Sums) -> Iterator[Figure]:

@@ -87,6 +87,13 @@ def format_count_of(number: int, singular: str, plural: str | None = None) -> st
     return f"{format_count(number)}{SPACE}{singular if number == 1 else plural or singular + 's'}"
 
 
+def format_delivered(delivered: int, tasks: int) -> str:
+    """Return how many tasks were delivered, e.g. ``2 of 3 tasks delivered``, or ``3 tasks`` if all were."""
+    if delivered == tasks:
+        return format_count_of(tasks, "task")
+    return f"{format_count(delivered)} of {format_count_of(tasks, 'task')} delivered"
+
+
 def format_bytes(number: float) -> str:
     """Return a size in bytes, e.g. ``1.5 GB``, in powers of 1000."""
     return f"{format_count(round(number))}B" if number >= _KILO else f"{format_count(round(number))}{SPACE}B"

@@ -74,23 +74,25 @@ def split_shares(intervals: Sequence[Interval]) -> list[float]:
     return [full_share_at[end] - full_share_at[start] if end > start else 0.0 for start, end in intervals]
 
 
-def pack_lanes(intervals: Sequence[Interval]) -> list[int]:
-    """Pack the intervals by start into as few lanes as possible and return each lane's busy nanoseconds.
+def pack_lanes(intervals: Sequence[Interval]) -> list[list[int]]:
+    """Pack the intervals by start into as few lanes as possible; return the places of each lane's intervals.
 
-    The number of lanes is ``measure_width``: an interval takes the lane that has been free longest.
+    The number of lanes is ``measure_width``: an interval takes the lane that has been free longest. Empty
+    intervals are in no lane.
 
-    Example: [0, 10), [5, 15) and [10, 20) need two lanes, busy for 20 and 10.
+    Example: [0, 10), [5, 15) and [10, 20) need two lanes, with the intervals 0 and 2, and 1.
     """
     free_from: list[tuple[int, int]] = []
-    busy: list[int] = []
-    for start, end in sorted(intervals):
+    lanes: list[list[int]] = []
+    for place in sorted(range(len(intervals)), key=intervals.__getitem__):
+        start, end = intervals[place]
         if end <= start:
             continue
         if free_from and free_from[0][0] <= start:
             lane = free_from[0][1]
             heapreplace(free_from, (end, lane))
-            busy[lane] += end - start
+            lanes[lane].append(place)
         else:
-            heappush(free_from, (end, len(busy)))
-            busy.append(end - start)
-    return busy
+            heappush(free_from, (end, len(lanes)))
+            lanes.append([place])
+    return lanes

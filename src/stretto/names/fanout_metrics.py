@@ -19,7 +19,7 @@ PARALLEL: tuple[Metric, ...] = (
         "stretto_speedup_ratio",
         "1",
         (_T, _B, _W),
-        "Sequential time over elapsed time of parallel tasks.",
+        "Sequential time of the delivered parallel tasks over elapsed time of all.",
         "stretto_parallel_sequential_seconds",
         "stretto_parallel_elapsed_seconds",
     ),
@@ -41,7 +41,7 @@ PARALLEL: tuple[Metric, ...] = (
         "stretto_parallel_sequential_seconds",
         "s",
         (_T, _B, _W),
-        "Time that parallel tasks take one after another.",
+        "Time that the delivered parallel tasks take one after another.",
     ),
     define_gauge(
         "stretto_parallel_elapsed_seconds",
@@ -50,6 +50,18 @@ PARALLEL: tuple[Metric, ...] = (
         "Wall time of parallel tasks, shared among those running.",
     ),
     define_gauge("stretto_parallel_work_seconds", "s", (_T, _B, _W), "Busy time of parallel tasks, summed."),
+    define_gauge(
+        "stretto_parallel_delivered_work_seconds",
+        "s",
+        (_T, _B, _W),
+        "Busy time of parallel tasks that were delivered or taken as delivered, summed.",
+    ),
+    define_gauge(
+        "stretto_parallel_delivered_tasks",
+        "1",
+        (_T, _B, _W),
+        "Parallel tasks that were delivered or taken as delivered: sequential time is theirs.",
+    ),
     define_gauge(
         "stretto_parallel_tasks",
         "1",
@@ -64,8 +76,8 @@ PARALLEL: tuple[Metric, ...] = (
         "stretto_parallel_efficiency_ratio",
         "1",
         (_P, _W),
-        "Work over width times elapsed: load balance times concurrency.",
-        "stretto_pattern_work_seconds",
+        "Delivered work over width times elapsed: load balance times concurrency times delivery.",
+        "stretto_pattern_delivered_work_seconds",
         "stretto_pattern_capacity_seconds",
     ),
     define_gauge(
@@ -88,6 +100,27 @@ PARALLEL: tuple[Metric, ...] = (
         "stretto_pattern_work_seconds", "s", (_P, _W), "Busy time of the tasks of parallel executions."
     ),
     define_gauge(
+        "stretto_delivery_ratio",
+        "1",
+        (_P, _W),
+        "Delivered work of parallel executions over their work: below 1 by wasted tasks.",
+        "stretto_pattern_delivered_work_seconds",
+        "stretto_pattern_work_seconds",
+    ),
+    define_gauge(
+        "stretto_pattern_delivered_work_seconds",
+        "s",
+        (_P, _W),
+        "Busy time of the tasks of parallel executions that were delivered or taken as delivered.",
+    ),
+    define_gauge("stretto_pattern_tasks", "1", (_P, _W), "Tasks of parallel executions."),
+    define_gauge(
+        "stretto_pattern_delivered_tasks",
+        "1",
+        (_P, _W),
+        "Tasks of parallel executions that were delivered or taken as delivered.",
+    ),
+    define_gauge(
         "stretto_pattern_capacity_seconds",
         "s",
         (_P, _W),
@@ -106,7 +139,7 @@ PARALLEL: tuple[Metric, ...] = (
         "stretto_efficiency_lost_seconds",
         "s",
         (_P, Label.FACTOR, _W),
-        "Lane time lost by parallel executions, by the factor of efficiency that lost it.",
+        "Lane time lost by parallel executions, by the factor of efficiency that lost it (delivery: waste).",
     ),
     define_gauge(
         "stretto_expected_saved_seconds",
@@ -118,8 +151,8 @@ PARALLEL: tuple[Metric, ...] = (
         "stretto_contention_ratio",
         "1",
         (_T, _W),
-        "Time of tasks in parallel over their time alone, if that was measured.",
-        "stretto_parallel_work_seconds",
+        "Time of delivered tasks in parallel over their time alone, if that was measured.",
+        "stretto_parallel_delivered_work_seconds",
         "stretto_parallel_sequential_seconds",
     ),
     define_gauge(
@@ -129,7 +162,10 @@ PARALLEL: tuple[Metric, ...] = (
         "Time that runs of tasks one after another would have saved side by side, at most.",
     ),
     define_gauge(
-        "stretto_best_speedup", "1", (_P,), "Highest work over elapsed of a parallel execution in the store."
+        "stretto_best_speedup",
+        "1",
+        (_P,),
+        "Highest work over elapsed of an execution whose tasks all reported success.",
     ),
     define_gauge(
         "stretto_best_speedup_timestamp_seconds",

@@ -48,3 +48,4 @@ class Label(StrEnum):
     GROUP = "group"
     VERSION = "version"
     LABEL = "label"
+    DELIVERY = "delivery"

@@ -8,6 +8,9 @@ from __future__ import annotations
 from stretto.names import measures
 
 WRITERS: dict[str, tuple[str, ...]] = {
+    "store.contributions.deliveries": (
+        measures.DELIVERIES, measures.WASTED_TASKS, measures.WASTED_TIME,
+    ),
     "store.contributions.judgements": (
         measures.ANSWERS, measures.ANSWER_TIME, measures.PATTERN_PHASES, measures.PHASES_COVERED,
         measures.PHASES_STRETCH, measures.SCORE_COUNT, measures.SCORE_OUTSIDE, measures.SCORE_SUM,
@@ -43,18 +46,23 @@ WRITERS: dict[str, tuple[str, ...]] = {
         measures.SESSIONS, measures.SESSION_TIME, measures.TURN_TIME,
     ),
     "store.contributions.speedup_costs": (
-        measures.COST_ELAPSED, measures.COST_FANOUTS, measures.COST_NANO_USD, measures.COST_WORK,
-        measures.TOKEN_COUNT, measures.TOKEN_ELAPSED, measures.TOKEN_FANOUTS, measures.TOKEN_WORK,
+        measures.COST_DELIVERED, measures.COST_ELAPSED, measures.COST_FANOUTS, measures.COST_NANO_USD,
+        measures.COST_WORK, measures.TOKEN_COUNT, measures.TOKEN_DELIVERED, measures.TOKEN_ELAPSED,
+        measures.TOKEN_FANOUTS, measures.TOKEN_WORK, measures.WASTED_COST, measures.WASTED_COST_TASKS,
+        measures.WASTED_TOKENS, measures.WASTED_TOKEN_TASKS,
     ),
     "store.contributions.task_outcomes": (
         measures.AGENTS_BUSY, measures.AGENTS_CAPACITY, measures.RETRY_ENDS, measures.RETRY_TIME,
         measures.TURNS, measures.WORK_ENDS, measures.WORK_TIME,
     ),
     "store.contributions.tasks": (
-        measures.AGENT_TIME, measures.CAPACITY, measures.ENDS_EXPECTED, measures.ENDS_SEEN,
-        measures.FANOUTS, measures.LONGEST_LANE, measures.PARALLEL_ELAPSED,
-        measures.PARALLEL_OUTCOMES, measures.PARALLEL_TASKS, measures.PARALLEL_WORK,
-        measures.PATTERN_ELAPSED, measures.PATTERN_WORK, measures.TASKS, measures.TASK_TIME,
+        measures.AGENT_TIME, measures.CAPACITY, measures.EMPTY_IN_BALANCE, measures.EMPTY_IN_CONCURRENCY,
+        measures.ENDS_EXPECTED, measures.ENDS_SEEN, measures.FANOUTS,
+        measures.LONGEST_LANE, measures.PARALLEL_DELIVERED, measures.PARALLEL_DELIVERED_WORK,
+        measures.PARALLEL_ELAPSED, measures.PARALLEL_OUTCOMES, measures.PARALLEL_TASKS,
+        measures.PARALLEL_WORK, measures.PATTERN_DELIVERED, measures.PATTERN_DELIVERED_WORK,
+        measures.PATTERN_ELAPSED, measures.PATTERN_TASKS, measures.PATTERN_WORK, measures.TASKS,
+        measures.TASK_TIME,
     ),
     "store.contributions.tool_calls": (
         measures.CALLS, measures.CALL_TIME, measures.ENDS_EXPECTED, measures.ENDS_SEEN,
@@ -76,14 +84,16 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.SLACK_TOOL, measures.SLACK_TOOL_SESSIONS,
     ),
     "figures.efficiency_tree": (
-        measures.CAPACITY, measures.FANOUTS, measures.LONGEST_LANE, measures.PATTERN_ELAPSED,
-        measures.PATTERN_WORK,
+        measures.CAPACITY, measures.EMPTY_IN_BALANCE, measures.EMPTY_IN_CONCURRENCY, measures.FANOUTS,
+        measures.LONGEST_LANE, measures.PATTERN_DELIVERED, measures.PATTERN_DELIVERED_WORK,
+        measures.PATTERN_ELAPSED, measures.PATTERN_TASKS, measures.PATTERN_WORK,
     ),
     "figures.gains": (
         measures.OPPORTUNITY, measures.SEQUENTIAL_RUNS,
     ),
     "figures.period_rows": (
-        measures.PARALLEL_ELAPSED, measures.PARALLEL_TASKS, measures.PARALLEL_WORK, measures.TASKS,
+        measures.PARALLEL_DELIVERED, measures.PARALLEL_DELIVERED_WORK, measures.PARALLEL_ELAPSED,
+        measures.PARALLEL_TASKS, measures.PARALLEL_WORK, measures.TASKS,
     ),
     "figures.resource_figures": (
         measures.AGENTS_CPU, measures.AGENTS_CPU_USE, measures.AGENTS_IO,
@@ -119,7 +129,8 @@ READERS: dict[str, tuple[str, ...]] = {
     "figures.scores.slices": (
         measures.AGENTS_BUSY, measures.AGENTS_CAPACITY, measures.CAPACITY, measures.CHECKED,
         measures.COMPLETE, measures.COMPLETE_TASKS, measures.CONSISTENT, measures.FANOUTS,
-        measures.LONGEST_LANE, measures.PARALLEL_ELAPSED, measures.PARALLEL_TASKS,
+        measures.LONGEST_LANE, measures.PARALLEL_DELIVERED, measures.PARALLEL_DELIVERED_WORK,
+        measures.PARALLEL_ELAPSED, measures.PARALLEL_TASKS,
         measures.PARALLEL_WORK, measures.PATTERN_PHASES, measures.PATTERN_WORK,
         measures.PHASES_COVERED, measures.PHASES_STRETCH, measures.RETRY_ENDS, measures.RETRY_TIME,
         measures.SCORE_COUNT, measures.SCORE_OUTSIDE, measures.SCORE_SUM, measures.TURNS,
@@ -130,9 +141,9 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.SCORE_OUTSIDE, measures.SCORE_SUM, measures.WORK_ENDS,
     ),
     "figures.speedup_cost": (
-        measures.COST_ELAPSED, measures.COST_FANOUTS, measures.COST_NANO_USD, measures.COST_WORK,
-        measures.FANOUTS, measures.TOKEN_COUNT, measures.TOKEN_ELAPSED, measures.TOKEN_FANOUTS,
-        measures.TOKEN_WORK,
+        measures.COST_DELIVERED, measures.COST_ELAPSED, measures.COST_FANOUTS, measures.COST_NANO_USD,
+        measures.COST_WORK, measures.FANOUTS, measures.TOKEN_COUNT, measures.TOKEN_DELIVERED,
+        measures.TOKEN_ELAPSED, measures.TOKEN_FANOUTS, measures.TOKEN_WORK,
     ),
     "figures.cache_figures": (
         measures.CACHE_EVICTED_MISSES, measures.CACHE_LOOKUPS, measures.CACHE_LOOKUP_TIME,
@@ -145,16 +156,21 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.TEST_SECONDS, measures.TOKENS, measures.TOOL_SECONDS, measures.UNPRICED_CALLS,
     ),
     "figures.verdict": (
-        measures.PARALLEL_ELAPSED, measures.PARALLEL_TASKS, measures.PARALLEL_WORK,
+        measures.PARALLEL_DELIVERED, measures.PARALLEL_DELIVERED_WORK, measures.PARALLEL_ELAPSED,
+        measures.PARALLEL_TASKS, measures.PARALLEL_WORK,
+    ),
+    "figures.waste": (
+        measures.DELIVERIES, measures.WASTED_COST, measures.WASTED_COST_TASKS, measures.WASTED_TASKS,
+        measures.WASTED_TIME, measures.WASTED_TOKENS, measures.WASTED_TOKEN_TASKS,
     ),
     "figures.wall_time": (
         measures.SESSIONS, measures.WALL,
     ),
     "figures.window_figures": (
-        measures.AGENT_TIME, measures.CALLS, measures.CALL_TIME, measures.CAPACITY,
-        measures.ENDS_EXPECTED, measures.ENDS_SEEN, measures.FANOUTS, measures.HOOKS_TIME,
-        measures.LONGEST_LANE, measures.MESSAGES, measures.MESSAGE_TIME, measures.OVERHEAD,
-        measures.PARALLEL_OUTCOMES, measures.PATTERN_WORK, measures.PHASES, measures.PHASE_TIME,
+        measures.AGENT_TIME, measures.CALLS, measures.CALL_TIME,
+        measures.ENDS_EXPECTED, measures.ENDS_SEEN, measures.HOOKS_TIME,
+        measures.MESSAGES, measures.MESSAGE_TIME, measures.OVERHEAD,
+        measures.PARALLEL_OUTCOMES, measures.PHASES, measures.PHASE_TIME,
         measures.SESSIONS, measures.SESSION_TIME, measures.TASKS, measures.TASK_TIME,
         measures.TURN_TIME,
     ),

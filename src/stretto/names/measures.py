@@ -26,6 +26,8 @@ class Dimension(StrEnum):
     BUCKET = "bucket"
     """A bucket of a quantile sketch (``figures.quantile_sketch``), the only dimension that is a number."""
     CACHE = "cache"
+    DELIVERY = "delivery"
+    """The class of a task that is over: ``delivered``, ``taken`` or ``wasted``."""
     DIRECTION = "direction"
     """``read`` from or ``write`` to disk."""
     FRAMEWORK = "framework"
@@ -42,7 +44,7 @@ class Dimension(StrEnum):
     PLACE = "place"
     """How a task ran: ``parallel``, ``alone`` or ``unplaced``."""
     REASON = "reason"
-    """Why an entry left a cache: ``eviction`` or ``invalidation``."""
+    """Why an entry left a cache (``eviction`` or ``invalidation``), or why a task was wasted."""
     RESULT = "result"
     """The result of a lookup, a test or a check."""
     SCORE = "score"
@@ -105,6 +107,7 @@ def find_position(name: str, dimension: Dimension) -> int:
 _D, _U = Dimension, Unit
 _WORK = (_D.PATTERN, _D.TASK_TYPE, _D.AGENT)
 """The leading dimensions of the measures that scores are made of."""
+_WASTE = (_D.TASK_TYPE, _D.AGENT, _D.REASON)
 
 # Tasks and parallel executions.
 TASKS = define_measure("tasks", (_D.TASK_TYPE, _D.AGENT, _D.OUTCOME), _U.COUNT, "Tasks that are over.")
@@ -140,6 +143,53 @@ PARALLEL_ELAPSED = define_measure(
 PARALLEL_OUTCOMES = define_measure(
     "parallel_outcomes", (_D.OUTCOME,), _U.COUNT, "Tasks of parallel executions by outcome."
 )
+PATTERN_DELIVERED_WORK = define_measure(
+    "pattern_delivered_work",
+    (_D.PATTERN,),
+    _U.NANOSECONDS,
+    "Work of the tasks of parallel executions that were delivered or taken as delivered.",
+)
+PATTERN_TASKS = define_measure("pattern_tasks", (_D.PATTERN,), _U.COUNT, "Tasks of parallel executions.")
+PATTERN_DELIVERED = define_measure(
+    "pattern_delivered", (_D.PATTERN,), _U.COUNT, "Those of them that were delivered or taken as delivered."
+)
+EMPTY_IN_BALANCE = define_measure(
+    "empty_in_balance",
+    (_D.PATTERN,),
+    _U.NANOSECONDS,
+    "Lane time left empty after wasted tasks, as far as it would count as load balance's loss.",
+)
+EMPTY_IN_CONCURRENCY = define_measure(
+    "empty_in_concurrency",
+    (_D.PATTERN,),
+    _U.NANOSECONDS,
+    "Lane time left empty after wasted tasks, as far as it would count as concurrency's loss.",
+)
+PARALLEL_DELIVERED = define_measure(
+    "parallel_delivered",
+    (_D.PATTERN, _D.SIGNATURE, _D.TASK_TYPE),
+    _U.COUNT,
+    "Tasks of parallel executions that were delivered or taken as delivered.",
+)
+PARALLEL_DELIVERED_WORK = define_measure(
+    "parallel_delivered_work",
+    (_D.PATTERN, _D.SIGNATURE, _D.TASK_TYPE),
+    _U.NANOSECONDS,
+    "Busy time of these tasks.",
+)
+DELIVERIES = define_measure(
+    "deliveries", (_D.TASK_TYPE, _D.AGENT, _D.DELIVERY), _U.COUNT, "Tasks that are over, by their class."
+)
+WASTED_TASKS = define_measure("wasted_tasks", _WASTE, _U.COUNT, "Tasks that were wasted, by reason.")
+WASTED_TIME = define_measure(
+    "wasted_time", _WASTE, _U.NANOSECONDS, "Busy time of wasted tasks, without that of the tasks below them."
+)
+WASTED_TOKENS = define_measure("wasted_tokens", _WASTE, _U.COUNT, "Tokens that wasted tasks used.")
+WASTED_TOKEN_TASKS = define_measure(
+    "wasted_token_tasks", _WASTE, _U.COUNT, "Wasted tasks whose tokens are known."
+)
+WASTED_COST = define_measure("wasted_cost", _WASTE, _U.NANO_USD, "Cost of wasted tasks.")
+WASTED_COST_TASKS = define_measure("wasted_cost_tasks", _WASTE, _U.COUNT, "Wasted tasks whose cost is known.")
 OPPORTUNITY = define_measure(
     "opportunity",
     (_D.PATTERN,),
@@ -157,16 +207,32 @@ TOKEN_COUNT = define_measure(
 TOKEN_FANOUTS = define_measure(
     "token_fanouts", (_D.PATTERN, _D.SIGNATURE), _U.COUNT, "Parallel executions with known tokens."
 )
-TOKEN_WORK = define_measure("token_work", (_D.PATTERN, _D.SIGNATURE), _U.NANOSECONDS, "Their work.")
-TOKEN_ELAPSED = define_measure("token_elapsed", (_D.PATTERN, _D.SIGNATURE), _U.NANOSECONDS, "Their elapsed.")
+TOKEN_DELIVERED = define_measure(
+    "token_delivered", (_D.PATTERN, _D.SIGNATURE, _D.TASK_TYPE), _U.COUNT, "Their delivered tasks."
+)
+TOKEN_WORK = define_measure("token_work", (_D.PATTERN, _D.SIGNATURE), _U.NANOSECONDS, "Their delivered work.")
+TOKEN_ELAPSED = define_measure(
+    "token_elapsed",
+    (_D.PATTERN, _D.SIGNATURE),
+    _U.NANOSECONDS,
+    "Their elapsed; below a wasted task only what lies outside of it.",
+)
 COST_NANO_USD = define_measure(
     "cost_nano_usd", (_D.PATTERN, _D.SIGNATURE), _U.NANO_USD, "Cost of parallel executions."
 )
 COST_FANOUTS = define_measure(
     "cost_fanouts", (_D.PATTERN, _D.SIGNATURE), _U.COUNT, "Parallel executions with known cost."
 )
-COST_WORK = define_measure("cost_work", (_D.PATTERN, _D.SIGNATURE), _U.NANOSECONDS, "Their work.")
-COST_ELAPSED = define_measure("cost_elapsed", (_D.PATTERN, _D.SIGNATURE), _U.NANOSECONDS, "Their elapsed.")
+COST_DELIVERED = define_measure(
+    "cost_delivered", (_D.PATTERN, _D.SIGNATURE, _D.TASK_TYPE), _U.COUNT, "Their delivered tasks."
+)
+COST_WORK = define_measure("cost_work", (_D.PATTERN, _D.SIGNATURE), _U.NANOSECONDS, "Their delivered work.")
+COST_ELAPSED = define_measure(
+    "cost_elapsed",
+    (_D.PATTERN, _D.SIGNATURE),
+    _U.NANOSECONDS,
+    "Their elapsed; below a wasted task only what lies outside of it.",
+)
 
 # Tool calls and the tests that they ran.
 CALLS = define_measure("calls", (_D.TOOL, _D.OUTCOME), _U.COUNT, "Tool calls that are over.")

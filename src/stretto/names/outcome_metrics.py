@@ -43,6 +43,48 @@ OUTCOMES: tuple[Metric, ...] = (
         "stretto_window_parallel_tasks", "1", (_O, _W), "Tasks inside parallel executions, by outcome."
     ),
     define_gauge(
+        "stretto_window_deliveries",
+        "1",
+        (_T, Label.DELIVERY, _W),
+        "Tasks that are over, by class: delivered, taken as delivered, or wasted.",
+    ),
+    define_gauge(
+        "stretto_window_agent_deliveries",
+        "1",
+        (_A, Label.DELIVERY, _W),
+        "Tasks of an agent that are over, by class.",
+    ),
+    define_gauge(
+        "stretto_wasted_tasks",
+        "1",
+        (_T, _A, Label.REASON, _W),
+        "Tasks that delivered nothing, by the reason.",
+    ),
+    define_gauge(
+        "stretto_wasted_seconds",
+        "s",
+        (_T, _A, Label.REASON, _W),
+        "Busy time of these tasks, without that of the tasks below them.",
+    ),
+    define_gauge(
+        "stretto_wasted_tokens", "1", (_T, _A, Label.REASON, _W), "Tokens that these tasks used, if known."
+    ),
+    define_gauge(
+        "stretto_wasted_cost_usd", "USD", (_T, _A, Label.REASON, _W), "Cost of these tasks, if known."
+    ),
+    define_gauge(
+        "stretto_waste_ratio",
+        "1",
+        (_W,),
+        "Tasks that were retried, failed or lost over all that are over; cancelled ones are left out.",
+        "stretto_window_uncancelled_waste",
+        "stretto_window_uncancelled_tasks",
+    ),
+    define_gauge("stretto_window_uncancelled_waste", "1", (_W,), "Tasks that were retried, failed or lost."),
+    define_gauge(
+        "stretto_window_uncancelled_tasks", "1", (_W,), "Tasks that are over and were not cancelled."
+    ),
+    define_gauge(
         "stretto_parallel_failure_ratio",
         "1",
         (_W,),

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sqlite3
 
-VERSION = 7
+VERSION = 8
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -54,9 +54,11 @@ CREATE TABLE fanouts (
   session TEXT NOT NULL, number INTEGER NOT NULL, kept INTEGER NOT NULL DEFAULT 0, pattern TEXT NOT NULL,
   signature TEXT NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL, width INTEGER NOT NULL,
   work INTEGER NOT NULL, elapsed INTEGER NOT NULL, longest_lane INTEGER NOT NULL,
+  delivered INTEGER NOT NULL DEFAULT 0, -- whether a source reported the success of every task
   PRIMARY KEY (session, number, kept)
 ) WITHOUT ROWID;
-CREATE INDEX fanouts_by_speedup ON fanouts (pattern, work * 1.0 / elapsed DESC, "end");
+-- Only these can be records: failing early would be the fastest of all.
+CREATE INDEX fanouts_by_speedup ON fanouts (pattern, work * 1.0 / elapsed DESC, "end") WHERE delivered = 1;
 CREATE INDEX fanouts_by_signature ON fanouts (pattern, signature, "end");
 
 -- How full each cache was when a session last told of it.

@@ -19,7 +19,10 @@ from stretto.store import queries
 
 @dataclass(frozen=True, slots=True)
 class BestFanout:
-    """The parallel execution of a pattern with the highest work over elapsed, the earliest of equal ones."""
+    """The parallel execution of a pattern with the highest work over elapsed, the earliest of equal ones.
+
+    Every task of it reported success.
+    """
 
     pattern: str
     speedup: float
@@ -55,16 +58,16 @@ def make_baseline_finder(
 def list_best_fanouts(connection: sqlite3.Connection) -> list[BestFanout]:
     """Return the best parallel execution of each pattern, in a time that does not grow with history."""
     best = []
-    pattern = connection.execute("SELECT MIN(pattern) FROM fanouts").fetchone()[0]
+    pattern = connection.execute("SELECT MIN(pattern) FROM fanouts WHERE delivered = 1").fetchone()[0]
     while pattern is not None:
         row = connection.execute(
-            'SELECT work * 1.0 / elapsed, "end", session FROM fanouts WHERE pattern = ?'
+            'SELECT work * 1.0 / elapsed, "end", session FROM fanouts WHERE pattern = ? AND delivered = 1'
             ' ORDER BY work * 1.0 / elapsed DESC, "end", session LIMIT 1',
             (pattern,),
         ).fetchone()
         best.append(BestFanout(pattern, *row))
         # Steps along the index from pattern to pattern; a GROUP BY would read every row.
-        following = "SELECT MIN(pattern) FROM fanouts WHERE pattern > ?"
+        following = "SELECT MIN(pattern) FROM fanouts WHERE pattern > ? AND delivered = 1"
         pattern = connection.execute(following, (pattern,)).fetchone()[0]
     return best
 

@@ -420,6 +420,7 @@ class Ingest:
                 f.work,
                 f.elapsed,
                 f.longest_lane,
+                f.is_reported_delivered,
             )
             for number, f in enumerate(settled.fanouts)
         ]
@@ -428,7 +429,9 @@ class Ingest:
             return
         self._delete_executions(session.id)
         self._connection.executemany("INSERT INTO sequential_runs VALUES (?, ?, ?, ?, ?, ?, ?)", runs)
-        self._connection.executemany("INSERT INTO fanouts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", fanouts)
+        self._connection.executemany(
+            "INSERT INTO fanouts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", fanouts
+        )
         state.executions = (runs, fanouts)
 
 

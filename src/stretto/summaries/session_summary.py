@@ -23,6 +23,7 @@ from stretto.figures.session_analysis import (
     build_session_analysis,
 )
 from stretto.figures.spending import Priced, SessionSpending, Spending, sum_spending
+from stretto.figures.verdict import NOTHING_DELIVERED
 from stretto.figures.wall_time import compute_wall_figures
 from stretto.figures.work_tree import LONGEST_SESSION
 from stretto.model.conclude import Classify
@@ -185,7 +186,7 @@ def build_row_document(row: SessionRow) -> dict[str, Any]:
 
 
 def _build_task(task: Task, calls: int) -> dict[str, Any]:
-    interval = task.interval
+    interval, delivery = task.interval, task.delivery
     return {
         "id": task.id,
         "task_type": task.task_type,
@@ -197,6 +198,8 @@ def _build_task(task: Task, calls: int) -> dict[str, Any]:
         "end": _format_time(task.end),
         "seconds": _to_seconds(interval.length if interval else None),
         "outcome": task.outcome.value,
+        "delivery": None if delivery is None else delivery.delivery.value,
+        "waste_reason": None if delivery is None or delivery.reason is None else delivery.reason.value,
         "tool_calls": calls if calls or task.seen else None,
     }
 
@@ -319,20 +322,24 @@ def _build_fanout(
     saved = sequential.length - fanout.elapsed
     return {
         "tasks": [task.id for task in fanout.tasks],
+        "delivered": len(fanout.delivered),
         "parent": fanout.parent,
         "start": to_rfc3339(fanout.start),
         "end": to_rfc3339(fanout.end),
         "width": fanout.width,
         "work_seconds": _to_seconds(fanout.work),
+        "delivered_work_seconds": _to_seconds(fanout.delivered_work),
         "elapsed_seconds": _to_seconds(fanout.elapsed),
         "sequential_seconds": _to_seconds(sequential.length),
         "baseline": sequential.provenance.value,
         "speedup": sequential.length / fanout.elapsed,
         "improvement": saved / sequential.length if sequential.length else None,
+        "reason": None if fanout.delivered else NOTHING_DELIVERED,
         "time_saved_seconds": _to_seconds(saved),
         "efficiency": fanout.efficiency,
         "load_balance": fanout.load_balance,
         "concurrency": fanout.concurrency,
+        "delivery": fanout.delivery,
         **build_fanout_document(fanout),
         "expected_improvement": compute_expected_improvement(fanout, target),
         "contention": asdict(detect_contention(fanout, sequential, samples)),

@@ -31,6 +31,7 @@ from stretto.figures.verdict import (
     sum_parallel_by_type,
 )
 from stretto.figures.wall_time import compute_wall_figures
+from stretto.figures.waste import compute_waste_figures
 from stretto.figures.window_figures import compute_window_figures
 from stretto.model.task_type import DEFAULT_TARGET, TaskTypes
 from stretto.names import QUANTILES, WINDOWS, Label, measures
@@ -117,6 +118,7 @@ def compute_windows(
         figures += compute_wall_figures(window, sums)
         figures += compute_gain_figures(window, sums, parallel, scoring.target)
         figures += compute_price_figures(window, sums, find_baseline)
+        figures += compute_waste_figures(window, sums)
         figures += compute_usage_figures(window, sums)
         figures += compute_resource_figures(window, sums)
         verdicts[window] = build_verdict(window, mixes)

@@ -53,6 +53,8 @@ _SPLIT_BY_PATTERN = _SPLIT_BY_ANY | {
     measures.PARALLEL_TASKS,
     measures.PARALLEL_WORK,
     measures.PARALLEL_ELAPSED,
+    measures.PARALLEL_DELIVERED,
+    measures.PARALLEL_DELIVERED_WORK,
 }
 """Measures that a pattern is scored by."""
 

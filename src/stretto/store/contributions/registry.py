@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from stretto.names.fields import EntityKind
 from stretto.store.contributions.contribution import Aspect, Contribution
+from stretto.store.contributions.deliveries import add_up_deliveries
 from stretto.store.contributions.judgements import (
     add_up_message_balance,
     add_up_phase_coverage,
@@ -27,7 +28,7 @@ from stretto.store.contributions.speedup_costs import add_up_speedup_costs
 from stretto.store.contributions.task_outcomes import add_up_task_outcomes
 from stretto.store.contributions.tasks import add_up_tasks
 
-SUMS_VERSION = 2
+SUMS_VERSION = 3
 """The version of the sums. Raise it with every change of the amounts that anything adds."""
 
 # The names are stored with the version, so that a store made by another list is made anew.
@@ -36,6 +37,7 @@ CONTRIBUTIONS: dict[str, Contribution] = {
         frozenset({Aspect.TASKS, Aspect.PATTERN}),
         lambda context: add_up_tasks(context.session, context.fanouts),
     ),
+    "deliveries": Contribution(frozenset({Aspect.TASKS}), add_up_deliveries),
     "opportunity": Contribution(frozenset({Aspect.TASKS, Aspect.PATTERN}), add_up_sequential_runs),
     "price": Contribution(frozenset({Aspect.WHOLE}), add_up_speedup_costs),
     "session": Contribution(

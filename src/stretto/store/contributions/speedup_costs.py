@@ -1,8 +1,8 @@
-"""Sums of the tokens and the cost of parallel executions, in sessions that are over.
+"""Sums of the tokens and the cost of parallel executions and of wasted tasks, in sessions that are over.
 
 A fan-out is added only if the model calls of every one of its tasks are known: tokens of a part of the tasks
-give no price of the whole. Work and elapsed of exactly these fan-outs are added beside their tokens and cost,
-so that the price of a second saved has numerator and denominator of the same fan-outs.
+give no price of the whole. Delivered work and elapsed of exactly these fan-outs are added beside their tokens
+and cost, so that the price of a second saved has numerator and denominator of the same fan-outs.
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ from collections.abc import Iterable
 
 from stretto.figures.fanouts import Fanout
 from stretto.model.conclude_calls import index_runs_by_agent
-from stretto.model.entities import ModelCall
+from stretto.model.entities import ModelCall, Task
 from stretto.model.model_call_cost import Price
 from stretto.names import NONE, measures
-from stretto.store.contributions.contribution import SessionContext
+from stretto.store.contributions.contribution import SessionContext, get_counted_time
 from stretto.store.rollup import Additions, find_slot
 
 
 def add_up_speedup_costs(context: SessionContext) -> Additions:
-    """Return the tokens and the cost of the fan-outs; nothing while the session runs."""
+    """Return tokens and cost of the fan-outs and of wasted tasks; nothing while the session runs."""
     added: Additions = Counter()
-    if not context.over or not context.fanouts or not context.facts.model_calls:
+    wasted = [task for task in context.session.tasks if task.is_wasted]
+    if not context.over or not (context.fanouts or wasted) or not context.facts.model_calls:
         return added
     find_run = index_runs_by_agent(context.facts, context.session.tasks)
     calls_by_task: dict[str, list[ModelCall]] = {}
@@ -32,7 +33,23 @@ def add_up_speedup_costs(context: SessionContext) -> Additions:
     for fanout in context.fanouts:
         calls = [calls_by_task.get(task.id, []) for task in fanout.tasks]
         _add_fanout(added, fanout, context.session.pattern or NONE, calls, context.price)
+    for task in wasted:
+        _add_wasted(added, task, calls_by_task.get(task.id, []), context.price)
     return added
+
+
+def _add_wasted(added: Additions, task: Task, calls: Iterable[ModelCall], price: Price) -> None:
+    with_tokens = [call for call in calls if _sum_tokens(call) is not None]
+    at, delivery = get_counted_time(task), task.delivery
+    if not with_tokens or at is None or delivery is None or delivery.reason is None:
+        return
+    slot, dims = find_slot(at), (task.task_type, task.agent or NONE, delivery.reason.value)
+    added[slot, measures.WASTED_TOKENS, dims] += sum(_sum_tokens(call) or 0 for call in with_tokens)
+    added[slot, measures.WASTED_TOKEN_TASKS, dims] += 1
+    costs = [price(call) for call in with_tokens]
+    if None not in costs:
+        added[slot, measures.WASTED_COST, dims] += sum(cost.amount for cost in costs if cost is not None)
+        added[slot, measures.WASTED_COST_TASKS, dims] += 1
 
 
 def _add_fanout(
@@ -46,18 +63,23 @@ def _add_fanout(
     if not all(with_tokens):
         return
     slot, mix = find_slot(fanout.end), (pattern, fanout.signature)
+    delivered_types = [task.task_type for task in fanout.delivered]
     added[slot, measures.TOKEN_COUNT, mix] += sum(
         _sum_tokens(call) or 0 for calls in with_tokens for call in calls
     )
     added[slot, measures.TOKEN_FANOUTS, mix] += 1
-    added[slot, measures.TOKEN_WORK, mix] += fanout.work
-    added[slot, measures.TOKEN_ELAPSED, mix] += fanout.elapsed
+    for task_type in delivered_types:
+        added[slot, measures.TOKEN_DELIVERED, (*mix, task_type)] += 1
+    added[slot, measures.TOKEN_WORK, mix] += fanout.delivered_work
+    added[slot, measures.TOKEN_ELAPSED, mix] += fanout.paid
     costs = [price(call) for calls in with_tokens for call in calls]
     if None not in costs:
         added[slot, measures.COST_NANO_USD, mix] += sum(cost.amount for cost in costs if cost is not None)
         added[slot, measures.COST_FANOUTS, mix] += 1
-        added[slot, measures.COST_WORK, mix] += fanout.work
-        added[slot, measures.COST_ELAPSED, mix] += fanout.elapsed
+        for task_type in delivered_types:
+            added[slot, measures.COST_DELIVERED, (*mix, task_type)] += 1
+        added[slot, measures.COST_WORK, mix] += fanout.delivered_work
+        added[slot, measures.COST_ELAPSED, mix] += fanout.paid
 
 
 def _sum_tokens(call: ModelCall) -> int | None:

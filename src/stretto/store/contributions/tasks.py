@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from stretto.figures.efficiency_tree import measure_efficiency
 from stretto.figures.fanouts import Fanout
 from stretto.figures.quantile_sketch import find_bucket
 from stretto.model.entities import Session, Task
@@ -40,15 +41,29 @@ def _add_task(added: Additions, task: Task) -> None:
 
 def _add_fanout(added: Additions, fanout: Fanout, pattern: str) -> None:
     slot = find_slot(fanout.end)
-    added[slot, measures.FANOUTS, (pattern,)] += 1
-    added[slot, measures.CAPACITY, (pattern,)] += fanout.capacity
-    added[slot, measures.PATTERN_WORK, (pattern,)] += fanout.work
-    added[slot, measures.PATTERN_ELAPSED, (pattern,)] += fanout.elapsed
-    added[slot, measures.LONGEST_LANE, (pattern,)] += fanout.width * fanout.longest_lane
+    node = measure_efficiency(fanout)
+    for measure, amount in (
+        (measures.FANOUTS, node.fanouts),
+        (measures.CAPACITY, node.capacity),
+        (measures.PATTERN_WORK, node.work),
+        (measures.PATTERN_ELAPSED, node.elapsed),
+        (measures.LONGEST_LANE, node.longest),
+        (measures.PATTERN_DELIVERED_WORK, node.delivered_work),
+        (measures.PATTERN_TASKS, node.tasks),
+        (measures.PATTERN_DELIVERED, node.delivered),
+        (measures.EMPTY_IN_BALANCE, node.empty_in_balance),
+        (measures.EMPTY_IN_CONCURRENCY, node.empty_in_concurrency),
+    ):
+        if amount:
+            added[slot, measure, (pattern,)] += amount
     signature = fanout.signature
     for task, share in zip(fanout.tasks, fanout.shares, strict=True):
         dims = (pattern, signature, task.task_type)
         added[slot, measures.PARALLEL_TASKS, dims] += 1
-        added[slot, measures.PARALLEL_WORK, dims] += task.interval.length if task.interval else 0
+        length = task.interval.length if task.interval else 0
+        added[slot, measures.PARALLEL_WORK, dims] += length
+        if not task.is_wasted:
+            added[slot, measures.PARALLEL_DELIVERED, dims] += 1
+            added[slot, measures.PARALLEL_DELIVERED_WORK, dims] += length
         added[slot, measures.PARALLEL_ELAPSED, dims] += round(share)
         added[slot, measures.PARALLEL_OUTCOMES, (task.outcome.value,)] += 1

@@ -1,0 +1,101 @@
+"""Measure waste: the tasks that delivered nothing, with their time, tokens and cost, by the reason.
+
+What lies below a wasted task is wasted too. Each instant is counted once: the wasted time of a task is its
+busy time without that of the tasks below it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from stretto.clock import SECOND
+from stretto.figures.figure import Figure, Labels, make_ratio
+from stretto.figures.sum_reading import Sums, group_in_table, sum_by, sum_up
+from stretto.model.conclude_delivery import get_agent_id
+from stretto.model.delivery import CANCELLED, WasteReason
+from stretto.model.entities import Task
+from stretto.model.interval import Interval, measure_union
+from stretto.model.model_call_cost import DOLLAR
+from stretto.names import measures
+from stretto.names.measures import Dimension
+
+
+class Waste(NamedTuple):
+    """A wasted task, with the reason and its wasted time (ns)."""
+
+    task: Task
+    reason: WasteReason
+    length: int
+
+
+def find_waste(tasks: Iterable[Task]) -> Iterator[Waste]:
+    """Yield the wasted tasks of a session."""
+    # Example: a failed task of 60 s with two tasks at 10-50 s and 20-40 s below it: 20 s, 20 s and 20 s.
+    all_tasks = tuple(tasks)
+    wasted = [task for task in all_tasks if task.is_wasted]
+    if not wasted:
+        return
+    ids = {task.id for task in all_tasks}
+    below: dict[str | None, list[Interval]] = {}
+    for task in all_tasks:
+        if task.interval is not None:
+            below.setdefault(task.parent, []).append(task.interval)
+    for task in wasted:
+        delivery = task.delivery
+        if delivery is not None and delivery.reason is not None:
+            yield Waste(
+                task, delivery.reason, _measure_alone(task, below.get(get_agent_id(task.id, ids), []))
+            )
+
+
+def compute_waste_figures(window: str, sums: Sums) -> Iterator[Figure]:
+    """Yield the classes of the window's tasks, and the waste by task type, agent and reason."""
+    at: Labels = (("window", window),)
+    for label, name in (
+        (Dimension.TASK_TYPE, "stretto_window_deliveries"),
+        (Dimension.AGENT, "stretto_window_agent_deliveries"),
+    ):
+        for key, by_class in sorted(
+            group_in_table(sums, measures.DELIVERIES, label, Dimension.DELIVERY).items()
+        ):
+            for delivery, count in sorted(by_class.items()):
+                labels = ((label.value, key), ("delivery", delivery), *at)
+                yield Figure(name, labels, count, count)
+    for dims, count in sorted(sums.get(measures.WASTED_TASKS, {}).items()):
+        labels = (*zip(("task_type", "agent", "reason"), map(str, dims), strict=True), *at)
+        yield Figure("stretto_wasted_tasks", labels, count, count)
+        length = sums.get(measures.WASTED_TIME, {}).get(dims, 0)
+        yield Figure("stretto_wasted_seconds", labels, length / SECOND, count)
+        for name, used, known, scale in _USES:
+            known_tasks = sums.get(known, {}).get(dims, 0)
+            if known_tasks:
+                value = sums.get(used, {}).get(dims, 0) / scale
+                yield Figure(name, labels, value, known_tasks, coverage=known_tasks / count)
+            else:
+                yield Figure(name, labels, None, 0, "no source reported the use of these tasks")
+    yield from _compute_ratio(at, sums)
+
+
+_USES = (
+    ("stretto_wasted_tokens", measures.WASTED_TOKENS, measures.WASTED_TOKEN_TASKS, 1),
+    ("stretto_wasted_cost_usd", measures.WASTED_COST, measures.WASTED_COST_TASKS, DOLLAR),
+)
+
+
+def _compute_ratio(at: Labels, sums: Sums) -> Iterator[Figure]:
+    by_reason = sum_by(sums, measures.WASTED_TASKS, Dimension.REASON)
+    cancelled = sum(by_reason.get(reason.value, 0) for reason in CANCELLED)
+    wasted = sum(by_reason.values()) - cancelled
+    over = sum_up(sums, measures.DELIVERIES) - cancelled
+    yield Figure("stretto_window_uncancelled_waste", at, wasted, over)
+    yield Figure("stretto_window_uncancelled_tasks", at, over, over)
+    yield make_ratio("stretto_waste_ratio", at, wasted, over, over)
+
+
+def _measure_alone(task: Task, below: Iterable[Interval]) -> int:
+    interval = task.interval
+    if interval is None:
+        return 0
+    inner = (Interval(max(interval.start, start), min(interval.end, end)) for start, end in below)
+    return interval.length - measure_union(inner)
