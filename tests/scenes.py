@@ -142,9 +142,10 @@ class Drawing:
         status: str = "completed",
         outcome: Outcome = Outcome.SUCCESS,
         parent: str | None = None,
+        **attributes: Any,
     ) -> Drawing:
         """Let the call for an agent return."""
-        attributes = {"status": status} | ({} if agent_id is None else {"task": agent_id})
+        attributes |= {"status": status} | ({} if agent_id is None else {"task": agent_id})
         return self.stroke(
             Kind.TOOL_END,
             second,

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from stretto.clock import SECOND
 from stretto.model.conclude_calls import LONGEST_ACTIVITY
 from stretto.model.entities import Task, ToolCall
-from stretto.model.event import Kind, Outcome
+from stretto.model.event import Channel, Kind, Outcome
 from stretto.model.interval import Interval
 from tests.fakes import RECORDINGS, recorded
 from tests.scenes import (
@@ -271,10 +273,11 @@ def test_a_listed_agent_runs_even_if_its_call_has_no_end() -> None:
 
 
 def test_a_call_that_was_denied_silently_leaves_no_task_running() -> None:
-    """A person's refusal is not reported: after the stop no task is running."""
+    """A person's refusal is not reported, and no agent started: the call is over, and there is no task."""
     drawing = Drawing().opens().prompt(0).order("call-a", 1, "review").stop(5)
-    (task,) = conclude_scene(drawing.events).tasks
-    assert (task.outcome, task.end) == (UNKNOWN, None)
+    session = conclude_scene(drawing.events)
+    assert session.tasks == ()
+    assert [call.outcome for call in session.tool_calls] == [UNKNOWN]
 
 
 def test_a_denied_delegation_is_no_task() -> None:
@@ -413,3 +416,128 @@ def test_a_recorded_background_session_has_turns_of_user_and_host() -> None:
     turns = conclude_scene(recorded("fanout-background")).turns
     assert [turn.origin for turn in turns] == ["user", "host", "host"]
     assert all(turn.end is not None and turn.outcome is SUCCESS for turn in turns)
+
+
+# Lengths as the client measured them.
+
+
+def test_a_measured_length_replaces_the_hooks_times() -> None:
+    """Hooks are stamped late: a run of 10 s whose start was stamped at 12.4 and end at 20.1 began at 10.1."""
+    drawing = Drawing().opens().prompt(0).order("call-a", 10, "review").run("a", 12.4, 20.1)
+    drawing.answer("call-a", 20.2, "a", task_duration_ms=10_000)
+    (task,) = conclude_scene(drawing.events).tasks
+    assert (seconds(task), task.doubt) == ((10.1, 20.1), 0)
+
+
+@pytest.mark.parametrize("start", [None, 14.0])
+def test_a_missed_start_follows_from_the_length(start: float | None) -> None:
+    """The start is the end less the length, whether a start was reported or not."""
+    drawing = Drawing().opens().prompt(0).order("call-a", 9, "review").run("a", start, 20)
+    drawing.answer("call-a", 20.2, "a", task_duration_ms=10_000)
+    (task,) = conclude_scene(drawing.events).tasks
+    assert seconds(task) == (10, 20)
+
+
+def test_a_run_does_not_begin_before_its_call() -> None:
+    """An end that was stamped late cannot move the start before the call, whose hook the agent awaits."""
+    drawing = Drawing().opens().prompt(0).order("call-a", 10.4, "review").run("a", 10.8, 20.2)
+    drawing.answer("call-a", 20.3, "a", task_duration_ms=10_000)
+    (task,) = conclude_scene(drawing.events).tasks
+    assert seconds(task) == (10.4, 20.2)
+
+
+def test_only_hooks_without_a_measured_length_leave_a_doubt() -> None:
+    """Two hooks may each be half a second late; a measured length or telemetry leaves no doubt."""
+    hooks = Drawing().opens().prompt(0).task("a", 1, 9, "review")
+    (task,) = conclude_scene(hooks.events).tasks
+    assert task.doubt == SECOND // 2
+    telemetry = [replace(event, channel=Channel.OTLP) for event in hooks.events]
+    (task,) = conclude_scene(telemetry).tasks
+    assert task.doubt == 0
+
+
+def test_a_notice_dates_a_background_run_only_if_the_hooks_were_late() -> None:
+    """The host counts until its notice: within 0.1 s of the hooks it confirms them, else it replaces them."""
+    for length, start in ((10_080, 10), (11_500, 8.5)):
+        drawing = Drawing().opens().prompt(0).order("call-a", 8, "review")
+        drawing.answer("call-a", 8.2, "a", status="async_launched").run("a", 10, 20)
+        drawing.prompt(21, "p2", by="host", task="a", task_status="completed", task_duration_ms=length)
+        (task,) = conclude_scene(drawing.events).tasks
+        assert (seconds(task), task.outcome, task.doubt) == ((start, 20), SUCCESS, 0)
+
+
+def test_the_length_of_a_run_is_not_that_of_the_next() -> None:
+    """An agent that runs again has two lengths; each belongs to the run that ended before it was reported."""
+    drawing = Drawing().opens().prompt(0).order("call-a", 0, "review")
+    drawing.answer("call-a", 0.2, "a", status="async_launched").run("a", 5, 20)
+    drawing.prompt(21, "p2", by="host", task="a", task_status="completed", task_duration_ms=16_000)
+    drawing.run("a", 40, 50)
+    drawing.prompt(51, "p3", by="host", task="a", task_status="completed", task_duration_ms=12_000)
+    assert [seconds(task) for task in conclude_scene(drawing.events).tasks] == [(4, 20), (38, 50)]
+
+
+# A task exists once its agent did.
+
+
+@pytest.mark.parametrize("outcome", [FAILURE, CANCELLED])
+def test_a_call_that_started_no_agent_is_no_task(outcome: Outcome) -> None:
+    """A refused, not allowed or mistyped call for an agent is a failed or cancelled call and no task."""
+    drawing = Drawing().opens().prompt(0).order("call-a", 1, "review", agent="revewer")
+    drawing.answer("call-a", 2, None, status="", outcome=outcome).stop(5).ends(6)
+    session = conclude_scene(drawing.events)
+    assert session.tasks == ()
+    assert [(call.tool, call.outcome) for call in session.tool_calls] == [("Agent", outcome)]
+
+
+def test_a_call_that_waits_for_permission_is_no_task_yet() -> None:
+    """Nobody works while a person decides; the task begins with its agent."""
+    drawing = Drawing().opens().prompt(0).order("call-a", 1, "review")
+    drawing.stroke(Kind.PERMISSION_REQUEST, 2, name="Agent")
+    assert conclude_scene(drawing.events).tasks == ()
+    (task,) = conclude_scene(drawing.run("a", 60).events).tasks
+    assert (task.id, task.start, task.outcome) == ("a", at(60), RUNNING)
+
+
+@pytest.mark.parametrize(("asked", "tasks"), [(False, 1), (True, 0)])
+def test_the_call_is_the_task_if_the_source_knows_no_agents(*, asked: bool, tasks: int) -> None:
+    """Some clients report no agent by itself: their open call is the task, unless it waits for permission."""
+    drawing = Drawing().opens().prompt(0).order("call-a", 1, "review")
+    if asked:
+        drawing.stroke(Kind.PERMISSION_REQUEST, 2, name="Agent")
+    events = [replace(event, source="droid") for event in drawing.events]
+    assert len(conclude_scene(events).tasks) == tasks
+
+
+# How a session ended.
+
+
+def test_a_session_cut_off_in_its_last_turn_is_no_success() -> None:
+    """The end was seen, but the last turn has none: the outcome is unknown, not success."""
+    session = conclude_scene(Drawing().opens().prompt(0).call("c", 1, 2).ends(9).events)
+    assert (session.outcome, session.end) == (UNKNOWN, at(9))
+
+
+def test_an_interrupted_session_is_cancelled() -> None:
+    """The last turn was interrupted by a person, and so was the session."""
+    drawing = Drawing().opens().prompt(0).stop(5, outcome=CANCELLED)
+    assert conclude_scene(drawing.events, lost=True).outcome is CANCELLED
+    assert conclude_scene(drawing.ends(9).events).outcome is CANCELLED
+
+
+def test_a_session_at_rest_after_a_complete_answer_has_succeeded() -> None:
+    """Its end was never reported; it has finished all the same, and has no invented end."""
+    session = conclude_scene(Drawing().opens().prompt(0).stop(5).events, lost=True)
+    assert (session.outcome, session.end, session.last) == (SUCCESS, None, at(5))
+
+
+def test_a_session_at_rest_with_an_agent_left_running_is_unknown() -> None:
+    """The last answer was complete, but an agent in the background never ended."""
+    drawing = Drawing().opens().prompt(0).order("call-a", 1).answer("call-a", 2, "a", status="async_launched")
+    session = conclude_scene(drawing.run("a", 2).stop(5, running=["a"]).events, lost=True)
+    assert session.outcome is UNKNOWN
+
+
+def test_a_source_without_stops_is_not_cut_off() -> None:
+    """A client that never reports the end of a turn has not cut off its last: its reported end counts."""
+    events = [replace(event, source="gemini-cli") for event in Drawing().opens().prompt(0).ends(9).events]
+    assert conclude_scene(events).outcome is SUCCESS

@@ -56,6 +56,7 @@ def test_a_session_of_which_only_a_score_is_known() -> None:
 def test_a_task_may_be_judged_by_the_call_that_started_it() -> None:
     """The judged task is the agent's if the agent is known, else the call's."""
     drawing = frame_drawing(Drawing(), 50).task("a", 1, 20, "review").order("call-b", 21, "review")
+    drawing.answer("call-b", 25, None)
     for call in ("call-a", "call-b"):
         drawing.stroke(Kind.SCORE, 30, id=call, name=call, attributes={"of": "task", "value": 1})
 

@@ -54,7 +54,7 @@ def test_a_real_session_is_whole(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "widths", "work", "elapsed"),
     [
-        ("fanout", [3], 5.45, 2.53),
+        ("fanout", [3], 5.54, 2.55),
         ("fanout-background", [3], 6.14, 2.80),
         ("two-phase", [2, 2], None, None),
         ("sequential", [], None, None),

@@ -201,7 +201,7 @@ def test_scripted_calls_agree(both: tuple[Session, Session, Session]) -> None:
 def test_scripted_turns_agree(both: tuple[Session, Session, Session]) -> None:
     """Turns agree in identity, origin and outcome, and in their edges within 60 ms.
 
-    Gap: no transcript says that a session has ended. Its outcome is unknown where the hooks' is success.
+    No transcript reports that a session has ended. Its last turn ended well, so it has succeeded.
     """
     by_hooks, by_transcript, _ = both
     assert [(turn.id, turn.origin, turn.outcome) for turn in by_transcript.turns] == [
@@ -211,7 +211,7 @@ def test_scripted_turns_agree(both: tuple[Session, Session, Session]) -> None:
         assert mine.start == pytest.approx(theirs.start, abs=SLACK)
         assert mine.end == pytest.approx(theirs.end, abs=SLACK)
     assert by_transcript.project == by_hooks.project
-    assert (by_transcript.outcome, by_hooks.outcome) == (Outcome.UNKNOWN, Outcome.SUCCESS)
+    assert (by_transcript.outcome, by_hooks.outcome) == (Outcome.SUCCESS, Outcome.SUCCESS)
 
 
 def test_scripted_speedup_agrees(both: tuple[Session, Session, Session]) -> None:
@@ -273,13 +273,15 @@ def test_tokens_are_counted_once(folder: str, request: pytest.FixtureRequest) ->
 
 
 def test_erk_tasks(erk: Corpus) -> None:
-    """All 459 delegations are tasks; all but three, cut off by their session's end, have an end."""
+    """Of 459 delegations 458 are tasks: one was cut off with its session before an agent was known for it."""
     uses = blocks_of(ERK, "tool_use")
     delegating = {id for id, use in uses.items() if use["name"] in {"Task", "Agent"}}
     assert len(delegating) == 459
-    assert {task.delegated_by for task in erk.tasks} == delegating
-    assert len(erk.tasks) == 459
-    assert Counter(task.end is not None for task in erk.tasks) == {True: 456, False: 3}
+    without_agent = delegating - {task.delegated_by for task in erk.tasks}
+    assert without_agent == {"toolu_01YECvtR2eptpXT1ZnzSiimq"}
+    assert not without_agent & set(blocks_of(ERK, "tool_result"))
+    assert len(erk.tasks) == 458
+    assert Counter(task.end is not None for task in erk.tasks) == {True: 456, False: 2}
     assert all(task.outcome is Outcome.UNKNOWN for task in erk.tasks if task.end is None)
 
 

@@ -15,7 +15,6 @@ Start and end that cannot both be right, because the clock was set between them,
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import zip_longest
 
 from stretto.model.conclude_calls import (
@@ -36,7 +35,7 @@ from stretto.model.conclude_leaves import (
     conclude_samples,
     conclude_scores,
 )
-from stretto.model.delegation import Delegation, match_delegations
+from stretto.model.delegation import AGENT_REPORTING_SOURCES, Delegation, match_delegations
 from stretto.model.entities import Session, Task, Turn
 from stretto.model.event import LATEST, Channel, Outcome
 from stretto.model.facts import (
@@ -46,9 +45,12 @@ from stretto.model.facts import (
     SessionFacts,
     find_nearest_task,
     get_number,
+    get_permission_key,
     get_text,
 )
 from stretto.model.join import join_facts
+from stretto.model.run_times import Run, RunTimes, measure_run
+from stretto.model.session_outcome import conclude_session_outcome
 from stretto.model.task_type import OTHER, normalise_name
 from stretto.names import fields
 from stretto.names.fields import list_stamped, make_stamped_key, unpack_timed
@@ -60,14 +62,6 @@ _Edges = list[tuple[int, Fact]]
 """The starts or the ends of an agent, with their facts."""
 
 _TRANSCRIPT = RANK[Channel.TRANSCRIPT]
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A run of an agent; an agent that receives another message, or is called again, runs again."""
-
-    start: int | None
-    end: int | None
 
 
 def conclude_session(facts: SessionFacts, *, lost: bool, classify: Classify, calls: bool = True) -> Session:
@@ -96,7 +90,7 @@ def conclude_session(facts: SessionFacts, *, lost: bool, classify: Classify, cal
         start=first,
         end=end,
         last=get_number(session, fields.LAST) or first,
-        outcome=_conclude_session_outcome(facts, turns, closed=closed, end=end),
+        outcome=conclude_session_outcome(facts, turns, tasks, closed=closed, end=end),
         turns=turns,
         tasks=tasks,
         tool_calls=conclude_calls(facts, tasks, closed=closed) if calls else (),
@@ -151,7 +145,7 @@ def conclude_tasks(facts: SessionFacts, *, closed: bool, classify: Classify) -> 
                     task_id=agent_id if index == 0 else f"{agent_id}/{index + 1}",
                     task_facts=task_facts,
                     call=call,
-                    run=Run(run.start, _get_waited_end(waiting_call) if run.end is None else run.end),
+                    times=measure_run(facts, task_facts, run, next_run, call=call, waiting_call=waiting_call),
                     outcome=_find_noticed_outcome(task_facts, run, next_run)
                     or _conclude_task_outcome(task_facts, waiting_call, run, is_over=is_over),
                     seen=seen,
@@ -159,7 +153,7 @@ def conclude_tasks(facts: SessionFacts, *, closed: bool, classify: Classify) -> 
                 )
             )
     for call in delegations.without_agent:
-        if call.cancelled:
+        if not _stands_for_agent(facts, call):
             continue
         run = Run(call.start, None)
         is_over = closed or _is_agent_over(facts, run, call, stopped_at)
@@ -169,13 +163,37 @@ def conclude_tasks(facts: SessionFacts, *, closed: bool, classify: Classify) -> 
                 task_id=call.id,
                 task_facts={},
                 call=call,
-                run=Run(call.start, _get_waited_end(call)),
+                times=measure_run(facts, {}, run, None, call=call, waiting_call=call),
                 outcome=_conclude_task_outcome({}, call, run, is_over=is_over),
                 seen=False,
                 classify=classify,
             )
         )
     return tuple(sorted(tasks, key=lambda task: (task.start or 0, task.id)))
+
+
+def _stands_for_agent(facts: SessionFacts, call: Delegation) -> bool:
+    """Return whether a call without a known agent proves by itself that an agent took up its task.
+
+    A call that succeeded does. Otherwise an agent may never have existed: permission was refused or is still
+    awaited, or the call named no agent that there is. The call counts then only if its source does not report
+    agents at all.
+    """
+    if call.cancelled:
+        return False
+    if call.outcome is Outcome.SUCCESS:
+        return True
+    if get_text(facts.session, fields.SOURCE) in AGENT_REPORTING_SOURCES:
+        return False
+    if any(list_stamped(task_facts, fields.START) for task_facts in facts.tasks.values()):
+        return False
+    call_facts = facts.calls.get(call.id, {})
+    asked = (
+        call.end is None
+        and call.start is not None
+        and facts.has_permission_request(get_permission_key(call_facts), call.start, LATEST)
+    )
+    return not asked
 
 
 def _is_agent_over(facts: SessionFacts, run: Run, call: Delegation | None, stopped_at: int) -> bool:
@@ -193,7 +211,7 @@ def _conclude_task(
     task_id: str,
     task_facts: EntityFacts,
     call: Delegation | None,
-    run: Run,
+    times: RunTimes,
     outcome: Outcome,
     seen: bool,
     classify: Classify,
@@ -211,11 +229,12 @@ def _conclude_task(
         description=description,
         parent=find_nearest_task(facts, parent),
         delegated_by=delegated_by or _get_parent_call(facts, task_facts),
-        start=keep_plausible_start(run.start, run.end),
-        end=run.end,
+        start=times.start,
+        end=times.end,
         outcome=outcome,
         phase=get_text(task_facts, fields.PHASE),
         seen=seen,
+        doubt=times.doubt,
     )
 
 
@@ -330,20 +349,6 @@ def _conclude_turns(facts: SessionFacts, *, closed: bool) -> tuple[Turn, ...]:
         if asked is not None and not any(asked <= start <= stop for start, _ in started_turns):
             turns.append(Turn(f"@{asked}", "user", asked, stop, OUTCOMES[outcome]))
     return tuple(sorted(turns, key=lambda turn: (turn.start, turn.id)))
-
-
-def _conclude_session_outcome(
-    facts: SessionFacts, turns: tuple[Turn, ...], *, closed: bool, end: int | None
-) -> Outcome:
-    if not closed:
-        return Outcome.RUNNING
-    if end is None:
-        return Outcome.UNKNOWN
-    reported = get_text(facts.session, fields.OUTCOME)
-    if reported is not None:
-        return OUTCOMES[reported]
-    failed = bool(turns) and turns[-1].outcome is Outcome.FAILURE
-    return Outcome.FAILURE if failed else Outcome.SUCCESS
 
 
 def _get_words(session: EntityFacts, name: str) -> str | None:

@@ -25,6 +25,9 @@ from stretto.names.fields import list_stamped
 SLACK = 250_000_000
 """Nanoseconds by which an agent's start may be stamped before its call: two hook processes race."""
 
+AGENT_REPORTING_SOURCES = frozenset({"claude-code"})
+"""Clients that report each agent by its id as soon as it starts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Delegation:
@@ -41,6 +44,8 @@ class Delegation:
     """It returned at once and left the agent in the background: its end is not the agent's."""
     denied: bool
     """Permission was refused: it started no agent."""
+    task_duration: int | None = None
+    """The length (ns) of the run that it waited for, as the client measured it."""
 
     @property
     def waited(self) -> bool:
@@ -174,4 +179,5 @@ def _to_delegation(call_id: str, call_facts: EntityFacts) -> Delegation:
         # Another tool that names an agent sends it a message and does not wait for it.
         launched=status.endswith("_launched") or get_text(call_facts, fields.TOOL) not in DELEGATING_TOOLS,
         denied=status == "denied",
+        task_duration=get_number(call_facts, fields.TASK_DURATION),
     )

@@ -118,6 +118,8 @@ class Task:
     """The name of the phase it belongs to, if an orchestrator declared it."""
     seen: bool = True
     """Whether its agent's start was reported live; if not, perhaps only the call that started it is known."""
+    doubt: int = 0
+    """Nanoseconds by which start and end may be wrong, because hooks are stamped late."""
     judged: TaskDelivery | None = None
     """Its class, if other entities of the session changed it (``conclude_delivery``)."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from stretto.model.conclude_calls import LONGEST_ACTIVITY
 from stretto.model.event import Event, Kind, Outcome
 from stretto.model.fact_values import Touched, merge_counts, merge_duration, read_count, read_text
 from stretto.model.facts import (
@@ -147,7 +148,16 @@ def _fold_task_notice(facts: SessionFacts, event: Event, rank: int) -> Touched:
     delegated_by = read_text(event.attributes, "delegated_by")
     if delegated_by:
         merge_fact(task, fields.DELEGATED_BY, rank, delegated_by)
+    duration = _read_task_duration(event)
+    if duration is not None:
+        merge_fact(task, make_stamped_key(fields.DURATION, event.time), rank, duration)
     return ((EntityKind.TASK, task_id),)
+
+
+def _read_task_duration(event: Event) -> int | None:
+    """Return how long an agent's run took (ns), as the client measured it; None if it did not report that."""
+    milliseconds = read_count(event, "task_duration_ms", LONGEST_ACTIVITY // _MILLISECOND)
+    return None if milliseconds is None else milliseconds * _MILLISECOND
 
 
 def _fold_turn_end(facts: SessionFacts, event: Event, rank: int) -> Touched:
@@ -177,8 +187,10 @@ def _fold_task_start(facts: SessionFacts, event: Event, rank: int) -> Touched:
 
 def _fold_task_end(facts: SessionFacts, event: Event, rank: int) -> Touched:
     touched = _fold_task_edge(facts, event, rank, fields.END)
-    if event.id and event.outcome:
-        merge_fact(facts.tasks[event.id], fields.OUTCOME, rank, event.outcome)
+    if event.id:
+        merge_duration(facts.tasks[event.id], make_stamped_key(fields.DURATION, event.time), event, rank)
+        if event.outcome:
+            merge_fact(facts.tasks[event.id], fields.OUTCOME, rank, event.outcome)
     return touched
 
 
@@ -247,6 +259,9 @@ def _fold_tool_end(facts: SessionFacts, event: Event, rank: int) -> Touched:
             merge_fact(facts.tasks.setdefault(task_id, {}), fields.DELEGATED_BY, rank, call_id)
             touched += ((EntityKind.TASK, task_id),)
             facts.index_delegating(call_id, call)
+            task_duration = _read_task_duration(event)
+            if task_duration is not None:
+                merge_fact(call, fields.TASK_DURATION, rank, task_duration)
     return touched
 
 

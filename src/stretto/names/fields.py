@@ -111,6 +111,7 @@ STATUS: Final = "status"
 STOP: Final = "stop"
 STOPPED: Final = "stopped"
 TASK: Final = "task"
+TASK_DURATION: Final = "task_duration"
 TESTS_FAILED: Final = "tests_failed"
 TESTS_PASSED: Final = "tests_passed"
 TEST_FRAMEWORK: Final = "test_framework"
@@ -240,6 +241,7 @@ _TURN = (
 _TASK = (
     _define_stamped(EntityKind.TASK, START, _TIME, "A start of the agent; an agent may run more than once."),
     _define_stamped(EntityKind.TASK, END, _TIME, "An end of the agent."),
+    _define_stamped(EntityKind.TASK, DURATION, _DURATION, "The length of a run, reported at this instant."),
     _define_stamped(EntityKind.TASK, NOTICE, _OUTCOME, "The host's notice of how a background run ended."),
     FactField(EntityKind.TASK, AGENT, _TEXT, "The agent's name."),
     FactField(EntityKind.TASK, TYPE, _TEXT, "The task type that an orchestrator declared."),
@@ -265,6 +267,7 @@ _CALL = (
     FactField(EntityKind.CALL, SPAN, _TEXT, "The id of its span."),
     FactField(EntityKind.CALL, STATUS, _TEXT, "The status in a delegating call's answer."),
     FactField(EntityKind.CALL, TASK, _TEXT, "The id of the agent that it started."),
+    FactField(EntityKind.CALL, TASK_DURATION, _DURATION, "The length of the agent's run that it waited for."),
     FactField(EntityKind.CALL, WROTE, _TEXT, "Keyed hashes of the paths that it wrote, space-separated."),
     FactField(EntityKind.CALL, TEST_FRAMEWORK, _TEXT, "The test framework that it ran."),
     FactField(EntityKind.CALL, TESTS_PASSED, _COUNT, "Tests that passed."),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from stretto.model.event import Outcome, Value
+from stretto.model.event import Outcome, Value, omit_none
 from stretto.sources.transcript.schema import (
     BLOCKS,
     TEXT,
@@ -50,6 +50,8 @@ _DENIED = re.compile(
 
 _DURATION = re.compile(r"<duration_ms>([0-9]{1,12})</duration_ms>")
 
+_MILLISECOND = 1_000_000
+
 _STATUS = {
     "completed": Outcome.SUCCESS,
     "failed": Outcome.FAILURE,
@@ -79,8 +81,12 @@ class TaskNotice:
         """The notification's attributes, under the names that the hook client uses for it."""
         if not self.task:
             return {}
-        values = {"task": self.task, "task_status": self.status, "delegated_by": self.delegated_by}
-        return {name: value for name, value in values.items() if value is not None}
+        return omit_none(
+            task=self.task,
+            task_status=self.status,
+            delegated_by=self.delegated_by,
+            task_duration_ms=None if self.duration is None else self.duration // _MILLISECOND,
+        )
 
 
 def get_message_text(content: msgspec.Raw) -> str | None:

@@ -315,7 +315,9 @@ class LineTranslator:
         notice = classify.parse_notice(text)
         if notice is not None and notice.task is not None:
             attributes = dict(notice.attributes)
+            # The event itself has the agent and the duration.
             del attributes["task"]
+            attributes.pop("task_duration_ms", None)
             self.log.add_event(
                 Kind.TASK_END,
                 context,

@@ -1,0 +1,113 @@
+"""Run times: when an agent's run began and ended, by the best evidence of all channels.
+
+A client that measures its agents reports how long each run took. That length replaces the time between two
+hooks: a hook's process starts 0.05 to 0.55 s after the event that it reports. The end stays where it was
+reported, and the start is the end less the length, even if no channel reported a start. A start from
+telemetry or from a program is exact and stays too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stretto.clock import SECOND
+from stretto.model.conclude_calls import keep_plausible_start
+from stretto.model.delegation import Delegation
+from stretto.model.event import LATEST, Channel
+from stretto.model.facts import RANK, EntityFacts, SessionFacts
+from stretto.names import fields
+from stretto.names.fields import list_stamped
+
+HOOK_DOUBT = SECOND // 2
+"""Nanoseconds by which an interval between two hooks may be wrong at either edge."""
+
+NOTICE_DELAY = SECOND // 10
+"""Nanoseconds that the length in a notice may exceed the run's: the host counts until it makes the notice."""
+
+_REPORTED_BEFORE_END = 2 * SECOND
+"""Nanoseconds by which another channel may have reported a run's length before the run's end."""
+
+_HOOK = RANK[Channel.HOOK]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run of an agent; an agent that receives another message, or is called again, runs again."""
+
+    start: int | None
+    end: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunTimes:
+    """The start and the end of a run; None if unknown."""
+
+    start: int | None
+    end: int | None
+    doubt: int
+    """Nanoseconds by which either edge may be wrong."""
+
+
+def measure_run(
+    facts: SessionFacts,
+    task_facts: EntityFacts,
+    run: Run,
+    next_run: Run | None,
+    *,
+    call: Delegation | None,
+    waiting_call: Delegation | None,
+) -> RunTimes:
+    """Return the times of a run. ``call`` started it; ``waiting_call`` is that call, if it may have waited.
+
+    Example: hooks at 10.4 and 20.1 s, a measured length of 10.0 s and a call at 10.2 s give [10.2, 20.1]: the
+    run cannot have begun before its call.
+    """
+    end = run.end
+    if end is None and waiting_call is not None and waiting_call.waited:
+        end = waiting_call.end
+    length = None if waiting_call is None else waiting_call.task_duration
+    reported = run.start
+    if not length:
+        length = _find_length(task_facts, run, next_run)
+        if _confirms_edges(length, reported, end):
+            return RunTimes(reported, end, 0)
+    if end is None or length is None or length == 0 or _has_exact_start(task_facts):
+        doubt = HOOK_DOUBT if _is_timed_by_hooks(facts, task_facts, call) else 0
+        return RunTimes(keep_plausible_start(reported, end), end, doubt)
+    start = end - length
+    if call is not None and call.start is not None and call.start < end:
+        start = max(start, call.start)
+    return RunTimes(keep_plausible_start(start, end), end, 0)
+
+
+def _find_length(task_facts: EntityFacts, run: Run, next_run: Run | None) -> int | None:
+    """Return the length that a channel reported at a run's end, or later but before the next run."""
+    lengths = list_stamped(task_facts, fields.DURATION)
+    if not lengths or run.end is None:
+        return None
+    earliest = run.end - _REPORTED_BEFORE_END
+    until = LATEST if next_run is None or next_run.start is None else next_run.start
+    reported = [(fact, time) for time, fact in lengths if earliest <= time < until]
+    if not reported:
+        return None
+    (_, length), _ = min(reported, key=lambda report: (report[0][0], abs(report[1] - run.end)))
+    return length if isinstance(length, int) else None
+
+
+def _confirms_edges(length: int | None, start: int | None, end: int | None) -> bool:
+    if length is None or start is None or end is None:
+        return False
+    return abs(end - start - length) <= NOTICE_DELAY
+
+
+def _has_exact_start(task_facts: EntityFacts) -> bool:
+    return min((rank for _, (rank, _) in list_stamped(task_facts, fields.START)), default=_HOOK) < _HOOK
+
+
+def _is_timed_by_hooks(facts: SessionFacts, task_facts: EntityFacts, call: Delegation | None) -> bool:
+    edges = [*list_stamped(task_facts, fields.START), *list_stamped(task_facts, fields.END)]
+    ranks = [rank for _, (rank, _) in edges]
+    if call is not None and (not ranks or call.end is not None):
+        call_facts = facts.calls.get(call.id, {})
+        ranks += [call_facts[edge][0] for edge in (fields.START, fields.END) if edge in call_facts]
+    return min(ranks, default=0) == _HOOK

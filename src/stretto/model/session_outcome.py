@@ -1,0 +1,55 @@
+"""Session outcome: how a session ended, by its end if that was reported, else by its last turn.
+
+Many clients never report the end of a session, and a file of a session never does. Such a session is over
+once it is at rest. If its last turn ended well and no agent was left running, it has succeeded although its
+end was not seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from stretto.model.conclude_calls import OUTCOMES
+from stretto.model.entities import Task, Turn
+from stretto.model.event import Outcome
+from stretto.model.facts import SessionFacts, get_text
+from stretto.names import fields
+from stretto.names.fields import list_stamped
+
+_STOPPING_SOURCES = frozenset({"claude-code"})
+"""Clients that report the end of each turn that was not cut off."""
+
+
+def conclude_session_outcome(
+    facts: SessionFacts, turns: Sequence[Turn], tasks: Iterable[Task], *, closed: bool, end: int | None
+) -> Outcome:
+    """Return a session's outcome; ``end`` is its end, if it was reported.
+
+    Example: a prompt at 0, an answer that is complete at 40 s, then silence: success, end not seen. Without
+    the complete answer the turn was cut off, and the outcome is unknown.
+    """
+    if not closed:
+        return Outcome.RUNNING
+    reported = get_text(facts.session, fields.OUTCOME)
+    if end is not None and reported is not None:
+        return OUTCOMES[reported]
+    if not turns:
+        return Outcome.UNKNOWN if end is None else Outcome.SUCCESS
+    last = turns[-1]
+    if end is None:
+        is_left = last.end is None or any(task.end is None for task in tasks)
+        return Outcome.UNKNOWN if is_left and last.outcome is Outcome.SUCCESS else _settle_outcome(last)
+    if last.end is None and not _reports_stops(facts, turns):
+        return Outcome.SUCCESS
+    return _settle_outcome(last)
+
+
+def _settle_outcome(turn: Turn) -> Outcome:
+    return Outcome.UNKNOWN if turn.outcome is Outcome.RUNNING else turn.outcome
+
+
+def _reports_stops(facts: SessionFacts, turns: Sequence[Turn]) -> bool:
+    """Return whether a turn without an end was cut off: the source reports ends of turns."""
+    if get_text(facts.session, fields.SOURCE) in _STOPPING_SOURCES:
+        return True
+    return bool(list_stamped(facts.session, fields.STOP)) or any(turn.end is not None for turn in turns)
