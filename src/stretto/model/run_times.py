@@ -71,7 +71,7 @@ def measure_run(
         length = _find_length(task_facts, run, next_run)
         if _confirms_edges(length, reported, end):
             return RunTimes(reported, end, 0)
-    if end is None or length is None or length == 0 or _has_exact_start(task_facts):
+    if end is None or not length or _has_exact_start(task_facts):
         doubt = HOOK_DOUBT if _is_timed_by_hooks(facts, task_facts, call) else 0
         return RunTimes(keep_plausible_start(reported, end), end, doubt)
     start = end - length
@@ -82,15 +82,15 @@ def measure_run(
 
 def _find_length(task_facts: EntityFacts, run: Run, next_run: Run | None) -> int | None:
     """Return the length that a channel reported at a run's end, or later but before the next run."""
-    lengths = list_stamped(task_facts, fields.DURATION)
-    if not lengths or run.end is None:
+    end, lengths = run.end, list_stamped(task_facts, fields.DURATION)
+    if not lengths or end is None:
         return None
-    earliest = run.end - _REPORTED_BEFORE_END
+    earliest = end - _REPORTED_BEFORE_END
     until = LATEST if next_run is None or next_run.start is None else next_run.start
     reported = [(fact, time) for time, fact in lengths if earliest <= time < until]
     if not reported:
         return None
-    (_, length), _ = min(reported, key=lambda report: (report[0][0], abs(report[1] - run.end)))
+    (_, length), _ = min(reported, key=lambda report: (report[0][0], abs(report[1] - end)))
     return length if isinstance(length, int) else None
 
 
