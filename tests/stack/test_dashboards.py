@@ -55,6 +55,14 @@ class Prometheus:
 
     address: str
 
+    def is_ready(self) -> bool:
+        """Return whether it answers queries: before that it replays what it has on disk."""
+        try:
+            with urllib.request.urlopen(f"http://{self.address}/-/ready", timeout=5):
+                return True
+        except OSError:
+            return False
+
     def instant(self, expr: str, at: float | None = None) -> list[dict[str, Any]]:
         """Return the series of an instant query."""
         return self._ask("query", query=expr, time=str(at or time.time()))
@@ -173,6 +181,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
         )
         try:
             found = Prometheus(own)
+            until("Prometheus to be ready", found.is_ready, seconds=90)
             until(
                 "an alert",
                 lambda: found.instant('ALERTS{alertstate="firing",severity="critical"}'),
