@@ -9,9 +9,14 @@ TIMEOUT = 2.0
 
 
 def get_response(
-    address: str, path: str, token: str | None = None, *, authorization: str | None = None
+    address: str,
+    path: str,
+    token: str | None = None,
+    *,
+    authorization: str | None = None,
+    method: str = "GET",
 ) -> tuple[int, str] | None:
-    """Return the status and body of a GET request, or None if the server does not answer.
+    """Return the status and body of a request without a body, or None if the server does not answer.
 
     ``authorization`` is the value of that header; a ``token`` is shown as Bearer.
     """
@@ -19,7 +24,7 @@ def get_response(
     if authorization is None and token:
         authorization = f"Bearer {token}"
     try:
-        connection.request("GET", path, headers={"Authorization": authorization} if authorization else {})
+        connection.request(method, path, headers={"Authorization": authorization} if authorization else {})
         response = connection.getresponse()
         return response.status, response.read().decode(errors="replace")
     except (OSError, http.client.HTTPException):

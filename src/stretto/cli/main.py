@@ -40,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run_command(options: argparse.Namespace) -> int:
+    import sqlite3  # noqa: PLC0415  # the status line does not need it
+
     from stretto.cli.command_context import CommandContext  # noqa: PLC0415  # the status line does not need it
     from stretto.config.loading import find_unknown_variables, load_config  # noqa: PLC0415  # likewise
 
@@ -68,6 +70,10 @@ def _run_command(options: argparse.Namespace) -> int:
         # The reader has closed the pipe. Without this, Python would report it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except sqlite3.Error as error:
+        print(f"stretto: the store cannot be read: {error}", file=sys.stderr)
+        print("         run 'stretto rebuild': it makes the store again from the journal", file=sys.stderr)
+        return StrettoError.exit_code
     except OSError as error:
         # A folder that cannot be created or a full disk is a fault of the environment, not of the program.
         print(f"stretto: {error.strerror or error}: {error.filename or 'no file'}", file=sys.stderr)
@@ -220,7 +226,7 @@ def build_parser() -> argparse.ArgumentParser:
         "check every part from hook to notification and show what is missing",
     )
     _add_servers(commands)
-    _add_command(commands, "rebuild", "store_commands:rebuild_store", "rebuild the store from the journal")
+    _add_command(commands, "rebuild", "rebuild:run_rebuild", "rebuild the store from the journal")
     _add_command(commands, "config", "store_commands:show_config", "show every setting and its origin")
     return top
 

@@ -1,10 +1,9 @@
-"""Commands on the store and the settings: sessions, show, rebuild, config."""
+"""Commands on the store and the settings: sessions, show, config."""
 
 from __future__ import annotations
 
 import argparse
 import sqlite3
-import time
 from contextlib import closing
 
 from stretto.cli import text_tables
@@ -17,12 +16,9 @@ from stretto.figures.scores.score_rules import build_rules_document
 from stretto.figures.session_analysis import WhatIf, build_what_if_document, try_factor
 from stretto.figures.work_tree import build_work_tree
 from stretto.model.event import Outcome
-from stretto.service.ingest_setup import create_ingest
-from stretto.state.lock import StateLock
 from stretto.store import declared_baselines as baselines
 from stretto.store import queries
-from stretto.store.database import open_reader, open_writer
-from stretto.store.store_rescue import describe_aside, move_unusable_aside
+from stretto.store.database import open_reader
 from stretto.summaries.session_summary import (
     SessionSummary,
     build_row_document,
@@ -81,33 +77,6 @@ def show_session(context: CommandContext, options: argparse.Namespace) -> int:
         document["what_if"] = build_what_if_document(what_if)
         text += "\n\n" + format_what_if(what_if)
     context.print_answer(document, text)
-    return 0
-
-
-def rebuild_store(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every command takes both
-    """Build the store anew from the journal."""
-    config = context.config
-    with StateLock(config.state):
-        aside = move_unusable_aside(config.database, config.journal, read_wall_clock(), thorough=True)
-        if aside is not None:
-            context.print_note(describe_aside(aside))
-        connection = open_writer(config.database)
-        ingest = create_ingest(config, connection)
-        started = time.perf_counter()
-        ingest.clear_store()
-        ingest.reset_if_rules_changed(config.fingerprint)
-        events = rejects = 0
-        for result in ingest.catch_up(config.journal, now=read_wall_clock()):
-            events += result.events
-            rejects += result.rejects
-        ingest.close_idle_sessions(read_wall_clock())
-        count = queries.read_activity(connection).sessions
-        connection.close()
-    seconds = time.perf_counter() - started
-    document = {"events": events, "rejects": rejects, "sessions": count, "seconds": round(seconds, 3)}
-    context.print_answer(
-        document, f"{events} events of {count} sessions in {seconds:.1f} s, {rejects} set aside"
-    )
     return 0
 
 

@@ -17,6 +17,7 @@ from stretto.cli.command_context import CommandContext
 from stretto.cli.first_import import find_prompt, find_transcripts_folder, has_agreed, import_history
 from stretto.cli.history_watch import HistoryWatch
 from stretto.cli.hooks import describe_hooks, find_hook_status
+from stretto.cli.rebuild import RebuildProgress
 from stretto.clock import read_wall_clock
 from stretto.config.configuration import Config
 from stretto.errors import ServiceError
@@ -70,7 +71,7 @@ def run_up(context: CommandContext, options: argparse.Namespace) -> int:
         if service.worker.aside is not None:
             context.print_note(describe_aside(service.worker.aside))
         try:
-            service.start(demo_wanted=options.demo)
+            service.start(demo_wanted=options.demo, report=RebuildProgress(context.print_note))
             watch.start()
             supervisor, notes = _create_servers(config, wanted=not options.no_servers)
             if sender.problem:
@@ -215,6 +216,9 @@ def _build_backend(config: Config, service: Service, problems: Callable[[], list
         announce=announcer.announce,
         problems=lambda: [*problems(), *announcer.missing],
         faults=service.list_problems,
+        unready=service.find_unready_reason,
+        request_rebuild=service.request_rebuild,
+        rebuild_document=service.get_rebuild_document,
         runbook=_read_runbook,
         alerts=lambda: sorted(_find_runbooks()),
         version=read_version(),

@@ -22,6 +22,11 @@ class DemoRecording:
         self._keep = False
         self._is_shown = False
 
+    def use_store(self, writer: sqlite3.Connection, ingest: Ingest) -> None:
+        """Continue with another store that was made from the same journal."""
+        self._writer = writer
+        self._ingest = ingest
+
     def place_if_needed(self, *, wanted: bool) -> None:
         """Ingest the recording if it is wanted or the store holds nothing else; remove it otherwise.
 

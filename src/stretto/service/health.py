@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from stretto.service.rebuild_state import RebuildState
+
 
 @dataclass(slots=True)
 class Health:
@@ -16,6 +18,8 @@ class Health:
     """Journal files that became shorter after they were read. The store still holds the removed events."""
     error: str | None = None
     """Why the worker's last round failed; None if it succeeded."""
+    rebuild: RebuildState | None = None
+    """The rebuild of the store under way, or the last since the start."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ Answers are read from the store or the last snapshot. Input is appended to the j
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -23,12 +22,14 @@ from stretto.otlp_export.sender import NullSender, Sender
 from stretto.resources.sampler import Sampler, WatchedSession
 from stretto.resources.sampler_thread import SamplerThread
 from stretto.service.health import Health
+from stretto.service.rebuild_state import RebuildRequest, RebuildState, build_rebuild_document
+from stretto.service.store_reader import StoreReader
 from stretto.service.worker import Worker
 from stretto.sources.otlp.receive import TRACE_NOTE_PATTERN, Receiver, RequestResult, Signal
 from stretto.sources.redact import redact_for_journal
 from stretto.store import queries
 from stretto.store import score_targets as judged
-from stretto.store.database import get_store_size, open_reader
+from stretto.store.database import get_store_size
 from stretto.store.declared_baselines import DeclaredBaselineFile
 from stretto.store.queries import SessionRow
 from stretto.summaries.session_summary import SessionSummary, summarise_session
@@ -72,9 +73,8 @@ class Service:
             live=self._live,
             resource_use=lambda: self.sampling.use,
         )
-        # Requests come in several threads and are short: one connection and a lock serve them all.
-        self._reader = open_reader(config.database)
-        self._reading = threading.Lock()
+        self._reader = StoreReader(config.database, self.worker.request_rebuild)
+        self.worker.reader = self._reader
         self.registry.register(
             FigureCollector(
                 {"snapshot": self._get_figures, "service": self._yield_own_figures}, config.series_budget
@@ -106,14 +106,14 @@ class Service:
 
     def list_sessions(self, limit: int, before: int | None, after: str | None = None) -> list[SessionRow]:
         """Return sessions, the latest activity first, after the instant ``before`` (ns) and id ``after``."""
-        with self._reading:
-            return queries.list_sessions(self._reader, limit=limit, before=before, after=after)
+        with self._reader.use() as connection:
+            return queries.list_sessions(connection, limit=limit, before=before, after=after)
 
     def summarise_session(self, id: str) -> SessionSummary | None:
         """Return the summary of a session, or None if it is unknown."""
-        with self._reading:
+        with self._reader.use() as connection:
             return summarise_session(
-                self._reader,
+                connection,
                 id,
                 self.config.task_types.classify,
                 self.config.hours,
@@ -124,8 +124,8 @@ class Service:
 
     def summarise_trends(self) -> dict[str, Any]:
         """Return parallel work by day and by week, as JSON."""
-        with self._reading:
-            return read_trends(self._reader, self._clock(), self.config.hours, self.declared())
+        with self._reader.use() as connection:
+            return read_trends(connection, self._clock(), self.config.hours, self.declared())
 
     def expose_metrics(self, accept: str) -> Exposition:
         """Return all metrics as text, in the format that the Accept header asks for."""
@@ -134,7 +134,9 @@ class Service:
     def list_problems(self) -> list[str]:
         """Return a sentence on each fault that needs a person now."""
         problems = []
-        if self.health.error:
+        if (unready := self.find_unready_reason()) is not None:
+            problems.append(unready)
+        elif self.health.error:
             problems.append(f"the store is not up to date: {self.health.error}")
         if self._sender.failing:
             problems.append(
@@ -149,6 +151,18 @@ class Service:
                 f"{files} in the journal became shorter: 'stretto rebuild' removes the lost events"
             )
         return problems
+
+    def find_unready_reason(self) -> str | None:
+        """Return why the figures are not those of the journal, while the store is damaged or made again."""
+        return self.worker.find_unready_reason()
+
+    def request_rebuild(self) -> None:
+        """Make the store again from the journal, in the worker's thread."""
+        self.worker.request_rebuild(RebuildRequest("asked for by 'stretto rebuild'"))
+
+    def get_rebuild_document(self) -> dict[str, Any]:
+        """Return the progress of the rebuild under way, or the result of the last."""
+        return build_rebuild_document(self.worker.get_rebuild_state())
 
     def append_hook(self, payload: bytes) -> None:
         """Append the payload of an HTTP hook. Raises OSError if the journal cannot be written."""
@@ -178,17 +192,22 @@ class Service:
         Raises OSError if the journal cannot be written.
         """
         now = self._clock()
-        with self._reading:
-            results = judged.make_score_events(self._reader, items, now)
+        with self._reader.use() as connection:
+            results = judged.make_score_events(connection, items, now)
         records = b"".join(journal.encode_event(event) for event in results if isinstance(event, Event))
         if records:
             self._append_to_journal(records, now)
         return [event if isinstance(event, str) else None for event in results]
 
-    def start(self, *, demo_wanted: bool = False) -> None:
-        """Bring the store up to date with the journal, then follow it. Answers are complete afterwards."""
+    def start(
+        self, *, demo_wanted: bool = False, report: Callable[[RebuildState], None] = lambda _: None
+    ) -> None:
+        """Bring the store up to date with the journal, then follow it. Answers are complete afterwards.
+
+        ``report`` is called with the progress after each batch.
+        """
         self._otlp.recall_sessions(journal.find_recent(self.config.journal, TRACE_NOTE_PATTERN))
-        self.worker.start(demo_wanted=demo_wanted)
+        self.worker.start(demo_wanted=demo_wanted, report=report)
         self.sampling.start()
 
     def stop(self) -> None:
@@ -197,8 +216,7 @@ class Service:
         self.worker.stop()
         self._sender.close(timeout=5.0)
         self._live.close()
-        with self._reading:
-            self._reader.close()
+        self._reader.close()
         self.worker.close()
 
     def _append_to_journal(self, records: bytes, now: int) -> None:
@@ -207,8 +225,10 @@ class Service:
 
     def _find_watched(self) -> list[WatchedSession]:
         """Return the processes of the agents that are busy."""
-        with self._reading:
-            busy = queries.find_busy_processes(self._reader)
+        if self.find_unready_reason() is not None:
+            return []
+        with self._reader.use() as connection:
+            busy = queries.find_busy_processes(connection)
         return [WatchedSession(id, start, process) for id, start, process in busy if process is not None]
 
     def _append_samples(self, samples: Sequence[Event]) -> None:

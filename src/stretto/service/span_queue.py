@@ -84,6 +84,10 @@ class SpanQueue:
         """Sessions that failed and will be sent again."""
         return sum(1 for attempt in self._attempts.values() if attempt.failures)
 
+    def use_store(self, writer: sqlite3.Connection) -> None:
+        """Continue with another store; the queued sessions stay queued."""
+        self._writer = writer
+
     def add_ended(self, sessions: Iterable[Session]) -> None:
         """Queue sessions that have just ended; recordings are never sent."""
         due = time.monotonic() + SETTLE_SECONDS

@@ -7,13 +7,18 @@ Killing the process at any moment therefore loses nothing.
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
 
 from stretto import journal
 from stretto.clock import MINUTE, Clock
 from stretto.config.configuration import Config
+from stretto.errors import StoreError
 from stretto.exporter.counters import LiveMetrics
 from stretto.figures.fanouts import Fanout, SequentialTime, estimate_sequential_time
 from stretto.figures.resource_figures import ResourceUse
@@ -23,14 +28,16 @@ from stretto.otlp_export.sender import NullSender, Sender
 from stretto.service.demo_recording import DemoRecording
 from stretto.service.health import Health, IngestedJournal
 from stretto.service.ingest_setup import create_ingest
+from stretto.service.rebuild_state import RebuildRequest, RebuildState, find_damage, identify_file
 from stretto.service.span_queue import SpanQueue
+from stretto.service.store_reader import StoreReader
 from stretto.store import queries
 from stretto.store.database import open_writer
 from stretto.store.declared_baselines import DeclaredBaselineFile
 from stretto.store.fanout_queries import make_baseline_finder
 from stretto.store.ingest import IngestResult
 from stretto.store.prune import PruneStep, prune_history
-from stretto.store.store_rescue import move_unusable_aside
+from stretto.store.store_rescue import move_store_aside, move_unusable_aside
 from stretto.summaries.snapshot import LiveState, Snapshot, take_snapshot
 from stretto.summaries.stuck_tasks import StuckTask, StuckTaskWatch
 
@@ -41,6 +48,10 @@ TICK_SECONDS = 0.25
 
 REFRESH_SECONDS = 10.0
 """Longest time between two snapshots: time windows move even when nothing happens."""
+
+MOST_DAMAGES = 5
+DAMAGE_SECONDS = 600.0
+"""So many rebuilds of damaged stores in this time, and no further one is tried: the disk is at fault."""
 
 SWEEP_SECONDS = 30.0
 PRUNE_SECONDS = 3_600.0
@@ -75,8 +86,13 @@ class Worker:
         self._wake = threading.Event()
         self.aside = move_unusable_aside(config.database, config.journal, clock())
         """The store that could not be used at the start, if any; it is made again from the journal."""
-        self.writer = open_writer(config.database)
-        self._ingest = create_ingest(config, self.writer)
+        self.reader: StoreReader | None = None
+        """The reader that is closed while the store is made again."""
+        self._requested: RebuildRequest | None = None
+        """Why the store is to be made again in the next round."""
+        self._damages: deque[float] = deque(maxlen=MOST_DAMAGES)
+        """Times (monotonic s) of the last rebuilds that nobody asked for."""
+        self._open_store()
         self._recording = DemoRecording(self.writer, self._ingest, config.journal, clock)
         self.spans = SpanQueue(
             self.writer,
@@ -91,21 +107,58 @@ class Worker:
         self._stuck = StuckTaskWatch(config.task_types.classify, limit=config.stuck_minutes * MINUTE)
         self._stuck_tasks: tuple[StuckTask, ...] = ()
 
+    def _open_store(self) -> None:
+        """Open the store for writing, and remember which file it is."""
+        self.writer = open_writer(self._config.database)
+        self._store_file = identify_file(self._config.database)
+        self._ingest = create_ingest(self._config, self.writer)
+
+    def request_rebuild(self, request: RebuildRequest) -> None:
+        """Make the store again from the journal in the next round. Any thread may call this."""
+        self._requested = request
+        self.wake()
+
+    def get_rebuild_state(self) -> RebuildState | None:
+        """Return the rebuild that is wanted or under way, else the last."""
+        requested, state = self._requested, self.health.rebuild
+        if requested is not None and (state is None or state.finished):
+            return RebuildState(requested.cause)
+        return state
+
+    def find_unready_reason(self) -> str | None:
+        """Return a sentence while the store is damaged or is being made again."""
+        state = self.health.rebuild
+        if state is not None and not state.finished:
+            return state.describe_progress()
+        return None if self._requested is None else self._requested.cause
+
     def wake(self) -> None:
         """Look at the journal now instead of at the next tick."""
         self._wake.set()
 
-    def start(self, *, demo_wanted: bool) -> None:
-        """Rebuild the store if the rules have changed, ingest the journal, then follow it in a thread."""
-        self._ingest.reset_if_rules_changed(self._config.fingerprint)
-        for _ in self._ingest.catch_up(self._config.journal, now=self._clock()):
-            pass
+    def start(self, *, demo_wanted: bool, report: Callable[[RebuildState], None] = lambda _: None) -> None:
+        """Rebuild the store if the rules have changed, ingest the journal, then follow it in a thread.
+
+        ``report`` is called with the progress after each batch.
+        """
+        try:
+            self._begin(report, demo_wanted=demo_wanted)
+        except sqlite3.Error as error:
+            damage = find_damage(error)
+            if damage is None:
+                raise
+            self._rebuild_store(RebuildRequest(damage, is_damaged=True))
+            self._begin(report, demo_wanted=demo_wanted)
+        self._thread.start()
+
+    def _begin(self, report: Callable[[RebuildState], None], *, demo_wanted: bool) -> None:
+        for state in self._catch_up("new events" if self.aside is None else self.aside.cause):
+            report(state)
         self._recording.place_if_needed(wanted=demo_wanted)
         self._ingest.close_idle_sessions(self._clock())
         self._find_stuck_tasks()
         self._refresh_snapshot()
         self.spans.add_unsent()
-        self._thread.start()
 
     def stop(self) -> None:
         """Finish the current round and queue the spans that wait. ``close`` must follow."""
@@ -129,6 +182,8 @@ class Worker:
         pruning = self._start_pruning()
         while not self._stopping.is_set():
             try:
+                if self._rebuild_if_needed():
+                    pruning, refreshed = self._start_pruning(), 0.0
                 changed = self._ingest_journal()
                 now = time.monotonic()
                 if now - swept >= SWEEP_SECONDS:
@@ -149,10 +204,94 @@ class Worker:
                 # that ended here would leave old figures that look current. The journal loses nothing.
                 if self.health.error is None:
                     LOG.exception("the journal could not be ingested")
+                damage = find_damage(error)
+                if damage is not None and self._requested is None:
+                    self._requested = RebuildRequest(damage, is_damaged=True)
                 self.health.error = f"{type(error).__name__}: {error}"
                 self._stopping.wait(1.0)
             self._wake.wait(TICK_SECONDS)
             self._wake.clear()
+
+    def _rebuild_if_needed(self) -> bool:
+        """Make the store again if somebody asked for it, or if it is damaged, deleted or replaced."""
+        request, file = self._requested, identify_file(self._config.database)
+        if file != self._store_file:
+            cause = "the store was deleted" if file is None else "the store was replaced by another file"
+            request = RebuildRequest(cause, is_damaged=True)
+        if request is None:
+            return False
+        if request.is_damaged:
+            now = time.monotonic()
+            if len(self._damages) == MOST_DAMAGES and now - self._damages[0] < DAMAGE_SECONDS:
+                raise StoreError(
+                    f"{request.cause}, again and again",
+                    where=str(self._config.database),
+                    hint="check the disk",
+                )
+            self._damages.append(now)
+        self._rebuild_store(request)
+        return True
+
+    def _rebuild_store(self, request: RebuildRequest) -> None:
+        """Make the store again from the journal. A damaged store is moved aside, a healthy one is cleared.
+
+        Until it is finished the last snapshot stays, and requests that need the store are refused. A service
+        that stops meanwhile continues at its next start.
+        """
+        LOG.warning("the store is made again from the journal: %s", request.cause)
+        self.health.rebuild = RebuildState(request.cause)
+        self._announce_snapshot()
+        if self.reader is not None:
+            self.reader.suspend(lambda: self.find_unready_reason() or request.cause)
+        with suppress(sqlite3.Error):
+            self.writer.close()
+        config, now = self._config, self._clock()
+        if request.is_damaged:
+            self.aside = move_store_aside(config.database, config.journal, now, request.cause)
+        else:
+            self.aside = move_unusable_aside(config.database, config.journal, now, thorough=True)
+        self._open_store()
+        self.spans.use_store(self.writer)
+        self._recording.use_store(self.writer, self._ingest)
+        self._ingest.clear_store()
+        state = self.health.rebuild
+        for state in self._catch_up(request.cause):
+            if self._stopping.is_set():
+                return
+            self.health.rebuild = replace(state, finished=False)
+        self._ingest.close_idle_sessions(self._clock())
+        self._find_stuck_tasks()
+        self.health.rebuild, self._requested = state, None
+        if self.reader is not None:
+            self.reader.resume()
+        self._refresh_snapshot()
+        self.spans.add_unsent()
+        LOG.warning("the store is complete again")
+
+    def _catch_up(self, cause: str) -> Iterator[RebuildState]:
+        """Ingest the journal and yield the progress after each batch, and at the end the result."""
+        started = time.perf_counter()
+        self._ingest.reset_if_rules_changed(self._config.fingerprint)
+        pending = sum(size for _, _, size in self._ingest.list_pending(self._config.journal))
+        state = RebuildState(cause, all_bytes=pending)
+        for result in self._ingest.catch_up(self._config.journal, now=self._clock()):
+            left = sum(size for _, _, size in self._ingest.list_pending(self._config.journal))
+            state = replace(
+                state,
+                read_bytes=max(0, pending - left),
+                events=state.events + result.events,
+                rejects=state.rejects + result.rejects,
+                seconds=time.perf_counter() - started,
+            )
+            yield state
+        sessions = queries.read_activity(self.writer).sessions
+        yield replace(
+            state,
+            finished=True,
+            read_bytes=pending,
+            sessions=sessions,
+            seconds=time.perf_counter() - started,
+        )
 
     def _ingest_journal(self) -> bool:
         """Ingest new events and return whether there were any."""
@@ -206,8 +345,13 @@ class Worker:
             live=LiveState(self._resource_use(), self._stuck_tasks),
         )
         self.health.snapshot_seconds = time.perf_counter() - started
-        for notify in self.snapshot_listeners:
-            notify(self.snapshot)
+        self._announce_snapshot()
+
+    def _announce_snapshot(self) -> None:
+        """Let the open pages look again, for a new snapshot or a new problem."""
+        if self.snapshot is not None:
+            for notify in self.snapshot_listeners:
+                notify(self.snapshot)
 
     def _find_stuck_tasks(self) -> None:
         self._stuck_tasks = self._stuck.find_stuck_tasks(self.writer, self._clock())

@@ -100,7 +100,8 @@ def move_store_aside(path: Path, journal: Path, now: int, cause: str) -> AsideSt
     Nothing is deleted. A move that was killed is done again: the same record is written once.
     Raises OSError if a file cannot be written or moved.
     """
-    unread = _write_rescued_rows(path, journal)
+    # A missing file would be created by opening it.
+    unread = _write_rescued_rows(path, journal) if path.exists() else ()
     folder = path.parent / ASIDE
     folder.mkdir(mode=0o700, exist_ok=True)
     stamp = datetime.fromtimestamp(now // SECOND, UTC).strftime("%Y%m%dT%H%M%S")
@@ -116,10 +117,8 @@ def move_store_aside(path: Path, journal: Path, now: int, cause: str) -> AsideSt
 
 def describe_aside(aside: AsideStore) -> str:
     """Return the sentence about a store that was moved aside."""
-    text = (
-        f"the store could not be used ({aside.cause}): it is now {aside.path},"
-        " and is made again from the journal"
-    )
+    place = f"it is now {aside.path}, and" if aside.path.exists() else "it"
+    text = f"the store could not be used ({aside.cause}): {place} is made again from the journal"
     if aside.unread:
         text += f"; sums of pruned sessions in {', '.join(aside.unread)} are damaged: keep that file"
     return text

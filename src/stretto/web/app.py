@@ -26,6 +26,7 @@ from stretto.web.json_routes import NOTIFICATIONS, JsonRoutes
 from stretto.web.live_updates import UpdateRoute
 from stretto.web.otlp_routes import OtlpRoutes
 from stretto.web.pages import PageRoutes
+from stretto.web.rebuild_route import RebuildRoute
 from stretto.web.score_route import ScoreRoute
 
 __all__ = ["Backend", "create_app"]
@@ -52,6 +53,7 @@ def create_app(backend: Backend) -> ASGIApp:
             *_MachineRoutes(backend, static).list_routes(),
             *JsonRoutes(backend).list_routes(),
             *ScoreRoute(backend).list_routes(),
+            *RebuildRoute(backend).list_routes(),
             *UpdateRoute(backend.updates).list_routes(),
             *OtlpRoutes(backend).list_routes(),
             *pages.list_routes(),
@@ -103,6 +105,9 @@ class _MachineRoutes:
         return PlainTextResponse("alive\n")
 
     def answer_readiness(self, _: Request) -> Response:
+        reason = self._backend.unready()
+        if reason is not None:
+            return PlainTextResponse(f"not ready: {reason}\n", 503)
         snapshot = self._backend.snapshot()
         if snapshot is None:
             return PlainTextResponse("not ready: there are no figures yet\n", 503)

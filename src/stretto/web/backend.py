@@ -64,6 +64,12 @@ class Backend:
     version: str
     faults: Callable[[], list[str]] = list
     """Returns the problems of the running service itself, for ``doctor``."""
+    unready: Callable[[], str | None] = lambda: None
+    """Returns why the figures are not those of the journal, or None if they are."""
+    request_rebuild: Callable[[], None] = lambda: None
+    """Starts a rebuild of the store."""
+    rebuild_document: Callable[[], dict[str, Any]] = dict
+    """Returns the progress of the rebuild under way, or the result of the last."""
     self_figures: Callable[[], Sequence[Figure]] = list
     """Returns the figures about Stretto itself, as they are exported."""
     updates: UpdateStreams = field(default_factory=UpdateStreams)

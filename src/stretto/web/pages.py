@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stretto.clock import HOUR, SECOND
+from stretto.errors import StoreError
 from stretto.figures.bottleneck import Bottleneck
 from stretto.model.event import Outcome
 from stretto.names import PREFIX, WINDOWS
@@ -82,7 +83,7 @@ class PageRoutes:
             return self._page("overview.html", request, now, live=True, snapshot=None, window=None, **common)
         window = headline.choose_window(snapshot, request.query_params.get("window"))
         figures = dimension_views.FigureIndex(snapshot)
-        trends = backend.trends()
+        trends = _read_trends(backend)
         return self._page(
             "overview.html",
             request,
@@ -280,3 +281,11 @@ def _find_decisive_since(bottleneck: Bottleneck | None, now: int) -> int | None:
         return None
     latest = bottleneck.since + HOUR
     return latest if latest <= now - HOUR else None
+
+
+def _read_trends(backend: Backend) -> dict[str, Any]:
+    """Return the trends; none while the store cannot be read, which the page's problems explain."""
+    try:
+        return backend.trends()
+    except StoreError:
+        return {"days": [], "weeks": []}

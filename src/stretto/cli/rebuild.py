@@ -1,0 +1,111 @@
+"""``stretto rebuild``: make the store again from the journal, in the running service if there is one."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from stretto.cli.command_context import CommandContext
+from stretto.cli.http_client import get_response
+from stretto.clock import read_wall_clock
+from stretto.errors import ServiceError
+from stretto.service.ingest_setup import create_ingest
+from stretto.service.rebuild_state import RebuildState
+from stretto.state.lock import StateLock, find_holder
+from stretto.store import queries
+from stretto.store.database import open_writer
+from stretto.store.store_rescue import describe_aside, move_unusable_aside
+
+REPORT_SECONDS = 2.0
+"""Time between two lines of progress; a shorter rebuild prints none."""
+
+POLL_SECONDS = 0.2
+
+PATH = "/api/rebuild"
+
+
+class RebuildProgress:
+    """Prints how much of the journal was read, a line every few seconds."""
+
+    def __init__(self, print_line: Callable[[str], None]) -> None:
+        self._print_line = print_line
+        self._printed = time.monotonic()
+
+    def __call__(self, state: RebuildState) -> None:
+        """Print a line if the last is old enough."""
+        if not state.finished and time.monotonic() - self._printed >= REPORT_SECONDS:
+            self._print_line(state.describe_progress())
+            self._printed = time.monotonic()
+
+
+def run_rebuild(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every command takes both
+    """Make the store again and print what it has."""
+    document = rebuild_store(context)
+    context.print_answer(
+        document,
+        f"{document['events']} events of {document['sessions']} sessions in {document['seconds']:.1f} s,"
+        f" {document['rejects']} set aside",
+    )
+    return 0
+
+
+def rebuild_store(context: CommandContext) -> dict[str, Any]:
+    """Make the store again; return the counts of events, rejects and sessions, and the seconds it took."""
+    holder = find_holder(context.config.state)
+    if holder is not None and holder.address is not None:
+        document = _rebuild_in_service(context, holder.address)
+    else:
+        document = _rebuild_here(context)
+    return {name: document[name] for name in ("events", "rejects", "sessions", "seconds")}
+
+
+def _rebuild_here(context: CommandContext) -> dict[str, Any]:
+    config = context.config
+    report = RebuildProgress(context.print_note)
+    with StateLock(config.state):
+        aside = move_unusable_aside(config.database, config.journal, read_wall_clock(), thorough=True)
+        if aside is not None:
+            context.print_note(describe_aside(aside))
+        connection = open_writer(config.database)
+        ingest = create_ingest(config, connection)
+        started = time.perf_counter()
+        ingest.clear_store()
+        ingest.reset_if_rules_changed(config.fingerprint)
+        pending = sum(size for _, _, size in ingest.list_pending(config.journal))
+        events = rejects = 0
+        for result in ingest.catch_up(config.journal, now=read_wall_clock()):
+            events += result.events
+            rejects += result.rejects
+            left = sum(size for _, _, size in ingest.list_pending(config.journal))
+            report(RebuildState("stretto rebuild", read_bytes=max(0, pending - left), all_bytes=pending))
+        ingest.close_idle_sessions(read_wall_clock())
+        sessions = queries.read_activity(connection).sessions
+        connection.close()
+    seconds = round(time.perf_counter() - started, 3)
+    return {"events": events, "rejects": rejects, "sessions": sessions, "seconds": seconds}
+
+
+def _rebuild_in_service(context: CommandContext, address: str) -> dict[str, Any]:
+    """Let the running service make its store again, and wait for the end."""
+    token, printed = context.config.token, time.monotonic()
+    answer = get_response(address, PATH, token, method="POST")
+    while answer is not None and answer[0] in {HTTPStatus.OK, HTTPStatus.ACCEPTED}:
+        document: dict[str, Any] = json.loads(answer[1])
+        if document["state"] == "done":
+            return document
+        if time.monotonic() - printed >= REPORT_SECONDS and document.get("all_bytes"):
+            share = 100 * document["read_bytes"] // document["all_bytes"]
+            context.print_note(f"the running service makes the store again: {min(share, 100)} %")
+            printed = time.monotonic()
+        time.sleep(POLL_SECONDS)
+        answer = get_response(address, PATH, token)
+    raise ServiceError(
+        "the running service did not make the store again",
+        where=f"http://{address}",
+        cause="no answer" if answer is None else f"it answered {answer[0]}: {answer[1].strip()[:200]}",
+        hint="see 'stretto doctor'; the journal has everything",
+    )
