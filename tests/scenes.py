@@ -7,7 +7,7 @@ tests draw on the same clock, which starts at ``BEGIN``.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from stretto.clock import SECOND
@@ -16,6 +16,9 @@ from stretto.model.entities import Session
 from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.model.facts import SessionFacts
 from stretto.model.fold import fold_events
+
+PROJECT = "shop"
+"""The project of the scenes that follow a pattern."""
 
 BEGIN = 1_767_225_600 * SECOND
 """2026-01-01T00:00:00Z, on the edge of every slot of time."""
@@ -247,9 +250,10 @@ def conclude_scene(
 
 
 def frame_drawing(drawing: Drawing, until: float, command: str | None = None) -> Drawing:
-    """Put a session and a turn around a drawing; ``command`` names its pattern."""
-    attributes = {"command": command} if command else {}
-    return drawing.opens().prompt(0, **attributes).stop(until).ends(until)
+    """Put a session and a turn around a drawing; ``command`` names its pattern, and gives it a project."""
+    if not command:
+        return drawing.opens().prompt(0).stop(until).ends(until)
+    return drawing.opens(project=PROJECT).prompt(0, command=command).stop(until).ends(until)
 
 
 def fork_join(session: str = "fork-join") -> Drawing:
@@ -291,6 +295,19 @@ def one_by_one(session: str = "one-by-one", command: str | None = "release") -> 
     drawing.task(f"{session}-b", 23, 55, "prd")
     drawing.task(f"{session}-c", 70, 120, "test_strategy")
     return frame_drawing(drawing, 120, command)
+
+
+def earlier_runs(sessions: int = 2, command: str | None = "release") -> list[Event]:
+    """Draw the straggler's tasks one after another in sessions of 20 days before the other scenes.
+
+    With ``one_by_one`` two of them are enough for a measured baseline, and no window has them.
+    """
+    begin = -20 * 86_400
+    return [
+        replace(event, time=event.time + begin * SECOND)
+        for number in range(sessions)
+        for event in one_by_one(f"earlier-{number}", command).events
+    ]
 
 
 def nested(session: str = "nested") -> Drawing:

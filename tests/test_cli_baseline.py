@@ -11,10 +11,11 @@ import pytest
 from tests.test_cli import DEMO, _own_world, answer, run  # noqa: F401  # the fixture applies by its name
 
 ROW_KEYS = {
-    "provenance", "pattern", "task_types", "name", "session", "whole", "runs", "mean_seconds", "confidence",
-    "newest", "age_seconds", "fanouts",
+    "provenance", "admitted", "reason", "since", "project", "agents", "pattern", "task_types", "name",
+    "session", "whole", "runs", "mean_seconds", "confidence", "newest", "age_seconds", "fanouts",
 }  # fmt: skip
 SEQUENTIAL = 5.263
+UNNAMED = "its session follows no named pattern"
 MIX = ["architecture", "prd", "test_strategy"]
 
 
@@ -34,24 +35,24 @@ def held_against(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 
 
 def test_the_list_tells_of_every_baseline_and_its_use(capsys: pytest.CaptureFixture[str], both: str) -> None:
-    """A measured baseline of a single run has no interval and a reason; set durations come after it."""
+    """A single run is refused with the reason, and listed after the baselines; so is its use of none."""
     assert both
     answer(capsys, "baseline", "set", "prd", "90min")
     catalog = answer(capsys, "baseline", "list")
     assert all(row.keys() == ROW_KEYS for row in catalog["baselines"])
-    measured, by_hand = catalog["baselines"]
-    assert (measured["provenance"], measured["task_types"], measured["runs"]) == ("measured", MIX, 1)
-    assert measured["mean_seconds"] == pytest.approx(SEQUENTIAL, abs=0.001)
-    assert measured["confidence"]["seconds"] is None
-    assert measured["confidence"]["reason"] == "a single run has no interval"
-    assert measured["fanouts"] == 1
+    by_hand, refused = catalog["baselines"]
+    assert (refused["provenance"], refused["task_types"], refused["runs"]) == ("measured", MIX, 1)
+    assert (refused["admitted"], refused["since"], refused["fanouts"]) == (False, None, 0)
+    assert refused["reason"] == UNNAMED
+    assert (refused["mean_seconds"], refused["confidence"]["seconds"]) == (None, None)
     assert (by_hand["provenance"], by_hand["mean_seconds"], by_hand["fanouts"]) == ("set", 5_400, 0)
     assert by_hand["confidence"]["reason"] == "it is no mean of runs"
     (use,) = catalog["fanouts"]
-    assert (use["task_types"], use["count"], use["baseline"]) == (MIX, 1, "measured")
+    assert (use["task_types"], use["count"], use["baseline"]) == (MIX, 1, "work")
+    assert (use["reason"], use["near_misses"]) == (UNNAMED, [])
     text = run(capsys, "baseline", "list")[1]
-    assert "a single run has no interval" in text
-    assert "measured" in text
+    assert "because" in text
+    assert UNNAMED in text
 
 
 def test_a_recorded_session_goes_before_the_measured_ones(
@@ -79,7 +80,7 @@ def test_a_recorded_session_goes_before_the_measured_ones(
     assert held_against(capsys)["baseline"] == "recorded"
     assert answer(capsys, "baseline", "record", both, "--name", "before")["replaced"] is True
     assert answer(capsys, "baseline", "forget", "before")["forgotten"] == "before"
-    assert held_against(capsys)["baseline"] == "measured"
+    assert held_against(capsys)["baseline"] == "work"
 
 
 def test_a_length_set_by_hand_is_a_baseline(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ from stretto.exporter.counters import VALUES, LiveMetrics
 from stretto.exporter.scrape import create_registry
 from stretto.figures.baselines import WORK_BASELINE
 from stretto.figures.fanouts import Fanout, SequentialTime, estimate_sequential_time, find_fanouts
+from stretto.figures.work_identity import sign_work
 from stretto.model.entities import Session, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.model_call_cost import NewUsage
@@ -22,7 +23,17 @@ from stretto.store.ingest import IngestResult
 from stretto.summaries.snapshot import take_snapshot
 from tests.exposed import assert_sound, families, samples, value
 from tests.fakes import store
-from tests.scenes import BEGIN, Drawing, at, background, conclude_scene, fork_join, one_by_one, straggler
+from tests.scenes import (
+    BEGIN,
+    Drawing,
+    at,
+    background,
+    conclude_scene,
+    earlier_runs,
+    fork_join,
+    one_by_one,
+    straggler,
+)
 
 CALL = ToolCall("c", "Bash", None, at(1), at(2), SECOND // 2, None, Outcome.SUCCESS)
 
@@ -206,7 +217,9 @@ def test_live_counters_agree_with_the_windows(tmp_path: Path) -> None:
 
         def held_against(session: Session, fanout: Fanout) -> SequentialTime:
             find = make_baseline_finder(opened.connection, {"review": 0.01})
-            return estimate_sequential_time(fanout, find(session.pattern or "none", fanout.signature))
+            return estimate_sequential_time(
+                fanout, find(session.pattern or "none", sign_work(session, fanout.tasks))
+            )
 
         def report(taken: list[IngestResult]) -> None:
             for one in taken:
@@ -215,6 +228,7 @@ def test_live_counters_agree_with_the_windows(tmp_path: Path) -> None:
                 live.count_tool_calls(one.ended.tool_calls)
 
         report(opened.take(one_by_one().events))
+        opened.take(earlier_runs())
         report(opened.take(straggler().events, fork_join().events, background().events))
         report(opened.take(Drawing("calls").opens().call("c", 1, 3, took=1.5).ends(4).events))
         figures = take_snapshot(opened.connection, at(200), TaskTypes(), {"review": 0.01}).figures

@@ -11,11 +11,12 @@ from stretto.model.event import Event
 from stretto.state.retention import Retention
 from stretto.store import queries
 from stretto.store.database import open_writer
+from stretto.store.fanout_queries import read_admission
 from stretto.store.ingest import Ingest
 from stretto.store.prune import PruneStep, count_used_bytes, prune_history
 from stretto.store.rollup import SLOTS
 from tests.fakes import IDLE, Store, append, store
-from tests.scenes import BEGIN, Drawing, at, by_description, one_by_one, straggler
+from tests.scenes import BEGIN, Drawing, at, by_description, earlier_runs, one_by_one, straggler
 
 RETENTION = Retention(raw_days=30, hourly_days=90, daily_days=365, most_bytes=1 << 40)
 FIRST = "2026-01-01.jsonl"
@@ -46,23 +47,23 @@ def late(session: str = "late") -> list[Event]:
 def test_old_sessions_are_deleted_and_every_sum_stays(tmp_path: Path) -> None:
     """Rows and journal lines are deleted; the sums of any window and the baselines are as before."""
     with store(tmp_path) as opened:
-        opened.take(straggler().events, one_by_one().events, file=FIRST)
+        opened.take(straggler().events, one_by_one().events, earlier_runs(), file=FIRST)
         opened.take(late(), file=LATER)
         pattern, signature = opened.connection.execute(
             "SELECT pattern, signature FROM sequential_runs"
         ).fetchone()
         windows = [60 * DAY // 10**9, 55 * DAY // 10**9, DAY // 10**9]
         before = [queries.read_sums(opened.connection, NOW, window) for window in windows]
-        measured = queries.read_measured(opened.connection, pattern, signature)
+        measured = read_admission(opened.connection, pattern, signature).measured
 
-        assert pruned(opened) == PruneStep(sessions=2, files=1)
+        assert pruned(opened) == PruneStep(sessions=4, files=1)
 
         assert ids(opened) == ["late"]
         assert list(journal.list_files(opened.folder)) == [LATER, KEPT]
         assert before[0]["tasks"]
         assert [queries.read_sums(opened.connection, NOW, window) for window in windows] == before
         assert measured is not None
-        assert queries.read_measured(opened.connection, pattern, signature) == measured
+        assert read_admission(opened.connection, pattern, signature).measured == measured
         assert pruned(opened) == PruneStep()
 
 

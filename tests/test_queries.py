@@ -6,9 +6,9 @@ from pathlib import Path
 from stretto.clock import SECOND
 from stretto.model.event import Event, Kind, Outcome
 from stretto.store import queries
-from stretto.store.queries import MEASURED_RUNS, Activity, JournalPosition
+from stretto.store.queries import Activity, JournalPosition
 from tests.fakes import DAY_FILE, append, store
-from tests.scenes import BEGIN, Drawing, at, by_description, conclude_scene, fork_join, one_by_one, straggler
+from tests.scenes import BEGIN, Drawing, at, by_description, conclude_scene, fork_join
 
 SIGNATURE = "architecture,prd,test_strategy"
 
@@ -70,46 +70,6 @@ def test_a_session_comes_whole_or_not_at_all(tmp_path: Path) -> None:
         lost = queries.read_session(opened.connection, "open", by_description)
         assert lost is not None
         assert lost.outcome is Outcome.UNKNOWN
-
-
-def test_a_measured_baseline_is_the_mean_of_matching_runs(tmp_path: Path) -> None:
-    """Same pattern and same types only: 18 and 28 s of architecture make 23."""
-    with store(tmp_path) as opened:
-        longer = Drawing("longer").opens().prompt(0, command="release")
-        longer.task("la", 0, 28, "architecture").task("lb", 30, 62, "prd").task(
-            "lc", 70, 120, "test_strategy"
-        )
-        opened.take(one_by_one().events, longer.ends(121).events, one_by_one("other", "plan").events)
-        opened.take(straggler().events)
-        found = queries.read_measured(opened.connection, "release", SIGNATURE)
-        assert found is not None
-        assert found.lengths == {
-            "architecture": 23 * SECOND,
-            "prd": 32 * SECOND,
-            "test_strategy": 50 * SECOND,
-        }
-        assert found.newest == at(120)
-        assert queries.read_measured(opened.connection, "plan", SIGNATURE) is not None
-        assert queries.read_measured(opened.connection, "none", SIGNATURE) is None
-        assert queries.read_measured(opened.connection, "release", "architecture,prd") is None
-
-
-def test_only_the_newest_runs_are_a_baseline(tmp_path: Path) -> None:
-    """A slow run long ago no longer counts once there are enough newer ones."""
-    with store(tmp_path) as opened:
-        slow = Drawing("slow").opens().prompt(0, command="release")
-        slow.task("sa", 0, 1_000, "architecture").task("sb", 1_001, 2_000, "prd")
-        opened.take(slow.task("sc", 2_001, 3_000, "test_strategy").ends(3_001).events)
-        for number in range(MEASURED_RUNS):
-            opened.take(moved(one_by_one(f"run-{number}"), 10_000 + 200 * number))
-        found = queries.read_measured(opened.connection, "release", SIGNATURE)
-        assert found is not None
-        assert found.lengths == {
-            "architecture": 18 * SECOND,
-            "prd": 32 * SECOND,
-            "test_strategy": 50 * SECOND,
-        }
-        assert len(found.runs) == MEASURED_RUNS
 
 
 def test_a_window_reaches_back_to_the_start_of_a_slot(tmp_path: Path) -> None:

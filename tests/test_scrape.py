@@ -26,6 +26,7 @@ from tests.scenes import (
     at,
     background,
     delivery,
+    earlier_runs,
     one_by_one,
     orchestrated,
     paid,
@@ -42,7 +43,8 @@ GONE = Figure("stretto_sessions_open", (), 3, 3)
 def snapshot(tmp_path: Path) -> Snapshot:
     """Give the figures of a store with every kind of session in it."""
     with store(tmp_path) as opened:
-        opened.take(paid().events, one_by_one().events, background().events, recorded("fanout"))
+        opened.take(paid().events, one_by_one().events, earlier_runs())
+        opened.take(background().events, recorded("fanout"))
         opened.take(Drawing("calls").opens().call("c", 1, 3, took=1.5).events, spender().events)
         opened.take(sampled().events, delivery().events, orchestrated().events, wasteful().events)
         for day in (1, 2):

@@ -274,7 +274,7 @@ def test_a_declared_baseline_is_in_force_without_a_restart(tmp_path: Path) -> No
     with started(config, demo=True) as service:
         (shown,) = (row for row in service.list_sessions(10, None) if row.fanouts)
         types = ("architecture", "prd", "test_strategy")
-        assert service.summarise_trends()["days"][-1]["lead"]["baseline"] == "measured"
+        assert service.summarise_trends()["days"][-1]["lead"]["baseline"] == "work"
         with closing(open_reader(config.database)) as connection:
             (sequential_row,) = (
                 queries.read_session(connection, row.id, config.task_types.classify)

@@ -20,6 +20,7 @@ from tests.scenes import (
     by_description,
     conflict,
     delivery,
+    earlier_runs,
     fork_join,
     frame_drawing,
     one_by_one,
@@ -40,7 +41,7 @@ def told(opened: Store, session: str, hours: dict[str, float] | None = None) -> 
 def test_a_session_document_is_complete(tmp_path: Path) -> None:
     """The straggler is compared with its measured twin: every number of the worked scene."""
     with store(tmp_path) as opened:
-        opened.take(straggler().events, one_by_one().events)
+        opened.take(straggler().events, one_by_one().events, earlier_runs())
         found = told(opened, "straggler")
     (fanout,) = found["fanouts"]
     assert fanout["tasks"] == ["straggler-a", "straggler-b", "straggler-c"]
@@ -109,7 +110,7 @@ def test_an_orchestrators_session_document_is_complete(tmp_path: Path) -> None:
 
 
 def test_each_baseline_has_its_turn(tmp_path: Path) -> None:
-    """Work by default, the table if it has all types, measured if a sequential run is stored."""
+    """Work by default, the table if it has all types, measured if enough sequential runs are stored."""
     hours = {"architecture": 0.01, "prd": 0.02, "test_strategy": 0.02}
     with store(tmp_path) as opened:
         opened.take(straggler().events)
@@ -117,7 +118,14 @@ def test_each_baseline_has_its_turn(tmp_path: Path) -> None:
         configured = told(opened, "straggler", hours)["fanouts"][0]
         assert (configured["baseline"], configured["speedup"]) == ("configured", 3)
         opened.take(one_by_one().events)
-        assert told(opened, "straggler", hours)["fanouts"][0]["baseline"] == "measured"
+        refused = told(opened, "straggler", hours)["fanouts"][0]
+        assert (refused["baseline"], refused["not_measured"]) == (
+            "configured",
+            "1 sequential run(s) of 1 session(s) in 90 days, 3 of 3 are needed",
+        )
+        opened.take(earlier_runs())
+        admitted = told(opened, "straggler", hours)["fanouts"][0]
+        assert (admitted["baseline"], admitted["not_measured"]) == ("measured", None)
 
 
 def test_calls_of_an_agent_that_was_not_seen_are_not_none(tmp_path: Path) -> None:

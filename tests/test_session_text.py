@@ -14,6 +14,7 @@ from tests.fakes import store
 from tests.scenes import (
     Drawing,
     by_description,
+    earlier_runs,
     frame_drawing,
     idle_tail,
     nested,
@@ -43,17 +44,18 @@ def starts(lines: list[str]) -> list[str]:
 
 def test_a_fanout_leads_the_page(tmp_path: Path) -> None:
     """The gain, its baseline and confidence come first; then the efficiency and its losses."""
-    lines = page(tmp_path, "straggler", straggler(), one_by_one())
+    runs = Drawing("earlier", earlier_runs())
+    lines = page(tmp_path, "straggler", straggler(), one_by_one(), runs)
 
     assert lines[:3] == [
         "session straggler",
-        "claude-code, project —, pattern release, success, 1 min, from 2026-01-01T00:00:00Z",
+        "claude-code, project shop, pattern release, success, 1 min, from 2026-01-01T00:00:00Z",
         "1 turn, 3 tasks, 3 tool calls",
     ]
     assert lines[3:6] == [
         "parallel execution 1: 3 tasks, 3 at once: 1.67× as fast as one after another (baseline: measured)",
         "sequential 1.67 min, elapsed 1 min, saved 40 s, work 1.75 min",
-        "no confidence interval: the baseline is a single run, which has no interval",
+        "1.67× to 1.67× at 95 % confidence, from 3 sequential runs",
     ]
     all_delivered = "delivery 100% (3 of 3 tasks)"
     lost = "lane time lost: 1 min by load balance, 15 s by concurrency, 0 ms by delivery"

@@ -11,7 +11,7 @@ from stretto.clock import DAY
 from stretto.summaries.snapshot import build_snapshot_document, take_snapshot
 from stretto.summaries.trends import DAYS, WEEKS, read_trends
 from tests.fakes import store
-from tests.scenes import BEGIN, fork_join, one_by_one, straggler
+from tests.scenes import BEGIN, earlier_runs, fork_join, one_by_one, straggler
 from tests.test_queries import moved
 from tests.test_snapshot import TYPES
 
@@ -22,7 +22,7 @@ _DAY = 86_400
 def test_each_day_and_week_has_its_own_row(tmp_path: Path) -> None:
     """A fan-out on New Year's day, a Thursday, and two a week later; nothing on the days between."""
     with store(tmp_path) as opened:
-        opened.take(straggler().events, one_by_one().events)
+        opened.take(straggler().events, one_by_one().events, earlier_runs())
         opened.take(moved(straggler("s2"), 7 * _DAY), moved(fork_join("s3"), 7 * _DAY))
         found = json.loads(json.dumps(read_trends(opened.connection, BEGIN + 9 * DAY, {}), allow_nan=False))
         assert not opened.connection.in_transaction
@@ -30,7 +30,7 @@ def test_each_day_and_week_has_its_own_row(tmp_path: Path) -> None:
     assert (found["days"][0]["begins"], found["days"][-1]["begins"]) == ("2025-12-12", "2026-01-10")
     assert found["weeks"][-1]["begins"] == "2026-01-05"
     days = {row["begins"]: row for row in found["days"] if row["tasks"]}
-    assert days.keys() == {"2026-01-01", "2026-01-08"}
+    assert days.keys() == {"2025-12-12", "2026-01-01", "2026-01-08"}
     first = days["2026-01-01"]
     assert (first["fanouts"], first["parallel_tasks"], first["tasks"], first["success"]) == (1, 3, 6, 1)
     assert (first["lead"]["baseline"], first["lead"]["time_saved_seconds"]) == ("measured", 40)

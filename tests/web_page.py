@@ -99,6 +99,7 @@ def shown(store: Store) -> Iterator[httpx.Client]:
 def full(store: Store) -> None:
     """Add sessions that fill every part of the overview."""
     store.scene("one-by-one", NOON - 3 * HOUR, ONE_BY_ONE)
+    store.earlier_runs(ONE_BY_ONE)
     store.scene("together", NOON - 2 * HOUR, (ARCHITECTURE, TESTS))
     store.scene(
         "alone", NOON - HOUR, (Work(0, 5, "look around", "explorer"), Work(9, None, "stay", "explorer"))

@@ -17,7 +17,7 @@ import httpx
 import uvicorn
 
 from stretto import journal
-from stretto.clock import SECOND, read_wall_clock
+from stretto.clock import DAY, SECOND, read_wall_clock
 from stretto.config.loading import load_config
 from stretto.exporter.scrape import Exposition, FigureCollector, create_registry, encode_metrics
 from stretto.figures.figure import Figure
@@ -123,6 +123,11 @@ class Store:
             for at, payload in sorted(calls, key=lambda call: call[0])
         ]
         journal.append_records(journal.get_day_file(self.config.journal, start), b"".join(records))
+
+    def earlier_runs(self, tasks: Sequence[Work]) -> None:
+        """Append two sessions from before all windows: with a third of these tasks they are a baseline."""
+        for number in (1, 2):
+            self.scene(f"earlier-{number}", NOON - (20 + number) * DAY, tasks)
 
     def recording(self) -> None:
         """Put the shipped recordings in, as the service does with an empty store."""

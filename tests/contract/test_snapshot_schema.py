@@ -10,7 +10,18 @@ from typing import Any
 import jsonschema
 import pytest
 from tests.fakes import store
-from tests.scenes import at, conflict, delivery, one_by_one, orchestrated, paid, sampled, spender, straggler
+from tests.scenes import (
+    at,
+    conflict,
+    delivery,
+    earlier_runs,
+    one_by_one,
+    orchestrated,
+    paid,
+    sampled,
+    spender,
+    straggler,
+)
 
 from stretto.clock import SECOND
 from stretto.model.task_type import TaskTypes
@@ -27,7 +38,7 @@ def snapshot_document(tmp_path: Path) -> dict[str, Any]:
     """Give the document of a store with every kind of session in it."""
     drawn = (conflict, delivery, one_by_one, orchestrated, paid, sampled, spender, straggler)
     with store(tmp_path) as opened:
-        opened.take(*(draw().events for draw in drawn))
+        opened.take(*(draw().events for draw in drawn), earlier_runs())
         stuck = (StuckTask("busy", "a", at(8)),)
         snapshot = take_snapshot(opened.connection, at(200), TaskTypes(), {}, live=LiveState(stuck=stuck))
     found: dict[str, Any] = json.loads(json.dumps(build_snapshot_document(snapshot), allow_nan=False))

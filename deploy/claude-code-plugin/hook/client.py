@@ -387,6 +387,9 @@ def _add_prompt(payload: Fields, event: Fields, attributes: Fields) -> None:
         attributes["task"] = _read_tag(head, "task-id")
         attributes["task_status"] = _read_tag(head, "status")
         attributes["delegated_by"] = _read_tag(head, "tool-use-id")
+        milliseconds = _read_tag(prompt.rpartition("</result>")[2], "duration_ms")
+        if milliseconds and milliseconds.isdigit():
+            attributes["task_duration_ms"] = _read_number(int(milliseconds))
 
 
 def _add_delegation(payload: Fields, event: Fields, attributes: Fields) -> None:

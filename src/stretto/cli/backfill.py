@@ -49,10 +49,11 @@ def run_backfill(context: CommandContext, options: argparse.Namespace) -> int:
 
 def _compute_hours(config: Config) -> Iterator[At]:
     with closing(open_reader(config.database)) as connection:
-        find = make_baseline_finder(connection, config.hours, load_declared(config.state))
+        declared = load_declared(config.state)
         first = queries.find_first_slot(connection)
         at = read_wall_clock() if first is None else first + HOUR
         while at < read_wall_clock():
+            find = make_baseline_finder(connection, config.hours, declared, now=at)
             figures, _, _ = compute_windows(connection, at, find, config.scoring)
             # Most hours of a long history are empty in every window and are left out.
             if any(figure.count for figure in figures):

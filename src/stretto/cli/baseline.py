@@ -30,7 +30,7 @@ def list_baselines(context: CommandContext, options: argparse.Namespace) -> int:
     config, now = context.config, read_wall_clock()
     declared = baselines.load_declared(config.state)
     with closing(open_reader(config.database)) as connection:
-        catalog = baseline_catalog.read_catalog(connection, config.hours, declared)
+        catalog = baseline_catalog.read_catalog(connection, config.hours, declared, now)
     context.print_answer(
         baseline_catalog.build_catalog_document(catalog, now), text_tables.format_baselines(catalog, now)
     )

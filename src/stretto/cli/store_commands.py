@@ -68,6 +68,7 @@ def show_session(context: CommandContext, options: argparse.Namespace) -> int:
             config.prices.compute_cost,
             declared=baselines.load_declared(config.state),
             scoring=config.scoring,
+            now=read_wall_clock(),
         )
     if summary is None:
         raise AssertionError("a session that was just listed no longer exists")

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from stretto.clock import SECOND
 from stretto.config.configuration import Config
+from stretto.figures.work_identity import list_task_types
 from stretto.store.queries import SessionRow
 from stretto.summaries.baseline_catalog import BaselineCatalog, explain_no_interval
 
@@ -57,10 +58,13 @@ def format_config(config: Config) -> str:
 def format_baselines(catalog: BaselineCatalog, now: int) -> str:
     """Return the baselines in order of precedence, then the baseline of each kind of parallel work."""
     table = make_table(
-        "provenance", "pattern", "task types", "takes", "95 %", "runs", "newest", "used by", "name"
+        *("provenance", "project", "pattern", "task types", "takes", "95 %", "runs"),
+        *("newest", "since", "used by", "name"),
     )
     for baseline in catalog.baselines:
-        bounds = baseline.estimate.bounds
+        if baseline.refusal is not None:
+            continue
+        bounds = None if baseline.estimate is None else baseline.estimate.bounds
         interval = (
             explain_no_interval(baseline)
             if bounds is None
@@ -68,27 +72,62 @@ def format_baselines(catalog: BaselineCatalog, now: int) -> str:
         )
         table.add_row(
             baseline.provenance.value,
+            "any" if baseline.work is None else baseline.work.project or ABSENT,
             baseline.pattern or "any",
             ", ".join(baseline.task_types) + (" (any mix)" if baseline.whole else ""),
-            format_nanoseconds(baseline.estimate.mean),
+            format_nanoseconds(None if baseline.estimate is None else baseline.estimate.mean),
             interval or ABSENT,
-            str(baseline.estimate.count or ABSENT),
+            str(baseline.runs or ABSENT),
             ABSENT if baseline.newest is None else f"{format_nanoseconds(now - baseline.newest)}",
+            ABSENT if baseline.since is None else f"{format_nanoseconds(now - baseline.since)}",
             str(catalog.count_fanouts(baseline)),
             baseline.name or ABSENT,
         )
-    uses = make_table("parallel executions", "pattern", "task types", "compared with")
-    for use in catalog.uses:
-        baseline_text = f"{use.provenance.value} {', '.join(use.names)}".strip()
-        uses.add_row(
-            str(use.mix.count), use.mix.pattern, ", ".join(use.mix.signature.split(",")), baseline_text
-        )
     parts = [
         render_text(table)
-        if catalog.baselines
+        if table.row_count
         else "no baseline is known: parallel work is compared with the tasks' own durations"
     ]
-    return "\n\n".join([*parts, *([render_text(uses)] if catalog.uses else [])])
+    following = (_list_refused(catalog), _list_uses(catalog))
+    return "\n\n".join([*parts, *(render_text(rows) for rows in following if rows.row_count)])
+
+
+def _list_refused(catalog: BaselineCatalog) -> Table:
+    """Return the sequential runs that are no baseline, each with the reason."""
+    table = make_table("refused", "project", "pattern", "task types", "runs", "because")
+    for runs in catalog.baselines:
+        if runs.refusal is not None:
+            project = None if runs.work is None else runs.work.project
+            table.add_row(
+                runs.provenance.value,
+                project or ABSENT,
+                runs.pattern or ABSENT,
+                ", ".join(runs.task_types),
+                str(runs.runs),
+                runs.refusal,
+            )
+    return table
+
+
+def _list_uses(catalog: BaselineCatalog) -> Table:
+    """Return the parallel executions by what they are compared with, and the runs that nearly matched."""
+    table = make_table(
+        "parallel executions", "project", "pattern", "task types", "compared with", "not with runs"
+    )
+    for use in catalog.uses:
+        near = "; ".join(
+            f"{miss.runs} run(s) of the same tasks are under pattern {miss.pattern}"
+            for miss in use.near_misses
+        )
+        table.add_row(
+            str(use.mix.count),
+            use.mix.work.project or ABSENT,
+            use.mix.pattern,
+            ", ".join(list_task_types(use.mix.signature)),
+            f"{use.provenance.value} {', '.join(use.names)}".strip(),
+            "; ".join(filter(None, (use.refusal, near))) or ABSENT,
+        )
+    return table
 
 
 def format_nanoseconds(length: float | None) -> str:

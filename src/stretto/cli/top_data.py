@@ -172,7 +172,8 @@ class FrameReader:
     def _sum_up(self, connection: sqlite3.Connection, now: int) -> None:
         problems: list[str] = []
         config = self.config
-        find = make_baseline_finder(connection, config.hours, declared.load_declared(config.state))
+        recorded = declared.load_declared(config.state)
+        find = make_baseline_finder(connection, config.hours, recorded, now=now)
         for window, seconds in WINDOWS.items():
             sums = queries.read_sums(connection, now, seconds)
             self._verdicts[window] = build_verdict(window, build_mixes(sums, find))

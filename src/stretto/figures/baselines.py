@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from stretto.clock import HOUR
 from stretto.figures.confidence import Estimate, estimate_mean
+from stretto.figures.work_identity import list_task_types
 
 
 class Provenance(StrEnum):
@@ -16,7 +17,7 @@ class Provenance(StrEnum):
     RECORDED = "recorded"
     """Sequential runs that a person has pinned for this pattern."""
     MEASURED = "measured"
-    """Sequential runs of the same pattern and task types are in the store."""
+    """Sequential runs of the same work are in the store, and were admitted (``admission``)."""
     SET = "set"
     """A length per task type that a person has measured by hand."""
     CONFIGURED = "configured"
@@ -82,7 +83,7 @@ class RecordedBaseline:
 
     @property
     def signatures(self) -> frozenset[str]:
-        """The signatures of its runs, as in ``Fanout.signature``."""
+        """The task types of each of its runs, sorted and joined by commas."""
         return frozenset(build_run_signature(run) for run in self.runs)
 
 
@@ -104,12 +105,14 @@ class DeclaredBaselines:
     def find_matching(self, pattern: str, signature: str) -> tuple[RecordedBaseline, ...]:
         """Return the recordings for a pattern: those of the same mix, else whole sessions with all types."""
         candidates = [recorded for recorded in self.recorded if recorded.pattern == pattern]
+        types = list_task_types(signature)
+        mix = ",".join(types)
         same_mix = tuple(
-            recorded for recorded in candidates if not recorded.whole and signature in recorded.signatures
+            recorded for recorded in candidates if not recorded.whole and mix in recorded.signatures
         )
         if same_mix:
             return same_mix
-        wanted = set(signature.split(","))
+        wanted = set(types)
         return tuple(
             recorded
             for recorded in candidates
@@ -131,6 +134,8 @@ class Baseline:
     """The runs that the lengths are means of, if they are means of runs."""
     names: tuple[str, ...] = ()
     """Names of the recordings used."""
+    refusal: str | None = None
+    """Why no sequential runs are the measured baseline; None for a measured or recorded baseline."""
 
     def estimate(self, tasks: Mapping[str, int], work: float) -> Estimate:
         """Return the sequential time of so many tasks of each type (ns); ``work`` is their summed length.
@@ -165,11 +170,11 @@ _NO_INTERVAL = {
 }
 
 FindBaseline = Callable[[str, str], Baseline]
-"""(pattern, signature) → the best known baseline."""
+"""(pattern, signature) → the best known baseline. Signatures are those of ``work_identity``."""
 
 
 def build_run_signature(run: Run) -> str:
-    """Return the sorted task types of a run as one text, as in ``Fanout.signature``."""
+    """Return the sorted task types of a run, joined by commas."""
     return ",".join(sorted(name for name, lengths in run.items() for _ in lengths))
 
 
@@ -179,13 +184,15 @@ def choose_baseline(
     measured: MeasuredRuns | None,
     hours: Hours,
     declared: DeclaredBaselines = NOTHING_DECLARED,
+    *,
+    refusal: str | None = None,
 ) -> Baseline:
     """Return the best baseline that has a length for all types of the signature.
 
     The order is that of ``Provenance``. If some types are set and the others configured, the whole baseline
-    counts as configured.
+    counts as configured. ``refusal`` says why there is no measured baseline.
     """
-    types = set(signature.split(","))
+    types = set(list_task_types(signature))
     recorded = declared.find_matching(pattern, signature)
     if recorded:
         return _use_recorded(recorded, signature, types)
@@ -193,19 +200,20 @@ def choose_baseline(
         return Baseline(Provenance.MEASURED, _pick_lengths(lengths, types), measured)
     set_lengths = {name: entry.length for name, entry in declared.set.items()}
     if types <= set_lengths.keys():
-        return Baseline(Provenance.SET, _pick_lengths(set_lengths, types))
+        return Baseline(Provenance.SET, _pick_lengths(set_lengths, types), refusal=refusal)
     length_by_type = {name: length * HOUR for name, length in hours.items()} | set_lengths
     if types <= length_by_type.keys():
-        return Baseline(Provenance.CONFIGURED, _pick_lengths(length_by_type, types))
-    return WORK_BASELINE
+        return Baseline(Provenance.CONFIGURED, _pick_lengths(length_by_type, types), refusal=refusal)
+    return replace(WORK_BASELINE, refusal=refusal)
 
 
 def _use_recorded(recorded: tuple[RecordedBaseline, ...], signature: str, types: set[str]) -> Baseline:
+    mix = ",".join(list_task_types(signature))
     runs = tuple(
         run
         for baseline in recorded
         for run in baseline.runs
-        if (baseline.whole and not types.isdisjoint(run)) or build_run_signature(run) == signature
+        if (baseline.whole and not types.isdisjoint(run)) or build_run_signature(run) == mix
     )
     measured = MeasuredRuns(runs, max(baseline.newest for baseline in recorded))
     names = tuple(sorted(baseline.name for baseline in recorded))

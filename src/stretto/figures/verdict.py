@@ -11,6 +11,7 @@ from stretto.clock import SECOND
 from stretto.figures.baselines import Baseline, FindBaseline, MeasuredRuns, Provenance
 from stretto.figures.confidence import LEVEL, Bounds, Estimate, compute_improvement_bounds, sum_estimates
 from stretto.figures.sum_reading import Sums, group_by
+from stretto.figures.work_identity import list_task_types
 from stretto.names import measures
 from stretto.names.measures import Dimension
 
@@ -136,7 +137,7 @@ def build_mixes(sums: Sums, find_baseline: FindBaseline) -> list[FanoutMix]:
             for place in range(1 + len(_MIX_COLUMNS))
         ]
         # Each of these fan-outs has as many tasks as the signature names.
-        fanouts = sum(by_type[0].values()) // len(signature.split(","))
+        fanouts = sum(by_type[0].values()) // len(list_task_types(signature))
         mixes.append(FanoutMix(find_baseline(pattern, signature), fanouts, *by_type))
     return mixes
 

@@ -120,6 +120,7 @@ class Service:
                 self.config.prices.compute_cost,
                 declared=self.declared(),
                 scoring=self.config.scoring,
+                now=self._clock(),
             )
 
     def summarise_trends(self) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from stretto.errors import StoreError
 from stretto.exporter.counters import LiveMetrics
 from stretto.figures.fanouts import Fanout, SequentialTime, estimate_sequential_time
 from stretto.figures.resource_figures import ResourceUse
+from stretto.figures.work_identity import sign_work
 from stretto.model.entities import Session
 from stretto.names import NONE
 from stretto.otlp_export.sender import NullSender, Sender
@@ -330,8 +331,9 @@ class Worker:
         self.spans.add_ended(ended.sessions)
 
     def _find_baseline(self, session: Session, fanout: Fanout) -> SequentialTime:
-        find = make_baseline_finder(self.writer, self._config.hours, self._declared())
-        return estimate_sequential_time(fanout, find(session.pattern or NONE, fanout.signature))
+        find = make_baseline_finder(self.writer, self._config.hours, self._declared(), now=self._clock())
+        signature = sign_work(session, fanout.tasks)
+        return estimate_sequential_time(fanout, find(session.pattern or NONE, signature))
 
     def _refresh_snapshot(self) -> None:
         started = time.perf_counter()

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sqlite3
 
-VERSION = 8
+VERSION = 9
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -45,6 +45,7 @@ CREATE INDEX sessions_open ON sessions (outcome) WHERE outcome = 'running';
 CREATE TABLE sequential_runs (
   session TEXT NOT NULL, number INTEGER NOT NULL, kept INTEGER NOT NULL DEFAULT 0, pattern TEXT NOT NULL,
   signature TEXT NOT NULL, "end" INTEGER NOT NULL, lengths TEXT NOT NULL,
+  project TEXT, workers TEXT NOT NULL DEFAULT '[]', -- JSON: agent and task type of each task
   PRIMARY KEY (session, number, kept)
 ) WITHOUT ROWID;
 CREATE INDEX sequential_runs_by_signature ON sequential_runs (pattern, signature, "end");
@@ -55,6 +56,7 @@ CREATE TABLE fanouts (
   signature TEXT NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL, width INTEGER NOT NULL,
   work INTEGER NOT NULL, elapsed INTEGER NOT NULL, longest_lane INTEGER NOT NULL,
   delivered INTEGER NOT NULL DEFAULT 0, -- whether a source reported the success of every task
+  project TEXT, workers TEXT NOT NULL DEFAULT '[]',
   PRIMARY KEY (session, number, kept)
 ) WITHOUT ROWID;
 -- Only these can be records: failing early would be the fastest of all.

@@ -6,6 +6,17 @@ import sqlite3
 from dataclasses import dataclass
 from functools import cache
 
+import msgspec
+
+from stretto.clock import DAY
+from stretto.figures.admission import (
+    FEWEST_RUNS,
+    MOST_RUNS,
+    Admission,
+    PastFanouts,
+    PastRun,
+    judge_admission,
+)
 from stretto.figures.baselines import (
     NOTHING_DECLARED,
     Baseline,
@@ -14,7 +25,13 @@ from stretto.figures.baselines import (
     Hours,
     choose_baseline,
 )
-from stretto.store import queries
+from stretto.figures.work_identity import WorkIdentity, decode_workers, is_identified
+from stretto.names import NONE
+
+_decode_lengths = msgspec.json.Decoder(dict[str, list[int]]).decode
+
+UNIDENTIFIED = "its session has no named pattern or no known project, or a task in it is of unknown type"
+"""Why work whose identity is not known has no measured baseline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,27 +49,95 @@ class BestFanout:
 
 @dataclass(frozen=True, slots=True)
 class MixCount:
-    """The number of parallel executions, or sequential runs, by pattern and mix of task types."""
+    """The number of parallel executions, or sequential runs, of the same work."""
 
-    pattern: str
+    work: WorkIdentity
     signature: str
     count: int
     newest: int
     """End (ns) of the newest of them."""
 
+    @property
+    def pattern(self) -> str:
+        """The pattern, or ``none``."""
+        return self.work.pattern or NONE
+
+
+@dataclass(frozen=True, slots=True)
+class NearMiss:
+    """Sequential runs of the same tasks in the same project, under another pattern's name."""
+
+    pattern: str
+    runs: int
+    sessions: int
+
 
 def make_baseline_finder(
-    connection: sqlite3.Connection, hours: Hours, declared: DeclaredBaselines = NOTHING_DECLARED
+    connection: sqlite3.Connection,
+    hours: Hours,
+    declared: DeclaredBaselines = NOTHING_DECLARED,
+    *,
+    now: int | None = None,
 ) -> FindBaseline:
-    """Return a function that finds the best baseline of a pattern and mix of types, each looked up once."""
+    """Return a function that finds the best baseline of a pattern and signature, each looked up once.
+
+    Measured baselines are judged at ``now`` (ns), without it at the newest run or execution of the same work.
+    """
 
     @cache
     def find(pattern: str, signature: str) -> Baseline:
+        admission = read_admission(connection, pattern, signature, now)
         return choose_baseline(
-            pattern, signature, queries.read_measured(connection, pattern, signature), hours, declared
+            pattern, signature, admission.measured, hours, declared, refusal=admission.reason
         )
 
     return find
+
+
+def read_admission(
+    connection: sqlite3.Connection, pattern: str, signature: str, now: int | None = None
+) -> Admission:
+    """Return whether the sequential runs of some work are its measured baseline at an instant (ns)."""
+    if not is_identified(signature):
+        return Admission(reason=UNIDENTIFIED)
+    until = 1 << 62 if now is None else now
+    # Only the newest runs of a day can be among the newest at the end of any day.
+    runs = [
+        PastRun(session, end, _decode_lengths(lengths))
+        for session, end, lengths in connection.execute(
+            'SELECT session, "end", lengths FROM ('
+            'SELECT session, "end", lengths, ROW_NUMBER() OVER'
+            ' (PARTITION BY "end" / :day ORDER BY "end" DESC, session, number) AS place'
+            ' FROM sequential_runs WHERE pattern = :pattern AND signature = :signature AND "end" <= :until)'
+            " WHERE place <= :most",
+            {"day": DAY, "pattern": pattern, "signature": signature, "until": until, "most": MOST_RUNS},
+        )
+    ]
+    # Most work never ran one after another often enough: its executions need not be read.
+    fanouts = _read_past_fanouts(connection, pattern, signature, until) if len(runs) >= FEWEST_RUNS else []
+    newest = max([0, *(run.end for run in runs), *(day.end for day in fanouts)])
+    return judge_admission(runs, fanouts, newest if now is None else now)
+
+
+def _read_past_fanouts(
+    connection: sqlite3.Connection, pattern: str, signature: str, until: int
+) -> list[PastFanouts]:
+    rows = connection.execute(
+        'SELECT MAX("end"), COUNT(*), SUM(work), SUM(width) FROM fanouts'
+        ' WHERE pattern = ? AND signature = ? AND "end" <= ? AND delivered GROUP BY "end" / ?',
+        (pattern, signature, until, DAY),
+    )
+    return [PastFanouts(*row) for row in rows]
+
+
+def list_near_misses(connection: sqlite3.Connection, work: WorkIdentity) -> list[NearMiss]:
+    """Return the sequential runs of the same tasks in the same project under the names of other patterns."""
+    rows = connection.execute(
+        "SELECT pattern, COUNT(*), COUNT(DISTINCT session) FROM sequential_runs"
+        " WHERE workers = ? AND project = ? AND pattern <> ? GROUP BY pattern ORDER BY pattern",
+        (work.encode_workers(), work.project, work.pattern),
+    )
+    return [NearMiss(*row) for row in rows]
 
 
 def list_best_fanouts(connection: sqlite3.Connection) -> list[BestFanout]:
@@ -73,18 +158,21 @@ def list_best_fanouts(connection: sqlite3.Connection) -> list[BestFanout]:
 
 
 def count_fanout_mixes(connection: sqlite3.Connection) -> list[MixCount]:
-    """Return the number of parallel executions by pattern and mix of task types."""
+    """Return the number of parallel executions by identity of their work."""
     return _count_mixes(connection, "fanouts")
 
 
 def count_run_mixes(connection: sqlite3.Connection) -> list[MixCount]:
-    """Return the number of sequential runs by pattern and mix of task types."""
+    """Return the number of sequential runs by identity of their work."""
     return _count_mixes(connection, "sequential_runs")
 
 
 def _count_mixes(connection: sqlite3.Connection, table: str) -> list[MixCount]:
     query = (
-        f'SELECT pattern, signature, COUNT(*), MAX("end") FROM {table}'  # noqa: S608  # one of the two names above
-        " GROUP BY pattern, signature ORDER BY pattern, signature"
+        f'SELECT project, pattern, workers, signature, COUNT(*), MAX("end") FROM {table}'  # noqa: S608  # one of the two names above
+        " GROUP BY pattern, signature, project, workers ORDER BY pattern, signature, project, workers"
     )
-    return [MixCount(*row) for row in connection.execute(query)]
+    return [
+        MixCount(WorkIdentity(project, pattern, decode_workers(workers)), signature, count, newest)
+        for project, pattern, workers, signature, count, newest in connection.execute(query)
+    ]

@@ -18,6 +18,7 @@ import msgspec
 
 from stretto import journal
 from stretto.clock import SECOND
+from stretto.figures.work_identity import identify_work
 from stretto.journal import kept_records
 from stretto.journal.kept_records import KeptRecord, hash_session, is_kept_file
 from stretto.model.conclude import Classify
@@ -48,6 +49,15 @@ ATTEMPTS = 3
 
 MOST_CALLS_IN_MEMORY = 20_000
 """Most tool calls and other entities of sessions that stay in memory between batches."""
+
+_INSERT_RUN = (
+    'INSERT INTO sequential_runs (session, number, pattern, signature, "end", lengths, project, workers)'
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_INSERT_FANOUT = (
+    'INSERT INTO fanouts (session, number, pattern, signature, start, "end", width, work, elapsed,'
+    " longest_lane, project, workers, delivered) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 
 _RULES = "rules"
 """The name of the stored note about the rules and the version of sums that the store was made with."""
@@ -404,22 +414,32 @@ class Ingest:
     def _write_executions(self, state: SessionState, settled: SettledSession) -> None:
         session, pattern = settled.session, settled.session.pattern or NONE
         runs = [
-            (session.id, number, 0, pattern, run.signature, run.end, _encode(run.lengths).decode())
+            (
+                session.id,
+                number,
+                pattern,
+                (work := identify_work(session, run.tasks)).signature,
+                run.end,
+                _encode(run.lengths).decode(),
+                work.project,
+                work.encode_workers(),
+            )
             for number, run in enumerate(settled.sequential_runs)
         ]
         fanouts = [
             (
                 session.id,
                 number,
-                0,
                 pattern,
-                f.signature,
+                (work := identify_work(session, f.tasks)).signature,
                 f.start,
                 f.end,
                 f.width,
                 f.work,
                 f.elapsed,
                 f.longest_lane,
+                work.project,
+                work.encode_workers(),
                 f.is_reported_delivered,
             )
             for number, f in enumerate(settled.fanouts)
@@ -428,10 +448,8 @@ class Ingest:
         if state.executions == (runs, fanouts):
             return
         self._delete_executions(session.id)
-        self._connection.executemany("INSERT INTO sequential_runs VALUES (?, ?, ?, ?, ?, ?, ?)", runs)
-        self._connection.executemany(
-            "INSERT INTO fanouts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", fanouts
-        )
+        self._connection.executemany(_INSERT_RUN, runs)
+        self._connection.executemany(_INSERT_FANOUT, fanouts)
         state.executions = (runs, fanouts)
 
 

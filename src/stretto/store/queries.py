@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import msgspec
 
 from stretto.clock import SECOND
-from stretto.figures.baselines import MeasuredRuns
 from stretto.figures.sum_reading import Sums
 from stretto.model.conclude import Classify, conclude_session
 from stretto.model.conclude_leaves import conclude_processes
@@ -19,9 +18,6 @@ from stretto.model.event import Outcome
 from stretto.model.facts import SessionFacts
 from stretto.store.rollup import SLOTS
 from stretto.store.session_state import load_facts, load_session_facts
-
-MEASURED_RUNS = 20
-"""A measured baseline is the mean of this many sequential runs, the newest ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +76,6 @@ _SHORTENED = "shortened "
 
 _decode_dims = msgspec.json.Decoder(tuple[str | int, ...]).decode
 _encode = msgspec.json.Encoder().encode
-_decode_lengths = msgspec.json.Decoder(dict[str, list[int]]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,18 +149,6 @@ def read_session_with_facts(
         return None
     facts = load_facts(connection, id)
     return conclude_session(facts, lost=bool(row[0]), classify=classify), facts
-
-
-def read_measured(connection: sqlite3.Connection, pattern: str, signature: str) -> MeasuredRuns | None:
-    """Return the newest sequential runs of a pattern and mix of task types, or None without any run."""
-    rows = connection.execute(
-        'SELECT lengths, "end" FROM sequential_runs WHERE pattern = ? AND signature = ?'
-        ' ORDER BY "end" DESC, session, number LIMIT ?',
-        (pattern, signature, MEASURED_RUNS),
-    ).fetchall()
-    if not rows:
-        return None
-    return MeasuredRuns(tuple(_decode_lengths(text) for text, _ in rows), newest=rows[0][1])
 
 
 def read_sums(connection: sqlite3.Connection, now: int, window: int) -> Sums:

@@ -29,7 +29,7 @@ from stretto.store.session_tool_calls import ToolCallSums
 
 T = TypeVar("T")
 
-ExecutionRows = tuple[Sequence[tuple[str | int, ...]], Sequence[tuple[str | int, ...]]]
+ExecutionRows = tuple[Sequence[tuple[str | int | None, ...]], Sequence[tuple[str | int | None, ...]]]
 """The stored rows of a session's sequential runs, and those of its fan-outs."""
 
 _decode = msgspec.json.Decoder(dict[str, tuple[int, int | str]]).decode

@@ -5,11 +5,18 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from stretto.clock import SECOND, to_rfc3339
-from stretto.figures.baselines import NOTHING_DECLARED, DeclaredBaselines, FindBaseline, Hours, Target
+from stretto.figures.baselines import (
+    NOTHING_DECLARED,
+    Baseline,
+    DeclaredBaselines,
+    FindBaseline,
+    Hours,
+    Target,
+)
 from stretto.figures.confidence import LEVEL, compute_improvement_bounds
 from stretto.figures.contention import detect_contention, measure_session_use
 from stretto.figures.fanouts import Fanout, SequentialTime, estimate_sequential_time, find_fanouts
@@ -25,6 +32,7 @@ from stretto.figures.session_analysis import (
 from stretto.figures.spending import Priced, SessionSpending, Spending, sum_spending
 from stretto.figures.verdict import NOTHING_DELIVERED
 from stretto.figures.wall_time import compute_wall_figures
+from stretto.figures.work_identity import identify_work
 from stretto.figures.work_tree import LONGEST_SESSION
 from stretto.model.conclude import Classify
 from stretto.model.entities import Sample, Session, Task, Tokens, ToolCall
@@ -65,8 +73,12 @@ def summarise_session(
     *,
     declared: DeclaredBaselines = NOTHING_DECLARED,
     scoring: Scoring | None = None,
+    now: int | None = None,
 ) -> SessionSummary | None:
-    """Return the summary of a session, or None if the session is unknown."""
+    """Return the summary of a session, or None if the session is unknown.
+
+    Measured baselines are judged at ``now`` (ns), without it at the newest run or execution of the same work.
+    """
     scoring = scoring or Scoring()
     connection.execute("BEGIN")
     try:
@@ -74,11 +86,11 @@ def summarise_session(
         if loaded is None:
             return None
         session, facts = loaded
-        find_baseline = make_baseline_finder(connection, hours, declared)
+        find_baseline = make_baseline_finder(connection, hours, declared, now=now)
         fanouts_with_baseline = tuple(
             (
                 fanout,
-                estimate_sequential_time(fanout, find_baseline(session.pattern or NONE, fanout.signature)),
+                estimate_sequential_time(fanout, _find_baseline_of(session, fanout, find_baseline)),
             )
             for fanout in find_fanouts(session.tasks)
         )
@@ -95,6 +107,13 @@ def summarise_session(
         scoring,
         kpis,
     )
+
+
+def _find_baseline_of(session: Session, fanout: Fanout, find_baseline: FindBaseline) -> Baseline:
+    work = identify_work(session, fanout.tasks)
+    baseline = find_baseline(session.pattern or NONE, work.signature)
+    # A reason that names the gap says more than that there is some gap.
+    return replace(baseline, refusal=baseline.refusal and (work.gap or baseline.refusal))
 
 
 def _build_kpis(
@@ -332,6 +351,7 @@ def _build_fanout(
         "elapsed_seconds": _to_seconds(fanout.elapsed),
         "sequential_seconds": _to_seconds(sequential.length),
         "baseline": sequential.provenance.value,
+        "not_measured": sequential.baseline.refusal,
         "speedup": sequential.length / fanout.elapsed,
         "improvement": saved / sequential.length if sequential.length else None,
         "reason": None if fanout.delivered else NOTHING_DELIVERED,

@@ -91,7 +91,7 @@ def take_snapshot(
     """Read the store in a single transaction and freeze all figures."""
     connection.execute("BEGIN")
     try:
-        find_baseline = make_baseline_finder(connection, hours, declared)
+        find_baseline = make_baseline_finder(connection, hours, declared, now=now)
         scoring = scoring or Scoring(target=task_types.find_target)
         return _compute_snapshot(
             connection, now, task_types, find_baseline, scoring=scoring, live=live or LiveState()

@@ -38,7 +38,7 @@ def read_trends(
         by_day = queries.read_sums_by_slot(
             connection, DAY // SECOND, range(first, today + 1), PERIOD_MEASURES
         )
-        find_baseline = make_baseline_finder(connection, hours, declared)
+        find_baseline = make_baseline_finder(connection, hours, declared, now=now)
         days = [
             (day, build_period("day", by_day.get(day, {}), find_baseline))
             for day in range(today - DAYS + 1, today + 1)

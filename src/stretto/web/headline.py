@@ -153,8 +153,8 @@ def explain_baseline(provenance: str) -> str:
         return "Each task is compared with the length that someone measured by hand and set for its type."
     if provenance == Provenance.MEASURED:
         return (
-            "Sequential runs of the same pattern and task types are in the store; each task is compared with"
-            " the mean length of its type there."
+            "Sequential runs of the same work are in the store: same project, pattern, agents and task types."
+            " Each task is compared with the mean length of its type there."
         )
     if provenance == Provenance.CONFIGURED:
         return (

@@ -24,6 +24,7 @@ class Aspect(StrEnum):
     """The aspects of a session that a contribution may depend on, beside the kinds of its facts."""
 
     PATTERN = "pattern"
+    """The pattern and the project."""
     TASKS = "tasks"
     """The concluded tasks, and with them fan-outs and sequential runs."""
     TURNS = "turns"
@@ -73,7 +74,7 @@ class SessionContext:
         """Return the aspects in which the session differs from an earlier context of it."""
         changes: set[str] = set()
         now, then = self.session, before.session
-        if now.pattern != then.pattern:
+        if (now.pattern, now.project) != (then.pattern, then.project):
             changes.add(Aspect.PATTERN)
         if now.tasks != then.tasks:
             changes.add(Aspect.TASKS)

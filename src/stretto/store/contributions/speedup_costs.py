@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from stretto.figures.fanouts import Fanout
+from stretto.figures.work_identity import sign_work
 from stretto.model.conclude_calls import index_runs_by_agent
 from stretto.model.entities import ModelCall, Task
 from stretto.model.model_call_cost import Price
@@ -32,7 +33,8 @@ def add_up_speedup_costs(context: SessionContext) -> Additions:
             calls_by_task.setdefault(find_run(call.task, call.start or 0), []).append(call)
     for fanout in context.fanouts:
         calls = [calls_by_task.get(task.id, []) for task in fanout.tasks]
-        _add_fanout(added, fanout, context.session.pattern or NONE, calls, context.price)
+        mix = (context.session.pattern or NONE, sign_work(context.session, fanout.tasks))
+        _add_fanout(added, fanout, mix, calls, context.price)
     for task in wasted:
         _add_wasted(added, task, calls_by_task.get(task.id, []), context.price)
     return added
@@ -55,14 +57,14 @@ def _add_wasted(added: Additions, task: Task, calls: Iterable[ModelCall], price:
 def _add_fanout(
     added: Additions,
     fanout: Fanout,
-    pattern: str,
+    mix: tuple[str, str],
     calls_by_task: Iterable[list[ModelCall]],
     price: Price,
 ) -> None:
     with_tokens = [[call for call in calls if _sum_tokens(call) is not None] for calls in calls_by_task]
     if not all(with_tokens):
         return
-    slot, mix = find_slot(fanout.end), (pattern, fanout.signature)
+    slot = find_slot(fanout.end)
     delivered_types = [task.task_type for task in fanout.delivered]
     added[slot, measures.TOKEN_COUNT, mix] += sum(
         _sum_tokens(call) or 0 for calls in with_tokens for call in calls

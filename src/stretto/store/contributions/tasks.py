@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from stretto.figures.efficiency_tree import measure_efficiency
 from stretto.figures.fanouts import Fanout
 from stretto.figures.quantile_sketch import find_bucket
+from stretto.figures.work_identity import sign_work
 from stretto.model.entities import Session, Task
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import get_counted_time
@@ -20,7 +21,7 @@ def add_up_tasks(session: Session, fanouts: Iterable[Fanout]) -> Additions:
     for task in session.tasks:
         _add_task(added, task)
     for fanout in fanouts:
-        _add_fanout(added, fanout, session.pattern or NONE)
+        _add_fanout(added, fanout, session)
     return added
 
 
@@ -39,8 +40,8 @@ def _add_task(added: Additions, task: Task) -> None:
         added[slot, measures.AGENT_TIME, (agent, bucket)] += 1
 
 
-def _add_fanout(added: Additions, fanout: Fanout, pattern: str) -> None:
-    slot = find_slot(fanout.end)
+def _add_fanout(added: Additions, fanout: Fanout, session: Session) -> None:
+    slot, pattern = find_slot(fanout.end), session.pattern or NONE
     node = measure_efficiency(fanout)
     for measure, amount in (
         (measures.FANOUTS, node.fanouts),
@@ -56,7 +57,7 @@ def _add_fanout(added: Additions, fanout: Fanout, pattern: str) -> None:
     ):
         if amount:
             added[slot, measure, (pattern,)] += amount
-    signature = fanout.signature
+    signature = sign_work(session, fanout.tasks)
     for task, share in zip(fanout.tasks, fanout.shares, strict=True):
         dims = (pattern, signature, task.task_type)
         added[slot, measures.PARALLEL_TASKS, dims] += 1
