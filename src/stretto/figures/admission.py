@@ -74,7 +74,7 @@ class PastFanouts:
 
 
 @dataclass(frozen=True, slots=True)
-class Contention:
+class PooledContention:
     """How long tasks take side by side over their length one after another, pooled over executions."""
 
     ratio: float
@@ -97,7 +97,7 @@ class Admission:
     """Why they are no baseline; None if they are."""
     since: int | None = None
     """Since when (ns) they are a baseline, or are none any more; None if they never were."""
-    contention: Contention | None = None
+    contention: PooledContention | None = None
     """None without runs, or with too few executions."""
 
     @property
@@ -168,17 +168,17 @@ class _History:
         changed = was_admitted is not (reason is None)
         return Admission(runs, reason, instant if changed else before.since, contention)
 
-    def _pool_contention(self, instant: int, runs: Sequence[PastRun]) -> Contention | None:
+    def _pool_contention(self, instant: int, runs: Sequence[PastRun]) -> PooledContention | None:
         first, last = (bisect_right(self._fanout_ends, time) for time in (instant - WINDOW, instant))
         count = self._counts[last] - self._counts[first]
         if count < FEWEST_FANOUTS or not runs:
             return None
         sequential = count * fmean(run.total for run in runs)
         work, width = (sums[last] - sums[first] for sums in (self._works, self._widths))
-        return Contention(work / sequential, width / count, count)
+        return PooledContention(work / sequential, width / count, count)
 
 
-def _find_objection(runs: Sequence[PastRun], contention: Contention | None, tolerance: float) -> str | None:
+def _find_objection(runs: Sequence[PastRun], contention: PooledContention | None, tolerance: float) -> str | None:
     sessions = len({run.session for run in runs})
     if len(runs) < FEWEST_RUNS or sessions < FEWEST_SESSIONS:
         return explain_few_runs(len(runs), sessions)
