@@ -59,7 +59,7 @@ def test_old_sessions_are_deleted_and_every_sum_stays(tmp_path: Path) -> None:
         assert pruned(opened) == PruneStep(sessions=4, files=1)
 
         assert ids(opened) == ["late"]
-        assert list(journal.list_files(opened.folder)) == [LATER, KEPT]
+        assert list(journal.list_files(opened.folder)) == [LATER, "kept-2025-12.jsonl", KEPT]
         assert before[0]["tasks"]
         assert [queries.read_sums(opened.connection, NOW, window) for window in windows] == before
         assert measured is not None

@@ -178,7 +178,9 @@ class _History:
         return PooledContention(work / sequential, width / count, count)
 
 
-def _find_objection(runs: Sequence[PastRun], contention: PooledContention | None, tolerance: float) -> str | None:
+def _find_objection(
+    runs: Sequence[PastRun], contention: PooledContention | None, tolerance: float
+) -> str | None:
     sessions = len({run.session for run in runs})
     if len(runs) < FEWEST_RUNS or sessions < FEWEST_SESSIONS:
         return explain_few_runs(len(runs), sessions)
