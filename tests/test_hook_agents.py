@@ -60,6 +60,11 @@ FOREIGN = {
 \t"mcpServers": {}
 }""",
     "copilot-cli": '{"version":1,"hooks":{"PreToolUse":[{"type":"command","bash":"check"}]}}',
+    "qwen-code": """{
+  "hooks": { "Stop": [{ "hooks": [{ "type": "command", "command": "say done" }] }] },
+  "theme": "x"
+}
+""",
     "cursor": """{
   "version": 1,
   "hooks": {
@@ -127,6 +132,7 @@ class TestHandlers:
             "gemini-cli": {"type": "command", "name": "stretto", "command": command, "timeout": 5000},
             "copilot-cli": {"type": "command", "bash": command, "timeoutSec": 5},
             "cursor": {"command": command, "timeout": 5},
+            "qwen-code": {"type": "command", "command": command, "timeout": 5},
         }
         made = build_handlers(plan)
         assert made == dict.fromkeys(plan.agent.events, expected[plan.agent.name])
@@ -138,7 +144,7 @@ class TestHandlers:
         assert (
             not {"PreCompress", "BeforeModel", "AfterModel", "BeforeToolSelection"} & registered["gemini-cli"]
         )
-        assert not {"PermissionRequest", "SubagentStop", "SubagentStart"} & registered["copilot-cli"]
+        assert "PermissionRequest" not in registered["copilot-cli"]
         assert "SubagentStop" not in registered["droid"]
         assert not {"beforeShellExecution", "beforeReadFile", "workspaceOpen"} & registered["cursor"]
 

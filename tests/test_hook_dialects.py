@@ -62,13 +62,17 @@ def texts(value: object) -> Iterator[str]:
             yield from texts(member)
 
 
+def hook_of(payload: dict[str, Any]) -> object:
+    """Return the hook that a payload names; Copilot's start of an agent names none."""
+    unnamed = "SubagentStart" if "agentName" in payload else None
+    return payload.get("hook_event_name", payload.get("hookEventName", unnamed))
+
+
 def test_every_dialect_is_documented() -> None:
     """Each agent has payloads, and each of its registered hooks occurs in them."""
     assert [path.stem for path in DOCUMENTED] == sorted(DIALECTS)
     for agent, dialect in DIALECTS.items():
-        seen = {
-            row["payload"].get("hook_event_name", row["payload"].get("hookEventName")) for row in rows(agent)
-        }
+        seen = {hook_of(row["payload"]) for row in rows(agent)}
         assert set(dialect.events) <= seen
 
 
@@ -107,6 +111,8 @@ def test_nothing_of_the_content_passes(agent: str) -> None:
         order = dict(payload.get("tool_input") or {})
         allowed = {str(order.pop(key, "")) for key in ("subagent_type", "agent_type", "agent_name", "mode")}
         allowed |= {str(order.pop("description", "")), str(payload.get("tool_name"))}
+        # The outcome, and what an agent's answer repeats of its order.
+        allowed |= {"rate_limit", "success", "general-purpose", "Explore", "job alpha", "job delta"}
         allowed.add(str(payload.get("tool_result", {}).get("result_type")))
         secret = [order, payload.get("prompt"), payload.get("task"), payload.get("last_assistant_message")]
         secret += [payload.get(name) for name in ("tool_response", "tool_result", "tool_output", "error")]
@@ -146,7 +152,8 @@ def test_only_what_is_allowed_can_pass(agent: str) -> None:
                 body = json.dumps({**payload, "tool_response": response}).encode()
                 line = build_record(body, NOW, agent=agent, key=KEY, describe=False)
                 left = {**json.loads(line)}
-                if tool in client.DELEGATING or DIALECTS[agent].tools.get(tool) in client.DELEGATING:
+                delegates = tool in client.DELEGATING or tool.endswith("spawn_agent")
+                if delegates or DIALECTS[agent].tools.get(tool) in client.DELEGATING:
                     # What kind of agent a delegation asks for is a name, and passes as in Claude Code.
                     left.get("attributes", {}).pop("agent", None)
                 assert "secret" not in json.dumps(left)
@@ -484,3 +491,68 @@ class TestFolder:
         )
         loaded = subprocess.check_output([PYTHON, "-I", "-S", "-B", "-c", program], env={}).split()
         assert set(loaded) - set(bare) <= {b"client", b"dialects", b"_json", b"_blake2"}
+
+
+class TestAgentsInAgents:
+    """Copilot's and Codex's agents that start agents: each in the session it belongs to, below its parent."""
+
+    @staticmethod
+    def send(agent: str, payload: object, folder: Path) -> dict[str, Any]:
+        """Return the event of a payload; the client may keep notes in the folder."""
+        line = build_record(json.dumps(payload).encode(), NOW, agent=agent, key=KEY, folder=str(folder))
+        assert isinstance(parse_line(line), Event), line
+        return dict(json.loads(line))
+
+    def test_a_nested_agent_of_copilot_works_in_the_root_session(self, tmp_path: Path) -> None:
+        """A nested agent's start shows its session by a path; its calls, which do not, are found by it."""
+        child = {"agent_id": "inner", "agent_type": "explore", "parent_agent_id": "outer"}
+        started = self.send(
+            "copilot-cli",
+            {"sessionId": "x", "agentName": "explore", **child,
+             "transcriptPath": "/home/dev/.copilot/session-state/root/events.jsonl"},
+            tmp_path,
+        )  # fmt: skip
+        call = {"session_id": "inner", **child, "hook_event_name": "PreToolUse", "tool_name": "Bash"}
+        called = self.send("copilot-cli", call, tmp_path)
+        assert (started["kind"], started["session"], started["parent"]) == ("task.start", "root", "outer")
+        assert (called["kind"], called["session"], called["parent"]) == ("tool.start", "root", "inner")
+
+    def test_an_agent_of_copilots_main_agent_needs_no_note(self, tmp_path: Path) -> None:
+        """Its parent is the session; nothing is written."""
+        call = {
+            "session_id": "child", "agent_id": "child", "parent_agent_id": "root",
+            "hook_event_name": "PreToolUse", "tool_name": "Read",
+        }  # fmt: skip
+        event = self.send("copilot-cli", call, tmp_path / "absent")
+        assert (event["session"], event["parent"], event["name"]) == ("root", "child", "view")
+        assert list(tmp_path.iterdir()) == []
+
+    def test_notes_do_not_grow_for_ever(self, tmp_path: Path) -> None:
+        """A full file of notes begins anew."""
+        notes = tmp_path / dialects.NOTES
+        notes.write_bytes(b"x" * (dialects.NOTES_LIMIT + 1))
+        dialects._add_note(str(tmp_path), "a b\n")
+        assert notes.read_bytes() == b"a b\n"
+
+    @pytest.mark.parametrize("spacing", [(",", ":"), (", ", ": ")])
+    def test_an_agent_of_codex_is_named_by_its_rollout(
+        self, tmp_path: Path, spacing: tuple[str, str]
+    ) -> None:
+        """The first line of the agent's rollout gives its path, its name and its parent."""
+        rollout = tmp_path / "rollout-child.jsonl"
+        head = {"payload": {"parent_thread_id": "beta", "source": {"agent_path": "/root/beta/gamma"}}}
+        rollout.write_text(json.dumps(head, separators=spacing) + '\n{"agent_path": "/later"}\n')
+        event = written(
+            "codex",
+            {"session_id": "s", "hook_event_name": "SubagentStart", "agent_id": "gamma-id",
+             "agent_type": "default", "transcript_path": str(rollout)},
+        )  # fmt: skip
+        assert event["parent"] == "beta"
+        assert event["attributes"] == {"alias": "/root/beta/gamma", "description": "gamma"}
+
+    @pytest.mark.parametrize("path", [None, "", "/absent/rollout.jsonl", "/etc/passwd", 7])
+    def test_without_a_rollout_nothing_is_claimed(self, path: object) -> None:
+        """No file, and no file of another kind, is read."""
+        payload = {"session_id": "s", "hook_event_name": "SubagentStart", "agent_id": "a"}
+        event = written("codex", {**payload, "transcript_path": path})
+        assert "attributes" not in event

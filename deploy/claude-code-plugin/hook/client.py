@@ -120,6 +120,7 @@ def build_record(
     traceparent: str | None = None,
     describe: bool = True,
     processes: "Processes | None" = None,
+    folder: str = "",
 ) -> bytes:
     r"""Return the journal record of one hook payload: ``\n``, the event as JSON (ASCII), ``\n``.
 
@@ -128,7 +129,8 @@ def build_record(
 
     ``now``: nanoseconds since the epoch, UTC. ``agent``: a name of ASCII letters, digits and hyphens.
     ``key``: the secret for hashing written paths, and calls without an id. ``traceparent``: the W3C trace
-    context that the agent was started in. ``describe``: whether a task's description is recorded.
+    context that the agent was started in. ``describe``: whether a task's description is recorded. ``folder``:
+    where a dialect keeps notes between hooks.
     ``processes``: called at the start of a session or turn; returns the processes that may be the agent.
     """
     name = None
@@ -141,6 +143,7 @@ def build_record(
             traceparent=traceparent,
             describe=describe,
             processes=processes,
+            folder=folder,
         )
     except UnreadableError as error:
         reason, name = error.reason, error.name
@@ -189,6 +192,7 @@ def _build_event(
     traceparent: str | None,
     describe: bool,
     processes: "Processes | None",
+    folder: str,
 ) -> bytes:
     # Example: {"hook_event_name": "PostToolUse", "session_id": "s", "tool_use_id": "t", "tool_name": "Read",
     # "duration_ms": 12} gives kind "tool.end", outcome "success", id "t", name "Read", duration 12000000.
@@ -196,7 +200,7 @@ def _build_event(
         hook, event_changes, attribute_changes = payload.get("hook_event_name"), None, None
     else:
         translate = _load_beside("dialects")["translate_payload"]
-        hook, payload, event_changes, attribute_changes = translate(agent, payload, now, key)
+        hook, payload, event_changes, attribute_changes = translate(agent, payload, now, key, folder)
     session = _read_id(payload.get("session_id"))
     if session is None:
         raise UnreadableError("no session id")
@@ -532,6 +536,7 @@ def _read_input(agent: str, state: str | None) -> bytes:
         traceparent=traceparent,
         describe=describe,
         processes=list_ancestors,
+        folder=f"{state}/hook" if state else "",
     )
 
 

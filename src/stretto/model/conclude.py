@@ -124,8 +124,9 @@ def conclude_tasks(facts: SessionFacts, *, closed: bool, classify: Classify) -> 
     for agent_id, task_facts in facts.tasks.items():
         calls = delegations.by_agent.get(agent_id, ())
         starts, ends = list_stamped(task_facts, fields.START), list_stamped(task_facts, fields.END)
-        if not calls and not starts and not ends:
-            # The host's notices can also be about background shells, which are no agents.
+        if not starts and not ends and (not calls or agent_id.startswith("/")):
+            # The host's notices can also be about background shells, which are no agents. A path in a call's
+            # answer is an alias of an agent that has not been heard of.
             continue
         # A transcript also reports an agent of which only the line of the call that started it was read.
         seen = any(rank < _TRANSCRIPT for _, (rank, _) in starts)

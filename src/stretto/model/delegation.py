@@ -29,6 +29,10 @@ AGENT_REPORTING_SOURCES = frozenset({"claude-code"})
 """Clients that report each agent by its id as soon as it starts."""
 
 
+LAUNCH = 2_000_000_000
+"""Nanoseconds by which an agent's start may be stamped after the call that left it in the background."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delegation:
     """A call that starts an agent, as far as it is known."""
@@ -112,9 +116,12 @@ def _find_named_agents(facts: SessionFacts, facts_of_call: Mapping[str, EntityFa
     }
     for call_id, call_facts in facts_of_call.items():
         agent_id = get_text(call_facts, fields.TASK)
-        if agent_id:
+        # The path of an agent whose id is not known (Codex) names nobody.
+        if agent_id and not agent_id.startswith("/"):
             calls_by_agent.setdefault(agent_id, set()).add(call_id)
     for agent_id, task_facts in facts.tasks.items():
+        if agent_id.startswith("/"):
+            continue
         reported_call = get_text(task_facts, fields.DELEGATED_BY) or call_of_span.get(
             get_text(task_facts, fields.SPAN_PARENT) or ""
         )
@@ -162,7 +169,9 @@ def _guess_call(free: list[Delegation], agent: str | None, start: int) -> Delega
 def _can_start(call: Delegation, agent: str | None, start: int) -> bool:
     if call.denied or call.start is None or (call.agent and agent and call.agent != agent):
         return False
-    return call.can_precede(start) and (call.end is None or call.end >= start)
+    # An agent behind the foreground may start just after the answer of its call.
+    ended = call.end if call.end is None or not call.launched else call.end + LAUNCH
+    return call.can_precede(start) and (ended is None or ended >= start)
 
 
 def _to_delegation(call_id: str, call_facts: EntityFacts) -> Delegation:

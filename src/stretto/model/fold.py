@@ -20,7 +20,7 @@ from stretto.model.facts import (
     make_permission_key,
     merge_fact,
 )
-from stretto.model.fold_identity import IDENTITY_HANDLERS
+from stretto.model.fold_identity import IDENTITY_HANDLERS, fold_alias
 from stretto.model.fold_leaves import LEAF_HANDLERS
 from stretto.model.model_call_cost import DOLLAR, MOST_DOLLARS
 from stretto.names import fields
@@ -213,6 +213,7 @@ def _fold_task_edge(facts: SessionFacts, event: Event, rank: int, edge: str) -> 
         outcome = _OUTCOME_OF_STATUS.get(read_text(event.attributes, "task_status") or "")
         if outcome:
             merge_fact(task, fields.OUTCOME, rank, outcome)
+        return ((EntityKind.TASK, event.id), *fold_alias(facts, event, rank))
     return ((EntityKind.TASK, event.id),)
 
 

@@ -61,7 +61,8 @@ def _fold_span(facts: SessionFacts, event: Event, rank: int) -> Touched:
     return ((EntityKind.SPAN, event.id),)
 
 
-def _fold_alias(facts: SessionFacts, event: Event, rank: int) -> Touched:
+def fold_alias(facts: SessionFacts, event: Event, rank: int) -> Touched:
+    """Merge that the id in the attribute ``alias`` stands for the event's entity."""
     alias = read_text(event.attributes, "alias")
     if event.id is None or alias is None or alias == event.id:
         return ()
@@ -71,6 +72,6 @@ def _fold_alias(facts: SessionFacts, event: Event, rank: int) -> Touched:
 
 IDENTITY_HANDLERS: Mapping[Kind, Callable[[SessionFacts, Event, int], Touched]] = {
     Kind.SPAN: _fold_span,
-    Kind.ALIAS: _fold_alias,
+    Kind.ALIAS: fold_alias,
 }
 """Each kind's function: it merges an event with a rank and returns the entities that may have changed."""

@@ -173,6 +173,15 @@ AGENTS: dict[str, CodingAgent] = {
             repeats=True,
         ),
         CodingAgent(
+            name="qwen-code",
+            title="Qwen Code",
+            events=_list_events("qwen-code"),
+            folder=".qwen",
+            file="settings.json",
+            variable="",
+            switches=(("disableAllHooks", True),),
+        ),
+        CodingAgent(
             name="cursor",
             title="Cursor",
             events=_list_events("cursor"),
@@ -182,6 +191,7 @@ AGENTS: dict[str, CodingAgent] = {
             version=True,
             flat=True,
             template=(("command", None), ("timeout", TIMEOUT)),
+            note="untested: nobody has run Cursor with these hooks yet",
         ),
     )
 }

@@ -128,6 +128,8 @@ class RolloutDecoder(HistoryDecoder):
             )
             return None
         path = to_name(spawn.get("agent_path")) or ""
+        if path:
+            self.add(Kind.ALIAS, session, time, id=thread, attributes={"alias": path})
         self.memory["run"] = {
             "name": to_name(spawn.get("agent_role")) or "default",
             "parent": None if parent == session else parent,
