@@ -219,7 +219,8 @@ def _build_event(
         attributes["processes"] = (processes() if processes else None) or None
     if hook in REFINED:
         REFINED[hook](payload, event, attributes)
-    if hook in ("PostToolUse", "PostToolUseFailure") and payload.get("tool_name") in WORKING:
+    tool = payload.get("tool_name")
+    if hook in ("PostToolUse", "PostToolUseFailure") and type(tool) is str and tool in WORKING:
         attributes.update(_read_tool_result(hook, payload, key))
     if event_changes is not None and attribute_changes is not None:
         event.update(event_changes)
