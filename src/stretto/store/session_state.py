@@ -153,7 +153,7 @@ class SessionState:
             changed = find_differences(before, self.joined)
             self.joined_entities = {kind for kind, _ in changed}
             self.tool_calls.mark_changed([key for kind, key in changed if kind == EntityKind.CALL])
-            self.changed_model_calls = {key for kind, key in changed if kind == EntityKind.MODEL}
+            self.changed_model_calls |= {key for kind, key in changed if kind == EntityKind.MODEL}
         return self.joined
 
     def _make_context(
