@@ -17,6 +17,7 @@ from stretto.demo import parse_payload
 from stretto.model.conclude import Classify
 from stretto.model.event import Channel, Event, Kind, Outcome
 from stretto.model.model_call_cost import Price, get_reported_cost
+from stretto.model.span_tree import SpanRole
 from stretto.sources.recording import read_recording
 from stretto.store.database import open_writer
 from stretto.store.database_schema import CONCLUDED
@@ -147,6 +148,14 @@ def _attributes() -> st.SearchStrategy[dict[str, Any]]:
             "by": st.sampled_from(["lead", "customer"]),
             "span": st.sampled_from(["x1", "x2"]),
             "span_parent": st.sampled_from(["x1", "x2"]),
+            "role": st.sampled_from(SpanRole),
+            "trace": st.sampled_from(["t1", "t2"]),
+            "open": st.booleans(),
+            "call": st.sampled_from(["call-a", "call-b"]),
+            "entity": st.sampled_from(["a", "b"]),
+            "owner": st.sampled_from(["", "a"]),
+            "alias": st.sampled_from(["a", "b", "c"]),
+            "pair": st.sampled_from(["h1", "h2"]),
         },
     )
 

@@ -302,6 +302,23 @@ def test_an_alias_joins_a_call_with_its_agent(turned: bool) -> None:
     assert (task.id, task.description, task.delegated_by) == ("thread", "look around", "c1")
 
 
+def test_a_span_as_alias_stands_for_its_task() -> None:
+    """A hook that knows a span inside an agent names the agent, though two agents of its kind ran at once."""
+    events = [span("root", None, "agent", 0, 30, name="main")]
+    for number in ("1", "2"):
+        events += [
+            span(f"agent {number}", "root", "agent", 2, 9, name="explore"),
+            span(f"chat {number}", f"agent {number}", "model", 3, 4, name="m"),
+            hook(Kind.TASK_START, 2, id=f"id {number}", name="explore"),
+            # The first id is that of the second span.
+            hook(Kind.ALIAS, 3, id=f"id {number}", attributes={"alias": f"chat {3 - int(number)}"}),
+        ]
+    session = conclude(events)
+
+    assert sorted(task.id for task in session.tasks) == ["id 1", "id 2"]
+    assert {call.id: call.task for call in session.model_calls} == {"chat 2": "id 1", "chat 1": "id 2"}
+
+
 def test_calls_without_an_id_are_paired() -> None:
     """A hook's call is the span's call of its tool and time; beyond the spans it stands for itself."""
     named = [

@@ -490,13 +490,22 @@ def test_session_named_by_one_span() -> None:
     assert only_session(events).end == T0 + 5 * SECOND
 
 
-def test_first_word_on_a_trace_is_final() -> None:
-    """A trace never falls into two sessions, even if its session's id comes with its last span."""
+def test_first_name_of_a_trace_is_final() -> None:
+    """A trace is its own session until a span names another; a second name does not count."""
     receiver = Receiver(journal.encode_event)
-    early = receive(traces([span("chat", 2, 1, **CHAT)]), receiver=receiver)
-    late = receive(traces([span("agent", 1, **AGENT, session__id="mine")]), receiver=receiver)
+    requests = [
+        span("chat", 2, 1, **CHAT),
+        span("chat", 3, 1, **CHAT, session__id="mine"),
+        span("agent", 1, **AGENT, session__id="other"),
+        span("chat", 4, 1, **CHAT),
+    ]
+    seen = [
+        event.session
+        for request in requests
+        for event in events_of(receive(traces([request]), receiver=receiver).records)
+    ]
 
-    assert {event.session for event in events_of(early.records + late.records)} == {TRACE}
+    assert seen == [TRACE, "mine", "mine", "mine"]
 
 
 def test_traces_of_one_conversation() -> None:

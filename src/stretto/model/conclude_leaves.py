@@ -86,6 +86,8 @@ def conclude_scores(facts: SessionFacts) -> tuple[Score, ...]:
 
 def _find_judged_entity(facts: SessionFacts, of: str, of_id: str) -> tuple[str, str]:
     """Return the kind and id of a judged entity: a call or turn stands for its task, else for the session."""
+    if of == EntityKind.SESSION:
+        return of, facts.id
     if of != EntityKind.TASK:
         return of, of_id
     place = facts.places.get(of_id, of_id)

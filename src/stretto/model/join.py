@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from stretto.model.event import Kind
-from stretto.model.facts import EntityFacts, SessionFacts, get_text
+from stretto.model.facts import EntityFacts, SessionFacts, find_nearest_task, get_text
 from stretto.model.fold import fold_events
 from stretto.model.pairing import merge_entity, pair_calls, pair_tasks, pair_turns
 from stretto.model.span_events import tell_story
@@ -50,7 +50,7 @@ def join_facts(facts: SessionFacts) -> SessionFacts:
         joined.places = dict(story.places)
         _set_source(joined, story.source)
     if facts.aliases:
-        _replace_aliases(joined, {alias: _follow(facts.aliases, alias) for alias in facts.aliases})
+        _replace_aliases(joined, _find_canonical_ids(joined, facts.aliases))
     pairs = pair_tasks(joined, set(joined.tasks) - set(facts.tasks))
     if pairs:
         _replace_aliases(joined, pairs)
@@ -85,6 +85,17 @@ def _set_source(joined: SessionFacts, source: str | None) -> None:
     reported = joined.session.get(fields.SOURCE)
     if source and (reported is None or reported[0] >= 1):
         joined.session[fields.SOURCE] = (1, source)
+
+
+def _find_canonical_ids(joined: SessionFacts, aliases: Mapping[str, EntityFacts]) -> dict[str, str]:
+    """Return alias → id. A span as alias stands for the task that it is or lies in."""
+    canonical_ids: dict[str, str] = {}
+    for alias in sorted(aliases):
+        task = find_nearest_task(joined, alias) if alias in joined.places else alias
+        canonical = _follow(aliases, alias)
+        if task is not None and task != canonical:
+            canonical_ids.setdefault(task, canonical)
+    return canonical_ids
 
 
 def _follow(aliases: Mapping[str, EntityFacts], alias: str) -> str:

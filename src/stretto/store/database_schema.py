@@ -32,6 +32,9 @@ CREATE TABLE facts (
   PRIMARY KEY (session, kind, id)
 ) WITHOUT ROWID;
 
+-- Traces that turned out to be part of a session with another name.
+CREATE TABLE session_homes (trace TEXT PRIMARY KEY, session TEXT NOT NULL) WITHOUT ROWID;
+
 CREATE TABLE sessions (
   id TEXT PRIMARY KEY, source TEXT NOT NULL, project TEXT, pattern TEXT, recording INTEGER NOT NULL,
   start INTEGER NOT NULL, "end" INTEGER, last INTEGER NOT NULL, outcome TEXT NOT NULL, lost INTEGER NOT NULL,
@@ -88,7 +91,7 @@ CREATE TABLE emitted (session TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROW
 
 CONCLUDED = (
     "journal", "rejects", "facts", "sessions", "sequential_runs", "fanouts", "cache_entries", "rollup",
-    "pruned",
+    "pruned", "session_homes",
 )  # fmt: skip
 """The tables that a rebuild makes anew. Their rows must then equal those of incremental ingest."""
 

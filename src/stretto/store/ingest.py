@@ -40,6 +40,7 @@ from stretto.store.kept_sessions import (
     make_kept_record,
 )
 from stretto.store.rollup import Additions, write_sums
+from stretto.store.session_homes import find_home, find_named_traces, note_home
 from stretto.store.session_state import NewlyEnded, Rules, SessionState, SettledSession, load_session_state
 
 LOG = logging.getLogger(__name__)
@@ -232,7 +233,9 @@ class Ingest:
         touched: dict[str, SessionState] = {}
         try:
             with open_transaction(self._connection):
-                for session_id, all_events in _group_by_session(batch.events).items():
+                self._move_named_traces(batch.events, touched)
+                for named, all_events in _group_by_session(batch.events).items():
+                    session_id = find_home(self._connection, named)
                     events = self._skip_pruned(session_id, all_events)
                     if events:
                         state = touched[session_id] = self._get_state(session_id)
@@ -333,6 +336,18 @@ class Ingest:
             query = f"DELETE FROM {table} WHERE {key} = ?"  # noqa: S608  # names from the line above
             self._connection.execute(query, (session_id,))
         self._states.pop(session_id, None)
+
+    def _move_named_traces(self, events: Iterable[Event], touched: dict[str, SessionState]) -> None:
+        """Move what is stored of traces into the sessions that their later spans name."""
+        for trace, session_id in find_named_traces(events).items():
+            if not note_home(self._connection, trace, session_id):
+                continue
+            trace_state = self._get_state(trace)
+            self._remove_session(trace)
+            if trace_state.facts.session:
+                state = touched[session_id] = self._get_state(session_id)
+                state.arrived = max(state.arrived, trace_state.arrived)
+                state.absorb_facts(trace_state.facts)
 
     def _skip_pruned(self, session_id: str, events: list[Event]) -> list[Event]:
         """Return the events of a session after its pruned past, which is already in the kept sums."""

@@ -15,10 +15,11 @@ from stretto.model.conclude import Classify, conclude_session, has_session_ended
 from stretto.model.conclude_leaves import conclude_phases
 from stretto.model.entities import Phase, Session, Task, ToolCall, Turn
 from stretto.model.event import Event, Outcome
-from stretto.model.facts import EntityFacts, SessionFacts
+from stretto.model.facts import ENTITY_KINDS, EntityFacts, SessionFacts
 from stretto.model.fold import fold_events
 from stretto.model.join import find_differences, join_facts
 from stretto.model.model_call_cost import NewUsage, Price, get_reported_cost
+from stretto.model.pairing import merge_entity
 from stretto.model.score_scales import SCALES, Scales
 from stretto.names.fields import EntityKind
 from stretto.store.contributions.contribution import SessionContext
@@ -120,6 +121,19 @@ class SessionState:
         self.changed_entities |= changed
         self.tool_calls.mark_changed([key for kind, key in changed if kind == EntityKind.CALL])
         self.changed_model_calls.update([key for kind, key in changed if kind == EntityKind.MODEL])
+
+    def absorb_facts(self, facts: SessionFacts) -> None:
+        """Merge the facts of another session, which turned out to be a part of this one."""
+        for kind in ENTITY_KINDS:
+            for key, entity_facts in facts.get_table(kind).items():
+                if not entity_facts:
+                    continue
+                merged = self.facts.get_entity(kind, key)
+                merge_entity(merged, entity_facts)
+                self.facts.restore_entity(kind, key, merged)
+                self.changed_entities.add((kind, key))
+        self.tool_calls.mark_changed(facts.calls)
+        self.changed_model_calls.update(facts.model_calls)
 
     def update_sums(self, rules: Rules, change: Additions, newly_ended: NewlyEnded) -> SettledSession:
         """Conclude the session, add the change of its sums to ``change``, and collect what newly ended."""

@@ -14,8 +14,9 @@ class TraceSessions:
 
     Instrumentations put the session's id on some spans of a trace and not on others. Nested agents bring
     conversation ids of their own. The spans of a trace arrive in many requests, the outermost last. So the
-    first session of a trace is final. Otherwise tasks that ran together would be in several sessions, and no
-    fan-out would be found.
+    first name of a trace's session is final: otherwise tasks that ran together would be in several sessions,
+    and no fan-out would be found. Until there is a name, the trace itself is the session; the store then
+    moves it.
     """
 
     def __init__(self, limit: int = TRACE_LIMIT) -> None:
@@ -24,9 +25,11 @@ class TraceSessions:
         self._lock = Lock()
 
     def resolve_session(self, trace: str, candidate: str | None) -> str:
-        """Return a trace's session: the remembered session, else the candidate, else the trace's id."""
+        """Return a trace's session: the remembered name, else the candidate, else the trace's id."""
         with self._lock:
-            session = self._sessions.get(trace) or candidate or trace
+            session = self._sessions.get(trace, trace)
+            if session == trace and candidate is not None:
+                session = candidate
             self._store_session(trace, session)
         return session
 

@@ -1,0 +1,42 @@
+"""Session homes: traces that turned out to be part of a session that has another name.
+
+The spans of a trace may come before the span that names their session. They are a session named by the trace
+until then. The name is noted here, the trace's facts move into the named session, and so do its later events.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterable
+
+from stretto.model.event import Event, Kind
+
+_TRACE_ID = re.compile(r"[0-9a-f]{32}")
+"""Other sessions have no home but themselves: looking for it costs nothing."""
+
+
+def find_named_traces(events: Iterable[Event]) -> dict[str, str]:
+    """Return trace → session for the spans whose session is named otherwise than their trace."""
+    homes: dict[str, str] = {}
+    for event in events:
+        if event.kind is Kind.SPAN:
+            trace = event.attributes.get("trace")
+            if isinstance(trace, str) and trace != event.session:
+                homes.setdefault(trace, event.session)
+    return homes
+
+
+def note_home(connection: sqlite3.Connection, trace: str, session: str) -> bool:
+    """Note the session that a trace belongs to; return False if the trace has a session already."""
+    query = "INSERT OR IGNORE INTO session_homes VALUES (?, ?)"
+    return connection.execute(query, (trace, session)).rowcount > 0
+
+
+def find_home(connection: sqlite3.Connection, session_id: str) -> str:
+    """Return the session that the events of a session belong to: mostly itself."""
+    if _TRACE_ID.fullmatch(session_id) is None:
+        return session_id
+    query = "SELECT session FROM session_homes WHERE trace = ?"
+    row = connection.execute(query, (session_id,)).fetchone()
+    return session_id if row is None else str(row[0])
