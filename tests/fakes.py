@@ -139,6 +139,7 @@ def _attributes() -> st.SearchStrategy[dict[str, Any]]:
             "wrote": st.sampled_from(["one", "two"]),
             "value": st.floats(-1, 12),
             "of": st.sampled_from(["task", "phase", "session"]),
+            "labels": st.lists(st.sampled_from(["pattern=plan", "arm=B", "torn"]), max_size=2),
             "processes": st.lists(st.sampled_from(["7:11", "8:12", "9"]), max_size=2),
             "cpu": st.integers(0, 10**9),
             "memory": st.integers(0, 10**9),

@@ -71,6 +71,7 @@ NAME_LIMIT = 120  # characters
 WORD_LIMIT = 40  # characters
 LIST_LIMIT = 256  # ids in an event; keeps a line far below the size of a single write
 NUMBER_LIMIT = 3_650 * 86_400 * 10**9  # nanoseconds; ten years are not a duration
+LABEL_LIMIT = 16  # labels of a session
 ANCESTORS = 5  # processes above this one; agents put one shell between, seldom two
 HEX = "0123456789abcdef"
 
@@ -120,6 +121,7 @@ def build_record(
     traceparent: str | None = None,
     describe: bool = True,
     processes: "Processes | None" = None,
+    labels: "Processes | None" = None,
     folder: str = "",
 ) -> bytes:
     r"""Return the journal record of one hook payload: ``\n``, the event as JSON (ASCII), ``\n``.
@@ -132,6 +134,7 @@ def build_record(
     context that the agent was started in. ``describe``: whether a task's description is recorded. ``folder``:
     where a dialect keeps notes between hooks.
     ``processes``: called at the start of a session or turn; returns the processes that may be the agent.
+    ``labels``: called then too; returns the session's labels, each as ``key=value``.
     """
     name = None
     try:
@@ -143,6 +146,7 @@ def build_record(
             traceparent=traceparent,
             describe=describe,
             processes=processes,
+            labels=labels,
             folder=folder,
         )
     except UnreadableError as error:
@@ -192,6 +196,7 @@ def _build_event(
     traceparent: str | None,
     describe: bool,
     processes: "Processes | None",
+    labels: "Processes | None",
     folder: str,
 ) -> bytes:
     # Example: {"hook_event_name": "PostToolUse", "session_id": "s", "tool_use_id": "t", "tool_name": "Read",
@@ -217,6 +222,7 @@ def _build_event(
         attributes["project"] = _read_last_component(payload.get("cwd"))
         attributes["traceparent"] = _read_traceparent(traceparent)
         attributes["processes"] = (processes() if processes else None) or None
+        attributes["labels"] = (labels() if labels else None) or None
     if hook in REFINED:
         REFINED[hook](payload, event, attributes)
     tool = payload.get("tool_name")
@@ -537,6 +543,7 @@ def _read_input(agent: str, state: str | None) -> bytes:
         traceparent=traceparent,
         describe=describe,
         processes=list_ancestors,
+        labels=list_labels,
         folder=f"{state}/hook" if state else "",
     )
 
@@ -563,6 +570,20 @@ def list_ancestors() -> list[str]:
         # There is no /proc, or a process ended meanwhile: return those below it.
         return ancestors or [str(pid)]
     return ancestors
+
+
+def list_labels() -> list[str]:
+    """Return the labels that the environment gives a session, each as ``key=value``.
+
+    Example: STRETTO_PATTERN=release and STRETTO_LABELS=arm=B,team=a give pattern=release, arm=B, team=a.
+    """
+    pattern, labels = _read_variable("STRETTO_PATTERN"), _read_variable("STRETTO_LABELS")
+    texts = [f"pattern={pattern}"] if pattern else []
+    texts += labels.split(",") if labels else []
+    # What is no label is left out: a hook cannot complain.
+    pairs = [text.partition("=") for text in texts]
+    names = [(key.strip(), value.strip()) for key, _, value in pairs]
+    return [f"{_read_name(key)}={_read_name(value)}" for key, value in names if key and value][:LABEL_LIMIT]
 
 
 def identify_process(pid: int) -> str:

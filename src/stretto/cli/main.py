@@ -188,6 +188,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     _add_baseline(commands)
 
+    _add_label(commands)
+
     score = _add_command(
         commands, "score", "score:record_score", "record a judgement on a session, task or phase"
     )
@@ -258,6 +260,19 @@ def _add_servers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     receivers.add_argument(
         "--write", metavar="FILE", help="write Alertmanager's configuration with these receivers"
+    )
+
+
+def _add_label(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    label = _add_command(
+        commands, "label", "label:label_session", "label a session, or name the pattern that it follows"
+    )
+    label.add_argument("session", metavar="SESSION", help="a session's id or its beginning, or 'last'")
+    label.add_argument(
+        "labels",
+        nargs="+",
+        metavar="KEY=VALUE",
+        help="pattern=NAME names its pattern; KEY= removes a label",
     )
 
 

@@ -38,7 +38,7 @@ TABLES = ("task_types", "prices", "scores")
 
 OTHER_VARIABLES = (
     "STRETTO_STATE", "STRETTO_CONFIG", "STRETTO_DISABLED", "STRETTO_CONTEXT",
-    "STRETTO_UID", "STRETTO_GID", "STRETTO_PYTHON", "STRETTO_STACK_OTLP",
+    "STRETTO_PATTERN", "STRETTO_LABELS", "STRETTO_UID", "STRETTO_GID", "STRETTO_PYTHON", "STRETTO_STACK_OTLP",
 )  # fmt: skip
 """Known variables that are not settings: locations, the Python API's and the container files' variables."""
 

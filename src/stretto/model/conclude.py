@@ -28,6 +28,7 @@ from stretto.model.conclude_delivery import judge_tasks
 from stretto.model.conclude_leaves import (
     conclude_cache_reports,
     conclude_hooks_run,
+    conclude_labels,
     conclude_messages,
     conclude_permissions,
     conclude_phases,
@@ -36,7 +37,7 @@ from stretto.model.conclude_leaves import (
     conclude_scores,
 )
 from stretto.model.delegation import AGENT_REPORTING_SOURCES, Delegation, match_delegations
-from stretto.model.entities import Session, Task, Turn
+from stretto.model.entities import PATTERN_LABEL, Session, Task, Turn
 from stretto.model.event import LATEST, Channel, Outcome
 from stretto.model.facts import (
     RANK,
@@ -73,8 +74,13 @@ def conclude_session(facts: SessionFacts, *, lost: bool, classify: Classify, cal
     facts = join_facts(facts)
     session = facts.session
     closed = lost or has_session_ended(facts)
-    # An orchestrator declares its pattern; an agent's session takes its first command instead.
-    pattern = get_text(session, fields.PATTERN) or _get_words(session, fields.COMMAND)
+    labels = conclude_labels(facts)
+    # A person or an orchestrator names the pattern; else an agent's session takes its first command.
+    pattern = (
+        dict(labels).get(PATTERN_LABEL)
+        or get_text(session, fields.PATTERN)
+        or _get_words(session, fields.COMMAND)
+    )
     turns = _conclude_turns(facts, closed=closed)
     end = get_number(session, fields.ENDED) if has_session_ended(facts) else None
     tasks = conclude_tasks(facts, closed=closed, classify=classify)
@@ -104,6 +110,7 @@ def conclude_session(facts: SessionFacts, *, lost: bool, classify: Classify, cal
         cache_reports=conclude_cache_reports(facts) if calls else (),
         ends=tuple(sorted(time for time, _ in list_stamped(session, fields.ENDED))),
         processes=conclude_processes(facts),
+        labels=labels,
     )
 
 

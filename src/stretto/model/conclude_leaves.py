@@ -44,6 +44,20 @@ def conclude_phases(facts: SessionFacts, *, closed: bool) -> tuple[Phase, ...]:
     return tuple(sorted(phases, key=lambda phase: (phase.start or phase.end or 0, phase.id)))
 
 
+def conclude_labels(facts: SessionFacts) -> tuple[tuple[str, str], ...]:
+    """Return the labels by key: as a person decided, else as the session's program declared.
+
+    Example: declared ``arm=A``, decided ``arm=B`` give ``arm=B``; decided ``arm=`` gives none.
+    """
+    labels = []
+    for key, label_facts in _list_leaves(facts, EntityKind.LABEL):
+        packed = get_text(label_facts, fields.DECIDED) or get_text(label_facts, fields.DECLARED)
+        value = unpack_timed(packed)[1] if packed else ""
+        if value:
+            labels.append((key, value))
+    return tuple(sorted(labels))
+
+
 def conclude_messages(facts: SessionFacts) -> tuple[Message, ...]:
     """Return the messages by time."""
     messages = [

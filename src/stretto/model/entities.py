@@ -276,6 +276,10 @@ class Processes(NamedTuple):
     """Each ``pid:started`` with the start in clock ticks since boot, or ``pid`` if the start is unknown."""
 
 
+PATTERN_LABEL = "pattern"
+"""The key of the label that names a session's pattern."""
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """A run of a coding agent or orchestrator, from start to end."""
@@ -308,6 +312,8 @@ class Session:
     """Every reported end: a resumed session has ended before."""
     processes: Processes | None = None
     """The processes in which it runs on this machine, as last reported."""
+    labels: tuple[tuple[str, str], ...] = ()
+    """(key, value) of each label, by key."""
 
 
 def _make_interval(start: int | None, end: int | None) -> Interval | None:

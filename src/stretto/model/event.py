@@ -53,6 +53,8 @@ class Kind(StrEnum):
     """Hooks that the agent waited for and timed; ``time`` is their start, ``name`` the hook event."""
     SAMPLE = "sample"
     """Resource use of the session's processes for ``duration`` from ``time``; the amounts are attributes."""
+    LABEL = "label"
+    """A person's label of a session: ``name`` is its key. An empty ``attributes["value"]`` removes it."""
     CACHE_REPORT = "cache.report"
     """Counts of the cache ``name`` since its last report; the counts are attributes."""
     SPAN = "span"

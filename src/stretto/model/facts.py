@@ -35,6 +35,7 @@ LEAF_KINDS = (
     EntityKind.SCORE,
     EntityKind.HOOKS,
     EntityKind.SAMPLE,
+    EntityKind.LABEL,
     EntityKind.CACHE,
 )
 """The kinds of entity that no other entity refers to."""

@@ -21,7 +21,7 @@ from stretto.model.facts import (
     merge_fact,
 )
 from stretto.model.fold_identity import IDENTITY_HANDLERS, fold_alias
-from stretto.model.fold_leaves import LEAF_HANDLERS
+from stretto.model.fold_leaves import LEAF_HANDLERS, declare_labels
 from stretto.model.model_call_cost import DOLLAR, MOST_DOLLARS
 from stretto.names import fields
 from stretto.names.fields import EntityKind, make_stamped_key, pack_timed
@@ -41,8 +41,8 @@ _OUTCOME_OF_STATUS = {
 }
 """The status words in Claude Code's ``<task-notification>`` about a background task."""
 
-NO_SIGN_OF_LIFE = frozenset({Kind.SAMPLE, Kind.SCORE})
-"""Samples are taken of any process that still exists; scores may be recorded long after the session."""
+NO_SIGN_OF_LIFE = frozenset({Kind.SAMPLE, Kind.SCORE, Kind.LABEL})
+"""Samples are taken of any process that still exists; people score and label long after the session."""
 
 _TASK_TEXTS = (fields.DELEGATED_BY, fields.DESCRIPTION, fields.PHASE, fields.SPAN_PARENT)
 """Attributes of a task's start or end that become fields of the same name."""
@@ -95,13 +95,13 @@ def _find_calls_waiting_for_permission(facts: SessionFacts, event: Event) -> Tou
 def _fold_session_start(facts: SessionFacts, event: Event, rank: int) -> Touched:
     session = facts.session
     merge_fact(session, fields.OPENED, rank, event.time)
-    _merge_context(session, event, rank)
+    touched = _merge_context(facts, event, rank)
     pattern = read_text(event.attributes, "pattern")
     if pattern:
         merge_fact(session, fields.PATTERN, rank, pattern)
     if event.attributes.get("recording"):
         merge_fact(session, fields.RECORDING, rank, 1)
-    return ()
+    return touched
 
 
 def _fold_session_end(facts: SessionFacts, event: Event, rank: int) -> Touched:
@@ -117,12 +117,12 @@ def _fold_turn_start(facts: SessionFacts, event: Event, rank: int) -> Touched:
     session = facts.session
     is_host = event.type == "host"
     merge_fact(session, fields.OPENED, rank, event.time)
-    _merge_context(session, event, rank)
+    touched = _merge_context(facts, event, rank)
     command = read_text(event.attributes, "command")
     if command:
         # The earliest command names the session's pattern.
         merge_fact(session, fields.COMMAND, rank, pack_timed(event.time, command))
-    touched = _fold_task_notice(facts, event, rank)
+    touched += _fold_task_notice(facts, event, rank)
     if event.type == "user":
         merge_fact(session, fields.PROMPTED, rank, event.time)
     turn_id = event.id or f"@{event.time}"
@@ -332,8 +332,9 @@ def _fold_model_call(facts: SessionFacts, event: Event, rank: int) -> Touched:
     return ((EntityKind.MODEL, event.id),)
 
 
-def _merge_context(session: EntityFacts, event: Event, rank: int) -> None:
-    """Merge the project, the processes and the trace context that a session or turn starts with."""
+def _merge_context(facts: SessionFacts, event: Event, rank: int) -> Touched:
+    """Merge project, processes, trace context and labels that a session or turn starts with."""
+    session = facts.session
     project = read_text(event.attributes, "project")
     if project:
         # The smallest timed text is the earliest: a session that moves keeps the project it began in.
@@ -346,6 +347,8 @@ def _merge_context(session: EntityFacts, event: Event, rank: int) -> None:
     traceparent = read_text(event.attributes, "traceparent")
     if traceparent:
         merge_fact(session, fields.TRACEPARENT, rank, pack_timed(event.time, traceparent))
+    labels = event.attributes.get("labels")
+    return declare_labels(facts, event.time, labels, rank) if isinstance(labels, list) else ()
 
 
 _HANDLERS: dict[Kind, Callable[[SessionFacts, Event, int], Touched]] = {

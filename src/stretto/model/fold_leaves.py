@@ -1,8 +1,8 @@
-"""Fold leaves: merge events of phases, messages, scores, hooks, samples and cache reports into facts."""
+"""Fold leaves: merge events of phases, messages, scores, hooks, samples, labels and caches into facts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from stretto.model.event import Event, Kind
 from stretto.model.fact_values import MAX_AMOUNT, Touched, merge_counts, merge_duration, read_text
@@ -86,6 +86,28 @@ def _fold_sample(facts: SessionFacts, event: Event, rank: int) -> Touched:
     return ((EntityKind.SAMPLE, key),)
 
 
+def declare_labels(facts: SessionFacts, time: int, labels: Sequence[str], rank: int) -> Touched:
+    """Merge the labels that a session's program declares, each as ``key=value``; the latest value counts."""
+    touched = []
+    for label in labels:
+        key, _, value = label.partition("=")
+        if key and value:
+            merge_fact(
+                facts.get_entity(EntityKind.LABEL, key), fields.DECLARED, rank, pack_timed(time, value)
+            )
+            touched.append((EntityKind.LABEL, key))
+    return tuple(touched)
+
+
+def _fold_label(facts: SessionFacts, event: Event, rank: int) -> Touched:
+    value = event.attributes.get("value")
+    if event.name is None or not isinstance(value, str):
+        return ()
+    label = facts.get_entity(EntityKind.LABEL, event.name)
+    merge_fact(label, fields.DECIDED, rank, pack_timed(event.time, value))
+    return ((EntityKind.LABEL, event.name),)
+
+
 def _fold_cache_report(facts: SessionFacts, event: Event, rank: int) -> Touched:
     if event.name is None:
         return ()
@@ -106,5 +128,6 @@ LEAF_HANDLERS: Mapping[Kind, Callable[[SessionFacts, Event, int], Touched]] = {
     Kind.HOOKS_RUN: _fold_hooks_run,
     Kind.SAMPLE: _fold_sample,
     Kind.CACHE_REPORT: _fold_cache_report,
+    Kind.LABEL: _fold_label,
 }
 """Each kind's function: it merges an event with a rank and returns the entities that may have changed."""

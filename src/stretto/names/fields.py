@@ -30,6 +30,7 @@ class EntityKind:
     SCORE: Final = "score"
     HOOKS: Final = "hooks"
     SAMPLE: Final = "sample"
+    LABEL: Final = "label"
     CACHE: Final = "cache"
     SPAN: Final = "span"
     ALIAS: Final = "alias"
@@ -49,6 +50,8 @@ COMMAND: Final = "command"
 COST: Final = "cost"
 CPU: Final = "cpu"
 CPU_PEAK: Final = "cpu_peak"
+DECIDED: Final = "decided"
+DECLARED: Final = "declared"
 DELEGATED_BY: Final = "delegated_by"
 DESCRIPTION: Final = "description"
 DURATION: Final = "duration"
@@ -341,6 +344,11 @@ _SAMPLE = (
     FactField(EntityKind.SAMPLE, MACHINE_MEMORY_AVAILABLE, _BYTES, "Least free memory at a reading."),
 )
 
+_LABEL = (
+    _define_largest(EntityKind.LABEL, DECIDED, _TIMED, "Its latest value by a person; empty: removed."),
+    _define_largest(EntityKind.LABEL, DECLARED, _TIMED, "Its latest value by the session's program."),
+)
+
 _CACHE = (
     FactField(EntityKind.CACHE, NAME, _TEXT, "The cache's name."),
     FactField(EntityKind.CACHE, TIME, _TIME, "When the report was made."),
@@ -394,6 +402,7 @@ FIELDS: tuple[FactField, ...] = (
     *_SCORE,
     *_HOOKS,
     *_SAMPLE,
+    *_LABEL,
     *_CACHE,
     *_SPAN,
     *_ALIAS,

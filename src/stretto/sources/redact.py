@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from stretto.model.event import Event
+from stretto.model.event import Event, Value
 
 STRUCK = "[redacted]"
 
@@ -40,7 +40,7 @@ def redact_text(text: str) -> str:
     return _SECRET.sub(STRUCK, text)
 
 
-FREE_TEXT = frozenset({"description", "agent", "pattern", "command", "sender", "by"})
+FREE_TEXT = frozenset({"description", "agent", "pattern", "command", "sender", "by", "value", "labels"})
 """The attributes that hold text chosen by a user or an agent."""
 
 
@@ -52,13 +52,19 @@ def redact_event(event: Event) -> Event:
         if (text := getattr(event, field)) is not None and redact_text(text) != text
     }
     redacted_attributes = {
-        key: redact_text(value)
+        key: redacted
         for key, value in event.attributes.items()
-        if key in FREE_TEXT and isinstance(value, str) and redact_text(value) != value
+        if key in FREE_TEXT and (redacted := _redact_value(value)) != value
     }
     if redacted_attributes:
         changes["attributes"] = {**event.attributes, **redacted_attributes}
     return replace(event, **changes) if changes else event
+
+
+def _redact_value(value: Value) -> Value:
+    if isinstance(value, list):
+        return [redact_text(text) for text in value]
+    return redact_text(value) if isinstance(value, str) else value
 
 
 def redact_for_journal(event: Event, *, describe: bool) -> Event:

@@ -60,6 +60,9 @@ _INSERT_FANOUT = (
     " longest_lane, project, workers, delivered) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
+_REDACTED = frozenset({"description", "labels"})
+"""Attributes that a hook, which has no time for it, has not redacted."""
+
 _RULES = "rules"
 """The name of the stored note about the rules and the version of sums that the store was made with."""
 
@@ -502,5 +505,5 @@ def _group_by_session(events: Iterable[Event]) -> dict[str, list[Event]]:
         session_events = by_session.get(event.session)
         if session_events is None:
             session_events = by_session[event.session] = []
-        session_events.append(redact_event(event) if "description" in event.attributes else event)
+        session_events.append(event if _REDACTED.isdisjoint(event.attributes) else redact_event(event))
     return by_session

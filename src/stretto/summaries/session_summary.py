@@ -150,6 +150,7 @@ def build_session_document(summary: SessionSummary) -> dict[str, Any]:
         "source": session.source,
         "project": session.project,
         "pattern": session.pattern,
+        "labels": dict(session.labels),
         "recording": session.recording,
         "start": to_rfc3339(session.start),
         "end": _format_time(session.end),
