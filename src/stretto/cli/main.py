@@ -229,6 +229,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_servers(commands)
     _add_command(commands, "rebuild", "rebuild:run_rebuild", "rebuild the store from the journal")
+    _add_backup(commands)
     _add_command(commands, "config", "store_commands:show_config", "show every setting and its origin")
     return top
 
@@ -274,6 +275,20 @@ def _add_label(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="KEY=VALUE",
         help="pattern=NAME names its pattern; KEY= removes a label",
     )
+
+
+def _add_backup(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    backup = _add_command(
+        commands, "backup", "backup:write_backup", "write journal, kept sums and settings into one archive"
+    )
+    backup.add_argument("file", metavar="FILE", help="the archive to create")
+    restore = _add_command(
+        commands,
+        "restore",
+        "backup:restore_backup",
+        "merge such an archive into the journal and the settings",
+    )
+    restore.add_argument("file", metavar="FILE", help="an archive that 'stretto backup' has written")
 
 
 def _add_baseline(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
