@@ -35,13 +35,13 @@ SESSION_KEYS = {
 }  # fmt: skip
 TASK_KEYS = {"phase",
     "id", "task_type", "agent", "description", "parent", "start", "end", "seconds", "outcome", "tool_calls",
-    "delivery", "waste_reason",
+    "delivery", "waste_reason", "waited_seconds", "open_wait",
 }  # fmt: skip
 FANOUT_KEYS = {
     "tasks", "parent", "start", "end", "width", "work_seconds", "elapsed_seconds", "sequential_seconds",
     "baseline", "speedup", "improvement", "time_saved_seconds", "efficiency", "load_balance", "concurrency",
     "critical_path_seconds", "lost_seconds", "delivered", "delivered_work_seconds", "delivery", "reason",
-    "expected_improvement", "contention", "confidence",
+    "expected_improvement", "contention", "confidence", "waited_seconds", "open_wait",
 }  # fmt: skip
 
 
@@ -110,7 +110,7 @@ def test_a_sequential_run_becomes_the_measured_baseline(capsys: pytest.CaptureFi
     (fanout,) = answer(capsys, "show", "e8cd2941")["fanouts"]
 
     assert fanout["baseline"] == "measured"
-    assert fanout["sequential_seconds"] == pytest.approx(5.263, abs=0.001)
+    assert fanout["sequential_seconds"] == pytest.approx(5.329, abs=0.001)
 
 
 def test_the_preset_is_the_configured_baseline(
@@ -370,8 +370,8 @@ def test_the_text_answers_are_for_people(capsys: pytest.CaptureFixture[str]) -> 
 
     out = run(capsys, "show", "last")[1]
 
-    assert "2.16× as fast as one after another (baseline: work)" in out
-    assert "efficiency 72% = load balance 73% × concurrency 98%" in out
+    assert "2.17× as fast as one after another (baseline: work)" in out
+    assert "efficiency 72% = load balance 74% × concurrency 98%" in out
     assert "absent: model_calls" in out
     assert "e8cd2941" in run(capsys, "sessions")[1]
 
@@ -383,7 +383,7 @@ def test_show_says_where_the_time_went(capsys: pytest.CaptureFixture[str]) -> No
 
     out = run(capsys, "show", "last")[1]
 
-    assert "  efficiency 72% = load balance 73% × concurrency 98% × delivery 100% (3 of 3 tasks); " in out
+    assert "  efficiency 72% = load balance 74% × concurrency 98% × delivery 100% (3 of 3 tasks); " in out
     assert "all parallel executions" not in out
     assert re.search(r"^critical path \S+ s of 4\.05 s$", out, re.MULTILINE)
     assert re.search(r"^  agents: \S+ \S+ s \(\d+%\)", out, re.MULTILINE)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -276,3 +277,31 @@ def test_no_task_is_in_two_executions_and_none_overlaps_outside(tasks: list[Task
         for other in found:
             if one is not other and one.parent == other.parent:
                 assert one.end <= other.start or other.end <= one.start
+
+
+# Hand-overs.
+
+
+def overlapping(overlap: float, doubt: int) -> tuple[Task, ...]:
+    """Return two tasks of 10 s, the second of which begins ``overlap`` seconds before the first ends."""
+    drawing = Drawing().task("a", 0, 10, "review").task("b", 10 - overlap, 20 - overlap, "review")
+    return tuple(replace(task, doubt=doubt) for task in conclude_scene(drawing.events).tasks)
+
+
+@pytest.mark.parametrize(
+    ("overlap", "doubt", "fanouts"),
+    [(0.4, SECOND // 2, 0), (0.5, SECOND // 2, 0), (0.6, SECOND // 2, 1), (0.4, 0, 1), (0, 0, 0)],
+)
+def test_an_overlap_within_the_doubt_is_a_handover(overlap: float, doubt: int, fanouts: int) -> None:
+    """Hooks may be stamped half a second late: a shorter overlap joins nothing; the tasks are a series."""
+    tasks = overlapping(overlap, doubt)
+    assert len(find_fanouts(tasks)) == fanouts
+    assert len(find_sequential_runs(tasks)) == 1 - fanouts
+
+
+def test_a_short_task_inside_a_long_one_is_no_handover() -> None:
+    """It began and ended while the other ran on: only starts near the other's end are in doubt."""
+    drawing = Drawing().task("a", 0, 100, "review").task("b", 50, 50.3, "review")
+    tasks = conclude_scene(drawing.events).tasks
+    assert {task.doubt for task in tasks} == {SECOND // 2}
+    assert len(find_fanouts(tasks)) == 1

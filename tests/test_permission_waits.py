@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from hypothesis import given
 
-from stretto.figures.permission_waits import AskedCall, find_asked_calls
 from stretto.model.entities import PermissionRequest, Session, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.interval import Interval
+from stretto.model.permission_waits import AskedCall, find_asked_calls
 from tests.schedules import call, session, sessions_at_random, task
 
 

@@ -91,12 +91,23 @@ def _format_fanout(
         f"work {format_nanoseconds(fanout.work)}",
     ]
     yield "  " + ", ".join(lengths)
+    if fanout.waited or fanout.has_open_wait:
+        yield f"  {_format_waits(fanout)}"
     yield f"  {_format_confidence(fanout, sequential)}"
     yield f"  efficiency {_format_factors(measure_efficiency(fanout))}"
     contention = detect_contention(fanout, sequential, session.samples)
     if contention.contended is not None:
         effect = "slowed each other down" if contention.contended else "did not slow each other down"
         yield f"  its tasks {effect}: {contention.reason}"
+
+
+def _format_waits(fanout: Fanout) -> str:
+    """Return how long its tasks waited for a person, and whether more of it is in its times."""
+    known = (
+        f"waited {format_nanoseconds(fanout.waited)} for you, left out of its times" if fanout.waited else ""
+    )
+    unknown = "waited for you until an unknown time, which may be part of its times"
+    return "; ".join(filter(None, (known, unknown if fanout.has_open_wait else "")))
 
 
 def _format_confidence(fanout: Fanout, sequential: SequentialTime) -> str:
@@ -165,13 +176,12 @@ def _list_largest(lengths: Counter[str], total: int, most: int = 5) -> str:
 def _format_tasks(session: Session) -> str:
     table = make_table("task", "type", "agent", "started", "took", "outcome", "description")
     for task in session.tasks:
-        interval = task.interval
         table.add_row(
             task.id,
             task.task_type,
             task.agent or ABSENT,
             ABSENT if task.start is None else f"+{format_nanoseconds(task.start - session.start)}",
-            format_nanoseconds(interval.length if interval else None),
+            format_nanoseconds(task.length),
             task.outcome.value,
             task.description or ABSENT,
         )

@@ -96,9 +96,9 @@ class LiveMetrics:
                 continue
             labels = {"task_type": task.task_type, "agent": task.agent or NONE, "outcome": task.outcome.value}
             self._add_count("stretto_tasks_total", 1, labels)
-            if task.interval is not None:
+            if task.length is not None:
                 self._record_duration(
-                    "stretto_task_duration_seconds", task.interval.length, {"task_type": task.task_type}
+                    "stretto_task_duration_seconds", task.length, {"task_type": task.task_type}
                 )
 
     def count_tool_calls(self, ended: Iterable[ToolCall]) -> None:
@@ -152,7 +152,7 @@ class LiveMetrics:
             self._add_count("stretto_fanouts_total", 1, {"pattern": session.pattern or NONE})
             sequential = find_sequential(session, fanout)
             for task, share in zip(fanout.tasks, fanout.shares, strict=True):
-                length = task.interval.length if task.interval else 0
+                length = task.length or 0
                 labels = {"task_type": task.task_type}
                 self._add_count("stretto_work_seconds_total", length / SECOND, labels)
                 self._add_count("stretto_elapsed_seconds_total", share / SECOND, labels)

@@ -74,10 +74,10 @@ def _judge_turn(at: int, groups: list[list[Task]]) -> EligibleTurn | None:
     parallel = False
     busy = capacity = 0
     for group in groups:
-        intervals = [interval for task in group if (interval := task.interval) is not None]
+        intervals = [piece for task in group for piece in task.busy]
         lanes = measure_width(intervals)
         parallel = parallel or lanes > 1
-        if len(intervals) == len(group):
+        if intervals and all(task.interval is not None for task in group):
             busy += sum(interval.length for interval in intervals)
             capacity += lanes * _measure_extent(intervals)
     if not parallel and any(task.interval is None for group in groups for task in group):

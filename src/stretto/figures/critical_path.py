@@ -25,7 +25,7 @@ from stretto.figures.wall_time import find_turns
 from stretto.figures.work_tree import LONGEST_SESSION, Stretch, WorkerKind, build_work_tree, walk_tasks
 from stretto.model.entities import Session, Task
 from stretto.model.event import Outcome
-from stretto.model.interval import Interval
+from stretto.model.interval import Interval, subtract_intervals
 from stretto.names import MAIN, NONE, measures
 from stretto.names.measures import Dimension
 
@@ -121,7 +121,13 @@ def find_critical_path(session: Session, root: Stretch | None = None) -> Critica
     pieces: list[PathPiece] = []
     for start, end, stretch in walk_path(root):
         # Outside a turn the main agent is idle, even while it waits for a task.
-        parts = _clip_to_turns(Interval(start, end), turns) if stretch is root else (Interval(start, end),)
+        # A task that waits for a person does not work either.
+        waits = stretch.task.waits if stretch.task is not None and stretch.worker is WorkerKind.TASK else ()
+        parts = (
+            _clip_to_turns(Interval(start, end), turns)
+            if stretch is root
+            else subtract_intervals(Interval(start, end), waits)
+        )
         pieces += (
             PathPiece(part.start, part.end, stretch.worker, stretch.task, stretch.name) for part in parts
         )
@@ -132,7 +138,7 @@ def measure_fanout_path(fanout: Fanout) -> int:
     """Return the length of a fan-out's critical path (ns), at most its elapsed time."""
     cursor, length = fanout.end, 0
     for start, end in sorted(
-        ((i.start, i.end) for task in fanout.tasks if (i := task.interval)), key=_get_end_key
+        ((piece.start, piece.end) for task in fanout.tasks for piece in task.busy), key=_get_end_key
     )[::-1]:
         if end <= cursor:
             length += end - start

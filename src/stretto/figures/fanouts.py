@@ -1,6 +1,7 @@
 """Find fan-outs (parallel executions) and sequential runs among tasks, and compute their figures.
 
-Work is the sum of the tasks' lengths, elapsed the length of the union of their intervals. Sequential is the
+Work is the sum of the tasks' lengths, elapsed the length of the union of their intervals; both leave out the
+waits for a person that are known. Sequential is the
 time that the delivered tasks take one after another; elapsed counts all tasks, because wasted ones were paid
 too. Speedup is sequential over elapsed, time saved sequential less elapsed, improvement time saved over
 sequential. Width is the most tasks at once; tasks are packed by start into that many lanes. Efficiency is
@@ -23,8 +24,11 @@ from stretto.figures.confidence import Estimate
 from stretto.model.conclude_delivery import get_agent_id
 from stretto.model.delivery import Delivery
 from stretto.model.entities import Task
-from stretto.model.event import Outcome
+from stretto.model.event import LATEST, Outcome
 from stretto.model.interval import Interval, measure_union, pack_lanes, split_shares
+
+_Piece = tuple[Task, Interval]
+"""A task and a part of its interval in which it worked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,17 @@ class Fanout:
     @property
     def delivered_work(self) -> int:
         """The sum of the lengths of these tasks."""
-        return sum(_get_interval(task).length for task in self.tasks if not task.is_wasted)
+        return sum(_get_length(task) for task in self.tasks if not task.is_wasted)
+
+    @property
+    def waited(self) -> int:
+        """Nanoseconds in which its tasks waited for a person; no part of work and elapsed."""
+        return sum(task.waited for task in self.tasks)
+
+    @property
+    def has_open_wait(self) -> bool:
+        """Whether a task waited for a person until an unknown time: work and elapsed may hold that wait."""
+        return any(task.has_open_wait for task in self.tasks)
 
     @property
     def is_reported_delivered(self) -> bool:
@@ -106,7 +120,7 @@ class SequentialRun:
     @property
     def elapsed(self) -> int:
         """Nanoseconds in which a task ran; gaps between tasks are not counted."""
-        return measure_union(interval for task in self.tasks if (interval := task.interval))
+        return measure_union(piece for task in self.tasks for piece in task.busy)
 
     @property
     def end(self) -> int:
@@ -118,7 +132,7 @@ class SequentialRun:
         """Each task's length by type, in nanoseconds."""
         by_type: dict[str, list[int]] = {}
         for task in self.tasks:
-            by_type.setdefault(task.task_type, []).append(_get_interval(task).length)
+            by_type.setdefault(task.task_type, []).append(_get_length(task))
         return by_type
 
 
@@ -140,7 +154,7 @@ class SequentialTime:
         if task.is_wasted:
             return 0
         lengths = self.baseline.lengths
-        return _get_interval(task).length if lengths is None else lengths[task.task_type]
+        return _get_length(task) if lengths is None else lengths[task.task_type]
 
 
 def build_signature(tasks: Iterable[Task]) -> str:
@@ -159,7 +173,8 @@ def find_fanouts(tasks: Iterable[Task]) -> tuple[Fanout, ...]:
     for parent, group in _group_overlapping(all_tasks):
         if len(group) < 2 or any(task.outcome is Outcome.RUNNING for task in group):  # noqa: PLR2004  # "two or more"
             continue
-        intervals = [_get_interval(task) for task in group]
+        pieces = [(task, piece) for task in group for piece in task.busy]
+        intervals = [piece for _, piece in pieces]
         lanes = pack_lanes(intervals)
         end, elapsed = max(interval.end for interval in intervals), measure_union(intervals)
         above = wasted_above.get(parent)
@@ -167,14 +182,14 @@ def find_fanouts(tasks: Iterable[Task]) -> tuple[Fanout, ...]:
             Fanout(
                 parent=parent,
                 tasks=tuple(group),
-                start=intervals[0].start,
+                start=min(interval.start for interval in intervals),
                 end=end,
                 width=len(lanes),
                 work=sum(interval.length for interval in intervals),
                 elapsed=elapsed,
                 longest_lane=max(sum(intervals[place].length for place in lane) for lane in lanes),
-                shares=tuple(split_shares(intervals)),
-                empty_after_waste=_measure_empty_after_waste(group, lanes, end),
+                shares=_sum_shares(group, pieces, split_shares(intervals)),
+                empty_after_waste=_measure_empty_after_waste(pieces, lanes, end),
                 paid=elapsed if above is None else _measure_outside(intervals, above),
             )
         )
@@ -238,38 +253,87 @@ def _measure_outside(intervals: Sequence[Interval], above: Sequence[Interval]) -
     return measure_union([*intervals, *above]) - measure_union(above) if above else 0
 
 
-def _measure_empty_after_waste(tasks: Sequence[Task], lanes: Iterable[Sequence[int]], end: int) -> int:
+def _sum_shares(
+    group: Sequence[Task], pieces: Sequence[_Piece], shares: Sequence[float]
+) -> tuple[float, ...]:
+    """Return the summed shares of each task's pieces, in the order of the group."""
+    by_task: dict[str, float] = {}
+    for (task, _), share in zip(pieces, shares, strict=True):
+        by_task[task.id] = by_task.get(task.id, 0) + share
+    return tuple(by_task.get(task.id, 0) for task in group)
+
+
+def _measure_empty_after_waste(pieces: Sequence[_Piece], lanes: Iterable[Sequence[int]], end: int) -> int:
     # Example: a lane of a failed task at 0-4 s and a task at 6-8 s, in a fan-out until 10 s: 2 s are empty
     # after the failure; those from 8 s on are not.
-    if not any(task.is_wasted for task in tasks):
+    if not any(task.is_wasted for task, _ in pieces):
         return 0
     empty = 0
     for lane in lanes:
-        following = [_get_interval(tasks[place]).start for place in lane[1:]] + [end]
+        following = [pieces[place][1].start for place in lane[1:]] + [end]
         for place, until in zip(lane, following, strict=True):
-            if tasks[place].is_wasted:
-                empty += until - _get_interval(tasks[place]).end
+            task, piece = pieces[place]
+            if task.is_wasted and piece.end == task.end:
+                empty += until - piece.end
     return empty
 
 
 def _group_overlapping(tasks: Iterable[Task]) -> Iterable[tuple[str | None, list[Task]]]:
-    """Yield each parent's tasks in groups that overlap, by start; a running task overlaps all later ones."""
+    """Yield each parent's tasks in groups that overlap, by start; a running task overlaps all later ones.
+
+    Waits for a person overlap nothing. An overlap within the doubt about the tasks' times is a hand-over and
+    joins nothing.
+    """
     by_parent: dict[str | None, list[Task]] = {}
     for task in tasks:
-        is_running = task.outcome is Outcome.RUNNING and task.start is not None
-        if is_running or (task.interval is not None and task.interval.length > 0):
+        if _is_running(task) or task.length:
             by_parent.setdefault(task.parent, []).append(task)
     for parent, siblings in by_parent.items():
-        group: list[Task] = []
-        group_end: float = 0
-        for task in sorted(siblings, key=lambda task: (task.start or 0, task.id)):
-            if group and (task.start or 0) >= group_end:
-                yield parent, group
-                group, group_end = [], 0
-            group.append(task)
-            group_end = max(group_end, float("inf") if task.end is None else task.end)
-        if group:
-            yield parent, group
+        groups = _join_overlapping(sorted(siblings, key=lambda task: (task.start or 0, task.id)))
+        yield from ((parent, group) for group in groups)
+
+
+def _join_overlapping(siblings: Sequence[Task]) -> list[list[Task]]:
+    """Return tasks, given by start, in groups that overlap.
+
+    Example: a works at 0-10 s and, after a wait for a person, at 40-50 s. b at 5-20 s and c at 45-60 s
+    overlap with it: one group. With a doubt of 0.5 s, d at 59.6-70 s is a group of its own.
+    """
+    pieces = sorted(
+        (piece.start, piece.end, place)
+        for place, task in enumerate(siblings)
+        for piece in ((Interval(task.start or 0, LATEST),) if _is_running(task) else task.busy)
+    )
+    group_of = list(range(len(siblings)))
+    """Each task's place → a place in the same group, nearer to the first."""
+
+    def find_first(place: int) -> int:
+        while group_of[place] != place:
+            place = group_of[place]
+        return place
+
+    latest: tuple[int, int] | None = None
+    for start, end, place in pieces:
+        if latest is not None:
+            doubt = max(siblings[place].doubt, siblings[latest[1]].doubt)
+            if start < latest[0] - doubt:
+                first, second = sorted((find_first(place), find_first(latest[1])))
+                group_of[second] = first
+                latest = max(latest, (end, place))
+                continue
+        latest = (end, place)
+    groups: dict[int, list[Task]] = {}
+    for place, task in enumerate(siblings):
+        groups.setdefault(find_first(place), []).append(task)
+    return list(groups.values())
+
+
+def _is_running(task: Task) -> bool:
+    return task.outcome is Outcome.RUNNING and task.start is not None
+
+
+def _get_length(task: Task) -> int:
+    return sum(piece.length for piece in task.busy)
 
 
 def _get_interval(task: Task) -> Interval:

@@ -13,7 +13,6 @@ from enum import StrEnum
 
 from stretto.clock import SECOND
 from stretto.figures.figure import Figure, Labels
-from stretto.figures.permission_waits import AskedCall, find_asked_calls
 from stretto.figures.sum_reading import Sums, sum_by, sum_up
 from stretto.figures.work_tree import (
     LONGEST_SESSION,
@@ -24,7 +23,8 @@ from stretto.figures.work_tree import (
     walk_tasks,
 )
 from stretto.model.entities import Session
-from stretto.model.interval import Interval
+from stretto.model.interval import Interval, find_gaps, merge_intervals, subtract_intervals
+from stretto.model.permission_waits import AskedCall, find_asked_calls
 from stretto.names import measures
 from stretto.names.measures import Dimension
 
@@ -43,7 +43,7 @@ class WallPart(StrEnum):
     HOOKS = "hooks"
     """The main agent waits for its hooks."""
     WAITING = "waiting"
-    """The main agent waits for a person: for permission, or between turns for the user's next prompt."""
+    """An agent waits for a person's permission, or the main agent between turns for the next prompt."""
     IDLE = "idle"
     """Outside turns and not ended by a user's prompt: before the first turn, after the last, closed."""
     UNKNOWN = "unknown"
@@ -91,6 +91,7 @@ def split_wall_time(session: Session, root: Stretch | None = None) -> Iterator[t
         WallPart.HOOKS: _find_hooks(session),
         WallPart.WAITING: [
             *_find_permission_waits(session, requests),
+            *(wait for task in session.tasks for wait in task.waits),
             *(gap for gap, part in between if part is WallPart.WAITING),
         ],
         WallPart.IDLE: (gap for gap, part in between if part is WallPart.IDLE),
@@ -137,9 +138,9 @@ def find_turns(session: Session, root: Stretch) -> TurnTimes:
         certain.append(Interval(turn.start, max(turn.start, signs[last] if last >= 0 else turn.start)))
         possible.append(Interval(turn.start, until))
     prompts = {turn.start for turn in session.turns if turn.origin == "user"}
-    gaps = _find_gaps(_merge_intervals([*certain, *possible], session_interval), session_interval)
+    gaps = find_gaps(merge_intervals([*certain, *possible], session_interval), session_interval)
     return TurnTimes(
-        tuple(_merge_intervals(certain, session_interval)),
+        tuple(merge_intervals(certain, session_interval)),
         tuple((gap, _classify_gap(gap, session_interval, prompts, session.ends)) for gap in gaps),
     )
 
@@ -162,7 +163,7 @@ def _list_signs(session: Session, root: Stretch) -> list[int]:
 
 
 def _find_single_tasks(root: Stretch) -> Iterator[Interval]:
-    """Yield, for each task, the intervals in which it runs and none of its subtasks does."""
+    """Yield, for each task, when it runs, none of its subtasks does, and it does not wait for a person."""
     for stretch in walk_tasks(root):
         if stretch is not root:
             inner = [
@@ -170,8 +171,8 @@ def _find_single_tasks(root: Stretch) -> Iterator[Interval]:
                 for inner_stretch in stretch.inner
                 if inner_stretch.worker is WorkerKind.TASK
             ]
-            task_interval = Interval(stretch.start, stretch.end)
-            yield from _find_gaps(_merge_intervals(inner, task_interval), task_interval)
+            waits = () if stretch.task is None else stretch.task.waits
+            yield from subtract_intervals(Interval(stretch.start, stretch.end), [*inner, *waits])
 
 
 def _find_main_tools(session: Session, requests: Mapping[str, AskedCall]) -> Iterator[Interval]:
@@ -197,29 +198,6 @@ def _find_permission_waits(session: Session, requests: Mapping[str, AskedCall]) 
         request = requests.get(call.id) if call.task is None else None
         if request is not None and request.wait is not None:
             yield request.wait
-
-
-def _merge_intervals(intervals: Iterable[Interval], limits: Interval) -> list[Interval]:
-    """Return the union of intervals, clipped to the whole, as disjoint intervals by start."""
-    merged: list[Interval] = []
-    for start, end in sorted(intervals):
-        start, end = max(start, limits.start), min(end, limits.end)  # noqa: PLW2901  # clipped
-        if merged and start <= merged[-1].end:
-            merged[-1] = Interval(merged[-1].start, max(merged[-1].end, end))
-        elif start < end:
-            merged.append(Interval(start, end))
-    return merged
-
-
-def _find_gaps(merged: Iterable[Interval], limits: Interval) -> Iterator[Interval]:
-    """Yield the gaps that disjoint intervals leave in the whole."""
-    at = limits.start
-    for start, end in merged:
-        if start > at:
-            yield Interval(at, start)
-        at = end
-    if limits.end > at:
-        yield Interval(at, limits.end)
 
 
 def _walk_edges(

@@ -29,8 +29,11 @@ def simulate_session(root: Stretch, task_id: str, factor: float) -> int | None:
 def simulate_fanout(fanout: Fanout, task_id: str, factor: float) -> int | None:
     """Return the fan-out's elapsed time (ns) if a task of it had taken ``factor`` of its time.
 
-    None if the task is not in it. Raises ValueError unless the factor is a positive number.
+    None if the task is not in it, or if its tasks waited for a person: how long that would have taken is
+    unknown. Raises ValueError unless the factor is a positive number.
     """
+    if fanout.waited:
+        return None
     inner = [
         Stretch(WorkerKind.TASK, task.id, interval.start, interval.end, task)
         for task in fanout.tasks

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from stretto.clock import DAY
-from stretto.figures.permission_waits import AskedCall, find_asked_calls
 from stretto.model.conclude_delivery import get_agent_id
 from stretto.model.entities import Session, Task, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.facts import DELEGATING_TOOLS
 from stretto.model.interval import Interval
+from stretto.model.permission_waits import AskedCall, find_asked_calls
 
 LONGEST_SESSION = 366 * DAY
 """Nanoseconds. A session that seems longer was started and ended by different clocks."""

@@ -50,6 +50,7 @@ from stretto.model.facts import (
     get_text,
 )
 from stretto.model.join import join_facts
+from stretto.model.person_waits import cut_waits
 from stretto.model.run_times import Run, RunTimes, measure_run
 from stretto.model.session_outcome import conclude_session_outcome
 from stretto.model.task_type import OTHER, normalise_name
@@ -84,7 +85,7 @@ def conclude_session(facts: SessionFacts, *, lost: bool, classify: Classify, cal
     turns = _conclude_turns(facts, closed=closed)
     end = get_number(session, fields.ENDED) if has_session_ended(facts) else None
     tasks = conclude_tasks(facts, closed=closed, classify=classify)
-    tasks = judge_tasks(facts, tasks, turns, end)
+    tasks = cut_waits(facts, judge_tasks(facts, tasks, turns, end), closed=closed)
     first = get_number(session, fields.FIRST) or 0
     return Session(
         id=facts.id,

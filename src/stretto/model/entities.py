@@ -11,7 +11,7 @@ from typing import NamedTuple
 from stretto.clock import SECOND
 from stretto.model.delivery import TaskDelivery, judge_outcome
 from stretto.model.event import Outcome
-from stretto.model.interval import Interval
+from stretto.model.interval import Interval, subtract_intervals
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +118,10 @@ class Task:
     """The name of the phase it belongs to, if an orchestrator declared it."""
     seen: bool = True
     """Whether its agent's start was reported live; if not, perhaps only the call that started it is known."""
+    waits: tuple[Interval, ...] = ()
+    """When it only waited for a person: disjoint, by start, within its interval."""
+    has_open_wait: bool = False
+    """Whether it also waited for a person until an unknown time."""
     doubt: int = 0
     """Nanoseconds by which start and end may be wrong, because hooks are stamped late."""
     judged: TaskDelivery | None = None
@@ -141,8 +145,26 @@ class Task:
 
     @property
     def interval(self) -> Interval | None:
-        """The interval during which it ran, or None while start or end is unknown."""
+        """From its start to its end, or None while one of them is unknown."""
         return _make_interval(self.start, self.end)
+
+    @property
+    def busy(self) -> tuple[Interval, ...]:
+        """Its interval without the waits for a person; empty while start or end is unknown."""
+        interval = self.interval
+        if interval is None:
+            return ()
+        return subtract_intervals(interval, self.waits) if self.waits else (interval,)
+
+    @property
+    def length(self) -> int | None:
+        """Nanoseconds in which it worked, without waits for a person; None while start or end is unknown."""
+        return None if self.interval is None else sum(part.length for part in self.busy)
+
+    @property
+    def waited(self) -> int:
+        """Nanoseconds in which it is known to have waited for a person."""
+        return sum(wait.length for wait in self.waits)
 
 
 @dataclass(frozen=True, slots=True)

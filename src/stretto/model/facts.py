@@ -80,7 +80,8 @@ class SessionFacts:
     calls: dict[str, EntityFacts] = field(default_factory=dict)
     model_calls: dict[str, EntityFacts] = field(default_factory=dict)
     permissions: EntityFacts = field(default_factory=dict)
-    """Permission requests, ``agent id|tool@time`` → time: they carry no call id."""
+    """Permission requests, ``agent id|tool@time`` → end of the wait if it was measured, else time: they carry
+    no call id."""
     leaves: dict[str, dict[str, EntityFacts]] = field(default_factory=dict)
     """The entities of ``LEAF_KINDS``, by kind and id."""
     spans: dict[str, EntityFacts] = field(default_factory=dict)
@@ -126,12 +127,14 @@ class SessionFacts:
         else:
             self.delegating.discard(call_id)
 
-    def add_permission_request(self, permission_key: str, time: int, rank: int) -> None:
-        """Merge a permission request."""
+    def add_permission_request(
+        self, permission_key: str, time: int, rank: int, *, wait: int | None = None
+    ) -> None:
+        """Merge a permission request; ``wait`` is the length of the wait (ns) if it was measured."""
         name = make_stamped_key(permission_key, time)
         if name not in self.permissions:
             insort(self.permission_times.setdefault(permission_key, []), time)
-        merge_fact(self.permissions, name, rank, time)
+        merge_fact(self.permissions, name, rank, time + (wait or 0))
 
     def has_permission_request(self, permission_key: str, start: int, end: int) -> bool:
         """Return whether a permission was requested between two instants, both included."""

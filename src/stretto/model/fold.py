@@ -301,7 +301,8 @@ def _fold_batch_end(facts: SessionFacts, event: Event, rank: int) -> Touched:
 
 
 def _fold_permission_request(facts: SessionFacts, event: Event, rank: int) -> Touched:
-    facts.add_permission_request(make_permission_key(event.parent, event.name), event.time, rank)
+    wait = event.duration if event.duration is None or event.duration <= LONGEST_ACTIVITY else None
+    facts.add_permission_request(make_permission_key(event.parent, event.name), event.time, rank, wait=wait)
     return ((EntityKind.PERMISSION, ""), *_find_calls_waiting_for_permission(facts, event))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappush, heapreplace
 from typing import NamedTuple
 
@@ -47,6 +47,37 @@ def measure_width(intervals: Iterable[Interval]) -> int:
         current += step
         widest = max(widest, current)
     return widest
+
+
+def merge_intervals(intervals: Iterable[Interval], limits: Interval) -> list[Interval]:
+    """Return the union of intervals, clipped to the limits, as disjoint intervals by start."""
+    merged: list[Interval] = []
+    for start, end in sorted(intervals):
+        start, end = max(start, limits.start), min(end, limits.end)  # noqa: PLW2901  # clipped
+        if merged and start <= merged[-1].end:
+            merged[-1] = Interval(merged[-1].start, max(merged[-1].end, end))
+        elif start < end:
+            merged.append(Interval(start, end))
+    return merged
+
+
+def find_gaps(merged: Iterable[Interval], limits: Interval) -> Iterator[Interval]:
+    """Yield the gaps that disjoint intervals leave within the limits."""
+    at = limits.start
+    for start, end in merged:
+        if start > at:
+            yield Interval(at, start)
+        at = end
+    if limits.end > at:
+        yield Interval(at, limits.end)
+
+
+def subtract_intervals(interval: Interval, others: Iterable[Interval]) -> tuple[Interval, ...]:
+    """Return the parts of an interval that none of the others covers, by start.
+
+    Example: [0, 100) without [10, 70) is [0, 10) and [70, 100).
+    """
+    return tuple(find_gaps(merge_intervals(others, interval), interval))
 
 
 def split_shares(intervals: Sequence[Interval]) -> list[float]:

@@ -206,7 +206,7 @@ def build_row_document(row: SessionRow) -> dict[str, Any]:
 
 
 def _build_task(task: Task, calls: int) -> dict[str, Any]:
-    interval, delivery = task.interval, task.delivery
+    delivery = task.delivery
     return {
         "id": task.id,
         "task_type": task.task_type,
@@ -216,7 +216,9 @@ def _build_task(task: Task, calls: int) -> dict[str, Any]:
         "parent": task.parent,
         "start": _format_time(task.start),
         "end": _format_time(task.end),
-        "seconds": _to_seconds(interval.length if interval else None),
+        "seconds": _to_seconds(task.length),
+        "waited_seconds": _to_seconds(task.waited),
+        "open_wait": task.has_open_wait,
         "outcome": task.outcome.value,
         "delivery": None if delivery is None else delivery.delivery.value,
         "waste_reason": None if delivery is None or delivery.reason is None else delivery.reason.value,
@@ -350,6 +352,8 @@ def _build_fanout(
         "work_seconds": _to_seconds(fanout.work),
         "delivered_work_seconds": _to_seconds(fanout.delivered_work),
         "elapsed_seconds": _to_seconds(fanout.elapsed),
+        "waited_seconds": _to_seconds(fanout.waited),
+        "open_wait": fanout.has_open_wait,
         "sequential_seconds": _to_seconds(sequential.length),
         "baseline": sequential.provenance.value,
         "not_measured": sequential.baseline.refusal,

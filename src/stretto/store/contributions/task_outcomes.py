@@ -37,16 +37,16 @@ def add_up_task_outcomes(context: SessionContext) -> Additions:
         work = (pattern, task.task_type, task.agent or NONE)
         place = place_by_task.get(task.id, UNPLACED)
         added[find_slot(at), measures.WORK_ENDS, (*work, place, task.outcome.value)] += 1
-        if task.interval is not None:
-            added[find_slot(at), measures.WORK_TIME, work] += task.interval.length
+        if task.length is not None:
+            added[find_slot(at), measures.WORK_TIME, work] += task.length
     for retry in find_retries(session.tasks):
         task, at = retry.task, get_counted_time(retry.task)
         if at is None:
             continue
         work = (pattern, task.task_type, task.agent or NONE)
         added[find_slot(at), measures.RETRY_ENDS, (*work, task.outcome.value)] += 1
-        if task.interval is not None:
-            added[find_slot(at), measures.RETRY_TIME, work] += task.interval.length
+        if task.length is not None:
+            added[find_slot(at), measures.RETRY_TIME, work] += task.length
     for turn in find_eligible_turns(session):
         slot = find_slot(turn.at)
         added[slot, measures.TURNS, (pattern, PARALLEL if turn.parallel else ALONE)] += 1

@@ -34,8 +34,8 @@ def _add_task(added: Additions, task: Task) -> None:
     added[slot, measures.ENDS_EXPECTED, ()] += 1
     if task.end is not None:
         added[slot, measures.ENDS_SEEN, ()] += 1
-    if task.interval is not None:
-        bucket = find_bucket(task.interval.length)
+    if task.length is not None:
+        bucket = find_bucket(task.length)
         added[slot, measures.TASK_TIME, (task.task_type, bucket)] += 1
         added[slot, measures.AGENT_TIME, (agent, bucket)] += 1
 
@@ -61,7 +61,7 @@ def _add_fanout(added: Additions, fanout: Fanout, session: Session) -> None:
     for task, share in zip(fanout.tasks, fanout.shares, strict=True):
         dims = (pattern, signature, task.task_type)
         added[slot, measures.PARALLEL_TASKS, dims] += 1
-        length = task.interval.length if task.interval else 0
+        length = task.length or 0
         added[slot, measures.PARALLEL_WORK, dims] += length
         if not task.is_wasted:
             added[slot, measures.PARALLEL_DELIVERED, dims] += 1

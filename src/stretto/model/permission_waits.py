@@ -41,11 +41,12 @@ def find_asked_calls(session: Session) -> Mapping[str, AskedCall]:
             calls.setdefault(key, []).append(call)
     asked: dict[str, AskedCall] = {}
     for key, calls_of_key in calls.items():
-        asked.update(_match_requests(requests[key], calls_of_key))
+        asked.update(match_requests(requests[key], calls_of_key))
     return asked
 
 
-def _match_requests(requests: list[PermissionRequest], calls: list[ToolCall]) -> dict[str, AskedCall]:
+def match_requests(requests: list[PermissionRequest], calls: list[ToolCall]) -> dict[str, AskedCall]:
+    """Return the calls, of one tool by one agent, that a person was asked about, by call id."""
     asked: dict[str, AskedCall] = {}
     upcoming = sorted(
         ((call.start, number) for number, call in enumerate(calls) if call.start is not None), reverse=True
