@@ -18,7 +18,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"names", "errors", "clock", "version"}),
     frozenset({"state", "model", "format"}),
     frozenset({"sources", "journal", "figures", "hook", "demo", "prices"}),
-    frozenset({"store", "servers", "notifications", "api", "caching", "resources"}),
+    frozenset({"store", "servers", "notifications", "api", "caching", "gates", "resources"}),
     frozenset({"summaries"}),
     frozenset({"exporter", "otlp_export", "web"}),
     frozenset({"cli", "service", "config", "__main__"}),

@@ -1,6 +1,7 @@
 """The command ``stretto``: parse the command line, run the command, return its exit code.
 
-Exit codes: 0 success, 1 a negative answer (trouble found, no such session), 2 wrong use, 3 the environment.
+Exit codes: 0 success, 1 a negative answer (trouble found, no such session), 2 wrong use, 3 the environment,
+4 too little data (``gate``).
 Standard output carries the answer, standard error the notes. A command's module and the configuration are
 imported only when they are needed: the status line runs again and again while a person types.
 """
@@ -213,6 +214,10 @@ def build_parser() -> argparse.ArgumentParser:
     score.add_argument(
         "--by", metavar="WHO", help="who judges; a later score by the same name replaces the earlier score"
     )
+
+    from stretto.cli.gate_options import add_gate  # noqa: PLC0415  # the status line does not need it
+
+    add_gate(commands, _add_command)
 
     backfill = _add_command(
         commands, "backfill", "backfill:run_backfill", "write past figures as OpenMetrics for Prometheus"

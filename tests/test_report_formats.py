@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from stretto.gates.measurements import (
+    Machine,
+    MeasurementError,
+    Measurements,
+    describe_machine,
+    merge_all,
+    time_reference_loop,
+    write_baseline,
+)
+from stretto.gates.report_formats import parse_report, read_reports
+
+PYTEST = {
+    "machine_info": {"system": "Linux", "cpu": {"brand_raw": "Fast", "count": 4}},
+    "benchmarks": [
+        {"name": "test_a", "fullname": "tests/t.py::test_a", "stats": {"data": [0.3, 0.1, 0.2], "median": 9}},
+        {"name": "test_b", "stats": {"median": 0.5}},
+    ],
+}
+HYPERFINE = {
+    "results": [
+        {"command": "sleep 1", "times": [1.0, 1.1, 1.2], "exit_codes": [0, 1, 0], "median": 1.1},
+        {"command": "true", "median": 0.01},
+        {"command": "false", "times": [0.1], "exit_codes": [1]},
+    ]
+}
+JUNIT = """<?xml version="1.0"?><testsuites><testsuite>
+<testcase classname="c" name="a" time="1,000.5"/><testcase name="b" time="0"/>
+<testcase name="failed" time="9"><failure/></testcase><testcase name="skipped" time="9"><skipped/></testcase>
+<testcase name="untimed"/></testsuite></testsuites>"""
+GO = """goos: linux
+cpu: Quick CPU @ 3GHz
+BenchmarkParse-8   \t 1000\t  1500 ns/op\t 12 B/op
+BenchmarkParse-8   \t 1000\t  1.6e+03 ns/op
+BenchmarkPrint/long\t 10\t 2000000 ns/op
+PASS
+"""
+GO_JSON = [
+    {"Action": "start"}, {"Action": "output", "Output": "BenchmarkParse-8 \t"},
+    {"Action": "output", "Output": " 1000\t 1500 ns/op\n"}, {"Action": "pass"},
+]  # fmt: skip
+CRITERION = [
+    {"reason": "group-complete"},
+    {
+        "reason": "benchmark-complete", "id": "parse/short", "unit": "ns",
+        "iteration_count": [1, 2, 3], "measured_values": [100.0, 240.0, 330.0],
+    },
+]  # fmt: skip
+
+
+def lines(documents: Sequence[object]) -> str:
+    return "\n".join(map(json.dumps, documents))
+
+
+@pytest.mark.parametrize(
+    ("text", "runs", "source"),
+    [
+        (json.dumps(PYTEST), {"tests/t.py::test_a": (0.2,), "test_b": (0.5,)}, "pytest-benchmark"),
+        (json.dumps(HYPERFINE), {"sleep 1": (1.0, 1.2), "true": (0.01,)}, "hyperfine"),
+        (JUNIT, {"c.a": (1000.5,), "b": (1e-9,)}, "junit"),
+        (GO, {"BenchmarkParse": (1.5e-6, 1.6e-6), "BenchmarkPrint/long": (0.002,)}, "go"),
+        (lines(GO_JSON), {"BenchmarkParse": (1.5e-6,)}, "go"),
+        (lines(CRITERION), {"parse/short": (1.1e-7,)}, "criterion"),
+    ],
+)
+def test_each_format_is_read(text: str, runs: dict[str, tuple[float, ...]], source: str) -> None:
+    """Times are seconds; rounds of a run become their median; what failed has no time to compare."""
+    measurements = parse_report(text, "report")
+    assert measurements.source == source
+    assert measurements.runs.keys() == runs.keys()
+    for name, values in runs.items():
+        assert measurements.runs[name] == pytest.approx(values)
+
+
+def test_the_machine_is_read_where_the_report_names_it() -> None:
+    """pytest-benchmark and Go name it; the others do not."""
+    assert parse_report(json.dumps(PYTEST), "r").machine == Machine("Fast, 4, Linux")
+    assert parse_report(GO, "r").machine == Machine("Quick CPU @ 3GHz")
+    assert parse_report(JUNIT, "r").machine is None
+
+
+def test_a_folder_is_several_runs(tmp_path: Path) -> None:
+    """Each report of a folder is a run; Criterion's samples are named by their folder."""
+    for number in range(3):
+        (tmp_path / f"{number}.xml").write_text(JUNIT, encoding="utf-8")
+    assert len(read_reports(tmp_path).runs["c.a"]) == 3
+    sample = tmp_path / "crit" / "parse" / "short" / "new" / "sample.json"
+    sample.parent.mkdir(parents=True)
+    sample.write_text(json.dumps({"iters": [10, 20], "times": [100, 220]}), encoding="utf-8")
+    assert read_reports(sample).runs == {"parse/short": pytest.approx((1.05e-8,))}
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(MeasurementError, match="there is no report"):
+        read_reports(empty)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("hello", "no known format"),
+        ("{}", "no known format"),
+        ("[1, 2]", "no known format"),
+        ("", "no known"),
+        ("{", "not JSON"),
+        ('{"a": 1}\n{', "report:2"),
+        ("<a", "not XML"),
+        ("<testsuite/>", "no test has a time"),
+        ('<!DOCTYPE a [<!ENTITY b "c">]><a/>', "declares entities"),
+        ('<testcase name="a" time="soon"/>', "not a number"),
+        ('<testcase name="a" time="nan"/>', "not a number"),
+        (json.dumps({"benchmarks": [{"name": "a"}]}), "damaged .*KeyError"),
+        (json.dumps({"benchmarks": [{"name": "a", "stats": {"median": -1}}]}), "not a number of seconds"),
+        (json.dumps({"results": [{"command": "a", "times": ["x"]}]}), "not a number of seconds"),
+        (json.dumps({"results": [{"command": "a", "times": [1], "exit_codes": [0, 0]}]}), "ValueError"),
+        (json.dumps({"format": 2, "runs": {}}), "format 2"),
+        (json.dumps({"format": 1, "runs": []}), "not a baseline"),
+        (lines([{"Action": "output", "Output": "ok"}]), "no benchmark has a result"),
+        (json.dumps({"reason": "benchmark-complete", "unit": "parsec", "id": "a"}), "damaged .*KeyError"),
+    ],
+)  # fmt: skip
+def test_a_report_that_cannot_be_used_is_named(text: str, message: str) -> None:
+    """The error names the place and the cause; nothing is guessed."""
+    with pytest.raises(MeasurementError, match=message):
+        parse_report(text, "report")
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """Bytes that are no text, and a missing file."""
+    (tmp_path / "a.json").write_bytes(b"\xff\xfe\x00")
+    for name in ("a.json", "missing.json"):
+        with pytest.raises(MeasurementError, match=f"cannot be read .*{name}"):
+            read_reports(tmp_path / name)
+
+
+def test_a_baseline_comes_back_as_it_was_saved(tmp_path: Path) -> None:
+    """Runs, machine, reference loop and counts survive the file."""
+    saved = Measurements({"a": (1.0, 2.0)}, Machine("here", 0.5), "go", {"a": 7})
+    write_baseline(tmp_path / "folder" / "main.json", saved)
+    assert read_reports(tmp_path / "folder" / "main.json") == saved
+
+
+def test_reports_of_two_machines_are_not_mixed() -> None:
+    """Their runs would look like noise."""
+    here, there = (Measurements({"a": (1.0,)}, Machine(name)) for name in ("here", "there"))
+    with pytest.raises(MeasurementError, match="two machines"):
+        merge_all([here, there])
+    assert merge_all([here, here]).runs == {"a": (1.0, 1.0)}
+
+
+def test_the_reference_loop_takes_about_the_same_time_twice() -> None:
+    """It is a yardstick: within a factor of two on a busy machine."""
+    some, other = time_reference_loop(), time_reference_loop()
+    assert 0.5 < some / other < 2
+    assert "processors" in describe_machine()
