@@ -44,19 +44,19 @@ def write_runs(place: Path, slow: float, *, seed: str, count: int = 10) -> None:
         (place / f"{number}.json").write_text(json.dumps({"benchmarks": benchmarks}), encoding="utf-8")
 
 
-def gate(*arguments: str) -> int:
-    return main(["gate", *arguments])
+def run(*arguments: str) -> int:
+    return main(arguments)
 
 
 def test_the_exit_code_is_the_verdict(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """0 for the same, 1 for slower, 4 for too few runs; the answer names the test and the missing runs."""
-    assert gate("before", "--save", ".stretto/baselines/main.json") == 0
+    assert run("gate", "before", "--save", ".stretto/baselines/main.json") == 0
     assert "2 tests saved" in capsys.readouterr().out
-    assert gate("same", "--baseline", "main") == 0
+    assert run("gate", "same", "--baseline", "main") == 0
     assert capsys.readouterr().out.startswith("no evidence: 2 no evidence")
-    assert gate("slower", "--baseline", "main") == 1
+    assert run("gate", "slower", "--baseline", "main") == 1
     assert "slow: 1." in capsys.readouterr().out
-    assert gate("thin", "--baseline", "main", "--json") == 4
+    assert run("gate", "thin", "--baseline", "main", "--json") == 4
     document = json.loads(capsys.readouterr().out)
     assert (document["verdict"], document["baseline"]) == ("too little data", "main")
     assert document["missing_runs"] > 0
@@ -65,12 +65,12 @@ def test_the_exit_code_is_the_verdict(folder: Path, capsys: pytest.CaptureFixtur
 
 def test_a_name_is_saved_in_the_folder_of_the_service(folder: Path) -> None:
     """Runs replace the baseline of their name, unless they are slower."""
-    assert gate("before", "--save", "main") == 0
+    assert run("gate", "before", "--save", "main") == 0
     path = folder.parent / "state" / "gates" / "main.json"
     first = path.read_bytes()
-    assert gate("slower", "--baseline", "main", "--save", "main") == 1
+    assert run("gate", "slower", "--baseline", "main", "--save", "main") == 1
     assert path.read_bytes() == first
-    assert gate("same", "--baseline", "main", "--save", "main") == 0
+    assert run("gate", "same", "--baseline", "main", "--save", "main") == 0
     assert path.read_bytes() != first
 
 
@@ -89,8 +89,8 @@ def test_wrong_use_is_named(
 ) -> None:
     """What is missing is named with the next step, and no verdict is given."""
     assert folder.exists()
-    gate("before", "--save", "main")
-    assert gate(*arguments) == code
+    run("gate", "before", "--save", "main")
+    assert run("gate", *arguments) == code
     assert message in capsys.readouterr().err
 
 
@@ -98,32 +98,32 @@ def test_another_machine_is_refused_unless_calibrated(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A baseline of another processor gives no verdict; with both reference loops times are scaled."""
-    gate("before", "--calibrate", "--save", "main.json")
+    run("gate", "before", "--calibrate", "--save", "main.json")
     saved = json.loads((folder / "main.json").read_text())
     assert saved["reference_seconds"] > 0
     (folder / "main.json").write_text(json.dumps({**saved, "machine": "another"}))
-    assert gate("same", "--baseline", "main.json") == 3
+    assert run("gate", "same", "--baseline", "main.json") == 3
     assert "another machine" in capsys.readouterr().err
-    assert gate(
-        "same", "--baseline", "main.json", "--calibrate", "--effect", "400", "--threshold", "300"
+    assert run(
+        "gate", "same", "--baseline", "main.json", "--calibrate", "--effect", "400", "--threshold", "300"
     ) in {0, 4}
     assert "by the reference loop" in capsys.readouterr().out
 
 
 def test_the_command_for_a_regression_runs_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It reads the verdict; the repeated job does not run it again; without a regression it does not run."""
-    gate("before", "--save", "main")
+    run("gate", "before", "--save", "main")
     command = "sh -c 'cat >> said.json; echo >> said.json; test $STRETTO_GATE_VERDICT = regression'"
     options = ("--baseline", "main", "--on-regression", command)
-    assert gate("same", *options) == 0
+    assert run("gate", "same", *options) == 0
     assert not (folder / "said.json").exists()
-    assert gate("slower", *options) == 1
-    assert gate("slower", *options) == 1
+    assert run("gate", "slower", *options) == 1
+    assert run("gate", "slower", *options) == 1
     (line,) = (folder / "said.json").read_text().splitlines()
     assert json.loads(line)["verdict"] == "regression"
     assert "not again" in capsys.readouterr().err
-    assert gate("slower", "--baseline", "main", "--on-regression", "/no/such/command") == 1
-    assert gate("slower", "--baseline", "main", "--on-regression", "sh -c 'exit 3'") == 1
+    assert run("gate", "slower", "--baseline", "main", "--on-regression", "/no/such/command") == 1
+    assert run("gate", "slower", "--baseline", "main", "--on-regression", "sh -c 'exit 3'") == 1
     noted = capsys.readouterr().err
     assert "could not be run" in noted
     assert "ended with 3" in noted
@@ -133,10 +133,10 @@ def test_github_sees_annotations_and_a_summary(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a GitHub runner annotations and summary are written without an option; JUnit where asked."""
-    gate("before", "--save", "main")
+    run("gate", "before", "--save", "main")
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(folder / "summary.md"))
-    assert gate("slower", "--baseline", "main", "--junit", "gate.xml") == 1
+    assert run("gate", "slower", "--baseline", "main", "--junit", "gate.xml") == 1
     assert "::error title=regression%3A slow::1." in capsys.readouterr().err
     assert "| slow | regression |" in (folder / "summary.md").read_text()
     assert 'failures="1"' in (folder / "gate.xml").read_text()
@@ -174,7 +174,7 @@ def run_action(folder: Path, **inputs: str) -> tuple[int, str, str]:
 
 def test_the_github_action_runs_as_a_runner_would(folder: Path) -> None:
     """Slower fails the job, the same passes, and too little data warns or fails as chosen."""
-    gate("before", "--save", ".stretto/baselines/main.json")
+    run("gate", "before", "--save", ".stretto/baselines/main.json")
     code, printed, output = run_action(folder, reports="same", baseline="main")
     assert (code, output) == (0, "verdict=0\n"), printed
     code, printed, output = run_action(
@@ -191,7 +191,7 @@ def test_the_github_action_runs_as_a_runner_would(folder: Path) -> None:
 
 def test_the_gitlab_job_runs_as_a_runner_would(folder: Path) -> None:
     """The script's exit code is the verdict, 4 is allowed to fail, and the report is an artifact."""
-    gate("before", "--save", ".stretto/baselines/main.json")
+    run("gate", "before", "--save", ".stretto/baselines/main.json")
     job = yaml.safe_load((CI / "gitlab.yml").read_text())[".stretto-gate"]
     script = "\n".join([*job["before_script"], *job["script"]])
     for reports, code in (("same", 0), ("slower", 1), ("thin", 4)):

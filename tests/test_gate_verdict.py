@@ -7,7 +7,7 @@ import pytest
 
 from stretto.gates import gate_texts
 from stretto.gates.gate_verdict import GateRules, GateWord, judge_measurements
-from stretto.gates.measurements import Machine, MeasurementError, Measurements
+from stretto.gates.measurements import BenchMachine, MeasurementError, Measurements
 
 RULES = GateRules()
 
@@ -104,11 +104,11 @@ def test_nothing_in_common_is_too_little_data() -> None:
 def test_another_machine_is_refused_unless_calibrated() -> None:
     """With the reference loop of both, times are scaled; without it there is no verdict."""
     rng = Random(9)
-    old = Measurements(suite(rng).runs, Machine("old", 0.010))
+    old = Measurements(suite(rng).runs, BenchMachine("old", 0.010))
     slow = {f"test{number}": runs(rng, 2.0) for number in range(8)}
     with pytest.raises(MeasurementError, match="another machine"):
-        judge_measurements(Measurements(slow, Machine("new")), old, RULES)
-    verdict = judge_measurements(Measurements(slow, Machine("new", 0.020)), old, RULES)
+        judge_measurements(Measurements(slow, BenchMachine("new")), old, RULES)
+    verdict = judge_measurements(Measurements(slow, BenchMachine("new", 0.020)), old, RULES)
     assert verdict.exit_code == 0
     assert "multiplied by 0.500" in verdict.notes[0]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stretto.gates.measurements import (
-    Machine,
+    BenchMachine,
     MeasurementError,
     Measurements,
     describe_machine,
@@ -81,8 +81,8 @@ def test_each_format_is_read(text: str, runs: dict[str, tuple[float, ...]], sour
 
 def test_the_machine_is_read_where_the_report_names_it() -> None:
     """pytest-benchmark and Go name it; the others do not."""
-    assert parse_report(json.dumps(PYTEST), "r").machine == Machine("Fast, 4, Linux")
-    assert parse_report(GO, "r").machine == Machine("Quick CPU @ 3GHz")
+    assert parse_report(json.dumps(PYTEST), "r").machine == BenchMachine("Fast, 4, Linux")
+    assert parse_report(GO, "r").machine == BenchMachine("Quick CPU @ 3GHz")
     assert parse_report(JUNIT, "r").machine is None
 
 
@@ -141,14 +141,14 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 def test_a_baseline_comes_back_as_it_was_saved(tmp_path: Path) -> None:
     """Runs, machine, reference loop and counts survive the file."""
-    saved = Measurements({"a": (1.0, 2.0)}, Machine("here", 0.5), "go", {"a": 7})
+    saved = Measurements({"a": (1.0, 2.0)}, BenchMachine("here", 0.5), "go", {"a": 7})
     write_baseline(tmp_path / "folder" / "main.json", saved)
     assert read_reports(tmp_path / "folder" / "main.json") == saved
 
 
 def test_reports_of_two_machines_are_not_mixed() -> None:
     """Their runs would look like noise."""
-    here, there = (Measurements({"a": (1.0,)}, Machine(name)) for name in ("here", "there"))
+    here, there = (Measurements({"a": (1.0,)}, BenchMachine(name)) for name in ("here", "there"))
     with pytest.raises(MeasurementError, match="two machines"):
         merge_all([here, there])
     assert merge_all([here, here]).runs == {"a": (1.0, 1.0)}

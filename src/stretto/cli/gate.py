@@ -21,7 +21,7 @@ from stretto.errors import UsageError
 from stretto.gates import gate_texts, report_formats
 from stretto.gates.gate_verdict import GateRules, GateVerdict, GateWord, judge_measurements
 from stretto.gates.measurements import (
-    Machine,
+    BenchMachine,
     MeasurementError,
     Measurements,
     describe_machine,
@@ -128,7 +128,7 @@ def _add_machine(new: Measurements, *, is_calibrated: bool) -> Measurements:
     name = new.machine.name if new.machine is not None else describe_machine()
     known = new.machine.reference_seconds if new.machine is not None else None
     reference = time_reference_loop() if is_calibrated and known is None else known
-    return Measurements(new.runs, Machine(name, reference), new.source, new.counts)
+    return Measurements(new.runs, BenchMachine(name, reference), new.source, new.counts)
 
 
 def _find_baseline(context: CommandContext, name: str) -> Path:

@@ -1,4 +1,4 @@
-"""The options of the commands for builds: ``stretto gate``."""
+"""The options of the commands for builds: ``stretto gate``, ``profile`` and ``baseline save | compare``."""
 
 from __future__ import annotations
 
@@ -47,3 +47,33 @@ def add_gate(commands: Commands, add_command: AddCommand) -> None:
     gate.add_argument("--summary", metavar="FILE", help="append the verdict as Markdown")
     gate.add_argument("--annotations", action="store_true", help="print GitHub's annotations")
     gate.add_argument("--on-regression", metavar="COMMAND", help="run this command once if it is slower")
+
+
+def add_profile(commands: Commands, add_command: AddCommand) -> None:
+    """Add ``stretto profile``."""
+    profile = add_command(
+        commands, "profile", "profile:run_profile", "measure a command over several runs, with its components"
+    )
+    profile.usage = (
+        "stretto profile [-h] [--json] [-n RUNS] [--warm-up RUNS] [--versus COMMAND] [--html FILE]"
+        " (--sessions | -- COMMAND …)"
+    )
+    profile.add_argument("-n", dest="runs", type=int, default=10, metavar="RUNS", help="how many runs (10)")
+    profile.add_argument(
+        "--warm-up", type=int, default=1, metavar="RUNS", help="runs before, which do not count (1)"
+    )
+    profile.add_argument("--versus", metavar="COMMAND", help="another command, measured in turn with it")
+    profile.add_argument("--html", metavar="FILE", help="write a page with a dot for each run")
+    profile.add_argument(
+        "--sessions", action="store_true", help="show the stored sessions by pattern and size instead"
+    )
+    profile.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND", help="after --")
+
+
+def add_profile_baselines(actions: Commands, add_command: AddCommand) -> None:
+    """Add ``stretto baseline save`` and ``stretto baseline compare``."""
+    for name, run, text in (
+        ("save", "profile:save_profile", "save the last profile of a command under a name"),
+        ("compare", "profile:compare_profile", "compare the last profile of a command with a saved profile"),
+    ):
+        add_command(actions, name, run, text).add_argument("name", metavar="NAME")

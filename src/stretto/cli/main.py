@@ -215,16 +215,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--by", metavar="WHO", help="who judges; a later score by the same name replaces the earlier score"
     )
 
-    from stretto.cli.gate_options import add_gate  # noqa: PLC0415  # the status line does not need it
+    _add_build_commands(commands)
 
-    add_gate(commands, _add_command)
-
-    backfill = _add_command(
-        commands, "backfill", "backfill:run_backfill", "write past figures as OpenMetrics for Prometheus"
-    )
-    backfill.add_argument(
-        "--output", default="stretto-backfill.om", metavar="FILE", help="the file to create"
-    )
+    _add_backfill(commands)
 
     _add_command(
         commands,
@@ -296,7 +289,25 @@ def _add_backup(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     restore.add_argument("file", metavar="FILE", help="an archive that 'stretto backup' has written")
 
 
+def _add_backfill(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    backfill = _add_command(
+        commands, "backfill", "backfill:run_backfill", "write past figures as OpenMetrics for Prometheus"
+    )
+    backfill.add_argument(
+        "--output", default="stretto-backfill.om", metavar="FILE", help="the file to create"
+    )
+
+
+def _add_build_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from stretto.cli.gate_options import add_gate, add_profile  # noqa: PLC0415  # the status line needs neither
+
+    add_gate(commands, _add_command)
+    add_profile(commands, _add_command)
+
+
 def _add_baseline(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from stretto.cli.gate_options import add_profile_baselines  # noqa: PLC0415  # see above
+
     baseline = commands.add_parser(
         "baseline", help="the baselines that parallel work is compared with: list, record, set, forget"
     )
@@ -332,6 +343,7 @@ def _add_baseline(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         "remove a recorded baseline or a task type's set duration",
     )
     forget.add_argument("name", metavar="NAME", help="the baseline's name, or the task type")
+    add_profile_baselines(actions, _add_command)
 
 
 def _add_command(

@@ -89,16 +89,24 @@ class GateVerdict:
 
 
 def judge_measurements(
-    new: Measurements, old: Measurements, rules: GateRules, *, is_pooled: bool = False
+    new: Measurements,
+    old: Measurements,
+    rules: GateRules,
+    *,
+    is_pooled: bool = False,
+    is_two_sided: bool = False,
 ) -> GateVerdict:
     """Return the verdict. Raises MeasurementError if the machines differ and nothing calibrates them.
 
     ``is_pooled``: values are those of single tasks, whose number may differ between both sides.
+    ``is_two_sided``: improvements are looked for as much as regressions, so both share the false alarms.
     """
     new, notes = _calibrate(new, old)
     common = [name for name in old.runs if new.runs.get(name) and old.runs[name]]
     rises = [compute_p_value(new.runs[name], old.runs[name]) for name in common]
     falls = [compute_p_value(old.runs[name], new.runs[name]) for name in common]
+    if is_two_sided:
+        rises, falls = ([min(1.0, 2 * p) for p in p_values] for p_values in (rises, falls))
     adjusted_rises, adjusted_falls = adjust_p_values(rises), adjust_p_values(falls)
     noises = _estimate_noises(new, old, common)
     tests = [

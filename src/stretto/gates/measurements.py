@@ -26,7 +26,7 @@ class MeasurementError(StrettoError):
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class BenchMachine:
     """What times depend on beside the program."""
 
     name: str
@@ -40,7 +40,7 @@ class Measurements:
     """Runs by test: the value of a test in a run is the median of its rounds there, in seconds."""
 
     runs: Mapping[str, tuple[float, ...]]
-    machine: Machine | None = None
+    machine: BenchMachine | None = None
     source: str = ""
     """The format that they were read from."""
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -125,7 +125,9 @@ def from_document(document: Any, where: str) -> Measurements:
                 str(test): tuple(check_seconds(value, where) for value in values)
                 for test, values in document["runs"].items()
             },
-            None if name is None else Machine(str(name), None if reference is None else float(reference)),
+            None
+            if name is None
+            else BenchMachine(str(name), None if reference is None else float(reference)),
             str(document["source"]),
             {str(test): int(count) for test, count in document["counts"].items()},
         )

@@ -18,7 +18,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from stretto.gates.measurements import (
-    Machine,
+    BenchMachine,
     MeasurementError,
     Measurements,
     check_seconds,
@@ -140,7 +140,7 @@ def _read_go(text: str, where: str) -> Measurements:
     for name, nanoseconds in _GO_LINE.findall(text):
         runs[name].append(check_seconds(float(nanoseconds) * 1e-9, where))
     cpu = _GO_CPU.search(text)
-    machine = Machine(cpu.group(1).strip()) if cpu else None
+    machine = BenchMachine(cpu.group(1).strip()) if cpu else None
     return Measurements({name: tuple(values) for name, values in runs.items()}, machine, "go")
 
 
@@ -167,7 +167,7 @@ def _read_pytest_benchmark(documents: list[Any], where: str) -> Measurements:
         for part in (cpu.get("brand_raw") or info.get("machine"), cpu.get("count"), info.get("system"))
         if part
     )
-    return Measurements(runs, Machine(name) if name else None, "pytest-benchmark")
+    return Measurements(runs, BenchMachine(name) if name else None, "pytest-benchmark")
 
 
 def _read_hyperfine(documents: list[Any], where: str) -> Measurements:
