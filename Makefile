@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up setup quick test style slow shown coverage check counted bench bench-peer trial docs dashboards \
+.PHONY: help up setup quick test style slow shown coverage check counted bench bench-peer clients trial docs dashboards \
   pictures servers stack stack-down clean
 
 # Tests of real servers mostly wait, so more of them run at once than there are processors. Those of one file
@@ -53,6 +53,9 @@ counted: $(READY) ## write tests/counted.json after the sums' version was raised
 
 trial: $(READY) ## try to lose, forge and expose data on this machine (ARGS=--short takes three minutes)
 	$(BIN)/python -m tests.trial $(ARGS)
+
+clients: $(READY) ## run real clients from npm, offline, and compare (ARGS=--short for two of them)
+	$(BIN)/python -m tests.clients.run_clients $(ARGS)
 
 bench: $(READY) ## measure speed as ratios beside the budgets
 	$(BIN)/python tests/bench/bench_hook.py

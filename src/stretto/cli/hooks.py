@@ -9,7 +9,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from stretto.cli.command_context import CommandContext
@@ -17,6 +17,13 @@ from stretto.errors import UsageError
 from stretto.hook.install import registration as settings
 from stretto.hook.install.agents import AGENTS, CLAUDE_CODE, CodingAgent, Scope, find_settings_path
 from stretto.hook.install.handlers import InstallPlan, Transport, Version, parse_version
+from stretto.hook.install.plugin_file import (
+    PLUGIN_AGENTS,
+    describe_plugin,
+    find_plugin_path,
+    install_plugin,
+    uninstall_plugin,
+)
 from stretto.hook.install.registration import SettingsChange
 from stretto.hook.install.status import HooksStatus, ScopeStatus
 from stretto.hook.install.status import read_hooks_status as status_of
@@ -28,6 +35,8 @@ MANAGED = Path("/etc/claude-code/managed-settings.json")
 
 def install_hooks(context: CommandContext, options: argparse.Namespace) -> int:
     """Register the hooks and print the change."""
+    if options.agent in PLUGIN_AGENTS:
+        return _install_plugin(context, options)
     agent = AGENTS[options.agent]
     if options.statusline and agent is not CLAUDE_CODE:
         raise UsageError(f"{agent.title} has no status line", hint="omit --statusline")
@@ -53,6 +62,10 @@ def install_hooks(context: CommandContext, options: argparse.Namespace) -> int:
 
 def uninstall_hooks(context: CommandContext, options: argparse.Namespace) -> int:
     """Remove the hooks and print the change."""
+    if options.agent in PLUGIN_AGENTS:
+        plugin = PLUGIN_AGENTS[options.agent]
+        path = _find_plugin_file(context, options.agent, Scope(options.scope))
+        return _print_change(context, uninstall_plugin(plugin, path))
     agent = AGENTS[options.agent]
     path = _find_settings_file(context, agent, Scope(options.scope))
     return _print_change(context, settings.uninstall_hooks(path, context.config.state, agent))
@@ -87,7 +100,15 @@ def find_hook_status(context: CommandContext) -> HooksStatus:
         for scope in Scope
         if agent.local or scope is not Scope.LOCAL
     ]
-    return status_of([*files, (CLAUDE_CODE, "managed", MANAGED)], context.config.state)
+    status = status_of([*files, (CLAUDE_CODE, "managed", MANAGED)], context.config.state)
+    plugins = tuple(
+        described
+        for agent in PLUGIN_AGENTS.values()
+        for scope in (Scope.USER, Scope.PROJECT)
+        if (described := describe_plugin(agent, scope, _find_plugin_file(context, agent.name, scope))).exists
+    )
+    installed = status.installed or any(scope.events for scope in plugins)
+    return replace(status, scopes=(*status.scopes, *plugins), installed=installed)
 
 
 def describe_hooks(status: HooksStatus) -> str:
@@ -146,6 +167,22 @@ def _print_change(context: CommandContext, change: SettingsChange) -> int:
         lines.append(f"  backup of the settings: {change.backup}")
     context.print_answer(asdict(change), "\n".join(lines))
     return 0
+
+
+def _install_plugin(context: CommandContext, options: argparse.Namespace) -> int:
+    if options.statusline or options.transport == "http":
+        raise UsageError(f"{options.agent} reports by a file of code only", hint="omit the option")
+    path = _find_plugin_file(context, options.agent, Scope(options.scope))
+    plan = InstallPlan(
+        settings=path, state=context.config.state, interpreter=Path(os.path.realpath(sys.executable))
+    )
+    return _print_change(context, install_plugin(PLUGIN_AGENTS[options.agent], path, plan))
+
+
+def _find_plugin_file(context: CommandContext, name: str, scope: Scope) -> Path:
+    return find_plugin_path(
+        PLUGIN_AGENTS[name], scope, home=context.home, project=Path.cwd(), environ=context.environ
+    )
 
 
 def _find_settings_file(context: CommandContext, agent: CodingAgent, scope: Scope) -> Path:
