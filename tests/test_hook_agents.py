@@ -24,6 +24,7 @@ from stretto.hook.install.handlers import (
     get_client_folder,
     is_our_handler,
 )
+from stretto.hook.install.plugin_file import PLUGIN_AGENTS
 from stretto.hook.install.registration import install_hooks, uninstall_hooks
 from stretto.hook.install.settings_file import find_container, get_backup_path
 from stretto.hook.install.status import HooksStatus, read_hooks_status
@@ -116,7 +117,7 @@ def line(plan: InstallPlan) -> str:
 def test_every_dialect_can_be_installed() -> None:
     """The installer, the dialects and the command line know the same agents and hooks."""
     assert [agent.name for agent in OTHERS] == list(DIALECTS), "an agent needs hook/install and a dialect"
-    assert tuple(AGENTS) == AGENT_NAMES, "add the agent to AGENT_NAMES in cli/main.py"
+    assert (*AGENTS, *PLUGIN_AGENTS) == AGENT_NAMES, "add the agent to AGENT_NAMES in cli/main.py"
     assert {agent.name: set(agent.events) for agent in OTHERS} == {
         name: set(dialect.events) for name, dialect in DIALECTS.items()
     }

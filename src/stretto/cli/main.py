@@ -21,8 +21,8 @@ INTERRUPTED = 130
 
 STATUS_LINE = "statusline"
 
-AGENT_NAMES = ("claude-code", "codex", "droid", "gemini-cli", "copilot-cli", "qwen-code", "pi", "opencode",
-               "cursor")  # fmt: skip
+AGENT_NAMES = ("claude-code", "codex", "droid", "gemini-cli", "copilot-cli", "qwen-code", "cursor",
+               "pi", "opencode")  # fmt: skip
 """The agents that hooks can be installed for, repeated here so that only ``hooks`` imports the installer."""
 
 OUTCOMES = ("success", "failure", "cancelled", "unknown", "running")
