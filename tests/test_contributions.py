@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from stretto.model.facts import ENTITY_KINDS
+from stretto.sources.redact import REDACTION_VERSION
 from stretto.store import queries
 from stretto.store.contributions import registry
 from stretto.store.contributions.contribution import Aspect
@@ -44,7 +45,8 @@ def test_a_store_with_another_version_of_the_sums_is_made_anew(
         opened.ingest.reset_if_rules_changed("rules")
         assert opened.rows()["rollup"] == []
         opened.ingest.reset_if_rules_changed("other rules")
-        assert queries.read_note(opened.connection, "rules") == f"other rules {get_sums_version()}"
+        note = f"other rules {get_sums_version()} {REDACTION_VERSION}"
+        assert queries.read_note(opened.connection, "rules") == note
 
 
 def test_a_contribution_reads_existing_kinds_and_aspects() -> None:

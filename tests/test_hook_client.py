@@ -399,6 +399,18 @@ class TestRecord:
         assert (event.id, event.name) == (None, "n" * 120)
         assert event_of({**payload, "tool_use_id": "t" * 200}).id == "t" * 200
 
+    def test_control_characters_of_names_do_not_reach_the_journal(self) -> None:
+        """A terminal's escape, a line end or a mark that reverses text is a blank; other letters stay."""
+        event = event_of(
+            {
+                "hook_event_name": "PreToolUse",
+                "tool_name": "Ba\x1b[31m\u202esh é",
+                "tool_use_id": "t",
+                "cwd": "/a",
+            }
+        )
+        assert event.name == "Ba [31m sh é"
+
     def test_lone_surrogates_do_not_reach_the_journal(self) -> None:
         r"""``\ud800`` in a name is replaced, a pair is kept."""
         written = build_record(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from stretto.model.event import Event, Kind
-from stretto.sources.redact import STRUCK, redact_event, redact_for_journal, redact_text
+from stretto.model.event import Event, Kind, Value
+from stretto.sources import redact
+from stretto.sources.redact import redact_event, redact_for_journal, redact_id, redact_text
+from stretto.sources.secret_formats import STRUCK
+from tests.secret_samples import SAMPLES, find_secret_part
 
 SECRETS = {
     "an API key": "sk-ant-" + "0123456789abcdef" * 2,
@@ -37,7 +40,14 @@ PLAIN = [
     "token bucket for rate limits",
     "write 40 tests for the API",
     "draft https://example.org/docs?x=1",
-    "0123456789abcdef0123456789abcdef01234567",
+    "0123456789abcdef0123456789abcdef",
+    "claude-sonnet-4-5-20250929",
+    "mcp__github__create_pull_request_review",
+    "max_tokens: 4096",
+    "tokenizer = fast",
+    "secretary of the board",
+    "run pytest -k password_form -x",
+    "src/components/PaymentForm.tsx",
     "sketch basic ideas",
     "bearer of bad news",
     "a" * 120,
@@ -60,32 +70,83 @@ def test_plain_words_stay(text: str) -> None:
     assert redact_text(text) == text
 
 
-def test_only_free_text_is_changed() -> None:
-    """Ids may look like keys and stay unchanged; an event without a secret is returned itself."""
-    key = SECRETS["an API key"]
-    event = Event(kind=Kind.TOOL_START, session="s", time=1, id=key, attributes={"description": f"use {key}"})
-    redacted_event = redact_event(event)
-    assert redacted_event.id == key
-    assert redacted_event.attributes == {"description": f"use {STRUCK}"}
-    named = Event(
+@pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES)
+@pytest.mark.parametrize("around", ["{}", "use {} now", "({})", "worker-{}", "a={};b"])
+def test_every_known_format_is_struck_out(sample: str, around: str) -> None:
+    """A secret of each published format goes, alone and amid other text."""
+    text = around.format(sample)
+    assert find_secret_part(sample) not in redact_text(text)
+    assert STRUCK in redact_text(text)
+
+
+def test_the_samples_are_many() -> None:
+    """At least seventy formats are tried."""
+    assert len(SAMPLES) >= 70
+
+
+@pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES)
+def test_every_field_is_redacted(sample: str) -> None:
+    """Fields, attributes and members of lists lose the secret; a second redaction changes nothing more."""
+    event = Event(
         kind=Kind.TASK_START,
-        session="s",
+        session=sample,
         time=1,
-        name=key,
-        type=key,
-        attributes={"agent": key, "status": key},
+        id=sample,
+        parent=sample,
+        name=sample,
+        type=sample,
+        source=sample,
+        attributes={"description": f"use {sample}", "project": sample, "ids": [sample, "t1"], "value": 0.5},
     )
-    redacted = redact_event(named)
-    assert (redacted.name, redacted.type) == (STRUCK, STRUCK)
-    assert redacted.attributes == {"agent": STRUCK, "status": key}
-    plain = Event(
-        kind=Kind.TOOL_START, session="s", time=1, name="Bash", attributes={"description": "review"}
-    )
-    assert redact_event(plain) is plain
-    bare = Event(kind=Kind.TOOL_START, session="s", time=1)
-    assert redact_event(bare) is bare
-    odd = Event(kind=Kind.TOOL_START, session="s", time=1, attributes={"description": 7})
-    assert redact_event(odd) is odd
+    redacted = redact_event(event)
+
+    assert find_secret_part(sample) not in repr(redacted)
+    assert redacted.session == redacted.id == redacted.parent
+    assert redacted.attributes["ids"] == [redacted.id, "t1"]
+    assert redacted.attributes["value"] == 0.5
+    assert redact_event(redacted) == redacted
+
+
+def test_ids_that_look_like_secrets_stay_apart() -> None:
+    """Two such ids get two hashes, the same ones in every event; usual ids stay as they are."""
+    first, second = SAMPLES["40 hexadecimal digits"], SAMPLES["GitHub personal"]
+    assert redact_id(first) != redact_id(second)
+    assert redact_id(first) == redact_id(first) == redact_id(redact_id(first))
+    for id in (
+        "toolu_01A09q90qw90lq917835lq9a", "toolu_bdrk_01A09q90qw90lq917835lq9", "call_Ab12Cd34Ef56Gh",
+        "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9", "0af7651916cd43dd8448eb211c80319c", "a1b2c3d", "agent/2",
+        "msg_01XFDUDYJgAACzvnptvVoYEL", "chatcmpl-AbCdEfGhIjKlMnOpQrStUvWxYz123", "1-2026",
+    ):  # fmt: skip
+        assert redact_id(id) == id
+
+
+def test_an_event_without_a_secret_is_returned_itself() -> None:
+    """Nothing is copied for a plain event, whatever the types of its attributes."""
+    mixed: dict[str, Value] = {"description": 7, "ids": ["a", "b"], "background": True}
+    plain: dict[str, Value] = {"description": "review"}
+    for attributes in (plain, {}, mixed):
+        event = Event(kind=Kind.TOOL_START, session="s", time=1, name="Bash", attributes=attributes)
+        assert redact_event(event) is event
+        assert redact_event(event) is event
+
+
+def test_control_characters_become_blanks() -> None:
+    """Neither a terminal's escape nor a mark that reverses text stays in a name, and none hides a secret."""
+    written: dict[str, Value] = {"description": "a\u202eb\nc"}
+    event = Event(kind=Kind.TOOL_START, session="s", time=1, name="Ba\x1b[31msh", attributes=written)
+    redacted = redact_event(event)
+    assert redacted.name == "Ba [31msh"
+    assert redacted.attributes["description"] == "a b c"
+    assert "hunter2" not in redact_text("password\x00=\x00hunter2")
+
+
+def test_remembered_texts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any number of distinct names leaves a bounded memory."""
+    monkeypatch.setattr(redact, "REMEMBERED_TEXTS", 100)
+    for number in range(1_000):
+        name = f"tool {number}"
+        redact_event(Event(kind=Kind.TOOL_START, session="s", time=1, id=f"id/{number}", name=name))
+    assert len(redact._plain) <= 101
 
 
 def test_descriptions_reach_the_journal_only_if_wanted() -> None:

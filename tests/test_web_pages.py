@@ -20,8 +20,9 @@ from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.figures.baselines import Provenance
 from stretto.figures.figure import Figure
 from stretto.format import quantities
-from stretto.model.event import Event, Kind
+from stretto.model.event import Event, Kind, Outcome, Value
 from stretto.names import METRICS
+from stretto.sources.redact import redact_text
 from stretto.summaries.snapshot import LATEST
 from stretto.summaries.stuck_tasks import StuckTask
 from stretto.web import headline, markdown
@@ -421,6 +422,31 @@ def test_tool_calls_are_counted_by_tool(store: Store) -> None:
     assert "Agent 3 1 7 s without 1 of unknown length" in text
 
 
+def test_a_session_shows_its_test_runs(store: Store) -> None:
+    """A call that ran tests has a row with the framework and the outcome of its tests."""
+    store.scene("tested", NOON - 600 * SECOND, [Work(0, 60)])
+    ran: dict[str, Value] = {"tests_passed": 3, "tests_failed": 1, "test_framework": "pytest"}
+    begin = NOON - 500 * SECOND
+    store.events(
+        [
+            Event(kind=Kind.TOOL_START, session="tested", time=begin, id="t", name="Bash"),
+            Event(
+                kind=Kind.TOOL_END,
+                session="tested",
+                time=begin + SECOND,
+                id="t",
+                name="Bash",
+                outcome=Outcome.SUCCESS,
+                attributes=ran,
+            ),
+        ]
+    )
+    with shown(store) as client:
+        text = read(client, "/sessions/tested").text
+
+    assert re.search(r"pytest \w+ 3 1 1 s", text)
+
+
 def test_a_session_without_length_can_be_drawn(store: Store) -> None:
     """A session that only began has no time to divide, and has a page."""
     store.events([Event(kind=Kind.SESSION_START, session="new", time=NOON)])
@@ -472,7 +498,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_nothing_from_outside_becomes_markup(store: Store, text: str) -> None:
-    """The name of an agent, project, session or alert is shown exactly as text."""
+    """The name of an agent, project, session or alert is shown as text, without marks that reverse it."""
     pair = (Work(0, 30, text, text), Work(0, 20, text, text), Work(40, None, text, text))
     store.scene(text, NOON - HOUR, pair, cwd=f"/srv/{text.replace('/', '')}")
     store.scene("plain", NOON - HOUR, (ARCHITECTURE, TESTS, Work(40, None)))
@@ -488,7 +514,7 @@ def test_nothing_from_outside_becomes_markup(store: Store, text: str) -> None:
             kinds = {tag for tag, _ in page.elements}
 
             assert answer.status_code == 200
-            assert text in "".join(page.words)
+            assert redact_text(text).strip() in "".join(page.words)
             assert kinds - {tag for tag, _ in plain.elements} <= {"a", "wbr", "ul", "li", "h3"}
             assert "img" not in kinds
             assert [script["src"] for script in page.attributes("script")] == [SCRIPT]

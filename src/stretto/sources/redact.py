@@ -1,70 +1,78 @@
 """Redaction: strike secrets and e-mail addresses out of an event's texts before they are stored or shown.
 
-The hook client has no time for regular expressions. A description (at most 120 characters) therefore reaches
-the journal as the agent wrote it. Every reader of the journal redacts it by the functions here.
+The hook client has no time for regular expressions, so a text reaches the journal as the agent wrote it.
+Every reader of the journal redacts it by the functions here, and so does every other writer of the journal.
+Names repeat, so texts that were checked are remembered, and only a new text is searched.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 from stretto.model.event import Event, Value
+from stretto.sources.secret_formats import PLAIN_ID, strike_secrets
 
-STRUCK = "[redacted]"
+REDACTION_VERSION = 2
+"""Raised when more is struck out: a store that was made with fewer formats is then made anew."""
 
-_SECRET = re.compile(
-    r"""
-      \b(?:sk|pk|rk)[-_](?:ant|live|test|proj|or)[-_][A-Za-z0-9_-]{12,}      # API keys with a spoken prefix
-    | \bsk-(?=[A-Za-z0-9]*[0-9])[A-Za-z0-9]{20,}
-    | \bgh[pousr]_[A-Za-z0-9]{20,} | \bgithub_pat_[A-Za-z0-9_]{20,}         # code hosts
-    | \bglpat-[A-Za-z0-9_-]{16,}
-    | \bxox[abposr]-[A-Za-z0-9-]{10,}                                       # chat
-    | \b(?:AKIA|ASIA)[A-Z0-9]{16}\b                                         # cloud access keys
-    | \bAIza[A-Za-z0-9_-]{30,}
-    | \beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*             # JSON web tokens
-    | -----BEGIN[A-Z ]*PRIVATE\ KEY-----.*
-    | \b(?i:bearer|basic)\s+(?=\S*(?:[0-9=+/]|[a-z][A-Z]))[A-Za-z0-9+/_.=-]{12,}   # not "basic documentation"
-    | (?i:\b(?:password|passwd|pwd|secret|token|api[-_]?key|access[-_]?key)\b\s*[:=]\s*)\S+
-    | \b[a-z][a-z0-9+.-]*://[^\s/:@]+:[^\s/@]+@                             # user:password in a URL
-    | \b[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+\b               # e-mail addresses
-    | \b(?=[A-Za-z0-9+/]*[0-9])(?=[A-Za-z0-9+/]*[A-Z])(?=[A-Za-z0-9+/]*[a-z])[A-Za-z0-9+/]{40,}={0,2}
-    """,
-    re.VERBOSE,
-)
+REMEMBERED_TEXTS = 20_000
+"""Most texts that are remembered as plain (a few megabytes); beyond that the memory begins anew."""
+
+ID_ATTRIBUTES = frozenset(
+    {
+        "alias", "call", "canonical", "delegated_by", "entity", "ids", "of_id", "owner", "pair", "request",
+        "response", "running", "span", "span_parent", "task", "trace",
+    }
+)  # fmt: skip
+"""The attributes that hold ids of entities; every other text is a name or a description."""
+
+_plain: set[str | None] = {None}
+"""Texts that are known to be plain: no secret, no control character."""
+
+_is_plain_id = PLAIN_ID.fullmatch
+_is_superset = _plain.issuperset
 
 
 def redact_text(text: str) -> str:
-    """Return the text with everything that looks like a secret or an e-mail address struck out."""
-    return _SECRET.sub(STRUCK, text)
+    """Return the text with secrets and e-mail addresses struck out.
+
+    Control and formatting characters become blanks first: they could hide a secret, and obey in a terminal.
+    """
+    if not text.isprintable():
+        text = "".join(letter if letter.isprintable() else " " for letter in text)
+    return strike_secrets(text)
 
 
-FREE_TEXT = frozenset({"description", "agent", "pattern", "command", "sender", "by", "value", "labels"})
-"""The attributes that hold text chosen by a user or an agent."""
+def redact_id(text: str) -> str:
+    """Return the id, or a short hash in its place if it looks like a secret.
+
+    The same id always gives the same hash, so the events of an entity stay together.
+    """
+    if _is_plain_id(text) or redact_text(text) == text:
+        return text
+    return "redacted-" + sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def redact_event(event: Event) -> Event:
-    """Return the event with its free text redacted: name, type and the attributes in ``FREE_TEXT``."""
-    changes: dict[str, Any] = {
-        field: redact_text(text)
-        for field in ("name", "type")
-        if (text := getattr(event, field)) is not None and redact_text(text) != text
-    }
-    redacted_attributes = {
-        key: redacted
-        for key, value in event.attributes.items()
-        if key in FREE_TEXT and (redacted := _redact_value(value)) != value
-    }
-    if redacted_attributes:
-        changes["attributes"] = {**event.attributes, **redacted_attributes}
-    return replace(event, **changes) if changes else event
+    """Return the event with all of its texts redacted: fields, attributes and members of lists.
 
-
-def _redact_value(value: Value) -> Value:
-    if isinstance(value, list):
-        return [redact_text(text) for text in value]
-    return redact_text(value) if isinstance(value, str) else value
+    Example: an event of a known tool and agent, with a new but usual id, costs seven look-ups and a match.
+    """
+    id = event.id
+    # Most ids are of tool calls and new: two methods of str cost a quarter of the pattern.
+    if id is not None and not (id.startswith("toolu_") and id.isidentifier()) and not _is_plain_id(id):
+        return _redact_texts(event)
+    if _is_superset((event.parent, event.name, event.session, event.type, event.source)):
+        for value in event.attributes.values():
+            if value.__class__ is str:
+                if value not in _plain:
+                    return _redact_texts(event)
+            elif isinstance(value, list) and not _is_superset(value):
+                return _redact_texts(event)
+        return event
+    return _redact_texts(event)
 
 
 def redact_for_journal(event: Event, *, describe: bool) -> Event:
@@ -73,3 +81,42 @@ def redact_for_journal(event: Event, *, describe: bool) -> Event:
         other_attributes = {key: value for key, value in event.attributes.items() if key != "description"}
         event = replace(event, attributes=other_attributes)
     return redact_event(event)
+
+
+def _redact_texts(event: Event) -> Event:
+    changes: dict[str, Any] = {}
+    for field in ("session", "id", "parent", "name", "type", "source"):
+        text = getattr(event, field)
+        if text not in _plain:
+            redacted = _check(text, is_id=field in {"session", "id", "parent"})
+            if redacted != text:
+                changes[field] = redacted
+    attributes: dict[str, Value] = {}
+    for key, value in event.attributes.items():
+        is_id = key in ID_ATTRIBUTES
+        if isinstance(value, str):
+            attributes[key] = _check(value, is_id=is_id)
+        elif isinstance(value, list):
+            attributes[key] = [_check(text, is_id=is_id) for text in value]
+        else:
+            attributes[key] = value
+    if attributes != event.attributes:
+        changes["attributes"] = attributes
+    return replace(event, **changes) if changes else event
+
+
+def _check(text: str, *, is_id: bool) -> str:
+    """Return the text redacted, and remember it if it is plain."""
+    if text in _plain:
+        return text
+    redacted = redact_id(text) if is_id else redact_text(text)
+    if redacted == text:
+        if len(_plain) >= REMEMBERED_TEXTS:
+            _forget_texts()
+        _plain.add(text)
+    return redacted
+
+
+def _forget_texts() -> None:
+    _plain.clear()
+    _plain.add(None)

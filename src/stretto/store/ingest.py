@@ -28,7 +28,7 @@ from stretto.model.fold import NO_SIGN_OF_LIFE
 from stretto.model.model_call_cost import Price, get_reported_cost
 from stretto.model.score_scales import SCALES, Scales
 from stretto.names import NONE
-from stretto.sources.redact import redact_event
+from stretto.sources.redact import REDACTION_VERSION, redact_event, redact_text
 from stretto.store import queries
 from stretto.store.contributions.registry import get_sums_version
 from stretto.store.database import open_transaction
@@ -59,9 +59,6 @@ _INSERT_FANOUT = (
     'INSERT INTO fanouts (session, number, pattern, signature, start, "end", width, work, elapsed,'
     " longest_lane, project, workers, delivered) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-
-_REDACTED = frozenset({"description", "labels"})
-"""Attributes that a hook, which has no time for it, has not redacted."""
 
 _RULES = "rules"
 """The name of the stored note about the rules and the version of sums that the store was made with."""
@@ -232,7 +229,7 @@ class Ingest:
     def ingest_batch(self, batch: journal.Batch) -> IngestResult:
         """Store a batch and the new journal position: all of it, or nothing."""
         result = IngestResult()
-        rejects = [(r.file, r.offset, r.length, r.reason) for r in batch.rejects]
+        rejects = [(r.file, r.offset, r.length, redact_text(r.reason)) for r in batch.rejects]
         touched: dict[str, SessionState] = {}
         try:
             with open_transaction(self._connection):
@@ -314,11 +311,11 @@ class Ingest:
             raise
 
     def reset_if_rules_changed(self, rules: str) -> None:
-        """Clear the store if it was made under other rules, or with another version of the sums.
+        """Clear the store if it was made under other rules, or another version of the sums or the redaction.
 
         ``rules`` is a fingerprint of the configured rules.
         """
-        made_by = f"{rules} {get_sums_version()}"
+        made_by = f"{rules} {get_sums_version()} {REDACTION_VERSION}"
         if queries.read_note(self._connection, _RULES) != made_by:
             self.clear_store()
             queries.write_note(self._connection, _RULES, made_by)
@@ -501,9 +498,9 @@ def _weigh_state(state: SessionState) -> int:
 
 def _group_by_session(events: Iterable[Event]) -> dict[str, list[Event]]:
     by_session: dict[str, list[Event]] = {}
-    for event in events:
+    for event in map(redact_event, events):
         session_events = by_session.get(event.session)
         if session_events is None:
             session_events = by_session[event.session] = []
-        session_events.append(event if _REDACTED.isdisjoint(event.attributes) else redact_event(event))
+        session_events.append(event)
     return by_session

@@ -16,6 +16,7 @@ from stretto.model.conclude_leaves import conclude_processes
 from stretto.model.entities import Processes, Session
 from stretto.model.event import Outcome
 from stretto.model.facts import SessionFacts
+from stretto.sources.redact import redact_id
 from stretto.store.rollup import SLOTS
 from stretto.store.session_state import load_facts, load_session_facts
 
@@ -126,7 +127,8 @@ def list_sessions(
 
 
 def find_sessions(connection: sqlite3.Connection, prefix: str) -> list[str]:
-    """Return at most three session ids that begin with a text."""
+    """Return at most three session ids that begin with a text, or the session of a whole redacted id."""
+    prefix = redact_id(prefix)
     end = prefix + "\U0010ffff"
     rows = connection.execute(
         "SELECT id FROM sessions WHERE id >= ? AND id < ? ORDER BY id LIMIT 3", (prefix, end)
@@ -144,6 +146,7 @@ def read_session_with_facts(
     connection: sqlite3.Connection, id: str, classify: Classify
 ) -> tuple[Session, SessionFacts] | None:
     """Return a session with the facts that it was concluded from, or None for an unknown id."""
+    id = redact_id(id)
     row = connection.execute("SELECT lost FROM sessions WHERE id = ?", (id,)).fetchone()
     if row is None:
         return None

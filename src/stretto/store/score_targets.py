@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from stretto.model.event import Event
 from stretto.sources import judgement
 from stretto.sources.judgement import LATEST, Judgement
+from stretto.sources.redact import redact_id
 
 SESSIONS_SEARCHED = 1_000
 """A task or phase without a session id is searched in this many sessions, the latest first."""
@@ -36,7 +37,7 @@ def make_score_events(connection: sqlite3.Connection, items: Iterable[object], n
 
 
 def _make_event(connection: sqlite3.Connection, score: Judgement, time: int) -> Event | str:
-    session = None if score.session is None else _find_session(connection, score.session)
+    session = None if score.session is None else _find_session(connection, redact_id(score.session))
     if isinstance(session, str):
         return session
     owner = session if score.of == "session" else _find_session_of(connection, score, session)
@@ -69,7 +70,7 @@ def _find_session_of(
     """Return the session that has a task or phase. None if there is none, a sentence if there are several."""
     # A second run of agent "a" is task "a/2", and its facts are stored under "a".
     base, _, run = score.of_id.rpartition("/")
-    ids = [score.of_id, base] if run.isdecimal() and base else [score.of_id]
+    ids = [redact_id(id) for id in ([score.of_id, base] if run.isdecimal() and base else [score.of_id])]
     for kind in _KINDS[score.of]:
         for id in ids:
             owners = _list_sessions_with(connection, kind, id, session)

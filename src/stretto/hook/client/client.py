@@ -264,8 +264,11 @@ def _encode_value(value: object) -> str:
 
 
 def _read_name(value: object) -> str | None:
-    """Return a name, cut to NAME_LIMIT characters."""
-    return _replace_surrogates(value[:NAME_LIMIT]) if type(value) is str and value else None
+    """Return a name, cut to NAME_LIMIT characters, with blanks for control and formatting characters."""
+    if type(value) is not str or not value:
+        return None
+    name = _replace_surrogates(value[:NAME_LIMIT])
+    return name if name.isprintable() else "".join([c if c.isprintable() else " " for c in name])
 
 
 def _read_id(value: object) -> str | None:
