@@ -24,7 +24,7 @@ from grafana.board import page as dashboards
 
 from stretto.cli.main import build_parser
 from stretto.hook.client import client
-from stretto.hook.install.handlers import MARK, InstallPlan, build_handlers
+from stretto.hook.install.handlers import MARK, TOLERANT, InstallPlan, build_handlers
 from stretto.names import DERIVED, LIVE, SELF_METRICS, Metric
 
 DOCS = Path(__file__).parent
@@ -57,7 +57,9 @@ def pages() -> dict[Path, str]:
 def plugin_hooks() -> str:
     """Return the plugin's hooks: those of the installer, with a command line that fits every machine."""
     nowhere = Path("/")
-    installed = build_handlers(InstallPlan(settings=nowhere, state=nowhere, interpreter=nowhere))
+    # Plugins came after the first release that skips unknown hooks.
+    plan = InstallPlan(settings=nowhere, state=nowhere, interpreter=nowhere, version=TOLERANT)
+    installed = build_handlers(plan)
     hooks = {
         event: [{"hooks": [{**handler, "command": PLUGIN_LINE}]}] for event, handler in installed.items()
     }

@@ -402,6 +402,25 @@ def test_mutated_payloads_give_an_event(
     assert event.outcome in {None, *Outcome}
 
 
+@pytest.mark.parametrize("agent", [*sorted(DIALECTS), "claude-code"])
+@pytest.mark.parametrize("tool", [[], ["Task"], {}, {"name": "Task"}, 7, True, None])
+def test_a_tool_name_that_is_no_text_costs_only_that_field(agent: str, tool: object) -> None:
+    """The event keeps its kind, its session and its other fields; only the name is absent."""
+    payloads = (
+        [row["payload"] for row in rows(agent)]
+        if agent in DIALECTS
+        else [{"hook_event_name": "PreToolUse", "session_id": "s", "tool_use_id": "t", "tool_name": "Read"}]
+    )
+    for payload in [payload for payload in payloads if "tool_name" in payload]:
+        named = parse_line(build_record(json.dumps(payload).encode(), NOW, agent=agent, key=KEY))
+        line = build_record(json.dumps({**payload, "tool_name": tool}).encode(), NOW, agent=agent, key=KEY)
+        unnamed = parse_line(line)
+        assert isinstance(named, Event)
+        assert isinstance(unnamed, Event), unnamed
+        assert (unnamed.session, unnamed.time, unnamed.source) == (named.session, named.time, named.source)
+        assert unnamed.kind is not Kind.REJECT or named.kind is Kind.REJECT
+
+
 class TestFolder:
     """The copied folder, with and without the files beside the client."""
 

@@ -71,6 +71,7 @@ def plan(tmp_path: Path) -> InstallPlan:
         settings=tmp_path / "home" / ".claude" / "settings.json",
         state=tmp_path / "state",
         interpreter=Path(sys.executable).resolve(),
+        version=TOLERANT,
     )
 
 
@@ -136,6 +137,7 @@ class TestHandlers:
             ((2, 1, 100), {"PostToolBatch", "PostToolUseFailure"}),
             ((2, 1, 77), {"PostToolBatch", "PostToolUseFailure", "StopFailure", "PermissionDenied"}),
             ((2, 0, 0), set(SINCE)),
+            (None, set(SINCE)),
         ]:
             assert REGISTERED - set(build_handlers(dataclasses.replace(plan, version=version))) == missing
         with pytest.raises(SettingsError, match="command hooks only"):
@@ -306,7 +308,7 @@ class TestInstall:
         ("content", "why"),
         [
             (b"{", "not valid JSON"),
-            (b"", "not valid JSON"),
+            (b"x", "not valid JSON"),
             (b'{"a": 1,}', "not valid JSON"),
             (b"\xff\xfe{}", "not valid JSON"),
             (b"[" * 100_000, "not valid JSON"),

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
-import subprocess
 import sys
 import sysconfig
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -16,7 +13,8 @@ from stretto.cli.command_context import CommandContext
 from stretto.errors import UsageError
 from stretto.hook.install import registration as settings
 from stretto.hook.install.agents import AGENTS, CLAUDE_CODE, CodingAgent, Scope, find_settings_path
-from stretto.hook.install.handlers import InstallPlan, Transport, Version, parse_version
+from stretto.hook.install.client_release import find_client_release
+from stretto.hook.install.handlers import InstallPlan, Transport, list_known_events
 from stretto.hook.install.plugin_file import (
     PLUGIN_AGENTS,
     describe_plugin,
@@ -28,7 +26,6 @@ from stretto.hook.install.registration import SettingsChange
 from stretto.hook.install.status import HooksStatus, ScopeStatus
 from stretto.hook.install.status import read_hooks_status as status_of
 
-VERSION_SECONDS = 10
 BROKEN = 1
 MANAGED = Path("/etc/claude-code/managed-settings.json")
 
@@ -53,7 +50,7 @@ def install_hooks(context: CommandContext, options: argparse.Namespace) -> int:
             interpreter=Path(os.path.realpath(sys.executable)),
             transport=Transport(options.transport),
             address=context.config.address,
-            version=_read_client_version(context.environ) if agent is CLAUDE_CODE else None,
+            version=find_client_release(context.environ, context.home) if agent is CLAUDE_CODE else None,
             program=_find_program() if options.statusline else (),
         )
     )
@@ -108,7 +105,24 @@ def find_hook_status(context: CommandContext) -> HooksStatus:
         if (described := describe_plugin(agent, scope, _find_plugin_file(context, agent.name, scope))).exists
     )
     installed = status.installed or any(scope.events for scope in plugins)
-    return replace(status, scopes=(*status.scopes, *plugins), installed=installed)
+    scopes = _leave_out_unknown_hooks(context, status.scopes)
+    return replace(status, scopes=(*scopes, *plugins), installed=installed)
+
+
+def _leave_out_unknown_hooks(
+    context: CommandContext, scopes: tuple[ScopeStatus, ...]
+) -> tuple[ScopeStatus, ...]:
+    """Return the scopes without the missing hooks that the installed Claude Code does not know."""
+    if not any(scope.agent == CLAUDE_CODE.name and scope.missing for scope in scopes):
+        return scopes
+    # Asked only here: the client takes half a second to name its release.
+    known = list_known_events(find_client_release(context.environ, context.home))
+    return tuple(
+        replace(scope, missing=tuple(event for event in scope.missing if event in known))
+        if scope.agent == CLAUDE_CODE.name
+        else scope
+        for scope in scopes
+    )
 
 
 def describe_hooks(status: HooksStatus) -> str:
@@ -194,17 +208,3 @@ def _find_program() -> tuple[str, ...]:
     script = Path(sysconfig.get_path("scripts")) / ("stretto.exe" if os.name == "nt" else "stretto")
     # -P: the agent's folder may hold modules that would hide Python's or these.
     return (str(script),) if script.exists() else (sys.executable, "-P", "-m", "stretto")
-
-
-def _read_client_version(environ: Mapping[str, str]) -> Version | None:
-    """Return Claude Code's installed version; None if it is unknown and assumed to be current."""
-    program = shutil.which("claude", path=environ.get("PATH"))
-    if program is None:
-        return None
-    try:
-        result = subprocess.run(  # noqa: S603  # the agent that the user wants to connect
-            [program, "--version"], capture_output=True, text=True, timeout=VERSION_SECONDS, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return parse_version(result.stdout)

@@ -103,7 +103,7 @@ def _translate_delegation(dialect: Dialect, hook: str, payload: Fields, attribut
     tool = payload.get("tool_name")
     if type(tool) is str:
         payload["tool_name"] = tool = dialect.tools.get(tool, tool)
-    if hook not in CALLS or tool not in DELEGATING:
+    if hook not in CALLS or type(tool) is not str or tool not in DELEGATING:
         return
     order = dict(_read_object(payload.get("tool_input")))
     for field, name in dialect.order.items():

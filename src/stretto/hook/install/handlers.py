@@ -49,6 +49,9 @@ SINCE: dict[str, Version] = {
 """Hook → first release that knows it, by the changelog; all other hooks are older than 2.0."""
 HTTP_SINCE: Version = (2, 1, 63)
 
+OLDEST: Version = (0, 0, 0)
+"""Stands for a release that is not known."""
+
 
 class Transport(StrEnum):
     """How an agent's event is sent."""
@@ -71,7 +74,8 @@ class InstallPlan:
     address: str = "127.0.0.1:9464"
     """The service's host and port, for HTTP."""
     version: Version | None = None
-    """Claude Code's release, if known: an older release must not get hooks that it does not know."""
+    """Claude Code's release, if known: an older release must not get hooks that it does not know. Without it
+    only hooks are registered that every release knows."""
     agent: CodingAgent = CLAUDE_CODE
     program: tuple[str, ...] = ()
     """The command that starts Stretto, for its status line; if empty, the status line is left alone."""
@@ -81,6 +85,12 @@ def parse_version(text: str) -> Version | None:
     """Return the release in the output of ``claude --version`` (``2.1.197 (Claude Code)``), or None."""
     match = re.match(r"\s*(\d+)\.(\d+)\.(\d+)", text, re.ASCII)
     return (int(match[1]), int(match[2]), int(match[3])) if match else None
+
+
+def list_known_events(version: Version | None) -> list[str]:
+    """Return the hooks that a release of Claude Code knows; those that every release knows without one."""
+    release = version or OLDEST
+    return [event for event in EVENTS if release >= SINCE.get(event, OLDEST)]
 
 
 def build_handlers(plan: InstallPlan) -> dict[str, dict[str, Any]]:
@@ -104,15 +114,17 @@ def build_handlers(plan: InstallPlan) -> dict[str, dict[str, Any]]:
                 hint="Use the command transport.",
             )
         return {event: plan.agent.build_handler(_build_command_line(plan)) for event in plan.agent.events}
-    release = plan.version or TOLERANT
-    events = [event for event in EVENTS if release >= SINCE.get(event, (0, 0, 0))]
+    release = plan.version or OLDEST
+    events = list_known_events(plan.version)
     if plan.transport is Transport.COMMAND:
         return {event: _build_command(plan, event) for event in events}
     if release < HTTP_SINCE:
         raise SettingsError(
             "The hooks cannot be installed for HTTP",
-            cause="this release of Claude Code has command hooks only, and would refuse the whole file",
-            hint="Use the command transport, or Claude Code 2.1.63 or later.",
+            cause="this release of Claude Code has command hooks only, and would refuse the whole file"
+            if plan.version
+            else "the version of Claude Code is not known: before 2.1.63 it would refuse the whole file",
+            hint="Use the command transport, or Claude Code 2.1.63 or later with claude on the PATH.",
         )
     request = {"type": "http", "url": f"http://{plan.address}{URL_PATH}", "timeout": HTTP_TIMEOUT}
     # Claude Code reports a session's start to commands only.

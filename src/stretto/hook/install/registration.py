@@ -96,7 +96,7 @@ def install_hooks(plan: InstallPlan) -> SettingsChange:
         transport=plan.transport.value,
         client=str(get_client_folder(plan.state)) if copied else None,
         status_line=_get_command(status_line) if plan.program else None,
-        note=agent.note or None,
+        note=agent.note or _explain_unknown_release(plan, len(wanted)),
     )
     is_same = ours == {event: [handler] for event, handler in wanted.items()} and status_line == value.get(
         STATUS_LINE_MEMBER
@@ -176,6 +176,17 @@ def uninstall_hooks(settings: Path, state: Path, agent: CodingAgent = CLAUDE_COD
         write_file(settings, after.encode())
     Receipt.drop(state, settings)
     return replace(change, action="removed")
+
+
+def _explain_unknown_release(plan: InstallPlan, count: int) -> str | None:
+    """Return why hooks of Claude Code were left out, or None if its release is known."""
+    left_out = len(plan.agent.events) - count
+    if plan.agent is not CLAUDE_CODE or plan.version is not None or not left_out:
+        return None
+    return (
+        f"the version of Claude Code is not known: {left_out} hooks that old versions refuse are left out; "
+        "run it once, or install with claude on the PATH"
+    )
 
 
 def _get_command(line: object) -> str | None:

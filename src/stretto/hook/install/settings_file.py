@@ -26,6 +26,9 @@ def parse_settings(agent: CodingAgent, path: Path, data: bytes) -> tuple[str, di
     """Return a settings file's text and JSON value. Raises SettingsError if hooks cannot be in it."""
     try:
         text = data.decode("utf-8")
+        if not text.removeprefix("\ufeff").strip():
+            # An editor saved an empty file: it stands for settings without a member.
+            text = "{}\n"
         value = json.loads(text.removeprefix("\ufeff"))
     except (ValueError, RecursionError) as error:
         raise SettingsError(
