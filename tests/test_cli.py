@@ -84,6 +84,7 @@ def test_import_and_show_give_the_documented_session(capsys: pytest.CaptureFixtu
             "sessions": 1,
             "rejects": [],
             "already_known": False,
+            "left_bytes": 0,
         }
     ]
 

@@ -12,8 +12,8 @@ import pytest
 
 from stretto.cli.command_context import CommandContext
 from stretto.cli.first_import import import_history
-from stretto.cli.import_command import import_transcripts
 from stretto.cli.main import main
+from stretto.cli.transcript_import import import_transcripts
 from stretto.config.loading import load_config
 from stretto.sources import transcript
 

@@ -978,21 +978,32 @@ def test_times_may_run_backwards(tmp_path: Path) -> None:
     assert swapped.turns == forwards.turns
 
 
-def test_last_line_waits_for_its_newline(tmp_path: Path) -> None:
-    """A line without its newline is left for the next read, or read if the file is at rest."""
+def test_last_line_without_a_newline_is_read_once_it_is_whole(tmp_path: Path) -> None:
+    """Half a line is left for the next read; a whole line is read, and its newline adds nothing later."""
     path = written(tmp_path / "s.jsonl", [prompt(1)])
-    rest = glued(answer(2, stop_reason="end_turn"))
+    last = glued(answer(2, stop_reason="end_turn"))
     with path.open("ab") as stream:
-        stream.write(rest)
+        stream.write(last[:-30])
     first = read_file(path)
     assert kinds(first.events) == [Kind.SESSION_START, Kind.TURN_START]
-    assert read_file(path, at_rest=True).offset == path.stat().st_size
     with path.open("ab") as stream:
-        stream.write(b"\n")
+        stream.write(last[-30:])
     second = read_transcript(identify_transcript(path), first.offset, first.checkpoint)
     assert kinds(second.events) == [Kind.MODEL_CALL, Kind.TURN_END]
     assert second.offset == path.stat().st_size
+    with path.open("ab") as stream:
+        stream.write(b"\n")
     assert read_transcript(identify_transcript(path), second.offset, second.checkpoint).events == ()
+
+
+def test_half_a_last_line_is_set_aside_at_rest(tmp_path: Path) -> None:
+    """Nobody will finish it: it is read to its end and reported as unreadable."""
+    path = written(tmp_path / "s.jsonl", [prompt(1)])
+    with path.open("ab") as stream:
+        stream.write(glued(answer(2, stop_reason="end_turn"))[:-30])
+    read = read_file(path, at_rest=True)
+    assert read.offset == path.stat().st_size
+    assert [reason for _, reason in read.rejects] == ["not JSON"]
 
 
 def test_compressed_file_is_whole(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from stretto.cli.command_context import CommandContext
 from stretto.cli.history_import import import_histories, list_read_histories
-from stretto.cli.import_command import find_unread, import_transcripts, show_progress
+from stretto.cli.import_command import show_progress
 from stretto.cli.import_journal import ImportedFile
+from stretto.cli.transcript_import import find_unread, import_transcripts
 from stretto.errors import SourceError
 from stretto.sources import transcript
 from stretto.sources.histories.finding import find_files

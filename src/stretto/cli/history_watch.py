@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from stretto.cli.history_import import HistoryReader
-from stretto.cli.import_command import import_transcripts
+from stretto.cli.transcript_import import import_transcripts
 from stretto.clock import MINUTE, Clock
 from stretto.config.configuration import Config
 from stretto.errors import StrettoError

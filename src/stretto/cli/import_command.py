@@ -13,29 +13,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from stretto import journal
 from stretto.cli.command_context import CommandContext
 from stretto.cli.history_import import import_histories
-from stretto.cli.import_journal import (
-    IMPORTS,
-    ImportedFile,
-    append_events,
-    load_positions,
-    save_positions,
-)
-from stretto.clock import AHEAD, MINUTE, read_wall_clock
+from stretto.cli.import_journal import IMPORTS, ImportedFile, append_events
+from stretto.cli.transcript_import import import_transcripts
+from stretto.clock import AHEAD, read_wall_clock
 from stretto.config.configuration import Config
 from stretto.demo import parse_payload
-from stretto.errors import ServiceError, SourceError
+from stretto.errors import ServiceError, SourceError, StrettoError
 from stretto.hook.install.client_copy import ensure_secret
 from stretto.service.ingest_setup import create_ingest
 from stretto.sources import recording, transcript
 from stretto.sources.histories.finding import FoundFiles, find_files
-from stretto.sources.transcript import Checkpoint, TranscriptFile
+from stretto.sources.transcript import TranscriptFile
 from stretto.state.lock import StateLock, find_holder
 from stretto.store import queries
 from stretto.store.database import open_reader, open_writer
@@ -44,43 +38,33 @@ from stretto.store.store_rescue import describe_aside, move_unusable_aside
 WAIT_SECONDS = 60.0
 """How long an import waits for a running service to ingest the new events."""
 
-TRANSCRIPTS = f"{IMPORTS}transcripts{journal.SUFFIX}"
-"""The journal file of the events of transcripts."""
-
-POSITIONS = "transcripts.json"
-"""The file in the state folder that holds how far each transcript was read."""
-
 Item = TypeVar("Item")
-
-
-class TranscriptPosition(msgspec.Struct, frozen=True):
-    """How far a transcript has been read, with the state that continues the next read."""
-
-    offset: int
-    carry: Checkpoint
 
 
 def run_import(context: CommandContext, options: argparse.Namespace) -> int:
     """Import the files at the paths into the journal and bring the store up to date.
 
-    Files of a format that cannot be read are named with the reason and passed over.
+    Files of a format that cannot be read are named with the reason and passed over. A path that cannot be
+    imported stops none of the others; the command then ends with 1.
     """
-    config = context.config
     imported: list[ImportedFile] = []
     refused: list[tuple[Path, str]] = []
+    faults: list[StrettoError] = []
     for path in (Path(name) for name in options.paths):
-        found = find_inputs(path)
-        refused += found.refused
-        imported += (_import_recording(file, config, options.agent) for file in found.recordings)
-        transcripts = _list_transcripts(path, found)
-        with show_progress(len(transcripts) + len(found.histories)) as progress_bar:
-            imported += import_transcripts(config, progress_bar(transcripts))
-            imported += import_histories(config, progress_bar(found.histories))
+        try:
+            found = find_inputs(path)
+            imported += _import_found(path, found, context.config, options.agent, faults)
+            refused += found.refused
+        except StrettoError as error:
+            faults.append(error)
+    if faults and not imported:
+        raise faults[0]
     update_store(context)
-    for entry in imported:
-        for at, reason in entry.rejects:
-            context.print_note(f"{entry.file}:{at}: set aside: {reason}")
-    for note in describe_refused(refused):
+    for note in (
+        *(f"not imported: {fault}" for fault in faults),
+        *(note for entry in imported for note in _describe_unread(entry)),
+        *describe_refused(refused),
+    ):
         context.print_note(note)
     context.print_answer(
         {
@@ -89,7 +73,31 @@ def run_import(context: CommandContext, options: argparse.Namespace) -> int:
         },
         _format_results(imported),
     )
-    return 0
+    return 1 if faults else 0
+
+
+def _import_found(
+    path: Path, found: FoundFiles, config: Config, agent: str | None, faults: list[StrettoError]
+) -> list[ImportedFile]:
+    """Import the files that were found under a path; add the reason of each that cannot be read."""
+    imported: list[ImportedFile] = []
+    for file in found.recordings:
+        try:
+            imported.append(_import_recording(file, config, agent))
+        except StrettoError as error:
+            faults.append(error)
+    transcripts = _list_transcripts(path, found)
+    with show_progress(len(transcripts) + len(found.histories)) as progress_bar:
+        imported += import_transcripts(config, progress_bar(transcripts))
+        imported += import_histories(config, progress_bar(found.histories))
+    return imported
+
+
+def _describe_unread(entry: ImportedFile) -> Iterator[str]:
+    for at, reason in entry.rejects:
+        yield f"{entry.file}:{at}: set aside: {reason}"
+    if entry.left:
+        yield f"{entry.file}: {entry.left} bytes of an unfinished last line are left for the next import"
 
 
 def find_inputs(path: Path) -> FoundFiles:
@@ -137,35 +145,6 @@ def _list_transcripts(path: Path, found: FoundFiles) -> list[TranscriptFile]:
     return [file for file in files if file.path in recognised or path.is_file()]
 
 
-def import_transcripts(config: Config, transcripts: Iterable[TranscriptFile]) -> list[ImportedFile]:
-    """Append the new events of transcripts since the last import to the journal.
-
-    A transcript without a write for longer than the idle limit counts as complete.
-    """
-    positions = load_positions(config, POSITIONS, TranscriptPosition)
-    idle = config.idle_minutes * MINUTE
-    hashing = ensure_secret(config.state)
-    imported = []
-    for file in transcripts:
-        key = str(file.path.absolute())
-        position = positions.get(key, TranscriptPosition(0, Checkpoint()))
-        try:
-            at_rest = read_wall_clock() - file.path.stat().st_mtime_ns > idle
-        except OSError:
-            at_rest = False
-        entry, positions[key] = _import_transcript(file, position, config, at_rest=at_rest, hashing=hashing)
-        imported.append(entry)
-    # Saved last: an event that is written twice merges, an event that is never written is lost.
-    save_positions(config, POSITIONS, positions)
-    return imported
-
-
-def find_unread(config: Config, transcripts: Iterable[Path]) -> list[Path]:
-    """Return the transcripts that no import has read yet."""
-    positions = load_positions(config, POSITIONS, TranscriptPosition)
-    return [path for path in transcripts if str(path.absolute()) not in positions]
-
-
 def update_store(context: CommandContext) -> None:
     """Bring the store up to date with the journal: by the running service, else in this process."""
     config = context.config
@@ -202,38 +181,6 @@ def _import_recording(file: Path, config: Config, agent: str | None) -> Imported
         append_events(target, read.events, read.rejects, describe=config.descriptions)
     sessions = frozenset(event.session for event in read.events if event.session)
     return ImportedFile(str(file), "recording", len(read.events), sessions, read.rejects, already_known)
-
-
-def _import_transcript(
-    file: TranscriptFile, position: TranscriptPosition, config: Config, *, at_rest: bool, hashing: bytes
-) -> tuple[ImportedFile, TranscriptPosition]:
-    events = 0
-    sessions: set[str] = set()
-    rejects: list[tuple[int, str]] = []
-    began = position.offset
-    while True:
-        read = transcript.read_transcript(
-            file,
-            position.offset,
-            position.carry,
-            at_rest=at_rest,
-            key=hashing,
-            latest=read_wall_clock() + AHEAD,
-        )
-        # An unreadable file is reported but not counted again at every attempt.
-        unparsed = [entry for entry in read.rejects if not entry[1].startswith(transcript.UNREADABLE)]
-        append_events(config.journal / TRANSCRIPTS, read.events, unparsed, describe=config.descriptions)
-        events += len(read.events)
-        sessions.update(event.session for event in read.events)
-        rejects += read.rejects
-        position = TranscriptPosition(read.offset, read.checkpoint)
-        if read.ended:
-            break
-    already_known = began > 0 and events == 0
-    entry = ImportedFile(
-        str(file.path), "transcript", events, frozenset(sessions), tuple(rejects), already_known
-    )
-    return entry, position
 
 
 def _wait_for_service(config: Config) -> None:
@@ -288,6 +235,7 @@ def _build_document(entry: ImportedFile) -> dict[str, Any]:
         "sessions": len(entry.sessions),
         "rejects": [{position_key: at, "reason": reason} for at, reason in entry.rejects],
         "already_known": entry.already_known,
+        "left_bytes": entry.left,
     }
 
 

@@ -34,6 +34,8 @@ class ImportedFile:
     rejects: tuple[tuple[int, str], ...]
     """Line number (in a transcript or history the byte offset) and reason of each line set aside."""
     already_known: bool
+    left: int = 0
+    """Bytes of an unfinished last line, left for the next import."""
     format: str | None = None
     """The format in words, if the file is a history: ``a Codex rollout``."""
 

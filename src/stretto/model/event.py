@@ -65,6 +65,11 @@ class Kind(StrEnum):
     """
     ALIAS = "alias"
     """A channel's id, ``attributes["alias"]``, for the entity that ``id`` names in every other channel."""
+    COPY = "copy"
+    """Entities that belong to another session, by ``attributes["ids"]`` and their kind, ``attributes["of"]``.
+
+    A client copied their lines into this session's file. ``time`` is the first event of the session's own.
+    """
     REJECT = "reject"
     """A source could not read an input; ``attributes["reason"]`` gives the reason."""
 

@@ -94,6 +94,8 @@ class SessionFacts:
     """The ids of the calls that start agents. An index: tasks are concluded without a walk over all calls."""
     unnamed_calls: set[str] = field(default_factory=set)
     """The keys of calls whose source knows no id. An index: ``pairing`` matches them with others."""
+    copied: set[tuple[str, str]] = field(default_factory=set)
+    """An index: (kind, key) of the entities that belong to another session. ``join`` drops them."""
     permission_times: dict[str, list[int]] = field(default_factory=dict)
     """An index of ``permissions``: sorted request times by permission key (``make_permission_key``)."""
     _calls_by_permission: dict[str, set[str]] | None = field(default=None, compare=False)
@@ -115,6 +117,8 @@ class SessionFacts:
                 insort(self.permission_times.setdefault(permission_key, []), time)
         else:
             self.get_table(kind)[key] = entity_facts
+            if fields.COPIED in entity_facts:
+                self.copied.add((kind, key))
         if kind == EntityKind.CALL:
             self.index_delegating(key, entity_facts)
             if fields.STAMP in "".join(entity_facts):

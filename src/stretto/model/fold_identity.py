@@ -11,6 +11,9 @@ from stretto.model.model_call_cost import DOLLAR, MOST_DOLLARS
 from stretto.names import fields
 from stretto.names.fields import EntityKind
 
+_COPIED_KINDS = frozenset({EntityKind.TURN, EntityKind.TASK, EntityKind.CALL, EntityKind.MODEL})
+"""The kinds of entity that a session's file can share with another's."""
+
 _SPAN_TEXTS = (
     fields.ROLE,
     fields.TRACE,
@@ -70,8 +73,22 @@ def fold_alias(facts: SessionFacts, event: Event, rank: int) -> Touched:
     return ((EntityKind.ALIAS, alias),)
 
 
+def _fold_copy(facts: SessionFacts, event: Event, rank: int) -> Touched:
+    """Mark entities that belong to another session. The session began with its first event of its own."""
+    kind, ids = read_text(event.attributes, "of"), event.attributes.get("ids")
+    if kind not in _COPIED_KINDS or not isinstance(ids, list):
+        return ()
+    merge_fact(facts.session, fields.FORKED, rank, event.time)
+    touched = tuple((kind, id) for id in ids)
+    for entity in touched:
+        merge_fact(facts.get_entity(*entity), fields.COPIED, rank, 1)
+        facts.copied.add(entity)
+    return touched
+
+
 IDENTITY_HANDLERS: Mapping[Kind, Callable[[SessionFacts, Event, int], Touched]] = {
     Kind.SPAN: _fold_span,
     Kind.ALIAS: fold_alias,
+    Kind.COPY: _fold_copy,
 }
 """Each kind's function: it merges an event with a rank and returns the entities that may have changed."""

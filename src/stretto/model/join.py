@@ -27,7 +27,7 @@ _EDGES = frozenset({Kind.SESSION_START, Kind.SESSION_END})
 def join_facts(facts: SessionFacts) -> SessionFacts:
     """Return the facts with all ids joined; the same object if each entity has a single id already."""
     some_named = bool(facts.unnamed_calls) and len(facts.unnamed_calls) < len(facts.calls)
-    if not (facts.spans or facts.aliases or some_named):
+    if not (facts.spans or facts.aliases or facts.copied or some_named):
         return facts
     joined = SessionFacts(
         facts.id,
@@ -41,6 +41,8 @@ def join_facts(facts: SessionFacts) -> SessionFacts:
         permission_times=facts.permission_times,
         unnamed_calls=facts.unnamed_calls,
     )
+    if facts.copied:
+        _drop_copies(joined, facts.copied)
     if facts.spans:
         known = frozenset([*facts.turns, *facts.tasks, *facts.calls])
         story = tell_story(facts.spans, facts.id, known)
@@ -78,6 +80,15 @@ def find_differences(before: SessionFacts | None, after: SessionFacts) -> set[tu
 
 def _copy_table(table: Mapping[str, EntityFacts]) -> dict[str, EntityFacts]:
     return {key: dict(entity_facts) for key, entity_facts in table.items()}
+
+
+def _drop_copies(joined: SessionFacts, copied: Iterable[tuple[str, str]]) -> None:
+    """Drop the entities that belong to another session; the session begins with an event of its own."""
+    for kind, key in copied:
+        joined.get_table(kind).pop(key, None)
+    forked = joined.session.get(fields.FORKED)
+    if forked is not None:
+        joined.session[fields.FIRST] = forked
 
 
 def _set_source(joined: SessionFacts, source: str | None) -> None:

@@ -47,6 +47,7 @@ CACHE_WRITE_TOKENS: Final = "cache_write_tokens"
 CALL: Final = "call"
 CANONICAL: Final = "canonical"
 COMMAND: Final = "command"
+COPIED: Final = "copied"
 COST: Final = "cost"
 CPU: Final = "cpu"
 CPU_PEAK: Final = "cpu_peak"
@@ -63,6 +64,7 @@ EVENT: Final = "event"
 EVICTIONS: Final = "evictions"
 FIRST: Final = "first"
 FIRST_TOKEN: Final = "first_token"  # noqa: S105  # a field, not a password
+FORKED: Final = "forked"
 BYTES: Final = "bytes"
 EVICTED_MISSES: Final = "evicted_misses"
 HITS: Final = "hits"
@@ -231,6 +233,9 @@ _SESSION = (
     _define_largest(EntityKind.SESSION, STOPPED, _TIME, "The latest stop of the main agent."),
     _define_largest(EntityKind.SESSION, RUNNING, _TIMED, "The background tasks that ran at the latest stop."),
     _define_stamped(EntityKind.SESSION, STOP, _OUTCOME, "A stop of the main agent without a turn id."),
+    _define_largest(
+        EntityKind.SESSION, FORKED, _TIME, "The first event of its own, if it began with copied lines."
+    ),
     _define_stamped(EntityKind.SESSION, ASKED, _TIME, "The prompt of the turn that ended at this instant."),
 )
 
@@ -239,6 +244,7 @@ _TURN = (
     FactField(EntityKind.TURN, ORIGIN, _TEXT, "``user`` or ``host``."),
     _define_largest(EntityKind.TURN, STOPPED, _TIME, "The last stop: a stop hook may send the agent on."),
     FactField(EntityKind.TURN, OUTCOME, _OUTCOME, "How the turn ended."),
+    FactField(EntityKind.TURN, COPIED, _FLAG, "It belongs to another session."),
 )
 
 _TASK = (
@@ -254,6 +260,7 @@ _TASK = (
     FactField(EntityKind.TASK, PHASE, _TEXT, "The name of the phase that it belongs to."),
     FactField(EntityKind.TASK, SPAN_PARENT, _TEXT, "The id of the span below which the agent works."),
     FactField(EntityKind.TASK, OUTCOME, _OUTCOME, "How it ended."),
+    FactField(EntityKind.TASK, COPIED, _FLAG, "It belongs to another session."),
 )
 
 _CALL = (
@@ -278,6 +285,7 @@ _CALL = (
     _define_stamped(EntityKind.CALL, TESTS_PASSED, _COUNT, "Tests that passed in a call without an id."),
     _define_stamped(EntityKind.CALL, TESTS_FAILED, _COUNT, "Tests that failed in a call without an id."),
     FactField(EntityKind.CALL, BATCHED, _TIME, "When the parallel batch of the call ended."),
+    FactField(EntityKind.CALL, COPIED, _FLAG, "It belongs to another session."),
 )
 
 _MODEL = (
@@ -294,6 +302,7 @@ _MODEL = (
     _define_largest(EntityKind.MODEL, CACHE_WRITE_TOKENS, _COUNT, "Tokens written to the cache."),
     FactField(EntityKind.MODEL, COST, ValueType.MONEY, "The cost that the source reported."),
     FactField(EntityKind.MODEL, FIRST_TOKEN, _DURATION, "From the request to the answer's first token."),
+    FactField(EntityKind.MODEL, COPIED, _FLAG, "It belongs to another session."),
 )
 
 _PHASE = (

@@ -7,9 +7,12 @@ never a prompt, an input or an output.
 """
 
 from stretto.sources.transcript.checkpoint import Checkpoint, TranscriptFile
+from stretto.sources.transcript.copies import Owners
 from stretto.sources.transcript.reading import (
     UNREADABLE,
     TranscriptChunk,
+    find_beginning,
+    find_newest_time,
     find_transcripts,
     identify_transcript,
     read_transcript,
@@ -18,8 +21,11 @@ from stretto.sources.transcript.reading import (
 __all__ = [
     "UNREADABLE",
     "Checkpoint",
+    "Owners",
     "TranscriptChunk",
     "TranscriptFile",
+    "find_beginning",
+    "find_newest_time",
     "find_transcripts",
     "identify_transcript",
     "read_transcript",

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from stretto.errors import SourceError
 from stretto.model.event import LATEST, Event
@@ -19,6 +19,9 @@ CHUNK = 1 << 22
 """Bytes read at once: a few thousand lines, small enough to show progress."""
 LINE_LIMIT = 1 << 28
 """Longest line in bytes; a longer line is rejected unread, so that memory stays bounded."""
+
+TAIL = 1 << 18
+"""Bytes at a file's beginning or end in which its first line or its newest time is searched."""
 
 SIDECAR_LIMIT = 1 << 16
 """Bytes read of a sidecar."""
@@ -97,10 +100,11 @@ def read_transcript(
 ) -> TranscriptChunk:
     """Read about ``limit`` bytes of whole lines from the byte offset ``offset`` on, into events.
 
-    A last line without its newline is left for the next read: it may be half written. ``at_rest`` means that
-    the file has not been written to for long. Then the last line is read too, and a turn or task whose last
-    line is an answer ends there. A line with a time after ``latest`` (ns) is rejected. A file that has become
-    shorter is read from its beginning. ``key`` is the installation's secret for the hashes of written paths;
+    A last line without its newline is read if it is a whole object, else left for the next read: it may be
+    half written. ``at_rest`` means that nothing was written for long. Then the last line is read whatever it
+    is, and a turn or task whose last line is an answer ends there. A line with a time after ``latest`` (ns)
+    is rejected. A file that has become shorter is read from its beginning. ``key`` is the installation's
+    secret for the hashes of written paths;
     without it there are no such hashes. Nothing is raised: unreadable input becomes a reject.
     """
     checkpoint = checkpoint or Checkpoint()
@@ -110,6 +114,8 @@ def read_transcript(
                 offset, checkpoint = 0, Checkpoint()
             stream.seek(offset)
             raw = _read_whole_lines(stream, limit, to_the_end=at_rest or transcript.path.suffix == ".gz")
+            if raw.ended and not raw.skipped:
+                raw = _add_whole_last_line(stream, offset, raw)
     except (OSError, EOFError, zlib.error) as error:
         return TranscriptChunk(
             (), ((offset, f"{UNREADABLE}: {type(error).__name__}"),), offset, checkpoint, ended=True
@@ -138,6 +144,63 @@ def _translate_raw_line(translator: LineTranslator, data: bytes) -> Iterator[str
         problem = translator.translate_line(line)
         if problem is not None:
             yield problem
+
+
+def _add_whole_last_line(stream: IO[bytes] | gzip.GzipFile, offset: int, raw: _RawLines) -> _RawLines:
+    """Return the lines with the file's last, if it lacks its newline but is a whole object."""
+    stream.seek(offset + len(raw.data))
+    rest = stream.read(LINE_LIMIT)
+    if not rest.strip() or b"\n" in rest or not schema.is_whole_object(rest):
+        return raw
+    return _RawLines(raw.data + rest, 0, ended=True)
+
+
+class Beginning(NamedTuple):
+    """The first line of a transcript that has an id."""
+
+    line: str
+    time: int
+
+
+def find_beginning(path: Path) -> Beginning | None:
+    """Return the first line of a transcript; None if no line near the file's beginning has id and time."""
+    try:
+        with _open_transcript(path) as stream:
+            head = stream.read(TAIL)
+    except (OSError, EOFError, zlib.error):
+        return None
+    for data in head.split(b"\n"):
+        for line in schema.decode_line(data)[0] if data.strip() else ():
+            id, time = schema.to_id(line.uuid), schema.to_time(line.timestamp)
+            if id is not None and time is not None:
+                return Beginning(id, time)
+    return None
+
+
+def find_newest_time(path: Path, *, latest: int = LATEST) -> int | None:
+    """Return the newest time in the last lines of a transcript, None if there is none. Never raises.
+
+    A copied or extracted file is as new as its last line, not as the copy. Later times than ``latest`` (ns)
+    are no times.
+    """
+    try:
+        with _open_transcript(path) as stream:
+            if path.suffix == ".gz":
+                tail = b""
+                while piece := stream.read(TAIL):
+                    tail = (tail + piece)[-TAIL:]
+            else:
+                stream.seek(max(0, stream.seek(0, 2) - TAIL))
+                tail = stream.read(TAIL)
+    except (OSError, EOFError, zlib.error):
+        return None
+    times = (
+        schema.to_time(line.timestamp)
+        for data in tail.split(b"\n")
+        if data.strip()
+        for line in schema.decode_line(data)[0]
+    )
+    return max((time for time in times if time is not None and time <= latest), default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,6 +205,12 @@ def decode_line(data: bytes) -> tuple[list[TranscriptLine], str | None]:
         return [], "too deep"
 
 
+def is_whole_object(data: bytes) -> bool:
+    """Return whether bytes are a whole line: a single sound object."""
+    lines, reason = decode_line(data)
+    return reason is None and len(lines) == 1
+
+
 _JSON = json.JSONDecoder(strict=False, parse_constant=lambda _: None)
 _BEGINNING = re.compile(
     r'\{"(?:(?:parentUuid|isSidechain|sessionId)":'

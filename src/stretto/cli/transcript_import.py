@@ -1,0 +1,172 @@
+"""Transcript import: append the new events of Claude Code's transcripts to the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from stretto import journal
+from stretto.cli.import_journal import IMPORTS, ImportedFile, append_events, load_positions, save_positions
+from stretto.clock import AHEAD, MINUTE, read_wall_clock
+from stretto.config.configuration import Config
+from stretto.hook.install.client_copy import ensure_secret
+from stretto.model.event import Event
+from stretto.sources import transcript
+from stretto.sources.transcript import Checkpoint, Owners, TranscriptFile
+
+TRANSCRIPTS = f"{IMPORTS}transcripts{journal.SUFFIX}"
+"""The journal file of the events of transcripts."""
+
+POSITIONS = "transcripts.json"
+"""The file in the state folder that holds how far each transcript was read."""
+
+
+class TranscriptPosition(msgspec.Struct, frozen=True):
+    """How far a transcript has been read, with the state that continues the next read."""
+
+    offset: int
+    carry: Checkpoint
+    beginning: str | None = None
+    """The id of its first line: transcripts that begin alike hold copied lines. Empty if it has none."""
+    first: int = 0
+    """The time of that line."""
+    copies: int = 0
+    """How many events about copies were written for it."""
+
+
+def import_transcripts(config: Config, transcripts: Iterable[TranscriptFile]) -> list[ImportedFile]:
+    """Append the new events of transcripts since the last import to the journal.
+
+    A transcript whose newest line is older than the idle limit counts as complete.
+    """
+    positions = load_positions(config, POSITIONS, TranscriptPosition)
+    hashing = ensure_secret(config.state)
+    imported = []
+    grown: list[str] = []
+    for file in transcripts:
+        key = _get_position_key(file.path)
+        position = positions.get(key) or positions.get(str(file.path.absolute()))
+        entry, positions[key] = _import_transcript(
+            file,
+            position or TranscriptPosition(0, Checkpoint()),
+            config,
+            at_rest=_is_at_rest(file.path, config),
+            hashing=hashing,
+        )
+        imported.append(entry)
+        if entry.events and file.agent is None:
+            grown.append(key)
+    _mark_copies(config, positions, grown)
+    # Saved last: an event that is written twice merges, an event that is never written is lost.
+    save_positions(config, POSITIONS, positions)
+    return imported
+
+
+def find_unread(config: Config, transcripts: Iterable[Path]) -> list[Path]:
+    """Return the transcripts that no import has read yet."""
+    positions = load_positions(config, POSITIONS, TranscriptPosition)
+    return [path for path in transcripts if _get_position_key(path) not in positions]
+
+
+def _get_position_key(path: Path) -> str:
+    """Return the name of a file whatever link leads to it."""
+    return str(path.resolve())
+
+
+def _is_at_rest(path: Path, config: Config) -> bool:
+    """Return whether nothing was written to a transcript for longer than the idle limit.
+
+    A copy of the file may be new although its last line is old, so its own times decide if it has any.
+    """
+    now = read_wall_clock()
+    newest = transcript.find_newest_time(path, latest=now + AHEAD)
+    try:
+        written = path.stat().st_mtime_ns if newest is None else newest
+    except OSError:
+        return False
+    return now - written > config.idle_minutes * MINUTE
+
+
+def _mark_copies(config: Config, positions: dict[str, TranscriptPosition], grown: Iterable[str]) -> None:
+    """Write which entities of grown transcripts, and of those that begin alike, belong to another session."""
+    by_beginning: dict[str, list[str]] = {}
+    for key, position in positions.items():
+        if position.beginning:
+            by_beginning.setdefault(position.beginning, []).append(key)
+    beginnings = {positions[key].beginning or "" for key in grown}
+    for beginning in sorted(beginnings):
+        files = [transcript.identify_transcript(Path(key)) for key in by_beginning.get(beginning, ())]
+        files.sort(key=lambda file: (positions[str(file.path)].first, file.session or ""))
+        owners = Owners()
+        for file in files if len(files) > 1 else ():
+            key = str(file.path)
+            copies = owners.claim_entities(_read_events(file))
+            if len(copies) != positions[key].copies:
+                append_events(config.journal / TRANSCRIPTS, copies, (), describe=config.descriptions)
+                positions[key] = msgspec.structs.replace(positions[key], copies=len(copies))
+
+
+def _read_events(file: TranscriptFile) -> Iterator[Event]:
+    position, checkpoint, ended = 0, Checkpoint(), False
+    while not ended:
+        read = transcript.read_transcript(file, position, checkpoint)
+        yield from read.events
+        position, checkpoint, ended = read.offset, read.checkpoint, read.ended
+
+
+def _import_transcript(
+    file: TranscriptFile, position: TranscriptPosition, config: Config, *, at_rest: bool, hashing: bytes
+) -> tuple[ImportedFile, TranscriptPosition]:
+    events = 0
+    sessions: set[str] = set()
+    rejects: list[tuple[int, str]] = []
+    began = position.offset
+    if position.beginning is None and file.agent is None:
+        position = _find_beginning(file.path, position)
+    while True:
+        read = transcript.read_transcript(
+            file,
+            position.offset,
+            position.carry,
+            at_rest=at_rest,
+            key=hashing,
+            latest=read_wall_clock() + AHEAD,
+        )
+        # An unreadable file is reported but not counted again at every attempt.
+        unparsed = [entry for entry in read.rejects if not entry[1].startswith(transcript.UNREADABLE)]
+        append_events(config.journal / TRANSCRIPTS, read.events, unparsed, describe=config.descriptions)
+        events += len(read.events)
+        sessions.update(event.session for event in read.events)
+        rejects += read.rejects
+        position = msgspec.structs.replace(position, offset=read.offset, carry=read.checkpoint)
+        if read.ended:
+            break
+    already_known = began > 0 and events == 0
+    entry = ImportedFile(
+        str(file.path),
+        "transcript",
+        events,
+        frozenset(sessions),
+        tuple(rejects),
+        already_known,
+        left=_count_left_bytes(file.path, position.offset),
+    )
+    return entry, position
+
+
+def _find_beginning(path: Path, position: TranscriptPosition) -> TranscriptPosition:
+    beginning = transcript.find_beginning(path)
+    if beginning is None:
+        return position
+    return msgspec.structs.replace(position, beginning=beginning.line, first=beginning.time)
+
+
+def _count_left_bytes(path: Path, offset: int) -> int:
+    if path.suffix == ".gz":
+        return 0
+    try:
+        return max(0, path.stat().st_size - offset)
+    except OSError:
+        return 0

@@ -1,0 +1,116 @@
+"""Small inputs that once gave wrong answers, each with its right answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stretto.cli.main import main
+from stretto.clock import read_wall_clock
+
+FAULTS = Path(__file__).parent / "recorded/faults"
+DAY_SECONDS = 86_400
+
+
+@pytest.fixture(autouse=True)
+def _own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the test away from the files of the machine's user."""
+    for name in [name for name in os.environ if name.startswith("STRETTO_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("STRETTO_STATE", str(tmp_path / "state"))
+
+
+def copy_fault(name: str, folder: Path, *, days_old: float = 0) -> Path:
+    """Return a copy of a fault's files that were written so many days ago."""
+    copy = folder / name
+    shutil.copytree(FAULTS / name, copy)
+    for file in copy.rglob("*"):
+        written = read_wall_clock() / 1e9 - days_old * DAY_SECONDS
+        os.utime(file, (written, written))
+    return copy
+
+
+def run(*arguments: str) -> int:
+    """Run the command and return its exit code."""
+    return main(list(arguments))
+
+
+def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    """Run a command with --json and return its answer."""
+    capsys.readouterr()
+    assert run(*arguments, "--json") == 0
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return document
+
+
+@pytest.mark.parametrize("days_old", [0, 3])
+def test_a_last_line_without_a_newline_is_read(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, days_old: float
+) -> None:
+    """It is a whole object, so its model call counts, and rest is judged by the lines, not by the file."""
+    copy = copy_fault("last-line-without-newline", tmp_path, days_old=days_old)
+    (file,) = answer(capsys, "import", str(copy))["imported"]
+    assert (file["events"], file["left_bytes"]) == (4, 0)
+    shown = answer(capsys, "show", "last")
+    assert (len(shown["model_calls"]), shown["tokens"]["output"]) == (1, 900)
+    assert (shown["outcome"], shown["end"]) == ("success", None)
+
+
+def test_an_unfinished_last_line_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A line cut in its middle may still be written: it is left for the next import, and so reported."""
+    copy = copy_fault("last-line-without-newline", tmp_path)
+    (file,) = copy.glob("*.jsonl")
+    (stamp,) = {json.loads(line)["timestamp"][:16] for line in file.read_text().splitlines()}
+    fresh = datetime.fromtimestamp(read_wall_clock() // 10**9 - 120, UTC).isoformat()[:16]
+    whole = file.read_bytes().replace(stamp.encode(), fresh.encode())
+    file.write_bytes(whole[:-40])
+    (entry,) = answer(capsys, "import", str(copy))["imported"]
+    assert entry["left_bytes"] > 0
+    run("import", str(copy))
+    assert "unfinished last line" in capsys.readouterr().err
+    file.write_bytes(whole)
+    (entry,) = answer(capsys, "import", str(copy))["imported"]
+    assert entry["left_bytes"] == 0
+    assert answer(capsys, "show", "last")["tokens"]["output"] == 900
+
+
+def test_one_bad_file_stops_none_of_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    """The first and the last file are imported, the second is named with its reason; the exit code is 1."""
+    folder = FAULTS / "one-bad-file-of-many"
+    assert run("import", *(str(folder / f"{name}.jsonl") for name in "abc")) == 1
+    told = capsys.readouterr()
+    assert "b.jsonl" in told.err
+    sessions = answer(capsys, "sessions")["sessions"]
+    assert {session["id"][:8] for session in sessions} == {"aaaaaaaa", "22222222"}
+
+
+def test_a_file_that_is_linked_is_read_once(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A link to a file is that file: nothing is read a second time."""
+    copy = copy_fault("one-bad-file-of-many", tmp_path)
+    (tmp_path / "link").symlink_to(copy, target_is_directory=True)
+    answer(capsys, "import", str(copy / "a.jsonl"))
+    (file,) = answer(capsys, "import", str(tmp_path / "link" / "a.jsonl"))["imported"]
+    assert (file["events"], file["already_known"]) == (0, True)
+
+
+@pytest.mark.parametrize("order", ["ab", "ba"])
+def test_copied_lines_count_once(capsys: pytest.CaptureFixture[str], order: str) -> None:
+    """Messages, calls and turns that a resumed session copied belong to the session that had them first."""
+    folder = FAULTS / "copied-history"
+    for letter in order:
+        (file,) = folder.glob(f"{letter * 8}*.jsonl")
+        answer(capsys, "import", str(file))
+    first, second = answer(capsys, "show", "aaaa"), answer(capsys, "show", "bbbb")
+    assert [len(shown["model_calls"]) for shown in (first, second)] == [2, 1]
+    assert [shown["tokens"]["input"] for shown in (first, second)] == [30, 30]
+    assert [shown["tokens"]["output"] for shown in (first, second)] == [300, 300]
+    assert [len(shown["turns"]) for shown in (first, second)] == [1, 1]
+    assert [len(shown["tool_calls"]) for shown in (first, second)] == [1, 0]
+    assert second["start"].startswith("2026-11-20T10:10:00")
