@@ -41,6 +41,12 @@ def prune(opened: Store, now: int = NOW) -> None:
         pass
 
 
+def read_lines(folder: Path, file: str) -> list[kept_records.KeptLine]:
+    """Return the lines of a file of kept records."""
+    with (folder / file).open("rb") as content:
+        return [*kept_records.read_kept_lines(content, file, 0)]
+
+
 def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
     """Records are in the file of the month of the session's last event, which only its owner can read."""
     other = KeptRecord(session="b" * 32, last=BEGIN + 40 * DAY, spans_sent=True)
@@ -48,7 +54,7 @@ def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert sorted(sizes) == [KEPT, "kept-2026-02.jsonl"]
     assert sizes[KEPT] == (0, (tmp_path / KEPT).stat().st_size)
     assert (tmp_path / KEPT).stat().st_mode & 0o777 == 0o600
-    lines = [*kept_records.read_kept_lines(tmp_path, KEPT, 0)]
+    lines = read_lines(tmp_path, KEPT)
     assert [line.content for line in lines] == [None, RECORD]
     assert lines[-1].end == sizes[KEPT][1]
 
@@ -121,7 +127,7 @@ def test_records_name_no_session_and_say_whether_spans_were_sent(tmp_path: Path)
         prune(opened)
         text = (opened.folder / KEPT).read_text()
         assert straggler().session not in text
-        records = [line.content for line in kept_records.read_kept_lines(opened.folder, KEPT, 0)]
+        records = [line.content for line in read_lines(opened.folder, KEPT)]
         sent = {record.session: record.spans_sent for record in records if isinstance(record, KeptRecord)}
         assert sent == {hash_session(straggler().session): False, hash_session(one_by_one().session): True}
 

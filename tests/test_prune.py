@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from stretto import journal
 from stretto.clock import DAY, HOUR
 from stretto.model.event import Event
@@ -198,14 +200,23 @@ def test_a_file_with_unread_lines_is_left_alone(tmp_path: Path) -> None:
         assert "unread" in ids(opened)
 
 
-def test_a_kill_between_file_and_store_loses_nothing(tmp_path: Path) -> None:
-    """If a file was shortened but its position not yet moved, the next start reads it again."""
-    living = late("living")
+@pytest.mark.parametrize("living", [True, False], ids=["rewritten", "deleted"])
+def test_a_kill_between_file_and_store_loses_nothing(tmp_path: Path, living: bool) -> None:
+    """If a file was rewritten or deleted but its position not yet moved, nothing is lost, nobody blamed."""
+    session = late("living")
     with store(tmp_path) as opened:
-        opened.take(straggler().events, living[:2], file=FIRST)
-        opened.take(living[2:], file=LATER)
+        opened.take(straggler().events, session[:2] if living else [], file=FIRST)
+        opened.take(session[2:] if living else session, file=LATER)
         opened.ingest.release_sessions([straggler().session], opened.folder)
-        journal.drop_sessions(opened.folder, FIRST, lambda session: session == "living")
+        journal.drop_sessions(
+            opened.folder,
+            FIRST,
+            lambda name: name == "living",
+            lambda planned: opened.ingest.positions.plan_rewrite(
+                FIRST, planned.size, planned.events, planned.identity
+            ),
+        )
+        assert (opened.folder / FIRST).exists() is living
         before = queries.read_session(opened.connection, "living", by_description)
     with closing(open_writer(tmp_path / "stretto.db")) as connection:
         ingest = Ingest(connection, by_description, idle_limit=IDLE)
@@ -213,5 +224,10 @@ def test_a_kill_between_file_and_store_loses_nothing(tmp_path: Path) -> None:
         assert queries.read_session(connection, "living", by_description) == before
         for _ in prune_history(connection, ingest, tmp_path / "journal", RETENTION, NOW):
             pass
+        if not living:
+            append(tmp_path / "journal", late("second"), FIRST)
+            list(ingest.catch_up(tmp_path / "journal"))
+            assert queries.read_session(connection, "second", by_description) is not None
         assert queries.read_session(connection, "living", by_description) == before
+        assert queries.read_shortened_files(connection) == {}
         assert sum(queries.read_sums(connection, at(0) + HOUR, 2 * HOUR // 10**9)["tasks"].values()) == 3

@@ -193,7 +193,8 @@ def _check_ingest(connection: sqlite3.Connection, config: Config) -> Iterator[Ch
             hint += "; internal is a fault of stretto: after an update run 'stretto rebuild'"
         yield CheckResult("rejects", CheckVerdict.NOTE, f"set aside: {reasons}", hint)
     for file, lost_bytes in queries.read_shortened_files(connection).items():
-        text = f"{file} became {lost_bytes} bytes shorter after it was read; the store still has the events"
+        change = f"became {lost_bytes} bytes shorter" if lost_bytes else "was replaced"
+        text = f"{file} {change} after it was read; the store still has the events"
         yield CheckResult("store", CheckVerdict.NOTE, text, "stretto rebuild removes it")
 
 

@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -19,6 +19,7 @@ from typing import BinaryIO
 import msgspec
 
 from stretto.clock import DAY, HOUR, SECOND
+from stretto.journal.file_identity import compute_identity
 from stretto.model.event import LATEST, VERSION, Event, Kind, Outcome, Value
 
 SUFFIX = ".jsonl"
@@ -67,6 +68,8 @@ class Batch:
     end: int
     events: tuple[Event, ...]
     rejects: tuple[Reject, ...]
+    identity: str = ""
+    """Identity of the file as it was read up to ``end``."""
 
 
 def encode_event(event: Event) -> bytes:
@@ -104,19 +107,47 @@ def append_records(path: Path, records: bytes, *, sync: bool = False) -> None:
         os.close(descriptor)
 
 
-def list_files(folder: Path) -> dict[str, int]:
-    """Return the journal's files with their sizes in bytes, by name."""
-    sizes: dict[str, int] = {}
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """The state of a journal file on the disk."""
+
+    size: int
+    """Bytes of its content."""
+    mark: str
+    """Changes with each write, and with a move, a restore or a replacement of the file."""
+
+
+def scan_files(folder: Path) -> dict[str, FileState]:
+    """Return the journal's files with their states, by name."""
+    states: dict[str, FileState] = {}
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
                 # A file may be pruned between listing and stat; the others still exist.
                 with suppress(FileNotFoundError):
                     if entry.name.endswith(SUFFIX) and entry.is_file():
-                        sizes[entry.name] = entry.stat().st_size
+                        status = entry.stat()
+                        mark = f"{status.st_dev}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}"
+                        states[entry.name] = FileState(status.st_size, mark)
     except FileNotFoundError:
         return {}
-    return dict(sorted(sizes.items()))
+    return dict(sorted(states.items()))
+
+
+def list_files(folder: Path) -> dict[str, int]:
+    """Return the journal's files with their sizes in bytes, by name."""
+    return {file: state.size for file, state in scan_files(folder).items()}
+
+
+def open_content(folder: Path, file: str) -> BinaryIO:
+    """Open a journal file for reading. Raises OSError."""
+    return (folder / file).open("rb")
+
+
+def identify_content(folder: Path, file: str, offset: int) -> str | None:
+    """Return the identity of a file that was read up to ``offset``; None if it is shorter."""
+    with open_content(folder, file) as content:
+        return compute_identity(content, offset)
 
 
 def parse_line(line: bytes) -> Event | str:
@@ -142,28 +173,40 @@ def read_batch(folder: Path, file: str, offset: int, *, limit: int = CHUNK, clos
     A last line without a newline is left for the next read, since its writer may not have finished. If the
     file is ``closed``, it is parsed as it is. Events of kind ``reject`` are returned among the rejects.
     """
-    with (folder / file).open("rb") as journal:
-        journal.seek(offset)
-        data = _read_whole_lines(journal, limit, to_the_end=closed)
-        if data is None:
-            length, has_newline = _skip_line(journal, offset)
-            if not has_newline and not closed:
-                length = 0
-            rejects = (Reject(file, offset, length - has_newline, "too long"),) if length else ()
-            return Batch(file, offset, offset + length, (), rejects)
-    return _parse_batch(file, offset, data)
+    with open_content(folder, file) as content:
+        return read_next_batch(content, file, offset, limit=limit, closed=closed)
+
+
+def read_next_batch(
+    content: BinaryIO, file: str, offset: int, *, limit: int = CHUNK, closed: bool = False
+) -> Batch:
+    """Read a batch of an open file, as ``read_batch`` does."""
+    content.seek(offset)
+    data = _read_whole_lines(content, limit, to_the_end=closed)
+    if data is None:
+        length, has_newline = _skip_line(content, offset)
+        if not has_newline and not closed:
+            length = 0
+        rejects = (Reject(file, offset, length - has_newline, "too long"),) if length else ()
+        batch = Batch(file, offset, offset + length, (), rejects)
+    else:
+        batch = _parse_batch(file, offset, data)
+    if batch.end == offset:
+        return batch
+    return replace(batch, identity=compute_identity(content, batch.end) or "")
 
 
 def split_batch(folder: Path, batch: Batch) -> Iterator[Batch]:
     """Read a batch again and yield a batch for each of its lines."""
-    with (folder / batch.file).open("rb") as journal:
-        journal.seek(batch.start)
-        data = journal.read(batch.end - batch.start)
-    position = batch.start
-    # Not splitlines, which also splits at other bytes than the newline.
-    for line in data.removesuffix(b"\n").split(b"\n"):
-        yield _parse_batch(batch.file, position, line + b"\n")
-        position += len(line) + 1
+    with open_content(folder, batch.file) as content:
+        content.seek(batch.start)
+        data = content.read(batch.end - batch.start)
+        position = batch.start
+        # Not splitlines, which also splits at other bytes than the newline.
+        for line in data.removesuffix(b"\n").split(b"\n"):
+            parsed = _parse_batch(batch.file, position, line + b"\n")
+            position += len(line) + 1
+            yield replace(parsed, identity=compute_identity(content, parsed.end) or "")
 
 
 def _parse_batch(file: str, offset: int, data: bytes) -> Batch:
@@ -183,18 +226,31 @@ def _parse_batch(file: str, offset: int, data: bytes) -> Batch:
     return Batch(file, offset, offset + len(data), tuple(events), tuple(rejects))
 
 
-def drop_sessions(folder: Path, file: str, is_kept: Callable[[str], bool]) -> tuple[int, int] | None:
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """A journal file as a prune is about to leave it; ``events`` is 0 if the file is deleted."""
+
+    events: int
+    size: int
+    identity: str
+
+
+def drop_sessions(
+    folder: Path, file: str, is_kept: Callable[[str], bool], announce: Callable[[Rewrite], None]
+) -> Rewrite | None:
     """Rewrite a closed file with only the events whose session is kept, and replace it in a single step.
 
-    Returns the number of events and bytes left, or None if nothing was dropped. Lines that are not events are
-    dropped too, and a file without events is deleted. Raises OSError if it cannot be written.
+    ``announce`` is called just before the file is replaced or deleted, so that a kill in between is
+    understood. Returns None if nothing was dropped, or if the file grew meanwhile. Lines that are not events
+    are dropped too. Raises OSError if the file cannot be written.
     """
     path = folder / file
     new = path.with_suffix(".new")
-    events = dropped = 0
-    with path.open("rb") as old, new.open("wb") as output:
+    events = dropped = read = 0
+    with path.open("rb") as old, new.open("w+b") as output:
         new.chmod(0o600)
         for line in old:
+            read += len(line)
             if line.isspace():
                 continue
             event = parse_line(line) if len(line) < LONGEST_LINE else "too long"
@@ -206,13 +262,18 @@ def drop_sessions(folder: Path, file: str, is_kept: Callable[[str], bool]) -> tu
         output.flush()
         os.fsync(output.fileno())
         size = output.tell()
-    if events and dropped:
+        rewrite = Rewrite(events, size, compute_identity(output, size) or "")
+    # Without events the file is deleted even if nothing was dropped: it is blank.
+    if (events and not dropped) or path.stat().st_size != read:
+        new.unlink()
+        return None
+    announce(rewrite)
+    if events:
         new.replace(path)
     else:
         new.unlink()
-    if not events:
         path.unlink()
-    return (events, size) if dropped or not events else None
+    return rewrite
 
 
 def find_recent(folder: Path, pattern: re.Pattern[bytes], *, limit: int = RECENT) -> Iterator[Event]:
@@ -227,9 +288,9 @@ def find_recent(folder: Path, pattern: re.Pattern[bytes], *, limit: int = RECENT
         if limit <= 0:
             break
     for file, offset in reversed(spans):
-        with (folder / file).open("rb") as journal:
-            journal.seek(offset)
-            for line in journal:
+        with open_content(folder, file) as content:
+            content.seek(offset)
+            for line in content:
                 if pattern.search(line):
                     event = parse_line(line)
                     if isinstance(event, Event):

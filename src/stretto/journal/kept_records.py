@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -159,19 +160,18 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def read_kept_lines(folder: Path, file: str, offset: int) -> Iterator[KeptLine]:
-    """Yield the whole lines of a file of kept records from ``offset`` on.
+def read_kept_lines(content: BinaryIO, file: str, offset: int) -> Iterator[KeptLine]:
+    """Yield the whole lines of an open file of kept records from ``offset`` on.
 
     A last line without a newline is left: its writer was cut short, and the session is still stored.
     """
-    with (folder / file).open("rb") as journal:
-        journal.seek(offset)
-        for line in journal:
-            if not line.endswith(b"\n"):
-                return
-            content = None if line.isspace() else _parse_line(line, file, offset)
-            yield KeptLine(offset, offset + len(line), content)
-            offset += len(line)
+    content.seek(offset)
+    while (line := content.readline()).endswith(b"\n"):
+        parsed = None if line.isspace() else _parse_line(line, file, offset)
+        yield KeptLine(offset, offset + len(line), parsed)
+        offset += len(line)
+        # The caller may have read elsewhere in the file meanwhile.
+        content.seek(offset)
 
 
 def _parse_line(line: bytes, file: str, offset: int) -> KeptRecord | Reject:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stretto.service.rebuild_state import RebuildState
 
@@ -15,7 +15,9 @@ class Health:
     snapshot_seconds: float = 0.0
     pending_bytes: int = 0
     shortened: tuple[str, ...] = ()
-    """Journal files that became shorter after they were read. The store still holds the removed events."""
+    """Journal files that were cut or replaced after they were read. The store still has the lost events."""
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    """Journal files that cannot be read, each with the reason."""
     error: str | None = None
     """Why the worker's last round failed; None if it succeeded."""
     rebuild: RebuildState | None = None

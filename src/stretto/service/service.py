@@ -149,8 +149,13 @@ class Service:
         if self.health.shortened:
             files = ", ".join(self.health.shortened)
             problems.append(
-                f"{files} in the journal became shorter: 'stretto rebuild' removes the lost events"
+                f"{files} in the journal was cut or replaced and is read again:"
+                " 'stretto rebuild' removes the lost events from the store"
             )
+        problems += [
+            f"{file} in the journal cannot be read: {reason}"
+            for file, reason in self.health.unreadable.items()
+        ]
         return problems
 
     def find_unready_reason(self) -> str | None:

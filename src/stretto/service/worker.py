@@ -110,9 +110,19 @@ class Worker:
 
     def _open_store(self) -> None:
         """Open the store for writing, and remember which file it is."""
-        self.writer = open_writer(self._config.database)
-        self._store_file = identify_file(self._config.database)
-        self._ingest = create_ingest(self._config, self.writer)
+        config = self._config
+        self.writer = open_writer(config.database)
+        try:
+            self._ingest = create_ingest(config, self.writer)
+        except sqlite3.Error as error:
+            self.writer.close()
+            damage = find_damage(error)
+            if damage is None:
+                raise
+            self.aside = move_store_aside(config.database, config.journal, self._clock(), damage)
+            self.writer = open_writer(config.database)
+            self._ingest = create_ingest(config, self.writer)
+        self._store_file = identify_file(config.database)
 
     def request_rebuild(self, request: RebuildRequest) -> None:
         """Make the store again from the journal in the next round. Any thread may call this."""
@@ -311,6 +321,7 @@ class Worker:
             size for _, _, size in self._ingest.list_pending(self._config.journal)
         )
         self.health.shortened = tuple(queries.read_shortened_files(self.writer))
+        self.health.unreadable = dict(self._ingest.unreadable)
         return changed
 
     def _start_pruning(self) -> Iterator[PruneStep]:

@@ -14,13 +14,22 @@ from __future__ import annotations
 
 import sqlite3
 
-VERSION = 9
+VERSION = 10
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
 -- How far each journal file has been read; moves in the transaction that stores what was read.
-CREATE TABLE journal (file TEXT PRIMARY KEY, offset INTEGER NOT NULL, events INTEGER NOT NULL) WITHOUT ROWID;
+-- identity tells whether the file is still the one that was read (journal.file_identity).
+CREATE TABLE journal (
+  file TEXT PRIMARY KEY, offset INTEGER NOT NULL, events INTEGER NOT NULL, identity TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- How each journal file looked when its identity was last compared, and its position after the rewriting by a
+-- prune that is under way. Not concluded from anything, so not part of a rebuild.
+CREATE TABLE file_looks (
+  file TEXT PRIMARY KEY, mark TEXT NOT NULL, moved_offset INTEGER, moved_events INTEGER, moved_identity TEXT
+) WITHOUT ROWID;
 
 CREATE TABLE rejects (
   file TEXT NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL, reason TEXT NOT NULL,

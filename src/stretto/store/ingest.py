@@ -6,6 +6,7 @@ If the process is killed, the store still holds exactly the events before its jo
 from __future__ import annotations
 
 import gc
+import io
 import logging
 import sqlite3
 from collections import Counter, OrderedDict
@@ -13,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -20,6 +22,7 @@ from stretto import journal
 from stretto.clock import SECOND
 from stretto.figures.work_identity import identify_work
 from stretto.journal import kept_records
+from stretto.journal.file_identity import compute_identity
 from stretto.journal.kept_records import KeptRecord, hash_session, is_kept_file
 from stretto.model.conclude import Classify
 from stretto.model.conclude_leaves import find_newest_entries
@@ -33,6 +36,7 @@ from stretto.store import queries
 from stretto.store.contributions.registry import get_sums_version
 from stretto.store.database import open_transaction
 from stretto.store.database_schema import CONCLUDED, EXECUTIONS
+from stretto.store.journal_positions import JournalPositions, StoredPosition
 from stretto.store.kept_sessions import (
     add_kept_record,
     find_pruned_until,
@@ -95,13 +99,21 @@ class Ingest:
         self._connection = connection
         self._rules = Rules(classify, price, scales)
         self._idle_limit = idle_limit * SECOND
+        self._positions = JournalPositions(connection)
+        self.unreadable: dict[str, str] = {}
+        """Journal files that could not be read the last time, each with the reason."""
         self._states: OrderedDict[str, SessionState] = OrderedDict()
+
+    @property
+    def positions(self) -> JournalPositions:
+        """The positions in the journal's files."""
+        return self._positions
 
     def list_pending(self, folder: Path) -> Iterator[tuple[str, int, int]]:
         """Yield (file, offset, unread bytes) of each journal file that has grown since it was read."""
-        positions = self._read_positions()
+        positions = self._positions.read_all()
         for file, size in journal.list_files(folder).items():
-            offset = positions.get(file, 0)
+            offset = positions[file].offset if file in positions else 0
             if size > offset:
                 yield file, offset, size - offset
 
@@ -109,31 +121,53 @@ class Ingest:
         """Ingest all unread lines of the journal, a transaction per batch.
 
         A batch whose content makes the store fail is tried again, and then ingested line by line. Lines that
-        still fail are set aside as ``internal``. A file that is shorter than its stored position is read
-        again from its start. ``now`` (ns) decides which files are closed: the last line of a closed file is
-        ingested even without a line end. Kept records are read first: they decide which events are ignored.
+        still fail are set aside as ``internal``. A file that is not the file that was read, because it was
+        cut, replaced or restored, is read again from its start. ``now`` (ns) decides which files are closed:
+        the last line of a closed file is ingested even without a line end. Kept records are read first: they
+        decide which events are ignored.
         """
-        positions = self._read_positions()
-        files = journal.list_files(folder)
-        for file, size in sorted(files.items(), key=lambda entry: (not is_kept_file(entry[0]), entry)):
-            position = positions.get(file, 0)
-            if size < position:
-                self._restart_file(file, lost_bytes=position - size)
-                position = 0
-            if is_kept_file(file):
-                if size > position:
-                    yield self._ingest_kept_file(folder, file, position)
-                continue
-            closed = now is not None and journal.is_closed(file, now)
-            while size > position:
+        files = journal.scan_files(folder)
+        self.unreadable = {}
+        for is_kept in (True, False):
+            positions = self._positions.read_all()
+            for file in [name for name in files if is_kept_file(name) is is_kept]:
+                try:
+                    yield from self._ingest_file(folder, file, files[file], positions.get(file), now)
+                except _UnreadableFileError as error:
+                    # One file that cannot be read must not keep the others from being read.
+                    self.unreadable[file] = str(error)
+
+    def _ingest_file(
+        self,
+        folder: Path,
+        file: str,
+        state: journal.FileState,
+        stored: StoredPosition | None,
+        now: int | None,
+    ) -> Iterator[IngestResult]:
+        with _tell_read_errors_apart():
+            position = self._positions.find_start(folder, file, state, stored)
+        if state.size <= position:
+            return
+        closed = now is not None and journal.is_closed(file, now)
+        if is_kept_file(file):
+            with _tell_read_errors_apart(), journal.open_content(folder, file) as content:
+                records = io.BytesIO(content.read())
+            yield self._ingest_kept_records(records, file, position)
+            return
+        with _tell_read_errors_apart():
+            content = journal.open_content(folder, file)
+        with content:
+            while state.size > position:
                 with _pause_collector():
-                    batch = journal.read_batch(folder, file, position, closed=closed)
+                    with _tell_read_errors_apart():
+                        batch = journal.read_next_batch(content, file, position, closed=closed)
                     start, position = position, batch.end
                     results = () if position == start else self._ingest_with_retries(folder, batch)
                     # Freed while the collector is paused, or it would visit every event of the batch.
                     del batch
                 if not results:
-                    break
+                    return
                 yield from results
 
     def _ingest_with_retries(self, folder: Path, batch: journal.Batch) -> Sequence[IngestResult]:
@@ -159,49 +193,39 @@ class Ingest:
         reject = journal.Reject(line.file, line.start, line.end - line.start - 1, reason)
         return self.ingest_batch(replace(line, events=(), rejects=(reject,)))
 
-    def _read_positions(self) -> dict[str, int]:
-        return dict(self._connection.execute("SELECT file, offset FROM journal"))
-
-    def _restart_file(self, file: str, *, lost_bytes: int) -> None:
-        """Delete the position of a file that somebody cut, so that it is read again from its start."""
-        LOG.warning("%s has become %d bytes shorter and is read again from its start", file, lost_bytes)
-        with open_transaction(self._connection):
-            self._connection.execute("DELETE FROM journal WHERE file = ?", (file,))
-            self._connection.execute("DELETE FROM rejects WHERE file = ?", (file,))
-            queries.note_shortened_file(self._connection, file, lost_bytes)
-
-    def _ingest_kept_file(self, folder: Path, file: str, position: int) -> IngestResult:
+    def _ingest_kept_records(self, content: BinaryIO, file: str, position: int) -> IngestResult:
         """Add the unread records of a file to the store, each in a transaction with the file's position.
 
         A record that was added before is skipped. If the session of a new record is still stored, the prune
         that wrote the record was killed, and is completed here.
         """
         result = IngestResult()
-        for line in kept_records.read_kept_lines(folder, file, position):
-            content = line.content
-            if isinstance(content, KeptRecord):
+        for line in kept_records.read_kept_lines(content, file, position):
+            identity = compute_identity(content, line.end) or ""
+            entry = line.content
+            if isinstance(entry, KeptRecord):
                 try:
-                    self._add_record(content, file, line.end)
+                    self._add_record(entry, file, line.end, identity)
                     continue
                 except sqlite3.IntegrityError:
-                    content = journal.Reject(
+                    entry = journal.Reject(
                         file, line.start, line.end - line.start, "internal: IntegrityError"
                     )
             with open_transaction(self._connection):
-                if content is not None:
+                if entry is not None:
                     result.rejects += 1
-                    reject = (content.file, content.offset, content.length, content.reason)
+                    reject = (entry.file, entry.offset, entry.length, entry.reason)
                     self._connection.execute("INSERT OR REPLACE INTO rejects VALUES (?, ?, ?, ?)", reject)
-                self._write_position(file, line.end, 0)
+                self._positions.write_position(file, line.end, 0, identity)
         return result
 
-    def _add_record(self, record: KeptRecord, file: str, end: int) -> None:
+    def _add_record(self, record: KeptRecord, file: str, end: int, identity: str) -> None:
         try:
             with open_transaction(self._connection):
                 if not is_record_added(self._connection, record):
                     self._replace_stored(record)
                     add_kept_record(self._connection, record)
-                self._write_position(file, end, 0)
+                self._positions.write_position(file, end, 0, identity)
         except BaseException:
             self._states.clear()
             raise
@@ -218,13 +242,6 @@ class Ingest:
                     self._connection.execute(
                         "DELETE FROM journal WHERE file NOT LIKE ?", (kept_records.PREFIX + "%",)
                     )
-
-    def _write_position(self, file: str, offset: int, events: int) -> None:
-        self._connection.execute(
-            "INSERT INTO journal VALUES (?, ?, ?) ON CONFLICT (file)"
-            " DO UPDATE SET offset = excluded.offset, events = events + excluded.events",
-            (file, offset, events),
-        )
 
     def ingest_batch(self, batch: journal.Batch) -> IngestResult:
         """Store a batch and the new journal position: all of it, or nothing."""
@@ -245,7 +262,7 @@ class Ingest:
                         state.apply_events(events)
                 self._write_sessions(touched, result.ended)
                 self._connection.executemany("INSERT OR REPLACE INTO rejects VALUES (?, ?, ?, ?)", rejects)
-                self._write_position(batch.file, batch.end, len(batch.events))
+                self._positions.write_position(batch.file, batch.end, len(batch.events), batch.identity)
         except BaseException:
             # The states in memory are ahead of the store after a rollback.
             self._states.clear()
@@ -277,8 +294,7 @@ class Ingest:
         with open_transaction(self._connection):
             for session_id in session_ids:
                 self._remove_session(session_id)
-            self._connection.execute("DELETE FROM journal WHERE file = ?", (file,))
-            self._connection.execute("DELETE FROM rejects WHERE file = ?", (file,))
+            self._positions.forget_file(file)
 
     def release_sessions(self, session_ids: Sequence[str], folder: Path, *, coarse_before: int = 0) -> None:
         """Delete sessions but keep their sums, so that no figure of a window changes.
@@ -301,11 +317,12 @@ class Ingest:
                 for session_id, record in records.items():
                     self._remove_session(session_id)
                     add_kept_record(self._connection, record)
-                positions = self._read_positions()
+                positions = self._positions.read_all()
                 for file, (before, after) in appended.items():
                     # Otherwise the file has lines that were never read; reading adds no record twice.
-                    if positions.get(file, 0) == before:
-                        self._write_position(file, after, 0)
+                    if (positions[file].offset if file in positions else 0) == before:
+                        identity = journal.identify_content(folder, file, after) or ""
+                        self._positions.write_position(file, after, 0, identity)
         except BaseException:
             self._states.clear()
             raise
@@ -325,6 +342,7 @@ class Ingest:
         with open_transaction(self._connection):
             for table in CONCLUDED:
                 self._connection.execute(f"DELETE FROM {table}")  # noqa: S608  # names from a constant
+            self._positions.forget_looks()
             queries.forget_shortened_files(self._connection)
         self._states.clear()
 
@@ -473,6 +491,19 @@ def _is_caused_by_batch(error: Exception) -> bool:
     if isinstance(error, sqlite3.Error):
         return isinstance(error, sqlite3.DataError | sqlite3.InterfaceError | sqlite3.ProgrammingError)
     return not isinstance(error, OSError | MemoryError)
+
+
+class _UnreadableFileError(Exception):
+    """A journal file cannot be read."""
+
+
+@contextmanager
+def _tell_read_errors_apart() -> Iterator[None]:
+    """Raise errors of reading a journal file as such: a full disk while storing is another fault."""
+    try:
+        yield
+    except OSError as error:
+        raise _UnreadableFileError(error.strerror or str(error)) from error
 
 
 @contextmanager

@@ -75,26 +75,26 @@ def _prune_before(
         ingest.release_sessions(ids, folder, coarse_before=coarse_before)
         yield PruneStep(sessions=len(ids))
     for file in journal.list_files(folder):
-        if file < first_kept and _reduce_file(connection, folder, file):
+        if file < first_kept and _reduce_file(connection, ingest, folder, file):
             yield PruneStep(files=1)
 
 
-def _reduce_file(connection: sqlite3.Connection, folder: Path, file: str) -> bool:
+def _reduce_file(connection: sqlite3.Connection, ingest: Ingest, folder: Path, file: str) -> bool:
     row = connection.execute("SELECT offset FROM journal WHERE file = ?", (file,)).fetchone()
     size = journal.list_files(folder).get(file, 0)
     if not _DAY_FILE(file) or row is None or row[0] != size:
         return False
     stored_ids = {id for (id,) in connection.execute("SELECT id FROM sessions")}
-    thinned = journal.drop_sessions(folder, file, stored_ids.__contains__)
-    if thinned is None:
+    rewrite = journal.drop_sessions(
+        folder,
+        file,
+        stored_ids.__contains__,
+        lambda planned: ingest.positions.plan_rewrite(file, planned.size, planned.events, planned.identity),
+    )
+    if rewrite is None:
         return False
-    events, bytes_left = thinned
-    # If killed before the commit, the file is shorter than its position, and is read again from its start.
-    with open_transaction(connection):
-        connection.execute("DELETE FROM rejects WHERE file = ?", (file,))
-        connection.execute("DELETE FROM journal WHERE file = ?", (file,))
-        if events:
-            connection.execute("INSERT INTO journal VALUES (?, ?, ?)", (file, bytes_left, events))
+    # If killed before this, the next start sees by the planned identity that the file was rewritten.
+    ingest.positions.finish_rewrite(file)
     return True
 
 
