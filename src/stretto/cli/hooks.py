@@ -14,6 +14,7 @@ from stretto.errors import UsageError
 from stretto.hook.install import registration as settings
 from stretto.hook.install.agents import AGENTS, CLAUDE_CODE, CodingAgent, Scope, find_settings_path
 from stretto.hook.install.client_release import find_client_release
+from stretto.hook.install.codex_trust import list_untrusted, trust_hooks
 from stretto.hook.install.handlers import InstallPlan, Transport, list_known_events
 from stretto.hook.install.plugin_file import (
     PLUGIN_AGENTS,
@@ -27,6 +28,7 @@ from stretto.hook.install.status import HooksStatus, ScopeStatus
 from stretto.hook.install.status import read_hooks_status as status_of
 
 BROKEN = 1
+CODEX = "codex"
 MANAGED = Path("/etc/claude-code/managed-settings.json")
 
 
@@ -41,6 +43,8 @@ def install_hooks(context: CommandContext, options: argparse.Namespace) -> int:
         raise UsageError(
             "HTTP hooks cannot send the token", hint="use --transport command: it needs no running service"
         )
+    if options.trust and agent.name != CODEX:
+        raise UsageError(f"{agent.title} needs no trust", hint="omit --trust")
     change = settings.install_hooks(
         InstallPlan(
             agent=agent,
@@ -54,7 +58,17 @@ def install_hooks(context: CommandContext, options: argparse.Namespace) -> int:
             program=_find_program() if options.statusline else (),
         )
     )
+    if options.trust:
+        change = replace(change, note=_trust_hooks(context, Path(change.settings)))
     return _print_change(context, change)
+
+
+def _trust_hooks(context: CommandContext, settings_file: Path) -> str:
+    program = shutil.which("codex", path=context.environ.get("PATH"))
+    if program is None:
+        raise UsageError("there is no codex on the path", hint="start Codex and type /hooks")
+    trusted = trust_hooks(settings_file, program, context.environ, Path.cwd())
+    return f"Codex trusts {trusted} hooks of ours"
 
 
 def uninstall_hooks(context: CommandContext, options: argparse.Namespace) -> int:
@@ -105,7 +119,13 @@ def find_hook_status(context: CommandContext) -> HooksStatus:
         if (described := describe_plugin(agent, scope, _find_plugin_file(context, agent.name, scope))).exists
     )
     installed = status.installed or any(scope.events for scope in plugins)
-    scopes = _leave_out_unknown_hooks(context, status.scopes)
+    config = _find_settings_file(context, AGENTS[CODEX], Scope.USER).with_name("config.toml")
+    scopes = [
+        replace(scope, untrusted=list_untrusted(Path(scope.settings), config))
+        if scope.agent == CODEX and scope.events
+        else scope
+        for scope in _leave_out_unknown_hooks(context, status.scopes)
+    ]
     return replace(status, scopes=(*scopes, *plugins), installed=installed)
 
 
@@ -156,6 +176,11 @@ def list_faults(status: HooksStatus) -> list[str]:
         faults.append(f"the hook client's copy is {status.client}: stretto hooks install renews it")
     for scope in status.scopes:
         faults += [f"{path} is missing: {_build_install_command(scope)}" for path in scope.dangling]
+        if scope.untrusted:
+            faults.append(
+                f"{scope.label}: Codex does not trust {len(scope.untrusted)} of {len(scope.events)} hooks, and "
+                f"does not run them: type /hooks in Codex, or {_build_install_command(scope)} --trust"
+            )
         if scope.missing:
             faults.append(f"{scope.label} lacks {', '.join(scope.missing)}: {_build_install_command(scope)}")
     return faults
@@ -175,7 +200,7 @@ def _print_change(context: CommandContext, change: SettingsChange) -> int:
         )
     if change.status_line and change.action != "unchanged":
         lines.append(f"  the status line: {change.status_line}")
-    if change.note and change.action != "unchanged":
+    if change.note and (change.action != "unchanged" or change.note.startswith("Codex trusts")):
         lines.append(f"  {change.note}")
     if change.backup:
         lines.append(f"  backup of the settings: {change.backup}")
@@ -184,7 +209,7 @@ def _print_change(context: CommandContext, change: SettingsChange) -> int:
 
 
 def _install_plugin(context: CommandContext, options: argparse.Namespace) -> int:
-    if options.statusline or options.transport == "http":
+    if options.statusline or options.trust or options.transport == "http":
         raise UsageError(f"{options.agent} reports by a file of code only", hint="omit the option")
     path = _find_plugin_file(context, options.agent, Scope(options.scope))
     plan = InstallPlan(

@@ -111,29 +111,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     up.add_argument("--no-servers", action="store_true", help="do not start Prometheus and Alertmanager")
 
-    hooks = commands.add_parser("hooks", help="connect a coding agent: install, uninstall, status")
-    actions = hooks.add_subparsers(title="actions", metavar="ACTION", required=True)
-    for name, run, text in (
-        ("install", "hooks:install_hooks", "register the hooks in the agent's settings"),
-        ("uninstall", "hooks:uninstall_hooks", "remove the hooks, leaving every other setting as it was"),
-        ("status", "hooks:show_status", "show which hooks are registered where"),
-    ):
-        action = _add_command(actions, name, run, text)
-        action.add_argument(
-            "--scope",
-            choices=("user", "project", "local"),
-            default="user",
-            help="the settings file to change",
-        )
-        if name != "status":
-            action.add_argument("--agent", choices=AGENT_NAMES, default=AGENT_NAMES[0], help="the agent")
-        if name == "install":
-            action.add_argument("--transport", choices=("command", "http"), default="command")
-            action.add_argument(
-                "--statusline",
-                action="store_true",
-                help="show a line of figures in Claude Code, below an existing status line",
-            )
+    _add_hooks(commands)
 
     imported = _add_command(
         commands, "import", "import_command:run_import", "import histories of agents and recordings of hooks"
@@ -241,6 +219,37 @@ class _ShowVersion(argparse.Action):
 
         print(f"stretto {read_version()}")
         parser.exit()
+
+
+def _add_hooks(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    hooks = commands.add_parser("hooks", help="connect a coding agent: install, uninstall, status")
+    actions = hooks.add_subparsers(title="actions", metavar="ACTION", required=True)
+    for name, run, text in (
+        ("install", "hooks:install_hooks", "register the hooks in the agent's settings"),
+        ("uninstall", "hooks:uninstall_hooks", "remove the hooks, leaving every other setting as it was"),
+        ("status", "hooks:show_status", "show which hooks are registered where"),
+    ):
+        action = _add_command(actions, name, run, text)
+        action.add_argument(
+            "--scope",
+            choices=("user", "project", "local"),
+            default="user",
+            help="the settings file to change",
+        )
+        if name != "status":
+            action.add_argument("--agent", choices=AGENT_NAMES, default=AGENT_NAMES[0], help="the agent")
+        if name == "install":
+            action.add_argument(
+                "--trust",
+                action="store_true",
+                help="let Codex trust these hooks, which you would do by /hooks",
+            )
+            action.add_argument("--transport", choices=("command", "http"), default="command")
+            action.add_argument(
+                "--statusline",
+                action="store_true",
+                help="show a line of figures in Claude Code, below an existing status line",
+            )
 
 
 def _add_servers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -127,7 +127,7 @@ AGENTS: dict[str, CodingAgent] = {
             # Not asynchronous: releases before 0.148 skip such hooks. SessionEnd is limited to 3 seconds.
             template=(("type", "command"), ("command", None), ("timeout", 3)),
             repeats=True,
-            note="Codex runs them once you trust them: start it and type /hooks",
+            note="Codex runs them once you trust them: start it and type /hooks, or add --trust",
         ),
         CodingAgent(
             name="droid",

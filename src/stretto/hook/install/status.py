@@ -43,6 +43,8 @@ class ScopeStatus:
     """The other command that our status line runs first."""
     problem: str | None = None
     """The reason why the file cannot be read as settings."""
+    untrusted: tuple[str, ...] = ()
+    """The hooks that the agent will not run until the user trusts them (Codex)."""
 
     @property
     def label(self) -> str:
