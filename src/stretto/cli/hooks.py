@@ -178,8 +178,8 @@ def list_faults(status: HooksStatus) -> list[str]:
         faults += [f"{path} is missing: {_build_install_command(scope)}" for path in scope.dangling]
         if scope.untrusted:
             faults.append(
-                f"{scope.label}: Codex does not trust {len(scope.untrusted)} of {len(scope.events)} hooks, and "
-                f"does not run them: type /hooks in Codex, or {_build_install_command(scope)} --trust"
+                f"{scope.label}: Codex does not trust {len(scope.untrusted)} of {len(scope.events)} hooks "
+                f"and does not run them: type /hooks in Codex, or {_build_install_command(scope)} --trust"
             )
         if scope.missing:
             faults.append(f"{scope.label} lacks {', '.join(scope.missing)}: {_build_install_command(scope)}")
