@@ -57,7 +57,7 @@ def pages() -> dict[Path, str]:
 def plugin_hooks() -> str:
     """Return the plugin's hooks: those of the installer, with a command line that fits every machine."""
     nowhere = Path("/")
-    # Plugins came after the first release that skips unknown hooks.
+    # The plugin asks for this release or a newer one: its README says so.
     plan = InstallPlan(settings=nowhere, state=nowhere, interpreter=nowhere, version=TOLERANT)
     installed = build_handlers(plan)
     hooks = {

@@ -237,7 +237,7 @@ def test_config_shows_origins(capsys: pytest.CaptureFixture[str], tmp_path: Path
     """Each setting is shown with its origin; a token is never printed."""
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "config.toml").write_text(
-        'token = "hush-hush"\nidle_minutes = 5\n', encoding="utf-8"
+        'token = "hush-hush-hush-hush"\nidle_minutes = 5\n', encoding="utf-8"
     )
 
     code, out, _ = run(capsys, "config", "--json")
@@ -470,7 +470,7 @@ def test_http_hooks_and_a_token_exclude_each_other(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Installing HTTP hooks beside a token is refused with a remedy, since they could not send the token."""
-    monkeypatch.setenv("STRETTO_TOKEN", "hush")
+    monkeypatch.setenv("STRETTO_TOKEN", "a long random text")
 
     code, _, err = run(capsys, "hooks", "install", "--transport", "http")
 

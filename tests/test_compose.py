@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 import tomllib
 from importlib import resources
 from pathlib import Path
@@ -15,6 +17,7 @@ import yaml
 
 from stretto import __version__
 from stretto.cli.main import build_parser
+from stretto.errors import StrettoError, UsageError
 from stretto.servers.credentials import USER
 from stretto.servers.supervisor import (
     NO_ORIGIN,
@@ -266,3 +269,64 @@ def test_the_user_unit_calls_the_command_line_as_it_is() -> None:
     [command] = re.findall(r"^ExecStart=%h/\.local/bin/stretto (.*)$", unit, re.MULTILINE)
     build_parser().parse_args(command.split())
     assert "KillMode=mixed" in unit
+
+
+def _read_unit() -> list[tuple[str, str, str]]:
+    """Return each setting of the unit as (comment above its group, name, value)."""
+    settings, reason, fresh = [], "", False
+    for line in (ROOT / "deploy/stretto.service").read_text().splitlines():
+        if line.startswith("#"):
+            reason, fresh = (reason + line if fresh else line), True
+        elif "=" in line:
+            name, _, value = line.partition("=")
+            settings.append((reason, name, value))
+            fresh = False
+        else:
+            reason, fresh = "", False
+    return settings
+
+
+HARDENING = {
+    "NoNewPrivileges", "RestrictSUIDSGID", "RestrictAddressFamilies", "RestrictNamespaces",
+    "RestrictRealtime", "SystemCallArchitectures", "LockPersonality", "SystemCallFilter", "UMask",
+}  # fmt: skip
+
+HARMFUL = {
+    "ProtectHome", "ProtectSystem", "PrivateTmp", "PrivateUsers", "ProtectProc", "ProcSubset",
+    "PrivateNetwork", "MemoryDenyWriteExecute",
+}  # fmt: skip
+"""What would blind sampling, hide transcripts and worktrees, or stop Python."""
+
+
+def test_the_user_unit_is_hardened_without_blinding_stretto() -> None:
+    """Each option has its reason above it; those that would hide agents or files are left out with theirs."""
+    settings = {name: (reason, value) for reason, name, value in _read_unit()}
+    assert set(settings) >= HARDENING
+    assert not set(settings) & HARMFUL
+    assert [name for name in HARDENING if not settings[name][0]] == []
+    text = (ROOT / "deploy/stretto.service").read_text()
+    assert [name for name in HARMFUL if f"{name}" not in text.partition("Left out on purpose")[2]] == []
+
+
+def test_the_user_unit_gives_up_where_a_restart_does_not_help() -> None:
+    """Exit codes of wrong use and of the environment end it, and so do five deaths in five minutes."""
+    settings = {name: value for _, name, value in _read_unit()}
+    assert str(StrettoError.exit_code) in settings["RestartPreventExitStatus"].split()
+    assert str(UsageError.exit_code) in settings["RestartPreventExitStatus"].split()
+    assert (settings["StartLimitIntervalSec"], settings["StartLimitBurst"]) == ("300", "5")
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+def test_systemd_knows_every_option_of_the_unit(tmp_path: Path) -> None:
+    """Systemd's own check finds no unknown name, section or value."""
+    program = tmp_path / "stretto"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    unit = (ROOT / "deploy/stretto.service").read_text().replace("%h/.local/bin/stretto", str(program))
+    (tmp_path / "stretto.service").write_text(unit)
+    checked = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(tmp_path / "stretto.service")],
+        capture_output=True, text=True, check=False, timeout=60,
+        env={"PATH": "/usr/bin:/bin", "XDG_RUNTIME_DIR": str(tmp_path)},
+    )  # fmt: skip
+    assert [line for line in checked.stderr.splitlines() if "stretto.service" in line] == []

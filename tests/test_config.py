@@ -182,6 +182,21 @@ def test_a_token_file_that_gives_no_token_is_an_error(tmp_path: Path) -> None:
         load_config({**named, "STRETTO_TOKEN": "another"}, tmp_path)
 
 
+def test_a_short_token_is_refused(tmp_path: Path) -> None:
+    """Fewer than sixteen characters can be guessed; the error names the place and never the token."""
+    (tmp_path / "secret").write_text("fifteen-letters\n", encoding="utf-8")
+    for environ in (
+        {"STRETTO_TOKEN": "fifteen-letters"},
+        {"STRETTO_TOKEN_FILE": str(tmp_path / "secret")},
+        {"STRETTO_TOKEN": "x", "STRETTO_LISTEN": "0.0.0.0:9464"},
+    ):
+        with pytest.raises(ConfigError, match="fewer than 16 characters") as caught:
+            load_config(environ, tmp_path)
+        assert caught.value.where
+        assert "fifteen" not in caught.value.to_line()
+    assert load_config({"STRETTO_TOKEN": "sixteen-letters!"}, tmp_path).token == "sixteen-letters!"
+
+
 @pytest.mark.parametrize(
     ("listen", "host", "address"),
     [

@@ -640,6 +640,32 @@ class TestProcess:
         assert file.stat().st_mode & 0o777 == 0o600
         assert {folder.stat().st_mode & 0o777 for folder in (state, state / "journal")} == {0o700}
 
+    def test_a_new_day_file_is_private_whatever_the_umask(self, tmp_path: Path) -> None:
+        """A session with umask 0 lets nobody else read the file or enter the folders."""
+        command = [str(PYTHON), "-I", "-S", str(CLIENT), str(tmp_path / "state")]
+        subprocess.run(command, input=STOP, env={}, check=True, timeout=60, umask=0)
+        (file,) = tmp_path.glob("state/journal/*")
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert {path.stat().st_mode & 0o777 for path in file.parents[:2]} == {0o700}
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="limits address space by setrlimit")
+    def test_endless_input_needs_bounded_memory(self, tmp_path: Path) -> None:
+        """Input beyond the limit is read to its end and dropped, in less memory than it takes."""
+        import resource  # noqa: PLC0415  # Unix alone has it
+
+        size = 4 * client.LIMIT
+        command = [str(PYTHON), "-I", "-S", str(CLIENT), str(tmp_path)]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, env={})
+        resource.prlimit(process.pid, resource.RLIMIT_AS, (2 * client.LIMIT, 2 * client.LIMIT))
+        assert process.stdin is not None
+        with process.stdin as stdin:
+            for _ in range(size // client.CHUNK):
+                stdin.write(b" " * client.CHUNK)
+        assert process.wait(timeout=60) == 0
+        (event,) = journal(tmp_path)
+        assert event.attributes["reason"] == "too large"
+        assert event.attributes["bytes"] == size
+
     def test_it_writes_what_record_returns(self, tmp_path: Path) -> None:
         """The process writes the bytes that the HTTP endpoint gets from the same payload and time."""
         _, payload = next(item for item in PAYLOADS if item[1].get("tool_name") == "Agent")

@@ -165,6 +165,17 @@ def test_only_the_owner_can_read_the_journal(tmp_path: Path) -> None:
     assert path.read_bytes() == encode_event(EVENT) * 2
 
 
+def test_a_new_day_file_is_private_whatever_the_umask(tmp_path: Path) -> None:
+    """A process with umask 0 makes the file and its folder for the owner alone."""
+    before = os.umask(0)
+    try:
+        journal.append_records(tmp_path / "journal" / "a.jsonl", encode_event(EVENT))
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "journal" / "a.jsonl").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "journal").stat().st_mode) == 0o700
+
+
 def test_a_failed_write_raises(tmp_path: Path) -> None:
     """The caller gets the error of a refused write."""
     (tmp_path / "a.jsonl").mkdir()

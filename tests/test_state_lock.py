@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from stretto.cli.main import main
 from stretto.errors import ServiceError
 from stretto.state.lock import FILE, LockHolder, StateLock, find_holder
 
@@ -100,3 +101,40 @@ def test_a_note_that_cannot_be_read_names_nobody(tmp_path: Path, note: bytes) ->
         assert find_holder(tmp_path) is None
         with pytest.raises(ServiceError, match="another command"):
             StateLock(tmp_path).acquire()
+
+
+def test_a_state_folder_behind_a_symlink_is_refused(tmp_path: Path) -> None:
+    """Whoever may change the link could redirect the data: the error names the folder to use instead."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with pytest.raises(ServiceError, match="symlink") as caught:
+        StateLock(tmp_path / "link").acquire()
+    assert str(tmp_path / "real") in caught.value.hint
+    assert list((tmp_path / "real").iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="users have no numbers here")
+def test_a_state_folder_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only its owner may use it; a folder of root's, as a container's volume has, is no trap."""
+    state = tmp_path / "state"
+    state.mkdir()
+    owner = state.stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    if owner == 0:
+        os.chown(state, 4_242, -1)
+    with pytest.raises(ServiceError, match="another user"):
+        StateLock(state).acquire()
+    assert list(state.iterdir()) == []
+    monkeypatch.setattr(os, "geteuid", lambda: state.stat().st_uid)
+    with StateLock(state):
+        pass
+
+
+def test_a_command_on_a_foreign_folder_ends_with_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``rebuild`` on a linked folder has exit code 3 and says what to do."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert main(["--state", str(tmp_path / "link"), "rebuild"]) == ServiceError.exit_code
+    assert "symlink" in capsys.readouterr().err

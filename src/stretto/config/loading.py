@@ -27,6 +27,9 @@ from stretto.model.token_prices import parse_rates
 from stretto.state.folder import find_state_folder
 from stretto.state.retention import Retention
 
+LEAST_TOKEN_LENGTH = 16
+"""Characters: a token is asked for over a network, where a short one can be guessed."""
+
 LEAST_RAW_DAYS = 8
 """The longest window reaches back a week, and every session in a window can be opened."""
 
@@ -175,7 +178,7 @@ def _convert_value(name: str, value: object, kind: type, origin: str) -> object:
 def _read_token(token: str | None, path: str | None) -> str | None:
     """Return the token, or the token in a file, which is how containers receive secrets."""
     if not path:
-        return token
+        return _check_token(token, "STRETTO_TOKEN or the key token") if token else token
     if token:
         raise ConfigError(
             "token and token_file are both set", cause="they may differ", hint="unset one of them"
@@ -186,7 +189,17 @@ def _read_token(token: str | None, path: str | None) -> str | None:
         raise ConfigError("the token cannot be read", where=path, cause=str(error)) from error
     if not file_token:
         raise ConfigError("the token's file is empty", where=path, hint="put a long random text into it")
-    return file_token
+    return _check_token(file_token, path)
+
+
+def _check_token(token: str, where: str) -> str:
+    if len(token) < LEAST_TOKEN_LENGTH:
+        raise ConfigError(
+            f"the token has fewer than {LEAST_TOKEN_LENGTH} characters",
+            where=where,
+            hint="make one with: python3 -c 'import secrets; print(secrets.token_hex(32))'",
+        )
+    return token
 
 
 def _find_receivers_file(name: str | None, folder: Path) -> Path | None:

@@ -16,6 +16,7 @@ except ImportError:  # pragma: no cover  # Windows: only SQLite's own lock then 
     fcntl = None  # type: ignore[assignment]  # the module or its absence
 
 from stretto.errors import ServiceError
+from stretto.state.folder import refuse_foreign_folder
 
 FILE = "service.json"
 ATTEMPTS = 3
@@ -39,7 +40,11 @@ class StateLock:
         self._descriptor: int | None = None
 
     def acquire(self, address: str | None = None) -> None:
-        """Take the lock and write process id and address into its file. Raises ServiceError if it is held."""
+        """Take the lock and write process id and address into its file.
+
+        Raises ServiceError if the lock is held, or if the folder is a symlink or another user's.
+        """
+        refuse_foreign_folder(self._path.parent)
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         if not _try_lock(descriptor):
