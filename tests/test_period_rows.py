@@ -7,8 +7,8 @@ import pytest
 from stretto.clock import SECOND
 from stretto.figures.baselines import Baseline, choose_baseline
 from stretto.figures.period_rows import (
+    FEWEST,
     FEWEST_DAYS,
-    FEWEST_FANOUTS,
     WeekChange,
     add_sums,
     build_period,
@@ -23,13 +23,13 @@ def day(fanouts: int, elapsed: float, failed: int = 0) -> Sums:
     """Return a day of fan-outs of two reviews of 30 s each, so many seconds of elapsed time each."""
     if not fanouts:
         return {}
-    mix = ("release", "review,review", "review")
+    mix = ("release", "review,review")
     return {
-        "parallel_tasks": {mix: 2 * fanouts},
-        "parallel_work": {mix: 60 * SECOND * fanouts},
-        "parallel_delivered": {mix: 2 * fanouts},
-        "parallel_delivered_work": {mix: 60 * SECOND * fanouts},
-        "parallel_elapsed": {mix: round(elapsed * SECOND) * fanouts},
+        "verdict_fanouts": {mix: fanouts},
+        "verdict_tasks": {(*mix, "review", "delivered"): 2 * fanouts},
+        "verdict_work": {(*mix, "review", "delivered"): 60 * SECOND * fanouts},
+        "verdict_paid": {mix: round(elapsed * SECOND) * fanouts},
+        "verdict_elapsed": {mix: round(elapsed * SECOND) * fanouts},
         "tasks": {
             ("review", "worker", "success"): 2 * fanouts - failed,
             ("review", "worker", "failure"): failed,
@@ -51,7 +51,9 @@ def changed(change: WeekChange, name: str) -> tuple[float | None, float | None, 
 def test_a_period_is_a_verdict_with_all_its_tasks() -> None:
     """A measured fan-out, a second that is not measured, and six successful tasks."""
     found = build_period("day", sums_of(straggler(), fork_join()), measured)
-    assert [part.provenance for part in found.verdict.parts] == ["measured", "work"]
+    assert found.verdict.lead is not None
+    assert (found.verdict.lead.provenance, found.verdict.lead.fanouts) == ("work", 2)
+    assert [part.better.provenance for part in found.verdict.parts] == ["measured"]
     assert (found.tasks, found.success) == (6, 1)
     assert build_period("day", {}, measured).success is None
 
@@ -87,9 +89,11 @@ def test_too_few_days_are_not_judged_and_have_a_reason() -> None:
     few = compare_weeks([day(1, 30)] * 7, [day(2, 30)] * 7, by_work)
     assert few.fanouts == (7, 14)
     assert changed(few, "speedup") == (2, 2, None)
-    assert {figure.reason for figure in few.figures} == {
-        f"fewer than {FEWEST_FANOUTS} parallel executions in one of the weeks"
+    assert {figure.reason for figure in few.figures if figure.name != "success"} == {
+        f"fewer than {FEWEST} parallel executions in one of the weeks"
     }
+    # Each figure is judged by its count: 14 tasks are enough to compare their success.
+    assert {figure.reason for figure in few.figures if figure.name == "success"} == {None}
     crowded = [day(9, 30), day(9, 31)] + [{}] * 5
     days = {figure.name: figure for figure in compare_weeks(crowded, crowded, by_work).figures}
     assert days["speedup"].reason == f"fewer than {FEWEST_DAYS} days with the figure in one of the weeks"
@@ -109,11 +113,16 @@ def test_nothing_in_parallel_has_no_baseline() -> None:
     assert changed(found, "speedup") == (None, None, None)
 
 
-def test_only_the_same_provenance_is_compared() -> None:
-    """This week is measured, last week was not: its speed-up is no speed-up to compare with."""
+def test_both_weeks_are_compared_with_the_same_baseline() -> None:
+    """This week has a measured baseline, last week had none: both are compared by their tasks' lengths."""
     found = compare_weeks([sums_of(straggler())], [sums_of(fork_join())], measured)
-    assert found.baseline == "measured"
-    assert found.fanouts == (1, 0)
-    speedup = changed(found, "speedup")
-    assert speedup[0] == pytest.approx(100 / 60)
-    assert speedup[1:] == (None, None)
+    assert (found.baseline, found.fanouts) == ("work", (1, 1))
+    now, before, exceeds_noise = changed(found, "speedup")
+    assert (now, before, exceeds_noise) == (105 / 60, 3, None)
+
+
+def test_no_comparison_crosses_a_changed_definition() -> None:
+    """The values stand, the judgement is withheld."""
+    found = compare_weeks([day(9, 30)] * 7, [day(9, 31)] * 7, by_work, definition_changed=True)
+    assert {figure.reason for figure in found.figures} == {"its definition changed in these two weeks"}
+    assert {figure.exceeds_noise for figure in found.figures} == {None}

@@ -6,16 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from stretto.clock import SECOND
-from stretto.figures.baselines import Baseline, choose_baseline
+from stretto.figures.baselines import Provenance
 from stretto.figures.fanouts import find_fanouts, find_sequential_runs
 from stretto.figures.figure import Figure
 from stretto.figures.speedup_cost import compute_price_figures
 from stretto.figures.sum_reading import Sums
+from stretto.figures.window_verdict import BY_WORK, HeadlineRule, build_verdict
 from stretto.model.conclude import conclude_session
 from stretto.model.event import Kind
 from stretto.model.model_call_cost import Cost, Origin, Price, get_reported_cost
 from stretto.store.contributions.contribution import SessionContext
+from stretto.store.contributions.headline_sums import add_up_headline
 from stretto.store.contributions.speedup_costs import add_up_speedup_costs
 from stretto.store.contributions.tasks import add_up_tasks
 from tests.scenes import Drawing, by_description, fold_scene, frame_drawing, paid, straggler
@@ -43,16 +44,15 @@ def sums_of(*drawings: Drawing, price: Price = get_reported_cost) -> Sums:
     found: dict[str, dict[tuple[str | int, ...], int]] = {}
     for drawing in drawings:
         held = settling(drawing, price)
-        for added in (add_up_tasks(held.session, held.fanouts), add_up_speedup_costs(held)):
+        for added in (
+            add_up_tasks(held.session, held.fanouts),
+            add_up_speedup_costs(held),
+            add_up_headline(held),
+        ):
             for (_, measure, dims), value in added.items():
                 cells = found.setdefault(measure, {})
                 cells[dims] = cells.get(dims, 0) + value
     return found
-
-
-def by_work(pattern: str, signature: str) -> Baseline:
-    """Know no baseline but the work itself."""
-    return choose_baseline(pattern, signature, None, {})
 
 
 def named(figures: list[Figure]) -> dict[str, Figure]:
@@ -60,42 +60,48 @@ def named(figures: list[Figure]) -> dict[str, Figure]:
     return {figure.name.removeprefix("stretto_"): figure for figure in figures}
 
 
+def price(sums: Sums, rule: HeadlineRule = BY_WORK) -> list[Figure]:
+    """Return the price figures of a window with these sums."""
+    return [*compute_price_figures("1h", sums, build_verdict("1h", sums, measured, rule), rule)]
+
+
 def test_a_second_saved_has_its_price() -> None:
-    """600 tokens and 2 dollars for the 40 s that the straggler saves against its measured twin."""
-    found = named(list(compute_price_figures("1h", sums_of(paid()), measured)))
+    """600 tokens and 2 dollars for the 45 s that the straggler saves by its tasks' own lengths."""
+    found = named(price(sums_of(paid())))
     assert found["parallel_tokens"].value == 600
     assert found["parallel_cost_usd"].value == pytest.approx(2)
-    assert found["saved_second_tokens"].value == pytest.approx(600 / 40)
-    assert found["saved_second_cost_usd"].value == pytest.approx(2 / 40)
+    assert found["saved_second_tokens"].value == pytest.approx(600 / 45)
+    assert found["saved_second_cost_usd"].value == pytest.approx(2 / 45)
     assert all(figure.coverage == 1 for figure in found.values())
 
 
 def test_only_executions_that_are_known_whole_count() -> None:
     """Only the first of two reports tokens: the price is its price, and the coverage is a half."""
-    found = named(list(compute_price_figures("1h", sums_of(paid(), straggler("dumb")), measured)))
+    found = named(price(sums_of(paid(), straggler("dumb"))))
     assert (found["parallel_tokens"].value, found["parallel_tokens"].coverage) == (600, 0.5)
-    assert found["saved_second_tokens"].value == pytest.approx(15)
+    assert found["saved_second_tokens"].value == pytest.approx(600 / 45)
     silent = paid("silent")
     silent.events = [e for e in silent.events if not (e.kind is Kind.MODEL_CALL and e.parent == "silent-c")]
-    found = named(list(compute_price_figures("1h", sums_of(silent), measured)))
+    found = named(price(sums_of(silent)))
     assert found["parallel_tokens"].value is None
     assert found["parallel_tokens"].reason == "no parallel execution reported the tokens of every task"
 
 
-def test_prices_of_different_baselines_are_never_mixed() -> None:
-    """The price covers the best provenance only; the tokens of all are still reported."""
-    other = paid("other", command="plan")
-    found = named(list(compute_price_figures("1h", sums_of(paid(), other), measured)))
-    assert found["parallel_tokens"].value == 1200
-    assert (found["saved_second_tokens"].value, found["saved_second_tokens"].coverage) == (15, 0.5)
+def test_the_price_is_by_the_baseline_of_the_headline() -> None:
+    """Configured hours cover everything: 180 s in 60 s; if they cover too little, the own lengths count."""
+    hours = {"architecture": 0.01, "prd": 0.02, "test_strategy": 0.02}
+    rule = HeadlineRule(Provenance.CONFIGURED, 1.0, hours)
+    found = named(price(sums_of(paid()), rule))
+    assert found["saved_second_tokens"].value == pytest.approx(600 / 120)
+    found = named(price(sums_of(paid(), straggler("dumb")), HeadlineRule(Provenance.CONFIGURED, 1.0, {})))
+    assert found["saved_second_tokens"].value == pytest.approx(600 / 45)
+    assert found["saved_second_tokens"].coverage == 0.5
 
 
 def test_where_nothing_was_saved_a_second_has_no_price() -> None:
-    """The parallel run was slower: there is no saved second to divide by."""
-    slow = Baseline(measured("release", "architecture,prd,test_strategy").provenance, {
-        "architecture": 1.0 * SECOND, "prd": 1.0 * SECOND, "test_strategy": 1.0 * SECOND
-    })  # fmt: skip
-    found = named(list(compute_price_figures("1h", sums_of(paid()), lambda _p, _s: slow)))
+    """Configured hours of a second each: there is no saved second to divide by."""
+    hours = dict.fromkeys(("architecture", "prd", "test_strategy"), 1 / 3600)
+    found = named(price(sums_of(paid()), HeadlineRule(Provenance.CONFIGURED, 1.0, hours)))
     assert found["parallel_tokens"].value == 600
     assert (found["saved_second_tokens"].value, found["saved_second_tokens"].reason) == (
         None,
@@ -106,15 +112,13 @@ def test_where_nothing_was_saved_a_second_has_no_price() -> None:
 def test_a_price_may_come_from_elsewhere() -> None:
     """Without a reported cost it is unknown; a price list gives it call by call."""
     free = paid(cost=None)
-    found = named(list(compute_price_figures("1h", sums_of(free), by_work)))
+    found = named(price(sums_of(free)))
     assert found["parallel_tokens"].value == 600
     assert found["parallel_cost_usd"].value is None
     listed = sums_of(free, price=lambda call: Cost((call.tokens.input or 0) * 1_000, Origin.LIST))
-    assert named(list(compute_price_figures("1h", listed, by_work)))[
-        "parallel_cost_usd"
-    ].value == pytest.approx(560e-6)
+    assert named(price(listed))["parallel_cost_usd"].value == pytest.approx(560e-6)
     part = sums_of(free, price=lambda call: None if call.tokens.input == 40 else Cost(1, Origin.LIST))
-    assert named(list(compute_price_figures("1h", part, by_work)))["parallel_cost_usd"].value is None
+    assert named(price(part))["parallel_cost_usd"].value is None
 
 
 def test_a_running_session_has_no_price_yet() -> None:
@@ -148,6 +152,6 @@ def test_calls_belong_to_the_run_in_which_they_fell() -> None:
 
 def test_nothing_in_parallel_has_a_reason() -> None:
     """An empty window withholds its prices with that reason."""
-    found = list(compute_price_figures("1h", {}, by_work))
+    found = price({})
     assert {figure.value for figure in found} == {None}
     assert {figure.reason for figure in found} == {"nothing ran in parallel"}

@@ -162,10 +162,13 @@ def test_a_chained_command_that_hangs_is_ended_with_what_it_started(folder: Path
     ("session_brief", "text"),
     [
         (None, NO_DATA),
-        (SessionBrief(0, 0, 0, 0, 0), "stretto: no agents yet"),
-        (SessionBrief(1, 1, 0, 0, 0), "stretto: 1 of 1 agent running · no parallel execution finished yet"),
+        (SessionBrief(0, 0, 0, 0, 0, 0), "stretto: no agents yet"),
         (
-            SessionBrief(7, 3, 2, 10 * MINUTE, 4 * MINUTE),
+            SessionBrief(1, 1, 0, 0, 0, 0),
+            "stretto: 1 of 1 agent running · no parallel execution finished yet",
+        ),
+        (
+            SessionBrief(7, 3, 2, 10 * MINUTE, 4 * MINUTE, 4 * MINUTE),
             "stretto: 3 of 7 agents running · 2 parallel executions 2.5× · 6 min saved by work",
         ),
     ],

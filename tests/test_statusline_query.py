@@ -30,7 +30,9 @@ def test_it_sums_the_fan_outs_of_one_session(store: Store) -> None:
     """Two fan-outs of 20 s of work each in 11 s and 10 s: what they saved together is 19 s."""
     found = read_brief(store.config.database, "done")
 
-    assert found == SessionBrief(tasks=4, running=0, fanouts=2, work=40 * SECOND, elapsed=21 * SECOND)
+    assert found == SessionBrief(
+        tasks=4, running=0, fanouts=2, delivered_work=40 * SECOND, paid=21 * SECOND, elapsed=21 * SECOND
+    )
     assert found.speedup == pytest.approx(40 / 21)
     assert found.saved == 19 * SECOND
 
@@ -39,7 +41,7 @@ def test_an_unfinished_fan_out_counts_for_nothing(store: Store) -> None:
     """While an agent runs there is a count of agents, but no speedup."""
     found = read_brief(store.config.database, "open")
 
-    assert found == SessionBrief(tasks=2, running=1, fanouts=0, work=0, elapsed=0)
+    assert found == SessionBrief(tasks=2, running=1, fanouts=0, delivered_work=0, paid=0, elapsed=0)
     assert found.speedup is None
 
 

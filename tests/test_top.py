@@ -234,7 +234,7 @@ def test_the_text_is_readable_and_harmless(store: Store) -> None:
     lines = text.splitlines()
     assert lines[0] == "stretto  2026-11-20 12:00:00 UTC  1 open session, 1 busy, 2 agents running"
     assert lines[1].split("  ", 1)[0] == "1h"
-    assert "2× as fast, 10 s saved over 1 parallel execution (work)" in lines[1]
+    assert "up to 2× as fast, 10 s saved over 1 parallel execution, 2 tasks (work)" in lines[1]
     assert "$0.25, 1.23 k tokens" in lines[1]
     (builder,) = (line for line in lines if "builder" in line)
     assert "Bash for 12 s" in builder

@@ -33,12 +33,15 @@ def test_each_day_and_week_has_its_own_row(tmp_path: Path) -> None:
     assert days.keys() == {"2025-12-12", "2026-01-01", "2026-01-08"}
     first = days["2026-01-01"]
     assert (first["fanouts"], first["parallel_tasks"], first["tasks"], first["success"]) == (1, 3, 6, 1)
-    assert (first["lead"]["baseline"], first["lead"]["time_saved_seconds"]) == ("measured", 40)
+    assert (first["lead"]["baseline"], first["lead"]["time_saved_seconds"]) == ("work", 45)
     second = days["2026-01-08"]
-    assert (second["lead"]["speedup"], second["others"][0]["speedup"]) == (pytest.approx(100 / 60), 3)
+    assert second["lead"]["speedup"] == pytest.approx((105 + 90) / 90)
+    assert second["parts"][0]["speedup"] == pytest.approx(100 / 60)
+    assert second["parts"][0]["own_lengths"]["speedup"] == pytest.approx(105 / 60)
+    assert found["old_definition_until"] is None
     assert [row["fanouts"] for row in found["weeks"][-2:]] == [1, 2]
     empty = found["days"][-1]
-    assert (empty["lead"], empty["others"], empty["success"], empty["fanouts"]) == (None, [], None, 0)
+    assert (empty["lead"], empty["parts"], empty["success"], empty["fanouts"]) == (None, [], None, 0)
 
 
 def test_a_week_begins_on_monday(tmp_path: Path) -> None:

@@ -215,7 +215,7 @@ def test_trends_are_days_and_weeks(client: httpx.Client) -> None:
     told = client.get("/api/trends").json()
 
     assert (len(told["days"]), len(told["weeks"])) == (30, 12)
-    keys = {"begins", "fanouts", "parallel_tasks", "tasks", "success", "lead", "others"}
+    keys = {"begins", "fanouts", "parallel_tasks", "tasks", "success", "lead", "parts", "all_fanouts"}
     assert all(row.keys() == keys for row in (*told["days"], *told["weeks"]))
 
 

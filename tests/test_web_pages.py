@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from importlib import resources
 from itertools import pairwise
@@ -19,17 +19,21 @@ from stretto.cli.up import _find_runbooks, _read_runbook
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.figures.baselines import Provenance
 from stretto.figures.figure import Figure
+from stretto.figures.window_verdict import HeadlineRule, build_verdict
 from stretto.format import quantities
 from stretto.model.event import Event, Kind, Outcome, Value
 from stretto.names import METRICS
 from stretto.sources.redact import redact_text
-from stretto.summaries.snapshot import LATEST
+from stretto.store.database import open_reader
+from stretto.summaries.snapshot import LATEST, take_snapshot
 from stretto.summaries.stuck_tasks import StuckTask
 from stretto.web import headline, markdown
 from stretto.web.metric_definitions import ABSENT, DEFINITIONS
 from stretto.web.renderer import REFRESH_SECONDS
+from tests.scenes import Drawing, frame_drawing
 from tests.test_notification_log import alert, message
-from tests.web_page import ARCHITECTURE, ONE_BY_ONE, TESTS, Page, full, read, shown
+from tests.test_window_figures import measured, sums_of
+from tests.web_page import ARCHITECTURE, TESTS, Page, full, read, shown
 from tests.web_served import NOON, Store, Work, served
 
 
@@ -43,44 +47,34 @@ def store(tmp_path: Path) -> Store:
 
 
 def test_the_verdict_comes_first_in_one_sentence(store: Store) -> None:
-    """The headline says how much faster, the sentence how much time, over what and against what."""
+    """The headline says how much faster, the sentence how much time and over what."""
     full(store)
     with shown(store) as client:
         text = read(client).text
 
-    assert "Together 1.67× as fast as one after another" in text
-    assert (
-        "20 s saved in the last 24 h over 1 parallel execution (2 tasks),"
-        " measured against your own sequential runs." in text
-    )
+    assert "Together up to 1.67× as fast as one after another" in text
+    assert "20 s saved in the last 24 h: 2 tasks, 1 parallel execution." in text
     assert "Baseline: measured" in text
     assert "Each task is compared with the mean length of its type there" in text
 
 
 @pytest.mark.parametrize(
-    ("sequential", "title", "lead"),
+    ("hours", "title", "lead"),
     [
-        (ONE_BY_ONE, "Together 1.67× as fast as one after another", "20 s saved in"),
-        (
-            (Work(0, 10), Work(11, 21, "write tests", "tester")),
-            "Together 0.67× as fast as one after another",
-            "10 s lost in",
-        ),
-        (
-            (Work(0, 20), Work(21, 31, "write tests", "tester")),
-            "Together as fast as one after another",
-            "Nothing saved in",
-        ),
+        (25 / 3600, "Together 1.67× as fast as one after another", "20 s saved in"),
+        (10 / 3600, "Together 0.67× as fast as one after another", "10 s lost in"),
+        (15 / 3600, "Together as fast as one after another", "Nothing saved in"),
     ],
 )
-def test_a_loss_and_a_draw_are_said_as_plainly(
-    store: Store, sequential: Sequence[Work], title: str, lead: str
-) -> None:
-    """A loss is shown in the same place as a gain."""
-    store.scene("one-by-one", NOON - 3 * HOUR, sequential)
-    store.earlier_runs(sequential)
+def test_a_loss_and_a_draw_are_said_as_plainly(store: Store, hours: float, title: str, lead: str) -> None:
+    """A loss is shown in the same place as a gain; hours that were chosen make no upper bound."""
     store.scene("together", NOON - 2 * HOUR, (ARCHITECTURE, TESTS))
-    snapshot = store.refresh()
+    types = ("architecture", "testing", "other", "test_strategy", "tests", "review")
+    rule = HeadlineRule(Provenance.CONFIGURED, 1.0, dict.fromkeys(types, hours))
+    store.refresh()
+    with closing(open_reader(store.config.database)) as connection:
+        known = dict.fromkeys(types, hours)
+        snapshot = take_snapshot(connection, NOON, store.config.task_types, known, rule=rule)
 
     line = headline.build_headline(snapshot, "24h")
 
@@ -105,13 +99,12 @@ def test_without_a_sequential_run_the_baseline_admits_it(store: Store) -> None:
         text = read(client).text
 
     assert "20 s saved in the last 24 h" in text
-    assert "compared with the same tasks' own lengths added up." in text
-    assert "Baseline: work" in text
-    assert "Where they slowed each other down, this flatters." in text
+    assert "Baseline: work By the tasks' own lengths." in text
+    assert "Where they slowed each other down, it flatters." in text
 
 
-def test_more_than_one_baseline_leads_with_the_best_and_adds_nothing(store: Store) -> None:
-    """The measured baseline leads; work compared with another baseline has a verdict of its own beside it."""
+def test_the_headline_covers_everything_and_better_baselines_stand_beneath(store: Store) -> None:
+    """Both executions by their tasks' own lengths; the measured one by both baselines on its own line."""
     full(store)
     store.scene(
         "other", NOON - HOUR, (Work(0, 8, "research"), Work(0, 8, "research"), Work(1, 8, "research"))
@@ -119,28 +112,44 @@ def test_more_than_one_baseline_leads_with_the_best_and_adds_nothing(store: Stor
     with shown(store) as client:
         text = read(client).text
 
-    assert "Together 1.67× as fast as one after another" in text
-    assert "20 s saved in the last 24 h over 1 parallel execution (2 tasks), measured against" in text
-    assert "Baseline: work 2.9×, 15 s saved over 1 parallel execution (3 tasks)." in text
-    assert text.index("Baseline: measured") < text.index("Baseline: work")
-    assert "3 sequential runs" in text
-    # Neither added up nor averaged: 30 + 8 s elapsed, 50 + 23 s one after another.
-    assert "73 s" not in text
-    assert "1.92×" not in text
+    # 50 + 23 s of work in 30 + 8 s.
+    assert "Together up to 1.92× as fast as one after another" in text
+    assert "35 s saved in the last 24 h: 5 tasks, 2 parallel executions." in text
+    assert (
+        "Baseline: measured 1 of them measured against your own sequential runs: 1.67×;"
+        " by their tasks' own lengths 1.67×."
+    ) in text
+    assert text.index("Baseline: work") < text.index("Baseline: measured")
 
 
-def test_the_headline_says_how_sure_it_is(store: Store) -> None:
-    """With three sequential runs, of 50, 50 and 60 s, their scatter gives the speed-up an interval."""
-    longer = (Work(0, 40, "review architecture", "architect"), Work(41, 61, "write tests", "tester"))
-    store.scene("one-by-one", NOON - 3 * HOUR, ONE_BY_ONE)
-    store.scene("again", NOON - 4 * HOUR, longer)
-    store.scene("before", NOON - 5 * HOUR, ONE_BY_ONE)
+def test_a_part_says_how_sure_it_is(store: Store) -> None:
+    """Five sequential runs of 45 to 55 s give the speed-up of 30 s an interval."""
+    for number, more in enumerate((-5, -2, 0, 2, 5)):
+        works = (
+            Work(0, 30 + more, "review architecture", "architect"),
+            Work(40, 60, "write tests", "tester"),
+        )
+        store.scene(f"run-{number}", NOON - (4 + number) * HOUR, works)
     store.scene("together", NOON - 2 * HOUR, (ARCHITECTURE, TESTS))
     with shown(store) as client:
         text = read(client).text
 
-    assert "Together 1.78× as fast as one after another" in text
-    assert "at 95 % confidence, by the scatter of 3 sequential runs." in text
+    assert "measured against your own sequential runs: 1.67× [1.51×, 1.82×];" in text
+
+
+def test_work_that_failed_is_no_gain(store: Store) -> None:
+    """Nothing delivered: the title says so, and all the time is lost."""
+    failed = Drawing("failed").task("a", 0, 10, "review", outcome=Outcome.FAILURE)
+    failed.task("b", 0, 10, "testing", outcome=Outcome.FAILURE)
+    found = build_verdict("24h", sums_of(frame_drawing(failed, 20)), measured)
+    snapshot = replace(store.refresh(), verdicts={"24h": found})
+
+    line = headline.build_headline(snapshot, "24h")
+
+    assert (line.title, line.tone) == ("Nothing delivered", "loss")
+    assert line.lead.replace("\N{NO-BREAK SPACE}", " ") == (
+        "10 s lost in the last 24 h: 0 of 2 tasks delivered, 1 parallel execution."
+    )
 
 
 def test_every_provenance_is_explained() -> None:
@@ -157,7 +166,7 @@ def test_the_window_is_the_readers_choice(store: Store) -> None:
         week, day = read(client), read(client, "/?window=24h")
         odd = [client.get("/", params={"window": name}) for name in ("9d", "<script>", "")]
 
-    assert "in the last 7 days over 1 parallel execution" in week.text
+    assert "saved in the last 7 days: 2 tasks, 1 parallel execution." in week.text
     assert "Nothing ran in parallel in the last 24 h" in day.text
     assert {answer.status_code for answer in odd} == {400}
     assert {answer.text for answer in odd} == {"There is no such window.\nThere are 1h, 24h, 7d.\n"}
@@ -349,7 +358,7 @@ def test_what_fires_is_seen_before_anything_else(store: Store) -> None:
             assert client.post("/api/notifications", content=payload).status_code == 204
         page = read(client)
 
-    assert page.text.index("2 alerts fire now") < page.text.index("Together 1.67×")
+    assert page.text.index("2 alerts fire now") < page.text.index("Together up to 1.67×")
     headings = re.findall(r"(firing|resolved) · (\w+)", page.text)
     assert headings == [("firing", "critical"), ("firing", "warning"), ("resolved", "critical")]
     assert "Resolved 1 min ago." in page.text

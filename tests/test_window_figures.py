@@ -11,12 +11,23 @@ from stretto.figures.fanouts import find_fanouts
 from stretto.figures.figure import Figure, make_ratio
 from stretto.figures.quantile_sketch import find_bucket
 from stretto.figures.sum_reading import Sums
-from stretto.figures.verdict import build_mixes, build_verdict, sum_parallel_by_type
+from stretto.figures.verdict import build_mixes, sum_parallel_by_type
 from stretto.figures.window_figures import compute_window_figures
+from stretto.figures.window_verdict import build_verdict
 from stretto.figures.work_identity import list_task_types
 from stretto.names import METRICS
+from stretto.store.contributions.contribution import SessionContext
+from stretto.store.contributions.headline_sums import add_up_headline
 from stretto.store.contributions.tasks import add_up_tasks
-from tests.scenes import Drawing, background, conclude_scene, fork_join, straggler
+from tests.scenes import (
+    Drawing,
+    background,
+    by_description,
+    conclude_scene,
+    fold_scene,
+    fork_join,
+    straggler,
+)
 
 MEASURED = MeasuredRuns(
     ({"architecture": [18 * SECOND], "prd": [32 * SECOND], "test_strategy": [50 * SECOND]},)
@@ -27,11 +38,26 @@ def sums_of(*drawings: Drawing) -> Sums:
     """Return the sums of a window in which the scenes ended."""
     found: dict[str, dict[tuple[str | int, ...], int]] = {}
     for drawing in drawings:
-        session = conclude_scene(drawing.events)
-        for (_, measure, dims), value in add_up_tasks(session, find_fanouts(session.tasks)).items():
-            cells = found.setdefault(measure, {})
-            cells[dims] = cells.get(dims, 0) + value
+        context = make_context(drawing)
+        for added in (add_up_tasks(context.session, context.fanouts), add_up_headline(context)):
+            for (_, measure, dims), value in added.items():
+                cells = found.setdefault(measure, {})
+                cells[dims] = cells.get(dims, 0) + value
     return found
+
+
+def make_context(drawing: Drawing) -> SessionContext:
+    """Return the session of a scene with its executions."""
+    session = conclude_scene(drawing.events)
+    return SessionContext(
+        fold_scene(drawing.events),
+        session,
+        find_fanouts(session.tasks),
+        (),
+        closed=True,
+        lost=False,
+        classify=by_description,
+    )
 
 
 def measured(pattern: str, signature: str) -> Baseline:
@@ -52,7 +78,7 @@ def valued(figures: Iterator[Figure]) -> dict[tuple[str, str], float | None]:
 
 def test_without_parallel_work_there_is_no_speedup() -> None:
     """Nothing to divide by: the verdict's ratios are absent and no series is made up."""
-    found = build_verdict("1h", [])
+    found = build_verdict("1h", {}, measured)
     assert (found.speedup, found.lead, found.fanouts) == (None, None, 0)
     values = valued(compute_window_figures("1h", {}, {}))
     assert values == {

@@ -34,18 +34,18 @@ class WatchedFigure:
 
 
 def compute_speedup(offset: str = "") -> str:
-    """Return sequential time divided by elapsed time of all parallel work."""
-    return divide_sums(
-        select_series("parallel_sequential_seconds", offset=offset),
-        select_series("parallel_elapsed_seconds", offset=offset),
+    """Return the headline's speedup: 1 + time saved over elapsed of all parallel executions."""
+    saved, elapsed = (
+        select_series(name, offset=offset) for name in ("verdict_saved_seconds", "verdict_elapsed_seconds")
     )
+    return divide_sums(f"{saved} + {elapsed}", elapsed)
 
 
 def compute_improvement(offset: str = "") -> str:
-    """Return time saved divided by sequential time of all parallel work."""
+    """Return the headline's time saved divided by its sequential time."""
     return divide_sums(
-        select_series("time_saved_seconds", offset=offset),
-        select_series("parallel_sequential_seconds", offset=offset),
+        select_series("verdict_saved_seconds", offset=offset),
+        select_series("verdict_sequential_seconds", offset=offset),
     )
 
 
@@ -55,9 +55,9 @@ def compute_success(offset: str = "") -> str:
 
 
 def compute_efficiency(offset: str = "") -> str:
-    """Return work divided by capacity of all parallel executions."""
+    """Return delivered work divided by capacity of all parallel executions."""
     return divide_sums(
-        select_series("pattern_work_seconds", offset=offset),
+        select_series("pattern_delivered_work_seconds", offset=offset),
         select_series("pattern_capacity_seconds", offset=offset),
     )
 
@@ -84,8 +84,8 @@ def compute_score(offset: str = "") -> str:
 
 
 def compute_time_saved(offset: str = "") -> str:
-    """Return the seconds saved."""
-    return sum_by(select_series("time_saved_seconds", offset=offset))
+    """Return the headline's seconds saved."""
+    return sum_by(select_series("verdict_saved_seconds", offset=offset))
 
 
 def compute_average_session(offset: str = "") -> str:

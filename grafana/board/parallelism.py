@@ -16,7 +16,7 @@ from grafana.board.panel import (
     make_stat,
     make_table,
 )
-from grafana.board.query import divide_sums, max_by, select_series, sum_by
+from grafana.board.query import divide_sums, max_by, select_series, share_value, sum_by
 
 from stretto.names import Label
 
@@ -33,12 +33,20 @@ def _compare_target(*by: Label) -> str:
     return divide_sums(f"{SAVED} - {EXPECTED}", SEQUENTIAL, *by)
 
 
+def _compute_part_speedup(name: str) -> str:
+    """Return 1 + time saved over elapsed of the executions with a better baseline."""
+    sequential, paid, elapsed = (
+        select_series(f"verdict_part_{part}") for part in (name, "paid_seconds", "elapsed_seconds")
+    )
+    return divide_sums(f"{sequential} - {paid} + {elapsed}", elapsed, Label.BASELINE)
+
+
 _GAIN = Row(
     "Gain",
     (
         make_stat(
             "Speedup of parallel work",
-            "Sequential time over elapsed time.",
+            "1 + time saved over elapsed of all parallel executions, by the tasks' own lengths.",
             "How many times as fast as one after another?",
             Unit.TIMES,
             change.compute_speedup(),
@@ -65,18 +73,26 @@ _GAIN = Row(
         ),
         make_stat(
             "Time saved in parallel",
-            "Sequential time less elapsed time.",
+            "Sequential time less elapsed time of all parallel executions.",
             "How much time was saved?",
             Unit.SECONDS,
-            sum_by(SAVED),
+            change.compute_time_saved(),
             low=None,
         ),
         make_stat(
+            "Delivered",
+            "Tasks of the headline that were delivered, or taken as delivered, over all of them.",
+            "How much of it was worth having?",
+            Unit.RATIO,
+            share_value("verdict_tasks", Label.DELIVERY, "~delivered|taken"),
+            high=1,
+        ),
+        make_stat(
             "Parallel executions",
-            "Parallel executions that ended in the window.",
+            "Parallel executions of the headline.",
             "How often did agents run side by side?",
             Unit.COUNT,
-            sum_by(select_series("window_fanouts")),
+            sum_by(select_series("verdict_fanouts")),
             steps=make_steps("fanouts", of=INFO),
             links=(Link(BoardId.QUALITY, "Adoption"),),
         ),
@@ -157,6 +173,36 @@ _TYPES = Row(
 _SURE = Row(
     "How sure the gain is",
     (
+        make_table(
+            "Parts with a better baseline",
+            "Parallel executions that have a better baseline, by it and by their tasks' own lengths.",
+            "Does the headline hold where there is something to compare it with?",
+            {Label.BASELINE: "Baseline"},
+            Column("Executions", sum_by(select_series("verdict_part_fanouts"), Label.BASELINE), Unit.COUNT),
+            Column("Speedup", _compute_part_speedup("sequential_seconds"), Unit.TIMES),
+            Column("By own lengths", _compute_part_speedup("own_sequential_seconds"), Unit.TIMES),
+            Column(
+                "Improvement",
+                divide_sums(
+                    select_series("verdict_part_saved_seconds"),
+                    select_series("verdict_part_sequential_seconds"),
+                    Label.BASELINE,
+                ),
+                Unit.RATIO,
+                low=None,
+                high=1,
+            ),
+            width=12,
+        ),
+        make_bars(
+            "Work by class",
+            "Busy time of the headline's tasks: delivered, taken as delivered without a report, or wasted.",
+            "Are the outcomes of most of the work reported?",
+            Unit.SECONDS,
+            sum_by(select_series("verdict_work_seconds"), Label.DELIVERY),
+            legend="{{delivery}}",
+            width=12,
+        ),
         make_bars(
             "How sequential time is known",
             "Tasks of parallel executions by where their sequential time comes from.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 COMPUTED = "computed from its ingredients, so that it is right for any choice of variables"
+INGREDIENT = "an ingredient: saved is sequential less paid"
 FOR_OTHER_PERIODS = "for rates over periods other than the windows; boards show the windowed figure"
 
 UNUSED: dict[str, str] = {
@@ -18,10 +19,16 @@ UNUSED: dict[str, str] = {
             "stretto_parallel_failure_ratio",
             "stretto_speedup_ratio",
             "stretto_test_time_ratio",
+            "stretto_verdict_improvement_ratio",
+            "stretto_verdict_part_improvement_ratio",
+            "stretto_verdict_part_own_speedup_ratio",
+            "stretto_verdict_part_speedup_ratio",
+            "stretto_verdict_speedup_ratio",
             "stretto_waste_ratio",
         ),
         COMPUTED,
     ),
+    "stretto_verdict_paid_seconds": INGREDIENT,
     **dict.fromkeys(
         (
             "stretto_elapsed_seconds_total",

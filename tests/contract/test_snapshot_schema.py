@@ -57,7 +57,7 @@ def test_what_is_answered_is_what_the_schema_says(snapshot_document: dict[str, A
     assert snapshot_document["stuck_tasks"]
     assert (
         snapshot_document["verdicts"]["1h"]["lead"]["confidence"]["speedup"]
-        or snapshot_document["verdicts"]["1h"]["others"]
+        or snapshot_document["verdicts"]["1h"]["parts"]
     )
     assert snapshot_document["scores"]["1h"]["quality"]
 

@@ -50,11 +50,12 @@ def run_backfill(context: CommandContext, options: argparse.Namespace) -> int:
 def _compute_hours(config: Config) -> Iterator[At]:
     with closing(open_reader(config.database)) as connection:
         declared = load_declared(config.state)
+        rule = config.make_headline_rule(declared)
         first = queries.find_first_slot(connection)
         at = read_wall_clock() if first is None else first + HOUR
         while at < read_wall_clock():
             find = make_baseline_finder(connection, config.hours, declared, now=at)
-            figures, _, _ = compute_windows(connection, at, find, config.scoring)
+            figures, _, _ = compute_windows(connection, at, find, config.scoring, rule)
             # Most hours of a long history are empty in every window and are left out.
             if any(figure.count for figure in figures):
                 yield at, figures

@@ -34,7 +34,8 @@ from stretto.cli.top_data import (
 )
 from stretto.clock import SECOND, read_wall_clock
 from stretto.errors import StrettoError
-from stretto.figures.verdict import Verdict
+from stretto.figures.baselines import Provenance
+from stretto.figures.window_verdict import Verdict
 from stretto.format import quantities
 from stretto.model.entities import ToolCall
 
@@ -137,13 +138,19 @@ def _format_verdict(verdict: Verdict) -> str:
     time_saved = quantities.format_duration(abs(lead.time_saved))
     change = "saved" if lead.time_saved >= 0 else "lost"
     fanouts = quantities.format_count_of(lead.fanouts, "parallel execution")
-    others = (
-        f"; {quantities.format_count_of(verdict.fanouts - lead.fanouts, 'other')}"
-        if verdict.parts[1:]
-        else ""
+    tasks = quantities.format_delivered(lead.delivered + lead.taken, lead.tasks)
+    notes = [lead.provenance.value, *([] if lead.are_outcomes_reported else ["outcomes not reported"])]
+    parts = "".join(
+        f"; {part.better.fanouts} {part.better.provenance.value}:"
+        f" {quantities.format_speedup(part.better.speedup)}"
+        for part in verdict.parts
+        if part.better.speedup is not None
     )
     speedup = quantities.format_speedup(lead.speedup)
-    return f"{speedup} as fast, {time_saved} {change} over {fanouts} ({lead.provenance.value}){others}"
+    return (
+        f"{'up to ' if lead.provenance is Provenance.WORK and lead.speedup > 1 else ''}{speedup} as fast,"
+        f" {time_saved} {change} over {fanouts}, {tasks} ({', '.join(notes)}){parts}"
+    )
 
 
 def _draw_sessions(frame: Frame) -> Table:

@@ -20,7 +20,7 @@ from stretto.errors import StrettoError
 from stretto.figures.spending import Spending, sum_spending
 from stretto.figures.sum_reading import Sums, sum_by, sum_up
 from stretto.figures.task_silence import find_last_signs, find_silent_tasks
-from stretto.figures.verdict import Verdict, build_comparison_document, build_mixes, build_verdict
+from stretto.figures.window_verdict import Verdict, build_verdict, build_verdict_document
 from stretto.model.entities import Session, Task, ToolCall
 from stretto.model.event import Outcome
 from stretto.names import WINDOWS, measures
@@ -174,9 +174,10 @@ class FrameReader:
         config = self.config
         recorded = declared.load_declared(config.state)
         find = make_baseline_finder(connection, config.hours, recorded, now=now)
+        rule = config.make_headline_rule(recorded)
         for window, seconds in WINDOWS.items():
             sums = queries.read_sums(connection, now, seconds)
-            self._verdicts[window] = build_verdict(window, build_mixes(sums, find))
+            self._verdicts[window] = build_verdict(window, sums, find, rule)
             self._spent.pop(window, None)
             if sums.get(measures.MODEL_CALLS):
                 self._spent[window] = _sum_spending(sums)
@@ -207,15 +208,7 @@ def build_document(frame: Frame) -> dict[str, Any]:
             "tasks_running": activity.tasks_running,
             "last_event": _format_time(activity.last_event),
         },
-        "verdicts": {
-            window: {
-                "fanouts": verdict.fanouts,
-                "tasks": verdict.tasks,
-                "lead": None if verdict.lead is None else build_comparison_document(verdict.lead),
-                "others": [build_comparison_document(part) for part in verdict.parts[1:]],
-            }
-            for window, verdict in frame.verdicts.items()
-        },
+        "verdicts": {window: build_verdict_document(verdict) for window, verdict in frame.verdicts.items()},
         "spending": {
             window: build_spending_document(frame.spent[window]) if window in frame.spent else None
             for window in frame.verdicts

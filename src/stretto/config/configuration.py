@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stretto.figures.baselines import DeclaredBaselines, Provenance
 from stretto.figures.scores.score_rules import ScoreRules, Scoring
+from stretto.figures.window_verdict import HeadlineRule
 from stretto.model.task_type import TaskTypes
 from stretto.model.token_prices import Rates
 from stretto.state.retention import Retention
@@ -62,6 +64,10 @@ class Config:
     """A running task is stuck if it has had no event for longer and waits for no tool."""
     resources_interval_seconds: int
     """Time between two readings of the agents' processes; 0 disables them."""
+    headline_baseline: str
+    """The baseline of the headline: ``work``, ``configured`` or ``recorded``."""
+    headline_covers_percent: int
+    """Share of the parallel executions that it must cover; else the headline is by the work itself."""
     preset: str | None
     task_types: TaskTypes
     rates: Mapping[str, Rates]
@@ -120,6 +126,12 @@ class Config:
     def scoring(self) -> Scoring:
         """The rules of the scores, with the target improvement of each task type."""
         return Scoring(self.scores, self.task_types.find_target)
+
+    def make_headline_rule(self, declared: DeclaredBaselines) -> HeadlineRule:
+        """Return the rule that chooses the headline's baseline."""
+        return HeadlineRule(
+            Provenance(self.headline_baseline), self.headline_covers_percent / 100, self.hours, declared
+        )
 
     @property
     def hours(self) -> dict[str, float]:

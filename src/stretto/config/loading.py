@@ -33,6 +33,8 @@ LEAST_TOKEN_LENGTH = 16
 LEAST_RAW_DAYS = 8
 """The longest window reaches back a week, and every session in a window can be opened."""
 
+HEADLINE_BASELINES = ("work", "configured", "recorded")
+
 # Not str.isdigit: it accepts characters that int() refuses, and numbers of any length.
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,18}").fullmatch
 
@@ -63,6 +65,12 @@ def load_config(
         effective = values[name.replace(".", "_")] = _convert_value(name, value, kind, origin)
         settings.append(Setting(name, "set" if name == "token" and effective else effective, origin))
     values["token"] = _read_token(values["token"], values.pop("token_file"))
+    if values["headline_baseline"] not in HEADLINE_BASELINES:
+        raise ConfigError(
+            "headline.baseline must be " + ", ".join(HEADLINE_BASELINES),
+            cause=f"it is {values['headline_baseline']!r}",
+            hint="measured runs stand beneath the headline: they never cover everything",
+        )
     host, port = _parse_address(values.pop("listen"))
     values["receivers"] = _find_receivers_file(values["receivers"], folder)
     values["hosts"] = tuple(name.strip() for name in values["hosts"].split(",") if name.strip())

@@ -25,6 +25,8 @@ SETTINGS: dict[str, tuple[type, object, str]] = {
     "prometheus_port": (int, 9090, "STRETTO_PROMETHEUS_PORT"),
     "alertmanager_port": (int, 9093, "STRETTO_ALERTMANAGER_PORT"),
     "stuck_minutes": (int, 10, "STRETTO_STUCK_MINUTES"),
+    "headline.baseline": (str, "work", "STRETTO_HEADLINE_BASELINE"),
+    "headline.covers_percent": (int, 100, "STRETTO_HEADLINE_COVERS_PERCENT"),
     "resources.interval_seconds": (int, DEFAULT_INTERVAL_SECONDS, "STRETTO_RESOURCES_INTERVAL_SECONDS"),
 }
 """Key in the file → (type, default, environment variable). A key ``table.name`` is in that TOML table."""
@@ -45,6 +47,7 @@ OTHER_VARIABLES = (
 LARGEST = {
     "stuck_minutes": 525_600,
     "resources.interval_seconds": 3_600,
+    "headline.covers_percent": 100,
     "idle_minutes": 525_600,
     "series_budget": 1_000_000,
     "retention_raw_days": 3_650,
@@ -54,4 +57,4 @@ LARGEST = {
     "prometheus_port": 65_535,
     "alertmanager_port": 65_535,
 }
-"""Largest accepted value: a year, an hour, more series than a server accepts, the last port."""
+"""Largest accepted value: a year, an hour, all of it, more series than a server accepts, the last port."""

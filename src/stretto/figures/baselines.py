@@ -193,18 +193,38 @@ def choose_baseline(
     counts as configured. ``refusal`` says why there is no measured baseline.
     """
     types = set(list_task_types(signature))
-    recorded = declared.find_matching(pattern, signature)
-    if recorded:
-        return _use_recorded(recorded, signature, types)
+    recorded = find_declared_baseline(Provenance.RECORDED, pattern, signature, hours, declared)
+    if recorded is not None:
+        return recorded
     if measured is not None and types <= (lengths := measured.lengths).keys():
         return Baseline(Provenance.MEASURED, _pick_lengths(lengths, types), measured)
     set_lengths = {name: entry.length for name, entry in declared.set.items()}
     if types <= set_lengths.keys():
         return Baseline(Provenance.SET, _pick_lengths(set_lengths, types), refusal=refusal)
+    configured = find_declared_baseline(Provenance.CONFIGURED, pattern, signature, hours, declared)
+    return replace(configured or WORK_BASELINE, refusal=refusal)
+
+
+def find_declared_baseline(
+    provenance: Provenance,
+    pattern: str,
+    signature: str,
+    hours: Hours,
+    declared: DeclaredBaselines = NOTHING_DECLARED,
+) -> Baseline | None:
+    """Return the recorded or the configured baseline of a mix, even if there is a better one; None if none.
+
+    Lengths set by hand replace configured hours.
+    """
+    types = set(list_task_types(signature))
+    if provenance is Provenance.RECORDED:
+        recorded = declared.find_matching(pattern, signature)
+        return _use_recorded(recorded, signature, types) if recorded else None
+    set_lengths = {name: entry.length for name, entry in declared.set.items()}
     length_by_type = {name: length * HOUR for name, length in hours.items()} | set_lengths
     if types <= length_by_type.keys():
-        return Baseline(Provenance.CONFIGURED, _pick_lengths(length_by_type, types), refusal=refusal)
-    return replace(WORK_BASELINE, refusal=refusal)
+        return Baseline(Provenance.CONFIGURED, _pick_lengths(length_by_type, types))
+    return None
 
 
 def _use_recorded(recorded: tuple[RecordedBaseline, ...], signature: str, types: set[str]) -> Baseline:

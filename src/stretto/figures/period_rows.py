@@ -9,23 +9,24 @@ from dataclasses import dataclass
 from stretto.figures.baselines import FindBaseline, Provenance
 from stretto.figures.confidence import has_significant_difference
 from stretto.figures.sum_reading import Sums, sum_by
-from stretto.figures.verdict import BaselineComparison, Verdict, build_mixes, build_verdict
+from stretto.figures.window_verdict import (
+    BY_WORK,
+    HEADLINE_MEASURES,
+    BaselineComparison,
+    HeadlineRule,
+    Verdict,
+    build_verdict,
+    choose_headline,
+)
 from stretto.model.event import Outcome
 from stretto.names import measures
 from stretto.names.measures import Dimension
 
-PERIOD_MEASURES = (
-    measures.PARALLEL_TASKS,
-    measures.PARALLEL_WORK,
-    measures.PARALLEL_ELAPSED,
-    measures.PARALLEL_DELIVERED,
-    measures.PARALLEL_DELIVERED_WORK,
-    measures.TASKS,
-)
+PERIOD_MEASURES = (*HEADLINE_MEASURES, measures.TASKS)
 """The sums that a period is computed from."""
 
-FEWEST_FANOUTS = 10
-"""Fewest parallel executions in each of two weeks for a test whether they differ by more than noise."""
+FEWEST = 10
+"""Fewest things behind a figure in each of two weeks for a test whether they differ by more than noise."""
 
 FEWEST_DAYS = 3
 """Fewest days with the figure in each week: two days show too little of the scatter."""
@@ -33,7 +34,7 @@ FEWEST_DAYS = 3
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """The parallel work of a day or week by provenance, and the outcomes of all its tasks."""
+    """The parallel work of a day or week by one baseline, and the outcomes of all its tasks."""
 
     verdict: Verdict
     tasks: int
@@ -42,14 +43,14 @@ class Period:
     failed: int
 
     @property
+    def judged(self) -> int:
+        """Tasks with a known outcome."""
+        return self.succeeded + self.failed
+
+    @property
     def success(self) -> float | None:
         """Successful tasks over tasks with a known outcome."""
-        judged = self.succeeded + self.failed
-        return self.succeeded / judged if judged else None
-
-    def get_comparison(self, provenance: Provenance) -> BaselineComparison | None:
-        """Return its parallel work that is compared with a provenance."""
-        return next((part for part in self.verdict.parts if part.provenance is provenance), None)
+        return self.succeeded / self.judged if self.judged else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +73,25 @@ class FigureChange:
 
 @dataclass(frozen=True, slots=True)
 class WeekChange:
-    """The changes since last week, by the best provenance of the last seven days."""
+    """The changes since last week, both weeks compared with the same baseline."""
 
     baseline: Provenance | None
     fanouts: tuple[int, int]
-    """Parallel executions compared with that provenance: (now, before)."""
+    """Parallel executions compared with that baseline: (now, before)."""
     figures: tuple[FigureChange, ...]
 
 
-def build_period(name: str, sums: Sums, find_baseline: FindBaseline) -> Period:
-    """Return the period of some sums."""
+def build_period(
+    name: str,
+    sums: Sums,
+    find_baseline: FindBaseline,
+    rule: HeadlineRule = BY_WORK,
+    provenance: Provenance | None = None,
+) -> Period:
+    """Return the period of some sums; ``provenance`` fixes the baseline for several periods."""
     outcomes = Counter(sum_by(sums, measures.TASKS, Dimension.OUTCOME))
     return Period(
-        build_verdict(name, build_mixes(sums, find_baseline)),
+        build_verdict(name, sums, find_baseline, rule, provenance),
         tasks=outcomes.total(),
         succeeded=outcomes[Outcome.SUCCESS.value],
         failed=outcomes[Outcome.FAILURE.value],
@@ -102,66 +109,82 @@ def add_sums(all_sums: Iterable[Sums]) -> Sums:
     return total
 
 
-def compare_weeks(now: Sequence[Sums], before: Sequence[Sums], find_baseline: FindBaseline) -> WeekChange:
-    """Compare two weeks, each given as the sums of its days.
+def compare_weeks(
+    now: Sequence[Sums],
+    before: Sequence[Sums],
+    find_baseline: FindBaseline,
+    rule: HeadlineRule = BY_WORK,
+    *,
+    definition_changed: bool = False,
+) -> WeekChange:
+    """Compare two weeks, each given as the sums of its days, by the baseline that suits both together.
 
-    Only work with the same provenance is compared. A difference exceeds noise by Welch's test over the values
-    of single days. Days without the figure are left out; for counts they are 0.
+    A difference exceeds noise by Welch's test over the values of single days. Days without the figure are
+    left out; for counts they are 0. Nothing is compared if sums of either week are of an older definition.
     """
-    weeks = (_Week(now, find_baseline), _Week(before, find_baseline))
-    lead = weeks[0].period.verdict.lead
-    baseline = lead.provenance if lead else None
-    fanouts = (weeks[0].count_fanouts(baseline), weeks[1].count_fanouts(baseline))
-    figures = tuple(_compare_figure(name, weeks, baseline, min(fanouts)) for name in _READERS)
-    return WeekChange(baseline, fanouts, figures)
+    provenance = choose_headline(add_sums([*now, *before]), rule)
+    weeks = tuple(
+        _Week(
+            build_period("7d", add_sums(days), find_baseline, rule, provenance),
+            tuple(build_period("day", sums, find_baseline, rule, provenance) for sums in days),
+        )
+        for days in (now, before)
+    )
+    fanouts = (weeks[0].period.verdict.fanouts, weeks[1].period.verdict.fanouts)
+    figures = tuple(_compare_figure(name, weeks, definition_changed=definition_changed) for name in _READERS)
+    return WeekChange(provenance if any(fanouts) else None, fanouts, figures)
 
 
+@dataclass(frozen=True, slots=True)
 class _Week:
-    def __init__(self, days: Sequence[Sums], find_baseline: FindBaseline) -> None:
-        self.period = build_period("7d", add_sums(days), find_baseline)
-        self.days = [build_period("day", sums, find_baseline) for sums in days]
-
-    def count_fanouts(self, baseline: Provenance | None) -> int:
-        part = None if baseline is None else self.period.get_comparison(baseline)
-        return part.fanouts if part else 0
+    period: Period
+    days: tuple[Period, ...]
 
 
-def _get_fanouts(period: Period, _: BaselineComparison | None) -> float | None:
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """A figure of a period, with the number of things behind it."""
+
+    read: Callable[[Period], float | None]
+    count: Callable[[Period], int]
+    things: str
+
+
+def _read_lead(read: Callable[[BaselineComparison], float | None]) -> _Reader:
+    def read_period(period: Period) -> float | None:
+        return None if period.verdict.lead is None else read(period.verdict.lead)
+
+    return _Reader(read_period, _count_fanouts, "parallel executions")
+
+
+def _count_fanouts(period: Period) -> int:
     return period.verdict.fanouts
 
 
-def _get_success(period: Period, _: BaselineComparison | None) -> float | None:
-    return period.success
-
-
-_READERS: dict[str, Callable[[Period, BaselineComparison | None], float | None]] = {
-    "fanouts": _get_fanouts,
-    "success": _get_success,
-    "elapsed_seconds": lambda _, part: part.elapsed if part else None,
-    "time_saved_seconds": lambda _, part: part.time_saved if part else None,
-    "speedup": lambda _, part: part.speedup if part else None,
-    "improvement": lambda _, part: part.improvement if part else None,
+_READERS: dict[str, _Reader] = {
+    "fanouts": _Reader(_count_fanouts, _count_fanouts, "parallel executions"),
+    "success": _Reader(
+        lambda period: period.success, lambda period: period.judged, "tasks with a known outcome"
+    ),
+    "elapsed_seconds": _read_lead(lambda lead: lead.elapsed),
+    "time_saved_seconds": _read_lead(lambda lead: lead.time_saved),
+    "speedup": _read_lead(lambda lead: lead.speedup),
+    "improvement": _read_lead(lambda lead: lead.improvement),
 }
-"""Figure name → its value, read from a period and the period's comparison with the provenance."""
+"""Figure name → its reader."""
 
 
-def _read_figure(name: str, period: Period, baseline: Provenance | None) -> float | None:
-    return _READERS[name](period, None if baseline is None else period.get_comparison(baseline))
-
-
-def _compare_figure(
-    name: str, weeks: tuple[_Week, _Week], baseline: Provenance | None, fewest: int
-) -> FigureChange:
-    now, before = (_read_figure(name, week.period, baseline) for week in weeks)
-    days = [
-        [value for day in week.days if (value := _read_figure(name, day, baseline)) is not None]
-        for week in weeks
-    ]
+def _compare_figure(name: str, weeks: Sequence[_Week], *, definition_changed: bool) -> FigureChange:
+    reader = _READERS[name]
+    now, before = (reader.read(week.period) for week in weeks)
+    days = [[value for day in week.days if (value := reader.read(day)) is not None] for week in weeks]
     reason = None
-    if now is None or before is None:
+    if definition_changed:
+        reason = "its definition changed in these two weeks"
+    elif now is None or before is None:
         reason = "not known for both weeks"
-    elif fewest < FEWEST_FANOUTS:
-        reason = f"fewer than {FEWEST_FANOUTS} parallel executions in one of the weeks"
+    elif min(reader.count(week.period) for week in weeks) < FEWEST:
+        reason = f"fewer than {FEWEST} {reader.things} in one of the weeks"
     elif min(map(len, days)) < FEWEST_DAYS:
         reason = f"fewer than {FEWEST_DAYS} days with the figure in one of the weeks"
     return FigureChange(name, now, before, None if reason else has_significant_difference(*days), reason)

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from stretto.clock import SECOND
-from stretto.figures.baselines import FindBaseline, Provenance
+from stretto.figures.baselines import WORK_BASELINE
 from stretto.figures.figure import Figure, Labels
 from stretto.figures.sum_reading import Sums, group_by, sum_up
+from stretto.figures.window_verdict import BY_WORK, HeadlineRule, Verdict
 from stretto.model.model_call_cost import DOLLAR
 from stretto.names import measures
 from stretto.names.measures import Dimension
@@ -60,11 +61,13 @@ class _PricedFanouts:
         return (self.sequential - self.elapsed) / SECOND
 
 
-def compute_price_figures(window: str, sums: Sums, find_baseline: FindBaseline) -> Iterator[Figure]:
+def compute_price_figures(
+    window: str, sums: Sums, verdict: Verdict, rule: HeadlineRule = BY_WORK
+) -> Iterator[Figure]:
     """Yield the use of parallel executions, and their use for each second saved.
 
-    The price covers the executions with the best provenance and with known use, so numerator and denominator
-    cover the same executions. Wasted tasks used tokens too, but saved nothing.
+    The price is by the headline's baseline, and covers its executions with known use, so numerator and
+    denominator cover the same executions. Wasted tasks used tokens too, but saved nothing.
     """
     # Example: executions that used 600 tokens and saved 40 s cost 15 tokens for each second saved.
     at: Labels = (("window", window),)
@@ -73,21 +76,20 @@ def compute_price_figures(window: str, sums: Sums, find_baseline: FindBaseline) 
         (_TOKENS, 1.0, "stretto_parallel_tokens", "stretto_saved_second_tokens"),
         (_COST, 1 / DOLLAR, "stretto_parallel_cost_usd", "stretto_saved_second_cost_usd"),
     ):
-        by_provenance = _sum_priced(sums, find_baseline, priced)
-        fanouts_with_use = sum(paid.fanouts for paid in by_provenance.values())
+        everything, headline = _sum_priced(sums, verdict, rule, priced)
+        fanouts_with_use = everything.fanouts
         if not fanouts_with_use:
             reason = _explain_absence(priced.name, fanouts)
             yield Figure(total, at, None, 0, reason)
             yield Figure(price, at, None, 0, reason)
             continue
-        used = sum(paid.used for paid in by_provenance.values()) * scale
-        yield Figure(total, at, used, fanouts_with_use, coverage=fanouts_with_use / fanouts)
-        lead = next(by_provenance[p] for p in Provenance if p in by_provenance)
-        if lead.saved > 0:
-            value = lead.used * scale / lead.saved
-            yield Figure(price, at, value, lead.fanouts, coverage=lead.fanouts / fanouts)
+        coverage = fanouts_with_use / fanouts
+        yield Figure(total, at, everything.used * scale, fanouts_with_use, coverage=coverage)
+        if headline.saved > 0:
+            value = headline.used * scale / headline.saved
+            yield Figure(price, at, value, headline.fanouts, coverage=headline.fanouts / fanouts)
         else:
-            yield Figure(price, at, None, lead.fanouts, "no time was saved")
+            yield Figure(price, at, None, headline.fanouts, "no time was saved")
 
 
 def _explain_absence(name: str, fanouts: int) -> str:
@@ -97,9 +99,11 @@ def _explain_absence(name: str, fanouts: int) -> str:
 
 
 def _sum_priced(
-    sums: Sums, find_baseline: FindBaseline, priced: _PricedMeasures
-) -> dict[Provenance, _PricedFanouts]:
-    by_provenance: dict[Provenance, _PricedFanouts] = {}
+    sums: Sums, verdict: Verdict, rule: HeadlineRule, priced: _PricedMeasures
+) -> tuple[_PricedFanouts, _PricedFanouts]:
+    """Return the sums of all executions with known use, and of those that the headline's baseline covers."""
+    everything, headline = _PricedFanouts(), _PricedFanouts()
+    chosen = verdict.lead.provenance if verdict.lead else None
     used_by_mix, work_by_mix, elapsed_by_mix = (
         group_by(sums, measure, *_MIX) for measure in (priced.used, priced.work, priced.elapsed)
     )
@@ -110,10 +114,10 @@ def _sum_priced(
         pattern, signature = mix
         tasks = delivered_by_mix.get(mix, {})
         work = float(work_by_mix.get(mix, 0))
-        baseline = find_baseline(pattern, signature)
-        paid = by_provenance.setdefault(baseline.provenance, _PricedFanouts())
-        paid.fanouts += count
-        paid.used += used_by_mix.get(mix, 0)
-        paid.elapsed += elapsed_by_mix.get(mix, 0)
-        paid.sequential += baseline.estimate(tasks, work).mean if tasks else 0.0
-    return by_provenance
+        baseline = rule.find(pattern, signature) if chosen is rule.provenance else WORK_BASELINE
+        for paid in (everything, headline) if baseline is not None else (everything,):
+            paid.fanouts += count
+            paid.used += used_by_mix.get(mix, 0)
+            paid.elapsed += elapsed_by_mix.get(mix, 0)
+            paid.sequential += baseline.estimate(tasks, work).mean if tasks and baseline else 0.0
+    return everything, headline

@@ -11,6 +11,10 @@ WRITERS: dict[str, tuple[str, ...]] = {
     "store.contributions.deliveries": (
         measures.DELIVERIES, measures.WASTED_TASKS, measures.WASTED_TIME,
     ),
+    "store.contributions.headline_sums": (
+        measures.VERDICT_ELAPSED, measures.VERDICT_FANOUTS, measures.VERDICT_PAID, measures.VERDICT_TASKS,
+        measures.VERDICT_WORK,
+    ),
     "store.contributions.judgements": (
         measures.ANSWERS, measures.ANSWER_TIME, measures.PATTERN_PHASES, measures.PHASES_COVERED,
         measures.PHASES_STRETCH, measures.SCORE_COUNT, measures.SCORE_OUTSIDE, measures.SCORE_SUM,
@@ -91,9 +95,12 @@ READERS: dict[str, tuple[str, ...]] = {
     "figures.gains": (
         measures.OPPORTUNITY, measures.SEQUENTIAL_RUNS,
     ),
+    "figures.window_verdict": (
+        measures.VERDICT_ELAPSED, measures.VERDICT_FANOUTS, measures.VERDICT_PAID, measures.VERDICT_TASKS,
+        measures.VERDICT_WORK,
+    ),
     "figures.period_rows": (
-        measures.PARALLEL_DELIVERED, measures.PARALLEL_DELIVERED_WORK, measures.PARALLEL_ELAPSED,
-        measures.PARALLEL_TASKS, measures.PARALLEL_WORK, measures.TASKS,
+        measures.TASKS,
     ),
     "figures.resource_figures": (
         measures.AGENTS_CPU, measures.AGENTS_CPU_USE, measures.AGENTS_IO,
@@ -173,6 +180,15 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.PARALLEL_OUTCOMES, measures.PHASES, measures.PHASE_TIME,
         measures.SESSIONS, measures.SESSION_TIME, measures.TASKS, measures.TASK_TIME,
         measures.TURN_TIME,
+    ),
+    "store.old_definitions": (
+        measures.COST_DELIVERED, measures.COST_FANOUTS, measures.DELIVERIES,
+        measures.PARALLEL_DELIVERED, measures.PARALLEL_DELIVERED_WORK, measures.PARALLEL_ELAPSED,
+        measures.PARALLEL_TASKS, measures.PARALLEL_WORK, measures.PATTERN_DELIVERED,
+        measures.PATTERN_DELIVERED_WORK, measures.PATTERN_TASKS, measures.PATTERN_WORK,
+        measures.TASKS, measures.TOKEN_DELIVERED, measures.TOKEN_FANOUTS, measures.VERDICT_ELAPSED,
+        measures.VERDICT_FANOUTS, measures.VERDICT_PAID, measures.VERDICT_TASKS,
+        measures.VERDICT_WORK, measures.WASTED_TASKS,
     ),
     "summaries.snapshot": (
         measures.CRITICAL_PATH_AGENT,

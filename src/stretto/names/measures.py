@@ -190,6 +190,33 @@ WASTED_TOKEN_TASKS = define_measure(
 )
 WASTED_COST = define_measure("wasted_cost", _WASTE, _U.NANO_USD, "Cost of wasted tasks.")
 WASTED_COST_TASKS = define_measure("wasted_cost_tasks", _WASTE, _U.COUNT, "Wasted tasks whose cost is known.")
+VERDICT_FANOUTS = define_measure(
+    "verdict_fanouts", (_D.PATTERN, _D.SIGNATURE), _U.COUNT, "Parallel executions of the headline."
+)
+VERDICT_TASKS = define_measure(
+    "verdict_tasks",
+    (_D.PATTERN, _D.SIGNATURE, _D.TASK_TYPE, _D.DELIVERY),
+    _U.COUNT,
+    "Their tasks by class.",
+)
+VERDICT_WORK = define_measure(
+    "verdict_work",
+    (_D.PATTERN, _D.SIGNATURE, _D.TASK_TYPE, _D.DELIVERY),
+    _U.NANOSECONDS,
+    "Busy time of these tasks.",
+)
+VERDICT_PAID = define_measure(
+    "verdict_paid",
+    (_D.PATTERN, _D.SIGNATURE),
+    _U.NANOSECONDS,
+    "Their elapsed, summed; below a wasted task only what lies outside of it.",
+)
+VERDICT_ELAPSED = define_measure(
+    "verdict_elapsed",
+    (_D.PATTERN, _D.SIGNATURE),
+    _U.NANOSECONDS,
+    "Their elapsed, those that overlap in a session counted once.",
+)
 OPPORTUNITY = define_measure(
     "opportunity",
     (_D.PATTERN,),

@@ -125,8 +125,10 @@ class Service:
 
     def summarise_trends(self) -> dict[str, Any]:
         """Return parallel work by day and by week, as JSON."""
+        declared = self.declared()
+        rule = self.config.make_headline_rule(declared)
         with self._reader.use() as connection:
-            return read_trends(connection, self._clock(), self.config.hours, self.declared())
+            return read_trends(connection, self._clock(), self.config.hours, declared, rule)
 
     def expose_metrics(self, accept: str) -> Exposition:
         """Return all metrics as text, in the format that the Accept header asks for."""

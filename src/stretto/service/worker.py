@@ -348,14 +348,16 @@ class Worker:
 
     def _refresh_snapshot(self) -> None:
         started = time.perf_counter()
+        declared = self._declared()
         self.snapshot = take_snapshot(
             self.writer,
             self._clock(),
             self._config.task_types,
             self._config.hours,
-            declared=self._declared(),
+            declared=declared,
             scoring=self._config.scoring,
             live=LiveState(self._resource_use(), self._stuck_tasks),
+            rule=self._config.make_headline_rule(declared),
         )
         self.health.snapshot_seconds = time.perf_counter() - started
         self._announce_snapshot()

@@ -69,6 +69,8 @@ CREATE TABLE fanouts (
   work INTEGER NOT NULL, elapsed INTEGER NOT NULL, longest_lane INTEGER NOT NULL,
   delivered INTEGER NOT NULL DEFAULT 0, -- whether a source reported the success of every task
   project TEXT, workers TEXT NOT NULL DEFAULT '[]',
+  delivered_work INTEGER NOT NULL DEFAULT 0, -- the rest as the headline counts it
+  paid INTEGER NOT NULL DEFAULT 0, counted INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (session, number, kept)
 ) WITHOUT ROWID;
 -- Only these can be records: failing early would be the fastest of all.

@@ -20,6 +20,7 @@ import msgspec
 
 from stretto import journal
 from stretto.clock import SECOND
+from stretto.figures.nested_fanouts import count_once
 from stretto.figures.work_identity import identify_work
 from stretto.journal import kept_records
 from stretto.journal.file_identity import compute_identity
@@ -61,7 +62,8 @@ _INSERT_RUN = (
 )
 _INSERT_FANOUT = (
     'INSERT INTO fanouts (session, number, pattern, signature, start, "end", width, work, elapsed,'
-    " longest_lane, project, workers, delivered) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " longest_lane, project, workers, delivered, delivered_work, paid, counted)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 _RULES = "rules"
@@ -459,6 +461,7 @@ class Ingest:
             )
             for number, run in enumerate(settled.sequential_runs)
         ]
+        counted = {(f.parent, f.start): elapsed for f, _, elapsed in count_once(settled.fanouts)}
         fanouts = [
             (
                 session.id,
@@ -474,6 +477,9 @@ class Ingest:
                 work.project,
                 work.encode_workers(),
                 f.is_reported_delivered,
+                f.delivered_work,
+                f.paid,
+                counted[f.parent, f.start],
             )
             for number, f in enumerate(settled.fanouts)
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 
 import msgspec
 
@@ -10,6 +11,12 @@ from stretto.clock import SECOND
 from stretto.journal.kept_records import KeptRecord, KeptRow, KeptSum, hash_session
 from stretto.store.contributions.registry import get_sums_version
 from stretto.store.database_schema import EXECUTIONS
+from stretto.store.old_definitions import (
+    OLD_DEFINITION_UNTIL,
+    Amounts,
+    complete_old_sums,
+    is_old_definition,
+)
 from stretto.store.rollup import SLOTS, Additions, Cells, add_kept_sums
 
 _encode = msgspec.json.Encoder().encode
@@ -49,11 +56,15 @@ def find_pruned_until(connection: sqlite3.Connection, session_id: str) -> int | 
 def add_kept_record(connection: sqlite3.Connection, record: KeptRecord) -> None:
     """Add a record's sums, runs and parallel executions to the store, and note that it was added."""
     sums: dict[int, Cells] = {}
-    for width, amounts in record.sums.items():
-        cells = sums[width] = {}
-        for slot, measure, dims, value in amounts:
-            cell = (slot, measure, _encode(dims).decode())
-            cells[cell] = cells.get(cell, 0) + value
+    for width, kept_sums in record.sums.items():
+        amounts: Amounts = Counter()
+        for slot, measure, dims, value in kept_sums:
+            amounts[slot, measure, tuple(dims)] += value
+        if is_old_definition(record.counted_by):
+            amounts = complete_old_sums(amounts, record.counted_by)
+        sums[width] = {
+            (slot, measure, _encode(dims).decode()): value for (slot, measure, dims), value in amounts.items()
+        }
     add_kept_sums(connection, sums)
     for table in EXECUTIONS:
         _insert_rows(connection, table, record.session, record.rows.get(table, ()))
@@ -62,6 +73,12 @@ def add_kept_record(connection: sqlite3.Connection, record: KeptRecord) -> None:
     )
     connection.executemany("INSERT OR IGNORE INTO emitted VALUES (?, ?)", [*record.emitted.items()])
     connection.executemany("INSERT OR IGNORE INTO meta VALUES (?, ?)", [*record.notes.items()])
+    if record.sums and is_old_definition(record.counted_by):
+        connection.execute(
+            "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE"
+            " SET value = MAX(CAST(value AS INTEGER), ?2)",
+            (OLD_DEFINITION_UNTIL, record.last),
+        )
 
 
 def _split_by_age(additions: Additions, coarse_before: int) -> dict[int, tuple[KeptSum, ...]]:

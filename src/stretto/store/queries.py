@@ -17,6 +17,7 @@ from stretto.model.entities import Processes, Session
 from stretto.model.event import Outcome
 from stretto.model.facts import SessionFacts
 from stretto.sources.redact import redact_id
+from stretto.store.old_definitions import OLD_DEFINITION_UNTIL
 from stretto.store.rollup import SLOTS
 from stretto.store.session_state import load_facts, load_session_facts
 
@@ -283,6 +284,13 @@ def read_positions(connection: sqlite3.Connection) -> list[JournalPosition]:
         JournalPosition(*row)
         for row in connection.execute("SELECT file, offset, events FROM journal ORDER BY file")
     ]
+
+
+def read_old_definition_until(connection: sqlite3.Connection) -> int | None:
+    """Return until when (ns) sums of pruned sessions are of the old definition; None if none are."""
+    query = "SELECT value FROM meta WHERE name = ?"
+    row = connection.execute(query, (OLD_DEFINITION_UNTIL,)).fetchone()
+    return None if row is None else int(row[0])
 
 
 def count_rejects(connection: sqlite3.Connection) -> dict[str, int]:

@@ -25,18 +25,22 @@ class SessionBrief(NamedTuple):
     tasks: int
     running: int
     fanouts: int
-    work: int
+    delivered_work: int
+    """Summed lengths of the tasks that were delivered or taken as delivered."""
+    paid: int
+    """Elapsed of each fan-out, summed; below a wasted task only what lies outside of it."""
     elapsed: int
+    """Elapsed, overlapping fan-outs counted once."""
 
     @property
     def speedup(self) -> float | None:
-        """Work over elapsed of all fan-outs: compared with the same tasks one after another."""
-        return self.work / self.elapsed if self.elapsed else None
+        """1 + time saved over elapsed of all fan-outs, by the tasks' own lengths: as in the headline."""
+        return 1 + self.saved / self.elapsed if self.elapsed else None
 
     @property
     def saved(self) -> int:
-        """Work less elapsed (ns)."""
-        return self.work - self.elapsed
+        """Delivered work less the elapsed time paid for (ns)."""
+        return self.delivered_work - self.paid
 
 
 def read_brief(path: Path, session: str) -> SessionBrief | None:
@@ -49,8 +53,8 @@ def read_brief(path: Path, session: str) -> SessionBrief | None:
         if row is None:
             return None
         fanout_sums = connection.execute(
-            "SELECT COUNT(*), COALESCE(SUM(work), 0), COALESCE(SUM(elapsed), 0) FROM fanouts"
-            " WHERE session = ?",
+            "SELECT COUNT(*), COALESCE(SUM(delivered_work), 0), COALESCE(SUM(paid), 0),"
+            " COALESCE(SUM(counted), 0) FROM fanouts WHERE session = ?",
             (session,),
         ).fetchone()
     return SessionBrief(*row, *fanout_sums)

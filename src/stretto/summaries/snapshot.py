@@ -23,16 +23,18 @@ from stretto.figures.scores.window_scores import TREND_MEASURES, compute_score_f
 from stretto.figures.speedup_cost import compute_price_figures
 from stretto.figures.sum_reading import sum_by
 from stretto.figures.usage_figures import compute_usage_figures
-from stretto.figures.verdict import (
-    Verdict,
-    build_comparison_document,
-    build_mixes,
-    build_verdict,
-    sum_parallel_by_type,
-)
+from stretto.figures.verdict import build_mixes, sum_parallel_by_type
 from stretto.figures.wall_time import compute_wall_figures
 from stretto.figures.waste import compute_waste_figures
 from stretto.figures.window_figures import compute_window_figures
+from stretto.figures.window_verdict import (
+    BY_WORK,
+    HeadlineRule,
+    Verdict,
+    build_verdict,
+    build_verdict_document,
+    compute_verdict_figures,
+)
 from stretto.model.task_type import DEFAULT_TARGET, TaskTypes
 from stretto.names import QUANTILES, WINDOWS, Label, measures
 from stretto.names.measures import Dimension
@@ -87,6 +89,7 @@ def take_snapshot(
     declared: DeclaredBaselines = NOTHING_DECLARED,
     scoring: Scoring | None = None,
     live: LiveState | None = None,
+    rule: HeadlineRule = BY_WORK,
 ) -> Snapshot:
     """Read the store in a single transaction and freeze all figures."""
     connection.execute("BEGIN")
@@ -94,14 +97,18 @@ def take_snapshot(
         find_baseline = make_baseline_finder(connection, hours, declared, now=now)
         scoring = scoring or Scoring(target=task_types.find_target)
         return _compute_snapshot(
-            connection, now, task_types, find_baseline, scoring=scoring, live=live or LiveState()
+            connection, now, task_types, find_baseline, scoring=scoring, live=live or LiveState(), rule=rule
         )
     finally:
         connection.execute("ROLLBACK")
 
 
 def compute_windows(
-    connection: sqlite3.Connection, now: int, find_baseline: FindBaseline, scoring: Scoring
+    connection: sqlite3.Connection,
+    now: int,
+    find_baseline: FindBaseline,
+    scoring: Scoring,
+    rule: HeadlineRule = BY_WORK,
 ) -> tuple[list[Figure], dict[str, Verdict], set[str]]:
     """Return every windowed figure as of ``now``, the verdicts, and the task types that ran in parallel."""
     figures: list[Figure] = []
@@ -112,16 +119,17 @@ def compute_windows(
         mixes = build_mixes(sums, find_baseline)
         parallel = sum_parallel_by_type(mixes)
         seen_types |= {task_type for task_type, _ in parallel}
+        verdicts[window] = build_verdict(window, sums, find_baseline, rule)
+        figures += compute_verdict_figures(verdicts[window])
         figures += compute_window_figures(window, sums, parallel)
         figures += compute_efficiency_figures(window, sums)
         figures += compute_path_figures(window, sums)
         figures += compute_wall_figures(window, sums)
         figures += compute_gain_figures(window, sums, parallel, scoring.target)
-        figures += compute_price_figures(window, sums, find_baseline)
+        figures += compute_price_figures(window, sums, verdicts[window], rule)
         figures += compute_waste_figures(window, sums)
         figures += compute_usage_figures(window, sums)
         figures += compute_resource_figures(window, sums)
-        verdicts[window] = build_verdict(window, mixes)
         # Scores come last: they are computed from the window's other figures.
         figures += [*compute_score_figures(window, sums, figures, scoring, find_baseline)]
         days = queries.list_slots(now, seconds, DAY // SECOND)
@@ -141,8 +149,9 @@ def _compute_snapshot(
     *,
     scoring: Scoring,
     live: LiveState,
+    rule: HeadlineRule,
 ) -> Snapshot:
-    figures, verdicts, seen_types = compute_windows(connection, now, find_baseline, scoring)
+    figures, verdicts, seen_types = compute_windows(connection, now, find_baseline, scoring, rule)
     hours = queries.list_slots(now, max(WINDOWS.values()), HOUR // SECOND)
     by_hour = queries.read_sums_by_slot(connection, HOUR // SECOND, hours, [measures.CRITICAL_PATH_AGENT])
     decisive = find_bottlenecks(
@@ -165,7 +174,7 @@ def _compute_snapshot(
         at=now,
         figures=tuple(figures),
         verdicts=verdicts,
-        change=_compare_weeks(connection, now, find_baseline),
+        change=_compare_weeks(connection, now, find_baseline, rule),
         activity=activity,
         latest=tuple(queries.list_sessions(connection, limit=LATEST)),
         events=sum(position.events for position in queries.read_positions(connection)),
@@ -198,13 +207,7 @@ def build_snapshot_document(snapshot: Snapshot) -> dict[str, Any]:
             for stuck_task in snapshot.stuck
         ],
         "verdicts": {
-            window: {
-                "fanouts": verdict.fanouts,
-                "tasks": verdict.tasks,
-                "lead": None if verdict.lead is None else build_comparison_document(verdict.lead),
-                "others": [build_comparison_document(part) for part in verdict.parts[1:]],
-            }
-            for window, verdict in snapshot.verdicts.items()
+            window: build_verdict_document(verdict) for window, verdict in snapshot.verdicts.items()
         },
         "bottlenecks": {
             window: {
@@ -240,13 +243,17 @@ def _build_labels_document(labels: Labels) -> dict[str, str]:
     )
 
 
-def _compare_weeks(connection: sqlite3.Connection, now: int, find_baseline: FindBaseline) -> WeekChange:
+def _compare_weeks(
+    connection: sqlite3.Connection, now: int, find_baseline: FindBaseline, rule: HeadlineRule
+) -> WeekChange:
     """Compare the last 168 hours, the current hour included, with the 168 before, in days of 24 hours."""
     end = now // HOUR + 1
     hours = range(end - 2 * _WEEK, end)
     by_day = queries.read_sums_by_slot(connection, HOUR // SECOND, hours, PERIOD_MEASURES, together=_DAY)
     days = [by_day.get(start, {}) for start in hours[::_DAY]]
-    return compare_weeks(days[7:], days[:7], find_baseline)
+    until = queries.read_old_definition_until(connection)
+    changed = until is not None and until >= hours.start * HOUR
+    return compare_weeks(days[7:], days[:7], find_baseline, rule, definition_changed=changed)
 
 
 def _build_change_document(change: WeekChange) -> dict[str, Any]:

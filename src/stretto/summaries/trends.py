@@ -11,7 +11,7 @@ from stretto.clock import DAY, SECOND, to_rfc3339
 from stretto.figures.baselines import NOTHING_DECLARED, DeclaredBaselines, Hours
 from stretto.figures.period_rows import PERIOD_MEASURES, Period, add_sums, build_period
 from stretto.figures.sum_reading import Sums
-from stretto.figures.verdict import build_comparison_document
+from stretto.figures.window_verdict import BY_WORK, HeadlineRule, build_verdict_document, choose_headline
 from stretto.store import queries
 from stretto.store.fanout_queries import make_baseline_finder
 
@@ -23,11 +23,16 @@ _MONDAY = 4
 
 
 def read_trends(
-    connection: sqlite3.Connection, now: int, hours: Hours, declared: DeclaredBaselines = NOTHING_DECLARED
+    connection: sqlite3.Connection,
+    now: int,
+    hours: Hours,
+    declared: DeclaredBaselines = NOTHING_DECLARED,
+    rule: HeadlineRule = BY_WORK,
 ) -> dict[str, Any]:
     """Return the last 30 days and 12 weeks as JSON, the current day and week last.
 
-    Days are those of UTC, weeks begin on Monday. All are compared with the baselines known now.
+    Days are those of UTC, weeks begin on Monday. All are compared with the baselines known now, and all days
+    and weeks with the same kind of baseline: the one that suits the whole time.
     """
     # Example: on Wednesday 7 January 2026 the current week begins on Monday 5 January.
     today = now // DAY
@@ -38,19 +43,22 @@ def read_trends(
         by_day = queries.read_sums_by_slot(
             connection, DAY // SECOND, range(first, today + 1), PERIOD_MEASURES
         )
+        until = queries.read_old_definition_until(connection)
         find_baseline = make_baseline_finder(connection, hours, declared, now=now)
+        chosen = choose_headline(add_sums(by_day.values()), rule)
         days = [
-            (day, build_period("day", by_day.get(day, {}), find_baseline))
+            (day, build_period("day", by_day.get(day, {}), find_baseline, rule, chosen))
             for day in range(today - DAYS + 1, today + 1)
         ]
         weeks = [
-            (start, build_period("week", _add_days(by_day, start, _WEEK), find_baseline))
+            (start, build_period("week", _add_days(by_day, start, _WEEK), find_baseline, rule, chosen))
             for start in range(monday - (WEEKS - 1) * _WEEK, monday + 1, _WEEK)
         ]
     finally:
         connection.execute("ROLLBACK")
     return {
         "at": to_rfc3339(now),
+        "old_definition_until": None if until is None else to_rfc3339(until),
         "days": [_build_period_document(day, period) for day, period in days],
         "weeks": [_build_period_document(start, period) for start, period in weeks],
     }
@@ -61,13 +69,14 @@ def _add_days(by_day: Mapping[int, Sums], first: int, count: int) -> Sums:
 
 
 def _build_period_document(day: int, period: Period) -> dict[str, Any]:
-    lead, *others = period.verdict.parts or (None,)
+    document = build_verdict_document(period.verdict)
     return {
         "begins": datetime.fromtimestamp(day * DAY // SECOND, UTC).date().isoformat(),
-        "fanouts": period.verdict.fanouts,
-        "parallel_tasks": period.verdict.tasks,
+        "fanouts": document["fanouts"],
+        "all_fanouts": document["all_fanouts"],
+        "parallel_tasks": document["tasks"],
         "tasks": period.tasks,
         "success": period.success,
-        "lead": None if lead is None else build_comparison_document(lead),
-        "others": [build_comparison_document(part) for part in others if part is not None],
+        "lead": document["lead"],
+        "parts": document["parts"],
     }

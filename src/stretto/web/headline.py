@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stretto.figures.baselines import Provenance
-from stretto.figures.verdict import BaselineComparison, Verdict
+from stretto.figures.window_verdict import BaselineComparison, BetterPart, Verdict
 from stretto.format import quantities
 from stretto.summaries.snapshot import Snapshot
 
@@ -18,22 +18,30 @@ _EVEN = 0.005
 
 
 @dataclass(frozen=True, slots=True)
-class BaselineText:
-    """The words for a baseline and for the parallel work compared with it."""
+class PartText:
+    """The words for the part of the parallel work that has a better baseline."""
 
-    comparison: BaselineComparison
+    part: BetterPart
     against: str
     meaning: str
 
     @property
     def sentence(self) -> str:
-        """The verdict by this baseline in a sentence, for a baseline that is not the first."""
-        comparison, size = self.comparison, _describe_size(self.comparison)
-        if comparison.speedup is None:
-            return f"No speed-up is known of {size}."
-        speedup = quantities.format_speedup(comparison.speedup)
-        difference = quantities.format_duration(abs(comparison.time_saved))
-        return f"{speedup}, {difference} {'saved' if comparison.time_saved >= 0 else 'lost'} over {size}."
+        """The part by its better baseline and by its tasks' own lengths, in a sentence."""
+        better, own = self.part.better, self.part.own
+        if better.speedup is None or own.speedup is None:
+            return ""
+        bounds = better.speedup_bounds
+        interval = (
+            f" [{quantities.format_speedup(bounds[0])}, {quantities.format_speedup(bounds[1])}]"
+            if bounds
+            else ""
+        )
+        return (
+            f"{quantities.format_count(better.fanouts)} of them {self.against}:"
+            f" {quantities.format_speedup(better.speedup)}{interval};"
+            f" by their tasks' own lengths {quantities.format_speedup(own.speedup)}."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +53,12 @@ class Headline:
     lead: str
     tone: str
     verdict: Verdict
-    baselines: tuple[BaselineText, ...]
-    """Every baseline in the window, best first; the title is about the first."""
-    confidence: str = ""
-    """The confidence of the title's figure; empty unless the baseline is a mean of runs."""
+    against: str = ""
+    """The headline's baseline in words."""
+    meaning: str = ""
+    """An explanation of it."""
+    parts: tuple[PartText, ...] = ()
+    """The parts that have a better baseline, best first."""
 
 
 def describe_window(window: str) -> str:
@@ -67,42 +77,47 @@ def choose_window(snapshot: Snapshot, requested: str | None) -> str:
 def build_headline(snapshot: Snapshot, window: str) -> Headline:
     """Return the headline of a window: the gain or loss of parallel work, or why there is none."""
     verdict = snapshot.verdicts[window]
+    lead = verdict.lead
+    if lead is None or lead.speedup is None:
+        title, text = _explain_absence(snapshot, verdict)
+        return Headline(window, title, text, "none", verdict)
     runs = _name_runs(snapshot)
-    baselines = tuple(
-        BaselineText(part, _describe_comparison(part.provenance, runs), explain_baseline(part.provenance))
+    parts = tuple(
+        PartText(
+            part,
+            _describe_comparison(part.better.provenance, runs),
+            explain_baseline(part.better.provenance),
+        )
         for part in verdict.parts
     )
-    part = verdict.lead
-    if part is None or part.speedup is None:
-        title, lead = _explain_absence(snapshot, verdict)
-        return Headline(window, title, lead, "none", verdict, baselines)
-    when = f"in the {describe_window(window)} over {_describe_size(part)}, {baselines[0].against}."
-    confidence = describe_confidence(part)
-    if abs(part.speedup - 1) < _EVEN:
-        title = "Together as fast as one after another"
-        return Headline(window, title, f"Nothing saved {when}", "even", verdict, baselines, confidence)
-    title = f"Together {quantities.format_speedup(part.speedup)} as fast as one after another"
-    difference = quantities.format_duration(abs(part.time_saved))
-    if part.speedup > 1:
-        return Headline(window, title, f"{difference} saved {when}", "gain", verdict, baselines, confidence)
-    return Headline(window, title, f"{difference} lost {when}", "loss", verdict, baselines, confidence)
+    title, tone = _describe_speedup(lead, lead.speedup)
+    change = quantities.format_duration(abs(lead.time_saved))
+    gain = "Nothing saved" if tone == "even" else f"{change} {'saved' if tone == 'gain' else 'lost'}"
+    text = f"{gain} in the {describe_window(window)}: {describe_size(verdict, lead)}."
+    against = _describe_comparison(lead.provenance, runs)
+    return Headline(window, title, text, tone, verdict, against, explain_baseline(lead.provenance), parts)
 
 
-def describe_confidence(part: BaselineComparison) -> str:
-    """Return the speed-up's confidence interval in words; empty unless the baseline is a mean of runs."""
-    if not part.runs:
-        return ""
-    bounds = part.speedup_bounds
-    if bounds is None:
-        return f"The uncertainty is not known: {part.no_interval_reason}."
-    runs = quantities.format_count_of(part.runs, "sequential run")
-    low, high = (quantities.format_speedup(bound) for bound in bounds)
-    return f"{low} to {high} at 95 % confidence, by the scatter of {runs}."
+def describe_size(verdict: Verdict, lead: BaselineComparison) -> str:
+    """Return what the headline covers, e.g. ``5 of 6 tasks delivered, 2 parallel executions``."""
+    tasks = quantities.format_delivered(lead.delivered + lead.taken, lead.tasks)
+    fanouts = quantities.format_count_of(lead.fanouts, "parallel execution")
+    if verdict.all_fanouts > lead.fanouts:
+        counts = (quantities.format_count(count) for count in (lead.fanouts, verdict.all_fanouts))
+        fanouts = f"{' of '.join(counts)} parallel executions"
+    return f"{tasks}, {fanouts}" + ("" if lead.are_outcomes_reported else ", outcomes not reported")
 
 
-def _describe_size(part: BaselineComparison) -> str:
-    tasks = quantities.format_count_of(part.tasks, "task")
-    return f"{quantities.format_count_of(part.fanouts, 'parallel execution')} ({tasks})"
+def _describe_speedup(lead: BaselineComparison, speedup: float) -> tuple[str, str]:
+    """Return the title and its tone."""
+    if not lead.delivered and not lead.taken:
+        return "Nothing delivered", "loss"
+    if abs(speedup - 1) < _EVEN:
+        return "Together as fast as one after another", "even"
+    # The tasks' own lengths are an upper bound: side by side they may have slowed each other.
+    most = "up to " if lead.provenance is Provenance.WORK and speedup > 1 else ""
+    title = f"Together {most}{quantities.format_speedup(speedup)} as fast as one after another"
+    return title, "gain" if speedup > 1 else "loss"
 
 
 def _explain_absence(snapshot: Snapshot, verdict: Verdict) -> tuple[str, str]:
@@ -139,7 +154,7 @@ def _describe_comparison(provenance: str, runs: str) -> str:
         return f"measured against {runs}"
     if provenance == Provenance.CONFIGURED:
         return "compared with the hours configured for each task type"
-    return "compared with the same tasks' own lengths added up"
+    return "by the tasks' own lengths"
 
 
 def explain_baseline(provenance: str) -> str:
@@ -161,6 +176,6 @@ def explain_baseline(provenance: str) -> str:
             "Each task is compared with its type's sequential hours from the configuration: as good as those."
         )
     return (
-        "No sequential run of the same pattern and task types has been seen, so the tasks are added up at the"
-        " lengths they had side by side. Where they slowed each other down, this flatters."
+        "The delivered tasks are added up at the lengths they had side by side: this covers everything. Where"
+        " they slowed each other down, it flatters."
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from stretto.names.fields import EntityKind
 from stretto.store.contributions.contribution import Aspect, Contribution
 from stretto.store.contributions.deliveries import add_up_deliveries
+from stretto.store.contributions.headline_sums import add_up_headline
 from stretto.store.contributions.judgements import (
     add_up_message_balance,
     add_up_phase_coverage,
@@ -38,6 +39,7 @@ CONTRIBUTIONS: dict[str, Contribution] = {
         lambda context: add_up_tasks(context.session, context.fanouts),
     ),
     "deliveries": Contribution(frozenset({Aspect.TASKS}), add_up_deliveries),
+    "headline": Contribution(frozenset({Aspect.TASKS, Aspect.PATTERN}), add_up_headline),
     "opportunity": Contribution(frozenset({Aspect.TASKS, Aspect.PATTERN}), add_up_sequential_runs),
     "price": Contribution(frozenset({Aspect.WHOLE}), add_up_speedup_costs),
     "session": Contribution(

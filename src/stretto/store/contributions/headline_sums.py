@@ -1,0 +1,32 @@
+"""Sums of the headline: all parallel executions, each instant of a session counted once."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from stretto.figures.nested_fanouts import count_once
+from stretto.figures.work_identity import sign_work
+from stretto.names import NONE, measures
+from stretto.store.contributions.contribution import SessionContext
+from stretto.store.rollup import Additions, find_slot
+
+
+def add_up_headline(context: SessionContext) -> Additions:
+    """Return the tasks and work of the finished fan-outs by class, their elapsed time, and the time paid.
+
+    Fan-outs that overlap are added in the slot in which the last of them ended.
+    """
+    added: Additions = Counter()
+    pattern = context.session.pattern or NONE
+    for fanout, at, elapsed in count_once(context.fanouts):
+        slot, mix = find_slot(at), (pattern, sign_work(context.session, fanout.tasks))
+        added[slot, measures.VERDICT_FANOUTS, mix] += 1
+        for measure, length in ((measures.VERDICT_ELAPSED, elapsed), (measures.VERDICT_PAID, fanout.paid)):
+            if length:
+                added[slot, measure, mix] += length
+        for task in fanout.tasks:
+            if task.delivery is not None and task.length is not None:
+                dims = (*mix, task.task_type, task.delivery.delivery.value)
+                added[slot, measures.VERDICT_TASKS, dims] += 1
+                added[slot, measures.VERDICT_WORK, dims] += task.length
+    return added
