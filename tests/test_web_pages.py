@@ -237,7 +237,7 @@ def test_a_recording_is_called_one(store: Store) -> None:
 
     assert "You are looking at a recording. It is removed when your first session arrives." in page.text
     assert "stretto hooks install" in page.text
-    assert "compared with the same tasks' own lengths added up" in page.text
+    assert "By the tasks' own lengths" in page.text
     assert "your own sequential runs" not in page.text
     assert "You are looking at a recording, not at a session of yours." in session.text
 
