@@ -81,8 +81,8 @@ def run_up(context: CommandContext, options: argparse.Namespace) -> int:
             )
             service.on_snapshot(backend.updates.announce_snapshot)
             if followed:
-                names = ", ".join(folder.title for folder in followed)
-                notes.append(f"following the histories of {names}: their hooks are not installed")
+                names = ", ".join(folder.title for folder in followed if folder.path.is_dir())
+                notes.append(f"following the histories of agents without hooks ({names or 'none yet'})")
             for line in _format_greeting(context, service, supervisor, [*history, *notes]):
                 context.print_note(line)
             _serve_http(backend, supervisor, listener)
@@ -102,8 +102,8 @@ def _list_followed(context: CommandContext, mode: str) -> list[HistoryFolder]:
         return []
     hooked = {scope.agent for scope in find_hook_status(context).scopes if scope.events}
     claude_code = HistoryFolder(CLAUDE_CODE, "Claude Code", find_transcripts_folder(context))
-    folders = [claude_code, *list_history_folders(context.home, context.environ)]
-    return [folder for folder in folders if folder.source not in hooked and folder.path.is_dir()]
+    folders = [claude_code, *list_history_folders(context.home, context.environ, absent=True)]
+    return [folder for folder in folders if folder.source not in hooked]
 
 
 def _raise_interrupt(*_: object) -> None:

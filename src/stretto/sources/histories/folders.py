@@ -31,8 +31,10 @@ _DATA_FOLDERS = (("opencode", "opencode", "opencode"), ("kilo", "Kilo", "kilo"))
 """Source, title and folder in the user's data folder."""
 
 
-def list_history_folders(home: Path, environ: Mapping[str, str]) -> list[HistoryFolder]:
-    """Return the folders of histories that exist."""
+def list_history_folders(
+    home: Path, environ: Mapping[str, str], *, absent: bool = False
+) -> list[HistoryFolder]:
+    """Return the folders of histories that exist; with ``absent`` those that do not exist yet, too."""
     folders = []
     for source, title, variable, folder, inner in _FOLDERS:
         moved = environ.get(variable) if variable else None
@@ -46,4 +48,4 @@ def list_history_folders(home: Path, environ: Mapping[str, str]) -> list[History
             HistoryFolder(entry.source, entry.title, moved_path) if entry.source == "gemini-cli" else entry
             for entry in folders
         ]
-    return [folder for folder in folders if folder.path.is_dir()]
+    return [folder for folder in folders if absent or folder.path.is_dir()]

@@ -25,6 +25,7 @@ from stretto.sources.opencode.opencode_database import is_opencode_database
 from stretto.sources.opencode.opencode_rows import OPENCODE
 from stretto.sources.pi.pi_session import PI, PiSessionDecoder
 from stretto.sources.qwen.qwen_chat import QWEN, QwenChatDecoder
+from stretto.sources.workflows.nextflow_trace import NEXTFLOW, is_nextflow_trace
 
 LINES = 20
 """Lines of a file that are looked at."""
@@ -125,6 +126,12 @@ FORMATS: tuple[HistoryFormat, ...] = (
         refusal="Mistral Vibe is not read yet",
     ),
     HistoryFormat(
+        "a WfFormat instance",
+        "wfformat",
+        lambda record: "workflow" in record and "schemaVersion" in record,
+        refusal="its tasks have lengths, but no times",
+    ),
+    HistoryFormat(
         "a Cline history",
         "cline",
         lambda record: record.get("type") in ("say", "ask") and "ts" in record,
@@ -154,6 +161,8 @@ FORMATS: tuple[HistoryFormat, ...] = (
 
 OPENCODE_DATABASE = HistoryFormat("an opencode database", OPENCODE, lambda _: False)
 
+NEXTFLOW_TRACE = HistoryFormat("a Nextflow trace", NEXTFLOW, lambda _: False)
+
 OPENCLAW = HistoryFormat(
     "an openclaw session", "openclaw", lambda _: False, refusal="openclaw is not read yet"
 )
@@ -172,6 +181,8 @@ def recognise_file(path: Path) -> HistoryFormat | None:
         raise OSError(str(error)) from error
     if head.startswith(_SQLITE):
         return OPENCODE_DATABASE if is_opencode_database(path) else None
+    if is_nextflow_trace(head):
+        return NEXTFLOW_TRACE
     found = recognise_lines(head)
     if found is not None and found.source == PI and ".openclaw" in path.parts:
         return OPENCLAW

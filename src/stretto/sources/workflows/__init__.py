@@ -1,0 +1,1 @@
+"""Workflow engines: the records that they keep of an execution."""
