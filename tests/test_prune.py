@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
 from pathlib import Path
 
@@ -9,13 +10,15 @@ import pytest
 
 from stretto import journal
 from stretto.clock import DAY, HOUR
+from stretto.errors import ConfigError
+from stretto.journal.kept_records import hash_session
 from stretto.model.event import Event
 from stretto.state.retention import Retention
-from stretto.store import queries
+from stretto.store import prune, queries
 from stretto.store.database import open_writer
 from stretto.store.fanout_queries import read_admission
 from stretto.store.ingest import Ingest
-from stretto.store.prune import PruneStep, count_used_bytes, prune_history
+from stretto.store.prune import PruneStep, check_cap, count_used_bytes, find_excess, prune_history
 from stretto.store.rollup import SLOTS
 from tests.fakes import IDLE, Store, append, store
 from tests.scenes import BEGIN, Drawing, at, by_description, earlier_runs, one_by_one, straggler
@@ -171,6 +174,106 @@ def test_beyond_the_size_the_oldest_days_are_deleted_first(tmp_path: Path) -> No
         assert {id[0] for id in ids(opened)} == {"3", "4"}
         calls = queries.read_sums(opened.connection, now, 30 * day)["calls"]
         assert sum(calls.values()) == 200
+
+
+def test_freed_pages_go_back_to_the_disk(tmp_path: Path) -> None:
+    """After a pass the files on the disk are within the cap: no free page, no long log, a small journal."""
+    day = DAY // 10**9
+    with store(tmp_path) as opened:
+        for number in range(6):
+            for part in range(15):
+                drawings = [Drawing(f"{number}-{part}-{n}").opens(number * day) for n in range(20)]
+                for drawing in drawings:
+                    for call in range(10):
+                        start = number * day + call
+                        drawing.call(f"{call}", start, start + 1)
+                    drawing.ends(number * day + 20)
+                opened.take(*[drawing.events for drawing in drawings], file=f"2026-01-0{number + 1}.jsonl")
+        opened.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        before = (tmp_path / "stretto.db").stat().st_size
+        cap = count_used_bytes(opened.connection, opened.folder) // 2
+
+        pruned(opened, BEGIN + 5 * DAY + HOUR, Retention(30, 90, 365, cap))
+
+        assert opened.connection.execute("PRAGMA freelist_count").fetchone() == (0,)
+        assert (tmp_path / "stretto.db").stat().st_size < before * 0.7
+        assert (tmp_path / "stretto.db-wal").stat().st_size == 0
+        files = [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".db-shm"]
+        assert sum(path.stat().st_size for path in files) <= cap + 200_000
+        assert find_excess(opened.connection, opened.folder, Retention(30, 90, 365, cap)) == 0
+
+
+def test_a_cap_below_the_last_two_days_is_refused_with_the_least_possible(tmp_path: Path) -> None:
+    """Today's and yesterday's journal are never pruned, so a smaller cap could not be kept."""
+    folder = tmp_path / "journal"
+    for file, size in (
+        ("2026-01-01.jsonl", 9),
+        ("2026-01-02.jsonl", 3_000_000),
+        ("2026-01-03.jsonl", 500_000),
+    ):
+        journal.append_records(folder / file, b"\n" * size)
+    now = BEGIN + 2 * DAY + HOUR
+    check_cap(folder, Retention(30, 90, 365, 4_000_000), now)
+    with pytest.raises(ConfigError, match="less than the journal of two days") as refused:
+        check_cap(folder, Retention(30, 90, 365, 3_000_000), now)
+    assert refused.value.hint == "set retention_megabytes to at least 4"
+
+
+def test_imported_history_is_pruned_once_its_file_rests(tmp_path: Path) -> None:
+    """Sessions of an import go after the retention from the last write to its file, or beyond the cap."""
+    file = "import-transcripts.jsonl"
+    with store(tmp_path) as opened:
+        opened.take(straggler().events, file=file)
+        written = (BEGIN + DAY) / 10**9
+        os.utime(opened.folder / file, (written, written))
+        assert pruned(opened, BEGIN + 20 * DAY) == PruneStep()
+        append(opened.folder, [], "2026-01-19.jsonl")
+        assert pruned(opened, BEGIN + 40 * DAY) == PruneStep(sessions=1, files=1)
+        assert not (opened.folder / file).exists()
+
+
+def test_imported_history_is_pruned_beyond_the_cap(tmp_path: Path) -> None:
+    """An import without a write for an hour gives its oldest sessions first."""
+    file = "import-transcripts.jsonl"
+    with store(tmp_path) as opened:
+        opened.take(straggler().events, late(), file=file)
+        written = (BEGIN + 51 * DAY) / 10**9
+        os.utime(opened.folder / file, (written, written))
+        pruned(opened, BEGIN + 51 * DAY + HOUR // 2, Retention(60, 90, 365, 1))
+        assert len(ids(opened)) == 2
+        pruned(opened, BEGIN + 51 * DAY + 2 * HOUR, Retention(60, 90, 365, 1))
+        assert ids(opened) == ["late"]
+        assert "straggler" not in (opened.folder / file).read_text()
+
+
+def test_kept_rows_have_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond their number the oldest kept parallel executions go, but the best of a pattern stays."""
+    monkeypatch.setattr(prune, "MOST_KEPT_ROWS", 2)
+    with store(tmp_path) as opened:
+        for number in range(5):
+            opened.take(straggler(f"s{number}").events, file=FIRST)
+        opened.take(late(), file=LATER)
+        opened.connection.execute("UPDATE fanouts SET work = work * 9 WHERE session = 's0'")
+        pruned(opened)
+        kept = opened.connection.execute("SELECT session FROM fanouts WHERE kept > 0").fetchall()
+        assert 2 <= len(kept) <= 3
+        assert (hash_session("s0"),) in kept
+        pruned(opened, BEGIN + 400 * DAY)
+        assert opened.connection.execute("SELECT COUNT(*) FROM fanouts WHERE kept > 0").fetchone() == (0,)
+
+
+def test_a_store_that_was_moved_aside_goes_after_a_week(tmp_path: Path) -> None:
+    """A store with damaged rows that no journal holds stays."""
+    aside = tmp_path / "aside"
+    aside.mkdir()
+    for name in ("stretto-1.db", "unread-stretto-1.db"):
+        (aside / name).write_bytes(b"x")
+        os.utime(aside / name, (BEGIN / 10**9, BEGIN / 10**9))
+    with store(tmp_path) as opened:
+        pruned(opened, BEGIN + 6 * DAY)
+        assert len(list(aside.iterdir())) == 2
+        pruned(opened, BEGIN + 8 * DAY)
+        assert [path.name for path in aside.iterdir()] == ["unread-stretto-1.db"]
 
 
 def test_sums_thin_out_with_age(tmp_path: Path) -> None:

@@ -129,8 +129,8 @@ def _check_journal(config: Config) -> Iterator[CheckResult]:
             "choose another folder: --state DIR",
         )
         return
-    sizes = journal.list_files(folder)
-    if not sizes:
+    states = journal.scan_files(folder)
+    if not states:
         yield CheckResult(
             "journal",
             CheckVerdict.NOTE,
@@ -138,10 +138,10 @@ def _check_journal(config: Config) -> Iterator[CheckResult]:
             "run an agent with hooks, or import a recording",
         )
         return
-    newest = max((folder / name).stat().st_mtime_ns for name in sizes)
-    size = sum(sizes.values()) / 1e6
+    newest = max(state.modified for state in states.values())
+    size = sum(state.disk for state in states.values()) / 1e6
     age = format_nanoseconds(read_wall_clock() - newest)
-    text = f"{len(sizes)} file(s), {size:.1f} MB, last written {age} ago"
+    text = f"{len(states)} file(s), {size:.1f} MB, last written {age} ago"
     yield CheckResult("journal", CheckVerdict.FINE, text)
 
 

@@ -41,6 +41,7 @@ from stretto.service.service import Service
 from stretto.sources.histories.folders import HistoryFolder, list_history_folders
 from stretto.sources.histories.formats import CLAUDE_CODE
 from stretto.state.lock import StateLock
+from stretto.store.prune import check_cap
 from stretto.store.store_rescue import describe_aside
 from stretto.version import read_version
 from stretto.web.app import Backend, create_app
@@ -55,6 +56,7 @@ def run_up(context: CommandContext, options: argparse.Namespace) -> int:
     config = context.config
     # The HTTP server re-raises a signal after it has stopped; the exception then stops the rest in order.
     signal.signal(signal.SIGTERM, _raise_interrupt)
+    check_cap(config.journal, config.retention, read_wall_clock())
     lock = StateLock(config.state)
     lock.acquire(config.address)
     try:

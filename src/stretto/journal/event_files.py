@@ -113,6 +113,10 @@ class FileState:
 
     size: int
     """Bytes of its content."""
+    disk: int
+    """Bytes that it takes on the disk."""
+    modified: int
+    """Time (ns) of the last write."""
     mark: str
     """Changes with each write, and with a move, a restore or a replacement of the file."""
 
@@ -128,7 +132,9 @@ def scan_files(folder: Path) -> dict[str, FileState]:
                     if entry.name.endswith(SUFFIX) and entry.is_file():
                         status = entry.stat()
                         mark = f"{status.st_dev}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}"
-                        states[entry.name] = FileState(status.st_size, mark)
+                        states[entry.name] = FileState(
+                            status.st_size, status.st_size, status.st_mtime_ns, mark
+                        )
     except FileNotFoundError:
         return {}
     return dict(sorted(states.items()))
@@ -137,6 +143,11 @@ def scan_files(folder: Path) -> dict[str, FileState]:
 def list_files(folder: Path) -> dict[str, int]:
     """Return the journal's files with their sizes in bytes, by name."""
     return {file: state.size for file, state in scan_files(folder).items()}
+
+
+def measure_disk(folder: Path) -> int:
+    """Return the bytes that the journal's files take on the disk."""
+    return sum(state.disk for state in scan_files(folder).values())
 
 
 def open_content(folder: Path, file: str) -> BinaryIO:

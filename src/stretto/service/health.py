@@ -18,6 +18,8 @@ class Health:
     """Journal files that were cut or replaced after they were read. The store still has the lost events."""
     unreadable: Mapping[str, str] = field(default_factory=dict)
     """Journal files that cannot be read, each with the reason."""
+    excess_bytes: int = 0
+    """Bytes beyond the disk cap that the last pass of pruning left."""
     error: str | None = None
     """Why the worker's last round failed; None if it succeeded."""
     rebuild: RebuildState | None = None

@@ -154,6 +154,12 @@ class Service:
                 f"{files} in the journal was cut or replaced and is read again:"
                 " 'stretto rebuild' removes the lost events from the store"
             )
+        if self.health.excess_bytes:
+            used = self.config.retention.most_bytes + self.health.excess_bytes
+            problems.append(
+                f"store and journal take {used / 1e6:.0f} MB, more than retention_megabytes:"
+                " the last two days and open sessions are never pruned"
+            )
         problems += [
             f"{file} in the journal cannot be read: {reason}"
             for file, reason in self.health.unreadable.items()
@@ -260,7 +266,7 @@ class Service:
         sizes = journal.list_files(self.config.journal)
         lag = self.worker.ingested.measure_lag(sizes, time.monotonic())
         yield Figure("stretto_ingest_lag_seconds", (), lag, 1)
-        yield Figure("stretto_journal_bytes", (), sum(sizes.values()), 1)
+        yield Figure("stretto_journal_bytes", (), journal.measure_disk(self.config.journal), 1)
         yield Figure("stretto_store_bytes", (), get_store_size(self.config.database), 1)
         sampler_seconds = self.sampling.cpu_seconds
         yield Figure("stretto_sampler_cpu_seconds", (), sampler_seconds, 1, self.sampling.use.reason)

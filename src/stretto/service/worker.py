@@ -37,7 +37,7 @@ from stretto.store.database import open_writer
 from stretto.store.declared_baselines import DeclaredBaselineFile
 from stretto.store.fanout_queries import make_baseline_finder
 from stretto.store.ingest import IngestResult
-from stretto.store.prune import PruneStep, prune_history
+from stretto.store.prune import PruneStep, find_excess, prune_history
 from stretto.store.store_rescue import move_store_aside, move_unusable_aside
 from stretto.summaries.snapshot import LiveState, Snapshot, take_snapshot
 from stretto.summaries.stuck_tasks import StuckTask, StuckTaskWatch
@@ -325,9 +325,9 @@ class Worker:
         return changed
 
     def _start_pruning(self) -> Iterator[PruneStep]:
-        return prune_history(
-            self.writer, self._ingest, self._config.journal, self._config.retention, self._clock()
-        )
+        folder, retention = self._config.journal, self._config.retention
+        yield from prune_history(self.writer, self._ingest, folder, retention, self._clock())
+        self.health.excess_bytes = find_excess(self.writer, folder, retention)
 
     def _publish(self, result: IngestResult) -> None:
         """Count newly ended entities in the live metrics and queue their sessions' spans."""

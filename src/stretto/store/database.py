@@ -12,6 +12,9 @@ from stretto.store.database_schema import create_tables, find_version_problem, i
 
 BUSY_MS = 5_000
 
+LOG_BYTES = 32_000_000
+"""Size of SQLite's log beyond which it is cut back."""
+
 SUFFIXES = ("", "-wal", "-shm")
 """Suffixes of the names of the store's files: the database, its log and the index of the log."""
 
@@ -103,6 +106,8 @@ def _prepare_connection(connection: sqlite3.Connection) -> str | None:
     connection.execute("PRAGMA cache_size = -32000")
     # Large enough that pages shared by many sessions are copied back once for several batches.
     connection.execute("PRAGMA wal_autocheckpoint = 8000")
+    # A log that a long reader let grow is cut back to this size by the next checkpoint that resets it.
+    connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
     problem = find_version_problem(connection)
     if problem is None:
         create_tables(connection)

@@ -32,6 +32,9 @@ from stretto.store.rollup import SLOTS, decode_dims
 FIRST_WITH_RECORDS = 7
 """The first version of the schema whose pruned sessions all have kept records."""
 
+UNREAD_PREFIX = "unread-"
+"""Prefix of the name of a store with damaged rows that are in no journal: it is never deleted."""
+
 ASIDE = "aside"
 """Name of the folder beside the store for stores that were moved aside."""
 
@@ -105,8 +108,10 @@ def move_store_aside(path: Path, journal: Path, now: int, cause: str) -> AsideSt
     folder = path.parent / ASIDE
     folder.mkdir(mode=0o700, exist_ok=True)
     stamp = datetime.fromtimestamp(now // SECOND, UTC).strftime("%Y%m%dT%H%M%S")
-    number = 0
-    while (target := folder / f"{path.stem}-{stamp}{f'-{number}' if number else ''}{path.suffix}").exists():
+    prefix, number = UNREAD_PREFIX if unread else "", 0
+    while (
+        target := folder / f"{prefix}{path.stem}-{stamp}{f'-{number}' if number else ''}{path.suffix}"
+    ).exists():
         number += 1
     # The database first: SQLite deletes a log without its database, and would apply it to a new one.
     for suffix in SUFFIXES:
