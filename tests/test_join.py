@@ -375,3 +375,54 @@ def test_a_session_with_nothing_to_join_is_not_copied() -> None:
     joined = join_facts(facts)
     assert joined is not facts
     assert join_facts(joined) is joined
+
+
+def test_a_model_call_of_two_channels_is_one() -> None:
+    """Same input at the same time is the same call, whether a channel counts the cache apart or not."""
+    spans = [
+        span("a", None, "agent", 0, 30, name="main"),
+        span("x", "a", "model", 2, 4, name="m", input_tokens=1123, output_tokens=40),
+        span("y", "a", "model", 6, 8, name="m", input_tokens=900),
+    ]
+    history = Event(
+        kind=Kind.MODEL_CALL,
+        session="s",
+        time=at(3),
+        channel=Channel.TRANSCRIPT,
+        id="msg-1",
+        name="m",
+        attributes={"input_tokens": 123, "cache_read_tokens": 1000, "output_tokens": 45},
+    )
+    calls = conclude([*spans, history]).model_calls
+
+    assert [(call.id, call.start, call.tokens.input, call.tokens.cache_read) for call in calls] == [
+        ("msg-1", at(2), 123, 1000),
+        ("y", at(6), 900, None),
+    ]
+
+
+def test_what_the_api_declares_is_work_of_its_own() -> None:
+    """A task of the API beside an agent of the same name and time stays a task."""
+    session = conclude(
+        [
+            hook(Kind.TASK_START, 2, id="agent-1", name="reviewer"),
+            hook(Kind.TASK_END, 9, id="agent-1", outcome=Outcome.SUCCESS),
+            span("t", "outside", "task", 2, 9, name="reviewer", owner=""),
+        ]
+    )
+
+    assert sorted(task.id for task in session.tasks) == ["agent-1", "t"]
+
+
+def test_two_channels_without_prompt_ids_are_one_turn() -> None:
+    """A prompt by a hook without an id and an outermost span both belong to the history's turn."""
+    session = conclude(
+        [
+            hook(Kind.TURN_START, 0, type="user"),
+            Event(kind=Kind.TURN_START, session="s", time=at(1), channel=Channel.TRANSCRIPT, id="p1"),
+            span("a", None, "agent", 2, 30, name="main"),
+            span("b", None, "agent", 100, 130, name="main", trace="other"),
+        ]
+    )
+
+    assert [turn.id for turn in session.turns] == ["p1", "b"]

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from stretto.model.event import Kind
 from stretto.model.facts import EntityFacts, SessionFacts, find_nearest_task, get_text
 from stretto.model.fold import fold_events
-from stretto.model.pairing import merge_entity, pair_calls, pair_tasks, pair_turns
+from stretto.model.pairing import merge_entity, pair_calls, pair_model_calls, pair_tasks, pair_turns
 from stretto.model.span_events import tell_story
 from stretto.names import fields
 from stretto.names.fields import EntityKind
@@ -27,7 +27,7 @@ _EDGES = frozenset({Kind.SESSION_START, Kind.SESSION_END})
 def join_facts(facts: SessionFacts) -> SessionFacts:
     """Return the facts with all ids joined; the same object if each entity has a single id already."""
     some_named = bool(facts.unnamed_calls) and len(facts.unnamed_calls) < len(facts.calls)
-    if not (facts.spans or facts.aliases or facts.copied or some_named):
+    if not (facts.spans or facts.aliases or facts.copied or some_named or _has_unnamed_turns(facts)):
         return facts
     joined = SessionFacts(
         facts.id,
@@ -53,16 +53,25 @@ def join_facts(facts: SessionFacts) -> SessionFacts:
         _set_source(joined, story.source)
     if facts.aliases:
         _replace_aliases(joined, _find_canonical_ids(joined, facts.aliases))
-    pairs = pair_tasks(joined, set(joined.tasks) - set(facts.tasks))
+    # What a program reports by Stretto's API is work of its own, even inside a coding agent's session.
+    declared = {id for id, span in facts.spans.items() if fields.OWNER in span}
+    pairs = pair_tasks(joined, joined.tasks.keys() - facts.tasks.keys() - declared)
     if pairs:
         _replace_aliases(joined, pairs)
-    pair_turns(joined, set(joined.turns) - set(facts.turns))
+    pair_turns(joined, joined.turns.keys() - facts.turns.keys())
+    pair_model_calls(joined, joined.model_calls.keys() - facts.model_calls.keys() - declared)
     pair_calls(joined)
     joined.unnamed_calls = set()
     joined.delegating = set()
     for call_id, call in joined.calls.items():
         joined.index_delegating(call_id, call)
     return joined
+
+
+def _has_unnamed_turns(facts: SessionFacts) -> bool:
+    """Return whether some turns have prompt ids and others only a time."""
+    unnamed = sum(turn_id.startswith(fields.STAMP) for turn_id in facts.turns)
+    return 0 < unnamed < len(facts.turns)
 
 
 def find_differences(before: SessionFacts | None, after: SessionFacts) -> set[tuple[str, str]]:

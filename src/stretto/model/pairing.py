@@ -11,12 +11,23 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from stretto.clock import SECOND
-from stretto.model.facts import EntityFacts, SessionFacts, get_number, get_text, split_repeated_calls
+from stretto.model.facts import (
+    EntityFacts,
+    SessionFacts,
+    find_nearest_task,
+    get_number,
+    get_text,
+    split_repeated_calls,
+)
 from stretto.names import fields
 from stretto.names.fields import list_stamped, make_stamped_key
 
 SLACK = 2 * SECOND
 """Nanoseconds by which two channels may differ about an instant: a hook's process may start late."""
+
+
+TURN_SLACK = 10 * SECOND
+"""The same for a prompt: a client prepares for seconds between a prompt's hook and the first span."""
 
 
 class _Report(NamedTuple):
@@ -44,37 +55,48 @@ def merge_entity(target: EntityFacts, other: EntityFacts) -> None:
             target[name] = max(kept, fact) if name in fields.LARGEST else min(kept, fact)
 
 
-def pair_turns(joined: SessionFacts, without_id: Iterable[str]) -> None:
-    """Drop the turns of spans that a channel with prompt ids reports too.
+def pair_turns(joined: SessionFacts, of_spans: Iterable[str]) -> None:
+    """Merge the turns without a prompt id, outermost spans and prompts by a hook, into those with an id.
 
-    Example: prompts at 0 and 100 s, the last stop at 140 s: an outermost span from 1 to 60 s is the first
-    turn.
+    An outermost span inside a prompt's turn that matches none is dropped. Example: prompts at 0 and 100 s,
+    the last stop at 140 s: an outermost span from 1 to 60 s is the first turn.
     """
-    span_turns = [turn_id for turn_id in without_id if turn_id in joined.turns]
-    prompts = [turn for turn_id, turn in joined.turns.items() if turn_id not in span_turns]
-    starts = [start for turn in prompts if (start := get_number(turn, fields.START)) is not None]
-    if not span_turns or not starts:
-        return
-    last = max(get_number(joined.session, fields.LAST) or 0, *starts)
-    for turn_id in span_turns:
-        start = get_number(joined.turns[turn_id], fields.START)
-        if start is not None and min(starts) - SLACK <= start <= last:
-            turn = joined.turns.pop(turn_id)
-            _close_prompt(prompts, start, turn)
+    span_turns = {turn_id for turn_id in of_spans if turn_id in joined.turns}
+    unnamed = span_turns | {turn_id for turn_id in joined.turns if turn_id.startswith(fields.STAMP)}
+    named = _list_turns(joined, joined.turns.keys() - unnamed)
+    if not named:
+        unnamed, named = span_turns, _list_turns(joined, joined.turns.keys() - span_turns)
+    # Each channel may report each prompt once.
+    free = {True: list(named), False: list(named)}
+    for report in _list_turns(joined, unnamed) if named else ():
+        candidates = free[report.key in span_turns]
+        match = min(
+            (each for each in candidates if abs(each.start - report.start) <= TURN_SLACK),
+            key=lambda each: (abs(each.start - report.start), each.key),
+            default=None,
+        )
+        if match is not None:
+            candidates.remove(match)
+            _complete_turn(match.facts, joined.turns.pop(report.key))
+        elif report.key in span_turns and any(
+            each.start <= report.start and each.end is not None and report.start < each.end for each in named
+        ):
+            del joined.turns[report.key]
 
 
-def _close_prompt(prompts: list[EntityFacts], start: int, span_turn: EntityFacts) -> None:
-    """Give the end of a span's turn to the prompt before it, if no other channel reported an end."""
-    earlier = [
-        turn for turn in prompts if (at := get_number(turn, fields.START)) is not None and at <= start + SLACK
+def _list_turns(joined: SessionFacts, turn_ids: Iterable[str]) -> list[_Report]:
+    reports = [
+        _Report(start, get_number(turn, fields.STOPPED), turn_id, turn)
+        for turn_id in turn_ids
+        if (start := get_number(turn := joined.turns[turn_id], fields.START)) is not None
     ]
-    if not earlier:
-        return
-    turn = max(earlier, key=lambda each: get_number(each, fields.START) or 0)
-    for name in (fields.STOPPED, fields.OUTCOME):
-        fact = span_turn.get(name)
-        if fact is not None and name not in turn:
-            turn[name] = fact
+    return sorted(reports, key=lambda report: (report.start, report.key))
+
+
+def _complete_turn(turn: EntityFacts, other: EntityFacts) -> None:
+    """Give the facts of another report of a turn to it, where it has none."""
+    for name, fact in other.items():
+        turn.setdefault(name, fact)
 
 
 def pair_tasks(joined: SessionFacts, without_id: Iterable[str]) -> dict[str, str]:
@@ -179,3 +201,58 @@ def _remove_report(joined: SessionFacts, report: _Report) -> None:
                 call.pop(make_stamped_key(name, time), None)
     if fields.STAMP not in "".join(call):
         del joined.calls[report.key]
+
+
+def pair_model_calls(joined: SessionFacts, of_spans: Iterable[str]) -> None:
+    """Merge the model calls of spans into the same calls that another channel reports under its own ids.
+
+    They belong to the same task, read the same tokens, and overlap in time. A channel that does not know the
+    cache counts it as input: 1123 tokens are 123 of input and 1000 read from the cache.
+    """
+    unnamed = {call_id for call_id in of_spans if call_id in joined.model_calls}
+    named = _list_model_calls(joined, joined.model_calls.keys() - unnamed)
+    if not unnamed or not named:
+        return
+    for report in _list_model_calls(joined, unnamed):
+        task = find_nearest_task(joined, get_text(report.facts, fields.AGENT_ID))
+        match = _find_closest(
+            report,
+            [
+                each
+                for each in named
+                if _has_same_input(each.facts, report.facts)
+                and task in {None, find_nearest_task(joined, get_text(each.facts, fields.AGENT_ID))}
+            ],
+        )
+        if match is not None:
+            named.remove(match)
+            merge_model_call(match.facts, joined.model_calls.pop(report.key))
+
+
+def merge_model_call(call: EntityFacts, other: EntityFacts) -> None:
+    """Merge another report of a model call; tokens are those of the report that knows the cache."""
+    tokens = call if fields.CACHE_READ_TOKENS in call or fields.CACHE_READ_TOKENS not in other else other
+    kept = {name: tokens[name] for name in fields.TOKENS if name in tokens}
+    merge_entity(call, {name: fact for name, fact in other.items() if name not in fields.TOKENS})
+    for name in fields.TOKENS:
+        call.pop(name, None)
+    call.update(kept)
+
+
+def _list_model_calls(joined: SessionFacts, call_ids: Iterable[str]) -> list[_Report]:
+    reports = []
+    for call_id in call_ids:
+        call = joined.model_calls[call_id]
+        start = get_number(call, fields.START)
+        if start is not None:
+            reports.append(_Report(start, start + (get_number(call, fields.DURATION) or 0), call_id, call))
+    return sorted(reports, key=lambda report: (report.start, report.key))
+
+
+def _has_same_input(one: EntityFacts, other: EntityFacts) -> bool:
+    inputs = [
+        {tokens, tokens + (get_number(call, fields.CACHE_READ_TOKENS) or 0)}
+        for call in (one, other)
+        if (tokens := get_number(call, fields.INPUT_TOKENS)) is not None
+    ]
+    return len(inputs) == 2 and not inputs[0].isdisjoint(inputs[1])  # noqa: PLR2004  # both know them

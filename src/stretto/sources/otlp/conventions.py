@@ -39,6 +39,8 @@ _SESSIONS = (
 """Attributes with a session's id, best first; conversation ids come last since nested agents add theirs."""
 
 _AGENTS = (Attribute.AGENT_NAME.value, "agent_name", "agent.name", "traceloop.entity.name", "graph.node.id")
+_PROMPT_IDS = ("qwen-code.prompt_id",)
+"""Attributes of a turn's span with the id of its prompt."""
 _INVOKING_CALLS = ("qwen-code.subagent.invoking_request_id",)
 _TOOLS = (Attribute.TOOL_NAME.value, "tool.name", "ai.toolCall.name", "traceloop.entity.name")
 _CALLS = (Attribute.TOOL_CALL_ID.value, "gen_ai.tool.call_id", "tool_call.id", "ai.toolCall.id")
@@ -111,14 +113,15 @@ _USAGE: dict[str, tuple[str, ...]] = {
         "ai.usage.reasoningTokens",
     ),
 }
+_EXIT_CODE = "process.exit.code"
 _COSTS = ("operation.cost", "gen_ai.usage.cost", "llm.cost.total")
 
 _EVALUATION_VALUE = Attribute.EVALUATION_VALUE.value
 
 ATTRIBUTES = frozenset({
     *roles.ATTRIBUTES, *_SESSIONS, *_AGENTS, *_TOOLS, *_CALLS, *_WORKFLOWS, *_MODELS, *_RESPONSES,
-    *_STEPS, *_UNITS, *_UNIT_IDS, _AIRFLOW_INDEX, *roles.SUBAGENT_IDS, *_INVOKING_CALLS,
-    *_COSTS, *(name for names in _USAGE.values() for name in names),
+    *_STEPS, *_UNITS, *_UNIT_IDS, _AIRFLOW_INDEX, *roles.SUBAGENT_IDS, *_INVOKING_CALLS, *_PROMPT_IDS,
+    *_COSTS, _EXIT_CODE, *(name for names in _USAGE.values() for name in names),
     *(attribute.value for attribute in Attribute),
 })  # fmt: skip
 """All attributes that are read: names, ids, counts and classes; never a message, an argument or a result."""
@@ -242,6 +245,7 @@ def get_entity_id(span: Span, role: SpanRole) -> str | None:
 
 _ENTITY_IDS = {
     SpanRole.TURN: (Attribute.TURN_ID.value,),
+    SpanRole.AGENT: _PROMPT_IDS,
     SpanRole.TASK: (Attribute.TASK_ID.value, *roles.SUBAGENT_IDS),
     SpanRole.MODEL: (Attribute.MODEL_CALL_ID.value,),
 }
@@ -266,7 +270,8 @@ def get_invoking_call(span: Span) -> str | None:
 def get_agent_name(span: Span) -> str | None:
     """Return the agent's name, else the span's without the marks of its instrumentation."""
     name = get_text(span.attributes, *_AGENTS) or _strip_prefix(span.name)
-    return None if name is None else _strip_marks(name)
+    # Gemini CLI puts its own name on the spans of all agents.
+    return None if name is None or name == span.service == "gemini-cli" else _strip_marks(name)
 
 
 def _strip_marks(name: str) -> str | None:
@@ -284,8 +289,20 @@ _MARKS = ("._execute_core", ".kickoff", ".agent", ".workflow", ".task", ".tool",
 
 
 def get_tool_name(span: Span) -> str | None:
-    """Return the tool's name, else the span's."""
-    return get_text(span.attributes, *_TOOLS) or _strip_prefix(span.name)
+    """Return the tool's name, else the span's; a coding agent's tool that starts agents is ``Agent``."""
+    name = get_text(span.attributes, *_TOOLS) or _strip_prefix(span.name)
+    return AGENT_TOOL if name is not None and _DELEGATING.get(span.service) == name else name
+
+
+AGENT_TOOL = "Agent"
+"""The name that the other channels of a coding agent have for the tool that starts agents."""
+
+_DELEGATING = {
+    "gemini-cli": "invoke_agent",
+    "github-copilot": "task",
+    "qwen-code": "agent",
+}
+"""Service → its tool that starts agents."""
 
 
 def get_workflow_name(span: Span) -> str | None:
@@ -371,11 +388,13 @@ def get_outcome(span: Span) -> Outcome:
 
 def get_tool_outcome(span: Span) -> Outcome | None:
     """Return a tool call's outcome; None from a client whose spans are good whatever the call did."""
+    if get_number(span.attributes, _EXIT_CODE):
+        return Outcome.FAILURE
     if span.service in _BLIND_SERVICES and not span.failed:
         return None
     return get_outcome(span)
 
 
-_BLIND_SERVICES = frozenset({"gemini-cli"})
+_BLIND_SERVICES = frozenset({"gemini-cli", "opencode"})
 
 _OUTCOMES = frozenset(Outcome) - {Outcome.RUNNING}

@@ -22,7 +22,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from stretto.clock import AHEAD, SECOND
 from stretto.model.event import Channel, Event, Kind
-from stretto.sources.otlp import claude_code, conventions, evaluations, genai, python_api
+from stretto.sources.otlp import claude_code, conventions, evaluations, gemini_logs, genai, python_api
 from stretto.sources.otlp.decode import JSON, Limits, RefusedError, Signal, decode_request, parse_media_type
 from stretto.sources.otlp.plain_records import LogRecord, Span
 from stretto.sources.otlp.span_links import SpanLinks
@@ -39,7 +39,9 @@ TRACE_NOTE_PATTERN = re.compile(rb'"(?:session|trace)":"[0-9a-f]{32}"')
 """Matches the journal's line of every event that ``recall_sessions`` needs."""
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 
-_WANTED = frozenset({"service.name"}) | claude_code.ATTRIBUTES | conventions.ATTRIBUTES
+_WANTED = (
+    frozenset({"service.name"}) | claude_code.ATTRIBUTES | gemini_logs.ATTRIBUTES | conventions.ATTRIBUTES
+)
 _IMPLAUSIBLE_TIME = "a span or log record with an implausible time"
 
 
@@ -196,6 +198,9 @@ class Receiver:
                         [] if session is None else claude_code.translate_client_log(log, session, self._key)
                     )
                     result.add_events(events)
+            elif gemini_logs.is_agent_log(log):
+                if result.accept_times(log.time):
+                    result.add_events(gemini_logs.translate_agent_log(log))
             elif not evaluations.is_result(log):
                 result.ignored += 1
             elif result.accept_times(log.time):

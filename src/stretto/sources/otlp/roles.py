@@ -79,7 +79,8 @@ _ROLES: dict[str, dict[str, SpanRole]] = {
 """Attribute → its values; the first attribute with a known value decides."""
 
 _TOOL_NAME = Attribute.TOOL_NAME.value
-_CALL_IDS = frozenset({Attribute.TOOL_CALL_ID.value, "gen_ai.tool.call_id"})
+_CALL_ID = Attribute.TOOL_CALL_ID.value
+_CALL_IDS = frozenset({_CALL_ID, "gen_ai.tool.call_id"})
 _ANSWERED = frozenset({"gen_ai.response.model", "gen_ai.response.finish_reasons", "gen_ai.response.id"})
 
 SUBAGENT_IDS = frozenset({"qwen-code.subagent.id"})
@@ -122,6 +123,9 @@ def _find_stretto_role(span: Span) -> SpanRole | None:
 
 
 def _get_declared_role(span: Span, attribute: str, role: SpanRole) -> SpanRole:
+    # Copilot writes such calls itself when a background agent finishes; the model's call ids begin otherwise.
+    if role is SpanRole.TOOL and span.attributes.get(_TOOL_NAME) == "read_agent":
+        return role if str(span.attributes.get(_CALL_ID)).startswith("call_") else SpanRole.LINK
     # A traceloop "task" declared by a program is delegated work; one from an instrumentation is any step.
     if attribute == "traceloop.span.kind" and role is SpanRole.CHAIN and span.scope == "traceloop.tracer":
         return SpanRole.AGENT
