@@ -68,6 +68,8 @@ NOT_TOLD: dict[tuple[str, str], dict[str, Any]] = {
     **{(client, "hooks"): {"model_calls": 0} for client in TRUTHS},
     # Its failed calls have no end hook: how long its tasks were is not known.
     ("droid/tools-and-failed-tasks", "hooks"): {"model_calls": 0, "widths": ()},
+    # With the times of its hooks the two overlap for less than the doubt about such times.
+    ("droid/tools-and-failed-tasks", "hooks history"): {"widths": ()},
 }
 """(client, channels) → the parts that those channels cannot know, with what they leave of them."""
 
