@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from random import Random
 
@@ -137,6 +138,21 @@ def test_a_call_with_an_unmeasured_wait_is_no_tool_time() -> None:
     assert told(session(20, tool_calls=(call("c", 5, 15),), permissions=asked)) == [(0, 20, MAIN)]
     apart = session(20, tool_calls=(call("c", 5, 15, 4),), permissions=asked)
     assert told(apart) == [(0, 11, MAIN), (11, 15, "Bash"), (15, 20, MAIN)]
+
+
+def test_a_wait_for_agents_is_not_on_the_path() -> None:
+    """The path goes through the awaited agent; a wait on nothing is a gap, and so is no agent's work."""
+    waiting = session(60, tasks=(task("a", 5, 20),), tool_calls=(call("w", 10, 40, tool="wait_agent"),))
+
+    assert told(waiting) == [(0, 5, MAIN), (5, 20, "a"), (40, 60, MAIN)]
+
+
+def test_a_call_that_started_an_agent_is_not_on_the_path() -> None:
+    """Whatever the tool is called, the agent that it started did the work."""
+    asked = replace(task("a", 5, 20), delegated_by="c")
+    delegated = session(25, tasks=(asked,), tool_calls=(call("c", 4, 22, tool="invoke_agent"),))
+
+    assert told(delegated) == [(0, 5, MAIN), (5, 20, "a"), (20, 25, MAIN)]
 
 
 def test_an_agent_without_a_name_is_none() -> None:

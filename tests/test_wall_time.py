@@ -217,3 +217,24 @@ def test_a_drawing_without_an_end_is_measured_to_its_last_event() -> None:
     """A lost session's wall time ends at its last event."""
     lost = conclude_scene(Drawing().opens().prompt(0).call("c", 5, 9).events, lost=True)
     assert sum(measure_wall_time(lost).values()) == 9 * SECOND
+
+
+@pytest.mark.parametrize(
+    "tool", ["wait_agent", "collaborationwait_agent", "multi_agent_v1wait_agent", "wait"]
+)
+def test_waiting_for_agents_is_no_work(tool: str) -> None:
+    """A wait is the agent's work while it runs, and nothing after it: never the main agent's tools."""
+    told = session(60, tasks=(task("a", 5, 20),), tool_calls=(call("w", 10, 40, tool=tool),))
+
+    assert measure_wall_time(told) == {WallPart.SINGLE: 15, WallPart.NOTHING: 20, WallPart.UNKNOWN: 25}
+
+
+def test_waiting_for_an_agent_of_unknown_length() -> None:
+    """Of an agent whose end is not known it is only known that it is waited for."""
+    told = session(
+        60,
+        tasks=(task("a", 5, None, outcome=Outcome.UNKNOWN),),
+        tool_calls=(call("w", 10, 40, tool="read_agent"),),
+    )
+
+    assert measure_wall_time(told) == {WallPart.AGENTS: 30, WallPart.UNKNOWN: 30}

@@ -21,7 +21,7 @@ from stretto.clock import SECOND
 from stretto.figures.fanouts import Fanout
 from stretto.figures.figure import Figure, Labels
 from stretto.figures.sum_reading import Sums, sum_by, sum_up
-from stretto.figures.wall_time import find_turns
+from stretto.figures.wall_time import find_turns, find_waits_for_agents
 from stretto.figures.work_tree import LONGEST_SESSION, Stretch, WorkerKind, build_work_tree, walk_tasks
 from stretto.model.entities import Session, Task
 from stretto.model.event import Outcome
@@ -117,7 +117,11 @@ def find_critical_path(session: Session, root: Stretch | None = None) -> Critica
     root = root or build_work_tree(session)
     if root.length > LONGEST_SESSION:
         return None
-    turns = find_turns(session, root).known
+    # A call that only waits for agents is no work of the main agent either.
+    waits = find_waits_for_agents(session)
+    turns = tuple(
+        part for turn in find_turns(session, root).known for part in subtract_intervals(turn, waits)
+    )
     pieces: list[PathPiece] = []
     for start, end, stretch in walk_path(root):
         # Outside a turn the main agent is idle, even while it waits for a task.

@@ -25,6 +25,7 @@ from stretto.figures.work_tree import (
 from stretto.model.entities import Session
 from stretto.model.interval import Interval, find_gaps, merge_intervals, subtract_intervals
 from stretto.model.permission_waits import AskedCall, find_asked_calls
+from stretto.model.waiting_tools import is_waiting_tool
 from stretto.names import measures
 from stretto.names.measures import Dimension
 
@@ -42,6 +43,10 @@ class WallPart(StrEnum):
     """A model answers the main agent."""
     HOOKS = "hooks"
     """The main agent waits for its hooks."""
+    AGENTS = "agents"
+    """The main agent only waits for agents, of which one runs; how long it worked is not known."""
+    NOTHING = "nothing"
+    """The main agent only waits for agents, and none runs."""
     WAITING = "waiting"
     """An agent waits for a person's permission, or the main agent between turns for the next prompt."""
     IDLE = "idle"
@@ -82,6 +87,7 @@ def split_wall_time(session: Session, root: Stretch | None = None) -> Iterator[t
     session_interval = Interval(root.start, root.end)
     between = find_turns(session, root).between
     requests = find_asked_calls(session)
+    waits = [*_split_waits_for_agents(session, requests, session_interval)]
     claims: dict[WallPart, Iterable[Interval]] = {
         WallPart.SINGLE: _find_single_tasks(root),
         WallPart.MAIN_TOOLS: _find_main_tools(session, requests),
@@ -89,6 +95,8 @@ def split_wall_time(session: Session, root: Stretch | None = None) -> Iterator[t
             Interval(inner.start, inner.end) for inner in root.inner if inner.worker is WorkerKind.MODEL
         ),
         WallPart.HOOKS: _find_hooks(session),
+        WallPart.AGENTS: [overlap for overlap, runs in waits if runs],
+        WallPart.NOTHING: [overlap for overlap, runs in waits if not runs],
         WallPart.WAITING: [
             *_find_permission_waits(session, requests),
             *(wait for task in session.tasks for wait in task.waits),
@@ -177,9 +185,48 @@ def _find_single_tasks(root: Stretch) -> Iterator[Interval]:
 
 def _find_main_tools(session: Session, requests: Mapping[str, AskedCall]) -> Iterator[Interval]:
     for call in session.tool_calls:
-        execution = find_execution(call, requests) if call.task is None else None
+        is_work = call.task is None and not is_waiting_tool(call.tool)
+        execution = find_execution(call, requests) if is_work else None
         if execution is not None:
             yield execution
+
+
+def _split_waits_for_agents(
+    session: Session, requests: Mapping[str, AskedCall], limits: Interval
+) -> Iterator[tuple[Interval, bool]]:
+    """Yield when the main agent only waited for agents, and whether one of them ran then.
+
+    A task without a known end counts as running until the session's end. Example: a wait of 10-40 s for a
+    task of 5-20 s is a wait for agents at 10-20 s and on nothing at 20-40 s.
+    """
+    running = merge_intervals(
+        (
+            Interval(task.start, limits.end if task.end is None else task.end)
+            for task in session.tasks
+            if task.start is not None
+        ),
+        limits,
+    )
+    for wait in find_waits_for_agents(session, requests):
+        for interval in running:
+            if interval.start < wait.end and wait.start < interval.end:
+                yield Interval(max(interval.start, wait.start), min(interval.end, wait.end)), True
+        for gap in subtract_intervals(wait, running):
+            yield gap, False
+
+
+def find_waits_for_agents(
+    session: Session, requests: Mapping[str, AskedCall] | None = None
+) -> list[Interval]:
+    """Return the executions of the main agent's calls that only wait for agents.
+
+    ``requests`` are the session's requests for permission by call, if they were matched already.
+    """
+    calls = [call for call in session.tool_calls if call.task is None and is_waiting_tool(call.tool)]
+    if not calls:
+        return []
+    matched = find_asked_calls(session) if requests is None else requests
+    return [wait for call in calls if (wait := find_execution(call, matched)) is not None]
 
 
 def _find_hooks(session: Session) -> Iterator[Interval]:

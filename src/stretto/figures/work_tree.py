@@ -19,6 +19,7 @@ from stretto.model.event import Outcome
 from stretto.model.facts import DELEGATING_TOOLS
 from stretto.model.interval import Interval
 from stretto.model.permission_waits import AskedCall, find_asked_calls
+from stretto.model.waiting_tools import is_waiting_tool
 
 LONGEST_SESSION = 366 * DAY
 """Nanoseconds. A session that seems longer was started and ended by different clocks."""
@@ -181,13 +182,20 @@ def _break_rings(runs: Iterable[Stretch], root: Stretch) -> None:
 
 
 def _iterate_calls(session: Session, runs: AgentRuns, root: Stretch) -> Iterator[Stretch]:
-    """Yield tool executions and model calls, without calls that delegate: their task is already there."""
+    """Yield tool executions and model calls, without calls that delegate to agents or only wait for them.
+
+    The agents' tasks are already there.
+    """
     requests = find_asked_calls(session)
+    delegating = {task.delegated_by for task in session.tasks}
     for call in session.tool_calls:
         owner = root if call.task is None else runs.by_id.get(call.task)
         execution = (
             find_execution(call, requests)
-            if owner is not None and call.tool not in DELEGATING_TOOLS
+            if owner is not None
+            and call.tool not in DELEGATING_TOOLS
+            and call.id not in delegating
+            and not is_waiting_tool(call.tool)
             else None
         )
         if owner is not None and execution is not None:
