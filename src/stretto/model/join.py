@@ -50,6 +50,10 @@ def join_facts(facts: SessionFacts) -> SessionFacts:
         events = [event for event in story.events if not (facts.turns and event.kind in _EDGES)]
         fold_events(joined, events)
         joined.places = dict(story.places)
+        for call_id, call in joined.calls.items():
+            # Claude Code's spans are events of calls; a program that runs in a call names its span.
+            if fields.SPAN in call:
+                joined.places.setdefault(str(call[fields.SPAN][1]), call_id)
         _set_source(joined, story.source)
     if facts.aliases:
         _replace_aliases(joined, _find_canonical_ids(joined, facts.aliases))
