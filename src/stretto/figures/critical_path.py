@@ -118,9 +118,9 @@ def find_critical_path(session: Session, root: Stretch | None = None) -> Critica
     if root.length > LONGEST_SESSION:
         return None
     # A call that only waits for agents is no work of the main agent either.
-    waits = find_waits_for_agents(session)
+    for_agents = find_waits_for_agents(session)
     turns = tuple(
-        part for turn in find_turns(session, root).known for part in subtract_intervals(turn, waits)
+        part for turn in find_turns(session, root).known for part in subtract_intervals(turn, for_agents)
     )
     pieces: list[PathPiece] = []
     for start, end, stretch in walk_path(root):
