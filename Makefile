@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up setup quick test style slow shown coverage check counted bench bench-peer clients trial docs dashboards \
+.PHONY: help up setup quick test style slow shown coverage check counted baselines bench bench-peer clients trial docs dashboards \
   pictures servers stack stack-down clean
 
 # Tests of real servers mostly wait, so more of them run at once than there are processors. Those of one file
@@ -66,6 +66,9 @@ bench: $(READY) ## measure speed as ratios beside the budgets
 	$(BIN)/python tests/bench/bench_api.py
 	$(BIN)/python tests/bench/bench_transcript.py --floor 0.25
 	$(BIN)/python -m tests.bench.bench_resources
+
+baselines: $(READY) ## print how often a measured baseline is admitted, over generated stores and recordings
+	$(BIN)/python -m tests.bench.bench_baselines $(ARGS)
 
 bench-peer: $(READY) ## measure OTLP ingest beside Arize Phoenix, installed in .venv-peer for it
 	test -x .venv-peer/bin/phoenix || { $(PYTHON) -m venv .venv-peer && .venv-peer/bin/pip install --quiet arize-phoenix; }

@@ -134,6 +134,21 @@ def test_an_admitted_key_stays_until_twice_the_tolerance() -> None:
     assert judged(runs(100, 100, 100), fanouts(300, 270, end=NOW - DAY)).reason is not None
 
 
+def test_only_a_key_that_has_passed_is_kept() -> None:
+    """Runs without executions are admitted, but 270 s of work are then judged as of a new key."""
+    early = runs(100, 100, 100, first=NOW - 10 * DAY)
+    assert judged(early).reason is None
+    assert judged(early, fanouts(3, 270)).reason is not None
+
+
+def test_no_slack_lets_measured_exceed_work() -> None:
+    """A key that has passed at 100 s leaves at 79 s: measured would be 1.27 times the speedup by work."""
+    early = runs(100, 100, 100, first=NOW - 10 * DAY)
+    first = fanouts(3, 100, end=NOW - 9 * DAY)
+    assert judged(early, first, fanouts(3_000, 79)).reason is not None
+    assert judged(early, first, fanouts(3_000, 81)).reason is None
+
+
 def test_a_refused_key_returns_within_the_tolerance_only() -> None:
     """Once beyond twice the tolerance, it must come back within the tolerance."""
     early = runs(100, 100, 100, first=NOW - 10 * DAY)

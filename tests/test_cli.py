@@ -29,7 +29,7 @@ SESSION_KEYS = {
     "scores",
     "hooks_run",
     "id", "source", "project", "pattern", "recording", "start", "end", "last", "elapsed_seconds", "outcome",
-    "turns", "tasks", "tool_calls", "model_calls", "tokens", "spending", "fanouts", "absent",
+    "turns", "tasks", "tool_calls", "model_calls", "tokens", "spending", "fanouts", "absent", "labels",
     "wall_time", "critical_path", "efficiency",
     "resources", "kpis",
 }  # fmt: skip
@@ -37,7 +37,7 @@ TASK_KEYS = {"phase",
     "id", "task_type", "agent", "description", "parent", "start", "end", "seconds", "outcome", "tool_calls",
     "delivery", "waste_reason", "waited_seconds", "open_wait",
 }  # fmt: skip
-FANOUT_KEYS = {
+FANOUT_KEYS = {"not_measured",
     "tasks", "parent", "start", "end", "width", "work_seconds", "elapsed_seconds", "sequential_seconds",
     "baseline", "speedup", "improvement", "time_saved_seconds", "efficiency", "load_balance", "concurrency",
     "critical_path_seconds", "lost_seconds", "delivered", "delivered_work_seconds", "delivery", "reason",
@@ -104,14 +104,13 @@ def test_import_and_show_give_the_documented_session(capsys: pytest.CaptureFixtu
     assert shown == answer(capsys, "show", "last")
 
 
-def test_a_sequential_run_becomes_the_measured_baseline(capsys: pytest.CaptureFixture[str]) -> None:
-    """With the same tasks one after another in the store, the provenance changes from work to measured."""
+def test_a_single_sequential_run_is_no_measured_baseline(capsys: pytest.CaptureFixture[str]) -> None:
+    """The same tasks ran one after another once, without a pattern: it stays work, with the reason."""
     answer(capsys, "import", str(DEMO / "fanout.jsonl"), str(DEMO / "sequential.jsonl"))
 
     (fanout,) = answer(capsys, "show", "e8cd2941")["fanouts"]
 
-    assert fanout["baseline"] == "measured"
-    assert fanout["sequential_seconds"] == pytest.approx(5.329, abs=0.001)
+    assert (fanout["baseline"], fanout["not_measured"]) == ("work", "its session follows no named pattern")
 
 
 def test_the_preset_is_the_configured_baseline(

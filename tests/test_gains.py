@@ -94,12 +94,12 @@ def test_an_opportunity_is_what_lies_beyond_the_longest_task() -> None:
 
 
 def test_figures_of_several_runs_have_an_interval() -> None:
-    """Three runs of 84, 90 and 96 s give expected time and contention their intervals."""
-    runs = MeasuredRuns(tuple({"review": [length * SECOND] * 3} for length in (28, 30, 32)))
+    """Five runs of 84 to 96 s, s² = 22.5, give expected time and contention their intervals."""
+    runs = MeasuredRuns(tuple({"review": [length * SECOND] * 3} for length in (28, 29, 30, 31, 32)))
     baseline: Baseline = choose_baseline("none", "review,review,review", runs, {})
     parallel = sum_parallel_by_type(build_mixes(sums_of(fork_join()), lambda _p, _s: baseline))
     expected, crowd = compute_gain_figures("1h", {}, parallel, lambda _: 0.5)
-    reach = 4.303 * 6 / 3**0.5
+    reach = 2.776 * (22.5 * (1 + 1 / 5)) ** 0.5
     assert expected.low == pytest.approx((90 - reach) / 2)
     assert expected.high == pytest.approx((90 + reach) / 2)
     assert crowd.low == pytest.approx(90 / (90 + reach))

@@ -55,7 +55,7 @@ def test_a_fanout_leads_the_page(tmp_path: Path) -> None:
     assert lines[3:6] == [
         "parallel execution 1: 3 tasks, 3 at once: 1.67× as fast as one after another (baseline: measured)",
         "sequential 1.67 min, elapsed 1 min, saved 40 s, work 1.75 min",
-        "1.67× to 1.67× at 95 % confidence, from 3 sequential runs",
+        "no confidence interval: an interval needs 5 runs, it rests on 3",
     ]
     all_delivered = "delivery 100% (3 of 3 tasks)"
     lost = "lane time lost: 1 min by load balance, 15 s by concurrency, 0 ms by delivery"

@@ -126,9 +126,9 @@ def make_part(runs: tuple[dict[str, list[int]], ...]) -> BetterPart:
 
 
 def test_a_part_has_a_confidence_interval_from_five_runs_on() -> None:
-    """Five runs of 84 to 96 s: 90 ± 2.776 × s / √5; fewer, or a scatter that reaches 0, have a reason."""
+    """Five runs of 84 to 96 s, s² = 22.5, for one execution; fewer, or a scatter to 0, have a reason."""
     five = make_part(tuple({"review": [length * SECOND] * 3} for length in (28, 29, 30, 31, 32))).better
-    reach = 2.776 * 3 * 2.5**0.5 / 5**0.5
+    reach = 2.776 * (22.5 * (1 + 1 / 5)) ** 0.5
     assert five.bounds == pytest.approx((90 - reach, 90 + reach))
     assert five.speedup_bounds == pytest.approx(((90 - reach) / 30, (90 + reach) / 30))
     document = build_comparison_document(five)
@@ -137,9 +137,21 @@ def test_a_part_has_a_confidence_interval_from_five_runs_on() -> None:
     )
     assert document["confidence"]["time_saved_seconds"] == pytest.approx([60 - reach, 60 + reach])
     few = make_part(tuple({"review": [length * SECOND] * 3} for length in (28, 30, 32))).better
-    assert (few.bounds, few.no_interval_reason) == (None, "the baseline has fewer than 5 runs")
+    assert (few.bounds, few.no_interval_reason) == (None, "an interval needs 5 runs, it rests on 3")
     wild = make_part(tuple({"review": [length * SECOND] * 3} for length in (1, 1, 1, 1, 100))).better
-    assert (wild.bounds, wild.no_interval_reason) == (None, "the runs scatter too much to say")
+    assert (wild.bounds, wild.no_interval_reason) == (
+        None,
+        "the runs scatter so much that the interval would start at 0",
+    )
+
+
+def test_executions_compared_with_the_same_runs_share_an_estimate() -> None:
+    """Of two fan-outs the mean is twice as far off, their own scatter √2 times."""
+    known = MeasuredRuns(tuple({"review": [length * SECOND] * 3} for length in (28, 29, 30, 31, 32)))
+    sums = sums_of(fork_join(), fork_join("again"))
+    found = build_verdict("1h", sums, lambda p, s: choose_baseline(p, s, known, {}))
+    reach = 2.776 * (4 * 22.5 / 5 + 2 * 22.5) ** 0.5
+    assert found.parts[0].better.bounds == pytest.approx((180 - reach, 180 + reach))
 
 
 def test_outcomes_that_nobody_reported_are_said_to_be_so() -> None:

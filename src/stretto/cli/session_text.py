@@ -14,7 +14,7 @@ from stretto.cli.text_tables import ABSENT, format_nanoseconds, make_table, rend
 from stretto.clock import SECOND, to_rfc3339
 from stretto.figures.contention import detect_contention, measure_session_use
 from stretto.figures.efficiency_tree import EfficiencyNode, EfficiencyTree, measure_efficiency
-from stretto.figures.fanouts import Fanout, SequentialTime
+from stretto.figures.fanouts import Fanout, SequentialTime, explain_no_interval
 from stretto.figures.session_analysis import SessionAnalysis, WhatIf
 from stretto.format import quantities
 from stretto.model.entities import Session
@@ -111,9 +111,9 @@ def _format_waits(fanout: Fanout) -> str:
 
 
 def _format_confidence(fanout: Fanout, sequential: SequentialTime) -> str:
-    bounds = sequential.estimate.bounds
+    bounds = sequential.estimate.interval
     if bounds is None:
-        return f"no confidence interval: {sequential.baseline.no_interval_reason}"
+        return f"no confidence interval: {explain_no_interval(sequential)}"
     low, high = (edge / fanout.elapsed for edge in bounds)
     return f"{low:.2f}× to {high:.2f}× at 95 % confidence, from {sequential.estimate.count} sequential runs"
 

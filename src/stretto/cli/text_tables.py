@@ -64,7 +64,7 @@ def format_baselines(catalog: BaselineCatalog, now: int) -> str:
     for baseline in catalog.baselines:
         if baseline.refusal is not None:
             continue
-        bounds = None if baseline.estimate is None else baseline.estimate.bounds
+        bounds = None if baseline.estimate is None else baseline.estimate.interval
         interval = (
             explain_no_interval(baseline)
             if bounds is None

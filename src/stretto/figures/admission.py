@@ -9,8 +9,10 @@ if all of these hold:
   the width, with 25 % tolerance: side by side makes nothing faster, taking turns slows by the width. This is
   pooled over the key's wholly delivered parallel executions of 90 days, from 3 on.
 
-An admitted key stays admitted until it is beyond twice the tolerance, so that no figure flickers. The past is
-judged again day by day, so the answer depends on the stored runs and executions alone.
+A key that has passed the last condition stays admitted until it is beyond twice the tolerance of the width,
+so that no figure flickers. The lower limit has no such slack: a measured speedup, pooled over an admitted
+key, never exceeds work over elapsed by more than 25 %. The past is judged again day by day, so the answer
+depends on the stored runs and executions alone.
 
 Example: runs of 100, 110 and 90 s; three executions of width 2 with 120 s of work each: 120 / 100 lies
 between 1 / 1.25 and 2 * 1.25. Executions with 600 s of work each are other work: 6 is beyond 2.5.
@@ -40,9 +42,9 @@ WIDEST = 0.5
 FEWEST_FANOUTS = 3
 """Fewest parallel executions that can contradict a baseline."""
 TOLERANCE = 1.25
-"""Factor beyond which the ratio of lengths contradicts a key that is not admitted."""
+"""Factor beyond which the ratio of lengths contradicts a key."""
 KEPT_TOLERANCE = 1.5
-"""Factor beyond which it contradicts an admitted key: twice the tolerance of 25 %."""
+"""Factor over the width beyond which it contradicts a key that has passed: twice the tolerance of 25 %."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,8 @@ class PooledContention:
     fanouts: int
 
     def is_within(self, tolerance: float) -> bool:
-        """Return whether both lengths can be of the same work."""
-        return 1 / tolerance <= self.ratio <= tolerance * self.width
+        """Return whether both lengths can be of the same work, with a tolerance over the width."""
+        return 1 / TOLERANCE <= self.ratio <= tolerance * self.width
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,8 @@ class Admission:
     """Since when (ns) they are a baseline, or are none any more; None if they never were."""
     contention: PooledContention | None = None
     """None without runs, or with too few executions."""
+    passed: bool = False
+    """Whether they have passed the condition on contention since they are admitted."""
 
     @property
     def measured(self) -> MeasuredRuns | None:
@@ -163,10 +167,10 @@ class _History:
         first, last = (bisect_right(self._run_ends, time) for time in (instant - WINDOW, instant))
         runs = tuple(self._runs[max(first, last - MOST_RUNS) : last])
         contention = self._pool_contention(instant, runs)
-        was_admitted = before.reason is None
-        reason = _find_objection(runs, contention, KEPT_TOLERANCE if was_admitted else TOLERANCE)
-        changed = was_admitted is not (reason is None)
-        return Admission(runs, reason, instant if changed else before.since, contention)
+        reason = _find_objection(runs, contention, KEPT_TOLERANCE if before.passed else TOLERANCE)
+        changed = (before.reason is None) is not (reason is None)
+        passed = reason is None and (before.passed or contention is not None)
+        return Admission(runs, reason, instant if changed else before.since, contention, passed)
 
     def _pool_contention(self, instant: int, runs: Sequence[PastRun]) -> PooledContention | None:
         first, last = (bisect_right(self._fanout_ends, time) for time in (instant - WINDOW, instant))
@@ -190,7 +194,7 @@ def _find_objection(
     if contention is not None and not contention.is_within(tolerance):
         return (
             f"side by side its tasks took {contention.ratio:.2g} times as long as in the runs, over"
-            f" {contention.fanouts} executions: the same work takes {1 / tolerance:.2g} to"
+            f" {contention.fanouts} executions: the same work takes {1 / TOLERANCE:.2g} to"
             f" {tolerance * contention.width:.2g} times as long"
         )
     return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from stretto.clock import HOUR
-from stretto.figures.confidence import Estimate, estimate_mean
+from stretto.figures.confidence import Estimate, estimate_mean, predict_sum
 from stretto.figures.work_identity import list_task_types
 
 
@@ -50,17 +50,19 @@ class MeasuredRuns:
         types = sorted({name for run in self.runs for name in run})
         return {name: self.estimate({name: 1}).mean for name in types}
 
-    def estimate(self, tasks: Mapping[str, float]) -> Estimate:
+    def estimate(self, tasks: Mapping[str, float], executions: int | None = None) -> Estimate:
         """Return the sequential time of so many tasks of each type (ns).
 
         Each type must be in at least a single run. The estimate has an interval only if every run has every
-        type. Example: runs of 90 s and 110 s for {"review": 1} give the mean 100 s.
+        type. Example: runs of 90 s and 110 s for {"review": 1} give the mean 100 s. If the tasks are those of
+        so many executions, the estimate is of these, and not of their mean.
         """
         means = [
             {name: sum(run[name]) / len(run[name]) for name in tasks if run.get(name)} for run in self.runs
         ]
         if all(len(mean) == len(tasks) for mean in means):
-            return estimate_mean([sum(tasks[name] * mean[name] for name in tasks) for mean in means])
+            totals = [sum(tasks[name] * mean[name] for name in tasks) for mean in means]
+            return estimate_mean(totals) if executions is None else predict_sum(totals, executions)
         by_type = {name: [mean[name] for mean in means if name in mean] for name in tasks}
         total = sum(tasks[name] * sum(run_means) / len(run_means) for name, run_means in by_type.items())
         return Estimate(total, min(map(len, by_type.values())))
@@ -137,13 +139,15 @@ class Baseline:
     refusal: str | None = None
     """Why no sequential runs are the measured baseline; None for a measured or recorded baseline."""
 
-    def estimate(self, tasks: Mapping[str, int], work: float) -> Estimate:
-        """Return the sequential time of so many tasks of each type (ns); ``work`` is their summed length.
+    def estimate(self, tasks: Mapping[str, int], work: float, executions: int = 1) -> Estimate:
+        """Return the sequential time of so many tasks of each type (ns) of so many executions.
+
+        ``work`` is their summed length.
 
         Only measured or recorded runs give an interval and a count of runs.
         """
         if self.measured is not None:
-            return self.measured.estimate(tasks)
+            return self.measured.estimate(tasks, executions)
         if self.lengths is None:
             return Estimate(work, 0)
         return Estimate(sum(self.lengths[name] * count for name, count in tasks.items()), 0)

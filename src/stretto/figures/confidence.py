@@ -4,16 +4,22 @@ The interval is Student's (1908): mean ± t · s / √n contains the true mean i
 normally. t has n - 1 degrees of freedom. Sums of independent means use the degrees of freedom of Welch and
 Satterthwaite (Welch, Biometrika 34, 1947), rounded down, which widens the interval. A single run has no
 scatter and so no interval. Example: runs of 90 s and 110 s give 100 ± 12.706 · 10 s.
+
+An interval is shown only if it rests on 5 runs or more and does not reach 0: fewer runs say little about
+their scatter, and an interval from 0 says that nothing is known. It answers the question beside it: how long
+*these* tasks would have taken, which scatters as every run does, and not how long they take on average.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import floor, sqrt
 from statistics import NormalDist, fmean, variance
 
 LEVEL = 0.95
+FEWEST_RUNS = 5
+"""Fewest runs that a shown interval rests on."""
 
 Bounds = tuple[float, float]
 """(low, high)."""
@@ -55,6 +61,8 @@ class Estimate:
     variance: float | None = None
     freedom: float = 0.0
     """Degrees of freedom of the variance."""
+    fewest: int | None = None
+    """The fewest values that a part of a sum rests on; None for a mean."""
 
     @property
     def bounds(self) -> Bounds | None:
@@ -63,6 +71,22 @@ class Estimate:
             return None
         reach = compute_student_t(self.freedom) * sqrt(self.variance) if self.variance else 0.0
         return max(0.0, self.mean - reach), self.mean + reach
+
+    @property
+    def interval(self) -> Bounds | None:
+        """The interval if it may be shown."""
+        return self.bounds if self.no_interval_reason is None else None
+
+    @property
+    def no_interval_reason(self) -> str | None:
+        """Why no interval may be shown; None if it may."""
+        runs = self.count if self.fewest is None else self.fewest
+        bounds = self.bounds
+        if bounds is None:
+            return "a single run has no interval" if self.count == 1 else "it is no mean of runs"
+        if runs < FEWEST_RUNS:
+            return f"an interval needs {FEWEST_RUNS} runs, it rests on {runs}"
+        return "the runs scatter so much that the interval would start at 0" if bounds[0] <= 0 else None
 
 
 def estimate_mean(values: Sequence[float]) -> Estimate:
@@ -73,17 +97,30 @@ def estimate_mean(values: Sequence[float]) -> Estimate:
     return Estimate(fmean(values), count, variance(values) / count, count - 1)
 
 
+def predict_sum(values: Sequence[float], repeats: int) -> Estimate:
+    """Return the mean of totals, as the estimate of new totals of so many repeats together.
+
+    ``values`` are totals of as many repeats each. The variance is that of the mean and that of the repeats.
+    Example: runs of 90 s and 110 s, s = 14.1 s, predict the next run with the variance 200 / 2 + 200.
+    """
+    estimate = estimate_mean(values)
+    if estimate.variance is None:
+        return estimate
+    return replace(estimate, variance=estimate.variance * (1 + estimate.count / repeats))
+
+
 def sum_estimates(parts: Sequence[Estimate]) -> Estimate:
     """Return the sum of independent estimates; without an interval if any of them has none."""
     mean, count = sum(part.mean for part in parts), sum(part.count for part in parts)
     variances = [(part.variance, part.freedom) for part in parts if part.variance is not None]
+    fewest = min((part.count if part.fewest is None else part.fewest for part in parts), default=0)
     if len(variances) < len(parts) or not parts:
-        return Estimate(mean, count)
+        return Estimate(mean, count, fewest=fewest)
     total_variance = sum(variance for variance, _ in variances)
     scatter = sum(variance**2 / freedom for variance, freedom in variances)
     # Without any scatter the interval has no width, for any degrees of freedom.
     freedom = total_variance**2 / scatter if scatter else min(freedom for _, freedom in variances)
-    return Estimate(mean, count, total_variance, freedom)
+    return Estimate(mean, count, total_variance, freedom, fewest)
 
 
 def compute_improvement_bounds(sequential: Bounds, elapsed: float) -> tuple[float | None, float | None]:

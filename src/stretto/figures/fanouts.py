@@ -231,6 +231,11 @@ def estimate_sequential_time(fanout: Fanout, baseline: Baseline) -> SequentialTi
     return SequentialTime(estimate.mean, baseline, estimate)
 
 
+def explain_no_interval(sequential: SequentialTime) -> str | None:
+    """Return why a sequential time has no interval that may be shown, or None if it has."""
+    return sequential.baseline.no_interval_reason or sequential.estimate.no_interval_reason
+
+
 def is_reported_delivered(task: Task) -> bool:
     """Return whether a source reported the task's success, and nothing made it waste."""
     return task.delivery is not None and task.delivery.delivery is Delivery.DELIVERED

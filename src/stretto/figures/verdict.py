@@ -41,6 +41,10 @@ class DeliveredMix(Protocol):
         """The baseline of all of them."""
 
     @property
+    def fanouts(self) -> int:
+        """How many fan-outs they are of."""
+
+    @property
     def delivered(self) -> Mapping[str, int]:
         """Tasks by type."""
 
@@ -108,7 +112,7 @@ def sum_parallel_by_type(mixes: Iterable[FanoutMix]) -> dict[tuple[str, Provenan
             sum(mix.work[task_type] for mix in group),
             sum(mix.elapsed[task_type] for mix in group),
             sequential.mean,
-            sequential.bounds,
+            sequential.interval,
             sum(mix.delivered[task_type] for mix in group),
             sum(mix.delivered_work[task_type] for mix in group),
         )
@@ -117,7 +121,7 @@ def sum_parallel_by_type(mixes: Iterable[FanoutMix]) -> dict[tuple[str, Provenan
 
 def estimate_sequential(group: Iterable[DeliveredMix], only: str | None = None) -> Estimate:
     """Return how long the delivered tasks of fan-outs, or only those of a type, take one by one (ns)."""
-    by_runs: dict[tuple[int, ...], tuple[MeasuredRuns, Counter[str]]] = {}
+    by_runs: dict[tuple[int, ...], tuple[MeasuredRuns, Counter[str], list[int]]] = {}
     parts: list[Estimate] = []
     for mix in group:
         tasks = {name: count for name, count in mix.delivered.items() if count and only in (None, name)}
@@ -131,6 +135,8 @@ def estimate_sequential(group: Iterable[DeliveredMix], only: str | None = None) 
             # Mixes compared with the same runs are not independent, so they share an estimate. Example: two
             # mixes of one review each with the same baseline are estimated as two reviews.
             key = tuple(map(id, measured.runs))
-            by_runs.setdefault(key, (measured, Counter()))[1].update(tasks)
-    parts += (measured.estimate(tasks) for measured, tasks in by_runs.values())
+            _, all_tasks, executions = by_runs.setdefault(key, (measured, Counter(), []))
+            all_tasks.update(tasks)
+            executions.append(mix.fanouts)
+    parts += (measured.estimate(tasks, sum(executions)) for measured, tasks, executions in by_runs.values())
     return sum_estimates(parts)

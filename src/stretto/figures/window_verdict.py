@@ -46,9 +46,6 @@ HEADLINE_MEASURES = (
 MOSTLY = 0.5
 """Share of work above which tasks that are only taken as delivered make the outcomes unreported."""
 
-FEWEST_RUNS = 5
-"""Fewest runs behind a confidence interval: fewer show too little of the scatter."""
-
 
 @dataclass(frozen=True, slots=True)
 class HeadlineRule:
@@ -363,14 +360,8 @@ def build_comparison_document(part: BaselineComparison) -> dict[str, Any]:
 
 def _compare(provenance: Provenance, group: Sequence[HeadlineMix]) -> BaselineComparison:
     sequential = estimate_sequential(group)
-    bounds = sequential.bounds
-    reason = next(filter(None, (mix.baseline.no_interval_reason for mix in group)), None)
-    if bounds is not None and (sequential.count < FEWEST_RUNS or bounds[0] <= 0):
-        few = sequential.count < FEWEST_RUNS
-        reason = (
-            f"the baseline has fewer than {FEWEST_RUNS} runs" if few else "the runs scatter too much to say"
-        )
-        bounds = None
+    bounds = sequential.interval
+    reasons = (*(mix.baseline.no_interval_reason for mix in group), sequential.no_interval_reason)
     tasks, work = (_sum_by_class(mixes) for mixes in ([m.tasks for m in group], [m.work for m in group]))
     taken, delivered = Delivery.TAKEN, Delivery.DELIVERED
     return BaselineComparison(
@@ -386,7 +377,7 @@ def _compare(provenance: Provenance, group: Sequence[HeadlineMix]) -> BaselineCo
         delivered_work=(work.get(delivered, 0) + work.get(taken, 0)) / SECOND,
         taken_work=work.get(taken, 0) / SECOND,
         bounds=None if bounds is None else (bounds[0] / SECOND, bounds[1] / SECOND),
-        no_interval_reason=reason if bounds is None else None,
+        no_interval_reason=next(filter(None, reasons), None) if bounds is None else None,
         runs=sequential.count,
     )
 

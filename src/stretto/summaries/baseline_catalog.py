@@ -158,15 +158,11 @@ def explain_no_interval(baseline: KnownBaseline) -> str | None:
     """Return why a baseline has no confidence interval, or None if it has."""
     if baseline.estimate is None:
         return "refused runs have no mean"
-    if baseline.estimate.bounds is not None:
-        return None
-    if baseline.estimate.count == 1:
-        return "a single run has no interval"
-    return "it is no mean of runs"
+    return baseline.estimate.no_interval_reason
 
 
 def _build_confidence(baseline: KnownBaseline) -> dict[str, Any]:
-    bounds = None if baseline.estimate is None else baseline.estimate.bounds
+    bounds = None if baseline.estimate is None else baseline.estimate.interval
     return {
         "level": LEVEL,
         "seconds": None if bounds is None else [edge / SECOND for edge in bounds],

@@ -19,7 +19,13 @@ from stretto.figures.baselines import (
 )
 from stretto.figures.confidence import LEVEL, compute_improvement_bounds
 from stretto.figures.contention import detect_contention, measure_session_use
-from stretto.figures.fanouts import Fanout, SequentialTime, estimate_sequential_time, find_fanouts
+from stretto.figures.fanouts import (
+    Fanout,
+    SequentialTime,
+    estimate_sequential_time,
+    explain_no_interval,
+    find_fanouts,
+)
 from stretto.figures.gains import compute_expected_improvement
 from stretto.figures.scores.score_rules import Scoring
 from stretto.figures.scores.session_kpis import build_kpis_document, compute_session_figures
@@ -374,7 +380,7 @@ def _build_fanout(
 
 def _build_confidence(fanout: Fanout, sequential: SequentialTime) -> dict[str, Any]:
     """Return the 95 % intervals from the scatter of the baseline's runs, or the reason for their absence."""
-    bounds, elapsed = sequential.estimate.bounds, fanout.elapsed
+    bounds, elapsed = sequential.estimate.interval, fanout.elapsed
     return {
         "level": LEVEL,
         "runs": sequential.estimate.count,
@@ -382,7 +388,7 @@ def _build_confidence(fanout: Fanout, sequential: SequentialTime) -> dict[str, A
         "time_saved_seconds": None if bounds is None else [_to_seconds(edge - elapsed) for edge in bounds],
         "speedup": None if bounds is None else [edge / elapsed for edge in bounds],
         "improvement": None if bounds is None else list(compute_improvement_bounds(bounds, elapsed)),
-        "reason": sequential.baseline.no_interval_reason,
+        "reason": explain_no_interval(sequential),
     }
 
 
