@@ -207,6 +207,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_servers(commands)
     _add_command(commands, "rebuild", "rebuild:run_rebuild", "rebuild the store from the journal")
     _add_backup(commands)
+    _add_forget(commands)
     _add_command(commands, "config", "store_commands:show_config", "show every setting and its origin")
     return top
 
@@ -250,6 +251,17 @@ def _add_hooks(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
                 action="store_true",
                 help="show a line of figures in Claude Code, below an existing status line",
             )
+
+
+def _add_forget(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    forget = _add_command(
+        commands,
+        "forget",
+        "forget:forget_sessions",
+        "erase a session, or all of a project, from everything that Stretto keeps",
+    )
+    forget.add_argument("session", nargs="?", metavar="SESSION", help="a session's id or its beginning")
+    forget.add_argument("--project", metavar="NAME", help="all sessions of this project")
 
 
 def _add_servers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -1,0 +1,158 @@
+"""Forgetting: nothing of a session is left in any file, everything of the others stays."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stretto import journal
+from stretto.cli.main import main
+from stretto.clock import read_wall_clock
+from stretto.errors import UsageError
+from stretto.figures.baselines import DeclaredBaselines, RecordedBaseline
+from stretto.journal.erase import CompressedFileError, erase_lines
+from stretto.journal.kept_records import KeptRecord, append_kept_records, hash_session
+from stretto.model.event import Event, Kind
+from stretto.state.lock import StateLock
+from stretto.store import declared_baselines
+
+
+def report(state: Path, session: str, project: str = "shop") -> None:
+    """Append a session with a description that is nowhere else."""
+    now = read_wall_clock()
+    events = [
+        Event(kind=Kind.SESSION_START, session=session, time=now, attributes={"project": project}),
+        Event(kind=Kind.TASK_START, session=session, time=now + 1, id=f"{session}-t", name="a",
+              attributes={"description": f"about {session}"}),
+        Event(kind=Kind.TASK_END, session=session, time=now + 2, id=f"{session}-t", name="a"),
+        Event(kind=Kind.SESSION_END, session=session, time=now + 3),
+    ]  # fmt: skip
+    path = journal.get_day_file(state / "journal", now)
+    journal.append_records(path, b"".join(map(journal.encode_event, events)))
+
+
+def ask(capsys: pytest.CaptureFixture[str], state: Path, *arguments: str) -> tuple[int, Any]:
+    """Run a command and return its exit code and its JSON answer."""
+    capsys.readouterr()
+    code = main(["--state", str(state), *arguments, "--json"])
+    out = capsys.readouterr().out
+    return code, json.loads(out) if out else None
+
+
+def list_ids(capsys: pytest.CaptureFixture[str], state: Path) -> list[str]:
+    """Return the ids of the stored sessions."""
+    return sorted(row["id"] for row in ask(capsys, state, "sessions")[1]["sessions"])
+
+
+def find_files_with(state: Path, text: str) -> list[str]:
+    """Return the files under the state folder that hold a text."""
+    return [
+        path.name
+        for path in sorted(state.rglob("*"))
+        if path.is_file() and text.encode() in path.read_bytes()
+    ]
+
+
+def test_a_session_is_forgotten_everywhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No file holds its id or its words afterwards, the store's free pages included; the other one stays."""
+    report(tmp_path, "unwanted-1")
+    report(tmp_path, "wanted-1")
+    recorded = RecordedBaseline("pin", "unwanted-1", "p", ({"a": [5]},), 1, 1)
+    declared_baselines.save_declared(tmp_path, DeclaredBaselines((recorded,), {}))
+    ask(capsys, tmp_path, "rebuild")
+    assert list_ids(capsys, tmp_path) == ["unwanted-1", "wanted-1"]
+    assert "stretto.db" in find_files_with(tmp_path, "unwanted-1")
+
+    code, answer = ask(capsys, tmp_path, "forget", "unwanted")
+
+    assert code == 0
+    assert (answer["sessions"], answer["events"], answer["baselines"]) == (["unwanted-1"], 4, ["pin"])
+    assert any("transcripts" in sentence for sentence in answer["not_recalled"])
+    assert find_files_with(tmp_path, "unwanted-1") == []
+    assert list_ids(capsys, tmp_path) == ["wanted-1"]
+    assert ask(capsys, tmp_path, "rebuild")[1]["events"] == 4
+    assert list_ids(capsys, tmp_path) == ["wanted-1"]
+
+
+def test_a_project_is_forgotten_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All of its sessions go, and none of another project."""
+    for number in range(3):
+        report(tmp_path, f"secret-{number}", project="secret")
+    report(tmp_path, "plain", project="secret-2")
+    ask(capsys, tmp_path, "rebuild")
+
+    code, answer = ask(capsys, tmp_path, "forget", "--project", "secret")
+
+    assert code == 0
+    assert len(answer["sessions"]) == 3
+    assert list_ids(capsys, tmp_path) == ["plain"]
+    assert find_files_with(tmp_path, "about secret-") == []
+
+
+def test_a_pruned_session_is_forgotten_by_its_whole_id(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The kept record, which knows the session by a hash, is erased; that of another session stays."""
+    report(tmp_path, "wanted")
+    now = read_wall_clock()
+    records = [KeptRecord(session=hash_session(name), last=now) for name in ("gone", "other")]
+    append_kept_records(tmp_path / "journal", records)
+    ask(capsys, tmp_path, "rebuild")
+
+    code, answer = ask(capsys, tmp_path, "forget", "gone")
+
+    assert (code, answer["kept_records"], answer["events"]) == (0, 1, 0)
+    assert find_files_with(tmp_path / "journal", hash_session("gone")) == []
+    assert find_files_with(tmp_path / "journal", hash_session("other")) != []
+
+
+def test_what_is_unclear_erases_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An unknown id, an ambiguous beginning, nothing or two things named: an answer, and no byte changes."""
+    report(tmp_path, "a-1")
+    report(tmp_path, "a-2")
+    ask(capsys, tmp_path, "rebuild")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "journal").iterdir()}
+    assert ask(capsys, tmp_path, "forget", "b")[0] == 1
+    for arguments in (["a"], [], ["a-1", "--project", "shop"]):
+        assert ask(capsys, tmp_path, "forget", *arguments)[0] == UsageError.exit_code
+    with StateLock(tmp_path) as lock:
+        lock.release()
+        lock.acquire("127.0.0.1:1")
+        assert ask(capsys, tmp_path, "forget", "a-1")[0] == 3
+    assert {path.name: path.read_bytes() for path in (tmp_path / "journal").iterdir()} == before
+
+
+def test_lines_appended_meanwhile_stay(tmp_path: Path) -> None:
+    """While lines are erased, an agent's hook appends: each of its lines is whole afterwards."""
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'{"session":"x"}\n' * 20_000)
+    stopping = threading.Event()
+    appended = 0
+
+    def append() -> None:
+        nonlocal appended
+        while not stopping.is_set():
+            journal.append_records(path, b'\n{"session":"y"}\n')
+            appended += 1
+
+    writer = threading.Thread(target=append)
+    writer.start()
+    erased = erase_lines(path, lambda line: b'"x"' in line)
+    stopping.set()
+    writer.join()
+
+    lines = [line for line in path.read_bytes().split(b"\n") if line.strip()]
+    assert erased == 20_000
+    assert lines == [b'{"session":"y"}'] * appended
+
+
+def test_a_compressed_file_is_left_and_named(tmp_path: Path) -> None:
+    """Its bytes cannot be overwritten line by line."""
+    (tmp_path / "a").write_bytes(b"\x1f\x8b\x08\x00" + os.urandom(50))
+    with pytest.raises(CompressedFileError):
+        erase_lines(tmp_path / "a", lambda _: True)
