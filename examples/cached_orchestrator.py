@@ -67,6 +67,6 @@ if __name__ == "__main__":
     parser.add_argument("--no-cache", action="store_true", help="switch the cache off")
     options = parser.parse_args()
     pace = options.pace
-    get_cache(plan_review).is_switched_on = not options.no_cache
+    get_cache(plan_review).is_allowed = not options.no_cache
     stretto.configure(service="cached-orchestrator")
     asyncio.run(main())

@@ -454,7 +454,14 @@ def spender(session: str = "spender") -> Drawing:
     drawing.call("write", 12, 13, tool="Write", wrote="00112233aabbccdd")
     drawing.cached(10, "summaries", hits=30, misses=10, evictions=0, invalidations=1, entries=9)
     drawing.cached(20, "summaries", hits=30, misses=0, evictions=4, invalidations=0, entries=5)
-    timed = {"refused": 1, "evicted_misses": 1, "saved": 8 * SECOND, "lookup_time": 1_000}
+    timed = {
+        "refused": 1,
+        "evicted_misses": 1,
+        "saved": 8 * SECOND,
+        "lookup_time": 1_000,
+        "entries": 2,
+        "bytes": 900,
+    }
     drawing.cached(25, "plans", hits=2, misses=2, **timed)
     return frame_drawing(drawing, 50)
 

@@ -391,9 +391,9 @@ def test_switched_off_it_computes_each_call(compute: Counter) -> None:
     function = wrap(compute, clock=clock)
     function("a")
     cache = get_cache(function)
-    cache.is_switched_on = False
+    cache.is_allowed = False
     assert [function("a"), function("a")] == [2, 3]
-    cache.is_switched_on = True
+    cache.is_allowed = True
     assert function("a") == 1
     clock.now = 300
     assert function("a") == 4

@@ -256,7 +256,7 @@ def test_switched_off_it_costs_next_to_nothing() -> None:
         return key
 
     function: Any = cached("off")(plain)
-    get_cache(function).is_switched_on = False
+    get_cache(function).is_allowed = False
 
     def measure(call: Callable[[int], int]) -> float:
         begun = time.perf_counter()

@@ -87,6 +87,16 @@ CLAUDE_CODE = "claude-code"
 DELEGATING = ("Agent", "Task")
 """The present and the former name of the tool that starts a subagent."""
 
+LEVELS = ("minimal", "standard", "detailed")
+
+CALL_KINDS = ("tool.start", "tool.end", "batch.end")
+"""Events of calls; those of calls that start an agent are part of its task."""
+
+MINIMAL_KINDS = ("session.start", "session.end", "turn.start", "turn.end", "task.start", "task.end")
+"""Events that every level of collection keeps."""
+
+TEST_ATTRIBUTES = ("test_framework", "tests_passed", "tests_failed")
+
 WORKING = frozenset({
     "ApplyPatch", "Bash", "Create", "Delete", "Edit", "EditNotebook", "Execute", "MultiEdit", "NotebookEdit",
     "PowerShell", "Shell", "StrReplace", "Write", "apply_patch", "bash", "create", "create_file", "edit",
@@ -123,6 +133,7 @@ def build_record(
     processes: "Processes | None" = None,
     labels: "Processes | None" = None,
     folder: str = "",
+    collect: str = "",
 ) -> bytes:
     r"""Return the journal record of one hook payload: ``\n``, the event as JSON (ASCII), ``\n``.
 
@@ -134,7 +145,8 @@ def build_record(
     context that the agent was started in. ``describe``: whether a task's description is recorded. ``folder``:
     where a dialect keeps notes between hooks.
     ``processes``: called at the start of a session or turn; returns the processes that may be the agent.
-    ``labels``: called then too; returns the session's labels, each as ``key=value``.
+    ``labels``: called then too; returns the session's labels, each as ``key=value``. ``collect``: the level
+    of collection and the parts that are off, separated by blanks; what is not collected gives no bytes.
     """
     name = None
     try:
@@ -148,6 +160,7 @@ def build_record(
             processes=processes,
             labels=labels,
             folder=folder,
+            collect=collect,
         )
     except UnreadableError as error:
         reason, name = error.reason, error.name
@@ -198,6 +211,7 @@ def _build_event(
     processes: "Processes | None",
     labels: "Processes | None",
     folder: str,
+    collect: str,
 ) -> bytes:
     # Example: {"hook_event_name": "PostToolUse", "session_id": "s", "tool_use_id": "t", "tool_name": "Read",
     # "duration_ms": 12} gives kind "tool.end", outcome "success", id "t", name "Read", duration 12000000.
@@ -233,7 +247,30 @@ def _build_event(
         attributes.update(attribute_changes)
     if not describe:
         attributes.pop("description", None)
+    if collect and not _apply_collection(collect.split(), kind, event, attributes):
+        return b""
     return _encode_record(kind, session, now, event, attributes)
+
+
+def _apply_collection(words: list[str], kind: str, event: Fields, attributes: Fields) -> bool:
+    """Remove what is not collected from an event; return whether anything of it is.
+
+    Example: at level minimal the end of a Bash call is dropped. That of an Agent call stays: it ends a task.
+    """
+    level, off = words[0], words[1:]
+    delegates = event.get("name") in DELEGATING or bool(attributes.get("task") or attributes.get("agent"))
+    if kind in CALL_KINDS and not delegates and (level != "detailed" or "executions" in off):
+        return False
+    if level == "minimal" and kind not in MINIMAL_KINDS and not delegates:
+        return False
+    if "tests" in off:
+        for name in TEST_ATTRIBUTES:
+            attributes.pop(name, None)
+    if "agents" in off:
+        attributes.pop("agent", None)
+        if kind in ("task.start", "task.end"):
+            event["name"] = None
+    return True
 
 
 def _encode_record(kind: str, session: str, now: int, event: Fields, attributes: Fields) -> bytes:
@@ -510,7 +547,7 @@ def main(arguments: list[str]) -> None:
         state = _find_state(arguments)
         agent = CLAUDE_CODE if len(arguments) < 2 else _read_token(arguments[1]) or "other"  # noqa: PLR2004
         line = _read_input(agent, state)
-        if state:
+        if state and line:
             _append_line(f"{state}/journal", line)
     except BaseException:  # noqa: BLE001, S110  a failure must not disturb the agent
         pass
@@ -548,6 +585,7 @@ def _read_input(agent: str, state: str | None) -> bytes:
         processes=list_ancestors,
         labels=list_labels,
         folder=f"{state}/hook" if state else "",
+        collect=_read_collection(state),
     )
 
 
@@ -611,6 +649,23 @@ def _read_stat(pid: int) -> tuple[str, int, int]:
     name, _, rest = line.partition(b"(")[2].rpartition(b") ")
     fields = rest.split()
     return name.decode("ascii", "replace"), int(fields[1]), int(fields[19])
+
+
+def _read_collection(state: str | None) -> str:
+    """Return what is not to be collected: words of the environment, else of the file beside the journal."""
+    level = _read_variable("STRETTO_FEATURES_LEVEL")
+    if level in LEVELS:
+        return level
+    try:
+        descriptor = posix.open(f"{state}/hook/collect", posix.O_RDONLY)
+    except OSError:
+        return ""
+    try:
+        words = posix.read(descriptor, 256).decode("ascii", "replace")
+    finally:
+        posix.close(descriptor)
+    # A damaged file must lose nothing.
+    return words if words.partition(" ")[0].strip() in LEVELS else ""
 
 
 def _read_key(state: str | None) -> bytes:

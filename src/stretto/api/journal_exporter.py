@@ -24,6 +24,7 @@ from stretto.api import spans_to_events
 from stretto.api.context import get_context, get_surroundings
 from stretto.api.unwritten_records import RecordWriter
 from stretto.clock import Clock, read_wall_clock
+from stretto.features.collection import EVERYTHING, Collection
 from stretto.hook.client.client import identify_process
 from stretto.model.event import Event
 from stretto.names import API_SCOPE
@@ -115,9 +116,12 @@ class JournalSpanExporter(SpanExporter):
     spans that end earlier. Without open spans it knows only the parents in the same batch.
     """
 
-    def __init__(self, folder: Path, *, clock: Clock = read_wall_clock) -> None:
+    def __init__(
+        self, folder: Path, *, clock: Clock = read_wall_clock, collection: Collection = EVERYTHING
+    ) -> None:
         self._folder = folder
         self._clock = clock
+        self._collection = collection
         self._open: OrderedDict[str, _SpanNode] = OrderedDict()
         self._sessions = TraceSessions()
         self._process = os.getpid()
@@ -160,7 +164,7 @@ class JournalSpanExporter(SpanExporter):
             # If a span began and ended since the last batch, its end replaces its start.
             traces.setdefault(record.trace, {})[record.id] = member
         for trace_id, members in traces.items():
-            yield from _encode_events(self._build_trace_events(trace_id, members))
+            yield from _encode_events(self._build_trace_events(trace_id, members), self._collection)
 
     def _link_span(self, span: ReadableSpan) -> _BatchSpan:
         """Return a span, linked to its open parents."""
@@ -221,10 +225,13 @@ def _drop_oldest(entries: OrderedDict[str, Any]) -> None:
         entries.popitem(last=False)
 
 
-def _encode_events(events: Iterable[Event]) -> Iterator[bytes]:
+def _encode_events(events: Iterable[Event], collection: Collection) -> Iterator[bytes]:
     for event in events:
+        kept = collection.keep_event(event)
+        if kept is None:
+            continue
         try:
-            yield journal.encode_event(redact_event(event))
+            yield journal.encode_event(redact_event(kept))
         except ValueError:
             # A name with invalid characters loses its event only, not the others.
             _log.debug("an event could not be written", exc_info=True)

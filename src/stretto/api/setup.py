@@ -27,6 +27,7 @@ from stretto.api.cache_counters import report_all
 from stretto.api.context import read_context, set_inherited_context
 from stretto.api.journal_exporter import JournalSpanExporter, JournalSpanProcessor, SessionStamp
 from stretto.api.span_block import DISABLED
+from stretto.features.program_switch import find_program_collection
 from stretto.state.folder import find_state_folder
 
 FLUSH_SECONDS = 5.0
@@ -157,7 +158,9 @@ def _make_processors(
         folder = (
             find_state_folder(environ, home, os.fspath(state) if state is not None else None)[0] / "journal"
         )
-        processors.append(JournalSpanProcessor(JournalSpanExporter(folder)))
+        processors.append(
+            JournalSpanProcessor(JournalSpanExporter(folder, collection=find_program_collection(environ)))
+        )
     return Setup(folder, sender is not None), processors
 
 

@@ -16,12 +16,9 @@ from typing import Any, TypeVar
 from stretto.caching.function_cache import FunctionCache
 from stretto.caching.parts import Level, add_levels
 from stretto.caching.policy import CachePolicy
+from stretto.features.program_switch import find_program_state
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-SWITCH_VARIABLE = "STRETTO_FEATURES_CACHING"
-_OFF = frozenset({"0", "false", "no", "off"})
-_IS_OFF_AT_IMPORT = os.environ.get(SWITCH_VARIABLE, "").strip().lower() in _OFF
 
 CACHE = "__stretto_cache__"
 """The attribute of a function that leads to its cache."""
@@ -67,7 +64,7 @@ def _wrap_function(
         raise TypeError(f"a generator cannot be cached, because it is used up: {function!r}; return a list")
     cache = FunctionCache(name, function, policy, clock=clock)
     add_levels(cache, levels, clock)
-    if _IS_OFF_AT_IMPORT:
+    if not find_program_state("caching", os.environ):
         # The cache stays empty, so that a program can go on to invalidate and count.
         setattr(function, CACHE, cache)
         return function

@@ -20,6 +20,7 @@ from stretto.caching.entry_store import CacheEntry, EntryStore
 from stretto.caching.flights import LED, AbandonedError, Flight, FlightTable, OverdueError, join_flight
 from stretto.caching.policy import CachePolicy, Question
 from stretto.caching.similarity import SimilarAnswer, compute_similarity, count_traits
+from stretto.features.program_switch import ProgramSwitch
 from stretto.figures.cache_figures import CacheVerdict, judge_cache
 
 _log = logging.getLogger(__name__)
@@ -95,11 +96,17 @@ class FunctionCache:
         self._counts = CacheCounts()
         self._counter = cache_counters.cache(name)
         self._measures = policy.size is not None or policy.max_bytes is not None
-        self.is_switched_on = True
-        """Whether calls look into the cache. Entries stay meanwhile, and are checked as ever afterwards."""
+        self._switch = ProgramSwitch("caching", name, clock=clock)
+        self.is_allowed = True
+        """Set it to False to switch this cache off by hand."""
         self._has_warned = False
         self._computed = 0
         _all_caches.add(self)
+
+    @property
+    def is_switched_on(self) -> bool:
+        """Whether calls look into the cache. Entries stay meanwhile, and are checked as ever afterwards."""
+        return self.is_allowed and self._switch.is_on()
 
     # Calls.
 

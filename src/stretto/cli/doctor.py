@@ -22,6 +22,7 @@ from stretto.cli.text_tables import format_nanoseconds
 from stretto.clock import read_wall_clock
 from stretto.config.configuration import Config
 from stretto.errors import StrettoError
+from stretto.features.feature_table import LEVELS
 from stretto.otlp_export.sender import NullSender, build_sender
 from stretto.servers.alert_receivers import check_receivers, read_receivers
 from stretto.servers.credentials import read_credentials
@@ -74,6 +75,7 @@ def run_checks(context: CommandContext) -> Iterator[CheckResult]:
     """Yield the results in the order in which data flows."""
     config = context.config
     yield _check_configuration(config)
+    yield from _check_features(config)
     yield from _check_baselines(config)
     yield _check_hooks(context)
     yield from _check_journal(config)
@@ -93,6 +95,14 @@ def run_checks(context: CommandContext) -> Iterator[CheckResult]:
 def _check_configuration(config: Config) -> CheckResult:
     changed = [f"{s.name} from {s.origin}" for s in config.settings if s.origin != "default"]
     return CheckResult("configuration", CheckVerdict.FINE, ", ".join(changed) or "all defaults")
+
+
+def _check_features(config: Config) -> Iterator[CheckResult]:
+    """Yield a note on what is switched off: its figures are missing for that reason."""
+    off, level = config.features.list_off(), config.features.level
+    if off or level != LEVELS[-1]:
+        parts = f"switched off: {', '.join(off) or 'nothing'}; level {level}"
+        yield CheckResult("features", CheckVerdict.NOTE, parts, "stretto features list")
 
 
 def _check_baselines(config: Config) -> Iterator[CheckResult]:

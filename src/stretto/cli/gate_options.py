@@ -1,4 +1,4 @@
-"""The options of the commands for builds: ``stretto gate``, ``profile`` and ``baseline save | compare``."""
+"""The options of the commands for builds, profiles and switches."""
 
 from __future__ import annotations
 
@@ -77,3 +77,19 @@ def add_profile_baselines(actions: Commands, add_command: AddCommand) -> None:
         ("compare", "profile:compare_profile", "compare the last profile of a command with a saved profile"),
     ):
         add_command(actions, name, run, text).add_argument("name", metavar="NAME")
+
+
+def add_features(commands: Commands, add_command: AddCommand) -> None:
+    """Add ``stretto features`` with its actions."""
+    features = commands.add_parser("features", help="the optional parts: list, set, rollback")
+    actions = features.add_subparsers(title="actions", metavar="ACTION", required=True)
+    add_command(
+        actions, "list", "features:list_features", "list every optional part, its state and its origin"
+    )
+    changes = add_command(
+        actions, "set", "features:set_features", "switch parts on or off, or choose the level of collection"
+    )
+    changes.add_argument(
+        "changes", nargs="+", metavar="NAME=STATE", help="caching=off, level=minimal, tests=default"
+    )
+    add_command(actions, "rollback", "features:take_back", "return to the states before the last change")

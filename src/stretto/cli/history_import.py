@@ -70,7 +70,7 @@ def _import_history(
         )
         # An unreadable file is reported but not counted again at every attempt.
         counted = [reject for reject in chunk.rejects if not reject[1].startswith(UNREADABLE)]
-        append_events(config.journal / HISTORIES, chunk.events, counted, describe=config.descriptions)
+        append_events(config.journal / HISTORIES, chunk.events, counted, config=config)
         events += len(chunk.events)
         sessions.update(event.session for event in chunk.events)
         rejects += chunk.rejects

@@ -178,7 +178,7 @@ def _import_recording(file: Path, config: Config, agent: str | None) -> Imported
     target = config.journal / f"{IMPORTS}{digest}{journal.SUFFIX}"
     already_known = target.exists()
     if not already_known:
-        append_events(target, read.events, read.rejects, describe=config.descriptions)
+        append_events(target, read.events, read.rejects, config=config)
     sessions = frozenset(event.session for event in read.events if event.session)
     return ImportedFile(str(file), "recording", len(read.events), sessions, read.rejects, already_known)
 

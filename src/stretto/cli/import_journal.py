@@ -13,6 +13,7 @@ import msgspec
 from stretto import journal
 from stretto.clock import read_wall_clock
 from stretto.config.configuration import Config
+from stretto.features.collection import make_collection
 from stretto.model.event import Event, Kind
 from stretto.sources.redact import redact_for_journal
 
@@ -41,12 +42,16 @@ class ImportedFile:
 
 
 def append_events(
-    target: Path, events: Iterable[Event], rejects: Iterable[tuple[int, str]], *, describe: bool
+    target: Path, events: Iterable[Event], rejects: Iterable[tuple[int, str]], *, config: Config
 ) -> None:
     """Append events to a journal file, redacted, and an event for each line that was set aside."""
     lost_lines = [_make_reject(reason) for _, reason in rejects]
+    collection = make_collection(config.features)
+    collected = (collection.keep_event(event) for event in (*events, *lost_lines))
     records = b"".join(
-        journal.encode_event(redact_for_journal(event, describe=describe)) for event in (*events, *lost_lines)
+        journal.encode_event(redact_for_journal(event, describe=config.descriptions))
+        for event in collected
+        if event is not None
     )
     if records:
         journal.append_records(target, records)

@@ -321,10 +321,11 @@ def _add_backfill(commands: argparse._SubParsersAction[argparse.ArgumentParser])
 
 
 def _add_build_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    from stretto.cli.gate_options import add_gate, add_profile  # noqa: PLC0415  # the status line needs neither
+    from stretto.cli.gate_options import add_features, add_gate, add_profile  # noqa: PLC0415  # the status line needs neither
 
     add_gate(commands, _add_command)
     add_profile(commands, _add_command)
+    add_features(commands, _add_command)
 
 
 def _add_baseline(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

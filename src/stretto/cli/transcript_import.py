@@ -104,7 +104,7 @@ def _mark_copies(config: Config, positions: dict[str, TranscriptPosition], grown
             key = str(file.path)
             copies = owners.claim_entities(_read_events(file))
             if len(copies) != positions[key].copies:
-                append_events(config.journal / TRANSCRIPTS, copies, (), describe=config.descriptions)
+                append_events(config.journal / TRANSCRIPTS, copies, (), config=config)
                 positions[key] = msgspec.structs.replace(positions[key], copies=len(copies))
 
 
@@ -136,7 +136,7 @@ def _import_transcript(
         )
         # An unreadable file is reported but not counted again at every attempt.
         unparsed = [entry for entry in read.rejects if not entry[1].startswith(transcript.UNREADABLE)]
-        append_events(config.journal / TRANSCRIPTS, read.events, unparsed, describe=config.descriptions)
+        append_events(config.journal / TRANSCRIPTS, read.events, unparsed, config=config)
         events += len(read.events)
         sessions.update(event.session for event in read.events)
         rejects += read.rejects

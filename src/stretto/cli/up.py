@@ -186,6 +186,9 @@ def _create_servers(config: Config, *, wanted: bool) -> tuple[Supervisor, list[s
         "prometheus": prepare_prometheus,
         "alertmanager": partial(prepare_alertmanager, receivers=receivers),
     }
+    if not config.features.is_on("alerting"):
+        del makers["alertmanager"]
+        notes.append("alerting is switched off: stretto features list")
     for name, make in makers.items():
         program = find_program(name)
         if program is None:
@@ -203,7 +206,10 @@ def _write_token_file(config: Config, folder: Path) -> Path:
 
 
 def _build_backend(config: Config, service: Service, problems: Callable[[], list[str]]) -> Backend:
-    announcer = Announcer(AnnouncementSettings(config.speak_alerts, config.desktop_alerts))
+    alerting = config.features.is_on("alerting")
+    announcer = Announcer(
+        AnnouncementSettings(config.speak_alerts and alerting, config.desktop_alerts and alerting)
+    )
     return Backend(
         snapshot=lambda: service.snapshot,
         sessions=service.list_sessions,
@@ -224,6 +230,7 @@ def _build_backend(config: Config, service: Service, problems: Callable[[], list
         runbook=_read_runbook,
         alerts=lambda: sorted(_find_runbooks()),
         version=read_version(),
+        shows_pages=config.features.is_on("dashboards"),
         token=config.token,
         hosts=frozenset(config.hosts),
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stretto.features.feature_table import FeatureStates
 from stretto.figures.baselines import DeclaredBaselines, Provenance
 from stretto.figures.scores.score_rules import ScoreRules, Scoring
 from stretto.figures.window_verdict import HeadlineRule
@@ -73,6 +74,8 @@ class Config:
     rates: Mapping[str, Rates]
     scores: ScoreRules
     """Weights, targets and scales of the scores."""
+    features: FeatureStates
+    """Which optional parts are on, and how much of a session is collected."""
     settings: tuple[Setting, ...]
     """The same values with their origins, in the order of the documentation."""
 

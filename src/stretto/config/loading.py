@@ -22,6 +22,8 @@ from stretto.config.settings_table import (
 )
 from stretto.config.task_type_tables import read_task_types
 from stretto.errors import ConfigError, find_nearest, make_unknown_key_error
+from stretto.features.feature_changes import FILE, read_changes
+from stretto.features.feature_table import FeatureStates, decide_states
 from stretto.figures.scores.score_rules import parse_score_rules
 from stretto.model.token_prices import parse_rates
 from stretto.state.folder import find_state_folder
@@ -79,6 +81,12 @@ def load_config(
             f"listening on {host} needs a token",
             hint="set STRETTO_TOKEN to a long random text, or STRETTO_TOKEN_FILE, or listen on 127.0.0.1",
         )
+    features = _decide_features(file_values.get("features", {}), folder, environ, str(path))
+    settings += [
+        Setting(f"features.{each.name}", each.value, each.origin) for each in features.states.values()
+    ]
+    if not features.is_on("resources"):
+        values["resources_interval_seconds"] = 0
     retention = _pop_retention(values)
     types = read_task_types(values["preset"], file_values.get("task_types", {}), str(path))
     rates = parse_rates(file_values.get("prices", {}), str(path))
@@ -90,9 +98,19 @@ def load_config(
         task_types=types,
         rates=rates,
         scores=parse_score_rules(file_values.get("scores", {}), str(path)),
+        features=features,
         settings=tuple(settings),
         **values,
     )
+
+
+def _decide_features(
+    configured: object, folder: Path, environ: Mapping[str, str], file: str
+) -> FeatureStates:
+    if not isinstance(configured, dict):
+        raise ConfigError("features must be a table", where=file, cause=f"it is {configured!r}")
+    changes = read_changes(folder).states
+    return decide_states(configured, changes, environ, file=file, changed=str(folder / FILE))
 
 
 def _pop_retention(values: dict[str, Any]) -> Retention:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from stretto.features.feature_table import FEATURES, LEVEL_VARIABLE
+
 DEFAULT_LISTEN = "127.0.0.1:9464"
 DEFAULT_INTERVAL_SECONDS = 10
 """Time between two readings of the agents' processes."""
@@ -35,14 +37,15 @@ KEYED_TABLES = frozenset(name.partition(".")[0] for name in SETTINGS if "." in n
 
 SMALLEST = {"resources.interval_seconds": 0}
 
-TABLES = ("task_types", "prices", "scores")
+TABLES = ("task_types", "prices", "scores", "features")
 """Further tables in the file, each with a separate reader."""
 
 OTHER_VARIABLES = (
+    *(feature.variable for feature in FEATURES.values()), LEVEL_VARIABLE,
     "STRETTO_STATE", "STRETTO_CONFIG", "STRETTO_DISABLED", "STRETTO_CONTEXT",
     "STRETTO_PATTERN", "STRETTO_LABELS", "STRETTO_UID", "STRETTO_GID", "STRETTO_PYTHON", "STRETTO_STACK_OTLP",
 )  # fmt: skip
-"""Known variables that are not settings: locations, the Python API's and the container files' variables."""
+"""Known variables that are no settings: switches, locations, those of the Python API and the containers."""
 
 LARGEST = {
     "stuck_minutes": 525_600,

@@ -14,9 +14,10 @@ from stretto.clock import SECOND, Clock
 from stretto.config.configuration import Config
 from stretto.exporter.counters import LiveMetrics
 from stretto.exporter.scrape import Exposition, FigureCollector, create_registry, encode_metrics
+from stretto.features.collection import make_collection
 from stretto.figures.figure import Figure
 from stretto.hook.client.client import build_record
-from stretto.hook.install.client_copy import ensure_secret
+from stretto.hook.install.client_copy import ensure_secret, write_hook_line
 from stretto.model.event import Event
 from stretto.otlp_export.sender import NullSender, Sender
 from stretto.resources.sampler import Sampler, WatchedSession
@@ -81,10 +82,9 @@ class Service:
             )
         )
         self._secret = ensure_secret(config.state)
-        self._otlp = Receiver(
-            lambda event: journal.encode_event(redact_for_journal(event, describe=config.descriptions)),
-            key=self._secret,
-        )
+        self._collection = make_collection(config.features)
+        write_hook_line(config.state, self._collection.to_hook_line())
+        self._otlp = Receiver(self._encode_collected, key=self._secret)
 
     @property
     def snapshot(self) -> Snapshot | None:
@@ -182,7 +182,14 @@ class Service:
         """Append the payload of an HTTP hook. Raises OSError if the journal cannot be written."""
         now = self._clock()
         self._append_to_journal(
-            build_record(payload, now, key=self._secret, describe=self.config.descriptions), now
+            build_record(
+                payload,
+                now,
+                key=self._secret,
+                describe=self.config.descriptions,
+                collect=self._collection.to_hook_line(),
+            ),
+            now,
         )
 
     def receive_otlp(
@@ -232,6 +239,13 @@ class Service:
         self._live.close()
         self._reader.close()
         self.worker.close()
+
+    def _encode_collected(self, event: Event) -> bytes:
+        """Return the journal's line of an event, or nothing if it is not collected."""
+        kept = self._collection.keep_event(event)
+        if kept is None:
+            return b""
+        return journal.encode_event(redact_for_journal(kept, describe=self.config.descriptions))
 
     def _append_to_journal(self, records: bytes, now: int) -> None:
         journal.append_records(journal.get_day_file(self.config.journal, now), records)

@@ -56,7 +56,7 @@ def create_app(backend: Backend) -> ASGIApp:
             *RebuildRoute(backend).list_routes(),
             *UpdateRoute(backend.updates).list_routes(),
             *OtlpRoutes(backend).list_routes(),
-            *pages.list_routes(),
+            *(pages.list_routes() if backend.shows_pages else [Route("/{path:path}", _answer_switched_off)]),
         ],
         exception_handlers={
             HTTPException: _answer_http_error,
@@ -79,6 +79,11 @@ def create_app(backend: Backend) -> ASGIApp:
         compressed=otlp_routes.PATHS,
         limit=LIMIT,
     )
+
+
+async def _answer_switched_off(_: Request) -> Response:
+    """Answer for the pages while they are switched off."""
+    return PlainTextResponse("the pages are switched off: stretto features set dashboards=on\n", 404)
 
 
 class _MachineRoutes:

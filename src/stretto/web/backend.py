@@ -74,6 +74,8 @@ class Backend:
     """Returns the figures about Stretto itself, as they are exported."""
     updates: UpdateStreams = field(default_factory=UpdateStreams)
     """The streams that open pages listen to; the service announces each new snapshot there."""
+    shows_pages: bool = True
+    """Whether the pages are switched on; figures and routes for programs always are."""
     token: str | None = None
     """If set, every request but ``/healthz`` must carry it."""
     hosts: frozenset[str] = frozenset()

@@ -16,6 +16,7 @@ from stretto.hook.install.settings_file import read_file, remove_file, write_fil
 
 CLIENT_FILES = ("client.py", "dialects.py", "tool_results.py", "start.py")
 KEY_FILE = "key"
+COLLECT_FILE = "collect"
 KEY_BYTES = 32
 """Random bytes of the installation's secret. A copy is complete only with it; an upgrade keeps it."""
 _PACKAGE = Path(client.__file__).parent
@@ -53,6 +54,22 @@ def ensure_secret(state: Path) -> bytes:
         return read_file(path) or b""
     except (OSError, SettingsError):
         return b""
+
+
+def write_hook_line(state: Path, line: str) -> None:
+    """Write the words by which the hook client knows what is not collected; no file for everything.
+
+    A fault is left to the hooks: they then collect everything.
+    """
+    path = get_client_folder(state) / COLLECT_FILE
+    try:
+        if not line:
+            path.unlink(missing_ok=True)
+            return
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_file(path, line.encode())
+    except (OSError, SettingsError):
+        return
 
 
 def check_client_copy(state: Path) -> str:

@@ -1,0 +1,85 @@
+"""``stretto features``: show which optional parts are on and why, change that, and go back."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from stretto.cli.command_context import CommandContext
+from stretto.config.configuration import Config
+from stretto.config.loading import load_config
+from stretto.errors import UsageError
+from stretto.features.collection import make_collection
+from stretto.features.feature_changes import FeatureChanges, read_changes, write_changes
+from stretto.features.feature_table import FEATURES, LEVEL, LEVELS, parse_value
+from stretto.hook.install.client_copy import write_hook_line
+
+NOTHING_TO_TAKE_BACK = 1
+DEFAULT = "default"
+
+
+def list_features(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every command takes both
+    """List every part with its state and the place that decided it."""
+    _print_states(context, context.config)
+    return 0
+
+
+def set_features(context: CommandContext, options: argparse.Namespace) -> int:
+    """Switch parts on or off: caching=off, level=minimal; default leaves the decision to the other places."""
+    changes: dict[str, Any] = {}
+    for word in options.changes:
+        name, is_pair, value = word.partition("=")
+        if not is_pair:
+            raise UsageError(f"{word!r} is no change", hint="for example caching=off, or level=minimal")
+        parsed = parse_value(name, value if value != DEFAULT else _find_any_value(name), "the command line")
+        changes[name] = None if value == DEFAULT else parsed
+    folder = context.config.state
+    write_changes(folder, read_changes(folder).set_states(changes))
+    _print_states(context, _apply(context))
+    return 0
+
+
+def take_back(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every command takes both
+    """Return to the states before the last change."""
+    folder = context.config.state
+    before: FeatureChanges | None = read_changes(folder).take_back()
+    if before is None:
+        context.print_note("there is no change to take back")
+        return NOTHING_TO_TAKE_BACK
+    write_changes(folder, before)
+    _print_states(context, _apply(context))
+    return 0
+
+
+def _find_any_value(name: str) -> str:
+    return LEVELS[0] if name == LEVEL else "on"
+
+
+def _apply(context: CommandContext) -> Config:
+    """Hand the new states to the hooks; return the configuration with them."""
+    config = load_config(context.environ, context.home, state=str(context.config.state))
+    write_hook_line(config.state, make_collection(config.features).to_hook_line())
+    return config
+
+
+def _print_states(context: CommandContext, config: Config) -> None:
+    states = config.features.states
+    document = {
+        "level": config.features.level,
+        "level_origin": states[LEVEL].origin,
+        "features": [
+            {
+                "name": feature.name,
+                "group": feature.group,
+                "on": config.features.is_on(feature.name),
+                "origin": states[feature.name].origin,
+                "text": feature.text,
+            }
+            for feature in FEATURES.values()
+        ],
+    }
+    lines = [f"{'level':<12} {config.features.level:<9} {states[LEVEL].origin}"]
+    for feature in FEATURES.values():
+        word = "on" if config.features.is_on(feature.name) else "off"
+        lines.append(f"{feature.name:<12} {word:<9} {states[feature.name].origin:<24} {feature.text}")
+    context.print_answer(document, "\n".join(lines))

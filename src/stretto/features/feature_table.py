@@ -1,0 +1,132 @@
+"""The table of switches: every optional part, its meaning, and how the state of each is decided.
+
+Later places win: the default, the configuration's ``[features]``, ``stretto features``, the environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stretto.errors import ConfigError, make_unknown_key_error
+
+LEVEL = "level"
+"""The key of the level of collection beside the switches."""
+
+LEVELS = ("minimal", "standard", "detailed")
+"""Sessions, turns and tasks; also permissions, notifications, phases and messages; everything."""
+
+PREFIX = "STRETTO_FEATURES_"
+
+_WORDS = {
+    "0": False, "false": False, "no": False, "off": False, "1": True, "true": True, "yes": True, "on": True,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """An optional part."""
+
+    name: str
+    group: str
+    """``collection``, ``service`` or ``program``."""
+    text: str
+    """What is missing while it is off."""
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that decides it."""
+        return PREFIX + self.name.upper()
+
+
+FEATURES: dict[str, Feature] = {
+    feature.name: feature
+    for feature in (
+        Feature("executions", "collection", "calls of tools, but for those that start agents"),
+        Feature("resources", "collection", "processor, memory and disk of the agents' processes"),
+        Feature("agents", "collection", "which agent did a task"),
+        Feature("tests", "collection", "test runs inside tool calls, and their results"),
+        Feature("caches", "collection", "hits and misses of the programs' caches"),
+        Feature("alerting", "service", "Alertmanager, notifications, spoken and desktop alerts"),
+        Feature("dashboards", "service", "the pages; figures stay at /metrics and /api"),
+        Feature("caching", "program", "answers of stretto.caching; everything is computed"),
+    )
+}
+"""Name → switch. A new optional part is added here, and asks ``FeatureStates`` or ``ProgramSwitch``."""
+
+LEVEL_VARIABLE = PREFIX + LEVEL.upper()
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureState:
+    """Whether a part is on, and the place that decided it. The level's state is its word."""
+
+    name: str
+    value: bool | str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureStates:
+    """The state of each part, and the level of collection."""
+
+    states: Mapping[str, FeatureState]
+
+    def is_on(self, name: str) -> bool:
+        """Whether a part is on."""
+        return self.states[name].value is True
+
+    @property
+    def level(self) -> str:
+        """How much of a session is collected."""
+        return str(self.states[LEVEL].value)
+
+    def list_off(self) -> list[str]:
+        """Return the names of the parts that are off."""
+        return [name for name in FEATURES if not self.is_on(name)]
+
+
+def decide_states(
+    file_values: Mapping[str, Any],
+    changes: Mapping[str, Any],
+    environ: Mapping[str, str],
+    *,
+    file: str,
+    changed: str,
+) -> FeatureStates:
+    """Return the states. ``file`` and ``changed`` name the places of the first two for people.
+
+    Raises ConfigError for an unknown name or a value that is neither on nor off.
+    """
+    variables = {
+        name: environ[variable]
+        for name, variable in [
+            *((name, each.variable) for name, each in FEATURES.items()),
+            (LEVEL, LEVEL_VARIABLE),
+        ]
+        if environ.get(variable)
+    }
+    states = {name: FeatureState(name, True, "default") for name in FEATURES}
+    states[LEVEL] = FeatureState(LEVEL, LEVELS[-1], "default")
+    for values, place in ((file_values, file), (changes, changed), (variables, "")):
+        for name, value in values.items():
+            origin = place or (LEVEL_VARIABLE if name == LEVEL else FEATURES[name].variable)
+            states[name] = FeatureState(name, parse_value(name, value, origin), origin)
+    return FeatureStates(states)
+
+
+def parse_value(name: str, value: Any, origin: str) -> bool | str:
+    """Return the value of a switch or of the level. Raises ConfigError."""
+    if name == LEVEL:
+        if value not in LEVELS:
+            raise ConfigError(
+                f"{name} must be one of {', '.join(LEVELS)}", where=origin, cause=f"it is {value!r}"
+            )
+        return str(value)
+    if name not in FEATURES:
+        raise make_unknown_key_error(name, [*FEATURES, LEVEL], origin)
+    state = _WORDS.get(value.strip().lower()) if isinstance(value, str) else value
+    if not isinstance(state, bool):
+        raise ConfigError(f"{name} must be on or off", where=origin, cause=f"it is {value!r}")
+    return state
