@@ -72,7 +72,7 @@ def test_recipes_name_files_that_exist() -> None:
     assert len(files) > 40
     assert [name for name in files if not (ROOT / name).exists()] == []
     assert re.findall(r"^## (.+)$", page, re.MULTILINE) == [
-        "A figure", "An alert", "A verb", "An agent", "A page",
+        "A figure", "An alert", "A verb", "An agent", "A history", "A page",
     ]  # fmt: skip
 
 
