@@ -15,6 +15,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 # The builder of the dashboards stands beside src, where a script in docs does not look.
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -48,10 +49,37 @@ def pages() -> dict[Path, str]:
         DOCS / "metrics.md": metrics_page(),
         DOCS / "cli.md": cli_page(),
         DOCS / "dashboards.md": dashboards.render_page(MARK),
+        DOCS / "sources.md": with_capabilities((DOCS / "sources.md").read_text(encoding="utf-8")),
         DOCS / "terminal.md": with_pictures((DOCS / "terminal.md").read_text(encoding="utf-8")),
         PLUGIN / "hooks" / "hooks.json": plugin_hooks(),
         **{PLUGIN / "hook" / name: (package / name).read_text(encoding="utf-8") for name in PLUGIN_CLIENT},
     }
+
+
+CAPABILITIES = ("<!-- capabilities, made by docs/generate.py -->\n", "<!-- end of capabilities -->\n")
+
+
+def with_capabilities(page: str) -> str:
+    """Return the page with the table of what each channel gave of the recorded runs of real clients."""
+    head, _, rest = page.partition(CAPABILITIES[0])
+    tail = rest.partition(CAPABILITIES[1])[2]
+    rows = json.loads((DOCS / "capabilities.json").read_text(encoding="utf-8"))
+    lines = [
+        "| agent | channel | turns | tasks | parallel | calls | their outcomes | output tokens | session's end |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    lines += [_capability_row(row) for row in rows]
+    return f"{head}{CAPABILITIES[0]}" + "\n".join(lines) + f"\n{CAPABILITIES[1]}{tail}"
+
+
+def _capability_row(row: dict[str, Any]) -> str:
+    parallel = " + ".join(str(width) for width in row["parallel"]) or "–"
+    tokens = "–" if row["output_tokens"] is None else f"{row['output_tokens']:,}"
+    cells = [
+        f"{row['agent']}, {row['run'].replace('-', ' ')}", row["channel"], row["turns"], row["tasks"], parallel,
+        row["calls"], f"{row['outcomes']} of {row['calls']}", tokens, "yes" if row["ended"] else "–",
+    ]  # fmt: skip
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"
 
 
 def plugin_hooks() -> str:
