@@ -65,7 +65,7 @@ def with_capabilities(page: str) -> str:
     tail = rest.partition(CAPABILITIES[1])[2]
     rows = json.loads((DOCS / "capabilities.json").read_text(encoding="utf-8"))
     lines = [
-        "| agent | channel | turns | tasks | parallel | calls | their outcomes | output tokens | session's end |",
+        "| agent | channel | turns | tasks | parallel | calls | outcomes | output tokens | session's end |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     lines += [_capability_row(row) for row in rows]
@@ -76,8 +76,9 @@ def _capability_row(row: dict[str, Any]) -> str:
     parallel = " + ".join(str(width) for width in row["parallel"]) or "–"
     tokens = "–" if row["output_tokens"] is None else f"{row['output_tokens']:,}"
     cells = [
-        f"{row['agent']}, {row['run'].replace('-', ' ')}", row["channel"], row["turns"], row["tasks"], parallel,
-        row["calls"], f"{row['outcomes']} of {row['calls']}", tokens, "yes" if row["ended"] else "–",
+        f"{row['agent']}, {row['run'].replace('-', ' ')}",
+        row["channel"], row["turns"], row["tasks"], parallel, row["calls"],
+        f"{row['outcomes']} of {row['calls']}", tokens, "yes" if row["ended"] else "–",
     ]  # fmt: skip
     return "| " + " | ".join(str(cell) for cell in cells) + " |"
 
