@@ -291,7 +291,7 @@ def test_configured_prices_are_taken_and_change_the_rules(tmp_path: Path) -> Non
     path = tmp_path / "own.toml"
     path.write_text("[prices.'llama3:8b']\ninput = 0\noutput = 0.5\n")
     config = load_config({"STRETTO_CONFIG": str(path)}, tmp_path)
-    assert config.prices.configured == {"llama3:8b": (0, 0.5, None, None)}
+    assert config.prices.configured == {"llama3:8b": (0, 0.5, None, None, None)}
     assert config.fingerprint != before.fingerprint
 
 

@@ -46,7 +46,7 @@ def test_what_has_no_price_is_said_beside_the_cost() -> None:
     unknown = call("b", None, Tokens(output=1), None)
 
     first_line = format_model_calls([known, unknown])[0]
-    assert first_line.startswith("spent $0.004 and 1 call without a price, 2 tokens")
+    assert first_line.startswith("spent at least $0.004 and 1 call without a price, 2 tokens")
     assert format_model_calls([unknown])[0] == "spent cost unknown, 1 token in 1 model call"
 
 

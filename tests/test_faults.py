@@ -114,3 +114,30 @@ def test_copied_lines_count_once(capsys: pytest.CaptureFixture[str], order: str)
     assert [len(shown["turns"]) for shown in (first, second)] == [1, 1]
     assert [len(shown["tool_calls"]) for shown in (first, second)] == [1, 0]
     assert second["start"].startswith("2026-11-20T10:10:00")
+
+
+def test_an_unfinished_answer_is_a_lower_bound(capsys: pytest.CaptureFixture[str]) -> None:
+    """No line of these messages has a stop reason: their tokens and cost are shown as at least so much."""
+    answer(capsys, "import", str(FAULTS / "placeholder-output-tokens"))
+    shown = answer(capsys, "show", "last")
+    coverage = shown["spending"]["coverage"]
+    assert (coverage["tokens_at_least"], coverage["cost_at_least"]) == (True, True)
+    assert coverage["lower_bound_calls"] == len(shown["model_calls"]) == 6
+    assert coverage["share"] == 0
+    run("show", "last")
+    text = capsys.readouterr().out
+    assert "spent at least $" in text
+    assert "6 of 6 calls reported the use of an unfinished answer only" in text
+
+
+def test_tasks_without_tokens_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    """The agents' own files are gone: two of two tasks reported no tokens, and each called 18 tools."""
+    answer(capsys, "import", str(FAULTS / "tasks-without-tokens"))
+    shown = answer(capsys, "show", "last")
+    assert [task["tool_calls"] for task in shown["tasks"]] == [18, 18]
+    coverage = shown["spending"]["coverage"]
+    assert (coverage["tasks"], coverage["silent_tasks"], coverage["tokens_at_least"]) == (2, 2, True)
+    run("show", "last")
+    text = capsys.readouterr().out
+    assert "2 of 2 tasks reported no tokens" in text
+    assert "at least 3.22 k tokens" in text

@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -83,7 +84,8 @@ def test_a_price_is_that_of_the_day_of_the_call() -> None:
 
 def test_a_worked_example() -> None:
     """3, 15, 0.30 and 3.75 dollars a million: 3,000 + 7,500 + 2,400 + 3,750 millionths of a dollar."""
-    assert LIST.compute_cost(call("claude-sonnet-4-5-20250929")) == Cost(16_650_000, Origin.LIST)
+    cost = LIST.compute_cost(call("claude-sonnet-4-5-20250929"))
+    assert cost == Cost(16_650_000, Origin.LIST, is_lower_bound=True)
 
 
 @pytest.mark.parametrize("model", ["us.anthropic.claude-sonnet-4-5-20250929-v1:0", "claude-sonnet-4-5[1m]"])
@@ -163,3 +165,36 @@ def test_the_package_is_loaded_when_a_price_is_needed() -> None:
 def test_the_list_has_a_version() -> None:
     """The version is part of the rules by which the store was concluded."""
     assert read_list_version().count(".") == 2
+
+
+def test_cache_writes_for_an_hour_cost_more() -> None:
+    """On paper: 1,000 writes at 6.25 dollars a million, of them 400 at 10: 600 × 6.25 + 400 × 10."""
+    split = call("claude-opus-4-6", Tokens(cache_write=1_000, cache_write_1h=400))
+    assert LIST.compute_cost(split) == Cost(7_750_000, Origin.LIST)
+    none_for_an_hour = call("claude-opus-4-6", Tokens(cache_write=1_000, cache_write_1h=0))
+    assert LIST.compute_cost(none_for_an_hour) == Cost(6_250_000, Origin.LIST)
+
+
+def test_cache_writes_that_are_not_split_cost_at_least_the_lower_price() -> None:
+    """The source does not report how long they are kept: the cost is a lower bound."""
+    unsplit = call("claude-opus-4-6", Tokens(cache_write=1_000))
+    assert LIST.compute_cost(unsplit) == Cost(6_250_000, Origin.LIST, is_lower_bound=True)
+    without_writes = call("claude-opus-4-6", Tokens(input=10))
+    assert LIST.compute_cost(without_writes) == Cost(50_000, Origin.LIST)
+
+
+def test_a_configured_price_may_be_one_for_all_cache_writes() -> None:
+    """Without a price for an hour all cache writes cost the same, and no split is needed."""
+    prices = Prices({"m": Rates(input=1, cache_write=2)})
+    for tokens in (Tokens(cache_write=1_000), Tokens(cache_write=1_000, cache_write_1h=400)):
+        assert prices.compute_cost(call("m", tokens)) == Cost(2_000_000, Origin.CONFIGURED)
+    by_hour = Prices({"m": Rates(input=1, cache_write=2, cache_write_1h=4)})
+    split = call("m", Tokens(cache_write=1_000, cache_write_1h=400))
+    assert by_hour.compute_cost(split) == Cost(2_800_000, Origin.CONFIGURED)
+
+
+def test_an_unfinished_answer_costs_at_least_its_cost() -> None:
+    """Only a part of the output is known."""
+    cost = LIST.compute_cost(replace(call("claude-opus-4-6", Tokens(output=1)), is_lower_bound=True))
+    assert cost is not None
+    assert cost.is_lower_bound

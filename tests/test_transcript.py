@@ -249,7 +249,14 @@ def test_model_calls_of_the_recording() -> None:
     assert sum(call.parent is None for call in calls) == 5
     assert all(
         call.attributes
-        == {"input_tokens": 123, "output_tokens": 45, "cache_read_tokens": 1000, "cache_write_tokens": 10}
+        == {
+            "input_tokens": 123,
+            "output_tokens": 45,
+            "cache_read_tokens": 1000,
+            "cache_write_tokens": 10,
+            "cache_write_1h_tokens": 0,
+            "complete": 1,
+        }
         for call in calls
     )
 
@@ -598,7 +605,35 @@ def test_message_counts_once(tmp_path: Path) -> None:
         "output_tokens": 1,
         "cache_read_tokens": 7,
         "cache_write_tokens": 5,
+        "complete": 0,
     }
+
+
+def test_cache_writes_are_split_by_how_long_they_are_kept(tmp_path: Path) -> None:
+    """The client counts those of an hour apart; they are part of all cache writes."""
+    creation = {"ephemeral_5m_input_tokens": 2, "ephemeral_1h_input_tokens": 3}
+    usage = {"input_tokens": 1, "cache_creation_input_tokens": 5, "cache_creation": creation}
+    call = only(events_of(tmp_path, answer(1, id="m", usage=usage, stop_reason="end_turn")), Kind.MODEL_CALL)
+    assert call.attributes == {
+        "input_tokens": 1,
+        "cache_write_tokens": 5,
+        "cache_write_1h_tokens": 3,
+        "complete": 1,
+    }
+
+
+def test_a_later_line_completes_a_message(tmp_path: Path) -> None:
+    """The first line has no stop reason, the second has: the answer is complete, with the same tokens."""
+    usage = {"input_tokens": 3, "output_tokens": 9}
+    events = events_of(
+        tmp_path, answer(1, id="m", usage=usage), answer(2, id="m", usage=usage, stop_reason="end_turn")
+    )
+    calls = [event for event in events if event.kind is Kind.MODEL_CALL]
+    assert [call.attributes["complete"] for call in calls] == [0, 1]
+    (call,) = concluded(events).model_calls
+    assert (call.tokens.output, call.is_lower_bound) == (9, False)
+    (unfinished,) = concluded(calls[:1]).model_calls
+    assert unfinished.is_lower_bound
 
 
 def test_model_call_starts_when_it_was_sent(tmp_path: Path) -> None:

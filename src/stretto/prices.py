@@ -42,7 +42,7 @@ class Prices:
         if rates is not None:
             amount = _apply_rates(rates, call.tokens)
             if amount is not None and amount < MOST_DOLLARS * DOLLAR:
-                return Cost(amount, Origin.CONFIGURED)
+                return Cost(amount, Origin.CONFIGURED, _is_lower_bound(rates, call))
         reported = get_reported_cost(call)
         return reported if reported is not None else _compute_list_cost(call)
 
@@ -61,8 +61,22 @@ def _compute_list_cost(call: ModelCall) -> Cost | None:
     if model is None:
         return None
     prices = model.get_prices(datetime.fromtimestamp(call.start / SECOND, UTC))
-    amount = _apply_rates(_select_rates(prices, call.tokens), call.tokens)
-    return None if amount is None or amount >= MOST_DOLLARS * DOLLAR else Cost(amount, Origin.LIST)
+    rates = _select_rates(prices, call.tokens)
+    amount = _apply_rates(rates, call.tokens)
+    if amount is None or amount >= MOST_DOLLARS * DOLLAR:
+        return None
+    return Cost(amount, Origin.LIST, _is_lower_bound(rates, call))
+
+
+def _is_lower_bound(rates: Rates, call: ModelCall) -> bool:
+    """Return whether a call cost at least its computed cost.
+
+    The tokens are those of an unfinished answer, or cache writes may have been kept for an hour, which costs
+    more, and the source does not split them.
+    """
+    tokens = call.tokens
+    is_split = not tokens.cache_write or tokens.cache_write_1h is not None
+    return call.is_lower_bound or (not is_split and (rates.cache_write_1h or 0) > (rates.cache_write or 0))
 
 
 def _apply_rates(rates: Rates, tokens: Tokens) -> int | None:
@@ -74,6 +88,8 @@ def _apply_rates(rates: Rates, tokens: Tokens) -> int | None:
     used = _get_used_tokens(tokens)
     for kind, count in used.items():
         rate = getattr(rates, kind)
+        if rate is None and kind == "cache_write_1h":
+            rate = rates.cache_write
         if rate is None:
             return None
         # A dollar per million tokens is 1,000 billionths per token.
@@ -82,11 +98,13 @@ def _apply_rates(rates: Rates, tokens: Tokens) -> int | None:
 
 
 def _get_used_tokens(tokens: Tokens) -> dict[str, int]:
+    kept_for_an_hour = min(tokens.cache_write_1h or 0, tokens.cache_write or 0)
     counts = {
         "input": tokens.input,
         "output": tokens.output,
         "cache_read": tokens.cache_read,
-        "cache_write": tokens.cache_write,
+        "cache_write": (tokens.cache_write or 0) - kept_for_an_hour,
+        "cache_write_1h": kept_for_an_hour,
     }
     return {kind: count for kind, count in counts.items() if count}
 
@@ -95,8 +113,8 @@ def _select_rates(prices: ModelPrice, tokens: Tokens) -> Rates:
     """Return the rates that apply to a call: some models charge more for long prompts."""
     prompt_tokens = (tokens.input or 0) + (tokens.cache_read or 0) + (tokens.cache_write or 0)
     input_rate = _select_rate(prices, "input_mtok", prompt_tokens)
-    read_rate, write_rate = (
-        _select_rate(prices, f"cache_{way}_mtok", prompt_tokens) for way in ("read", "write")
+    read_rate, write_rate, hour_rate = (
+        _select_rate(prices, f"cache_{way}_mtok", prompt_tokens) for way in ("read", "write", "write_1h")
     )
     return Rates(
         input_rate,
@@ -104,6 +122,7 @@ def _select_rates(prices: ModelPrice, tokens: Tokens) -> Rates:
         # Cache tokens without a price are charged as other input.
         input_rate if read_rate is None else read_rate,
         input_rate if write_rate is None else write_rate,
+        hour_rate,
     )
 
 

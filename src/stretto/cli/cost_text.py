@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from stretto.figures.spending import Priced, Spending, sum_spending
 from stretto.format import quantities
+from stretto.model.entities import Task
 from stretto.model.model_call_cost import DOLLAR
 
 MODELS_SHOWN = 5
@@ -17,15 +18,22 @@ def format_spending(spent: Spending | None) -> str:
     if spent is None:
         return ""
     cost = "cost unknown" if spent.cost is None else _format_cost(spent.cost)
+    if spent.cost is not None and not spent.is_cost_complete:
+        cost = f"at least {cost}"
     if spent.cost is not None and spent.unpriced:
         cost += f" and {quantities.format_count_of(spent.unpriced, 'call')} without a price"
-    tokens = f", {quantities.format_count_of(sum(spent.tokens.values()), 'token')}" if spent.tokens else ""
-    return cost + tokens
+    if not spent.tokens:
+        return cost
+    tokens = quantities.format_count_of(sum(spent.tokens.values()), "token")
+    return f"{cost}, {tokens}" if spent.is_token_sum_complete else f"{cost}, at least {tokens}"
 
 
-def format_model_calls(calls: Iterable[Priced]) -> list[str]:
-    """Return the cost and tokens of a session's model calls, by model and by task, as lines."""
-    breakdown = sum_spending(calls)
+def format_model_calls(calls: Iterable[Priced], tasks: Iterable[Task] = ()) -> list[str]:
+    """Return the cost and tokens of a session's model calls, by model and by task, as lines.
+
+    ``tasks`` are the session's: those of which no model call is known are counted.
+    """
+    breakdown = sum_spending(calls, tasks)
     if not breakdown.total.model_calls:
         return []
     origins = ", ".join(
@@ -40,6 +48,7 @@ def format_model_calls(calls: Iterable[Priced]) -> list[str]:
         f"spent {format_spending(breakdown.total)} in {calls_text}"
         + (f" (price: {origins})" if origins else ""),
         *([f"  tokens: {kinds}"] if kinds else []),
+        *(f"  not complete: {reason}" for reason in _explain_gaps(breakdown.total)),
         f"  models: {_list_largest(breakdown.by_model)}",
     ]
     if set(breakdown.by_task) != {None}:
@@ -47,6 +56,19 @@ def format_model_calls(calls: Iterable[Priced]) -> list[str]:
             f"  tasks: {_list_largest({task or MAIN: part for task, part in breakdown.by_task.items()})}"
         )
     return [line.replace(quantities.SPACE, " ") for line in [*lines, ""]]
+
+
+def _explain_gaps(spent: Spending) -> Iterator[str]:
+    """Yield why tokens and cost are lower bounds."""
+    if spent.silent_tasks:
+        yield f"{spent.silent_tasks} of {quantities.format_count_of(spent.tasks, 'task')} reported no tokens"
+    if spent.lower_bounds:
+        calls = quantities.format_count_of(spent.model_calls, "call")
+        yield f"{spent.lower_bounds} of {calls} reported the use of an unfinished answer only"
+    unsplit = spent.cost_lower_bounds - spent.lower_bounds
+    if unsplit > 0:
+        calls = quantities.format_count_of(unsplit, "call")
+        yield f"{calls} did not report which cache writes are kept for an hour, at a higher price"
 
 
 def _list_largest(parts: dict[str, Spending]) -> str:

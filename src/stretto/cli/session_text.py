@@ -34,7 +34,7 @@ def format_session(summary: SessionSummary) -> str:
         [*_format_wall_time(summary.analysis), *_format_critical_path(summary.analysis)],
         [_format_tasks(session)] if session.tasks else [],
         [_format_phases(session)] if session.phases else [],
-        format_model_calls(summary.model_calls),
+        format_model_calls(summary.model_calls, session.tasks),
         _format_resources(session, rules.cpu_target),
         format_kpis(summary.kpis),
         [_format_scores(session, rules.scales)] if session.scores else [],

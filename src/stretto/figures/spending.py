@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from stretto.model.entities import ModelCall
+from stretto.model.entities import ModelCall, Task
+from stretto.model.event import Outcome
 from stretto.model.model_call_cost import Cost
 from stretto.model.model_name import normalise_model
 
@@ -23,8 +24,33 @@ class Spending:
     """Billionths of a US dollar, for the calls with a known cost."""
     origins: dict[str, int] = field(default_factory=dict)
     """Origin of the cost → number of calls."""
+    lower_bounds: int = 0
+    """Calls of which only an unfinished answer was seen: they used at least these tokens."""
+    cost_lower_bounds: int = 0
+    """Calls that cost at least what is added: see ``Cost.is_lower_bound``."""
+    tasks: int = 0
+    """Tasks that are over and could have reported tokens."""
+    silent_tasks: int = 0
+    """Those of them of which no model call is known: ``tokens`` and ``cost`` do not include them."""
     unpriced: int = 0
     """Calls that used tokens but have no known cost; ``cost`` does not include them."""
+
+    @property
+    def is_token_sum_complete(self) -> bool:
+        """Whether everything that could report tokens did; else they are a lower bound."""
+        return not self.lower_bounds and not self.silent_tasks
+
+    @property
+    def is_cost_complete(self) -> bool:
+        """Whether the cost is not a lower bound."""
+        return not (self.cost_lower_bounds or self.lower_bounds or self.silent_tasks or self.unpriced)
+
+    @property
+    def coverage(self) -> float | None:
+        """The share of the calls and tasks that reported their tokens; None if there are none."""
+        expected = self.model_calls + self.tasks
+        reported = expected - self.lower_bounds - self.silent_tasks
+        return reported / expected if expected else None
 
     def add_call(self, call: ModelCall, cost: Cost | None) -> None:
         """Add a model call."""
@@ -32,7 +58,9 @@ class Spending:
         reported = {kind: count for kind, count in call.tokens.to_counts().items() if count is not None}
         for kind, count in reported.items():
             self.tokens[kind] = self.tokens.get(kind, 0) + count
+        self.lower_bounds += call.is_lower_bound
         if cost is not None:
+            self.cost_lower_bounds += cost.is_lower_bound
             self.cost = (self.cost or 0) + cost.amount
             self.origins[cost.origin.value] = self.origins.get(cost.origin.value, 0) + 1
         elif any(reported.values()):
@@ -49,12 +77,16 @@ class SessionSpending:
     """By the task's id; None is the main agent."""
 
 
-def sum_spending(calls: Iterable[Priced]) -> SessionSpending:
-    """Return the summed use and cost of model calls."""
+def sum_spending(calls: Iterable[Priced], tasks: Iterable[Task] = ()) -> SessionSpending:
+    """Return the summed use and cost of model calls; ``tasks`` are those that could have made calls."""
     spending = SessionSpending(Spending(), {}, {})
     for call, cost in calls:
         by_model = spending.by_model.setdefault(normalise_model(call.model), Spending())
         by_task = spending.by_task.setdefault(call.task, Spending())
         for part in (spending.total, by_model, by_task):
             part.add_call(call, cost)
+    if spending.total.model_calls:
+        over = [task for task in tasks if task.outcome is not Outcome.RUNNING]
+        spending.total.tasks = len(over)
+        spending.total.silent_tasks = sum(task.id not in spending.by_task for task in over)
     return spending

@@ -155,6 +155,7 @@ def conclude_tasks(facts: SessionFacts, *, closed: bool, classify: Classify) -> 
                     task_facts=task_facts,
                     call=call,
                     times=measure_run(facts, task_facts, run, next_run, call=call, waiting_call=waiting_call),
+                    declared_tool_calls=None if waiting_call is None else waiting_call.task_tool_calls,
                     outcome=_find_noticed_outcome(task_facts, run, next_run)
                     or _conclude_task_outcome(task_facts, waiting_call, run, is_over=is_over),
                     seen=seen,
@@ -173,6 +174,7 @@ def conclude_tasks(facts: SessionFacts, *, closed: bool, classify: Classify) -> 
                 task_facts={},
                 call=call,
                 times=measure_run(facts, {}, run, None, call=call, waiting_call=call),
+                declared_tool_calls=call.task_tool_calls,
                 outcome=_conclude_task_outcome({}, call, run, is_over=is_over),
                 seen=False,
                 classify=classify,
@@ -221,6 +223,7 @@ def _conclude_task(
     task_facts: EntityFacts,
     call: Delegation | None,
     times: RunTimes,
+    declared_tool_calls: int | None,
     outcome: Outcome,
     seen: bool,
     classify: Classify,
@@ -244,6 +247,7 @@ def _conclude_task(
         phase=get_text(task_facts, fields.PHASE),
         seen=seen,
         doubt=times.doubt,
+        declared_tool_calls=declared_tool_calls,
     )
 
 

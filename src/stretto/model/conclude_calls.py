@@ -33,6 +33,7 @@ NOT_STARTED = "not_started"
 """The status of a call that the client refused before it ran: the model asked for it, nothing happened."""
 
 _HOOK = RANK[Channel.HOOK]
+_TRANSCRIPT = RANK[Channel.TRANSCRIPT]
 
 
 def conclude_calls(
@@ -194,14 +195,23 @@ def conclude_model_calls(facts: SessionFacts, ids: Iterable[str] | None = None) 
             start=get_number(call_facts, fields.START),
             duration=get_number(call_facts, fields.DURATION),
             outcome=OUTCOMES[get_text(call_facts, fields.OUTCOME) or Outcome.UNKNOWN],
-            tokens=Tokens(*(get_number(call_facts, name) for name in fields.TOKENS)),
+            tokens=Tokens(
+                *(get_number(call_facts, name) for name in (*fields.TOKENS, fields.CACHE_WRITE_1H_TOKENS))
+            ),
             cost=get_number(call_facts, fields.COST),
             first_token=get_number(call_facts, fields.FIRST_TOKEN),
+            is_lower_bound=_is_lower_bound(call_facts),
         )
         for call_id, call_facts in merged.items()
         if fields.ANONYMOUS not in call_facts or task_of[call_id] not in tasks_with_ids
     ]
     return tuple(sorted(calls, key=lambda call: (call.start or 0, call.id)))
+
+
+def _is_lower_bound(call_facts: EntityFacts) -> bool:
+    """Return whether only transcripts reported a call, and none of their lines had the end of the answer."""
+    rank, _ = call_facts.get(fields.START, (_TRANSCRIPT, 0))
+    return rank == _TRANSCRIPT and get_number(call_facts, fields.COMPLETE) == 0
 
 
 def _merge_requests_into_responses(calls: dict[str, EntityFacts]) -> dict[str, EntityFacts]:

@@ -50,6 +50,8 @@ class Delegation:
     """Permission was refused: it started no agent."""
     task_duration: int | None = None
     """The length (ns) of the run that it waited for, as the client measured it."""
+    task_tool_calls: int | None = None
+    """How many tools that run called, as the client counted."""
 
     @property
     def waited(self) -> bool:
@@ -189,4 +191,5 @@ def _to_delegation(call_id: str, call_facts: EntityFacts) -> Delegation:
         launched=status.endswith("_launched") or get_text(call_facts, fields.TOOL) not in DELEGATING_TOOLS,
         denied=status == "denied",
         task_duration=get_number(call_facts, fields.TASK_DURATION),
+        task_tool_calls=get_number(call_facts, fields.TASK_TOOL_CALLS),
     )

@@ -60,6 +60,8 @@ class Tokens:
     output: int | None = None
     cache_read: int | None = None
     cache_write: int | None = None
+    cache_write_1h: int | None = None
+    """Those of ``cache_write`` that are kept for an hour; None if the source does not split them."""
 
     def to_counts(self) -> dict[str, int | None]:
         """Return the counts by token kind, in the order of the fields."""
@@ -86,6 +88,8 @@ class ModelCall:
     """Billionths of a US dollar, as the source reported it; None if it did not."""
     first_token: int | None = None
     """From the request to the first token of the answer."""
+    is_lower_bound: bool = False
+    """Whether only an unfinished answer was seen: it used at least these tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,8 @@ class Task:
     """The name of the phase it belongs to, if an orchestrator declared it."""
     seen: bool = True
     """Whether its agent's start was reported live; if not, perhaps only the call that started it is known."""
+    declared_tool_calls: int | None = None
+    """How many tools its agent called, as the client counted."""
     waits: tuple[Interval, ...] = ()
     """When it only waited for a person: disjoint, by start, within its interval."""
     has_open_wait: bool = False

@@ -263,6 +263,7 @@ def _fold_tool_end(facts: SessionFacts, event: Event, rank: int) -> Touched:
             task_duration = _read_task_duration(event)
             if task_duration is not None:
                 merge_fact(call, fields.TASK_DURATION, rank, task_duration)
+            merge_counts(call, event, (fields.TASK_TOOL_CALLS,), rank)
     return touched
 
 
@@ -323,7 +324,7 @@ def _fold_model_call(facts: SessionFacts, event: Event, rank: int) -> Touched:
             merge_fact(model_call, name, rank, value)
     if event.attributes.get("anonymous") is True:
         merge_fact(model_call, fields.ANONYMOUS, rank, 1)
-    merge_counts(model_call, event, fields.TOKENS, rank)
+    merge_counts(model_call, event, (*fields.TOKENS, fields.CACHE_WRITE_1H_TOKENS, fields.COMPLETE), rank)
     cost = event.attributes.get("cost_usd")
     if isinstance(cost, int | float) and 0 <= cost < MOST_DOLLARS:
         merge_fact(model_call, fields.COST, rank, round(cost * DOLLAR))

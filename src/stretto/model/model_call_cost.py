@@ -32,6 +32,9 @@ class Cost:
 
     amount: int
     origin: Origin
+    is_lower_bound: bool = False
+    """Whether the call cost at least this much: its answer was unfinished, or its source does not report how
+    long cache writes are kept."""
 
 
 @dataclass(frozen=True, slots=True)

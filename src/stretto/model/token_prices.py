@@ -7,7 +7,7 @@ from typing import NamedTuple
 from stretto.errors import ConfigError, make_unknown_key_error
 
 _MOST_A_MILLION = 1e6
-_HINT = "US dollars per million tokens: input, output, cache_read, cache_write"
+_HINT = "US dollars per million tokens: input, output, cache_read, cache_write, cache_write_1h"
 
 
 class Rates(NamedTuple):
@@ -17,6 +17,8 @@ class Rates(NamedTuple):
     output: float | None = None
     cache_read: float | None = None
     cache_write: float | None = None
+    cache_write_1h: float | None = None
+    """Of cache writes that are kept for an hour; without it they cost as much as others."""
 
 
 def parse_rates(tables: object, where: str) -> dict[str, Rates]:

@@ -44,9 +44,11 @@ BATCHED: Final = "batched"
 BY: Final = "by"
 CACHE_READ_TOKENS: Final = "cache_read_tokens"
 CACHE_WRITE_TOKENS: Final = "cache_write_tokens"
+CACHE_WRITE_1H_TOKENS: Final = "cache_write_1h_tokens"
 CALL: Final = "call"
 CANONICAL: Final = "canonical"
 COMMAND: Final = "command"
+COMPLETE: Final = "complete"
 COPIED: Final = "copied"
 COST: Final = "cost"
 CPU: Final = "cpu"
@@ -117,6 +119,7 @@ STOP: Final = "stop"
 STOPPED: Final = "stopped"
 TASK: Final = "task"
 TASK_DURATION: Final = "task_duration"
+TASK_TOOL_CALLS: Final = "task_tool_calls"
 TESTS_FAILED: Final = "tests_failed"
 TESTS_PASSED: Final = "tests_passed"
 TEST_FRAMEWORK: Final = "test_framework"
@@ -277,6 +280,9 @@ _CALL = (
     FactField(EntityKind.CALL, SPAN, _TEXT, "The id of its span."),
     FactField(EntityKind.CALL, STATUS, _TEXT, "The status in a delegating call's answer."),
     FactField(EntityKind.CALL, TASK, _TEXT, "The id of the agent that it started."),
+    FactField(
+        EntityKind.CALL, TASK_TOOL_CALLS, _COUNT, "How many tools the agent called, by the client."
+    ),
     FactField(EntityKind.CALL, TASK_DURATION, _DURATION, "The length of the agent's run that it waited for."),
     FactField(EntityKind.CALL, WROTE, _TEXT, "Keyed hashes of the paths that it wrote, space-separated."),
     FactField(EntityKind.CALL, TEST_FRAMEWORK, _TEXT, "The test framework that it ran."),
@@ -300,6 +306,10 @@ _MODEL = (
     _define_largest(EntityKind.MODEL, OUTPUT_TOKENS, _COUNT, "Output tokens."),
     _define_largest(EntityKind.MODEL, CACHE_READ_TOKENS, _COUNT, "Tokens read from the cache."),
     _define_largest(EntityKind.MODEL, CACHE_WRITE_TOKENS, _COUNT, "Tokens written to the cache."),
+    _define_largest(EntityKind.MODEL, CACHE_WRITE_1H_TOKENS, _COUNT, "Those of them written for an hour."),
+    _define_largest(
+        EntityKind.MODEL, COMPLETE, _COUNT, "0 while only an unfinished answer was seen, 1 once it had ended."
+    ),
     FactField(EntityKind.MODEL, COST, ValueType.MONEY, "The cost that the source reported."),
     FactField(EntityKind.MODEL, FIRST_TOKEN, _DURATION, "From the request to the answer's first token."),
     FactField(EntityKind.MODEL, COPIED, _FLAG, "It belongs to another session."),

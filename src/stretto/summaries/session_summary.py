@@ -147,7 +147,7 @@ def _build_kpis(
 def build_session_document(summary: SessionSummary) -> dict[str, Any]:
     """Return the session as JSON: times RFC 3339 in UTC, lengths in seconds, unknown values null."""
     session, scoring = summary.session, summary.scoring
-    spending = sum_spending(summary.model_calls)
+    spending = sum_spending(summary.model_calls, session.tasks)
     side_records = _build_side_records(session, scoring.rules.scales)
     use = measure_session_use(session.samples, scoring.rules.cpu_target)
     calls_of = Counter(call.task for call in session.tool_calls)
@@ -211,6 +211,13 @@ def build_row_document(row: SessionRow) -> dict[str, Any]:
     }
 
 
+def _count_tool_calls(task: Task, calls: int) -> int | None:
+    """Return how many tools a task called: those that were seen, or as many as the client counted."""
+    if task.declared_tool_calls is not None:
+        return max(calls, task.declared_tool_calls)
+    return calls if calls or task.seen else None
+
+
 def _build_task(task: Task, calls: int) -> dict[str, Any]:
     delivery = task.delivery
     return {
@@ -228,7 +235,7 @@ def _build_task(task: Task, calls: int) -> dict[str, Any]:
         "outcome": task.outcome.value,
         "delivery": None if delivery is None else delivery.delivery.value,
         "waste_reason": None if delivery is None or delivery.reason is None else delivery.reason.value,
-        "tool_calls": calls if calls or task.seen else None,
+        "tool_calls": _count_tool_calls(task, calls),
     }
 
 
@@ -287,6 +294,15 @@ def build_spending_document(part: Spending) -> dict[str, Any]:
         "cost_usd": None if part.cost is None else part.cost / DOLLAR,
         "cost_origins": part.origins,
         "unpriced_model_calls": part.unpriced,
+        "coverage": {
+            "share": part.coverage,
+            "tokens_at_least": not part.is_token_sum_complete,
+            "cost_at_least": not part.is_cost_complete,
+            "tasks": part.tasks,
+            "silent_tasks": part.silent_tasks,
+            "lower_bound_calls": part.lower_bounds,
+            "lower_bound_costs": part.cost_lower_bounds,
+        },
     }
 
 

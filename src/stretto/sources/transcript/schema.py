@@ -92,6 +92,13 @@ class TokenUsage(msgspec.Struct):
     output_tokens: Any = None
     cache_read_input_tokens: Any = None
     cache_creation_input_tokens: Any = None
+    cache_creation: msgspec.Raw = ABSENT
+
+
+class CacheCreation(msgspec.Struct):
+    """The tokens that a request wrote to the cache, by how long they are kept."""
+
+    ephemeral_1h_input_tokens: Any = None
 
 
 class DelegationInput(msgspec.Struct):
@@ -172,6 +179,7 @@ LINE: Final = make_decoder(TranscriptLine)
 MESSAGE: Final = make_decoder(TranscriptMessage)
 BLOCKS: Final = make_decoder(list[ContentBlock])
 USAGE: Final = make_decoder(TokenUsage)
+CACHE_CREATION: Final = make_decoder(CacheCreation)
 DELEGATION: Final = make_decoder(DelegationInput)
 TOOL_INPUT: Final = make_decoder(ToolInput)
 TOOL_RESULT: Final = make_decoder(ToolResult)

@@ -138,12 +138,10 @@ class LineTranslator:
         id = schema.to_id(message.id)
         if id is None:
             return
-        usage = schema.decode_part(schema.USAGE, message.usage)
-        tokens = {
-            name: number
-            for field, name in _TOKENS.items()
-            if usage is not None and (number := schema.to_count(getattr(usage, field))) is not None
-        }
+        tokens = _read_tokens(message)
+        if tokens:
+            # Some clients write no more than the stream's first usage, which has hardly any output yet.
+            tokens["complete"] = 0 if message.stop_reason is None else 1
         grown_tokens = self.log.merge_usage(id, tokens)
         if grown_tokens is not None:
             self.log.add_event(
@@ -348,6 +346,17 @@ class LineTranslator:
             )
         elif context.main and line.subtype in ("turn_duration", "stop_hook_summary"):
             self.log.end_answered_turn(context.session)
+
+
+def _read_tokens(message: schema.TranscriptMessage) -> dict[str, int]:
+    usage = schema.decode_part(schema.USAGE, message.usage)
+    if usage is None:
+        return {}
+    counts = {name: schema.to_count(getattr(usage, field)) for field, name in _TOKENS.items()}
+    creation = schema.decode_part(schema.CACHE_CREATION, usage.cache_creation)
+    if creation is not None:
+        counts["cache_write_1h_tokens"] = schema.to_count(creation.ephemeral_1h_input_tokens)
+    return {name: count for name, count in counts.items() if count is not None}
 
 
 def _get_work_result(work: dict[str, str], block: schema.ContentBlock, outcome: Outcome) -> dict[str, Value]:
