@@ -280,9 +280,7 @@ _CALL = (
     FactField(EntityKind.CALL, SPAN, _TEXT, "The id of its span."),
     FactField(EntityKind.CALL, STATUS, _TEXT, "The status in a delegating call's answer."),
     FactField(EntityKind.CALL, TASK, _TEXT, "The id of the agent that it started."),
-    FactField(
-        EntityKind.CALL, TASK_TOOL_CALLS, _COUNT, "How many tools the agent called, by the client."
-    ),
+    FactField(EntityKind.CALL, TASK_TOOL_CALLS, _COUNT, "How many tools the agent called, by the client."),
     FactField(EntityKind.CALL, TASK_DURATION, _DURATION, "The length of the agent's run that it waited for."),
     FactField(EntityKind.CALL, WROTE, _TEXT, "Keyed hashes of the paths that it wrote, space-separated."),
     FactField(EntityKind.CALL, TEST_FRAMEWORK, _TEXT, "The test framework that it ran."),
