@@ -141,3 +141,22 @@ def test_tasks_without_tokens_are_counted(capsys: pytest.CaptureFixture[str]) ->
     text = capsys.readouterr().out
     assert "2 of 2 tasks reported no tokens" in text
     assert "at least 3.22 k tokens" in text
+
+
+def test_worktrees_are_one_project(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A repository and two worktrees of it, by folder and by file: one project, the worktree beside it."""
+    copy = copy_fault("worktree-projects", tmp_path)
+    (tmp_path / "dev/shop/.git").mkdir(parents=True)
+    (tmp_path / "dev/shop-feature").mkdir()
+    git = f"gitdir: {tmp_path}/dev/shop/.git/worktrees/shop-feature"
+    (tmp_path / "dev/shop-feature/.git").write_text(git)
+    for file in copy.glob("*.jsonl"):
+        file.write_text(file.read_text().replace("/home/dev", f"{tmp_path}/dev"))
+    answer(capsys, "import", str(copy))
+    ids = [session["id"] for session in answer(capsys, "sessions")["sessions"]]
+    shown = [answer(capsys, "show", id) for id in sorted(ids)]
+    assert [(session["project"], session["worktree"]) for session in shown] == [
+        ("shop", None),
+        ("shop", "1"),
+        ("shop", "shop-feature"),
+    ]

@@ -115,6 +115,27 @@ class TestRecord:
         """POSIX and Windows paths give a project; roots, drives and other types do not."""
         assert attributes_of({"hook_event_name": "SessionStart", "cwd": cwd}).get("project") == project
 
+    def test_a_worktree_belongs_to_its_repository(self, tmp_path: Path) -> None:
+        """By the folder's name or by its file .git; below it, the repository is the project and no folder."""
+        (tmp_path / "shop/.git").mkdir(parents=True)
+        (tmp_path / "shop/src").mkdir()
+        (tmp_path / "feature/deep").mkdir(parents=True)
+        (tmp_path / "feature/.git").write_text(f"gitdir: {tmp_path}/shop/.git/worktrees/feature\n")
+        (tmp_path / "shop/lib").mkdir()
+        (tmp_path / "shop/lib/.git").write_text("gitdir: ../.git/modules/lib\n")
+        expected = {
+            "shop": ("shop", None),
+            "shop/src": ("shop", None),
+            "feature/deep": ("shop", "feature"),
+            "shop/lib": ("lib", None),
+            "gone/.worktrees/1/src": ("gone", "1"),
+            "gone/.claude/worktrees/x": ("gone", "x"),
+            "nowhere/else": ("else", None),
+        }
+        assert {name: client.find_project(f"{tmp_path}/{name}") for name in expected} == expected
+        assert client.find_project(r"C:\shop\.worktrees\1") == ("shop", "1")
+        assert client.find_project("a\0b")[1] is None
+
     def test_project_and_trace_context_only_at_the_start_of_session_and_turn(self) -> None:
         """No other event repeats them."""
         for hook, (kind, *_) in client.EVENTS.items():

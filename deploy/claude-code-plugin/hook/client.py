@@ -72,8 +72,12 @@ WORD_LIMIT = 40  # characters
 LIST_LIMIT = 256  # ids in an event; keeps a line far below the size of a single write
 NUMBER_LIMIT = 3_650 * 86_400 * 10**9  # nanoseconds; ten years are not a duration
 LABEL_LIMIT = 16  # labels of a session
+PATH_LIMIT = 4096  # characters
 ANCESTORS = 5  # processes above this one; agents put one shell between, seldom two
 HEX = "0123456789abcdef"
+
+WORKTREES = ("/.worktrees/", "/.claude/worktrees/")
+"""Folders in a repository that hold its worktrees."""
 
 SHELLS = ("sh", "ash", "bash", "busybox", "dash", "fish", "ksh", "zsh")
 """Shells through which agents start hooks: the process above a shell is examined too."""
@@ -233,7 +237,7 @@ def _build_event(
         name: read(payload.get(source)) for name, (source, read) in attribute_readers.items()
     }
     if kind in ("session.start", "turn.start"):
-        attributes["project"] = _read_last_component(payload.get("cwd"))
+        attributes["project"], attributes["worktree"] = find_project(payload.get("cwd"))
         attributes["traceparent"] = _read_traceparent(traceparent)
         attributes["processes"] = (processes() if processes else None) or None
         attributes["labels"] = (labels() if labels else None) or None
@@ -363,6 +367,46 @@ def _read_last_component(path: object) -> str | None:
         return None
     name = path.replace("\\", "/").rstrip("/").rpartition("/")[2]
     return None if name.endswith(":") else _read_name(name)
+
+
+def find_project(folder: object) -> tuple[str | None, str | None]:
+    """Return the name of the repository that a folder lies in, and that of its worktree if it is in one.
+
+    A worktree has a file ``.git`` that names its repository, or lies in ``.worktrees`` or in
+    ``.claude/worktrees``. Outside a repository the folder itself is the project.
+    Example: ``/home/u/shop/.worktrees/1/src`` is in the worktree ``1`` of ``shop``.
+    """
+    if type(folder) is not str:
+        return None, None
+    path = folder.replace("\\", "/").rstrip("/")
+    for place in WORKTREES:
+        root, found, below = path.partition(place)
+        if found and below:
+            return _read_last_component(root), _read_name(below.partition("/")[0])
+    above = path
+    while above.count("/") > 0 and len(above) <= PATH_LIMIT:
+        git = _read_git_entry(above + "/.git")
+        if git is not None:
+            root, found, _ = git.partition("/.git/worktrees/")
+            if found:
+                return _read_last_component(root), _read_last_component(above)
+            return _read_last_component(above), None
+        above = above.rpartition("/")[0]
+    return _read_last_component(path), None
+
+
+def _read_git_entry(path: str) -> str | None:
+    """Return the folder that a file ``.git`` names; empty for a folder ``.git``, None if there is neither."""
+    try:
+        descriptor = posix.open(path, posix.O_RDONLY | getattr(posix, "O_NONBLOCK", 0))
+    except (OSError, ValueError):
+        return None
+    try:
+        return posix.read(descriptor, PATH_LIMIT).decode("utf-8", "replace").partition("gitdir:")[2].strip()
+    except OSError:
+        return ""  # a folder cannot be read like a file
+    finally:
+        posix.close(descriptor)
 
 
 def _read_traceparent(value: str | None) -> str | None:

@@ -28,6 +28,7 @@ from stretto.api.span_block import (
     trim_name,
 )
 from stretto.clock import SECOND
+from stretto.hook.client.client import find_project
 from stretto.names import API_SCOPE, Attribute
 
 __all__ = [
@@ -90,6 +91,14 @@ def message(to: str, *, sender: str | None = None) -> MessageBlock:
     return MessageBlock(trim_name(_check_name(to)), trim_name(sender))
 
 
+def _find_project() -> str | None:
+    """Return the repository of the working folder, or the folder itself outside of one."""
+    try:
+        return find_project(os.getcwd())[0]  # noqa: PTH109  # the same text without a Path
+    except OSError:
+        return None  # the folder is gone
+
+
 class SessionBlock(JudgedBlock):
     """A session, or a part of the outer session."""
 
@@ -129,7 +138,7 @@ class SessionBlock(JudgedBlock):
             OPERATION_NAME=operation,
             WORKFLOW_NAME=self._pattern,
             PATTERN=self._pattern,
-            PROJECT=self._project,
+            PROJECT=self._project or _find_project(),
             SESSION_NAME=self._description,
         )
 

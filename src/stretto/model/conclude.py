@@ -91,6 +91,7 @@ def conclude_session(facts: SessionFacts, *, lost: bool, classify: Classify, cal
         id=facts.id,
         source=get_text(session, fields.SOURCE) or "",
         project=_get_words(session, fields.PROJECT),
+        worktree=_get_words(session, fields.WORKTREE),
         pattern=pattern,
         traceparent=_get_words(session, fields.TRACEPARENT),
         recording=get_number(session, fields.RECORDING) == 1,

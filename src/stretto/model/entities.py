@@ -338,6 +338,8 @@ class Session:
     cache_reports: tuple[CacheReport, ...] = ()
     ends: tuple[int, ...] = ()
     """Every reported end: a resumed session has ended before."""
+    worktree: str | None = None
+    """The worktree of the project's repository in which it began, if in any."""
     processes: Processes | None = None
     """The processes in which it runs on this machine, as last reported."""
     labels: tuple[tuple[str, str], ...] = ()

@@ -341,6 +341,9 @@ def _merge_context(facts: SessionFacts, event: Event, rank: int) -> Touched:
     if project:
         # The smallest timed text is the earliest: a session that moves keeps the project it began in.
         merge_fact(session, fields.PROJECT, rank, pack_timed(event.time, project))
+    worktree = read_text(event.attributes, "worktree")
+    if worktree:
+        merge_fact(session, fields.WORKTREE, rank, pack_timed(event.time, worktree))
     processes = event.attributes.get("processes")
     names = [name for name in processes if " " not in name] if isinstance(processes, list) else []
     if names:

@@ -129,6 +129,7 @@ TRACE: Final = "trace"
 TRACEPARENT: Final = "traceparent"
 TYPE: Final = "type"
 WRITTEN: Final = "written"
+WORKTREE: Final = "worktree"
 WROTE: Final = "wrote"
 
 TOKENS = (INPUT_TOKENS, OUTPUT_TOKENS, CACHE_READ_TOKENS, CACHE_WRITE_TOKENS)
@@ -228,6 +229,7 @@ _SESSION = (
     FactField(EntityKind.SESSION, OUTCOME, _OUTCOME, "How the session ended."),
     FactField(EntityKind.SESSION, COMMAND, _TIMED, "The first slash command, which names the pattern."),
     FactField(EntityKind.SESSION, PROJECT, _TIMED, "The project in which the session began."),
+    FactField(EntityKind.SESSION, WORKTREE, _TIMED, "The worktree in which the session began, if in any."),
     _define_largest(
         EntityKind.SESSION, PROCESSES, _TIMED, "The processes that the session runs in, nearest first."
     ),

@@ -155,6 +155,7 @@ def build_session_document(summary: SessionSummary) -> dict[str, Any]:
         "id": session.id,
         "source": session.source,
         "project": session.project,
+        "worktree": session.worktree,
         "pattern": session.pattern,
         "labels": dict(session.labels),
         "recording": session.recording,

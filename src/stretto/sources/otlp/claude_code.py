@@ -41,7 +41,8 @@ ATTRIBUTES = frozenset({
     "event.sequence", "file_path", "full_command", "gen_ai.response.id", "hook_event", "input_tokens",
     "model", "output_tokens", "parent_agent_id", "prompt.id", "prompt_length", "query_source",
     "query_source_safe", "request_id", "session.id", "source", "subagent_type", "success", "tool_input",
-    "tool_name", "tool_parameters", "tool_use_id", "total_duration_ms", "ttft_ms",
+    "tool_name", "tool_parameters", "tool_use_id", "total_duration_ms", "ttft_ms", "service.namespace",
+    "project",
 })  # fmt: skip
 """All attributes that are read; none names the user or holds a prompt, an answer or a result."""
 
@@ -249,6 +250,7 @@ def _translate_user_prompt(log: LogRecord, session: str, _: bytes) -> list[Event
             attributes=omit_none(
                 prompt_length=get_count(log.attributes, "prompt_length"),
                 command=get_class_name(log.attributes, "command_name"),
+                project=get_text(log.attributes, "service.namespace", "project"),
             ),
         )
     ]

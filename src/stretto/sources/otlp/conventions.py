@@ -116,12 +116,15 @@ _USAGE: dict[str, tuple[str, ...]] = {
 _EXIT_CODE = "process.exit.code"
 _COSTS = ("operation.cost", "gen_ai.usage.cost", "llm.cost.total")
 
+PROJECTS = (Attribute.PROJECT.value, "service.namespace", "project")
+"""Attributes that name the project, the best first."""
+
 _EVALUATION_VALUE = Attribute.EVALUATION_VALUE.value
 
 ATTRIBUTES = frozenset({
     *roles.ATTRIBUTES, *_SESSIONS, *_AGENTS, *_TOOLS, *_CALLS, *_WORKFLOWS, *_MODELS, *_RESPONSES,
     *_STEPS, *_UNITS, *_UNIT_IDS, _AIRFLOW_INDEX, *roles.SUBAGENT_IDS, *_INVOKING_CALLS, *_PROMPT_IDS,
-    *_COSTS, _EXIT_CODE, *(name for names in _USAGE.values() for name in names),
+    *PROJECTS, *_COSTS, _EXIT_CODE, *(name for names in _USAGE.values() for name in names),
     *(attribute.value for attribute in Attribute),
 })  # fmt: skip
 """All attributes that are read: names, ids, counts and classes; never a message, an argument or a result."""

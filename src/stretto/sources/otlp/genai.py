@@ -79,7 +79,7 @@ def make_session_events(span: Span, session: str) -> list[Event]:
     new_event = _bind_event(span, session)
     attributes = omit_none(
         pattern=conventions.get_workflow_name(span),
-        project=get_text(span.attributes, Attribute.PROJECT.value),
+        project=get_text(span.attributes, *conventions.PROJECTS),
     )
     start = new_event(kind=Kind.SESSION_START, time=span.start, attributes=attributes)
     if span.attributes.get(Attribute.END_KNOWN.value) is False:

@@ -12,10 +12,12 @@ the model asks for several tools at once.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 
 from stretto.hook.client import tool_results
-from stretto.hook.client.client import WORKING
+from stretto.hook.client.client import WORKING, find_project
 from stretto.model.event import LATEST, Kind, Outcome, Value, omit_none
 from stretto.model.facts import DELEGATING_TOOLS
 from stretto.sources.transcript import classify, schema
@@ -372,4 +374,11 @@ def _get_work_result(work: dict[str, str], block: schema.ContentBlock, outcome: 
 
 
 def _get_project(line: schema.TranscriptLine) -> dict[str, Value]:
-    return omit_none(project=schema.get_last_component(line.cwd))
+    project, worktree = _find_project(line.cwd) if isinstance(line.cwd, str) else (None, None)
+    return omit_none(project=project, worktree=worktree)
+
+
+@lru_cache(maxsize=256)
+def _find_project(folder: str) -> tuple[str | None, str | None]:
+    """Return the repository and the worktree of a folder, looked up once for all lines that name it."""
+    return find_project(folder)
