@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from stretto.clock import SECOND
-from stretto.figures.baselines import WORK_BASELINE, Baseline, MeasuredRuns, choose_baseline
+from stretto.figures.baselines import WORK_BASELINE, Baseline, MeasuredRuns, Provenance, choose_baseline
 from stretto.figures.fanouts import estimate_sequential_time, find_fanouts
 from stretto.figures.figure import Figure
 from stretto.figures.gains import (
     compute_expected_improvement,
     compute_gain_figures,
     compute_record_figures,
+    find_baseline_doubt,
     measure_slowdown,
 )
 from stretto.figures.sum_reading import Sums
@@ -104,6 +105,23 @@ def test_figures_of_several_runs_have_an_interval() -> None:
     assert expected.high == pytest.approx((90 + reach) / 2)
     assert crowd.low == pytest.approx(90 / (90 + reach))
     assert crowd.high == pytest.approx(90 / (90 - reach))
+
+
+def test_a_baseline_that_can_hardly_be_of_the_work_is_marked() -> None:
+    """105 s of work at width 3: runs from 28 to 131 s are possible, hours up to 5,250 s plausible."""
+    (fanout,) = find_fanouts(conclude_scene(straggler().events).tasks)
+    types = fanout.signature.split(",")
+
+    def doubt(provenance: Provenance, seconds: float) -> str | None:
+        baseline = Baseline(provenance, dict.fromkeys(types, seconds * SECOND / 3))
+        return find_baseline_doubt(fanout, estimate_sequential_time(fanout, baseline))
+
+    assert doubt(Provenance.MEASURED, 29) is doubt(Provenance.MEASURED, 131) is None
+    assert "by their own lengths it is 1.75×" in (doubt(Provenance.MEASURED, 27) or "")
+    assert doubt(Provenance.RECORDED, 133) is not None
+    assert doubt(Provenance.CONFIGURED, 5_249) is None
+    assert "51 times its tasks' own" in (doubt(Provenance.SET, 5_355) or "")
+    assert find_baseline_doubt(fanout, estimate_sequential_time(fanout, WORK_BASELINE)) is None
 
 
 def test_a_record_has_its_time() -> None:

@@ -134,7 +134,7 @@ def test_a_part_says_how_sure_it_is(store: Store) -> None:
     with shown(store) as client:
         text = read(client).text
 
-    assert "measured against your own sequential runs: 1.67× [1.28×, 2.05×];" in text
+    assert "measured against your own sequential runs: 1.67× [1.28×, 2.1×];" in text
 
 
 def test_work_that_failed_is_no_gain(store: Store) -> None:
@@ -395,8 +395,18 @@ def test_a_session_shows_its_fan_outs(store: Store) -> None:
     assert "Elapsed 30 s One after another 50 s Work 50 s Width 2" in page.text
     assert "83 % = 83 % × 100 %" in page.text
     assert "Baseline: measured Sequential runs of the same" in page.text
+    assert "Not compared with measured runs" not in page.text
     assert "review architecture architecture architect success 0 s 30 s 0 30 s 0 s" in page.text
     assert "write tests testing tester success 0 s 20 s 0 not on it 10 s" in page.text
+
+
+def test_a_session_says_why_no_runs_are_its_baseline(store: Store) -> None:
+    """Compared with its own work, the execution shows the reason beside its baseline."""
+    store.scene("together", NOON - 2 * HOUR, (ARCHITECTURE, TESTS))
+    with shown(store) as client:
+        text = read(client, "/sessions/together").text
+
+    assert "Not compared with measured runs: 0 sequential run(s) of 0 session(s) in 90 days" in text
 
 
 def test_a_session_says_what_is_absent_and_why(store: Store) -> None:

@@ -15,6 +15,7 @@ from stretto.clock import SECOND, to_rfc3339
 from stretto.figures.contention import detect_contention, measure_session_use
 from stretto.figures.efficiency_tree import EfficiencyNode, EfficiencyTree, measure_efficiency
 from stretto.figures.fanouts import Fanout, SequentialTime, explain_no_interval
+from stretto.figures.gains import find_baseline_doubt
 from stretto.figures.session_analysis import SessionAnalysis, WhatIf
 from stretto.format import quantities
 from stretto.model.entities import Session
@@ -93,6 +94,11 @@ def _format_fanout(
     yield "  " + ", ".join(lengths)
     if fanout.waited or fanout.has_open_wait:
         yield f"  {_format_waits(fanout)}"
+    doubt = find_baseline_doubt(fanout, sequential)
+    if doubt is not None:
+        yield f"  doubtful: {doubt}"
+    if sequential.baseline.refusal is not None:
+        yield f"  not compared with measured runs: {sequential.baseline.refusal}"
     yield f"  {_format_confidence(fanout, sequential)}"
     yield f"  efficiency {_format_factors(measure_efficiency(fanout))}"
     contention = detect_contention(fanout, sequential, session.samples)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from statistics import fmean
 
 from stretto.clock import SECOND
+from stretto.figures.admission import TOLERANCE
 from stretto.figures.baselines import Provenance, Target
 from stretto.figures.fanouts import Fanout, SequentialTime
 from stretto.figures.figure import Figure, Labels, make_ratio, with_bounds
@@ -13,6 +14,9 @@ from stretto.figures.sum_reading import Sums, sum_by
 from stretto.figures.verdict import ParallelWork
 from stretto.names import measures
 from stretto.names.measures import Dimension
+
+MOST_PLAUSIBLE_HOURS = 50.0
+"""Given lengths beyond so many times the tasks' own are implausible."""
 
 ALONE_PROVENANCES = (Provenance.RECORDED, Provenance.MEASURED)
 """The provenances that rest on tasks running alone."""
@@ -72,6 +76,27 @@ def measure_slowdown(fanout: Fanout, sequential: SequentialTime) -> float | None
     if sequential.provenance not in ALONE_PROVENANCES or not sequential.length:
         return None
     return fanout.delivered_work / sequential.length
+
+
+def find_baseline_doubt(fanout: Fanout, sequential: SequentialTime) -> str | None:
+    """Return why a fan-out's baseline can hardly be of its work, or None.
+
+    It stays in every sum: leaving it out would select results. Example: tasks of 30 s in all cannot be those
+    that took 100 s one after another, and hours of more than 50 times the work are implausible.
+    """
+    work, alone = fanout.delivered_work, sequential.length
+    if not work or not alone or sequential.provenance is Provenance.WORK:
+        return None
+    if sequential.provenance in {Provenance.SET, Provenance.CONFIGURED}:
+        times = alone / work
+        if times <= MOST_PLAUSIBLE_HOURS:
+            return None
+        return f"the given lengths are {times:.0f} times its tasks' own, more than {MOST_PLAUSIBLE_HOURS:.0f}"
+    ratio = work / alone
+    if 1 / TOLERANCE <= ratio <= TOLERANCE * fanout.width:
+        return None
+    own = work / fanout.elapsed
+    return f"its tasks took {ratio:.2g} times as long as the runs; by their own lengths it is {own:.2f}×"
 
 
 def compute_expected_improvement(fanout: Fanout, target: Target) -> float:

@@ -26,7 +26,7 @@ from stretto.figures.fanouts import (
     explain_no_interval,
     find_fanouts,
 )
-from stretto.figures.gains import compute_expected_improvement
+from stretto.figures.gains import compute_expected_improvement, find_baseline_doubt
 from stretto.figures.scores.score_rules import Scoring
 from stretto.figures.scores.session_kpis import build_kpis_document, compute_session_figures
 from stretto.figures.session_analysis import (
@@ -380,6 +380,8 @@ def _build_fanout(
         "sequential_seconds": _to_seconds(sequential.length),
         "baseline": sequential.provenance.value,
         "not_measured": sequential.baseline.refusal,
+        "doubt": find_baseline_doubt(fanout, sequential),
+        "work_speedup": fanout.delivered_work / fanout.elapsed,
         "speedup": sequential.length / fanout.elapsed,
         "improvement": saved / sequential.length if sequential.length else None,
         "reason": None if fanout.delivered else NOTHING_DELIVERED,
