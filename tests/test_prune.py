@@ -111,7 +111,7 @@ def test_a_continued_session_keeps_its_lines_in_old_files(tmp_path: Path) -> Non
         left = journal.read_batch(opened.folder, FIRST, 0)
         assert list(left.events) == living[:2]
         assert list(opened.ingest.list_pending(opened.folder)) == []
-        assert (opened.folder / FIRST).stat().st_mode & 0o777 == 0o600
+        assert (opened.folder / f"{FIRST}.gz").stat().st_mode & 0o777 == 0o600
         assert pruned(opened) == PruneStep()
 
 

@@ -19,7 +19,7 @@ from typing import IO
 
 from stretto.clock import SECOND
 from stretto.errors import SourceError
-from stretto.journal.event_files import append_records, list_files
+from stretto.journal.event_files import append_records, list_files, open_content
 from stretto.journal.kept_records import is_kept_file, sync_folder
 
 FORMAT = 1
@@ -173,7 +173,7 @@ def _list_until_stable(journal: Path, leave_out: frozenset[str]) -> Iterator[tup
 def _add_journal_file(archive: tarfile.TarFile, journal: Path, file: str, size: int, now: int) -> int:
     """Add the first ``size`` bytes of a file; what a writer appends meanwhile is left for the next backup."""
     try:
-        with (journal / file).open("rb") as content:
+        with open_content(journal, file) as content:
             return _add_member(archive, JOURNAL + file, content, size, now)
     except FileNotFoundError:
         # Pruned meanwhile: the sessions are in kept records, which are read after all events.
@@ -194,8 +194,8 @@ def _add_member(archive: tarfile.TarFile, name: str, content: IO[bytes], size: i
 def _append_missing_lines(path: Path, content: IO[bytes]) -> int:
     """Append the lines of an archived file that the present file lacks, and return their number."""
     present: set[bytes] = set()
-    if path.exists():
-        with path.open("rb") as file:
+    if path.name in list_files(path.parent):
+        with open_content(path.parent, path.name) as file:
             present = {_hash_line(line) for line in file}
     pending: list[bytes] = []
     count = 0

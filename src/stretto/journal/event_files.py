@@ -19,6 +19,18 @@ from typing import BinaryIO
 import msgspec
 
 from stretto.clock import DAY, HOUR, SECOND
+from stretto.journal.compression import (
+    CLOSING,
+    COMPRESSED,
+    compress_file,
+    get_part,
+    has_uncompressed_part,
+    is_compressed,
+    open_parts,
+    read_content_size,
+    remove_parts,
+    write_compressed,
+)
 from stretto.journal.file_identity import compute_identity
 from stretto.model.event import LATEST, VERSION, Event, Kind, Outcome, Value
 
@@ -122,22 +134,41 @@ class FileState:
 
 
 def scan_files(folder: Path) -> dict[str, FileState]:
-    """Return the journal's files with their states, by name."""
-    states: dict[str, FileState] = {}
+    """Return the journal's files with their states, by name; the parts of a compressed file are one file."""
+    parts: dict[str, list[FileState]] = {}
     try:
         with os.scandir(folder) as entries:
-            for entry in entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                name = entry.name.removesuffix(COMPRESSED).removesuffix(CLOSING)
                 # A file may be pruned between listing and stat; the others still exist.
                 with suppress(FileNotFoundError):
-                    if entry.name.endswith(SUFFIX) and entry.is_file():
-                        status = entry.stat()
-                        mark = f"{status.st_dev}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}"
-                        states[entry.name] = FileState(
-                            status.st_size, status.st_size, status.st_mtime_ns, mark
-                        )
+                    if name.endswith(SUFFIX) and entry.is_file():
+                        parts.setdefault(name, []).append(_read_state(entry))
     except FileNotFoundError:
         return {}
-    return dict(sorted(states.items()))
+    return {name: _join_states(parts[name]) for name in sorted(parts)}
+
+
+def _read_state(entry: os.DirEntry[str]) -> FileState:
+    status = entry.stat()
+    mark = f"{status.st_dev}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}"
+    size = status.st_size
+    if entry.name.endswith(COMPRESSED):
+        # A part that is too short for a size is read all the same, and reported then.
+        with suppress(OSError):
+            size = read_content_size(Path(entry.path), mark)
+    return FileState(size, status.st_size, status.st_mtime_ns, mark)
+
+
+def _join_states(parts: list[FileState]) -> FileState:
+    if len(parts) == 1:
+        return parts[0]
+    return FileState(
+        sum(part.size for part in parts),
+        sum(part.disk for part in parts),
+        max(part.modified for part in parts),
+        "|".join(part.mark for part in parts),
+    )
 
 
 def list_files(folder: Path) -> dict[str, int]:
@@ -151,8 +182,8 @@ def measure_disk(folder: Path) -> int:
 
 
 def open_content(folder: Path, file: str) -> BinaryIO:
-    """Open a journal file for reading. Raises OSError."""
-    return (folder / file).open("rb")
+    """Open the uncompressed content of a journal file for reading. Raises OSError."""
+    return open_parts(folder, file)
 
 
 def identify_content(folder: Path, file: str, offset: int) -> str | None:
@@ -255,13 +286,18 @@ def drop_sessions(
     understood. Returns None if nothing was dropped, or if the file grew meanwhile. Lines that are not events
     are dropped too. Raises OSError if the file cannot be written.
     """
-    path = folder / file
-    new = path.with_suffix(".new")
-    events = dropped = read = 0
-    with path.open("rb") as old, new.open("w+b") as output:
+    compressed = is_compressed(folder, file)
+    if compressed:
+        # Lines that arrived since are compressed too, so that there is one part to replace.
+        while has_uncompressed_part(folder, file):
+            if not compress_file(folder, file):
+                return None
+    before = scan_files(folder).get(file)
+    new = (folder / file).with_suffix(".new")
+    events = dropped = 0
+    with open_content(folder, file) as old, new.open("w+b") as output:
         new.chmod(0o600)
         for line in old:
-            read += len(line)
             if line.isspace():
                 continue
             event = parse_line(line) if len(line) < LONGEST_LINE else "too long"
@@ -274,16 +310,23 @@ def drop_sessions(
         os.fsync(output.fileno())
         size = output.tell()
         rewrite = Rewrite(events, size, compute_identity(output, size) or "")
+        target = folder / file
+        if compressed and events and dropped:
+            target = get_part(folder, file, COMPRESSED)
+            output.seek(0)
+            write_compressed(get_part(folder, file, ".gz.new"), iter(lambda: output.read(CHUNK), b""))
     # Without events the file is deleted even if nothing was dropped: it is blank.
-    if (events and not dropped) or path.stat().st_size != read:
+    if (events and not dropped) or scan_files(folder).get(file) != before:
         new.unlink()
+        get_part(folder, file, ".gz.new").unlink(missing_ok=True)
         return None
     announce(rewrite)
     if events:
-        new.replace(path)
+        (get_part(folder, file, ".gz.new") if compressed else new).replace(target)
+        new.unlink(missing_ok=True)
     else:
         new.unlink()
-        path.unlink()
+        remove_parts(folder, file)
     return rewrite
 
 

@@ -19,7 +19,7 @@ from typing import BinaryIO
 import msgspec
 
 from stretto.clock import SECOND
-from stretto.journal.event_files import SUFFIX, Reject, append_records
+from stretto.journal.event_files import SUFFIX, Reject, append_records, list_files
 
 VERSION = 1
 """The version of a record. A reader sets a higher version aside instead of misreading it."""
@@ -123,10 +123,9 @@ def append_kept_records(folder: Path, records: Iterable[KeptRecord]) -> dict[str
         lines.setdefault(f"{PREFIX}{month}{SUFFIX}", []).append(encode_kept_record(record))
     sizes: dict[str, tuple[int, int]] = {}
     for file, texts in lines.items():
-        path = folder / file
-        before = path.stat().st_size if path.exists() else 0
-        append_records(path, b"".join(texts), sync=True)
-        sizes[file] = before, path.stat().st_size
+        before = list_files(folder).get(file, 0)
+        append_records(folder / file, b"".join(texts), sync=True)
+        sizes[file] = before, list_files(folder)[file]
     if any(not before for before, _ in sizes.values()):
         sync_folder(folder)
     return sizes

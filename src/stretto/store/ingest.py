@@ -23,6 +23,7 @@ from stretto.clock import SECOND
 from stretto.figures.nested_fanouts import count_once
 from stretto.figures.work_identity import identify_work
 from stretto.journal import kept_records
+from stretto.journal.compression import finish_compressions
 from stretto.journal.file_identity import compute_identity
 from stretto.journal.kept_records import KeptRecord, hash_session, is_kept_file
 from stretto.model.conclude import Classify
@@ -102,6 +103,8 @@ class Ingest:
         self._rules = Rules(classify, price, scales)
         self._idle_limit = idle_limit * SECOND
         self._positions = JournalPositions(connection)
+        self._is_tidy = False
+        """Whether compressions that a kill interrupted were looked for."""
         self.unreadable: dict[str, str] = {}
         """Journal files that could not be read the last time, each with the reason."""
         self._states: OrderedDict[str, SessionState] = OrderedDict()
@@ -128,6 +131,9 @@ class Ingest:
         the last line of a closed file is ingested even without a line end. Kept records are read first: they
         decide which events are ignored.
         """
+        if not self._is_tidy:
+            finish_compressions(folder)
+            self._is_tidy = True
         files = journal.scan_files(folder)
         self.unreadable = {}
         for is_kept in (True, False):

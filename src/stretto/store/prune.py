@@ -19,6 +19,7 @@ from pathlib import Path
 from stretto import journal
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.errors import ConfigError
+from stretto.journal.compression import compress_file, has_uncompressed_part, remove_parts
 from stretto.journal.kept_records import STORE_PREFIX, find_month_end, find_month_start
 from stretto.state.retention import Retention
 from stretto.store.database import open_transaction
@@ -38,6 +39,9 @@ ASIDE_DAYS = 7
 
 IMPORT_PREFIX = "import-"
 """Beginning of the names of journal files that imports write; their sessions have no day of arrival."""
+
+OPEN_DAYS = 2
+"""Days after which a journal file is compressed."""
 
 PAGES_PER_STEP = 2_000
 """Pages of 4 kB given back to the disk in a transaction."""
@@ -73,6 +77,7 @@ def prune_history(
             connection, ingest, folder, cut, coarse_before=raw_cut, quiet_before=now - HOUR
         )
     _reduce_kept_sums(connection, folder, retention, now)
+    yield from _compress_resting(connection, folder, now, raw_cut)
     yield from _give_pages_back(connection)
 
 
@@ -122,6 +127,25 @@ def _remove_aside(folder: Path, before: int) -> None:
     for path in list_aside(folder):
         if not path.name.startswith(UNREAD_PREFIX) and path.stat().st_mtime_ns < before:
             path.unlink(missing_ok=True)
+
+
+def _compress_resting(
+    connection: sqlite3.Connection, folder: Path, now: int, raw_cut: int
+) -> Iterator[PruneStep]:
+    """Compress day files older than two days that were read to the end, and kept records of past months.
+
+    A session that is pruned is at least as old as the retention: its month may still get records until then.
+    """
+    first_open = journal.get_day_file(folder, now - OPEN_DAYS * DAY).name
+    positions = dict(connection.execute("SELECT file, offset FROM journal"))
+    for file, state in journal.scan_files(folder).items():
+        month_end = find_month_end(file)
+        is_past_day = _DAY_FILE(file) is not None and file < first_open
+        is_past_month = month_end is not None and month_end < raw_cut - OPEN_DAYS * DAY
+        is_read = positions.get(file) == state.size
+        if (is_past_day or is_past_month) and is_read and has_uncompressed_part(folder, file):
+            compress_file(folder, file)
+            yield PruneStep()
 
 
 def _give_pages_back(connection: sqlite3.Connection) -> Iterator[PruneStep]:
@@ -235,7 +259,7 @@ def _remove_expired_records(connection: sqlite3.Connection, folder: Path, cut: i
         file: end for file in journal.list_files(folder) if (end := find_month_end(file)) and end <= cut
     }
     for file in expired:
-        (folder / file).unlink(missing_ok=True)
+        remove_parts(folder, file)
     with open_transaction(connection):
         connection.executemany("DELETE FROM journal WHERE file = ?", [(file,) for file in expired])
         connection.execute("DELETE FROM pruned WHERE last < ?", (find_month_start(cut),))
@@ -245,5 +269,5 @@ def _remove_expired_records(connection: sqlite3.Connection, folder: Path, cut: i
             read = connection.execute("SELECT 1 FROM journal WHERE file = ?", (file,)).fetchone()
             added = connection.execute("SELECT 1 FROM pruned WHERE session = ?", (name,)).fetchone()
             if read and not added:
-                (folder / file).unlink(missing_ok=True)
+                remove_parts(folder, file)
                 connection.execute("DELETE FROM journal WHERE file = ?", (file,))
