@@ -120,7 +120,7 @@ def _attributes() -> st.SearchStrategy[dict[str, Any]]:
             "delegated_by": calls,
             "agent": st.sampled_from(["worker", "tester"]),
             "description": st.sampled_from(["review", "testing"]),
-            "status": st.sampled_from(["completed", "async_launched", "denied"]),
+            "status": st.sampled_from(["completed", "async_launched", "denied", "not_started"]),
             "ids": st.lists(calls, max_size=2),
             "running": st.lists(agents, max_size=2),
             "command": st.sampled_from(["release", "plan"]),

@@ -7,6 +7,7 @@ Stretto have this format. Any hook that appends its input to a file can write it
 from __future__ import annotations
 
 import gzip
+import json
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -19,6 +20,7 @@ import msgspec
 
 from stretto.errors import SourceError
 from stretto.model.event import LATEST, Event
+from stretto.sources.histories.records import decode_records
 from stretto.sources.recorded_agent import CLAUDE_CODE, recognise_agent
 
 __all__ = [
@@ -44,8 +46,21 @@ class _RecordedCall(msgspec.Struct):
 LINES_TO_CHECK = 20
 """Lines of a file that are checked to recognise its format."""
 
-_decode = msgspec.json.Decoder(_RecordedCall).decode
+_decode_strictly = msgspec.json.Decoder(_RecordedCall).decode
 _decode_payload = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def _decode(line: bytes) -> _RecordedCall:
+    """Return a recorded call, as leniently as the hook client reads one. Raises msgspec.DecodeError."""
+    try:
+        return _decode_strictly(line)
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        records, reason = decode_records(line)
+        if reason is not None or len(records) != 1:
+            raise
+        return _decode_strictly(json.dumps(records[0]).encode())
 
 
 @dataclass(frozen=True, slots=True)
