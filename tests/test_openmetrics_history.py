@@ -72,7 +72,7 @@ def test_the_past_has_the_figures_of_its_time(tmp_path: Path, capsys: pytest.Cap
         if sample.labels["task_type"] == "prd" and sample.labels["window"] == "24h"
     ]
     ran = 1795189587  # when the recording was made, in seconds
-    assert prd[0].value == pytest.approx(2.449, abs=0.001)
+    assert prd[0].value == pytest.approx(2.576, abs=0.001)
     assert 0 < float(prd[0].timestamp) - ran <= HOUR / SECOND
 
 

@@ -12,6 +12,7 @@ import pytest
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.figures.fanouts import find_fanouts
 from stretto.figures.quantile_sketch import find_bucket
+from stretto.figures.work_identity import sign_work
 from stretto.model.entities import ToolCall
 from stretto.model.event import Outcome
 from stretto.store.contributions.tasks import add_up_tasks
@@ -82,7 +83,7 @@ def test_a_session_adds_its_tasks_and_fanouts() -> None:
     """The straggler scene adds every measure with its value on paper, in nanoseconds."""
     session = conclude_scene(straggler().events)
     added = add_up_tasks(session, find_fanouts(session.tasks))
-    kind = ("release", "architecture,prd,test_strategy")
+    kind = ("release", sign_work(session, session.tasks))
     own = {("architecture", 20, 7.5), ("prd", 30, 12.5), ("test_strategy", 55, 40)}
     wanted: Additions = Counter(
         {

@@ -46,6 +46,7 @@ def snapshot(tmp_path: Path) -> Snapshot:
         opened.take(paid().events, one_by_one().events, earlier_runs())
         opened.take(background().events, recorded("fanout"))
         opened.take(Drawing("calls").opens().call("c", 1, 3, took=1.5).events, spender().events)
+        opened.take(Drawing("sized").opens().cached(5, "sized", hits=1, entries=2, bytes=1_000).events)
         opened.take(sampled().events, delivery().events, orchestrated().events, wasteful().events)
         for day in (1, 2):
             begin = -86_400 * day
