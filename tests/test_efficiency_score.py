@@ -12,7 +12,8 @@ from stretto.figures.scores.efficiency_score import DIMENSIONS, EfficiencyInputs
 from stretto.figures.scores.inputs import PublishedFigures
 from stretto.figures.sum_reading import Sums
 from stretto.figures.verdict import ParallelWork, build_mixes, sum_parallel_by_type
-from tests.scenes import Drawing, conflict, delivery, one_by_one, retried, straggler
+from stretto.model.event import Outcome
+from tests.scenes import Drawing, conflict, delivery, frame_drawing, one_by_one, retried, straggler
 from tests.scored import RULES, by_work, sums_of
 
 WINDOW = (("window", "1h"),)
@@ -73,7 +74,7 @@ def test_the_delivery_is_scored_as_on_paper() -> None:
     assert {name: one.value for name, one in found.dimensions.items()} == pytest.approx(
         {"time": 0.45357, "resource": None, "quality": 0.80833, "workflow": 1}, abs=1e-5
     )
-    assert found.score.value == pytest.approx(0.69736, abs=1e-5)
+    assert found.score.value == pytest.approx(2 / 3)
     assert found.score.coverage == pytest.approx(0.7)
     assert found.coverage == pytest.approx(0.3 + 0.3 / 4 + 0.25 + 0.15 * 3 / 4)
     assert found.dimensions["resource"].reason == (
@@ -163,3 +164,12 @@ def test_every_score_lies_between_nothing_and_everything(
             assert part.value is None or 0 <= part.value <= 1
             assert (part.value is None) == (part.reason is not None)
     assert 0 <= found.coverage <= 1 + 1e-9
+
+
+def test_a_session_whose_tasks_all_failed_scores_nothing() -> None:
+    """Whatever its phases and its machine did, the score is capped at the delivered share."""
+    failed = Drawing("failed")
+    for name in "ab":
+        failed.task(name, 1, 10, name, outcome=Outcome.FAILURE)
+    found = compute_efficiency_score(shown(sums_of(frame_drawing(failed, 20)), machine(0.8)))
+    assert found.score.value == 0

@@ -244,9 +244,9 @@ def test_a_session_has_its_kpis_with_every_part(tmp_path: Path) -> None:
     assert (kpis["adoption"]["ratio"], kpis["integration_success"]["ratio"], kpis["conflicts"]) == (1, 1, 0)
     assert kpis["quality"]["review"]["score"] == pytest.approx(8.3333, abs=1e-3)
     assert kpis["collaboration"]["score"] == pytest.approx(74)
-    assert kpis["agents"]["worker"]["score"] == pytest.approx(84.72, abs=0.05)
+    assert kpis["agents"]["worker"]["score"] == pytest.approx(66.667, abs=1e-3)
     efficiency = kpis["efficiency"]
-    assert efficiency["score"] == pytest.approx(69.736, abs=1e-3)
+    assert efficiency["score"] == pytest.approx(66.667, abs=1e-3)
     assert efficiency["parts"]["resource"]["score"] is None
     assert efficiency["parts"]["resource"]["parts"]["cpu"]["reason"] == "the machine was not sampled"
     assert sum(one["weight"] for one in efficiency["parts"].values()) == pytest.approx(1)

@@ -96,9 +96,9 @@ def test_a_score_without_a_scale_is_shown_raw() -> None:
 
 
 def test_each_score_is_a_figure_with_its_parts() -> None:
-    """The delivery: 69.74 for the session, its dimensions and parts, its only agent and pattern."""
+    """The delivery: 66.7, since two of three delivered; its dimensions and parts, its agent and pattern."""
     values = valued(figures(sums_of(delivery())))
-    assert values["efficiency_score", ""] == pytest.approx(69.736, abs=1e-3)
+    assert values["efficiency_score", ""] == pytest.approx(66.667, abs=1e-3)
     assert values["efficiency_dimension_score", "time"] == pytest.approx(45.357, abs=1e-3)
     assert values["efficiency_dimension_score", "resource"] is None
     assert values["efficiency_part_score", "workflow,recovery"] == 100
@@ -107,11 +107,8 @@ def test_each_score_is_a_figure_with_its_parts() -> None:
     assert values["quality_part_score", "review,parity"] is None
     assert values["collaboration_score", ""] == pytest.approx(74)
     assert values["agent_collaboration_score", "worker"] == pytest.approx(74)
-    assert values["agent_score", "worker"] == pytest.approx(84.72, abs=0.05)
-    # Tool calls are not told apart by pattern: without their part quality is the mean of three.
-    quality = (2 / 3 + 0.9 + 0.833333) / 3
-    expected = (0.3 * 0.45357 + 0.25 * quality + 0.15) / 0.7 * 100
-    assert values["pattern_efficiency_score", "release"] == pytest.approx(expected, abs=1e-2)
+    assert values["agent_score", "worker"] == pytest.approx(66.667, abs=1e-3)
+    assert values["pattern_efficiency_score", "release"] == pytest.approx(66.667, abs=1e-3)
 
 
 def test_patterns_are_scored_alone() -> None:

@@ -57,7 +57,7 @@ WRITERS: dict[str, tuple[str, ...]] = {
     ),
     "store.contributions.task_outcomes": (
         measures.AGENTS_BUSY, measures.AGENTS_CAPACITY, measures.RETRY_ENDS, measures.RETRY_TIME,
-        measures.TURNS, measures.WORK_ENDS, measures.WORK_TIME,
+        measures.TURNS, measures.WORK_DELIVERED, measures.WORK_ENDS, measures.WORK_TIME,
     ),
     "store.contributions.tasks": (
         measures.AGENT_TIME, measures.CAPACITY, measures.EMPTY_IN_BALANCE, measures.EMPTY_IN_CONCURRENCY,
@@ -141,7 +141,7 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.PARALLEL_WORK, measures.PATTERN_PHASES, measures.PATTERN_WORK,
         measures.PHASES_COVERED, measures.PHASES_STRETCH, measures.RETRY_ENDS, measures.RETRY_TIME,
         measures.SCORE_COUNT, measures.SCORE_OUTSIDE, measures.SCORE_SUM, measures.TURNS,
-        measures.WORK_ENDS, measures.WORK_TIME,
+        measures.WORK_DELIVERED, measures.WORK_ENDS, measures.WORK_TIME,
     ),
     "figures.scores.window_scores": (
         measures.COMPLETE, measures.COMPLETE_TASKS, measures.CONSISTENT, measures.SCORE_COUNT,
@@ -188,7 +188,7 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.PATTERN_DELIVERED_WORK, measures.PATTERN_TASKS, measures.PATTERN_WORK,
         measures.TASKS, measures.TOKEN_DELIVERED, measures.TOKEN_FANOUTS, measures.VERDICT_ELAPSED,
         measures.VERDICT_FANOUTS, measures.VERDICT_PAID, measures.VERDICT_TASKS,
-        measures.VERDICT_WORK, measures.WASTED_TASKS,
+        measures.VERDICT_WORK, measures.WASTED_TASKS, measures.WORK_DELIVERED, measures.WORK_ENDS,
     ),
     "summaries.snapshot": (
         measures.CRITICAL_PATH_AGENT,

@@ -393,6 +393,9 @@ MACHINE_AVAILABLE = define_measure(
 
 # Inputs of the scores.
 WORK_ENDS = define_measure("work_ends", (*_WORK, _D.PLACE, _D.OUTCOME), _U.COUNT, "Tasks that are over.")
+WORK_DELIVERED = define_measure(
+    "work_delivered", _WORK, _U.COUNT, "Tasks that were delivered or taken as delivered."
+)
 WORK_TIME = define_measure("work_time", _WORK, _U.NANOSECONDS, "Length of tasks.")
 RETRY_ENDS = define_measure(
     "retry_ends", (*_WORK, _D.OUTCOME), _U.COUNT, "Tasks that repeated a failed task."

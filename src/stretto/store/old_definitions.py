@@ -69,6 +69,12 @@ def _multiply_types(target: str) -> Callable[[Amounts, int, tuple[str | int, ...
     return multiply
 
 
+def _add_delivered_work(added: Amounts, slot: int, dims: tuple[str | int, ...], amount: int) -> None:
+    *work, _, outcome = dims
+    if outcome in {Outcome.SUCCESS.value, Outcome.UNKNOWN.value}:
+        added[slot, measures.WORK_DELIVERED, tuple(work)] += amount
+
+
 def _add_class(added: Amounts, slot: int, dims: tuple[str | int, ...], amount: int) -> None:
     *work, outcome = dims
     delivery, reason = _CLASSES.get(str(outcome), (Delivery.TAKEN, None))
@@ -84,6 +90,7 @@ _COMPLETED = {
     measures.TOKEN_FANOUTS: _multiply_types(measures.TOKEN_DELIVERED),
     measures.COST_FANOUTS: _multiply_types(measures.COST_DELIVERED),
     measures.TASKS: _add_class,
+    measures.WORK_ENDS: _add_delivered_work,
 }
 """Measure of the old definition → the function that adds the newer measures."""
 

@@ -1,16 +1,15 @@
-"""Compute an agent's score from completion, quality, collaboration, errors and response time."""
+"""Compute an agent's score from delivery, quality, collaboration, errors and response time."""
 
 from __future__ import annotations
 
 from stretto.clock import SECOND
 from stretto.figures.quantile_sketch import compute_quantile
 from stretto.figures.scores.collaboration_score import compute_collaboration
-from stretto.figures.scores.composite import Composite, combine_parts, to_part
+from stretto.figures.scores.composite import Composite, cap_score, combine_parts, to_part
 from stretto.figures.scores.quality_score import compute_quality
 from stretto.figures.scores.score_rules import ScoreRules
-from stretto.figures.scores.slices import count_judged, count_outcomes, pick_slice
-from stretto.figures.sum_reading import Sums, read_sketch
-from stretto.model.event import Outcome
+from stretto.figures.scores.slices import compute_delivered_share, count_judged, pick_slice
+from stretto.figures.sum_reading import Sums, read_sketch, sum_up
 from stretto.names import measures
 from stretto.names.measures import Dimension
 
@@ -18,22 +17,22 @@ from stretto.names.measures import Dimension
 def compute_agent_score(
     sums: Sums, agent: str, rules: ScoreRules, agent_sums: Sums | None = None
 ) -> Composite:
-    """Return an agent's score. Response is 1 / (1 + t/τ) for its median task time t.
+    """Return an agent's score, at most its delivered share.
+
+    Response is 1 / (1 + t/τ) for its median task time t.
 
     ``agent_sums`` are the sums of its work, if they were split already. Example: with τ = 300 s, a median of
     300 s gives a response of 0.5.
     """
     agent_sums = pick_slice(sums, Dimension.AGENT, agent) if agent_sums is None else agent_sums
-    ended, all_tasks = count_outcomes(agent_sums, measures.WORK_ENDS, (Outcome.SUCCESS, Outcome.FAILURE))
+    delivered, all_tasks = compute_delivered_share(agent_sums), sum_up(agent_sums, measures.WORK_ENDS)
     judged = count_judged(agent_sums, measures.WORK_ENDS)
     times = read_sketch(sums, measures.AGENT_TIME, agent=agent)
     median = compute_quantile(times, 0.5)
     response = None if median is None else 1 / (1 + median / SECOND / rules.response_seconds)
-    return combine_parts(
+    score = combine_parts(
         [
-            rules.make_part(
-                "agent", "completion", ended / all_tasks if all_tasks else None, all_tasks, "no task is over"
-            ),
+            rules.make_part("agent", "delivery", delivered, all_tasks, "no task is over"),
             to_part("quality", compute_quality(agent_sums, rules), rules.get_weight("agent", "quality")),
             to_part(
                 "collaboration",
@@ -45,3 +44,4 @@ def compute_agent_score(
         ],
         min_coverage=rules.min_coverage,
     )
+    return cap_score(score, delivered)

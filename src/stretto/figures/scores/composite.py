@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -53,6 +53,16 @@ def combine_parts(parts: Iterable[ScorePart], *, min_coverage: float = 0.0, min_
         return Composite(None, coverage, all_parts, _explain_absence(weighted, len(known_parts)), count)
     value = sum(value * known_weight for value, known_weight in known_parts) / known_weight
     return Composite(min(1.0, max(0.0, value)), coverage, all_parts, None, count)
+
+
+def cap_score(composite: Composite, share: float | None) -> Composite:
+    """Return a score that is at most the delivered share: failing is never rewarded.
+
+    Example: 0.75, of which 0.4 was delivered, is 0.4. Without a share the score is unchanged.
+    """
+    if composite.value is None or share is None or composite.value <= share:
+        return composite
+    return replace(composite, value=share)
 
 
 def to_part(name: str, composite: Composite, weight: float) -> ScorePart:

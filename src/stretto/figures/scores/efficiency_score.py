@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from stretto.figures.baselines import Provenance, Target
-from stretto.figures.scores.composite import Composite, ScorePart, combine_parts, to_part
+from stretto.figures.scores.composite import Composite, ScorePart, cap_score, combine_parts, to_part
 from stretto.figures.scores.inputs import PublishedFigures
 from stretto.figures.scores.quality_score import compute_overall_quality
 from stretto.figures.scores.score_rules import ScoreRules
-from stretto.figures.scores.slices import INTEGRATED, count_judged
+from stretto.figures.scores.slices import INTEGRATED, compute_delivered_share, count_judged
 from stretto.figures.sum_reading import Sums, sum_up
 from stretto.figures.verdict import ParallelWork
 from stretto.names import measures
@@ -52,7 +52,10 @@ class EfficiencyScore:
 
 
 def compute_efficiency_score(shown: EfficiencyInputs) -> EfficiencyScore:
-    """Return the efficiency score; a dimension is withheld if fewer than half of its parts are known."""
+    """Return the efficiency score, at most the delivered share of the tasks.
+
+    A dimension is withheld if fewer than half of its parts are known.
+    """
     dimensions = {
         dimension: combine_parts(
             [
@@ -68,7 +71,8 @@ def compute_efficiency_score(shown: EfficiencyInputs) -> EfficiencyScore:
         to_part(name, composite, rules.get_weight("efficiency", name))
         for name, composite in dimensions.items()
     ]
-    return EfficiencyScore(combine_parts(parts, min_coverage=rules.min_coverage), dimensions)
+    score = combine_parts(parts, min_coverage=rules.min_coverage)
+    return EfficiencyScore(cap_score(score, compute_delivered_share(shown.sums)), dimensions)
 
 
 def _clamp_value(value: float | None, reason: str) -> tuple[float | None, float, str | None]:

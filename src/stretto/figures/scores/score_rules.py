@@ -19,7 +19,7 @@ WEIGHTS: Mapping[str, Weights] = MappingProxyType(
     {
         "efficiency": {"time": 0.30, "resource": 0.30, "quality": 0.25, "workflow": 0.15},
         "agent": {
-            "completion": 0.30,
+            "delivery": 0.30,
             "quality": 0.25,
             "collaboration": 0.20,
             "errors": 0.15,
@@ -151,6 +151,10 @@ def build_rules_document(rules: ScoreRules) -> dict[str, Any]:
     }
 
 
+_RENAMED = {("agent", "completion"): "delivery"}
+"""(Score, part) of configurations of the first release → the part's name."""
+
+
 def _parse_weights(tables: object, where: str) -> Mapping[str, Weights]:
     weights_by_score: dict[str, Weights] = dict(WEIGHTS)
     for score, value in _check_table(tables, "scores.weights", where).items():
@@ -158,8 +162,9 @@ def _parse_weights(tables: object, where: str) -> Mapping[str, Weights]:
             raise make_unknown_key_error(f"scores.weights.{score}", WEIGHTS, where)
         parts = _check_table(value, f"scores.weights.{score}", where)
         changed: dict[str, float] = {}
-        for part, weight in parts.items():
-            name = f"scores.weights.{score}.{part}"
+        for key, weight in parts.items():
+            part = _RENAMED.get((score, key), key)
+            name = f"scores.weights.{score}.{key}"
             if part not in WEIGHTS[score]:
                 raise make_unknown_key_error(name, WEIGHTS[score], where)
             changed[part] = _check_number(name, weight, 0, 1e6, whole=False, where=where)

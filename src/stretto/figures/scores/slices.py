@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from stretto.figures.sum_reading import Sums, sum_by
+from stretto.figures.sum_reading import Sums, sum_by, sum_up
 from stretto.model.event import Outcome
 from stretto.names import measures
 from stretto.names.measures import Dimension, find_position
@@ -25,6 +25,7 @@ MICRO = 1_000_000
 _SPLIT_BY_ANY = frozenset(
     {
         measures.WORK_ENDS,
+        measures.WORK_DELIVERED,
         measures.WORK_TIME,
         measures.RETRY_ENDS,
         measures.RETRY_TIME,
@@ -109,6 +110,12 @@ def count_judged(sums: Sums, measure: str, **wanted: str) -> OutcomeCounts:
     """Return how many things of a measure succeeded and failed, among those with the wanted values."""
     by_outcome = sum_by(sums, measure, Dimension.OUTCOME, **wanted)
     return OutcomeCounts(by_outcome.get(Outcome.SUCCESS.value, 0), by_outcome.get(Outcome.FAILURE.value, 0))
+
+
+def compute_delivered_share(sums: Sums) -> float | None:
+    """Return the share of tasks that were delivered or taken as delivered; None if no task is over."""
+    all_tasks = sum_up(sums, measures.WORK_ENDS)
+    return sum_up(sums, measures.WORK_DELIVERED) / all_tasks if all_tasks else None
 
 
 def count_outcomes(sums: Sums, measure: str, ended: Iterable[Outcome]) -> tuple[int, int]:

@@ -29,7 +29,7 @@ from stretto.store.contributions.speedup_costs import add_up_speedup_costs
 from stretto.store.contributions.task_outcomes import add_up_task_outcomes
 from stretto.store.contributions.tasks import add_up_tasks
 
-SUMS_VERSION = 9
+SUMS_VERSION = 10
 """The version of the sums. Raise it with every change of the amounts that anything adds."""
 
 # The names are stored with the version, so that a store made by another list is made anew.

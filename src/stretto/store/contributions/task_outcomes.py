@@ -37,6 +37,8 @@ def add_up_task_outcomes(context: SessionContext) -> Additions:
         work = (pattern, task.task_type, task.agent or NONE)
         place = place_by_task.get(task.id, UNPLACED)
         added[find_slot(at), measures.WORK_ENDS, (*work, place, task.outcome.value)] += 1
+        if not task.is_wasted:
+            added[find_slot(at), measures.WORK_DELIVERED, work] += 1
         if task.length is not None:
             added[find_slot(at), measures.WORK_TIME, work] += task.length
     for retry in find_retries(session.tasks):
