@@ -8,6 +8,10 @@ FOR_OTHER_PERIODS = "for rates over periods other than the windows; boards show 
 
 UNUSED: dict[str, str] = {
     **dict.fromkeys(
+        ("stretto_grpc_attempts", "stretto_unread_items"),
+        "about the set-up: a sentence on the page and in doctor says what to do",
+    ),
+    **dict.fromkeys(
         (
             "stretto_adoption_ratio",
             "stretto_cache_hit_ratio",

@@ -92,24 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
     top.add_argument("--state", metavar="DIR", help="the folder of all data (STRETTO_STATE)")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    up = _add_command(
-        commands,
-        "up",
-        "up:run_up",
-        "run the service, with Prometheus and Alertmanager if they are installed",
-        json=False,
-    )
-    up.add_argument("--listen", metavar="HOST:PORT", help="the address to listen on (127.0.0.1:9464)")
-    up.add_argument(
-        "--demo", action="store_true", help="show the recorded example even beside your own sessions"
-    )
-    up.add_argument(
-        "--history",
-        choices=("ask", "yes", "no"),
-        default="ask",
-        help="import the agents' earlier sessions first, and follow agents without hooks (asked once)",
-    )
-    up.add_argument("--no-servers", action="store_true", help="do not start Prometheus and Alertmanager")
+    _add_up(commands)
 
     _add_hooks(commands)
 
@@ -262,6 +245,32 @@ def _add_forget(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     forget.add_argument("session", nargs="?", metavar="SESSION", help="a session's id or its beginning")
     forget.add_argument("--project", metavar="NAME", help="all sessions of this project")
+
+
+def _add_up(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    up = _add_command(
+        commands,
+        "up",
+        "up:run_up",
+        "run the service, with Prometheus and Alertmanager if they are installed",
+        json=False,
+    )
+    up.add_argument("--listen", metavar="HOST:PORT", help="the address to listen on (127.0.0.1:9464)")
+    up.add_argument(
+        "--demo", action="store_true", help="show the recorded example even beside your own sessions"
+    )
+    up.add_argument(
+        "--history",
+        choices=("ask", "yes", "no"),
+        default="ask",
+        help="import the agents' earlier sessions first, and follow agents without hooks (asked once)",
+    )
+    up.add_argument(
+        "--otlp-ports",
+        action="store_true",
+        help="also listen on OTLP's own ports: 4318 for HTTP, and 4317 for gRPC with stretto[grpc]",
+    )
+    up.add_argument("--no-servers", action="store_true", help="do not start Prometheus and Alertmanager")
 
 
 def _add_servers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

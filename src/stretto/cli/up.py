@@ -7,7 +7,9 @@ import asyncio
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import uvicorn
@@ -45,7 +47,13 @@ from stretto.store.prune import check_cap
 from stretto.store.store_rescue import describe_aside
 from stretto.version import read_version
 from stretto.web.app import Backend, create_app
+from stretto.web.grpc_preface import watch_protocol
+from stretto.web.grpc_server import PORT as OTLP_GRPC_PORT
+from stretto.web.grpc_server import start_grpc_server
 from stretto.web.live_updates import UpdateStreams
+
+OTLP_HTTP_PORT = 4318
+"""The port of OTLP over HTTP (OTLP specification), to which SDKs send unless they are configured."""
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than any scrape interval, so that a scraper keeps its connection."""
@@ -87,7 +95,12 @@ def run_up(context: CommandContext, options: argparse.Namespace) -> int:
                 notes.append(f"following the histories of agents without hooks ({names or 'none yet'})")
             for line in _format_greeting(context, service, supervisor, [*history, *notes]):
                 context.print_note(line)
-            _serve_http(backend, supervisor, listener)
+            with ExitStack() as stack:
+                listeners = [listener]
+                if options.otlp_ports:
+                    listeners.append(_bind_address(config, OTLP_HTTP_PORT))
+                    context.print_note(_start_grpc(config, service, stack))
+                _serve_http(backend, supervisor, listeners, service.count_grpc_attempt)
         except KeyboardInterrupt:
             context.print_note("stopping")
         finally:
@@ -124,12 +137,27 @@ class _HttpServer(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _serve_http(backend: Backend, supervisor: Supervisor, listener: socket.socket) -> None:
+def _start_grpc(config: Config, service: Service, stack: ExitStack) -> str:
+    """Start the gRPC receiver if its package is installed, and return the sentence about it."""
+    if find_spec("grpc") is None:
+        return f"OTLP over HTTP on port {OTLP_HTTP_PORT}; for gRPC on {OTLP_GRPC_PORT} install stretto[grpc]"
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    stack.callback(start_grpc_server(f"{host}:{OTLP_GRPC_PORT}", service.receive_otlp, config.token))
+    return f"OTLP over HTTP on port {OTLP_HTTP_PORT}, over gRPC on port {OTLP_GRPC_PORT}"
+
+
+def _serve_http(
+    backend: Backend,
+    supervisor: Supervisor,
+    listeners: list[socket.socket],
+    on_grpc: Callable[[], None],
+) -> None:
     supervisor.start()
     try:
         server = _HttpServer(
             uvicorn.Config(
                 create_app(backend),
+                http=watch_protocol(on_grpc),
                 log_level="warning",
                 access_log=False,
                 lifespan="off",
@@ -139,25 +167,31 @@ def _serve_http(backend: Backend, supervisor: Supervisor, listener: socket.socke
             ),
             backend.updates,
         )
-        asyncio.run(server.serve(sockets=[listener]))
+        asyncio.run(server.serve(sockets=listeners))
     finally:
         supervisor.stop()
 
 
-def _bind_address(config: Config) -> socket.socket:
-    """Bind the address before anything starts, so that a port in use is reported clearly."""
+def _bind_address(config: Config, port: int | None = None) -> socket.socket:
+    """Bind the address before anything starts, so that a port in use is reported clearly.
+
+    ``port`` replaces the configured port.
+    """
+    port = config.port if port is None else port
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     # asyncio disables Nagle's delay (40 ms an answer) only if the protocol is named.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((config.host, config.port))
+        listener.bind((config.host, port))
     except OSError as error:
         listener.close()
         raise ServiceError(
-            f"{config.address} cannot be used",
+            f"{config.address if port == config.port else f'port {port}'} cannot be used",
             cause=error.strerror or str(error),
-            hint="choose another with --listen HOST:PORT or STRETTO_LISTEN",
+            hint="choose another with --listen HOST:PORT or STRETTO_LISTEN"
+            if port == config.port
+            else "another collector may listen there; leave out --otlp-ports",
         ) from error
     listener.listen(2048)
     return listener

@@ -48,4 +48,5 @@ class Label(StrEnum):
     GROUP = "group"
     VERSION = "version"
     LABEL = "label"
+    SCOPE = "scope"
     DELIVERY = "delivery"

@@ -29,6 +29,18 @@ SELF_METRICS: tuple[Metric, ...] = (
     define_self_gauge("stretto_ingest_events", "1", (), "Events in the store's journal position."),
     define_self_gauge("stretto_rejected_lines", "1", (Label.REASON,), "Input set aside, by reason."),
     define_self_gauge(
+        "stretto_unread_items",
+        "1",
+        (Label.SOURCE, Label.SCOPE),
+        "Spans and log records received since start that told nothing, by sender and instrumentation.",
+    ),
+    define_self_gauge(
+        "stretto_grpc_attempts",
+        "1",
+        (),
+        "Connections since start that spoke gRPC to the HTTP port and were told so.",
+    ),
+    define_self_gauge(
         "stretto_spans_sent", "1", (), "Spans that the OTLP endpoint acknowledged since start."
     ),
     define_self_gauge(

@@ -85,6 +85,8 @@ class Service:
         self._collection = make_collection(config.features)
         write_hook_line(config.state, self._collection.to_hook_line())
         self._otlp = Receiver(self._encode_collected, key=self._secret)
+        self.grpc_attempts = 0
+        """Connections that spoke gRPC to the HTTP port."""
 
     @property
     def snapshot(self) -> Snapshot | None:
@@ -141,6 +143,13 @@ class Service:
             problems.append(unready)
         elif self.health.error:
             problems.append(f"the store is not up to date: {self.health.error}")
+        problems += self._otlp.unread.describe_silent_sources()
+        if self.grpc_attempts:
+            problems.append(
+                f"{self.grpc_attempts} connection(s) spoke gRPC to {self.config.address}: set "
+                "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, or install stretto[grpc] and run "
+                "stretto up --otlp-ports"
+            )
         if self._sender.failing:
             problems.append(
                 f"traces of {self.worker.spans.waiting} finished session(s) wait to be sent again: "
@@ -206,6 +215,10 @@ class Service:
         if received.records:
             self._append_to_journal(received.records, now)
         return received
+
+    def count_grpc_attempt(self) -> None:
+        """Count a connection that spoke gRPC to the HTTP port."""
+        self.grpc_attempts += 1
 
     def append_scores(self, items: Sequence[object]) -> list[str | None]:
         """Append scores from outside; return for each the reason of its refusal, or None if it is stored.
@@ -275,6 +288,9 @@ class Service:
             yield Figure("stretto_ingest_events", (), snapshot.events, snapshot.events)
             for reason, count in sorted(queries.count_reject_kinds(snapshot.rejects).items()):
                 yield Figure("stretto_rejected_lines", (("reason", reason),), count, count)
+        for (source, scope), count in self._otlp.unread.list_counts():
+            yield Figure("stretto_unread_items", (("scope", scope), ("source", source)), count, count)
+        yield Figure("stretto_grpc_attempts", (), self.grpc_attempts, 1)
         yield Figure("stretto_snapshot_duration_seconds", (), self.health.snapshot_seconds, 1)
         yield Figure("stretto_ingest_pending_bytes", (), self.health.pending_bytes, 1)
         sizes = journal.list_files(self.config.journal)

@@ -27,6 +27,7 @@ from stretto.sources.otlp.decode import JSON, Limits, RefusedError, Signal, deco
 from stretto.sources.otlp.plain_records import LogRecord, Span
 from stretto.sources.otlp.span_links import SpanLinks
 from stretto.sources.otlp.trace_sessions import TraceSessions
+from stretto.sources.otlp.unread import UnreadItems
 
 __all__ = ["Limits", "Receiver", "RefusedError", "RequestResult", "Signal", "make_refusal"]
 
@@ -105,6 +106,8 @@ class Receiver:
         self._limits = limits or Limits()
         self._sessions = TraceSessions()
         self._links = SpanLinks()
+        self.unread = UnreadItems()
+        """What was received and told nothing, since the start."""
 
     def recall_sessions(self, events: Iterable[Event]) -> None:
         """Restore the session and the missing spans of each trace from earlier events, oldest first."""
@@ -179,6 +182,10 @@ class Receiver:
         plausible = [span for span in spans if result.accept_times(span.start, span.end)]
         written = self._links.select_spans(trace_id, plausible, genai.is_relevant_span)
         result.ignored += max(0, len({span.id for span in plausible}) - len(written))
+        for span in written:
+            self.unread.note_read(conventions.get_source(span))
+        if not written:
+            self.unread.count_items(plausible)
         named = genai.find_named_session(plausible)
         if not written and named is None:
             return
@@ -203,6 +210,7 @@ class Receiver:
                     result.add_events(gemini_logs.translate_agent_log(log))
             elif not evaluations.is_result(log):
                 result.ignored += 1
+                self.unread.count_items([log])
             elif result.accept_times(log.time):
                 session = self._find_log_session(log)
                 result.add_events([] if session is None else [*evaluations.read_log_scores(log, session)])
