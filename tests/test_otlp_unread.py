@@ -7,7 +7,7 @@ from typing import Any
 
 from stretto import journal
 from stretto.sources.otlp.receive import Receiver, Signal
-from stretto.sources.otlp.unread import LEAST_WORTH_A_WORD, MOST_ORIGINS, OTHER, Origin
+from stretto.sources.otlp.unread import LEAST_WORTH_A_WORD, MOST_ORIGINS, OTHER, ItemSender
 from tests.otlp_requests import JSON, as_json, log, logs, receive, span, traces
 from tests.test_service import configured, started
 
@@ -25,7 +25,7 @@ def test_spans_and_logs_are_counted_by_sender() -> None:
     receive(traces(plain(3), service="shop", scope="http"), receiver=receiver)
     receive(logs([log("something")], service="shop", scope="app"), Signal.LOGS, receiver)
 
-    assert receiver.unread.list_counts() == [(Origin("shop", "app"), 1), (Origin("shop", "http"), 3)]
+    assert receiver.unread.list_counts() == [(ItemSender("shop", "app"), 1), (ItemSender("shop", "http"), 3)]
 
 
 def test_a_source_of_which_nothing_is_understood_is_told() -> None:
@@ -63,7 +63,7 @@ def test_the_number_of_senders_is_bounded() -> None:
     counts = dict(receiver.unread.list_counts())
 
     assert len(counts) == MOST_ORIGINS + 1
-    assert counts[Origin(OTHER, OTHER)] == 5
+    assert counts[ItemSender(OTHER, OTHER)] == 5
 
 
 def test_the_service_tells_it(tmp_path: Path) -> None:

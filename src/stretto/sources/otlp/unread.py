@@ -19,7 +19,7 @@ LEAST_WORTH_A_WORD = 20
 """Items of a source from which on a person is told; fewer may be a single request of a web server."""
 
 
-class Origin(NamedTuple):
+class ItemSender(NamedTuple):
     """The sender of a span or log record."""
 
     source: str
@@ -30,17 +30,17 @@ class UnreadItems:
     """The counts since the start of the service. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._counts: Counter[Origin] = Counter()
+        self._counts: Counter[ItemSender] = Counter()
         self._read_sources: set[str] = set()
         self._lock = Lock()
 
     def count_items(self, items: Iterable[Span | LogRecord]) -> None:
         """Count spans or log records that gave no event."""
-        origins = Counter(Origin(conventions.get_source(item), item.scope) for item in items)
+        origins = Counter(ItemSender(conventions.get_source(item), item.scope) for item in items)
         with self._lock:
             for origin, count in origins.items():
                 is_known = origin in self._counts or len(self._counts) < MOST_ORIGINS
-                self._counts[origin if is_known else Origin(OTHER, OTHER)] += count
+                self._counts[origin if is_known else ItemSender(OTHER, OTHER)] += count
 
     def note_read(self, source: str) -> None:
         """Note that a source gave an event: the rest of what it sends is about something else."""
@@ -48,7 +48,7 @@ class UnreadItems:
             if len(self._read_sources) < MOST_ORIGINS:
                 self._read_sources.add(source)
 
-    def list_counts(self) -> list[tuple[Origin, int]]:
+    def list_counts(self) -> list[tuple[ItemSender, int]]:
         """Return the counts, by source and scope."""
         with self._lock:
             return sorted(self._counts.items())
