@@ -24,7 +24,7 @@ from stretto.cli.transcript_import import import_transcripts
 from stretto.clock import AHEAD, read_wall_clock
 from stretto.config.configuration import Config
 from stretto.demo import parse_payload
-from stretto.errors import ServiceError, SourceError, StrettoError
+from stretto.errors import ServiceError, SourceError
 from stretto.hook.install.client_copy import ensure_secret
 from stretto.service.ingest_setup import create_ingest
 from stretto.sources import recording, transcript
@@ -49,13 +49,13 @@ def run_import(context: CommandContext, options: argparse.Namespace) -> int:
     """
     imported: list[ImportedFile] = []
     refused: list[tuple[Path, str]] = []
-    faults: list[StrettoError] = []
+    faults: list[SourceError] = []
     for path in (Path(name) for name in options.paths):
         try:
             found = find_inputs(path)
             imported += _import_found(path, found, context.config, options.agent, faults)
             refused += found.refused
-        except StrettoError as error:
+        except SourceError as error:
             faults.append(error)
     if faults and not imported:
         raise faults[0]
@@ -77,14 +77,14 @@ def run_import(context: CommandContext, options: argparse.Namespace) -> int:
 
 
 def _import_found(
-    path: Path, found: FoundFiles, config: Config, agent: str | None, faults: list[StrettoError]
+    path: Path, found: FoundFiles, config: Config, agent: str | None, faults: list[SourceError]
 ) -> list[ImportedFile]:
     """Import the files that were found under a path; add the reason of each that cannot be read."""
     imported: list[ImportedFile] = []
     for file in found.recordings:
         try:
             imported.append(_import_recording(file, config, agent))
-        except StrettoError as error:
+        except SourceError as error:
             faults.append(error)
     transcripts = _list_transcripts(path, found)
     with show_progress(len(transcripts) + len(found.histories)) as progress_bar:
