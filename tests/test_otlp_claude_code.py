@@ -337,10 +337,33 @@ def test_turn() -> None:
     session = only_session([*span_events(*waiting(), scope=SCOPE), *prompt])
 
     assert [(turn.id, turn.start, turn.end, turn.outcome) for turn in session.turns] == [
-        ("p1", T0 + SECOND // 10, T0 + 10 * SECOND, Outcome.SUCCESS)
+        ("p1", T0 + SECOND // 10, T0 + 10 * SECOND, Outcome.UNKNOWN)
     ]
     assert session.pattern == "review"
     assert [event.type for event in prompt] == [None]
+
+
+def test_a_complete_answer_proves_the_success_of_a_turn() -> None:
+    """The interaction has no status however it ended: the last answer of the main agent decides."""
+    prompt = log_events(own_log("user_prompt", at=0.1, prompt__id="p1", prompt_length="14"))
+    answer = own(
+        "llm_request", 20, TURN, at=9.2, lasts=0.5, model="opus", success=True, stop_reason="end_turn"
+    )
+    asks = own("llm_request", 21, TURN, at=9.2, lasts=0.5, model="opus", success=True, stop_reason="tool_use")
+    of_agent = own(
+        "llm_request", 22, EXECUTION, at=8, lasts=0.5, model="opus", stop_reason="end_turn", agent_id="a1"
+    )
+    later = own("tool", 23, TURN, at=9.8, lasts=0.1, tool_name="Bash", tool_use_id="later")
+    for spans, outcome in (
+        ([answer], Outcome.SUCCESS),
+        ([asks], Outcome.UNKNOWN),
+        ([of_agent], Outcome.UNKNOWN),
+        ([answer, later], Outcome.UNKNOWN),
+    ):
+        events = [*span_events(*spans, scope=SCOPE), *span_events(*waiting(), scope=SCOPE), *prompt]
+        for ordered in (events, events[::-1]):
+            (turn,) = only_session(ordered).turns
+            assert (turn.end, turn.outcome) == (T0 + 10 * SECOND, outcome)
 
 
 def test_prompt_without_an_id() -> None:
@@ -551,7 +574,8 @@ def test_nothing_private_passes() -> None:
 
     assert len(events_of(records)) > 10
     assert b"SECRET" not in records
-    read = {"tool_input", "tool_parameters", "file_path", "full_command"}
+    # The stop reason is only compared with two words.
+    read = {"tool_input", "tool_parameters", "file_path", "full_command", "stop_reason"}
     assert claude_code.ATTRIBUTES & {*gated} == read
 
 

@@ -52,7 +52,7 @@ from stretto.model.facts import (
 from stretto.model.join import join_facts
 from stretto.model.person_waits import cut_waits
 from stretto.model.run_times import Run, RunTimes, measure_run
-from stretto.model.session_outcome import conclude_session_outcome
+from stretto.model.session_outcome import conclude_session_outcome, judge_stops
 from stretto.model.task_type import OTHER, normalise_name
 from stretto.names import fields
 from stretto.names.fields import list_stamped, make_stamped_key, unpack_timed
@@ -349,7 +349,7 @@ def _conclude_turns(facts: SessionFacts, *, closed: bool) -> tuple[Turn, ...]:
             own_stops = [
                 stop for stop in stops if stop[0] >= start and (next_start is None or stop[0] < next_start)
             ]
-            end, outcome = own_stops[-1] if own_stops else (None, None)
+            end, outcome = (own_stops[-1][0], judge_stops(facts, own_stops)) if own_stops else (None, None)
         if end is None:
             prompted = get_number(facts.session, fields.PROMPTED) or 0
             outcome = Outcome.UNKNOWN if closed or prompted > start else Outcome.RUNNING
@@ -358,9 +358,11 @@ def _conclude_turns(facts: SessionFacts, *, closed: bool) -> tuple[Turn, ...]:
         origin = get_text(turn_facts, fields.ORIGIN) or "user"
         turns.append(Turn(turn_id, origin, start, end, OUTCOMES[outcome or Outcome.UNKNOWN]))
     # A stop that carries its turn's duration is the only report of that turn if it contains no prompt.
-    for stop, outcome in stops:
+    for stop, _ in stops:
         asked = get_number(facts.session, make_stamped_key(fields.ASKED, stop))
         if asked is not None and not any(asked <= start <= stop for start, _ in started_turns):
+            own_stops = [each for each in stops if asked <= each[0] <= stop]
+            outcome = judge_stops(facts, own_stops)
             turns.append(Turn(f"@{asked}", "user", asked, stop, OUTCOMES[outcome]))
     return tuple(sorted(turns, key=lambda turn: (turn.start, turn.id)))
 

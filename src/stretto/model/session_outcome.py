@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from stretto.model.conclude_calls import OUTCOMES
 from stretto.model.entities import Task, Turn
 from stretto.model.event import Outcome
-from stretto.model.facts import SessionFacts, get_text
+from stretto.model.facts import SessionFacts, get_number, get_text
 from stretto.names import fields
 from stretto.names.fields import list_stamped
 
@@ -42,6 +42,27 @@ def conclude_session_outcome(
     if last.end is None and not _reports_stops(facts, turns):
         return Outcome.SUCCESS
     return _settle_outcome(last)
+
+
+def judge_stops(facts: SessionFacts, stops: Sequence[tuple[int, str]]) -> str:
+    """Return the outcome of a turn by its stops, of which the last may not report any.
+
+    Telemetry reports the end of a turn without its outcome. A complete answer before it proves success,
+    unless the main agent went on after that answer. Example: an answer is complete at 9 s and the turn ends
+    at 10 s: success. With a call of a tool at 9.5 s it is unknown.
+    """
+    end, outcome = stops[-1]
+    if outcome != Outcome.UNKNOWN or len(stops) == 1:
+        return outcome
+    answered, earlier_outcome = stops[-2]
+    went_on = any(
+        answered < start <= end
+        for entities in (facts.calls, facts.model_calls)
+        for entity_facts in entities.values()
+        if fields.AGENT_ID not in entity_facts
+        and (start := get_number(entity_facts, fields.START)) is not None
+    )
+    return outcome if went_on else earlier_outcome
 
 
 def _settle_outcome(turn: Turn) -> Outcome:

@@ -42,7 +42,7 @@ ATTRIBUTES = frozenset({
     "model", "output_tokens", "parent_agent_id", "prompt.id", "prompt_length", "query_source",
     "query_source_safe", "request_id", "session.id", "source", "subagent_type", "success", "tool_input",
     "tool_name", "tool_parameters", "tool_use_id", "total_duration_ms", "ttft_ms", "service.namespace",
-    "project",
+    "project", "stop_reason", "llm_request.context",
 })  # fmt: skip
 """All attributes that are read; none names the user or holds a prompt, an answer or a result."""
 
@@ -50,6 +50,8 @@ _SCOPE = "com.anthropic.claude_code"
 _PREFIX = "claude_code."
 _BUILT_IN = ("agent:builtin:", "agent.builtin.")
 _MILLISECOND = 1_000_000
+_COMPLETE = frozenset({"end_turn", "stop_sequence"})
+"""Stop reasons of a complete answer."""
 
 _new_event = partial(Event, source=SOURCE, channel=Channel.OTLP)
 
@@ -114,12 +116,23 @@ def get_session_id(attributes: Attributes) -> str | None:
 
 def _translate_interaction(span: Span, session: str, _: SpanBatch) -> list[Event]:
     # The span lacks the prompt's id. A start without it would be counted as a second turn.
-    outcome = Outcome.FAILURE if span.failed else Outcome.SUCCESS
+    # Its status is unset however it ended: only a failure is certain. The last model call may prove success.
+    outcome = Outcome.FAILURE if span.failed else Outcome.UNKNOWN
     return [
         _new_event(
             kind=Kind.TURN_END, session=session, time=span.end, duration=span.duration, outcome=outcome
         )
     ]
+
+
+def _make_answer_end(span: Span, session: str) -> list[Event]:
+    """Return the end of a turn if a model call of the main agent completed its answer."""
+    is_mains = _get_agent_id(span.attributes) is None
+    if not is_mains or get_text(span.attributes, "llm_request.context") == "standalone" or span.failed:
+        return []
+    if get_text(span.attributes, "stop_reason") not in _COMPLETE:
+        return []
+    return [_new_event(kind=Kind.TURN_END, session=session, time=span.end, outcome=Outcome.SUCCESS)]
 
 
 def _translate_llm_request(span: Span, session: str, batch: SpanBatch) -> list[Event]:
@@ -142,7 +155,7 @@ def _translate_llm_request(span: Span, session: str, batch: SpanBatch) -> list[E
             anonymous=None if response or request else True,
         ),
     )
-    return [call, *_make_task_start(span, session, batch)]
+    return [call, *_make_answer_end(span, session), *_make_task_start(span, session, batch)]
 
 
 def _translate_tool(span: Span, session: str, batch: SpanBatch) -> list[Event]:
