@@ -119,6 +119,20 @@ def test_a_database_is_followed(context: CommandContext) -> None:
     assert second > 0
 
 
+def test_copies_of_projects_beside_a_database_are_not_walked(context: CommandContext) -> None:
+    """Neither offer nor watch looks into the snapshots of projects that opencode keeps in its folder."""
+    folder = context.home / ".local" / "share" / "opencode"
+    make_opencode_database(HISTORIES / "opencode", folder / "opencode.db")
+    (source,) = (HISTORIES / "pi").rglob("*.jsonl")
+    write_now(folder / "snapshot" / source.name, source.read_bytes())
+    watch = watch_of(context)
+    watch.look()
+    watch.close()
+    assert {event.source for event in read_journal(context.config)} == {"opencode"}
+    (line,) = import_history(context, "ask", None) or ["nothing is left to offer"]
+    assert "nothing" in line
+
+
 def test_a_folder_of_a_moved_agent_is_found(tmp_path: Path) -> None:
     """The agent's own variable moves the folder that is looked at."""
     (tmp_path / "moved" / "sessions").mkdir(parents=True)
@@ -128,7 +142,7 @@ def test_a_folder_of_a_moved_agent_is_found(tmp_path: Path) -> None:
     )
     assert folders == [
         HistoryFolder("codex", "Codex", tmp_path / "moved" / "sessions"),
-        HistoryFolder("kilo", "Kilo", tmp_path / "data" / "kilo"),
+        HistoryFolder("kilo", "Kilo", tmp_path / "data" / "kilo", deep=False),
     ]
 
 

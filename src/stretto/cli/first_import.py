@@ -107,7 +107,7 @@ def _list_offers(context: CommandContext) -> list[HistoryOffer]:
 
 
 def _make_offer(folder: HistoryFolder, read: frozenset[str]) -> HistoryOffer:
-    found = [entry for entry in find_files(folder.path).histories if str(entry[0].absolute()) not in read]
+    found = find_files(folder.path, known=read, deep=folder.deep).histories
     files, formats = tuple(path for path, _ in found), tuple(history_format for _, history_format in found)
     noun = "database" if folder.source in ("opencode", "kilo") else "file"
     return HistoryOffer(folder.source, folder.title, folder.path, files, noun, formats)

@@ -37,7 +37,7 @@ class HistoryWatch:
     def __init__(self, config: Config, folders: Iterable[HistoryFolder], clock: Clock) -> None:
         self._config = config
         self._reader = HistoryReader(config)
-        self._roots = [folder.path for folder in folders]
+        self._roots = list(folders)
         self._clock = clock
         self._listed: dict[str, int] = {}
         """Folder → time of its last change when it was listed."""
@@ -66,7 +66,7 @@ class HistoryWatch:
         now = self._clock()
         events = 0
         for root in self._roots:
-            for path in self._list_new_files(str(root)):
+            for path in self._list_new_files(str(root.path), deep=root.deep):
                 self._seen.setdefault(path, (-1, 0))
         is_thorough = self._looks % THOROUGH == 0
         self._looks += 1
@@ -92,7 +92,7 @@ class HistoryWatch:
             except (OSError, StrettoError):
                 continue
 
-    def _list_new_files(self, folder: str) -> list[Path]:
+    def _list_new_files(self, folder: str, *, deep: bool) -> list[Path]:
         """Return the files of folders that have changed since they were listed, with those below."""
         try:
             changed = os.stat(folder).st_mtime_ns  # noqa: PTH116  # a Path per folder and look costs more
@@ -106,6 +106,8 @@ class HistoryWatch:
                 with os.scandir(folder) as entries:
                     for entry in entries:
                         if entry.is_dir(follow_symlinks=False):
+                            if not deep:
+                                continue
                             inner.append(entry.path)
                         elif entry.name.endswith((*LINE_SUFFIXES, *OTHER_SUFFIXES)):
                             files.append(Path(entry.path))
@@ -113,7 +115,7 @@ class HistoryWatch:
                 return []
             self._inner[folder] = inner
         for path in self._inner.get(folder, []):
-            files += self._list_new_files(path)
+            files += self._list_new_files(path, deep=True)
         return files
 
     def _read(self, path: Path) -> int:

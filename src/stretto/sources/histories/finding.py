@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,20 +38,25 @@ class FoundFiles:
         return not (self.recordings or self.transcripts or self.histories)
 
 
-def find_files(root: Path) -> FoundFiles:
-    """Sort the files under a path, or the file itself, by their formats. Never raises."""
+def find_files(root: Path, *, known: Container[str] = (), deep: bool = True) -> FoundFiles:
+    """Sort the files under a path, or the file itself, by their formats. Never raises.
+
+    ``known`` are absolute paths to pass over unopened. Without ``deep`` the folders in the folder are left
+    out.
+    """
     found = FoundFiles()
     if root.is_file():
         _sort_file(root, found, named=True)
     else:
-        for path, named in _list_candidates(root):
-            _sort_file(path, found, named=named)
+        for path, named in _list_candidates(root, deep=deep):
+            if str(path.absolute()) not in known:
+                _sort_file(path, found, named=named)
     return found
 
 
-def _list_candidates(root: Path) -> Iterator[tuple[Path, bool]]:
+def _list_candidates(root: Path, *, deep: bool) -> Iterator[tuple[Path, bool]]:
     """Yield each file that may be imported, by name, and whether it is named if it is not recognised."""
-    for path in sorted(root.rglob("*")):
+    for path in sorted(root.rglob("*") if deep else root.glob("*")):
         if path.name in _NO_HISTORY or not path.is_file():
             continue
         if path.name.endswith(LINE_SUFFIXES):

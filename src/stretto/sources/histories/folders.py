@@ -15,6 +15,8 @@ class HistoryFolder:
     """The product, as in ``Event.source``."""
     title: str
     path: Path
+    deep: bool = True
+    """Whether the histories may lie in folders of the folder; opencode keeps copies of projects there."""
 
 
 _FOLDERS = (
@@ -40,7 +42,9 @@ def list_history_folders(
         moved = environ.get(variable) if variable else None
         folders.append(HistoryFolder(source, title, (Path(moved) if moved else home / folder) / inner))
     data = Path(environ.get("XDG_DATA_HOME") or home / ".local" / "share")
-    folders += [HistoryFolder(source, title, data / name) for source, title, name in _DATA_FOLDERS]
+    folders += [
+        HistoryFolder(source, title, data / name, deep=False) for source, title, name in _DATA_FOLDERS
+    ]
     gemini_home = environ.get("GEMINI_CLI_HOME")
     if gemini_home:
         moved_path = Path(gemini_home) / ".gemini" / "tmp"

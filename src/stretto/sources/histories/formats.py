@@ -176,7 +176,10 @@ def recognise_file(path: Path) -> HistoryFormat | None:
     """
     try:
         with _open_file(path) as stream:
-            head = stream.read(HEAD)
+            # Nearly always the first line is enough; a whole head of each of thousands of files is not.
+            head = stream.readline(HEAD)
+            if not _is_telling(head):
+                head += stream.read(HEAD)
     except (EOFError, zlib.error) as error:
         raise OSError(str(error)) from error
     if head.startswith(_SQLITE):
@@ -187,6 +190,11 @@ def recognise_file(path: Path) -> HistoryFormat | None:
     if found is not None and found.source == PI and ".openclaw" in path.parts:
         return OPENCLAW
     return found
+
+
+def _is_telling(line: bytes) -> bool:
+    """Return whether a first line shows a format by itself."""
+    return line.startswith(_SQLITE) or is_nextflow_trace(line) or recognise_lines(line) is not None
 
 
 def recognise_lines(head: bytes) -> HistoryFormat | None:
