@@ -103,4 +103,4 @@ def test_sessions_are_listed_page_by_page(store: Store) -> None:
                 break
             path = f"/sessions{following}"
         assert client.get("/sessions?before=yesterday").status_code == 400
-    assert len(seen) == len(set(seen)) == 124
+    assert len(seen) == len(set(seen)) == 126
