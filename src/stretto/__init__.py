@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from stretto.api.context import environ
     from stretto.api.score_events import score
     from stretto.api.setup import configure, flush
-    from stretto.api.tracing import message, model_call, phase, session, task, tool_call
+    from stretto.api.tracing import message, model_call, phase, record, session, task, tool_call
 
     __version__: str
 
 __all__ = [
     "__version__", "cache", "carry", "configure", "environ", "flush", "message", "model_call", "phase",
-    "score", "session", "task", "tool_call",
+    "record", "score", "session", "task", "tool_call",
 ]  # fmt: skip
 
 _MODULES = {
@@ -34,6 +34,7 @@ _MODULES = {
     "message": "tracing",
     "model_call": "tracing",
     "phase": "tracing",
+    "record": "tracing",
     "score": "score_events",
     "session": "tracing",
     "task": "tracing",

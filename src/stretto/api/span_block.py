@@ -155,7 +155,7 @@ class SpanBlock(Surroundings):
         if self._fault is not None:
             outcome = _FAILURE
         if self._span is not None:
-            detach(self._token)
+            self._leave_context()
             self._close_span(self._span, outcome, end)
         if not DISABLED:
             self._record_duration(max(0, end - self._start) / SECOND)
@@ -195,6 +195,10 @@ class SpanBlock(Surroundings):
     def fail(self, error: str = UNNAMED_ERROR) -> None:
         """Mark the work as failed without an exception; ``error`` is the name of an error class."""
         self._fault = trim_name(error) or UNNAMED_ERROR
+
+    def _leave_context(self) -> None:
+        """Make the block's span no longer the current span."""
+        detach(self._token)
 
     # Methods that the kinds of blocks override.
 

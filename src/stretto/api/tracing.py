@@ -6,8 +6,11 @@ github.com/open-telemetry/semantic-conventions-genai); all others begin with ``s
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Mapping
 from functools import cache
+from math import isfinite
 from typing import Self
 from uuid import uuid4
 
@@ -21,23 +24,30 @@ from stretto.api.score_events import JudgedBlock, score
 from stretto.api.span_block import (
     AGENT_NAME,
     ERROR_TYPE,
+    UNNAMED_ERROR,
     Attributes,
     SpanBlock,
     build_attributes,
+    get_tracer,
     name_span,
     trim_name,
 )
 from stretto.clock import SECOND
 from stretto.hook.client.client import find_project
+from stretto.model.event import Outcome
 from stretto.names import API_SCOPE, Attribute
 
 __all__ = [
     "MessageBlock", "ModelCallBlock", "PhaseBlock", "SessionBlock", "TaskBlock", "ToolCallBlock", "message",
-    "model_call", "phase", "score", "session", "task", "tool_call",
+    "model_call", "phase", "record", "score", "session", "task", "tool_call",
 ]  # fmt: skip
 
 _DESCRIBES = os.environ.get("STRETTO_DESCRIPTIONS") != "0"
 """Whether descriptions are recorded; the hook client reads the same variable."""
+
+_log = logging.getLogger(__name__)
+
+_RECORDED_OUTCOMES = frozenset(outcome.value for outcome in Outcome if outcome is not Outcome.RUNNING)
 
 _TASK_ID = Attribute.TASK_ID.value
 _TOOL_NAME = Attribute.TOOL_NAME.value
@@ -49,14 +59,23 @@ def session(
     pattern: str | None = None,
     project: str | None = None,
     id: str | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> SessionBlock:
     """Wrap a run of an orchestrator; ``pattern`` names the workflow that it follows.
+
+    ``labels`` are free keys and values, such as the arm of an experiment.
 
     Inside another session it opens no new session: its work belongs to the outer session. The outer session
     can be of this program, of its parent process, or of the coding agent that runs this program as a command.
     A different ``id`` opens a new session anyway.
     """
-    return SessionBlock(_trim_description(description), trim_name(pattern), trim_name(project), trim_name(id))
+    return SessionBlock(
+        _trim_description(description),
+        trim_name(pattern),
+        trim_name(project),
+        trim_name(id),
+        _join_labels(labels),
+    )
 
 
 def phase(name: str) -> PhaseBlock:
@@ -73,6 +92,28 @@ def task(
     )
 
 
+def record(
+    description: str,
+    *,
+    start: float,
+    seconds: float,
+    outcome: str = Outcome.SUCCESS.value,
+    type: str | None = None,
+    agent: str | None = None,
+    id: str | None = None,
+) -> None:
+    """Record a task that is over: from ``start``, in seconds since the epoch, for ``seconds``.
+
+    ``outcome`` is success, failure, cancelled or unknown. A record that cannot be right is left out with a
+    warning.
+    """
+    problem = _find_record_problem(start, seconds, outcome)
+    if problem is not None:
+        _log.warning("a record of %r was left out: %s", description, problem)
+        return
+    task(description, type=type, agent=agent, id=id).add_past(start, seconds, outcome)
+
+
 def tool_call(name: str, *, id: str | None = None) -> ToolCallBlock:
     """Wrap a call of a tool; ``id`` is the call's id and must be unique in the session."""
     return ToolCallBlock(trim_name(_check_name(name)), trim_name(id))
@@ -83,12 +124,13 @@ def model_call(model: str, *, provider: str | None = None) -> ModelCallBlock:
     return ModelCallBlock(trim_name(_check_name(model)), trim_name(provider))
 
 
-def message(to: str, *, sender: str | None = None) -> MessageBlock:
+def message(to: str, *, sender: str | None = None, type: str | None = None) -> MessageBlock:
     """Wrap a message to another agent and the wait for its answer; the duration is the response time.
 
     ``sent`` records a message without waiting. Without ``sender``, the sender is the agent of the task.
+    ``type`` is its kind, such as request, handover or conflict.
     """
-    return MessageBlock(trim_name(_check_name(to)), trim_name(sender))
+    return MessageBlock(trim_name(_check_name(to)), trim_name(sender), trim_name(type))
 
 
 def _find_project() -> str | None:
@@ -102,21 +144,27 @@ def _find_project() -> str | None:
 class SessionBlock(JudgedBlock):
     """A session, or a part of the outer session."""
 
-    __slots__ = ("_description", "_pattern", "_project")
+    __slots__ = ("_description", "_labels", "_pattern", "_project")
 
     WORD = scoring.SESSION
 
     def __init__(
-        self, description: str | None, pattern: str | None, project: str | None, id: str | None = None
+        self,
+        description: str | None,
+        pattern: str | None,
+        project: str | None,
+        id: str | None = None,
+        labels: str | None = None,
     ) -> None:
         super().__init__(id)
+        self._labels = labels
         self._description = description
         self._pattern = pattern
         self._project = project
 
     def _make_copy(self) -> Self:
         """Return a new block with the same settings."""
-        return type(self)(self._description, self._pattern, self._project)
+        return type(self)(self._description, self._pattern, self._project, None, self._labels)
 
     def _close_span(self, span: Span, outcome: str, end: int) -> None:
         """Report the counts of caches before the session's span ends."""
@@ -138,6 +186,7 @@ class SessionBlock(JudgedBlock):
             OPERATION_NAME=operation,
             WORKFLOW_NAME=self._pattern,
             PATTERN=self._pattern,
+            LABELS=self._labels,
             PROJECT=self._project or _find_project(),
             SESSION_NAME=self._description,
         )
@@ -204,6 +253,19 @@ class TaskBlock(JudgedBlock):
         """Set the id to the span's id unless an id was given, and put inner blocks into this task."""
         self.task = self.caller = self.id = self.id or id
         span.set_attribute(_TASK_ID, self.id)
+
+    def add_past(self, start: float, seconds: float, outcome: str) -> None:
+        """Add the task as it was, instead of entering the block; ``start`` is seconds since the epoch."""
+        self._start, self._entered = round(start * SECOND), True
+        self._fault = UNNAMED_ERROR if outcome == Outcome.FAILURE.value else None
+        tracer = get_tracer()
+        if tracer is None:
+            return
+        self._open_span(tracer)
+        self._leave_context()
+        if self._span is not None:
+            self._close_span(self._span, outcome, self._start + round(seconds * SECOND))
+        self._record_duration(seconds)
 
     def _record_duration(self, seconds: float) -> None:
         """Record ``gen_ai.invoke_agent.duration``."""
@@ -303,10 +365,11 @@ class ModelCallBlock(SpanBlock):
 class MessageBlock(SpanBlock):
     """A communication with another agent."""
 
-    __slots__ = ("_ago", "_answered", "_sender", "_to")
+    __slots__ = ("_ago", "_answered", "_sender", "_to", "_type")
 
-    def __init__(self, to: str | None, sender: str | None) -> None:
+    def __init__(self, to: str | None, sender: str | None, type: str | None = None) -> None:
         super().__init__()
+        self._type = type
         self._to = to
         self._sender = sender
         self._ago = 0
@@ -321,12 +384,15 @@ class MessageBlock(SpanBlock):
 
     def _make_copy(self) -> Self:
         """Return a new block with the same settings."""
-        return type(self)(self._to, self._sender)
+        return type(self)(self._to, self._sender, self._type)
 
     def _describe_span(self) -> tuple[str, Attributes]:
         """Name the sender and the receiver."""
         return name_span("message", self._to), build_attributes(
-            MESSAGE_TO=self._to, MESSAGE_FROM=self._sender or self.agent, TASK_ID=self.task
+            MESSAGE_TO=self._to,
+            MESSAGE_FROM=self._sender or self.agent,
+            MESSAGE_TYPE=self._type,
+            TASK_ID=self.task,
         )
 
     def _open_span(self, tracer: Tracer) -> None:
@@ -340,6 +406,21 @@ class MessageBlock(SpanBlock):
             seconds = max(0, self._ago or end - self._start) / SECOND
             span.set_attribute(Attribute.MESSAGE_RESPONSE_SECONDS.value, seconds)
         super()._close_span(span, outcome, end)
+
+
+def _join_labels(labels: Mapping[str, str] | None) -> str | None:
+    """Return labels as one text, as in STRETTO_LABELS; signs that separate labels become blanks."""
+    pairs = [(str(key).strip(), str(value).strip()) for key, value in (labels or {}).items()]
+    texts = [f"{key.replace('=', ' ')}={value}".replace(",", " ") for key, value in pairs if key and value]
+    return ",".join(texts) or None
+
+
+def _find_record_problem(start: float, seconds: float, outcome: str) -> str | None:
+    if not (isfinite(start) and isfinite(seconds)) or start <= 0 or seconds < 0:
+        return "start and seconds must be finite and not negative"
+    if outcome not in _RECORDED_OUTCOMES:
+        return f"outcome must be one of {', '.join(sorted(_RECORDED_OUTCOMES))}"
+    return None
 
 
 def _check_name(name: object) -> object:

@@ -69,6 +69,7 @@ def conclude_messages(facts: SessionFacts) -> tuple[Message, ...]:
             time=get_number(message_facts, fields.TIME) or 0,
             response=get_number(message_facts, fields.RESPONSE),
             outcome=_get_outcome(message_facts),
+            type=get_text(message_facts, fields.TYPE),
         )
         for message_id, message_facts in _list_leaves(facts, EntityKind.MESSAGE)
     ]

@@ -202,6 +202,8 @@ class Message:
     response: int | None
     """Time until the answer."""
     outcome: Outcome
+    type: str | None = None
+    """Its kind, as the orchestrator declared it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ def _fold_message(facts: SessionFacts, event: Event, rank: int) -> Touched:
         rank,
         (fields.RECEIVER, event.name),
         (fields.SENDER, read_text(event.attributes, "sender")),
+        (fields.TYPE, event.type),
         (fields.AGENT_ID, event.parent),
         (fields.OUTCOME, event.outcome),
     )

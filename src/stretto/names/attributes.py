@@ -45,6 +45,8 @@ class Attribute(StrEnum):
     MESSAGE_FROM = "stretto.message.from"
     MESSAGE_RESPONSE_SECONDS = "stretto.message.response_seconds"
     MESSAGE_TO = "stretto.message.to"
+    MESSAGE_TYPE = "stretto.message.type"
+    LABELS = "stretto.labels"
     MODEL_CALL_ID = "stretto.model_call.id"
     OUTCOME = "stretto.outcome"
     PARENT_ID = "stretto.parent.id"

@@ -328,6 +328,7 @@ _MESSAGE = (
     FactField(EntityKind.MESSAGE, RECEIVER, _TEXT, "The name of the receiving agent."),
     FactField(EntityKind.MESSAGE, SENDER, _TEXT, "The name of the sending agent."),
     FactField(EntityKind.MESSAGE, AGENT_ID, _TEXT, "The id of the sending agent; none is the main agent."),
+    FactField(EntityKind.MESSAGE, TYPE, _TEXT, "Its kind, such as request or handover."),
     FactField(EntityKind.MESSAGE, OUTCOME, _OUTCOME, "Whether it was answered."),
 )
 

@@ -326,6 +326,7 @@ def _build_side_records(session: Session, scales: Scales) -> dict[str, list[dict
                 "id": message.id,
                 "sender": message.sender,
                 "receiver": message.receiver,
+                "type": message.type,
                 "task": message.task,
                 "time": to_rfc3339(message.time),
                 "response_seconds": _to_seconds(message.response),

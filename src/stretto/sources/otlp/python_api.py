@@ -71,6 +71,7 @@ def _make_message_event(span: Span, new_event: Callable[..., Event]) -> Event:
         parent=get_id(attributes, Attribute.TASK_ID.value),
         duration=None if seconds is None else to_duration(seconds * SECOND),
         name=get_text(attributes, Attribute.MESSAGE_TO.value),
+        type=get_text(attributes, Attribute.MESSAGE_TYPE.value),
         outcome=conventions.get_outcome(span),
         attributes=omit_none(sender=get_text(attributes, Attribute.MESSAGE_FROM.value)),
     )
@@ -80,7 +81,9 @@ def _add_api_fields(event: Event, span: Span) -> Event:
     """Return the event with the facts that only the Python API's spans have."""
     attributes = span.attributes
     if event.kind is Kind.SESSION_START:
-        return replace(event, attributes=_get_texts(attributes, _OF_SESSION))
+        labels = get_text(attributes, Attribute.LABELS.value)
+        words = _get_texts(attributes, _OF_SESSION)
+        return replace(event, attributes=words | omit_none(labels=labels.split(",") if labels else None))
     if event.kind is Kind.SESSION_END:
         return replace(event, outcome=conventions.get_outcome(span), duration=span.duration)
     return event
