@@ -20,7 +20,6 @@ from stretto.store.contributions.tool_calls import count_tool_call
 from stretto.store.database import open_writer
 from stretto.store.rollup import SLOTS, Additions, find_slot, write_sums
 from tests.scenes import BEGIN, Drawing, background, conclude_scene, straggler
-from tests.test_fanout_queries import SIGNATURE
 
 CALL = ToolCall("c", "Bash", None, BEGIN, BEGIN + SECOND, SECOND // 2, SECOND // 4, Outcome.SUCCESS)
 SLOT = find_slot(BEGIN)

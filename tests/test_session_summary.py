@@ -90,6 +90,7 @@ def test_an_orchestrators_session_document_is_complete(tmp_path: Path) -> None:
         "id": "m2",
         "sender": "lead",
         "receiver": "left",
+        "type": None,
         "task": None,
         "time": "2026-01-01T00:00:12.000000Z",
         "response_seconds": 2,
