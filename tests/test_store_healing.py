@@ -10,12 +10,14 @@ from pathlib import Path
 import httpx
 import pytest
 
+from stretto import journal
 from stretto.cli.main import main
 from stretto.cli.rebuild import RebuildProgress
 from stretto.cli.up import _build_backend
-from stretto.clock import read_wall_clock
+from stretto.clock import DAY, read_wall_clock
 from stretto.config.configuration import Config
 from stretto.errors import StoreError
+from stretto.journal.kept_records import is_kept_file
 from stretto.service import worker as service_worker
 from stretto.service.rebuild_state import RebuildState, find_damage
 from stretto.service.service import Service
@@ -230,3 +232,14 @@ def test_a_command_on_a_damaged_store_is_an_error_with_a_hint(
     config.database.write_bytes(data[:4096] + b"\xff" * (len(data) - 4096))
     assert main(["--state", str(config.state), "sessions"]) == 3
     assert "stretto rebuild" in capsys.readouterr().err
+
+
+def test_pruning_looks_at_once_after_a_start(tmp_path: Path) -> None:
+    """A session past its retention goes within the first rounds, not an hour later; its record stays."""
+    config = configured(tmp_path)
+    report(config, "old", *whole_session("old"), at=read_wall_clock() - 40 * DAY)
+    report(config, "new", *whole_session("new"))
+    with started(config) as service:
+        assert until(lambda: is_whole(service, "new"))
+        kept = [file for file in journal.list_files(config.journal) if is_kept_file(file)]
+        assert len(kept) == 1

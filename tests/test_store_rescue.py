@@ -172,11 +172,13 @@ def test_an_unusable_store_is_moved_aside_whole(tmp_path: Path, spoil: object) -
     assert callable(spoil)
     spoil(path)
     data = path.read_bytes()
+    os.utime(path, (1, 1))
 
     aside = move_unusable_aside(path, tmp_path / "journal", BEGIN)
 
     assert aside is not None
     assert aside.path.read_bytes() == data
+    assert aside.path.stat().st_mtime > 1, "its age counts from the move"
     assert not path.exists()
     with closing(open_writer(path)) as connection:
         assert queries.list_sessions(connection) == []

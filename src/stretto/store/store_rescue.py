@@ -116,7 +116,9 @@ def move_store_aside(path: Path, journal: Path, now: int, cause: str) -> AsideSt
     # The database first: SQLite deletes a log without its database, and would apply it to a new one.
     for suffix in SUFFIXES:
         with suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).rename(target.with_name(target.name + suffix))
+            moved = path.with_name(path.name + suffix).rename(target.with_name(target.name + suffix))
+            # Its age counts from now: pruning deletes what has been aside for long.
+            moved.touch()
     return AsideStore(cause, target, unread)
 
 
