@@ -17,6 +17,7 @@ from stretto.figures.efficiency_tree import EfficiencyNode, EfficiencyTree, meas
 from stretto.figures.fanouts import Fanout, SequentialTime, explain_no_interval
 from stretto.figures.gains import find_baseline_doubt
 from stretto.figures.session_analysis import SessionAnalysis, WhatIf
+from stretto.figures.synthesis import measure_synthesis
 from stretto.format import quantities
 from stretto.model.entities import Session
 from stretto.model.score_scales import Scales
@@ -94,6 +95,9 @@ def _format_fanout(
     yield "  " + ", ".join(lengths)
     if fanout.waited or fanout.has_open_wait:
         yield f"  {_format_waits(fanout)}"
+    synthesis = measure_synthesis(session, fanout)
+    if synthesis:
+        yield f"  then {format_nanoseconds(synthesis)} until the turn's end, to put the results together"
     doubt = find_baseline_doubt(fanout, sequential)
     if doubt is not None:
         yield f"  doubtful: {doubt}"

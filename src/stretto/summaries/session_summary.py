@@ -36,6 +36,7 @@ from stretto.figures.session_analysis import (
     build_session_analysis,
 )
 from stretto.figures.spending import Priced, SessionSpending, Spending, sum_spending
+from stretto.figures.synthesis import measure_synthesis
 from stretto.figures.verdict import NOTHING_DELIVERED
 from stretto.figures.wall_time import compute_wall_figures
 from stretto.figures.work_identity import identify_work
@@ -182,7 +183,10 @@ def build_session_document(summary: SessionSummary) -> dict[str, Any]:
         **side_records,
         "spending": _build_spending(spending) if summary.model_calls else None,
         "fanouts": [
-            _build_fanout(fanout, sequential, scoring.target, session.samples)
+            {
+                **_build_fanout(fanout, sequential, scoring.target, session.samples),
+                "synthesis_seconds": _to_seconds(measure_synthesis(session, fanout)),
+            }
             for fanout, sequential in summary.fanouts
         ],
         **build_analysis_document(summary.analysis),
