@@ -235,7 +235,8 @@ CLIENTS = {
             ),
             Expected((), 4, 2, 3),
             set_up_gemini,
-            ("gemini", "--skip-trust", "--yolo", "-p", PROMPT),
+            # A named model: the router would ask the scripted model for a score.
+            ("gemini", "-m", "gemini-2.5-pro", "--skip-trust", "--yolo", "-p", PROMPT),
             ".gemini/tmp",
         ),
     )
