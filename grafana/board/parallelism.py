@@ -348,6 +348,7 @@ _WASTE = Row(
             "How much of what was started delivers nothing?",
             Unit.RATIO,
             divide_sums(select_series("window_uncancelled_waste"), select_series("window_uncancelled_tasks")),
+            steps=make_steps("waste_ratio"),
             high=1,
         ),
         make_bars(
