@@ -89,7 +89,7 @@ WATCHDOG = "StrettoWatchdog"
 ALERTS = [rule for rule in RULES if "alert" in rule.written and rule.name != WATCHDOG]
 NAMES = sorted({alert.name for alert in ALERTS} | {WATCHDOG})
 RATIOS = [metric for metric in METRICS.values() if metric.ingredients]
-QUANTILE = {1.96, 1.96**2, 1.96**2 / 2, 1.96**2 / 4}
+QUANTILE = {1.96, *(round(1.96**2 / part, 4) for part in (1, 2, 4))}
 """The numbers of the 95 % interval of a share: the quantile of the normal distribution, and what it makes."""
 SUBJECTS = {
     Label.TASK_TYPE, Label.AGENT, Label.TOOL, Label.PATTERN, Label.MODEL, Label.CACHE, Label.SCORE,
@@ -186,7 +186,7 @@ def test_every_baseline_has_its_limits() -> None:
 
 
 def test_thresholds_are_written_once_and_all_are_read() -> None:
-    """Numbers live in thresholds.yml alone, elsewhere only 0 and 1 stand, and the quantile of intervals; no threshold is left unread."""
+    """Numbers live in thresholds.yml alone, beside 0, 1 and the quantile; no threshold is left unread."""
     read: set[tuple[str, str]] = set()
     for rule in RULES:
         if rule in THRESHOLDS:
