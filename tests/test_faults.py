@@ -7,12 +7,19 @@ import os
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
 from stretto.cli.main import main
-from stretto.clock import read_wall_clock
+from stretto.clock import HOUR, read_wall_clock
+from stretto.figures.spending import Spending, sum_spending
+from stretto.model.task_type import TaskTypes
+from stretto.sources.transcript import find_transcripts, identify_transcript, read_transcript
+from stretto.summaries.snapshot import take_snapshot
+from tests.fakes import store
+from tests.scenes import conclude_scene
 
 FAULTS = Path(__file__).parent / "recorded/faults"
 DAY_SECONDS = 86_400
@@ -141,6 +148,59 @@ def test_tasks_without_tokens_are_counted(capsys: pytest.CaptureFixture[str]) ->
     text = capsys.readouterr().out
     assert "2 of 2 tasks reported no tokens" in text
     assert "at least 3.22 k tokens" in text
+
+
+def test_the_share_that_reported_tokens_is_a_series(tmp_path: Path) -> None:
+    """Of two model calls one ended its answer, and two tasks reported nothing: 1 of 4 in their window."""
+    folder = FAULTS / "tasks-without-tokens"
+    events = [
+        event for file in find_transcripts(folder) for event in read_transcript(file, at_rest=True).events
+    ]
+    now = max(event.time for event in events) + HOUR
+    with store(tmp_path) as opened:
+        opened.take(events)
+        opened.ingest.close_idle_sessions(now + 30 * HOUR)
+        figures = take_snapshot(opened.connection, now, TaskTypes(), {}).figures
+    values = {figure.name: figure.value for figure in figures if ("window", "24h") in figure.labels}
+    assert values["stretto_window_usage_expected"] == 4
+    assert values["stretto_window_usage_reported"] == 1
+    assert values["stretto_usage_coverage_ratio"] == 0.25
+
+
+@pytest.mark.parametrize("fault", ["placeholder-output-tokens", "tasks-without-tokens", "copied-history"])
+def test_a_lost_line_never_raises_a_sum(fault: str) -> None:
+    """Without any of its lines with usage, a session has no more calls and no more tokens."""
+    (first, *_) = sorted((FAULTS / fault).glob("*.jsonl"))
+    lines = first.read_bytes().splitlines(keepends=True)
+    whole = spend(lines)
+    for number, line in enumerate(lines):
+        if b'"usage"' not in line:
+            continue
+        without = spend(lines[:number] + lines[number + 1 :])
+        assert all(count <= whole.tokens.get(kind, 0) for kind, count in without.tokens.items())
+        assert without.model_calls <= whole.model_calls
+
+
+def test_coverage_falls_with_a_lost_line_of_a_known_message() -> None:
+    """A message has two lines, and only the second ends its answer: without it the first is a lower bound."""
+    (path,) = (FAULTS / "last-line-without-newline").glob("*.jsonl")
+    prompt, last = path.read_bytes().splitlines()
+    complete = last.replace(b'"stop_reason": null', b'"stop_reason": "end_turn"')
+    first = last.replace(b'"output_tokens": 900', b'"output_tokens": 1')
+    whole = spend([prompt + b"\n", first + b"\n", complete + b"\n"])
+    without = spend([prompt + b"\n", first + b"\n"])
+    assert (whole.coverage, whole.tokens["output"]) == (1, 900)
+    assert (without.coverage, without.tokens["output"]) == (0, 1)
+
+
+def spend(lines: list[bytes]) -> Spending:
+    """Return the use of the session that some lines of a transcript report."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "s.jsonl"
+        path.write_bytes(b"".join(lines))
+        events = read_transcript(identify_transcript(path), at_rest=True).events
+    session = conclude_scene(events, lost=True)
+    return sum_spending(((call, None) for call in session.model_calls), session.tasks).total
 
 
 def test_worktrees_are_one_project(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -35,6 +35,14 @@ UNUSED: dict[str, str] = {
     "stretto_verdict_paid_seconds": INGREDIENT,
     **dict.fromkeys(
         (
+            "stretto_usage_coverage_ratio",
+            "stretto_window_usage_expected",
+            "stretto_window_usage_reported",
+        ),
+        "about a session's sums: the page and the terminal say beside them that they are lower bounds",
+    ),
+    **dict.fromkeys(
+        (
             "stretto_elapsed_seconds_total",
             "stretto_fanouts_total",
             "stretto_sequential_seconds_total",

@@ -135,7 +135,11 @@ def tokens_of_events(read: Corpus) -> Counter[str]:
     for session, events in read.events.items():
         for event in events:
             if event.kind is Kind.MODEL_CALL:
-                counts = {name: value for name, value in event.attributes.items() if isinstance(value, int)}
+                counts = {
+                    name: value
+                    for name, value in event.attributes.items()
+                    if name.endswith("_tokens") and "_1h_" not in name and isinstance(value, int)
+                }
                 usage[session, event.id] |= Counter(counts)
     return sum(usage.values(), Counter(calls=len(usage)))
 

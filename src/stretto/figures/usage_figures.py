@@ -19,6 +19,7 @@ def compute_usage_figures(window: str, sums: Sums) -> Iterator[Figure]:
     at: Labels = (("window", window),)
     yield from _compute_model_figures(at, sums)
     yield from _compute_cost_figures(at, sums)
+    yield from _compute_coverage_figures(at, sums)
     yield from compute_cache_figures(at, sums)
     yield from _compute_test_figures(at, sums)
 
@@ -51,6 +52,14 @@ def _compute_cost_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
     for model, calls in sorted(sum_by(sums, measures.UNPRICED_CALLS, Dimension.MODEL).items()):
         labels = (("model", model), *at)
         yield Figure("stretto_window_unpriced_model_calls", labels, calls, calls)
+
+
+def _compute_coverage_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
+    expected, reported = sum_up(sums, measures.USAGE_EXPECTED), sum_up(sums, measures.USAGE_REPORTED)
+    if expected:
+        yield Figure("stretto_window_usage_expected", at, expected, expected)
+        yield Figure("stretto_window_usage_reported", at, reported, expected)
+        yield make_ratio("stretto_usage_coverage_ratio", at, reported, expected, expected)
 
 
 def _compute_test_figures(at: Labels, sums: Sums) -> Iterator[Figure]:

@@ -29,6 +29,9 @@ WRITERS: dict[str, tuple[str, ...]] = {
         measures.COST, measures.FIRST_TOKEN_TIME, measures.MODEL_CALLS, measures.MODEL_TIME,
         measures.PRICED_CALLS, measures.PROMPT_TOKENS, measures.TOKENS, measures.UNPRICED_CALLS,
     ),
+    "store.contributions.usage_coverage": (
+        measures.USAGE_EXPECTED, measures.USAGE_REPORTED,
+    ),
     "store.contributions.opportunity": (
         measures.OPPORTUNITY, measures.SEQUENTIAL_RUNS,
     ),
@@ -161,6 +164,7 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.FIRST_TOKEN_TIME, measures.MODEL_CALLS, measures.MODEL_TIME, measures.PRICED_CALLS,
         measures.PROMPT_TOKENS, measures.TESTS, measures.TEST_RUNS, measures.TEST_RUN_TIME,
         measures.TEST_SECONDS, measures.TOKENS, measures.TOOL_SECONDS, measures.UNPRICED_CALLS,
+        measures.USAGE_EXPECTED, measures.USAGE_REPORTED,
     ),
     "figures.verdict": (
         measures.PARALLEL_DELIVERED, measures.PARALLEL_DELIVERED_WORK, measures.PARALLEL_ELAPSED,

@@ -302,6 +302,12 @@ COST = define_measure("cost", (_D.MODEL, _D.ORIGIN), _U.NANO_USD, "Cost of model
 UNPRICED_CALLS = define_measure(
     "unpriced_calls", (_D.MODEL,), _U.COUNT, "Model calls that used tokens and have no known cost."
 )
+USAGE_EXPECTED = define_measure(
+    "usage_expected", (), _U.COUNT, "Model calls and tasks of ended sessions that could report tokens."
+)
+USAGE_REPORTED = define_measure(
+    "usage_reported", (), _U.COUNT, "Model calls and tasks of ended sessions that reported all their tokens."
+)
 
 # Sessions, turns, phases, messages, hooks and caches.
 SESSIONS = define_measure(

@@ -62,6 +62,26 @@ USAGE: tuple[Metric, ...] = (
         "Model calls that used tokens and whose price is not known.",
     ),
     define_gauge(
+        "stretto_window_usage_expected",
+        "1",
+        (_W,),
+        "Model calls and tasks of ended sessions that could report their tokens.",
+    ),
+    define_gauge(
+        "stretto_window_usage_reported",
+        "1",
+        (_W,),
+        "Model calls and tasks of ended sessions that reported all their tokens.",
+    ),
+    define_gauge(
+        "stretto_usage_coverage_ratio",
+        "1",
+        (_W,),
+        "Calls and tasks that reported their tokens over those that could; below 1 sums are lower bounds.",
+        "stretto_window_usage_reported",
+        "stretto_window_usage_expected",
+    ),
+    define_gauge(
         "stretto_window_cache_lookups",
         "1",
         (Label.CACHE, Label.RESULT, _W),

@@ -28,8 +28,9 @@ from stretto.store.contributions.sessions import add_up_session
 from stretto.store.contributions.speedup_costs import add_up_speedup_costs
 from stretto.store.contributions.task_outcomes import add_up_task_outcomes
 from stretto.store.contributions.tasks import add_up_tasks
+from stretto.store.contributions.usage_coverage import add_up_usage_coverage
 
-SUMS_VERSION = 10
+SUMS_VERSION = 11
 """The version of the sums. Raise it with every change of the amounts that anything adds."""
 
 # The names are stored with the version, so that a store made by another list is made anew.
@@ -42,6 +43,7 @@ CONTRIBUTIONS: dict[str, Contribution] = {
     "headline": Contribution(frozenset({Aspect.TASKS, Aspect.PATTERN}), add_up_headline),
     "opportunity": Contribution(frozenset({Aspect.TASKS, Aspect.PATTERN}), add_up_sequential_runs),
     "price": Contribution(frozenset({Aspect.WHOLE}), add_up_speedup_costs),
+    "coverage": Contribution(frozenset({Aspect.WHOLE}), add_up_usage_coverage),
     "session": Contribution(
         frozenset({Aspect.TURNS, Aspect.WHOLE}), lambda context: add_up_session(context.session)
     ),
