@@ -551,12 +551,12 @@ def test_a_forked_process_leaves_the_waiting_events_to_its_parent(tmp_path: Path
     assert len(events(folder)) == len({(event.kind, event.id) for event in events(folder)}) > 0
 
 
-def test_a_name_that_is_no_text_costs_only_its_own_event(written: Journal) -> None:
-    """A lone surrogate has no encoding; the neighbouring events are written."""
+def test_a_name_that_is_no_text_costs_no_event(written: Journal) -> None:
+    """A lone surrogate has no encoding: it becomes a space, and all events are written."""
     with stretto.session(), stretto.tool_call("bad \udc80 name"), stretto.tool_call("good"):
         pass
 
-    assert [event.name for event in written.list_events(Kind.TOOL_END)] == ["good"]
+    assert [event.name for event in written.list_events(Kind.TOOL_END)] == ["bad   name", "good"]
     assert len(written.list_events(Kind.SESSION_END)) == 1
 
 

@@ -167,7 +167,7 @@ def test_a_block_has_its_spans_id(spans: Spans) -> None:
     assert task.id == f"{spans.find_span('invoke_agent').context.span_id:016x}"
     assert call.id == f"{spans.find_span('execute_tool x').context.span_id:016x}"
     assert session.id == spans.read_attributes("execute_tool x")["stretto.session.id"]
-    assert len(str(session.id)) == 36
+    assert session.id == f"{spans.find_span('phase p').context.trace_id:032x}"
 
 
 def test_a_task_says_whose_part_it_is(spans: Spans) -> None:

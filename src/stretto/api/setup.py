@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any
+from urllib.parse import urlsplit
 
 from opentelemetry.context import attach, get_current
 from opentelemetry.sdk.environment_variables import OTEL_TRACES_SAMPLER
@@ -176,9 +177,21 @@ def _make_sender(endpoint: str | None, environ: Mapping[str, str]) -> SpanProces
         return BatchSpanProcessor(OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces"))
     protocol = _read_setting(environ, "PROTOCOL") or "http/protobuf"
     if protocol != "http/protobuf":
+        address = _read_setting(environ, "ENDPOINT") or ""
+        if not _is_local(address):
+            raise ValueError(
+                f"spans for {address} cannot be sent by {protocol}: set"
+                " OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf and the receiver's port for HTTP, usually 4318"
+            )
         _log.warning("spans can be sent by http/protobuf only, not by %s: they go to the journal", protocol)
         return None
     return BatchSpanProcessor(OTLPSpanExporter())
+
+
+def _is_local(address: str) -> bool:
+    """Return whether an address is this machine's: its journal holds what cannot be sent there."""
+    host = urlsplit(address if "//" in address else f"//{address}").hostname or ""
+    return host in {"localhost", "::1"} or host.startswith("127.")
 
 
 def _read_setting(environ: Mapping[str, str], name: str) -> str | None:

@@ -16,7 +16,7 @@ from time import time_ns
 from types import TracebackType
 from typing import Any, ClassVar, Self, TypeVar
 
-from opentelemetry.context import attach, detach, set_value
+from opentelemetry.context import Context, attach, detach, set_value
 from opentelemetry.trace import (
     ProxyTracerProvider,
     Span,
@@ -25,6 +25,7 @@ from opentelemetry.trace import (
     Tracer,
     TracerProvider,
     format_span_id,
+    get_current_span,
     get_tracer_provider,
     set_span_in_context,
 )
@@ -121,7 +122,7 @@ def describe_surroundings(surroundings: Surroundings) -> Attributes:
 class SpanBlock(Surroundings):
     """A piece of work that begins when the block is entered and ends when it is left; also a decorator."""
 
-    __slots__ = ("_entered", "_fault", "_span", "_start", "_token", "id")
+    __slots__ = ("_entered", "_fault", "_span", "_start", "_token", "around", "has_leaked", "id")
 
     KIND: ClassVar[SpanKind] = SpanKind.INTERNAL
 
@@ -134,6 +135,10 @@ class SpanBlock(Surroundings):
         self._start = 0
         self._fault: str | None = None
         self._entered = False
+        self.has_leaked = False
+        """Whether it has ended and is still in the context of work that is not inside it."""
+        self.around = Context()
+        """The context that it was entered in."""
 
     def __enter__(self) -> Self:
         if self._entered:
@@ -197,8 +202,19 @@ class SpanBlock(Surroundings):
         self._fault = trim_name(error) or UNNAMED_ERROR
 
     def _leave_context(self) -> None:
-        """Make the block's span no longer the current span."""
-        detach(self._token)
+        """Make the block's span no longer the current span, unless only another task could do that.
+
+        An asynchronous generator that its reader broke off ends in another task. What follows in the reader
+        still has the block in its context: inner blocks then climb to the block's surroundings.
+        """
+        reset = getattr(getattr(self._token, "var", None), "reset", None)
+        if reset is None:
+            detach(self._token)
+            return
+        try:
+            reset(self._token)
+        except ValueError:
+            self.has_leaked = True
 
     # Methods that the kinds of blocks override.
 
@@ -229,6 +245,10 @@ class SpanBlock(Surroundings):
         """Start the span and make it the current span."""
         context = get_context()
         above = get_surroundings(context)
+        while isinstance(above, SpanBlock) and above.has_leaked:
+            context = above.around
+            above = get_surroundings(context)
+        self.around = context
         if above is not None:
             self.session, self.source, self.phase = above.session, above.source, above.phase
             self.task, self.caller, self.agent = above.task, above.caller, above.agent
@@ -241,7 +261,11 @@ class SpanBlock(Surroundings):
         span_context = span.get_span_context()
         if span_context.is_valid:
             self._set_id(span, format_span_id(span_context.span_id))
+        self._name_session(span, is_root=not get_current_span(context).get_span_context().is_valid)
         self._token = attach(set_value(KEY, self, set_span_in_context(span, context)))
+
+    def _name_session(self, span: Span, *, is_root: bool) -> None:
+        """Name the session after its span has started, if the block begins one without an id."""
 
     def _classify_exception(self, kind: type[BaseException], error: BaseException | None) -> str:
         if kind is SystemExit and getattr(error, "code", None) in {None, 0}:

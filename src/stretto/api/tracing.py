@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from opentelemetry.context import Context
 from opentelemetry.metrics import Histogram, get_meter
-from opentelemetry.trace import Span, SpanKind, Tracer, set_span_in_context
+from opentelemetry.trace import Span, SpanKind, Tracer, format_trace_id, set_span_in_context
 
 from stretto.api import score_events as scoring
 from stretto.api.cache_counters import report_session
@@ -176,7 +176,8 @@ class SessionBlock(JudgedBlock):
         self.judged = self
         operation = None
         if self.session is None or self.id not in {None, self.session}:
-            self.session = self.id = self.id or str(uuid4())
+            # Without an id, the session is named once its span has started.
+            self.session = self.id
             self.source = self.task = self.caller = self.phase = self.agent = None
             operation = "invoke_workflow"
         else:
@@ -190,6 +191,22 @@ class SessionBlock(JudgedBlock):
             PROJECT=self._project or _find_project(),
             SESSION_NAME=self._description,
         )
+
+    def _set_id(self, span: Span, id: str) -> None:
+        """Leave the id to ``_name_session``: it is no span's id."""
+
+    def _name_session(self, span: Span, *, is_root: bool) -> None:
+        """Name a session without an id by its trace, so that the trace context alone keeps it together.
+
+        Inside of another trace several sessions may lie: each then has an id of its own.
+        """
+        if self.session is not None:
+            return
+        context = span.get_span_context()
+        is_named_by_trace = is_root and context.is_valid
+        self.session = self.id = format_trace_id(context.trace_id) if is_named_by_trace else str(uuid4())
+        span.set_attribute(Attribute.SESSION_ID.value, self.session)
+        span.set_attribute(Attribute.CONVERSATION_ID.value, self.session)
 
 
 class PhaseBlock(JudgedBlock):

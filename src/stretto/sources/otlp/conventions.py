@@ -46,6 +46,7 @@ _TOOLS = (Attribute.TOOL_NAME.value, "tool.name", "ai.toolCall.name", "traceloop
 _CALLS = (Attribute.TOOL_CALL_ID.value, "gen_ai.tool.call_id", "tool_call.id", "ai.toolCall.id")
 _WORKFLOWS = (
     Attribute.WORKFLOW_NAME.value,
+    Attribute.AGENT_NAME.value,
     "workflow.name",
     "traceloop.workflow.name",
     "traceloop.entity.name",
