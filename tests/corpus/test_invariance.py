@@ -271,6 +271,15 @@ def test_every_recording_has_its_truth() -> None:
     assert {name for name, _ in GAPS} <= set(TRUTHS)
 
 
+def test_the_page_of_frameworks_is_fresh() -> None:
+    """docs/frameworks.md has the figures of this table; ``python -m tests.corpus.framework_page`` writes it."""
+    from tests.corpus import framework_page  # noqa: PLC0415  # it reads the table above
+
+    assert framework_page.PAGE.read_text("utf-8") == framework_page.render_page()
+    shown = {guide.recording.partition("/")[0] for guide in framework_page.GUIDES}
+    assert shown == {name.partition("/")[0] for name in TRUTHS}
+
+
 def test_the_recordings_are_read() -> None:
     """The folder is not empty, so that no test above passes for want of input."""
     assert len([*Path(FRAMEWORKS).glob("*/*.jsonl")]) >= 40

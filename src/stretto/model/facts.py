@@ -92,6 +92,8 @@ class SessionFacts:
     """Span id → the entity that it stands for or lies in, None for the main agent. Filled by ``join``."""
     delegating: set[str] = field(default_factory=set)
     """The ids of the calls that start agents. An index: tasks are concluded without a walk over all calls."""
+    is_joined: bool = field(default=False, compare=False)
+    """Whether these are joined facts already (``join.join_facts``)."""
     unnamed_calls: set[str] = field(default_factory=set)
     """The keys of calls whose source knows no id. An index: ``pairing`` matches them with others."""
     copied: set[tuple[str, str]] = field(default_factory=set)

@@ -26,6 +26,8 @@ _EDGES = frozenset({Kind.SESSION_START, Kind.SESSION_END})
 
 def join_facts(facts: SessionFacts) -> SessionFacts:
     """Return the facts with all ids joined; the same object if each entity has a single id already."""
+    if facts.is_joined:
+        return facts
     some_named = bool(facts.unnamed_calls) and len(facts.unnamed_calls) < len(facts.calls)
     if not (facts.spans or facts.aliases or facts.copied or some_named or _has_unnamed_turns(facts)):
         return facts
@@ -40,6 +42,7 @@ def join_facts(facts: SessionFacts) -> SessionFacts:
         leaves=facts.leaves,
         permission_times=facts.permission_times,
         unnamed_calls=facts.unnamed_calls,
+        is_joined=True,
     )
     if facts.copied:
         _drop_copies(joined, facts.copied)
