@@ -272,7 +272,7 @@ def test_every_recording_has_its_truth() -> None:
 
 
 def test_the_page_of_frameworks_is_fresh() -> None:
-    """docs/frameworks.md has the figures of this table; ``python -m tests.corpus.framework_page`` writes it."""
+    """docs/frameworks.md has this table's figures; ``python -m tests.corpus.framework_page`` writes it."""
     from tests.corpus import framework_page  # noqa: PLC0415  # it reads the table above
 
     assert framework_page.PAGE.read_text("utf-8") == framework_page.render_page()
