@@ -23,6 +23,7 @@ from stretto.summaries.snapshot import build_snapshot_document
 from stretto.web.app import HOOK
 from stretto.web.backend import FRESH_SECONDS
 from tests.test_notification_log import alert, message
+from tests.web_page import full
 from tests.web_served import NOON, PATIENCE, Store, Work, exchange, served
 
 PAIR = (Work(0, 30), Work(0, 20, "write tests", "tester"))
@@ -217,6 +218,25 @@ def test_trends_are_days_and_weeks(client: httpx.Client) -> None:
     assert (len(told["days"]), len(told["weeks"])) == (30, 12)
     keys = {"begins", "fanouts", "parallel_tasks", "tasks", "success", "lead", "parts", "all_fanouts"}
     assert all(row.keys() == keys for row in (*told["days"], *told["weeks"]))
+
+
+def test_baselines_say_why_and_since_when(tmp_path: Path) -> None:
+    """Admitted runs have a date, refused ones a reason, and each execution what it is compared with."""
+    store = Store(tmp_path)
+    full(store)
+    store.scene("once", NOON - 4 * HOUR, (Work(0, 5, "look around"), Work(6, 9, "look again")))
+    store.refresh()
+    with served(store.make_backend()) as client:
+        told = client.get("/api/baselines").json()
+
+    admitted, refused = told["baselines"]
+    assert (admitted["admitted"], admitted["reason"], admitted["runs"]) == (True, None, 3)
+    assert admitted["since"] is not None
+    assert (admitted["pattern"], admitted["agents"]) == ("fan-out", ["architect", "tester"])
+    assert (refused["admitted"], refused["since"]) == (False, None)
+    assert refused["reason"]
+    (use,) = told["fanouts"]
+    assert (use["baseline"], use["reason"], use["near_misses"]) == ("measured", None, [])
 
 
 def test_before_the_first_snapshot_the_api_says_so(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from stretto import journal
 from stretto.clock import DAY, SECOND, read_wall_clock
 from stretto.config.loading import load_config
 from stretto.exporter.scrape import Exposition, FigureCollector, create_registry, encode_metrics
+from stretto.figures.baselines import NOTHING_DECLARED
 from stretto.figures.figure import Figure
 from stretto.hook.client.client import build_record
 from stretto.model.event import Event
@@ -31,6 +32,7 @@ from stretto.store.database import open_reader, open_writer
 from stretto.store.ingest import Ingest
 from stretto.store.queries import SessionRow
 from stretto.summaries import snapshot
+from stretto.summaries.baseline_catalog import build_catalog_document, read_catalog
 from stretto.summaries.session_summary import SessionSummary, summarise_session
 from stretto.summaries.snapshot import Snapshot
 from stretto.summaries.trends import read_trends
@@ -171,6 +173,7 @@ class Store:
             "sessions": self._sessions,
             "session_summary": self._insight,
             "trends": self._trends,
+            "baselines": self._baselines,
             "expose": self._expose,
             "append_hook": self.append,
             "append_scores": self.append_scores,
@@ -197,6 +200,11 @@ class Store:
     def _trends(self) -> dict[str, Any]:
         with closing(open_reader(self.config.database)) as connection:
             return read_trends(connection, self.now, self.config.hours)
+
+    def _baselines(self) -> dict[str, Any]:
+        with closing(open_reader(self.config.database)) as connection:
+            catalog = read_catalog(connection, self.config.hours, NOTHING_DECLARED, self.now)
+            return build_catalog_document(catalog, self.now)
 
     def _expose(self, accept: str) -> Exposition:
         collectors = create_registry()

@@ -249,6 +249,7 @@ def _build_backend(config: Config, service: Service, problems: Callable[[], list
         sessions=service.list_sessions,
         session_summary=service.summarise_session,
         trends=service.summarise_trends,
+        baselines=service.list_baselines,
         self_figures=service.list_own_figures,
         expose=service.expose_metrics,
         append_hook=service.append_hook,

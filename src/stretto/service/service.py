@@ -33,6 +33,7 @@ from stretto.store import score_targets as judged
 from stretto.store.database import get_store_size
 from stretto.store.declared_baselines import DeclaredBaselineFile
 from stretto.store.queries import SessionRow
+from stretto.summaries.baseline_catalog import build_catalog_document, read_catalog
 from stretto.summaries.session_summary import SessionSummary, summarise_session
 from stretto.summaries.snapshot import Snapshot
 from stretto.summaries.trends import read_trends
@@ -131,6 +132,13 @@ class Service:
         rule = self.config.make_headline_rule(declared)
         with self._reader.use() as connection:
             return read_trends(connection, self._clock(), self.config.hours, declared, rule)
+
+    def list_baselines(self) -> dict[str, Any]:
+        """Return all baselines and their use, as JSON."""
+        now = self._clock()
+        with self._reader.use() as connection:
+            catalog = read_catalog(connection, self.config.hours, self.declared(), now)
+        return build_catalog_document(catalog, now)
 
     def expose_metrics(self, accept: str) -> Exposition:
         """Return all metrics as text, in the format that the Accept header asks for."""

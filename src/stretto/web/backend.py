@@ -43,6 +43,8 @@ class Backend:
     """A session's id → its summary, or None if it is unknown."""
     trends: Callable[[], dict[str, Any]]
     """Returns parallel work by day and by week, as JSON."""
+    baselines: Callable[[], dict[str, Any]]
+    """Returns all baselines and their use, as JSON."""
     expose: Callable[[str], ScrapeAnswer]
     """Accept header → all metrics. Raises StrettoError if there are none."""
     append_hook: Callable[[bytes], None]

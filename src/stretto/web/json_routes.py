@@ -40,6 +40,7 @@ class JsonRoutes:
         return [
             Route("/api/snapshot", self.get_snapshot),
             Route("/api/trends", self.get_trends),
+            Route("/api/baselines", self.get_baselines),
             Route("/api/sessions", self.list_sessions),
             # Agents choose the ids, so an id may hold a slash.
             Route("/api/sessions/{id:path}", self.get_session),
@@ -59,6 +60,10 @@ class JsonRoutes:
     def get_trends(self, request: Request) -> Response:  # noqa: ARG002  # the shape of an endpoint
         """Answer parallel work by day and by week."""
         return responses.build_json(self._backend.trends())
+
+    def get_baselines(self, request: Request) -> Response:  # noqa: ARG002  # the shape of an endpoint
+        """Answer all baselines, the runs that are refused with their reasons, and the use of each."""
+        return responses.build_json(self._backend.baselines())
 
     def list_sessions(self, request: Request) -> Response:
         """Answer ``?limit=`` sessions with their last event before ``?before=``; ``next`` continues the list.
