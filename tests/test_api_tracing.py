@@ -783,6 +783,32 @@ def test_durations_are_metrics_of_the_conventions(monkeypatch: pytest.MonkeyPatc
     provider.shutdown()
 
 
+def test_model_calls_are_metrics_of_the_conventions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Duration and tokens go into the client's two histograms, the tokens of the cache as input."""
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader], shutdown_on_exit=False)
+    monkeypatch.setattr(metrics._internal, "_METER_PROVIDER", provider)
+    tracing._get_client_histograms.cache_clear()
+    try:
+        with sdk(), stretto.model_call("large", provider="acme") as call:
+            call.tokens(input=3, output=4, cache_read=5)
+    finally:
+        tracing._get_client_histograms.cache_clear()
+
+    taken = reader.get_metrics_data()
+    assert taken is not None
+    measured = taken.resource_metrics[0].scope_metrics[0].metrics
+    points = {metric.name: [*metric.data.data_points] for metric in measured}
+    about = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "large", "gen_ai.provider.name": "acme"}
+    (duration,) = points["gen_ai.client.operation.duration"]
+    assert dict(duration.attributes or {}) == about
+    tokens = points["gen_ai.client.token.usage"]
+    assert [
+        (dict(point.attributes or {}), point.sum) for point in tokens if isinstance(point, HistogramDataPoint)
+    ] == [({**about, "gen_ai.token.type": "input"}, 8), ({**about, "gen_ai.token.type": "output"}, 4)]
+    provider.shutdown()
+
+
 def test_names_are_cut_and_made_text(spans: Spans) -> None:
     """Any value given as a name becomes text of at most 120 characters; an empty name is absent."""
     with stretto.task("d" * 500, type="", agent="a" * 500), stretto.tool_call(7):  # type: ignore[arg-type]  # on purpose

@@ -374,6 +374,24 @@ class ModelCallBlock(SpanBlock):
             OPERATION_NAME="chat", REQUEST_MODEL=self._model, PROVIDER_NAME=self._provider, TASK_ID=self.task
         )
 
+    def _record_duration(self, seconds: float) -> None:
+        """Record ``gen_ai.client.operation.duration`` and ``gen_ai.client.token.usage``."""
+        duration, usage = _get_client_histograms()
+        about: dict[str, str] = {
+            Attribute.OPERATION_NAME.value: "chat",
+            Attribute.PROVIDER_NAME.value: self._provider or "_OTHER",
+            **({Attribute.REQUEST_MODEL.value: self._model} if self._model else {}),
+        }
+        duration.record(seconds, {**about, **({ERROR_TYPE: self._fault} if self._fault else {})})
+        used = self._used
+        totals = {
+            "input": used["input"] + used.get("read", 0) + used.get("write", 0) if "input" in used else None,
+            "output": used.get("output"),
+        }
+        for kind, count in totals.items():
+            if count is not None:
+                usage.record(count, {**about, "gen_ai.token.type": kind})
+
     def _set_attributes(self, attributes: Attributes) -> None:
         if self._span is not None and self._span.is_recording():
             self._span.set_attributes(attributes)
@@ -476,5 +494,25 @@ def _get_histograms() -> tuple[Histogram, Histogram]:
             unit="s",
             description="How long a tool call took.",
             explicit_bucket_boundaries_advisory=[0.01 * 2**step for step in range(14)],
+        ),
+    )
+
+
+@cache
+def _get_client_histograms() -> tuple[Histogram, Histogram]:
+    """Return the conventions' histograms for the duration of model calls and for their tokens."""
+    meter = get_meter(API_SCOPE)
+    return (
+        meter.create_histogram(
+            "gen_ai.client.operation.duration",
+            unit="s",
+            description="How long a request to a model took.",
+            explicit_bucket_boundaries_advisory=[0.01 * 2**step for step in range(14)],
+        ),
+        meter.create_histogram(
+            "gen_ai.client.token.usage",
+            unit="{token}",
+            description="How many tokens a request to a model used.",
+            explicit_bucket_boundaries_advisory=[4.0**step for step in range(14)],
         ),
     )
