@@ -984,13 +984,15 @@ def test_badly_written_line_is_read(tmp_path: Path, data: bytes) -> None:
 
 
 def test_sessions_id_comes_from_the_line(tmp_path: Path) -> None:
-    """The id in a line is preferred to the file's name; a file may hold two sessions."""
+    """A session is opened by an id in a line alone; a file may hold two sessions, and its name opens none."""
     path = written(
         tmp_path / "copied.jsonl",
         [prompt(1), prompt(2, sessionId="t"), answer(3, stop_reason="end_turn"), prompt(4, sessionId=None)],
     )
-    events = read_file(path).events
-    assert [event.session for event in events if event.kind is Kind.SESSION_START] == ["s", "t", "copied"]
+    chunk = read_file(path)
+    events = chunk.events
+    assert [event.session for event in events if event.kind is Kind.SESSION_START] == ["s", "t"]
+    assert [reason for _, reason in chunk.rejects] == ["no session id"]
     assert (only(events, Kind.TURN_END).session, only(events, Kind.TURN_END).id) == ("s", "u1")
 
 

@@ -59,8 +59,10 @@ class LineTranslator:
             return "no time" if is_message else None
         if time > self._latest:
             return "time in the future"
-        session = schema.to_id(line.session_id) or self._file.session
-        if session is None:
+        own_session = schema.to_id(line.session_id)
+        session = own_session or self._file.session
+        if session is None or (own_session is None and not self.log.has_session(session)):
+            # The file's name alone opens no session: the file may be another program's.
             return "no session id" if is_message else None
         context = self._locate_line(line, session, time)
         if context.main:
