@@ -74,8 +74,8 @@ def test_the_fanouts_are_those_of_the_script(
         assert speedup == pytest.approx(work / elapsed, rel=0.03)
 
 
-def test_the_store_holds_the_fanout_against_the_recorded_sequential_run(tmp_path: Path) -> None:
-    """All four in one store: the fan-out's baseline is measured, and nothing differs from a rebuild."""
+def test_the_store_holds_the_fanout_against_its_work(tmp_path: Path) -> None:
+    """All four in one store: a single run without a pattern is no baseline; nothing differs from a rebuild."""
     now = 0
     with store(tmp_path) as opened:
         for name in NAMES:
@@ -86,7 +86,10 @@ def test_the_store_holds_the_fanout_against_the_recorded_sequential_run(tmp_path
         fanout = summarise_session(opened.connection, session_of("fanout").id, by_description, {})
         assert fanout is not None
         ((_, against),) = fanout.fanouts
-        assert against.provenance == "measured"
+        assert (against.provenance, against.baseline.refusal) == (
+            "work",
+            "its session follows no named pattern",
+        )
         taken = snapshot.take_snapshot(opened.connection, now + SECOND, TaskTypes(), {})
         assert taken.verdicts["24h"].fanouts == 4
         assert taken.rejects == {}

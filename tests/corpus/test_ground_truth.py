@@ -144,9 +144,9 @@ def test_a_trace_through_the_store_gives_the_same_document(tmp_path: Path) -> No
     on_path = sum(task["seconds"] for task in told["critical_path"]["tasks"])
     assert math.isclose(on_path, longest_chain(runs) / SECOND, rel_tol=1e-6)
     node = told["efficiency"]
-    assert math.isclose(node["efficiency"], node["load_balance"] * node["concurrency"])
+    assert math.isclose(node["efficiency"], node["load_balance"] * node["concurrency"] * node["delivery"])
     lost = sum(node["lost_seconds"].values())
-    assert math.isclose(node["work_seconds"] + lost, node["capacity_seconds"], rel_tol=1e-6)
+    assert math.isclose(node["delivered_work_seconds"] + lost, node["capacity_seconds"], rel_tol=1e-6)
 
 
 # Workflows with a graph and runtimes, but no starts: run here, each task as soon as it can be.
