@@ -75,7 +75,7 @@ def test_the_fanouts_are_those_of_the_script(
 
 
 def test_the_store_holds_the_fanout_against_its_work(tmp_path: Path) -> None:
-    """All four in one store: a single run without a pattern is no baseline; nothing differs from a rebuild."""
+    """All four in one store: a single run without a pattern is no baseline; a rebuild is the same."""
     now = 0
     with store(tmp_path) as opened:
         for name in NAMES:
