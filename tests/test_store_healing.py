@@ -75,12 +75,19 @@ def replace(path: Path) -> None:
     other.replace(path)
 
 
+def garble_rows(path: Path) -> None:
+    """Change bytes inside the rows of facts, which SQLite cannot notice."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE facts SET known = X'7B22'")
+        connection.commit()
+
+
 def cut(path: Path) -> None:
     """Cut the store to nothing."""
     path.write_bytes(b"")
 
 
-@pytest.mark.parametrize("spoil", [damage_pages, delete, replace, cut])
+@pytest.mark.parametrize("spoil", [damage_pages, delete, replace, cut, garble_rows])
 def test_a_store_spoilt_under_the_running_service_is_made_again(tmp_path: Path, spoil: Spoil) -> None:
     """Its sessions come back from the journal, those that end meanwhile too; no answer is a 500."""
     config = configured(tmp_path)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 DAMAGE_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 """SQLite's primary result codes for a file that is no longer the database that was written."""
 
@@ -64,12 +66,16 @@ def build_rebuild_document(state: RebuildState | None) -> dict[str, Any]:
 
 def find_damage(error: BaseException) -> str | None:
     """Return why an error means that the store is damaged; None for a lock, a full disk or another fault."""
+    if isinstance(error, msgspec.DecodeError):
+        # SQLite has no checksums: a changed byte inside a row is seen only when the row is decoded.
+        return "the store is damaged: a row cannot be decoded"
     if not isinstance(error, sqlite3.Error):
         return None
     code = getattr(error, "sqlite_errorcode", 0) or 0
     # A file that was cut to nothing is a valid empty database.
     is_emptied = "no such table" in str(error)
-    if code & 0xFF in DAMAGE_CODES or code == SHORT_READ or is_emptied:
+    is_garbled = "Could not decode to UTF-8" in str(error)
+    if code & 0xFF in DAMAGE_CODES or code == SHORT_READ or is_emptied or is_garbled:
         return f"the store is damaged: {error}"
     return None
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
+
 from stretto.errors import StoreError
 from stretto.service.rebuild_state import RebuildRequest, find_damage
 from stretto.store.database import open_reader
@@ -33,7 +35,7 @@ class StoreReader:
                 self._connection = open_reader(self._path)
             try:
                 yield self._connection
-            except sqlite3.Error as error:
+            except (sqlite3.Error, msgspec.DecodeError) as error:
                 damage = find_damage(error)
                 if damage is not None:
                     self._report_damage(RebuildRequest(damage, is_damaged=True))

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
+import msgspec
+
 from stretto import journal
 from stretto.clock import MINUTE, Clock
 from stretto.config.configuration import Config
@@ -154,7 +156,7 @@ class Worker:
         """
         try:
             self._begin(report, demo_wanted=demo_wanted)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, msgspec.DecodeError) as error:
             damage = find_damage(error)
             if damage is None:
                 raise

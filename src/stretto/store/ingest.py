@@ -502,7 +502,8 @@ def _is_caused_by_batch(error: Exception) -> bool:
     """Return whether the content of a batch caused an error, not the disk, memory or a damaged database."""
     if isinstance(error, sqlite3.Error):
         return isinstance(error, sqlite3.DataError | sqlite3.InterfaceError | sqlite3.ProgrammingError)
-    return not isinstance(error, OSError | MemoryError)
+    # A stored row that cannot be decoded is damage of the store.
+    return not isinstance(error, OSError | MemoryError | msgspec.DecodeError)
 
 
 class _UnreadableFileError(Exception):
