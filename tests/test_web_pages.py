@@ -137,6 +137,19 @@ def test_a_part_says_how_sure_it_is(store: Store) -> None:
     assert "measured against your own sequential runs: 1.67× [1.28×, 2.1×];" in text
 
 
+def test_sums_of_an_old_definition_are_marked(store: Store) -> None:
+    """The page says until when, and does not without such sums."""
+    full(store)
+    with shown(store) as client:
+        assert "Old definition" not in read(client).text
+    backend = store.make_backend(
+        trends=lambda: {"days": [], "weeks": [], "old_definition_until": "2026-01-02T03:04:05Z"}
+    )
+    with served(backend) as client:
+        text = read(client).text
+    assert "Old definition: sessions that were deleted before 2026-01-02 are counted as they were" in text
+
+
 def test_work_that_failed_is_no_gain(store: Store) -> None:
     """Nothing delivered: the title says so, and all the time is lost."""
     failed = Drawing("failed").task("a", 0, 10, "review", outcome=Outcome.FAILURE)

@@ -99,6 +99,7 @@ class PageRoutes:
             decisive_since=_find_decisive_since(snapshot.bottlenecks.get(window), now),
             days=trend_chart.build_chart(trends["days"]),
             weeks=trend_chart.build_chart(trends["weeks"]),
+            old_definition_until=trends.get("old_definition_until"),
             changed=trend_chart.list_changes(snapshot.change.figures),
             completeness=dimension_views.replace_reason(
                 figures.find_figure("stretto_capture_completeness_ratio", "", window=window),
