@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-HOOK = ROOT / "src" / "stretto" / "hook"
+HOOK = ROOT / "src" / "stretto" / "hook" / "client"
 RECORDING = ROOT / "src" / "stretto" / "demo" / "fanout.jsonl"
 DIALECT = ROOT / "tests" / "recorded" / "dialects" / "gemini-cli.jsonl"
 BUDGET = 1.25
@@ -28,6 +28,8 @@ TESTING = "hook client, end of a test run"
 """It loads what knows a test run and reads its summary."""
 WRITING = "hook client, end of a written file"
 """It loads the same and makes a hash of the path."""
+MINIMAL = "hook client, start of a turn at level minimal"
+"""It also reads what is not collected, from a file that is there."""
 BARE = "bare interpreter"
 INSTALLED = "hook client, as installed"
 TRANSLATING = "hook client for Gemini CLI, with a hash"
@@ -84,9 +86,13 @@ def measure(folder: Path, rounds: int) -> dict[str, Cost]:
         TRANSLATING: [*installed, "gemini-cli"],
         TESTING: installed,
         WRITING: installed,
+        MINIMAL: [*python, str(folder / "start.py"), str(folder / "minimal")],
     }
+    (folder / "minimal" / "hook").mkdir(parents=True)
+    (folder / "minimal" / "hook" / "collect").write_text("minimal tests", encoding="ascii")
     payloads = dict.fromkeys(ways, recorded(RECORDING, "PreToolUse"))
-    payloads[STARTING] = recorded(RECORDING, "UserPromptSubmit")
+    # At this level the call of a tool would be dropped: a turn is written, with the level read before.
+    payloads[MINIMAL] = payloads[STARTING] = recorded(RECORDING, "UserPromptSubmit")
     payloads[TRANSLATING] = recorded(DIALECT, "BeforeTool")
     payloads[TESTING] = ended("Bash", {"command": "cd shop && uv run pytest -q"}, PYTEST)
     payloads[WRITING] = ended("Write", {"file_path": "/home/dev/shop/a.py", "content": "x" * 20_000}, "")
@@ -96,7 +102,7 @@ def measure(folder: Path, rounds: int) -> dict[str, Cost]:
     for _ in range(rounds):
         for way, words in ways.items():
             runs[way].append(timed(words, payloads[way]))
-    written = sum(path.read_bytes().count(b'"kind":') for path in folder.glob("state/journal/*"))
+    written = sum(path.read_bytes().count(b'"kind":') for path in folder.glob("*/journal/*"))
     expected = (len(ways) - 1) * (rounds + 1)
     if written != expected:
         raise SystemExit(f"{written} events written instead of {expected}: the figures would mean nothing")
