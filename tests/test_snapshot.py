@@ -140,6 +140,17 @@ def test_the_bottleneck_has_share_and_since(tmp_path: Path) -> None:
     }
 
 
+def test_an_open_session_is_listed_however_many_are_later(tmp_path: Path) -> None:
+    """A session that was last heard of before all others is still open, so it is listed as open."""
+    with store(tmp_path) as opened:
+        opened.take(Drawing("early").opens(0).prompt(1).events)
+        for number in range(LATEST + 5):
+            opened.take(Drawing(f"s{number}").opens(10 + number).ends(10 + number).events)
+        taken = take_snapshot(opened.connection, at(100), TYPES, {})
+    assert "early" not in {row.id for row in taken.latest}
+    assert [row.id for row in taken.open_sessions] == ["early"]
+
+
 def test_only_the_latest_sessions_are_carried(tmp_path: Path) -> None:
     """A snapshot does not grow with history."""
     with store(tmp_path) as opened:

@@ -49,6 +49,9 @@ _DAY, _WEEK = 24, 168
 LATEST = 25
 """Number of sessions in a snapshot; ``/api/sessions`` lists all."""
 
+OPEN = 200
+"""Most open sessions in a snapshot."""
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -68,6 +71,8 @@ class Snapshot:
     """The rules by which the scores were computed."""
     stuck: tuple[StuckTask, ...] | None = None
     """The tasks that are stuck; None if nothing looks for them."""
+    open_sessions: tuple[SessionRow, ...] = ()
+    """The open sessions, busy ones first, however long ago they were last heard of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +182,7 @@ def _compute_snapshot(
         change=_compare_weeks(connection, now, find_baseline, rule),
         activity=activity,
         latest=tuple(queries.list_sessions(connection, limit=LATEST)),
+        open_sessions=tuple(queries.list_open_sessions(connection, OPEN)),
         events=sum(position.events for position in queries.read_positions(connection)),
         rejects=queries.count_rejects(connection),
         bottlenecks=decisive,

@@ -94,7 +94,7 @@ class PageRoutes:
             windows=list(WINDOWS),
             line=headline.build_headline(snapshot, window),
             verdicts=snapshot.verdicts,
-            open=[row for row in snapshot.latest if row.outcome is Outcome.RUNNING],
+            open=snapshot.open_sessions,
             bottleneck=snapshot.bottlenecks.get(window),
             decisive_since=_find_decisive_since(snapshot.bottlenecks.get(window), now),
             days=trend_chart.build_chart(trends["days"]),
