@@ -274,7 +274,7 @@ def test_a_declared_baseline_is_in_force_without_a_restart(tmp_path: Path) -> No
     with started(config, demo=True) as service:
         (shown,) = (row for row in service.list_sessions(10, None) if row.fanouts)
         types = ("architecture", "prd", "test_strategy")
-        assert service.summarise_trends()["days"][-1]["lead"]["baseline"] == "work"
+        assert service.summarise_trends()["days"][-1]["parts"] == []
         with closing(open_reader(config.database)) as connection:
             (sequential_row,) = (
                 queries.read_session(connection, row.id, config.task_types.classify)
@@ -290,7 +290,8 @@ def test_a_declared_baseline_is_in_force_without_a_restart(tmp_path: Path) -> No
         summary = service.summarise_session(shown.id)
         assert summary is not None
         assert [against.provenance for _, against in summary.fanouts] == ["recorded"]
-        assert service.summarise_trends()["days"][-1]["lead"]["sequential_seconds"] == 3
+        (part,) = service.summarise_trends()["days"][-1]["parts"]
+        assert (part["baseline"], part["sequential_seconds"]) == ("recorded", 3)
 
 
 def test_each_service_has_a_registry_of_its_own(tmp_path: Path) -> None:
