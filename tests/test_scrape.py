@@ -18,9 +18,11 @@ from stretto.model.task_type import TaskTypes
 from stretto.names import METRICS, Made
 from stretto.otlp_export.sender import NullSender
 from stretto.service.service import Service
+from stretto.sources.otlp.receive import Signal
 from stretto.summaries.snapshot import LiveState, Snapshot, take_snapshot
 from tests.exposed import OPENMETRICS, TEXT, assert_sound, exposing, families, samples, value
 from tests.fakes import DAY_FILE, RECORDINGS, append, recorded, store
+from tests.otlp_requests import JSON, as_json, span, traces
 from tests.scenes import (
     Drawing,
     at,
@@ -158,6 +160,10 @@ def test_the_whole_service_is_exposed_as_the_table_says(tmp_path: Path) -> None:
         append(config.journal, [*straggler().events, *background().events, *one_by_one().events])
         journal.append_records(config.journal / DAY_FILE, b"\n{torn\n")
         service.start()
+        # A web request tells nothing, which is counted.
+        times = {"startTimeUnixNano": str(at(1)), "endTimeUnixNano": str(at(2))}
+        request = as_json(traces([{**span("GET /", 1), **times}]))
+        service.receive_otlp(Signal.TRACES, request, JSON, "")
         assert_sound(service.registry)
         told = {family.name for family in families(service.registry)}
     finally:
