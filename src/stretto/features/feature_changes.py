@@ -44,7 +44,8 @@ def read_changes(folder: Path) -> FeatureChanges:
         if not isinstance(states, dict) or not all(isinstance(each, dict) for each in before):
             raise TypeError("states must be tables")  # noqa: TRY301  # the same error as for other damage
         return FeatureChanges(states, tuple(before))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
+        # Whoever writes to a state folder that is none says so better.
         return FeatureChanges({})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
