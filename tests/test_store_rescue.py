@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from stretto.cli.main import main
+from stretto.errors import StoreError
 from stretto.journal.kept_records import STORE_PREFIX, hash_session
 from stretto.store import queries
 from stretto.store.database import open_writer
@@ -205,3 +206,16 @@ def test_a_damaged_page_is_found_by_the_thorough_check(tmp_path: Path) -> None:
     assert move_unusable_aside(path, tmp_path / "journal", BEGIN) is None
     assert move_unusable_aside(path, tmp_path / "journal", BEGIN, thorough=True) is not None
     assert not path.exists()
+
+
+def test_a_schema_that_is_not_text_is_damage(tmp_path: Path) -> None:
+    """SQLite quotes the schema in its message; bytes that are no text name a damaged store all the same."""
+    path = tmp_path / "stretto.db"
+    open_writer(path).close()
+    content = path.read_bytes()
+    begin = content.index(b"CREATE TABLE meta")
+    path.write_bytes(content[:begin] + b"\xab\xff BREAK \xfe" + content[begin + 10 :])
+
+    assert find_store_problem(path) is not None
+    with pytest.raises(StoreError):
+        open_writer(path)

@@ -69,6 +69,9 @@ def find_damage(error: BaseException) -> str | None:
     if isinstance(error, msgspec.DecodeError):
         # SQLite has no checksums: a changed byte inside a row is seen only when the row is decoded.
         return "the store is damaged: a row cannot be decoded"
+    if isinstance(error, UnicodeDecodeError):
+        # SQLite quotes a damaged schema in its message.
+        return "the store is damaged: its schema is not text"
     if not isinstance(error, sqlite3.Error):
         return None
     code = getattr(error, "sqlite_errorcode", 0) or 0

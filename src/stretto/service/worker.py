@@ -35,7 +35,7 @@ from stretto.service.rebuild_state import RebuildRequest, RebuildState, find_dam
 from stretto.service.span_queue import SpanQueue
 from stretto.service.store_reader import StoreReader
 from stretto.store import queries
-from stretto.store.database import open_writer
+from stretto.store.database import STORE_ERRORS, open_writer
 from stretto.store.declared_baselines import DeclaredBaselineFile
 from stretto.store.fanout_queries import make_baseline_finder
 from stretto.store.ingest import IngestResult
@@ -116,7 +116,7 @@ class Worker:
         self.writer = open_writer(config.database)
         try:
             self._ingest = create_ingest(config, self.writer)
-        except sqlite3.Error as error:
+        except STORE_ERRORS as error:
             self.writer.close()
             damage = find_damage(error)
             if damage is None:

@@ -15,6 +15,9 @@ BUSY_MS = 5_000
 LOG_BYTES = 32_000_000
 """Size of SQLite's log beyond which it is cut back."""
 
+STORE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
+"""Errors of an unusable store: SQLite quotes a damaged schema in its message, which then is no text."""
+
 SUFFIXES = ("", "-wal", "-shm")
 """Suffixes of the names of the store's files: the database, its log and the index of the log."""
 
@@ -38,7 +41,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
         ) from error
     try:
         problem = _prepare_connection(connection)
-    except sqlite3.Error as error:
+    except STORE_ERRORS as error:
         connection.close()
         raise StoreError(
             "the store cannot be opened",
@@ -63,7 +66,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
         connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         problem = find_version_problem(connection)
         empty = is_empty(connection)
-    except sqlite3.Error as error:
+    except STORE_ERRORS as error:
         connection.close()
         raise _make_unusable_error(path, str(error)) from error
     if problem or empty:

@@ -24,7 +24,7 @@ from stretto.journal.kept_records import (
     hash_session,
     write_store_record,
 )
-from stretto.store.database import SUFFIXES
+from stretto.store.database import STORE_ERRORS, SUFFIXES
 from stretto.store.database_schema import EXECUTIONS, find_version_problem
 from stretto.store.queries import EMITTING_SINCE
 from stretto.store.rollup import SLOTS, decode_dims
@@ -65,7 +65,7 @@ class _OldRows:
             columns = [column[0] for column in cursor.description]
             for row in cursor:
                 yield dict(zip(columns, row, strict=True))
-        except sqlite3.DatabaseError:
+        except STORE_ERRORS:
             self.unread.append(table)
 
 
@@ -86,7 +86,7 @@ def find_store_problem(path: Path, *, thorough: bool = False) -> str | None:
     except sqlite3.OperationalError:
         # A lock or a missing permission is not damage: opening the store reports it.
         return None
-    except sqlite3.DatabaseError as error:
+    except STORE_ERRORS as error:
         return str(error)
     return problem
 
@@ -138,7 +138,7 @@ def _write_rescued_rows(path: Path, journal: Path) -> tuple[str, ...]:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             rows = _OldRows(connection)
             record = _make_store_record(rows, has_kept_rows=0 < version < FIRST_WITH_RECORDS)
-    except sqlite3.DatabaseError:
+    except STORE_ERRORS:
         return ("all tables",)
     if record is not None:
         write_store_record(journal, record)
