@@ -143,7 +143,8 @@ def scan_files(folder: Path) -> dict[str, FileState]:
                 # A file may be pruned between listing and stat; the others still exist.
                 with suppress(FileNotFoundError):
                     if name.endswith(SUFFIX) and entry.is_file():
-                        parts.setdefault(name, []).append(_read_state(entry))
+                        state = _read_state(entry)
+                        parts.setdefault(name, []).append(state)
     except FileNotFoundError:
         return {}
     return {name: _join_states(parts[name]) for name in sorted(parts)}
