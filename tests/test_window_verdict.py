@@ -179,15 +179,15 @@ def test_the_series_carry_the_headline_with_its_ingredients() -> None:
     assert found["verdict_sequential_seconds", "work"] == 147
     assert found["verdict_paid_seconds", "work"] == 90
     assert found["verdict_elapsed_seconds", "work"] == 90
-    assert found["verdict_speedup_ratio", "work"] == pytest.approx(1 + 57 / 90)
+    assert found["verdict_speedup", "work"] == pytest.approx(1 + 57 / 90)
     assert found["verdict_improvement_ratio", "work"] == pytest.approx(57 / 147)
     assert found["verdict_tasks", "work", "delivered"] == 5
     assert found["verdict_tasks", "work", "wasted"] == 2
     assert found["verdict_tasks", "work", "taken"] == 0
     assert found["verdict_work_seconds", "work", "wasted"] == 30
     assert found["verdict_part_fanouts", "measured"] == 1
-    assert found["verdict_part_speedup_ratio", "measured"] == pytest.approx(100 / 60)
-    assert found["verdict_part_own_speedup_ratio", "measured"] == pytest.approx(105 / 60)
+    assert found["verdict_part_speedup", "measured"] == pytest.approx(100 / 60)
+    assert found["verdict_part_own_speedup", "measured"] == pytest.approx(105 / 60)
     assert found["verdict_part_improvement_ratio", "measured"] == pytest.approx(0.4)
     assert found["verdict_part_saved_seconds", "measured"] == pytest.approx(40)
     assert found["verdict_part_sequential_seconds", "measured"] == pytest.approx(100)

@@ -255,7 +255,7 @@ def compute_verdict_figures(verdict: Verdict) -> Iterator[Figure]:
     if verdict.lead is None:
         reason = "nothing ran in parallel"
         labels: Labels = (("baseline", Provenance.WORK.value), window)
-        yield Figure("stretto_verdict_speedup_ratio", labels, None, 0, reason)
+        yield Figure("stretto_verdict_speedup", labels, None, 0, reason)
         return
     lead = verdict.lead
     labels = (("baseline", lead.provenance.value), window)
@@ -272,12 +272,12 @@ def compute_verdict_figures(verdict: Verdict) -> Iterator[Figure]:
         labels = (("baseline", part.better.provenance.value), window)
         yield from _compute_comparison_figures(_PART_NAMES, labels, part.better)
         own = part.own
-        yield Figure("stretto_verdict_part_own_speedup_ratio", labels, own.speedup, own.fanouts)
+        yield Figure("stretto_verdict_part_own_speedup", labels, own.speedup, own.fanouts)
         yield Figure("stretto_verdict_part_own_sequential_seconds", labels, own.sequential, own.fanouts)
 
 
 _LEAD_NAMES = (
-    "stretto_verdict_speedup_ratio",
+    "stretto_verdict_speedup",
     "stretto_verdict_improvement_ratio",
     "stretto_verdict_saved_seconds",
     "stretto_verdict_sequential_seconds",
@@ -287,7 +287,7 @@ _LEAD_NAMES = (
 )
 
 _PART_NAMES = (
-    "stretto_verdict_part_speedup_ratio",
+    "stretto_verdict_part_speedup",
     "stretto_verdict_part_improvement_ratio",
     "stretto_verdict_part_saved_seconds",
     "stretto_verdict_part_sequential_seconds",

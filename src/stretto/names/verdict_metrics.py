@@ -9,7 +9,7 @@ _B, _W = Label.BASELINE, Label.WINDOW
 
 VERDICT: tuple[Metric, ...] = (
     define_gauge(
-        "stretto_verdict_speedup_ratio",
+        "stretto_verdict_speedup",
         "1",
         (_B, _W),
         "1 + time saved over elapsed of all parallel executions.",
@@ -54,13 +54,13 @@ VERDICT: tuple[Metric, ...] = (
         "Busy time of the tasks of the headline, by their class.",
     ),
     define_gauge(
-        "stretto_verdict_part_speedup_ratio",
+        "stretto_verdict_part_speedup",
         "1",
         (_B, _W),
         "1 + time saved over elapsed of the parallel executions that have this better baseline.",
     ),
     define_gauge(
-        "stretto_verdict_part_own_speedup_ratio",
+        "stretto_verdict_part_own_speedup",
         "1",
         (_B, _W),
         "The same of the same executions by their tasks' own lengths.",
