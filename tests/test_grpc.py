@@ -20,7 +20,7 @@ from stretto import journal
 from stretto.errors import ServiceError
 from stretto.sources.otlp.receive import Receiver, RequestResult, Signal
 from stretto.web import grpc_server
-from stretto.web.grpc_preface import HINT, PREFACE, watch_protocol
+from stretto.web.grpc_preface import HINT, PREFACE, make_frame, watch_protocol
 from stretto.web.grpc_server import start_grpc_server
 from tests.otlp_requests import NOW, as_protobuf, span, traces
 
@@ -45,26 +45,41 @@ def served(seen: list[str]) -> Iterator[int]:
         thread.join()
 
 
-def exchange(port: int, data: bytes) -> bytes:
-    """Return everything that a server answers to some bytes."""
+def exchange(port: int, data: bytes, until: bytes | None = None) -> bytes:
+    """Return everything that a server answers to some bytes, or its answer up to some bytes."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.sendall(data)
         answer = b""
-        while part := connection.recv(4096):
+        while (until is None or until not in answer) and (part := connection.recv(4096)):
             answer += part
     return answer
 
 
 def test_the_preface_is_answered_with_a_hint() -> None:
-    """A GOAWAY frame with the words, after an empty SETTINGS frame; the attempt is counted."""
+    """Settings and pings are acknowledged, a call ends with UNIMPLEMENTED and the hint; one is counted."""
     seen: list[str] = []
+    call_frame = make_frame(1, b"\x86", flags=4, stream=bytes((0, 0, 0, 1)))
+    frames = make_frame(4, b"") + make_frame(6, b"12345678") + call_frame
     with served(seen) as port:
-        answer = exchange(port, PREFACE + b"\r\nSM\r\n\r\n")
+        answer = exchange(port, PREFACE + frames, HINT)
 
-    assert answer[:9] == bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
-    assert answer[9:18] == (8 + len(HINT)).to_bytes(3, "big") + bytes((7, 0, 0, 0, 0, 0))
-    assert answer.endswith(HINT)
+    assert answer.startswith(
+        make_frame(4, b"") + make_frame(4, b"", flags=1) + make_frame(6, b"12345678", flags=1)
+    )
+    assert b"grpc-status\x0212" in answer
     assert seen == ["grpc"]
+
+
+def test_an_exporter_by_grpc_gets_the_hint_once() -> None:
+    """A real client sees the words as its call's status, and does not connect again and again."""
+    grpc = pytest.importorskip("grpc", reason="grpcio is an extra")
+    seen: list[str] = []
+    with served(seen) as port, pytest.raises(grpc.RpcError) as refused:
+        call(port, TRACES, BODY)
+
+    assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert refused.value.details() == HINT.decode()
+    assert len(seen) == 1
 
 
 def test_http_is_served_as_before() -> None:
