@@ -32,6 +32,7 @@ from stretto.service.demo_recording import DemoRecording
 from stretto.service.health import Health, IngestedJournal
 from stretto.service.ingest_setup import create_ingest
 from stretto.service.rebuild_state import RebuildRequest, RebuildState, find_damage, identify_file
+from stretto.service.refresh_pace import RefreshPace
 from stretto.service.span_queue import SpanQueue
 from stretto.service.store_reader import StoreReader
 from stretto.store import queries
@@ -47,10 +48,7 @@ from stretto.summaries.stuck_tasks import StuckTask, StuckTaskWatch
 LOG = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.25
-"""Pause between two looks at the journal. With a refresh an event reaches the page within a second."""
-
-REFRESH_SECONDS = 10.0
-"""Longest time between two snapshots: time windows move even when nothing happens."""
+"""Pause between two looks at the journal."""
 
 MOST_DAMAGES = 5
 DAMAGE_SECONDS = 600.0
@@ -83,6 +81,7 @@ class Worker:
         self.health = Health()
         self.snapshot: Snapshot | None = None
         """The last snapshot; None before the first."""
+        self._pace = RefreshPace(time.monotonic())
         self.ingested = IngestedJournal({}, time.monotonic())
         self.snapshot_listeners: list[Callable[[Snapshot], None]] = []
         self._stopping = threading.Event()
@@ -187,29 +186,24 @@ class Worker:
         self.writer.close()
 
     def _run(self) -> None:
-        """Repeat until ``stop``: ingest, sweep, prune, refresh and send, each when it is due.
-
-        Example: a refresh that took 3 s delays the next one by 12 s unless events arrive.
-        """
-        refreshed = swept = pruned = time.monotonic()
+        """Repeat until ``stop``: ingest, sweep, prune, refresh and send, each when it is due."""
+        swept = pruned = time.monotonic()
         pruning = self._start_pruning()
         while not self._stopping.is_set():
             try:
                 if self._rebuild_if_needed():
-                    pruning, refreshed = self._start_pruning(), 0.0
-                changed = self._ingest_journal()
+                    pruning = self._start_pruning()
+                self._ingest_journal()
                 now = time.monotonic()
                 if now - swept >= SWEEP_SECONDS:
                     self._publish(self._ingest.close_idle_sessions(self._clock()))
                     self._find_stuck_tasks()
-                    swept, changed = now, True
+                    self._pace.is_stale = True
+                    swept = now
                 # One step of pruning a round, so that ingest continues between two steps.
                 if next(pruning, None) is None and now - pruned >= PRUNE_SECONDS:
                     pruning, pruned = self._start_pruning(), now
-                # A slow refresh is repeated less often: ingest always gets most of the time.
-                if changed or now - refreshed >= max(REFRESH_SECONDS, 4 * self.health.snapshot_seconds):
-                    self._refresh_snapshot()
-                    refreshed = time.monotonic()
+                self._refresh_if_due()
                 self.spans.send_due()
                 self.health.error = None
             except Exception as error:
@@ -222,7 +216,7 @@ class Worker:
                     self._requested = RebuildRequest(damage, is_damaged=True)
                 self.health.error = f"{type(error).__name__}: {error}"
                 self._stopping.wait(1.0)
-            self._wake.wait(TICK_SECONDS)
+            self._wake.wait(min(TICK_SECONDS, self._pace.compute_wait(time.monotonic())))
             self._wake.clear()
 
     def _rebuild_if_needed(self) -> bool:
@@ -306,12 +300,14 @@ class Worker:
             seconds=time.perf_counter() - started,
         )
 
-    def _ingest_journal(self) -> bool:
-        """Ingest new events and return whether there were any."""
+    def _ingest_journal(self) -> None:
+        """Ingest new events; the snapshot follows at its pace, also while there is much to ingest."""
         changed = False
         ingested = IngestedJournal(journal.list_files(self._config.journal), time.monotonic())
         for result in self._ingest.catch_up(self._config.journal, now=self._clock()):
-            changed = True
+            # Shows the batches before this: the last is shown when the recording that it replaces is gone.
+            self._refresh_if_due()
+            changed = self._pace.is_stale = True
             self._publish(result)
             if self._stopping.is_set():
                 break
@@ -324,7 +320,6 @@ class Worker:
         )
         self.health.shortened = tuple(queries.read_shortened_files(self.writer))
         self.health.unreadable = dict(self._ingest.unreadable)
-        return changed
 
     def _start_pruning(self) -> Iterator[PruneStep]:
         folder, retention = self._config.journal, self._config.retention
@@ -348,8 +343,12 @@ class Worker:
         signature = sign_work(session, fanout.tasks)
         return estimate_sequential_time(fanout, find(session.pattern or NONE, signature))
 
+    def _refresh_if_due(self) -> None:
+        if self._pace.compute_wait(time.monotonic()) <= 0:
+            self._refresh_snapshot()
+
     def _refresh_snapshot(self) -> None:
-        started = time.perf_counter()
+        started = time.monotonic()
         declared = self._declared()
         self.snapshot = take_snapshot(
             self.writer,
@@ -361,7 +360,7 @@ class Worker:
             live=LiveState(self._resource_use(), self._stuck_tasks),
             rule=self._config.make_headline_rule(declared),
         )
-        self.health.snapshot_seconds = time.perf_counter() - started
+        self.health.snapshot_seconds = self._pace.note_refresh(started, time.monotonic())
         self._announce_snapshot()
 
     def _announce_snapshot(self) -> None:

@@ -1,0 +1,80 @@
+"""The pace of the snapshots, by a clock of the test, and in a service."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stretto.service.refresh_pace import RefreshPace
+from stretto.summaries.snapshot import Snapshot, take_snapshot
+from tests.test_service import configured, report, started, until, whole_session
+
+
+def simulate(pace: RefreshPace, *, seconds: float, events_per_second: float, cost: float) -> Iterator[float]:
+    """Yield the age of the oldest event at the end of each snapshot that shows it."""
+    step, now, waiting = 0.01, 0.0, []
+    next_event = 0.0
+    while now < seconds:
+        if events_per_second and now >= next_event:
+            waiting.append(now)
+            next_event += 1 / events_per_second
+            pace.is_stale = True
+        if pace.compute_wait(now) <= 0:
+            pace.note_refresh(now, now + cost)
+            now += cost
+            yield now - waiting[0] if waiting else 0.0
+            waiting.clear()
+        now += step
+
+
+def test_an_event_is_shown_within_a_second() -> None:
+    """On a small store no event waits longer than a second, at any rate of events."""
+    for rate in (0.3, 1, 5, 20, 50):
+        ages = list(simulate(RefreshPace(0.0), seconds=60, events_per_second=rate, cost=0.02))
+        assert 0 < max(ages) <= 1.0
+
+
+@pytest.mark.parametrize(("cost", "most"), [(0.02, 0.025), (0.1, 0.05), (0.4, 0.05), (3.0, 0.25)])
+def test_snapshots_take_a_bounded_share_of_the_time(cost: float, most: float) -> None:
+    """Events at 20 a second make snapshots take at most a twentieth, or a quarter where one takes seconds."""
+    count = len(list(simulate(RefreshPace(0.0), seconds=600, events_per_second=20, cost=cost)))
+    assert 0 < count * cost / 600 <= most
+
+
+def test_windows_move_when_nothing_happens() -> None:
+    """Without events a snapshot is taken every ten seconds, and a slow snapshot less often."""
+    assert len(list(simulate(RefreshPace(0.0), seconds=101, events_per_second=0, cost=0.02))) == 10
+    assert len(list(simulate(RefreshPace(0.0), seconds=101, events_per_second=0, cost=5.0))) == 5
+
+
+def test_an_event_after_a_pause_is_shown_at_once() -> None:
+    """The pace delays only what follows a snapshot closely."""
+    pace = RefreshPace(0.0)
+    assert pace.compute_wait(5.0) == 5.0
+    pace.is_stale = True
+    assert pace.compute_wait(5.0) <= 0
+
+
+def test_hooks_in_quick_succession_share_a_snapshot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forty sessions reported in two seconds cause a few snapshots, the last of which shows them all."""
+    taken: list[float] = []
+
+    def count_snapshot(*arguments: object, **options: object) -> Snapshot:
+        taken.append(time.monotonic())
+        return take_snapshot(*arguments, **options)  # type: ignore[arg-type]  # passed on as they came
+
+    config = configured(tmp_path)
+    with started(config) as service:
+        monkeypatch.setattr("stretto.service.worker.take_snapshot", count_snapshot)
+        begun = time.monotonic()
+        for number in range(40):
+            report(config, f"session-{number}", *whole_session(f"session-{number}"))
+            service.worker.wake()
+            time.sleep(0.05)
+        assert until(lambda: service.snapshot is not None and service.snapshot.activity.sessions == 40)
+        seconds = time.monotonic() - begun
+    # The first follows at once; the sweep adds none in so short a time.
+    assert 2 <= len(taken) <= seconds / 0.9 + 2
