@@ -20,6 +20,7 @@ from stretto.hook.client.client import REASONS, build_record
 from stretto.journal import parse_line
 from stretto.model.event import LATEST, Channel, Event, Kind, Outcome
 from stretto.model.task_type import TaskTypes
+from stretto.sources.redact import redact_id
 from stretto.store import queries
 from stretto.summaries import snapshot
 from stretto.summaries.session_summary import build_session_document, summarise_session
@@ -319,12 +320,13 @@ def test_agents_that_seem_to_run_for_a_century_overflow_nothing(tmp_path: Path) 
         assert queries.list_sessions(opened.connection)[0].fanouts == 0
 
 
-def test_a_null_character_is_a_character(tmp_path: Path) -> None:
-    """In ids and names it is stored, found and told like any other."""
+def test_a_null_character_is_struck_and_loses_nothing(tmp_path: Path) -> None:
+    """In a name it is a blank, an id has a hash in its place; the session is found by the id as it was."""
     drawing = Drawing("s\x00t").opens().call("c\x00d", 1, 2, tool="a\x00b").ends(3)
     with store(tmp_path) as opened:
         opened.take(drawing.events)
         seen = summarise_session(opened.connection, "s\x00t", by_description, {})
         assert seen is not None
-        assert [(call.id, call.tool) for call in seen.session.tool_calls] == [("c\x00d", "a\x00b")]
+        assert seen.session.id == redact_id("s\x00t") != "s\x00t"
+        assert [(c.id, c.tool) for c in seen.session.tool_calls] == [(redact_id("c\x00d"), "a b")]
         assert opened.rows() == rebuilt(opened.folder, tmp_path / "anew.db", now=LATER)
