@@ -227,7 +227,7 @@ def _failing() -> Iterator[dict[str, Any]]:
     """Yield what hooks report of 25 fan-outs: two agents always fail, one sometimes, one never."""
     for number in range(10):
         yield from _session(f"explorers-{number}", ["explorer", "explorer"])
-        yield from _session(f"reviewers-{number}", ["reviewer", "reviewer"], failing=int(number > 6))
+        yield from _session(f"reviewers-{number}", ["reviewer", "reviewer"], failing=int(number > 2))
     for number in range(5):
         yield from _session(f"failing-{number}", ["architect", "tester"], failing=2)
     # 100 ends that were seen stand against these.
@@ -241,7 +241,7 @@ def _failing() -> Iterator[dict[str, Any]]:
 
 
 def _working() -> Iterator[dict[str, Any]]:
-    """Yield what hooks report of enough success that 13 failed tasks are few."""
+    """Yield what hooks report of enough success that 17 failed tasks are few."""
     for number in range(30):
         yield from _session(f"working-{number}", ["architect", "tester"] * 5)
 
