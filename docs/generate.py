@@ -30,7 +30,7 @@ from stretto.names import DERIVED, LIVE, SELF_METRICS, Metric
 
 DOCS = Path(__file__).parent
 PLUGIN = DOCS.parent / "deploy" / "claude-code-plugin"
-PLUGIN_CLIENT = ("client.py", "tool_results.py", "start.py")
+PLUGIN_CLIENT = ("client.py", "tests_and_written_files.py", "start.py")
 """The hook client as far as Claude Code's own events need it."""
 PLUGIN_LINE = (
     's="${STRETTO_STATE:-${XDG_STATE_HOME:-$HOME/.local/state}/stretto}"; [ -d "$s/journal" ] && '

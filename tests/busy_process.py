@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from stretto.clock import read_wall_clock
 from stretto.hook.client.client import identify_process
-from stretto.model.entities import Processes
+from stretto.model.entities import HostProcesses
 
 _PROGRAM = """
 import os, subprocess, sys, time
@@ -63,9 +63,9 @@ class Busy:
         return self.popen.pid
 
     @property
-    def found(self) -> Processes:
+    def found(self) -> HostProcesses:
         """Where it may be found, as an agent would tell it now."""
-        return Processes(read_wall_clock(), (identify_process(self.pid),))
+        return HostProcesses(read_wall_clock(), (identify_process(self.pid),))
 
     def tell(self, order: str) -> float:
         """Have it carry out an order; returns what it prints: its processor seconds, or a pid."""

@@ -12,7 +12,7 @@ import pytest
 from stretto import journal
 from stretto.clock import DAY, HOUR
 from stretto.journal import compression
-from stretto.state.retention import Retention
+from stretto.state.retention_settings import Retention
 from stretto.store import queries
 from stretto.store.prune import count_used_bytes, prune_history
 from tests.fakes import DAY_FILE, Store, append, dump, recorded, store

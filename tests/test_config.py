@@ -11,7 +11,7 @@ from stretto.config.loading import load_config
 from stretto.config.settings_table import DEFAULT_INTERVAL_SECONDS, DEFAULT_LISTEN
 from stretto.errors import ConfigError
 from stretto.model.task_type import DEFAULT_TARGET
-from stretto.state.folder import find_state_folder
+from stretto.state.find_folder import find_state_folder
 
 
 def written(tmp_path: Path, text: str) -> Path:

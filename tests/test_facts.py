@@ -14,7 +14,7 @@ from stretto.model.facts import (
     make_permission_key,
     merge_fact,
 )
-from stretto.names.fields import LARGEST
+from stretto.names.fact_fields import LARGEST
 
 FIELDS = {"start": st.integers(0, 9), "last": st.integers(0, 9), "tool": st.sampled_from("abc")}
 """A field that keeps its smallest value, one that keeps its largest, one of text."""

@@ -11,7 +11,7 @@ from stretto.figures.admission import MOST_RUNS
 from stretto.figures.baselines import Provenance
 from stretto.figures.work_identity import WorkIdentity
 from stretto.model.event import Kind
-from stretto.state.retention import Retention
+from stretto.state.retention_settings import Retention
 from stretto.store.fanout_queries import (
     UNIDENTIFIED,
     MixCount,

@@ -429,7 +429,7 @@ class TestFolder:
         """Return a copy of the client, with a key."""
         folder = tmp_path / "hook"
         folder.mkdir()
-        for name in ("client.py", "dialects.py", "tool_results.py", "start.py"):
+        for name in ("client.py", "dialects.py", "tests_and_written_files.py", "start.py"):
             (folder / name).write_bytes(Path(client.__file__).with_name(name).read_bytes())
         (folder / "key").write_bytes(KEY)
         return folder

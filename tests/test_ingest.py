@@ -15,14 +15,14 @@ from stretto import journal
 from stretto.clock import SECOND
 from stretto.figures.fanouts import find_fanouts, find_sequential_runs
 from stretto.figures.quantile_sketch import find_bucket
+from stretto.model.cost import get_reported_cost
 from stretto.model.event import Event, Kind, Outcome
-from stretto.model.model_call_cost import get_reported_cost
 from stretto.model.score_scales import Scale, Scales
 from stretto.store import ingest, queries
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.model_calls import add_up_model_call
 from stretto.store.contributions.registry import CONTRIBUTIONS
-from stretto.store.contributions.tool_calls import add_up_tool_call, count_tool_call
+from stretto.store.contributions.tool_calls import add_up_tool_call, count_one_tool_call
 from stretto.store.database import open_writer
 from stretto.store.database_schema import CONCLUDED
 from stretto.store.ingest import IngestResult
@@ -353,7 +353,7 @@ def test_the_sums_are_those_of_the_entities(tmp_path: Path) -> None:
             for part in CONTRIBUTIONS.values():
                 added.update(part.compute(settling))
             for call in session.tool_calls:
-                added.update(count_tool_call(call))
+                added.update(count_one_tool_call(call))
                 added.update(dict(add_up_tool_call(call)))
             for model_call in session.model_calls:
                 added.update(dict(add_up_model_call(model_call, get_reported_cost(model_call))))

@@ -12,7 +12,7 @@ from stretto.clock import DAY, SECOND
 from stretto.journal import kept_records
 from stretto.journal.kept_records import KeptRecord, hash_session
 from stretto.model.event import Event
-from stretto.state.retention import Retention
+from stretto.state.retention_settings import Retention
 from stretto.store import queries
 from stretto.store.database import open_writer
 from stretto.store.database_schema import EXECUTIONS

@@ -10,7 +10,7 @@ import pytest
 
 from stretto import journal
 from stretto.clock import SECOND
-from stretto.hook.client.tool_results import hash_written_paths
+from stretto.hook.client.tests_and_written_files import hash_written_paths
 from stretto.model.entities import Session
 from stretto.model.event import Event, Kind, Outcome
 from stretto.sources.otlp import claude_code

@@ -16,7 +16,7 @@ import yaml
 
 from stretto import __version__
 from stretto.cli.main import build_parser
-from stretto.hook.client.tool_results import hash_written_paths
+from stretto.hook.client.tests_and_written_files import hash_written_paths
 from stretto.hook.install.client_copy import ensure_secret
 from stretto.hook.install.handlers import AWAITED, EVENTS, is_our_handler
 

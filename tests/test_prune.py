@@ -13,7 +13,7 @@ from stretto.clock import DAY, HOUR
 from stretto.errors import ConfigError
 from stretto.journal.kept_records import hash_session
 from stretto.model.event import Event
-from stretto.state.retention import Retention
+from stretto.state.retention_settings import Retention
 from stretto.store import prune, queries
 from stretto.store.database import open_writer
 from stretto.store.fanout_queries import read_admission

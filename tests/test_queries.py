@@ -144,7 +144,7 @@ def test_sums_by_slot_have_only_the_requested_measures(tmp_path: Path) -> None:
         for number in range(3):
             opened.take(moved(fork_join(f"d{number}"), day * number))
         now, today = at(2 * day + 100), BEGIN // (day * SECOND)
-        week, last = queries.list_slots(now, 7 * day, day), queries.list_slots(now, day, day)
+        week, last = queries.list_slot_numbers(now, 7 * day, day), queries.list_slot_numbers(now, day, day)
         assert (len(week), [*last]) == (8, [today + 1, today + 2])
         days = queries.read_sums_by_slot(opened.connection, day, week, ["tasks", "fanouts"])
         assert list(days) == [today, today + 1, today + 2]

@@ -16,7 +16,7 @@ from stretto.figures.work_identity import sign_work
 from stretto.model.entities import ToolCall
 from stretto.model.event import Outcome
 from stretto.store.contributions.tasks import add_up_tasks
-from stretto.store.contributions.tool_calls import count_tool_call
+from stretto.store.contributions.tool_calls import count_one_tool_call
 from stretto.store.database import open_writer
 from stretto.store.rollup import SLOTS, Additions, find_slot, write_sums
 from tests.scenes import BEGIN, Drawing, background, conclude_scene, straggler
@@ -45,7 +45,7 @@ def test_wide_slots_are_made_of_narrow_ones() -> None:
 
 def test_a_call_adds_count_time_overhead_and_completeness() -> None:
     """Each is added once, in the slot of the call's end."""
-    assert count_tool_call(CALL) == (
+    assert count_one_tool_call(CALL) == (
         (SLOT, "calls", ("Bash", "success")),
         (SLOT, "ends_expected", ()),
         (SLOT, "ends_seen", ()),
@@ -53,30 +53,30 @@ def test_a_call_adds_count_time_overhead_and_completeness() -> None:
         (SLOT, "overhead", (find_bucket(SECOND // 4),)),
     )
     later = replace(CALL, end=BEGIN + HOUR)
-    assert {slot for slot, _, _ in count_tool_call(later)} == {SLOT + 12}
+    assert {slot for slot, _, _ in count_one_tool_call(later)} == {SLOT + 12}
 
 
 def test_a_running_call_adds_nothing() -> None:
     """A call is counted only when it is over."""
-    assert count_tool_call(replace(CALL, end=None, outcome=Outcome.RUNNING)) == ()
+    assert count_one_tool_call(replace(CALL, end=None, outcome=Outcome.RUNNING)) == ()
 
 
 def test_a_call_whose_end_is_missing_is_expected_but_not_seen() -> None:
     """It counts in the slot of its start, and nowhere if only the end of its batch is known."""
     lost = replace(CALL, end=None, duration=None, overhead=None, outcome=Outcome.UNKNOWN)
-    assert count_tool_call(lost) == ((SLOT, "calls", ("Bash", "unknown")), (SLOT, "ends_expected", ()))
-    assert count_tool_call(replace(lost, start=None)) == ()
+    assert count_one_tool_call(lost) == ((SLOT, "calls", ("Bash", "unknown")), (SLOT, "ends_expected", ()))
+    assert count_one_tool_call(replace(lost, start=None)) == ()
 
 
 def test_the_time_of_a_delegating_call_is_its_tasks() -> None:
     """It is counted as a call, but its time is not tool time."""
-    measures = [measure for _, measure, _ in count_tool_call(replace(CALL, tool="Agent", overhead=None))]
+    measures = [measure for _, measure, _ in count_one_tool_call(replace(CALL, tool="Agent", overhead=None))]
     assert measures == ["calls", "ends_expected", "ends_seen"]
 
 
 def test_calls_with_equal_additions_share_them_in_memory() -> None:
     """A million calls keep only a reference each."""
-    assert count_tool_call(CALL) is count_tool_call(replace(CALL, id="d", end=BEGIN + 2 * SECOND))
+    assert count_one_tool_call(CALL) is count_one_tool_call(replace(CALL, id="d", end=BEGIN + 2 * SECOND))
 
 
 def test_a_session_adds_its_tasks_and_fanouts() -> None:

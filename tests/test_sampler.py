@@ -13,7 +13,7 @@ import pytest
 
 from stretto.clock import SECOND, read_wall_clock
 from stretto.journal import encode_event, parse_line
-from stretto.model.entities import Processes
+from stretto.model.entities import HostProcesses
 from stretto.model.event import Event, Kind
 from stretto.resources.sampler import Sampler, WatchedSession, locate_process
 from tests.busy_process import Busy, busy_process
@@ -144,14 +144,14 @@ def test_a_session_whose_process_ends_is_not_looked_for_among_its_parents(busy: 
     """The parent is the user's shell: sampling stops until the session reports a new process."""
     rounds = Rounds()
     me = psutil.Process()
-    with_parent = WatchedSession("s", 0, Processes(read_wall_clock(), (*busy.found.names, str(me.pid))))
+    with_parent = WatchedSession("s", 0, HostProcesses(read_wall_clock(), (*busy.found.names, str(me.pid))))
     rounds.look(with_parent, times=3)
     busy.end()
     (sample,) = rounds.look(with_parent)
     assert sample.duration == 20 * SECOND
     assert rounds.look(with_parent, times=8) == []
     assert rounds.sampler.use.memory is None
-    told_again = WatchedSession("s", 0, Processes(read_wall_clock(), (str(me.pid),)))
+    told_again = WatchedSession("s", 0, HostProcesses(read_wall_clock(), (str(me.pid),)))
     (sample,) = rounds.look(told_again, times=7)
     assert sample.duration == 60 * SECOND
 
@@ -161,7 +161,10 @@ def test_a_shell_that_is_gone_by_the_second_reading_gives_way(busy: Busy, tmp_pa
     (tmp_path / "shell").mkdir()
     rounds = Rounds()
     with busy_process(tmp_path / "shell") as shell:
-        one = WatchedSession("s", 0, Processes(read_wall_clock(), (*shell.found.names, *busy.found.names)))
+        processes = HostProcesses(read_wall_clock(), (*shell.found.names, *busy.found.names))
+        one = WatchedSession("s", 0, processes)
+            "s", 0, HostProcesses(read_wall_clock(), (*shell.found.names, *busy.found.names))
+        )
         rounds.look(one)
     assert rounds.look(one, times=1) == []
     busy.tell("burn 0.2")
@@ -181,7 +184,7 @@ def test_now_is_what_the_last_reading_found(busy: Busy) -> None:
     rounds.look(one)
     assert rounds.sampler.use.cpu == pytest.approx(0.03, abs=0.01)
     assert (rounds.sampler.use.machine_memory_available or 0) > 0
-    rounds.look(WatchedSession("elsewhere", 0, Processes(read_wall_clock(), ("1:1",))), times=2)
+    rounds.look(WatchedSession("elsewhere", 0, HostProcesses(read_wall_clock(), ("1:1",))), times=2)
     assert "known" in rounds.sampler.use.reason
 
 
@@ -191,20 +194,20 @@ class TestLocated:
         gone = subprocess.Popen([sys.executable, "-c", "pass"])
         gone.wait()
         names = (str(gone.pid), *busy.found.names)
-        assert locate_process(Processes(read_wall_clock(), names)) == psutil.Process(busy.pid)
-        assert locate_process(Processes(read_wall_clock(), (str(gone.pid),))) is None
+        assert locate_process(HostProcesses(read_wall_clock(), names)) == psutil.Process(busy.pid)
+        assert locate_process(HostProcesses(read_wall_clock(), (str(gone.pid),))) is None
 
     @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="a start is told through /proc")
     def test_another_process_with_the_same_pid_is_not_it(self, busy: Busy) -> None:
         """The start time distinguishes the two processes."""
-        assert locate_process(Processes(read_wall_clock(), (f"{busy.pid}:17",))) is None
+        assert locate_process(HostProcesses(read_wall_clock(), (f"{busy.pid}:17",))) is None
 
     def test_what_is_younger_than_what_it_told_is_not_it(self, busy: Busy) -> None:
         """Without a start, the time does, so that no pid of an earlier boot is taken for it."""
-        assert locate_process(Processes(read_wall_clock() - 3_600 * SECOND, (str(busy.pid),))) is None
-        assert locate_process(Processes(read_wall_clock(), (str(busy.pid),))) == psutil.Process(busy.pid)
+        assert locate_process(HostProcesses(read_wall_clock() - 3_600 * SECOND, (str(busy.pid),))) is None
+        assert locate_process(HostProcesses(read_wall_clock(), (str(busy.pid),))) == psutil.Process(busy.pid)
 
     @pytest.mark.parametrize("name", ["", "x", "-1", ":", "7:x", "²", "9" * 30, "1.5"])
     def test_what_is_no_process_is_none(self, name: str) -> None:
         """Invalid texts, for example from another machine's journal, give no process."""
-        assert locate_process(Processes(read_wall_clock(), (name,))) is None
+        assert locate_process(HostProcesses(read_wall_clock(), (name,))) is None

@@ -27,7 +27,7 @@ from stretto.hook.client.client import build_record
 from stretto.model.event import Event, Kind
 from stretto.names import NONE
 from stretto.otlp_export.sender import NullSender, Sender, build_sender
-from stretto.service import span_queue
+from stretto.service import finished_session_export
 from stretto.service.service import Service
 from stretto.sources.otlp.receive import Signal
 from stretto.state.lock import StateLock
@@ -418,8 +418,8 @@ def test_a_session_is_sent_again_until_the_endpoint_has_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Sessions that ended while the endpoint was away arrive once it is back; nothing counts as dropped."""
-    monkeypatch.setattr(span_queue, "RETRY_SECONDS", 0.1)
-    monkeypatch.setattr(span_queue, "SETTLE_SECONDS", 0.1)
+    monkeypatch.setattr(finished_session_export, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(finished_session_export, "SETTLE_SECONDS", 0.1)
     config = configured(tmp_path)
     with OtlpReceiver() as receiver:
         receiver.refuse(HTTPStatus.UNAUTHORIZED)
@@ -466,8 +466,8 @@ def test_a_session_that_alone_is_refused_is_given_up_and_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An endpoint that takes other sessions is not asked for ever; the lost spans are counted once."""
-    monkeypatch.setattr(span_queue, "RETRY_SECONDS", 0.05)
-    monkeypatch.setattr(span_queue, "SETTLE_SECONDS", 0.05)
+    monkeypatch.setattr(finished_session_export, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(finished_session_export, "SETTLE_SECONDS", 0.05)
 
     class Refusing(SpanExporter):
         def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:

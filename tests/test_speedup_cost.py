@@ -13,14 +13,14 @@ from stretto.figures.speedup_cost import compute_price_figures
 from stretto.figures.sum_reading import Sums
 from stretto.figures.window_verdict import BY_WORK, HeadlineRule, build_verdict
 from stretto.model.conclude import conclude_session
+from stretto.model.cost import Cost, Origin, Price, get_reported_cost
 from stretto.model.event import Kind
-from stretto.model.model_call_cost import Cost, Origin, Price, get_reported_cost
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.headline_sums import add_up_headline
 from stretto.store.contributions.speedup_costs import add_up_speedup_costs
 from stretto.store.contributions.tasks import add_up_tasks
 from tests.scenes import Drawing, by_description, fold_scene, frame_drawing, paid, straggler
-from tests.test_window_figures import measured
+from tests.test_outcome_figures import measured
 
 
 def settling(drawing: Drawing, price: Price = get_reported_cost) -> SessionContext:

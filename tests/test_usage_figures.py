@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from stretto.clock import DAY, SECOND
-from stretto.exporter.counters import LiveMetrics
+from stretto.cost_computation import Prices
+from stretto.exporter.live_metrics import LiveMetrics
 from stretto.exporter.scrape import create_registry
 from stretto.figures.usage_figures import compute_usage_figures
 from stretto.model.task_type import TaskTypes
-from stretto.prices import Prices
 from stretto.store import queries
 from stretto.store.ingest import IngestResult
 from stretto.summaries.session_summary import build_session_document, summarise_session

@@ -6,7 +6,7 @@ from stretto.clock import HOUR, SECOND
 from stretto.figures.baselines import FindBaseline, Provenance, choose_baseline
 from stretto.figures.verdict import ParallelWork, build_mixes, sum_parallel_by_type
 from tests.scenes import Drawing, fork_join, straggler
-from tests.test_window_figures import measured, sums_of
+from tests.test_outcome_figures import measured, sums_of
 
 
 def configured(hours: dict[str, float]) -> FindBaseline:

@@ -17,7 +17,7 @@ import pytest
 from stretto import journal
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.errors import StoreError
-from stretto.format import time_text
+from stretto.format import rfc3339
 from stretto.summaries.session_summary import build_row_document, build_session_document
 from stretto.summaries.snapshot import build_snapshot_document
 from stretto.web.app import HOOK
@@ -490,7 +490,7 @@ def test_static_files_may_be_kept_and_nothing_else_may(reading: httpx.Client) ->
 def test_instants_come_back_as_they_went() -> None:
     """No nanosecond is lost between a page's ``next`` and the next page's ``before``."""
     for at in (0, 1, NOON + 123_456_789, NOON - 1, -1, 1 << 60):
-        assert time_text.parse_rfc3339(time_text.to_exact_rfc3339(at)) == at
+        assert rfc3339.parse_rfc3339(rfc3339.to_exact_rfc3339(at)) == at
 
 
 def test_the_store_may_be_asked_from_many_threads(client: httpx.Client) -> None:

@@ -28,7 +28,7 @@ from stretto.model.facts import SessionFacts
 from stretto.model.interval import Interval, measure_union
 from tests.scenes import Drawing, background, fork_join, frame_drawing, straggler, wasteful
 from tests.schedules import tasks_at_random
-from tests.test_window_figures import make_context, measured, sums_of
+from tests.test_outcome_figures import make_context, measured, sums_of
 
 HOURS = {"architecture": 0.01, "prd": 0.02, "test_strategy": 0.02, "review": 0.01}
 

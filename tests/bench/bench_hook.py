@@ -68,7 +68,7 @@ def main() -> None:
 
 def measure(folder: Path, rounds: int) -> dict[str, Cost]:
     """Return the cost of each way; the folder takes the client's copy and its journal."""
-    for name in ("client.py", "dialects.py", "tool_results.py", "start.py"):
+    for name in ("client.py", "dialects.py", "tests_and_written_files.py", "start.py"):
         (folder / name).write_bytes((HOOK / name).read_bytes())
     (folder / "key").write_bytes(b"k" * 32)
     python = [str(Path(sys.executable).resolve()), "-I", "-S"]

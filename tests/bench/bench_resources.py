@@ -23,7 +23,7 @@ import psutil
 from stretto.clock import SECOND, read_wall_clock
 from stretto.config.settings_table import DEFAULT_INTERVAL_SECONDS
 from stretto.hook.client.client import identify_process
-from stretto.model.entities import Processes
+from stretto.model.entities import HostProcesses
 from stretto.model.event import Event
 from stretto.resources.sampler import Sampler, WatchedSession
 
@@ -95,7 +95,10 @@ def trees() -> Iterator[list[int]]:
 def measure(roots: list[int], rounds: int) -> Cost:
     """Return what a reading of the trees costs."""
     told = read_wall_clock()
-    watched = [WatchedSession(f"s{pid}", told, Processes(told, (identify_process(pid),))) for pid in roots]
+        processes = [HostProcesses(told, (identify_process(pid),)) for pid in roots]
+        watched = [WatchedSession(f"s{pid}", told, one) for pid, one in zip(roots, processes, strict=True)]
+        WatchedSession(f"s{pid}", told, HostProcesses(told, (identify_process(pid),))) for pid in roots
+    ]
     ticks = iter(range(0, SECOND * 1_000_000, DEFAULT_INTERVAL_SECONDS * SECOND))
     sampler = Sampler(clock=read_wall_clock, ticking=lambda: next(ticks))
     took: list[float] = []

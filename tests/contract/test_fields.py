@@ -1,4 +1,4 @@
-"""Fact fields: no field name is spelled out outside the table ``stretto.names.fields``.
+"""Fact fields: no field name is spelled out outside the table ``stretto.names.fact_fields``.
 
 A mistyped field reads as absent, and nothing fails. If a test here fails, use the constant of the table. Add
 a new field to ``FIELDS`` first.
@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from stretto.names import fields
-from stretto.names.fields import FIELDS, EntityKind, FactField, Merge
+from stretto.names import fact_fields
+from stretto.names.fact_fields import FIELDS, EntityKind, FactField, Merge
 
 SOURCE = Path(__file__).parents[2] / "src" / "stretto"
 
@@ -23,7 +23,7 @@ FACT_MODULES = tuple(
     SOURCE / "model" / f"{name}.py"
     for name in (
         "facts",
-        "fact_values",
+        "plausible_values",
         "fold",
         "fold_identity",
         "fold_leaves",
@@ -39,8 +39,8 @@ FACT_MODULES = tuple(
 
 ACCESSORS = {
     "stretto.model.facts": {"get_text", "get_number", "merge_fact"},
-    "stretto.model.fact_values": {"merge_counts", "merge_duration"},
-    "stretto.names.fields": {"make_stamped_key", "list_stamped"},
+    "stretto.model.plausible_values": {"merge_counts", "merge_duration"},
+    "stretto.names.fact_fields": {"make_stamped_key", "list_stamped"},
 }
 """The functions that take a field, by the module from which they are imported."""
 
@@ -97,7 +97,7 @@ def find_spelled_fields(text: str, *, is_fact_module: bool) -> Iterator[tuple[in
 
 def is_field(value: object) -> bool:
     """Return whether a literal is a field's name, or the prefix of a stamped key (``start@``)."""
-    return isinstance(value, str) and value.removesuffix(fields.STAMP) in NAMES
+    return isinstance(value, str) and value.removesuffix(fact_fields.STAMP) in NAMES
 
 
 def test_no_field_name_is_spelled_out() -> None:
@@ -132,7 +132,7 @@ def test_the_fact_modules_exist() -> None:
         ('"""start"""', True, []),
         ('read_text(event.attributes, "task")', True, []),
         ('event.attributes.get("running")', True, []),
-        ('get_text(call, fields.TOOL) == "Bash"', True, []),
+        ('get_text(call, fact_fields.TOOL) == "Bash"', True, []),
     ],
 )
 def test_a_spelled_field_is_found(text: str, is_fact_module: bool, faults: list[str]) -> None:
@@ -148,8 +148,8 @@ def test_every_constant_is_in_the_table_and_every_field_has_one() -> None:
     """The constants of the module are exactly the names of ``FIELDS``, each under its own name."""
     constants = {
         name: value
-        for name, value in vars(fields).items()
-        if name.isupper() and isinstance(value, str) and value != fields.STAMP
+        for name, value in vars(fact_fields).items()
+        if name.isupper() and isinstance(value, str) and value != fact_fields.STAMP
     }
     assert {name: name.lower() for name in constants} == constants
     assert set(constants.values()) == NAMES
@@ -177,17 +177,17 @@ def test_the_kinds_are_those_that_facts_are_kept_for() -> None:
 
 def test_keys_and_timed_texts_survive_the_round_trip() -> None:
     """Keys and texts are made and parsed in one place, and spelled as stores on disk have them."""
-    key = fields.make_stamped_key(fields.START, 1_763_000_000_000_000_000)
+    key = fact_fields.make_stamped_key(fact_fields.START, 1_763_000_000_000_000_000)
     assert key == "start@1763000000000000000"
-    assert fields.parse_stamped_key(key) == (fields.START, 1_763_000_000_000_000_000)
-    assert fields.parse_stamped_key("a@b|Bash@5") == ("a@b|Bash", 5)
+    assert fact_fields.parse_stamped_key(key) == (fact_fields.START, 1_763_000_000_000_000_000)
+    assert fact_fields.parse_stamped_key("a@b|Bash@5") == ("a@b|Bash", 5)
     facts = {key: (2, 1), "start": (2, 1), "started@9": (2, 1), "end@3": (2, 3)}
-    assert fields.list_stamped(facts, fields.START) == [(1_763_000_000_000_000_000, (2, 1))]
-    assert fields.list_stamped(facts, fields.NOTICE) == []
-    assert fields.pack_timed(7, "a", "b") == "00000000000000000007 a b"
-    assert fields.unpack_timed("00000000000000000007 a b") == (7, "a b")
-    assert fields.unpack_timed(fields.pack_timed(7)) == (7, "")
-    assert fields.pack_timed(9, "z") < fields.pack_timed(10, "a")
+    assert fact_fields.list_stamped(facts, fact_fields.START) == [(1_763_000_000_000_000_000, (2, 1))]
+    assert fact_fields.list_stamped(facts, fact_fields.NOTICE) == []
+    assert fact_fields.pack_timed(7, "a", "b") == "00000000000000000007 a b"
+    assert fact_fields.unpack_timed("00000000000000000007 a b") == (7, "a b")
+    assert fact_fields.unpack_timed(fact_fields.pack_timed(7)) == (7, "")
+    assert fact_fields.pack_timed(9, "z") < fact_fields.pack_timed(10, "a")
 
 
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: f"{field.entity}-{field.name}")
@@ -195,7 +195,9 @@ def test_every_field_is_written(field: FactField) -> None:
     """A field that no writer uses is removed from the table."""
     text = "".join(path.read_text("utf-8") for path in FACT_MODULES)
     lists = {
-        name: value for name, value in vars(fields).items() if name.isupper() and isinstance(value, tuple)
+        name: value
+        for name, value in vars(fact_fields).items()
+        if name.isupper() and isinstance(value, tuple)
     }
     names = [field.name.upper(), *(name for name, value in lists.items() if field.name in value)]
     assert any(f"fields.{name}" in text for name in names)

@@ -374,7 +374,9 @@ class TestEveryAgent:
         assert (event.kind, event.source) == (Kind.REJECT, plan.agent.name)
         assert event.attributes["reason"] in set(client.REASONS) - {"internal"}
 
-    @pytest.mark.parametrize("gone", ["start.py", "client.py", "dialects.py", "tool_results.py", "key"])
+    @pytest.mark.parametrize(
+        "gone", ["start.py", "client.py", "dialects.py", "tests_and_written_files.py", "key"]
+    )
     @pytest.mark.parametrize("left", [None, b"def (", b"\x00\xff"])
     def test_a_copy_that_is_gone_or_broken(self, plan: InstallPlan, gone: str, left: bytes | None) -> None:
         """If any file of the copy is missing or damaged, the agent does not notice."""

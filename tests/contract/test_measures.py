@@ -14,12 +14,12 @@ from tests.fakes import recorded, store
 from tests.scenes import Drawing, frame_drawing
 
 from stretto.names import METRICS, measures
-from stretto.names.measure_users import READERS, WRITERS
+from stretto.names.measure_readers_and_writers import READERS, WRITERS
 from stretto.names.measures import MEASURES, Dimension, Unit
 
 ROOT = Path(__file__).parents[2]
 SRC = ROOT / "src"
-TABLES = {"stretto.names.measures", "stretto.names.measure_users"}
+TABLES = {"stretto.names.measures", "stretto.names.measure_readers_and_writers"}
 CONSTANTS = {
     value: name for name, value in vars(measures).items() if name.isupper() and isinstance(value, str)
 }

@@ -13,7 +13,7 @@ import pytest
 
 from stretto.errors import ConfigError
 from stretto.notifications.silence_link import build_silence_url
-from stretto.servers.alert_receivers import check_receivers, merge_receivers, read_receivers
+from stretto.servers.merge_receivers import check_receivers, merge_receivers, read_receivers
 from stretto.servers.supervisor import find_shipped_folder
 from tests.stack.test_promtool import accepted, program, run
 

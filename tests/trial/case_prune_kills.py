@@ -11,7 +11,7 @@ from pathlib import Path
 
 from stretto.clock import DAY
 from stretto.figures.sum_reading import Sums
-from stretto.state.retention import Retention
+from stretto.state.retention_settings import Retention
 from stretto.store import prune as store_prune
 from stretto.store import queries
 from stretto.store.prune import prune_history

@@ -12,7 +12,7 @@ transports write the same bytes.
 
 The payload's fields are described in Claude Code's hooks reference (code.claude.com/docs/en/hooks). Two
 modules in the same folder are loaded only when they are needed. ``dialects`` translates the payloads of other
-agents. ``tool_results`` reads which tests a finished call ran and hashes the path of the file it wrote. Only
+agents. ``tests_and_written_files`` reads which tests a finished call ran, and hashes the path it wrote. Only
 names, ids, types, sizes, times and outcomes are recorded; never a prompt, a tool's input or output, a path or
 a message.
 """
@@ -108,7 +108,7 @@ WORKING = frozenset({
     "replace_string_in_file", "run_in_terminal", "run_shell_command", "run_terminal_cmd", "search_replace",
     "shell", "str_replace_editor", "write", "write_file",
 })  # fmt: skip
-"""Tools that run commands or write files, in all agents' spellings: ``tool_results`` reads their results."""
+"""Tools that run commands or write files, in all spellings, for ``tests_and_written_files``."""
 
 REASONS = ("empty", "internal", "no input", "no session id", "not JSON", "not an object",
            "out of memory", "too deep", "too large", "unknown event")  # fmt: skip
@@ -457,7 +457,7 @@ def _read_error_class(text: object) -> str | None:
 def _read_tool_result(hook: str, payload: Fields, key: bytes) -> Fields:
     """Return the attributes for the tests that a call ran and for the hashed paths of the files it wrote."""
     try:
-        attributes: Fields = _load_beside("tool_results")["read_tool_result"](
+        attributes: Fields = _load_beside("tests_and_written_files")["read_tool_result"](
             payload, key if hook == "PostToolUse" else b""
         )
     except Exception:  # noqa: BLE001  the call is recorded even if its result cannot be read

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from stretto.api.journal_exporter import JournalSpanExporter
-from stretto.state.folder import find_state_folder
+from stretto.state.find_folder import find_state_folder
 
 
 class AutoSpanExporter(JournalSpanExporter):

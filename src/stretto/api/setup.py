@@ -29,7 +29,7 @@ from stretto.api.context import read_context, set_inherited_context
 from stretto.api.journal_exporter import JournalSpanExporter, JournalSpanProcessor, SessionStamp
 from stretto.api.span_block import DISABLED
 from stretto.features.program_switch import find_program_collection
-from stretto.state.folder import find_state_folder
+from stretto.state.find_folder import find_state_folder
 
 FLUSH_SECONDS = 5.0
 

@@ -24,8 +24,8 @@ from stretto.config.configuration import Config
 from stretto.errors import StrettoError
 from stretto.features.feature_table import LEVELS
 from stretto.otlp_export.sender import NullSender, build_sender
-from stretto.servers.alert_receivers import check_receivers, read_receivers
 from stretto.servers.credentials import read_credentials
+from stretto.servers.merge_receivers import check_receivers, read_receivers
 from stretto.servers.running_servers import find_running_server
 from stretto.servers.supervisor import BINARIES, PACKAGES, explain_missing, find_program
 from stretto.state.lock import find_holder

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from stretto.cli.command_context import CommandContext
-from stretto.servers.alert_receivers import NAMES, check_receivers, merge_receivers, read_receivers
+from stretto.servers.merge_receivers import NAMES, check_receivers, merge_receivers, read_receivers
 from stretto.servers.supervisor import find_shipped_folder
 
 EXAMPLE = "receivers.example.yml"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from stretto.format import quantities
-from stretto.state.folder import find_state_folder
+from stretto.state.find_folder import find_state_folder
 from stretto.store.statusline_query import SessionBrief, is_behind, read_brief
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import re
 
 from stretto.clock import HOUR, MINUTE, SECOND
 from stretto.errors import UsageError
-from stretto.format import time_text
+from stretto.format import rfc3339
 
 LONGEST = 1e6 * HOUR
 """Longest accepted duration (ns), the same as for configured hours."""
@@ -36,7 +36,7 @@ def parse_since(text: str, now: int) -> int:
     """Return the instant (ns) of ``24h`` (ago), ``2026-11-20`` or an RFC 3339 time. Raises UsageError."""
     for candidate in (text, f"{text}T00:00:00Z"):
         try:
-            return time_text.parse_rfc3339(candidate)
+            return rfc3339.parse_rfc3339(candidate)
         except ValueError:
             continue
     try:

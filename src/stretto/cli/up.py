@@ -26,8 +26,8 @@ from stretto.errors import ServiceError
 from stretto.notifications.desktop_alerts import AnnouncementSettings, Announcer
 from stretto.notifications.log import NotificationLog
 from stretto.otlp_export.sender import build_sender
-from stretto.servers.alert_receivers import check_receivers, read_receivers
 from stretto.servers.credentials import ServerCredentials, ensure_credentials, write_private
+from stretto.servers.merge_receivers import check_receivers, read_receivers
 from stretto.servers.supervisor import (
     SupervisedServer,
     Supervisor,

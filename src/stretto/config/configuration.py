@@ -15,12 +15,12 @@ from stretto.features.feature_table import FeatureStates
 from stretto.figures.baselines import DeclaredBaselines, Provenance
 from stretto.figures.scores.score_rules import ScoreRules, Scoring
 from stretto.figures.window_verdict import HeadlineRule
+from stretto.model.configured_rates import Rates
 from stretto.model.task_type import TaskTypes
-from stretto.model.token_prices import Rates
-from stretto.state.retention import Retention
+from stretto.state.retention_settings import Retention
 
 if TYPE_CHECKING:
-    from stretto.prices import Prices
+    from stretto.cost_computation import Prices
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -58,7 +58,7 @@ class Config:
     desktop_alerts: bool
     """Whether critical alerts are raised on the desktop."""
     receivers: Path | None
-    """The file that ``stretto.servers.alert_receivers`` reads, if there is a file."""
+    """The file that ``stretto.servers.merge_receivers`` reads, if there is a file."""
     prometheus_port: int
     alertmanager_port: int
     stuck_minutes: int
@@ -110,7 +110,7 @@ class Config:
         """Hash of the settings that stored figures use: classification, idle limit, prices and scales."""
         from hashlib import sha256  # noqa: PLC0415  # milliseconds, only needed to write the store
 
-        from stretto.prices import read_list_version  # noqa: PLC0415  # likewise
+        from stretto.cost_computation import read_list_version  # noqa: PLC0415  # likewise
 
         rules = [[t.name, *t.keywords] for t in self.task_types.types]
         prices = [sorted(self.rates.items()), read_list_version()]
@@ -121,7 +121,7 @@ class Config:
     @property
     def prices(self) -> Prices:
         """The prices of model calls."""
-        from stretto.prices import Prices  # noqa: PLC0415  # milliseconds, only needed to price calls
+        from stretto.cost_computation import Prices  # noqa: PLC0415  # milliseconds, only needed to price calls
 
         return Prices(self.rates)
 

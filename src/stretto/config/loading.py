@@ -25,9 +25,9 @@ from stretto.errors import ConfigError, find_nearest, make_unknown_key_error
 from stretto.features.feature_changes import FILE, read_changes
 from stretto.features.feature_table import FeatureStates, decide_states
 from stretto.figures.scores.score_rules import parse_score_rules
-from stretto.model.token_prices import parse_rates
-from stretto.state.folder import find_state_folder
-from stretto.state.retention import Retention
+from stretto.model.configured_rates import parse_rates
+from stretto.state.find_folder import find_state_folder
+from stretto.state.retention_settings import Retention
 
 LEAST_TOKEN_LENGTH = 16
 """Characters: a token is asked for over a network, where a short one can be guessed."""

@@ -19,7 +19,7 @@ from stretto.errors import StrettoError
 from stretto.features.collection import Collection
 from stretto.features.feature_changes import FILE, read_changes
 from stretto.features.feature_table import FEATURES, parse_value
-from stretto.state.folder import find_state_folder
+from stretto.state.find_folder import find_state_folder
 
 SECONDS_BETWEEN_LOOKS = 1.0
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from stretto.clock import SECOND
 from stretto.figures.figure import Figure, Labels, make_ratio
+from stretto.figures.figures_from_counts import compute_quantile_figures
 from stretto.figures.sum_reading import Sums, sum_by, sum_up
-from stretto.figures.tallies import compute_quantile_figures
 from stretto.names import measures
 from stretto.names.measures import Dimension
 

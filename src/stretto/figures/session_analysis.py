@@ -114,7 +114,7 @@ def build_analysis_document(analysis: SessionAnalysis) -> dict[str, Any]:
     }
 
 
-def build_fanout_document(fanout: Fanout) -> dict[str, Any]:
+def build_fanout_additions(fanout: Fanout) -> dict[str, Any]:
     """Return the keys that the analysis adds to a fan-out's JSON document."""
     return {
         "critical_path_seconds": measure_fanout_path(fanout) / SECOND,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from stretto.model.cost import Cost
 from stretto.model.entities import ModelCall, Task
 from stretto.model.event import Outcome
-from stretto.model.model_call_cost import Cost
 from stretto.model.model_name import normalise_model
 
 Priced = tuple[ModelCall, Cost | None]

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from stretto.clock import SECOND
 from stretto.figures.cache_figures import compute_cache_figures
 from stretto.figures.figure import Figure, Labels, make_ratio
+from stretto.figures.figures_from_counts import compute_outcome_figures, compute_quantile_figures
 from stretto.figures.sum_reading import Sums, group_by, group_in_table, sum_by, sum_up
-from stretto.figures.tallies import compute_outcome_figures, compute_quantile_figures
-from stretto.model.model_call_cost import DOLLAR
+from stretto.model.cost import DOLLAR
 from stretto.names import measures
 from stretto.names.measures import Dimension
 

@@ -28,11 +28,11 @@ from stretto.model.conclude_delivery import judge_tasks
 from stretto.model.conclude_leaves import (
     conclude_cache_reports,
     conclude_hooks_run,
+    conclude_host_processes,
     conclude_labels,
     conclude_messages,
     conclude_permissions,
     conclude_phases,
-    conclude_processes,
     conclude_samples,
     conclude_scores,
 )
@@ -54,8 +54,8 @@ from stretto.model.person_waits import cut_waits
 from stretto.model.run_times import Run, RunTimes, measure_run
 from stretto.model.session_outcome import conclude_session_outcome, judge_stops
 from stretto.model.task_type import OTHER, normalise_name
-from stretto.names import fields
-from stretto.names.fields import list_stamped, make_stamped_key, unpack_timed
+from stretto.names import fact_fields
+from stretto.names.fact_fields import list_stamped, make_stamped_key, unpack_timed
 
 Classify = Callable[[str | None, str | None], str]
 """(description, agent) → task type."""
@@ -79,25 +79,25 @@ def conclude_session(facts: SessionFacts, *, lost: bool, classify: Classify, cal
     # A person or an orchestrator names the pattern; else an agent's session takes its first command.
     pattern = (
         dict(labels).get(PATTERN_LABEL)
-        or get_text(session, fields.PATTERN)
-        or _get_words(session, fields.COMMAND)
+        or get_text(session, fact_fields.PATTERN)
+        or _get_words(session, fact_fields.COMMAND)
     )
     turns = _conclude_turns(facts, closed=closed)
-    end = get_number(session, fields.ENDED) if has_session_ended(facts) else None
+    end = get_number(session, fact_fields.ENDED) if has_session_ended(facts) else None
     tasks = conclude_tasks(facts, closed=closed, classify=classify)
     tasks = cut_waits(facts, judge_tasks(facts, tasks, turns, end), closed=closed)
-    first = get_number(session, fields.FIRST) or 0
+    first = get_number(session, fact_fields.FIRST) or 0
     return Session(
         id=facts.id,
-        source=get_text(session, fields.SOURCE) or "",
-        project=_get_words(session, fields.PROJECT),
-        worktree=_get_words(session, fields.WORKTREE),
+        source=get_text(session, fact_fields.SOURCE) or "",
+        project=_get_words(session, fact_fields.PROJECT),
+        worktree=_get_words(session, fact_fields.WORKTREE),
         pattern=pattern,
-        traceparent=_get_words(session, fields.TRACEPARENT),
-        recording=get_number(session, fields.RECORDING) == 1,
+        traceparent=_get_words(session, fact_fields.TRACEPARENT),
+        recording=get_number(session, fact_fields.RECORDING) == 1,
         start=first,
         end=end,
-        last=get_number(session, fields.LAST) or first,
+        last=get_number(session, fact_fields.LAST) or first,
         outcome=conclude_session_outcome(facts, turns, tasks, closed=closed, end=end),
         turns=turns,
         tasks=tasks,
@@ -110,16 +110,16 @@ def conclude_session(facts: SessionFacts, *, lost: bool, classify: Classify, cal
         permissions=conclude_permissions(facts) if calls else (),
         samples=conclude_samples(facts) if calls else (),
         cache_reports=conclude_cache_reports(facts) if calls else (),
-        ends=tuple(sorted(time for time, _ in list_stamped(session, fields.ENDED))),
-        processes=conclude_processes(facts),
+        ends=tuple(sorted(time for time, _ in list_stamped(session, fact_fields.ENDED))),
+        processes=conclude_host_processes(facts),
         labels=labels,
     )
 
 
 def has_session_ended(facts: SessionFacts) -> bool:
     """Return whether the session's end was reported and no later event resumed it."""
-    ended = get_number(facts.session, fields.ENDED)
-    return ended is not None and ended >= (get_number(facts.session, fields.OPENED) or 0)
+    ended = get_number(facts.session, fact_fields.ENDED)
+    return ended is not None and ended >= (get_number(facts.session, fact_fields.OPENED) or 0)
 
 
 def conclude_tasks(facts: SessionFacts, *, closed: bool, classify: Classify) -> tuple[Task, ...]:
@@ -132,7 +132,7 @@ def conclude_tasks(facts: SessionFacts, *, closed: bool, classify: Classify) -> 
     tasks: list[Task] = []
     for agent_id, task_facts in facts.tasks.items():
         calls = delegations.by_agent.get(agent_id, ())
-        starts, ends = list_stamped(task_facts, fields.START), list_stamped(task_facts, fields.END)
+        starts, ends = list_stamped(task_facts, fact_fields.START), list_stamped(task_facts, fact_fields.END)
         if not starts and not ends and (not calls or agent_id.startswith("/")):
             # The host's notices can also be about background shells, which are no agents. A path in a call's
             # answer is an alias of an agent that has not been heard of.
@@ -195,9 +195,9 @@ def _stands_for_agent(facts: SessionFacts, call: Delegation) -> bool:
         return False
     if call.outcome is Outcome.SUCCESS:
         return True
-    if get_text(facts.session, fields.SOURCE) in AGENT_REPORTING_SOURCES:
+    if get_text(facts.session, fact_fields.SOURCE) in AGENT_REPORTING_SOURCES:
         return False
-    if any(list_stamped(task_facts, fields.START) for task_facts in facts.tasks.values()):
+    if any(list_stamped(task_facts, fact_fields.START) for task_facts in facts.tasks.values()):
         return False
     call_facts = facts.calls.get(call.id, {})
     asked = (
@@ -229,12 +229,12 @@ def _conclude_task(
     seen: bool,
     classify: Classify,
 ) -> Task:
-    agent = get_text(task_facts, fields.AGENT) or (call.agent if call else None)
-    description = (call.description if call else None) or get_text(task_facts, fields.DESCRIPTION)
-    declared_type = get_text(task_facts, fields.TYPE)
+    agent = get_text(task_facts, fact_fields.AGENT) or (call.agent if call else None)
+    description = (call.description if call else None) or get_text(task_facts, fact_fields.DESCRIPTION)
+    declared_type = get_text(task_facts, fact_fields.TYPE)
     task_type = normalise_name(declared_type) or OTHER if declared_type else classify(description, agent)
-    delegated_by = (call.id if call else None) or get_text(task_facts, fields.DELEGATED_BY)
-    parent = call.parent if call else get_text(task_facts, fields.PARENT)
+    delegated_by = (call.id if call else None) or get_text(task_facts, fact_fields.DELEGATED_BY)
+    parent = call.parent if call else get_text(task_facts, fact_fields.PARENT)
     return Task(
         id=task_id,
         task_type=task_type,
@@ -245,7 +245,7 @@ def _conclude_task(
         start=times.start,
         end=times.end,
         outcome=outcome,
-        phase=get_text(task_facts, fields.PHASE),
+        phase=get_text(task_facts, fact_fields.PHASE),
         seen=seen,
         doubt=times.doubt,
         declared_tool_calls=declared_tool_calls,
@@ -253,7 +253,7 @@ def _conclude_task(
 
 
 def _get_parent_call(facts: SessionFacts, task_facts: EntityFacts) -> str | None:
-    parent = get_text(task_facts, fields.PARENT)
+    parent = get_text(task_facts, fact_fields.PARENT)
     return parent if parent in facts.calls else None
 
 
@@ -302,10 +302,10 @@ def _find_noticed_outcome(task_facts: EntityFacts, run: Run, next_run: Run | Non
     """Return the outcome in the host's last notice between the start of a run and that of the next."""
     start = run.start or 0
     until = LATEST if next_run is None else next_run.start or 0
-    times = [time for time, _ in list_stamped(task_facts, fields.NOTICE) if start <= time < until]
+    times = [time for time, _ in list_stamped(task_facts, fact_fields.NOTICE) if start <= time < until]
     if not times:
         return None
-    return OUTCOMES[str(get_text(task_facts, make_stamped_key(fields.NOTICE, max(times))))]
+    return OUTCOMES[str(get_text(task_facts, make_stamped_key(fact_fields.NOTICE, max(times))))]
 
 
 def _conclude_task_outcome(
@@ -315,13 +315,13 @@ def _conclude_task_outcome(
         return call.outcome
     if run.end is not None:
         # The end of an agent does not mean success, so the outcome of its call was preferred.
-        return OUTCOMES[get_text(task_facts, fields.OUTCOME) or Outcome.UNKNOWN]
+        return OUTCOMES[get_text(task_facts, fact_fields.OUTCOME) or Outcome.UNKNOWN]
     return Outcome.UNKNOWN if is_over or _get_waited_end(call) is not None else Outcome.RUNNING
 
 
 def _get_listed_agents(facts: SessionFacts) -> tuple[int, frozenset[str]]:
     """Return when the main agent last stopped, and the background tasks that it listed as running then."""
-    packed = get_text(facts.session, fields.RUNNING)
+    packed = get_text(facts.session, fact_fields.RUNNING)
     if packed is None:
         return 0, frozenset()
     time, ids = unpack_timed(packed)
@@ -334,32 +334,32 @@ def _conclude_turns(facts: SessionFacts, *, closed: bool) -> tuple[Turn, ...]:
     Clients before prompt ids report stops without a turn id: the last stop before the next prompt is used.
     Example: prompts at 10 and 50 and stops at 20, 30 and 60 are the turns [10, 30] and [50, 60].
     """
-    stops = sorted((time, str(fact[1])) for time, fact in list_stamped(facts.session, fields.STOP))
+    stops = sorted((time, str(fact[1])) for time, fact in list_stamped(facts.session, fact_fields.STOP))
     started_turns = sorted(
         (start, turn_id)
         for turn_id, turn_facts in facts.turns.items()
-        if (start := get_number(turn_facts, fields.START)) is not None
+        if (start := get_number(turn_facts, fact_fields.START)) is not None
     )
     turns = []
     for index, (start, turn_id) in enumerate(started_turns):
         turn_facts = facts.turns[turn_id]
         next_start = started_turns[index + 1][0] if index + 1 < len(started_turns) else None
-        end, outcome = get_number(turn_facts, fields.STOPPED), get_text(turn_facts, fields.OUTCOME)
+        end, outcome = get_number(turn_facts, fact_fields.STOPPED), get_text(turn_facts, fact_fields.OUTCOME)
         if end is None:
             own_stops = [
                 stop for stop in stops if stop[0] >= start and (next_start is None or stop[0] < next_start)
             ]
             end, outcome = (own_stops[-1][0], judge_stops(facts, own_stops)) if own_stops else (None, None)
         if end is None:
-            prompted = get_number(facts.session, fields.PROMPTED) or 0
+            prompted = get_number(facts.session, fact_fields.PROMPTED) or 0
             outcome = Outcome.UNKNOWN if closed or prompted > start else Outcome.RUNNING
         elif keep_plausible_start(start, end) is None:
             end = None
-        origin = get_text(turn_facts, fields.ORIGIN) or "user"
+        origin = get_text(turn_facts, fact_fields.ORIGIN) or "user"
         turns.append(Turn(turn_id, origin, start, end, OUTCOMES[outcome or Outcome.UNKNOWN]))
     # A stop that carries its turn's duration is the only report of that turn if it contains no prompt.
     for stop, _ in stops:
-        asked = get_number(facts.session, make_stamped_key(fields.ASKED, stop))
+        asked = get_number(facts.session, make_stamped_key(fact_fields.ASKED, stop))
         if asked is not None and not any(asked <= start <= stop for start, _ in started_turns):
             own_stops = [each for each in stops if asked <= each[0] <= stop]
             outcome = judge_stops(facts, own_stops)

@@ -21,8 +21,8 @@ from stretto.model.facts import (
     get_text,
     split_repeated_calls,
 )
-from stretto.names import fields
-from stretto.names.fields import list_stamped
+from stretto.names import fact_fields
+from stretto.names.fact_fields import list_stamped
 
 LONGEST_ACTIVITY = 30 * DAY
 """Nanoseconds. A longer duration of anything an agent does was measured with two different clocks."""
@@ -50,7 +50,7 @@ def conclude_calls(
     find_run = index_runs_by_agent(facts, tasks)
     calls: list[ToolCall] = []
     for key, call_facts in facts.calls.items():
-        agent_id = find_nearest_task(facts, get_text(call_facts, fields.AGENT_ID))
+        agent_id = find_nearest_task(facts, get_text(call_facts, fact_fields.AGENT_ID))
         for call in concluded.get(key) or conclude_call(facts, key, closed=closed):
             task = None if agent_id is None else find_run(agent_id, call.start or call.end or 0)
             calls.append(call if task == call.task else replace(call, task=task))
@@ -62,7 +62,7 @@ def conclude_call(facts: SessionFacts, call_id: str, *, closed: bool) -> tuple[T
 
     Their task is the agent, not yet its run.
     """
-    if get_text(facts.calls[call_id], fields.STATUS) == NOT_STARTED:
+    if get_text(facts.calls[call_id], fact_fields.STATUS) == NOT_STARTED:
         return ()
     calls = split_repeated_calls(call_id, facts.calls[call_id])
     return tuple([_conclude_tool_call(facts, id, call_facts, closed=closed) for id, call_facts in calls])
@@ -75,15 +75,15 @@ def _conclude_tool_call(
 
     Example: start 100, end 180 and a measured duration of 60 leave an overhead of 20.
     """
-    start, end = get_number(call_facts, fields.START), get_number(call_facts, fields.END)
-    duration = get_number(call_facts, fields.DURATION)
-    task = find_nearest_task(facts, get_text(call_facts, fields.AGENT_ID))
+    start, end = get_number(call_facts, fact_fields.START), get_number(call_facts, fact_fields.END)
+    duration = get_number(call_facts, fact_fields.DURATION)
+    task = find_nearest_task(facts, get_text(call_facts, fact_fields.AGENT_ID))
     overhead = None
     if end is None:
         over = closed or is_call_over(facts, call_facts, task, start)
         outcome = Outcome.UNKNOWN if over else Outcome.RUNNING
     else:
-        outcome = OUTCOMES[get_text(call_facts, fields.OUTCOME) or Outcome.UNKNOWN]
+        outcome = OUTCOMES[get_text(call_facts, fact_fields.OUTCOME) or Outcome.UNKNOWN]
         start = keep_plausible_start(start, end)
         if start is not None and duration is None:
             duration = end - start
@@ -93,23 +93,23 @@ def _conclude_tool_call(
             start = end - duration
     return ToolCall(
         call_id,
-        get_text(call_facts, fields.TOOL),
+        get_text(call_facts, fact_fields.TOOL),
         task,
         start,
         end,
         duration,
         overhead,
         outcome,
-        get_text(call_facts, fields.WROTE),
+        get_text(call_facts, fact_fields.WROTE),
         _conclude_test_run(call_facts),
     )
 
 
 def _conclude_test_run(call_facts: EntityFacts) -> TestRun | None:
-    framework = get_text(call_facts, fields.TEST_FRAMEWORK)
+    framework = get_text(call_facts, fact_fields.TEST_FRAMEWORK)
     if framework is None:
         return None
-    passed, failed = (get_number(call_facts, name) for name in fields.TEST_COUNTS)
+    passed, failed = (get_number(call_facts, name) for name in fact_fields.TEST_COUNTS)
     return TestRun(framework, passed, failed)
 
 
@@ -141,11 +141,11 @@ def index_runs_by_agent(facts: SessionFacts, tasks: tuple[Task, ...]) -> Callabl
 
 def _compute_overhead(facts: SessionFacts, call_facts: EntityFacts, surplus: int) -> int | None:
     """Return the time around an execution, or None unless hooks timed all of it and no person was asked."""
-    start_rank, start = call_facts[fields.START]
-    end_rank, end = call_facts[fields.END]
-    duration_rank, _ = call_facts[fields.DURATION]
+    start_rank, start = call_facts[fact_fields.START]
+    end_rank, end = call_facts[fact_fields.END]
+    duration_rank, _ = call_facts[fact_fields.DURATION]
     timed_by_hooks = start_rank == end_rank == duration_rank == _HOOK
-    if not timed_by_hooks or get_text(call_facts, fields.TOOL) in DELEGATING_TOOLS:
+    if not timed_by_hooks or get_text(call_facts, fact_fields.TOOL) in DELEGATING_TOOLS:
         return None
     if facts.permissions and facts.has_permission_request(
         get_permission_key(call_facts), int(start), int(end)
@@ -158,14 +158,17 @@ def is_call_over(
     facts: SessionFacts, call_facts: EntityFacts, agent_id: str | None, start: int | None
 ) -> bool:
     """Return whether a call without an end is over, by the rules of ``conclude``."""
-    if fields.BATCHED in call_facts:
+    if fact_fields.BATCHED in call_facts:
         return True
     if start is None:
         return False
     if agent_id is None:
-        closers = (get_number(facts.session, fields.STOPPED), get_number(facts.session, fields.PROMPTED))
+        closers = (
+            get_number(facts.session, fact_fields.STOPPED),
+            get_number(facts.session, fact_fields.PROMPTED),
+        )
         return any(time is not None and time > start for time in closers)
-    agent_ends = list_stamped(facts.tasks.get(agent_id, {}), fields.END)
+    agent_ends = list_stamped(facts.tasks.get(agent_id, {}), fact_fields.END)
     return any(time > start for time, _ in agent_ends)
 
 
@@ -181,52 +184,55 @@ def conclude_model_calls(facts: SessionFacts, ids: Iterable[str] | None = None) 
     selected = facts.model_calls if ids is None else {id: facts.model_calls[id] for id in ids}
     merged = _merge_requests_into_responses(selected)
     task_of = {
-        call_id: find_nearest_task(facts, get_text(call_facts, fields.AGENT_ID))
+        call_id: find_nearest_task(facts, get_text(call_facts, fact_fields.AGENT_ID))
         for call_id, call_facts in merged.items()
     }
     tasks_with_ids = {
-        task_of[call_id] for call_id, call_facts in merged.items() if fields.ANONYMOUS not in call_facts
+        task_of[call_id] for call_id, call_facts in merged.items() if fact_fields.ANONYMOUS not in call_facts
     }
     calls = [
         ModelCall(
             id=call_id,
-            model=get_text(call_facts, fields.MODEL),
+            model=get_text(call_facts, fact_fields.MODEL),
             task=task_of[call_id],
-            start=get_number(call_facts, fields.START),
-            duration=get_number(call_facts, fields.DURATION),
-            outcome=OUTCOMES[get_text(call_facts, fields.OUTCOME) or Outcome.UNKNOWN],
+            start=get_number(call_facts, fact_fields.START),
+            duration=get_number(call_facts, fact_fields.DURATION),
+            outcome=OUTCOMES[get_text(call_facts, fact_fields.OUTCOME) or Outcome.UNKNOWN],
             tokens=Tokens(
-                *(get_number(call_facts, name) for name in (*fields.TOKENS, fields.CACHE_WRITE_1H_TOKENS))
+                *(
+                    get_number(call_facts, name)
+                    for name in (*fact_fields.TOKENS, fact_fields.CACHE_WRITE_1H_TOKENS)
+                )
             ),
-            cost=get_number(call_facts, fields.COST),
-            first_token=get_number(call_facts, fields.FIRST_TOKEN),
+            cost=get_number(call_facts, fact_fields.COST),
+            first_token=get_number(call_facts, fact_fields.FIRST_TOKEN),
             is_lower_bound=_is_lower_bound(call_facts),
         )
         for call_id, call_facts in merged.items()
-        if fields.ANONYMOUS not in call_facts or task_of[call_id] not in tasks_with_ids
+        if fact_fields.ANONYMOUS not in call_facts or task_of[call_id] not in tasks_with_ids
     ]
     return tuple(sorted(calls, key=lambda call: (call.start or 0, call.id)))
 
 
 def _is_lower_bound(call_facts: EntityFacts) -> bool:
     """Return whether only transcripts reported a call, and none of their lines had the end of the answer."""
-    rank, _ = call_facts.get(fields.START, (_TRANSCRIPT, 0))
-    return rank == _TRANSCRIPT and get_number(call_facts, fields.COMPLETE) == 0
+    rank, _ = call_facts.get(fact_fields.START, (_TRANSCRIPT, 0))
+    return rank == _TRANSCRIPT and get_number(call_facts, fact_fields.COMPLETE) == 0
 
 
 def _merge_requests_into_responses(calls: dict[str, EntityFacts]) -> dict[str, EntityFacts]:
     """Return model calls with those keyed by a request merged into those keyed by its response."""
     responses: dict[str, str] = {}
     for call_id in sorted(calls):
-        request = get_text(calls[call_id], fields.REQUEST)
+        request = get_text(calls[call_id], fact_fields.REQUEST)
         if request not in calls or request == call_id:
             continue
         # A call that names a request of its own is a response: chains and rings of names merge nothing.
-        if get_text(calls[request], fields.REQUEST) in (None, request):
+        if get_text(calls[request], fact_fields.REQUEST) in (None, request):
             responses.setdefault(request, call_id)
     merged = {call_id: dict(call_facts) for call_id, call_facts in calls.items()}
     for request, response in responses.items():
         for name, fact in merged.pop(request).items():
-            pick = max if name in fields.LARGEST else min
+            pick = max if name in fact_fields.LARGEST else min
             merged[response][name] = pick(fact, merged[response].get(name, fact))
     return merged

@@ -19,7 +19,7 @@ from stretto.model.delivery import Delivery, TaskDelivery, WasteReason
 from stretto.model.entities import Task, Turn
 from stretto.model.event import Outcome
 from stretto.model.facts import SessionFacts
-from stretto.names import fields
+from stretto.names import fact_fields
 
 _RETRY_WORDS = re.compile(
     r"\b(?:re-?try(?:ing)?|re-?run(?:ning)?|again|(?:attempt|try)\s*#?\d+(?:\s*(?:of|/)\s*\d+)?)\b"
@@ -108,7 +108,7 @@ def _is_cut(facts: SessionFacts, task: Task, turn: Turn) -> bool:
         return task.end is not None and (turn.end is None or task.end >= turn.end)
     # A client reports no stop after an interrupt: the call for the agent has not returned either.
     call = facts.calls.get(task.delegated_by or "", {})
-    return turn.end is None and turn.outcome is Outcome.UNKNOWN and bool(call) and fields.END not in call
+    return turn.end is None and turn.outcome is Outcome.UNKNOWN and bool(call) and fact_fields.END not in call
 
 
 def _share_last_run(

@@ -11,31 +11,31 @@ from stretto.model.conclude_calls import OUTCOMES, keep_plausible_start
 from stretto.model.entities import (
     CacheReport,
     HooksRun,
+    HostProcesses,
     Message,
     PermissionRequest,
     Phase,
-    Processes,
     Sample,
     Score,
 )
 from stretto.model.event import Outcome
 from stretto.model.facts import EntityFacts, SessionFacts, find_nearest_task, get_number, get_text
-from stretto.names import NONE, fields
-from stretto.names.fields import EntityKind, parse_stamped_key, unpack_timed
+from stretto.names import NONE, fact_fields
+from stretto.names.fact_fields import EntityKind, parse_stamped_key, unpack_timed
 
 
 def conclude_phases(facts: SessionFacts, *, closed: bool) -> tuple[Phase, ...]:
     """Return the phases by start; a phase without an end is over when its session is."""
     phases = []
     for phase_id, phase_facts in _list_leaves(facts, EntityKind.PHASE):
-        start, end = get_number(phase_facts, fields.START), get_number(phase_facts, fields.END)
+        start, end = get_number(phase_facts, fact_fields.START), get_number(phase_facts, fact_fields.END)
         outcome = Outcome.UNKNOWN if closed else Outcome.RUNNING
         if end is not None:
             outcome = _get_outcome(phase_facts)
         phases.append(
             Phase(
                 id=phase_id,
-                name=get_text(phase_facts, fields.NAME) or NONE,
+                name=get_text(phase_facts, fact_fields.NAME) or NONE,
                 start=keep_plausible_start(start, end),
                 end=end,
                 outcome=outcome,
@@ -51,7 +51,7 @@ def conclude_labels(facts: SessionFacts) -> tuple[tuple[str, str], ...]:
     """
     labels = []
     for key, label_facts in _list_leaves(facts, EntityKind.LABEL):
-        packed = get_text(label_facts, fields.DECIDED) or get_text(label_facts, fields.DECLARED)
+        packed = get_text(label_facts, fact_fields.DECIDED) or get_text(label_facts, fact_fields.DECLARED)
         value = unpack_timed(packed)[1] if packed else ""
         if value:
             labels.append((key, value))
@@ -63,13 +63,13 @@ def conclude_messages(facts: SessionFacts) -> tuple[Message, ...]:
     messages = [
         Message(
             id=message_id,
-            sender=get_text(message_facts, fields.SENDER),
-            receiver=get_text(message_facts, fields.RECEIVER),
+            sender=get_text(message_facts, fact_fields.SENDER),
+            receiver=get_text(message_facts, fact_fields.RECEIVER),
             task=_find_task(facts, message_facts),
-            time=get_number(message_facts, fields.TIME) or 0,
-            response=get_number(message_facts, fields.RESPONSE),
+            time=get_number(message_facts, fact_fields.TIME) or 0,
+            response=get_number(message_facts, fact_fields.RESPONSE),
             outcome=_get_outcome(message_facts),
-            type=get_text(message_facts, fields.TYPE),
+            type=get_text(message_facts, fact_fields.TYPE),
         )
         for message_id, message_facts in _list_leaves(facts, EntityKind.MESSAGE)
     ]
@@ -80,19 +80,19 @@ def conclude_scores(facts: SessionFacts) -> tuple[Score, ...]:
     """Return the latest judgement of each judge on each entity and criterion, by time."""
     scores = []
     for _, score_facts in _list_leaves(facts, EntityKind.SCORE):
-        time, value = unpack_timed(get_text(score_facts, fields.SAID) or "0 nan")
+        time, value = unpack_timed(get_text(score_facts, fact_fields.SAID) or "0 nan")
         of, of_id = _find_judged_entity(
             facts,
-            get_text(score_facts, fields.OF) or EntityKind.SESSION,
-            get_text(score_facts, fields.OF_ID) or facts.id,
+            get_text(score_facts, fact_fields.OF) or EntityKind.SESSION,
+            get_text(score_facts, fact_fields.OF_ID) or facts.id,
         )
         scores.append(
             Score(
                 of=of,
                 of_id=of_id,
-                name=get_text(score_facts, fields.NAME) or NONE,
+                name=get_text(score_facts, fact_fields.NAME) or NONE,
                 value=float(value),
-                by=get_text(score_facts, fields.BY),
+                by=get_text(score_facts, fact_fields.BY),
                 time=time,
             )
         )
@@ -111,9 +111,9 @@ def _find_judged_entity(facts: SessionFacts, of: str, of_id: str) -> tuple[str, 
     of_id = place
     if of_id in facts.delegating:
         # Perhaps only the call that started the task is known.
-        return of, get_text(facts.calls[of_id], fields.TASK) or of_id
+        return of, get_text(facts.calls[of_id], fact_fields.TASK) or of_id
     model_call = facts.model_calls.get(of_id)
-    agent_id = of_id if model_call is None else get_text(model_call, fields.AGENT_ID)
+    agent_id = of_id if model_call is None else get_text(model_call, fact_fields.AGENT_ID)
     task = find_nearest_task(facts, agent_id)
     return (EntityKind.SESSION, facts.id) if task is None else (EntityKind.TASK, task)
 
@@ -126,18 +126,18 @@ def conclude_hooks_run(facts: SessionFacts) -> tuple[HooksRun, ...]:
     task_of_span = {
         span: agent_id
         for agent_id, task_facts in facts.tasks.items()
-        if (span := get_text(task_facts, fields.SPAN_PARENT))
+        if (span := get_text(task_facts, fact_fields.SPAN_PARENT))
     }
     runs = [
         HooksRun(
             run_id,
-            get_text(run_facts, fields.EVENT),
-            _find_task(facts, run_facts) or task_of_span.get(get_text(run_facts, fields.SPAN) or ""),
-            get_number(run_facts, fields.START) or 0,
+            get_text(run_facts, fact_fields.EVENT),
+            _find_task(facts, run_facts) or task_of_span.get(get_text(run_facts, fact_fields.SPAN) or ""),
+            get_number(run_facts, fact_fields.START) or 0,
             duration,
         )
         for run_id, run_facts in _list_leaves(facts, EntityKind.HOOKS)
-        if (duration := get_number(run_facts, fields.DURATION)) is not None
+        if (duration := get_number(run_facts, fact_fields.DURATION)) is not None
     ]
     return tuple(sorted(runs, key=lambda run: (run.start, run.id)))
 
@@ -157,30 +157,33 @@ def conclude_samples(facts: SessionFacts) -> tuple[Sample, ...]:
     samples = [
         Sample(
             int(key),
-            get_number(sample_facts, fields.DURATION) or 0,
-            *(get_number(sample_facts, name) for name in fields.SAMPLE_AMOUNTS),
+            get_number(sample_facts, fact_fields.DURATION) or 0,
+            *(get_number(sample_facts, name) for name in fact_fields.SAMPLE_AMOUNTS),
         )
         for key, sample_facts in _list_leaves(facts, EntityKind.SAMPLE)
     ]
     return tuple(sorted(samples, key=lambda sample: sample.start))
 
 
-def conclude_processes(facts: SessionFacts) -> Processes | None:
+def conclude_host_processes(facts: SessionFacts) -> HostProcesses | None:
     """Return the processes in which the session runs on this machine, or None if no source reported any."""
-    packed = get_text(facts.session, fields.PROCESSES)
+    packed = get_text(facts.session, fact_fields.PROCESSES)
     if packed is None:
         return None
     time, names = unpack_timed(packed)
-    return Processes(time, tuple(names.split(" ")))
+    return HostProcesses(time, tuple(names.split(" ")))
 
 
 def conclude_cache_reports(facts: SessionFacts) -> tuple[CacheReport, ...]:
     """Return the cache reports by time."""
     reports = [
         CacheReport(
-            get_text(report_facts, fields.NAME) or NONE,
-            get_number(report_facts, fields.TIME) or 0,
-            *(get_number(report_facts, name) for name in (*fields.CACHE_COUNTS, *fields.CACHE_AMOUNTS)),
+            get_text(report_facts, fact_fields.NAME) or NONE,
+            get_number(report_facts, fact_fields.TIME) or 0,
+            *(
+                get_number(report_facts, name)
+                for name in (*fact_fields.CACHE_COUNTS, *fact_fields.CACHE_AMOUNTS)
+            ),
         )
         for _, report_facts in _list_leaves(facts, EntityKind.CACHE)
     ]
@@ -202,8 +205,8 @@ def _list_leaves(facts: SessionFacts, kind: str) -> Iterable[tuple[str, EntityFa
 
 
 def _find_task(facts: SessionFacts, entity_facts: EntityFacts) -> str | None:
-    return find_nearest_task(facts, get_text(entity_facts, fields.AGENT_ID))
+    return find_nearest_task(facts, get_text(entity_facts, fact_fields.AGENT_ID))
 
 
 def _get_outcome(entity_facts: EntityFacts) -> Outcome:
-    return OUTCOMES[get_text(entity_facts, fields.OUTCOME) or Outcome.UNKNOWN]
+    return OUTCOMES[get_text(entity_facts, fact_fields.OUTCOME) or Outcome.UNKNOWN]

@@ -19,8 +19,8 @@ from stretto.model.facts import (
     get_text,
     split_repeated_calls,
 )
-from stretto.names import fields
-from stretto.names.fields import list_stamped
+from stretto.names import fact_fields
+from stretto.names.fact_fields import list_stamped
 
 SLACK = 250_000_000
 """Nanoseconds by which an agent's start may be stamped before its call: two hook processes race."""
@@ -95,7 +95,7 @@ def match_delegations(facts: SessionFacts) -> Delegations:
     claimed = set().union(*calls_by_agent.values())
     free = sorted((call for call in calls.values() if call.id not in claimed), key=_order_by_start)
     for start, agent_id in _list_unmatched_agents(facts, calls_by_agent):
-        call = _guess_call(free, get_text(facts.tasks[agent_id], fields.AGENT), start)
+        call = _guess_call(free, get_text(facts.tasks[agent_id], fact_fields.AGENT), start)
         if call is not None:
             calls_by_agent[agent_id] = {call.id}
             free.remove(call)
@@ -114,18 +114,18 @@ def _find_named_agents(facts: SessionFacts, facts_of_call: Mapping[str, EntityFa
     call_of_span = {
         span: call_id
         for call_id, call_facts in facts_of_call.items()
-        if (span := get_text(call_facts, fields.SPAN))
+        if (span := get_text(call_facts, fact_fields.SPAN))
     }
     for call_id, call_facts in facts_of_call.items():
-        agent_id = get_text(call_facts, fields.TASK)
+        agent_id = get_text(call_facts, fact_fields.TASK)
         # The path of an agent whose id is not known (Codex) names nobody.
         if agent_id and not agent_id.startswith("/"):
             calls_by_agent.setdefault(agent_id, set()).add(call_id)
     for agent_id, task_facts in facts.tasks.items():
         if agent_id.startswith("/"):
             continue
-        reported_call = get_text(task_facts, fields.DELEGATED_BY) or call_of_span.get(
-            get_text(task_facts, fields.SPAN_PARENT) or ""
+        reported_call = get_text(task_facts, fact_fields.DELEGATED_BY) or call_of_span.get(
+            get_text(task_facts, fact_fields.SPAN_PARENT) or ""
         )
         if reported_call is not None and reported_call in facts_of_call:
             calls_by_agent.setdefault(agent_id, set()).add(reported_call)
@@ -145,7 +145,7 @@ def _order_by_start(call: Delegation) -> tuple[int, str]:
 
 
 def _list_starts(task_facts: EntityFacts) -> list[int]:
-    return [time for time, _ in list_stamped(task_facts, fields.START)]
+    return [time for time, _ in list_stamped(task_facts, fact_fields.START)]
 
 
 def _list_unmatched_agents(
@@ -177,19 +177,20 @@ def _can_start(call: Delegation, agent: str | None, start: int) -> bool:
 
 
 def _to_delegation(call_id: str, call_facts: EntityFacts) -> Delegation:
-    outcome = get_text(call_facts, fields.OUTCOME)
-    status = get_text(call_facts, fields.STATUS) or ""
+    outcome = get_text(call_facts, fact_fields.OUTCOME)
+    status = get_text(call_facts, fact_fields.STATUS) or ""
     return Delegation(
         id=call_id,
-        agent=get_text(call_facts, fields.AGENT),
-        description=get_text(call_facts, fields.DESCRIPTION),
-        parent=get_text(call_facts, fields.AGENT_ID),
-        start=get_number(call_facts, fields.START),
-        end=get_number(call_facts, fields.END),
+        agent=get_text(call_facts, fact_fields.AGENT),
+        description=get_text(call_facts, fact_fields.DESCRIPTION),
+        parent=get_text(call_facts, fact_fields.AGENT_ID),
+        start=get_number(call_facts, fact_fields.START),
+        end=get_number(call_facts, fact_fields.END),
         outcome=Outcome(outcome) if outcome else None,
         # Another tool that names an agent sends it a message and does not wait for it.
-        launched=status.endswith("_launched") or get_text(call_facts, fields.TOOL) not in DELEGATING_TOOLS,
+        launched=status.endswith("_launched")
+        or get_text(call_facts, fact_fields.TOOL) not in DELEGATING_TOOLS,
         denied=status == "denied",
-        task_duration=get_number(call_facts, fields.TASK_DURATION),
-        task_tool_calls=get_number(call_facts, fields.TASK_TOOL_CALLS),
+        task_duration=get_number(call_facts, fact_fields.TASK_DURATION),
+        task_tool_calls=get_number(call_facts, fact_fields.TASK_TOOL_CALLS),
     )

@@ -298,7 +298,7 @@ class CacheReport:
     bytes: int | None = None
 
 
-class Processes(NamedTuple):
+class HostProcesses(NamedTuple):
     """Processes in which a session may run, the nearest to the reporting hook first."""
 
     reported_at: int
@@ -342,7 +342,7 @@ class Session:
     """Every reported end: a resumed session has ended before."""
     worktree: str | None = None
     """The worktree of the project's repository in which it began, if in any."""
-    processes: Processes | None = None
+    processes: HostProcesses | None = None
     """The processes in which it runs on this machine, as last reported."""
     labels: tuple[tuple[str, str], ...] = ()
     """(key, value) of each label, by key."""

@@ -2,7 +2,7 @@
 
 A fact is a pair (rank, value) under a field's name. Of two facts for one field the smaller pair is kept: the
 better ranked channel wins, and equal ranks keep the smaller value, such as the earlier start. Fields in
-``fields.LARGEST`` keep the larger value instead. Taking the minimum is commutative, associative and
+``fact_fields.LARGEST`` keep the larger value instead. Taking the minimum is commutative, associative and
 idempotent, and so is the whole merge: any order and any repetition of the same events gives the same facts.
 """
 
@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from stretto.model.event import Channel
-from stretto.names import fields
-from stretto.names.fields import EntityKind, list_stamped, make_stamped_key, parse_stamped_key
+from stretto.names import fact_fields
+from stretto.names.fact_fields import EntityKind, list_stamped, make_stamped_key, parse_stamped_key
 
 Fact = tuple[int, int | str]
 EntityFacts = dict[str, Fact]
@@ -53,7 +53,7 @@ ENTITY_KINDS = (
 )
 """All kinds. Session and permission have a single entry each, under the key ``""``."""
 
-_LARGEST = fields.LARGEST
+_LARGEST = fact_fields.LARGEST
 
 _SINGLE_KINDS = frozenset({EntityKind.SESSION, EntityKind.PERMISSION})
 
@@ -119,11 +119,11 @@ class SessionFacts:
                 insort(self.permission_times.setdefault(permission_key, []), time)
         else:
             self.get_table(kind)[key] = entity_facts
-            if fields.COPIED in entity_facts:
+            if fact_fields.COPIED in entity_facts:
                 self.copied.add((kind, key))
         if kind == EntityKind.CALL:
             self.index_delegating(key, entity_facts)
-            if fields.STAMP in "".join(entity_facts):
+            if fact_fields.STAMP in "".join(entity_facts):
                 self.unnamed_calls.add(key)
 
     def index_delegating(self, call_id: str, call_facts: EntityFacts) -> None:
@@ -176,7 +176,7 @@ class SessionFacts:
 
 def is_delegating(call_facts: EntityFacts) -> bool:
     """Return whether a call starts an agent."""
-    return get_text(call_facts, fields.TOOL) in DELEGATING_TOOLS or fields.TASK in call_facts
+    return get_text(call_facts, fact_fields.TOOL) in DELEGATING_TOOLS or fact_fields.TASK in call_facts
 
 
 def merge_fact(entity_facts: EntityFacts, name: str, rank: int, value: int | str) -> None:
@@ -218,7 +218,7 @@ def find_nearest_task(facts: SessionFacts, parent: str | None) -> str | None:
         if parent not in facts.calls:
             return parent
         visited.add(parent)
-        parent = get_text(facts.calls[parent], fields.AGENT_ID)
+        parent = get_text(facts.calls[parent], fact_fields.AGENT_ID)
     return parent
 
 
@@ -233,32 +233,32 @@ def split_repeated_calls(call_id: str, call_facts: EntityFacts) -> list[tuple[st
     Example: start@10, start@20, end@25, end@40 are the calls ``x`` [10, 40] and ``x/2`` [20, 25].
     """
     # Nearly every call has an id, and joining the names is the cheapest test for a stamp.
-    if fields.STAMP not in "".join(call_facts):
+    if fact_fields.STAMP not in "".join(call_facts):
         return [(call_id, call_facts)]
-    starts, ends = list_stamped(call_facts, fields.START), list_stamped(call_facts, fields.END)
+    starts, ends = list_stamped(call_facts, fact_fields.START), list_stamped(call_facts, fact_fields.END)
     marks = sorted([(time, False) for time, _ in starts] + [(time, True) for time, _ in ends])
     if not marks:
         return [(call_id, call_facts)]
-    shared = {name: fact for name, fact in call_facts.items() if fields.STAMP not in name}
+    shared = {name: fact for name, fact in call_facts.items() if fact_fields.STAMP not in name}
     calls: list[EntityFacts] = []
     without_end: list[EntityFacts] = []
     for time, is_end in marks:
         if not is_end:
-            start = call_facts[make_stamped_key(fields.START, time)]
-            calls.append({**shared, fields.START: start})
+            start = call_facts[make_stamped_key(fact_fields.START, time)]
+            calls.append({**shared, fact_fields.START: start})
             without_end.append(calls[-1])
             continue
         if not without_end:
             calls.append(dict(shared))
             without_end.append(calls[-1])
-        rank, outcome = call_facts[make_stamped_key(fields.END, time)]
+        rank, outcome = call_facts[make_stamped_key(fact_fields.END, time)]
         ended_call = without_end.pop()
-        for name in fields.TEST_COUNTS:
+        for name in fact_fields.TEST_COUNTS:
             count = call_facts.get(make_stamped_key(name, time))
             if count is not None:
                 ended_call[name] = count
-        ended_call[fields.END] = (rank, time)
-        ended_call[fields.OUTCOME] = (rank, outcome)
+        ended_call[fact_fields.END] = (rank, time)
+        ended_call[fact_fields.OUTCOME] = (rank, outcome)
     return [(call_id if n == 1 else f"{call_id}/{n}", call) for n, call in enumerate(calls, 1)]
 
 
@@ -269,4 +269,6 @@ def make_permission_key(agent_id: str | None, tool: str | None) -> str:
 
 def get_permission_key(call_facts: EntityFacts) -> str:
     """Return the key of the permission requests that may belong to a call."""
-    return make_permission_key(get_text(call_facts, fields.AGENT_ID), get_text(call_facts, fields.TOOL))
+    return make_permission_key(
+        get_text(call_facts, fact_fields.AGENT_ID), get_text(call_facts, fact_fields.TOOL)
+    )

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from stretto.model.conclude_calls import LONGEST_ACTIVITY
+from stretto.model.cost import DOLLAR, MOST_DOLLARS
 from stretto.model.event import Event, Kind, Outcome
-from stretto.model.fact_values import Touched, merge_counts, merge_duration, read_count, read_text
 from stretto.model.facts import (
     DELEGATING_TOOLS,
     HEARSAY,
@@ -22,9 +22,9 @@ from stretto.model.facts import (
 )
 from stretto.model.fold_identity import IDENTITY_HANDLERS, fold_alias
 from stretto.model.fold_leaves import LEAF_HANDLERS, declare_labels
-from stretto.model.model_call_cost import DOLLAR, MOST_DOLLARS
-from stretto.names import fields
-from stretto.names.fields import EntityKind, make_stamped_key, pack_timed
+from stretto.model.plausible_values import Touched, merge_counts, merge_duration, read_count, read_text
+from stretto.names import fact_fields
+from stretto.names.fact_fields import EntityKind, make_stamped_key, pack_timed
 
 _MILLISECOND = 1_000_000
 _MAX_FIRST_TOKEN_MS = 30 * 86_400_000
@@ -44,11 +44,11 @@ _OUTCOME_OF_STATUS = {
 NO_SIGN_OF_LIFE = frozenset({Kind.SAMPLE, Kind.SCORE, Kind.LABEL})
 """Samples are taken of any process that still exists; people score and label long after the session."""
 
-_TASK_TEXTS = (fields.DELEGATED_BY, fields.DESCRIPTION, fields.PHASE, fields.SPAN_PARENT)
+_TASK_TEXTS = (fact_fields.DELEGATED_BY, fact_fields.DESCRIPTION, fact_fields.PHASE, fact_fields.SPAN_PARENT)
 """Attributes of a task's start or end that become fields of the same name."""
 
-_CALL_START_TEXTS = (fields.AGENT, fields.DESCRIPTION)
-_CALL_TEXTS = (fields.WROTE, fields.TEST_FRAMEWORK)
+_CALL_START_TEXTS = (fact_fields.AGENT, fact_fields.DESCRIPTION)
+_CALL_TEXTS = (fact_fields.WROTE, fact_fields.TEST_FRAMEWORK)
 
 
 def fold_events(facts: SessionFacts, events: Sequence[Event]) -> set[tuple[str, str]]:
@@ -66,15 +66,15 @@ def fold_events(facts: SessionFacts, events: Sequence[Event]) -> set[tuple[str, 
             touched.update(handle(facts, event, RANK[event.channel]))
     signs = [event for event in events if event.kind not in NO_SIGN_OF_LIFE]
     if signs:
-        merge_fact(session, fields.FIRST, 0, min(event.time for event in signs))
-        merge_fact(session, fields.LAST, 0, max(event.time for event in signs))
+        merge_fact(session, fact_fields.FIRST, 0, min(event.time for event in signs))
+        merge_fact(session, fact_fields.LAST, 0, max(event.time for event in signs))
     for channel, source in {(event.channel, event.source) for event in signs if event.kind is not Kind.SPAN}:
-        merge_fact(session, fields.SOURCE, RANK[channel], source)
+        merge_fact(session, fact_fields.SOURCE, RANK[channel], source)
     for event in events:
         if event.kind in NO_SIGN_OF_LIFE:
             # These date the session only if nothing else does.
-            merge_fact(session, fields.FIRST, HEARSAY, event.time)
-            merge_fact(session, fields.SOURCE, RANK[event.channel] + HEARSAY, event.source)
+            merge_fact(session, fact_fields.FIRST, HEARSAY, event.time)
+            merge_fact(session, fact_fields.SOURCE, RANK[event.channel] + HEARSAY, event.source)
     return touched
 
 
@@ -88,50 +88,52 @@ def _find_calls_waiting_for_permission(facts: SessionFacts, event: Event) -> Tou
     return tuple(
         (EntityKind.CALL, call_id)
         for call_id, call in facts.iterate_calls_for(permission_key)
-        if (get_number(call, fields.START) or 0) <= event.time <= (get_number(call, fields.END) or event.time)
+        if (get_number(call, fact_fields.START) or 0)
+        <= event.time
+        <= (get_number(call, fact_fields.END) or event.time)
     )
 
 
 def _fold_session_start(facts: SessionFacts, event: Event, rank: int) -> Touched:
     session = facts.session
-    merge_fact(session, fields.OPENED, rank, event.time)
+    merge_fact(session, fact_fields.OPENED, rank, event.time)
     touched = _merge_context(facts, event, rank)
     pattern = read_text(event.attributes, "pattern")
     if pattern:
-        merge_fact(session, fields.PATTERN, rank, pattern)
+        merge_fact(session, fact_fields.PATTERN, rank, pattern)
     if event.attributes.get("recording"):
-        merge_fact(session, fields.RECORDING, rank, 1)
+        merge_fact(session, fact_fields.RECORDING, rank, 1)
     return touched
 
 
 def _fold_session_end(facts: SessionFacts, event: Event, rank: int) -> Touched:
-    merge_fact(facts.session, fields.ENDED, rank, event.time)
+    merge_fact(facts.session, fact_fields.ENDED, rank, event.time)
     # A resumed session ends again; it was closed between each end and the next event.
-    merge_fact(facts.session, make_stamped_key(fields.ENDED, event.time), rank, event.time)
+    merge_fact(facts.session, make_stamped_key(fact_fields.ENDED, event.time), rank, event.time)
     if event.outcome:
-        merge_fact(facts.session, fields.OUTCOME, rank, event.outcome)
+        merge_fact(facts.session, fact_fields.OUTCOME, rank, event.outcome)
     return ()
 
 
 def _fold_turn_start(facts: SessionFacts, event: Event, rank: int) -> Touched:
     session = facts.session
     is_host = event.type == "host"
-    merge_fact(session, fields.OPENED, rank, event.time)
+    merge_fact(session, fact_fields.OPENED, rank, event.time)
     touched = _merge_context(facts, event, rank)
     command = read_text(event.attributes, "command")
     if command:
         # The earliest command names the session's pattern.
-        merge_fact(session, fields.COMMAND, rank, pack_timed(event.time, command))
+        merge_fact(session, fact_fields.COMMAND, rank, pack_timed(event.time, command))
     touched += _fold_task_notice(facts, event, rank)
     if event.type == "user":
-        merge_fact(session, fields.PROMPTED, rank, event.time)
+        merge_fact(session, fact_fields.PROMPTED, rank, event.time)
     turn_id = event.id or f"@{event.time}"
     turn = facts.turns.setdefault(turn_id, {})
-    merge_fact(turn, fields.START, rank, event.time)
+    merge_fact(turn, fact_fields.START, rank, event.time)
     if event.type:
         # Host and user prompts can carry the same turn id; the user's origin is preferred.
         origin = "host" if is_host else "user"
-        merge_fact(turn, fields.ORIGIN, rank + (HEARSAY if is_host else 0), origin)
+        merge_fact(turn, fact_fields.ORIGIN, rank + (HEARSAY if is_host else 0), origin)
     return (*touched, (EntityKind.TURN, turn_id))
 
 
@@ -144,13 +146,13 @@ def _fold_task_notice(facts: SessionFacts, event: Event, rank: int) -> Touched:
     outcome = _OUTCOME_OF_STATUS.get(read_text(event.attributes, "task_status") or "")
     if outcome:
         # Each notice is about the run before it: an agent that runs again is reported again.
-        merge_fact(task, make_stamped_key(fields.NOTICE, event.time), rank, outcome)
+        merge_fact(task, make_stamped_key(fact_fields.NOTICE, event.time), rank, outcome)
     delegated_by = read_text(event.attributes, "delegated_by")
     if delegated_by:
-        merge_fact(task, fields.DELEGATED_BY, rank, delegated_by)
+        merge_fact(task, fact_fields.DELEGATED_BY, rank, delegated_by)
     duration = _read_task_duration(event)
     if duration is not None:
-        merge_fact(task, make_stamped_key(fields.DURATION, event.time), rank, duration)
+        merge_fact(task, make_stamped_key(fact_fields.DURATION, event.time), rank, duration)
     return ((EntityKind.TASK, task_id),)
 
 
@@ -162,35 +164,35 @@ def _read_task_duration(event: Event) -> int | None:
 
 def _fold_turn_end(facts: SessionFacts, event: Event, rank: int) -> Touched:
     session = facts.session
-    merge_fact(session, fields.STOPPED, rank, event.time)
+    merge_fact(session, fact_fields.STOPPED, rank, event.time)
     running = event.attributes.get("running")
     if isinstance(running, list):
-        merge_fact(session, fields.RUNNING, rank, pack_timed(event.time, *running))
+        merge_fact(session, fact_fields.RUNNING, rank, pack_timed(event.time, *running))
     if event.id is None:
         outcome = event.outcome or Outcome.UNKNOWN
-        merge_fact(session, make_stamped_key(fields.STOP, event.time), rank, outcome)
+        merge_fact(session, make_stamped_key(fact_fields.STOP, event.time), rank, outcome)
         if event.duration is not None:
             asked = event.time - event.duration
-            merge_fact(session, make_stamped_key(fields.ASKED, event.time), rank, asked)
+            merge_fact(session, make_stamped_key(fact_fields.ASKED, event.time), rank, asked)
         return ()
     turn = facts.turns.setdefault(event.id, {})
     # A stop hook may send the agent on, so a turn can stop more than once: the last stop ends it.
-    merge_fact(turn, fields.STOPPED, rank, event.time)
+    merge_fact(turn, fact_fields.STOPPED, rank, event.time)
     if event.outcome:
-        merge_fact(turn, fields.OUTCOME, rank, event.outcome)
+        merge_fact(turn, fact_fields.OUTCOME, rank, event.outcome)
     return ((EntityKind.TURN, event.id),)
 
 
 def _fold_task_start(facts: SessionFacts, event: Event, rank: int) -> Touched:
-    return _fold_task_edge(facts, event, rank, fields.START)
+    return _fold_task_edge(facts, event, rank, fact_fields.START)
 
 
 def _fold_task_end(facts: SessionFacts, event: Event, rank: int) -> Touched:
-    touched = _fold_task_edge(facts, event, rank, fields.END)
+    touched = _fold_task_edge(facts, event, rank, fact_fields.END)
     if event.id:
-        merge_duration(facts.tasks[event.id], make_stamped_key(fields.DURATION, event.time), event, rank)
+        merge_duration(facts.tasks[event.id], make_stamped_key(fact_fields.DURATION, event.time), event, rank)
         if event.outcome:
-            merge_fact(facts.tasks[event.id], fields.OUTCOME, rank, event.outcome)
+            merge_fact(facts.tasks[event.id], fact_fields.OUTCOME, rank, event.outcome)
     return touched
 
 
@@ -200,11 +202,11 @@ def _fold_task_edge(facts: SessionFacts, event: Event, rank: int, edge: str) -> 
     task = facts.tasks.setdefault(event.id, {})
     merge_fact(task, make_stamped_key(edge, event.time), rank, event.time)
     if event.name:
-        merge_fact(task, fields.AGENT, rank, event.name)
+        merge_fact(task, fact_fields.AGENT, rank, event.name)
     if event.type:
-        merge_fact(task, fields.TYPE, rank, event.type)
+        merge_fact(task, fact_fields.TYPE, rank, event.type)
     if event.parent:
-        merge_fact(task, fields.PARENT, rank, event.parent)
+        merge_fact(task, fact_fields.PARENT, rank, event.parent)
     if event.attributes:
         for name in _TASK_TEXTS:
             value = read_text(event.attributes, name)
@@ -212,7 +214,7 @@ def _fold_task_edge(facts: SessionFacts, event: Event, rank: int, edge: str) -> 
                 merge_fact(task, name, rank, value)
         outcome = _OUTCOME_OF_STATUS.get(read_text(event.attributes, "task_status") or "")
         if outcome:
-            merge_fact(task, fields.OUTCOME, rank, outcome)
+            merge_fact(task, fact_fields.OUTCOME, rank, outcome)
         return ((EntityKind.TASK, event.id), *fold_alias(facts, event, rank))
     return ((EntityKind.TASK, event.id),)
 
@@ -224,7 +226,7 @@ def _fold_tool_start(facts: SessionFacts, event: Event, rank: int) -> Touched:
     call = _fold_call(facts, event, call_id, rank)
     if event.id is None:
         facts.unnamed_calls.add(call_id)
-    start = fields.START if event.id else make_stamped_key(fields.START, event.time)
+    start = fact_fields.START if event.id else make_stamped_key(fact_fields.START, event.time)
     merge_fact(call, start, rank, event.time)
     if event.attributes:
         for name in _CALL_START_TEXTS:
@@ -241,29 +243,31 @@ def _fold_tool_end(facts: SessionFacts, event: Event, rank: int) -> Touched:
     call = _fold_call(facts, event, call_id, rank)
     if event.id is None:
         facts.unnamed_calls.add(call_id)
-        merge_fact(call, make_stamped_key(fields.END, event.time), rank, event.outcome or Outcome.UNKNOWN)
+        merge_fact(
+            call, make_stamped_key(fact_fields.END, event.time), rank, event.outcome or Outcome.UNKNOWN
+        )
     else:
-        merge_fact(call, fields.END, rank, event.time)
+        merge_fact(call, fact_fields.END, rank, event.time)
         if event.outcome:
-            merge_fact(call, fields.OUTCOME, rank, event.outcome)
-    merge_duration(call, fields.DURATION, event, rank)
+            merge_fact(call, fact_fields.OUTCOME, rank, event.outcome)
+    merge_duration(call, fact_fields.DURATION, event, rank)
     touched: Touched = ((EntityKind.CALL, call_id),)
     if event.attributes:
         status, task_id = read_text(event.attributes, "status"), read_text(event.attributes, "task")
         span = read_text(event.attributes, "span")
         if span:
-            merge_fact(call, fields.SPAN, rank, span)
+            merge_fact(call, fact_fields.SPAN, rank, span)
         if status:
-            merge_fact(call, fields.STATUS, rank, status)
+            merge_fact(call, fact_fields.STATUS, rank, status)
         if task_id:
-            merge_fact(call, fields.TASK, rank, task_id)
-            merge_fact(facts.tasks.setdefault(task_id, {}), fields.DELEGATED_BY, rank, call_id)
+            merge_fact(call, fact_fields.TASK, rank, task_id)
+            merge_fact(facts.tasks.setdefault(task_id, {}), fact_fields.DELEGATED_BY, rank, call_id)
             touched += ((EntityKind.TASK, task_id),)
             facts.index_delegating(call_id, call)
             task_duration = _read_task_duration(event)
             if task_duration is not None:
-                merge_fact(call, fields.TASK_DURATION, rank, task_duration)
-            merge_counts(call, event, (fields.TASK_TOOL_CALLS,), rank)
+                merge_fact(call, fact_fields.TASK_DURATION, rank, task_duration)
+            merge_counts(call, event, (fact_fields.TASK_TOOL_CALLS,), rank)
     return touched
 
 
@@ -273,18 +277,18 @@ def _fold_call(facts: SessionFacts, event: Event, call_id: str, rank: int) -> En
     if call is None:
         call = facts.calls[call_id] = {}
     if event.name:
-        merge_fact(call, fields.TOOL, rank, event.name)
+        merge_fact(call, fact_fields.TOOL, rank, event.name)
         if event.name in DELEGATING_TOOLS or call_id in facts.delegating:
             facts.index_delegating(call_id, call)
     if event.parent:
-        merge_fact(call, fields.AGENT_ID, rank, event.parent)
+        merge_fact(call, fact_fields.AGENT_ID, rank, event.parent)
     facts.index_permission_key(call_id, call)
     if event.attributes:
         for name in _CALL_TEXTS:
             value = read_text(event.attributes, name)
             if value:
                 merge_fact(call, name, rank, value)
-        for name in fields.TEST_COUNTS:
+        for name in fact_fields.TEST_COUNTS:
             count = read_count(event, name)
             if count is not None:
                 # Calls that share a key each have tests of their own.
@@ -297,7 +301,7 @@ def _fold_batch_end(facts: SessionFacts, event: Event, rank: int) -> Touched:
     if not isinstance(ids, list):
         return ()
     for call_id in ids:
-        merge_fact(facts.calls.setdefault(call_id, {}), fields.BATCHED, rank, event.time)
+        merge_fact(facts.calls.setdefault(call_id, {}), fact_fields.BATCHED, rank, event.time)
     return tuple((EntityKind.CALL, call_id) for call_id in ids)
 
 
@@ -311,26 +315,31 @@ def _fold_model_call(facts: SessionFacts, event: Event, rank: int) -> Touched:
     if event.id is None:
         return ()
     model_call = facts.model_calls.setdefault(event.id, {})
-    merge_fact(model_call, fields.START, rank, event.time)
-    merge_duration(model_call, fields.DURATION, event, rank)
+    merge_fact(model_call, fact_fields.START, rank, event.time)
+    merge_duration(model_call, fact_fields.DURATION, event, rank)
     request = read_text(event.attributes, "request")
     for name, value in (
-        (fields.MODEL, event.name),
-        (fields.AGENT_ID, event.parent),
-        (fields.OUTCOME, event.outcome),
-        (fields.REQUEST, request),
+        (fact_fields.MODEL, event.name),
+        (fact_fields.AGENT_ID, event.parent),
+        (fact_fields.OUTCOME, event.outcome),
+        (fact_fields.REQUEST, request),
     ):
         if value:
             merge_fact(model_call, name, rank, value)
     if event.attributes.get("anonymous") is True:
-        merge_fact(model_call, fields.ANONYMOUS, rank, 1)
-    merge_counts(model_call, event, (*fields.TOKENS, fields.CACHE_WRITE_1H_TOKENS, fields.COMPLETE), rank)
+        merge_fact(model_call, fact_fields.ANONYMOUS, rank, 1)
+    merge_counts(
+        model_call,
+        event,
+        (*fact_fields.TOKENS, fact_fields.CACHE_WRITE_1H_TOKENS, fact_fields.COMPLETE),
+        rank,
+    )
     cost = event.attributes.get("cost_usd")
     if isinstance(cost, int | float) and 0 <= cost < MOST_DOLLARS:
-        merge_fact(model_call, fields.COST, rank, round(cost * DOLLAR))
+        merge_fact(model_call, fact_fields.COST, rank, round(cost * DOLLAR))
     first_token = event.attributes.get("first_token_ms")
     if isinstance(first_token, int | float) and 0 <= first_token < _MAX_FIRST_TOKEN_MS:
-        merge_fact(model_call, fields.FIRST_TOKEN, rank, round(first_token * _MILLISECOND))
+        merge_fact(model_call, fact_fields.FIRST_TOKEN, rank, round(first_token * _MILLISECOND))
     return ((EntityKind.MODEL, event.id),)
 
 
@@ -340,18 +349,18 @@ def _merge_context(facts: SessionFacts, event: Event, rank: int) -> Touched:
     project = read_text(event.attributes, "project")
     if project:
         # The smallest timed text is the earliest: a session that moves keeps the project it began in.
-        merge_fact(session, fields.PROJECT, rank, pack_timed(event.time, project))
+        merge_fact(session, fact_fields.PROJECT, rank, pack_timed(event.time, project))
     worktree = read_text(event.attributes, "worktree")
     if worktree:
-        merge_fact(session, fields.WORKTREE, rank, pack_timed(event.time, worktree))
+        merge_fact(session, fact_fields.WORKTREE, rank, pack_timed(event.time, worktree))
     processes = event.attributes.get("processes")
     names = [name for name in processes if " " not in name] if isinstance(processes, list) else []
     if names:
         # The largest timed text is the latest: a session that continues in another process is found there.
-        merge_fact(session, fields.PROCESSES, rank, pack_timed(event.time, *names[:MAX_PROCESSES]))
+        merge_fact(session, fact_fields.PROCESSES, rank, pack_timed(event.time, *names[:MAX_PROCESSES]))
     traceparent = read_text(event.attributes, "traceparent")
     if traceparent:
-        merge_fact(session, fields.TRACEPARENT, rank, pack_timed(event.time, traceparent))
+        merge_fact(session, fact_fields.TRACEPARENT, rank, pack_timed(event.time, traceparent))
     labels = event.attributes.get("labels")
     return declare_labels(facts, event.time, labels, rank) if isinstance(labels, list) else ()
 

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from stretto.model.cost import DOLLAR, MOST_DOLLARS
 from stretto.model.event import Event, Kind
-from stretto.model.fact_values import Touched, merge_counts, merge_duration, read_text
 from stretto.model.facts import HEARSAY, SessionFacts, merge_fact
-from stretto.model.model_call_cost import DOLLAR, MOST_DOLLARS
-from stretto.names import fields
-from stretto.names.fields import EntityKind
+from stretto.model.plausible_values import Touched, merge_counts, merge_duration, read_text
+from stretto.names import fact_fields
+from stretto.names.fact_fields import EntityKind
 
 _COPIED_KINDS = frozenset({EntityKind.TURN, EntityKind.TASK, EntityKind.CALL, EntityKind.MODEL})
 """The kinds of entity that a session's file can share with another's."""
 
 _SPAN_TEXTS = (
-    fields.ROLE,
-    fields.TRACE,
-    fields.ENTITY,
-    fields.CALL,
-    fields.DESCRIPTION,
-    fields.PHASE,
-    fields.DELEGATED_BY,
-    fields.RESPONSE,
+    fact_fields.ROLE,
+    fact_fields.TRACE,
+    fact_fields.ENTITY,
+    fact_fields.CALL,
+    fact_fields.DESCRIPTION,
+    fact_fields.PHASE,
+    fact_fields.DELEGATED_BY,
+    fact_fields.RESPONSE,
 )
 """Attributes of a span's event that become fields of the same name."""
 
@@ -34,33 +34,33 @@ def _fold_span(facts: SessionFacts, event: Event, rank: int) -> Touched:
     span = facts.get_entity(EntityKind.SPAN, event.id)
     is_open = event.attributes.get("open") is True
     text_rank = rank + HEARSAY if is_open else rank
-    merge_fact(span, fields.START, rank, event.time)
+    merge_fact(span, fact_fields.START, rank, event.time)
     if not is_open:
         end = event.attributes.get("end")
         ended_at = end if type(end) is int else event.time + (event.duration or 0)
-        merge_fact(span, fields.END, rank, ended_at)
-        merge_duration(span, fields.DURATION, event, rank)
+        merge_fact(span, fact_fields.END, rank, ended_at)
+        merge_duration(span, fact_fields.DURATION, event, rank)
         if event.outcome:
-            merge_fact(span, fields.OUTCOME, rank, event.outcome)
+            merge_fact(span, fact_fields.OUTCOME, rank, event.outcome)
     for name in _SPAN_TEXTS:
         value = read_text(event.attributes, name)
         if value:
             merge_fact(span, name, text_rank, value)
     owner = event.attributes.get("owner")
     if isinstance(owner, str):
-        merge_fact(span, fields.OWNER, text_rank, owner)
+        merge_fact(span, fact_fields.OWNER, text_rank, owner)
     for name, text in (
-        (fields.PARENT, event.parent),
-        (fields.SOURCE, event.source),
-        (fields.NAME, event.name),
-        (fields.TYPE, event.type),
+        (fact_fields.PARENT, event.parent),
+        (fact_fields.SOURCE, event.source),
+        (fact_fields.NAME, event.name),
+        (fact_fields.TYPE, event.type),
     ):
         if text:
             merge_fact(span, name, text_rank, text)
-    merge_counts(span, event, fields.TOKENS, rank)
+    merge_counts(span, event, fact_fields.TOKENS, rank)
     cost = event.attributes.get("cost_usd")
     if isinstance(cost, int | float) and 0 <= cost < MOST_DOLLARS:
-        merge_fact(span, fields.COST, rank, round(cost * DOLLAR))
+        merge_fact(span, fact_fields.COST, rank, round(cost * DOLLAR))
     return ((EntityKind.SPAN, event.id),)
 
 
@@ -69,7 +69,7 @@ def fold_alias(facts: SessionFacts, event: Event, rank: int) -> Touched:
     alias = read_text(event.attributes, "alias")
     if event.id is None or alias is None or alias == event.id:
         return ()
-    merge_fact(facts.get_entity(EntityKind.ALIAS, alias), fields.CANONICAL, rank, event.id)
+    merge_fact(facts.get_entity(EntityKind.ALIAS, alias), fact_fields.CANONICAL, rank, event.id)
     return ((EntityKind.ALIAS, alias),)
 
 
@@ -78,10 +78,10 @@ def _fold_copy(facts: SessionFacts, event: Event, rank: int) -> Touched:
     kind, ids = read_text(event.attributes, "of"), event.attributes.get("ids")
     if kind not in _COPIED_KINDS or not isinstance(ids, list):
         return ()
-    merge_fact(facts.session, fields.FORKED, rank, event.time)
+    merge_fact(facts.session, fact_fields.FORKED, rank, event.time)
     touched = tuple((kind, id) for id in ids)
     for entity in touched:
-        merge_fact(facts.get_entity(*entity), fields.COPIED, rank, 1)
+        merge_fact(facts.get_entity(*entity), fact_fields.COPIED, rank, 1)
         facts.copied.add(entity)
     return touched
 

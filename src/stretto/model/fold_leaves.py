@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from stretto.model.event import Event, Kind
-from stretto.model.fact_values import MAX_AMOUNT, Touched, merge_counts, merge_duration, read_text
 from stretto.model.facts import EntityFacts, SessionFacts, merge_fact
-from stretto.names import fields
-from stretto.names.fields import EntityKind, pack_timed
+from stretto.model.plausible_values import MAX_AMOUNT, Touched, merge_counts, merge_duration, read_text
+from stretto.names import fact_fields
+from stretto.names.fact_fields import EntityKind, pack_timed
 
 
 def _merge_texts(entity_facts: EntityFacts, rank: int, *texts: tuple[str, str | None]) -> None:
@@ -21,25 +21,25 @@ def _fold_phase_edge(facts: SessionFacts, event: Event, rank: int) -> Touched:
     if event.id is None:
         return ()
     phase = facts.get_entity(EntityKind.PHASE, event.id)
-    edge = fields.START if event.kind is Kind.PHASE_START else fields.END
+    edge = fact_fields.START if event.kind is Kind.PHASE_START else fact_fields.END
     merge_fact(phase, edge, rank, event.time)
-    _merge_texts(phase, rank, (fields.NAME, event.name), (fields.OUTCOME, event.outcome))
+    _merge_texts(phase, rank, (fact_fields.NAME, event.name), (fact_fields.OUTCOME, event.outcome))
     return ((EntityKind.PHASE, event.id),)
 
 
 def _fold_message(facts: SessionFacts, event: Event, rank: int) -> Touched:
     message_id = event.id or f"@{event.time}"
     message = facts.get_entity(EntityKind.MESSAGE, message_id)
-    merge_fact(message, fields.TIME, rank, event.time)
-    merge_duration(message, fields.RESPONSE, event, rank)
+    merge_fact(message, fact_fields.TIME, rank, event.time)
+    merge_duration(message, fact_fields.RESPONSE, event, rank)
     _merge_texts(
         message,
         rank,
-        (fields.RECEIVER, event.name),
-        (fields.SENDER, read_text(event.attributes, "sender")),
-        (fields.TYPE, event.type),
-        (fields.AGENT_ID, event.parent),
-        (fields.OUTCOME, event.outcome),
+        (fact_fields.RECEIVER, event.name),
+        (fact_fields.SENDER, read_text(event.attributes, "sender")),
+        (fact_fields.TYPE, event.type),
+        (fact_fields.AGENT_ID, event.parent),
+        (fact_fields.OUTCOME, event.outcome),
     )
     return ((EntityKind.MESSAGE, message_id),)
 
@@ -57,24 +57,29 @@ def _fold_score(facts: SessionFacts, event: Event, rank: int) -> Touched:
     key = "|".join((of, of_id, event.name, by or ""))
     score = facts.get_entity(EntityKind.SCORE, key)
     _merge_texts(
-        score, rank, (fields.OF, of), (fields.OF_ID, of_id), (fields.NAME, event.name), (fields.BY, by)
+        score,
+        rank,
+        (fact_fields.OF, of),
+        (fact_fields.OF_ID, of_id),
+        (fact_fields.NAME, event.name),
+        (fact_fields.BY, by),
     )
     # A judge who judges again corrects the earlier judgement: the largest timed text is the latest.
-    merge_fact(score, fields.SAID, rank, pack_timed(event.time, repr(float(value))))
+    merge_fact(score, fact_fields.SAID, rank, pack_timed(event.time, repr(float(value))))
     return ((EntityKind.SCORE, key),)
 
 
 def _fold_hooks_run(facts: SessionFacts, event: Event, rank: int) -> Touched:
     run_id = event.id or f"@{event.time}"
     hooks_run = facts.get_entity(EntityKind.HOOKS, run_id)
-    merge_fact(hooks_run, fields.START, rank, event.time)
-    merge_duration(hooks_run, fields.DURATION, event, rank)
+    merge_fact(hooks_run, fact_fields.START, rank, event.time)
+    merge_duration(hooks_run, fact_fields.DURATION, event, rank)
     _merge_texts(
         hooks_run,
         rank,
-        (fields.EVENT, event.name),
-        (fields.AGENT_ID, event.parent),
-        (fields.SPAN, read_text(event.attributes, "span")),
+        (fact_fields.EVENT, event.name),
+        (fact_fields.AGENT_ID, event.parent),
+        (fact_fields.SPAN, read_text(event.attributes, "span")),
     )
     return ((EntityKind.HOOKS, run_id),)
 
@@ -82,8 +87,8 @@ def _fold_hooks_run(facts: SessionFacts, event: Event, rank: int) -> Touched:
 def _fold_sample(facts: SessionFacts, event: Event, rank: int) -> Touched:
     key = str(event.time)
     sample = facts.get_entity(EntityKind.SAMPLE, key)
-    merge_duration(sample, fields.DURATION, event, rank)
-    merge_counts(sample, event, fields.SAMPLE_AMOUNTS, rank, most=MAX_AMOUNT)
+    merge_duration(sample, fact_fields.DURATION, event, rank)
+    merge_counts(sample, event, fact_fields.SAMPLE_AMOUNTS, rank, most=MAX_AMOUNT)
     return ((EntityKind.SAMPLE, key),)
 
 
@@ -94,7 +99,7 @@ def declare_labels(facts: SessionFacts, time: int, labels: Sequence[str], rank: 
         key, _, value = label.partition("=")
         if key and value:
             merge_fact(
-                facts.get_entity(EntityKind.LABEL, key), fields.DECLARED, rank, pack_timed(time, value)
+                facts.get_entity(EntityKind.LABEL, key), fact_fields.DECLARED, rank, pack_timed(time, value)
             )
             touched.append((EntityKind.LABEL, key))
     return tuple(touched)
@@ -105,7 +110,7 @@ def _fold_label(facts: SessionFacts, event: Event, rank: int) -> Touched:
     if event.name is None or not isinstance(value, str):
         return ()
     label = facts.get_entity(EntityKind.LABEL, event.name)
-    merge_fact(label, fields.DECIDED, rank, pack_timed(event.time, value))
+    merge_fact(label, fact_fields.DECIDED, rank, pack_timed(event.time, value))
     return ((EntityKind.LABEL, event.name),)
 
 
@@ -114,10 +119,10 @@ def _fold_cache_report(facts: SessionFacts, event: Event, rank: int) -> Touched:
         return ()
     key = f"{event.name}@{event.time}"
     report = facts.get_entity(EntityKind.CACHE, key)
-    merge_fact(report, fields.NAME, rank, event.name)
-    merge_fact(report, fields.TIME, rank, event.time)
-    merge_counts(report, event, fields.CACHE_COUNTS, rank)
-    merge_counts(report, event, fields.CACHE_AMOUNTS, rank, most=MAX_AMOUNT)
+    merge_fact(report, fact_fields.NAME, rank, event.name)
+    merge_fact(report, fact_fields.TIME, rank, event.time)
+    merge_counts(report, event, fact_fields.CACHE_COUNTS, rank)
+    merge_counts(report, event, fact_fields.CACHE_AMOUNTS, rank, most=MAX_AMOUNT)
     return ((EntityKind.CACHE, key),)
 
 

@@ -15,10 +15,10 @@ from stretto.model.facts import EntityFacts, SessionFacts, find_nearest_task, ge
 from stretto.model.fold import fold_events
 from stretto.model.pairing import merge_entity, pair_calls, pair_model_calls, pair_tasks, pair_turns
 from stretto.model.span_events import tell_story
-from stretto.names import fields
-from stretto.names.fields import EntityKind
+from stretto.names import fact_fields
+from stretto.names.fact_fields import EntityKind
 
-_REFERENCES = (fields.AGENT_ID, fields.PARENT, fields.DELEGATED_BY, fields.TASK)
+_REFERENCES = (fact_fields.AGENT_ID, fact_fields.PARENT, fact_fields.DELEGATED_BY, fact_fields.TASK)
 """Fields that hold the id of another entity."""
 
 _EDGES = frozenset({Kind.SESSION_START, Kind.SESSION_END})
@@ -55,13 +55,13 @@ def join_facts(facts: SessionFacts) -> SessionFacts:
         joined.places = dict(story.places)
         for call_id, call in joined.calls.items():
             # Claude Code's spans are events of calls; a program that runs in a call names its span.
-            if fields.SPAN in call:
-                joined.places.setdefault(str(call[fields.SPAN][1]), call_id)
+            if fact_fields.SPAN in call:
+                joined.places.setdefault(str(call[fact_fields.SPAN][1]), call_id)
         _set_source(joined, story.source)
     if facts.aliases:
         _replace_aliases(joined, _find_canonical_ids(joined, facts.aliases))
     # What a program reports by Stretto's API is work of its own, even inside a coding agent's session.
-    declared = {id for id, span in facts.spans.items() if fields.OWNER in span}
+    declared = {id for id, span in facts.spans.items() if fact_fields.OWNER in span}
     pairs = pair_tasks(joined, joined.tasks.keys() - facts.tasks.keys() - declared)
     if pairs:
         _replace_aliases(joined, pairs)
@@ -77,7 +77,7 @@ def join_facts(facts: SessionFacts) -> SessionFacts:
 
 def _has_unnamed_turns(facts: SessionFacts) -> bool:
     """Return whether some turns have prompt ids and others only a time."""
-    unnamed = sum(turn_id.startswith(fields.STAMP) for turn_id in facts.turns)
+    unnamed = sum(turn_id.startswith(fact_fields.STAMP) for turn_id in facts.turns)
     return 0 < unnamed < len(facts.turns)
 
 
@@ -102,16 +102,16 @@ def _drop_copies(joined: SessionFacts, copied: Iterable[tuple[str, str]]) -> Non
     """Drop the entities that belong to another session; the session begins with an event of its own."""
     for kind, key in copied:
         joined.get_table(kind).pop(key, None)
-    forked = joined.session.get(fields.FORKED)
+    forked = joined.session.get(fact_fields.FORKED)
     if forked is not None:
-        joined.session[fields.FIRST] = forked
+        joined.session[fact_fields.FIRST] = forked
 
 
 def _set_source(joined: SessionFacts, source: str | None) -> None:
     """Let the first outermost span name the product, unless a better ranked channel did."""
-    reported = joined.session.get(fields.SOURCE)
+    reported = joined.session.get(fact_fields.SOURCE)
     if source and (reported is None or reported[0] >= 1):
-        joined.session[fields.SOURCE] = (1, source)
+        joined.session[fact_fields.SOURCE] = (1, source)
 
 
 def _find_canonical_ids(joined: SessionFacts, aliases: Mapping[str, EntityFacts]) -> dict[str, str]:
@@ -128,7 +128,7 @@ def _find_canonical_ids(joined: SessionFacts, aliases: Mapping[str, EntityFacts]
 def _follow(aliases: Mapping[str, EntityFacts], alias: str) -> str:
     """Return the id at the end of a chain of aliases; a ring ends at its smallest id."""
     seen = [alias]
-    while (canonical := get_text(aliases.get(seen[-1], {}), fields.CANONICAL)) is not None:
+    while (canonical := get_text(aliases.get(seen[-1], {}), fact_fields.CANONICAL)) is not None:
         if canonical in seen:
             return min(seen[seen.index(canonical) :])
         seen.append(canonical)

@@ -19,8 +19,8 @@ from stretto.model.facts import (
     get_text,
     split_repeated_calls,
 )
-from stretto.names import fields
-from stretto.names.fields import list_stamped, make_stamped_key
+from stretto.names import fact_fields
+from stretto.names.fact_fields import list_stamped, make_stamped_key
 
 SLACK = 2 * SECOND
 """Nanoseconds by which two channels may differ about an instant: a hook's process may start late."""
@@ -52,7 +52,7 @@ def merge_entity(target: EntityFacts, other: EntityFacts) -> None:
         if kept is None:
             target[name] = fact
         else:
-            target[name] = max(kept, fact) if name in fields.LARGEST else min(kept, fact)
+            target[name] = max(kept, fact) if name in fact_fields.LARGEST else min(kept, fact)
 
 
 def pair_turns(joined: SessionFacts, of_spans: Iterable[str]) -> None:
@@ -62,7 +62,7 @@ def pair_turns(joined: SessionFacts, of_spans: Iterable[str]) -> None:
     the last stop at 140 s: an outermost span from 1 to 60 s is the first turn.
     """
     span_turns = {turn_id for turn_id in of_spans if turn_id in joined.turns}
-    unnamed = span_turns | {turn_id for turn_id in joined.turns if turn_id.startswith(fields.STAMP)}
+    unnamed = span_turns | {turn_id for turn_id in joined.turns if turn_id.startswith(fact_fields.STAMP)}
     named = _list_turns(joined, joined.turns.keys() - unnamed)
     if not named:
         unnamed, named = span_turns, _list_turns(joined, joined.turns.keys() - span_turns)
@@ -86,9 +86,9 @@ def pair_turns(joined: SessionFacts, of_spans: Iterable[str]) -> None:
 
 def _list_turns(joined: SessionFacts, turn_ids: Iterable[str]) -> list[_Report]:
     reports = [
-        _Report(start, get_number(turn, fields.STOPPED), turn_id, turn)
+        _Report(start, get_number(turn, fact_fields.STOPPED), turn_id, turn)
         for turn_id in turn_ids
-        if (start := get_number(turn := joined.turns[turn_id], fields.START)) is not None
+        if (start := get_number(turn := joined.turns[turn_id], fact_fields.START)) is not None
     ]
     return sorted(reports, key=lambda report: (report.start, report.key))
 
@@ -109,20 +109,22 @@ def pair_tasks(joined: SessionFacts, without_id: Iterable[str]) -> dict[str, str
     if not span_tasks or not known:
         return {}
     by_call = {
-        call: task_id for task_id, task in known.items() if (call := get_text(task, fields.DELEGATED_BY))
+        call: task_id for task_id, task in known.items() if (call := get_text(task, fact_fields.DELEGATED_BY))
     }
     pairs: dict[str, str] = {}
     reports = _list_task_reports(joined, span_tasks)
     for report in reports:
-        task_id = by_call.get(get_text(report.facts, fields.DELEGATED_BY) or "")
+        task_id = by_call.get(get_text(report.facts, fact_fields.DELEGATED_BY) or "")
         if task_id is not None and task_id not in pairs.values():
             pairs[report.key] = task_id
     free = [report for report in _list_task_reports(joined, known) if report.key not in set(pairs.values())]
     for report in reports:
         if report.key in pairs:
             continue
-        agent = get_text(report.facts, fields.AGENT)
-        match = _find_closest(report, [each for each in free if get_text(each.facts, fields.AGENT) == agent])
+        agent = get_text(report.facts, fact_fields.AGENT)
+        match = _find_closest(
+            report, [each for each in free if get_text(each.facts, fact_fields.AGENT) == agent]
+        )
         if match is not None:
             pairs[report.key] = match.key
             free.remove(match)
@@ -133,8 +135,8 @@ def _list_task_reports(joined: SessionFacts, task_ids: Iterable[str]) -> list[_R
     reports = []
     for task_id in task_ids:
         task = joined.tasks[task_id]
-        starts = [time for time, _ in list_stamped(task, fields.START)]
-        ends = [time for time, _ in list_stamped(task, fields.END)]
+        starts = [time for time, _ in list_stamped(task, fact_fields.START)]
+        ends = [time for time, _ in list_stamped(task, fact_fields.END)]
         if starts:
             reports.append(_Report(min(starts), max(ends, default=None), task_id, task))
     return sorted(reports, key=lambda report: (report.start, report.key))
@@ -160,9 +162,9 @@ def pair_calls(joined: SessionFacts) -> None:
     first, last = min(report.start for report in named), max(report.end or report.start for report in named)
     by_tool: dict[str | None, list[_Report]] = {}
     for report in named:
-        by_tool.setdefault(get_text(report.facts, fields.TOOL), []).append(report)
+        by_tool.setdefault(get_text(report.facts, fact_fields.TOOL), []).append(report)
     for report in sorted(_split_unnamed_calls(joined, unnamed), key=lambda each: (each.start, each.key)):
-        candidates = by_tool.get(get_text(report.facts, fields.TOOL), [])
+        candidates = by_tool.get(get_text(report.facts, fact_fields.TOOL), [])
         match = _find_closest(report, candidates)
         if match is not None:
             candidates.remove(match)
@@ -173,9 +175,9 @@ def pair_calls(joined: SessionFacts) -> None:
 
 def _list_named_calls(joined: SessionFacts, unnamed: set[str]) -> list[_Report]:
     return [
-        _Report(start, get_number(call, fields.END), call_id, call)
+        _Report(start, get_number(call, fact_fields.END), call_id, call)
         for call_id, call in joined.calls.items()
-        if call_id not in unnamed and (start := get_number(call, fields.START)) is not None
+        if call_id not in unnamed and (start := get_number(call, fact_fields.START)) is not None
     ]
 
 
@@ -183,7 +185,7 @@ def _split_unnamed_calls(joined: SessionFacts, unnamed: set[str]) -> list[_Repor
     reports = []
     for key in unnamed:
         for _, call in split_repeated_calls(key, joined.calls[key]):
-            start, end = get_number(call, fields.START), get_number(call, fields.END)
+            start, end = get_number(call, fact_fields.START), get_number(call, fact_fields.END)
             at = start if start is not None else end
             if at is not None:
                 reports.append(_Report(at, end, key, call))
@@ -193,13 +195,13 @@ def _split_unnamed_calls(joined: SessionFacts, unnamed: set[str]) -> list[_Repor
 def _remove_report(joined: SessionFacts, report: _Report) -> None:
     """Remove the start and the end of a call from the facts that it shares with others of its key."""
     call = joined.calls[report.key]
-    for edge in (fields.START, fields.END):
+    for edge in (fact_fields.START, fact_fields.END):
         time = get_number(report.facts, edge)
         if time is not None:
             call.pop(make_stamped_key(edge, time), None)
-            for name in fields.TEST_COUNTS:
+            for name in fact_fields.TEST_COUNTS:
                 call.pop(make_stamped_key(name, time), None)
-    if fields.STAMP not in "".join(call):
+    if fact_fields.STAMP not in "".join(call):
         del joined.calls[report.key]
 
 
@@ -214,14 +216,14 @@ def pair_model_calls(joined: SessionFacts, of_spans: Iterable[str]) -> None:
     if not unnamed or not named:
         return
     for report in _list_model_calls(joined, unnamed):
-        task = find_nearest_task(joined, get_text(report.facts, fields.AGENT_ID))
+        task = find_nearest_task(joined, get_text(report.facts, fact_fields.AGENT_ID))
         match = _find_closest(
             report,
             [
                 each
                 for each in named
                 if _has_same_input(each.facts, report.facts)
-                and task in {None, find_nearest_task(joined, get_text(each.facts, fields.AGENT_ID))}
+                and task in {None, find_nearest_task(joined, get_text(each.facts, fact_fields.AGENT_ID))}
             ],
         )
         if match is not None:
@@ -231,10 +233,12 @@ def pair_model_calls(joined: SessionFacts, of_spans: Iterable[str]) -> None:
 
 def merge_model_call(call: EntityFacts, other: EntityFacts) -> None:
     """Merge another report of a model call; tokens are those of the report that knows the cache."""
-    tokens = call if fields.CACHE_READ_TOKENS in call or fields.CACHE_READ_TOKENS not in other else other
-    kept = {name: tokens[name] for name in fields.TOKENS if name in tokens}
-    merge_entity(call, {name: fact for name, fact in other.items() if name not in fields.TOKENS})
-    for name in fields.TOKENS:
+    tokens = (
+        call if fact_fields.CACHE_READ_TOKENS in call or fact_fields.CACHE_READ_TOKENS not in other else other
+    )
+    kept = {name: tokens[name] for name in fact_fields.TOKENS if name in tokens}
+    merge_entity(call, {name: fact for name, fact in other.items() if name not in fact_fields.TOKENS})
+    for name in fact_fields.TOKENS:
         call.pop(name, None)
     call.update(kept)
 
@@ -243,16 +247,18 @@ def _list_model_calls(joined: SessionFacts, call_ids: Iterable[str]) -> list[_Re
     reports = []
     for call_id in call_ids:
         call = joined.model_calls[call_id]
-        start = get_number(call, fields.START)
+        start = get_number(call, fact_fields.START)
         if start is not None:
-            reports.append(_Report(start, start + (get_number(call, fields.DURATION) or 0), call_id, call))
+            reports.append(
+                _Report(start, start + (get_number(call, fact_fields.DURATION) or 0), call_id, call)
+            )
     return sorted(reports, key=lambda report: (report.start, report.key))
 
 
 def _has_same_input(one: EntityFacts, other: EntityFacts) -> bool:
     inputs = [
-        {tokens, tokens + (get_number(call, fields.CACHE_READ_TOKENS) or 0)}
+        {tokens, tokens + (get_number(call, fact_fields.CACHE_READ_TOKENS) or 0)}
         for call in (one, other)
-        if (tokens := get_number(call, fields.INPUT_TOKENS)) is not None
+        if (tokens := get_number(call, fact_fields.INPUT_TOKENS)) is not None
     ]
     return len(inputs) == 2 and not inputs[0].isdisjoint(inputs[1])  # noqa: PLR2004  # both know them

@@ -18,8 +18,8 @@ from stretto.model.event import Channel
 from stretto.model.facts import RANK, Fact, SessionFacts, find_nearest_task, get_number, get_text
 from stretto.model.interval import Interval, merge_intervals, subtract_intervals
 from stretto.model.permission_waits import AskedCall, match_requests
-from stretto.names import fields
-from stretto.names.fields import make_stamped_key
+from stretto.names import fact_fields
+from stretto.names.fact_fields import make_stamped_key
 
 SLACK = 2 * SECOND
 """Nanoseconds within which two channels report the same request."""
@@ -107,7 +107,7 @@ def _find_waits_of_tool(
 
 
 def _is_denied(facts: SessionFacts, call_id: str) -> bool:
-    return get_text(facts.calls.get(call_id, {}), fields.STATUS) == "denied"
+    return get_text(facts.calls.get(call_id, {}), fact_fields.STATUS) == "denied"
 
 
 def _pass_waits_up(facts: SessionFacts, tasks: Sequence[Task], waits: dict[str, _Waits]) -> None:
@@ -140,7 +140,7 @@ def _is_awaited(facts: SessionFacts, inner: Task, outer: Task) -> bool:
     """Return whether an outer task's call for an inner task lasted as long as that task."""
     if inner.end is None or (outer.end is not None and inner.end > outer.end):
         return False
-    call_end = get_number(facts.calls.get(inner.delegated_by or "", {}), fields.END)
+    call_end = get_number(facts.calls.get(inner.delegated_by or "", {}), fact_fields.END)
     return call_end is None or call_end + SLACK >= inner.end
 
 

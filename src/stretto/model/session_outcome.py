@@ -13,8 +13,8 @@ from stretto.model.conclude_calls import OUTCOMES
 from stretto.model.entities import Task, Turn
 from stretto.model.event import Outcome
 from stretto.model.facts import SessionFacts, get_number, get_text
-from stretto.names import fields
-from stretto.names.fields import list_stamped
+from stretto.names import fact_fields
+from stretto.names.fact_fields import list_stamped
 
 _STOPPING_SOURCES = frozenset({"claude-code"})
 """Clients that report the end of each turn that was not cut off."""
@@ -30,7 +30,7 @@ def conclude_session_outcome(
     """
     if not closed:
         return Outcome.RUNNING
-    reported = get_text(facts.session, fields.OUTCOME)
+    reported = get_text(facts.session, fact_fields.OUTCOME)
     if end is not None and reported is not None:
         return OUTCOMES[reported]
     if not turns:
@@ -59,8 +59,8 @@ def judge_stops(facts: SessionFacts, stops: Sequence[tuple[int, str]]) -> str:
         answered < start <= end
         for entities in (facts.calls, facts.model_calls)
         for entity_facts in entities.values()
-        if fields.AGENT_ID not in entity_facts
-        and (start := get_number(entity_facts, fields.START)) is not None
+        if fact_fields.AGENT_ID not in entity_facts
+        and (start := get_number(entity_facts, fact_fields.START)) is not None
     )
     return outcome if went_on else earlier_outcome
 
@@ -71,6 +71,6 @@ def _settle_outcome(turn: Turn) -> Outcome:
 
 def _reports_stops(facts: SessionFacts, turns: Sequence[Turn]) -> bool:
     """Return whether a turn without an end was cut off: the source reports ends of turns."""
-    if get_text(facts.session, fields.SOURCE) in _STOPPING_SOURCES:
+    if get_text(facts.session, fact_fields.SOURCE) in _STOPPING_SOURCES:
         return True
-    return bool(list_stamped(facts.session, fields.STOP)) or any(turn.end is not None for turn in turns)
+    return bool(list_stamped(facts.session, fact_fields.STOP)) or any(turn.end is not None for turn in turns)

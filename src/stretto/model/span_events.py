@@ -6,11 +6,11 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from stretto.model.cost import DOLLAR
 from stretto.model.event import Channel, Event, Kind, Outcome, Value, omit_none
 from stretto.model.facts import HEARSAY, RANK, EntityFacts, get_number, get_text
-from stretto.model.model_call_cost import DOLLAR
 from stretto.model.span_tree import SpanKind, SpanNode, SpanRole, build_tree
-from stretto.names import fields
+from stretto.names import fact_fields
 
 _CHANNELS = {rank: channel for channel, rank in RANK.items()}
 
@@ -69,16 +69,16 @@ class _EntityIds:
         calls: dict[str, int] = {}
         self._ids: dict[str, str] = {}
         for node in nodes:
-            entity = _get_first_text(node, fields.ENTITY)
+            entity = _get_first_text(node, fact_fields.ENTITY)
             if node.kind is SpanKind.TOOL and entity is None:
-                call = _get_first_text(node, fields.CALL)
+                call = _get_first_text(node, fact_fields.CALL)
                 if call is not None:
                     calls[call] = calls.get(call, 0) + 1
             elif entity is not None:
                 self._ids[node.id] = entity
         for node in nodes:
             if node.kind is SpanKind.TOOL and node.id not in self._ids:
-                call = _get_first_text(node, fields.CALL)
+                call = _get_first_text(node, fact_fields.CALL)
                 if call is not None and calls[call] == 1:
                     self._ids[node.id] = call
 
@@ -104,11 +104,11 @@ def _get_first_text(node: SpanNode, name: str) -> str | None:
 
 
 def _bind_event(node: SpanNode, session: str) -> Callable[..., Event]:
-    rank, _ = node.facts.get(fields.START, (RANK[Channel.OTLP], 0))
+    rank, _ = node.facts.get(fact_fields.START, (RANK[Channel.OTLP], 0))
     return partial(
         Event,
         session=session,
-        source=get_text(node.facts, fields.SOURCE) or "otlp",
+        source=get_text(node.facts, fact_fields.SOURCE) or "otlp",
         channel=_CHANNELS.get(rank % HEARSAY, Channel.OTLP),
         id=node.id,
     )
@@ -116,7 +116,7 @@ def _bind_event(node: SpanNode, session: str) -> Callable[..., Event]:
 
 def _get_outcome(node: SpanNode) -> Outcome | None:
     """Return a span's outcome: that of a span that reports the entity again counts if it is a failure."""
-    words = [get_text(each.facts, fields.OUTCOME) for each in (node, *node.merged)]
+    words = [get_text(each.facts, fact_fields.OUTCOME) for each in (node, *node.merged)]
     worst = next((word for word in words[1:] if word in {Outcome.FAILURE, Outcome.CANCELLED}), None)
     word = worst if words[0] == Outcome.SUCCESS and worst and node.kind is SpanKind.MODEL else words[0]
     return None if word is None else Outcome(word)
@@ -124,7 +124,7 @@ def _get_outcome(node: SpanNode) -> Outcome | None:
 
 def _get_call_above(node: SpanNode, ids: _EntityIds) -> str | None:
     """Return the tool call that a task was started by, as far as spans report it."""
-    named = get_text(node.facts, fields.DELEGATED_BY)
+    named = get_text(node.facts, fact_fields.DELEGATED_BY)
     if named:
         return named
     above = node.above
@@ -133,7 +133,7 @@ def _get_call_above(node: SpanNode, ids: _EntityIds) -> str | None:
 
 def _find_caller(node: SpanNode, ids: _EntityIds, known: Container[str]) -> str | None:
     """Return the task or tool call that a task belongs to."""
-    owner = get_text(node.facts, fields.OWNER)
+    owner = get_text(node.facts, fact_fields.OWNER)
     if owner is not None:
         return owner or None
     above = node.above
@@ -146,7 +146,7 @@ def _find_caller(node: SpanNode, ids: _EntityIds, known: Container[str]) -> str 
 
 def _find_task(node: SpanNode, ids: _EntityIds, known: Container[str]) -> str | None:
     """Return the task that a call belongs to."""
-    owner = get_text(node.facts, fields.OWNER)
+    owner = get_text(node.facts, fact_fields.OWNER)
     if owner is not None:
         return owner or None
     above = node.above
@@ -161,7 +161,7 @@ def _find_task(node: SpanNode, ids: _EntityIds, known: Container[str]) -> str | 
 def _find_outside_parent(node: SpanNode, known: Container[str]) -> str | None:
     """Return the parent of a span's topmost link if other events report an entity of that id."""
     top = [node, *node.walk_up()][-1]
-    parent = get_text(top.facts, fields.PARENT)
+    parent = get_text(top.facts, fact_fields.PARENT)
     return parent if parent is not None and parent in known else None
 
 
@@ -179,12 +179,12 @@ def _make_turn_events(node: SpanNode, around: _Surroundings) -> list[Event]:
     start = new_event(
         kind=Kind.TURN_START,
         time=node.start,
-        type=get_text(node.facts, fields.TYPE),
+        type=get_text(node.facts, fact_fields.TYPE),
         attributes=omit_none(command=command),
     )
     if node.end is None:
         return [start]
-    duration = get_number(node.facts, fields.DURATION)
+    duration = get_number(node.facts, fact_fields.DURATION)
     end = new_event(kind=Kind.TURN_END, time=node.end, duration=duration, outcome=_get_outcome(node))
     return [start, end]
 
@@ -195,19 +195,21 @@ def _make_task_events(node: SpanNode, around: _Surroundings) -> list[Event]:
         _bind_event(node, around.session),
         id=around.ids[node],
         parent=caller,
-        name=node.name or _get_first_text(node, fields.NAME),
-        type=None if node.role in {SpanRole.CHAIN, SpanRole.WORKFLOW} else get_text(node.facts, fields.TYPE),
+        name=node.name or _get_first_text(node, fact_fields.NAME),
+        type=None
+        if node.role in {SpanRole.CHAIN, SpanRole.WORKFLOW}
+        else get_text(node.facts, fact_fields.TYPE),
     )
     attributes = omit_none(
         delegated_by=_get_call_above(node, around.ids),
-        description=get_text(node.facts, fields.DESCRIPTION),
-        phase=get_text(node.facts, fields.PHASE) or node.phase,
+        description=get_text(node.facts, fact_fields.DESCRIPTION),
+        phase=get_text(node.facts, fact_fields.PHASE) or node.phase,
     )
     start = new_event(kind=Kind.TASK_START, time=node.start, attributes=attributes)
     # Only the last attempt ends the task: the starts before that end belong to a single run.
     if node.end is None or around.last_attempts.get(around.ids[node], node.id) != node.id:
         return [start]
-    duration = get_number(node.facts, fields.DURATION)
+    duration = get_number(node.facts, fact_fields.DURATION)
     end = new_event(kind=Kind.TASK_END, time=node.end, duration=duration, outcome=_get_outcome(node))
     return [start, end]
 
@@ -223,11 +225,11 @@ def _make_tool_events(node: SpanNode, around: _Surroundings) -> list[Event]:
     start = new_event(kind=Kind.TOOL_START, time=node.start)
     if node.end is None:
         return [start]
-    attributes = omit_none(call=get_text(node.facts, fields.CALL), task=around.first_tasks.get(call))
+    attributes = omit_none(call=get_text(node.facts, fact_fields.CALL), task=around.first_tasks.get(call))
     end = new_event(
         kind=Kind.TOOL_END,
         time=node.end,
-        duration=get_number(node.facts, fields.DURATION),
+        duration=get_number(node.facts, fact_fields.DURATION),
         outcome=_get_outcome(node),
         attributes=attributes,
     )
@@ -236,21 +238,21 @@ def _make_tool_events(node: SpanNode, around: _Surroundings) -> list[Event]:
 
 def _make_model_events(node: SpanNode, around: _Surroundings) -> list[Event]:
     tokens: dict[str, Value] = {}
-    for name in fields.TOKENS:
+    for name in fact_fields.TOKENS:
         counts = [
             count for each in (node, *node.merged) if (count := get_number(each.facts, name)) is not None
         ]
         if counts:
             tokens[name] = max(counts)
-    costs = [cost for each in (node, *node.merged) if (cost := get_number(each.facts, fields.COST))]
+    costs = [cost for each in (node, *node.merged) if (cost := get_number(each.facts, fact_fields.COST))]
     return [
         _bind_event(node, around.session)(
             kind=Kind.MODEL_CALL,
             time=node.start,
             id=around.ids[node],
             parent=_find_task(node, around.ids, around.known),
-            duration=get_number(node.facts, fields.DURATION),
-            name=node.name or _get_first_text(node, fields.NAME),
+            duration=get_number(node.facts, fact_fields.DURATION),
+            name=node.name or _get_first_text(node, fact_fields.NAME),
             outcome=_get_outcome(node),
             attributes={**tokens, **omit_none(cost_usd=max(costs) / DOLLAR if costs else None)},
         )
@@ -273,12 +275,12 @@ def _make_edges(nodes: list[SpanNode], session: str) -> list[Event]:
     """
     if any(node.kind is SpanKind.SESSION for node in nodes):
         return []
-    nodes = [node for node in nodes if fields.OWNER not in node.facts]
+    nodes = [node for node in nodes if fact_fields.OWNER not in node.facts]
     roots = [node for node in nodes if node.is_root]
     ended = [node for node in roots if node.end is not None]
     last = max(ended, key=lambda node: (node.end or 0, node.id), default=None)
-    finished = {get_text(node.facts, fields.TRACE) for node in roots}
-    unfinished = [node for node in nodes if get_text(node.facts, fields.TRACE) not in finished]
+    finished = {get_text(node.facts, fact_fields.TRACE) for node in roots}
+    unfinished = [node for node in nodes if get_text(node.facts, fact_fields.TRACE) not in finished]
     events: list[Event] = []
     for node in (*roots, *(unfinished if ended else ())):
         new_event = partial(_bind_event(node, session), id=None)
@@ -295,4 +297,4 @@ def _find_source(nodes: list[SpanNode]) -> str | None:
         return None
     roots = [node for node in entities if node.is_root]
     first = min(roots or entities, key=lambda node: (node.start, node.id))
-    return get_text(first.facts, fields.SOURCE)
+    return get_text(first.facts, fact_fields.SOURCE)

@@ -16,7 +16,7 @@ from enum import StrEnum
 
 from stretto.model.event import Outcome
 from stretto.model.facts import EntityFacts, get_number, get_text
-from stretto.names import fields
+from stretto.names import fact_fields
 
 _MILLISECOND = 1_000_000
 _SLACK = 20 * _MILLISECOND
@@ -86,11 +86,11 @@ class SpanNode:
     def __init__(self, id: str, facts: EntityFacts) -> None:
         self.id = id
         self.facts = facts
-        self.role = _to_role(get_text(facts, fields.ROLE))
-        self.name = get_text(facts, fields.NAME)
-        self.start = get_number(facts, fields.START) or 0
-        self.end = get_number(facts, fields.END)
-        self.is_root = fields.PARENT not in facts
+        self.role = _to_role(get_text(facts, fact_fields.ROLE))
+        self.name = get_text(facts, fact_fields.NAME)
+        self.start = get_number(facts, fact_fields.START) or 0
+        self.end = get_number(facts, fact_fields.END)
+        self.is_root = fact_fields.PARENT not in facts
         """Whether it is the top of its trace, not only of what has arrived."""
         self.parent: SpanNode | None = None
         self.children: list[SpanNode] = []
@@ -102,7 +102,7 @@ class SpanNode:
         self.phase: str | None = None
         self.has_work = self.has_agent = False
         """Whether a model call or an agent, or an agent alone, is somewhere below."""
-        self.has_usage = any(name in facts for name in (*fields.TOKENS, fields.COST))
+        self.has_usage = any(name in facts for name in (*fact_fields.TOKENS, fact_fields.COST))
         """Whether it, or a model call below it, has tokens or a cost."""
 
     @property
@@ -158,7 +158,7 @@ def _to_role(word: str | None) -> SpanRole:
 def _link_nodes(nodes: list[SpanNode]) -> None:
     by_id = {node.id: node for node in nodes}
     for node in nodes:
-        node.parent = by_id.get(get_text(node.facts, fields.PARENT) or "")
+        node.parent = by_id.get(get_text(node.facts, fact_fields.PARENT) or "")
     safe: set[str] = set()
     for node in nodes:
         path: dict[str, SpanNode] = {}
@@ -246,7 +246,7 @@ def _order_from_top(nodes: list[SpanNode]) -> list[SpanNode]:
 
 
 def _get_group(node: SpanNode) -> str:
-    return node.parent.id if node.parent is not None else (get_text(node.facts, fields.PARENT) or "")
+    return node.parent.id if node.parent is not None else (get_text(node.facts, fact_fields.PARENT) or "")
 
 
 def _group_siblings(nodes: list[SpanNode]) -> dict[str, list[SpanNode]]:
@@ -317,7 +317,7 @@ def _prepares_call(node: SpanNode, beside: list[SpanNode]) -> bool:
 
 def _was_answered(node: SpanNode) -> bool:
     """Return whether a model's span, or one below it, has usage or an error."""
-    if node.has_usage or get_text(node.facts, fields.OUTCOME) not in {None, Outcome.SUCCESS}:
+    if node.has_usage or get_text(node.facts, fact_fields.OUTCOME) not in {None, Outcome.SUCCESS}:
         return True
     return any(_was_answered(child) for child in node.children if child.role is SpanRole.MODEL)
 
@@ -365,7 +365,7 @@ def _reports_again(node: SpanNode, above: SpanNode, beside: list[SpanNode]) -> b
     if node.kind is SpanKind.MODEL:
         return above.kind is SpanKind.MODEL
     if node.kind is SpanKind.TOOL:
-        ids = {get_text(node.facts, fields.CALL), get_text(above.facts, fields.CALL)} - {None}
+        ids = {get_text(node.facts, fact_fields.CALL), get_text(above.facts, fact_fields.CALL)} - {None}
         return above.kind is SpanKind.TOOL and above.name == node.name and len(ids) <= 1
     if node.role is not SpanRole.AGENT or node.kind is not SpanKind.TASK or node.name is None:
         return False

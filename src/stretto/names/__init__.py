@@ -1,7 +1,7 @@
 """The table of exported names: every metric and label, with unit, meaning and the way it is made.
 
 The exporter builds from it; rules, dashboards, docs and tests are checked against it. Nothing is exported
-under a name that is not in it. ``measures`` and ``fields`` are the tables of stored names.
+under a name that is not in it. ``measures`` and ``fact_fields`` are the tables of stored names.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import psutil
 from stretto.clock import MINUTE, SECOND, Clock
 from stretto.figures.resource_figures import ResourceUse
 from stretto.hook.client.client import identify_process
-from stretto.model.entities import Processes
+from stretto.model.entities import HostProcesses
 from stretto.model.event import Channel, Event, Kind, omit_none
 from stretto.resources import machine
 from stretto.resources.machine import Machine
@@ -33,7 +33,7 @@ class WatchedSession:
 
     session: str
     start: int
-    processes: Processes
+    processes: HostProcesses
 
 
 @dataclass(slots=True)
@@ -87,7 +87,7 @@ class Sampler:
     """The use in the last reading."""
     _trees: ProcessTrees = field(default_factory=ProcessTrees)
     _sessions: dict[str, _FollowedSession] = field(default_factory=dict)
-    _ended: dict[str, Processes] = field(default_factory=dict)
+    _ended: dict[str, HostProcesses] = field(default_factory=dict)
     """Sessions whose process has ended → their processes: an ended process's parents are not the agent."""
     _machine: Machine | None = None
     _last_tick: int = 0
@@ -198,7 +198,7 @@ class Sampler:
         return [_build_sample(id, open_sample)]
 
 
-def locate_process(processes: Processes) -> psutil.Process | None:
+def locate_process(processes: HostProcesses) -> psutil.Process | None:
     """Return the nearest of the reported processes that still runs, or None if all have ended."""
     for name in processes.names:
         pid, _, started = name.partition(":")

@@ -21,8 +21,8 @@ from pathlib import Path
 import psutil
 
 from stretto.errors import ServiceError
-from stretto.servers.alert_receivers import ReceiversFile, merge_receivers
 from stretto.servers.credentials import ServerCredentials, write_private
+from stretto.servers.merge_receivers import ReceiversFile, merge_receivers
 from stretto.servers.running_servers import find_running_server
 
 SHIPPED = {"stretto": "stretto:9464", "prometheus": "prometheus:9090", "alertmanager": "alertmanager:9093"}

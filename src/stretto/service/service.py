@@ -12,7 +12,7 @@ from typing import Any
 from stretto import journal
 from stretto.clock import SECOND, Clock
 from stretto.config.configuration import Config
-from stretto.exporter.counters import LiveMetrics
+from stretto.exporter.live_metrics import LiveMetrics
 from stretto.exporter.scrape import Exposition, FigureCollector, create_registry, encode_metrics
 from stretto.features.collection import make_collection
 from stretto.figures.figure import Figure

@@ -21,7 +21,7 @@ from stretto import journal
 from stretto.clock import MINUTE, Clock
 from stretto.config.configuration import Config
 from stretto.errors import StoreError
-from stretto.exporter.counters import LiveMetrics
+from stretto.exporter.live_metrics import LiveMetrics
 from stretto.figures.fanouts import Fanout, SequentialTime, estimate_sequential_time
 from stretto.figures.resource_figures import ResourceUse
 from stretto.figures.work_identity import sign_work
@@ -29,11 +29,11 @@ from stretto.model.entities import Session
 from stretto.names import NONE
 from stretto.otlp_export.sender import NullSender, Sender
 from stretto.service.demo_recording import DemoRecording
+from stretto.service.finished_session_export import SpanQueue
 from stretto.service.health import Health, IngestedJournal
 from stretto.service.ingest_setup import create_ingest
 from stretto.service.rebuild_state import RebuildRequest, RebuildState, find_damage, identify_file
 from stretto.service.refresh_pace import RefreshPace
-from stretto.service.span_queue import SpanQueue
 from stretto.service.store_reader import StoreReader
 from stretto.store import queries
 from stretto.store.database import STORE_ERRORS, open_writer

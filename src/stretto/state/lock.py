@@ -16,7 +16,7 @@ except ImportError:  # pragma: no cover  # Windows: only SQLite's own lock then 
     fcntl = None  # type: ignore[assignment]  # the module or its absence
 
 from stretto.errors import ServiceError
-from stretto.state.folder import refuse_foreign_folder
+from stretto.state.find_folder import refuse_foreign_folder
 
 FILE = "service.json"
 ATTEMPTS = 3

@@ -28,9 +28,9 @@ from stretto.journal.file_identity import compute_identity
 from stretto.journal.kept_records import KeptRecord, hash_session, is_kept_file
 from stretto.model.conclude import Classify
 from stretto.model.conclude_leaves import find_newest_entries
+from stretto.model.cost import Price, get_reported_cost
 from stretto.model.event import Event, Outcome
 from stretto.model.fold import NO_SIGN_OF_LIFE
-from stretto.model.model_call_cost import Price, get_reported_cost
 from stretto.model.score_scales import SCALES, Scales
 from stretto.names import NONE
 from stretto.sources.redact import REDACTION_VERSION, redact_event, redact_text

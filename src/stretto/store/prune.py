@@ -21,7 +21,7 @@ from stretto.clock import DAY, HOUR, SECOND
 from stretto.errors import ConfigError
 from stretto.journal.compression import compress_file, has_uncompressed_part, remove_parts
 from stretto.journal.kept_records import STORE_PREFIX, find_month_end, find_month_start
-from stretto.state.retention import Retention
+from stretto.state.retention_settings import Retention
 from stretto.store.database import open_transaction
 from stretto.store.database_schema import EXECUTIONS
 from stretto.store.ingest import Ingest

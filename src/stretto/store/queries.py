@@ -12,8 +12,8 @@ import msgspec
 from stretto.clock import SECOND
 from stretto.figures.sum_reading import Sums
 from stretto.model.conclude import Classify, conclude_session
-from stretto.model.conclude_leaves import conclude_processes
-from stretto.model.entities import Processes, Session
+from stretto.model.conclude_leaves import conclude_host_processes
+from stretto.model.entities import HostProcesses, Session
 from stretto.model.event import Outcome
 from stretto.model.facts import SessionFacts
 from stretto.sources.redact import redact_id
@@ -225,7 +225,7 @@ def read_cache_sizes(
     return {cache: (int(entries), size) for cache, entries, size in rows}
 
 
-def list_slots(now: int, window: int, width: int) -> range:
+def list_slot_numbers(now: int, window: int, width: int) -> range:
     """Return the numbers of the slots of a width (s) that the last ``window`` seconds touch."""
     return range((now - window * SECOND) // (width * SECOND), now // (width * SECOND) + 1)
 
@@ -249,13 +249,13 @@ def read_activity(connection: sqlite3.Connection) -> Activity:
     return Activity(is_open, busy, running, last, count, recordings, since)
 
 
-def find_busy_processes(connection: sqlite3.Connection) -> list[tuple[str, int, Processes | None]]:
+def find_busy_processes(connection: sqlite3.Connection) -> list[tuple[str, int, HostProcesses | None]]:
     """Return (id, start, processes) of the busy sessions that are not recordings."""
     rows = connection.execute(
         "SELECT id, start FROM sessions WHERE outcome = 'running' AND busy AND NOT recording"
         " ORDER BY start, id"
     ).fetchall()
-    return [(id, start, conclude_processes(load_session_facts(connection, id))) for id, start in rows]
+    return [(id, start, conclude_host_processes(load_session_facts(connection, id))) for id, start in rows]
 
 
 def list_sessions_with_running_tasks(connection: sqlite3.Connection, before: int) -> list[SessionRow]:

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from stretto.model.conclude_calls import conclude_model_calls
+from stretto.model.cost import Cost, NewUsage, Price
 from stretto.model.entities import ModelCall
 from stretto.model.facts import SessionFacts, get_number, get_text
-from stretto.model.model_call_cost import Cost, NewUsage, Price
 from stretto.model.model_name import normalise_model
-from stretto.names import fields
+from stretto.names import fact_fields
 from stretto.store.contributions.model_calls import add_up_model_call
 from stretto.store.rollup import Additions, Amount
 
@@ -77,8 +77,8 @@ class ModelCallSums:
         pending = facts.model_calls.keys() & set(changed)
         for id in pending:
             call_facts = facts.model_calls[id]
-            self._some_anonymous |= get_number(call_facts, fields.ANONYMOUS) == 1
-            request = get_text(call_facts, fields.REQUEST)
+            self._some_anonymous |= get_number(call_facts, fact_fields.ANONYMOUS) == 1
+            request = get_text(call_facts, fact_fields.REQUEST)
             if request is not None:
                 self._calls_by_request.setdefault(request, set()).add(id)
         if self._some_anonymous:
@@ -87,7 +87,7 @@ class ModelCallSums:
         while pending:
             id = pending.pop()
             reached.add(id)
-            request = get_text(facts.model_calls[id], fields.REQUEST)
+            request = get_text(facts.model_calls[id], fact_fields.REQUEST)
             linked = {
                 *self._calls_by_request.get(id, ()),
                 *([request] if request in facts.model_calls else []),
@@ -97,7 +97,7 @@ class ModelCallSums:
 
     def _list_ids(self, facts: SessionFacts, id: str, calls: Mapping[str, ModelCall]) -> tuple[str, ...]:
         """Return the ids that name a call: its own, and that of its request unless it is another call's."""
-        request = get_text(facts.model_calls[id], fields.REQUEST)
+        request = get_text(facts.model_calls[id], fact_fields.REQUEST)
         return (id,) if request is None or request in calls else (id, request)
 
     def _report_usage(

@@ -13,15 +13,15 @@ import msgspec
 from stretto.figures.fanouts import Fanout, SequentialRun, find_fanouts, find_sequential_runs
 from stretto.model.conclude import Classify, conclude_session, has_session_ended
 from stretto.model.conclude_leaves import conclude_phases
+from stretto.model.cost import NewUsage, Price, get_reported_cost
 from stretto.model.entities import Phase, Session, Task, ToolCall, Turn
 from stretto.model.event import Event, Outcome
 from stretto.model.facts import ENTITY_KINDS, EntityFacts, SessionFacts
 from stretto.model.fold import fold_events
 from stretto.model.join import find_differences, join_facts
-from stretto.model.model_call_cost import NewUsage, Price, get_reported_cost
 from stretto.model.pairing import merge_entity
 from stretto.model.score_scales import SCALES, Scales
-from stretto.names.fields import EntityKind
+from stretto.names.fact_fields import EntityKind
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.registry import CONTRIBUTIONS
 from stretto.store.rollup import Additions

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from stretto.model.conclude_calls import conclude_call
 from stretto.model.entities import ToolCall
 from stretto.model.facts import SessionFacts
-from stretto.store.contributions.tool_calls import add_up_tool_call, count_tool_call
+from stretto.store.contributions.tool_calls import add_up_tool_call, count_one_tool_call
 from stretto.store.rollup import Addition, Additions
 
 
@@ -79,6 +79,6 @@ class ToolCallSums:
 def _add_calls(calls: Iterable[ToolCall], sign: int, counts: list[Addition], amounts: Additions) -> None:
     """Append the additions of 1 of some calls to ``counts``; add their other amounts to ``amounts``."""
     for call in calls:
-        counts += count_tool_call(call)
+        counts += count_one_tool_call(call)
         for addition, amount in add_up_tool_call(call):
             amounts[addition] += sign * amount

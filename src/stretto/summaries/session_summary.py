@@ -19,6 +19,7 @@ from stretto.figures.baselines import (
 )
 from stretto.figures.confidence import LEVEL, compute_improvement_bounds
 from stretto.figures.contention import detect_contention, measure_session_use
+from stretto.figures.expected_gain import compute_expected_improvement, find_baseline_doubt
 from stretto.figures.fanouts import (
     Fanout,
     SequentialTime,
@@ -26,13 +27,12 @@ from stretto.figures.fanouts import (
     explain_no_interval,
     find_fanouts,
 )
-from stretto.figures.gains import compute_expected_improvement, find_baseline_doubt
 from stretto.figures.scores.score_rules import Scoring
 from stretto.figures.scores.session_kpis import build_kpis_document, compute_session_figures
 from stretto.figures.session_analysis import (
     SessionAnalysis,
     build_analysis_document,
-    build_fanout_document,
+    build_fanout_additions,
     build_session_analysis,
 )
 from stretto.figures.spending import Priced, SessionSpending, Spending, sum_spending
@@ -42,9 +42,9 @@ from stretto.figures.wall_time import compute_wall_figures
 from stretto.figures.work_identity import identify_work
 from stretto.figures.work_tree import LONGEST_SESSION
 from stretto.model.conclude import Classify
+from stretto.model.cost import DOLLAR, Cost, Price, get_reported_cost
 from stretto.model.entities import Sample, Session, Task, Tokens, ToolCall
 from stretto.model.event import Outcome
-from stretto.model.model_call_cost import DOLLAR, Cost, Price, get_reported_cost
 from stretto.model.score_scales import MOST, Scales
 from stretto.model.task_type import normalise_name
 from stretto.names import NONE
@@ -52,7 +52,7 @@ from stretto.store import queries
 from stretto.store.fanout_queries import make_baseline_finder
 from stretto.store.queries import SessionRow
 from stretto.store.session_state import Rules
-from stretto.store.session_sums import SessionSums, compute_session_sums
+from stretto.store.sums_of_one_session import SessionSums, compute_session_sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,7 +395,7 @@ def _build_fanout(
         "load_balance": fanout.load_balance,
         "concurrency": fanout.concurrency,
         "delivery": fanout.delivery,
-        **build_fanout_document(fanout),
+        **build_fanout_additions(fanout),
         "expected_improvement": compute_expected_improvement(fanout, target),
         "contention": asdict(detect_contention(fanout, sequential, samples)),
         "confidence": _build_confidence(fanout, sequential),

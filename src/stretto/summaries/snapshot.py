@@ -9,12 +9,13 @@ from typing import Any
 
 from stretto.clock import DAY, HOUR, SECOND, to_rfc3339
 from stretto.figures.baselines import NOTHING_DECLARED, DeclaredBaselines, FindBaseline, Hours
-from stretto.figures.bottleneck import Bottleneck, find_bottlenecks
+from stretto.figures.bottleneck_agent import Bottleneck, find_bottlenecks
 from stretto.figures.cache_figures import compute_cache_size_figures
 from stretto.figures.critical_path import compute_path_figures
 from stretto.figures.efficiency_tree import compute_efficiency_figures
+from stretto.figures.expected_gain import compute_gain_figures, compute_record_figures
 from stretto.figures.figure import Figure, Labels
-from stretto.figures.gains import compute_gain_figures, compute_record_figures
+from stretto.figures.outcome_figures import compute_window_figures
 from stretto.figures.period_rows import PERIOD_MEASURES, WeekChange, compare_weeks
 from stretto.figures.resource_figures import ResourceUse, compute_current_figures, compute_resource_figures
 from stretto.figures.scores.document import build_scores_document
@@ -26,7 +27,6 @@ from stretto.figures.usage_figures import compute_usage_figures
 from stretto.figures.verdict import build_mixes, sum_parallel_by_type
 from stretto.figures.wall_time import compute_wall_figures
 from stretto.figures.waste import compute_waste_figures
-from stretto.figures.window_figures import compute_window_figures
 from stretto.figures.window_verdict import (
     BY_WORK,
     HeadlineRule,
@@ -137,7 +137,7 @@ def compute_windows(
         figures += compute_resource_figures(window, sums)
         # Scores come last: they are computed from the window's other figures.
         figures += [*compute_score_figures(window, sums, figures, scoring, find_baseline)]
-        days = queries.list_slots(now, seconds, DAY // SECOND)
+        days = queries.list_slot_numbers(now, seconds, DAY // SECOND)
         by_day = queries.read_sums_by_slot(connection, DAY // SECOND, days, TREND_MEASURES)
         figures += compute_trend_figures(window, by_day, scoring.rules)
     figures += compute_cache_size_figures(
@@ -157,7 +157,7 @@ def _compute_snapshot(
     rule: HeadlineRule,
 ) -> Snapshot:
     figures, verdicts, seen_types = compute_windows(connection, now, find_baseline, scoring, rule)
-    hours = queries.list_slots(now, max(WINDOWS.values()), HOUR // SECOND)
+    hours = queries.list_slot_numbers(now, max(WINDOWS.values()), HOUR // SECOND)
     by_hour = queries.read_sums_by_slot(connection, HOUR // SECOND, hours, [measures.CRITICAL_PATH_AGENT])
     decisive = find_bottlenecks(
         figures,

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stretto.clock import to_rfc3339
-from stretto.format import time_text
+from stretto.format import rfc3339
 from stretto.notifications import log as notifications
 from stretto.store.queries import SessionRow
 from stretto.summaries import snapshot
@@ -145,7 +145,7 @@ def _parse_limit(request: Request) -> int:
 
 def format_continuation(last: SessionRow, following: SessionRow) -> str:
     """Return the value of ``before`` that continues a list of sessions after its last row."""
-    time = time_text.to_exact_rfc3339(last.last)
+    time = rfc3339.to_exact_rfc3339(last.last)
     return f"{time}/{last.id}" if following.last == last.last else time
 
 
@@ -157,6 +157,6 @@ def parse_continuation(request: Request) -> tuple[int | None, str | None]:
     time, _, id = text.partition("/")
     try:
         # A plus sign that was not encoded arrives as a space.
-        return min(max(time_text.parse_rfc3339(time.replace(" ", "+")), _FIRST), _LAST), id or None
+        return min(max(rfc3339.parse_rfc3339(time.replace(" ", "+")), _FIRST), _LAST), id or None
     except ValueError:
         raise QueryError("before must be an RFC 3339 time, for example 2026-11-20T16:49:25Z") from None

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from stretto.clock import HOUR, SECOND
 from stretto.errors import StoreError
-from stretto.figures.bottleneck import Bottleneck
+from stretto.figures.bottleneck_agent import Bottleneck
 from stretto.model.event import Outcome
 from stretto.names import PREFIX, WINDOWS
 from stretto.notifications import current_alerts as alerts

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from stretto.clock import SECOND, to_rfc3339
-from stretto.format import quantities, time_text
+from stretto.format import quantities, rfc3339
 from stretto.names import METRICS, NONE, PREFIX
 from stretto.notifications import current_alerts as alerts
 from stretto.web import headline, live_updates
@@ -117,7 +117,7 @@ class Renderer:
 
 def _parse_instant(text: str | None) -> int | None:
     try:
-        return time_text.parse_rfc3339(text) if text else None
+        return rfc3339.parse_rfc3339(text) if text else None
     except ValueError:
         return None
 

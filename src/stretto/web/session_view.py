@@ -8,7 +8,7 @@ from typing import Any
 
 from stretto.clock import SECOND
 from stretto.figures.fanouts import Fanout, SequentialTime
-from stretto.format import quantities, time_text
+from stretto.format import quantities, rfc3339
 from stretto.model.entities import Session, Task, ToolCall
 from stretto.model.event import Outcome
 from stretto.summaries.session_summary import SessionSummary
@@ -243,7 +243,7 @@ def draw_path(document: Document, drawing: Drawing) -> list[PathLine]:
     lane_of = drawing.map_lanes()
     pieces: list[tuple[float, float, int]] = []
     for piece in path["pieces"]:
-        start = time_text.parse_rfc3339(piece["start"])
+        start = rfc3339.parse_rfc3339(piece["start"])
         x1 = max(0.0, drawing.to_percent(start))
         x2 = min(100.0, drawing.to_percent(start + round(piece["seconds"] * SECOND)))
         lane = lane_of.get(piece["task"])

@@ -14,7 +14,7 @@ from stretto.hook.client import client
 from stretto.hook.install.handlers import get_client_folder
 from stretto.hook.install.settings_file import read_file, remove_file, write_file
 
-CLIENT_FILES = ("client.py", "dialects.py", "tool_results.py", "start.py")
+CLIENT_FILES = ("client.py", "dialects.py", "tests_and_written_files.py", "start.py")
 KEY_FILE = "key"
 COLLECT_FILE = "collect"
 KEY_BYTES = 32

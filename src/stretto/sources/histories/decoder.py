@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from stretto.hook.client import tool_results
+from stretto.hook.client import tests_and_written_files
 from stretto.hook.client.client import WORKING
 from stretto.model.event import LATEST, Channel, Event, Kind, Outcome, Value, omit_none
 from stretto.sources.histories.records import Record
@@ -120,8 +120,8 @@ class HistoryDecoder:
         work: dict[str, str] = {}
         if name in WORKING and order:
             facts = {
-                "test_framework": tool_results.find_framework(name, order),
-                "wrote": tool_results.hash_written_paths(name, order, folder, self.key),
+                "test_framework": tests_and_written_files.find_framework(name, order),
+                "wrote": tests_and_written_files.hash_written_paths(name, order, folder, self.key),
             }
             work = {field: value for field, value in facts.items() if value is not None}
         self.remember("calls", id, omit_none(tool=name, parent=parent) | work)
@@ -146,7 +146,7 @@ class HistoryDecoder:
         if "wrote" in call and outcome is Outcome.SUCCESS:
             values["wrote"] = call["wrote"]
         if "test_framework" in call and outcome is not Outcome.CANCELLED:
-            passed, failed = tool_results.read_test_counts(result)
+            passed, failed = tests_and_written_files.read_test_counts(result)
             values["test_framework"] = call["test_framework"]
             values |= omit_none(tests_passed=passed, tests_failed=failed)
         self.add(

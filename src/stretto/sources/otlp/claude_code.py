@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from stretto.hook.client.client import WORKING
-from stretto.hook.client.tool_results import find_framework, hash_written_paths
+from stretto.hook.client.tests_and_written_files import find_framework, hash_written_paths
 from stretto.model.event import Channel, Event, Kind, Outcome, Value, omit_none
 from stretto.sources.otlp.plain_records import (
     Attributes,

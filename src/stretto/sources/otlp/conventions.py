@@ -137,7 +137,7 @@ _RUN_ID = re.compile(r"[0-9a-f]{8}")
 _INSTRUMENTATIONS = ("openinference.instrumentation.", "opentelemetry.instrumentation.")
 
 
-def was_sent_by_stretto(span: Span) -> bool:
+def holds_stretto_ids(span: Span) -> bool:
     """Return whether Stretto exported the span, so that its attributes hold the ids of stored entities."""
     return Attribute.OUTCOME.value in span.attributes
 
@@ -154,7 +154,7 @@ def has_judgement(span: Span) -> bool:
 
 def get_stretto_session(span: Span) -> str | None:
     """Return the session id that Stretto or its Python API wrote on a span."""
-    names = _SESSIONS[:1] if not was_sent_by_stretto(span) else (_SESSIONS[0], _SESSIONS[-1])
+    names = _SESSIONS[:1] if not holds_stretto_ids(span) else (_SESSIONS[0], _SESSIONS[-1])
     return get_id(span.attributes, *names)
 
 
@@ -241,7 +241,7 @@ def get_entity_id(span: Span, role: SpanRole) -> str | None:
         airflow_task = get_text(attributes, "airflow.task_id")
         return f"{airflow_task}[{index}]" if airflow_task else get_id(attributes, *_UNIT_IDS)
     if role is SpanRole.TOOL:
-        is_ours = was_sent_by_stretto(span) and not is_from_api(span)
+        is_ours = holds_stretto_ids(span) and not is_from_api(span)
         return get_call_id(span) if is_ours else None
     names = _ENTITY_IDS.get(role)
     return None if names is None else get_id(attributes, *names)
@@ -257,7 +257,7 @@ _ENTITY_IDS = {
 
 def get_owner(span: Span, role: SpanRole) -> str | None:
     """Return the id above a span's entity if Stretto or its API wrote it; empty for the main agent."""
-    if not was_sent_by_stretto(span):
+    if not holds_stretto_ids(span):
         return None
     if role in {SpanRole.TOOL, SpanRole.MODEL}:
         return get_id(span.attributes, Attribute.TASK_ID.value) or ""

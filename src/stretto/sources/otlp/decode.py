@@ -53,7 +53,7 @@ class RefusedError(Exception):
         self.message = message
 
 
-def parse_media_type(content_type: str) -> str:
+def require_media_type(content_type: str) -> str:
     """Return the media type in a Content-Type: protobuf or JSON. Raises RefusedError (415) for others."""
     media = content_type.partition(";")[0].strip().lower()
     if media not in (PROTOBUF, JSON):
@@ -75,7 +75,7 @@ def decode_request(
     Raises RefusedError: 400 for a body that does not fit its content type, 413 beyond the limits, 415 for an
     unsupported type or compression.
     """
-    media = parse_media_type(content_type)
+    media = require_media_type(content_type)
     if len(body) > limits.body_bytes:
         raise RefusedError(413, f"the body is larger than {limits.body_bytes} bytes")
     plain = _decompress_body(body, content_encoding, limits.decompressed_bytes)

@@ -78,7 +78,7 @@ def _find_target(span: Span, session: str) -> tuple[str, str]:
     if role is SpanRole.TASK:
         return TASK, conventions.get_entity_id(span, role) or span.id
     owner = conventions.get_owner(span, role)
-    if owner is None and conventions.was_sent_by_stretto(span):
+    if owner is None and conventions.holds_stretto_ids(span):
         owner = get_id(span.attributes, Attribute.TASK_ID.value) or ""
     if owner is not None:
         return (TASK, owner) if owner else (SESSION, session)

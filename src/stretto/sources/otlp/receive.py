@@ -23,7 +23,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from stretto.clock import AHEAD, SECOND
 from stretto.model.event import Channel, Event, Kind
 from stretto.sources.otlp import claude_code, conventions, evaluations, gemini_logs, genai, python_api
-from stretto.sources.otlp.decode import JSON, Limits, RefusedError, Signal, decode_request, parse_media_type
+from stretto.sources.otlp.decode import JSON, Limits, RefusedError, Signal, decode_request, require_media_type
 from stretto.sources.otlp.plain_records import LogRecord, Span
 from stretto.sources.otlp.span_links import SpanLinks
 from stretto.sources.otlp.trace_sessions import TraceSessions
@@ -150,8 +150,8 @@ class Receiver:
             ignored=result.ignored,
             rejected=rejected,
             error_message=reason,
-            response=_make_response(signal, parse_media_type(content_type), rejected, reason),
-            response_content_type=parse_media_type(content_type),
+            response=_make_response(signal, require_media_type(content_type), rejected, reason),
+            response_content_type=require_media_type(content_type),
         )
 
     def _process_spans(self, spans: list[Span], result: _ResultBuilder) -> None:
@@ -244,7 +244,7 @@ def make_refusal(error: RefusedError, content_type: str) -> tuple[bytes, str]:
     """Return body and content type of the response to a refused request: a google.rpc.Status without code."""
     message = error.message[:_STATUS_LIMIT].encode("ascii", "replace")
     try:
-        media = parse_media_type(content_type)
+        media = require_media_type(content_type)
     except RefusedError:
         media = JSON
     if media == JSON:

@@ -6,7 +6,6 @@ with a sidecar that names the call that started it. Events hold names, ids, time
 never a prompt, an input or an output.
 """
 
-from stretto.sources.transcript.checkpoint import Checkpoint, TranscriptFile
 from stretto.sources.transcript.copies import Owners
 from stretto.sources.transcript.reading import (
     UNREADABLE,
@@ -17,6 +16,7 @@ from stretto.sources.transcript.reading import (
     identify_transcript,
     read_transcript,
 )
+from stretto.sources.transcript.reading_state import Checkpoint, TranscriptFile
 
 __all__ = [
     "UNREADABLE",

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from stretto.model.event import Channel, Event, Kind
-from stretto.names.fields import EntityKind
+from stretto.names.fact_fields import EntityKind
 
 _IDS = 200
 """Ids in an event; keeps a line of the journal short."""

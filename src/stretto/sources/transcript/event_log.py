@@ -6,8 +6,14 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from stretto.model.event import Channel, Event, Kind, Outcome, Value, omit_none
-from stretto.sources.transcript import checkpoint as tables
-from stretto.sources.transcript.checkpoint import Checkpoint, RunState, Tokens, TranscriptFile, remember_entry
+from stretto.sources.transcript import reading_state as tables
+from stretto.sources.transcript.reading_state import (
+    Checkpoint,
+    RunState,
+    Tokens,
+    TranscriptFile,
+    remember_entry,
+)
 
 
 class LineContext(NamedTuple):

@@ -12,7 +12,7 @@ from typing import IO, NamedTuple
 from stretto.errors import SourceError
 from stretto.model.event import LATEST, Event
 from stretto.sources.transcript import schema
-from stretto.sources.transcript.checkpoint import Checkpoint, TranscriptFile
+from stretto.sources.transcript.reading_state import Checkpoint, TranscriptFile
 from stretto.sources.transcript.translate import LineTranslator
 
 CHUNK = 1 << 22

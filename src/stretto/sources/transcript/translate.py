@@ -16,13 +16,13 @@ from functools import lru_cache
 
 import msgspec
 
-from stretto.hook.client import tool_results
+from stretto.hook.client import tests_and_written_files
 from stretto.hook.client.client import WORKING, find_project
 from stretto.model.event import LATEST, Kind, Outcome, Value, omit_none
 from stretto.model.facts import DELEGATING_TOOLS
 from stretto.sources.transcript import classify, schema
-from stretto.sources.transcript.checkpoint import Checkpoint, TranscriptFile
 from stretto.sources.transcript.event_log import EventLog, LineContext
+from stretto.sources.transcript.reading_state import Checkpoint, TranscriptFile
 
 SYNTHETIC = "<synthetic>"
 """The model's name on lines that the client itself wrote."""
@@ -188,8 +188,8 @@ class LineTranslator:
             return
         tool_input = msgspec.structs.asdict(decoded)
         facts = {
-            "test_framework": tool_results.find_framework(name, tool_input),
-            "wrote": tool_results.hash_written_paths(name, tool_input, line.cwd, self._key),
+            "test_framework": tests_and_written_files.find_framework(name, tool_input),
+            "wrote": tests_and_written_files.hash_written_paths(name, tool_input, line.cwd, self._key),
         }
         work = {key: value for key, value in facts.items() if value is not None}
         if work:
@@ -369,7 +369,9 @@ def _get_work_result(work: dict[str, str], block: schema.ContentBlock, outcome: 
     if "wrote" in work and outcome is Outcome.SUCCESS:
         attributes["wrote"] = work["wrote"]
     if "test_framework" in work and outcome is not Outcome.CANCELLED:
-        passed, failed = tool_results.read_test_counts(classify.get_message_text(block.content) or "")
+        passed, failed = tests_and_written_files.read_test_counts(
+            classify.get_message_text(block.content) or ""
+        )
         attributes["test_framework"] = work["test_framework"]
         attributes |= omit_none(tests_passed=passed, tests_failed=failed)
     return attributes

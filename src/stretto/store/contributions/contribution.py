@@ -12,10 +12,10 @@ from stretto.figures.fanouts import Fanout, SequentialRun
 from stretto.model.conclude import Classify
 from stretto.model.conclude_calls import conclude_calls, conclude_model_calls
 from stretto.model.conclude_leaves import conclude_hooks_run, conclude_permissions
+from stretto.model.cost import Price, get_reported_cost
 from stretto.model.entities import Session, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.facts import SessionFacts
-from stretto.model.model_call_cost import Price, get_reported_cost
 from stretto.model.score_scales import SCALES, Scales
 from stretto.store.rollup import Additions
 

@@ -5,25 +5,25 @@ Those are counted by themselves, because a session has many of them and few chan
 
 from __future__ import annotations
 
-from stretto.names.fields import EntityKind
+from stretto.names.fact_fields import EntityKind
 from stretto.store.contributions.contribution import Aspect, Contribution
 from stretto.store.contributions.deliveries import add_up_deliveries
 from stretto.store.contributions.headline_sums import add_up_headline
-from stretto.store.contributions.judgements import (
-    add_up_message_balance,
-    add_up_phase_coverage,
-    add_up_scores,
-)
 from stretto.store.contributions.leaves import (
     add_up_cache_reports,
     add_up_hook_runs,
     add_up_messages,
     add_up_phases,
 )
-from stretto.store.contributions.opportunity import add_up_sequential_runs
 from stretto.store.contributions.path_and_wall_time import add_up_whole_session
 from stretto.store.contributions.result_checks import add_up_result_checks
 from stretto.store.contributions.samples import add_up_samples
+from stretto.store.contributions.score_ingredients import (
+    add_up_message_balance,
+    add_up_phase_coverage,
+    add_up_scores,
+)
+from stretto.store.contributions.sequential_runs import add_up_sequential_runs
 from stretto.store.contributions.sessions import add_up_session
 from stretto.store.contributions.speedup_costs import add_up_speedup_costs
 from stretto.store.contributions.task_outcomes import add_up_task_outcomes

@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from stretto.figures.fanouts import Fanout
 from stretto.figures.work_identity import sign_work
 from stretto.model.conclude_calls import index_runs_by_agent
+from stretto.model.cost import Price
 from stretto.model.entities import ModelCall, Task
-from stretto.model.model_call_cost import Price
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import SessionContext, get_counted_time
 from stretto.store.rollup import Additions, find_slot

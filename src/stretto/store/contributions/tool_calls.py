@@ -14,7 +14,7 @@ from stretto.store.contributions.contribution import get_counted_time
 from stretto.store.rollup import Addition, Amount, find_slot
 
 
-def count_tool_call(call: ToolCall) -> tuple[Addition, ...]:
+def count_one_tool_call(call: ToolCall) -> tuple[Addition, ...]:
     """Return the additions of 1 that a tool call makes: nothing while it runs."""
     at = get_counted_time(call)
     if at is None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from stretto.clock import HOUR
-from stretto.figures.bottleneck import Bottleneck, find_bottlenecks
+from stretto.figures.bottleneck_agent import Bottleneck, find_bottlenecks
 from stretto.figures.figure import Figure
 
 

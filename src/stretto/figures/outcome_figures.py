@@ -9,8 +9,8 @@ from stretto.clock import SECOND
 from stretto.figures.baselines import Provenance
 from stretto.figures.confidence import compute_improvement_bounds
 from stretto.figures.figure import Figure, Labels, make_ratio, with_bounds
+from stretto.figures.figures_from_counts import compute_outcome_figures, compute_quantile_figures
 from stretto.figures.sum_reading import Sums, group_by, group_in_table, sum_by, sum_up
-from stretto.figures.tallies import compute_outcome_figures, compute_quantile_figures
 from stretto.figures.verdict import NOTHING_DELIVERED, ParallelWork
 from stretto.model.event import Outcome
 from stretto.names import measures

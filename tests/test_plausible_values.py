@@ -9,7 +9,8 @@ import pytest
 from stretto.clock import HOUR, SECOND
 from stretto.model.conclude_calls import LONGEST_ACTIVITY
 from stretto.model.event import Event, Kind, Outcome
-from stretto.model.fact_values import (
+from stretto.model.facts import EntityFacts
+from stretto.model.plausible_values import (
     MAX_AMOUNT,
     MAX_COUNT,
     merge_counts,
@@ -17,9 +18,8 @@ from stretto.model.fact_values import (
     read_count,
     read_text,
 )
-from stretto.model.facts import EntityFacts
 from stretto.model.task_type import TaskTypes
-from stretto.names.fields import CACHE_COUNTS, SAMPLE_AMOUNTS, TEST_COUNTS, TOKENS
+from stretto.names.fact_fields import CACHE_COUNTS, SAMPLE_AMOUNTS, TEST_COUNTS, TOKENS
 from stretto.summaries.session_summary import summarise_session
 from stretto.summaries.snapshot import take_snapshot
 from tests.fakes import store

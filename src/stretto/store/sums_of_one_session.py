@@ -10,11 +10,11 @@ from stretto.model.entities import Phase, Session, Task, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.facts import EntityFacts, SessionFacts, get_number, get_text
 from stretto.model.interval import Interval
-from stretto.names import fields
-from stretto.names.fields import EntityKind
+from stretto.names import fact_fields
+from stretto.names.fact_fields import EntityKind
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.registry import CONTRIBUTIONS
-from stretto.store.contributions.tool_calls import add_up_tool_call, count_tool_call
+from stretto.store.contributions.tool_calls import add_up_tool_call, count_one_tool_call
 from stretto.store.session_state import Rules
 
 
@@ -62,7 +62,7 @@ def _compute_sums(facts: SessionFacts, session: Session, whole_session: Session,
             cells = sums.setdefault(measure, {})
             cells[dims] = cells.get(dims, 0) + value
     for call in session.tool_calls:
-        counts = ((addition, 1) for addition in count_tool_call(call))
+        counts = ((addition, 1) for addition in count_one_tool_call(call))
         for (_, measure, dims), amount in (*counts, *add_up_tool_call(call)):
             cells = sums.setdefault(measure, {})
             cells[dims] = cells.get(dims, 0) + amount
@@ -90,7 +90,7 @@ def _select_phase(facts: SessionFacts, session: Session, phase: Phase) -> tuple[
         EntityKind.SCORE: {
             key: entity_facts
             for key, entity_facts in facts.leaves.get(EntityKind.SCORE, {}).items()
-            if (get_text(entity_facts, fields.OF), get_text(entity_facts, fields.OF_ID))
+            if (get_text(entity_facts, fact_fields.OF), get_text(entity_facts, fact_fields.OF_ID))
             in {(EntityKind.PHASE, phase.id), *((EntityKind.TASK, id) for id in ids)}
         },
         EntityKind.MESSAGE: {
@@ -121,5 +121,5 @@ def _is_call_of(call: ToolCall, tasks: set[str], during: Interval | None) -> boo
 
 
 def _is_in_interval(entity_facts: EntityFacts, during: Interval | None) -> bool:
-    time = get_number(entity_facts, fields.TIME)
+    time = get_number(entity_facts, fact_fields.TIME)
     return during is not None and time is not None and during.start <= time < during.end

@@ -9,10 +9,10 @@ from stretto.figures.baselines import Baseline, MeasuredRuns, choose_baseline
 from stretto.figures.efficiency_tree import compute_efficiency_figures
 from stretto.figures.fanouts import find_fanouts
 from stretto.figures.figure import Figure, make_ratio
+from stretto.figures.outcome_figures import compute_window_figures
 from stretto.figures.quantile_sketch import find_bucket
 from stretto.figures.sum_reading import Sums
 from stretto.figures.verdict import build_mixes, sum_parallel_by_type
-from stretto.figures.window_figures import compute_window_figures
 from stretto.figures.window_verdict import build_verdict
 from stretto.figures.work_identity import list_task_types
 from stretto.names import METRICS

@@ -13,11 +13,11 @@ from genai_prices import Usage, calc_price
 from genai_prices.data import providers
 
 from stretto.clock import SECOND
+from stretto.cost_computation import Prices, read_list_version
+from stretto.model.configured_rates import Rates
+from stretto.model.cost import Cost, Origin
 from stretto.model.entities import ModelCall, Tokens
 from stretto.model.event import Outcome
-from stretto.model.model_call_cost import Cost, Origin
-from stretto.model.token_prices import Rates
-from stretto.prices import Prices, read_list_version
 
 LIST = Prices({})
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -154,7 +154,7 @@ def test_nothing_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_package_is_loaded_when_a_price_is_needed() -> None:
     """Without a need for list prices the package is not imported."""
     program = (
-        "import sys, stretto.prices as p; p.read_list_version();"
+        "import sys, stretto.cost_computation as p; p.read_list_version();"
         "from stretto.model.entities import ModelCall; from stretto.model.event import Outcome;"
         "p.Prices({}).compute_cost(ModelCall('m', 'gpt-5', None, 1, 1, Outcome.SUCCESS, cost=1));"
         "sys.exit('genai_prices' in sys.modules)"

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from stretto.hook.client import client
-from stretto.hook.client import tool_results as work
-from stretto.hook.client.tool_results import (
+from stretto.hook.client import tests_and_written_files as work
+from stretto.hook.client.tests_and_written_files import (
     find_framework,
     hash_written_paths,
     read_test_counts,

@@ -13,14 +13,14 @@ import yaml
 
 from stretto.cli.main import main
 from stretto.errors import ConfigError
-from stretto.servers.alert_receivers import (
+from stretto.servers.credentials import ServerCredentials
+from stretto.servers.merge_receivers import (
     NAMES,
     ReceiversFile,
     check_receivers,
     merge_receivers,
     read_receivers,
 )
-from stretto.servers.credentials import ServerCredentials
 from stretto.servers.supervisor import SHIPPED, find_shipped_folder, prepare_alertmanager
 
 EXAMPLE = find_shipped_folder("alertmanager") / "receivers.example.yml"

@@ -18,10 +18,10 @@ from prometheus_client import CollectorRegistry
 
 from stretto.clock import SECOND
 from stretto.figures.fanouts import Fanout, SequentialTime
+from stretto.model.cost import DOLLAR, NewUsage
 from stretto.model.entities import Phase, Session, Task, ToolCall, Turn
 from stretto.model.event import Outcome
 from stretto.model.facts import DELEGATING_TOOLS
-from stretto.model.model_call_cost import DOLLAR, NewUsage
 from stretto.names import DURATION_BUCKETS, LIVE, NONE, OTHER, MetricKind
 
 VALUES = 50
