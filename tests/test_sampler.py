@@ -161,8 +161,7 @@ def test_a_shell_that_is_gone_by_the_second_reading_gives_way(busy: Busy, tmp_pa
     (tmp_path / "shell").mkdir()
     rounds = Rounds()
     with busy_process(tmp_path / "shell") as shell:
-        processes = HostProcesses(read_wall_clock(), (*shell.found.names, *busy.found.names))
-        one = WatchedSession("s", 0, processes)
+        one = WatchedSession(
             "s", 0, HostProcesses(read_wall_clock(), (*shell.found.names, *busy.found.names))
         )
         rounds.look(one)

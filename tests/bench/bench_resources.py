@@ -95,8 +95,7 @@ def trees() -> Iterator[list[int]]:
 def measure(roots: list[int], rounds: int) -> Cost:
     """Return what a reading of the trees costs."""
     told = read_wall_clock()
-        processes = [HostProcesses(told, (identify_process(pid),)) for pid in roots]
-        watched = [WatchedSession(f"s{pid}", told, one) for pid, one in zip(roots, processes, strict=True)]
+    watched = [
         WatchedSession(f"s{pid}", told, HostProcesses(told, (identify_process(pid),))) for pid in roots
     ]
     ticks = iter(range(0, SECOND * 1_000_000, DEFAULT_INTERVAL_SECONDS * SECOND))

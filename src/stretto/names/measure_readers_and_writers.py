@@ -15,7 +15,7 @@ WRITERS: dict[str, tuple[str, ...]] = {
         measures.VERDICT_ELAPSED, measures.VERDICT_FANOUTS, measures.VERDICT_PAID, measures.VERDICT_TASKS,
         measures.VERDICT_WORK,
     ),
-    "store.contributions.judgements": (
+    "store.contributions.score_ingredients": (
         measures.ANSWERS, measures.ANSWER_TIME, measures.PATTERN_PHASES, measures.PHASES_COVERED,
         measures.PHASES_STRETCH, measures.SCORE_COUNT, measures.SCORE_OUTSIDE, measures.SCORE_SUM,
         measures.TALK_MESSAGES, measures.TALK_SHARE,
@@ -32,7 +32,7 @@ WRITERS: dict[str, tuple[str, ...]] = {
     "store.contributions.usage_coverage": (
         measures.USAGE_EXPECTED, measures.USAGE_REPORTED,
     ),
-    "store.contributions.opportunity": (
+    "store.contributions.sequential_runs": (
         measures.OPPORTUNITY, measures.SEQUENTIAL_RUNS,
     ),
     "store.contributions.path_and_wall_time": (
@@ -95,7 +95,7 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.LONGEST_LANE, measures.PATTERN_DELIVERED, measures.PATTERN_DELIVERED_WORK,
         measures.PATTERN_ELAPSED, measures.PATTERN_TASKS, measures.PATTERN_WORK,
     ),
-    "figures.gains": (
+    "figures.expected_gain": (
         measures.OPPORTUNITY, measures.SEQUENTIAL_RUNS,
     ),
     "figures.window_verdict": (
@@ -177,7 +177,7 @@ READERS: dict[str, tuple[str, ...]] = {
     "figures.wall_time": (
         measures.SESSIONS, measures.WALL,
     ),
-    "figures.window_figures": (
+    "figures.outcome_figures": (
         measures.AGENT_TIME, measures.CALLS, measures.CALL_TIME,
         measures.ENDS_EXPECTED, measures.ENDS_SEEN, measures.HOOKS_TIME,
         measures.MESSAGES, measures.MESSAGE_TIME, measures.OVERHEAD,
