@@ -124,7 +124,7 @@ def test_writers_and_readers_are_listed() -> None:
     used = {module: names for module, names in users().items() if names}
     writers = {module: names for module, names in used.items() if module.startswith("store.contributions.")}
     readers = {module: names for module, names in used.items() if module not in writers}
-    step = "bring names/measure_readers_and_writers.py up to date: list each measure under the modules that name it"
+    step = "list each measure in names/measure_readers_and_writers.py under its modules"
     assert {module: frozenset(names) for module, names in WRITERS.items()} == writers, step
     assert {module: frozenset(names) for module, names in READERS.items()} == {
         module: names for module, names in readers.items() if module != "names.measure_readers_and_writers"
