@@ -186,9 +186,12 @@ def test_an_idle_session_is_closed_and_reopened_by_an_event(tmp_path: Path) -> N
     """After the idle limit a session is over with outcome unknown; its next event opens it again."""
     with store(tmp_path) as opened:
         opened.take(Drawing().opens().prompt(1).order("call-a", 2).run("a", 3).events)
-        assert ended([opened.ingest.close_idle_sessions(at(IDLE))])["sessions"] == []
+        closed: list[IngestResult] = []
+        opened.ingest.close_idle_sessions(at(IDLE), closed.append)
+        assert closed == []
         assert queries.read_activity(opened.connection).tasks_running == 1
-        assert ended([opened.ingest.close_idle_sessions(at(IDLE + 4))])["sessions"] == ["scene"]
+        opened.ingest.close_idle_sessions(at(IDLE + 4), closed.append)
+        assert ended(closed)["sessions"] == ["scene"]
         activity = queries.read_activity(opened.connection)
         assert (activity.sessions_open, activity.tasks_running) == (0, 0)
         opened.take(Drawing().run("a", None, IDLE + 10).events)

@@ -196,7 +196,7 @@ class Worker:
                 self._ingest_journal()
                 now = time.monotonic()
                 if now - swept >= SWEEP_SECONDS:
-                    self._publish(self._ingest.close_idle_sessions(self._clock()))
+                    self._ingest.close_idle_sessions(self._clock(), self._publish)
                     self._find_stuck_tasks()
                     self._pace.is_stale = True
                     swept = now

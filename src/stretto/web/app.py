@@ -12,6 +12,7 @@ from importlib import resources
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -36,6 +37,11 @@ HOOK_LIMIT = 64 * 1024 * 1024
 """Most bytes of a hook's payload, as in the hook client."""
 LIMIT = 1024 * 1024
 """Most bytes of any other body."""
+
+COMPRESSED_FROM = 1_000
+"""Least bytes of an answer that is compressed for a client that accepts gzip."""
+COMPRESSION_LEVEL = 4
+"""For the page of a session, the highest level saves a twentieth more and takes three times as long."""
 
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
@@ -68,7 +74,8 @@ def create_app(backend: Backend) -> ASGIApp:
     # A redirect would be built from the Host header, which the request can forge.
     app.router.redirect_slashes = False
     return Guard(
-        app,
+        # Streams of server-sent events are left as they are: Starlette compresses none.
+        GZipMiddleware(app, minimum_size=COMPRESSED_FROM, compresslevel=COMPRESSION_LEVEL),
         hosts=backend.hosts,
         token=backend.token,
         limits={
