@@ -101,8 +101,9 @@ def run_up(context: CommandContext, options: argparse.Namespace) -> int:
                     listeners.append(_bind_address(config, OTLP_HTTP_PORT))
                     context.print_note(_start_grpc(config, service, stack))
                 _serve_http(backend, supervisor, listeners, service.count_grpc_attempt)
-        except KeyboardInterrupt:
-            context.print_note("stopping")
+        except KeyboardInterrupt as stop:
+            # Python's own handler of Ctrl-C raises the exception without a name.
+            context.print_note(f"stopping: {str(stop) or signal.SIGINT.name} was received")
         finally:
             watch.close()
             service.stop()
@@ -121,8 +122,8 @@ def _list_followed(context: CommandContext, mode: str) -> list[HistoryFolder]:
     return [folder for folder in folders if folder.source not in hooked]
 
 
-def _raise_interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
+def _raise_interrupt(number: int, _: object) -> None:
+    raise KeyboardInterrupt(signal.Signals(number).name)
 
 
 class _HttpServer(uvicorn.Server):
