@@ -19,10 +19,10 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stretto.web import responses
+from stretto.web.body_bounds import BodyBounds, explain_limit
 
 HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store",
@@ -58,7 +58,8 @@ class Guard:
     """ASGI middleware around the application.
 
     ``limits`` are the most bytes of a body by path, ``limit`` those of every other path. Bodies sent to the
-    paths in ``compressed`` may be compressed; the route itself limits the decompressed size.
+    paths in ``compressed`` may be compressed; the route itself limits the decompressed size. ``bounds`` are
+    those of all bodies together.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Guard:
         limits: Mapping[str, int],
         limit: int,
         compressed: Collection[str] = (),
+        bounds: BodyBounds | None = None,
     ) -> None:
         self._app = app
         self._hosts = frozenset(host.lower() for host in hosts)
@@ -77,6 +79,7 @@ class Guard:
         self._limits = limits
         self._limit = limit
         self._compressed = compressed
+        self._bounds = bounds or BodyBounds()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse the request, or pass it on with its body limited."""
@@ -90,7 +93,8 @@ class Guard:
         limit = self._limits.get(scope["path"], self._limit)
         refusal = self._find_refusal(scope, Headers(scope=scope), limit)
         if refusal is None:
-            await self._app(scope, _bound_body(receive, limit), answer)
+            async with self._bounds.bound_body(receive, limit) as receive_bounded:
+                await self._app(scope, receive_bounded, answer)
             return
         response = responses.build_error(
             scope["path"], refusal.status, refusal.problem, refusal.hint, refusal.headers
@@ -171,28 +175,8 @@ def _refuse_large_body(headers: Headers, limit: int) -> Refusal | None:
         return Refusal(400, "Content-Length is not a number")
     # The digits are counted first: a number of a million digits takes long to parse.
     if len(announced) > len(str(limit)) + 1 or int(announced) > limit:
-        return Refusal(413, _explain_limit(limit))
+        return Refusal(413, explain_limit(limit))
     return None
-
-
-def _explain_limit(limit: int) -> str:
-    return f"the body is too large: at most {limit} bytes are accepted here"
-
-
-def _bound_body(receive: Receive, limit: int) -> Receive:
-    """Return a receive function that limits the bytes received; a chunked body announces no length."""
-    received = 0
-
-    async def bounded() -> Message:
-        nonlocal received
-        message = await receive()
-        if message["type"] == "http.request":
-            received += len(message.get("body", b""))
-            if received > limit:
-                raise HTTPException(413, _explain_limit(limit))
-        return message
-
-    return bounded
 
 
 def _add_headers(send: Send) -> Send:
