@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from stretto import journal
-from stretto.clock import read_wall_clock
+from stretto.clock import SECOND, read_wall_clock
 from stretto.hook.client.client import build_record
 from tests.stack.running import Running, require_servers, running, until
 
@@ -105,17 +105,13 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         path = f"{tools}{os.pathsep}{os.environ['PATH']}"
         with running(state, PATH=path, STRETTO_SPEAK_ALERTS="1") as service:
             until("a scrape", lambda: service.query('up{job="stretto"} == 1'), seconds=60)
-            for payload in _failing():
-                assert service.post("/hooks/claude-code", json.dumps(payload).encode()) == 204
+            _write_spaced(state, _failing())
             breached = time.monotonic()
             until("every alert at the user's receiver", lambda: _all_told(receiver), seconds=90)
             suppressed = _suppressed(service)
 
             # One write, so that no scrape sees the recovery half done: the graver alert would end first.
-            records = b"".join(
-                build_record(json.dumps(payload).encode(), read_wall_clock()) for payload in _working()
-            )
-            journal.append_records(journal.get_day_file(state / "journal", read_wall_clock()), records)
+            _write_spaced(state, _working())
             until("the end of the failures", lambda: _all_over(receiver), seconds=120)
             until("the same on the page", lambda: _kept(service, "resolved"), seconds=20)
             notes = service.get("/api/notifications")["notifications"]
@@ -221,6 +217,16 @@ def test_a_service_that_stands_still_is_told_of_elsewhere(story: Story) -> None:
     assert told is not None
     assert 0 < told.at - story.stopped < ALERT_SECONDS
     assert not [note for note in story.notes if note["alertname"] == "StrettoDown"]
+
+
+def _write_spaced(state: Path, payloads: Iterator[dict[str, Any]]) -> None:
+    """Write what hooks reported until now, each later than the doubt of hooks: tasks overlap beyond it."""
+    written, now = [*payloads], read_wall_clock()
+    records = b"".join(
+        build_record(json.dumps(payload).encode(), now - (len(written) - number) * 600 * SECOND // 1000)
+        for number, payload in enumerate(written)
+    )
+    journal.append_records(journal.get_day_file(state / "journal", now), records)
 
 
 def _failing() -> Iterator[dict[str, Any]]:
