@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from stretto.cli import text_tables
 from stretto.cli.command_context import CommandContext
-from stretto.cli.store_commands import UNKNOWN_SESSION, explain_no_match, match_sessions
+from stretto.cli.session_commands import UNKNOWN_SESSION, explain_no_match, match_sessions
 from stretto.cli.time_args import parse_duration
 from stretto.clock import SECOND, read_wall_clock, to_rfc3339
 from stretto.errors import UsageError

@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 
 from stretto.cli.command_context import CommandContext
-from stretto.cli.store_commands import match_sessions
+from stretto.cli.session_commands import match_sessions
 from stretto.clock import SECOND
 from stretto.errors import UsageError
 from stretto.gates import gate_texts, report_formats

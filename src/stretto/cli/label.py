@@ -9,7 +9,7 @@ from contextlib import closing
 from stretto import journal
 from stretto.cli.command_context import CommandContext
 from stretto.cli.import_command import update_store
-from stretto.cli.store_commands import UNKNOWN_SESSION, explain_no_match, match_sessions
+from stretto.cli.session_commands import UNKNOWN_SESSION, explain_no_match, match_sessions
 from stretto.clock import read_wall_clock
 from stretto.errors import UsageError
 from stretto.model.event import Channel, Event, Kind

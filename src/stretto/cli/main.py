@@ -107,7 +107,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
 
     listed = _add_command(
-        commands, "sessions", "store_commands:list_sessions", "list sessions, the latest first"
+        commands, "sessions", "session_commands:list_sessions", "list sessions, the latest first"
     )
     listed.add_argument(
         "--limit", type=int, default=20, metavar="N", help="the largest number of sessions (20)"
@@ -122,7 +122,7 @@ def build_parser() -> argparse.ArgumentParser:
     show = _add_command(
         commands,
         "show",
-        "store_commands:show_session",
+        "session_commands:show_session",
         "show a session: its tasks, its parallel executions and the time they saved",
     )
     show.add_argument("session", metavar="SESSION", help="its id, the beginning of it, or 'last'")
@@ -191,7 +191,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_command(commands, "rebuild", "rebuild:run_rebuild", "rebuild the store from the journal")
     _add_backup(commands)
     _add_forget(commands)
-    _add_command(commands, "config", "store_commands:show_config", "show every setting and its origin")
+    _add_command(commands, "config", "config_command:show_config", "show every setting and its origin")
     return top
 
 

@@ -1,4 +1,4 @@
-"""Commands on the store and the settings: sessions, show, config."""
+"""Commands on stored sessions: sessions, show."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from stretto.cli.session_text import format_session, format_what_if
 from stretto.cli.time_args import parse_since
 from stretto.clock import read_wall_clock
 from stretto.errors import UsageError
-from stretto.figures.scores.score_rules import build_rules_document
 from stretto.figures.session_analysis import WhatIf, build_what_if_document, try_factor
 from stretto.figures.work_tree import build_work_tree
 from stretto.model.event import Outcome
@@ -78,27 +77,6 @@ def show_session(context: CommandContext, options: argparse.Namespace) -> int:
         document["what_if"] = build_what_if_document(what_if)
         text += "\n\n" + format_what_if(what_if)
     context.print_answer(document, text)
-    return 0
-
-
-def show_config(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every command takes both
-    """Show every setting with its origin."""
-    config = context.config
-    document = {
-        "settings": [{"name": s.name, "value": s.value, "origin": s.origin} for s in config.settings],
-        "task_types": [
-            {
-                "name": t.name,
-                "keywords": list(t.keywords),
-                "sequential_hours": t.sequential_hours,
-                "parallel_target_hours": t.parallel_target_hours,
-                "target_improvement": t.target,
-            }
-            for t in config.task_types.types
-        ],
-        "scores": build_rules_document(config.scores),
-    }
-    context.print_answer(document, text_tables.format_config(config))
     return 0
 
 
