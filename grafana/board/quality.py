@@ -212,7 +212,7 @@ _INTEGRATION = Row(
         ),
         make_stat(
             "Conflicts",
-            "Parallel executions in which two tasks wrote the same file.",
+            "Parallel executions in which two tasks wrote the same file, or a task was declared to conflict.",
             "Do agents get into each other's way?",
             Unit.COUNT,
             sum_by(select_series("window_conflicts")),

@@ -28,6 +28,7 @@ from stretto.api.cache_counters import report_all
 from stretto.api.context import read_context, set_inherited_context
 from stretto.api.journal_exporter import JournalSpanExporter, JournalSpanProcessor, SessionStamp
 from stretto.api.span_block import DISABLED
+from stretto.api.written_files import set_state_folder
 from stretto.features.program_switch import find_program_collection
 from stretto.state.find_folder import find_state_folder
 
@@ -115,6 +116,7 @@ def _configure_sdk(
     Example: without an SDK, endpoint and state, spans go to ~/.local/state/stretto/journal. With an SDK of
     the host and without ``add_to_host``, no processor is added.
     """
+    set_state_folder(state)
     if DISABLED or environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return Setup()
     provider = get_tracer_provider()

@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from functools import cache
 from math import isfinite
+from os import PathLike
 from typing import Self
 from uuid import uuid4
 
@@ -32,9 +33,11 @@ from stretto.api.span_block import (
     name_span,
     trim_name,
 )
+from stretto.api.written_files import WrittenFiles
 from stretto.clock import SECOND
 from stretto.hook.client.client import find_project
 from stretto.model.event import Outcome
+from stretto.model.plausible_values import MAX_COUNT
 from stretto.names import API_SCOPE, Attribute
 
 __all__ = [
@@ -49,6 +52,7 @@ _log = logging.getLogger(__name__)
 
 _RECORDED_OUTCOMES = frozenset(outcome.value for outcome in Outcome if outcome is not Outcome.RUNNING)
 
+_TASK_CONFLICT = Attribute.TASK_CONFLICT.value
 _TASK_ID = Attribute.TASK_ID.value
 _TOOL_NAME = Attribute.TOOL_NAME.value
 
@@ -239,7 +243,7 @@ class PhaseBlock(JudgedBlock):
 class TaskBlock(JudgedBlock):
     """A delegated piece of work."""
 
-    __slots__ = ("_description", "_doer", "_type")
+    __slots__ = ("_description", "_doer", "_files", "_type")
 
     WORD = scoring.TASK
 
@@ -250,6 +254,23 @@ class TaskBlock(JudgedBlock):
         self._description = description
         self._type = type
         self._doer = agent
+        self._files = WrittenFiles()
+
+    def wrote(self, *paths: str | PathLike[str]) -> None:
+        """Record that the task wrote files, until its end: tasks side by side that wrote the same conflict.
+
+        Only a keyed hash of each path is recorded, as hooks do. A relative path is taken from the working
+        folder.
+        """
+        self._files.add(self._span, paths)
+
+    def conflict(self, *, found: bool = True) -> None:
+        """Record that the task's result conflicts with another task's, until its end.
+
+        With ``found=False``: it was examined and conflicts with none.
+        """
+        if self._span is not None and self._span.is_recording():
+            self._span.set_attribute(_TASK_CONFLICT, bool(found))
 
     def _make_copy(self) -> Self:
         """Return a new block with the same settings."""
@@ -292,11 +313,35 @@ class TaskBlock(JudgedBlock):
 class ToolCallBlock(SpanBlock):
     """A call of a tool."""
 
-    __slots__ = ("_tool",)
+    __slots__ = ("_files", "_tool")
 
     def __init__(self, tool: str | None, id: str | None = None) -> None:
         super().__init__(id)
         self._tool = tool
+        self._files = WrittenFiles()
+
+    def wrote(self, *paths: str | PathLike[str]) -> None:
+        """Record that the call wrote files, as keyed hashes of their paths; see ``TaskBlock.wrote``."""
+        self._files.add(self._span, paths)
+
+    def tests(
+        self, framework: str | None = None, *, passed: int | None = None, failed: int | None = None
+    ) -> None:
+        """Record that the call ran tests; ``framework`` is their kind, such as pytest, else the tool's name.
+
+        Without counts the call's outcome is the tests'. A count that cannot be right is left out with a
+        warning.
+        """
+        span = self._span
+        if span is None or not span.is_recording():
+            return
+        span.set_attributes(
+            build_attributes(
+                TEST_FRAMEWORK=trim_name(framework) or self._tool or "tests",
+                TESTS_PASSED=_check_count(passed),
+                TESTS_FAILED=_check_count(failed),
+            )
+        )
 
     def _make_copy(self) -> Self:
         """Return a new block with the same settings."""
@@ -441,6 +486,14 @@ class MessageBlock(SpanBlock):
             seconds = max(0, self._ago or end - self._start) / SECOND
             span.set_attribute(Attribute.MESSAGE_RESPONSE_SECONDS.value, seconds)
         super()._close_span(span, outcome, end)
+
+
+def _check_count(count: int | None) -> int | None:
+    """Return a number of tests; None, with a warning, for a number that cannot be right."""
+    if count is None or (type(count) is int and 0 <= count <= MAX_COUNT):
+        return count
+    _log.warning("a number of tests was left out: it must be a whole number from 0, not %r", count)
+    return None
 
 
 def _join_labels(labels: Mapping[str, str] | None) -> str | None:

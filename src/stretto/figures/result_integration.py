@@ -17,9 +17,9 @@ class IntegrationCheck:
 
     fanout: Fanout
     writes_known: bool
-    """Whether any of its tasks was seen to write a file."""
+    """Whether any of its tasks was seen to write a file, or was declared to conflict or not to."""
     conflicting: frozenset[str]
-    """Ids of the tasks that wrote a file which another task of the fan-out also wrote."""
+    """Ids of the tasks that wrote a file which another task also wrote, or that were declared to conflict."""
     tests_passed: bool | None
     """Whether the first tests after it passed; None if none ran or their outcome is unknown."""
 
@@ -40,23 +40,13 @@ def check_integration(
     """Return the evidence for each fan-out of a session.
 
     ``calls`` are the session's calls by start; calls that neither wrote nor tested may be left out. Files
-    written by a task's subtasks count as the task's. The tests of a fan-out are the first after it with a
-    known outcome, before its parent's next fan-out begins. Example: two tasks write ``a.py``: both conflict.
+    written by a task's subtasks count as the task's. A task that is declared to conflict does. The tests of a
+    fan-out are the first after it with a known outcome, before its parent's next fan-out begins. Example: two
+    tasks write ``a.py``: both conflict.
     """
-    parents = {task.id: task.parent for task in tasks}
-    fanout_of = {task.id: number for number, fanout in enumerate(fanouts) for task in fanout.tasks}
-    # Fan-out number → file → tasks that wrote it.
-    writers: dict[int, dict[str, set[str]]] = {}
-    test_calls: list[ToolCall] = []
-    for call in calls:
-        if call.tests is not None and call.start is not None:
-            test_calls.append(call)
-        if call.wrote is not None and call.outcome is not Outcome.FAILURE:
-            for task_id in walk_ancestry(call.task, parents):
-                if task_id in fanout_of:
-                    files = writers.setdefault(fanout_of[task_id], {})
-                    for file in call.wrote.split():
-                        files.setdefault(file, set()).add(task_id)
+    tasks, calls = tuple(tasks), tuple(calls)
+    writers = _find_writers(fanouts, tasks, calls)
+    test_calls = [call for call in calls if call.tests is not None and call.start is not None]
     starts_by_parent: dict[str | None, list[int]] = {}
     for fanout in fanouts:
         starts_by_parent.setdefault(fanout.parent, []).append(fanout.start)
@@ -72,8 +62,28 @@ def check_integration(
             has_passed(test_calls[index]) for index in range(bisect_left(test_starts, fanout.end), until)
         )
         tests_passed = next((verdict for verdict in verdicts if verdict is not None), None)
-        checks.append(IntegrationCheck(fanout, bool(files), frozenset[str]().union(*shared), tests_passed))
+        declared = [task for task in fanout.tasks if task.conflicts is not None]
+        conflicting = frozenset(task.id for task in declared if task.conflicts).union(*shared)
+        checks.append(IntegrationCheck(fanout, bool(files or declared), conflicting, tests_passed))
     return tuple(checks)
+
+
+def _find_writers(
+    fanouts: Sequence[Fanout], tasks: Sequence[Task], calls: Iterable[ToolCall]
+) -> dict[int, dict[str, set[str]]]:
+    """Return fan-out number → file → tasks that wrote it, by themselves, by a call or by a subtask."""
+    parents = {task.id: task.parent for task in tasks}
+    fanout_of = {task.id: number for number, fanout in enumerate(fanouts) for task in fanout.tasks}
+    writes = [(task.id, task.wrote) for task in tasks]
+    writes += [(call.task, call.wrote) for call in calls if call.task and call.outcome is not Outcome.FAILURE]
+    writers: dict[int, dict[str, set[str]]] = {}
+    for writer, wrote in writes:
+        for task_id in walk_ancestry(writer, parents) if wrote else ():
+            if task_id in fanout_of:
+                files = writers.setdefault(fanout_of[task_id], {})
+                for file in (wrote or "").split():
+                    files.setdefault(file, set()).add(task_id)
+    return writers
 
 
 def has_passed(call: ToolCall) -> bool | None:

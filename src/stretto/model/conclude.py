@@ -247,9 +247,30 @@ def _conclude_task(
         outcome=outcome,
         phase=get_text(task_facts, fact_fields.PHASE),
         seen=seen,
+        wrote=_find_written_files(task_facts, times),
+        conflicts=_find_conflict(task_facts, times),
         doubt=times.doubt,
         declared_tool_calls=declared_tool_calls,
     )
+
+
+def _find_written_files(task_facts: EntityFacts, times: RunTimes) -> str | None:
+    """Return the hashes of the files that a run wrote; other runs of the agent have their own."""
+    texts = [
+        str(text) for at, (_, text) in list_stamped(task_facts, fact_fields.WROTE) if _is_of_run(at, times)
+    ]
+    return " ".join(sorted({hash for text in texts for hash in text.split()})) or None
+
+
+def _find_conflict(task_facts: EntityFacts, times: RunTimes) -> bool | None:
+    flags = [
+        flag for at, (_, flag) in list_stamped(task_facts, fact_fields.CONFLICT) if _is_of_run(at, times)
+    ]
+    return any(flags) if flags else None
+
+
+def _is_of_run(at: int, times: RunTimes) -> bool:
+    return (times.start is None or times.start <= at) and (times.end is None or at <= times.end)
 
 
 def _get_parent_call(facts: SessionFacts, task_facts: EntityFacts) -> str | None:

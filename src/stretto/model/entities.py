@@ -128,6 +128,10 @@ class Task:
     """When it only waited for a person: disjoint, by start, within its interval."""
     has_open_wait: bool = False
     """Whether it also waited for a person until an unknown time."""
+    wrote: str | None = None
+    """Keyed hashes of files it wrote, space-separated, as the orchestrator declared; calls have their own."""
+    conflicts: bool | None = None
+    """Whether its result conflicts with another task's, as the orchestrator declared; None if it did not."""
     doubt: int = 0
     """Nanoseconds by which start and end may be wrong, because hooks are stamped late."""
     judged: TaskDelivery | None = None

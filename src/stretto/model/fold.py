@@ -193,7 +193,18 @@ def _fold_task_end(facts: SessionFacts, event: Event, rank: int) -> Touched:
         merge_duration(facts.tasks[event.id], make_stamped_key(fact_fields.DURATION, event.time), event, rank)
         if event.outcome:
             merge_fact(facts.tasks[event.id], fact_fields.OUTCOME, rank, event.outcome)
+        _merge_task_evidence(facts.tasks[event.id], event, rank)
     return touched
+
+
+def _merge_task_evidence(task: EntityFacts, event: Event, rank: int) -> None:
+    """Merge the files that a run wrote and whether its result conflicts; each run has evidence of its own."""
+    wrote = read_text(event.attributes, "wrote")
+    if wrote:
+        merge_fact(task, make_stamped_key(fact_fields.WROTE, event.time), rank, wrote)
+    conflict = event.attributes.get("conflict")
+    if isinstance(conflict, bool):
+        merge_fact(task, make_stamped_key(fact_fields.CONFLICT, event.time), rank, int(conflict))
 
 
 def _fold_task_edge(facts: SessionFacts, event: Event, rank: int, edge: str) -> Touched:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from stretto.model.cost import DOLLAR, MOST_DOLLARS
 from stretto.model.event import Event, Kind
-from stretto.model.facts import HEARSAY, SessionFacts, merge_fact
+from stretto.model.facts import HEARSAY, EntityFacts, SessionFacts, merge_fact
 from stretto.model.plausible_values import Touched, merge_counts, merge_duration, read_text
 from stretto.names import fact_fields
 from stretto.names.fact_fields import EntityKind
@@ -23,6 +23,7 @@ _SPAN_TEXTS = (
     fact_fields.PHASE,
     fact_fields.DELEGATED_BY,
     fact_fields.RESPONSE,
+    fact_fields.TEST_FRAMEWORK,
 )
 """Attributes of a span's event that become fields of the same name."""
 
@@ -57,11 +58,22 @@ def _fold_span(facts: SessionFacts, event: Event, rank: int) -> Touched:
     ):
         if text:
             merge_fact(span, name, text_rank, text)
-    merge_counts(span, event, fact_fields.TOKENS, rank)
+    _merge_evidence(span, event, text_rank)
+    merge_counts(span, event, (*fact_fields.TOKENS, *fact_fields.TEST_COUNTS), rank)
     cost = event.attributes.get("cost_usd")
     if isinstance(cost, int | float) and 0 <= cost < MOST_DOLLARS:
         merge_fact(span, fact_fields.COST, rank, round(cost * DOLLAR))
     return ((EntityKind.SPAN, event.id),)
+
+
+def _merge_evidence(span: EntityFacts, event: Event, rank: int) -> None:
+    """Merge the files that a task or call wrote, and whether a task's result conflicts with another's."""
+    wrote = event.attributes.get("wrote")
+    if isinstance(wrote, list) and wrote:
+        merge_fact(span, fact_fields.WROTE, rank, " ".join(wrote))
+    conflict = event.attributes.get("conflict")
+    if isinstance(conflict, bool):
+        merge_fact(span, fact_fields.CONFLICT, rank, int(conflict))
 
 
 def fold_alias(facts: SessionFacts, event: Event, rank: int) -> Touched:

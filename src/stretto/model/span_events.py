@@ -210,8 +210,21 @@ def _make_task_events(node: SpanNode, around: _Surroundings) -> list[Event]:
     if node.end is None or around.last_attempts.get(around.ids[node], node.id) != node.id:
         return [start]
     duration = get_number(node.facts, fact_fields.DURATION)
-    end = new_event(kind=Kind.TASK_END, time=node.end, duration=duration, outcome=_get_outcome(node))
+    end = new_event(
+        kind=Kind.TASK_END,
+        time=node.end,
+        duration=duration,
+        outcome=_get_outcome(node),
+        attributes=_get_task_evidence(node),
+    )
     return [start, end]
+
+
+def _get_task_evidence(node: SpanNode) -> dict[str, Value]:
+    conflict = get_number(node.facts, fact_fields.CONFLICT)
+    return omit_none(
+        wrote=get_text(node.facts, fact_fields.WROTE), conflict=None if conflict is None else bool(conflict)
+    )
 
 
 def _make_tool_events(node: SpanNode, around: _Surroundings) -> list[Event]:
@@ -225,7 +238,13 @@ def _make_tool_events(node: SpanNode, around: _Surroundings) -> list[Event]:
     start = new_event(kind=Kind.TOOL_START, time=node.start)
     if node.end is None:
         return [start]
-    attributes = omit_none(call=get_text(node.facts, fact_fields.CALL), task=around.first_tasks.get(call))
+    attributes = omit_none(
+        call=get_text(node.facts, fact_fields.CALL),
+        task=around.first_tasks.get(call),
+        wrote=get_text(node.facts, fact_fields.WROTE),
+        test_framework=get_text(node.facts, fact_fields.TEST_FRAMEWORK),
+        **{name: get_number(node.facts, name) for name in fact_fields.TEST_COUNTS},
+    )
     end = new_event(
         kind=Kind.TOOL_END,
         time=node.end,

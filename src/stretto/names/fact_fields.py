@@ -50,6 +50,7 @@ CANONICAL: Final = "canonical"
 COMMAND: Final = "command"
 COMPLETE: Final = "complete"
 COPIED: Final = "copied"
+CONFLICT: Final = "conflict"
 COST: Final = "cost"
 CPU: Final = "cpu"
 CPU_PEAK: Final = "cpu_peak"
@@ -266,6 +267,10 @@ _TASK = (
     FactField(EntityKind.TASK, SPAN_PARENT, _TEXT, "The id of the span below which the agent works."),
     FactField(EntityKind.TASK, OUTCOME, _OUTCOME, "How it ended."),
     FactField(EntityKind.TASK, COPIED, _FLAG, "It belongs to another session."),
+    _define_stamped(EntityKind.TASK, WROTE, _TEXT, "Keyed hashes of the paths that the run wrote."),
+    _define_stamped(
+        EntityKind.TASK, CONFLICT, _FLAG, "1: the run's result conflicts with another's; 0: with none."
+    ),
 )
 
 _CALL = (
@@ -406,6 +411,11 @@ _SPAN = (
     _define_largest(EntityKind.SPAN, OUTPUT_TOKENS, _COUNT, "Output tokens."),
     _define_largest(EntityKind.SPAN, CACHE_READ_TOKENS, _COUNT, "Tokens read from the cache."),
     _define_largest(EntityKind.SPAN, CACHE_WRITE_TOKENS, _COUNT, "Tokens written to the cache."),
+    FactField(EntityKind.SPAN, WROTE, _TEXT, "Keyed hashes of the paths that it wrote, space-separated."),
+    FactField(EntityKind.SPAN, CONFLICT, _FLAG, "1: its result conflicts with another task's; 0: with none."),
+    FactField(EntityKind.SPAN, TEST_FRAMEWORK, _TEXT, "The tests that it ran."),
+    FactField(EntityKind.SPAN, TESTS_PASSED, _COUNT, "Tests that passed."),
+    FactField(EntityKind.SPAN, TESTS_FAILED, _COUNT, "Tests that failed."),
     FactField(EntityKind.SPAN, COST, ValueType.MONEY, "The cost that the source reported."),
 )
 

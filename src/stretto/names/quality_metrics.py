@@ -71,7 +71,7 @@ QUALITY: tuple[Metric, ...] = (
         "stretto_window_conflicts",
         "1",
         (_P, _W),
-        "Parallel executions in which two tasks wrote the same file.",
+        "Parallel executions in which two tasks wrote the same file, or a task was declared to conflict.",
     ),
     define_gauge("stretto_window_eligible_turns", "1", (_W,), "Turns with two or more tasks of one parent."),
     define_gauge("stretto_window_parallel_turns", "1", (_W,), "Turns whose tasks ran in parallel."),

@@ -373,6 +373,22 @@ def get_usage(attributes: Attributes) -> dict[str, int | float | None]:
     return usage
 
 
+def get_written_files(attributes: Attributes) -> list[str] | None:
+    """Return the keyed hashes of written files, or None; a text that is no such hash is left out.
+
+    So a path that another program sends by mistake is not kept.
+    """
+    text = attributes.get(Attribute.WROTE.value)
+    hashes = text.split()[:FILES_LIMIT] if isinstance(text, str) else []
+    return [hash for hash in hashes if _PATH_HASH.fullmatch(hash)] or None
+
+
+FILES_LIMIT = 256
+"""Most written files kept of a task or call."""
+
+_PATH_HASH = re.compile(r"[0-9a-f]{16}")
+
+
 def get_error_class(attributes: Attributes) -> str | None:
     """Return the class of an error; never its message."""
     return get_class_name(attributes, Attribute.ERROR_TYPE.value)

@@ -15,7 +15,7 @@ from stretto.model.event import Channel, Event, Kind, Outcome, Value, omit_none
 from stretto.model.span_tree import SpanRole
 from stretto.names import Attribute
 from stretto.sources.otlp import conventions, roles
-from stretto.sources.otlp.plain_records import Span, get_number, get_text, to_duration
+from stretto.sources.otlp.plain_records import Span, get_count, get_number, get_text, to_duration
 
 
 def is_relevant_span(span: Span) -> bool:
@@ -108,14 +108,24 @@ def _get_specific_values(span: Span, role: SpanRole) -> dict[str, Value | None]:
             "error": conventions.get_error_class(attributes),
         }
     if role is SpanRole.TOOL:
-        return {"call": conventions.get_call_id(span), "error": conventions.get_error_class(attributes)}
+        return {
+            "call": conventions.get_call_id(span),
+            "error": conventions.get_error_class(attributes),
+            "wrote": conventions.get_written_files(attributes),
+            "test_framework": get_text(attributes, Attribute.TEST_FRAMEWORK.value),
+            "tests_passed": get_count(attributes, Attribute.TESTS_PASSED.value),
+            "tests_failed": get_count(attributes, Attribute.TESTS_FAILED.value),
+        }
     if role in _DELEGATED:
         is_from_api = conventions.is_from_api(span)
+        conflict = attributes.get(Attribute.TASK_CONFLICT.value)
         return {
             "delegated_by": conventions.get_invoking_call(span),
             "description": get_text(attributes, Attribute.TASK_DESCRIPTION.value),
             "phase": get_text(attributes, Attribute.PHASE.value) if is_from_api else None,
             "error": conventions.get_error_class(attributes),
+            "wrote": conventions.get_written_files(attributes),
+            "conflict": conflict if isinstance(conflict, bool) else None,
         }
     return {}
 
