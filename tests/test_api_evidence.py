@@ -17,7 +17,7 @@ from stretto import journal
 from stretto.api import written_files
 from stretto.clock import read_wall_clock
 from stretto.figures.fanouts import find_fanouts
-from stretto.figures.result_integration import IntegrationCheck, check_integration
+from stretto.figures.result_integration import IntegrationCheck, check_integration, measure_completeness
 from stretto.hook.client.tests_and_written_files import hash_written_paths
 from stretto.hook.install.client_copy import ensure_secret
 from stretto.model.entities import Session
@@ -192,6 +192,49 @@ def test_tests_after_tasks_decide_whether_they_fit(written: Journal) -> None:
     assert (found.conflicting, found.tests_passed, found.integrated) == (frozenset(), False, False)
 
 
+def test_a_gate_after_tasks_decides_whether_they_fit(written: Journal) -> None:
+    """Of a session it is a check of the tasks before it; the call itself succeeded."""
+
+    async def orchestrate() -> None:
+        async with stretto.session(id="s1") as session, stretto.phase("build"):
+            for passed in (True, False):
+                await asyncio.gather(_rest("a"), _rest("b"))
+                session.gate("contracts", passed)
+                await asyncio.sleep(MOMENT)
+
+    asyncio.run(orchestrate())
+    session = read_both(written)
+    checks = check_integration(find_fanouts(session.tasks), session.tasks, session.tool_calls)
+    assert [(check.tests_passed, check.integrated) for check in checks] == [(True, True), (False, False)]
+    assert [(call.tool, call.task, call.outcome) for call in session.tool_calls] == [
+        ("gate", None, Outcome.SUCCESS)
+    ] * 2
+    assert [call.tests for call in session.tool_calls] == [Run("contracts", 1, 0), Run("contracts", 0, 1)]
+
+
+def test_a_gate_of_a_task_is_a_part_of_its_completeness(written: Journal) -> None:
+    """It belongs to the task, from any thread; an inner block and what follows stay where they were."""
+    with stretto.session(id="s1"), ThreadPoolExecutor(1) as pool:
+        with stretto.task("write", id="a") as task:
+            pool.submit(task.gate, "lint", False).result()
+            with stretto.task("part", id="b"):
+                task.gate("lint", False)
+        task.gate("lint", True)
+        with stretto.task("later", id="c"):
+            pass
+    session = read_both(written)
+    assert [call.task for call in session.tool_calls] == ["a", "a"]
+    assert {task.id: task.parent for task in session.tasks} == {"a": None, "b": "a", "c": None}
+    calls = session.tool_calls
+    complete = measure_completeness(session.tasks, {"a"}, (), calls)
+    assert complete == {"a": pytest.approx(2 / 3), "b": 1, "c": 1}
+
+
+async def _rest(name: str) -> None:
+    async with stretto.task("write", id=name):
+        await asyncio.sleep(MOMENT)
+
+
 def test_the_session_counts_its_conflicts(written: Journal, tmp_path: Path) -> None:
     """The session's document counts them, when its events come in halves and its session is over."""
     asyncio.run(write_files(a=("/repo/a.py",), b=("/repo/a.py",), c=("/repo/c.py",)))
@@ -210,6 +253,7 @@ def test_without_an_sdk_the_verbs_do_nothing(state: Path) -> None:
     with stretto.session(), stretto.task("write") as task, stretto.tool_call("shell") as call:
         task.wrote("/repo/a")
         task.conflict()
+        task.gate("lint", False)
         call.wrote("/repo/a")
         call.tests("pytest", passed=1, failed=0)
     assert not state.exists()

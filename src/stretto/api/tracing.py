@@ -15,12 +15,13 @@ from os import PathLike
 from typing import Self
 from uuid import uuid4
 
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach, detach, set_value
 from opentelemetry.metrics import Histogram, get_meter
 from opentelemetry.trace import Span, SpanKind, Tracer, format_trace_id, set_span_in_context
 
 from stretto.api import score_events as scoring
 from stretto.api.cache_counters import report_session
+from stretto.api.context import KEY, get_context
 from stretto.api.score_events import JudgedBlock, score
 from stretto.api.span_block import (
     AGENT_NAME,
@@ -47,6 +48,9 @@ __all__ = [
 
 _DESCRIBES = os.environ.get("STRETTO_DESCRIPTIONS") != "0"
 """Whether descriptions are recorded; the hook client reads the same variable."""
+
+_GATE = "gate"
+"""The tool whose calls are gates."""
 
 _log = logging.getLogger(__name__)
 
@@ -145,7 +149,28 @@ def _find_project() -> str | None:
         return None  # the folder is gone
 
 
-class SessionBlock(JudgedBlock):
+class GatedBlock(JudgedBlock):
+    """A block whose result can be checked."""
+
+    __slots__ = ()
+
+    def gate(self, name: str, passed: bool) -> None:  # the name and its answer read as a pair
+        """Record that a check of the work passed or failed, until the block's end.
+
+        It is a call of the tool ``gate`` without length, in this block, that ran one test.
+        """
+        span = self._span
+        if span is None or not span.is_recording():
+            return
+        token = attach(set_value(KEY, self, set_span_in_context(span, get_context())))
+        try:
+            with ToolCallBlock(_GATE) as call:
+                call.tests(name, passed=int(bool(passed)), failed=int(not passed))
+        finally:
+            detach(token)
+
+
+class SessionBlock(GatedBlock):
     """A session, or a part of the outer session."""
 
     __slots__ = ("_description", "_labels", "_pattern", "_project")
@@ -213,7 +238,7 @@ class SessionBlock(JudgedBlock):
         span.set_attribute(Attribute.CONVERSATION_ID.value, self.session)
 
 
-class PhaseBlock(JudgedBlock):
+class PhaseBlock(GatedBlock):
     """A named stage of a session."""
 
     __slots__ = ("_stage",)
@@ -240,7 +265,7 @@ class PhaseBlock(JudgedBlock):
         span.set_attribute(Attribute.PHASE_ID.value, id)
 
 
-class TaskBlock(JudgedBlock):
+class TaskBlock(GatedBlock):
     """A delegated piece of work."""
 
     __slots__ = ("_description", "_doer", "_files", "_type")
