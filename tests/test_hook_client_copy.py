@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import pytest
+
+from stretto.hook.install import client_copy
 from stretto.hook.install.client_copy import KEY_BYTES, check_client_copy, copy_client, ensure_secret
+from stretto.hook.install.handlers import get_client_folder
 
 
 def test_the_secret_is_made_once_and_kept(tmp_path: Path) -> None:
@@ -27,3 +32,20 @@ def test_where_none_can_be_made_there_is_none(tmp_path: Path) -> None:
     """Without a secret no path is hashed, and no call fails."""
     (tmp_path / "hook").write_text("a file in the folder's place")
     assert ensure_secret(tmp_path) == b""
+
+
+def test_two_processes_that_make_the_secret_at_once_have_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The key that lies there first stays, so that both hash a path to the same text."""
+    folder = get_client_folder(tmp_path)
+    first = b"f" * KEY_BYTES
+
+    def let_other_process_be_first(size: int) -> bytes:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / client_copy.KEY_FILE).write_bytes(first)
+        return b"s" * size
+
+    monkeypatch.setattr(os, "urandom", let_other_process_be_first)
+    assert ensure_secret(tmp_path) == first
+    assert [path.name for path in folder.iterdir()] == [client_copy.KEY_FILE]

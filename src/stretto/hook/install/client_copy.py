@@ -37,7 +37,7 @@ def copy_client(state: Path) -> bool:
     for name in CLIENT_FILES:
         write_file(folder / name, (_PACKAGE / name).read_bytes())
     if not _has_key(state):
-        write_file(folder / KEY_FILE, os.urandom(KEY_BYTES), mode=0o600)
+        _make_key(state)
     # Python compares a file's size and time in seconds; two copies within a second can have both equal.
     for compiled in (folder / "__pycache__").glob("*.pyc"):
         remove_file(compiled)
@@ -50,10 +50,29 @@ def ensure_secret(state: Path) -> bytes:
     try:
         if not _has_key(state):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_file(path, os.urandom(KEY_BYTES), mode=0o600)
+            _make_key(state)
         return read_file(path) or b""
     except (OSError, SettingsError):
         return b""
+
+
+def _make_key(state: Path) -> None:
+    """Write the secret, unless another process makes it at the same time: its key then stays.
+
+    Raises SettingsError.
+    """
+    path = get_client_folder(state) / KEY_FILE
+    made = path.with_name(f"{KEY_FILE}.{os.getpid()}")
+    key = os.urandom(KEY_BYTES)
+    write_file(made, key, mode=0o600)
+    try:
+        os.link(made, path)
+    except OSError:
+        # Another process was first, the key is damaged, or the file system has no links.
+        if not _has_key(state):
+            write_file(path, key, mode=0o600)
+    finally:
+        remove_file(made)
 
 
 def write_hook_line(state: Path, line: str) -> None:
