@@ -493,6 +493,25 @@ def conflict(session: str = "conflict") -> Drawing:
     return frame_drawing(drawing, 45, "build")
 
 
+def repaired(session: str = "repaired") -> Drawing:
+    """Draw a whole workflow: a task is retried, another fails; from 140 until the end at 200 it is idle.
+
+    ::
+
+        review          ##########                             10 -  40
+        plan            #######                                10 -  30   fails
+        plan again                    ##########               50 -  80   tries it again
+        tests                         #######                  50 -  70   fails
+        the person                                ..........   90 - 120
+    """
+    drawing = Drawing(session).opens(project=PROJECT).prompt(0, command="release")
+    drawing.task(f"{session}-review", 10, 40, "review")
+    drawing.task(f"{session}-plan", 10, 30, "plan", outcome=Outcome.FAILURE)
+    drawing.task(f"{session}-again", 50, 80, "plan again")
+    drawing.task(f"{session}-tests", 50, 70, "tests", outcome=Outcome.FAILURE)
+    return drawing.stop(90).prompt(120, "p2").stop(140, "p2").ends(200)
+
+
 def delivery(session: str = "delivery") -> Drawing:
     """Draw an orchestrator's session with all inputs of the scores; docs/figures.md has its scores.
 

@@ -246,6 +246,35 @@ def test_a_preset_brings_hours_and_targets(tmp_path: Path) -> None:
     assert config.task_types.classify("architecture", None) == "architecture"
 
 
+def test_a_workflow_has_hours_by_its_pattern(tmp_path: Path) -> None:
+    """The pattern's name is taken as it is; hours are no part of what stored figures use."""
+    config = loaded(tmp_path, "[workflows.'quarterly report']\nsequential_hours = 16\n")
+    assert config.workflows == {"quarterly report": 16}
+    assert config.fingerprint == load_config({}, tmp_path / "other").fingerprint
+    assert config.hours == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("workflows = 6", "workflows must be a table"),
+        ("[workflows]\nrelease = 6", r"workflows\.release must be a table"),
+        ("[workflows.' ']\nsequential_hours = 6", "needs the name of its pattern"),
+        ("[workflows.release]\nsequential_hour = 6", r"workflows\.release\.sequential_hour. is not known"),
+        ("[workflows.release]", "sequential_hours cannot be used"),
+        ("[workflows.release]\nsequential_hours = 0", "sequential_hours cannot be used"),
+        ("[workflows.release]\nsequential_hours = nan", "sequential_hours cannot be used"),
+        ("[workflows.release]\nsequential_hours = true", "sequential_hours cannot be used"),
+        ("[workflows.release]\nsequential_hours = 'six'", "sequential_hours cannot be used"),
+    ],
+)
+def test_hours_of_a_workflow_that_cannot_be_used_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    """The error names the table and the file."""
+    with pytest.raises(ConfigError, match=message) as refused:
+        loaded(tmp_path, text)
+    assert refused.value.where
+
+
 def test_target_hours_below_none_are_refused(tmp_path: Path) -> None:
     """A target in parallel that is not shorter than one after another would be a target of nothing."""
     with pytest.raises(ConfigError, match="parallel_target_hours is no target"):

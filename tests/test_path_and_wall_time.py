@@ -45,6 +45,9 @@ def test_a_session_adds_its_path_and_its_wall_time() -> None:
         (SLOT, "slack_task_type_sessions", ("architecture",)): 1,
         (SLOT, "slack_task_type_sessions", ("prd",)): 1,
         (SLOT, "slack_task_type_sessions", ("test_strategy",)): 1,
+        (SLOT, "workflow_sessions", ("release",)): 1,
+        (SLOT, "workflow_share", ("release",)): 1_000_000,
+        (SLOT, "workflow_elapsed", ("release",)): 60 * SECOND,
     }
 
 

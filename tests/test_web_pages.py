@@ -266,6 +266,21 @@ def test_a_recording_beside_own_sessions_is_told_apart(store: Store) -> None:
     assert "It is removed" not in text
 
 
+def test_a_whole_workflow_is_beside_its_hours(store: Store) -> None:
+    """The session's page and the pattern's page show it; without configured hours neither does."""
+    store.scene("whole", NOON - HOUR, (ARCHITECTURE, TESTS))
+    with shown(store) as client:
+        assert "Whole workflow" not in read(client, "/sessions/whole").text
+        assert "Credited hours over" not in read(client, "/patterns/fan-out").text
+    store.config = replace(store.config, workflows={"fan-out": 0.5})
+    with shown(store) as client:
+        text = read(client, "/sessions/whole").text
+        pattern = read(client, "/patterns/fan-out").text
+    assert "Whole workflow" in text
+    assert "30 min credited for 2 of 2 tasks" in text
+    assert "Credited hours over elapsed time of whole sessions" in pattern
+
+
 def test_old_figures_are_called_old(store: Store) -> None:
     """A service that no longer works its figures out does not look alive."""
     full(store)

@@ -160,7 +160,11 @@ class Store:
             for _ in ingest.catch_up(self.config.journal):
                 pass
             self._taken = snapshot.take_snapshot(
-                connection, self.now, self.config.task_types, self.config.hours
+                connection,
+                self.now,
+                self.config.task_types,
+                self.config.hours,
+                workflows=self.config.workflows,
             )
         self.updates.announce_snapshot(self._taken)
         return self._taken
@@ -195,7 +199,13 @@ class Store:
 
     def _insight(self, id: str) -> SessionSummary | None:
         with closing(open_reader(self.config.database)) as connection:
-            return summarise_session(connection, id, self.config.task_types.classify, self.config.hours)
+            return summarise_session(
+                connection,
+                id,
+                self.config.task_types.classify,
+                self.config.hours,
+                workflows=self.config.workflows,
+            )
 
     def _trends(self) -> dict[str, Any]:
         with closing(open_reader(self.config.database)) as connection:

@@ -82,6 +82,41 @@ _PATTERNS = Row(
                 Link(BoardId.PARALLELISM, "Its parallelism", Label.PATTERN),
             ),
         ),
+        make_table(
+            "Whole workflows",
+            "Sessions beside the hours configured for their pattern, credited by delivered tasks.",
+            "Does a whole workflow take less time than by hand?",
+            {Label.PATTERN: "Pattern"},
+            Column("Sessions", sum_by(select_series("workflow_sessions"), Label.PATTERN), Unit.COUNT),
+            Column(
+                "By hand", sum_by(select_series("workflow_configured_seconds"), Label.PATTERN), Unit.SECONDS
+            ),
+            Column(
+                "Delivered",
+                divide_sums(
+                    select_series("workflow_credited_seconds"),
+                    select_series("workflow_configured_seconds"),
+                    Label.PATTERN,
+                ),
+                Unit.RATIO,
+                high=1,
+            ),
+            Column(
+                "Credited", sum_by(select_series("workflow_credited_seconds"), Label.PATTERN), Unit.SECONDS
+            ),
+            Column("Took", sum_by(select_series("workflow_elapsed_seconds"), Label.PATTERN), Unit.SECONDS),
+            Column("Saved", sum_by(select_series("workflow_saved_seconds"), Label.PATTERN), Unit.SECONDS),
+            Column(
+                "Speedup",
+                divide_sums(
+                    select_series("workflow_credited_seconds"),
+                    select_series("workflow_elapsed_seconds"),
+                    Label.PATTERN,
+                ),
+                Unit.TIMES,
+            ),
+            height=6,
+        ),
         make_lines(
             "Pattern efficiency",
             "Efficiency score of each pattern, 0 to 100.",

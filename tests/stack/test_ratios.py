@@ -55,7 +55,9 @@ RULES = rules()
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A service that has taken in scenes which between them have every ratio, as of some minutes ago."""
     require_servers()
-    with running(tmp_path_factory.mktemp("state")) as found:
+    state = tmp_path_factory.mktemp("state")
+    (state / "config.toml").write_text("[workflows.release]\nsequential_hours = 0.1\n")
+    with running(state) as found:
         now = read_wall_clock()
         drawings = [draw() for draw in SCENES]
         drawings += [straggler(f"straggler-{number}") for number in range(COHORT)]

@@ -67,6 +67,7 @@ def show_session(context: CommandContext, options: argparse.Namespace) -> int:
             config.prices.compute_cost,
             declared=baselines.load_declared(config.state),
             scoring=config.scoring,
+            workflows=config.workflows,
             now=read_wall_clock(),
         )
     if summary is None:

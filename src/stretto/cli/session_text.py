@@ -34,6 +34,7 @@ def format_session(summary: SessionSummary) -> str:
         *(_format_fanout(number, session, *execution) for number, execution in enumerate(summary.fanouts, 1)),
         _format_efficiency(summary.analysis.efficiency, len(summary.fanouts)),
         [*_format_wall_time(summary.analysis), *_format_critical_path(summary.analysis)],
+        _format_workflow(summary),
         [_format_tasks(session)] if session.tasks else [],
         [_format_phases(session)] if session.phases else [],
         format_model_calls(summary.model_calls, session.tasks),
@@ -158,6 +159,29 @@ def _format_wall_time(analysis: SessionAnalysis) -> Iterator[str]:
     total = sum(wall.values())
     if total:
         yield f"wall time {format_nanoseconds(total)}: {_list_largest(wall, total, len(wall))}"
+
+
+def _format_workflow(summary: SessionSummary) -> Iterator[str]:
+    """Yield the comparison of the whole session with its pattern's configured hours."""
+    workflow = summary.workflow
+    if workflow is None:
+        return
+    configured, credited, elapsed, saved = (
+        format_nanoseconds(abs(workflow[f"{name}_seconds"]) * SECOND)
+        for name in ("configured", "credited", "elapsed", "saved")
+    )
+    times = "" if workflow["speedup"] is None else f": {workflow['speedup']:.2f}× as fast as by hand"
+    yield f"whole workflow {summary.session.pattern}{times}"
+    delivered = quantities.format_delivered(workflow["delivered"], workflow["tasks"])
+    yield (
+        f"  configured {configured}, {delivered}: credited {credited},"
+        f" took {elapsed} without idle time and waits for you,"
+        f" {'saved' if workflow['saved_seconds'] >= 0 else 'lost'} {saved}"
+    )
+    if workflow["retried"]:
+        yield f"  {quantities.format_count_of(workflow['retried'], 'retried task')} left out of the count"
+    if workflow["doubt"] is not None:
+        yield f"  doubtful: {workflow['doubt']}"
 
 
 def _format_critical_path(analysis: SessionAnalysis) -> Iterator[str]:

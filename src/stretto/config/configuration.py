@@ -71,6 +71,8 @@ class Config:
     """Share of the parallel executions that it must cover; else the headline is by the work itself."""
     preset: str | None
     task_types: TaskTypes
+    workflows: Mapping[str, float]
+    """Hours of a whole workflow by hand, by pattern."""
     rates: Mapping[str, Rates]
     scores: ScoreRules
     """Weights, targets and scales of the scores."""

@@ -21,6 +21,7 @@ from stretto.config.settings_table import (
     TABLES,
 )
 from stretto.config.task_type_tables import read_task_types
+from stretto.config.workflow_tables import read_workflow_hours
 from stretto.errors import ConfigError, find_nearest, make_unknown_key_error
 from stretto.features.feature_changes import FILE, read_changes
 from stretto.features.feature_table import FeatureStates, decide_states
@@ -96,6 +97,7 @@ def load_config(
         port=port,
         retention=retention,
         task_types=types,
+        workflows=read_workflow_hours(file_values.get("workflows", {}), str(path)),
         rates=rates,
         scores=parse_score_rules(file_values.get("scores", {}), str(path)),
         features=features,

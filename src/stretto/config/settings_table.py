@@ -37,7 +37,7 @@ KEYED_TABLES = frozenset(name.partition(".")[0] for name in SETTINGS if "." in n
 
 SMALLEST = {"resources.interval_seconds": 0}
 
-TABLES = ("task_types", "prices", "scores", "features")
+TABLES = ("task_types", "workflows", "prices", "scores", "features")
 """Further tables in the file, each with a separate reader."""
 
 OTHER_VARIABLES = (

@@ -17,8 +17,9 @@ from stretto.names.resource_metrics import RESOURCES
 from stretto.names.self_metrics import SELF_METRICS
 from stretto.names.usage_metrics import USAGE
 from stretto.names.verdict_metrics import VERDICT
+from stretto.names.workflow_metrics import WORKFLOWS
 
-DERIVED: tuple[Metric, ...] = (*VERDICT, *PARALLEL, *OUTCOMES, *USAGE, *QUALITY, *RESOURCES)
+DERIVED: tuple[Metric, ...] = (*VERDICT, *PARALLEL, *WORKFLOWS, *OUTCOMES, *USAGE, *QUALITY, *RESOURCES)
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in (*LIVE, *DERIVED, *SELF_METRICS)}
 

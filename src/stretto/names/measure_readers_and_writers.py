@@ -39,7 +39,8 @@ WRITERS: dict[str, tuple[str, ...]] = {
         measures.CRITICAL_PATH, measures.CRITICAL_PATH_AGENT, measures.CRITICAL_PATH_TASK_TYPE,
         measures.CRITICAL_PATH_TOOL, measures.SLACK_AGENT, measures.SLACK_AGENT_SESSIONS,
         measures.SLACK_TASK_TYPE, measures.SLACK_TASK_TYPE_SESSIONS, measures.SLACK_TOOL,
-        measures.SLACK_TOOL_SESSIONS, measures.WALL,
+        measures.SLACK_TOOL_SESSIONS, measures.WALL, measures.WORKFLOW_ELAPSED,
+        measures.WORKFLOW_SESSIONS, measures.WORKFLOW_SHARE,
     ),
     "store.contributions.result_checks": (
         measures.CHECKED, measures.COMPLETE, measures.COMPLETE_TASKS, measures.CONSISTENT,
@@ -184,6 +185,9 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.PARALLEL_OUTCOMES, measures.PHASES, measures.PHASE_TIME,
         measures.SESSIONS, measures.SESSION_TIME, measures.TASKS, measures.TASK_TIME,
         measures.TURN_TIME,
+    ),
+    "figures.workflow_hours": (
+        measures.SESSIONS, measures.WORKFLOW_ELAPSED, measures.WORKFLOW_SESSIONS, measures.WORKFLOW_SHARE,
     ),
     "store.old_definitions": (
         measures.COST_DELIVERED, measures.COST_FANOUTS, measures.DELIVERIES,

@@ -347,6 +347,23 @@ CACHE_LOOKUP_TIME = define_measure(
     "cache_lookup_time", (_D.CACHE,), _U.NANOSECONDS, "What the lookups in a reported cache took."
 )
 
+# Sessions with a named pattern and a task that are over, as runs of a whole workflow.
+WORKFLOW_SESSIONS = define_measure(
+    "workflow_sessions", (_D.PATTERN,), _U.COUNT, "Sessions of a named pattern that are over and had a task."
+)
+WORKFLOW_SHARE = define_measure(
+    "workflow_share",
+    (_D.PATTERN,),
+    _U.MILLIONTHS,
+    "Their delivered tasks over their tasks without those retried away, session by session.",
+)
+WORKFLOW_ELAPSED = define_measure(
+    "workflow_elapsed",
+    (_D.PATTERN,),
+    _U.NANOSECONDS,
+    "Their wall time without idle time and waits for a person.",
+)
+
 # Wall time, critical paths and slack of the sessions that are over.
 WALL = define_measure("wall", (_D.PART,), _U.NANOSECONDS, "Wall time by part.")
 CRITICAL_PATH = define_measure("critical_path", (), _U.NANOSECONDS, "Length of critical paths.")

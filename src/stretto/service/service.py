@@ -123,6 +123,7 @@ class Service:
                 self.config.prices.compute_cost,
                 declared=self.declared(),
                 scoring=self.config.scoring,
+                workflows=self.config.workflows,
                 now=self._clock(),
             )
 

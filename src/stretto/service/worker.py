@@ -359,6 +359,7 @@ class Worker:
             scoring=self._config.scoring,
             live=LiveState(self._resource_use(), self._stuck_tasks),
             rule=self._config.make_headline_rule(declared),
+            workflows=self._config.workflows,
         )
         self.health.snapshot_seconds = self._pace.note_refresh(started, time.monotonic())
         self._announce_snapshot()

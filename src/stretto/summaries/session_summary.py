@@ -6,6 +6,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from stretto.clock import SECOND, to_rfc3339
@@ -41,6 +42,7 @@ from stretto.figures.verdict import NOTHING_DELIVERED
 from stretto.figures.wall_time import compute_wall_figures
 from stretto.figures.work_identity import identify_work
 from stretto.figures.work_tree import LONGEST_SESSION
+from stretto.figures.workflow_hours import NO_TASK, build_workflow_document, measure_workflow
 from stretto.model.conclude import Classify
 from stretto.model.cost import DOLLAR, Cost, Price, get_reported_cost
 from stretto.model.entities import Sample, Session, Task, Tokens, ToolCall
@@ -69,6 +71,8 @@ class SessionSummary:
     scoring: Scoring = field(default_factory=Scoring)
     kpis: dict[str, Any] = field(default_factory=dict)
     """The session's KPIs and scores as JSON (``figures.scores.session_kpis``)."""
+    workflow: dict[str, Any] | None = None
+    """The comparison with its pattern's configured hours as JSON (``figures.workflow_hours``)."""
 
 
 def summarise_session(
@@ -80,6 +84,7 @@ def summarise_session(
     *,
     declared: DeclaredBaselines = NOTHING_DECLARED,
     scoring: Scoring | None = None,
+    workflows: Hours = MappingProxyType({}),
     now: int | None = None,
 ) -> SessionSummary | None:
     """Return the summary of a session, or None if the session is unknown.
@@ -105,14 +110,24 @@ def summarise_session(
         kpis = _build_kpis(sums, session, find_baseline, scoring)
     finally:
         connection.execute("ROLLBACK")
+    analysis = build_session_analysis(session, (fanout for fanout, _ in fanouts_with_baseline))
+    absent = _explain_absences(session, bool(fanouts_with_baseline))
+    workflow = None
+    if session.pattern is not None and session.pattern in workflows:
+        run = measure_workflow(session, analysis.wall)
+        if run is None:
+            absent["workflow"] = absent.get("wall_time") or _explain_no_workflow(session)
+        else:
+            workflow = build_workflow_document(run, workflows[session.pattern])
     return SessionSummary(
         session,
         fanouts_with_baseline,
-        build_session_analysis(session, (fanout for fanout, _ in fanouts_with_baseline)),
+        analysis,
         tuple((call, price(call)) for call in session.model_calls),
-        _explain_absences(session, bool(fanouts_with_baseline)),
+        absent,
         scoring,
         kpis,
+        workflow,
     )
 
 
@@ -190,6 +205,7 @@ def build_session_document(summary: SessionSummary) -> dict[str, Any]:
             for fanout, sequential in summary.fanouts
         ],
         **build_analysis_document(summary.analysis),
+        "workflow": summary.workflow,
         "kpis": summary.kpis,
         "resources": None if use is None else asdict(use),
         "absent": summary.absent,
@@ -452,6 +468,10 @@ def _explain_no_fanout(tasks: Sequence[Task]) -> str:
     if not tasks:
         return "no task was delegated"
     return f"{unfinished} task(s) still running" if unfinished else "no two tasks with known ends overlapped"
+
+
+def _explain_no_workflow(session: Session) -> str:
+    return "still running" if session.outcome is Outcome.RUNNING else NO_TASK
 
 
 def _explain_no_samples(session: Session) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from stretto.clock import DAY, HOUR, SECOND, to_rfc3339
@@ -35,6 +36,7 @@ from stretto.figures.window_verdict import (
     build_verdict_document,
     compute_verdict_figures,
 )
+from stretto.figures.workflow_hours import compute_workflow_figures
 from stretto.model.task_type import DEFAULT_TARGET, TaskTypes
 from stretto.names import QUANTILES, WINDOWS, Label, measures
 from stretto.names.measures import Dimension
@@ -95,14 +97,25 @@ def take_snapshot(
     scoring: Scoring | None = None,
     live: LiveState | None = None,
     rule: HeadlineRule = BY_WORK,
+    workflows: Hours = MappingProxyType({}),
 ) -> Snapshot:
-    """Read the store in a single transaction and freeze all figures."""
+    """Read the store in a single transaction and freeze all figures.
+
+    ``hours`` are by task type, ``workflows`` by pattern.
+    """
     connection.execute("BEGIN")
     try:
         find_baseline = make_baseline_finder(connection, hours, declared, now=now)
         scoring = scoring or Scoring(target=task_types.find_target)
         return _compute_snapshot(
-            connection, now, task_types, find_baseline, scoring=scoring, live=live or LiveState(), rule=rule
+            connection,
+            now,
+            task_types,
+            find_baseline,
+            scoring=scoring,
+            live=live or LiveState(),
+            rule=rule,
+            workflows=workflows,
         )
     finally:
         connection.execute("ROLLBACK")
@@ -114,6 +127,8 @@ def compute_windows(
     find_baseline: FindBaseline,
     scoring: Scoring,
     rule: HeadlineRule = BY_WORK,
+    *,
+    workflows: Hours = MappingProxyType({}),
 ) -> tuple[list[Figure], dict[str, Verdict], set[str]]:
     """Return every windowed figure as of ``now``, the verdicts, and the task types that ran in parallel."""
     figures: list[Figure] = []
@@ -130,6 +145,7 @@ def compute_windows(
         figures += compute_efficiency_figures(window, sums)
         figures += compute_path_figures(window, sums)
         figures += compute_wall_figures(window, sums)
+        figures += compute_workflow_figures(window, sums, workflows)
         figures += compute_gain_figures(window, sums, parallel, scoring.target)
         figures += compute_price_figures(window, sums, verdicts[window], rule)
         figures += compute_waste_figures(window, sums)
@@ -155,8 +171,11 @@ def _compute_snapshot(
     scoring: Scoring,
     live: LiveState,
     rule: HeadlineRule,
+    workflows: Hours,
 ) -> Snapshot:
-    figures, verdicts, seen_types = compute_windows(connection, now, find_baseline, scoring, rule)
+    figures, verdicts, seen_types = compute_windows(
+        connection, now, find_baseline, scoring, rule, workflows=workflows
+    )
     hours = queries.list_slot_numbers(now, max(WINDOWS.values()), HOUR // SECOND)
     by_hour = queries.read_sums_by_slot(connection, HOUR // SECOND, hours, [measures.CRITICAL_PATH_AGENT])
     decisive = find_bottlenecks(

@@ -53,6 +53,10 @@ DEFINITIONS: dict[str, str] = {
     "slack": "How much longer it could have taken without delaying the end, all else being equal.",
     "share": "Its share of the critical path.",
     "faster": "Elapsed time recomputed with this task taking a fifth less.",
+    "workflow": (
+        "The hours configured for this pattern, credited by the share of its delivered tasks, over the"
+        " session's wall time without idle time and waits for a person. No parallel speed-up contains it."
+    ),
     "wall_time": "Each instant of the session is in exactly one part. The parts sum to its elapsed time.",
     "parallel_part": "Two or more tasks ran.",
     "single": "One task ran.",
@@ -105,6 +109,7 @@ ABSENT = {
     "end": "End of the session",
     "model_calls": "Model calls",
     "critical_path": "Critical path",
+    "workflow": "Whole workflow",
     "resources": "Use of the machine",
 }
 """Key of an absent figure in a session summary → its title."""

@@ -1,12 +1,15 @@
-"""Sums of a whole session, once it is over: its critical path, slack and wall time by part."""
+"""Sums of a whole session, once it is over: its critical path, slack, wall time and workflow."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 from stretto.figures.critical_path import compute_slack, find_critical_path
-from stretto.figures.wall_time import measure_wall_time
+from stretto.figures.wall_time import WallPart, measure_wall_time
 from stretto.figures.work_tree import build_work_tree
+from stretto.figures.workflow_hours import MILLION, measure_workflow
+from stretto.model.entities import Session
 from stretto.names import measures
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.rollup import Additions, find_slot
@@ -20,8 +23,10 @@ def add_up_whole_session(context: SessionContext) -> Additions:
     session = context.whole
     root = build_work_tree(session)
     slot = find_slot(session.last if session.end is None else session.end)
-    for part, length in measure_wall_time(session, root).items():
+    wall = measure_wall_time(session, root)
+    for part, length in wall.items():
         added[slot, measures.WALL, (part.value,)] = length
+    _add_workflow(added, slot, session, wall)
     path = find_critical_path(session, root)
     if path is not None:
         added[slot, measures.CRITICAL_PATH, ()] = path.length
@@ -43,3 +48,14 @@ def add_up_whole_session(context: SessionContext) -> Additions:
                     added[slot, measure, (name,)] = length
                 added[slot, sessions_measure, (name,)] = 1
     return added
+
+
+def _add_workflow(added: Additions, slot: int, session: Session, wall: Mapping[WallPart, int]) -> None:
+    run = measure_workflow(session, wall)
+    if session.pattern is None or run is None:
+        return
+    added[slot, measures.WORKFLOW_SESSIONS, (session.pattern,)] = 1
+    if run.delivered:
+        added[slot, measures.WORKFLOW_SHARE, (session.pattern,)] = round(run.share * MILLION)
+    if run.elapsed:
+        added[slot, measures.WORKFLOW_ELAPSED, (session.pattern,)] = run.elapsed
