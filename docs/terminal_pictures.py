@@ -27,7 +27,7 @@ from stretto.sources.recording import read_recording
 from stretto.store import queries
 from stretto.store.database import open_reader, open_writer
 from stretto.store.ingest import Ingest
-from stretto.store.statusline_query import read_brief
+from stretto.store.statusline_query import read_session_brief
 from stretto.summaries.session_summary import summarise_session
 
 NOON = 1_795_176_000 * SECOND
@@ -59,7 +59,7 @@ def _drawn(config: Config, ended: str) -> dict[str, str]:
     # Beside a running service there is no such problem.
     frame = replace(FrameReader(config).read_frame(NOON), problems=())
     return {
-        "statusline": format_line(read_brief(config.database, ended)),
+        "statusline": format_line(read_session_brief(config.database, ended)),
         "top": format_frame(frame),
         "sessions": text_tables.format_sessions(rows, NOON).strip("\n"),
         "show": format_session(seen),
@@ -69,7 +69,7 @@ def _drawn(config: Config, ended: str) -> dict[str, str]:
 def _fill(config: Config) -> str:
     """Make a store of two sessions; return the id of the one that is over."""
     folder = Path(demo.__file__).parent
-    events = read_recording(folder / "fanout.jsonl", demo.parse_payload).events
+    events = read_recording(folder / "fanout.jsonl", demo.parse_hook_payload).events
     first = min(event.time for event in events)
     cut = [event for event in events if event.time - first < CUT * SECOND]
     begun = NOON - round(CUT * STRETCHED * SECOND)

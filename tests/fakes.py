@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from stretto import journal
 from stretto.clock import SECOND
-from stretto.demo import parse_payload
+from stretto.demo import parse_hook_payload
 from stretto.model.conclude import Classify
 from stretto.model.cost import Price, get_reported_cost
 from stretto.model.event import Channel, Event, Kind, Outcome
@@ -40,7 +40,7 @@ RECORDINGS = {
 
 def recorded(name: str) -> tuple[Event, ...]:
     """Return the events of a recording, as the hook client makes them."""
-    found = read_recording(RECORDINGS[name], parse_payload)
+    found = read_recording(RECORDINGS[name], parse_hook_payload)
     assert not found.rejects
     return found.events
 

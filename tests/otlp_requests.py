@@ -21,7 +21,7 @@ from stretto.model.entities import Session
 from stretto.model.event import Event, Kind
 from stretto.model.facts import SessionFacts
 from stretto.model.fold import fold_events
-from stretto.model.span_events import tell_story
+from stretto.model.span_events import make_events_of_spans
 from stretto.sources.otlp.receive import Receiver, RequestResult, Signal
 
 JSON = "application/json"
@@ -156,7 +156,7 @@ def entity_events(events: Iterable[Event]) -> list[Event]:
     for session, members in spans.items():
         facts = SessionFacts(session)
         fold_events(facts, members)
-        others += tell_story(facts.spans, session).events
+        others += make_events_of_spans(facts.spans, session).events
     return others
 
 

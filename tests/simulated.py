@@ -19,9 +19,9 @@ from stretto.names import (
     QUANTILES,
     WINDOWS,
     Label,
-    Made,
     Metric,
     MetricKind,
+    MetricOrigin,
 )
 
 HOUR = 3_600
@@ -81,7 +81,7 @@ BASE: dict[str, float] = {
 """What a metric is about, where its kind does not say enough. Names are without their prefix."""
 
 
-def figures(at: float, made: Made) -> Iterator[Figure]:
+def figures(at: float, made: MetricOrigin) -> Iterator[Figure]:
     """Yield a figure for every series of the gauges of one making, as of ``at`` (seconds)."""
     for metric in METRICS.values():
         if metric.made is made and metric.kind is MetricKind.GAUGE:
@@ -93,14 +93,16 @@ def month(until: float, every: float) -> Iterator[str]:
     """Yield the OpenMetrics lines of the windowed figures of 30 days, as ``stretto backfill`` writes them."""
     instants = [until - 30 * DAY + step * every for step in range(int(30 * DAY / every))]
     yield from generate_openmetrics(
-        ((int(at) * 1_000_000_000, list(figures(at, Made.DERIVED))) for at in instants), "127.0.0.1:9464"
+        ((int(at) * 1_000_000_000, list(figures(at, MetricOrigin.DERIVED))) for at in instants),
+        "127.0.0.1:9464",
     )
 
 
 def exposition(at: float, since: float) -> str:
     """Return the text of a scrape: all gauges, and counters and histograms that grew since ``since``."""
     lines = [
-        _sample(f.name, f.labels, f.value or 0) for f in (*figures(at, Made.DERIVED), *figures(at, Made.SELF))
+        _sample(f.name, f.labels, f.value or 0)
+        for f in (*figures(at, MetricOrigin.DERIVED), *figures(at, MetricOrigin.SELF))
     ]
     for metric in METRICS.values():
         if metric.kind is MetricKind.COUNTER:

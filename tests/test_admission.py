@@ -10,16 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stretto.clock import DAY, HOUR, SECOND
-from stretto.demo import parse_payload
+from stretto.demo import parse_hook_payload
 from stretto.figures.admission import (
     WINDOW,
     Admission,
     PastFanouts,
     PastRun,
     judge_admission,
-    measure_reach,
+    measure_interval_reach,
 )
-from stretto.figures.work_identity import WorkIdentity, decode_workers, is_identified, list_task_types
+from stretto.figures.work_identity import (
+    WorkIdentity,
+    decode_workers,
+    has_work_identity,
+    list_signature_task_types,
+)
 from stretto.model.task_type import TaskType, TaskTypes
 from stretto.sources.recording import read_recording
 from stretto.summaries.session_summary import build_session_document, summarise_session
@@ -96,9 +101,9 @@ def test_the_reach_is_that_of_students_t_on_logarithms() -> None:
     e = 2.718281828459045
     reach = 4.303 / 3**0.5
     wanted = (e ** (1 + reach) - e ** (1 - reach)) / 2 / ((1 + e + e * e) / 3)
-    assert measure_reach([1, e, e * e]) == pytest.approx(wanted)
-    assert measure_reach([7, 7, 7]) == 0
-    assert measure_reach([1e-300, 1e300]) == float("inf")
+    assert measure_interval_reach([1, e, e * e]) == pytest.approx(wanted)
+    assert measure_interval_reach([7, 7, 7]) == 0
+    assert measure_interval_reach([1e-300, 1e300]) == float("inf")
 
 
 @pytest.mark.parametrize(
@@ -174,8 +179,8 @@ def test_the_order_of_rows_changes_nothing(rows: list[tuple[int, int]], random: 
 def test_equal_work_has_an_equal_signature_and_other_work_another() -> None:
     """Project, pattern, agents and types count, in any order of tasks; types come first in the text."""
     work = WorkIdentity("shop", "release", REVIEWS)
-    assert list_task_types(work.signature) == ["review", "review"]
-    assert is_identified(work.signature)
+    assert list_signature_task_types(work.signature) == ["review", "review"]
+    assert has_work_identity(work.signature)
     others = [
         WorkIdentity("kernel", "release", REVIEWS),
         WorkIdentity("shop", "audit", REVIEWS),
@@ -199,13 +204,15 @@ def test_equal_work_has_an_equal_signature_and_other_work_another() -> None:
 def test_a_missing_value_is_no_identity(work: WorkIdentity, word: str) -> None:
     """Work without a pattern, a project or a type has nothing in common with other such work."""
     assert word in (work.gap or "")
-    assert not is_identified(work.signature)
-    assert list_task_types(work.signature) == sorted(task_type for _, task_type in work.workers)
+    assert not has_work_identity(work.signature)
+    assert list_signature_task_types(work.signature) == sorted(task_type for _, task_type in work.workers)
 
 
 def test_typo_fixes_are_no_baseline_of_an_audit(tmp_path: Path) -> None:
     """Reviews of seconds in another project, no pattern: the audit of an hour is compared with its work."""
-    recording = read_recording(ROOT / "tests/recorded/faults/unnamed-pattern-baseline.jsonl", parse_payload)
+    recording = read_recording(
+        ROOT / "tests/recorded/faults/unnamed-pattern-baseline.jsonl", parse_hook_payload
+    )
     types = TaskTypes((TaskType("review", ("review",)),))
     with store(tmp_path, types.classify) as opened:
         opened.take(recording.events)

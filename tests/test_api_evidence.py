@@ -17,7 +17,11 @@ from stretto import journal
 from stretto.api import written_files
 from stretto.clock import read_wall_clock
 from stretto.figures.fanouts import find_fanouts
-from stretto.figures.result_integration import IntegrationCheck, check_integration, measure_completeness
+from stretto.figures.result_integration import (
+    IntegrationCheck,
+    find_conflicts_and_tests,
+    measure_completeness,
+)
 from stretto.hook.client.tests_and_written_files import hash_written_paths
 from stretto.hook.install.client_copy import ensure_secret
 from stretto.model.entities import Session
@@ -72,7 +76,7 @@ def read_both(written: Journal) -> Session:
 
 def check(session: Session) -> IntegrationCheck:
     """Return the evidence on the session's only fan-out."""
-    (found,) = check_integration(find_fanouts(session.tasks), session.tasks, session.tool_calls)
+    (found,) = find_conflicts_and_tests(find_fanouts(session.tasks), session.tasks, session.tool_calls)
     return found
 
 
@@ -149,7 +153,7 @@ def test_a_declared_conflict_is_a_conflict_of_the_parallel_execution(written: Jo
 
     asyncio.run(orchestrate())
     session = read_both(written)
-    checks = check_integration(find_fanouts(session.tasks), session.tasks, session.tool_calls)
+    checks = find_conflicts_and_tests(find_fanouts(session.tasks), session.tasks, session.tool_calls)
     found = [(check.checked, set(check.conflicting), check.integrated) for check in checks]
     assert found == [(True, {"a"}, False), (True, set(), True), (False, set(), True)]
 
@@ -204,7 +208,7 @@ def test_a_gate_after_tasks_decides_whether_they_fit(written: Journal) -> None:
 
     asyncio.run(orchestrate())
     session = read_both(written)
-    checks = check_integration(find_fanouts(session.tasks), session.tasks, session.tool_calls)
+    checks = find_conflicts_and_tests(find_fanouts(session.tasks), session.tasks, session.tool_calls)
     assert [(check.tests_passed, check.integrated) for check in checks] == [(True, True), (False, False)]
     assert [(call.tool, call.task, call.outcome) for call in session.tool_calls] == [
         ("gate", None, Outcome.SUCCESS)

@@ -60,7 +60,7 @@ class Journal:
 
 def events(folder: Path) -> list[Event]:
     """Return all events of a journal; every line of it must be valid."""
-    batches = [journal.read_batch(folder, file, 0) for file in journal.list_files(folder)]
+    batches = [journal.read_batch(folder, file, 0) for file in journal.list_file_sizes(folder)]
     assert [reject for batch in batches for reject in batch.rejects] == []
     return [event for batch in batches for event in batch.events]
 
@@ -526,7 +526,7 @@ def test_a_program_waits_a_moment_for_the_folder_as_it_exits(tmp_path: Path) -> 
     writer.close(timeout=30)
     unblock.join()
 
-    (file,) = journal.list_files(folder)
+    (file,) = journal.list_file_sizes(folder)
     assert (folder / file).read_bytes() == b"\n1\n\n2\n"
     assert writer.dropped == 0
 

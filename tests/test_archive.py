@@ -52,7 +52,7 @@ def read_lines(folder: Path) -> dict[str, set[bytes]]:
     """Return the lines of each journal file."""
     return {
         file: {line for line in (folder / file).read_bytes().split(b"\n") if line}
-        for file in journal.list_files(folder)
+        for file in journal.list_file_sizes(folder)
         if file != "recording.jsonl"
     }
 
@@ -154,7 +154,7 @@ def test_backup_and_restore_work_beside_the_running_service(
         lock.acquire(f"{client.base_url.host}:{client.base_url.port}")
         try:
             run(capsys, config.state, "backup", str(saved))
-            for file in journal.list_files(config.journal):
+            for file in journal.list_file_sizes(config.journal):
                 (config.journal / file).unlink()
             report(config, "four", *whole_session("four"))
             restored = run(capsys, config.state, "restore", str(saved))

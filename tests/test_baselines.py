@@ -9,11 +9,11 @@ from stretto.figures.baselines import (
     WORK_BASELINE,
     Baseline,
     DeclaredBaselines,
+    DeclaredLength,
     MeasuredRuns,
     Provenance,
     RecordedBaseline,
     Run,
-    SetLength,
     choose_baseline,
 )
 
@@ -27,9 +27,9 @@ def recorded(name: str, *runs: Run, pattern: str = "release", whole: bool = Fals
     return RecordedBaseline(name, f"session-{name}", pattern, runs, newest=1, at=2, whole=whole)
 
 
-def lengths(**by_type: float) -> dict[str, SetLength]:
+def lengths(**by_type: float) -> dict[str, DeclaredLength]:
     """Return lengths set by hand."""
-    return {name: SetLength(length, 1) for name, length in by_type.items()}
+    return {name: DeclaredLength(length, 1) for name, length in by_type.items()}
 
 
 def test_the_best_provenance_with_all_types_is_used() -> None:

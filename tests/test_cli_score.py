@@ -89,10 +89,10 @@ def test_what_cannot_be_kept_is_told(
     state: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, message: str
 ) -> None:
     """Wrong use gives exit code 2, an unknown target 1; nothing is written."""
-    before = journal.list_files(state / "journal")
+    before = journal.list_file_sizes(state / "journal")
     assert main(["--state", str(state), "score", *arguments]) == code
     assert message in capsys.readouterr().err
-    assert journal.list_files(state / "journal") == before
+    assert journal.list_file_sizes(state / "journal") == before
 
 
 def test_an_empty_world_has_nothing_to_judge(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -119,7 +119,7 @@ def test_a_service_that_runs_takes_it_in(tmp_path: Path, capsys: pytest.CaptureF
     capsys.readouterr()
     events = [
         event
-        for file in journal.list_files(config.journal)
+        for file in journal.list_file_sizes(config.journal)
         for event in journal.read_batch(config.journal, file, 0).events
         if event.kind is Kind.SCORE
     ]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from stretto.figures.scores.collaboration_score import compute_collaboration, list_receivers
+from stretto.figures.scores.collaboration_score import compute_collaboration_score, list_receivers
 from stretto.figures.sum_reading import Sums
 from stretto.model.event import Outcome
 from tests.scenes import Drawing, delivery, fork_join
@@ -11,7 +11,7 @@ from tests.scored import RULES, sums_of
 
 def parts(sums: Sums, agent: str | None = None) -> dict[str, float | None]:
     """Return each part's value."""
-    return {part.name: part.value for part in compute_collaboration(sums, RULES, agent).parts}
+    return {part.name: part.value for part in compute_collaboration_score(sums, RULES, agent).parts}
 
 
 def talk(count: int, *, answered: float | None = 30, outcome: Outcome | None = Outcome.SUCCESS) -> Drawing:
@@ -26,7 +26,7 @@ def test_the_delivery_is_scored_as_on_paper() -> None:
     """Five of ten messages, answered within a minute, all successful: 0.4·0.5 + 0.3·0.8 + 0.3·1."""
     sums = sums_of(delivery())
     assert parts(sums) == pytest.approx({"balance": 0.5, "response": 0.8, "success": 1})
-    assert compute_collaboration(sums, RULES).value == pytest.approx(0.74)
+    assert compute_collaboration_score(sums, RULES).value == pytest.approx(0.74)
 
 
 @pytest.mark.parametrize(("count", "balance"), [(1, 0.1), (5, 0.5), (10, 1), (20, 0.5), (40, 0.25)])
@@ -62,7 +62,7 @@ def test_an_agent_is_compared_with_its_share_of_messages() -> None:
 
 def test_balance_alone_is_too_little() -> None:
     """It has 0.4 of the weight, and half is asked for."""
-    found = compute_collaboration(sums_of(talk(10, answered=None, outcome=None)), RULES)
+    found = compute_collaboration_score(sums_of(talk(10, answered=None, outcome=None)), RULES)
     assert found.value is None
     assert found.coverage == pytest.approx(0.4)
     assert found.reason is not None
@@ -71,5 +71,5 @@ def test_balance_alone_is_too_little() -> None:
 
 def test_without_messages_there_is_no_score() -> None:
     """Absent is not 0."""
-    assert compute_collaboration(sums_of(fork_join()), RULES).value is None
+    assert compute_collaboration_score(sums_of(fork_join()), RULES).value is None
     assert list_receivers(sums_of(fork_join())) == []

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stretto.figures.scores.composite import ScorePart, combine_parts, to_part, to_score_document
+from stretto.figures.scores.composite import ScorePart, combine_parts, to_score_document, to_score_part
 
 PARTS = st.lists(
     st.builds(
@@ -86,4 +86,4 @@ def test_a_composite_document_has_all_parts() -> None:
             "two": {"score": None, "weight": 0.25, "reason": "nobody looked"},
         },
     }
-    assert to_part("whole", found, 0.3) == ScorePart("whole", 0.5, 0.3, None, 0)
+    assert to_score_part("whole", found, 0.3) == ScorePart("whole", 0.5, 0.3, None, 0)

@@ -46,7 +46,7 @@ def test_day_files_older_than_two_days_are_compressed_and_read_as_they_are(tmp_p
         assert sorted(path.name for path in opened.folder.iterdir()) == [GZIP, "2026-01-02.jsonl"]
         assert (opened.folder / GZIP).stat().st_mode & 0o777 == 0o600
         assert read_content(opened.folder) == content
-        assert next(iter(journal.list_files(opened.folder).items())) == (DAY_FILE, len(content))
+        assert next(iter(journal.list_file_sizes(opened.folder).items())) == (DAY_FILE, len(content))
         assert list(opened.ingest.catch_up(opened.folder)) == []
         assert queries.read_shortened_files(opened.connection) == {}
         opened.ingest.clear_store()

@@ -6,7 +6,7 @@ import pytest
 
 from stretto.clock import SECOND
 from stretto.figures.baselines import MeasuredRuns, choose_baseline
-from stretto.figures.contention import detect_contention, measure_session_use
+from stretto.figures.contention import detect_contention, measure_session_machine_use
 from stretto.figures.fanouts import Fanout, SequentialTime, estimate_sequential_time, find_fanouts
 from stretto.model.entities import Sample
 from tests.scenes import at, conclude_scene, sampled
@@ -26,7 +26,7 @@ def measured(seconds: float) -> SequentialTime:
 
 def test_a_session_s_use_is_that_of_its_samples() -> None:
     """Sums, peaks, means weighted by time, and quantiles that are the lower of two values."""
-    use = measure_session_use(SAMPLES, TARGET)
+    use = measure_session_machine_use(SAMPLES, TARGET)
     assert use is not None
     assert (use.samples, use.sampled_seconds, use.cpu_seconds) == (2, 120, 120)
     assert (use.cpu_mean, use.cpu_peak, use.cpu_p50, use.cpu_p95) == (1.0, 3.0, 0.5, 0.5)
@@ -40,8 +40,8 @@ def test_a_session_s_use_is_that_of_its_samples() -> None:
 
 def test_values_missing_from_all_samples_are_absent() -> None:
     """Without samples there is no use; a sample without values adds none."""
-    assert measure_session_use([], TARGET) is None
-    use = measure_session_use([Sample(at(0), 10 * SECOND)], TARGET)
+    assert measure_session_machine_use([], TARGET) is None
+    use = measure_session_machine_use([Sample(at(0), 10 * SECOND)], TARGET)
     assert use is not None
     assert (use.samples, use.sampled_seconds) == (1, 10)
     assert {
@@ -56,7 +56,7 @@ def test_values_missing_from_all_samples_are_absent() -> None:
 def test_the_target_is_a_range(busy: float, where: str) -> None:
     """From 75 to 85 per cent, both included."""
     told = Sample(at(0), SECOND, machine_busy=round(busy * SECOND), machine_available=SECOND)
-    use = measure_session_use([told], TARGET)
+    use = measure_session_machine_use([told], TARGET)
     assert use is not None
     assert use.cpu_standing == where
 

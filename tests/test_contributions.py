@@ -10,7 +10,7 @@ from stretto.model.facts import ENTITY_KINDS
 from stretto.sources.redact import REDACTION_VERSION
 from stretto.store import queries
 from stretto.store.contributions import registry
-from stretto.store.contributions.contribution import Aspect
+from stretto.store.contributions.contribution import SessionAspect
 from stretto.store.contributions.registry import CONTRIBUTIONS, SUMS_VERSION, get_sums_version
 from tests.counted import COUNTED, count_scenes
 from tests.fakes import store
@@ -37,7 +37,7 @@ def test_a_store_with_another_version_of_the_sums_is_made_anew(
         assert opened.rows()["rollup"] == sums
         monkeypatch.setattr(registry, "SUMS_VERSION", SUMS_VERSION + 1)
         opened.ingest.reset_if_rules_changed("rules")
-        assert queries.read_positions(opened.connection) == []
+        assert queries.read_journal_positions(opened.connection) == []
         opened.take()
         assert opened.rows()["rollup"] == sums
         contribution = replace(CONTRIBUTIONS["tasks"])
@@ -53,4 +53,4 @@ def test_a_contribution_reads_existing_kinds_and_aspects() -> None:
     """A misspelt kind never changes, so the sums would go stale without an error."""
     for name, contribution in CONTRIBUTIONS.items():
         assert contribution.reads, name
-        assert contribution.reads <= {*ENTITY_KINDS, *Aspect}, name
+        assert contribution.reads <= {*ENTITY_KINDS, *SessionAspect}, name

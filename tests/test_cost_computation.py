@@ -15,7 +15,7 @@ from genai_prices.data import providers
 from stretto.clock import SECOND
 from stretto.cost_computation import Prices, read_list_version
 from stretto.model.configured_rates import Rates
-from stretto.model.cost import Cost, Origin
+from stretto.model.cost import Cost, CostOrigin
 from stretto.model.entities import ModelCall, Tokens
 from stretto.model.event import Outcome
 
@@ -68,7 +68,7 @@ def test_list_prices_are_those_of_the_package() -> None:
             cost = LIST.compute_cost(call(model, tokens))
             assert cost is not None, model
             assert abs(cost.amount - by_the_package(model, tokens)) <= 1, model
-            assert cost.origin is Origin.LIST
+            assert cost.origin is CostOrigin.LIST
 
 
 def test_a_price_is_that_of_the_day_of_the_call() -> None:
@@ -85,7 +85,7 @@ def test_a_price_is_that_of_the_day_of_the_call() -> None:
 def test_a_worked_example() -> None:
     """3, 15, 0.30 and 3.75 dollars a million: 3,000 + 7,500 + 2,400 + 3,750 millionths of a dollar."""
     cost = LIST.compute_cost(call("claude-sonnet-4-5-20250929"))
-    assert cost == Cost(16_650_000, Origin.LIST, is_lower_bound=True)
+    assert cost == Cost(16_650_000, CostOrigin.LIST, is_lower_bound=True)
 
 
 @pytest.mark.parametrize("model", ["us.anthropic.claude-sonnet-4-5-20250929-v1:0", "claude-sonnet-4-5[1m]"])
@@ -104,17 +104,17 @@ def test_an_unknown_cost_is_absent() -> None:
 
 def test_a_reported_cost_is_preferred_to_the_list() -> None:
     """This includes a reported cost of nothing and calls without any other data."""
-    assert LIST.compute_cost(call("gpt-5", cost=7)) == Cost(7, Origin.REPORTED)
-    assert LIST.compute_cost(call(None, Tokens(), cost=0)) == Cost(0, Origin.REPORTED)
+    assert LIST.compute_cost(call("gpt-5", cost=7)) == Cost(7, CostOrigin.REPORTED)
+    assert LIST.compute_cost(call(None, Tokens(), cost=0)) == Cost(0, CostOrigin.REPORTED)
 
 
 def test_configured_prices_are_preferred_to_all() -> None:
     """They apply to the name as reported, else to its normalised form; 0 is a valid price."""
     own = Prices({"homemade": Rates(0, 0, 0, 0), "gpt-5": Rates(input=1, output=2)})
-    assert own.compute_cost(call("homemade")) == Cost(0, Origin.CONFIGURED)
+    assert own.compute_cost(call("homemade")) == Cost(0, CostOrigin.CONFIGURED)
     tokens = Tokens(input=1_000_000, output=1_000_000)
     assert own.compute_cost(call("gpt-5-2025-08-07", tokens, cost=7)) == Cost(
-        3_000_000_000, Origin.CONFIGURED
+        3_000_000_000, CostOrigin.CONFIGURED
     )
     assert own.compute_cost(call("gpt-4o")) == LIST.compute_cost(call("gpt-4o"))
 
@@ -122,21 +122,21 @@ def test_configured_prices_are_preferred_to_all() -> None:
 def test_a_kind_without_a_configured_price_falls_back() -> None:
     """If configured prices lack a kind that the call used, the source or the list gives the cost."""
     own = Prices({"gpt-5": Rates(input=1, output=2)})
-    assert own.compute_cost(call("gpt-5", cost=7)) == Cost(7, Origin.REPORTED)
+    assert own.compute_cost(call("gpt-5", cost=7)) == Cost(7, CostOrigin.REPORTED)
     assert own.compute_cost(call("gpt-5")) == LIST.compute_cost(call("gpt-5"))
 
 
 def test_parts_of_a_billionth_are_rounded_once() -> None:
     """Prices far below a cent a million keep their parts until they are summed."""
     own = Prices({"tiny": Rates(input=0.0003)})
-    assert own.compute_cost(call("tiny", Tokens(input=10))) == Cost(3, Origin.CONFIGURED)
+    assert own.compute_cost(call("tiny", Tokens(input=10))) == Cost(3, CostOrigin.CONFIGURED)
 
 
 def test_an_implausible_cost_is_dropped() -> None:
     """A mistyped price that makes a call cost a million dollars is ignored, so sums stay within 64 bits."""
     slip = Prices({"m": Rates(input=1e6), "gpt-4o": Rates(input=1e6)})
     assert slip.compute_cost(call("m", Tokens(input=10**6))) is None
-    assert slip.compute_cost(call("m", Tokens(input=10**5))) == Cost(10**14, Origin.CONFIGURED)
+    assert slip.compute_cost(call("m", Tokens(input=10**5))) == Cost(10**14, CostOrigin.CONFIGURED)
     assert LIST.compute_cost(call("gpt-4o", Tokens(input=10**12))) is None
 
 
@@ -170,27 +170,27 @@ def test_the_list_has_a_version() -> None:
 def test_cache_writes_for_an_hour_cost_more() -> None:
     """On paper: 1,000 writes at 6.25 dollars a million, of them 400 at 10: 600 × 6.25 + 400 × 10."""
     split = call("claude-opus-4-6", Tokens(cache_write=1_000, cache_write_1h=400))
-    assert LIST.compute_cost(split) == Cost(7_750_000, Origin.LIST)
+    assert LIST.compute_cost(split) == Cost(7_750_000, CostOrigin.LIST)
     none_for_an_hour = call("claude-opus-4-6", Tokens(cache_write=1_000, cache_write_1h=0))
-    assert LIST.compute_cost(none_for_an_hour) == Cost(6_250_000, Origin.LIST)
+    assert LIST.compute_cost(none_for_an_hour) == Cost(6_250_000, CostOrigin.LIST)
 
 
 def test_cache_writes_that_are_not_split_cost_at_least_the_lower_price() -> None:
     """The source does not report how long they are kept: the cost is a lower bound."""
     unsplit = call("claude-opus-4-6", Tokens(cache_write=1_000))
-    assert LIST.compute_cost(unsplit) == Cost(6_250_000, Origin.LIST, is_lower_bound=True)
+    assert LIST.compute_cost(unsplit) == Cost(6_250_000, CostOrigin.LIST, is_lower_bound=True)
     without_writes = call("claude-opus-4-6", Tokens(input=10))
-    assert LIST.compute_cost(without_writes) == Cost(50_000, Origin.LIST)
+    assert LIST.compute_cost(without_writes) == Cost(50_000, CostOrigin.LIST)
 
 
 def test_a_configured_price_may_be_one_for_all_cache_writes() -> None:
     """Without a price for an hour all cache writes cost the same, and no split is needed."""
     prices = Prices({"m": Rates(input=1, cache_write=2)})
     for tokens in (Tokens(cache_write=1_000), Tokens(cache_write=1_000, cache_write_1h=400)):
-        assert prices.compute_cost(call("m", tokens)) == Cost(2_000_000, Origin.CONFIGURED)
+        assert prices.compute_cost(call("m", tokens)) == Cost(2_000_000, CostOrigin.CONFIGURED)
     by_hour = Prices({"m": Rates(input=1, cache_write=2, cache_write_1h=4)})
     split = call("m", Tokens(cache_write=1_000, cache_write_1h=400))
-    assert by_hour.compute_cost(split) == Cost(2_800_000, Origin.CONFIGURED)
+    assert by_hour.compute_cost(split) == Cost(2_800_000, CostOrigin.CONFIGURED)
 
 
 def test_an_unfinished_answer_costs_at_least_its_cost() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from stretto.cli.cost_text import format_model_calls, format_spending
 from stretto.cli.kpi_text import format_kpis
 from stretto.figures.spending import Priced, Spending
-from stretto.model.cost import Cost, Origin
+from stretto.model.cost import Cost, CostOrigin
 from stretto.model.entities import ModelCall, Tokens
 from stretto.model.event import Outcome
 
@@ -13,7 +13,7 @@ from stretto.model.event import Outcome
 def call(model: str, task: str | None, tokens: Tokens, dollars: float | None) -> Priced:
     """Return a model call with its cost."""
     model_call = ModelCall("m", model, task, 0, 1, Outcome.SUCCESS, tokens)
-    return model_call, None if dollars is None else Cost(round(dollars * 1e9), Origin.LIST)
+    return model_call, None if dollars is None else Cost(round(dollars * 1e9), CostOrigin.LIST)
 
 
 def test_a_session_without_model_calls_has_no_line() -> None:

@@ -100,7 +100,7 @@ def kill_again_and_again(tmp_path: Path, kills: int) -> None:
         for _ in opened.ingest.catch_up(folder):
             pass
         opened.ingest.close_idle_sessions(LATER)
-        assert sum(position.events for position in queries.read_positions(opened.connection)) == sum(
+        assert sum(position.events for position in queries.read_journal_positions(opened.connection)) == sum(
             writer.events for writer in writers
         )
         assert sum(queries.count_rejects(opened.connection).values()) == sum(
@@ -117,7 +117,7 @@ def pending(state: Path) -> int:
         except sqlite3.OperationalError:
             read = 0  # killed before it had made its tables
     connection.close()
-    return sum(journal.list_files(state / "journal").values()) - int(read)
+    return sum(journal.list_file_sizes(state / "journal").values()) - int(read)
 
 
 def test_twenty_kills_lose_and_double_nothing(tmp_path: Path) -> None:

@@ -14,15 +14,15 @@ from stretto.figures.critical_path import (
     compute_path_figures,
     compute_slack,
     find_critical_path,
-    measure_fanout_path,
+    measure_fanout_path_length,
 )
 from stretto.figures.fanouts import find_fanouts
 from stretto.figures.sum_reading import Sums
-from stretto.figures.what_if import simulate_session
+from stretto.figures.what_if import simulate_session_elapsed
 from stretto.figures.work_tree import Stretch, WorkerKind, build_work_tree, walk_tasks
 from stretto.model.entities import ModelCall, PermissionRequest, Session, Turn
 from stretto.model.event import Event, Outcome
-from stretto.model.interval import measure_union
+from stretto.model.interval import measure_union_length
 from stretto.names import MAIN, NONE
 from tests.fakes import any_event
 from tests.paper import SCENES, read_rows, shorten_name
@@ -238,7 +238,7 @@ def test_a_piece_lies_within_what_it_is_a_piece_of(drawn: Session) -> None:
 def test_path_elapsed_and_work_of_a_fanout_are_in_order(tasks: tuple[object, ...]) -> None:
     """In a fan-out somebody is always busy: path ≤ elapsed ≤ work, and the path holds its last task."""
     for found in find_fanouts(tasks):  # type: ignore[arg-type]  # a strategy's element type
-        path = measure_fanout_path(found)
+        path = measure_fanout_path_length(found)
         last = max(one.interval for one in found.tasks if one.interval and one.interval.end == found.end)
         assert last.length <= path <= found.elapsed <= found.work
 
@@ -255,7 +255,7 @@ def test_tasks_on_the_path_have_no_slack(tasks: tuple[object, ...]) -> None:
 def longer(root: Stretch, name: str, by: int) -> int | None:
     """Return the session's elapsed time if a task had taken so many nanoseconds longer."""
     (length,) = [one.length for one in walk_tasks(root) if one.id == name]
-    return simulate_session(root, name, (length + by) / length)
+    return simulate_session_elapsed(root, name, (length + by) / length)
 
 
 @given(sessions_at_random())
@@ -272,7 +272,7 @@ def test_the_path_is_no_longer_than_somebody_was_busy(tasks: tuple[object, ...])
     """Where the main agent has turns of no length, only tasks are on it."""
     turn = Turn("p", "user", 0, 0, Outcome.SUCCESS)
     path = path_of(drawn := session(tasks=tasks, turns=(turn,)))
-    busy = measure_union(one.interval for one in drawn.tasks if one.interval is not None)
+    busy = measure_union_length(one.interval for one in drawn.tasks if one.interval is not None)
     assert path.length <= busy <= path.elapsed
 
 

@@ -8,44 +8,44 @@ from pathlib import Path
 
 import pytest
 
-from stretto.figures.baselines import NOTHING_DECLARED, DeclaredBaselines, RecordedBaseline, SetLength
+from stretto.figures.baselines import NOTHING_DECLARED, DeclaredBaselines, DeclaredLength, RecordedBaseline
 from stretto.store.declared_baselines import (
     FILE,
     BaselineError,
     DeclaredBaselineFile,
-    load_declared,
-    remove_declared,
-    save_declared,
-    with_length,
-    with_recorded,
+    load_declared_baselines,
+    remove_declared_baseline,
+    save_declared_baselines,
+    with_recorded_baseline,
+    with_set_length,
 )
 
 PIN = RecordedBaseline("pin", "s1", "release", ({"review": [10, 20], "testing": [5]},), newest=7, at=9)
 WHOLE = RecordedBaseline("whole", "s2", "none", ({"review": [1]},), newest=1, at=2, whole=True)
-BOTH = DeclaredBaselines((PIN, WHOLE), {"prd": SetLength(3.5, 4)})
+BOTH = DeclaredBaselines((PIN, WHOLE), {"prd": DeclaredLength(3.5, 4)})
 
 
 def test_saved_baselines_are_loaded_unchanged(tmp_path: Path) -> None:
     """Every field is kept, only the owner can read the file, and no other file is left."""
     folder = tmp_path / "state"
-    assert load_declared(folder) == NOTHING_DECLARED
-    save_declared(folder, BOTH)
-    assert load_declared(folder) == BOTH
+    assert load_declared_baselines(folder) == NOTHING_DECLARED
+    save_declared_baselines(folder, BOTH)
+    assert load_declared_baselines(folder) == BOTH
     assert [path.name for path in folder.iterdir()] == [FILE]
     assert (folder / FILE).stat().st_mode & 0o777 == 0o600
-    save_declared(folder, NOTHING_DECLARED)
-    assert load_declared(folder) == NOTHING_DECLARED
+    save_declared_baselines(folder, NOTHING_DECLARED)
+    assert load_declared_baselines(folder) == NOTHING_DECLARED
 
 
 def test_declarations_are_added_and_removed() -> None:
     """A declaration replaces that of the same name; removing an unknown name changes nothing."""
-    declared = with_length(with_recorded(NOTHING_DECLARED, PIN), "prd", SetLength(1, 1))
-    again = with_recorded(declared, RecordedBaseline("pin", "s9", "release", PIN.runs, 8, 10))
+    declared = with_set_length(with_recorded_baseline(NOTHING_DECLARED, PIN), "prd", DeclaredLength(1, 1))
+    again = with_recorded_baseline(declared, RecordedBaseline("pin", "s9", "release", PIN.runs, 8, 10))
     assert [found.session for found in again.recorded] == ["s9"]
-    assert with_length(declared, "prd", SetLength(2, 2)).set["prd"].length == 2
-    assert remove_declared(declared, "pin") == DeclaredBaselines((), {"prd": SetLength(1, 1)})
-    assert remove_declared(declared, "prd") == DeclaredBaselines((PIN,), {})
-    assert remove_declared(declared, "nothing") == declared
+    assert with_set_length(declared, "prd", DeclaredLength(2, 2)).set["prd"].length == 2
+    assert remove_declared_baseline(declared, "pin") == DeclaredBaselines((), {"prd": DeclaredLength(1, 1)})
+    assert remove_declared_baseline(declared, "prd") == DeclaredBaselines((PIN,), {})
+    assert remove_declared_baseline(declared, "nothing") == declared
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_damaged_file_is_refused_with_its_fault(tmp_path: Path, text: str, cau
     """The error says where, why and how to go on. Read as empty, the file would be overwritten."""
     (tmp_path / FILE).write_text(text, encoding="utf-8")
     with pytest.raises(BaselineError) as raised:
-        load_declared(tmp_path)
+        load_declared_baselines(tmp_path)
     assert str(tmp_path / FILE) in raised.value.to_line()
     assert cause in raised.value.to_line()
     assert "move it away" in raised.value.hint
@@ -76,21 +76,21 @@ def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     """A file in the place of the folder gives an error that names it, and no half-written file."""
     (tmp_path / "state").write_text("in the way", encoding="utf-8")
     with pytest.raises(BaselineError, match="cannot be kept"):
-        save_declared(tmp_path / "state", BOTH)
+        save_declared_baselines(tmp_path / "state", BOTH)
 
 
 def test_a_follower_sees_each_change_and_survives_damage(tmp_path: Path) -> None:
     """A service reads the changes of other processes; while the file is damaged, the last ones stay."""
     followed = DeclaredBaselineFile(tmp_path)
     assert followed() == NOTHING_DECLARED
-    save_declared(tmp_path, BOTH)
+    save_declared_baselines(tmp_path, BOTH)
     assert followed() == BOTH
     assert followed() is followed()
     (tmp_path / FILE).write_text("{torn", encoding="utf-8")
     assert followed() == BOTH
     assert followed.problem is not None
     assert FILE in followed.problem
-    save_declared(tmp_path, NOTHING_DECLARED)
+    save_declared_baselines(tmp_path, NOTHING_DECLARED)
     assert followed() == NOTHING_DECLARED
     assert followed.problem is None
     (tmp_path / FILE).unlink()
@@ -99,7 +99,7 @@ def test_a_follower_sees_each_change_and_survives_damage(tmp_path: Path) -> None
 
 def test_the_file_can_be_read_by_people(tmp_path: Path) -> None:
     """The file is indented JSON with its version."""
-    save_declared(tmp_path, BOTH)
+    save_declared_baselines(tmp_path, BOTH)
     text = (tmp_path / FILE).read_text(encoding="utf-8")
     assert text.endswith(os.linesep if os.linesep == "\n" else "\n")
     assert json.loads(text)["version"] == 1

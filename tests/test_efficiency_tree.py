@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 
 from stretto.clock import SECOND
-from stretto.figures.critical_path import measure_fanout_path
+from stretto.figures.critical_path import measure_fanout_path_length
 from stretto.figures.efficiency_tree import (
     EfficiencyNode,
     Factor,
@@ -39,7 +39,7 @@ def test_a_scene_has_the_figures_in_the_docs(scene: str) -> None:
         "delivered work": node.delivered_work,
         "capacity": node.capacity,
         **{factor.value: lost for factor, lost in node.lost.items()},
-        "critical path": measure_fanout_path(found),
+        "critical path": measure_fanout_path_length(found),
     }
     written = read_figures("Efficiency, level by level")[scene]
     assert {name: length / SECOND for name, length in computed.items()} == written

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from stretto.exporter.families import FOLDED, KEPT, NOT_SUMS, build_families, check_figures, fit_budget
 from stretto.figures.figure import Figure
-from stretto.names import METRICS, OTHER, Label, Made
+from stretto.names import METRICS, OTHER, Label, MetricOrigin
 
 
 def calls(tool: str, value: float, *, outcome: str = "success", count: int = 1) -> Figure:
@@ -126,7 +126,7 @@ def test_ties_are_broken_by_name() -> None:
         assert kept == {f"tool-{number:02}" for number in range(KEPT)} | {OTHER}
 
 
-LABELLED = [m for m in METRICS.values() if m.made is Made.DERIVED and set(m.labels) & set(FOLDED)]
+LABELLED = [m for m in METRICS.values() if m.made is MetricOrigin.DERIVED and set(m.labels) & set(FOLDED)]
 
 
 @st.composite

@@ -22,7 +22,7 @@ from stretto.figures.fanouts import (
 )
 from stretto.model.entities import Task
 from stretto.model.event import Outcome
-from stretto.model.interval import measure_union, measure_width, pack_lanes
+from stretto.model.interval import count_peak_overlap, measure_union_length, pack_lanes
 from tests.fakes import ROOT, recorded
 from tests.scenes import Drawing, at, background, conclude_scene, fork_join, nested, one_by_one, straggler
 
@@ -246,9 +246,9 @@ def test_the_figures_of_a_fanout_agree_with_each_other(tasks: list[Task]) -> Non
         assert len(intervals) == len(found.tasks) >= 2
         assert found.work == sum(interval.length for interval in intervals)
         # In a fan-out somebody is always busy, so the whole stretch is covered.
-        assert found.elapsed == measure_union(intervals) == found.end - found.start
+        assert found.elapsed == measure_union_length(intervals) == found.end - found.start
         assert found.elapsed < found.work <= found.capacity
-        assert len(pack_lanes(intervals)) == measure_width(intervals) == found.width >= 2
+        assert len(pack_lanes(intervals)) == count_peak_overlap(intervals) == found.width >= 2
         assert 0 <= found.efficiency <= 1
         assert 0 <= found.delivery <= 1
         assert 0 < found.load_balance <= 1

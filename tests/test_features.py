@@ -18,9 +18,9 @@ from stretto.caching import cached, get_cache
 from stretto.cli.main import main
 from stretto.config.loading import find_unknown_variables, load_config
 from stretto.errors import ConfigError
-from stretto.features.collection import Collection, make_collection
-from stretto.features.feature_changes import FeatureChanges, read_changes, write_changes
-from stretto.features.feature_table import FEATURES, decide_states
+from stretto.features.collection import Collection, decide_collection
+from stretto.features.feature_changes import FeatureChanges, read_feature_changes, write_feature_changes
+from stretto.features.feature_table import FEATURES, decide_feature_states
 from stretto.features.open_feature_provider import StrettoProvider
 from stretto.features.program_switch import ProgramSwitch
 from stretto.hook.client import client
@@ -36,7 +36,7 @@ from tests.web_served import served
 
 
 def states(file: Any = (), changes: Any = (), environ: Any = ()) -> Any:
-    return decide_states(
+    return decide_feature_states(
         dict(file), dict(changes), dict(environ), file="config.toml", changed="features.json"
     )
 
@@ -104,8 +104,8 @@ def test_changes_can_be_taken_back(tmp_path: Path) -> None:
     changes = (
         FeatureChanges({}).set_states({"caching": False}).set_states({"level": "minimal", "tests": False})
     )
-    write_changes(tmp_path, changes)
-    assert read_changes(tmp_path) == changes
+    write_feature_changes(tmp_path, changes)
+    assert read_feature_changes(tmp_path) == changes
     back = changes.take_back()
     assert back is not None
     assert back.states == {"caching": False}
@@ -121,7 +121,7 @@ def test_a_damaged_file_of_changes_is_named(tmp_path: Path, text: str) -> None:
     """Commands name the file and the way out; a program counts it as not set."""
     (tmp_path / "features.json").write_text(text)
     with pytest.raises(ConfigError, match="switches cannot be read"):
-        read_changes(tmp_path)
+        read_feature_changes(tmp_path)
     assert ProgramSwitch("caching", environ={"STRETTO_STATE": str(tmp_path)}).is_on()
 
 
@@ -156,10 +156,10 @@ def test_what_is_off_is_not_collected() -> None:
 
 def test_the_hook_client_is_given_its_part() -> None:
     """The line has the level and what hooks can leave out; nothing if everything is collected."""
-    assert make_collection(states()).to_hook_line() == ""
-    assert make_collection(states({"caches": False})).to_hook_line() == ""
-    assert make_collection(states({"tests": False})).to_hook_line() == "detailed tests"
-    assert make_collection(states({"level": "minimal", "agents": False})).to_hook_line() == "minimal agents"
+    assert decide_collection(states()).to_hook_line() == ""
+    assert decide_collection(states({"caches": False})).to_hook_line() == ""
+    assert decide_collection(states({"tests": False})).to_hook_line() == "detailed tests"
+    assert decide_collection(states({"level": "minimal", "agents": False})).to_hook_line() == "minimal agents"
 
 
 class Clock:
@@ -179,7 +179,7 @@ def test_a_program_sees_a_change_within_a_second(tmp_path: Path) -> None:
     assert switch.is_on()
     clock.now = 1.0
     assert not switch.is_on()
-    write_changes(tmp_path, FeatureChanges({"caching": True}))
+    write_feature_changes(tmp_path, FeatureChanges({"caching": True}))
     clock.now = 2.0
     assert switch.is_on()
     environ["STRETTO_FEATURES_CACHING"] = "off"
@@ -396,7 +396,7 @@ def test_states_are_listed_with_their_origin(
         assert main(["features", "set", *words]) == 2
         assert message in capsys.readouterr().err
     assert main(["features", "set", "caches=default"]) == 0
-    assert read_changes(tmp_path).states == {"level": "standard"}
+    assert read_feature_changes(tmp_path).states == {"level": "standard"}
     for level in ("standard", "detailed"):
         capsys.readouterr()
         assert main(["features", "rollback", "--json"]) == 0

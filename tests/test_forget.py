@@ -16,7 +16,7 @@ from stretto.clock import read_wall_clock
 from stretto.errors import UsageError
 from stretto.figures.baselines import DeclaredBaselines, RecordedBaseline
 from stretto.journal.erase import CompressedFileError, erase_lines
-from stretto.journal.kept_records import KeptRecord, append_kept_records, hash_session
+from stretto.journal.kept_records import KeptRecord, append_kept_records, hash_session_id
 from stretto.model.event import Event, Kind
 from stretto.state.lock import StateLock
 from stretto.store import declared_baselines
@@ -63,7 +63,7 @@ def test_a_session_is_forgotten_everywhere(tmp_path: Path, capsys: pytest.Captur
     report(tmp_path, "unwanted-1")
     report(tmp_path, "wanted-1")
     recorded = RecordedBaseline("pin", "unwanted-1", "p", ({"a": [5]},), 1, 1)
-    declared_baselines.save_declared(tmp_path, DeclaredBaselines((recorded,), {}))
+    declared_baselines.save_declared_baselines(tmp_path, DeclaredBaselines((recorded,), {}))
     ask(capsys, tmp_path, "rebuild")
     assert list_ids(capsys, tmp_path) == ["unwanted-1", "wanted-1"]
     assert "stretto.db" in find_files_with(tmp_path, "unwanted-1")
@@ -100,15 +100,15 @@ def test_a_pruned_session_is_forgotten_by_its_whole_id(
     """The kept record, which knows the session by a hash, is erased; that of another session stays."""
     report(tmp_path, "wanted")
     now = read_wall_clock()
-    records = [KeptRecord(session=hash_session(name), last=now) for name in ("gone", "other")]
+    records = [KeptRecord(session=hash_session_id(name), last=now) for name in ("gone", "other")]
     append_kept_records(tmp_path / "journal", records)
     ask(capsys, tmp_path, "rebuild")
 
     code, answer = ask(capsys, tmp_path, "forget", "gone")
 
     assert (code, answer["kept_records"], answer["events"]) == (0, 1, 0)
-    assert find_files_with(tmp_path / "journal", hash_session("gone")) == []
-    assert find_files_with(tmp_path / "journal", hash_session("other")) != []
+    assert find_files_with(tmp_path / "journal", hash_session_id("gone")) == []
+    assert find_files_with(tmp_path / "journal", hash_session_id("other")) != []
 
 
 def test_what_is_unclear_erases_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -190,7 +190,7 @@ def assert_nothing_is_lost(tmp_path: Path, seed: int, count: int) -> None:
         stored = queries.list_sessions(opened.connection, limit=1_000_000)
         assert sum(row.id.startswith("good-") for row in stored) == good
         rejects = queries.count_rejects(opened.connection)
-        events = sum(position.events for position in queries.read_positions(opened.connection))
+        events = sum(position.events for position in queries.read_journal_positions(opened.connection))
         assert events + sum(rejects.values()) == written
         assert {reason.partition(":")[0] for reason in rejects} <= JOURNAL_REASONS
         assert_every_surface_answers(opened)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from stretto.demo import parse_payload
+from stretto.demo import parse_hook_payload
 from stretto.model.entities import Session
 from stretto.sources import recording
 from stretto.sources.recorded_agent import recognise_agent
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 def read_session(path: Path) -> Session:
     """Return the session of a recording, read as the agent's that it shows."""
     agent = recording.find_agent(path)
-    found = recording.read_recording(path, partial(parse_payload, key=b"k" * 32, agent=agent))
+    found = recording.read_recording(path, partial(parse_hook_payload, key=b"k" * 32, agent=agent))
     assert found.rejects == ()
     return conclude_only(event for event in found.events if event.session)
 

@@ -22,12 +22,12 @@ from stretto.store import ingest, queries
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.model_calls import add_up_model_call
 from stretto.store.contributions.registry import CONTRIBUTIONS
-from stretto.store.contributions.tool_calls import add_up_tool_call, count_one_tool_call
+from stretto.store.contributions.tool_calls import add_up_tool_call, make_tool_call_counts
 from stretto.store.database import open_writer
 from stretto.store.database_schema import CONCLUDED
 from stretto.store.ingest import IngestResult
 from stretto.store.rollup import Additions, write_sums
-from stretto.store.session_state import load_facts
+from stretto.store.session_state import load_all_facts
 from tests.fakes import DAY_FILE, IDLE, RECORDINGS, Store, any_event, append, rebuilt, recorded, store
 from tests.scenes import (
     BEGIN,
@@ -236,7 +236,7 @@ def test_rejected_lines_are_counted_with_their_place(tmp_path: Path) -> None:
         assert (taken.events, taken.rejects) == (1, 2)
         assert queries.count_rejects(opened.connection) == {"not JSON": 1, "payload: not JSON": 1}
         assert [place[:2] for place in queries.list_newest_rejects(opened.connection)][-1] == (DAY_FILE, 1)
-        (position,) = queries.read_positions(opened.connection)
+        (position,) = queries.read_journal_positions(opened.connection)
         assert (position.events, position.offset) == (1, (opened.folder / DAY_FILE).stat().st_size)
         assert list(opened.ingest.list_pending(opened.folder)) == []
 
@@ -257,7 +257,7 @@ def test_the_torn_last_line_of_a_past_day_is_set_aside(tmp_path: Path, tail: byt
         assert list(opened.ingest.list_pending(opened.folder)) == []
         rejects = queries.count_rejects(opened.connection)
         assert sum(rejects.values()) == (0 if tail is None else 1)
-        assert len(queries.find_sessions(opened.connection, "scene")) == (1 if tail is None else 0)
+        assert len(queries.find_session_ids(opened.connection, "scene")) == (1 if tail is None else 0)
         # A clock that was behind: its record begins with a newline, so it is read all the same.
         append(opened.folder, fork_join().events)
         list(opened.ingest.catch_up(opened.folder, now=day_over))
@@ -323,11 +323,11 @@ def test_clearing_deletes_concluded_rows_and_nothing_else(tmp_path: Path) -> Non
         opened.take(fork_join().events)
         before = opened.rows()
         queries.write_note(opened.connection, "rules", "abc")
-        queries.note_emitted(opened.connection, "fork-join", 7)
+        queries.note_spans_emitted(opened.connection, "fork-join", 7)
         opened.ingest.clear_store()
         assert opened.rows() == {table: [] for table in CONCLUDED}
         assert queries.read_note(opened.connection, "rules") == "abc"
-        assert queries.get_emitted_time(opened.connection, "fork-join") == 7
+        assert queries.get_spans_emitted_time(opened.connection, "fork-join") == 7
         list(opened.ingest.catch_up(opened.folder))
         assert opened.rows() == before
 
@@ -342,7 +342,7 @@ def test_the_sums_are_those_of_the_entities(tmp_path: Path) -> None:
             session = queries.read_session(opened.connection, row.id, by_description)
             assert session is not None
             closed = session.outcome is not Outcome.RUNNING
-            facts = load_facts(opened.connection, row.id)
+            facts = load_all_facts(opened.connection, row.id)
             settling = SessionContext(
                 facts,
                 session,
@@ -356,7 +356,7 @@ def test_the_sums_are_those_of_the_entities(tmp_path: Path) -> None:
             for part in CONTRIBUTIONS.values():
                 added.update(part.compute(settling))
             for call in session.tool_calls:
-                added.update(count_one_tool_call(call))
+                added.update(make_tool_call_counts(call))
                 added.update(dict(add_up_tool_call(call)))
             for model_call in session.model_calls:
                 added.update(dict(add_up_model_call(model_call, get_reported_cost(model_call))))
@@ -452,7 +452,7 @@ def test_a_file_that_became_shorter_is_read_again_and_reported(tmp_path: Path) -
         assert queries.read_shortened_files(opened.connection) == {DAY_FILE: was}
         opened.take(straggler().events)
         assert {row.id for row in queries.list_sessions(opened.connection)} == {"fork-join", "straggler"}
-        (position,) = queries.read_positions(opened.connection)
+        (position,) = queries.read_journal_positions(opened.connection)
         assert (position.offset, position.events) == (path.stat().st_size, len(straggler().events))
         opened.ingest.clear_store()
         assert queries.read_shortened_files(opened.connection) == {}
@@ -564,7 +564,7 @@ def test_a_journal_that_grows_during_catching_up_is_read_to_its_end(tmp_path: Pa
         taken = list(opened.ingest.catch_up(opened.folder))
         assert len(taken) > 1
         assert sum(one.events for one in taken) == 80_000
-        assert queries.read_positions(opened.connection)[0].events == 80_000
+        assert queries.read_journal_positions(opened.connection)[0].events == 80_000
 
 
 def test_facts_in_the_store_are_those_of_the_fold(tmp_path: Path) -> None:
@@ -574,4 +574,4 @@ def test_facts_in_the_store_are_those_of_the_fold(tmp_path: Path) -> None:
             opened.take(recorded(name))
         for name in RECORDINGS:
             facts = fold_scene(recorded(name))
-            assert load_facts(opened.connection, facts.id) == facts
+            assert load_all_facts(opened.connection, facts.id) == facts

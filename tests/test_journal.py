@@ -185,13 +185,13 @@ def test_a_failed_write_raises(tmp_path: Path) -> None:
 
 def test_files_are_listed_by_name_with_their_sizes(tmp_path: Path) -> None:
     """Other files, folders and dangling links are skipped; a missing folder has no files."""
-    assert journal.list_files(tmp_path / "none") == {}
+    assert journal.list_file_sizes(tmp_path / "none") == {}
     (tmp_path / "b.jsonl").write_bytes(b"12345")
     (tmp_path / "a.jsonl").write_bytes(b"")
     (tmp_path / "note.txt").write_bytes(b"1")
     (tmp_path / "c.jsonl").mkdir()
     (tmp_path / "d.jsonl").symlink_to(tmp_path / "nowhere")
-    assert list(journal.list_files(tmp_path).items()) == [("a.jsonl", 0), ("b.jsonl", 5)]
+    assert list(journal.list_file_sizes(tmp_path).items()) == [("a.jsonl", 0), ("b.jsonl", 5)]
 
 
 def test_recent_events_that_match_a_pattern(tmp_path: Path) -> None:
@@ -205,14 +205,14 @@ def test_recent_events_that_match_a_pattern(tmp_path: Path) -> None:
         ]
         journal.append_records(tmp_path / file, b"".join(map(journal.encode_event, events)))
     mark = re.compile(rb'"name":"mark"')
-    found = [event.session for event in journal.find_recent(tmp_path, mark)]
+    found = [event.session for event in journal.find_recent_events(tmp_path, mark)]
     assert found == [f"2026-01-0{day}-{n}" for day in (1, 2) for n in (1, 3, 5)]
     size = (tmp_path / "2026-01-02.jsonl").stat().st_size
     for limit in range(0, 2 * size, 7):
-        some = [event.session for event in journal.find_recent(tmp_path, mark, limit=limit)]
+        some = [event.session for event in journal.find_recent_events(tmp_path, mark, limit=limit)]
         assert some == found[len(found) - len(some) :]
         assert len(some) >= 3 * (limit // size)
-    assert list(journal.find_recent(tmp_path / "nowhere", mark)) == []
+    assert list(journal.find_recent_events(tmp_path / "nowhere", mark)) == []
 
 
 def test_a_torn_record_costs_only_itself(tmp_path: Path) -> None:
@@ -328,7 +328,7 @@ def test_a_batch_can_be_read_again_line_by_line(tmp_path: Path) -> None:
         journal.append_records(path, journal.encode_event(event))
     journal.append_records(path, b"\n{torn\n\n\x1e\n")
     whole = journal.read_batch(path.parent, path.name, 0)
-    parts = list(journal.split_batch(path.parent, whole))
+    parts = list(journal.reread_batch_by_line(path.parent, whole))
     assert parts[0].start == whole.start
     assert parts[-1].end == whole.end
     assert all(one.end == following.start for one, following in itertools.pairwise(parts))
@@ -352,7 +352,7 @@ def test_a_file_that_vanishes_while_files_are_listed_hides_no_other(tmp_path: Pa
     (tmp_path / "2026-01-01.jsonl").write_bytes(b"x")
     other = subprocess.Popen([sys.executable, "-c", COME_AND_GO, str(tmp_path), str(os.getpid())])
     try:
-        seen = [journal.list_files(tmp_path) for _ in range(20_000)]
+        seen = [journal.list_file_sizes(tmp_path) for _ in range(20_000)]
     finally:
         other.kill()
         other.wait()

@@ -10,7 +10,7 @@ import pytest
 from stretto import journal
 from stretto.clock import DAY, SECOND
 from stretto.journal import kept_records
-from stretto.journal.kept_records import KeptRecord, hash_session
+from stretto.journal.kept_records import KeptRecord, hash_session_id
 from stretto.model.event import Event
 from stretto.state.retention_settings import Retention
 from stretto.store import queries
@@ -101,7 +101,7 @@ def test_a_store_that_was_deleted_comes_back_whole(tmp_path: Path) -> None:
         opened.take(late("late"), late(straggler().session), file=LATER)
         prune(opened)
         before = opened.rows()
-        assert {row[0] for row in before["pruned"]} == {hash_session(one_by_one().session)}
+        assert {row[0] for row in before["pruned"]} == {hash_session_id(one_by_one().session)}
         prune(opened, NOW + 40 * DAY)
         before = opened.rows()
         assert len(before["pruned"]) == 3
@@ -123,13 +123,16 @@ def test_records_name_no_session_and_say_whether_spans_were_sent(tmp_path: Path)
         opened.take(late("late"), file=LATER)
         for row in queries.list_sessions(opened.connection):
             if row.id == one_by_one().session:
-                queries.note_emitted(opened.connection, row.id, row.last)
+                queries.note_spans_emitted(opened.connection, row.id, row.last)
         prune(opened)
         text = (opened.folder / KEPT).read_text()
         assert straggler().session not in text
         records = [line.content for line in read_lines(opened.folder, KEPT)]
         sent = {record.session: record.spans_sent for record in records if isinstance(record, KeptRecord)}
-        assert sent == {hash_session(straggler().session): False, hash_session(one_by_one().session): True}
+        assert sent == {
+            hash_session_id(straggler().session): False,
+            hash_session_id(one_by_one().session): True,
+        }
 
 
 def test_a_prune_killed_after_its_records_is_completed(tmp_path: Path) -> None:
@@ -200,10 +203,10 @@ def test_records_are_deleted_once_their_month_is_past_retention(tmp_path: Path) 
         opened.take(late("late"), file=LATER)
         prune(opened)
         prune(opened, BEGIN + 380 * DAY)
-        assert KEPT in journal.list_files(opened.folder)
+        assert KEPT in journal.list_file_sizes(opened.folder)
         prune(opened, BEGIN + 400 * DAY)
-        assert KEPT not in journal.list_files(opened.folder)
-        assert hash_session(straggler().session) not in {row[0] for row in opened.rows()["pruned"]}
+        assert KEPT not in journal.list_file_sizes(opened.folder)
+        assert hash_session_id(straggler().session) not in {row[0] for row in opened.rows()["pruned"]}
 
 
 def test_a_record_outlives_a_change_of_the_schema(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from stretto.exporter.live_metrics import VALUES, LiveMetrics
 from stretto.exporter.scrape import create_registry
 from stretto.figures.baselines import WORK_BASELINE
 from stretto.figures.fanouts import Fanout, SequentialTime, estimate_sequential_time, find_fanouts
-from stretto.figures.work_identity import sign_work
+from stretto.figures.work_identity import build_work_signature
 from stretto.model.cost import NewUsage
 from stretto.model.entities import Session, ToolCall
 from stretto.model.event import Outcome
@@ -218,7 +218,7 @@ def test_live_counters_agree_with_the_windows(tmp_path: Path) -> None:
         def held_against(session: Session, fanout: Fanout) -> SequentialTime:
             find = make_baseline_finder(opened.connection, {"review": 0.01})
             return estimate_sequential_time(
-                fanout, find(session.pattern or "none", sign_work(session, fanout.tasks))
+                fanout, find(session.pattern or "none", build_work_signature(session, fanout.tasks))
             )
 
         def report(taken: list[IngestResult]) -> None:

@@ -2,7 +2,17 @@ from __future__ import annotations
 
 import re
 
-from stretto.names import DERIVED, LIVE, METRICS, PREFIX, SELF_METRICS, Label, Made, Metric, MetricKind
+from stretto.names import (
+    DERIVED,
+    LIVE,
+    METRICS,
+    PREFIX,
+    SELF_METRICS,
+    Label,
+    Metric,
+    MetricKind,
+    MetricOrigin,
+)
 
 FORBIDDEN = {"session_id", "session", "path", "prompt", "description", "project_path", "id"}
 
@@ -11,7 +21,11 @@ def test_no_name_is_given_twice() -> None:
     """The tables together have each metric once."""
     tables = (*LIVE, *DERIVED, *SELF_METRICS)
     assert len({metric.name for metric in tables}) == len(tables) == len(METRICS)
-    for table, made in ((LIVE, Made.LIVE), (DERIVED, Made.DERIVED), (SELF_METRICS, Made.SELF)):
+    for table, made in (
+        (LIVE, MetricOrigin.LIVE),
+        (DERIVED, MetricOrigin.DERIVED),
+        (SELF_METRICS, MetricOrigin.SELF),
+    ):
         assert {metric.made for metric in table} == {made}
 
 
@@ -50,7 +64,7 @@ def test_counters_end_in_total_and_nothing_else_does() -> None:
     """Only live metrics are counters or histograms."""
     for metric in METRICS.values():
         assert (metric.kind is MetricKind.COUNTER) == metric.name.endswith("_total"), metric.name
-        assert (metric.kind is MetricKind.GAUGE) == (metric.made is not Made.LIVE), metric.name
+        assert (metric.kind is MetricKind.GAUGE) == (metric.made is not MetricOrigin.LIVE), metric.name
         if metric.kind is MetricKind.HISTOGRAM:
             assert metric.name.endswith("_seconds"), metric.name
 

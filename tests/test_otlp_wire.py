@@ -60,7 +60,9 @@ def test_a_stock_exporter_is_understood(web: httpx.Client, store: Store, compres
 
     folder = store.config.journal
     events = [
-        event for name in journal.list_files(folder) for event in journal.read_batch(folder, name, 0).events
+        event
+        for name in journal.list_file_sizes(folder)
+        for event in journal.read_batch(folder, name, 0).events
     ]
     kinds = {event.kind.value for event in entity_events(events)}
     assert kinds >= {"turn.start", "turn.end", "tool.start", "tool.end"}
@@ -91,7 +93,7 @@ def test_metrics_are_accepted_and_give_no_events(web: httpx.Client, store: Store
     answer = post(web, "/v1/metrics", b'{"resourceMetrics": []}')
 
     assert (answer.status_code, answer.json()) == (200, {})
-    assert journal.list_files(store.config.journal) == {}
+    assert journal.list_file_sizes(store.config.journal) == {}
 
 
 def test_a_full_disk_is_told_to_the_exporter(web: httpx.Client, store: Store) -> None:

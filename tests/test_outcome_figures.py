@@ -14,7 +14,7 @@ from stretto.figures.quantile_sketch import find_bucket
 from stretto.figures.sum_reading import Sums
 from stretto.figures.verdict import build_mixes, sum_parallel_by_type
 from stretto.figures.window_verdict import build_verdict
-from stretto.figures.work_identity import list_task_types
+from stretto.figures.work_identity import list_signature_task_types
 from stretto.names import METRICS
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.headline_sums import add_up_headline
@@ -63,7 +63,7 @@ def make_context(drawing: Drawing) -> SessionContext:
 def measured(pattern: str, signature: str) -> Baseline:
     """Return a baseline of the straggler's tasks, run one after another."""
     mix = ["architecture", "prd", "test_strategy"]
-    runs = MEASURED if pattern == "release" and list_task_types(signature) == mix else None
+    runs = MEASURED if pattern == "release" and list_signature_task_types(signature) == mix else None
     return choose_baseline(pattern, signature, runs, {})
 
 

@@ -12,12 +12,12 @@ from stretto.model.event import Event, Outcome
 from stretto.store import queries
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.path_and_wall_time import add_up_whole_session
-from stretto.store.rollup import Additions, find_slot
+from stretto.store.rollup import Additions, find_slot_number
 from tests.fakes import IDLE, any_event, store
 from tests.paper import read_figures
 from tests.scenes import BEGIN, Drawing, at, by_description, fold_scene, idle_tail, resumed, straggler
 
-SLOT = find_slot(BEGIN)
+SLOT = find_slot_number(BEGIN)
 
 
 def added_by(events: list[Event], *, lost: bool = False) -> Additions:
@@ -65,8 +65,8 @@ def test_a_running_session_adds_nothing_and_a_lost_one_counts_to_its_last_event(
     events = Drawing().opens().prompt(0).call("c", 5, 400).events
     assert added_by(events) == Counter()
     lost = added_by(events, lost=True)
-    assert {slot for slot, _, _ in lost} == {find_slot(at(400))}
-    assert lost[find_slot(at(400)), "critical_path", ()] == 400 * SECOND
+    assert {slot for slot, _, _ in lost} == {find_slot_number(at(400))}
+    assert lost[find_slot_number(at(400)), "critical_path", ()] == 400 * SECOND
 
 
 def test_a_resumed_session_is_subtracted_and_counted_again(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from stretto.figures.period_rows import (
     FEWEST_DAYS,
     WeekChange,
     add_sums,
-    build_period,
+    build_period_row,
     compare_weeks,
 )
 from stretto.figures.sum_reading import Sums
@@ -50,12 +50,12 @@ def changed(change: WeekChange, name: str) -> tuple[float | None, float | None, 
 
 def test_a_period_is_a_verdict_with_all_its_tasks() -> None:
     """A measured fan-out, a second that is not measured, and six successful tasks."""
-    found = build_period("day", sums_of(straggler(), fork_join()), measured)
+    found = build_period_row("day", sums_of(straggler(), fork_join()), measured)
     assert found.verdict.lead is not None
     assert (found.verdict.lead.provenance, found.verdict.lead.fanouts) == ("work", 2)
     assert [part.better.provenance for part in found.verdict.parts] == ["measured"]
     assert (found.tasks, found.success) == (6, 1)
-    assert build_period("day", {}, measured).success is None
+    assert build_period_row("day", {}, measured).success is None
 
 
 def test_sums_of_days_add_up() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from stretto.clock import SECOND
-from stretto.figures.critical_path import find_critical_path, measure_fanout_path
+from stretto.figures.critical_path import find_critical_path, measure_fanout_path_length
 from stretto.figures.fanouts import Fanout, find_fanouts
 from stretto.figures.wall_time import measure_wall_time
 from stretto.model.entities import Session, Task
@@ -57,7 +57,7 @@ def test_a_fanout_leaves_waits_out_of_all_its_figures() -> None:
     fanout = only_fanout(conclude_scene(asked().events))
     assert (fanout.work, fanout.elapsed, fanout.width) == (110 * SECOND, 90 * SECOND, 2)
     assert (fanout.waited, fanout.has_open_wait) == (40 * SECOND, False)
-    assert measure_fanout_path(fanout) <= fanout.elapsed <= fanout.work
+    assert measure_fanout_path_length(fanout) <= fanout.elapsed <= fanout.work
     assert sum(fanout.shares) == pytest.approx(fanout.elapsed)
 
 

@@ -13,9 +13,9 @@ from stretto.model.facts import EntityFacts
 from stretto.model.plausible_values import (
     MAX_AMOUNT,
     MAX_COUNT,
-    merge_counts,
-    merge_duration,
-    read_count,
+    merge_plausible_counts,
+    merge_plausible_duration,
+    read_plausible_count,
     read_text,
 )
 from stretto.model.task_type import TaskTypes
@@ -46,9 +46,9 @@ def make_event(kind: Kind, second: float, **attributes: int) -> Event:
 def test_a_count_is_a_whole_number_within_its_bound(value: object, merged: int | None) -> None:
     """A negative number, a fraction, a boolean and a number beyond the bound are dropped."""
     event = Event(kind=Kind.SAMPLE, session="s", time=1, attributes={"read": value})  # type: ignore[dict-item]  # what a journal may hold
-    assert read_count(event, "read", 10) == merged
+    assert read_plausible_count(event, "read", 10) == merged
     entity_facts: EntityFacts = {}
-    merge_counts(entity_facts, event, ["read", "written"], 1, most=10)
+    merge_plausible_counts(entity_facts, event, ["read", "written"], 1, most=10)
     assert entity_facts == ({} if merged is None else {"read": (1, merged)})
 
 
@@ -59,7 +59,7 @@ def test_a_count_is_a_whole_number_within_its_bound(value: object, merged: int |
 def test_a_duration_is_within_its_bound(duration: int | None, merged: int | None) -> None:
     """An implausibly long duration is dropped."""
     entity_facts: EntityFacts = {}
-    merge_duration(
+    merge_plausible_duration(
         entity_facts, "duration", Event(kind=Kind.MESSAGE, session="s", time=1, duration=duration), 1
     )
     assert entity_facts == ({} if merged is None else {"duration": (1, merged)})

@@ -11,14 +11,20 @@ import pytest
 from stretto import journal
 from stretto.clock import DAY, HOUR
 from stretto.errors import ConfigError
-from stretto.journal.kept_records import hash_session
+from stretto.journal.kept_records import hash_session_id
 from stretto.model.event import Event
 from stretto.state.retention_settings import Retention
 from stretto.store import prune, queries
 from stretto.store.database import open_writer
 from stretto.store.fanout_queries import read_admission
 from stretto.store.ingest import Ingest
-from stretto.store.prune import PruneStep, check_cap, count_used_bytes, find_excess, prune_history
+from stretto.store.prune import (
+    PruneStep,
+    count_used_bytes,
+    measure_bytes_over_cap,
+    prune_history,
+    refuse_impossible_cap,
+)
 from stretto.store.rollup import SLOTS
 from tests.fakes import IDLE, Store, append, store
 from tests.scenes import BEGIN, Drawing, at, by_description, earlier_runs, one_by_one, straggler
@@ -64,7 +70,7 @@ def test_old_sessions_are_deleted_and_every_sum_stays(tmp_path: Path) -> None:
         assert pruned(opened) == PruneStep(sessions=4, files=1)
 
         assert ids(opened) == ["late"]
-        assert list(journal.list_files(opened.folder)) == [LATER, "kept-2025-12.jsonl", KEPT]
+        assert list(journal.list_file_sizes(opened.folder)) == [LATER, "kept-2025-12.jsonl", KEPT]
         assert before[0]["tasks"]
         assert [queries.read_sums(opened.connection, NOW, window) for window in windows] == before
         assert measured is not None
@@ -78,10 +84,10 @@ def test_notes_of_sent_spans_are_deleted_with_their_sessions(tmp_path: Path) -> 
         opened.take(straggler().events, file=FIRST)
         opened.take(late(), file=LATER)
         for row in queries.list_sessions(opened.connection):
-            queries.note_emitted(opened.connection, row.id, row.last)
+            queries.note_spans_emitted(opened.connection, row.id, row.last)
         pruned(opened)
-        assert queries.get_emitted_time(opened.connection, "straggler") is None
-        assert queries.list_unsent_sessions(opened.connection, 0) == []
+        assert queries.get_spans_emitted_time(opened.connection, "straggler") is None
+        assert queries.list_unsent_session_ids(opened.connection, 0) == []
 
 
 def test_a_rebuild_after_pruning_gives_the_same(tmp_path: Path) -> None:
@@ -200,7 +206,7 @@ def test_freed_pages_go_back_to_the_disk(tmp_path: Path) -> None:
         assert (tmp_path / "stretto.db-wal").stat().st_size == 0
         files = [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".db-shm"]
         assert sum(path.stat().st_size for path in files) <= cap + 200_000
-        assert find_excess(opened.connection, opened.folder, Retention(30, 90, 365, cap)) == 0
+        assert measure_bytes_over_cap(opened.connection, opened.folder, Retention(30, 90, 365, cap)) == 0
 
 
 def test_a_cap_below_the_last_two_days_is_refused_with_the_least_possible(tmp_path: Path) -> None:
@@ -213,9 +219,9 @@ def test_a_cap_below_the_last_two_days_is_refused_with_the_least_possible(tmp_pa
     ):
         journal.append_records(folder / file, b"\n" * size)
     now = BEGIN + 2 * DAY + HOUR
-    check_cap(folder, Retention(30, 90, 365, 4_000_000), now)
+    refuse_impossible_cap(folder, Retention(30, 90, 365, 4_000_000), now)
     with pytest.raises(ConfigError, match="less than the journal of two days") as refused:
-        check_cap(folder, Retention(30, 90, 365, 3_000_000), now)
+        refuse_impossible_cap(folder, Retention(30, 90, 365, 3_000_000), now)
     assert refused.value.hint == "set retention_megabytes to at least 4"
 
 
@@ -257,7 +263,7 @@ def test_kept_rows_have_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         pruned(opened)
         kept = opened.connection.execute("SELECT session FROM fanouts WHERE kept > 0").fetchall()
         assert 2 <= len(kept) <= 3
-        assert (hash_session("s0"),) in kept
+        assert (hash_session_id("s0"),) in kept
         pruned(opened, BEGIN + 400 * DAY)
         assert opened.connection.execute("SELECT COUNT(*) FROM fanouts WHERE kept > 0").fetchone() == (0,)
 
@@ -311,7 +317,7 @@ def test_a_kill_between_file_and_store_loses_nothing(tmp_path: Path, living: boo
         opened.take(straggler().events, session[:2] if living else [], file=FIRST)
         opened.take(session[2:] if living else session, file=LATER)
         opened.ingest.release_sessions([straggler().session], opened.folder)
-        journal.drop_sessions(
+        journal.rewrite_with_kept_sessions(
             opened.folder,
             FIRST,
             lambda name: name == "living",

@@ -8,9 +8,9 @@ from stretto.figures.scores.quality_score import (
     QualityTrend,
     build_quality_parts,
     compute_overall_quality,
-    compute_quality,
-    compute_trend,
-    name_direction,
+    compute_quality_score,
+    compute_quality_trend,
+    name_trend_direction,
 )
 from stretto.figures.scores.score_rules import ScoreRules, parse_score_rules
 from stretto.figures.scores.slices import pick_slice
@@ -28,7 +28,7 @@ def parts(sums: Sums, rules: ScoreRules = RULES) -> dict[str, float | None]:
 
 def test_the_delivery_is_scored_as_on_paper() -> None:
     """Judged 8 and 6 of 10; a complete, b failed with nothing left open, c complete; no file in common."""
-    found = compute_quality(sums_of(delivery()), RULES)
+    found = compute_quality_score(sums_of(delivery()), RULES)
     assert {part.name: part.value for part in found.parts} == pytest.approx(
         {
             "judgement": 0.8,
@@ -53,12 +53,12 @@ def test_two_of_three_tasks_conflict() -> None:
 def test_one_known_part_is_too_little() -> None:
     """That tasks ended well is no quality yet; how many parts are asked for is configured."""
     sums = sums_of(fork_join())
-    found = compute_quality(sums, RULES)
+    found = compute_quality_score(sums, RULES)
     assert found.value is None
     assert found.coverage == pytest.approx(0.2)
     assert found.reason is not None
     assert found.reason.startswith("1 of 6 parts known (judgement: no quality was scored;")
-    assert compute_quality(sums, replace(RULES, min_parts=1)).value == 1
+    assert compute_quality_score(sums, replace(RULES, min_parts=1)).value == 1
 
 
 def test_a_score_off_its_scale_is_left_out_with_the_reason() -> None:
@@ -118,10 +118,10 @@ def test_the_overall_quality_weighs_types_by_their_tasks() -> None:
     """Three reviews and three implementations of different quality, and a type without any."""
     sums = sums_of(delivery(), conflict(), frame_drawing(Drawing("x").task("x", 0, 9, "testing"), 10))
     values = [
-        compute_quality(pick_slice(sums, Dimension.TASK_TYPE, name), RULES).value
+        compute_quality_score(pick_slice(sums, Dimension.TASK_TYPE, name), RULES).value
         for name in ("review", "implementation")
     ]
-    assert compute_quality(pick_slice(sums, Dimension.TASK_TYPE, "testing"), RULES).value is None
+    assert compute_quality_score(pick_slice(sums, Dimension.TASK_TYPE, "testing"), RULES).value is None
     assert None not in values
     found = compute_overall_quality(sums, RULES)
     assert found is not None
@@ -146,18 +146,18 @@ def day(quality_score: float, complete: float, *, consistent: bool = False) -> S
 
 def test_a_trend_is_the_line_through_the_days() -> None:
     """Judged 4, 6, 8 with all complete: 3 of 5 weights move by 2 a day, so quality does by 1.2."""
-    found = compute_trend({10: day(4, 1), 11: day(6, 1), 12: day(8, 1)}, RULES)
+    found = compute_quality_trend({10: day(4, 1), 11: day(6, 1), 12: day(8, 1)}, RULES)
     assert isinstance(found, QualityTrend)
     assert found.current == pytest.approx(8.8)
     assert found.rate_per_day == pytest.approx(1.2)
     assert found.days == 3
     assert found.volatility == pytest.approx(1.2 * (2 / 3) ** 0.5)
-    assert name_direction(found.rate_per_day) == "rising"
+    assert name_trend_direction(found.rate_per_day) == "rising"
 
 
 def test_days_without_work_do_not_count_but_keep_their_distance() -> None:
     """A weekend between makes the line flatter, not shorter."""
-    found = compute_trend({10: day(4, 1), 11: day(6, 1), 20: day(8, 1), 21: {}}, RULES)
+    found = compute_quality_trend({10: day(4, 1), 11: day(6, 1), 20: day(8, 1), 21: {}}, RULES)
     assert isinstance(found, QualityTrend)
     assert found.days == 3
     assert 0 < found.rate_per_day < 1.2
@@ -165,19 +165,19 @@ def test_days_without_work_do_not_count_but_keep_their_distance() -> None:
 
 def test_a_part_that_only_some_days_know_moves_no_trend() -> None:
     """The same work, with a conflict seen on a single day: the line is flat."""
-    found = compute_trend({10: day(5, 1), 11: day(5, 1, consistent=True), 12: day(5, 1)}, RULES)
+    found = compute_quality_trend({10: day(5, 1), 11: day(5, 1, consistent=True), 12: day(5, 1)}, RULES)
     assert isinstance(found, QualityTrend)
     assert [found.rate_per_day, found.volatility] == pytest.approx([0, 0])
-    assert name_direction(found.rate_per_day) == "steady"
+    assert name_trend_direction(found.rate_per_day) == "steady"
 
 
 def test_a_missing_trend_has_a_reason() -> None:
     """Too few days, or too few parts that all days know."""
     assert (
-        compute_trend({10: day(4, 1), 11: day(6, 1)}, RULES)
+        compute_quality_trend({10: day(4, 1), 11: day(6, 1)}, RULES)
         == "a trend takes 3 days with a quality, there are 2"
     )
     completed = {number: {k: v for k, v in day(4, 1).items() if "score" not in k} for number in (1, 2, 3)}
-    found = compute_trend(completed, RULES)
+    found = compute_quality_trend(completed, RULES)
     assert found == "fewer than 2 parts of quality are known on each of 3 days"
-    assert name_direction(-0.2) == "falling"
+    assert name_trend_direction(-0.2) == "falling"

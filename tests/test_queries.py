@@ -53,10 +53,10 @@ def test_a_session_is_found_by_the_beginning_of_its_id(tmp_path: Path) -> None:
     with store(tmp_path) as opened:
         for name in ("abc", "abd", "abe", "abf", "a%_", "b"):
             opened.take(Drawing(name).opens().events)
-        assert queries.find_sessions(opened.connection, "ab") == ["abc", "abd", "abe"]
-        assert queries.find_sessions(opened.connection, "abd") == ["abd"]
-        assert queries.find_sessions(opened.connection, "a%") == ["a%_"]
-        assert queries.find_sessions(opened.connection, "zz") == []
+        assert queries.find_session_ids(opened.connection, "ab") == ["abc", "abd", "abe"]
+        assert queries.find_session_ids(opened.connection, "abd") == ["abd"]
+        assert queries.find_session_ids(opened.connection, "a%") == ["a%_"]
+        assert queries.find_session_ids(opened.connection, "zz") == []
 
 
 def test_a_session_comes_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_activity_counts_what_is_running(tmp_path: Path) -> None:
         opened.take(Drawing("busy").opens(70).prompt(71).order("call-a", 72).run("a", 73).events)
         opened.take(Drawing("shown").opens(1, recording=True).ends(2).events)
         assert queries.read_activity(opened.connection) == Activity(2, 1, 1, at(73), 4, 1, at(70))
-        assert queries.list_recordings(opened.connection) == ["shown"]
+        assert queries.list_recorded_session_ids(opened.connection) == ["shown"]
 
 
 def test_positions_and_rejects_are_reported_by_file_and_reason(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_positions_and_rejects_are_reported_by_file_and_reason(tmp_path: Path) -
         (opened.folder / "2026-01-02.jsonl").write_bytes(b"{torn\n")
         list(opened.ingest.catch_up(opened.folder))
         assert queries.count_rejects(opened.connection) == {"not JSON": 1, "payload: empty": 2}
-        assert queries.read_positions(opened.connection) == [
+        assert queries.read_journal_positions(opened.connection) == [
             JournalPosition(DAY_FILE, (opened.folder / DAY_FILE).stat().st_size, 1),
             JournalPosition("2026-01-02.jsonl", 6, 0),
         ]
@@ -129,12 +129,12 @@ def test_notes_are_kept(tmp_path: Path) -> None:
     """Notes about the store and about sent spans can be overwritten."""
     with store(tmp_path) as opened:
         assert queries.read_note(opened.connection, "rules") is None
-        assert queries.get_emitted_time(opened.connection, "s") is None
+        assert queries.get_spans_emitted_time(opened.connection, "s") is None
         for value in ("one", "two"):
             queries.write_note(opened.connection, "rules", value)
-            queries.note_emitted(opened.connection, "s", BEGIN)
+            queries.note_spans_emitted(opened.connection, "s", BEGIN)
         assert queries.read_note(opened.connection, "rules") == "two"
-        assert queries.get_emitted_time(opened.connection, "s") == BEGIN
+        assert queries.get_spans_emitted_time(opened.connection, "s") == BEGIN
 
 
 def test_sums_by_slot_have_only_the_requested_measures(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stretto.demo import parse_payload
+from stretto.demo import parse_hook_payload
 from stretto.errors import SourceError
 from stretto.model.event import LATEST, Kind
 from stretto.sources.recording import find_recordings, parse_lines, read_recording, shift_events
@@ -45,7 +45,7 @@ def test_every_hook_call_of_a_recording_is_an_event(name: str) -> None:
 )
 def test_a_line_that_is_no_hook_call_is_set_aside_with_its_number(line: bytes) -> None:
     """Blank lines are skipped, and the lines around a bad line are read."""
-    recording = parse_lines([b"\n", LINE, line, b"  \n", LINE], parse_payload)
+    recording = parse_lines([b"\n", LINE, line, b"  \n", LINE], parse_hook_payload)
     assert [event.kind for event in recording.events] == [Kind.SESSION_START, Kind.SESSION_START]
     ((number, reason),) = recording.rejects
     assert number == 3
@@ -54,10 +54,10 @@ def test_a_line_that_is_no_hook_call_is_set_aside_with_its_number(line: bytes) -
 
 def test_a_line_from_the_future_is_set_aside() -> None:
     """A call after the caller's latest time is rejected; the lines around it are read."""
-    recording = parse_lines([LINE], parse_payload, latest=at(1))
+    recording = parse_lines([LINE], parse_hook_payload, latest=at(1))
     assert len(recording.events) == 1
     recording = parse_lines(
-        [LINE, LINE.replace(b"%d" % at(1), b"%d" % at(0))], parse_payload, latest=at(1) - 1
+        [LINE, LINE.replace(b"%d" % at(1), b"%d" % at(0))], parse_hook_payload, latest=at(1) - 1
     )
     assert recording.rejects == ((1, "not a recorded hook call: t lies in the future"),)
     assert [event.time for event in recording.events] == [at(0)]
@@ -74,7 +74,7 @@ def test_a_line_from_the_future_is_set_aside() -> None:
 )
 def test_a_payload_that_is_no_hook_is_a_reject_event(payload: bytes, reason: str) -> None:
     """The hook client's reason is kept, with the time of the call."""
-    recording = parse_lines([b'{"t":5,"payload":' + payload + b"}"], parse_payload)
+    recording = parse_lines([b'{"t":5,"payload":' + payload + b"}"], parse_hook_payload)
     (event,) = recording.events
     assert recording.rejects == ()
     assert (event.kind, event.time, event.attributes["reason"]) == (Kind.REJECT, 5, reason)
@@ -84,7 +84,7 @@ def test_a_gzipped_recording_is_the_same(tmp_path: Path) -> None:
     """A gzipped file is recognised by its name."""
     path = tmp_path / "hooks.jsonl.gz"
     path.write_bytes(gzip.compress(RECORDINGS["fanout"].read_bytes()))
-    assert read_recording(path, parse_payload).events == recorded("fanout")
+    assert read_recording(path, parse_hook_payload).events == recorded("fanout")
 
 
 @pytest.mark.parametrize("cut", [0, 1, 15, 400])
@@ -94,13 +94,13 @@ def test_a_damaged_archive_is_an_error_for_people(tmp_path: Path, cut: int) -> N
     archive = gzip.compress(RECORDINGS["fanout"].read_bytes())
     path.write_bytes(archive[:200] + b"\0" * 200 + archive[400:] if cut == 0 else archive[:-cut])
     with pytest.raises(SourceError, match="the recording cannot be read"):
-        read_recording(path, parse_payload)
+        read_recording(path, parse_hook_payload)
 
 
 def test_a_missing_recording_is_an_error_for_people(tmp_path: Path) -> None:
     """The error names the path."""
     with pytest.raises(SourceError, match="nowhere"):
-        read_recording(tmp_path / "nowhere.jsonl", parse_payload)
+        read_recording(tmp_path / "nowhere.jsonl", parse_hook_payload)
 
 
 def test_recordings_are_found_in_a_folder(tmp_path: Path) -> None:

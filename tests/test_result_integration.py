@@ -5,8 +5,8 @@ import pytest
 from stretto.figures.fanouts import find_fanouts
 from stretto.figures.result_integration import (
     IntegrationCheck,
-    check_integration,
-    has_passed,
+    find_conflicts_and_tests,
+    have_tests_passed,
     measure_completeness,
 )
 from stretto.model.entities import TestRun as Run
@@ -18,7 +18,7 @@ from tests.scenes import Drawing, conclude_scene, conflict, delivery, fork_join,
 def checked(drawing: Drawing) -> tuple[IntegrationCheck, ...]:
     """Return the evidence on each fan-out of a drawing."""
     session = conclude_scene(drawing.events)
-    return check_integration(find_fanouts(session.tasks), session.tasks, session.tool_calls)
+    return find_conflicts_and_tests(find_fanouts(session.tasks), session.tasks, session.tool_calls)
 
 
 def pair(until: float = 60) -> Drawing:
@@ -113,11 +113,11 @@ def test_tests_pass_by_their_count_else_by_their_call(
     outcome: Outcome, failed: int | None, verdict: bool | None
 ) -> None:
     """A failed test fails the run for any exit code; a cancelled run has no outcome."""
-    assert has_passed(call(outcome, Run("pytest", None, failed))) is verdict
-    assert has_passed(call(outcome, None)) is None
+    assert have_tests_passed(call(outcome, Run("pytest", None, failed))) is verdict
+    assert have_tests_passed(call(outcome, None)) is None
     if failed == 0:
         # It is the run that is judged: what came after it in the same command may have failed.
-        assert has_passed(call(outcome, Run("pytest", 7, failed))) is True
+        assert have_tests_passed(call(outcome, Run("pytest", 7, failed))) is True
 
 
 def test_completeness_is_the_mean_of_what_is_known() -> None:

@@ -12,17 +12,17 @@ import pytest
 from stretto.clock import DAY, HOUR, MINUTE, SECOND
 from stretto.figures.fanouts import find_fanouts
 from stretto.figures.quantile_sketch import find_bucket
-from stretto.figures.work_identity import sign_work
+from stretto.figures.work_identity import build_work_signature
 from stretto.model.entities import ToolCall
 from stretto.model.event import Outcome
 from stretto.store.contributions.tasks import add_up_tasks
-from stretto.store.contributions.tool_calls import count_one_tool_call
+from stretto.store.contributions.tool_calls import make_tool_call_counts
 from stretto.store.database import open_writer
-from stretto.store.rollup import SLOTS, Additions, find_slot, write_sums
+from stretto.store.rollup import SLOTS, Additions, find_slot_number, write_sums
 from tests.scenes import BEGIN, Drawing, background, conclude_scene, straggler
 
 CALL = ToolCall("c", "Bash", None, BEGIN, BEGIN + SECOND, SECOND // 2, SECOND // 4, Outcome.SUCCESS)
-SLOT = find_slot(BEGIN)
+SLOT = find_slot_number(BEGIN)
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_wide_slots_are_made_of_narrow_ones() -> None:
 
 def test_a_call_adds_count_time_overhead_and_completeness() -> None:
     """Each is added once, in the slot of the call's end."""
-    assert count_one_tool_call(CALL) == (
+    assert make_tool_call_counts(CALL) == (
         (SLOT, "calls", ("Bash", "success")),
         (SLOT, "ends_expected", ()),
         (SLOT, "ends_seen", ()),
@@ -53,37 +53,39 @@ def test_a_call_adds_count_time_overhead_and_completeness() -> None:
         (SLOT, "overhead", (find_bucket(SECOND // 4),)),
     )
     later = replace(CALL, end=BEGIN + HOUR)
-    assert {slot for slot, _, _ in count_one_tool_call(later)} == {SLOT + 12}
+    assert {slot for slot, _, _ in make_tool_call_counts(later)} == {SLOT + 12}
 
 
 def test_a_running_call_adds_nothing() -> None:
     """A call is counted only when it is over."""
-    assert count_one_tool_call(replace(CALL, end=None, outcome=Outcome.RUNNING)) == ()
+    assert make_tool_call_counts(replace(CALL, end=None, outcome=Outcome.RUNNING)) == ()
 
 
 def test_a_call_whose_end_is_missing_is_expected_but_not_seen() -> None:
     """It counts in the slot of its start, and nowhere if only the end of its batch is known."""
     lost = replace(CALL, end=None, duration=None, overhead=None, outcome=Outcome.UNKNOWN)
-    assert count_one_tool_call(lost) == ((SLOT, "calls", ("Bash", "unknown")), (SLOT, "ends_expected", ()))
-    assert count_one_tool_call(replace(lost, start=None)) == ()
+    assert make_tool_call_counts(lost) == ((SLOT, "calls", ("Bash", "unknown")), (SLOT, "ends_expected", ()))
+    assert make_tool_call_counts(replace(lost, start=None)) == ()
 
 
 def test_the_time_of_a_delegating_call_is_its_tasks() -> None:
     """It is counted as a call, but its time is not tool time."""
-    measures = [measure for _, measure, _ in count_one_tool_call(replace(CALL, tool="Agent", overhead=None))]
+    measures = [
+        measure for _, measure, _ in make_tool_call_counts(replace(CALL, tool="Agent", overhead=None))
+    ]
     assert measures == ["calls", "ends_expected", "ends_seen"]
 
 
 def test_calls_with_equal_additions_share_them_in_memory() -> None:
     """A million calls keep only a reference each."""
-    assert count_one_tool_call(CALL) is count_one_tool_call(replace(CALL, id="d", end=BEGIN + 2 * SECOND))
+    assert make_tool_call_counts(CALL) is make_tool_call_counts(replace(CALL, id="d", end=BEGIN + 2 * SECOND))
 
 
 def test_a_session_adds_its_tasks_and_fanouts() -> None:
     """The straggler scene adds every measure with its value on paper, in nanoseconds."""
     session = conclude_scene(straggler().events)
     added = add_up_tasks(session, find_fanouts(session.tasks))
-    kind = ("release", sign_work(session, session.tasks))
+    kind = ("release", build_work_signature(session, session.tasks))
     own = {("architecture", 20, 7.5), ("prd", 30, 12.5), ("test_strategy", 55, 40)}
     wanted: Additions = Counter(
         {
@@ -129,7 +131,7 @@ def test_a_task_whose_start_is_missing_was_seen_to_end() -> None:
 
 def test_an_addition_is_in_a_slot_of_each_width(connection: sqlite3.Connection) -> None:
     """It makes a cell for each width; a second addition grows the same cell."""
-    slot = find_slot(BEGIN + 61 * MINUTE)
+    slot = find_slot_number(BEGIN + 61 * MINUTE)
     write_sums(connection, Counter({(slot, "calls", ("Bash", "success")): 2}))
     write_sums(connection, Counter({(slot, "calls", ("Bash", "success")): 3}))
     assert rows(connection) == [

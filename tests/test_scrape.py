@@ -15,7 +15,7 @@ from stretto.exporter.scrape import create_registry, encode_metrics
 from stretto.figures.figure import Figure
 from stretto.figures.resource_figures import ResourceUse
 from stretto.model.task_type import TaskTypes
-from stretto.names import METRICS, Made
+from stretto.names import METRICS, MetricOrigin
 from stretto.otlp_export.sender import NullSender
 from stretto.service.service import Service
 from stretto.sources.otlp.receive import Signal
@@ -80,7 +80,7 @@ def test_a_snapshot_is_exposed_whole_and_sound(snapshot: Snapshot) -> None:
 def test_every_derived_name_is_exposed(snapshot: Snapshot) -> None:
     """The scenes between them have a value for every derived metric of the table."""
     told = {family.name for family in families(exposing(("snapshot", snapshot.figures)))}
-    assert {metric.name for metric in METRICS.values() if metric.made is Made.DERIVED} <= told
+    assert {metric.name for metric in METRICS.values() if metric.made is MetricOrigin.DERIVED} <= told
 
 
 def test_a_group_that_fails_shows_and_hides_nothing_else() -> None:
@@ -117,7 +117,7 @@ def test_the_budget_is_kept_and_told(snapshot: Snapshot) -> None:
     derived = [
         key
         for key in found
-        if METRICS.get(f"stretto_{key[0]}", METRICS["stretto_series"]).made is Made.DERIVED
+        if METRICS.get(f"stretto_{key[0]}", METRICS["stretto_series"]).made is MetricOrigin.DERIVED
     ]
     assert len(derived) == 100
     assert_sound(source)
@@ -168,7 +168,7 @@ def test_the_whole_service_is_exposed_as_the_table_says(tmp_path: Path) -> None:
         told = {family.name for family in families(service.registry)}
     finally:
         service.stop()
-    own = {metric.name for metric in METRICS.values() if metric.made is Made.SELF}
+    own = {metric.name for metric in METRICS.values() if metric.made is MetricOrigin.SELF}
     # Folding shows only where something was folded.
     assert own - told <= {"stretto_series_folded"}
 

@@ -183,7 +183,7 @@ def test_an_http_hook_is_in_the_journal_when_it_returns(tmp_path: Path) -> None:
     with started(config) as service:
         service.append_hook(json.dumps({"session_id": "s", "hook_event_name": "SessionStart"}).encode())
 
-        names = [name for name in journal.list_files(config.journal) if name != "recording.jsonl"]
+        names = [name for name in journal.list_file_sizes(config.journal) if name != "recording.jsonl"]
         batch = journal.read_batch(config.journal, names[0], 0)
         assert [(event.session, event.kind.value) for event in batch.events] == [("s", "session.start")]
 
@@ -286,7 +286,7 @@ def test_a_declared_baseline_is_in_force_without_a_restart(tmp_path: Path) -> No
         pinned = RecordedBaseline(
             "pin", sequential_row.id, sequential_row.pattern or NONE, (lengths,), newest=1, at=1
         )
-        baselines.save_declared(config.state, DeclaredBaselines((pinned,)))
+        baselines.save_declared_baselines(config.state, DeclaredBaselines((pinned,)))
         summary = service.summarise_session(shown.id)
         assert summary is not None
         assert [against.provenance for _, against in summary.fanouts] == ["recorded"]
@@ -375,7 +375,7 @@ def test_its_own_sizes_and_lag_are_told(tmp_path: Path) -> None:
     report(config, "mine", *whole_session("mine"))
     with started(config) as service:
         values = samples(service)
-        assert values["stretto_journal_bytes{}"] == sum(journal.list_files(config.journal).values()) > 0
+        assert values["stretto_journal_bytes{}"] == sum(journal.list_file_sizes(config.journal).values()) > 0
         assert values["stretto_store_bytes{}"] >= config.database.stat().st_size
         assert until(lambda: samples(service)["stretto_ingest_lag_seconds{}"] == 0)
         service.worker.writer.execute(

@@ -11,7 +11,7 @@ from stretto.figures.session_analysis import (
     build_analysis_document,
     build_session_analysis,
     build_what_if_document,
-    try_factor,
+    simulate_task_factor,
 )
 from stretto.figures.work_tree import build_work_tree
 from stretto.model.event import Outcome
@@ -110,9 +110,9 @@ def test_a_task_is_tried_in_its_fanout_and_in_the_session() -> None:
     """Nested: `right` at half its time ends before `left`; `outer` is in no fan-out."""
     drawn = conclude_scene(nested().events)
     root, found = build_work_tree(drawn), find_fanouts(drawn.tasks)
-    tried = try_factor(root, found, "right", 0.5)
+    tried = simulate_task_factor(root, found, "right", 0.5)
     assert tried == WhatIf("right", 0.5, 110 * SECOND, 100 * SECOND, 40 * SECOND, 30 * SECOND)
-    outer = try_factor(root, found, "outer", 0.5)
+    outer = simulate_task_factor(root, found, "outer", 0.5)
     assert outer is not None
     assert build_what_if_document(outer)["fanout_would_be_seconds"] is None
-    assert try_factor(root, found, "nobody", 0.5) is None
+    assert simulate_task_factor(root, found, "nobody", 0.5) is None

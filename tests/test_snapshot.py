@@ -8,7 +8,7 @@ import pytest
 from stretto.clock import DAY, SECOND
 from stretto.figures.baselines import Provenance
 from stretto.model.task_type import DEFAULT_TARGET, TaskType, TaskTypes
-from stretto.names import METRICS, WINDOWS, Made
+from stretto.names import METRICS, WINDOWS, MetricOrigin
 from stretto.summaries.snapshot import LATEST, LiveState, Snapshot, build_snapshot_document, take_snapshot
 from stretto.summaries.stuck_tasks import StuckTask
 from tests.fakes import append, recorded, store
@@ -168,12 +168,12 @@ def test_every_figure_is_in_the_table_of_names(tmp_path: Path) -> None:
         figures = take_snapshot(opened.connection, at(60), TYPES, {}).figures
     for figure in figures:
         metric = METRICS[figure.name]
-        assert metric.made is Made.DERIVED
+        assert metric.made is MetricOrigin.DERIVED
         assert tuple(name for name, _ in figure.labels) == tuple(label.value for label in metric.labels)
         assert figure.value is not None or figure.reason
     keys = [(figure.name, figure.labels) for figure in figures]
     assert len(keys) == len(set(keys))
-    derived = {metric.name for metric in METRICS.values() if metric.made is Made.DERIVED}
+    derived = {metric.name for metric in METRICS.values() if metric.made is MetricOrigin.DERIVED}
     assert {figure.name for figure in figures} <= derived
 
 

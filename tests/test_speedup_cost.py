@@ -9,11 +9,11 @@ import pytest
 from stretto.figures.baselines import Provenance
 from stretto.figures.fanouts import find_fanouts, find_sequential_runs
 from stretto.figures.figure import Figure
-from stretto.figures.speedup_cost import compute_price_figures
+from stretto.figures.speedup_cost import compute_speedup_price_figures
 from stretto.figures.sum_reading import Sums
 from stretto.figures.window_verdict import BY_WORK, HeadlineRule, build_verdict
 from stretto.model.conclude import conclude_session
-from stretto.model.cost import Cost, Origin, Price, get_reported_cost
+from stretto.model.cost import Cost, CostOrigin, Price, get_reported_cost
 from stretto.model.event import Kind
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.headline_sums import add_up_headline
@@ -62,7 +62,7 @@ def named(figures: list[Figure]) -> dict[str, Figure]:
 
 def price(sums: Sums, rule: HeadlineRule = BY_WORK) -> list[Figure]:
     """Return the price figures of a window with these sums."""
-    return [*compute_price_figures("1h", sums, build_verdict("1h", sums, measured, rule), rule)]
+    return [*compute_speedup_price_figures("1h", sums, build_verdict("1h", sums, measured, rule), rule)]
 
 
 def test_a_second_saved_has_its_price() -> None:
@@ -115,9 +115,9 @@ def test_a_price_may_come_from_elsewhere() -> None:
     found = named(price(sums_of(free)))
     assert found["parallel_tokens"].value == 600
     assert found["parallel_cost_usd"].value is None
-    listed = sums_of(free, price=lambda call: Cost((call.tokens.input or 0) * 1_000, Origin.LIST))
+    listed = sums_of(free, price=lambda call: Cost((call.tokens.input or 0) * 1_000, CostOrigin.LIST))
     assert named(price(listed))["parallel_cost_usd"].value == pytest.approx(560e-6)
-    part = sums_of(free, price=lambda call: None if call.tokens.input == 40 else Cost(1, Origin.LIST))
+    part = sums_of(free, price=lambda call: None if call.tokens.input == 40 else Cost(1, CostOrigin.LIST))
     assert named(price(part))["parallel_cost_usd"].value is None
 
 

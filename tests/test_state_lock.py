@@ -13,7 +13,7 @@ import pytest
 
 from stretto.cli.main import main
 from stretto.errors import ServiceError
-from stretto.state.lock import FILE, LockHolder, StateLock, find_holder
+from stretto.state.lock import FILE, LockHolder, StateLock, find_lock_holder
 
 ADDRESS = "127.0.0.1:9464"
 HOLD = (
@@ -44,12 +44,12 @@ def held_elsewhere(state: Path, address: str = "") -> Iterator[subprocess.Popen[
 def test_the_holder_is_known_by_its_note(tmp_path: Path) -> None:
     """The note has process and address, as long as the lock is held."""
     lock = StateLock(tmp_path / "state")
-    assert find_holder(tmp_path / "state") is None
+    assert find_lock_holder(tmp_path / "state") is None
     lock.acquire(ADDRESS)
-    assert find_holder(tmp_path / "state") == LockHolder(os.getpid(), ADDRESS)
+    assert find_lock_holder(tmp_path / "state") == LockHolder(os.getpid(), ADDRESS)
     assert stat.S_IMODE((tmp_path / "state" / FILE).stat().st_mode) == 0o600
     lock.release()
-    assert find_holder(tmp_path / "state") is None
+    assert find_lock_holder(tmp_path / "state") is None
 
 
 def test_only_one_holds_it(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_only_one_holds_it(tmp_path: Path) -> None:
     with StateLock(tmp_path):
         with pytest.raises(ServiceError, match="another command is writing the store"):
             StateLock(tmp_path).acquire()
-        assert find_holder(tmp_path) == LockHolder(os.getpid(), None)
+        assert find_lock_holder(tmp_path) == LockHolder(os.getpid(), None)
     with StateLock(tmp_path):
         pass
 
@@ -65,7 +65,7 @@ def test_only_one_holds_it(tmp_path: Path) -> None:
 def test_the_error_says_where_the_service_is(tmp_path: Path) -> None:
     """It has process, address and the command that stops it."""
     with held_elsewhere(tmp_path, ADDRESS) as child:
-        assert find_holder(tmp_path) == LockHolder(child.pid, ADDRESS)
+        assert find_lock_holder(tmp_path) == LockHolder(child.pid, ADDRESS)
         with pytest.raises(ServiceError, match="stretto is running already") as told:
             StateLock(tmp_path).acquire()
         assert f"http://{ADDRESS}" in told.value.hint
@@ -77,16 +77,16 @@ def test_the_system_releases_the_lock_of_a_dead_process(tmp_path: Path) -> None:
     with held_elsewhere(tmp_path, ADDRESS):
         pass
     assert json.loads((tmp_path / FILE).read_text(encoding="utf-8"))["address"] == ADDRESS
-    assert find_holder(tmp_path) is None
+    assert find_lock_holder(tmp_path) is None
     with StateLock(tmp_path):
-        assert find_holder(tmp_path) == LockHolder(os.getpid(), None)
+        assert find_lock_holder(tmp_path) == LockHolder(os.getpid(), None)
 
 
 def test_asking_does_not_take_the_lock(tmp_path: Path) -> None:
     """Asking for the holder leaves the lock free."""
     StateLock(tmp_path).release()
     (tmp_path / FILE).touch()
-    assert find_holder(tmp_path) is None
+    assert find_lock_holder(tmp_path) is None
     with StateLock(tmp_path):
         pass
 
@@ -98,7 +98,7 @@ def test_a_note_that_cannot_be_read_names_nobody(tmp_path: Path, note: bytes) ->
     """Whatever the file contains, the answer is None and the lock still works."""
     with StateLock(tmp_path):
         (tmp_path / FILE).write_bytes(note)
-        assert find_holder(tmp_path) is None
+        assert find_lock_holder(tmp_path) is None
         with pytest.raises(ServiceError, match="another command"):
             StateLock(tmp_path).acquire()
 

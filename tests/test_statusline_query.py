@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from stretto.clock import SECOND
-from stretto.store.statusline_query import LAG_NS, SessionBrief, is_behind, read_brief
+from stretto.store.statusline_query import LAG_NS, SessionBrief, is_ingest_behind, read_session_brief
 from tests.web_served import NOON, Store, Work
 
 
@@ -28,7 +28,7 @@ def store(tmp_path: Path) -> Store:
 
 def test_it_sums_the_fan_outs_of_one_session(store: Store) -> None:
     """Two fan-outs of 20 s of work each in 11 s and 10 s: what they saved together is 19 s."""
-    found = read_brief(store.config.database, "done")
+    found = read_session_brief(store.config.database, "done")
 
     assert found == SessionBrief(
         tasks=4, running=0, fanouts=2, delivered_work=40 * SECOND, paid=21 * SECOND, elapsed=21 * SECOND
@@ -39,7 +39,7 @@ def test_it_sums_the_fan_outs_of_one_session(store: Store) -> None:
 
 def test_an_unfinished_fan_out_counts_for_nothing(store: Store) -> None:
     """While an agent runs there is a count of agents, but no speedup."""
-    found = read_brief(store.config.database, "open")
+    found = read_session_brief(store.config.database, "open")
 
     assert found == SessionBrief(tasks=2, running=1, fanouts=0, delivered_work=0, paid=0, elapsed=0)
     assert found.speedup is None
@@ -47,7 +47,7 @@ def test_an_unfinished_fan_out_counts_for_nothing(store: Store) -> None:
 
 def test_a_session_without_events_is_unknown(store: Store) -> None:
     """An unknown session is None, not a session with zeros."""
-    assert read_brief(store.config.database, "nobody") is None
+    assert read_session_brief(store.config.database, "nobody") is None
 
 
 def test_a_store_of_another_version_is_not_read(store: Store) -> None:
@@ -56,13 +56,13 @@ def test_a_store_of_another_version_is_not_read(store: Store) -> None:
         connection.execute("PRAGMA user_version = 999")
 
     with pytest.raises(sqlite3.DatabaseError):
-        read_brief(store.config.database, "done")
+        read_session_brief(store.config.database, "done")
 
 
 def test_a_query_creates_no_store(tmp_path: Path) -> None:
     """Without a store the query raises an error and creates no file."""
     with pytest.raises(sqlite3.Error):
-        read_brief(tmp_path / "stretto.db", "done")
+        read_session_brief(tmp_path / "stretto.db", "done")
     assert not (tmp_path / "stretto.db").exists()
 
 
@@ -72,20 +72,20 @@ def test_it_is_behind_only_if_lines_are_unread_for_long(store: Store) -> None:
     written = database.stat().st_mtime_ns
     late = written + LAG_NS + 2
 
-    assert not is_behind(database, journal, late)
+    assert not is_ingest_behind(database, journal, late)
     store.garble()
     for name in (database, database.with_name("stretto.db-wal")):
         if name.exists():
             os.utime(name, ns=(written, written))
-    assert not is_behind(database, journal, written + LAG_NS)
-    assert is_behind(database, journal, late)
+    assert not is_ingest_behind(database, journal, written + LAG_NS)
+    assert is_ingest_behind(database, journal, late)
 
 
 def test_the_recording_is_not_taken_for_the_newest_day(store: Store) -> None:
     """Files that are not named by a day are ignored."""
     (store.config.journal / "recording.jsonl").write_bytes(b"{}\n")
 
-    assert not is_behind(store.config.database, store.config.journal, 1 << 62)
+    assert not is_ingest_behind(store.config.database, store.config.journal, 1 << 62)
 
 
 def test_it_loads_no_slow_module() -> None:

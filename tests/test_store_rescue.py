@@ -17,11 +17,11 @@ import pytest
 
 from stretto.cli.main import main
 from stretto.errors import StoreError
-from stretto.journal.kept_records import STORE_PREFIX, hash_session
+from stretto.journal.kept_records import STORE_PREFIX, hash_session_id
 from stretto.store import queries
 from stretto.store.database import open_writer
 from stretto.store.database_schema import EXECUTIONS, VERSION
-from stretto.store.store_rescue import find_store_problem, move_store_aside, move_unusable_aside
+from stretto.store.store_rescue import find_store_problem, move_store_aside, move_unusable_store_aside
 from tests.fakes import ROOT, store
 from tests.scenes import BEGIN, straggler
 
@@ -52,11 +52,13 @@ def read_kept(connection: sqlite3.Connection, *, hashed: bool) -> dict[str, list
     for table, names in columns.items():
         rows = connection.execute(f"SELECT {names} FROM {table} WHERE kept > 0").fetchall()
         if table in EXECUTIONS and not hashed:
-            rows = [(hash_session(row[0]), *row[1:]) for row in rows]
+            rows = [(hash_session_id(row[0]), *row[1:]) for row in rows]
         kept[table] = sorted(rows)
     rows = connection.execute("SELECT session, last FROM pruned").fetchall()
     kept["pruned"] = sorted(
-        row if hashed else (hash_session(row[0]), row[1]) for row in rows if not row[0].startswith("store-")
+        row if hashed else (hash_session_id(row[0]), row[1])
+        for row in rows
+        if not row[0].startswith("store-")
     )
     return kept
 
@@ -82,7 +84,7 @@ def assert_all_rows_kept(state: Path, before: dict[str, list[tuple[object, ...]]
             "live-1",
             "live-2",
         ]
-        assert queries.get_emitted_time(connection, "live-1") == 7
+        assert queries.get_spans_emitted_time(connection, "live-1") == 7
         assert queries.read_note(connection, queries.EMITTING_SINCE) == str(BEGIN)
 
 
@@ -169,13 +171,13 @@ def test_an_unusable_store_is_moved_aside_whole(tmp_path: Path, spoil: object) -
     assert find_store_problem(path) is None
     with closing(open_writer(path)):
         pass
-    assert move_unusable_aside(path, tmp_path / "journal", BEGIN) is None
+    assert move_unusable_store_aside(path, tmp_path / "journal", BEGIN) is None
     assert callable(spoil)
     spoil(path)
     data = path.read_bytes()
     os.utime(path, (1, 1))
 
-    aside = move_unusable_aside(path, tmp_path / "journal", BEGIN)
+    aside = move_unusable_store_aside(path, tmp_path / "journal", BEGIN)
 
     assert aside is not None
     assert aside.path.read_bytes() == data
@@ -203,8 +205,8 @@ def test_a_damaged_page_is_found_by_the_thorough_check(tmp_path: Path) -> None:
     data[len(data) // 2 : len(data) // 2 + 4096] = b"\xff" * 4096
     path.write_bytes(data)
 
-    assert move_unusable_aside(path, tmp_path / "journal", BEGIN) is None
-    assert move_unusable_aside(path, tmp_path / "journal", BEGIN, thorough=True) is not None
+    assert move_unusable_store_aside(path, tmp_path / "journal", BEGIN) is None
+    assert move_unusable_store_aside(path, tmp_path / "journal", BEGIN, thorough=True) is not None
     assert not path.exists()
 
 

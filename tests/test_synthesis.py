@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from stretto.clock import SECOND
 from stretto.figures.fanouts import find_fanouts
-from stretto.figures.synthesis import measure_synthesis
+from stretto.figures.synthesis import measure_synthesis_time
 from tests.scenes import Drawing, conclude_scene, frame_drawing
 
 
 def measured(drawing: Drawing) -> list[float | None]:
     """Return the synthesis of each fan-out in seconds."""
     session = conclude_scene(drawing.events)
-    lengths = [measure_synthesis(session, fanout) for fanout in find_fanouts(session.tasks)]
+    lengths = [measure_synthesis_time(session, fanout) for fanout in find_fanouts(session.tasks)]
     return [None if length is None else length / SECOND for length in lengths]
 
 

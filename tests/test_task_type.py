@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from stretto.model.task_type import DEFAULT_TARGET, OTHER, TaskType, TaskTypes, normalise_name
+from stretto.model.task_type import DEFAULT_TARGET, OTHER, TaskType, TaskTypes, to_label_value
 
 TYPES = TaskTypes(
     (
@@ -70,5 +70,5 @@ def test_sets_of_types_do_not_share_results() -> None:
 
 def test_a_name_becomes_a_label_value() -> None:
     """Lower case, with an underscore for each run of other characters than letters and digits."""
-    assert normalise_name("Code Review, deep!") == "code_review_deep"
-    assert normalise_name("…") == ""
+    assert to_label_value("Code Review, deep!") == "code_review_deep"
+    assert to_label_value("…") == ""

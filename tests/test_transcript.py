@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from stretto import journal
 from stretto.clock import SECOND
-from stretto.demo import parse_payload
+from stretto.demo import parse_hook_payload
 from stretto.errors import SourceError
 from stretto.figures.fanouts import find_fanouts
 from stretto.model.conclude import conclude_session
@@ -158,7 +158,9 @@ def all_events(root: Path) -> list[Event]:
 @pytest.fixture(scope="module")
 def by_hooks() -> Session:
     """Return the recorded session by its hooks."""
-    return concluded(recording.read_recording(RECORDED / "hooks.jsonl", parse_payload).events, lost=False)
+    return concluded(
+        recording.read_recording(RECORDED / "hooks.jsonl", parse_hook_payload).events, lost=False
+    )
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +228,7 @@ def test_speedup_is_that_of_the_hooks(by_hooks: Session, by_transcript: Session)
 
 def test_both_together_count_as_one(by_hooks: Session) -> None:
     """Hooks and transcripts merge: the same tasks, calls and turns, with the hooks' durations."""
-    hooks = recording.read_recording(RECORDED / "hooks.jsonl", parse_payload).events
+    hooks = recording.read_recording(RECORDED / "hooks.jsonl", parse_hook_payload).events
     both = concluded([*all_events(RECORDED / "projects"), *hooks], lost=False)
     assert [task.id for task in both.tasks] == [task.id for task in by_hooks.tasks]
     assert {call.id: call.duration for call in both.tool_calls} == {
@@ -516,7 +518,7 @@ def test_files_that_calls_write(tmp_path: Path) -> None:
         "tool_use_id": "c1",
         "tool_input": {"file_path": "/src/a.py"},
     }
-    by_hook = parse_payload(json.dumps(hook).encode(), 1, key).attributes["wrote"]
+    by_hook = parse_hook_payload(json.dumps(hook).encode(), 1, key).attributes["wrote"]
     assert hashes == {"c1": by_hook, "c2": by_hook, "c3": None, "c4": None}
     assert all("wrote" not in event.attributes for event in read_file(path).events)
 

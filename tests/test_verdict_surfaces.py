@@ -12,7 +12,7 @@ from stretto.cli.top import format_frame
 from stretto.cli.top_data import FrameReader
 from stretto.clock import HOUR
 from stretto.format import quantities
-from stretto.store.statusline_query import read_brief
+from stretto.store.statusline_query import read_session_brief
 from tests.web_page import ARCHITECTURE, ONE_BY_ONE, TESTS, read, shown
 from tests.web_served import NOON, Store, Work
 
@@ -78,6 +78,6 @@ def test_the_status_line_agrees_with_the_headline_of_its_session(tmp_path: Path)
     store = Store(tmp_path)
     store.scene("together", NOON - HOUR, (ARCHITECTURE, TESTS))
     snapshot = store.refresh()
-    brief = read_brief(store.config.database, "together")
+    brief = read_session_brief(store.config.database, "together")
     assert brief is not None
     assert brief.speedup == snapshot.verdicts["24h"].speedup == pytest.approx(50 / 30)

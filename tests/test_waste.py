@@ -10,7 +10,7 @@ from stretto.clock import SECOND
 from stretto.figures.baselines import WORK_BASELINE
 from stretto.figures.fanouts import Fanout, estimate_sequential_time, find_fanouts, find_sequential_runs
 from stretto.figures.sum_reading import Sums
-from stretto.figures.waste import compute_waste_figures, find_waste
+from stretto.figures.waste import compute_waste_figures, find_wasted_tasks
 from stretto.model.event import Outcome
 from stretto.model.task_type import TaskTypes
 from stretto.summaries.snapshot import take_snapshot
@@ -32,7 +32,7 @@ def test_the_wasteful_scene_has_the_figures_in_the_docs() -> None:
 
 def test_each_wasted_task_has_one_reason_and_its_own_time() -> None:
     """The failed review was retried, the planning was cancelled."""
-    wasted = [*find_waste(conclude_scene(wasteful().events).tasks)]
+    wasted = [*find_wasted_tasks(conclude_scene(wasteful().events).tasks)]
     assert [(waste.task.task_type, waste.reason, waste.length / SECOND) for waste in wasted] == [
         ("review", "retried", 10),
         ("planning", "cancelled_by_program", 20),
@@ -44,7 +44,8 @@ def test_an_instant_of_waste_is_counted_once() -> None:
     drawing = Drawing().task("a", 0, 60, "outer", outcome=Outcome.FAILURE)
     drawing.task("b", 10, 50, "left", parent="a").task("c", 20, 40, "right", parent="a")
     wasted = {
-        waste.task.id: waste for waste in find_waste(conclude_scene(frame_drawing(drawing, 70).events).tasks)
+        waste.task.id: waste
+        for waste in find_wasted_tasks(conclude_scene(frame_drawing(drawing, 70).events).tasks)
     }
     assert {name: waste.length / SECOND for name, waste in wasted.items()} == {"a": 20, "b": 40, "c": 20}
     assert {waste.reason for waste in wasted.values()} == {"failed"}

@@ -92,13 +92,13 @@ def test_a_request_without_any_score_is_refused(
     store: Store, client: httpx.Client, body: bytes, error: str
 ) -> None:
     """The answer is 400 with the mistake and an example; nothing is written."""
-    before = journal.list_files(store.config.journal)
+    before = journal.list_file_sizes(store.config.journal)
     answer = client.post("/api/scores", content=body)
 
     assert answer.status_code == 400
     assert answer.json()["error"] == error
     assert "quality" in answer.json()["hint"]
-    assert journal.list_files(store.config.journal) == before
+    assert journal.list_file_sizes(store.config.journal) == before
 
 
 def test_a_journal_that_cannot_be_written_is_told(store: Store) -> None:

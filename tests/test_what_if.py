@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from stretto.clock import SECOND
 from stretto.figures.fanouts import Fanout, find_fanouts
-from stretto.figures.what_if import simulate_fanout, simulate_session
+from stretto.figures.what_if import simulate_fanout_elapsed, simulate_session_elapsed
 from stretto.figures.work_tree import build_work_tree, walk_tasks
 from stretto.model.entities import Session, Task
 from tests.paper import SCENES, read_rows, shorten_name
@@ -16,7 +16,7 @@ from tests.schedules import call, session, sessions_at_random, task
 
 def elapsed(drawn: Session, name: str, factor: float) -> int | None:
     """Return the session's elapsed time with a task at a factor of its time."""
-    return simulate_session(build_work_tree(drawn), name, factor)
+    return simulate_session_elapsed(build_work_tree(drawn), name, factor)
 
 
 @pytest.mark.parametrize(
@@ -33,10 +33,10 @@ def test_a_scene_has_the_figures_in_the_docs(row: dict[str, str]) -> None:
 def test_a_fanout_is_worked_out_by_itself() -> None:
     """The straggler: 5 + 0.8 × 55 s; at 0.2 the second task is the last; a task of another is in none."""
     (found,) = find_fanouts(conclude_scene(straggler().events).tasks)
-    assert simulate_fanout(found, "straggler-c", 0.8) == 49 * SECOND
-    assert simulate_fanout(found, "straggler-c", 0.2) == 30 * SECOND
-    assert simulate_fanout(found, "straggler-a", 4) == 80 * SECOND
-    assert simulate_fanout(found, "nobody", 0.8) is None
+    assert simulate_fanout_elapsed(found, "straggler-c", 0.8) == 49 * SECOND
+    assert simulate_fanout_elapsed(found, "straggler-c", 0.2) == 30 * SECOND
+    assert simulate_fanout_elapsed(found, "straggler-a", 4) == 80 * SECOND
+    assert simulate_fanout_elapsed(found, "nobody", 0.8) is None
 
 
 def test_what_began_later_waits_for_all_that_had_finished() -> None:
@@ -106,7 +106,7 @@ def test_the_replay_equals_the_slow_way(data: st.DataObject) -> None:
     one = data.draw(st.sampled_from(found[0].tasks))
     factor = data.draw(st.sampled_from([0.1, 0.5, 0.8, 1.0, 1.5, 3.0]))
     length = round((one.interval.length if one.interval else 0) * factor)
-    assert simulate_fanout(found[0], one.id, factor) == replayed(found[0], one.id, length)
+    assert simulate_fanout_elapsed(found[0], one.id, factor) == replayed(found[0], one.id, length)
 
 
 @given(sessions_at_random(), st.floats(0.01, 4), st.floats(0.01, 4))

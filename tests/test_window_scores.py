@@ -6,9 +6,9 @@ import pytest
 
 from stretto.figures.figure import Figure
 from stretto.figures.scores.score_rules import WEIGHTS, Scoring
-from stretto.figures.scores.window_scores import compute_score_figures, compute_trend_figures
+from stretto.figures.scores.window_scores import compute_quality_trend_figures, compute_score_figures
 from stretto.figures.sum_reading import Sums
-from stretto.names import METRICS, Made
+from stretto.names import METRICS, MetricOrigin
 from tests.scenes import Drawing, conflict, delivery, fork_join, frame_drawing, one_by_one, retried, straggler
 from tests.scored import RULES, by_work, sums_of, valued
 
@@ -138,10 +138,10 @@ def test_an_empty_window_makes_nothing_up() -> None:
 def test_every_figure_is_in_the_table_of_names() -> None:
     """Name and labels as promised, each once, derived."""
     found = figures(sums_of(delivery(), conflict(), retried(), one_by_one()))
-    found += compute_trend_figures("1h", {1: sums_of(delivery())}, RULES)
+    found += compute_quality_trend_figures("1h", {1: sums_of(delivery())}, RULES)
     for figure in found:
         metric = METRICS[figure.name]
-        assert metric.made is Made.DERIVED
+        assert metric.made is MetricOrigin.DERIVED
         assert tuple(name for name, _ in figure.labels) == tuple(label.value for label in metric.labels)
     assert len({(f.name, f.labels) for f in found}) == len(found)
 
@@ -165,13 +165,13 @@ def test_every_ratio_is_that_of_its_ingredients() -> None:
 def test_a_trend_has_a_figure_for_each_type_or_a_reason() -> None:
     """Three days of the delivery are flat; two are too few."""
     day = sums_of(delivery())
-    values = valued(compute_trend_figures("7d", {1: day, 2: day, 3: day}, RULES))
+    values = valued(compute_quality_trend_figures("7d", {1: day, 2: day, 3: day}, RULES))
     assert values == {
         ("quality_current", "review"): pytest.approx(8.3333, abs=1e-3),
         ("quality_rate_per_day", "review"): pytest.approx(0, abs=1e-9),
         ("quality_volatility", "review"): pytest.approx(0, abs=1e-9),
     }
-    short = list(compute_trend_figures("7d", {1: day, 2: day}, RULES))
+    short = list(compute_quality_trend_figures("7d", {1: day, 2: day}, RULES))
     assert [f.value for f in short] == [None] * 3
     assert all(f.reason == "a trend takes 3 days with a quality, there are 2" for f in short)
 
@@ -180,7 +180,7 @@ def test_a_day_on_which_work_is_only_judged_counts_for_the_trend() -> None:
     """A judgement may come on another day than the end of the task, and is that day's."""
     day = sums_of(delivery())
     judged = {measure: cells for measure, cells in day.items() if measure != "work_ends"}
-    values = valued(compute_trend_figures("7d", {1: day, 2: judged, 3: judged}, RULES))
+    values = valued(compute_quality_trend_figures("7d", {1: day, 2: judged, 3: judged}, RULES))
     assert values["quality_volatility", "review"] == pytest.approx(0)
 
 

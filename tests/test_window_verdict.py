@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from stretto.clock import SECOND
 from stretto.figures.baselines import MeasuredRuns, Provenance, choose_baseline
 from stretto.figures.fanouts import find_fanouts
-from stretto.figures.nested_fanouts import count_once
+from stretto.figures.nested_fanouts import count_fanouts_once
 from stretto.figures.window_verdict import (
-    BetterPart,
+    BetterBaselinePart,
     HeadlineRule,
     Verdict,
     build_comparison_document,
@@ -21,11 +21,11 @@ from stretto.figures.window_verdict import (
     build_verdict_document,
     compute_verdict_figures,
 )
-from stretto.model.conclude_delivery import judge_tasks
+from stretto.model.conclude_delivery import judge_task_deliveries
 from stretto.model.entities import Task
 from stretto.model.event import Outcome
 from stretto.model.facts import SessionFacts
-from stretto.model.interval import Interval, measure_union
+from stretto.model.interval import Interval, measure_union_length
 from tests.scenes import Drawing, background, fork_join, frame_drawing, straggler, wasteful
 from tests.schedules import tasks_at_random
 from tests.test_outcome_figures import make_context, measured, sums_of
@@ -118,7 +118,7 @@ def test_the_headline_may_be_configured_where_it_covers_enough() -> None:
     assert (half.lead.provenance, half.fanouts, half.all_fanouts) == (Provenance.CONFIGURED, 1, 2)
 
 
-def make_part(runs: tuple[dict[str, list[int]], ...]) -> BetterPart:
+def make_part(runs: tuple[dict[str, list[int]], ...]) -> BetterBaselinePart:
     """Return the part of three reviews of 30 s that is compared with these runs."""
     known = MeasuredRuns(runs)
     found = build_verdict("1h", sums_of(fork_join()), lambda p, s: choose_baseline(p, s, known, {}))
@@ -207,7 +207,7 @@ def test_without_parallel_work_there_is_no_headline() -> None:
 def test_a_background_execution_counts_in_the_slot_of_its_group() -> None:
     """A single execution is a group of its own."""
     context = make_context(background())
-    (counted,) = count_once(context.fanouts)
+    (counted,) = count_fanouts_once(context.fanouts)
     assert (counted.at, counted.elapsed) == (context.fanouts[0].end, context.fanouts[0].elapsed)
 
 
@@ -215,9 +215,9 @@ def test_a_background_execution_counts_in_the_slot_of_its_group() -> None:
 def test_overlapping_executions_count_once(tasks: tuple[Task, ...]) -> None:
     """The shares sum to the length of the union, but for rounding to nanoseconds."""
     found = find_fanouts(tasks)
-    counted = [*count_once(found)]
+    counted = [*count_fanouts_once(found)]
     assert len(counted) == len(found)
-    union = measure_union(Interval(fanout.start, fanout.end) for fanout in found)
+    union = measure_union_length(Interval(fanout.start, fanout.end) for fanout in found)
     assert abs(sum(part.elapsed for part in counted) - union) <= len(found)
 
 
@@ -234,6 +234,8 @@ def test_failing_never_raises_the_headline(tasks: tuple[Task, ...], data: st.Dat
     ]
     before, after = (
         sum(fanout.delivered_work - fanout.paid for fanout in find_fanouts(judged))
-        for judged in (judge_tasks(SessionFacts("s"), group, (), None) for group in (tasks, changed))
+        for judged in (
+            judge_task_deliveries(SessionFacts("s"), group, (), None) for group in (tasks, changed)
+        )
     )
     assert after <= before

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from stretto.clock import SECOND
 from stretto.model.configured_rates import Rates
-from stretto.model.cost import DOLLAR, MOST_DOLLARS, Cost, Origin, get_reported_cost
+from stretto.model.cost import DOLLAR, MOST_DOLLARS, Cost, CostOrigin, get_reported_cost
 from stretto.model.entities import ModelCall, Tokens
 from stretto.model.model_name import normalise_model
 
@@ -42,7 +42,7 @@ class Prices:
         if rates is not None:
             amount = _apply_rates(rates, call.tokens)
             if amount is not None and amount < MOST_DOLLARS * DOLLAR:
-                return Cost(amount, Origin.CONFIGURED, _is_lower_bound(rates, call))
+                return Cost(amount, CostOrigin.CONFIGURED, _is_lower_bound(rates, call))
         reported = get_reported_cost(call)
         return reported if reported is not None else _compute_list_cost(call)
 
@@ -65,7 +65,7 @@ def _compute_list_cost(call: ModelCall) -> Cost | None:
     amount = _apply_rates(rates, call.tokens)
     if amount is None or amount >= MOST_DOLLARS * DOLLAR:
         return None
-    return Cost(amount, Origin.LIST, _is_lower_bound(rates, call))
+    return Cost(amount, CostOrigin.LIST, _is_lower_bound(rates, call))
 
 
 def _is_lower_bound(rates: Rates, call: ModelCall) -> bool:

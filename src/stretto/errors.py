@@ -65,12 +65,12 @@ class ServiceError(StrettoError):
 def make_unknown_key_error(key: str, known_keys: Iterable[str], where: str) -> ConfigError:
     """Return the error for an unknown key, with the nearest known key or all of them as the hint."""
     names = list(known_keys)
-    nearest = find_nearest(key.rpartition(".")[2], names)
+    nearest = find_nearest_word(key.rpartition(".")[2], names)
     hint = f"did you mean {nearest!r}?" if nearest else f"known: {', '.join(names)}"
     return ConfigError(f"{key!r} is not known", where=where, hint=hint)
 
 
-def find_nearest(word: str, known_words: Iterable[str]) -> str | None:
+def find_nearest_word(word: str, known_words: Iterable[str]) -> str | None:
     """Return the known word that was probably meant, or None."""
     from difflib import get_close_matches  # noqa: PLC0415  # only after a misspelling
 

@@ -243,7 +243,7 @@ def measured(folder: Path, size: int) -> dict[str, Any]:
                 "ingest": rate,
                 "ingest_peak_resident_bytes": peak_resident(),
                 "store_bytes": database.get_store_size(settled.database),
-                "journal_bytes": sum(journal.list_files(settled.journal).values()),
+                "journal_bytes": sum(journal.list_file_sizes(settled.journal).values()),
             }
         )
     connection.close()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from stretto.names import fact_fields
-from stretto.names.fact_fields import FIELDS, EntityKind, FactField, Merge
+from stretto.names.fact_fields import FIELDS, EntityKind, FactField, MergeRule
 
 SOURCE = Path(__file__).parents[2] / "src" / "stretto"
 
@@ -39,15 +39,15 @@ FACT_MODULES = tuple(
 
 ACCESSORS = {
     "stretto.model.facts": {"get_text", "get_number", "merge_fact"},
-    "stretto.model.plausible_values": {"merge_counts", "merge_duration"},
-    "stretto.names.fact_fields": {"make_stamped_key", "list_stamped"},
+    "stretto.model.plausible_values": {"merge_plausible_counts", "merge_plausible_duration"},
+    "stretto.names.fact_fields": {"make_stamped_key", "list_stamped_facts"},
 }
 """The functions that take a field, by the module from which they are imported."""
 
 NOT_FIELDS = {("fold.py", "stopped"): "a status word of Claude Code's notices"}
 """Literals of the fact modules that only look like a field."""
 
-ATTRIBUTE_READERS = {"read_text", "read_count"}
+ATTRIBUTE_READERS = {"read_text", "read_plausible_count"}
 """The functions that read an event's attributes, whose names belong to the journal and not to facts."""
 
 
@@ -123,7 +123,7 @@ def test_the_fact_modules_exist() -> None:
         ('get_text(call, "tool")', False, ["tool"]),
         ('get_number(call, "start") or 0', False, ["start"]),
         ('merge_fact(task, f"end@{time}", rank, time)', False, ["end@"]),
-        ('list_stamped(task, "notice")', False, ["notice"]),
+        ('list_stamped_facts(task, "notice")', False, ["notice"]),
         ('known["start"]', True, ["start"]),
         ('"batched" in known', True, ["batched"]),
         ('name.startswith("ended@")', True, ["ended@"]),
@@ -164,7 +164,7 @@ def test_the_table_is_consistent() -> None:
     assert [field for field in FIELDS if not field.meaning.endswith(".")] == []
     for name in NAMES:
         assert len({field.merge for field in FIELDS if field.name == name and not field.stamped}) <= 1, name
-    assert [field for field in FIELDS if field.stamped and field.merge is Merge.LARGEST] == []
+    assert [field for field in FIELDS if field.stamped and field.merge is MergeRule.LARGEST] == []
 
 
 def test_the_kinds_are_those_that_facts_are_kept_for() -> None:
@@ -182,12 +182,12 @@ def test_keys_and_timed_texts_survive_the_round_trip() -> None:
     assert fact_fields.parse_stamped_key(key) == (fact_fields.START, 1_763_000_000_000_000_000)
     assert fact_fields.parse_stamped_key("a@b|Bash@5") == ("a@b|Bash", 5)
     facts = {key: (2, 1), "start": (2, 1), "started@9": (2, 1), "end@3": (2, 3)}
-    assert fact_fields.list_stamped(facts, fact_fields.START) == [(1_763_000_000_000_000_000, (2, 1))]
-    assert fact_fields.list_stamped(facts, fact_fields.NOTICE) == []
-    assert fact_fields.pack_timed(7, "a", "b") == "00000000000000000007 a b"
-    assert fact_fields.unpack_timed("00000000000000000007 a b") == (7, "a b")
-    assert fact_fields.unpack_timed(fact_fields.pack_timed(7)) == (7, "")
-    assert fact_fields.pack_timed(9, "z") < fact_fields.pack_timed(10, "a")
+    assert fact_fields.list_stamped_facts(facts, fact_fields.START) == [(1_763_000_000_000_000_000, (2, 1))]
+    assert fact_fields.list_stamped_facts(facts, fact_fields.NOTICE) == []
+    assert fact_fields.pack_timed_text(7, "a", "b") == "00000000000000000007 a b"
+    assert fact_fields.unpack_timed_text("00000000000000000007 a b") == (7, "a b")
+    assert fact_fields.unpack_timed_text(fact_fields.pack_timed_text(7)) == (7, "")
+    assert fact_fields.pack_timed_text(9, "z") < fact_fields.pack_timed_text(10, "a")
 
 
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: f"{field.entity}-{field.name}")

@@ -23,13 +23,13 @@ from tests.otlp_requests import JSON, as_json, events_of, sessions
 
 from stretto import journal
 from stretto.clock import SECOND
-from stretto.demo import parse_payload
+from stretto.demo import parse_hook_payload
 from stretto.figures.fanouts import find_fanouts
 from stretto.model.entities import Session
 from stretto.model.event import Event, Kind, Outcome
 from stretto.sources.otlp.receive import Receiver, Signal
 from stretto.sources.recording import read_recording
-from stretto.store.session_homes import find_named_traces
+from stretto.store.session_homes import find_sessions_by_trace
 
 CLIENTS = ROOT.parent / "shared" / "data" / "agents-real-clients"
 
@@ -87,7 +87,7 @@ def read_hooks(client: Path) -> list[Event]:
     agent = client.parent.name
     if agent in {"opencode", "pi"}:
         return []
-    parse = partial(parse_payload, agent=agent, key=b"key")
+    parse = partial(parse_hook_payload, agent=agent, key=b"key")
     events = read_recording(client / "hooks.jsonl", parse).events
     return [event for event in events if event.kind is not Kind.REJECT]
 
@@ -150,7 +150,7 @@ def read_channels(name: str, scratch: Path) -> dict[str, list[Event]]:
 def conclude(events: Iterable[Event]) -> Session:
     """Return the one session that events are about."""
     events = list(events)
-    homes = find_named_traces(events)
+    homes = find_sessions_by_trace(events)
     at_home = [replace(event, session=homes.get(event.session, event.session)) for event in events]
     (session,) = [
         session

@@ -9,7 +9,7 @@ from tests.fakes import ROOT, rebuilt, store
 from tests.scenes import by_description, conclude_scene
 
 from stretto.clock import SECOND
-from stretto.demo import parse_payload
+from stretto.demo import parse_hook_payload
 from stretto.figures.baselines import WORK_BASELINE
 from stretto.figures.fanouts import estimate_sequential_time, find_fanouts
 from stretto.model.entities import Session
@@ -30,7 +30,7 @@ pytestmark = [
 
 def session_of(name: str) -> Session:
     """Return the recorded session, concluded from its hook calls."""
-    found = read_recording(CORPUS / name / "hooks.jsonl", parse_payload)
+    found = read_recording(CORPUS / name / "hooks.jsonl", parse_hook_payload)
     assert found.rejects == ()
     return conclude_scene(found.events)
 
@@ -79,7 +79,7 @@ def test_the_store_holds_the_fanout_against_its_work(tmp_path: Path) -> None:
     now = 0
     with store(tmp_path) as opened:
         for name in NAMES:
-            events = read_recording(CORPUS / name / "hooks.jsonl", parse_payload).events
+            events = read_recording(CORPUS / name / "hooks.jsonl", parse_hook_payload).events
             now = max(now, *(event.time for event in events))
             for first in range(0, len(events), 7):
                 opened.take(events[first : first + 7])

@@ -19,7 +19,7 @@ from tests.fakes import ROOT, store
 from tests.scenes import BEGIN, by_description, conclude_scene
 
 from stretto.clock import SECOND
-from stretto.figures.critical_path import compute_slack, find_critical_path, measure_fanout_path
+from stretto.figures.critical_path import compute_slack, find_critical_path, measure_fanout_path_length
 from stretto.figures.fanouts import find_fanouts
 from stretto.figures.wall_time import WallPart, measure_wall_time
 from stretto.figures.work_tree import build_work_tree
@@ -88,7 +88,7 @@ def assert_true(session: Session, runs: list[Run]) -> None:
     slack = compute_slack(build_work_tree(session)).tasks
     assert all(slack[name] == 0 for name in path.sum_by_task())
     for found in find_fanouts(session.tasks):
-        assert measure_fanout_path(found) <= found.elapsed <= found.work
+        assert measure_fanout_path_length(found) <= found.elapsed <= found.work
 
 
 # Traces with start and duration.

@@ -24,7 +24,7 @@ from stretto.model.entities import Session
 from stretto.model.event import Event, Outcome
 from stretto.sources.otlp.receive import Receiver, Signal
 from stretto.store import queries
-from stretto.store.session_homes import find_named_traces
+from stretto.store.session_homes import find_sessions_by_trace
 
 FRAMEWORKS = ROOT.parent / "shared" / "data" / "otel-frameworks"
 
@@ -198,7 +198,7 @@ def arrange(requests: Requests, way: str) -> list[Event]:
 
 def read_session(events: list[Event]) -> Session:
     """Return the only session that did anything, each event at the home of its trace as in the store."""
-    homes = find_named_traces(events)
+    homes = find_sessions_by_trace(events)
     at_home = [replace(event, session=homes.get(event.session, event.session)) for event in events]
     (session,) = [
         session

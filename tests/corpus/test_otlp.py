@@ -26,7 +26,7 @@ from tests.otlp_requests import (
 
 from stretto import journal
 from stretto.clock import SECOND
-from stretto.demo import parse_payload
+from stretto.demo import parse_hook_payload
 from stretto.figures.fanouts import find_fanouts
 from stretto.model.entities import Session, Tokens
 from stretto.model.event import Event, Kind, Outcome
@@ -89,7 +89,7 @@ def by_otlp(requests: Iterable[Request], *, protobuf: bool = False) -> list[Even
 
 def by_hooks(run: str) -> list[Event]:
     """Return the events of the same run's hooks."""
-    return [*recording.read_recording(SCRIPTED / run / "hooks.jsonl", parse_payload).events]
+    return [*recording.read_recording(SCRIPTED / run / "hooks.jsonl", parse_hook_payload).events]
 
 
 @pytest.fixture(params=RUNS)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from stretto import journal
-from stretto.demo import parse_payload
+from stretto.demo import parse_hook_payload
 from stretto.figures.fanouts import find_fanouts
 from stretto.model.conclude import conclude_session
 from stretto.model.entities import Session, Task
@@ -151,7 +151,7 @@ def tokens_of_events(read: Corpus) -> Counter[str]:
 def both(request: pytest.FixtureRequest) -> tuple[Session, Session, Session]:
     """Return a scripted session by its hooks, by its transcripts, and by both together."""
     folder = SCRIPTED / request.param
-    hooks = recording.read_recording(folder / "hooks.jsonl", parse_payload).events
+    hooks = recording.read_recording(folder / "hooks.jsonl", parse_hook_payload).events
     (events,) = corpus(folder / "projects").events.values()
     return (
         conclude_events([*hooks], lost=False),

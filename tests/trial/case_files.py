@@ -94,7 +94,7 @@ def _make_records(name: str, count: int) -> bytes:
 def _list_written(state: Path) -> set[str]:
     """Return the sessions that the journal has now."""
     folder = state / "journal"
-    batches = [journal.read_batch(folder, file, 0, limit=1 << 24) for file in journal.list_files(folder)]
+    batches = [journal.read_batch(folder, file, 0, limit=1 << 24) for file in journal.list_file_sizes(folder)]
     return {event.session for batch in batches for event in batch.events}
 
 

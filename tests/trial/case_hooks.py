@@ -114,7 +114,7 @@ def _try_full_disk(scope: Scope, count: int, body: bytes) -> Iterator[Row]:
             harmed += sum(_harms(state, body) for _ in range(count))
             yield Row("hook processes, full disk", 3 * count, harmed)
             events = torn = 0
-            for file in journal.list_files(state / "journal"):
+            for file in journal.list_file_sizes(state / "journal"):
                 batch = journal.read_batch(state / "journal", file, 0, closed=True)
                 events, torn = events + len(batch.events), torn + len(batch.rejects)
             # What the full disk refused was never acknowledged; before and after it everything must be there.

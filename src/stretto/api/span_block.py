@@ -34,7 +34,7 @@ from opentelemetry.util.types import AttributeValue
 from stretto.api.context import KEY, Surroundings, get_context, get_surroundings
 from stretto.clock import SECOND
 from stretto.model.event import Outcome
-from stretto.names import API_SCOPE, Attribute
+from stretto.names import API_SCOPE, SpanAttribute
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Attributes = dict[str, AttributeValue]
@@ -49,13 +49,13 @@ DISABLED = os.environ.get("STRETTO_DISABLED", "").strip().lower() in {"1", "true
 """Whether recording is disabled, whatever SDK is set."""
 
 # These values are looked up once, because each lookup of an enum's value is slow.
-AGENT_NAME = Attribute.AGENT_NAME.value
-ERROR_TYPE = Attribute.ERROR_TYPE.value
-_CONVERSATION_ID = Attribute.CONVERSATION_ID.value
-_OUTCOME = Attribute.OUTCOME.value
-_PHASE = Attribute.PHASE.value
-_SESSION_ID = Attribute.SESSION_ID.value
-_SOURCE = Attribute.SOURCE.value
+AGENT_NAME = SpanAttribute.AGENT_NAME.value
+ERROR_TYPE = SpanAttribute.ERROR_TYPE.value
+_CONVERSATION_ID = SpanAttribute.CONVERSATION_ID.value
+_OUTCOME = SpanAttribute.OUTCOME.value
+_PHASE = SpanAttribute.PHASE.value
+_SESSION_ID = SpanAttribute.SESSION_ID.value
+_SOURCE = SpanAttribute.SOURCE.value
 
 _SUCCESS, _FAILURE = Outcome.SUCCESS.value, Outcome.FAILURE.value
 _CANCELLED, _UNKNOWN = Outcome.CANCELLED.value, Outcome.UNKNOWN.value
@@ -95,11 +95,11 @@ def name_span(operation: str, subject: str | None) -> str:
 
 
 def build_attributes(**attributes: AttributeValue | None) -> Attributes:
-    """Return the attributes whose value is not None; the keywords are names of ``Attribute``'s members."""
+    """Return the attributes whose value is not None; keywords are names of ``SpanAttribute``'s members."""
     return {_NAMES[name]: value for name, value in attributes.items() if value is not None}
 
 
-_NAMES = {member.name: member.value for member in Attribute}
+_NAMES = {member.name: member.value for member in SpanAttribute}
 
 
 def describe_surroundings(surroundings: Surroundings) -> Attributes:

@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
 
 from stretto.model.event import Channel, Event, Kind
-from stretto.names import API_SCOPE, EVALUATION, Attribute
+from stretto.names import API_SCOPE, EVALUATION, SpanAttribute
 from stretto.sources.otlp import conventions, python_api
 from stretto.sources.otlp import plain_records as records
 from stretto.sources.otlp.plain_records import Scalar, Span
@@ -19,8 +19,8 @@ from stretto.sources.otlp.plain_records import Scalar, Span
 STARTS = frozenset({Kind.SESSION_START, Kind.PHASE_START})
 """The kinds of events that an open span gives beside the span's own event."""
 
-_OPERATION = Attribute.OPERATION_NAME.value
-_TASK_ID = Attribute.TASK_ID.value
+_OPERATION = SpanAttribute.OPERATION_NAME.value
+_TASK_ID = SpanAttribute.TASK_ID.value
 
 
 def read_span(span: ReadableSpan) -> Span:

@@ -39,7 +39,7 @@ from stretto.clock import SECOND
 from stretto.hook.client.client import find_project
 from stretto.model.event import Outcome
 from stretto.model.plausible_values import MAX_COUNT
-from stretto.names import API_SCOPE, Attribute
+from stretto.names import API_SCOPE, SpanAttribute
 
 __all__ = [
     "MessageBlock", "ModelCallBlock", "PhaseBlock", "SessionBlock", "TaskBlock", "ToolCallBlock", "message",
@@ -56,9 +56,9 @@ _log = logging.getLogger(__name__)
 
 _RECORDED_OUTCOMES = frozenset(outcome.value for outcome in Outcome if outcome is not Outcome.RUNNING)
 
-_TASK_CONFLICT = Attribute.TASK_CONFLICT.value
-_TASK_ID = Attribute.TASK_ID.value
-_TOOL_NAME = Attribute.TOOL_NAME.value
+_TASK_CONFLICT = SpanAttribute.TASK_CONFLICT.value
+_TASK_ID = SpanAttribute.TASK_ID.value
+_TOOL_NAME = SpanAttribute.TOOL_NAME.value
 
 
 def session(
@@ -234,8 +234,8 @@ class SessionBlock(GatedBlock):
         context = span.get_span_context()
         is_named_by_trace = is_root and context.is_valid
         self.session = self.id = format_trace_id(context.trace_id) if is_named_by_trace else str(uuid4())
-        span.set_attribute(Attribute.SESSION_ID.value, self.session)
-        span.set_attribute(Attribute.CONVERSATION_ID.value, self.session)
+        span.set_attribute(SpanAttribute.SESSION_ID.value, self.session)
+        span.set_attribute(SpanAttribute.CONVERSATION_ID.value, self.session)
 
 
 class PhaseBlock(GatedBlock):
@@ -262,7 +262,7 @@ class PhaseBlock(GatedBlock):
     def _set_id(self, span: Span, id: str) -> None:
         """Set the id to the span's id."""
         self.id = id
-        span.set_attribute(Attribute.PHASE_ID.value, id)
+        span.set_attribute(SpanAttribute.PHASE_ID.value, id)
 
 
 class TaskBlock(GatedBlock):
@@ -448,9 +448,9 @@ class ModelCallBlock(SpanBlock):
         """Record ``gen_ai.client.operation.duration`` and ``gen_ai.client.token.usage``."""
         duration, usage = _get_client_histograms()
         about: dict[str, str] = {
-            Attribute.OPERATION_NAME.value: "chat",
-            Attribute.PROVIDER_NAME.value: self._provider or "_OTHER",
-            **({Attribute.REQUEST_MODEL.value: self._model} if self._model else {}),
+            SpanAttribute.OPERATION_NAME.value: "chat",
+            SpanAttribute.PROVIDER_NAME.value: self._provider or "_OTHER",
+            **({SpanAttribute.REQUEST_MODEL.value: self._model} if self._model else {}),
         }
         duration.record(seconds, {**about, **({ERROR_TYPE: self._fault} if self._fault else {})})
         used = self._used
@@ -509,7 +509,7 @@ class MessageBlock(SpanBlock):
         """End the span; record the response time if the message was answered."""
         if self._answered and self._fault is None:
             seconds = max(0, self._ago or end - self._start) / SECOND
-            span.set_attribute(Attribute.MESSAGE_RESPONSE_SECONDS.value, seconds)
+            span.set_attribute(SpanAttribute.MESSAGE_RESPONSE_SECONDS.value, seconds)
         super()._close_span(span, outcome, end)
 
 

@@ -16,11 +16,11 @@ from threading import Lock
 from opentelemetry.trace import Span
 
 from stretto.hook.client.tests_and_written_files import hash_written_paths
-from stretto.names import Attribute
+from stretto.names import SpanAttribute
 from stretto.sources.otlp.conventions import FILES_LIMIT
 from stretto.state.find_folder import find_state_folder
 
-_WROTE = Attribute.WROTE.value
+_WROTE = SpanAttribute.WROTE.value
 
 _log = logging.getLogger(__name__)
 _lock = Lock()

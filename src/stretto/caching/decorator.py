@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from stretto.caching.function_cache import FunctionCache
 from stretto.caching.parts import Level, add_levels
 from stretto.caching.policy import CachePolicy
-from stretto.features.program_switch import find_program_state
+from stretto.features.program_switch import is_part_on_for_program
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -64,7 +64,7 @@ def _wrap_function(
         raise TypeError(f"a generator cannot be cached, because it is used up: {function!r}; return a list")
     cache = FunctionCache(name, function, policy, clock=clock)
     add_levels(cache, levels, clock)
-    if not find_program_state("caching", os.environ):
+    if not is_part_on_for_program("caching", os.environ):
         # The cache stays empty, so that a program can go on to invalidate and count.
         setattr(function, CACHE, cache)
         return function

@@ -14,7 +14,7 @@ from stretto.errors import UsageError
 from stretto.exporter.openmetrics_history import At, generate_openmetrics
 from stretto.store import queries
 from stretto.store.database import open_reader
-from stretto.store.declared_baselines import load_declared
+from stretto.store.declared_baselines import load_declared_baselines
 from stretto.store.fanout_queries import make_baseline_finder
 from stretto.summaries.snapshot import compute_windows
 
@@ -49,9 +49,9 @@ def run_backfill(context: CommandContext, options: argparse.Namespace) -> int:
 
 def _compute_hours(config: Config) -> Iterator[At]:
     with closing(open_reader(config.database)) as connection:
-        declared = load_declared(config.state)
+        declared = load_declared_baselines(config.state)
         rule = config.make_headline_rule(declared)
-        first = queries.find_first_slot(connection)
+        first = queries.find_first_slot_time(connection)
         at = read_wall_clock() if first is None else first + HOUR
         while at < read_wall_clock():
             find = make_baseline_finder(connection, config.hours, declared, now=at)

@@ -13,11 +13,11 @@ from stretto.cli.session_commands import UNKNOWN_SESSION, explain_no_match, matc
 from stretto.cli.time_args import parse_duration
 from stretto.clock import SECOND, read_wall_clock, to_rfc3339
 from stretto.errors import UsageError
-from stretto.figures.baselines import RecordedBaseline, SetLength
+from stretto.figures.baselines import DeclaredLength, RecordedBaseline
 from stretto.figures.fanouts import SequentialRun, find_lone_tasks, find_sequential_runs
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
-from stretto.model.task_type import normalise_name
+from stretto.model.task_type import to_label_value
 from stretto.names import NONE
 from stretto.store import declared_baselines as baselines
 from stretto.store import queries
@@ -28,7 +28,7 @@ from stretto.summaries import baseline_catalog
 def list_baselines(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every command takes both
     """List every known baseline, and the baseline of each kind of parallel work."""
     config, now = context.config, read_wall_clock()
-    declared = baselines.load_declared(config.state)
+    declared = baselines.load_declared_baselines(config.state)
     with closing(open_reader(config.database)) as connection:
         catalog = baseline_catalog.read_catalog(connection, config.hours, declared, now)
     context.print_answer(
@@ -49,15 +49,15 @@ def record_baseline(context: CommandContext, options: argparse.Namespace) -> int
         context.print_note(explain_no_match(options.session, ids))
         return UNKNOWN_SESSION
     name = options.name or session.id
-    declared = baselines.load_declared(config.state)
+    declared = baselines.load_declared_baselines(config.state)
     if not name.strip() or name in declared.set:
         raise UsageError(
             f"{name!r} cannot be the name", hint="choose a name that is not a task type with a set duration"
         )
     replaced = any(other.name == name for other in declared.recorded)
     recorded = _record_whole(session, name) if options.whole else _record_runs(session, name)
-    baselines.save_declared(
-        config.state, baselines.with_recorded(declared, replace(recorded, at=read_wall_clock()))
+    baselines.save_declared_baselines(
+        config.state, baselines.with_recorded_baseline(declared, replace(recorded, at=read_wall_clock()))
     )
     document = {
         "name": name,
@@ -80,10 +80,10 @@ def record_baseline(context: CommandContext, options: argparse.Namespace) -> int
 def set_length(context: CommandContext, options: argparse.Namespace) -> int:
     """Set the sequential duration of the tasks of a type."""
     config = context.config
-    task_type, length = normalise_name(options.task_type), parse_duration(options.length)
+    task_type, length = to_label_value(options.task_type), parse_duration(options.length)
     if not task_type:
         raise UsageError("a task type needs a letter or a digit in its name")
-    declared = baselines.load_declared(config.state)
+    declared = baselines.load_declared_baselines(config.state)
     if any(other.name == task_type for other in declared.recorded):
         raise UsageError(
             f"a recorded baseline is called {task_type!r}", hint=f"stretto baseline forget {task_type}"
@@ -92,8 +92,9 @@ def set_length(context: CommandContext, options: argparse.Namespace) -> int:
         similar = difflib.get_close_matches(task_type, config.task_types.by_name, n=1)
         suggestion = f"; did you mean {similar[0]!r}?" if similar else ""
         context.print_note(f"note: no task type is configured as {task_type!r}{suggestion}")
-    baselines.save_declared(
-        config.state, baselines.with_length(declared, task_type, SetLength(length, read_wall_clock()))
+    baselines.save_declared_baselines(
+        config.state,
+        baselines.with_set_length(declared, task_type, DeclaredLength(length, read_wall_clock())),
     )
     context.print_answer(
         {"task_type": task_type, "seconds": length / SECOND},
@@ -105,10 +106,10 @@ def set_length(context: CommandContext, options: argparse.Namespace) -> int:
 def forget_baseline(context: CommandContext, options: argparse.Namespace) -> int:
     """Remove the recorded or set baseline of a name; measured and configured baselines stay."""
     config = context.config
-    declared = baselines.load_declared(config.state)
+    declared = baselines.load_declared_baselines(config.state)
     recorded = {baseline.name for baseline in declared.recorded}
-    name = options.name if options.name in recorded else normalise_name(options.name)
-    remaining = baselines.remove_declared(declared, name)
+    name = options.name if options.name in recorded else to_label_value(options.name)
+    remaining = baselines.remove_declared_baseline(declared, name)
     if remaining == declared:
         known = ", ".join([*sorted(recorded), *declared.set])
         raise UsageError(
@@ -117,7 +118,7 @@ def forget_baseline(context: CommandContext, options: argparse.Namespace) -> int
             if known
             else "none is recorded or set; 'stretto baseline list' shows the others",
         )
-    baselines.save_declared(config.state, remaining)
+    baselines.save_declared_baselines(config.state, remaining)
     context.print_answer({"forgotten": name, "at": to_rfc3339(read_wall_clock())}, f"{name}: forgotten")
     return 0
 

@@ -21,10 +21,10 @@ def format_spending(spent: Spending | None) -> str:
     if spent.cost is not None and not spent.is_cost_complete:
         cost = f"at least {cost}"
     if spent.cost is not None and spent.unpriced:
-        cost += f" and {quantities.format_count_of(spent.unpriced, 'call')} without a price"
+        cost += f" and {quantities.format_count_with_noun(spent.unpriced, 'call')} without a price"
     if not spent.tokens:
         return cost
-    tokens = quantities.format_count_of(sum(spent.tokens.values()), "token")
+    tokens = quantities.format_count_with_noun(sum(spent.tokens.values()), "token")
     return f"{cost}, {tokens}" if spent.is_token_sum_complete else f"{cost}, at least {tokens}"
 
 
@@ -37,13 +37,13 @@ def format_model_calls(calls: Iterable[Priced], tasks: Iterable[Task] = ()) -> l
     if not breakdown.total.model_calls:
         return []
     origins = ", ".join(
-        f"{quantities.format_count_of(count, 'call')} {name}"
+        f"{quantities.format_count_with_noun(count, 'call')} {name}"
         for name, count in breakdown.total.origins.items()
     )
     kinds = ", ".join(
         f"{name.replace('_', ' ')} {quantities.format_count(n)}" for name, n in breakdown.total.tokens.items()
     )
-    calls_text = quantities.format_count_of(breakdown.total.model_calls, "model call")
+    calls_text = quantities.format_count_with_noun(breakdown.total.model_calls, "model call")
     lines = [
         f"spent {format_spending(breakdown.total)} in {calls_text}"
         + (f" (price: {origins})" if origins else ""),
@@ -61,13 +61,14 @@ def format_model_calls(calls: Iterable[Priced], tasks: Iterable[Task] = ()) -> l
 def _explain_gaps(spent: Spending) -> Iterator[str]:
     """Yield why tokens and cost are lower bounds."""
     if spent.silent_tasks:
-        yield f"{spent.silent_tasks} of {quantities.format_count_of(spent.tasks, 'task')} reported no tokens"
+        tasks = quantities.format_count_with_noun(spent.tasks, "task")
+        yield f"{spent.silent_tasks} of {tasks} reported no tokens"
     if spent.lower_bounds:
-        calls = quantities.format_count_of(spent.model_calls, "call")
+        calls = quantities.format_count_with_noun(spent.model_calls, "call")
         yield f"{spent.lower_bounds} of {calls} reported the use of an unfinished answer only"
     unsplit = spent.cost_lower_bounds - spent.lower_bounds
     if unsplit > 0:
-        calls = quantities.format_count_of(unsplit, "call")
+        calls = quantities.format_count_with_noun(unsplit, "call")
         yield f"{calls} did not report which cache writes are kept for an hour, at a higher price"
 
 

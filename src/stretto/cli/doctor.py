@@ -28,7 +28,7 @@ from stretto.servers.credentials import read_credentials
 from stretto.servers.merge_receivers import check_receivers, read_receivers
 from stretto.servers.running_servers import find_running_server
 from stretto.servers.supervisor import BINARIES, PACKAGES, explain_missing, find_program
-from stretto.state.lock import find_holder
+from stretto.state.lock import find_lock_holder
 from stretto.store import declared_baselines as baselines
 from stretto.store import queries
 from stretto.store.database import open_reader
@@ -107,7 +107,7 @@ def _check_features(config: Config) -> Iterator[CheckResult]:
 
 def _check_baselines(config: Config) -> Iterator[CheckResult]:
     try:
-        baselines.load_declared(config.state)
+        baselines.load_declared_baselines(config.state)
     except StrettoError as error:
         yield CheckResult("baselines", CheckVerdict.TROUBLE, error.to_line(), error.hint)
 
@@ -139,7 +139,7 @@ def _check_journal(config: Config) -> Iterator[CheckResult]:
             "choose another folder: --state DIR",
         )
         return
-    states = journal.scan_files(folder)
+    states = journal.scan_file_states(folder)
     if not states:
         yield CheckResult(
             "journal",
@@ -172,12 +172,12 @@ def _check_store(config: Config) -> Iterator[CheckResult]:
 
 
 def _check_ingest(connection: sqlite3.Connection, config: Config) -> Iterator[CheckResult]:
-    positions = {p.file: p for p in queries.read_positions(connection)}
+    positions = {p.file: p for p in queries.read_journal_positions(connection)}
     events = sum(p.events for p in positions.values())
     # Example: a file of 1,000 bytes that was read up to byte 900 is 100 bytes behind.
     behind = sum(
         max(0, size - (positions[file].offset if file in positions else 0))
-        for file, size in journal.list_files(config.journal).items()
+        for file, size in journal.list_file_sizes(config.journal).items()
     )
     activity = queries.read_activity(connection)
     user_sessions = activity.sessions - activity.recordings
@@ -209,7 +209,7 @@ def _check_ingest(connection: sqlite3.Connection, config: Config) -> Iterator[Ch
 
 
 def _check_service(config: Config) -> CheckResult:
-    holder = find_holder(config.state)
+    holder = find_lock_holder(config.state)
     if holder is None or holder.address is None:
         return CheckResult("service", CheckVerdict.NOTE, "not running", "stretto up")
     answer = get_response(holder.address, "/readyz", config.token)
@@ -230,7 +230,7 @@ def _check_service(config: Config) -> CheckResult:
 
 def _report_problems(config: Config) -> Iterator[CheckResult]:
     """Yield the problems that the running service reports: only the service knows of dropped spans."""
-    holder = find_holder(config.state)
+    holder = find_lock_holder(config.state)
     if holder is not None and holder.address is not None:
         for problem in get_service_problems(holder.address, config.token) or ():
             yield CheckResult("service", CheckVerdict.TROUBLE, problem)

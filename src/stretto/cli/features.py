@@ -9,9 +9,9 @@ from stretto.cli.command_context import CommandContext
 from stretto.config.configuration import Config
 from stretto.config.loading import load_config
 from stretto.errors import UsageError
-from stretto.features.collection import make_collection
-from stretto.features.feature_changes import FeatureChanges, read_changes, write_changes
-from stretto.features.feature_table import FEATURES, LEVEL, LEVELS, parse_value
+from stretto.features.collection import decide_collection
+from stretto.features.feature_changes import FeatureChanges, read_feature_changes, write_feature_changes
+from stretto.features.feature_table import FEATURES, LEVEL, LEVELS, parse_feature_value
 from stretto.hook.install.client_copy import write_hook_line
 
 NOTHING_TO_TAKE_BACK = 1
@@ -31,10 +31,12 @@ def set_features(context: CommandContext, options: argparse.Namespace) -> int:
         name, is_pair, value = word.partition("=")
         if not is_pair:
             raise UsageError(f"{word!r} is no change", hint="for example caching=off, or level=minimal")
-        parsed = parse_value(name, value if value != DEFAULT else _find_any_value(name), "the command line")
+        parsed = parse_feature_value(
+            name, value if value != DEFAULT else _find_any_value(name), "the command line"
+        )
         changes[name] = None if value == DEFAULT else parsed
     folder = context.config.state
-    write_changes(folder, read_changes(folder).set_states(changes))
+    write_feature_changes(folder, read_feature_changes(folder).set_states(changes))
     _print_states(context, _apply(context))
     return 0
 
@@ -42,11 +44,11 @@ def set_features(context: CommandContext, options: argparse.Namespace) -> int:
 def take_back(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every command takes both
     """Return to the states before the last change."""
     folder = context.config.state
-    before: FeatureChanges | None = read_changes(folder).take_back()
+    before: FeatureChanges | None = read_feature_changes(folder).take_back()
     if before is None:
         context.print_note("there is no change to take back")
         return NOTHING_TO_TAKE_BACK
-    write_changes(folder, before)
+    write_feature_changes(folder, before)
     _print_states(context, _apply(context))
     return 0
 
@@ -58,7 +60,7 @@ def _find_any_value(name: str) -> str:
 def _apply(context: CommandContext) -> Config:
     """Hand the new states to the hooks; return the configuration with them."""
     config = load_config(context.environ, context.home, state=str(context.config.state))
-    write_hook_line(config.state, make_collection(config.features).to_hook_line())
+    write_hook_line(config.state, decide_collection(config.features).to_hook_line())
     return config
 
 

@@ -16,7 +16,7 @@ from stretto.cli.rebuild import rebuild_store
 from stretto.config.configuration import Config
 from stretto.errors import StoreError, UsageError
 from stretto.journal.erase import CompressedFileError, erase_lines
-from stretto.journal.kept_records import hash_session, is_kept_file
+from stretto.journal.kept_records import hash_session_id, is_kept_file
 from stretto.sources.redact import redact_id
 from stretto.state.lock import StateLock
 from stretto.store import declared_baselines, queries
@@ -49,10 +49,10 @@ def forget_sessions(context: CommandContext, options: argparse.Namespace) -> int
     config = context.config
     with StateLock(config.state):
         erasure = Erasure(_find_sessions(config, options.session, options.project))
-        hashes = {hash_session(id) for id in erasure.sessions}
+        hashes = {hash_session_id(id) for id in erasure.sessions}
         if options.session is not None and not erasure.sessions:
             # A pruned session is known by the hash of its whole id only.
-            hashes = {hash_session(redact_id(options.session))}
+            hashes = {hash_session_id(redact_id(options.session))}
         sent = _list_sent(config, erasure.sessions)
         names = {*erasure.sessions, *_list_traces(config, erasure.sessions), options.session} - {None}
         _erase_journal(config, erasure, names, hashes)
@@ -93,7 +93,7 @@ def _find_sessions(config: Config, prefix: str | None, project: str | None) -> l
         if project is not None:
             rows = connection.execute("SELECT id FROM sessions WHERE project = ? ORDER BY id", (project,))
             return [id for (id,) in rows]
-        found = queries.find_sessions(connection, prefix or "")
+        found = queries.find_session_ids(connection, prefix or "")
         if len(found) > 1 and prefix not in found:
             raise UsageError(
                 f"several sessions begin with {prefix!r}", hint="type more of the id: stretto sessions"
@@ -108,7 +108,7 @@ def _list_sent(config: Config, sessions: Iterable[str]) -> list[str]:
     except StoreError:
         return []
     with closing(connection):
-        return [id for id in sessions if queries.get_emitted_time(connection, id) is not None]
+        return [id for id in sessions if queries.get_spans_emitted_time(connection, id) is not None]
 
 
 def _erase_journal(config: Config, erasure: Erasure, names: set[str], hashes: set[str]) -> None:
@@ -127,7 +127,7 @@ def _erase_journal(config: Config, erasure: Erasure, names: set[str], hashes: se
         match = _SESSION.search(line)
         return match is not None and match[1].decode("ascii", "replace").strip('"') in hashes
 
-    for file in journal.list_files(config.journal):
+    for file in journal.list_file_sizes(config.journal):
         kept = is_kept_file(file)
         try:
             erased = erase_lines(config.journal / file, is_record if kept else is_event)
@@ -150,11 +150,11 @@ def _list_traces(config: Config, sessions: Iterable[str]) -> list[str]:
 
 
 def _remove_baselines(config: Config, erasure: Erasure) -> None:
-    declared = declared_baselines.load_declared(config.state)
+    declared = declared_baselines.load_declared_baselines(config.state)
     erasure.baselines = [r.name for r in declared.recorded if r.session in erasure.sessions]
     if erasure.baselines:
         kept = tuple(r for r in declared.recorded if r.session not in erasure.sessions)
-        declared_baselines.save_declared(config.state, replace(declared, recorded=kept))
+        declared_baselines.save_declared_baselines(config.state, replace(declared, recorded=kept))
 
 
 def _compact_store(config: Config, sessions: Iterable[str]) -> None:
@@ -171,7 +171,7 @@ def _list_unreachable(config: Config, erasure: Erasure, sent: list[str]) -> None
         erasure.not_recalled.append(f"{len(sent)} session(s) were sent as traces: delete them there")
     if (config.state / "servers" / "prometheus-data").exists():
         erasure.not_recalled.append("Prometheus keeps figures by name for 90 days: servers/prometheus-data")
-    if any(file.startswith("kept-0-") for file in journal.list_files(config.journal)):
+    if any(file.startswith("kept-0-") for file in journal.list_file_sizes(config.journal)):
         erasure.not_recalled.append("sums of an earlier version's store name no single session")
     erasure.not_recalled.append(
         "the agent's transcripts, backups and delivered notifications are not Stretto's to erase"

@@ -23,17 +23,17 @@ from stretto.cli.import_journal import IMPORTS, ImportedFile, append_events
 from stretto.cli.transcript_import import import_transcripts
 from stretto.clock import AHEAD, read_wall_clock
 from stretto.config.configuration import Config
-from stretto.demo import parse_payload
+from stretto.demo import parse_hook_payload
 from stretto.errors import ServiceError, SourceError
 from stretto.hook.install.client_copy import ensure_secret
 from stretto.service.ingest_setup import create_ingest
 from stretto.sources import recording, transcript
 from stretto.sources.histories.finding import FoundFiles, find_files
 from stretto.sources.transcript import TranscriptFile
-from stretto.state.lock import StateLock, find_holder
+from stretto.state.lock import StateLock, find_lock_holder
 from stretto.store import queries
 from stretto.store.database import open_reader, open_writer
-from stretto.store.store_rescue import describe_aside, move_unusable_aside
+from stretto.store.store_rescue import describe_aside_store, move_unusable_store_aside
 
 WAIT_SECONDS = 60.0
 """How long an import waits for a running service to ingest the new events."""
@@ -148,14 +148,14 @@ def _list_transcripts(path: Path, found: FoundFiles) -> list[TranscriptFile]:
 def update_store(context: CommandContext) -> None:
     """Bring the store up to date with the journal: by the running service, else in this process."""
     config = context.config
-    holder = find_holder(config.state)
+    holder = find_lock_holder(config.state)
     if holder is not None and holder.address is not None:
         _wait_for_service(config)
         return
     with StateLock(config.state):
-        aside = move_unusable_aside(config.database, config.journal, read_wall_clock())
+        aside = move_unusable_store_aside(config.database, config.journal, read_wall_clock())
         if aside is not None:
-            context.print_note(describe_aside(aside))
+            context.print_note(describe_aside_store(aside))
         connection = open_writer(config.database)
         ingest = create_ingest(config, connection)
         ingest.reset_if_rules_changed(config.fingerprint)
@@ -169,7 +169,7 @@ def _import_recording(file: Path, config: Config, agent: str | None) -> Imported
     agent = agent or recording.find_agent(file)
     read = recording.read_recording(
         file,
-        partial(parse_payload, key=ensure_secret(config.state), agent=agent),
+        partial(parse_hook_payload, key=ensure_secret(config.state), agent=agent),
         latest=read_wall_clock() + AHEAD,
     )
     # Named after its content and its reading, so that importing it again adds nothing.
@@ -186,13 +186,15 @@ def _import_recording(file: Path, config: Config, agent: str | None) -> Imported
 def _wait_for_service(config: Config) -> None:
     # Only the files of imports: others change meanwhile, by hooks or when the recording is removed.
     expected = {
-        file: size for file, size in journal.list_files(config.journal).items() if file.startswith(IMPORTS)
+        file: size
+        for file, size in journal.list_file_sizes(config.journal).items()
+        if file.startswith(IMPORTS)
     }
     deadline = time.monotonic() + WAIT_SECONDS
     connection = open_reader(config.database)
     try:
         while time.monotonic() < deadline:
-            read = {position.file: position.offset for position in queries.read_positions(connection)}
+            read = {position.file: position.offset for position in queries.read_journal_positions(connection)}
             if all(read.get(file, 0) >= size for file, size in expected.items()):
                 return
             time.sleep(0.1)

@@ -13,7 +13,7 @@ import msgspec
 from stretto import journal
 from stretto.clock import read_wall_clock
 from stretto.config.configuration import Config
-from stretto.features.collection import make_collection
+from stretto.features.collection import decide_collection
 from stretto.model.event import Event, Kind
 from stretto.sources.redact import redact_for_journal
 
@@ -46,7 +46,7 @@ def append_events(
 ) -> None:
     """Append events to a journal file, redacted, and an event for each line that was set aside."""
     lost_lines = [_make_reject(reason) for _, reason in rejects]
-    collection = make_collection(config.features)
+    collection = decide_collection(config.features)
     collected = (collection.keep_event(event) for event in (*events, *lost_lines))
     records = b"".join(
         journal.encode_event(redact_for_journal(event, describe=config.descriptions))

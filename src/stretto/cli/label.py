@@ -14,7 +14,7 @@ from stretto.clock import read_wall_clock
 from stretto.errors import UsageError
 from stretto.model.event import Channel, Event, Kind
 from stretto.sources.redact import redact_event
-from stretto.state.lock import find_holder
+from stretto.state.lock import find_lock_holder
 from stretto.store.database import open_reader
 
 KEY_LIMIT = 120
@@ -26,7 +26,7 @@ _HINT = "as in: stretto label last pattern=release arm=B"
 def label_session(context: CommandContext, options: argparse.Namespace) -> int:
     """Append the labels to the journal: they are decisions, so a rebuild keeps them."""
     labels = dict(_parse_labels(options.labels))
-    holder = find_holder(context.config.state)
+    holder = find_lock_holder(context.config.state)
     # A running service keeps the store up to date and ingests the appended labels.
     service_is_down = holder is None or holder.address is None
     if service_is_down:

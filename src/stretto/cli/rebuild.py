@@ -15,10 +15,10 @@ from stretto.clock import read_wall_clock
 from stretto.errors import ServiceError
 from stretto.service.ingest_setup import create_ingest
 from stretto.service.rebuild_state import RebuildState
-from stretto.state.lock import StateLock, find_holder
+from stretto.state.lock import StateLock, find_lock_holder
 from stretto.store import queries
 from stretto.store.database import open_writer
-from stretto.store.store_rescue import describe_aside, move_unusable_aside
+from stretto.store.store_rescue import describe_aside_store, move_unusable_store_aside
 
 REPORT_SECONDS = 2.0
 """Time between two lines of progress; a shorter rebuild prints none."""
@@ -55,7 +55,7 @@ def run_rebuild(context: CommandContext, options: argparse.Namespace) -> int:  #
 
 def rebuild_store(context: CommandContext) -> dict[str, Any]:
     """Make the store again; return the counts of events, rejects and sessions, and the seconds it took."""
-    holder = find_holder(context.config.state)
+    holder = find_lock_holder(context.config.state)
     if holder is not None and holder.address is not None:
         document = _rebuild_in_service(context, holder.address)
     else:
@@ -67,9 +67,9 @@ def _rebuild_here(context: CommandContext) -> dict[str, Any]:
     config = context.config
     report = RebuildProgress(context.print_note)
     with StateLock(config.state):
-        aside = move_unusable_aside(config.database, config.journal, read_wall_clock(), thorough=True)
+        aside = move_unusable_store_aside(config.database, config.journal, read_wall_clock(), thorough=True)
         if aside is not None:
-            context.print_note(describe_aside(aside))
+            context.print_note(describe_aside_store(aside))
         connection = open_writer(config.database)
         ingest = create_ingest(config, connection)
         started = time.perf_counter()

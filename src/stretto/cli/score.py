@@ -13,7 +13,7 @@ from stretto.errors import UsageError
 from stretto.model.event import Event
 from stretto.sources import judgement
 from stretto.sources.judgement import LATEST
-from stretto.state.lock import find_holder
+from stretto.state.lock import find_lock_holder
 from stretto.store import queries
 from stretto.store import score_targets as judged
 from stretto.store.database import open_reader
@@ -73,7 +73,7 @@ def _build_event(context: CommandContext, item: dict[str, object]) -> Event | st
     with closing(open_reader(context.config.database)) as connection:
         session = item.get("session")
         if isinstance(session, str) and session != LATEST:
-            ids = queries.find_sessions(connection, session)
+            ids = queries.find_session_ids(connection, session)
             if session not in ids and len(ids) > 1:
                 return f"{session!r} is the beginning of several sessions"
             if session not in ids and ids:
@@ -83,7 +83,7 @@ def _build_event(context: CommandContext, item: dict[str, object]) -> Event | st
 
 
 def _is_service_down(context: CommandContext) -> bool:
-    holder = find_holder(context.config.state)
+    holder = find_lock_holder(context.config.state)
     return holder is None or holder.address is None
 
 

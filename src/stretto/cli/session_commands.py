@@ -12,7 +12,7 @@ from stretto.cli.session_text import format_session, format_what_if
 from stretto.cli.time_args import parse_since
 from stretto.clock import read_wall_clock
 from stretto.errors import UsageError
-from stretto.figures.session_analysis import WhatIf, build_what_if_document, try_factor
+from stretto.figures.session_analysis import WhatIf, build_what_if_document, simulate_task_factor
 from stretto.figures.work_tree import build_work_tree
 from stretto.model.event import Outcome
 from stretto.store import declared_baselines as baselines
@@ -65,7 +65,7 @@ def show_session(context: CommandContext, options: argparse.Namespace) -> int:
             config.task_types.classify,
             config.hours,
             config.prices.compute_cost,
-            declared=baselines.load_declared(config.state),
+            declared=baselines.load_declared_baselines(config.state),
             scoring=config.scoring,
             workflows=config.workflows,
             now=read_wall_clock(),
@@ -91,7 +91,7 @@ def _compute_what_if(summary: SessionSummary, expression: str) -> WhatIf:
         raise UsageError(f"--what-if: {name!r} {problem}", hint=f"its tasks are {', '.join(ids) or 'none'}")
     try:
         fanouts = (fanout for fanout, _ in summary.fanouts)
-        what_if = try_factor(build_work_tree(summary.session), fanouts, matches[0], float(factor))
+        what_if = simulate_task_factor(build_work_tree(summary.session), fanouts, matches[0], float(factor))
     except ValueError:
         raise UsageError(
             f"--what-if: {factor!r} is not a positive number",
@@ -106,7 +106,7 @@ def match_sessions(connection: sqlite3.Connection, name: str) -> list[str]:
     """Return the sessions whose id begins with ``name``, at most three; ``last`` is the newest session."""
     if name == "last":
         return [row.id for row in queries.list_sessions(connection, limit=1)]
-    ids = queries.find_sessions(connection, name)
+    ids = queries.find_session_ids(connection, name)
     return [name] if name in ids else ids
 
 

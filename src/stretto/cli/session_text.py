@@ -12,16 +12,16 @@ from stretto.cli.cost_text import format_model_calls
 from stretto.cli.kpi_text import format_kpis
 from stretto.cli.text_tables import ABSENT, format_nanoseconds, make_table, render_text
 from stretto.clock import SECOND, to_rfc3339
-from stretto.figures.contention import detect_contention, measure_session_use
+from stretto.figures.contention import detect_contention, measure_session_machine_use
 from stretto.figures.efficiency_tree import EfficiencyNode, EfficiencyTree, measure_efficiency
 from stretto.figures.expected_gain import find_baseline_doubt
 from stretto.figures.fanouts import Fanout, SequentialTime, explain_no_interval
 from stretto.figures.session_analysis import SessionAnalysis, WhatIf
-from stretto.figures.synthesis import measure_synthesis
+from stretto.figures.synthesis import measure_synthesis_time
 from stretto.format import quantities
 from stretto.model.entities import Session
 from stretto.model.score_scales import Scales
-from stretto.model.task_type import normalise_name
+from stretto.model.task_type import to_label_value
 from stretto.names import NONE
 from stretto.summaries.session_summary import SessionSummary
 
@@ -70,10 +70,10 @@ def _format_head(session: Session) -> Iterator[str]:
         f"from {to_rfc3339(session.start)[:19]}Z",
     ]
     counts = [
-        quantities.format_count_of(len(session.turns), "turn"),
-        quantities.format_count_of(len(session.tasks), "task"),
-        quantities.format_count_of(len(session.tool_calls), "tool call"),
-        *([quantities.format_count_of(len(session.messages), "message")] if session.messages else []),
+        quantities.format_count_with_noun(len(session.turns), "turn"),
+        quantities.format_count_with_noun(len(session.tasks), "task"),
+        quantities.format_count_with_noun(len(session.tool_calls), "tool call"),
+        *([quantities.format_count_with_noun(len(session.messages), "message")] if session.messages else []),
     ]
     yield "  " + ", ".join(about)
     yield "  " + ", ".join(counts)
@@ -84,7 +84,8 @@ def _format_fanout(
 ) -> Iterator[str]:
     speedup = sequential.length / fanout.elapsed
     against = f"as one after another (baseline: {sequential.provenance.value})"
-    shape = f"{quantities.format_delivered(len(fanout.delivered), len(fanout.tasks))}, {fanout.width} at once"
+    delivered = quantities.format_delivered_tasks(len(fanout.delivered), len(fanout.tasks))
+    shape = f"{delivered}, {fanout.width} at once"
     yield f"parallel execution {number}: {shape}: {speedup:.2f}× as fast {against}"
     saved = sequential.length - fanout.elapsed
     lengths = [
@@ -96,7 +97,7 @@ def _format_fanout(
     yield "  " + ", ".join(lengths)
     if fanout.waited or fanout.has_open_wait:
         yield f"  {_format_waits(fanout)}"
-    synthesis = measure_synthesis(session, fanout)
+    synthesis = measure_synthesis_time(session, fanout)
     if synthesis:
         yield f"  then {format_nanoseconds(synthesis)} until the turn's end, to put the results together"
     doubt = find_baseline_doubt(fanout, sequential)
@@ -172,14 +173,15 @@ def _format_workflow(summary: SessionSummary) -> Iterator[str]:
     )
     times = "" if workflow["speedup"] is None else f": {workflow['speedup']:.2f}× as fast as by hand"
     yield f"whole workflow {summary.session.pattern}{times}"
-    delivered = quantities.format_delivered(workflow["delivered"], workflow["tasks"])
+    delivered = quantities.format_delivered_tasks(workflow["delivered"], workflow["tasks"])
     yield (
         f"  configured {configured}, {delivered}: credited {credited},"
         f" took {elapsed} without idle time and waits for you,"
         f" {'saved' if workflow['saved_seconds'] >= 0 else 'lost'} {saved}"
     )
     if workflow["retried"]:
-        yield f"  {quantities.format_count_of(workflow['retried'], 'retried task')} left out of the count"
+        retried = quantities.format_count_with_noun(workflow["retried"], "retried task")
+        yield f"  {retried} left out of the count"
     if workflow["doubt"] is not None:
         yield f"  doubtful: {workflow['doubt']}"
 
@@ -240,7 +242,7 @@ def _format_phases(session: Session) -> str:
 
 
 def _format_resources(session: Session, cpu_target: tuple[float, float]) -> Iterator[str]:
-    use = measure_session_use(session.samples, cpu_target)
+    use = measure_session_machine_use(session.samples, cpu_target)
     if use is None:
         return
     parts = [f"sampled for {format_nanoseconds(use.sampled_seconds * SECOND)}"]
@@ -270,7 +272,7 @@ def _format_scores(session: Session, scales: Scales) -> str:
         subject = (
             "the session" if score.of == "session" else f"{score.of} {names.get(score.of_id, score.of_id)}"
         )
-        fault = scales.explain_refusal(normalise_name(score.name), score.value)
+        fault = scales.explain_refusal(to_label_value(score.name), score.value)
         table.add_row(
             score.name,
             f"{score.value:g}",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from stretto.format import quantities
 from stretto.state.find_folder import find_state_folder
-from stretto.store.statusline_query import SessionBrief, is_behind, read_brief
+from stretto.store.statusline_query import SessionBrief, is_ingest_behind, read_session_brief
 
 if TYPE_CHECKING:
     import argparse
@@ -96,23 +96,23 @@ def _build_line(message: bytes, options: LineOptions, environ: Mapping[str, str]
         session = json.loads(message)["session_id"]
         state, _ = find_state_folder(environ, Path.home(), options.state)
         store = state / "stretto.db"
-        session_brief = read_brief(store, session)
-        return format_line(session_brief, behind=is_behind(store, state / "journal", time.time_ns()))
+        session_brief = read_session_brief(store, session)
+        return format_line(session_brief, behind=is_ingest_behind(store, state / "journal", time.time_ns()))
     except Exception:  # noqa: BLE001  # an unknown message or no readable store means no data, without an error
         return NO_DATA
 
 
 def _format_agents(brief: SessionBrief) -> str:
     if not brief.running:
-        return f"{quantities.format_count_of(brief.tasks, 'agent')}, none running"
-    return f"{brief.running} of {quantities.format_count_of(brief.tasks, 'agent')} running"
+        return f"{quantities.format_count_with_noun(brief.tasks, 'agent')}, none running"
+    return f"{brief.running} of {quantities.format_count_with_noun(brief.tasks, 'agent')} running"
 
 
 def _format_gain(brief: SessionBrief) -> str:
     if brief.speedup is None:
         return "no parallel execution finished yet"
     saved = quantities.format_duration(abs(brief.saved) / 1e9)
-    fanouts = quantities.format_count_of(brief.fanouts, "parallel execution")
+    fanouts = quantities.format_count_with_noun(brief.fanouts, "parallel execution")
     # Work is never less than elapsed time, so this baseline never shows a loss.
     return f"{fanouts} {quantities.format_speedup(brief.speedup)} · {saved} saved by work"
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from stretto.clock import SECOND
 from stretto.config.configuration import Config
-from stretto.figures.work_identity import list_task_types
+from stretto.figures.work_identity import list_signature_task_types
 from stretto.store.queries import SessionRow
 from stretto.summaries.baseline_catalog import BaselineCatalog, explain_no_interval
 
@@ -123,7 +123,7 @@ def _list_uses(catalog: BaselineCatalog) -> Table:
             str(use.mix.count),
             use.mix.work.project or ABSENT,
             use.mix.pattern,
-            ", ".join(list_task_types(use.mix.signature)),
+            ", ".join(list_signature_task_types(use.mix.signature)),
             f"{use.provenance.value} {', '.join(use.names)}".strip(),
             "; ".join(filter(None, (use.refusal, near))) or ABSENT,
         )

@@ -85,7 +85,9 @@ def draw_frame(frame: Frame, trouble: str | None = None) -> RenderableType:
     parts += [_draw_sessions(frame)] if frame.sessions else [Text("no session is open")]
     if frame.not_shown:
         parts.append(
-            Text(f"and {quantities.format_count_of(frame.not_shown, 'more open session')}", style="dim")
+            Text(
+                f"and {quantities.format_count_with_noun(frame.not_shown, 'more open session')}", style="dim"
+            )
         )
     return Group(*parts)
 
@@ -110,9 +112,9 @@ def _show_screen(reader: FrameReader, console: Console, wait: Wait) -> None:
 def _draw_head(frame: Frame) -> Text:
     activity = frame.activity
     counts = [
-        quantities.format_count_of(activity.sessions_open, "open session"),
+        quantities.format_count_with_noun(activity.sessions_open, "open session"),
         f"{activity.sessions_busy} busy",
-        f"{quantities.format_count_of(activity.tasks_running, 'agent')} running",
+        f"{quantities.format_count_with_noun(activity.tasks_running, 'agent')} running",
     ]
     head = Text("stretto", style="bold")
     return head.append(f"  {quantities.format_instant(frame.at)}  {', '.join(counts)}", style="not bold")
@@ -137,8 +139,8 @@ def _format_verdict(verdict: Verdict) -> str:
         return "no speedup is known"
     time_saved = quantities.format_duration(abs(lead.time_saved))
     change = "saved" if lead.time_saved >= 0 else "lost"
-    fanouts = quantities.format_count_of(lead.fanouts, "parallel execution")
-    tasks = quantities.format_delivered(lead.delivered + lead.taken, lead.tasks)
+    fanouts = quantities.format_count_with_noun(lead.fanouts, "parallel execution")
+    tasks = quantities.format_delivered_tasks(lead.delivered + lead.taken, lead.tasks)
     notes = [lead.provenance.value, *([] if lead.are_outcomes_reported else ["outcomes not reported"])]
     parts = "".join(
         f"; {part.better.fanouts} {part.better.provenance.value}:"
@@ -165,7 +167,9 @@ def _draw_sessions(frame: Frame) -> Table:
 def _add_session(table: Table, session: OpenSession, now: int) -> None:
     row = session.row
     running = (
-        f"{row.running} of {quantities.format_count_of(row.tasks, 'agent')}" if row.tasks else "no agents"
+        f"{row.running} of {quantities.format_count_with_noun(row.tasks, 'agent')}"
+        if row.tasks
+        else "no agents"
     )
     rate = session.tokens_per_minute
     details = (

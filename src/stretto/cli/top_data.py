@@ -19,7 +19,7 @@ from stretto.config.configuration import Config
 from stretto.errors import StrettoError
 from stretto.figures.spending import Spending, sum_spending
 from stretto.figures.sum_reading import Sums, sum_by, sum_up
-from stretto.figures.task_silence import find_last_signs, find_silent_tasks
+from stretto.figures.task_silence import find_last_signs_of_life, find_silent_tasks
 from stretto.figures.window_verdict import Verdict, build_verdict, build_verdict_document
 from stretto.model.entities import Session, Task, ToolCall
 from stretto.model.event import Outcome
@@ -28,7 +28,7 @@ from stretto.names.measures import Dimension
 from stretto.notifications import log as notifications
 from stretto.notifications.current_alerts import select_alerts
 from stretto.notifications.log import Notification
-from stretto.state.lock import find_holder
+from stretto.state.lock import find_lock_holder
 from stretto.store import declared_baselines as declared
 from stretto.store import queries
 from stretto.store.database import open_reader
@@ -152,7 +152,7 @@ class FrameReader:
         return None if session is None else CachedSession(row, session, ended + SPARING * (ended - started))
 
     def _describe_session(self, row: SessionRow, session: Session, now: int) -> OpenSession:
-        newest = find_last_signs(session)
+        newest = find_last_signs_of_life(session)
         stuck = find_silent_tasks(newest, now, self.config.stuck_minutes * 60 * SECOND)
         running = [task for task in session.tasks if task.outcome is Outcome.RUNNING]
         calls = _find_open_calls(session, running)
@@ -172,7 +172,7 @@ class FrameReader:
     def _sum_up(self, connection: sqlite3.Connection, now: int) -> None:
         problems: list[str] = []
         config = self.config
-        recorded = declared.load_declared(config.state)
+        recorded = declared.load_declared_baselines(config.state)
         find = make_baseline_finder(connection, config.hours, recorded, now=now)
         rule = config.make_headline_rule(recorded)
         for window, seconds in WINDOWS.items():
@@ -277,7 +277,7 @@ def _sum_spending(sums: Sums) -> Spending:
 
 
 def _list_problems(config: Config, connection: sqlite3.Connection) -> list[str]:
-    holder = find_holder(config.state)
+    holder = find_lock_holder(config.state)
     problems = []
     if holder is None or holder.address is None:
         problems.append("the figures are not updated: no service is running, start it with 'stretto up'")

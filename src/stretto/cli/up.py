@@ -43,8 +43,8 @@ from stretto.service.service import Service
 from stretto.sources.histories.folders import HistoryFolder, list_history_folders
 from stretto.sources.histories.formats import CLAUDE_CODE
 from stretto.state.lock import StateLock
-from stretto.store.prune import check_cap
-from stretto.store.store_rescue import describe_aside
+from stretto.store.prune import refuse_impossible_cap
+from stretto.store.store_rescue import describe_aside_store
 from stretto.version import read_version
 from stretto.web.app import Backend, create_app
 from stretto.web.grpc_preface import watch_protocol
@@ -64,7 +64,7 @@ def run_up(context: CommandContext, options: argparse.Namespace) -> int:
     config = context.config
     # The HTTP server re-raises a signal after it has stopped; the exception then stops the rest in order.
     signal.signal(signal.SIGTERM, _raise_interrupt)
-    check_cap(config.journal, config.retention, read_wall_clock())
+    refuse_impossible_cap(config.journal, config.retention, read_wall_clock())
     lock = StateLock(config.state)
     lock.acquire(config.address)
     try:
@@ -79,7 +79,7 @@ def run_up(context: CommandContext, options: argparse.Namespace) -> int:
         followed = _list_followed(context, options.history)
         watch = HistoryWatch(config, followed, read_wall_clock)
         if service.worker.aside is not None:
-            context.print_note(describe_aside(service.worker.aside))
+            context.print_note(describe_aside_store(service.worker.aside))
         try:
             service.start(demo_wanted=options.demo, report=RebuildProgress(context.print_note))
             watch.start()

@@ -22,9 +22,9 @@ from stretto.config.settings_table import (
 )
 from stretto.config.task_type_tables import read_task_types
 from stretto.config.workflow_tables import read_workflow_hours
-from stretto.errors import ConfigError, find_nearest, make_unknown_key_error
-from stretto.features.feature_changes import FILE, read_changes
-from stretto.features.feature_table import FeatureStates, decide_states
+from stretto.errors import ConfigError, find_nearest_word, make_unknown_key_error
+from stretto.features.feature_changes import FILE, read_feature_changes
+from stretto.features.feature_table import FeatureStates, decide_feature_states
 from stretto.figures.scores.score_rules import parse_score_rules
 from stretto.model.configured_rates import parse_rates
 from stretto.state.find_folder import find_state_folder
@@ -111,8 +111,8 @@ def _decide_features(
 ) -> FeatureStates:
     if not isinstance(configured, dict):
         raise ConfigError("features must be a table", where=file, cause=f"it is {configured!r}")
-    changes = read_changes(folder).states
-    return decide_states(configured, changes, environ, file=file, changed=str(folder / FILE))
+    changes = read_feature_changes(folder).states
+    return decide_feature_states(configured, changes, environ, file=file, changed=str(folder / FILE))
 
 
 def _pop_retention(values: dict[str, Any]) -> Retention:
@@ -131,7 +131,7 @@ def find_unknown_variables(environ: Mapping[str, str]) -> list[str]:
     known = [variable for _, _, variable in SETTINGS.values()] + [*OTHER_VARIABLES]
     sentences = []
     for name in sorted(name for name in environ if name.startswith("STRETTO_") and name not in known):
-        near = find_nearest(name, known)
+        near = find_nearest_word(name, known)
         sentences.append(f"{name} is not known" + (f"; did you mean {near}?" if near else ""))
     return sentences
 

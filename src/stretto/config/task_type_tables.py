@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stretto.errors import ConfigError, make_unknown_key_error
-from stretto.model.task_type import TaskType, TaskTypes, normalise_name
+from stretto.model.task_type import TaskType, TaskTypes, to_label_value
 
 PRESETS = ("ap",)
 
@@ -34,7 +34,7 @@ def read_task_types(preset: str | None, user_types: object, where: str) -> TaskT
         (where, user_types),
     ):
         for name, fields in table.items():
-            merged.setdefault(normalise_name(name), {}).update(_check_type_fields(name, fields, origin))
+            merged.setdefault(to_label_value(name), {}).update(_check_type_fields(name, fields, origin))
     for name, fields in merged.items():
         sequential, target = (fields.get(key) for key in ("sequential_hours", "parallel_target_hours"))
         if sequential is not None and target is not None and target >= sequential:
@@ -45,7 +45,7 @@ def read_task_types(preset: str | None, user_types: object, where: str) -> TaskT
             )  # fmt: skip
     if "" in merged:
         raise ConfigError("a task type needs a letter or a digit in its name", where=where)
-    user_names = dict.fromkeys(normalise_name(name) for name in user_types)
+    user_names = dict.fromkeys(to_label_value(name) for name in user_types)
     # The user's types are matched first, so that they win over a preset's.
     order = [*user_names, *(name for name in merged if name not in user_names)]
     return TaskTypes(

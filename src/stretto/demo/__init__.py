@@ -23,17 +23,17 @@ ENDS = {"sequential": 2 * MINUTE, "fanout": SECOND}
 _decode = msgspec.json.Decoder(Event).decode
 
 
-def parse_payload(payload: bytes, now: int, key: bytes = b"", agent: str = CLAUDE_CODE) -> Event:
+def parse_hook_payload(payload: bytes, now: int, key: bytes = b"", agent: str = CLAUDE_CODE) -> Event:
     """Return the event of a hook payload of an agent, as the hook client maps it."""
     return _decode(build_record(payload, now, key=key, agent=agent))
 
 
-def write_recordings(folder: Path, now: int) -> None:
+def write_demo_recordings(folder: Path, now: int) -> None:
     """Write the recordings to the journal, shifted in time so that they have just ended."""
     path = folder / FILE
     path.unlink(missing_ok=True)
     for name, age in ENDS.items():
         text = resources.files(__package__).joinpath(f"{name}.jsonl").read_bytes()
-        events = parse_lines(text.splitlines(keepends=True), parse_payload).events
+        events = parse_lines(text.splitlines(keepends=True), parse_hook_payload).events
         shifted = shift_events(events, now - age)
         journal.append_records(path, b"".join(map(journal.encode_event, shifted)))

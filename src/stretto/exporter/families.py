@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from prometheus_client.core import GaugeMetricFamily
 
 from stretto.figures.figure import Figure, Labels
-from stretto.names import METRICS, OTHER, Label, Made
+from stretto.names import METRICS, OTHER, Label, MetricOrigin
 
 FOLDED = (
     Label.SCORE, Label.CACHE, Label.PHASE, Label.SOURCE, Label.MODEL, Label.TOOL, Label.AGENT, Label.PATTERN,
@@ -46,8 +46,8 @@ def fit_budget(figures: Sequence[Figure], budget: int) -> BudgetedFigures:
     model, and a budget of 125. Of 20 models 12 are kept and 8 are summed in ``other``: 123 figures remain.
     """
     valued = [figure for figure in figures if figure.value is not None]
-    about_stretto = [figure for figure in valued if METRICS[figure.name].made is Made.SELF]
-    derived = [figure for figure in valued if METRICS[figure.name].made is not Made.SELF]
+    about_stretto = [figure for figure in valued if METRICS[figure.name].made is MetricOrigin.SELF]
+    derived = [figure for figure in valued if METRICS[figure.name].made is not MetricOrigin.SELF]
     folded: dict[str, int] = {}
     for label in FOLDED:
         if len(derived) <= budget:

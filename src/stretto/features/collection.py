@@ -51,6 +51,6 @@ class Collection:
 EVERYTHING = Collection()
 
 
-def make_collection(states: FeatureStates) -> Collection:
+def decide_collection(states: FeatureStates) -> Collection:
     """Return what is collected under the states of the switches."""
     return Collection(frozenset(states.list_off()), states.level)

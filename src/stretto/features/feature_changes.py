@@ -35,7 +35,7 @@ class FeatureChanges:
         return FeatureChanges(self.before[-1], self.before[:-1]) if self.before else None
 
 
-def read_changes(folder: Path) -> FeatureChanges:
+def read_feature_changes(folder: Path) -> FeatureChanges:
     """Return what is set in a state folder. Raises ConfigError for a damaged file."""
     path = folder / FILE
     try:
@@ -56,7 +56,7 @@ def read_changes(folder: Path) -> FeatureChanges:
         ) from error
 
 
-def write_changes(folder: Path, changes: FeatureChanges) -> None:
+def write_feature_changes(folder: Path, changes: FeatureChanges) -> None:
     """Write what is set, whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / FILE

@@ -87,7 +87,7 @@ class FeatureStates:
         return [name for name in FEATURES if not self.is_on(name)]
 
 
-def decide_states(
+def decide_feature_states(
     file_values: Mapping[str, Any],
     changes: Mapping[str, Any],
     environ: Mapping[str, str],
@@ -112,11 +112,11 @@ def decide_states(
     for values, place in ((file_values, file), (changes, changed), (variables, "")):
         for name, value in values.items():
             origin = place or (LEVEL_VARIABLE if name == LEVEL else FEATURES[name].variable)
-            states[name] = FeatureState(name, parse_value(name, value, origin), origin)
+            states[name] = FeatureState(name, parse_feature_value(name, value, origin), origin)
     return FeatureStates(states)
 
 
-def parse_value(name: str, value: Any, origin: str) -> bool | str:
+def parse_feature_value(name: str, value: Any, origin: str) -> bool | str:
     """Return the value of a switch or of the level. Raises ConfigError."""
     if name == LEVEL:
         if value not in LEVELS:

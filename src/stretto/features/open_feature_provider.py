@@ -16,7 +16,7 @@ from openfeature.flag_evaluation import FlagResolutionDetails, FlagValueType, Re
 from openfeature.provider import AbstractProvider, Metadata
 
 from stretto.features.feature_table import FEATURES
-from stretto.features.program_switch import find_program_state
+from stretto.features.program_switch import is_part_on_for_program
 
 PREFIX = "stretto."
 Value = TypeVar("Value")
@@ -41,7 +41,7 @@ class StrettoProvider(AbstractProvider):
         name = flag_key.removeprefix(PREFIX).partition(".")[0]
         if not flag_key.startswith(PREFIX) or name not in FEATURES:
             return _find_no_flag(default_value)
-        return FlagResolutionDetails(find_program_state(name, self._environ), reason=Reason.STATIC)
+        return FlagResolutionDetails(is_part_on_for_program(name, self._environ), reason=Reason.STATIC)
 
     def resolve_string_details(
         self, flag_key: str, default_value: str, evaluation_context: EvaluationContext | None = None

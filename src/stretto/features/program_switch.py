@@ -17,8 +17,8 @@ from typing import Any
 
 from stretto.errors import StrettoError
 from stretto.features.collection import Collection
-from stretto.features.feature_changes import FILE, read_changes
-from stretto.features.feature_table import FEATURES, parse_value
+from stretto.features.feature_changes import FILE, read_feature_changes
+from stretto.features.feature_table import FEATURES, parse_feature_value
 from stretto.state.find_folder import find_state_folder
 
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -54,13 +54,13 @@ class ProgramSwitch:
         return self._is_on
 
     def _look(self) -> bool:
-        state = find_program_state(self._name, self._environ)
+        state = is_part_on_for_program(self._name, self._environ)
         for flag in reversed(self._flags):
             state = _ask_open_feature(flag, default=state)
         return state
 
 
-def find_program_state(name: str, environ: Mapping[str, str]) -> bool:
+def is_part_on_for_program(name: str, environ: Mapping[str, str]) -> bool:
     """Return the state that environment, ``stretto features`` and the configuration give; on by default."""
     folder, _ = find_state_folder(environ, Path.home(), None)
     for value, origin in (
@@ -70,7 +70,7 @@ def find_program_state(name: str, environ: Mapping[str, str]) -> bool:
     ):
         if value is not None:
             try:
-                return parse_value(name, value, origin) is True
+                return parse_feature_value(name, value, origin) is True
             except StrettoError:
                 continue
     return True
@@ -79,12 +79,12 @@ def find_program_state(name: str, environ: Mapping[str, str]) -> bool:
 def find_program_collection(environ: Mapping[str, str]) -> Collection:
     """Return what a program's own events leave out."""
     names = [feature.name for feature in FEATURES.values() if feature.group == "collection"]
-    return Collection(frozenset(name for name in names if not find_program_state(name, environ)))
+    return Collection(frozenset(name for name in names if not is_part_on_for_program(name, environ)))
 
 
 def _read_change(folder: Path, name: str) -> Any:
     try:
-        return read_changes(folder).states.get(name)
+        return read_feature_changes(folder).states.get(name)
     except StrettoError:
         return None
 

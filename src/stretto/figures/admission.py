@@ -130,7 +130,7 @@ def explain_few_runs(runs: int, sessions: int) -> str:
     )
 
 
-def measure_reach(totals: Sequence[float]) -> float:
+def measure_interval_reach(totals: Sequence[float]) -> float:
     """Return how far the 95 % interval of the mean reaches to each side, as a share of the mean.
 
     The interval is Student's on the logarithms, since lengths scatter by factors. At least two values.
@@ -188,7 +188,7 @@ def _find_objection(
     sessions = len({run.session for run in runs})
     if len(runs) < FEWEST_RUNS or sessions < FEWEST_SESSIONS:
         return explain_few_runs(len(runs), sessions)
-    reach = measure_reach([run.total for run in runs])
+    reach = measure_interval_reach([run.total for run in runs])
     if reach > WIDEST:
         return f"the mean of {len(runs)} runs is known to ± {reach:.0%} only, ± {WIDEST:.0%} is needed"
     if contention is not None and not contention.is_within(tolerance):

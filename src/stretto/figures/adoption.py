@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stretto.model.entities import Session, Task
 from stretto.model.event import Outcome
-from stretto.model.interval import Interval, measure_width
+from stretto.model.interval import Interval, count_peak_overlap
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def _judge_turn(at: int, groups: list[list[Task]]) -> EligibleTurn | None:
     busy = capacity = 0
     for group in groups:
         intervals = [piece for task in group for piece in task.busy]
-        lanes = measure_width(intervals)
+        lanes = count_peak_overlap(intervals)
         parallel = parallel or lanes > 1
         if intervals and all(task.interval is not None for task in group):
             busy += sum(interval.length for interval in intervals)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from stretto.clock import HOUR
-from stretto.figures.confidence import Estimate, estimate_mean, predict_sum
-from stretto.figures.work_identity import list_task_types
+from stretto.figures.confidence import Estimate, estimate_mean, estimate_sum_of_repeats
+from stretto.figures.work_identity import list_signature_task_types
 
 
 class Provenance(StrEnum):
@@ -62,7 +62,9 @@ class MeasuredRuns:
         ]
         if all(len(mean) == len(tasks) for mean in means):
             totals = [sum(tasks[name] * mean[name] for name in tasks) for mean in means]
-            return estimate_mean(totals) if executions is None else predict_sum(totals, executions)
+            return (
+                estimate_mean(totals) if executions is None else estimate_sum_of_repeats(totals, executions)
+            )
         by_type = {name: [mean[name] for mean in means if name in mean] for name in tasks}
         total = sum(tasks[name] * sum(run_means) / len(run_means) for name, run_means in by_type.items())
         return Estimate(total, min(map(len, by_type.values())))
@@ -90,7 +92,7 @@ class RecordedBaseline:
 
 
 @dataclass(frozen=True, slots=True)
-class SetLength:
+class DeclaredLength:
     """A length (ns) that a person has given for a task type, and when (ns)."""
 
     length: float
@@ -102,12 +104,12 @@ class DeclaredBaselines:
     """The baselines that a person has declared beside the configuration."""
 
     recorded: tuple[RecordedBaseline, ...] = ()
-    set: Mapping[str, SetLength] = field(default_factory=dict)
+    set: Mapping[str, DeclaredLength] = field(default_factory=dict)
 
     def find_matching(self, pattern: str, signature: str) -> tuple[RecordedBaseline, ...]:
         """Return the recordings for a pattern: those of the same mix, else whole sessions with all types."""
         candidates = [recorded for recorded in self.recorded if recorded.pattern == pattern]
-        types = list_task_types(signature)
+        types = list_signature_task_types(signature)
         mix = ",".join(types)
         same_mix = tuple(
             recorded for recorded in candidates if not recorded.whole and mix in recorded.signatures
@@ -196,7 +198,7 @@ def choose_baseline(
     The order is that of ``Provenance``. If some types are set and the others configured, the whole baseline
     counts as configured. ``refusal`` says why there is no measured baseline.
     """
-    types = set(list_task_types(signature))
+    types = set(list_signature_task_types(signature))
     recorded = find_declared_baseline(Provenance.RECORDED, pattern, signature, hours, declared)
     if recorded is not None:
         return recorded
@@ -220,7 +222,7 @@ def find_declared_baseline(
 
     Lengths set by hand replace configured hours.
     """
-    types = set(list_task_types(signature))
+    types = set(list_signature_task_types(signature))
     if provenance is Provenance.RECORDED:
         recorded = declared.find_matching(pattern, signature)
         return _use_recorded(recorded, signature, types) if recorded else None
@@ -232,7 +234,7 @@ def find_declared_baseline(
 
 
 def _use_recorded(recorded: tuple[RecordedBaseline, ...], signature: str, types: set[str]) -> Baseline:
-    mix = ",".join(list_task_types(signature))
+    mix = ",".join(list_signature_task_types(signature))
     runs = tuple(
         run
         for baseline in recorded

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stretto.clock import SECOND
 from stretto.figures.figure import Figure, Labels, make_ratio
-from stretto.figures.sum_reading import Sums, group_by, group_in_table, sum_by
+from stretto.figures.sum_reading import Sums, sum_by, sum_by_dimensions, sum_in_table
 from stretto.names import measures
 from stretto.names.measures import Dimension
 
@@ -45,7 +45,7 @@ def compute_cache_size_figures(sizes: Mapping[str, tuple[int, int | None]]) -> I
 
 def compute_cache_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
     """Yield lookups, hit ratio, removals and times of each cache."""
-    by_cache = group_in_table(sums, measures.CACHE_LOOKUPS, Dimension.CACHE, Dimension.RESULT)
+    by_cache = sum_in_table(sums, measures.CACHE_LOOKUPS, Dimension.CACHE, Dimension.RESULT)
     for cache, lookups in sorted(by_cache.items()):
         cache_labels: Labels = (("cache", cache),)
         both = sum(lookups.values())
@@ -54,7 +54,7 @@ def compute_cache_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
                 "stretto_window_cache_lookups", (*cache_labels, ("result", result), *at), count, count
             )
         yield make_ratio("stretto_cache_hit_ratio", (*cache_labels, *at), lookups.get("hit", 0), both, both)
-    removals = group_by(sums, measures.CACHE_REMOVALS, Dimension.CACHE, Dimension.REASON)
+    removals = sum_by_dimensions(sums, measures.CACHE_REMOVALS, Dimension.CACHE, Dimension.REASON)
     for (cache, reason), count in sorted(removals.items()):
         labels = (("cache", cache), ("reason", reason), *at)
         yield Figure("stretto_window_cache_removals", labels, count, count)

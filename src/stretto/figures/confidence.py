@@ -97,7 +97,7 @@ def estimate_mean(values: Sequence[float]) -> Estimate:
     return Estimate(fmean(values), count, variance(values) / count, count - 1)
 
 
-def predict_sum(values: Sequence[float], repeats: int) -> Estimate:
+def estimate_sum_of_repeats(values: Sequence[float], repeats: int) -> Estimate:
     """Return the mean of totals, as the estimate of new totals of so many repeats together.
 
     ``values`` are totals of as many repeats each. The variance is that of the mean and that of the repeats.

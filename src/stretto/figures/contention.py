@@ -24,7 +24,7 @@ COVERED = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class SessionUse:
+class SessionMachineUse:
     """Machine use of a session's process tree while it was sampled. None if no sample reports the value."""
 
     samples: int
@@ -63,7 +63,9 @@ class Contention:
     """Length of the tasks over their length in sequential runs."""
 
 
-def measure_session_use(samples: Sequence[Sample], target: tuple[float, float]) -> SessionUse | None:
+def measure_session_machine_use(
+    samples: Sequence[Sample], target: tuple[float, float]
+) -> SessionMachineUse | None:
     """Return the machine use of a session, or None if it was not sampled.
 
     ``target`` is the range of good use: least and largest busy share of the machine's processors.
@@ -81,7 +83,7 @@ def measure_session_use(samples: Sequence[Sample], target: tuple[float, float]) 
     peaks = [sample.cpu_peak for sample in samples if sample.cpu_peak is not None]
     memory_peaks = [sample.memory_peak for sample in samples if sample.memory_peak is not None]
     free = [s.machine_memory_available for s in samples if s.machine_memory_available is not None]
-    return SessionUse(
+    return SessionMachineUse(
         samples=len(samples),
         sampled_seconds=sum(sample.duration for sample in samples) / SECOND,
         cpu_seconds=None if cpu is None else cpu / SECOND,

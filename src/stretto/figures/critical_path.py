@@ -21,7 +21,7 @@ from stretto.clock import SECOND
 from stretto.figures.fanouts import Fanout
 from stretto.figures.figure import Figure, Labels
 from stretto.figures.sum_reading import Sums, sum_by, sum_up
-from stretto.figures.wall_time import find_turns, find_waits_for_agents
+from stretto.figures.wall_time import find_turn_times, find_waits_for_agents
 from stretto.figures.work_tree import LONGEST_SESSION, Stretch, WorkerKind, build_work_tree, walk_tasks
 from stretto.model.entities import Session, Task
 from stretto.model.event import Outcome
@@ -120,10 +120,10 @@ def find_critical_path(session: Session, root: Stretch | None = None) -> Critica
     # A call that only waits for agents is no work of the main agent either.
     for_agents = find_waits_for_agents(session)
     turns = tuple(
-        part for turn in find_turns(session, root).known for part in subtract_intervals(turn, for_agents)
+        part for turn in find_turn_times(session, root).known for part in subtract_intervals(turn, for_agents)
     )
     pieces: list[PathPiece] = []
-    for start, end, stretch in walk_path(root):
+    for start, end, stretch in walk_path_backwards(root):
         # Outside a turn the main agent is idle, even while it waits for a task.
         # A task that waits for a person does not work either.
         waits = stretch.task.waits if stretch.task is not None and stretch.worker is WorkerKind.TASK else ()
@@ -138,7 +138,7 @@ def find_critical_path(session: Session, root: Stretch | None = None) -> Critica
     return CriticalPath(tuple(sorted(pieces, key=lambda piece: piece.start)), root.length)
 
 
-def measure_fanout_path(fanout: Fanout) -> int:
+def measure_fanout_path_length(fanout: Fanout) -> int:
     """Return the length of a fan-out's critical path (ns), at most its elapsed time."""
     cursor, length = fanout.end, 0
     for start, end in sorted(
@@ -155,7 +155,7 @@ def get_agent_label(task: Task | None) -> str:
     return MAIN if task is None else task.agent or NONE
 
 
-def walk_path(root: Stretch) -> Iterator[tuple[int, int, Stretch]]:
+def walk_path_backwards(root: Stretch) -> Iterator[tuple[int, int, Stretch]]:
     """Yield the pieces of the path, last first: (start, end, stretch that was at work)."""
     stretch, cursor = root, root.end
     while True:

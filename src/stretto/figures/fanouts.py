@@ -21,11 +21,11 @@ from dataclasses import dataclass
 
 from stretto.figures.baselines import Baseline, Provenance
 from stretto.figures.confidence import Estimate
-from stretto.model.conclude_delivery import get_agent_id
+from stretto.model.conclude_delivery import get_agent_id_of_task
 from stretto.model.delivery import Delivery
 from stretto.model.entities import Task
 from stretto.model.event import LATEST, Outcome
-from stretto.model.interval import Interval, measure_union, pack_lanes, split_shares
+from stretto.model.interval import Interval, measure_union_length, pack_lanes, split_union_into_shares
 
 _Piece = tuple[Task, Interval]
 """A task and a part of its interval in which it worked."""
@@ -120,7 +120,7 @@ class SequentialRun:
     @property
     def elapsed(self) -> int:
         """Nanoseconds in which a task ran; gaps between tasks are not counted."""
-        return measure_union(piece for task in self.tasks for piece in task.busy)
+        return measure_union_length(piece for task in self.tasks for piece in task.busy)
 
     @property
     def end(self) -> int:
@@ -176,7 +176,7 @@ def find_fanouts(tasks: Iterable[Task]) -> tuple[Fanout, ...]:
         pieces = [(task, piece) for task in group for piece in task.busy]
         intervals = [piece for _, piece in pieces]
         lanes = pack_lanes(intervals)
-        end, elapsed = max(interval.end for interval in intervals), measure_union(intervals)
+        end, elapsed = max(interval.end for interval in intervals), measure_union_length(intervals)
         above = wasted_above.get(parent)
         fanouts.append(
             Fanout(
@@ -188,7 +188,7 @@ def find_fanouts(tasks: Iterable[Task]) -> tuple[Fanout, ...]:
                 work=sum(interval.length for interval in intervals),
                 elapsed=elapsed,
                 longest_lane=max(sum(intervals[place].length for place in lane) for lane in lanes),
-                shares=_sum_shares(group, pieces, split_shares(intervals)),
+                shares=_sum_shares(group, pieces, split_union_into_shares(intervals)),
                 empty_after_waste=_measure_empty_after_waste(pieces, lanes, end),
                 paid=elapsed if above is None else _measure_outside(intervals, above),
             )
@@ -247,7 +247,7 @@ def _find_wasted_intervals(tasks: Sequence[Task]) -> dict[str | None, list[Inter
     by_agent: dict[str | None, list[Interval]] = {}
     for task in tasks:
         if task.is_wasted:
-            runs = by_agent.setdefault(get_agent_id(task.id, ids), [])
+            runs = by_agent.setdefault(get_agent_id_of_task(task.id, ids), [])
             if task.interval is not None:
                 runs.append(task.interval)
     return by_agent
@@ -255,7 +255,7 @@ def _find_wasted_intervals(tasks: Sequence[Task]) -> dict[str | None, list[Inter
 
 def _measure_outside(intervals: Sequence[Interval], above: Sequence[Interval]) -> int:
     """Return the nanoseconds of intervals outside those of the wasted task above; 0 if these are unknown."""
-    return measure_union([*intervals, *above]) - measure_union(above) if above else 0
+    return measure_union_length([*intervals, *above]) - measure_union_length(above) if above else 0
 
 
 def _sum_shares(

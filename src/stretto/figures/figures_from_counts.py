@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from stretto.clock import SECOND
 from stretto.figures.figure import Figure, Labels, make_ratio
 from stretto.figures.quantile_sketch import compute_quantile
-from stretto.figures.sum_reading import Sums, collect_sketches
+from stretto.figures.sum_reading import Sums, collect_quantile_sketches
 from stretto.model.event import Outcome
 from stretto.names import QUANTILES
 from stretto.names.measures import Dimension
@@ -36,7 +36,7 @@ def compute_quantile_figures(
     at: Labels, sums: Sums, measure: str, name: str, label: Dimension | None = None, *, unit: float = SECOND
 ) -> Iterator[Figure]:
     """Yield the quantiles of a measure, in all or by a label, divided by ``unit``."""
-    for key, sketch in sorted(collect_sketches(sums, measure, label).items()):
+    for key, sketch in sorted(collect_quantile_sketches(sums, measure, label).items()):
         key_labels: Labels = ((label.value, key),) if label else ()
         for stat, share in QUANTILES.items():
             quantile = compute_quantile(sketch, share)

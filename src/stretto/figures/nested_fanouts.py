@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from stretto.figures.fanouts import Fanout
-from stretto.model.interval import Interval, split_shares
+from stretto.model.interval import Interval, split_union_into_shares
 
 
 class CountedFanout(NamedTuple):
@@ -24,7 +24,7 @@ class CountedFanout(NamedTuple):
     """Its share of the group's elapsed time."""
 
 
-def count_once(fanouts: Iterable[Fanout]) -> Iterator[CountedFanout]:
+def count_fanouts_once(fanouts: Iterable[Fanout]) -> Iterator[CountedFanout]:
     """Yield the fan-outs of a session; over a group ``elapsed`` sums to the length of the union."""
     # Example: a fan-out at 0-60 s with another inside it at 10-50 s: 40 s and 20 s, both at 60 s.
     group: list[Fanout] = []
@@ -45,7 +45,7 @@ def _share_group(group: list[Fanout], at: int) -> Iterator[CountedFanout]:
         return
     owners = [(number, busy) for number, fanout in enumerate(group) for busy in _find_busy(fanout)]
     elapsed = [0.0] * len(group)
-    for (number, _), share in zip(owners, split_shares([busy for _, busy in owners]), strict=True):
+    for (number, _), share in zip(owners, split_union_into_shares([busy for _, busy in owners]), strict=True):
         elapsed[number] += share
     for fanout, share in zip(group, elapsed, strict=True):
         yield CountedFanout(fanout, at, round(share))

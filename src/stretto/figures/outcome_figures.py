@@ -10,7 +10,7 @@ from stretto.figures.baselines import Provenance
 from stretto.figures.confidence import compute_improvement_bounds
 from stretto.figures.figure import Figure, Labels, make_ratio, with_bounds
 from stretto.figures.figures_from_counts import compute_outcome_figures, compute_quantile_figures
-from stretto.figures.sum_reading import Sums, group_by, group_in_table, sum_by, sum_up
+from stretto.figures.sum_reading import Sums, sum_by, sum_by_dimensions, sum_in_table, sum_up
 from stretto.figures.verdict import NOTHING_DELIVERED, ParallelWork
 from stretto.model.event import Outcome
 from stretto.names import measures
@@ -71,8 +71,8 @@ def _compute_improvement(
 
 def _compute_tasks(at: Labels, sums: Sums) -> Iterator[Figure]:
     # Example: a success, a failure and a cancelled task: success ratio 1 / 2, completion ratio 2 / 3.
-    by_type = group_in_table(sums, measures.TASKS, Dimension.TASK_TYPE, Dimension.OUTCOME)
-    by_agent = group_in_table(sums, measures.TASKS, Dimension.AGENT, Dimension.OUTCOME)
+    by_type = sum_in_table(sums, measures.TASKS, Dimension.TASK_TYPE, Dimension.OUTCOME)
+    by_agent = sum_in_table(sums, measures.TASKS, Dimension.AGENT, Dimension.OUTCOME)
     yield from compute_outcome_figures(
         at,
         "task_type",
@@ -113,7 +113,7 @@ def _compute_completion(
 
 
 def _compute_tool_calls(at: Labels, sums: Sums) -> Iterator[Figure]:
-    by_tool = group_in_table(sums, measures.CALLS, Dimension.TOOL, Dimension.OUTCOME)
+    by_tool = sum_in_table(sums, measures.CALLS, Dimension.TOOL, Dimension.OUTCOME)
     yield from compute_outcome_figures(
         at,
         "tool",
@@ -140,14 +140,14 @@ def _compute_durations(at: Labels, sums: Sums) -> Iterator[Figure]:
 
 
 def _compute_sessions(at: Labels, sums: Sums) -> Iterator[Figure]:
-    ended = group_by(sums, measures.SESSIONS, Dimension.SOURCE, Dimension.PATTERN, Dimension.OUTCOME)
+    ended = sum_by_dimensions(sums, measures.SESSIONS, Dimension.SOURCE, Dimension.PATTERN, Dimension.OUTCOME)
     for (source, pattern, outcome), count in sorted(ended.items()):
         labels = (("source", source), ("pattern", pattern), ("outcome", outcome), *at)
         yield Figure("stretto_window_sessions", labels, count, count)
 
 
 def _compute_phases(at: Labels, sums: Sums) -> Iterator[Figure]:
-    by_phase = group_in_table(sums, measures.PHASES, Dimension.PHASE, Dimension.OUTCOME)
+    by_phase = sum_in_table(sums, measures.PHASES, Dimension.PHASE, Dimension.OUTCOME)
     yield from compute_outcome_figures(
         at,
         "phase",
@@ -159,5 +159,5 @@ def _compute_phases(at: Labels, sums: Sums) -> Iterator[Figure]:
 
 
 def _compute_messages(at: Labels, sums: Sums) -> Iterator[Figure]:
-    by_receiver = group_in_table(sums, measures.MESSAGES, Dimension.AGENT, Dimension.OUTCOME)
+    by_receiver = sum_in_table(sums, measures.MESSAGES, Dimension.AGENT, Dimension.OUTCOME)
     yield from compute_outcome_figures(at, "agent", by_receiver, counts="stretto_window_messages")

@@ -16,7 +16,7 @@ from stretto.figures.window_verdict import (
     HeadlineRule,
     Verdict,
     build_verdict,
-    choose_headline,
+    choose_headline_provenance,
 )
 from stretto.model.event import Outcome
 from stretto.names import measures
@@ -33,7 +33,7 @@ FEWEST_DAYS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Period:
+class PeriodRow:
     """The parallel work of a day or week by one baseline, and the outcomes of all its tasks."""
 
     verdict: Verdict
@@ -81,16 +81,16 @@ class WeekChange:
     figures: tuple[FigureChange, ...]
 
 
-def build_period(
+def build_period_row(
     name: str,
     sums: Sums,
     find_baseline: FindBaseline,
     rule: HeadlineRule = BY_WORK,
     provenance: Provenance | None = None,
-) -> Period:
+) -> PeriodRow:
     """Return the period of some sums; ``provenance`` fixes the baseline for several periods."""
     outcomes = Counter(sum_by(sums, measures.TASKS, Dimension.OUTCOME))
-    return Period(
+    return PeriodRow(
         build_verdict(name, sums, find_baseline, rule, provenance),
         tasks=outcomes.total(),
         succeeded=outcomes[Outcome.SUCCESS.value],
@@ -122,11 +122,11 @@ def compare_weeks(
     A difference exceeds noise by Welch's test over the values of single days. Days without the figure are
     left out; for counts they are 0. Nothing is compared if sums of either week are of an older definition.
     """
-    provenance = choose_headline(add_sums([*now, *before]), rule)
+    provenance = choose_headline_provenance(add_sums([*now, *before]), rule)
     weeks = tuple(
         _Week(
-            build_period("7d", add_sums(days), find_baseline, rule, provenance),
-            tuple(build_period("day", sums, find_baseline, rule, provenance) for sums in days),
+            build_period_row("7d", add_sums(days), find_baseline, rule, provenance),
+            tuple(build_period_row("day", sums, find_baseline, rule, provenance) for sums in days),
         )
         for days in (now, before)
     )
@@ -137,27 +137,27 @@ def compare_weeks(
 
 @dataclass(frozen=True, slots=True)
 class _Week:
-    period: Period
-    days: tuple[Period, ...]
+    period: PeriodRow
+    days: tuple[PeriodRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
     """A figure of a period, with the number of things behind it."""
 
-    read: Callable[[Period], float | None]
-    count: Callable[[Period], int]
+    read: Callable[[PeriodRow], float | None]
+    count: Callable[[PeriodRow], int]
     things: str
 
 
 def _read_lead(read: Callable[[BaselineComparison], float | None]) -> _Reader:
-    def read_period(period: Period) -> float | None:
+    def read_period(period: PeriodRow) -> float | None:
         return None if period.verdict.lead is None else read(period.verdict.lead)
 
     return _Reader(read_period, _count_fanouts, "parallel executions")
 
 
-def _count_fanouts(period: Period) -> int:
+def _count_fanouts(period: PeriodRow) -> int:
     return period.verdict.fanouts
 
 

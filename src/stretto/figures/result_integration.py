@@ -34,7 +34,7 @@ class IntegrationCheck:
         return not self.conflicting and self.tests_passed is not False
 
 
-def check_integration(
+def find_conflicts_and_tests(
     fanouts: Sequence[Fanout], tasks: Iterable[Task], calls: Iterable[ToolCall]
 ) -> tuple[IntegrationCheck, ...]:
     """Return the evidence for each fan-out of a session.
@@ -59,7 +59,8 @@ def check_integration(
         following = bisect_left(starts, fanout.end)
         until = bisect_left(test_starts, starts[following]) if following < len(starts) else len(test_calls)
         verdicts = (
-            has_passed(test_calls[index]) for index in range(bisect_left(test_starts, fanout.end), until)
+            have_tests_passed(test_calls[index])
+            for index in range(bisect_left(test_starts, fanout.end), until)
         )
         tests_passed = next((verdict for verdict in verdicts if verdict is not None), None)
         declared = [task for task in fanout.tasks if task.conflicts is not None]
@@ -86,7 +87,7 @@ def _find_writers(
     return writers
 
 
-def has_passed(call: ToolCall) -> bool | None:
+def have_tests_passed(call: ToolCall) -> bool | None:
     """Return whether the tests of a call passed; None if it ran no tests or their outcome is unknown."""
     if call.tests is None:
         return None
@@ -116,7 +117,7 @@ def measure_completeness(
     tasks_with_calls, tasks_with_open_calls = set(calls_known), set(left_open)
     last_verdict: dict[str, bool] = {}
     for call in tests:
-        verdict = has_passed(call)
+        verdict = have_tests_passed(call)
         if verdict is not None:
             last_verdict.update(dict.fromkeys(walk_ancestry(call.task, parents), verdict))
     completeness = {}

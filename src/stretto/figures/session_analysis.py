@@ -13,7 +13,7 @@ from stretto.figures.critical_path import (
     Slack,
     compute_slack,
     find_critical_path,
-    measure_fanout_path,
+    measure_fanout_path_length,
 )
 from stretto.figures.efficiency_tree import (
     EfficiencyNode,
@@ -23,7 +23,7 @@ from stretto.figures.efficiency_tree import (
 )
 from stretto.figures.fanouts import Fanout
 from stretto.figures.wall_time import WallPart, measure_wall_time
-from stretto.figures.what_if import simulate_fanout, simulate_session
+from stretto.figures.what_if import simulate_fanout_elapsed, simulate_session_elapsed
 from stretto.figures.work_tree import Stretch, WorkerKind, build_work_tree
 from stretto.model.entities import Session
 
@@ -69,7 +69,7 @@ def build_session_analysis(session: Session, fanouts: Iterable[Fanout]) -> Sessi
     root = build_work_tree(session)
     path = find_critical_path(session, root)
     largest = path.sum_by_task().most_common(MOST_WHAT_IFS) if path else []
-    what_ifs = (try_factor(root, finished, task_id, FASTER_FACTOR) for task_id, _ in largest)
+    what_ifs = (simulate_task_factor(root, finished, task_id, FASTER_FACTOR) for task_id, _ in largest)
     return SessionAnalysis(
         measure_wall_time(session, root),
         path,
@@ -79,12 +79,14 @@ def build_session_analysis(session: Session, fanouts: Iterable[Fanout]) -> Sessi
     )
 
 
-def try_factor(root: Stretch, fanouts: Iterable[Fanout], task_id: str, factor: float) -> WhatIf | None:
+def simulate_task_factor(
+    root: Stretch, fanouts: Iterable[Fanout], task_id: str, factor: float
+) -> WhatIf | None:
     """Return the elapsed times with a task at a factor of its time; None if its length is unknown.
 
     ``root`` is the session's work tree. Raises ValueError unless the factor is a positive number.
     """
-    would_be = simulate_session(root, task_id, factor)
+    would_be = simulate_session_elapsed(root, task_id, factor)
     if would_be is None:
         return None
     fanout = next((f for f in fanouts if any(task.id == task_id for task in f.tasks)), None)
@@ -94,7 +96,7 @@ def try_factor(root: Stretch, fanouts: Iterable[Fanout], task_id: str, factor: f
         elapsed=root.length,
         would_be=would_be,
         fanout_elapsed=fanout.elapsed if fanout else None,
-        fanout_would_be=simulate_fanout(fanout, task_id, factor) if fanout else None,
+        fanout_would_be=simulate_fanout_elapsed(fanout, task_id, factor) if fanout else None,
     )
 
 
@@ -114,10 +116,10 @@ def build_analysis_document(analysis: SessionAnalysis) -> dict[str, Any]:
     }
 
 
-def build_fanout_additions(fanout: Fanout) -> dict[str, Any]:
+def build_fanout_analysis_document(fanout: Fanout) -> dict[str, Any]:
     """Return the keys that the analysis adds to a fan-out's JSON document."""
     return {
-        "critical_path_seconds": measure_fanout_path(fanout) / SECOND,
+        "critical_path_seconds": measure_fanout_path_length(fanout) / SECOND,
         "lost_seconds": _build_lost(measure_efficiency(fanout)),
     }
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from stretto.clock import SECOND
 from stretto.figures.baselines import WORK_BASELINE
 from stretto.figures.figure import Figure, Labels
-from stretto.figures.sum_reading import Sums, group_by, sum_up
+from stretto.figures.sum_reading import Sums, sum_by_dimensions, sum_up
 from stretto.figures.window_verdict import BY_WORK, HeadlineRule, Verdict
 from stretto.model.cost import DOLLAR
 from stretto.names import measures
@@ -61,7 +61,7 @@ class _PricedFanouts:
         return (self.sequential - self.elapsed) / SECOND
 
 
-def compute_price_figures(
+def compute_speedup_price_figures(
     window: str, sums: Sums, verdict: Verdict, rule: HeadlineRule = BY_WORK
 ) -> Iterator[Figure]:
     """Yield the use of parallel executions, and their use for each second saved.
@@ -105,12 +105,14 @@ def _sum_priced(
     everything, headline = _PricedFanouts(), _PricedFanouts()
     chosen = verdict.lead.provenance if verdict.lead else None
     used_by_mix, work_by_mix, elapsed_by_mix = (
-        group_by(sums, measure, *_MIX) for measure in (priced.used, priced.work, priced.elapsed)
+        sum_by_dimensions(sums, measure, *_MIX) for measure in (priced.used, priced.work, priced.elapsed)
     )
     delivered_by_mix: dict[tuple[str, ...], dict[str, int]] = {}
-    for (*key, task_type), count in group_by(sums, priced.delivered, *_MIX, Dimension.TASK_TYPE).items():
+    for (*key, task_type), count in sum_by_dimensions(
+        sums, priced.delivered, *_MIX, Dimension.TASK_TYPE
+    ).items():
         delivered_by_mix.setdefault(tuple(key), {})[task_type] = count
-    for mix, count in group_by(sums, priced.fanouts, *_MIX).items():
+    for mix, count in sum_by_dimensions(sums, priced.fanouts, *_MIX).items():
         pattern, signature = mix
         tasks = delivered_by_mix.get(mix, {})
         work = float(work_by_mix.get(mix, 0))

@@ -6,7 +6,7 @@ from stretto.figures.fanouts import Fanout
 from stretto.model.entities import Session
 
 
-def measure_synthesis(session: Session, fanout: Fanout) -> int | None:
+def measure_synthesis_time(session: Session, fanout: Fanout) -> int | None:
     """Return the time from the end of the last task of a turn to the turn's end (ns).
 
     None if the fan-out is a task's, if another task of the main agent ends after it in the turn, or if the

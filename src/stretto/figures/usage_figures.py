@@ -8,7 +8,7 @@ from stretto.clock import SECOND
 from stretto.figures.cache_figures import compute_cache_figures
 from stretto.figures.figure import Figure, Labels, make_ratio
 from stretto.figures.figures_from_counts import compute_outcome_figures, compute_quantile_figures
-from stretto.figures.sum_reading import Sums, group_by, group_in_table, sum_by, sum_up
+from stretto.figures.sum_reading import Sums, sum_by, sum_by_dimensions, sum_in_table, sum_up
 from stretto.model.cost import DOLLAR
 from stretto.names import measures
 from stretto.names.measures import Dimension
@@ -25,7 +25,7 @@ def compute_usage_figures(window: str, sums: Sums) -> Iterator[Figure]:
 
 
 def _compute_model_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
-    calls = group_in_table(sums, measures.MODEL_CALLS, Dimension.MODEL, Dimension.OUTCOME)
+    calls = sum_in_table(sums, measures.MODEL_CALLS, Dimension.MODEL, Dimension.OUTCOME)
     yield from compute_outcome_figures(at, "model", calls, counts="stretto_window_model_calls")
     yield from compute_quantile_figures(
         at, sums, measures.MODEL_TIME, "stretto_model_duration_quantile_seconds", Dimension.MODEL
@@ -33,7 +33,7 @@ def _compute_model_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
     yield from compute_quantile_figures(
         at, sums, measures.FIRST_TOKEN_TIME, "stretto_first_token_quantile_seconds", Dimension.MODEL
     )
-    tokens = group_by(sums, measures.TOKENS, Dimension.MODEL, Dimension.KIND)
+    tokens = sum_by_dimensions(sums, measures.TOKENS, Dimension.MODEL, Dimension.KIND)
     for (model, kind), count in sorted(tokens.items()):
         yield Figure("stretto_window_tokens", (("model", model), ("kind", kind), *at), count, count)
     for model, prompt in sorted(sum_by(sums, measures.PROMPT_TOKENS, Dimension.MODEL).items()):
@@ -63,9 +63,9 @@ def _compute_coverage_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
 
 
 def _compute_test_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
-    runs = group_in_table(sums, measures.TEST_RUNS, Dimension.FRAMEWORK, Dimension.OUTCOME)
+    runs = sum_in_table(sums, measures.TEST_RUNS, Dimension.FRAMEWORK, Dimension.OUTCOME)
     yield from compute_outcome_figures(at, "framework", runs, counts="stretto_window_test_runs")
-    tests = group_by(sums, measures.TESTS, Dimension.FRAMEWORK, Dimension.RESULT)
+    tests = sum_by_dimensions(sums, measures.TESTS, Dimension.FRAMEWORK, Dimension.RESULT)
     for (framework, result), count in sorted(tests.items()):
         labels = (("framework", framework), ("result", result), *at)
         yield Figure("stretto_window_tests", labels, count, count)

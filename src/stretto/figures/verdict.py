@@ -9,8 +9,8 @@ from typing import Protocol
 
 from stretto.figures.baselines import Baseline, FindBaseline, MeasuredRuns, Provenance
 from stretto.figures.confidence import Bounds, Estimate, sum_estimates
-from stretto.figures.sum_reading import Sums, group_by
-from stretto.figures.work_identity import list_task_types
+from stretto.figures.sum_reading import Sums, sum_by_dimensions
+from stretto.figures.work_identity import list_signature_task_types
 from stretto.names import measures
 from stretto.names.measures import Dimension
 
@@ -80,9 +80,9 @@ _MIX_COLUMNS = (
 def build_mixes(sums: Sums, find_baseline: FindBaseline) -> list[FanoutMix]:
     """Return the fan-outs of a window by pattern and mix of task types."""
     mix_and_type = (Dimension.PATTERN, Dimension.SIGNATURE, Dimension.TASK_TYPE)
-    columns = [group_by(sums, measure, *mix_and_type) for measure in _MIX_COLUMNS]
+    columns = [sum_by_dimensions(sums, measure, *mix_and_type) for measure in _MIX_COLUMNS]
     by_mix: dict[tuple[str, str], dict[str, list[int]]] = {}
-    for key, tasks in group_by(sums, measures.PARALLEL_TASKS, *mix_and_type).items():
+    for key, tasks in sum_by_dimensions(sums, measures.PARALLEL_TASKS, *mix_and_type).items():
         pattern, signature, task_type = key
         cells = by_mix.setdefault((pattern, signature), {})
         cells[task_type] = [tasks, *(column.get(key, 0) for column in columns)]
@@ -93,7 +93,7 @@ def build_mixes(sums: Sums, find_baseline: FindBaseline) -> list[FanoutMix]:
             for place in range(1 + len(_MIX_COLUMNS))
         ]
         # Each of these fan-outs has as many tasks as the signature names.
-        fanouts = sum(by_type[0].values()) // len(list_task_types(signature))
+        fanouts = sum(by_type[0].values()) // len(list_signature_task_types(signature))
         mixes.append(FanoutMix(find_baseline(pattern, signature), fanouts, *by_type))
     return mixes
 
@@ -106,7 +106,7 @@ def sum_parallel_by_type(mixes: Iterable[FanoutMix]) -> dict[tuple[str, Provenan
             by_type.setdefault((task_type, mix.baseline.provenance), []).append(mix)
     parallel = {}
     for (task_type, provenance), group in by_type.items():
-        sequential = estimate_sequential(group, only=task_type)
+        sequential = estimate_mixes_sequential_time(group, only=task_type)
         parallel[task_type, provenance] = ParallelWork(
             sum(mix.tasks[task_type] for mix in group),
             sum(mix.work[task_type] for mix in group),
@@ -119,7 +119,7 @@ def sum_parallel_by_type(mixes: Iterable[FanoutMix]) -> dict[tuple[str, Provenan
     return parallel
 
 
-def estimate_sequential(group: Iterable[DeliveredMix], only: str | None = None) -> Estimate:
+def estimate_mixes_sequential_time(group: Iterable[DeliveredMix], only: str | None = None) -> Estimate:
     """Return how long the delivered tasks of fan-outs, or only those of a type, take one by one (ns)."""
     by_runs: dict[tuple[int, ...], tuple[MeasuredRuns, Counter[str], list[int]]] = {}
     parts: list[Estimate] = []

@@ -19,7 +19,7 @@ from stretto.figures.work_tree import (
     Stretch,
     WorkerKind,
     build_work_tree,
-    find_execution,
+    find_call_execution,
     walk_tasks,
 )
 from stretto.model.entities import Session
@@ -85,7 +85,7 @@ def split_wall_time(session: Session, root: Stretch | None = None) -> Iterator[t
     if root.length > LONGEST_SESSION:
         return
     session_interval = Interval(root.start, root.end)
-    between = find_turns(session, root).between
+    between = find_turn_times(session, root).between
     requests = find_asked_calls(session)
     waits = [*_split_waits_for_agents(session, requests, session_interval)]
     claims: dict[WallPart, Iterable[Interval]] = {
@@ -122,7 +122,7 @@ def compute_wall_figures(window: str, sums: Sums) -> Iterator[Figure]:
         yield Figure("stretto_session_wall_seconds", labels, length / SECOND, sessions)
 
 
-def find_turns(session: Session, root: Stretch) -> TurnTimes:
+def find_turn_times(session: Session, root: Stretch) -> TurnTimes:
     """Return when the main agent was in a turn.
 
     A session without turns belongs to a program. It counts as a single turn, because no person prompts there.
@@ -186,7 +186,7 @@ def _find_single_tasks(root: Stretch) -> Iterator[Interval]:
 def _find_main_tools(session: Session, requests: Mapping[str, AskedCall]) -> Iterator[Interval]:
     for call in session.tool_calls:
         is_work = call.task is None and not is_waiting_tool(call.tool)
-        execution = find_execution(call, requests) if is_work else None
+        execution = find_call_execution(call, requests) if is_work else None
         if execution is not None:
             yield execution
 
@@ -226,7 +226,7 @@ def find_waits_for_agents(
     if not calls:
         return []
     matched = find_asked_calls(session) if requests is None else requests
-    return [wait for call in calls if (wait := find_execution(call, matched)) is not None]
+    return [wait for call in calls if (wait := find_call_execution(call, matched)) is not None]
 
 
 def _find_hooks(session: Session) -> Iterator[Interval]:

@@ -11,17 +11,17 @@ from typing import NamedTuple
 
 from stretto.clock import SECOND
 from stretto.figures.figure import Figure, Labels, make_ratio
-from stretto.figures.sum_reading import Sums, group_in_table, sum_by, sum_up
-from stretto.model.conclude_delivery import get_agent_id
+from stretto.figures.sum_reading import Sums, sum_by, sum_in_table, sum_up
+from stretto.model.conclude_delivery import get_agent_id_of_task
 from stretto.model.cost import DOLLAR
 from stretto.model.delivery import CANCELLED, WasteReason
 from stretto.model.entities import Task
-from stretto.model.interval import Interval, measure_union
+from stretto.model.interval import Interval, measure_union_length
 from stretto.names import measures
 from stretto.names.measures import Dimension
 
 
-class Waste(NamedTuple):
+class WastedTask(NamedTuple):
     """A wasted task, with the reason and its wasted time (ns)."""
 
     task: Task
@@ -29,7 +29,7 @@ class Waste(NamedTuple):
     length: int
 
 
-def find_waste(tasks: Iterable[Task]) -> Iterator[Waste]:
+def find_wasted_tasks(tasks: Iterable[Task]) -> Iterator[WastedTask]:
     """Yield the wasted tasks of a session."""
     # Example: a failed task of 60 s with two tasks at 10-50 s and 20-40 s below it: 20 s, 20 s and 20 s.
     all_tasks = tuple(tasks)
@@ -44,8 +44,8 @@ def find_waste(tasks: Iterable[Task]) -> Iterator[Waste]:
     for task in wasted:
         delivery = task.delivery
         if delivery is not None and delivery.reason is not None:
-            yield Waste(
-                task, delivery.reason, _measure_alone(task, below.get(get_agent_id(task.id, ids), []))
+            yield WastedTask(
+                task, delivery.reason, _measure_alone(task, below.get(get_agent_id_of_task(task.id, ids), []))
             )
 
 
@@ -57,7 +57,7 @@ def compute_waste_figures(window: str, sums: Sums) -> Iterator[Figure]:
         (Dimension.AGENT, "stretto_window_agent_deliveries"),
     ):
         for key, by_class in sorted(
-            group_in_table(sums, measures.DELIVERIES, label, Dimension.DELIVERY).items()
+            sum_in_table(sums, measures.DELIVERIES, label, Dimension.DELIVERY).items()
         ):
             for delivery, count in sorted(by_class.items()):
                 labels = ((label.value, key), ("delivery", delivery), *at)
@@ -98,4 +98,4 @@ def _measure_alone(task: Task, below: Iterable[Interval]) -> int:
     if interval is None:
         return 0
     inner = (Interval(max(interval.start, start), min(interval.end, end)) for start, end in below)
-    return interval.length - measure_union(inner)
+    return interval.length - measure_union_length(inner)

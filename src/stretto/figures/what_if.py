@@ -8,10 +8,10 @@ two turns. Example: a (0-10 s), then b (12-20 s): with a at half its time, b run
 from __future__ import annotations
 
 from stretto.figures.fanouts import Fanout
-from stretto.figures.work_tree import Stretch, WorkerKind, get_end_order, walk_tasks
+from stretto.figures.work_tree import Stretch, WorkerKind, get_end_sort_key, walk_tasks
 
 
-def simulate_session(root: Stretch, task_id: str, factor: float) -> int | None:
+def simulate_session_elapsed(root: Stretch, task_id: str, factor: float) -> int | None:
     """Return the session's elapsed time (ns) if a task, with all inside it, had taken ``factor`` of its time.
 
     ``root`` is the session's work tree. None if the task's length is unknown. Raises ValueError unless the
@@ -26,7 +26,7 @@ def simulate_session(root: Stretch, task_id: str, factor: float) -> int | None:
     return length
 
 
-def simulate_fanout(fanout: Fanout, task_id: str, factor: float) -> int | None:
+def simulate_fanout_elapsed(fanout: Fanout, task_id: str, factor: float) -> int | None:
     """Return the fan-out's elapsed time (ns) if a task of it had taken ``factor`` of its time.
 
     None if the task is not in it, or if its tasks waited for a person: how long that would have taken is
@@ -39,7 +39,7 @@ def simulate_fanout(fanout: Fanout, task_id: str, factor: float) -> int | None:
         for task in fanout.tasks
         if (interval := task.interval) is not None
     ]
-    outer = Stretch(WorkerKind.MAIN, "", fanout.start, fanout.end, inner=sorted(inner, key=get_end_order))
+    outer = Stretch(WorkerKind.MAIN, "", fanout.start, fanout.end, inner=sorted(inner, key=get_end_sort_key))
     changed = next((stretch for stretch in inner if stretch.id == task_id), None)
     return None if changed is None else _simulate_stretch(outer, changed, _scale_length(changed, factor))
 

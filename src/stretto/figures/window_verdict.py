@@ -28,8 +28,8 @@ from stretto.figures.baselines import (
 )
 from stretto.figures.confidence import LEVEL, Bounds, compute_improvement_bounds
 from stretto.figures.figure import Figure, Labels, make_ratio, with_bounds
-from stretto.figures.sum_reading import Sums, group_by
-from stretto.figures.verdict import NOTHING_DELIVERED, estimate_sequential
+from stretto.figures.sum_reading import Sums, sum_by_dimensions
+from stretto.figures.verdict import NOTHING_DELIVERED, estimate_mixes_sequential_time
 from stretto.model.delivery import Delivery
 from stretto.names import measures
 from stretto.names.measures import Dimension
@@ -152,7 +152,7 @@ class BaselineComparison:
 
 
 @dataclass(frozen=True, slots=True)
-class BetterPart:
+class BetterBaselinePart:
     """The part of a window that has a better baseline: by that baseline, and by the tasks' own lengths."""
 
     better: BaselineComparison
@@ -166,7 +166,7 @@ class Verdict:
     window: str
     lead: BaselineComparison | None = None
     """The headline; None if nothing ran in parallel."""
-    parts: tuple[BetterPart, ...] = ()
+    parts: tuple[BetterBaselinePart, ...] = ()
     """The best provenance first."""
     all_fanouts: int = 0
     """Parallel executions of the window. The headline has all of them, unless a chosen baseline does not."""
@@ -191,7 +191,7 @@ def read_headline_mixes(sums: Sums, find_baseline: FindBaseline) -> list[Headlin
     """Return the fan-outs of a window by pattern and mix, each mix with its best baseline."""
     mix = (Dimension.PATTERN, Dimension.SIGNATURE)
     fanouts, paid, elapsed = (
-        group_by(sums, measure, *mix)
+        sum_by_dimensions(sums, measure, *mix)
         for measure in (measures.VERDICT_FANOUTS, measures.VERDICT_PAID, measures.VERDICT_ELAPSED)
     )
     tasks, work = (
@@ -222,7 +222,7 @@ def build_verdict(
     mixes = read_headline_mixes(sums, find_baseline)
     if not mixes:
         return Verdict(window)
-    chosen = choose_headline(sums, rule) if provenance is None else provenance
+    chosen = choose_headline_provenance(sums, rule) if provenance is None else provenance
     headline_rule = rule if chosen is rule.provenance else BY_WORK
     covered = [
         replace(mix, baseline=baseline)
@@ -234,14 +234,16 @@ def build_verdict(
         group = [mix for mix in mixes if mix.baseline.provenance is better]
         if group and better is not chosen and better is not Provenance.WORK:
             own = [replace(mix, baseline=WORK_BASELINE) for mix in group]
-            parts.append(BetterPart(_compare(better, group), _compare(Provenance.WORK, own)))
+            parts.append(BetterBaselinePart(_compare(better, group), _compare(Provenance.WORK, own)))
     lead = _compare(chosen, covered) if covered else None
     return Verdict(window, lead, tuple(parts), sum(mix.fanouts for mix in mixes))
 
 
-def choose_headline(sums: Sums, rule: HeadlineRule) -> Provenance:
+def choose_headline_provenance(sums: Sums, rule: HeadlineRule) -> Provenance:
     """Return the rule's baseline if it covers the share of the executions that it must, else the work."""
-    counts = _to_pairs(group_by(sums, measures.VERDICT_FANOUTS, Dimension.PATTERN, Dimension.SIGNATURE))
+    counts = _to_pairs(
+        sum_by_dimensions(sums, measures.VERDICT_FANOUTS, Dimension.PATTERN, Dimension.SIGNATURE)
+    )
     all_fanouts = sum(count for _, count in counts)
     covered = sum(count for key, count in counts if rule.find(*key) is not None)
     # The tolerance keeps floating point from refusing a share of exactly the minimum.
@@ -359,7 +361,7 @@ def build_comparison_document(part: BaselineComparison) -> dict[str, Any]:
 
 
 def _compare(provenance: Provenance, group: Sequence[HeadlineMix]) -> BaselineComparison:
-    sequential = estimate_sequential(group)
+    sequential = estimate_mixes_sequential_time(group)
     bounds = sequential.interval
     reasons = (*(mix.baseline.no_interval_reason for mix in group), sequential.no_interval_reason)
     tasks, work = (_sum_by_class(mixes) for mixes in ([m.tasks for m in group], [m.work for m in group]))
@@ -386,7 +388,7 @@ def _group_by_mix(sums: Sums, measure: str) -> dict[tuple[str, str], dict[tuple[
     by_mix: dict[tuple[str, str], dict[tuple[str, Delivery], int]] = {}
     dimensions = (Dimension.PATTERN, Dimension.SIGNATURE, Dimension.TASK_TYPE, Dimension.DELIVERY)
     for (pattern, signature, task_type, delivery), amount in sorted(
-        group_by(sums, measure, *dimensions).items()
+        sum_by_dimensions(sums, measure, *dimensions).items()
     ):
         by_mix.setdefault((pattern, signature), {})[task_type, Delivery(delivery)] = amount
     return by_mix

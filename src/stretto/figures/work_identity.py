@@ -64,7 +64,7 @@ def identify_work(session: Session, tasks: Iterable[Task]) -> WorkIdentity:
     return WorkIdentity(session.project, session.pattern, tuple(workers))
 
 
-def sign_work(session: Session, tasks: Iterable[Task]) -> str:
+def build_work_signature(session: Session, tasks: Iterable[Task]) -> str:
     """Return the signature of tasks of a session."""
     return identify_work(session, tasks).signature
 
@@ -74,11 +74,11 @@ def decode_workers(text: str) -> tuple[tuple[str, str], ...]:
     return tuple((agent, task_type) for agent, task_type in json.loads(text))
 
 
-def list_task_types(signature: str) -> list[str]:
+def list_signature_task_types(signature: str) -> list[str]:
     """Return the task types of a signature, sorted, repeats kept."""
     return signature.partition(_MARK)[0].split(",")
 
 
-def is_identified(signature: str) -> bool:
+def has_work_identity(signature: str) -> bool:
     """Return whether a signature has an identity, so that a measured baseline is possible."""
     return _MARK in signature

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from stretto.clock import DAY
-from stretto.model.conclude_delivery import get_agent_id
+from stretto.model.conclude_delivery import get_agent_id_of_task
 from stretto.model.entities import Session, Task, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.facts import DELEGATING_TOOLS
@@ -49,7 +49,7 @@ class Stretch:
     parent: Stretch | None = None
     """The stretch that delegated or called it."""
     inner: list[Stretch] = field(default_factory=list)
-    """Its own calls and the tasks directly inside it, in the order of ``get_end_order``."""
+    """Its own calls and the tasks directly inside it, in the order of ``get_end_sort_key``."""
 
     @property
     def length(self) -> int:
@@ -61,7 +61,7 @@ class Stretch:
         return other.start <= self.start and self.end <= other.end
 
 
-def get_end_order(stretch: Stretch) -> tuple[int, int, str]:
+def get_end_sort_key(stretch: Stretch) -> tuple[int, int, str]:
     """Return the sort key that orders stretches by end; of equal ends the longest is last."""
     return stretch.end, -stretch.start, stretch.id
 
@@ -93,11 +93,11 @@ def build_work_tree(session: Session) -> Stretch:
         if call.parent is not None and call.end > call.start:
             call.parent.inner.append(call)
     for stretch in (root, *runs.all):
-        stretch.inner.sort(key=get_end_order)
+        stretch.inner.sort(key=get_end_sort_key)
     return root
 
 
-def find_execution(call: ToolCall, requests: Mapping[str, AskedCall]) -> Interval | None:
+def find_call_execution(call: ToolCall, requests: Mapping[str, AskedCall]) -> Interval | None:
     """Return when a call executed: the execution ends at the call's reported end.
 
     None if the length is unknown: without an end, or if a person was asked in between and the execution was
@@ -128,7 +128,7 @@ class AgentRuns:
         self._by_agent: dict[str, list[Stretch]] = {}
         self._parents: dict[str, str | None] = {}
         for task in session.tasks:
-            agent = self.get_agent_id(task.id)
+            agent = self.get_agent_id_of_task(task.id)
             self._parents.setdefault(agent, task.parent)
             end = root.end if task.outcome is Outcome.RUNNING else task.end
             if task.start is None or end is None:
@@ -140,9 +140,9 @@ class AgentRuns:
         self.by_id = {run.id: run for runs in self._by_agent.values() for run in runs}
         self.all = sorted(self.by_id.values(), key=lambda run: (run.start, run.id))
 
-    def get_agent_id(self, task_id: str) -> str:
+    def get_agent_id_of_task(self, task_id: str) -> str:
         """Return the agent id of a task: a resumed run ``a1/2`` belongs to the agent ``a1``."""
-        return get_agent_id(task_id, self._ids)
+        return get_agent_id_of_task(task_id, self._ids)
 
     def find_run(self, agent: str, time: int) -> Stretch | None:
         """Return an agent's last run that began by a time, else its first run."""
@@ -191,7 +191,7 @@ def _iterate_calls(session: Session, runs: AgentRuns, root: Stretch) -> Iterator
     for call in session.tool_calls:
         owner = root if call.task is None else runs.by_id.get(call.task)
         execution = (
-            find_execution(call, requests)
+            find_call_execution(call, requests)
             if owner is not None
             and call.tool not in DELEGATING_TOOLS
             and call.id not in delegating

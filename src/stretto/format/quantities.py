@@ -65,7 +65,7 @@ def format_percent(ratio: float) -> str:
     return f"{text.replace('-', MINUS)}{SPACE}%"
 
 
-def format_points(difference: float) -> str:
+def format_percentage_points(difference: float) -> str:
     """Return a difference of two ratios in percentage points, without its sign, e.g. ``6 points``."""
     text = _trim_zeros(abs(difference) * 100, 1 if abs(difference) < 0.1 else 0)  # noqa: PLR2004  # 10 points
     return f"{text} point" + ("" if text == "1" else "s")
@@ -82,16 +82,16 @@ def format_count(number: int) -> str:
     return text.replace("-", MINUS)
 
 
-def format_count_of(number: int, singular: str, plural: str | None = None) -> str:
+def format_count_with_noun(number: int, singular: str, plural: str | None = None) -> str:
     """Return a count with its noun, e.g. ``1 task``, ``3 tasks``; by default the plural adds an s."""
     return f"{format_count(number)}{SPACE}{singular if number == 1 else plural or singular + 's'}"
 
 
-def format_delivered(delivered: int, tasks: int) -> str:
+def format_delivered_tasks(delivered: int, tasks: int) -> str:
     """Return how many tasks were delivered, e.g. ``2 of 3 tasks delivered``, or ``3 tasks`` if all were."""
     if delivered == tasks:
-        return format_count_of(tasks, "task")
-    return f"{format_count(delivered)} of {format_count_of(tasks, 'task')} delivered"
+        return format_count_with_noun(tasks, "task")
+    return f"{format_count(delivered)} of {format_count_with_noun(tasks, 'task')} delivered"
 
 
 def format_bytes(number: float) -> str:

@@ -19,7 +19,7 @@ from typing import IO
 
 from stretto.clock import SECOND
 from stretto.errors import SourceError
-from stretto.journal.event_files import append_records, list_files, open_content
+from stretto.journal.event_files import append_records, list_file_sizes, open_content
 from stretto.journal.kept_records import is_kept_file, sync_folder
 
 FORMAT = 1
@@ -163,7 +163,7 @@ def _list_until_stable(journal: Path, leave_out: frozenset[str]) -> Iterator[tup
     for is_kept in (False, True):
         while new := {
             file: size
-            for file, size in list_files(journal).items()
+            for file, size in list_file_sizes(journal).items()
             if file not in seen and is_kept_file(file) is is_kept
         }:
             yield from new.items()
@@ -194,7 +194,7 @@ def _add_member(archive: tarfile.TarFile, name: str, content: IO[bytes], size: i
 def _append_missing_lines(path: Path, content: IO[bytes]) -> int:
     """Append the lines of an archived file that the present file lacks, and return their number."""
     present: set[bytes] = set()
-    if path.name in list_files(path.parent):
+    if path.name in list_file_sizes(path.parent):
         with open_content(path.parent, path.name) as file:
             present = {_hash_line(line) for line in file}
     pending: list[bytes] = []

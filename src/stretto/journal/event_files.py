@@ -23,12 +23,12 @@ from stretto.journal.compression import (
     CLOSING,
     COMPRESSED,
     compress_file,
-    get_part,
+    delete_all_parts,
+    get_part_path,
     has_uncompressed_part,
     is_compressed,
-    open_parts,
+    open_joined_parts,
     read_content_size,
-    remove_parts,
     write_compressed,
 )
 from stretto.journal.file_identity import compute_identity
@@ -133,7 +133,7 @@ class FileState:
     """Changes with each write, and with a move, a restore or a replacement of the file."""
 
 
-def scan_files(folder: Path) -> dict[str, FileState]:
+def scan_file_states(folder: Path) -> dict[str, FileState]:
     """Return the journal's files with their states, by name; the parts of a compressed file are one file."""
     parts: dict[str, list[FileState]] = {}
     try:
@@ -172,19 +172,19 @@ def _join_states(parts: list[FileState]) -> FileState:
     )
 
 
-def list_files(folder: Path) -> dict[str, int]:
+def list_file_sizes(folder: Path) -> dict[str, int]:
     """Return the journal's files with their sizes in bytes, by name."""
-    return {file: state.size for file, state in scan_files(folder).items()}
+    return {file: state.size for file, state in scan_file_states(folder).items()}
 
 
-def measure_disk(folder: Path) -> int:
+def measure_disk_use(folder: Path) -> int:
     """Return the bytes that the journal's files take on the disk."""
-    return sum(state.disk for state in scan_files(folder).values())
+    return sum(state.disk for state in scan_file_states(folder).values())
 
 
 def open_content(folder: Path, file: str) -> BinaryIO:
     """Open the uncompressed content of a journal file for reading. Raises OSError."""
-    return open_parts(folder, file)
+    return open_joined_parts(folder, file)
 
 
 def identify_content(folder: Path, file: str, offset: int) -> str | None:
@@ -205,7 +205,7 @@ def parse_line(line: bytes) -> Event | str:
     return _find_problem(event) or event
 
 
-def is_closed(file: str, now: int) -> bool:
+def is_day_file_closed(file: str, now: int) -> bool:
     """Return whether a day's file receives no more events at ``now`` (ns): an hour after the day's end."""
     return DAY_FILE(file) is not None and file < get_day_file(Path(), now - HOUR).name
 
@@ -239,7 +239,7 @@ def read_next_batch(
     return replace(batch, identity=compute_identity(content, batch.end) or "")
 
 
-def split_batch(folder: Path, batch: Batch) -> Iterator[Batch]:
+def reread_batch_by_line(folder: Path, batch: Batch) -> Iterator[Batch]:
     """Read a batch again and yield a batch for each of its lines."""
     with open_content(folder, batch.file) as content:
         content.seek(batch.start)
@@ -278,7 +278,7 @@ class Rewrite:
     identity: str
 
 
-def drop_sessions(
+def rewrite_with_kept_sessions(
     folder: Path, file: str, is_kept: Callable[[str], bool], announce: Callable[[Rewrite], None]
 ) -> Rewrite | None:
     """Rewrite a closed file with only the events whose session is kept, and replace it in a single step.
@@ -293,7 +293,7 @@ def drop_sessions(
         while has_uncompressed_part(folder, file):
             if not compress_file(folder, file):
                 return None
-    before = scan_files(folder).get(file)
+    before = scan_file_states(folder).get(file)
     new = (folder / file).with_suffix(".new")
     events = dropped = 0
     with open_content(folder, file) as old, new.open("w+b") as output:
@@ -313,31 +313,33 @@ def drop_sessions(
         rewrite = Rewrite(events, size, compute_identity(output, size) or "")
         target = folder / file
         if compressed and events and dropped:
-            target = get_part(folder, file, COMPRESSED)
+            target = get_part_path(folder, file, COMPRESSED)
             output.seek(0)
-            write_compressed(get_part(folder, file, ".gz.new"), iter(lambda: output.read(CHUNK), b""))
+            write_compressed(get_part_path(folder, file, ".gz.new"), iter(lambda: output.read(CHUNK), b""))
     # Without events the file is deleted even if nothing was dropped: it is blank.
-    if (events and not dropped) or scan_files(folder).get(file) != before:
+    if (events and not dropped) or scan_file_states(folder).get(file) != before:
         new.unlink()
-        get_part(folder, file, ".gz.new").unlink(missing_ok=True)
+        get_part_path(folder, file, ".gz.new").unlink(missing_ok=True)
         return None
     announce(rewrite)
     if events:
-        (get_part(folder, file, ".gz.new") if compressed else new).replace(target)
+        (get_part_path(folder, file, ".gz.new") if compressed else new).replace(target)
         new.unlink(missing_ok=True)
     else:
         new.unlink()
-        remove_parts(folder, file)
+        delete_all_parts(folder, file)
     return rewrite
 
 
-def find_recent(folder: Path, pattern: re.Pattern[bytes], *, limit: int = RECENT) -> Iterator[Event]:
+def find_recent_events(folder: Path, pattern: re.Pattern[bytes], *, limit: int = RECENT) -> Iterator[Event]:
     """Yield the events on those lines of the last ``limit`` bytes that match a pattern, oldest first.
 
     Only the files of days are read: imported files are not recent.
     """
     spans: list[tuple[str, int]] = []
-    for file, size in reversed([(name, size) for name, size in list_files(folder).items() if DAY_FILE(name)]):
+    for file, size in reversed(
+        [(name, size) for name, size in list_file_sizes(folder).items() if DAY_FILE(name)]
+    ):
         spans.append((file, max(0, size - limit)))
         limit -= size
         if limit <= 0:

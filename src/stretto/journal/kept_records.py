@@ -19,7 +19,7 @@ from typing import BinaryIO
 import msgspec
 
 from stretto.clock import SECOND
-from stretto.journal.event_files import SUFFIX, Reject, append_records, list_files
+from stretto.journal.event_files import SUFFIX, Reject, append_records, list_file_sizes
 
 VERSION = 1
 """The version of a record. A reader sets a higher version aside instead of misreading it."""
@@ -78,7 +78,7 @@ _decode = msgspec.json.Decoder(KeptRecord).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def hash_session(session_id: str) -> str:
+def hash_session_id(session_id: str) -> str:
     """Return the hash that stands for a session's id in its record."""
     return sha256(session_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
@@ -88,7 +88,7 @@ def is_kept_file(file: str) -> bool:
     return file.startswith(PREFIX)
 
 
-def find_month_end(file: str) -> int | None:
+def find_month_end_of_file(file: str) -> int | None:
     """Return the end (ns) of the month that a file of kept records is named after; None for other files."""
     match = _MONTH_FILE(file)
     if match is None:
@@ -123,9 +123,9 @@ def append_kept_records(folder: Path, records: Iterable[KeptRecord]) -> dict[str
         lines.setdefault(f"{PREFIX}{month}{SUFFIX}", []).append(encode_kept_record(record))
     sizes: dict[str, tuple[int, int]] = {}
     for file, texts in lines.items():
-        before = list_files(folder).get(file, 0)
+        before = list_file_sizes(folder).get(file, 0)
         append_records(folder / file, b"".join(texts), sync=True)
-        sizes[file] = before, list_files(folder)[file]
+        sizes[file] = before, list_file_sizes(folder)[file]
     if any(not before for before, _ in sizes.values()):
         sync_folder(folder)
     return sizes

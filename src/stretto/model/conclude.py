@@ -24,7 +24,7 @@ from stretto.model.conclude_calls import (
     is_call_over,
     keep_plausible_start,
 )
-from stretto.model.conclude_delivery import judge_tasks
+from stretto.model.conclude_delivery import judge_task_deliveries
 from stretto.model.conclude_leaves import (
     conclude_cache_reports,
     conclude_hooks_run,
@@ -44,18 +44,18 @@ from stretto.model.facts import (
     EntityFacts,
     Fact,
     SessionFacts,
-    find_nearest_task,
+    find_enclosing_task,
     get_number,
-    get_permission_key,
     get_text,
+    make_permission_key_of_call,
 )
 from stretto.model.join import join_facts
-from stretto.model.person_waits import cut_waits
-from stretto.model.run_times import Run, RunTimes, measure_run
-from stretto.model.session_outcome import conclude_session_outcome, judge_stops
-from stretto.model.task_type import OTHER, normalise_name
+from stretto.model.person_waits import add_person_waits
+from stretto.model.run_times import Run, RunTimes, determine_run_times
+from stretto.model.session_outcome import conclude_session_outcome, judge_turn_by_stops
+from stretto.model.task_type import OTHER, to_label_value
 from stretto.names import fact_fields
-from stretto.names.fact_fields import list_stamped, make_stamped_key, unpack_timed
+from stretto.names.fact_fields import list_stamped_facts, make_stamped_key, unpack_timed_text
 
 Classify = Callable[[str | None, str | None], str]
 """(description, agent) → task type."""
@@ -85,7 +85,7 @@ def conclude_session(facts: SessionFacts, *, lost: bool, classify: Classify, cal
     turns = _conclude_turns(facts, closed=closed)
     end = get_number(session, fact_fields.ENDED) if has_session_ended(facts) else None
     tasks = conclude_tasks(facts, closed=closed, classify=classify)
-    tasks = cut_waits(facts, judge_tasks(facts, tasks, turns, end), closed=closed)
+    tasks = add_person_waits(facts, judge_task_deliveries(facts, tasks, turns, end), closed=closed)
     first = get_number(session, fact_fields.FIRST) or 0
     return Session(
         id=facts.id,
@@ -110,7 +110,7 @@ def conclude_session(facts: SessionFacts, *, lost: bool, classify: Classify, cal
         permissions=conclude_permissions(facts) if calls else (),
         samples=conclude_samples(facts) if calls else (),
         cache_reports=conclude_cache_reports(facts) if calls else (),
-        ends=tuple(sorted(time for time, _ in list_stamped(session, fact_fields.ENDED))),
+        ends=tuple(sorted(time for time, _ in list_stamped_facts(session, fact_fields.ENDED))),
         processes=conclude_host_processes(facts),
         labels=labels,
     )
@@ -132,7 +132,10 @@ def conclude_tasks(facts: SessionFacts, *, closed: bool, classify: Classify) -> 
     tasks: list[Task] = []
     for agent_id, task_facts in facts.tasks.items():
         calls = delegations.by_agent.get(agent_id, ())
-        starts, ends = list_stamped(task_facts, fact_fields.START), list_stamped(task_facts, fact_fields.END)
+        starts, ends = (
+            list_stamped_facts(task_facts, fact_fields.START),
+            list_stamped_facts(task_facts, fact_fields.END),
+        )
         if not starts and not ends and (not calls or agent_id.startswith("/")):
             # The host's notices can also be about background shells, which are no agents. A path in a call's
             # answer is an alias of an agent that has not been heard of.
@@ -155,7 +158,9 @@ def conclude_tasks(facts: SessionFacts, *, closed: bool, classify: Classify) -> 
                     task_id=agent_id if index == 0 else f"{agent_id}/{index + 1}",
                     task_facts=task_facts,
                     call=call,
-                    times=measure_run(facts, task_facts, run, next_run, call=call, waiting_call=waiting_call),
+                    times=determine_run_times(
+                        facts, task_facts, run, next_run, call=call, waiting_call=waiting_call
+                    ),
                     declared_tool_calls=None if waiting_call is None else waiting_call.task_tool_calls,
                     outcome=_find_noticed_outcome(task_facts, run, next_run)
                     or _conclude_task_outcome(task_facts, waiting_call, run, is_over=is_over),
@@ -174,7 +179,7 @@ def conclude_tasks(facts: SessionFacts, *, closed: bool, classify: Classify) -> 
                 task_id=call.id,
                 task_facts={},
                 call=call,
-                times=measure_run(facts, {}, run, None, call=call, waiting_call=call),
+                times=determine_run_times(facts, {}, run, None, call=call, waiting_call=call),
                 declared_tool_calls=call.task_tool_calls,
                 outcome=_conclude_task_outcome({}, call, run, is_over=is_over),
                 seen=False,
@@ -197,13 +202,13 @@ def _stands_for_agent(facts: SessionFacts, call: Delegation) -> bool:
         return True
     if get_text(facts.session, fact_fields.SOURCE) in AGENT_REPORTING_SOURCES:
         return False
-    if any(list_stamped(task_facts, fact_fields.START) for task_facts in facts.tasks.values()):
+    if any(list_stamped_facts(task_facts, fact_fields.START) for task_facts in facts.tasks.values()):
         return False
     call_facts = facts.calls.get(call.id, {})
     asked = (
         call.end is None
         and call.start is not None
-        and facts.has_permission_request(get_permission_key(call_facts), call.start, LATEST)
+        and facts.has_permission_request(make_permission_key_of_call(call_facts), call.start, LATEST)
     )
     return not asked
 
@@ -232,7 +237,7 @@ def _conclude_task(
     agent = get_text(task_facts, fact_fields.AGENT) or (call.agent if call else None)
     description = (call.description if call else None) or get_text(task_facts, fact_fields.DESCRIPTION)
     declared_type = get_text(task_facts, fact_fields.TYPE)
-    task_type = normalise_name(declared_type) or OTHER if declared_type else classify(description, agent)
+    task_type = to_label_value(declared_type) or OTHER if declared_type else classify(description, agent)
     delegated_by = (call.id if call else None) or get_text(task_facts, fact_fields.DELEGATED_BY)
     parent = call.parent if call else get_text(task_facts, fact_fields.PARENT)
     return Task(
@@ -240,7 +245,7 @@ def _conclude_task(
         task_type=task_type,
         agent=agent,
         description=description,
-        parent=find_nearest_task(facts, parent),
+        parent=find_enclosing_task(facts, parent),
         delegated_by=delegated_by or _get_parent_call(facts, task_facts),
         start=times.start,
         end=times.end,
@@ -257,14 +262,18 @@ def _conclude_task(
 def _find_written_files(task_facts: EntityFacts, times: RunTimes) -> str | None:
     """Return the hashes of the files that a run wrote; other runs of the agent have their own."""
     texts = [
-        str(text) for at, (_, text) in list_stamped(task_facts, fact_fields.WROTE) if _is_of_run(at, times)
+        str(text)
+        for at, (_, text) in list_stamped_facts(task_facts, fact_fields.WROTE)
+        if _is_of_run(at, times)
     ]
     return " ".join(sorted({hash for text in texts for hash in text.split()})) or None
 
 
 def _find_conflict(task_facts: EntityFacts, times: RunTimes) -> bool | None:
     flags = [
-        flag for at, (_, flag) in list_stamped(task_facts, fact_fields.CONFLICT) if _is_of_run(at, times)
+        flag
+        for at, (_, flag) in list_stamped_facts(task_facts, fact_fields.CONFLICT)
+        if _is_of_run(at, times)
     ]
     return any(flags) if flags else None
 
@@ -323,7 +332,7 @@ def _find_noticed_outcome(task_facts: EntityFacts, run: Run, next_run: Run | Non
     """Return the outcome in the host's last notice between the start of a run and that of the next."""
     start = run.start or 0
     until = LATEST if next_run is None else next_run.start or 0
-    times = [time for time, _ in list_stamped(task_facts, fact_fields.NOTICE) if start <= time < until]
+    times = [time for time, _ in list_stamped_facts(task_facts, fact_fields.NOTICE) if start <= time < until]
     if not times:
         return None
     return OUTCOMES[str(get_text(task_facts, make_stamped_key(fact_fields.NOTICE, max(times))))]
@@ -345,7 +354,7 @@ def _get_listed_agents(facts: SessionFacts) -> tuple[int, frozenset[str]]:
     packed = get_text(facts.session, fact_fields.RUNNING)
     if packed is None:
         return 0, frozenset()
-    time, ids = unpack_timed(packed)
+    time, ids = unpack_timed_text(packed)
     return time, frozenset(ids.split(" ")) if ids else frozenset()
 
 
@@ -355,7 +364,7 @@ def _conclude_turns(facts: SessionFacts, *, closed: bool) -> tuple[Turn, ...]:
     Clients before prompt ids report stops without a turn id: the last stop before the next prompt is used.
     Example: prompts at 10 and 50 and stops at 20, 30 and 60 are the turns [10, 30] and [50, 60].
     """
-    stops = sorted((time, str(fact[1])) for time, fact in list_stamped(facts.session, fact_fields.STOP))
+    stops = sorted((time, str(fact[1])) for time, fact in list_stamped_facts(facts.session, fact_fields.STOP))
     started_turns = sorted(
         (start, turn_id)
         for turn_id, turn_facts in facts.turns.items()
@@ -370,7 +379,9 @@ def _conclude_turns(facts: SessionFacts, *, closed: bool) -> tuple[Turn, ...]:
             own_stops = [
                 stop for stop in stops if stop[0] >= start and (next_start is None or stop[0] < next_start)
             ]
-            end, outcome = (own_stops[-1][0], judge_stops(facts, own_stops)) if own_stops else (None, None)
+            end, outcome = (
+                (own_stops[-1][0], judge_turn_by_stops(facts, own_stops)) if own_stops else (None, None)
+            )
         if end is None:
             prompted = get_number(facts.session, fact_fields.PROMPTED) or 0
             outcome = Outcome.UNKNOWN if closed or prompted > start else Outcome.RUNNING
@@ -383,7 +394,7 @@ def _conclude_turns(facts: SessionFacts, *, closed: bool) -> tuple[Turn, ...]:
         asked = get_number(facts.session, make_stamped_key(fact_fields.ASKED, stop))
         if asked is not None and not any(asked <= start <= stop for start, _ in started_turns):
             own_stops = [each for each in stops if asked <= each[0] <= stop]
-            outcome = judge_stops(facts, own_stops)
+            outcome = judge_turn_by_stops(facts, own_stops)
             turns.append(Turn(f"@{asked}", "user", asked, stop, OUTCOMES[outcome]))
     return tuple(sorted(turns, key=lambda turn: (turn.start, turn.id)))
 
@@ -391,4 +402,4 @@ def _conclude_turns(facts: SessionFacts, *, closed: bool) -> tuple[Turn, ...]:
 def _get_words(session: EntityFacts, name: str) -> str | None:
     """Return the words of a timed text, or None if the field is absent."""
     packed = get_text(session, name)
-    return unpack_timed(packed)[1] if packed else None
+    return unpack_timed_text(packed)[1] if packed else None

@@ -15,14 +15,14 @@ from stretto.model.facts import (
     RANK,
     EntityFacts,
     SessionFacts,
-    find_nearest_task,
+    find_enclosing_task,
     get_number,
-    get_permission_key,
     get_text,
+    make_permission_key_of_call,
     split_repeated_calls,
 )
 from stretto.names import fact_fields
-from stretto.names.fact_fields import list_stamped
+from stretto.names.fact_fields import list_stamped_facts
 
 LONGEST_ACTIVITY = 30 * DAY
 """Nanoseconds. A longer duration of anything an agent does was measured with two different clocks."""
@@ -45,19 +45,20 @@ def conclude_calls(
 ) -> tuple[ToolCall, ...]:
     """Return the tool calls by start, each assigned to the agent's run during which it happened.
 
-    ``concluded`` holds results of ``conclude_call`` by key that are still valid except for their task.
+    ``concluded`` holds results of ``conclude_calls_under_key`` by key that are still valid except for
+    their task.
     """
     find_run = index_runs_by_agent(facts, tasks)
     calls: list[ToolCall] = []
     for key, call_facts in facts.calls.items():
-        agent_id = find_nearest_task(facts, get_text(call_facts, fact_fields.AGENT_ID))
-        for call in concluded.get(key) or conclude_call(facts, key, closed=closed):
+        agent_id = find_enclosing_task(facts, get_text(call_facts, fact_fields.AGENT_ID))
+        for call in concluded.get(key) or conclude_calls_under_key(facts, key, closed=closed):
             task = None if agent_id is None else find_run(agent_id, call.start or call.end or 0)
             calls.append(call if task == call.task else replace(call, task=task))
     return tuple(sorted(calls, key=lambda call: (call.start or call.end or 0, call.id)))
 
 
-def conclude_call(facts: SessionFacts, call_id: str, *, closed: bool) -> tuple[ToolCall, ...]:
+def conclude_calls_under_key(facts: SessionFacts, call_id: str, *, closed: bool) -> tuple[ToolCall, ...]:
     """Return the tool calls under a key, usually a single call; none for a refused call.
 
     Their task is the agent, not yet its run.
@@ -77,7 +78,7 @@ def _conclude_tool_call(
     """
     start, end = get_number(call_facts, fact_fields.START), get_number(call_facts, fact_fields.END)
     duration = get_number(call_facts, fact_fields.DURATION)
-    task = find_nearest_task(facts, get_text(call_facts, fact_fields.AGENT_ID))
+    task = find_enclosing_task(facts, get_text(call_facts, fact_fields.AGENT_ID))
     overhead = None
     if end is None:
         over = closed or is_call_over(facts, call_facts, task, start)
@@ -148,7 +149,7 @@ def _compute_overhead(facts: SessionFacts, call_facts: EntityFacts, surplus: int
     if not timed_by_hooks or get_text(call_facts, fact_fields.TOOL) in DELEGATING_TOOLS:
         return None
     if facts.permissions and facts.has_permission_request(
-        get_permission_key(call_facts), int(start), int(end)
+        make_permission_key_of_call(call_facts), int(start), int(end)
     ):
         return None
     return max(0, surplus)
@@ -168,7 +169,7 @@ def is_call_over(
             get_number(facts.session, fact_fields.PROMPTED),
         )
         return any(time is not None and time > start for time in closers)
-    agent_ends = list_stamped(facts.tasks.get(agent_id, {}), fact_fields.END)
+    agent_ends = list_stamped_facts(facts.tasks.get(agent_id, {}), fact_fields.END)
     return any(time > start for time, _ in agent_ends)
 
 
@@ -184,7 +185,7 @@ def conclude_model_calls(facts: SessionFacts, ids: Iterable[str] | None = None) 
     selected = facts.model_calls if ids is None else {id: facts.model_calls[id] for id in ids}
     merged = _merge_requests_into_responses(selected)
     task_of = {
-        call_id: find_nearest_task(facts, get_text(call_facts, fact_fields.AGENT_ID))
+        call_id: find_enclosing_task(facts, get_text(call_facts, fact_fields.AGENT_ID))
         for call_id, call_facts in merged.items()
     }
     tasks_with_ids = {

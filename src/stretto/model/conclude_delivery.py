@@ -33,7 +33,7 @@ _LOST = TaskDelivery(Delivery.WASTED, WasteReason.LOST)
 _BY_PERSON = TaskDelivery(Delivery.WASTED, WasteReason.CANCELLED_BY_PERSON)
 
 
-def judge_tasks(
+def judge_task_deliveries(
     facts: SessionFacts, tasks: Sequence[Task], turns: Sequence[Turn], end: int | None
 ) -> tuple[Task, ...]:
     """Return the tasks of a session, each with its class. ``end`` is the session's end, if it was seen."""
@@ -42,7 +42,7 @@ def judge_tasks(
     if not any(_is_unclear(task) for task in tasks):
         return tuple(tasks)
     ids = {task.id for task in tasks}
-    agents = {id: get_agent_id(id, ids) for id in ids}
+    agents = {id: get_agent_id_of_task(id, ids) for id in ids}
     by_agent = _share_last_run(tasks, agents, _judge_cuts(facts, tasks, turns, end))
     parents = {agents[task.id]: task.parent for task in reversed(tasks)}
     wasted_agents = {agent for agent, judged in by_agent.items() if judged.is_wasted}
@@ -56,7 +56,7 @@ def judge_tasks(
     )
 
 
-def get_agent_id(task_id: str, ids: Container[str]) -> str:
+def get_agent_id_of_task(task_id: str, ids: Container[str]) -> str:
     """Return the agent id of a task: a resumed run ``a1/2`` belongs to the agent ``a1``."""
     agent, _, number = task_id.rpartition("/")
     return agent if number.isdigit() and agent in ids else task_id

@@ -19,9 +19,9 @@ from stretto.model.entities import (
     Score,
 )
 from stretto.model.event import Outcome
-from stretto.model.facts import EntityFacts, SessionFacts, find_nearest_task, get_number, get_text
+from stretto.model.facts import EntityFacts, SessionFacts, find_enclosing_task, get_number, get_text
 from stretto.names import NONE, fact_fields
-from stretto.names.fact_fields import EntityKind, parse_stamped_key, unpack_timed
+from stretto.names.fact_fields import EntityKind, parse_stamped_key, unpack_timed_text
 
 
 def conclude_phases(facts: SessionFacts, *, closed: bool) -> tuple[Phase, ...]:
@@ -52,7 +52,7 @@ def conclude_labels(facts: SessionFacts) -> tuple[tuple[str, str], ...]:
     labels = []
     for key, label_facts in _list_leaves(facts, EntityKind.LABEL):
         packed = get_text(label_facts, fact_fields.DECIDED) or get_text(label_facts, fact_fields.DECLARED)
-        value = unpack_timed(packed)[1] if packed else ""
+        value = unpack_timed_text(packed)[1] if packed else ""
         if value:
             labels.append((key, value))
     return tuple(sorted(labels))
@@ -80,7 +80,7 @@ def conclude_scores(facts: SessionFacts) -> tuple[Score, ...]:
     """Return the latest judgement of each judge on each entity and criterion, by time."""
     scores = []
     for _, score_facts in _list_leaves(facts, EntityKind.SCORE):
-        time, value = unpack_timed(get_text(score_facts, fact_fields.SAID) or "0 nan")
+        time, value = unpack_timed_text(get_text(score_facts, fact_fields.SAID) or "0 nan")
         of, of_id = _find_judged_entity(
             facts,
             get_text(score_facts, fact_fields.OF) or EntityKind.SESSION,
@@ -114,7 +114,7 @@ def _find_judged_entity(facts: SessionFacts, of: str, of_id: str) -> tuple[str, 
         return of, get_text(facts.calls[of_id], fact_fields.TASK) or of_id
     model_call = facts.model_calls.get(of_id)
     agent_id = of_id if model_call is None else get_text(model_call, fact_fields.AGENT_ID)
-    task = find_nearest_task(facts, agent_id)
+    task = find_enclosing_task(facts, agent_id)
     return (EntityKind.SESSION, facts.id) if task is None else (EntityKind.TASK, task)
 
 
@@ -148,7 +148,7 @@ def conclude_permissions(facts: SessionFacts) -> tuple[PermissionRequest, ...]:
     for name in facts.permissions:
         permission_key, time = parse_stamped_key(name)
         agent_id, _, tool = permission_key.partition("|")
-        requests.append(PermissionRequest(time, find_nearest_task(facts, agent_id or None), tool or None))
+        requests.append(PermissionRequest(time, find_enclosing_task(facts, agent_id or None), tool or None))
     return tuple(sorted(requests, key=lambda request: (request.time, request.task or "", request.tool or "")))
 
 
@@ -170,7 +170,7 @@ def conclude_host_processes(facts: SessionFacts) -> HostProcesses | None:
     packed = get_text(facts.session, fact_fields.PROCESSES)
     if packed is None:
         return None
-    time, names = unpack_timed(packed)
+    time, names = unpack_timed_text(packed)
     return HostProcesses(time, tuple(names.split(" ")))
 
 
@@ -190,7 +190,7 @@ def conclude_cache_reports(facts: SessionFacts) -> tuple[CacheReport, ...]:
     return tuple(sorted(reports, key=lambda report: (report.time, report.name)))
 
 
-def find_newest_entries(facts: SessionFacts) -> dict[str, tuple[int, int, int | None]]:
+def find_newest_cache_sizes(facts: SessionFacts) -> dict[str, tuple[int, int, int | None]]:
     """Return the latest known size of each cache, with its time: cache → (time, entries, bytes)."""
     reports = conclude_cache_reports(facts) if facts.leaves.get(EntityKind.CACHE) else ()
     return {
@@ -205,7 +205,7 @@ def _list_leaves(facts: SessionFacts, kind: str) -> Iterable[tuple[str, EntityFa
 
 
 def _find_task(facts: SessionFacts, entity_facts: EntityFacts) -> str | None:
-    return find_nearest_task(facts, get_text(entity_facts, fact_fields.AGENT_ID))
+    return find_enclosing_task(facts, get_text(entity_facts, fact_fields.AGENT_ID))
 
 
 def _get_outcome(entity_facts: EntityFacts) -> Outcome:

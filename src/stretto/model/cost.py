@@ -15,7 +15,7 @@ MOST_DOLLARS = 10**6
 """A higher cost of a model call is implausible and dropped, so that sums fit into 64 bits."""
 
 
-class Origin(StrEnum):
+class CostOrigin(StrEnum):
     """The origin of a cost; the first of these that is available is used."""
 
     CONFIGURED = "configured"
@@ -31,7 +31,7 @@ class Cost:
     """The cost of a model call; ``amount`` is in billionths of a US dollar."""
 
     amount: int
-    origin: Origin
+    origin: CostOrigin
     is_lower_bound: bool = False
     """Whether the call cost at least this much: its answer was unfinished, or its source does not report how
     long cache writes are kept."""
@@ -59,4 +59,4 @@ Price = Callable[[ModelCall], Cost | None]
 
 def get_reported_cost(call: ModelCall) -> Cost | None:
     """Return the cost that the call's source reported, or None."""
-    return None if call.cost is None else Cost(call.cost, Origin.REPORTED)
+    return None if call.cost is None else Cost(call.cost, CostOrigin.REPORTED)

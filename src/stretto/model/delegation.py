@@ -20,7 +20,7 @@ from stretto.model.facts import (
     split_repeated_calls,
 )
 from stretto.names import fact_fields
-from stretto.names.fact_fields import list_stamped
+from stretto.names.fact_fields import list_stamped_facts
 
 SLACK = 250_000_000
 """Nanoseconds by which an agent's start may be stamped before its call: two hook processes race."""
@@ -145,7 +145,7 @@ def _order_by_start(call: Delegation) -> tuple[int, str]:
 
 
 def _list_starts(task_facts: EntityFacts) -> list[int]:
-    return [time for time, _ in list_stamped(task_facts, fact_fields.START)]
+    return [time for time, _ in list_stamped_facts(task_facts, fact_fields.START)]
 
 
 def _list_unmatched_agents(

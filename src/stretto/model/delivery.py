@@ -56,7 +56,7 @@ _TAKEN = TaskDelivery(Delivery.TAKEN)
 _LOST = TaskDelivery(Delivery.WASTED, WasteReason.LOST)
 
 
-def judge_outcome(outcome: Outcome, end: int | None) -> TaskDelivery | None:
+def judge_delivery_by_outcome(outcome: Outcome, end: int | None) -> TaskDelivery | None:
     """Return the class of a task by its own outcome and end alone; None while it runs."""
     if outcome is Outcome.RUNNING:
         return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from stretto.clock import SECOND
-from stretto.model.delivery import TaskDelivery, judge_outcome
+from stretto.model.delivery import TaskDelivery, judge_delivery_by_outcome
 from stretto.model.event import Outcome
 from stretto.model.interval import Interval, subtract_intervals
 
@@ -140,7 +140,7 @@ class Task:
     @property
     def own_delivery(self) -> TaskDelivery | None:
         """Its class by its own outcome and end alone; None while it runs."""
-        return judge_outcome(self.outcome, self.end)
+        return judge_delivery_by_outcome(self.outcome, self.end)
 
     @property
     def delivery(self) -> TaskDelivery | None:

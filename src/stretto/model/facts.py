@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from stretto.model.event import Channel
 from stretto.names import fact_fields
-from stretto.names.fact_fields import EntityKind, list_stamped, make_stamped_key, parse_stamped_key
+from stretto.names.fact_fields import EntityKind, list_stamped_facts, make_stamped_key, parse_stamped_key
 
 Fact = tuple[int, int | str]
 EntityFacts = dict[str, Fact]
@@ -128,7 +128,7 @@ class SessionFacts:
 
     def index_delegating(self, call_id: str, call_facts: EntityFacts) -> None:
         """Update the index ``delegating`` after a call's facts changed."""
-        if is_delegating(call_facts):
+        if is_delegating_call(call_facts):
             self.delegating.add(call_id)
         else:
             self.delegating.discard(call_id)
@@ -156,13 +156,13 @@ class SessionFacts:
         for call_id in self._calls_by_permission.get(permission_key, ()):
             call_facts = self.calls[call_id]
             # A later event may have moved the call to another agent or tool.
-            if get_permission_key(call_facts) == permission_key:
+            if make_permission_key_of_call(call_facts) == permission_key:
                 yield call_id, call_facts
 
     def index_permission_key(self, call_id: str, call_facts: EntityFacts) -> None:
         """Update the index of calls by permission key after a call's facts changed."""
         if self._calls_by_permission is not None:
-            self._calls_by_permission.setdefault(get_permission_key(call_facts), set()).add(call_id)
+            self._calls_by_permission.setdefault(make_permission_key_of_call(call_facts), set()).add(call_id)
 
     def get_table(self, kind: str) -> dict[str, EntityFacts]:
         """Return the entities of a kind by key; ``kind``: ``ENTITY_KINDS``."""
@@ -174,7 +174,7 @@ class SessionFacts:
         return table
 
 
-def is_delegating(call_facts: EntityFacts) -> bool:
+def is_delegating_call(call_facts: EntityFacts) -> bool:
     """Return whether a call starts an agent."""
     return get_text(call_facts, fact_fields.TOOL) in DELEGATING_TOOLS or fact_fields.TASK in call_facts
 
@@ -201,7 +201,7 @@ def get_text(entity_facts: EntityFacts, name: str) -> str | None:
     return fact[1] if fact is not None and isinstance(fact[1], str) else None
 
 
-def find_nearest_task(facts: SessionFacts, parent: str | None) -> str | None:
+def find_enclosing_task(facts: SessionFacts, parent: str | None) -> str | None:
     """Return the nearest task at or above an id, or None for the main agent.
 
     The walk passes from a span to its entity, from a call to the agent that made it, and ends at a turn,
@@ -235,7 +235,10 @@ def split_repeated_calls(call_id: str, call_facts: EntityFacts) -> list[tuple[st
     # Nearly every call has an id, and joining the names is the cheapest test for a stamp.
     if fact_fields.STAMP not in "".join(call_facts):
         return [(call_id, call_facts)]
-    starts, ends = list_stamped(call_facts, fact_fields.START), list_stamped(call_facts, fact_fields.END)
+    starts, ends = (
+        list_stamped_facts(call_facts, fact_fields.START),
+        list_stamped_facts(call_facts, fact_fields.END),
+    )
     marks = sorted([(time, False) for time, _ in starts] + [(time, True) for time, _ in ends])
     if not marks:
         return [(call_id, call_facts)]
@@ -267,7 +270,7 @@ def make_permission_key(agent_id: str | None, tool: str | None) -> str:
     return f"{agent_id or ''}|{tool or ''}"
 
 
-def get_permission_key(call_facts: EntityFacts) -> str:
+def make_permission_key_of_call(call_facts: EntityFacts) -> str:
     """Return the key of the permission requests that may belong to a call."""
     return make_permission_key(
         get_text(call_facts, fact_fields.AGENT_ID), get_text(call_facts, fact_fields.TOOL)

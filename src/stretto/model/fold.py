@@ -21,10 +21,16 @@ from stretto.model.facts import (
     merge_fact,
 )
 from stretto.model.fold_identity import IDENTITY_HANDLERS, fold_alias
-from stretto.model.fold_leaves import LEAF_HANDLERS, declare_labels
-from stretto.model.plausible_values import Touched, merge_counts, merge_duration, read_count, read_text
+from stretto.model.fold_leaves import LEAF_HANDLERS, merge_declared_labels
+from stretto.model.plausible_values import (
+    Touched,
+    merge_plausible_counts,
+    merge_plausible_duration,
+    read_plausible_count,
+    read_text,
+)
 from stretto.names import fact_fields
-from stretto.names.fact_fields import EntityKind, make_stamped_key, pack_timed
+from stretto.names.fact_fields import EntityKind, make_stamped_key, pack_timed_text
 
 _MILLISECOND = 1_000_000
 _MAX_FIRST_TOKEN_MS = 30 * 86_400_000
@@ -123,7 +129,7 @@ def _fold_turn_start(facts: SessionFacts, event: Event, rank: int) -> Touched:
     command = read_text(event.attributes, "command")
     if command:
         # The earliest command names the session's pattern.
-        merge_fact(session, fact_fields.COMMAND, rank, pack_timed(event.time, command))
+        merge_fact(session, fact_fields.COMMAND, rank, pack_timed_text(event.time, command))
     touched += _fold_task_notice(facts, event, rank)
     if event.type == "user":
         merge_fact(session, fact_fields.PROMPTED, rank, event.time)
@@ -158,7 +164,7 @@ def _fold_task_notice(facts: SessionFacts, event: Event, rank: int) -> Touched:
 
 def _read_task_duration(event: Event) -> int | None:
     """Return how long an agent's run took (ns), as the client measured it; None if it did not report that."""
-    milliseconds = read_count(event, "task_duration_ms", LONGEST_ACTIVITY // _MILLISECOND)
+    milliseconds = read_plausible_count(event, "task_duration_ms", LONGEST_ACTIVITY // _MILLISECOND)
     return None if milliseconds is None else milliseconds * _MILLISECOND
 
 
@@ -167,7 +173,7 @@ def _fold_turn_end(facts: SessionFacts, event: Event, rank: int) -> Touched:
     merge_fact(session, fact_fields.STOPPED, rank, event.time)
     running = event.attributes.get("running")
     if isinstance(running, list):
-        merge_fact(session, fact_fields.RUNNING, rank, pack_timed(event.time, *running))
+        merge_fact(session, fact_fields.RUNNING, rank, pack_timed_text(event.time, *running))
     if event.id is None:
         outcome = event.outcome or Outcome.UNKNOWN
         merge_fact(session, make_stamped_key(fact_fields.STOP, event.time), rank, outcome)
@@ -190,7 +196,9 @@ def _fold_task_start(facts: SessionFacts, event: Event, rank: int) -> Touched:
 def _fold_task_end(facts: SessionFacts, event: Event, rank: int) -> Touched:
     touched = _fold_task_edge(facts, event, rank, fact_fields.END)
     if event.id:
-        merge_duration(facts.tasks[event.id], make_stamped_key(fact_fields.DURATION, event.time), event, rank)
+        merge_plausible_duration(
+            facts.tasks[event.id], make_stamped_key(fact_fields.DURATION, event.time), event, rank
+        )
         if event.outcome:
             merge_fact(facts.tasks[event.id], fact_fields.OUTCOME, rank, event.outcome)
         _merge_task_evidence(facts.tasks[event.id], event, rank)
@@ -261,7 +269,7 @@ def _fold_tool_end(facts: SessionFacts, event: Event, rank: int) -> Touched:
         merge_fact(call, fact_fields.END, rank, event.time)
         if event.outcome:
             merge_fact(call, fact_fields.OUTCOME, rank, event.outcome)
-    merge_duration(call, fact_fields.DURATION, event, rank)
+    merge_plausible_duration(call, fact_fields.DURATION, event, rank)
     touched: Touched = ((EntityKind.CALL, call_id),)
     if event.attributes:
         status, task_id = read_text(event.attributes, "status"), read_text(event.attributes, "task")
@@ -278,7 +286,7 @@ def _fold_tool_end(facts: SessionFacts, event: Event, rank: int) -> Touched:
             task_duration = _read_task_duration(event)
             if task_duration is not None:
                 merge_fact(call, fact_fields.TASK_DURATION, rank, task_duration)
-            merge_counts(call, event, (fact_fields.TASK_TOOL_CALLS,), rank)
+            merge_plausible_counts(call, event, (fact_fields.TASK_TOOL_CALLS,), rank)
     return touched
 
 
@@ -300,7 +308,7 @@ def _fold_call(facts: SessionFacts, event: Event, call_id: str, rank: int) -> En
             if value:
                 merge_fact(call, name, rank, value)
         for name in fact_fields.TEST_COUNTS:
-            count = read_count(event, name)
+            count = read_plausible_count(event, name)
             if count is not None:
                 # Calls that share a key each have tests of their own.
                 merge_fact(call, name if event.id else make_stamped_key(name, event.time), rank, count)
@@ -327,7 +335,7 @@ def _fold_model_call(facts: SessionFacts, event: Event, rank: int) -> Touched:
         return ()
     model_call = facts.model_calls.setdefault(event.id, {})
     merge_fact(model_call, fact_fields.START, rank, event.time)
-    merge_duration(model_call, fact_fields.DURATION, event, rank)
+    merge_plausible_duration(model_call, fact_fields.DURATION, event, rank)
     request = read_text(event.attributes, "request")
     for name, value in (
         (fact_fields.MODEL, event.name),
@@ -339,7 +347,7 @@ def _fold_model_call(facts: SessionFacts, event: Event, rank: int) -> Touched:
             merge_fact(model_call, name, rank, value)
     if event.attributes.get("anonymous") is True:
         merge_fact(model_call, fact_fields.ANONYMOUS, rank, 1)
-    merge_counts(
+    merge_plausible_counts(
         model_call,
         event,
         (*fact_fields.TOKENS, fact_fields.CACHE_WRITE_1H_TOKENS, fact_fields.COMPLETE),
@@ -360,20 +368,20 @@ def _merge_context(facts: SessionFacts, event: Event, rank: int) -> Touched:
     project = read_text(event.attributes, "project")
     if project:
         # The smallest timed text is the earliest: a session that moves keeps the project it began in.
-        merge_fact(session, fact_fields.PROJECT, rank, pack_timed(event.time, project))
+        merge_fact(session, fact_fields.PROJECT, rank, pack_timed_text(event.time, project))
     worktree = read_text(event.attributes, "worktree")
     if worktree:
-        merge_fact(session, fact_fields.WORKTREE, rank, pack_timed(event.time, worktree))
+        merge_fact(session, fact_fields.WORKTREE, rank, pack_timed_text(event.time, worktree))
     processes = event.attributes.get("processes")
     names = [name for name in processes if " " not in name] if isinstance(processes, list) else []
     if names:
         # The largest timed text is the latest: a session that continues in another process is found there.
-        merge_fact(session, fact_fields.PROCESSES, rank, pack_timed(event.time, *names[:MAX_PROCESSES]))
+        merge_fact(session, fact_fields.PROCESSES, rank, pack_timed_text(event.time, *names[:MAX_PROCESSES]))
     traceparent = read_text(event.attributes, "traceparent")
     if traceparent:
-        merge_fact(session, fact_fields.TRACEPARENT, rank, pack_timed(event.time, traceparent))
+        merge_fact(session, fact_fields.TRACEPARENT, rank, pack_timed_text(event.time, traceparent))
     labels = event.attributes.get("labels")
-    return declare_labels(facts, event.time, labels, rank) if isinstance(labels, list) else ()
+    return merge_declared_labels(facts, event.time, labels, rank) if isinstance(labels, list) else ()
 
 
 _HANDLERS: dict[Kind, Callable[[SessionFacts, Event, int], Touched]] = {

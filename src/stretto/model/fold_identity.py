@@ -7,7 +7,12 @@ from collections.abc import Callable, Mapping
 from stretto.model.cost import DOLLAR, MOST_DOLLARS
 from stretto.model.event import Event, Kind
 from stretto.model.facts import HEARSAY, EntityFacts, SessionFacts, merge_fact
-from stretto.model.plausible_values import Touched, merge_counts, merge_duration, read_text
+from stretto.model.plausible_values import (
+    Touched,
+    merge_plausible_counts,
+    merge_plausible_duration,
+    read_text,
+)
 from stretto.names import fact_fields
 from stretto.names.fact_fields import EntityKind
 
@@ -40,7 +45,7 @@ def _fold_span(facts: SessionFacts, event: Event, rank: int) -> Touched:
         end = event.attributes.get("end")
         ended_at = end if type(end) is int else event.time + (event.duration or 0)
         merge_fact(span, fact_fields.END, rank, ended_at)
-        merge_duration(span, fact_fields.DURATION, event, rank)
+        merge_plausible_duration(span, fact_fields.DURATION, event, rank)
         if event.outcome:
             merge_fact(span, fact_fields.OUTCOME, rank, event.outcome)
     for name in _SPAN_TEXTS:
@@ -59,7 +64,7 @@ def _fold_span(facts: SessionFacts, event: Event, rank: int) -> Touched:
         if text:
             merge_fact(span, name, text_rank, text)
     _merge_evidence(span, event, text_rank)
-    merge_counts(span, event, (*fact_fields.TOKENS, *fact_fields.TEST_COUNTS), rank)
+    merge_plausible_counts(span, event, (*fact_fields.TOKENS, *fact_fields.TEST_COUNTS), rank)
     cost = event.attributes.get("cost_usd")
     if isinstance(cost, int | float) and 0 <= cost < MOST_DOLLARS:
         merge_fact(span, fact_fields.COST, rank, round(cost * DOLLAR))

@@ -6,9 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 
 from stretto.model.event import Event, Kind
 from stretto.model.facts import EntityFacts, SessionFacts, merge_fact
-from stretto.model.plausible_values import MAX_AMOUNT, Touched, merge_counts, merge_duration, read_text
+from stretto.model.plausible_values import (
+    MAX_AMOUNT,
+    Touched,
+    merge_plausible_counts,
+    merge_plausible_duration,
+    read_text,
+)
 from stretto.names import fact_fields
-from stretto.names.fact_fields import EntityKind, pack_timed
+from stretto.names.fact_fields import EntityKind, pack_timed_text
 
 
 def _merge_texts(entity_facts: EntityFacts, rank: int, *texts: tuple[str, str | None]) -> None:
@@ -31,7 +37,7 @@ def _fold_message(facts: SessionFacts, event: Event, rank: int) -> Touched:
     message_id = event.id or f"@{event.time}"
     message = facts.get_entity(EntityKind.MESSAGE, message_id)
     merge_fact(message, fact_fields.TIME, rank, event.time)
-    merge_duration(message, fact_fields.RESPONSE, event, rank)
+    merge_plausible_duration(message, fact_fields.RESPONSE, event, rank)
     _merge_texts(
         message,
         rank,
@@ -65,7 +71,7 @@ def _fold_score(facts: SessionFacts, event: Event, rank: int) -> Touched:
         (fact_fields.BY, by),
     )
     # A judge who judges again corrects the earlier judgement: the largest timed text is the latest.
-    merge_fact(score, fact_fields.SAID, rank, pack_timed(event.time, repr(float(value))))
+    merge_fact(score, fact_fields.SAID, rank, pack_timed_text(event.time, repr(float(value))))
     return ((EntityKind.SCORE, key),)
 
 
@@ -73,7 +79,7 @@ def _fold_hooks_run(facts: SessionFacts, event: Event, rank: int) -> Touched:
     run_id = event.id or f"@{event.time}"
     hooks_run = facts.get_entity(EntityKind.HOOKS, run_id)
     merge_fact(hooks_run, fact_fields.START, rank, event.time)
-    merge_duration(hooks_run, fact_fields.DURATION, event, rank)
+    merge_plausible_duration(hooks_run, fact_fields.DURATION, event, rank)
     _merge_texts(
         hooks_run,
         rank,
@@ -87,19 +93,22 @@ def _fold_hooks_run(facts: SessionFacts, event: Event, rank: int) -> Touched:
 def _fold_sample(facts: SessionFacts, event: Event, rank: int) -> Touched:
     key = str(event.time)
     sample = facts.get_entity(EntityKind.SAMPLE, key)
-    merge_duration(sample, fact_fields.DURATION, event, rank)
-    merge_counts(sample, event, fact_fields.SAMPLE_AMOUNTS, rank, most=MAX_AMOUNT)
+    merge_plausible_duration(sample, fact_fields.DURATION, event, rank)
+    merge_plausible_counts(sample, event, fact_fields.SAMPLE_AMOUNTS, rank, most=MAX_AMOUNT)
     return ((EntityKind.SAMPLE, key),)
 
 
-def declare_labels(facts: SessionFacts, time: int, labels: Sequence[str], rank: int) -> Touched:
+def merge_declared_labels(facts: SessionFacts, time: int, labels: Sequence[str], rank: int) -> Touched:
     """Merge the labels that a session's program declares, each as ``key=value``; the latest value counts."""
     touched = []
     for label in labels:
         key, _, value = label.partition("=")
         if key and value:
             merge_fact(
-                facts.get_entity(EntityKind.LABEL, key), fact_fields.DECLARED, rank, pack_timed(time, value)
+                facts.get_entity(EntityKind.LABEL, key),
+                fact_fields.DECLARED,
+                rank,
+                pack_timed_text(time, value),
             )
             touched.append((EntityKind.LABEL, key))
     return tuple(touched)
@@ -110,7 +119,7 @@ def _fold_label(facts: SessionFacts, event: Event, rank: int) -> Touched:
     if event.name is None or not isinstance(value, str):
         return ()
     label = facts.get_entity(EntityKind.LABEL, event.name)
-    merge_fact(label, fact_fields.DECIDED, rank, pack_timed(event.time, value))
+    merge_fact(label, fact_fields.DECIDED, rank, pack_timed_text(event.time, value))
     return ((EntityKind.LABEL, event.name),)
 
 
@@ -121,8 +130,8 @@ def _fold_cache_report(facts: SessionFacts, event: Event, rank: int) -> Touched:
     report = facts.get_entity(EntityKind.CACHE, key)
     merge_fact(report, fact_fields.NAME, rank, event.name)
     merge_fact(report, fact_fields.TIME, rank, event.time)
-    merge_counts(report, event, fact_fields.CACHE_COUNTS, rank)
-    merge_counts(report, event, fact_fields.CACHE_AMOUNTS, rank, most=MAX_AMOUNT)
+    merge_plausible_counts(report, event, fact_fields.CACHE_COUNTS, rank)
+    merge_plausible_counts(report, event, fact_fields.CACHE_AMOUNTS, rank, most=MAX_AMOUNT)
     return ((EntityKind.CACHE, key),)
 
 

@@ -19,7 +19,7 @@ class Interval(NamedTuple):
         return max(0, self.end - self.start)
 
 
-def measure_union(intervals: Iterable[Interval]) -> int:
+def measure_union_length(intervals: Iterable[Interval]) -> int:
     """Return the nanoseconds covered by at least one interval."""
     total = 0
     covered_until: int | None = None
@@ -35,7 +35,7 @@ def measure_union(intervals: Iterable[Interval]) -> int:
     return total
 
 
-def measure_width(intervals: Iterable[Interval]) -> int:
+def count_peak_overlap(intervals: Iterable[Interval]) -> int:
     """Return the largest number of intervals that share an instant."""
     edges: list[tuple[int, int]] = []
     for start, end in intervals:
@@ -80,10 +80,10 @@ def subtract_intervals(interval: Interval, others: Iterable[Interval]) -> tuple[
     return tuple(find_gaps(merge_intervals(others, interval), interval))
 
 
-def split_shares(intervals: Sequence[Interval]) -> list[float]:
+def split_union_into_shares(intervals: Sequence[Interval]) -> list[float]:
     """Split the union among the intervals: each instant is divided equally among the intervals covering it.
 
-    Returns a length in nanoseconds per interval, in their order; the lengths sum to ``measure_union``.
+    Returns a length in nanoseconds per interval, in their order; the lengths sum to ``measure_union_length``.
 
     Example: [0, 10) and [4, 10) get 4 + 6/2 = 7 and 6/2 = 3.
     """
@@ -108,8 +108,8 @@ def split_shares(intervals: Sequence[Interval]) -> list[float]:
 def pack_lanes(intervals: Sequence[Interval]) -> list[list[int]]:
     """Pack the intervals by start into as few lanes as possible; return the places of each lane's intervals.
 
-    The number of lanes is ``measure_width``: an interval takes the lane that has been free longest. Empty
-    intervals are in no lane.
+    The number of lanes is ``count_peak_overlap``: an interval takes the lane that has been free longest.
+    Empty intervals are in no lane.
 
     Example: [0, 10), [5, 15) and [10, 20) need two lanes, with the intervals 0 and 2, and 1.
     """

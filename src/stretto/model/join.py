@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from stretto.model.event import Kind
-from stretto.model.facts import EntityFacts, SessionFacts, find_nearest_task, get_text
+from stretto.model.facts import EntityFacts, SessionFacts, find_enclosing_task, get_text
 from stretto.model.fold import fold_events
-from stretto.model.pairing import merge_entity, pair_calls, pair_model_calls, pair_tasks, pair_turns
-from stretto.model.span_events import tell_story
+from stretto.model.pairing import merge_entity_facts, pair_calls, pair_model_calls, pair_tasks, pair_turns
+from stretto.model.span_events import make_events_of_spans
 from stretto.names import fact_fields
 from stretto.names.fact_fields import EntityKind
 
@@ -48,7 +48,7 @@ def join_facts(facts: SessionFacts) -> SessionFacts:
         _drop_copies(joined, facts.copied)
     if facts.spans:
         known = frozenset([*facts.turns, *facts.tasks, *facts.calls])
-        story = tell_story(facts.spans, facts.id, known)
+        story = make_events_of_spans(facts.spans, facts.id, known)
         # A coding agent whose hooks report its turns ends by them, not with each trace.
         events = [event for event in story.events if not (facts.turns and event.kind in _EDGES)]
         fold_events(joined, events)
@@ -81,7 +81,7 @@ def _has_unnamed_turns(facts: SessionFacts) -> bool:
     return 0 < unnamed < len(facts.turns)
 
 
-def find_differences(before: SessionFacts | None, after: SessionFacts) -> set[tuple[str, str]]:
+def find_changed_entities(before: SessionFacts | None, after: SessionFacts) -> set[tuple[str, str]]:
     """Return (kind, key) of the turns, tasks and calls that two joins of a session differ in."""
     changed: set[tuple[str, str]] = set()
     for kind in (EntityKind.TURN, EntityKind.TASK, EntityKind.CALL, EntityKind.MODEL):
@@ -118,7 +118,7 @@ def _find_canonical_ids(joined: SessionFacts, aliases: Mapping[str, EntityFacts]
     """Return alias → id. A span as alias stands for the task that it is or lies in."""
     canonical_ids: dict[str, str] = {}
     for alias in sorted(aliases):
-        task = find_nearest_task(joined, alias) if alias in joined.places else alias
+        task = find_enclosing_task(joined, alias) if alias in joined.places else alias
         canonical = _follow(aliases, alias)
         if task is not None and task != canonical:
             canonical_ids.setdefault(task, canonical)
@@ -139,7 +139,7 @@ def _replace_aliases(joined: SessionFacts, canonical_ids: Mapping[str, str]) -> 
     for table in (joined.turns, joined.tasks, joined.calls):
         for alias, canonical in canonical_ids.items():
             if alias in table and alias != canonical:
-                merge_entity(table.setdefault(canonical, {}), table.pop(alias))
+                merge_entity_facts(table.setdefault(canonical, {}), table.pop(alias))
         _replace_references(table.values(), canonical_ids)
     _replace_references(joined.model_calls.values(), canonical_ids)
     for alias, canonical in canonical_ids.items():

@@ -14,13 +14,13 @@ from stretto.clock import SECOND
 from stretto.model.facts import (
     EntityFacts,
     SessionFacts,
-    find_nearest_task,
+    find_enclosing_task,
     get_number,
     get_text,
     split_repeated_calls,
 )
 from stretto.names import fact_fields
-from stretto.names.fact_fields import list_stamped, make_stamped_key
+from stretto.names.fact_fields import list_stamped_facts, make_stamped_key
 
 SLACK = 2 * SECOND
 """Nanoseconds by which two channels may differ about an instant: a hook's process may start late."""
@@ -45,7 +45,7 @@ class _Report(NamedTuple):
         return not ends_before and not starts_after
 
 
-def merge_entity(target: EntityFacts, other: EntityFacts) -> None:
+def merge_entity_facts(target: EntityFacts, other: EntityFacts) -> None:
     """Merge all facts of an entity into those of another."""
     for name, fact in other.items():
         kept = target.get(name)
@@ -135,8 +135,8 @@ def _list_task_reports(joined: SessionFacts, task_ids: Iterable[str]) -> list[_R
     reports = []
     for task_id in task_ids:
         task = joined.tasks[task_id]
-        starts = [time for time, _ in list_stamped(task, fact_fields.START)]
-        ends = [time for time, _ in list_stamped(task, fact_fields.END)]
+        starts = [time for time, _ in list_stamped_facts(task, fact_fields.START)]
+        ends = [time for time, _ in list_stamped_facts(task, fact_fields.END)]
         if starts:
             reports.append(_Report(min(starts), max(ends, default=None), task_id, task))
     return sorted(reports, key=lambda report: (report.start, report.key))
@@ -168,7 +168,7 @@ def pair_calls(joined: SessionFacts) -> None:
         match = _find_closest(report, candidates)
         if match is not None:
             candidates.remove(match)
-            merge_entity(match.facts, report.facts)
+            merge_entity_facts(match.facts, report.facts)
         if match is not None or first - SLACK <= report.start <= last + SLACK:
             _remove_report(joined, report)
 
@@ -216,14 +216,14 @@ def pair_model_calls(joined: SessionFacts, of_spans: Iterable[str]) -> None:
     if not unnamed or not named:
         return
     for report in _list_model_calls(joined, unnamed):
-        task = find_nearest_task(joined, get_text(report.facts, fact_fields.AGENT_ID))
+        task = find_enclosing_task(joined, get_text(report.facts, fact_fields.AGENT_ID))
         match = _find_closest(
             report,
             [
                 each
                 for each in named
                 if _has_same_input(each.facts, report.facts)
-                and task in {None, find_nearest_task(joined, get_text(each.facts, fact_fields.AGENT_ID))}
+                and task in {None, find_enclosing_task(joined, get_text(each.facts, fact_fields.AGENT_ID))}
             ],
         )
         if match is not None:
@@ -237,7 +237,7 @@ def merge_model_call(call: EntityFacts, other: EntityFacts) -> None:
         call if fact_fields.CACHE_READ_TOKENS in call or fact_fields.CACHE_READ_TOKENS not in other else other
     )
     kept = {name: tokens[name] for name in fact_fields.TOKENS if name in tokens}
-    merge_entity(call, {name: fact for name, fact in other.items() if name not in fact_fields.TOKENS})
+    merge_entity_facts(call, {name: fact for name, fact in other.items() if name not in fact_fields.TOKENS})
     for name in fact_fields.TOKENS:
         call.pop(name, None)
     call.update(kept)

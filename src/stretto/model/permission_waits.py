@@ -41,11 +41,13 @@ def find_asked_calls(session: Session) -> Mapping[str, AskedCall]:
             calls.setdefault(key, []).append(call)
     asked: dict[str, AskedCall] = {}
     for key, calls_of_key in calls.items():
-        asked.update(match_requests(requests[key], calls_of_key))
+        asked.update(match_permission_requests(requests[key], calls_of_key))
     return asked
 
 
-def match_requests(requests: list[PermissionRequest], calls: list[ToolCall]) -> dict[str, AskedCall]:
+def match_permission_requests(
+    requests: list[PermissionRequest], calls: list[ToolCall]
+) -> dict[str, AskedCall]:
     """Return the calls, of one tool by one agent, that a person was asked about, by call id."""
     asked: dict[str, AskedCall] = {}
     upcoming = sorted(

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from stretto.clock import SECOND
-from stretto.model.conclude_calls import conclude_call, index_runs_by_agent
+from stretto.model.conclude_calls import conclude_calls_under_key, index_runs_by_agent
 from stretto.model.entities import PermissionRequest, Task, ToolCall
 from stretto.model.event import Channel
-from stretto.model.facts import RANK, Fact, SessionFacts, find_nearest_task, get_number, get_text
+from stretto.model.facts import RANK, Fact, SessionFacts, find_enclosing_task, get_number, get_text
 from stretto.model.interval import Interval, merge_intervals, subtract_intervals
-from stretto.model.permission_waits import AskedCall, match_requests
+from stretto.model.permission_waits import AskedCall, match_permission_requests
 from stretto.names import fact_fields
 from stretto.names.fact_fields import make_stamped_key
 
@@ -36,7 +36,7 @@ class _Waits:
     """Whether a wait has an unknown end."""
 
 
-def cut_waits(facts: SessionFacts, tasks: Sequence[Task], *, closed: bool) -> tuple[Task, ...]:
+def add_person_waits(facts: SessionFacts, tasks: Sequence[Task], *, closed: bool) -> tuple[Task, ...]:
     """Return the tasks with the waits for a person in them; most sessions have none.
 
     Example: an agent runs from 0 to 100 s, asks at 10 s, and the call executes from 70 to 75 s: it waited
@@ -54,17 +54,17 @@ def _find_waits(facts: SessionFacts, tasks: Sequence[Task], *, closed: bool) -> 
     waits: dict[str, _Waits] = {}
     for permission_key, times in facts.permission_times.items():
         agent_id, _, tool = permission_key.partition("|")
-        agent = find_nearest_task(facts, agent_id or None)
+        agent = find_enclosing_task(facts, agent_id or None)
         if agent is None:
             continue
         calls = [
             call
             for call_id, _ in facts.iterate_calls_for(permission_key)
-            for call in conclude_call(facts, call_id, closed=closed)
+            for call in conclude_calls_under_key(facts, call_id, closed=closed)
         ]
         reports = {time: facts.permissions[make_stamped_key(permission_key, time)] for time in times}
         requests = [PermissionRequest(time, agent, tool or None) for time in times]
-        found = _find_waits_of_tool(facts, match_requests(requests, calls), calls, reports)
+        found = _find_waits_of_tool(facts, match_permission_requests(requests, calls), calls, reports)
         for wait in found.known:
             waits.setdefault(find_run(agent, wait.start), _Waits()).known.append(wait)
         for time in found.unknown:

@@ -27,23 +27,23 @@ def read_text(attributes: Mapping[str, Value], name: str) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def read_count(event: Event, name: str, most: int = MAX_COUNT) -> int | None:
+def read_plausible_count(event: Event, name: str, most: int = MAX_COUNT) -> int | None:
     """Return an attribute if it is a whole number from 0 to ``most``, else None."""
     count = event.attributes.get(name)
     return count if type(count) is int and 0 <= count <= most else None
 
 
-def merge_counts(
+def merge_plausible_counts(
     entity_facts: EntityFacts, event: Event, names: Iterable[str], rank: int, *, most: int = MAX_COUNT
 ) -> None:
     """Merge the plausible counts among an event's attributes, under fields of the same names."""
     for name in names:
-        count = read_count(event, name, most)
+        count = read_plausible_count(event, name, most)
         if count is not None:
             merge_fact(entity_facts, name, rank, count)
 
 
-def merge_duration(entity_facts: EntityFacts, name: str, event: Event, rank: int) -> None:
+def merge_plausible_duration(entity_facts: EntityFacts, name: str, event: Event, rank: int) -> None:
     """Merge an event's duration unless it is implausibly long."""
     if event.duration is not None and event.duration <= LONGEST_ACTIVITY:
         merge_fact(entity_facts, name, rank, event.duration)

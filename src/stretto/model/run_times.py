@@ -16,7 +16,7 @@ from stretto.model.delegation import Delegation
 from stretto.model.event import LATEST, Channel
 from stretto.model.facts import RANK, EntityFacts, SessionFacts
 from stretto.names import fact_fields
-from stretto.names.fact_fields import list_stamped
+from stretto.names.fact_fields import list_stamped_facts
 
 HOOK_DOUBT = SECOND // 2
 """Nanoseconds by which an interval between two hooks may be wrong at either edge."""
@@ -48,7 +48,7 @@ class RunTimes:
     """Nanoseconds by which either edge may be wrong."""
 
 
-def measure_run(
+def determine_run_times(
     facts: SessionFacts,
     task_facts: EntityFacts,
     run: Run,
@@ -82,7 +82,7 @@ def measure_run(
 
 def _find_length(task_facts: EntityFacts, run: Run, next_run: Run | None) -> int | None:
     """Return the length that a channel reported at a run's end, or later but before the next run."""
-    end, lengths = run.end, list_stamped(task_facts, fact_fields.DURATION)
+    end, lengths = run.end, list_stamped_facts(task_facts, fact_fields.DURATION)
     if not lengths or end is None:
         return None
     earliest = end - _REPORTED_BEFORE_END
@@ -101,11 +101,17 @@ def _confirms_edges(length: int | None, start: int | None, end: int | None) -> b
 
 
 def _has_exact_start(task_facts: EntityFacts) -> bool:
-    return min((rank for _, (rank, _) in list_stamped(task_facts, fact_fields.START)), default=_HOOK) < _HOOK
+    return (
+        min((rank for _, (rank, _) in list_stamped_facts(task_facts, fact_fields.START)), default=_HOOK)
+        < _HOOK
+    )
 
 
 def _is_timed_by_hooks(facts: SessionFacts, task_facts: EntityFacts, call: Delegation | None) -> bool:
-    edges = [*list_stamped(task_facts, fact_fields.START), *list_stamped(task_facts, fact_fields.END)]
+    edges = [
+        *list_stamped_facts(task_facts, fact_fields.START),
+        *list_stamped_facts(task_facts, fact_fields.END),
+    ]
     ranks = [rank for _, (rank, _) in edges]
     if call is not None and (not ranks or call.end is not None):
         call_facts = facts.calls.get(call.id, {})

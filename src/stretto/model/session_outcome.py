@@ -14,7 +14,7 @@ from stretto.model.entities import Task, Turn
 from stretto.model.event import Outcome
 from stretto.model.facts import SessionFacts, get_number, get_text
 from stretto.names import fact_fields
-from stretto.names.fact_fields import list_stamped
+from stretto.names.fact_fields import list_stamped_facts
 
 _STOPPING_SOURCES = frozenset({"claude-code"})
 """Clients that report the end of each turn that was not cut off."""
@@ -44,7 +44,7 @@ def conclude_session_outcome(
     return _settle_outcome(last)
 
 
-def judge_stops(facts: SessionFacts, stops: Sequence[tuple[int, str]]) -> str:
+def judge_turn_by_stops(facts: SessionFacts, stops: Sequence[tuple[int, str]]) -> str:
     """Return the outcome of a turn by its stops, of which the last may not report any.
 
     Telemetry reports the end of a turn without its outcome. A complete answer before it proves success,
@@ -73,4 +73,6 @@ def _reports_stops(facts: SessionFacts, turns: Sequence[Turn]) -> bool:
     """Return whether a turn without an end was cut off: the source reports ends of turns."""
     if get_text(facts.session, fact_fields.SOURCE) in _STOPPING_SOURCES:
         return True
-    return bool(list_stamped(facts.session, fact_fields.STOP)) or any(turn.end is not None for turn in turns)
+    return bool(list_stamped_facts(facts.session, fact_fields.STOP)) or any(
+        turn.end is not None for turn in turns
+    )

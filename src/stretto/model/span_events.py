@@ -9,14 +9,14 @@ from functools import partial
 from stretto.model.cost import DOLLAR
 from stretto.model.event import Channel, Event, Kind, Outcome, Value, omit_none
 from stretto.model.facts import HEARSAY, RANK, EntityFacts, get_number, get_text
-from stretto.model.span_tree import SpanKind, SpanNode, SpanRole, build_tree
+from stretto.model.span_tree import SpanKind, SpanNode, SpanRole, build_span_tree
 from stretto.names import fact_fields
 
 _CHANNELS = {rank: channel for channel, rank in RANK.items()}
 
 
 @dataclass(frozen=True, slots=True)
-class SpanStory:
+class SpanEvents:
     """The events that the spans of a session amount to."""
 
     events: tuple[Event, ...]
@@ -26,12 +26,14 @@ class SpanStory:
     """The product that made the session: that of the earliest outermost span, else of the earliest entity."""
 
 
-def tell_story(spans: Mapping[str, EntityFacts], session: str, known: Container[str] = ()) -> SpanStory:
+def make_events_of_spans(
+    spans: Mapping[str, EntityFacts], session: str, known: Container[str] = ()
+) -> SpanEvents:
     """Return the story of a session's spans; ``known`` are the entities that other events report.
 
     The parent of a span that has not arrived is the main agent, unless it is known.
     """
-    nodes = build_tree(spans)
+    nodes = build_span_tree(spans)
     ids = _EntityIds(nodes)
     first_tasks: dict[str, str] = {}
     for node in sorted(nodes, key=lambda node: (node.start, node.id)):
@@ -45,7 +47,7 @@ def tell_story(spans: Mapping[str, EntityFacts], session: str, known: Container[
             events += make_events(node, around)
     events += _make_edges(nodes, session)
     places = {node.id: _find_place(node, ids, known) for node in nodes}
-    return SpanStory(tuple(events), places, _find_source(nodes))
+    return SpanEvents(tuple(events), places, _find_source(nodes))
 
 
 @dataclass(frozen=True, slots=True)

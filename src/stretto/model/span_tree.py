@@ -118,7 +118,7 @@ class SpanNode:
             node = node.parent
 
 
-def build_tree(spans: Mapping[str, EntityFacts]) -> list[SpanNode]:
+def build_span_tree(spans: Mapping[str, EntityFacts]) -> list[SpanNode]:
     """Return the spans with their kinds, each after all spans above it."""
     nodes = sorted(
         (SpanNode(id, facts) for id, facts in spans.items()), key=lambda node: (node.start, node.id)

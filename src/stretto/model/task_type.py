@@ -74,7 +74,7 @@ class TaskTypes:
         return task_type.target if task_type else DEFAULT_TARGET
 
 
-def normalise_name(name: str) -> str:
+def to_label_value(name: str) -> str:
     """Return a name as a label value: lower case, other characters than letters and digits as underscores."""
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 

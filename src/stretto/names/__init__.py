@@ -6,11 +6,11 @@ under a name that is not in it. ``measures`` and ``fact_fields`` are the tables 
 
 from __future__ import annotations
 
-from stretto.names.attributes import API_SCOPE, EVALUATION, Attribute
+from stretto.names.attributes import API_SCOPE, EVALUATION, SpanAttribute
 from stretto.names.counter_metrics import LIVE
 from stretto.names.fanout_metrics import PARALLEL
 from stretto.names.labels import JOB, MAIN, NONE, OTHER, PREFIX, WINDOWS, Label
-from stretto.names.metric import Made, Metric, MetricKind
+from stretto.names.metric import Metric, MetricKind, MetricOrigin
 from stretto.names.outcome_metrics import OUTCOMES
 from stretto.names.quality_metrics import QUALITY
 from stretto.names.resource_metrics import RESOURCES
@@ -33,6 +33,6 @@ QUANTILES: dict[str, float] = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 __all__ = [
     "API_SCOPE", "DERIVED", "DURATION_BUCKETS", "EVALUATION", "JOB", "LIVE", "MAIN", "METRICS", "NONE",
-    "OTHER", "PREFIX", "QUANTILES", "SELF_METRICS", "WINDOWS", "Attribute", "Label", "Made", "Metric",
-    "MetricKind",
+    "OTHER", "PREFIX", "QUANTILES", "SELF_METRICS", "WINDOWS", "Label", "Metric", "MetricKind",
+    "MetricOrigin", "SpanAttribute",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ EVALUATION = "gen_ai.evaluation.result"
 """The event of the GenAI conventions, on a span or in a log, that gives a score."""
 
 
-class Attribute(StrEnum):
+class SpanAttribute(StrEnum):
     """Attributes of sent spans: those of the GenAI conventions if they define it, else Stretto's."""
 
     ERROR_TYPE = "error.type"

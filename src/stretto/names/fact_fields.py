@@ -165,7 +165,7 @@ CACHE_AMOUNTS = (SAVED, LOOKUP_TIME, BYTES)
 """The amounts of a cache report, which follow its counts there."""
 
 
-class Merge(Enum):
+class MergeRule(Enum):
     """The rule that merges two facts about the same field."""
 
     BEST_RANKED = "best ranked"
@@ -180,7 +180,7 @@ class ValueType(Enum):
     TEXT = "text"
     OUTCOME = "outcome"
     TIMED_TEXT = "timed text"
-    """An instant and the words after it, see ``pack_timed``."""
+    """An instant and the words after it, see ``pack_timed_text``."""
     TIME = "nanoseconds since the epoch"
     DURATION = "nanoseconds"
     RATE = "nanoseconds per second"
@@ -199,7 +199,7 @@ class FactField:
     name: str
     value: ValueType
     meaning: str
-    merge: Merge = Merge.BEST_RANKED
+    merge: MergeRule = MergeRule.BEST_RANKED
     stamped: bool = False
     """True if the field is stored once per instant, under ``make_stamped_key``."""
 
@@ -209,7 +209,7 @@ _TIME, _DURATION, _COUNT, _BYTES = ValueType.TIME, ValueType.DURATION, ValueType
 
 
 def _define_largest(entity: str, name: str, value: ValueType, meaning: str) -> FactField:
-    return FactField(entity, name, value, meaning, merge=Merge.LARGEST)
+    return FactField(entity, name, value, meaning, merge=MergeRule.LARGEST)
 
 
 def _define_stamped(entity: str, name: str, value: ValueType, meaning: str) -> FactField:
@@ -439,7 +439,7 @@ FIELDS: tuple[FactField, ...] = (
 )
 """Every field of every entity. Permission requests have none: their key is agent, tool and instant."""
 
-LARGEST = frozenset(field.name for field in FIELDS if field.merge is Merge.LARGEST)
+LARGEST = frozenset(field.name for field in FIELDS if field.merge is MergeRule.LARGEST)
 """The names of the fields that keep their largest value. A name has the same rule in every entity."""
 
 STAMP = "@"
@@ -457,19 +457,19 @@ def parse_stamped_key(key: str) -> tuple[str, int]:
     return field, int(time)
 
 
-def list_stamped(facts: Mapping[str, T], field: str) -> list[tuple[int, T]]:
+def list_stamped_facts(facts: Mapping[str, T], field: str) -> list[tuple[int, T]]:
     """Return the instants of a stamped field with their facts."""
     prefix = field + STAMP
     length = len(prefix)
     return [(int(key[length:]), fact) for key, fact in facts.items() if key.startswith(prefix)]
 
 
-def pack_timed(time: int, *words: str) -> str:
+def pack_timed_text(time: int, *words: str) -> str:
     """Return a timed text: the instant with 20 digits, then the words."""
     return " ".join([f"{time:020d}", *words])
 
 
-def unpack_timed(value: str) -> tuple[int, str]:
+def unpack_timed_text(value: str) -> tuple[int, str]:
     """Return the instant of a timed text and the words after it."""
     time, _, words = value.partition(" ")
     return int(time), words

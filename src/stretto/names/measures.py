@@ -79,7 +79,7 @@ class Measure:
     unit: Unit
     meaning: str
 
-    def find_position(self, dimension: Dimension) -> int:
+    def find_dimension_index(self, dimension: Dimension) -> int:
         """Return where a dimension is among the values. Raises ValueError if it is missing."""
         return self.dimensions.index(dimension)
 
@@ -99,9 +99,9 @@ def define_measure(name: str, dimensions: tuple[Dimension, ...], unit: Unit, mea
     return name
 
 
-def find_position(name: str, dimension: Dimension) -> int:
+def find_dimension_index(name: str, dimension: Dimension) -> int:
     """Return where a dimension is among the values of a measure. Raises ValueError if it is missing."""
-    return MEASURES[name].find_position(dimension)
+    return MEASURES[name].find_dimension_index(dimension)
 
 
 _D, _U = Dimension, Unit

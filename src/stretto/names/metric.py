@@ -8,7 +8,7 @@ from enum import StrEnum
 from stretto.names.labels import Label
 
 
-class Made(StrEnum):
+class MetricOrigin(StrEnum):
     """How a metric is made."""
 
     LIVE = "live"
@@ -33,7 +33,7 @@ class Metric:
 
     name: str
     kind: MetricKind
-    made: Made
+    made: MetricOrigin
     unit: str
     """``s``, ``1`` (ratio, count or score), ``By``, ``USD`` or ``unixtime``."""
     labels: tuple[Label, ...]
@@ -44,19 +44,19 @@ class Metric:
 
 def define_gauge(name: str, unit: str, labels: tuple[Label, ...], text: str, *ingredients: str) -> Metric:
     """Return a derived gauge."""
-    return Metric(name, MetricKind.GAUGE, Made.DERIVED, unit, labels, text, ingredients)
+    return Metric(name, MetricKind.GAUGE, MetricOrigin.DERIVED, unit, labels, text, ingredients)
 
 
 def define_self_gauge(name: str, unit: str, labels: tuple[Label, ...], text: str) -> Metric:
     """Return a gauge about Stretto itself."""
-    return Metric(name, MetricKind.GAUGE, Made.SELF, unit, labels, text)
+    return Metric(name, MetricKind.GAUGE, MetricOrigin.SELF, unit, labels, text)
 
 
 def define_counter(name: str, unit: str, labels: tuple[Label, ...], text: str) -> Metric:
     """Return a live counter."""
-    return Metric(name, MetricKind.COUNTER, Made.LIVE, unit, labels, text)
+    return Metric(name, MetricKind.COUNTER, MetricOrigin.LIVE, unit, labels, text)
 
 
 def define_histogram(name: str, labels: tuple[Label, ...], text: str) -> Metric:
     """Return a live histogram in seconds."""
-    return Metric(name, MetricKind.HISTOGRAM, Made.LIVE, "s", labels, text)
+    return Metric(name, MetricKind.HISTOGRAM, MetricOrigin.LIVE, "s", labels, text)

@@ -30,7 +30,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from stretto.clock import SECOND
 from stretto.model.entities import ModelCall, Session, Task, ToolCall, Turn
 from stretto.model.event import Outcome
-from stretto.names import Attribute
+from stretto.names import SpanAttribute
 
 SERVICE = "stretto"
 """The resource's ``service.name`` and the name of the instrumentation scope."""
@@ -176,13 +176,13 @@ def _convert_session(session: Session, untimed: int) -> _EntitySpan:
         operation="invoke_workflow",
         subject=workflow,
         specific={
-            Attribute.WORKFLOW_NAME.value: workflow,
-            Attribute.SESSION_ID.value: session.id,
-            Attribute.SOURCE.value: session.source,
-            Attribute.PROJECT.value: session.project,
-            Attribute.RECORDING.value: session.recording,
-            Attribute.END_KNOWN.value: None if known else False,
-            Attribute.UNTIMED.value: untimed or None,
+            SpanAttribute.WORKFLOW_NAME.value: workflow,
+            SpanAttribute.SESSION_ID.value: session.id,
+            SpanAttribute.SOURCE.value: session.source,
+            SpanAttribute.PROJECT.value: session.project,
+            SpanAttribute.RECORDING.value: session.recording,
+            SpanAttribute.END_KNOWN.value: None if known else False,
+            SpanAttribute.UNTIMED.value: untimed or None,
         },
     )
 
@@ -197,9 +197,9 @@ def _convert_turn(session: Session, turn: Turn) -> _EntitySpan:
         operation="invoke_agent",
         subject=session.source,
         specific={
-            Attribute.AGENT_NAME.value: session.source,
-            Attribute.TURN_ID.value: turn.id,
-            Attribute.TURN_ORIGIN.value: turn.origin,
+            SpanAttribute.AGENT_NAME.value: session.source,
+            SpanAttribute.TURN_ID.value: turn.id,
+            SpanAttribute.TURN_ORIGIN.value: turn.origin,
         },
     )
 
@@ -214,9 +214,9 @@ def _convert_task(session: Session, task: Task) -> _EntitySpan:
         operation="invoke_agent",
         subject=task.agent,
         specific={
-            Attribute.AGENT_NAME.value: task.agent,
-            Attribute.TASK_ID.value: task.id,
-            Attribute.TASK_TYPE.value: task.task_type,
+            SpanAttribute.AGENT_NAME.value: task.agent,
+            SpanAttribute.TASK_ID.value: task.id,
+            SpanAttribute.TASK_TYPE.value: task.task_type,
         },
     )
 
@@ -231,12 +231,12 @@ def _convert_tool_call(session: Session, call: ToolCall, agents: Mapping[str, st
         operation="execute_tool",
         subject=call.tool,
         specific={
-            Attribute.TOOL_NAME.value: call.tool,
-            Attribute.TOOL_CALL_ID.value: call.id,
-            Attribute.AGENT_NAME.value: _name_agent(session, call.task, agents),
-            Attribute.TASK_ID.value: call.task,
-            Attribute.TOOL_EXECUTION_SECONDS.value: _to_seconds(call.duration),
-            Attribute.TOOL_OVERHEAD_SECONDS.value: _to_seconds(call.overhead),
+            SpanAttribute.TOOL_NAME.value: call.tool,
+            SpanAttribute.TOOL_CALL_ID.value: call.id,
+            SpanAttribute.AGENT_NAME.value: _name_agent(session, call.task, agents),
+            SpanAttribute.TASK_ID.value: call.task,
+            SpanAttribute.TOOL_EXECUTION_SECONDS.value: _to_seconds(call.duration),
+            SpanAttribute.TOOL_OVERHEAD_SECONDS.value: _to_seconds(call.overhead),
         },
     )
 
@@ -251,10 +251,10 @@ def _convert_model_call(session: Session, call: ModelCall, agents: Mapping[str, 
         operation="chat",
         subject=call.model,
         specific={
-            Attribute.REQUEST_MODEL.value: call.model,
-            Attribute.AGENT_NAME.value: _name_agent(session, call.task, agents),
-            Attribute.MODEL_CALL_ID.value: call.id,
-            Attribute.TASK_ID.value: call.task,
+            SpanAttribute.REQUEST_MODEL.value: call.model,
+            SpanAttribute.AGENT_NAME.value: _name_agent(session, call.task, agents),
+            SpanAttribute.MODEL_CALL_ID.value: call.id,
+            SpanAttribute.TASK_ID.value: call.task,
         },
     )
 
@@ -271,12 +271,12 @@ def _build_entity_span(
     specific: Mapping[str, Value | None],
 ) -> _EntitySpan:
     attributes: dict[str, Value] = {
-        Attribute.OPERATION_NAME.value: operation,
-        Attribute.CONVERSATION_ID.value: session.id,
-        Attribute.OUTCOME.value: outcome.value,
+        SpanAttribute.OPERATION_NAME.value: operation,
+        SpanAttribute.CONVERSATION_ID.value: session.id,
+        SpanAttribute.OUTCOME.value: outcome.value,
     }
     if outcome is Outcome.FAILURE:
-        attributes[Attribute.ERROR_TYPE.value] = "_OTHER"
+        attributes[SpanAttribute.ERROR_TYPE.value] = "_OTHER"
     attributes |= {name: value for name, value in specific.items() if value is not None}
     return _EntitySpan(
         key, start, end, f"{operation} {subject}" if subject else operation, attributes, outcome

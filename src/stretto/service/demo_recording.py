@@ -38,7 +38,7 @@ class DemoRecording:
         if activity.recordings:
             self._remove()
         if wanted or not has_user_sessions:
-            demo.write_recordings(self._journal, self._clock())
+            demo.write_demo_recordings(self._journal, self._clock())
             self._is_shown = True
             for _ in self._ingest.catch_up(self._journal, now=self._clock()):
                 pass
@@ -54,5 +54,5 @@ class DemoRecording:
 
     def _remove(self) -> None:
         (self._journal / demo.FILE).unlink(missing_ok=True)
-        self._ingest.forget_sessions(queries.list_recordings(self._writer), demo.FILE)
+        self._ingest.forget_sessions(queries.list_recorded_session_ids(self._writer), demo.FILE)
         self._is_shown = False

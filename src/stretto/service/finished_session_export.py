@@ -101,7 +101,7 @@ class SpanQueue:
         if since is None:
             queries.write_note(self._writer, queries.EMITTING_SINCE, str(self._clock()))
             return
-        unsent = queries.list_unsent_sessions(self._writer, int(since))
+        unsent = queries.list_unsent_session_ids(self._writer, int(since))
         self._due.update(dict.fromkeys(unsent, time.monotonic()))
 
     def send_due(self) -> None:
@@ -128,7 +128,7 @@ class SpanQueue:
                 continue
             if acknowledged:
                 del self._attempts[id]
-                queries.note_emitted(self._writer, id, attempt.last)
+                queries.note_spans_emitted(self._writer, id, attempt.last)
             elif not self._stopping.is_set():
                 self._plan_retry(id, attempt)
 
@@ -167,7 +167,10 @@ class SpanQueue:
             if id in self._attempts:
                 self._give_up(id, "it was removed from the store before the endpoint took it")
             return
-        if session.outcome is Outcome.RUNNING or queries.get_emitted_time(self._writer, id) == session.last:
+        if (
+            session.outcome is Outcome.RUNNING
+            or queries.get_spans_emitted_time(self._writer, id) == session.last
+        ):
             self._attempts.pop(id, None)
             return
         spans = build_spans(session, version=self._version, resource=self._resource)

@@ -14,7 +14,7 @@ from stretto.clock import SECOND, Clock
 from stretto.config.configuration import Config
 from stretto.exporter.live_metrics import LiveMetrics
 from stretto.exporter.scrape import Exposition, FigureCollector, create_registry, encode_metrics
-from stretto.features.collection import make_collection
+from stretto.features.collection import decide_collection
 from stretto.figures.figure import Figure
 from stretto.hook.client.client import build_record
 from stretto.hook.install.client_copy import ensure_secret, write_hook_line
@@ -83,7 +83,7 @@ class Service:
             )
         )
         self._secret = ensure_secret(config.state)
-        self._collection = make_collection(config.features)
+        self._collection = decide_collection(config.features)
         write_hook_line(config.state, self._collection.to_hook_line())
         self._otlp = Receiver(self._encode_collected, key=self._secret)
         self.grpc_attempts = 0
@@ -249,7 +249,7 @@ class Service:
 
         ``report`` is called with the progress after each batch.
         """
-        self._otlp.recall_sessions(journal.find_recent(self.config.journal, TRACE_NOTE_PATTERN))
+        self._otlp.recall_sessions(journal.find_recent_events(self.config.journal, TRACE_NOTE_PATTERN))
         self.worker.start(demo_wanted=demo_wanted, report=report)
         self.sampling.start()
 
@@ -278,7 +278,7 @@ class Service:
         if self.find_unready_reason() is not None:
             return []
         with self._reader.use() as connection:
-            busy = queries.find_busy_processes(connection)
+            busy = queries.list_busy_session_processes(connection)
         return [WatchedSession(id, start, process) for id, start, process in busy if process is not None]
 
     def _append_samples(self, samples: Sequence[Event]) -> None:
@@ -302,10 +302,10 @@ class Service:
         yield Figure("stretto_grpc_attempts", (), self.grpc_attempts, 1)
         yield Figure("stretto_snapshot_duration_seconds", (), self.health.snapshot_seconds, 1)
         yield Figure("stretto_ingest_pending_bytes", (), self.health.pending_bytes, 1)
-        sizes = journal.list_files(self.config.journal)
+        sizes = journal.list_file_sizes(self.config.journal)
         lag = self.worker.ingested.measure_lag(sizes, time.monotonic())
         yield Figure("stretto_ingest_lag_seconds", (), lag, 1)
-        yield Figure("stretto_journal_bytes", (), journal.measure_disk(self.config.journal), 1)
+        yield Figure("stretto_journal_bytes", (), journal.measure_disk_use(self.config.journal), 1)
         yield Figure("stretto_store_bytes", (), get_store_size(self.config.database), 1)
         sampler_seconds = self.sampling.cpu_seconds
         yield Figure("stretto_sampler_cpu_seconds", (), sampler_seconds, 1, self.sampling.use.reason)

@@ -24,7 +24,7 @@ from stretto.errors import StoreError
 from stretto.exporter.live_metrics import LiveMetrics
 from stretto.figures.fanouts import Fanout, SequentialTime, estimate_sequential_time
 from stretto.figures.resource_figures import ResourceUse
-from stretto.figures.work_identity import sign_work
+from stretto.figures.work_identity import build_work_signature
 from stretto.model.entities import Session
 from stretto.names import NONE
 from stretto.otlp_export.sender import NullSender, Sender
@@ -40,8 +40,8 @@ from stretto.store.database import STORE_ERRORS, open_writer
 from stretto.store.declared_baselines import DeclaredBaselineFile
 from stretto.store.fanout_queries import make_baseline_finder
 from stretto.store.ingest import IngestResult
-from stretto.store.prune import PruneStep, find_excess, prune_history
-from stretto.store.store_rescue import move_store_aside, move_unusable_aside
+from stretto.store.prune import PruneStep, measure_bytes_over_cap, prune_history
+from stretto.store.store_rescue import move_store_aside, move_unusable_store_aside
 from stretto.summaries.snapshot import LiveState, Snapshot, take_snapshot
 from stretto.summaries.stuck_tasks import StuckTask, StuckTaskWatch
 
@@ -86,7 +86,7 @@ class Worker:
         self.snapshot_listeners: list[Callable[[Snapshot], None]] = []
         self._stopping = threading.Event()
         self._wake = threading.Event()
-        self.aside = move_unusable_aside(config.database, config.journal, clock())
+        self.aside = move_unusable_store_aside(config.database, config.journal, clock())
         """The store that could not be used at the start, if any; it is made again from the journal."""
         self.reader: StoreReader | None = None
         """The reader that is closed while the store is made again."""
@@ -256,7 +256,7 @@ class Worker:
         if request.is_damaged:
             self.aside = move_store_aside(config.database, config.journal, now, request.cause)
         else:
-            self.aside = move_unusable_aside(config.database, config.journal, now, thorough=True)
+            self.aside = move_unusable_store_aside(config.database, config.journal, now, thorough=True)
         self._open_store()
         self.spans.use_store(self.writer)
         self._recording.use_store(self.writer, self._ingest)
@@ -303,7 +303,7 @@ class Worker:
     def _ingest_journal(self) -> None:
         """Ingest new events; the snapshot follows at its pace, also while there is much to ingest."""
         changed = False
-        ingested = IngestedJournal(journal.list_files(self._config.journal), time.monotonic())
+        ingested = IngestedJournal(journal.list_file_sizes(self._config.journal), time.monotonic())
         for result in self._ingest.catch_up(self._config.journal, now=self._clock()):
             # Shows the batches before this: the last is shown when the recording that it replaces is gone.
             self._refresh_if_due()
@@ -324,7 +324,7 @@ class Worker:
     def _start_pruning(self) -> Iterator[PruneStep]:
         folder, retention = self._config.journal, self._config.retention
         yield from prune_history(self.writer, self._ingest, folder, retention, self._clock())
-        self.health.excess_bytes = find_excess(self.writer, folder, retention)
+        self.health.excess_bytes = measure_bytes_over_cap(self.writer, folder, retention)
 
     def _publish(self, result: IngestResult) -> None:
         """Count newly ended entities in the live metrics and queue their sessions' spans."""
@@ -340,7 +340,7 @@ class Worker:
 
     def _find_baseline(self, session: Session, fanout: Fanout) -> SequentialTime:
         find = make_baseline_finder(self.writer, self._config.hours, self._declared(), now=self._clock())
-        signature = sign_work(session, fanout.tasks)
+        signature = build_work_signature(session, fanout.tasks)
         return estimate_sequential_time(fanout, find(session.pattern or NONE, signature))
 
     def _refresh_if_due(self) -> None:

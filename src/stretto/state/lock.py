@@ -73,7 +73,7 @@ class StateLock:
         self.release()
 
     def _make_held_error(self) -> ServiceError:
-        holder = find_holder(self._path.parent)
+        holder = find_lock_holder(self._path.parent)
         if holder is None or holder.address is None:
             return ServiceError(
                 "another command is writing the store",
@@ -95,14 +95,14 @@ def _try_lock(descriptor: int) -> bool:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             if attempt < ATTEMPTS - 1:
-                # ``find_holder`` holds the lock for an instant, so one failure proves nothing.
+                # ``find_lock_holder`` holds the lock for an instant, so one failure proves nothing.
                 time.sleep(ATTEMPT_SECONDS)
         else:
             return True
     return False
 
 
-def find_holder(state: Path) -> LockHolder | None:
+def find_lock_holder(state: Path) -> LockHolder | None:
     """Return the holder of a state folder, or None. The note of a process that died is ignored."""
     path = state / FILE
     try:

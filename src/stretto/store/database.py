@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from stretto.errors import StoreError
-from stretto.store.database_schema import create_tables, find_version_problem, is_empty
+from stretto.store.database_schema import create_tables, find_version_problem, is_database_empty
 
 BUSY_MS = 5_000
 
@@ -65,7 +65,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
     try:
         connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         problem = find_version_problem(connection)
-        empty = is_empty(connection)
+        empty = is_database_empty(connection)
     except STORE_ERRORS as error:
         connection.close()
         raise _make_unusable_error(path, str(error)) from error

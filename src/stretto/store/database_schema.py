@@ -112,11 +112,11 @@ EXECUTIONS = ("sequential_runs", "fanouts")
 
 def create_tables(connection: sqlite3.Connection) -> None:
     """Create the tables if the database is empty."""
-    if is_empty(connection):
+    if is_database_empty(connection):
         connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
 
 
-def is_empty(connection: sqlite3.Connection) -> bool:
+def is_database_empty(connection: sqlite3.Connection) -> bool:
     """Return whether the database has no tables yet."""
     return _read_version(connection) == 0
 

@@ -14,7 +14,7 @@ from threading import Lock
 import msgspec
 
 from stretto.errors import StrettoError
-from stretto.figures.baselines import NOTHING_DECLARED, DeclaredBaselines, RecordedBaseline, SetLength
+from stretto.figures.baselines import NOTHING_DECLARED, DeclaredBaselines, DeclaredLength, RecordedBaseline
 
 FILE = "baselines.json"
 VERSION = 1
@@ -48,7 +48,7 @@ class _FileRecord(msgspec.Struct, forbid_unknown_fields=True):
 _decode = msgspec.json.Decoder(_FileRecord).decode
 
 
-def load_declared(folder: Path) -> DeclaredBaselines:
+def load_declared_baselines(folder: Path) -> DeclaredBaselines:
     """Return the baselines declared in a state folder; none if there is no file. Raises BaselineError."""
     path = folder / FILE
     try:
@@ -69,11 +69,11 @@ def load_declared(folder: Path) -> DeclaredBaselines:
             RecordedBaseline(r.name, r.session, r.pattern, tuple(r.runs), r.newest, r.at, r.whole)
             for r in record.recorded
         ),
-        set={name: SetLength(length.nanoseconds, length.at) for name, length in record.set.items()},
+        set={name: DeclaredLength(length.nanoseconds, length.at) for name, length in record.set.items()},
     )
 
 
-def save_declared(folder: Path, declared: DeclaredBaselines) -> None:
+def save_declared_baselines(folder: Path, declared: DeclaredBaselines) -> None:
     """Replace the file in a single step; only its owner can read it. Raises BaselineError."""
     record = _FileRecord(
         VERSION,
@@ -106,18 +106,18 @@ def save_declared(folder: Path, declared: DeclaredBaselines) -> None:
         ) from error
 
 
-def with_recorded(declared: DeclaredBaselines, recorded: RecordedBaseline) -> DeclaredBaselines:
+def with_recorded_baseline(declared: DeclaredBaselines, recorded: RecordedBaseline) -> DeclaredBaselines:
     """Return the declared baselines with another recorded baseline; it replaces that of the same name."""
     others = (other for other in declared.recorded if other.name != recorded.name)
     return replace(declared, recorded=(*others, recorded))
 
 
-def with_length(declared: DeclaredBaselines, task_type: str, length: SetLength) -> DeclaredBaselines:
+def with_set_length(declared: DeclaredBaselines, task_type: str, length: DeclaredLength) -> DeclaredBaselines:
     """Return the declared baselines with the length of a task type, in place of an older one."""
     return replace(declared, set={**declared.set, task_type: length})
 
 
-def remove_declared(declared: DeclaredBaselines, name: str) -> DeclaredBaselines:
+def remove_declared_baseline(declared: DeclaredBaselines, name: str) -> DeclaredBaselines:
     """Return the declared baselines without the recorded baseline, or task type, of a name."""
     return DeclaredBaselines(
         tuple(recorded for recorded in declared.recorded if recorded.name != name),
@@ -143,7 +143,7 @@ class DeclaredBaselineFile:
             if stamp != self._stamp or self.problem:
                 self._stamp = stamp
                 try:
-                    self._declared, self.problem = load_declared(self._folder), None
+                    self._declared, self.problem = load_declared_baselines(self._folder), None
                 except BaselineError as error:
                     self.problem = error.to_line()
             return self._declared

@@ -25,7 +25,7 @@ from stretto.figures.baselines import (
     Hours,
     choose_baseline,
 )
-from stretto.figures.work_identity import WorkIdentity, decode_workers, is_identified
+from stretto.figures.work_identity import WorkIdentity, decode_workers, has_work_identity
 from stretto.names import NONE
 
 _decode_lengths = msgspec.json.Decoder(dict[str, list[int]]).decode
@@ -98,7 +98,7 @@ def read_admission(
     connection: sqlite3.Connection, pattern: str, signature: str, now: int | None = None
 ) -> Admission:
     """Return whether the sequential runs of some work are its measured baseline at an instant (ns)."""
-    if not is_identified(signature):
+    if not has_work_identity(signature):
         return Admission(reason=UNIDENTIFIED)
     until = 1 << 62 if now is None else now
     # Only the newest runs of a day can be among the newest at the end of any day.

@@ -20,14 +20,14 @@ import msgspec
 
 from stretto import journal
 from stretto.clock import SECOND
-from stretto.figures.nested_fanouts import count_once
+from stretto.figures.nested_fanouts import count_fanouts_once
 from stretto.figures.work_identity import identify_work
 from stretto.journal import kept_records
-from stretto.journal.compression import finish_compressions
+from stretto.journal.compression import delete_leftover_parts
 from stretto.journal.file_identity import compute_identity
-from stretto.journal.kept_records import KeptRecord, hash_session, is_kept_file
+from stretto.journal.kept_records import KeptRecord, hash_session_id, is_kept_file
 from stretto.model.conclude import Classify
-from stretto.model.conclude_leaves import find_newest_entries
+from stretto.model.conclude_leaves import find_newest_cache_sizes
 from stretto.model.cost import Price, get_reported_cost
 from stretto.model.event import Event, Outcome
 from stretto.model.fold import NO_SIGN_OF_LIFE
@@ -46,7 +46,7 @@ from stretto.store.kept_sessions import (
     make_kept_record,
 )
 from stretto.store.rollup import Additions, write_sums
-from stretto.store.session_homes import find_home, find_named_traces, note_home
+from stretto.store.session_homes import find_session_home, find_sessions_by_trace, note_session_home
 from stretto.store.session_state import NewlyEnded, Rules, SessionState, SettledSession, load_session_state
 
 LOG = logging.getLogger(__name__)
@@ -120,7 +120,7 @@ class Ingest:
     def list_pending(self, folder: Path) -> Iterator[tuple[str, int, int]]:
         """Yield (file, offset, unread bytes) of each journal file that has grown since it was read."""
         positions = self._positions.read_all()
-        for file, size in journal.list_files(folder).items():
+        for file, size in journal.list_file_sizes(folder).items():
             offset = positions[file].offset if file in positions else 0
             if size > offset:
                 yield file, offset, size - offset
@@ -135,9 +135,9 @@ class Ingest:
         decide which events are ignored.
         """
         if not self._is_tidy:
-            finish_compressions(folder)
+            delete_leftover_parts(folder)
             self._is_tidy = True
-        files = journal.scan_files(folder)
+        files = journal.scan_file_states(folder)
         self.unreadable = {}
         for is_kept in (True, False):
             positions = self._positions.read_all()
@@ -160,7 +160,7 @@ class Ingest:
             position = self._positions.find_start(folder, file, state, stored)
         if state.size <= position:
             return
-        closed = now is not None and journal.is_closed(file, now)
+        closed = now is not None and journal.is_day_file_closed(file, now)
         if is_kept_file(file):
             with _tell_read_errors_apart(), journal.open_content(folder, file) as content:
                 records = io.BytesIO(content.read())
@@ -191,7 +191,7 @@ class Ingest:
                     raise
                 fault = error
         LOG.error("%s from byte %d on is ingested line by line", batch.file, batch.start, exc_info=fault)
-        return [self._ingest_or_set_aside(line) for line in journal.split_batch(folder, batch)]
+        return [self._ingest_or_set_aside(line) for line in journal.reread_batch_by_line(folder, batch)]
 
     def _ingest_or_set_aside(self, line: journal.Batch) -> IngestResult:
         try:
@@ -247,7 +247,7 @@ class Ingest:
         If it has events after the record, all events are read again: those up to the record are then ignored.
         """
         for id, last in self._connection.execute("SELECT id, last FROM sessions").fetchall():
-            if hash_session(id) == record.session:
+            if hash_session_id(id) == record.session:
                 self._remove_session(id)
                 if last > record.last:
                     self._connection.execute(
@@ -263,7 +263,7 @@ class Ingest:
             with open_transaction(self._connection):
                 self._move_named_traces(batch.events, touched)
                 for named, all_events in _group_by_session(batch.events).items():
-                    session_id = find_home(self._connection, named)
+                    session_id = find_session_home(self._connection, named)
                     events = self._skip_pruned(session_id, all_events)
                     if events:
                         state = touched[session_id] = self._get_state(session_id)
@@ -378,8 +378,8 @@ class Ingest:
 
     def _move_named_traces(self, events: Iterable[Event], touched: dict[str, SessionState]) -> None:
         """Move what is stored of traces into the sessions that their later spans name."""
-        for trace, session_id in find_named_traces(events).items():
-            if not note_home(self._connection, trace, session_id):
+        for trace, session_id in find_sessions_by_trace(events).items():
+            if not note_session_home(self._connection, trace, session_id):
                 continue
             trace_state = self._get_state(trace)
             self._remove_session(trace)
@@ -456,7 +456,7 @@ class Ingest:
         )
         self._connection.executemany(
             "INSERT OR REPLACE INTO cache_entries VALUES (?, ?, ?, ?, ?)",
-            [(session.id, name, *newest) for name, newest in find_newest_entries(state.facts).items()],
+            [(session.id, name, *newest) for name, newest in find_newest_cache_sizes(state.facts).items()],
         )
         self._write_executions(state, settled)
 
@@ -480,7 +480,7 @@ class Ingest:
             )
             for number, run in enumerate(settled.sequential_runs)
         ]
-        counted = {(f.parent, f.start): elapsed for f, _, elapsed in count_once(settled.fanouts)}
+        counted = {(f.parent, f.start): elapsed for f, _, elapsed in count_fanouts_once(settled.fanouts)}
         fanouts = [
             (
                 session.id,

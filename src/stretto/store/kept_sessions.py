@@ -8,7 +8,7 @@ from collections import Counter
 import msgspec
 
 from stretto.clock import SECOND
-from stretto.journal.kept_records import KeptRecord, KeptRow, KeptSum, hash_session
+from stretto.journal.kept_records import KeptRecord, KeptRow, KeptSum, hash_session_id
 from stretto.store.contributions.registry import get_sums_version
 from stretto.store.database_schema import EXECUTIONS
 from stretto.store.old_definitions import (
@@ -31,7 +31,7 @@ def make_kept_record(
         "SELECT 1 FROM emitted WHERE session = ? AND at = ?", (session_id, last)
     ).fetchone()
     return KeptRecord(
-        session=hash_session(session_id),
+        session=hash_session_id(session_id),
         last=last,
         sums=_split_by_age(additions, coarse_before // (SLOTS[0] * SECOND)),
         rows={table: rows for table in EXECUTIONS if (rows := _read_rows(connection, table, session_id))},
@@ -49,7 +49,7 @@ def is_record_added(connection: sqlite3.Connection, record: KeptRecord) -> bool:
 def find_pruned_until(connection: sqlite3.Connection, session_id: str) -> int | None:
     """Return the time (ns) up to which the events of a session are in kept records; None if in none."""
     query = "SELECT MAX(last) FROM pruned WHERE session = ?"
-    (last,) = connection.execute(query, (hash_session(session_id),)).fetchone()
+    (last,) = connection.execute(query, (hash_session_id(session_id),)).fetchone()
     return None if last is None else int(last)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from stretto.figures.work_identity import list_task_types
+from stretto.figures.work_identity import list_signature_task_types
 from stretto.model.delivery import Delivery, WasteReason
 from stretto.model.event import Outcome
 from stretto.names import measures
@@ -63,7 +63,7 @@ def _add_parallel_tasks(added: Amounts, slot: int, dims: tuple[str | int, ...], 
 
 def _multiply_types(target: str) -> Callable[[Amounts, int, tuple[str | int, ...], int], None]:
     def multiply(added: Amounts, slot: int, dims: tuple[str | int, ...], amount: int) -> None:
-        for task_type in list_task_types(str(dims[1])):
+        for task_type in list_signature_task_types(str(dims[1])):
             added[slot, target, (*dims, task_type)] += amount
 
     return multiply
@@ -108,4 +108,4 @@ def _add_headline(added: Amounts, amounts: Amounts) -> None:
             added[slot, measures.VERDICT_PAID, mix] += amount
             added[slot, measures.VERDICT_ELAPSED, mix] += amount
     for (slot, mix), count in tasks.items():
-        added[slot, measures.VERDICT_FANOUTS, mix] += count // len(list_task_types(str(mix[1])))
+        added[slot, measures.VERDICT_FANOUTS, mix] += count // len(list_signature_task_types(str(mix[1])))

@@ -19,8 +19,8 @@ from pathlib import Path
 from stretto import journal
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.errors import ConfigError
-from stretto.journal.compression import compress_file, has_uncompressed_part, remove_parts
-from stretto.journal.kept_records import STORE_PREFIX, find_month_end, find_month_start
+from stretto.journal.compression import compress_file, delete_all_parts, has_uncompressed_part
+from stretto.journal.kept_records import STORE_PREFIX, find_month_end_of_file, find_month_start
 from stretto.state.retention_settings import Retention
 from stretto.store.database import open_transaction
 from stretto.store.database_schema import EXECUTIONS
@@ -85,18 +85,18 @@ def count_used_bytes(connection: sqlite3.Connection, folder: Path) -> int:
     """Return the bytes on disk of the store, its free pages left out, of the journal and of what is aside."""
     pages, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
     free = connection.execute("PRAGMA freelist_count").fetchone()[0]
-    aside = sum(path.stat().st_size for path in list_aside(folder))
-    return int((pages - free) * size) + journal.measure_disk(folder) + aside
+    aside = sum(path.stat().st_size for path in list_aside_store_files(folder))
+    return int((pages - free) * size) + journal.measure_disk_use(folder) + aside
 
 
 def find_least_cap(folder: Path, now: int) -> int:
     """Return the bytes that are never pruned: the journal of today and yesterday."""
     first = journal.get_day_file(folder, now - DAY).name
-    sizes = journal.list_files(folder).items()
+    sizes = journal.list_file_sizes(folder).items()
     return sum(size for file, size in sizes if journal.DAY_FILE(file) and file >= first)
 
 
-def check_cap(folder: Path, retention: Retention, now: int) -> None:
+def refuse_impossible_cap(folder: Path, retention: Retention, now: int) -> None:
     """Raise ConfigError if the cap is below what is never pruned, with the least possible cap."""
     least = find_least_cap(folder, now)
     if least > retention.most_bytes:
@@ -107,14 +107,14 @@ def check_cap(folder: Path, retention: Retention, now: int) -> None:
         )
 
 
-def find_excess(connection: sqlite3.Connection, folder: Path, retention: Retention) -> int:
+def measure_bytes_over_cap(connection: sqlite3.Connection, folder: Path, retention: Retention) -> int:
     """Return the bytes beyond the cap that a pass of pruning left; 0 within the tolerance."""
     used = count_used_bytes(connection, folder)
     tolerance = max(retention.most_bytes // 100, TOLERANCE)
     return used - retention.most_bytes if used > retention.most_bytes + tolerance else 0
 
 
-def list_aside(folder: Path) -> list[Path]:
+def list_aside_store_files(folder: Path) -> list[Path]:
     """Return the files of stores that were moved aside, given the journal's folder."""
     try:
         return sorted((folder.parent / ASIDE).iterdir())
@@ -124,7 +124,7 @@ def list_aside(folder: Path) -> list[Path]:
 
 def _remove_aside(folder: Path, before: int) -> None:
     """Delete stores that were moved aside before a time (ns); those with rows in no journal stay."""
-    for path in list_aside(folder):
+    for path in list_aside_store_files(folder):
         if not path.name.startswith(UNREAD_PREFIX) and path.stat().st_mtime_ns < before:
             path.unlink(missing_ok=True)
 
@@ -138,8 +138,8 @@ def _compress_resting(
     """
     first_open = journal.get_day_file(folder, now - OPEN_DAYS * DAY).name
     positions = dict(connection.execute("SELECT file, offset FROM journal"))
-    for file, state in journal.scan_files(folder).items():
-        month_end = find_month_end(file)
+    for file, state in journal.scan_file_states(folder).items():
+        month_end = find_month_end_of_file(file)
         is_past_day = _DAY_FILE(file) is not None and file < first_open
         is_past_month = month_end is not None and month_end < raw_cut - OPEN_DAYS * DAY
         is_read = positions.get(file) == state.size
@@ -174,7 +174,7 @@ def _prune_before(
     """
     imports = [
         file
-        for file, state in journal.scan_files(folder).items()
+        for file, state in journal.scan_file_states(folder).items()
         if file.startswith(IMPORT_PREFIX) and state.modified < quiet_before
     ]
     first_kept = journal.get_day_file(folder, cut).name
@@ -186,7 +186,7 @@ def _prune_before(
     while ids := [id for (id,) in connection.execute(query, bounds)]:
         ingest.release_sessions(ids, folder, coarse_before=coarse_before)
         yield PruneStep(sessions=len(ids))
-    for file in journal.list_files(folder):
+    for file in journal.list_file_sizes(folder):
         is_past_day = _DAY_FILE(file) is not None and file < first_kept
         if (is_past_day or file in imports) and _reduce_file(connection, ingest, folder, file):
             yield PruneStep(files=1)
@@ -194,11 +194,11 @@ def _prune_before(
 
 def _reduce_file(connection: sqlite3.Connection, ingest: Ingest, folder: Path, file: str) -> bool:
     row = connection.execute("SELECT offset FROM journal WHERE file = ?", (file,)).fetchone()
-    size = journal.list_files(folder).get(file, 0)
+    size = journal.list_file_sizes(folder).get(file, 0)
     if row is None or row[0] != size:
         return False
     stored_ids = {id for (id,) in connection.execute("SELECT id FROM sessions")}
-    rewrite = journal.drop_sessions(
+    rewrite = journal.rewrite_with_kept_sessions(
         folder,
         file,
         stored_ids.__contains__,
@@ -216,7 +216,7 @@ def _yield_cuts(connection: sqlite3.Connection, folder: Path, now: int) -> Itera
 
     Today and yesterday are left out: a hook that started before midnight may still write to its file.
     """
-    names = {file for file in journal.list_files(folder) if _DAY_FILE(file)}
+    names = {file for file in journal.list_file_sizes(folder) if _DAY_FILE(file)}
     query = "SELECT DISTINCT last / ? FROM sessions WHERE arrived LIKE ?"
     imported_days = {day for (day,) in connection.execute(query, (DAY, IMPORT_PREFIX + "%"))}
     today = now // DAY
@@ -256,18 +256,20 @@ def _reduce_kept_rows(connection: sqlite3.Connection, table: str, cut: int) -> N
 def _remove_expired_records(connection: sqlite3.Connection, folder: Path, cut: int) -> None:
     """Delete the files of kept records whose sums are all past retention, and the notes about the records."""
     expired = {
-        file: end for file in journal.list_files(folder) if (end := find_month_end(file)) and end <= cut
+        file: end
+        for file in journal.list_file_sizes(folder)
+        if (end := find_month_end_of_file(file)) and end <= cut
     }
     for file in expired:
-        remove_parts(folder, file)
+        delete_all_parts(folder, file)
     with open_transaction(connection):
         connection.executemany("DELETE FROM journal WHERE file = ?", [(file,) for file in expired])
         connection.execute("DELETE FROM pruned WHERE last < ?", (find_month_start(cut),))
-    for file in journal.list_files(folder):
+    for file in journal.list_file_sizes(folder):
         if file.startswith(STORE_PREFIX):
             name = file.removeprefix(STORE_PREFIX).removesuffix(journal.SUFFIX)
             read = connection.execute("SELECT 1 FROM journal WHERE file = ?", (file,)).fetchone()
             added = connection.execute("SELECT 1 FROM pruned WHERE session = ?", (name,)).fetchone()
             if read and not added:
-                remove_parts(folder, file)
+                delete_all_parts(folder, file)
                 connection.execute("DELETE FROM journal WHERE file = ?", (file,))

@@ -19,7 +19,7 @@ from stretto.model.facts import SessionFacts
 from stretto.sources.redact import redact_id
 from stretto.store.old_definitions import OLD_DEFINITION_UNTIL
 from stretto.store.rollup import SLOTS
-from stretto.store.session_state import load_facts, load_session_facts
+from stretto.store.session_state import load_all_facts, load_session_entity_facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ def list_sessions(
     return [_to_session_row(row) for row in rows]
 
 
-def find_sessions(connection: sqlite3.Connection, prefix: str) -> list[str]:
+def find_session_ids(connection: sqlite3.Connection, prefix: str) -> list[str]:
     """Return at most three session ids that begin with a text, or the session of a whole redacted id."""
     prefix = redact_id(prefix)
     end = prefix + "\U0010ffff"
@@ -151,7 +151,7 @@ def read_session_with_facts(
     row = connection.execute("SELECT lost FROM sessions WHERE id = ?", (id,)).fetchone()
     if row is None:
         return None
-    facts = load_facts(connection, id)
+    facts = load_all_facts(connection, id)
     return conclude_session(facts, lost=bool(row[0]), classify=classify), facts
 
 
@@ -230,7 +230,7 @@ def list_slot_numbers(now: int, window: int, width: int) -> range:
     return range((now - window * SECOND) // (width * SECOND), now // (width * SECOND) + 1)
 
 
-def find_first_slot(connection: sqlite3.Connection) -> int | None:
+def find_first_slot_time(connection: sqlite3.Connection) -> int | None:
     """Return the start (ns) of the earliest slot of the sums, or None without any sums."""
     (slot,) = connection.execute("SELECT MIN(slot) FROM rollup WHERE width = ?", (SLOTS[1],)).fetchone()
     return None if slot is None else int(slot) * SLOTS[1] * SECOND
@@ -249,13 +249,17 @@ def read_activity(connection: sqlite3.Connection) -> Activity:
     return Activity(is_open, busy, running, last, count, recordings, since)
 
 
-def find_busy_processes(connection: sqlite3.Connection) -> list[tuple[str, int, HostProcesses | None]]:
+def list_busy_session_processes(
+    connection: sqlite3.Connection,
+) -> list[tuple[str, int, HostProcesses | None]]:
     """Return (id, start, processes) of the busy sessions that are not recordings."""
     rows = connection.execute(
         "SELECT id, start FROM sessions WHERE outcome = 'running' AND busy AND NOT recording"
         " ORDER BY start, id"
     ).fetchall()
-    return [(id, start, conclude_host_processes(load_session_facts(connection, id))) for id, start in rows]
+    return [
+        (id, start, conclude_host_processes(load_session_entity_facts(connection, id))) for id, start in rows
+    ]
 
 
 def list_sessions_with_running_tasks(connection: sqlite3.Connection, before: int) -> list[SessionRow]:
@@ -278,7 +282,7 @@ def list_open_sessions(connection: sqlite3.Connection, limit: int) -> list[Sessi
     return [_to_session_row(row) for row in rows]
 
 
-def read_positions(connection: sqlite3.Connection) -> list[JournalPosition]:
+def read_journal_positions(connection: sqlite3.Connection) -> list[JournalPosition]:
     """Return how far each journal file has been read."""
     return [
         JournalPosition(*row)
@@ -317,18 +321,18 @@ def list_newest_rejects(connection: sqlite3.Connection, limit: int = 5) -> list[
     return list(rows)
 
 
-def list_recordings(connection: sqlite3.Connection) -> list[str]:
+def list_recorded_session_ids(connection: sqlite3.Connection) -> list[str]:
     """Return the ids of the sessions that are recordings."""
     return [id for (id,) in connection.execute("SELECT id FROM sessions WHERE recording ORDER BY id")]
 
 
-def get_emitted_time(connection: sqlite3.Connection, id: str) -> int | None:
+def get_spans_emitted_time(connection: sqlite3.Connection, id: str) -> int | None:
     """Return the time (ns) of a session's last event when its spans were sent, or None before that."""
     row = connection.execute("SELECT at FROM emitted WHERE session = ?", (id,)).fetchone()
     return int(row[0]) if row else None
 
 
-def list_unsent_sessions(connection: sqlite3.Connection, since: int) -> list[str]:
+def list_unsent_session_ids(connection: sqlite3.Connection, since: int) -> list[str]:
     """Return the ended sessions with events since a time (ns) whose spans, as they are now, were not sent."""
     rows = connection.execute(
         "SELECT id FROM sessions LEFT JOIN emitted ON emitted.session = sessions.id"
@@ -339,7 +343,7 @@ def list_unsent_sessions(connection: sqlite3.Connection, since: int) -> list[str
     return [session_id for (session_id,) in rows]
 
 
-def note_emitted(connection: sqlite3.Connection, id: str, at: int) -> None:
+def note_spans_emitted(connection: sqlite3.Connection, id: str, at: int) -> None:
     """Note that the spans of a session were sent."""
     connection.execute("INSERT OR REPLACE INTO emitted VALUES (?, ?)", (id, at))
 

@@ -37,7 +37,7 @@ decode_dims = msgspec.json.Decoder(tuple[str | int, ...]).decode
 """Decode the stored values of dimensions."""
 
 
-def find_slot(time: int) -> int:
+def find_slot_number(time: int) -> int:
     """Return the number of the narrowest slot that an instant (ns) falls into."""
     return time // (SLOTS[0] * SECOND)
 

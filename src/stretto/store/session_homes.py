@@ -16,7 +16,7 @@ _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 """Other sessions have no home but themselves: looking for it costs nothing."""
 
 
-def find_named_traces(events: Iterable[Event]) -> dict[str, str]:
+def find_sessions_by_trace(events: Iterable[Event]) -> dict[str, str]:
     """Return trace → session for the spans whose session is named otherwise than their trace."""
     homes: dict[str, str] = {}
     for event in events:
@@ -27,13 +27,13 @@ def find_named_traces(events: Iterable[Event]) -> dict[str, str]:
     return homes
 
 
-def note_home(connection: sqlite3.Connection, trace: str, session: str) -> bool:
+def note_session_home(connection: sqlite3.Connection, trace: str, session: str) -> bool:
     """Note the session that a trace belongs to; return False if the trace has a session already."""
     query = "INSERT OR IGNORE INTO session_homes VALUES (?, ?)"
     return connection.execute(query, (trace, session)).rowcount > 0
 
 
-def find_home(connection: sqlite3.Connection, session_id: str) -> str:
+def find_session_home(connection: sqlite3.Connection, session_id: str) -> str:
     """Return the session that the events of a session belong to: mostly itself."""
     if _TRACE_ID.fullmatch(session_id) is None:
         return session_id

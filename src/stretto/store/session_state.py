@@ -18,8 +18,8 @@ from stretto.model.entities import Phase, Session, Task, ToolCall, Turn
 from stretto.model.event import Event, Outcome
 from stretto.model.facts import ENTITY_KINDS, EntityFacts, SessionFacts
 from stretto.model.fold import fold_events
-from stretto.model.join import find_differences, join_facts
-from stretto.model.pairing import merge_entity
+from stretto.model.join import find_changed_entities, join_facts
+from stretto.model.pairing import merge_entity_facts
 from stretto.model.score_scales import SCALES, Scales
 from stretto.names.fact_fields import EntityKind
 from stretto.store.contributions.contribution import SessionContext
@@ -129,7 +129,7 @@ class SessionState:
                 if not entity_facts:
                     continue
                 merged = self.facts.get_entity(kind, key)
-                merge_entity(merged, entity_facts)
+                merge_entity_facts(merged, entity_facts)
                 self.facts.restore_entity(kind, key, merged)
                 self.changed_entities.add((kind, key))
         self.tool_calls.mark_changed(facts.calls)
@@ -164,7 +164,7 @@ class SessionState:
             return before
         self.joined = join_facts(self.facts)
         if self.joined is not self.facts:
-            changed = find_differences(before, self.joined)
+            changed = find_changed_entities(before, self.joined)
             self.joined_entities = {kind for kind, _ in changed}
             self.tool_calls.mark_changed([key for kind, key in changed if kind == EntityKind.CALL])
             self.changed_model_calls |= {key for kind, key in changed if kind == EntityKind.MODEL}
@@ -233,7 +233,7 @@ class SessionState:
 
 def load_session_state(connection: sqlite3.Connection, session_id: str, rules: Rules) -> SessionState:
     """Return the state of a stored session, its additions computed again, or that of a new session."""
-    facts = load_facts(connection, session_id)
+    facts = load_all_facts(connection, session_id)
     row = connection.execute("SELECT lost, arrived FROM sessions WHERE id = ?", (session_id,)).fetchone()
     state = SessionState(facts, lost=bool(row and row[0]), arrived=row[1] if row else "")
     if row:
@@ -243,7 +243,7 @@ def load_session_state(connection: sqlite3.Connection, session_id: str, rules: R
     return state
 
 
-def load_facts(connection: sqlite3.Connection, session_id: str) -> SessionFacts:
+def load_all_facts(connection: sqlite3.Connection, session_id: str) -> SessionFacts:
     """Return the facts of a session; empty for an unknown session."""
     facts = SessionFacts(session_id)
     rows = connection.execute("SELECT kind, id, known FROM facts WHERE session = ?", (session_id,))
@@ -252,7 +252,7 @@ def load_facts(connection: sqlite3.Connection, session_id: str) -> SessionFacts:
     return facts
 
 
-def load_session_facts(connection: sqlite3.Connection, session_id: str) -> SessionFacts:
+def load_session_entity_facts(connection: sqlite3.Connection, session_id: str) -> SessionFacts:
     """Return the facts of the session entity alone, without those of its turns, tasks and calls."""
     facts = SessionFacts(session_id)
     rows = connection.execute("SELECT known FROM facts WHERE session = ? AND kind = 'session'", (session_id,))

@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from stretto.model.conclude_calls import conclude_call
+from stretto.model.conclude_calls import conclude_calls_under_key
 from stretto.model.entities import ToolCall
 from stretto.model.facts import SessionFacts
-from stretto.store.contributions.tool_calls import add_up_tool_call, count_one_tool_call
+from stretto.store.contributions.tool_calls import add_up_tool_call, make_tool_call_counts
 from stretto.store.rollup import Addition, Additions
 
 
@@ -47,7 +47,7 @@ class ToolCallSums:
         still_open: set[str] = set()
         for key in self._open:
             # A call that turned out to be another has no facts under its key any more.
-            calls = conclude_call(facts, key, closed=closed) if key in facts.calls else ()
+            calls = conclude_calls_under_key(facts, key, closed=closed) if key in facts.calls else ()
             before = self.concluded.pop(key, ())
             if calls:
                 self.concluded[key] = calls
@@ -79,6 +79,6 @@ class ToolCallSums:
 def _add_calls(calls: Iterable[ToolCall], sign: int, counts: list[Addition], amounts: Additions) -> None:
     """Append the additions of 1 of some calls to ``counts``; add their other amounts to ``amounts``."""
     for call in calls:
-        counts += count_one_tool_call(call)
+        counts += make_tool_call_counts(call)
         for addition, amount in add_up_tool_call(call):
             amounts[addition] += sign * amount

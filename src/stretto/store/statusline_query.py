@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from stretto.store.database_schema import find_version_problem, is_empty
+from stretto.store.database_schema import find_version_problem, is_database_empty
 
 BUSY_SECONDS = 0.02
 """How long a reader waits for a writer: the next status line follows within seconds."""
@@ -43,7 +43,7 @@ class SessionBrief(NamedTuple):
         return self.delivered_work - self.paid
 
 
-def read_brief(path: Path, session: str) -> SessionBrief | None:
+def read_session_brief(path: Path, session: str) -> SessionBrief | None:
     """Return the numbers of a session, or None for an unknown session.
 
     Raises sqlite3.Error if there is no store, it has another version, or it cannot be read now.
@@ -60,7 +60,7 @@ def read_brief(path: Path, session: str) -> SessionBrief | None:
     return SessionBrief(*row, *fanout_sums)
 
 
-def is_behind(path: Path, journal: Path, now: int) -> bool:
+def is_ingest_behind(path: Path, journal: Path, now: int) -> bool:
     """Return whether the journal has lines that the store did not ingest for long (``LAG_NS``).
 
     Raises sqlite3.Error or OSError if that cannot be determined.
@@ -82,7 +82,7 @@ def _open_store(path: Path) -> sqlite3.Connection:
         f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=BUSY_SECONDS
     )
     try:
-        if is_empty(connection) or find_version_problem(connection):
+        if is_database_empty(connection) or find_version_problem(connection):
             raise sqlite3.DatabaseError("no store that this version reads")
     except sqlite3.Error:
         connection.close()

@@ -21,7 +21,7 @@ from stretto.journal.kept_records import (
     KeptRow,
     KeptSum,
     encode_kept_record,
-    hash_session,
+    hash_session_id,
     write_store_record,
 )
 from stretto.store.database import STORE_ERRORS, SUFFIXES
@@ -91,7 +91,9 @@ def find_store_problem(path: Path, *, thorough: bool = False) -> str | None:
     return problem
 
 
-def move_unusable_aside(path: Path, journal: Path, now: int, *, thorough: bool = False) -> AsideStore | None:
+def move_unusable_store_aside(
+    path: Path, journal: Path, now: int, *, thorough: bool = False
+) -> AsideStore | None:
     """Move a store that cannot be used aside; None if it can be used. Raises OSError."""
     problem = find_store_problem(path, thorough=thorough)
     return None if problem is None else move_store_aside(path, journal, now, problem)
@@ -122,7 +124,7 @@ def move_store_aside(path: Path, journal: Path, now: int, cause: str) -> AsideSt
     return AsideStore(cause, target, unread)
 
 
-def describe_aside(aside: AsideStore) -> str:
+def describe_aside_store(aside: AsideStore) -> str:
     """Return the sentence about a store that was moved aside."""
     place = f"it is now {aside.path}, and" if aside.path.exists() else "it"
     text = f"the store could not be used ({aside.cause}): {place} is made again from the journal"
@@ -150,11 +152,11 @@ def _make_store_record(rows: _OldRows, *, has_kept_rows: bool) -> KeptRecord | N
     executions: dict[str, tuple[KeptRow, ...]] = {}
     members: dict[str, int] = {}
     if has_kept_rows:
-        members = {hash_session(row["session"]): row["last"] for row in rows.read_table("pruned")}
+        members = {hash_session_id(row["session"]): row["last"] for row in rows.read_table("pruned")}
         sums = _read_kept_sums(rows)
         for table in EXECUTIONS:
             kept = rows.read_table(table, "kept > 0")
-            executions[table] = tuple({**row, "session": hash_session(row["session"])} for row in kept)
+            executions[table] = tuple({**row, "session": hash_session_id(row["session"])} for row in kept)
     notes = {row["name"]: row["value"] for row in rows.read_table("meta") if row["name"] == EMITTING_SINCE}
     emitted = {row["session"]: row["at"] for row in rows.read_table("emitted")}
     if not (members or sums or notes or emitted or any(executions.values())):

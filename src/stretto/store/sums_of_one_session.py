@@ -14,7 +14,7 @@ from stretto.names import fact_fields
 from stretto.names.fact_fields import EntityKind
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.registry import CONTRIBUTIONS
-from stretto.store.contributions.tool_calls import add_up_tool_call, count_one_tool_call
+from stretto.store.contributions.tool_calls import add_up_tool_call, make_tool_call_counts
 from stretto.store.session_state import Rules
 
 
@@ -62,7 +62,7 @@ def _compute_sums(facts: SessionFacts, session: Session, whole_session: Session,
             cells = sums.setdefault(measure, {})
             cells[dims] = cells.get(dims, 0) + value
     for call in session.tool_calls:
-        counts = ((addition, 1) for addition in count_one_tool_call(call))
+        counts = ((addition, 1) for addition in make_tool_call_counts(call))
         for (_, measure, dims), amount in (*counts, *add_up_tool_call(call)):
             cells = sums.setdefault(measure, {})
             cells[dims] = cells.get(dims, 0) + amount

@@ -11,7 +11,7 @@ from typing import Any
 from stretto.clock import HOUR, SECOND, to_rfc3339
 from stretto.figures.baselines import DeclaredBaselines, Hours, MeasuredRuns, Provenance, build_run_signature
 from stretto.figures.confidence import LEVEL, Estimate
-from stretto.figures.work_identity import WorkIdentity, list_task_types
+from stretto.figures.work_identity import WorkIdentity, list_signature_task_types
 from stretto.names import NONE
 from stretto.store.fanout_queries import (
     MixCount,
@@ -137,7 +137,7 @@ def build_catalog_document(catalog: BaselineCatalog, now: int) -> dict[str, Any]
             {
                 "project": use.mix.work.project,
                 "pattern": use.mix.pattern,
-                "task_types": list_task_types(use.mix.signature),
+                "task_types": list_signature_task_types(use.mix.signature),
                 "agents": [agent for agent, _ in use.mix.work.workers],
                 "count": use.mix.count,
                 "newest": to_rfc3339(use.mix.newest),
@@ -191,7 +191,7 @@ def _list_recorded(declared: DeclaredBaselines) -> Iterator[KnownBaseline]:
 def _list_measured(connection: sqlite3.Connection, now: int) -> Iterator[KnownBaseline]:
     """Yield the sequential runs of each work that was done one after another, admitted or refused."""
     for mix in count_run_mixes(connection):
-        types = tuple(list_task_types(mix.signature))
+        types = tuple(list_signature_task_types(mix.signature))
         admission = read_admission(connection, mix.pattern, mix.signature, now)
         measured = admission.measured
         yield KnownBaseline(
@@ -215,7 +215,7 @@ def _list_by_type(hours: Hours, declared: DeclaredBaselines) -> Iterator[KnownBa
 
 
 def _is_used(baseline: KnownBaseline, use: BaselineUse) -> bool:
-    types = list_task_types(use.mix.signature)
+    types = list_signature_task_types(use.mix.signature)
     if baseline.provenance is Provenance.CONFIGURED or baseline.provenance is Provenance.SET:
         # If some types are set and others configured, the execution is compared with both.
         per_type = {Provenance.SET, Provenance.CONFIGURED}

@@ -19,7 +19,7 @@ from stretto.figures.baselines import (
     Target,
 )
 from stretto.figures.confidence import LEVEL, compute_improvement_bounds
-from stretto.figures.contention import detect_contention, measure_session_use
+from stretto.figures.contention import detect_contention, measure_session_machine_use
 from stretto.figures.expected_gain import compute_expected_improvement, find_baseline_doubt
 from stretto.figures.fanouts import (
     Fanout,
@@ -33,11 +33,11 @@ from stretto.figures.scores.session_kpis import build_kpis_document, compute_ses
 from stretto.figures.session_analysis import (
     SessionAnalysis,
     build_analysis_document,
-    build_fanout_additions,
+    build_fanout_analysis_document,
     build_session_analysis,
 )
 from stretto.figures.spending import Priced, SessionSpending, Spending, sum_spending
-from stretto.figures.synthesis import measure_synthesis
+from stretto.figures.synthesis import measure_synthesis_time
 from stretto.figures.verdict import NOTHING_DELIVERED
 from stretto.figures.wall_time import compute_wall_figures
 from stretto.figures.work_identity import identify_work
@@ -48,7 +48,7 @@ from stretto.model.cost import DOLLAR, Cost, Price, get_reported_cost
 from stretto.model.entities import Sample, Session, Task, Tokens, ToolCall
 from stretto.model.event import Outcome
 from stretto.model.score_scales import MOST, Scales
-from stretto.model.task_type import normalise_name
+from stretto.model.task_type import to_label_value
 from stretto.names import NONE
 from stretto.store import queries
 from stretto.store.fanout_queries import make_baseline_finder
@@ -165,7 +165,7 @@ def build_session_document(summary: SessionSummary) -> dict[str, Any]:
     session, scoring = summary.session, summary.scoring
     spending = sum_spending(summary.model_calls, session.tasks)
     side_records = _build_side_records(session, scoring.rules.scales)
-    use = measure_session_use(session.samples, scoring.rules.cpu_target)
+    use = measure_session_machine_use(session.samples, scoring.rules.cpu_target)
     calls_of = Counter(call.task for call in session.tool_calls)
     return {
         "id": session.id,
@@ -200,7 +200,7 @@ def build_session_document(summary: SessionSummary) -> dict[str, Any]:
         "fanouts": [
             {
                 **_build_fanout(fanout, sequential, scoring.target, session.samples),
-                "synthesis_seconds": _to_seconds(measure_synthesis(session, fanout)),
+                "synthesis_seconds": _to_seconds(measure_synthesis_time(session, fanout)),
             }
             for fanout, sequential in summary.fanouts
         ],
@@ -362,7 +362,7 @@ def _build_side_records(session: Session, scales: Scales) -> dict[str, list[dict
                 "value": score.value if abs(score.value) <= MOST else None,
                 "by": score.by,
                 "time": to_rfc3339(score.time),
-                "reason": scales.explain_refusal(normalise_name(score.name), score.value),
+                "reason": scales.explain_refusal(to_label_value(score.name), score.value),
             }
             for score in session.scores
         ],
@@ -411,7 +411,7 @@ def _build_fanout(
         "load_balance": fanout.load_balance,
         "concurrency": fanout.concurrency,
         "delivery": fanout.delivery,
-        **build_fanout_additions(fanout),
+        **build_fanout_analysis_document(fanout),
         "expected_improvement": compute_expected_improvement(fanout, target),
         "contention": asdict(detect_contention(fanout, sequential, samples)),
         "confidence": _build_confidence(fanout, sequential),

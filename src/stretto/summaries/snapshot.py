@@ -14,15 +14,19 @@ from stretto.figures.bottleneck_agent import Bottleneck, find_bottlenecks
 from stretto.figures.cache_figures import compute_cache_size_figures
 from stretto.figures.critical_path import compute_path_figures
 from stretto.figures.efficiency_tree import compute_efficiency_figures
-from stretto.figures.expected_gain import compute_gain_figures, compute_record_figures
+from stretto.figures.expected_gain import compute_best_speedup_figures, compute_gain_figures
 from stretto.figures.figure import Figure, Labels
 from stretto.figures.outcome_figures import compute_window_figures
 from stretto.figures.period_rows import PERIOD_MEASURES, WeekChange, compare_weeks
 from stretto.figures.resource_figures import ResourceUse, compute_current_figures, compute_resource_figures
 from stretto.figures.scores.document import build_scores_document
 from stretto.figures.scores.score_rules import ScoreRules, Scoring
-from stretto.figures.scores.window_scores import TREND_MEASURES, compute_score_figures, compute_trend_figures
-from stretto.figures.speedup_cost import compute_price_figures
+from stretto.figures.scores.window_scores import (
+    TREND_MEASURES,
+    compute_quality_trend_figures,
+    compute_score_figures,
+)
+from stretto.figures.speedup_cost import compute_speedup_price_figures
 from stretto.figures.sum_reading import sum_by
 from stretto.figures.usage_figures import compute_usage_figures
 from stretto.figures.verdict import build_mixes, sum_parallel_by_type
@@ -147,7 +151,7 @@ def compute_windows(
         figures += compute_wall_figures(window, sums)
         figures += compute_workflow_figures(window, sums, workflows)
         figures += compute_gain_figures(window, sums, parallel, scoring.target)
-        figures += compute_price_figures(window, sums, verdicts[window], rule)
+        figures += compute_speedup_price_figures(window, sums, verdicts[window], rule)
         figures += compute_waste_figures(window, sums)
         figures += compute_usage_figures(window, sums)
         figures += compute_resource_figures(window, sums)
@@ -155,7 +159,7 @@ def compute_windows(
         figures += [*compute_score_figures(window, sums, figures, scoring, find_baseline)]
         days = queries.list_slot_numbers(now, seconds, DAY // SECOND)
         by_day = queries.read_sums_by_slot(connection, DAY // SECOND, days, TREND_MEASURES)
-        figures += compute_trend_figures(window, by_day, scoring.rules)
+        figures += compute_quality_trend_figures(window, by_day, scoring.rules)
     figures += compute_cache_size_figures(
         queries.read_cache_sizes(connection, now - max(WINDOWS.values()) * SECOND, now)
     )
@@ -186,7 +190,7 @@ def _compute_snapshot(
         },
     )
     figures += _compute_targets(task_types, seen_types)
-    figures += compute_record_figures(
+    figures += compute_best_speedup_figures(
         (best.pattern, best.speedup, best.end) for best in list_best_fanouts(connection)
     )
     activity = queries.read_activity(connection)
@@ -202,7 +206,7 @@ def _compute_snapshot(
         activity=activity,
         latest=tuple(queries.list_sessions(connection, limit=LATEST)),
         open_sessions=tuple(queries.list_open_sessions(connection, OPEN)),
-        events=sum(position.events for position in queries.read_positions(connection)),
+        events=sum(position.events for position in queries.read_journal_positions(connection)),
         rejects=queries.count_rejects(connection),
         bottlenecks=decisive,
         rules=scoring.rules,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass, field
 
-from stretto.figures.task_silence import find_last_signs, find_silent_tasks
+from stretto.figures.task_silence import find_last_signs_of_life, find_silent_tasks
 from stretto.model.conclude import Classify
 from stretto.store import queries
 
@@ -42,7 +42,7 @@ class StuckTaskWatch:
             last_seen = previous.get(row.id)
             if last_seen is None or last_seen[0] != version:
                 session = queries.read_session(connection, row.id, self.classify)
-                last_seen = (version, {} if session is None else find_last_signs(session))
+                last_seen = (version, {} if session is None else find_last_signs_of_life(session))
             self._last_signs[row.id] = last_seen
             stuck += (
                 StuckTask(row.id, task, last_seen[1][task])

@@ -9,9 +9,14 @@ from typing import Any
 
 from stretto.clock import DAY, SECOND, to_rfc3339
 from stretto.figures.baselines import NOTHING_DECLARED, DeclaredBaselines, Hours
-from stretto.figures.period_rows import PERIOD_MEASURES, Period, add_sums, build_period
+from stretto.figures.period_rows import PERIOD_MEASURES, PeriodRow, add_sums, build_period_row
 from stretto.figures.sum_reading import Sums
-from stretto.figures.window_verdict import BY_WORK, HeadlineRule, build_verdict_document, choose_headline
+from stretto.figures.window_verdict import (
+    BY_WORK,
+    HeadlineRule,
+    build_verdict_document,
+    choose_headline_provenance,
+)
 from stretto.store import queries
 from stretto.store.fanout_queries import make_baseline_finder
 
@@ -45,13 +50,13 @@ def read_trends(
         )
         until = queries.read_old_definition_until(connection)
         find_baseline = make_baseline_finder(connection, hours, declared, now=now)
-        chosen = choose_headline(add_sums(by_day.values()), rule)
+        chosen = choose_headline_provenance(add_sums(by_day.values()), rule)
         days = [
-            (day, build_period("day", by_day.get(day, {}), find_baseline, rule, chosen))
+            (day, build_period_row("day", by_day.get(day, {}), find_baseline, rule, chosen))
             for day in range(today - DAYS + 1, today + 1)
         ]
         weeks = [
-            (start, build_period("week", _add_days(by_day, start, _WEEK), find_baseline, rule, chosen))
+            (start, build_period_row("week", _add_days(by_day, start, _WEEK), find_baseline, rule, chosen))
             for start in range(monday - (WEEKS - 1) * _WEEK, monday + 1, _WEEK)
         ]
     finally:
@@ -68,7 +73,7 @@ def _add_days(by_day: Mapping[int, Sums], first: int, count: int) -> Sums:
     return add_sums(by_day[day] for day in range(first, first + count) if day in by_day)
 
 
-def _build_period_document(day: int, period: Period) -> dict[str, Any]:
+def _build_period_document(day: int, period: PeriodRow) -> dict[str, Any]:
     document = build_verdict_document(period.verdict)
     return {
         "begins": datetime.fromtimestamp(day * DAY // SECOND, UTC).date().isoformat(),

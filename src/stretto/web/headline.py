@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stretto.figures.baselines import Provenance
-from stretto.figures.window_verdict import BaselineComparison, BetterPart, Verdict
+from stretto.figures.window_verdict import BaselineComparison, BetterBaselinePart, Verdict
 from stretto.format import quantities
 from stretto.summaries.snapshot import Snapshot
 
@@ -21,7 +21,7 @@ _EVEN = 0.005
 class PartText:
     """The words for the part of the parallel work that has a better baseline."""
 
-    part: BetterPart
+    part: BetterBaselinePart
     against: str
     meaning: str
 
@@ -100,8 +100,8 @@ def build_headline(snapshot: Snapshot, window: str) -> Headline:
 
 def describe_size(verdict: Verdict, lead: BaselineComparison) -> str:
     """Return what the headline covers, e.g. ``5 of 6 tasks delivered, 2 parallel executions``."""
-    tasks = quantities.format_delivered(lead.delivered + lead.taken, lead.tasks)
-    fanouts = quantities.format_count_of(lead.fanouts, "parallel execution")
+    tasks = quantities.format_delivered_tasks(lead.delivered + lead.taken, lead.tasks)
+    fanouts = quantities.format_count_with_noun(lead.fanouts, "parallel execution")
     if verdict.all_fanouts > lead.fanouts:
         counts = (quantities.format_count(count) for count in (lead.fanouts, verdict.all_fanouts))
         fanouts = f"{' of '.join(counts)} parallel executions"
@@ -128,7 +128,7 @@ def _explain_absence(snapshot: Snapshot, verdict: Verdict) -> tuple[str, str]:
         return "No speed-up is known", "The parallel tasks took no time that could be measured."
     title = f"Nothing ran in parallel in the {describe_window(verdict.window)}"
     if activity.tasks_running:
-        running = quantities.format_count_of(activity.tasks_running, "task is", "tasks are")
+        running = quantities.format_count_with_noun(activity.tasks_running, "task is", "tasks are")
         return (
             title,
             f"{running} running now. The verdict comes when the last task of a parallel execution ends.",

@@ -42,7 +42,7 @@ class Renderer:
             "times": quantities.format_speedup,
             "percent": quantities.format_percent,
             "count": quantities.format_count,
-            "counted": quantities.format_count_of,
+            "counted": quantities.format_count_with_noun,
             "moment": quantities.format_instant,
             "size": quantities.format_bytes,
             "money": quantities.format_dollars,

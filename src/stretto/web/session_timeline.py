@@ -226,7 +226,7 @@ def _draw_task_lane(
         if task_calls:
             failed = sum(call.outcome is Outcome.FAILURE for call in task_calls)
             about.append(
-                quantities.format_count_of(len(task_calls), "tool call")
+                quantities.format_count_with_noun(len(task_calls), "tool call")
                 + (f", {failed} failed" if failed else "")
             )
         label = task.description or task.task_type

@@ -114,7 +114,7 @@ def _merge_bars(group: Sequence[Bar], noun: str) -> Bar:
     # A single failure among hundreds of calls must not colour the bar: the text counts it, a zoom shows it.
     shown = worst if 2 * outcomes[worst] >= len(group) else outcomes.most_common(1)[0][0]
     count = sum(bar.count for bar in group)
-    counted = quantities.format_count_of(count, noun)
+    counted = quantities.format_count_with_noun(count, noun)
     about = f"{counted}, too close to be drawn apart here\n{by_outcome}\nzoom in to see each"
     return Bar(start, round(end - start, 3), shown, "", about, count)
 

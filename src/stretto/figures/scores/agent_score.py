@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from stretto.clock import SECOND
 from stretto.figures.quantile_sketch import compute_quantile
-from stretto.figures.scores.collaboration_score import compute_collaboration
-from stretto.figures.scores.composite import Composite, cap_score, combine_parts, to_part
-from stretto.figures.scores.quality_score import compute_quality
+from stretto.figures.scores.collaboration_score import compute_collaboration_score
+from stretto.figures.scores.composite import CompositeScore, cap_score, combine_parts, to_score_part
+from stretto.figures.scores.quality_score import compute_quality_score
 from stretto.figures.scores.score_rules import ScoreRules
-from stretto.figures.scores.slices import compute_delivered_share, count_judged, pick_slice
-from stretto.figures.sum_reading import Sums, read_sketch, sum_up
+from stretto.figures.scores.slices import compute_delivered_share, count_succeeded_and_failed, pick_slice
+from stretto.figures.sum_reading import Sums, read_quantile_sketch, sum_up
 from stretto.names import measures
 from stretto.names.measures import Dimension
 
 
 def compute_agent_score(
     sums: Sums, agent: str, rules: ScoreRules, agent_sums: Sums | None = None
-) -> Composite:
+) -> CompositeScore:
     """Return an agent's score, at most its delivered share.
 
     Response is 1 / (1 + t/τ) for its median task time t.
@@ -26,17 +26,19 @@ def compute_agent_score(
     """
     agent_sums = pick_slice(sums, Dimension.AGENT, agent) if agent_sums is None else agent_sums
     delivered, all_tasks = compute_delivered_share(agent_sums), sum_up(agent_sums, measures.WORK_ENDS)
-    judged = count_judged(agent_sums, measures.WORK_ENDS)
-    times = read_sketch(sums, measures.AGENT_TIME, agent=agent)
+    judged = count_succeeded_and_failed(agent_sums, measures.WORK_ENDS)
+    times = read_quantile_sketch(sums, measures.AGENT_TIME, agent=agent)
     median = compute_quantile(times, 0.5)
     response = None if median is None else 1 / (1 + median / SECOND / rules.response_seconds)
     score = combine_parts(
         [
             rules.make_part("agent", "delivery", delivered, all_tasks, "no task is over"),
-            to_part("quality", compute_quality(agent_sums, rules), rules.get_weight("agent", "quality")),
-            to_part(
+            to_score_part(
+                "quality", compute_quality_score(agent_sums, rules), rules.get_weight("agent", "quality")
+            ),
+            to_score_part(
                 "collaboration",
-                compute_collaboration(sums, rules, agent),
+                compute_collaboration_score(sums, rules, agent),
                 rules.get_weight("agent", "collaboration"),
             ),
             rules.make_part("agent", "errors", judged.share, judged.known, "no task has a known outcome"),

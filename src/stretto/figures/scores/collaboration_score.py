@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from stretto.clock import SECOND
-from stretto.figures.scores.composite import Composite, ScorePart, combine_parts
+from stretto.figures.scores.composite import CompositeScore, ScorePart, combine_parts
 from stretto.figures.scores.score_rules import ScoreRules
-from stretto.figures.scores.slices import MICRO, count_judged
+from stretto.figures.scores.slices import MICRO, count_succeeded_and_failed
 from stretto.figures.sum_reading import Sums, sum_by, sum_up
 from stretto.names import measures
 from stretto.names.measures import Dimension
@@ -21,7 +21,7 @@ def list_receivers(sums: Sums) -> list[str]:
     )
 
 
-def compute_collaboration(sums: Sums, rules: ScoreRules, agent: str | None = None) -> Composite:
+def compute_collaboration_score(sums: Sums, rules: ScoreRules, agent: str | None = None) -> CompositeScore:
     """Return the collaboration score of all messages, or of the messages to an agent.
 
     Balance is the smaller over the larger of the number of messages and its target. The target of a session
@@ -56,7 +56,7 @@ def _score_response(sums: Sums, rules: ScoreRules, agent: str | None) -> ScorePa
 
 
 def _score_success(sums: Sums, rules: ScoreRules, agent: str | None) -> ScorePart:
-    judged = count_judged(sums, measures.MESSAGES, **_select_agent(agent))
+    judged = count_succeeded_and_failed(sums, measures.MESSAGES, **_select_agent(agent))
     return rules.make_part(
         "collaboration", "success", judged.share, judged.known, "no message with a known outcome"
     )

@@ -20,7 +20,7 @@ class ScorePart:
 
 
 @dataclass(frozen=True, slots=True)
-class Composite:
+class CompositeScore:
     """A score from 0 to 1, or the reason why it is withheld; ``parts`` always has all parts."""
 
     value: float | None
@@ -31,7 +31,9 @@ class Composite:
     count: int = 0
 
 
-def combine_parts(parts: Iterable[ScorePart], *, min_coverage: float = 0.0, min_parts: int = 1) -> Composite:
+def combine_parts(
+    parts: Iterable[ScorePart], *, min_coverage: float = 0.0, min_parts: int = 1
+) -> CompositeScore:
     """Return the weighted mean of the known parts.
 
     The score is withheld if less than ``min_coverage`` of the weight or fewer than ``min_parts`` parts are
@@ -50,12 +52,12 @@ def combine_parts(parts: Iterable[ScorePart], *, min_coverage: float = 0.0, min_
     count = max((part.count for part in weighted if part.value is not None), default=0)
     # The tolerance keeps floating point from withholding a score at exactly the minimum.
     if not known_parts or len(known_parts) < min_parts or coverage < min_coverage - 1e-9:
-        return Composite(None, coverage, all_parts, _explain_absence(weighted, len(known_parts)), count)
+        return CompositeScore(None, coverage, all_parts, _explain_absence(weighted, len(known_parts)), count)
     value = sum(value * known_weight for value, known_weight in known_parts) / known_weight
-    return Composite(min(1.0, max(0.0, value)), coverage, all_parts, None, count)
+    return CompositeScore(min(1.0, max(0.0, value)), coverage, all_parts, None, count)
 
 
-def cap_score(composite: Composite, share: float | None) -> Composite:
+def cap_score(composite: CompositeScore, share: float | None) -> CompositeScore:
     """Return a score that is at most the delivered share: failing is never rewarded.
 
     Example: 0.75, of which 0.4 was delivered, is 0.4. Without a share the score is unchanged.
@@ -65,12 +67,12 @@ def cap_score(composite: Composite, share: float | None) -> Composite:
     return replace(composite, value=share)
 
 
-def to_part(name: str, composite: Composite, weight: float) -> ScorePart:
+def to_score_part(name: str, composite: CompositeScore, weight: float) -> ScorePart:
     """Return a composite as a part of a larger composite."""
     return ScorePart(name, composite.value, weight, composite.reason, composite.count)
 
 
-def to_score_document(composite: Composite, scale: float = 100.0) -> dict[str, Any]:
+def to_score_document(composite: CompositeScore, scale: float = 100.0) -> dict[str, Any]:
     """Return a composite as JSON, on a scale from 0 to ``scale``; weights are shares of their sum."""
     total_weight = sum(part.weight for part in composite.parts) or 1.0
     return {

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from stretto.figures.figure import Figure
-from stretto.figures.scores.quality_score import name_direction
+from stretto.figures.scores.quality_score import name_trend_direction
 from stretto.figures.scores.score_rules import ScoreRules
 from stretto.names import WINDOWS
 
@@ -70,7 +70,7 @@ def _build_quality(named: NamedFigures, rules: ScoreRules) -> dict[str, Any]:
         current, rate, volatility = (
             named.get((name, task_type)) for name in ("current", "rate_per_day", "volatility")
         )
-        direction = None if rate is None or rate.value is None else name_direction(rate.value)
+        direction = None if rate is None or rate.value is None else name_trend_direction(rate.value)
         by_task_type[task_type] = {
             **_to_score(figure),
             "coverage": sum(rules.get_weight("quality", part) for part in known_parts),

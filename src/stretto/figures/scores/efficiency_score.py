@@ -10,11 +10,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from stretto.figures.baselines import Provenance, Target
-from stretto.figures.scores.composite import Composite, ScorePart, cap_score, combine_parts, to_part
+from stretto.figures.scores.composite import (
+    CompositeScore,
+    ScorePart,
+    cap_score,
+    combine_parts,
+    to_score_part,
+)
 from stretto.figures.scores.inputs import PublishedFigures
 from stretto.figures.scores.quality_score import compute_overall_quality
 from stretto.figures.scores.score_rules import ScoreRules
-from stretto.figures.scores.slices import INTEGRATED, compute_delivered_share, count_judged
+from stretto.figures.scores.slices import INTEGRATED, compute_delivered_share, count_succeeded_and_failed
 from stretto.figures.sum_reading import Sums, sum_up
 from stretto.figures.verdict import ParallelWork
 from stretto.names import measures
@@ -41,8 +47,8 @@ class EfficiencyInputs:
 class EfficiencyScore:
     """An efficiency score with its dimensions, each from 0 to 1."""
 
-    score: Composite
-    dimensions: Mapping[str, Composite]
+    score: CompositeScore
+    dimensions: Mapping[str, CompositeScore]
 
     @property
     def coverage(self) -> float:
@@ -68,7 +74,7 @@ def compute_efficiency_score(shown: EfficiencyInputs) -> EfficiencyScore:
     }
     rules = shown.rules
     parts = [
-        to_part(name, composite, rules.get_weight("efficiency", name))
+        to_score_part(name, composite, rules.get_weight("efficiency", name))
         for name, composite in dimensions.items()
     ]
     score = combine_parts(parts, min_coverage=rules.min_coverage)
@@ -124,12 +130,12 @@ def _score_cache(shown: EfficiencyInputs) -> float | None:
 
 
 def _score_success(shown: EfficiencyInputs) -> float | None:
-    return count_judged(shown.sums, measures.WORK_ENDS).share
+    return count_succeeded_and_failed(shown.sums, measures.WORK_ENDS).share
 
 
 def _score_errors(shown: EfficiencyInputs) -> float | None:
     """Return the share of successful tool calls: failed tasks are in ``success`` already."""
-    return count_judged(shown.sums, measures.CALLS).share
+    return count_succeeded_and_failed(shown.sums, measures.CALLS).share
 
 
 def _score_retries(shown: EfficiencyInputs) -> float | None:
@@ -143,7 +149,7 @@ def _score_quality(shown: EfficiencyInputs) -> float | None:
 
 
 def _score_phases(shown: EfficiencyInputs) -> float | None:
-    return count_judged(shown.sums, measures.PATTERN_PHASES).share
+    return count_succeeded_and_failed(shown.sums, measures.PATTERN_PHASES).share
 
 
 def _score_integration(shown: EfficiencyInputs) -> float | None:
@@ -163,8 +169,8 @@ def _score_working(shown: EfficiencyInputs) -> float | None:
 
 def _score_recovery(shown: EfficiencyInputs) -> float | None:
     """Divide recoveries by first failures: a retry that fails again is not a new failure."""
-    retried = count_judged(shown.sums, measures.RETRY_ENDS)
-    first_failures = count_judged(shown.sums, measures.WORK_ENDS).failed - retried.failed
+    retried = count_succeeded_and_failed(shown.sums, measures.RETRY_ENDS)
+    first_failures = count_succeeded_and_failed(shown.sums, measures.WORK_ENDS).failed - retried.failed
     return retried.succeeded / first_failures if first_failures > 0 else None
 
 

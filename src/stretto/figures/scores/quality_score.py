@@ -6,9 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
-from stretto.figures.scores.composite import Composite, ScorePart, combine_parts
+from stretto.figures.scores.composite import CompositeScore, ScorePart, combine_parts
 from stretto.figures.scores.score_rules import ScoreRules
-from stretto.figures.scores.slices import ALONE, FINE, MICRO, PARALLEL, OutcomeCounts, count_judged, split_by
+from stretto.figures.scores.slices import (
+    ALONE,
+    FINE,
+    MICRO,
+    PARALLEL,
+    OutcomeCounts,
+    count_succeeded_and_failed,
+    split_sums_by,
+)
 from stretto.figures.sum_reading import Sums, sum_up
 from stretto.names import measures
 from stretto.names.measures import Dimension
@@ -33,14 +41,14 @@ class QualityTrend:
     days: int
 
 
-def name_direction(rate_per_day: float) -> str:
+def name_trend_direction(rate_per_day: float) -> str:
     """Return ``rising``, ``falling`` or ``steady`` for a rate in points a day."""
     if abs(rate_per_day) < STEADY:
         return "steady"
     return "rising" if rate_per_day > 0 else "falling"
 
 
-def compute_quality(sums: Sums, rules: ScoreRules) -> Composite:
+def compute_quality_score(sums: Sums, rules: ScoreRules) -> CompositeScore:
     """Return the quality of the tasks of some sums: the weighted mean of its known parts."""
     return combine_parts(build_quality_parts(sums, rules), min_parts=rules.min_parts)
 
@@ -48,8 +56,8 @@ def compute_quality(sums: Sums, rules: ScoreRules) -> Composite:
 def compute_overall_quality(sums: Sums, rules: ScoreRules) -> tuple[float, int] | None:
     """Return the mean quality over task types, weighted by tasks, and the number of tasks; else None."""
     value = count = 0.0
-    for type_sums in split_by(sums, Dimension.TASK_TYPE).values():
-        quality = compute_quality(type_sums, rules).value
+    for type_sums in split_sums_by(sums, Dimension.TASK_TYPE).values():
+        quality = compute_quality_score(type_sums, rules).value
         if quality is not None:
             tasks = sum_up(type_sums, measures.WORK_ENDS)
             value, count = value + quality * tasks, count + tasks
@@ -68,7 +76,7 @@ def build_quality_parts(sums: Sums, rules: ScoreRules) -> list[ScorePart]:
     ]
 
 
-def compute_trend(days: Mapping[int, Sums], rules: ScoreRules) -> QualityTrend | str:
+def compute_quality_trend(days: Mapping[int, Sums], rules: ScoreRules) -> QualityTrend | str:
     """Return the trend of a task type over days (day number → its sums), or the reason for its absence.
 
     Only parts that are known on every day are used: a part that is known on some days would change the mean
@@ -139,8 +147,8 @@ def _score_consistency(sums: Sums, rules: ScoreRules) -> ScorePart:
 
 def _score_parity(sums: Sums, rules: ScoreRules) -> ScorePart:
     """Compare parallel tasks with tasks alone: by share of success, and by outside judgements of quality."""
-    together = count_judged(sums, measures.WORK_ENDS, place=PARALLEL)
-    alone = count_judged(sums, measures.WORK_ENDS, place=ALONE)
+    together = count_succeeded_and_failed(sums, measures.WORK_ENDS, place=PARALLEL)
+    alone = count_succeeded_and_failed(sums, measures.WORK_ENDS, place=ALONE)
     ratios = [
         ratio
         for ratio in (_compare_success(together, alone, rules.cohort), _compare_judgements(sums, rules))

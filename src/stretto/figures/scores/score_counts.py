@@ -8,7 +8,7 @@ from stretto.clock import SECOND
 from stretto.figures.figure import Figure, Labels, make_ratio
 from stretto.figures.scores.score_rules import ScoreRules
 from stretto.figures.scores.slices import CONFLICT, INTEGRATED, MICRO, PARALLEL
-from stretto.figures.sum_reading import Sums, group_by, sum_by, sum_up
+from stretto.figures.sum_reading import Sums, sum_by, sum_by_dimensions, sum_up
 from stretto.model.event import Outcome
 from stretto.names import measures
 from stretto.names.measures import Dimension
@@ -18,7 +18,7 @@ def compute_retry_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
     """Yield retries, recoveries and their work by task type, for every type with tasks."""
     tasks = sum_by(sums, measures.WORK_ENDS, Dimension.TASK_TYPE)
     again = sum_by(sums, measures.RETRY_ENDS, Dimension.TASK_TYPE)
-    by_outcome = group_by(sums, measures.RETRY_ENDS, Dimension.TASK_TYPE, Dimension.OUTCOME)
+    by_outcome = sum_by_dimensions(sums, measures.RETRY_ENDS, Dimension.TASK_TYPE, Dimension.OUTCOME)
     work = sum_by(sums, measures.RETRY_TIME, Dimension.TASK_TYPE)
     for task_type, count in sorted(tasks.items()):
         labels = (("task_type", task_type), *at)
@@ -39,7 +39,7 @@ def compute_adoption_figures(at: Labels, sums: Sums, rules: ScoreRules) -> Itera
     yield _compute_cohort_ratio(
         "stretto_adoption_ratio", at, (parallel, eligible), rules.cohort, "eligible turns"
     )
-    by_place = group_by(sums, measures.WORK_ENDS, Dimension.AGENT, Dimension.PLACE)
+    by_place = sum_by_dimensions(sums, measures.WORK_ENDS, Dimension.AGENT, Dimension.PLACE)
     for agent, tasks in sorted(sum_by(sums, measures.WORK_ENDS, Dimension.AGENT).items()):
         labels = (("agent", agent), *at)
         parallel_tasks = by_place.get((agent, PARALLEL), 0)
@@ -51,7 +51,7 @@ def compute_adoption_figures(at: Labels, sums: Sums, rules: ScoreRules) -> Itera
 
 def compute_integration_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
     """Yield how well the results of fan-outs fit together, for every pattern with a fan-out."""
-    by_result = group_by(sums, measures.CHECKED, Dimension.PATTERN, Dimension.RESULT)
+    by_result = sum_by_dimensions(sums, measures.CHECKED, Dimension.PATTERN, Dimension.RESULT)
     checked = sum_by(sums, measures.CHECKED, Dimension.PATTERN)
     for pattern in sorted(sum_by(sums, measures.FANOUTS, Dimension.PATTERN)):
         labels = (("pattern", pattern), *at)
@@ -70,7 +70,7 @@ def compute_integration_figures(at: Labels, sums: Sums) -> Iterator[Figure]:
 def compute_judgement_figures(at: Labels, sums: Sums, rules: ScoreRules) -> Iterator[Figure]:
     """Yield the outside judgements by score and task type; values off their scale are counted separately."""
     counts, values, outside = (
-        group_by(sums, measure, Dimension.SCORE, Dimension.TASK_TYPE)
+        sum_by_dimensions(sums, measure, Dimension.SCORE, Dimension.TASK_TYPE)
         for measure in (measures.SCORE_COUNT, measures.SCORE_SUM, measures.SCORE_OUTSIDE)
     )
     for name, task_type in sorted({*counts, *outside}):

@@ -11,7 +11,7 @@ from typing import Any
 from stretto.errors import ConfigError, make_unknown_key_error
 from stretto.figures.scores.composite import ScorePart
 from stretto.model.score_scales import MOST, SCALES, Scale, Scales
-from stretto.model.task_type import DEFAULT_TARGET, normalise_name
+from stretto.model.task_type import DEFAULT_TARGET, to_label_value
 
 Weights = Mapping[str, float]
 
@@ -188,14 +188,14 @@ def _parse_scale(name: str, table: Mapping[str, object], where: str) -> Scale:
     is_in_range = (
         isfinite(low) and abs(low) <= MOST and (is_endless or (isfinite(high) and abs(high) <= MOST))
     )
-    if not is_pair or not is_in_range or not low < high or not normalise_name(name):
+    if not is_pair or not is_in_range or not low < high or not to_label_value(name):
         raise ConfigError(
             f"{label}.scale cannot be used",
             where=where,
             cause=f"it is {scale!r}",
             hint="the lowest and the highest value, for example [0, 10]; [0, inf] for a count",
         )
-    return Scale(normalise_name(name), float(low), None if is_endless else float(high))
+    return Scale(to_label_value(name), float(low), None if is_endless else float(high))
 
 
 def _check_number(name: str, value: object, low: float, high: float, *, whole: bool, where: str) -> float:

@@ -9,19 +9,19 @@ from stretto.figures.baselines import FindBaseline
 from stretto.figures.contention import compute_busy_ratio
 from stretto.figures.figure import Figure, Labels, make_ratio
 from stretto.figures.scores.agent_score import compute_agent_score
-from stretto.figures.scores.collaboration_score import compute_collaboration
+from stretto.figures.scores.collaboration_score import compute_collaboration_score
 from stretto.figures.scores.composite import to_score_document
 from stretto.figures.scores.efficiency_score import EfficiencyInputs, compute_efficiency_score
 from stretto.figures.scores.inputs import PublishedFigures
-from stretto.figures.scores.quality_score import compute_quality
+from stretto.figures.scores.quality_score import compute_quality_score
 from stretto.figures.scores.score_rules import Scoring
 from stretto.figures.scores.slices import (
     CONFLICT,
     INTEGRATED,
     PARALLEL,
-    count_judged,
-    count_outcomes,
-    split_by,
+    count_succeeded_and_failed,
+    count_with_outcomes,
+    split_sums_by,
 )
 from stretto.figures.sum_reading import Sums, sum_up
 from stretto.figures.verdict import build_mixes, sum_parallel_by_type
@@ -50,13 +50,13 @@ def build_kpis_document(
         if sum_up(sums, measures.CHECKED)
         else None,
         "quality": {
-            task_type: to_score_document(compute_quality(slice_sums, rules), 10)
-            for task_type, slice_sums in split_by(sums, Dimension.TASK_TYPE).items()
+            task_type: to_score_document(compute_quality_score(slice_sums, rules), 10)
+            for task_type, slice_sums in split_sums_by(sums, Dimension.TASK_TYPE).items()
         },
-        "collaboration": to_score_document(compute_collaboration(sums, rules)),
+        "collaboration": to_score_document(compute_collaboration_score(sums, rules)),
         "agents": {
             agent: to_score_document(compute_agent_score(sums, agent, rules, slice_sums))
-            for agent, slice_sums in split_by(sums, Dimension.AGENT).items()
+            for agent, slice_sums in split_sums_by(sums, Dimension.AGENT).items()
             if agent != NONE
         },
         "efficiency": {
@@ -92,9 +92,12 @@ def compute_session_figures(session: Session) -> Iterator[Figure]:
 
 
 def _compute_ratios(sums: Sums) -> Iterator[tuple[str, Figure]]:
-    ended, all_tasks = count_outcomes(sums, measures.WORK_ENDS, (Outcome.SUCCESS, Outcome.FAILURE))
-    judged, phases = count_judged(sums, measures.WORK_ENDS), count_judged(sums, measures.PATTERN_PHASES)
-    retried = count_judged(sums, measures.RETRY_ENDS)
+    ended, all_tasks = count_with_outcomes(sums, measures.WORK_ENDS, (Outcome.SUCCESS, Outcome.FAILURE))
+    judged, phases = (
+        count_succeeded_and_failed(sums, measures.WORK_ENDS),
+        count_succeeded_and_failed(sums, measures.PATTERN_PHASES),
+    )
+    retried = count_succeeded_and_failed(sums, measures.RETRY_ENDS)
     for name, count, total in (
         ("completion", ended, all_tasks),
         ("success", judged.succeeded, judged.known),

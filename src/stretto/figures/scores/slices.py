@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from stretto.figures.sum_reading import Sums, sum_by, sum_up
 from stretto.model.event import Outcome
 from stretto.names import measures
-from stretto.names.measures import Dimension, find_position
+from stretto.names.measures import Dimension, find_dimension_index
 
 PARALLEL, ALONE, UNPLACED = "parallel", "alone", "unplaced"
 """How a task ran: inside a finished fan-out, without overlap, or unknown."""
@@ -78,22 +78,22 @@ class OutcomeCounts:
         return self.succeeded / self.known if self.known else None
 
 
-def list_keys(sums: Sums, dimension: Dimension) -> list[str]:
+def list_slice_keys(sums: Sums, dimension: Dimension) -> list[str]:
     """Return the patterns, task types or agents of the tasks in the sums, sorted."""
     return sorted(sum_by(sums, measures.WORK_ENDS, dimension))
 
 
-def split_by(sums: Sums, dimension: Dimension, names: Iterable[str] | None = None) -> dict[str, Sums]:
+def split_sums_by(sums: Sums, dimension: Dimension, names: Iterable[str] | None = None) -> dict[str, Sums]:
     """Return the sums of work and judgements by pattern, task type or agent, in a single pass.
 
     Without ``names`` the result has all patterns, task types or agents of the tasks in the sums.
     """
-    names = list_keys(sums, dimension) if names is None else names
+    names = list_slice_keys(sums, dimension) if names is None else names
     slices: dict[str, dict[str, dict[tuple[str | int, ...], int]]] = {name: {} for name in names}
     split = _SPLIT_BY_PATTERN if dimension is Dimension.PATTERN else _SPLIT_BY_ANY
     for measure, cells in sums.items():
         if measure in split:
-            place = find_position(measure, dimension)
+            place = find_dimension_index(measure, dimension)
             for dims, count in cells.items():
                 slice_sums = slices.get(str(dims[place]))
                 if slice_sums is not None:
@@ -103,10 +103,10 @@ def split_by(sums: Sums, dimension: Dimension, names: Iterable[str] | None = Non
 
 def pick_slice(sums: Sums, dimension: Dimension, key: str) -> Sums:
     """Return the sums of a single pattern, task type or agent."""
-    return split_by(sums, dimension, [key])[key]
+    return split_sums_by(sums, dimension, [key])[key]
 
 
-def count_judged(sums: Sums, measure: str, **wanted: str) -> OutcomeCounts:
+def count_succeeded_and_failed(sums: Sums, measure: str, **wanted: str) -> OutcomeCounts:
     """Return how many things of a measure succeeded and failed, among those with the wanted values."""
     by_outcome = sum_by(sums, measure, Dimension.OUTCOME, **wanted)
     return OutcomeCounts(by_outcome.get(Outcome.SUCCESS.value, 0), by_outcome.get(Outcome.FAILURE.value, 0))
@@ -118,7 +118,7 @@ def compute_delivered_share(sums: Sums) -> float | None:
     return sum_up(sums, measures.WORK_DELIVERED) / all_tasks if all_tasks else None
 
 
-def count_outcomes(sums: Sums, measure: str, ended: Iterable[Outcome]) -> tuple[int, int]:
+def count_with_outcomes(sums: Sums, measure: str, ended: Iterable[Outcome]) -> tuple[int, int]:
     """Return how many things of a measure had any of these outcomes, and how many there are."""
     by_outcome = sum_by(sums, measure, Dimension.OUTCOME)
     return sum(by_outcome.get(outcome.value, 0) for outcome in ended), sum(by_outcome.values())

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from stretto.figures.baselines import FindBaseline
 from stretto.figures.figure import Figure, Labels
 from stretto.figures.scores.agent_score import compute_agent_score
-from stretto.figures.scores.collaboration_score import compute_collaboration, list_receivers
-from stretto.figures.scores.composite import Composite
+from stretto.figures.scores.collaboration_score import compute_collaboration_score, list_receivers
+from stretto.figures.scores.composite import CompositeScore
 from stretto.figures.scores.efficiency_score import (
     EfficiencyInputs,
     EfficiencyScore,
     compute_efficiency_score,
 )
 from stretto.figures.scores.inputs import PublishedFigures
-from stretto.figures.scores.quality_score import QualityTrend, compute_quality, compute_trend
+from stretto.figures.scores.quality_score import QualityTrend, compute_quality_score, compute_quality_trend
 from stretto.figures.scores.score_counts import (
     compute_adoption_figures,
     compute_integration_figures,
@@ -23,7 +23,7 @@ from stretto.figures.scores.score_counts import (
     compute_retry_figures,
 )
 from stretto.figures.scores.score_rules import ScoreRules, Scoring
-from stretto.figures.scores.slices import list_keys, split_by
+from stretto.figures.scores.slices import list_slice_keys, split_sums_by
 from stretto.figures.sum_reading import Sums
 from stretto.figures.verdict import build_mixes, sum_parallel_by_type
 from stretto.names import NONE, measures
@@ -59,16 +59,16 @@ def compute_score_figures(
     yield from compute_adoption_figures(at, sums, rules)
     yield from compute_integration_figures(at, sums)
     yield from compute_judgement_figures(at, sums, rules)
-    for task_type, slice_sums in split_by(sums, Dimension.TASK_TYPE).items():
+    for task_type, slice_sums in split_sums_by(sums, Dimension.TASK_TYPE).items():
         labels = (("task_type", task_type), *at)
-        yield from _make_quality_figures(labels, compute_quality(slice_sums, rules))
-    yield _make_figure("stretto_collaboration_score", at, compute_collaboration(sums, rules))
+        yield from _make_quality_figures(labels, compute_quality_score(slice_sums, rules))
+    yield _make_figure("stretto_collaboration_score", at, compute_collaboration_score(sums, rules))
     for agent in list_receivers(sums):
         labels = (("agent", agent), *at)
         yield _make_figure(
-            "stretto_agent_collaboration_score", labels, compute_collaboration(sums, rules, agent)
+            "stretto_agent_collaboration_score", labels, compute_collaboration_score(sums, rules, agent)
         )
-    for agent, slice_sums in split_by(sums, Dimension.AGENT).items():
+    for agent, slice_sums in split_sums_by(sums, Dimension.AGENT).items():
         # Tasks without an agent's name belong to no agent.
         if agent != NONE:
             yield _make_figure(
@@ -90,15 +90,17 @@ def compute_score_figures(
 
     yield from _make_efficiency_figures(at, score_efficiency(sums, PublishedFigures(published, window)))
     no_figures = PublishedFigures((), window)
-    for pattern, slice_sums in split_by(sums, Dimension.PATTERN).items():
+    for pattern, slice_sums in split_sums_by(sums, Dimension.PATTERN).items():
         efficiency = score_efficiency(slice_sums, no_figures)
         yield _make_figure("stretto_pattern_efficiency_score", (("pattern", pattern), *at), efficiency.score)
 
 
-def compute_trend_figures(window: str, days: Mapping[int, Sums], rules: ScoreRules) -> Iterator[Figure]:
+def compute_quality_trend_figures(
+    window: str, days: Mapping[int, Sums], rules: ScoreRules
+) -> Iterator[Figure]:
     """Yield the trend of quality by task type; ``days`` are the window's sums by day."""
     at: Labels = (("window", window),)
-    for task_type, trend in compute_trends(days, rules).items():
+    for task_type, trend in compute_quality_trends(days, rules).items():
         labels = (("task_type", task_type), *at)
         for full, name in _TREND_FIGURES:
             if isinstance(trend, QualityTrend):
@@ -115,20 +117,20 @@ _TREND_FIGURES = (
 """Each figure of a trend, and the field of ``QualityTrend`` that it shows."""
 
 
-def compute_trends(days: Mapping[int, Sums], rules: ScoreRules) -> dict[str, QualityTrend | str]:
+def compute_quality_trends(days: Mapping[int, Sums], rules: ScoreRules) -> dict[str, QualityTrend | str]:
     """Return the trend of quality by task type, or the reason for its absence."""
     types = sorted(
-        {task_type for sums in days.values() for task_type in list_keys(sums, Dimension.TASK_TYPE)}
+        {task_type for sums in days.values() for task_type in list_slice_keys(sums, Dimension.TASK_TYPE)}
     )
     # Work of a day may be judged on another day, so every day is split by the types of all days.
-    by_day = {day: split_by(sums, Dimension.TASK_TYPE, types) for day, sums in days.items()}
+    by_day = {day: split_sums_by(sums, Dimension.TASK_TYPE, types) for day, sums in days.items()}
     return {
-        task_type: compute_trend({day: by_type[task_type] for day, by_type in by_day.items()}, rules)
+        task_type: compute_quality_trend({day: by_type[task_type] for day, by_type in by_day.items()}, rules)
         for task_type in types
     }
 
 
-def _make_quality_figures(labels: Labels, quality: Composite) -> Iterator[Figure]:
+def _make_quality_figures(labels: Labels, quality: CompositeScore) -> Iterator[Figure]:
     yield _make_figure("stretto_quality_score", labels, quality, scale=10)
     task_type, *rest = labels
     for part in quality.parts:
@@ -148,6 +150,6 @@ def _make_efficiency_figures(at: Labels, efficiency: EfficiencyScore) -> Iterato
             yield Figure("stretto_efficiency_part_score", part_labels, value, part.count, part.reason)
 
 
-def _make_figure(name: str, labels: Labels, composite: Composite, scale: float = 100) -> Figure:
+def _make_figure(name: str, labels: Labels, composite: CompositeScore, scale: float = 100) -> Figure:
     value = None if composite.value is None else composite.value * scale
     return Figure(name, labels, value, composite.count, composite.reason)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from stretto.model.event import Outcome
 from stretto.model.span_tree import SpanRole
-from stretto.names import API_SCOPE, Attribute
+from stretto.names import API_SCOPE, SpanAttribute
 from stretto.sources.otlp import roles
 from stretto.sources.otlp.plain_records import (
     NAME_LIMIT,
@@ -29,24 +29,30 @@ from stretto.sources.otlp.plain_records import (
 )
 
 _SESSIONS = (
-    Attribute.SESSION_ID.value,
+    SpanAttribute.SESSION_ID.value,
     "session.id",
     "langfuse.session.id",
     "traceloop.association.properties.session_id",
     "langsmith.metadata.session_id",
-    Attribute.CONVERSATION_ID.value,
+    SpanAttribute.CONVERSATION_ID.value,
 )
 """Attributes with a session's id, best first; conversation ids come last since nested agents add theirs."""
 
-_AGENTS = (Attribute.AGENT_NAME.value, "agent_name", "agent.name", "traceloop.entity.name", "graph.node.id")
+_AGENTS = (
+    SpanAttribute.AGENT_NAME.value,
+    "agent_name",
+    "agent.name",
+    "traceloop.entity.name",
+    "graph.node.id",
+)
 _PROMPT_IDS = ("qwen-code.prompt_id",)
 """Attributes of a turn's span with the id of its prompt."""
 _INVOKING_CALLS = ("qwen-code.subagent.invoking_request_id",)
-_TOOLS = (Attribute.TOOL_NAME.value, "tool.name", "ai.toolCall.name", "traceloop.entity.name")
-_CALLS = (Attribute.TOOL_CALL_ID.value, "gen_ai.tool.call_id", "tool_call.id", "ai.toolCall.id")
+_TOOLS = (SpanAttribute.TOOL_NAME.value, "tool.name", "ai.toolCall.name", "traceloop.entity.name")
+_CALLS = (SpanAttribute.TOOL_CALL_ID.value, "gen_ai.tool.call_id", "tool_call.id", "ai.toolCall.id")
 _WORKFLOWS = (
-    Attribute.WORKFLOW_NAME.value,
-    Attribute.AGENT_NAME.value,
+    SpanAttribute.WORKFLOW_NAME.value,
+    SpanAttribute.AGENT_NAME.value,
     "workflow.name",
     "traceloop.workflow.name",
     "traceloop.entity.name",
@@ -70,7 +76,7 @@ _UNIT_IDS = (
 _AIRFLOW_INDEX = "airflow.task_instance.map_index"
 _MODELS = (
     "gen_ai.response.model",
-    Attribute.REQUEST_MODEL.value,
+    SpanAttribute.REQUEST_MODEL.value,
     "llm.model_name",
     "ai.response.model",
     "ai.model.id",
@@ -117,16 +123,16 @@ _USAGE: dict[str, tuple[str, ...]] = {
 _EXIT_CODE = "process.exit.code"
 _COSTS = ("operation.cost", "gen_ai.usage.cost", "llm.cost.total")
 
-PROJECTS = (Attribute.PROJECT.value, "service.namespace", "project")
+PROJECTS = (SpanAttribute.PROJECT.value, "service.namespace", "project")
 """Attributes that name the project, the best first."""
 
-_EVALUATION_VALUE = Attribute.EVALUATION_VALUE.value
+_EVALUATION_VALUE = SpanAttribute.EVALUATION_VALUE.value
 
 ATTRIBUTES = frozenset({
     *roles.ATTRIBUTES, *_SESSIONS, *_AGENTS, *_TOOLS, *_CALLS, *_WORKFLOWS, *_MODELS, *_RESPONSES,
     *_STEPS, *_UNITS, *_UNIT_IDS, _AIRFLOW_INDEX, *roles.SUBAGENT_IDS, *_INVOKING_CALLS, *_PROMPT_IDS,
     *PROJECTS, *_COSTS, _EXIT_CODE, *(name for names in _USAGE.values() for name in names),
-    *(attribute.value for attribute in Attribute),
+    *(attribute.value for attribute in SpanAttribute),
 })  # fmt: skip
 """All attributes that are read: names, ids, counts and classes; never a message, an argument or a result."""
 
@@ -139,7 +145,7 @@ _INSTRUMENTATIONS = ("openinference.instrumentation.", "opentelemetry.instrument
 
 def holds_stretto_ids(span: Span) -> bool:
     """Return whether Stretto exported the span, so that its attributes hold the ids of stored entities."""
-    return Attribute.OUTCOME.value in span.attributes
+    return SpanAttribute.OUTCOME.value in span.attributes
 
 
 def is_from_api(span: Span) -> bool:
@@ -174,7 +180,7 @@ def find_ranked_session(attributes: Attributes, *, is_root: bool = True) -> tupl
 
 def get_source(span: Span | LogRecord) -> str:
     """Return the product that made a span: the service's name, else the framework's."""
-    service = get_text(span.attributes, Attribute.SOURCE.value) or span.service
+    service = get_text(span.attributes, SpanAttribute.SOURCE.value) or span.service
     service = _PRODUCTS.get(service, service)
     if service and not service.startswith("unknown_service"):
         return service[:_SOURCE_LIMIT]
@@ -208,7 +214,7 @@ def get_entity_name(span: Span, role: SpanRole) -> str | None:
 
 
 def _get_phase_name(span: Span) -> str | None:
-    return get_text(span.attributes, Attribute.PHASE.value)
+    return get_text(span.attributes, SpanAttribute.PHASE.value)
 
 
 def _get_unit_name(span: Span) -> str | None:
@@ -248,10 +254,10 @@ def get_entity_id(span: Span, role: SpanRole) -> str | None:
 
 
 _ENTITY_IDS = {
-    SpanRole.TURN: (Attribute.TURN_ID.value,),
+    SpanRole.TURN: (SpanAttribute.TURN_ID.value,),
     SpanRole.AGENT: _PROMPT_IDS,
-    SpanRole.TASK: (Attribute.TASK_ID.value, *roles.SUBAGENT_IDS),
-    SpanRole.MODEL: (Attribute.MODEL_CALL_ID.value,),
+    SpanRole.TASK: (SpanAttribute.TASK_ID.value, *roles.SUBAGENT_IDS),
+    SpanRole.MODEL: (SpanAttribute.MODEL_CALL_ID.value,),
 }
 
 
@@ -260,9 +266,9 @@ def get_owner(span: Span, role: SpanRole) -> str | None:
     if not holds_stretto_ids(span):
         return None
     if role in {SpanRole.TOOL, SpanRole.MODEL}:
-        return get_id(span.attributes, Attribute.TASK_ID.value) or ""
+        return get_id(span.attributes, SpanAttribute.TASK_ID.value) or ""
     if role is SpanRole.TASK and is_from_api(span):
-        return get_id(span.attributes, Attribute.PARENT_ID.value) or ""
+        return get_id(span.attributes, SpanAttribute.PARENT_ID.value) or ""
     return None
 
 
@@ -378,7 +384,7 @@ def get_written_files(attributes: Attributes) -> list[str] | None:
 
     So a path that another program sends by mistake is not kept.
     """
-    text = attributes.get(Attribute.WROTE.value)
+    text = attributes.get(SpanAttribute.WROTE.value)
     hashes = text.split()[:FILES_LIMIT] if isinstance(text, str) else []
     return [hash for hash in hashes if _PATH_HASH.fullmatch(hash)] or None
 
@@ -391,12 +397,12 @@ _PATH_HASH = re.compile(r"[0-9a-f]{16}")
 
 def get_error_class(attributes: Attributes) -> str | None:
     """Return the class of an error; never its message."""
-    return get_class_name(attributes, Attribute.ERROR_TYPE.value)
+    return get_class_name(attributes, SpanAttribute.ERROR_TYPE.value)
 
 
 def get_outcome(span: Span) -> Outcome:
     """Return a span's outcome: Stretto's attribute, else by its status; an unset status is success."""
-    stretto_outcome = span.attributes.get(Attribute.OUTCOME.value)
+    stretto_outcome = span.attributes.get(SpanAttribute.OUTCOME.value)
     if stretto_outcome in _OUTCOMES:
         return Outcome(str(stretto_outcome))
     error_class = (get_error_class(span.attributes) or "").lower()

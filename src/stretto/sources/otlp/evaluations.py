@@ -15,13 +15,13 @@ from functools import partial
 
 from stretto.model.event import Channel, Event, Kind, omit_none
 from stretto.model.span_tree import SpanRole
-from stretto.names import EVALUATION, Attribute
+from stretto.names import EVALUATION, SpanAttribute
 from stretto.sources.otlp import conventions, roles
 from stretto.sources.otlp.plain_records import Attributes, LogRecord, Span, get_id, get_text
 
 SESSION, TASK = "session", "task"
 
-_VALUE = Attribute.EVALUATION_VALUE.value
+_VALUE = SpanAttribute.EVALUATION_VALUE.value
 
 
 def is_result(log: LogRecord) -> bool:
@@ -50,10 +50,10 @@ def read_log_scores(log: LogRecord, session: str) -> Iterator[Event]:
 def _read_scores(
     attributes: Attributes, *, time: int, source: str, session: str, of: str, of_id: str
 ) -> Iterator[Event]:
-    name, value = get_text(attributes, Attribute.EVALUATION_NAME.value), attributes.get(_VALUE)
+    name, value = get_text(attributes, SpanAttribute.EVALUATION_NAME.value), attributes.get(_VALUE)
     if name is None or isinstance(value, bool | str | None) or not math.isfinite(value):
         return
-    target_id = get_id(attributes, Attribute.SCORE_OF_ID.value)
+    target_id = get_id(attributes, SpanAttribute.SCORE_OF_ID.value)
     yield Event(
         kind=Kind.SCORE,
         session=session,
@@ -64,8 +64,8 @@ def _read_scores(
         name=name,
         attributes=omit_none(
             value=value,
-            by=get_text(attributes, Attribute.SCORE_BY.value),
-            of=get_text(attributes, Attribute.SCORE_OF.value) if target_id else of,
+            by=get_text(attributes, SpanAttribute.SCORE_BY.value),
+            of=get_text(attributes, SpanAttribute.SCORE_OF.value) if target_id else of,
         ),
     )
 
@@ -79,7 +79,7 @@ def _find_target(span: Span, session: str) -> tuple[str, str]:
         return TASK, conventions.get_entity_id(span, role) or span.id
     owner = conventions.get_owner(span, role)
     if owner is None and conventions.holds_stretto_ids(span):
-        owner = get_id(span.attributes, Attribute.TASK_ID.value) or ""
+        owner = get_id(span.attributes, SpanAttribute.TASK_ID.value) or ""
     if owner is not None:
         return (TASK, owner) if owner else (SESSION, session)
     return TASK, span.id

@@ -13,7 +13,7 @@ from functools import partial
 from stretto.clock import SECOND
 from stretto.model.event import Channel, Event, Kind, Outcome, Value, omit_none
 from stretto.model.span_tree import SpanRole
-from stretto.names import Attribute
+from stretto.names import SpanAttribute
 from stretto.sources.otlp import conventions, roles
 from stretto.sources.otlp.plain_records import Span, get_count, get_number, get_text, to_duration
 
@@ -45,7 +45,7 @@ def make_span_event(span: Span, session: str) -> Event:
     outcome: Outcome | None = conventions.get_outcome(span)
     duration = span.duration
     if role is SpanRole.TOOL:
-        seconds = get_number(span.attributes, Attribute.TOOL_EXECUTION_SECONDS.value)
+        seconds = get_number(span.attributes, SpanAttribute.TOOL_EXECUTION_SECONDS.value)
         duration = duration if seconds is None else to_duration(seconds * SECOND)
         outcome = conventions.get_tool_outcome(span)
     return Event(
@@ -82,7 +82,7 @@ def make_session_events(span: Span, session: str) -> list[Event]:
         project=get_text(span.attributes, *conventions.PROJECTS),
     )
     start = new_event(kind=Kind.SESSION_START, time=span.start, attributes=attributes)
-    if span.attributes.get(Attribute.END_KNOWN.value) is False:
+    if span.attributes.get(SpanAttribute.END_KNOWN.value) is False:
         return [start]
     return [start, new_event(kind=Kind.SESSION_END, time=span.end, outcome=conventions.get_outcome(span))]
 
@@ -92,9 +92,9 @@ def _bind_event(span: Span, session: str) -> Callable[..., Event]:
 
 
 def _get_type(span: Span, role: SpanRole) -> str | None:
-    name = {SpanRole.TURN: Attribute.TURN_ORIGIN, SpanRole.TASK: Attribute.TASK_TYPE}.get(role)
+    name = {SpanRole.TURN: SpanAttribute.TURN_ORIGIN, SpanRole.TASK: SpanAttribute.TASK_TYPE}.get(role)
     if role is SpanRole.AGENT:
-        name = Attribute.TASK_TYPE
+        name = SpanAttribute.TASK_TYPE
     return None if name is None else get_text(span.attributes, name.value)
 
 
@@ -112,17 +112,17 @@ def _get_specific_values(span: Span, role: SpanRole) -> dict[str, Value | None]:
             "call": conventions.get_call_id(span),
             "error": conventions.get_error_class(attributes),
             "wrote": conventions.get_written_files(attributes),
-            "test_framework": get_text(attributes, Attribute.TEST_FRAMEWORK.value),
-            "tests_passed": get_count(attributes, Attribute.TESTS_PASSED.value),
-            "tests_failed": get_count(attributes, Attribute.TESTS_FAILED.value),
+            "test_framework": get_text(attributes, SpanAttribute.TEST_FRAMEWORK.value),
+            "tests_passed": get_count(attributes, SpanAttribute.TESTS_PASSED.value),
+            "tests_failed": get_count(attributes, SpanAttribute.TESTS_FAILED.value),
         }
     if role in _DELEGATED:
         is_from_api = conventions.is_from_api(span)
-        conflict = attributes.get(Attribute.TASK_CONFLICT.value)
+        conflict = attributes.get(SpanAttribute.TASK_CONFLICT.value)
         return {
             "delegated_by": conventions.get_invoking_call(span),
-            "description": get_text(attributes, Attribute.TASK_DESCRIPTION.value),
-            "phase": get_text(attributes, Attribute.PHASE.value) if is_from_api else None,
+            "description": get_text(attributes, SpanAttribute.TASK_DESCRIPTION.value),
+            "phase": get_text(attributes, SpanAttribute.PHASE.value) if is_from_api else None,
             "error": conventions.get_error_class(attributes),
             "wrote": conventions.get_written_files(attributes),
             "conflict": conflict if isinstance(conflict, bool) else None,

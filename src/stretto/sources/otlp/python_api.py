@@ -12,16 +12,16 @@ from functools import partial
 
 from stretto.clock import SECOND
 from stretto.model.event import Channel, Event, Kind, Value, omit_none
-from stretto.names import Attribute
+from stretto.names import SpanAttribute
 from stretto.sources.otlp import conventions, evaluations
 from stretto.sources.otlp.cache_reports import make_cache_report
 from stretto.sources.otlp.genai import make_session_events, make_span_event
 from stretto.sources.otlp.plain_records import Attributes, Span, get_id, get_number, get_text, to_duration
 
 _OF_SESSION = {
-    "pattern": Attribute.PATTERN,
-    "project": Attribute.PROJECT,
-    "description": Attribute.SESSION_NAME,
+    "pattern": SpanAttribute.PATTERN,
+    "project": SpanAttribute.PROJECT,
+    "description": SpanAttribute.SESSION_NAME,
 }
 """Attribute of a session's start event → attribute of the span."""
 
@@ -38,19 +38,19 @@ def make_span_events(span: Span, session: str) -> list[Event]:
 
 
 def _make_api_events(span: Span, session: str) -> list[Event]:
-    if Attribute.CACHE_NAME.value in span.attributes:
+    if SpanAttribute.CACHE_NAME.value in span.attributes:
         return [make_cache_report(span, session)]
     attributes = span.attributes
     new_event = partial(
         Event, session=session, source=conventions.get_source(span), channel=Channel.OTLP, id=span.id
     )
-    if Attribute.PHASE_ID.value in attributes:
+    if SpanAttribute.PHASE_ID.value in attributes:
         return _make_phase_events(span, new_event)
-    return [_make_message_event(span, new_event)] if Attribute.MESSAGE_TO.value in attributes else []
+    return [_make_message_event(span, new_event)] if SpanAttribute.MESSAGE_TO.value in attributes else []
 
 
 def _make_phase_events(span: Span, new_event: Callable[..., Event]) -> list[Event]:
-    name = get_text(span.attributes, Attribute.PHASE.value)
+    name = get_text(span.attributes, SpanAttribute.PHASE.value)
     end = new_event(
         kind=Kind.PHASE_END,
         time=span.end,
@@ -64,16 +64,16 @@ def _make_phase_events(span: Span, new_event: Callable[..., Event]) -> list[Even
 
 def _make_message_event(span: Span, new_event: Callable[..., Event]) -> Event:
     attributes = span.attributes
-    seconds = get_number(attributes, Attribute.MESSAGE_RESPONSE_SECONDS.value)
+    seconds = get_number(attributes, SpanAttribute.MESSAGE_RESPONSE_SECONDS.value)
     return new_event(
         kind=Kind.MESSAGE,
         time=span.start,
-        parent=get_id(attributes, Attribute.TASK_ID.value),
+        parent=get_id(attributes, SpanAttribute.TASK_ID.value),
         duration=None if seconds is None else to_duration(seconds * SECOND),
-        name=get_text(attributes, Attribute.MESSAGE_TO.value),
-        type=get_text(attributes, Attribute.MESSAGE_TYPE.value),
+        name=get_text(attributes, SpanAttribute.MESSAGE_TO.value),
+        type=get_text(attributes, SpanAttribute.MESSAGE_TYPE.value),
         outcome=conventions.get_outcome(span),
-        attributes=omit_none(sender=get_text(attributes, Attribute.MESSAGE_FROM.value)),
+        attributes=omit_none(sender=get_text(attributes, SpanAttribute.MESSAGE_FROM.value)),
     )
 
 
@@ -81,7 +81,7 @@ def _add_api_fields(event: Event, span: Span) -> Event:
     """Return the event with the facts that only the Python API's spans have."""
     attributes = span.attributes
     if event.kind is Kind.SESSION_START:
-        labels = get_text(attributes, Attribute.LABELS.value)
+        labels = get_text(attributes, SpanAttribute.LABELS.value)
         words = _get_texts(attributes, _OF_SESSION)
         return replace(event, attributes=words | omit_none(labels=labels.split(",") if labels else None))
     if event.kind is Kind.SESSION_END:
@@ -89,5 +89,5 @@ def _add_api_fields(event: Event, span: Span) -> Event:
     return event
 
 
-def _get_texts(attributes: Attributes, names: Mapping[str, Attribute]) -> dict[str, Value]:
+def _get_texts(attributes: Attributes, names: Mapping[str, SpanAttribute]) -> dict[str, Value]:
     return omit_none(**{key: get_text(attributes, name.value) for key, name in names.items()})

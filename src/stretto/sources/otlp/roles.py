@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stretto.model.span_tree import SpanRole
-from stretto.names import Attribute
+from stretto.names import SpanAttribute
 from stretto.sources.otlp.plain_records import Span
 
 _ROLES: dict[str, dict[str, SpanRole]] = {
@@ -78,8 +78,8 @@ _ROLES: dict[str, dict[str, SpanRole]] = {
 }
 """Attribute → its values; the first attribute with a known value decides."""
 
-_TOOL_NAME = Attribute.TOOL_NAME.value
-_CALL_ID = Attribute.TOOL_CALL_ID.value
+_TOOL_NAME = SpanAttribute.TOOL_NAME.value
+_CALL_ID = SpanAttribute.TOOL_CALL_ID.value
 _CALL_IDS = frozenset({_CALL_ID, "gen_ai.tool.call_id"})
 _ANSWERED = frozenset({"gen_ai.response.model", "gen_ai.response.finish_reasons", "gen_ai.response.id"})
 
@@ -110,14 +110,14 @@ def find_role(span: Span) -> SpanRole:
 
 def _find_stretto_role(span: Span) -> SpanRole | None:
     attributes = span.attributes
-    if Attribute.TURN_ID.value in attributes:
+    if SpanAttribute.TURN_ID.value in attributes:
         return SpanRole.TURN
-    if Attribute.PHASE_ID.value in attributes:
+    if SpanAttribute.PHASE_ID.value in attributes:
         return SpanRole.PHASE
-    operation = attributes.get(Attribute.OPERATION_NAME.value)
-    if Attribute.TASK_ID.value in attributes and operation == "invoke_agent":
+    operation = attributes.get(SpanAttribute.OPERATION_NAME.value)
+    if SpanAttribute.TASK_ID.value in attributes and operation == "invoke_agent":
         return SpanRole.TASK
-    if Attribute.SESSION_ID.value in attributes and operation == "invoke_workflow":
+    if SpanAttribute.SESSION_ID.value in attributes and operation == "invoke_workflow":
         return SpanRole.SESSION
     return None
 
@@ -144,7 +144,7 @@ def _find_role_by_names(span: Span) -> SpanRole:
         return SpanRole.TOOL
     if "agent_name" in attributes and span.scope.startswith("pydantic-ai"):
         return SpanRole.AGENT
-    if Attribute.REQUEST_MODEL.value in attributes and not _ANSWERED.isdisjoint(attributes):
+    if SpanAttribute.REQUEST_MODEL.value in attributes and not _ANSWERED.isdisjoint(attributes):
         return SpanRole.MODEL
     return _find_engine_role(span)
 

@@ -20,7 +20,7 @@ from stretto.model.score_scales import SCALES, Scales
 from stretto.store.rollup import Additions
 
 
-class Aspect(StrEnum):
+class SessionAspect(StrEnum):
     """The aspects of a session that a contribution may depend on, beside the kinds of its facts."""
 
     PATTERN = "pattern"
@@ -75,13 +75,13 @@ class SessionContext:
         changes: set[str] = set()
         now, then = self.session, before.session
         if (now.pattern, now.project) != (then.pattern, then.project):
-            changes.add(Aspect.PATTERN)
+            changes.add(SessionAspect.PATTERN)
         if now.tasks != then.tasks:
-            changes.add(Aspect.TASKS)
+            changes.add(SessionAspect.TASKS)
         if now.turns != then.turns:
-            changes.add(Aspect.TURNS)
+            changes.add(SessionAspect.TURNS)
         if self.over or before.over:
-            changes.add(Aspect.WHOLE)
+            changes.add(SessionAspect.WHOLE)
         return changes
 
 

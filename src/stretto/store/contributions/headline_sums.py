@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from stretto.figures.nested_fanouts import count_once
-from stretto.figures.work_identity import sign_work
+from stretto.figures.nested_fanouts import count_fanouts_once
+from stretto.figures.work_identity import build_work_signature
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import SessionContext
-from stretto.store.rollup import Additions, find_slot
+from stretto.store.rollup import Additions, find_slot_number
 
 
 def add_up_headline(context: SessionContext) -> Additions:
@@ -18,8 +18,8 @@ def add_up_headline(context: SessionContext) -> Additions:
     """
     added: Additions = Counter()
     pattern = context.session.pattern or NONE
-    for fanout, at, elapsed in count_once(context.fanouts):
-        slot, mix = find_slot(at), (pattern, sign_work(context.session, fanout.tasks))
+    for fanout, at, elapsed in count_fanouts_once(context.fanouts):
+        slot, mix = find_slot_number(at), (pattern, build_work_signature(context.session, fanout.tasks))
         added[slot, measures.VERDICT_FANOUTS, mix] += 1
         for measure, length in ((measures.VERDICT_ELAPSED, elapsed), (measures.VERDICT_PAID, fanout.paid)):
             if length:

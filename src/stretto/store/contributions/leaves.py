@@ -13,7 +13,7 @@ from stretto.model.conclude_leaves import (
 )
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import SessionContext, get_counted_time
-from stretto.store.rollup import Additions, find_slot
+from stretto.store.rollup import Additions, find_slot_number
 
 
 def add_up_phases(context: SessionContext) -> Additions:
@@ -23,10 +23,10 @@ def add_up_phases(context: SessionContext) -> Additions:
         at = get_counted_time(phase)
         if at is None:
             continue
-        added[find_slot(at), measures.PHASES, (phase.name, phase.outcome.value)] += 1
+        added[find_slot_number(at), measures.PHASES, (phase.name, phase.outcome.value)] += 1
         if phase.interval is not None:
             bucket = find_bucket(phase.interval.length)
-            added[find_slot(at), measures.PHASE_TIME, (phase.name, bucket)] += 1
+            added[find_slot_number(at), measures.PHASE_TIME, (phase.name, bucket)] += 1
     return added
 
 
@@ -34,7 +34,7 @@ def add_up_messages(context: SessionContext) -> Additions:
     """Return the sums of messages by receiver."""
     added: Additions = Counter()
     for message in conclude_messages(context.facts):
-        slot, agent = find_slot(message.time), message.receiver or NONE
+        slot, agent = find_slot_number(message.time), message.receiver or NONE
         added[slot, measures.MESSAGES, (agent, message.outcome.value)] += 1
         if message.response is not None:
             added[slot, measures.MESSAGE_TIME, (agent, find_bucket(message.response))] += 1
@@ -45,7 +45,7 @@ def add_up_hook_runs(context: SessionContext) -> Additions:
     """Return the sums of the hook runs that the agent itself timed."""
     added: Additions = Counter()
     for run in conclude_hooks_run(context.facts):
-        added[find_slot(run.start), measures.HOOKS_TIME, (find_bucket(run.duration),)] += 1
+        added[find_slot_number(run.start), measures.HOOKS_TIME, (find_bucket(run.duration),)] += 1
     return added
 
 
@@ -53,7 +53,7 @@ def add_up_cache_reports(context: SessionContext) -> Additions:
     """Return the sums of lookups, removals and times in reported caches."""
     added: Additions = Counter()
     for report in conclude_cache_reports(context.facts):
-        slot = find_slot(report.time)
+        slot = find_slot_number(report.time)
         for measure, result, count in (
             (measures.CACHE_LOOKUPS, "hit", report.hits),
             (measures.CACHE_LOOKUPS, "miss", report.misses),

@@ -9,7 +9,7 @@ from stretto.model.cost import Cost
 from stretto.model.entities import ModelCall
 from stretto.model.model_name import normalise_model
 from stretto.names import measures
-from stretto.store.rollup import Amount, find_slot
+from stretto.store.rollup import Amount, find_slot_number
 
 
 def add_up_model_call(call: ModelCall, cost: Cost | None) -> tuple[Amount, ...]:
@@ -20,7 +20,7 @@ def add_up_model_call(call: ModelCall, cost: Cost | None) -> tuple[Amount, ...]:
 
 
 def _yield_amounts(call: ModelCall, end: int, cost: Cost | None) -> Iterator[Amount]:
-    slot, model, tokens = find_slot(end), normalise_model(call.model), call.tokens
+    slot, model, tokens = find_slot_number(end), normalise_model(call.model), call.tokens
     yield (slot, measures.MODEL_CALLS, (model, call.outcome.value)), 1
     if call.duration is not None:
         yield (slot, measures.MODEL_TIME, (model, find_bucket(call.duration))), 1

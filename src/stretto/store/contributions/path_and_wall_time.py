@@ -12,7 +12,7 @@ from stretto.figures.workflow_hours import MILLION, measure_workflow
 from stretto.model.entities import Session
 from stretto.names import measures
 from stretto.store.contributions.contribution import SessionContext
-from stretto.store.rollup import Additions, find_slot
+from stretto.store.rollup import Additions, find_slot_number
 
 
 def add_up_whole_session(context: SessionContext) -> Additions:
@@ -22,7 +22,7 @@ def add_up_whole_session(context: SessionContext) -> Additions:
         return added
     session = context.whole
     root = build_work_tree(session)
-    slot = find_slot(session.last if session.end is None else session.end)
+    slot = find_slot_number(session.last if session.end is None else session.end)
     wall = measure_wall_time(session, root)
     for part, length in wall.items():
         added[slot, measures.WALL, (part.value,)] = length

@@ -6,7 +6,7 @@ Those are counted by themselves, because a session has many of them and few chan
 from __future__ import annotations
 
 from stretto.names.fact_fields import EntityKind
-from stretto.store.contributions.contribution import Aspect, Contribution
+from stretto.store.contributions.contribution import Contribution, SessionAspect
 from stretto.store.contributions.deliveries import add_up_deliveries
 from stretto.store.contributions.headline_sums import add_up_headline
 from stretto.store.contributions.leaves import (
@@ -36,26 +36,29 @@ SUMS_VERSION = 12
 # The names are stored with the version, so that a store made by another list is made anew.
 CONTRIBUTIONS: dict[str, Contribution] = {
     "tasks": Contribution(
-        frozenset({Aspect.TASKS, Aspect.PATTERN}),
+        frozenset({SessionAspect.TASKS, SessionAspect.PATTERN}),
         lambda context: add_up_tasks(context.session, context.fanouts),
     ),
-    "deliveries": Contribution(frozenset({Aspect.TASKS}), add_up_deliveries),
-    "headline": Contribution(frozenset({Aspect.TASKS, Aspect.PATTERN}), add_up_headline),
-    "opportunity": Contribution(frozenset({Aspect.TASKS, Aspect.PATTERN}), add_up_sequential_runs),
-    "price": Contribution(frozenset({Aspect.WHOLE}), add_up_speedup_costs),
-    "coverage": Contribution(frozenset({Aspect.WHOLE}), add_up_usage_coverage),
-    "session": Contribution(
-        frozenset({Aspect.TURNS, Aspect.WHOLE}), lambda context: add_up_session(context.session)
+    "deliveries": Contribution(frozenset({SessionAspect.TASKS}), add_up_deliveries),
+    "headline": Contribution(frozenset({SessionAspect.TASKS, SessionAspect.PATTERN}), add_up_headline),
+    "opportunity": Contribution(
+        frozenset({SessionAspect.TASKS, SessionAspect.PATTERN}), add_up_sequential_runs
     ),
-    "phases": Contribution(frozenset({EntityKind.PHASE, Aspect.WHOLE}), add_up_phases),
+    "price": Contribution(frozenset({SessionAspect.WHOLE}), add_up_speedup_costs),
+    "coverage": Contribution(frozenset({SessionAspect.WHOLE}), add_up_usage_coverage),
+    "session": Contribution(
+        frozenset({SessionAspect.TURNS, SessionAspect.WHOLE}), lambda context: add_up_session(context.session)
+    ),
+    "phases": Contribution(frozenset({EntityKind.PHASE, SessionAspect.WHOLE}), add_up_phases),
     "messages": Contribution(frozenset({EntityKind.MESSAGE}), add_up_messages),
     "hooks": Contribution(frozenset({EntityKind.HOOKS}), add_up_hook_runs),
     "caches": Contribution(frozenset({EntityKind.CACHE}), add_up_cache_reports),
-    "whole": Contribution(frozenset({Aspect.WHOLE}), add_up_whole_session),
+    "whole": Contribution(frozenset({SessionAspect.WHOLE}), add_up_whole_session),
     "work": Contribution(
-        frozenset({Aspect.TASKS, Aspect.TURNS, Aspect.PATTERN, Aspect.WHOLE}), add_up_task_outcomes
+        frozenset({SessionAspect.TASKS, SessionAspect.TURNS, SessionAspect.PATTERN, SessionAspect.WHOLE}),
+        add_up_task_outcomes,
     ),
-    "checks": Contribution(frozenset({Aspect.WHOLE}), add_up_result_checks),
+    "checks": Contribution(frozenset({SessionAspect.WHOLE}), add_up_result_checks),
     "scores": Contribution(
         frozenset(
             {
@@ -64,15 +67,15 @@ CONTRIBUTIONS: dict[str, Contribution] = {
                 EntityKind.TASK,
                 EntityKind.CALL,
                 EntityKind.MODEL,
-                Aspect.TASKS,
-                Aspect.PATTERN,
+                SessionAspect.TASKS,
+                SessionAspect.PATTERN,
             }
         ),
         add_up_scores,
     ),
     "talk": Contribution(frozenset({EntityKind.MESSAGE}), add_up_message_balance),
     "handover": Contribution(
-        frozenset({EntityKind.PHASE, Aspect.PATTERN, Aspect.WHOLE}), add_up_phase_coverage
+        frozenset({EntityKind.PHASE, SessionAspect.PATTERN, SessionAspect.WHOLE}), add_up_phase_coverage
     ),
     "samples": Contribution(frozenset({EntityKind.SAMPLE}), add_up_samples),
 }

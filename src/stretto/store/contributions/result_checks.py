@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from stretto.figures.result_integration import check_integration, measure_completeness
+from stretto.figures.result_integration import find_conflicts_and_tests, measure_completeness
 from stretto.figures.scores.slices import CONFLICT, FAILED, FINE, INTEGRATED, MICRO
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import SessionContext, get_counted_time
-from stretto.store.rollup import Additions, find_slot
+from stretto.store.rollup import Additions, find_slot_number
 
 
 def add_up_result_checks(context: SessionContext) -> Additions:
@@ -19,15 +19,15 @@ def add_up_result_checks(context: SessionContext) -> Additions:
         return added
     calls = context.whole.tool_calls
     pattern = session.pattern or NONE
-    for check in check_integration(context.fanouts, session.tasks, calls):
+    for check in find_conflicts_and_tests(context.fanouts, session.tasks, calls):
         if check.checked:
             result = CONFLICT if check.conflicting else INTEGRATED if check.integrated else FAILED
-            added[find_slot(check.fanout.end), measures.CHECKED, (pattern, result)] += 1
+            added[find_slot_number(check.fanout.end), measures.CHECKED, (pattern, result)] += 1
         if check.writes_known:
             for task in check.fanout.tasks:
                 result = CONFLICT if task.id in check.conflicting else FINE
                 dims = (pattern, task.task_type, task.agent or NONE, result)
-                added[find_slot(task.end or check.fanout.end), measures.CONSISTENT, dims] += 1
+                added[find_slot_number(task.end or check.fanout.end), measures.CONSISTENT, dims] += 1
     complete = measure_completeness(
         session.tasks,
         calls_known={call.task for call in calls if call.task is not None},
@@ -38,6 +38,6 @@ def add_up_result_checks(context: SessionContext) -> Additions:
         at = get_counted_time(task)
         if at is not None and task.id in complete:
             work = (pattern, task.task_type, task.agent or NONE)
-            added[find_slot(at), measures.COMPLETE, work] += round(complete[task.id] * MICRO)
-            added[find_slot(at), measures.COMPLETE_TASKS, work] += 1
+            added[find_slot_number(at), measures.COMPLETE, work] += round(complete[task.id] * MICRO)
+            added[find_slot_number(at), measures.COMPLETE_TASKS, work] += 1
     return added

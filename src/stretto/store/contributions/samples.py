@@ -9,7 +9,7 @@ from stretto.model.conclude_leaves import conclude_samples
 from stretto.model.entities import Sample
 from stretto.names import measures
 from stretto.store.contributions.contribution import SessionContext
-from stretto.store.rollup import Additions, find_slot
+from stretto.store.rollup import Additions, find_slot_number
 
 
 def add_up_samples(context: SessionContext) -> Additions:
@@ -21,7 +21,7 @@ def add_up_samples(context: SessionContext) -> Additions:
 
 
 def _add_sample(added: Additions, sample: Sample) -> None:
-    slot = find_slot(sample.start + sample.duration)
+    slot = find_slot_number(sample.start + sample.duration)
     added[slot, measures.SAMPLED, ()] += sample.duration
     if sample.cpu is not None and sample.cpu_use is not None:
         added[slot, measures.AGENTS_CPU, ()] += sample.cpu

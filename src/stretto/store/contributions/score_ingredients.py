@@ -7,12 +7,12 @@ from collections import Counter
 from stretto.figures.scores.slices import MICRO, UNPLACED
 from stretto.model.conclude_leaves import conclude_messages, conclude_phases, conclude_scores
 from stretto.model.entities import Score, Task
-from stretto.model.interval import measure_union
-from stretto.model.task_type import OTHER, normalise_name
+from stretto.model.interval import measure_union_length
+from stretto.model.task_type import OTHER, to_label_value
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import SessionContext, get_counted_time
-from stretto.store.contributions.task_outcomes import find_places
-from stretto.store.rollup import Additions, find_slot
+from stretto.store.contributions.task_outcomes import find_execution_modes
+from stretto.store.rollup import Additions, find_slot_number
 
 
 def add_up_scores(context: SessionContext) -> Additions:
@@ -21,10 +21,10 @@ def add_up_scores(context: SessionContext) -> Additions:
     scores = conclude_scores(context.facts)
     if not scores:
         return added
-    session, place_by_task = context.session, find_places(context)
+    session, place_by_task = context.session, find_execution_modes(context)
     tasks = {task.id: task for task in session.tasks}
     for score in scores:
-        slot, name = find_slot(score.time), normalise_name(score.name) or OTHER
+        slot, name = find_slot_number(score.time), to_label_value(score.name) or OTHER
         task = _find_scored_task(score, tasks)
         task_type, agent = (NONE, NONE) if task is None else (task.task_type, task.agent or NONE)
         place = UNPLACED if task is None else place_by_task.get(task.id, UNPLACED)
@@ -49,10 +49,10 @@ def add_up_message_balance(context: SessionContext) -> Additions:
     for message in messages:
         if message.response is not None:
             agent = message.receiver or NONE
-            added[find_slot(message.time), measures.ANSWERS, (agent,)] += 1
-            added[find_slot(message.time), measures.ANSWER_TIME, (agent,)] += message.response
+            added[find_slot_number(message.time), measures.ANSWERS, (agent,)] += 1
+            added[find_slot_number(message.time), measures.ANSWER_TIME, (agent,)] += message.response
     if messages:
-        slot = find_slot(messages[-1].time)
+        slot = find_slot_number(messages[-1].time)
         for agent, count in count_by_receiver.items():
             added[slot, measures.TALK_MESSAGES, (agent,)] += count
             added[slot, measures.TALK_SHARE, (agent,)] += round(MICRO / len(count_by_receiver))
@@ -70,12 +70,12 @@ def add_up_phase_coverage(context: SessionContext) -> Additions:
     for phase in phases:
         at = get_counted_time(phase)
         if at is not None:
-            added[find_slot(at), measures.PATTERN_PHASES, (pattern, phase.outcome.value)] += 1
+            added[find_slot_number(at), measures.PATTERN_PHASES, (pattern, phase.outcome.value)] += 1
     intervals = [phase.interval for phase in phases if phase.interval is not None]
     if len(intervals) > 1 and len(intervals) == len(phases):
         end = max(interval.end for interval in intervals)
-        slot, start = find_slot(end), min(interval.start for interval in intervals)
-        added[slot, measures.PHASES_COVERED, (pattern,)] += measure_union(intervals)
+        slot, start = find_slot_number(end), min(interval.start for interval in intervals)
+        added[slot, measures.PHASES_COVERED, (pattern,)] += measure_union_length(intervals)
         added[slot, measures.PHASES_STRETCH, (pattern,)] += end - start
     return added
 

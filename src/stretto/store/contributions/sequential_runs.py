@@ -6,7 +6,7 @@ from collections import Counter
 
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import SessionContext
-from stretto.store.rollup import Additions, find_slot
+from stretto.store.rollup import Additions, find_slot_number
 
 
 def add_up_sequential_runs(context: SessionContext) -> Additions:
@@ -17,7 +17,7 @@ def add_up_sequential_runs(context: SessionContext) -> Additions:
     added: Additions = Counter()
     pattern = context.session.pattern or NONE
     for run in context.sequential_runs:
-        slot = find_slot(run.end)
+        slot = find_slot_number(run.end)
         longest = max(length for lengths in run.lengths.values() for length in lengths)
         added[slot, measures.OPPORTUNITY, (pattern,)] += run.elapsed - longest
         added[slot, measures.SEQUENTIAL_RUNS, (pattern,)] += 1

@@ -8,7 +8,7 @@ from stretto.figures.quantile_sketch import find_bucket
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.names import NONE, measures
-from stretto.store.rollup import Additions, find_slot
+from stretto.store.rollup import Additions, find_slot_number
 
 
 def add_up_session(session: Session) -> Additions:
@@ -17,10 +17,10 @@ def add_up_session(session: Session) -> Additions:
     for turn in session.turns:
         if turn.end is not None:
             bucket = find_bucket(turn.end - turn.start)
-            added[find_slot(turn.end), measures.TURN_TIME, (bucket,)] += 1
+            added[find_slot_number(turn.end), measures.TURN_TIME, (bucket,)] += 1
     if session.outcome is not Outcome.RUNNING:
         pattern = session.pattern or NONE
-        slot = find_slot(session.end if session.end is not None else session.last)
+        slot = find_slot_number(session.end if session.end is not None else session.last)
         added[slot, measures.SESSIONS, (session.source, pattern, session.outcome.value)] += 1
         if session.end is not None:
             bucket = find_bucket(session.end - session.start)

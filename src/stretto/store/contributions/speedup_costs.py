@@ -11,13 +11,13 @@ from collections import Counter
 from collections.abc import Iterable
 
 from stretto.figures.fanouts import Fanout
-from stretto.figures.work_identity import sign_work
+from stretto.figures.work_identity import build_work_signature
 from stretto.model.conclude_calls import index_runs_by_agent
 from stretto.model.cost import Price
 from stretto.model.entities import ModelCall, Task
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import SessionContext, get_counted_time
-from stretto.store.rollup import Additions, find_slot
+from stretto.store.rollup import Additions, find_slot_number
 
 
 def add_up_speedup_costs(context: SessionContext) -> Additions:
@@ -33,7 +33,7 @@ def add_up_speedup_costs(context: SessionContext) -> Additions:
             calls_by_task.setdefault(find_run(call.task, call.start or 0), []).append(call)
     for fanout in context.fanouts:
         calls = [calls_by_task.get(task.id, []) for task in fanout.tasks]
-        mix = (context.session.pattern or NONE, sign_work(context.session, fanout.tasks))
+        mix = (context.session.pattern or NONE, build_work_signature(context.session, fanout.tasks))
         _add_fanout(added, fanout, mix, calls, context.price)
     for task in wasted:
         _add_wasted(added, task, calls_by_task.get(task.id, []), context.price)
@@ -45,7 +45,7 @@ def _add_wasted(added: Additions, task: Task, calls: Iterable[ModelCall], price:
     at, delivery = get_counted_time(task), task.delivery
     if not with_tokens or at is None or delivery is None or delivery.reason is None:
         return
-    slot, dims = find_slot(at), (task.task_type, task.agent or NONE, delivery.reason.value)
+    slot, dims = find_slot_number(at), (task.task_type, task.agent or NONE, delivery.reason.value)
     added[slot, measures.WASTED_TOKENS, dims] += sum(_sum_tokens(call) or 0 for call in with_tokens)
     added[slot, measures.WASTED_TOKEN_TASKS, dims] += 1
     costs = [price(call) for call in with_tokens]
@@ -64,7 +64,7 @@ def _add_fanout(
     with_tokens = [[call for call in calls if _sum_tokens(call) is not None] for calls in calls_by_task]
     if not all(with_tokens):
         return
-    slot = find_slot(fanout.end)
+    slot = find_slot_number(fanout.end)
     delivered_types = [task.task_type for task in fanout.delivered]
     added[slot, measures.TOKEN_COUNT, mix] += sum(
         _sum_tokens(call) or 0 for calls in with_tokens for call in calls

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from stretto.figures.efficiency_tree import measure_efficiency
 from stretto.figures.fanouts import Fanout
 from stretto.figures.quantile_sketch import find_bucket
-from stretto.figures.work_identity import sign_work
+from stretto.figures.work_identity import build_work_signature
 from stretto.model.entities import Session, Task
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import get_counted_time
-from stretto.store.rollup import Additions, find_slot
+from stretto.store.rollup import Additions, find_slot_number
 
 
 def add_up_tasks(session: Session, fanouts: Iterable[Fanout]) -> Additions:
@@ -29,7 +29,7 @@ def _add_task(added: Additions, task: Task) -> None:
     at = get_counted_time(task)
     if at is None:
         return
-    slot, agent = find_slot(at), task.agent or NONE
+    slot, agent = find_slot_number(at), task.agent or NONE
     added[slot, measures.TASKS, (task.task_type, agent, task.outcome.value)] += 1
     added[slot, measures.ENDS_EXPECTED, ()] += 1
     if task.end is not None:
@@ -41,7 +41,7 @@ def _add_task(added: Additions, task: Task) -> None:
 
 
 def _add_fanout(added: Additions, fanout: Fanout, session: Session) -> None:
-    slot, pattern = find_slot(fanout.end), session.pattern or NONE
+    slot, pattern = find_slot_number(fanout.end), session.pattern or NONE
     node = measure_efficiency(fanout)
     for measure, amount in (
         (measures.FANOUTS, node.fanouts),
@@ -57,7 +57,7 @@ def _add_fanout(added: Additions, fanout: Fanout, session: Session) -> None:
     ):
         if amount:
             added[slot, measure, (pattern,)] += amount
-    signature = sign_work(session, fanout.tasks)
+    signature = build_work_signature(session, fanout.tasks)
     for task, share in zip(fanout.tasks, fanout.shares, strict=True):
         dims = (pattern, signature, task.task_type)
         added[slot, measures.PARALLEL_TASKS, dims] += 1

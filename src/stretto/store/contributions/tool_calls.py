@@ -11,10 +11,10 @@ from stretto.model.event import Outcome
 from stretto.model.facts import DELEGATING_TOOLS
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import get_counted_time
-from stretto.store.rollup import Addition, Amount, find_slot
+from stretto.store.rollup import Addition, Amount, find_slot_number
 
 
-def count_one_tool_call(call: ToolCall) -> tuple[Addition, ...]:
+def make_tool_call_counts(call: ToolCall) -> tuple[Addition, ...]:
     """Return the additions of 1 that a tool call makes: nothing while it runs."""
     at = get_counted_time(call)
     if at is None:
@@ -23,7 +23,7 @@ def count_one_tool_call(call: ToolCall) -> tuple[Addition, ...]:
     duration = None if call.duration is None or tool in DELEGATING_TOOLS else find_bucket(call.duration)
     overhead = None if call.overhead is None else find_bucket(call.overhead)
     outcome = call.outcome if call.end is not None else None
-    return _share_additions(find_slot(at), tool, outcome, duration, overhead)
+    return _share_additions(find_slot_number(at), tool, outcome, duration, overhead)
 
 
 def add_up_tool_call(call: ToolCall) -> tuple[Amount, ...]:
@@ -31,7 +31,7 @@ def add_up_tool_call(call: ToolCall) -> tuple[Amount, ...]:
     at = get_counted_time(call)
     if at is None:
         return ()
-    slot, amounts = find_slot(at), []
+    slot, amounts = find_slot_number(at), []
     if call.duration and call.tool not in DELEGATING_TOOLS:
         amounts.append((_share_tool_seconds(slot), call.duration))
     if call.tests is not None:

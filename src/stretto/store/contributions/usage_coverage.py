@@ -8,7 +8,7 @@ from stretto.model.conclude_calls import index_runs_by_agent
 from stretto.model.event import Outcome
 from stretto.names import measures
 from stretto.store.contributions.contribution import SessionContext, get_counted_time
-from stretto.store.rollup import Additions, find_slot
+from stretto.store.rollup import Additions, find_slot_number
 
 
 def add_up_usage_coverage(context: SessionContext) -> Additions:
@@ -26,7 +26,7 @@ def add_up_usage_coverage(context: SessionContext) -> Additions:
     for call in context.whole.model_calls:
         if call.start is None:
             continue
-        slot = find_slot(call.start + (call.duration or 0))
+        slot = find_slot_number(call.start + (call.duration or 0))
         added[slot, measures.USAGE_EXPECTED, ()] += 1
         if not call.is_lower_bound:
             added[slot, measures.USAGE_REPORTED, ()] += 1
@@ -36,7 +36,7 @@ def add_up_usage_coverage(context: SessionContext) -> Additions:
         at = get_counted_time(task)
         if at is None or task.outcome is Outcome.RUNNING:
             continue
-        added[find_slot(at), measures.USAGE_EXPECTED, ()] += 1
+        added[find_slot_number(at), measures.USAGE_EXPECTED, ()] += 1
         if task.id in reporting:
-            added[find_slot(at), measures.USAGE_REPORTED, ()] += 1
+            added[find_slot_number(at), measures.USAGE_REPORTED, ()] += 1
     return added
