@@ -23,7 +23,7 @@ import stretto
 from stretto import journal
 from stretto.api.context import read_context
 from stretto.api.journal_exporter import OPEN_LIMIT, JournalSpanExporter, JournalSpanProcessor, SessionStamp
-from stretto.api.unwritten_records import RecordWriter
+from stretto.api.record_retries import RecordWriter
 from stretto.clock import SECOND, read_wall_clock
 from stretto.hook.client.client import identify_process
 from stretto.model.conclude import conclude_session

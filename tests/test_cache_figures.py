@@ -8,7 +8,7 @@ from stretto.figures.cache_figures import judge_cache
 from stretto.model.event import Kind
 from tests.fakes import store
 from tests.scenes import Drawing, frame_drawing
-from tests.test_usage_figures import absent, figure, figures
+from tests.test_model_cache_and_test_figures import absent, figure, figures
 
 MILLISECOND = 1_000_000
 

@@ -9,7 +9,7 @@ import pytest
 
 from stretto.cli.main import main
 from stretto.gates.profiling import run_command
-from stretto.gates.workload_classes import SessionLoad, classify_sessions
+from stretto.gates.session_size_classes import SessionLoad, classify_sessions
 from stretto.store.database import open_writer
 from tests.fakes import store
 from tests.scenes import fork_join, one_by_one

@@ -17,7 +17,7 @@ from stretto.store import queries
 from stretto.store.prune import count_used_bytes, prune_history
 from tests.fakes import DAY_FILE, Store, append, dump, recorded, store
 from tests.scenes import BEGIN, Drawing, fork_join, one_by_one, straggler
-from tests.test_kept_records import late
+from tests.test_pruned_session_records import late
 
 GZIP = DAY_FILE + compression.COMPRESSED
 NOW = BEGIN + 3 * DAY + HOUR

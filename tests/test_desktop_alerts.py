@@ -16,7 +16,7 @@ from stretto.notifications.desktop_alerts import (
     find_desktop_command,
     find_speech_command,
 )
-from stretto.notifications.log import Notification
+from stretto.notifications.notification_log import Notification
 
 FIRING = Notification(
     received=1,

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stretto.figures.baseline_comparison import ParallelWork, build_mixes, sum_parallel_by_type
 from stretto.figures.baselines import Provenance
 from stretto.figures.figure import Figure
 from stretto.figures.scores.efficiency_score import DIMENSIONS, EfficiencyInputs, compute_efficiency_score
 from stretto.figures.scores.inputs import PublishedFigures
 from stretto.figures.sum_reading import Sums
-from stretto.figures.verdict import ParallelWork, build_mixes, sum_parallel_by_type
 from stretto.model.event import Outcome
 from tests.scenes import Drawing, conflict, delivery, frame_drawing, one_by_one, retried, straggler
 from tests.scored import RULES, by_work, sums_of

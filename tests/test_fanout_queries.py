@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stretto.clock import DAY, SECOND
-from stretto.figures.admission import MOST_RUNS
+from stretto.figures.baseline_admission import MOST_RUNS
 from stretto.figures.baselines import Provenance
 from stretto.figures.work_identity import WorkIdentity
 from stretto.model.event import Kind

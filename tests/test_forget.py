@@ -16,7 +16,7 @@ from stretto.clock import read_wall_clock
 from stretto.errors import UsageError
 from stretto.figures.baselines import DeclaredBaselines, RecordedBaseline
 from stretto.journal.erase import CompressedFileError, erase_lines
-from stretto.journal.kept_records import KeptRecord, append_kept_records, hash_session_id
+from stretto.journal.pruned_session_records import KeptRecord, append_kept_records, hash_session_id
 from stretto.model.event import Event, Kind
 from stretto.state.lock import StateLock
 from stretto.store import declared_baselines

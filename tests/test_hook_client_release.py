@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stretto.cli.main import main
-from stretto.hook.install.client_release import TAIL_BYTES, find_client_release
+from stretto.hook.install.claude_code_release import TAIL_BYTES, find_client_release
 from stretto.hook.install.handlers import EVENTS, SINCE
 
 BASE = set(EVENTS) - set(SINCE)

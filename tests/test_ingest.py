@@ -27,7 +27,7 @@ from stretto.store.database import open_writer
 from stretto.store.database_schema import CONCLUDED
 from stretto.store.ingest import IngestResult
 from stretto.store.rollup import Additions, write_sums
-from stretto.store.session_state import load_all_facts
+from stretto.store.session_in_memory import load_all_facts
 from tests.fakes import DAY_FILE, IDLE, RECORDINGS, Store, any_event, append, rebuilt, recorded, store
 from tests.scenes import (
     BEGIN,

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stretto.clock import SECOND
-from stretto.notifications.log import (
+from stretto.notifications.notification_log import (
     COMPACT_BEYOND,
     KEPT,
     LABELS_LIMIT,

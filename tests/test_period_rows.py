@@ -16,7 +16,7 @@ from stretto.figures.period_rows import (
 )
 from stretto.figures.sum_reading import Sums
 from tests.scenes import fork_join, straggler
-from tests.test_outcome_figures import measured, sums_of
+from tests.test_work_and_outcome_figures import measured, sums_of
 
 
 def day(fanouts: int, elapsed: float, failed: int = 0) -> Sums:

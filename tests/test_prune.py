@@ -11,7 +11,7 @@ import pytest
 from stretto import journal
 from stretto.clock import DAY, HOUR
 from stretto.errors import ConfigError
-from stretto.journal.kept_records import hash_session_id
+from stretto.journal.pruned_session_records import hash_session_id
 from stretto.model.event import Event
 from stretto.state.retention_settings import Retention
 from stretto.store import prune, queries

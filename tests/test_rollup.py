@@ -15,7 +15,7 @@ from stretto.figures.quantile_sketch import find_bucket
 from stretto.figures.work_identity import build_work_signature
 from stretto.model.entities import ToolCall
 from stretto.model.event import Outcome
-from stretto.store.contributions.tasks import add_up_tasks
+from stretto.store.contributions.tasks_and_fanouts import add_up_tasks
 from stretto.store.contributions.tool_calls import make_tool_call_counts
 from stretto.store.database import open_writer
 from stretto.store.rollup import SLOTS, Additions, find_slot_number, write_sums

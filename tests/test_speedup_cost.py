@@ -18,9 +18,9 @@ from stretto.model.event import Kind
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.headline_sums import add_up_headline
 from stretto.store.contributions.speedup_costs import add_up_speedup_costs
-from stretto.store.contributions.tasks import add_up_tasks
+from stretto.store.contributions.tasks_and_fanouts import add_up_tasks
 from tests.scenes import Drawing, by_description, fold_scene, frame_drawing, paid, straggler
-from tests.test_outcome_figures import measured
+from tests.test_work_and_outcome_figures import measured
 
 
 def settling(drawing: Drawing, price: Price = get_reported_cost) -> SessionContext:

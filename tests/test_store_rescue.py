@@ -17,7 +17,7 @@ import pytest
 
 from stretto.cli.main import main
 from stretto.errors import StoreError
-from stretto.journal.kept_records import STORE_PREFIX, hash_session_id
+from stretto.journal.pruned_session_records import STORE_PREFIX, hash_session_id
 from stretto.store import queries
 from stretto.store.database import open_writer
 from stretto.store.database_schema import EXECUTIONS, VERSION

@@ -24,7 +24,7 @@ from stretto.cli.top_data import Frame, FrameReader, build_document
 from stretto.clock import MINUTE, SECOND
 from stretto.hook.client.client import build_record
 from stretto.model.event import Event, Kind
-from stretto.notifications.log import Notification, NotificationLog
+from stretto.notifications.notification_log import Notification, NotificationLog
 from stretto.state.lock import StateLock
 from stretto.store.database import SUFFIXES
 from stretto.summaries.session_summary import build_row_document

@@ -32,7 +32,7 @@ from stretto.web.metric_definitions import ABSENT, DEFINITIONS
 from stretto.web.renderer import REFRESH_SECONDS
 from tests.scenes import Drawing, frame_drawing
 from tests.test_notification_log import alert, message
-from tests.test_outcome_figures import measured, sums_of
+from tests.test_work_and_outcome_figures import measured, sums_of
 from tests.web_page import ARCHITECTURE, TESTS, Page, full, read, shown
 from tests.web_served import NOON, Store, Work, served
 

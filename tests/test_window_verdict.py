@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from stretto.clock import SECOND
 from stretto.figures.baselines import MeasuredRuns, Provenance, choose_baseline
 from stretto.figures.fanouts import find_fanouts
-from stretto.figures.nested_fanouts import count_fanouts_once
+from stretto.figures.overlapping_fanouts import count_fanouts_once
 from stretto.figures.window_verdict import (
     BetterBaselinePart,
     HeadlineRule,
@@ -28,7 +28,7 @@ from stretto.model.facts import SessionFacts
 from stretto.model.interval import Interval, measure_union_length
 from tests.scenes import Drawing, background, fork_join, frame_drawing, straggler, wasteful
 from tests.schedules import tasks_at_random
-from tests.test_outcome_figures import make_context, measured, sums_of
+from tests.test_work_and_outcome_figures import make_context, measured, sums_of
 
 HOURS = {"architecture": 0.01, "prd": 0.02, "test_strategy": 0.02, "review": 0.01}
 

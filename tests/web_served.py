@@ -24,7 +24,7 @@ from stretto.figures.baselines import NOTHING_DECLARED
 from stretto.figures.figure import Figure
 from stretto.hook.client.client import build_record
 from stretto.model.event import Event
-from stretto.notifications.log import Notification, NotificationLog
+from stretto.notifications.notification_log import Notification, NotificationLog
 from stretto.sources.otlp import receive as otlp
 from stretto.store import queries
 from stretto.store import score_targets as judged

@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 from tests.fakes import ROOT, store
 
 from stretto.clock import DAY, HOUR, SECOND
-from stretto.figures.admission import Admission
+from stretto.figures.baseline_admission import Admission
 from stretto.figures.work_identity import WorkIdentity
 from stretto.model.event import Event, Kind, Outcome
 from stretto.store.fanout_queries import read_admission

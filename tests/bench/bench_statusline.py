@@ -28,7 +28,7 @@ NOON = 1_795_176_000_000_000_000
 SECOND = 1_000_000_000
 BARE = "bare interpreter"
 LINE = "stretto statusline"
-EXPECTED = "stretto: 4 agents, none running · 1 fan-out 4× · 30 s saved by work"
+EXPECTED = "stretto: 4 agents, none running · 1 parallel execution 4× · 30 s saved by work"
 
 
 def main() -> int:

@@ -28,7 +28,7 @@ FACT_MODULES = tuple(
         "fold_identity",
         "fold_leaves",
         "join",
-        "pairing",
+        "match_unnamed_reports",
         "conclude",
         "conclude_calls",
         "conclude_leaves",

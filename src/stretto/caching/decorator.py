@@ -13,8 +13,8 @@ from functools import wraps
 from time import monotonic
 from typing import Any, TypeVar
 
+from stretto.caching.cached_subresults import Level, add_levels
 from stretto.caching.function_cache import FunctionCache
-from stretto.caching.parts import Level, add_levels
 from stretto.caching.policy import CachePolicy
 from stretto.features.program_switch import is_part_on_for_program
 

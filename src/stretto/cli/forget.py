@@ -16,7 +16,7 @@ from stretto.cli.rebuild import rebuild_store
 from stretto.config.configuration import Config
 from stretto.errors import StoreError, UsageError
 from stretto.journal.erase import CompressedFileError, erase_lines
-from stretto.journal.kept_records import hash_session_id, is_kept_file
+from stretto.journal.pruned_session_records import hash_session_id, is_kept_file
 from stretto.sources.redact import redact_id
 from stretto.state.lock import StateLock
 from stretto.store import declared_baselines, queries

@@ -14,7 +14,7 @@ from stretto.cli.command_context import CommandContext
 from stretto.errors import UsageError
 from stretto.hook.install import registration as settings
 from stretto.hook.install.agents import AGENTS, CLAUDE_CODE, CodingAgent, Scope, find_settings_path
-from stretto.hook.install.client_release import find_client_release
+from stretto.hook.install.claude_code_release import find_client_release
 from stretto.hook.install.codex_trust import list_untrusted, trust_hooks
 from stretto.hook.install.handlers import InstallPlan, Transport, list_known_events
 from stretto.hook.install.plugin_file import (

@@ -30,7 +30,7 @@ from stretto.gates.measurements import (
 )
 from stretto.gates.profiling import run_interleaved, to_measurements
 from stretto.gates.report_formats import read_report
-from stretto.gates.workload_classes import SessionLoad, classify_sessions
+from stretto.gates.session_size_classes import SessionLoad, classify_sessions
 from stretto.model.event import Outcome
 from stretto.names import NONE
 from stretto.service.ingest_setup import create_ingest

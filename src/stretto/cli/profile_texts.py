@@ -9,7 +9,7 @@ from statistics import median
 from stretto.gates import gate_texts
 from stretto.gates.gate_verdict import GateRules, GateVerdict
 from stretto.gates.measurements import Measurements
-from stretto.gates.workload_classes import WorkloadClass
+from stretto.gates.session_size_classes import WorkloadClass
 
 WIDTH = 600
 """Width of a drawing in CSS pixels."""

@@ -11,8 +11,8 @@ from stretto.cli.import_command import update_store
 from stretto.clock import read_wall_clock, to_rfc3339
 from stretto.errors import UsageError
 from stretto.model.event import Event
-from stretto.sources import judgement
-from stretto.sources.judgement import LATEST
+from stretto.sources import outside_score
+from stretto.sources.outside_score import LATEST
 from stretto.state.lock import find_lock_holder
 from stretto.store import queries
 from stretto.store import score_targets as judged
@@ -28,7 +28,7 @@ _WITH_LATEST = 3
 def record_score(context: CommandContext, options: argparse.Namespace) -> int:
     """Append a score to the journal and print its target."""
     item = _build_item(options)
-    parsed = judgement.parse_judgement(item)
+    parsed = outside_score.parse_judgement(item)
     if isinstance(parsed, str):
         raise UsageError(parsed, hint=_HINT)
     # A running service keeps the store up to date and ingests the appended score.

@@ -14,8 +14,8 @@ from stretto.cli.text_tables import ABSENT, format_nanoseconds, make_table, rend
 from stretto.clock import SECOND, to_rfc3339
 from stretto.figures.contention import detect_contention, measure_session_machine_use
 from stretto.figures.efficiency_tree import EfficiencyNode, EfficiencyTree, measure_efficiency
-from stretto.figures.expected_gain import find_baseline_doubt
 from stretto.figures.fanouts import Fanout, SequentialTime, explain_no_interval
+from stretto.figures.gain_and_loss_figures import find_baseline_doubt
 from stretto.figures.session_analysis import SessionAnalysis, WhatIf
 from stretto.figures.synthesis import measure_synthesis_time
 from stretto.format import quantities

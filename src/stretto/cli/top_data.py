@@ -25,9 +25,9 @@ from stretto.model.entities import Session, Task, ToolCall
 from stretto.model.event import Outcome
 from stretto.names import WINDOWS, measures
 from stretto.names.measures import Dimension
-from stretto.notifications import log as notifications
-from stretto.notifications.current_alerts import select_alerts
-from stretto.notifications.log import Notification
+from stretto.notifications import notification_log as notifications
+from stretto.notifications.latest_notifications import select_alerts
+from stretto.notifications.notification_log import Notification
 from stretto.state.lock import find_lock_holder
 from stretto.store import declared_baselines as declared
 from stretto.store import queries

@@ -24,7 +24,7 @@ from stretto.clock import read_wall_clock
 from stretto.config.configuration import Config
 from stretto.errors import ServiceError
 from stretto.notifications.desktop_alerts import AnnouncementSettings, Announcer
-from stretto.notifications.log import NotificationLog
+from stretto.notifications.notification_log import NotificationLog
 from stretto.otlp_export.sender import build_sender
 from stretto.servers.credentials import ServerCredentials, ensure_credentials, write_private
 from stretto.servers.merge_receivers import check_receivers, read_receivers

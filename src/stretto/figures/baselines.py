@@ -17,7 +17,7 @@ class Provenance(StrEnum):
     RECORDED = "recorded"
     """Sequential runs that a person has pinned for this pattern."""
     MEASURED = "measured"
-    """Sequential runs of the same work are in the store, and were admitted (``admission``)."""
+    """Sequential runs of the same work are in the store, and were admitted (``baseline_admission``)."""
     SET = "set"
     """A length per task type that a person has measured by hand."""
     CONFIGURED = "configured"

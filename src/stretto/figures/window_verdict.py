@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from stretto.clock import SECOND
+from stretto.figures.baseline_comparison import NOTHING_DELIVERED, estimate_mixes_sequential_time
 from stretto.figures.baselines import (
     NOTHING_DECLARED,
     WORK_BASELINE,
@@ -29,7 +30,6 @@ from stretto.figures.baselines import (
 from stretto.figures.confidence import LEVEL, Bounds, compute_improvement_bounds
 from stretto.figures.figure import Figure, Labels, make_ratio, with_bounds
 from stretto.figures.sum_reading import Sums, sum_by_dimensions
-from stretto.figures.verdict import NOTHING_DELIVERED, estimate_mixes_sequential_time
 from stretto.model.delivery import Delivery
 from stretto.names import measures
 from stretto.names.measures import Dimension

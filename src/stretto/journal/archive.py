@@ -20,7 +20,7 @@ from typing import IO
 from stretto.clock import SECOND
 from stretto.errors import SourceError
 from stretto.journal.event_files import append_records, list_file_sizes, open_content
-from stretto.journal.kept_records import is_kept_file, sync_folder
+from stretto.journal.pruned_session_records import is_kept_file, sync_folder
 
 FORMAT = 1
 """Version of the archive. A reader refuses a higher version."""

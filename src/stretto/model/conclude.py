@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import zip_longest
 
+from stretto.model.agent_run_edges import Run, RunTimes, determine_run_times
 from stretto.model.conclude_calls import (
     OUTCOMES,
     conclude_calls,
@@ -51,7 +52,6 @@ from stretto.model.facts import (
 )
 from stretto.model.join import join_facts
 from stretto.model.person_waits import add_person_waits
-from stretto.model.run_times import Run, RunTimes, determine_run_times
 from stretto.model.session_outcome import conclude_session_outcome, judge_turn_by_stops
 from stretto.model.task_type import OTHER, to_label_value
 from stretto.names import fact_fields

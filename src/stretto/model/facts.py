@@ -95,7 +95,7 @@ class SessionFacts:
     is_joined: bool = field(default=False, compare=False)
     """Whether these are joined facts already (``join.join_facts``)."""
     unnamed_calls: set[str] = field(default_factory=set)
-    """The keys of calls whose source knows no id. An index: ``pairing`` matches them with others."""
+    """The keys of calls whose source knows no id. An index for ``match_unnamed_reports``."""
     copied: set[tuple[str, str]] = field(default_factory=set)
     """An index: (kind, key) of the entities that belong to another session. ``join`` drops them."""
     permission_times: dict[str, list[int]] = field(default_factory=dict)

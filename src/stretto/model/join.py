@@ -13,7 +13,13 @@ from collections.abc import Iterable, Mapping
 from stretto.model.event import Kind
 from stretto.model.facts import EntityFacts, SessionFacts, find_enclosing_task, get_text
 from stretto.model.fold import fold_events
-from stretto.model.pairing import merge_entity_facts, pair_calls, pair_model_calls, pair_tasks, pair_turns
+from stretto.model.match_unnamed_reports import (
+    merge_entity_facts,
+    pair_calls,
+    pair_model_calls,
+    pair_tasks,
+    pair_turns,
+)
 from stretto.model.span_events import make_events_of_spans
 from stretto.names import fact_fields
 from stretto.names.fact_fields import EntityKind

@@ -6,7 +6,6 @@ under a name that is not in it. ``measures`` and ``fact_fields`` are the tables 
 
 from __future__ import annotations
 
-from stretto.names.attributes import API_SCOPE, EVALUATION, SpanAttribute
 from stretto.names.counter_metrics import LIVE
 from stretto.names.fanout_metrics import PARALLEL
 from stretto.names.labels import JOB, MAIN, NONE, OTHER, PREFIX, WINDOWS, Label
@@ -15,6 +14,7 @@ from stretto.names.outcome_metrics import OUTCOMES
 from stretto.names.quality_metrics import QUALITY
 from stretto.names.resource_metrics import RESOURCES
 from stretto.names.self_metrics import SELF_METRICS
+from stretto.names.span_attributes import API_SCOPE, EVALUATION, SpanAttribute
 from stretto.names.usage_metrics import USAGE
 from stretto.names.verdict_metrics import VERDICT
 from stretto.names.workflow_metrics import WORKFLOWS

@@ -32,7 +32,7 @@ WRITERS: dict[str, tuple[str, ...]] = {
     "store.contributions.usage_coverage": (
         measures.USAGE_EXPECTED, measures.USAGE_REPORTED,
     ),
-    "store.contributions.sequential_runs": (
+    "store.contributions.missed_parallelism": (
         measures.OPPORTUNITY, measures.SEQUENTIAL_RUNS,
     ),
     "store.contributions.path_and_wall_time": (
@@ -63,7 +63,7 @@ WRITERS: dict[str, tuple[str, ...]] = {
         measures.AGENTS_BUSY, measures.AGENTS_CAPACITY, measures.RETRY_ENDS, measures.RETRY_TIME,
         measures.TURNS, measures.WORK_DELIVERED, measures.WORK_ENDS, measures.WORK_TIME,
     ),
-    "store.contributions.tasks": (
+    "store.contributions.tasks_and_fanouts": (
         measures.AGENT_TIME, measures.CAPACITY, measures.EMPTY_IN_BALANCE, measures.EMPTY_IN_CONCURRENCY,
         measures.ENDS_EXPECTED, measures.ENDS_SEEN, measures.FANOUTS,
         measures.LONGEST_LANE, measures.PARALLEL_DELIVERED, measures.PARALLEL_DELIVERED_WORK,
@@ -96,7 +96,7 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.LONGEST_LANE, measures.PATTERN_DELIVERED, measures.PATTERN_DELIVERED_WORK,
         measures.PATTERN_ELAPSED, measures.PATTERN_TASKS, measures.PATTERN_WORK,
     ),
-    "figures.expected_gain": (
+    "figures.gain_and_loss_figures": (
         measures.OPPORTUNITY, measures.SEQUENTIAL_RUNS,
     ),
     "figures.window_verdict": (
@@ -114,7 +114,7 @@ READERS: dict[str, tuple[str, ...]] = {
     "figures.scores.agent_score": (
         measures.AGENT_TIME, measures.WORK_ENDS,
     ),
-    "figures.scores.collaboration_score": (
+    "figures.scores.message_exchange_score": (
         measures.ANSWERS, measures.ANSWER_TIME, measures.MESSAGES, measures.TALK_MESSAGES,
         measures.TALK_SHARE,
     ),
@@ -160,14 +160,14 @@ READERS: dict[str, tuple[str, ...]] = {
         measures.CACHE_EVICTED_MISSES, measures.CACHE_LOOKUPS, measures.CACHE_LOOKUP_TIME,
         measures.CACHE_REFUSED, measures.CACHE_REMOVALS, measures.CACHE_SAVED,
     ),
-    "figures.usage_figures": (
+    "figures.model_cache_and_test_figures": (
         measures.CALLS, measures.COST,
         measures.FIRST_TOKEN_TIME, measures.MODEL_CALLS, measures.MODEL_TIME, measures.PRICED_CALLS,
         measures.PROMPT_TOKENS, measures.TESTS, measures.TEST_RUNS, measures.TEST_RUN_TIME,
         measures.TEST_SECONDS, measures.TOKENS, measures.TOOL_SECONDS, measures.UNPRICED_CALLS,
         measures.USAGE_EXPECTED, measures.USAGE_REPORTED,
     ),
-    "figures.verdict": (
+    "figures.baseline_comparison": (
         measures.PARALLEL_DELIVERED, measures.PARALLEL_DELIVERED_WORK, measures.PARALLEL_ELAPSED,
         measures.PARALLEL_TASKS, measures.PARALLEL_WORK,
     ),
@@ -178,7 +178,7 @@ READERS: dict[str, tuple[str, ...]] = {
     "figures.wall_time": (
         measures.SESSIONS, measures.WALL,
     ),
-    "figures.outcome_figures": (
+    "figures.work_and_outcome_figures": (
         measures.AGENT_TIME, measures.CALLS, measures.CALL_TIME,
         measures.ENDS_EXPECTED, measures.ENDS_SEEN, measures.HOOKS_TIME,
         measures.MESSAGES, measures.MESSAGE_TIME, measures.OVERHEAD,
@@ -189,7 +189,7 @@ READERS: dict[str, tuple[str, ...]] = {
     "figures.workflow_hours": (
         measures.SESSIONS, measures.WORKFLOW_ELAPSED, measures.WORKFLOW_SESSIONS, measures.WORKFLOW_SHARE,
     ),
-    "store.old_definitions": (
+    "store.complete_old_sums": (
         measures.COST_DELIVERED, measures.COST_FANOUTS, measures.DELIVERIES,
         measures.PARALLEL_DELIVERED, measures.PARALLEL_DELIVERED_WORK, measures.PARALLEL_ELAPSED,
         measures.PARALLEL_TASKS, measures.PARALLEL_WORK, measures.PATTERN_DELIVERED,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from queue import Full, Queue
 from threading import Thread
 
-from stretto.notifications.log import Notification
+from stretto.notifications.notification_log import Notification
 
 SPEAKERS: tuple[tuple[str, ...], ...] = (("espeak-ng",), ("say",), ("spd-say", "--wait"))
 """Programs that speak their last argument; the first installed program is used."""

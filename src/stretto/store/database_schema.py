@@ -5,7 +5,7 @@ a view of the journal: a change of schema raises VERSION, and the store is built
 with ``kept`` above 0 come from the kept records of pruned sessions, and name a session by its hash. If such a
 session is resumed and pruned again, ``kept`` numbers its runs and fan-outs by pruning: 1, 2, and so on.
 
-Kept records have a row's values by column, and outlive this schema. A new column of ``sequential_runs`` or
+Kept records have a row's values by column, and outlive this schema. A new column of ``missed_parallelism`` or
 ``fanouts`` therefore needs a default. Columns of a key stand first: before SQLite 3.42, ``quick_check`` takes
 a NOT NULL column before a key column of a table WITHOUT ROWID for damage.
 """

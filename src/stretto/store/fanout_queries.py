@@ -9,7 +9,7 @@ from functools import cache
 import msgspec
 
 from stretto.clock import DAY
-from stretto.figures.admission import (
+from stretto.figures.baseline_admission import (
     FEWEST_RUNS,
     MOST_RUNS,
     Admission,

@@ -20,12 +20,12 @@ import msgspec
 
 from stretto import journal
 from stretto.clock import SECOND
-from stretto.figures.nested_fanouts import count_fanouts_once
+from stretto.figures.overlapping_fanouts import count_fanouts_once
 from stretto.figures.work_identity import identify_work
-from stretto.journal import kept_records
+from stretto.journal import pruned_session_records
 from stretto.journal.compression import delete_leftover_parts
 from stretto.journal.file_identity import compute_identity
-from stretto.journal.kept_records import KeptRecord, hash_session_id, is_kept_file
+from stretto.journal.pruned_session_records import KeptRecord, hash_session_id, is_kept_file
 from stretto.model.conclude import Classify
 from stretto.model.conclude_leaves import find_newest_cache_sizes
 from stretto.model.cost import Price, get_reported_cost
@@ -39,7 +39,7 @@ from stretto.store.contributions.registry import get_sums_version
 from stretto.store.database import open_transaction
 from stretto.store.database_schema import CONCLUDED, EXECUTIONS
 from stretto.store.journal_positions import JournalPositions, StoredPosition
-from stretto.store.kept_sessions import (
+from stretto.store.pruned_sessions import (
     add_kept_record,
     find_pruned_until,
     is_record_added,
@@ -47,7 +47,13 @@ from stretto.store.kept_sessions import (
 )
 from stretto.store.rollup import Additions, write_sums
 from stretto.store.session_homes import find_session_home, find_sessions_by_trace, note_session_home
-from stretto.store.session_state import NewlyEnded, Rules, SessionState, SettledSession, load_session_state
+from stretto.store.session_in_memory import (
+    NewlyEnded,
+    Rules,
+    SessionState,
+    SettledSession,
+    load_session_state,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -211,7 +217,7 @@ class Ingest:
         that wrote the record was killed, and is completed here.
         """
         result = IngestResult()
-        for line in kept_records.read_kept_lines(content, file, position):
+        for line in pruned_session_records.read_kept_lines(content, file, position):
             identity = compute_identity(content, line.end) or ""
             entry = line.content
             if isinstance(entry, KeptRecord):
@@ -251,7 +257,7 @@ class Ingest:
                 self._remove_session(id)
                 if last > record.last:
                     self._connection.execute(
-                        "DELETE FROM journal WHERE file NOT LIKE ?", (kept_records.PREFIX + "%",)
+                        "DELETE FROM journal WHERE file NOT LIKE ?", (pruned_session_records.PREFIX + "%",)
                     )
 
     def ingest_batch(self, batch: journal.Batch) -> IngestResult:
@@ -332,7 +338,7 @@ class Ingest:
             )
             for session_id in session_ids
         }
-        appended = kept_records.append_kept_records(folder, records.values())
+        appended = pruned_session_records.append_kept_records(folder, records.values())
         try:
             with open_transaction(self._connection):
                 for session_id, record in records.items():

@@ -20,7 +20,7 @@ from stretto import journal
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.errors import ConfigError
 from stretto.journal.compression import compress_file, delete_all_parts, has_uncompressed_part
-from stretto.journal.kept_records import STORE_PREFIX, find_month_end_of_file, find_month_start
+from stretto.journal.pruned_session_records import STORE_PREFIX, find_month_end_of_file, find_month_start
 from stretto.state.retention_settings import Retention
 from stretto.store.database import open_transaction
 from stretto.store.database_schema import EXECUTIONS

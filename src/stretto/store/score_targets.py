@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Iterable
 
 from stretto.model.event import Event
-from stretto.sources import judgement
-from stretto.sources.judgement import LATEST, Judgement
+from stretto.sources import outside_score
+from stretto.sources.outside_score import LATEST, Judgement
 from stretto.sources.redact import redact_id
 
 SESSIONS_SEARCHED = 1_000
@@ -31,7 +31,7 @@ def make_score_events(connection: sqlite3.Connection, items: Iterable[object], n
     """
     results: list[Event | str] = []
     for number, item in enumerate(items):
-        score = judgement.parse_judgement(item)
+        score = outside_score.parse_judgement(item)
         results.append(score if isinstance(score, str) else _make_event(connection, score, now + number))
     return results
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from stretto.clock import SECOND
-from stretto.journal.kept_records import (
+from stretto.journal.pruned_session_records import (
     KeptRecord,
     KeptRow,
     KeptSum,

@@ -15,7 +15,7 @@ from stretto.names.fact_fields import EntityKind
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.registry import CONTRIBUTIONS
 from stretto.store.contributions.tool_calls import add_up_tool_call, make_tool_call_counts
-from stretto.store.session_state import Rules
+from stretto.store.session_in_memory import Rules
 
 
 @dataclass(frozen=True, slots=True)

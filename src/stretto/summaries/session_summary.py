@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from stretto.clock import SECOND, to_rfc3339
+from stretto.figures.baseline_comparison import NOTHING_DELIVERED
 from stretto.figures.baselines import (
     NOTHING_DECLARED,
     Baseline,
@@ -20,7 +21,6 @@ from stretto.figures.baselines import (
 )
 from stretto.figures.confidence import LEVEL, compute_improvement_bounds
 from stretto.figures.contention import detect_contention, measure_session_machine_use
-from stretto.figures.expected_gain import compute_expected_improvement, find_baseline_doubt
 from stretto.figures.fanouts import (
     Fanout,
     SequentialTime,
@@ -28,6 +28,7 @@ from stretto.figures.fanouts import (
     explain_no_interval,
     find_fanouts,
 )
+from stretto.figures.gain_and_loss_figures import compute_expected_improvement, find_baseline_doubt
 from stretto.figures.scores.score_rules import Scoring
 from stretto.figures.scores.session_kpis import build_kpis_document, compute_session_figures
 from stretto.figures.session_analysis import (
@@ -38,7 +39,6 @@ from stretto.figures.session_analysis import (
 )
 from stretto.figures.spending import Priced, SessionSpending, Spending, sum_spending
 from stretto.figures.synthesis import measure_synthesis_time
-from stretto.figures.verdict import NOTHING_DELIVERED
 from stretto.figures.wall_time import compute_wall_figures
 from stretto.figures.work_identity import identify_work
 from stretto.figures.work_tree import LONGEST_SESSION
@@ -53,7 +53,7 @@ from stretto.names import NONE
 from stretto.store import queries
 from stretto.store.fanout_queries import make_baseline_finder
 from stretto.store.queries import SessionRow
-from stretto.store.session_state import Rules
+from stretto.store.session_in_memory import Rules
 from stretto.store.sums_of_one_session import SessionSums, compute_session_sums
 
 

@@ -9,14 +9,15 @@ from types import MappingProxyType
 from typing import Any
 
 from stretto.clock import DAY, HOUR, SECOND, to_rfc3339
+from stretto.figures.baseline_comparison import build_mixes, sum_parallel_by_type
 from stretto.figures.baselines import NOTHING_DECLARED, DeclaredBaselines, FindBaseline, Hours
 from stretto.figures.bottleneck_agent import Bottleneck, find_bottlenecks
 from stretto.figures.cache_figures import compute_cache_size_figures
 from stretto.figures.critical_path import compute_path_figures
 from stretto.figures.efficiency_tree import compute_efficiency_figures
-from stretto.figures.expected_gain import compute_best_speedup_figures, compute_gain_figures
 from stretto.figures.figure import Figure, Labels
-from stretto.figures.outcome_figures import compute_window_figures
+from stretto.figures.gain_and_loss_figures import compute_best_speedup_figures, compute_gain_figures
+from stretto.figures.model_cache_and_test_figures import compute_usage_figures
 from stretto.figures.period_rows import PERIOD_MEASURES, WeekChange, compare_weeks
 from stretto.figures.resource_figures import ResourceUse, compute_current_figures, compute_resource_figures
 from stretto.figures.scores.document import build_scores_document
@@ -28,8 +29,6 @@ from stretto.figures.scores.window_scores import (
 )
 from stretto.figures.speedup_cost import compute_speedup_price_figures
 from stretto.figures.sum_reading import sum_by
-from stretto.figures.usage_figures import compute_usage_figures
-from stretto.figures.verdict import build_mixes, sum_parallel_by_type
 from stretto.figures.wall_time import compute_wall_figures
 from stretto.figures.waste import compute_waste_figures
 from stretto.figures.window_verdict import (
@@ -40,6 +39,7 @@ from stretto.figures.window_verdict import (
     build_verdict_document,
     compute_verdict_figures,
 )
+from stretto.figures.work_and_outcome_figures import compute_window_figures
 from stretto.figures.workflow_hours import compute_workflow_figures
 from stretto.model.task_type import DEFAULT_TARGET, TaskTypes
 from stretto.names import QUANTILES, WINDOWS, Label, measures

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from stretto.clock import Clock, read_wall_clock
 from stretto.figures.figure import Figure
-from stretto.notifications.log import Notification, NotificationLog
+from stretto.notifications.notification_log import Notification, NotificationLog
 from stretto.sources.otlp.receive import RequestResult, Signal
 from stretto.store.queries import SessionRow
 from stretto.summaries.session_summary import SessionSummary

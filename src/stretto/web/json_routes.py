@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from stretto.clock import to_rfc3339
 from stretto.format import rfc3339
-from stretto.notifications import log as notifications
+from stretto.notifications import notification_log as notifications
 from stretto.store.queries import SessionRow
 from stretto.summaries import snapshot
 from stretto.summaries.session_summary import build_row_document, build_session_document

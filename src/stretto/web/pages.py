@@ -15,7 +15,7 @@ from stretto.errors import StoreError
 from stretto.figures.bottleneck_agent import Bottleneck
 from stretto.model.event import Outcome
 from stretto.names import PREFIX, WINDOWS
-from stretto.notifications import current_alerts as alerts
+from stretto.notifications import latest_notifications as alerts
 from stretto.summaries.session_summary import build_session_document
 from stretto.web import (
     dimension_views,

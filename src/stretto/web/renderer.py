@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, Response
 from stretto.clock import SECOND, to_rfc3339
 from stretto.format import quantities, rfc3339
 from stretto.names import METRICS, NONE, PREFIX
-from stretto.notifications import current_alerts as alerts
+from stretto.notifications import latest_notifications as alerts
 from stretto.web import headline, live_updates
 from stretto.web.backend import Backend
 from stretto.web.metric_definitions import DEFINITIONS

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from stretto.clock import SECOND
 from stretto.figures.quantile_sketch import compute_quantile
-from stretto.figures.scores.collaboration_score import compute_collaboration_score
 from stretto.figures.scores.composite import CompositeScore, cap_score, combine_parts, to_score_part
+from stretto.figures.scores.message_exchange_score import compute_collaboration_score
 from stretto.figures.scores.quality_score import compute_quality_score
 from stretto.figures.scores.score_rules import ScoreRules
 from stretto.figures.scores.slices import compute_delivered_share, count_succeeded_and_failed, pick_slice

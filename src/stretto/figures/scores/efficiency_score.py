@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from stretto.figures.baseline_comparison import ParallelWork
 from stretto.figures.baselines import Provenance, Target
 from stretto.figures.scores.composite import (
     CompositeScore,
@@ -22,7 +23,6 @@ from stretto.figures.scores.quality_score import compute_overall_quality
 from stretto.figures.scores.score_rules import ScoreRules
 from stretto.figures.scores.slices import INTEGRATED, compute_delivered_share, count_succeeded_and_failed
 from stretto.figures.sum_reading import Sums, sum_up
-from stretto.figures.verdict import ParallelWork
 from stretto.names import measures
 
 WORK_PARTS = ("parallel", "single", "main_tools", "model")

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from stretto.figures.baseline_comparison import build_mixes, sum_parallel_by_type
 from stretto.figures.baselines import FindBaseline
 from stretto.figures.contention import compute_busy_ratio
 from stretto.figures.figure import Figure, Labels, make_ratio
 from stretto.figures.scores.agent_score import compute_agent_score
-from stretto.figures.scores.collaboration_score import compute_collaboration_score
 from stretto.figures.scores.composite import to_score_document
 from stretto.figures.scores.efficiency_score import EfficiencyInputs, compute_efficiency_score
 from stretto.figures.scores.inputs import PublishedFigures
+from stretto.figures.scores.message_exchange_score import compute_collaboration_score
 from stretto.figures.scores.quality_score import compute_quality_score
 from stretto.figures.scores.score_rules import Scoring
 from stretto.figures.scores.slices import (
@@ -24,7 +25,6 @@ from stretto.figures.scores.slices import (
     split_sums_by,
 )
 from stretto.figures.sum_reading import Sums, sum_up
-from stretto.figures.verdict import build_mixes, sum_parallel_by_type
 from stretto.model.entities import Session
 from stretto.model.event import Outcome
 from stretto.names import NONE, QUANTILES, measures

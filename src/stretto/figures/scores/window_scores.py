@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from stretto.figures.baseline_comparison import build_mixes, sum_parallel_by_type
 from stretto.figures.baselines import FindBaseline
 from stretto.figures.figure import Figure, Labels
 from stretto.figures.scores.agent_score import compute_agent_score
-from stretto.figures.scores.collaboration_score import compute_collaboration_score, list_receivers
 from stretto.figures.scores.composite import CompositeScore
 from stretto.figures.scores.efficiency_score import (
     EfficiencyInputs,
@@ -15,6 +15,7 @@ from stretto.figures.scores.efficiency_score import (
     compute_efficiency_score,
 )
 from stretto.figures.scores.inputs import PublishedFigures
+from stretto.figures.scores.message_exchange_score import compute_collaboration_score, list_receivers
 from stretto.figures.scores.quality_score import QualityTrend, compute_quality_score, compute_quality_trend
 from stretto.figures.scores.score_counts import (
     compute_adoption_figures,
@@ -25,7 +26,6 @@ from stretto.figures.scores.score_counts import (
 from stretto.figures.scores.score_rules import ScoreRules, Scoring
 from stretto.figures.scores.slices import list_slice_keys, split_sums_by
 from stretto.figures.sum_reading import Sums
-from stretto.figures.verdict import build_mixes, sum_parallel_by_type
 from stretto.names import NONE, measures
 from stretto.names.measures import Dimension
 

@@ -25,7 +25,7 @@ from stretto.model.event import Channel, Event, Kind
 from stretto.sources.otlp import claude_code, conventions, evaluations, gemini_logs, genai, python_api
 from stretto.sources.otlp.decode import JSON, Limits, RefusedError, Signal, decode_request, require_media_type
 from stretto.sources.otlp.plain_records import LogRecord, Span
-from stretto.sources.otlp.span_links import SpanLinks
+from stretto.sources.otlp.span_selection import SpanLinks
 from stretto.sources.otlp.trace_sessions import TraceSessions
 from stretto.sources.otlp.unread import UnreadItems
 

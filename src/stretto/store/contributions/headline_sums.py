@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from stretto.figures.nested_fanouts import count_fanouts_once
+from stretto.figures.overlapping_fanouts import count_fanouts_once
 from stretto.figures.work_identity import build_work_signature
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import SessionContext

@@ -15,6 +15,7 @@ from stretto.store.contributions.leaves import (
     add_up_messages,
     add_up_phases,
 )
+from stretto.store.contributions.missed_parallelism import add_up_sequential_runs
 from stretto.store.contributions.path_and_wall_time import add_up_whole_session
 from stretto.store.contributions.result_checks import add_up_result_checks
 from stretto.store.contributions.samples import add_up_samples
@@ -23,11 +24,10 @@ from stretto.store.contributions.score_ingredients import (
     add_up_phase_coverage,
     add_up_scores,
 )
-from stretto.store.contributions.sequential_runs import add_up_sequential_runs
 from stretto.store.contributions.sessions import add_up_session
 from stretto.store.contributions.speedup_costs import add_up_speedup_costs
 from stretto.store.contributions.task_outcomes import add_up_task_outcomes
-from stretto.store.contributions.tasks import add_up_tasks
+from stretto.store.contributions.tasks_and_fanouts import add_up_tasks
 from stretto.store.contributions.usage_coverage import add_up_usage_coverage
 
 SUMS_VERSION = 12

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from stretto.figures.adoption import find_eligible_turns
+from stretto.figures.eligible_turns import find_eligible_turns
 from stretto.figures.fanouts import find_lone_tasks
 from stretto.figures.retries import find_retries
 from stretto.figures.scores.slices import ALONE, PARALLEL, UNPLACED

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from stretto.clock import SECOND
-from stretto.figures.adoption import EligibleTurn, find_eligible_turns
+from stretto.figures.eligible_turns import EligibleTurn, find_eligible_turns
 from tests.scenes import (
     Drawing,
     at,

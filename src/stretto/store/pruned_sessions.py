@@ -8,15 +8,15 @@ from collections import Counter
 import msgspec
 
 from stretto.clock import SECOND
-from stretto.journal.kept_records import KeptRecord, KeptRow, KeptSum, hash_session_id
-from stretto.store.contributions.registry import get_sums_version
-from stretto.store.database_schema import EXECUTIONS
-from stretto.store.old_definitions import (
+from stretto.journal.pruned_session_records import KeptRecord, KeptRow, KeptSum, hash_session_id
+from stretto.store.complete_old_sums import (
     OLD_DEFINITION_UNTIL,
     Amounts,
     complete_old_sums,
     is_old_definition,
 )
+from stretto.store.contributions.registry import get_sums_version
+from stretto.store.database_schema import EXECUTIONS
 from stretto.store.rollup import SLOTS, Additions, Cells, add_kept_sums
 
 _encode = msgspec.json.Encoder().encode

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from stretto.figures.scores.collaboration_score import compute_collaboration_score, list_receivers
+from stretto.figures.scores.message_exchange_score import compute_collaboration_score, list_receivers
 from stretto.figures.sum_reading import Sums
 from stretto.model.event import Outcome
 from tests.scenes import Drawing, delivery, fork_join

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import permutations
 
 from stretto.sources.otlp.plain_records import Span
-from stretto.sources.otlp.span_links import SpanLinks
+from stretto.sources.otlp.span_selection import SpanLinks
 
 
 def span(id: str, parent: str = "", *, trace: str = "t") -> Span:

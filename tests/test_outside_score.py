@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stretto.model.event import Channel, Event, Kind
-from stretto.sources.judgement import parse_judgement
+from stretto.sources.outside_score import parse_judgement
 from stretto.store import queries, score_targets
 from tests.fakes import Store, store
 from tests.scenes import Drawing, at, by_description, frame_drawing, orchestrated

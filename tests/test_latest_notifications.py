@@ -8,8 +8,8 @@ from urllib.parse import unquote
 import pytest
 
 from stretto.clock import MINUTE
-from stretto.notifications import current_alerts as alerts
-from stretto.notifications.log import Notification, parse_webhook
+from stretto.notifications import latest_notifications as alerts
+from stretto.notifications.notification_log import Notification, parse_webhook
 from tests.test_notification_log import alert, message
 from tests.web_page import read, shown
 from tests.web_served import NOON, Store

@@ -19,7 +19,7 @@ from stretto.model.event import Event, Outcome
 from stretto.model.facts import ENTITY_KINDS, EntityFacts, SessionFacts
 from stretto.model.fold import fold_events
 from stretto.model.join import find_changed_entities, join_facts
-from stretto.model.pairing import merge_entity_facts
+from stretto.model.match_unnamed_reports import merge_entity_facts
 from stretto.model.score_scales import SCALES, Scales
 from stretto.names.fact_fields import EntityKind
 from stretto.store.contributions.contribution import SessionContext

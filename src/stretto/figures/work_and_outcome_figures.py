@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from stretto.clock import SECOND
+from stretto.figures.baseline_comparison import NOTHING_DELIVERED, ParallelWork
 from stretto.figures.baselines import Provenance
 from stretto.figures.confidence import compute_improvement_bounds
 from stretto.figures.figure import Figure, Labels, make_ratio, with_bounds
 from stretto.figures.figures_from_counts import compute_outcome_figures, compute_quantile_figures
 from stretto.figures.sum_reading import Sums, sum_by, sum_by_dimensions, sum_in_table, sum_up
-from stretto.figures.verdict import NOTHING_DELIVERED, ParallelWork
 from stretto.model.event import Outcome
 from stretto.names import measures
 from stretto.names.measures import Dimension

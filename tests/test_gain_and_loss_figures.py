@@ -5,22 +5,22 @@ from __future__ import annotations
 import pytest
 
 from stretto.clock import SECOND
+from stretto.figures.baseline_comparison import build_mixes, sum_parallel_by_type
 from stretto.figures.baselines import WORK_BASELINE, Baseline, MeasuredRuns, Provenance, choose_baseline
-from stretto.figures.expected_gain import (
+from stretto.figures.fanouts import estimate_sequential_time, find_fanouts
+from stretto.figures.figure import Figure
+from stretto.figures.gain_and_loss_figures import (
     compute_best_speedup_figures,
     compute_expected_improvement,
     compute_gain_figures,
     find_baseline_doubt,
     measure_slowdown,
 )
-from stretto.figures.fanouts import estimate_sequential_time, find_fanouts
-from stretto.figures.figure import Figure
 from stretto.figures.sum_reading import Sums
-from stretto.figures.verdict import build_mixes, sum_parallel_by_type
-from stretto.store.contributions.sequential_runs import add_up_sequential_runs
+from stretto.store.contributions.missed_parallelism import add_up_sequential_runs
 from tests.scenes import Drawing, conclude_scene, fork_join, one_by_one, straggler
-from tests.test_outcome_figures import measured, sums_of
 from tests.test_speedup_cost import settling
+from tests.test_work_and_outcome_figures import measured, sums_of
 
 
 def figures(*drawings: Drawing) -> dict[tuple[str, str], Figure]:

@@ -9,8 +9,8 @@ import pytest
 
 from stretto import journal
 from stretto.clock import DAY, SECOND
-from stretto.journal import kept_records
-from stretto.journal.kept_records import KeptRecord, hash_session_id
+from stretto.journal import pruned_session_records
+from stretto.journal.pruned_session_records import KeptRecord, hash_session_id
 from stretto.model.event import Event
 from stretto.state.retention_settings import Retention
 from stretto.store import queries
@@ -41,16 +41,16 @@ def prune(opened: Store, now: int = NOW) -> None:
         pass
 
 
-def read_lines(folder: Path, file: str) -> list[kept_records.KeptLine]:
+def read_lines(folder: Path, file: str) -> list[pruned_session_records.KeptLine]:
     """Return the lines of a file of kept records."""
     with (folder / file).open("rb") as content:
-        return [*kept_records.read_kept_lines(content, file, 0)]
+        return [*pruned_session_records.read_kept_lines(content, file, 0)]
 
 
 def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
     """Records are in the file of the month of the session's last event, which only its owner can read."""
     other = KeptRecord(session="b" * 32, last=BEGIN + 40 * DAY, spans_sent=True)
-    sizes = kept_records.append_kept_records(tmp_path, [RECORD, other])
+    sizes = pruned_session_records.append_kept_records(tmp_path, [RECORD, other])
     assert sorted(sizes) == [KEPT, "kept-2026-02.jsonl"]
     assert sizes[KEPT] == (0, (tmp_path / KEPT).stat().st_size)
     assert (tmp_path / KEPT).stat().st_mode & 0o777 == 0o600
@@ -73,7 +73,7 @@ def test_an_unreadable_record_is_set_aside_and_the_next_is_read(
     """A torn, foreign or newer line is counted with its reason and stops nothing."""
     with store(tmp_path) as opened:
         journal.append_records(opened.folder / KEPT, b"\n" + line + b"\n")
-        kept_records.append_kept_records(opened.folder, [RECORD])
+        pruned_session_records.append_kept_records(opened.folder, [RECORD])
         results = list(opened.ingest.catch_up(opened.folder))
         assert [result.rejects for result in results] == [1]
         assert queries.count_rejects(opened.connection) == {reason: 1}
@@ -84,7 +84,7 @@ def test_an_unreadable_record_is_set_aside_and_the_next_is_read(
 
 def test_a_record_that_is_still_being_written_is_read_later(tmp_path: Path) -> None:
     """Without its newline a record is left alone; once complete it is added."""
-    line = kept_records.encode_kept_record(RECORD)
+    line = pruned_session_records.encode_kept_record(RECORD)
     with store(tmp_path) as opened:
         journal.append_records(opened.folder / KEPT, line[:-5])
         list(opened.ingest.catch_up(opened.folder))

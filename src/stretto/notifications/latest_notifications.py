@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from stretto.clock import MINUTE
-from stretto.notifications.log import Notification
+from stretto.notifications.notification_log import Notification
 from stretto.notifications.silence_link import build_silence_url
 
 RESOLVED_SHOWN = 5

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from statistics import fmean
 
 from stretto.clock import SECOND
-from stretto.figures.admission import TOLERANCE
+from stretto.figures.baseline_admission import TOLERANCE
+from stretto.figures.baseline_comparison import ParallelWork
 from stretto.figures.baselines import Provenance, Target
 from stretto.figures.fanouts import Fanout, SequentialTime
 from stretto.figures.figure import Figure, Labels, make_ratio, with_bounds
 from stretto.figures.sum_reading import Sums, sum_by
-from stretto.figures.verdict import ParallelWork
 from stretto.names import measures
 from stretto.names.measures import Dimension
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stretto.clock import DAY, HOUR, SECOND
 from stretto.demo import parse_hook_payload
-from stretto.figures.admission import (
+from stretto.figures.baseline_admission import (
     WINDOW,
     Admission,
     PastFanouts,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from stretto.clock import HOUR, SECOND
+from stretto.figures.baseline_comparison import ParallelWork, build_mixes, sum_parallel_by_type
 from stretto.figures.baselines import FindBaseline, Provenance, choose_baseline
-from stretto.figures.verdict import ParallelWork, build_mixes, sum_parallel_by_type
 from tests.scenes import Drawing, fork_join, straggler
-from tests.test_outcome_figures import measured, sums_of
+from tests.test_work_and_outcome_figures import measured, sums_of
 
 
 def configured(hours: dict[str, float]) -> FindBaseline:
