@@ -48,6 +48,8 @@ VALUES: dict[Label, tuple[str, ...]] = {
     Label.DIMENSION: ("time", "resource", "quality", "workflow"),
     Label.DIRECTION: ("read", "write"),
     Label.REASON: ("torn",),
+    Label.DELIVERY: ("delivered", "taken", "wasted"),
+    Label.SCOPE: ("prefect",),
     Label.GROUP: ("snapshot",),
     Label.VERSION: ("1.0.0",),
     Label.LABEL: ("tool",),
