@@ -22,6 +22,8 @@ CLIENT = ROOT / "src" / "stretto" / "hook" / "client" / "start.py"
 FANOUT = ROOT / "src" / "stretto" / "demo" / "fanout.jsonl"
 WORK, ELAPSED = 5.54, 2.55
 ALERT = "StrettoParallelFailures"
+OVERLAP = 1.0
+"""Seconds; beyond the doubt of 0.5 s about the times of hooks, within which nothing counts as parallel."""
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +64,7 @@ def test_the_recording_left_with_the_first_own_session(service: Running) -> None
 
 def test_a_failing_run_alerts_and_resolves(service: Running) -> None:
     """Failing parallel tasks bring a notification within a minute, and success takes it back."""
-    for number in range(4):
-        _run(service, f"failing-{number}", tasks=3, fails=True)
+    _run(service, [f"failing-{number}" for number in range(4)], tasks=3, fails=True)
     began = time.monotonic()
 
     fired = until("the alert at the webhook", lambda: _newest(service, "firing"), seconds=90)
@@ -73,8 +74,7 @@ def test_a_failing_run_alerts_and_resolves(service: Running) -> None:
     assert "Meaning" in service.text(f"/runbook/{ALERT}")
     assert ALERT in service.text("/")
 
-    for number in range(60):
-        _run(service, f"working-{number}", tasks=5, fails=False)
+    _run(service, [f"working-{number}" for number in range(60)], tasks=5, fails=False)
     until("the alert to be resolved", lambda: _newest(service, "resolved"), seconds=150)
 
 
@@ -161,26 +161,40 @@ def _replay(recording: Path, state: Path) -> None:
     assert [hook.wait(timeout=30) for hook in hooks] == [0] * len(lines)
 
 
-def _run(service: Running, session: str, *, tasks: int, fails: bool) -> None:
-    """Report a session over HTTP whose agents overlap and all fail, or all succeed."""
+def _run(service: Running, sessions: list[str], *, tasks: int, fails: bool) -> None:
+    """Report sessions over HTTP, side by side, whose agents overlap and all fail, or all succeed."""
+    for session in sessions:
+        _begin(service, session, tasks)
+    time.sleep(OVERLAP)  # hooks are timed when they arrive: agents that overlap take this long
+    for session in sessions:
+        _end(service, session, tasks, fails=fails)
 
-    def hook(event: str, **fields: Any) -> None:
-        payload = {"session_id": session, "cwd": "/home/dev/project", "hook_event_name": event, **fields}
-        assert service.post("/hooks/claude-code", json.dumps(payload).encode()) == 204
 
-    hook("SessionStart", source="startup")
-    hook("UserPromptSubmit", prompt="/made-up", prompt_id=f"{session}-prompt")
-    ids = [f"{session}-{number}" for number in range(tasks)]
-    for id in ids:
-        hook(
-            "PreToolUse", tool_name="Agent", tool_use_id=f"call-{id}", tool_input={"subagent_type": "worker"}
-        )
-        hook("SubagentStart", agent_id=id, agent_type="worker")
-    for id in ids:
-        hook("SubagentStop", agent_id=id, agent_type="worker")
+def _begin(service: Running, session: str, tasks: int) -> None:
+    _hook(service, session, "SessionStart", source="startup")
+    _hook(service, session, "UserPromptSubmit", prompt="/made-up", prompt_id=f"{session}-prompt")
+    for id in _task_ids(session, tasks):
+        call = {"tool_name": "Agent", "tool_use_id": f"call-{id}"}
+        _hook(service, session, "PreToolUse", **call, tool_input={"subagent_type": "worker"})
+        _hook(service, session, "SubagentStart", agent_id=id, agent_type="worker")
+
+
+def _end(service: Running, session: str, tasks: int, *, fails: bool) -> None:
+    for id in _task_ids(session, tasks):
+        call = {"tool_name": "Agent", "tool_use_id": f"call-{id}"}
+        _hook(service, session, "SubagentStop", agent_id=id, agent_type="worker")
         if fails:
-            hook("PostToolUseFailure", tool_name="Agent", tool_use_id=f"call-{id}", error="it broke")
+            _hook(service, session, "PostToolUseFailure", **call, error="it broke")
         else:
-            hook("PostToolUse", tool_name="Agent", tool_use_id=f"call-{id}", tool_response={"agentId": id})
-    hook("Stop", prompt_id=f"{session}-prompt")
-    hook("SessionEnd", reason="other")
+            _hook(service, session, "PostToolUse", **call, tool_response={"agentId": id})
+    _hook(service, session, "Stop", prompt_id=f"{session}-prompt")
+    _hook(service, session, "SessionEnd", reason="other")
+
+
+def _task_ids(session: str, tasks: int) -> list[str]:
+    return [f"{session}-{number}" for number in range(tasks)]
+
+
+def _hook(service: Running, session: str, event: str, **fields: Any) -> None:
+    payload = {"session_id": session, "cwd": "/home/dev/project", "hook_event_name": event, **fields}
+    assert service.post("/hooks/claude-code", json.dumps(payload).encode()) == 204
