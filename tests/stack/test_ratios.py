@@ -13,6 +13,7 @@ import yaml
 
 from stretto import journal
 from stretto.clock import MINUTE, read_wall_clock
+from stretto.figures.baseline_admission import FEWEST_SESSIONS
 from stretto.names import METRICS
 from tests.scenes import (
     BEGIN,
@@ -32,7 +33,7 @@ from tests.stack.running import ROOT, Running, require_servers, running, until
 pytestmark = pytest.mark.stack
 
 RATIOS = [metric.name for metric in METRICS.values() if metric.ingredients]
-SCENES = (conflict, delivery, one_by_one, orchestrated, paid, retried, sampled, spender)
+SCENES = (conflict, delivery, orchestrated, paid, retried, sampled, spender)
 COHORT = 6
 """Sessions with a turn of parallel tasks: of fewer nothing is said about adoption."""
 
@@ -61,6 +62,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         now = read_wall_clock()
         drawings = [draw() for draw in SCENES]
         drawings += [straggler(f"straggler-{number}") for number in range(COHORT)]
+        # Contention and the verdict's better part need a measured baseline: enough runs one after another.
+        drawings += [one_by_one(f"one-by-one-{number}") for number in range(FEWEST_SESSIONS)]
         _tell(found.state / "journal", drawings, now)
         until("the first scrape of them", lambda: found.query("stretto_adoption_ratio"), seconds=60)
         yield found
