@@ -222,7 +222,7 @@ def test_a_figure_explains_itself_to_the_keyboard(browser: Browser, shop: tuple[
         figure.focus()
         page.keyboard.press("Enter")
         about = page.locator("[popover]:popover-open")
-        expect(about).to_contain_text("Sequential time of the delivered parallel tasks over elapsed time of all.")
+        expect(about).to_contain_text("Sequential time of the delivered parallel tasks over elapsed time")
         expect(about).to_contain_text("Based on")
         expect(about).to_contain_text("Baseline")
         box, at = about.bounding_box(), figure.bounding_box()
