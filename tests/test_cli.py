@@ -31,7 +31,7 @@ SESSION_KEYS = {
     "id", "source", "project", "pattern", "recording", "start", "end", "last", "elapsed_seconds", "outcome",
     "turns", "tasks", "tool_calls", "model_calls", "tokens", "spending", "fanouts", "absent", "labels",
     "wall_time", "critical_path", "efficiency",
-    "resources", "kpis", "worktree",
+    "resources", "kpis", "worktree", "workflow",
 }  # fmt: skip
 TASK_KEYS = {"phase",
     "id", "task_type", "agent", "description", "parent", "start", "end", "seconds", "outcome", "tool_calls",

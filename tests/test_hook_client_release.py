@@ -120,6 +120,8 @@ def test_a_blank_settings_file_is_an_empty_object(
     """An editor that saved an empty file does not keep the hooks out; removal gives the file back."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
+    # A switch of the test suite is no setting, and the command says so on standard error.
+    monkeypatch.delenv("STRETTO_REQUIRE_SERVERS", raising=False)
     path = tmp_path / ".claude" / "settings.json"
     path.parent.mkdir()
     path.write_text(blank)

@@ -58,7 +58,14 @@ def snapshot(tmp_path: Path) -> Snapshot:
             )
         opened.take(Drawing("busy").opens().prompt(1).events)
         use = ResourceUse(cpu=1.5, memory=10**9, machine_memory_available=10**9, sessions=1)
-        return take_snapshot(opened.connection, at(200), TaskTypes(), {}, live=LiveState(use, stuck=()))
+        return take_snapshot(
+            opened.connection,
+            at(200),
+            TaskTypes(),
+            {},
+            live=LiveState(use, stuck=()),
+            workflows={"release": 0.1},
+        )
 
 
 def test_a_snapshot_is_exposed_whole_and_sound(snapshot: Snapshot) -> None:

@@ -277,7 +277,7 @@ def _add_servers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     servers = _add_command(
         commands,
         "servers",
-        "servers_command:show_servers",
+        "server_access_command:show_servers",
         "print address, user and password file of Prometheus and Alertmanager",
     )
     servers.add_argument(
