@@ -76,11 +76,9 @@ class RolloutDecoder(HistoryDecoder):
 
     def decode(self, record: Record) -> str | None:
         """Add the events of a line."""
-        time = to_time(record.get("timestamp"))
-        if time is None:
-            return "no time"
-        if time > self.latest:
-            return "time in the future"
+        time = self.check_time(to_time(record.get("timestamp")))
+        if isinstance(time, str):
+            return time
         payload = get_object(record, "payload")
         if record.get("type") == "session_meta":
             return self._begin_thread(payload, time)

@@ -44,11 +44,9 @@ class EventFileDecoder(HistoryDecoder):
 
     def decode(self, record: Record) -> str | None:
         """Add the events of a line."""
-        time = to_time(record.get("timestamp"))
-        if time is None:
-            return "no time"
-        if time > self.latest:
-            return "time in the future"
+        time = self.check_time(to_time(record.get("timestamp")))
+        if isinstance(time, str):
+            return time
         data, kind = get_object(record, "data"), record.get("type")
         agent = to_id(record.get("agentId"))
         if kind in ("session.start", "session.resume"):

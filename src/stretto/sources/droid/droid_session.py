@@ -46,11 +46,9 @@ class DroidSessionDecoder(HistoryDecoder):
             self._end_turn(record)
         if kind != "message":
             return None
-        time = to_time(record.get("timestamp"))
-        if time is None:
-            return "no time"
-        if time > self.latest:
-            return "time in the future"
+        time = self.check_time(to_time(record.get("timestamp")))
+        if isinstance(time, str):
+            return time
         self._start_announced_session(time)
         self.memory["last"] = time
         self._decode_message(record, get_object(record, "message"), time)

@@ -47,11 +47,9 @@ class GeminiChatDecoder(HistoryDecoder):
             return None
         if not self.memory.get("session"):
             return "no session id"
-        time = to_time(record.get("timestamp"))
-        if time is None:
-            return "no time"
-        if time > self.latest:
-            return "time in the future"
+        time = self.check_time(to_time(record.get("timestamp")))
+        if isinstance(time, str):
+            return time
         self.memory["last"] = max(time, self.memory.get("last") or 0)
         if record.get("type") == "gemini":
             self._decode_answer(record, time)

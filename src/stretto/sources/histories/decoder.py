@@ -51,6 +51,12 @@ class HistoryDecoder:
         """Add the events of a record; return the reason if it is unreadable."""
         raise NotImplementedError
 
+    def check_time(self, time: int | None) -> int | str:
+        """Return an instant (ns) of a record, or the reason why the record is unreadable."""
+        if time is None:
+            return "no time"
+        return "time in the future" if time > self.latest else time
+
     def finish(self) -> None:
         """Add the events that the end of the file gives, as far as it is written."""
 

@@ -92,11 +92,9 @@ class OpencodeDecoder(HistoryDecoder):
         session = self._sessions.get(str(record.get("session_id")))
         if session is None:
             return "no session id"
-        created = to_epoch_time(record.get("time_created"))
-        if created is None:
-            return "no time"
-        if created > self.latest:
-            return "time in the future"
+        created = self.check_time(to_epoch_time(record.get("time_created")))
+        if isinstance(created, str):
+            return created
         data = get_object(record, "data")
         if record.get("table") == "session":
             self._start_session(session, created)

@@ -41,11 +41,9 @@ class PiSessionDecoder(HistoryDecoder):
 
     def decode(self, record: Record) -> str | None:
         """Add the events of a line."""
-        time = to_time(record.get("timestamp"))
-        if time is None:
-            return "no time"
-        if time > self.latest:
-            return "time in the future"
+        time = self.check_time(to_time(record.get("timestamp")))
+        if isinstance(time, str):
+            return time
         if record.get("type") == "session":
             return self._begin_session(record, time)
         session = self.memory.get("session")

@@ -46,12 +46,10 @@ class QwenChatDecoder(HistoryDecoder):
 
     def decode(self, record: Record) -> str | None:
         """Add the events of a line."""
-        time = to_time(record.get("timestamp"))
+        time = self.check_time(to_time(record.get("timestamp")))
         session = to_id(record.get("sessionId"))
-        if time is None:
-            return "no time"
-        if time > self.latest:
-            return "time in the future"
+        if isinstance(time, str):
+            return time
         if session is None:
             return "no session id"
         agent = to_id(record.get("agentId"))
