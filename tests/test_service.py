@@ -447,16 +447,16 @@ def test_what_no_endpoint_acknowledged_is_sent_at_the_next_start(tmp_path: Path)
     """A service that stops while the endpoint is away sends its finished sessions after the next start."""
     config = configured(tmp_path)
     with OtlpReceiver() as receiver:
-        environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url, "OTEL_EXPORTER_OTLP_TIMEOUT": "0.2"}
+        environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url, "OTEL_EXPORTER_OTLP_TIMEOUT": "2"}
         with started(config, build_sender(environ)) as service:
             receiver.refuse()
             report(config, "mine", *whole_session("mine"))
             assert until(lambda: [row.id for row in service.list_sessions(10, None)] == ["mine"])
+            assert until(lambda: len(receiver.spans) > 0)
         refused = len(receiver.spans)
         receiver.accept()
         with started(config, build_sender(environ)):
             assert until(lambda: len(receiver.spans) == refused + 3)
-        assert refused > 0
         with started(config, build_sender(environ)):
             pass
         assert len(receiver.spans) == refused + 3
