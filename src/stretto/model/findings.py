@@ -1,0 +1,69 @@
+"""The answer of an analysis: a verdict, the evidence behind it, and how much could have been seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class FindingVerdict(StrEnum):
+    """What an analysis concludes about one subject."""
+
+    REGRESSION = "regression"
+    IMPROVEMENT = "improvement"
+    NO_EVIDENCE = "no_evidence"
+    """It looked, with enough data, and nothing differs beyond chance."""
+    TOO_LITTLE_DATA = "too_little_data"
+
+
+@dataclass(frozen=True, slots=True)
+class RunLink:
+    """A run to look at: a session, or one task of it."""
+
+    session: str
+    task: str | None = None
+    role: str = ""
+    """Why it is listed: ``before``, ``after``, ``slowest``."""
+
+
+@dataclass(frozen=True, slots=True)
+class FindingEvidence:
+    """The numbers behind a verdict."""
+
+    n: int
+    """Runs that were compared."""
+    effect: float | None = None
+    low: float | None = None
+    """Lower end of the 95 % interval of ``effect``."""
+    high: float | None = None
+    unit: str = "ratio"
+    """Unit of the effect: ``ratio`` (after / before), ``seconds``, ``dollars``, ``tokens``, ``share``."""
+    p: float | None = None
+    detectable: float | None = None
+    """The smallest effect that would have been seen nine times of ten with this much data."""
+    coverage: float | None = None
+    """Share of the runs of the window that could be used."""
+    runs: tuple[RunLink, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One answer about one subject at one instant.
+
+    ``kind`` names the question, such as ``task_length`` or ``imbalance``; ``subject`` names the series by
+    dimension, such as ``{"type": "tests", "agent": "qa"}``.
+    """
+
+    kind: str
+    subject: Mapping[str, str]
+    verdict: FindingVerdict
+    evidence: FindingEvidence
+    since: int | None = None
+    """When the change began (ns), if one was dated."""
+    reason: str = ""
+    """Why there is no verdict, or why it is weaker than it looks: a sentence without a final stop."""
+    advice: str = ""
+    """What to do about it, if anything: a sentence."""
+    details: Mapping[str, float | str | None] = field(default_factory=dict)
+    """Further numbers of this kind of finding, by name."""
