@@ -62,6 +62,18 @@ class ServiceError(StrettoError):
     """The service cannot start: its address is in use, or another service runs on the same state folder."""
 
 
+class AnalysisNotInstalledError(StrettoError):
+    """An answer needs packages that are an extra of Stretto and are not installed; ``extra`` is its name."""
+
+    def __init__(self, extra: str, missing: str) -> None:
+        self.extra = extra
+        super().__init__(
+            "cannot work out this answer",
+            cause=f"the package {missing} is not installed",
+            hint=f"install stretto[{extra}]: pip install 'stretto[{extra}]'",
+        )
+
+
 def make_unknown_key_error(key: str, known_keys: Iterable[str], where: str) -> ConfigError:
     """Return the error for an unknown key, with the nearest known key or all of them as the hint."""
     names = list(known_keys)

@@ -17,7 +17,7 @@ SOURCE = Path(__file__).parents[2] / "src" / PACKAGE
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"names", "errors", "clock", "version"}),
     frozenset({"state", "model", "format"}),
-    frozenset({"sources", "journal", "features", "figures", "hook", "demo", "cost_computation"}),
+    frozenset({"sources", "journal", "features", "figures", "analysis", "hook", "demo", "cost_computation"}),
     frozenset({"store", "servers", "notifications", "api", "caching", "gates", "resources"}),
     frozenset({"summaries"}),
     frozenset({"exporter", "otlp_export", "web"}),
