@@ -9,12 +9,12 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from stretto import journal
+from stretto.cli.check_result import CheckResult, CheckVerdict, choose_next_step, format_next_step
 from stretto.cli.command_context import CommandContext
 from stretto.cli.hooks import describe_hooks, find_hook_status, list_duplicates, list_faults
 from stretto.cli.http_client import get_response, get_service_problems
@@ -39,27 +39,8 @@ READY = "/-/ready"
 """Where both servers answer when they have started."""
 
 
-class CheckVerdict(StrEnum):
-    """The state of a station."""
-
-    FINE = "fine"
-    NOTE = "note"
-    """It works or is unused, with a remark."""
-    TROUBLE = "trouble"
-
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """The result of the check of a station, with a remedy."""
-
-    station: str
-    verdict: CheckVerdict
-    found: str
-    hint: str = ""
-
-
 def run_doctor(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every command takes both
-    """Print the results; exit code 1 if there is trouble."""
+    """Print the results and the next step; exit code 1 if there is trouble."""
     findings = list(run_checks(context))
     signs = {CheckVerdict.FINE: "ok  ", CheckVerdict.NOTE: "note", CheckVerdict.TROUBLE: "BAD "}
     lines = []
@@ -67,8 +48,25 @@ def run_doctor(context: CommandContext, options: argparse.Namespace) -> int:  # 
         lines.append(f"{signs[f.verdict]}  {f.station:<13} {f.found}")
         if f.hint:
             lines.append(f"{'':<20}→ {f.hint}")
-    context.print_answer({"findings": [asdict(f) for f in findings]}, "\n".join(lines))
+    step = choose_next_step(findings)
+    context.print_answer(
+        {"findings": [asdict(f) for f in findings], "next_step": asdict(step)},
+        "\n".join([*lines, "", format_next_step(step)]),
+    )
     return FOUND_TROUBLE if any(f.verdict is CheckVerdict.TROUBLE for f in findings) else 0
+
+
+def show_next_step(context: CommandContext, options: argparse.Namespace) -> int:  # noqa: ARG001  # every command takes both
+    """Print how the service and the hooks are, and the next step; the exit code is always 0."""
+    results = list(run_checks(context))
+    stations = {result.station: result.found for result in results if result.station in ("service", "hooks")}
+    step = choose_next_step(results)
+    lines = [f"{station + ':':<9} {found}" for station, found in stations.items()]
+    context.print_answer(
+        {"stations": stations, "next_step": asdict(step)},
+        "\n".join([*lines, format_next_step(step), "", "stretto --help lists all commands"]),
+    )
+    return 0
 
 
 def run_checks(context: CommandContext) -> Iterator[CheckResult]:

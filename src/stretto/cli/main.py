@@ -38,7 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         line_options = statusline.parse_options(command_line)
         if line_options is not None:
             return statusline.print_line(line_options, os.environ)
-    return _run_command(build_parser().parse_args(command_line))
+    parser = build_parser()
+    options = parser.parse_args(command_line)
+    if options.json and not options.has_json:
+        parser.error("this command has no answer as JSON")
+    return _run_command(options)
 
 
 def _run_command(options: argparse.Namespace) -> int:
@@ -53,9 +57,7 @@ def _run_command(options: argparse.Namespace) -> int:
         config = load_config(
             os.environ, Path.home(), state=options.state, listen=getattr(options, "listen", None)
         )
-        context = CommandContext(
-            config=config, json=getattr(options, "json", False), environ=os.environ, home=Path.home()
-        )
+        context = CommandContext(config=config, json=options.json, environ=os.environ, home=Path.home())
         module, _, function = options.run.partition(":")
         run: Callable[[CommandContext, argparse.Namespace], int] = getattr(
             import_module(f"stretto.cli.{module}"), function
@@ -90,7 +92,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action=_ShowVersion, nargs=0, help="show the version and exit")
     top.add_argument("--state", metavar="DIR", help="the folder of all data (STRETTO_STATE)")
-    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    top.add_argument("--json", action="store_true", help="answer as JSON, also after the command")
+    top.set_defaults(run="doctor:show_next_step", has_json=True)
+    commands = top.add_subparsers(title="commands", metavar="COMMAND")
 
     _add_up(commands)
 
@@ -192,6 +196,14 @@ def build_parser() -> argparse.ArgumentParser:
     _add_backup(commands)
     _add_forget(commands)
     _add_command(commands, "config", "config_command:show_config", "show every setting and its origin")
+    completion = _add_command(
+        commands,
+        "completion",
+        "completion:print_completion",
+        "print a script that completes commands and options",
+        json=False,
+    )
+    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
     return top
 
 
@@ -387,7 +399,13 @@ def _add_command(
     json: bool = True,
 ) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-    command.set_defaults(run=run)
+    command.set_defaults(run=run, has_json=json)
     if json:
-        command.add_argument("--json", action="store_true", help="answer as JSON (docs/cli.md has the shape)")
+        # Without a default, --json before the command stays in force.
+        command.add_argument(
+            "--json",
+            action="store_true",
+            default=argparse.SUPPRESS,
+            help="answer as JSON (docs/cli.md has the shape)",
+        )
     return command
