@@ -48,6 +48,8 @@ class Config:
     """Host names that requests may use beside loopback. Any other name may be a DNS rebinding attack."""
     descriptions: bool
     """Whether short descriptions of tasks are kept. The hook process reads the variable itself."""
+    timezone: str
+    """The zone in which days and hours of calendars and reports are meant, as in ``Europe/Berlin``."""
     idle_minutes: int
     """A session without an event for longer is over."""
     series_budget: int

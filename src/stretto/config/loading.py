@@ -89,6 +89,7 @@ def load_config(
     if not features.is_on("resources"):
         values["resources_interval_seconds"] = 0
     retention = _pop_retention(values)
+    values["timezone"] = _read_timezone(values["timezone"])
     types = read_task_types(values["preset"], file_values.get("task_types", {}), str(path))
     rates = parse_rates(file_values.get("prices", {}), str(path))
     return Config(
@@ -123,7 +124,25 @@ def _pop_retention(values: dict[str, Any]) -> Retention:
             f"the days of retention must not fall: raw {raw}, hourly {hourly}, daily {daily}",
             hint=f"at least {LEAST_RAW_DAYS} for raw, as many or more for hourly, as many or more for daily",
         )
-    return Retention(raw, hourly, daily, values.pop("retention_megabytes") * 1_000_000)
+    most_bytes = values.pop("retention_megabytes") * 1_000_000
+    return Retention(raw, hourly, daily, most_bytes, values.pop("retention_runs_days"))
+
+
+def _read_timezone(name: str) -> str:
+    """Return the name of a time zone if this machine knows it. Raises ConfigError."""
+    if name == "UTC":
+        return name
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # noqa: PLC0415  # milliseconds, rarely needed
+
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ConfigError(
+            f"timezone {name!r} is unknown here",
+            cause=str(error),
+            hint='name it as in "Europe/Berlin"; if no zone is known, install the package tzdata',
+        ) from error
+    return name
 
 
 def find_unknown_variables(environ: Mapping[str, str]) -> list[str]:

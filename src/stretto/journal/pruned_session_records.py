@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -19,7 +19,8 @@ from typing import BinaryIO
 import msgspec
 
 from stretto.clock import SECOND
-from stretto.journal.event_files import SUFFIX, Reject, append_records, list_file_sizes
+from stretto.journal.compression import CLOSING, COMPRESSED, get_part_path, write_compressed
+from stretto.journal.event_files import SUFFIX, Reject, append_records, list_file_sizes, open_content
 
 VERSION = 1
 """The version of a record. A reader sets a higher version aside instead of misreading it."""
@@ -129,6 +130,32 @@ def append_kept_records(folder: Path, records: Iterable[KeptRecord]) -> dict[str
     if any(not before for before, _ in sizes.values()):
         sync_folder(folder)
     return sizes
+
+
+def drop_rows_from_file(folder: Path, file: str, tables: frozenset[str]) -> None:
+    """Rewrite a file of kept records without the rows of some tables; the sums of its sessions stay.
+
+    Killed at any moment, each record is there at least once. Raises OSError if the file cannot be written.
+    """
+    # Only the process that prunes appends to these files, so nothing is lost between reading and replacing.
+    new = get_part_path(folder, file, f"{COMPRESSED}.new")
+    with open_content(folder, file) as content:
+        write_compressed(new, (_drop_rows(line, tables) for line in content if not line.isspace()))
+    new.replace(get_part_path(folder, file, COMPRESSED))
+    sync_folder(folder)
+    for suffix in (CLOSING, ""):
+        get_part_path(folder, file, suffix).unlink(missing_ok=True)
+
+
+def _drop_rows(line: bytes, tables: frozenset[str]) -> bytes:
+    try:
+        record = _decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return line
+    if record.version > VERSION or tables.isdisjoint(record.rows):
+        return line
+    rows = {table: rows for table, rows in record.rows.items() if table not in tables}
+    return encode_kept_record(replace(record, rows=rows))
 
 
 def write_store_record(folder: Path, record: KeptRecord) -> str:

@@ -113,6 +113,11 @@ def conclude_session(facts: SessionFacts, *, lost: bool, classify: Classify, cal
         ends=tuple(sorted(time for time, _ in list_stamped_facts(session, fact_fields.ENDED))),
         processes=conclude_host_processes(facts),
         labels=labels,
+        covariates=tuple(
+            (name, circumstance)
+            for name in fact_fields.COVARIATES
+            if (circumstance := _get_words(session, name)) is not None
+        ),
     )
 
 

@@ -350,6 +350,8 @@ class Session:
     """The processes in which it runs on this machine, as last reported."""
     labels: tuple[tuple[str, str], ...] = ()
     """(key, value) of each label, by key."""
+    covariates: tuple[tuple[str, str], ...] = ()
+    """(name, value) of each circumstance that is known: ``fact_fields.COVARIATES``."""
 
 
 def _make_interval(start: int | None, end: int | None) -> Interval | None:

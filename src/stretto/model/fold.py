@@ -363,7 +363,7 @@ def _fold_model_call(facts: SessionFacts, event: Event, rank: int) -> Touched:
 
 
 def _merge_context(facts: SessionFacts, event: Event, rank: int) -> Touched:
-    """Merge project, processes, trace context and labels that a session or turn starts with."""
+    """Merge what a session or turn starts with: project, processes, trace context, circumstances, labels."""
     session = facts.session
     project = read_text(event.attributes, "project")
     if project:
@@ -380,6 +380,10 @@ def _merge_context(facts: SessionFacts, event: Event, rank: int) -> Touched:
     traceparent = read_text(event.attributes, "traceparent")
     if traceparent:
         merge_fact(session, fact_fields.TRACEPARENT, rank, pack_timed_text(event.time, traceparent))
+    for name in fact_fields.COVARIATES:
+        circumstance = read_text(event.attributes, name)
+        if circumstance:
+            merge_fact(session, name, rank, pack_timed_text(event.time, circumstance))
     labels = event.attributes.get("labels")
     return merge_declared_labels(facts, event.time, labels, rank) if isinstance(labels, list) else ()
 

@@ -41,12 +41,14 @@ AGENT_ID: Final = "agent_id"
 ANONYMOUS: Final = "anonymous"
 ASKED: Final = "asked"
 BATCHED: Final = "batched"
+BRANCH: Final = "branch"
 BY: Final = "by"
 CACHE_READ_TOKENS: Final = "cache_read_tokens"
 CACHE_WRITE_TOKENS: Final = "cache_write_tokens"
 CACHE_WRITE_1H_TOKENS: Final = "cache_write_1h_tokens"
 CALL: Final = "call"
 CANONICAL: Final = "canonical"
+CLIENT_VERSION: Final = "client_version"
 COMMAND: Final = "command"
 COMPLETE: Final = "complete"
 COPIED: Final = "copied"
@@ -59,6 +61,7 @@ DECLARED: Final = "declared"
 DELEGATED_BY: Final = "delegated_by"
 DESCRIPTION: Final = "description"
 DURATION: Final = "duration"
+EFFORT: Final = "effort"
 END: Final = "end"
 ENDED: Final = "ended"
 ENTITY: Final = "entity"
@@ -75,6 +78,7 @@ INPUT_TOKENS: Final = "input_tokens"
 INVALIDATIONS: Final = "invalidations"
 LAST: Final = "last"
 LOOKUP_TIME: Final = "lookup_time"
+MACHINE: Final = "machine"
 MACHINE_AVAILABLE: Final = "machine_available"
 MACHINE_AVAILABLE_SHARE: Final = "machine_available_share"
 MACHINE_BUSY: Final = "machine_busy"
@@ -96,6 +100,7 @@ OUTPUT_TOKENS: Final = "output_tokens"
 OWNER: Final = "owner"
 PARENT: Final = "parent"
 PATTERN: Final = "pattern"
+PERMISSION_MODE: Final = "permission_mode"
 PHASE: Final = "phase"
 PROCESSES: Final = "processes"
 PROJECT: Final = "project"
@@ -138,6 +143,9 @@ TOKENS = (INPUT_TOKENS, OUTPUT_TOKENS, CACHE_READ_TOKENS, CACHE_WRITE_TOKENS)
 
 A transcript repeats them with every block of an answer, each time at least as many: the largest is the last.
 """
+
+COVARIATES = (CLIENT_VERSION, EFFORT, PERMISSION_MODE, BRANCH, MACHINE)
+"""Circumstances of a session that may explain a difference between two of them."""
 
 TEST_COUNTS = (TESTS_PASSED, TESTS_FAILED)
 """The results of the tests that a tool call ran."""
@@ -242,6 +250,11 @@ _SESSION = (
     _define_largest(
         EntityKind.SESSION, FORKED, _TIME, "The first event of its own, if it began with copied lines."
     ),
+    FactField(EntityKind.SESSION, CLIENT_VERSION, _TIMED, "The version of the client at the beginning."),
+    FactField(EntityKind.SESSION, EFFORT, _TIMED, "The effort asked of the model at the beginning."),
+    FactField(EntityKind.SESSION, PERMISSION_MODE, _TIMED, "The client's permission mode at the beginning."),
+    FactField(EntityKind.SESSION, BRANCH, _TIMED, "Keyed hash of the branch at the beginning."),
+    FactField(EntityKind.SESSION, MACHINE, _TIMED, "Keyed hash of the machine's name at the beginning."),
     _define_stamped(EntityKind.SESSION, ASKED, _TIME, "The prompt of the turn that ended at this instant."),
 )
 

@@ -17,3 +17,5 @@ class Retention:
     """Sums by the day."""
     most_bytes: int
     """Beyond this size the oldest sessions are deleted early, except those of the last days."""
+    runs_days: int = 365
+    """Runs: what finished sessions and their tasks leave for the analyses."""

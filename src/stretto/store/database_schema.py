@@ -5,8 +5,8 @@ a view of the journal: a change of schema raises VERSION, and the store is built
 with ``kept`` above 0 come from the kept records of pruned sessions, and name a session by its hash. If such a
 session is resumed and pruned again, ``kept`` numbers its runs and fan-outs by pruning: 1, 2, and so on.
 
-Kept records have a row's values by column, and outlive this schema. A new column of ``missed_parallelism`` or
-``fanouts`` therefore needs a default. Columns of a key stand first: before SQLite 3.42, ``quick_check`` takes
+Kept records have a row's values by column, and outlive this schema. A new column of ``KEPT_TABLES`` therefore
+needs a default. Columns of a key stand first: before SQLite 3.42, ``quick_check`` takes
 a NOT NULL column before a key column of a table WITHOUT ROWID for damage.
 """
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sqlite3
 
-VERSION = 10
+VERSION = 11
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -77,6 +77,30 @@ CREATE TABLE fanouts (
 CREATE INDEX fanouts_by_speedup ON fanouts (pattern, work * 1.0 / elapsed DESC, "end") WHERE delivered = 1;
 CREATE INDEX fanouts_by_signature ON fanouts (pattern, signature, "end");
 
+-- Finished sessions and their tasks, as the analyses read them (model.runs). Maps are JSON objects, and NULL
+-- if they are empty.
+CREATE TABLE session_runs (
+  session TEXT NOT NULL, number INTEGER NOT NULL, kept INTEGER NOT NULL DEFAULT 0,
+  start INTEGER NOT NULL, "end" INTEGER NOT NULL, outcome TEXT NOT NULL, pattern TEXT, project TEXT,
+  repository TEXT, worktree TEXT, source TEXT, labels TEXT, task_types TEXT, work INTEGER NOT NULL DEFAULT 0,
+  delivered_work INTEGER NOT NULL DEFAULT 0, elapsed INTEGER, capacity INTEGER, longest_lane INTEGER,
+  width INTEGER NOT NULL DEFAULT 0, wall_parts TEXT, path_by_agent TEXT, tokens INTEGER, dollars REAL,
+  usage_coverage REAL, retries INTEGER NOT NULL DEFAULT 0, conflicts INTEGER, tests_passed INTEGER,
+  tests_failed INTEGER, cpu_seconds REAL, memory_mean REAL, memory_peak REAL, score_sums TEXT,
+  covariates TEXT,
+  PRIMARY KEY (session, number, kept)
+) WITHOUT ROWID;
+CREATE INDEX session_runs_by_end ON session_runs ("end");
+
+CREATE TABLE task_runs (
+  session TEXT NOT NULL, number INTEGER NOT NULL, kept INTEGER NOT NULL DEFAULT 0,
+  task TEXT NOT NULL, start INTEGER NOT NULL, length INTEGER, outcome TEXT NOT NULL, type TEXT NOT NULL,
+  agent TEXT, phase TEXT, model TEXT, pattern TEXT, project TEXT, concurrency REAL NOT NULL DEFAULT 1,
+  tokens INTEGER, dollars REAL, tool_time INTEGER, covariates TEXT,
+  PRIMARY KEY (session, number, kept)
+) WITHOUT ROWID;
+CREATE INDEX task_runs_by_start ON task_runs (start);
+
 -- How full each cache was when a session last told of it.
 CREATE TABLE cache_entries (
   session TEXT NOT NULL, cache TEXT NOT NULL, time INTEGER NOT NULL, entries INTEGER NOT NULL, bytes INTEGER,
@@ -102,12 +126,19 @@ CREATE TABLE emitted (session TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROW
 
 CONCLUDED = (
     "journal", "rejects", "facts", "sessions", "sequential_runs", "fanouts", "cache_entries", "rollup",
-    "pruned", "session_homes",
+    "pruned", "session_homes", "session_runs", "task_runs",
 )  # fmt: skip
 """The tables that a rebuild makes anew. Their rows must then equal those of incremental ingest."""
 
 EXECUTIONS = ("sequential_runs", "fanouts")
 """The tables of a session's sequential runs and parallel executions."""
+
+
+RUN_TIMES = {"session_runs": "end", "task_runs": "start"}
+"""The tables of what analyses read of finished sessions and their tasks, each with the column of its time."""
+
+KEPT_TABLES = (*EXECUTIONS, *RUN_TIMES)
+"""The tables whose rows a pruned session leaves."""
 
 
 def create_tables(connection: sqlite3.Connection) -> None:

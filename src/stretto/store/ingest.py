@@ -37,7 +37,7 @@ from stretto.sources.redact import REDACTION_VERSION, redact_event, redact_text
 from stretto.store import queries
 from stretto.store.contributions.registry import get_sums_version
 from stretto.store.database import open_transaction
-from stretto.store.database_schema import CONCLUDED, EXECUTIONS
+from stretto.store.database_schema import CONCLUDED, EXECUTIONS, KEPT_TABLES
 from stretto.store.journal_positions import JournalPositions, StoredPosition
 from stretto.store.pruned_sessions import (
     add_kept_record,
@@ -46,6 +46,7 @@ from stretto.store.pruned_sessions import (
     make_kept_record,
 )
 from stretto.store.rollup import Additions, write_sums
+from stretto.store.run_rows import NO_RUNS, make_run_rows, write_run_rows
 from stretto.store.session_homes import find_session_home, find_sessions_by_trace, note_session_home
 from stretto.store.session_in_memory import (
     NewlyEnded,
@@ -376,7 +377,9 @@ class Ingest:
     def _remove_session(self, session_id: str) -> None:
         """Delete a session with its executions, and subtract its additions from the sums."""
         write_sums(self._connection, _invert_additions(self._get_state(session_id).sum_additions()))
-        self._delete_executions(session_id)
+        for table in KEPT_TABLES:
+            query = f"DELETE FROM {table} WHERE session = ? AND kept = 0"  # noqa: S608  # names from a constant
+            self._connection.execute(query, (session_id,))
         for table, key in (("facts", "session"), ("cache_entries", "session"), ("sessions", "id")):
             query = f"DELETE FROM {table} WHERE {key} = ?"  # noqa: S608  # names from the line above
             self._connection.execute(query, (session_id,))
@@ -465,6 +468,14 @@ class Ingest:
             [(session.id, name, *newest) for name, newest in find_newest_cache_sizes(state.facts).items()],
         )
         self._write_executions(state, settled)
+        self._write_runs(state, session.id)
+
+    def _write_runs(self, state: SessionState, session_id: str) -> None:
+        rows = NO_RUNS if state.last_context is None else make_run_rows(state.last_context)
+        # A session that runs on and was not over before has no rows.
+        if state.run_rows != rows:
+            write_run_rows(self._connection, session_id, rows)
+            state.run_rows = rows
 
     def _delete_executions(self, session_id: str) -> None:
         for table in EXECUTIONS:

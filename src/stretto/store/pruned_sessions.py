@@ -16,8 +16,11 @@ from stretto.store.complete_old_sums import (
     is_old_definition,
 )
 from stretto.store.contributions.registry import get_sums_version
-from stretto.store.database_schema import EXECUTIONS
+from stretto.store.database_schema import KEPT_TABLES
 from stretto.store.rollup import SLOTS, Additions, Cells, add_kept_sums
+
+_NOT_KEPT = frozenset({"session", "kept"})
+"""Columns that a record does not repeat in each row."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -34,7 +37,7 @@ def make_kept_record(
         session=hash_session_id(session_id),
         last=last,
         sums=_split_by_age(additions, coarse_before // (SLOTS[0] * SECOND)),
-        rows={table: rows for table in EXECUTIONS if (rows := _read_rows(connection, table, session_id))},
+        rows={table: rows for table in KEPT_TABLES if (rows := _read_rows(connection, table, session_id))},
         spans_sent=sent is not None,
         counted_by=get_sums_version(),
     )
@@ -66,7 +69,7 @@ def add_kept_record(connection: sqlite3.Connection, record: KeptRecord) -> None:
             (slot, measure, _encode(dims).decode()): value for (slot, measure, dims), value in amounts.items()
         }
     add_kept_sums(connection, sums)
-    for table in EXECUTIONS:
+    for table in KEPT_TABLES:
         _insert_rows(connection, table, record.session, record.rows.get(table, ()))
     connection.executemany(
         "INSERT OR IGNORE INTO pruned VALUES (?, ?)", [(record.session, record.last), *record.members.items()]
@@ -100,15 +103,20 @@ def _split_by_age(additions: Additions, coarse_before: int) -> dict[int, tuple[K
 
 
 def _read_rows(connection: sqlite3.Connection, table: str, session_id: str) -> tuple[KeptRow, ...]:
-    """Return a session's rows of a table by column, without its id: the record has the hash instead."""
+    """Return a session's rows of a table by column, without empty ones and without its id."""
     cursor = connection.execute(
         f"SELECT * FROM {table} WHERE session = ? AND kept = 0 ORDER BY number",  # noqa: S608  # a constant
         (session_id,),
     )
     columns = [column[0] for column in cursor.description]
+    rows = [dict(zip(columns, row, strict=True)) for row in cursor]
+    for row in rows:
+        if "task" in row:
+            # The id of a task may say what it is about; outside of its session a number names it as well.
+            row["task"] = str(row["number"])
     return tuple(
-        {name: value for name, value in zip(columns, row, strict=True) if name not in {"session", "kept"}}
-        for row in cursor
+        {name: value for name, value in row.items() if name not in _NOT_KEPT and value is not None}
+        for row in rows
     )
 
 

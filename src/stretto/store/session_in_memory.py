@@ -25,6 +25,7 @@ from stretto.names.fact_fields import EntityKind
 from stretto.store.contributions.contribution import SessionContext
 from stretto.store.contributions.registry import CONTRIBUTIONS
 from stretto.store.rollup import Additions
+from stretto.store.run_rows import NO_RUNS, RunRows
 from stretto.store.session_model_calls import ModelCallSums
 from stretto.store.session_tool_calls import ToolCallSums
 
@@ -92,6 +93,8 @@ class SessionState:
     """The context that the additions were computed from."""
     executions: ExecutionRows | None = None
     """The stored rows of fan-outs and sequential runs. None if unknown."""
+    run_rows: RunRows | None = NO_RUNS
+    """The stored rows of what the session leaves. None if unknown."""
     reported_ends: dict[str, set[str]] = field(default_factory=dict)
     """The ids of entities already reported as ended, by kind."""
 
@@ -237,6 +240,7 @@ def load_session_state(connection: sqlite3.Connection, session_id: str, rules: R
     row = connection.execute("SELECT lost, arrived FROM sessions WHERE id = ?", (session_id,)).fetchone()
     state = SessionState(facts, lost=bool(row and row[0]), arrived=row[1] if row else "")
     if row:
+        state.run_rows = None
         state.tool_calls.mark_changed(facts.calls)
         state.changed_model_calls = set(facts.model_calls)
         state.update_sums(rules, Counter(), NewlyEnded())

@@ -8,7 +8,11 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Protocol
 
+from stretto.figures.critical_path import CriticalPath, find_critical_path
 from stretto.figures.fanouts import Fanout, SequentialRun
+from stretto.figures.result_integration import IntegrationCheck, find_conflicts_and_tests
+from stretto.figures.wall_time import WallPart, measure_wall_time
+from stretto.figures.work_tree import Stretch, build_work_tree
 from stretto.model.conclude import Classify
 from stretto.model.conclude_calls import conclude_calls, conclude_model_calls
 from stretto.model.conclude_leaves import conclude_hooks_run, conclude_permissions
@@ -69,6 +73,26 @@ class SessionContext:
             permissions=conclude_permissions(self.facts),
             hooks_run=conclude_hooks_run(self.facts),
         )
+
+    @cached_property
+    def work_tree(self) -> Stretch:
+        """The tree of the session's work, built once for all that reads the whole session."""
+        return build_work_tree(self.whole)
+
+    @cached_property
+    def wall_time(self) -> Mapping[WallPart, int]:
+        """The session's wall time by part (ns)."""
+        return measure_wall_time(self.whole, self.work_tree)
+
+    @cached_property
+    def critical_path(self) -> CriticalPath | None:
+        """The session's critical path, if it has one."""
+        return find_critical_path(self.whole, self.work_tree)
+
+    @cached_property
+    def integration_checks(self) -> tuple[IntegrationCheck, ...]:
+        """How the results of each parallel execution fit together."""
+        return find_conflicts_and_tests(self.fanouts, self.session.tasks, self.whole.tool_calls)
 
     def find_changes(self, before: SessionContext) -> set[str]:
         """Return the aspects in which the session differs from an earlier context of it."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from stretto.figures.critical_path import compute_slack, find_critical_path
-from stretto.figures.wall_time import WallPart, measure_wall_time
-from stretto.figures.work_tree import build_work_tree
+from stretto.figures.critical_path import compute_slack
+from stretto.figures.wall_time import WallPart
 from stretto.figures.workflow_hours import MILLION, measure_workflow
 from stretto.model.entities import Session
 from stretto.names import measures
@@ -21,13 +20,12 @@ def add_up_whole_session(context: SessionContext) -> Additions:
     if not context.over:
         return added
     session = context.whole
-    root = build_work_tree(session)
     slot = find_slot_number(session.last if session.end is None else session.end)
-    wall = measure_wall_time(session, root)
+    wall = context.wall_time
     for part, length in wall.items():
         added[slot, measures.WALL, (part.value,)] = length
     _add_workflow(added, slot, session, wall)
-    path = find_critical_path(session, root)
+    path = context.critical_path
     if path is not None:
         added[slot, measures.CRITICAL_PATH, ()] = path.length
         for measure, lengths in (
@@ -37,7 +35,7 @@ def add_up_whole_session(context: SessionContext) -> Additions:
         ):
             for name, length in lengths.items():
                 added[slot, measure, (name,)] = length
-        slack = compute_slack(root)
+        slack = compute_slack(context.work_tree)
         for measure, sessions_measure, least_slack in (
             (measures.SLACK_AGENT, measures.SLACK_AGENT_SESSIONS, slack.agents),
             (measures.SLACK_TASK_TYPE, measures.SLACK_TASK_TYPE_SESSIONS, slack.task_types),

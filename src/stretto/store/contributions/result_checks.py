@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from stretto.figures.result_integration import find_conflicts_and_tests, measure_completeness
+from stretto.figures.result_integration import measure_completeness
 from stretto.figures.scores.slices import CONFLICT, FAILED, FINE, INTEGRATED, MICRO
 from stretto.names import NONE, measures
 from stretto.store.contributions.contribution import SessionContext, get_counted_time
@@ -19,7 +19,7 @@ def add_up_result_checks(context: SessionContext) -> Additions:
         return added
     calls = context.whole.tool_calls
     pattern = session.pattern or NONE
-    for check in find_conflicts_and_tests(context.fanouts, session.tasks, calls):
+    for check in context.integration_checks:
         if check.checked:
             result = CONFLICT if check.conflicting else INTEGRATED if check.integrated else FAILED
             added[find_slot_number(check.fanout.end), measures.CHECKED, (pattern, result)] += 1

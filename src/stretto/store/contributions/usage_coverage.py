@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from stretto.model.conclude_calls import index_runs_by_agent
 from stretto.model.event import Outcome
@@ -19,24 +21,45 @@ def add_up_usage_coverage(context: SessionContext) -> Additions:
     Example: two calls and two tasks whose own files are gone add 4 that could, and 2 that did.
     """
     added: Additions = Counter()
+    for at, has_reported in _iterate_reports(context):
+        added[find_slot_number(at), measures.USAGE_EXPECTED, ()] += 1
+        if has_reported:
+            added[find_slot_number(at), measures.USAGE_REPORTED, ()] += 1
+    return added
+
+
+class UsageReports(NamedTuple):
+    """How many calls and tasks of a session could report tokens, and how many did."""
+
+    expected: int
+    reported: int
+
+    @property
+    def share(self) -> float | None:
+        """The share that did; None if nothing could."""
+        return self.reported / self.expected if self.expected else None
+
+
+def count_usage_reports(context: SessionContext) -> UsageReports:
+    """Return how many calls and tasks could report tokens, and how many reported all; 0 before the end."""
+    reports = [has_reported for _, has_reported in _iterate_reports(context)]
+    return UsageReports(len(reports), sum(reports))
+
+
+def _iterate_reports(context: SessionContext) -> Iterator[tuple[int, bool]]:
+    """Yield the time (ns) of each call and task that could report tokens, and whether it reported all."""
     if not context.over:
-        return added
+        return
     find_run = index_runs_by_agent(context.facts, context.session.tasks)
     reporting: set[str] = set()
     for call in context.whole.model_calls:
         if call.start is None:
             continue
-        slot = find_slot_number(call.start + (call.duration or 0))
-        added[slot, measures.USAGE_EXPECTED, ()] += 1
-        if not call.is_lower_bound:
-            added[slot, measures.USAGE_REPORTED, ()] += 1
+        yield call.start + (call.duration or 0), not call.is_lower_bound
         if call.task is not None:
             reporting.add(find_run(call.task, call.start))
     for task in context.session.tasks:
         at = get_counted_time(task)
         if at is None or task.outcome is Outcome.RUNNING:
             continue
-        added[find_slot_number(at), measures.USAGE_EXPECTED, ()] += 1
-        if task.id in reporting:
-            added[find_slot_number(at), measures.USAGE_REPORTED, ()] += 1
-    return added
+        yield at, task.id in reporting

@@ -1,0 +1,100 @@
+"""Rows of runs: what a session that is over leaves of itself and of each task, and how it is stored.
+
+The rows are concluded from the session like everything else: they are written again whenever it changes, and
+deleted when it is resumed. A pruned session keeps them in its record.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import fields
+
+import msgspec
+
+from stretto.figures.session_runs import build_session_run, build_task_runs
+from stretto.model.conclude_calls import index_runs_by_agent
+from stretto.model.conclude_leaves import conclude_samples, conclude_scores
+from stretto.model.runs import SessionRun, TaskRun
+from stretto.model.task_type import OTHER, to_label_value
+from stretto.store.contributions.contribution import SessionContext
+from stretto.store.contributions.usage_coverage import count_usage_reports
+
+Row = tuple[str | int | float | None, ...]
+
+RunRows = tuple[Sequence[Row], Sequence[Row]]
+"""The rows of a session in ``session_runs``, none or one, and those in ``task_runs``."""
+
+NO_RUNS: RunRows = ((), ())
+
+SESSION_RUN_FIELDS = tuple(field.name for field in fields(SessionRun) if field.name != "session")
+TASK_RUN_FIELDS = tuple(field.name for field in fields(TaskRun) if field.name != "session")
+"""The columns of the tables beside session, number and kept, in the order of the value types."""
+
+# Members are sorted, so that a rebuild gives the same bytes.
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+def make_run_rows(context: SessionContext) -> RunRows:
+    """Return the rows of a session; none while it runs, and none of a recording."""
+    if not context.over or context.session.recording:
+        return NO_RUNS
+    session = context.whole
+    find_run = index_runs_by_agent(context.facts, session.tasks)
+    session_run = build_session_run(
+        session,
+        fanouts=context.fanouts,
+        wall=context.wall_time,
+        path=context.critical_path,
+        checks=context.integration_checks,
+        samples=conclude_samples(context.facts),
+        score_sums=_sum_scores(context),
+        usage_coverage=count_usage_reports(context).share,
+        price=context.price,
+    )
+    task_runs = build_task_runs(session, find_run, context.price)
+    return (
+        (_make_row(session_run, 0, SESSION_RUN_FIELDS),),
+        tuple(_make_row(run, number, TASK_RUN_FIELDS) for number, run in enumerate(task_runs)),
+    )
+
+
+def write_run_rows(connection: sqlite3.Connection, session_id: str, rows: RunRows) -> None:
+    """Replace the stored rows of a session."""
+    for table, columns, table_rows in (
+        ("session_runs", SESSION_RUN_FIELDS, rows[0]),
+        ("task_runs", TASK_RUN_FIELDS, rows[1]),
+    ):
+        delete = f"DELETE FROM {table} WHERE session = ? AND kept = 0"  # noqa: S608  # names from a constant
+        connection.execute(delete, (session_id,))
+        names = ", ".join(f'"{name}"' for name in ("session", "number", *columns))
+        marks = ", ".join("?" * (2 + len(columns)))
+        insert = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608  # names from a constant
+        connection.executemany(insert, table_rows)
+
+
+def _make_row(run: SessionRun | TaskRun, number: int, columns: Sequence[str]) -> Row:
+    values = (getattr(run, name) for name in columns)
+    return (
+        run.session,
+        number,
+        *(
+            (_encode(value).decode() if value else None) if isinstance(value, dict) else value
+            for value in values
+        ),
+    )
+
+
+def _sum_scores(context: SessionContext) -> dict[str, float]:
+    """Return the sum and the number of the session's valid scores by criterion.
+
+    Example: qualities of 9 and 8 are ``{"quality:sum": 17, "quality:number": 2}``.
+    """
+    sums: dict[str, float] = {}
+    for score in conclude_scores(context.facts):
+        name = to_label_value(score.name) or OTHER
+        if context.scales.is_valid(name, score.value):
+            total, number = f"{name}:sum", f"{name}:number"
+            sums[total] = sums.get(total, 0) + score.value
+            sums[number] = sums.get(number, 0) + 1
+    return sums
