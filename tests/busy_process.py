@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from stretto.clock import read_wall_clock
-from stretto.hook.client.client import identify_process
+from stretto.hook.client.client import identify_host, identify_process
 from stretto.model.entities import HostProcesses
 
 _PROGRAM = """
@@ -65,7 +65,7 @@ class Busy:
     @property
     def found(self) -> HostProcesses:
         """Where it may be found, as an agent would tell it now."""
-        return HostProcesses(read_wall_clock(), (identify_process(self.pid),))
+        return HostProcesses(read_wall_clock(), (identify_process(self.pid),), identify_host())
 
     def tell(self, order: str) -> float:
         """Have it carry out an order; returns what it prints: its processor seconds, or a pid."""
@@ -74,6 +74,11 @@ class Busy:
         self.popen.stdin.write(order + "\n")
         self.popen.stdin.flush()
         return float(self.popen.stdout.readline())
+
+    def kill(self) -> None:
+        """Kill it, and leave nothing of it behind."""
+        self.popen.kill()
+        self.popen.communicate()
 
     def end(self) -> None:
         """Let it end, and what it started."""

@@ -731,7 +731,7 @@ class TestProcess:
         run(json.dumps(start).encode(), tmp_path, environment=environment)
         first, second = journal(tmp_path)
         assert first.attributes["traceparent"] == TRACEPARENT
-        assert set(first.attributes) == {"traceparent", "processes"}
+        assert set(first.attributes) - {"host"} == {"traceparent", "processes"}
         assert second.attributes == {"agent": "architect"}
 
     @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are found through /proc")
@@ -753,6 +753,14 @@ class TestProcess:
         assert [name.partition(":")[0] for name in told[:1]] == [str(shell.pid)]
         assert told[1:2] == [own]
         assert len(told) == 2
+        assert event.attributes["host"] == client.identify_host()
+
+    @pytest.mark.skipif(not Path("/proc/self/ns/pid").exists(), reason="read through /proc")
+    def test_the_place_of_a_pid_is_its_boot_and_namespace(self) -> None:
+        """Another boot or another container gives another place."""
+        boot, _, namespace = (client.identify_host() or "").partition("/")
+        assert boot == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        assert str(Path("/proc/self/ns/pid").readlink()) == f"pid:[{namespace}]"
 
     def test_a_process_is_spelled_the_same_by_whoever_asks(self) -> None:
         """Pid and start distinguish processes with the same pid; an ended process has no start."""

@@ -210,3 +210,10 @@ class TestLocated:
     def test_what_is_no_process_is_none(self, name: str) -> None:
         """Invalid texts, for example from another machine's journal, give no process."""
         assert locate_process(HostProcesses(read_wall_clock(), (name,))) is None
+
+
+def test_a_process_of_another_place_is_not_read(busy: Busy) -> None:
+    """Its pid is another process here; a report without a place, as older clients make it, is read on."""
+    assert locate_process(busy.found, busy.found.host) is not None
+    assert locate_process(busy.found._replace(host=None), "boot/1") is not None
+    assert locate_process(busy.found, "boot/1") is None

@@ -38,6 +38,30 @@ def test_it_reads_in_a_thread_of_its_own_until_it_is_closed(tmp_path: Path) -> N
     assert sampling.use.memory
 
 
+def test_a_short_session_is_read_at_its_start_and_at_its_end(tmp_path: Path) -> None:
+    """Woken twice, it reads twice: the interval of an hour plays no part."""
+    kept: list[Event] = []
+    asked = threading.Semaphore(0)
+    busy_now: list[WatchedSession] = []
+
+    def watched() -> list[WatchedSession]:
+        asked.release()
+        return busy_now[:]
+
+    with busy_process(tmp_path) as busy:
+        sampling = SamplerThread(Sampler(read_wall_clock), watched, kept.extend, interval=3600)
+        sampling.start()
+        assert asked.acquire(timeout=30)
+        for sessions in ([WatchedSession("s", 0, busy.found)], []):
+            busy_now[:] = sessions
+            sampling.wake()
+            assert asked.acquire(timeout=30)
+        sampling.close()
+    (sample,) = kept
+    assert sample.session == "s"
+    assert sample.attributes["memory"] > 1_000_000  # type: ignore[operator]  # a number
+
+
 def test_switched_off_it_does_nothing_and_says_so() -> None:
     """No thread, no figures, and a reason instead of them."""
 

@@ -262,7 +262,12 @@ def test_what_is_stuck_is_listed_and_counted(tmp_path: Path) -> None:
         assert value(taken, "stuck_tasks") == 1
         assert value(taken, "longest_open_session_seconds") == 3_600
         assert build_snapshot_document(taken)["stuck_tasks"] == [
-            {"session": "busy", "task": "a", "last": "2026-01-01T00:00:08.000000Z"}
+            {
+                "session": "busy",
+                "task": "a",
+                "last": "2026-01-01T00:00:08.000000Z",
+                "process": "unknown",
+            }
         ]
         unseen = take_snapshot(opened.connection, at(3_605), TYPES, {})
         assert not [figure for figure in unseen.figures if figure.name == "stretto_stuck_tasks"]

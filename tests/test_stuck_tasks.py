@@ -7,6 +7,7 @@ import pytest
 from stretto.clock import MINUTE
 from stretto.figures.task_silence import find_last_signs_of_life
 from stretto.model.event import Kind
+from stretto.model.process_state import ProcessState
 from stretto.store import queries
 from stretto.summaries.stuck_tasks import StuckTask, StuckTaskWatch
 from tests.fakes import store
@@ -71,6 +72,19 @@ def test_a_task_that_waits_for_a_task_of_its_own_is_not_stuck(tmp_path: Path) ->
         assert names(
             StuckTaskWatch(by_description, LIMIT).find_stuck_tasks(opened.connection, at(9_000))
         ) == ["b", "c"]
+
+
+def test_a_task_whose_process_is_gone_is_lost_and_not_stuck(tmp_path: Path) -> None:
+    """The session's processes are looked at: alive is shown beside the task, gone is another matter."""
+    with store(tmp_path) as opened:
+        opened.take(working().events, working("t").events)
+        states = {"s": ProcessState.ALIVE, "t": ProcessState.GONE}
+        watch = StuckTaskWatch(by_description, LIMIT)
+        stuck = watch.find_stuck_tasks(opened.connection, at(700), states.__getitem__)
+    assert [(task.session, task.task, task.process) for task in stuck] == [
+        ("s", "a", ProcessState.ALIVE),
+        ("s", "b", ProcessState.ALIVE),
+    ]
 
 
 def test_a_sample_is_no_sign_of_life(tmp_path: Path) -> None:

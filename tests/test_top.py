@@ -256,7 +256,7 @@ def test_json_is_the_document_of_one_frame(store: Store, capsys: pytest.CaptureF
     agent = built["sessions"][0]["agents"][0]
     assert agent["call"] == {"id": "b1", "tool": "Bash", "start": "2026-11-20T11:59:48.000000Z"}
     assert agent.keys() == {
-        "task", "task_type", "agent", "description", "start", "call", "stuck_since",
+        "task", "task_type", "agent", "description", "start", "call", "stuck_since", "process",
     }  # fmt: skip
     assert built["spending"]["1h"]["cost_usd"] == 0.25
     page = (Path(__file__).parents[1] / "docs" / "json.md").read_text(encoding="utf-8")

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     Readers = dict[str, tuple[str, Callable[[object], object]]]
     Processes = Callable[[], list[str]]
+    Host = Callable[[], str | None]
 
 
 def _replace_by_null(_: str) -> None:
@@ -79,8 +80,11 @@ HEX = "0123456789abcdef"
 WORKTREES = ("/.worktrees/", "/.claude/worktrees/")
 """Folders in a repository that hold its worktrees."""
 
-SHELLS = ("sh", "ash", "bash", "busybox", "dash", "fish", "ksh", "zsh")
-"""Shells through which agents start hooks: the process above a shell is examined too."""
+SHELLS = (
+    "sh", "ash", "bash", "busybox", "dash", "fish", "ksh", "zsh", "env", "nice", "nohup",
+    "setsid", "stdbuf", "timeout",
+)  # fmt: skip
+"""Shells and starters through which agents run hooks: the process above one is examined too."""
 
 REAPERS = ("catatonit", "docker-init", "dumb-init", "init", "launchd", "systemd", "tini")
 """Processes that adopt a process whose parent has ended: none of these is an agent."""
@@ -135,6 +139,7 @@ def build_record(
     traceparent: str | None = None,
     describe: bool = True,
     processes: "Processes | None" = None,
+    host: "Host | None" = None,
     labels: "Processes | None" = None,
     folder: str = "",
     collect: str = "",
@@ -149,6 +154,7 @@ def build_record(
     context that the agent was started in. ``describe``: whether a task's description is recorded. ``folder``:
     where a dialect keeps notes between hooks.
     ``processes``: called at the start of a session or turn; returns the processes that may be the agent.
+    ``host``: called with it; returns where these processes are, see ``identify_host``.
     ``labels``: called then too; returns the session's labels, each as ``key=value``. ``collect``: the level
     of collection and the parts that are off, separated by blanks; what is not collected gives no bytes.
     """
@@ -162,6 +168,7 @@ def build_record(
             traceparent=traceparent,
             describe=describe,
             processes=processes,
+            host=host,
             labels=labels,
             folder=folder,
             collect=collect,
@@ -213,6 +220,7 @@ def _build_event(
     traceparent: str | None,
     describe: bool,
     processes: "Processes | None",
+    host: "Host | None",
     labels: "Processes | None",
     folder: str,
     collect: str,
@@ -240,6 +248,7 @@ def _build_event(
         attributes["project"], attributes["worktree"] = find_project(payload.get("cwd"))
         attributes["traceparent"] = _read_traceparent(traceparent)
         attributes["processes"] = (processes() if processes else None) or None
+        attributes["host"] = host() if host else None
         attributes["labels"] = (labels() if labels else None) or None
     if hook in REFINED:
         REFINED[hook](payload, event, attributes)
@@ -627,6 +636,7 @@ def _read_input(agent: str, state: str | None) -> bytes:
         traceparent=traceparent,
         describe=describe,
         processes=list_ancestors,
+        host=identify_host,
         labels=list_labels,
         folder=f"{state}/hook" if state else "",
         collect=_read_collection(state),
@@ -669,6 +679,25 @@ def list_labels() -> list[str]:
     pairs = [text.partition("=") for text in texts]
     names = [(key.strip(), value.strip()) for key, _, value in pairs]
     return [f"{_read_name(key)}={_read_name(value)}" for key, value in names if key and value][:LABEL_LIMIT]
+
+
+def identify_host() -> str | None:
+    """Return the boot of the system and the pid namespace, or None if there is no ``/proc``.
+
+    Only a process of the same boot and namespace may conclude from a pid that a process has ended: elsewhere
+    the pid belongs to another process, or to none.
+    """
+    try:
+        descriptor = posix.open("/proc/sys/kernel/random/boot_id", posix.O_RDONLY)
+        try:
+            boot = posix.read(descriptor, ID_LIMIT).decode("ascii").strip()
+        finally:
+            posix.close(descriptor)
+        # The link reads pid:[4026531836].
+        namespace = posix.readlink("/proc/self/ns/pid").partition("[")[2].rstrip("]")  # noqa: PTH115  pathlib costs
+    except (OSError, ValueError):
+        return None
+    return f"{boot}/{namespace}" if boot and namespace else None
 
 
 def identify_process(pid: int) -> str:

@@ -25,7 +25,7 @@ from stretto.api.context import get_context, get_surroundings
 from stretto.api.record_retries import RecordWriter
 from stretto.clock import Clock, read_wall_clock
 from stretto.features.collection import EVERYTHING, Collection
-from stretto.hook.client.client import identify_process
+from stretto.hook.client.client import identify_host, identify_process
 from stretto.model.event import Event
 from stretto.names import API_SCOPE
 from stretto.sources.otlp import conventions, genai
@@ -126,6 +126,7 @@ class JournalSpanExporter(SpanExporter):
         self._sessions = TraceSessions()
         self._process = os.getpid()
         self._process_name = identify_process(self._process)
+        self._host = identify_host()
         self._writer = RecordWriter(folder, clock)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
@@ -208,7 +209,7 @@ class JournalSpanExporter(SpanExporter):
     def _build_span_events(self, member: _BatchSpan, session: str) -> Iterator[Event]:
         node, record = member.node, member.node.record
         events = [
-            spans_to_events.add_process(event, self._process_name)
+            spans_to_events.add_process(event, self._process_name, self._host)
             for event in spans_to_events.translate_span(record, session, has_ended=member.has_ended)
         ]
         if member.has_ended:

@@ -68,11 +68,12 @@ def translate_span(span: Span, session: str, *, has_ended: bool) -> list[Event]:
     ]
 
 
-def add_process(event: Event, process: str) -> Event:
-    """Return the event; the start of a session gets the process that runs it."""
+def add_process(event: Event, process: str, host: str | None) -> Event:
+    """Return the event; the start of a session gets the process that runs it, and where that process is."""
     if event.kind is not Kind.SESSION_START:
         return event
-    return replace(event, attributes={**event.attributes, "processes": [process]})
+    place = {} if host is None else {"host": host}
+    return replace(event, attributes={**event.attributes, "processes": [process], **place})
 
 
 def _read_judgements(events: Iterable[SpanEvent]) -> tuple[records.SpanEvent, ...]:

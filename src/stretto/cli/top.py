@@ -38,6 +38,7 @@ from stretto.figures.baselines import Provenance
 from stretto.figures.window_verdict import Verdict
 from stretto.format import quantities
 from stretto.model.entities import ToolCall
+from stretto.model.process_state import ProcessState
 
 try:
     import termios
@@ -200,6 +201,8 @@ def _add_session(table: Table, session: OpenSession, now: int) -> None:
 
 
 def _draw_agent_activity(agent: RunningAgent, now: int) -> Text:
+    if agent.process is ProcessState.GONE:
+        return Text("its process is gone", style="bold red")
     if agent.stuck_since is not None:
         return Text(f"stuck? no event for {_format_age(agent.stuck_since, now)}", style="bold red")
     return _draw_activity(agent.call, now)

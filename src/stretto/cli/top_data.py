@@ -21,13 +21,16 @@ from stretto.figures.spending import Spending, sum_spending
 from stretto.figures.sum_reading import Sums, sum_by, sum_up
 from stretto.figures.task_silence import find_last_signs_of_life, find_silent_tasks
 from stretto.figures.window_verdict import Verdict, build_verdict, build_verdict_document
+from stretto.hook.client.client import identify_host
 from stretto.model.entities import Session, Task, ToolCall
 from stretto.model.event import Outcome
+from stretto.model.process_state import ProcessState, find_process_state
 from stretto.names import WINDOWS, measures
 from stretto.names.measures import Dimension
 from stretto.notifications import notification_log as notifications
 from stretto.notifications.latest_notifications import select_alerts
 from stretto.notifications.notification_log import Notification
+from stretto.resources.liveness import is_process_running
 from stretto.state.lock import find_lock_holder
 from stretto.store import declared_baselines as declared
 from stretto.store import queries
@@ -56,6 +59,8 @@ class RunningAgent:
     """Its open tool call that began last; None if no call is known to be open."""
     stuck_since: int | None
     """Time of its last event if the task looks stuck; None otherwise."""
+    process: ProcessState = ProcessState.UNKNOWN
+    """Whether its session's process still runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,8 @@ class FrameReader:
 
     config: Config
     stopwatch: Callable[[], int] = time.perf_counter_ns
+    host: str | None = field(default_factory=identify_host)
+    """The boot and pid namespace of this process."""
     _sessions: dict[str, CachedSession] = field(default_factory=dict)
     _slow_at: int | None = None
     _verdicts: dict[str, Verdict] = field(default_factory=dict)
@@ -156,13 +163,14 @@ class FrameReader:
         stuck = find_silent_tasks(newest, now, self.config.stuck_minutes * 60 * SECOND)
         running = [task for task in session.tasks if task.outcome is Outcome.RUNNING]
         calls = _find_open_calls(session, running)
+        process = find_process_state(session.processes, self.host, is_process_running)
         price = self.config.prices.compute_cost
         priced = [(call, price(call)) for call in session.model_calls]
         return OpenSession(
             row,
             calls.get(None),
             tuple(
-                RunningAgent(task, calls.get(task.id), newest[task.id] if task.id in stuck else None)
+                RunningAgent(task, calls.get(task.id), newest[task.id] if task.id in stuck else None, process)
                 for task in running
             ),
             sum_spending(priced).total if priced else None,
@@ -228,6 +236,7 @@ def build_document(frame: Frame) -> dict[str, Any]:
                         "start": _format_time(agent.task.start),
                         "call": _build_call_document(agent.call),
                         "stuck_since": _format_time(agent.stuck_since),
+                        "process": agent.process.value,
                     }
                     for agent in session.agents
                 ],

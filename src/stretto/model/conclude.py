@@ -7,7 +7,8 @@ An end that never came is closed with outcome ``unknown`` and no duration. These
 - a task: the end of the call that waited for it (which is the task's end), that call being over by the rules
   above, the host's notice, a later stop of the main agent that does not list it as running, the session's end
 - a turn: the user's next prompt, the session's end
-- a session: its end, or silence for longer than the idle limit (the caller passes ``lost``)
+- a session: its end, the end of its processes, or silence for longer than the idle limit (the caller passes
+  ``lost``)
 
 Start and end that cannot both be right, because the clock was set between them, give no duration.
 """
@@ -36,11 +37,13 @@ from stretto.model.conclude_leaves import (
     conclude_phases,
     conclude_samples,
     conclude_scores,
+    have_processes_gone,
 )
 from stretto.model.delegation import AGENT_REPORTING_SOURCES, Delegation, match_delegations
 from stretto.model.entities import PATTERN_LABEL, Session, Task, Turn
 from stretto.model.event import LATEST, Channel, Outcome
 from stretto.model.facts import (
+    HEARSAY,
     RANK,
     EntityFacts,
     Fact,
@@ -74,7 +77,7 @@ def conclude_session(facts: SessionFacts, *, lost: bool, classify: Classify, cal
     """
     facts = join_facts(facts)
     session = facts.session
-    closed = lost or has_session_ended(facts)
+    closed = is_session_over(facts, lost=lost)
     labels = conclude_labels(facts)
     # A person or an orchestrator names the pattern; else an agent's session takes its first command.
     pattern = (
@@ -112,6 +115,7 @@ def conclude_session(facts: SessionFacts, *, lost: bool, classify: Classify, cal
         cache_reports=conclude_cache_reports(facts) if calls else (),
         ends=tuple(sorted(time for time, _ in list_stamped_facts(session, fact_fields.ENDED))),
         processes=conclude_host_processes(facts),
+        opened_by_program=_is_opened_by_program(session) and not turns,
         labels=labels,
         covariates=tuple(
             (name, circumstance)
@@ -119,6 +123,11 @@ def conclude_session(facts: SessionFacts, *, lost: bool, classify: Classify, cal
             if (circumstance := _get_words(session, name)) is not None
         ),
     )
+
+
+def is_session_over(facts: SessionFacts, *, lost: bool) -> bool:
+    """Return whether the session is over: by its end, by the end of its processes, or by rule (``lost``)."""
+    return lost or has_session_ended(facts) or have_processes_gone(facts)
 
 
 def has_session_ended(facts: SessionFacts) -> bool:
@@ -402,6 +411,11 @@ def _conclude_turns(facts: SessionFacts, *, closed: bool) -> tuple[Turn, ...]:
             outcome = judge_turn_by_stops(facts, own_stops)
             turns.append(Turn(f"@{asked}", "user", asked, stop, OUTCOMES[outcome]))
     return tuple(sorted(turns, key=lambda turn: (turn.start, turn.id)))
+
+
+def _is_opened_by_program(session: EntityFacts) -> bool:
+    rank, _ = session.get(fact_fields.SOURCE, (HEARSAY, ""))
+    return fact_fields.OPENED in session and rank == RANK[Channel.API]
 
 
 def _get_words(session: EntityFacts, name: str) -> str | None:

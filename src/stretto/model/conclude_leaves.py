@@ -19,7 +19,14 @@ from stretto.model.entities import (
     Score,
 )
 from stretto.model.event import Outcome
-from stretto.model.facts import EntityFacts, SessionFacts, find_enclosing_task, get_number, get_text
+from stretto.model.facts import (
+    HOST_PREFIX,
+    EntityFacts,
+    SessionFacts,
+    find_enclosing_task,
+    get_number,
+    get_text,
+)
 from stretto.names import NONE, fact_fields
 from stretto.names.fact_fields import EntityKind, parse_stamped_key, unpack_timed_text
 
@@ -170,8 +177,25 @@ def conclude_host_processes(facts: SessionFacts) -> HostProcesses | None:
     packed = get_text(facts.session, fact_fields.PROCESSES)
     if packed is None:
         return None
+    time, text = unpack_timed_text(packed)
+    words = text.split(" ")
+    hosts = [word for word in words if word.startswith(HOST_PREFIX)]
+    names = tuple(word for word in words if word not in hosts)
+    return HostProcesses(time, names, hosts[0].removeprefix(HOST_PREFIX) if hosts else None)
+
+
+def have_processes_gone(facts: SessionFacts) -> bool:
+    """Return whether the processes in which the session last ran were seen gone and nothing came later.
+
+    Example: processes reported at 0, the last event at 40 s, gone at 55 s: yes. With an event at 60 s: no.
+    """
+    packed, processes = get_text(facts.session, fact_fields.GONE), conclude_host_processes(facts)
+    if packed is None or processes is None:
+        return False
     time, names = unpack_timed_text(packed)
-    return HostProcesses(time, tuple(names.split(" ")))
+    return tuple(names.split(" ")) == processes.names and time >= (
+        get_number(facts.session, fact_fields.LAST) or 0
+    )
 
 
 def conclude_cache_reports(facts: SessionFacts) -> tuple[CacheReport, ...]:

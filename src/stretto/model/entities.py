@@ -308,6 +308,8 @@ class HostProcesses(NamedTuple):
     reported_at: int
     names: tuple[str, ...]
     """Each ``pid:started`` with the start in clock ticks since boot, or ``pid`` if the start is unknown."""
+    host: str | None = None
+    """The boot and the pid namespace in which the pids are valid; None if they were not reported."""
 
 
 PATTERN_LABEL = "pattern"
@@ -348,6 +350,8 @@ class Session:
     """The worktree of the project's repository in which it began, if in any."""
     processes: HostProcesses | None = None
     """The processes in which it runs on this machine, as last reported."""
+    opened_by_program: bool = False
+    """Whether a program opened it through the Python API: it is at work from its start to its end."""
     labels: tuple[tuple[str, str], ...] = ()
     """(key, value) of each label, by key."""
     covariates: tuple[tuple[str, str], ...] = ()

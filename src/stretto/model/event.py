@@ -53,6 +53,11 @@ class Kind(StrEnum):
     """Hooks that the agent waited for and timed; ``time`` is their start, ``name`` the hook event."""
     SAMPLE = "sample"
     """Resource use of the session's processes for ``duration`` from ``time``; the amounts are attributes."""
+    PROCESSES_GONE = "processes.gone"
+    """All processes of the session have ended, by ``attributes["processes"]``; ``time`` is the second look.
+
+    The session is closed unless a later event proves that it goes on.
+    """
     LABEL = "label"
     """A person's label of a session: ``name`` is its key. An empty ``attributes["value"]`` removes it."""
     CACHE_REPORT = "cache.report"

@@ -26,6 +26,9 @@ RANK: dict[Channel, int] = {Channel.API: 0, Channel.OTLP: 1, Channel.HOOK: 2, Ch
 HEARSAY = 10
 """Added to the rank of a fact that an event reports about something which other events know better."""
 
+HOST_PREFIX = "host@"
+"""Begins the word of the field ``processes`` that names the boot and pid namespace of the pids."""
+
 DELEGATING_TOOLS = frozenset({"Agent", "Task"})
 """The tools that start a subagent; Claude Code before 2.1.63 called ``Agent`` by the name ``Task``."""
 

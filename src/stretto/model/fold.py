@@ -13,6 +13,7 @@ from stretto.model.event import Event, Kind, Outcome
 from stretto.model.facts import (
     DELEGATING_TOOLS,
     HEARSAY,
+    HOST_PREFIX,
     RANK,
     EntityFacts,
     SessionFacts,
@@ -47,7 +48,7 @@ _OUTCOME_OF_STATUS = {
 }
 """The status words in Claude Code's ``<task-notification>`` about a background task."""
 
-NO_SIGN_OF_LIFE = frozenset({Kind.SAMPLE, Kind.SCORE, Kind.LABEL})
+NO_SIGN_OF_LIFE = frozenset({Kind.SAMPLE, Kind.SCORE, Kind.LABEL, Kind.PROCESSES_GONE})
 """Samples are taken of any process that still exists; people score and label long after the session."""
 
 _TASK_TEXTS = (fact_fields.DELEGATED_BY, fact_fields.DESCRIPTION, fact_fields.PHASE, fact_fields.SPAN_PARENT)
@@ -372,11 +373,12 @@ def _merge_context(facts: SessionFacts, event: Event, rank: int) -> Touched:
     worktree = read_text(event.attributes, "worktree")
     if worktree:
         merge_fact(session, fact_fields.WORKTREE, rank, pack_timed_text(event.time, worktree))
-    processes = event.attributes.get("processes")
-    names = [name for name in processes if " " not in name] if isinstance(processes, list) else []
+    names = _read_process_names(event)
     if names:
+        host = read_text(event.attributes, "host")
+        place = [HOST_PREFIX + host] if host and " " not in host else []
         # The largest timed text is the latest: a session that continues in another process is found there.
-        merge_fact(session, fact_fields.PROCESSES, rank, pack_timed_text(event.time, *names[:MAX_PROCESSES]))
+        merge_fact(session, fact_fields.PROCESSES, rank, pack_timed_text(event.time, *names, *place))
     traceparent = read_text(event.attributes, "traceparent")
     if traceparent:
         merge_fact(session, fact_fields.TRACEPARENT, rank, pack_timed_text(event.time, traceparent))
@@ -386,6 +388,19 @@ def _merge_context(facts: SessionFacts, event: Event, rank: int) -> Touched:
             merge_fact(session, name, rank, pack_timed_text(event.time, circumstance))
     labels = event.attributes.get("labels")
     return merge_declared_labels(facts, event.time, labels, rank) if isinstance(labels, list) else ()
+
+
+def _read_process_names(event: Event) -> list[str]:
+    processes = event.attributes.get("processes")
+    names = [name for name in processes if " " not in name] if isinstance(processes, list) else []
+    return names[:MAX_PROCESSES]
+
+
+def _fold_processes_gone(facts: SessionFacts, event: Event, rank: int) -> Touched:
+    names = _read_process_names(event)
+    if names:
+        merge_fact(facts.session, fact_fields.GONE, rank, pack_timed_text(event.time, *names))
+    return ()
 
 
 _HANDLERS: dict[Kind, Callable[[SessionFacts, Event, int], Touched]] = {
@@ -400,6 +415,7 @@ _HANDLERS: dict[Kind, Callable[[SessionFacts, Event, int], Touched]] = {
     Kind.BATCH_END: _fold_batch_end,
     Kind.PERMISSION_REQUEST: _fold_permission_request,
     Kind.MODEL_CALL: _fold_model_call,
+    Kind.PROCESSES_GONE: _fold_processes_gone,
     **LEAF_HANDLERS,
     **IDENTITY_HANDLERS,
 }

@@ -71,6 +71,7 @@ EVICTIONS: Final = "evictions"
 FIRST: Final = "first"
 FIRST_TOKEN: Final = "first_token"  # noqa: S105  # a field, not a password
 FORKED: Final = "forked"
+GONE: Final = "gone"
 BYTES: Final = "bytes"
 EVICTED_MISSES: Final = "evicted_misses"
 HITS: Final = "hits"
@@ -240,8 +241,12 @@ _SESSION = (
     FactField(EntityKind.SESSION, PROJECT, _TIMED, "The project in which the session began."),
     FactField(EntityKind.SESSION, WORKTREE, _TIMED, "The worktree in which the session began, if in any."),
     _define_largest(
-        EntityKind.SESSION, PROCESSES, _TIMED, "The processes that the session runs in, nearest first."
+        EntityKind.SESSION,
+        PROCESSES,
+        _TIMED,
+        "The processes that the session runs in, nearest first, and ``host@`` with where they are.",
     ),
+    _define_largest(EntityKind.SESSION, GONE, _TIMED, "The processes of the session that were seen gone."),
     FactField(EntityKind.SESSION, TRACEPARENT, _TIMED, "The W3C trace context that started the agent."),
     _define_largest(EntityKind.SESSION, PROMPTED, _TIME, "The user's latest prompt."),
     _define_largest(EntityKind.SESSION, STOPPED, _TIME, "The latest stop of the main agent."),

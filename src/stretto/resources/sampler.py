@@ -81,6 +81,8 @@ class Sampler:
 
     clock: Clock
     """The wall clock that dates the samples."""
+    host: str | None = None
+    """The boot and pid namespace of this process: processes reported from elsewhere cannot be read."""
     ticking: Callable[[], int] = time.monotonic_ns
     """The monotonic clock that measures durations, in nanoseconds: the wall clock may be changed."""
     use: ResourceUse = field(default_factory=ResourceUse)
@@ -130,7 +132,7 @@ class Sampler:
                 if self._has_stayed(followed, session):
                     continue
                 samples += self._drop_session(id)
-            root = None if id in self._ended else locate_process(session.processes)
+            root = None if id in self._ended else locate_process(session.processes, self.host)
             if root is not None:
                 self._sessions[id] = _FollowedSession(session, root)
         return samples
@@ -143,7 +145,7 @@ class Sampler:
             if same and followed.counted:
                 self._ended[session.session] = session.processes
             return False
-        return same or locate_process(session.processes) in {followed.root, None}
+        return same or locate_process(session.processes, self.host) in {followed.root, None}
 
     def _read_trees(self) -> None:
         """Read all trees and add their use to the open samples.
@@ -198,8 +200,13 @@ class Sampler:
         return [_build_sample(id, open_sample)]
 
 
-def locate_process(processes: HostProcesses) -> psutil.Process | None:
-    """Return the nearest of the reported processes that still runs, or None if all have ended."""
+def locate_process(processes: HostProcesses, host: str | None = None) -> psutil.Process | None:
+    """Return the nearest of the reported processes that still runs, or None if all have ended.
+
+    None too if they were reported from another place than ``host``, whose pids are other processes here.
+    """
+    if None not in (processes.host, host) and processes.host != host:
+        return None
     for name in processes.names:
         pid, _, started = name.partition(":")
         if not pid.isascii() or not pid.isdigit() or (started and identify_process(int(pid)) != name):

@@ -35,6 +35,7 @@ class SamplerThread:
         self._append = append
         self._interval = interval
         self._stopping = threading.Event()
+        self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
         self._cpu = 0.0
         self.error: str | None = None
@@ -55,16 +56,25 @@ class SamplerThread:
         if self._interval:
             self._thread.start()
 
+    def wake(self) -> None:
+        """Take a reading now instead of at the interval's end. Any thread may call this.
+
+        The caller does so when a session begins or ends to be busy: however short it is, it is read then.
+        """
+        self._wake.set()
+
     def close(self) -> None:
         """Finish the current reading and pass on the incomplete samples."""
         self._stopping.set()
+        self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             self._append_samples(lambda: self._sampler.take_reading(self._watched()))
-            self._stopping.wait(self._interval)
+            self._wake.wait(self._interval)
+            self._wake.clear()
         self._append_samples(self._sampler.finish)
 
     def _append_samples(self, take: Callable[[], Sequence[Event]]) -> None:

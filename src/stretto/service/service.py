@@ -16,7 +16,7 @@ from stretto.exporter.live_metrics import LiveMetrics
 from stretto.exporter.scrape import Exposition, FigureCollector, create_registry, encode_metrics
 from stretto.features.collection import decide_collection
 from stretto.figures.figure import Figure
-from stretto.hook.client.client import build_record
+from stretto.hook.client.client import build_record, identify_host
 from stretto.hook.install.client_copy import ensure_secret, write_hook_line
 from stretto.model.event import Event
 from stretto.otlp_export.sender import NullSender, Sender
@@ -60,7 +60,7 @@ class Service:
         self.registry = create_registry()
         self._live = LiveMetrics(self.registry, since=clock(), version=version)
         self.sampling = SamplerThread(
-            Sampler(clock),
+            Sampler(clock, host=identify_host()),
             self._find_watched,
             self._append_samples,
             interval=config.resources_interval_seconds,
@@ -74,6 +74,7 @@ class Service:
             declared=self.declared,
             live=self._live,
             resource_use=lambda: self.sampling.use,
+            on_busy_change=self.sampling.wake,
         )
         self._reader = StoreReader(config.database, self.worker.request_rebuild)
         self.worker.reader = self._reader

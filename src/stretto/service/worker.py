@@ -25,13 +25,16 @@ from stretto.exporter.live_metrics import LiveMetrics
 from stretto.figures.fanouts import Fanout, SequentialTime, estimate_sequential_time
 from stretto.figures.resource_figures import ResourceUse
 from stretto.figures.work_identity import build_work_signature
+from stretto.hook.client.client import identify_host
 from stretto.model.entities import Session
 from stretto.names import NONE
 from stretto.otlp_export.sender import NullSender, Sender
+from stretto.resources.liveness import LivenessWatch
 from stretto.service.demo_recording import DemoRecording
 from stretto.service.finished_session_export import SpanQueue
 from stretto.service.health import Health, IngestedJournal
 from stretto.service.ingest_setup import create_ingest
+from stretto.service.process_watch import ProcessWatch
 from stretto.service.rebuild_state import RebuildRequest, RebuildState, find_damage, identify_file
 from stretto.service.refresh_pace import RefreshPace
 from stretto.service.store_reader import StoreReader
@@ -54,6 +57,9 @@ MOST_DAMAGES = 5
 DAMAGE_SECONDS = 600.0
 """So many rebuilds of damaged stores in this time, and no further one is tried: the disk is at fault."""
 
+LIVENESS_SECONDS = 5.0
+"""Pause between two looks at the processes of open sessions."""
+
 SWEEP_SECONDS = 30.0
 PRUNE_SECONDS = 3_600.0
 
@@ -72,12 +78,17 @@ class Worker:
         declared: DeclaredBaselineFile,
         live: LiveMetrics,
         resource_use: Callable[[], ResourceUse],
+        on_busy_change: Callable[[], None] = lambda: None,
     ) -> None:
         self._config = config
         self._clock = clock
         self._declared = declared
         self._live = live
         self._resource_use = resource_use
+        self._on_busy_change = on_busy_change
+        self._busy: frozenset[str] = frozenset()
+        """The sessions that were busy after the last batch."""
+        self._processes = ProcessWatch(clock, LivenessWatch(identify_host()))
         self.health = Health()
         self.snapshot: Snapshot | None = None
         """The last snapshot; None before the first."""
@@ -187,7 +198,7 @@ class Worker:
 
     def _run(self) -> None:
         """Repeat until ``stop``: ingest, sweep, prune, refresh and send, each when it is due."""
-        swept = pruned = time.monotonic()
+        swept = pruned = looked = time.monotonic()
         pruning = self._start_pruning()
         while not self._stopping.is_set():
             try:
@@ -200,6 +211,9 @@ class Worker:
                     self._find_stuck_tasks()
                     self._pace.is_stale = True
                     swept = now
+                if now - looked >= LIVENESS_SECONDS:
+                    self._report_gone_processes()
+                    looked = now
                 # One step of pruning a round, so that ingest continues between two steps.
                 if next(pruning, None) is None and now - pruned >= PRUNE_SECONDS:
                     pruning, pruned = self._start_pruning(), now
@@ -315,11 +329,23 @@ class Worker:
             self.ingested = ingested
         if changed:
             self._recording.remove_if_replaced()
+            busy = queries.list_busy_session_ids(self.writer)
+            if busy != self._busy:
+                self._busy = busy
+                self._on_busy_change()
         self.health.pending_bytes = sum(
             size for _, _, size in self._ingest.list_pending(self._config.journal)
         )
         self.health.shortened = tuple(queries.read_shortened_files(self.writer))
         self.health.unreadable = dict(self._ingest.unreadable)
+
+    def _report_gone_processes(self) -> None:
+        """Write to the journal which sessions have lost their processes; the next round ingests it."""
+        gone = self._processes.look(self.writer, time.monotonic_ns())
+        if gone:
+            records = b"".join(journal.encode_event(event) for event in gone)
+            journal.append_records(journal.get_day_file(self._config.journal, self._clock()), records)
+            self._wake.set()
 
     def _start_pruning(self) -> Iterator[PruneStep]:
         folder, retention = self._config.journal, self._config.retention
@@ -371,4 +397,6 @@ class Worker:
                 notify(self.snapshot)
 
     def _find_stuck_tasks(self) -> None:
-        self._stuck_tasks = self._stuck.find_stuck_tasks(self.writer, self._clock())
+        self._stuck_tasks = self._stuck.find_stuck_tasks(
+            self.writer, self._clock(), lambda session: self._processes.find_state(self.writer, session)
+        )

@@ -440,7 +440,9 @@ class Ingest:
         session = settled.session
         running = sum(task.outcome is Outcome.RUNNING for task in session.tasks)
         in_turn = any(turn.outcome is Outcome.RUNNING for turn in session.turns)
-        busy = session.outcome is Outcome.RUNNING and (running > 0 or in_turn)
+        # The block of a program is at work as long as it is open; it has no turns.
+        at_work = running > 0 or in_turn or session.opened_by_program
+        busy = session.outcome is Outcome.RUNNING and at_work
         self._connection.execute(
             "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (

@@ -257,9 +257,26 @@ def list_busy_session_processes(
         "SELECT id, start FROM sessions WHERE outcome = 'running' AND busy AND NOT recording"
         " ORDER BY start, id"
     ).fetchall()
-    return [
-        (id, start, conclude_host_processes(load_session_entity_facts(connection, id))) for id, start in rows
-    ]
+    return [(id, start, read_host_processes(connection, id)) for id, start in rows]
+
+
+def list_busy_session_ids(connection: sqlite3.Connection) -> frozenset[str]:
+    """Return the ids of the busy sessions."""
+    return frozenset(
+        id for (id,) in connection.execute("SELECT id FROM sessions WHERE outcome = 'running' AND busy")
+    )
+
+
+def list_open_session_keys(connection: sqlite3.Connection) -> list[tuple[str, int]]:
+    """Return (id, last event in ns) of the open sessions that are not recordings."""
+    return connection.execute(
+        "SELECT id, last FROM sessions WHERE outcome = 'running' AND NOT recording"
+    ).fetchall()
+
+
+def read_host_processes(connection: sqlite3.Connection, session_id: str) -> HostProcesses | None:
+    """Return the processes in which a session runs, or None if no source reported any."""
+    return conclude_host_processes(load_session_entity_facts(connection, session_id))
 
 
 def list_sessions_with_running_tasks(connection: sqlite3.Connection, before: int) -> list[SessionRow]:

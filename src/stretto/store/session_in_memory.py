@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from stretto.figures.fanouts import Fanout, SequentialRun, find_fanouts, find_sequential_runs
-from stretto.model.conclude import Classify, conclude_session, has_session_ended
+from stretto.model.conclude import Classify, conclude_session, is_session_over
 from stretto.model.conclude_leaves import conclude_phases
 from stretto.model.cost import NewUsage, Price, get_reported_cost
 from stretto.model.entities import Phase, Session, Task, ToolCall, Turn
@@ -142,7 +142,7 @@ class SessionState:
         """Conclude the session, add the change of its sums to ``change``, and collect what newly ended."""
         facts = self._join_facts()
         session = conclude_session(facts, lost=self.lost, classify=rules.classify, calls=False)
-        closed = self.lost or has_session_ended(facts)
+        closed = is_session_over(facts, lost=self.lost)
         self.tool_calls.update_sums(
             facts,
             change,

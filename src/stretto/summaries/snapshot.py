@@ -232,7 +232,12 @@ def build_snapshot_document(snapshot: Snapshot) -> dict[str, Any]:
         "stuck_tasks": None
         if snapshot.stuck is None
         else [
-            {"session": stuck_task.session, "task": stuck_task.task, "last": to_rfc3339(stuck_task.since)}
+            {
+                "session": stuck_task.session,
+                "task": stuck_task.task,
+                "last": to_rfc3339(stuck_task.since),
+                "process": stuck_task.process.value,
+            }
             for stuck_task in snapshot.stuck
         ],
         "verdicts": {

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from stretto.figures.task_silence import find_last_signs_of_life, find_silent_tasks
 from stretto.model.conclude import Classify
+from stretto.model.process_state import ProcessState
 from stretto.store import queries
 
 
@@ -18,6 +20,8 @@ class StuckTask:
     task: str
     since: int
     """Time of its last sign of life (ns)."""
+    process: ProcessState = ProcessState.UNKNOWN
+    """Whether its session's process still runs."""
 
 
 @dataclass(slots=True)
@@ -30,8 +34,17 @@ class StuckTaskWatch:
     _last_signs: dict[str, tuple[tuple[int, int, int], dict[str, int]]] = field(default_factory=dict)
     """Session id → (version of the session when read, last sign by task id)."""
 
-    def find_stuck_tasks(self, connection: sqlite3.Connection, now: int) -> tuple[StuckTask, ...]:
-        """Return the tasks that are stuck at ``now``, by session."""
+    def find_stuck_tasks(
+        self,
+        connection: sqlite3.Connection,
+        now: int,
+        find_state: Callable[[str], ProcessState] = lambda _: ProcessState.UNKNOWN,
+    ) -> tuple[StuckTask, ...]:
+        """Return the tasks that are stuck at ``now``, by session.
+
+        ``find_state`` returns the state of a session's processes. Where they are gone nothing is stuck: the
+        session is about to be closed, and its tasks are lost.
+        """
         # A task that started within the limit cannot have been silent for longer.
         rows = queries.list_sessions_with_running_tasks(connection, now - self.limit)
         previous = self._last_signs
@@ -44,8 +57,8 @@ class StuckTaskWatch:
                 session = queries.read_session(connection, row.id, self.classify)
                 last_seen = (version, {} if session is None else find_last_signs_of_life(session))
             self._last_signs[row.id] = last_seen
-            stuck += (
-                StuckTask(row.id, task, last_seen[1][task])
-                for task in find_silent_tasks(last_seen[1], now, self.limit)
-            )
+            silent = find_silent_tasks(last_seen[1], now, self.limit)
+            process = find_state(row.id) if silent else ProcessState.UNKNOWN
+            if process is not ProcessState.GONE:
+                stuck += (StuckTask(row.id, task, last_seen[1][task], process) for task in silent)
         return tuple(stuck)
