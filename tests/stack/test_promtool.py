@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from stretto.servers.export_files import BUILDERS, ExportSettings, ShippedFiles
 from stretto.servers.supervisor import SHIPPED, SHIPPED_TOKEN, render_configuration
 
 pytestmark = pytest.mark.stack
@@ -190,3 +191,22 @@ def test_an_alert_without_severity_is_told_too(amtool: str) -> None:
     """Whatever else is sent to this Alertmanager reaches the service as a warning."""
     route = (amtool, "config", "routes", "test", "--config.file", ALERTMANAGER)
     assert accepted(*route, "alertname=AnAlertOfYourOwn").split()[0] == "stretto-warning"
+
+
+@pytest.mark.parametrize("interval", [15, 30, 60])
+def test_exported_configurations_are_accepted(
+    promtool: str, amtool: str, interval: int, tmp_path: Path
+) -> None:
+    """Exports for another job and interval load in Prometheus, and the routes in Alertmanager."""
+    settings = ExportSettings("agents", "https://stretto.example.org", interval)
+    shipped = ShippedFiles(ROOT / "prometheus", ALERTMANAGER.parent, ROOT / "grafana/dashboards")
+    for kind in ("prometheus", "alertmanager"):
+        for name, text in BUILDERS[kind](shipped, settings).items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    for checked in (
+        run(promtool, "check", "config", tmp_path / "prometheus.yml"),
+        run(amtool, "check-config", tmp_path / "alertmanager.yml"),
+    ):
+        assert checked.returncode == 0, checked.stdout + checked.stderr

@@ -28,6 +28,15 @@ AGENT_NAMES = ("claude-code", "codex", "droid", "gemini-cli", "copilot-cli", "qw
 OUTCOMES = ("success", "failure", "cancelled", "unknown", "running")
 """The outcomes of a session, repeated here for the same reason. A test compares them with the model."""
 
+EXPORT_KINDS = {
+    "prometheus": "write a scrape job and the rules",
+    "grafana": "write the dashboards and their provisioning",
+    "mixin": "write a monitoring mixin of rules and dashboards",
+    "operator": "write a ServiceMonitor and PrometheusRules for the Prometheus operator",
+    "alertmanager": "write routes and receivers that send alerts to the service",
+}
+"""What ``export`` can write, repeated here for the same reason."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
@@ -184,6 +193,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_build_commands(commands)
 
     _add_backfill(commands)
+    _add_export(commands)
 
     _add_command(
         commands,
@@ -339,6 +349,29 @@ def _add_backfill(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     backfill.add_argument(
         "--output", default="stretto-backfill.om", metavar="FILE", help="the file to create"
     )
+
+
+def _add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    export = commands.add_parser(
+        "export", help="write files for Prometheus, Grafana and others that run already"
+    )
+    kinds = export.add_subparsers(title="kinds", metavar="KIND", required=True)
+    for kind, text in EXPORT_KINDS.items():
+        command = _add_command(kinds, kind, "export:export_server_files", text)
+        command.set_defaults(kind=kind)
+        command.add_argument("folder", metavar="DIR", help="where to write them")
+        command.add_argument("--job", default="stretto", metavar="NAME", help="the scrape job (stretto)")
+        command.add_argument("--url", metavar="URL", help="the service's address for browsers and Prometheus")
+        command.add_argument("--interval", default="15s", metavar="SECONDS", help="between two scrapes (15s)")
+        command.add_argument(
+            "--namespace", default="monitoring", metavar="NAME", help="of Kubernetes objects (monitoring)"
+        )
+        command.add_argument(
+            "--token-file",
+            metavar="FILE",
+            help="where that server finds the token of the service",
+        )
+        command.add_argument("--replace", action="store_true", help="overwrite files that differ")
 
 
 def _add_build_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

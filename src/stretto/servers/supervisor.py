@@ -80,15 +80,17 @@ class SupervisedServer:
 
 
 def find_shipped_folder(name: str) -> Path:
-    """Return a shipped folder: ``prometheus``, ``alertmanager`` or ``runbook``.
+    """Return a shipped folder: ``prometheus``, ``alertmanager``, ``dashboards`` or ``runbook``.
 
     It is inside the installed package, else in the source tree. Raises ServiceError if it is missing.
     """
     installed = Path(__file__).parents[1] / "shipped" / name
     top = Path(__file__).parents[3]
-    source = {"prometheus": top / "prometheus", "alertmanager": top / "deploy" / "alertmanager"}.get(
-        name, top / "docs" / name
-    )
+    source = {
+        "prometheus": top / "prometheus",
+        "alertmanager": top / "deploy" / "alertmanager",
+        "dashboards": top / "grafana" / "dashboards",
+    }.get(name, top / "docs" / name)
     for folder in (installed, source):
         if folder.is_dir():
             return folder

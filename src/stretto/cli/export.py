@@ -1,0 +1,65 @@
+"""``stretto export``: write files for servers that run already."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from stretto.cli.command_context import CommandContext
+from stretto.errors import UsageError
+from stretto.servers.export_files import BUILDERS, ExportSettings, ShippedFiles
+from stretto.servers.supervisor import find_shipped_folder
+
+_JOB = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,62}")
+_SECONDS = re.compile(r"(\d{1,3})s?")
+SHORTEST, LONGEST = 1, 300
+"""Bounds of the interval (s): Prometheus takes a series for gone five minutes after its last sample."""
+
+
+def export_server_files(context: CommandContext, options: argparse.Namespace) -> int:
+    """Write the files of an existing server into a folder; exit code 2 if one differs there already."""
+    settings = ExportSettings(
+        job=_check_job(options.job),
+        url=_check_url(options.url or context.config.url),
+        interval=_check_interval(options.interval),
+        namespace=_check_job(options.namespace, "--namespace"),
+        token_file=options.token_file,
+    )
+    shipped = ShippedFiles(
+        find_shipped_folder("prometheus"),
+        find_shipped_folder("alertmanager"),
+        find_shipped_folder("dashboards"),
+    )
+    folder = Path(options.folder)
+    files = {folder / name: text for name, text in BUILDERS[options.kind](shipped, settings).items()}
+    changed = [path for path, text in files.items() if path.exists() and path.read_text("utf-8") != text]
+    if changed and not options.replace:
+        raise UsageError(f"{changed[0]} differs from what would be written", hint="--replace writes it anew")
+    for path, text in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    names = [str(path) for path in files]
+    context.print_answer({"files": names}, "\n".join(names))
+    return 0
+
+
+def _check_job(name: str, option: str = "--job") -> str:
+    if _JOB.fullmatch(name):
+        return name
+    raise UsageError(f"{option}: {name!r} is not a name", hint="letters, digits and hyphens, a letter first")
+
+
+def _check_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme in ("http", "https") and parts.hostname and not (parts.query or parts.fragment):
+        return url.rstrip("/")
+    raise UsageError(f"--url: {url!r} is not an address", hint="for example https://stretto.example.org")
+
+
+def _check_interval(text: str) -> int:
+    match = _SECONDS.fullmatch(text)
+    if match and SHORTEST <= int(match[1]) <= LONGEST:
+        return int(match[1])
+    raise UsageError(f"--interval: {text!r} is not a number of seconds from {SHORTEST} to {LONGEST}")
