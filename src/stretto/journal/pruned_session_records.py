@@ -1,4 +1,4 @@
-"""Kept records: the part of the journal that holds the sums, runs and parallel executions of pruned sessions.
+"""Kept records: the part of the journal that holds what pruned sessions leave, and the changes of findings.
 
 A session's record is written and synced before the session's lines are removed, so the store can always be
 made again from the journal. The session's id is stored as a hash. Files are named after the month of the
@@ -61,6 +61,8 @@ class KeptRecord:
     """In the record of a whole store: id of each stored session whose spans were sent → its last event."""
     notes: Mapping[str, str] = field(default_factory=dict)
     """In the record of a whole store: its notes."""
+    findings: tuple[KeptRow, ...] = ()
+    """In the record of an analysis: the findings that began, changed or ended."""
     version: int = VERSION
 
 
@@ -108,7 +110,9 @@ def find_month_start(time: int) -> int:
 def encode_kept_record(record: KeptRecord) -> bytes:
     """Return the line of a record, newlines included; empty fields are omitted."""
     present = {
-        name: value for name in KeptRecord.__dataclass_fields__ if (value := getattr(record, name)) != {}
+        name: value
+        for name in KeptRecord.__dataclass_fields__
+        if (value := getattr(record, name)) not in ({}, ())
     }
     return b"\n" + _encode(present) + b"\n"
 

@@ -75,6 +75,8 @@ class Kind(StrEnum):
 
     A client copied their lines into this session's file. ``time`` is the first event of the session's own.
     """
+    DECISION = "decision"
+    """Something that a person or a program decided (``model.decisions``); it belongs to no session."""
     REJECT = "reject"
     """A source could not read an input; ``attributes["reason"]`` gives the reason."""
 

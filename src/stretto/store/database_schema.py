@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sqlite3
 
-VERSION = 11
+VERSION = 12
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -101,6 +101,24 @@ CREATE TABLE task_runs (
 ) WITHOUT ROWID;
 CREATE INDEX task_runs_by_start ON task_runs (start);
 
+-- What people and programs decided (model.decisions). details is a JSON object.
+CREATE TABLE decisions (
+  id TEXT PRIMARY KEY, time INTEGER NOT NULL, kind TEXT NOT NULL, subject TEXT, text TEXT NOT NULL,
+  details TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- Each change of a finding: it began, its numbers changed, it ended. From kept records.
+CREATE TABLE finding_history (
+  id TEXT NOT NULL, time INTEGER NOT NULL, state TEXT NOT NULL, document TEXT NOT NULL,
+  PRIMARY KEY (id, time)
+) WITHOUT ROWID;
+
+-- The last good answer of each analysis, and when and why it failed since. Not concluded from anything in the
+-- journal alone, so not part of a rebuild: the next round works it out again.
+CREATE TABLE analysis_results (
+  kind TEXT PRIMARY KEY, at INTEGER, seconds REAL, document TEXT, failed_at INTEGER, error TEXT
+) WITHOUT ROWID;
+
 -- How full each cache was when a session last told of it.
 CREATE TABLE cache_entries (
   session TEXT NOT NULL, cache TEXT NOT NULL, time INTEGER NOT NULL, entries INTEGER NOT NULL, bytes INTEGER,
@@ -127,6 +145,7 @@ CREATE TABLE emitted (session TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROW
 CONCLUDED = (
     "journal", "rejects", "facts", "sessions", "sequential_runs", "fanouts", "cache_entries", "rollup",
     "pruned", "session_homes", "session_runs", "task_runs",
+    "decisions", "finding_history",
 )  # fmt: skip
 """The tables that a rebuild makes anew. Their rows must then equal those of incremental ingest."""
 

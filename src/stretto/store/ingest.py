@@ -29,7 +29,7 @@ from stretto.journal.pruned_session_records import KeptRecord, hash_session_id, 
 from stretto.model.conclude import Classify
 from stretto.model.conclude_leaves import find_newest_cache_sizes
 from stretto.model.cost import Price, get_reported_cost
-from stretto.model.event import Event, Outcome
+from stretto.model.event import Event, Kind, Outcome
 from stretto.model.fold import NO_SIGN_OF_LIFE
 from stretto.model.score_scales import SCALES, Scales
 from stretto.names import NONE
@@ -38,6 +38,7 @@ from stretto.store import queries
 from stretto.store.contributions.registry import get_sums_version
 from stretto.store.database import open_transaction
 from stretto.store.database_schema import CONCLUDED, EXECUTIONS, KEPT_TABLES
+from stretto.store.decision_rows import write_decisions
 from stretto.store.journal_positions import JournalPositions, StoredPosition
 from stretto.store.pruned_sessions import (
     add_kept_record,
@@ -253,6 +254,8 @@ class Ingest:
 
         If it has events after the record, all events are read again: those up to the record are then ignored.
         """
+        if record.findings:
+            return
         for id, last in self._connection.execute("SELECT id, last FROM sessions").fetchall():
             if hash_session_id(id) == record.session:
                 self._remove_session(id)
@@ -268,6 +271,9 @@ class Ingest:
         touched: dict[str, SessionState] = {}
         try:
             with open_transaction(self._connection):
+                decisions = [event for event in batch.events if event.kind is Kind.DECISION]
+                if decisions:
+                    write_decisions(self._connection, map(redact_event, decisions))
                 self._move_named_traces(batch.events, touched)
                 for named, all_events in _group_by_session(batch.events).items():
                     session_id = find_session_home(self._connection, named)
@@ -575,6 +581,8 @@ def _weigh_state(state: SessionState) -> int:
 def _group_by_session(events: Iterable[Event]) -> dict[str, list[Event]]:
     by_session: dict[str, list[Event]] = {}
     for event in map(redact_event, events):
+        if event.kind is Kind.DECISION:
+            continue
         session_events = by_session.get(event.session)
         if session_events is None:
             session_events = by_session[event.session] = []

@@ -17,6 +17,7 @@ from stretto.store.complete_old_sums import (
 )
 from stretto.store.contributions.registry import get_sums_version
 from stretto.store.database_schema import KEPT_TABLES
+from stretto.store.finding_history import write_finding_changes
 from stretto.store.rollup import SLOTS, Additions, Cells, add_kept_sums
 
 _NOT_KEPT = frozenset({"session", "kept"})
@@ -71,6 +72,7 @@ def add_kept_record(connection: sqlite3.Connection, record: KeptRecord) -> None:
     add_kept_sums(connection, sums)
     for table in KEPT_TABLES:
         _insert_rows(connection, table, record.session, record.rows.get(table, ()))
+    write_finding_changes(connection, record.findings)
     connection.executemany(
         "INSERT OR IGNORE INTO pruned VALUES (?, ?)", [(record.session, record.last), *record.members.items()]
     )

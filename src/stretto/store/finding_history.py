@@ -1,0 +1,162 @@
+"""The history of findings and the last good answer of each analysis.
+
+A finding that begins, changes or ends is a kept record of the journal: it outlives the sessions that it is
+about. The answers of analyses are rows of the store alone: the next round works them out again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from stretto.journal.pruned_session_records import KeptRecord, KeptRow, append_kept_records, hash_session_id
+from stretto.model.findings import Finding
+
+BEGAN, CHANGED, ENDED = "began", "changed", "ended"
+"""What happened to a finding."""
+
+_RECORD = "findings"
+"""The name under which records of findings are noted as added."""
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+_decode_finding = msgspec.json.Decoder(Finding).decode
+_decode_findings = msgspec.json.Decoder(tuple[Finding, ...]).decode
+
+
+@dataclass(frozen=True, slots=True)
+class FindingChange:
+    """A finding as it was when something happened to it."""
+
+    id: str
+    time: int
+    state: str
+    """``BEGAN``, ``CHANGED`` or ``ENDED``."""
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFinding:
+    """A finding with its history: when it was first seen, and since when it is no longer."""
+
+    id: str
+    finding: Finding
+    first_seen: int
+    last_change: int
+    ended: int | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it still holds, as far as the last good answer says."""
+        return self.ended is None
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisResult:
+    """The last good answer of an analysis."""
+
+    kind: str
+    at: int | None = None
+    """The instant (ns) that it is about; None if there was none yet."""
+    seconds: float | None = None
+    """CPU seconds that it took."""
+    findings: tuple[Finding, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Further values of the answer, such as a forecast."""
+    failed_at: int | None = None
+    """When it failed since (ns); None if the last attempt was good."""
+    error: str | None = None
+
+
+def make_finding_id(kind: str, subject: Mapping[str, str]) -> str:
+    """Return the short id of a finding: the same for the same question about the same subject."""
+    return sha256(_encode([kind, subject])).hexdigest()[:10]
+
+
+def append_finding_changes(folder: Path, changes: Sequence[FindingChange]) -> None:
+    """Append the changes of findings to the journal, one record for each instant. Raises OSError."""
+    times = sorted({change.time for change in changes})
+    append_kept_records(
+        folder,
+        [
+            KeptRecord(
+                session=hash_session_id(_RECORD),
+                last=time,
+                findings=tuple(_make_row(change) for change in changes if change.time == time),
+            )
+            for time in times
+        ],
+    )
+
+
+def write_finding_changes(connection: sqlite3.Connection, rows: Iterable[KeptRow]) -> None:
+    """Store the changes of a record; a row that lacks something is left out."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO finding_history (id, time, state, document) VALUES (?, ?, ?, ?)",
+        [
+            (row["id"], row["time"], row["state"], row["document"])
+            for row in rows
+            if {"id", "time", "state", "document"} <= row.keys()
+        ],
+    )
+
+
+def read_findings(connection: sqlite3.Connection, *, at: int | None = None) -> list[StoredFinding]:
+    """Return every finding of the history as known at ``at`` (ns), the latest change first.
+
+    A finding that ended and began again is there once, from its last beginning.
+    """
+    until = (1 << 63) - 1 if at is None else at
+    found: dict[str, StoredFinding] = {}
+    for id, time, state, document in connection.execute(
+        "SELECT id, time, state, document FROM finding_history WHERE time <= ? ORDER BY time", (until,)
+    ):
+        before = found.get(id)
+        first = time if before is None or state == BEGAN else before.first_seen
+        found[id] = StoredFinding(
+            id, _decode_finding(document), first, time, ended=time if state == ENDED else None
+        )
+    return sorted(found.values(), key=lambda finding: (-finding.last_change, finding.id))
+
+
+def write_analysis_result(connection: sqlite3.Connection, result: AnalysisResult) -> None:
+    """Store the answer of an analysis; one that failed keeps the last good answer."""
+    if result.failed_at is not None:
+        connection.execute(
+            "INSERT INTO analysis_results (kind, failed_at, error) VALUES (?, ?, ?) ON CONFLICT (kind)"
+            " DO UPDATE SET failed_at = excluded.failed_at, error = excluded.error",
+            (result.kind, result.failed_at, result.error),
+        )
+        return
+    document = _encode({"findings": result.findings, "extra": result.extra}).decode()
+    connection.execute(
+        "INSERT OR REPLACE INTO analysis_results (kind, at, seconds, document) VALUES (?, ?, ?, ?)",
+        (result.kind, result.at, result.seconds, document),
+    )
+
+
+def read_analysis_results(connection: sqlite3.Connection) -> dict[str, AnalysisResult]:
+    """Return the last good answers by kind of analysis."""
+    rows = connection.execute(
+        "SELECT kind, at, seconds, document, failed_at, error FROM analysis_results ORDER BY kind"
+    )
+    results = {}
+    for kind, at, seconds, document, failed_at, error in rows:
+        content = msgspec.json.decode(document) if document else {"findings": [], "extra": {}}
+        findings = _decode_findings(msgspec.json.encode(content["findings"]))
+        results[kind] = AnalysisResult(kind, at, seconds, findings, content["extra"], failed_at, error)
+    return results
+
+
+def _make_row(change: FindingChange) -> KeptRow:
+    return {
+        "id": change.id,
+        "time": change.time,
+        "state": change.state,
+        "document": _encode(change.finding).decode(),
+    }
